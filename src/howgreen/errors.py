@@ -1,0 +1,70 @@
+"""Every error a user can meet: it names the thing, the value and the cure, in one line.
+
+All derive from :class:`HowgreenError`; the command line prints ``str(error)`` and exits with 1.
+Anything else that escapes is a defect of ours.
+"""
+
+from __future__ import annotations
+
+
+class HowgreenError(Exception):
+    """Base of all errors that howgreen raises on purpose."""
+
+
+class PlaceNotFoundError(HowgreenError):
+    """No place of that name, id or shape is known."""
+
+
+class AmbiguousPlaceError(HowgreenError):
+    """Several places fit; the message lists them and says how to pick one."""
+
+
+class AreaError(HowgreenError):
+    """A boundary is empty, broken, without a CRS, or not an area."""
+
+
+class PeriodError(HowgreenError):
+    """A period of time cannot be read or is empty."""
+
+
+class NoImageError(HowgreenError):
+    """No image covers the place in the period."""
+
+
+class NoClearImageError(NoImageError):
+    """Images exist, but none is clear inside the city."""
+
+
+class ImageError(HowgreenError):
+    """An image file is broken, truncated or lacks what it must say about itself."""
+
+
+class StoreError(HowgreenError):
+    """A store is missing, damaged or would be overwritten."""
+
+
+class ModelError(HowgreenError):
+    """A model is unknown, or its file or card is broken."""
+
+
+class MissingBandsError(ModelError):
+    """The images lack bands that the model needs."""
+
+
+class TableError(HowgreenError):
+    """A table of reflectances cannot be used."""
+
+
+class PlanError(HowgreenError):
+    """A saved plan cannot be read or no longer fits the files it names."""
+
+
+class OutputError(HowgreenError):
+    """A result cannot be written where it was asked for."""
+
+
+class MissingExtraError(HowgreenError):
+    """An optional dependency is not installed; the message gives the install line."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f'{what} needs an extra: pip install "howgreen[{extra}]"')

@@ -1,0 +1,124 @@
+"""What each satellite sensor calls its bands, how its numbers become reflectance, and its mask codes.
+
+Band names are the common names that STAC catalogues use (``blue`` ... ``swir22``); the native names
+(``B02``, ``SR_B2``) are aliases. This is the one table in which they meet.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Band:
+    """One spectral band of one sensor."""
+
+    name: str
+    """Common name, the key everywhere in howgreen: ``red``."""
+    aliases: tuple[str, ...]
+    """Other spellings, upper case: ``("B04", "B4")``."""
+    resolution_m: float
+    """Native pixel size in metres."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sensor:
+    """One family of images that share bands, scale and mask."""
+
+    name: str
+    """Key: ``sentinel-2`` or ``landsat``."""
+    label: str
+    """For people: ``Sentinel-2 L2A``."""
+    collection: str
+    """STAC collection id that stores use for it."""
+    bands: tuple[Band, ...]
+    """Reflective bands in spectral order."""
+    mask: str
+    """Name of the quality band: ``scl`` or ``qa_pixel``."""
+    resolution_m: float
+    """Pixel size of the grid that its composites use, in metres."""
+    scale: float
+    """Reflectance = DN * scale + offset."""
+    offset: float
+    """See ``scale``. For Sentinel-2 the offset of baselines before 04.00; see :data:`S2_OFFSET_04`."""
+    nodata: int
+    """DN that means *no data* in the reflective bands."""
+
+    @property
+    def band_names(self) -> tuple[str, ...]:
+        """Common names in spectral order."""
+        return tuple(band.name for band in self.bands)
+
+
+S2_OFFSET_04 = -0.1
+"""Reflectance offset of Sentinel-2 L2A from processing baseline 04.00 on (BOA_ADD_OFFSET = -1000 DN)."""
+
+SCL_WATER = 6
+SCL_BAD = (0, 1, 3, 8, 9, 10, 11)
+"""Scene classification codes never used: no data, saturated, shadow, cloud (2), cirrus, snow."""
+
+QA_BAD_BITS = (0, 1, 2, 3, 4, 5)
+"""Landsat Collection 2 QA_PIXEL: fill, dilated cloud, cirrus, cloud, shadow, snow."""
+QA_WATER_BIT = 7
+
+
+def _band(name: str, resolution_m: float, *aliases: str) -> Band:
+    return Band(name=name, aliases=aliases, resolution_m=resolution_m)
+
+
+SENTINEL2 = Sensor(
+    name="sentinel-2",
+    label="Sentinel-2 L2A",
+    collection="sentinel-2-l2a",
+    bands=(
+        _band("blue", 10, "B02", "B2"),
+        _band("green", 10, "B03", "B3"),
+        _band("red", 10, "B04", "B4"),
+        _band("rededge1", 20, "B05", "B5"),
+        _band("rededge2", 20, "B06", "B6"),
+        _band("rededge3", 20, "B07", "B7"),
+        _band("nir", 10, "B08", "B8"),
+        _band("nir08", 20, "B8A"),
+        _band("swir16", 20, "B11"),
+        _band("swir22", 20, "B12"),
+    ),
+    mask="scl",
+    resolution_m=10,
+    scale=1e-4,
+    offset=0.0,
+    nodata=0,
+)
+
+LANDSAT = Sensor(
+    name="landsat",
+    label="Landsat Collection 2 Level-2",
+    collection="landsat-c2-l2",
+    # The near-infrared of all Landsats is called ``nir`` here (STAC says ``nir08``): it is the only one
+    # they have, and models that need blue, green, red and nir take it.
+    bands=(
+        _band("blue", 30, "SR_B2"),
+        _band("green", 30, "SR_B3"),
+        _band("red", 30, "SR_B4"),
+        _band("nir", 30, "SR_B5", "NIR08"),
+        _band("swir16", 30, "SR_B6"),
+        _band("swir22", 30, "SR_B7"),
+    ),
+    mask="qa_pixel",
+    resolution_m=30,
+    scale=0.0000275,
+    offset=-0.2,
+    nodata=0,
+)
+
+SENSORS: dict[str, Sensor] = {sensor.name: sensor for sensor in (SENTINEL2, LANDSAT)}
+
+
+def common_name(spelling: str, sensor: Sensor = SENTINEL2) -> str | None:
+    """Common name of a band or mask spelt in any usual way (``B04``, ``b4``, ``Red``), or None."""
+    wanted = spelling.strip()
+    if wanted.lower() == sensor.mask:
+        return sensor.mask
+    for band in sensor.bands:
+        if wanted.lower() == band.name or wanted.upper() in band.aliases:
+            return band.name
+    return None

@@ -1,0 +1,366 @@
+"""The values that travel between the stages: frozen, each field with its unit.
+
+Vectors are EPSG:4326 ``(lon, lat)``. Rasters lie on the city's own UTM grid, dims ``(y, x)``, y descending,
+coordinates at pixel centres. Times are UTC. Ratios and fractions are 0-1.
+"""
+
+from __future__ import annotations
+
+import calendar
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from howgreen.errors import PeriodError
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+    import xarray as xr
+    from odc.geo.geobox import GeoBox
+    from shapely import MultiPolygon, Polygon
+
+UNSEEN = 255
+"""Value of a label or mask pixel that no clear image ever showed."""
+
+Progress = Callable[[str, int, int], None]
+"""Told ``(stage, steps done, steps in all)`` as long work goes on; faces turn it into bars."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Population:
+    """Inhabitants, never without the year and where the figure is from."""
+
+    count: int
+    year: int
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class District:
+    """One part of a city."""
+
+    name: str
+    id: str
+    boundary: Polygon | MultiPolygon
+    """EPSG:4326."""
+    population: Population | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class City:
+    """A place with limits."""
+
+    name: str
+    """As it was asked for."""
+    label: str
+    """As its source calls it: ``Bolzano/Bozen``."""
+    id: str
+    """``osm:R120965``, ``file:...``, ``store:bolzano``, ``point:45.76,4.84``, ``shape:<hash>``."""
+    boundary: Polygon | MultiPolygon
+    """EPSG:4326 (lon, lat); valid; a shape that crosses the antimeridian is split there."""
+    crs: str
+    """The UTM zone of its grid: ``EPSG:32632``."""
+    area_m2: float
+    """Ellipsoidal (WGS 84) area of the boundary."""
+    kind: str = "area"
+    """``city``, ``municipality``, ``county``, ``drawn shape``, ``circle``, ``image footprint``, ..."""
+    admin_level: int | None = None
+    """OSM admin_level where there is one."""
+    districts: tuple[District, ...] = ()
+    population: Population | None = None
+    licence: str = ""
+    """Attribution that the boundary's source asks for."""
+    synthetic: bool = False
+    """True for the simulated sample city only."""
+    note: str = ""
+    """What a reader of the report must know about the limits; empty when nothing."""
+
+
+_PART = re.compile(r"^(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?$")
+
+
+def _bounds(text: str) -> tuple[date, date]:
+    """First and last day of ``2023``, ``2023-05`` or ``2023-05-17``."""
+    match = _PART.match(text.strip())
+    if not match:
+        raise PeriodError(f"period {text!r}: write YYYY, YYYY-MM or YYYY-MM-DD, or two of them joined by '/'")
+    year, month, day = (int(part) if part else None for part in match.groups())
+    try:
+        first = date(year or 0, month or 1, day or 1)
+        last_month = month or 12
+        last = date(first.year, last_month, day or calendar.monthrange(first.year, last_month)[1])
+    except ValueError as error:
+        raise PeriodError(f"period {text!r}: {error}") from error
+    return first, last
+
+
+@dataclass(frozen=True, kw_only=True)
+class Period:
+    """Days from which images may come."""
+
+    start: date
+    end: date
+    """Inclusive."""
+    months: tuple[int, ...] = tuple(range(1, 13))
+    """Only these months (1-12) count."""
+
+    def __post_init__(self) -> None:
+        if self.end < self.start:
+            raise PeriodError(f"period {self.start}/{self.end}: the end lies before the start")
+        if not self.months or not set(self.months) <= set(range(1, 13)):
+            raise PeriodError(f"period months {self.months}: use numbers from 1 to 12")
+
+    @classmethod
+    def parse(cls, text: str) -> Period:
+        """``2024``, ``2024-05``, ``2024-05/2024-09`` or ``2024-05-03/2024-05-20``, both ends inclusive."""
+        first, _, second = text.partition("/")
+        return cls(start=_bounds(first)[0], end=_bounds(second or first)[1])
+
+    @classmethod
+    def growing_season(cls, latitude: float, year: int) -> Period:
+        """The greenest season of ``year``: May-September north of 23.4 degrees, November-March (ending in
+        ``year``) south of -23.4, the whole year in the tropics, where rain and not warmth decides.
+        """
+        if latitude > 23.4:
+            return cls(start=date(year, 5, 1), end=date(year, 9, 30))
+        if latitude < -23.4:
+            return cls(start=date(year - 1, 11, 1), end=date(year, 3, 31))
+        return cls(start=date(year, 1, 1), end=date(year, 12, 31))
+
+    def __contains__(self, moment: date) -> bool:
+        day = moment.date() if isinstance(moment, datetime) else moment
+        return self.start <= day <= self.end and day.month in self.months
+
+    def __str__(self) -> str:
+        return f"{self.start.isoformat()}/{self.end.isoformat()}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asset:
+    """One band of one scene: where its pixels are."""
+
+    band: str
+    """Common name (``red``) or the sensor's mask name (``scl``)."""
+    href: str
+    """Absolute path or URL, unsigned."""
+    index: int = 1
+    """Band number inside the file, from 1."""
+    size_bytes: int | None = None
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """One image of one moment. Reflectance = DN * scale + offset."""
+
+    id: str
+    sensor: str
+    """Key of :data:`howgreen.sensors.SENSORS`."""
+    time: datetime
+    """UTC."""
+    footprint: Polygon | MultiPolygon
+    """EPSG:4326."""
+    assets: tuple[Asset, ...]
+    scale: float
+    offset: float
+    nodata: int | None
+    """DN of the reflective bands that means *no data*; None when every DN is data."""
+    cloud_cover_pct: float | None = None
+    """Of the whole scene, as its provider says. Never used to choose."""
+    clear_pct: float | None = None
+    """Share of the *city* that this scene shows clearly, 0-100; None until looked at."""
+    covered_pct: float | None = None
+    """Share of the *city* for which this scene has any data, 0-100; None until looked at."""
+    synthetic: bool = False
+    native: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    """The STAC item as found, unsigned."""
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """Names of all bands, the mask among them."""
+        return tuple(asset.band for asset in self.assets)
+
+    def asset(self, band: str) -> Asset | None:
+        """The asset of a band, or None."""
+        return next((asset for asset in self.assets if asset.band == band), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """All that decides an answer, before any reflectance is read: same plan, same answer."""
+
+    city: City
+    period: Period
+    sensor: str
+    grid: GeoBox
+    scenes: tuple[Scene, ...]
+    """Those that will be used, best first."""
+    passed_over: tuple[Scene, ...]
+    """Those that were found and not used."""
+    bands: tuple[str, ...]
+    """What the model needs, in its order."""
+    source: str
+    """Where the scenes are: a store's folder or a catalogue's URL."""
+    model: str
+    model_sha256: str
+    howgreen: str
+    """Version that made the plan."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Composite:
+    """One clear picture of the period."""
+
+    data: xr.Dataset
+    """``reflectance`` float32 (band, y, x), coordinate ``band`` = common names, NaN = never clear;
+    ``n_clear`` uint8 (y, x) = number of dates that showed the pixel clearly. Usually lazy (dask)."""
+    grid: GeoBox
+    scenes: tuple[Scene, ...]
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """Common names in order."""
+        return tuple(str(name) for name in self.data["band"].values)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelClass:
+    """One land-cover class of a model."""
+
+    code: int
+    """Value in the label raster, 0-254; also the position on the probability axis."""
+    name: str
+    green: bool
+    """Whether the class counts as vegetation."""
+    colour: str
+    """``#rrggbb``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReferenceScore:
+    """How a model erred on reference data it never saw, in units of green fraction."""
+
+    source: str
+    """Which data, with year and place."""
+    n: int
+    rmse: float
+    mae: float
+    bias: float
+    """Mean of (predicted - reference)."""
+    r2: float
+    half_width: float
+    """Half of the interval of the *mean* green fraction at ``level``: see ``method``."""
+    level: float
+    method: str
+    """How half_width follows from the errors, in a sentence."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelCard:
+    """What a model says about itself, inside its ONNX file (metadata key ``howgreen``)."""
+
+    name: str
+    version: str
+    description: str
+    bands: tuple[str, ...]
+    """Common names in the order of the input's channel axis."""
+    resolution_m: float
+    """Pixel size it was made for."""
+    normalisation: str
+    """What the graph itself does to reflectance (0-1) before the first layer."""
+    tile_px: int
+    """Largest square that one call takes."""
+    halo_px: int
+    """Pixels around a tile that influence it; 0 for a pixel model."""
+    stride_px: int
+    """Tiles start at multiples of this, counted from the grid's own origin."""
+    classes: tuple[ModelClass, ...]
+    scores: Mapping[str, float]
+    """Named figures of its evaluation."""
+    reference_error: ReferenceScore | None
+    """None where no reference was at hand: reports then show no interval and say why."""
+    training_data: str
+    licence: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class LandCover:
+    """What every pixel is."""
+
+    data: xr.Dataset
+    """``label`` uint8 (y, x), 255 = unseen; ``green_fraction`` float32 (y, x), NaN = unseen;
+    ``probability`` float32 (class, y, x), NaN = unseen. Usually lazy (dask)."""
+    grid: GeoBox
+    card: ModelCard
+
+    @property
+    def water_codes(self) -> tuple[int, ...]:
+        """Codes of the classes that are not land."""
+        return tuple(c.code for c in self.card.classes if c.name == "water")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """A range for ``green_ratio``."""
+
+    low: float
+    high: float
+    level: float
+    """Confidence level, as 0.95."""
+    method: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class GreenStats:
+    """The answer for one zone. Unseen pixels stand in neither half of a ratio."""
+
+    zone_area_m2: float
+    """Ellipsoidal area of the zone."""
+    land_area_m2: float
+    """Zone less the water that was seen; unseen ground counts as land."""
+    observed_area_m2: float
+    """Land that was seen."""
+    green_area_m2: float
+    """Sum of green fraction x area over the observed land."""
+    green_ratio: float | None
+    """**The headline**: green / observed land; None when no land was seen."""
+    green_pixel_ratio: float | None
+    """Share of the observed land in pixels at least half green: what the 0/1 mask shows."""
+    interval: Interval | None
+    """Of green_ratio; None when the model has no reference error or nothing was seen."""
+    observed_ratio: float | None
+    """Observed / land; None when there is no land."""
+    area_by_class_m2: Mapping[str, float]
+    """Hard labels over everything seen, water included."""
+    green_m2_per_inhabitant: float | None = None
+    """green_area_m2 / observed_ratio / population; None without a population."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Zone:
+    """A city or a district with its answer."""
+
+    name: str
+    id: str
+    kind: Literal["city", "district"]
+    boundary: Polygon | MultiPolygon
+    stats: GreenStats
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """Everything that one run found out."""
+
+    plan: Plan
+    composite: Composite
+    landcover: LandCover
+    stats: GreenStats
+    """Of the whole city."""
+    zones: gpd.GeoDataFrame
+    """EPSG:4326; row 0 the city, then its districts; columns ``name``, ``id``, ``kind``, the scalar fields of
+    GreenStats, ``interval_low``, ``interval_high``, ``geometry``."""
+    card: ModelCard
+    provenance: Mapping[str, Any]
+    """Versions, decisions on offsets and masks, times: JSON values."""
