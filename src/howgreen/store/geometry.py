@@ -1,0 +1,94 @@
+"""The little geometry that the store and the stage ``place`` share: grid zones and areas on the ellipsoid."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import pyproj
+import shapely
+from shapely import MultiPolygon, Polygon
+from shapely.geometry.polygon import orient
+
+from howgreen.errors import AreaError
+
+if TYPE_CHECKING:
+    from shapely.geometry.base import BaseGeometry
+
+_GEOD = pyproj.Geod(ellps="WGS84")
+
+# Sentinel-2 tiles follow the military grid, which widens zones over Norway and Svalbard: (south, north, west,
+# east, zone). A city there should lie on the same grid as its images.
+_WIDENED = (
+    (56.0, 64.0, 3.0, 12.0, 32),
+    (72.0, 84.0, 0.0, 9.0, 31),
+    (72.0, 84.0, 9.0, 21.0, 33),
+    (72.0, 84.0, 21.0, 33.0, 35),
+    (72.0, 84.0, 33.0, 42.0, 37),
+)
+
+
+def utm_crs(lon: float, lat: float) -> str:
+    """The metric CRS of a place: its UTM zone, or polar stereographic (UPS) beyond 84 N and 80 S.
+
+    Parameters
+    ----------
+    lon, lat
+        Degrees, EPSG:4326. ``lon`` may lie outside -180..180; it is wrapped.
+
+    Returns
+    -------
+    str
+        ``EPSG:326zz`` (north), ``EPSG:327zz`` (south), ``EPSG:32661`` or ``EPSG:32761`` (poles).
+
+    Raises
+    ------
+    AreaError
+        When the numbers are no position on Earth.
+
+    """
+    if not (math.isfinite(lon) and math.isfinite(lat) and abs(lat) <= 90):
+        raise AreaError(f"longitude {lon}, latitude {lat}: not a position on Earth; give degrees as (lon, lat)")
+    if lat >= 84:
+        return "EPSG:32661"
+    if lat < -80:
+        return "EPSG:32761"
+    return f"EPSG:{326 if lat >= 0 else 327}{_zone((lon + 180) % 360 - 180, lat):02d}"
+
+
+def _zone(lon: float, lat: float) -> int:
+    for south, north, west, east, zone in _WIDENED:
+        if south <= lat < north and west <= lon < east:
+            return zone
+    return int((lon + 180) // 6) + 1
+
+
+def geodesic_area_m2(geom: BaseGeometry) -> float:
+    """Area on the WGS 84 ellipsoid in m2, holes taken out; 0 for points and lines.
+
+    Parameters
+    ----------
+    geom
+        EPSG:4326 (lon, lat). Edges are geodesics, as pyproj's ``Geod`` has them (Karney 2013).
+
+    """
+    if isinstance(geom, Polygon):
+        return 0.0 if geom.is_empty else abs(float(_GEOD.geometry_area_perimeter(orient(geom))[0]))
+    return float(sum(geodesic_area_m2(part) for part in getattr(geom, "geoms", ())))
+
+
+def polygonal(geom: BaseGeometry) -> Polygon | MultiPolygon:
+    """The areas of a geometry, made valid; lines and points are dropped. May come back empty.
+
+    Parameters
+    ----------
+    geom
+        Any geometry, any CRS.
+
+    """
+    whole = geom if geom.is_valid else shapely.make_valid(geom)
+    if isinstance(whole, Polygon | MultiPolygon):
+        return whole
+    parts = [part for part in getattr(whole, "geoms", ()) if part.geom_type in {"Polygon", "MultiPolygon"}]
+    merged = shapely.union_all(parts) if parts else Polygon()
+    return merged if isinstance(merged, Polygon | MultiPolygon) else Polygon()
