@@ -1,0 +1,58 @@
+# Two commands do all the set-up: `make demo` and `make test`. The rest is for those who build howgreen.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test lint format tutorials bench models test-train wheel clean
+
+demo: $(VENV)/.run
+	$(BIN)/howgreen city Sampleton
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+tutorials: $(VENV)/.dev
+	for page in docs/tutorials/*.py; do echo "$$page"; $(BIN)/python -W error "$$page" || exit 1; done
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks
+
+# Rebuild the shipped models and their cards from the reference spectra (see CONTRIBUTING.md); needs torch.
+DATA ?= ../shared/data
+models: $(VENV)/.train
+	$(BIN)/python -m howgreen.training --data $(DATA)
+
+test-train: $(VENV)/.train
+	$(BIN)/python -m pytest -m train
+
+wheel: $(VENV)/.dev
+	$(BIN)/python -m build --wheel --outdir dist
+
+clean:
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) --editable .
+	touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) --editable ".[dev]"
+	touch $@ $(VENV)/.run
+
+$(VENV)/.train: pyproject.toml constraints.txt $(VENV)/.dev
+	$(PIP) --editable ".[dev,train]"
+	touch $@
