@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from affine import Affine
     from shapely.geometry.base import BaseGeometry
 
-LEAF_PX = 96
+LEAF_PX = 128
 """Side at which splitting stops. Smaller means more calls, larger more pixels looked at in vain."""
 
 _WHOLE = 1 - 1e-12

@@ -142,7 +142,8 @@ def _block_sums(
 ) -> list[Sums]:
     """Sums of the zones that reach one block."""
     unknown = np.isnan(fraction)
-    label = np.where(unknown & ~np.isin(label, water), UNSEEN, label)
+    land = ~np.isin(np.arange(256), water)
+    label = np.where(unknown & land[label], np.uint8(UNSEEN), label)
     fraction = np.where(unknown, 0, fraction)
     return [_zone_sums(label, fraction, window, shape, transform) for shape in zones.shapes]
 
