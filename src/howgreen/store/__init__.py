@@ -1,1 +1,18 @@
-"""The store package."""
+"""The store: scenes as cloud-optimised GeoTIFFs and places as GeoJSON, in a plain STAC catalogue on disk."""
+
+from howgreen.store.places import city_from_feature, city_to_feature
+from howgreen.store.read import Row, items, listing, place, places, scenes
+from howgreen.store.write import put_place, put_scene
+
+__all__ = [
+    "Row",
+    "city_from_feature",
+    "city_to_feature",
+    "items",
+    "listing",
+    "place",
+    "places",
+    "put_place",
+    "put_scene",
+    "scenes",
+]

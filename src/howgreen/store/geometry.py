@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyproj
-import shapely
+import shapely.geometry
 from shapely import MultiPolygon, Polygon
+from shapely.errors import ShapelyError
 from shapely.geometry.polygon import orient
 
 from howgreen.errors import AreaError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from shapely.geometry.base import BaseGeometry
 
 _GEOD = pyproj.Geod(ellps="WGS84")
@@ -75,6 +78,24 @@ def geodesic_area_m2(geom: BaseGeometry) -> float:
     if isinstance(geom, Polygon):
         return 0.0 if geom.is_empty else abs(float(_GEOD.geometry_area_perimeter(orient(geom))[0]))
     return float(sum(geodesic_area_m2(part) for part in getattr(geom, "geoms", ())))
+
+
+def area_from(value: Mapping[str, Any]) -> Polygon | MultiPolygon:
+    """The polygon or multipolygon in a GeoJSON geometry, exactly; ValueError when it is another thing.
+
+    Parameters
+    ----------
+    value
+        GeoJSON geometry.
+
+    """
+    try:
+        geom = shapely.geometry.shape(value)
+    except (ShapelyError, AttributeError, TypeError, KeyError, IndexError) as error:
+        raise ValueError(f"not a GeoJSON geometry: {error!r}") from error
+    if not isinstance(geom, Polygon | MultiPolygon):
+        raise ValueError(f"a {geom.geom_type}, not an area")  # noqa: TRY004  the value is wrong, not the caller
+    return geom
 
 
 def polygonal(geom: BaseGeometry) -> Polygon | MultiPolygon:

@@ -1,0 +1,282 @@
+"""Where things lie in a store, and how to change it so that a kill at any moment leaves it whole.
+
+A scene is built in a hidden folder of its own and renamed into place; the links of the catalogue follow. What
+happens between the two is announced in a journal, so that a scene that is not yet linked is told from one that
+got lost. Writers hold a lock for the short time of the change only; the kernel drops it when they die.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import re
+import shutil
+import sys
+import tempfile
+import unicodedata
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from howgreen.errors import StoreError
+
+if sys.platform != "win32":
+    import fcntl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CATALOG = "catalog.json"
+COLLECTION = "collection.json"
+PLACES = "places"
+LOCK = ".lock"
+JOURNAL = ".pending.json"
+TEMPORARY = ".tmp-"
+LARGEST_JSON_BYTES = 64 * 1024 * 1024
+"""No catalogue file is larger; one that is was not written by a catalogue."""
+
+_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$")
+_CURES = {
+    errno.ENOSPC: "the disk is full: free some space and try again",
+    errno.EDQUOT: "the disk quota is used up: free some space and try again",
+    errno.EFBIG: "the file is larger than is allowed here: raise the limit and try again",
+    errno.EACCES: "it may not be written: choose another folder or change its permissions",
+    errno.EPERM: "it may not be written: choose another folder or change its permissions",
+    errno.EROFS: "its disk is read-only: choose another folder",
+    errno.ENOTDIR: "a file is in the way: choose another folder",
+    errno.EEXIST: "a file is in the way: choose another folder",
+}
+
+
+def slug(text: str) -> str:
+    """Lower-case ASCII name for files, ``Bolzano/Bozen`` -> ``bolzano-bozen``; a hash where nothing is left."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    short = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:80].strip("-")
+    return short or "x" + hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def check_name(name: str, *, what: str) -> str:
+    """The name itself when it can be a file's name everywhere, else StoreError."""
+    if not _NAME.match(name) or name.lower() == PLACES:
+        raise StoreError(f"{what} {name!r}: use letters, digits, '.', '_' and '-' only, at most 200 of them")
+    return name
+
+
+@contextmanager
+def disk_errors(path: Path, doing: str) -> Iterator[None]:
+    """Turns what the operating system refuses into a StoreError of one line."""
+    try:
+        yield
+    except OSError as error:
+        cure = _CURES.get(error.errno or 0, "see to it and try again")
+        raise StoreError(f"{path}: cannot {doing} ({error.strerror or error}): {cure}") from error
+
+
+def write_bytes(path: Path, data: bytes | memoryview) -> None:
+    """Writes a whole file or nothing: a temporary file beside it, synced, renamed into place."""
+    handle, name = tempfile.mkstemp(prefix=TEMPORARY, dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+            os.fchmod(file.fileno(), 0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes JSON atomically. No NaN: other tools could not read it."""
+    write_bytes(path, (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes the names in a folder outlive a power cut, where the system can do that."""
+    if sys.platform == "win32":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file of the store, else StoreError."""
+    try:
+        if path.stat().st_size > LARGEST_JSON_BYTES:
+            raise StoreError(f"{path}: larger than any catalogue file; remove it and add the image again")
+        value = json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise StoreError(f"{path}: missing; run `howgreen store verify`") from error
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be read ({error.strerror or error}); check its permissions") from error
+    except (ValueError, RecursionError) as error:
+        raise StoreError(f"{path}: not readable as JSON; run `howgreen store verify`") from error
+    if not isinstance(value, dict):
+        raise StoreError(f"{path}: not a JSON object; run `howgreen store verify`")
+    return value
+
+
+def is_store(root: Path) -> bool:
+    """Whether a folder is a STAC catalogue."""
+    return (root / CATALOG).is_file()
+
+
+def check_store(root: Path) -> Path:
+    """The folder, resolved, when it is a store; else StoreError that says how to make one."""
+    if not root.exists():
+        raise StoreError(f"{root}: no such store; make one with `howgreen store add FILE --store {root} --city NAME`")
+    if not root.is_dir():
+        raise StoreError(f"{root}: a file, not a store; a store is a folder: give its path")
+    if not is_store(root):
+        hint = f"make one with `howgreen store add FILE --store {root} --city NAME`"
+        raise StoreError(f"{root}: not a store (it has no {CATALOG}); {hint}")
+    return root.resolve()
+
+
+def inside(root: Path, base: Path, href: str) -> Path:
+    """The file that a relative or local href means, when it lies in the store; else StoreError.
+
+    Parameters
+    ----------
+    root
+        The store, resolved.
+    base
+        The folder of the file that holds the href.
+    href
+        As written in the catalogue.
+
+    """
+    refusal = f"{base}: the href {href!r} leaves the store; replace this entry by adding the image again"
+    if "\0" in href or "\\" in href or re.match(r"^[A-Za-z][A-Za-z0-9+.-]*:", href) or href.startswith("/vsi"):
+        raise StoreError(refusal)
+    try:
+        target = (base / href).resolve()
+    except (OSError, RuntimeError) as error:
+        raise StoreError(refusal) from error
+    if not target.is_relative_to(root):
+        raise StoreError(refusal)
+    return target
+
+
+def item_files(root: Path) -> list[Path]:
+    """The item files that lie where howgreen puts them, linked or not, sorted."""
+    found = []
+    for collection in _folders(root):
+        if collection.name != PLACES:
+            found += [file for item in _folders(collection) if (file := item / f"{item.name}.json").is_file()]
+    return sorted(found)
+
+
+def _folders(folder: Path) -> list[Path]:
+    """Visible sub-folders; links are not followed, so that a walk cannot leave the store or go round."""
+    with os.scandir(folder) as entries:
+        return [Path(e.path) for e in entries if e.is_dir(follow_symlinks=False) and not e.name.startswith(".")]
+
+
+def pending(root: Path) -> Path | None:
+    """The item file that a writer announced and may not have linked yet."""
+    try:
+        announced = read_json(root / JOURNAL).get("item")
+        return inside(root.resolve(), root, announced) if isinstance(announced, str) else None
+    except StoreError:
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workshop:
+    """A hidden folder in a store in which one scene is being built."""
+
+    root: Path
+    folder: Path
+
+
+@contextmanager
+def locked(root: Path) -> Iterator[None]:
+    """Holds the store's lock; makes the folder first. Waits for another writer, who keeps it only briefly."""
+    if root.exists() and not root.is_dir():
+        raise StoreError(f"{root}: a file, not a folder; a store is a folder: give another path")
+    while True:
+        with disk_errors(root, "open the store for writing"):
+            root.mkdir(parents=True, exist_ok=True)
+            handle = os.open(root / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            if sys.platform != "win32":
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            # A writer that failed may have removed the folder while we waited: then we hold a lock on nothing.
+            if _same_file(handle, root / LOCK):
+                yield
+                return
+        finally:
+            os.close(handle)
+
+
+def _same_file(handle: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+@contextmanager
+def workshop(root: Path) -> Iterator[Workshop]:
+    """A hidden folder to build in, gone afterwards; leftovers of writers that were killed go as well."""
+    new = not root.exists()
+    with locked(root):
+        clean(root)
+        with disk_errors(root, "make a folder in the store"):
+            folder = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=root))
+            handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        if sys.platform != "win32":
+            fcntl.flock(handle, fcntl.LOCK_EX)
+    try:
+        yield Workshop(root=root, folder=folder)
+    finally:
+        os.close(handle)
+        shutil.rmtree(folder, ignore_errors=True)
+        if new:
+            _remove_if_unused(root)
+
+
+def clean(root: Path) -> None:
+    """Removes what killed writers left. Call it under the lock."""
+    for leftover in root.glob(f"{TEMPORARY}*"):
+        if leftover.is_dir() and not _in_use(leftover):
+            shutil.rmtree(leftover, ignore_errors=True)
+    for pattern in (f"{TEMPORARY}*", f"*/{TEMPORARY}*", f"*/*/{TEMPORARY}*"):
+        for leftover in root.glob(pattern):
+            if leftover.is_file():
+                leftover.unlink(missing_ok=True)
+
+
+def _in_use(folder: Path) -> bool:
+    if sys.platform == "win32":
+        return True
+    try:
+        handle = os.open(folder / LOCK, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
+def _remove_if_unused(root: Path) -> None:
+    """Takes a folder away again that we made and in which nothing came to stand."""
+    try:
+        if {entry.name for entry in root.iterdir()} <= {LOCK}:
+            (root / LOCK).unlink(missing_ok=True)
+            root.rmdir()
+    except OSError:
+        return

@@ -1,0 +1,99 @@
+"""Cities as GeoJSON: the city first, then its districts."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import TYPE_CHECKING, Any
+
+from shapely.geometry import mapping
+
+from howgreen.errors import StoreError
+from howgreen.store.geometry import area_from
+from howgreen.types import City, District, Population
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+def city_to_feature(city: City) -> dict[str, Any]:
+    """The city as a GeoJSON FeatureCollection, EPSG:4326, of plain JSON values; its districts follow it."""
+    properties = {
+        "role": "city",
+        "name": city.name,
+        "label": city.label,
+        "id": city.id,
+        "crs": city.crs,
+        "area_m2": city.area_m2,
+        "kind": city.kind,
+        "admin_level": city.admin_level,
+        "licence": city.licence,
+        "synthetic": city.synthetic,
+        "note": city.note,
+        **_population(city.population),
+    }
+    features = [{"type": "Feature", "properties": properties, "geometry": mapping(city.boundary)}]
+    for part in city.districts:
+        own = {"role": "district", "name": part.name, "id": part.id, **_population(part.population)}
+        features.append({"type": "Feature", "properties": own, "geometry": mapping(part.boundary)})
+    return {"type": "FeatureCollection", "features": features}
+
+
+def city_from_feature(value: Mapping[str, Any], *, path: Path | str = "place") -> City:
+    """The city in what :func:`city_to_feature` made, else StoreError."""
+    try:
+        first, *rest = value["features"]
+        own = first["properties"]
+        return City(
+            name=str(own["name"]),
+            label=str(own["label"]),
+            id=str(own["id"]),
+            boundary=area_from(first["geometry"]),
+            crs=str(own["crs"]),
+            area_m2=float(own["area_m2"]),
+            kind=str(own["kind"]),
+            admin_level=own.get("admin_level"),
+            districts=tuple(_district(feature) for feature in rest),
+            population=_read_population(own),
+            licence=str(own.get("licence") or ""),
+            synthetic=own.get("synthetic") is True,
+            note=str(own.get("note") or ""),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise StoreError(f"{path}: not a place as howgreen keeps it ({error!r}); add it again with `--area`") from error
+
+
+def _district(feature: Mapping[str, Any]) -> District:
+    own = feature["properties"]
+    return District(
+        name=str(own["name"]),
+        id=str(own["id"]),
+        boundary=area_from(feature["geometry"]),
+        population=_read_population(own),
+    )
+
+
+def _population(known: Population | None) -> dict[str, Any]:
+    if known is None:
+        return {}
+    return {"population": known.count, "population_year": known.year, "population_source": known.source}
+
+
+def _read_population(own: Mapping[str, Any]) -> Population | None:
+    if own.get("population") is None:
+        return None
+    return Population(
+        count=int(own["population"]), year=int(own["population_year"]), source=str(own["population_source"])
+    )
+
+
+def folded(name: str) -> str:
+    """A name for comparing: no accents, no case, single blanks."""
+    plain = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
+    return " ".join(plain.casefold().split())
+
+
+def goes_by(city: City, name: str) -> bool:
+    """Whether a place is called that: its name, label, one half of ``Bolzano/Bozen``, or its id."""
+    names = {city.name, city.label, city.id, *city.label.split("/")}
+    return folded(name) in {folded(one) for one in names}

@@ -1,0 +1,188 @@
+"""What is in a store."""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from howgreen.errors import StoreError
+from howgreen.store import layout
+from howgreen.store.places import city_from_feature, goes_by
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    import pystac
+
+    from howgreen.types import City, Scene
+
+_LOG = logging.getLogger(__name__)
+_REMOTE = re.compile(r"^https?://", re.IGNORECASE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One scene, for a table."""
+
+    id: str
+    sensor: str
+    time: datetime
+    """UTC."""
+    bands: tuple[str, ...]
+    size_bytes: int | None
+    """Of all its files; None when the catalogue does not say."""
+    synthetic: bool
+    places: tuple[str, ...]
+    """Names of the places in the store that it touches."""
+
+
+def open_item(file: Path) -> pystac.Item:
+    """One item as pystac has it, its own href absolute. StoreError when it is broken."""
+    return _as_pystac(layout.read_json(file), file)
+
+
+def _as_pystac(native: dict[str, Any], file: Path) -> pystac.Item:
+    import pystac
+    from pystac.errors import STACError
+
+    try:
+        return pystac.Item.from_dict(native, href=str(file))
+    except (STACError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise StoreError(f"{file}: not a STAC item ({error!r}); run `howgreen store verify`") from error
+
+
+def items(root: Path) -> list[pystac.Item]:
+    """All STAC items of a store, sorted by path, linked or not.
+
+    Raises
+    ------
+    StoreError
+        When ``root`` is no store, or an item is broken or names files outside the store.
+
+    """
+    root = layout.check_store(Path(root))
+    found = []
+    for file in item_paths(root):
+        native = layout.read_json(file)
+        for entry in (native.get("assets") or {}).values():
+            resolved(root, file, entry["href"])
+        found.append(_as_pystac(native, file))
+    return found
+
+
+def scenes(root: Path) -> list[Scene]:
+    """All scenes of a store by time, their hrefs absolute; items of sensors that we do not know are left out.
+
+    ``Scene.native`` is the item with absolute asset hrefs and without links.
+
+    Raises
+    ------
+    StoreError
+        When ``root`` is no store, or an item is broken or names files outside the store.
+
+    """
+    root = layout.check_store(Path(root))
+    found = [scene for file in item_paths(root) if (scene := _scene(root, file)) is not None]
+    return sorted(found, key=lambda scene: (scene.time, scene.id))
+
+
+def _scene(root: Path, file: Path) -> Scene | None:
+    from howgreen.store import item as stac
+
+    native = layout.read_json(file)
+    try:
+        assets = {
+            key: entry | {"href": resolved(root, file, entry["href"])}
+            for key, entry in (native.get("assets") or {}).items()
+        }
+        scene = stac.scene(native | {"assets": assets, "links": []}, resolve=str)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise StoreError(f"{file}: not a STAC item ({error!r}); run `howgreen store verify`") from error
+    if scene is None:
+        _LOG.info("%s: no scene of a known sensor, left out", file)
+    return scene
+
+
+def resolved(root: Path, file: Path, href: str) -> str:
+    """An asset's absolute href: a file in the store, or an address on the web as it stands; else StoreError."""
+    return href if _REMOTE.match(href) else str(layout.inside(root, file.parent, href))
+
+
+def item_paths(root: Path) -> list[Path]:
+    """Files of all items: those in their places, and those that the catalogue's links lead to."""
+    found = {path.resolve() for path in layout.item_files(root)}
+    return sorted(found | set(linked_items(root)))
+
+
+def linked_items(root: Path) -> list[Path]:
+    """Files of the items that links lead to, from the catalogue down; links to the web are not followed."""
+    return [path for rel, path in walk(root) if rel == "item"]
+
+
+def walk(root: Path) -> Iterator[tuple[str, Path]]:
+    """Every catalogue (``child``) and item that the links lead to, as (relation, file), each once."""
+    root = root.resolve()
+    waiting, seen = [root / layout.CATALOG], set[Path]()
+    while waiting:
+        parent = waiting.pop()
+        for one in links_of(layout.read_json(parent)):
+            if _REMOTE.match(one["href"]):
+                continue
+            target = layout.inside(root, parent.parent, one["href"])
+            if target not in seen and target != root / layout.CATALOG:
+                seen.add(target)
+                yield one["rel"], target
+                if one["rel"] == "child" and target.is_file():
+                    waiting.append(target)
+
+
+def links_of(parent: dict[str, Any]) -> list[dict[str, Any]]:
+    """The links of a catalogue to its children and items, those with an href."""
+    links = parent.get("links")
+    return [
+        one
+        for one in (links if isinstance(links, list) else [])
+        if isinstance(one, dict) and one.get("rel") in {"child", "item"} and isinstance(one.get("href"), str)
+    ]
+
+
+def places(root: Path) -> list[City]:
+    """All places of a store, by file name. StoreError when one cannot be read."""
+    root = layout.check_store(Path(root))
+    return [city_from_feature(layout.read_json(path), path=path) for path in place_paths(root)]
+
+
+def place_paths(root: Path) -> list[Path]:
+    """Files of the places."""
+    return sorted(path for path in (root / layout.PLACES).glob("*.geojson") if not path.name.startswith("."))
+
+
+def place(root: Path, name: str) -> City | None:
+    """The place of that name, whatever its case and accents; None when there is none.
+
+    ``name`` may also be its label, one half of a label like ``Bolzano/Bozen``, or its id.
+    """
+    return next((city for city in places(root) if goes_by(city, name)), None)
+
+
+def listing(root: Path) -> list[Row]:
+    """One row a scene, by time, for ``howgreen store list``."""
+    known = places(root)
+    return [_row(scene, known) for scene in scenes(root)]
+
+
+def _row(scene: Scene, known: list[City]) -> Row:
+    sizes = [asset.size_bytes for asset in scene.assets]
+    return Row(
+        id=scene.id,
+        sensor=scene.sensor,
+        time=scene.time,
+        bands=scene.bands,
+        size_bytes=None if None in sizes else sum(size or 0 for size in sizes),
+        synthetic=scene.synthetic,
+        places=tuple(city.name for city in known if city.boundary.intersects(scene.footprint)),
+    )

@@ -1,0 +1,325 @@
+"""Scenes and places into a store: all of one or nothing of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from howgreen.errors import ImageError, StoreError
+from howgreen.sensors import SENSORS
+from howgreen.store import layout
+from howgreen.store.geometry import polygonal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+
+    import numpy as np
+    import numpy.typing as npt
+    import pystac
+    from odc.geo.geobox import GeoBox
+    from shapely import MultiPolygon, Polygon
+
+    from howgreen.store.item import Header
+    from howgreen.types import City, Progress
+
+    Raster = tuple[npt.NDArray[Any], GeoBox]
+    """(y, x) values and the grid they lie on."""
+
+MASK_NODATA = {"scl": 0, "qa_pixel": 1}
+"""What the masks themselves call *no data*: SCL class 0, and QA_PIXEL's fill bit."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer:
+    """One band that is to be stored; its pixels are read when their turn comes."""
+
+    band: str
+    read: Callable[[], Raster]
+
+
+def put_scene(
+    root: Path,
+    *,
+    id: str,  # noqa: A002  STAC's own word
+    sensor: str,
+    time: datetime,
+    rasters: Mapping[str, Raster],
+    scale: float,
+    offset: float,
+    nodata: int | None,
+    cloud_cover_pct: float | None = None,
+    baseline: str | None = None,
+    platform: str | None = None,
+    synthetic: bool = False,
+    progress: Progress | None = None,
+) -> pystac.Item:
+    """Stores one scene as a COG for each band and a STAC item; a scene of that id is replaced.
+
+    Parameters
+    ----------
+    root
+        The store; made when it does not exist.
+    id
+        Letters, digits, ``.``, ``_``, ``-``.
+    sensor
+        Key of :data:`howgreen.sensors.SENSORS`.
+    time
+        When the image was taken; without a zone it is UTC.
+    rasters
+        By common band name or the sensor's mask name: (y, x) digital numbers and their grid. Grids may differ.
+    scale, offset
+        Reflectance = DN * scale + offset.
+    nodata
+        DN of the reflective bands that means *no data*; None when every DN is data (floats: NaN).
+    cloud_cover_pct
+        Of the whole scene, 0-100.
+    baseline, platform
+        Sentinel-2 processing baseline (``05.09``); ``sentinel-2a``, ``landsat-9``.
+    synthetic
+        True for simulated scenes.
+    progress
+        Told ``("store", bands done, bands in all)``.
+
+    Returns
+    -------
+    pystac.Item
+        With its own absolute href.
+
+    Raises
+    ------
+    ImageError
+        When bands are unknown, hold no data, or do not fit their grids.
+    StoreError
+        When the folder cannot be written.
+
+    """
+    from howgreen.store.item import Header
+
+    if sensor not in SENSORS:
+        raise ImageError(f"sensor {sensor!r} is unknown: use {' or '.join(SENSORS)}")
+    header = Header(
+        id=layout.check_name(id, what="scene id"),
+        sensor=SENSORS[sensor],
+        time=time,
+        scale=scale,
+        offset=offset,
+        nodata=nodata,
+        cloud_cover_pct=cloud_cover_pct,
+        baseline=baseline,
+        platform=platform,
+        synthetic=synthetic,
+    )
+    layers = [Layer(band=band, read=lambda raster=raster: raster) for band, raster in rasters.items()]  # type: ignore[misc]
+    return _opened(store_scene(Path(root), header, layers, progress=progress))
+
+
+def store_scene(
+    root: Path,
+    header: Header,
+    layers: Sequence[Layer],
+    *,
+    check: Callable[[Mapping[str, npt.NDArray[Any]]], None] | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Builds a scene in a hidden folder, then puts it in its place. Returns the item's file.
+
+    Parameters
+    ----------
+    root
+        The store; made when it does not exist.
+    header
+        What is known of the scene.
+    layers
+        Its bands.
+    check
+        Given a sample of every reflective band's valid digital numbers before anything is put in its place;
+        raises when they cannot be reflectance.
+    progress
+        Told ``("store", bands done, bands in all)``.
+
+    """
+    known = (*header.sensor.band_names, header.sensor.mask)
+    unknown = [layer.band for layer in layers if layer.band not in known]
+    if unknown or not any(layer.band in header.sensor.band_names for layer in layers):
+        what = f"bands {', '.join(unknown)} are unknown" if unknown else "no reflective band"
+        raise ImageError(f"scene {header.id}: {what}; {header.sensor.label} has {', '.join(known)}")
+    root = root.absolute()
+    with layout.workshop(root) as shop, layout.disk_errors(root, "write"):
+        scene = shop.folder / "scene"
+        scene.mkdir()
+        entry = _build(scene, header, layers, check, progress)
+        layout.write_json(scene / f"{header.id}.json", entry)
+        with layout.locked(root):
+            return _place(root, scene, entry)
+
+
+def _build(
+    folder: Path,
+    header: Header,
+    layers: Sequence[Layer],
+    check: Callable[[Mapping[str, npt.NDArray[Any]]], None] | None,
+    progress: Progress | None,
+) -> dict[str, Any]:
+    """Writes the COGs into a folder and returns the item."""
+    from howgreen.store import cog, footprint
+    from howgreen.store import item as stac
+
+    assets: dict[str, Any] = {}
+    seen = _Seen()
+    for done, layer in enumerate(layers):
+        if progress:
+            progress("store", done, len(layers))
+        values, grid = layer.read()
+        is_mask = layer.band == header.sensor.mask
+        nodata = MASK_NODATA[layer.band] if is_mask else header.nodata
+        file = f"{layer.band}.tif"
+        scaling = (1.0, 0.0) if is_mask else (header.scale, header.offset)
+        written = cog.write(
+            folder / file, values, grid=grid, band=layer.band, nodata=nodata, scale=scaling[0], offset=scaling[1]
+        )
+        assets[layer.band] = stac.asset(header, layer.band, href=f"./{file}", written=written, grid=grid)
+        if not is_mask:
+            seen.look(layer.band, values, footprint.valid(values, written.nodata), grid)
+    if progress:
+        progress("store", len(layers), len(layers))
+    if check:
+        check(seen.samples)
+    return stac.item(header, footprint=seen.footprint(header.id), assets=assets)
+
+
+class _Seen:
+    """Collects where the bands of a scene hold data, and some of their values."""
+
+    def __init__(self) -> None:
+        self.samples: dict[str, npt.NDArray[Any]] = {}
+        self._outlines: list[Polygon | MultiPolygon] = []
+        self._masks: list[tuple[npt.NDArray[np.bool_], GeoBox]] = []
+
+    def look(self, band: str, values: npt.NDArray[Any], valid: npt.NDArray[np.bool_], grid: GeoBox) -> None:
+        step = max(1, int((values.size / 250_000) ** 0.5))
+        self.samples[band] = values[::step, ::step][valid[::step, ::step]]
+        for place, (mask, known) in enumerate(self._masks):
+            if known == grid:
+                self._masks[place] = (mask | valid, grid)
+                return
+        self._masks.append((valid, grid))
+
+    def footprint(self, name: str) -> Polygon | MultiPolygon:
+        from howgreen.store.footprint import outline
+
+        mask, grid = min(self._masks, key=lambda pair: abs(pair[1].affine.determinant))
+        whole = polygonal(outline(mask, grid))
+        if whole.is_empty:
+            raise ImageError(f"scene {name}: every pixel is nodata; check the image and its nodata value (`--nodata`)")
+        return whole
+
+
+def _place(root: Path, built: Path, entry: dict[str, Any]) -> Path:
+    """Moves a finished scene into place and links it. Call it under the lock."""
+    finish_pending(root)
+    _ensure_catalog(root)
+    folder = root / entry["collection"] / entry["id"]
+    file: Path = folder / f"{entry['id']}.json"
+    folder.parent.mkdir(exist_ok=True)
+    layout.write_json(root / layout.JOURNAL, {"item": file.relative_to(root).as_posix()})
+    if file.is_file():
+        _replace(built, folder, entry)
+    else:
+        if folder.exists():
+            _discard(folder)
+        built.rename(folder)
+        layout.sync_folder(folder.parent)
+    link(root, entry)
+    (root / layout.JOURNAL).unlink(missing_ok=True)
+    return file
+
+
+def _replace(built: Path, folder: Path, entry: dict[str, Any]) -> None:
+    """Puts new files beside the old ones under names of their own; the item's file then switches over at once."""
+    for band, one in entry["assets"].items():
+        name = f"{band}-{one['file:checksum'][4:16]}.tif"
+        (built / f"{band}.tif").replace(folder / name)
+        one["href"] = f"./{name}"
+    layout.sync_folder(folder)
+    layout.write_json(folder / f"{entry['id']}.json", entry)
+    kept = {one["href"][2:] for one in entry["assets"].values()}
+    for old in folder.glob("*.tif"):
+        if old.name not in kept:
+            old.unlink(missing_ok=True)
+
+
+def _discard(folder: Path) -> None:
+    """Takes away a folder that holds no item, as someone's half-removed scene leaves it."""
+    if folder.is_symlink() or not folder.is_dir() or any(path.suffix != ".tif" for path in folder.iterdir()):
+        raise StoreError(f"{folder}: in the way of the new scene and not an item; move it away and try again")
+    for path in folder.iterdir():
+        path.unlink()
+    folder.rmdir()
+
+
+def finish_pending(root: Path) -> None:
+    """Links the scene of a writer that was killed between putting it in its place and linking it."""
+    file = layout.pending(root)
+    if file is not None and file.is_file():
+        link(root, layout.read_json(file))
+    (root / layout.JOURNAL).unlink(missing_ok=True)
+
+
+def _ensure_catalog(root: Path) -> None:
+    from howgreen.store import item as stac
+
+    if not layout.is_store(root):
+        layout.write_json(root / layout.CATALOG, stac.catalog())
+
+
+def link(root: Path, entry: Mapping[str, Any]) -> None:
+    """Brings the links and the extent of an item's collection, and then the catalogue's, up to date."""
+    from howgreen.store import item as stac
+
+    sensor = next(s for s in SENSORS.values() if s.collection == entry["collection"])
+    file = root / sensor.collection / layout.COLLECTION
+    parent = layout.read_json(file) if file.is_file() else stac.collection(sensor)
+    parent["extent"] = stac.widened(parent.get("extent") or {}, entry)
+    names = [path.stem for path in layout.item_files(root) if path.parent.parent == file.parent]
+    layout.write_json(file, _relinked(parent, "item", {f"./{name}/{name}.json": name for name in names}))
+    catalog = root / layout.CATALOG
+    children = {f"./{path.parent.name}/{layout.COLLECTION}": path.parent.name for path in _collections(root)}
+    layout.write_json(catalog, _relinked(layout.read_json(catalog), "child", children))
+
+
+def _collections(root: Path) -> list[Path]:
+    return sorted(path for path in root.glob(f"*/{layout.COLLECTION}") if not path.parent.name.startswith("."))
+
+
+def _relinked(parent: dict[str, Any], rel: str, hrefs: Mapping[str, str]) -> dict[str, Any]:
+    """The same object with links to all of ``hrefs``; links that others made stay."""
+    others = [one for one in parent.get("links", []) if one.get("rel") != rel or f"{one.get('href')}" not in hrefs]
+    media = "application/geo+json" if rel == "item" else "application/json"
+    new = [{"rel": rel, "href": href, "type": media, "title": title} for href, title in hrefs.items()]
+    return parent | {"links": others + new}
+
+
+def put_place(root: Path, city: City) -> Path:
+    """Stores a city with its districts as ``places/<name>.geojson``; a place of that name is replaced.
+
+    Returns the file. Raises StoreError when the folder cannot be written.
+    """
+    from howgreen.store.places import city_to_feature
+
+    root = Path(root).absolute()
+    file = root / layout.PLACES / f"{layout.slug(city.name)}.geojson"
+    value = city_to_feature(city)
+    with layout.workshop(root), layout.locked(root), layout.disk_errors(file, "write"):
+        finish_pending(root)
+        _ensure_catalog(root)
+        file.parent.mkdir(exist_ok=True)
+        layout.write_json(file, value)
+    return file
+
+
+def _opened(file: Path) -> pystac.Item:
+    from howgreen.store.read import open_item
+
+    return open_item(file)
