@@ -1,0 +1,56 @@
+"""# Your own images
+
+Any GeoTIFF of surface reflectance can answer: put it into a store, name the city, ask. Here the image is a small one
+that we make ourselves: the left half is lush, the right half is stone, so the answer must be one half.
+"""
+
+import datetime
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from affine import Affine
+
+import howgreen
+from howgreen import store
+
+folder = Path(tempfile.mkdtemp())
+image, shelf = folder / "halfgreen.tif", folder / "store"
+
+# Digital numbers are reflectance x 10000, as Sentinel-2 delivers them; 0 means no data.
+meadow = {"blue": 300, "green": 700, "red": 350, "nir": 4500}
+stone = {"blue": 1500, "green": 1700, "red": 1900, "nir": 2300}
+with rasterio.open(
+    image,
+    "w",
+    driver="GTiff",
+    width=200,
+    height=200,
+    count=4,
+    dtype="uint16",
+    nodata=0,
+    crs="EPSG:32631",
+    transform=Affine(10, 0, 640_000, 0, -10, 5_070_000),
+) as file:
+    for number, band in enumerate(meadow, 1):
+        values = np.full((200, 200), meadow[band], "uint16")
+        values[:, 100:] = stone[band]
+        file.write(values, number)
+
+# Without `boundary` the city's limits are the image's own footprint; the report says so.
+store.add(
+    [image],
+    root=shelf,
+    city="Halfgreen",
+    boundary=None,
+    bands=["blue", "green", "red", "nir"],
+    scale=0.0001,
+    date=datetime.date(2024, 7, 1),
+)
+print(*store.describe(shelf), sep="\n")
+
+# A plan shows what would happen before any reflectance is read, and can be kept as JSON.
+plan = howgreen.plan("Halfgreen", store=shelf)
+result = howgreen.run(plan)
+print(f"green ratio {result.stats.green_ratio:.2f}, pixel ratio {result.stats.green_pixel_ratio:.2f}")

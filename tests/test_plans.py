@@ -1,0 +1,125 @@
+"""A plan survives JSON; what is not a plan is refused in one line."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+from affine import Affine
+from hypothesis import given
+from hypothesis import strategies as st
+from odc.geo.geobox import GeoBox
+from shapely import MultiPolygon, box
+
+from howgreen import plans
+from howgreen.errors import PlanError
+from howgreen.types import Asset, City, District, Period, Plan, Population, Scene
+
+PLACES = MultiPolygon([box(11.1, 46.3, 11.4, 46.5), box(11.6, 46.4, 11.7, 46.6)])
+
+scenes = st.builds(
+    Scene,
+    id=st.text(min_size=1),
+    sensor=st.sampled_from(["sentinel-2", "landsat"]),
+    time=st.datetimes(timezones=st.just(UTC)),
+    footprint=st.just(box(11, 46, 12, 47)),
+    assets=st.lists(
+        st.builds(
+            Asset,
+            band=st.sampled_from(["red", "nir", "scl"]),
+            href=st.text(),
+            index=st.integers(1, 9),
+            size_bytes=st.none() | st.integers(0),
+            sha256=st.none() | st.text(),
+        )
+    ).map(tuple),
+    scale=st.floats(1e-6, 1),
+    offset=st.floats(-1, 1),
+    nodata=st.none() | st.integers(-9999, 65535),
+    cloud_cover_pct=st.none() | st.floats(0, 100),
+    clear_pct=st.none() | st.floats(0, 100),
+    covered_pct=st.none() | st.floats(0, 100),
+    synthetic=st.booleans(),
+)
+
+
+def made(used: tuple[Scene, ...] = (), passed_over: tuple[Scene, ...] = ()) -> Plan:
+    people = Population(count=106_000, year=2023, source="a census")
+    return Plan(
+        city=City(
+            name="bolzano",
+            label="Bolzano/Bozen",
+            id="store:bolzano",
+            boundary=PLACES,
+            crs="EPSG:32632",
+            area_m2=52e6,
+            districts=(District(name="Gries", id="g", boundary=box(11.1, 46.3, 11.2, 46.4), population=people),),
+            population=people,
+        ),
+        period=Period(start=date(2023, 5, 1), end=date(2023, 9, 30), months=(5, 6, 9)),
+        sensor="sentinel-2",
+        grid=GeoBox((70, 93), Affine(10, 0, 675_410, 0, -10, 5_153_700), "EPSG:32632"),
+        scenes=used,
+        passed_over=passed_over,
+        bands=("red", "nir"),
+        source="/somewhere",
+        model="ndvi",
+        model_sha256="ab" * 32,
+        howgreen="0.1.0",
+    )
+
+
+@given(used=st.lists(scenes, max_size=3).map(tuple), passed_over=st.lists(scenes, max_size=2).map(tuple))
+def test_a_plan_survives_json(used: tuple[Scene, ...], passed_over: tuple[Scene, ...]):
+    plan = made(used, passed_over)
+    assert plans.from_json(plans.to_json(plan)) == plan
+
+
+def test_a_plan_survives_a_file(tmp_path: Path):
+    plans.save(made(), tmp_path / "plan.json")
+    assert plans.load(tmp_path / "plan.json") == made()
+    assert [path.name for path in tmp_path.iterdir()] == ["plan.json"]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", "null", '{"howgreen_plan": 99}', '{"howgreen_plan": 1, "city": {}}', "\x00", "[" * 100_000]
+)
+def test_what_is_not_a_plan_is_refused_in_one_line(text: str):
+    with pytest.raises(PlanError) as caught:
+        plans.from_json(text)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", sorted(json.loads(plans.to_json(made()))))
+def test_every_key_is_needed(key: str):
+    data = json.loads(plans.to_json(made()))
+    del data[key]
+    with pytest.raises(PlanError):
+        plans.from_json(json.dumps(data))
+
+
+def test_a_missing_file_is_named(tmp_path: Path):
+    with pytest.raises(PlanError, match="no such plan"):
+        plans.load(tmp_path / "absent.json")
+
+
+def test_words_name_each_scene_and_its_clear_cover():
+    scene = Scene(
+        id="S2_one",
+        sensor="sentinel-2",
+        time=datetime(2023, 7, 1, tzinfo=UTC),
+        footprint=box(11, 46, 12, 47),
+        assets=(),
+        scale=1e-4,
+        offset=0,
+        nodata=0,
+        clear_pct=87.4,
+        covered_pct=91.0,
+    )
+    words = plans.describe(made((scene,), (dataclasses.replace(scene, id="S2_two", clear_pct=3.0),)))
+    assert "2023-07-01  clear  87 % of the city, covers  91 %  S2_one" in words
+    assert "found and not used: 1" in words
+    assert "S2_two" in words
