@@ -1,0 +1,60 @@
+"""The districts of a city out of any vector file."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from howgreen.errors import AreaError
+from howgreen.place.limits import add_districts, clipped
+from howgreen.place.shapes import MIN_AREA_M2, clean
+from howgreen.place.vectors import Feature, read_file
+from howgreen.store.geometry import geodesic_area_m2
+from howgreen.types import City, District
+
+# Neighbouring areas of another data set overlap the city's edge by slivers: they are not districts of the city.
+_LEAST_INSIDE = 0.01
+
+
+def from_districts_file(city: City, path: Path) -> City:
+    """The city with the areas of a file as its districts, cut to the city.
+
+    An area of which less than 1 % lies in the city is a neighbour, and left out. Areas without a name are called
+    ``district N``; equal names get their number in the file.
+
+    Parameters
+    ----------
+    city
+        Whose districts these are; those it had are replaced.
+    path
+        Any vector file, any CRS.
+
+    Raises
+    ------
+    AreaError
+        When the file cannot be used, or none of its areas lies in the city.
+
+    """
+    features = read_file(path)
+    names = Counter(feature.name for feature in features)
+    made = [_district(feature, city, path=path, unique=names[feature.name] == 1) for feature in features]
+    districts = tuple(district for district in made if district)
+    if not districts:
+        raise AreaError(
+            f"{path}: none of its {len(features)} areas lies in {city.label}; give the districts of this city"
+        )
+    return add_districts(city, districts)
+
+
+def _district(feature: Feature, city: City, *, path: Path, unique: bool) -> District | None:
+    shape, _ = clean(feature.geometry, what=f"{path}, {feature.name or f'area {feature.number}'}")
+    boundary = clipped(shape, city)
+    inside_m2 = geodesic_area_m2(boundary)
+    if inside_m2 < max(MIN_AREA_M2, _LEAST_INSIDE * geodesic_area_m2(shape)):
+        return None
+    name = feature.name or "district"
+    return District(
+        name=name if unique and feature.name else f"{name} {feature.number}",
+        id=f"file:{path.name}#{feature.number}",
+        boundary=boundary,
+    )

@@ -1,0 +1,160 @@
+"""Areas out of a local OpenStreetMap file, read with osmium.
+
+Three passes: which objects are wanted (by tag), which nodes they need, and the assembly of their rings. Only the
+wanted nodes are kept in memory, so that a city can be cut out of a country's extract.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import osmium
+import shapely
+
+from howgreen.errors import AreaError
+
+if TYPE_CHECKING:
+    from shapely.geometry.base import BaseGeometry
+
+_LOG = logging.getLogger(__name__)
+
+LICENCE = "© OpenStreetMap contributors, ODbL"
+
+Tags = Mapping[str, str]
+Bounds = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, order=True)
+class OsmId:
+    """A relation or way: ``R120965``."""
+
+    kind: str
+    """``R`` or ``W``."""
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.kind}{self.number}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What an extract holds of the objects that were asked for."""
+
+    tags: Mapping[OsmId, Tags]
+    """Of every wanted object, in the order of the file."""
+    shapes: Mapping[OsmId, BaseGeometry]
+    """EPSG:4326; only of those whose rings are complete in this extract."""
+
+    @property
+    def cut(self) -> list[OsmId]:
+        """Wanted objects whose rings the extract does not hold whole."""
+        return [key for key in self.tags if key not in self.shapes]
+
+
+def read_areas(path: Path, *, tags: Sequence[tuple[str, str]], wanted: Callable[[OsmId, Tags], bool]) -> Found:
+    """The areas of an extract that carry one of the tags and are wanted.
+
+    Parameters
+    ----------
+    path
+        ``.osm.pbf``, ``.osm``, ``.osm.bz2``, ... sorted by type and id, as all published extracts are.
+    tags
+        Only objects with one of these (key, value) pairs are looked at.
+    wanted
+        Told the id and all tags of each such closed way or area relation.
+
+    Raises
+    ------
+    AreaError
+        When the file is missing, cut short or not OpenStreetMap data.
+
+    """
+    with _readable(path):
+        tracker, found = _tracked(path, tags=tags, wanted=wanted)
+        shapes = _assembled(path, tracker, found) if found else {}
+    return Found(tags=found, shapes={key: shapes[key] for key in found if key in shapes})
+
+
+def extract_date(path: Path) -> str:
+    """Day up to which the extract is current, ``2022-07-24``; empty when its header does not say.
+
+    Raises
+    ------
+    AreaError
+        When the file is missing or not OpenStreetMap data.
+
+    """
+    with _readable(path), osmium.io.Reader(str(path), osmium.osm.NOTHING) as reader:
+        return str(reader.header().get("osmosis_replication_timestamp") or "")[:10]
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    if not path.is_file():
+        raise AreaError(f"{path}: no such file; give an OpenStreetMap extract (.osm.pbf)")
+    try:
+        yield
+    except RuntimeError as error:  # what osmium raises for everything that is wrong with a file
+        raise AreaError(f"{path}: not an OpenStreetMap extract, or cut short ({error}); download it again") from error
+
+
+def _tracked(
+    path: Path, *, tags: Sequence[tuple[str, str]], wanted: Callable[[OsmId, Tags], bool]
+) -> tuple[osmium.IdTracker, dict[OsmId, Tags]]:
+    tracker = osmium.IdTracker()
+    found: dict[OsmId, Tags] = {}
+    objects = osmium.FileProcessor(str(path), osmium.osm.WAY | osmium.osm.RELATION)
+    for item in objects.with_filter(osmium.filter.TagFilter(*tags)):
+        key, values = OsmId(item.type_str().upper(), item.id), dict(item.tags)
+        if not _is_area(item, values) or not wanted(key, values):
+            continue
+        found[key] = values
+        (tracker.add_relation if key.kind == "R" else tracker.add_way)(item.id)
+        tracker.add_references(item)
+    if found:
+        tracker.complete_backward_references(str(path))
+    return tracker, found
+
+
+def _is_area(item: Any, tags: Tags) -> bool:
+    if item.is_relation():
+        return tags.get("type") in {"boundary", "multipolygon"}
+    return bool(len(item.nodes) > 3 and item.ends_have_same_id() and tags.get("area") != "no")
+
+
+def _assembled(path: Path, tracker: osmium.IdTracker, found: Mapping[OsmId, Tags]) -> dict[OsmId, BaseGeometry]:
+    keeper = _Keeper(found)
+    manager = osmium.area.AreaManager()
+    with osmium.io.Reader(str(path), osmium.osm.RELATION) as reader:
+        osmium.apply(reader, tracker.id_filter(), manager.first_pass_handler())
+    locations = osmium.NodeLocationsForWays(osmium.index.create_map("flex_mem"))
+    locations.ignore_errors()  # a node beyond the edge of the extract: its ring comes out cut
+    with osmium.io.Reader(str(path)) as reader:
+        # The filter stands first: only the wanted nodes reach the table of locations.
+        osmium.apply(reader, tracker.id_filter(), locations, manager.second_pass_handler(keeper))
+    return keeper.shapes
+
+
+class _Keeper(osmium.SimpleHandler):
+    """Takes the finished areas from osmium."""
+
+    def __init__(self, found: Mapping[OsmId, Tags]) -> None:
+        super().__init__()
+        self.shapes: dict[OsmId, BaseGeometry] = {}
+        self._found = found
+        self._factory = osmium.geom.WKBFactory()
+
+    def area(self, area: Any) -> None:
+        """Called by osmium for every closed ring or set of rings."""
+        key = OsmId("W" if area.from_way() else "R", area.orig_id())
+        if key not in self._found:
+            return
+        try:
+            self.shapes[key] = shapely.from_wkb(self._factory.create_multipolygon(area))
+        except (RuntimeError, shapely.errors.GEOSException) as error:
+            _LOG.info("%s: no valid shape (%s)", key, error)

@@ -1,0 +1,234 @@
+"""Administrative limits and their parts in a local OpenStreetMap extract."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import shapely
+from shapely import MultiPolygon, Polygon
+
+from howgreen.errors import AreaError, PlaceNotFoundError
+from howgreen.place.extract import LICENCE, Found, OsmId, Tags, extract_date, read_areas
+from howgreen.place.names import closest, fold, shortened, spellings
+from howgreen.place.shapes import clean, from_shape, joined
+from howgreen.store.geometry import geodesic_area_m2, polygonal
+from howgreen.types import City, District, Population
+
+_PLACES = ("city", "town", "municipality", "village", "borough", "suburb", "quarter")
+_TAGS = [("boundary", "administrative"), *(("place", place) for place in _PLACES)]
+_NAME_KEY = re.compile(r"^(name|(alt|official|int|short|loc|nat|reg)_name)(:.+)?$")
+_ID = re.compile(r"^(?:osm:)?(r|w|relation/|way/)(\d+)$", re.IGNORECASE)
+# What the levels mean differs from country to country; these words only tell candidates apart.
+_KINDS = {2: "country", 3: "region", 4: "region", 5: "region", 6: "county", 7: "district", 8: "municipality"}
+
+
+def parse_id(query: str) -> OsmId | None:
+    """``R120965``, ``osm:r120965``, ``relation/120965`` or ``W…`` as an OSM id; None for other texts."""
+    match = _ID.match(query.strip())
+    return OsmId(match[1][0].upper(), int(match[2])) if match else None
+
+
+def search(query: str, *, osm: Path) -> list[City]:
+    """The limits in an extract that have a name or id, best known level first; without their districts.
+
+    Administrative limits (levels 2-11) come before polygons that only say ``place=...``: those are asked only when
+    no limit bears the name.
+
+    Parameters
+    ----------
+    query
+        A name in any language that OSM gives, any case and accents, or an id (``R120965``). What follows a comma
+        (``Vaduz, Liechtenstein``) narrows the choice as far as the extract can tell.
+    osm
+        An OpenStreetMap extract.
+
+    Raises
+    ------
+    PlaceNotFoundError
+        When nothing bears the name, or when all that does is cut at the extract's edge.
+    AreaError
+        When the file cannot be read.
+
+    """
+    seen: list[str] = []
+    head, *qualifiers = _asked(query)
+    wanted = parse_id(head)
+
+    def matches(key: OsmId, tags: Tags) -> bool:
+        if wanted is not None:
+            return key == wanted
+        seen.extend([tags["name"]] if "name" in tags else [])
+        return bool({fold(head), fold(query)} & _names(tags))
+
+    found = read_areas(osm, tags=_TAGS, wanted=matches)
+    if not found.tags:
+        raise PlaceNotFoundError(_unknown(query, osm=osm, known=seen))
+    if not found.shapes:
+        raise PlaceNotFoundError(_cut(found, osm=osm))
+    cities = _cities(found, query=query, osm=osm)
+    if wanted is not None or any(fold(query) in _names(tags) for tags in found.tags.values()):
+        return cities  # the comma, if there is one, belongs to the name
+    return _narrowed(cities, qualifiers, osm=osm)
+
+
+def with_districts(city: City, *, osm: Path) -> City:
+    """The city with the administrative areas of the next level inside it, as far as the extract holds them whole.
+
+    An area belongs to the city when its representative point lies inside it.
+
+    Raises
+    ------
+    AreaError
+        When the file cannot be read.
+
+    """
+    level = city.admin_level
+    if level is None:
+        return city
+
+    def below(_: OsmId, tags: Tags) -> bool:
+        deeper = _level(tags)
+        return tags.get("boundary") == "administrative" and "name" in tags and deeper is not None and deeper > level
+
+    found = read_areas(osm, tags=[("boundary", "administrative")], wanted=below)
+    shapely.prepare(city.boundary)
+    inside = [key for key, shape in found.shapes.items() if city.boundary.contains(shape.representative_point())]
+    levels = {key: _level(found.tags[key]) or 0 for key in inside}
+    if not levels:
+        return city
+    next_level = min(levels.values())
+    districts = tuple(_district(key, found, city) for key in inside if levels[key] == next_level)
+    return add_districts(city, tuple(sorted((d for d in districts if d), key=lambda d: d.name)))
+
+
+def add_districts(city: City, districts: tuple[District, ...]) -> City:
+    """The city with these districts, and a note where they leave part of it out."""
+    covered_m2 = geodesic_area_m2(shapely.union_all([district.boundary for district in districts]))
+    share = covered_m2 / city.area_m2
+    note = f"the {len(districts)} districts cover {share:.0%} of the city" if share < 0.99 else ""
+    return replace(city, districts=districts, note=joined(city.note, note))
+
+
+def clipped(shape: Polygon | MultiPolygon, city: City) -> Polygon | MultiPolygon:
+    """The part of a shape inside the city; may be empty."""
+    return shape if city.boundary.contains(shape) else polygonal(shapely.intersection(shape, city.boundary))
+
+
+def _asked(query: str) -> list[str]:
+    return [part.strip() for part in query.split(",") if part.strip()] or [query]
+
+
+def _names(tags: Tags) -> frozenset[str]:
+    labels = (value for key, value in tags.items() if _NAME_KEY.match(key))
+    return frozenset(folded for label in labels for folded in spellings(label))
+
+
+def _bears(folded: str, _: OsmId, tags: Tags) -> bool:
+    return folded in _names(tags)
+
+
+def _level(tags: Tags) -> int | None:
+    text = tags.get("admin_level", "")
+    return int(text) if text.isdecimal() and 2 <= int(text) <= 11 else None
+
+
+def _cities(found: Found, *, query: str, osm: Path) -> list[City]:
+    official = [key for key in found.shapes if found.tags[key].get("boundary") == "administrative"]
+    keys = official or list(found.shapes)
+    date = extract_date(osm)
+    cut = [key for key in found.cut if found.tags[key].get("boundary") == "administrative"]
+    notes = (
+        f"limits from an OpenStreetMap extract of {date}" if date else "",
+        f"also of this name, but cut in the extract: {_describe(cut, found.tags)}" if cut else "",
+    )
+    cities = [_city(key, found, query=query, note=joined(*notes)) for key in keys]
+    return sorted(cities, key=lambda city: (city.admin_level or 99, -city.area_m2, city.id))
+
+
+def _city(key: OsmId, found: Found, *, query: str, note: str) -> City:
+    tags = found.tags[key]
+    level = _level(tags)
+    population, without_year = _population(tags)
+    return from_shape(
+        found.shapes[key],
+        name=query,
+        label=tags.get("name", str(key)),
+        id=f"osm:{key}",
+        kind=tags.get("place") or tags.get("border_type") or _KINDS.get(level or 0, "administrative area"),
+        admin_level=level,
+        population=population,
+        licence=LICENCE,
+        note=joined(note, without_year),
+    )
+
+
+def _population(tags: Tags) -> tuple[Population | None, str]:
+    """Inhabitants with their year; a figure without a year is not used, and the second value says so."""
+    digits = re.sub(r"[\s,.'’ ]", "", tags.get("population", ""))
+    if not (digits.isascii() and digits.isdecimal() and int(digits) > 0):
+        return None, ""
+    year = re.match(r"\d{4}", tags.get("population:date") or tags.get("population:year") or "")
+    if not year:
+        return None, f"OpenStreetMap's population of {int(digits):,} has no year and is left out"
+    source = f"OpenStreetMap ({tags['source:population']})" if "source:population" in tags else "OpenStreetMap"
+    return Population(count=int(digits), year=int(year[0]), source=source), ""
+
+
+def _narrowed(cities: list[City], qualifiers: list[str], *, osm: Path) -> list[City]:
+    """Those inside areas with the names after the comma; a name that the extract cannot check is said in the note."""
+    for qualifier in qualifiers:
+        around = read_areas(osm, tags=[("boundary", "administrative")], wanted=partial(_bears, fold(qualifier)))
+        areas = [polygonal(shape) for shape in around.shapes.values()]
+        inside = [c for c in cities if any(area.contains(c.boundary.representative_point()) for area in areas)]
+        if inside or (areas and not around.cut):
+            cities = inside
+            continue
+        note = f"not checked whether it lies in {qualifier!r}: the extract does not hold that area whole"
+        cities = [replace(city, note=joined(city.note, note)) for city in cities]
+    if not cities:
+        raise PlaceNotFoundError(
+            f"{osm}: no place of that name lies in {', '.join(qualifiers)}; leave out what follows the comma"
+        )
+    return cities
+
+
+def _district(key: OsmId, found: Found, city: City) -> District | None:
+    tags = found.tags[key]
+    try:
+        shape, _ = clean(found.shapes[key], what=tags["name"])
+    except AreaError:
+        return None
+    boundary = clipped(shape, city)
+    if boundary.is_empty:
+        return None
+    return District(name=tags["name"], id=f"osm:{key}", boundary=boundary, population=_population(tags)[0])
+
+
+def _describe(keys: list[OsmId], tags: Mapping[OsmId, Tags]) -> str:
+    texts = [
+        f"{tags[key].get('name', 'without a name')} ({key}, level {tags[key].get('admin_level', 'unknown')})"
+        for key in keys
+    ]
+    return shortened(texts, most=4)
+
+
+def _cut(found: Found, *, osm: Path) -> str:
+    return (
+        f"{osm}: {_describe(found.cut, found.tags)} is cut at the edge of this extract, its limits are not whole; "
+        "give a larger extract, or a boundary with --area FILE"
+    )
+
+
+def _unknown(query: str, *, osm: Path, known: list[str]) -> str:
+    if parse_id(query):
+        return f"{query!r} is no limits in {osm}; check the id, or give an extract that holds it"
+    near = closest(query, known)
+    if near:
+        return f"{query!r} is not in {osm}; did you mean {' or '.join(near)}?"
+    names = sorted(set(known))
+    held = f"it names {shortened(names)}" if names else "it names no administrative limits"
+    return f"{query!r} is not in {osm}: {held}"

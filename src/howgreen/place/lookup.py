@@ -1,0 +1,204 @@
+"""One query in, one city out, or a list of what it could mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from howgreen.errors import AmbiguousPlaceError, AreaError, PlaceNotFoundError
+from howgreen.place import limits
+from howgreen.place.districts import from_districts_file
+from howgreen.place.names import closest, fold, shortened, spellings
+from howgreen.place.points import from_point, parse_coordinates
+from howgreen.place.shapes import joined
+from howgreen.types import City
+
+_MOST_LISTED = 20
+
+
+def find(
+    query: str | None,
+    *,
+    stores: Sequence[Path] = (),
+    osm: Path | None = None,
+    area: str | Path | None = None,
+    radius_m: float | None = None,
+    pick: int | str | None = None,
+    districts: Path | None = None,
+) -> City:
+    """The one city that is meant. The first of these that is given or fits decides: area, id, coordinates, store, OSM.
+
+    Parameters
+    ----------
+    query
+        A name, an id (``R120965``, ``store:bolzano``) or coordinates (``45.76, 4.84``: lat, lon). May be None when
+        ``area`` is given.
+    stores
+        Folders of stores whose places are known by name.
+    osm
+        A local OpenStreetMap extract.
+    area
+        A boundary file, or WKT or GeoJSON text in EPSG:4326 (lon, lat).
+    radius_m
+        Radius of the circle around coordinates, in metres; 2,000 if left out.
+    pick
+        Which of several matches: its number in the list (from 1) or its id.
+    districts
+        A vector file with the city's districts; they replace those that its source has.
+
+    Raises
+    ------
+    PlaceNotFoundError
+        When nothing fits; the message says what is known and what looks alike.
+    AmbiguousPlaceError
+        When several places fit and none is picked; the message lists them.
+    AreaError
+        When a boundary, a position, a radius or a file is no good.
+
+    """
+    city = _found(query, stores=stores, osm=osm, area=area, radius_m=radius_m, pick=pick)
+    return from_districts_file(city, districts) if districts is not None else city
+
+
+def candidates(
+    query: str, *, stores: Sequence[Path] = (), osm: Path | None = None, radius_m: float | None = None
+) -> list[City]:
+    """All places that a query can mean, in the order in which ``pick`` counts them.
+
+    They come from the first source that has any: coordinates, then stores, then the OSM extract. Cities from OSM
+    come without their districts here.
+
+    Raises
+    ------
+    PlaceNotFoundError
+        When nothing fits.
+    AreaError
+        When coordinates or a file are no good.
+
+    """
+    if not query.strip():
+        raise PlaceNotFoundError("no place given: write a name, an id, or coordinates such as 45.76, 4.84")
+    position = parse_coordinates(query)
+    if position:
+        return [from_point(*position, radius_m=radius_m, name=query)]
+    known = _places(stores)
+    matches = _of_stores(query, known)
+    if matches or osm is None:
+        return matches or _nothing(query, known)
+    try:
+        return limits.search(query, osm=osm)
+    except PlaceNotFoundError as error:
+        near = closest(query, [city.label for city in known])
+        hint = f"; the store knows {' and '.join(near)}" if near else ""
+        raise PlaceNotFoundError(f"{error}{hint}") from error
+
+
+def _found(
+    query: str | None,
+    *,
+    stores: Sequence[Path],
+    osm: Path | None,
+    area: str | Path | None,
+    radius_m: float | None,
+    pick: int | str | None,
+) -> City:
+    if area is not None:
+        _refuse_radius(radius_m, "a boundary")
+        return _from_area(area, name=query, pick=pick)
+    if query is None:
+        raise PlaceNotFoundError(
+            "no place given: write a name, an id, or coordinates such as 45.76, 4.84, or give a boundary"
+        )
+    listed = candidates(query, stores=stores, osm=osm, radius_m=radius_m)
+    city = _one(query, listed, pick=pick)
+    if city.kind != "circle":
+        _refuse_radius(radius_m, f"the limits of {city.label}")
+    return (
+        limits.with_districts(city, osm=osm)
+        if osm is not None and city.id.startswith("osm:") and not city.districts
+        else city
+    )
+
+
+def _from_area(area: str | Path, *, name: str | None, pick: int | str | None) -> City:
+    from howgreen.place.files import from_file, from_text
+    from howgreen.place.vectors import is_shape_text
+
+    if isinstance(area, str) and is_shape_text(area):
+        return from_text(area, name=name, pick=pick)
+    return from_file(Path(area), name=name, pick=pick)
+
+
+def _refuse_radius(radius_m: float | None, what: str) -> None:
+    if radius_m is not None:
+        raise AreaError(f"radius {radius_m:g} m: {what} has no radius; leave it out, or give coordinates (lat, lon)")
+
+
+def _places(stores: Sequence[Path]) -> list[City]:
+    """The places of all stores, each only once."""
+    from howgreen.store import places
+
+    once: dict[tuple[str, str], City] = {}
+    for root in stores:
+        for city in places(root):
+            once.setdefault((city.id, city.boundary.wkt), city)
+    return list(once.values())
+
+
+def _of_stores(query: str, known: Sequence[City]) -> list[City]:
+    """The places that bear the name or id; what follows a comma is tried, then left out with a note."""
+    whole = [city for city in known if _called(city, query)]
+    if whole or "," not in query:
+        return [replace(city, name=query) for city in whole]
+    head, _, rest = query.partition(",")
+    note = f"not checked whether it lies in {rest.strip()!r}: the store does not know"
+    return [replace(city, name=query, note=joined(city.note, note)) for city in known if _called(city, head)]
+
+
+def _called(city: City, query: str) -> bool:
+    asked = query.strip().casefold()
+    osm_id = limits.parse_id(query)
+    if asked == city.id.casefold() or (osm_id and f"osm:{osm_id}" == city.id):
+        return True
+    return fold(query.strip().removeprefix("store:")) in spellings(city.label) | spellings(city.name)
+
+
+def _nothing(query: str, known: Sequence[City]) -> list[City]:
+    labels = list(dict.fromkeys(city.label for city in known))
+    near = closest(query, labels)
+    if near:
+        raise PlaceNotFoundError(f"{query!r} is not known; did you mean {' or '.join(near)}?")
+    held = f"the store knows {shortened(sorted(labels))}" if labels else "no store has a place"
+    raise PlaceNotFoundError(f"{query!r} is not known: {held}; give coordinates, --area FILE or --osm FILE.osm.pbf")
+
+
+def _one(query: str, listed: Sequence[City], *, pick: int | str | None) -> City:
+    if pick is None and len(listed) == 1:
+        return listed[0]
+    if pick is None:
+        raise AmbiguousPlaceError(
+            f"{query!r} can be {len(listed)} places; take one with --pick N or its id:\n{_listing(listed)}"
+        )
+    text = str(pick).strip()
+    if text.isdecimal() and 1 <= int(text) <= len(listed):
+        return listed[int(text) - 1]
+    osm_id = limits.parse_id(text)
+    ids = {text.casefold(), f"osm:{osm_id}".casefold()} if osm_id else {text.casefold()}
+    picked = [city for city in listed if city.id.casefold() in ids]
+    if len(picked) == 1:
+        return picked[0]
+    raise PlaceNotFoundError(
+        f"{query!r}: no match {pick!r}; pick a number from 1 to {len(listed)} or an id:\n{_listing(listed)}"
+    )
+
+
+def _listing(listed: Sequence[City]) -> str:
+    lines = [f"  {number}. {_line(city)}" for number, city in enumerate(listed[:_MOST_LISTED], start=1)]
+    rest = len(listed) - _MOST_LISTED
+    return "\n".join(lines + ([f"  … and {rest} more"] if rest > 0 else []))
+
+
+def _line(city: City) -> str:
+    level = f", level {city.admin_level}" if city.admin_level is not None else ""
+    return f"{city.label}: {city.kind}{level}, {city.area_m2 / 1e6:,.1f} km², {city.id}"

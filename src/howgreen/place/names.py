@@ -1,0 +1,47 @@
+"""When two spellings mean the same name."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+# Letters that Unicode does not take apart into a base letter and a mark.
+_LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "æ": "ae", "œ": "oe", "þ": "th", "ı": "i"})
+_GAPS = re.compile(r"[\s\-‐‑–—_'’ʼ`´.]+")
+_PARTS = re.compile(r"\s*[/;|]\s*|\s+[-–—]\s+")
+_BRACKETS = re.compile(r"\s*\([^)]*\)\s*$")
+
+
+def fold(text: str) -> str:
+    """A name without case, accents and punctuation: ``Saint-Étienne`` and ``saint etienne`` fold to the same.
+
+    Only the marks of Latin, Greek and Cyrillic letters are dropped: elsewhere they are part of the letter.
+    """
+    apart = unicodedata.normalize("NFKD", text.casefold())
+    bare = "".join(letter for letter in apart if not 0x300 <= ord(letter) <= 0x36F)
+    return _GAPS.sub(" ", unicodedata.normalize("NFKC", bare).translate(_LETTERS)).strip()
+
+
+def spellings(label: str) -> frozenset[str]:
+    """All folded names that a label stands for: ``Bolzano/Bozen`` is also ``bolzano`` and ``bozen``."""
+    whole = [label, _BRACKETS.sub("", label)]
+    parts = [part for name in whole for part in _PARTS.split(name)]
+    return frozenset(folded for folded in map(fold, [*whole, *parts]) if folded)
+
+
+def closest(query: str, known: Iterable[str]) -> list[str]:
+    """Up to three known names that look like the query, best first."""
+    by_fold: dict[str, str] = {}
+    for name in known:
+        for spelling in sorted(spellings(name)):
+            by_fold.setdefault(spelling, name)
+    near = difflib.get_close_matches(fold(query), list(by_fold), n=6, cutoff=0.65)
+    return list(dict.fromkeys(by_fold[folded] for folded in near))[:3]
+
+
+def shortened(names: Sequence[str], *, most: int = 12) -> str:
+    """The names in one line; beyond ``most`` only their number."""
+    rest = f" … and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + rest

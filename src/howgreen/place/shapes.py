@@ -1,0 +1,243 @@
+"""A shape on the globe becomes a ``City``: valid, areas only, split at the antimeridian, of a sensible size."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import shapely
+from shapely import MultiPolygon, Polygon
+
+from howgreen.errors import AreaError
+from howgreen.store.geometry import geodesic_area_m2, polygonal, utm_crs
+from howgreen.types import City, District, Population
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    from shapely.geometry.base import BaseGeometry
+
+Area = Polygon | MultiPolygon
+
+MIN_AREA_M2 = 100.0
+"""One Sentinel-2 pixel: nothing smaller can be measured."""
+MAX_AREA_M2 = 1e11
+"""100,000 km2: larger than any city's limits; a country was meant, or a wrong CRS."""
+
+# A repair may not move more than this share of the area: a crossing that encloses more is a shape that its
+# maker did not mean, and guessing which half is the city would decide the ratio.
+_REPAIR_TOLERANCE = 1e-3
+
+
+def from_shape(
+    geometry: BaseGeometry,
+    *,
+    name: str,
+    label: str | None = None,
+    id: str | None = None,  # noqa: A002 (the word of City)
+    kind: str = "drawn shape",
+    admin_level: int | None = None,
+    districts: tuple[District, ...] = (),
+    population: Population | None = None,
+    licence: str = "",
+    note: str = "",
+) -> City:
+    """A city with the limits of a shape.
+
+    Parameters
+    ----------
+    geometry
+        Polygon, MultiPolygon, or a collection with polygons in it; EPSG:4326 (lon, lat). May reach over the
+        antimeridian, with longitudes beyond 180 or jumping from 179 to -179.
+    name
+        As it was asked for.
+    label, id, kind, admin_level, districts, population, licence, note
+        See :class:`howgreen.types.City`; the label is the name and the id a hash of the shape if left out.
+
+    Raises
+    ------
+    AreaError
+        When the shape is empty, no area, off the globe, crosses itself, is smaller than 100 m2 or larger than
+        100,000 km2.
+
+    """
+    boundary, repairs = clean(geometry, what=label or name)
+    area_m2 = _checked_area_m2(boundary, what=label or name)
+    lon, lat = centre(boundary)
+    return City(
+        name=name,
+        label=label or name,
+        id=id or f"shape:{_digest(boundary)}",
+        boundary=boundary,
+        crs=utm_crs(lon, lat),
+        area_m2=area_m2,
+        kind=kind,
+        admin_level=admin_level,
+        districts=districts,
+        population=population,
+        licence=licence,
+        note=joined(note, *repairs),
+    )
+
+
+def clean(geometry: BaseGeometry | None, *, what: str) -> tuple[Area, tuple[str, ...]]:
+    """The valid areas of a shape, split at the antimeridian, and what had to be repaired.
+
+    Parameters
+    ----------
+    geometry
+        EPSG:4326 (lon, lat).
+    what
+        How errors call it.
+
+    Raises
+    ------
+    AreaError
+        When it is empty, no area, off the globe, or crosses itself so that its inside is unclear.
+
+    """
+    parts = _polygons(geometry, what=what)
+    check_degrees(MultiPolygon(parts), what=what)
+    whole = [_continuous(part, what=what) for part in parts]
+    fixed, notes = _repaired(whole, what=what)
+    return split_antimeridian(fixed), notes
+
+
+def joined(*notes: str) -> str:
+    """Notes in one text, the empty ones left out."""
+    return "; ".join(note for note in notes if note)
+
+
+def check_degrees(geometry: BaseGeometry, *, what: str) -> None:
+    """Fail unless all coordinates can be (lon, lat) in degrees.
+
+    Raises
+    ------
+    AreaError
+        Naming the coordinates and what they look like instead.
+
+    """
+    coordinates = shapely.get_coordinates(geometry)
+    if not np.isfinite(coordinates).all():
+        raise AreaError(f"{what}: coordinates are not all finite numbers; export the boundary again")
+    west, south, east, north = geometry.bounds
+    # Map tools go on counting when one pans around the globe, so one turn more is taken.
+    if -540 <= west <= east <= 540 and -90 <= south <= north <= 90:
+        return
+    where = f"x {west:g}…{east:g}, y {south:g}…{north:g}"
+    if max(abs(south), abs(north)) <= 540 and max(abs(west), abs(east)) <= 90:
+        raise AreaError(f"{what}: latitudes beyond ±90 ({where}); is it written lat, lon? write lon first, then lat")
+    raise AreaError(
+        f"{what}: {where} are not degrees, they look like metres; its CRS is missing or wrong: save it with the right one"
+    )
+
+
+def _polygons(geometry: BaseGeometry | None, *, what: str) -> list[Polygon]:
+    """All non-empty polygons of a shape, flat."""
+    if geometry is None or geometry.is_empty:
+        raise AreaError(f"{what}: the boundary is empty; give a polygon")
+    leaves: list[Any] = shapely.get_parts(shapely.get_parts(shapely.force_2d(geometry))).tolist()
+    parts = [leaf for leaf in leaves if isinstance(leaf, Polygon) and not leaf.is_empty]
+    if not parts:
+        raise AreaError(f"{what}: a {geometry.geom_type} is not an area; give a Polygon or MultiPolygon")
+    return parts
+
+
+def _continuous(polygon: Polygon, *, what: str) -> Polygon:
+    """The polygon without jumps from 179 to -179: longitudes run on beyond 180."""
+    west, _, east, _ = polygon.bounds
+    if east - west <= 180:
+        return polygon
+    shell = _unwrapped(polygon.exterior.coords, what=what)
+    low, high = shell[:, 0].min(), shell[:, 0].max()
+    holes = [_unwrapped(hole.coords, what=what) for hole in polygon.interiors]
+    for hole in holes:
+        hole[:, 0] += 360 * np.round(((low + high) / 2 - hole[:, 0].mean()) / 360)
+    return Polygon(shell, holes)
+
+
+def _unwrapped(ring: Any, *, what: str) -> npt.NDArray[np.float64]:
+    coordinates = np.array(ring, dtype=float)
+    coordinates[:, 0] = np.unwrap(coordinates[:, 0], period=360)
+    if abs(coordinates[0, 0] - coordinates[-1, 0]) > 1e-9:
+        raise AreaError(f"{what}: the boundary goes around a pole; give limits that do not hold one")
+    return coordinates
+
+
+def _repaired(parts: list[Polygon], *, what: str) -> tuple[Area, tuple[str, ...]]:
+    """The union of the parts, each valid, and notes on what was mended."""
+    notes = []
+    fixed: list[Area] = []
+    for part in parts:
+        if part.is_valid:
+            fixed.append(part)
+            continue
+        reason, near = _fault(part)
+        mended = polygonal(shapely.make_valid(part, method="structure", keep_collapsed=False))
+        if mended.is_empty:
+            raise AreaError(f"{what}: the boundary encloses no area ({reason}{near}); draw it again")
+        if abs(mended.area - part.area) > _REPAIR_TOLERANCE * mended.area:
+            raise AreaError(f"{what}: the boundary crosses itself ({reason}{near}); redraw it without crossings")
+        fixed.append(mended)
+        notes.append(f"boundary repaired: {reason}{near}")
+    whole = MultiPolygon([polygon for piece in fixed for polygon in getattr(piece, "geoms", [piece])])
+    if not whole.is_valid:
+        notes.append("overlapping parts of the boundary were merged")
+        return polygonal(shapely.union_all(fixed)), tuple(notes)
+    return (whole.geoms[0] if len(whole.geoms) == 1 else whole), tuple(notes)
+
+
+def _fault(polygon: Polygon) -> tuple[str, str]:
+    """Why a polygon is not valid, and where."""
+    text = shapely.is_valid_reason(polygon)
+    match = re.match(r"(.*?)\s*\[(\S+) (\S+)\]", text)
+    if not match:
+        return text.lower(), ""
+    return match[1].lower(), f" near lon {float(match[2]):.5f}, lat {float(match[3]):.5f}"
+
+
+def split_antimeridian(geometry: Area) -> Area:
+    """The same ground with all longitudes in -180..180: what lies beyond is cut there and moved by full turns.
+
+    Parameters
+    ----------
+    geometry
+        Valid, longitudes running on beyond 180 where it crosses.
+
+    """
+    west, _, east, _ = geometry.bounds
+    if west >= -180 and east <= 180:
+        return geometry
+    pieces = []
+    for turn in range(int((west + 180) // 360), int((east + 180) // 360) + 1):
+        strip = shapely.box(-180 + 360 * turn, -90, 180 + 360 * turn, 90)
+        inside = polygonal(shapely.intersection(geometry, strip))
+        pieces.append(shapely.transform(inside, lambda xy, turn=turn: xy - [360.0 * turn, 0.0]))
+    return polygonal(shapely.union_all(pieces))
+
+
+def centre(boundary: Area) -> tuple[float, float]:
+    """Longitude and latitude of the middle of a shape, also where it lies on both sides of the antimeridian."""
+    west, _, east, _ = boundary.bounds
+    if east - west > 180:
+        boundary = shapely.transform(boundary, lambda xy: np.where([True, False], xy % 360, xy))
+    middle = boundary.centroid
+    return (middle.x + 180) % 360 - 180, middle.y
+
+
+def _checked_area_m2(boundary: Area, *, what: str) -> float:
+    area_m2 = geodesic_area_m2(boundary)
+    if area_m2 < MIN_AREA_M2:
+        raise AreaError(
+            f"{what}: encloses {area_m2:.3g} m², less than one pixel ({MIN_AREA_M2:.0f} m²); check its CRS, or give a larger area"
+        )
+    if area_m2 > MAX_AREA_M2:
+        raise AreaError(
+            f"{what}: encloses {area_m2 / 1e6:,.0f} km², more than {MAX_AREA_M2 / 1e6:,.0f} km²; check its CRS, or give a smaller area"
+        )
+    return area_m2
+
+
+def _digest(boundary: Area) -> str:
+    return hashlib.sha256(shapely.to_wkb(shapely.normalize(boundary), byte_order=1)).hexdigest()[:12]

@@ -1,0 +1,219 @@
+"""Reading areas from any vector file or text: features with names and EPSG:4326 polygons."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import geopandas as gpd
+import pyogrio
+import pyproj
+import shapely
+from pyogrio.errors import CRSError, DataLayerError, DataSourceError
+
+from howgreen.errors import AreaError
+from howgreen.place.names import fold, spellings
+from howgreen.place.shapes import check_degrees
+
+if TYPE_CHECKING:
+    from shapely.geometry.base import BaseGeometry
+
+MAX_TEXT = 2_000_000
+"""Longest shape that may be typed or pasted, in characters; a file has no such limit."""
+
+_NAME_COLUMN = re.compile(
+    r"^(name|nom|nome|nombre|naam|namn|navn|nimi|label|title|city|town|place|gemeinde|commune|comune|comuna|municipio"
+    r"|municipality|district|bezirk|stadtteil|ortsteil|quartier|quartiere|barrio|gen)([_: ].*)?$|[_: ]name$",
+    re.IGNORECASE,
+)
+_WKT = re.compile(
+    r"^\s*(?:SRID\s*=\s*(\d+)\s*;)?\s*((?:MULTI)?(?:POINT|LINESTRING|POLYGON|CURVE|SURFACE)|CURVEPOLYGON"
+    r"|GEOMETRYCOLLECTION|CIRCULARSTRING|COMPOUNDCURVE|TRIANGLE|LINEARRING)\b.*[(E]",
+    re.IGNORECASE | re.DOTALL,
+)
+_GREATEST_EDGE_M = 1000.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Feature:
+    """One area of a file."""
+
+    number: int
+    """Position among the areas of the file, from 1."""
+    name: str | None
+    """Its most name-like attribute."""
+    attributes: Mapping[str, str]
+    """All its textual attributes."""
+    geometry: BaseGeometry
+    """EPSG:4326, as read: not yet cleaned."""
+
+    def called(self, name: str) -> bool:
+        """Whether a name-like attribute holds this name."""
+        named = (value for key, value in self.attributes.items() if _NAME_COLUMN.search(key))
+        return any(fold(name) in spellings(value) for value in named)
+
+
+def is_shape_text(text: str) -> bool:
+    """Whether a text is meant as WKT or GeoJSON, and not as a path."""
+    return text.lstrip().startswith(("{", "[")) or _WKT.match(text) is not None
+
+
+def read_file(path: Path) -> list[Feature]:
+    """The areas of any vector file that GDAL reads, in EPSG:4326.
+
+    Raises
+    ------
+    AreaError
+        When the file is missing or broken, holds no area, or its CRS is missing or wrong.
+
+    """
+    if not path.exists():
+        raise AreaError(f"{path}: no such file; give a boundary file, WKT or GeoJSON")
+    if path.name.lower().endswith((".osm.pbf", ".pbf", ".osm")):
+        raise AreaError(
+            f"{path}: an OpenStreetMap extract is no boundary file; give it as --osm, with the place's name"
+        )
+    return _features(path, what=str(path))
+
+
+def read_text(text: str) -> list[Feature]:
+    """The areas of a WKT or GeoJSON text; EPSG:4326 (lon, lat) unless the text itself names another CRS.
+
+    Raises
+    ------
+    AreaError
+        When the text cannot be read, is too long, or holds no area.
+
+    """
+    if len(text) > MAX_TEXT:
+        raise AreaError(
+            f"shape of {len(text):,} characters: more than {MAX_TEXT:,}; save it as a file and give its path"
+        )
+    if text.lstrip().startswith(("{", "[")):
+        return _geojson(text)
+    return [Feature(number=1, name=None, attributes={}, geometry=_wkt(text))]
+
+
+def _geojson(text: str) -> list[Feature]:
+    try:
+        kind = json.loads(text).get("type")
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise AreaError(f"shape {_start(text)!r}: not GeoJSON ({error}); check its brackets and quotes") from error
+    if kind is None:
+        raise AreaError(f"shape {_start(text)!r}: GeoJSON without a type; give a Polygon, Feature or FeatureCollection")
+    return _features(BytesIO(text.encode()), what="the GeoJSON shape")
+
+
+def _wkt(text: str) -> BaseGeometry:
+    match = _WKT.match(text)
+    if match and match[1] not in {None, "4326"}:
+        raise AreaError(f"shape {_start(text)!r}: SRID {match[1]} is not taken; write lon lat in EPSG:4326")
+    try:
+        return shapely.from_wkt(text.split(";", 1)[-1])
+    except shapely.errors.GEOSException as error:
+        reason = str(error).splitlines()[0]
+        raise AreaError(f"shape {_start(text)!r}: not WKT ({reason}); write POLYGON((lon lat, lon lat, …))") from error
+
+
+def _start(text: str) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= 40 else flat[:39] + "…"
+
+
+def _features(source: Path | BytesIO, *, what: str) -> list[Feature]:
+    features: list[Feature] = []
+    kinds: set[str] = set()
+    for frame in _frames(source, what=what):
+        kinds.update(str(kind) for kind in frame.geom_type.dropna())
+        areas = frame[frame.geom_type.isin(["Polygon", "MultiPolygon", "GeometryCollection"])]
+        for row in _in_degrees(areas, what=what).itertuples(index=False):
+            features.append(_feature(row, number=len(features) + 1))
+    if not features:
+        held = f"only {', '.join(sorted(kinds))}" if kinds else "no features"
+        raise AreaError(f"{what}: holds no area, {held}; give a file with a Polygon or MultiPolygon")
+    return features
+
+
+def _frames(source: Path | BytesIO, *, what: str) -> Iterator[gpd.GeoDataFrame]:
+    """Every layer with geometries, in the file's CRS."""
+    try:
+        layers = [str(name) for name, kind in pyogrio.list_layers(source) if kind is not None]
+        for layer in layers:
+            if isinstance(source, BytesIO):
+                source.seek(0)
+            frame = pyogrio.read_dataframe(source, layer=layer, datetime_as_string=True)
+            if isinstance(frame, gpd.GeoDataFrame):
+                yield frame
+    except (
+        DataSourceError,
+        DataLayerError,
+        CRSError,
+        UnicodeDecodeError,
+        ValueError,
+        shapely.errors.GEOSException,
+    ) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0].split("; It might help")[0].rstrip(".")
+        raise AreaError(
+            f"{what}: cannot be read as a boundary ({reason}); give GeoJSON, GeoPackage, Shapefile or KML"
+        ) from error
+
+
+def _in_degrees(frame: gpd.GeoDataFrame, *, what: str) -> gpd.GeoDataFrame:
+    """The same features in EPSG:4326, x = longitude."""
+    if frame.empty:
+        return frame
+    crs = frame.crs
+    if crs is None or "undefined" in crs.name.lower() or "unknown" in crs.name.lower():
+        raise AreaError(
+            f"{what}: has no CRS; save it with one (a Shapefile's .prj beside it), or as GeoJSON in lon, lat"
+        )
+    if crs.is_geographic:
+        for geometry in frame.geometry:
+            check_degrees(geometry, what=what)
+    if crs.to_authority() in {("EPSG", "4326"), ("OGC", "CRS84")}:
+        return frame
+    try:
+        # A straight line on a projected plane is bent on the globe: long edges get vertices before they are moved.
+        moved = _dense(frame).to_crs("EPSG:4326")
+    except pyproj.exceptions.ProjError as error:
+        raise AreaError(
+            f"{what}: its CRS {crs.name!r} cannot be turned into degrees ({error}); save it in EPSG:4326"
+        ) from error
+    for geometry in moved.geometry:
+        if not shapely.is_empty(geometry):
+            _check_moved(geometry, crs=crs, what=what)
+    return moved
+
+
+def _dense(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    if not frame.crs.is_projected:
+        return frame
+    per_unit_m = frame.crs.axis_info[0].unit_conversion_factor or 1.0
+    return frame.set_geometry(frame.geometry.segmentize(_GREATEST_EDGE_M / per_unit_m))
+
+
+def _check_moved(geometry: BaseGeometry, *, crs: pyproj.CRS, what: str) -> None:
+    if not shapely.is_empty(geometry) and all(abs(bound) < 541 for bound in geometry.bounds):
+        return
+    raise AreaError(
+        f"{what}: its coordinates lie outside its CRS {crs.name!r}; the CRS is wrong: save it with the right one"
+    )
+
+
+def _feature(row: Any, *, number: int) -> Feature:
+    values = row._asdict()
+    geometry = values.pop("geometry")
+    attributes = {str(key): value.strip() for key, value in values.items() if isinstance(value, str) and value.strip()}
+    return Feature(number=number, name=_name(attributes), attributes=attributes, geometry=geometry)
+
+
+def _name(attributes: Mapping[str, str]) -> str | None:
+    """The value of the most name-like column: ``name`` itself first, then in the file's order."""
+    exact = [value for key, value in attributes.items() if key.lower() == "name"]
+    alike = [value for key, value in attributes.items() if _NAME_COLUMN.search(key)]
+    return next(iter(exact + alike), None)
