@@ -1,0 +1,267 @@
+"""From scenes to one clear picture, lazily: each block of the grid is one task that holds all its dates.
+
+Blocks begin where the files' own tiles begin (multiples of ``block_px`` from the first file's corner), so that
+each tile is decoded once; the first row and column of blocks are therefore smaller. No pixel depends on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import rasterio
+from dask.base import tokenize
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+
+from howgreen.errors import ImageError, MissingBandsError, NoImageError
+from howgreen.imagery import kernel, mask
+from howgreen.imagery.dates import dates
+from howgreen.imagery.source import GDAL_OPTIONS, Span, read_band, read_codes, tile_grid
+from howgreen.sensors import SENSORS
+from howgreen.types import Asset, Composite, Scene
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+BLOCK_PX = 1024
+VOTERS = ("blue", "nir", "swir16")
+"""Bands that vote on false alarms of the mask, those of them that the composite has; else its first band."""
+MOST_DATES = 255
+"""n_clear is uint8."""
+
+
+def _asset(scene: Scene, band: str) -> Asset:
+    asset = scene.asset(band)
+    if asset is None:
+        raise MissingBandsError(f"scene {scene.id}: has no band {band}; it has {', '.join(scene.bands)}")
+    return asset
+
+
+def _read_scene(
+    scene: Scene, *, grid: GeoBox, span: Span, bands: tuple[str, ...], margin_px: int
+) -> tuple[list[kernel.Int16s], NDArray[np.bool_], mask.Flags]:
+    """Codes (y, x) of each band, where any is missing (y, x), and the mask's flags (y, x) with a margin."""
+    name = SENSORS[scene.sensor].mask
+    quality = scene.asset(name)
+    halo = span.grown(margin_px)
+    if quality is None:
+        flags = np.zeros(halo.shape, np.uint8)
+    else:
+        codes = read_codes(quality, grid=grid, span=halo, fill=mask.outside_code(name))
+        flags = mask.decode(codes, name)
+        if (flags & mask.NO_DATA).all():  # outside the swath: nothing to read
+            return [np.zeros(span.shape, np.int16)] * len(bands), np.ones(span.shape, bool), flags
+    planes: list[kernel.Int16s] = []
+    missing = np.zeros(span.shape, bool)
+    for band in bands:
+        values, none = read_band(_asset(scene, band), grid=grid, span=span, nodata=scene.nodata)
+        missing |= none
+        planes.append(kernel.encode(values, scale=scene.scale, offset=scene.offset))
+    return planes, missing, flags
+
+
+def _read_date(
+    scenes: tuple[Scene, ...], *, grid: GeoBox, span: Span, bands: tuple[str, ...], margin_px: int
+) -> tuple[list[kernel.Int16s], NDArray[np.bool_], mask.Flags]:
+    """Like :func:`_read_scene`; where scenes of one pass overlap, the first (by id) with a clear pixel shows it."""
+    planes, missing, flags = _read_scene(scenes[0], grid=grid, span=span, bands=bands, margin_px=margin_px)
+    inner = np.s_[margin_px : margin_px + span.shape[0], margin_px : margin_px + span.shape[1]]
+    for scene in scenes[1:]:
+        more, more_missing, more_flags = _read_scene(scene, grid=grid, span=span, bands=bands, margin_px=margin_px)
+        better = _rank(more_flags[inner], more_missing) < _rank(flags[inner], missing)
+        planes = [np.where(better, new, old) for new, old in zip(more, planes, strict=True)]
+        chosen = np.where(better, more_flags[inner], flags[inner])
+        # In the margin no band was read, so the mask alone merges the flags; where that differs from the scene
+        # whose bands were taken (a band is missing there), the pixel is left out.
+        flags = np.where(_rank(more_flags, None) < _rank(flags, None), more_flags, flags)
+        missing = np.where(better, more_missing, missing) | (chosen != flags[inner])
+    return planes, missing, flags
+
+
+def _rank(flags: mask.Flags, missing: NDArray[np.bool_] | None) -> NDArray[np.uint8]:
+    """0 clear, 1 flagged, 2 no data."""
+    rank = (flags != 0).astype(np.uint8)
+    rank[flags & mask.NO_DATA != 0] = 2
+    if missing is not None:
+        rank[missing] = 2
+    return rank
+
+
+def read_stack(
+    passes: tuple[tuple[Scene, ...], ...], *, grid: GeoBox, span: Span, bands: tuple[str, ...]
+) -> tuple[list[list[kernel.Int16s]], NDArray[np.bool_]]:
+    """All dates of a block: codes as nested lists [date][band] of (y, x), and what is clear, (date, y, x)."""
+    resolution_m = abs(grid.affine.a)
+    margin_px = mask.halo_px(resolution_m)
+    stack: list[list[kernel.Int16s]] = []
+    missing = np.empty((len(passes), *span.shape), bool)
+    flags = np.empty((len(passes), *span.grown(margin_px).shape), np.uint8)
+    with rasterio.Env(**GDAL_OPTIONS):
+        for t, scenes in enumerate(passes):
+            planes, missing[t], flags[t] = _read_date(
+                scenes, grid=grid, span=span, bands=bands, margin_px=margin_px
+            )
+            stack.append(planes)
+    voters = tuple(bands.index(band) for band in VOTERS if band in bands) or (0,)
+    if not any(_has_mask(scene) for scenes in passes for scene in scenes):
+        return stack, ~missing
+    return stack, mask.clear(flags, stack, missing, voters=voters, resolution_m=resolution_m)
+
+
+def _has_mask(scene: Scene) -> bool:
+    return scene.asset(SENSORS[scene.sensor].mask) is not None
+
+
+def _composite_block(
+    passes: tuple[tuple[Scene, ...], ...], grid: GeoBox, span: Span, bands: tuple[str, ...]
+) -> tuple[kernel.Floats, NDArray[np.uint8]]:
+    stack, clear = read_stack(passes, grid=grid, span=span, bands=bands)
+    return kernel.masked_median(stack, clear)
+
+
+def _load_block(
+    passes: tuple[tuple[Scene, ...], ...], grid: GeoBox, span: Span, bands: tuple[str, ...]
+) -> kernel.Floats:
+    stack, clear = read_stack(passes, grid=grid, span=span, bands=bands)
+    out = np.empty((len(passes), len(bands), *span.shape), np.float32)
+    for t, planes in enumerate(stack):
+        for b, codes in enumerate(planes):
+            np.divide(codes, np.float32(1 / kernel.STEP), out=out[t, b])
+        out[t][:, ~clear[t]] = np.nan
+    return out
+
+
+def _cuts(length: int, first: int, step: int) -> tuple[int, ...]:
+    """Sizes of blocks that begin at ``first`` modulo ``step``."""
+    edges = [0, *range(first % step or step, length, step), length]
+    return tuple(b - a for a, b in zip(edges, edges[1:], strict=False))
+
+
+def _layout(
+    passes: tuple[tuple[Scene, ...], ...], *, grid: GeoBox, bands: tuple[str, ...], block_px: int
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Heights and widths of the blocks."""
+    if block_px < 1:
+        raise ValueError(f"block_px={block_px}: must be at least 1")
+    at = tile_grid(_asset(passes[0][0], bands[0]), grid=grid) or (0, 0)
+    return _cuts(grid.shape[0], at[0], block_px), _cuts(grid.shape[1], at[1], block_px)
+
+
+def _spans(heights: tuple[int, ...], widths: tuple[int, ...]) -> dict[tuple[int, int], Span]:
+    tops, lefts = np.cumsum([0, *heights]).tolist(), np.cumsum([0, *widths]).tolist()
+    return {
+        (i, j): Span(top=tops[i], bottom=tops[i] + height, left=lefts[j], right=lefts[j] + width)
+        for i, height in enumerate(heights)
+        for j, width in enumerate(widths)
+    }
+
+
+def _prepared(scenes: Sequence[Scene], bands: Sequence[str]) -> tuple[tuple[tuple[Scene, ...], ...], tuple[str, ...]]:
+    if not scenes:
+        raise NoImageError("a composite of no scenes: choose at least one")
+    if not bands:
+        raise MissingBandsError("a composite of no bands: name at least one")
+    if len({scene.sensor for scene in scenes}) > 1:
+        raise ImageError(
+            f"scenes of {', '.join(sorted({s.sensor for s in scenes}))} in one composite: their bands differ; use one sensor"
+        )
+    for scene in scenes:
+        for band in bands:
+            _asset(scene, band)
+    passes = dates([replace(scene, native={}) for scene in scenes])  # the graph needs no STAC items
+    if len(passes) > MOST_DATES:
+        raise ImageError(f"{len(passes)} dates in one composite: at most {MOST_DATES}; choose a shorter period")
+    return passes, tuple(bands)
+
+
+def composite(
+    scenes: Sequence[Scene], *, grid: GeoBox, bands: Sequence[str], block_px: int = BLOCK_PX
+) -> Composite:
+    """The median of the clear dates, pixel by pixel, lazily.
+
+    Parameters
+    ----------
+    scenes
+        Of one sensor; their order does not matter. Scenes of one pass count as one date.
+    grid
+        See :func:`howgreen.imagery.grid`.
+    bands
+        Common names.
+    block_px
+        Side of a block; one block needs about ``2 * dates * bands + 4 * bands`` bytes a pixel.
+        The values do not depend on it.
+
+    Raises
+    ------
+    MissingBandsError, ImageError, NoImageError
+        If a scene lacks a band or a file cannot be read (the latter also while computing).
+    """
+    import dask.array as da
+    import xarray as xr
+    from dask.highlevelgraph import HighLevelGraph
+    from odc.geo.xr import xr_coords
+
+    passes, names = _prepared(scenes, bands)
+    heights, widths = _layout(passes, grid=grid, bands=names, block_px=block_px)
+    token = tokenize(passes, grid, names, heights, widths)
+    blocks, colours, counts = (f"{what}-{token}" for what in ("composite-block", "reflectance", "n-clear"))
+    layers: dict[str, dict[Any, Any]] = {blocks: {}, colours: {}, counts: {}}
+    for (i, j), span in _spans(heights, widths).items():
+        layers[blocks][(blocks, i, j)] = (partial(_composite_block, passes, grid, span, names),)
+        layers[colours][(colours, 0, i, j)] = (_item, (blocks, i, j), 0)
+        layers[counts][(counts, i, j)] = (_item, (blocks, i, j), 1)
+    graph = HighLevelGraph(layers, {blocks: set(), colours: {blocks}, counts: {blocks}})
+    reflectance = da.Array(graph, colours, ((len(names),), heights, widths), dtype=np.float32)
+    n_clear = da.Array(graph, counts, (heights, widths), dtype=np.uint8)
+    data = xr.Dataset(
+        {
+            "reflectance": (("band", "y", "x"), reflectance, {"units": "1", "long_name": "surface reflectance"}),
+            "n_clear": (("y", "x"), n_clear, {"units": "1", "long_name": "dates that showed the pixel clearly"}),
+        },
+        coords={"band": list(names), **xr_coords(grid)},
+        attrs={"scenes": [scene.id for group in passes for scene in group]},
+    )
+    return Composite(data=data, grid=grid, scenes=tuple(scenes))
+
+
+def _item(pair: tuple[Any, ...], which: int) -> Any:
+    return pair[which]
+
+
+def load(scenes: Sequence[Scene], *, grid: GeoBox, bands: Sequence[str], block_px: int = BLOCK_PX // 2) -> xr.Dataset:
+    """Every date by itself, for those who want to look: what :func:`composite` takes the median of.
+
+    Returns
+    -------
+    ``reflectance`` float32 (time, band, y, x), harmonised, NaN where not clear or no data; lazy, a block holds all
+    dates. Coordinate ``time`` (UTC) is the first scene's of each pass.
+
+    Raises
+    ------
+    MissingBandsError, ImageError, NoImageError
+        As :func:`composite` does.
+    """
+    import dask.array as da
+    import xarray as xr
+    from dask.highlevelgraph import HighLevelGraph
+    from odc.geo.xr import xr_coords
+
+    passes, names = _prepared(scenes, bands)
+    heights, widths = _layout(passes, grid=grid, bands=names, block_px=block_px)
+    name = f"dates-{tokenize(passes, grid, names, heights, widths)}"
+    layer = {
+        (name, 0, 0, i, j): (partial(_load_block, passes, grid, span, names),)
+        for (i, j), span in _spans(heights, widths).items()
+    }
+    chunks = ((len(passes),), (len(names),), heights, widths)
+    pixels = da.Array(HighLevelGraph.from_collections(name, layer), name, chunks, dtype=np.float32)
+    times = np.array([group[0].time.replace(tzinfo=None) for group in passes], "datetime64[ns]")
+    return xr.Dataset(
+        {"reflectance": (("time", "band", "y", "x"), pixels, {"units": "1", "long_name": "surface reflectance"})},
+        coords={"time": times, "band": list(names), **xr_coords(grid)},
+        attrs={"scenes": [[scene.id for scene in group] for group in passes]},
+    )

@@ -1,0 +1,187 @@
+"""Which pixels of which dates are clear.
+
+Three steps, each needing only the pixel and a few metres around it, so that blocks leave no seam:
+
+1. **Decode** the sensor's codes into *no data*, *cloud* and *doubtful* (shadow, snow, all of Landsat's bits,
+   which its producer has dilated already).
+2. **Vote over dates.** Masks flag bright roofs as cloud or snow, and deep shade beside buildings as cloud shadow,
+   on nearly every date: they take out exactly what is grey and push the green ratio up. Real clouds move, and
+   what lies below looks different without them. So where at least two thirds of at least four dates are
+   flagged, a flagged date is kept if its reflectance agrees with the middle of all dates (within 0.015 + 12 %,
+   in up to three bands), at least four dates and two thirds of them agree, and every unflagged date agrees too.
+3. **Buffer** of 40 m around clouds of at least 60 m, whose thin rims Sentinel-2's mask leaves in. Pixels flagged
+   on two thirds of at least four dates do not grow: those are roofs, not clouds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from howgreen.imagery.kernel import Int16s, masked_median
+from howgreen.sensors import QA_BAD_BITS, SCL_BAD
+
+NO_DATA, CLOUD, DOUBT = np.uint8(1), np.uint8(2), np.uint8(4)
+SCL_NO_DATA = (0, 1)
+"""Absent or defective pixels: no vote brings them back."""
+SCL_CLOUD = (8, 9, 10)
+"""Codes with a rim: clouds of medium and high probability, cirrus."""
+BUFFER_M = 40
+SMALLEST_CLOUD_M = 60
+FEWEST_VOTES = 4
+"""Dates needed for a vote."""
+TOLERANCE, TOLERANCE_PART = 150, 0.12
+"""Agreement of codes (1e-4 reflectance): 0.015 + 12 % of the middle."""
+
+Bools = NDArray[np.bool_]
+Flags = NDArray[np.uint8]
+
+
+def outside_code(mask: str) -> int:
+    """The code of a mask band that means *no data*."""
+    return 0 if mask == "scl" else 1
+
+
+def _table(mask: str) -> Flags:
+    if mask == "scl":
+        table = np.zeros(256, np.uint8)
+        table[list(SCL_BAD)] = DOUBT
+        table[list(SCL_CLOUD)] = CLOUD
+        table[list(SCL_NO_DATA)] = NO_DATA
+        table[12:] = NO_DATA
+        return table
+    codes = np.arange(65536)
+    table = np.zeros(65536, np.uint8)
+    for bit in QA_BAD_BITS:
+        table[codes >> bit & 1 == 1] = DOUBT
+    table[codes & 1 == 1] = NO_DATA
+    return table
+
+
+_TABLES = {"scl": _table("scl"), "qa_pixel": _table("qa_pixel")}
+
+
+def decode(codes: NDArray[Any], mask: str) -> Flags:
+    """NO_DATA, CLOUD or DOUBT for each code of a mask band, 0 for clear."""
+    table = _TABLES[mask]
+    return table[np.clip(codes, 0, len(table) - 1).astype(np.uint16 if len(table) > 256 else np.uint8)]
+
+
+def halo_px(resolution_m: float) -> int:
+    """Pixels around a block that its buffer needs."""
+    return 2 * _speck_px(resolution_m) + round(BUFFER_M / resolution_m)
+
+
+def _speck_px(resolution_m: float) -> int:
+    """Half width of the square that fits into any cloud of SMALLEST_CLOUD_M, without its middle pixel."""
+    return max(0, (round(SMALLEST_CLOUD_M / resolution_m) - 1) // 2)
+
+
+def _reach(mask: Bools, radius: int, *, shrink: bool = False) -> Bools:
+    """Maximum (or minimum) over a square of ``2 radius + 1`` pixels; the last two axes are y, x."""
+    combine = np.logical_and if shrink else np.logical_or
+    for axis in (-1, -2):
+        out = mask.copy()
+        size = mask.shape[axis]
+        for shift in range(1, min(radius, size - 1) + 1):
+            early = [slice(None)] * mask.ndim
+            late = [slice(None)] * mask.ndim
+            early[axis], late[axis] = slice(0, size - shift), slice(shift, size)
+            combine(out[tuple(early)], mask[tuple(late)], out=out[tuple(early)])
+            combine(out[tuple(late)], mask[tuple(early)], out=out[tuple(late)])
+        mask = out
+    return mask
+
+
+def cloud_rims(flags: Flags, *, resolution_m: float) -> Bools:
+    """Pixels (date, y, x) within the buffer of a cloud; ``flags`` has a margin of :func:`halo_px`, the answer none."""
+    margin = halo_px(resolution_m)
+    core = np.s_[:, margin : flags.shape[1] - margin, margin : flags.shape[2] - margin]
+    near = np.zeros(flags[core].shape, bool)
+    flagged, data = flags & (CLOUD | DOUBT) != 0, flags & NO_DATA == 0
+    often = _often(flagged.sum(axis=0, dtype=np.uint8), data.sum(axis=0, dtype=np.uint8))
+    radius, grow = _speck_px(resolution_m), round(BUFFER_M / resolution_m)
+    for t, layer in enumerate(flags):
+        cloud = (layer & CLOUD != 0) & ~often
+        if cloud.any():
+            large = _reach(_reach(cloud, radius, shrink=True), radius + grow)
+            near[t] = large[core[1:]]
+    return near
+
+
+def _often(flagged: NDArray[np.uint8], data: NDArray[np.uint8]) -> Bools:
+    """Where a pixel was flagged on two thirds of at least FEWEST_VOTES dates."""
+    often: Bools = (data >= FEWEST_VOTES) & (3 * flagged.astype(np.int16) >= 2 * data.astype(np.int16))
+    return often
+
+
+def false_alarms(codes: Int16s, *, flagged: Bools, data: Bools) -> Bools:
+    """Flagged pixels that the vote over dates clears.
+
+    Parameters
+    ----------
+    codes
+        (date, band, pixel) reflectance in steps of 1e-4, of the bands that vote.
+    flagged, data
+        (date, pixel): the mask flags it; there is data.
+
+    Returns
+    -------
+    (date, pixel) true where a flag is to be ignored.
+    """
+    middle, _ = masked_median(codes[..., None], data[..., None])
+    centre = np.nan_to_num(middle[..., 0]) * 10_000
+    tolerance = TOLERANCE + TOLERANCE_PART * np.abs(centre)
+    agree = (np.abs(codes - centre) <= tolerance).all(axis=1) & data
+    n_data, n_agree = data.sum(axis=0), agree.sum(axis=0)
+    often = _often(flagged.sum(axis=0, dtype=np.uint8), n_data.astype(np.uint8))
+    steady = (n_agree >= FEWEST_VOTES) & (3 * n_agree >= 2 * n_data) & (agree | flagged | ~data).all(axis=0)
+    return flagged & agree & often & steady
+
+
+def clear(flags: Flags, codes: Sequence[Sequence[Int16s]] | Int16s, missing: Bools, *, voters: tuple[int, ...], resolution_m: float) -> Bools:
+    """Clear pixels of a block.
+
+    Parameters
+    ----------
+    flags
+        (date, y, x) with a margin of :func:`halo_px` on each side.
+    codes
+        (date, band, y, x) reflectance in steps of 1e-4, no margin.
+    missing
+        (date, y, x) no margin: a band has no data.
+    voters
+        Positions of the bands that vote.
+    resolution_m
+        Pixel size in metres.
+
+    Returns
+    -------
+    (date, y, x).
+    """
+    margin = halo_px(resolution_m)
+    inner = flags[:, margin : flags.shape[1] - margin, margin : flags.shape[2] - margin]
+    data = (inner & NO_DATA == 0) & ~missing
+    flagged = inner & (CLOUD | DOUBT) != 0
+    good = data & ~flagged
+    if len(flags) >= FEWEST_VOTES and voters:
+        n_flagged, n_data = (flagged & data).sum(axis=0, dtype=np.uint8), data.sum(axis=0, dtype=np.uint8)
+        y, x = np.nonzero(_often(n_flagged, n_data))
+        for part in range(0, len(y), 65536):  # bounded memory where a whole block is cloudy
+            at = y[part : part + 65536], x[part : part + 65536]
+            values = _gather(codes, voters, at)
+            here = data[:, *at]
+            good[:, *at] |= false_alarms(values, flagged=flagged[:, *at] & here, data=here)
+    if (flags & CLOUD).any():
+        good &= ~(cloud_rims(flags, resolution_m=resolution_m) & ~flagged)
+    return good
+
+
+def _gather(
+    codes: Sequence[Sequence[Int16s]] | Int16s, voters: tuple[int, ...], at: tuple[NDArray[Any], NDArray[Any]]
+) -> Int16s:
+    """(date, voter, pixel)."""
+    return np.stack([np.stack([date[band][at] for band in voters]) for date in codes])

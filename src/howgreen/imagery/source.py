@@ -1,0 +1,337 @@
+"""Reading bands onto a grid, so that a pixel's value never depends on the block it was read in.
+
+Bands whose pixels are whole multiples of the grid's, edge on edge, are copied (a 20 m pixel becomes four
+10 m pixels of the same value: measured values stay as they were measured, no nodata bleeds, no halo is needed).
+All others are interpolated: reflectance bilinearly over the valid neighbours, masks by the nearest pixel. The
+positions come from a lattice of exactly projected points, anchored to the grid's own origin and not to the
+block, which is what GDAL's warper does not offer: its approximation starts anew in every block.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import rasterio
+from affine import Affine
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+from pyproj import Transformer
+from rasterio.crs import CRS
+from rasterio.errors import RasterioError
+from rasterio.windows import Window
+
+from howgreen.errors import ImageError
+from howgreen.types import Asset
+
+LATTICE_PX = 32
+"""Spacing of the exactly projected points; between two UTM zones, linear in between is good to 0.0001 pixel."""
+GDAL_OPTIONS = {
+    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",  # no listing of the folder for side-car files
+    "GDAL_NUM_THREADS": "1",  # blocks are the parallelism
+    "GDAL_TIFF_INTERNAL_MASK": "YES",
+    "VSI_CACHE": "FALSE",  # windows are read once; the system caches the files
+    "GDAL_HTTP_MAX_RETRY": "3",
+    "GDAL_HTTP_RETRY_DELAY": "1",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Span:
+    """A block of a grid: rows ``top`` to ``bottom``, columns ``left`` to ``right`` (ends excluded).
+
+    May reach outside the grid, as halos do.
+    """
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.bottom - self.top, self.right - self.left
+
+    def grown(self, margin_px: int) -> Span:
+        """The block with a margin all around."""
+        return Span(
+            top=self.top - margin_px,
+            bottom=self.bottom + margin_px,
+            left=self.left - margin_px,
+            right=self.right + margin_px,
+        )
+
+
+@contextmanager
+def opened(asset: Asset) -> Iterator[Any]:
+    """The dataset of an asset, with every GDAL fault turned into an ImageError that names the file."""
+    try:
+        with rasterio.open(asset.href, sharing=False) as dataset:
+            if asset.index > dataset.count:
+                raise ImageError(
+                    f"{asset.href}: has {dataset.count} bands, not {asset.index}; add the image again with the right --bands"
+                )
+            if dataset.crs is None:
+                raise ImageError(f"{asset.href}: has no coordinate system; assign one (gdal_edit.py -a_srs) and add it again")
+            yield dataset
+    except (RasterioError, OSError) as error:
+        reason = " ".join(str(error).split()).replace(asset.href, "").strip(" :'") or type(error).__name__
+        raise ImageError(
+            f"{asset.href}: band {asset.band} cannot be read ({reason}); check it with `howgreen store verify` and add it again"
+        ) from error
+
+
+@lru_cache(maxsize=256)
+def _same_crs(wkt: str, other: str) -> bool:
+    return bool(CRS.from_user_input(wkt) == CRS.from_user_input(other))
+
+
+@lru_cache(maxsize=64)
+def _transformer(from_crs: str, to_crs: str) -> Transformer:
+    # pyproj keeps one PROJ context a thread: a Transformer may be shared.
+    return Transformer.from_crs(from_crs, to_crs, always_xy=True)
+
+
+def _whole(value: float) -> int | None:
+    near = round(value)
+    return near if abs(value - near) < 1e-3 else None
+
+
+def alignment(dataset: Any, grid: GeoBox) -> tuple[int, int, int] | None:
+    """``(k, row, column)`` if each pixel of the file covers k x k pixels of the grid, the first one at row, column;
+    None if the file has to be interpolated.
+    """
+    source, target = dataset.transform, grid.affine
+    if source.b or source.d or source.a <= 0 or source.e >= 0:
+        return None
+    k, k_y = _whole(source.a / target.a), _whole(source.e / target.e)
+    row, column = _whole((source.f - target.f) / target.e), _whole((source.c - target.c) / target.a)
+    if not k or k != k_y or row is None or column is None:
+        return None
+    return (k, row, column) if _same_crs(dataset.crs.to_wkt(), str(grid.crs)) else None
+
+
+def _read(dataset: Any, index: int, window: tuple[int, int, int, int], out: NDArray[Any] | None = None) -> NDArray[Any]:
+    top, bottom, left, right = window
+    values: NDArray[Any] = dataset.read(index, window=Window(left, top, right - left, bottom - top), out=out)
+    return values
+
+
+def _copy(dataset: Any, index: int, span: Span, at: tuple[int, int, int], *, fill: Any) -> NDArray[Any]:
+    """A block of an aligned band; ``fill`` outside the file."""
+    k, row, column = at
+    top, left = max((span.top - row) // k, 0), max((span.left - column) // k, 0)
+    bottom = min(-((row - span.bottom) // k), dataset.height)
+    right = min(-((column - span.right) // k), dataset.width)
+    out = np.empty(span.shape, dataset.dtypes[index - 1])
+    if top >= bottom or left >= right:
+        out[...] = fill
+        return out
+    # Where the window lies in the block; negative where a coarse pixel begins before it.
+    y0, x0 = top * k + row - span.top, left * k + column - span.left
+    y1, x1 = bottom * k + row - span.top, right * k + column - span.left
+    if k == 1 and (y1 - y0, x1 - x0) == out.shape:
+        return _read(dataset, index, (top, bottom, left, right), out)
+    if y0 > 0 or x0 > 0 or y1 < out.shape[0] or x1 < out.shape[1]:
+        out[...] = fill
+    values = _read(dataset, index, (top, bottom, left, right))
+    whole = _repeated(values, k)
+    inner = np.s_[max(y0, 0) : min(y1, out.shape[0]), max(x0, 0) : min(x1, out.shape[1])]
+    if inner == np.s_[0 : whole.shape[0], 0 : whole.shape[1]] and whole.shape == out.shape:
+        return whole
+    y_cut, x_cut = max(-y0, 0), max(-x0, 0)
+    size_y, size_x = inner[0].stop - inner[0].start, inner[1].stop - inner[1].start
+    out[inner] = whole[y_cut : y_cut + size_y, x_cut : x_cut + size_x]
+    return out
+
+
+def _repeated(values: NDArray[Any], k: int) -> NDArray[Any]:
+    """Each pixel k x k times."""
+    if k == 1:
+        return values
+    wide = np.empty((values.shape[0], 1, values.shape[1], k), values.dtype)
+    for i in range(k):
+        wide[:, 0, :, i] = values
+    rows = np.broadcast_to(wide.reshape(values.shape[0], 1, -1), (values.shape[0], k, values.shape[1] * k))
+    return rows.reshape(values.shape[0] * k, values.shape[1] * k)
+
+
+def positions(grid: GeoBox, span: Span, crs: str, transform: Affine) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Row and column in the file (0.5 = centre of the first pixel) of every pixel centre of the block.
+
+    The same pixel of the grid gets bit for bit the same position in every block.
+    """
+    step = LATTICE_PX
+    rows = np.arange(math.floor(span.top / step), -(-span.bottom // step) + 1) * step
+    columns = np.arange(math.floor(span.left / step), -(-span.right // step) + 1) * step
+    x, y = grid.affine * (columns[None, :] + 0.5 + 0 * rows[:, None], rows[:, None] + 0.5 + 0 * columns[None, :])
+    x, y = _transformer(str(grid.crs), crs).transform(x, y)
+    node_columns, node_rows = ~transform * (_finite(x), _finite(y))
+    return _spread(node_rows, span, rows[0], columns[0]), _spread(node_columns, span, rows[0], columns[0])
+
+
+def _finite(values: Any) -> NDArray[np.float64]:
+    """Points that cannot be projected lie far outside any file."""
+    return np.nan_to_num(np.asarray(values, np.float64), nan=1e9, posinf=1e9, neginf=-1e9)
+
+
+def _spread(nodes: NDArray[np.float64], span: Span, top: int, left: int) -> NDArray[np.float64]:
+    """Bilinear interpolation of lattice nodes to the pixels of the block."""
+    row, row_part = np.divmod(np.arange(span.top, span.bottom) - top, LATTICE_PX)
+    column, column_part = np.divmod(np.arange(span.left, span.right) - left, LATTICE_PX)
+    down, across = row_part[:, None] / LATTICE_PX, column_part[None, :] / LATTICE_PX
+    across_all = nodes[:, column] * (1 - across) + nodes[:, column + 1] * across
+    values: NDArray[np.float64] = across_all[row] * (1 - down) + across_all[row + 1] * down
+    return values
+
+
+def _bounds(rows: NDArray[np.float64], columns: NDArray[np.float64], shape: tuple[int, int]) -> Span | None:
+    """The part of the file that the positions need, with one pixel around; None if they miss it."""
+    span = Span(
+        top=max(math.floor(rows.min()) - 2, 0),
+        bottom=min(math.ceil(rows.max()) + 2, shape[0]),
+        left=max(math.floor(columns.min()) - 2, 0),
+        right=min(math.ceil(columns.max()) + 2, shape[1]),
+    )
+    return span if span.top < span.bottom and span.left < span.right else None
+
+
+def _coarsened(values: NDArray[Any], valid: NDArray[np.bool_], k: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Mean of the valid among each k x k pixels."""
+    height, width = values.shape[0] // k, values.shape[1] // k
+    cut = np.s_[: height * k, : width * k]
+    data = np.where(valid[cut], values[cut], 0).astype(np.float64).reshape(height, k, width, k).sum(axis=(1, 3))
+    count = valid[cut].reshape(height, k, width, k).sum(axis=(1, 3))
+    return (data / np.maximum(count, 1)).astype(np.float32), count > 0
+
+
+def _interpolate(
+    dataset: Any, index: int, grid: GeoBox, span: Span, nodata: float | None
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Bilinear values of a block and where there are none.
+
+    A file much finer than the grid is first averaged by a whole factor, counted from the file's own corner.
+    """
+    crs, transform = dataset.crs.to_wkt(), dataset.transform
+    rows, columns = positions(grid, span, crs, transform)
+    window = _bounds(rows, columns, dataset.shape)
+    if window is None:
+        return np.zeros(span.shape, np.float32), np.ones(span.shape, bool)
+    k = _shrink(grid, crs, transform)
+    top, left = window.top // k * k, window.left // k * k
+    bottom, right = min(-(-window.bottom // k) * k, dataset.height), min(-(-window.right // k) * k, dataset.width)
+    values = _read(dataset, index, (top, bottom, left, right))
+    valid = ~missing(values, nodata)
+    if k > 1:
+        values, valid = _coarsened(values, valid, k)
+        rows, columns = rows / k, columns / k
+        top, left = top // k, left // k
+    return _bilinear(values, valid, rows - (top + 0.5), columns - (left + 0.5))
+
+
+def _shrink(grid: GeoBox, crs: str, transform: Affine) -> int:
+    """How many pixels of the file the grid's middle pixel is across, as a whole number, at least 1."""
+    y, x = grid.shape[0] // 2, grid.shape[1] // 2
+    rows, columns = positions(grid, Span(top=y, bottom=y + 2, left=x, right=x + 2), crs, transform)
+    step = math.hypot(rows[1, 0] - rows[0, 0], columns[1, 0] - columns[0, 0])
+    return max(1, int(step + 0.25))
+
+
+def _bilinear(
+    values: NDArray[Any], valid: NDArray[np.bool_], rows: NDArray[np.float64], columns: NDArray[np.float64]
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Weighted mean of the valid among the four pixels around each position (0 = centre of the first)."""
+    height, width = values.shape
+    row, column = np.floor(rows), np.floor(columns)
+    down, across = (rows - row).astype(np.float32), (columns - column).astype(np.float32)
+    row_0, column_0 = row.astype(np.int64), column.astype(np.int64)
+    inside = (rows >= -0.5) & (rows < height - 0.5) & (columns >= -0.5) & (columns < width - 0.5)
+    total = np.zeros(rows.shape, np.float32)
+    weights = np.zeros(rows.shape, np.float32)
+    for y, y_weight in ((row_0, 1 - down), (row_0 + 1, down)):
+        for x, x_weight in ((column_0, 1 - across), (column_0 + 1, across)):
+            at = np.clip(y, 0, height - 1) * width + np.clip(x, 0, width - 1)
+            good = valid.ravel()[at]
+            weight = np.where(good, y_weight * x_weight, np.float32(0))
+            total += weight * np.where(good, values.ravel()[at], 0).astype(np.float32)
+            weights += weight
+    some = inside & (weights > 1e-6)
+    return np.divide(total, weights, out=np.zeros_like(total), where=some), ~some
+
+
+def _nearest(dataset: Any, index: int, grid: GeoBox, span: Span, *, fill: Any) -> NDArray[Any]:
+    rows, columns = positions(grid, span, dataset.crs.to_wkt(), dataset.transform)
+    window = _bounds(rows, columns, dataset.shape)
+    out = np.full(span.shape, fill, dataset.dtypes[index - 1])
+    if window is None:
+        return out
+    values = _read(dataset, index, (window.top, window.bottom, window.left, window.right))
+    row = np.floor(rows).astype(np.int64) - window.top
+    column = np.floor(columns).astype(np.int64) - window.left
+    inside = (row >= 0) & (row < values.shape[0]) & (column >= 0) & (column < values.shape[1])
+    out[inside] = values[row[inside], column[inside]]
+    return out
+
+
+def missing(values: NDArray[Any], nodata: float | None) -> NDArray[np.bool_]:
+    """Where values are the nodata value or NaN."""
+    none: NDArray[np.bool_] = np.zeros(values.shape, bool) if nodata is None else values == nodata
+    if values.dtype.kind == "f":
+        none |= ~np.isfinite(values)
+    return none
+
+
+def read_band(
+    asset: Asset, *, grid: GeoBox, span: Span, nodata: float | None
+) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """DN of a block of one band and where there are none, both (y, x); float32 where they were interpolated.
+
+    Raises
+    ------
+    ImageError
+        If the file cannot be read; it is named.
+    """
+    with opened(asset) as dataset:
+        at = alignment(dataset, grid)
+        if at is None:
+            return _interpolate(dataset, asset.index, grid, span, nodata)
+        values = _copy(dataset, asset.index, span, at, fill=0 if nodata is None else nodata)
+        none = missing(values, nodata)
+        if nodata is None:
+            none |= _outside(dataset, span, at)
+        return values, none
+
+
+def _outside(dataset: Any, span: Span, at: tuple[int, int, int]) -> NDArray[np.bool_]:
+    k, row, column = at
+    y, x = np.arange(span.top, span.bottom) - row, np.arange(span.left, span.right) - column
+    inside = ((y >= 0) & (y < dataset.height * k))[:, None] & ((x >= 0) & (x < dataset.width * k))[None, :]
+    return ~inside
+
+
+def read_codes(asset: Asset, *, grid: GeoBox, span: Span, fill: int) -> NDArray[Any]:
+    """Codes (y, x) of a mask band by the nearest pixel; ``fill`` outside the file.
+
+    Raises
+    ------
+    ImageError
+        If the file cannot be read; it is named.
+    """
+    with opened(asset) as dataset:
+        at = alignment(dataset, grid)
+        if at is None:
+            return _nearest(dataset, asset.index, grid, span, fill=fill)
+        return _copy(dataset, asset.index, span, at, fill=fill)
+
+
+def tile_grid(asset: Asset, *, grid: GeoBox) -> tuple[int, int] | None:
+    """Row and column of the grid where the file's first pixel lies; None if it has to be interpolated."""
+    with opened(asset) as dataset:
+        at = alignment(dataset, grid)
+        return None if at is None else (at[1], at[2])
