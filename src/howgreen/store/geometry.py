@@ -90,7 +90,7 @@ def area_from(value: Mapping[str, Any]) -> Polygon | MultiPolygon:
 
     """
     try:
-        geom = shapely.geometry.shape(value)
+        geom = shapely.geometry.shape(dict(value))
     except (ShapelyError, AttributeError, TypeError, KeyError, IndexError) as error:
         raise ValueError(f"not a GeoJSON geometry: {error!r}") from error
     if not isinstance(geom, Polygon | MultiPolygon):
@@ -113,3 +113,20 @@ def polygonal(geom: BaseGeometry) -> Polygon | MultiPolygon:
     parts = [part for part in getattr(whole, "geoms", ()) if part.geom_type in {"Polygon", "MultiPolygon"}]
     merged = shapely.union_all(parts) if parts else Polygon()
     return merged if isinstance(merged, Polygon | MultiPolygon) else Polygon()
+
+
+def crs_of(geom: BaseGeometry) -> str:
+    """The metric CRS of an area's middle; areas split at the antimeridian are taken as one piece.
+
+    Parameters
+    ----------
+    geom
+        EPSG:4326 (lon, lat).
+
+    """
+    west, _, east, _ = geom.bounds
+    whole = geom
+    if east - west > 180:
+        whole = shapely.transform(geom, lambda xy: xy + [[360, 0]] * (xy[:, :1] < 0))
+    middle = whole.centroid
+    return utm_crs(middle.x, middle.y)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
     from shapely import MultiPolygon, Polygon
 
+    from howgreen.sensors import Sensor
     from howgreen.store.item import Header
     from howgreen.types import City, Progress
 
@@ -218,8 +219,7 @@ class _Seen:
 
 def _place(root: Path, built: Path, entry: dict[str, Any]) -> Path:
     """Moves a finished scene into place and links it. Call it under the lock."""
-    finish_pending(root)
-    _ensure_catalog(root)
+    _link(root)
     folder = root / entry["collection"] / entry["id"]
     file: Path = folder / f"{entry['id']}.json"
     folder.parent.mkdir(exist_ok=True)
@@ -231,7 +231,7 @@ def _place(root: Path, built: Path, entry: dict[str, Any]) -> Path:
             _discard(folder)
         built.rename(folder)
         layout.sync_folder(folder.parent)
-    link(root, entry)
+    _link(root)
     (root / layout.JOURNAL).unlink(missing_ok=True)
     return file
 
@@ -259,46 +259,59 @@ def _discard(folder: Path) -> None:
     folder.rmdir()
 
 
-def finish_pending(root: Path) -> None:
-    """Links the scene of a writer that was killed between putting it in its place and linking it."""
-    file = layout.pending(root)
-    if file is not None and file.is_file():
-        link(root, layout.read_json(file))
-    (root / layout.JOURNAL).unlink(missing_ok=True)
+def mend(root: Path) -> None:
+    """Makes the catalogue lead to every scene that lies in its place, whoever was killed before linking it.
+
+    Raises StoreError when the folder cannot be written or a catalogue file is broken.
+    """
+    root = root.absolute()
+    with layout.locked(root), layout.disk_errors(root, "write"):
+        _link(root)
+        (root / layout.JOURNAL).unlink(missing_ok=True)
 
 
-def _ensure_catalog(root: Path) -> None:
+def _link(root: Path) -> None:
+    """Brings links and extents up to date. Links to what is gone stay: `verify` is to tell of the loss."""
     from howgreen.store import item as stac
 
-    if not layout.is_store(root):
-        layout.write_json(root / layout.CATALOG, stac.catalog())
-
-
-def link(root: Path, entry: Mapping[str, Any]) -> None:
-    """Brings the links and the extent of an item's collection, and then the catalogue's, up to date."""
-    from howgreen.store import item as stac
-
-    sensor = next(s for s in SENSORS.values() if s.collection == entry["collection"])
-    file = root / sensor.collection / layout.COLLECTION
-    parent = layout.read_json(file) if file.is_file() else stac.collection(sensor)
-    parent["extent"] = stac.widened(parent.get("extent") or {}, entry)
-    names = [path.stem for path in layout.item_files(root) if path.parent.parent == file.parent]
-    layout.write_json(file, _relinked(parent, "item", {f"./{name}/{name}.json": name for name in names}))
     catalog = root / layout.CATALOG
+    current = layout.read_json(catalog) if catalog.is_file() else stac.catalog()
+    for sensor in SENSORS.values():
+        files = [file for file in layout.item_files(root) if file.parent.parent.name == sensor.collection]
+        if files:
+            _link_items(root / sensor.collection / layout.COLLECTION, sensor, files)
     children = {f"./{path.parent.name}/{layout.COLLECTION}": path.parent.name for path in _collections(root)}
-    layout.write_json(catalog, _relinked(layout.read_json(catalog), "child", children))
+    _write_changed(catalog, current, _relinked(current, "child", children))
+
+
+def _link_items(file: Path, sensor: Sensor, items: Sequence[Path]) -> None:
+    from howgreen.store import item as stac
+
+    current = layout.read_json(file) if file.is_file() else stac.collection(sensor)
+    hrefs = {f"./{path.stem}/{path.name}": path for path in items}
+    linked = {link.get("href") for link in current.get("links", [])}
+    new = dict(current)
+    for href, path in hrefs.items():
+        if href not in linked:
+            new["extent"] = stac.widened(new.get("extent") or {}, layout.read_json(path))
+    _write_changed(file, current, _relinked(new, "item", {href: path.stem for href, path in hrefs.items()}))
+
+
+def _write_changed(file: Path, current: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    if new != current or not file.is_file():
+        layout.write_json(file, new)
 
 
 def _collections(root: Path) -> list[Path]:
     return sorted(path for path in root.glob(f"*/{layout.COLLECTION}") if not path.parent.name.startswith("."))
 
 
-def _relinked(parent: dict[str, Any], rel: str, hrefs: Mapping[str, str]) -> dict[str, Any]:
+def _relinked(parent: Mapping[str, Any], rel: str, hrefs: Mapping[str, str]) -> dict[str, Any]:
     """The same object with links to all of ``hrefs``; links that others made stay."""
     others = [one for one in parent.get("links", []) if one.get("rel") != rel or f"{one.get('href')}" not in hrefs]
     media = "application/geo+json" if rel == "item" else "application/json"
     new = [{"rel": rel, "href": href, "type": media, "title": title} for href, title in hrefs.items()]
-    return parent | {"links": others + new}
+    return {**parent, "links": others + new}
 
 
 def put_place(root: Path, city: City) -> Path:
@@ -312,8 +325,7 @@ def put_place(root: Path, city: City) -> Path:
     file = root / layout.PLACES / f"{layout.slug(city.name)}.geojson"
     value = city_to_feature(city)
     with layout.workshop(root), layout.locked(root), layout.disk_errors(file, "write"):
-        finish_pending(root)
-        _ensure_catalog(root)
+        _link(root)
         file.parent.mkdir(exist_ok=True)
         layout.write_json(file, value)
     return file

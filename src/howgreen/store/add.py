@@ -1,0 +1,210 @@
+"""Images that a user has, into a store: GeoTIFFs, Sentinel-2 SAFE folders, Landsat folders."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from howgreen.errors import ImageError, StoreError
+from howgreen.store import layout
+from howgreen.store.geometry import crs_of, geodesic_area_m2, polygonal
+from howgreen.store.places import goes_by
+from howgreen.store.read import place, scenes
+from howgreen.store.write import mend, put_place, store_scene
+from howgreen.types import City
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date as day
+
+    from howgreen.store.sources import Options, Source
+    from howgreen.types import Progress
+
+_LOG = logging.getLogger(__name__)
+FOOTPRINT_KIND = "image footprint"
+FOOTPRINT_NOTE = (
+    "No limits were given: the area is what the images show, not the city. "
+    "Give the city's limits with --area to get its own green ratio."
+)
+
+
+def add(
+    files: Sequence[Path],
+    *,
+    root: Path,
+    city: str,
+    boundary: City | None = None,
+    bands: Sequence[str] | None = None,
+    scale: float | None = None,
+    offset: float | None = None,
+    nodata: float | None = None,
+    date: day | None = None,
+    sensor: str | None = None,
+    replace: bool = False,
+    progress: Progress | None = None,
+) -> list[str]:
+    """Adds the scenes in some files or folders, and the city that they are of.
+
+    Every file is looked at before anything is written; then each scene is stored as a whole. A scene that is
+    there already, from the same bytes and options, is left alone.
+
+    Parameters
+    ----------
+    files
+        Rasters of many bands (a scene each), rasters of one band each (together one scene), Sentinel-2 L2A
+        ``.SAFE`` folders, Landsat Collection 2 Level-2 folders.
+    root
+        The store; made when it does not exist.
+    city
+        Name of the place in the store.
+    boundary
+        Its limits; None keeps the place that the store has of that name, else takes the footprint of the images.
+    bands
+        Names in the order of the bands (or of the one-band files), ``-`` for one to leave out; None takes the
+        names that the files give.
+    scale, offset
+        Reflectance = DN * scale + offset. Where None: the file's own, else the sensor's; floats are taken as
+        reflectance.
+    nodata
+        DN that means *no data*. Where None: the file's own, else 0; NaN for floats.
+    date
+        When a GeoTIFF was taken, for files that do not have it in their name.
+    sensor
+        ``sentinel-2`` or ``landsat``; None tells it by the names of the bands.
+    replace
+        Overwrite scenes of the same id.
+    progress
+        Told ``("store", bands done, bands in all)``, scene by scene.
+
+    Returns
+    -------
+    list of str
+        Ids of the scenes, those that were there already among them.
+
+    Raises
+    ------
+    ImageError
+        When a file is broken, or does not say what it must and no option does.
+    StoreError
+        When the folder cannot be written, or holds another scene of that id.
+
+    """
+    from howgreen.store.sources import Options
+
+    names = tuple(name.strip() for name in bands) if bands is not None else None
+    options = Options(bands=names, scale=scale, offset=offset, nodata=nodata, date=date, sensor=sensor)
+    found = _sources([Path(file) for file in files], options)
+    root = Path(root)
+    for one in found:
+        _store(root, one, replace=replace, progress=progress)
+    ids = [one.id for one in found]
+    _keep_place(root, city, boundary, ids)
+    return ids
+
+
+def _sources(files: Sequence[Path], options: Options) -> list[Source]:
+    """The scenes in the user's files, nothing read but what describes them."""
+    from howgreen.store import source_landsat, source_safe, source_tif
+
+    if not files:
+        raise ImageError("no image given: name GeoTIFFs, a Sentinel-2 .SAFE folder or a Landsat folder")
+    found: list[Source] = []
+    rasters: list[Path] = []
+    for given in files:
+        path = given.parent if given.name == source_safe.METADATA else given
+        if source_safe.is_safe(path):
+            found.append(source_safe.source(path, options))
+        elif source_landsat.metadata_file(path):
+            found.append(source_landsat.source(path, options))
+        elif path.is_dir():
+            raise ImageError(f"{path}: neither a Sentinel-2 .SAFE folder nor a Landsat one; name the GeoTIFFs in it")
+        else:
+            rasters.append(path)
+    if rasters:
+        found += source_tif.sources(rasters, options)
+    twice = {one.id for one in found if [other.id for other in found].count(one.id) > 1}
+    if twice:
+        raise ImageError(f"{', '.join(sorted(twice))}: two of the files make the same scene; add one, or rename one")
+    return found
+
+
+def _store(root: Path, source: Source, *, replace: bool, progress: Progress | None) -> None:
+    from howgreen.store import plausible, sources
+    from howgreen.store.item import Header
+
+    digest = sources.digest(source)
+    if not replace and _there_already(root, source, digest):
+        _LOG.info("%s: in the store already, from the same files", source.id)
+        mend(root)
+        return
+    header = Header(
+        id=layout.check_name(source.id, what="scene id"),
+        sensor=source.sensor,
+        time=source.time,
+        scale=source.scale,
+        offset=source.offset,
+        nodata=source.nodata,
+        cloud_cover_pct=source.cloud_cover_pct,
+        baseline=source.baseline,
+        platform=source.platform,
+        origin=_origin(source, digest),
+    )
+    check = None if source.trusted else functools.partial(plausible.check, source)
+    store_scene(root, header, sources.layers(source), check=check, progress=progress)
+
+
+def _origin(source: Source, digest: str) -> dict[str, Any]:
+    return {
+        "howgreen:source": Path(source.name).name,
+        "howgreen:source_sha256": digest,
+        "howgreen:time_from": source.time_from,
+        "howgreen:offset_from": source.offset_from,
+    }
+
+
+def _there_already(root: Path, source: Source, digest: str) -> bool:
+    """Whether the store holds this very scene, whole; StoreError when it holds another one of that id."""
+    file = root / source.sensor.collection / source.id / f"{source.id}.json"
+    if not file.is_file():
+        return False
+    try:
+        native = layout.read_json(file)
+        same = native["properties"].get("howgreen:source_sha256") == digest
+        whole = all((file.parent / one["href"]).stat().st_size == one["file:size"] for one in native["assets"].values())
+    except (StoreError, OSError, KeyError, TypeError, AttributeError):
+        return False  # a damaged scene is there to be mended by adding it again
+    if whole and not same:
+        raise StoreError(
+            f"{root}: scene {source.id} is there already, of other files or options; overwrite it with --replace"
+        )
+    return whole
+
+
+def _keep_place(root: Path, city: str, boundary: City | None, ids: Sequence[str]) -> None:
+    if boundary is not None:
+        put_place(root, dataclasses.replace(boundary, name=city))
+        return
+    known = place(root, city)
+    if known is None or known.kind == FOOTPRINT_KIND:
+        put_place(root, footprint_city(root, city, ids, known=known))
+
+
+def footprint_city(root: Path, name: str, ids: Sequence[str], *, known: City | None = None) -> City:
+    """A place whose limits are what some scenes show (and what it had before); it says so itself."""
+    import shapely
+
+    shapes = [scene.footprint for scene in scenes(root) if scene.id in ids]
+    area = polygonal(shapely.union_all([*shapes, *([known.boundary] if known else [])]))
+    return City(
+        name=name if known is None or not goes_by(known, name) else known.name,
+        label=name if known is None else known.label,
+        id=f"store:{layout.slug(name)}",
+        boundary=area,
+        crs=crs_of(area),
+        area_m2=geodesic_area_m2(area),
+        kind=FOOTPRINT_KIND,
+        note=FOOTPRINT_NOTE,
+    )

@@ -1,0 +1,81 @@
+"""Whether digital numbers, scaled as said, can be surface reflectance."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from howgreen.errors import ImageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy.typing as npt
+
+    from howgreen.store.sources import Source
+
+_LOW_MEDIAN, _HIGH_MEDIAN = 0.005, 1.2
+# Even where most is sea, one pixel in a hundred is land, and plants alone reflect 0.2-0.5 in the near infrared.
+_LOW_TOP = 0.08
+_SHIFT_DN = 1000
+"""What Sentinel-2 baselines from 04.00 add."""
+
+
+def check(source: Source, samples: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Raises ImageError when a scene's numbers cannot be reflectance with its scale and offset, and says which could.
+
+    Parameters
+    ----------
+    source
+        Its scale and offset.
+    samples
+        Valid digital numbers of each reflective band.
+
+    """
+    values = np.concatenate([np.asarray(one, np.float64).ravel() for one in samples.values()])
+    if not values.size:
+        return
+    middle, top = np.percentile(values, [50, 99])
+    if not _possible(middle, top, source.scale, source.offset):
+        raise ImageError(_wrong_scale(source, samples, middle, top))
+    if source.sensor.name == "sentinel-2" and source.offset_from == "default" and source.offset == 0:
+        _check_shift(source, samples)
+
+
+def _possible(middle: float, top: float, scale: float, offset: float) -> bool:
+    low, high = middle * scale + offset, top * scale + offset
+    return _LOW_MEDIAN <= low <= _HIGH_MEDIAN and high >= _LOW_TOP
+
+
+def _wrong_scale(source: Source, samples: Mapping[str, npt.NDArray[Any]], middle: float, top: float) -> str:
+    found = middle * source.scale + source.offset
+    said = f"--scale {source.scale:g} --offset {source.offset:g}"
+    what = f"{source.name}: with {said} half of the pixels reflect less than {found:.3g}, and 1 % more than"
+    what = f"{what} {top * source.scale + source.offset:.3g}: not surface reflectance (0-1)"
+    if all(one.dtype == np.uint8 for one in samples.values()):
+        return f"{what}; an 8-bit picture was stretched for the eye: get the surface reflectance (L2A)"
+    likely = _likely(source, middle, top)
+    return f"{what}; {likely}" if likely else f"{what}; ask its provider for the right --scale and --offset"
+
+
+def _likely(source: Source, middle: float, top: float) -> str:
+    known = (source.sensor.scale, source.sensor.offset)
+    for scale, offset in (known, (1e-4, 0.0), (1e-3, 0.0), (1e-2, 0.0), (1.0, 0.0)):
+        same = abs(scale - source.scale) < 1e-12 and abs(offset - source.offset) < 1e-12
+        if not same and 0.02 <= middle * scale + offset <= 0.7 and 0.12 <= top * scale + offset <= 1.6:
+            return f"likely --scale {scale:g}" + (f" --offset {offset:g}" if offset or source.offset else "")
+    return ""
+
+
+def _check_shift(source: Source, samples: Mapping[str, npt.NDArray[Any]]) -> None:
+    """No dark pixel anywhere, and the darkest just above 1000: the numbers look shifted by baseline 04.00."""
+    unit = 1e-4 / source.scale  # the shift is 0.1 in reflectance, whatever the numbers' unit
+    darkest = [np.percentile(one, 1) * unit for one in samples.values() if one.size]
+    if source.scale == 1 or not darkest or not all(dark >= _SHIFT_DN for dark in darkest):
+        return
+    if min(darkest) <= _SHIFT_DN + 500:
+        raise ImageError(
+            f"{source.name}: no pixel is darker than {min(darkest) * 1e-4:.3f}: the numbers seem to hold the +1000 of "
+            "Sentinel-2 baselines from 04.00 on; give --offset -0.1, or --offset 0 when it was taken out already"
+        )

@@ -1,0 +1,203 @@
+"""What all kinds of image files come down to: bands with a place, a time and a scale."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import rasterio
+from odc.geo.geobox import GeoBox
+from rasterio.enums import Interleaving
+from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError
+
+from howgreen.errors import ImageError
+from howgreen.store.write import Layer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import date, datetime
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from howgreen.sensors import Sensor
+    from howgreen.store.write import Raster
+
+# By their first bytes. Not VRT and its like, which can name other files and addresses.
+_DRIVERS = {b"II*\0": "GTiff", b"MM\0*": "GTiff", b"II+\0": "GTiff", b"MM\0+": "GTiff", b"\0\0\0\x0c": "JP2OpenJPEG"}
+LARGEST_BAND_PX = 1_000_000_000
+LARGEST_KEPT_BYTES = 1 << 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What the user says of the images; None where the files are to say it."""
+
+    bands: tuple[str, ...] | None = None
+    scale: float | None = None
+    offset: float | None = None
+    nodata: float | None = None
+    date: date | None = None
+    sensor: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BandSource:
+    """One band of a scene in a file."""
+
+    band: str
+    """Common name."""
+    path: Path
+    index: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """One scene as it lies in the user's files."""
+
+    id: str
+    name: str
+    """The file or folder, for messages."""
+    sensor: Sensor
+    bands: tuple[BandSource, ...]
+    time: datetime
+    time_from: str
+    """``metadata``, ``option`` or ``file name``."""
+    scale: float
+    offset: float
+    offset_from: str
+    """``metadata``, ``option`` or ``default``."""
+    nodata: float | None
+    """Of the reflective bands; None for floats, whose NaN it is."""
+    baseline: str | None = None
+    platform: str | None = None
+    cloud_cover_pct: float | None = None
+    trusted: bool = False
+    """Whether scale and offset come from the provider's own metadata."""
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """A raster file with a CRS and a place on Earth, else ImageError."""
+    if not path.is_file():
+        raise ImageError(f"{path}: no such file; check the path")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            dataset = rasterio.open(path, driver=_driver(path))
+    except (RasterioError, OSError) as error:
+        raise ImageError(
+            f"{path}: not a readable GeoTIFF or JPEG 2000 ({_short(error)}); get the file again"
+        ) from error
+    with dataset:
+        if dataset.crs is None or not dataset.crs.to_wkt():
+            cure = f"write it into the file, as with `gdal_edit.py -a_srs EPSG:32632 {path.name}`"
+            raise ImageError(f"{path}: the image does not say its CRS; {cure}")
+        if dataset.transform.is_identity or dataset.transform.determinant == 0:
+            raise ImageError(f"{path}: the image has no place on the map (no geotransform); georeference it first")
+        if dataset.width * dataset.height > LARGEST_BAND_PX:
+            size = f"{dataset.width} x {dataset.height} pixels"
+            raise ImageError(f"{path}: {size} are too many for one scene; cut it to the city, as with `gdal_translate`")
+        yield dataset
+
+
+def _driver(path: Path) -> str:
+    with path.open("rb") as file:
+        driver = _DRIVERS.get(file.read(4))
+    if driver is None:
+        raise ImageError(f"{path}: neither a GeoTIFF nor JPEG 2000; convert it, as with `gdal_translate`")
+    return driver
+
+
+def _short(error: BaseException) -> str:
+    """The first line of a library's message."""
+    return (str(error).splitlines() or [type(error).__name__])[0].strip()[:200]
+
+
+def grid_of(dataset: Any, path: Path) -> GeoBox:
+    """Where the pixels of an open file are."""
+    try:
+        return GeoBox((dataset.height, dataset.width), dataset.transform, dataset.crs.to_wkt())
+    except (CRSError, ValueError, TypeError) as error:
+        raise ImageError(f"{path}: its CRS cannot be used ({_short(error)}); reproject it with `gdalwarp`") from error
+
+
+def layers(source: Source) -> list[Layer]:
+    """The bands of a scene, each read from its file when its turn comes."""
+    keep = _Keep()
+
+    def reader(one: BandSource) -> Callable[[], Raster]:
+        return lambda: read(one, nodata=source.nodata, is_mask=one.band == source.sensor.mask, keep=keep)
+
+    return [Layer(band=one.band, read=reader(one)) for one in source.bands]
+
+
+@dataclass(kw_only=True)
+class _Keep:
+    """The pixels of one file whose bands are interleaved by pixel: read band by band, it is decoded as often."""
+
+    path: Path | None = None
+    values: npt.NDArray[Any] | None = None
+
+    def band(self, dataset: Any, path: Path, index: int) -> npt.NDArray[Any]:
+        if path == self.path and self.values is not None:
+            return self.values[index - 1].copy()
+        size = dataset.count * dataset.width * dataset.height * np.dtype(dataset.dtypes[0]).itemsize
+        if dataset.count == 1 or dataset.interleaving != Interleaving.pixel or size > LARGEST_KEPT_BYTES:
+            values: npt.NDArray[Any] = dataset.read(index)
+            return values
+        self.path, self.values = path, dataset.read()
+        return self.band(dataset, path, index)
+
+
+def read(one: BandSource, *, nodata: float | None, is_mask: bool, keep: _Keep) -> Raster:
+    """All pixels of a band and their grid; a file's own nodata value becomes the scene's.
+
+    Raises
+    ------
+    ImageError
+        When the file is truncated or broken.
+
+    """
+    with opened(one.path) as dataset:
+        grid = grid_of(dataset, one.path)
+        try:
+            values = keep.band(dataset, one.path, one.index)
+        except (RasterioError, MemoryError) as error:
+            said = _short(error.__cause__ or error)
+            raise ImageError(
+                f"{one.path}: truncated or broken in band {one.band} ({said}); get the file again"
+            ) from error
+        own = dataset.nodatavals[one.index - 1]
+    return (values if is_mask else _same_nodata(values, own, nodata)), grid
+
+
+def _same_nodata(values: npt.NDArray[Any], own: float | None, wanted: float | None) -> npt.NDArray[Any]:
+    if values.dtype.kind == "f":
+        for marker in (own, wanted):
+            if marker is not None and not np.isnan(marker):
+                values[values == values.dtype.type(marker)] = np.nan
+    elif (
+        own is not None
+        and wanted is not None
+        and own != wanted
+        and np.can_cast(np.min_scalar_type(int(own)), values.dtype)
+    ):
+        values[values == own] = wanted
+    return values
+
+
+def digest(source: Source) -> str:
+    """Names the files' bytes and how they are understood: the same digest, the same scene."""
+    total = hashlib.sha256()
+    for path in sorted({one.path for one in source.bands}):
+        with path.open("rb") as file:
+            total.update(hashlib.file_digest(file, "sha256").digest())
+    bands = [(one.band, one.path.name, one.index) for one in source.bands]
+    meaning = (bands, source.sensor.name, source.time, source.scale, source.offset, source.nodata, source.baseline)
+    total.update(repr(meaning).encode())
+    return total.hexdigest()
