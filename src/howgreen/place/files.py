@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import shapely
 
 from howgreen.errors import AmbiguousPlaceError, AreaError, PlaceNotFoundError
-from howgreen.place.names import fold
+from howgreen.place.names import fold, spellings
 from howgreen.place.shapes import clean, from_shape
 from howgreen.place.vectors import Feature, read_file, read_text
 from howgreen.store.geometry import geodesic_area_m2
@@ -103,7 +103,7 @@ def _together(features: Sequence[Feature], *, what: str) -> tuple[BaseGeometry, 
 
 
 def _chosen(features: Sequence[Feature], *, name: str | None, pick: int | str | None, what: str) -> list[Feature]:
-    called = [feature for feature in features if name and feature.called(name)]
+    called = _called(features, name) if name else []
     listed = called or list(features)
     if pick == "all":
         return listed
@@ -119,13 +119,19 @@ def _chosen(features: Sequence[Feature], *, name: str | None, pick: int | str | 
     )
 
 
+def _called(features: Sequence[Feature], name: str) -> list[Feature]:
+    """Those with the name; their own names decide before other columns (province, name in another language)."""
+    own = [feature for feature in features if fold(name) in spellings(feature.name or "")]
+    return own or [feature for feature in features if feature.called(name)]
+
+
 def _picked(listed: Sequence[Feature], features: Sequence[Feature], *, pick: int | str, what: str) -> Feature:
     text = str(pick).strip()
     if text.isdecimal():
         if 1 <= int(text) <= len(listed):
             return listed[int(text) - 1]
     else:
-        called = [feature for feature in features if feature.called(text) or fold(feature.name or "") == fold(text)]
+        called = _called(features, text)
         if len(called) == 1:
             return called[0]
     raise PlaceNotFoundError(

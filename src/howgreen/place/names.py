@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 # Letters that Unicode does not take apart into a base letter and a mark.
 _LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "æ": "ae", "œ": "oe", "þ": "th", "ı": "i"})
-_GAPS = re.compile(r"[\s\-‐‑–—_'’ʼ`´.]+")
+_GAPS = re.compile(r"[\s\-‐‑–—_'’ʼ`´./]+")
 _PARTS = re.compile(r"\s*[/;|]\s*|\s+[-–—]\s+")
 _BRACKETS = re.compile(r"\s*\([^)]*\)\s*$")
 

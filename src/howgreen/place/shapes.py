@@ -213,7 +213,7 @@ def split_antimeridian(geometry: Area) -> Area:
     for turn in range(int((west + 180) // 360), int((east + 180) // 360) + 1):
         strip = shapely.box(-180 + 360 * turn, -90, 180 + 360 * turn, 90)
         inside = polygonal(shapely.intersection(geometry, strip))
-        pieces.append(shapely.transform(inside, lambda xy, turn=turn: xy - [360.0 * turn, 0.0]))
+        pieces.append(shapely.transform(inside, lambda xy, turn=turn: xy - np.array([360.0 * turn, 0.0])))
     return polygonal(shapely.union_all(pieces))
 
 

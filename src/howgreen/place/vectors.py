@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import geopandas as gpd
+import numpy as np
 import pyogrio
 import pyproj
 import shapely
@@ -37,6 +40,16 @@ _WKT = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _GREATEST_EDGE_M = 1000.0
+_MOST_VERTICES = 10_000
+_UNREADABLE = (
+    DataSourceError,
+    DataLayerError,
+    CRSError,
+    UnicodeDecodeError,
+    ValueError,
+    shapely.errors.GEOSException,
+)
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +66,7 @@ class Feature:
     """EPSG:4326, as read: not yet cleaned."""
 
     def called(self, name: str) -> bool:
-        """Whether a name-like attribute holds this name."""
+        """Whether one of its name-like attributes holds this name."""
         named = (value for key, value in self.attributes.items() if _NAME_COLUMN.search(key))
         return any(fold(name) in spellings(value) for value in named)
 
@@ -114,7 +127,8 @@ def _wkt(text: str) -> BaseGeometry:
     if match and match[1] not in {None, "4326"}:
         raise AreaError(f"shape {_start(text)!r}: SRID {match[1]} is not taken; write lon lat in EPSG:4326")
     try:
-        return shapely.from_wkt(text.split(";", 1)[-1])
+        with np.errstate(invalid="ignore"):  # NaN among the numbers is refused later, in our own words
+            return shapely.from_wkt(text.split(";", 1)[-1])
     except shapely.errors.GEOSException as error:
         reason = str(error).splitlines()[0]
         raise AreaError(f"shape {_start(text)!r}: not WKT ({reason}); write POLYGON((lon lat, lon lat, …))") from error
@@ -139,28 +153,28 @@ def _features(source: Path | BytesIO, *, what: str) -> list[Feature]:
     return features
 
 
-def _frames(source: Path | BytesIO, *, what: str) -> Iterator[gpd.GeoDataFrame]:
+def _frames(source: Path | BytesIO, *, what: str) -> list[gpd.GeoDataFrame]:
     """Every layer with geometries, in the file's CRS."""
     try:
-        layers = [str(name) for name, kind in pyogrio.list_layers(source) if kind is not None]
-        for layer in layers:
-            if isinstance(source, BytesIO):
-                source.seek(0)
-            frame = pyogrio.read_dataframe(source, layer=layer, datetime_as_string=True)
-            if isinstance(frame, gpd.GeoDataFrame):
-                yield frame
-    except (
-        DataSourceError,
-        DataLayerError,
-        CRSError,
-        UnicodeDecodeError,
-        ValueError,
-        shapely.errors.GEOSException,
-    ) as error:
+        with warnings.catch_warnings(record=True) as murmurs:  # GDAL's remarks are for the log, not for the terminal
+            warnings.simplefilter("always")
+            frames = _layers(source)
+    except _UNREADABLE as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0].split("; It might help")[0].rstrip(".")
         raise AreaError(
             f"{what}: cannot be read as a boundary ({reason}); give GeoJSON, GeoPackage, Shapefile or KML"
         ) from error
+    for murmur in murmurs:
+        _LOG.info("%s: %s", what, murmur.message)
+    return frames
+
+
+def _layers(source: Path | BytesIO) -> list[gpd.GeoDataFrame]:
+    names = [str(name) for name, kind in pyogrio.list_layers(source) if kind is not None]
+    # Bytes get another layer name at each opening; GeoJSON has only one anyway.
+    wanted = names if isinstance(source, Path) else [None] * bool(names)
+    tables = [pyogrio.read_dataframe(source, layer=name, datetime_as_string=True) for name in wanted]
+    return [table for table in tables if isinstance(table, gpd.GeoDataFrame)]
 
 
 def _in_degrees(frame: gpd.GeoDataFrame, *, what: str) -> gpd.GeoDataFrame:
@@ -194,7 +208,9 @@ def _dense(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     if not frame.crs.is_projected:
         return frame
     per_unit_m = frame.crs.axis_info[0].unit_conversion_factor or 1.0
-    return frame.set_geometry(frame.geometry.segmentize(_GREATEST_EDGE_M / per_unit_m))
+    west, south, east, north = frame.total_bounds
+    longest = max(_GREATEST_EDGE_M / per_unit_m, (east - west + north - south) / _MOST_VERTICES)
+    return frame.set_geometry(frame.geometry.segmentize(longest))
 
 
 def _check_moved(geometry: BaseGeometry, *, crs: pyproj.CRS, what: str) -> None:

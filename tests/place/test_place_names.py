@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from howgreen.place.names import closest, fold, shortened, spellings
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Saint-Étienne", "saint etienne"),
+        ("ZÜRICH", "zurich"),
+        ("Łódź", "lodz"),
+        ("Tromsø", "TROMSO"),
+        ("Gießen", "giessen"),
+        ("L'Aquila", "l’aquila"),
+        ("  New   York ", "new york"),
+        ("Йошкар-Ола", "йошкар ола"),
+    ],
+)
+def test_case_accents_and_punctuation_do_not_matter(one, other):
+    assert fold(one) == fold(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("Orange", "Orangeburg"), ("दिल्ली", "दलल"), ("Bern", "Berne"), ("東京", "京都")]
+)
+def test_different_names_stay_different(one, other):
+    assert fold(one) != fold(other)
+
+
+@given(st.text(max_size=30))
+def test_folding_twice_changes_nothing_more(text):
+    assert fold(fold(text)) == fold(text)
+
+
+@pytest.mark.parametrize(
+    ("label", "held"),
+    [
+        ("Bolzano/Bozen", {"bolzano", "bozen", "bolzano bozen"}),
+        ("Donostia / San Sebastián", {"donostia", "san sebastian"}),
+        ("Buchs (SG)", {"buchs"}),
+        ("Bruxelles - Brussel", {"bruxelles", "brussel"}),
+    ],
+)
+def test_a_label_with_several_names_answers_to_each(label, held):
+    assert held <= spellings(label)
+
+
+def test_a_hyphen_inside_a_name_does_not_part_it():
+    assert spellings("Cap-d'Ail") == {"cap d ail"}
+
+
+def test_near_misses_are_found_under_any_of_their_names():
+    known = ["Bolzano/Bozen", "Vaduz", "Lyon"]
+    assert closest("Bosen", known) == ["Bolzano/Bozen"]
+    assert closest("Vadutz", known) == ["Vaduz"]
+    assert closest("Reykjavik", known) == []
+
+
+def test_long_lists_are_cut_and_say_so():
+    assert shortened(["a", "b", "c"], most=2) == "a, b … and 1 more"
+    assert shortened(["a", "b"], most=2) == "a, b"
