@@ -1,1 +1,17 @@
-"""The landcover package."""
+"""Composite in, class probabilities and green fraction out: every classifier is one ONNX file."""
+
+from howgreen.landcover.card import card_from_json, card_to_json
+from howgreen.landcover.classify import classify
+from howgreen.landcover.model import Model, default_model, load_model, models
+from howgreen.landcover.table import predict_table
+
+__all__ = [
+    "Model",
+    "card_from_json",
+    "card_to_json",
+    "classify",
+    "default_model",
+    "load_model",
+    "models",
+    "predict_table",
+]

@@ -1,0 +1,159 @@
+"""Model cards as strict JSON: a missing key is an error, never a default."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from howgreen.errors import ModelError
+from howgreen.types import ModelCard, ModelClass, ReferenceScore
+
+METADATA_KEY = "howgreen"
+"""Where an ONNX file's metadata holds its card."""
+
+Reader = Callable[[Any], Any]
+
+
+def card_to_json(card: ModelCard) -> str:
+    """A card as JSON, keys sorted: the same card always gives the same text."""
+    return json.dumps(dataclasses.asdict(card), sort_keys=True, ensure_ascii=False, allow_nan=False)
+
+
+def card_from_json(text: str, *, source: str) -> ModelCard:
+    """The card that ``text`` holds; ``source`` is the file that errors name.
+
+    Raises
+    ------
+    ModelError
+        Not JSON, a key missing or unknown, a value of the wrong type or out of range.
+    """
+    try:
+        values = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ModelError(f"model {source}: its card is not JSON ({error}); export the model anew") from error
+    try:
+        card: ModelCard = _object(ModelCard, _CARD)(values)
+    except _CardError as fault:
+        raise ModelError(f"model {source}: card: {fault}; correct the card and export the model anew") from fault
+    return card
+
+
+class _CardError(Exception):
+    """What is wrong inside a card, without the file's name."""
+
+
+def _plain(wanted: type, word: str) -> Reader:
+    def read(value: Any) -> Any:
+        if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
+            raise _CardError(f"is {value!r}, not {word}")
+        return value
+
+    return read
+
+
+_text, _whole, _truth = _plain(str, "text"), _plain(int, "a whole number"), _plain(bool, "true or false")
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise _CardError(f"is {value!r}, not a finite number")
+    return float(value)
+
+
+def _at_least(low: int) -> Reader:
+    def read(value: Any) -> int:
+        if _whole(value) < low:
+            raise _CardError(f"is {value}, less than {low}")
+        return int(value)
+
+    return read
+
+
+def _positive(value: Any) -> float:
+    if not _number(value) > 0:
+        raise _CardError(f"is {value}, not greater than 0")
+    return float(value)
+
+
+def _colour(value: Any) -> str:
+    if not re.fullmatch(r"#[0-9a-f]{6}", _text(value), re.IGNORECASE):
+        raise _CardError(f"is {value!r}, not a colour like #1b6b2f")
+    return str(value)
+
+
+def _listed(item: Reader) -> Reader:
+    def read(value: Any) -> tuple[Any, ...]:
+        if not isinstance(value, list) or not value:
+            raise _CardError(f"is {value!r}, not a list with something in it")
+        return tuple(_at(str(place), item, part) for place, part in enumerate(value))
+
+    return read
+
+
+def _bands(value: Any) -> tuple[str, ...]:
+    names: tuple[str, ...] = _listed(_text)(value)
+    if len(set(names)) < len(names):
+        raise _CardError(f"names a band twice: {', '.join(names)}")
+    return names
+
+
+def _classes(value: Any) -> tuple[ModelClass, ...]:
+    classes: tuple[ModelClass, ...] = _listed(_object(ModelClass, _CLASS))(value)
+    if [cls.code for cls in classes] != list(range(len(classes))) or len(classes) > 255:
+        raise _CardError("has codes that do not count 0, 1, 2, ... (at most 254), as the probability axis does")
+    if len({cls.name for cls in classes}) < len(classes):
+        raise _CardError("names a class twice")
+    return classes
+
+
+def _figures(value: Any) -> dict[str, float]:
+    if not isinstance(value, dict):
+        raise _CardError(f"is {value!r}, not named figures")
+    return {name: _at(name, _number, figure) for name, figure in value.items()}
+
+
+def _reference(value: Any) -> ReferenceScore | None:
+    if value is None:
+        return None
+    score: ReferenceScore = _object(ReferenceScore, _SCORE)(value)
+    return score
+
+
+def _at(name: str, read: Reader, value: Any) -> Any:
+    try:
+        return read(value)
+    except _CardError as fault:
+        text = str(fault)
+        raise _CardError(f"{name}.{text}" if text.startswith("'") else f"{name!r} {text}") from fault
+
+
+def _object(kind: type, readers: Mapping[str, Reader]) -> Reader:
+    """Reader of a JSON object with exactly these keys."""
+
+    def read(value: Any) -> Any:
+        if not isinstance(value, dict):
+            raise _CardError(f"is {value!r}, not an object")
+        missing, unknown = sorted(readers.keys() - value.keys()), sorted(value.keys() - readers.keys())
+        if missing:
+            raise _CardError(f"lacks {', '.join(repr(key) for key in missing)}")
+        if unknown:
+            raise _CardError(f"has unknown {', '.join(repr(key) for key in unknown)}")
+        return kind(**{key: _at(key, readers[key], value[key]) for key in readers})
+
+    return read
+
+
+_CLASS: dict[str, Reader] = {"code": _at_least(0), "name": _text, "green": _truth, "colour": _colour}
+_SCORE: dict[str, Reader] = {
+    "source": _text, "n": _at_least(2), "rmse": _number, "mae": _number, "bias": _number, "r2": _number,
+    "half_width": _positive, "level": _positive, "method": _text,
+}  # fmt: skip
+_CARD: dict[str, Reader] = {
+    "name": _text, "version": _text, "description": _text, "bands": _bands, "resolution_m": _positive,
+    "normalisation": _text, "tile_px": _at_least(1), "halo_px": _at_least(0), "stride_px": _at_least(1),
+    "classes": _classes, "scores": _figures, "reference_error": _reference, "training_data": _text, "licence": _text,
+}  # fmt: skip

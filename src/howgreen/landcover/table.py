@@ -1,0 +1,160 @@
+"""A model on plain rows of reflectance: CSV in, the same CSV with answers out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from howgreen.errors import MissingBandsError, OutputError, TableError
+from howgreen.landcover.model import Model, require_bands
+from howgreen.sensors import common_name
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_ROWS = 50_000
+"""Rows in memory at a time."""
+_SCALE_LIMIT = 1.5
+"""A median above this cannot be reflectance of 0-1."""
+_NODATA_LIMIT = -1.0
+"""Values below are codes for "no data", not over-corrected reflectance."""
+
+
+def predict_table(table: Path, *, model: Model, out: Path) -> None:
+    """Write ``table`` with ``label``, ``green_fraction`` and ``probability_<class>`` added to ``out``.
+
+    Band columns are named B02 ... B12 or blue ... swir22 in any order and case and hold reflectance 0-1; other columns
+    are carried through letter by letter. A row with an empty band gets empty answers.
+
+    Raises
+    ------
+    TableError
+        No such file, not a CSV, no row, columns that clash, text or another scale than 0-1 in a band.
+    MissingBandsError
+        Bands of the model are not there.
+    ModelError
+        The model needs a neighbourhood, which a row has not.
+    OutputError
+        ``out`` cannot be written.
+    """
+    _needs_no_neighbours(model, table)
+    part = out.with_name(f".{out.name}.{os.getpid()}.part")
+    try:
+        _write(table, model, part)
+        part.replace(out)
+    except OSError as error:
+        raise OutputError(f"{out}: cannot be written ({error.strerror}); choose another --out") from error
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def _needs_no_neighbours(model: Model, table: Path) -> None:
+    if model.card.halo_px:
+        raise TableError(f"table {table}: model {model.card.name} looks at neighbouring pixels, which rows have not; "
+                         "use a pixel model")  # fmt: skip
+
+
+def _write(table: Path, model: Model, part: Path) -> None:
+    first_row = 2  # as a text editor counts: the header is line 1
+    with part.open("w", encoding="utf-8", newline="") as file:
+        for chunk in _chunks(table):
+            columns = _band_columns(chunk, model, table)
+            reflectance = _reflectance(chunk, columns, table, first_row)
+            answered = _answer(chunk, reflectance, model)
+            answered.to_csv(file, index=False, header=first_row == 2, float_format="%.6f", lineterminator="\n")
+            first_row += len(chunk)
+    if first_row == 2:
+        raise TableError(f"table {table}: it has no rows; give it one row a pixel below the header")
+
+
+def _chunks(table: Path) -> Iterator[pd.DataFrame]:
+    """Pieces of the table as text, so that what is not ours stays as it was written."""
+    import pandas as pd
+
+    try:
+        with pd.read_csv(table, dtype=str, keep_default_na=False, chunksize=_ROWS, encoding="utf-8-sig") as reader:
+            yield from reader
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise TableError(f"table {table}: not a comma-separated table in UTF-8: {str(error).strip()}") from error
+    except OSError as error:
+        raise TableError(f"table {table}: cannot be read ({error.strerror}); give a CSV file") from error
+
+
+def _band_columns(chunk: pd.DataFrame, model: Model, table: Path) -> list[str]:
+    """Column of each of the model's bands, in the model's order; all faults of the header at once."""
+    found: dict[str, list[str]] = {}
+    for column in chunk.columns:
+        band = common_name(column)
+        if band:
+            found.setdefault(band, []).append(column)
+    try:
+        require_bands(model.card, list(found), what=f"columns of table {table}")
+    except MissingBandsError as error:
+        if len(chunk.columns) == 1 and any(mark in chunk.columns[0] for mark in ";\t"):
+            raise TableError(
+                f"table {table}: its columns are not parted by commas; save it as comma-separated"
+            ) from error
+        raise
+    faults = [f"{' and '.join(found[band])} are both {band}" for band in model.card.bands if len(found[band]) > 1]
+    clash = [name for name in _added(model) if name in chunk.columns]
+    if clash:
+        faults.append(f"it already has {', '.join(clash)}, which the answer adds")
+    if faults:
+        raise TableError(f"table {table}: {'; '.join(faults)}; rename or drop columns")
+    return [found[band][0] for band in model.card.bands]
+
+
+def _added(model: Model) -> list[str]:
+    return ["label", "green_fraction", *(f"probability_{cls.name.replace(' ', '_')}" for cls in model.card.classes)]
+
+
+def _reflectance(chunk: pd.DataFrame, columns: list[str], table: Path, first_row: int) -> npt.NDArray[np.float32]:
+    """(row, band), NaN where a cell is empty."""
+    import pandas as pd
+
+    parsed = []
+    for column in columns:
+        text = chunk[column].str.strip()
+        empty = text.str.lower().isin(["", "nan", "na", "null", "none"])
+        values = pd.to_numeric(text.where(~empty), errors="coerce")
+        wrong = np.asarray((values.isna() & ~empty) | (values < _NODATA_LIMIT))
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            raise TableError(f"table {table}: line {first_row + row}, column {column}: {chunk[column].iloc[row]!r} is not a "
+                             "reflectance; write 0-1, or leave the cell empty where there is no data")  # fmt: skip
+        parsed.append(values.to_numpy(dtype=np.float32))
+    reflectance = np.stack(parsed, axis=1)
+    _check_scale(reflectance, table)
+    return reflectance
+
+
+def _check_scale(reflectance: npt.NDArray[np.float32], table: Path) -> None:
+    known = reflectance[np.isfinite(reflectance)]
+    if not known.size or (median := float(np.median(known))) <= _SCALE_LIMIT:
+        return
+    top = float(np.percentile(known, 95))
+    divisor = next(scale for scale in (100, 1000, 10_000, 65_535) if top <= 1.2 * scale or scale == 65_535)
+    raise TableError(f"table {table}: bands have a median of {median:g}, which is no reflectance of 0-1; "
+                     f"divide them by their scale (here probably {divisor})")  # fmt: skip
+
+
+def _answer(chunk: pd.DataFrame, reflectance: npt.NDArray[np.float32], model: Model) -> pd.DataFrame:
+    import pandas as pd
+
+    seen = np.isfinite(reflectance).all(axis=1)
+    pixels = np.where(seen[:, None], reflectance, np.float32(0)).T[None, :, :, None]
+    probability, fraction = model.run(np.ascontiguousarray(pixels))
+    shares = np.where(seen[:, None], probability[0, :, :, 0].T, np.nan)
+    names = np.array([cls.name for cls in model.card.classes])
+    label = np.where(seen, names[probability[0, :, :, 0].argmax(axis=0)], "")
+    green = np.where(seen, fraction[0, 0, :, 0], np.nan)
+    values = [label, green, *shares.T]
+    added = pd.DataFrame(dict(zip(_added(model), values, strict=True)), index=chunk.index)
+    return pd.concat([chunk, added], axis=1)

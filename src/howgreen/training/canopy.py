@@ -1,0 +1,145 @@
+"""Canopies by PROSPECT-D and 4SAIL, soils and water: the natural surfaces of the mixtures, as band reflectance.
+
+Priors are wide on purpose: a network that has met every leaf is not surprised by a city.
+Sources: Féret et al. 2017 (PROSPECT-D), Verhoef et al. 2007 (4SAIL), run through the package ``prosail``; water after
+Gordon et al. 1988 with the pure-water absorption of Pope & Fry 1997, Kou et al. 1993 and Smith & Baker 1981.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from howgreen.training.spectra import WAVELENGTH_NM, Array, Responses, to_bands
+
+Span = tuple[float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prior:
+    """Ranges from which one kind of canopy is drawn, uniformly; units as in PROSAIL."""
+
+    leaf_layers: Span
+    chlorophyll_ug_cm2: Span
+    brown: Span
+    water_cm: Span
+    dry_matter_g_cm2: Span
+    leaf_area_index: Span
+    leaf_angle_deg: Span
+    lit: Span = (1.0, 1.0)
+    """Share of the light that gaps and shaded crown sides leave, which the turbid medium of 4SAIL knows nothing of."""
+    anthocyanin_ug_cm2: Span = (0.0, 3.0)
+
+
+TREES = {
+    "broadleaf": Prior(
+        leaf_layers=(1.2, 2.3), chlorophyll_ug_cm2=(18, 65), brown=(0, 0.2), water_cm=(0.005, 0.022),
+        dry_matter_g_cm2=(0.003, 0.013), leaf_area_index=(1.5, 7), leaf_angle_deg=(25, 70), lit=(0.35, 0.9),
+    ),
+    "street tree": Prior(
+        leaf_layers=(1.2, 2.3), chlorophyll_ug_cm2=(15, 55), brown=(0, 0.5), water_cm=(0.004, 0.018),
+        dry_matter_g_cm2=(0.003, 0.013), leaf_area_index=(0.8, 3.5), leaf_angle_deg=(25, 70), lit=(0.35, 0.9),
+    ),
+    "conifer": Prior(
+        leaf_layers=(1.6, 3.0), chlorophyll_ug_cm2=(25, 75), brown=(0, 0.6), water_cm=(0.012, 0.05),
+        dry_matter_g_cm2=(0.01, 0.035), leaf_area_index=(1.5, 8), leaf_angle_deg=(35, 75), lit=(0.25, 0.8),
+    ),
+}  # fmt: skip
+
+LOW = {
+    "grass": Prior(
+        leaf_layers=(1.2, 2.4), chlorophyll_ug_cm2=(12, 60), brown=(0, 0.4), water_cm=(0.004, 0.022),
+        dry_matter_g_cm2=(0.002, 0.008), leaf_area_index=(1.1, 6.5), leaf_angle_deg=(30, 75), lit=(0.9, 1.08),
+    ),
+    "dry grass": Prior(
+        leaf_layers=(1.3, 2.6), chlorophyll_ug_cm2=(3, 25), brown=(0.1, 1.2), water_cm=(0.001, 0.01),
+        dry_matter_g_cm2=(0.003, 0.012), leaf_area_index=(0.8, 4), leaf_angle_deg=(35, 80), lit=(0.8, 1.0),
+    ),
+    "crop": Prior(
+        leaf_layers=(1.2, 2.0), chlorophyll_ug_cm2=(25, 80), brown=(0, 0.3), water_cm=(0.008, 0.03),
+        dry_matter_g_cm2=(0.002, 0.009), leaf_area_index=(1.1, 7), leaf_angle_deg=(25, 70), lit=(0.9, 1.08),
+    ),
+    "shrub": Prior(
+        leaf_layers=(1.4, 2.6), chlorophyll_ug_cm2=(15, 60), brown=(0, 0.7), water_cm=(0.005, 0.025),
+        dry_matter_g_cm2=(0.005, 0.02), leaf_area_index=(1, 4.5), leaf_angle_deg=(35, 75), lit=(0.55, 0.95),
+    ),
+}  # fmt: skip
+
+STRAW = Prior(
+    leaf_layers=(1.5, 3.0), chlorophyll_ug_cm2=(0, 2), brown=(0.3, 1.8), water_cm=(0.0005, 0.003),
+    dry_matter_g_cm2=(0.004, 0.015), leaf_area_index=(0.3, 2.5), leaf_angle_deg=(40, 80), lit=(0.7, 1.0),
+)  # fmt: skip
+"""Dead stubble and litter: counted as bare ground, for nothing in it is green."""
+
+
+def canopies(prior: Prior, count: int, *, grounds: Array, responses: Responses, rng: np.random.Generator) -> Array:
+    """Band reflectance (count, band) of canopies drawn from ``prior`` over grounds (n, wavelength)."""
+    import prosail
+
+    def draw(span: Span) -> Array:
+        return rng.uniform(span[0], span[1], count)
+
+    leaf = [draw(prior.leaf_layers), draw(prior.chlorophyll_ug_cm2)]
+    carotenoid = leaf[1] * rng.uniform(0.12, 0.3, count) + 0.5
+    brown, water, dry = draw(prior.brown), draw(prior.water_cm), draw(prior.dry_matter_g_cm2)
+    red_leaf = draw(prior.anthocyanin_ug_cm2) * (rng.random(count) < 0.3)
+    # Uniform in log: what one more leaf layer does shrinks with the layers above it.
+    area = np.exp(rng.uniform(np.log(prior.leaf_area_index[0]), np.log(prior.leaf_area_index[1]), count))
+    angle, hotspot = draw(prior.leaf_angle_deg), rng.uniform(0.01, 0.4, count)
+    sun, view, turn = rng.uniform(20, 65, count), rng.uniform(0, 11, count), rng.uniform(0, 180, count)
+    below = rng.integers(0, len(grounds), count)
+    spectra = np.array(
+        [
+            prosail.run_prosail(
+                leaf[0][i], leaf[1][i], carotenoid[i], brown[i], water[i], dry[i], area[i], angle[i], hotspot[i],
+                sun[i], view[i], turn[i], ant=red_leaf[i], prospect_version="D", rsoil0=grounds[below[i]],
+            )
+            for i in range(count)
+        ]
+    )  # fmt: skip
+    return to_bands(spectra, responses) * draw(prior.lit)[:, None]
+
+
+def soils(count: int, *, rng: np.random.Generator) -> Array:
+    """Spectra (count, wavelength) of bare soils: dry to wet, dark to bright, grey to red."""
+    from prosail import spectral_lib
+
+    dry, wet = spectral_lib.soil.rsoil1, spectral_lib.soil.rsoil2
+    moisture = rng.uniform(0, 1, (count, 1))
+    base = (1 - moisture) * dry + moisture * wet * rng.uniform(0.7, 3.0, (count, 1))
+    tilt = (WAVELENGTH_NM / 1000) ** rng.normal(0.0, 0.25, (count, 1))
+    # Iron oxides darken the blue and the green: a logistic step whose place and depth vary.
+    place, depth = rng.uniform(520, 600, (count, 1)), rng.uniform(0, 0.5, (count, 1))
+    iron = 1 - depth / (1 + np.exp((WAVELENGTH_NM - place) / 30))
+    wanted = np.exp(rng.uniform(np.log(0.08), np.log(0.42), (count, 1)))
+    shape = base * tilt * iron
+    at_850nm = shape[:, [int(850 - WAVELENGTH_NM[0])]]
+    return np.asarray(np.clip(shape / at_850nm * wanted, 0.005, 0.9))
+
+
+_NM = (400, 440, 490, 520, 560, 600, 620, 665, 680, 705, 740, 760, 783, 810, 833, 865, 900, 970, 1100, 1300, 2500)
+_WATER_PER_M = (0.007, 0.006, 0.015, 0.041, 0.062, 0.22, 0.28, 0.43, 0.47, 0.70, 2.3, 2.6, 2.2, 2.0, 3.3, 4.6, 7.0,
+                45.0, 20.0, 150.0, 1500.0)  # fmt: skip
+_PIGMENT_M2_MG = (0.03, 0.04, 0.028, 0.018, 0.008, 0.008, 0.01, 0.02, 0.021, 0.003, 0.0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+
+
+def waters(count: int, *, responses: Responses, rng: np.random.Generator) -> Array:
+    """Band reflectance (count, band) of lakes, rivers and seas: clear to muddy, with algae, peat, glint and foam."""
+
+    def log_uniform(low: float, high: float) -> Array:
+        return np.asarray(np.exp(rng.uniform(np.log(low), np.log(high), (count, 1))))
+
+    nm = WAVELENGTH_NM
+    water, pigment = np.interp(nm, _NM, _WATER_PER_M), np.interp(nm, _NM, _PIGMENT_M2_MG)
+    mud_g_m3 = log_uniform(0.1, 120)
+    absorbed = water + pigment * log_uniform(0.2, 60) ** 0.8 + log_uniform(0.02, 4) * np.exp(-0.015 * (nm - 440))
+    absorbed = absorbed + 0.03 * mud_g_m3 * np.exp(-0.011 * (nm - 440))
+    back = 0.0012 * (500 / nm) ** 4.3 + 0.012 * mud_g_m3 * (560 / nm) ** rng.uniform(0, 1.2, (count, 1))
+    u = back / (absorbed + back)
+    below = 0.0949 * u + 0.0794 * u**2
+    leaving = np.pi * 0.52 * below / (1 - 1.7 * below)
+    shallow = (rng.random((count, 1)) < 0.15) * rng.uniform(0.05, 0.3, (count, 1))
+    bed = shallow * np.exp(-2 * (absorbed + back) * log_uniform(0.2, 3)) * (nm / 2500) ** 0.3
+    glint = rng.exponential(0.006, (count, 1)) * (rng.random((count, 1)) < 0.6)
+    return to_bands(leaving + bed + np.minimum(glint, 0.06), responses)

@@ -1,0 +1,175 @@
+"""How a model errs, on pixels that it never saw."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from howgreen.sensors import SENTINEL2, common_name
+from howgreen.training.mixtures import BARE, BUILT, GREEN, LOW, TREE, WATER, Mixtures
+from howgreen.training.spectra import Array, Responses, existing, on_axis, to_bands
+from howgreen.types import ReferenceScore
+
+POTSDAM_FILE = "reference/potsdam_vegetation_fraction.csv"
+GERMANY_FILE = "reference/germany_pixels.csv"
+ABERYSTWYTH_IMAGE = "aberystwyth/sen2_20210527_aber_mosaic.tif"
+
+Predict = Callable[[Array], Array]
+"""Reflectance (n, band), bands in the model's order, to green fraction (n,)."""
+
+GERMAN_CLASS: Mapping[str, int] = {
+    "ConiferousForest": TREE, "DeciduousForest": TREE, "MixedForest": TREE, "Grassland": LOW, "PlantedFields": LOW,
+    "Industrial": BUILT, "Urban": BUILT, "OpenSoil": BARE, "Water": WATER,
+}  # fmt: skip
+"""Classes whose pixels are pure; "Settlement" is a mixture by definition and judges nothing."""
+
+WELSH_CLASS: Mapping[str, int] = {"forest": TREE, "grass": LOW, "urban": BUILT, "water": WATER}
+
+Z_95 = 1.959964
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """Pixels with a known or interpreted green fraction."""
+
+    reflectance: Array
+    """(n, band), 0-1."""
+    bands: tuple[str, ...]
+    green: Array
+    """(n,) 0-1."""
+    group: tuple[str, ...]
+    """City of each pixel."""
+    code: npt.NDArray[np.int_] | None = None
+    """(n,) class of each pixel, a place in :data:`howgreen.training.mixtures.CLASSES`, where it is pure and known."""
+
+    def columns(self, bands: Sequence[str]) -> Array:
+        """Reflectance of some bands, in that order."""
+        return self.reflectance[:, [self.bands.index(band) for band in bands]]
+
+
+def read_potsdam(data: Path, responses: Responses) -> Reference:
+    """98 photo-interpreted vegetation fractions and their EnMAP spectra as Sentinel-2 would see them.
+
+    It judges only: nothing may be trained on it, tuned on it or chosen by it.
+    """
+    table = pd.read_csv(existing(data, POTSDAM_FILE))
+    bands = [name for name in table if str(name).endswith("nm")]
+    wavelength_nm = np.array([float(str(name).removesuffix("nm")) for name in bands])
+    spectra = on_axis(table[bands].to_numpy(dtype=float) / 1e4, wavelength_nm)
+    green = table["vegetation_fraction"].to_numpy(dtype=float)
+    return Reference(reflectance=to_bands(spectra, responses), bands=responses.bands, green=green,
+                     group=("Potsdam",) * len(green))  # fmt: skip
+
+
+def read_germany(data: Path) -> Reference:
+    """Pure Sentinel-2 pixels of Freiburg and Münster; they look like top-of-atmosphere reflectance."""
+    table = pd.read_csv(existing(data, GERMANY_FILE))
+    table = table[table["Label"].isin(list(GERMAN_CLASS))]
+    columns = {common_name(str(column)): column for column in table.columns}
+    code = np.array([GERMAN_CLASS[label] for label in table["Label"]])
+    return Reference(
+        reflectance=table[[columns[band] for band in SENTINEL2.band_names]].to_numpy(dtype=float) / 1e4,
+        bands=SENTINEL2.band_names,
+        green=GREEN[code].astype(float),
+        group=tuple(table["Region"]),
+        code=code,
+    )
+
+
+def read_aberystwyth(data: Path) -> Reference:
+    """Pure Sentinel-2 pixels of Aberystwyth inside polygons of forest, grass, urban and water."""
+    import geopandas as gpd
+    import rasterio
+    from rasterio.features import rasterize
+
+    with rasterio.open(existing(data, ABERYSTWYTH_IMAGE)) as source:
+        image, shape, transform = source.read() / 1000, source.shape, source.transform
+    pixels, codes = [], []
+    for name, number in WELSH_CLASS.items():
+        polygons = gpd.read_file(existing(data, f"aberystwyth/cls_{name}_smpls.gpkg")).geometry
+        inside = rasterize(polygons, out_shape=shape, transform=transform) > 0
+        pixels.append(image[:, inside].T)
+        codes.append(np.full(int(inside.sum()), number))
+    code = np.concatenate(codes)
+    return Reference(reflectance=np.concatenate(pixels), bands=SENTINEL2.band_names, green=GREEN[code].astype(float),
+                     group=("Aberystwyth",) * len(code), code=code)  # fmt: skip
+
+
+def simulated(pixels: Mixtures) -> Reference:
+    """Held-out simulated pixels as a reference."""
+    return Reference(reflectance=pixels.reflectance, bands=pixels.bands, green=pixels.green,
+                     group=("simulated",) * len(pixels.shares))  # fmt: skip
+
+
+def errors(predicted: Array, truth: Array) -> dict[str, float]:
+    """``rmse``, ``mae``, ``bias`` (predicted - truth) and ``r2`` (explained variance about the truth's mean)."""
+    miss = predicted - truth
+    return {
+        "rmse": float(np.sqrt(np.mean(miss**2))),
+        "mae": float(np.mean(np.abs(miss))),
+        "bias": float(np.mean(miss)),
+        "r2": float(1 - np.sum(miss**2) / np.sum((truth - truth.mean()) ** 2)),
+    }
+
+
+def accuracy(predicted: Array, truth: Array, *, threshold: float = 0.5) -> float:
+    """Share of pure pixels on the right side of ``threshold``."""
+    return float(np.mean((predicted >= threshold) == (truth >= 0.5)))
+
+
+def half_width(predicted: Array, truth: Array) -> float:
+    """Half of the 95 % interval of a mean green fraction: z * sqrt(standard error^2 + bias^2)."""
+    miss = predicted - truth
+    standard_error = float(np.std(miss, ddof=1)) / float(np.sqrt(len(miss)))
+    return float(Z_95 * np.sqrt(standard_error**2 + float(np.mean(miss)) ** 2))
+
+
+def judge_potsdam(predict: Predict, reference: Reference, bands: Sequence[str]) -> ReferenceScore:
+    """The error that a city's interval is made of."""
+    predicted = predict(reference.columns(bands))
+    return ReferenceScore(
+        source="Potsdam, Germany, 98 photo-interpreted vegetation fractions of 30 m pixels, EnMAP spectra of 2022-07-24 "
+        "resampled to Sentinel-2 bands (EnMAP-Box)",
+        n=len(predicted),
+        half_width=half_width(predicted, reference.green),
+        level=0.95,
+        method="1.96 * sqrt(standard error^2 + bias^2) of predicted - reference over 98 pixels of one city taken as "
+        "independent; spatial clustering, other cities, seasons and 10 m pixels are not in it",
+        **errors(predicted, reference.green),
+    )
+
+
+def score(
+    predict: Predict, bands: Sequence[str], *, pure: Sequence[Reference], held_out: Reference
+) -> dict[str, float]:
+    """Named figures for a card: errors on held-out simulated pixels, accuracy on real pure pixels city by city.
+
+    ``<city>_accuracy_at_<t>`` is the share of pure pixels on the right side of the green fraction ``t``.
+    """
+    missed = errors(predict(held_out.columns(bands)), held_out.green)
+    figures = {f"simulated_{key}": value for key, value in missed.items()}
+    for reference in pure:
+        predicted, cities = predict(reference.columns(bands)), np.array(reference.group)
+        for city in sorted(set(reference.group)):
+            here = cities == city
+            for threshold in (0.5, 0.3):
+                figures[f"{city.lower()}_accuracy_at_{threshold:g}"] = accuracy(
+                    predicted[here], reference.green[here], threshold=threshold
+                )
+    return figures
+
+
+def water_score(is_water: Callable[[Array], npt.NDArray[np.bool_]], bands: Sequence[str],
+                *, pure: Sequence[Reference]) -> dict[str, float]:  # fmt: skip
+    """Share of real water pixels that a model calls water, and of real land pixels that it calls water."""
+    figures = {}
+    called = np.concatenate([is_water(reference.columns(bands)) for reference in pure])
+    water = np.concatenate([reference.code == WATER for reference in pure if reference.code is not None])
+    figures["pure_water_found"] = float(called[water].mean())
+    figures["pure_land_called_water"] = float(called[~water].mean())
+    return figures

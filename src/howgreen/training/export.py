@@ -1,0 +1,112 @@
+"""Trained numbers to ONNX files that carry their card."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from howgreen.landcover.card import METADATA_KEY, card_to_json
+from howgreen.landcover.model import INPUT, OUTPUTS
+from howgreen.training.network import CLIP, DARK, Layers
+from howgreen.types import ModelCard
+
+OPSET = 17
+IR_VERSION = 8
+
+
+def network_graph(layers: Layers, card: ModelCard) -> onnx.ModelProto:
+    """The graph of :func:`howgreen.training.network.predict`, with the sum of the green classes as green fraction."""
+    numbers = {"low": CLIP[0], "high": CLIP[1], "dark": DARK}
+    tensors = [_number(name, value) for name, value in numbers.items()]
+    nodes = [
+        helper.make_node("Clip", [INPUT, "low", "high"], ["clipped"]),
+        helper.make_node("Add", ["clipped", "dark"], ["raised"]),
+        helper.make_node("Log", ["raised"], ["layer0"]),
+    ]
+    last = len(layers.weights) - 1
+    for step, (weight, bias) in enumerate(zip(layers.weights, layers.biases, strict=True)):
+        tensors += [_tensor(f"weight{step}", weight[:, :, None, None]), _tensor(f"bias{step}", bias)]
+        out = "logits" if step == last else f"sum{step}"
+        nodes.append(helper.make_node("Conv", [f"layer{step}", f"weight{step}", f"bias{step}"], [out]))
+        if step != last:
+            nodes.append(helper.make_node("Relu", [out], [f"layer{step + 1}"]))
+    nodes.append(helper.make_node("Softmax", ["logits"], [OUTPUTS[0]], axis=1))
+    green = np.array([[cls.green for cls in card.classes]], dtype=np.float32)[:, :, None, None]
+    tensors += [_tensor("green", green), _number("none", 0.0), _number("all", 1.0)]
+    nodes += [
+        helper.make_node("Conv", [OUTPUTS[0], "green"], ["total"]),
+        helper.make_node("Clip", ["total", "none", "all"], [OUTPUTS[1]]),
+    ]
+    return _model(nodes, tensors, card)
+
+
+def ndvi_graph(card: ModelCard, *, bare: float, full: float) -> onnx.ModelProto:
+    """The NDVI rule on bands (green, red, nir): see :func:`howgreen.training.ndvi.fraction_and_water`."""
+    from howgreen.training.ndvi import TINY, WATER_NIR
+
+    tensors = [_number(name, value) for name, value in {
+        "low": 0.0, "high": 2.0, "tiny": TINY, "bare": bare, "span": full - bare, "none": 0.0, "all": 1.0,
+        "water_nir": WATER_NIR,
+    }.items()]  # fmt: skip
+    tensors.append(numpy_helper.from_array(np.array([1, 1, 1], dtype=np.int64), "parts"))
+    node = helper.make_node
+    nodes = [
+        node("Clip", [INPUT, "low", "high"], ["clipped"]),
+        node("Split", ["clipped", "parts"], ["green_band", "red", "nir"], axis=1),
+        node("Sub", ["nir", "red"], ["difference"]),
+        node("Add", ["nir", "red"], ["sum"]),
+        node("Max", ["sum", "tiny"], ["safe_sum"]),
+        node("Div", ["difference", "safe_sum"], ["ndvi"]),
+        node("Sub", ["ndvi", "bare"], ["above_bare"]),
+        node("Div", ["above_bare", "span"], ["linear"]),
+        node("Clip", ["linear", "none", "all"], ["dry_fraction"]),
+        node("Greater", ["green_band", "nir"], ["wetter"]),
+        node("Less", ["nir", "water_nir"], ["dark"]),
+        node("And", ["wetter", "dark"], ["is_water"]),
+        node("Cast", ["is_water"], ["water"], to=TensorProto.FLOAT),
+        node("Sub", ["all", "water"], ["land"]),
+        node("Mul", ["dry_fraction", "land"], [OUTPUTS[1]]),
+        node("Sub", ["land", OUTPUTS[1]], ["rest"]),
+        node("Concat", ["rest", OUTPUTS[1], "water"], [OUTPUTS[0]], axis=1),
+    ]
+    return _model(nodes, tensors, card)
+
+
+def _tensor(name: str, values: Any) -> onnx.TensorProto:
+    return numpy_helper.from_array(np.asarray(values, dtype=np.float32), name)
+
+
+def _number(name: str, value: float) -> onnx.TensorProto:
+    return _tensor(name, value)
+
+
+def _model(nodes: Sequence[onnx.NodeProto], tensors: Sequence[onnx.TensorProto], card: ModelCard) -> onnx.ModelProto:
+    def value(name: str, channels: int) -> onnx.ValueInfoProto:
+        return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", channels, "y", "x"])
+
+    graph = helper.make_graph(
+        nodes,
+        card.name,
+        [value(INPUT, len(card.bands))],
+        [value(OUTPUTS[0], len(card.classes)), value(OUTPUTS[1], 1)],
+        list(tensors),
+    )
+    model = helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, producer_name="howgreen"
+    )
+    helper.set_model_props(model, {METADATA_KEY: card_to_json(card)})
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def save(model: onnx.ModelProto, path: Path) -> None:
+    """Write atomically: a model file is whole or not there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    part.write_bytes(model.SerializeToString(deterministic=True))
+    part.replace(path)

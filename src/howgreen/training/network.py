@@ -1,0 +1,138 @@
+"""The network: 1x1 convolutions, so that a table row, a tile and a city go through the same arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from howgreen.training.mixtures import GREEN, Mixtures
+from howgreen.training.spectra import Array
+from howgreen.types import Progress
+
+FloatArray = npt.NDArray[np.float32]
+
+CLIP = (0.0, 2.0)
+"""Reflectance outside is taken as the nearer end: over-corrected shade is dark, not negative."""
+DARK = 0.01
+"""Added before the logarithm, about the noise of a dark pixel: below it, ratios of bands mean nothing."""
+NORMALISATION = (
+    f"clip to {CLIP[0]:g}..{CLIP[1]:g}, then log(reflectance + {DARK:g}); standardised inside the first layer's weights"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layers:
+    """A trained network as plain numbers: ReLU between layers, softmax at the end."""
+
+    bands: tuple[str, ...]
+    weights: tuple[FloatArray, ...]
+    """Each (out, in)."""
+    biases: tuple[FloatArray, ...]
+
+
+def logged(reflectance: npt.ArrayLike) -> Array:
+    """What the first layer gets of reflectance: see :data:`NORMALISATION`."""
+    return np.asarray(np.log(np.clip(np.asarray(reflectance, dtype=np.float64), *CLIP) + DARK))
+
+
+def build(bands: int, classes: int, hidden: Sequence[int]) -> nn.Sequential:
+    """Untrained 1x1 convolutions; logits out."""
+    widths = [bands, *hidden]
+    parts: list[nn.Module] = []
+    for left, right in pairwise(widths):
+        parts += [nn.Conv2d(left, right, 1), nn.ReLU()]
+    return nn.Sequential(*parts, nn.Conv2d(widths[-1], classes, 1))
+
+
+def loss_of(logits: torch.Tensor, shares: torch.Tensor, green: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy against the true shares, plus the squared error of the green share that the product reports."""
+    probability = torch.softmax(logits, dim=1)
+    entropy = -(shares * torch.log_softmax(logits, dim=1)).sum(dim=1).mean()
+    missed = (probability[:, green].sum(dim=1) - shares[:, green].sum(dim=1)).square().mean()
+    return entropy + GREEN_WEIGHT * missed
+
+
+GREEN_WEIGHT = 5.0
+
+
+def train(
+    pixels: Mixtures,
+    *,
+    bands: Sequence[str],
+    hidden: Sequence[int],
+    epochs: int,
+    seed: int,
+    batch: int = 1024,
+    progress: Progress | None = None,
+) -> Layers:
+    """Network for some of the mixtures' bands: seeded, one thread, hence the same numbers every time."""
+    torch.manual_seed(seed)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return _fit(pixels, bands=tuple(bands), hidden=hidden, epochs=epochs, batch=batch, progress=progress)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _fit(
+    pixels: Mixtures,
+    *,
+    bands: tuple[str, ...],
+    hidden: Sequence[int],
+    epochs: int,
+    batch: int,
+    progress: Progress | None,
+) -> Layers:
+    features = logged(pixels.reflectance[:, [pixels.bands.index(band) for band in bands]])
+    mean, spread = features.mean(axis=0), features.std(axis=0)
+    inputs = torch.tensor((features - mean) / spread, dtype=torch.float32)[:, :, None, None]
+    shares = torch.tensor(pixels.shares, dtype=torch.float32)[:, :, None, None]
+    green = torch.tensor(GREEN)
+    network = build(len(bands), shares.shape[1], hidden)
+    steps = epochs * (len(inputs) // batch)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=1e-2, weight_decay=1e-4)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=1e-2, total_steps=steps)
+    for epoch in range(epochs):
+        order = torch.randperm(len(inputs))
+        for start in range(0, len(inputs) - batch + 1, batch):
+            rows = order[start : start + batch]
+            optimiser.zero_grad()
+            loss = loss_of(network(inputs[rows]), shares[rows], green)
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+        if progress:
+            progress(f"train {len(bands)} bands", epoch + 1, epochs)
+    return _folded(network, bands, mean, spread)
+
+
+def _folded(network: nn.Sequential, bands: tuple[str, ...], mean: Array, spread: Array) -> Layers:
+    """The trained numbers, with the standardisation folded into the first layer: nothing to do at run time."""
+    convolutions = [part for part in network if isinstance(part, nn.Conv2d)]
+    weights = [part.weight.detach().numpy().astype(np.float64)[:, :, 0, 0] for part in convolutions]
+    biases = [part.bias.detach().numpy().astype(np.float64) for part in convolutions if part.bias is not None]
+    weights[0] = weights[0] / spread
+    biases[0] = biases[0] - weights[0] @ mean
+    return Layers(
+        bands=bands,
+        weights=tuple(weight.astype(np.float32) for weight in weights),
+        biases=tuple(bias.astype(np.float32) for bias in biases),
+    )
+
+
+def predict(layers: Layers, reflectance: npt.ArrayLike) -> Array:
+    """Class shares (n, class) for reflectance (n, band) in the order of ``layers.bands``: the trainer's own answer."""
+    hidden = logged(reflectance)
+    last = len(layers.weights) - 1
+    for step, (weight, bias) in enumerate(zip(layers.weights, layers.biases, strict=True)):
+        hidden = hidden @ weight.T.astype(np.float64) + bias
+        hidden = hidden if step == last else np.maximum(hidden, 0)
+    raised = np.exp(hidden - hidden.max(axis=1, keepdims=True))
+    return np.asarray(raised / raised.sum(axis=1, keepdims=True))
