@@ -322,7 +322,7 @@ def test_districts_are_cut_to_the_city_and_neighbours_left_out(tmp_path, town):
     areas = [geodesic_area_m2(d.boundary) for d in city.districts]
     expected = [geodesic_area_m2(s) for s in (box(10, 50), shapely.box(10.1, 50, 10.2, 50.15))]
     assert areas == pytest.approx(expected, rel=1e-4)
-    assert "2 districts cover 63% of the city" in city.note
+    assert "the districts (2) cover 63% of the city" in city.note
 
 
 def test_districts_that_fill_the_city_need_no_note(tmp_path, town):

@@ -168,7 +168,8 @@ def _frame(found: Found, shapes: dict[OsmId, Area]) -> gpd.GeoDataFrame:
         if tag is not None:
             name = found.tags[key].get("name")
             rows.append((str(key), name, f"{tag.key}={tag.value}", tag.group, geodesic_area_m2(shape)))
-    table = pd.DataFrame(rows, columns=list(_COLUMNS)).astype(dict.fromkeys(_COLUMNS[:4], object) | {"area_m2": float})
+    # Objects, so that a missing name stays None: pandas would make NaN of it.
+    table = pd.DataFrame(rows, columns=list(_COLUMNS), dtype=object).astype({"area_m2": float})
     frame = gpd.GeoDataFrame(table, geometry=list(shapes.values()), crs="EPSG:4326")
     frame.attrs["licence"] = LICENCE
     return frame

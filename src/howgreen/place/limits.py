@@ -22,6 +22,7 @@ _PLACES = ("city", "town", "municipality", "village", "borough", "suburb", "quar
 _TAGS = [("boundary", "administrative"), *(("place", place) for place in _PLACES)]
 _NAME_KEY = re.compile(r"^(name|(alt|official|int|short|loc|nat|reg)_name)(:.+)?$")
 _ID = re.compile(r"^(?:osm:)?(r|w|relation/|way/)(\d+)$", re.IGNORECASE)
+_COVERAGE = re.compile(r"the districts \(\d+\) cover \d+% of the city")
 # What the levels mean differs from country to country; these words only tell candidates apart.
 _KINDS = {2: "country", 3: "region", 4: "region", 5: "region", 6: "county", 7: "district", 8: "municipality"}
 
@@ -106,11 +107,12 @@ def with_districts(city: City, *, osm: Path) -> City:
 
 
 def add_districts(city: City, districts: tuple[District, ...]) -> City:
-    """The city with these districts, and a note where they leave part of it out."""
+    """The city with these districts instead of any it had, and a note where they leave part of it out."""
     covered_m2 = geodesic_area_m2(shapely.union_all([district.boundary for district in districts]))
     share = covered_m2 / city.area_m2
-    note = f"the {len(districts)} districts cover {share:.0%} of the city" if share < 0.99 else ""
-    return replace(city, districts=districts, note=joined(city.note, note))
+    kept = [part for part in city.note.split("; ") if not _COVERAGE.fullmatch(part)]
+    note = f"the districts ({len(districts)}) cover {share:.0%} of the city" if share < 0.99 else ""
+    return replace(city, districts=districts, note=joined(*kept, note))
 
 
 def clipped(shape: Polygon | MultiPolygon, city: City) -> Polygon | MultiPolygon:

@@ -115,20 +115,31 @@ def _fill(target: Any, shapes: npt.NDArray[np.object_], limits: shapely.Geometry
         for x in range(0, target.width, _BLOCK_PX)
     ]
     for done, window in enumerate(windows, start=1):
-        box = shapely.box(*target.window_bounds(window))
-        inside = _burnt([limits], target, window)
-        green = _burnt(list(shapes[tree.query(box)]), target, window)
+        corner = _corner(target.transform, window)
+        inside = _burnt([limits], corner, window)
+        green = _burnt(list(shapes[tree.query(_bounds(corner, window))]), corner, window)
         target.write(np.where(inside, green, np.uint8(UNSEEN)).astype("uint8"), 1, window=window)
         if progress:
             progress("green raster", done, len(windows))
 
 
-def _burnt(shapes: list[shapely.Geometry], target: Any, window: Window) -> npt.NDArray[np.uint8]:
+def _corner(transform: Affine, window: Window) -> Affine:
+    """The window's own transform."""
+    x, y = transform.c + window.col_off * transform.a, transform.f + window.row_off * transform.e
+    return Affine(transform.a, 0, x, 0, transform.e, y)
+
+
+def _bounds(corner: Affine, window: Window) -> shapely.Polygon:
+    south, east = corner.f + window.height * corner.e, corner.c + window.width * corner.a
+    return shapely.box(corner.c, south, east, corner.f)
+
+
+def _burnt(shapes: list[shapely.Geometry], transform: Affine, window: Window) -> npt.NDArray[np.uint8]:
     """1 where a pixel's centre lies in a shape."""
     shape = (int(window.height), int(window.width))
     if not shapes:
         return np.zeros(shape, dtype="uint8")
     burnt: npt.NDArray[np.uint8] = rasterio.features.rasterize(
-        shapes, out_shape=shape, transform=target.window_transform(window), dtype="uint8"
+        shapes, out_shape=shape, transform=transform, dtype="uint8"
     )
     return burnt
