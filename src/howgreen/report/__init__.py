@@ -1,1 +1,11 @@
-"""The report package."""
+"""Report: a finished result in, files that a person opens out. It decides nothing.
+
+:func:`write` makes the folder with the page, the maps and the tables; :func:`explore` a folium map;
+:func:`summary` the figures as JSON values (schema: ``summary.schema.json`` beside this file).
+"""
+
+from howgreen.report.explore import explore
+from howgreen.report.summary import summary
+from howgreen.report.write import write
+
+__all__ = ["explore", "summary", "write"]

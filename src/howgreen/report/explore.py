@@ -1,0 +1,116 @@
+"""A folium map of a result, for notebooks."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from howgreen.report import pictures, words
+
+if TYPE_CHECKING:
+    import folium
+
+    from howgreen.report.pictures import Preview
+    from howgreen.types import Result
+
+Array = "np.ndarray[Any, Any]"
+
+
+def explore(result: Result, *, longest_px: int = 1600) -> folium.Map:
+    """A map with the photo, the green share, the classes, the limits, the districts and a drawing tool.
+
+    What is drawn with the tool is exported as ``area.geojson``, which ``howgreen city --area`` takes.
+    The pictures are warped to EPSG:3857, in which the map is drawn, so they lie where they should.
+
+    Parameters
+    ----------
+    longest_px
+        Longest side of the pictures, in pixels.
+    """
+    import folium
+    from folium.plugins import Draw
+
+    preview = pictures.from_data(result, longest_px=longest_px)
+    west, south, east, north = result.plan.city.boundary.bounds
+    shown = folium.Map(control_scale=True, tiles="OpenStreetMap")
+    layers = (
+        (f"Photo ({preview.photo_kind})", _with_alpha(preview), True),
+        ("Green share", pictures.rgba(pictures.fraction_picture(preview)), True),
+        ("Classes", pictures.rgba(pictures.classes_picture(preview, result.card.classes)), False),
+    )
+    for name, image, visible in layers:
+        warped, bounds = to_web_mercator(image, preview)
+        folium.raster_layers.ImageOverlay(image=warped, bounds=bounds, name=name, show=visible, opacity=0.9).add_to(
+            shown
+        )
+    _outlines(result, shown)
+    rectangle = {"polygon": True, "rectangle": True}
+    others = dict.fromkeys(("circle", "circlemarker", "marker", "polyline"), False)
+    Draw(export=True, filename="area.geojson", draw_options=rectangle | others).add_to(shown)
+    folium.LayerControl(collapsed=False).add_to(shown)
+    shown.fit_bounds([[south, west], [north, east]])
+    return shown
+
+
+def to_web_mercator(image: Any, preview: Preview) -> tuple[Any, list[list[float]]]:
+    """An RGBA picture (y, x, 4) warped to EPSG:3857, and its corners as ``[[south, west], [north, east]]`` degrees."""
+    import numpy as np
+    from pyproj import Transformer
+    from rasterio.transform import array_bounds
+    from rasterio.warp import Resampling, calculate_default_transform, reproject
+
+    rows, columns = image.shape[:2]
+    edges = array_bounds(rows, columns, preview.transform)
+    transform, width, height = calculate_default_transform(preview.crs, "EPSG:3857", columns, rows, *edges)
+    warped = np.zeros((4, height, width), dtype=np.uint8)
+    reproject(
+        np.ascontiguousarray(np.moveaxis(image, 2, 0)),
+        warped,
+        src_transform=preview.transform,
+        src_crs=preview.crs,
+        dst_transform=transform,
+        dst_crs="EPSG:3857",
+        resampling=Resampling.nearest,
+    )
+    west, south, east, north = array_bounds(height, width, transform)
+    to_degrees = Transformer.from_crs("EPSG:3857", "EPSG:4326", always_xy=True).transform
+    (left, bottom), (right, top) = to_degrees(west, south), to_degrees(east, north)
+    return np.moveaxis(warped, 0, 2), [[bottom, left], [top, right]]
+
+
+def _with_alpha(preview: Preview) -> Any:
+    import numpy as np
+
+    seen = ~np.isnan(preview.photo).any(axis=0)
+    return np.dstack([pictures.photo_rgb(preview), np.where(seen, 255, 0).astype(np.uint8)])
+
+
+def _outlines(result: Result, shown: folium.Map) -> None:
+    """Limits and districts with their figures. Names are escaped: tooltips are HTML."""
+    import folium
+
+    zones = result.zones[["name", "kind", "geometry"]].copy()
+    zones["name"] = [escape(str(name)) for name in zones["name"]]
+    ranges = zip(result.zones["interval_low"], result.zones["interval_high"], strict=True)
+    zones["green"] = [words.percent(value) for value in result.zones["green_ratio"]]
+    zones["interval"] = [words.span(low, high) or words.NONE for low, high in ranges]
+    zones["seen"] = [words.percent(value) for value in result.zones["observed_ratio"]]
+    looks = {
+        "city": {"color": "#17231c", "weight": 3, "fillOpacity": 0},
+        "district": {"color": "#ffffff", "weight": 1.5, "dashArray": "5 3", "fillOpacity": 0.01},
+    }
+    titles = {"city": f"Limits of {escape(result.plan.city.label)}", "district": "Districts"}
+    for kind, style in looks.items():
+        rows = zones[zones["kind"] == kind]
+        if rows.empty:
+            continue
+        tooltip = folium.GeoJsonTooltip(
+            ["name", "green", "interval", "seen"], aliases=["", "green", "interval", "land seen"]
+        )
+        layer = folium.GeoJson(
+            rows.drop(columns="kind"),
+            name=titles[kind],
+            style_function=lambda _, style=style: style,
+            tooltip=tooltip,
+        )
+        layer.add_to(shown)

@@ -1,0 +1,217 @@
+"""A result at the size of a screen, and the pictures made of it."""
+
+from __future__ import annotations
+
+import math
+from base64 import b64encode
+from dataclasses import dataclass
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from howgreen.types import UNSEEN
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from affine import Affine
+    from PIL.Image import Image
+
+    from howgreen.types import ModelClass, Result
+
+Array = np.ndarray[Any, Any]
+
+PHOTOS = (
+    (("red", "green", "blue"), "true colour"),
+    (("nir", "red", "green"), "false colour: plants red"),
+    (("swir16", "nir", "red"), "false colour: plants green"),
+)
+"""Bands of the photo and what it is called, best first."""
+
+GAMMA = 1.7
+WHITE = (0.18, 0.45)
+"""Reflectance shown as white lies between these: 0.3, but for very dark or very bright cities."""
+NO_DATA = (214, 212, 205)
+
+RAMP = ("#f4ecd8", "#dfdfa8", "#b3cc7e", "#76ad60", "#3b874f", "#0d5a3a", "#04361f")
+"""Green share from 0 to 1; darker throughout, so that it reads without colours too."""
+STEPS = 40
+"""Shades of the fraction map: finer than anyone can tell apart, and small as a file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preview:
+    """A result, made small."""
+
+    photo: Array
+    """float32 (3, y, x) reflectance, NaN never clear."""
+    photo_kind: str
+    """What the photo shows: ``true colour``."""
+    fraction: Array
+    """float32 (y, x), NaN unseen."""
+    label: Array
+    """uint8 (y, x), 255 unseen."""
+    inside: Array
+    """bool (y, x): inside the limits."""
+    transform: Affine
+    """Of the small pixels on the grid's CRS."""
+    crs: str
+
+    @property
+    def unseen(self) -> Array:
+        """Bool (y, x): inside the limits, and never clear."""
+        unseen: Array = self.inside & (self.label == UNSEEN)
+        return unseen
+
+
+def from_files(result: Result, folder: Path, *, longest_px: int = 1600) -> Preview:
+    """Made from the overviews of the maps that the report has written."""
+    import rasterio
+    from rasterio.enums import Resampling
+
+    def read(name: str, bands: list[int], how: Any) -> Array:
+        with rasterio.open(folder / name) as file:
+            values: Array = file.read(bands, out_shape=(len(bands), *shape), resampling=how)
+            return values
+
+    shape = _shape(result, longest_px)
+    names, kind = _photo_bands(result)
+    numbers = read("composite.tif", [result.composite.bands.index(n) + 1 for n in names], Resampling.average)
+    photo = np.where(numbers == -32768, np.nan, numbers * np.float32(1e-4)).astype(np.float32)
+    fraction = read("green_fraction.tif", [1], Resampling.average)[0]
+    return _preview(result, photo, kind, fraction, read("landcover.tif", [1], Resampling.nearest)[0])
+
+
+def from_data(result: Result, *, longest_px: int = 1600) -> Preview:
+    """Made from the result itself: every n-th pixel."""
+    import xarray as xr
+
+    step = max(1, math.ceil(max(result.landcover.grid.shape) / longest_px))
+    thin = {axis: slice(step // 2, None, step) for axis in ("y", "x")}
+    names, kind = _photo_bands(result)
+    parts = xr.Dataset(
+        {
+            "photo": result.composite.data["reflectance"].sel(band=list(names)).transpose("band", "y", "x"),
+            "fraction": result.landcover.data["green_fraction"].transpose("y", "x"),
+            "label": result.landcover.data["label"].transpose("y", "x"),
+        }
+    )
+    small = parts.isel(thin).compute()
+    return _preview(result, small["photo"].values, kind, small["fraction"].values, small["label"].values)
+
+
+def _shape(result: Result, longest_px: int) -> tuple[int, int]:
+    height, width = (int(size) for size in result.landcover.grid.shape)
+    shrink = max(1.0, max(height, width) / longest_px)
+    return max(1, round(height / shrink)), max(1, round(width / shrink))
+
+
+def _photo_bands(result: Result) -> tuple[tuple[str, ...], str]:
+    there = result.composite.bands
+    for names, kind in PHOTOS:
+        if set(names) <= set(there):
+            return names, kind
+    return (there[0],) * 3, f"band {there[0]}"
+
+
+def _preview(result: Result, photo: Array, kind: str, fraction: Array, label: Array) -> Preview:
+    from affine import Affine
+    from rasterio.features import geometry_mask
+
+    from howgreen.report.rasters import shape_on_grid
+
+    grid = result.landcover.grid
+    t, (rows, columns) = grid.transform, label.shape
+    down, across = grid.shape[0] / rows, grid.shape[1] / columns
+    transform = Affine(t.a * across, t.b, t.c, t.d, t.e * down, t.f)
+    inside = geometry_mask([shape_on_grid(result)], label.shape, transform, invert=True)
+    return Preview(
+        photo=photo,
+        photo_kind=kind,
+        fraction=fraction,
+        label=label,
+        inside=inside,
+        transform=transform,
+        crs=str(grid.crs),
+    )
+
+
+def photo_rgb(preview: Preview) -> Array:
+    """uint8 (y, x, 3): the same stretch for the whole city, tied to reflectance."""
+    values = preview.photo
+    if "true" in preview.photo_kind:
+        seen = values[:, preview.inside]
+        bright = np.nanpercentile(seen, 99) if np.isfinite(seen).any() else WHITE[0]
+        white = np.full(3, np.clip(1.15 * bright, *WHITE))
+    else:
+        white = np.array([0.45, 0.3, 0.3])
+    stretched = np.clip(np.nan_to_num(values) / white[:, None, None], 0, 1) ** (1 / GAMMA)
+    rgb = np.rint(255 * stretched).astype(np.uint8)
+    missing = np.isnan(values).any(axis=0)
+    rgb = np.where(missing, np.array(NO_DATA, np.uint8)[:, None, None], rgb)
+    return np.ascontiguousarray(rgb.transpose(1, 2, 0))
+
+
+def ramp(position: float) -> str:
+    """Colour of a green share, ``#rrggbb``."""
+    place = min(max(position, 0.0), 1.0) * (len(RAMP) - 1)
+    left = min(int(place), len(RAMP) - 2)
+    one, two = (np.array(list(bytes.fromhex(RAMP[n][1:]))) for n in (left, left + 1))
+    return "#" + bytes(np.rint(one + (place - left) * (two - one)).astype(np.uint8)).hex()
+
+
+def fraction_picture(preview: Preview) -> Image:
+    """Palette picture of the green share, transparent where unseen."""
+    steps = np.rint(np.nan_to_num(preview.fraction) * STEPS).clip(0, STEPS).astype(np.uint8)
+    index = np.where(np.isnan(preview.fraction), np.uint8(UNSEEN), steps)
+    return _palette(index, {n: ramp(n / STEPS) for n in range(STEPS + 1)})
+
+
+def classes_picture(preview: Preview, classes: tuple[ModelClass, ...]) -> Image:
+    """Palette picture of the classes, transparent where unseen."""
+    return _palette(preview.label, {item.code: item.colour for item in classes})
+
+
+def unseen_picture(preview: Preview) -> Image:
+    """Hatching over what was not seen inside the limits, transparent elsewhere."""
+    rows, columns = np.indices(preview.label.shape)
+    period = max(6, round(max(preview.label.shape) / 130))
+    line = (rows + columns) % period < max(1.0, period / 4)
+    index = np.where(preview.unseen, np.where(line, 1, 0), UNSEEN).astype(np.uint8)
+    return _palette(index, {0: "#d6d4cd", 1: "#7b5ea7"})
+
+
+def rgba(picture: Image) -> Array:
+    """uint8 (y, x, 4)."""
+    return np.asarray(picture.convert("RGBA"))
+
+
+def png(picture: Image) -> str:
+    """As a ``data:`` address."""
+    buffer = BytesIO()
+    transparency = {"transparency": UNSEEN} if picture.mode == "P" else {}
+    picture.save(buffer, "PNG", optimize=True, **transparency)
+    return f"data:image/png;base64,{b64encode(buffer.getvalue()).decode()}"
+
+
+def jpeg(rgb: Array) -> str:
+    """As a ``data:`` address."""
+    from PIL import Image
+
+    buffer = BytesIO()
+    Image.fromarray(rgb).save(buffer, "JPEG", quality=84, optimize=True, progressive=True)
+    return f"data:image/jpeg;base64,{b64encode(buffer.getvalue()).decode()}"
+
+
+def _palette(index: Array, colours: dict[int, str]) -> Image:
+    from PIL import Image
+
+    picture = Image.fromarray(np.ascontiguousarray(index), mode=None).convert("L")
+    picture = Image.frombytes("P", picture.size, picture.tobytes())
+    flat = [0] * 768
+    for code, colour in colours.items():
+        flat[3 * code : 3 * code + 3] = list(bytes.fromhex(colour[1:]))
+    picture.putpalette(flat)
+    picture.info["transparency"] = UNSEEN
+    return picture

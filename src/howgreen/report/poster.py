@@ -1,0 +1,166 @@
+"""``map.png``: photo, green share and classes side by side, with the number above them."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from howgreen.report import pictures, words
+from howgreen.report.outlines import outlines
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from howgreen.report.outlines import Outline
+    from howgreen.report.pictures import Preview
+    from howgreen.types import Result
+
+INK, QUIET, PAPER, GREEN = "#1c2a22", "#55635a", "#fbfaf5", "#1b6b45"
+WIDTH_IN, DPI = 15.0, 130
+GAP, HEAD_IN, FOOT_IN = 0.02, 1.75, 1.25
+
+
+def poster(result: Result, found: Mapping[str, Any], preview: Preview, path: Path) -> None:
+    """Draw the picture and save it as PNG."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    rows, columns = preview.label.shape
+    panel_in = WIDTH_IN * (1 - 4 * GAP) / 3
+    # Very long or very flat cities still get a page of ordinary shape; their maps are then centred in it.
+    map_in = min(max(panel_in * rows / columns, 0.5 * panel_in), 1.7 * panel_in)
+    height = HEAD_IN + map_in + FOOT_IN
+    figure = Figure(figsize=(WIDTH_IN, height), dpi=DPI, facecolor=PAPER)
+    FigureCanvasAgg(figure)
+    _head(figure, found, height)
+    layers = (
+        (f"Photo ({preview.photo_kind})", pictures.photo_rgb(preview)),
+        ("Green share of each pixel", pictures.rgba(pictures.fraction_picture(preview))),
+        ("Land cover classes", pictures.rgba(pictures.classes_picture(preview, result.card.classes))),
+    )
+    lines = outlines(result, preview)
+    for place, (title, image) in enumerate(layers):
+        left = GAP + place * (panel_in / WIDTH_IN + GAP)
+        axes = figure.add_axes((left, FOOT_IN / height, panel_in / WIDTH_IN, map_in / height))
+        _map(axes, title, image, preview, lines)
+        if place == 0:
+            _ruler(axes, preview)
+    _foot(figure, found, preview, height)
+    figure.savefig(path, facecolor=PAPER, metadata={"Title": f"How green is {found['city']['label']}?"})
+
+
+def _plain(text: str) -> str:
+    """Names must not turn into formulas."""
+    return text.replace("$", r"\$")
+
+
+def _head(figure: Figure, found: Mapping[str, Any], height: float) -> None:
+    interval = found["interval"]
+    x, top = GAP, 1 - 0.62 / height
+    synthetic = "   (SYNTHETIC: simulated city)" if found["synthetic"] else ""
+    big = words.percent(found["green_ratio"]) if found["green_ratio"] is not None else "not seen"
+    number = figure.text(x, 1 - 1.3 / height, big, size=46, color=GREEN, family="serif", va="baseline")
+    figure.text(
+        x, top, _plain(f"How green is {found['city']['label']}?{synthetic}"), size=20, color=INK, family="serif"
+    )
+    edge = number.get_window_extent().x1 / figure.bbox.width + 0.015
+    likely = (
+        f"most likely between {words.digits(interval['low'])} and {words.percent(interval['high'])}"
+        if interval
+        else "no interval: the model was not compared with reference data"
+    )
+    dates = words.days([date.fromisoformat(scene["date"]) for scene in found["scenes"]])
+    facts = (
+        f"{words.percent(found['observed_ratio'])} of the land seen, in "
+        f"{words.count(found['n_scenes'], 'image')}, {dates}"
+    )
+    figure.text(edge, 1 - 1.04 / height, likely, size=13.5, color=INK)
+    figure.text(edge, 1 - 1.3 / height, facts, size=13.5, color=QUIET)
+
+
+def _map(axes: Axes, title: str, image: Any, preview: Preview, lines: Sequence[Outline]) -> None:
+    import numpy as np
+    from matplotlib.patches import PathPatch
+    from matplotlib.path import Path as Line
+
+    rows, columns = preview.label.shape
+    axes.set_facecolor("#d6d4cd")
+    extent = (0, columns, rows, 0)
+    axes.imshow(image, extent=extent, interpolation="antialiased", aspect="equal")
+    if preview.unseen.any():
+        axes.imshow(pictures.rgba(pictures.unseen_picture(preview)), extent=extent, alpha=0.85)
+    veil = np.zeros((*preview.inside.shape, 4), dtype=np.float32)
+    veil[~preview.inside] = (0.984, 0.98, 0.961, 0.78)
+    axes.imshow(veil, extent=extent)
+    for number, line in reversed(list(enumerate(lines))):
+        rings = [np.asarray(r.coords) for p in _parts(line) for r in (p.exterior, *p.interiors)]
+        outline = Line.make_compound_path(*(Line(ring, closed=True) for ring in rings))
+        style = {"lw": 1.3, "ec": INK} if number == 0 else {"lw": 0.7, "ec": "white", "ls": (0, (4, 2))}
+        axes.add_patch(PathPatch(outline, fc="none", **style))
+    axes.set(xlim=(0, columns), ylim=(rows, 0), xticks=[], yticks=[])
+    axes.set_title(title, size=12, color=INK, loc="left", pad=6)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def _parts(line: Outline) -> Any:
+    import shapely
+
+    return shapely.get_parts(line.shape)
+
+
+def _ruler(axes: Axes, preview: Preview) -> None:
+    """A bar of a round length, about a fifth of the map."""
+    columns, metres = preview.label.shape[1], abs(preview.transform.a)
+    wanted = columns * metres / 5
+    power = 10 ** (len(str(int(wanted))) - 1)
+    length = next((n * power for n in (5, 2, 1) if n * power <= wanted), power)
+    left, width = 0.035, length / metres / columns
+    text = f"{length // 1000} km" if length >= 1000 else f"{length} m"
+    box = {"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "boxstyle": "round,pad=0.35"}
+    axes.text(left + width / 2, 0.055, text, size=9, ha="center", color=INK, transform=axes.transAxes, bbox=box)
+    axes.plot([left, left + width], [0.035, 0.035], color="white", lw=5, transform=axes.transAxes)
+    axes.plot([left, left + width], [0.035, 0.035], color=INK, lw=2.5, transform=axes.transAxes)
+
+
+def _foot(figure: Figure, found: Mapping[str, Any], preview: Preview, height: float) -> None:
+    from matplotlib.colors import LinearSegmentedColormap
+    from matplotlib.patches import Patch
+
+    third = (1 - GAP) / 3
+    bar = figure.add_axes((GAP + third, 0.86 / height, third - GAP, 0.13 / height))
+    colours = LinearSegmentedColormap.from_list("green", pictures.RAMP)
+    bar.imshow([[n / 255 for n in range(256)]], cmap=colours, aspect="auto", extent=(0, 100, 0, 1))
+    bar.set(yticks=[], xticks=[0, 25, 50, 75, 100])
+    bar.set_xticklabels(["0", "25", "50", "75", "100 %"], size=9, color=QUIET)
+    bar.tick_params(length=0)
+    for spine in bar.spines.values():
+        spine.set_visible(False)
+    keys = [Patch(fc=item["colour"], label=_plain(item["name"])) for item in found["model"]["classes"]]
+    if preview.unseen.any():
+        keys.append(Patch(fc="#d6d4cd", ec="#7b5ea7", hatch="////", lw=0, label="not seen"))
+    figure.legend(
+        handles=keys,
+        loc="upper left",
+        bbox_to_anchor=(GAP + 2 * third - 0.006, 1.08 / height),
+        ncols=3,
+        frameon=False,
+        fontsize=9,
+        labelcolor=INK,
+        handlelength=1.2,
+        columnspacing=1.2,
+        borderpad=0,
+    )
+    figure.text(
+        GAP,
+        0.86 / height,
+        _plain(f"Black: limits; dashed: districts. Model: {found['model']['name']}."),
+        size=9.5,
+        color=QUIET,
+    )
+    credit = _plain(" · ".join([*found["attributions"], f"howgreen {found['howgreen']}"]))
+    figure.text(GAP, 0.22 / height, credit, size=8.5, color=QUIET, wrap=True)

@@ -1,0 +1,180 @@
+"""The figures of a result as JSON values."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from howgreen.sensors import SENSORS
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping
+
+    from howgreen.types import City, ModelCard, Plan, Population, Result, Scene
+
+FORMAT = "howgreen-summary/1"
+"""Value of ``format``; the number changes when a reader would have to."""
+
+FIGURES = (
+    "zone_area_m2",
+    "land_area_m2",
+    "observed_area_m2",
+    "green_area_m2",
+    "green_ratio",
+    "green_pixel_ratio",
+    "observed_ratio",
+    "green_m2_per_inhabitant",
+)
+
+
+def summary(result: Result) -> dict[str, Any]:
+    """All figures of a result, as ``summary.json`` holds them before any file is written (``files`` is empty).
+
+    The fields of :class:`howgreen.types.GreenStats` stand at the top, under their own names. Absent figures are
+    None. :func:`schema` describes every key.
+    """
+    plan = result.plan
+    return {
+        "format": FORMAT,
+        "howgreen": plan.howgreen,
+        "synthetic": synthetic(result),
+        "city": _city(plan.city),
+        "period": {
+            "start": plan.period.start.isoformat(),
+            "end": plan.period.end.isoformat(),
+            "months": list(plan.period.months),
+        },
+        **_figures({name: getattr(result.stats, name) for name in FIGURES}),
+        "interval": None if result.stats.interval is None else asdict(result.stats.interval),
+        "area_by_class_m2": {name: float(value) for name, value in result.stats.area_by_class_m2.items()},
+        "districts": _districts(result),
+        "sensor": plan.sensor,
+        "bands": list(plan.bands),
+        "n_scenes": len(plan.scenes),
+        "scenes": [_scene(scene) for scene in plan.scenes],
+        "passed_over": [_scene(scene) for scene in plan.passed_over],
+        "clear_looks": None,
+        "grid": _grid(plan),
+        "source": plan.source,
+        "model": _model(result.card, plan.model_sha256),
+        "truth": None,
+        "files": {},
+        "attributions": attributions(result),
+        "provenance": dict(result.provenance),
+    }
+
+
+@cache
+def schema() -> dict[str, Any]:
+    """The published JSON schema (draft 2020-12) of ``summary.json``."""
+    text = files("howgreen.report").joinpath("summary.schema.json").read_text(encoding="utf-8")
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+def synthetic(result: Result) -> bool:
+    """Whether anything in it was simulated."""
+    return result.plan.city.synthetic or any(scene.synthetic for scene in result.plan.scenes)
+
+
+def attributions(result: Result) -> list[str]:
+    """Everything that asks to be named."""
+    plan = result.plan
+    named = [plan.city.licence]
+    if synthetic(result):
+        named.append("Simulated images and limits: no real place, no satellite data")
+    elif plan.sensor == "sentinel-2":
+        years = sorted({scene.time.year for scene in plan.scenes})
+        named.append(f"Contains modified Copernicus Sentinel data {', '.join(map(str, years))}")
+    elif plan.sensor == "landsat":
+        named.append("Landsat imagery courtesy of the U.S. Geological Survey")
+    named.append(f"Model {result.card.name} {result.card.version}: {result.card.licence}")
+    return [text for text in named if text]
+
+
+def _figures(values: Mapping[Hashable, Any]) -> dict[str, float | None]:
+    return {name: _number(values[name]) for name in FIGURES}
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None or math.isnan(value) else float(value)
+
+
+def _city(city: City) -> dict[str, Any]:
+    return {
+        "name": city.name,
+        "label": city.label,
+        "id": city.id,
+        "kind": city.kind,
+        "crs": city.crs,
+        "bounds": [float(value) for value in city.boundary.bounds],
+        "population": _population(city.population),
+        "licence": city.licence,
+        "note": city.note,
+    }
+
+
+def _population(population: Population | None) -> dict[str, Any] | None:
+    return None if population is None else asdict(population)
+
+
+def _districts(result: Result) -> list[dict[str, Any]]:
+    level = result.stats.interval.level if result.stats.interval else None
+    method = result.stats.interval.method if result.stats.interval else None
+    populations = {district.id: district.population for district in result.plan.city.districts}
+    found = []
+    for row in result.zones.to_dict("records"):
+        if row["kind"] != "district":
+            continue
+        low, high = _number(row["interval_low"]), _number(row["interval_high"])
+        interval = None if low is None else {"low": low, "high": high, "level": level, "method": method}
+        found.append(
+            {
+                "name": str(row["name"]),
+                "id": str(row["id"]),
+                "population": _population(populations.get(row["id"])),
+                **_figures(row),
+                "interval": interval,
+            }
+        )
+    return found
+
+
+def _scene(scene: Scene) -> dict[str, Any]:
+    return {
+        "id": scene.id,
+        "date": scene.time.date().isoformat(),
+        "time": scene.time.isoformat(),
+        "sensor": SENSORS[scene.sensor].label,
+        "clear_pct": scene.clear_pct,
+        "covered_pct": scene.covered_pct,
+        "cloud_cover_pct": scene.cloud_cover_pct,
+        "synthetic": scene.synthetic,
+    }
+
+
+def _grid(plan: Plan) -> dict[str, Any]:
+    return {
+        "crs": str(plan.grid.crs),
+        "shape": [int(size) for size in plan.grid.shape],
+        "transform": [float(value) for value in plan.grid.transform[:6]],
+    }
+
+
+def _model(card: ModelCard, sha256: str) -> dict[str, Any]:
+    return {
+        "name": card.name,
+        "version": card.version,
+        "sha256": sha256,
+        "description": card.description,
+        "bands": list(card.bands),
+        "classes": [asdict(item) for item in card.classes],
+        "scores": {name: float(value) for name, value in card.scores.items()},
+        "reference_error": None if card.reference_error is None else asdict(card.reference_error),
+        "training_data": card.training_data,
+        "licence": card.licence,
+    }

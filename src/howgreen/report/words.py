@@ -1,0 +1,80 @@
+"""Numbers as people say them: no more digits than are known."""
+
+from __future__ import annotations
+
+import math
+from datetime import date
+
+NBSP = "\u00a0"
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+NONE = "–"
+
+
+def digits(ratio: float | None) -> str:
+    """``47``, ``100``, ``0.4`` (one decimal below one percent), or a dash."""
+    if ratio is None or math.isnan(ratio):
+        return NONE
+    percent = 100 * ratio
+    if 0.05 <= percent < 0.95:
+        return f"{percent:.1f}"
+    # Not "100 %" for what is not quite whole.
+    if 99.5 <= percent < 99.95:
+        return "99.5" if percent < 99.75 else "99.9"
+    return f"{percent:.0f}"
+
+
+def percent(ratio: float | None) -> str:
+    """``47 %``, or a dash."""
+    text = digits(ratio)
+    return text if text == NONE else f"{text}{NBSP}%"
+
+
+def span(low: float | None, high: float | None) -> str:
+    """``41–53 %``, or nothing."""
+    if low is None or high is None or math.isnan(low) or math.isnan(high):
+        return ""
+    return f"{digits(low)}–{percent(high)}"
+
+
+def points(difference: float) -> str:
+    """Difference of two ratios: ``+1.2 points``."""
+    return f"{100 * difference:+.1f}{NBSP}points".replace("-", "−")
+
+
+def significant(value: float, *, figures: int = 3) -> str:
+    """``28.3``, ``1,230``, ``0.041``."""
+    if value == 0:
+        return "0"
+    decimals = max(0, figures - 1 - math.floor(math.log10(abs(value))))
+    places = figures - 1 - math.floor(math.log10(abs(value)))
+    return f"{round(value, places):,.{min(decimals, 6)}f}"
+
+
+def area(square_metres: float | None) -> str:
+    """``28.3 km²``; hectares below 1 km²; or a dash."""
+    if square_metres is None or math.isnan(square_metres):
+        return NONE
+    if square_metres >= 995_000:
+        return f"{significant(square_metres / 1e6)}{NBSP}km²"
+    return f"{significant(square_metres / 1e4)}{NBSP}ha"
+
+
+def day(when: date) -> str:
+    """``3 May 2024``."""
+    return f"{when.day}{NBSP}{MONTHS[when.month - 1]}{NBSP}{when.year}"
+
+
+def days(dates: list[date]) -> str:
+    """First to last: ``3 May – 28 Sep 2024``, a single day, or a dash."""
+    if not dates:
+        return NONE
+    first, last = min(dates), max(dates)
+    if first == last:
+        return day(first)
+    start = day(first) if first.year != last.year else day(first).rsplit(NBSP, 1)[0]
+    return f"{start} – {day(last)}"
+
+
+def count(number: int, noun: str) -> str:
+    """``1 image``, ``6 images``."""
+    return f"{number:,}{NBSP}{noun}" + ("" if number == 1 else "s")
