@@ -1,0 +1,155 @@
+"""How parks, gardens, fields and woods look from above: one painter for each use."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from howgreen.sample.canvas import Ground
+from howgreen.sample.paint_urban import street
+
+
+def track(g: Ground) -> None:
+    """A lane between fields, with grass verges and the odd hedge."""
+    road = g.d < 0
+    wide = float(-g.d.min()) > 2.3 if len(g.d) else False
+    g.put(road, "asphalt old" if wide else "gravel", tone=0.85)
+    g.put(road & (g.d > -0.8), "meadow")
+    hedge = (g.pick(g.edge.astype(np.int64), 21) < 0.16) & (g.d > -0.8) & (g.d < 4)
+    g.put(hedge, "shrub", height=3)
+    g.trees(0.55, hedge, conifer=0.0)
+
+
+def park(g: Ground) -> None:
+    """Lawns, groves, winding paths and, in a large one, a pond."""
+    lot = g.d >= 0
+    g.put(lot, "lawn", tone=1.0 + 0.06 * g.patch_at(5))
+    g.put(lot & (g.patch_at(11) > 1.0), "meadow")
+    grove = 0.30 + 0.42 * g.patch + 0.5 * np.exp(-np.maximum(g.d, 0) / 9)
+    g.trees(np.clip(grove, 0.03, 0.96), lot, conifer=0.12)
+    paths = lot & (np.abs(g.patch_at(23)) < 0.05)
+    g.put(paths & (g.height < 8), "gravel", tone=0.9)
+    if len(g.d) > 25_000:
+        pond = (g.u / 62) ** 2 + (g.v / 34) ** 2 + 0.28 * g.patch_at(31) < 1
+        g.put(pond & (g.d > 14), "lake")
+    street(g, trees=0.6)
+
+
+def cemetery(g: Ground) -> None:
+    """Rows of graves between avenues of trees."""
+    lot = g.d >= 0
+    g.put(lot, "lawn", tone=0.92)
+    g.put(lot & ((g.v % 5) < 1.2), "gravel", tone=0.85)
+    g.put(lot & (((g.u % 38) < 2.4) | ((g.v % 46) < 2.4)), "gravel")
+    g.trees(0.9, lot & (((g.u % 38) > 33) | ((g.v % 46) > 41)), conifer=0.35)
+    g.trees(0.22, lot, conifer=0.5)
+    g.trees(0.95, lot & (g.d < 7), conifer=0.3)
+    g.put((np.abs(g.u) < 9) & (np.abs(g.v) < 13), "slate", height=9)
+    street(g, trees=0.3)
+
+
+def sports(g: Ground) -> None:
+    """A pitch in a running track, further pitches, courts, changing rooms."""
+    lot = g.d >= 0
+    g.put(lot, "lawn")
+    g.trees(0.85, lot & (g.d < 9), conifer=0.1)
+    oval = (np.maximum(np.abs(g.u) - 42, 0) ** 2 + g.v**2) ** 0.5
+    ok = g.d > 4
+    g.put(ok & (oval < 46), "tartan")
+    stripes = 1 + 0.10 * np.sign(np.sin(g.u * np.pi / 9))
+    g.put(ok & (oval < 36), "turf", tone=stripes.astype(np.float32))
+    left = g.u + 140
+    kind = "artificial turf" if g.rng.random() < 0.5 else "turf"
+    g.put(ok & (np.abs(left) < 36) & (np.abs(g.v) < 52), kind, tone=1.0)
+    right = g.u - 120
+    courts = ok & (np.abs(right) < 24) & (np.abs(g.v) < 42) & (np.abs(right % 20 - 10) < 8)
+    g.put(courts & (np.abs(g.v % 40 - 20) < 17), "clay court")
+    g.put(ok & (np.abs(g.u) < 30) & (np.abs(g.v - 56) < 6), "roof concrete", height=8)
+    street(g, trees=0.3)
+
+
+def allotments(g: Ground) -> None:
+    """Small plots: beds, grass, fruit trees, huts."""
+    lot = g.d >= 0
+    row, col = np.floor(g.v / 15).astype(np.int64), np.floor(g.u / 22).astype(np.int64)
+    key = row * 53 + col * 7
+    in_v, in_u = g.v % 15, g.u % 22
+    dice = g.pick(key, 1)
+    g.put(lot, "lawn", tone=0.85 + 0.3 * g.pick(key, 2))
+    bed = (in_u > 9) & (in_v > 2) & (in_v < 13)
+    g.put(lot & bed & (dice < 0.7), "vegetable bed", tone=0.8 + 0.4 * g.pick(key, 3))
+    g.put(lot & bed & (dice < 0.22), "soil brown")
+    g.trees(0.14 + 0.3 * g.pick(key, 4), lot, kind="orchard tree", conifer=0.03)
+    g.put(lot & ((in_v < 0.9) | (in_u < 0.9)), "shrub", height=1)
+    g.put(lot & ((g.v % 30) > 28.2), "gravel", tone=0.95)
+    hut = lot & (in_u > 2.5) & (in_u < 7) & (in_v > 4.5) & (in_v < 8.5) & (g.pick(key, 5) < 0.85)
+    g.put(hut, "bitumen" if g.rng.random() < 0.5 else "tile brown", height=3, tone=0.8 + 0.6 * g.pick(key, 6))
+    house = lot & (in_u > 14) & (in_u < 18) & (in_v > 4) & (in_v < 7) & (g.pick(key, 7) < 0.1)
+    g.put(house, "greenhouse", height=2)
+    track(g)
+
+
+def orchard(g: Ground) -> None:
+    """Rows of small trees on grass; some young."""
+    lot = g.d >= 0
+    pitch, step, radius = float(g.rng.uniform(4.5, 8)), float(g.rng.uniform(3, 6)), float(g.rng.uniform(1.1, 2.3))
+    g.put(lot, "meadow", tone=(1.0 + 0.07 * g.patch).astype(np.float32))
+    row = np.floor(g.v / pitch).astype(np.int64)
+    u = g.u + (row % 2) * step / 2
+    key = row * 67 + np.floor(u / step).astype(np.int64)
+    off = (g.v % pitch - pitch / 2) ** 2 + (u % step - step / 2) ** 2
+    crown = lot & (g.d > 4) & (off < radius**2) & (g.pick(key, 1) > 0.06)
+    g.put(crown, "orchard tree", height=round(1.5 + 1.2 * radius), tone=0.85 + 0.3 * g.pick(key, 2))
+    track(g)
+
+
+_CROPS = (
+    ("row crop", 0.24),
+    ("leafy crop", 0.20),
+    ("grain", 0.10),
+    ("meadow", 0.14),
+    ("soil brown", 0.11),
+    ("soil light", 0.06),
+    ("stubble", 0.15),
+)
+
+
+def farm(g: Ground) -> None:
+    """A field with its own crop, worked in rows, uneven where the soil is."""
+    lot = g.d >= 0
+    names, shares = zip(*_CROPS, strict=True)
+    crop = names[int(np.searchsorted(np.cumsum(shares), g.rng.random()))]
+    swing = 0.035 + 0.05 * float(g.rng.random())
+    tone = float(g.rng.uniform(0.86, 1.14)) * (1 + swing * g.patch + 0.04 * g.patch_at(9))
+    lines = 1 + (0.10 if crop in ("stubble", "grain", "meadow") else 0.05) * np.sign(np.sin(g.v * np.pi / 9))
+    g.put(lot, crop, tone=(tone * lines).astype(np.float32))
+    if crop in ("row crop", "leafy crop", "grain"):
+        g.put(lot & ((g.v % 27) < 0.9), "soil brown")
+        g.put(lot & (g.patch_at(17) > 2.3), "soil brown")
+    g.put(lot & (g.d < 2.0), "meadow")
+    track(g)
+
+
+def meadow(g: Ground) -> None:
+    """Grass with scattered trees and bushes, mown in parts."""
+    lot = g.d >= 0
+    mown = np.where(g.u * 0.8 + 25 * g.patch > float(g.rng.uniform(-60, 60)), 1.08, 0.94)
+    g.put(lot, "meadow", tone=(mown * (1 + 0.07 * g.patch_at(9))).astype(np.float32))
+    scatter = float(g.rng.choice([0.01, 0.04, 0.15]))
+    g.trees(np.clip(scatter + 0.10 * (g.patch_at(13) - 0.8), 0, 0.7), lot, conifer=0.05)
+    g.put(lot & (g.patch_at(29) > 1.9), "shrub", height=2)
+    track(g)
+
+
+def forest(g: Ground) -> None:
+    """Stands of broadleaf and conifer, with clearings and rides."""
+    stand = float(g.rng.choice([0.06, 0.25, 0.85]))
+    g.put(g.d >= -9, "shrub", height=2, tone=(0.9 + 0.05 * g.patch).astype(np.float32))
+    clearing = g.patch_at(19) + 0.5 * g.patch > 2.4
+    g.put(clearing, "meadow")
+    mix = stand + 0.35 * np.sign(g.patch_at(37)) * (np.abs(g.patch_at(37)) > 0.7)
+    dense = np.where(clearing, 0.05, 0.98).astype(np.float32)
+    g.trees(dense, mix < 0.5, conifer=0.12)
+    g.trees(dense, mix >= 0.5, conifer=0.86)
+    g.tone *= (1 + 0.07 * g.patch).astype(np.float32)
+    ride = g.d < -0.4
+    g.put(ride & (g.height < 11), "bark path")

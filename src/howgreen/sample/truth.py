@@ -1,0 +1,236 @@
+"""What is exactly true of the sample city: counted on its 1 m map, never measured from an image.
+
+Green is vegetated surface seen from above in the growing season: trees (crowns over streets too), shrubs, grass and
+growing crops. Bare and stubble fields are not green, nor is artificial turf. Grass counts as green where it is a little dry.
+Land is the zone without sea, river, lakes and pools. A 1 m pixel belongs to the zone that holds its centre.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import rasterio
+from affine import Affine
+from rasterio.features import rasterize
+
+from howgreen.errors import StoreError
+from howgreen.sample.canvas import Canvas
+from howgreen.sample.layout import CRS, LEFT_M, TOP_M
+from howgreen.sample.limits import to_utm
+from howgreen.sample.spectra import CLASS_COLOURS, CLASS_OF, CLASSES, GREEN_CLASSES, WATER_CLASSES
+from howgreen.types import City
+
+Bytes = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+
+FOLDER = "truth"
+PIXEL_M = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class ZoneTruth:
+    """What is true of the city or of one district."""
+
+    name: str
+    id: str
+    zone_area_m2: float
+    land_area_m2: float
+    """Without sea, river, lakes and pools."""
+    green_area_m2: float
+    green_ratio: float
+    """Green / land."""
+    green_pixel_ratio: float
+    """Share of 10 m land pixels (at least half land) that are at least half green, by their area in the zone."""
+    area_by_class_m2: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Truth:
+    """What is true of the sample city."""
+
+    city: ZoneTruth
+    districts: tuple[ZoneTruth, ...]
+    """In the order of ``City.districts``."""
+    green_fraction: Path
+    """GeoTIFF, float32 0-1, 10 m, on the city's grid (UTM bounds snapped outward to 10 m): green area / pixel area."""
+    classes_10m: Path
+    """GeoTIFF, uint8, 10 m, same grid: commonest class."""
+    classes_1m: Path
+    """GeoTIFF, uint8, 1 m, same bounds."""
+    classes: Mapping[str, int]
+    """Class name to code in the class maps."""
+
+    @property
+    def green_ratio(self) -> float:
+        """Green / land of the whole city."""
+        return self.city.green_ratio
+
+    @property
+    def green_pixel_ratio(self) -> float:
+        """See :attr:`ZoneTruth.green_pixel_ratio`."""
+        return self.city.green_pixel_ratio
+
+    @property
+    def land_area_m2(self) -> float:
+        """Land of the whole city."""
+        return self.city.land_area_m2
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Counts:
+    """Whole-grid arrays that all zones are counted from."""
+
+    by_class: Ints
+    """(zone number, class code) 1 m pixels."""
+    fraction: Floats
+    """(y, x) 10 m."""
+    land: Floats
+    """(y, x) 10 m: share of land."""
+    majority: Bytes
+    """(y, x) 10 m."""
+    in_zone: npt.NDArray[np.uint8]
+    """(zone number, y, x) 1 m pixels of each zone in each 10 m pixel, 0-100."""
+
+
+def city_window(city: City) -> tuple[int, int, int, int]:
+    """Rows and columns (top, bottom, left, right) of the city's 10 m grid, in metres from the image's corner."""
+    west, south, east, north = to_utm(city.boundary).bounds
+    left, right = np.floor(west / PIXEL_M) * PIXEL_M - LEFT_M, np.ceil(east / PIXEL_M) * PIXEL_M - LEFT_M
+    top, bottom = TOP_M - np.ceil(north / PIXEL_M) * PIXEL_M, TOP_M - np.floor(south / PIXEL_M) * PIXEL_M
+    return int(top), int(bottom), int(left), int(right)
+
+
+def _zone_numbers(city: City, shape: tuple[int, int], transform: Affine) -> Bytes:
+    """Number of the district that holds each 1 m pixel's centre, from 1; 0 outside."""
+    numbered = [(to_utm(district.boundary), number) for number, district in enumerate(city.districts, 1)]
+    return np.asarray(rasterize(numbered, out_shape=shape, transform=transform, dtype="uint8"), np.uint8)
+
+
+def _tenfold(values: npt.NDArray[np.bool_]) -> Ints:
+    """Count in each 10 x 10 pixels."""
+    rows, cols = values.shape[0] // PIXEL_M, values.shape[1] // PIXEL_M
+    narrow = values.reshape(-1, cols, PIXEL_M).sum(2, dtype=np.uint8)
+    return narrow.reshape(rows, PIXEL_M, cols).sum(1, dtype=np.int64)
+
+
+def _count(classes: Bytes, zones: Bytes, n_zones: int) -> _Counts:
+    rows, cols = classes.shape[0] // PIXEL_M, classes.shape[1] // PIXEL_M
+    most = max(CLASSES.values()) + 1
+    by_class = np.zeros((n_zones + 1) * most, np.int64)
+    per_class = np.zeros((most, rows, cols), np.uint8)
+    in_zone = np.zeros((n_zones + 1, rows, cols), np.uint8)
+    for start in range(0, rows, 50):
+        stop = min(start + 50, rows)
+        part = slice(start * PIXEL_M, stop * PIXEL_M)
+        by_class += np.bincount((zones[part] * np.uint8(most) + classes[part]).reshape(-1), minlength=len(by_class))
+        for code in CLASSES.values():
+            per_class[code, start:stop] = _tenfold(classes[part] == code)
+        for number in range(1, n_zones + 1):
+            in_zone[number, start:stop] = _tenfold(zones[part] == number)
+    green = sum(per_class[CLASSES[name]].astype(np.float32) for name in GREEN_CLASSES)
+    water = sum(per_class[CLASSES[name]].astype(np.float32) for name in WATER_CLASSES)
+    return _Counts(
+        by_class=by_class.reshape(n_zones + 1, most),
+        fraction=np.asarray(green / PIXEL_M**2, np.float32),
+        land=np.asarray(1 - water / PIXEL_M**2, np.float32),
+        majority=np.argmax(per_class, 0).astype(np.uint8),
+        in_zone=in_zone,
+    )
+
+
+def _zone_truth(name: str, zone_id: str, counts: _Counts, numbers: list[int]) -> ZoneTruth:
+    by_class = counts.by_class[numbers].sum(0)
+    areas = {cover: float(by_class[code]) for cover, code in CLASSES.items()}
+    zone = float(by_class.sum())
+    land = zone - sum(areas[cover] for cover in WATER_CLASSES)
+    green = sum(areas[cover] for cover in GREEN_CLASSES)
+    inside = counts.in_zone[numbers].sum(0, dtype=np.float64) * (counts.land >= 0.5)
+    half_green = float((inside * (counts.fraction >= 0.5)).sum())
+    return ZoneTruth(
+        name=name,
+        id=zone_id,
+        zone_area_m2=zone,
+        land_area_m2=land,
+        green_area_m2=green,
+        green_ratio=green / land,
+        green_pixel_ratio=half_green / float(inside.sum()),
+        area_by_class_m2=areas,
+    )
+
+
+def _write(path: Path, values: npt.NDArray[np.generic], transform: Affine, *, colours: bool) -> None:
+    profile = {
+        "driver": "COG",
+        "height": values.shape[0],
+        "width": values.shape[1],
+        "count": 1,
+        "dtype": values.dtype.name,
+        "crs": CRS,
+        "transform": transform,
+        "compress": "DEFLATE",
+        "num_threads": 2,
+        "blocksize": 512,
+        "overview_resampling": "nearest" if colours else "average",
+    }
+    with rasterio.open(path, "w", **profile) as file:
+        file.write(values, 1)
+        if colours:
+            file.write_colormap(1, CLASS_COLOURS)
+
+
+def write_truth(root: Path, city: City, canvas: Canvas) -> Truth:
+    """Counts the truth of a painted city and writes ``ROOT/truth``."""
+    top, bottom, left, right = city_window(city)
+    classes = CLASS_OF[canvas.material[top:bottom, left:right]]
+    fine = Affine(1, 0, LEFT_M + left, 0, -1, TOP_M - top)
+    coarse = fine @ Affine.scale(PIXEL_M)
+    zones = _zone_numbers(city, classes.shape, fine)
+    counts = _count(classes, zones, len(city.districts))
+    folder = root / FOLDER
+    folder.mkdir(parents=True)
+    _write(folder / "classes_1m.tif", classes, fine, colours=True)
+    _write(folder / "classes_10m.tif", counts.majority, coarse, colours=True)
+    _write(folder / "green_fraction.tif", counts.fraction, coarse, colours=False)
+    everything = list(range(1, len(city.districts) + 1))
+    found = {
+        "synthetic": True,
+        "classes": CLASSES,
+        "green_classes": GREEN_CLASSES,
+        "city": asdict(_zone_truth(city.name, city.id, counts, everything)),
+        "districts": [
+            asdict(_zone_truth(district.name, district.id, counts, [number]))
+            for number, district in enumerate(city.districts, 1)
+        ],
+    }
+    (folder / "truth.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
+    return truth(root)
+
+
+def truth(root: Path) -> Truth:
+    """The truth of a sample store that :func:`howgreen.sample.build` made.
+
+    Raises
+    ------
+    StoreError
+        When ``root`` is no sample store.
+
+    """
+    folder = root / FOLDER
+    try:
+        found = json.loads((folder / "truth.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{root} holds no truth: build the sample city there first ({error})") from error
+    return Truth(
+        city=ZoneTruth(**found["city"]),
+        districts=tuple(ZoneTruth(**zone) for zone in found["districts"]),
+        green_fraction=folder / "green_fraction.tif",
+        classes_10m=folder / "classes_10m.tif",
+        classes_1m=folder / "classes_1m.tif",
+        classes=found["classes"],
+    )
