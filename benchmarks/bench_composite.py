@@ -113,7 +113,9 @@ def _composite(folder: Path) -> dict[str, float]:
     lazy = composite(scenes(folder), grid=grid, bands=SENTINEL2.band_names)
     with dask.config.set(scheduler="threads", num_workers=THREADS):
         reflectance, n_clear = lazy.data["reflectance"].data, lazy.data["n_clear"].data
-        kept = da.map_blocks(_summary, reflectance, n_clear[None], chunks=((1,), *((1,) * n for n in n_clear.numblocks)))
+        kept = da.map_blocks(
+            _summary, reflectance, n_clear[None], chunks=((1,), *((1,) * n for n in n_clear.numblocks))
+        )
         total = kept.sum().compute()
     if not np.isfinite(total):
         raise SystemExit("the composite is not finite")
@@ -152,7 +154,7 @@ def measure(*, size_px: int, native: bool) -> dict[str, float]:
     }
 
 
-def run(quick: bool) -> dict[str, float]:
+def run(quick: bool) -> dict[str, float]:  # noqa: FBT001 - the signature that all benchmarks share
     """Figures of a 100 km2 (quick) or 1,600 km2 city, all bands at 10 m and with Sentinel-2's own resolutions."""
     size_px = 1024 if quick else 4000
     figures: dict[str, float] = {}
@@ -164,8 +166,8 @@ def run(quick: bool) -> dict[str, float]:
 if __name__ == "__main__":
     if len(sys.argv) == 3:
         result = {"floor": _floor, "composite": _composite}[sys.argv[1]](Path(sys.argv[2]))
-        peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        print(json.dumps(result | {"peak_mib": peak_kib / 1024}))
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        print(json.dumps(result | {"peak_mib": used.ru_maxrss / 1024, "cpu_s": used.ru_utime + used.ru_stime}))
     else:
         for key, value in run("--full" not in sys.argv).items():
             print(f"{key:28} {value:12,.2f}")

@@ -1,6 +1,9 @@
 """From a city and a period to one clear picture: find scenes, choose among them, harmonise, mask, composite."""
 
+from howgreen.imagery.choosing import choose, estimate_bytes
 from howgreen.imagery.compositing import composite, load
+from howgreen.imagery.finding import find
 from howgreen.imagery.grids import grid
+from howgreen.imagery.radiometry import decisions
 
-__all__ = ["composite", "grid", "load"]
+__all__ = ["choose", "composite", "decisions", "estimate_bytes", "find", "grid", "load"]

@@ -6,8 +6,9 @@ each tile is decoded once; the first row and column of blocks are therefore smal
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -41,75 +42,121 @@ def _asset(scene: Scene, band: str) -> Asset:
     return asset
 
 
+@dataclass(frozen=True, kw_only=True)
+class Stack:
+    """All dates of a block, as they come from the files wherever that saves a pass over the pixels."""
+
+    planes: list[list[NDArray[Any]]]
+    """[date][band] (y, x): int16 codes, or uint16 DN that lack the date's shift."""
+    shifts: list[int]
+    """For each date, see :func:`howgreen.imagery.kernel.whole_shift`."""
+    clear: NDArray[np.bool_]
+    """(date, y, x)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reader:
+    """What every read of a block has in common."""
+
+    grid: GeoBox
+    span: Span
+    bands: tuple[str, ...]
+    margin_px: int
+    """Of the mask's flags around the block."""
+
+    @property
+    def inner(self) -> tuple[slice, slice]:
+        """The block within its margin."""
+        m, (height, width) = self.margin_px, self.span.shape
+        return slice(m, m + height), slice(m, m + width)
+
+
 def _read_scene(
-    scene: Scene, *, grid: GeoBox, span: Span, bands: tuple[str, ...], margin_px: int
-) -> tuple[list[kernel.Int16s], NDArray[np.bool_], mask.Flags]:
-    """Codes (y, x) of each band, where any is missing (y, x), and the mask's flags (y, x) with a margin."""
+    scene: Scene, reader: Reader, out: NDArray[np.uint16]
+) -> tuple[list[NDArray[Any]], NDArray[np.bool_], mask.Flags]:
+    """Planes (y, x) of each band, where any is missing (y, x), and the mask's flags (y, x) with a margin.
+
+    ``out`` (band, y, x) is room that the planes may use.
+    """
     name = SENSORS[scene.sensor].mask
     quality = scene.asset(name)
-    halo = span.grown(margin_px)
-    if quality is None:
-        flags = np.zeros(halo.shape, np.uint8)
-    else:
-        codes = read_codes(quality, grid=grid, span=halo, fill=mask.outside_code(name))
-        flags = mask.decode(codes, name)
+    span, halo = reader.span, reader.span.grown(reader.margin_px)
+    flags = np.zeros(halo.shape, np.uint8)
+    if quality is not None:
+        flags = read_codes(quality, grid=reader.grid, span=halo, fill=mask.outside_code(name), table=mask.TABLES[name])
         if (flags & mask.NO_DATA).all():  # outside the swath: nothing to read
-            return [np.zeros(span.shape, np.int16)] * len(bands), np.ones(span.shape, bool), flags
-    planes: list[kernel.Int16s] = []
+            return [np.zeros(span.shape, np.int16)] * len(reader.bands), np.ones(span.shape, bool), flags
+    planes: list[NDArray[Any]] = []
     missing = np.zeros(span.shape, bool)
-    for band in bands:
-        values, none = read_band(_asset(scene, band), grid=grid, span=span, nodata=scene.nodata)
+    for room, band in zip(out, reader.bands, strict=True):
+        values, none = read_band(_asset(scene, band), grid=reader.grid, span=span, nodata=scene.nodata, out=room)
         missing |= none
-        planes.append(kernel.encode(values, scale=scene.scale, offset=scene.offset))
+        if kernel.whole_shift(values.dtype, scale=scene.scale, offset=scene.offset) is None:
+            values = kernel.encode(values, scale=scene.scale, offset=scene.offset)
+        planes.append(values)
     return planes, missing, flags
 
 
 def _read_date(
-    scenes: tuple[Scene, ...], *, grid: GeoBox, span: Span, bands: tuple[str, ...], margin_px: int
-) -> tuple[list[kernel.Int16s], NDArray[np.bool_], mask.Flags]:
+    scenes: tuple[Scene, ...], reader: Reader, out: NDArray[np.uint16]
+) -> tuple[list[NDArray[Any]], NDArray[np.bool_], mask.Flags]:
     """Like :func:`_read_scene`; where scenes of one pass overlap, the first (by id) with a clear pixel shows it."""
-    planes, missing, flags = _read_scene(scenes[0], grid=grid, span=span, bands=bands, margin_px=margin_px)
-    inner = np.s_[margin_px : margin_px + span.shape[0], margin_px : margin_px + span.shape[1]]
+    planes, missing, flags = _read_scene(scenes[0], reader, out)
+    if len(scenes) == 1:
+        return planes, missing, flags
+    planes = _coded(planes, scenes[0])  # the scenes of a pass may differ in offset
     for scene in scenes[1:]:
-        more, more_missing, more_flags = _read_scene(scene, grid=grid, span=span, bands=bands, margin_px=margin_px)
-        better = _rank(more_flags[inner], more_missing) < _rank(flags[inner], missing)
-        planes = [np.where(better, new, old) for new, old in zip(more, planes, strict=True)]
-        chosen = np.where(better, more_flags[inner], flags[inner])
+        more, more_missing, more_flags = _read_scene(scene, reader, np.empty_like(out))
+        here, there = flags[reader.inner], more_flags[reader.inner]
+        better = _rank(there, more_missing) < _rank(here, missing)
+        planes = [np.where(better, new, old) for new, old in zip(_coded(more, scene), planes, strict=True)]
+        chosen = np.where(better, there, here)
         # In the margin no band was read, so the mask alone merges the flags; where that differs from the scene
         # whose bands were taken (a band is missing there), the pixel is left out.
         flags = np.where(_rank(more_flags, None) < _rank(flags, None), more_flags, flags)
-        missing = np.where(better, more_missing, missing) | (chosen != flags[inner])
+        missing = np.where(better, more_missing, missing) | (chosen != flags[reader.inner])
     return planes, missing, flags
+
+
+def _coded(planes: list[NDArray[Any]], scene: Scene) -> list[NDArray[Any]]:
+    return [
+        plane if plane.dtype == np.int16 else kernel.encode(plane, scale=scene.scale, offset=scene.offset)
+        for plane in planes
+    ]
 
 
 def _rank(flags: mask.Flags, missing: NDArray[np.bool_] | None) -> NDArray[np.uint8]:
     """0 clear, 1 flagged, 2 no data."""
-    rank = (flags != 0).astype(np.uint8)
+    rank: NDArray[np.uint8] = (flags != 0).astype(np.uint8)
     rank[flags & mask.NO_DATA != 0] = 2
     if missing is not None:
         rank[missing] = 2
     return rank
 
 
-def read_stack(
-    passes: tuple[tuple[Scene, ...], ...], *, grid: GeoBox, span: Span, bands: tuple[str, ...]
-) -> tuple[list[list[kernel.Int16s]], NDArray[np.bool_]]:
-    """All dates of a block: codes as nested lists [date][band] of (y, x), and what is clear, (date, y, x)."""
+def read_stack(passes: tuple[tuple[Scene, ...], ...], *, grid: GeoBox, span: Span, bands: tuple[str, ...]) -> Stack:
+    """All dates of a block."""
     resolution_m = abs(grid.affine.a)
-    margin_px = mask.halo_px(resolution_m)
-    stack: list[list[kernel.Int16s]] = []
+    reader = Reader(grid=grid, span=span, bands=bands, margin_px=mask.halo_px(resolution_m))
+    room = np.empty((len(passes), len(bands), *span.shape), np.uint16)  # in one piece: fewer page faults
+    stack: list[list[NDArray[Any]]] = []
     missing = np.empty((len(passes), *span.shape), bool)
-    flags = np.empty((len(passes), *span.grown(margin_px).shape), np.uint8)
+    flags = np.empty((len(passes), *span.grown(reader.margin_px).shape), np.uint8)
     with rasterio.Env(**GDAL_OPTIONS):
         for t, scenes in enumerate(passes):
-            planes, missing[t], flags[t] = _read_date(
-                scenes, grid=grid, span=span, bands=bands, margin_px=margin_px
-            )
+            planes, missing[t], flags[t] = _read_date(scenes, reader, room[t])
             stack.append(planes)
     voters = tuple(bands.index(band) for band in VOTERS if band in bands) or (0,)
-    if not any(_has_mask(scene) for scenes in passes for scene in scenes):
-        return stack, ~missing
-    return stack, mask.clear(flags, stack, missing, voters=voters, resolution_m=resolution_m)
+    shifts = [_shift(scenes[0]) for scenes in passes]
+    if any(_has_mask(scene) for scenes in passes for scene in scenes):
+        clear = mask.clear(flags, stack, missing, voters=voters, resolution_m=resolution_m, shifts=shifts)
+    else:
+        clear = ~missing
+    return Stack(planes=stack, shifts=shifts, clear=clear)
+
+
+def _shift(scene: Scene) -> int:
+    return kernel.whole_shift(np.dtype(np.uint16), scale=scene.scale, offset=scene.offset) or 0
 
 
 def _has_mask(scene: Scene) -> bool:
@@ -119,26 +166,27 @@ def _has_mask(scene: Scene) -> bool:
 def _composite_block(
     passes: tuple[tuple[Scene, ...], ...], grid: GeoBox, span: Span, bands: tuple[str, ...]
 ) -> tuple[kernel.Floats, NDArray[np.uint8]]:
-    stack, clear = read_stack(passes, grid=grid, span=span, bands=bands)
-    return kernel.masked_median(stack, clear)
+    stack = read_stack(passes, grid=grid, span=span, bands=bands)
+    return kernel.masked_median(stack.planes, stack.clear, shifts=stack.shifts)
 
 
 def _load_block(
     passes: tuple[tuple[Scene, ...], ...], grid: GeoBox, span: Span, bands: tuple[str, ...]
 ) -> kernel.Floats:
-    stack, clear = read_stack(passes, grid=grid, span=span, bands=bands)
+    stack = read_stack(passes, grid=grid, span=span, bands=bands)
     out = np.empty((len(passes), len(bands), *span.shape), np.float32)
-    for t, planes in enumerate(stack):
-        for b, codes in enumerate(planes):
+    for t, planes in enumerate(stack.planes):
+        for b, plane in enumerate(planes):
+            codes = kernel.shifted(plane, stack.shifts[t]) if plane.dtype == np.uint16 else plane
             np.divide(codes, np.float32(1 / kernel.STEP), out=out[t, b])
-        out[t][:, ~clear[t]] = np.nan
+        out[t][:, ~stack.clear[t]] = np.nan
     return out
 
 
 def _cuts(length: int, first: int, step: int) -> tuple[int, ...]:
     """Sizes of blocks that begin at ``first`` modulo ``step``."""
     edges = [0, *range(first % step or step, length, step), length]
-    return tuple(b - a for a, b in zip(edges, edges[1:], strict=False))
+    return tuple(b - a for a, b in itertools.pairwise(edges))
 
 
 def _layout(
@@ -178,9 +226,7 @@ def _prepared(scenes: Sequence[Scene], bands: Sequence[str]) -> tuple[tuple[tupl
     return passes, tuple(bands)
 
 
-def composite(
-    scenes: Sequence[Scene], *, grid: GeoBox, bands: Sequence[str], block_px: int = BLOCK_PX
-) -> Composite:
+def composite(scenes: Sequence[Scene], *, grid: GeoBox, bands: Sequence[str], block_px: int = BLOCK_PX) -> Composite:
     """The median of the clear dates, pixel by pixel, lazily.
 
     Parameters
@@ -253,12 +299,12 @@ def load(scenes: Sequence[Scene], *, grid: GeoBox, bands: Sequence[str], block_p
     passes, names = _prepared(scenes, bands)
     heights, widths = _layout(passes, grid=grid, bands=names, block_px=block_px)
     name = f"dates-{tokenize(passes, grid, names, heights, widths)}"
-    layer = {
+    layer: dict[Any, Any] = {
         (name, 0, 0, i, j): (partial(_load_block, passes, grid, span, names),)
         for (i, j), span in _spans(heights, widths).items()
     }
     chunks = ((len(passes),), (len(names),), heights, widths)
-    pixels = da.Array(HighLevelGraph.from_collections(name, layer), name, chunks, dtype=np.float32)
+    pixels = da.Array(HighLevelGraph({name: layer}, {name: set()}), name, chunks, dtype=np.float32)
     times = np.array([group[0].time.replace(tzinfo=None) for group in passes], "datetime64[ns]")
     return xr.Dataset(
         {"reflectance": (("time", "band", "y", "x"), pixels, {"units": "1", "long_name": "surface reflectance"})},

@@ -28,7 +28,10 @@ def projected(city: City) -> BaseGeometry:
     """Boundary of the city in metres of ``city.crs``; parts on both sides of the antimeridian come together."""
     transformer = Transformer.from_crs("EPSG:4326", city.crs, always_xy=True)
     dense = shapely.segmentize(city.boundary, EDGE_DEG)
-    return shapely.transform(dense, transformer.transform, interleaved=False)
+    shape: BaseGeometry = shapely.transform(
+        dense, lambda x, y: np.array(transformer.transform(x, y)), interleaved=False
+    )
+    return shape
 
 
 def grid(city: City, *, resolution_m: float = 10) -> GeoBox:

@@ -26,27 +26,36 @@ SLAB_PX = 32 * 1024
 """Pixels worked on at once: small enough that all dates of one band stay in a core's own cache."""
 
 Int16s = NDArray[np.int16]
+Planes = Sequence[Sequence[NDArray[Any]]] | NDArray[Any]
+"""Pixels as [date][band] (y, x)."""
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float32]
 
 
-def encode(dn: NDArray[Any], *, scale: float, offset: float) -> Int16s:
-    """Code of ``dn * scale + offset``; uint16 input with a whole number of steps to a DN is changed in place.
-
-    NaN becomes an arbitrary code: the caller has marked it as missing.
-    """
+def whole_shift(dtype: np.dtype[Any], *, scale: float, offset: float) -> int | None:
+    """Steps to add to a DN to make it a code, where that is all it takes (uint16 in steps of 1e-4); else None."""
     factor, shift = scale / STEP, offset / STEP
-    if dn.dtype == np.uint16 and abs(factor - 1) < 1e-9 and abs(shift - round(shift)) < 1e-6 and round(shift) <= 0:
-        whole = round(shift)
-        np.minimum(dn, np.uint16(min(int(HIGHEST) - 1 - whole, 65535)), out=dn)
-        if whole:  # unsigned wrap-around is two's complement subtraction; DN 0 keeps clear of LOWEST
-            np.add(dn, np.uint16(whole % 65536), out=dn)
-        return dn.view(np.int16)
-    steps = dn * np.float32(factor)
-    steps += np.float32(shift)
+    whole = round(shift)
+    simple = abs(factor - 1) < 1e-9 and abs(shift - whole) < 1e-6 and -32767 <= whole <= 0
+    return whole if simple and dtype == np.uint16 else None
+
+
+def encode(dn: NDArray[Any], *, scale: float, offset: float) -> Int16s:
+    """Code of ``dn * scale + offset``, rounded to the nearest and clipped; NaN becomes 0 (the caller marks it)."""
+    shift = whole_shift(dn.dtype, scale=scale, offset=offset)
+    if shift is not None:
+        return shifted(dn, shift)
+    steps = dn.astype(np.float64) * (scale / STEP) + offset / STEP
     np.nan_to_num(steps, copy=False, nan=0.0)
-    np.clip(np.rint(steps, out=steps), -32767, 32766, out=steps)
-    return steps.astype(np.int16)
+    return np.clip(np.rint(steps, out=steps), -32767, 32766).astype(np.int16)
+
+
+def shifted(dn: NDArray[np.uint16], shift: int, out: NDArray[np.uint16] | None = None) -> Int16s:
+    """Codes of DN that lack only the shift (0 or negative), see :func:`whole_shift`."""
+    out = np.minimum(dn, np.uint16(min(32766 - shift, 65535)), out=out)
+    if shift:  # unsigned wrap-around is two's complement subtraction
+        np.add(out, np.uint16(shift % 65536), out=out)
+    return out.view(np.int16)
 
 
 def _merge_sort_pairs(n: int) -> list[tuple[int, int]]:
@@ -127,15 +136,20 @@ def _middle(planes: list[Int16s], even: Bools, out: Floats) -> None:
     out /= np.float32(2 / STEP)
 
 
-def masked_median(codes: Sequence[Sequence[Int16s]] | Int16s, clear: Bools) -> tuple[Floats, NDArray[np.uint8]]:
+def masked_median(
+    codes: Planes, clear: Bools, *, shifts: Sequence[int] | None = None
+) -> tuple[Floats, NDArray[np.uint8]]:
     """Median reflectance of the clear dates.
 
     Parameters
     ----------
     codes
-        (date, band, y, x), an array or planes (y, x) in nested lists; reflectance in steps of 1e-4.
+        (date, band, y, x), an array or planes (y, x) in nested lists: int16 codes, or uint16 DN that become codes
+        by adding the date's shift.
     clear
         (date, y, x).
+    shifts
+        For each date, see :func:`whole_shift`; needed where planes are uint16.
 
     Returns
     -------
@@ -152,18 +166,22 @@ def masked_median(codes: Sequence[Sequence[Int16s]] | Int16s, clear: Bools) -> t
         at = slice(top, min(top + rows, height))
         size = at.stop - top
         seen = clear[:, at]
-        n_clear[at] = count = seen.sum(axis=0, dtype=np.uint8)
+        n_clear[at] = count = seen.view(np.uint8).sum(axis=0, dtype=np.uint8)
         even, never = (count & 1) == 0, count == 0
         keeps, fills = _fillers(seen)
         some_never = bool(never.any())
         for band in range(bands):
             planes = [line[t, :size] for t in range(dates)]
-            for t, (keep, fill) in enumerate(zip(keeps, fills, strict=True)):
-                if keep is None or fill is None:
-                    np.copyto(planes[t], codes[t][band][at])
-                else:
-                    np.bitwise_and(codes[t][band][at], keep, out=planes[t])
-                    np.bitwise_or(planes[t], fill, out=planes[t])
+            for t, (plane, keep, fill) in enumerate(zip(planes, keeps, fills, strict=True)):
+                part = codes[t][band][at]
+                if part.dtype == np.uint16:
+                    shifted(part, shifts[t] if shifts else 0, out=plane.view(np.uint16))
+                    part = plane
+                elif keep is None:
+                    np.copyto(plane, part)
+                if keep is not None and fill is not None:
+                    np.bitwise_and(part, keep, out=plane)
+                    np.bitwise_or(plane, fill, out=plane)
             _select(planes, line[dates, :size])
             _middle(planes, even, out[band, at])
             if some_never:

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from howgreen.imagery.kernel import Int16s, masked_median
+from howgreen.imagery.kernel import Int16s, Planes, masked_median, shifted
 from howgreen.sensors import QA_BAD_BITS, SCL_BAD
 
 NO_DATA, CLOUD, DOUBT = np.uint8(1), np.uint8(2), np.uint8(4)
@@ -46,28 +46,22 @@ def outside_code(mask: str) -> int:
 
 
 def _table(mask: str) -> Flags:
+    codes = np.arange(65536)
+    table = np.zeros(65536, np.uint8)
     if mask == "scl":
-        table = np.zeros(256, np.uint8)
         table[list(SCL_BAD)] = DOUBT
         table[list(SCL_CLOUD)] = CLOUD
         table[list(SCL_NO_DATA)] = NO_DATA
         table[12:] = NO_DATA
-        return table
-    codes = np.arange(65536)
-    table = np.zeros(65536, np.uint8)
-    for bit in QA_BAD_BITS:
-        table[codes >> bit & 1 == 1] = DOUBT
-    table[codes & 1 == 1] = NO_DATA
+    else:
+        for bit in QA_BAD_BITS:
+            table[codes >> bit & 1 == 1] = DOUBT
+        table[codes & 1 == 1] = NO_DATA
     return table
 
 
-_TABLES = {"scl": _table("scl"), "qa_pixel": _table("qa_pixel")}
-
-
-def decode(codes: NDArray[Any], mask: str) -> Flags:
-    """NO_DATA, CLOUD or DOUBT for each code of a mask band, 0 for clear."""
-    table = _TABLES[mask]
-    return table[np.clip(codes, 0, len(table) - 1).astype(np.uint16 if len(table) > 256 else np.uint8)]
+TABLES = {name: _table(name) for name in ("scl", "qa_pixel")}
+"""By mask band: NO_DATA, CLOUD or DOUBT for each code, 0 for clear."""
 
 
 def halo_px(resolution_m: float) -> int:
@@ -80,20 +74,23 @@ def _speck_px(resolution_m: float) -> int:
     return max(0, (round(SMALLEST_CLOUD_M / resolution_m) - 1) // 2)
 
 
-def _reach(mask: Bools, radius: int, *, shrink: bool = False) -> Bools:
-    """Maximum (or minimum) over a square of ``2 radius + 1`` pixels; the last two axes are y, x."""
-    combine = np.logical_and if shrink else np.logical_or
-    for axis in (-1, -2):
-        out = mask.copy()
-        size = mask.shape[axis]
-        for shift in range(1, min(radius, size - 1) + 1):
-            early = [slice(None)] * mask.ndim
-            late = [slice(None)] * mask.ndim
-            early[axis], late[axis] = slice(0, size - shift), slice(shift, size)
-            combine(out[tuple(early)], mask[tuple(late)], out=out[tuple(early)])
-            combine(out[tuple(late)], mask[tuple(early)], out=out[tuple(late)])
-        mask = out
+def _reach(mask: Bools, radius: int) -> Bools:
+    """The mask (y, x) grown by a square of ``2 radius + 1`` pixels; nothing comes from outside."""
+    for axis in (0, 1):
+        pad = [(radius, radius) if a == axis else (0, 0) for a in (0, 1)]
+        out = np.pad(mask, pad)
+        reach, size = 1, mask.shape[axis]
+        while reach < 2 * radius + 1:  # doubling: each pass adds the pixels ``step`` further on
+            step = min(reach, 2 * radius + 1 - reach)
+            n = out.shape[axis] - step
+            out = _part(out, axis, 0, n) | _part(out, axis, step, step + n)
+            reach += step
+        mask = _part(out, axis, 0, size)
     return mask
+
+
+def _part(mask: Bools, axis: int, start: int, stop: int) -> Bools:
+    return mask[start:stop] if axis == 0 else mask[:, start:stop]
 
 
 def cloud_rims(flags: Flags, *, resolution_m: float) -> Bools:
@@ -102,19 +99,25 @@ def cloud_rims(flags: Flags, *, resolution_m: float) -> Bools:
     core = np.s_[:, margin : flags.shape[1] - margin, margin : flags.shape[2] - margin]
     near = np.zeros(flags[core].shape, bool)
     flagged, data = flags & (CLOUD | DOUBT) != 0, flags & NO_DATA == 0
-    often = _often(flagged.sum(axis=0, dtype=np.uint8), data.sum(axis=0, dtype=np.uint8))
+    often = _often(_count(flagged), _count(data))
     radius, grow = _speck_px(resolution_m), round(BUFFER_M / resolution_m)
     for t, layer in enumerate(flags):
         cloud = (layer & CLOUD != 0) & ~often
         if cloud.any():
-            large = _reach(_reach(cloud, radius, shrink=True), radius + grow)
+            large = _reach(~_reach(~cloud, radius), radius + grow)
             near[t] = large[core[1:]]
     return near
 
 
-def _often(flagged: NDArray[np.uint8], data: NDArray[np.uint8]) -> Bools:
+def _count(layers: Bools) -> Flags:
+    """How many of the first axis are true."""
+    count: Flags = layers.view(np.uint8).sum(axis=0, dtype=np.uint8)
+    return count
+
+
+def _often(flagged: Flags, data: Flags) -> Bools:
     """Where a pixel was flagged on two thirds of at least FEWEST_VOTES dates."""
-    often: Bools = (data >= FEWEST_VOTES) & (3 * flagged.astype(np.int16) >= 2 * data.astype(np.int16))
+    often: Bools = (data >= FEWEST_VOTES) & (flagged >= data - data // 3)
     return often
 
 
@@ -137,12 +140,21 @@ def false_alarms(codes: Int16s, *, flagged: Bools, data: Bools) -> Bools:
     tolerance = TOLERANCE + TOLERANCE_PART * np.abs(centre)
     agree = (np.abs(codes - centre) <= tolerance).all(axis=1) & data
     n_data, n_agree = data.sum(axis=0), agree.sum(axis=0)
-    often = _often(flagged.sum(axis=0, dtype=np.uint8), n_data.astype(np.uint8))
+    often = _often(_count(flagged), _count(data))
     steady = (n_agree >= FEWEST_VOTES) & (3 * n_agree >= 2 * n_data) & (agree | flagged | ~data).all(axis=0)
-    return flagged & agree & often & steady
+    kept: Bools = flagged & agree & often & steady
+    return kept
 
 
-def clear(flags: Flags, codes: Sequence[Sequence[Int16s]] | Int16s, missing: Bools, *, voters: tuple[int, ...], resolution_m: float) -> Bools:
+def clear(
+    flags: Flags,
+    codes: Planes,
+    missing: Bools,
+    *,
+    voters: tuple[int, ...],
+    resolution_m: float,
+    shifts: Sequence[int] | None = None,
+) -> Bools:
     """Clear pixels of a block.
 
     Parameters
@@ -150,7 +162,7 @@ def clear(flags: Flags, codes: Sequence[Sequence[Int16s]] | Int16s, missing: Boo
     flags
         (date, y, x) with a margin of :func:`halo_px` on each side.
     codes
-        (date, band, y, x) reflectance in steps of 1e-4, no margin.
+        [date][band] (y, x) as :func:`howgreen.imagery.kernel.masked_median` takes them, with ``shifts``; no margin.
     missing
         (date, y, x) no margin: a band has no data.
     voters
@@ -166,13 +178,13 @@ def clear(flags: Flags, codes: Sequence[Sequence[Int16s]] | Int16s, missing: Boo
     inner = flags[:, margin : flags.shape[1] - margin, margin : flags.shape[2] - margin]
     data = (inner & NO_DATA == 0) & ~missing
     flagged = inner & (CLOUD | DOUBT) != 0
-    good = data & ~flagged
+    good: Bools = data & ~flagged
     if len(flags) >= FEWEST_VOTES and voters:
-        n_flagged, n_data = (flagged & data).sum(axis=0, dtype=np.uint8), data.sum(axis=0, dtype=np.uint8)
+        n_flagged, n_data = _count(flagged & data), _count(data)
         y, x = np.nonzero(_often(n_flagged, n_data))
         for part in range(0, len(y), 65536):  # bounded memory where a whole block is cloudy
             at = y[part : part + 65536], x[part : part + 65536]
-            values = _gather(codes, voters, at)
+            values = _gather(codes, shifts, voters, at)
             here = data[:, *at]
             good[:, *at] |= false_alarms(values, flagged=flagged[:, *at] & here, data=here)
     if (flags & CLOUD).any():
@@ -181,7 +193,12 @@ def clear(flags: Flags, codes: Sequence[Sequence[Int16s]] | Int16s, missing: Boo
 
 
 def _gather(
-    codes: Sequence[Sequence[Int16s]] | Int16s, voters: tuple[int, ...], at: tuple[NDArray[Any], NDArray[Any]]
+    codes: Planes, shifts: Sequence[int] | None, voters: tuple[int, ...], at: tuple[NDArray[Any], NDArray[Any]]
 ) -> Int16s:
-    """(date, voter, pixel)."""
-    return np.stack([np.stack([date[band][at] for band in voters]) for date in codes])
+    """Codes (date, voter, pixel)."""
+    out = np.empty((len(codes), len(voters), len(at[0])), np.int16)
+    for t, planes in enumerate(codes):
+        for v, band in enumerate(voters):
+            values = planes[band][at]
+            out[t, v] = shifted(values, shifts[t] if shifts else 0) if values.dtype == np.uint16 else values
+    return out

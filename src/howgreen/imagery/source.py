@@ -78,7 +78,9 @@ def opened(asset: Asset) -> Iterator[Any]:
                     f"{asset.href}: has {dataset.count} bands, not {asset.index}; add the image again with the right --bands"
                 )
             if dataset.crs is None:
-                raise ImageError(f"{asset.href}: has no coordinate system; assign one (gdal_edit.py -a_srs) and add it again")
+                raise ImageError(
+                    f"{asset.href}: has no coordinate system; assign one (gdal_edit.py -a_srs) and add it again"
+                )
             yield dataset
     except (RasterioError, OSError) as error:
         reason = " ".join(str(error).split()).replace(asset.href, "").strip(" :'") or type(error).__name__
@@ -123,43 +125,66 @@ def _read(dataset: Any, index: int, window: tuple[int, int, int, int], out: NDAr
     return values
 
 
-def _copy(dataset: Any, index: int, span: Span, at: tuple[int, int, int], *, fill: Any) -> NDArray[Any]:
-    """A block of an aligned band; ``fill`` outside the file."""
+def _copy(
+    dataset: Any,
+    index: int,
+    span: Span,
+    at: tuple[int, int, int],
+    *,
+    fill: Any,
+    out: NDArray[Any] | None = None,
+    table: NDArray[Any] | None = None,
+) -> NDArray[Any]:
+    """A block of an aligned band, its values looked up in ``table`` if given; ``fill`` outside the file."""
     k, row, column = at
     top, left = max((span.top - row) // k, 0), max((span.left - column) // k, 0)
     bottom = min(-((row - span.bottom) // k), dataset.height)
     right = min(-((column - span.right) // k), dataset.width)
-    out = np.empty(span.shape, dataset.dtypes[index - 1])
+    dtype = np.dtype(dataset.dtypes[index - 1] if table is None else table.dtype)
+    out = np.empty(span.shape, dtype) if out is None or out.dtype != dtype else out
     if top >= bottom or left >= right:
         out[...] = fill
         return out
     # Where the window lies in the block; negative where a coarse pixel begins before it.
-    y0, x0 = top * k + row - span.top, left * k + column - span.left
-    y1, x1 = bottom * k + row - span.top, right * k + column - span.left
-    if k == 1 and (y1 - y0, x1 - x0) == out.shape:
-        return _read(dataset, index, (top, bottom, left, right), out)
-    if y0 > 0 or x0 > 0 or y1 < out.shape[0] or x1 < out.shape[1]:
+    y, x = top * k + row - span.top, left * k + column - span.left
+    window = (top, bottom, left, right)
+    if table is None and k == 1 and (bottom - top, right - left) == out.shape:
+        return _read(dataset, index, window, out)
+    inner = out[max(y, 0) : bottom * k + row - span.top, max(x, 0) : right * k + column - span.left]
+    if inner.shape != out.shape:
         out[...] = fill
-    values = _read(dataset, index, (top, bottom, left, right))
-    whole = _repeated(values, k)
-    inner = np.s_[max(y0, 0) : min(y1, out.shape[0]), max(x0, 0) : min(x1, out.shape[1])]
-    if inner == np.s_[0 : whole.shape[0], 0 : whole.shape[1]] and whole.shape == out.shape:
-        return whole
-    y_cut, x_cut = max(-y0, 0), max(-x0, 0)
-    size_y, size_x = inner[0].stop - inner[0].start, inner[1].stop - inner[1].start
-    out[inner] = whole[y_cut : y_cut + size_y, x_cut : x_cut + size_x]
+    values = _read(dataset, index, window)
+    _repeat(values if table is None else table[_codes(values)], k, skip=(max(-y, 0), max(-x, 0)), out=inner)
     return out
 
 
-def _repeated(values: NDArray[Any], k: int) -> NDArray[Any]:
-    """Each pixel k x k times."""
-    if k == 1:
+def _codes(values: NDArray[Any]) -> NDArray[Any]:
+    """Mask codes as they index a table, whatever type a file keeps them in."""
+    if values.dtype.kind == "u" and values.dtype.itemsize <= 2:
         return values
-    wide = np.empty((values.shape[0], 1, values.shape[1], k), values.dtype)
-    for i in range(k):
-        wide[:, 0, :, i] = values
-    rows = np.broadcast_to(wide.reshape(values.shape[0], 1, -1), (values.shape[0], k, values.shape[1] * k))
-    return rows.reshape(values.shape[0] * k, values.shape[1] * k)
+    clipped: NDArray[np.uint16] = np.clip(np.nan_to_num(values), 0, 65535).astype(np.uint16)
+    return clipped
+
+
+def _repeat(values: NDArray[Any], k: int, *, skip: tuple[int, int], out: NDArray[Any]) -> None:
+    """Each pixel k x k times into ``out``, less the first ``skip`` rows and columns of the result."""
+    if k == 2 and values.dtype in _DOUBLE:  # one multiplication writes both halves of a wider integer
+        wide_type, factor = _DOUBLE[values.dtype]
+        wide = (values.astype(wide_type) * factor).view(values.dtype)
+    else:
+        wide = np.repeat(values, k, axis=1)
+    wide = wide[:, skip[1] : skip[1] + out.shape[1]]
+    for phase in range(k):
+        first = (phase - skip[0]) % k
+        rows = out[first::k]
+        start = (first + skip[0]) // k
+        rows[...] = wide[start : start + len(rows)]
+
+
+_DOUBLE: dict[Any, tuple[type[np.unsignedinteger[Any]], Any]] = {
+    np.dtype("uint8"): (np.uint16, np.uint16(0x0101)),
+    np.dtype("uint16"): (np.uint32, np.uint32(0x00010001)),
+}
 
 
 def positions(grid: GeoBox, span: Span, crs: str, transform: Affine) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -170,10 +195,14 @@ def positions(grid: GeoBox, span: Span, crs: str, transform: Affine) -> tuple[ND
     step = LATTICE_PX
     rows = np.arange(math.floor(span.top / step), -(-span.bottom // step) + 1) * step
     columns = np.arange(math.floor(span.left / step), -(-span.right // step) + 1) * step
-    x, y = grid.affine * (columns[None, :] + 0.5 + 0 * rows[:, None], rows[:, None] + 0.5 + 0 * columns[None, :])
-    x, y = _transformer(str(grid.crs), crs).transform(x, y)
-    node_columns, node_rows = ~transform * (_finite(x), _finite(y))
+    across, down = (nodes.astype(np.float64) + 0.5 for nodes in np.meshgrid(columns, rows))
+    x, y = _transformer(str(grid.crs), crs).transform(*_moved(grid.affine, across, down))
+    node_columns, node_rows = _moved(~transform, _finite(x), _finite(y))
     return _spread(node_rows, span, rows[0], columns[0]), _spread(node_columns, span, rows[0], columns[0])
+
+
+def _moved(affine: Affine, x: NDArray[Any], y: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    return affine.a * x + affine.b * y + affine.c, affine.d * x + affine.e * y + affine.f
 
 
 def _finite(values: Any) -> NDArray[np.float64]:
@@ -288,9 +317,11 @@ def missing(values: NDArray[Any], nodata: float | None) -> NDArray[np.bool_]:
 
 
 def read_band(
-    asset: Asset, *, grid: GeoBox, span: Span, nodata: float | None
+    asset: Asset, *, grid: GeoBox, span: Span, nodata: float | None, out: NDArray[Any] | None = None
 ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """DN of a block of one band and where there are none, both (y, x); float32 where they were interpolated.
+
+    ``out`` is written to and returned where its dtype is that of the DN.
 
     Raises
     ------
@@ -301,7 +332,7 @@ def read_band(
         at = alignment(dataset, grid)
         if at is None:
             return _interpolate(dataset, asset.index, grid, span, nodata)
-        values = _copy(dataset, asset.index, span, at, fill=0 if nodata is None else nodata)
+        values = _copy(dataset, asset.index, span, at, fill=0 if nodata is None else nodata, out=out)
         none = missing(values, nodata)
         if nodata is None:
             none |= _outside(dataset, span, at)
@@ -311,12 +342,13 @@ def read_band(
 def _outside(dataset: Any, span: Span, at: tuple[int, int, int]) -> NDArray[np.bool_]:
     k, row, column = at
     y, x = np.arange(span.top, span.bottom) - row, np.arange(span.left, span.right) - column
-    inside = ((y >= 0) & (y < dataset.height * k))[:, None] & ((x >= 0) & (x < dataset.width * k))[None, :]
+    inside: NDArray[np.bool_] = ((y >= 0) & (y < dataset.height * k))[:, None] & ((x >= 0) & (x < dataset.width * k))
     return ~inside
 
 
-def read_codes(asset: Asset, *, grid: GeoBox, span: Span, fill: int) -> NDArray[Any]:
-    """Codes (y, x) of a mask band by the nearest pixel; ``fill`` outside the file.
+def read_codes(asset: Asset, *, grid: GeoBox, span: Span, fill: int, table: NDArray[Any]) -> NDArray[Any]:
+    """Codes (y, x) of a mask band by the nearest pixel, looked up in ``table`` of 65,536 entries; ``fill`` (looked up)
+    outside the file.
 
     Raises
     ------
@@ -326,8 +358,9 @@ def read_codes(asset: Asset, *, grid: GeoBox, span: Span, fill: int) -> NDArray[
     with opened(asset) as dataset:
         at = alignment(dataset, grid)
         if at is None:
-            return _nearest(dataset, asset.index, grid, span, fill=fill)
-        return _copy(dataset, asset.index, span, at, fill=fill)
+            looked_up: NDArray[Any] = table[_codes(_nearest(dataset, asset.index, grid, span, fill=fill))]
+            return looked_up
+        return _copy(dataset, asset.index, span, at, fill=table[fill], table=table)
 
 
 def tile_grid(asset: Asset, *, grid: GeoBox) -> tuple[int, int] | None:
