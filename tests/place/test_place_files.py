@@ -274,7 +274,7 @@ def test_geojson_and_wkt_agree(points):
     ("text", "says"),
     [
         ("POLYGON((0 0, 1 1", "not WKT"),
-        ("POLYGON((0 0, 1 1))", "not WKT"),
+        ("POLYGON((0 0, 1 1))", "encloses no area"),
         ("POLYGON EMPTY", "empty"),
         ("POLYGON((0 0, nan 1, 1 1, 0 0))", "finite"),
         ("POINT(1 2)", "not an area"),
@@ -282,7 +282,11 @@ def test_geojson_and_wkt_agree(points):
         ('{"type": "Polygon"', "not GeoJSON"),
         ('{"type": "Polygon", "coordinates": "nonsense"}', "shape"),
         ('{"coordinates": []}', "without a type"),
-        ("[1, 2]", "not GeoJSON"),
+        ('{"type": "Polygon", "coordinates": []}', "no area, no features"),
+        ('{"type": "Feature", "geometry": null, "properties": {}}', "no area"),
+        ("CURVEPOLYGON(CIRCULARSTRING(0 0, 1 1, 2 0, 1 -1, 0 0))", "not WKT"),
+        ("[1, 2]", "without a type"),
+        ("[1, 2", "not GeoJSON"),
         (drawn(), "no area"),
         (drawn(Point(0, 0)), "only Point"),
         (drawn(Polygon([(0, 0), (0.1, 0.1), (0.1, 0), (0, 0.1)])), "crosses itself"),
@@ -294,6 +298,22 @@ def test_texts_that_are_no_area_are_refused_in_one_line(text, says):
         from_text(text)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["POLYGON((0 0, 0.1 0, 0.1 0.1))", '{"type": "Polygon", "coordinates": [[[0, 0], [0.1, 0], [0.1, 0.1]]]}'],
+)
+def test_a_ring_that_was_not_closed_is_closed(text):
+    assert from_text(text).boundary.equals(Polygon([(0, 0), (0.1, 0), (0.1, 0.1)]))
+
+
+def test_geojson_may_name_its_crs():
+    metres = json.loads(shapely.to_geojson(shapely.box(679_000, 5_151_000, 680_000, 5_152_000)))
+    metres["crs"] = {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::32632"}}
+    city = from_text(json.dumps(metres))
+    assert city.area_m2 == pytest.approx(1e6, rel=2e-3)
+    assert city.crs == "EPSG:32632"
 
 
 def test_several_drawn_shapes_are_listed_or_taken_together():

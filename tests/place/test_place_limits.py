@@ -198,6 +198,19 @@ def test_a_district_cut_by_the_extract_is_missing_and_the_note_shows_it(country,
     assert "the districts (1) cover 25%" in city.note
 
 
+def test_two_levels_around_the_same_ground_are_one_place_the_deeper(osm, ring, tmp_path):
+    osm.limits(1, ring(2, 48, 0.1), level=6, name="Paris")
+    osm.limits(2, ring(2, 48, 0.1), level=8, name="Paris")
+    osm.limits(3, ring(9, 48, 0.1), level=8, name="Paris")
+    osm.limits(4, ring(2, 48, 0.05), level=9, name="1er")
+    path = osm.save(tmp_path / "a.osm")
+    one, other = search("paris", osm=path)
+    assert {one.id, other.id} == {"osm:R2", "osm:R3"}
+    assert [c.note for c in (one, other) if c.id == "osm:R2"] == ["has the same limits as Paris (osm:R1, level 6)"]
+    (department,) = search("R1", osm=path)
+    assert [d.name for d in with_districts(department, osm=path).districts] == ["1er"]
+
+
 def test_a_pbf_gives_the_same_as_xml(path, tmp_path):
     header = osmium.io.Header()
     header.set("osmosis_replication_timestamp", "2024-05-06T07:08:09Z")

@@ -148,6 +148,21 @@ def test_no_place_is_asked_for(query):
         find(query)
 
 
+@pytest.mark.parametrize(
+    ("area", "says"), [("", "no boundary given"), ("a" * 5000, "no such file"), ("a\0b", "no such file")]
+)
+def test_areas_that_are_neither_file_nor_shape(area, says):
+    with pytest.raises(AreaError, match=says) as caught:
+        find("x", area=area)
+    assert len(str(caught.value)) < 300
+
+
+def test_a_very_long_name_is_not_repeated_in_full(extract):
+    with pytest.raises(PlaceNotFoundError) as caught:
+        find("x" * 10_000, osm=extract)
+    assert len(str(caught.value)) < 400
+
+
 def test_the_population_and_districts_of_a_store_come_along(tmp_path, extract):
     city = find("Springfield", osm=extract, pick=2)
     put_place(tmp_path / "s", replace(city, name="Springfield"))

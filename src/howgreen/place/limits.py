@@ -13,7 +13,7 @@ from shapely import MultiPolygon, Polygon
 
 from howgreen.errors import AreaError, PlaceNotFoundError
 from howgreen.place.extract import LICENCE, Found, OsmId, Tags, extract_date, read_areas
-from howgreen.place.names import closest, fold, shortened, spellings
+from howgreen.place.names import brief, closest, fold, shortened, spellings
 from howgreen.place.shapes import clean, from_shape, joined
 from howgreen.store.geometry import geodesic_area_m2, polygonal
 from howgreen.types import City, District, Population
@@ -98,12 +98,15 @@ def with_districts(city: City, *, osm: Path) -> City:
     found = read_areas(osm, tags=[("boundary", "administrative")], wanted=below)
     shapely.prepare(city.boundary)
     inside = [key for key, shape in found.shapes.items() if city.boundary.contains(shape.representative_point())]
-    levels = {key: _level(found.tags[key]) or 0 for key in inside}
-    if not levels:
-        return city
-    next_level = min(levels.values())
-    districts = tuple(_district(key, found, city) for key in inside if levels[key] == next_level)
-    return add_districts(city, tuple(sorted((d for d in districts if d), key=lambda d: d.name)))
+    for deeper in sorted({_level(found.tags[key]) or 0 for key in inside}):
+        made = [_district(key, found, city) for key in inside if _level(found.tags[key]) == deeper]
+        districts = sorted(
+            (district for district in made if district), key=lambda district: (district.name, district.id)
+        )
+        # A lone area with the same limits is the city itself under another level, not a part of it.
+        if districts and not (len(districts) == 1 and _same_ground(districts[0].boundary, city.boundary)):
+            return add_districts(city, tuple(districts))
+    return city
 
 
 def add_districts(city: City, districts: tuple[District, ...]) -> City:
@@ -148,7 +151,25 @@ def _cities(found: Found, *, query: str, osm: Path) -> list[City]:
         f"also of this name, but cut in the extract: {_describe(cut, found.tags)}" if cut else "",
     )
     cities = [_city(key, found, query=query, note=joined(*notes)) for key in keys]
-    return sorted(cities, key=lambda city: (city.admin_level or 99, -city.area_m2, city.id))
+    return _without_twins(sorted(cities, key=lambda city: (city.admin_level or 99, -city.area_m2, city.id)))
+
+
+def _without_twins(cities: list[City]) -> list[City]:
+    """Of limits around the same ground (Paris is a department and a commune) only those of the deepest level."""
+    kept: list[City] = []
+    for city in reversed(cities):
+        twin = next((i for i, other in enumerate(kept) if _same_ground(city.boundary, other.boundary)), None)
+        if twin is None:
+            kept.append(city)
+            continue
+        same = f"has the same limits as {city.label} ({city.id}, level {city.admin_level or 'unknown'})"
+        kept[twin] = replace(kept[twin], note=joined(kept[twin].note, same))
+    return kept[::-1]
+
+
+def _same_ground(one: Polygon | MultiPolygon, other: Polygon | MultiPolygon) -> bool:
+    """Whether two shapes differ by less than a thousandth of their area."""
+    return shapely.symmetric_difference(one, other).area < 1e-3 * max(one.area, other.area)
 
 
 def _city(key: OsmId, found: Found, *, query: str, note: str) -> City:
@@ -227,10 +248,10 @@ def _cut(found: Found, *, osm: Path) -> str:
 
 def _unknown(query: str, *, osm: Path, known: list[str]) -> str:
     if parse_id(query):
-        return f"{query!r} is no limits in {osm}; check the id, or give an extract that holds it"
+        return f"{brief(query)} is no limits in {osm}; check the id, or give an extract that holds it"
     near = closest(query, known)
     if near:
-        return f"{query!r} is not in {osm}; did you mean {' or '.join(near)}?"
+        return f"{brief(query)} is not in {osm}; did you mean {' or '.join(near)}?"
     names = sorted(set(known))
     held = f"it names {shortened(names)}" if names else "it names no administrative limits"
-    return f"{query!r} is not in {osm}: {held}"
+    return f"{brief(query)} is not in {osm}: {held}"

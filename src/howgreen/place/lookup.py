@@ -9,7 +9,7 @@ from pathlib import Path
 from howgreen.errors import AmbiguousPlaceError, AreaError, PlaceNotFoundError
 from howgreen.place import limits
 from howgreen.place.districts import from_districts_file
-from howgreen.place.names import closest, fold, shortened, spellings
+from howgreen.place.names import brief, closest, fold, shortened, spellings
 from howgreen.place.points import from_point, parse_coordinates
 from howgreen.place.shapes import joined
 from howgreen.types import City
@@ -127,7 +127,9 @@ def _from_area(area: str | Path, *, name: str | None, pick: int | str | None) ->
 
     if isinstance(area, str) and is_shape_text(area):
         return from_text(area, name=name, pick=pick)
-    return from_file(Path(area), name=name, pick=pick)
+    if not str(area).strip():
+        raise AreaError("no boundary given: write a file's path, WKT or GeoJSON")
+    return from_file(Path(area).expanduser(), name=name, pick=pick)
 
 
 def _refuse_radius(radius_m: float | None, what: str) -> None:
@@ -168,9 +170,11 @@ def _nothing(query: str, known: Sequence[City]) -> list[City]:
     labels = list(dict.fromkeys(city.label for city in known))
     near = closest(query, labels)
     if near:
-        raise PlaceNotFoundError(f"{query!r} is not known; did you mean {' or '.join(near)}?")
+        raise PlaceNotFoundError(f"{brief(query)} is not known; did you mean {' or '.join(near)}?")
     held = f"the store knows {shortened(sorted(labels))}" if labels else "no store has a place"
-    raise PlaceNotFoundError(f"{query!r} is not known: {held}; give coordinates, --area FILE or --osm FILE.osm.pbf")
+    raise PlaceNotFoundError(
+        f"{brief(query)} is not known: {held}; give coordinates, --area FILE or --osm FILE.osm.pbf"
+    )
 
 
 def _one(query: str, listed: Sequence[City], *, pick: int | str | None) -> City:
@@ -178,7 +182,7 @@ def _one(query: str, listed: Sequence[City], *, pick: int | str | None) -> City:
         return listed[0]
     if pick is None:
         raise AmbiguousPlaceError(
-            f"{query!r} can be {len(listed)} places; take one with --pick N or its id:\n{_listing(listed)}"
+            f"{brief(query)} can be {len(listed)} places; take one with --pick N or its id:\n{_listing(listed)}"
         )
     text = str(pick).strip()
     if text.isdecimal() and 1 <= int(text) <= len(listed):
@@ -189,7 +193,7 @@ def _one(query: str, listed: Sequence[City], *, pick: int | str | None) -> City:
     if len(picked) == 1:
         return picked[0]
     raise PlaceNotFoundError(
-        f"{query!r}: no match {pick!r}; pick a number from 1 to {len(listed)} or an id:\n{_listing(listed)}"
+        f"{brief(query)}: no match {pick!r}; pick a number from 1 to {len(listed)} or an id:\n{_listing(listed)}"
     )
 
 

@@ -41,6 +41,12 @@ def closest(query: str, known: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(by_fold[folded] for folded in near))[:3]
 
 
+def brief(text: str, *, most: int = 60) -> str:
+    """A text as an error quotes it: one line, quoted, cut where it is long."""
+    flat = " ".join(text.split())
+    return repr(flat if len(flat) <= most else flat[: most - 1] + "…")
+
+
 def shortened(names: Sequence[str], *, most: int = 12) -> str:
     """The names in one line; beyond ``most`` only their number."""
     rest = f" … and {len(names) - most} more" if len(names) > most else ""

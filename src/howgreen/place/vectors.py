@@ -20,7 +20,7 @@ import shapely
 from pyogrio.errors import CRSError, DataLayerError, DataSourceError
 
 from howgreen.errors import AreaError
-from howgreen.place.names import fold, spellings
+from howgreen.place.names import brief, fold, spellings
 from howgreen.place.shapes import check_degrees
 
 if TYPE_CHECKING:
@@ -85,13 +85,20 @@ def read_file(path: Path) -> list[Feature]:
         When the file is missing or broken, holds no area, or its CRS is missing or wrong.
 
     """
-    if not path.exists():
-        raise AreaError(f"{path}: no such file; give a boundary file, WKT or GeoJSON")
+    if not _exists(path):
+        raise AreaError(f"{brief(str(path), most=200)}: no such file; give a boundary file, WKT or GeoJSON")
     if path.name.lower().endswith((".osm.pbf", ".pbf", ".osm")):
         raise AreaError(
             f"{path}: an OpenStreetMap extract is no boundary file; give it as --osm, with the place's name"
         )
     return _features(path, what=str(path))
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name too long for the system, or a folder that may not be looked into
+        return False
 
 
 def read_text(text: str) -> list[Feature]:
@@ -114,42 +121,49 @@ def read_text(text: str) -> list[Feature]:
 
 def _geojson(text: str) -> list[Feature]:
     try:
-        kind = json.loads(text).get("type")
-    except (ValueError, AttributeError, RecursionError) as error:
-        raise AreaError(f"shape {_start(text)!r}: not GeoJSON ({error}); check its brackets and quotes") from error
-    if kind is None:
-        raise AreaError(f"shape {_start(text)!r}: GeoJSON without a type; give a Polygon, Feature or FeatureCollection")
+        parsed = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise AreaError(
+            f"shape {brief(text, most=40)}: not GeoJSON ({error}); check its brackets and quotes"
+        ) from error
+    if not isinstance(parsed, dict) or "type" not in parsed:
+        raise AreaError(
+            f"shape {brief(text, most=40)}: GeoJSON without a type; give a Polygon, Feature or FeatureCollection"
+        )
     return _features(BytesIO(text.encode()), what="the GeoJSON shape")
 
 
 def _wkt(text: str) -> BaseGeometry:
     match = _WKT.match(text)
     if match and match[1] not in {None, "4326"}:
-        raise AreaError(f"shape {_start(text)!r}: SRID {match[1]} is not taken; write lon lat in EPSG:4326")
+        raise AreaError(f"shape {brief(text, most=40)}: SRID {match[1]} is not taken; write lon lat in EPSG:4326")
     try:
         with np.errstate(invalid="ignore"):  # NaN among the numbers is refused later, in our own words
-            return shapely.from_wkt(text.split(";", 1)[-1])
-    except shapely.errors.GEOSException as error:
-        reason = str(error).splitlines()[0]
-        raise AreaError(f"shape {_start(text)!r}: not WKT ({reason}); write POLYGON((lon lat, lon lat, …))") from error
-
-
-def _start(text: str) -> str:
-    flat = " ".join(text.split())
-    return flat if len(flat) <= 40 else flat[:39] + "…"
+            shape = shapely.from_wkt(text.split(";", 1)[-1], on_invalid="fix")
+    except (shapely.errors.GEOSException, NotImplementedError) as error:
+        reason = str(error).splitlines()[0].removeprefix("ParseException: ")
+        raise AreaError(
+            f"shape {brief(text, most=40)}: not WKT ({reason}); write POLYGON((lon lat, lon lat, …))"
+        ) from error
+    if shape is None:
+        raise AreaError(
+            f"shape {brief(text, most=40)}: not WKT (a ring of too few points); write POLYGON((lon lat, lon lat, …))"
+        )
+    return shape
 
 
 def _features(source: Path | BytesIO, *, what: str) -> list[Feature]:
     features: list[Feature] = []
     kinds: set[str] = set()
     for frame in _frames(source, what=what):
-        kinds.update(str(kind) for kind in frame.geom_type.dropna())
-        areas = frame[frame.geom_type.isin(["Polygon", "MultiPolygon", "GeometryCollection"])]
+        held = frame[~(frame.geometry.isna() | frame.is_empty)]
+        kinds.update(str(kind) for kind in held.geom_type)
+        areas = held[held.geom_type.isin(["Polygon", "MultiPolygon", "GeometryCollection"])]
         for row in _in_degrees(areas, what=what).itertuples(index=False):
             features.append(_feature(row, number=len(features) + 1))
     if not features:
-        held = f"only {', '.join(sorted(kinds))}" if kinds else "no features"
-        raise AreaError(f"{what}: holds no area, {held}; give a file with a Polygon or MultiPolygon")
+        instead = f"only {', '.join(sorted(kinds))}" if kinds else "no features"
+        raise AreaError(f"{what}: holds no area, {instead}; give a file with a Polygon or MultiPolygon")
     return features
 
 
@@ -173,7 +187,7 @@ def _layers(source: Path | BytesIO) -> list[gpd.GeoDataFrame]:
     names = [str(name) for name, kind in pyogrio.list_layers(source) if kind is not None]
     # Bytes get another layer name at each opening; GeoJSON has only one anyway.
     wanted = names if isinstance(source, Path) else [None] * bool(names)
-    tables = [pyogrio.read_dataframe(source, layer=name, datetime_as_string=True) for name in wanted]
+    tables = [pyogrio.read_dataframe(source, layer=name, datetime_as_string=True, on_invalid="fix") for name in wanted]
     return [table for table in tables if isinstance(table, gpd.GeoDataFrame)]
 
 
