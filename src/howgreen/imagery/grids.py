@@ -29,7 +29,7 @@ def projected(city: City) -> BaseGeometry:
     transformer = Transformer.from_crs("EPSG:4326", city.crs, always_xy=True)
     dense = shapely.segmentize(city.boundary, EDGE_DEG)
     shape: BaseGeometry = shapely.transform(
-        dense, lambda x, y: np.array(transformer.transform(x, y)), interleaved=False
+        dense, lambda xy: np.column_stack(transformer.transform(xy[:, 0], xy[:, 1]))
     )
     return shape
 

@@ -1,0 +1,73 @@
+"""Scenes and cities made of arrays, for the tests of the imagery stage."""
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from pyproj import Geod, Transformer
+from shapely import box
+from shapely.ops import transform
+
+from howgreen.types import Asset, City, Scene
+
+UTM = "EPSG:32632"
+
+
+@pytest.fixture
+def make_scene(tmp_path):
+    """Write arrays (or (array, resolution, west, north, crs)) as GeoTIFFs and return their Scene."""
+    made = []
+
+    def make(
+        rasters, *, id=None, day=0, minutes=0, scale=1e-4, offset=0.0, nodata=0, resolution=10.0, west=600_000.0,
+        north=5_200_000.0, crs=UTM, sensor="sentinel-2", native=None, tile=64,
+    ):  # fmt: skip
+        id = id or f"scene-{len(made)}"
+        made.append(id)
+        folder = tmp_path / id
+        folder.mkdir()
+        assets, footprint = [], None
+        for band, raster in rasters.items():
+            values, res, x, y, system = raster if isinstance(raster, tuple) else (raster, resolution, west, north, crs)
+            values = np.asarray(values)
+            res_x, res_y = res if isinstance(res, tuple) else (res, res)
+            path = folder / f"{band}.tif"
+            with rasterio.open(
+                path, "w", driver="GTiff", height=values.shape[0], width=values.shape[1], count=1, dtype=values.dtype,
+                crs=system, transform=Affine(res_x, 0, x, 0, -res_y, y), tiled=True, blockxsize=tile, blockysize=tile,
+                compress="deflate",
+            ) as out:  # fmt: skip
+                out.write(values, 1)
+            to_lonlat = Transformer.from_crs(system, "EPSG:4326", always_xy=True).transform
+            area = transform(to_lonlat, box(x, y - res_y * values.shape[0], x + res_x * values.shape[1], y))
+            footprint = area if footprint is None else footprint.union(area)
+            assets.append(Asset(band=band, href=str(path), size_bytes=path.stat().st_size))
+        return Scene(
+            id=id, sensor=sensor, time=datetime(2024, 6, 1, 10, tzinfo=UTC) + timedelta(days=day, minutes=minutes),
+            footprint=footprint, assets=tuple(assets), scale=scale, offset=offset, nodata=nodata, synthetic=True,
+            native=native or {},
+        )  # fmt: skip
+
+    return make
+
+
+@pytest.fixture
+def make_city():
+    """A City from a shape in UTM metres or lon, lat."""
+
+    def make(shape, *, crs=UTM, lonlat=False, name="Testville"):
+        to_lonlat = Transformer.from_crs(crs, "EPSG:4326", always_xy=True).transform
+        boundary = shape if lonlat else transform(to_lonlat, shape.segmentize(500))
+        area, _ = Geod(ellps="WGS84").geometry_area_perimeter(boundary)
+        return City(name=name, label=name, id="shape:test", boundary=boundary, crs=crs, area_m2=abs(area))
+
+    return make
+
+
+@pytest.fixture(autouse=True)
+def _forget_looks():
+    from howgreen.imagery import finding
+
+    finding._looked.cache_clear()
