@@ -10,7 +10,7 @@ import pytest
 import shapely
 
 from howgreen.errors import AmbiguousPlaceError, AreaError, PlaceNotFoundError
-from howgreen.place import candidates, find, from_shape
+from howgreen.place import candidates, find, from_file, from_shape, green_areas, green_raster
 from howgreen.store import put_place
 
 SQUARE = shapely.box(11.3, 46.4, 11.4, 46.5)
@@ -155,6 +155,16 @@ def test_areas_that_are_neither_file_nor_shape(area, says):
     with pytest.raises(AreaError, match=says) as caught:
         find("x", area=area)
     assert len(str(caught.value)) < 300
+
+
+def test_paths_may_be_plain_strings(store, extract, tmp_path):
+    gpd.GeoDataFrame(geometry=[SQUARE], crs="EPSG:4326").to_file(tmp_path / "b.geojson")
+    assert find("Lyon", stores=[str(store)]).id == "osm:R120965"
+    assert find("R1", osm=str(extract)).id == "osm:R1"
+    assert from_file(str(tmp_path / "b.geojson")).name == "b"
+    town = find(None, area=str(tmp_path / "b.geojson"), districts=str(tmp_path / "b.geojson"))
+    areas = green_areas(town, osm=str(extract))
+    assert green_raster(areas, town, out=str(tmp_path / "g.tif")) == tmp_path / "g.tif"
 
 
 def test_a_very_long_name_is_not_repeated_in_full(extract):

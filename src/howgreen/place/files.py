@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _MOST_LISTED = 20
 
 
-def from_file(path: Path, *, name: str | None = None, pick: int | str | None = None) -> City:
+def from_file(path: str | Path, *, name: str | None = None, pick: int | str | None = None) -> City:
     """The city whose limits a vector file holds.
 
     Any format and CRS that GDAL reads. Of several areas, the one called ``name`` is taken; where none or more
@@ -48,6 +48,7 @@ def from_file(path: Path, *, name: str | None = None, pick: int | str | None = N
         When ``pick`` is none of them.
 
     """
+    path = Path(path)
     features = read_file(path)
     return _city(features, name=name, pick=pick, what=str(path), source=f"file:{path.name}", stem=path.stem)
 

@@ -80,7 +80,7 @@ _BARE_WETLANDS = ("tidalflat", "mud", "saltern")
 _COLUMNS = ("osm_id", "name", "tag", "group", "area_m2")
 
 
-def green_areas(city: City, *, osm: Path, progress: Progress | None = None) -> gpd.GeoDataFrame:
+def green_areas(city: City, *, osm: str | Path, progress: Progress | None = None) -> gpd.GeoDataFrame:
     """The green polygons of an OpenStreetMap extract, cut to the city.
 
     They may overlap (grass in a park): :func:`green_area_m2` counts such ground once.
@@ -110,7 +110,7 @@ def green_areas(city: City, *, osm: Path, progress: Progress | None = None) -> g
     tell = progress or (lambda _stage, _done, _total: None)
     tell("osm green", 0, 3)
     pairs = [(tag.key, tag.value) for tag in GREEN_TAGS]
-    found = read_areas(osm, tags=pairs, wanted=lambda _, tags: classify(tags) is not None)
+    found = read_areas(Path(osm), tags=pairs, wanted=lambda _, tags: classify(tags) is not None)
     tell("osm green", 1, 3)
     shapes = _inside(found, city)
     tell("osm green", 2, 3)

@@ -20,12 +20,12 @@ _MOST_LISTED = 20
 def find(
     query: str | None,
     *,
-    stores: Sequence[Path] = (),
-    osm: Path | None = None,
+    stores: Sequence[str | Path] = (),
+    osm: str | Path | None = None,
     area: str | Path | None = None,
     radius_m: float | None = None,
     pick: int | str | None = None,
-    districts: Path | None = None,
+    districts: str | Path | None = None,
 ) -> City:
     """The one city that is meant. The first of these that is given or fits decides: area, id, coordinates, store, OSM.
 
@@ -58,11 +58,11 @@ def find(
 
     """
     city = _found(query, stores=stores, osm=osm, area=area, radius_m=radius_m, pick=pick)
-    return from_districts_file(city, districts) if districts is not None else city
+    return from_districts_file(city, Path(districts)) if districts is not None else city
 
 
 def candidates(
-    query: str, *, stores: Sequence[Path] = (), osm: Path | None = None, radius_m: float | None = None
+    query: str, *, stores: Sequence[str | Path] = (), osm: str | Path | None = None, radius_m: float | None = None
 ) -> list[City]:
     """All places that a query can mean, in the order in which ``pick`` counts them.
 
@@ -87,7 +87,7 @@ def candidates(
     if matches or osm is None:
         return matches or _nothing(query, known)
     try:
-        return limits.search(query, osm=osm)
+        return limits.search(query, osm=Path(osm))
     except PlaceNotFoundError as error:
         near = closest(query, [city.label for city in known])
         hint = f"; the store knows {' and '.join(near)}" if near else ""
@@ -97,8 +97,8 @@ def candidates(
 def _found(
     query: str | None,
     *,
-    stores: Sequence[Path],
-    osm: Path | None,
+    stores: Sequence[str | Path],
+    osm: str | Path | None,
     area: str | Path | None,
     radius_m: float | None,
     pick: int | str | None,
@@ -115,7 +115,7 @@ def _found(
     if city.kind != "circle":
         _refuse_radius(radius_m, f"the limits of {city.label}")
     return (
-        limits.with_districts(city, osm=osm)
+        limits.with_districts(city, osm=Path(osm))
         if osm is not None and city.id.startswith("osm:") and not city.districts
         else city
     )
@@ -137,13 +137,13 @@ def _refuse_radius(radius_m: float | None, what: str) -> None:
         raise AreaError(f"radius {radius_m:g} m: {what} has no radius; leave it out, or give coordinates (lat, lon)")
 
 
-def _places(stores: Sequence[Path]) -> list[City]:
+def _places(stores: Sequence[str | Path]) -> list[City]:
     """The places of all stores, each only once."""
     from howgreen.store import places
 
     once: dict[tuple[str, str], City] = {}
     for root in stores:
-        for city in places(root):
+        for city in places(Path(root)):
             once.setdefault((city.id, city.boundary.wkt), city)
     return list(once.values())
 

@@ -32,7 +32,7 @@ _COLOURS = {0: (214, 208, 196, 255), 1: (46, 125, 50, 255), UNSEEN: (0, 0, 0, 0)
 
 
 def green_raster(
-    areas: gpd.GeoDataFrame, city: City, *, out: Path, resolution_m: float = 10, progress: Progress | None = None
+    areas: gpd.GeoDataFrame, city: City, *, out: str | Path, resolution_m: float = 10, progress: Progress | None = None
 ) -> Path:
     """A 0/1 GeoTIFF of the areas: 1 where the pixel's centre lies in one of them.
 
@@ -65,6 +65,7 @@ def green_raster(
         When the resolution is no good for the city.
 
     """
+    out = Path(out)
     limits = gpd.GeoSeries([city.boundary], crs="EPSG:4326").to_crs(city.crs)
     shapes = areas.geometry.to_crs(city.crs).to_numpy()
     transform, width, height = _grid(limits.total_bounds, resolution_m=resolution_m, label=city.label)
