@@ -35,7 +35,7 @@ def explore(result: Result, *, longest_px: int = 1600) -> folium.Map:
     shown = folium.Map(control_scale=True, tiles="OpenStreetMap")
     layers = (
         (f"Photo ({preview.photo_kind})", _with_alpha(preview), True),
-        ("Green share", pictures.rgba(pictures.fraction_picture(preview)), True),
+        ("Green share", pictures.rgba(pictures.fraction_picture(preview, result.landcover.water_codes)), True),
         ("Classes", pictures.rgba(pictures.classes_picture(preview, result.card.classes)), False),
     )
     for name, image, visible in layers:

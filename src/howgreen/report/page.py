@@ -9,6 +9,8 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from howgreen.report import pictures, words
 from howgreen.report.outlines import outlines
 
@@ -90,7 +92,8 @@ def _map(result: Result, preview: Preview, lines: Sequence[Outline]) -> dict[str
         "metres": abs(preview.transform.a),
         "photo": pictures.jpeg(pictures.photo_rgb(preview)),
         "photo_kind": preview.photo_kind,
-        "fraction": pictures.png(pictures.fraction_picture(preview)),
+        "fraction": pictures.png(pictures.fraction_picture(preview, result.landcover.water_codes)),
+        "water": pictures.WATER if np.isin(preview.label, result.landcover.water_codes).any() else None,
         "classes": pictures.png(pictures.classes_picture(preview, result.card.classes)),
         "unseen": pictures.png(pictures.unseen_picture(preview)) if preview.unseen.any() else None,
         "limits": lines[0].path,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from howgreen.report.inside import inside
 from howgreen.types import UNSEEN
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ NO_DATA = (214, 212, 205)
 
 RAMP = ("#f4ecd8", "#dfdfa8", "#b3cc7e", "#76ad60", "#3b874f", "#0d5a3a", "#04361f")
 """Green share from 0 to 1; darker throughout, so that it reads without colours too."""
+WATER = "#bcd3e2"
 STEPS = 40
 """Shades of the fraction map: finer than anyone can tell apart, and small as a file."""
 
@@ -117,7 +119,6 @@ def _photo_bands(result: Result) -> tuple[tuple[str, ...], str]:
 
 def _preview(result: Result, photo: Array, kind: str, fraction: Array, label: Array) -> Preview:
     from affine import Affine
-    from rasterio.features import geometry_mask
 
     from howgreen.report.rasters import shape_on_grid
 
@@ -125,13 +126,12 @@ def _preview(result: Result, photo: Array, kind: str, fraction: Array, label: Ar
     t, (rows, columns) = grid.transform, label.shape
     down, across = grid.shape[0] / rows, grid.shape[1] / columns
     transform = Affine(t.a * across, t.b, t.c, t.d, t.e * down, t.f)
-    inside = geometry_mask([shape_on_grid(result)], label.shape, transform, invert=True)
     return Preview(
         photo=photo,
         photo_kind=kind,
         fraction=fraction,
         label=label,
-        inside=inside,
+        inside=inside(shape_on_grid(result), transform, label.shape),
         transform=transform,
         crs=str(grid.crs),
     )
@@ -161,11 +161,12 @@ def ramp(position: float) -> str:
     return "#" + bytes(np.rint(one + (place - left) * (two - one)).astype(np.uint8)).hex()
 
 
-def fraction_picture(preview: Preview) -> Image:
-    """Palette picture of the green share, transparent where unseen."""
+def fraction_picture(preview: Preview, water: tuple[int, ...]) -> Image:
+    """Palette picture of the green share, transparent where unseen; water, which no ratio counts, in its own colour."""
     steps = np.rint(np.nan_to_num(preview.fraction) * STEPS).clip(0, STEPS).astype(np.uint8)
     index = np.where(np.isnan(preview.fraction), np.uint8(UNSEEN), steps)
-    return _palette(index, {n: ramp(n / STEPS) for n in range(STEPS + 1)})
+    index = np.where(np.isin(preview.label, water), np.uint8(STEPS + 1), index)
+    return _palette(index, {n: ramp(n / STEPS) for n in range(STEPS + 1)} | {STEPS + 1: WATER})
 
 
 def classes_picture(preview: Preview, classes: tuple[ModelClass, ...]) -> Image:

@@ -39,7 +39,7 @@ def poster(result: Result, found: Mapping[str, Any], preview: Preview, path: Pat
     _head(figure, found, height)
     layers = (
         (f"Photo ({preview.photo_kind})", pictures.photo_rgb(preview)),
-        ("Green share of each pixel", pictures.rgba(pictures.fraction_picture(preview))),
+        ("Green share of each pixel", pictures.rgba(pictures.fraction_picture(preview, result.landcover.water_codes))),
         ("Land cover classes", pictures.rgba(pictures.classes_picture(preview, result.card.classes))),
     )
     lines = outlines(result, preview)
@@ -69,7 +69,8 @@ def _head(figure: Figure, found: Mapping[str, Any], height: float) -> None:
     )
     edge = number.get_window_extent().x1 / figure.bbox.width + 0.015
     likely = (
-        f"most likely between {words.digits(interval['low'])} and {words.percent(interval['high'])}"
+        f"between {words.digits(interval['low'])} and {words.percent(interval['high'])} "
+        f"({words.percent(interval['level'])} interval)"
         if interval
         else "no interval: the model was not compared with reference data"
     )
@@ -146,7 +147,7 @@ def _foot(figure: Figure, found: Mapping[str, Any], preview: Preview, height: fl
     figure.legend(
         handles=keys,
         loc="upper left",
-        bbox_to_anchor=(GAP + 2 * third - 0.006, 1.08 / height),
+        bbox_to_anchor=(GAP + 2 * third + 0.012, 1.08 / height),
         ncols=3,
         frameon=False,
         fontsize=9,

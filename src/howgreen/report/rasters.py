@@ -15,6 +15,7 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 
+from howgreen.report.inside import inside
 from howgreen.types import UNSEEN
 
 if TYPE_CHECKING:
@@ -78,13 +79,10 @@ def write_rasters(result: Result, folder: Path, *, tell: Callable[[], None] | No
     grid, lock, looks = result.landcover.grid, threading.Lock(), _Counter(tell)
     streams = _streams(result)
     targets = {name: _Scratch(folder / name, grid, streams[name], tell) for name in FILES}
+    sources = [*(streams[name] for name in targets), streams["looks"]]
+    sinks: list[Any] = [*targets.values(), looks]
     try:
-        da.store(
-            [*(streams[name] for name in targets), streams["looks"]],
-            [*targets.values(), looks],
-            lock=lock,
-            scheduler="threads",
-        )
+        da.store(sources, sinks, lock=lock, scheduler="threads")
         for target in targets.values():
             target.close()
         _dress(targets, result)
@@ -156,13 +154,11 @@ class _Clip:
 
     def __call__(self, block_info: Any) -> Array:
         from affine import Affine
-        from rasterio.features import geometry_mask
 
         (top, bottom), (left, right) = block_info[None]["array-location"][-2:]
         t = self._transform
         here = Affine(t.a, t.b, t.c + t.a * left + t.b * top, t.d, t.e, t.f + t.d * left + t.e * top)
-        inside: Array = geometry_mask([self._shape], (bottom - top, right - left), here, invert=True)
-        return inside
+        return inside(self._shape, here, (bottom - top, right - left))
 
     def __dask_tokenize__(self) -> tuple[str, bytes, tuple[float, ...]]:
         import shapely

@@ -168,9 +168,9 @@ def _swap(scratch: Path, out: Path) -> None:
     if not out.exists():
         scratch.rename(out)
         return
-    old = Path(mkdtemp(prefix=f".{out.name}-old-", dir=out.parent))
+    old = out.with_name(f"{scratch.name}-old")
     try:
-        out.replace(old)
+        out.rename(old)
         try:
             scratch.rename(out)
         except BaseException:

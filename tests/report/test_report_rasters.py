@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import dataclasses
+from xml.etree import ElementTree as ET
+
+import dask
+import numpy as np
+import pytest
+import rasterio
+from rio_cogeo import cog_validate
+
+from howgreen.report.rasters import blocks, shape_on_grid, write_rasters
+
+
+@pytest.fixture(scope="module")
+def folder(make, tmp_path_factory):
+    """Larger than one COG tile, so that there are overviews; chunks that no tile matches."""
+    folder = tmp_path_factory.mktemp("rasters")
+    result = make(700, 640, chunk=200)
+    told = []
+    looks = write_rasters(result, folder, tell=lambda: told.append(1))
+    assert len(told) == blocks(result)
+    return folder, result, looks
+
+
+def read(folder, name):
+    with rasterio.open(folder / name) as file:
+        return file.read()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("name", ["green_mask.tif", "green_fraction.tif", "landcover.tif", "composite.tif"])
+def test_valid_cogs_on_the_grid(folder, name):
+    path, result, _ = folder
+    valid, errors, warnings = cog_validate(path / name)
+    assert (valid, errors, warnings) == (True, [], [])
+    with rasterio.open(path / name) as file:
+        assert file.overviews(1) == [2]
+        assert file.crs == result.plan.grid.crs
+        assert file.transform == result.plan.grid.transform
+        assert file.tags()["PERIOD"] == "2024-05-01/2024-09-30"
+    assert not list(path.glob("scratch*"))
+
+
+def test_composite_reads_back(folder):
+    path, result, _ = folder
+    with rasterio.open(path / "composite.tif") as file:
+        assert file.descriptions == result.composite.bands
+        assert file.scales == (1e-4,) * 5
+        assert file.nodata == -32768
+        values = file.read(masked=True).astype(np.float64) * file.scales[0]
+    expected = result.composite.data["reflectance"].values
+    np.testing.assert_array_equal(np.ma.getmaskarray(values), np.isnan(expected))
+    np.testing.assert_allclose(values.filled(np.nan), expected, atol=0.51e-4)
+
+
+def test_fraction_and_classes_read_back(folder):
+    path, result, _ = folder
+    np.testing.assert_allclose(
+        read(path, "green_fraction.tif")[0], result.landcover.data["green_fraction"].values, atol=1 / 2048
+    )
+    np.testing.assert_array_equal(read(path, "landcover.tif")[0], result.landcover.data["label"].values)
+
+
+def test_colours_and_names(folder):
+    path, result, _ = folder
+    with rasterio.open(path / "landcover.tif") as file:
+        colours = file.colormap(1)
+        for item in result.card.classes:
+            assert colours[item.code] == (*bytes.fromhex(item.colour[1:]), 255)
+            assert file.tags(1)[f"CLASS_{item.code}"] == item.name
+        assert colours[255][3] == 0
+        assert file.nodata == 255
+    names = [node.text for node in ET.parse(path / "landcover.tif.aux.xml").iter("Category")]
+    assert names == [item.name for item in result.card.classes]
+    with rasterio.open(path / "green_mask.tif") as file:
+        assert file.colormap(1)[1] == (31, 107, 69, 255)
+
+
+def test_mask_gives_the_pixel_ratio_and_nothing_else_is_counted(folder):
+    path, result, _ = folder
+    mask, label = read(path, "green_mask.tif")[0], result.landcover.data["label"].values
+    assert set(np.unique(mask)) == {0, 1, 255}
+    assert (mask[(label == 255) | (label == 4)] == 255).all()
+    assert (mask[0] == 255).all()
+    assert mask[mask != 255].mean() == pytest.approx(result.stats.green_pixel_ratio, abs=2e-3)
+    assert (mask != 255).sum() * 100 == pytest.approx(result.stats.observed_area_m2, rel=5e-3)
+
+
+def test_looks_are_those_inside_the_limits(folder):
+    from rasterio.features import geometry_mask
+
+    _, result, looks = folder
+    grid = result.plan.grid
+    inside = geometry_mask([shape_on_grid(result)], grid.shape, grid.transform, invert=True)
+    seen = result.composite.data["n_clear"].values[inside]
+    found = looks.figures()
+    assert (found["min"], found["max"]) == (seen.min(), seen.max())
+    assert found["median"] == np.median(seen)
+    assert found["never_pct"] == pytest.approx(100 * (seen == 0).mean())
+
+
+def test_each_block_is_computed_once(make, tmp_path):
+    """Label and fraction come from one model run; three files and the clear looks need them."""
+    result = make(90, 100, chunk=64)
+    runs = []
+
+    def model(block):
+        runs.append(block.shape)
+        return block
+
+    data = result.landcover.data
+    both = dask.array.stack([data["label"].data.astype(np.float32), data["green_fraction"].data]).rechunk({0: 2})
+    both = both.map_blocks(model, dtype=np.float32, meta=np.zeros((0, 0, 0), np.float32))
+    data = data.assign(label=(("y", "x"), both[0].astype(np.uint8)), green_fraction=(("y", "x"), both[1]))
+    write_rasters(dataclasses.replace(result, landcover=dataclasses.replace(result.landcover, data=data)), tmp_path)
+    assert len(runs) == 4
+
+
+def test_plain_arrays_do_as_well(make, tmp_path):
+    result = make(60, 70)
+    plain = dataclasses.replace(
+        result,
+        landcover=dataclasses.replace(result.landcover, data=result.landcover.data.compute()),
+        composite=dataclasses.replace(result.composite, data=result.composite.data.compute()),
+    )
+    write_rasters(plain, tmp_path)
+    np.testing.assert_array_equal(read(tmp_path, "landcover.tif")[0], result.landcover.data["label"].values)

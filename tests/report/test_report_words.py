@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from howgreen.report import words
+
+
+@pytest.mark.parametrize(
+    ("ratio", "text"),
+    [(0.4712, "47"), (0.0, "0"), (1.0, "100"), (0.0041, "0.4"), (0.0004, "0"), (0.9960, "99.5"), (0.99996, "100"),
+     (0.9985, "99.9"), (None, "–"), (float("nan"), "–"), (0.0951, "10")],
+)  # fmt: skip
+def test_digits(ratio, text):
+    assert words.digits(ratio) == text
+
+
+def test_percent_and_span():
+    assert words.percent(0.47) == "47\u00a0%"
+    assert words.percent(None) == "–"
+    assert words.span(0.412, 0.528) == "41–53\u00a0%"
+    assert words.span(None, None) == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (27_345_678, "27.3 km²"),
+        (1_234_567_890, "1,230 km²"),
+        (12_345, "1.23 ha"),
+        (0, "0 ha"),
+        (999_000, "0.999 km²"),
+        (None, "–"),
+    ],
+)
+def test_area(value, text):
+    assert words.area(value) == text.replace(" ", "\u00a0")
+
+
+def test_days():
+    assert words.days([date(2024, 9, 11), date(2024, 5, 3)]).replace("\u00a0", " ") == "3 May – 11 Sep 2024"
+    assert words.days([date(2023, 12, 1), date(2024, 2, 3)]).replace("\u00a0", " ") == "1 Dec 2023 – 3 Feb 2024"
+    assert words.days([date(2024, 5, 3)]).replace("\u00a0", " ") == "3 May 2024"
+    assert words.days([]) == "–"
+
+
+def test_points_and_count():
+    assert words.points(-0.0123) == "−1.2\u00a0points"
+    assert words.count(1, "image") == "1\u00a0image"
+    assert words.count(6, "image") == "6\u00a0images"
