@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from howgreen.place.names import closest, fold, shortened, spellings
@@ -17,6 +17,7 @@ from howgreen.place.names import closest, fold, shortened, spellings
         ("Gießen", "giessen"),
         ("L'Aquila", "l’aquila"),
         ("  New   York ", "new york"),
+        ("İstanbul", "istanbul"),
         ("Йошкар-Ола", "йошкар ола"),
     ],
 )
@@ -31,6 +32,8 @@ def test_different_names_stay_different(one, other):
     assert fold(one) != fold(other)
 
 
+@example("𝘈")
+@example("İstanbul")
 @given(st.text(max_size=30))
 def test_folding_twice_changes_nothing_more(text):
     assert fold(fold(text)) == fold(text)

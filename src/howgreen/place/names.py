@@ -19,9 +19,12 @@ def fold(text: str) -> str:
 
     Only the marks of Latin, Greek and Cyrillic letters are dropped: elsewhere they are part of the letter.
     """
-    apart = unicodedata.normalize("NFKD", text.casefold())
-    bare = "".join(letter for letter in apart if not 0x300 <= ord(letter) <= 0x36F)
-    return _GAPS.sub(" ", unicodedata.normalize("NFKC", bare).translate(_LETTERS)).strip()
+    # Taking letters apart can bring out capitals, and small letters can come apart again: each is done twice.
+    apart = text
+    for _ in range(2):
+        apart = unicodedata.normalize("NFKD", apart).casefold()
+    bare = "".join(letter for letter in unicodedata.normalize("NFKD", apart) if not 0x300 <= ord(letter) <= 0x36F)
+    return _GAPS.sub(" ", bare.translate(_LETTERS)).strip()
 
 
 def spellings(label: str) -> frozenset[str]:
