@@ -2,7 +2,7 @@
 
 from howgreen.landcover.card import card_from_json, card_to_json
 from howgreen.landcover.classify import classify
-from howgreen.landcover.model import Model, default_model, load_model, models
+from howgreen.landcover.model import Model, default_model, load_model, models, require_bands
 from howgreen.landcover.table import predict_table
 
 __all__ = [
@@ -14,4 +14,5 @@ __all__ = [
     "load_model",
     "models",
     "predict_table",
+    "require_bands",
 ]

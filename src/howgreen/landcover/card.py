@@ -43,7 +43,11 @@ def card_from_json(text: str, *, source: str) -> ModelCard:
 
 
 class _CardError(Exception):
-    """What is wrong inside a card, without the file's name."""
+    """What is wrong inside a card and at which key, without the file's name."""
+
+    def __init__(self, what: str, *path: str) -> None:
+        super().__init__(f"{'.'.join(path)!r} {what}" if path else what)
+        self.what, self.path = what, path
 
 
 def _plain(wanted: type, word: str) -> Reader:
@@ -127,8 +131,7 @@ def _at(name: str, read: Reader, value: Any) -> Any:
     try:
         return read(value)
     except _CardError as fault:
-        text = str(fault)
-        raise _CardError(f"{name}.{text}" if text.startswith("'") else f"{name!r} {text}") from fault
+        raise _CardError(fault.what, name, *fault.path) from fault
 
 
 def _object(kind: type, readers: Mapping[str, Reader]) -> Reader:

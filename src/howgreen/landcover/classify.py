@@ -46,23 +46,28 @@ def _stack(values: Any, model: Model) -> Any:
     card = model.card
     halo, depth = card.halo_px, len(card.classes) + _FIRST_CLASS
     if not isinstance(values, da.Array):
-        return classify_block(_bordered(np.asarray(values, dtype=np.float32), halo), model, origin=(0, 0))
+        return classify_block(_bordered(np.asarray(values, dtype=np.float32), halo, halo), model, origin=(0, 0))
     values = values.astype(np.float32).rechunk({0: -1})
     if halo:
         values = _aligned(values, card.stride_px, halo)
     chunks = ((depth,), values.chunks[1], values.chunks[2])
     rows, columns = _starts(values.chunks[1]), _starts(values.chunks[2])
-    if halo:
-        values = da.overlap.overlap(values, depth={1: halo, 2: halo}, boundary=np.nan)
+    # An axis in one piece has no neighbours to borrow from, and dask refuses a halo wider than a picture.
+    alone = [halo if parts == 1 else 0 for parts in values.numblocks[1:]]
+    values = da.overlap.overlap(values, depth={1: halo - alone[0], 2: halo - alone[1]}, boundary=np.nan)
 
     def at_place(block: FloatArray, block_id: tuple[int, int, int]) -> FloatArray:
+        block = _bordered(block, *alone)
         return classify_block(block, model, origin=(rows[block_id[1]], columns[block_id[2]]))
 
     return da.map_blocks(at_place, values, dtype=np.float32, chunks=chunks, meta=np.empty((0, 0, 0), np.float32))
 
 
-def _bordered(values: FloatArray, halo: int) -> FloatArray:
-    return np.pad(values, ((0, 0), (halo, halo), (halo, halo)), constant_values=np.nan)
+def _bordered(values: FloatArray, rows: int, columns: int) -> FloatArray:
+    """With unseen pixels around: what lies outside the grid."""
+    if not (rows or columns):
+        return values
+    return np.pad(values, ((0, 0), (rows, rows), (columns, columns)), constant_values=np.nan)
 
 
 def _starts(sizes: tuple[int, ...]) -> list[int]:
@@ -153,7 +158,7 @@ def _label(probability: FloatArray, *, out: FloatArray) -> None:
     for code in range(1, len(probability)):
         better = probability[code] > best
         np.maximum(best, probability[code], out=best)
-        out[better] = code
+        np.copyto(out, code, where=better)
 
 
 def _dataset(stacked: Any, reflectance: xr.DataArray, card: ModelCard) -> xr.Dataset:

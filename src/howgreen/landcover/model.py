@@ -75,7 +75,7 @@ def _open(content: bytes, source: str) -> onnxruntime.InferenceSession:
     # Dask's threads do the parallel work; threads inside threads only wait for each other.
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what goes wrong comes back as an error, not as text on the terminal
     try:
         return onnxruntime.InferenceSession(content, sess_options=options, providers=["CPUExecutionProvider"])
     except _runtime_errors() as error:

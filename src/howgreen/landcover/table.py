@@ -66,6 +66,8 @@ def _write(table: Path, model: Model, part: Path) -> None:
     with part.open("w", encoding="utf-8", newline="") as file:
         for chunk in _chunks(table):
             columns = _band_columns(chunk, model, table)
+            if chunk.empty:
+                break
             reflectance = _reflectance(chunk, columns, table, first_row)
             answered = _answer(chunk, reflectance, model)
             answered.to_csv(file, index=False, header=first_row == 2, float_format="%.6f", lineterminator="\n")

@@ -34,11 +34,11 @@ class Prior:
 
 TREES = {
     "broadleaf": Prior(
-        leaf_layers=(1.2, 2.3), chlorophyll_ug_cm2=(18, 65), brown=(0, 0.2), water_cm=(0.005, 0.022),
-        dry_matter_g_cm2=(0.003, 0.013), leaf_area_index=(1.5, 7), leaf_angle_deg=(25, 70), lit=(0.35, 0.9),
+        leaf_layers=(1.2, 2.3), chlorophyll_ug_cm2=(22, 70), brown=(0, 0.2), water_cm=(0.008, 0.03),
+        dry_matter_g_cm2=(0.002, 0.011), leaf_area_index=(2, 7.5), leaf_angle_deg=(20, 65), lit=(0.4, 1.1),
     ),
     "street tree": Prior(
-        leaf_layers=(1.2, 2.3), chlorophyll_ug_cm2=(15, 55), brown=(0, 0.5), water_cm=(0.004, 0.018),
+        leaf_layers=(1.2, 2.3), chlorophyll_ug_cm2=(15, 55), brown=(0, 0.5), water_cm=(0.006, 0.026),
         dry_matter_g_cm2=(0.003, 0.013), leaf_area_index=(0.8, 3.5), leaf_angle_deg=(25, 70), lit=(0.35, 0.9),
     ),
     "conifer": Prior(
@@ -49,16 +49,16 @@ TREES = {
 
 LOW = {
     "grass": Prior(
-        leaf_layers=(1.2, 2.4), chlorophyll_ug_cm2=(12, 60), brown=(0, 0.4), water_cm=(0.004, 0.022),
-        dry_matter_g_cm2=(0.002, 0.008), leaf_area_index=(1.1, 6.5), leaf_angle_deg=(30, 75), lit=(0.9, 1.08),
+        leaf_layers=(1.2, 2.4), chlorophyll_ug_cm2=(12, 60), brown=(0, 0.4), water_cm=(0.006, 0.03),
+        dry_matter_g_cm2=(0.002, 0.007), leaf_area_index=(1.8, 7), leaf_angle_deg=(25, 70), lit=(0.95, 1.12),
     ),
     "dry grass": Prior(
         leaf_layers=(1.3, 2.6), chlorophyll_ug_cm2=(3, 25), brown=(0.1, 1.2), water_cm=(0.001, 0.01),
         dry_matter_g_cm2=(0.003, 0.012), leaf_area_index=(0.8, 4), leaf_angle_deg=(35, 80), lit=(0.8, 1.0),
     ),
     "crop": Prior(
-        leaf_layers=(1.2, 2.0), chlorophyll_ug_cm2=(25, 80), brown=(0, 0.3), water_cm=(0.008, 0.03),
-        dry_matter_g_cm2=(0.002, 0.009), leaf_area_index=(1.1, 7), leaf_angle_deg=(25, 70), lit=(0.9, 1.08),
+        leaf_layers=(1.2, 2.0), chlorophyll_ug_cm2=(25, 80), brown=(0, 0.3), water_cm=(0.01, 0.036),
+        dry_matter_g_cm2=(0.002, 0.008), leaf_area_index=(1.6, 7), leaf_angle_deg=(25, 65), lit=(0.95, 1.12),
     ),
     "shrub": Prior(
         leaf_layers=(1.4, 2.6), chlorophyll_ug_cm2=(15, 60), brown=(0, 0.7), water_cm=(0.005, 0.025),

@@ -18,6 +18,9 @@ from howgreen.types import ModelCard
 OPSET = 17
 IR_VERSION = 8
 
+LOGIT_LIMIT = 30.0
+"""Logits beyond stand for certainty; the limit keeps their exponentials finite without looking for a maximum."""
+
 
 def network_graph(layers: Layers, card: ModelCard) -> onnx.ModelProto:
     """The graph of :func:`howgreen.training.network.predict`, with the sum of the green classes as green fraction."""
@@ -35,7 +38,15 @@ def network_graph(layers: Layers, card: ModelCard) -> onnx.ModelProto:
         nodes.append(helper.make_node("Conv", [f"layer{step}", f"weight{step}", f"bias{step}"], [out]))
         if step != last:
             nodes.append(helper.make_node("Relu", [out], [f"layer{step + 1}"]))
-    nodes.append(helper.make_node("Softmax", ["logits"], [OUTPUTS[0]], axis=1))
+    # Softmax spelt out: ONNX Runtime's own moves the channel axis to the end and back, and takes twice the time.
+    tensors += [_number("least", -LOGIT_LIMIT), _number("most", LOGIT_LIMIT)]
+    tensors.append(numpy_helper.from_array(np.array([1], dtype=np.int64), "channel"))
+    nodes += [
+        helper.make_node("Clip", ["logits", "least", "most"], ["tame"]),
+        helper.make_node("Exp", ["tame"], ["weights_of_classes"]),
+        helper.make_node("ReduceSum", ["weights_of_classes", "channel"], ["weight_of_all"], keepdims=1),
+        helper.make_node("Div", ["weights_of_classes", "weight_of_all"], [OUTPUTS[0]]),
+    ]
     green = np.array([[cls.green for cls in card.classes]], dtype=np.float32)[:, :, None, None]
     tensors += [_tensor("green", green), _number("none", 0.0), _number("all", 1.0)]
     nodes += [

@@ -119,7 +119,7 @@ def _lit(surface: Surfaces, shares: Array, *, rng: np.random.Generator) -> Array
     nm = np.array([_CENTRE_NM[band] for band in surface.bands])
     # Skylight, all that a shaded surface gets, is blue: about a third of the light at 490 nm, a twentieth at 2.2 um.
     sky = rng.uniform(0.12, 0.4, (count, 1)) * (490 / nm) ** rng.uniform(0.8, 1.8, (count, 1))
-    town = rng.random(count) < 0.55
+    town = rng.random(count) < 0.45
     seen = np.zeros((count, len(surface.bands)))
     for code, members in enumerate(surface.members):
         pick = rng.integers(0, len(members), (2, count))
@@ -148,8 +148,8 @@ def _measured(seen: Array, *, bands: tuple[str, ...], rng: np.random.Generator) 
     """Reflectance with residual haze (either sign), small calibration errors and sensor noise."""
     count = len(seen)
     nm = np.array([_CENTRE_NM[band] for band in bands])
-    usual = rng.normal(0.002, 0.008, (count, 1))
-    hazy = rng.exponential(0.03, (count, 1)) * (rng.random((count, 1)) < 0.2)
+    usual = rng.normal(0.002, 0.006, (count, 1))
+    hazy = rng.exponential(0.03, (count, 1)) * (rng.random((count, 1)) < 0.15)
     path = (usual + np.minimum(hazy, 0.1)) * (490 / nm) ** rng.uniform(1.0, 3.5, (count, 1))
     gain = np.exp(rng.normal(0, 0.04, (count, 1)) + rng.normal(0, 0.025, (count, len(bands))))
     noise = rng.normal(0, 1, seen.shape) * (0.002 + 0.015 * seen)
