@@ -47,13 +47,13 @@ def test_all_files_and_nothing_else(done):
     assert (out / "plan.json").read_text() == '{"a": 1}'
 
 
-def test_summary_file_is_what_was_returned_and_fits_the_schema(done):
+def test_summary_file_is_what_was_returned_and_fits_the_schema(done, small):
     out, found = done
     read = json.loads((out / "summary.json").read_text(encoding="utf-8"))
     assert read == json.loads(json.dumps(found))
     jsonschema.validate(read, schema())
     assert read["truth"]["error"] == pytest.approx(read["green_ratio"] - 0.462)
-    assert read["clear_looks"]["max"] == 6
+    assert 0 < read["clear_looks"]["max"] <= int(small.composite.data["n_clear"].max())
 
 
 def test_districts_file(done, small):
@@ -159,7 +159,7 @@ sys.path.insert(0, {tests!r})
 from conftest import make_result
 from howgreen import report
 from howgreen.errors import OutputError
-result = make_result(700, 700)
+result = make_result(600, 600)
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
 try:
@@ -169,7 +169,7 @@ except OutputError as error:
 """
 
 
-@pytest.mark.parametrize("limit", [300_000, 3_000_000])
+@pytest.mark.parametrize("limit", [100_000, 300_000, 3_000_000])
 def test_a_full_disk(tmp_path, limit):
     """Files may not grow beyond a limit: GDAL fails in the middle of its own writing."""
     script = FULL_DISK.format(tests=str(Path(__file__).parent), limit=limit, out=str(tmp_path / "out"))

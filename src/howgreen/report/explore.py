@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from howgreen.report.pictures import Preview
     from howgreen.types import Result
 
-Array = "np.ndarray[Any, Any]"
-
 
 def explore(result: Result, *, longest_px: int = 1600) -> folium.Map:
     """A map with the photo, the green share, the classes, the limits, the districts and a drawing tool.
@@ -55,26 +53,34 @@ def explore(result: Result, *, longest_px: int = 1600) -> folium.Map:
 def to_web_mercator(image: Any, preview: Preview) -> tuple[Any, list[list[float]]]:
     """An RGBA picture (y, x, 4) warped to EPSG:3857, and its corners as ``[[south, west], [north, east]]`` degrees."""
     import numpy as np
+    import shapely
+    from affine import Affine
     from pyproj import Transformer
-    from rasterio.transform import array_bounds
-    from rasterio.warp import Resampling, calculate_default_transform, reproject
+    from rasterio.warp import Resampling, reproject
 
     rows, columns = image.shape[:2]
-    edges = array_bounds(rows, columns, preview.transform)
-    transform, width, height = calculate_default_transform(preview.crs, "EPSG:3857", columns, rows, *edges)
+    t = preview.transform
+    frame = shapely.box(t.c, t.f + t.e * rows, t.c + t.a * columns, t.f)
+    to_mercator = Transformer.from_crs(preview.crs, "EPSG:3857", always_xy=True).transform
+    dense = shapely.segmentize(frame, max(t.a * columns, -t.e * rows) / 20)
+    moved = shapely.transform(dense, lambda p: np.column_stack(to_mercator(p[:, 0], p[:, 1])))
+    west, south, east, north = moved.bounds
+    # As many pixels as the picture has, square ones.
+    side = max((east - west) / columns, (north - south) / rows)
+    width, height = int(np.ceil((east - west) / side)), int(np.ceil((north - south) / side))
     warped = np.zeros((4, height, width), dtype=np.uint8)
     reproject(
         np.ascontiguousarray(np.moveaxis(image, 2, 0)),
         warped,
-        src_transform=preview.transform,
+        src_transform=t,
         src_crs=preview.crs,
-        dst_transform=transform,
+        dst_transform=Affine(side, 0, west, 0, -side, north),
         dst_crs="EPSG:3857",
         resampling=Resampling.nearest,
     )
-    west, south, east, north = array_bounds(height, width, transform)
     to_degrees = Transformer.from_crs("EPSG:3857", "EPSG:4326", always_xy=True).transform
-    (left, bottom), (right, top) = to_degrees(west, south), to_degrees(east, north)
+    left, bottom = to_degrees(west, north - side * height)
+    right, top = to_degrees(west + side * width, north)
     return np.moveaxis(warped, 0, 2), [[bottom, left], [top, right]]
 
 

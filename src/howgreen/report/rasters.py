@@ -8,8 +8,10 @@ land inside the limits; 255 where nothing was seen, on water and outside. The me
 
 from __future__ import annotations
 
+import os
 import threading
 from dataclasses import dataclass
+from errno import ENOSPC
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
@@ -236,8 +238,11 @@ class _Scratch:
             self._tell()
 
     def close(self) -> None:
-        """Flush to disk."""
+        """Flush to disk, and make sure that all of it arrived: GDAL keeps a full disk to itself when it closes."""
+        expected = self._file.count * self._file.height * self._file.width * np.dtype(self._file.dtypes[0]).itemsize
         self._file.close()
+        if self.path.stat().st_size < expected:
+            raise OSError(ENOSPC, os.strerror(ENOSPC))
 
     def discard(self) -> None:
         """Close and delete."""
@@ -282,6 +287,7 @@ def _to_cog(scratch: Path, final: Path) -> None:
     import rasterio
     from rasterio.enums import Resampling
     from rasterio.shutil import copy
+    from rasterio.windows import Window
 
     smooth = final.name in ("composite.tif", "green_fraction.tif")
     with rasterio.Env(GDAL_NUM_THREADS=2), rasterio.open(scratch, "r+") as file:
@@ -301,6 +307,9 @@ def _to_cog(scratch: Path, final: Path) -> None:
         **packing,
     )
     scratch.unlink()
+    with rasterio.open(final) as file:
+        # The last tile of the first level ends the file: if it can be read, nothing was cut off.
+        file.read(window=Window(file.width - 1, file.height - 1, 1, 1))
 
 
 def _write_category_names(path: Path, classes: tuple[ModelClass, ...]) -> None:

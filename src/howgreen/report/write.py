@@ -112,8 +112,11 @@ def _tables(result: Result, found: Mapping[str, Any], folder: Path, plan_json: s
 @contextmanager
 def _replacing(out: Path) -> Iterator[Path]:
     """A new folder beside ``out`` that takes its place when all went well, and vanishes when anything did not."""
+    from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
+    from rasterio._err import CPLE_BaseError  # what rasterio lets through of GDAL's; it has no public name
     from rasterio.errors import RasterioError
 
+    of_files = (OSError, RasterioError, CPLE_BaseError, DataSourceError, DataLayerError, FeatureError)
     out = Path(os.path.realpath(out))
     _check(out)
     scratch: Path | None = None
@@ -123,12 +126,20 @@ def _replacing(out: Path) -> Iterator[Path]:
         scratch.chmod(0o777 & ~_umask())
         yield scratch
         _swap(scratch, out)
-    except (OSError, RasterioError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise OutputError(f"{out}: cannot be written ({reason}); free some space or name another folder") from error
+    except of_files as error:
+        raise OutputError(
+            f"{out}: cannot be written ({_reason(error)}); free some space or name another folder"
+        ) from error
     finally:
         if scratch is not None:
             shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _reason(error: BaseException) -> str:
+    """What lay at the bottom of it, in one line."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return " ".join((getattr(error, "strerror", None) or str(error)).split())
 
 
 def _umask() -> int:

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from pyproj import Transformer
+
+from howgreen import report
+from howgreen.report.explore import to_web_mercator
+from howgreen.report.pictures import from_data
+
+
+@pytest.fixture(scope="module")
+def html(make):
+    return report.explore(make(120, 140), longest_px=140).get_root().render()
+
+
+def test_layers_and_drawing(html):
+    for name in ("Photo (true colour)", "Green share", "Classes", "Limits of Testborough", "Districts"):
+        assert name in html
+    assert html.count("L.imageOverlay(") == 3
+    assert "L.Control.Draw" in html
+    assert "area.geojson" in html
+
+
+def test_names_stay_text(make):
+    evil = "<img src=x onerror=alert(1)>"
+    html = report.explore(make(60, 70, label=evil, names=(evil, *"bcdef"))).get_root().render()
+    assert evil not in html
+    assert "onerror=alert(1)&gt;" in html
+
+
+def test_pictures_lie_where_they_should(make):
+    """A pixel that knows its place: red at one known point of the grid."""
+    result = make(120, 140)
+    preview = from_data(result)
+    image = np.zeros((120, 140, 4), np.uint8)
+    image[30:33, 100:103] = (255, 0, 0, 255)
+    warped, ((south, west), (north, east)) = to_web_mercator(image, preview)
+    rows, columns = np.nonzero(warped[..., 0])
+    grid = result.plan.grid.transform
+    lon, lat = Transformer.from_crs(result.plan.grid.crs, "EPSG:4326", always_xy=True).transform(
+        grid.c + grid.a * 101.5, grid.f + grid.e * 31.5
+    )
+    up = Transformer.from_crs("EPSG:4326", "EPSG:3857", always_xy=True).transform
+    (x, y), (x0, y0), (x1, y1) = up(lon, lat), up(west, south), up(east, north)
+    assert columns.mean() + 0.5 == pytest.approx(warped.shape[1] * (x - x0) / (x1 - x0), abs=0.8)
+    assert rows.mean() + 0.5 == pytest.approx(warped.shape[0] * (y1 - y) / (y1 - y0), abs=0.8)
+
+
+def test_large_results_are_thinned(make):
+    result = make(120, 140)
+    preview = from_data(result, longest_px=50)
+    assert max(preview.label.shape) <= 50
+    assert preview.transform.a * preview.label.shape[1] == pytest.approx(1400, rel=0.03)
+
+
+def test_drawing_is_left_to_areas(html):
+    options = re.search(r"draw: (\{.*?\})", html, re.DOTALL)
+    assert options is not None
+    assert '"marker": false' in html or "marker: false" in html or '"marker":false' in html

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from howgreen import report
+from howgreen.report.page import page
+from howgreen.report.pictures import from_data
+
+EVIL = """<script>alert(1)</script>"><img src=x onerror=alert(2)>'; alert(3); //{{ 7*7 }} $x$"""
+ADDRESSES = {"src", "href", "srcset", "data", "action", "poster", "xlink:href", "formaction", "background"}
+
+
+class Reader(HTMLParser):
+    """Collects tags, attributes and text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def make_page(result, **extra):
+    return page(result, report.summary(result) | extra, from_data(result, longest_px=200))
+
+
+@pytest.fixture(scope="module")
+def html(make):
+    return make_page(make(120, 140))
+
+
+def test_nothing_is_loaded(html):
+    reader = Reader(html)
+    for tag, attributes in reader.tags:
+        assert tag not in {"link", "iframe", "object", "embed", "base"}
+        for name in ADDRESSES & attributes.keys():
+            assert (attributes[name] or "").startswith("data:image/"), (tag, name)
+        assert not any(name.startswith("on") for name in attributes)
+    style = re.search(r"<style>(.*?)</style>", html, re.DOTALL).group(1)
+    assert "url(" not in style
+    assert "@import" not in style
+    assert "http://" not in html.replace("http://www.w3.org", "")
+    assert "https://" not in html
+
+
+def test_policy_forbids_the_network(html):
+    policy = next(a["content"] for tag, a in Reader(html).tags if a.get("http-equiv") == "Content-Security-Policy")
+    assert "default-src 'none'" in policy
+    assert "script-src 'sha256-" in policy
+    assert "http" not in policy
+
+
+def test_headline_with_what_must_stand_beside_it(html, make):
+    text = " ".join(Reader(html).text.replace("\xa0", " ").split())
+    result = make(120, 140)
+    low, high = result.stats.interval.low, result.stats.interval.high
+    assert f"{100 * result.stats.green_ratio:.0f} %" in text
+    assert f"between {100 * low:.0f} and {100 * high:.0f} % (95 % interval)" in text
+    assert f"Land that was seen{100 * result.stats.observed_ratio:.0f} %" in text.replace("seen ", "seen")
+    assert "Satellite images5" in text.replace("images ", "images")
+    assert "12 May – 11 Sep 2024" in text
+    assert "model error on reference data" in text
+
+
+def test_synthetic_is_said_and_only_then(html, make):
+    assert "SYNTHETIC" in html
+    assert "SYNTHETIC" not in make_page(make(60, 70, synthetic=False))
+
+
+def test_every_picture_and_drawing_has_a_text(html):
+    for tag, attributes in Reader(html).tags:
+        if tag == "img":
+            assert attributes.get("alt")
+        if tag == "svg":
+            assert attributes.get("aria-hidden") or attributes.get("aria-label")
+
+
+def test_strangers_names_stay_text(make):
+    result = make(60, 70, label=EVIL, names=(EVIL, *"bcdef"))
+    reader = Reader(make_page(result))
+    assert sum(tag == "script" for tag, _ in reader.tags) == 1
+    assert not any(name.startswith("on") for _, attributes in reader.tags for name in attributes)
+    assert "49" not in re.findall(r"//(\S+)", reader.text)
+    assert EVIL in reader.text
+    assert EVIL in [a.get("data-name") for _, a in reader.tags]
+
+
+def test_without_interval_districts_or_anything_seen(make):
+    import dataclasses
+
+    import numpy as np
+
+    from howgreen import measure
+
+    result = make(60, 70, error=False)
+    city = dataclasses.replace(result.plan.city, districts=(), population=None)
+    data = result.landcover.data
+    dark = data.assign(label=data["label"] * 0 + np.uint8(255), green_fraction=data["green_fraction"] * np.nan)
+    cover = dataclasses.replace(result.landcover, data=dark)
+    zones = measure.green(cover, city)
+    bare = dataclasses.replace(
+        result,
+        plan=dataclasses.replace(result.plan, city=city, scenes=(), passed_over=()),
+        landcover=cover,
+        stats=zones[0].stats,
+        zones=measure.to_frame(zones),
+    )
+    text = Reader(make_page(bare)).text
+    assert "not seen" in text
+    assert "No clear image shows any land" in text
+    assert "District by district" not in text
+
+
+def test_truth_beside_the_estimate(make):
+    result = make(60, 70)
+    truth = {"green_ratio": 0.5, "error": result.stats.green_ratio - 0.5, "districts": {"Old Town": 0.123}}
+    text = Reader(make_page(result, truth=truth)).text.replace("\xa0", " ")
+    assert "50 % of its land is green" in text
+    assert f"{100 * (result.stats.green_ratio - 0.5):+.1f} points".replace("-", "−") in text
+    assert "12 %" in text
+
+
+def test_size_stays_small(make):
+    """1,600 pixels across with structure down to the pixel."""
+    result = make(900, 1600, chunk=512)
+    html = page(result, report.summary(result), from_data(result))
+    assert len(html) < 6_000_000
