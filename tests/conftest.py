@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -26,3 +27,29 @@ def chromium() -> str:
     if not found:
         pytest.skip("no chromium here: apt-get install chromium")
     return found
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One cache and data home for all workers of a test run, so that Sampleton is simulated once."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder = shared / "howgreen-home"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture
+def at_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Points the user's cache and data folders at the test run's own."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(home / "data"))
+    return home
+
+
+@pytest.fixture(scope="session")
+def sampleton(home: Path) -> Path:
+    """The store of the synthetic sample city."""
+    from howgreen import sample
+
+    return sample.ensure(home / "cache" / "howgreen")

@@ -102,7 +102,7 @@ def test_every_key_is_needed(key: str):
 
 
 def test_a_missing_file_is_named(tmp_path: Path):
-    with pytest.raises(PlanError, match="no such plan"):
+    with pytest.raises(PlanError, match=r"absent\.json: No such file"):
         plans.load(tmp_path / "absent.json")
 
 

@@ -48,7 +48,7 @@ store.add(
     scale=0.0001,
     date=datetime.date(2024, 7, 1),
 )
-print(*store.describe(shelf), sep="\n")
+print(*store.listing(shelf), sep="\n")
 
 # A plan shows what would happen before any reflectance is read, and can be kept as JSON.
 plan = howgreen.plan("Halfgreen", store=shelf)

@@ -1,1 +1,31 @@
-"""How green is my city? One name in, one trustworthy number out, with the map that proves it."""
+"""How green is my city? One name in, one trustworthy number out, with the map that proves it.
+
+>>> import howgreen
+>>> result = howgreen.city("Sampleton")  # doctest: +SKIP
+
+The names below load on first use, so that ``import howgreen`` is instant.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from howgreen.errors import HowgreenError
+
+if TYPE_CHECKING:
+    from howgreen.pipeline import city, plan, read_plan, run, write
+    from howgreen.types import Period
+
+__version__ = "0.1.0"
+__all__ = ["HowgreenError", "Period", "__version__", "city", "plan", "read_plan", "run", "write"]
+
+_HOMES = dict.fromkeys(("city", "plan", "read_plan", "run", "write"), "howgreen.pipeline") | {
+    "Period": "howgreen.types"
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'howgreen' has no attribute {name!r}")

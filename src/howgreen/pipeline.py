@@ -1,0 +1,335 @@
+"""One city's journey, on one page: a name becomes a plan, a plan becomes a green ratio with the map that proves it.
+
+:func:`plan` looks everything up and reads no reflectance; :func:`run` is one line per stage; :func:`city` is both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import time
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import howgreen
+from howgreen import imagery, landcover, measure, place, plans, report, sample
+from howgreen import store as stores
+from howgreen.blocks import persist
+from howgreen.errors import NoImageError, PlanError
+from howgreen.sensors import SENSORS
+from howgreen.types import City, Period, Plan, Progress, Result
+
+if TYPE_CHECKING:
+    import folium
+    import geopandas as gpd
+    import xarray as xr
+
+DAYS_KEPT = 7
+"""Blocks of runs that nobody touched for so long are deleted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CityResult(Result):
+    """A :class:`Result` that can show and save itself."""
+
+    def explore(self) -> folium.Map:
+        """A folium map of the photo, the green fraction and the classes, with a drawing tool."""
+        return report.explore(self)
+
+    def save(self, out: str | Path, *, progress: Progress | None = None) -> dict[str, Any]:
+        """Write the report's folder; returns the summary. See :func:`write`."""
+        return write(self, out, progress=progress)
+
+
+def plan(
+    query: str | None = None,
+    *,
+    store: str | Path | None = None,
+    osm: str | Path | None = None,
+    area: str | Path | None = None,
+    radius_m: float | None = None,
+    pick: int | str | None = None,
+    districts: str | Path | None = None,
+    period: Period | str | None = None,
+    sensor: str = "sentinel-2",
+    model: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Plan:
+    """Decide everything that decides the answer; of the images, only coarse cloud masks are looked at.
+
+    Parameters
+    ----------
+    query
+        A name, an OSM id (``R120965``) or coordinates (``"45.76, 4.84"``). None with ``area``.
+    store
+        Folder of a store; None for the user's own, or the embedded sample when Sampleton is asked for.
+    osm
+        A local OSM extract to look the name up in.
+    area
+        A boundary file, or WKT or GeoJSON text in EPSG:4326 (lon, lat).
+    radius_m
+        Radius around coordinates, in metres.
+    pick
+        Which of several matches: its number (from 1) or id.
+    districts
+        A file of district boundaries, instead of those that the place brings.
+    period
+        ``"2024-05/2024-09"``; None for the newest growing season that has images.
+    sensor
+        Key of :data:`howgreen.sensors.SENSORS`.
+    model
+        Name of a shipped model or path of an ONNX file; None for the best that the images' bands allow.
+
+    Raises
+    ------
+    HowgreenError
+        One line: what, where, and what to do.
+    """
+    if sensor not in SENSORS:
+        raise PlanError(f"sensor {sensor!r} is unknown: use one of {', '.join(SENSORS)}")
+    root = find_store(query, store, progress=progress)
+    where = place.find(
+        query,
+        stores=[root] if root else [],
+        osm=_path(osm),
+        area=area,
+        radius_m=radius_m,
+        pick=pick,
+        districts=_path(districts),
+    )
+    if root is None:
+        raise NoImageError(f"{where.label}: there is no store of images yet; make one with `howgreen store add FILE`")
+    when = _period(period, where, root, sensor)
+    found = imagery.find(where, when, root=root, sensor=sensor)
+    shared = set.intersection(*(set(scene.bands) for scene in found)) if found else set(SENSORS[sensor].band_names)
+    green = landcover.load_model(model or landcover.default_model(shared))
+    landcover.require_bands(green.card, shared, what="the images")
+    used, passed_over = imagery.choose(found, city=where, period=when, bands=green.card.bands, root=root, sensor=sensor)
+    return Plan(
+        city=where,
+        period=when,
+        sensor=sensor,
+        grid=imagery.grid(where, resolution_m=SENSORS[sensor].resolution_m),
+        scenes=tuple(used),
+        passed_over=tuple(passed_over),
+        bands=green.card.bands,
+        source=str(root),
+        model=str(model) if model and Path(model).suffix == ".onnx" else green.card.name,
+        model_sha256=green.sha256,
+        howgreen=howgreen.__version__,
+    )
+
+
+def run(plan: Plan, *, work: str | Path | None = None, progress: Progress | None = None) -> CityResult:
+    """Carry out a plan. Same plan, same answer.
+
+    Parameters
+    ----------
+    work
+        Folder for finished blocks; a run that was stopped goes on from them. None for the user's cache.
+    """
+    import rasterio
+
+    model = landcover.load_model(plan.model)
+    if model.sha256 != plan.model_sha256:
+        raise PlanError(f"model {plan.model}: its file is not the one that the plan was made with; make a new plan")
+    folder = work_folder(plan, work)
+    with rasterio.Env(GDAL_CACHEMAX=128):
+        composite = imagery.composite(plan.scenes, grid=plan.grid, bands=plan.bands, block_px=_block_px(plan))
+        composite = replace(
+            composite, data=persist(composite.data, folder / "pixels", stage="composite", progress=progress)
+        )
+        covered = landcover.classify(composite, model)
+        covered = replace(covered, data=_persist_cover(covered.data, folder / "cover", progress))
+        zones = measure.green(covered, plan.city, progress=progress)
+    return CityResult(
+        plan=plan,
+        composite=composite,
+        landcover=covered,
+        stats=zones[0].stats,
+        zones=measure.to_frame(zones),
+        card=model.card,
+        provenance=_provenance(plan),
+    )
+
+
+def city(
+    query: str | None = None,
+    *,
+    store: str | Path | None = None,
+    osm: str | Path | None = None,
+    area: str | Path | None = None,
+    radius_m: float | None = None,
+    pick: int | str | None = None,
+    districts: str | Path | None = None,
+    period: Period | str | None = None,
+    sensor: str = "sentinel-2",
+    model: str | Path | None = None,
+    progress: Progress | None = None,
+) -> CityResult:
+    """How green is a city? :func:`plan`, then :func:`run`; the parameters are those of :func:`plan`."""
+    planned = plan(
+        query,
+        store=store,
+        osm=osm,
+        area=area,
+        radius_m=radius_m,
+        pick=pick,
+        districts=districts,
+        period=period,
+        sensor=sensor,
+        model=model,
+        progress=progress,
+    )
+    return run(planned, progress=progress)
+
+
+def write(result: Result, out: str | Path, *, progress: Progress | None = None) -> dict[str, Any]:
+    """Write the folder that a person opens: page, maps, tables, plan. Returns the summary (see its JSON schema)."""
+    return report.write(
+        result,
+        Path(out),
+        truth=_truth(result.plan),
+        plan_json=plans.to_json(result.plan),
+        progress=progress,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class OsmGreen:
+    """What OpenStreetMap's mappers drew as green in a place."""
+
+    city: City
+    areas: gpd.GeoDataFrame
+    """EPSG:4326; see :func:`howgreen.place.green_areas`."""
+    share: float
+    """Area of their union over the area of the place."""
+    folder: Path
+    """Holds ``osm_green.gpkg`` and ``osm_green.tif``."""
+
+
+def osm_green(city: City, *, osm: str | Path, out: str | Path) -> OsmGreen:
+    """Write OSM's green areas of a place as polygons and as a 0/1 GeoTIFF (255 outside the limits)."""
+    folder = Path(out)
+    areas = place.green_areas(city, osm=Path(osm))
+    with report.new_folder(folder) as scratch:
+        place.green_raster(areas, city, out=scratch / "osm_green.tif")
+        areas.to_file(scratch / "osm_green.gpkg", layer="osm_green", driver="GPKG")
+    return OsmGreen(city=city, areas=areas, share=place.green_share(areas, city), folder=folder)
+
+
+def check_out(out: str | Path) -> None:
+    """Refuse a folder that a report may not take, before the long work: OutputError."""
+    from howgreen.report.write import _check
+
+    _check(Path(out))
+
+
+def _truth(plan: Plan) -> dict[str, Any] | None:
+    """What the simulation knows, when the whole sample city was asked for."""
+    if not plan.city.synthetic:
+        return None
+    known = sample.truth(Path(plan.source))
+    return {
+        "green_ratio": known.city.green_ratio,
+        "districts": {district.name: district.green_ratio for district in known.districts},
+    }
+
+
+def read_plan(path: str | Path) -> Plan:
+    """Read a plan that was saved as JSON."""
+    return plans.load(Path(path))
+
+
+def find_store(query: str | None, store: str | Path | None, *, progress: Progress | None = None) -> Path | None:
+    """The folder of images to use: the one named, else the user's own where it knows the place, else the sample's
+    when Sampleton is asked for, else the user's own if there is one.
+    """
+    if store is not None:
+        return Path(store).absolute()
+    own = default_store()
+    has_own = (own / "catalog.json").exists()
+    if has_own and query and stores.place(own, query):
+        return own
+    if query and query.strip().casefold() == "sampleton":
+        return sample.ensure(cache_folder(), progress=progress)
+    return own if has_own else None
+
+
+def default_store() -> Path:
+    """The user's own store."""
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("howgreen")) / "store"
+
+
+def cache_folder() -> Path:
+    """What can be made again: the sample city and the blocks of unfinished runs."""
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("howgreen"))
+
+
+def work_folder(plan: Plan, work: str | Path | None = None) -> Path:
+    """Where a plan's finished blocks lie: the name changes with everything that decides the pixels."""
+    base = Path(work) if work is not None else cache_folder() / "runs"
+    _forget_old_runs(base)
+    key = hashlib.sha256(plans.to_json(plan).encode()).hexdigest()[:20]
+    return base / key
+
+
+def _forget_old_runs(base: Path) -> None:
+    limit = time.time() - DAYS_KEPT * 86_400
+    for folder in base.glob("[0-9a-f]" * 20):
+        if folder.stat().st_mtime < limit:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _path(given: str | Path | None) -> Path | None:
+    return None if given is None else Path(given)
+
+
+def _period(given: Period | str | None, city: City, root: Path, sensor: str) -> Period:
+    """The period asked for, or the newest growing season of the city in which the store has any image of it."""
+    if isinstance(given, Period):
+        return given
+    if given is not None:
+        return Period.parse(given)
+    latitude = city.boundary.representative_point().y
+    days = [
+        scene.time.date()
+        for scene in stores.scenes(root)
+        if scene.sensor == sensor and scene.footprint.intersects(city.boundary)
+    ]
+    years = sorted({day.year for day in days} | {day.year + 1 for day in days}, reverse=True)
+    seasons = [Period.growing_season(latitude, year) for year in years]
+    newest = max(days, default=datetime.now(UTC).date())
+    return next(
+        (season for season in seasons if any(day in season for day in days)),
+        Period.growing_season(latitude, newest.year),
+    )
+
+
+def _persist_cover(data: xr.Dataset, folder: Path, progress: Progress | None) -> xr.Dataset:
+    """Keep labels and fractions; probabilities, ten times their size, stay lazy and are made again when asked for."""
+    kept = persist(data.drop_vars("probability"), folder, stage="land cover", progress=progress)
+    return data.assign(kept.data_vars)
+
+
+def _block_px(plan: Plan) -> int:
+    """Blocks large enough to read well, small enough that a small city still keeps two cores busy."""
+    return 1024 if min(plan.grid.shape) > 2048 else 512
+
+
+def _provenance(plan: Plan) -> dict[str, Any]:
+    from importlib.metadata import version
+
+    libraries = ("numpy", "rasterio", "onnxruntime", "odc-geo", "exactextract")
+    return {
+        "howgreen": howgreen.__version__,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "libraries": {name: version(name) for name in libraries},
+        "radiometry": imagery.decisions(plan.scenes),
+    }
