@@ -5,14 +5,19 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 import rasterio
+import shapely
 from affine import Affine
 from pyproj import Geod, Transformer
 from shapely import box
-from shapely.ops import transform
 
 from howgreen.types import Asset, City, Scene
 
 UTM = "EPSG:32632"
+
+
+def lonlat(crs, shape):
+    to_lonlat = Transformer.from_crs(crs, "EPSG:4326", always_xy=True).transform
+    return shapely.transform(shape, lambda xy: np.column_stack(to_lonlat(xy[:, 0], xy[:, 1])))
 
 
 @pytest.fixture
@@ -21,12 +26,12 @@ def make_scene(tmp_path):
     made = []
 
     def make(
-        rasters, *, id=None, day=0, minutes=0, scale=1e-4, offset=0.0, nodata=0, resolution=10.0, west=600_000.0,
+        rasters, *, name=None, day=0, minutes=0, scale=1e-4, offset=0.0, nodata=0, resolution=10.0, west=600_000.0,
         north=5_200_000.0, crs=UTM, sensor="sentinel-2", native=None, tile=64,
     ):  # fmt: skip
-        id = id or f"scene-{len(made)}"
-        made.append(id)
-        folder = tmp_path / id
+        name = name or f"scene-{len(made)}"
+        made.append(name)
+        folder = tmp_path / name
         folder.mkdir()
         assets, footprint = [], None
         for band, raster in rasters.items():
@@ -40,12 +45,11 @@ def make_scene(tmp_path):
                 compress="deflate",
             ) as out:  # fmt: skip
                 out.write(values, 1)
-            to_lonlat = Transformer.from_crs(system, "EPSG:4326", always_xy=True).transform
-            area = transform(to_lonlat, box(x, y - res_y * values.shape[0], x + res_x * values.shape[1], y))
+            area = lonlat(system, box(x, y - res_y * values.shape[0], x + res_x * values.shape[1], y))
             footprint = area if footprint is None else footprint.union(area)
             assets.append(Asset(band=band, href=str(path), size_bytes=path.stat().st_size))
         return Scene(
-            id=id, sensor=sensor, time=datetime(2024, 6, 1, 10, tzinfo=UTC) + timedelta(days=day, minutes=minutes),
+            id=name, sensor=sensor, time=datetime(2024, 6, 1, 10, tzinfo=UTC) + timedelta(days=day, minutes=minutes),
             footprint=footprint, assets=tuple(assets), scale=scale, offset=offset, nodata=nodata, synthetic=True,
             native=native or {},
         )  # fmt: skip
@@ -57,9 +61,8 @@ def make_scene(tmp_path):
 def make_city():
     """A City from a shape in UTM metres or lon, lat."""
 
-    def make(shape, *, crs=UTM, lonlat=False, name="Testville"):
-        to_lonlat = Transformer.from_crs(crs, "EPSG:4326", always_xy=True).transform
-        boundary = shape if lonlat else transform(to_lonlat, shape.segmentize(500))
+    def make(shape, *, crs=UTM, in_lonlat=False, name="Testville"):
+        boundary = shape if in_lonlat else lonlat(crs, shape.segmentize(500))
         area, _ = Geod(ellps="WGS84").geometry_area_perimeter(boundary)
         return City(name=name, label=name, id="shape:test", boundary=boundary, crs=crs, area_m2=abs(area))
 

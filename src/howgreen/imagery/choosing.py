@@ -55,7 +55,7 @@ def choose(
     max_scenes
         Most that are taken.
     min_clear_pct
-        See MIN_CLEAR_PCT.
+        See MIN_CLEAR_PCT; of the part of the city that any image covers. All together must show this much, too.
     root, sensor
         Store in which to look for a better period, and the sensor that was asked for: for the message if nothing fits.
 
@@ -75,10 +75,17 @@ def choose(
             f"{city.label}, {period}: {len(scenes)} scenes, but none has all of {', '.join(bands)} "
             f"(they lack {', '.join(lacking)}); use a model with fewer bands"
         )
-    ordered = sorted(_undoubled(complete), key=rank)
-    clear = [pixels for _, pixels in coverage(ordered, city=city)]
+    ordered = sorted(complete, key=rank)
+    seen = coverage(ordered, city=city)
+    single = _undoubled(ordered, [covered for covered, _ in seen])
+    ordered, seen = [ordered[i] for i in single], [seen[i] for i in single]
+    reached = np.logical_or.reduce([covered for covered, _ in seen])
+    if not reached.any():
+        raise NoImageError(_nothing(city, period, root, sensor))
+    clear = [pixels[reached] for _, pixels in seen]
     taken = _greedy(clear, most=max_scenes, least_pct=min_clear_pct, passes=_pass_of(ordered))
-    if not taken:
+    shown_pct = 100 * np.logical_or.reduce([clear[i] for i in taken]).mean() if taken else 0.0
+    if shown_pct < min_clear_pct:
         raise NoClearImageError(_cloudy(ordered, city, period, root))
     used = [scene for i, scene in enumerate(ordered) if i in taken]
     kept = {scene.id for scene in used}
@@ -89,13 +96,20 @@ def _lacking(scene: Scene, bands: Sequence[str]) -> list[str]:
     return [band for band in bands if scene.asset(band) is None]
 
 
-def _undoubled(scenes: Sequence[Scene]) -> list[Scene]:
-    """One of each set of scenes with the same moment and nearly the same footprint: the newest baseline."""
-    kept: list[Scene] = []
-    for scene in sorted(scenes, key=lambda s: (_baseline(s), s.id), reverse=True):
-        if not any(_double(scene, other) for other in kept):
-            kept.append(scene)
-    return kept
+def _undoubled(scenes: Sequence[Scene], covered: Sequence[NDArray[np.bool_]]) -> list[int]:
+    """Positions without doubles: of scenes of one moment that show the same ground, the newest baseline stays.
+
+    The same footprint is not enough: the halves of a split swath share the frame of their tile.
+    """
+    kept: list[int] = []
+    for i in sorted(range(len(scenes)), key=lambda i: (_baseline(scenes[i]), scenes[i].id), reverse=True):
+        if not any(_double(scenes[i], scenes[j]) and _alike(covered[i], covered[j]) for j in kept):
+            kept.append(i)
+    return sorted(kept)
+
+
+def _alike(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> bool:
+    return bool((a & b).sum() >= 0.9 * (a | b).sum())
 
 
 def _baseline(scene: Scene) -> str:

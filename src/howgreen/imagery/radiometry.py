@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
+from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from rasterio.errors import CRSError
@@ -102,7 +103,8 @@ def _frame(asset: Asset) -> GeoBox:
     """The file's own area in at most COARSE_PX squared pixels."""
     with opened(asset) as dataset:
         height, width = (max(1, min(COARSE_PX, n)) for n in dataset.shape)
-        affine = dataset.transform * dataset.transform.scale(dataset.width / width, dataset.height / height)
+        t, down, across = dataset.transform, dataset.height / height, dataset.width / width
+        affine = Affine(t.a * across, t.b * down, t.c, t.d * across, t.e * down, t.f)
         try:
             return GeoBox((height, width), affine, dataset.crs.to_wkt())
         except (CRSError, ValueError) as error:

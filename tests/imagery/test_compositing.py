@@ -1,0 +1,257 @@
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+import dask
+import numpy as np
+import pytest
+from affine import Affine
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from odc.geo.geobox import GeoBox
+from pyproj import Transformer
+
+from howgreen.errors import ImageError, MissingBandsError, NoImageError
+from howgreen.imagery import composite, load
+from howgreen.imagery.compositing import _cuts
+from howgreen.imagery.dates import dates
+
+UTM = "EPSG:32632"
+WEST, NORTH = 600_000.0, 5_200_000.0
+NEXT_ZONE = tuple(round(v, -1) for v in Transformer.from_crs(UTM, "EPSG:32631", always_xy=True).transform(WEST, NORTH))
+BANDS = ("blue", "nir", "swir16")
+
+
+def grid_at(row, column, height, width, resolution=10.0):
+    west, north = WEST + resolution * column, NORTH - resolution * row
+    return GeoBox((height, width), Affine(resolution, 0, west, 0, -resolution, north), UTM)
+
+
+def computed(scenes, grid, bands=BANDS, block_px=1024):
+    made = composite(scenes, grid=grid, bands=bands, block_px=block_px)
+    with dask.config.set(scheduler="synchronous"):
+        data = made.data.compute()
+    return data["reflectance"].values, data["n_clear"].values
+
+
+@pytest.fixture
+def stack(make_scene):
+    """Five dates: both offsets, 10 and 20 m bands, clouds, holes, one in the next zone's grid."""
+    rng = np.random.default_rng(5)
+    scenes = []
+    for date in range(5):
+        shift = 1000 * (date % 2)
+        scl = np.where(rng.random((40, 45)) < 0.25, 9, 4).astype(np.uint8)
+        scl[:12, :12] = 8
+        blue = rng.integers(100, 4000, (80, 90)).astype(np.uint16) + shift
+        blue[70:, date * 7 : date * 9] = 0
+        crs, x, y = (UTM, WEST, NORTH) if date < 4 else ("EPSG:32631", *NEXT_ZONE)
+        rasters = {
+            "blue": (blue, 10.0, x, y, crs),
+            "nir": ((rng.integers(1000, 6000, (80, 90)) + shift).astype(np.uint16), 10.0, x, y, crs),
+            "swir16": ((rng.integers(500, 5000, (40, 45)) + shift).astype(np.uint16), 20.0, x, y, crs),
+            "scl": (scl, 20.0, x, y, crs),
+        }
+        scenes.append(make_scene(rasters, day=5 * date, offset=-shift * 1e-4))
+    return scenes
+
+
+GRID = grid_at(-3, 5, 71, 77)
+
+
+def test_the_next_zone_scene_really_overlaps(stack):
+    _, n_clear = computed(stack[4:], GRID)
+    assert (n_clear > 0).mean() > 0.2
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(block_px=st.integers(9, 90), data=st.data())
+def test_neither_blocks_nor_order_change_a_pixel(stack, block_px, data):
+    order = data.draw(st.permutations(stack))
+    expected = computed(stack, GRID)
+    got = computed(order, GRID, block_px=block_px)
+    np.testing.assert_array_equal(got[0], expected[0])
+    np.testing.assert_array_equal(got[1], expected[1])
+    assert np.isfinite(expected[0]).any()
+    assert np.isnan(expected[0]).any()
+
+
+def test_a_part_of_the_grid_gives_a_part_of_the_picture(stack):
+    whole, n_whole = computed(stack[:4], GRID)
+    part, n_part = computed(stack[:4], grid_at(17, 35, 30, 30))
+    np.testing.assert_array_equal(part, whole[:, 20:50, 30:60])
+    np.testing.assert_array_equal(n_part, n_whole[20:50, 30:60])
+
+
+def test_composite_is_the_median_of_what_load_gives(stack):
+    with dask.config.set(scheduler="synchronous"):
+        each = load(stack, grid=GRID, bands=BANDS, block_px=30).compute()["reflectance"]
+    assert each.dims == ("time", "band", "y", "x")
+    assert each.shape == (5, 3, 71, 77)
+    assert list(each["band"].values) == list(BANDS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        expected = np.nanmedian(each.values.astype(np.float64), axis=0)
+    reflectance, n_clear = computed(stack, GRID)
+    np.testing.assert_allclose(reflectance, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(n_clear, np.isfinite(each.values[:, 0]).sum(axis=0))
+
+
+def test_one_clear_date_is_its_own_reflectance(make_scene):
+    values = (1 + np.arange(64 * 64).reshape(64, 64)).astype(np.uint16)
+    scene = make_scene(
+        {"red": values, "scl": np.full((32, 32), 4, np.uint8)}
+        | {"scl": (np.full((32, 32), 4, np.uint8), 20.0, WEST, NORTH, UTM)}
+    )
+    reflectance, n_clear = computed([scene], grid_at(0, 0, 64, 64), bands=("red",))
+    np.testing.assert_array_equal(reflectance[0], (values / 10_000).astype(np.float32))
+    assert (n_clear == 1).all()
+
+
+def test_both_sides_of_baseline_0400_give_one_reflectance(make_scene):
+    values = np.random.default_rng(0).integers(50, 5000, (32, 32)).astype(np.uint16)
+    old = make_scene({"red": values}, day=0)
+    new = make_scene({"red": values + np.uint16(1000)}, day=1, offset=-0.1)
+    a, b = (computed([scene], grid_at(0, 0, 32, 32), bands=("red",))[0] for scene in (old, new))
+    np.testing.assert_array_equal(a, b)
+    np.testing.assert_array_equal(computed([old, new], grid_at(0, 0, 32, 32), bands=("red",))[0], a)
+
+
+def test_dark_water_below_the_offset_is_negative_not_huge(make_scene):
+    scene = make_scene({"red": np.full((8, 8), 940, np.uint16)}, offset=-0.1)
+    reflectance, _ = computed([scene], grid_at(0, 0, 8, 8), bands=("red",))
+    np.testing.assert_allclose(reflectance, -0.006, atol=1e-7)
+
+
+def test_landsat(make_scene):
+    qa = np.full((10, 10), 21824, np.uint16)
+    qa[2, 3], qa[4, 5], qa[6, 7] = 22280, 23888, 1
+    dn = np.full((10, 10), 12_345, np.uint16)
+    scene = make_scene({"red": dn, "qa_pixel": qa}, sensor="landsat", scale=0.0000275, offset=-0.2, resolution=30)
+    reflectance, n_clear = computed([scene], grid_at(0, 0, 10, 10, 30.0), bands=("red",))
+    bad = np.zeros((10, 10), bool)
+    bad[2, 3] = bad[4, 5] = bad[6, 7] = True
+    np.testing.assert_array_equal(np.isnan(reflectance[0]), bad)
+    np.testing.assert_array_equal(n_clear, ~bad)
+    np.testing.assert_allclose(reflectance[0][~bad], 12_345 * 0.0000275 - 0.2, atol=0.00005)
+
+
+def test_landsat_on_its_half_pixel_grid_is_found(make_scene):
+    """Landsat's pixel edges lie 15 m off multiples of 30: values are means of neighbours, and all are there."""
+    dn = np.full((12, 12), 12_345, np.uint16)
+    rasters = {
+        "red": (dn, 30.0, WEST - 45, NORTH + 45, UTM),
+        "qa_pixel": (np.full((12, 12), 21824, np.uint16), 30.0, WEST - 45, NORTH + 45, UTM),
+    }
+    scene = make_scene(rasters, sensor="landsat", scale=0.0000275, offset=-0.2)
+    reflectance, n_clear = computed([scene], grid_at(0, 0, 8, 8, 30.0), bands=("red",))
+    assert (n_clear == 1).all()
+    np.testing.assert_allclose(reflectance, 12_345 * 0.0000275 - 0.2, atol=0.00005)
+
+
+def test_never_clear_is_nan_and_zero(make_scene):
+    rng = np.random.default_rng(0)
+    scenes = [
+        make_scene({"red": (1500 * i + rng.integers(1000, 1500, (32, 32))).astype(np.uint16), "scl": (np.full((16, 16), 9, np.uint8), 20.0, WEST, NORTH, UTM)}, day=5 * i)
+        for i in range(5)
+    ]  # fmt: skip
+    reflectance, n_clear = computed(scenes, grid_at(0, 0, 32, 32), bands=("red",))
+    assert np.isnan(reflectance).all()
+    assert not n_clear.any()
+
+
+def test_a_band_without_data_takes_the_pixel_out_of_all_bands(make_scene):
+    red, nir = np.full((8, 8), 500, np.uint16), np.full((8, 8), 3000, np.uint16)
+    red[1, 2] = 0
+    reflectance, n_clear = computed([make_scene({"red": red, "nir": nir})], grid_at(0, 0, 8, 8), bands=("red", "nir"))
+    assert np.isnan(reflectance[:, 1, 2]).all()
+    assert n_clear[1, 2] == 0
+    assert np.isfinite(reflectance).sum() == 2 * 63
+
+
+def test_split_swath_becomes_one_date(make_scene):
+    """Two halves of one pass, overlapping in four columns: together they show all once."""
+    left, right = np.full((20, 30), 1000, np.uint16), np.full((20, 30), 3000, np.uint16)
+    left[:, 17:], right[:, :13] = 0, 0
+    a = make_scene({"red": left}, name="a", minutes=0)
+    b = make_scene({"red": right + np.uint16(1000) * (right > 0)}, name="b", minutes=1, offset=-0.1)
+    assert len(dates([b, a])) == 1
+    reflectance, n_clear = computed([b, a], grid_at(0, 0, 20, 30), bands=("red",))
+    assert (n_clear == 1).all()
+    np.testing.assert_allclose(reflectance[0, :, :17], 0.1)
+    np.testing.assert_allclose(reflectance[0, :, 17:], 0.3)
+
+
+def test_clear_wins_over_cloud_within_a_pass(make_scene):
+    cloudy = make_scene({"red": np.full((8, 8), 8000, np.uint16), "scl": np.full((8, 8), 9, np.uint8)}, name="a")
+    clear = make_scene(
+        {"red": np.full((8, 8), 700, np.uint16), "scl": np.full((8, 8), 4, np.uint8)}, name="b", minutes=2
+    )
+    reflectance, n_clear = computed([cloudy, clear], grid_at(0, 0, 8, 8), bands=("red",))
+    np.testing.assert_allclose(reflectance, 0.07)
+    assert (n_clear == 1).all()
+
+
+def test_two_halves_of_two_zones_meet(make_scene):
+    """A plane over two files of different zones: the composite sees one plane."""
+    there_x, there_y = NEXT_ZONE
+    near = make_scene({"red": np.full((60, 40), 2000, np.uint16)}, name="near")
+    far = make_scene(
+        {"red": (np.full((120, 120), 2000, np.uint16), 10.0, there_x - 300, there_y + 300, "EPSG:32631")}, name="far"
+    )
+    reflectance, n_clear = computed([near, far], grid_at(0, 0, 60, 80), bands=("red",), block_px=25)
+    np.testing.assert_allclose(reflectance[0][n_clear > 0], 0.2, atol=1e-6)
+    assert (n_clear[:, :40] == 1).all()
+    assert (n_clear[10:40, 40:60] == 1).any()
+
+
+def test_attributes_and_grid(stack):
+    made = composite(stack[::-1], grid=GRID, bands=BANDS, block_px=32)
+    assert made.bands == BANDS
+    assert made.data.attrs["scenes"] == [scene.id for scene in stack]
+    np.testing.assert_allclose(made.data["x"].values[:2], [WEST + 55, WEST + 65])
+    np.testing.assert_allclose(made.data["y"].values[:2], [NORTH + 25, NORTH + 15])
+    assert made.data["spatial_ref"].attrs["crs_wkt"].startswith("PROJCRS") or "32632" in str(
+        made.data["spatial_ref"].attrs
+    )
+    assert made.grid == GRID
+    assert made.data["reflectance"].dtype == np.float32
+    assert made.data["n_clear"].dtype == np.uint8
+    assert max(made.data["reflectance"].data.chunks[1]) <= 32
+
+
+def test_one_task_reads_for_both_outputs(stack, monkeypatch):
+    from howgreen.imagery import compositing
+
+    calls = []
+    real = compositing._composite_block
+    monkeypatch.setattr(compositing, "_composite_block", lambda *a: calls.append(1) or real(*a))
+    computed(stack[:1], GRID, block_px=1024)
+    assert len(calls) == 2  # the files begin 3 rows below the grid: blocks of 3 and of 68 rows
+
+
+@pytest.mark.parametrize(
+    ("length", "first", "step", "sizes"),
+    [(10, 0, 4, (4, 4, 2)), (10, 3, 4, (3, 4, 3)), (10, -1, 4, (3, 4, 3)), (10, 5, 20, (5, 5)), (3, 0, 9, (3,)), (10, 8, 4, (4, 4, 2))],
+)  # fmt: skip
+def test_blocks_begin_where_tiles_begin(length, first, step, sizes):
+    assert _cuts(length, first, step) == sizes
+
+
+def test_bad_wishes_are_told(stack, make_scene):
+    with pytest.raises(NoImageError):
+        composite([], grid=GRID, bands=BANDS)
+    with pytest.raises(MissingBandsError, match="has no band red"):
+        composite(stack, grid=GRID, bands=("red",))
+    with pytest.raises(MissingBandsError):
+        composite(stack, grid=GRID, bands=())
+    with pytest.raises(ImageError, match="one sensor"):
+        composite([stack[0], replace(stack[1], sensor="landsat")], grid=GRID, bands=BANDS)
+
+
+def test_a_truncated_file_is_named_while_computing(stack):
+    made = composite(stack, grid=GRID, bands=BANDS)
+    with Path(stack[2].asset("nir").href).open("r+b") as file:
+        file.truncate(1200)
+    with dask.config.set(scheduler="threads"), pytest.raises(ImageError, match=r"nir\.tif"):
+        made.data.compute()

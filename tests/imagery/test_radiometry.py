@@ -1,0 +1,74 @@
+import json
+
+import numpy as np
+import pytest
+
+from howgreen.errors import ImageError
+from howgreen.imagery import decisions
+
+WEST, NORTH, UTM = 600_000.0, 5_200_000.0, "EPSG:32632"
+
+
+@pytest.fixture
+def land(make_scene):
+    """Scenes of one landscape: a tenth dark (0.02), the rest 0.04-0.25; ``stored`` is what was added to the DN."""
+
+    def make(*, stored=0, offset=0.0, darkest=200, mask=True, **options):
+        rng = np.random.default_rng(8)
+        base = rng.integers(400, 2500, (128, 128))
+        base[:13] = darkest + rng.integers(-20, 20, (13, 128))
+        dn = (np.maximum(base, darkest - 20) + stored).astype(np.uint16)
+        bands = {"blue": dn, "green": dn + np.uint16(50), "red": dn}
+        if mask:
+            bands["scl"] = np.full((128, 128), 4, np.uint8)
+        return make_scene(bands, offset=offset, **options)
+
+    return make
+
+
+def test_right_offsets_are_consistent(land):
+    report = decisions([land(day=2, stored=1000, offset=-0.1), land(day=1)])
+    assert [s["offset_check"] for s in report["scenes"]] == ["consistent", "consistent"]
+    assert [s["offset"] for s in report["scenes"]] == [0.0, -0.1]
+    assert json.loads(json.dumps(report)) == report
+
+
+def test_an_offset_subtracted_twice_is_an_error(land):
+    scene = land(stored=0, offset=-0.1)
+    with pytest.raises(ImageError, match=rf"{scene.id}.*negative reflectance.*--offset"):
+        decisions([scene])
+
+
+def test_an_offset_not_subtracted_is_an_error_beside_dates_that_know_better(land):
+    wrong = land(stored=1000, offset=0.0, day=3)
+    with pytest.raises(ImageError, match=rf"{wrong.id}.*not subtracted"):
+        decisions([land(day=1), wrong, land(day=2)])
+
+
+def test_alone_it_is_a_doubt_for_deserts_are_bright(land):
+    (scene,) = decisions([land(stored=1000)])["scenes"]
+    assert scene["offset_check"] == "doubtful"
+
+
+def test_deserts_agree_with_themselves(land):
+    report = decisions([land(darkest=1200, day=day) for day in range(3)])
+    assert {s["offset_check"] for s in report["scenes"]} == {"doubtful"}
+
+
+def test_a_little_below_zero_is_ordinary(land):
+    (scene,) = decisions([land(stored=1000, offset=-0.1, darkest=-30)])["scenes"]
+    assert scene["offset_check"] == "consistent"
+    assert scene["measured"]["negative_share"] < 0.1
+
+
+def test_no_mask_is_said(land):
+    bare = land(mask=False)
+    report = decisions([bare, land(day=1)])
+    assert f"no cloud mask in {bare.id}" in report["mask"]
+    assert [s["mask"] for s in report["scenes"]] == [None, "scl"]
+
+
+def test_all_cloud_is_unknown(make_scene):
+    values = np.full((64, 64), 900, np.uint16)
+    scene = make_scene({"red": values, "scl": (np.full((32, 32), 9, np.uint8), 20.0, WEST, NORTH, UTM)})
+    assert decisions([scene])["scenes"][0]["offset_check"] == "unknown"
