@@ -90,8 +90,8 @@ def test_another_scale_than_reflectance_is_refused_with_the_cure(pixel_model, tm
         ("", "not a comma-separated table"),
         ("red,nir\n", "no rows"),
         ("red;nir\n0.1;0.2\n", "not parted by commas"),
-        ("red,nir\n0.1,0.2\n0.1,high\n", "line 3, column nir: 'high'"),
-        ("red,nir\n0.1,-9999\n", "line 2, column nir: '-9999'"),
+        ("red,nir\n0.1,0.2\n0.1,high\n", "row 3, column nir: 'high'"),
+        ("red,nir\n0.1,-9999\n", "row 2, column nir: '-9999'"),
         ("red,nir,B08\n0.1,0.2,0.3\n", "nir and B08 are both nir"),
         ("red,nir,green_fraction\n0.1,0.2,0.3\n", "already has green_fraction"),
         ("red,nir,label,B8\n0.1,0.2,0.3,0.4\n", "both nir; it already has label"),
@@ -111,7 +111,7 @@ def test_a_later_fault_leaves_the_old_answer_alone(pixel_model, tmp_path, monkey
     monkeypatch.setattr(table, "_ROWS", 2)
     old = _write(tmp_path / "o.csv", "old")
     given = _write(tmp_path / "t.csv", "red,nir\n0.1,0.2\n0.1,0.2\n0.1,oops\n")
-    with pytest.raises(TableError, match="line 4"):
+    with pytest.raises(TableError, match="row 4"):
         predict_table(given, model=pixel_model, out=old)
     assert old.read_text() == "old"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["o.csv", "t.csv"]

@@ -62,7 +62,7 @@ def _needs_no_neighbours(model: Model, table: Path) -> None:
 
 
 def _write(table: Path, model: Model, part: Path) -> None:
-    first_row = 2  # as a text editor counts: the header is line 1
+    first_row = 2  # as a spreadsheet counts: the header is row 1
     with part.open("w", encoding="utf-8", newline="") as file:
         for chunk in _chunks(table):
             columns = _band_columns(chunk, model, table)
@@ -126,10 +126,10 @@ def _reflectance(chunk: pd.DataFrame, columns: list[str], table: Path, first_row
         text = chunk[column].str.strip()
         empty = text.str.lower().isin(["", "nan", "na", "null", "none"])
         values = pd.to_numeric(text.where(~empty), errors="coerce")
-        wrong = np.asarray((values.isna() & ~empty) | (values < _NODATA_LIMIT))
+        wrong = ((values.isna() & ~empty) | (values < _NODATA_LIMIT)).to_numpy(dtype=bool)
         if wrong.any():
             row = int(np.argmax(wrong))
-            raise TableError(f"table {table}: line {first_row + row}, column {column}: {chunk[column].iloc[row]!r} is not a "
+            raise TableError(f"table {table}: row {first_row + row}, column {column}: {chunk[column].iloc[row]!r} is not a "
                              "reflectance; write 0-1, or leave the cell empty where there is no data")  # fmt: skip
         parsed.append(values.to_numpy(dtype=np.float32))
     reflectance = np.stack(parsed, axis=1)
@@ -150,7 +150,7 @@ def _check_scale(reflectance: npt.NDArray[np.float32], table: Path) -> None:
 def _answer(chunk: pd.DataFrame, reflectance: npt.NDArray[np.float32], model: Model) -> pd.DataFrame:
     import pandas as pd
 
-    seen = np.isfinite(reflectance).all(axis=1)
+    seen = np.asarray(np.isfinite(reflectance).all(axis=1))
     pixels = np.where(seen[:, None], reflectance, np.float32(0)).T[None, :, :, None]
     probability, fraction = model.run(np.ascontiguousarray(pixels))
     shares = np.where(seen[:, None], probability[0, :, :, 0].T, np.nan)

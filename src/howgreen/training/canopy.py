@@ -45,11 +45,16 @@ TREES = {
         leaf_layers=(1.6, 3.0), chlorophyll_ug_cm2=(25, 75), brown=(0, 0.6), water_cm=(0.012, 0.05),
         dry_matter_g_cm2=(0.01, 0.035), leaf_area_index=(1.5, 8), leaf_angle_deg=(35, 75), lit=(0.25, 0.8),
     ),
+    "shrub": Prior(
+        leaf_layers=(1.4, 2.6), chlorophyll_ug_cm2=(15, 60), brown=(0, 0.7), water_cm=(0.005, 0.025),
+        dry_matter_g_cm2=(0.005, 0.02), leaf_area_index=(1, 4.5), leaf_angle_deg=(35, 75), lit=(0.55, 0.95),
+    ),
 }  # fmt: skip
+"""Woody plants: shrubs among them, which no satellite pixel of 10 m tells from trees."""
 
 LOW = {
     "grass": Prior(
-        leaf_layers=(1.2, 2.4), chlorophyll_ug_cm2=(12, 60), brown=(0, 0.4), water_cm=(0.006, 0.03),
+        leaf_layers=(1.2, 2.4), chlorophyll_ug_cm2=(10, 50), brown=(0, 0.6), water_cm=(0.006, 0.03),
         dry_matter_g_cm2=(0.002, 0.007), leaf_area_index=(1.8, 7), leaf_angle_deg=(25, 70), lit=(0.95, 1.12),
     ),
     "dry grass": Prior(
@@ -57,12 +62,8 @@ LOW = {
         dry_matter_g_cm2=(0.003, 0.012), leaf_area_index=(0.8, 4), leaf_angle_deg=(35, 80), lit=(0.8, 1.0),
     ),
     "crop": Prior(
-        leaf_layers=(1.2, 2.0), chlorophyll_ug_cm2=(25, 80), brown=(0, 0.3), water_cm=(0.01, 0.036),
+        leaf_layers=(1.2, 2.0), chlorophyll_ug_cm2=(20, 70), brown=(0, 0.4), water_cm=(0.01, 0.036),
         dry_matter_g_cm2=(0.002, 0.008), leaf_area_index=(1.6, 7), leaf_angle_deg=(25, 65), lit=(0.95, 1.12),
-    ),
-    "shrub": Prior(
-        leaf_layers=(1.4, 2.6), chlorophyll_ug_cm2=(15, 60), brown=(0, 0.7), water_cm=(0.005, 0.025),
-        dry_matter_g_cm2=(0.005, 0.02), leaf_area_index=(1, 4.5), leaf_angle_deg=(35, 75), lit=(0.55, 0.95),
     ),
 }  # fmt: skip
 

@@ -173,3 +173,14 @@ def water_score(is_water: Callable[[Array], npt.NDArray[np.bool_]], bands: Seque
     figures["pure_water_found"] = float(called[water].mean())
     figures["pure_land_called_water"] = float(called[~water].mean())
     return figures
+
+
+def class_accuracy(called: Callable[[Array], npt.NDArray[np.int_]], bands: Sequence[str],
+                   *, pure: Sequence[Reference]) -> dict[str, float]:  # fmt: skip
+    """``<city>_class_accuracy``: share of real pure pixels that get their own class among all of the network's."""
+    figures = {}
+    for reference in pure:
+        right, cities = called(reference.columns(bands)) == reference.code, np.array(reference.group)
+        for city in sorted(set(reference.group)):
+            figures[f"{city.lower()}_class_accuracy"] = float(np.mean(right[cities == city]))
+    return figures

@@ -102,10 +102,15 @@ def _write_network(
     def green(reflectance: Array) -> Array:
         return np.asarray(network.predict(layers, reflectance)[:, mixtures.GREEN].sum(axis=1))
 
+    def called(reflectance: Array) -> npt.NDArray[np.int_]:
+        return np.asarray(network.predict(layers, reflectance).argmax(axis=1))
+
     def water(reflectance: Array) -> npt.NDArray[np.bool_]:
-        return np.asarray(network.predict(layers, reflectance).argmax(axis=1) == mixtures.WATER)
+        return np.asarray(called(reflectance) == mixtures.WATER)
 
     card = _judged(_network_card(name), judges, green=green, water=water)
+    classes = evaluate.class_accuracy(called, bands, pure=judges.pure)
+    card = replace(card, scores={**card.scores, **{key: round(value, 5) for key, value in classes.items()}})
     return _save(export.network_graph(layers, card), out / f"{name}.onnx")
 
 
@@ -116,7 +121,8 @@ def _network_card(name: str) -> ModelCard:
         training_data=TRAINING_DATA, licence=LICENCE,
         description="Shares of tree, low vegetation, built, bare and water within a pixel, by a small network that has only "
         "met simulated mixtures; the probability of a class is its expected planimetric share, and green fraction is the sum "
-        "of tree and low vegetation. Dead straw counts as bare; dry grass with some green left counts as vegetation.",
+        "of tree and low vegetation. Tree means woody plants, shrubs too; at 10 m woods and meadows of like brightness are easily "
+        "taken for each other, which moves no green fraction. Dead straw counts as bare; dry grass with some green left counts as vegetation.",
     )  # fmt: skip
 
 

@@ -90,13 +90,13 @@ def draw_shares(count: int, *, rng: np.random.Generator) -> Array:
     """Shares (count, class): pure pixels, edges between two surfaces, and the patchwork of a city."""
     classes = len(CLASSES)
     kind = rng.choice(3, count, p=(0.34, 0.26, 0.40))
-    first = rng.choice(classes, count, p=(0.22, 0.27, 0.24, 0.15, 0.12))
-    second = rng.choice(classes, count, p=(0.25, 0.27, 0.30, 0.12, 0.06))
+    first = rng.choice(classes, count, p=(0.25, 0.25, 0.24, 0.14, 0.12))
+    second = rng.choice(classes, count, p=(0.26, 0.26, 0.30, 0.12, 0.06))
     pure = np.eye(classes)[first]
     split = rng.random((count, 1))
     edge = split * pure + (1 - split) * np.eye(classes)[second]
     patch = np.zeros((count, classes))
-    patch[:, :WATER] = rng.dirichlet((0.7, 0.8, 1.1, 0.3), count)
+    patch[:, :WATER] = rng.dirichlet((0.75, 0.75, 1.1, 0.3), count)
     return np.asarray(np.select([kind[:, None] == 0, kind[:, None] == 1], [pure, edge], patch))
 
 
@@ -113,6 +113,12 @@ def mix(surface: Surfaces, count: int, *, rng: np.random.Generator) -> Mixtures:
     return Mixtures(reflectance=_measured(seen, bands=surface.bands, rng=rng), shares=shares, bands=surface.bands)
 
 
+_SHADED = (0.5, 0.6, 1.0, 0.8, 0.0)
+"""How much of the shade of a town falls on each class, by comparison: trees rise out of it, and water is told by its
+darkness.
+"""
+
+
 def _lit(surface: Surfaces, shares: Array, *, rng: np.random.Generator) -> Array:
     """Reflectance (n, band) of mixed and partly shaded surfaces."""
     count = len(shares)
@@ -125,7 +131,7 @@ def _lit(surface: Surfaces, shares: Array, *, rng: np.random.Generator) -> Array
         pick = rng.integers(0, len(members), (2, count))
         part = rng.random((count, 1))
         pure = part * members[pick[0]] + (1 - part) * members[pick[1]]
-        shaded = np.where(town, rng.beta(0.45, 2.2, count), 0.0)[:, None] * (code != WATER)
+        shaded = np.where(town, rng.beta(0.45, 2.2, count), 0.0)[:, None] * _SHADED[code]
         seen += shares[:, [code]] * pure * (1 - shaded * (1 - sky))
     return seen
 

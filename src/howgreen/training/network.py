@@ -21,6 +21,8 @@ CLIP = (0.0, 2.0)
 """Reflectance outside is taken as the nearer end: over-corrected shade is dark, not negative."""
 DARK = 0.01
 """Added before the logarithm, about the noise of a dark pixel: below it, ratios of bands mean nothing."""
+GREEN_WEIGHT = 5.0
+"""Of the squared error of the green share, against the cross-entropy of all shares."""
 NORMALISATION = (
     f"clip to {CLIP[0]:g}..{CLIP[1]:g}, then log(reflectance + {DARK:g}); standardised inside the first layer's weights"
 )
@@ -56,9 +58,6 @@ def loss_of(logits: torch.Tensor, shares: torch.Tensor, green: torch.Tensor) -> 
     entropy = -(shares * torch.log_softmax(logits, dim=1)).sum(dim=1).mean()
     missed = (probability[:, green].sum(dim=1) - shares[:, green].sum(dim=1)).square().mean()
     return entropy + GREEN_WEIGHT * missed
-
-
-GREEN_WEIGHT = 5.0
 
 
 def train(

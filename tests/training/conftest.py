@@ -1,0 +1,26 @@
+"""A small synthetic world to mix pixels from: no real data, no canopy model needed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from howgreen.sensors import SENTINEL2
+
+
+@pytest.fixture(scope="session")
+def world():
+    """Surfaces of five classes as smooth synthetic spectra."""
+    pytest.importorskip("torch")
+    from howgreen.training.mixtures import CLASSES, Surfaces
+
+    levels = {
+        "tree": [0.02, 0.04, 0.02, 0.06, 0.18, 0.24, 0.25, 0.26, 0.12, 0.05],
+        "low vegetation": [0.03, 0.07, 0.04, 0.12, 0.3, 0.38, 0.42, 0.43, 0.22, 0.1],
+        "built": [0.12, 0.13, 0.15, 0.16, 0.17, 0.18, 0.18, 0.19, 0.21, 0.2],
+        "bare": [0.06, 0.09, 0.13, 0.15, 0.18, 0.2, 0.23, 0.25, 0.35, 0.3],
+        "water": [0.03, 0.03, 0.02, 0.01, 0.01, 0.01, 0.005, 0.004, 0.001, 0.001],
+    }
+    rng = np.random.default_rng(0)
+    members = tuple(np.array(levels[cls.name]) * rng.uniform(0.8, 1.2, (30, 1)) for cls in CLASSES)
+    return Surfaces(members=members, bands=SENTINEL2.band_names)

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("prosail")
+
+from howgreen.training import canopy, mixtures
+from howgreen.training.spectra import WAVELENGTH_NM, Materials, Responses
+
+pytestmark = pytest.mark.train
+
+
+def _boxes() -> Responses:
+    """Ten bands of 20 nm around Sentinel-2's centres."""
+    centres = np.array([492, 560, 665, 704, 740, 783, 833, 865, 1614, 2202])[:, None]
+    weights = (np.abs(WAVELENGTH_NM - centres) < 10).astype(float)
+    return Responses(bands=tuple(mixtures._CENTRE_NM), weights=weights / weights.sum(axis=1, keepdims=True))
+
+
+def test_green_is_the_sum_of_the_vegetations_shares(world):
+    pixels = mixtures.mix(world, 3000, rng=np.random.default_rng(1))
+    np.testing.assert_allclose(pixels.shares.sum(axis=1), 1)
+    assert pixels.shares.min() >= 0
+    np.testing.assert_allclose(pixels.green, pixels.shares[:, 0] + pixels.shares[:, 1])
+    assert {cls.name for cls in mixtures.CLASSES if cls.green} == {"tree", "low vegetation"}
+    assert np.isfinite(pixels.reflectance).all()
+
+
+def test_the_same_seed_gives_the_same_pixels(world):
+    one, same, other = (mixtures.mix(world, 500, rng=np.random.default_rng(seed)) for seed in (4, 4, 5))
+    np.testing.assert_array_equal(one.reflectance, same.reflectance)
+    np.testing.assert_array_equal(one.shares, same.shares)
+    assert not np.array_equal(one.reflectance, other.reflectance)
+
+
+def test_pure_edge_and_patchwork_pixels_all_occur():
+    shares = mixtures.draw_shares(20_000, rng=np.random.default_rng(2))
+    members = (shares > 1e-6).sum(axis=1)
+    assert 0.3 < (members == 1).mean() < 0.5
+    assert (members == 2).mean() > 0.15
+    assert (members >= 3).mean() > 0.2
+    green = shares[:, mixtures.GREEN].sum(axis=1)
+    assert abs(green.mean() - 0.5) < 0.05, "a network leans towards what it has met most: it must meet both alike"
+
+
+def test_unshaded_mixing_is_linear(world, monkeypatch):
+    monkeypatch.setattr(mixtures, "_SHADED", (0.0,) * 5)
+    one_each = replace(world, members=tuple(members[:1] for members in world.members))
+    shares = mixtures.draw_shares(200, rng=np.random.default_rng(3))
+    got = mixtures._lit(one_each, shares, rng=np.random.default_rng(0))
+    np.testing.assert_allclose(got, shares @ np.concatenate(one_each.members))
+
+
+def test_shade_darkens_and_turns_blue(world):
+    shares = np.tile(np.eye(5)[mixtures.BUILT], (4000, 1))
+    lit = mixtures._lit(world, shares, rng=np.random.default_rng(0))
+    built = world.members[mixtures.BUILT]
+    assert (lit <= built.max(axis=0) + 1e-12).all()
+    dark = lit[lit[:, 6].argsort()[:100]]
+    assert dark[:, 6].mean() < 0.4 * built[:, 6].mean()
+    assert (dark[:, 0] / dark[:, 6]).mean() > 1.2 * (built[:, 0] / built[:, 6]).mean()
+
+
+def test_coarse_bands_see_more_of_the_neighbours():
+    own, around = np.ones((1000, 10)), np.zeros((1000, 10))
+    seen = mixtures._blurred(own, around, bands=tuple(mixtures._CENTRE_NM), rng=np.random.default_rng(0))
+    fine = [0, 1, 2, 6]
+    assert seen[:, fine].mean() > 0.8 > 0.7 > np.delete(seen, fine, axis=1).mean()
+    np.testing.assert_allclose(
+        mixtures._blurred(own, own, bands=tuple(mixtures._CENTRE_NM), rng=np.random.default_rng(0)), 1
+    )
+
+
+def test_canopies_are_green_and_straw_is_not():
+    rng, responses = np.random.default_rng(6), _boxes()
+    ground = canopy.soils(20, rng=rng)
+
+    def ndvi(prior: canopy.Prior) -> np.ndarray:
+        seen = canopy.canopies(prior, 40, grounds=ground, responses=responses, rng=rng)
+        assert ((seen > 0) & (seen < 1)).all()
+        return (seen[:, 6] - seen[:, 2]) / (seen[:, 6] + seen[:, 2])
+
+    assert np.median(ndvi(canopy.TREES["broadleaf"])) > 0.75
+    assert np.median(ndvi(canopy.TREES["conifer"])) > 0.7
+    assert np.median(ndvi(canopy.LOW["grass"])) > 0.7
+    assert np.median(ndvi(canopy.STRAW)) < 0.4
+
+
+def test_soils_rise_to_the_infrared_and_waters_fall():
+    rng, responses = np.random.default_rng(7), _boxes()
+    soil = canopy.soils(200, rng=rng) @ responses.weights.T
+    water = canopy.waters(200, responses=responses, rng=rng)
+    assert (soil[:, 6] > soil[:, 0]).mean() > 0.95
+    assert ((soil > 0) & (soil < 1)).all()
+    assert (water[:, 6] < np.maximum(water[:, 1], 0.08)).mean() > 0.95
+    assert ((water >= 0) & (water < 0.5)).all()
+
+
+def test_built_surfaces_follow_their_materials():
+    flat = np.array([[0.1], [0.3]]) * np.ones(WAVELENGTH_NM.size)
+    materials = Materials(names=("A1", "V1"), spectra=flat)
+    seen = mixtures._built(materials, 3000, responses=_boxes(), rng=np.random.default_rng(8))
+    np.testing.assert_allclose(seen, seen[:, :1] * np.ones(10))
+    assert 0.08 < np.median(seen[:, 0]) < 0.15, "asphalt is common, painted plastic is not"

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("onnx")
+
+from howgreen.landcover import load_model
+from howgreen.training import evaluate, export, make, mixtures, ndvi, network
+
+pytestmark = pytest.mark.train
+
+HIDDEN = (12, 12)
+
+
+@pytest.fixture(scope="module")
+def pixels(world) -> mixtures.Mixtures:
+    return mixtures.mix(world, 12_000, rng=np.random.default_rng(0))
+
+
+@pytest.fixture(scope="module")
+def layers(pixels) -> network.Layers:
+    return network.train(pixels, bands=make.BANDS["mixture-4"], hidden=HIDDEN, epochs=6, seed=3)
+
+
+def _card(name: str = "mixture-4"):
+    return make._network_card(name)
+
+
+def test_training_twice_gives_the_same_numbers(pixels, layers):
+    again = network.train(pixels, bands=make.BANDS["mixture-4"], hidden=HIDDEN, epochs=6, seed=3)
+    for one, other in zip((*layers.weights, *layers.biases), (*again.weights, *again.biases), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_training_tells_how_far_it_is(pixels):
+    told = []
+    network.train(pixels, bands=("red", "nir"), hidden=(4,), epochs=2, seed=0, progress=lambda *step: told.append(step))
+    assert told == [("train 2 bands", 1, 2), ("train 2 bands", 2, 2)]
+
+
+def test_a_trained_network_knows_simulated_green(world, layers):
+    fresh = evaluate.simulated(mixtures.mix(world, 4000, rng=np.random.default_rng(9)))
+    shares = network.predict(layers, fresh.columns(layers.bands))
+    score = evaluate.errors(shares[:, mixtures.GREEN].sum(axis=1), fresh.green)
+    assert score["rmse"] < 0.2
+    assert abs(score["bias"]) < 0.03
+
+
+def test_onnx_is_the_trainers_own_prediction(layers, pixels, tmp_path):
+    path = tmp_path / "m.onnx"
+    export.save(export.network_graph(layers, _card()), path)
+    model = load_model(path)
+    seen = np.concatenate([pixels.reflectance[:500, [0, 1, 2, 6]], [[-0.2, 0, 5, 2], [0, 0, 0, 0]]]).astype(np.float32)
+    probability, fraction = model.run(np.ascontiguousarray(seen.T[None, :, :, None]))
+    wanted = network.predict(layers, seen)
+    np.testing.assert_allclose(probability[0, :, :, 0].T, wanted, atol=2e-5)
+    np.testing.assert_allclose(fraction[0, 0, :, 0], wanted[:, mixtures.GREEN].sum(axis=1), atol=2e-5)
+    assert model.card == _card()
+
+
+def test_the_same_network_gives_the_same_bytes(layers):
+    one, other = (export.network_graph(layers, _card()).SerializeToString(deterministic=True) for _ in range(2))
+    assert one == other
+
+
+def test_torch_and_the_folded_numbers_agree(pixels):
+    import torch
+
+    features = network.logged(pixels.reflectance[:100])
+    mean, spread = features.mean(axis=0), features.std(axis=0)
+    torch.manual_seed(0)
+    net = network.build(10, 5, HIDDEN)
+    inputs = torch.tensor((features - mean) / spread, dtype=torch.float32)[:, :, None, None]
+    with torch.no_grad():
+        wanted = torch.softmax(net(inputs), dim=1)[:, :, 0, 0].numpy()
+    got = network.predict(network._folded(net, pixels.bands, mean, spread), pixels.reflectance[:100])
+    np.testing.assert_allclose(got, wanted, atol=1e-5)
+
+
+def test_ndvi_anchors_are_found_again():
+    rng = np.random.default_rng(0)
+    green = rng.random(3000)
+    index = 0.1 + green * 0.6
+    red = 0.3 * (1 - index) / 2
+    reflectance = np.stack([np.zeros(3000), red, 0.3 - red], axis=1)
+    shares = np.stack([green, 0 * green, 1 - green, 0 * green, 0 * green], axis=1)
+    assert ndvi.fit_anchors(mixtures.Mixtures(reflectance=reflectance, shares=shares, bands=ndvi.BANDS)) == (0.1, 0.7)
+
+
+def test_ndvi_graph_is_the_rule(tmp_path):
+    card = make._ndvi_card(0.1, 0.7, ndvi.CLASSES)
+    export.save(export.ndvi_graph(card, bare=0.1, full=0.7), tmp_path / "n.onnx")
+    seen = np.random.default_rng(1).uniform(-0.1, 0.3, (500, 3)).astype(np.float32)
+    probability, fraction = load_model(tmp_path / "n.onnx").run(np.ascontiguousarray(seen.T[None, :, :, None]))
+    wanted, water = ndvi.fraction_and_water(seen, bare=0.1, full=0.7)
+    np.testing.assert_allclose(fraction[0, 0, :, 0], wanted, atol=1e-5)
+    np.testing.assert_array_equal(probability[0, 2, :, 0] > 0.5, water)
+
+
+def test_errors_and_half_width_by_hand():
+    truth, predicted = np.array([0.0, 1.0, 0.5, 0.5]), np.array([0.1, 0.9, 0.5, 0.9])
+    score = evaluate.errors(predicted, truth)
+    assert score["bias"] == pytest.approx(0.1)
+    assert score["mae"] == pytest.approx(0.15)
+    assert score["rmse"] == pytest.approx(np.sqrt(0.18 / 4))
+    assert score["r2"] == pytest.approx(1 - 0.18 / 0.5)
+    spread = np.std([0.1, -0.1, 0.0, 0.4], ddof=1)
+    assert evaluate.half_width(predicted, truth) == pytest.approx(1.959964 * np.hypot(spread / 2, 0.1))
+    assert evaluate.accuracy(predicted, np.array([0.0, 1.0, 1.0, 0.0])) == 0.75
+
+
+@pytest.mark.real
+def test_one_command_makes_all_models(shared_data, tmp_path):
+    effort = make.Effort(per_kind=12, pixels=3000, held_out=500, epochs=1, hidden=(4,))
+    told = []
+    written = make.make(shared_data, out=tmp_path, effort=effort, progress=lambda *step: told.append(step[0]))
+    assert [path.name for path in written] == ["mixture-10.onnx", "mixture-4.onnx", "ndvi.onnx"]
+    assert "simulate" in told
+    again = make.make(shared_data, out=tmp_path / "again", effort=effort)
+    for one, other in zip(written, again, strict=True):
+        assert one.read_bytes() == other.read_bytes()
+        card = load_model(one).card
+        assert card.reference_error is not None
+        assert card.reference_error.n == 98
+        assert "freiburg_accuracy_at_0.5" in card.scores
+
+
+@pytest.mark.real
+def test_shipped_models_know_real_pure_pixels_of_two_cities(shared_data):
+    germany = evaluate.read_germany(shared_data)
+    assert set(germany.group) == {"Freiburg", "Muenster"}
+    for name in ("mixture-10", "mixture-4", "ndvi"):
+        model = load_model(name)
+
+        def green(seen, model=model):
+            return model.run(np.ascontiguousarray(seen.T[None, :, :, None], dtype=np.float32))[1][0, 0, :, 0]
+
+        accuracy = evaluate.accuracy(green(germany.columns(model.card.bands)), germany.green)
+        assert accuracy > 0.94
+        claimed = [model.card.scores[f"{city}_accuracy_at_0.5"] for city in ("freiburg", "muenster")]
+        assert min(claimed) - 1e-4 <= accuracy <= max(claimed) + 1e-4
