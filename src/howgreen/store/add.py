@@ -12,7 +12,7 @@ from howgreen.errors import ImageError, StoreError
 from howgreen.store import layout
 from howgreen.store.geometry import crs_of, geodesic_area_m2, polygonal
 from howgreen.store.places import goes_by
-from howgreen.store.read import place, scenes
+from howgreen.store.read import place, scene_at
 from howgreen.store.write import mend, put_place, store_scene
 from howgreen.types import City
 
@@ -100,9 +100,8 @@ def add(
     root = Path(root)
     for one in found:
         _store(root, one, replace=replace, progress=progress)
-    ids = [one.id for one in found]
-    _keep_place(root, city, boundary, ids)
-    return ids
+    _keep_place(root, city, boundary, found)
+    return [one.id for one in found]
 
 
 def _sources(files: Sequence[Path], options: Options) -> list[Source]:
@@ -183,20 +182,22 @@ def _there_already(root: Path, source: Source, digest: str) -> bool:
     return whole
 
 
-def _keep_place(root: Path, city: str, boundary: City | None, ids: Sequence[str]) -> None:
+def _keep_place(root: Path, city: str, boundary: City | None, added: Sequence[Source]) -> None:
     if boundary is not None:
         put_place(root, dataclasses.replace(boundary, name=city))
         return
     known = place(root, city)
     if known is None or known.kind == FOOTPRINT_KIND:
-        put_place(root, footprint_city(root, city, ids, known=known))
+        put_place(root, footprint_city(root, city, added, known=known))
 
 
-def footprint_city(root: Path, name: str, ids: Sequence[str], *, known: City | None = None) -> City:
+def footprint_city(root: Path, name: str, added: Sequence[Source], *, known: City | None = None) -> City:
     """A place whose limits are what some scenes show (and what it had before); it says so itself."""
     import shapely
 
-    shapes = [scene.footprint for scene in scenes(root) if scene.id in ids]
+    root = root.resolve()
+    files = [root / one.sensor.collection / one.id / f"{one.id}.json" for one in added]
+    shapes = [scene.footprint for file in files if (scene := scene_at(root, file))]
     area = polygonal(shapely.union_all([*shapes, *([known.boundary] if known else [])]))
     return City(
         name=name if known is None or not goes_by(known, name) else known.name,

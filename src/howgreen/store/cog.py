@@ -24,7 +24,8 @@ DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32")
 
 # Classes must not be averaged; flags packed in bits cannot even be voted on.
 _OVERVIEWS = {"scl": "MODE", "qa_pixel": "NEAREST"}
-_OPTIONS = {"compress": "DEFLATE", "level": 6, "predictor": "YES", "blocksize": 512, "num_threads": 2}
+# On real images higher levels take longer and save nothing (libdeflate, predicted uint16).
+_OPTIONS = {"compress": "DEFLATE", "level": 1, "predictor": "YES", "blocksize": 512, "num_threads": 2}
 
 
 @dataclass(frozen=True, kw_only=True)

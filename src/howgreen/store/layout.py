@@ -252,7 +252,8 @@ def clean(root: Path) -> None:
             shutil.rmtree(leftover, ignore_errors=True)
     for pattern in (f"{TEMPORARY}*", f"*/{TEMPORARY}*", f"*/*/{TEMPORARY}*"):
         for leftover in root.glob(pattern):
-            if leftover.is_file():
+            # A file in another writer's own hidden folder is in use.
+            if leftover.is_file() and not any(part.startswith(".") for part in leftover.relative_to(root).parts[:-1]):
                 leftover.unlink(missing_ok=True)
 
 

@@ -47,11 +47,11 @@ def open_item(file: Path) -> pystac.Item:
 
 def _as_pystac(native: dict[str, Any], file: Path) -> pystac.Item:
     import pystac
-    from pystac.errors import STACError
+    from pystac.errors import STACError, STACTypeError
 
     try:
         return pystac.Item.from_dict(native, href=str(file))
-    except (STACError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (STACError, STACTypeError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise StoreError(f"{file}: not a STAC item ({error!r}); run `howgreen store verify`") from error
 
 
@@ -67,11 +67,25 @@ def items(root: Path) -> list[pystac.Item]:
     root = layout.check_store(Path(root))
     found = []
     for file in item_paths(root):
-        native = layout.read_json(file)
-        for entry in (native.get("assets") or {}).values():
-            resolved(root, file, entry["href"])
-        found.append(_as_pystac(native, file))
+        _checked(root, file)
+        found.append(open_item(file))
     return found
+
+
+def _checked(root: Path, file: Path) -> dict[str, Any]:
+    """An item whose parts are what they must be, its asset hrefs absolute and in the store; else StoreError."""
+    native = layout.read_json(file)
+    kinds = {"id": str, "properties": dict, "assets": dict}
+    wrong = [key for key, kind in kinds.items() if not isinstance(native.get(key), kind)]
+    wrong += [key for key, one in (native["assets"].items() if not wrong else ()) if not _has_href(one)]
+    if wrong or native.get("type") != "Feature":
+        raise StoreError(f"{file}: not a STAC item ({', '.join(wrong) or 'type'}); run `howgreen store verify`")
+    assets = {key: {**one, "href": resolved(root, file, one["href"])} for key, one in native["assets"].items()}
+    return {**native, "assets": assets, "links": []}
+
+
+def _has_href(entry: object) -> bool:
+    return isinstance(entry, dict) and isinstance(entry.get("href"), str)
 
 
 def scenes(root: Path) -> list[Scene]:
@@ -86,20 +100,17 @@ def scenes(root: Path) -> list[Scene]:
 
     """
     root = layout.check_store(Path(root))
-    found = [scene for file in item_paths(root) if (scene := _scene(root, file)) is not None]
+    found = [scene for file in item_paths(root) if (scene := scene_at(root, file)) is not None]
     return sorted(found, key=lambda scene: (scene.time, scene.id))
 
 
-def _scene(root: Path, file: Path) -> Scene | None:
+def scene_at(root: Path, file: Path) -> Scene | None:
+    """The scene of one item file; None when it is of no sensor that we know. ``root`` is resolved."""
     from howgreen.store import item as stac
 
-    native = layout.read_json(file)
+    native = _checked(root, file)
     try:
-        assets = {
-            key: entry | {"href": resolved(root, file, entry["href"])}
-            for key, entry in (native.get("assets") or {}).items()
-        }
-        scene = stac.scene(native | {"assets": assets, "links": []}, resolve=str)
+        scene = stac.scene(native, resolve=str)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise StoreError(f"{file}: not a STAC item ({error!r}); run `howgreen store verify`") from error
     if scene is None:

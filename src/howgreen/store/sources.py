@@ -145,11 +145,12 @@ class _Keep:
 
     def band(self, dataset: Any, path: Path, index: int) -> npt.NDArray[Any]:
         if path == self.path and self.values is not None:
-            return self.values[index - 1].copy()
+            values: npt.NDArray[Any] = self.values[index - 1].copy()
+            return values
         size = dataset.count * dataset.width * dataset.height * np.dtype(dataset.dtypes[0]).itemsize
         if dataset.count == 1 or dataset.interleaving != Interleaving.pixel or size > LARGEST_KEPT_BYTES:
-            values: npt.NDArray[Any] = dataset.read(index)
-            return values
+            alone: npt.NDArray[Any] = dataset.read(index)
+            return alone
         self.path, self.values = path, dataset.read()
         return self.band(dataset, path, index)
 

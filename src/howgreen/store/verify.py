@@ -114,13 +114,13 @@ def _item(root: Path, file: Path) -> list[Fault]:
     try:
         native = layout.read_json(file)
         read.open_item(file)
-        assets = dict(native["assets"])
+        entries = [dict(entry) for entry in dict(native["assets"]).values()]
     except (StoreError, KeyError, TypeError, ValueError):
         return [Fault(path=file, what="not readable as a STAC item", cure=_AGAIN)]
     faults = []
-    if not assets:
+    if not entries:
         faults.append(Fault(path=file, what="has no files", cure=_AGAIN))
-    for entry in assets.values():
+    for entry in entries:
         faults += _asset(root, file, entry)
     return faults
 

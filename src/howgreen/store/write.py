@@ -32,6 +32,9 @@ MASK_NODATA = {"scl": 0, "qa_pixel": 1}
 """What the masks themselves call *no data*: SCL class 0, and QA_PIXEL's fill bit."""
 
 
+_MASKS = {"scl": ("scene classification", "uint8", 11), "qa_pixel": ("pixel quality flags", "uint16", 65535)}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Layer:
     """One band that is to be stored; its pixels are read when their turn comes."""
@@ -174,6 +177,7 @@ def _build(
             progress("store", done, len(layers))
         values, grid = layer.read()
         is_mask = layer.band == header.sensor.mask
+        values = _codes(layer.band, values) if is_mask else values
         nodata = MASK_NODATA[layer.band] if is_mask else header.nodata
         file = f"{layer.band}.tif"
         scaling = (1.0, 0.0) if is_mask else (header.scale, header.offset)
@@ -188,6 +192,19 @@ def _build(
     if check:
         check(seen.samples)
     return stac.item(header, footprint=seen.footprint(header.id), assets=assets)
+
+
+def _codes(band: str, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """A mask in its own type; ImageError when its values are no such codes."""
+    import numpy as np
+
+    name, dtype, highest = _MASKS[band]
+    if values.dtype.kind == "f":
+        values = np.nan_to_num(values, nan=MASK_NODATA[band])
+    if values.size and not (values.min() >= 0 and values.max() <= highest):
+        found = f"{values.min()} to {values.max()}"
+        raise ImageError(f"band {band}: values from {found} are no {name} (0-{highest}); check the order of the bands")
+    return values.astype(dtype)
 
 
 class _Seen:

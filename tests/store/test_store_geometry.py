@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import math
+
+import pyproj
+import pytest
+import shapely
+from hypothesis import given
+from hypothesis import strategies as st
+from shapely.geometry import GeometryCollection, LineString, MultiPolygon, Point, Polygon, box
+
+from howgreen.errors import AreaError
+from howgreen.store.geometry import crs_of, geodesic_area_m2, polygonal, utm_crs
+
+
+@pytest.mark.parametrize(
+    ("lon", "lat", "code"),
+    [
+        (11.35, 46.5, 32632),  # Bolzano
+        (-98.24, 19.3, 32614),  # Tlaxcala
+        (178.44, -18.14, 32760),  # Suva
+        (5.32, 60.39, 32632),  # Bergen: the widened zone
+        (15.6, 78.2, 32633),  # Longyearbyen
+        (0.0, 85.0, 32661),
+        (0.0, -81.0, 32761),
+        (180.0, 10.0, 32601),
+        (190.0, 10.0, 32602),
+    ],
+)
+def test_zone_of_known_places(lon, lat, code):
+    assert utm_crs(lon, lat) == f"EPSG:{code}"
+
+
+@given(lon=st.floats(-180, 179.99), lat=st.floats(-79.9, 83.9))
+def test_zone_is_one_that_the_place_lies_in_or_next_to(lon, lat):
+    area = pyproj.CRS(utm_crs(lon, lat)).area_of_use
+    away = (lon - (area.west + area.east) / 2 + 180) % 360 - 180
+    assert abs(away) <= 9  # half a zone, or as far as the widest zone of Svalbard reaches
+    assert (area.south >= 0) == (lat >= 0)
+
+
+@pytest.mark.parametrize(("lon", "lat"), [(math.nan, 0), (0, 91), (math.inf, 0)])
+def test_no_position_no_zone(lon, lat):
+    with pytest.raises(AreaError, match="not a position"):
+        utm_crs(lon, lat)
+
+
+def test_area_of_a_degree_and_of_its_holes():
+    # One degree at the equator, from the authalic latitude in closed form (Snyder 1987, eq. 3-12).
+    a, e2 = 6378137.0, 0.00669437999014
+    e, s = math.sqrt(e2), math.sin(math.radians(1))
+    q = (1 - e2) * (s / (1 - e2 * s * s) - math.log((1 - e * s) / (1 + e * s)) / (2 * e))
+    expected = math.radians(1) * a * a * q / 2
+    ring = [(x / 64, 0.0) for x in range(65)] + [(x / 64, 1.0) for x in range(64, -1, -1)]
+    assert geodesic_area_m2(Polygon(ring)) == pytest.approx(expected, rel=1e-6)
+    cell, hole = box(10, 45, 11, 46), box(10.2, 45.2, 10.4, 45.4)
+    both = geodesic_area_m2(cell.difference(hole)) + geodesic_area_m2(hole)
+    assert both == pytest.approx(geodesic_area_m2(cell), rel=1e-9)
+
+
+def test_area_ignores_direction_and_what_is_no_area():
+    cell = box(10, 45, 10.1, 45.1)
+    assert geodesic_area_m2(cell.reverse()) == geodesic_area_m2(cell) > 0
+    mixed = GeometryCollection([cell, Point(0, 0), LineString([(0, 0), (1, 1)])])
+    assert geodesic_area_m2(mixed) == geodesic_area_m2(MultiPolygon([cell])) == geodesic_area_m2(cell)
+    assert geodesic_area_m2(Polygon()) == geodesic_area_m2(Point(1, 1)) == 0
+
+
+def test_polygonal_mends_and_drops():
+    bow = Polygon([(0, 0), (2, 2), (2, 0), (0, 2)])
+    assert polygonal(bow).is_valid
+    assert polygonal(bow).area == pytest.approx(2)
+    assert polygonal(GeometryCollection([Point(0, 0), box(0, 0, 1, 1)])).area == 1
+    assert polygonal(Point(0, 0)).is_empty
+
+
+def test_zone_of_an_area_split_at_the_antimeridian():
+    suva = MultiPolygon([box(179.8, -18.2, 180, -18), box(-180, -18.2, -179.9, -18)])
+    assert crs_of(suva) == "EPSG:32760"
+    assert crs_of(shapely.box(11, 46, 12, 47)) == "EPSG:32632"
