@@ -126,7 +126,7 @@ def _summary(reflectance: np.ndarray, n_clear: np.ndarray) -> np.ndarray:
     return np.nan_to_num(reflectance[:, ::64, ::64]).mean(keepdims=True) + n_clear[:, ::64, ::64].mean(keepdims=True)
 
 
-def _apart(what: str, folder: Path) -> dict[str, float]:
+def apart(what: str, folder: Path) -> dict[str, float]:
     answer = subprocess.run([sys.executable, __file__, what, str(folder)], check=True, capture_output=True, text=True)
     figures: dict[str, float] = json.loads(answer.stdout)
     return figures
@@ -138,9 +138,9 @@ def measure(*, size_px: int, native: bool) -> dict[str, float]:
         folder = Path(name)
         make(folder, size_px=size_px, native=native)
         size = sum(path.stat().st_size for path in folder.glob("*/*.tif"))
-        _apart("floor", folder)  # fills the system's file cache for both
-        floor = min((_apart("floor", folder) for _ in range(2)), key=lambda f: f["floor_s"])
-        ours = min((_apart("composite", folder) for _ in range(2)), key=lambda f: f["composite_s"])
+        apart("floor", folder)  # fills the system's file cache for both
+        floor = min((apart("floor", folder) for _ in range(2)), key=lambda f: f["floor_s"])
+        ours = min((apart("composite", folder) for _ in range(2)), key=lambda f: f["composite_s"])
     pixels = DATES * len(SENTINEL2.bands) * size_px**2
     return {
         "city_km2": (size_px / 100) ** 2,

@@ -64,7 +64,8 @@ def test_the_growing_season_turns_with_the_hemisphere():
 
 
 @pytest.mark.parametrize(
-    ("spelling", "name"), [("B04", "red"), ("b4", "red"), ("Red", "red"), (" B8A ", "nir08"), ("SCL", "scl"), ("B99", None)]
+    ("spelling", "name"),
+    [("B04", "red"), ("b4", "red"), ("Red", "red"), (" B8A ", "nir08"), ("SCL", "scl"), ("B99", None)],
 )
 def test_bands_have_many_spellings(spelling: str, name: str | None):
     assert common_name(spelling) == name

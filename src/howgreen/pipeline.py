@@ -135,6 +135,7 @@ def run(plan: Plan, *, work: str | Path | None = None, progress: Progress | None
     model = landcover.load_model(plan.model)
     if model.sha256 != plan.model_sha256:
         raise PlanError(f"model {plan.model}: its file is not the one that the plan was made with; make a new plan")
+    provenance = _provenance(plan)
     folder = work_folder(plan, work)
     with rasterio.Env(GDAL_CACHEMAX=128):
         composite = imagery.composite(plan.scenes, grid=plan.grid, bands=plan.bands, block_px=_block_px(plan))
@@ -151,7 +152,7 @@ def run(plan: Plan, *, work: str | Path | None = None, progress: Progress | None
         stats=zones[0].stats,
         zones=measure.to_frame(zones),
         card=model.card,
-        provenance=_provenance(plan),
+        provenance=provenance,
     )
 
 

@@ -1,0 +1,88 @@
+"""The whole job on a large synthetic city, against its floor: reading and decoding the same bytes.
+
+Two sizes show whether memory grows with the city; each measurement runs in a process of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks import bench_composite
+
+
+def _job(folder: Path) -> dict[str, float]:
+    """Plan by hand (the files stand in no store), then run and write as ``howgreen city`` does."""
+    import rasterio
+    import shapely
+    from pyproj import Transformer
+
+    from howgreen import imagery, landcover, pipeline
+    from howgreen.place import from_shape
+    from howgreen.types import Period, Plan
+
+    with rasterio.open(folder / "0" / "red.tif") as dataset:
+        bounds, crs = dataset.bounds, dataset.crs.to_string()
+    # A polygon inside the images, with a slanted side: its edges cut pixels as real limits do.
+    west, south, east, north = bounds
+    corners = [(west + 300, south + 200), (east - 900, south + 50), (east - 20, north - 700), (west + 40, north - 30)]
+    outline = shapely.segmentize(shapely.Polygon(corners), 500)
+    lonlat = Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
+    city = from_shape(shapely.transform(outline, lonlat.transform, interleaved=False), name="Largeton (synthetic)")
+    start = time.perf_counter()
+    scenes = [replace(scene, offset=0.0) for scene in bench_composite.scenes(folder)]
+    model = landcover.load_model("mixture-10")
+    plan = Plan(
+        city=city, period=Period.parse("2024"), sensor="sentinel-2", grid=imagery.grid(city), scenes=tuple(scenes),
+        passed_over=(), bands=model.card.bands, source=str(folder), model="mixture-10", model_sha256=model.sha256,
+        howgreen="bench",
+    )  # fmt: skip
+    marks: dict[str, float] = {}
+
+    def note(stage: str, done: int, total: int) -> None:
+        if done == total:
+            marks[stage] = time.perf_counter() - start
+
+    result = pipeline.run(plan, work=folder / "work", progress=note)
+    pipeline.write(result, folder / "out", progress=note)
+    total = time.perf_counter() - start
+    stages, before = {}, 0.0
+    for stage, mark in marks.items():
+        stages[f"until_{stage.replace(' ', '_')}_s"], before = mark - before, mark
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"job_s": total, "peak_mib": peak, "pixels": float(math.prod(plan.grid.shape)), **stages}
+
+
+def _apart(folder: Path) -> dict[str, float]:
+    command = [sys.executable, "-m", "benchmarks.bench_large", str(folder)]
+    answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    figures: dict[str, float] = json.loads(answer.stdout.splitlines()[-1])
+    return figures
+
+
+def measure(size_px: int) -> dict[str, float]:
+    with tempfile.TemporaryDirectory(prefix="howgreen-bench-") as name:
+        folder = Path(name)
+        bench_composite.make(folder, size_px=size_px, native=False)
+        bench_composite.apart("floor", folder)  # fills the system's file cache for both
+        floor = bench_composite.apart("floor", folder)
+        figures = _apart(folder)
+    return {"floor_s": floor["floor_s"], **figures, "job_over_floor": figures["job_s"] / floor["floor_s"]}
+
+
+def run(*, quick: bool = False) -> dict[str, float]:
+    figures: dict[str, float] = {}
+    for km2, size_px in ((100, 1000),) if quick else ((400, 2000), (1600, 4000)):
+        figures |= {f"{km2}km2_{name}": value for name, value in measure(size_px).items()}
+    return figures
+
+
+if __name__ == "__main__":
+    print(json.dumps(_job(Path(sys.argv[1])) if len(sys.argv) > 1 else run()))
