@@ -61,7 +61,7 @@ def _plain(text: str) -> str:
 def _head(figure: Figure, found: Mapping[str, Any], height: float) -> None:
     interval = found["interval"]
     x, top = GAP, 1 - 0.62 / height
-    synthetic = "   (SYNTHETIC: simulated city)" if found["synthetic"] else ""
+    synthetic = "   SYNTHETIC: a simulated city" if found["synthetic"] else ""
     big = words.percent(found["green_ratio"]) if found["green_ratio"] is not None else "not seen"
     number = figure.text(x, 1 - 1.3 / height, big, size=46, color=GREEN, family="serif", va="baseline")
     figure.text(

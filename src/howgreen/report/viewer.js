@@ -20,6 +20,7 @@
     free("x", stage.clientWidth);
     free("y", stage.clientHeight);
     world.style.transform = `translate(${view.x}px, ${view.y}px) scale(${view.k})`;
+    world.style.setProperty("--thin", 1 / view.k);
     stage.classList.toggle("close", view.k > 2);
     rule();
   };

@@ -11,16 +11,16 @@ NONE = "–"
 
 
 def digits(ratio: float | None) -> str:
-    """``47``, ``100``, ``0.4`` (one decimal below one percent), or a dash."""
+    """``47``, ``100``, ``0.4`` (one decimal within one of either end), ``>99.9`` for nearly all, or a dash."""
     if ratio is None or math.isnan(ratio):
         return NONE
     percent = 100 * ratio
-    if 0.05 <= percent < 0.95:
-        return f"{percent:.1f}"
-    # Not "100 %" for what is not quite whole.
-    if 99.5 <= percent < 99.95:
-        return "99.5" if percent < 99.75 else "99.9"
-    return f"{percent:.0f}"
+    whole = f"{percent:.0f}"
+    if min(percent, 100 - percent) < 0.0005 or whole not in ("0", "100", "1", "99"):
+        return whole
+    if min(percent, 100 - percent) < 0.05:
+        return "<0.1" if percent < 50 else ">99.9"
+    return f"{percent:.1f}" if min(percent, 100 - percent) < 0.95 else whole
 
 
 def percent(ratio: float | None) -> str:
@@ -45,9 +45,8 @@ def significant(value: float, *, figures: int = 3) -> str:
     """``28.3``, ``1,230``, ``0.041``."""
     if value == 0:
         return "0"
-    decimals = max(0, figures - 1 - math.floor(math.log10(abs(value))))
     places = figures - 1 - math.floor(math.log10(abs(value)))
-    return f"{round(value, places):,.{min(decimals, 6)}f}"
+    return f"{round(value, places):,.{min(max(places, 0), 6)}f}"
 
 
 def area(square_metres: float | None) -> str:
