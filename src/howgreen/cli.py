@@ -38,12 +38,18 @@ def _options(*options: Callable[[F], F]) -> Callable[[F], F]:
     return decorate
 
 
+def _number_or_id(_: click.Context, __: click.Parameter, given: str | None) -> int | str | None:
+    return int(given) if given is not None and given.isdecimal() else given
+
+
+# The names of these options are those of `pipeline.plan`, which takes them as they are.
 _place_options = _options(
+    click.argument("query", metavar="[NAME]", required=False),
     click.option("--store", type=FOLDER, help="Folder of stored images (default: your own store)."),
     click.option("--osm", type=FILE, help="Local OpenStreetMap extract (.osm.pbf) to look the name up in."),
     click.option("--area", help="Boundary: a file in any vector format, or WKT / GeoJSON text (lon lat)."),
     click.option("--radius", "radius_m", type=float, help="Metres around coordinates."),
-    click.option("--pick", help="Which of several matches: its number or id."),
+    click.option("--pick", callback=_number_or_id, help="Which of several matches: its number or id."),
 )
 _plan_options = _options(
     click.option("--districts", type=FILE, help="File of district boundaries."),
@@ -66,26 +72,16 @@ def howgreen() -> None:
 
 
 @howgreen.command("city")
-@click.argument("name", required=False)
 @_place_options
 @_plan_options
 @click.option("--plan", "plan_file", type=FILE, help="Run a saved plan.json instead of making a new plan.")
 @click.option("--out", type=FOLDER, help="Folder to write (default: a new one named after the city).")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON to standard output, nothing else.")
 def city_command(
-    name: str | None,
-    store: Path | None,
-    osm: Path | None,
-    area: str | None,
-    radius_m: float | None,
-    pick: str | None,
-    districts: Path | None,
-    period: str | None,
-    sensor: str,
-    model: str | None,
     plan_file: Path | None,
     out: Path | None,
     as_json: bool,  # noqa: FBT001 (a flag of the command line)
+    **asked: Any,
 ) -> None:
     """Answer how green NAME is, and write the report.
 
@@ -96,22 +92,7 @@ def city_command(
     from howgreen import pipeline
 
     with _bars() as progress:
-        if plan_file is not None:
-            planned = pipeline.read_plan(plan_file)
-        else:
-            planned = pipeline.plan(
-                name,
-                store=store,
-                osm=osm,
-                area=area,
-                radius_m=radius_m,
-                pick=_pick(pick),
-                districts=districts,
-                period=period,
-                sensor=sensor,
-                model=model,
-                progress=progress,
-            )
+        planned = pipeline.read_plan(plan_file) if plan_file else pipeline.plan(**asked, progress=progress)
         folder = out or _new_folder(planned.city)
         pipeline.check_out(folder)
         result = pipeline.run(planned, progress=progress)
@@ -125,42 +106,20 @@ def city_command(
 
 
 @howgreen.command("plan")
-@click.argument("name", required=False)
 @_place_options
 @_plan_options
 @click.option("--out", type=FILE, help="Keep the plan as JSON; `howgreen city --plan FILE` runs it.")
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
 def plan_command(
-    name: str | None,
-    store: Path | None,
-    osm: Path | None,
-    area: str | None,
-    radius_m: float | None,
-    pick: str | None,
-    districts: Path | None,
-    period: str | None,
-    sensor: str,
-    model: str | None,
     out: Path | None,
     as_json: bool,  # noqa: FBT001 (a flag of the command line)
+    **asked: Any,
 ) -> None:
     """Show what `city` would do: scenes, dates, clear cover, bytes. Reads no reflectance."""
     from howgreen import pipeline, plans
 
     with _bars() as progress:
-        planned = pipeline.plan(
-            name,
-            store=store,
-            osm=osm,
-            area=area,
-            radius_m=radius_m,
-            pick=_pick(pick),
-            districts=districts,
-            period=period,
-            sensor=sensor,
-            model=model,
-            progress=progress,
-        )
+        planned = pipeline.plan(**asked, progress=progress)
     if out is not None:
         plans.save(planned, out)
     click.echo(plans.to_json(planned) if as_json else plans.describe(planned))
@@ -181,16 +140,15 @@ def where_command(name: str, store: Path | None, osm: Path | None) -> None:
 
 
 @howgreen.command("osm-green")
-@click.argument("name", required=False)
 @_place_options
 @click.option("--out", type=FOLDER, help="Folder to write (default: a new one named after the place).")
 def osm_green_command(
-    name: str | None,
+    query: str | None,
     store: Path | None,
     osm: Path | None,
     area: str | None,
     radius_m: float | None,
-    pick: str | None,
+    pick: int | str | None,
     out: Path | None,
 ) -> None:
     """Write the green areas that OpenStreetMap knows, as polygons (GeoPackage) and as a 0/1 GeoTIFF."""
@@ -198,8 +156,8 @@ def osm_green_command(
 
     if osm is None:
         raise click.UsageError("osm-green needs a local extract: --osm FILE.osm.pbf")
-    root = pipeline.find_store(name, store) if store else None
-    city = place.find(name, stores=[root] if root else [], osm=osm, area=area, radius_m=radius_m, pick=_pick(pick))
+    root = pipeline.find_store(query, store) if store else None
+    city = place.find(query, stores=[root] if root else [], osm=osm, area=area, radius_m=radius_m, pick=pick)
     found = pipeline.osm_green(city, osm=osm, out=out or _new_folder(city))
     click.echo(
         f"{city.label}: OpenStreetMap maps {found.share:.1%} of it as green ({len(found.areas)} areas).\n"
@@ -371,10 +329,6 @@ def _file_error(error: OSError) -> str:
         errno.ENOENT: "check the path",
     }
     return f"{where}: {error.strerror or error}; {cures.get(error.errno or 0, 'check the path and the disk')}"
-
-
-def _pick(given: str | None) -> int | str | None:
-    return int(given) if given is not None and given.isdecimal() else given
 
 
 def _new_folder(city: City) -> Path:
