@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from howgreen.sample.layout import CENTRE, COAST_X, EXCLAVE, RIVER_Y, Doubles, Land
+
+Spot = tuple[float, float]
 
 TARGET_M2: dict[str, float] = {
     "old town": 3_800,
@@ -19,7 +22,7 @@ TARGET_M2: dict[str, float] = {
     "allotments": 17_000,
     "orchard": 26_000,
     "farm": 38_000,
-    "forest": 150_000,
+    "forest": 70_000,
     "park": 110_000,
     "cemetery": 90_000,
     "sports": 42_000,
@@ -49,18 +52,15 @@ class _Zones:
     k: Doubles
     phase: Doubles
 
-    def noise(self, p: Doubles, layer: int) -> float:
-        waves = np.sin(self.k[layer] @ p + self.phase[layer])
-        return float(waves.sum() / 1.9)
-
     def use(self, point: Doubles) -> str:
         """Land use at a bent point."""
-        p = point / self.land.u
-        n1, n2 = self.noise(p, 0), self.noise(p, 1)
+        here = point / self.land.u
+        p = (float(here[0]), float(here[1]))
+        n1, n2 = (float(value) for value in np.sin(self.k @ here + self.phase).sum(1) / 1.9)
         special = _special(p)
         if special:
             return special
-        r = float(np.hypot(p[0] - CENTRE[0], (p[1] - CENTRE[1]) * 1.05)) * (1 + 0.10 * n1)
+        r = math.hypot(p[0] - CENTRE[0], (p[1] - CENTRE[1]) * 1.05) * (1 + 0.10 * n1)
         if r < 570:
             return "old town"
         if (p[0] < 2350 and 5000 < p[1] < 6250) or (3900 < p[0] < 6300 + 200 * n2 and 4960 < p[1] < 5750 + 150 * n1):
@@ -71,11 +71,11 @@ class _Zones:
         return built or _country(p, r, n1, n2)
 
 
-def _near(p: Doubles, x: float, y: float, radius: float) -> bool:
-    return bool((p[0] - x) ** 2 + (p[1] - y) ** 2 < radius**2)
+def _near(p: Spot, x: float, y: float, radius: float) -> bool:
+    return (p[0] - x) ** 2 + (p[1] - y) ** 2 < radius**2
 
 
-def _special(p: Doubles) -> str:
+def _special(p: Spot) -> str:
     if _near(p, *EXCLAVE, 900):
         return "village" if _near(p, EXCLAVE[0] - 60, EXCLAVE[1] + 40, 270) else ""
     for x, y, radius, use in (
@@ -97,7 +97,7 @@ def _special(p: Doubles) -> str:
     return ""
 
 
-def _suburb(p: Doubles, r: float, n1: float, n2: float) -> str:
+def _suburb(p: Spot, r: float, n1: float, n2: float) -> str:
     if p[0] < 3400 and 1250 < p[1] < 3150 + 200 * n1:
         return "villas"
     if any(
@@ -114,8 +114,8 @@ def _suburb(p: Doubles, r: float, n1: float, n2: float) -> str:
     return "allotments" if r < edge + 260 and n1 > 0.15 else ""
 
 
-def _country(p: Doubles, r: float, n1: float, n2: float) -> str:
-    woods = max(1 - np.hypot((p[0] - x) / rx, (p[1] - y) / ry) for x, y, rx, ry in _WOODS)
+def _country(p: Spot, r: float, n1: float, n2: float) -> str:
+    woods = max(1 - math.hypot((p[0] - x) / rx, (p[1] - y) / ry) for x, y, rx, ry in _WOODS)
     if woods + 0.30 * n1 + 0.12 * n2 > 0.18:
         return "forest"
     if n2 < -0.55 and r < 5600:
@@ -141,41 +141,40 @@ def _make_zones(land: Land) -> _Zones:
 
 
 def _area(corners: Doubles) -> float:
-    x, y = corners.T
-    return float(np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y) / 2)
+    after = corners[np.arange(1, len(corners) + 1) % len(corners)]
+    return float(np.sum(corners[:, 0] * after[:, 1] - after[:, 0] * corners[:, 1]) / 2)
 
 
 def _long_axis(corners: Doubles) -> tuple[Doubles, float]:
     """Direction of the longer side of the smallest box around a convex shape, and how long it is for its width."""
-    edges = np.roll(corners, -1, 0) - corners
-    units = edges / np.maximum(np.hypot(*edges.T), 1e-9)[:, None]
-    best, axis, shape = np.inf, units[0], 1.0
-    for unit in units:
-        along, across = np.ptp(corners @ unit), np.ptp(corners @ np.array([-unit[1], unit[0]]))
-        if along * across < best:
-            best = along * across
-            axis = unit if along >= across else np.array([-unit[1], unit[0]])
-            shape = max(along, across) / max(min(along, across), 1e-9)
-    return axis, float(shape)
+    edges = corners[np.arange(1, len(corners) + 1) % len(corners)] - corners
+    units = edges / np.maximum(np.sqrt((edges**2).sum(1)), 1e-9)[:, None]
+    normals = units[:, ::-1] * (-1.0, 1.0)
+    along, across = np.ptp(corners @ units.T, 0), np.ptp(corners @ normals.T, 0)
+    best = int(np.argmin(along * across))
+    axis = units[best] if along[best] >= across[best] else normals[best]
+    return axis, float(max(along[best], across[best]) / max(min(along[best], across[best]), 1e-9))
 
 
 def _cut(
     corners: Doubles, widths: Doubles, point: Doubles, normal: Doubles, half_width: float
 ) -> list[tuple[Doubles, Doubles]]:
     """Both parts of a convex shape beside the line through ``point``; the cut edge gets ``half_width``."""
+    sides = ((corners - point) @ normal).tolist()
+    points, old = corners.tolist(), widths.tolist()
     parts = []
     for sign in (1.0, -1.0):
-        side = sign * ((corners - point) @ normal)
-        new: list[Doubles] = []
+        new: list[list[float]] = []
         new_widths: list[float] = []
-        for i in range(len(corners)):
-            j = (i + 1) % len(corners)
-            if side[i] >= 0:
-                new.append(corners[i])
-                new_widths.append(float(widths[i]))
-            if side[i] * side[j] < 0:
-                new.append(corners[i] + (corners[j] - corners[i]) * side[i] / (side[i] - side[j]))
-                new_widths.append(half_width if side[i] >= 0 else float(widths[i]))
+        for i, (here, side) in enumerate(zip(points, sides, strict=True)):
+            j = (i + 1) % len(points)
+            if sign * side >= 0:
+                new.append(here)
+                new_widths.append(old[i])
+            if side * sides[j] < 0:
+                share = side / (side - sides[j])
+                new.append([a + (b - a) * share for a, b in zip(here, points[j], strict=True)])
+                new_widths.append(half_width if sign * side >= 0 else old[i])
         if len(new) >= 3:
             parts.append((np.array(new), np.array(new_widths)))
     return parts
@@ -243,7 +242,9 @@ def make_blocks(land: Land) -> Iterator[Block]:
         corners, widths = todo.pop()
         middle, area = corners.mean(0), _area(corners)
         use = zones.use(middle)
-        if area > TARGET_M2.get(use, 4e4) * rng.uniform(0.75, 1.5):
+        if area > TARGET_M2.get(use, 4e4) * float(
+            np.exp(rng.uniform(-0.9, 0.75) if use in _RURAL else rng.uniform(-0.3, 0.4))
+        ):
             todo.extend(_split(corners, widths, use, zones, rng))
             continue
         index += 1

@@ -6,6 +6,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,13 +20,13 @@ from howgreen.sample import sensors_sim as sim
 from howgreen.sample.canvas import Canvas
 from howgreen.sample.clouds import Sky, make_sky
 from howgreen.sample.layout import CRS, EXTENT_M, LEFT_M, TOP_M, make_land
-from howgreen.sample.light import Sun, mixed, sun_at
+from howgreen.sample.light import Day, Sun, mixed, sun_at
 from howgreen.sample.limits import make_city
 from howgreen.sample.paint import paint_city
 from howgreen.sample.sensors_sim import SHOTS, Shot
 from howgreen.sample.spectra import BANDS, season_table
 from howgreen.sample.truth import write_truth
-from howgreen.sample.variation import make_variation, shifter
+from howgreen.sample.variation import make_variation, relief, shifter
 from howgreen.sensors import LANDSAT, SENSORS, SENTINEL2
 from howgreen.store import put_place, put_scene
 from howgreen.types import City, Progress
@@ -118,14 +119,15 @@ def simulate(canvas: Canvas, *, threads: int = 2) -> Iterator[SimulatedScene]:
     fields = make_variation(canvas)
     for sun_day, shots in SHOTS:
         sun = sun_at(sun_day)
-        dates = [
-            (
-                season_table(shot.day_of_year),
-                shifter(fields, day_of_year=shot.day_of_year, flow=shot.flow, surf=shot.surf),
+        days = [
+            Day(
+                table=season_table(shot.day_of_year),
+                shift=shifter(fields, day_of_year=shot.day_of_year, flow=shot.flow, surf=shot.surf),
             )
             for shot in shots
         ]
-        for cells, shot in zip(mixed(canvas, sun, dates, threads=threads), shots, strict=True):
+        cubes = mixed(canvas, sun, days, relief=relief(fields, sun), threads=threads)
+        for cells, shot in zip(cubes, shots, strict=True):
             yield _shoot(cells, shot, sun, canvas)
 
 
@@ -150,12 +152,16 @@ def _fill(root: Path, seed: int, extent_m: int, progress: Progress | None) -> Ci
     land = make_land(seed, extent_m=extent_m)
     city = make_city(land)
     canvas = paint_city(land, progress=progress)
-    write_truth(root, city, canvas)
     total = sum(len(shots) for _, shots in SHOTS)
-    for done, scene in enumerate(simulate(canvas)):
-        if progress:
-            progress("simulating scenes", done, total)
-        _store(root, scene)
+    # One writer beside the simulation: compression and arithmetic then share the cores.
+    with ThreadPoolExecutor(1) as writer:
+        written: list[Future[object]] = [writer.submit(write_truth, root, city, canvas)]
+        for done, scene in enumerate(simulate(canvas)):
+            if progress:
+                progress("simulating scenes", done, total)
+            written.append(writer.submit(_store, root, scene))
+        for each in written:
+            each.result()
     if progress:
         progress("simulating scenes", total, total)
     put_place(root, city)

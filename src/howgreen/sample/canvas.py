@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,7 @@ Bytes = npt.NDArray[np.uint8]
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
+Value = TypeVar("Value", bound=np.generic)
 
 PLAIN = 128
 """Tone that leaves a material's brightness as it is; 64 halves it."""
@@ -49,6 +51,8 @@ class Ground:
     rng: np.random.Generator
     flat: Ints
     """Positions in the flattened canvas."""
+    spot: Ints
+    """Positions in the flattened tiles, before wrapping."""
     d: Floats
     """Metres from the nearest kerb into the lot; negative on the street."""
     t: Floats
@@ -62,21 +66,18 @@ class Ground:
     material: Bytes = field(init=False)
     height: Bytes = field(init=False)
     tone: Floats = field(init=False)
-    _spot: Ints = field(init=False)
     _table: Floats = field(init=False)
 
     def __post_init__(self) -> None:
         n = len(self.flat)
         self.material, self.height = np.zeros((2, n), np.uint8)
         self.tone = np.ones(n, np.float32)
-        down, right = (int(value) for value in self.rng.integers(TILE_PX, size=2))
-        rows, cols = np.divmod(self.flat, self.canvas.land.extent_m)
-        self._spot = (rows + down) * TILE_PX + ((cols + right) & (TILE_PX - 1))
         self._table = self.rng.random(4096, np.float32)
 
     def pick(self, key: npt.NDArray[np.integer], salt: int) -> Floats:
         """A number 0-1 for each key, the same for the same key and salt."""
-        return self._table[(key * 797 + salt * 1543) & 4095]
+        number: Floats = self._table[(key * 797 + salt * 1543) & 4095]
+        return number
 
     def put(self, where: Bools, name: str, *, height: float = 0, tone: float | Floats = 1.0) -> None:
         """Paints a material. ``tone`` may be an array over all pixels."""
@@ -84,18 +85,18 @@ class Ground:
         self.height[where] = height
         self.tone[where] = tone[where] if isinstance(tone, np.ndarray) else tone
 
-    def _tile(self, tile: npt.NDArray[np.generic], extra: int = 0) -> npt.NDArray[np.generic]:
+    def _tile(self, tile: npt.NDArray[Value], extra: int = 0) -> npt.NDArray[Value]:
         # One flat offset shifts rows and columns; it tears the tile by one row at one column, which nobody sees.
-        return tile.reshape(-1).take((self._spot + extra * (3 * TILE_PX + 5)) & (TILE_PX * TILE_PX - 1))
+        return tile.reshape(-1).take((self.spot + extra * (3 * TILE_PX + 5)) & (TILE_PX * TILE_PX - 1))
 
     @property
     def patch(self) -> Floats:
         """Smooth noise of 30-120 m over the pixels, deviation 1."""
-        return self._tile(self.canvas.tiles.patch)  # type: ignore[return-value]
+        return self._tile(self.canvas.tiles.patch)
 
     def patch_at(self, extra: int) -> Floats:
         """Another smooth noise."""
-        return self._tile(self.canvas.tiles.patch, extra)  # type: ignore[return-value]
+        return self._tile(self.canvas.tiles.patch, extra)
 
     def trees(
         self, density: float | Floats, where: Bools | None = None, *, kind: str = "broadleaf", conifer: float = 0.1
@@ -137,7 +138,7 @@ def block_ground(canvas: Canvas, block: Block, window: Ints) -> Ground | None:
         return None
     corners = block.corners.astype(np.float32)
     edges = np.roll(corners, -1, 0) - corners
-    big_x, big_y = canvas.land.bend_window(np.arange(left, right) + 0.5, np.arange(top, bottom) + 0.5)
+    big_x, big_y = canvas.land.bend_window(_middles(left, right), _middles(top, bottom))
     lengths = np.hypot(edges[:, 0], edges[:, 1])
     keep = lengths > 0.05
     units = edges[keep] / lengths[keep, None]
@@ -147,21 +148,39 @@ def block_ground(canvas: Canvas, block: Block, window: Ints) -> Ground | None:
     spots = np.flatnonzero(inside)
     if not len(spots):
         return None
-    flat_x, flat_y = big_x.reshape(-1)[spots], big_y.reshape(-1)[spots]
-    rows, cols = np.divmod(spots, right - left)
+    flat_x, flat_y = big_x.reshape(-1).take(spots), big_y.reshape(-1).take(spots)
+    rng = np.random.default_rng([canvas.land.seed, 41, block.index])
+    flat, spot = _positions(canvas, (left, top, right, bottom), spots, rng)
     d, t, edge = _nearest_kerb(flat_x, flat_y, corners[keep], units, block.half_width_m[keep])
     axis = units[int(np.argmax(lengths[keep]))]
     middle = corners.mean(0)
     return Ground(
         canvas=canvas,
-        rng=np.random.default_rng([canvas.land.seed, 41, block.index]),
-        flat=(rows + top) * canvas.land.extent_m + cols + left,
+        rng=rng,
+        flat=flat,
+        spot=spot,
         d=d,
         t=t,
         edge=edge,
         u=(flat_x - middle[0]) * axis[0] + (flat_y - middle[1]) * axis[1],
         v=(flat_y - middle[1]) * axis[0] - (flat_x - middle[0]) * axis[1],
     )
+
+
+def _middles(start: int, stop: int) -> npt.NDArray[np.float64]:
+    return np.arange(start, stop, dtype=np.float64) + 0.5
+
+
+def _positions(
+    canvas: Canvas, bounds: tuple[int, int, int, int], spots: Ints, rng: np.random.Generator
+) -> tuple[Ints, Ints]:
+    """Positions in the canvas and, shifted at random, in the tiles, of some spots of a window."""
+    left, top, right, bottom = bounds
+    down, along = (int(value) for value in rng.integers(TILE_PX, size=2))
+    rows, cols = np.arange(top, bottom), np.arange(left, right)
+    flat = (rows[:, None] * canvas.land.extent_m + cols).reshape(-1).take(spots)
+    tiled = ((rows[:, None] + down) * TILE_PX + ((cols + along) & (TILE_PX - 1))).reshape(-1).take(spots)
+    return flat, tiled
 
 
 def _nearest_kerb(
@@ -203,19 +222,22 @@ def _window_ground(
         return None
     transform = Affine.translation(left, top)
     mask = rasterize(shapes, out_shape=(bottom - top, right - left), transform=transform, dtype="uint8")
-    rows, cols = np.nonzero(mask)
-    if not len(rows):
+    spots = np.flatnonzero(mask)
+    if not len(spots):
         return None
-    zero = np.zeros(len(rows), np.float32)
+    rng = np.random.default_rng([canvas.land.seed, 42, salt])
+    flat, spot = _positions(canvas, bounds, spots, rng)
+    zero = np.zeros(len(spots), np.float32)
     ground = Ground(
         canvas=canvas,
-        rng=np.random.default_rng([canvas.land.seed, 42, salt]),
-        flat=(rows + top) * canvas.land.extent_m + cols + left,
+        rng=rng,
+        flat=flat,
+        spot=spot,
         d=zero,
         t=zero,
         edge=zero.astype(np.int8),
-        u=(cols + left).astype(np.float32),
-        v=(rows + top).astype(np.float32),
+        u=(flat % canvas.land.extent_m).astype(np.float32),
+        v=(flat // canvas.land.extent_m).astype(np.float32),
     )
     ground.material[:] = canvas.material.reshape(-1)[ground.flat]
     ground.height[:] = canvas.height.reshape(-1)[ground.flat]

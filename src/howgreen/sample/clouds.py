@@ -67,14 +67,14 @@ def make_sky(
 
     """
     side = pixels + 2 * _MARGIN_PX
-    thickness = fractal_noise(rng, (side, side), wavelength_px=scale_m / PIXEL_M, octaves=7, gain=0.58)
+    thickness = fractal_noise(rng, (side, side), wavelength_px=scale_m / PIXEL_M, octaves=7, gain=0.56)
     billows = fractal_noise(rng, (side, side), wavelength_px=22, octaves=4, gain=0.7)
     veil = fractal_noise(rng, (pixels, pixels), wavelength_px=260, octaves=4)
     inner = slice(_MARGIN_PX, _MARGIN_PX + pixels)
     if cover > 0:
         level = np.quantile(thickness[inner, inner][::4, ::4], 1 - cover)
-        depth = np.maximum(thickness - level, 0) * (1 + 0.25 * billows)
-        opacity = (1 - np.exp(-5.5 * np.maximum(depth, 0) ** 1.25)).astype(np.float32)
+        depth = np.maximum(thickness - level + 0.10, 0) * (1 + 0.22 * billows)
+        opacity = (1 - np.exp(-4.2 * np.maximum(depth, 0) ** 1.7)).astype(np.float32)
     else:
         opacity = np.zeros((side, side), np.float32)
     east, south = sun.shadow_per_m
@@ -82,7 +82,7 @@ def make_sky(
     rows = slice(_MARGIN_PX - down, _MARGIN_PX - down + pixels)
     cols = slice(_MARGIN_PX - right, _MARGIN_PX - right + pixels)
     shadow = ndimage.gaussian_filter(opacity, 1.2)[rows, cols]
-    bright = np.clip(0.80 + 0.16 * opacity + 0.06 * billows, 0.5, 1.12)
+    bright = np.clip(0.62 + 0.30 * opacity + 0.07 * billows, 0.4, 1.1)
     return Sky(
         opacity=opacity[inner, inner],
         shadow=shadow,

@@ -63,12 +63,14 @@ class Land:
     def coast(self, y: Doubles) -> Doubles:
         """How far the coast lies east of its mean line."""
         p, s = self.phases, y / self.u
-        return self.u * (360 * np.sin(s / 1150 + p[0]) + 95 * np.sin(s / 420 + p[1]))
+        offset: Doubles = self.u * (360 * np.sin(s / 1150 + p[0]) + 95 * np.sin(s / 420 + p[1]))
+        return offset
 
     def river(self, x: Doubles) -> Doubles:
         """How far the river lies south of its mean line."""
         p, s = self.phases, x / self.u
-        return self.u * (230 * np.sin(s / 840 + p[2]) + 60 * np.sin(s / 390 + p[3]))
+        offset: Doubles = self.u * (230 * np.sin(s / 840 + p[2]) + 60 * np.sin(s / 390 + p[3]))
+        return offset
 
     def _fades(self, x: Doubles, y: Doubles) -> tuple[Doubles, Doubles]:
         near_coast = np.exp(-(((x / self.u - COAST_X) / 3000) ** 2))
@@ -89,21 +91,24 @@ class Land:
     def bend_window(self, xs: Doubles, ys: Doubles) -> tuple[Floats, Floats]:
         """The same for all points of a window, (y, x), quick because every term is a product."""
         near_coast, near_river = self._fades(xs, ys)
-        big_x = (xs[None, :] - self.coast(ys)[:, None] * near_coast[None, :]).astype(np.float32)
-        big_y = (ys[:, None] - self.river(xs)[None, :] * near_river[:, None]).astype(np.float32)
-        for target, waves in ((big_x, self.bend_x), (big_y, self.bend_y)):
+        ones_x, ones_y = np.ones_like(xs), np.ones_like(ys)
+        down_x, across_x = [ones_y, -self.coast(ys)], [xs, near_coast]
+        down_y, across_y = [ys, -near_river], [ones_x, self.river(xs)]
+        for down, across, waves in ((down_x, across_x, self.bend_x), (down_y, across_y, self.bend_y)):
             for wave in waves:
                 a, b = wave.kx * xs + wave.phase, wave.ky * ys
-                left = np.stack([np.cos(b), np.sin(b)], 1).astype(np.float32) * np.float32(wave.amplitude)
-                target += left @ np.stack([np.sin(a), np.cos(a)]).astype(np.float32)
+                down += [wave.amplitude * np.cos(b), wave.amplitude * np.sin(b)]
+                across += [np.sin(a), np.cos(a)]
+        big_x = np.array(down_x, np.float32).T @ np.array(across_x, np.float32)
+        big_y = np.array(down_y, np.float32).T @ np.array(across_y, np.float32)
         return big_x, big_y
 
     def unbend(self, points: Doubles) -> Doubles:
         """Local (x, y) of bent (X, Y), shape (n, 2), to about a decimetre (fixed-point iteration)."""
         guess = points.copy()
-        for _ in range(25):
+        for _ in range(14):
             big_x, big_y = self.bend(guess[:, 0], guess[:, 1])
-            guess += 0.8 * (points - np.stack([big_x, big_y], 1))
+            guess += 0.9 * (points - np.stack([big_x, big_y], 1))
         return guess
 
     def line(self, *points: tuple[float, float]) -> LineString:
@@ -163,7 +168,8 @@ def _through(values: Doubles, steps: Doubles) -> Doubles:
     k = np.minimum(steps.astype(int), len(values) - 2)
     f = steps - k
     a, b, c, d = (padded[k + shift] for shift in range(4))
-    return 0.5 * (2 * b + (c - a) * f + (2 * a - 5 * b + 4 * c - d) * f**2 + (3 * b - a - 3 * c + d) * f**3)
+    curve: Doubles = 0.5 * (2 * b + (c - a) * f + (2 * a - 5 * b + 4 * c - d) * f**2 + (3 * b - a - 3 * c + d) * f**3)
+    return curve
 
 
 def _waves(rng: np.random.Generator, u: float) -> tuple[Wave, ...]:

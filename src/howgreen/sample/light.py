@@ -17,8 +17,7 @@ Bytes = npt.NDArray[np.uint8]
 
 CELL_M = 5
 """Side of the cells in which spectra are mixed, before the point-spread function."""
-_STRIP_CELLS = 60
-_TALLEST_M = 30
+_STRIP_CELLS = 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +60,9 @@ def cast_shade(height: Bytes, sun: Sun, *, first: int, last: int) -> npt.NDArray
     ground = height[first:last]
     shade = np.zeros(ground.shape, bool)
     raised = np.empty_like(ground)
-    for step in range(1, int(_TALLEST_M * run) + 1):
+    tallest = int(height[max(first - 60, 0) : last + 60].max())
+    reach = int(tallest * run) + 1
+    for step in [*range(1, min(reach, 12)), *range(12, reach + 1, 2)]:  # nothing tall is narrower than 2 m
         dx, dy = round(-east / run * step), round(-south / run * step)
         top, bottom = max(first + dy, 0), min(last + dy, height.shape[0])
         left, right = max(dx, 0), min(size + dx, size)
@@ -76,20 +77,30 @@ def _cover(canvas: Canvas, sun: Sun, first: int, last: int) -> Floats:
     size, kinds = canvas.land.extent_m, 2 * len(MATERIALS)
     shade = cast_shade(canvas.height, sun, first=first, last=last)
     across, down = size // CELL_M, (last - first) // CELL_M
-    cell = (np.arange(down).repeat(CELL_M) * across)[:, None] + np.arange(across).repeat(CELL_M)[None, :]
-    slot = cell.astype(np.int32) * np.int32(kinds)
-    slot += canvas.material[first:last]
-    slot += shade.view(np.uint8) * np.uint8(len(MATERIALS))
+    down_slot = (np.arange(down, dtype=np.int32) * np.int32(across * kinds)).repeat(CELL_M)
+    across_slot = (np.arange(across, dtype=np.int32) * np.int32(kinds)).repeat(CELL_M)
+    slot = down_slot[:, None] + across_slot
+    slot += canvas.material[first:last] + shade.view(np.uint8) * np.uint8(len(MATERIALS))
     weight = canvas.tone[first:last].reshape(-1)
     total = np.bincount(slot.reshape(-1), weights=weight, minlength=across * down * kinds)
-    return (total.reshape(-1, kinds) / (PLAIN * CELL_M**2)).astype(np.float32)
+    return total.astype(np.float32).reshape(-1, kinds) * np.float32(1 / (PLAIN * CELL_M**2))
 
 
-Shift = Callable[[Floats, slice], None]
-"""Moves shares between materials (in place) for the cells of some rows: what varies within a material."""
+Shift = Callable[[Floats, slice], tuple[Floats, Floats]]
+"""What varies within a material: given the cover of the cells of some rows, (cells, 2 x materials), the shares
+that turn into something else, (cells, n), and the change of reflectance that goes with each, (n, band)."""
 
 
-def mixed(canvas: Canvas, sun: Sun, dates: list[tuple[Floats, Shift]], *, threads: int = 2) -> list[Floats]:
+@dataclass(frozen=True, kw_only=True)
+class Day:
+    """What a date does to the ground."""
+
+    table: Floats
+    """Reflectance of the materials, (material, band)."""
+    shift: Shift
+
+
+def mixed(canvas: Canvas, sun: Sun, days: list[Day], *, relief: Floats, threads: int = 2) -> list[Floats]:
     """Surface reflectance of 5 m cells on dates that share a sun: float32 (band, y, x) each.
 
     Parameters
@@ -98,25 +109,27 @@ def mixed(canvas: Canvas, sun: Sun, dates: list[tuple[Floats, Shift]], *, thread
         The 1 m maps.
     sun
         Casts the shadows.
-    dates
-        For each date the materials' reflectance (material, band), and how shares move within a material.
+    days
+        Spectra of each date.
+    relief
+        Relative light on each cell's slope, (y, x).
     threads
         How many strips are worked on at once.
 
     """
-    size = canvas.land.extent_m
-    cells = size // CELL_M
-    bands = dates[0][0].shape[1]
-    out = [np.empty((bands, cells, cells), np.float32) for _ in dates]
+    cells = canvas.land.extent_m // CELL_M
+    bands = len(SKYLIGHT)
+    out = [np.empty((bands, cells, cells), np.float32) for _ in days]
+    tables = np.concatenate([np.concatenate([day.table, day.table * SKYLIGHT]) for day in days], 1)
 
     def strip(start: int) -> None:
         stop = min(start + _STRIP_CELLS, cells)
         cover = _cover(canvas, sun, start * CELL_M, stop * CELL_M)
-        for target, (table, shift) in zip(out, dates, strict=True):
-            moved = cover.copy()
-            shift(moved, slice(start, stop))
-            both = np.concatenate([table, table * SKYLIGHT])
-            target[:, start:stop] = (moved @ both).T.reshape(bands, stop - start, cells)
+        light = relief[start:stop].reshape(-1)
+        for number, (target, day) in enumerate(zip(out, days, strict=True)):
+            shares, change = day.shift(cover, slice(start, stop))
+            signal = cover @ tables[:, number * bands : (number + 1) * bands] + shares @ change
+            target[:, start:stop] = (signal.T * light).reshape(bands, stop - start, cells)
 
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(strip, range(0, cells, _STRIP_CELLS)))
@@ -131,7 +144,7 @@ def _kernel(pixel_m: float, blur_m: float) -> Floats:
     gauss = np.exp(-0.5 * ((np.arange(-60, 61)) / blur_m) ** 2)
     response = np.convolve(box, gauss)[60:-60]
     weights = response.reshape(-1, CELL_M).sum(1)
-    return (weights / weights.sum()).astype(np.float32)
+    return np.asarray(weights / weights.sum(), np.float32)
 
 
 def through_optics(cells: Floats, *, pixel_m: int) -> Floats:
@@ -144,5 +157,10 @@ def through_optics(cells: Floats, *, pixel_m: int) -> Floats:
     pad = (len(kernel) - step) // 2
     padded = np.pad(cells, pad, mode="edge")
     n_rows, n_cols = cells.shape[0] // step, cells.shape[1] // step
-    rows = sum(w * padded[i : i + step * n_rows : step] for i, w in enumerate(kernel))
-    return np.asarray(sum(w * rows[:, i : i + step * n_cols : step] for i, w in enumerate(kernel)), np.float32)  # type: ignore[index]
+    rows = np.zeros((n_rows, padded.shape[1]), np.float32)
+    for i, weight in enumerate(kernel):
+        rows += weight * padded[i : i + step * n_rows : step]
+    pixels = np.zeros((n_rows, n_cols), np.float32)
+    for i, weight in enumerate(kernel):
+        pixels += weight * rows[:, i : i + step * n_cols : step]
+    return pixels

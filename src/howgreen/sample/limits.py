@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pyproj
@@ -10,8 +13,6 @@ from rasterio.features import shapes
 from scipy import ndimage
 from shapely import MultiPolygon, Polygon
 from shapely.affinity import affine_transform
-from shapely.geometry import shape
-from shapely.ops import transform
 
 from howgreen.sample.layout import CRS, EXCLAVE, EXCLAVE_RADIUS, LEFT_M, RIVER_Y, TOP_M, Doubles, Land
 from howgreen.sample.texture import fractal_noise
@@ -62,6 +63,7 @@ def _labels(land: Land) -> npt.NDArray[np.uint8]:
     """District number 1-6 by cell; 0 outside the limits."""
     x, y, noise = _cells(land)
     exclave = np.hypot((x - EXCLAVE[0]) / 1.08, y - EXCLAVE[1]) < EXCLAVE_RADIUS * (1 + 0.08 * noise)
+    exclave &= (x < 8880) & (y < 8880)
     cell_area = (land.extent_m / _CELLS) ** 2
     wanted = int(AREA_M2 * land.u**2 / cell_area - exclave.sum())
     main = _main_part(x, y, noise, wanted)
@@ -79,13 +81,18 @@ def _labels(land: Land) -> npt.NDArray[np.uint8]:
     return labels.astype(np.uint8)
 
 
+def _polygon(geometry: Mapping[str, Any]) -> Polygon:
+    rings = geometry["coordinates"]
+    return Polygon(rings[0], rings[1:])
+
+
 def _outlines(land: Land) -> list[Polygon | MultiPolygon]:
     """District outlines in UTM metres; neighbours share their vertices."""
     labels = _labels(land)
     groups: dict[int, list[Polygon]] = {number: [] for number in range(1, len(_DISTRICTS) + 1)}
     for geometry, number in shapes(labels, mask=labels > 0):
         # A vertex at every lattice point: where three districts meet, all three must have it.
-        groups[int(number)].append(shapely.segmentize(shape(geometry), 1.0))
+        groups[int(number)].append(shapely.segmentize(_polygon(geometry), 1.0))
     coverage = [shapely.set_precision(MultiPolygon(parts), 1.0, mode="pointwise") for parts in groups.values()]
     cell = land.extent_m / _CELLS
     # Off the 10 m lattice on purpose: limits that touch pixel edges hide rounding faults.
@@ -94,19 +101,34 @@ def _outlines(land: Land) -> list[Polygon | MultiPolygon]:
     return [affine_transform(part, matrix) for part in simple]
 
 
+def _projected(geometry: Polygon | MultiPolygon, source: str, target: str) -> Polygon | MultiPolygon:
+    project = pyproj.Transformer.from_crs(source, target, always_xy=True)
+
+    def moved(points: Doubles) -> Doubles:
+        return np.stack(project.transform(points[:, 0], points[:, 1]), 1)
+
+    return shapely.transform(geometry, moved)
+
+
 def _lonlat(geometry: Polygon | MultiPolygon) -> Polygon | MultiPolygon:
-    project = pyproj.Transformer.from_crs(CRS, "EPSG:4326", always_xy=True).transform
-    return transform(project, geometry)
+    return _projected(geometry, CRS, "EPSG:4326")
 
 
 def to_utm(geometry: Polygon | MultiPolygon) -> Polygon | MultiPolygon:
     """A lon/lat geometry in the sample's UTM metres."""
-    project = pyproj.Transformer.from_crs("EPSG:4326", CRS, always_xy=True).transform
-    return transform(project, geometry)
+    return _projected(geometry, "EPSG:4326", CRS)
 
 
 def _area_m2(geometry: Polygon | MultiPolygon) -> float:
     return abs(float(pyproj.Geod(ellps="WGS84").geometry_area_perimeter(shapely.orient_polygons(geometry))[0]))
+
+
+def _joined(outlines: list[Polygon | MultiPolygon]) -> Polygon | MultiPolygon:
+    """All districts as one shape, lon/lat."""
+    whole = shapely.coverage_union_all(outlines)
+    if not isinstance(whole, Polygon | MultiPolygon):
+        raise TypeError(f"the limits came out as a {whole.geom_type}")
+    return _lonlat(whole)
 
 
 def make_city(land: Land) -> City:
@@ -121,7 +143,7 @@ def make_city(land: Land) -> City:
         )
         for (name, _, _, _, people), outline in zip(_DISTRICTS, outlines, strict=True)
     )
-    boundary = shapely.coverage_union_all([district.boundary for district in districts])
+    boundary = _joined(outlines)
     return City(
         name="Sampleton",
         label=LABEL,

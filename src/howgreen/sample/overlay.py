@@ -121,7 +121,7 @@ def _motorway(canvas: Canvas) -> None:
 
 def bridges(land: Land) -> BaseGeometry:
     """Decks over the river, the railway's and the motorway's among them."""
-    decks = []
+    decks: list[BaseGeometry] = []
     for x in _BRIDGES:
         y = RIVER_Y * land.u + float(land.river(np.array([x * land.u]))[0])
         lean = float(np.random.default_rng([land.seed, 52, int(x)]).uniform(-8, 8))
@@ -136,11 +136,12 @@ def bridges(land: Land) -> BaseGeometry:
 def harbour(land: Land) -> tuple[BaseGeometry, BaseGeometry]:
     """Piers and breakwaters of concrete, and the basins that are cut into the land."""
     u = land.u
-    piers, basins = [], []
-    for y in (5260.0, 5520.0, 5790.0):
-        x = COAST_X * u + float(land.coast(np.array([y * u]))[0])
-        basins.append(translate(box(-40 * u, -34 * u, 330 * u, 34 * u), x, y * u))
-        piers.append(translate(box(-300 * u, 70 * u, 60 * u, 165 * u), x, y * u))
+    piers: list[BaseGeometry] = []
+    basins: list[BaseGeometry] = []
+    for south in (5260.0, 5520.0, 5790.0):
+        shore = COAST_X * u + float(land.coast(np.array([south * u]))[0])
+        basins.append(translate(box(-40 * u, -34 * u, 330 * u, 34 * u), shore, south * u))
+        piers.append(translate(box(-300 * u, 70 * u, 60 * u, 165 * u), shore, south * u))
     y = np.linspace(4960, 6230, 60) * u
     bow = 520 * u * np.sin(np.linspace(0.15, 1, 60) * np.pi * 0.97) ** 0.6
     x = COAST_X * u + land.coast(y) - bow

@@ -103,13 +103,13 @@ def orchard(g: Ground) -> None:
 
 
 _CROPS = (
-    ("row crop", 0.24),
+    ("row crop", 0.22),
     ("leafy crop", 0.20),
-    ("grain", 0.10),
-    ("meadow", 0.14),
-    ("soil brown", 0.11),
-    ("soil light", 0.06),
-    ("stubble", 0.15),
+    ("grain", 0.11),
+    ("meadow", 0.19),
+    ("soil brown", 0.10),
+    ("soil light", 0.05),
+    ("stubble", 0.13),
 )
 
 
@@ -119,7 +119,7 @@ def farm(g: Ground) -> None:
     names, shares = zip(*_CROPS, strict=True)
     crop = names[int(np.searchsorted(np.cumsum(shares), g.rng.random()))]
     swing = 0.035 + 0.05 * float(g.rng.random())
-    tone = float(g.rng.uniform(0.86, 1.14)) * (1 + swing * g.patch + 0.04 * g.patch_at(9))
+    tone = float(np.clip(g.rng.normal(1.04, 0.17), 0.7, 1.45)) * (1 + swing * g.patch + 0.04 * g.patch_at(9))
     lines = 1 + (0.10 if crop in ("stubble", "grain", "meadow") else 0.05) * np.sign(np.sin(g.v * np.pi / 9))
     g.put(lot, crop, tone=(tone * lines).astype(np.float32))
     if crop in ("row crop", "leafy crop", "grain"):
@@ -132,7 +132,7 @@ def farm(g: Ground) -> None:
 def meadow(g: Ground) -> None:
     """Grass with scattered trees and bushes, mown in parts."""
     lot = g.d >= 0
-    mown = np.where(g.u * 0.8 + 25 * g.patch > float(g.rng.uniform(-60, 60)), 1.08, 0.94)
+    mown = np.where(g.u * 0.8 + 25 * g.patch > float(g.rng.uniform(-60, 60)), 1.1, 0.94) * g.rng.uniform(0.92, 1.22)
     g.put(lot, "meadow", tone=(mown * (1 + 0.07 * g.patch_at(9))).astype(np.float32))
     scatter = float(g.rng.choice([0.01, 0.04, 0.15]))
     g.trees(np.clip(scatter + 0.10 * (g.patch_at(13) - 0.8), 0, 0.7), lot, conifer=0.05)

@@ -139,7 +139,7 @@ def swath(side: int) -> npt.NDArray[np.bool_]:
 
 def numbers(reflectance: Floats, *, scale: float, offset: float, has_data: npt.NDArray[np.bool_] | None) -> Words:
     """Digital numbers of one band: 1-65535, 0 where there is no data."""
-    dn = np.clip(np.rint((reflectance - offset) / scale), 1, 65_535).astype(np.uint16)
+    dn: Words = np.clip(np.rint((reflectance - offset) / scale), 1, 65_535).astype(np.uint16)
     if has_data is not None:
         dn[~has_data] = 0
     return dn

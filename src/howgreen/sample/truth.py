@@ -112,27 +112,28 @@ def _zone_numbers(city: City, shape: tuple[int, int], transform: Affine) -> Byte
     return np.asarray(rasterize(numbered, out_shape=shape, transform=transform, dtype="uint8"), np.uint8)
 
 
-def _tenfold(values: npt.NDArray[np.bool_]) -> Ints:
-    """Count in each 10 x 10 pixels."""
+def _tally(values: Bytes, kinds: int) -> npt.NDArray[np.uint8]:
+    """How often each value below ``kinds`` occurs in each 10 x 10 pixels: (kind, y, x), 0-100."""
     rows, cols = values.shape[0] // PIXEL_M, values.shape[1] // PIXEL_M
-    narrow = values.reshape(-1, cols, PIXEL_M).sum(2, dtype=np.uint8)
-    return narrow.reshape(rows, PIXEL_M, cols).sum(1, dtype=np.int64)
+    out = np.empty((kinds, rows, cols), np.uint8)
+    across = (np.arange(cols, dtype=np.int32) * np.int32(kinds)).repeat(PIXEL_M)
+    down = (np.arange(20, dtype=np.int32) * np.int32(cols * kinds)).repeat(PIXEL_M)
+    for start in range(0, rows, 20):
+        part = values[start * PIXEL_M : (start + 20) * PIXEL_M]
+        slot = down[: len(part), None] + across + part
+        n = len(part) // PIXEL_M
+        counts = np.bincount(slot.reshape(-1), minlength=n * cols * kinds)
+        out[:, start : start + n] = np.moveaxis(counts.reshape(n, cols, kinds), 2, 0)
+    return out
 
 
 def _count(classes: Bytes, zones: Bytes, n_zones: int) -> _Counts:
-    rows, cols = classes.shape[0] // PIXEL_M, classes.shape[1] // PIXEL_M
     most = max(CLASSES.values()) + 1
+    per_class, in_zone = _tally(classes, most), _tally(zones, n_zones + 1)
     by_class = np.zeros((n_zones + 1) * most, np.int64)
-    per_class = np.zeros((most, rows, cols), np.uint8)
-    in_zone = np.zeros((n_zones + 1, rows, cols), np.uint8)
-    for start in range(0, rows, 50):
-        stop = min(start + 50, rows)
-        part = slice(start * PIXEL_M, stop * PIXEL_M)
+    for start in range(0, len(classes), 200):
+        part = slice(start, start + 200)
         by_class += np.bincount((zones[part] * np.uint8(most) + classes[part]).reshape(-1), minlength=len(by_class))
-        for code in CLASSES.values():
-            per_class[code, start:stop] = _tenfold(classes[part] == code)
-        for number in range(1, n_zones + 1):
-            in_zone[number, start:stop] = _tenfold(zones[part] == number)
     green = sum(per_class[CLASSES[name]].astype(np.float32) for name in GREEN_CLASSES)
     water = sum(per_class[CLASSES[name]].astype(np.float32) for name in WATER_CLASSES)
     return _Counts(
