@@ -113,10 +113,8 @@ def mix(surface: Surfaces, count: int, *, rng: np.random.Generator) -> Mixtures:
     return Mixtures(reflectance=_measured(seen, bands=surface.bands, rng=rng), shares=shares, bands=surface.bands)
 
 
-_SHADED = (0.5, 0.6, 1.0, 0.8, 0.0)
-"""How much of the shade of a town falls on each class, by comparison: trees rise out of it, and water is told by its
-darkness.
-"""
+_SHADED = (0.8, 0.8, 1.0, 0.8, 0.0)
+"""How deep the shade of a town falls on each class: plants keep their distance from walls, water is told by darkness."""
 
 
 def _lit(surface: Surfaces, shares: Array, *, rng: np.random.Generator) -> Array:
