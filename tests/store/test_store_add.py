@@ -282,6 +282,31 @@ def test_each_lack_is_told_with_its_cure(tif, root, tmp_path):
     assert "same scene" in refused(root, [tif(), tif()], bands=RGBN)
 
 
+def test_crs_of_no_planet_is_refused(tif, root):
+    local = 'LOCAL_CS["drawing board",UNIT["metre",1]]'
+    assert "gdalwarp" in refused(root, [tif(crs=local)], bands=RGBN)
+
+
+def test_refusal_leaves_an_empty_folder_empty(tif, tmp_path):
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    path = tif(compress="deflate")
+    path.write_bytes(path.read_bytes()[:3000])
+    with pytest.raises(ImageError):
+        store.add([path], root=folder, city="X", bands=RGBN)
+    assert list(folder.iterdir()) == []
+
+
+def test_interruption_leaves_nothing(tif, root):
+    def interrupt(_stage, done, _total):
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        store.add([tif()], root=root, city="X", bands=RGBN, progress=interrupt)
+    assert not root.exists()
+
+
 @pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 def test_image_without_a_place_is_refused(tif, root):
     path = tif(transform=Affine.identity())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import numpy as np
 import pytest
@@ -24,9 +24,9 @@ def read(scene, band):
         return found.read(1), found.res[0]
 
 
-def refused(root, folder) -> str:
+def refused(root, folder, **options) -> str:
     with pytest.raises(ImageError) as caught:
-        store.add([folder], root=root, city="X")
+        store.add([folder], root=root, city="X", **options)
     assert "\n" not in str(caught.value)
     assert not root.exists()
     return str(caught.value)
@@ -61,6 +61,16 @@ def test_safe_offset_by_metadata_then_baseline(safe, root, baseline, offset, exp
 def test_safe_by_its_metadata_file_and_by_what_lies_in_it(safe, root):
     store.add([safe(listed=[]) / "MTD_MSIL2A.xml"], root=root, city="X")
     assert store.scenes(root)[0].bands == (*SENTINEL2.band_names, "scl")
+
+
+def test_options_choose_from_a_product_or_are_refused(safe, landsat, root):
+    folder = safe()
+    assert "purple" in refused(root, folder, bands=["red", "purple"])
+    assert "2023-07-01" in refused(root, folder, date=date(2023, 7, 2))
+    assert "--sensor landsat" in refused(root, folder, sensor="landsat")
+    store.add([folder], root=root, city="X", bands=["B04", "nir", "SCL"], offset=0, date=date(2023, 7, 1))
+    (scene,) = store.scenes(root)
+    assert (scene.bands, scene.offset) == (("red", "nir", "scl"), 0)
 
 
 def test_safe_that_is_incomplete(safe, root):

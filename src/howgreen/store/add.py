@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 import functools
 import logging
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from howgreen.errors import ImageError, StoreError
+from howgreen.sensors import common_name
 from howgreen.store import layout
 from howgreen.store.geometry import crs_of, geodesic_area_m2, polygonal
 from howgreen.store.places import goes_by
@@ -17,7 +19,7 @@ from howgreen.store.write import mend, put_place, store_scene
 from howgreen.types import City
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import date as day
 
     from howgreen.store.sources import Options, Source
@@ -96,12 +98,23 @@ def add(
 
     names = tuple(name.strip() for name in bands) if bands is not None else None
     options = Options(bands=names, scale=scale, offset=offset, nodata=nodata, date=date, sensor=sensor)
-    found = _sources([Path(file) for file in files], options)
+    with _readable():
+        found = _sources([Path(file) for file in files], options)
     root = Path(root)
     for one in found:
         _store(root, one, replace=replace, progress=progress)
     _keep_place(root, city, boundary, found)
     return [one.id for one in found]
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Turns what the operating system refuses into an ImageError that names the file."""
+    try:
+        yield
+    except OSError as error:
+        said = error.strerror or error
+        raise ImageError(f"{error.filename}: cannot be read ({said}); check the path and its permissions") from error
 
 
 def _sources(files: Sequence[Path], options: Options) -> list[Source]:
@@ -115,9 +128,9 @@ def _sources(files: Sequence[Path], options: Options) -> list[Source]:
     for given in files:
         path = given.parent if given.name == source_safe.METADATA else given
         if source_safe.is_safe(path):
-            found.append(source_safe.source(path, options))
+            found.append(_chosen(source_safe.source(path, options), options))
         elif source_landsat.metadata_file(path):
-            found.append(source_landsat.source(path, options))
+            found.append(_chosen(source_landsat.source(path, options), options))
         elif path.is_dir():
             raise ImageError(f"{path}: neither a Sentinel-2 .SAFE folder nor a Landsat one; name the GeoTIFFs in it")
         else:
@@ -130,11 +143,30 @@ def _sources(files: Sequence[Path], options: Options) -> list[Source]:
     return found
 
 
+def _chosen(source: Source, options: Options) -> Source:
+    """A product with the bands that were asked for; ImageError when an option contradicts it."""
+    day = source.time.date()
+    if options.date not in {None, day}:
+        raise ImageError(f"{source.name}: taken on {day} by its metadata, not on {options.date}; leave --date out")
+    if options.sensor not in {None, source.sensor.name}:
+        raise ImageError(f"{source.name}: a {source.sensor.label} product; leave --sensor {options.sensor} out")
+    if options.bands is None:
+        return source
+    wanted = {name: common_name(name, source.sensor) for name in options.bands}
+    kept = tuple(one for one in source.bands if one.band in wanted.values())
+    unknown = [name for name, known in wanted.items() if known is None]
+    if unknown:
+        known = ", ".join(one.band for one in source.bands)
+        raise ImageError(f"{source.name}: unknown band {', '.join(unknown)} in --bands; it has {known}")
+    return dataclasses.replace(source, bands=kept)
+
+
 def _store(root: Path, source: Source, *, replace: bool, progress: Progress | None) -> None:
     from howgreen.store import plausible, sources
     from howgreen.store.item import Header
 
-    digest = sources.digest(source)
+    with _readable():
+        digest = sources.digest(source)
     if not replace and _there_already(root, source, digest):
         _LOG.info("%s: in the store already, from the same files", source.id)
         mend(root)

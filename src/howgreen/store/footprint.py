@@ -10,6 +10,7 @@ from shapely import MultiPolygon, Polygon
 from shapely.affinity import affine_transform
 from shapely.geometry import shape
 
+from howgreen.errors import ImageError
 from howgreen.store.geometry import polygonal
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ def outline(mask: npt.NDArray[np.bool_], grid: GeoBox) -> Polygon | MultiPolygon
     from rasterio.features import shapes
     from rasterio.warp import transform_geom
 
+    if grid.crs is None or not (grid.crs.geographic or grid.crs.projected):
+        raise ImageError(f"CRS {str(grid.crs)[:60]!r} has no place on Earth; reproject the image with `gdalwarp`")
     height, width = mask.shape
     step = -(-max(height, width) // LARGEST_SIDE_PX)
     coarse = _any_in_blocks(mask, step)
@@ -59,7 +62,7 @@ def outline(mask: npt.NDArray[np.bool_], grid: GeoBox) -> Polygon | MultiPolygon
     mapped = affine_transform(pixels, [a, b, d, e, c, f])
     # Straight lines on one map are curves on another.
     dense = shapely.segmentize(mapped, shapely.box(*mapped.bounds).length / 64)
-    moved = transform_geom(grid.crs.to_wkt() if grid.crs else "EPSG:4326", "EPSG:4326", shapely.geometry.mapping(dense))
+    moved = transform_geom(grid.crs.to_wkt(), "EPSG:4326", shapely.geometry.mapping(dense))
     # A decimetre less costs nothing and spares dozens of corners.
     return polygonal(shape(moved).simplify(1e-6))
 

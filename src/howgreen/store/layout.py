@@ -47,6 +47,7 @@ _CURES = {
     errno.EPERM: "it may not be written: choose another folder or change its permissions",
     errno.EROFS: "its disk is read-only: choose another folder",
     errno.ENOTDIR: "a file is in the way: choose another folder",
+    errno.ENOENT: "the folder above it is not there or takes no folders: choose another folder",
     errno.EEXIST: "a file is in the way: choose another folder",
 }
 
@@ -209,7 +210,8 @@ def locked(root: Path) -> Iterator[None]:
             handle = os.open(root / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             if sys.platform != "win32":
-                fcntl.flock(handle, fcntl.LOCK_EX)
+                with disk_errors(root, "lock the store"):
+                    fcntl.flock(handle, fcntl.LOCK_EX)
             # A writer that failed may have removed the folder while we waited: then we hold a lock on nothing.
             if _same_file(handle, root / LOCK):
                 yield
@@ -241,8 +243,7 @@ def workshop(root: Path) -> Iterator[Workshop]:
     finally:
         os.close(handle)
         shutil.rmtree(folder, ignore_errors=True)
-        if new:
-            _remove_if_unused(root)
+        _remove_if_unused(root, folder_too=new)
 
 
 def clean(root: Path) -> None:
@@ -273,11 +274,12 @@ def _in_use(folder: Path) -> bool:
     return False
 
 
-def _remove_if_unused(root: Path) -> None:
-    """Takes a folder away again that we made and in which nothing came to stand."""
+def _remove_if_unused(root: Path, *, folder_too: bool) -> None:
+    """Takes away the lock, and the folder when we made it, when nothing came to stand in it."""
     try:
         if {entry.name for entry in root.iterdir()} <= {LOCK}:
             (root / LOCK).unlink(missing_ok=True)
-            root.rmdir()
+            if folder_too:
+                root.rmdir()
     except OSError:
         return
