@@ -91,8 +91,10 @@ def write_rasters(result: Result, folder: Path, *, tell: Callable[[], None] | No
         for name, target in targets.items():
             _to_cog(target.path, folder / name)
     finally:
-        for target in targets.values():
-            target.discard()
+        # After an error other threads may still be in the middle of a write: never close a file under them.
+        with lock:
+            for target in targets.values():
+                target.discard()
     _write_category_names(folder / "landcover.tif", result.card.classes)
     return Looks(counts=tuple(looks.counts.tolist()))
 
