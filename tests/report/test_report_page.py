@@ -113,6 +113,7 @@ def test_without_interval_districts_or_anything_seen(make):
         landcover=cover,
         stats=zones[0].stats,
         zones=measure.to_frame(zones),
+        provenance={},
     )
     text = Reader(make_page(bare)).text
     assert "not seen" in text
