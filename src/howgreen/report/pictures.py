@@ -192,7 +192,7 @@ def png(picture: Image) -> str:
     """As a ``data:`` address."""
     buffer = BytesIO()
     transparency = {"transparency": UNSEEN} if picture.mode == "P" else {}
-    picture.save(buffer, "PNG", optimize=True, **transparency)
+    picture.save(buffer, "PNG", compress_level=7, **transparency)
     return f"data:image/png;base64,{b64encode(buffer.getvalue()).decode()}"
 
 
