@@ -39,7 +39,7 @@ SEED = 7
 VERSION = 1
 """Raised whenever the simulated city changes, so that old copies are not mistaken for it."""
 
-_STALE_S = 6 * 3600
+_STALE_S = 3600
 """Leavings of a killed build are swept away after this long; a living one never takes so."""
 
 

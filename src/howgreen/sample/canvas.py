@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -76,7 +76,7 @@ class Ground:
 
     def pick(self, key: npt.NDArray[np.integer], salt: int) -> Floats:
         """A number 0-1 for each key, the same for the same key and salt."""
-        number: Floats = self._table[(key * 797 + salt * 1543) & 4095]
+        number: Floats = self._table.take((key * 797 + salt * 1543) & 4095)
         return number
 
     def put(self, where: Bools, name: str, *, height: float = 0, tone: float | Floats = 1.0) -> None:
@@ -197,49 +197,62 @@ def _nearest_kerb(
     return d, t, edge
 
 
-def area_grounds(canvas: Canvas, area: BaseGeometry, *, salt: int) -> list[Ground]:
-    """The pixels whose centre lies in an area (local metres), in a few windows. ``d``, ``t`` are 0; ``u``, ``v`` are x, y."""
-    size, grounds = canvas.land.extent_m, []
+def area_masks(canvas: Canvas, area: BaseGeometry) -> Iterator[tuple[tuple[int, int, int, int], Bools]]:
+    """Windows (left, top, right, bottom) that an area (local metres) touches, and whose pixel centres lie in it."""
+    size = canvas.land.extent_m
     parts = [part for part in getattr(area, "geoms", [area]) if not part.is_empty]
     tree = STRtree(parts)
     for top in range(0, size, WINDOW_PX):
         for left in range(0, size, WINDOW_PX):
-            bottom, right = min(top + WINDOW_PX, size), min(left + WINDOW_PX, size)
-            hits = tree.query(box(left, top, right, bottom), predicate="intersects")
-            ground = _window_ground(canvas, [parts[i] for i in sorted(hits)], (left, top, right, bottom), salt)
-            if ground is not None:
-                grounds.append(ground)
-    return grounds
+            bounds = (left, top, min(left + WINDOW_PX, size), min(top + WINDOW_PX, size))
+            hits = tree.query(box(*bounds), predicate="intersects")
+            mask = _mask([parts[i] for i in sorted(hits)], bounds)
+            if mask is not None:
+                yield bounds, mask
 
 
-def _window_ground(
-    canvas: Canvas, parts: list[BaseGeometry], bounds: tuple[int, int, int, int], salt: int
-) -> Ground | None:
+def _mask(parts: list[BaseGeometry], bounds: tuple[int, int, int, int]) -> Bools | None:
     left, top, right, bottom = bounds
     shapes = [clip_by_rect(part, left - 2, top - 2, right + 2, bottom + 2) for part in parts]
     shapes = [shape for shape in shapes if not shape.is_empty and shape.area > 0]
     if not shapes:
         return None
-    transform = Affine.translation(left, top)
-    mask = rasterize(shapes, out_shape=(bottom - top, right - left), transform=transform, dtype="uint8")
-    spots = np.flatnonzero(mask)
-    if not len(spots):
-        return None
-    rng = np.random.default_rng([canvas.land.seed, 42, salt])
-    flat, spot = _positions(canvas, bounds, spots, rng)
-    zero = np.zeros(len(spots), np.float32)
-    ground = Ground(
-        canvas=canvas,
-        rng=rng,
-        flat=flat,
-        spot=spot,
-        d=zero,
-        t=zero,
-        edge=zero.astype(np.int8),
-        u=(flat % canvas.land.extent_m).astype(np.float32),
-        v=(flat // canvas.land.extent_m).astype(np.float32),
-    )
-    ground.material[:] = canvas.material.reshape(-1)[ground.flat]
-    ground.height[:] = canvas.height.reshape(-1)[ground.flat]
-    ground.tone[:] = canvas.tone.reshape(-1)[ground.flat] / np.float32(PLAIN)
-    return ground
+    # A rim of one pixel keeps the transform from being the identity, of which rasterio warns.
+    out = np.zeros((bottom - top + 2, right - left + 2), np.uint8)
+    rasterize(shapes, out=out, transform=Affine.translation(left - 1, top - 1))
+    return np.ascontiguousarray(out[1:-1, 1:-1]).view(bool)
+
+
+def fill_area(canvas: Canvas, area: BaseGeometry, code: int, *, tone: float = 1.0, height: int = 0) -> None:
+    """Paints an area (local metres) evenly."""
+    for (left, top, right, bottom), mask in area_masks(canvas, area):
+        window = (slice(top, bottom), slice(left, right))
+        np.copyto(canvas.material[window], np.uint8(code), where=mask)
+        np.copyto(canvas.tone[window], np.uint8(PLAIN * tone), where=mask)
+        np.copyto(canvas.height[window], np.uint8(height), where=mask)
+
+
+def area_grounds(canvas: Canvas, area: BaseGeometry, *, salt: int) -> Iterator[Ground]:
+    """The pixels whose centre lies in an area (local metres), window by window; ``u``, ``v`` are x, y."""
+    for bounds, mask in area_masks(canvas, area):
+        spots = np.flatnonzero(mask)
+        if not len(spots):
+            continue
+        rng = np.random.default_rng([canvas.land.seed, 42, salt])
+        flat, spot = _positions(canvas, bounds, spots, rng)
+        zero = np.zeros(len(spots), np.float32)
+        ground = Ground(
+            canvas=canvas,
+            rng=rng,
+            flat=flat,
+            spot=spot,
+            d=zero,
+            t=zero,
+            edge=zero.astype(np.int8),
+            u=(flat % canvas.land.extent_m).astype(np.float32),
+            v=(flat // canvas.land.extent_m).astype(np.float32),
+        )
+        ground.material[:] = canvas.material.reshape(-1).take(flat)
+        ground.height[:] = canvas.height.reshape(-1).take(flat)
+        ground.tone[:] = canvas.tone.reshape(-1).take(flat) / np.float32(PLAIN)
+        yield ground

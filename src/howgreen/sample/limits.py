@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyproj
 import shapely
+from affine import Affine
 from rasterio.features import shapes
 from scipy import ndimage
 from shapely import MultiPolygon, Polygon
@@ -28,6 +29,8 @@ NOTE = (
 )
 
 _CELLS = 300
+_APART = 10
+"""Keeps rasterio from warning of an identity transform, which it cannot silence between threads."""
 # name, seed point in units of u, side of the river (-1 north, 1 south, 0 both), invented inhabitants
 _DISTRICTS: tuple[tuple[str, float, float, int, int], ...] = (
     ("Old Town", 2450, 4150, -1, 46_200),
@@ -90,13 +93,13 @@ def _outlines(land: Land) -> list[Polygon | MultiPolygon]:
     """District outlines in UTM metres; neighbours share their vertices."""
     labels = _labels(land)
     groups: dict[int, list[Polygon]] = {number: [] for number in range(1, len(_DISTRICTS) + 1)}
-    for geometry, number in shapes(labels, mask=labels > 0):
+    for geometry, number in shapes(labels, mask=labels > 0, transform=Affine.translation(_APART, _APART)):
         # A vertex at every lattice point: where three districts meet, all three must have it.
         groups[int(number)].append(shapely.segmentize(_polygon(geometry), 1.0))
     coverage = [shapely.set_precision(MultiPolygon(parts), 1.0, mode="pointwise") for parts in groups.values()]
     cell = land.extent_m / _CELLS
     # Off the 10 m lattice on purpose: limits that touch pixel edges hide rounding faults.
-    matrix = [cell, 0, 0, -cell, LEFT_M + 4.3, TOP_M - 3.7]
+    matrix = [cell, 0, 0, -cell, LEFT_M + 4.3 - _APART * cell, TOP_M - 3.7 + _APART * cell]
     simple = shapely.coverage_simplify(np.array(coverage), 2.2)
     return [affine_transform(part, matrix) for part in simple]
 

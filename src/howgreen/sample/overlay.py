@@ -7,8 +7,9 @@ from shapely import LineString, Polygon, box, unary_union
 from shapely.affinity import rotate, translate
 from shapely.geometry.base import BaseGeometry
 
-from howgreen.sample.canvas import Canvas, Ground, area_grounds
+from howgreen.sample.canvas import Canvas, Ground, area_grounds, fill_area
 from howgreen.sample.layout import COAST_X, RIVER_Y, Land
+from howgreen.sample.spectra import CODE
 
 _BRIDGES = (2020.0, 2560.0, 3050.0, 3720.0, 4650.0, 5500.0)
 """Where streets cross the river, x in units of u."""
@@ -82,19 +83,13 @@ def _banks(canvas: Canvas) -> None:
         g.commit()
 
 
-def _fill(canvas: Canvas, area: BaseGeometry, name: str, *, salt: int, tone: float = 1.0, height: int = 0) -> None:
-    for g in area_grounds(canvas, area, salt=salt):
-        g.put(np.ones(len(g.flat), bool), name, tone=tone, height=height)
-        g.commit()
-
-
 def _railway(canvas: Canvas) -> None:
     land = canvas.land
     lines = unary_union(rail_lines(land))
     _verges(canvas, lines.buffer(13), salt=10)
     yard = land.line((5950, 5545), (5300, 5575), (4600, 5600), (3950, 5720)).buffer(46 * land.u**0.5)
     harbour = land.line((2350, 5870), (1950, 5760)).buffer(26 * land.u**0.5)
-    _fill(canvas, lines.buffer(5), "ballast", salt=11)
+    fill_area(canvas, lines.buffer(5), CODE["ballast"])
     for g in area_grounds(canvas, yard.union(harbour), salt=12):
         everywhere = np.ones(len(g.flat), bool)
         weeds = g.patch_at(3) > 1.15
@@ -115,8 +110,8 @@ def _verges(canvas: Canvas, area: BaseGeometry, *, salt: int) -> None:
 def _motorway(canvas: Canvas) -> None:
     line = motorway_line(canvas.land)
     _verges(canvas, line.buffer(27), salt=20)
-    _fill(canvas, line.buffer(13), "asphalt", salt=21, tone=1.1)
-    _fill(canvas, line.buffer(1.6), "meadow", salt=22)
+    fill_area(canvas, line.buffer(13), CODE["asphalt"], tone=1.1)
+    fill_area(canvas, line.buffer(1.6), CODE["meadow"])
 
 
 def bridges(land: Land) -> BaseGeometry:
@@ -182,14 +177,14 @@ def _shore(canvas: Canvas) -> None:
         g.put(g.patch_at(3) > 0.75, "shrub", height=2)
         g.put(dune & (g.patch_at(41) > 1.15), "sand", tone=0.9)
         g.commit()
-    _fill(canvas, sand, "sand", salt=31)
-    _fill(canvas, sand.intersection(land.sea.buffer(9)), "sand wet", salt=32)
+    fill_area(canvas, sand, CODE["sand"])
+    fill_area(canvas, sand.intersection(land.sea.buffer(9)), CODE["sand wet"])
 
 
 def _harbour(canvas: Canvas) -> None:
     piers, basins = harbour(canvas.land)
-    _fill(canvas, basins.buffer(24), "concrete", salt=33, tone=0.75)
-    _fill(canvas, coast_water(canvas.land), "sea", salt=34)
+    fill_area(canvas, basins.buffer(24), CODE["concrete"], tone=0.75)
+    fill_area(canvas, coast_water(canvas.land), CODE["sea"])
     for g in area_grounds(canvas, piers, salt=35):
         _pier(g)
         g.commit()
@@ -212,8 +207,8 @@ def paint_overlay(canvas: Canvas) -> None:
     _shore(canvas)
     _harbour(canvas)
     fresh = unary_union([land.river_area, streams(land)]).difference(land.sea)
-    _fill(canvas, fresh, "river", salt=40)
-    _fill(canvas, lakes(land), "lake", salt=41)
-    _fill(canvas, bridges(land), "asphalt old", salt=42, tone=1.1, height=4)
+    fill_area(canvas, fresh, CODE["river"])
+    fill_area(canvas, lakes(land), CODE["lake"])
+    fill_area(canvas, bridges(land), CODE["asphalt old"], tone=1.1, height=4)
     over = unary_union(rail_lines(land)).buffer(5).intersection(streams(land).buffer(10))
-    _fill(canvas, over, "ballast", salt=43, height=3)
+    fill_area(canvas, over, CODE["ballast"], height=3)
