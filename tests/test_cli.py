@@ -24,6 +24,7 @@ FILES = {
     "green_mask.tif",
     "green_fraction.tif",
     "landcover.tif",
+    "landcover.tif.aux.xml",  # names of the classes: GeoTIFF itself has no place for them
     "composite.tif",
     "districts.gpkg",
     "summary.json",
@@ -182,7 +183,7 @@ def test_models_list_says_how_they_err(capsys: pytest.CaptureFixture[str]):
         (["city", "Sampleton", "--period", "1999"], "1999"),
         (["city", "Sampleton", "--model", "/no/such.onnx"], "such.onnx"),
         (["city", "--plan", "/no/such.json"], "such.json"),
-        (["city", "X", "--area", "POLYGON ((0 0, 1 1, 0 1, 1 0, 0 0"], "area"),
+        (["city", "X", "--area", "POLYGON ((0 0, 1 1, 0 1, 1 0, 0 0"], "shape 'POLYGON"),
         (["city", "X", "--area", "/no/such.gpkg"], "such.gpkg"),
         (["city", "95, 200"], "95"),
         (["predict-table", "/no/such.csv", "--out", "/tmp/never.csv"], "such.csv"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import re
 import signal
 import sys
@@ -89,12 +90,12 @@ def city_command(
     """
     import shutil
 
-    from howgreen import pipeline
+    from howgreen import pipeline, report
 
     with _bars() as progress:
         planned = pipeline.read_plan(plan_file) if plan_file else pipeline.plan(**asked, progress=progress)
         folder = out or _new_folder(planned.city)
-        pipeline.check_out(folder)
+        report.check_out(folder)
         result = pipeline.run(planned, progress=progress)
         summary = pipeline.write(result, folder, progress=progress)
         shutil.rmtree(pipeline.work_folder(planned), ignore_errors=True)
@@ -287,6 +288,8 @@ def store_verify(store: Path | None) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point: every error that a user can meet is one line and a non-zero exit code."""
     signal.signal(signal.SIGTERM, _stop)
+    # Image libraries print their own complaints beside raising them; ours is the one line that counts.
+    os.environ.setdefault("CPL_LOG", os.devnull)
     try:
         sys.exit(howgreen.main(_southern(arguments), prog_name="howgreen", standalone_mode=False) or 0)
     except click.exceptions.Exit as finished:

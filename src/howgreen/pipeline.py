@@ -114,7 +114,7 @@ def plan(
         grid=imagery.grid(where, resolution_m=SENSORS[sensor].resolution_m),
         scenes=tuple(used),
         passed_over=tuple(passed_over),
-        bands=green.card.bands,
+        bands=(*green.card.bands, *_for_the_photo(green.card.bands, shared)),
         source=str(root),
         model=str(model) if model and Path(model).suffix == ".onnx" else green.card.name,
         model_sha256=green.sha256,
@@ -221,13 +221,6 @@ def osm_green(city: City, *, osm: str | Path, out: str | Path) -> OsmGreen:
     return OsmGreen(city=city, areas=areas, share=place.green_share(areas, city), folder=folder)
 
 
-def check_out(out: str | Path) -> None:
-    """Refuse a folder that a report may not take, before the long work: OutputError."""
-    from howgreen.report.write import _check
-
-    _check(Path(out))
-
-
 def _truth(plan: Plan) -> dict[str, Any] | None:
     """What the simulation knows, when the whole sample city was asked for."""
     if not plan.city.synthetic:
@@ -286,6 +279,11 @@ def _forget_old_runs(base: Path) -> None:
     for folder in base.glob("[0-9a-f]" * 20):
         if folder.stat().st_mtime < limit:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _for_the_photo(needed: tuple[str, ...], there: set[str]) -> list[str]:
+    """Visible bands that the model does not need and the report's photo does."""
+    return [band for band in ("red", "green", "blue") if band in there and band not in needed]
 
 
 def _path(given: str | Path | None) -> Path | None:

@@ -200,7 +200,7 @@ class Plan:
     passed_over: tuple[Scene, ...]
     """Those that were found and not used."""
     bands: tuple[str, ...]
-    """What the model needs, in its order."""
+    """What the model needs, in its order, then what only the photo needs."""
     source: str
     """Where the scenes are: a store's folder or a catalogue's URL."""
     model: str

@@ -5,7 +5,8 @@
 """
 
 from howgreen.report.explore import explore
-from howgreen.report.summary import summary
+from howgreen.report.folder import check_out, new_folder
+from howgreen.report.summary import schema, summary
 from howgreen.report.write import write
 
-__all__ = ["explore", "summary", "write"]
+__all__ = ["check_out", "explore", "new_folder", "schema", "summary", "write"]

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
-from howgreen.errors import OutputError
+from howgreen.report.folder import SUMMARY, new_folder
 from howgreen.report.rasters import FILES, blocks, write_rasters
-from howgreen.report.summary import FORMAT, summary
+from howgreen.report.summary import summary
 
 if TYPE_CHECKING:
     from howgreen.types import Progress, Result
 
-SUMMARY = "summary.json"
 OTHERS = {
     "report.html": "the page to read; opens without a network",
     "map.png": "the maps as one picture",
@@ -64,7 +59,7 @@ def write(
     from howgreen.report.poster import poster
 
     tick = _Ticks(blocks(result) + STEPS_AFTER if progress else 0, progress)
-    with _replacing(Path(out)) as folder:
+    with new_folder(Path(out)) as folder:
         looks = write_rasters(result, folder, tell=tick)
         tick()
         found = summary(result)
@@ -107,85 +102,3 @@ def _tables(result: Result, found: Mapping[str, Any], folder: Path, plan_json: s
         (folder / "plan.json").write_text(plan_json, encoding="utf-8")
     text = json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False)
     (folder / SUMMARY).write_text(text + "\n", encoding="utf-8")
-
-
-@contextmanager
-def _replacing(out: Path) -> Iterator[Path]:
-    """A new folder beside ``out`` that takes its place when all went well, and vanishes when anything did not."""
-    from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
-    from rasterio._err import CPLE_BaseError  # what rasterio lets through of GDAL's; it has no public name
-    from rasterio.errors import RasterioError
-
-    of_files = (OSError, RasterioError, CPLE_BaseError, DataSourceError, DataLayerError, FeatureError)
-    out = Path(os.path.realpath(out))
-    _check(out)
-    scratch: Path | None = None
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-        scratch.chmod(0o777 & ~_umask())
-        yield scratch
-        _swap(scratch, out)
-    except of_files as error:
-        raise OutputError(
-            f"{out}: cannot be written ({_reason(error)}); free some space or name another folder"
-        ) from error
-    finally:
-        if scratch is not None:
-            shutil.rmtree(scratch, ignore_errors=True)
-
-
-def _reason(error: BaseException) -> str:
-    """What lay at the bottom of it, in one line."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return " ".join((getattr(error, "strerror", None) or str(error)).split())
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def _check(out: Path) -> None:
-    """Only a folder that is empty or wholly ours may be replaced."""
-    if not out.exists():
-        return
-    if not out.is_dir():
-        raise OutputError(f"{out}: is a file; name a folder")
-    strangers = {path.name for path in out.iterdir()} - _ours(out)
-    if strangers:
-        example = min(strangers)
-        raise OutputError(
-            f"{out}: holds {example!r}, which is not part of a report; name another folder or move it away"
-        )
-
-
-def _ours(out: Path) -> set[str]:
-    """Names of the files of an earlier report; none where its summary cannot be read."""
-    try:
-        earlier = json.loads((out / SUMMARY).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return set()
-    if not isinstance(earlier, dict) or earlier.get("format") != FORMAT:
-        return set()
-    names = set(earlier.get("files", ()))
-    return names | {f"{name}.aux.xml" for name in names} | {SUMMARY}
-
-
-def _swap(scratch: Path, out: Path) -> None:
-    """Put the new folder in the old one's place; the old one comes back if that fails."""
-    if not out.exists():
-        scratch.rename(out)
-        return
-    old = out.with_name(f"{scratch.name}-old")
-    try:
-        out.rename(old)
-        try:
-            scratch.rename(out)
-        except BaseException:
-            old.rename(out)
-            raise
-    finally:
-        shutil.rmtree(old, ignore_errors=True)

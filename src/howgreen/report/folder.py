@@ -1,0 +1,104 @@
+"""A folder that appears whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import mkdtemp
+
+from howgreen.errors import OutputError
+from howgreen.report.summary import FORMAT
+
+SUMMARY = "summary.json"
+
+
+@contextmanager
+def new_folder(out: Path) -> Iterator[Path]:
+    """A new folder beside ``out`` that takes its place when all went well, and vanishes when anything did not.
+
+    Raises
+    ------
+    OutputError
+        ``out`` holds what is not ours, or the disk refuses.
+    """
+    from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
+    from rasterio._err import CPLE_BaseError  # what rasterio lets through of GDAL's; it has no public name
+    from rasterio.errors import RasterioError
+
+    of_files = (OSError, RasterioError, CPLE_BaseError, DataSourceError, DataLayerError, FeatureError)
+    out = Path(os.path.realpath(out))
+    check_out(out)
+    scratch: Path | None = None
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+        scratch.chmod(0o777 & ~_umask())
+        yield scratch
+        _swap(scratch, out)
+    except of_files as error:
+        raise OutputError(
+            f"{out}: cannot be written ({_reason(error)}); free some space or name another folder"
+        ) from error
+    finally:
+        if scratch is not None:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _reason(error: BaseException) -> str:
+    """What lay at the bottom of it, in one line."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return " ".join((getattr(error, "strerror", None) or str(error)).split())
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def check_out(out: Path) -> None:
+    """Refuse what may not be replaced (OutputError): anything but an empty folder or one that is wholly ours."""
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise OutputError(f"{out}: is a file; name a folder")
+    strangers = {path.name for path in out.iterdir()} - _ours(out)
+    if strangers:
+        example = min(strangers)
+        raise OutputError(
+            f"{out}: holds {example!r}, which is not part of a report; name another folder or move it away"
+        )
+
+
+def _ours(out: Path) -> set[str]:
+    """Names of the files of an earlier report; none where its summary cannot be read."""
+    try:
+        earlier = json.loads((out / SUMMARY).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return set()
+    if not isinstance(earlier, dict) or earlier.get("format") != FORMAT:
+        return set()
+    names = set(earlier.get("files", ()))
+    return names | {f"{name}.aux.xml" for name in names} | {SUMMARY}
+
+
+def _swap(scratch: Path, out: Path) -> None:
+    """Put the new folder in the old one's place; the old one comes back if that fails."""
+    if not out.exists():
+        scratch.rename(out)
+        return
+    old = out.with_name(f"{scratch.name}-old")
+    try:
+        out.rename(old)
+        try:
+            scratch.rename(out)
+        except BaseException:
+            old.rename(out)
+            raise
+    finally:
+        shutil.rmtree(old, ignore_errors=True)
