@@ -3,7 +3,7 @@
 from howgreen.landcover.card import card_from_json, card_to_json
 from howgreen.landcover.classify import classify
 from howgreen.landcover.model import Model, default_model, load_model, models, require_bands
-from howgreen.landcover.table import predict_table
+from howgreen.landcover.table import predict_table, table_bands
 
 __all__ = [
     "Model",
@@ -15,4 +15,5 @@ __all__ = [
     "models",
     "predict_table",
     "require_bands",
+    "table_bands",
 ]

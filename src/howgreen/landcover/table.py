@@ -55,6 +55,18 @@ def predict_table(table: Path, *, model: Model, out: Path) -> None:
             part.unlink(missing_ok=True)
 
 
+def table_bands(table: Path) -> tuple[str, ...]:
+    """Common names of the bands that a table has, for choosing a model: see :func:`default_model`.
+
+    Raises
+    ------
+    TableError
+        No such file, or not a CSV.
+    """
+    header = next(_chunks(table), None)
+    return () if header is None else tuple(band for column in header.columns if (band := common_name(column)))
+
+
 def _needs_no_neighbours(model: Model, table: Path) -> None:
     if model.card.halo_px:
         raise TableError(f"table {table}: model {model.card.name} looks at neighbouring pixels, which rows have not; "
