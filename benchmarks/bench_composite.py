@@ -28,6 +28,7 @@ from howgreen.sensors import SENTINEL2
 from howgreen.types import Asset, Scene
 
 DATES, THREADS = 6, 2
+CACHE_BYTES = 64_000_000  # tiles are decoded once: GDAL need not keep them
 WEST, NORTH, CRS = 600_000, 5_000_040, "EPSG:32631"
 SHIFT_PX = 317  # the city does not begin where the tile begins
 
@@ -114,7 +115,7 @@ def _composite(folder: Path) -> dict[str, float]:
     grid = GeoBox((shape[0] + SHIFT_PX, shape[1] + SHIFT_PX), Affine(10, 0, west, 0, -10, north), CRS)
     start, used = time.perf_counter(), time.process_time()
     lazy = composite(scenes(folder), grid=grid, bands=SENTINEL2.band_names)
-    with dask.config.set(scheduler="threads", num_workers=THREADS):
+    with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES), dask.config.set(scheduler="threads", num_workers=THREADS):
         reflectance, n_clear = lazy.data["reflectance"].data, lazy.data["n_clear"].data
         kept = da.map_blocks(
             _summary, reflectance, n_clear[None], chunks=((1,), *((1,) * n for n in n_clear.numblocks))

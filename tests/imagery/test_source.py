@@ -1,5 +1,6 @@
 """Pixels that know their place: a value is its own position, so any read can be checked by value."""
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from rasterio.warp import Resampling, reproject
 from scipy.ndimage import map_coordinates
 
 from howgreen.errors import ImageError
-from howgreen.imagery.source import Span, read_band, read_codes, tile_grid
+from howgreen.imagery.source import Files, Span, read_band, read_codes, tile_grid
 from howgreen.types import Asset
 
 UTM = "EPSG:32632"
@@ -241,3 +242,28 @@ def test_where_tiles_begin(make_scene):
     scene = make_scene({"red": places(20, 20)})
     assert tile_grid(scene.assets[0], grid=grid_at(5, -3, 9, 9)) == (-5, 3)
     assert tile_grid(scene.assets[0], grid=grid_at(0, 0, 9, 9, crs="EPSG:32631")) is None
+
+
+def test_files_stay_open_between_blocks_unless_reading_failed(make_scene):
+    asset, grid = make_scene({"red": places(8, 8)}).assets[0], grid_at(0, 0, 8, 8)
+    files = Files()
+    with files.open(asset.href) as first, files.open(asset.href) as meanwhile:
+        assert meanwhile is not first
+    with files.open(asset.href) as again:
+        assert again is first or again is meanwhile
+    with pytest.raises(ZeroDivisionError), files.open(asset.href) as failed:
+        _ = 1 // 0
+    assert failed.closed
+    assert isinstance(pickle.loads(pickle.dumps(files)), Files)
+    read_band(asset, grid=grid, span=Span(top=0, bottom=8, left=0, right=8), nodata=0, files=files)
+
+
+def test_no_more_files_stay_open_than_systems_allow(make_scene):
+    files = Files()
+    files.most_idle = 2
+    hrefs = [make_scene({"red": places(4, 4)}).assets[0].href for _ in range(5)]
+    datasets = []
+    for href in hrefs:
+        with files.open(href) as dataset:
+            datasets.append(dataset)
+    assert [d.closed for d in datasets] == [False, False, True, True, True]

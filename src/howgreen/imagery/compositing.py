@@ -21,7 +21,7 @@ from odc.geo.geobox import GeoBox
 from howgreen.errors import ImageError, MissingBandsError, NoImageError
 from howgreen.imagery import kernel, mask
 from howgreen.imagery.dates import dates
-from howgreen.imagery.source import GDAL_OPTIONS, Span, read_band, read_codes, tile_grid
+from howgreen.imagery.source import GDAL_OPTIONS, Files, Span, read_band, read_codes, tile_grid
 from howgreen.sensors import SENSORS
 from howgreen.types import Asset, Composite, Scene
 
@@ -63,6 +63,7 @@ class Reader:
     bands: tuple[str, ...]
     margin_px: int
     """Of the mask's flags around the block."""
+    files: Files
 
     @property
     def inner(self) -> tuple[slice, slice]:
@@ -83,13 +84,22 @@ def _read_scene(
     span, halo = reader.span, reader.span.grown(reader.margin_px)
     flags = np.zeros(halo.shape, np.uint8)
     if quality is not None:
-        flags = read_codes(quality, grid=reader.grid, span=halo, fill=mask.outside_code(name), table=mask.TABLES[name])
+        flags = read_codes(
+            quality,
+            grid=reader.grid,
+            span=halo,
+            fill=mask.outside_code(name),
+            table=mask.TABLES[name],
+            files=reader.files,
+        )
         if (flags & mask.NO_DATA).all():  # outside the swath: nothing to read
             return [np.zeros(span.shape, np.int16)] * len(reader.bands), np.ones(span.shape, bool), flags
     planes: list[NDArray[Any]] = []
     missing = np.zeros(span.shape, bool)
     for room, band in zip(out, reader.bands, strict=True):
-        values, none = read_band(_asset(scene, band), grid=reader.grid, span=span, nodata=scene.nodata, out=room)
+        values, none = read_band(
+            _asset(scene, band), grid=reader.grid, span=span, nodata=scene.nodata, out=room, files=reader.files
+        )
         missing |= none
         if kernel.whole_shift(values.dtype, scale=scene.scale, offset=scene.offset) is None:
             values = kernel.encode(values, scale=scene.scale, offset=scene.offset)
@@ -134,10 +144,12 @@ def _rank(flags: mask.Flags, missing: NDArray[np.bool_] | None) -> NDArray[np.ui
     return rank
 
 
-def read_stack(passes: tuple[tuple[Scene, ...], ...], *, grid: GeoBox, span: Span, bands: tuple[str, ...]) -> Stack:
+def read_stack(
+    passes: tuple[tuple[Scene, ...], ...], *, grid: GeoBox, span: Span, bands: tuple[str, ...], files: Files
+) -> Stack:
     """All dates of a block."""
     resolution_m = abs(grid.affine.a)
-    reader = Reader(grid=grid, span=span, bands=bands, margin_px=mask.halo_px(resolution_m))
+    reader = Reader(grid=grid, span=span, bands=bands, margin_px=mask.halo_px(resolution_m), files=files)
     room = np.empty((len(passes), len(bands), *span.shape), np.uint16)  # in one piece: fewer page faults
     stack: list[list[NDArray[Any]]] = []
     missing = np.empty((len(passes), *span.shape), bool)
@@ -164,16 +176,16 @@ def _has_mask(scene: Scene) -> bool:
 
 
 def _composite_block(
-    passes: tuple[tuple[Scene, ...], ...], grid: GeoBox, span: Span, bands: tuple[str, ...]
+    passes: tuple[tuple[Scene, ...], ...], grid: GeoBox, span: Span, bands: tuple[str, ...], files: Files
 ) -> tuple[kernel.Floats, NDArray[np.uint8]]:
-    stack = read_stack(passes, grid=grid, span=span, bands=bands)
+    stack = read_stack(passes, grid=grid, span=span, bands=bands, files=files)
     return kernel.masked_median(stack.planes, stack.clear, shifts=stack.shifts)
 
 
 def _load_block(
-    passes: tuple[tuple[Scene, ...], ...], grid: GeoBox, span: Span, bands: tuple[str, ...]
+    passes: tuple[tuple[Scene, ...], ...], grid: GeoBox, span: Span, bands: tuple[str, ...], files: Files
 ) -> kernel.Floats:
-    stack = read_stack(passes, grid=grid, span=span, bands=bands)
+    stack = read_stack(passes, grid=grid, span=span, bands=bands, files=files)
     out = np.empty((len(passes), len(bands), *span.shape), np.float32)
     for t, planes in enumerate(stack.planes):
         for b, plane in enumerate(planes):
@@ -239,7 +251,8 @@ def composite(scenes: Sequence[Scene], *, grid: GeoBox, bands: Sequence[str], bl
         Common names.
     block_px
         Side of a block; one block needs about ``2 * dates * bands + 4 * bands`` bytes a pixel.
-        The values do not depend on it.
+        The values do not depend on it. GDAL's own cache comes on top: set it small for all of a run, as
+        ``rasterio.Env(GDAL_CACHEMAX=64_000_000)`` does.
 
     Raises
     ------
@@ -253,11 +266,12 @@ def composite(scenes: Sequence[Scene], *, grid: GeoBox, bands: Sequence[str], bl
 
     passes, names = _prepared(scenes, bands)
     heights, widths = _layout(passes, grid=grid, bands=names, block_px=block_px)
+    files = Files()
     token = tokenize(passes, grid, names, heights, widths)
     blocks, colours, counts = (f"{what}-{token}" for what in ("composite-block", "reflectance", "n-clear"))
     layers: dict[str, dict[Any, Any]] = {blocks: {}, colours: {}, counts: {}}
     for (i, j), span in _spans(heights, widths).items():
-        layers[blocks][(blocks, i, j)] = (partial(_composite_block, passes, grid, span, names),)
+        layers[blocks][(blocks, i, j)] = (partial(_composite_block, passes, grid, span, names, files),)
         layers[colours][(colours, 0, i, j)] = (_item, (blocks, i, j), 0)
         layers[counts][(counts, i, j)] = (_item, (blocks, i, j), 1)
     graph = HighLevelGraph(layers, {blocks: set(), colours: {blocks}, counts: {blocks}})
@@ -298,9 +312,10 @@ def load(scenes: Sequence[Scene], *, grid: GeoBox, bands: Sequence[str], block_p
 
     passes, names = _prepared(scenes, bands)
     heights, widths = _layout(passes, grid=grid, bands=names, block_px=block_px)
+    files = Files()
     name = f"dates-{tokenize(passes, grid, names, heights, widths)}"
     layer: dict[Any, Any] = {
-        (name, 0, 0, i, j): (partial(_load_block, passes, grid, span, names),)
+        (name, 0, 0, i, j): (partial(_load_block, passes, grid, span, names, files),)
         for (i, j), span in _spans(heights, widths).items()
     }
     chunks = ((len(passes),), (len(names),), heights, widths)
