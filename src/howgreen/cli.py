@@ -95,7 +95,7 @@ def city_command(
     with _bars() as progress:
         planned = pipeline.read_plan(plan_file) if plan_file else pipeline.plan(**asked, progress=progress)
         folder = out or _new_folder(planned.city)
-        report.check_out(folder)
+        report.check_out(folder, needs_bytes=report.needed_bytes(planned))
         result = pipeline.run(planned, progress=progress)
         summary = pipeline.write(result, folder, progress=progress)
         shutil.rmtree(pipeline.work_folder(planned), ignore_errors=True)

@@ -137,7 +137,8 @@ def run(plan: Plan, *, work: str | Path | None = None, progress: Progress | None
         raise PlanError(f"model {plan.model}: its file is not the one that the plan was made with; make a new plan")
     provenance = _provenance(plan)
     folder = work_folder(plan, work)
-    with rasterio.Env(GDAL_CACHEMAX=128):
+    # Open files keep their blocks in GDAL's cache, which would take 5 % of the memory: a composite reads each once.
+    with rasterio.Env(GDAL_CACHEMAX=64_000_000):
         composite = imagery.composite(plan.scenes, grid=plan.grid, bands=plan.bands, block_px=_block_px(plan))
         composite = replace(
             composite, data=persist(composite.data, folder / "pixels", stage="composite", progress=progress)

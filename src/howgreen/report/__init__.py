@@ -7,6 +7,6 @@
 from howgreen.report.explore import explore
 from howgreen.report.folder import check_out, new_folder
 from howgreen.report.summary import schema, summary
-from howgreen.report.write import write
+from howgreen.report.write import needed_bytes, write
 
-__all__ = ["check_out", "explore", "new_folder", "schema", "summary", "write"]
+__all__ = ["check_out", "explore", "needed_bytes", "new_folder", "schema", "summary", "write"]

@@ -17,7 +17,7 @@ SUMMARY = "summary.json"
 
 
 @contextmanager
-def new_folder(out: Path) -> Iterator[Path]:
+def new_folder(out: Path, *, needs_bytes: int = 0) -> Iterator[Path]:
     """A new folder beside ``out`` that takes its place when all went well, and vanishes when anything did not.
 
     Raises
@@ -31,7 +31,7 @@ def new_folder(out: Path) -> Iterator[Path]:
 
     of_files = (OSError, RasterioError, CPLE_BaseError, DataSourceError, DataLayerError, FeatureError)
     out = Path(os.path.realpath(out))
-    check_out(out)
+    check_out(out, needs_bytes=needs_bytes)
     scratch: Path | None = None
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -61,8 +61,11 @@ def _umask() -> int:
     return mask
 
 
-def check_out(out: Path) -> None:
-    """Refuse what may not be replaced (OutputError): anything but an empty folder or one that is wholly ours."""
+def check_out(out: Path, *, needs_bytes: int = 0) -> None:
+    """Refuse (OutputError) a disk with less than ``needs_bytes`` free, and what may not be replaced: anything but an
+    empty folder or one that is wholly ours.
+    """
+    _check_space(out, needs_bytes)
     if not out.exists():
         return
     if not out.is_dir():
@@ -72,6 +75,16 @@ def check_out(out: Path) -> None:
         example = min(strangers)
         raise OutputError(
             f"{out}: holds {example!r}, which is not part of a report; name another folder or move it away"
+        )
+
+
+def _check_space(out: Path, needs_bytes: int) -> None:
+    there = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
+    free = shutil.disk_usage(there).free
+    if free < needs_bytes:
+        raise OutputError(
+            f"{out}: needs about {needs_bytes / 2**20:.0f} MiB while it is written, and the disk has "
+            f"{free / 2**20:.0f} MiB of free space; free some or name another folder"
         )
 
 

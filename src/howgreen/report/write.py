@@ -12,7 +12,7 @@ from howgreen.report.rasters import FILES, blocks, write_rasters
 from howgreen.report.summary import summary
 
 if TYPE_CHECKING:
-    from howgreen.types import Progress, Result
+    from howgreen.types import Plan, Progress, Result
 
 OTHERS = {
     "report.html": "the page to read; opens without a network",
@@ -59,7 +59,7 @@ def write(
     from howgreen.report.poster import poster
 
     tick = _Ticks(blocks(result) + STEPS_AFTER if progress else 0, progress)
-    with new_folder(Path(out)) as folder:
+    with new_folder(Path(out), needs_bytes=needed_bytes(result.plan)) as folder:
         looks = write_rasters(result, folder, tell=tick)
         tick()
         found = summary(result)
@@ -74,6 +74,12 @@ def write(
         _tables(result, found, folder, plan_json)
         tick()
     return found
+
+
+def needed_bytes(plan: Plan) -> int:
+    """Room that a report needs while it is written: its maps before and after they are compressed, and the rest."""
+    height, width = plan.grid.shape
+    return int(height * width * (2 * len(plan.bands) + 6) * 1.5) + 8 * 2**20
 
 
 class _Ticks:
