@@ -105,3 +105,12 @@ def test_built_surfaces_follow_their_materials():
     seen = mixtures._built(materials, 3000, responses=_boxes(), rng=np.random.default_rng(8))
     np.testing.assert_allclose(seen, seen[:, :1] * np.ones(10))
     assert 0.08 < np.median(seen[:, 0]) < 0.15, "asphalt is common, painted plastic is not"
+
+
+def test_gathering_classes_loses_no_share_and_no_green(world):
+    shares = mixtures.mix(world, 500, rng=np.random.default_rng(3)).shares
+    covers = mixtures.covers(shares)
+    np.testing.assert_allclose(covers.sum(axis=1), shares.sum(axis=1))
+    green = [cls.green for cls in mixtures.COVERS]
+    np.testing.assert_allclose(covers[:, green].sum(axis=1), shares[:, mixtures.GREEN].sum(axis=1))
+    assert [mixtures.COVERS[place].green for place in mixtures.COVER_OF] == list(mixtures.GREEN)

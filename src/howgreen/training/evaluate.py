@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from howgreen.sensors import SENTINEL2, common_name
-from howgreen.training.mixtures import BARE, BUILT, GREEN, LOW, TREE, WATER, Mixtures
+from howgreen.training.mixtures import BARE, BUILT, COVER_OF, GREEN, LOW, TREE, WATER, Mixtures
 from howgreen.training.spectra import Array, Responses, existing, on_axis, to_bands
 from howgreen.types import ReferenceScore
 
@@ -177,10 +177,10 @@ def water_score(is_water: Callable[[Array], npt.NDArray[np.bool_]], bands: Seque
 
 def class_accuracy(called: Callable[[Array], npt.NDArray[np.int_]], bands: Sequence[str],
                    *, pure: Sequence[Reference]) -> dict[str, float]:  # fmt: skip
-    """``<city>_class_accuracy``: share of real pure pixels that get their own class among all of the network's."""
+    """``<city>_class_accuracy``: share of real pure pixels whose cover (a place in COVERS) is told right."""
     figures = {}
     for reference in pure:
-        right, cities = called(reference.columns(bands)) == reference.code, np.array(reference.group)
+        right, cities = called(reference.columns(bands)) == COVER_OF[reference.code], np.array(reference.group)
         for city in sorted(set(reference.group)):
             figures[f"{city.lower()}_class_accuracy"] = float(np.mean(right[cities == city]))
     return figures

@@ -12,6 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from howgreen.landcover.card import METADATA_KEY, card_to_json
 from howgreen.landcover.model import INPUT, OUTPUTS
+from howgreen.training.mixtures import COVER_OF, COVERS
 from howgreen.training.network import CLIP, DARK, Layers
 from howgreen.types import ModelCard
 
@@ -23,7 +24,7 @@ LOGIT_LIMIT = 30.0
 
 
 def network_graph(layers: Layers, card: ModelCard) -> onnx.ModelProto:
-    """The graph of :func:`howgreen.training.network.predict`, with the sum of the green classes as green fraction."""
+    """The graph of :func:`howgreen.training.network.predict`, its classes gathered to the card's covers, and their green part as green fraction."""
     numbers = {"low": CLIP[0], "high": CLIP[1], "dark": DARK}
     tensors = [_number(name, value) for name, value in numbers.items()]
     nodes = [
@@ -40,12 +41,14 @@ def network_graph(layers: Layers, card: ModelCard) -> onnx.ModelProto:
             nodes.append(helper.make_node("Relu", [out], [f"layer{step + 1}"]))
     # Softmax spelt out: ONNX Runtime's own moves the channel axis to the end and back, and takes twice the time.
     tensors += [_number("least", -LOGIT_LIMIT), _number("most", LOGIT_LIMIT)]
+    tensors.append(_tensor("gather", np.eye(len(COVERS))[COVER_OF].T[:, :, None, None]))
     tensors.append(numpy_helper.from_array(np.array([1], dtype=np.int64), "channel"))
     nodes += [
         helper.make_node("Clip", ["logits", "least", "most"], ["tame"]),
         helper.make_node("Exp", ["tame"], ["weights_of_classes"]),
-        helper.make_node("ReduceSum", ["weights_of_classes", "channel"], ["weight_of_all"], keepdims=1),
-        helper.make_node("Div", ["weights_of_classes", "weight_of_all"], [OUTPUTS[0]]),
+        helper.make_node("Conv", ["weights_of_classes", "gather"], ["weights_of_covers"]),
+        helper.make_node("ReduceSum", ["weights_of_covers", "channel"], ["weight_of_all"], keepdims=1),
+        helper.make_node("Div", ["weights_of_covers", "weight_of_all"], [OUTPUTS[0]]),
     ]
     green = np.array([[cls.green for cls in card.classes]], dtype=np.float32)[:, :, None, None]
     tensors += [_tensor("green", green), _number("none", 0.0), _number("all", 1.0)]

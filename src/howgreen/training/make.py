@@ -14,7 +14,7 @@ from howgreen.training import evaluate, export, mixtures, ndvi, network
 from howgreen.training.spectra import Array, read_materials, read_responses
 from howgreen.types import ModelCard, ModelClass, Progress
 
-VERSION = "1.0.0"
+VERSION = "1.1.0"
 SEED = 20
 LICENCE = "Apache-2.0"
 TILE_PX = 128
@@ -104,10 +104,10 @@ def _write_network(
         return np.asarray(network.predict(layers, reflectance)[:, mixtures.GREEN].sum(axis=1))
 
     def called(reflectance: Array) -> npt.NDArray[np.int_]:
-        return np.asarray(network.predict(layers, reflectance).argmax(axis=1))
+        return np.asarray(mixtures.covers(network.predict(layers, reflectance)).argmax(axis=1))
 
     def water(reflectance: Array) -> npt.NDArray[np.bool_]:
-        return np.asarray(called(reflectance) == mixtures.WATER)
+        return np.asarray(called(reflectance) == mixtures.COVER_OF[mixtures.WATER])
 
     card = _judged(_network_card(name), judges, green=green, water=water)
     classes = evaluate.class_accuracy(called, bands, pure=judges.pure)
@@ -118,12 +118,11 @@ def _write_network(
 def _network_card(name: str) -> ModelCard:
     return ModelCard(
         name=name, version=VERSION, bands=BANDS[name], resolution_m=10, normalisation=network.NORMALISATION,
-        tile_px=TILE_PX, halo_px=0, stride_px=TILE_PX, classes=mixtures.CLASSES, scores={}, reference_error=None,
+        tile_px=TILE_PX, halo_px=0, stride_px=TILE_PX, classes=mixtures.COVERS, scores={}, reference_error=None,
         training_data=TRAINING_DATA, licence=LICENCE,
-        description="Shares of tree, low vegetation, built, bare and water within a pixel, by a small network that has only "
-        "met simulated mixtures; the probability of a class is its expected planimetric share, and green fraction is the sum "
-        "of tree and low vegetation. Tree means woody plants, shrubs too; at 10 m woods and meadows of like brightness are easily "
-        "taken for each other, which moves no green fraction. Dead straw counts as bare; dry grass with some green left counts as vegetation.",
+        description="Shares of vegetation, built, bare and water within a pixel, by a small network that has only met simulated "
+        "mixtures; the probability of a class is its expected planimetric share, and green fraction is that of vegetation. Dead "
+        "straw counts as bare; dry grass with some green left counts as vegetation. Bare and built are easily confused.",
     )  # fmt: skip
 
 
