@@ -51,9 +51,7 @@ def test_a_shipped_model_answers_as_on_an_image(tmp_path, names):
     probability, fraction = shipped.run(pixels[None, :, :, None])
     got = _rows(tmp_path / "o.csv")
     np.testing.assert_allclose([float(row["green_fraction"]) for row in got], fraction[0, 0, :, 0], atol=1e-6)
-    np.testing.assert_allclose(
-        [float(row["probability_low_vegetation"]) for row in got], probability[0, 1, :, 0], atol=1e-6
-    )
+    np.testing.assert_allclose([float(row["probability_built"]) for row in got], probability[0, 1, :, 0], atol=1e-6)
     assert [row["label"] for row in got] == [
         shipped.card.classes[k].name for k in probability[0, :, :, 0].argmax(axis=0)
     ]
