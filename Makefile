@@ -37,7 +37,11 @@ test-train: $(VENV)/.train
 	$(BIN)/python -m pytest -m train
 
 wheel: $(VENV)/.dev
+	rm -rf dist build
 	$(BIN)/python -m build --wheel --outdir dist
+	$(PIP) --no-deps --target build/installed dist/*.whl
+	cd build && PYTHONPATH=installed ../$(BIN)/python -c "import howgreen; assert 'installed' in howgreen.__file__"
+	cd build && PYTHONPATH=installed ../$(BIN)/python -m howgreen.cli models list
 
 clean:
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

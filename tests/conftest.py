@@ -50,6 +50,11 @@ def at_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(scope="session")
 def sampleton(home: Path) -> Path:
     """The store of the synthetic sample city."""
+    import fcntl
+
     from howgreen import sample
 
-    return sample.ensure(home / "cache" / "howgreen")
+    # Workers take turns: the second finds what the first has simulated.
+    with (home / "sampleton.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return sample.ensure(home / "cache" / "howgreen")
