@@ -219,7 +219,7 @@ def test_ctrl_c_leaves_nothing_half_written(stop: signal.Signals, sampleton: Pat
     command = [sys.executable, "-m", "howgreen.cli", "city", "Sampleton", "--store", str(sampleton), "--out", "out"]
     process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
-    while not list((tmp_path / "cache").rglob("*.npz")) and process.poll() is None and time.monotonic() < deadline:
+    while not list((tmp_path / "cache").rglob("*.npy")) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
     process.send_signal(stop)
     _, printed = process.communicate(timeout=60)

@@ -74,7 +74,7 @@ def test_a_stopped_run_goes_on_with_the_missing_blocks_only(plan: Plan, result: 
 
     with pytest.raises(Stop):
         pipeline.run(plan, work=tmp_path, progress=stop_early)
-    kept = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.npz")}
+    kept = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.npy")}
     assert kept
     assert pipeline.run(plan, work=tmp_path).stats == result.stats
     assert all(path.stat().st_mtime_ns == then for path, then in kept.items())

@@ -1,8 +1,9 @@
 """Lazy rasters computed block by block and kept on disk, so that memory does not grow with the city.
 
 A stage hands over a lazy (dask) dataset; :func:`persist` computes it one spatial block at a time, keeps each
-block in a file of its own and gives back the same dataset, reading those files. A block's file appears under
+variable of a block in a file of its own and gives back the same dataset, reading those files. A file appears under
 its name only when it is whole: a run that was stopped finds the finished blocks and goes on with the others.
+Plain ``.npy``: an ``.npz`` sums up every byte when it is written and again whenever it is read.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -30,8 +30,8 @@ def persist(data: xr.Dataset, folder: Path, *, stage: str, progress: Progress | 
     data
         Variables with trailing dims (y, x), all chunked alike in y and x; any other dim in one chunk.
     folder
-        Where the blocks are kept, one ``.npz`` a block; made if need be. Blocks already there are not computed
-        again, so the folder's name must change with whatever decides the pixels.
+        Where the blocks are kept, one ``.npy`` a variable and block; made if need be. Blocks already there are not
+        computed again, so the folder's name must change with whatever decides the pixels.
     stage
         What the progress is called.
     """
@@ -47,12 +47,12 @@ def persist(data: xr.Dataset, folder: Path, *, stage: str, progress: Progress | 
     writes = []
     for row in range(len(rows)):
         for column in range(len(columns)):
-            path = _path(folder, row, column)
-            if _whole(path, names):
+            paths = [_path(folder, name, row, column) for name in names]
+            if all(_whole(path) for path in paths):
                 tick.step()
                 continue
             parts = [tasks[name].reshape(len(rows), len(columns))[row, column] for name in names]
-            writes.append(delayed(_write, pure=False)(path, names, parts, tick.step))
+            writes.append(delayed(_write, pure=False)(paths, parts, tick.step))
     compute(*writes, scheduler="threads")
     return chunked.assign({name: (chunked[name].dims, _reopened(chunked[name], folder)) for name in names})
 
@@ -72,34 +72,34 @@ class _Counter:
                 self._progress(self._stage, self._done, self._total)
 
 
-def _path(folder: Path, row: int, column: int) -> Path:
-    return folder / f"{row:04d}_{column:04d}.npz"
+def _path(folder: Path, name: str, row: int, column: int) -> Path:
+    return folder / f"{name}_{row:04d}_{column:04d}.npy"
 
 
-def _whole(path: Path, names: list[str]) -> bool:
-    """Whether a finished block lies there (the rename makes it whole or absent; a foreign file is neither)."""
+def _whole(path: Path) -> bool:
+    """Whether a finished file lies there (the rename makes it whole or absent; a foreign file is neither)."""
     if not path.exists():
         return False
     try:
-        with np.load(path, allow_pickle=False) as block:
-            return set(names) <= set(block.files)
-    except (BadZipFile, OSError, ValueError):
+        np.load(path, mmap_mode="r", allow_pickle=False)  # reads the header and compares the size
+    except (OSError, ValueError):
         return False
+    return True
 
 
-def _write(path: Path, names: list[str], parts: list[np.ndarray[Any, Any]], step: Callable[[], None]) -> None:
-    scratch = path.with_name(f".{path.stem}-{os.getpid()}-{threading.get_ident()}.npz")
-    try:
-        np.savez(scratch, allow_pickle=False, **dict(zip(names, parts, strict=True)))
-        scratch.replace(path)
-    finally:
-        scratch.unlink(missing_ok=True)
+def _write(paths: list[Path], parts: list[np.ndarray[Any, Any]], step: Callable[[], None]) -> None:
+    for path, values in zip(paths, parts, strict=True):
+        scratch = path.with_name(f".{path.stem}-{os.getpid()}-{threading.get_ident()}.npy")
+        try:
+            np.save(scratch, values, allow_pickle=False)
+            scratch.replace(path)
+        finally:
+            scratch.unlink(missing_ok=True)
     step()
 
 
-def _read(path: Path, name: str) -> np.ndarray[Any, Any]:
-    with np.load(path, allow_pickle=False) as block:
-        values: np.ndarray[Any, Any] = block[name]
+def _read(path: Path) -> np.ndarray[Any, Any]:
+    values: np.ndarray[Any, Any] = np.load(path, allow_pickle=False)
     return values
 
 
@@ -115,7 +115,7 @@ def _reopened(variable: xr.DataArray, folder: Path) -> Any:
     for row, height in enumerate(rows):
         line = []
         for column, width in enumerate(columns):
-            values = delayed(_read, pure=True)(_path(folder, row, column), str(variable.name))
+            values = delayed(_read, pure=True)(_path(folder, str(variable.name), row, column))
             line.append(da.from_delayed(values, shape=(*lead, height, width), dtype=variable.dtype))
         lines.append(line)
     return da.block(lines)
