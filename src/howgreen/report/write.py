@@ -21,6 +21,7 @@ OTHERS = {
     "plan.json": "what the answer was decided by; can be run again",
     SUMMARY: "this file",
 }
+CACHE_BYTES = 64_000_000
 STEPS_AFTER = 4
 """Steps of the progress after the maps: compressing, page, picture, tables."""
 
@@ -54,12 +55,16 @@ def write(
     OutputError
         The folder holds something else, or cannot be written.
     """
+    import rasterio
+
     from howgreen.report.page import page
     from howgreen.report.pictures import from_files
     from howgreen.report.poster import poster
 
     tick = _Ticks(blocks(result) + STEPS_AFTER if progress else 0, progress)
-    with new_folder(Path(out), needs_bytes=needed_bytes(result.plan)) as folder:
+    room = new_folder(Path(out), needs_bytes=needed_bytes(result.plan))
+    # GDAL's own cache would grow with the city, up to 5 % of the memory; nearly every byte is used once.
+    with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES), room as folder:
         looks = write_rasters(result, folder, tell=tick)
         tick()
         found = summary(result)
