@@ -35,10 +35,10 @@ SHIFT_PX = 317  # the city does not begin where the tile begins
 
 def _write(path: Path, values: np.ndarray, resolution_m: int) -> None:
     profile = {
-        "driver": "GTiff", "height": values.shape[0], "width": values.shape[1], "count": 1, "dtype": values.dtype,
-        "crs": CRS, "transform": Affine(resolution_m, 0, WEST, 0, -resolution_m, NORTH), "nodata": 0, "tiled": True,
-        "blockxsize": 512, "blockysize": 512, "compress": "deflate", "predictor": 2 if values.dtype == np.uint16 else 1,
-        "zlevel": 6, "num_threads": THREADS,
+        "driver": "COG", "height": values.shape[0], "width": values.shape[1], "count": 1, "dtype": values.dtype,
+        "crs": CRS, "transform": Affine(resolution_m, 0, WEST, 0, -resolution_m, NORTH), "nodata": 0,
+        "blocksize": 512, "compress": "deflate", "predictor": "yes" if values.dtype == np.uint16 else "no",
+        "level": 6, "resampling": "nearest", "num_threads": THREADS,
     }  # fmt: skip
     with rasterio.open(path, "w", **profile) as out:
         out.write(values, 1)
