@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -19,7 +20,7 @@ from rasterio.vrt import WarpedVRT
 from howgreen.errors import ImageError
 from howgreen.imagery import mask
 from howgreen.imagery.grids import coarse
-from howgreen.imagery.source import GDAL_OPTIONS, missing, opened
+from howgreen.imagery.source import GDAL_OPTIONS, missing, opened, shrink
 from howgreen.sensors import SENSORS
 from howgreen.types import Asset, City, Period, Scene
 
@@ -129,7 +130,7 @@ def read_coarse(asset: Asset, frame: GeoBox, *, nodata: float | None, float32: b
 
     Outside the file: ``nodata``, or NaN with ``float32``.
     """
-    with rasterio.Env(**GDAL_OPTIONS), opened(asset) as dataset:
+    with rasterio.Env(**GDAL_OPTIONS), opened(asset) as full, _overview(full, asset, frame) as dataset:
         options: dict[str, Any] = {"dtype": "float32", "nodata": float("nan")} if float32 else {"nodata": nodata}
         with WarpedVRT(
             dataset,
@@ -143,3 +144,18 @@ def read_coarse(asset: Asset, frame: GeoBox, *, nodata: float | None, float32: b
         ) as view:
             values: NDArray[Any] = view.read(asset.index)
             return values
+
+
+@contextmanager
+def _overview(full: Any, asset: Asset, frame: GeoBox) -> Iterator[Any]:
+    """The dataset's coarsest overview that is as fine as the frame, or itself: GDAL's warper takes none by itself, and
+    would decode all of a large file.
+    """
+    factors = full.overviews(asset.index)
+    step = shrink(frame, full.crs.to_wkt(), full.transform) if factors else 1
+    level = sum(factor <= step for factor in factors) - 1
+    if level < 0:
+        yield full
+        return
+    with rasterio.open(asset.href, overview_level=level, sharing=False) as dataset:
+        yield dataset

@@ -292,7 +292,7 @@ def _interpolate(
     window = _bounds(rows, columns, dataset.shape)
     if window is None:
         return np.zeros(span.shape, np.float32), np.ones(span.shape, bool)
-    k = _shrink(grid, crs, transform)
+    k = shrink(grid, crs, transform)
     top, left = window.top // k * k, window.left // k * k
     bottom, right = min(-(-window.bottom // k) * k, dataset.height), min(-(-window.right // k) * k, dataset.width)
     values = _read(dataset, index, (top, bottom, left, right))
@@ -304,7 +304,7 @@ def _interpolate(
     return _bilinear(values, valid, rows - (top + 0.5), columns - (left + 0.5))
 
 
-def _shrink(grid: GeoBox, crs: str, transform: Affine) -> int:
+def shrink(grid: GeoBox, crs: str, transform: Affine) -> int:
     """How many pixels of the file the grid's middle pixel is across, as a whole number, at least 1."""
     y, x = grid.shape[0] // 2, grid.shape[1] // 2
     rows, columns = positions(grid, Span(top=y, bottom=y + 2, left=x, right=x + 2), crs, transform)
