@@ -34,7 +34,9 @@ def classify(composite: Composite, model: Model) -> LandCover:
     """
     card = model.card
     require_bands(card, composite.bands, what="the images")
-    reflectance = composite.data["reflectance"].sel(band=list(card.bands)).transpose("band", "y", "x")
+    reflectance = composite.data["reflectance"].transpose("band", "y", "x")
+    if composite.bands != card.bands:  # picking them would copy every block
+        reflectance = reflectance.sel(band=list(card.bands))
     stacked = _stack(reflectance.data, model)
     return LandCover(data=_dataset(stacked, reflectance, card), grid=composite.grid, card=card)
 
@@ -54,7 +56,8 @@ def _stack(values: Any, model: Model) -> Any:
     rows, columns = _starts(values.chunks[1]), _starts(values.chunks[2])
     # An axis in one piece has no neighbours to borrow from, and dask refuses a halo wider than a picture.
     alone = [halo if parts == 1 else 0 for parts in values.numblocks[1:]]
-    values = da.overlap.overlap(values, depth={1: halo - alone[0], 2: halo - alone[1]}, boundary=np.nan)
+    if halo:  # without one, dask would still copy every block
+        values = da.overlap.overlap(values, depth={1: halo - alone[0], 2: halo - alone[1]}, boundary=np.nan)
 
     def at_place(block: FloatArray, block_id: tuple[int, int, int]) -> FloatArray:
         block = _bordered(block, *alone)
