@@ -112,6 +112,15 @@ def test_two_that_come_at_once_get_one_whole_store(tmp_path):
     assert list(tmp_path.iterdir()) == [got[0]]
 
 
+def test_another_process_that_finishes_first_wins(tmp_path, monkeypatch):
+    def beaten(root: Path, **_more: object) -> None:
+        root.mkdir()
+        raise StoreError("exists already")
+
+    monkeypatch.setattr(build_module, "build", beaten)
+    assert sample.ensure(tmp_path).is_dir()
+
+
 def test_the_leavings_of_a_kill_are_swept_away(tmp_path):
     import os
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -36,9 +37,10 @@ Raster = tuple[npt.NDArray[np.generic], GeoBox]
 
 SEED = 7
 """Seed of the one Sampleton that everybody gets."""
-VERSION = 1
+VERSION = 2
 """Raised whenever the simulated city changes, so that old copies are not mistaken for it."""
 
+_ONE_BUILD = threading.Lock()
 _STALE_S = 3600
 """Leavings of a killed build are swept away after this long; a living one never takes so."""
 
@@ -213,16 +215,18 @@ def _sweep(cache_dir: Path) -> None:
 def ensure(cache_dir: Path, *, seed: int = SEED, extent_m: int = EXTENT_M, progress: Progress | None = None) -> Path:
     """The sample city's store below ``cache_dir``, built at first use and then kept.
 
-    Two processes may come at once: both build, the first to finish wins and the other takes its store.
+    Two processes may come at once: both build, the first to finish wins and the other takes its store. Of two
+    threads the second waits for the first.
     """
     root = cache_dir / f"sampleton-{VERSION}-{seed}-{extent_m}"
-    if root.is_dir():
-        return root
-    cache_dir.mkdir(parents=True, exist_ok=True)
-    _sweep(cache_dir)
-    try:
-        build(root, seed=seed, extent_m=extent_m, progress=progress)
-    except StoreError:
-        if not root.is_dir():
-            raise
+    with _ONE_BUILD:
+        if root.is_dir():
+            return root
+        cache_dir.mkdir(parents=True, exist_ok=True)
+        _sweep(cache_dir)
+        try:
+            build(root, seed=seed, extent_m=extent_m, progress=progress)
+        except StoreError:
+            if not root.is_dir():
+                raise
     return root

@@ -15,7 +15,7 @@ from howgreen.sample.texture import fractal_noise
 Floats = npt.NDArray[np.float32]
 
 PIXEL_M = 10
-_MARGIN_PX = 220
+_MARGIN_PX = 225
 _CLOUD_SKYLIGHT = np.array([0.46, 0.42, 0.38, 0.36, 0.34, 0.32, 0.31, 0.30, 0.26, 0.24], np.float32)
 """Share of the light that reaches the shadow of an opaque cloud, by band."""
 
@@ -81,7 +81,7 @@ def make_sky(
     down, right = (round(part * base_m / PIXEL_M) for part in (south, east))
     rows = slice(_MARGIN_PX - down, _MARGIN_PX - down + pixels)
     cols = slice(_MARGIN_PX - right, _MARGIN_PX - right + pixels)
-    shadow = ndimage.gaussian_filter(opacity, 1.2)[rows, cols]
+    shadow = _blurred(opacity, rows, cols)
     bright = np.clip(0.62 + 0.30 * opacity + 0.07 * billows, 0.4, 1.1)
     return Sky(
         opacity=opacity[inner, inner],
@@ -89,6 +89,12 @@ def make_sky(
         haze=np.clip(haze * (1 + 0.35 * veil), 0, 0.8).astype(np.float32),
         bright=bright[inner, inner].astype(np.float32),
     )
+
+
+def _blurred(values: Floats, rows: slice, cols: slice) -> Floats:
+    rim = 6
+    wide = values[rows.start - rim : rows.stop + rim, cols.start - rim : cols.stop + rim]
+    return np.asarray(ndimage.gaussian_filter(wide, 1.2)[rim:-rim, rim:-rim], np.float32)
 
 
 def under_sky(surface: Floats, sky: Sky, *, bands: npt.NDArray[np.int64]) -> Floats:

@@ -17,7 +17,7 @@ Bytes = npt.NDArray[np.uint8]
 
 CELL_M = 5
 """Side of the cells in which spectra are mixed, before the point-spread function."""
-_STRIP_CELLS = 6
+_STRIP_CELLS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +66,8 @@ def cast_shade(height: Bytes, sun: Sun, *, first: int, last: int) -> npt.NDArray
         dx, dy = round(-east / run * step), round(-south / run * step)
         top, bottom = max(first + dy, 0), min(last + dy, height.shape[0])
         left, right = max(dx, 0), min(size + dx, size)
+        if top >= bottom or left >= right:  # the ray has left the image
+            break
         rows, cols = slice(top - dy - first, bottom - dy - first), slice(left - dx, right - dx)
         np.add(ground, np.uint8(np.ceil(step / run)), out=raised)
         shade[rows, cols] |= height[top:bottom, left:right] > raised[rows, cols]
@@ -73,22 +75,24 @@ def cast_shade(height: Bytes, sun: Sun, *, first: int, last: int) -> npt.NDArray
 
 
 def _cover(canvas: Canvas, sun: Sun, first: int, last: int) -> Floats:
-    """Tone-weighted share of every material, sunlit then shaded, in the cells of some rows: (cells, 2 x materials)."""
+    """Tone-weighted share of every material, sunlit then shaded, in the cells of some rows: (2 x materials, cells)."""
     size, kinds = canvas.land.extent_m, 2 * len(MATERIALS)
     shade = cast_shade(canvas.height, sun, first=first, last=last)
     across, down = size // CELL_M, (last - first) // CELL_M
-    down_slot = (np.arange(down, dtype=np.int32) * np.int32(across * kinds)).repeat(CELL_M)
-    across_slot = (np.arange(across, dtype=np.int32) * np.int32(kinds)).repeat(CELL_M)
-    slot = down_slot[:, None] + across_slot
-    slot += canvas.material[first:last] + shade.view(np.uint8) * np.uint8(len(MATERIALS))
+    cells = across * down
+    kind = shade.view(np.uint8) * np.uint8(len(MATERIALS))
+    kind += canvas.material[first:last]
+    slot = (np.arange(kinds) * cells).take(kind)
+    slot += np.arange(across).repeat(CELL_M)
+    slot += (np.arange(down) * across).repeat(CELL_M)[:, None]
     weight = canvas.tone[first:last].reshape(-1)
-    total = np.bincount(slot.reshape(-1), weights=weight, minlength=across * down * kinds)
-    return total.astype(np.float32).reshape(-1, kinds) * np.float32(1 / (PLAIN * CELL_M**2))
+    total = np.bincount(slot.reshape(-1), weights=weight, minlength=cells * kinds)
+    return np.multiply(total, 1 / (PLAIN * CELL_M**2), dtype=np.float32, casting="same_kind").reshape(kinds, cells)
 
 
 Shift = Callable[[Floats, slice], tuple[Floats, Floats]]
-"""What varies within a material: given the cover of the cells of some rows, (cells, 2 x materials), the shares
-that turn into something else, (cells, n), and the change of reflectance that goes with each, (n, band)."""
+"""What varies within a material: given the cover of the cells of some rows, (2 x materials, cells), the shares
+that turn into something else, (n, cells), and the change of reflectance that goes with each, (band, n)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,19 +124,29 @@ def mixed(canvas: Canvas, sun: Sun, days: list[Day], *, relief: Floats, threads:
     cells = canvas.land.extent_m // CELL_M
     bands = len(SKYLIGHT)
     out = [np.empty((bands, cells, cells), np.float32) for _ in days]
-    tables = np.concatenate([np.concatenate([day.table, day.table * SKYLIGHT]) for day in days], 1)
+    tables = [np.concatenate([day.table, day.table * SKYLIGHT]).T for day in days]
 
     def strip(start: int) -> None:
         stop = min(start + _STRIP_CELLS, cells)
         cover = _cover(canvas, sun, start * CELL_M, stop * CELL_M)
-        light = relief[start:stop].reshape(-1)
-        for number, (target, day) in enumerate(zip(out, days, strict=True)):
+        light = relief[start:stop]
+        for target, day, table in zip(out, days, tables, strict=True):
             shares, change = day.shift(cover, slice(start, stop))
-            signal = cover @ tables[:, number * bands : (number + 1) * bands] + shares @ change
-            target[:, start:stop] = (signal.T * light).reshape(bands, stop - start, cells)
+            signal = _weighted(table, cover)
+            signal += _weighted(change, shares)
+            np.multiply(signal.reshape(bands, stop - start, cells), light, out=target[:, start:stop])
 
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(strip, range(0, cells, _STRIP_CELLS)))
+    return out
+
+
+def _weighted(table: Floats, shares: Floats) -> Floats:
+    """``table @ shares`` in pieces so small that BLAS starts no threads of its own, which would fight with ours."""
+    out = np.empty((len(table), shares.shape[1]), np.float32)
+    step = 200_000 // table.size
+    for start in range(0, shares.shape[1], step):
+        np.matmul(table, shares[:, start : start + step], out=out[:, start : start + step])
     return out
 
 

@@ -7,7 +7,7 @@ from shapely import LineString, Polygon, box, unary_union
 from shapely.affinity import rotate, translate
 from shapely.geometry.base import BaseGeometry
 
-from howgreen.sample.canvas import Canvas, Ground, area_grounds, fill_area
+from howgreen.sample.canvas import Canvas, Ground, area_grounds, fill_area, rows
 from howgreen.sample.layout import COAST_X, RIVER_Y, Land
 from howgreen.sample.spectra import CODE
 
@@ -192,10 +192,11 @@ def _harbour(canvas: Canvas) -> None:
 
 def _pier(g: Ground) -> None:
     g.put(np.ones(len(g.flat), bool), "concrete", tone=0.7)
-    key = (g.u // 9).astype(np.int64) * 31 + (g.v // 14).astype(np.int64)
+    (column, in_u), (row, _) = rows(g.u, 9), rows(g.v, 14)
+    key = column * 31 + row
     stack = g.pick(key, 1)
     for low, name in ((0.80, "tile red"), (0.86, "metal blue"), (0.92, "metal grey"), (0.97, "white membrane")):
-        g.put((stack > low) & ((g.u % 9) < 7.5), name, height=5)
+        g.put((stack > low) & (in_u < 7.5), name, height=5)
 
 
 def paint_overlay(canvas: Canvas) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from howgreen.sample.canvas import Ground
+from howgreen.sample.canvas import Ground, rows
 from howgreen.sample.paint_urban import street
 
 
@@ -38,9 +38,10 @@ def cemetery(g: Ground) -> None:
     """Rows of graves between avenues of trees."""
     lot = g.d >= 0
     g.put(lot, "lawn", tone=0.92)
-    g.put(lot & ((g.v % 5) < 1.2), "gravel", tone=0.85)
-    g.put(lot & (((g.u % 38) < 2.4) | ((g.v % 46) < 2.4)), "gravel")
-    g.trees(0.9, lot & (((g.u % 38) > 33) | ((g.v % 46) > 41)), conifer=0.35)
+    in_u, in_v = rows(g.u, 38)[1], rows(g.v, 46)[1]
+    g.put(lot & (rows(g.v, 5)[1] < 1.2), "gravel", tone=0.85)
+    g.put(lot & ((in_u < 2.4) | (in_v < 2.4)), "gravel")
+    g.trees(0.9, lot & ((in_u > 33) | (in_v > 41)), conifer=0.35)
     g.trees(0.22, lot, conifer=0.5)
     g.trees(0.95, lot & (g.d < 7), conifer=0.3)
     g.put((np.abs(g.u) < 9) & (np.abs(g.v) < 13), "slate", height=9)
@@ -61,8 +62,8 @@ def sports(g: Ground) -> None:
     kind = "artificial turf" if g.rng.random() < 0.5 else "turf"
     g.put(ok & (np.abs(left) < 36) & (np.abs(g.v) < 52), kind, tone=1.0)
     right = g.u - 120
-    courts = ok & (np.abs(right) < 24) & (np.abs(g.v) < 42) & (np.abs(right % 20 - 10) < 8)
-    g.put(courts & (np.abs(g.v % 40 - 20) < 17), "clay court")
+    courts = ok & (np.abs(right) < 24) & (np.abs(g.v) < 42) & (np.abs(rows(right, 20)[1] - 10) < 8)
+    g.put(courts & (np.abs(rows(g.v, 40)[1] - 20) < 17), "clay court")
     g.put(ok & (np.abs(g.u) < 30) & (np.abs(g.v - 56) < 6), "roof concrete", height=8)
     street(g, trees=0.3)
 
@@ -70,9 +71,8 @@ def sports(g: Ground) -> None:
 def allotments(g: Ground) -> None:
     """Small plots: beds, grass, fruit trees, huts."""
     lot = g.d >= 0
-    row, col = np.floor(g.v / 15).astype(np.int64), np.floor(g.u / 22).astype(np.int64)
+    (row, in_v), (col, in_u) = rows(g.v, 15), rows(g.u, 22)
     key = row * 53 + col * 7
-    in_v, in_u = g.v % 15, g.u % 22
     dice = g.pick(key, 1)
     g.put(lot, "lawn", tone=0.85 + 0.3 * g.pick(key, 2))
     bed = (in_u > 9) & (in_v > 2) & (in_v < 13)
@@ -80,7 +80,7 @@ def allotments(g: Ground) -> None:
     g.put(lot & bed & (dice < 0.22), "soil brown")
     g.trees(0.14 + 0.3 * g.pick(key, 4), lot, kind="orchard tree", conifer=0.03)
     g.put(lot & ((in_v < 0.9) | (in_u < 0.9)), "shrub", height=1)
-    g.put(lot & ((g.v % 30) > 28.2), "gravel", tone=0.95)
+    g.put(lot & (rows(g.v, 30)[1] > 28.2), "gravel", tone=0.95)
     hut = lot & (in_u > 2.5) & (in_u < 7) & (in_v > 4.5) & (in_v < 8.5) & (g.pick(key, 5) < 0.85)
     g.put(hut, "bitumen" if g.rng.random() < 0.5 else "tile brown", height=3, tone=0.8 + 0.6 * g.pick(key, 6))
     house = lot & (in_u > 14) & (in_u < 18) & (in_v > 4) & (in_v < 7) & (g.pick(key, 7) < 0.1)
@@ -93,10 +93,10 @@ def orchard(g: Ground) -> None:
     lot = g.d >= 0
     pitch, step, radius = float(g.rng.uniform(4.5, 8)), float(g.rng.uniform(3, 6)), float(g.rng.uniform(1.1, 2.3))
     g.put(lot, "meadow", tone=(1.0 + 0.07 * g.patch).astype(np.float32))
-    row = np.floor(g.v / pitch).astype(np.int64)
-    u = g.u + (row % 2) * step / 2
-    key = row * 67 + np.floor(u / step).astype(np.int64)
-    off = (g.v % pitch - pitch / 2) ** 2 + (u % step - step / 2) ** 2
+    row, in_v = rows(g.v, pitch)
+    tree, in_u = rows(g.u + (row & 1).astype(np.float32) * np.float32(step / 2), step)
+    key = row * 67 + tree
+    off = (in_v - pitch / 2) ** 2 + (in_u - step / 2) ** 2
     crown = lot & (g.d > 4) & (off < radius**2) & (g.pick(key, 1) > 0.06)
     g.put(crown, "orchard tree", height=round(1.5 + 1.2 * radius), tone=0.85 + 0.3 * g.pick(key, 2))
     track(g)
@@ -120,10 +120,12 @@ def farm(g: Ground) -> None:
     crop = names[int(np.searchsorted(np.cumsum(shares), g.rng.random()))]
     swing = 0.035 + 0.05 * float(g.rng.random())
     tone = float(np.clip(g.rng.normal(1.04, 0.17), 0.7, 1.45)) * (1 + swing * g.patch + 0.04 * g.patch_at(9))
-    lines = 1 + (0.10 if crop in ("stubble", "grain", "meadow") else 0.05) * np.sign(np.sin(g.v * np.pi / 9))
+    lines = 1 + (0.10 if crop in ("stubble", "grain", "meadow") else 0.05) * (
+        1 - 2 * (rows(g.v, 9)[0] & 1).astype(np.float32)
+    )
     g.put(lot, crop, tone=(tone * lines).astype(np.float32))
     if crop in ("row crop", "leafy crop", "grain"):
-        g.put(lot & ((g.v % 27) < 0.9), "soil brown")
+        g.put(lot & (rows(g.v, 27)[1] < 0.9), "soil brown")
         g.put(lot & (g.patch_at(17) > 2.3), "soil brown")
     g.put(lot & (g.d < 2.0), "meadow")
     track(g)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from howgreen.sample.canvas import Bools, Floats, Ground
+from howgreen.sample.canvas import Bools, Floats, Ground, Ints, rows
+from howgreen.sample.spectra import CODE
 
 RED_ROOFS = (("tile red", 0.62), ("tile brown", 0.28), ("slate", 0.10))
 MIXED_ROOFS = (("tile red", 0.36), ("tile brown", 0.24), ("slate", 0.16), ("gravel roof", 0.14), ("bitumen", 0.10))
@@ -29,7 +30,7 @@ def roofs(
     for name, share in choice:
         g.put(where & (dice >= low) & (dice < low + share + 1e-6), name, tone=tone)
         low += share
-    g.height[where] = (np.broadcast_to(np.asarray(height, np.float32), where.shape)[where]).astype(np.uint8)
+    np.copyto(g.height, np.asarray(height).astype(np.uint8), where=where)
 
 
 def street(g: Ground, *, pavement: str = "concrete", trees: float = 0.5, radius: float = 3.4) -> None:
@@ -37,25 +38,31 @@ def street(g: Ground, *, pavement: str = "concrete", trees: float = 0.5, radius:
     road = g.d < 0
     g.put(road, "asphalt old" if g.rng.random() < 0.4 else "asphalt", tone=0.85 + 0.3 * float(g.rng.random()))
     g.put(road & (g.d > -2.0), pavement, tone=0.82)
-    key = (g.t // 13).astype(np.int64) + g.edge * 64
-    in_row = (g.pick(g.edge.astype(np.int64), 1) < trees) & (g.pick(key, 2) < 0.82)
+    near = np.flatnonzero((g.d < 1.25 * radius - 1.4) & (g.height < 4))
+    edge = g.edge.take(near).astype(np.int64)
+    tree, along = rows(g.t.take(near), 13)
+    key = tree + edge * 64
+    in_row = (g.pick(edge, 1) < trees) & (g.pick(key, 2) < 0.82)
     size = radius * (0.75 + 0.5 * g.pick(key, 3))
-    off = ((g.t % 13) - 6.5) ** 2 + (g.d + 1.4) ** 2
-    crown = in_row & (off < size**2) & (g.height < 4)
-    g.put(crown, "broadleaf", tone=0.85 + 0.3 * g.pick(key, 4))
-    g.height[crown] = (9 - 0.25 * off[crown]).clip(3, 12).astype(np.uint8)
+    off = (along - 6.5) ** 2 + (g.d.take(near) + 1.4) ** 2
+    crown = in_row & (off < size**2)
+    at = near[crown]
+    g.material[at] = CODE["broadleaf"]
+    g.tone[at] = 0.85 + 0.3 * g.pick(key[crown], 4)
+    g.height[at] = (9 - 0.25 * off[crown]).clip(3, 12).astype(np.uint8)
 
 
 def perimeter(
     g: Ground, *, depth: float, height: float, plot: float, roofing: tuple[tuple[str, float], ...], court_green: float
 ) -> None:
     """Closed rows of houses around a courtyard: old town and inner city."""
-    key = (g.t // plot).astype(np.int64) + g.edge * 64
+    house, across = rows(g.t, plot)
+    key = house + g.edge * 64
     deep = depth * (0.8 + 0.45 * g.pick(key, 1))
     g.put(g.d >= 0, "cobbles", tone=0.95)
     court = g.d >= deep
     g.put(court & (g.patch + 1.8 * court_green > 0.9), "lawn")
-    rear = court & (g.pick(key, 2) < 0.35) & (g.d < deep + 9) & ((g.t % plot) < plot * 0.6)
+    rear = court & (g.pick(key, 2) < 0.35) & (g.d < deep + 9) & (across < plot * 0.6)
     roofs(g, rear, key + 17, roofing, height=6)
     g.trees(court_green, court & ~rear, conifer=0.03)
     front = (g.d >= 0) & ~court & (g.pick(key, 3) > 0.035)
@@ -86,10 +93,10 @@ def square(g: Ground) -> None:
     street(g, pavement="cobbles", trees=0.1)
 
 
-def gardens(g: Ground, *, plot: float, tree_share: float, paved: float) -> np.ndarray:
-    """Lawns, beds, hedges, drives and trees of house plots; returns the plots' keys."""
-    key = (g.t // plot).astype(np.int64) + g.edge * 64
-    across = g.t % plot
+def gardens(g: Ground, *, plot: float, tree_share: float, paved: float) -> tuple[Ints, Floats]:
+    """Lawns, beds, hedges, drives and trees of house plots; returns the plots' keys and metres across them."""
+    number, across = rows(g.t, plot)
+    key = number + g.edge * 64
     lot = g.d >= 0
     g.put(lot, "lawn", tone=0.88 + 0.24 * g.pick(key, 1))
     g.put(lot & (g.patch_at(3) > 1.1), "vegetable bed")
@@ -100,16 +107,15 @@ def gardens(g: Ground, *, plot: float, tree_share: float, paved: float) -> np.nd
     drive = (g.d >= 0) & (g.d < 9) & (across > plot - 3.6) & (across < plot - 0.8)
     g.put(drive & (g.pick(key, 5) < 0.8), "concrete", tone=0.85)
     g.put(lot & (g.d < 5) & (g.pick(key, 7) < paved), "concrete", tone=0.8)
-    return key
+    return key, across
 
 
 def _detached(
     g: Ground, *, plot: float, setback: float, depth: float, margin: float, tree_share: float, height: float
 ) -> None:
-    key = gardens(g, plot=plot, tree_share=tree_share, paved=0.25)
+    key, across = gardens(g, plot=plot, tree_share=tree_share, paved=0.25)
     front = setback * (0.7 + 0.6 * g.pick(key, 8))
     deep = front + depth * (0.8 + 0.5 * g.pick(key, 9))
-    across = g.t % plot
     side = margin * (0.6 + 0.8 * g.pick(key, 10))
     body = (g.d > front) & (g.d < deep) & (across > side) & (across < plot - margin) & (g.pick(key, 11) > 0.05)
     g.put((g.d >= deep) & (g.d < deep + 3.5) & (across > side) & (across < plot - margin * 1.4), "gravel", tone=0.95)
@@ -144,8 +150,9 @@ def villas(g: Ground) -> None:
     """Large houses among old trees, some with a pool."""
     plot = float(g.rng.uniform(27, 38))
     _detached(g, plot=plot, setback=10, depth=13, margin=7, tree_share=0.42 + 0.2 * float(g.rng.random()), height=8)
-    key = (g.t // plot).astype(np.int64) + g.edge * 64
-    pool = (np.abs(g.t % plot - plot * 0.6) < 4.5) & (np.abs(g.d - 36) < 2.5) & (g.pick(key, 14) < 0.22)
+    number, across = rows(g.t, plot)
+    key = number + g.edge * 64
+    pool = (np.abs(across - plot * 0.6) < 4.5) & (np.abs(g.d - 36) < 2.5) & (g.pick(key, 14) < 0.22)
     g.put(pool, "pool")
     street(g, trees=0.55)
 
@@ -161,9 +168,8 @@ def estate(g: Ground) -> None:
     pitch, length = float(g.rng.uniform(42, 56)), float(g.rng.uniform(60, 95))
     lot = g.d >= 0
     g.put(lot, "lawn", tone=1.0)
-    row, col = np.floor(g.v / pitch).astype(np.int64), np.floor(g.u / length).astype(np.int64)
+    (row, in_v), (col, in_u) = rows(g.v, pitch), rows(g.u, length)
     key = row * 37 + col * 11
-    in_v, in_u = g.v % pitch, g.u % length
     g.put(lot & (g.patch > 1.6), "bark path")
     g.trees(0.16 + 0.24 * float(g.rng.random()), lot, conifer=0.1)
     parking = lot & (in_v > pitch - 17) & (in_v < pitch - 2) & (g.pick(row, 1) < 0.55) & (g.d > 3)
@@ -178,9 +184,9 @@ def industry(g: Ground) -> None:
     """Halls and yards."""
     lot = g.d >= 0
     length, pitch = float(g.rng.uniform(60, 150)), float(g.rng.uniform(48, 105))
-    row, col = np.floor(g.v / pitch + 0.5).astype(np.int64), np.floor(g.u / length + 0.5).astype(np.int64)
+    (row, in_v), (col, in_u) = rows(g.v + np.float32(pitch / 2), pitch), rows(g.u + np.float32(length / 2), length)
     key = row * 37 + col * 11
-    in_v, in_u = np.abs(g.v - row * pitch), np.abs(g.u - col * length)
+    in_v, in_u = np.abs(in_v - np.float32(pitch / 2)), np.abs(in_u - np.float32(length / 2))
     yard = g.pick(key, 1)
     g.put(lot, "asphalt", tone=0.85 + 0.5 * yard)
     g.put(lot & (yard > 0.55), "concrete", tone=0.75 + 0.3 * yard)
@@ -190,7 +196,7 @@ def industry(g: Ground) -> None:
     half_u = length * (0.26 + 0.18 * g.pick(key, 4))
     hall = (in_v < half_v) & (in_u < half_u) & (g.d > 7) & (g.pick(key, 7) > 0.14)
     roofs(g, hall, key, HALL_ROOFS, height=7 + 7 * g.pick(key, 8))
-    skylight = hall & ((in_u % 12) < 1.5) & (g.pick(key, 9) < 0.5)
+    skylight = hall & (rows(in_u, 12)[1] < 1.5) & (g.pick(key, 9) < 0.5)
     g.tone[skylight] *= np.float32(1.25)
     rim = lot & (g.d < 5)
     g.put(rim & (g.pick(g.edge.astype(np.int64), 10) < 0.5), "lawn")
@@ -205,7 +211,7 @@ def shops(g: Ground) -> None:
     width = float(np.percentile(np.abs(g.u), 98))
     hall = (g.u < 0.15 * width) & (g.d > 9)
     g.put(hall, ("white membrane", "gravel roof", "roof concrete")[int(g.rng.integers(3))], height=8)
-    bays = lot & ~hall & ((g.v % 17) < 2.2) & (g.d > 4)
+    bays = lot & ~hall & (rows(g.v, 17)[1] < 2.2) & (g.d > 4)
     g.put(bays, "lawn")
     g.trees(0.5, bays, conifer=0.0)
     g.put(lot & (g.d < 3.5), "lawn")

@@ -39,16 +39,20 @@ def fractal_noise(
     Made in the frequency domain, where it has no lattice that shows; mean 0, standard deviation 1; it wraps.
     """
     spectrum = fft.rfft2(rng.standard_normal(shape, np.float32))
-    f = np.hypot(fft.fftfreq(shape[0])[:, None], fft.rfftfreq(shape[1])[None, :]) * wavelength_px
-    with np.errstate(divide="ignore"):
-        power = np.where(f > 0.6, f ** (np.log2(gain) - 1), 0) * np.exp(-((f / 2**octaves) ** 2))
-    noise = np.asarray(fft.irfft2(spectrum * power.astype(np.float32), s=shape), np.float32)
+    down, across = (fft.fftfreq(shape[0]) * wavelength_px) ** 2, (fft.rfftfreq(shape[1]) * wavelength_px) ** 2
+    f2 = down.astype(np.float32)[:, None] + across.astype(np.float32)
+    f2[0, 0] = 1
+    # f ** (log2(gain) - 1) x exp(-(f / 2 ** octaves) ** 2), in one exponential
+    power = np.exp(np.log(f2) * np.float32((np.log2(gain) - 1) / 2) - f2 * np.float32(4.0**-octaves))
+    power[0, 0] = 0
+    power[f2 < 0.36] = 0
+    noise = np.asarray(fft.irfft2(spectrum * power, s=shape), np.float32)
     return noise / np.float32(noise.std() + 1e-12)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tiles:
-    """Repeating 1 m textures, each (TILE_PX, TILE_PX)."""
+    """Repeating 1 m textures, (TILE_PX, TILE_PX) flattened, twice over, so that a shifted one needs no wrapping."""
 
     rank: Bytes
     """Tree crowns: each crown has one rank 0-254, and stands where rank < 255 x density; 255 between crowns."""
@@ -95,10 +99,11 @@ def make_tiles(seed: int) -> Tiles:
     """The tiles of a seed."""
     rng = np.random.default_rng([seed, 11])
     rank, height, hue = _crowns(rng, 60_000)
+    grain, patch = _wrapped_noise(rng, (0.7, 3.0, 15.0)), _wrapped_noise(rng, (18.0, 34.0))
     return Tiles(
-        rank=rank,
-        height=height,
-        hue=hue,
-        grain=_wrapped_noise(rng, (0.7, 3.0, 15.0)),
-        patch=_wrapped_noise(rng, (18.0, 34.0)),
+        rank=np.tile(rank.reshape(-1), 2),
+        height=np.tile(height.reshape(-1), 2),
+        hue=np.tile(hue.reshape(-1), 2),
+        grain=np.tile(grain.reshape(-1), 2),
+        patch=np.tile(patch.reshape(-1), 2),
     )

@@ -175,7 +175,7 @@ def _write(path: Path, values: npt.NDArray[np.generic], transform: Affine, *, co
         "crs": CRS,
         "transform": transform,
         "compress": "DEFLATE",
-        "level": 3,
+        "level": 1,
         "num_threads": 2,
         "blocksize": 512,
         "overview_resampling": "nearest" if colours else "average",

@@ -110,17 +110,20 @@ def shifter(fields: Variation, *, day_of_year: int, flow: float, surf: float) ->
     grass = tuple(table[CODE["grass dry"]] - table[CODE[name]] for name in _THIRST)
     waters = tuple(table[CODE[name]] - table[_SEA] for name in ("foam", "sea turbid", "sea shallow"))
     sunlit = np.stack([*grass, *waters, table[_SEA]])
-    change = np.concatenate([sunlit, sunlit * SKYLIGHT])
+    change = np.ascontiguousarray(np.concatenate([sunlit, sunlit * SKYLIGHT]).T)
 
     def shift(cover: Floats, rows: slice) -> tuple[Floats, Floats]:
         dry = np.minimum(dry_today * fields.drought[rows].reshape(-1), 0.6)
         foam = np.float32(surf) * fields.surf[rows].reshape(-1)
         mud = np.minimum(np.float32(flow) * fields.mud[rows].reshape(-1), 0.92) * (1 - foam)
         shallow = 0.75 * fields.shallow[rows].reshape(-1) * (1 - foam - mud)
-        moved = []
-        for lit in (0, len(MATERIALS)):
-            moved += [cover[:, CODE[name] + lit] * (dry * np.float32(thirst)) for name, thirst in _THIRST.items()]
-            moved += [cover[:, _SEA + lit] * share for share in (foam, mud, shallow, fields.swell[rows].reshape(-1))]
-        return np.stack(moved, 1), change
+        dried = [(name, dry * np.float32(thirst)) for name, thirst in _THIRST.items()]
+        sea = (foam, mud, shallow, fields.swell[rows].reshape(-1))
+        turns = [*((CODE[name], share) for name, share in dried), *((_SEA, share) for share in sea)]
+        moved = np.empty((2 * len(turns), cover.shape[1]), np.float32)
+        for number, (code, share) in enumerate(turns):
+            np.multiply(cover[code], share, out=moved[number])
+            np.multiply(cover[code + len(MATERIALS)], share, out=moved[number + len(turns)])
+        return moved, change
 
     return shift
