@@ -57,6 +57,12 @@ def test_a_shipped_model_answers_as_on_an_image(tmp_path, names):
     ]
 
 
+def test_the_header_stays_as_it_was_written(pixel_model, tmp_path):
+    given = _write(tmp_path / "t.csv", "\ufeffid,id,red,nir\n1,2,0.1,0.9\n")
+    predict_table(given, model=pixel_model, out=tmp_path / "o.csv")
+    assert (tmp_path / "o.csv").read_text().startswith("id,id,red,nir,label,")
+
+
 def test_a_row_with_an_empty_band_gets_empty_answers(pixel_model, tmp_path):
     given = _write(tmp_path / "t.csv", "red,nir\n0.1,\nnan,0.5\n0.1,0.6\n")
     predict_table(given, model=pixel_model, out=tmp_path / "o.csv")
@@ -94,6 +100,10 @@ def test_another_scale_than_reflectance_is_refused_with_the_cure(pixel_model, tm
         ("red,nir,green_fraction\n0.1,0.2,0.3\n", "already has green_fraction"),
         ("red,nir,label,B8\n0.1,0.2,0.3,0.4\n", "both nir; it already has label"),
         ("red,nir\n0.1,0.2\n0.1,0.2,0.3,0.4\n", "not a comma-separated table"),
+        # One field more than the header in every row: nothing may be shifted to the next column.
+        ("red,nir\nx,0.1,0.2\ny,0.1,0.2\n", "not a comma-separated table"),
+        ("red,nir\n0.1,0.2,\n0.1,0.2,\n", "not a comma-separated table"),
+        ("red,red,nir\n0.1,0.5,0.2\n", "red and red are both red"),
     ],
 )
 def test_a_table_that_cannot_be_used_says_why_and_leaves_nothing(pixel_model, tmp_path, text, said):

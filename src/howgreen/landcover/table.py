@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from howgreen.errors import MissingBandsError, OutputError, TableError
+from howgreen.errors import OutputError, TableError
 from howgreen.landcover.model import Model, require_bands
 from howgreen.sensors import common_name
 
@@ -89,16 +89,35 @@ def _write(table: Path, model: Model, part: Path) -> None:
 
 
 def _chunks(table: Path) -> Iterator[pd.DataFrame]:
-    """Pieces of the table as text, so that what is not ours stays as it was written."""
+    """Pieces of the table as text, so that what is not ours stays as it was written.
+
+    The header is read as a row like the others: pandas would give doubled columns new names, and would take the
+    first column for row names, and so shift all others, where the rows have one field more than the header.
+    """
     import pandas as pd
 
+    names: list[str] | None = None
     try:
-        with pd.read_csv(table, dtype=str, keep_default_na=False, chunksize=_ROWS, encoding="utf-8-sig") as reader:
-            yield from reader
+        with pd.read_csv(
+            table, dtype=str, header=None, keep_default_na=False, chunksize=_ROWS, encoding="utf-8-sig"
+        ) as reader:
+            for chunk in reader:
+                rows = chunk if names else chunk.iloc[1:]
+                names = names or _header([str(name) for name in chunk.iloc[0]], table)
+                yield rows.set_axis(names, axis=1)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise TableError(f"table {table}: not a comma-separated table in UTF-8: {str(error).strip()}") from error
+        reason = " ".join(str(error).split())
+        raise TableError(
+            f"table {table}: not a comma-separated table in UTF-8 ({reason}); save it as CSV UTF-8"
+        ) from error
     except OSError as error:
         raise TableError(f"table {table}: cannot be read ({error.strerror}); give a CSV file") from error
+
+
+def _header(names: list[str], table: Path) -> list[str]:
+    if len(names) == 1 and any(mark in names[0] for mark in ";\t"):
+        raise TableError(f"table {table}: its columns are not parted by commas; save it as comma-separated")
+    return names
 
 
 def _band_columns(chunk: pd.DataFrame, model: Model, table: Path) -> list[str]:
@@ -108,14 +127,7 @@ def _band_columns(chunk: pd.DataFrame, model: Model, table: Path) -> list[str]:
         band = common_name(column)
         if band:
             found.setdefault(band, []).append(column)
-    try:
-        require_bands(model.card, list(found), what=f"columns of table {table}")
-    except MissingBandsError as error:
-        if len(chunk.columns) == 1 and any(mark in chunk.columns[0] for mark in ";\t"):
-            raise TableError(
-                f"table {table}: its columns are not parted by commas; save it as comma-separated"
-            ) from error
-        raise
+    require_bands(model.card, list(found), what=f"columns of table {table}")
     faults = [f"{' and '.join(found[band])} are both {band}" for band in model.card.bands if len(found[band]) > 1]
     clash = [name for name in _added(model) if name in chunk.columns]
     if clash:
