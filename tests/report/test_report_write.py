@@ -112,7 +112,7 @@ def test_a_file_in_the_way(small, tmp_path):
     ("raised", "expected"),
     [(OSError(28, "No space left on device"), OutputError), (KeyboardInterrupt(), KeyboardInterrupt)],
 )
-@pytest.mark.parametrize("step", ["_tables", "_swap"])
+@pytest.mark.parametrize("step", ["write._tables", "folder._swap"])
 @pytest.mark.parametrize("earlier", [True, False])
 def test_nothing_half_written(small, tmp_path, monkeypatch, raised, expected, step, earlier):
     """Whatever stops it, there is either no folder or the earlier one, whole."""
@@ -124,7 +124,8 @@ def test_nothing_half_written(small, tmp_path, monkeypatch, raised, expected, st
     def fail(*args, **keywords):
         raise raised
 
-    monkeypatch.setattr(WRITE, step, fail)
+    file, name = step.split(".")
+    monkeypatch.setattr(sys.modules[f"howgreen.report.{file}"], name, fail)
     with pytest.raises(expected) as caught:
         report.write(small, out)
     if expected is OutputError:
