@@ -119,18 +119,24 @@ def _shoot(cells: Floats, shot: Shot, sun: Sun, canvas: Canvas) -> SimulatedScen
 def simulate(canvas: Canvas, *, threads: int = 2) -> Iterator[SimulatedScene]:
     """All scenes of a painted city, one after the other."""
     fields = make_variation(canvas)
-    for sun_day, shots in SHOTS:
-        sun = sun_at(sun_day)
-        days = [
-            Day(
-                table=season_table(shot.day_of_year),
-                shift=shifter(fields, day_of_year=shot.day_of_year, flow=shot.flow, surf=shot.surf),
-            )
-            for shot in shots
-        ]
-        cubes = mixed(canvas, sun, days, relief=relief(fields, sun), threads=threads)
-        for cells, shot in zip(cubes, shots, strict=True):
-            yield _shoot(cells, shot, sun, canvas)
+    # The scenes of one sun are taken while the ground is mixed under the next.
+    with ThreadPoolExecutor(1) as camera:
+        taken: list[Future[SimulatedScene]] = []
+        for sun_day, shots in SHOTS:
+            sun = sun_at(sun_day)
+            days = [
+                Day(
+                    table=season_table(shot.day_of_year),
+                    shift=shifter(fields, day_of_year=shot.day_of_year, flow=shot.flow, surf=shot.surf),
+                )
+                for shot in shots
+            ]
+            cubes = mixed(canvas, sun, days, relief=relief(fields, sun), threads=threads)
+            while taken:
+                yield taken.pop(0).result()
+            taken = [camera.submit(_shoot, cubes.pop(0), shot, sun, canvas) for shot in shots]
+        while taken:
+            yield taken.pop(0).result()
 
 
 def _store(root: Path, scene: SimulatedScene) -> None:
