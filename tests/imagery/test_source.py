@@ -15,7 +15,7 @@ from rasterio.warp import Resampling, reproject
 from scipy.ndimage import map_coordinates
 
 from howgreen.errors import ImageError
-from howgreen.imagery.source import Files, Span, read_band, read_codes, tile_grid
+from howgreen.imagery.source import Files, Span, opened, read_band, read_codes, tile_grid
 from howgreen.types import Asset
 
 UTM = "EPSG:32632"
@@ -267,3 +267,28 @@ def test_no_more_files_stay_open_than_systems_allow(make_scene):
         with files.open(href) as dataset:
             datasets.append(dataset)
     assert [d.closed for d in datasets] == [False, False, True, True, True]
+
+
+@pytest.mark.parametrize(
+    "href", ["/vsicurl/http://127.0.0.1:9/x.tif", "s3://a/b.tif", "PG:host=127.0.0.1", "x.tif", ""]
+)
+def test_only_plain_files_and_web_addresses_are_opened(href):
+    with (
+        pytest.raises(ImageError, match="neither an absolute path nor a web address"),
+        opened(Asset(band="red", href=href)),
+    ):
+        pass
+
+
+def test_a_file_that_leads_to_others_is_not_followed(tmp_path):
+    target = tmp_path / "target.tif"
+    with rasterio.open(target, "w", driver="GTiff", width=2, height=2, count=1, dtype="uint8", crs="EPSG:32632",
+                       transform=Affine(10, 0, 0, 0, -10, 0)):  # fmt: skip
+        pass
+    link = tmp_path / "red.tif"
+    link.write_text(
+        '<VRTDataset rasterXSize="2" rasterYSize="2"><GeoTransform>0,10,0,0,0,-10</GeoTransform><VRTRasterBand dataType="Byte" band="1"><SimpleSource>'
+        f"<SourceFilename>{target}</SourceFilename></SimpleSource></VRTRasterBand></VRTDataset>"
+    )
+    with pytest.raises(ImageError, match="a VRT file"), opened(Asset(band="red", href=str(link))):
+        pass

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -30,6 +31,7 @@ from rasterio.windows import Window
 from howgreen.errors import ImageError
 from howgreen.types import Asset
 
+_DRIVERS = ("GTiff", "JP2OpenJPEG")
 LATTICE_PX = 32
 """Spacing of the exactly projected points; between two UTM zones, linear in between is good to 0.0001 pixel."""
 GDAL_OPTIONS = {
@@ -94,7 +96,7 @@ class Files:
             idle = self._idle.get(href)
             dataset = idle.pop() if idle else None
             self._count -= dataset is not None
-        dataset = dataset or rasterio.open(href, sharing=False)
+        dataset = dataset or open_image(href)
         kept = False
         try:
             yield dataset
@@ -108,11 +110,31 @@ class Files:
                 dataset.close()
 
 
+def open_image(href: str) -> Any:
+    """The dataset of a file or web address, when it is an image by itself.
+
+    GDAL would also follow paths of its own (``/vsicurl/``), databases, and files that lead to others (VRT): a store or
+    a plan from a stranger decides neither which files are read here nor which machines are called.
+
+    Raises
+    ------
+    ImageError
+        If it is not a plain path or http(s) address.
+    """
+    if not (Path(href).is_absolute() and not href.startswith("/vsi")) and not href.startswith(("https://", "http://")):
+        raise ImageError(f"{href!r}: neither an absolute path nor a web address; make a new plan, or a new store")
+    dataset = rasterio.open(href, sharing=False)
+    if dataset.driver not in _DRIVERS:  # a VRT opens what it leads to only when it is read
+        dataset.close()
+        raise ImageError(f"{href}: a {dataset.driver} file, not a GeoTIFF or JPEG 2000; convert it and add it again")
+    return dataset
+
+
 @contextmanager
 def opened(asset: Asset, files: Files | None = None) -> Iterator[Any]:
     """The dataset of an asset, with every GDAL fault turned into an ImageError that names the file."""
     try:
-        with files.open(asset.href) if files else rasterio.open(asset.href, sharing=False) as dataset:
+        with files.open(asset.href) if files else open_image(asset.href) as dataset:
             if asset.index > dataset.count:
                 raise ImageError(
                     f"{asset.href}: has {dataset.count} bands, not {asset.index}; add the image again with the right --bands"
