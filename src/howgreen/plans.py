@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import date, datetime
@@ -13,7 +14,7 @@ import shapely.geometry
 from shapely.errors import ShapelyError
 
 from howgreen import imagery
-from howgreen.errors import OutputError, PlanError, StoreError
+from howgreen.errors import OutputError, PeriodError, PlanError, StoreError
 from howgreen.sensors import SENSORS
 from howgreen.store import city_from_feature, city_to_feature
 from howgreen.types import Asset, Period, Plan, Scene
@@ -64,7 +65,7 @@ def from_json(text: str) -> Plan:
     try:
         data = json.loads(text)
         _check_layout(data["howgreen_plan"])
-        return Plan(
+        plan = Plan(
             city=city_from_feature(data["city"]),
             period=Period(
                 start=date.fromisoformat(data["period"]["start"]),
@@ -81,10 +82,44 @@ def from_json(text: str) -> Plan:
             model_sha256=data["model_sha256"],
             howgreen=data["howgreen"],
         )
+        _check(plan)
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError, StoreError, ShapelyError) as error:
         raise PlanError(
             f"this is not a howgreen plan ({type(error).__name__}: {error}); make one with `plan --out`"
         ) from error
+    return plan
+
+
+def _check(plan: Plan) -> None:
+    """ValueError where a value cannot be what its key says: a plan may have been edited by hand."""
+    texts = (plan.sensor, plan.source, plan.model, plan.model_sha256, plan.howgreen, *plan.bands)
+    if not all(isinstance(text, str) for text in texts) or len(set(plan.bands)) < len(plan.bands):
+        raise ValueError("sensor, source, model and bands are texts, and each band is named once")
+    if plan.sensor not in SENSORS or any(scene.sensor != plan.sensor for scene in (*plan.scenes, *plan.passed_over)):
+        raise ValueError(f"sensor: one of {', '.join(SENSORS)}, and all scenes are of it")
+    if len({scene.id for scene in plan.scenes}) < len(plan.scenes):
+        raise ValueError("scenes: one of them is there twice")
+    affine = plan.grid.affine
+    if not (affine.a > 0 > affine.e and affine.b == affine.d == 0 and plan.grid.crs and plan.grid.crs.projected):
+        raise ValueError("grid: north up, in metres of a projected CRS")
+    if not plan.city.boundary.is_valid:
+        raise ValueError("city: its boundary crosses itself")
+    for scene in (*plan.scenes, *plan.passed_over):
+        _check_scene(scene)
+
+
+def _check_scene(scene: Scene) -> None:
+    shares = (scene.clear_pct, scene.covered_pct, scene.cloud_cover_pct, scene.nodata)
+    numbers = (scene.scale, scene.offset, *(share for share in shares if share is not None))
+    if not all(_finite(number) for number in numbers) or scene.scale <= 0:
+        raise ValueError(f"scene {scene.id}: scale, offset, nodata and shares are finite numbers")
+    for asset in scene.assets:
+        if not isinstance(asset.href, str) or not isinstance(asset.index, int) or asset.index < 1:
+            raise ValueError(f"scene {scene.id}: href is a text and index a number from 1")
+
+
+def _finite(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def _check_layout(version: object) -> None:
@@ -100,7 +135,7 @@ def load(path: Path) -> Plan:
         return from_json(text)
     except OSError as error:
         raise PlanError(f"{path}: {error.strerror}; make a plan with `howgreen plan --out`") from error
-    except (UnicodeDecodeError, PlanError) as error:
+    except (UnicodeDecodeError, PlanError, PeriodError) as error:
         raise PlanError(f"{path}: {error}") from error
 
 
@@ -146,9 +181,13 @@ def _grid_to_json(grid: GeoBox) -> dict[str, Any]:
 def _grid_from_json(data: Mapping[str, Any]) -> GeoBox:
     from affine import Affine
     from odc.geo.geobox import GeoBox
+    from pyproj.exceptions import ProjError
 
     height, width = data["shape"]
-    return GeoBox((int(height), int(width)), Affine(*data["transform"]), data["crs"])
+    try:
+        return GeoBox((int(height), int(width)), Affine(*data["transform"]), data["crs"])
+    except ProjError as error:
+        raise ValueError(f"grid: {error}") from error
 
 
 def _scene_to_json(scene: Scene) -> dict[str, Any]:
