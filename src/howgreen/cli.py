@@ -8,7 +8,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -37,6 +37,14 @@ def _options(*options: Callable[[F], F]) -> Callable[[F], F]:
         return command
 
     return decorate
+
+
+def _refuse_beside_plan(asked: Iterable[str]) -> None:
+    """A plan decides everything: what is asked beside it would be passed over in silence."""
+    context, typed = click.get_current_context(), click.core.ParameterSource.COMMANDLINE
+    given = [name for name in asked if context.get_parameter_source(name) is typed and context.params[name] is not None]
+    if given:
+        raise click.UsageError(f"--plan decides everything: leave {', '.join(sorted(given))} out, or make a new plan")
 
 
 def _number_or_id(_: click.Context, __: click.Parameter, given: str | None) -> int | str | None:
@@ -88,17 +96,17 @@ def city_command(
 
     NAME is a city's name, an OSM id (R120965) or coordinates ("45.76, 4.84"); it may be left out with --area.
     """
-    import shutil
-
     from howgreen import pipeline, report
 
     with _bars() as progress:
         planned = pipeline.read_plan(plan_file) if plan_file else pipeline.plan(**asked, progress=progress)
+        if plan_file is not None:
+            _refuse_beside_plan(asked)
         folder = out or _new_folder(planned.city)
         report.check_out(folder, needs_bytes=report.needed_bytes(planned))
         result = pipeline.run(planned, progress=progress)
         summary = pipeline.write(result, folder, progress=progress)
-        shutil.rmtree(pipeline.work_folder(planned), ignore_errors=True)
+        pipeline.forget(planned)
     if as_json:
         click.echo(json.dumps(summary, indent=2, ensure_ascii=False))
     else:
@@ -288,6 +296,7 @@ def store_verify(store: Path | None) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point: every error that a user can meet is one line and a non-zero exit code."""
     signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGINT, _stop)
     # Image libraries print their own complaints beside raising them; ours is the one line that counts.
     os.environ.setdefault("CPL_LOG", os.devnull)
     try:
@@ -297,7 +306,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, click.Abort, ImportError, SystemError) as error:
+        # A compiled library whose loading a signal broke off calls that a failure of its own.
+        if isinstance(error, ImportError | SystemError) and not _stops:
+            raise
         _fail("stopped; nothing half-written is left, and the same command goes on from here", 130)
     except HowgreenError as error:
         _fail(str(error), 1)
@@ -315,7 +327,11 @@ def _southern(arguments: Sequence[str] | None) -> list[str]:
     return [f" {argument}" if re.match(r"-\d[\d.]*\s*[,; ]", argument) else argument for argument in given]
 
 
-def _stop(*_: object) -> None:
+_stops: list[int] = []  # signals that asked this process to stop
+
+
+def _stop(number: int, _: object) -> None:
+    _stops.append(number)
     raise KeyboardInterrupt
 
 

@@ -6,20 +6,21 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
+import json
 import time
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import howgreen
-from howgreen import imagery, landcover, measure, place, plans, report, sample
+from howgreen import held, imagery, landcover, measure, place, plans, report, sample
 from howgreen import store as stores
 from howgreen.blocks import persist
 from howgreen.errors import NoImageError, PlanError
 from howgreen.sensors import SENSORS
-from howgreen.types import City, Period, Plan, Progress, Result
+from howgreen.types import Asset, City, Period, Plan, Progress, Result, Scene
 
 if TYPE_CHECKING:
     import folium
@@ -103,7 +104,7 @@ def plan(
         raise NoImageError(f"{where.label}: there is no store of images yet; make one with `howgreen store add FILE`")
     when = _period(period, where, root, sensor)
     found = imagery.find(where, when, root=root, sensor=sensor)
-    shared = set.intersection(*(set(scene.bands) for scene in found)) if found else set(SENSORS[sensor].band_names)
+    shared = _shared_bands(found, sensor, model)
     green = landcover.load_model(model or landcover.default_model(shared))
     landcover.require_bands(green.card, shared, what="the images")
     used, passed_over = imagery.choose(found, city=where, period=when, bands=green.card.bands, root=root, sensor=sensor)
@@ -116,7 +117,7 @@ def plan(
         passed_over=tuple(passed_over),
         bands=(*green.card.bands, *_for_the_photo(green.card.bands, shared)),
         source=str(root),
-        model=str(model) if model and Path(model).suffix == ".onnx" else green.card.name,
+        model=green.card.name if model is None else _model_name(model),
         model_sha256=green.sha256,
         howgreen=howgreen.__version__,
     )
@@ -135,8 +136,10 @@ def run(plan: Plan, *, work: str | Path | None = None, progress: Progress | None
     model = landcover.load_model(plan.model)
     if model.sha256 != plan.model_sha256:
         raise PlanError(f"model {plan.model}: its file is not the one that the plan was made with; make a new plan")
+    _check_files(plan)
     provenance = _provenance(plan)
     folder = work_folder(plan, work)
+    held.hold(folder)
     # Open files keep their blocks in GDAL's cache, which would take 5 % of the memory: a composite reads each once.
     with rasterio.Env(GDAL_CACHEMAX=64_000_000):
         composite = imagery.composite(plan.scenes, grid=plan.grid, bands=plan.bands, block_px=_block_px(plan))
@@ -268,21 +271,66 @@ def cache_folder() -> Path:
 
 
 def work_folder(plan: Plan, work: str | Path | None = None) -> Path:
-    """Where a plan's finished blocks lie: the name changes with everything that decides the pixels."""
+    """Where a plan's finished blocks lie: the name changes with everything that decides the pixels, the state of the
+    images' files and our own version among it.
+    """
     base = Path(work) if work is not None else cache_folder() / "runs"
     _forget_old_runs(base)
-    key = hashlib.sha256(plans.to_json(plan).encode()).hexdigest()[:20]
-    return base / key
+    files = [_stamp(asset) for scene in plan.scenes for asset in scene.assets]
+    decisive = json.dumps([plans.to_json(plan), howgreen.__version__, files])
+    return base / hashlib.sha256(decisive.encode()).hexdigest()[:20]
+
+
+def forget(plan: Plan) -> None:
+    """Delete a plan's finished blocks, once its result is written; those that another process uses stay."""
+    folder = work_folder(plan)
+    held.release(folder)
+    held.discard(folder)
+
+
+def _stamp(asset: Asset) -> tuple[int, int]:
+    """Changes when a local file does."""
+    try:
+        there = Path(asset.href).stat()
+    except OSError:  # on the web, or gone: reading it says so
+        return 0, 0
+    return there.st_mtime_ns, there.st_size
+
+
+def _check_files(plan: Plan) -> None:
+    for scene in plan.scenes:
+        for asset in scene.assets:
+            size = _stamp(asset)[1]
+            if size and asset.size_bytes and size != asset.size_bytes:
+                raise PlanError(
+                    f"{asset.href}: has {size} bytes, but {asset.size_bytes} when it was catalogued: it was truncated "
+                    "or altered; run `howgreen store verify`, add the image again with --replace, and plan anew"
+                )
 
 
 def _forget_old_runs(base: Path) -> None:
     limit = time.time() - DAYS_KEPT * 86_400
     for folder in base.glob("[0-9a-f]" * 20):
         if folder.stat().st_mtime < limit:
-            shutil.rmtree(folder, ignore_errors=True)
+            held.discard(folder)
 
 
-def _for_the_photo(needed: tuple[str, ...], there: set[str]) -> list[str]:
+def _shared_bands(found: Sequence[Scene], sensor: str, model: str | Path | None) -> tuple[str, ...]:
+    """Bands that all usable scenes have, in the sensor's order; one that no model can use does not count."""
+    known = (*SENSORS[sensor].band_names, SENSORS[sensor].mask)
+    kinds = {frozenset(scene.bands) for scene in found} or {frozenset(known)}
+    cards = [one.card for one in ([landcover.load_model(model)] if model else landcover.models())]
+    usable = {kind for kind in kinds if any(kind.issuperset(card.bands) for card in cards)}
+    shared = frozenset.intersection(*(usable or kinds))
+    return tuple(band for band in known if band in shared)
+
+
+def _model_name(given: str | Path) -> str:
+    """As a plan keeps it: the name of a shipped model, or a path that holds from any folder."""
+    return str(given) if str(given) in landcover.SHIPPED else str(Path(given).absolute())
+
+
+def _for_the_photo(needed: tuple[str, ...], there: Collection[str]) -> list[str]:
     """Visible bands that the model does not need and the report's photo does."""
     return [band for band in ("red", "green", "blue") if band in there and band not in needed]
 

@@ -175,7 +175,7 @@ def _nothing(city: City, period: Period, root: Path | None, sensor: str | None) 
     if not others:
         return f"{head}, and the store {root} has none of any date; add images with `howgreen store add`"
     held = "; ".join(_held(others, sensor) for sensor in sorted({scene.sensor for scene in others}))
-    return f"{head}; the store has {held}. {_proposal(others, city)}"
+    return f"{head}; the store has {held}. {_proposal(others, city, sensor)}"
 
 
 def _held(scenes: Sequence[Scene], sensor: str) -> str:
@@ -187,10 +187,10 @@ def _held(scenes: Sequence[Scene], sensor: str) -> str:
 def _cloudy(scenes: Sequence[Scene], city: City, period: Period, root: Path | None) -> str:
     head = f"{city.label}, {period}: no image is clear enough inside its limits: {_dates(scenes)}"
     others = [] if root is None else [s for s in _stored(root, city) if s.time not in period]
-    return f"{head}. {_proposal(others, city)}"
+    return f"{head}. {_proposal(others, city, scenes[0].sensor)}"
 
 
-def _proposal(scenes: Sequence[Scene], city: City) -> str:
+def _proposal(scenes: Sequence[Scene], city: City, sensor: str | None) -> str:
     """The cure: the period around the clearest other scene that holds most clear looks."""
     good = [scene for scene in look(scenes, city=city) if (scene.clear_pct or 0) >= MIN_CLEAR_PCT] if scenes else []
     if not good:
@@ -198,7 +198,8 @@ def _proposal(scenes: Sequence[Scene], city: City) -> str:
     best = max(good, key=lambda s: (sum(min(o.clear_pct or 0, 100) for o in _near(s, good)), -s.time.timestamp()))
     near = _near(best, good)
     start, end = min(s.time for s in near), max(s.time for s in near)
-    return f"Try --period {start:%Y-%m-%d}/{end:%Y-%m-%d} ({SENSORS[best.sensor].label}: {_dates(near)})"
+    switch = f"--sensor {best.sensor} " if sensor not in {None, best.sensor} else ""
+    return f"Try {switch}--period {start:%Y-%m-%d}/{end:%Y-%m-%d} ({SENSORS[best.sensor].label}: {_dates(near)})"
 
 
 def _near(scene: Scene, scenes: Sequence[Scene]) -> list[Scene]:
