@@ -59,9 +59,18 @@ def _job(folder: Path) -> dict[str, float]:
         name = stage.replace(" ", "_")
         stages[f"{name}_s"], stages[f"{name}_cpu_s"] = mark[0] - before[0], mark[1] - before[1]
         before = mark
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = _peak_mib()
     pixels = float(math.prod(plan.grid.shape))
     return {"job_s": total, "job_cpu_s": cpu, "peak_mib": peak, "pixels": pixels, **stages}
+
+
+def _peak_mib() -> float:
+    """Peak memory of this program alone: what ``getrusage`` says begins with the peak of the parent process."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) / 1024
 
 
 def _apart(folder: Path) -> dict[str, float]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from errno import ENOSPC
 from typing import TYPE_CHECKING, Any
@@ -88,8 +89,10 @@ def write_rasters(result: Result, folder: Path, *, tell: Callable[[], None] | No
         for target in targets.values():
             target.close()
         _dress(targets, result)
-        for name, target in targets.items():
-            _to_cog(target.path, folder / name)
+        # The ten bands on one core, the three small maps on the other: overviews are made on one core a file.
+        with ThreadPoolExecutor(2) as pool:
+            for finished in [pool.submit(_to_cog, targets[name].path, folder / name) for name in reversed(FILES)]:
+                finished.result()
     finally:
         # After an error other threads may still be in the middle of a write: never close a file under them.
         with lock:
