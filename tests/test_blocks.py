@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from howgreen.blocks import persist
+from howgreen.errors import OutputError
 
 
 def lazy(height: int, width: int, chunk: int, calls: list[tuple[int, ...]] | None = None) -> xr.Dataset:
@@ -28,6 +29,16 @@ def lazy(height: int, width: int, chunk: int, calls: list[tuple[int, ...]] | Non
     return xr.Dataset(
         {"deep": (("band", "y", "x"), da.stack([base, -base]).rechunk({0: 2})), "flat": (("y", "x"), (base > 5))}
     )
+
+
+def test_a_disk_that_fills_up_is_told_with_its_cure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def cut_short(*_: object, **__: object) -> None:
+        raise OSError("1048576 requested and 407520 written")  # what numpy says, without a number
+
+    monkeypatch.setattr(np, "save", cut_short)
+    with pytest.raises(OutputError, match=r"blocks cannot be written \(the disk is full\); free some space"):
+        persist(lazy(3, 3, 3), tmp_path / "blocks", stage="test")
+    assert list((tmp_path / "blocks").iterdir()) == []
 
 
 @settings(max_examples=20, deadline=None)
@@ -69,6 +80,6 @@ def test_an_interrupted_write_leaves_no_block_behind(tmp_path: Path, monkeypatch
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(np, "save", full_disk)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OutputError, match="No space left"):
         persist(lazy(10, 10, 10), tmp_path, stage="test")
     assert list(tmp_path.iterdir()) == []

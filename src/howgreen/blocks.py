@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from howgreen.errors import OutputError
+
 if TYPE_CHECKING:
     import xarray as xr
 
@@ -93,6 +95,12 @@ def _write(paths: list[Path], parts: list[np.ndarray[Any, Any]], step: Callable[
         try:
             np.save(scratch, values, allow_pickle=False)
             scratch.replace(path)
+        except OSError as error:
+            # A write cut short by a full disk comes without a number or a name from numpy.
+            raise OutputError(
+                f"{path.parent}: finished blocks cannot be written ({error.strerror or 'the disk is full'}); free some "
+                "space, or set XDG_CACHE_HOME to another disk, and run the same command again: it goes on where it stopped"
+            ) from error
         finally:
             scratch.unlink(missing_ok=True)
     step()

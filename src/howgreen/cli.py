@@ -296,7 +296,8 @@ def store_verify(store: Path | None) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point: every error that a user can meet is one line and a non-zero exit code."""
     signal.signal(signal.SIGTERM, _stop)
-    signal.signal(signal.SIGINT, _stop)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else its shell wants it to be deaf to Ctrl-C
+        signal.signal(signal.SIGINT, _stop)
     # Image libraries print their own complaints beside raising them; ours is the one line that counts.
     os.environ.setdefault("CPL_LOG", os.devnull)
     try:

@@ -358,3 +358,40 @@ def test_a_refused_image_leaves_the_others_whole(tif, root):
         store.add([bad], root=root, city="X", bands=RGBN)
     assert sorted(root.rglob("*")) == before
     assert store.verify(root) == []
+
+
+def _four_bands(path, values, *, crs="EPSG:32632"):
+    with rasterio.open(
+        path, "w", driver="GTiff", count=4, height=20, width=20, dtype="float32", crs=crs,
+        transform=Affine(10, 0, 680_000, 0, -10, 5_150_000),
+    ) as dataset:  # fmt: skip
+        dataset.write(values)
+    return path
+
+
+def test_a_band_without_any_data_is_refused(root, tmp_path):
+    values = np.full((4, 20, 20), 0.2, np.float32)
+    values[2] = np.nan
+    with pytest.raises(ImageError, match="band blue: every pixel is nodata"):
+        store.add([_four_bands(tmp_path / "a.tif", values)], root=root, city="X", bands=RGBN, date=DAY)
+    assert not root.exists()
+
+
+def test_infinite_values_are_told_without_a_murmur(root, tmp_path):
+    values = np.full((4, 20, 20), 300, np.float32)
+    values[:, :5] = np.inf
+    with pytest.raises(ImageError, match="not surface reflectance"):
+        store.add([_four_bands(tmp_path / "a.tif", values)], root=root, city="X", bands=RGBN, date=DAY)
+
+
+def test_metres_called_degrees_are_refused_before_anything_is_written(root, tmp_path):
+    path = _four_bands(tmp_path / "a.tif", np.full((4, 20, 20), 0.2, np.float32), crs="EPSG:4326")
+    with pytest.raises(ImageError, match=r"a\.tif: x 680000…680200, y 5\.1498e\+06…5\.15e\+06 are no degrees"):
+        store.add([path], root=root, city="X", bands=RGBN, date=DAY)
+    assert not root.exists()
+
+
+def test_a_city_without_a_name_is_refused(tif, root):
+    with pytest.raises(StoreError, match="no city given"):
+        store.add([tif()], root=root, city="  ", bands=RGBN, scale=1e-4, date=DAY)
+    assert not root.exists()

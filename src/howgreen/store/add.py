@@ -96,6 +96,8 @@ def add(
     """
     from howgreen.store.sources import Options
 
+    if not city.strip():
+        raise StoreError("no city given: name the one that the images show (--city)")
     names = tuple(name.strip() for name in bands) if bands is not None else None
     options = Options(bands=names, scale=scale, offset=offset, nodata=nodata, date=date, sensor=sensor)
     with _readable():

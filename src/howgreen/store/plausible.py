@@ -34,6 +34,7 @@ def check(source: Source, samples: Mapping[str, npt.NDArray[Any]]) -> None:
 
     """
     values = np.concatenate([np.asarray(one, np.float64).ravel() for one in samples.values()])
+    values = values[np.isfinite(values)]
     if not values.size:
         return
     middle, top = np.percentile(values, [50, 99])

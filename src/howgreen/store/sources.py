@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 # By their first bytes. Not VRT and its like, which can name other files and addresses.
 _DRIVERS = {b"II*\0": "GTiff", b"MM\0*": "GTiff", b"II+\0": "GTiff", b"MM\0+": "GTiff", b"\0\0\0\x0c": "JP2OpenJPEG"}
+_MOST_LATITUDE, _MOST_LONGITUDE = 91.0, 541.0
 LARGEST_BAND_PX = 1_000_000_000
 LARGEST_KEPT_BYTES = 1 << 30
 
@@ -120,10 +121,21 @@ def _short(error: BaseException) -> str:
 
 def grid_of(dataset: Any, path: Path) -> GeoBox:
     """Where the pixels of an open file are."""
+    if dataset.crs.is_geographic:
+        _check_degrees(dataset, path)
     try:
         return GeoBox((dataset.height, dataset.width), dataset.transform, dataset.crs.to_wkt())
     except (CRSError, ValueError, TypeError) as error:
         raise ImageError(f"{path}: its CRS cannot be used ({_short(error)}); reproject it with `gdalwarp`") from error
+
+
+def _check_degrees(dataset: Any, path: Path) -> None:
+    """Metres that a file calls degrees would only be noticed when the scene is stored."""
+    t, corners = dataset.transform, [(x, y) for x in (0, dataset.width) for y in (0, dataset.height)]
+    lons, lats = ([a * x + b * y + c for x, y in corners] for a, b, c in ((t.a, t.b, t.c), (t.d, t.e, t.f)))
+    if max(map(abs, lats)) > _MOST_LATITUDE or max(map(abs, lons)) > _MOST_LONGITUDE:
+        where = f"x {min(lons):g}…{max(lons):g}, y {min(lats):g}…{max(lats):g}"
+        raise ImageError(f"{path}: {where} are no degrees, as its CRS says; write the right CRS into it (gdal_edit.py)")
 
 
 def layers(source: Source) -> list[Layer]:

@@ -216,6 +216,11 @@ class _Seen:
         self._masks: list[tuple[npt.NDArray[np.bool_], GeoBox]] = []
 
     def look(self, band: str, values: npt.NDArray[Any], valid: npt.NDArray[np.bool_], grid: GeoBox) -> None:
+        if not valid.any():
+            raise ImageError(
+                f"band {band}: every pixel is nodata; check the image and its nodata value (`--nodata`), or leave the band "
+                "out (`--bands`, '-' in its place)"
+            )
         step = max(1, int((values.size / 250_000) ** 0.5))
         self.samples[band] = values[::step, ::step][valid[::step, ::step]]
         for place, (mask, known) in enumerate(self._masks):
