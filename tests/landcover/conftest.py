@@ -112,3 +112,11 @@ def _composite(values: np.ndarray, bands: Sequence[str], chunks: object = None) 
 @pytest.fixture(scope="session")
 def make_composite() -> Callable[..., Composite]:
     return _composite
+
+
+@pytest.fixture(scope="session")
+def shrinking_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network without padding: its answer lacks the outermost pixels."""
+    nodes, tensors = _convolution(np.ones((1, 2, 3, 3)), 0)
+    metadata = {"howgreen": card_to_json(_card(halo_px=1, tile_px=10))}
+    return _save(tmp_path_factory.mktemp("model") / "shrinking.onnx", nodes, tensors, metadata, 2)

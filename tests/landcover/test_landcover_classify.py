@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from howgreen.errors import MissingBandsError
+from howgreen.errors import MissingBandsError, ModelError
 from howgreen.landcover import classify, load_model
 from howgreen.landcover.model import Model
 
@@ -154,3 +154,8 @@ def test_the_sea_at_aberystwyth_is_water(shared_data, make_composite):
     landcover = classify(make_composite(image, shipped.card.bands), shipped).data
     assert (landcover["label"].values[100:400, :50] == WATER).mean() > 0.97
     assert (landcover["label"].values[600:900, 400:900] == WATER).mean() < 0.01
+
+
+def test_an_answer_with_other_pixels_is_refused(shrinking_file):
+    with pytest.raises(ModelError, match="other pixels"):
+        load_model(shrinking_file).run(np.zeros((1, 2, 6, 6), np.float32))

@@ -91,6 +91,13 @@ def test_a_strangers_folder_is_left_alone(small, tmp_path, extra):
     assert names(tmp_path / "out") == {extra}
 
 
+def test_the_folder_one_stands_in_is_not_replaced(small, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OutputError, match="name a folder in it"):
+        report.write(small, Path())
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_strangers_file_among_ours_is_left_alone(done, small):
     out, _ = done
     (out / "notes.txt").write_text("mine")

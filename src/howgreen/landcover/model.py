@@ -53,6 +53,9 @@ class Model:
             probability, fraction = session.run(list(OUTPUTS), {INPUT: reflectance})
         except _runtime_errors() as error:
             raise ModelError(f"model {self.path}: cannot run on {reflectance.shape}: {_line(error)}") from error
+        wanted = (reflectance.shape[0], *reflectance.shape[2:])
+        if any((found.shape[0], *found.shape[2:]) != wanted for found in (probability, fraction)):
+            raise ModelError(f"model {self.path}: its answer for {reflectance.shape} has other pixels; export it again")
         return probability, fraction
 
 
