@@ -151,22 +151,14 @@ def where_command(name: str, store: Path | None, osm: Path | None) -> None:
 @howgreen.command("osm-green")
 @_place_options
 @click.option("--out", type=FOLDER, help="Folder to write (default: a new one named after the place).")
-def osm_green_command(
-    query: str | None,
-    store: Path | None,
-    osm: Path | None,
-    area: str | None,
-    radius_m: float | None,
-    pick: int | str | None,
-    out: Path | None,
-) -> None:
+def osm_green_command(query: str | None, store: Path | None, osm: Path | None, out: Path | None, **asked: Any) -> None:
     """Write the green areas that OpenStreetMap knows, as polygons (GeoPackage) and as a 0/1 GeoTIFF."""
     from howgreen import pipeline, place
 
     if osm is None:
         raise click.UsageError("osm-green needs a local extract: --osm FILE.osm.pbf")
     root = pipeline.find_store(query, store) if store else None
-    city = place.find(query, stores=[root] if root else [], osm=osm, area=area, radius_m=radius_m, pick=pick)
+    city = place.find(query, stores=[root] if root else [], osm=osm, **asked)
     found = pipeline.osm_green(city, osm=osm, out=out or _new_folder(city))
     click.echo(
         f"{city.label}: OpenStreetMap maps {found.share:.1%} of it as green ({len(found.areas)} areas).\n"
