@@ -43,8 +43,10 @@ _COLUMNS = {
     "population": ("population",),
     "census": ("date_du_recensement",),
 }
-# Letters that carry accents in French names, and all that is no letter, match any one character: folding decides.
-_LOOSE = re.compile(r"[^bdfghjklmpqrstvwxz0-9]")
+# What folding changes in French names matches anything in the filter: letters that carry accents one character,
+# ligatures and all that is no letter any number of them. Folding decides among what comes back.
+_GAP = re.compile(r"oe|ae|[^a-z0-9]+")
+_ACCENTED = re.compile(r"[aceiouy]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +90,8 @@ def search(query: str, *, client: Client) -> list[City]:
     """
     wanted = _wanted(query)
     arrondissement = any(wanted.startswith(start) and wanted != whole for whole, start in _DIVIDED.items())
+    if not re.search(r"[a-z0-9]", fold(wanted)):
+        raise PlaceNotFoundError(f"{brief(query)}: no name and no INSEE code; write ign:69123 or ign:Lyon")
     layer = _ARRONDISSEMENTS if _CODE.match(wanted) and arrondissement else _COMMUNES
     found = [commune for commune in _fetched(layer, name_filter(wanted), client=client) if _is(commune, wanted)]
     if not found:
@@ -125,12 +129,12 @@ def divided(city: City, parts: Iterable[Commune]) -> City:
 def name_filter(wanted: str) -> str:
     """The CQL filter for a name or code. Nothing that a user types can end its quotes: only letters a-z and digits pass.
 
-    ``Saint-Étienne`` becomes ``s__nt__t__nn_``: accents, hyphens and blanks match any character, and what comes back
-    is compared once more.
+    ``Saint-Étienne`` becomes ``s__nt%_t__nn_``: accents, hyphens and blanks match anything, and what comes back is
+    compared once more.
     """
     if _CODE.match(wanted):
         return f"code_insee = '{wanted}'"
-    return f"nom_officiel ILIKE '{_LOOSE.sub('_', fold(wanted))}'"
+    return f"nom_officiel ILIKE '{_ACCENTED.sub('_', _GAP.sub('%', fold(wanted)))}'"
 
 
 def city_of(commune: Commune, *, name: str) -> City:
