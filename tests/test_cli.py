@@ -179,7 +179,7 @@ def test_models_list_says_how_they_err(capsys: pytest.CaptureFixture[str]):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["city", "Atlantis"], "Atlantis"),
+        (["city", "Atlantis", "--offline"], "Atlantis"),
         (["city", "Sampleton", "--period", "1999"], "1999"),
         (["city", "Sampleton", "--model", "/no/such.onnx"], "such.onnx"),
         (["city", "--plan", "/no/such.json"], "such.json"),

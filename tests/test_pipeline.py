@@ -94,7 +94,7 @@ def test_the_embedded_city_needs_no_store(at_home: Path, sampleton: Path):
 @pytest.mark.parametrize(
     ("options", "error", "words"),
     [
-        ({"query": "Atlantis"}, HowgreenError, "Atlantis"),
+        ({"query": "Atlantis", "offline": True}, HowgreenError, "Atlantis"),
         ({"query": "Sampleton", "period": "1999"}, NoImageError, "1999"),
         ({"query": "Sampleton", "period": "never"}, PeriodError, "never"),
         ({"query": "Sampleton", "sensor": "kite"}, PlanError, "sentinel-2"),

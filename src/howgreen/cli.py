@@ -51,6 +51,7 @@ def _number_or_id(_: click.Context, __: click.Parameter, given: str | None) -> i
     return int(given) if given is not None and given.isdecimal() else given
 
 
+_offline_option = click.option("--offline", is_flag=True, help="Ask no service: only what is on this computer.")
 # The names of these options are those of `pipeline.plan`, which takes them as they are.
 _place_options = _options(
     click.argument("query", metavar="[NAME]", required=False),
@@ -59,6 +60,7 @@ _place_options = _options(
     click.option("--area", help="Boundary: a file in any vector format, or WKT / GeoJSON text (lon lat)."),
     click.option("--radius", "radius_m", type=float, help="Metres around coordinates."),
     click.option("--pick", callback=_number_or_id, help="Which of several matches: its number or id."),
+    _offline_option,
 )
 _plan_options = _options(
     click.option("--districts", type=FILE, help="File of district boundaries."),
@@ -138,27 +140,44 @@ def plan_command(
 @click.argument("name")
 @click.option("--store", type=FOLDER, help="Folder of stored images (default: your own store).")
 @click.option("--osm", type=FILE, help="Local OpenStreetMap extract (.osm.pbf).")
-def where_command(name: str, store: Path | None, osm: Path | None) -> None:
-    """List the places that NAME may mean: number, kind, level, area, id."""
+@click.option("--endpoints", type=FILE, help="TOML or JSON file with other addresses of the services.")
+@_offline_option
+def where_command(
+    name: str,
+    store: Path | None,
+    osm: Path | None,
+    endpoints: Path | None,
+    offline: bool,  # noqa: FBT001 (a flag of the command line)
+) -> None:
+    """List the places that NAME may mean: number, kind, level, area, population, id, country."""
     from howgreen import pipeline, place
 
     root = pipeline.find_store(name, store)
-    for number, found in enumerate(place.candidates(name, stores=[root] if root else [], osm=osm), 1):
-        level = "" if found.admin_level is None else f", level {found.admin_level}"
-        click.echo(f"{number:3d}  {found.label} ({found.kind}{level}), {found.area_m2 / 1e6:.1f} km², {found.id}")
+    table = place.read_endpoints(endpoints) if endpoints else place.Endpoints()
+    online = place.Online(endpoints=table, offline=offline)
+    for number, found in enumerate(place.candidates(name, stores=[root] if root else [], osm=osm, online=online), 1):
+        click.echo(f"{number:3d}  {found.label}: {place.described(found)}")
 
 
 @howgreen.command("osm-green")
 @_place_options
 @click.option("--out", type=FOLDER, help="Folder to write (default: a new one named after the place).")
-def osm_green_command(query: str | None, store: Path | None, osm: Path | None, out: Path | None, **asked: Any) -> None:
+def osm_green_command(
+    query: str | None,
+    store: Path | None,
+    osm: Path | None,
+    out: Path | None,
+    offline: bool,  # noqa: FBT001 (a flag of the command line)
+    **asked: Any,
+) -> None:
     """Write the green areas that OpenStreetMap knows, as polygons (GeoPackage) and as a 0/1 GeoTIFF."""
     from howgreen import pipeline, place
 
     if osm is None:
         raise click.UsageError("osm-green needs a local extract: --osm FILE.osm.pbf")
     root = pipeline.find_store(query, store) if store else None
-    city = place.find(query, stores=[root] if root else [], osm=osm, **asked)
+    online = place.Online(offline=offline)
+    city = place.find(query, stores=[root] if root else [], osm=osm, online=online, **asked)
     found = pipeline.osm_green(city, osm=osm, out=out or _new_folder(city))
     click.echo(
         f"{city.label}: OpenStreetMap maps {found.share:.1%} of it as green ({len(found.areas)} areas).\n"

@@ -23,6 +23,10 @@ class AreaError(HowgreenError):
     """A boundary is empty, broken, without a CRS, or not an area."""
 
 
+class NetworkError(HowgreenError):
+    """A service did not answer, or may not be asked; the message says what was tried and what works without it."""
+
+
 class PeriodError(HowgreenError):
     """A period of time cannot be read or is empty."""
 

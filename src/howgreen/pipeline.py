@@ -56,6 +56,7 @@ def plan(
     period: Period | str | None = None,
     sensor: str = "sentinel-2",
     model: str | Path | None = None,
+    offline: bool = False,
     progress: Progress | None = None,
 ) -> Plan:
     """Decide everything that decides the answer; of the images, only coarse cloud masks are looked at.
@@ -82,6 +83,8 @@ def plan(
         Key of :data:`howgreen.sensors.SENSORS`.
     model
         Name of a shipped model or path of an ONNX file; None for the best that the images' bands allow.
+    offline
+        Ask no service: only what is on this computer, answers kept from earlier look-ups included.
 
     Raises
     ------
@@ -99,6 +102,7 @@ def plan(
         radius_m=radius_m,
         pick=pick,
         districts=_path(districts),
+        online=place.Online(offline=offline),
     )
     if root is None:
         raise NoImageError(f"{where.label}: there is no store of images yet; make one with `howgreen store add FILE`")
@@ -172,6 +176,7 @@ def city(
     period: Period | str | None = None,
     sensor: str = "sentinel-2",
     model: str | Path | None = None,
+    offline: bool = False,
     progress: Progress | None = None,
 ) -> CityResult:
     """How green is a city? :func:`plan`, then :func:`run`; the parameters are those of :func:`plan`."""
@@ -186,6 +191,7 @@ def city(
         period=period,
         sensor=sensor,
         model=model,
+        offline=offline,
         progress=progress,
     )
     return run(planned, progress=progress)

@@ -68,6 +68,8 @@ class City:
     """``city``, ``municipality``, ``county``, ``drawn shape``, ``circle``, ``image footprint``, ..."""
     admin_level: int | None = None
     """OSM admin_level where there is one."""
+    country: str = ""
+    """ISO 3166-1 code, ``FR``; empty where the source does not say."""
     districts: tuple[District, ...] = ()
     population: Population | None = None
     licence: str = ""

@@ -13,18 +13,15 @@ from shapely import MultiPolygon, Polygon
 
 from howgreen.errors import AreaError, PlaceNotFoundError
 from howgreen.place.extract import LICENCE, Found, OsmId, Tags, extract_date, read_areas
-from howgreen.place.names import brief, closest, fold, shortened, spellings
+from howgreen.place.names import brief, closest, fold, shortened
 from howgreen.place.shapes import clean, from_shape, joined
+from howgreen.place.tags import PLACES, kind_of, level_of, names_of, population_of
 from howgreen.store.geometry import geodesic_area_m2, polygonal
-from howgreen.types import City, District, Population
+from howgreen.types import City, District
 
-_PLACES = ("city", "town", "municipality", "village", "borough", "suburb", "quarter")
-_TAGS = [("boundary", "administrative"), *(("place", place) for place in _PLACES)]
-_NAME_KEY = re.compile(r"^(name|(alt|official|int|short|loc|nat|reg)_name)(:.+)?$")
+_TAGS = [("boundary", "administrative"), *(("place", place) for place in PLACES)]
 _ID = re.compile(r"^(?:osm:)?(r|w|relation/|way/)(\d+)$", re.IGNORECASE)
 _COVERAGE = re.compile(r"the districts \(\d+\) cover \d+% of the city")
-# What the levels mean differs from country to country; these words only tell candidates apart.
-_KINDS = {2: "country", 3: "region", 4: "region", 5: "region", 6: "county", 7: "district", 8: "municipality"}
 
 
 def parse_id(query: str) -> OsmId | None:
@@ -63,7 +60,7 @@ def search(query: str, *, osm: Path) -> list[City]:
         if wanted is not None:
             return key == wanted
         seen.extend([tags["name"]] if "name" in tags else [])
-        return bool({fold(head), fold(query)} & _names(tags))
+        return bool({fold(head), fold(query)} & names_of(tags))
 
     found = read_areas(osm, tags=_TAGS, wanted=matches)
     if not found.tags:
@@ -71,7 +68,7 @@ def search(query: str, *, osm: Path) -> list[City]:
     if not found.shapes:
         raise PlaceNotFoundError(_cut(found, osm=osm))
     cities = _cities(found, query=query, osm=osm)
-    if wanted is not None or any(fold(query) in _names(tags) for tags in found.tags.values()):
+    if wanted is not None or any(fold(query) in names_of(tags) for tags in found.tags.values()):
         return cities  # the comma, if there is one, belongs to the name
     return _narrowed(cities, qualifiers, osm=osm)
 
@@ -92,14 +89,14 @@ def with_districts(city: City, *, osm: Path) -> City:
         return city
 
     def below(_: OsmId, tags: Tags) -> bool:
-        deeper = _level(tags)
+        deeper = level_of(tags)
         return tags.get("boundary") == "administrative" and "name" in tags and deeper is not None and deeper > level
 
     found = read_areas(osm, tags=[("boundary", "administrative")], wanted=below)
     shapely.prepare(city.boundary)
     inside = [key for key, shape in found.shapes.items() if city.boundary.contains(shape.representative_point())]
-    for deeper in sorted({_level(found.tags[key]) or 0 for key in inside}):
-        made = [_district(key, found, city) for key in inside if _level(found.tags[key]) == deeper]
+    for deeper in sorted({level_of(found.tags[key]) or 0 for key in inside}):
+        made = [_district(key, found, city) for key in inside if level_of(found.tags[key]) == deeper]
         districts = sorted(
             (district for district in made if district), key=lambda district: (district.name, district.id)
         )
@@ -127,18 +124,8 @@ def _asked(query: str) -> list[str]:
     return [part.strip() for part in query.split(",") if part.strip()] or [query]
 
 
-def _names(tags: Tags) -> frozenset[str]:
-    labels = (value for key, value in tags.items() if _NAME_KEY.match(key))
-    return frozenset(folded for label in labels for folded in spellings(label))
-
-
 def _bears(folded: str, _: OsmId, tags: Tags) -> bool:
-    return folded in _names(tags)
-
-
-def _level(tags: Tags) -> int | None:
-    text = tags.get("admin_level", "")
-    return int(text) if text.isdecimal() and 2 <= int(text) <= 11 else None
+    return folded in names_of(tags)
 
 
 def _cities(found: Found, *, query: str, osm: Path) -> list[City]:
@@ -151,10 +138,10 @@ def _cities(found: Found, *, query: str, osm: Path) -> list[City]:
         f"also of this name, but cut in the extract: {_describe(cut, found.tags)}" if cut else "",
     )
     cities = [_city(key, found, query=query, note=joined(*notes)) for key in keys]
-    return _without_twins(sorted(cities, key=lambda city: (city.admin_level or 99, -city.area_m2, city.id)))
+    return without_twins(sorted(cities, key=lambda city: (city.admin_level or 99, -city.area_m2, city.id)))
 
 
-def _without_twins(cities: list[City]) -> list[City]:
+def without_twins(cities: list[City]) -> list[City]:
     """Of limits around the same ground (Paris is a department and a commune) only those of the deepest level."""
     kept: list[City] = []
     for city in reversed(cities):
@@ -174,31 +161,19 @@ def _same_ground(one: Polygon | MultiPolygon, other: Polygon | MultiPolygon) -> 
 
 def _city(key: OsmId, found: Found, *, query: str, note: str) -> City:
     tags = found.tags[key]
-    level = _level(tags)
-    population, without_year = _population(tags)
+    level = level_of(tags)
+    population, without_year = population_of(tags)
     return from_shape(
         found.shapes[key],
         name=query,
         label=tags.get("name", str(key)),
         id=f"osm:{key}",
-        kind=tags.get("place") or tags.get("border_type") or _KINDS.get(level or 0, "administrative area"),
+        kind=kind_of(tags),
         admin_level=level,
         population=population,
         licence=LICENCE,
         note=joined(note, without_year),
     )
-
-
-def _population(tags: Tags) -> tuple[Population | None, str]:
-    """Inhabitants with their year; a figure without a year is not used, and the second value says so."""
-    digits = re.sub(r"[\s,.'’ ]", "", tags.get("population", ""))
-    if not (digits.isascii() and digits.isdecimal() and int(digits) > 0):
-        return None, ""
-    year = re.match(r"\d{4}", tags.get("population:date") or tags.get("population:year") or "")
-    if not year:
-        return None, f"OpenStreetMap's population of {int(digits):,} has no year and is left out"
-    source = f"OpenStreetMap ({tags['source:population']})" if "source:population" in tags else "OpenStreetMap"
-    return Population(count=int(digits), year=int(year[0]), source=source), ""
 
 
 def _narrowed(cities: list[City], qualifiers: list[str], *, osm: Path) -> list[City]:
@@ -228,7 +203,7 @@ def _district(key: OsmId, found: Found, city: City) -> District | None:
     boundary = clipped(shape, city)
     if boundary.is_empty:
         return None
-    return District(name=tags["name"], id=f"osm:{key}", boundary=boundary, population=_population(tags)[0])
+    return District(name=tags["name"], id=f"osm:{key}", boundary=boundary, population=population_of(tags)[0])
 
 
 def _describe(keys: list[OsmId], tags: Mapping[OsmId, Tags]) -> str:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from howgreen.errors import AmbiguousPlaceError, AreaError, PlaceNotFoundError
+from howgreen.errors import AmbiguousPlaceError, AreaError, NetworkError, PlaceNotFoundError
 from howgreen.place import limits
 from howgreen.place.districts import from_districts_file
 from howgreen.place.names import brief, closest, fold, shortened, spellings
 from howgreen.place.points import from_point, parse_coordinates
 from howgreen.place.shapes import joined
 from howgreen.types import City
+
+if TYPE_CHECKING:
+    from howgreen.place.online import Online
+    from howgreen.place.polite import Client
 
 _MOST_LISTED = 20
 
@@ -26,8 +31,10 @@ def find(
     radius_m: float | None = None,
     pick: int | str | None = None,
     districts: str | Path | None = None,
+    online: Online | None = None,
 ) -> City:
-    """The one city that is meant. The first of these that is given or fits decides: area, id, coordinates, store, OSM.
+    """The one city that is meant. The first of these that is given or fits decides: area, coordinates, store, OSM
+    extract, network; an id (``R120965``) is looked for in the last three.
 
     Parameters
     ----------
@@ -46,6 +53,8 @@ def find(
         Which of several matches: its number in the list (from 1) or its id.
     districts
         A vector file with the city's districts; they replace those that its source has.
+    online
+        Leave to ask OpenStreetMap's services and IGN for what is not known here; None to stay off the network.
 
     Raises
     ------
@@ -55,19 +64,29 @@ def find(
         When several places fit and none is picked; the message lists them.
     AreaError
         When a boundary, a position, a radius or a file is no good.
+    NetworkError
+        When only a service could know, and none answers.
 
     """
-    city = _found(query, stores=stores, osm=osm, area=area, radius_m=radius_m, pick=pick)
+    client = online.client() if online is not None else None
+    city = _found(
+        query, stores=stores, osm=osm, area=area, radius_m=radius_m, pick=pick, client=client, parts=not districts
+    )
     return from_districts_file(city, Path(districts)) if districts is not None else city
 
 
 def candidates(
-    query: str, *, stores: Sequence[str | Path] = (), osm: str | Path | None = None, radius_m: float | None = None
+    query: str,
+    *,
+    stores: Sequence[str | Path] = (),
+    osm: str | Path | None = None,
+    radius_m: float | None = None,
+    online: Online | None = None,
 ) -> list[City]:
     """All places that a query can mean, in the order in which ``pick`` counts them.
 
-    They come from the first source that has any: coordinates, then stores, then the OSM extract. Cities from OSM
-    come without their districts here.
+    They come from the first source that has any: coordinates, then stores, then the OSM extract, then the network.
+    Cities from OSM and from the network come without their districts here.
 
     Raises
     ------
@@ -75,23 +94,67 @@ def candidates(
         When nothing fits.
     AreaError
         When coordinates or a file are no good.
+    NetworkError
+        When only a service could know, and none answers.
 
     """
+    client = online.client() if online is not None else None
+    return _listed(query, stores=stores, osm=osm, radius_m=radius_m, client=client).cities
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Listed:
+    cities: list[City]
+    source: str
+    """``point``, ``store``, ``osm`` or ``network``."""
+    sure: bool = True
+    """The first, where it is the only one, may be taken without asking: it bears the name that was asked for."""
+
+
+def _listed(
+    query: str,
+    *,
+    stores: Sequence[str | Path],
+    osm: str | Path | None,
+    radius_m: float | None,
+    client: Client | None,
+) -> _Listed:
     if not query.strip():
         raise PlaceNotFoundError("no place given: write a name, an id, or coordinates such as 45.76, 4.84")
     position = parse_coordinates(query)
     if position:
-        return [from_point(*position, radius_m=radius_m, name=query)]
+        return _Listed(cities=[from_point(*position, radius_m=radius_m, name=query)], source="point")
     known = _places(stores)
     matches = _of_stores(query, known)
-    if matches or osm is None:
-        return matches or _nothing(query, known)
+    if matches:
+        return _Listed(cities=matches, source="store")
+    if osm is None and client is None:
+        return _Listed(cities=_nothing(query, known), source="store")
     try:
-        return limits.search(query, osm=Path(osm))
-    except PlaceNotFoundError as error:
+        return _of_osm(query, osm=osm, client=client)
+    except (PlaceNotFoundError, NetworkError) as error:
+        if client is not None and client.offline and osm is None:
+            return _Listed(cities=_nothing(query, known), source="store")
         near = closest(query, [city.label for city in known])
         hint = f"; the store knows {' and '.join(near)}" if near else ""
-        raise PlaceNotFoundError(f"{error}{hint}") from error
+        what = f"{brief(query)}: " if isinstance(error, NetworkError) else ""
+        raise type(error)(f"{what}{error}{hint}") from error
+
+
+def _of_osm(query: str, *, osm: str | Path | None, client: Client | None) -> _Listed:
+    """What the extract knows, and where it does not, what the network knows."""
+    if osm is not None:
+        try:
+            return _Listed(cities=limits.search(query, osm=Path(osm)), source="osm")
+        except PlaceNotFoundError:
+            if client is None or client.offline:
+                raise
+    if client is None:
+        raise PlaceNotFoundError(f"{brief(query)} is not known")
+    from howgreen.place.online import search
+
+    matches = search(query, client=client)
+    return _Listed(cities=[match.city for match in matches], source="network", sure=matches[0].exact)
 
 
 def _found(
@@ -102,6 +165,8 @@ def _found(
     area: str | Path | None,
     radius_m: float | None,
     pick: int | str | None,
+    client: Client | None,
+    parts: bool,
 ) -> City:
     if area is not None:
         _refuse_radius(radius_m, "a boundary")
@@ -110,15 +175,21 @@ def _found(
         raise PlaceNotFoundError(
             "no place given: write a name, an id, or coordinates such as 45.76, 4.84, or give a boundary"
         )
-    listed = candidates(query, stores=stores, osm=osm, radius_m=radius_m)
-    city = _one(query, listed, pick=pick)
+    listed = _listed(query, stores=stores, osm=osm, radius_m=radius_m, client=client)
+    city = _one(query, listed.cities, pick=pick, sure=listed.sure)
     if city.kind != "circle":
         _refuse_radius(radius_m, f"the limits of {city.label}")
-    return (
-        limits.with_districts(city, osm=Path(osm))
-        if osm is not None and city.id.startswith("osm:") and not city.districts
-        else city
-    )
+    return _with_districts(city, source=listed.source, osm=osm, client=client) if parts else city
+
+
+def _with_districts(city: City, *, source: str, osm: str | Path | None, client: Client | None) -> City:
+    if source == "network" and client is not None:
+        from howgreen.place.online import with_districts
+
+        return with_districts(city, client=client)
+    if osm is not None and city.id.startswith("osm:") and not city.districts:
+        return limits.with_districts(city, osm=Path(osm))
+    return city
 
 
 def _from_area(area: str | Path, *, name: str | None, pick: int | str | None) -> City:
@@ -129,7 +200,12 @@ def _from_area(area: str | Path, *, name: str | None, pick: int | str | None) ->
         return from_text(area, name=name, pick=pick)
     if not str(area).strip():
         raise AreaError("no boundary given: write a file's path, WKT or GeoJSON")
-    return from_file(Path(area).expanduser(), name=name, pick=pick)
+    path = Path(area).expanduser()
+    from howgreen.place import ign
+
+    if pick != "all" and ign.is_file(path):
+        return ign.from_file(path, name=name, pick=pick)
+    return from_file(path, name=name, pick=pick)
 
 
 def _refuse_radius(radius_m: float | None, what: str) -> None:
@@ -177,9 +253,13 @@ def _nothing(query: str, known: Sequence[City]) -> list[City]:
     )
 
 
-def _one(query: str, listed: Sequence[City], *, pick: int | str | None) -> City:
+def _one(query: str, listed: Sequence[City], *, pick: int | str | None, sure: bool = True) -> City:
     if pick is None and len(listed) == 1:
-        return listed[0]
+        if sure:
+            return listed[0]
+        raise AmbiguousPlaceError(
+            f"nothing is called {brief(query)}; if this is meant, take it with its id:\n{_listing(listed)}"
+        )
     if pick is None:
         raise AmbiguousPlaceError(
             f"{brief(query)} can be {len(listed)} places; take one with --pick N or its id:\n{_listing(listed)}"
@@ -204,5 +284,18 @@ def _listing(listed: Sequence[City]) -> str:
 
 
 def _line(city: City) -> str:
-    level = f", level {city.admin_level}" if city.admin_level is not None else ""
-    return f"{city.label}: {city.kind}{level}, {city.area_m2 / 1e6:,.1f} km², {city.id}"
+    return f"{city.label}: {described(city)}"
+
+
+def described(city: City) -> str:
+    """What tells a place from others of its name: ``city, level 8, 47.9 km², 522,250 people (2021), osm:R120965, FR``."""
+    people = city.population
+    parts = (
+        city.kind,
+        f"level {city.admin_level}" if city.admin_level is not None else "",
+        f"{city.area_m2 / 1e6:,.1f} km²",
+        f"{people.count:,} people ({people.year})" if people else "",
+        city.id,
+        city.country,
+    )
+    return ", ".join(part for part in parts if part)

@@ -38,6 +38,7 @@ def from_shape(
     id: str | None = None,  # noqa: A002 (the word of City)
     kind: str = "drawn shape",
     admin_level: int | None = None,
+    country: str = "",
     districts: tuple[District, ...] = (),
     population: Population | None = None,
     licence: str = "",
@@ -52,7 +53,7 @@ def from_shape(
         antimeridian, with longitudes beyond 180 or jumping from 179 to -179.
     name
         As it was asked for.
-    label, id, kind, admin_level, districts, population, licence, note
+    label, id, kind, admin_level, country, districts, population, licence, note
         See :class:`howgreen.types.City`; the label is the name and the id a hash of the shape if left out.
 
     Raises
@@ -74,6 +75,7 @@ def from_shape(
         area_m2=area_m2,
         kind=kind,
         admin_level=admin_level,
+        country=country,
         districts=districts,
         population=population,
         licence=licence,

@@ -159,7 +159,7 @@ def _features(source: Path | BytesIO, *, what: str) -> list[Feature]:
         held = frame[~(frame.geometry.isna() | frame.is_empty)]
         kinds.update(str(kind) for kind in held.geom_type)
         areas = held[held.geom_type.isin(["Polygon", "MultiPolygon", "GeometryCollection"])]
-        for row in _in_degrees(areas, what=what).itertuples(index=False):
+        for row in in_degrees(areas, what=what).itertuples(index=False):
             features.append(_feature(row, number=len(features) + 1))
     if not features:
         instead = f"only {', '.join(sorted(kinds))}" if kinds else "no features"
@@ -191,7 +191,7 @@ def _layers(source: Path | BytesIO) -> list[gpd.GeoDataFrame]:
     return [table for table in tables if isinstance(table, gpd.GeoDataFrame)]
 
 
-def _in_degrees(frame: gpd.GeoDataFrame, *, what: str) -> gpd.GeoDataFrame:
+def in_degrees(frame: gpd.GeoDataFrame, *, what: str) -> gpd.GeoDataFrame:
     """The same features in EPSG:4326, x = longitude."""
     if frame.empty:
         return frame

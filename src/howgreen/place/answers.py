@@ -1,0 +1,88 @@
+"""Answers of services, kept on disk: whole or not at all, and never more than a set number of bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+MOST_BYTES = 300 * 2**20
+"""What all kept answers may take together; the ones unused for longest go first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a service answered, and when."""
+
+    path: Path
+    """The file that holds it."""
+    asked: float
+    """Seconds since 1970."""
+
+    @property
+    def day(self) -> date:
+        """The day (UTC) on which it was asked."""
+        return datetime.fromtimestamp(self.asked, UTC).date()
+
+    @property
+    def body(self) -> bytes:
+        """The answer itself."""
+        return self.path.read_bytes()
+
+
+def key_of(url: str, params: Mapping[str, str], body: str) -> str:
+    """A file name for a request: the same address, parameters and body give the same name."""
+    text = "\n".join([url, *(f"{key}={value}" for key, value in sorted(params.items())), "", body])
+    return hashlib.sha256(text.encode()).hexdigest()[:40]
+
+
+def kept(folder: Path, name: str) -> Answer | None:
+    """The answer of that name, if there is one; using it puts off its removal."""
+    path = folder / name
+    try:
+        asked = path.stat().st_mtime
+        os.utime(path, (time.time(), asked))
+    except OSError:  # not there, or in a folder that may only be read
+        return Answer(path=path, asked=path.stat().st_mtime) if path.is_file() else None
+    return Answer(path=path, asked=asked)
+
+
+def keep(folder: Path, name: str, body: bytes, *, most_bytes: int = MOST_BYTES) -> Answer:
+    """Put an answer there; a reader sees the old one or the new one, never a part."""
+    folder.mkdir(parents=True, exist_ok=True)
+    handle, scratch = tempfile.mkstemp(prefix=".new-", dir=folder)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(body)
+        Path(scratch).replace(folder / name)
+    except BaseException:
+        Path(scratch).unlink(missing_ok=True)
+        raise
+    _trim(folder, spare=name, most_bytes=most_bytes)
+    return Answer(path=folder / name, asked=(folder / name).stat().st_mtime)
+
+
+def _trim(folder: Path, *, spare: str, most_bytes: int) -> None:
+    """Removes the answers unused for longest until the rest fits; and what killed writers left an hour ago."""
+    files = []
+    for path in folder.iterdir():
+        try:
+            status = path.stat()
+        except FileNotFoundError:  # another process was faster
+            continue
+        if path.name.startswith(".new-") and status.st_mtime < time.time() - 3600:
+            path.unlink(missing_ok=True)
+        elif path.is_file() and path.suffix in {".json", ".osm"}:
+            files.append((status.st_atime, status.st_size, path))
+    total = sum(size for _, size, _ in files)
+    for _, size, path in sorted(files):
+        if total <= most_bytes:
+            return
+        if path.name != spare:
+            path.unlink(missing_ok=True)
+            total -= size

@@ -1,0 +1,169 @@
+"""Places found over the network: limits by name or id, from OpenStreetMap's services and France's IGN.
+
+Nominatim is asked first. Where it has only a point, or no usable limits, Overpass is the second source.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from howgreen.errors import AreaError, NetworkError, PlaceNotFoundError
+from howgreen.place import ign, limits, nominatim, overpass
+from howgreen.place.endpoints import Endpoints
+from howgreen.place.extract import OsmId
+from howgreen.place.names import brief
+from howgreen.place.nominatim import Hit
+from howgreen.place.polite import Client, Manners
+from howgreen.place.shapes import joined
+from howgreen.types import City
+
+_MOST_POINTS = 2
+# Of a look-up by id: the rest of the patience is the second source's.
+_FIRST_SOURCE_SHARE = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Online:
+    """Leave to look places up over the network, and how. ``Online(offline=True)`` takes only answers already kept."""
+
+    endpoints: Endpoints = field(default_factory=Endpoints)
+    cache: Path | None = None
+    """Folder of the kept answers; None for the user's own cache."""
+    offline: bool = False
+    contact: str = ""
+    """An e-mail address for the services' operators, sent with each request; give one for large batches."""
+    manners: Manners = field(default_factory=Manners)
+
+    def client(self) -> Client:
+        """What asks, for one look-up."""
+        import platformdirs
+
+        return Client(
+            endpoints=self.endpoints,
+            cache=self.cache or Path(platformdirs.user_cache_dir("howgreen")) / "places",
+            offline=self.offline,
+            contact=self.contact,
+            manners=self.manners,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Match:
+    """A place that a query can mean."""
+
+    city: City
+    exact: bool
+    """It bears the whole name that was asked for, or the id."""
+
+
+def search(query: str, *, client: Client) -> list[Match]:
+    """All limits that a name or id can mean, those that bear the whole name first; without their districts.
+
+    A settled place and the county around it are both listed: which of them is meant is never guessed. Limits
+    beat points: a point counts only where nothing with limits bears the name and Overpass knows its limits.
+
+    Raises
+    ------
+    PlaceNotFoundError
+        When nothing fits.
+    AreaError
+        When the only limits that fit are too large, or broken.
+    NetworkError
+        When the services do not answer.
+
+    """
+    number = limits.parse_id(query)
+    if number is not None:
+        return [Match(city=by_id(number, name=query, client=client), exact=True)]
+    if ign.is_asked(query):
+        return [Match(city=city, exact=True) for city in ign.search(query, client=client)]
+    hits = nominatim.search(query, client=client)
+    matches = [Match(city=city, exact=hit.bears(query)) for hit in hits if (city := nominatim.usable(hit, name=query))]
+    if not any(match.exact for match in matches):
+        matches += _around_points(query, hits, client=client)
+    if not matches:
+        raise _nothing(query, hits)
+    return _sorted(matches, hits)
+
+
+def by_id(number: OsmId, *, name: str, client: Client) -> City:
+    """The limits with an OpenStreetMap id; Overpass is asked where Nominatim cannot give them.
+
+    Raises
+    ------
+    PlaceNotFoundError, AreaError, NetworkError
+        As :func:`search`.
+
+    """
+    try:
+        hit = nominatim.lookup(number, client=client, patience_s=client.patience_s * _FIRST_SOURCE_SHARE)
+    except NetworkError as error:
+        return _second(number, name=name, client=client, first=error)
+    if hit is not None and hit.shape is not None:
+        return nominatim.city_of(hit, name=name)
+    city = overpass.by_id(number, name=name, client=client)
+    return replace(city, country=city.country or (hit.country if hit else ""))
+
+
+def with_districts(city: City, *, client: Client) -> City:
+    """The city with its districts; where they cannot be looked up it stays as it is, and its note says so.
+
+    The ratio of the city does not need its districts: a service that is down must not cost the answer.
+    """
+    try:
+        if city.id.startswith("ign:"):
+            return ign.with_districts(city, client=client)
+        return overpass.with_districts(city, client=client)
+    except (NetworkError, AreaError) as error:
+        reason = "offline" if client.offline else str(error).partition(";")[0]
+        return replace(city, note=joined(city.note, f"without districts: they could not be looked up ({reason})"))
+
+
+def _second(number: OsmId, *, name: str, client: Client, first: NetworkError) -> City:
+    try:
+        return overpass.by_id(number, name=name, client=client)
+    except NetworkError as error:
+        raise NetworkError(f"{brief(name)}: {str(first).partition(';')[0]}; {error}") from error
+
+
+def _around_points(query: str, hits: Sequence[Hit], *, client: Client) -> list[Match]:
+    """Limits that Overpass knows around the points that bear the name."""
+    found: dict[str, Match] = {}
+    points = [hit for hit in hits if hit.bears(query)][:_MOST_POINTS]
+    for hit in points:
+        names = overpass.folded_names(query, hit.names)
+        for city in overpass.around(hit.lat, hit.lon, names=names, name=query, client=client):
+            found.setdefault(city.id, Match(city=replace(city, country=hit.country), exact=True))
+    return list(found.values())
+
+
+def _sorted(matches: Sequence[Match], hits: Sequence[Hit]) -> list[Match]:
+    """Without doubles; whole names first, then settled places, then in the service's order."""
+    once = {match.city.id: match for match in reversed(matches)}
+    cities = sorted(
+        (match.city for match in once.values()), key=lambda city: (city.admin_level or 99, -city.area_m2, city.id)
+    )
+    rank = {f"osm:{hit.id}": (not hit.settled, number) for number, hit in reversed(list(enumerate(hits)))}
+    kept = [replace(once[city.id], city=city) for city in limits.without_twins(cities)]
+    return sorted(kept, key=lambda match: (not match.exact, *rank.get(match.city.id, (False, len(hits)))))
+
+
+def _nothing(query: str, hits: Sequence[Hit]) -> Exception:
+    """Why nothing fits, as the error to raise."""
+    for hit in hits:
+        if hit.shape is not None and hit.bears(query):
+            try:
+                nominatim.city_of(hit, name=query)
+            except AreaError as error:
+                return error
+    if hits:
+        hit = hits[0]
+        return PlaceNotFoundError(
+            f"{brief(query)}: OpenStreetMap has no limits for it, only a point ({hit.described}); "
+            f'give --area FILE, or its position with --radius: "{hit.lat:.4f}, {hit.lon:.4f}"'
+        )
+    return PlaceNotFoundError(
+        f"{brief(query)} is not known to OpenStreetMap; check the spelling, add the country, or give --area FILE"
+    )

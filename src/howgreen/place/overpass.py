@@ -1,0 +1,220 @@
+"""Limits and districts straight from OpenStreetMap's database, by Overpass.
+
+No word of the user's is ever part of a query: names are compared here, and queries hold numbers only. The areas come as
+an OpenStreetMap file, so that the code that reads local extracts (and osmium in it) assembles their rings: holes,
+exclaves, and rings that are not whole are treated in one way wherever limits come from.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from howgreen.errors import AreaError, PlaceNotFoundError
+from howgreen.place import limits
+from howgreen.place.answers import Answer
+from howgreen.place.extract import OsmId
+from howgreen.place.names import fold
+from howgreen.place.polite import Client, Request
+from howgreen.place.shapes import joined
+from howgreen.place.tags import level_of, names_of
+from howgreen.types import City
+
+_HEAD = "[out:{form}][timeout:20][maxsize:268435456];"
+_AROUND_M = 5000
+_MOST_DISTRICTS = 400
+_LEVELS_TRIED = 3
+_SLACK_DEG = 1e-3
+_REMARK = re.compile(rb"<remark>\s*(.*?)\s*</remark>", re.DOTALL)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Administrative limits, without their shape."""
+
+    id: OsmId
+    tags: Mapping[str, str]
+    level: int | None
+    bounds: tuple[float, float, float, float] | None
+    """West, south, east, north; degrees."""
+
+
+def by_id(number: OsmId, *, name: str, client: Client) -> City:
+    """The limits with an id.
+
+    Raises
+    ------
+    PlaceNotFoundError
+        When there are none, or they are not whole.
+    NetworkError
+        When no server answers.
+    AreaError
+        When its shape cannot be limits.
+
+    """
+    answer = _areas([number], client=client)
+    try:
+        (city, *_) = limits.search(str(number), osm=answer.path)
+    except PlaceNotFoundError as error:
+        raise PlaceNotFoundError(
+            f"{number}: OpenStreetMap has no whole limits with this id; check it, or give --area FILE"
+        ) from error
+    note = f"limits from OpenStreetMap by Overpass, asked on {answer.day}"
+    return replace(city, name=name, note=joined(note, city.note))
+
+
+def around(lat: float, lon: float, *, names: frozenset[str], name: str, client: Client) -> list[City]:
+    """Administrative limits that bear one of the names (folded) and hold a point, or pass by within 5 km.
+
+    Raises
+    ------
+    NetworkError
+        When no server answers.
+
+    """
+    kept = '[boundary="administrative"]["admin_level"]'
+    query = f"is_in({lat:.7f},{lon:.7f})->.a;(rel(pivot.a){kept};rel(around:{_AROUND_M},{lat:.7f},{lon:.7f}){kept};);out tags bb;"
+    called = [one for one in _listed(query, client=client) if names & names_of(one.tags)]
+    cities = []
+    for one in sorted(called, key=lambda one: (one.level or 99, one.id))[:4]:
+        try:
+            cities.append(by_id(one.id, name=name, client=client))
+        except (PlaceNotFoundError, AreaError):
+            continue
+    return cities
+
+
+def with_districts(city: City, *, client: Client) -> City:
+    """The city with the administrative areas of the next level inside it; as it was when there are none.
+
+    Raises
+    ------
+    NetworkError
+        When no server answers.
+
+    """
+    boxes = [part.bounds for part in getattr(city.boundary, "geoms", [city.boundary])]
+    # Two boxes where the city lies on both sides of the antimeridian, one otherwise.
+    sides = [[box for box in boxes if (box[0] < 0) is west] for west in (True, False)]
+    across = city.boundary.bounds[2] - city.boundary.bounds[0] > 180
+    wanted = [_hull(side) for side in sides if side] if across else [_hull(boxes)]
+    asked = "".join(
+        f'rel[boundary="administrative"]["admin_level"]({south:.6f},{west:.6f},{north:.6f},{east:.6f});'
+        for west, south, east, north in wanted
+    )
+    listed = _listed(f"({asked});out tags bb;", client=client)
+    own = next((one.level for one in listed if f"osm:{one.id}" == city.id), None) or city.admin_level
+    if own is None:
+        return city
+    city = replace(city, admin_level=own)
+    inside = [one for one in listed if one.level and one.level > own and "name" in one.tags and _within(one, wanted)]
+    for level in sorted({one.level for one in inside if one.level})[:_LEVELS_TRIED]:
+        ids = sorted(one.id for one in inside if one.level == level)[:_MOST_DISTRICTS]
+        found = limits.with_districts(city, osm=_areas(ids, client=client).path)
+        if found.districts:
+            return found
+    return city
+
+
+def _hull(boxes: Sequence[tuple[float, ...]]) -> tuple[float, float, float, float]:
+    west, south, east, north = zip(*boxes, strict=True)
+    return min(west), min(south), max(east), max(north)
+
+
+def _within(one: Limits, boxes: Sequence[tuple[float, float, float, float]]) -> bool:
+    """Whether its bounds lie in a box: a cheap test before shapes are fetched; the shape decides."""
+    if one.bounds is None:
+        return True
+    west, south, east, north = one.bounds
+    return len(boxes) > 1 or any(
+        west >= w - _SLACK_DEG and south >= s - _SLACK_DEG and east <= e + _SLACK_DEG and north <= n + _SLACK_DEG
+        for w, s, e, n in boxes
+    )
+
+
+def _areas(ids: Sequence[OsmId], *, client: Client) -> Answer:
+    """An OpenStreetMap file with these relations or ways and all that they are made of."""
+    chosen = "".join(f"{'rel' if one.kind == 'R' else 'way'}({one.number});" for one in ids)
+    return _sent(
+        f"{_HEAD.format(form='xml')}({chosen});(._;>;);out body;", suffix=".osm", check=has_areas, client=client
+    )
+
+
+def _listed(query: str, *, client: Client) -> list[Limits]:
+    answer = _sent(
+        _HEAD.format(form="json") + query, suffix=".json", check=lambda body: bool(elements(body)), client=client
+    )
+    return [limits_of(element) for element in elements(answer.body) if element.get("type") == "relation"]
+
+
+def _sent(query: str, *, suffix: str, check: Any, client: Client) -> Answer:
+    request = Request(what="Overpass", urls=client.endpoints.overpass, form={"data": query}, suffix=suffix, check=check)
+    return client.ask(request)
+
+
+def has_areas(body: bytes) -> bool:
+    """Whether an OpenStreetMap file holds any object.
+
+    Raises
+    ------
+    ValueError
+        With the reason when it is an error page, cut short, or ends with the server's own complaint: Overpass says
+        that it ran out of time in an answer that otherwise looks whole.
+
+    """
+    if not body.rstrip().endswith(b"</osm>"):
+        raise ValueError("a web page instead of data" if b"<html" in body[:500].lower() else "an answer cut short")
+    remark = _REMARK.search(body)
+    if remark:
+        raise ValueError(f"the server gave up ({remark[1][:80].decode(errors='replace')})")
+    return b"<relation" in body or b"<way" in body
+
+
+def elements(body: bytes) -> list[dict[str, Any]]:
+    """The elements of an answer in JSON.
+
+    Raises
+    ------
+    ValueError
+        As :func:`has_areas`.
+
+    """
+    try:
+        parsed = json.loads(body)
+    except (ValueError, RecursionError):
+        raise ValueError("a web page instead of data" if body.lstrip()[:1] == b"<" else "broken JSON") from None
+    listed = parsed.get("elements") if isinstance(parsed, dict) else None
+    if not isinstance(listed, list) or not all(isinstance(element, dict) for element in listed):
+        raise ValueError("an error instead of places")
+    if parsed.get("remark"):
+        raise ValueError(f"the server gave up ({str(parsed['remark'])[:80]})")
+    return listed
+
+
+def limits_of(element: Mapping[str, Any]) -> Limits:
+    """A relation of an answer.
+
+    Raises
+    ------
+    ValueError
+        When it has no id.
+
+    """
+    number = element.get("id")
+    if not isinstance(number, int):
+        raise ValueError("a relation without an id")  # noqa: TRY004  the value is wrong, not the caller
+    given = element.get("tags")
+    tags = {str(key): str(value) for key, value in given.items()} if isinstance(given, dict) else {}
+    box = element.get("bounds")
+    edges = [box.get(key) for key in ("minlon", "minlat", "maxlon", "maxlat")] if isinstance(box, dict) else []
+    numbers = [float(edge) for edge in edges if isinstance(edge, int | float)]
+    bounds = (numbers[0], numbers[1], numbers[2], numbers[3]) if len(numbers) == 4 else None
+    return Limits(id=OsmId("R", number), tags=tags, level=level_of(tags), bounds=bounds)
+
+
+def folded_names(name: str, names: frozenset[str]) -> frozenset[str]:
+    """The names that limits around a point must bear: those of the point, and as it was asked."""
+    return names | {fold(name.partition(",")[0])}

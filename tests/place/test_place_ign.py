@@ -1,0 +1,139 @@
+"""French communes: by a WFS on the loopback, and from files of both editions."""
+
+from __future__ import annotations
+
+import json
+
+import geopandas as gpd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from loopback import DATA, Reply, says, served
+
+from howgreen.errors import AmbiguousPlaceError, AreaError, NetworkError, PlaceNotFoundError
+from howgreen.place import Endpoints, Manners, Online, find
+from howgreen.place.ign import commune_of, features, name_filter
+
+COMMUNES = (DATA / "ign_communes.json").read_bytes()
+PARTS = (DATA / "ign_arrondissements.json").read_bytes()
+
+
+@pytest.fixture
+def ign(tmp_path):
+    with served(lambda ask: says(PARTS if "arrondissement" in ask.query["typeNames"] else COMMUNES)) as service:
+        manners = Manners(pause_s=0, backoff_s=0.01, patience_s=1)
+        service.online = Online(endpoints=Endpoints(ign=service.url), cache=tmp_path / "kept", manners=manners)
+        yield service
+
+
+@pytest.mark.parametrize("query", ["ign:69123", "insee:69123", "ign:Lyon", "IGN: lyon"])
+def test_lyon_with_its_code_its_population_and_its_arrondissements(ign, query):
+    city = find(query, online=ign.online)
+    assert (city.id, city.label, city.kind, city.country) == ("ign:69123", "Lyon", "commune", "FR")
+    assert (city.population.count, city.population.year) == (522250, 2022)
+    assert [(part.name, part.id) for part in city.districts] == [
+        ("Lyon 1er Arrondissement", "ign:69381"), ("Lyon 2e Arrondissement", "ign:69382")]  # fmt: skip
+    assert [part.population and part.population.year for part in city.districts] == [None, 2022]
+    assert "Licence Ouverte" in city.licence
+    asked = ign.asked[0].query
+    assert (asked["typeNames"], asked["outputFormat"]) == ("ADMINEXPRESS-COG.LATEST:commune", "application/json")
+
+
+def test_an_arrondissement_is_a_place_too(ign):
+    city = find("ign:69382", online=ign.online)
+    assert (city.id, city.kind, city.districts) == ("ign:69382", "arrondissement", ())
+    assert ign.asked[0].query["CQL_FILTER"] == "code_insee = '69382'"
+
+
+def test_a_query_without_a_letter_is_not_sent(ign):
+    with pytest.raises(PlaceNotFoundError, match="no name and no INSEE code"):
+        find("ign:-%-", online=ign.online)
+    assert ign.asked == []
+
+
+def test_an_unknown_commune(ign):
+    with pytest.raises(PlaceNotFoundError, match="IGN knows no commune"):
+        find("ign:Atlantis", online=ign.online)
+
+
+@given(st.text(min_size=1))
+def test_no_text_can_leave_the_quotes_of_the_filter(text):
+    assert name_filter(text).count("'") == 2
+    inside = name_filter(text).split("'")[1]
+    assert all(letter in "_%" or (letter.isascii() and letter.isalnum()) for letter in inside)
+
+
+def test_the_usual_injection_is_only_a_name_that_nobody_bears(ign):
+    with pytest.raises(PlaceNotFoundError):
+        find("ign:x' OR '1'='1", online=ign.online)
+    assert ign.asked[0].query["CQL_FILTER"] == "nom_officiel ILIKE 'x%_r%1%1'"
+
+
+@pytest.mark.parametrize("name", ["Saint-Étienne", "saint etienne", "Saint Etienne"])
+def test_accents_and_hyphens_do_not_matter(name):
+    assert name_filter(name) == "nom_officiel ILIKE 's__nt%_t__nn_'"
+
+
+def test_an_exception_report_or_a_cut_list_is_no_answer(ign):
+    cut = json.loads(COMMUNES) | {"numberMatched": 9000}
+    for body in (b"<ows:ExceptionReport/>", b"{", b'{"type": "FeatureCollection"}', json.dumps(cut).encode()):
+        with pytest.raises(ValueError, match=r"error|broken|only 2 of 9000"):
+            features(body)
+    ign.usual = lambda _: Reply(b"<ows:ExceptionReport/>", 400)
+    with pytest.raises(NetworkError, match=r"IGN's Géoplateforme gave no answer.*HTTP 400"):
+        find("ign:Lyon", online=ign.online)
+
+
+def test_latitude_first_is_noticed(ign):
+    swapped = json.loads(COMMUNES)
+    ring = swapped["features"][1]["geometry"]["coordinates"][0][0]
+    ring[:] = [[lat, lon] for lon, lat in ring]
+    ign.usual = lambda _: says(swapped)
+    with pytest.raises(AreaError, match="do not lie in France"):
+        find("ign:69123", online=ign.online)
+
+
+def test_a_population_without_a_census_year_is_left_out():
+    row = {"INSEE_COM": "01001", "NOM": "Ville", "POPULATION": 100}
+    assert (commune_of(row, None).population, commune_of(row, None).without_year) == (None, 100)
+
+
+@pytest.fixture(params=["4", "3"])
+def national(request, tmp_path):
+    """A GeoPackage in Lambert-93 with both layers, in the column names of edition 4 or 3."""
+    path = tmp_path / "ADMIN-EXPRESS-COG.gpkg"
+    old = {
+        "code_insee": "INSEE_COM",
+        "nom_officiel": "NOM",
+        "population": "POPULATION",
+        "date_du_recensement": "date_du_recensement",
+    }
+    old_parts = old | {"code_insee": "INSEE_ARM", "code_insee_de_la_commune_de_rattach": "INSEE_COM"}
+    for layer, body, names in (("commune", COMMUNES, old), ("arrondissement_municipal", PARTS, old_parts)):
+        frame = gpd.GeoDataFrame.from_features(json.loads(body), crs="EPSG:4326").to_crs("EPSG:2154")
+        frame = frame.rename(columns=names) if request.param == "3" else frame
+        frame.to_file(path, layer=layer)
+    return path
+
+
+@pytest.mark.parametrize("query", ["Lyon", "ign:69123", "69123"])
+def test_a_downloaded_file_gives_code_population_and_arrondissements(national, query):
+    city = find(query, area=national)
+    assert (city.id, city.label, city.population.count, city.population.year) == ("ign:69123", "Lyon", 522250, 2022)
+    assert [part.id for part in city.districts] == ["ign:69381", "ign:69382"]
+    # Edges were straight in degrees, and are straight on the map now: metres of difference.
+    assert city.boundary.symmetric_difference(find("ign:69123", area=national).boundary).area == 0
+    assert city.area_m2 == pytest.approx(86.45e6, rel=2e-3)
+
+
+def test_names_that_the_file_does_not_hold_or_holds_twice(national, tmp_path):
+    with pytest.raises(PlaceNotFoundError, match="no commune is called 'Atlantis'"):
+        find("Atlantis", area=national)
+    both = json.loads(COMMUNES)
+    both["features"][0]["properties"]["nom_officiel"] = "Lyon"
+    path = tmp_path / "two.geojson"
+    path.write_text(json.dumps(both))
+    with pytest.raises(AmbiguousPlaceError, match=r"1. Lyon, ign:02408\n  2. Lyon, ign:69123"):
+        find("Lyon", area=path)
+    assert find("Lyon", area=path, pick="ign:02408").id == "ign:02408"
+    assert find("Lyon", area=path, pick=2).id == "ign:69123"

@@ -1,0 +1,30 @@
+"""The services themselves: for a person with a connection (``pytest -m live``)."""
+
+from __future__ import annotations
+
+import pytest
+
+from howgreen.place import Online, candidates, find
+
+pytestmark = [pytest.mark.live, pytest.mark.enable_socket]
+
+
+@pytest.fixture
+def online(tmp_path):
+    return Online(cache=tmp_path)
+
+
+def test_lyon_by_id_with_its_arrondissements(online):
+    city = find("R120965", online=online)
+    assert city.area_m2 / 1e6 == pytest.approx(47.9, rel=0.02)
+    assert len(city.districts) == 9
+
+
+def test_orange_is_more_than_one_place(online):
+    assert {"city", "county"} <= {city.kind for city in candidates("Orange, CA", online=online)}
+
+
+def test_lyon_of_ign(online):
+    city = find("ign:69123", online=online)
+    assert city.population is not None
+    assert len(city.districts) == 9

@@ -1,0 +1,295 @@
+"""Places over a loopback that speaks as Nominatim and Overpass do. Each line of the field notes has its test."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+
+import pytest
+import shapely
+from loopback import DATA, Reply, admin, listed, osm_file, point, record, rectangle, says, served
+
+from howgreen.errors import AmbiguousPlaceError, AreaError, NetworkError, PlaceNotFoundError
+from howgreen.place import Endpoints, Manners, Online, candidates, find, from_shape
+from howgreen.place.nominatim import hit_of, records
+from howgreen.place.overpass import elements, has_areas
+from howgreen.store import put_place
+
+BOX = (4.8, 45.7, 4.9, 45.8)
+QUICK = Manners(pause_s=0.0, patience_s=2.0, attempt_s=0.4, connect_s=0.3, backoff_s=0.02)
+EMPTY = listed()
+
+
+class World:
+    """A Nominatim and an Overpass, and leave to ask them."""
+
+    def __init__(self, nominatim, overpass, tmp_path):
+        self.nominatim, self.overpass = nominatim, overpass
+        table = Endpoints(nominatim=nominatim.url, overpass=(overpass.url,), ign=nominatim.url)
+        self.online = Online(endpoints=table, cache=tmp_path / "kept", manners=QUICK)
+
+
+@pytest.fixture
+def world(tmp_path):
+    with ExitStack() as stack:
+        yield World(stack.enter_context(served()), stack.enter_context(served(lambda _: EMPTY)), tmp_path)
+
+
+def recorded(name):
+    return says((DATA / name).read_bytes())
+
+
+def test_a_city_is_found_by_name_with_everything_that_is_known(world):
+    tags = {"population": "522250", "population:date": "2021-01-01"}
+    lyon = record(120965, "Lyon", geojson=rectangle(*BOX), country="fr", extratags=tags)
+    world.nominatim.replies.append(says([lyon]))
+    city = find("Lyon, France", online=world.online)
+    assert (city.id, city.kind, city.admin_level, city.country) == ("osm:R120965", "city", 8, "FR")
+    assert (city.population.count, city.population.year) == (522250, 2021)
+    assert (city.name, city.label, city.crs) == ("Lyon, France", "Lyon", "EPSG:32631")
+    assert "ODbL" in city.licence
+    asked = world.nominatim.asked[0]
+    assert asked.path == "/search"
+    assert asked.query["q"] == "Lyon, France"
+    assert all(asked.query[key] == "1" for key in ("polygon_geojson", "addressdetails", "extratags"))
+
+
+def test_orange_ca_is_a_county_or_a_city_and_never_guessed(world):
+    """brokenspoke#912: "Orange, CA" resolves to a county."""
+    world.nominatim.usual = lambda _: recorded("nominatim_orange.json")
+    with pytest.raises(AmbiguousPlaceError) as caught:
+        find("Orange, CA", online=world.online)
+    first, second = str(caught.value).splitlines()[1:]
+    assert first == "  1. Orange: city, level 8, 154.1 km², osm:R9002, US"
+    assert second.startswith("  2. Orange County: county, level 6, ")
+    assert second.endswith(" km², 3,186,989 people (2020), osm:R9001, US")
+    assert find("Orange, CA", online=world.online, pick="R9002").kind == "city"
+    assert find("Orange, CA", online=world.online, pick=2).kind == "county"
+
+
+def test_a_lone_match_of_another_name_is_not_taken_without_asking(world):
+    county, *_ = json.loads((DATA / "nominatim_orange.json").read_bytes())
+    world.nominatim.usual = lambda _: says([county])
+    with pytest.raises(AmbiguousPlaceError, match=r"nothing is called 'Orange, CA'.*\n  1. Orange County: county"):
+        find("Orange, CA", online=world.online)
+    assert find("Orange County, CA", online=world.online).id == "osm:R9001"
+
+
+def test_polygons_beat_points(world):
+    """brokenspoke#929: points beat polygons."""
+    near = point("Springfield", 45.75, 4.85)
+    world.nominatim.replies.append(says([near, record(7, "Springfield", geojson=rectangle(*BOX))]))
+    assert [city.id for city in candidates("Springfield", online=world.online)] == ["osm:R7"]
+    assert world.overpass.asked == []
+
+
+def test_a_second_source_where_nominatim_has_only_a_point(world):
+    """osmnx#663: a polygon can vanish overnight."""
+    world.nominatim.replies.append(says([point("Springfield", 45.75, 4.85)]))
+    tags = admin("Springfield", 8, population="30720")
+    others = [(8, admin("Shelby", 6), (4, 45, 5, 46)), (9, admin("Springfield Lake", 9), BOX)]
+    world.overpass.replies += [listed((7, tags, BOX), *others), says(osm_file((7, tags, BOX)))]
+    city = find("springfield", online=world.online)
+    assert (city.id, city.admin_level, city.country) == ("osm:R7", 8, "XX")
+    assert shapely.equals_exact(city.boundary.normalize(), shapely.box(*BOX).normalize(), 1e-9)
+    assert "by Overpass" in city.note
+    assert "30,720 has no year" in city.note
+    assert "is_in(45.7500000,4.8500000)" in world.overpass.asked[0].query["data"]
+    assert "rel(7);" in world.overpass.asked[1].query["data"]
+    assert "springfield" not in "".join(ask.query["data"] for ask in world.overpass.asked).lower()
+
+
+def test_only_a_point_anywhere_is_said_with_the_cure(world):
+    world.nominatim.replies.append(says([point("Nowhere", 45.75, 4.85)]))
+    with pytest.raises(PlaceNotFoundError, match=r'only a point.*--radius: "45.7500, 4.8500"'):
+        find("Nowhere", online=world.online)
+
+
+def test_limits_that_cross_themselves_are_not_used(world):
+    bow = {"type": "Polygon", "coordinates": [[[4.8, 45.7], [4.9, 45.8], [4.9, 45.7], [4.8, 45.8], [4.8, 45.7]]]}
+    world.nominatim.replies.append(says([record(7, "Bow", geojson=bow)]))
+    with pytest.raises(AreaError, match="crosses itself"):
+        find("Bow", online=world.online)
+
+
+@pytest.mark.parametrize("query", ["R120965", "osm:r120965", "relation/120965"])
+def test_osm_ids_are_looked_up(world, query):
+    """Accept R<osm id>."""
+    world.nominatim.replies.append(says([record(120965, "Lyon", geojson=rectangle(*BOX))]))
+    assert find(query, online=world.online).label == "Lyon"
+    assert (world.nominatim.asked[0].path, world.nominatim.asked[0].query["osm_ids"]) == ("/lookup", "R120965")
+
+
+def test_an_id_that_nominatim_cannot_give_comes_from_overpass(world):
+    world.overpass.replies.append(says(osm_file((7, admin("Far", 8), BOX))))
+    assert find("R7", online=world.online).label == "Far"
+    world.nominatim.usual = lambda _: Reply(status=500)
+    world.overpass.replies.append(says(osm_file((8, admin("Away", 8), BOX))))
+    assert find("R8", online=world.online).label == "Away"
+
+
+def test_an_unknown_id_says_so(world):
+    world.overpass.usual = lambda ask: says(osm_file()) if "out:xml" in ask.query["data"] else EMPTY
+    with pytest.raises(PlaceNotFoundError, match="R7: OpenStreetMap has no whole limits with this id"):
+        find("R7", online=world.online)
+
+
+def test_boundaries_are_cached(world):
+    """Cache boundaries: the second time nothing is asked, and --offline works."""
+    world.nominatim.replies.append(says([record(7, "Lyon", geojson=rectangle(*BOX))]))
+    first = find("Lyon", online=world.online)
+    asked = len(world.nominatim.asked) + len(world.overpass.asked)
+    assert find("Lyon", online=world.online) == first
+    offline = Online(endpoints=world.online.endpoints, cache=world.online.cache, offline=True)
+    assert find("Lyon", online=offline) == first
+    assert len(world.nominatim.asked) + len(world.overpass.asked) == asked
+    with pytest.raises(PlaceNotFoundError, match=r"'Bergen' is not known.*--area FILE"):
+        find("Bergen", online=offline)
+
+
+def test_districts_are_the_next_level_below(world):
+    world.nominatim.replies.append(says([record(7, "Lyon", geojson=rectangle(*BOX))]))
+    west, south, east, north = BOX
+    halves = [(11, admin("East", 9), (4.85, south, east, north)), (10, admin("West", 9), (west, south, 4.85, north))]
+    quarter = (12, admin("Quarter", 10), (west, south, 4.85, 45.75))
+    neighbour = (13, admin("Next", 9), (4.7, south, 4.8, north))
+    world.overpass.replies += [listed((7, admin("Lyon", 8), BOX), *halves, quarter, neighbour), says(osm_file(*halves))]
+    city = find("Lyon", online=world.online)
+    assert [(part.name, part.id) for part in city.districts] == [("East", "osm:R11"), ("West", "osm:R10")]
+    assert "rel(10);rel(11);" in world.overpass.asked[1].query["data"]
+
+
+@pytest.mark.parametrize(
+    "fault", [Reply(b"busy", 504), Reply(wait_s=1), says({"elements": [], "remark": "runtime error: out of memory"})]
+)
+def test_overpass_pauses_and_time_outs_do_not_cost_the_answer(world, fault):
+    """osmnx#832, #445, #1299: silent 60 s pauses, 180 s time-outs; OSM is optional to the ratio."""
+    world.nominatim.replies.append(says([record(7, "Lyon", geojson=rectangle(*BOX))]))
+    world.overpass.usual = lambda _: fault
+    city = find("Lyon", online=world.online)
+    assert city.districts == ()
+    assert "without districts: they could not be looked up (Overpass gave no answer" in city.note
+
+
+def test_an_answer_that_ran_out_of_time_is_never_taken_for_a_whole_one():
+    whole = osm_file((7, admin("A", 8), BOX))
+    assert has_areas(whole)
+    assert not has_areas(osm_file())
+    remark = whole.replace(b"</osm>", b'<remark> runtime error: Query timed out in "recurse" </remark></osm>')
+    for broken in (remark, whole[:-40], b"<html><body>Too busy</body></html>"):
+        with pytest.raises(ValueError, match=r"gave up|cut short|web page"):
+            has_areas(broken)
+    for broken in (b"{", b"<html>", b"[]", b'{"elements": [], "remark": "timed out"}'):
+        with pytest.raises(ValueError, match=r"broken|page|error|gave up"):
+            elements(broken)
+
+
+def test_multipolygons_holes_and_exclaves_are_kept_never_a_box_or_a_first_part(world):
+    """MultiPolygons, holes and exclaves are ordinary."""
+    ring = rectangle(*BOX)["coordinates"][0]
+    hole = [[4.84, 45.74], [4.86, 45.74], [4.86, 45.76], [4.84, 45.76], [4.84, 45.74]]
+    exclave = rectangle(5.0, 45.7, 5.01, 45.71)["coordinates"]
+    geojson = {"type": "MultiPolygon", "coordinates": [[ring, hole], exclave]}
+    world.nominatim.replies.append(says([record(7, "Capital", geojson=geojson)]))
+    boundary = find("Capital", online=world.online).boundary
+    assert boundary.area == pytest.approx(0.01 - 0.0004 + 0.0001)
+    assert not boundary.contains(shapely.Point(4.85, 45.75))
+    assert boundary.contains(shapely.Point(5.005, 45.705))
+
+
+def test_limits_that_reach_into_the_sea_keep_their_area_so_that_water_is_told_by_its_class(world):
+    """OSM has no sea polygons; administrative limits reach into the sea: nothing here pretends to have cut it off."""
+    world.nominatim.replies.append(says([record(7, "Port", geojson=rectangle(*BOX))]))
+    city = find("Port", online=world.online)
+    assert city.boundary.area == pytest.approx(0.01)
+    assert "land" not in city.note
+
+
+def test_limits_across_the_antimeridian(world):
+    """Fiji: Nominatim splits there, Overpass does not."""
+    jumping = {"type": "Polygon", "coordinates": [[[179.9, -18.2], [-179.9, -18.2], [-179.9, -18.1], [179.9, -18.1], [179.9, -18.2]]]}  # fmt: skip
+    split = {"type": "MultiPolygon", "coordinates": [rectangle(179.9, -18.2, 180, -18.1)["coordinates"], rectangle(-180, -18.2, -179.9, -18.1)["coordinates"]]}  # fmt: skip
+    areas = []
+    for number, geojson in enumerate((jumping, split), start=1):
+        world.nominatim.replies.append(says([record(number, f"Fiji {number}", geojson=geojson)]))
+        city = find(f"Fiji {number}", online=world.online)
+        areas.append(city.area_m2)
+        assert len(city.boundary.geoms) == 2
+        boxes = world.overpass.asked[-1].query["data"]
+        assert "(-18.200000,179.900000,-18.100000,180.000000)" in boxes
+        assert "(-18.200000,-180.000000,-18.100000,-179.900000)" in boxes
+    assert areas[0] == pytest.approx(areas[1])
+    assert areas[0] < 300e6
+
+
+def test_two_levels_of_the_same_ground_are_one_place(world):
+    twins = [record(71525, "Paris", rank=12, geojson=rectangle(*BOX)), record(7444, "Paris", geojson=rectangle(*BOX))]
+    world.nominatim.replies.append(says(twins))
+    city = find("Paris", online=world.online)
+    assert (city.id, city.admin_level) == ("osm:R7444", 8)
+    assert "osm:R71525" in city.note
+
+
+def test_a_country_is_refused_with_its_size(world):
+    world.nominatim.replies.append(says([record(2, "Bigland", rank=4, geojson=rectangle(0, 0, 20, 20))]))
+    with pytest.raises(AreaError, match="Bigland: encloses"):
+        find("Bigland", online=world.online)
+
+
+def test_the_store_and_the_extract_are_asked_before_the_network(world, tmp_path, osm, ring):
+    put_place(tmp_path / "store", from_shape(shapely.box(*BOX), name="Lyon", id="osm:R120965"))
+    osm.limits(4, ring(1.0, 1.0, 0.1), level=8, name="Bozen")
+    extract = osm.save(tmp_path / "a.osm")
+    assert find("R120965", stores=[tmp_path / "store"], osm=extract, online=world.online).label == "Lyon"
+    assert find("Bozen", stores=[tmp_path / "store"], osm=extract, online=world.online).id == "osm:R4"
+    assert world.nominatim.asked == []
+    world.nominatim.replies.append(says([record(7, "Graz", geojson=rectangle(*BOX))]))
+    assert find("Graz", stores=[tmp_path / "store"], osm=extract, online=world.online).id == "osm:R7"
+
+
+def test_nothing_that_answers_is_one_line_with_the_name_and_what_works_without(world, tmp_path):
+    put_place(tmp_path / "store", from_shape(shapely.box(*BOX), name="Lyon"))
+    world.nominatim.usual = world.overpass.usual = lambda _: Reply(status=503)
+    with pytest.raises(
+        NetworkError, match=r"^'Lyonn': Nominatim gave no answer .*--area FILE.*; the store knows Lyon$"
+    ):
+        find("Lyonn", stores=[tmp_path / "store"], online=world.online)
+    with pytest.raises(NetworkError, match=r"Nominatim gave no answer.*Overpass gave no answer"):
+        find("R7", online=world.online)
+
+
+def test_nothing_of_that_name(world):
+    with pytest.raises(PlaceNotFoundError, match="'Qwxyz' is not known to OpenStreetMap"):
+        find("Qwxyz", online=world.online)
+
+
+def test_without_leave_nothing_is_asked():
+    with pytest.raises(PlaceNotFoundError, match="is not known"):
+        find("Lyon")
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(
+    ("name", "hits"),
+    [
+        ("barcelona_json", [("R347950", "Barcelona", 8, "city")]),
+        ("paris_json", [("R71525", "Paris", 6, "city")]),
+        ("dayton_json_three_candidates", [("R182954", "Dayton", None, "administrative area")]),
+        ("frankfurt_jsonv2_two_candidates", [("R62400", "Frankfurt am Main", 6, "city"), ("R62523", "Frankfurt (Oder)", 6, "city")]),
+    ],
+)  # fmt: skip
+def test_real_answers_are_read(shared_data, name, hits):
+    body = (shared_data / "api" / "nominatim" / f"{name}.json").read_bytes()
+    read = [hit for hit in (hit_of(one, day="2024-01-01") for one in records(body)) if hit]
+    assert [(str(hit.id), hit.name, hit.level, hit.kind) for hit in read] == hits
+
+
+@pytest.mark.real
+def test_both_real_frankfurts_are_listed_and_their_populations_have_no_year(shared_data, world):
+    body = json.loads((shared_data / "api" / "nominatim" / "frankfurt_jsonv2_two_candidates.json").read_bytes())
+    for number, one in enumerate(body):  # recorded without their polygons
+        one["geojson"] = rectangle(8 + number, 50, 8.1 + number, 50.1)
+    world.nominatim.replies.append(says(body))
+    with pytest.raises(AmbiguousPlaceError, match=r"1. Frankfurt \(Oder\).*osm:R62523, DE\n  2. Frankfurt am Main"):
+        find("Frankfurt", online=world.online)
+    assert "701,350 has no year" in find("Frankfurt", online=world.online, pick="R62400").note
