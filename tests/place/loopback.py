@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -70,10 +70,8 @@ def served(usual: Callable[[Ask], Reply] = lambda _: Reply()) -> Iterator[Servic
             asked.append(ask)
             reply = replies.pop(0) if replies else service.usual(ask)
             time.sleep(reply.wait_s)
-            try:
+            with suppress(BrokenPipeError, ConnectionResetError):
                 self._send(reply)
-            except (BrokenPipeError, ConnectionResetError):
-                pass
 
         def _send(self, reply):
             if reply.drop_after is not None and reply.drop_after < 0:

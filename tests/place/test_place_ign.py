@@ -80,7 +80,7 @@ def test_an_exception_report_or_a_cut_list_is_no_answer(ign):
         with pytest.raises(ValueError, match=r"error|broken|only 2 of 9000"):
             features(body)
     ign.usual = lambda _: Reply(b"<ows:ExceptionReport/>", 400)
-    with pytest.raises(NetworkError, match="IGN's Géoplateforme gave no answer.*HTTP 400"):
+    with pytest.raises(NetworkError, match=r"IGN's Géoplateforme gave no answer.*HTTP 400"):
         find("ign:Lyon", online=ign.online)
 
 
