@@ -4,13 +4,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test lint format tutorials bench models test-train wheel clean
+.PHONY: demo test lint format tutorials bench models test-live test-train wheel clean
 
 demo: $(VENV)/.run
 	$(BIN)/howgreen city Sampleton
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# Asks the real services, once each; needs the internet.
+test-live: $(VENV)/.dev
+	$(BIN)/python -m pytest -m live --force-enable-socket
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

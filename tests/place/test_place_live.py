@@ -1,4 +1,4 @@
-"""The services themselves: for a person with a connection (``pytest -m live``)."""
+"""The services themselves: for a person with a connection (``make test-live``)."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import pytest
 
 from howgreen.place import Online, candidates, find
 
-pytestmark = [pytest.mark.live, pytest.mark.enable_socket]
+pytestmark = pytest.mark.live
 
 
 @pytest.fixture
-def online(tmp_path):
+def online(tmp_path, request):
+    if not request.config.getoption("--force-enable-socket"):
+        pytest.skip("asks real services: make test-live")
     return Online(cache=tmp_path)
 
 

@@ -9,11 +9,12 @@ import pytest
 import shapely
 from loopback import DATA, Reply, admin, listed, osm_file, point, record, rectangle, says, served
 
+from howgreen.cli import main
 from howgreen.errors import AmbiguousPlaceError, AreaError, NetworkError, PlaceNotFoundError
 from howgreen.place import Endpoints, Manners, Online, candidates, find, from_shape
 from howgreen.place.nominatim import hit_of, records
 from howgreen.place.overpass import elements, has_areas
-from howgreen.store import put_place
+from howgreen.store import place, put_place
 
 BOX = (4.8, 45.7, 4.9, 45.8)
 QUICK = Manners(pause_s=0.0, patience_s=2.0, attempt_s=0.4, connect_s=0.3, backoff_s=0.02)
@@ -261,6 +262,27 @@ def test_nothing_that_answers_is_one_line_with_the_name_and_what_works_without(w
 def test_nothing_of_that_name(world):
     with pytest.raises(PlaceNotFoundError, match="'Qwxyz' is not known to OpenStreetMap"):
         find("Qwxyz", online=world.online)
+
+
+def test_where_prints_kind_level_area_population_id_and_country(world, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    world.nominatim.replies.append(recorded("nominatim_orange.json"))
+    table = tmp_path / "endpoints.toml"
+    table.write_text(f'nominatim = "{world.nominatim.url}"\noverpass = ["{world.overpass.url}"]\n')
+    with pytest.raises(SystemExit) as done:
+        main(["where", "Orange, CA", "--endpoints", str(table)])
+    assert done.value.code == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == "  1  Orange: city, level 8, 154.1 km², osm:R9002, US"
+    assert "3,186,989 people (2020), osm:R9001, US" in second
+
+
+def test_a_city_from_the_network_round_trips_through_a_store(world, tmp_path):
+    world.nominatim.replies.append(says([record(7, "Lyon", geojson=rectangle(*BOX), country="fr")]))
+    city = find("Lyon", online=world.online)
+    put_place(tmp_path / "store", city)
+    assert place(tmp_path / "store", "Lyon").country == "FR"
 
 
 def test_without_leave_nothing_is_asked():
