@@ -39,6 +39,10 @@ class ImageError(HowgreenError):
     """An image file is broken, truncated or lacks what it must say about itself."""
 
 
+class NetworkError(HowgreenError):
+    """A server cannot be reached, refuses, or breaks off; the message names it, without any token."""
+
+
 class StoreError(HowgreenError):
     """A store is missing, damaged or would be overwritten."""
 

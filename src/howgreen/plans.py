@@ -47,7 +47,8 @@ def to_json(plan: Plan) -> str:
             "model_sha256": plan.model_sha256,
             "scenes": [_scene_to_json(scene) for scene in plan.scenes],
             "passed_over": [_scene_to_json(scene) for scene in plan.passed_over],
-        },
+        }
+        | ({"notes": list(plan.notes)} if plan.notes else {}),
         indent=1,
         ensure_ascii=False,
     )
@@ -80,6 +81,7 @@ def from_json(text: str) -> Plan:
             model=data["model"],
             model_sha256=data["model_sha256"],
             howgreen=data["howgreen"],
+            notes=tuple(data.get("notes", ())),
         )
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError, StoreError, ShapelyError) as error:
         raise PlanError(
@@ -123,6 +125,7 @@ def describe(plan: Plan) -> str:
     lines = [
         f"{city.label} ({city.kind}, {city.area_m2 / 1e6:.1f} km², {city.id})",
         *([f"note: {city.note}"] if city.note else []),
+        *(f"note: {note}" for note in plan.notes),
         f"period {plan.period}, {sensor.label}, model {plan.model} ({len(plan.bands)} bands)",
         f"grid {width} x {height} pixels of {abs(plan.grid.resolution.x):g} m, {plan.grid.crs}",
         f"scenes used: {len(plan.scenes)}, about {size / 2**20:.0f} MiB to read",
@@ -165,6 +168,7 @@ def _scene_to_json(scene: Scene) -> dict[str, Any]:
         "clear_pct": scene.clear_pct,
         "covered_pct": scene.covered_pct,
         "synthetic": scene.synthetic,
+        "radiometry": scene.radiometry,
     }
 
 
