@@ -10,8 +10,9 @@ block, which is what GDAL's warper does not offer: its approximation starts anew
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from threading import Lock
@@ -27,7 +28,9 @@ from rasterio.crs import CRS
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
-from howgreen.errors import ImageError
+from howgreen.errors import ImageError, NetworkError
+from howgreen.imagery import web
+from howgreen.imagery.signing import SIGNERS, target
 from howgreen.types import Asset
 
 LATTICE_PX = 32
@@ -39,6 +42,11 @@ GDAL_OPTIONS = {
     "VSI_CACHE": "FALSE",  # windows are read once; the system caches the files
     "GDAL_HTTP_MAX_RETRY": "3",
     "GDAL_HTTP_RETRY_DELAY": "1",
+    "GDAL_HTTP_CONNECTTIMEOUT": "8",
+    "GDAL_HTTP_TIMEOUT": "60",
+    "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
+    # A failure must not be remembered: the next try may find the server back, or carry a new token.
+    "CPL_VSIL_CURL_NON_CACHED": "/vsicurl/http",
 }
 
 
@@ -89,7 +97,7 @@ class Files:
 
     @contextmanager
     def open(self, href: str) -> Iterator[Any]:
-        """A dataset; kept for the next block unless reading it failed."""
+        """A dataset of what GDAL is to open; kept for the next block unless reading it failed."""
         with self._lock:
             idle = self._idle.get(href)
             dataset = idle.pop() if idle else None
@@ -110,9 +118,19 @@ class Files:
 
 @contextmanager
 def opened(asset: Asset, files: Files | None = None) -> Iterator[Any]:
-    """The dataset of an asset, with every GDAL fault turned into an ImageError that names the file."""
+    """The dataset of an asset, local or on the web, with every GDAL fault turned into one line that names the file.
+
+    Raises
+    ------
+    ImageError
+        If a local file cannot be read, or any lacks what it must say of itself.
+    NetworkError
+        If a file on the web cannot be read.
+    """
+    where = target(asset.href, asset.signer)
+    patience = rasterio.Env(**GDAL_OPTIONS) if where != asset.href else nullcontext()
     try:
-        with files.open(asset.href) if files else rasterio.open(asset.href, sharing=False) as dataset:
+        with patience, files.open(where) if files else rasterio.open(where, sharing=False) as dataset:
             if asset.index > dataset.count:
                 raise ImageError(
                     f"{asset.href}: has {dataset.count} bands, not {asset.index}; add the image again with the right --bands"
@@ -123,10 +141,22 @@ def opened(asset: Asset, files: Files | None = None) -> Iterator[Any]:
                 )
             yield dataset
     except (RasterioError, OSError) as error:
+        if where != asset.href:
+            if asset.signer in SIGNERS:
+                SIGNERS[asset.signer].forget(asset.href)
+            raise _unread(asset, error) from error
         reason = " ".join(str(error).split()).replace(asset.href, "").strip(" :'") or type(error).__name__
         raise ImageError(
             f"{asset.href}: band {asset.band} cannot be read ({reason}); check it with `howgreen store verify` and add it again"
         ) from error
+
+
+def _unread(asset: Asset, error: Exception) -> NetworkError:
+    status = re.search(r"(?:HTTP (?:error|response) code|response_code)\D*(\d{3})", f"{error} {error.__cause__}")
+    why = f"HTTP {status[1]}" if status else "the server does not answer, or breaks off"
+    return NetworkError(
+        f"{web.named(asset.href)}: band {asset.band} cannot be read ({why}); run the same again, it goes on from what it has"
+    )
 
 
 @lru_cache(maxsize=256)
