@@ -24,7 +24,7 @@ class AreaError(HowgreenError):
 
 
 class NetworkError(HowgreenError):
-    """A service did not answer, or may not be asked; the message says what was tried and what works without it."""
+    """A service did not answer, broke off, or may not be asked; the message says what was tried, without any token."""
 
 
 class PeriodError(HowgreenError):

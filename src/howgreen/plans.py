@@ -48,7 +48,8 @@ def to_json(plan: Plan) -> str:
             "model_sha256": plan.model_sha256,
             "scenes": [_scene_to_json(scene) for scene in plan.scenes],
             "passed_over": [_scene_to_json(scene) for scene in plan.passed_over],
-        },
+        }
+        | ({"notes": list(plan.notes)} if plan.notes else {}),
         indent=1,
         ensure_ascii=False,
     )
@@ -81,6 +82,7 @@ def from_json(text: str) -> Plan:
             model=data["model"],
             model_sha256=data["model_sha256"],
             howgreen=data["howgreen"],
+            notes=tuple(data.get("notes", ())),
         )
         _check(plan)
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError, StoreError, ShapelyError) as error:
@@ -158,6 +160,7 @@ def describe(plan: Plan) -> str:
     lines = [
         f"{city.label} ({city.kind}, {city.area_m2 / 1e6:.1f} km², {city.id})",
         *([f"note: {city.note}"] if city.note else []),
+        *(f"note: {note}" for note in plan.notes),
         f"period {plan.period}, {sensor.label}, model {plan.model} ({len(plan.bands)} bands)",
         f"grid {width} x {height} pixels of {abs(plan.grid.resolution.x):g} m, {plan.grid.crs}",
         f"scenes used: {len(plan.scenes)}, about {size / 2**20:.0f} MiB to read",
@@ -204,6 +207,7 @@ def _scene_to_json(scene: Scene) -> dict[str, Any]:
         "clear_pct": scene.clear_pct,
         "covered_pct": scene.covered_pct,
         "synthetic": scene.synthetic,
+        "radiometry": scene.radiometry,
     }
 
 

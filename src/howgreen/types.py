@@ -151,6 +151,8 @@ class Asset:
     """Band number inside the file, from 1."""
     size_bytes: int | None = None
     sha256: str | None = None
+    signer: str = ""
+    """Who adds a token to ``href`` when it is read: a key of :data:`howgreen.imagery.signing.SIGNERS`, or nobody."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,6 +178,8 @@ class Scene:
     covered_pct: float | None = None
     """Share of the *city* for which this scene has any data, 0-100; None until looked at."""
     synthetic: bool = False
+    radiometry: str = ""
+    """Why ``scale`` and ``offset`` are what they are, for the record; empty when the file itself says so."""
     native: Mapping[str, Any] = field(default_factory=dict, compare=False)
     """The STAC item as found, unsigned."""
 
@@ -209,6 +213,8 @@ class Plan:
     model_sha256: str
     howgreen: str
     """Version that made the plan."""
+    notes: tuple[str, ...] = ()
+    """What a reader must know of how the scenes were found: catalogues that did not answer, scenes left out."""
 
 
 @dataclass(frozen=True, kw_only=True)

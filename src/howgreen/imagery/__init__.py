@@ -1,9 +1,25 @@
 """From a city and a period to one clear picture: find scenes, choose among them, harmonise, mask, composite."""
 
+from howgreen.imagery.catalog import Answer, find_online, search
 from howgreen.imagery.choosing import choose, estimate_bytes
 from howgreen.imagery.compositing import composite, load
+from howgreen.imagery.endpoints import ENDPOINTS, Endpoint, endpoint
 from howgreen.imagery.finding import find
 from howgreen.imagery.grids import grid
 from howgreen.imagery.radiometry import decisions
 
-__all__ = ["choose", "composite", "decisions", "estimate_bytes", "find", "grid", "load"]
+__all__ = [
+    "ENDPOINTS",
+    "Answer",
+    "Endpoint",
+    "choose",
+    "composite",
+    "decisions",
+    "endpoint",
+    "estimate_bytes",
+    "find",
+    "find_online",
+    "grid",
+    "load",
+    "search",
+]

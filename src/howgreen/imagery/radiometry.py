@@ -79,6 +79,7 @@ def _record(scene: Scene, dark: Mapping[str, float] | None, verdict: str, why: s
         "time": scene.time.isoformat(),
         "scale": scene.scale,
         "offset": scene.offset,
+        "offset_why": scene.radiometry or None,
         "nodata": scene.nodata,
         "baseline": properties.get("s2:processing_baseline") or properties.get("processing:version"),
         "mask": name if scene.asset(name) else None,

@@ -10,8 +10,9 @@ block, which is what GDAL's warper does not offer: its approximation starts anew
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -28,7 +29,9 @@ from rasterio.crs import CRS
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
-from howgreen.errors import ImageError
+from howgreen.errors import ImageError, NetworkError
+from howgreen.imagery import web
+from howgreen.imagery.signing import SIGNERS, target
 from howgreen.types import Asset
 
 _DRIVERS = ("GTiff", "JP2OpenJPEG")
@@ -41,6 +44,11 @@ GDAL_OPTIONS = {
     "VSI_CACHE": "FALSE",  # windows are read once; the system caches the files
     "GDAL_HTTP_MAX_RETRY": "3",
     "GDAL_HTTP_RETRY_DELAY": "1",
+    "GDAL_HTTP_CONNECTTIMEOUT": "8",
+    "GDAL_HTTP_TIMEOUT": "60",
+    "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
+    # A failure must not be remembered: the next try may find the server back, or carry a new token.
+    "CPL_VSIL_CURL_NON_CACHED": "/vsicurl/http",
 }
 
 
@@ -91,7 +99,7 @@ class Files:
 
     @contextmanager
     def open(self, href: str) -> Iterator[Any]:
-        """A dataset; kept for the next block unless reading it failed."""
+        """A dataset of what GDAL is to open; kept for the next block unless reading it failed."""
         with self._lock:
             idle = self._idle.get(href)
             dataset = idle.pop() if idle else None
@@ -110,11 +118,11 @@ class Files:
                 dataset.close()
 
 
-def open_image(href: str) -> Any:
-    """The dataset of a file or web address, when it is an image by itself.
+def check_href(href: str) -> None:
+    """Refuse what is neither an absolute path nor a web address.
 
-    GDAL would also follow paths of its own (``/vsicurl/``), databases, and files that lead to others (VRT): a store or
-    a plan from a stranger decides neither which files are read here nor which machines are called.
+    GDAL would also follow paths of its own (``/vsicurl/``) and databases: a store or a plan from a stranger decides
+    neither which files are read here nor which machines are called.
 
     Raises
     ------
@@ -123,18 +131,39 @@ def open_image(href: str) -> Any:
     """
     if not (Path(href).is_absolute() and not href.startswith("/vsi")) and not href.startswith(("https://", "http://")):
         raise ImageError(f"{href!r}: neither an absolute path nor a web address; make a new plan, or a new store")
-    dataset = rasterio.open(href, sharing=False)
+
+
+def open_image(where: str) -> Any:
+    """The dataset of what GDAL opens there, when it is an image by itself and no file that leads to others (VRT).
+
+    Raises
+    ------
+    ImageError
+        If it is something else.
+    """
+    dataset = rasterio.open(where, sharing=False)
     if dataset.driver not in _DRIVERS:  # a VRT opens what it leads to only when it is read
         dataset.close()
-        raise ImageError(f"{href}: a {dataset.driver} file, not a GeoTIFF or JPEG 2000; convert it and add it again")
+        raise ImageError(f"{where}: a {dataset.driver} file, not a GeoTIFF or JPEG 2000; convert it and add it again")
     return dataset
 
 
 @contextmanager
 def opened(asset: Asset, files: Files | None = None) -> Iterator[Any]:
-    """The dataset of an asset, with every GDAL fault turned into an ImageError that names the file."""
+    """The dataset of an asset, local or on the web, with every GDAL fault turned into one line that names the file.
+
+    Raises
+    ------
+    ImageError
+        If a local file cannot be read, or any lacks what it must say of itself.
+    NetworkError
+        If a file on the web cannot be read.
+    """
+    check_href(asset.href)
+    where = target(asset.href, asset.signer)
+    patience = rasterio.Env(**GDAL_OPTIONS) if where != asset.href else nullcontext()
     try:
-        with files.open(asset.href) if files else open_image(asset.href) as dataset:
+        with patience, files.open(where) if files else open_image(where) as dataset:
             if asset.index > dataset.count:
                 raise ImageError(
                     f"{asset.href}: has {dataset.count} bands, not {asset.index}; add the image again with the right --bands"
@@ -145,10 +174,22 @@ def opened(asset: Asset, files: Files | None = None) -> Iterator[Any]:
                 )
             yield dataset
     except (RasterioError, OSError) as error:
+        if where != asset.href:
+            if asset.signer in SIGNERS:
+                SIGNERS[asset.signer].forget(asset.href)
+            raise _unread(asset, error) from error
         reason = " ".join(str(error).split()).replace(asset.href, "").strip(" :'") or type(error).__name__
         raise ImageError(
             f"{asset.href}: band {asset.band} cannot be read ({reason}); check it with `howgreen store verify` and add it again"
         ) from error
+
+
+def _unread(asset: Asset, error: Exception) -> NetworkError:
+    status = re.search(r"(?:HTTP (?:error|response) code|response_code)\D*(\d{3})", f"{error} {error.__cause__}")
+    why = f"HTTP {status[1]}" if status else "the server does not answer, or breaks off"
+    return NetworkError(
+        f"{web.named(asset.href)}: band {asset.band} cannot be read ({why}); run the same again, it goes on from what it has"
+    )
 
 
 @lru_cache(maxsize=256)

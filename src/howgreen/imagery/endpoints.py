@@ -1,0 +1,106 @@
+"""The catalogues that are known by name, and what each does to its pixels: the one table, which any URL overrides."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Literal
+
+from howgreen.errors import NetworkError
+
+Habit = Literal["as delivered", "flagged", "unknown"]
+"""Whether a provider takes Sentinel-2's offset out of the pixels: never; where a flag of the item says so; who knows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    """One STAC API."""
+
+    name: str
+    """Key: ``earth-search``; the URL's host for one that is not in the table."""
+    label: str
+    """For people."""
+    url: str
+    """Of the landing page."""
+    collections: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    """By sensor, the preferred one first. A sensor that is missing: none there that anyone may read. All missing:
+    the server is asked which it has."""
+    habit: Habit = "unknown"
+    """Of its Sentinel-2 L2A pixels."""
+    signer: str = ""
+    """Who signs its hrefs when they are read: a key of :data:`howgreen.imagery.signing.SIGNERS`, or nobody."""
+
+
+KNOWN_COLLECTIONS = MappingProxyType(
+    {
+        "sentinel-2": ("sentinel-2-l2a", "sentinel-2-c1-l2a", "sentinel-s2-l2a-cogs"),
+        "landsat": ("landsat-c2-l2", "landsat-c2l2-sr"),
+    }
+)
+"""Names that catalogues use; a server that is not in the table is asked which of them it has."""
+
+ENDPOINTS = (
+    # Its Landsat lies in a bucket where the reader pays, with an account; so only Sentinel-2.
+    Endpoint(
+        name="earth-search",
+        label="Earth Search",
+        url="https://earth-search.aws.element84.com/v1",
+        collections=MappingProxyType({"sentinel-2": ("sentinel-2-l2a", "sentinel-2-c1-l2a")}),
+        habit="flagged",
+    ),
+    Endpoint(
+        name="planetary-computer",
+        label="Planetary Computer",
+        url="https://planetarycomputer.microsoft.com/api/stac/v1",
+        collections=MappingProxyType({"sentinel-2": ("sentinel-2-l2a",), "landsat": ("landsat-c2-l2",)}),
+        habit="as delivered",
+        signer="planetary-computer",
+    ),
+    # Its files need an account (s3://eodata): it answers searches, and its scenes are then counted as unreadable.
+    Endpoint(
+        name="copernicus",
+        label="Copernicus Data Space",
+        url="https://stac.dataspace.copernicus.eu/v1",
+        collections=MappingProxyType({"sentinel-2": ("sentinel-2-l2a",)}),
+        habit="as delivered",
+    ),
+)
+"""In the order in which they are asked."""
+
+DEFAULT = ("earth-search", "planetary-computer")
+"""Those that need no account."""
+
+_HTTP = re.compile(r"^https?://([^/?#\s]+)[^\s]*$", re.IGNORECASE)
+
+
+def endpoint(given: str) -> Endpoint:
+    """The catalogue that a user means.
+
+    Parameters
+    ----------
+    given
+        A name of the table, any STAC API's URL, or ``name=URL`` for a mirror that behaves like the one of that name.
+
+    Raises
+    ------
+    NetworkError
+        When it is none of these.
+    """
+    name, _, url = given.partition("=") if not _HTTP.match(given) else ("", "", given)
+    known = next(
+        (one for one in ENDPOINTS if one.name == name.strip().lower() or (not name and _same(one.url, url))), None
+    )
+    if known and not url:
+        return known
+    host = _HTTP.match(url)
+    if not host or (name and not known):
+        names = ", ".join(one.name for one in ENDPOINTS)
+        raise NetworkError(f"catalogue {given!r} is unknown: use one of {names}, or a STAC API's URL (https://...)")
+    bare = host[1].rpartition("@")[2]
+    return replace(known, url=url.rstrip("/")) if known else Endpoint(name=bare, label=bare, url=url.rstrip("/"))
+
+
+def _same(url: str, other: str) -> bool:
+    return url.rstrip("/").casefold() == other.rstrip("/").casefold()

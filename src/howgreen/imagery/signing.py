@@ -1,0 +1,81 @@
+"""Tokens for files that want one, added when a file is opened and never kept in a plan: they last under an hour."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from threading import Lock
+from types import MappingProxyType
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from howgreen.errors import NetworkError
+from howgreen.imagery import web
+
+SPARE = timedelta(minutes=5)
+"""A token with less time left is replaced before it is used."""
+
+
+class Signer(Protocol):
+    """Who makes an href readable."""
+
+    def signed(self, href: str) -> str:
+        """The href with a valid token; the href itself where none is needed. NetworkError when none is to be had."""
+
+    def forget(self, href: str) -> None:
+        """The token of this href was refused: fetch a new one next time."""
+
+
+@dataclass(frozen=True)
+class PlanetaryComputer:
+    """One token for each storage container, from its own service, without an account."""
+
+    url: str = "https://planetarycomputer.microsoft.com/api/sas/v1/token"
+    domain: str = ".blob.core.windows.net"
+    _tokens: dict[tuple[str, str], tuple[str, datetime]] = field(default_factory=dict, repr=False, compare=False)
+    _lock: Lock = field(default_factory=Lock, repr=False, compare=False)
+
+    def signed(self, href: str) -> str:
+        """See :class:`Signer`."""
+        key = self._container(href)
+        if key is None:
+            return href
+        with self._lock:  # many blocks ask at once; one of them fetches
+            token, end = self._tokens.get(key, ("", datetime.min.replace(tzinfo=UTC)))
+            if end - datetime.now(UTC) < SPARE:
+                token, end = self._fetched(*key)
+                self._tokens[key] = token, end
+        return f"{href}?{token}"
+
+    def forget(self, href: str) -> None:
+        """See :class:`Signer`."""
+        if key := self._container(href):
+            with self._lock:
+                self._tokens.pop(key, None)
+
+    def _container(self, href: str) -> tuple[str, str] | None:
+        parts = urlsplit(href)
+        if not (parts.hostname or "").endswith(self.domain) or parts.query:
+            return None
+        return (parts.hostname or "").removesuffix(self.domain), parts.path.lstrip("/").partition("/")[0]
+
+    def _fetched(self, account: str, container: str) -> tuple[str, datetime]:
+        url = f"{self.url}/{account}/{container}"
+        answer = web.json_from(url, cure="try again later, or use another --catalog")
+        try:
+            end = datetime.fromisoformat(answer["msft:expiry"])
+            return str(answer["token"]), end if end.tzinfo else end.replace(tzinfo=UTC)
+        except (KeyError, TypeError, ValueError) as error:
+            raise NetworkError(f"{url}: gives no token; try again later, or use another --catalog") from error
+
+
+SIGNERS: Mapping[str, Signer] = MappingProxyType({"planetary-computer": PlanetaryComputer()})
+"""By the name that an asset carries."""
+
+
+def target(href: str, signer: str) -> str:
+    """What GDAL opens for an href: local paths as they are, URLs signed now."""
+    if not href.lower().startswith(("http://", "https://")):
+        return href
+    return f"/vsicurl/{SIGNERS[signer].signed(href) if signer in SIGNERS else href}"

@@ -1,0 +1,210 @@
+"""Search, choose and read over HTTP: a STAC API that nobody here wrote, and a file server, both on the loopback."""
+
+import json
+import shutil
+import socket
+import subprocess
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.request import urlopen
+
+import numpy as np
+import pytest
+import shapely
+from affine import Affine
+from loopback import FAULTS, Files
+from odc.geo.geobox import GeoBox
+from shapely import box
+
+from howgreen.errors import NetworkError, NoImageError
+from howgreen.imagery import catalog, choose, composite, find, grid, source
+from howgreen.imagery.endpoints import ENDPOINTS, endpoint
+from howgreen.store import items, put_scene
+from howgreen.types import Asset, Period
+
+SIDE, BANDS = 300, ("red", "nir")
+PERIOD = Period.parse("2024-05/2024-09")
+
+
+@pytest.fixture
+def files(tmp_path):
+    server = Files(tmp_path)
+    yield server
+    server.close()
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch):
+    """No test waits for a real server's pauses."""
+    monkeypatch.setitem(source.GDAL_OPTIONS, "GDAL_HTTP_RETRY_DELAY", "0.05")
+    monkeypatch.setitem(source.GDAL_OPTIONS, "GDAL_HTTP_TIMEOUT", "0.5")
+
+
+@pytest.fixture
+def store(tmp_path):
+    """Three synthetic dates, one of them half under cloud, one out of season."""
+    rng = np.random.default_rng(5)
+    frame = GeoBox((SIDE, SIDE), Affine(10, 0, 600_000, 0, -10, 5_200_000), "EPSG:32632")
+    for number, (month, added) in enumerate([(6, 1000), (7, 1000), (8, 1000), (11, 1000)]):
+        scl = np.full((SIDE, SIDE), 4, np.uint8)
+        scl[: 100 * (number == 1)] = 9
+        values = rng.integers(200, 3000, (2, SIDE, SIDE)).astype(np.uint16) + np.uint16(added)
+        put_scene(
+            tmp_path / "store", id=f"scene-{number}", sensor="sentinel-2", time=datetime(2024, month, 3, 10, tzinfo=UTC),
+            rasters={"red": (values[0], frame), "nir": (values[1], frame), "scl": (scl, frame)}, scale=1e-4, offset=-0.1,
+            nodata=0, baseline="05.11", synthetic=True,
+        )  # fmt: skip
+    return tmp_path / "store"
+
+
+@pytest.fixture
+def city(make_city):
+    return make_city(box(600_400, 5_197_400, 602_600, 5_199_600))
+
+
+@pytest.fixture
+def api(store, files, tmp_path):
+    """The items of the store, their files at the file server, behind `rustac serve`."""
+    program = shutil.which("rustac")
+    if not program:
+        pytest.skip("no rustac here: pip install rustac")
+    natives = []
+    for item in items(store):
+        native = item.to_dict(include_self_link=False, transform_hrefs=False)
+        folder = Path(item.get_self_href()).parent.relative_to(tmp_path)
+        for asset in native["assets"].values():
+            asset["href"] = f"{files.url}/{folder}/{Path(asset['href']).name}"
+        natives.append(native | {"links": []})
+    listing = tmp_path / "items.json"
+    listing.write_text(json.dumps({"type": "FeatureCollection", "features": natives}))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = subprocess.Popen(
+        [program, "serve", str(listing), "--create-collections", "--addr", f"127.0.0.1:{port}"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    for _ in range(200):
+        try:
+            urlopen(f"http://127.0.0.1:{port}", timeout=1).close()
+            break
+        except OSError:
+            time.sleep(0.05)
+    yield f"http://127.0.0.1:{port}"
+    server.terminate()
+    server.wait(5)
+
+
+def pixels(scenes, city):
+    used, _ = choose(scenes, city=city, period=PERIOD, bands=BANDS)
+    data = composite(used, grid=grid(city), bands=BANDS, block_px=128).data.compute(scheduler="synchronous")
+    return [s.id for s in used], data
+
+
+def test_over_http_it_is_the_same_picture(api, store, city):
+    here = find(city, PERIOD, root=store, sensor="sentinel-2")
+    there = catalog.find_online(city, PERIOD, endpoint=endpoint(api), sensor="sentinel-2")
+    assert len(here) == 3
+    assert [(s.id, s.clear_pct, s.offset) for s in there] == [(s.id, s.clear_pct, s.offset) for s in here]
+    names, local = pixels(here, city)
+    assert pixels(there, city)[0] == names
+    far = pixels(there, city)[1]
+    np.testing.assert_array_equal(far["reflectance"].values, local["reflectance"].values)
+    np.testing.assert_array_equal(far["n_clear"].values, local["n_clear"].values)
+    assert np.isfinite(local["reflectance"].values).all()
+
+
+def test_a_catalogue_without_the_sensor_says_so(api, city):
+    with pytest.raises(NoImageError, match=r"landsat-c2-l2.*--catalog"):
+        catalog.search(city, PERIOD, endpoint=endpoint(api), sensor="landsat")
+
+
+def test_more_than_can_be_looked_at_is_an_error_and_not_a_shorter_answer(api, city, monkeypatch):
+    monkeypatch.setattr(catalog, "MOST_ITEMS", 2)
+    with pytest.raises(NetworkError, match="more than 2 scenes"):
+        catalog.search(city, PERIOD, endpoint=endpoint(api), sensor="sentinel-2")
+
+
+def test_nobody_there_is_one_clear_error(city):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+        with pytest.raises(NetworkError, match=rf"^{url}: refuses the connection; .*--catalog$"):
+            catalog.search(city, PERIOD, endpoint=endpoint(f"earth-search={url}"), sensor="sentinel-2")
+
+
+def test_what_is_no_stac_is_one_clear_error(files, tmp_path, city):
+    (tmp_path / "page.html").write_text("<html>hello</html>")
+    with pytest.raises(NetworkError, match="does not answer as a STAC API"):
+        catalog.search(city, PERIOD, endpoint=endpoint(f"{files.url}/page.html"), sensor="sentinel-2")
+
+
+def test_pc_296_suva_asks_with_two_boxes(make_city):
+    west, east = catalog.boxes(make_city(shapely.MultiPolygon([box(178.4, -18.2, 180, -18), box(-180, -18.2, -179.9, -18)]),
+                                         crs="EPSG:32760", in_lonlat=True))  # fmt: skip
+    assert (west, east) == ((178.4, -18.2, 180, -18), (-180, -18.2, -179.9, -18))
+
+
+class Token:
+    """A signer of the tests: a counter as token."""
+
+    def __init__(self):
+        self.number = 1
+
+    def signed(self, href):
+        return f"{href}?sig=secret{self.number}"
+
+    def forget(self, href):
+        self.number += 1
+
+
+def red(files, store, **options):
+    href = next((store / "sentinel-2-l2a" / "scene-0").glob("red*.tif"))
+    return Asset(band="red", href=f"{files.url}/{href.relative_to(store.parent)}", **options)
+
+
+def read(asset, city):
+    import rasterio
+
+    frame = grid(city)
+    span = source.Span(top=0, bottom=frame.shape[0], left=0, right=frame.shape[1])
+    with rasterio.Env(**source.GDAL_OPTIONS):
+        return source.read_band(asset, grid=frame, span=span, nodata=0)[0]
+
+
+def test_odc_289_tokens_are_added_at_reading_time_and_never_shown(files, store, city, monkeypatch):
+    token = Token()
+    monkeypatch.setattr(source, "SIGNERS", {"test": token})
+    monkeypatch.setattr("howgreen.imagery.signing.SIGNERS", {"test": token})
+    files.fail("wants the second token")
+    asset = red(files, store, signer="test")
+    with pytest.raises(NetworkError) as caught:
+        read(asset, city)
+    assert "secret" not in str(caught.value)
+    assert asset.href in str(caught.value)
+    np.testing.assert_array_equal(read(asset, city), read(replace(asset, href=local(asset, files), signer=""), city))
+
+
+def local(asset, files):
+    return asset.href.replace(files.url, str(files.root))
+
+
+@pytest.mark.parametrize("fault", sorted(FAULTS.keys() - {"none", "wants the second token"}))
+def test_the_right_pixels_or_one_clear_error(files, store, city, fault):
+    asset = red(files, store)
+    expected = read(replace(asset, href=local(asset, files)), city)
+    files.fail(fault)
+    if "first" in fault:
+        np.testing.assert_array_equal(read(asset, city), expected)
+    else:
+        with pytest.raises(NetworkError, match=rf"^{asset.href}: [^\n]*goes on from what it has$"):
+            read(asset, city)
+    files.fail("none")
+    np.testing.assert_array_equal(read(asset, city), expected)  # nothing of the fault is remembered
+
+
+def test_table_is_whole():
+    assert [one.name for one in ENDPOINTS] == ["earth-search", "planetary-computer", "copernicus"]
+    assert all(one.url.startswith("https://") for one in ENDPOINTS)
