@@ -115,6 +115,16 @@ def test_a_dead_server_gives_way_to_its_mirror(tmp_path):
         client(tmp_path).ask(request(dead_url(), dead_url(), q="other"))
 
 
+def test_a_server_that_hangs_leaves_time_for_its_mirrors(tmp_path):
+    manners = Manners(pause_s=0.01, patience_s=1.2, attempt_s=5, backoff_s=0.01)
+    with (
+        served(lambda _: Reply(wait_s=5)) as one,
+        served(lambda _: Reply(wait_s=5)) as two,
+        served(lambda _: GOOD) as three,
+    ):
+        assert client(tmp_path, manners=manners).ask(request(one, two, three)).body == GOOD.body
+
+
 def test_a_refusal_is_not_repeated(tmp_path):
     with served(lambda _: Reply(b"blocked", 403)) as service:
         with pytest.raises(NetworkError, match="HTTP 403"):

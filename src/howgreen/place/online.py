@@ -125,7 +125,7 @@ def _second(number: OsmId, *, name: str, client: Client, first: NetworkError) ->
     try:
         return overpass.by_id(number, name=name, client=client)
     except NetworkError as error:
-        raise NetworkError(f"{brief(name)}: {str(first).partition(';')[0]}; {error}") from error
+        raise NetworkError(f"{str(first).partition(';')[0]}; {error}") from error
 
 
 def _around_points(query: str, hits: Sequence[Hit], *, client: Client) -> list[Match]:

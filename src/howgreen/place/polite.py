@@ -177,8 +177,11 @@ class Client:
         """The first usable body of any server, each asked once a round; None when time or hope is over."""
         ready = dict.fromkeys(request.urls, 0.0)
         for number in range(self._manners.rounds):
-            for url in [url for url in request.urls if ready.get(url, until) <= time.monotonic()]:
-                outcome = self._once(url, request, until=until)
+            round_ = [url for url in request.urls if ready.get(url, until) <= time.monotonic()]
+            for place, url in enumerate(round_):
+                # A server that hangs must leave time for its mirrors.
+                share_s = (until - time.monotonic()) / (len(round_) - place)
+                outcome = self._once(url, request, share_s=share_s, until=until)
                 if isinstance(outcome, bytes):
                     return outcome
                 tried.setdefault(urlsplit(url).netloc, []).append(outcome.why)
@@ -195,12 +198,12 @@ class Client:
             time.sleep(pause_s)
         return None
 
-    def _once(self, url: str, request: Request, *, until: float) -> bytes | _Refusal:
+    def _once(self, url: str, request: Request, *, share_s: float, until: float) -> bytes | _Refusal:
         host = urlsplit(url).netloc
         within_s = until - time.monotonic()
         if within_s <= 0 or not wait_turn(self._cache, host, pause_s=self._manners.pause_s, within_s=within_s):
             return _Refusal(why="its turn did not come in time", again=True)
-        seconds = max(min(self._manners.attempt_s, until - time.monotonic()), 0.05)
+        seconds = max(min(self._manners.attempt_s, share_s, until - time.monotonic()), 0.05)
         try:
             status, headers, body = _in_time(lambda: self._sent(url, request, seconds=seconds), seconds)
         except TimeoutError:
