@@ -8,7 +8,7 @@ import geopandas as gpd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from loopback import DATA, Reply, says, served
+from services import DATA, Reply, says, served
 
 from howgreen.errors import AmbiguousPlaceError, AreaError, NetworkError, PlaceNotFoundError
 from howgreen.place import Endpoints, Manners, Online, find

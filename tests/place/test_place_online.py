@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 import shapely
-from loopback import DATA, Reply, admin, listed, osm_file, point, record, rectangle, says, served
+from services import DATA, Reply, admin, listed, osm_file, point, record, rectangle, says, served
 
 from howgreen.cli import main
 from howgreen.errors import AmbiguousPlaceError, AreaError, NetworkError, PlaceNotFoundError

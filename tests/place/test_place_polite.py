@@ -12,7 +12,7 @@ import sys
 import time
 
 import pytest
-from loopback import Reply, says, served
+from services import Reply, says, served
 
 from howgreen.errors import NetworkError
 from howgreen.place.answers import keep, kept
