@@ -8,8 +8,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,10 +16,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from howgreen import __version__
+from howgreen.bars import bars
 from howgreen.errors import HowgreenError
 
 if TYPE_CHECKING:
-    from howgreen.types import City, Progress
+    from howgreen.types import City
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -100,7 +100,7 @@ def city_command(
     """
     from howgreen import pipeline, report
 
-    with _bars() as progress:
+    with bars() as progress:
         planned = pipeline.read_plan(plan_file) if plan_file else pipeline.plan(**asked, progress=progress)
         if plan_file is not None:
             _refuse_beside_plan(asked)
@@ -129,7 +129,7 @@ def plan_command(
     """Show what `city` would do: scenes, dates, clear cover, bytes. Reads no reflectance."""
     from howgreen import pipeline, plans
 
-    with _bars() as progress:
+    with bars() as progress:
         planned = pipeline.plan(**asked, progress=progress)
     if out is not None:
         plans.save(planned, out)
@@ -255,7 +255,7 @@ def store_add(
 
     root = store or pipeline.default_store()
     boundary = None if area is None else place.find(city, area=area)
-    with _bars() as progress:
+    with bars() as progress:
         added = stores.add(
             files,
             root=root,
@@ -295,7 +295,7 @@ def store_verify(store: Path | None) -> None:
     from howgreen import store as stores
 
     root = store or pipeline.default_store()
-    with _bars() as progress:
+    with bars() as progress:
         faults = stores.verify(root, progress=progress)
     for fault in faults:
         click.echo(f"{fault.path}: {fault.what}; {fault.cure}", err=True)
@@ -388,26 +388,6 @@ def _headline(summary: dict[str, Any]) -> str:
         f"{label} is {summary['green_ratio']:.0%} green ({span})\n"
         f"{summary['observed_ratio']:.0%} of its land was seen; {used}; model {summary['model']['name']}"
     )
-
-
-@contextmanager
-def _bars() -> Iterator[Progress]:
-    """Progress bars on standard error, one a stage; quiet where that is not a terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-    from rich.progress import Progress as Bars
-
-    columns = (TextColumn("{task.description:12s}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    console = Console(stderr=True)
-    with Bars(*columns, console=console, disable=not console.is_terminal) as bars:
-        tasks: dict[str, Any] = {}
-
-        def progress(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = bars.add_task(stage, total=total)
-            bars.update(tasks[stage], completed=done, total=total)
-
-        yield progress
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from odc.geo.geobox import GeoBox
 from shapely import box
 
 from howgreen.errors import NetworkError, NoImageError
-from howgreen.imagery import catalog, choose, composite, find, grid, source
+from howgreen.imagery import catalog, choose, composite, find, grid, opening, source
 from howgreen.imagery.endpoints import ENDPOINTS, endpoint
 from howgreen.store import items, put_scene
 from howgreen.types import Asset, Period
@@ -38,8 +38,8 @@ def files(tmp_path):
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch):
     """No test waits for a real server's pauses."""
-    monkeypatch.setitem(source.GDAL_OPTIONS, "GDAL_HTTP_RETRY_DELAY", "0.05")
-    monkeypatch.setitem(source.GDAL_OPTIONS, "GDAL_HTTP_TIMEOUT", "0.5")
+    monkeypatch.setitem(opening.GDAL_OPTIONS, "GDAL_HTTP_RETRY_DELAY", "0.05")
+    monkeypatch.setitem(opening.GDAL_OPTIONS, "GDAL_HTTP_TIMEOUT", "0.5")
 
 
 @pytest.fixture
@@ -170,7 +170,7 @@ def read(asset, city):
 
     frame = grid(city)
     span = source.Span(top=0, bottom=frame.shape[0], left=0, right=frame.shape[1])
-    with rasterio.Env(**source.GDAL_OPTIONS):
+    with rasterio.Env(**opening.GDAL_OPTIONS):
         return source.read_band(asset, grid=frame, span=span, nodata=0)[0]
 
 

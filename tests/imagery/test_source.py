@@ -15,7 +15,8 @@ from rasterio.warp import Resampling, reproject
 from scipy.ndimage import map_coordinates
 
 from howgreen.errors import ImageError
-from howgreen.imagery.source import Files, Span, opened, read_band, read_codes, tile_grid
+from howgreen.imagery.opening import Files, opened
+from howgreen.imagery.source import Span, read_band, read_codes, tile_grid
 from howgreen.types import Asset
 
 UTM = "EPSG:32632"

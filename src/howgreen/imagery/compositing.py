@@ -23,7 +23,8 @@ from odc.geo.geobox import GeoBox
 from howgreen.errors import ImageError, MissingBandsError, NoImageError
 from howgreen.imagery import kernel, mask
 from howgreen.imagery.dates import dates
-from howgreen.imagery.source import GDAL_OPTIONS, Files, Span, read_band, read_codes, tile_grid
+from howgreen.imagery.opening import GDAL_OPTIONS, Files
+from howgreen.imagery.source import Span, read_band, read_codes, tile_grid
 from howgreen.sensors import SENSORS
 from howgreen.types import Asset, Composite, Scene
 

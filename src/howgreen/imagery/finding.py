@@ -20,7 +20,8 @@ from rasterio.vrt import WarpedVRT
 from howgreen.errors import ImageError
 from howgreen.imagery import mask
 from howgreen.imagery.grids import coarse
-from howgreen.imagery.source import GDAL_OPTIONS, missing, opened, shrink
+from howgreen.imagery.opening import GDAL_OPTIONS, opened
+from howgreen.imagery.source import missing, shrink
 from howgreen.sensors import SENSORS
 from howgreen.types import Asset, City, Period, Scene
 

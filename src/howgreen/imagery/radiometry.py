@@ -28,7 +28,8 @@ from howgreen.errors import ImageError
 from howgreen.imagery import kernel, mask
 from howgreen.imagery.dates import by_time
 from howgreen.imagery.finding import THREADS, read_coarse
-from howgreen.imagery.source import missing, opened
+from howgreen.imagery.opening import opened
+from howgreen.imagery.source import missing
 from howgreen.sensors import SENSORS
 from howgreen.types import Asset, Scene
 
