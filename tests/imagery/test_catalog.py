@@ -176,7 +176,7 @@ def read(asset, city):
 
 def test_odc_289_tokens_are_added_at_reading_time_and_never_shown(files, store, city, monkeypatch):
     token = Token()
-    monkeypatch.setattr(source, "SIGNERS", {"test": token})
+    monkeypatch.setattr(opening, "SIGNERS", {"test": token})
     monkeypatch.setattr("howgreen.imagery.signing.SIGNERS", {"test": token})
     files.fail("wants the second token")
     asset = red(files, store, signer="test")
