@@ -1,9 +1,11 @@
 """Search, choose and read over HTTP: a STAC API that nobody here wrote, and a file server, both on the loopback."""
 
 import json
+import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -67,7 +69,7 @@ def city(make_city):
 @pytest.fixture
 def api(store, files, tmp_path):
     """The items of the store, their files at the file server, behind `rustac serve`."""
-    program = shutil.which("rustac")
+    program = shutil.which("rustac", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
     if not program:
         pytest.skip("no rustac here: pip install rustac")
     natives = []
