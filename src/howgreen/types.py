@@ -346,6 +346,19 @@ class GreenStats:
     """green_area_m2 / observed_ratio / population; None without a population."""
 
 
+FIGURES = (
+    "zone_area_m2",
+    "land_area_m2",
+    "observed_area_m2",
+    "green_area_m2",
+    "green_ratio",
+    "green_pixel_ratio",
+    "observed_ratio",
+    "green_m2_per_inhabitant",
+)
+"""Scalar fields of :class:`GreenStats`: columns of the zones' table, keys of the summary."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Zone:
     """A city or a district with its answer."""

@@ -4,24 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from howgreen.types import FIGURES
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import geopandas as gpd
 
     from howgreen.types import Zone
-
-FIGURES = (
-    "zone_area_m2",
-    "land_area_m2",
-    "observed_area_m2",
-    "green_area_m2",
-    "green_ratio",
-    "green_pixel_ratio",
-    "observed_ratio",
-    "green_m2_per_inhabitant",
-)
-"""Scalar fields of :class:`howgreen.types.GreenStats`, one float64 column each, NaN for None."""
 
 
 def to_frame(zones: Sequence[Zone]) -> gpd.GeoDataFrame:

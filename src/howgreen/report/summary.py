@@ -10,6 +10,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from howgreen.sensors import SENSORS
+from howgreen.types import FIGURES
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -18,17 +19,6 @@ if TYPE_CHECKING:
 
 FORMAT = "howgreen-summary/1"
 """Value of ``format``; the number changes when a reader would have to."""
-
-FIGURES = (
-    "zone_area_m2",
-    "land_area_m2",
-    "observed_area_m2",
-    "green_area_m2",
-    "green_ratio",
-    "green_pixel_ratio",
-    "observed_ratio",
-    "green_m2_per_inhabitant",
-)
 
 
 def summary(result: Result) -> dict[str, Any]:
