@@ -1,0 +1,74 @@
+"""The command line: words in, words out. Everything it does is one call of the pipeline or of a stage."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import signal
+import sys
+from collections.abc import Sequence
+
+import click
+
+from howgreen.cli import cities, models, stores  # noqa: F401 (each adds its commands)
+from howgreen.cli.root import howgreen
+from howgreen.errors import HowgreenError
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point: every error that a user can meet is one line and a non-zero exit code."""
+    signal.signal(signal.SIGTERM, _stop)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else its shell wants it to be deaf to Ctrl-C
+        signal.signal(signal.SIGINT, _stop)
+    # Image libraries print their own complaints beside raising them; ours is the one line that counts.
+    os.environ.setdefault("CPL_LOG", os.devnull)
+    try:
+        sys.exit(howgreen.main(_southern(arguments), prog_name="howgreen", standalone_mode=False) or 0)
+    except click.exceptions.Exit as finished:
+        sys.exit(finished.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort, ImportError, SystemError) as error:
+        # A compiled library whose loading a signal broke off calls that a failure of its own.
+        if isinstance(error, ImportError | SystemError) and not _stops:
+            raise
+        _fail("stopped; nothing half-written is left, and the same command goes on from here", 130)
+    except HowgreenError as error:
+        _fail(str(error), 1)
+    except MemoryError:
+        _fail("not enough memory: close other programs, or ask for a smaller area", 1)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        _fail(_file_error(error), 1)
+
+
+def _southern(arguments: Sequence[str] | None) -> list[str]:
+    """The arguments, with coordinates of the southern hemisphere ("-18.14, 178.44") kept from looking like options."""
+    given = sys.argv[1:] if arguments is None else arguments
+    return [f" {argument}" if re.match(r"-\d[\d.]*\s*[,; ]", argument) else argument for argument in given]
+
+
+_stops: list[int] = []  # signals that asked this process to stop
+
+
+def _stop(number: int, _: object) -> None:
+    _stops.append(number)
+    raise KeyboardInterrupt
+
+
+def _fail(message: str, code: int) -> None:
+    click.echo(f"howgreen: {message}", err=True)
+    sys.exit(code)
+
+
+def _file_error(error: OSError) -> str:
+    where = error.filename or "the disk"
+    cures = {
+        errno.ENOSPC: "free some space and run the same command again; it goes on where it stopped",
+        errno.EACCES: "choose a folder that you may write to (--out, --store)",
+        errno.ENOENT: "check the path",
+    }
+    return f"{where}: {error.strerror or error}; {cures.get(error.errno or 0, 'check the path and the disk')}"

@@ -1,0 +1,143 @@
+"""``city``, ``plan``, ``where``, ``osm-green``: what is asked about a place."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from howgreen.bars import bars
+from howgreen.cli.options import (
+    FILE,
+    FOLDER,
+    new_folder,
+    offline_option,
+    place_options,
+    plan_options,
+    refuse_beside_plan,
+)
+from howgreen.cli.root import howgreen
+
+
+@howgreen.command("city")
+@place_options
+@plan_options
+@click.option("--plan", "plan_file", type=FILE, help="Run a saved plan.json instead of making a new plan.")
+@click.option("--out", type=FOLDER, help="Folder to write (default: a new one named after the city).")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON to standard output, nothing else.")
+def city_command(
+    plan_file: Path | None,
+    out: Path | None,
+    as_json: bool,  # noqa: FBT001 (a flag of the command line)
+    **asked: Any,
+) -> None:
+    """Answer how green NAME is, and write the report.
+
+    NAME is a city's name, an OSM id (R120965) or coordinates ("45.76, 4.84"); it may be left out with --area.
+    """
+    from howgreen import pipeline, report
+
+    with bars() as progress:
+        planned = pipeline.read_plan(plan_file) if plan_file else pipeline.plan(**asked, progress=progress)
+        if plan_file is not None:
+            refuse_beside_plan(asked)
+        folder = out or new_folder(planned.city)
+        report.check_out(folder, needs_bytes=report.needed_bytes(planned))
+        result = pipeline.run(planned, progress=progress)
+        summary = pipeline.write(result, folder, progress=progress)
+        pipeline.forget(planned)
+    if as_json:
+        click.echo(json.dumps(summary, indent=2, ensure_ascii=False))
+    else:
+        click.echo(_headline(summary))
+        click.echo(f"report: {folder / 'report.html'}")
+
+
+@howgreen.command("plan")
+@place_options
+@plan_options
+@click.option("--out", type=FILE, help="Keep the plan as JSON; `howgreen city --plan FILE` runs it.")
+@click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
+def plan_command(
+    out: Path | None,
+    as_json: bool,  # noqa: FBT001 (a flag of the command line)
+    **asked: Any,
+) -> None:
+    """Show what `city` would do: scenes, dates, clear cover, bytes. Reads no reflectance."""
+    from howgreen import pipeline, plans
+
+    with bars() as progress:
+        planned = pipeline.plan(**asked, progress=progress)
+    if out is not None:
+        plans.save(planned, out)
+    click.echo(plans.to_json(planned) if as_json else plans.describe(planned))
+
+
+@howgreen.command("where")
+@click.argument("name")
+@click.option("--store", type=FOLDER, help="Folder of stored images (default: your own store).")
+@click.option("--osm", type=FILE, help="Local OpenStreetMap extract (.osm.pbf).")
+@click.option("--endpoints", type=FILE, help="TOML or JSON file with other addresses of the services.")
+@offline_option
+def where_command(
+    name: str,
+    store: Path | None,
+    osm: Path | None,
+    endpoints: Path | None,
+    offline: bool,  # noqa: FBT001 (a flag of the command line)
+) -> None:
+    """List the places that NAME may mean: number, kind, level, area, population, id, country."""
+    from howgreen import pipeline, place
+
+    root = pipeline.find_store(name, store)
+    table = place.read_endpoints(endpoints) if endpoints else place.Endpoints()
+    online = place.Online(endpoints=table, offline=offline)
+    for number, found in enumerate(place.candidates(name, stores=[root] if root else [], osm=osm, online=online), 1):
+        click.echo(f"{number:3d}  {found.label}: {place.described(found)}")
+
+
+@howgreen.command("osm-green")
+@place_options
+@click.option("--out", type=FOLDER, help="Folder to write (default: a new one named after the place).")
+def osm_green_command(
+    query: str | None,
+    store: Path | None,
+    osm: Path | None,
+    out: Path | None,
+    offline: bool,  # noqa: FBT001 (a flag of the command line)
+    **asked: Any,
+) -> None:
+    """Write the green areas that OpenStreetMap knows, as polygons (GeoPackage) and as a 0/1 GeoTIFF."""
+    from howgreen import pipeline, place
+
+    if osm is None:
+        raise click.UsageError("osm-green needs a local extract: --osm FILE.osm.pbf")
+    root = pipeline.find_store(query, store) if store else None
+    online = place.Online(offline=offline)
+    city = place.find(query, stores=[root] if root else [], osm=osm, online=online, **asked)
+    found = pipeline.osm_green(city, osm=osm, out=out or new_folder(city))
+    click.echo(
+        f"{city.label}: OpenStreetMap maps {found.share:.1%} of it as green ({len(found.areas)} areas).\n"
+        f"That is what people drew, not what a satellite saw.\nfiles: {found.folder}"
+    )
+
+
+def _headline(summary: dict[str, Any]) -> str:
+    """The answer in two lines: ratio, interval, how much was seen, on which dates."""
+    label = summary["city"]["label"]
+    if summary["green_ratio"] is None:
+        return f"{label}: no land was seen clearly, so there is no ratio"
+    interval = summary["interval"]
+    span = (
+        "no interval: the model has no reference error"
+        if interval is None
+        else f"{interval['level']:.0%} interval {interval['low']:.0%}-{interval['high']:.0%}"
+    )
+    dates = [scene["date"] for scene in summary["scenes"]]
+    used = dates[0] if len(dates) == 1 else f"{len(dates)} dates, {min(dates)} to {max(dates)}"
+    return (
+        f"{label} is {summary['green_ratio']:.0%} green ({span})\n"
+        f"{summary['observed_ratio']:.0%} of its land was seen; {used}; model {summary['model']['name']}"
+    )

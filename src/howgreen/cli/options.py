@@ -1,0 +1,68 @@
+"""Options that several commands share; their names are those of the functions that take them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from howgreen.types import City
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+FILE = click.Path(path_type=Path, dir_okay=False)
+FOLDER = click.Path(path_type=Path, file_okay=False)
+
+
+def options(*options: Callable[[F], F]) -> Callable[[F], F]:
+    """Several options as one decorator, in reading order."""
+
+    def decorate(command: F) -> F:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def refuse_beside_plan(asked: Iterable[str]) -> None:
+    """A plan decides everything: what is asked beside it would be passed over in silence."""
+    context, typed = click.get_current_context(), click.core.ParameterSource.COMMANDLINE
+    given = [name for name in asked if context.get_parameter_source(name) is typed and context.params[name] is not None]
+    if given:
+        raise click.UsageError(f"--plan decides everything: leave {', '.join(sorted(given))} out, or make a new plan")
+
+
+def _number_or_id(_: click.Context, __: click.Parameter, given: str | None) -> int | str | None:
+    return int(given) if given is not None and given.isdecimal() else given
+
+
+offline_option = click.option("--offline", is_flag=True, help="Ask no service: only what is on this computer.")
+# The names of these options are those of `pipeline.plan`, which takes them as they are.
+place_options = options(
+    click.argument("query", metavar="[NAME]", required=False),
+    click.option("--store", type=FOLDER, help="Folder of stored images (default: your own store)."),
+    click.option("--osm", type=FILE, help="Local OpenStreetMap extract (.osm.pbf) to look the name up in."),
+    click.option("--area", help="Boundary: a file in any vector format, or WKT / GeoJSON text (lon lat)."),
+    click.option("--radius", "radius_m", type=float, help="Metres around coordinates."),
+    click.option("--pick", callback=_number_or_id, help="Which of several matches: its number or id."),
+    offline_option,
+)
+plan_options = options(
+    click.option("--districts", type=FILE, help="File of district boundaries."),
+    click.option("--period", help="YYYY, YYYY-MM or two of them joined by '/' (default: newest growing season)."),
+    click.option("--sensor", default="sentinel-2", show_default=True, help="sentinel-2 or landsat."),
+    click.option("--model", help="Name of a shipped model (see `howgreen models list`) or an ONNX file."),
+)
+
+
+def new_folder(city: City) -> Path:
+    """A folder in the current one, named after the city, that does not exist yet."""
+    from howgreen.store import slug
+
+    base = slug(city.name)
+    names = [base, *(f"{base}-{number}" for number in range(2, 1000))]
+    return next(Path(name) for name in names if not Path(name).exists())

@@ -1,0 +1,19 @@
+"""The command that all others hang on."""
+
+from __future__ import annotations
+
+import click
+
+from howgreen import __version__
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="howgreen")
+def howgreen() -> None:
+    """How green is my city?
+
+    Finds a city's limits, picks clear satellite images, maps the vegetation in every pixel, and answers with the
+    green ratio, how sure it is, and the map that proves it.
+
+    Try: howgreen city Sampleton
+    """

@@ -1,0 +1,97 @@
+"""``store``: images kept on disk."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from howgreen.bars import bars
+from howgreen.cli.options import FOLDER
+from howgreen.cli.root import howgreen
+
+
+@howgreen.group("store")
+def store_group() -> None:
+    """Keep images on disk as a plain STAC catalogue of COGs."""
+
+
+@store_group.command("add")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--store", type=FOLDER, help="Folder of the store (default: your own).")
+@click.option("--city", required=True, help="The city that the images show.")
+@click.option("--area", help="Its limits: a vector file, or WKT / GeoJSON text (default: the image's footprint).")
+@click.option("--bands", help="Names of the bands in their order: red,green,blue,nir,scl.")
+@click.option("--scale", type=float, help="Reflectance = DN x scale + offset.")
+@click.option("--offset", type=float, help="See --scale.")
+@click.option("--nodata", type=int, help="DN that means no data.")
+@click.option("--date", "day", type=click.DateTime(["%Y-%m-%d"]), help="Day of the image, where its files do not say.")
+@click.option("--sensor", help="sentinel-2 or landsat, where the files do not say.")
+@click.option("--replace", is_flag=True, help="Replace a scene that the store already has.")
+def store_add(
+    files: tuple[Path, ...],
+    store: Path | None,
+    city: str,
+    area: str | None,
+    bands: str | None,
+    scale: float | None,
+    offset: float | None,
+    nodata: int | None,
+    day: datetime | None,
+    sensor: str | None,
+    replace: bool,  # noqa: FBT001 (a flag of the command line)
+) -> None:
+    """Add images: multi-band GeoTIFFs, a Sentinel-2 L2A SAFE folder, a Landsat Collection 2 Level-2 folder."""
+    from howgreen import pipeline, place
+    from howgreen import store as stores
+
+    root = store or pipeline.default_store()
+    boundary = None if area is None else place.find(city, area=area)
+    with bars() as progress:
+        added = stores.add(
+            files,
+            root=root,
+            city=city,
+            boundary=boundary,
+            bands=None if bands is None else [band.strip() for band in bands.split(",")],
+            scale=scale,
+            offset=offset,
+            nodata=nodata,
+            date=None if day is None else day.date(),
+            sensor=sensor,
+            replace=replace,
+            progress=progress,
+        )
+    for item in added:
+        click.echo(f"{root}: {item}")
+
+
+@store_group.command("list")
+@click.option("--store", type=FOLDER, help="Folder of the store (default: your own).")
+def store_list(store: Path | None) -> None:
+    """What a store holds."""
+    from howgreen import pipeline
+    from howgreen import store as stores
+
+    for row in stores.listing(store or pipeline.default_store()):
+        size = "" if row.size_bytes is None else f"  {row.size_bytes / 2**20:.1f} MiB"
+        click.echo(f"{row.time:%Y-%m-%d}  {row.sensor}  {', '.join(row.places) or '-'}  {row.id}{size}")
+        click.echo(f"            {', '.join(row.bands)}{'  (synthetic)' if row.synthetic else ''}")
+
+
+@store_group.command("verify")
+@click.option("--store", type=FOLDER, help="Folder of the store (default: your own).")
+def store_verify(store: Path | None) -> None:
+    """Check every file's checksum; exit 1 when one is missing, truncated or altered."""
+    from howgreen import pipeline
+    from howgreen import store as stores
+
+    root = store or pipeline.default_store()
+    with bars() as progress:
+        faults = stores.verify(root, progress=progress)
+    for fault in faults:
+        click.echo(f"{fault.path}: {fault.what}; {fault.cure}", err=True)
+    if faults:
+        raise click.exceptions.Exit(1)
+    click.echo(f"{root}: every file is as it was added")
