@@ -23,7 +23,7 @@ from howgreen.imagery.grids import coarse
 from howgreen.imagery.opening import GDAL_OPTIONS, opened
 from howgreen.imagery.source import missing, shrink
 from howgreen.sensors import SENSORS
-from howgreen.types import Asset, City, Period, Scene
+from howgreen.types import Asset, City, Period, Progress, Scene
 
 THREADS = 8
 """Scenes looked at together; the work is waiting for files."""
@@ -61,9 +61,9 @@ def _stored(root: Path, city: City) -> list[Scene]:
     return [scene for scene in scenes(root) if scene.footprint.intersects(city.boundary)]
 
 
-def look(scenes: Sequence[Scene], *, city: City) -> list[Scene]:
+def look(scenes: Sequence[Scene], *, city: City, progress: Progress | None = None) -> list[Scene]:
     """The scenes that show any of the city, with ``clear_pct`` and ``covered_pct`` filled in, clearest first."""
-    seen = coverage(scenes, city=city)
+    seen = coverage(scenes, city=city, progress=progress)
     looked = [
         replace(scene, clear_pct=float(100 * clear.mean()), covered_pct=float(100 * covered.mean()))
         for scene, (covered, clear) in zip(scenes, seen, strict=True)
@@ -76,11 +76,17 @@ def rank(scene: Scene) -> tuple[Any, ...]:
     return -round(scene.clear_pct or 0, 1), scene.time, scene.id
 
 
-def coverage(scenes: Sequence[Scene], *, city: City) -> list[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
+def coverage(
+    scenes: Sequence[Scene], *, city: City, progress: Progress | None = None
+) -> list[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
     """For each scene, which coarse pixels of the city have data and which are clear, (pixel,) each."""
     frame, inside = coarse(city)
+    found = []
     with ThreadPoolExecutor(max_workers=THREADS) as pool:
-        found = list(pool.map(lambda scene: _coverage(scene, frame), scenes))
+        for number, seen in enumerate(pool.map(lambda scene: _coverage(scene, frame), scenes), 1):
+            found.append(seen)
+            if progress:
+                progress("look", number, len(scenes))
     return [(_unpack(a, inside), _unpack(b, inside)) for a, b in found]
 
 
