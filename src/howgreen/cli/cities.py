@@ -52,7 +52,7 @@ def city_command(
     if as_json:
         click.echo(json.dumps(summary, indent=2, ensure_ascii=False))
     else:
-        click.echo(_headline(summary))
+        click.echo("\n".join([_headline(summary), *(f"note: {note}" for note in summary["notes"])]))
         click.echo(f"report: {folder / 'report.html'}")
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from howgreen.errors import NetworkError, NoImageError, StoreError
@@ -82,14 +83,14 @@ def search(city: City, period: Period, *, endpoint: Endpoint, sensor: str, progr
         When the catalogue has nothing of the sensor that can be read without an account.
     """
     with _told(endpoint):
-        client = _client(endpoint)
-        collections = _collections(client, endpoint, sensor)
+        client = web.whole(lambda: _client(endpoint))
+        collections = web.whole(lambda: _collections(client, endpoint, sensor))
         natives: dict[tuple[str, str], Mapping[str, Any]] = {}
         wanted = boxes(city)
         for number, where in enumerate(wanted):
             if progress:
                 progress("search", number, len(wanted))
-            for native in _items(client, endpoint, collections, where, period):
+            for native in web.whole(partial(_items, client, endpoint, collections, where, period)):
                 natives[str(native.get("collection")), str(native.get("id"))] = native
     if progress:
         progress("search", len(wanted), len(wanted))
@@ -159,7 +160,7 @@ def _collections(client: pystac_client.Client, endpoint: Endpoint, sensor: str) 
 
 def _items(
     client: pystac_client.Client, endpoint: Endpoint, collections: Sequence[str], where: Box, period: Period
-) -> Iterator[Mapping[str, Any]]:
+) -> list[Mapping[str, Any]]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         asked = client.search(
@@ -168,14 +169,14 @@ def _items(
             datetime=f"{period.start.isoformat()}T00:00:00Z/{period.end.isoformat()}T23:59:59Z",
             limit=PAGE_ITEMS,
         )
-    count = 0
+    found: list[Mapping[str, Any]] = []
     for number, page in enumerate(asked.pages_as_dicts()):
-        count += len(page["features"])
-        if count > MOST_ITEMS or number >= MOST_PAGES:
+        found += page["features"]
+        if len(found) > MOST_ITEMS or number >= MOST_PAGES:
             raise NetworkError(
                 f"{web.named(endpoint.url)}: more than {MOST_ITEMS} scenes of {period}; choose a shorter --period"
             )
-        yield from page["features"]
+    return found
 
 
 def _told(endpoint: Endpoint) -> Any:

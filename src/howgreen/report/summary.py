@@ -50,6 +50,7 @@ def summary(result: Result) -> dict[str, Any]:
         "clear_looks": None,
         "grid": _grid(plan),
         "source": plan.source,
+        "notes": list(plan.notes),
         "model": _model(result.card, plan.model_sha256),
         "truth": None,
         "files": {},
