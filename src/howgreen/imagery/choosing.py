@@ -234,5 +234,5 @@ def _unknown_bytes(asset: Asset, sensor: Sensor, grid: GeoBox | None) -> float:
     if grid is None:
         return 0.0
     resolution_m = {band.name: band.resolution_m for band in sensor.bands}.get(asset.band, 2 * sensor.resolution_m)
-    pixels = grid.shape[0] * grid.shape[1] * (abs(grid.affine.a) / resolution_m) ** 2
+    pixels: float = grid.shape[0] * grid.shape[1] * (abs(grid.affine.a) / resolution_m) ** 2
     return pixels * (MASK_BYTES if asset.band == sensor.mask else BAND_BYTES)
