@@ -217,6 +217,8 @@ def _scene_to_json(scene: Scene) -> dict[str, Any]:
         "cloud_cover_pct": scene.cloud_cover_pct,
         "clear_pct": scene.clear_pct,
         "covered_pct": scene.covered_pct,
+        "platform": scene.platform,
+        "power": scene.power,
         "synthetic": scene.synthetic,
         "radiometry": scene.radiometry,
     }

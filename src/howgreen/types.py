@@ -161,7 +161,7 @@ class Asset:
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """One image of one moment. Reflectance = DN * scale + offset."""
+    """One image of one moment. Reflectance (a radar's backscatter) = DN * scale + offset."""
 
     id: str
     sensor: str
@@ -181,6 +181,10 @@ class Scene:
     """Share of the *city* that this scene shows clearly, 0-100; None until looked at."""
     covered_pct: float | None = None
     """Share of the *city* for which this scene has any data, 0-100; None until looked at."""
+    platform: str = ""
+    """The satellite, ``landsat-5``; empty where its files do not say."""
+    power: bool = False
+    """Radar only: DN * scale + offset is linear power (gamma nought), to be turned into decibels; else it is decibels."""
     synthetic: bool = False
     radiometry: str = ""
     """Why ``scale`` and ``offset`` are what they are, for the record; empty when the file itself says so."""
