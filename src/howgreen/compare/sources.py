@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from howgreen.compare.legends import UNKNOWN, Legend, on_kinds
-from howgreen.errors import ImageError
+from howgreen.errors import ImageError, NetworkError
 
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
@@ -27,7 +27,7 @@ Block = Callable[["GeoBox"], Kinds]
 class Reader(Protocol):
     """Who opens images: :func:`howgreen.imagery.opening.opened` in the program, a fake in tests."""
 
-    def __call__(self, href: str) -> AbstractContextManager[Any]:
+    def __call__(self, href: str, /) -> AbstractContextManager[Any]:
         """A rasterio dataset of a path or web address. ImageError or NetworkError when it cannot be read."""
 
 
@@ -61,7 +61,7 @@ def raster_map(info: MapInfo, legend: Legend, *, hrefs: Sequence[str], read: Rea
     @contextmanager
     def opened() -> Iterator[Block]:
         with ExitStack() as stack:
-            files = [(href, stack.enter_context(read(href))) for href in hrefs]
+            files = _files(hrefs, read, stack)
 
             def block(place: GeoBox) -> Kinds:
                 found: Kinds = np.full(place.shape, UNKNOWN, np.uint8)
@@ -111,6 +111,22 @@ def vector_map(
         yield lambda place: _burnt(tree, shapes, values, place, beyond)
 
     return Map(info=info, open=opened)
+
+
+def _files(hrefs: Sequence[str], read: Reader, stack: ExitStack) -> list[tuple[str, Any]]:
+    """All tiles, open. One of several that its server does not have is open sea, where nobody makes maps."""
+    found: list[tuple[str, Any]] = []
+    missing: NetworkError | None = None
+    for href in hrefs:
+        try:
+            found.append((href, stack.enter_context(read(href))))
+        except NetworkError as error:
+            if "(HTTP 404)" not in str(error):
+                raise
+            missing = error
+    if missing and not found:
+        raise missing
+    return found
 
 
 def _burnt(tree: Any, shapes: Sequence[BaseGeometry], values: Sequence[int], place: GeoBox, beyond: int) -> Kinds:

@@ -3,12 +3,14 @@
 from howgreen.imagery.catalog import Answer, find_online, search
 from howgreen.imagery.choosing import choose, estimate_bytes
 from howgreen.imagery.compositing import composite, load
-from howgreen.imagery.endpoints import DEFAULT, ENDPOINTS, Endpoint, endpoint, read_catalogs
+from howgreen.imagery.endpoints import BY_NAME, DEFAULT, ENDPOINTS, Endpoint, endpoint, read_catalogs
 from howgreen.imagery.finding import find, look
 from howgreen.imagery.grids import grid
+from howgreen.imagery.maps import find_tiles, map_reader
 from howgreen.imagery.radiometry import decisions
 
 __all__ = [
+    "BY_NAME",
     "DEFAULT",
     "ENDPOINTS",
     "Answer",
@@ -20,9 +22,11 @@ __all__ = [
     "estimate_bytes",
     "find",
     "find_online",
+    "find_tiles",
     "grid",
     "load",
     "look",
+    "map_reader",
     "read_catalogs",
     "search",
 ]

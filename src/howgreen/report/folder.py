@@ -14,6 +14,10 @@ from howgreen.errors import OutputError
 from howgreen.report.summary import FORMAT
 
 SUMMARY = "summary.json"
+LAYERS_FORMAT = "howgreen-layers/1"
+OSM_GREEN_FORMAT = "howgreen-osm-green/1"
+FORMATS = (FORMAT, LAYERS_FORMAT, OSM_GREEN_FORMAT)
+"""What a summary calls itself, in folders that are ours to replace."""
 
 
 @contextmanager
@@ -96,7 +100,7 @@ def _ours(out: Path) -> set[str]:
         earlier = json.loads((out / SUMMARY).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return set()
-    if not isinstance(earlier, dict) or earlier.get("format") != FORMAT:
+    if not isinstance(earlier, dict) or earlier.get("format") not in FORMATS:
         return set()
     names = set(earlier.get("files", ()))
     return names | {f"{name}.aux.xml" for name in names} | {SUMMARY}
