@@ -141,9 +141,9 @@ def _burnt(tree: Any, shapes: Sequence[BaseGeometry], values: Sequence[int], pla
 
 
 def _codes(file: Any, place: GeoBox, *, href: str, legend: Legend, kinds: Mapping[int, int]) -> Kinds:
-    values = _probable(file, place) if file.count >= 9 else _warped(file, place, [1])[0]
+    values = _probable(file, place) if file.count >= 9 else _sampled(file, place, [1])[0]
     known = ~np.ma.getmaskarray(values)
-    plain = np.where(known, np.ma.getdata(values), -1)
+    plain = np.where(known, np.ma.getdata(values).astype(np.float64), -1)
     if not np.array_equal(plain, np.rint(plain)):
         raise ImageError(f"{href}: holds fractions, not the classes of {legend.label}; give the file of its classes")
     found, strange = on_kinds(plain, {-1: UNKNOWN, **kinds})
@@ -159,30 +159,47 @@ def _probable(file: Any, place: GeoBox) -> Any:
     """Position of the likeliest of the first nine bands; or the band called ``label``."""
     names = [str(name).lower() for name in file.descriptions]
     if "label" in names:
-        return _warped(file, place, [names.index("label") + 1])[0]
-    shares = _warped(file, place, list(range(1, 10)))
+        return _sampled(file, place, [names.index("label") + 1])[0]
+    shares = _sampled(file, place, list(range(1, 10)))
     top = np.ma.filled(shares.astype(np.float64), 0.0)
     return np.ma.masked_array(top.argmax(axis=0), mask=top.max(axis=0) <= 0)
 
 
-def _warped(file: Any, place: GeoBox, bands: list[int]) -> Any:
-    """Masked (band, y, x): the pixels of a file that hold the centres of ours; exactly, whatever the block."""
-    from rasterio.vrt import WarpedVRT
-    from rasterio.warp import Resampling
+def _sampled(file: Any, place: GeoBox, bands: list[int]) -> Any:
+    """Masked (band, y, x): the pixels of a file that hold the centres of ours.
 
-    beyond = file.nodata if file.nodata is not None else _outside(file.dtypes[0])
-    height, width = place.shape
-    with WarpedVRT(
-        file, crs=str(place.crs), transform=place.transform, height=height, width=width, resampling=Resampling.nearest,
-        src_nodata=file.nodata, nodata=beyond, tolerance=0,
-    ) as vrt:  # fmt: skip
-        values = vrt.read(bands, masked=True)
-    return np.ma.masked_invalid(values) if values.dtype.kind == "f" else values
+    Positions are projected exactly: a warp through GDAL interpolates them between the corners of a block, and the same
+    pixel would then depend on how the city is cut into blocks.
+    """
+    from rasterio.windows import Window
+
+    rows, columns = _positions(file, place)
+    there = (rows >= 0) & (rows < file.height) & (columns >= 0) & (columns < file.width)
+    if not there.any():
+        return np.ma.masked_array(np.zeros((len(bands), *place.shape), file.dtypes[0]), mask=True)
+    top, left = int(rows[there].min()), int(columns[there].min())
+    height, width = int(rows[there].max()) - top + 1, int(columns[there].max()) - left + 1
+    values = file.read(bands, window=Window(left, top, width, height), masked=True)
+    at = np.where(there, rows - top, 0), np.where(there, columns - left, 0)
+    found = np.ma.masked_array(values[:, at[0], at[1]])
+    found[:, ~there] = np.ma.masked
+    return np.ma.masked_invalid(found, copy=False) if found.dtype.kind == "f" else found
 
 
-def _outside(dtype: str) -> float:
-    """A value of the type that no legend uses: for ground beyond the file."""
-    kind = np.dtype(dtype)
-    if kind.kind == "f":
-        return float("nan")
-    return float(np.iinfo(kind).max if kind.kind == "u" else np.iinfo(kind).min)
+def _positions(file: Any, place: GeoBox) -> tuple[Any, Any]:
+    """Row and column of a file's pixels (int64; beyond the file too) that hold the centres of ours."""
+    from pyproj import Transformer
+
+    t, (height, width) = place.transform, place.shape
+    x, y = np.meshgrid(t.c + t.a * (np.arange(width) + 0.5), t.f + t.e * (np.arange(height) + 0.5))
+    if file.crs != place.crs:
+        x, y = Transformer.from_crs(str(place.crs), file.crs.to_wkt(), always_xy=True).transform(x, y)
+    back = ~file.transform
+    columns, rows = back.a * x + back.b * y + back.c, back.d * x + back.e * y + back.f
+    return _whole(rows), _whole(columns)
+
+
+def _whole(positions: Any) -> Any:
+    """Pixel numbers; -1 for what cannot be projected, as on the far side of the Earth."""
+    finite = np.nan_to_num(positions, nan=-1.0, posinf=-1.0, neginf=-1.0)
+    return np.floor(np.clip(finite, -1, 2**40)).astype(np.int64)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from odc.geo.geobox import GeoBox
+    from PIL.Image import Image
 
 Array = np.ndarray[Any, Any]
 
@@ -29,6 +30,9 @@ CATEGORIES: Mapping[int, tuple[str, str]] = MappingProxyType(
     }
 )
 """Name and colour of each category; blue and orange stay apart for all kinds of colour vision."""
+
+SHOWN = MappingProxyType({**CATEGORIES, 4: ("not compared: water, unseen, unknown to them", "#b7c4cf")})
+"""As pictures show it: ground inside the limits that is not compared has a colour too."""
 
 
 def file_name(key: str) -> str:
@@ -78,6 +82,14 @@ def small(folder: Path, key: str, shape: tuple[int, int]) -> Array:
     with rasterio.open(folder / file_name(key)) as file:
         found: Array = file.read(1, out_shape=shape, resampling=Resampling.mode)
     return found
+
+
+def picture(categories: Array, inside: Array) -> Image:
+    """Palette picture of an agreement map (uint8, y, x), transparent outside the limits (bool, y, x)."""
+    from howgreen.report.pictures import palette
+
+    index = np.where(inside & (categories == NOT_COMPARED), np.uint8(4), categories)
+    return palette(index, {code: colour for code, (_, colour) in SHOWN.items()})
 
 
 def _window(row: int, column: int, values: Array) -> Any:

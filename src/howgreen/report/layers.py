@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from howgreen.agreements import FIGURES
 from howgreen.report import pictures, words
-from howgreen.report.agreement_maps import CATEGORIES, file_name, small
+from howgreen.report.agreement_maps import SHOWN, file_name, picture, small
 from howgreen.report.folder import LAYERS_FORMAT, SUMMARY
 from howgreen.report.outlines import outlines
 from howgreen.report.page import policy, text_of
@@ -127,21 +127,20 @@ def _page(result: Result, found: Mapping[str, Any], preview: Preview, maps: Mapp
         style=style + _chosen(list(maps)),
         policy=policy(script),
         map=_map(result, preview, maps, outlines(result, preview)),
-        categories=CATEGORIES.values(),
+        categories=SHOWN.values(),
     )
     return text
 
 
 def _map(result: Result, preview: Preview, maps: Mapping[str, Any], lines: Sequence[Outline]) -> dict[str, Any]:
     height, width = preview.label.shape
-    colours = {code: colour for code, (_, colour) in CATEGORIES.items()}
     return {
         "width": width,
         "height": height,
         "metres": abs(preview.transform.a),
         "photo": pictures.jpeg(pictures.photo_rgb(preview)),
         "fraction": pictures.png(pictures.fraction_picture(preview, result.landcover.water_codes)),
-        "agreements": {key: pictures.png(pictures.palette(values, colours)) for key, values in maps.items()},
+        "agreements": {key: pictures.png(picture(values, preview.inside)) for key, values in maps.items()},
         "limits": lines[0].path,
         "districts": [line.path for line in lines[1:]],
     }

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from howgreen.report import pictures, words
-from howgreen.report.agreement_maps import CATEGORIES
+from howgreen.report.agreement_maps import SHOWN, picture
 from howgreen.report.poster import DPI, INK, PAPER, QUIET
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from howgreen.report.pictures import Preview
 
-PANEL_IN, HEAD_IN, FOOT_IN = 5.0, 1.35, 0.75
+PANEL_IN, HEAD_IN, FOOT_IN = 5.0, 1.1, 0.95
 
 
 def layers_poster(found: Mapping[str, Any], maps: Mapping[str, Any], preview: Preview, path: Path) -> None:
@@ -29,21 +30,22 @@ def layers_poster(found: Mapping[str, Any], maps: Mapping[str, Any], preview: Pr
     width, height = count * PANEL_IN, HEAD_IN + panel_in + FOOT_IN
     figure = Figure(figsize=(width, height), dpi=DPI, facecolor=PAPER)
     FigureCanvasAgg(figure)
-    title = f"{found['city']['label']} beside other maps{' (SYNTHETIC)' if found['synthetic'] else ''}"
-    figure.text(0.02, 1 - 0.4 / height, title, fontsize=19, color=INK, va="center")
-    colours = {code: colour for code, (_, colour) in CATEGORIES.items()}
+    mark = "SYNTHETIC · " if found["synthetic"] else ""
+    title = f"{mark}{found['city']['label']} beside other maps"
+    figure.text(0.02, 1 - 0.32 / height, title, fontsize=19, color=INK, va="center")
     for place, layer in enumerate(found["layers"]):
         axes = figure.add_axes(
             ((place + 0.03) / count, FOOT_IN / height, 0.94 / count, panel_in / height), facecolor=PAPER
         )
-        axes.imshow(pictures.rgba(pictures.palette(maps[layer["key"]], colours)), interpolation="nearest")
+        axes.imshow(pictures.rgba(picture(maps[layer["key"]], preview.inside)), interpolation="nearest")
         axes.set_axis_off()
         axes.set_title(_words(layer), fontsize=9.5, color=INK, loc="left", linespacing=1.5)
-    keys = [Patch(color=colour, label=name) for name, colour in CATEGORIES.values()]
+    keys = [Patch(color=colour, label=name) for name, colour in SHOWN.values()]
     figure.legend(
-        handles=keys, loc="lower left", bbox_to_anchor=(0.015, 0.25 / height), ncols=4, frameon=False, fontsize=10
+        handles=keys, loc="lower left", bbox_to_anchor=(0.015, 0.42 / height), ncols=5, frameon=False, fontsize=10
     )
-    figure.text(0.02, 0.14 / height, " · ".join(found["attributions"]), fontsize=6.5, color=QUIET, va="center")
+    named = fill(" · ".join(found["attributions"]), int(width * 20))
+    figure.text(0.02, 0.42 / height, named, fontsize=6.5, color=QUIET, va="top", linespacing=1.4)
     figure.savefig(path, facecolor=PAPER, metadata={"Title": title}, pil_kwargs={"compress_level": 7})
 
 
