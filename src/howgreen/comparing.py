@@ -103,7 +103,7 @@ def layers(result: Result, wanted: Wanted, *, out: str | Path, progress: Progres
     result
         Of :func:`howgreen.pipeline.run`.
     out
-        A new folder, an empty one, or one that howgreen made (it is replaced).
+        A new folder, an empty one, or one that howgreen made (it is replaced); or a URL of fsspec.
 
     Raises
     ------
@@ -112,7 +112,7 @@ def layers(result: Result, wanted: Wanted, *, out: str | Path, progress: Progres
     """
     compared: list[Compared] = []
     notes: list[str] = []
-    with report.new_folder(Path(out)) as folder:
+    with report.new_target(out, progress=progress) as folder:
         for key in wanted.keys:
             with _passed_over(key, wanted, notes):
                 compared.append(_compared(result, key, wanted, folder, progress))

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from howgreen.bars import bars
-from howgreen.cli.options import FILE, FOLDER, new_folder, place_options, plan_options, refuse_beside_plan
+from howgreen.cli.options import FILE, new_folder, out_option, place_options, plan_options, refuse_beside_plan
 from howgreen.cli.root import howgreen
 
 _LAYERS = ("corine", "worldcover", "dynamic-world", "osm-green")
@@ -30,12 +30,12 @@ _CROPLAND = ("green", "not-green", "left-out")
 @click.option(
     "--cropland", type=click.Choice(_CROPLAND), default="green", show_default=True, help="What their fields count as."
 )
-@click.option("--out", type=FOLDER, help="Folder to write (default: a new one named after the city).")
+@out_option
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON to standard output, nothing else.")
 def layers_command(
     plan_file: Path | None,
     names: tuple[str, ...],
-    out: Path | None,
+    out: str | Path | None,
     as_json: bool,  # noqa: FBT001 (a flag of the command line)
     corine: str | None,
     worldcover: str | None,
@@ -55,7 +55,7 @@ def layers_command(
             refuse_beside_plan(name for name in asked if name not in ("osm", "endpoints", "offline"))
         planned = pipeline.read_plan(plan_file) if plan_file else pipeline.plan(**asked, progress=progress)
         folder = out or new_folder(planned.city)
-        report.check_out(folder)
+        report.check_target(folder)
         result = pipeline.run(planned, progress=progress)
         found = comparing.layers(result, wanted, out=folder, progress=progress)
         runs.forget(planned)
@@ -63,7 +63,7 @@ def layers_command(
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
     else:
         click.echo("\n".join(_lines(found)))
-        click.echo(f"page: {folder / 'layers.html'}")
+        click.echo(f"page: {report.inside(folder, 'layers.html')}")
 
 
 def _lines(found: dict[str, Any]) -> list[str]:

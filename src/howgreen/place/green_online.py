@@ -60,7 +60,7 @@ def green_areas_online(city: City, *, online: Online, progress: Progress | None 
     patient = replace(
         manners, attempt_s=max(manners.attempt_s, ATTEMPT_S), patience_s=max(manners.patience_s, PATIENCE_S)
     )
-    client = replace(online, manners=patient).client() if manners.attempt_s >= 10 else online.client()
+    client = replace(online, manners=patient).client()
     found: list[Found] = []
     for number, piece in enumerate(wanted):
         if progress:

@@ -5,22 +5,28 @@
 """
 
 from howgreen.report.agreement_maps import agreement_map
+from howgreen.report.delivery import check_target, inside, new_target
 from howgreen.report.explore import explore
 from howgreen.report.folder import check_out, new_folder
 from howgreen.report.layers import layers_schema, layers_summary, write_layers
+from howgreen.report.osm_green import write_osm_green
 from howgreen.report.summary import schema, summary
 from howgreen.report.write import needed_bytes, write
 
 __all__ = [
     "agreement_map",
     "check_out",
+    "check_target",
     "explore",
+    "inside",
     "layers_schema",
     "layers_summary",
     "needed_bytes",
     "new_folder",
+    "new_target",
     "schema",
     "summary",
     "write",
     "write_layers",
+    "write_osm_green",
 ]
