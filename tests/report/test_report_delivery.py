@@ -10,7 +10,7 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from howgreen.errors import OutputError
-from howgreen.report.delivery import check_target, inside, is_url, new_target
+from howgreen.report.delivery import address_of, check_target, is_url, new_target
 from howgreen.report.folder import FORMATS
 
 
@@ -119,8 +119,8 @@ def test_every_refusal_says_what_to_do_and_shows_no_password(url, cure):
 def test_paths_stay_paths(tmp_path):
     assert not is_url(tmp_path)
     assert not is_url(str(tmp_path))
-    assert inside(tmp_path, "a") == str(tmp_path / "a")
-    assert inside("s3://key:secret@b/x/", "a") == "s3://b/x/a"
+    assert address_of(tmp_path, "a") == str(tmp_path / "a")
+    assert address_of("s3://key:secret@b/x/", "a") == "s3://b/x/a"
     with new_target(tmp_path / "new") as folder:
         fill(folder, "a.tif")
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["a.tif", "summary.json"]

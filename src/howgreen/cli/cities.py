@@ -54,7 +54,7 @@ def city_command(
         click.echo(json.dumps(summary, indent=2, ensure_ascii=False))
     else:
         click.echo("\n".join([_headline(summary), *(f"note: {note}" for note in summary["notes"])]))
-        click.echo(f"report: {report.inside(folder, 'report.html')}")
+        click.echo(f"report: {report.address_of(folder, 'report.html')}")
 
 
 @howgreen.command("plan")
@@ -128,7 +128,7 @@ def osm_green_command(
         found = pipeline.osm_green(city, osm=osm, online=online, out=folder, progress=progress)
     click.echo(
         f"{city.label}: OpenStreetMap maps {found.share:.1%} of it as green ({len(found.areas)} areas).\n"
-        f"That is what people drew, not what a satellite saw.\nfiles: {report.inside(found.folder, '')}"
+        f"That is what people drew, not what a satellite saw.\nfiles: {report.address_of(found.folder, '')}"
     )
 
 

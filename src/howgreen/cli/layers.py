@@ -63,7 +63,7 @@ def layers_command(
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
     else:
         click.echo("\n".join(_lines(found)))
-        click.echo(f"page: {report.inside(folder, 'layers.html')}")
+        click.echo(f"page: {report.address_of(folder, 'layers.html')}")
 
 
 def _lines(found: dict[str, Any]) -> list[str]:

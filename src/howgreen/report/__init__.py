@@ -5,7 +5,7 @@
 """
 
 from howgreen.report.agreement_maps import agreement_map
-from howgreen.report.delivery import check_target, inside, new_target
+from howgreen.report.delivery import address_of, check_target, new_target
 from howgreen.report.explore import explore
 from howgreen.report.folder import check_out, new_folder
 from howgreen.report.layers import layers_schema, layers_summary, write_layers
@@ -14,11 +14,11 @@ from howgreen.report.summary import schema, summary
 from howgreen.report.write import needed_bytes, write
 
 __all__ = [
+    "address_of",
     "agreement_map",
     "check_out",
     "check_target",
     "explore",
-    "inside",
     "layers_schema",
     "layers_summary",
     "needed_bytes",

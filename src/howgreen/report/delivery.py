@@ -42,7 +42,7 @@ def is_url(out: str | Path) -> bool:
     return isinstance(out, str) and "://" in out
 
 
-def inside(out: str | Path, name: str) -> str:
+def address_of(out: str | Path, name: str) -> str:
     """The address of a file of a folder, for people."""
     return f"{_shown(str(out)).rstrip('/')}/{name}" if is_url(out) else str(Path(out) / name)
 
