@@ -80,7 +80,7 @@ def plan(
     districts
         A file of district boundaries, instead of those that the place brings.
     period
-        ``"2024-05/2024-09"``; None for the newest growing season that has images.
+        ``"2024-05/2024-09"``; a year by itself is its growing season; None for the newest that has images.
     sensor
         Key of :data:`howgreen.sensors.SENSORS`.
     model
@@ -110,12 +110,13 @@ def plan(
         districts=_path(districts),
         online=place.Online(endpoints=_services(endpoints), offline=offline),
     )
+    when, said = sources.asked_period(period, where)
     spots = sources.spots(
         where,
         root=None if catalogs else root,
         named=store is not None,
         catalogs=asked,
-        period=period,
+        period=when,
         sensor=sensor,
     )
     failed = sources.Failures(where.label)
@@ -123,7 +124,7 @@ def plan(
         if failed.hopeless(spot):
             continue
         with failed.noted(spot):
-            return _planned(where, spot, failed.notes(), sensor=sensor, model=model, progress=progress)
+            return _planned(where, spot, (*said, *failed.notes()), sensor=sensor, model=model, progress=progress)
     raise failed.error()
 
 
@@ -156,7 +157,7 @@ def _planned(
         model=green.card.name if model is None else _model_name(model),
         model_sha256=green.sha256,
         howgreen=howgreen.__version__,
-        notes=(*notes, *left_out),
+        notes=(*notes, *left_out, *imagery.mixture(used)),
     )
 
 

@@ -6,6 +6,7 @@ from howgreen.imagery.compositing import composite, load
 from howgreen.imagery.endpoints import DEFAULT, ENDPOINTS, Endpoint, endpoint, read_catalogs
 from howgreen.imagery.finding import find, look
 from howgreen.imagery.grids import grid
+from howgreen.imagery.platforms import mixture
 from howgreen.imagery.radiometry import decisions
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "grid",
     "load",
     "look",
+    "mixture",
     "read_catalogs",
     "search",
 ]

@@ -141,6 +141,7 @@ def _scene(scene: Scene) -> dict[str, Any]:
         "date": scene.time.date().isoformat(),
         "time": scene.time.isoformat(),
         "sensor": SENSORS[scene.sensor].label,
+        "platform": scene.platform,
         "clear_pct": scene.clear_pct,
         "covered_pct": scene.covered_pct,
         "cloud_cover_pct": scene.cloud_cover_pct,
