@@ -50,6 +50,7 @@ def plan(
     radius_m: float | None = None,
     pick: int | str | None = None,
     districts: str | Path | None = None,
+    land: str | Path | None = None,
     period: Period | str | None = None,
     sensor: str = "sentinel-2",
     model: str | Path | None = None,
@@ -79,6 +80,8 @@ def plan(
         Which of several matches: its number (from 1) or id.
     districts
         A file of district boundaries, instead of those that the place brings.
+    land
+        A file with polygons of land, or coastlines, that cuts the sea off the limits.
     period
         ``"2024-05/2024-09"``; a year by itself is its growing season; None for the newest that has images.
     sensor
@@ -108,6 +111,7 @@ def plan(
         radius_m=radius_m,
         pick=pick,
         districts=_path(districts),
+        land=_path(land),
         online=place.Online(endpoints=_services(endpoints), offline=offline),
     )
     when, said = sources.asked_period(period, where)

@@ -78,6 +78,10 @@ class City:
     """True for the simulated sample city only."""
     note: str = ""
     """What a reader of the report must know about the limits; empty when nothing."""
+    land: Polygon | MultiPolygon | None = None
+    """The part of the boundary that is not sea, EPSG:4326; None where nobody said: water is then told by its class."""
+    land_source: str = ""
+    """Who said so, with the attribution that it asks for."""
 
 
 _PART = re.compile(r"^(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?$")
@@ -331,7 +335,8 @@ class GreenStats:
     zone_area_m2: float
     """Ellipsoidal area of the zone."""
     land_area_m2: float
-    """Zone less the water that was seen; unseen ground counts as land."""
+    """Zone less the sea, where the city's land is known, and less the water that was seen; other unseen ground
+    counts as land."""
     observed_area_m2: float
     """Land that was seen."""
     green_area_m2: float
@@ -345,7 +350,7 @@ class GreenStats:
     observed_ratio: float | None
     """Observed / land; None when there is no land."""
     area_by_class_m2: Mapping[str, float]
-    """Hard labels over everything seen, water included."""
+    """Hard labels over everything seen, water included, the known sea not."""
     green_m2_per_inhabitant: float | None = None
     """green_area_m2 / observed_ratio / population; None without a population."""
 

@@ -64,6 +64,7 @@ plan_options = options(
         "the next one answers where one does not (default: your store where it shows the place, else both).",
     ),
     click.option("--districts", type=FILE, help="File of district boundaries."),
+    click.option("--land", type=FILE, help="File of land polygons, or coastlines, that cuts the sea off the limits."),
     click.option(
         "--period", help="YYYY-MM, or two joined by '/'; YYYY is that year's growing season (default: the newest)."
     ),

@@ -19,6 +19,7 @@ from howgreen.imagery import items, web
 from howgreen.imagery.endpoints import KNOWN_COLLECTIONS, Endpoint
 from howgreen.imagery.finding import look
 from howgreen.sensors import SENSORS
+from howgreen.store.geometry import Box, boxes
 from howgreen.types import City, Period, Progress, Scene
 
 if TYPE_CHECKING:
@@ -31,8 +32,6 @@ MOST_ITEMS = 2000
 """A search that finds more ends in an error: a shorter answer would be a silently poorer one."""
 MOST_PAGES = 200
 
-Box = tuple[float, float, float, float]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
@@ -43,24 +42,6 @@ class Answer:
     """By time; not looked at yet. Hrefs are absolute and unsigned."""
     notes: tuple[str, ...] = ()
     """What was left out, and why."""
-
-
-def boxes(city: City) -> tuple[Box, ...]:
-    """The city's box in degrees; two of them, one on either side, for a city that the antimeridian parts."""
-    parts = list(getattr(city.boundary, "geoms", [city.boundary]))
-    west, _, east, _ = city.boundary.bounds
-    halves = (
-        [parts]
-        if east - west <= 180
-        else [[p for p in parts if p.bounds[0] >= 0], [p for p in parts if p.bounds[0] < 0]]
-    )
-    found = []
-    for half in halves:
-        bounds = [part.bounds for part in half]
-        lows = [min(b[i] for b in bounds) for i in (0, 1)]
-        highs = [max(b[i] for b in bounds) for i in (2, 3)]
-        found.append((lows[0], lows[1], highs[0], highs[1]))
-    return tuple(found)
 
 
 def search(city: City, period: Period, *, endpoint: Endpoint, sensor: str, progress: Progress | None = None) -> Answer:
@@ -86,7 +67,7 @@ def search(city: City, period: Period, *, endpoint: Endpoint, sensor: str, progr
         client = web.whole(lambda: _client(endpoint))
         collections = web.whole(lambda: _collections(client, endpoint, sensor))
         natives: dict[tuple[str, str], Mapping[str, Any]] = {}
-        wanted = boxes(city)
+        wanted = boxes(city.boundary)
         for number, where in enumerate(wanted):
             if progress:
                 progress("search", number, len(wanted))

@@ -75,7 +75,7 @@ def synthetic(result: Result) -> bool:
 def attributions(result: Result) -> list[str]:
     """Everything that asks to be named."""
     plan = result.plan
-    named = [plan.city.licence]
+    named = [plan.city.licence, plan.city.land_source]
     if synthetic(result):
         named.append("Simulated images and limits: no real place, no satellite data")
     elif plan.sensor == "sentinel-2":
@@ -106,6 +106,7 @@ def _city(city: City) -> dict[str, Any]:
         "population": _population(city.population),
         "licence": city.licence,
         "note": city.note,
+        "land_source": city.land_source,
     }
 
 
