@@ -146,10 +146,9 @@ def run(plan: Plan, *, work: str | Path | None = None, progress: Progress | None
     held.hold(folder)
     # Open files keep their blocks in GDAL's cache, which would take 5 % of the memory: a composite reads each once.
     with rasterio.Env(GDAL_CACHEMAX=64_000_000):
-        composite = imagery.composite(plan.scenes, grid=plan.grid, bands=plan.bands, block_px=_block_px(plan))
-        composite = replace(
-            composite, data=persist(composite.data, folder / "pixels", stage="composite", progress=progress)
-        )
+        pixels = imagery.composite_steps(plan.scenes, grid=plan.grid, bands=plan.bands, block_px=_block_px(plan))
+        pixels = persist(pixels, folder / "pixels", stage="composite", progress=progress)
+        composite = imagery.from_steps(pixels, grid=plan.grid, scenes=plan.scenes)
         covered = landcover.classify(composite, model)
         covered = replace(covered, data=_persist_cover(covered.data, folder / "cover", progress))
         zones = measure.green(covered, plan.city, progress=progress)
