@@ -220,10 +220,11 @@ def _prepare(
 ) -> None:
     """Codes of one band of a slab into ``planes``, those of dates that are not clear replaced by their fillers."""
     for t, (plane, part, keep, fill) in enumerate(zip(planes, parts, *fillers, strict=True)):
+        codes = part
         if part.dtype == np.uint16:
-            part = shifted(part, shifts[t] if shifts else 0, out=plane.view(np.uint16))
+            codes = shifted(part, shifts[t] if shifts else 0, out=plane.view(np.uint16))
         elif keep is None:
             np.copyto(plane, part)
         if keep is not None and fill is not None:
-            np.bitwise_and(part, keep, out=plane)
+            np.bitwise_and(codes, keep, out=plane)
             np.bitwise_or(plane, fill, out=plane)

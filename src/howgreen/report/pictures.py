@@ -14,6 +14,7 @@ from howgreen.report.inside import inside
 from howgreen.types import UNSEEN
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from affine import Affine
@@ -67,13 +68,13 @@ class Preview:
         return unseen
 
 
-def from_files(result: Result, folder: Path, *, longest_px: int = 1600) -> Preview:
-    """Made from the overviews of the maps that the report has written."""
+def from_files(result: Result, paths: Mapping[str, Path], *, longest_px: int = 1600) -> Preview:
+    """Made from the overviews of the maps that the report has drawn; ``paths`` by their names."""
     import rasterio
     from rasterio.enums import Resampling
 
     def read(name: str, bands: list[int], how: Any) -> Array:
-        with rasterio.open(folder / name) as file:
+        with rasterio.open(paths[name]) as file:
             values: Array = file.read(bands, out_shape=(len(bands), *shape), resampling=how)
             return values
 
