@@ -56,10 +56,10 @@ def _plane_means(plane: Array, nodata: float) -> Array:
     missing = _is(plane, nodata)
     if not missing.any():
         rows = np.add(plane[0::2], plane[1::2], dtype=np.int32 if whole else plane.dtype)
-        total = rows[:, 0::2] + rows[:, 1::2]
-        return ((total + 2) >> 2 if whole else total / 4).astype(plane.dtype)
-    total = np.sum(_quarters(np.where(missing, 0, plane)), axis=0, dtype=np.float64)
-    count = np.sum(_quarters(~missing), axis=0, dtype=np.uint8)
+        four: Array = rows[:, 0::2] + rows[:, 1::2]
+        return ((four + 2) >> 2 if whole else four / 4).astype(plane.dtype)
+    total = np.stack(_quarters(np.where(missing, 0, plane))).sum(axis=0, dtype=np.float64)
+    count = np.stack(_quarters(~missing)).sum(axis=0, dtype=np.uint8)
     mean = total / np.maximum(count, 1)
     return np.where(count > 0, np.floor(mean + 0.5) if whole else mean, nodata).astype(plane.dtype)
 
@@ -69,7 +69,7 @@ def _modes(block: Array, nodata: float) -> Array:
     parts = [np.ascontiguousarray(part) for part in _quarters(block)]
     best, most = parts[0].copy(), np.zeros(parts[0].shape, np.uint8)
     for part in parts:
-        votes = np.sum([part == other for other in parts], axis=0, dtype=np.uint8)
+        votes = np.stack([part == other for other in parts]).sum(axis=0, dtype=np.uint8)
         votes = np.where(_is(part, nodata), np.uint8(0), votes)
         better = votes > most
         np.copyto(best, part, where=better)
