@@ -147,8 +147,15 @@ def _middle(planes: list[Int16s], even: Bools, never: Bools | None, out: Steps) 
 
 def reflectance(steps: Steps) -> Floats:
     """Reflectance, float32, of half steps; NaN where they say *never clear*."""
-    out: Floats = np.divide(steps, np.float32(2 / STEP), dtype=np.float32)
-    np.copyto(out, np.nan, where=steps == np.iinfo(steps.dtype).min)
+    out = np.empty(steps.shape, np.float32)
+    rows = max(1, SLAB_PX // max(steps.shape[-1], 1))
+    for plane, values in zip(steps.reshape(-1, *steps.shape[-2:]), out.reshape(-1, *steps.shape[-2:]), strict=True):
+        for top in range(0, len(plane), rows):
+            part, place = plane[top : top + rows], values[top : top + rows]
+            np.divide(part, np.float32(2 / STEP), out=place, dtype=np.float32)
+            never = part == np.iinfo(steps.dtype).min
+            if never.any():
+                place[never] = np.nan
     return out
 
 

@@ -147,7 +147,7 @@ def photo_rgb(preview: Preview) -> Array:
         white = np.full(3, np.clip(1.15 * bright, *WHITE))
     else:
         white = np.array([0.45, 0.3, 0.3])
-    stretched = np.clip(np.nan_to_num(values) / white[:, None, None], 0, 1) ** (1 / GAMMA)
+    stretched = np.clip(np.nan_to_num(values) / white.astype(np.float32)[:, None, None], 0, 1) ** np.float32(1 / GAMMA)
     rgb = np.rint(255 * stretched).astype(np.uint8)
     missing = np.isnan(values).any(axis=0)
     rgb = np.where(missing, np.array(NO_DATA, np.uint8)[:, None, None], rgb)
