@@ -81,7 +81,12 @@ def _check_collection(source: Source, samples: Mapping[str, npt.NDArray[Any]], c
 
 def _check_radar(source: Source, samples: Mapping[str, npt.NDArray[Any]]) -> None:
     """Backscatter of land lies between -35 and +5 dB, and is weaker across polarisations than along."""
-    middle = {band: _decibels(source, one) for band, one in samples.items()}
+    lowest = min(float(one.min()) * source.scale + source.offset for one in samples.values() if one.size)
+    if source.unit == DECIBEL and lowest >= 0:
+        raise ImageError(
+            f"{source.name}: taken as decibels, and none is negative: it is linear power; leave --unit dB out"
+        )
+    middle = {band: _decibels(source, one) for band, one in samples.items() if one.size}
     for band, level in middle.items():
         if not _LOW_DB <= level <= _HIGH_DB:
             unit = "linear power" if source.unit == POWER else "decibels"
