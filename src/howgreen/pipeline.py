@@ -201,9 +201,7 @@ def run(plan: Plan, *, work: str | Path | None = None, progress: Progress | None
     """
     import rasterio
 
-    model = landcover.load_model(plan.model)
-    if model.sha256 != plan.model_sha256:
-        raise PlanError(f"model {plan.model}: its file is not the one that the plan was made with; make a new plan")
+    model = runs.model_of(plan)
     runs.check_files(plan)
     folder = runs.work_folder(plan, work)
     held.hold(folder)

@@ -208,5 +208,5 @@ def test_the_right_pixels_or_one_clear_error(files, store, city, fault):
 
 
 def test_table_is_whole():
-    assert [one.name for one in ENDPOINTS] == ["earth-search", "planetary-computer", "copernicus"]
+    assert [one.name for one in ENDPOINTS] == ["earth-search", "planetary-computer", "earth-engine", "copernicus"]
     assert all(one.url.startswith("https://") for one in ENDPOINTS)

@@ -65,6 +65,19 @@ ENDPOINTS = (
         habit="as delivered",
         signer="planetary-computer",
     ),
+    # For those who have an account there; see imagery/earthengine.py.
+    Endpoint(
+        name="earth-engine",
+        label="Google Earth Engine",
+        url="https://earthengine.googleapis.com",
+        collections=MappingProxyType(
+            {
+                "sentinel-2": ("COPERNICUS/S2_SR_HARMONIZED",),
+                "landsat": tuple(f"LANDSAT/{one}/C02/T1_L2" for one in ("LC09", "LC08", "LE07", "LT05", "LT04")),
+            }
+        ),
+        signer="earth-engine",
+    ),
     # Its files need an account (s3://eodata): it answers searches, and its scenes are then counted as unreadable.
     Endpoint(
         name="copernicus",

@@ -12,13 +12,16 @@ from typing import Any
 
 import numpy as np
 import rasterio
+from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from rasterio.enums import Resampling
+from rasterio.io import MemoryFile
 from rasterio.vrt import WarpedVRT
 
 from howgreen.errors import ImageError
 from howgreen.imagery import mask
+from howgreen.imagery.earthengine import Pixels
 from howgreen.imagery.grids import coarse
 from howgreen.imagery.opening import GDAL_OPTIONS, opened
 from howgreen.imagery.source import missing, shrink
@@ -159,10 +162,32 @@ def _overview(full: Any, asset: Asset, frame: GeoBox) -> Iterator[Any]:
     would decode all of a large file.
     """
     factors = full.overviews(asset.index)
-    step = shrink(frame, full.crs.to_wkt(), full.transform) if factors else 1
+    far = full.driver == Pixels.driver
+    step = shrink(frame, full.crs.to_wkt(), full.transform) if factors or far else 1
     level = sum(factor <= step for factor in factors) - 1
+    if far:
+        with _in_memory(*full.coarse(2 ** max(0, int(step).bit_length() - 1)), crs=full.crs) as dataset:
+            yield dataset
+        return
     if level < 0:
         yield full
         return
     with rasterio.open(asset.href, overview_level=level, sharing=False) as dataset:
         yield dataset
+
+
+@contextmanager
+def _in_memory(values: NDArray[Any], transform: Affine, *, crs: Any) -> Iterator[Any]:
+    """A dataset of one band that lies nowhere."""
+    profile = {
+        "driver": "GTiff",
+        "count": 1,
+        "height": values.shape[0],
+        "width": values.shape[1],
+        "dtype": values.dtype,
+    }
+    with MemoryFile() as file:
+        with file.open(**profile, crs=crs, transform=transform) as dataset:
+            dataset.write(values, 1)
+        with file.open() as dataset:
+            yield dataset
