@@ -70,15 +70,16 @@ def write(
         found["clear_looks"] = maps.looks.figures()
         found["truth"] = _truth(truth, found)
         found["files"] = {name: text for name, text in (FILES | OTHERS).items() if name != "plan.json" or plan_json}
-        preview = from_files(result, maps.paths)
         # Packing is GDAL's work, compressing the page's pictures zlib's, most of the rest Python's.
         with ThreadPoolExecutor(2) as pool:
-            others = [pool.submit(maps.pack), pool.submit(_page, result, found, preview, folder)]
+            packing = pool.submit(maps.pack)
+            preview = from_files(result, maps.paths)
+            page = pool.submit(_page, result, found, preview, folder)
             poster(result, found, preview, folder / "map.png")
             tick()
             _tables(result, found, folder, plan_json)
             tick()
-            for other in others:
+            for other in (page, packing):
                 other.result()
                 tick()
     return found
