@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
-from howgreen.errors import ImageError, MissingBandsError, NoImageError
 from howgreen.blocks import persist
+from howgreen.errors import ImageError, MissingBandsError, NoImageError
 from howgreen.imagery import composite, composite_steps, from_steps, load
 from howgreen.imagery.compositing import _cuts
 from howgreen.imagery.dates import dates

@@ -13,7 +13,7 @@ import rasterio
 from rasterio.errors import RasterioError
 
 from howgreen.errors import ImageError, NetworkError
-from howgreen.imagery import web
+from howgreen.imagery import earthengine, web
 from howgreen.imagery.signing import SIGNERS, target
 from howgreen.types import Asset
 
@@ -95,6 +95,8 @@ def open_image(where: str) -> Any:
     ImageError
         If it is something else.
     """
+    if where.partition("#")[0].endswith(":getPixels"):
+        return earthengine.open_pixels(where)
     dataset = rasterio.open(where, sharing=False)
     if dataset.driver not in _DRIVERS:  # a VRT opens what it leads to only when it is read
         dataset.close()

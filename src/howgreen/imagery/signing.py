@@ -11,7 +11,7 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from howgreen.errors import NetworkError
-from howgreen.imagery import web
+from howgreen.imagery import earthengine, web
 
 SPARE = timedelta(minutes=5)
 """A token with less time left is replaced before it is used."""
@@ -75,7 +75,7 @@ SIGNERS: Mapping[str, Signer] = MappingProxyType({"planetary-computer": Planetar
 
 
 def target(href: str, signer: str) -> str:
-    """What GDAL opens for an href: local paths as they are, URLs signed now."""
-    if not href.lower().startswith(("http://", "https://")):
+    """What is opened for an href: local paths as they are, URLs signed now, Earth Engine's by its own library."""
+    if not href.lower().startswith(("http://", "https://")) or signer == earthengine.SIGNER:
         return href
     return f"/vsicurl/{SIGNERS[signer].signed(href) if signer in SIGNERS else href}"

@@ -57,14 +57,16 @@ class Preview:
     """uint8 (y, x), 255 unseen."""
     inside: Array
     """bool (y, x): inside the limits."""
+    land: Array
+    """bool (y, x): inside the limits, and not known to be sea."""
     transform: Affine
     """Of the small pixels on the grid's CRS."""
     crs: str
 
     @property
     def unseen(self) -> Array:
-        """Bool (y, x): inside the limits, and never clear."""
-        unseen: Array = self.inside & (self.label == UNSEEN)
+        """Bool (y, x): inside the limits, not known to be sea, and never clear."""
+        unseen: Array = self.land & (self.label == UNSEEN)
         return unseen
 
 
@@ -121,7 +123,7 @@ def _photo_bands(result: Result) -> tuple[tuple[str, ...], str]:
 def _preview(result: Result, photo: Array, kind: str, fraction: Array, label: Array) -> Preview:
     from affine import Affine
 
-    from howgreen.report.rasters import shape_on_grid
+    from howgreen.report.rasters import land_on_grid, shape_on_grid
 
     grid = result.landcover.grid
     t, (rows, columns) = grid.transform, label.shape
@@ -133,6 +135,7 @@ def _preview(result: Result, photo: Array, kind: str, fraction: Array, label: Ar
         fraction=fraction,
         label=label,
         inside=inside(shape_on_grid(result), transform, label.shape),
+        land=inside(land_on_grid(result), transform, label.shape),
         transform=transform,
         crs=str(grid.crs),
     )

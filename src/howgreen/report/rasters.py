@@ -141,6 +141,12 @@ def shape_on_grid(result: Result) -> BaseGeometry:
     return project(result.plan.city.boundary, str(result.landcover.grid.crs))
 
 
+def land_on_grid(result: Result) -> BaseGeometry:
+    """What of the limits is not known to be sea, on the grid's CRS."""
+    city = result.plan.city
+    return project(city.land or city.boundary, str(result.landcover.grid.crs))
+
+
 def project(shape: BaseGeometry, crs: str) -> BaseGeometry:
     """An EPSG:4326 shape on another CRS, edges bent as they must."""
     import shapely
@@ -158,7 +164,7 @@ def _streams(result: Result) -> dict[str, Any]:
     label = _lazy(result.landcover.data["label"].transpose("y", "x"))
     fraction = _lazy(result.landcover.data["green_fraction"].transpose("y", "x")).rechunk(label.chunks)
     n_clear = _lazy(result.composite.data["n_clear"].transpose("y", "x"))
-    clip = _Clip(shape_on_grid(result), result.landcover.grid)
+    clip = _Clip(land_on_grid(result), result.landcover.grid)
     water = np.isin(np.arange(256), result.landcover.water_codes)
     streams = {
         "green_mask.tif": label.map_blocks(
@@ -183,7 +189,7 @@ def _lazy(variable: Any) -> Any:
 
 
 class _Clip:
-    """Which pixels of a block have their centre inside the limits."""
+    """Which pixels of a block have their centre inside a shape."""
 
     def __init__(self, shape: BaseGeometry, grid: GeoBox) -> None:
         self._shape, self._transform = shape, grid.transform
