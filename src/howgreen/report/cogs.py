@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from errno import ENOSPC
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
@@ -15,7 +16,6 @@ from howgreen.report.overviews import pyramid
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-    from threading import Lock
 
     from odc.geo.geobox import GeoBox
 
@@ -54,10 +54,10 @@ class Scratch:
     virtual one (VRT) that makes them one map with overviews.
     """
 
-    def __init__(self, final: Path, layout: Layout, *, lock: Lock, tell: Callable[[], None] | None = None) -> None:
+    def __init__(self, final: Path, layout: Layout, *, tell: Callable[[], None] | None = None) -> None:
         self.final = final
         self.path = final.with_name(f"scratch-{final.stem}.vrt")
-        self._layout, self._lock, self._tell = layout, lock, tell
+        self._layout, self._lock, self._tell = layout, Lock(), tell
         self._paths = [self.path.with_name(f"{self.path.stem}-{n}.tif") for n in range(len(layout.shapes))]
         self._files = [_level(path, layout, n) for n, path in enumerate(self._paths)]
 
@@ -86,19 +86,19 @@ class Scratch:
 
     def discard(self) -> None:
         """Close and delete."""
-        for path, file in zip(self._paths, self._files, strict=True):
-            file.close()
-            path.unlink(missing_ok=True)
+        with self._lock:  # after an error another thread may still be in the middle of a write
+            for path, file in zip(self._paths, self._files, strict=True):
+                file.close()
+                path.unlink(missing_ok=True)
         self.path.unlink(missing_ok=True)
 
     def pack(self, **creation: Any) -> None:
-        """Make the COG of it, and delete it. ``creation``: options of GDAL's driver."""
+        """Make the COG of it. ``creation``: options of GDAL's driver."""
         import rasterio
         from rasterio.shutil import copy
         from rasterio.windows import Window
 
         copy(self.path, self.final, driver="COG", BLOCKSIZE=TILE_PX, NUM_THREADS=2, BIGTIFF="IF_SAFER", **creation)
-        self.discard()
         with rasterio.open(self.final) as file:
             # The last tile of the first level ends the file: if it can be read, nothing was cut off.
             file.read(window=Window(file.width - 1, file.height - 1, 1, 1))

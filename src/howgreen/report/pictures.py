@@ -206,7 +206,7 @@ def png(picture: Image) -> str:
     """As a ``data:`` address."""
     buffer = BytesIO()
     transparency = {"transparency": UNSEEN} if picture.mode == "P" else {}
-    picture.save(buffer, "PNG", compress_level=7, **transparency)
+    picture.save(buffer, "PNG", compress_level=5, **transparency)
     return f"data:image/png;base64,{b64encode(buffer.getvalue()).decode()}"
 
 

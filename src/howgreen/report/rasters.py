@@ -92,12 +92,8 @@ def drawn(result: Result, folder: Path, *, tell: Callable[[], None] | None = Non
     """
     import dask.array as da
 
-    lock, looks = threading.Lock(), _Counter(tell)
-    streams = _streams(result)
-    targets = {
-        name: Scratch(folder / name, _layout(result.landcover.grid, streams[name]), lock=lock, tell=tell)
-        for name in FILES
-    }
+    looks, streams = _Counter(tell), _streams(result)
+    targets = {name: Scratch(folder / name, _layout(result.landcover.grid, streams[name]), tell=tell) for name in FILES}
 
     def pack() -> None:
         for name, target in targets.items():
@@ -114,10 +110,8 @@ def drawn(result: Result, folder: Path, *, tell: Callable[[], None] | None = Non
         paths = {name: target.path for name, target in targets.items()}
         yield Maps(paths=paths, looks=Looks(counts=tuple(looks.counts.tolist())), pack=pack)
     finally:
-        # After an error other threads may still be in the middle of a write: never close a file under them.
-        with lock:
-            for target in targets.values():
-                target.discard()
+        for target in targets.values():
+            target.discard()
 
 
 def write_rasters(result: Result, folder: Path, *, tell: Callable[[], None] | None = None) -> Looks:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,6 +60,7 @@ def write(
     import rasterio
 
     from howgreen.report.pictures import from_files
+    from howgreen.report.poster import poster
 
     tick = _Ticks(blocks(result) + STEPS_AFTER if progress else 0, progress)
     room = new_folder(Path(out), needs_bytes=needed_bytes(result.plan))
@@ -69,27 +70,25 @@ def write(
         found["clear_looks"] = maps.looks.figures()
         found["truth"] = _truth(truth, found)
         found["files"] = {name: text for name, text in (FILES | OTHERS).items() if name != "plan.json" or plan_json}
-        preview = from_files(result, maps.paths)
-        with ThreadPoolExecutor(1) as pool:  # packing is GDAL's work, drawing is Python's
+        # Packing is GDAL's work, compressing the page's pictures zlib's, most of the rest Python's.
+        with ThreadPoolExecutor(2) as pool:
             packing = pool.submit(maps.pack)
-            _pictures(result, found, preview, folder, tick)
+            preview = from_files(result, maps.paths)
+            page = pool.submit(_page, result, found, preview, folder)
+            poster(result, found, preview, folder / "map.png")
+            tick()
             _tables(result, found, folder, plan_json)
             tick()
-            packing.result()
-            tick()
+            for other in (page, packing):
+                other.result()
+                tick()
     return found
 
 
-def _pictures(
-    result: Result, found: Mapping[str, Any], preview: Preview, folder: Path, tick: Callable[[], None]
-) -> None:
+def _page(result: Result, found: Mapping[str, Any], preview: Preview, folder: Path) -> None:
     from howgreen.report.page import page
-    from howgreen.report.poster import poster
 
     (folder / "report.html").write_text(page(result, found, preview), encoding="utf-8")
-    tick()
-    poster(result, found, preview, folder / "map.png")
-    tick()
 
 
 def needed_bytes(plan: Plan) -> int:
