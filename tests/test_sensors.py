@@ -40,6 +40,13 @@ def test_colours_need_no_satellite():
     assert common_name("nir08", SENTINEL2) == "nir08"
 
 
+def test_the_same_native_name_means_another_band_on_another_sensor():
+    assert common_name("SR_B4", LANDSAT, satellite="landsat-8") == "red"
+    assert common_name("SR_B4", SENTINEL2, satellite="landsat-8") is None
+    assert common_name("B8A", SENTINEL2) == "nir08"
+    assert common_name("B8A", LANDSAT, satellite="landsat-8") is None
+
+
 def test_radar_bands():
     assert [common_name(name, SENTINEL1) for name in ("VV", "vh", "gamma0_VV", "HH", "")] == [
         "vv",
