@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import wraps
@@ -17,7 +18,7 @@ from howgreen import held, imagery, landcover, measure, place, plans, report, ru
 from howgreen.blocks import persist
 from howgreen.errors import PlanError
 from howgreen.sensors import SENSORS
-from howgreen.types import City, Period, Plan, Progress, Result, Scene
+from howgreen.types import City, Composite, LandCover, Period, Plan, Progress, Result, Scene
 
 if TYPE_CHECKING:
     import folium
@@ -176,17 +177,15 @@ def run(plan: Plan, *, work: str | Path | None = None, progress: Progress | None
 
     model = runs.model_of(plan)
     runs.check_files(plan)
-    provenance = _provenance(plan)
     folder = runs.work_folder(plan, work)
     held.hold(folder)
     # Open files keep their blocks in GDAL's cache, which would take 5 % of the memory: a composite reads each once.
     with rasterio.Env(GDAL_CACHEMAX=64_000_000):
-        composite = imagery.composite(plan.scenes, grid=plan.grid, bands=plan.bands, block_px=_block_px(plan))
-        composite = replace(
-            composite, data=persist(composite.data, folder / "pixels", stage="composite", progress=progress)
-        )
-        covered = landcover.classify(composite, model)
-        covered = replace(covered, data=_persist_cover(covered.data, folder / "cover", progress))
+        with ThreadPoolExecutor(1) as pool:
+            checked = pool.submit(_provenance, plan)  # some pixels are looked at while libraries load
+            steps = imagery.composite_steps(plan.scenes, grid=plan.grid, bands=plan.bands, block_px=_block_px(plan))
+            provenance = checked.result()  # before the long work: a scene that contradicts itself is refused
+        composite, covered = _kept(plan, steps, model, folder / "pixels", progress)
         zones = measure.green(covered, plan.city, progress=progress)
     return CityResult(
         plan=plan,
@@ -292,10 +291,20 @@ def _path(given: str | Path | None) -> Path | None:
     return None if given is None else Path(given)
 
 
-def _persist_cover(data: xr.Dataset, folder: Path, progress: Progress | None) -> xr.Dataset:
-    """Keep labels and fractions; probabilities, ten times their size, stay lazy and are made again when asked for."""
-    kept = persist(data.drop_vars("probability"), folder, stage="land cover", progress=progress)
-    return data.assign(kept.data_vars)
+def _kept(
+    plan: Plan, steps: xr.Dataset, model: landcover.Model, folder: Path, progress: Progress | None
+) -> tuple[Composite, LandCover]:
+    """Composite and land cover, computed and kept in one go: a block is classified while it is at hand.
+
+    Probabilities, ten times the size of labels and fractions, stay lazy and are made again when asked for.
+    """
+    names = ["label", "green_fraction"]
+    seen = landcover.classify(imagery.from_steps(steps, grid=plan.grid, scenes=plan.scenes), model).data
+    both = steps.assign({name: seen[name] for name in names})
+    both = persist(both, folder, stage="composite and land cover", progress=progress)
+    composite = imagery.from_steps(both[list(steps)], grid=plan.grid, scenes=plan.scenes)
+    covered = landcover.classify(composite, model)
+    return composite, replace(covered, data=covered.data.assign({name: both[name] for name in names}))
 
 
 def _block_px(plan: Plan) -> int:
