@@ -296,6 +296,11 @@ class Address:
         return self.name.removeprefix("projects/earthengine-public/assets/")
 
 
+def is_pixels(href: str) -> bool:
+    """Whether an href is one of :func:`scenes`."""
+    return href.partition("#")[0].endswith(":getPixels")
+
+
 def address(href: str) -> Address:
     """The parts of an href of :func:`scenes`."""
     place, _, band = href.partition("#")
