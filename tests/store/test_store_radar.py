@@ -66,6 +66,20 @@ def test_whole_numbers_with_a_scale_and_a_nodata_value(tif, root):
     assert (scene.power, scene.scale, scene.nodata) == (False, 0.01, -32768)
 
 
+def test_unsigned_numbers_without_a_nodata_value(tif, root):
+    """Decibels shifted to be positive."""
+    shifted = np.rint((10 * np.log10(land()) + 50) * 100).astype(np.uint16)
+    store.add([tif(data=shifted, names=["vv", "vh"])], root=root, city="X", scale=0.01, offset=-50)
+    (scene,) = store.scenes(root)
+    assert (scene.power, scene.scale, scene.offset, scene.nodata) == (False, 0.01, -50.0, None)
+
+
+def test_a_stack_of_both_sensors_is_taken_for_its_colours(tif, root):
+    both = np.concatenate([np.full((2, *SHAPE), 2000, np.uint16), np.full((2, *SHAPE), 4000, np.uint16)])
+    store.add([tif(data=both, names=["B04", "B08", "VV", "VH"])], root=root, city="X")
+    assert (store.scenes(root)[0].sensor, store.scenes(root)[0].bands) == ("sentinel-2", ("red", "nir"))
+
+
 def test_what_cannot_be_backscatter_is_refused(tif, root):
     levels = 10 * np.log10(land())
     assert "order of --bands" in refused(root, [tif(data=levels[::-1], names=["VV", "VH"])])

@@ -90,9 +90,9 @@ def _check_radar(source: Source, samples: Mapping[str, npt.NDArray[Any]]) -> Non
     for band, level in middle.items():
         if not _LOW_DB <= level <= _HIGH_DB:
             unit = "linear power" if source.unit == POWER else "decibels"
-            half = f"lies below {level:.0f} dB" if math.isfinite(level) else "is not above zero"
+            found = f"has a median of {level:.0f} dB" if math.isfinite(level) else "is mostly not above zero"
             raise ImageError(
-                f"{source.name}: taken as {unit}, half of band {band} {half}: no calibrated backscatter of land; give --unit dB or --unit power as its provider says, and --scale for whole numbers"
+                f"{source.name}: taken as {unit}, band {band} {found}: no calibrated backscatter of land; give --unit dB or --unit power as its provider says, and --scale for whole numbers"
             )
     if "vv" in middle and "vh" in middle and middle["vh"] > middle["vv"]:
         raise ImageError(

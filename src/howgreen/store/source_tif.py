@@ -118,7 +118,8 @@ def _sensor(names: Sequence[str], options: Options) -> Sensor:
         return SENSORS[options.sensor]
     if any(name.upper().startswith(("SR_B", "QA_PIXEL")) for name in names):
         return LANDSAT
-    return SENTINEL1 if any(common_name(name, SENTINEL1) for name in names) else SENTINEL2
+    waves, colours = ([name for name in names if common_name(name, one)] for one in (SENTINEL1, SENTINEL2))
+    return SENTINEL1 if waves and not colours else SENTINEL2
 
 
 def _named(names: Sequence[str], sensor: Sensor, satellite: str, *, where: str, strict: bool) -> list[tuple[int, str]]:
@@ -221,6 +222,8 @@ def _nodata(dataset: Any, index: int, sensor: Sensor, options: Options) -> float
     if options.nodata is not None:
         return options.nodata
     own = dataset.nodatavals[index]
+    if own is None and sensor.is_radar and dataset.dtypes[index].startswith("u"):
+        return None  # the radar's own value does not fit
     return float(sensor.nodata) if own is None else float(own)
 
 
@@ -235,7 +238,7 @@ def _unit(dataset: Any, band: BandSource, nodata: float | None, scaling: tuple[f
         return DECIBEL
     if not dataset.dtypes[band.index - 1].startswith("float") and scaling == (1.0, 0.0):
         raise ImageError(
-            f"{band.path}: whole numbers without a scale are no calibrated backscatter (ground-range products need terrain "
+            f"{band.path}: {dataset.dtypes[band.index - 1]} pixels without a scale are no calibrated backscatter (ground-range products need terrain "
             "correction first); get it radiometrically terrain-corrected (RTC), or give --scale and --unit"
         )
     shape = tuple(min(SAMPLE_PX, size) for size in dataset.shape)
