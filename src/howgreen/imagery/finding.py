@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
@@ -15,13 +15,15 @@ import rasterio
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from rasterio.enums import Resampling
+from rasterio.errors import RasterioError
 from rasterio.vrt import WarpedVRT
 
 from howgreen.errors import ImageError
 from howgreen.imagery import mask
+from howgreen.imagery.ahead import foresee
 from howgreen.imagery.grids import coarse
-from howgreen.imagery.opening import GDAL_OPTIONS, opened
-from howgreen.imagery.source import missing, shrink
+from howgreen.imagery.opening import GDAL_OPTIONS, Image, open_image, opened
+from howgreen.imagery.source import Span, missing, shrink
 from howgreen.sensors import SENSORS
 from howgreen.types import Asset, City, Period, Scene
 
@@ -148,15 +150,22 @@ def read_coarse(asset: Asset, frame: GeoBox, *, nodata: float | None, float32: b
 
 
 @contextmanager
-def _overview(full: Any, asset: Asset, frame: GeoBox) -> Iterator[Any]:
+def _overview(full: Image, asset: Asset, frame: GeoBox) -> Iterator[Any]:
     """The dataset's coarsest overview that is as fine as the frame, or itself: GDAL's warper takes none by itself, and
     would decode all of a large file.
     """
-    factors = full.overviews(asset.index)
-    step = shrink(frame, full.crs.to_wkt(), full.transform) if factors else 1
+    factors = full.dataset.overviews(asset.index)
+    step = shrink(frame, full.dataset.crs.to_wkt(), full.dataset.transform) if factors else 1
     level = sum(factor <= step for factor in factors) - 1
-    if level < 0:
-        yield full
-        return
-    with rasterio.open(asset.href, overview_level=level, sharing=False) as dataset:
-        yield dataset
+    image = full if level < 0 else open_image(asset.href, remote=full.remote, overview=level)
+    try:
+        everything = Span(top=0, bottom=frame.shape[0], left=0, right=frame.shape[1])
+        wait(foresee(image, asset.index, grid=frame, span=everything))
+        yield image.dataset
+        image.check()
+    except RasterioError:
+        image.check()
+        raise
+    finally:
+        if image is not full:
+            image.close()

@@ -92,6 +92,21 @@ def _read(dataset: Any, index: int, window: tuple[int, int, int, int], out: NDAr
     return values
 
 
+def file_window(dataset: Any, grid: GeoBox, span: Span) -> Span | None:
+    """The pixels of the file that reading a block needs; None if the block misses it."""
+    at = alignment(dataset, grid)
+    if at is not None:
+        k, row, column = at
+        window = Span(
+            top=max((span.top - row) // k, 0),
+            left=max((span.left - column) // k, 0),
+            bottom=min(-((row - span.bottom) // k), dataset.height),
+            right=min(-((column - span.right) // k), dataset.width),
+        )
+        return window if window.top < window.bottom and window.left < window.right else None
+    return _bounds(*positions(grid, span, dataset.crs.to_wkt(), dataset.transform), dataset.shape)
+
+
 def _copy(
     dataset: Any,
     index: int,
@@ -301,7 +316,8 @@ def read_band(
     ImageError
         If the file cannot be read; it is named.
     """
-    with opened(asset, files) as dataset:
+    with opened(asset, files) as image:
+        dataset = image.dataset
         at = alignment(dataset, grid)
         if at is None:
             return _interpolate(dataset, asset.index, grid, span, nodata)
@@ -330,7 +346,8 @@ def read_codes(
     ImageError
         If the file cannot be read; it is named.
     """
-    with opened(asset, files) as dataset:
+    with opened(asset, files) as image:
+        dataset = image.dataset
         at = alignment(dataset, grid)
         if at is None:
             looked_up: NDArray[Any] = table[_codes(_nearest(dataset, asset.index, grid, span, fill=fill))]
@@ -338,8 +355,8 @@ def read_codes(
         return _copy(dataset, asset.index, span, at, fill=table[fill], table=table)
 
 
-def tile_grid(asset: Asset, *, grid: GeoBox) -> tuple[int, int] | None:
+def tile_grid(asset: Asset, *, grid: GeoBox, files: Files | None = None) -> tuple[int, int] | None:
     """Row and column of the grid where the file's first pixel lies; None if it has to be interpolated."""
-    with opened(asset) as dataset:
-        at = alignment(dataset, grid)
+    with opened(asset, files) as image:
+        at = alignment(image.dataset, grid)
         return None if at is None else (at[1], at[2])
