@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from threading import Lock
 from typing import Any
@@ -10,13 +10,14 @@ from typing import Any
 import rasterio
 from odc.geo.geobox import GeoBox
 
-from howgreen.imagery.opening import GDAL_OPTIONS, Files, Image, is_web, opened
-from howgreen.imagery.remote import KEPT_BYTES
+from howgreen.imagery.opening import GDAL_OPTIONS, Files, Image, arrive, is_web, opened
 from howgreen.imagery.source import Span, file_window
 from howgreen.types import Asset
 
 MOST_AHEAD = 16
 """Blocks that are asked for before their turn, if they are small."""
+AHEAD_BYTES = 128 << 20
+"""About what is asked for before its turn, at most: enough to be busy, little to lose when the run is stopped."""
 BYTES_PER_PX = 1.5
 """Of a compressed tile of two-byte pixels, about."""
 
@@ -24,26 +25,12 @@ Wish = tuple[Asset, Span]
 """A band, and the part of the grid that will be read of it."""
 
 
-def foresee(image: Image, index: int, *, grid: GeoBox, span: Span) -> list[Future[bytes]]:
-    """Ask for the tiles of a file that a block of the grid needs; the futures are done when they are here.
-
-    Nothing for files on this computer, and for those whose format does not say where its tiles are (JPEG 2000).
-    """
+def foresee(image: Image, index: int, *, grid: GeoBox, span: Span) -> list[Future[None]]:
+    """Ask for the tiles of a file that a block of the grid needs; the futures are done when they are here."""
     if image.remote is None:
         return []
     window = file_window(image.dataset, grid, span)
-    return [] if window is None else image.remote.fetch(_tiles(image.dataset, index, window))
-
-
-def _tiles(dataset: Any, index: int, window: Span) -> Iterable[tuple[int, int]]:
-    """Byte spans of the tiles (or strips) under a window; those that are not in the file (all nodata) left out."""
-    height, width = dataset.block_shapes[index - 1]
-    for row in range(window.top // height, -(-window.bottom // height)):
-        for column in range(window.left // width, -(-window.right // width)):
-            first = dataset.get_tag_item(f"BLOCK_OFFSET_{column}_{row}", "TIFF", bidx=index)
-            size = dataset.get_tag_item(f"BLOCK_SIZE_{column}_{row}", "TIFF", bidx=index)
-            if first and size:
-                yield int(first), int(first) + int(size)
+    return [] if window is None else image.ask(index, (window.top, window.bottom, window.left, window.right))
 
 
 class Ahead:
@@ -53,7 +40,7 @@ class Ahead:
         self.files = files
         self._grid = grid
         self._wishes = [(span, [wish for wish in of if is_web(wish[0].href)]) for span, of in wishes]
-        self._asked: dict[int, list[Future[bytes]]] = {}
+        self._asked: dict[int, list[Future[None]]] = {}
         self._lock = Lock()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -75,13 +62,12 @@ class Ahead:
                 if n not in self._asked:
                     self._asked[n] = self._ask(self._wishes[n][1])
             mine = self._asked[number]
-        for piece in mine:
-            piece.result()
+        arrive(mine)
 
-    def _ask(self, wishes: Sequence[Wish]) -> list[Future[bytes]]:
+    def _ask(self, wishes: Sequence[Wish]) -> list[Future[None]]:
         """Opening a file takes processor time but, once its head is here, no waiting."""
         self.files.ask(asset for asset, _ in wishes)
-        asked: list[Future[bytes]] = []
+        asked: list[Future[None]] = []
         with rasterio.Env(**GDAL_OPTIONS):
             for asset, span in wishes:
                 with opened(asset, self.files) as image:
@@ -89,10 +75,10 @@ class Ahead:
         return asked
 
     def _distance(self, number: int) -> int:
-        """How many blocks ahead still fit in half of what is kept."""
+        """How many blocks ahead."""
         span, wishes = self._wishes[number]
         size = span.shape[0] * span.shape[1] * len(wishes) * BYTES_PER_PX
-        return min(MOST_AHEAD, int(KEPT_BYTES / 2 / max(size, 1)))
+        return min(MOST_AHEAD, int(AHEAD_BYTES / max(size, 1)))
 
 
 def _anew(wishes: Sequence[tuple[Span, Sequence[Wish]]], grid: GeoBox, files: Files) -> Ahead:

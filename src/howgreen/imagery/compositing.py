@@ -217,7 +217,9 @@ def _ahead(
     scenes = [scene for group in passes for scene in group]
     assets = [_asset(scene, band) for scene in scenes for band in bands]
     masks = [quality for scene in scenes if (quality := scene.asset(SENSORS[scene.sensor].mask))]
-    wishes = [(span, [(one, span.grown(margin_px)) for one in masks] + [(one, span) for one in assets]) for span in spans]
+    wishes = [
+        (span, [(one, span.grown(margin_px)) for one in masks] + [(one, span) for one in assets]) for span in spans
+    ]
     return Ahead(wishes, grid=grid, files=files)
 
 

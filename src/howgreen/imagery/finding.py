@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
@@ -15,18 +15,19 @@ import rasterio
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from rasterio.enums import Resampling
-from rasterio.errors import RasterioError
 from rasterio.vrt import WarpedVRT
 
 from howgreen.errors import ImageError
 from howgreen.imagery import mask
 from howgreen.imagery.ahead import foresee
 from howgreen.imagery.grids import coarse
-from howgreen.imagery.opening import GDAL_OPTIONS, Image, open_image, opened
+from howgreen.imagery.opening import GDAL_OPTIONS, Image, arrive, open_image, opened
 from howgreen.imagery.source import Span, missing, shrink
 from howgreen.sensors import SENSORS
 from howgreen.types import Asset, City, Period, Scene
 
+BEYOND_PX = 4
+"""Coarse pixels around a frame that are fetched with it."""
 THREADS = 8
 """Scenes looked at together; the work is waiting for files."""
 
@@ -159,13 +160,10 @@ def _overview(full: Image, asset: Asset, frame: GeoBox) -> Iterator[Any]:
     level = sum(factor <= step for factor in factors) - 1
     image = full if level < 0 else open_image(asset.href, remote=full.remote, overview=level)
     try:
-        everything = Span(top=0, bottom=frame.shape[0], left=0, right=frame.shape[1])
-        wait(foresee(image, asset.index, grid=frame, span=everything))
+        # The warper may look a little beyond.
+        everything = Span(top=0, bottom=frame.shape[0], left=0, right=frame.shape[1]).grown(BEYOND_PX)
+        arrive(foresee(image, asset.index, grid=frame, span=everything))
         yield image.dataset
-        image.check()
-    except RasterioError:
-        image.check()
-        raise
     finally:
         if image is not full:
-            image.close()
+            image.dataset.close()

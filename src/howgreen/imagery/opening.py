@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
-from contextvars import Context
-from itertools import count
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass
+from pathlib import Path
 from threading import Lock
 from typing import Any
-from urllib.parse import urlsplit
-from weakref import finalize
 
 import rasterio
+from numpy.typing import NDArray
 from rasterio.errors import RasterioError
+from rasterio.windows import Window
 
 from howgreen.errors import ImageError
 from howgreen.imagery import web
-from howgreen.imagery.remote import Handle, Kept, Remote
+from howgreen.imagery.remote import Remote
 from howgreen.types import Asset
 
 _DRIVERS = ("GTiff", "JP2OpenJPEG")
@@ -28,45 +29,55 @@ GDAL_OPTIONS = {
     "VSI_CACHE": "FALSE",  # windows are read once; the system caches the files
 }
 _WEB = ("https://", "http://")
-_opens = count()
 
 
+@dataclass(frozen=True, kw_only=True)
 class Image:
     """An open file."""
 
-    def __init__(
-        self,
-        dataset: Any,
-        *,
-        remote: Remote | None = None,
-        handles: Sequence[Handle] = (),
-        context: Context | None = None,
-    ) -> None:
-        self.dataset = dataset
-        self.remote = remote
-        """Where its bytes come from; None for a file on this computer."""
-        self._handles = handles
-        # GDAL must not outlive the file objects that it reads from: what the finalizer refers to lives until it ran.
-        self.close = finalize(self, _close, dataset, handles, context)
+    dataset: Any
+    remote: Remote | None = None
+    """Where its bytes come from; None for a file on this computer."""
 
-    def check(self) -> None:
-        """Raises the NetworkError, if any, that GDAL may have taken for the end of the file."""
-        _check(self._handles)
+    def ask(self, index: int, window: tuple[int, int, int, int]) -> list[Future[None]]:
+        """Begin to fetch the tiles (or strips) under a window (top, bottom, left, right) of a band, in pixels.
+
+        The futures are done when they are here. Nothing to ask for files on this computer, and for those that come as
+        a whole (JPEG 2000).
+        """
+        if self.remote is None or self.dataset.driver != "GTiff":
+            return []
+        height, width = self.dataset.block_shapes[index - 1]
+        top, bottom, left, right = window
+        places = itertools.product(range(top // height, -(-bottom // height)), range(left // width, -(-right // width)))
+        found = (self._tile(index, row, column) for row, column in places)
+        return self.remote.fetch(span for span in found if span is not None)
+
+    def _tile(self, index: int, row: int, column: int) -> tuple[int, int] | None:
+        """First byte and the one after the last; None for a tile that is not in the file because it has no data."""
+        first, size = (
+            self.dataset.get_tag_item(f"BLOCK_{what}_{column}_{row}", "TIFF", bidx=index) for what in ("OFFSET", "SIZE")
+        )
+        return (int(first), int(first) + int(size)) if first and size else None
+
+    def read(self, index: int, window: tuple[int, int, int, int], *, out: NDArray[Any] | None = None) -> NDArray[Any]:
+        """Pixels of a window (top, bottom, left, right) of a band, none of them read before its bytes are here.
+
+        Raises
+        ------
+        NetworkError
+            If they are not to be had.
+        """
+        arrive(self.ask(index, window))
+        top, bottom, left, right = window
+        values: NDArray[Any] = self.dataset.read(index, window=Window(left, top, right - left, bottom - top), out=out)
+        return values
 
 
-def _close(dataset: Any, handles: Sequence[Handle], context: Context | None) -> None:
-    if context is None:
-        dataset.close()
-    else:
-        context.run(dataset.close)
-    for handle in handles:
-        handle.close()
-
-
-def _check(handles: Sequence[Handle]) -> None:
-    for handle in handles:
-        if handle.fault is not None:
-            raise handle.fault
+def arrive(pieces: Iterable[Future[None]]) -> None:
+    """Wait until all are here; raises the NetworkError of the first that is not to be had."""
+    for piece in pieces:
+        piece.result()
 
 
 class Files:
@@ -85,7 +96,6 @@ class Files:
         self._count = 0
         self._lock = Lock()
         self._far: dict[tuple[str, str], Remote] = {}
-        self._kept = Kept()
 
     def __reduce__(self) -> tuple[type[Files], tuple[()]]:
         return Files, ()
@@ -101,7 +111,6 @@ class Files:
         kept = False
         try:
             yield image
-            image.check()
             with self._lock:
                 if self._count < self.most_idle:
                     self._idle.setdefault(asset.href, []).append(image)
@@ -109,13 +118,13 @@ class Files:
                     kept = True
         finally:
             if not kept:
-                image.close()
+                image.dataset.close()
 
     def ask(self, assets: Iterable[Asset]) -> None:
-        """Begin to read the heads of files on the web, all at once."""
+        """Begin to open files on the web, all at once."""
         for asset in assets:
             if remote := self._remote(asset):
-                remote.ask_head()
+                remote.open()
 
     def _remote(self, asset: Asset) -> Remote | None:
         if not is_web(asset.href):
@@ -123,7 +132,7 @@ class Files:
         key = asset.href, asset.signer
         with self._lock:
             if key not in self._far:
-                self._far[key] = Remote(asset.href, signer=asset.signer, kept=self._kept)
+                self._far[key] = Remote(asset.href, signer=asset.signer)
             return self._far[key]
 
 
@@ -167,39 +176,13 @@ def open_image(href: str, *, remote: Remote | None = None, overview: int | None 
         If its bytes are not to be had.
     """
     options = {} if overview is None else {"overview_level": overview}
-    if remote is None:
-        return _checked(Image(rasterio.open(href, sharing=False, **options)), href)
-    return _checked(_far_image(remote, href, options), href)
-
-
-def _far_image(remote: Remote, href: str, options: Mapping[str, Any]) -> Image:
-    name = f"howgreen-{next(_opens)}/{PurePosixPath(urlsplit(href).path).name or 'image'}"
-    handles: list[Handle] = []
-
-    def opener(path: str, mode: str = "rb") -> Handle:
-        if path != name or mode not in {"r", "rb"}:  # GDAL looks for side-car files, which nobody has
-            raise FileNotFoundError(path)
-        handles.append(remote.handle())
-        return handles[-1]
-
-    remote.head()
-    # Rasterio finds its open file objects by the context in which they were opened, and each thread has another one:
-    # a dataset that many threads use in turn needs one of its own to be closed in.
-    context = Context()
-    try:
-        dataset = context.run(rasterio.open, name, opener=opener, sharing=False, **options)
-    except RasterioError:
-        _check(handles)
-        raise
-    return Image(dataset, remote=remote, handles=handles, context=context)
-
-
-def _checked(image: Image, href: str) -> Image:
-    driver = image.dataset.driver
-    if driver not in _DRIVERS:  # a VRT opens what it leads to only when it is read
-        image.close()
+    path = href if remote is None else remote.open().result()
+    dataset = rasterio.open(path, sharing=False, **options)
+    if dataset.driver not in _DRIVERS:  # a VRT opens what it leads to only when it is read
+        driver = dataset.driver
+        dataset.close()
         raise ImageError(f"{href}: a {driver} file, not a GeoTIFF or JPEG 2000; convert it and add it again")
-    return image
+    return Image(dataset=dataset, remote=remote)
 
 
 @contextmanager
@@ -217,15 +200,13 @@ def opened(asset: Asset, files: Files | None = None) -> Iterator[Image]:
     try:
         with (files or Files()).open(asset) as image:
             _check_image(image.dataset, asset)
-            try:
-                yield image
-            except (RasterioError, OSError):
-                image.check()
-                raise
+            yield image
     except (RasterioError, OSError) as error:
         href = web.named(asset.href) if is_web(asset.href) else asset.href
         reason = " ".join(str(error).split()).replace(asset.href, "").strip(" :'") or type(error).__name__
-        cure = "use another --catalog" if is_web(asset.href) else "check it with `howgreen store verify` and add it again"
+        cure = (
+            "use another --catalog" if is_web(asset.href) else "check it with `howgreen store verify` and add it again"
+        )
         raise ImageError(f"{href}: band {asset.band} cannot be read ({reason}); {cure}") from error
 
 
@@ -235,6 +216,4 @@ def _check_image(dataset: Any, asset: Asset) -> None:
             f"{asset.href}: has {dataset.count} bands, not {asset.index}; add the image again with the right --bands"
         )
     if dataset.crs is None:
-        raise ImageError(
-            f"{asset.href}: has no coordinate system; assign one (gdal_edit.py -a_srs) and add it again"
-        )
+        raise ImageError(f"{asset.href}: has no coordinate system; assign one (gdal_edit.py -a_srs) and add it again")

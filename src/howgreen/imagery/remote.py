@@ -1,35 +1,43 @@
-"""Files on the web as GDAL reads them: by a file object of ours, whose bytes were asked for beforehand, many at once.
+"""Files on the web as GDAL reads them: holes on this computer's disk, filled with the bytes that are about to be read.
 
-GDAL alone asks for one range after the other and cannot be told to take care that a file stays the same. Here GDAL
-only ever decodes: what it reads comes through :class:`howgreen.imagery.ranges.Ranges`, and what cannot be had is an
-error of the dataset that asked, never pixels without data.
+GDAL alone asks for one range after the other and cannot be told to see to it that a file stays the same. Here it reads
+an ordinary, sparse file: first its directories are fetched, then, many at once, the tiles under the windows to come.
+All bytes come through :class:`howgreen.imagery.ranges.Ranges`, each once; what cannot be had is an error of whoever
+wants to read it. (A file object of Python's that GDAL reads from, rasterio's ``opener``, was tried: formats that open
+their file anew when they are read, JPEG 2000 among them, then return garbage without an error.)
 """
 
 from __future__ import annotations
 
-import io
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+import os
+import struct
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from itertools import count
+from functools import partial
+from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import Any
+from weakref import finalize
 
-from howgreen.errors import NetworkError
+from howgreen.errors import ImageError
+from howgreen.imagery import web
 from howgreen.imagery.ranges import Ranges
 
 IN_FLIGHT = 32
 """Requests under way at once: what an answer takes is mostly waiting, whatever the number of cores."""
 HEAD_BYTES = 16 << 10
-"""Read when a file is opened: the directory of a COG, and its smallest overviews."""
-LEAST_BYTES = 16 << 10
-"""Read when GDAL wants something that nobody foresaw."""
+"""Read when a file is opened: the directories of a COG, and its smallest overviews."""
 GAP_BYTES = 4 << 10
 """Ranges that lie so close together become one request."""
 LARGEST_REQUEST_BYTES = 2 << 20
-KEPT_BYTES = 192 << 20
-"""Most bytes that are kept for blocks to come; a tile of 20 m serves four blocks of 10 m."""
+LARGEST_DIRECTORY_BYTES = 32 << 20
+MOST_DIRECTORIES = 64
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_JP2 = (b"\0\0\0\x0cjP  ", b"\xffO\xffQ")
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+"""Bytes of TIFF's types."""
 
 Span = tuple[int, int]
 """First byte, and the one after the last."""
@@ -43,9 +51,9 @@ class Pool:
         self._jobs: SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = SimpleQueue()
         self._lock = Lock()
 
-    def submit(self, job: Callable[[], Any]) -> Future[Any]:
+    def submit(self, job: Callable[[], Any], future: Future[Any] | None = None) -> Future[Any]:
         """The future of ``job()``; jobs begin in the order in which they come."""
-        future: Future[Any] = Future()
+        future = future or Future()
         with self._lock:
             if self._started < self._size:
                 self._started += 1
@@ -56,130 +64,108 @@ class Pool:
     def _work(self) -> None:
         while True:
             future, job = self._jobs.get()
-            if not future.set_running_or_notify_cancel():
-                continue
             try:
                 future.set_result(job())
             except BaseException as error:  # noqa: BLE001 (whoever waits for the future raises it)
                 future.set_exception(error)
+            del future, job
 
 
 POOL = Pool(IN_FLIGHT)
 """Of the process: how many requests are under way does not grow with the number of cities."""
 
 
-class Kept:
-    """Bytes of files that are here, or on their way; the longest unused go when there are too many."""
-
-    def __init__(self, most_bytes: int = KEPT_BYTES) -> None:
-        self._most, self._size = most_bytes, 0
-        self._pieces: OrderedDict[tuple[str, int], tuple[Future[bytes], int]] = OrderedDict()
-        self._lock = Lock()
-
-    def piece(self, key: tuple[str, int], size: int) -> Future[bytes] | None:
-        """The piece that begins at ``key`` = (file, first byte), if it is at least ``size`` long."""
-        with self._lock:
-            found = self._pieces.get(key)
-            if found is None or found[1] < size:
-                return None
-            self._pieces.move_to_end(key)
-            return found[0]
-
-    def promise(self, wanted: dict[tuple[str, int], int]) -> dict[tuple[str, int], Future[bytes]]:
-        """Futures that the caller has to fulfil: of those of ``wanted`` (key, size) that nobody has promised yet."""
-        with self._lock:
-            new = {key: Future[bytes]() for key, size in wanted.items() if self._lacks(key, size)}
-            for key, future in new.items():
-                self._size += wanted[key] - self._pieces.get(key, (None, 0))[1]
-                self._pieces[key] = (future, wanted[key])
-                self._pieces.move_to_end(key)
-            while self._size > self._most and len(self._pieces) > len(new):
-                _, (_, size) = self._pieces.popitem(last=False)
-                self._size -= size
-            return new
-
-    def _lacks(self, key: tuple[str, int], size: int) -> bool:
-        future, there = self._pieces.get(key, (None, 0))
-        return future is None or there < size or (future.done() and future.exception() is not None)
-
-
 class Remote:
-    """One file on the web, shared by all datasets that are open of it."""
+    """One file on the web, and its likeness on this computer, which goes when nobody refers to this any more."""
 
-    _numbers = count()
-
-    def __init__(self, href: str, *, signer: str = "", kept: Kept | None = None) -> None:
+    def __init__(self, href: str, *, signer: str = "") -> None:
         self.href = href
         self._ranges = Ranges(href, signer=signer)
-        self._kept = kept or Kept()
-        self._head: Future[bytes] | None = None
         self._lock = Lock()
+        self._opened: Future[Path] | None = None
+        self._asked: dict[int, tuple[int, Future[None]]] = {}
+        self._handle = -1
+        self._block = 4096
 
-    def head(self) -> bytes:
-        """The first bytes of the file, asked for once. NetworkError when they are not to be had."""
+    def open(self) -> Future[Path]:
+        """The file that GDAL can open, once its directories are here; asked for once, again only after a failure."""
         with self._lock:
-            mine = self._head is None or (self._head.done() and self._head.exception() is not None)
-            head = self._head = Future() if mine or self._head is None else self._head
-        if mine:
-            _fulfil(head, lambda: self._ranges.get(0, HEAD_BYTES - 1))
-        return head.result()
+            if self._opened is None or (self._opened.done() and self._opened.exception() is not None):
+                self._opened = POOL.submit(self._open)
+            return self._opened
 
-    def ask_head(self) -> None:
-        """Begin to read the first bytes, without waiting for them."""
-        with self._lock:
-            if self._head is None:
-                self._head = POOL.submit(lambda: self._ranges.get(0, HEAD_BYTES - 1))
-
-    @property
-    def size(self) -> int:
-        """Bytes of the file, once its head was read."""
+    def _open(self) -> Path:
+        head = self._ranges.get(0, HEAD_BYTES - 1)  # whole blocks, too
         version = self._ranges.version
-        return version.size if version else len(self.head())
+        size = version.size if version else len(head)
+        if head[:4] not in _TIFF and not head.startswith(_JP2):
+            raise ImageError(f"{web.named(self.href)}: neither a GeoTIFF nor JPEG 2000; use another --catalog")
+        if self._handle < 0:
+            self._handle, name = tempfile.mkstemp(prefix="howgreen-", suffix=".tif" if head[:4] in _TIFF else ".jp2")
+            self._path = Path(name)
+            finalize(self, _remove, self._handle, self._path)
+            os.ftruncate(self._handle, size)
+            self._block = max(os.fstat(self._handle).st_blksize, 4096)
+        os.pwrite(self._handle, head, 0)
+        if head[:4] in _TIFF:
+            for first, end in directories(partial(self._get, head), size):
+                self._get(head, first, end - first)
+        else:  # where its pixels lie only its decoder knows
+            for first in range(HEAD_BYTES, size, LARGEST_REQUEST_BYTES):
+                self._deliver([(first, min(first + LARGEST_REQUEST_BYTES, size))])
+        return self._path
 
-    def fetch(self, spans: Iterable[Span]) -> list[Future[bytes]]:
-        """Ask for bytes that will be read, at once and close ones together; the futures are done when they are here."""
-        spans = sorted({span for span in spans if span[1] > HEAD_BYTES})
-        wanted = {(self.href, first): end - first for first, end in spans}
-        mine = self._kept.promise(wanted)
-        for group in _groups([span for span in spans if (self.href, span[0]) in mine]):
-            POOL.submit(lambda group=group: self._deliver(group, mine))  # type: ignore[misc]
-        found = (mine.get((self.href, first)) or self._kept.piece((self.href, first), end - first) for first, end in spans)
-        return [future for future in found if future is not None]
-
-    def _deliver(self, group: Sequence[Span], promised: dict[tuple[str, int], Future[bytes]]) -> None:
-        first, end = group[0][0], max(stop for _, stop in group)
-        try:
-            data = self._ranges.get(first, end - 1)
-        except BaseException as error:  # noqa: BLE001 (whoever waits for the bytes raises it)
-            for start, _ in group:
-                promised[self.href, start].set_exception(error)
-        else:
-            for start, stop in group:
-                promised[self.href, start].set_result(data[start - first : stop - first])
-
-    def read(self, first: int, size: int) -> bytes:
-        """Bytes from ``first`` on, ``size`` of them or more, fewer at the end of the file; fetched now if nobody has
-        asked for them before.
-        """
-        head = self.head()
-        size = min(size, self.size - first)
-        if size <= 0:
-            return b""
+    def _get(self, head: bytes, first: int, size: int) -> bytes:
+        """Bytes, which are then in the file as well."""
         if first + size <= len(head):
-            return head[first:]
-        piece = self._kept.piece((self.href, first), size)
-        return piece.result() if piece else self._ranges.get(first, first + max(size, LEAST_BYTES) - 1)
+            return head[first : first + size]
+        start = first // self._block * self._block
+        data = self._ranges.get(start, _up(max(first + size, start + HEAD_BYTES), self._block) - 1)
+        os.pwrite(self._handle, data, start)
+        return data[first - start : first - start + size]
 
-    def handle(self) -> Handle:
-        """A file object with a place of its own, for one dataset."""
-        return Handle(self)
+    def fetch(self, spans: Iterable[Span]) -> list[Future[None]]:
+        """Ask for bytes that will be read, at once and close ones together; the futures are done when they are here."""
+        mine: list[Span] = []
+        futures: list[Future[None]] = []
+        with self._lock:
+            for first, end in sorted({span for span in spans if span[1] > HEAD_BYTES}):
+                there = self._asked.get(first)
+                if there is None or there[0] < end or (there[1].done() and there[1].exception() is not None):
+                    there = self._asked[first] = end, Future()
+                    mine.append((first, end))
+                futures.append(there[1])
+            promised = {first: self._asked[first][1] for first, _ in mine}
+        for group in _groups(mine):
+            POOL.submit(partial(self._keep, group, [promised[first] for first, _ in group]))
+        return futures
+
+    def _keep(self, group: Sequence[Span], promised: Sequence[Future[None]]) -> None:
+        try:
+            self._deliver(group)
+        except BaseException as error:  # noqa: BLE001 (whoever waits for the bytes raises it)
+            for future in promised:
+                future.set_exception(error)
+        else:
+            for future in promised:
+                future.set_result(None)
+
+    def _deliver(self, group: Sequence[Span]) -> None:
+        """Whole blocks of the disk: GDAL reads through C's buffers, and what one holds of a hole it holds on to."""
+        first, end = group[0][0] // self._block * self._block, max(stop for _, stop in group)
+        data = self._ranges.get(first, _up(end, self._block) - 1)
+        if len(data) < end - first:
+            raise ImageError(f"{web.named(self.href)}: ends before its tiles do; use another --catalog")
+        os.pwrite(self._handle, data, first)
 
 
-def _fulfil(future: Future[bytes], job: Callable[[], bytes]) -> None:
-    try:
-        future.set_result(job())
-    except BaseException as error:  # noqa: BLE001 (whoever waits for the bytes raises it)
-        future.set_exception(error)
+def _up(value: int, step: int) -> int:
+    return -(-value // step) * step
+
+
+def _remove(handle: int, path: Path) -> None:
+    os.close(handle)
+    path.unlink(missing_ok=True)
 
 
 def _groups(spans: Sequence[Span]) -> list[list[Span]]:
@@ -194,59 +180,39 @@ def _groups(spans: Sequence[Span]) -> list[list[Span]]:
     return groups
 
 
-class Handle:
-    """What GDAL reads from. A fault is kept for the dataset's user: to GDAL it looks like the end of the file."""
+def directories(read: Callable[[int, int], bytes], size: int) -> Iterator[Span]:
+    """Where the values of a TIFF's tags lie that do not stand in its directories themselves.
 
-    def __init__(self, remote: Remote) -> None:
-        self._remote: Remote | None = remote
-        self._at = 0
-        self._near: tuple[int, bytes] = (0, b"")
-        self.fault: NetworkError | None = None
+    Parameters
+    ----------
+    read
+        Given a first byte and a length, gives the bytes; it is asked for each directory.
+    size
+        Bytes of the file: what would lie beyond is left to GDAL to complain of.
 
-    def __enter__(self) -> Handle:
-        return self
+    The layout is that of TIFF 6.0 (Adobe 1992) and BigTIFF.
+    """
+    start = read(0, 16)
+    order = "<" if start[:2] == b"II" else ">"
+    big = 43 in start[2:4]
+    count_code, word, entry = ("Q", "Q", 20) if big else ("H", "I", 12)
+    word_size, seen = struct.calcsize(word), set[int]()
+    at = struct.unpack_from(order + word, start, 8 if big else 4)[0]
+    while at and at not in seen and len(seen) < MOST_DIRECTORIES:
+        seen.add(at)
+        count_size = struct.calcsize(f"={count_code}")
+        number = _unpack(order + count_code, read(at, count_size))
+        if number is None or at + number * entry > size:
+            return
+        table = read(at + count_size, number * entry + word_size)
+        for place in range(0, min(number * entry, len(table) - word_size), entry):
+            _, kind, count = struct.unpack_from(order + "HH" + word, table, place)
+            length = _SIZES.get(kind, 0) * count
+            first = struct.unpack_from(order + word, table, place + entry - word_size)[0]
+            if word_size < length <= LARGEST_DIRECTORY_BYTES and first + length <= size:
+                yield first, first + length
+        at = _unpack(order + word, table[-word_size:])
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
-    def close(self) -> None:
-        """Let go of what was read; rasterio may keep this object for as long as its thread lives."""
-        self._near = (0, b"")
-        self._remote = None
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """See :class:`io.IOBase`."""
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size()}[whence]
-        self._at = base + offset
-        return self._at
-
-    def tell(self) -> int:
-        """See :class:`io.IOBase`."""
-        return self._at
-
-    def read(self, size: int = -1) -> bytes:
-        """See :class:`io.IOBase`; nothing once a fault has happened."""
-        if self.fault is not None:
-            return b""
-        try:
-            data = self._read(self._size() - self._at if size < 0 else size)
-        except NetworkError as fault:
-            self.fault = fault
-            return b""
-        self._at += len(data)
-        return data
-
-    def _read(self, size: int) -> bytes:
-        start, near = self._near
-        if start <= self._at and self._at + size <= start + len(near):
-            return near[self._at - start : self._at - start + size]
-        data = self._remote.read(self._at, size) if self._remote else b""
-        self._near = (self._at, data)
-        return data[:size]
-
-    def _size(self) -> int:
-        try:
-            return self._remote.size if self._remote else 0
-        except NetworkError as fault:
-            self.fault = fault
-            return 0
+def _unpack(code: str, data: bytes) -> int | None:
+    return struct.unpack(code, data)[0] if len(data) == struct.calcsize(code) else None

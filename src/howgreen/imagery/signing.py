@@ -23,8 +23,8 @@ class Signer(Protocol):
     def signed(self, href: str) -> str:
         """The href with a valid token; the href itself where none is needed. NetworkError when none is to be had."""
 
-    def forget(self, href: str) -> None:
-        """The token of this href was refused: fetch a new one next time."""
+    def forget(self, signed: str) -> None:
+        """The server refused this href: unless there is another token already, fetch one next time."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,13 @@ class PlanetaryComputer:
                 self._tokens[key] = token, end
         return f"{href}?{token}"
 
-    def forget(self, href: str) -> None:
+    def forget(self, signed: str) -> None:
         """See :class:`Signer`."""
+        href, _, refused = signed.partition("?")
         if key := self._container(href):
-            with self._lock:
-                self._tokens.pop(key, None)
+            with self._lock:  # many reads are refused at once, and the first has fetched a new one
+                if self._tokens.get(key, ("",))[0] == refused:
+                    del self._tokens[key]
 
     def _container(self, href: str) -> tuple[str, str] | None:
         parts = urlsplit(href)
@@ -72,10 +74,3 @@ class PlanetaryComputer:
 
 SIGNERS: Mapping[str, Signer] = MappingProxyType({"planetary-computer": PlanetaryComputer()})
 """By the name that an asset carries."""
-
-
-def target(href: str, signer: str) -> str:
-    """What GDAL opens for an href: local paths as they are, URLs signed now."""
-    if not href.lower().startswith(("http://", "https://")):
-        return href
-    return f"/vsicurl/{SIGNERS[signer].signed(href) if signer in SIGNERS else href}"
