@@ -26,6 +26,8 @@ VERSION = 1
 """Of the JSON layout; a reader refuses others."""
 MAX_BYTES = 64 * 2**20
 """A plan file larger than this is not a plan."""
+COMMON_MBIT_S = 50
+"""A connection to estimate waiting times with."""
 
 
 def to_json(plan: Plan) -> str:
@@ -163,12 +165,21 @@ def describe(plan: Plan) -> str:
         *(f"note: {note}" for note in plan.notes),
         f"period {plan.period}, {sensor.label}, model {plan.model} ({len(plan.bands)} bands)",
         f"grid {width} x {height} pixels of {abs(plan.grid.resolution.x):g} m, {plan.grid.crs}",
-        f"scenes used: {len(plan.scenes)}, about {size / 2**20:.0f} MiB to read",
+        f"scenes used: {len(plan.scenes)}, about {size / 2**20:.0f} MiB to read from {plan.source}{_wait(plan, size)}",
         *(_line(scene) for scene in plan.scenes),
     ]
     if plan.passed_over:
         lines += [f"found and not used: {len(plan.passed_over)}", *(_line(scene) for scene in plan.passed_over)]
     return "\n".join(lines)
+
+
+def _wait(plan: Plan, size_bytes: int) -> str:
+    """How long the images take to come, where they are far away."""
+    if "://" not in plan.source:
+        return ""
+    seconds = size_bytes * 8 / (COMMON_MBIT_S * 1e6)
+    time = f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+    return f": {time} at {COMMON_MBIT_S} Mbit/s"
 
 
 def _line(scene: Scene) -> str:
@@ -206,6 +217,8 @@ def _scene_to_json(scene: Scene) -> dict[str, Any]:
         "cloud_cover_pct": scene.cloud_cover_pct,
         "clear_pct": scene.clear_pct,
         "covered_pct": scene.covered_pct,
+        "platform": scene.platform,
+        "power": scene.power,
         "synthetic": scene.synthetic,
         "radiometry": scene.radiometry,
     }

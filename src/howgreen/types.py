@@ -78,6 +78,10 @@ class City:
     """True for the simulated sample city only."""
     note: str = ""
     """What a reader of the report must know about the limits; empty when nothing."""
+    land: Polygon | MultiPolygon | None = None
+    """The part of the boundary that is not sea, EPSG:4326; None where nobody said: water is then told by its class."""
+    land_source: str = ""
+    """Who said so, with the attribution that it asks for."""
 
 
 _PART = re.compile(r"^(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?$")
@@ -157,7 +161,7 @@ class Asset:
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """One image of one moment. Reflectance = DN * scale + offset."""
+    """One image of one moment. Reflectance (a radar's backscatter) = DN * scale + offset."""
 
     id: str
     sensor: str
@@ -177,6 +181,10 @@ class Scene:
     """Share of the *city* that this scene shows clearly, 0-100; None until looked at."""
     covered_pct: float | None = None
     """Share of the *city* for which this scene has any data, 0-100; None until looked at."""
+    platform: str = ""
+    """The satellite, ``landsat-5``; empty where its files do not say."""
+    power: bool = False
+    """Radar only: DN * scale + offset is linear power (gamma nought), to be turned into decibels; else it is decibels."""
     synthetic: bool = False
     radiometry: str = ""
     """Why ``scale`` and ``offset`` are what they are, for the record; empty when the file itself says so."""
@@ -327,7 +335,8 @@ class GreenStats:
     zone_area_m2: float
     """Ellipsoidal area of the zone."""
     land_area_m2: float
-    """Zone less the water that was seen; unseen ground counts as land."""
+    """Zone less the sea, where the city's land is known, and less the water that was seen; other unseen ground
+    counts as land."""
     observed_area_m2: float
     """Land that was seen."""
     green_area_m2: float
@@ -341,7 +350,7 @@ class GreenStats:
     observed_ratio: float | None
     """Observed / land; None when there is no land."""
     area_by_class_m2: Mapping[str, float]
-    """Hard labels over everything seen, water included."""
+    """Hard labels over everything seen, water included, the known sea not."""
     green_m2_per_inhabitant: float | None = None
     """green_area_m2 / observed_ratio / population; None without a population."""
 

@@ -12,6 +12,7 @@ from howgreen.bars import bars
 from howgreen.cli.options import (
     FILE,
     FOLDER,
+    endpoints_option,
     new_folder,
     offline_option,
     place_options,
@@ -37,7 +38,7 @@ def city_command(
 
     NAME is a city's name, an OSM id (R120965) or coordinates ("45.76, 4.84"); it may be left out with --area.
     """
-    from howgreen import pipeline, report
+    from howgreen import pipeline, report, runs
 
     with bars() as progress:
         planned = pipeline.read_plan(plan_file) if plan_file else pipeline.plan(**asked, progress=progress)
@@ -47,11 +48,11 @@ def city_command(
         report.check_out(folder, needs_bytes=report.needed_bytes(planned))
         result = pipeline.run(planned, progress=progress)
         summary = pipeline.write(result, folder, progress=progress)
-        pipeline.forget(planned)
+        runs.forget(planned)
     if as_json:
         click.echo(json.dumps(summary, indent=2, ensure_ascii=False))
     else:
-        click.echo(_headline(summary))
+        click.echo("\n".join([_headline(summary), *(f"note: {note}" for note in summary["notes"])]))
         click.echo(f"report: {folder / 'report.html'}")
 
 
@@ -79,7 +80,7 @@ def plan_command(
 @click.argument("name")
 @click.option("--store", type=FOLDER, help="Folder of stored images (default: your own store).")
 @click.option("--osm", type=FILE, help="Local OpenStreetMap extract (.osm.pbf).")
-@click.option("--endpoints", type=FILE, help="TOML or JSON file with other addresses of the services.")
+@endpoints_option
 @offline_option
 def where_command(
     name: str,
@@ -89,9 +90,9 @@ def where_command(
     offline: bool,  # noqa: FBT001 (a flag of the command line)
 ) -> None:
     """List the places that NAME may mean: number, kind, level, area, population, id, country."""
-    from howgreen import pipeline, place
+    from howgreen import place, sources
 
-    root = pipeline.find_store(name, store)
+    root = sources.find_store(name, store)
     table = place.read_endpoints(endpoints) if endpoints else place.Endpoints()
     online = place.Online(endpoints=table, offline=offline)
     for number, found in enumerate(place.candidates(name, stores=[root] if root else [], osm=osm, online=online), 1):
@@ -106,16 +107,18 @@ def osm_green_command(
     store: Path | None,
     osm: Path | None,
     out: Path | None,
+    endpoints: Path | None,
     offline: bool,  # noqa: FBT001 (a flag of the command line)
     **asked: Any,
 ) -> None:
     """Write the green areas that OpenStreetMap knows, as polygons (GeoPackage) and as a 0/1 GeoTIFF."""
-    from howgreen import pipeline, place
+    from howgreen import pipeline, place, sources
 
     if osm is None:
         raise click.UsageError("osm-green needs a local extract: --osm FILE.osm.pbf")
-    root = pipeline.find_store(query, store) if store else None
-    online = place.Online(offline=offline)
+    root = sources.find_store(query, store) if store else None
+    table = place.read_endpoints(endpoints) if endpoints else place.Endpoints()
+    online = place.Online(endpoints=table, offline=offline)
     city = place.find(query, stores=[root] if root else [], osm=osm, online=online, **asked)
     found = pipeline.osm_green(city, osm=osm, out=out or new_folder(city))
     click.echo(

@@ -41,6 +41,9 @@ def _number_or_id(_: click.Context, __: click.Parameter, given: str | None) -> i
 
 
 offline_option = click.option("--offline", is_flag=True, help="Ask no service: only what is on this computer.")
+endpoints_option = click.option(
+    "--endpoints", type=FILE, help="TOML or JSON file with other addresses of the services."
+)
 # The names of these options are those of `pipeline.plan`, which takes them as they are.
 place_options = options(
     click.argument("query", metavar="[NAME]", required=False),
@@ -49,10 +52,19 @@ place_options = options(
     click.option("--area", help="Boundary: a file in any vector format, or WKT / GeoJSON text (lon lat)."),
     click.option("--radius", "radius_m", type=float, help="Metres around coordinates."),
     click.option("--pick", callback=_number_or_id, help="Which of several matches: its number or id."),
+    endpoints_option,
     offline_option,
 )
 plan_options = options(
+    click.option(
+        "--catalog",
+        "catalogs",
+        multiple=True,
+        help="Take images from this open catalogue: earth-search, planetary-computer or a STAC API's URL; may be repeated, "
+        "the next one answers where one does not (default: your store where it shows the place, else both).",
+    ),
     click.option("--districts", type=FILE, help="File of district boundaries."),
+    click.option("--land", type=FILE, help="File of land polygons, or coastlines, that cuts the sea off the limits."),
     click.option("--period", help="YYYY, YYYY-MM or two of them joined by '/' (default: newest growing season)."),
     click.option("--sensor", default="sentinel-2", show_default=True, help="sentinel-2 or landsat."),
     click.option("--model", help="Name of a shipped model (see `howgreen models list`) or an ONNX file."),

@@ -43,10 +43,10 @@ def store_add(
     replace: bool,  # noqa: FBT001 (a flag of the command line)
 ) -> None:
     """Add images: multi-band GeoTIFFs, a Sentinel-2 L2A SAFE folder, a Landsat Collection 2 Level-2 folder."""
-    from howgreen import pipeline, place
+    from howgreen import place, sources
     from howgreen import store as stores
 
-    root = store or pipeline.default_store()
+    root = store or sources.default_store()
     boundary = None if area is None else place.find(city, area=area)
     with bars() as progress:
         added = stores.add(
@@ -71,10 +71,10 @@ def store_add(
 @click.option("--store", type=FOLDER, help="Folder of the store (default: your own).")
 def store_list(store: Path | None) -> None:
     """What a store holds."""
-    from howgreen import pipeline
+    from howgreen import sources
     from howgreen import store as stores
 
-    for row in stores.listing(store or pipeline.default_store()):
+    for row in stores.listing(store or sources.default_store()):
         size = "" if row.size_bytes is None else f"  {row.size_bytes / 2**20:.1f} MiB"
         click.echo(f"{row.time:%Y-%m-%d}  {row.sensor}  {', '.join(row.places) or '-'}  {row.id}{size}")
         click.echo(f"            {', '.join(row.bands)}{'  (synthetic)' if row.synthetic else ''}")
@@ -84,10 +84,10 @@ def store_list(store: Path | None) -> None:
 @click.option("--store", type=FOLDER, help="Folder of the store (default: your own).")
 def store_verify(store: Path | None) -> None:
     """Check every file's checksum; exit 1 when one is missing, truncated or altered."""
-    from howgreen import pipeline
+    from howgreen import sources
     from howgreen import store as stores
 
-    root = store or pipeline.default_store()
+    root = store or sources.default_store()
     with bars() as progress:
         faults = stores.verify(root, progress=progress)
     for fault in faults:

@@ -2,24 +2,29 @@
 
 from howgreen.imagery.catalog import Answer, find_online, search
 from howgreen.imagery.choosing import choose, estimate_bytes
-from howgreen.imagery.compositing import composite, load
-from howgreen.imagery.endpoints import ENDPOINTS, Endpoint, endpoint
-from howgreen.imagery.finding import find
+from howgreen.imagery.compositing import composite, composite_steps, from_steps, load
+from howgreen.imagery.endpoints import DEFAULT, ENDPOINTS, Endpoint, endpoint, read_catalogs
+from howgreen.imagery.finding import find, look
 from howgreen.imagery.grids import grid
 from howgreen.imagery.radiometry import decisions
 
 __all__ = [
+    "DEFAULT",
     "ENDPOINTS",
     "Answer",
     "Endpoint",
     "choose",
     "composite",
+    "composite_steps",
     "decisions",
     "endpoint",
     "estimate_bytes",
     "find",
     "find_online",
+    "from_steps",
     "grid",
     "load",
+    "look",
+    "read_catalogs",
     "search",
 ]

@@ -10,7 +10,7 @@ from typing import Any
 import rasterio
 from odc.geo.geobox import GeoBox
 
-from howgreen.imagery.opening import GDAL_OPTIONS, Files, Image, arrive, is_web, opened
+from howgreen.imagery.opening import GDAL_OPTIONS, Files, Image, arrive, is_ranged, opened
 from howgreen.imagery.source import Span, file_window
 from howgreen.types import Asset
 
@@ -39,7 +39,7 @@ class Ahead:
     def __init__(self, wishes: Sequence[tuple[Span, Sequence[Wish]]], *, grid: GeoBox, files: Files) -> None:
         self.files = files
         self._grid = grid
-        self._wishes = [(span, [wish for wish in of if is_web(wish[0].href)]) for span, of in wishes]
+        self._wishes = [(span, [wish for wish in of if is_ranged(wish[0].href)]) for span, of in wishes]
         self._asked: dict[int, list[Future[None]]] = {}
         self._lock = Lock()
 

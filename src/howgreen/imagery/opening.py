@@ -17,7 +17,7 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from howgreen.errors import ImageError
-from howgreen.imagery import web
+from howgreen.imagery import earthengine, web
 from howgreen.imagery.remote import Remote
 from howgreen.types import Asset
 
@@ -127,13 +127,18 @@ class Files:
                 remote.open()
 
     def _remote(self, asset: Asset) -> Remote | None:
-        if not is_web(asset.href):
+        if not is_ranged(asset.href):
             return None
         key = asset.href, asset.signer
         with self._lock:
             if key not in self._far:
                 self._far[key] = Remote(asset.href, signer=asset.signer)
             return self._far[key]
+
+
+def is_ranged(href: str) -> bool:
+    """Whether an href is a file on the web, of which ranges of bytes are read."""
+    return is_web(href) and not earthengine.is_pixels(href)
 
 
 def is_web(href: str) -> bool:
@@ -175,6 +180,8 @@ def open_image(href: str, *, remote: Remote | None = None, overview: int | None 
     NetworkError
         If its bytes are not to be had.
     """
+    if earthengine.is_pixels(href):
+        return Image(dataset=earthengine.open_pixels(href))
     options = {} if overview is None else {"overview_level": overview}
     path = href if remote is None else remote.open().result()
     dataset = rasterio.open(path, sharing=False, **options)

@@ -10,10 +10,10 @@ import random
 import re
 import time
 from dataclasses import dataclass
+from importlib.metadata import version
 from threading import Lock, local
 from typing import TYPE_CHECKING
 
-import howgreen
 from howgreen.errors import NetworkError
 from howgreen.imagery import web
 from howgreen.imagery.signing import SIGNERS
@@ -209,5 +209,5 @@ def _session() -> requests.Session:
     if session is None:
         session = _thread.session = requests.Session()
         session.max_redirects = 5
-        session.headers["User-Agent"] = f"howgreen/{howgreen.__version__}"
+        session.headers["User-Agent"] = f"howgreen/{version('howgreen')}"
     return session

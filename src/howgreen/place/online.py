@@ -121,6 +121,20 @@ def with_districts(city: City, *, client: Client) -> City:
         return replace(city, note=joined(city.note, f"without districts: they could not be looked up ({reason})"))
 
 
+def with_land(city: City, *, client: Client) -> City:
+    """The city with the sea cut off its land; as it was, with a note, where the coastline cannot be looked up.
+
+    IGN's communes end at the shore.
+    """
+    if city.id.startswith("ign:"):
+        return city
+    try:
+        return overpass.with_land(city, client=client)
+    except (NetworkError, AreaError) as error:
+        reason = "offline" if client.offline else str(error).partition(";")[0]
+        return replace(city, note=joined(city.note, f"sea told by its colour alone: no coastline ({reason})"))
+
+
 def _second(number: OsmId, *, name: str, client: Client, first: NetworkError) -> City:
     try:
         return overpass.by_id(number, name=name, client=client)

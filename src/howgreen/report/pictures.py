@@ -14,6 +14,7 @@ from howgreen.report.inside import inside
 from howgreen.types import UNSEEN
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from affine import Affine
@@ -56,24 +57,26 @@ class Preview:
     """uint8 (y, x), 255 unseen."""
     inside: Array
     """bool (y, x): inside the limits."""
+    land: Array
+    """bool (y, x): inside the limits, and not known to be sea."""
     transform: Affine
     """Of the small pixels on the grid's CRS."""
     crs: str
 
     @property
     def unseen(self) -> Array:
-        """Bool (y, x): inside the limits, and never clear."""
-        unseen: Array = self.inside & (self.label == UNSEEN)
+        """Bool (y, x): inside the limits, not known to be sea, and never clear."""
+        unseen: Array = self.land & (self.label == UNSEEN)
         return unseen
 
 
-def from_files(result: Result, folder: Path, *, longest_px: int = 1600) -> Preview:
-    """Made from the overviews of the maps that the report has written."""
+def from_files(result: Result, paths: Mapping[str, Path], *, longest_px: int = 1600) -> Preview:
+    """Made from the overviews of the maps that the report has drawn; ``paths`` by their names."""
     import rasterio
     from rasterio.enums import Resampling
 
     def read(name: str, bands: list[int], how: Any) -> Array:
-        with rasterio.open(folder / name) as file:
+        with rasterio.open(paths[name]) as file:
             values: Array = file.read(bands, out_shape=(len(bands), *shape), resampling=how)
             return values
 
@@ -120,7 +123,7 @@ def _photo_bands(result: Result) -> tuple[tuple[str, ...], str]:
 def _preview(result: Result, photo: Array, kind: str, fraction: Array, label: Array) -> Preview:
     from affine import Affine
 
-    from howgreen.report.rasters import shape_on_grid
+    from howgreen.report.rasters import land_on_grid, shape_on_grid
 
     grid = result.landcover.grid
     t, (rows, columns) = grid.transform, label.shape
@@ -132,6 +135,7 @@ def _preview(result: Result, photo: Array, kind: str, fraction: Array, label: Ar
         fraction=fraction,
         label=label,
         inside=inside(shape_on_grid(result), transform, label.shape),
+        land=inside(land_on_grid(result), transform, label.shape),
         transform=transform,
         crs=str(grid.crs),
     )
@@ -146,7 +150,7 @@ def photo_rgb(preview: Preview) -> Array:
         white = np.full(3, np.clip(1.15 * bright, *WHITE))
     else:
         white = np.array([0.45, 0.3, 0.3])
-    stretched = np.clip(np.nan_to_num(values) / white[:, None, None], 0, 1) ** (1 / GAMMA)
+    stretched = np.clip(np.nan_to_num(values) / white.astype(np.float32)[:, None, None], 0, 1) ** np.float32(1 / GAMMA)
     rgb = np.rint(255 * stretched).astype(np.uint8)
     missing = np.isnan(values).any(axis=0)
     rgb = np.where(missing, np.array(NO_DATA, np.uint8)[:, None, None], rgb)
@@ -192,7 +196,7 @@ def png(picture: Image) -> str:
     """As a ``data:`` address."""
     buffer = BytesIO()
     transparency = {"transparency": UNSEEN} if picture.mode == "P" else {}
-    picture.save(buffer, "PNG", compress_level=7, **transparency)
+    picture.save(buffer, "PNG", compress_level=5, **transparency)
     return f"data:image/png;base64,{b64encode(buffer.getvalue()).decode()}"
 
 

@@ -50,6 +50,7 @@ def summary(result: Result) -> dict[str, Any]:
         "clear_looks": None,
         "grid": _grid(plan),
         "source": plan.source,
+        "notes": list(plan.notes),
         "model": _model(result.card, plan.model_sha256),
         "truth": None,
         "files": {},
@@ -74,7 +75,7 @@ def synthetic(result: Result) -> bool:
 def attributions(result: Result) -> list[str]:
     """Everything that asks to be named."""
     plan = result.plan
-    named = [plan.city.licence]
+    named = [plan.city.licence, plan.city.land_source]
     if synthetic(result):
         named.append("Simulated images and limits: no real place, no satellite data")
     elif plan.sensor == "sentinel-2":
@@ -105,6 +106,7 @@ def _city(city: City) -> dict[str, Any]:
         "population": _population(city.population),
         "licence": city.licence,
         "note": city.note,
+        "land_source": city.land_source,
     }
 
 

@@ -154,7 +154,7 @@ def _chosen(source: Source, options: Options) -> Source:
         raise ImageError(f"{source.name}: a {source.sensor.label} product; leave --sensor {options.sensor} out")
     if options.bands is None:
         return source
-    wanted = {name: common_name(name, source.sensor) for name in options.bands}
+    wanted = {name: common_name(name, source.sensor, satellite=source.platform or "") for name in options.bands}
     kept = tuple(one for one in source.bands if one.band in wanted.values())
     unknown = [name for name, known in wanted.items() if known is None]
     if unknown:
