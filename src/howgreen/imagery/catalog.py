@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from howgreen.errors import NetworkError, NoImageError, StoreError
-from howgreen.imagery import items, web
+from howgreen.imagery import earthengine, items, web
 from howgreen.imagery.endpoints import KNOWN_COLLECTIONS, Endpoint
 from howgreen.imagery.finding import look
 from howgreen.sensors import SENSORS
@@ -63,6 +63,8 @@ def search(city: City, period: Period, *, endpoint: Endpoint, sensor: str, progr
     NoImageError
         When the catalogue has nothing of the sensor that can be read without an account.
     """
+    if endpoint.signer == earthengine.SIGNER:
+        return _of_earth_engine(city, period, endpoint=endpoint, sensor=sensor)
     with _told(endpoint):
         client = web.whole(lambda: _client(endpoint))
         collections = web.whole(lambda: _collections(client, endpoint, sensor))
@@ -89,6 +91,14 @@ def search(city: City, period: Period, *, endpoint: Endpoint, sensor: str, progr
     notes = (f"{endpoint.label}: {closed} scenes left out, their files need an account",) if closed else ()
     single = items.undoubled(scenes, collections=collections)
     return Answer(endpoint=endpoint, scenes=tuple(sorted(single, key=lambda s: (s.time, s.id))), notes=notes)
+
+
+def _of_earth_engine(city: City, period: Period, *, endpoint: Endpoint, sensor: str) -> Answer:
+    if sensor not in earthengine.COLLECTIONS:
+        raise NoImageError(f"{endpoint.label}: howgreen reads no {SENSORS[sensor].label} there; use another --catalog")
+    found = earthengine.scenes(city, period, sensor=SENSORS[sensor], url=endpoint.url)
+    single = items.undoubled(found, collections=earthengine.COLLECTIONS[sensor])
+    return Answer(endpoint=endpoint, scenes=tuple(sorted(single, key=lambda s: (s.time, s.id))))
 
 
 def find_online(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -27,9 +27,11 @@ def map_reader() -> Callable[[str], AbstractContextManager[Any]]:
     cannot be read. Addresses of Planetary Computer's storage are signed as they are opened.
     """
 
-    def read(href: str) -> AbstractContextManager[Any]:
+    @contextmanager
+    def read(href: str) -> Iterator[Any]:
         hosted = (urlsplit(href).hostname or "").endswith(PlanetaryComputer.domain)
-        return opened(Asset(band="1", href=href, signer="planetary-computer" if hosted else ""))
+        with opened(Asset(band="1", href=href, signer="planetary-computer" if hosted else "")) as image:
+            yield image.dataset
 
     return read
 

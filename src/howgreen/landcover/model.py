@@ -26,6 +26,8 @@ OUTPUTS = ("probability", "green_fraction")
 
 SHIPPED = ("mixture-10", "mixture-4", "ndvi")
 """In the order of preference."""
+STRIP_PX = 8192
+"""Pixels that a pixel model is run on at once."""
 _FOLDER = Path(__file__).parent / "models"
 
 
@@ -50,12 +52,28 @@ class Model:
         """
         session = _session(self.sha256, self.content, str(self.path))
         try:
-            probability, fraction = session.run(list(OUTPUTS), {INPUT: reflectance})
+            probability, fraction = self._in_parts(session, reflectance)
         except _runtime_errors() as error:
             raise ModelError(f"model {self.path}: cannot run on {reflectance.shape}: {_line(error)}") from error
         wanted = (reflectance.shape[0], *reflectance.shape[2:])
         if any((found.shape[0], *found.shape[2:]) != wanted for found in (probability, fraction)):
             raise ModelError(f"model {self.path}: its answer for {reflectance.shape} has other pixels; export it again")
+        return probability, fraction
+
+    def _in_parts(
+        self, session: onnxruntime.InferenceSession, reflectance: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """A pixel model a strip at a time: what is between its layers then stays in the core's own cache."""
+        rows = max(1, STRIP_PX // max(reflectance.shape[3], 1))
+        height = reflectance.shape[2]
+        free = not isinstance(session.get_inputs()[0].shape[2], int)
+        if self.card.halo_px or not free or rows >= height:
+            return tuple(session.run(list(OUTPUTS), {INPUT: reflectance}))
+        parts = [
+            session.run(list(OUTPUTS), {INPUT: np.ascontiguousarray(reflectance[:, :, top : top + rows])})
+            for top in range(0, height, rows)
+        ]
+        probability, fraction = (np.concatenate(found, axis=2) for found in zip(*parts, strict=True))
         return probability, fraction
 
 
