@@ -31,7 +31,7 @@ def work_folder(plan: Plan, work: str | Path | None = None) -> Path:
     """
     base = Path(work) if work is not None else cache_folder() / "runs"
     _forget_old_runs(base)
-    files = [_stamp(asset) for scene in plan.scenes for asset in scene.assets]
+    files = [_stamp(asset) for scene in (*plan.scenes, *plan.radar) for asset in scene.assets]
     decisive = json.dumps([plans.to_json(plan), version("howgreen"), files])
     return base / hashlib.sha256(decisive.encode()).hexdigest()[:20]
 
@@ -54,7 +54,7 @@ def _stamp(asset: Asset) -> tuple[int, int]:
 
 def check_files(plan: Plan) -> None:
     """PlanError where a local image has another size than its catalogue says."""
-    for scene in plan.scenes:
+    for scene in (*plan.scenes, *plan.radar):
         for asset in scene.assets:
             size = _stamp(asset)[1]
             if size and asset.size_bytes and size != asset.size_bytes:
