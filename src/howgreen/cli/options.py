@@ -67,7 +67,7 @@ plan_options = options(
     click.option("--land", type=FILE, help="File of land polygons, or coastlines, that cuts the sea off the limits."),
     click.option("--period", help="YYYY, YYYY-MM or two of them joined by '/' (default: newest growing season)."),
     click.option("--sensor", default="sentinel-2", show_default=True, help="sentinel-2 or landsat."),
-    click.option("--model", help="Name of a shipped model (see `howgreen models list`) or an ONNX file."),
+    click.option("--model", help="Name of a model (see `howgreen models list`) or an ONNX file."),
 )
 
 
