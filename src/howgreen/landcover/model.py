@@ -140,10 +140,15 @@ def load_model(name_or_path: str | Path) -> Model:
 
 def model_from(content: bytes, *, path: Path, source: str) -> Model:
     """The model that a file's bytes hold; ``source`` is what errors name. ModelError as for :func:`load_model`."""
-    card = card_from_json(onnxfile.card_text(content, source=source), source=source)
+    card = card_of(content, source=source)
     sha256 = hashlib.sha256(content).hexdigest()
     contract.check(_session(sha256, content, source), card, source=source)
     return Model(card=card, path=path, sha256=sha256, content=content)
+
+
+def card_of(content: bytes, *, source: str) -> ModelCard:
+    """The card inside a file's bytes. ModelError when it is none."""
+    return card_from_json(onnxfile.card_text(content, source=source), source=source)
 
 
 def _added(entry: library.Entry) -> Model:
