@@ -45,7 +45,10 @@ class Limits:
 
 def shown(url: str) -> str:
     """A URL as it may be shown: without user, password, query (where tokens are) and fragment."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "the address"
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
@@ -77,8 +80,8 @@ def download(
                 _receive(response, to, limits=limits, until=began + limits.all_s, progress=progress)
     except TimeoutError as error:
         raise NetworkError(f"{shown(url)}: does not answer in time; try again later") from error
-    except (requests.RequestException, HTTPError, UnicodeError) as error:
-        why = reason(error) if isinstance(error, requests.RequestException) else "the file breaks off"
+    except (requests.RequestException, HTTPError, ValueError) as error:
+        why = reason(error) if isinstance(error, requests.RequestException) else _other_reason(error)
         raise NetworkError(f"{shown(url)}: {why}; check the address and the connection, and try again") from error
 
 
@@ -96,6 +99,10 @@ def _answer(session: requests.Session, url: str, *, limits: Limits, unprotected:
         response.close()
         here = urljoin(here, response.headers["Location"])
     raise NetworkError(f"{shown(url)}: sends on from address to address without end; check the address")
+
+
+def _other_reason(error: HTTPError | ValueError) -> str:
+    return "the file breaks off" if isinstance(error, HTTPError) else "it, or where it sends on to, is no web address"
 
 
 def _get(session: requests.Session, url: str, limits: Limits) -> requests.Response:

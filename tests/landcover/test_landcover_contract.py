@@ -110,13 +110,9 @@ def test_more_classes_than_the_card_names_are_found_when_it_runs(tmp_path):
     model = theirs.proto(nodes, tensors, theirs.card(BANDS))
     model.graph.output[0].type.tensor_type.shape.dim[1].ClearField("dim_value")
     (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
-    try:
-        loaded = load_model(tmp_path / "m.onnx")
-    except ModelError as error:  # a newer ONNX Runtime infers it
-        assert "3 channels where the card has 2" in str(error)
-    else:
-        with pytest.raises(ModelError, match="other pixels or classes"):
-            loaded.run(np.zeros((1, 2, 16, 16), np.float32))
+    # ONNX Runtime infers it, or it shows in the answer.
+    with pytest.raises(ModelError, match=r"3 channels where the card has 2|other pixels or classes"):
+        load_model(tmp_path / "m.onnx").run(np.zeros((1, 2, 16, 16), np.float32))
 
 
 def _is_one_line(path, said) -> None:
