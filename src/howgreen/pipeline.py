@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import wraps
@@ -16,8 +17,8 @@ import howgreen
 from howgreen import held, imagery, landcover, measure, place, plans, report, runs, sample, sources
 from howgreen.blocks import persist
 from howgreen.errors import PlanError
-from howgreen.sensors import SENSORS
-from howgreen.types import City, Period, Plan, Progress, Result, Scene
+from howgreen.sensors import RADAR_BANDS, SENSORS, SENTINEL1
+from howgreen.types import City, Composite, LandCover, Period, Plan, Progress, Result, Scene
 
 if TYPE_CHECKING:
     import folium
@@ -83,7 +84,7 @@ def plan(
     land
         A file with polygons of land, or coastlines, that cuts the sea off the limits.
     period
-        ``"2024-05/2024-09"``; None for the newest growing season that has images.
+        ``"2024-05/2024-09"``; a year by itself is its growing season; None for the newest that has images.
     sensor
         Key of :data:`howgreen.sensors.SENSORS`.
     model
@@ -114,12 +115,13 @@ def plan(
         land=_path(land),
         online=place.Online(endpoints=_services(endpoints), offline=offline),
     )
+    when, said = sources.asked_period(period, where)
     spots = sources.spots(
         where,
         root=None if catalogs else root,
         named=store is not None,
         catalogs=asked,
-        period=period,
+        period=when,
         sensor=sensor,
     )
     failed = sources.Failures(where.label)
@@ -127,7 +129,7 @@ def plan(
         if failed.hopeless(spot):
             continue
         with failed.noted(spot):
-            return _planned(where, spot, failed.notes(), sensor=sensor, model=model, progress=progress)
+            return _planned(where, spot, (*said, *failed.notes()), sensor=sensor, model=model, progress=progress)
     raise failed.error()
 
 
@@ -143,10 +145,12 @@ def _planned(
     """The plan with the images of one store or catalogue."""
     found, left_out = spot.scenes(city, sensor=sensor, progress=progress)
     shared = _shared_bands(found, sensor, model)
-    green = landcover.load_model(model or landcover.default_model(shared))
-    landcover.require_bands(green.card, shared, what="the images")
+    waves, unread = _radar(city, spot, sensor=sensor, model=model, progress=progress)
+    there = (*shared, *(band for band in RADAR_BANDS if waves and all(band in scene.bands for scene in waves)))
+    green = landcover.load_model(model or landcover.default_model(there))
+    landcover.require_bands(green.card, there, what="the images")
     used, passed_over = imagery.choose(
-        found, city=city, period=spot.period, bands=green.card.bands, root=spot.root, sensor=sensor
+        found, city=city, period=spot.period, bands=_of(sensor, green.card.bands), root=spot.root, sensor=sensor
     )
     return Plan(
         city=city,
@@ -160,8 +164,38 @@ def _planned(
         model=green.card.name if model is None else _model_name(model),
         model_sha256=green.sha256,
         howgreen=howgreen.__version__,
-        notes=(*notes, *left_out, *landcover.cautions(green.card, resolution_m=SENSORS[sensor].resolution_m)),
+        radar=waves,
+        notes=(
+            *notes,
+            *left_out,
+            *unread,
+            *imagery.mixture(used),
+            *imagery.sides((*used, *waves)),
+            *landcover.cautions(green.card, resolution_m=SENSORS[sensor].resolution_m),
+        ),
     )
+
+
+def _radar(
+    city: City, spot: sources.Spot, *, sensor: str, model: str | Path | None, progress: Progress | None
+) -> tuple[tuple[Scene, ...], tuple[str, ...]]:
+    """The radar's scenes to use beside another sensor's, and notes on what was left out; none where no model asks."""
+    if model is None or SENSORS[sensor].is_radar:
+        return (), ()
+    bands = landcover.load_model(model).card.bands
+    wanted = [band for band in bands if band in RADAR_BANDS]
+    if len(wanted) == len(bands):
+        raise PlanError(f"model {model}: takes radar alone ({', '.join(wanted)}); use --sensor {SENTINEL1.name}")
+    if not wanted:
+        return (), ()
+    found, left_out = spot.scenes(city, sensor=SENTINEL1.name, progress=progress)
+    used, _ = imagery.choose(found, city=city, period=spot.period, bands=wanted, root=spot.root, sensor=SENTINEL1.name)
+    return tuple(used), left_out
+
+
+def _of(sensor: str, bands: Sequence[str]) -> tuple[str, ...]:
+    """Those bands that a sensor's own scenes have to have."""
+    return tuple(band for band in bands if SENSORS[sensor].is_radar or band not in RADAR_BANDS)
 
 
 def run(plan: Plan, *, work: str | Path | None = None, progress: Progress | None = None) -> CityResult:
@@ -174,19 +208,19 @@ def run(plan: Plan, *, work: str | Path | None = None, progress: Progress | None
     """
     import rasterio
 
-    model = runs.model_of(plan)
+    model = landcover.planned_model(plan.model, sha256=plan.model_sha256)
     runs.check_files(plan)
-    provenance = _provenance(plan)
     folder = runs.work_folder(plan, work)
     held.hold(folder)
     # Open files keep their blocks in GDAL's cache, which would take 5 % of the memory: a composite reads each once.
     with rasterio.Env(GDAL_CACHEMAX=64_000_000):
-        composite = imagery.composite(plan.scenes, grid=plan.grid, bands=plan.bands, block_px=_block_px(plan))
-        composite = replace(
-            composite, data=persist(composite.data, folder / "pixels", stage="composite", progress=progress)
-        )
-        covered = landcover.classify(composite, model)
-        covered = replace(covered, data=_persist_cover(covered.data, folder / "cover", progress))
+        with ThreadPoolExecutor(1) as pool:
+            checked = pool.submit(_provenance, plan)  # some pixels are looked at while libraries load
+            steps = imagery.composite_steps(
+                plan.scenes, radar=plan.radar, grid=plan.grid, bands=plan.bands, block_px=_block_px(plan)
+            )
+            provenance = checked.result()  # before the long work: a scene that contradicts itself is refused
+        composite, covered = _kept(plan, steps, model, folder / "pixels", progress)
         zones = measure.green(covered, plan.city, progress=progress)
     return CityResult(
         plan=plan,
@@ -269,7 +303,7 @@ def _shared_bands(found: Sequence[Scene], sensor: str, model: str | Path | None)
     known = (*SENSORS[sensor].band_names, SENSORS[sensor].mask)
     kinds = {frozenset(scene.bands) for scene in found} or {frozenset(known)}
     cards = [one.card for one in ([landcover.load_model(model)] if model else landcover.models())]
-    usable = {kind for kind in kinds if any(kind.issuperset(card.bands) for card in cards)}
+    usable = {kind for kind in kinds if any(kind.issuperset(_of(sensor, card.bands)) for card in cards)}
     shared = frozenset.intersection(*(usable or kinds))
     return tuple(band for band in known if band in shared)
 
@@ -292,10 +326,20 @@ def _path(given: str | Path | None) -> Path | None:
     return None if given is None else Path(given)
 
 
-def _persist_cover(data: xr.Dataset, folder: Path, progress: Progress | None) -> xr.Dataset:
-    """Keep labels and fractions; probabilities, ten times their size, stay lazy and are made again when asked for."""
-    kept = persist(data.drop_vars("probability"), folder, stage="land cover", progress=progress)
-    return data.assign(kept.data_vars)
+def _kept(
+    plan: Plan, steps: xr.Dataset, model: landcover.Model, folder: Path, progress: Progress | None
+) -> tuple[Composite, LandCover]:
+    """Composite and land cover, computed and kept in one go: a block is classified while it is at hand.
+
+    Probabilities, ten times the size of labels and fractions, stay lazy and are made again when asked for.
+    """
+    names, used = ["label", "green_fraction"], (*plan.scenes, *plan.radar)
+    seen = landcover.classify(imagery.from_steps(steps, grid=plan.grid, scenes=used), model).data
+    both = steps.assign({name: seen[name] for name in names})
+    both = persist(both, folder, stage="composite and land cover", progress=progress)
+    composite = imagery.from_steps(both[list(steps)], grid=plan.grid, scenes=used)
+    covered = landcover.classify(composite, model)
+    return composite, replace(covered, data=covered.data.assign({name: both[name] for name in names}))
 
 
 def _block_px(plan: Plan) -> int:
@@ -311,5 +355,5 @@ def _provenance(plan: Plan) -> dict[str, Any]:
         "howgreen": howgreen.__version__,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "libraries": {name: version(name) for name in libraries},
-        "radiometry": imagery.decisions(plan.scenes),
+        "radiometry": imagery.decisions((*plan.scenes, *plan.radar)),
     }

@@ -221,6 +221,9 @@ class Plan:
     model_sha256: str
     howgreen: str
     """Version that made the plan."""
+    radar: tuple[Scene, ...] = ()
+    """Scenes of Sentinel-1 whose median stands beside the reflectance, where the model takes ``vv`` or ``vh`` and
+    ``sensor`` is another."""
     notes: tuple[str, ...] = ()
     """What a reader must know of how the scenes were found: catalogues that did not answer, scenes left out."""
 
@@ -230,7 +233,8 @@ class Composite:
     """One clear picture of the period."""
 
     data: xr.Dataset
-    """``reflectance`` float32 (band, y, x), coordinate ``band`` = common names, NaN = never clear;
+    """``reflectance`` float32 (band, y, x), coordinate ``band`` = common names, NaN = never clear (``vv`` and ``vh`` are
+    backscatter in dB, NaN = never seen);
     ``n_clear`` uint8 (y, x) = number of dates that showed the pixel clearly. Usually lazy (dask)."""
     grid: GeoBox
     scenes: tuple[Scene, ...]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import textwrap
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -97,7 +98,7 @@ def _classes(card: ModelCard) -> Iterator[str]:
 def _swatch(colour: str) -> str:
     """The colour itself, where the terminal has colours; click takes it off elsewhere."""
     red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
-    return click.style("    ", bg=(red, green, blue)) if click.get_text_stream("stdout").isatty() else ""
+    return click.style("    ", bg=(red, green, blue)) if sys.stdout.isatty() else ""
 
 
 def _scores(card: ModelCard) -> Iterator[str]:

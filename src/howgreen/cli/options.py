@@ -65,8 +65,10 @@ plan_options = options(
     ),
     click.option("--districts", type=FILE, help="File of district boundaries."),
     click.option("--land", type=FILE, help="File of land polygons, or coastlines, that cuts the sea off the limits."),
-    click.option("--period", help="YYYY, YYYY-MM or two of them joined by '/' (default: newest growing season)."),
-    click.option("--sensor", default="sentinel-2", show_default=True, help="sentinel-2 or landsat."),
+    click.option(
+        "--period", help="YYYY-MM, or two joined by '/'; YYYY is that year's growing season (default: the newest)."
+    ),
+    click.option("--sensor", default="sentinel-2", show_default=True, help="sentinel-2, landsat or sentinel-1."),
     click.option("--model", help="Name of a model (see `howgreen models list`) or an ONNX file."),
 )
 

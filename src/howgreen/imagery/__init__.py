@@ -2,10 +2,13 @@
 
 from howgreen.imagery.catalog import Answer, find_online, search
 from howgreen.imagery.choosing import choose, estimate_bytes
-from howgreen.imagery.compositing import composite, load
+from howgreen.imagery.compositing import load
 from howgreen.imagery.endpoints import DEFAULT, ENDPOINTS, Endpoint, endpoint, read_catalogs
 from howgreen.imagery.finding import find, look
 from howgreen.imagery.grids import grid
+from howgreen.imagery.layers import composite, composite_steps, from_steps
+from howgreen.imagery.platforms import mixture
+from howgreen.imagery.radar import sides
 from howgreen.imagery.radiometry import decisions
 
 __all__ = [
@@ -15,14 +18,18 @@ __all__ = [
     "Endpoint",
     "choose",
     "composite",
+    "composite_steps",
     "decisions",
     "endpoint",
     "estimate_bytes",
     "find",
     "find_online",
+    "from_steps",
     "grid",
     "load",
     "look",
+    "mixture",
     "read_catalogs",
     "search",
+    "sides",
 ]

@@ -210,10 +210,10 @@ def _has_mask(scene: Scene) -> bool:
 
 def _composite_block(
     passes: tuple[tuple[Scene, ...], ...], grid: GeoBox, span: Span, bands: tuple[str, ...], files: Files, rooms: Rooms
-) -> tuple[kernel.Floats, NDArray[np.uint8]]:
+) -> tuple[kernel.Steps, NDArray[np.uint8]]:
     with rooms.borrow((len(passes), len(bands), *span.shape)) as room:
         stack = read_stack(passes, grid=grid, span=span, bands=bands, files=files, room=room)
-        return kernel.masked_median(stack.planes, stack.clear, shifts=stack.shifts)
+        return kernel.median_steps(stack.planes, stack.clear, shifts=stack.shifts)
 
 
 def _load_block(
@@ -274,7 +274,14 @@ def _prepared(scenes: Sequence[Scene], bands: Sequence[str]) -> tuple[tuple[tupl
 
 
 def composite(scenes: Sequence[Scene], *, grid: GeoBox, bands: Sequence[str], block_px: int = BLOCK_PX) -> Composite:
-    """The median of the clear dates, pixel by pixel, lazily.
+    """The median of the clear dates, pixel by pixel, lazily; the parameters are those of :func:`composite_steps`."""
+    return from_steps(composite_steps(scenes, grid=grid, bands=bands, block_px=block_px), grid=grid, scenes=scenes)
+
+
+def composite_steps(
+    scenes: Sequence[Scene], *, grid: GeoBox, bands: Sequence[str], block_px: int = BLOCK_PX
+) -> xr.Dataset:
+    """A composite as it is best kept: whole numbers take half the room of the reflectance that :func:`from_steps` makes.
 
     Parameters
     ----------
@@ -285,9 +292,14 @@ def composite(scenes: Sequence[Scene], *, grid: GeoBox, bands: Sequence[str], bl
     bands
         Common names.
     block_px
-        Side of a block; one block needs about ``2 * dates * bands + 4 * bands`` bytes a pixel.
+        Side of a block; one block needs about ``2 * dates * bands + 2 * bands`` bytes a pixel.
         The values do not depend on it. GDAL's own cache comes on top: set it small for all of a run, as
         ``rasterio.Env(GDAL_CACHEMAX=64_000_000)`` does.
+
+    Returns
+    -------
+    ``steps`` (band, y, x), blocks of int16 or, where that does not hold them, int32: see
+    :func:`howgreen.imagery.kernel.median_steps`; ``n_clear`` uint8 (y, x). Lazy.
 
     Raises
     ------
@@ -303,24 +315,36 @@ def composite(scenes: Sequence[Scene], *, grid: GeoBox, bands: Sequence[str], bl
     heights, widths = _layout(passes, grid=grid, bands=names, block_px=block_px)
     files, rooms = Files(), Rooms()
     token = tokenize(passes, grid, names, heights, widths)
-    blocks, colours, counts = (f"{what}-{token}" for what in ("composite-block", "reflectance", "n-clear"))
-    layers: dict[str, dict[Any, Any]] = {blocks: {}, colours: {}, counts: {}}
+    blocks, medians, counts = (f"{what}-{token}" for what in ("composite-block", "steps", "n-clear"))
+    layers: dict[str, dict[Any, Any]] = {blocks: {}, medians: {}, counts: {}}
     for (i, j), span in _spans(heights, widths).items():
         layers[blocks][(blocks, i, j)] = (partial(_composite_block, passes, grid, span, names, files, rooms),)
-        layers[colours][(colours, 0, i, j)] = (_item, (blocks, i, j), 0)
+        layers[medians][(medians, 0, i, j)] = (_item, (blocks, i, j), 0)
         layers[counts][(counts, i, j)] = (_item, (blocks, i, j), 1)
-    graph = HighLevelGraph(layers, {blocks: set(), colours: {blocks}, counts: {blocks}})
-    reflectance = da.Array(graph, colours, ((len(names),), heights, widths), dtype=np.float32)
+    graph = HighLevelGraph(layers, {blocks: set(), medians: {blocks}, counts: {blocks}})
+    steps = da.Array(graph, medians, ((len(names),), heights, widths), dtype=np.int16)
     n_clear = da.Array(graph, counts, (heights, widths), dtype=np.uint8)
-    data = xr.Dataset(
+    return xr.Dataset(
         {
-            "reflectance": (("band", "y", "x"), reflectance, {"units": "1", "long_name": "surface reflectance"}),
+            "steps": (("band", "y", "x"), steps),
             "n_clear": (("y", "x"), n_clear, {"units": "1", "long_name": "dates that showed the pixel clearly"}),
         },
         coords={"band": list(names), **xr_coords(grid)},
         attrs={"scenes": [scene.id for group in passes for scene in group]},
     )
-    return Composite(data=data, grid=grid, scenes=tuple(scenes))
+
+
+def from_steps(data: xr.Dataset, *, grid: GeoBox, scenes: Sequence[Scene]) -> Composite:
+    """The composite of what :func:`composite_steps` made, wherever that was kept in between."""
+    meta = np.empty((0, 0, 0), np.float32)
+    values = data["steps"].data.map_blocks(kernel.reflectance, dtype=np.float32, meta=meta)
+    colours = (data["steps"].dims, values, {"units": "1", "long_name": "surface reflectance"})
+    counts = data["n_clear"]
+    return Composite(
+        data=data.drop_vars(["steps", "n_clear"]).assign(reflectance=colours, n_clear=counts),
+        grid=grid,
+        scenes=tuple(scenes),
+    )
 
 
 def _item(pair: tuple[Any, ...], which: int) -> Any:

@@ -175,6 +175,7 @@ def _scene(asset: Mapping[str, Any], *, sensor: Sensor, platform: str, url: str)
             offset=sensor.offset,
             nodata=sensor.nodata,
             cloud_cover_pct=None if cloud is None else float(cloud),
+            platform=platform if sensor is LANDSAT else "",
             radiometry=_WORDS[sensor.name],
             native=native,
         )
@@ -293,6 +294,11 @@ class Address:
     def image(self) -> str:
         """The image's id as Earth Engine's own code writes it."""
         return self.name.removeprefix("projects/earthengine-public/assets/")
+
+
+def is_pixels(href: str) -> bool:
+    """Whether an href is one of :func:`scenes`."""
+    return href.partition("#")[0].endswith(":getPixels")
 
 
 def address(href: str) -> Address:

@@ -95,7 +95,7 @@ def open_image(where: str) -> Any:
     ImageError
         If it is something else.
     """
-    if where.partition("#")[0].endswith(":getPixels"):
+    if earthengine.is_pixels(where):
         return earthengine.open_pixels(where)
     dataset = rasterio.open(where, sharing=False)
     if dataset.driver not in _DRIVERS:  # a VRT opens what it leads to only when it is read

@@ -26,6 +26,8 @@ FloatArray = npt.NDArray[np.float32]
 
 SHIPPED = ("mixture-10", "mixture-4", "ndvi")
 """In the order of preference."""
+STRIP_PX = 8192
+"""Pixels that a pixel model is run on at once."""
 _FOLDER = Path(__file__).parent / "models"
 
 
@@ -49,9 +51,18 @@ class Model:
         ModelError
             The network cannot take such an input, or answers in another shape.
         """
-        session = session_of(self)
+        # A pixel model a strip at a time: what is between its layers then stays in the core's own cache.
+        height, width = reflectance.shape[2:]
+        rows = height if self.card.halo_px or self.tiles_only else max(1, STRIP_PX // max(width, 1))
+        if rows >= height:
+            return self._run(reflectance)
+        parts = [self._run(np.ascontiguousarray(reflectance[:, :, top : top + rows])) for top in range(0, height, rows)]
+        probability, fraction = (np.concatenate(found, axis=2) for found in zip(*parts, strict=True))
+        return probability, fraction
+
+    def _run(self, reflectance: FloatArray) -> tuple[FloatArray, FloatArray]:
         try:
-            probability, fraction = session.run(list(OUTPUTS), {INPUT: reflectance})
+            probability, fraction = session_of(self).run(list(OUTPUTS), {INPUT: reflectance})
         except runtime_errors() as error:
             raise ModelError(f"model {self.path}: cannot run on {reflectance.shape}: {_line(error)}") from error
         count, _, *size = reflectance.shape

@@ -151,7 +151,7 @@ def _scenes(found: Mapping[str, Any]) -> list[dict[str, Any]]:
     length = max((end - start).days, 1)
     rows = [
         {**scene, "used": used, "day": words.day(when), "place": min(max((when - start).days / length, 0.0), 1.0)}
-        for used, scenes in ((True, found["scenes"]), (False, found["passed_over"]))
+        for used, scenes in ((True, [*found["scenes"], *found["radar"]]), (False, found["passed_over"]))
         for scene in scenes
         for when in [date.fromisoformat(scene["date"])]
     ]

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from howgreen.report.folder import SUMMARY, new_folder
-from howgreen.report.rasters import FILES, blocks, write_rasters
+from howgreen.report.rasters import FILES, blocks, drawn
 from howgreen.report.summary import summary
 
 if TYPE_CHECKING:
+    from howgreen.report.pictures import Preview
     from howgreen.types import Plan, Progress, Result
 
 OTHERS = {
@@ -23,7 +25,7 @@ OTHERS = {
 }
 CACHE_BYTES = 64_000_000
 STEPS_AFTER = 4
-"""Steps of the progress after the maps: compressing, page, picture, tables."""
+"""Steps of the progress after the maps are drawn: page, picture, tables, and the maps packed."""
 
 
 def write(
@@ -57,28 +59,36 @@ def write(
     """
     import rasterio
 
-    from howgreen.report.page import page
     from howgreen.report.pictures import from_files
     from howgreen.report.poster import poster
 
     tick = _Ticks(blocks(result) + STEPS_AFTER if progress else 0, progress)
     room = new_folder(Path(out), needs_bytes=needed_bytes(result.plan))
     # GDAL's own cache would grow with the city, up to 5 % of the memory; nearly every byte is used once.
-    with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES), room as folder:
-        looks = write_rasters(result, folder, tell=tick)
-        tick()
+    with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES), room as folder, drawn(result, folder, tell=tick) as maps:
         found = summary(result)
-        found["clear_looks"] = looks.figures()
+        found["clear_looks"] = maps.looks.figures()
         found["truth"] = _truth(truth, found)
         found["files"] = {name: text for name, text in (FILES | OTHERS).items() if name != "plan.json" or plan_json}
-        preview = from_files(result, folder)
-        (folder / "report.html").write_text(page(result, found, preview), encoding="utf-8")
-        tick()
-        poster(result, found, preview, folder / "map.png")
-        tick()
-        _tables(result, found, folder, plan_json)
-        tick()
+        # Packing is GDAL's work, compressing the page's pictures zlib's, most of the rest Python's.
+        with ThreadPoolExecutor(2) as pool:
+            packing = pool.submit(maps.pack)
+            preview = from_files(result, maps.paths)
+            page = pool.submit(_page, result, found, preview, folder)
+            poster(result, found, preview, folder / "map.png")
+            tick()
+            _tables(result, found, folder, plan_json)
+            tick()
+            for other in (page, packing):
+                other.result()
+                tick()
     return found
+
+
+def _page(result: Result, found: Mapping[str, Any], preview: Preview, folder: Path) -> None:
+    from howgreen.report.page import page
+
+    (folder / "report.html").write_text(page(result, found, preview), encoding="utf-8")
 
 
 def needed_bytes(plan: Plan) -> int:
