@@ -258,6 +258,11 @@ class ModelClass:
     """``#rrggbb``."""
 
 
+def is_water(found: ModelClass) -> bool:
+    """Whether a class is the one that is not land: it is called water, in small or capital letters."""
+    return found.name.casefold() == "water"
+
+
 @dataclass(frozen=True, kw_only=True)
 class ReferenceScore:
     """How a model erred on reference data it never saw, in units of green fraction."""
@@ -318,7 +323,7 @@ class LandCover:
     @property
     def water_codes(self) -> tuple[int, ...]:
         """Codes of the classes that are not land."""
-        return tuple(c.code for c in self.card.classes if c.name == "water")
+        return tuple(c.code for c in self.card.classes if is_water(c))
 
 
 @dataclass(frozen=True, kw_only=True)
