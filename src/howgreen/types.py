@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from howgreen.period import Period as Period
+from howgreen.period import Period as Period  # noqa: PLC0414 (the word is taken from here)
 
 if TYPE_CHECKING:
     import geopandas as gpd
