@@ -137,6 +137,14 @@ def test_the_folder_holds_what_its_summary_says(made):
     assert "SYNTHETIC" in (out / "layers.html").read_text()
 
 
+def test_what_both_schemas_describe_they_describe_alike():
+    ours, layers = report.schema(), report.layers_schema()
+    shared = set(ours["properties"]) & set(layers["properties"]) - {"format", "files", "notes", "attributions"}
+    assert {key: layers["properties"][key] for key in shared} == {key: ours["properties"][key] for key in shared}
+    for key in set(ours["$defs"]) & set(layers["$defs"]):
+        assert layers["$defs"][key] == ours["$defs"][key]
+
+
 def test_cropland_is_the_readers_choice(result, truth, tmp_path):
     codes, ratios = read(truth), {}
     for cropland in ("green", "not-green", "left-out"):

@@ -128,7 +128,7 @@ def osm_green_command(
         found = pipeline.osm_green(city, osm=osm, online=online, out=folder, progress=progress)
     click.echo(
         f"{city.label}: OpenStreetMap maps {found.share:.1%} of it as green ({len(found.areas)} areas).\n"
-        f"That is what people drew, not what a satellite saw.\nfiles: {report.address_of(found.folder, '')}"
+        f"That is what people drew, not what a satellite saw.\nfiles: {report.address_of(found.folder, 'osm_green.gpkg')}"
     )
 
 

@@ -31,7 +31,7 @@ CATEGORIES: Mapping[int, tuple[str, str]] = MappingProxyType(
 )
 """Name and colour of each category; blue and orange stay apart for all kinds of colour vision."""
 
-SHOWN = MappingProxyType({**CATEGORIES, 4: ("not compared: water, unseen, unknown to them", "#b7c4cf")})
+SHOWN = MappingProxyType({**CATEGORIES, 4: ("not compared (water, unseen)", "#b7c4cf")})
 """As pictures show it: ground inside the limits that is not compared has a colour too."""
 
 
