@@ -88,7 +88,7 @@ def plan(
     sensor
         Key of :data:`howgreen.sensors.SENSORS`.
     model
-        Name of a shipped model or path of an ONNX file; None for the best that the images' bands allow.
+        Name of a shipped or added model, or path of an ONNX file; None for the best that the images' bands allow.
     offline
         Ask no service: only what is on this computer, answers kept from earlier look-ups included.
     endpoints
@@ -165,7 +165,14 @@ def _planned(
         model_sha256=green.sha256,
         howgreen=howgreen.__version__,
         radar=waves,
-        notes=(*notes, *left_out, *unread, *imagery.mixture(used), *imagery.sides((*used, *waves))),
+        notes=(
+            *notes,
+            *left_out,
+            *unread,
+            *imagery.mixture(used),
+            *imagery.sides((*used, *waves)),
+            *landcover.cautions(green.card, resolution_m=SENSORS[sensor].resolution_m),
+        ),
     )
 
 
@@ -201,7 +208,7 @@ def run(plan: Plan, *, work: str | Path | None = None, progress: Progress | None
     """
     import rasterio
 
-    model = runs.model_of(plan)
+    model = landcover.planned_model(plan.model, sha256=plan.model_sha256)
     runs.check_files(plan)
     folder = runs.work_folder(plan, work)
     held.hold(folder)
@@ -325,8 +332,8 @@ def _shared_bands(found: Sequence[Scene], sensor: str, model: str | Path | None)
 
 
 def _model_name(given: str | Path) -> str:
-    """As a plan keeps it: the name of a shipped model, or a path that holds from any folder."""
-    return str(given) if str(given) in landcover.SHIPPED else str(Path(given).absolute())
+    """As a plan keeps it: the name of a shipped or added model, or a path that holds from any folder."""
+    return str(given) if landcover.is_known(str(given)) else str(Path(given).absolute())
 
 
 def _for_the_photo(needed: tuple[str, ...], there: Collection[str]) -> list[str]:

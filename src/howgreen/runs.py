@@ -8,21 +8,13 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-from howgreen import held, landcover, plans
+from howgreen import held, plans
 from howgreen.errors import PlanError
 from howgreen.sources import cache_folder
 from howgreen.types import Asset, Plan
 
 DAYS_KEPT = 7
 """Blocks of runs that nobody touched for so long are deleted."""
-
-
-def model_of(plan: Plan) -> landcover.Model:
-    """The model of a plan; PlanError when its file is another than the plan was made with."""
-    model = landcover.load_model(plan.model)
-    if model.sha256 != plan.model_sha256:
-        raise PlanError(f"model {plan.model}: its file is not the one that the plan was made with; make a new plan")
-    return model
 
 
 def work_folder(plan: Plan, work: str | Path | None = None) -> Path:

@@ -82,7 +82,7 @@ plan_options = options(
         "--period", help="YYYY-MM, or two joined by '/'; YYYY is that year's growing season (default: the newest)."
     ),
     click.option("--sensor", default="sentinel-2", show_default=True, help="sentinel-2, landsat or sentinel-1."),
-    click.option("--model", help="Name of a shipped model (see `howgreen models list`) or an ONNX file."),
+    click.option("--model", help="Name of a model (see `howgreen models list`) or an ONNX file."),
 )
 
 

@@ -94,9 +94,11 @@ def _page(result: Result, found: Mapping[str, Any], preview: Preview, folder: Pa
 
 
 def needed_bytes(plan: Plan) -> int:
-    """Room that a report needs while it is written: its maps before and after they are compressed, and the rest."""
+    """Room that a report needs while it is written: its maps with their overviews, before and after they are
+    compressed, and the rest.
+    """
     height, width = plan.grid.shape
-    return int(height * width * (2 * len(plan.bands) + 6) * 1.5) + 8 * 2**20
+    return int(height * width * (2 * len(plan.bands) + 6) * 2.1) + 8 * 2**20
 
 
 class _Ticks:
