@@ -149,7 +149,7 @@ def test_a_catalogue_whose_files_fail_is_passed_over(world: World, tmp_path: Pat
     monkeypatch.setattr("howgreen.imagery.ranges.FIRST_WAIT_S", 0.01)
     other = f"{dead()}/files"
     with served(natives(world.store, files=other, base=world.store.parent), tmp_path) as broken:
-        found = pipeline.plan("Small", store=world.places, catalogs=[broken, world.api.url], period="2024")
+        found = pipeline.plan("Small", store=world.places, catalogs=[broken, world.api.url], period="2024-05/2024-09")
     assert found.source == world.api.url
     assert "refuses the connection" in found.notes[0]
 
@@ -259,9 +259,9 @@ def test_a_store_that_shows_the_place_comes_before_the_catalogues(small: City, w
     spots = list(sources.spots(small, named=False, period=None, **asked))
     assert (spots[0].root, spots[0].period) == (world.store, Period.parse("2024-05/2024-09"))
     assert all(spot.endpoint == SPOT for spot in spots[1:])
-    (only,) = sources.spots(small, named=True, period="1999", **asked)
+    (only,) = sources.spots(small, named=True, period=Period.parse("1999"), **asked)
     assert only.root == world.store
-    (other,) = sources.spots(small, named=False, period="1999", **asked)
+    (other,) = sources.spots(small, named=False, period=Period.parse("1999"), **asked)
     assert other.endpoint == SPOT
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import reduce
 from typing import Any
 
-from howgreen import runs
+from howgreen import landcover
 from howgreen.errors import PlanError
 from howgreen.imagery import earthengine
 from howgreen.sensors import QA_BAD_BITS, SCL_BAD, SENSORS
@@ -37,7 +37,7 @@ def export(plan: Plan, *, folder: str = "howgreen", name: str = "green_mask") ->
     """
     if any(asset.signer != earthengine.SIGNER for scene in plan.scenes for asset in scene.assets):
         raise PlanError(f"plan of {plan.source}: its images are not Earth Engine's; plan with --catalog earth-engine")
-    model = runs.model_of(plan)
+    model = landcover.planned_model(plan.model, sha256=plan.model_sha256)
     from howgreen.landcover.earth import green_mask
 
     ee = earthengine.connect(plan.source)

@@ -17,7 +17,7 @@ import howgreen
 from howgreen import held, imagery, landcover, measure, place, plans, report, runs, sample, sources
 from howgreen.blocks import persist
 from howgreen.errors import PlanError
-from howgreen.sensors import SENSORS
+from howgreen.sensors import RADAR_BANDS, SENSORS, SENTINEL1
 from howgreen.types import City, Composite, LandCover, Period, Plan, Progress, Result, Scene
 
 if TYPE_CHECKING:
@@ -84,11 +84,11 @@ def plan(
     land
         A file with polygons of land, or coastlines, that cuts the sea off the limits.
     period
-        ``"2024-05/2024-09"``; None for the newest growing season that has images.
+        ``"2024-05/2024-09"``; a year by itself is its growing season; None for the newest that has images.
     sensor
         Key of :data:`howgreen.sensors.SENSORS`.
     model
-        Name of a shipped model or path of an ONNX file; None for the best that the images' bands allow.
+        Name of a shipped or added model, or path of an ONNX file; None for the best that the images' bands allow.
     offline
         Ask no service: only what is on this computer, answers kept from earlier look-ups included.
     endpoints
@@ -115,12 +115,13 @@ def plan(
         land=_path(land),
         online=place.Online(endpoints=_services(endpoints), offline=offline),
     )
+    when, said = sources.asked_period(period, where)
     spots = sources.spots(
         where,
         root=None if catalogs else root,
         named=store is not None,
         catalogs=asked,
-        period=period,
+        period=when,
         sensor=sensor,
     )
     failed = sources.Failures(where.label)
@@ -128,7 +129,7 @@ def plan(
         if failed.hopeless(spot):
             continue
         with failed.noted(spot):
-            return _planned(where, spot, failed.notes(), sensor=sensor, model=model, progress=progress)
+            return _planned(where, spot, (*said, *failed.notes()), sensor=sensor, model=model, progress=progress)
     raise failed.error()
 
 
@@ -144,10 +145,12 @@ def _planned(
     """The plan with the images of one store or catalogue."""
     found, left_out = spot.scenes(city, sensor=sensor, progress=progress)
     shared = _shared_bands(found, sensor, model)
-    green = landcover.load_model(model or landcover.default_model(shared))
-    landcover.require_bands(green.card, shared, what="the images")
+    waves, unread = _radar(city, spot, sensor=sensor, model=model, progress=progress)
+    there = (*shared, *(band for band in RADAR_BANDS if waves and all(band in scene.bands for scene in waves)))
+    green = landcover.load_model(model or landcover.default_model(there))
+    landcover.require_bands(green.card, there, what="the images")
     used, passed_over = imagery.choose(
-        found, city=city, period=spot.period, bands=green.card.bands, root=spot.root, sensor=sensor
+        found, city=city, period=spot.period, bands=_of(sensor, green.card.bands), root=spot.root, sensor=sensor
     )
     return Plan(
         city=city,
@@ -161,8 +164,38 @@ def _planned(
         model=green.card.name if model is None else _model_name(model),
         model_sha256=green.sha256,
         howgreen=howgreen.__version__,
-        notes=(*notes, *left_out),
+        radar=waves,
+        notes=(
+            *notes,
+            *left_out,
+            *unread,
+            *imagery.mixture(used),
+            *imagery.sides((*used, *waves)),
+            *landcover.cautions(green.card, resolution_m=SENSORS[sensor].resolution_m),
+        ),
     )
+
+
+def _radar(
+    city: City, spot: sources.Spot, *, sensor: str, model: str | Path | None, progress: Progress | None
+) -> tuple[tuple[Scene, ...], tuple[str, ...]]:
+    """The radar's scenes to use beside another sensor's, and notes on what was left out; none where no model asks."""
+    if model is None or SENSORS[sensor].is_radar:
+        return (), ()
+    bands = landcover.load_model(model).card.bands
+    wanted = [band for band in bands if band in RADAR_BANDS]
+    if len(wanted) == len(bands):
+        raise PlanError(f"model {model}: takes radar alone ({', '.join(wanted)}); use --sensor {SENTINEL1.name}")
+    if not wanted:
+        return (), ()
+    found, left_out = spot.scenes(city, sensor=SENTINEL1.name, progress=progress)
+    used, _ = imagery.choose(found, city=city, period=spot.period, bands=wanted, root=spot.root, sensor=SENTINEL1.name)
+    return tuple(used), left_out
+
+
+def _of(sensor: str, bands: Sequence[str]) -> tuple[str, ...]:
+    """Those bands that a sensor's own scenes have to have."""
+    return tuple(band for band in bands if SENSORS[sensor].is_radar or band not in RADAR_BANDS)
 
 
 def run(plan: Plan, *, work: str | Path | None = None, progress: Progress | None = None) -> CityResult:
@@ -175,7 +208,7 @@ def run(plan: Plan, *, work: str | Path | None = None, progress: Progress | None
     """
     import rasterio
 
-    model = runs.model_of(plan)
+    model = landcover.planned_model(plan.model, sha256=plan.model_sha256)
     runs.check_files(plan)
     folder = runs.work_folder(plan, work)
     held.hold(folder)
@@ -183,7 +216,9 @@ def run(plan: Plan, *, work: str | Path | None = None, progress: Progress | None
     with rasterio.Env(GDAL_CACHEMAX=64_000_000):
         with ThreadPoolExecutor(1) as pool:
             checked = pool.submit(_provenance, plan)  # some pixels are looked at while libraries load
-            steps = imagery.composite_steps(plan.scenes, grid=plan.grid, bands=plan.bands, block_px=_block_px(plan))
+            steps = imagery.composite_steps(
+                plan.scenes, radar=plan.radar, grid=plan.grid, bands=plan.bands, block_px=_block_px(plan)
+            )
             provenance = checked.result()  # before the long work: a scene that contradicts itself is refused
         composite, covered = _kept(plan, steps, model, folder / "pixels", progress)
         zones = measure.green(covered, plan.city, progress=progress)
@@ -214,10 +249,12 @@ city = _then_run(plan)
 
 
 def write(result: Result, out: str | Path, *, progress: Progress | None = None) -> dict[str, Any]:
-    """Write the folder that a person opens: page, maps, tables, plan. Returns the summary (see its JSON schema)."""
+    """Write the folder that a person opens: page, maps, tables, plan; ``out`` is a folder or a URL of fsspec. Returns the
+    summary (see its JSON schema).
+    """
     return report.write(
         result,
-        Path(out),
+        out,
         truth=_truth(result.plan),
         plan_json=plans.to_json(result.plan),
         progress=progress,
@@ -233,18 +270,39 @@ class OsmGreen:
     """EPSG:4326; see :func:`howgreen.place.green_areas`."""
     share: float
     """Area of their union over the area of the place."""
-    folder: Path
-    """Holds ``osm_green.gpkg`` and ``osm_green.tif``."""
+    folder: str | Path
+    """Folder or URL; holds ``osm_green.gpkg``, ``osm_green.tif`` and ``summary.json``."""
 
 
-def osm_green(city: City, *, osm: str | Path, out: str | Path) -> OsmGreen:
-    """Write OSM's green areas of a place as polygons and as a 0/1 GeoTIFF (255 outside the limits)."""
-    folder = Path(out)
-    areas = place.green_areas(city, osm=Path(osm))
-    with report.new_folder(folder) as scratch:
-        place.green_raster(areas, city, out=scratch / "osm_green.tif")
+def osm_green(
+    city: City,
+    *,
+    out: str | Path,
+    osm: str | Path | None = None,
+    online: place.Online | None = None,
+    progress: Progress | None = None,
+) -> OsmGreen:
+    """Write OSM's green areas of a place as polygons and as a 0/1 GeoTIFF (255 outside the limits).
+
+    Parameters
+    ----------
+    out
+        A folder or a URL of fsspec.
+    osm
+        A local extract; None to ask Overpass.
+    online
+        How it is asked.
+    """
+    if osm is None:
+        areas = place.green_areas_online(city, online=online or place.Online(), progress=progress)
+    else:
+        areas = place.green_areas(city, osm=Path(osm), progress=progress)
+    share = place.green_share(areas, city)
+    with report.new_target(out, progress=progress) as scratch:
+        place.green_raster(areas, city, out=scratch / "osm_green.tif", progress=progress)
         areas.to_file(scratch / "osm_green.gpkg", layer="osm_green", driver="GPKG")
-    return OsmGreen(city=city, areas=areas, share=place.green_share(areas, city), folder=folder)
+        report.write_osm_green(city, areas, scratch, share=share, source=str(osm or "Overpass"))
+    return OsmGreen(city=city, areas=areas, share=share, folder=out)
 
 
 def _truth(plan: Plan) -> dict[str, Any] | None:
@@ -268,14 +326,14 @@ def _shared_bands(found: Sequence[Scene], sensor: str, model: str | Path | None)
     known = (*SENSORS[sensor].band_names, SENSORS[sensor].mask)
     kinds = {frozenset(scene.bands) for scene in found} or {frozenset(known)}
     cards = [one.card for one in ([landcover.load_model(model)] if model else landcover.models())]
-    usable = {kind for kind in kinds if any(kind.issuperset(card.bands) for card in cards)}
+    usable = {kind for kind in kinds if any(kind.issuperset(_of(sensor, card.bands)) for card in cards)}
     shared = frozenset.intersection(*(usable or kinds))
     return tuple(band for band in known if band in shared)
 
 
 def _model_name(given: str | Path) -> str:
-    """As a plan keeps it: the name of a shipped model, or a path that holds from any folder."""
-    return str(given) if str(given) in landcover.SHIPPED else str(Path(given).absolute())
+    """As a plan keeps it: the name of a shipped or added model, or a path that holds from any folder."""
+    return str(given) if landcover.is_known(str(given)) else str(Path(given).absolute())
 
 
 def _for_the_photo(needed: tuple[str, ...], there: Collection[str]) -> list[str]:
@@ -298,11 +356,11 @@ def _kept(
 
     Probabilities, ten times the size of labels and fractions, stay lazy and are made again when asked for.
     """
-    names = ["label", "green_fraction"]
-    seen = landcover.classify(imagery.from_steps(steps, grid=plan.grid, scenes=plan.scenes), model).data
+    names, used = ["label", "green_fraction"], (*plan.scenes, *plan.radar)
+    seen = landcover.classify(imagery.from_steps(steps, grid=plan.grid, scenes=used), model).data
     both = steps.assign({name: seen[name] for name in names})
     both = persist(both, folder, stage="composite and land cover", progress=progress)
-    composite = imagery.from_steps(both[list(steps)], grid=plan.grid, scenes=plan.scenes)
+    composite = imagery.from_steps(both[list(steps)], grid=plan.grid, scenes=used)
     covered = landcover.classify(composite, model)
     return composite, replace(covered, data=covered.data.assign({name: both[name] for name in names}))
 
@@ -320,5 +378,5 @@ def _provenance(plan: Plan) -> dict[str, Any]:
         "howgreen": howgreen.__version__,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "libraries": {name: version(name) for name in libraries},
-        "radiometry": imagery.decisions(plan.scenes),
+        "radiometry": imagery.decisions((*plan.scenes, *plan.radar)),
     }

@@ -51,6 +51,7 @@ def to_json(plan: Plan) -> str:
             "scenes": [_scene_to_json(scene) for scene in plan.scenes],
             "passed_over": [_scene_to_json(scene) for scene in plan.passed_over],
         }
+        | ({"radar": [_scene_to_json(scene) for scene in plan.radar]} if plan.radar else {})
         | ({"notes": list(plan.notes)} if plan.notes else {}),
         indent=1,
         ensure_ascii=False,
@@ -84,6 +85,7 @@ def from_json(text: str) -> Plan:
             model=data["model"],
             model_sha256=data["model_sha256"],
             howgreen=data["howgreen"],
+            radar=tuple(_scene_from_json(scene) for scene in data.get("radar", ())),
             notes=tuple(data.get("notes", ())),
         )
         _check(plan)
@@ -101,14 +103,18 @@ def _check(plan: Plan) -> None:
         raise ValueError("sensor, source, model and bands are texts, and each band is named once")
     if plan.sensor not in SENSORS or any(scene.sensor != plan.sensor for scene in (*plan.scenes, *plan.passed_over)):
         raise ValueError(f"sensor: one of {', '.join(SENSORS)}, and all scenes are of it")
-    if len({scene.id for scene in plan.scenes}) < len(plan.scenes):
+    if any(not SENSORS[scene.sensor].is_radar for scene in plan.radar) or (
+        plan.radar and SENSORS[plan.sensor].is_radar
+    ):
+        raise ValueError("radar: scenes of sentinel-1, beside those of another sensor")
+    if len({scene.id for scene in (*plan.scenes, *plan.radar)}) < len(plan.scenes) + len(plan.radar):
         raise ValueError("scenes: one of them is there twice")
     affine = plan.grid.affine
     if not (affine.a > 0 > affine.e and affine.b == affine.d == 0 and plan.grid.crs and plan.grid.crs.projected):
         raise ValueError("grid: north up, in metres of a projected CRS")
     if not plan.city.boundary.is_valid:
         raise ValueError("city: its boundary crosses itself")
-    for scene in (*plan.scenes, *plan.passed_over):
+    for scene in (*plan.scenes, *plan.passed_over, *plan.radar):
         _check_scene(scene)
 
 
@@ -117,6 +123,8 @@ def _check_scene(scene: Scene) -> None:
     numbers = (scene.scale, scene.offset, *(share for share in shares if share is not None))
     if not all(_finite(number) for number in numbers) or scene.scale <= 0:
         raise ValueError(f"scene {scene.id}: scale, offset, nodata and shares are finite numbers")
+    if not isinstance(scene.power, bool) or not isinstance(scene.platform, str):
+        raise ValueError(f"scene {scene.id}: power is true or false, and platform a text")  # noqa: TRY004 (of a file)
     for asset in scene.assets:
         if not isinstance(asset.href, str) or not isinstance(asset.index, int) or asset.index < 1:
             raise ValueError(f"scene {scene.id}: href is a text and index a number from 1")
@@ -158,7 +166,7 @@ def describe(plan: Plan) -> str:
     """What a plan will do, for people: the city, the scenes with their clear cover, the bytes to read."""
     city, sensor = plan.city, SENSORS[plan.sensor]
     height, width = plan.grid.shape
-    size = imagery.estimate_bytes(plan.scenes, plan.bands, grid=plan.grid)
+    size = imagery.estimate_bytes((*plan.scenes, *plan.radar), plan.bands, grid=plan.grid)
     lines = [
         f"{city.label} ({city.kind}, {city.area_m2 / 1e6:.1f} km², {city.id})",
         *([f"note: {city.note}"] if city.note else []),
@@ -168,6 +176,8 @@ def describe(plan: Plan) -> str:
         f"scenes used: {len(plan.scenes)}, about {size / 2**20:.0f} MiB to read from {plan.source}{_wait(plan, size)}",
         *(_line(scene) for scene in plan.scenes),
     ]
+    if plan.radar:
+        lines += [f"radar beside them: {len(plan.radar)}", *(_line(scene) for scene in plan.radar)]
     if plan.passed_over:
         lines += [f"found and not used: {len(plan.passed_over)}", *(_line(scene) for scene in plan.passed_over)]
     return "\n".join(lines)

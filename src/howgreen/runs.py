@@ -8,7 +8,7 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-from howgreen import held, landcover, plans
+from howgreen import held, plans
 from howgreen.errors import PlanError
 from howgreen.sources import cache_folder
 from howgreen.types import Asset, Plan
@@ -17,21 +17,13 @@ DAYS_KEPT = 7
 """Blocks of runs that nobody touched for so long are deleted."""
 
 
-def model_of(plan: Plan) -> landcover.Model:
-    """The model of a plan; PlanError when its file is another than the plan was made with."""
-    model = landcover.load_model(plan.model)
-    if model.sha256 != plan.model_sha256:
-        raise PlanError(f"model {plan.model}: its file is not the one that the plan was made with; make a new plan")
-    return model
-
-
 def work_folder(plan: Plan, work: str | Path | None = None) -> Path:
     """Where a plan's finished blocks lie: the name changes with everything that decides the pixels, the state of the
     images' files and our own version among it.
     """
     base = Path(work) if work is not None else cache_folder() / "runs"
     _forget_old_runs(base)
-    files = [_stamp(asset) for scene in plan.scenes for asset in scene.assets]
+    files = [_stamp(asset) for scene in (*plan.scenes, *plan.radar) for asset in scene.assets]
     decisive = json.dumps([plans.to_json(plan), version("howgreen"), files])
     return base / hashlib.sha256(decisive.encode()).hexdigest()[:20]
 
@@ -54,7 +46,7 @@ def _stamp(asset: Asset) -> tuple[int, int]:
 
 def check_files(plan: Plan) -> None:
     """PlanError where a local image has another size than its catalogue says."""
-    for scene in plan.scenes:
+    for scene in (*plan.scenes, *plan.radar):
         for asset in scene.assets:
             size = _stamp(asset)[1]
             if size and asset.size_bytes and size != asset.size_bytes:

@@ -8,6 +8,7 @@ one is silent, has nothing, or hands out files that cannot be read. What was pas
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from howgreen.types import City, Period, Progress, Scene
 
 _LOG = logging.getLogger(__name__)
 
+_A_YEAR = re.compile(r"^\d{4}$")
 SEASONS = 3
 """Growing seasons that are tried in catalogues, newest first, where no period is asked for."""
 SEASON_UNDER_WAY = timedelta(days=60)
@@ -66,13 +68,36 @@ class Spot:
         return imagery.find(city, self.period, root=self.root, sensor=sensor), ()
 
 
+def asked_period(period: Period | str | None, city: City) -> tuple[Period | None, tuple[str, ...]]:
+    """The period that a user means, and notes to tell.
+
+    A year by itself means its growing season: a median over twelve months would show winter, and answer another question.
+    Two days, two months or a month mean just what they say. A :class:`Period` is taken as it is.
+
+    Raises
+    ------
+    PeriodError
+        The period cannot be read.
+    """
+    if not isinstance(period, str):
+        return period, ()
+    whole = Period.parse(period)
+    if not _A_YEAR.match(period.strip()):
+        return whole, ()
+    season = Period.growing_season(city.boundary.representative_point().y, whole.start.year)
+    if season == whole:  # in the tropics
+        return whole, ()
+    year = period.strip()
+    return season, (f"{year} means its growing season here, {season}; for all of the year ask for {year}-01/{year}-12",)
+
+
 def spots(
     city: City,
     *,
     root: Path | None,
     named: bool,
     catalogs: Sequence[Endpoint],
-    period: Period | str | None,
+    period: Period | None,
     sensor: str,
     today: date | None = None,
 ) -> Iterator[Spot]:
@@ -89,23 +114,18 @@ def spots(
     catalogs
         To be asked, in their order; empty for none.
     period
-        As the user gave it; None for the newest growing season: of those with images in a store, of the last
+        See :func:`asked_period`; None for the newest growing season: of those with images in a store, of the last
         SEASONS in catalogues.
     today
         For tests; UTC's day if None.
 
-    Raises
-    ------
-    PeriodError
-        The period cannot be read.
     """
-    wanted = Period.parse(period) if isinstance(period, str) else period
     days = _days(city, root, sensor) if root else []
-    if root and (named or not catalogs or any(wanted is None or day in wanted for day in days)):
-        yield Spot(period=wanted or _stored_season(city, days), root=root)
+    if root and (named or not catalogs or any(period is None or day in period for day in days)):
+        yield Spot(period=period or _stored_season(city, days), root=root)
         if named:
             return
-    seasons = [wanted] if wanted else newest_seasons(city, today=today or datetime.now(UTC).date())
+    seasons = [period] if period else newest_seasons(city, today=today or datetime.now(UTC).date())
     yield from (Spot(period=season, endpoint=one) for season in seasons for one in catalogs)
 
 

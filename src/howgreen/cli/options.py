@@ -17,6 +17,19 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
+def _target(_: click.Context, parameter: click.Parameter, given: str | None) -> str | Path | None:
+    """A URL as it is typed, else a Path."""
+    return given if given is None or "://" in given else Path(FOLDER.convert(given, parameter, _))
+
+
+out_option = click.option(
+    "--out",
+    metavar="FOLDER|URL",
+    callback=_target,
+    help="Folder to write, or a URL such as s3://bucket/folder (default: a new folder named after the place).",
+)
+
+
 def options(*options: Callable[[F], F]) -> Callable[[F], F]:
     """Several options as one decorator, in reading order."""
 
@@ -65,9 +78,11 @@ plan_options = options(
     ),
     click.option("--districts", type=FILE, help="File of district boundaries."),
     click.option("--land", type=FILE, help="File of land polygons, or coastlines, that cuts the sea off the limits."),
-    click.option("--period", help="YYYY, YYYY-MM or two of them joined by '/' (default: newest growing season)."),
-    click.option("--sensor", default="sentinel-2", show_default=True, help="sentinel-2 or landsat."),
-    click.option("--model", help="Name of a shipped model (see `howgreen models list`) or an ONNX file."),
+    click.option(
+        "--period", help="YYYY-MM, or two joined by '/'; YYYY is that year's growing season (default: the newest)."
+    ),
+    click.option("--sensor", default="sentinel-2", show_default=True, help="sentinel-2, landsat or sentinel-1."),
+    click.option("--model", help="Name of a model (see `howgreen models list`) or an ONNX file."),
 )
 
 

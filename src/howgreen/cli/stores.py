@@ -28,7 +28,8 @@ def store_group() -> None:
 @click.option("--offset", type=float, help="See --scale.")
 @click.option("--nodata", type=int, help="DN that means no data.")
 @click.option("--date", "day", type=click.DateTime(["%Y-%m-%d"]), help="Day of the image, where its files do not say.")
-@click.option("--sensor", help="sentinel-2 or landsat, where the files do not say.")
+@click.option("--sensor", help="sentinel-2, landsat or sentinel-1, where the files do not say.")
+@click.option("--unit", help="Of radar bands: dB or power (linear), where the pixels do not tell.")
 @click.option("--replace", is_flag=True, help="Replace a scene that the store already has.")
 def store_add(
     files: tuple[Path, ...],
@@ -41,6 +42,7 @@ def store_add(
     nodata: int | None,
     day: datetime | None,
     sensor: str | None,
+    unit: str | None,
     replace: bool,  # noqa: FBT001 (a flag of the command line)
 ) -> None:
     """Add images: multi-band GeoTIFFs, a Sentinel-2 L2A SAFE folder, a Landsat Collection 2 Level-2 folder."""
@@ -61,6 +63,7 @@ def store_add(
             nodata=nodata,
             date=None if day is None else day.date(),
             sensor=sensor,
+            unit=unit,
             replace=replace,
             progress=progress,
         )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from howgreen.errors import NoClearImageError, NoImageError
+from howgreen.imagery import radar
 from howgreen.imagery.dates import SAME_PASS, dates
 from howgreen.imagery.finding import _stored, coverage, look, rank
 from howgreen.sensors import SENSORS, Sensor
@@ -27,6 +28,8 @@ LEAST_GAIN_PCT = 0.5
 """A scene has to bring this much of the city a wanted look."""
 BAND_BYTES, MASK_BYTES = 1.6, 0.15
 """Of a pixel in a compressed file, about: 1.5 in the images of Bolzano and Sampleton; noise does not compress."""
+RADAR_BYTES = 4.0
+"""Floats full of grain, which no compression makes smaller."""
 WINDOW = dt.timedelta(days=75)
 """Half the length of the periods that are proposed instead."""
 
@@ -55,7 +58,7 @@ def choose(
     city, period, bands
         What they are for; the period serves the message if there is none.
     max_scenes
-        Most that are taken.
+        Most that are taken; of a radar see :func:`howgreen.imagery.radar.spread`.
     min_clear_pct
         See MIN_CLEAR_PCT; of the part of the city that any image covers. All together must show this much, too.
     root, sensor
@@ -85,7 +88,10 @@ def choose(
     if not reached.any():
         raise NoImageError(_nothing(city, period, root, sensor))
     clear = [pixels[reached] for _, pixels in seen]
-    taken = _greedy(clear, most=max_scenes, least_pct=min_clear_pct, passes=_pass_of(ordered))
+    if SENSORS[ordered[0].sensor].is_radar:  # no cloud to avoid: many passes, spread over the period, against the grain
+        taken = radar.spread(clear, ordered)
+    else:
+        taken = _greedy(clear, most=max_scenes, least_pct=min_clear_pct, passes=_pass_of(ordered))
     shown_pct = 100 * np.logical_or.reduce([clear[i] for i in taken]).mean() if taken else 0.0
     if shown_pct < min_clear_pct:
         raise NoClearImageError(_cloudy(ordered, city, period, root))
@@ -235,4 +241,4 @@ def _unknown_bytes(asset: Asset, sensor: Sensor, grid: GeoBox | None) -> float:
         return 0.0
     resolution_m = {band.name: band.resolution_m for band in sensor.bands}.get(asset.band, 2 * sensor.resolution_m)
     pixels: float = grid.shape[0] * grid.shape[1] * (abs(grid.affine.a) / resolution_m) ** 2
-    return pixels * (MASK_BYTES if asset.band == sensor.mask else BAND_BYTES)
+    return pixels * (RADAR_BYTES if sensor.is_radar else MASK_BYTES if asset.band == sensor.mask else BAND_BYTES)

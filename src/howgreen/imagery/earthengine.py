@@ -175,6 +175,7 @@ def _scene(asset: Mapping[str, Any], *, sensor: Sensor, platform: str, url: str)
             offset=sensor.offset,
             nodata=sensor.nodata,
             cloud_cover_pct=None if cloud is None else float(cloud),
+            platform=platform if sensor is LANDSAT else "",
             radiometry=_WORDS[sensor.name],
             native=native,
         )

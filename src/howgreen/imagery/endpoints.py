@@ -39,12 +39,14 @@ KNOWN_COLLECTIONS = MappingProxyType(
     {
         "sentinel-2": ("sentinel-2-l2a", "sentinel-2-c1-l2a", "sentinel-s2-l2a-cogs"),
         "landsat": ("landsat-c2-l2", "landsat-c2l2-sr"),
+        "sentinel-1": ("sentinel-1-rtc",),
     }
 )
 """Names that catalogues use; a server that is not in the table is asked which of them it has."""
 
 ENDPOINTS = (
-    # Its Landsat lies in a bucket where the reader pays, with an account; so only Sentinel-2.
+    # Its Landsat and its Sentinel-1 lie in buckets where the reader pays, with an account; so only Sentinel-2. (Its
+    # Sentinel-1 is ground range, which no terrain correction has put on the map.)
     Endpoint(
         name="earth-search",
         label="Earth Search",
@@ -56,7 +58,10 @@ ENDPOINTS = (
         name="planetary-computer",
         label="Planetary Computer",
         url="https://planetarycomputer.microsoft.com/api/stac/v1",
-        collections=MappingProxyType({"sentinel-2": ("sentinel-2-l2a",), "landsat": ("landsat-c2-l2",)}),
+        # It asks for a subscription key before it hands out tokens for Sentinel-1.
+        collections=MappingProxyType(
+            {"sentinel-2": ("sentinel-2-l2a",), "landsat": ("landsat-c2-l2",), "sentinel-1": ("sentinel-1-rtc",)}
+        ),
         habit="as delivered",
         signer="planetary-computer",
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,8 @@ from urllib.parse import urlsplit
 from howgreen.errors import NetworkError
 from howgreen.imagery import web
 
+KEY = "PC_SDK_SUBSCRIPTION_KEY"
+"""Environment variable for those who have one: the name that Planetary Computer's own client gives it."""
 SPARE = timedelta(minutes=5)
 """A token with less time left is replaced before it is used."""
 
@@ -29,7 +32,7 @@ class Signer(Protocol):
 
 @dataclass(frozen=True)
 class PlanetaryComputer:
-    """One token for each storage container, from its own service, without an account."""
+    """One token for each storage container, from its own service, without an account for most."""
 
     url: str = "https://planetarycomputer.microsoft.com/api/sas/v1/token"
     domain: str = ".blob.core.windows.net"
@@ -64,7 +67,12 @@ class PlanetaryComputer:
 
     def _fetched(self, account: str, container: str) -> tuple[str, datetime]:
         url = f"{self.url}/{account}/{container}"
-        answer = web.json_from(url, cure="try again later, or use another --catalog")
+        key = os.environ.get(KEY, "").strip()
+        answer = web.json_from(
+            url,
+            cure=f"try again later, use another --catalog, or put a subscription key, which some collections want, into {KEY}",
+            headers={"Ocp-Apim-Subscription-Key": key} if key else {},
+        )
         try:
             end = datetime.fromisoformat(answer["msft:expiry"])
             return str(answer["token"]), end if end.tzinfo else end.replace(tzinfo=UTC)

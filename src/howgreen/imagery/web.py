@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
@@ -61,10 +61,10 @@ def whole(job: Callable[[], T]) -> T:
     return job()
 
 
-def json_from(url: str, *, cure: str) -> dict[str, Any]:
+def json_from(url: str, *, cure: str, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
     """A JSON object from a server. NetworkError when there is none."""
     with told(url, cure=cure):
-        value = json.loads(whole(lambda: stac_io().request(url)))
+        value = json.loads(whole(lambda: stac_io().request(url, headers=dict(headers or {}))))
         if not isinstance(value, dict):
             raise NetworkError(f"{named(url)}: does not answer with a JSON object; {cure}")
         return value

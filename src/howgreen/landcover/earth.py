@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from howgreen.errors import MissingExtraError, ModelError
-from howgreen.landcover.model import INPUT, OUTPUTS, Model
+from howgreen.landcover.contract import INPUT, OUTPUTS
+from howgreen.landcover.model import Model
 
 Tensor = Any
 """An ``ee.Image`` with a band a channel, or a constant: a float or an array."""

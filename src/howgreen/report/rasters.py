@@ -18,6 +18,7 @@ import numpy as np
 
 from howgreen.report.cogs import BLOCK_PX, Layout, Scratch
 from howgreen.report.inside import inside
+from howgreen.sensors import DB_STEP, RADAR_BANDS
 from howgreen.types import UNSEEN
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ Array = np.ndarray[Any, Any]
 
 REFLECTANCE_SCALE = 1e-4
 REFLECTANCE_NODATA = -32768
+"""Of all bands of the composite."""
 FRACTION_STEPS = 1024
 """Fractions are kept to 1/1024, far below the model's error: half the bytes of full floats."""
 SLAB_PX = 64 * 1024
@@ -44,7 +46,7 @@ FILES = {
     "green_mask.tif": "1 green (at least half of the pixel), 0 not; 255 unseen, water or outside the limits",
     "green_fraction.tif": "green share of each pixel, 0-1; NaN unseen",
     "landcover.tif": "class of each pixel, with colours and names; 255 unseen",
-    "composite.tif": "clear picture of the period: surface reflectance x 10,000; -32768 never clear",
+    "composite.tif": "clear picture of the period: surface reflectance x 10,000 (vv and vh: dB x 100); -32768 never clear",
 }
 
 
@@ -173,7 +175,10 @@ def _streams(result: Result) -> dict[str, Any]:
         "green_fraction.tif": fraction.map_blocks(_coarse, dtype=np.float32, meta=_meta(np.float32)),
         "landcover.tif": label,
         "composite.tif": reflectance.rechunk({0: -1}).map_blocks(
-            _numbers, dtype=np.int16, meta=np.zeros((0, 0, 0), np.int16)
+            _numbers,
+            scales=tuple(scale_of(band) for band in result.composite.bands),
+            dtype=np.int16,
+            meta=np.zeros((0, 0, 0), np.int16),
         ),
         "looks": n_clear.map_blocks(_inside, clip=clip, dtype=np.uint8, meta=_meta(np.uint8)),
     }
@@ -220,12 +225,17 @@ def _coarse(fraction: Array) -> Array:
     return values
 
 
-def _numbers(reflectance: Array) -> Array:
+def scale_of(band: str) -> float:
+    """What one number of a band of ``composite.tif`` is worth: reflectance, or decibels."""
+    return DB_STEP if band in RADAR_BANDS else REFLECTANCE_SCALE
+
+
+def _numbers(reflectance: Array, *, scales: tuple[float, ...]) -> Array:
     numbers: Array = np.empty(reflectance.shape, np.int16)
     rows = max(1, SLAB_PX // max(reflectance.shape[2], 1))
-    for plane, out in zip(reflectance, numbers, strict=True):
+    for plane, out, scale in zip(reflectance, numbers, scales, strict=True):
         for top in range(0, len(plane), rows):  # slab by slab: what is in between stays in the core's cache
-            steps = plane[top : top + rows] / REFLECTANCE_SCALE
+            steps = plane[top : top + rows] / scale
             np.rint(steps, out=steps)
             np.clip(steps, REFLECTANCE_NODATA + 1, 32767, out=steps)
             missing = np.isnan(steps)
@@ -264,7 +274,8 @@ def _dress(path: Path, name: str, result: Result) -> None:
             DESCRIPTION=FILES[name], SOFTWARE=f"howgreen {result.plan.howgreen}", PERIOD=str(result.plan.period)
         )
         if name == "composite.tif":
-            file.scales = [REFLECTANCE_SCALE] * file.count
+            file.scales = [scale_of(band) for band in result.composite.bands]
+            file.units = ["dB" if band in RADAR_BANDS else "1" for band in result.composite.bands]
             file.descriptions = result.composite.bands
         elif name == "green_fraction.tif":
             file.set_band_description(1, "green_fraction")

@@ -45,6 +45,7 @@ def add(
     nodata: float | None = None,
     date: day | None = None,
     sensor: str | None = None,
+    unit: str | None = None,
     replace: bool = False,
     progress: Progress | None = None,
 ) -> list[str]:
@@ -75,7 +76,10 @@ def add(
     date
         When a GeoTIFF was taken, for files that do not have it in their name.
     sensor
-        ``sentinel-2`` or ``landsat``; None tells it by the names of the bands.
+        Key of :data:`howgreen.sensors.SENSORS`; None tells it by the names of the bands.
+    unit
+        Of a radar's bands, once scaled: ``dB`` or ``power`` (linear). None tells it by the pixels: power is never
+        negative, and land in decibels nearly always is.
     replace
         Overwrite scenes of the same id.
     progress
@@ -99,7 +103,7 @@ def add(
     if not city.strip():
         raise StoreError("no city given: name the one that the images show (--city)")
     names = tuple(name.strip() for name in bands) if bands is not None else None
-    options = Options(bands=names, scale=scale, offset=offset, nodata=nodata, date=date, sensor=sensor)
+    options = Options(bands=names, scale=scale, offset=offset, nodata=nodata, date=date, sensor=sensor, unit=unit)
     with _readable():
         found = _sources([Path(file) for file in files], options)
     root = Path(root)
@@ -183,6 +187,7 @@ def _store(root: Path, source: Source, *, replace: bool, progress: Progress | No
         cloud_cover_pct=source.cloud_cover_pct,
         baseline=source.baseline,
         platform=source.platform,
+        unit=source.unit,
         origin=_origin(source, digest),
     )
     check = None if source.trusted else functools.partial(plausible.check, source)

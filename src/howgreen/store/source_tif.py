@@ -6,8 +6,11 @@ import re
 from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from howgreen.errors import ImageError
 from howgreen.sensors import LANDSAT, SENSORS, SENTINEL1, SENTINEL2, Sensor, common_name
+from howgreen.store.item import DECIBEL, POWER
 from howgreen.store.layout import slug
 from howgreen.store.sources import BandSource, Options, Source, grid_of, opened
 
@@ -18,6 +21,9 @@ if TYPE_CHECKING:
 SKIP = "-"
 """In ``--bands``: this band is not wanted."""
 _DAY = re.compile(r"(?<!\d)((?:19|20)\d{2})[-_.]?(\d{2})[-_.]?(\d{2})(?!\d)")
+
+SAMPLE_PX = 256
+"""Side of the sample that tells decibels from power."""
 
 
 def sources(files: Sequence[Path], options: Options) -> list[Source]:
@@ -112,7 +118,8 @@ def _sensor(names: Sequence[str], options: Options) -> Sensor:
         return SENSORS[options.sensor]
     if any(name.upper().startswith(("SR_B", "QA_PIXEL")) for name in names):
         return LANDSAT
-    return SENTINEL1 if any(common_name(name, SENTINEL1) for name in names) else SENTINEL2
+    waves, colours = ([name for name in names if common_name(name, one)] for one in (SENTINEL1, SENTINEL2))
+    return SENTINEL1 if waves and not colours else SENTINEL2
 
 
 def _named(names: Sequence[str], sensor: Sensor, satellite: str, *, where: str, strict: bool) -> list[tuple[int, str]]:
@@ -159,6 +166,7 @@ def _source(
     first = next(one for one in bands if one.band in sensor.band_names)
     day, day_from = _day(stem, name, options)
     scale, offset, offset_from = _scaling(dataset, first.index - 1, sensor, options)
+    nodata = _nodata(dataset, first.index - 1, sensor, options)
     return Source(
         id=f"{sensor.name}-{day.isoformat()}-{slug(stem)}",
         name=name,
@@ -170,7 +178,8 @@ def _source(
         scale=scale,
         offset=offset,
         offset_from=offset_from,
-        nodata=_nodata(dataset, first.index - 1, sensor, options),
+        nodata=nodata,
+        unit=_unit(dataset, first, nodata, (scale, offset), options) if sensor.is_radar else "",
         platform=f"landsat-{satellite[-1]}" if satellite else None,
     )
 
@@ -213,4 +222,26 @@ def _nodata(dataset: Any, index: int, sensor: Sensor, options: Options) -> float
     if options.nodata is not None:
         return options.nodata
     own = dataset.nodatavals[index]
+    if own is None and sensor.is_radar and dataset.dtypes[index].startswith("u"):
+        return None  # the radar's own value does not fit
     return float(sensor.nodata) if own is None else float(own)
+
+
+def _unit(dataset: Any, band: BandSource, nodata: float | None, scaling: tuple[float, float], options: Options) -> str:
+    """What a radar band is in: as the user or the file says, else told by a sample of its pixels."""
+    if options.unit is not None:
+        units = {"db": DECIBEL, "power": POWER}
+        if options.unit.lower() not in units:
+            raise ImageError(f"unit {options.unit!r} is unknown: use dB or power (linear)")
+        return units[options.unit.lower()]
+    if str(dataset.units[band.index - 1] or "").lower() in {"db", "decibel"}:
+        return DECIBEL
+    if not dataset.dtypes[band.index - 1].startswith("float") and scaling == (1.0, 0.0):
+        raise ImageError(
+            f"{band.path}: {dataset.dtypes[band.index - 1]} pixels without a scale are no calibrated backscatter (ground-range products need terrain "
+            "correction first); get it radiometrically terrain-corrected (RTC), or give --scale and --unit"
+        )
+    shape = tuple(min(SAMPLE_PX, size) for size in dataset.shape)
+    values = dataset.read(band.index, out_shape=shape, masked=True).compressed()
+    values = values[np.isfinite(values) & (values != nodata)] * scaling[0] + scaling[1]
+    return DECIBEL if values.size and (values < 0).any() else POWER
