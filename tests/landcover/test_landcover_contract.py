@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import onnx_models as theirs
 from howgreen.errors import ModelError
-from howgreen.landcover import load_model
+from howgreen.landcover import card_from_json, load_model
+from howgreen.landcover.model import model_from
+from howgreen.landcover.trial import trial as tried
 
 onnx = theirs.onnx
 BANDS = ("red", "nir")
