@@ -157,6 +157,8 @@ class Server:
                 await asyncio.sleep(fault.seconds)
             if fault.kind in {"hang", "refuse"}:
                 return False
+        if any(fault.kind == "whole" for fault in now):
+            request.headers.pop("range", None)
         reply = await self.reply(request)
         for fault in now:
             reply = _broken(fault, request, reply)
@@ -272,9 +274,6 @@ def _broken(fault: Fault, request: Request, reply: Reply) -> Reply:
     if fault.kind == "shifted" and span:
         moved = f"bytes {int(span[1]) + 1}-{int(span[2]) + 1}/{int(span[3]) + 1}"
         return Reply(reply.status, headers | {"Content-Range": moved}, reply.body)
-    if fault.kind == "whole" and span:
-        del headers["Content-Range"]
-        return Reply(200, headers, reply.body)
     return reply
 
 

@@ -249,10 +249,12 @@ city = _then_run(plan)
 
 
 def write(result: Result, out: str | Path, *, progress: Progress | None = None) -> dict[str, Any]:
-    """Write the folder that a person opens: page, maps, tables, plan. Returns the summary (see its JSON schema)."""
+    """Write the folder that a person opens: page, maps, tables, plan; ``out`` is a folder or a URL of fsspec. Returns the
+    summary (see its JSON schema).
+    """
     return report.write(
         result,
-        Path(out),
+        out,
         truth=_truth(result.plan),
         plan_json=plans.to_json(result.plan),
         progress=progress,
@@ -268,18 +270,39 @@ class OsmGreen:
     """EPSG:4326; see :func:`howgreen.place.green_areas`."""
     share: float
     """Area of their union over the area of the place."""
-    folder: Path
-    """Holds ``osm_green.gpkg`` and ``osm_green.tif``."""
+    folder: str | Path
+    """Folder or URL; holds ``osm_green.gpkg``, ``osm_green.tif`` and ``summary.json``."""
 
 
-def osm_green(city: City, *, osm: str | Path, out: str | Path) -> OsmGreen:
-    """Write OSM's green areas of a place as polygons and as a 0/1 GeoTIFF (255 outside the limits)."""
-    folder = Path(out)
-    areas = place.green_areas(city, osm=Path(osm))
-    with report.new_folder(folder) as scratch:
-        place.green_raster(areas, city, out=scratch / "osm_green.tif")
+def osm_green(
+    city: City,
+    *,
+    out: str | Path,
+    osm: str | Path | None = None,
+    online: place.Online | None = None,
+    progress: Progress | None = None,
+) -> OsmGreen:
+    """Write OSM's green areas of a place as polygons and as a 0/1 GeoTIFF (255 outside the limits).
+
+    Parameters
+    ----------
+    out
+        A folder or a URL of fsspec.
+    osm
+        A local extract; None to ask Overpass.
+    online
+        How it is asked.
+    """
+    if osm is None:
+        areas = place.green_areas_online(city, online=online or place.Online(), progress=progress)
+    else:
+        areas = place.green_areas(city, osm=Path(osm), progress=progress)
+    share = place.green_share(areas, city)
+    with report.new_target(out, progress=progress) as scratch:
+        place.green_raster(areas, city, out=scratch / "osm_green.tif", progress=progress)
         areas.to_file(scratch / "osm_green.gpkg", layer="osm_green", driver="GPKG")
-    return OsmGreen(city=city, areas=areas, share=place.green_share(areas, city), folder=folder)
+        report.write_osm_green(city, areas, scratch, share=share, source=str(osm or "Overpass"))
+    return OsmGreen(city=city, areas=areas, share=share, folder=out)
 
 
 def _truth(plan: Plan) -> dict[str, Any] | None:

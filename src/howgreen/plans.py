@@ -123,6 +123,8 @@ def _check_scene(scene: Scene) -> None:
     numbers = (scene.scale, scene.offset, *(share for share in shares if share is not None))
     if not all(_finite(number) for number in numbers) or scene.scale <= 0:
         raise ValueError(f"scene {scene.id}: scale, offset, nodata and shares are finite numbers")
+    if not isinstance(scene.power, bool) or not isinstance(scene.platform, str):
+        raise ValueError(f"scene {scene.id}: power is true or false, and platform a text")  # noqa: TRY004 (of a file)
     for asset in scene.assets:
         if not isinstance(asset.href, str) or not isinstance(asset.index, int) or asset.index < 1:
             raise ValueError(f"scene {scene.id}: href is a text and index a number from 1")

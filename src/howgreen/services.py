@@ -17,7 +17,9 @@ PLACES = ("nominatim", "overpass", "ign")
 """Keys that the place stage takes."""
 CATALOGS = "catalogs"
 """Table of STAC catalogues by name."""
-KEYS = (*PLACES, CATALOGS)
+MAPS = ("worldcover", "corine")
+"""Keys that the comparison takes."""
+KEYS = (*PLACES, CATALOGS, *MAPS)
 MAX_BYTES = 64 * 2**10
 
 

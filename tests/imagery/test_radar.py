@@ -203,3 +203,15 @@ def test_record_says_how_numbers_were_understood(make_pass, make_scene):
     assert [(one["id"], one["unit"]) for one in found["radar"]["scenes"]] == [(wave.id, "linear power")]
     assert [one["id"] for one in found["scenes"]] != [wave.id]
     assert "radar" not in decisions([make_scene({"red": np.ones((8, 8), np.uint16)})])
+
+
+def test_on_landsats_grid_nine_pixels_of_power_are_one(make_pass, make_scene):
+    rng = np.random.default_rng(4)
+    fine = {band: power(rng, (60, 60)) for band in BANDS}
+    coarse = GeoBox((20, 20), Affine(30, 0, WEST, 0, -30, NORTH), UTM)
+    dn = np.full((20, 20), 10_000, np.uint16)
+    image = make_scene({"red": dn}, sensor="landsat", scale=2.75e-5, offset=-0.2, resolution=30)
+    (vv, red), _ = computed([image], bands=("vv", "red"), grid=coarse, radar=[make_pass(fine)])
+    mean = fine["vv"].reshape(20, 3, 20, 3).mean(axis=(1, 3))
+    np.testing.assert_allclose(vv, 10 * np.log10(mean), atol=0.0051)
+    np.testing.assert_allclose(red, 0.075, atol=5e-5)

@@ -15,6 +15,7 @@ from howgreen.cli.options import (
     endpoints_option,
     new_folder,
     offline_option,
+    out_option,
     place_options,
     plan_options,
     refuse_beside_plan,
@@ -26,11 +27,11 @@ from howgreen.cli.root import howgreen
 @place_options
 @plan_options
 @click.option("--plan", "plan_file", type=FILE, help="Run a saved plan.json instead of making a new plan.")
-@click.option("--out", type=FOLDER, help="Folder to write (default: a new one named after the city).")
+@out_option
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON to standard output, nothing else.")
 def city_command(
     plan_file: Path | None,
-    out: Path | None,
+    out: str | Path | None,
     as_json: bool,  # noqa: FBT001 (a flag of the command line)
     **asked: Any,
 ) -> None:
@@ -45,7 +46,7 @@ def city_command(
         if plan_file is not None:
             refuse_beside_plan(asked)
         folder = out or new_folder(planned.city)
-        report.check_out(folder, needs_bytes=report.needed_bytes(planned))
+        report.check_target(folder, needs_bytes=report.needed_bytes(planned))
         result = pipeline.run(planned, progress=progress)
         summary = pipeline.write(result, folder, progress=progress)
         runs.forget(planned)
@@ -53,7 +54,7 @@ def city_command(
         click.echo(json.dumps(summary, indent=2, ensure_ascii=False))
     else:
         click.echo("\n".join([_headline(summary), *(f"note: {note}" for note in summary["notes"])]))
-        click.echo(f"report: {folder / 'report.html'}")
+        click.echo(f"report: {report.address_of(folder, 'report.html')}")
 
 
 @howgreen.command("plan")
@@ -101,29 +102,33 @@ def where_command(
 
 @howgreen.command("osm-green")
 @place_options
-@click.option("--out", type=FOLDER, help="Folder to write (default: a new one named after the place).")
+@out_option
 def osm_green_command(
     query: str | None,
     store: Path | None,
     osm: Path | None,
-    out: Path | None,
+    out: str | Path | None,
     endpoints: Path | None,
     offline: bool,  # noqa: FBT001 (a flag of the command line)
     **asked: Any,
 ) -> None:
-    """Write the green areas that OpenStreetMap knows, as polygons (GeoPackage) and as a 0/1 GeoTIFF."""
-    from howgreen import pipeline, place, sources
+    """Write the green areas that OpenStreetMap knows, as polygons (GeoPackage) and as a 0/1 GeoTIFF.
 
-    if osm is None:
-        raise click.UsageError("osm-green needs a local extract: --osm FILE.osm.pbf")
+    They are taken from --osm FILE, or asked of Overpass.
+    """
+    from howgreen import pipeline, place, report, sources
+
     root = sources.find_store(query, store) if store else None
     table = place.read_endpoints(endpoints) if endpoints else place.Endpoints()
     online = place.Online(endpoints=table, offline=offline)
-    city = place.find(query, stores=[root] if root else [], osm=osm, online=online, **asked)
-    found = pipeline.osm_green(city, osm=osm, out=out or new_folder(city))
+    with bars() as progress:
+        city = place.find(query, stores=[root] if root else [], osm=osm, online=online, **asked)
+        folder = out or new_folder(city)
+        report.check_target(folder)
+        found = pipeline.osm_green(city, osm=osm, online=online, out=folder, progress=progress)
     click.echo(
         f"{city.label}: OpenStreetMap maps {found.share:.1%} of it as green ({len(found.areas)} areas).\n"
-        f"That is what people drew, not what a satellite saw.\nfiles: {found.folder}"
+        f"That is what people drew, not what a satellite saw.\nfiles: {report.address_of(found.folder, 'osm_green.gpkg')}"
     )
 
 

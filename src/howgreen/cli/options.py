@@ -17,6 +17,19 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
+def _target(_: click.Context, parameter: click.Parameter, given: str | None) -> str | Path | None:
+    """A URL as it is typed, else a Path."""
+    return given if given is None or "://" in given else Path(FOLDER.convert(given, parameter, _))
+
+
+out_option = click.option(
+    "--out",
+    metavar="FOLDER|URL",
+    callback=_target,
+    help="Folder to write, or a URL such as s3://bucket/folder (default: a new folder named after the place).",
+)
+
+
 def options(*options: Callable[[F], F]) -> Callable[[F], F]:
     """Several options as one decorator, in reading order."""
 

@@ -21,13 +21,16 @@ from rasterio.vrt import WarpedVRT
 
 from howgreen.errors import ImageError
 from howgreen.imagery import mask
+from howgreen.imagery.ahead import foresee
 from howgreen.imagery.earthengine import Pixels
 from howgreen.imagery.grids import coarse
-from howgreen.imagery.opening import GDAL_OPTIONS, opened
-from howgreen.imagery.source import missing, shrink
+from howgreen.imagery.opening import GDAL_OPTIONS, Image, arrive, open_image, opened
+from howgreen.imagery.source import Span, missing, shrink
 from howgreen.sensors import SENSORS
 from howgreen.types import Asset, City, Period, Progress, Scene
 
+BEYOND_PX = 4
+"""Coarse pixels around a frame that are fetched with it."""
 THREADS = 8
 """Scenes looked at together; the work is waiting for files."""
 
@@ -157,23 +160,27 @@ def read_coarse(asset: Asset, frame: GeoBox, *, nodata: float | None, float32: b
 
 
 @contextmanager
-def _overview(full: Any, asset: Asset, frame: GeoBox) -> Iterator[Any]:
+def _overview(full: Image, asset: Asset, frame: GeoBox) -> Iterator[Any]:
     """The dataset's coarsest overview that is as fine as the frame, or itself: GDAL's warper takes none by itself, and
     would decode all of a large file.
     """
-    factors = full.overviews(asset.index)
-    far = full.driver == Pixels.driver
-    step = shrink(frame, full.crs.to_wkt(), full.transform) if factors or far else 1
+    factors = full.dataset.overviews(asset.index)
+    far = full.dataset.driver == Pixels.driver
+    step = shrink(frame, full.dataset.crs.to_wkt(), full.dataset.transform) if factors or far else 1
     level = sum(factor <= step for factor in factors) - 1
     if far:
-        with _in_memory(*full.coarse(2 ** max(0, int(step).bit_length() - 1)), crs=full.crs) as dataset:
+        with _in_memory(*full.dataset.coarse(2 ** max(0, int(step).bit_length() - 1)), crs=full.dataset.crs) as dataset:
             yield dataset
         return
-    if level < 0:
-        yield full
-        return
-    with rasterio.open(asset.href, overview_level=level, sharing=False) as dataset:
-        yield dataset
+    image = full if level < 0 else open_image(asset.href, remote=full.remote, overview=level)
+    try:
+        # The warper may look a little beyond.
+        everything = Span(top=0, bottom=frame.shape[0], left=0, right=frame.shape[1]).grown(BEYOND_PX)
+        arrive(foresee(image, asset.index, grid=frame, span=everything))
+        yield image.dataset
+    finally:
+        if image is not full:
+            image.dataset.close()
 
 
 @contextmanager

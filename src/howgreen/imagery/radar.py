@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from howgreen.imagery import kernel
-from howgreen.imagery.compositing import _item, _layout, _prepared, _spans
+from howgreen.imagery.ahead import Ahead
+from howgreen.imagery.compositing import _ahead, _item, _layout, _prepared, _spans
 from howgreen.imagery.dates import dates
 from howgreen.imagery.opening import GDAL_OPTIONS, Files
 from howgreen.imagery.source import Span, read_band
@@ -125,11 +126,12 @@ def backscatter_steps(
 
     passes, names = _prepared(scenes, bands)
     heights, widths = chunks or _layout(passes, grid=grid, bands=names, block_px=block_px)
-    files, token = Files(), tokenize(passes, grid, names, heights, widths)
+    spans, token = _spans(heights, widths), tokenize(passes, grid, names, heights, widths)
+    ahead = _ahead(passes, grid, spans.values(), names, Files())
     blocks, medians, counts = (f"{what}-{token}" for what in ("radar-block", "backscatter", "n-passes"))
     layers: dict[str, dict[Any, Any]] = {blocks: {}, medians: {}, counts: {}}
-    for (i, j), span in _spans(heights, widths).items():
-        layers[blocks][(blocks, i, j)] = (partial(_block, passes, grid, span, names, files),)
+    for (i, j), span in spans.items():
+        layers[blocks][(blocks, i, j)] = (partial(_block, passes, grid, span, names, ahead),)
         layers[medians][(medians, 0, i, j)] = (_item, (blocks, i, j), 0)
         layers[counts][(counts, i, j)] = (_item, (blocks, i, j), 1)
     graph = HighLevelGraph(layers, {blocks: set(), medians: {blocks}, counts: {blocks}})
@@ -158,13 +160,14 @@ def from_half_steps(steps: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def _block(
-    passes: Passes, grid: GeoBox, span: Span, bands: tuple[str, ...], files: Files
+    passes: Passes, grid: GeoBox, span: Span, bands: tuple[str, ...], ahead: Ahead
 ) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+    ahead.ready(span)
     codes: list[list[NDArray[np.int16]]] = []
     seen = np.empty((len(passes), *span.shape), bool)
     with rasterio.Env(**GDAL_OPTIONS):
         for number, scenes in enumerate(passes):
-            planes, none = _read_pass(scenes, grid, span, bands, files)
+            planes, none = _read_pass(scenes, grid, span, bands, ahead.files)
             codes.append([kernel.encode(plane, scale=kernel.STEP / DB_STEP, offset=0.0) for plane in planes])
             seen[number] = ~none
     return kernel.median_steps(codes, seen)

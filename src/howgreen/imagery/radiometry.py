@@ -105,7 +105,8 @@ def _mask_words(scenes: Sequence[Scene]) -> str:
 
 def _frame(asset: Asset) -> GeoBox:
     """The file's own area in at most COARSE_PX squared pixels."""
-    with opened(asset) as dataset:
+    with opened(asset) as image:
+        dataset = image.dataset
         height, width = (max(1, min(COARSE_PX, n)) for n in dataset.shape)
         t, down, across = dataset.transform, dataset.height / height, dataset.width / width
         affine = Affine(t.a * across, t.b * down, t.c, t.d * across, t.e * down, t.f)

@@ -12,7 +12,7 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from howgreen.errors import NetworkError
-from howgreen.imagery import earthengine, web
+from howgreen.imagery import web
 
 KEY = "PC_SDK_SUBSCRIPTION_KEY"
 """Environment variable for those who have one: the name that Planetary Computer's own client gives it."""
@@ -26,8 +26,8 @@ class Signer(Protocol):
     def signed(self, href: str) -> str:
         """The href with a valid token; the href itself where none is needed. NetworkError when none is to be had."""
 
-    def forget(self, href: str) -> None:
-        """The token of this href was refused: fetch a new one next time."""
+    def forget(self, signed: str) -> None:
+        """The server refused this href: unless there is another token already, fetch one next time."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,13 @@ class PlanetaryComputer:
                 self._tokens[key] = token, end
         return f"{href}?{token}"
 
-    def forget(self, href: str) -> None:
+    def forget(self, signed: str) -> None:
         """See :class:`Signer`."""
+        href, _, refused = signed.partition("?")
         if key := self._container(href):
-            with self._lock:
-                self._tokens.pop(key, None)
+            with self._lock:  # many reads are refused at once, and the first has fetched a new one
+                if self._tokens.get(key, ("",))[0] == refused:
+                    del self._tokens[key]
 
     def _container(self, href: str) -> tuple[str, str] | None:
         parts = urlsplit(href)
@@ -80,10 +82,3 @@ class PlanetaryComputer:
 
 SIGNERS: Mapping[str, Signer] = MappingProxyType({"planetary-computer": PlanetaryComputer()})
 """By the name that an asset carries."""
-
-
-def target(href: str, signer: str) -> str:
-    """What is opened for an href: local paths as they are, URLs signed now, Earth Engine's by its own library."""
-    if not href.lower().startswith(("http://", "https://")) or signer == earthengine.SIGNER:
-        return href
-    return f"/vsicurl/{SIGNERS[signer].signed(href) if signer in SIGNERS else href}"

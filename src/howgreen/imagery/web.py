@@ -80,12 +80,13 @@ def told(url: str, *, cure: str) -> Iterator[None]:
         yield
     except APIError as error:
         status = getattr(error, "status_code", None)
-        raise NetworkError(f"{named(url)}: {_reason(status, str(error))}; {cure}") from error
+        raise NetworkError(f"{named(url)}: {reason(status, str(error))}; {cure}") from error
     except (STACError, STACTypeError, ValueError, KeyError, TypeError, AttributeError, NotImplementedError) as error:
         raise NetworkError(f"{named(url)}: does not answer as a STAC API ({error!r:.120}); {cure}") from error
 
 
-def _reason(status: int | None, words: str) -> str:
+def reason(status: int | None, words: str) -> str:
+    """What a server did, in words, from its status, else from what the client says of the failure."""
     if status is not None:
         kind = {401: "wants an account", 403: "refuses", 404: "has no such page", 429: "is asked too often"}
         return f"{kind.get(status, 'is out of order' if status >= 500 else 'refuses the request')} (HTTP {status})"

@@ -57,6 +57,13 @@ class Found:
         return [key for key in self.tags if key not in self.shapes]
 
 
+def merged(parts: Sequence[Found]) -> Found:
+    """What several files hold, each object once: whole where any of them has it whole."""
+    tags = {key: one.tags[key] for one in parts for key in one.tags}
+    shapes = {key: one.shapes[key] for one in parts for key in one.shapes}
+    return Found(tags=tags, shapes={key: shapes[key] for key in tags if key in shapes})
+
+
 def read_areas(path: Path, *, tags: Sequence[tuple[str, str]], wanted: Callable[[OsmId, Tags], bool]) -> Found:
     """The areas of an extract that carry one of the tags and are wanted.
 

@@ -51,14 +51,14 @@ def page(result: Result, found: Mapping[str, Any], preview: Preview) -> str:
         "significant": words.significant,
         "ramp": pictures.ramp,
     }
-    script, style = _text("viewer.js"), _text("report.css")
+    script, style = text_of("viewer.js"), text_of("report.css")
     lines = outlines(result, preview)
     text: str = environment.get_template("template.html").render(
         s=found,
         words=words,
         script=script,
         style=style,
-        policy=_policy(script),
+        policy=policy(script),
         map=_map(result, preview, lines),
         districts=_districts(found, lines),
         scale=_scale(found),
@@ -71,11 +71,12 @@ def page(result: Result, found: Mapping[str, Any], preview: Preview) -> str:
     return text
 
 
-def _text(name: str) -> str:
+def text_of(name: str) -> str:
+    """A file of this folder that is part of a page."""
     return files("howgreen.report").joinpath(name).read_text(encoding="utf-8")
 
 
-def _policy(script: str) -> str:
+def policy(script: str) -> str:
     """Nothing may be loaded, and no script may run but ours."""
     digest = b64encode(sha256(script.encode()).digest()).decode()
     return (

@@ -180,12 +180,12 @@ def fraction_picture(preview: Preview, water: tuple[int, ...]) -> Image:
     steps = np.rint(np.nan_to_num(preview.fraction) * STEPS).clip(0, STEPS).astype(np.uint8)
     index = np.where(np.isnan(preview.fraction), np.uint8(UNSEEN), steps)
     index = np.where(np.isin(preview.label, water), np.uint8(STEPS + 1), index)
-    return _palette(index, {n: ramp(n / STEPS) for n in range(STEPS + 1)} | {STEPS + 1: WATER})
+    return palette(index, {n: ramp(n / STEPS) for n in range(STEPS + 1)} | {STEPS + 1: WATER})
 
 
 def classes_picture(preview: Preview, classes: tuple[ModelClass, ...]) -> Image:
     """Palette picture of the classes, transparent where unseen."""
-    return _palette(preview.label, {item.code: item.colour for item in classes})
+    return palette(preview.label, {item.code: item.colour for item in classes})
 
 
 def unseen_picture(preview: Preview) -> Image:
@@ -194,7 +194,7 @@ def unseen_picture(preview: Preview) -> Image:
     period = max(6, round(max(preview.label.shape) / 130))
     line = (rows + columns) % period < max(1.0, period / 4)
     index = np.where(preview.unseen, np.where(line, 1, 0), UNSEEN).astype(np.uint8)
-    return _palette(index, {0: "#d6d4cd", 1: "#7b5ea7"})
+    return palette(index, {0: "#d6d4cd", 1: "#7b5ea7"})
 
 
 def rgba(picture: Image) -> Array:
@@ -219,7 +219,8 @@ def jpeg(rgb: Array) -> str:
     return f"data:image/jpeg;base64,{b64encode(buffer.getvalue()).decode()}"
 
 
-def _palette(index: Array, colours: dict[int, str]) -> Image:
+def palette(index: Array, colours: dict[int, str]) -> Image:
+    """Picture of codes (uint8, y, x) in their colours; 255 is transparent."""
     from PIL import Image
 
     picture = Image.fromarray(np.ascontiguousarray(index), mode=None).convert("L")

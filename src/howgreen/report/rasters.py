@@ -46,7 +46,7 @@ FILES = {
     "green_mask.tif": "1 green (at least half of the pixel), 0 not; 255 unseen, water or outside the limits",
     "green_fraction.tif": "green share of each pixel, 0-1; NaN unseen",
     "landcover.tif": "class of each pixel, with colours and names; 255 unseen",
-    "composite.tif": "clear picture of the period: surface reflectance x 10,000, radar in 0.01 dB; -32768 never clear",
+    "composite.tif": "clear picture of the period: surface reflectance x 10,000 (vv and vh: dB x 100); -32768 never clear",
 }
 
 

@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from howgreen.report.folder import SUMMARY, new_folder
+from howgreen.report.delivery import new_target
+from howgreen.report.folder import SUMMARY
 from howgreen.report.rasters import FILES, blocks, drawn
 from howgreen.report.summary import summary
 
@@ -30,7 +31,7 @@ STEPS_AFTER = 4
 
 def write(
     result: Result,
-    out: Path,
+    out: str | Path,
     *,
     truth: Mapping[str, Any] | None = None,
     plan_json: str | None = None,
@@ -41,7 +42,8 @@ def write(
     Parameters
     ----------
     out
-        A new folder, an empty one, or one that an earlier report made (it is replaced).
+        A new folder, an empty one, or one that an earlier report made (it is replaced); or such a place on another
+        storage, as a URL of fsspec.
     truth
         For simulated cities: ``green_ratio`` (0-1) and, if known, ``districts`` (name to ratio).
     plan_json
@@ -63,7 +65,7 @@ def write(
     from howgreen.report.poster import poster
 
     tick = _Ticks(blocks(result) + STEPS_AFTER if progress else 0, progress)
-    room = new_folder(Path(out), needs_bytes=needed_bytes(result.plan))
+    room = new_target(out, needs_bytes=needed_bytes(result.plan), progress=progress)
     # GDAL's own cache would grow with the city, up to 5 % of the memory; nearly every byte is used once.
     with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES), room as folder, drawn(result, folder, tell=tick) as maps:
         found = summary(result)
@@ -92,9 +94,11 @@ def _page(result: Result, found: Mapping[str, Any], preview: Preview, folder: Pa
 
 
 def needed_bytes(plan: Plan) -> int:
-    """Room that a report needs while it is written: its maps before and after they are compressed, and the rest."""
+    """Room that a report needs while it is written: its maps with their overviews, before and after they are
+    compressed, and the rest.
+    """
     height, width = plan.grid.shape
-    return int(height * width * (2 * len(plan.bands) + 6) * 1.5) + 8 * 2**20
+    return int(height * width * (2 * len(plan.bands) + 6) * 2.1) + 8 * 2**20
 
 
 class _Ticks:
