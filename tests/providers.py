@@ -69,7 +69,10 @@ def _publish(look: Look, store: Path, *, takes_offset_out: bool) -> None:
 def _shaped(native: dict[str, Any], look: Look, kind: str) -> dict[str, Any]:
     """A store's item as the provider would write it: nothing of ours left in it."""
     properties = {key: value for key, value in native["properties"].items() if not key.startswith("howgreen:")}
-    properties |= {"s2:mgrs_tile": look.tile, "s2:datatake_id": f"GS2A_{look.time:%Y%m%dT%H%M%S}_000001_N{look.baseline}"}
+    properties |= {
+        "s2:mgrs_tile": look.tile,
+        "s2:datatake_id": f"GS2A_{look.time:%Y%m%dT%H%M%S}_000001_N{look.baseline}",
+    }
     assets = {}
     for band, entry in native["assets"].items():
         plain = {"href": entry["href"], "type": "image/tiff", "roles": ["data"]}
