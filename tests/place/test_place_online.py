@@ -153,6 +153,19 @@ def test_boundaries_are_cached(world):
         find("Bergen", online=offline)
 
 
+def test_osmnx_663_a_polygon_that_vanished_overnight_is_still_there(world):
+    """osmnx#663: yesterday's limits are kept; where they never were, the second source has them."""
+    world.nominatim.replies.append(says([record(7, "Lyon", geojson=rectangle(*BOX))]))
+    first = find("Lyon", online=world.online)
+    world.nominatim.usual = lambda _: says([point("Lyon", 45.75, 4.85)])
+    assert find("Lyon", online=world.online) == first
+    new = Online(endpoints=world.online.endpoints, cache=world.online.cache / "new", manners=QUICK)
+    tags = admin("Lyon", 8)
+    world.overpass.replies += [listed((7, tags, BOX)), says(osm_file((7, tags, BOX)))]
+    second = find("Lyon", online=new)
+    assert (second.id, second.area_m2) == (first.id, pytest.approx(first.area_m2))
+
+
 def test_districts_are_the_next_level_below(world):
     world.nominatim.replies.append(says([record(7, "Lyon", geojson=rectangle(*BOX))]))
     west, south, east, north = BOX
