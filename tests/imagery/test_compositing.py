@@ -1,5 +1,6 @@
 import warnings
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import dask
@@ -57,6 +58,7 @@ def stack(make_scene):
     return scenes
 
 
+_NUMBERS = count()
 GRID = grid_at(-3, 5, 71, 77)
 
 
@@ -67,7 +69,7 @@ def test_the_next_zone_scene_really_overlaps(stack):
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(block_px=st.integers(9, 90), data=st.data())
-def test_neither_blocks_nor_order_change_a_pixel(stack, block_px, data):
+def test_pc_12_stackstac_116_neither_blocks_nor_order_change_a_pixel(stack, block_px, data):
     order = data.draw(st.permutations(stack))
     expected = computed(stack, GRID)
     got = computed(order, GRID, block_px=block_px)
@@ -181,6 +183,21 @@ def test_split_swath_becomes_one_date(make_scene):
     assert (n_clear == 1).all()
     np.testing.assert_allclose(reflectance[0, :, :17], 0.1)
     np.testing.assert_allclose(reflectance[0, :, 17:], 0.3)
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(cut=st.integers(-20, 20), slope=st.sampled_from([-2, -1, 0, 1, 2]), block_px=st.integers(8, 40))
+def test_odc_138_150_no_sliver_where_tiles_of_a_pass_join(make_scene, cut, slope, block_px):
+    """odc-stac#138: nodata within a solar day must not win over data; #150: slivers along the join of tiles."""
+    truth = np.random.default_rng(cut + 20).integers(1, 9000, (30, 60)).astype(np.uint16)
+    column = np.arange(60) - 30 - cut - (slope * (np.arange(30) - 15) // 4)[:, None]
+    number = next(_NUMBERS)
+    west = make_scene({"red": np.where(column < 1, truth, 0).astype(np.uint16)}, name=f"west{number}")
+    east = make_scene({"red": np.where(column >= 0, truth, 0).astype(np.uint16)}, name=f"east{number}", minutes=1)
+    for order in ([west, east], [east, west]):
+        reflectance, n_clear = computed(order, grid_at(0, 0, 30, 60), bands=("red",), block_px=block_px)
+        np.testing.assert_allclose(reflectance[0], truth / 10_000, atol=1e-7)
+        assert (n_clear == 1).all()
 
 
 def test_clear_wins_over_cloud_within_a_pass(make_scene):
