@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import shapely
 
 from howgreen import cli
 from howgreen.errors import NoImageError
@@ -15,7 +16,7 @@ from howgreen.types import Period
 
 pytestmark = pytest.mark.live
 
-HERE = "POLYGON((11.33 46.48, 11.36 46.48, 11.36 46.50, 11.33 46.50, 11.33 46.48))"
+HERE = shapely.box(11.33, 46.48, 11.36, 46.50)
 """Two kilometres of Bolzano."""
 SUMMER = Period.parse("2023-07")
 
@@ -60,7 +61,7 @@ def test_overpass_knows_green_in_bolzano():
 
 def test_a_small_city_from_start_to_end(tmp_path: Path):
     with pytest.raises(SystemExit) as done:
-        cli.main(["city", "--area", HERE, "--period", "2023-07", "--out", str(tmp_path / "out")])
+        cli.main(["city", "--area", HERE.wkt, "--period", "2023-07", "--out", str(tmp_path / "out")])
     assert done.value.code == 0
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert 0.1 < summary["green_ratio"] < 0.9
