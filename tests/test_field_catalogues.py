@@ -9,6 +9,7 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
+import folium
 import numpy as np
 import pytest
 import rasterio
@@ -20,6 +21,7 @@ from pyproj import Transformer
 from faults import Faults
 from howgreen import pipeline, place, plans
 from howgreen.errors import HowgreenError, NoImageError
+from howgreen.report.rasters import project
 from howgreen.store import put_place
 from providers import BANDS, Look, provider, provider_with_files
 
@@ -311,3 +313,18 @@ def test_pc_296_suva_has_a_ratio(kind: str, tmp_path: Path):
     assert green - bare > 0.8
     assert result.stats.green_ratio == pytest.approx((2 * green + bare) / 3, abs=2e-4)
     assert pixels(tmp_path / "out", "green_mask.tif").size < 400 * 400
+    south, north = ZONES[kind][2] - 0.01, ZONES[kind][2] + 0.01
+    west, east = ((ZONES[kind][1] + shift + 180) % 360 - 180 for shift in (-0.02, 0.01))
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["city"]["bounds"] == pytest.approx([west, south, east, north])
+    assert_one_picture_on_a_map(result)
+
+
+def assert_one_picture_on_a_map(result: pipeline.CityResult) -> None:
+    """The outline has no line through the city, and a notebook's map shows the city and not the world."""
+    boundary = result.plan.city.boundary
+    assert len(shapely.get_parts(project(boundary, result.plan.city.crs))) == 1
+    shown = result.explore()
+    assert sum(isinstance(child, folium.raster_layers.ImageOverlay) for child in shown._children.values()) == 3
+    (_, west), (_, east) = shown.get_bounds()  # of all three
+    assert east - west == pytest.approx(0.03, abs=0.003)

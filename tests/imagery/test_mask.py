@@ -80,6 +80,7 @@ def test_fmask_72_roof_flagged_on_every_date_is_kept_and_its_neighbours_too():
 
 
 def test_shade_flagged_on_five_of_six_dates_is_kept():
+    """python-fmask#72: building shade looks like cloud shadow."""
     flags, codes = block(level=300)
     flags[1:, 5:9, 5:9] = mask.DOUBT
     assert clear(flags, codes).all()
