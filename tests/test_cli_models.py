@@ -304,3 +304,15 @@ def _one_line(capsys, *words: str) -> None:
     assert told.err.count("\n") == 1
     for word in words:
         assert word in told.err
+
+
+def test_the_example_of_the_page_for_users_is_a_model(capsys):
+    page = (Path(__file__).parent.parent / "docs" / "models.md").read_text(encoding="utf-8")
+    (example,) = page.split("```python\n")[1:]
+    exec(compile(example.split("```")[0], "docs/models.md", "exec"), {})
+    assert call("models", "add", "mine.onnx") == 0
+    Path("rows.csv").write_text("nir,red\n0.4,0.05\n0.1,0.2\n")
+    assert call("predict-table", "rows.csv", "--out", "out.csv", "--model", "red-edge-free") == 0
+    answers = Path("out.csv").read_text().splitlines()
+    assert ["vegetation" in answers[1], "other" in answers[2]] == [True, True]
+    assert "note:" not in capsys.readouterr().out

@@ -145,7 +145,8 @@ def test_a_silent_catalogue_is_passed_over_and_said(world: World, tmp_path: Path
     assert "passed over" in (tmp_path / "out/report.html").read_text()
 
 
-def test_a_catalogue_whose_files_fail_is_passed_over(world: World, tmp_path: Path):
+def test_a_catalogue_whose_files_fail_is_passed_over(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("howgreen.imagery.ranges.FIRST_WAIT_S", 0.01)
     other = f"{dead()}/files"
     with served(natives(world.store, files=other, base=world.store.parent), tmp_path) as broken:
         found = pipeline.plan("Small", store=world.places, catalogs=[broken, world.api.url], period="2024-05/2024-09")

@@ -15,8 +15,8 @@ from pyproj import Transformer
 from howgreen.blocks import persist
 from howgreen.errors import ImageError, MissingBandsError, NoImageError
 from howgreen.imagery import composite, composite_steps, from_steps, load
-from howgreen.imagery.compositing import _cuts
 from howgreen.imagery.dates import dates
+from howgreen.imagery.layout import cuts
 
 UTM = "EPSG:32632"
 WEST, NORTH = 600_000.0, 5_200_000.0
@@ -253,7 +253,7 @@ def test_one_task_reads_for_both_outputs(stack, monkeypatch):
     [(10, 0, 4, (4, 4, 2)), (10, 3, 4, (3, 4, 3)), (10, -1, 4, (3, 4, 3)), (10, 5, 20, (5, 5)), (3, 0, 9, (3,)), (10, 8, 4, (4, 4, 2))],
 )  # fmt: skip
 def test_blocks_begin_where_tiles_begin(length, first, step, sizes):
-    assert _cuts(length, first, step) == sizes
+    assert cuts(length, first, step) == sizes
 
 
 def test_bad_wishes_are_told(stack, make_scene):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
 from howgreen.bars import bars
-from howgreen.cli.options import FOLDER
+from howgreen.cli.options import FILE, FOLDER, place_options, plan_options, refuse_beside_plan
 from howgreen.cli.root import howgreen
 
 
@@ -68,6 +69,43 @@ def store_add(
         )
     for item in added:
         click.echo(f"{root}: {item}")
+
+
+@store_group.command("sync")
+@place_options
+@plan_options
+@click.option("--plan", "plan_file", type=FILE, help="Keep what a saved plan.json needs instead of making a new plan.")
+@click.option("--all", "everything", is_flag=True, help="Keep the images that were found and not used as well.")
+def store_sync(
+    plan_file: Path | None,
+    everything: bool,  # noqa: FBT001 (a flag of the command line)
+    store: Path | None,
+    catalogs: tuple[str, ...],
+    **asked: Any,
+) -> None:
+    """Keep what NAME needs from the open catalogues: then `city NAME --store DIR --offline` gives the same answer.
+
+    NAME is as for `city`. Stopped at any moment, the same command goes on from there.
+    """
+    from howgreen import imagery, pipeline, sources, syncing
+
+    root = store or sources.default_store()
+    if plan_file is not None:
+        refuse_beside_plan([*asked, "catalogs"])
+    with bars() as progress:
+        if plan_file is not None:
+            planned = pipeline.read_plan(plan_file)
+        else:
+            known = root if (root / "catalog.json").is_file() else None
+            asked_of = catalogs or imagery.DEFAULT
+            planned = pipeline.plan(**asked, store=known, catalogs=asked_of, progress=progress)
+        kept = syncing.sync(planned, root=root, everything=everything, progress=progress)
+    for note in planned.notes:
+        click.echo(f"note: {note}")
+    click.echo(
+        f"{root}: {planned.city.label}, {len(kept.fetched)} scenes fetched, {len(kept.there)} there already"
+        + (f", {len(kept.empty)} show nothing of it" if kept.empty else "")
+    )
 
 
 @store_group.command("list")

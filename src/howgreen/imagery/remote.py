@@ -23,7 +23,7 @@ from weakref import finalize
 
 from howgreen.errors import ImageError
 from howgreen.imagery import web
-from howgreen.imagery.ranges import Ranges
+from howgreen.imagery.ranges import Ranges, Version
 
 IN_FLIGHT = 32
 """Requests under way at once: what an answer takes is mostly waiting, whatever the number of cores."""
@@ -86,6 +86,11 @@ class Remote:
         self._asked: dict[int, tuple[int, Future[None]]] = {}
         self._handle = -1
         self._block = 4096
+
+    @property
+    def version(self) -> Version | None:
+        """What the server says of the file's state; None before anything was read."""
+        return self._ranges.version
 
     def open(self) -> Future[Path]:
         """The file that GDAL can open, once its directories are here; asked for once, again only after a failure."""

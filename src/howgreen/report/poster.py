@@ -25,6 +25,8 @@ WIDTH_IN, DPI = 15.0, 130
 GAP, HEAD_IN, FOOT_IN = 0.02, 1.75, 1.25
 UNDER = "#d6d4cd"
 """Where a map shows nothing."""
+MOST_KEYS, LONGEST_KEY = 14, 18
+"""What fits under the third map: classes, and letters of a name."""
 HATCHING, VEIL = 0.85, 199
 """How opaque are the hatching of what was unseen (of 1) and the paper over what lies outside (of 255)."""
 
@@ -143,6 +145,17 @@ def _ruler(axes: Axes, preview: Preview) -> None:
     axes.plot([left, left + width], [0.035, 0.035], color=INK, lw=2.5, transform=axes.transAxes)
 
 
+def _shown_classes(found: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """All classes where there is room for their names, else the largest; the page lists them all."""
+    area_m2 = found["area_by_class_m2"]
+    largest = sorted(found["model"]["classes"], key=lambda item: -area_m2.get(item["name"], 0))[:MOST_KEYS]
+    return [item for item in found["model"]["classes"] if item in largest]
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= LONGEST_KEY else f"{name[: LONGEST_KEY - 1]}…"
+
+
 def _foot(figure: Figure, found: Mapping[str, Any], preview: Preview, height: float) -> None:
     from matplotlib.colors import LinearSegmentedColormap
     from matplotlib.patches import Patch
@@ -156,7 +169,7 @@ def _foot(figure: Figure, found: Mapping[str, Any], preview: Preview, height: fl
     bar.tick_params(length=0)
     for spine in bar.spines.values():
         spine.set_visible(False)
-    keys = [Patch(fc=item["colour"], label=_plain(item["name"])) for item in found["model"]["classes"]]
+    keys = [Patch(fc=item["colour"], label=_plain(_short(item["name"]))) for item in _shown_classes(found)]
     if preview.unseen.any():
         keys.append(Patch(fc=UNDER, ec="#7b5ea7", hatch="////", lw=0, label="not seen"))
     figure.legend(

@@ -222,12 +222,12 @@ def _there_already(root: Path, source: Source, digest: str) -> bool:
 
 
 def _keep_place(root: Path, city: str, boundary: City | None, added: Sequence[Source]) -> None:
-    if boundary is not None:
-        put_place(root, dataclasses.replace(boundary, name=city))
-        return
     known = place(root, city)
-    if known is None or known.kind == FOOTPRINT_KIND:
-        put_place(root, footprint_city(root, city, added, known=known))
+    instead_of = known.id if known else None
+    if boundary is not None:
+        put_place(root, dataclasses.replace(boundary, name=city), instead_of=instead_of)
+    elif known is None or known.kind == FOOTPRINT_KIND:
+        put_place(root, footprint_city(root, city, added, known=known), instead_of=instead_of)
 
 
 def footprint_city(root: Path, name: str, added: Sequence[Source], *, known: City | None = None) -> City:

@@ -197,6 +197,7 @@ def scene(native: Mapping[str, Any], *, resolve: Callable[[str], str]) -> Scene 
         platform=str(properties.get("platform") or "").lower().replace("_", "-"),
         power=sensor.is_radar and _unit(entries) != DECIBEL,
         synthetic=properties.get("howgreen:synthetic") is True,
+        radiometry=str(properties.get("howgreen:radiometry") or ""),
         native=native,
     )
 

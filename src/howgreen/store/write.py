@@ -346,21 +346,37 @@ def _relinked(parent: Mapping[str, Any], rel: str, hrefs: Mapping[str, str]) -> 
     return {**parent, "links": others + new}
 
 
-def put_place(root: Path, city: City) -> Path:
-    """Stores a city with its districts as ``places/<name>.geojson``; a place of that name is replaced.
+def put_place(root: Path, city: City, *, instead_of: str | None = None) -> Path:
+    """Stores a city with its districts as ``places/<name>.geojson``; the place of that name and id is
+    replaced, and another one of the same name stays beside it.
 
-    Returns the file. Raises StoreError when the folder cannot be written.
+    Parameters
+    ----------
+    instead_of
+        Id of the place that this one replaces; None for its own.
+
+    Returns the file. Raises StoreError when the folder cannot be written, or a place in it cannot be read.
     """
     from howgreen.store.places import city_to_feature
 
     root = Path(root).absolute()
-    file = root / layout.PLACES / f"{layout.slug(city.name)}.geojson"
     value = city_to_feature(city)
-    with layout.workshop(root), layout.locked(root), layout.disk_errors(file, "write"):
+    with layout.workshop(root), layout.locked(root), layout.disk_errors(root / layout.PLACES, "write"):
         _link(root)
-        file.parent.mkdir(exist_ok=True)
+        (root / layout.PLACES).mkdir(exist_ok=True)
+        file = _place_file(root / layout.PLACES, city, instead_of or city.id)
         layout.write_json(file, value)
     return file
+
+
+def _place_file(folder: Path, city: City, replaced: str) -> Path:
+    """The file of that name with the place of that id, else a free one: two cities may have one name."""
+    from howgreen.store.places import city_from_feature
+
+    there = {path: city_from_feature(layout.read_json(path), path=path).id for path in sorted(folder.glob("*.geojson"))}
+    base = layout.slug(city.name)
+    names = (base, *(f"{base}-{number}" for number in range(2, len(there) + 3)))
+    return next(path for name in names if there.get(path := folder / f"{name}.geojson", replaced) == replaced)
 
 
 def _opened(file: Path) -> pystac.Item:
