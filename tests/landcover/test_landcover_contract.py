@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import onnx_models as theirs
 from howgreen.errors import ModelError
-from howgreen.landcover import load_model
+from howgreen.landcover import card_from_json, load_model
+from howgreen.landcover.model import model_from
+from howgreen.landcover.trial import trial as tried
 
 onnx = theirs.onnx
 BANDS = ("red", "nir")
@@ -120,3 +129,39 @@ def _is_one_line(path, said) -> None:
         load_model(path)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 500
+
+
+WHOLE = theirs.proto(*theirs.classifier(theirs.weights(2, 2), [False, True]), theirs.card(BANDS)).SerializeToString()
+
+
+@settings(max_examples=150, deadline=None)
+@given(changes=st.lists(st.tuples(st.integers(0, len(WHOLE) - 1), st.integers(0, 255)), min_size=1, max_size=4))
+def test_a_damaged_file_is_one_line_or_still_a_model(changes):
+    content = bytearray(WHOLE)
+    for place, value in changes:
+        content[place] = value
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.suppress(ModelError):  # anything else fails the test
+        tried(model_from(bytes(content), path=Path("m.onnx"), source="m.onnx"), source="m.onnx")
+    assert printed.getvalue() == ""
+
+
+ODD = st.sampled_from(
+    [None, -1, 0, 65, 2**31, 10**40, 1e308, 0.5, True, "", "x" * 10**5, "\x1b[31m", "a\nb", [], {}, [[]]]
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    key=st.sampled_from(sorted(theirs.card(BANDS))), value=ODD | st.text() | st.lists(st.text(max_size=5), max_size=3)
+)
+def test_whatever_a_card_says_is_one_line_of_bounded_length(key, value):
+    text = json.dumps(theirs.card(BANDS) | {key: value})
+    try:
+        card_from_json(text, source="m.onnx")
+    except ModelError as error:
+        line = str(error)
+    else:
+        return
+    assert line.isprintable()
+    assert len(line) < 500

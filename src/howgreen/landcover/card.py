@@ -6,7 +6,7 @@ import dataclasses
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from howgreen.errors import ModelError
@@ -48,14 +48,24 @@ class _CardError(Exception):
     """What is wrong inside a card and at which key, without the file's name."""
 
     def __init__(self, what: str, *path: str) -> None:
-        super().__init__(f"{'.'.join(path)!r} {what}" if path else what)
+        super().__init__(f"{_shown('.'.join(path))} {what}" if path else what)
         self.what, self.path = what, path
+
+
+def _shown(value: Any) -> str:
+    """A value in an error: one line, however long it is and whatever is in it."""
+    text = repr(value)
+    return text if len(text) <= LONGEST_NAME else f"{text[:LONGEST_NAME]}..."
+
+
+def _listed_keys(keys: Sequence[str]) -> str:
+    return ", ".join(_shown(key) for key in keys[:20])
 
 
 def _plain(wanted: type, word: str) -> Reader:
     def read(value: Any) -> Any:
         if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
-            raise _CardError(f"is {value!r}, not {word}")
+            raise _CardError(f"is {_shown(value)}, not {word}")
         return value
 
     return read
@@ -76,20 +86,20 @@ def _name(value: Any) -> str:
     """Text on one line: it stands in tables, legends and file tags."""
     name = str(_any_text(value))
     if not (0 < len(name) <= LONGEST_NAME and name.isprintable() and name.strip() == name):
-        raise _CardError(f"is {name[:80]!r}, not a name of 1 to {LONGEST_NAME} characters on one line")
+        raise _CardError(f"is {_shown(name)}, not a name of 1 to {LONGEST_NAME} characters on one line")
     return name
 
 
 def _number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise _CardError(f"is {value!r}, not a finite number")
+        raise _CardError(f"is {_shown(value)}, not a finite number")
     return float(value)
 
 
 def _at_least(low: int) -> Reader:
     def read(value: Any) -> int:
         if _whole(value) < low:
-            raise _CardError(f"is {value}, less than {low}")
+            raise _CardError(f"is {_shown(value)}, less than {low}")
         return int(value)
 
     return read
@@ -97,20 +107,20 @@ def _at_least(low: int) -> Reader:
 
 def _positive(value: Any) -> float:
     if not _number(value) > 0:
-        raise _CardError(f"is {value}, not greater than 0")
+        raise _CardError(f"is {_shown(value)}, not greater than 0")
     return float(value)
 
 
 def _colour(value: Any) -> str:
     if not re.fullmatch(r"#[0-9a-f]{6}", _text(value), re.IGNORECASE):
-        raise _CardError(f"is {value!r}, not a colour like #1b6b2f")
+        raise _CardError(f"is {_shown(value)}, not a colour like #1b6b2f")
     return str(value)
 
 
 def _listed(item: Reader) -> Reader:
     def read(value: Any) -> tuple[Any, ...]:
         if not isinstance(value, list) or not value:
-            raise _CardError(f"is {value!r}, not a list with something in it")
+            raise _CardError(f"is {_shown(value)}, not a list with something in it")
         return tuple(_at(str(place), item, part) for place, part in enumerate(value))
 
     return read
@@ -119,7 +129,7 @@ def _listed(item: Reader) -> Reader:
 def _bands(value: Any) -> tuple[str, ...]:
     names: tuple[str, ...] = _listed(_name)(value)
     if len(set(names)) < len(names):
-        raise _CardError(f"names a band twice: {', '.join(names)}")
+        raise _CardError(f"names a band twice: {_shown(names)}")
     return names
 
 
@@ -137,7 +147,7 @@ def _classes(value: Any) -> tuple[ModelClass, ...]:
 
 def _figures(value: Any) -> dict[str, float]:
     if not isinstance(value, dict):
-        raise _CardError(f"is {value!r}, not named figures")
+        raise _CardError(f"is {_shown(value)}, not named figures")
     return {_name(name): _at(name, _number, figure) for name, figure in value.items()}
 
 
@@ -160,12 +170,12 @@ def _object(kind: type, readers: Mapping[str, Reader]) -> Reader:
 
     def read(value: Any) -> Any:
         if not isinstance(value, dict):
-            raise _CardError(f"is {value!r}, not an object")
+            raise _CardError(f"is {_shown(value)}, not an object")
         missing, unknown = sorted(readers.keys() - value.keys()), sorted(value.keys() - readers.keys())
         if missing:
-            raise _CardError(f"lacks {', '.join(repr(key) for key in missing)}")
+            raise _CardError(f"lacks {_listed_keys(missing)}")
         if unknown:
-            raise _CardError(f"has unknown {', '.join(repr(key) for key in unknown)}")
+            raise _CardError(f"has unknown {_listed_keys(unknown)}")
         return kind(**{key: _at(key, readers[key], value[key]) for key in readers})
 
     return read

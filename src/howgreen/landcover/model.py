@@ -109,7 +109,10 @@ def _open(content: bytes, source: str) -> onnxruntime.InferenceSession:
     options.add_session_config_entry("session.load_model_format", "ONNX")
     options.log_severity_level = 4  # what goes wrong comes back as an error, not as text on the terminal
     try:
-        return onnxruntime.InferenceSession(content, sess_options=options, providers=["CPUExecutionProvider"])
+        # Without a fallback, which would print what went wrong and try the same again.
+        return onnxruntime.InferenceSession(
+            content, sess_options=options, providers=["CPUExecutionProvider"], enable_fallback=0
+        )
     except runtime_errors() as error:
         raise ModelError(f"model {source}: not a model that ONNX Runtime reads: {_line(error)}") from error
 
@@ -153,7 +156,10 @@ def model_from(content: bytes, *, path: Path, source: str) -> Model:
     """The model that a file's bytes hold; ``source`` is what errors name. ModelError as for :func:`load_model`."""
     card = card_of(content, source=source)
     sha256 = hashlib.sha256(content).hexdigest()
-    contract.check(_session(sha256, content, source), card, source=source)
+    try:
+        contract.check(_session(sha256, content, source), card, source=source)
+    except UnicodeDecodeError as error:
+        raise ModelError(f"model {source}: has names that are no text in UTF-8; export it anew") from error
     return Model(card=card, path=path, sha256=sha256, content=content)
 
 
