@@ -18,7 +18,7 @@ LONGEST_S = 60.0
 SUM_TOLERANCE = 0.01
 REACH_TOLERANCE = 0.01
 """Changes of an answer by far pixels that are worth a word."""
-_NEAR = 1e-3
+_NEAR, _FEW = 1e-3, 0.01
 
 
 def trial(model: Model, *, source: str) -> tuple[str, ...]:
@@ -87,7 +87,9 @@ def _pixelwise(
     order = rng.permutation(tile[0, 0].size)
     shuffled = tile.reshape(*tile.shape[:2], -1)[..., order].reshape(tile.shape)
     again = _answers(model, np.ascontiguousarray(shuffled), source)
-    if np.abs(again.reshape(len(again), -1) - first.reshape(len(first), -1)[:, order]).max() > _NEAR:
+    change = np.abs(again.reshape(len(again), -1) - first.reshape(len(first), -1)[:, order]).max(axis=0)
+    # Not all: sums in another order may carry a pixel over a threshold of a tree.
+    if (change > _NEAR).mean() > _FEW:
         raise ModelError(f"model {source}: its card says halo_px 0, but neighbouring pixels change its answers; write the "
                          "true halo_px into the card")  # fmt: skip
     return ()
