@@ -171,7 +171,7 @@ def test_tiles_over_http_give_what_the_file_gives(result, truth, made, tmp_path)
         assert found["layers"][0]["city"] == made[1]["layers"][1]["city"]
         assert found["layers"][0]["source"] == f"{server.url.removeprefix('http://')}/map"
         server.fail("status", status=403)
-        with pytest.raises(NetworkError, match=r"ESA_WorldCover.*cannot be read \(HTTP 403\)"):
+        with pytest.raises(NetworkError, match=r"ESA_WorldCover.*\(HTTP 403\)"):
             comparing.layers(result, wanted, out=tmp_path / "out2")
         assert not (tmp_path / "out2").exists()
 

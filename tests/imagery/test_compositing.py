@@ -1,5 +1,6 @@
 import warnings
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import dask
@@ -14,8 +15,8 @@ from pyproj import Transformer
 from howgreen.blocks import persist
 from howgreen.errors import ImageError, MissingBandsError, NoImageError
 from howgreen.imagery import composite, composite_steps, from_steps, load
-from howgreen.imagery.compositing import _cuts
 from howgreen.imagery.dates import dates
+from howgreen.imagery.layout import cuts
 
 UTM = "EPSG:32632"
 WEST, NORTH = 600_000.0, 5_200_000.0
@@ -57,6 +58,7 @@ def stack(make_scene):
     return scenes
 
 
+_NUMBERS = count()
 GRID = grid_at(-3, 5, 71, 77)
 
 
@@ -67,7 +69,7 @@ def test_the_next_zone_scene_really_overlaps(stack):
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(block_px=st.integers(9, 90), data=st.data())
-def test_neither_blocks_nor_order_change_a_pixel(stack, block_px, data):
+def test_pc_12_stackstac_116_neither_blocks_nor_order_change_a_pixel(stack, block_px, data):
     order = data.draw(st.permutations(stack))
     expected = computed(stack, GRID)
     got = computed(order, GRID, block_px=block_px)
@@ -183,6 +185,21 @@ def test_split_swath_becomes_one_date(make_scene):
     np.testing.assert_allclose(reflectance[0, :, 17:], 0.3)
 
 
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(cut=st.integers(-20, 20), slope=st.sampled_from([-2, -1, 0, 1, 2]), block_px=st.integers(8, 40))
+def test_odc_138_150_no_sliver_where_tiles_of_a_pass_join(make_scene, cut, slope, block_px):
+    """odc-stac#138: nodata within a solar day must not win over data; #150: slivers along the join of tiles."""
+    truth = np.random.default_rng(cut + 20).integers(1, 9000, (30, 60)).astype(np.uint16)
+    column = np.arange(60) - 30 - cut - (slope * (np.arange(30) - 15) // 4)[:, None]
+    number = next(_NUMBERS)
+    west = make_scene({"red": np.where(column < 1, truth, 0).astype(np.uint16)}, name=f"west{number}")
+    east = make_scene({"red": np.where(column >= 0, truth, 0).astype(np.uint16)}, name=f"east{number}", minutes=1)
+    for order in ([west, east], [east, west]):
+        reflectance, n_clear = computed(order, grid_at(0, 0, 30, 60), bands=("red",), block_px=block_px)
+        np.testing.assert_allclose(reflectance[0], truth / 10_000, atol=1e-7)
+        assert (n_clear == 1).all()
+
+
 def test_clear_wins_over_cloud_within_a_pass(make_scene):
     cloudy = make_scene({"red": np.full((8, 8), 8000, np.uint16), "scl": np.full((8, 8), 9, np.uint8)}, name="a")
     clear = make_scene(
@@ -236,7 +253,7 @@ def test_one_task_reads_for_both_outputs(stack, monkeypatch):
     [(10, 0, 4, (4, 4, 2)), (10, 3, 4, (3, 4, 3)), (10, -1, 4, (3, 4, 3)), (10, 5, 20, (5, 5)), (3, 0, 9, (3,)), (10, 8, 4, (4, 4, 2))],
 )  # fmt: skip
 def test_blocks_begin_where_tiles_begin(length, first, step, sizes):
-    assert _cuts(length, first, step) == sizes
+    assert cuts(length, first, step) == sizes
 
 
 def test_bad_wishes_are_told(stack, make_scene):

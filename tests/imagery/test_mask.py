@@ -62,7 +62,7 @@ def clear(flags, codes):
     return mask.clear(padded(flags), codes, np.zeros(flags.shape, bool), voters=(0, 1, 2), resolution_m=10)
 
 
-def test_roof_flagged_on_every_date_is_kept_and_its_neighbours_too():
+def test_fmask_72_roof_flagged_on_every_date_is_kept_and_its_neighbours_too():
     flags, codes = block()
     flags[:, 8:16, 8:16] = mask.CLOUD
     codes[:, :, 8:16, 8:16] += 4000

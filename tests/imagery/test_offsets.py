@@ -129,6 +129,14 @@ def test_earth_search_25_of_doubled_items_the_newest_baseline_stays():
         assert items.undoubled(order) == [new]
 
 
+def test_earth_search_29_65_70_what_one_collection_lacks_the_other_has():
+    """earth-search#29, #65, #70: gaps in Collection 1."""
+    order = ("sentinel-2-l2a", "sentinel-2-c1-l2a")
+    here, twice = scene(), scene(name="S2B_T32TPS_20240601T101000_L2A", collection=order[1])
+    other = scene(name="S2B_T32TPT_20240601T101000_L2A", collection=order[1], **{"grid:code": "MGRS-32TPT"})
+    assert items.undoubled([twice, other, here], collections=order) == [other, here]
+
+
 def test_doubles_of_one_baseline_keep_the_later_number():
     first, second = scene(name="S2B_32TPS_20240601_0_L2A"), scene(name="S2B_32TPS_20240601_1_L2A")
     assert items.undoubled([first, second]) == [second]

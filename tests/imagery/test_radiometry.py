@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -53,6 +54,15 @@ def test_alone_it_is_a_doubt_for_deserts_are_bright(land):
 def test_deserts_agree_with_themselves(land):
     report = decisions([land(darkest=1200, day=day) for day in range(3)])
     assert {s["offset_check"] for s in report["scenes"]} == {"doubtful"}
+
+
+def test_a_bright_tile_beside_a_dark_one_is_other_ground(land):
+    """A city on two tiles, one of desert and one with a lake: neither says anything about the other's offset."""
+    bright = land(darkest=1900, west=WEST + 1000)
+    report = decisions([land(), bright, land(day=1)])
+    assert [s["offset_check"] for s in report["scenes"] if s["id"] == bright.id] == ["doubtful"]
+    with pytest.raises(ImageError, match=rf"{bright.id}.*not subtracted"):
+        decisions([land(), replace(bright, footprint=land().footprint)])
 
 
 def test_a_little_below_zero_is_ordinary(land):

@@ -60,7 +60,7 @@ def test_a_city_is_found_by_name_with_everything_that_is_known(world):
     assert all(asked.query[key] == "1" for key in ("polygon_geojson", "addressdetails", "extratags"))
 
 
-def test_orange_ca_is_a_county_or_a_city_and_never_guessed(world):
+def test_brokenspoke_912_orange_ca_is_a_county_or_a_city_and_never_guessed(world):
     """brokenspoke#912: "Orange, CA" resolves to a county."""
     world.nominatim.usual = lambda _: recorded("nominatim_orange.json")
     with pytest.raises(AmbiguousPlaceError) as caught:
@@ -81,7 +81,7 @@ def test_a_lone_match_of_another_name_is_not_taken_without_asking(world):
     assert find("Orange County, CA", online=world.online).id == "osm:R9001"
 
 
-def test_polygons_beat_points(world):
+def test_brokenspoke_929_polygons_beat_points(world):
     """brokenspoke#929: points beat polygons."""
     near = point("Springfield", 45.75, 4.85)
     world.nominatim.replies.append(says([near, record(7, "Springfield", geojson=rectangle(*BOX))]))
@@ -89,7 +89,7 @@ def test_polygons_beat_points(world):
     assert world.overpass.asked == []
 
 
-def test_a_second_source_where_nominatim_has_only_a_point(world):
+def test_osmnx_663_a_second_source_where_nominatim_has_only_a_point(world):
     """osmnx#663: a polygon can vanish overnight."""
     world.nominatim.replies.append(says([point("Springfield", 45.75, 4.85)]))
     tags = admin("Springfield", 8, population="30720")
@@ -153,6 +153,19 @@ def test_boundaries_are_cached(world):
         find("Bergen", online=offline)
 
 
+def test_osmnx_663_a_polygon_that_vanished_overnight_is_still_there(world):
+    """osmnx#663: yesterday's limits are kept; where they never were, the second source has them."""
+    world.nominatim.replies.append(says([record(7, "Lyon", geojson=rectangle(*BOX))]))
+    first = find("Lyon", online=world.online)
+    world.nominatim.usual = lambda _: says([point("Lyon", 45.75, 4.85)])
+    assert find("Lyon", online=world.online) == first
+    new = Online(endpoints=world.online.endpoints, cache=world.online.cache / "new", manners=QUICK)
+    tags = admin("Lyon", 8)
+    world.overpass.replies += [listed((7, tags, BOX)), says(osm_file((7, tags, BOX)))]
+    second = find("Lyon", online=new)
+    assert (second.id, second.area_m2) == (first.id, pytest.approx(first.area_m2))
+
+
 def test_districts_are_the_next_level_below(world):
     world.nominatim.replies.append(says([record(7, "Lyon", geojson=rectangle(*BOX))]))
     west, south, east, north = BOX
@@ -168,7 +181,7 @@ def test_districts_are_the_next_level_below(world):
 @pytest.mark.parametrize(
     "fault", [Reply(b"busy", 504), Reply(wait_s=1), says({"elements": [], "remark": "runtime error: out of memory"})]
 )
-def test_overpass_pauses_and_time_outs_do_not_cost_the_answer(world, fault):
+def test_osmnx_832_445_1299_overpass_pauses_and_time_outs_do_not_cost_the_answer(world, fault):
     """osmnx#832, #445, #1299: silent 60 s pauses, 180 s time-outs; OSM is optional to the ratio."""
     world.nominatim.replies.append(says([record(7, "Lyon", geojson=rectangle(*BOX))]))
     world.overpass.usual = lambda _: fault

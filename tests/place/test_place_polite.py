@@ -152,7 +152,7 @@ def test_patience_is_used_up_once_for_all_services(tmp_path):
         assert time.monotonic() - began < 1.0
 
 
-def test_nominatim_own_user_agent_and_one_request_a_second_and_every_answer_kept(tmp_path):
+def test_osmnx_385_own_user_agent_one_request_a_second_every_answer_kept(tmp_path):
     """osmnx#385: own user agent, one request a second per application, every answer cached."""
     manners = Manners(pause_s=0.3)
     with served(lambda _: GOOD) as service:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from concurrent.futures import Future
 from threading import Lock
@@ -25,12 +26,14 @@ Wish = tuple[Asset, Span]
 """A band, and the part of the grid that will be read of it."""
 
 
+def _spans(image: Image, index: int, grid: GeoBox, span: Span) -> list[tuple[int, int]]:
+    window = file_window(image.dataset, grid, span)
+    return [] if window is None else image.spans(index, (window.top, window.bottom, window.left, window.right))
+
+
 def foresee(image: Image, index: int, *, grid: GeoBox, span: Span) -> list[Future[None]]:
     """Ask for the tiles of a file that a block of the grid needs; the futures are done when they are here."""
-    if image.remote is None:
-        return []
-    window = file_window(image.dataset, grid, span)
-    return [] if window is None else image.ask(index, (window.top, window.bottom, window.left, window.right))
+    return image.remote.fetch(_spans(image, index, grid, span)) if image.remote else []
 
 
 class Ahead:
@@ -58,21 +61,31 @@ class Ahead:
         if number is None or not self._wishes[number][1]:
             return
         with self._lock:
-            for n in range(number, min(number + 1 + self._distance(number), len(self._wishes))):
-                if n not in self._asked:
-                    self._asked[n] = self._ask(self._wishes[n][1])
+            last = min(number + self._distance(number), len(self._wishes) - 1)
+            self._ask([n for n in range(number, last + 1) if n not in self._asked])
             mine = self._asked[number]
         arrive(mine)
 
-    def _ask(self, wishes: Sequence[Wish]) -> list[Future[None]]:
-        """Opening a file takes processor time but, once its head is here, no waiting."""
-        self.files.ask(asset for asset, _ in wishes)
-        asked: list[Future[None]] = []
+    def _ask(self, numbers: Sequence[int]) -> None:
+        """Ask for what some blocks need, file by file, for neighbours' tiles lie beside each other in the file.
+
+        Opening a file takes processor time but, once its directories are here, no waiting.
+        """
+        wanted: dict[Asset, list[tuple[int, Span]]] = {}
+        for number in numbers:
+            for asset, span in self._wishes[number][1]:
+                wanted.setdefault(asset, []).append((number, span))
+        self.files.ask(wanted)
+        asked: dict[int, list[Future[None]]] = {number: [] for number in numbers}
         with rasterio.Env(**GDAL_OPTIONS):
-            for asset, span in wishes:
+            for asset, parts in wanted.items():
                 with opened(asset, self.files) as image:
-                    asked += foresee(image, asset.index, grid=self._grid, span=span)
-        return asked
+                    spans = {number: _spans(image, asset.index, self._grid, span) for number, span in parts}
+                    if image.remote:
+                        image.remote.fetch(itertools.chain.from_iterable(spans.values()))
+                        for number, own in spans.items():
+                            asked[number] += image.remote.fetch(own)
+        self._asked |= asked
 
     def _distance(self, number: int) -> int:
         """How many blocks ahead."""

@@ -42,16 +42,22 @@ class Image:
     def ask(self, index: int, window: tuple[int, int, int, int]) -> list[Future[None]]:
         """Begin to fetch the tiles (or strips) under a window (top, bottom, left, right) of a band, in pixels.
 
-        The futures are done when they are here. Nothing to ask for files on this computer, and for those that come as
-        a whole (JPEG 2000).
+        The futures are done when they are here; none for files on this computer.
         """
-        if self.remote is None or self.dataset.driver != "GTiff":
+        return self.remote.fetch(self.spans(index, window)) if self.remote else []
+
+    def spans(self, index: int, window: tuple[int, int, int, int]) -> list[tuple[int, int]]:
+        """Where the tiles (or strips) under a window lie in the file: first byte, and the one after the last.
+
+        None for files that come as a whole (JPEG 2000), as only their decoder knows.
+        """
+        if self.dataset.driver != "GTiff":
             return []
         height, width = self.dataset.block_shapes[index - 1]
         top, bottom, left, right = window
         places = itertools.product(range(top // height, -(-bottom // height)), range(left // width, -(-right // width)))
         found = (self._tile(index, row, column) for row, column in places)
-        return self.remote.fetch(span for span in found if span is not None)
+        return [span for span in found if span is not None]
 
     def _tile(self, index: int, row: int, column: int) -> tuple[int, int] | None:
         """First byte and the one after the last; None for a tile that is not in the file because it has no data."""

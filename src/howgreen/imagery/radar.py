@@ -23,8 +23,9 @@ from odc.geo.geobox import GeoBox
 
 from howgreen.imagery import kernel
 from howgreen.imagery.ahead import Ahead
-from howgreen.imagery.compositing import _ahead, _item, _layout, _prepared, _spans
+from howgreen.imagery.compositing import item_of
 from howgreen.imagery.dates import dates
+from howgreen.imagery.layout import Passes, ahead_of, layout, prepared, spans_of
 from howgreen.imagery.opening import GDAL_OPTIONS, Files
 from howgreen.imagery.source import Span, read_band
 from howgreen.sensors import DB_STEP, SENTINEL1
@@ -40,7 +41,6 @@ MOST_PASSES = 12
 LEAST_SHOWN = 0.005
 """A pass has to show this share of the city."""
 
-Passes = tuple[tuple[Scene, ...], ...]
 Chunks = tuple[tuple[int, ...], tuple[int, ...]]
 
 
@@ -124,16 +124,16 @@ def backscatter_steps(
     from dask.highlevelgraph import HighLevelGraph
     from odc.geo.xr import xr_coords
 
-    passes, names = _prepared(scenes, bands)
-    heights, widths = chunks or _layout(passes, grid=grid, bands=names, block_px=block_px)
-    spans, token = _spans(heights, widths), tokenize(passes, grid, names, heights, widths)
-    ahead = _ahead(passes, grid, spans.values(), names, Files())
+    passes, names = prepared(scenes, bands)
+    heights, widths = chunks or layout(passes, grid=grid, bands=names, block_px=block_px)
+    spans, token = spans_of(heights, widths), tokenize(passes, grid, names, heights, widths)
+    ahead = ahead_of(passes, grid, spans.values(), names, Files())
     blocks, medians, counts = (f"{what}-{token}" for what in ("radar-block", "backscatter", "n-passes"))
     layers: dict[str, dict[Any, Any]] = {blocks: {}, medians: {}, counts: {}}
     for (i, j), span in spans.items():
         layers[blocks][(blocks, i, j)] = (partial(_block, passes, grid, span, names, ahead),)
-        layers[medians][(medians, 0, i, j)] = (_item, (blocks, i, j), 0)
-        layers[counts][(counts, i, j)] = (_item, (blocks, i, j), 1)
+        layers[medians][(medians, 0, i, j)] = (item_of, (blocks, i, j), 0)
+        layers[counts][(counts, i, j)] = (item_of, (blocks, i, j), 1)
     graph = HighLevelGraph(layers, {blocks: set(), medians: {blocks}, counts: {blocks}})
     return xr.Dataset(
         {

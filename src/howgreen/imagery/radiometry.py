@@ -8,8 +8,8 @@ reflectance itself is asked, on coarse pixels that the mask calls clear:
   does not. It means that an offset was subtracted twice (a share of 30 % is an error, 10 % a warning).
 * **No dark pixel.** Vegetation, water and shade reflect less than 0.05 of the visible light; where even the darkest
   hundredth reflects 0.09 or more in every visible band, an offset was not subtracted. Bright deserts have no
-  dark pixel either, so this alone is a warning; it is an error where other dates of the same sensor show the same
-  darkest hundredth 0.06 lower.
+  dark pixel either, so this alone is a warning; it is an error where other dates of the same sensor and the same
+  ground show the darkest hundredth 0.06 lower. A neighbouring tile, or the other half of a strip, is other ground.
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ NEGATIVE_WARN, NEGATIVE_ERROR = 0.10, 0.30
 DARK_PERCENTILE = 1.0
 DARK_WARN = 0.09
 DARK_APART = 0.06
+SAME_GROUND = 0.5
+"""Scenes are of the same ground when they share this much of their joint outline."""
 
 
 def decisions(scenes: Sequence[Scene]) -> dict[str, Any]:
@@ -163,10 +165,18 @@ def _verdict(i: int, scenes: Sequence[Scene], measured: Sequence[Mapping[str, fl
         others = [
             other["darkest"]
             for j, other in enumerate(measured)
-            if other and j != i and scenes[j].sensor == scenes[i].sensor and other["negative_share"] <= NEGATIVE_WARN
+            if other and j != i and _comparable(scenes[j], scenes[i]) and other["negative_share"] <= NEGATIVE_WARN
         ]
         why = f"the darkest hundredth reflects {darkest:.2f} in every visible band: an offset seems not subtracted"
         if others and darkest - float(np.median(others)) > DARK_APART:
             return "contradicted", f"{why}; on the other dates it reflects {float(np.median(others)):.2f}"
         return "doubtful", why
     return "consistent", f"darkest hundredth {darkest:.3f}, {100 * negative:.1f} % negative"
+
+
+def _comparable(one: Scene, other: Scene) -> bool:
+    """Whether both scenes' darkest pixels lie in one landscape, seen by one sensor."""
+    if one.sensor != other.sensor:
+        return False
+    shared = one.footprint.intersection(other.footprint).area
+    return bool(shared >= SAME_GROUND * one.footprint.union(other.footprint).area)

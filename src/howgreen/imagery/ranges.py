@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from threading import Lock, local
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from howgreen.errors import NetworkError
 from howgreen.imagery import web
@@ -117,7 +118,7 @@ class Ranges:
 
         headers = {"Range": f"bytes={first}-{last}", "Accept-Encoding": "identity"}
         try:
-            with _session().get(url, headers=headers, stream=True, timeout=(CONNECT_S, SILENT_S)) as reply:
+            with _session(url).get(url, headers=headers, stream=True, timeout=(CONNECT_S, SILENT_S)) as reply:
                 self._check_status(reply)
                 return self._body(reply, first, last)
         except (requests.RequestException, HTTPError, OSError) as error:
@@ -201,13 +202,17 @@ def _retry_after_s(said: str | None) -> float | None:
     return None if asked is None else min(float(asked), web.LONGEST_WAIT_S)
 
 
-def _session() -> requests.Session:
-    """One a thread, with its own connection that is kept open; proxies and certificates are the system's."""
+def _session(url: str) -> requests.Session:
+    """One a thread and server, with its own connection that is kept open; proxies and certificates are the system's."""
     import requests
 
-    session: requests.Session | None = getattr(_thread, "session", None)
-    if session is None:
-        session = _thread.session = requests.Session()
+    sessions: dict[str, requests.Session] = _thread.__dict__.setdefault("sessions", {})
+    host = urlsplit(url).netloc
+    if host not in sessions:
+        session = sessions[host] = requests.Session()
         session.max_redirects = 5
         session.headers["User-Agent"] = f"howgreen/{version('howgreen')}"
-    return session
+        # Looked up once: with each request it takes longer than the request.
+        found = session.merge_environment_settings(url, {}, stream=True, verify=None, cert=None)
+        session.proxies, session.verify, session.trust_env = found["proxies"], found["verify"], False
+    return sessions[host]

@@ -1,0 +1,215 @@
+"""What this field learned the hard way about catalogues, end to end: plan, search, read over HTTP, composite, ratio.
+
+The numbers are bug reports of other projects; docs/field.md lists them all.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+import shapely
+from affine import Affine
+from odc.geo.geobox import GeoBox
+from pyproj import Transformer
+
+from howgreen import pipeline, place
+from howgreen.errors import HowgreenError, NoImageError
+from howgreen.store import put_place
+from providers import BANDS, Look, provider
+
+GRID = GeoBox((120, 160), Affine(10, 0, 680_000, 0, -10, 5_150_000), "EPSG:32632")
+
+
+@pytest.fixture(autouse=True)
+def _own_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Path:
+    """A store that knows the place Small, inside GRID, and has no image."""
+    shape = GRID.extent.to_crs("EPSG:4326").geom.buffer(-0.0003)
+    put_place(tmp_path / "places", place.from_shape(shape, name="Small"))
+    return tmp_path / "places"
+
+
+def noise(seed: int, *, low: int = 200) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return {band: rng.integers(low, 4000, GRID.shape) for band in BANDS}
+
+
+def day(year: int, month: int, number: int, minute: int = 0) -> datetime:
+    return datetime(year, month, number, 10, minute, tzinfo=UTC)
+
+
+def pixels(folder: Path, name: str = "composite.tif") -> np.ndarray:
+    with rasterio.open(folder / name) as source:
+        return source.read()
+
+
+def answered(places: Path, catalog: str, out: Path, *, name: str = "Small", period: str) -> pipeline.CityResult:
+    result = pipeline.city(name, store=places, catalogs=[catalog], period=period)
+    result.save(out)
+    return result
+
+
+def median_on(result: pipeline.CityResult, planes: list[dict[str, np.ndarray]]) -> np.ndarray:
+    """The expected reflectance on the result's grid, which is aligned with GRID: (band, y, x)."""
+    grid = result.composite.grid
+    column = round((grid.affine.c - GRID.affine.c) / 10)
+    row = round((GRID.affine.f - grid.affine.f) / 10)
+    stack = np.stack([[one[band] for band in result.composite.bands] for one in planes]).astype(float)
+    stack[stack == 0] = np.nan
+    whole = np.nanmedian(stack, axis=0) / 10_000
+    return whole[:, row : row + grid.shape[0], column : column + grid.shape[1]]
+
+
+REPROCESSED = [
+    ("S2A_32TPS_20180601_0_L2A", day(2018, 6, 1), "05.00"),
+    ("S2A_32TPS_20180701_0_L2A", day(2018, 7, 1), "02.08"),
+    ("S2A_32TPS_20180801_0_L2A", day(2018, 8, 1), "05.00"),
+]
+
+
+def test_torchgeo_3224_pc_134_the_same_scenes_from_two_providers_give_the_same_pixels(places: Path, tmp_path: Path):
+    """torchgeo#3224: scenes of 2018 that were reprocessed carry the offset, their neighbours do not.
+    PlanetaryComputer#134, earth-search#66: one provider leaves it in, the other takes it out and states it all the same.
+    """
+    planes = [noise(seed) for seed in range(3)]
+    looks = [
+        Look(id=name, time=time, grid=GRID, bare=bare, baseline=baseline)
+        for (name, time, baseline), bare in zip(REPROCESSED, planes, strict=True)
+    ]
+    for kind in ("earth-search", "planetary-computer"):
+        with provider(kind, looks, tmp_path / kind) as catalog:
+            result = answered(places, catalog, tmp_path / f"out-{kind}", period="2018-05/2018-09")
+        got = result.composite.data["reflectance"].compute(scheduler="synchronous").values
+        np.testing.assert_allclose(got, median_on(result, planes), rtol=0, atol=1e-6)
+        assert len(result.plan.scenes) == 3
+    for name in ("composite.tif", "green_fraction.tif", "green_mask.tif", "landcover.tif"):
+        one, other = (pixels(tmp_path / f"out-{kind}", name) for kind in ("earth-search", "planetary-computer"))
+        np.testing.assert_array_equal(one, other)
+
+
+def test_earth_search_25_pc_256_doubles_split_strips_and_half_empty_tiles(places: Path, tmp_path: Path):
+    """cirrus-earth-search#4, earth-search#25: items ``_0/_1``, the newest baseline stays.
+    PlanetaryComputer#256: halves of a strip both stay; a tile that shows none of the city is no image of it.
+    """
+    old, new, strip, lone = (noise(seed, low=300) for seed in range(10, 14))
+    columns = np.arange(GRID.shape[1])
+    west = {band: np.where(columns < 70, plane, 0) for band, plane in strip.items()}
+    east = {band: np.where(columns >= 60, plane, 0) for band, plane in strip.items()}
+    empty = {band: np.where(columns < 1, plane, 0) for band, plane in lone.items()}
+    outline = shapely.geometry.mapping(GRID.extent.to_crs("EPSG:4326").geom)
+    looks = [
+        Look(id="S2A_32TPS_20240601_1_L2A", time=day(2024, 6, 1), grid=GRID, bare=old, baseline="04.00"),
+        Look(id="S2A_32TPS_20240601_0_L2A", time=day(2024, 6, 1), grid=GRID, bare=new),
+        Look(id="S2A_32TPS_20240706_0_L2A", time=day(2024, 7, 6), grid=GRID, bare=west),
+        Look(id="S2A_32TPS_20240706_1_L2A", time=day(2024, 7, 6), grid=GRID, bare=east),
+        Look(id="S2A_32TPS_20240801_0_L2A", time=day(2024, 8, 1), grid=GRID, bare=empty, geometry=outline,
+             said={"eo:cloud_cover": 0.0}),
+    ]  # fmt: skip
+    with provider("planetary-computer", looks, tmp_path / "far") as catalog:
+        result = answered(places, catalog, tmp_path / "out", period="2024-05/2024-09")
+    used = {scene.id.removeprefix("S2A_32TPS_") for scene in result.plan.scenes}
+    assert used == {"20240601_0_L2A", "20240706_0_L2A", "20240706_1_L2A"}
+    got = result.composite.data["reflectance"].compute(scheduler="synchronous").values
+    np.testing.assert_allclose(got, median_on(result, [new, strip]), rtol=0, atol=1e-4)
+    assert (result.composite.data["n_clear"].values == 2).all()
+
+
+def test_stackstac_74_pixels_that_lie_elsewhere_are_an_error_and_not_an_empty_map(places: Path, tmp_path: Path):
+    """stackstac#150, #74: an array that came out empty went on as if it were an image."""
+    away = GeoBox(GRID.shape, Affine(10, 0, 620_000, 0, -10, 5_150_000), GRID.crs)
+    outline = shapely.geometry.mapping(GRID.extent.to_crs("EPSG:4326").geom)
+    lies = Look(id="S2A_32TPS_20240601_0_L2A", time=day(2024, 6, 1), grid=away, bare=noise(1), geometry=outline)
+    with (
+        provider("earth-search", [lies], tmp_path / "far") as catalog,
+        pytest.raises(NoImageError) as caught,
+    ):
+        answered(places, catalog, tmp_path / "out", period="2024-05/2024-09")
+    assert isinstance(caught.value, HowgreenError)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+ZONES = {
+    "two zones": ("Border", 12.0, 47.0, "EPSG:32632", "EPSG:32633"),
+    "antimeridian": ("Suva", 180.0, -18.1, "EPSG:32760", "EPSG:32701"),
+}
+"""A name, the meridian through the city, a latitude, and the zones west and east of it."""
+GREEN = {"blue": 300, "green": 600, "red": 300, "nir": 4500}
+BARE = {"blue": 1200, "green": 1500, "red": 1900, "nir": 2300}
+
+
+def tile(zone: str, *, middle: float, meridian: float, latitude: float) -> tuple[GeoBox, np.ndarray]:
+    """A tile of 4 km around a point and the degrees of its pixels east of a meridian."""
+    x, y = Transformer.from_crs("EPSG:4326", zone, always_xy=True).transform(middle, latitude)
+    west, north = 20 * round(x / 20) - 2000, 20 * round(y / 20) + 2000
+    grid = GeoBox((400, 400), Affine(10, 0, west, 0, -10, north), zone)
+    xs, ys = np.meshgrid(west + 5 + 10 * np.arange(400), north - 5 - 10 * np.arange(400))
+    lon, _ = Transformer.from_crs(zone, "EPSG:4326", always_xy=True).transform(xs, ys)
+    return grid, (lon - meridian + 180) % 360 - 180
+
+
+def straddling(kind: str, folder: Path, paint) -> tuple[list[Look], Path]:
+    """Two tiles of one pass, of two zones, that overlap at a meridian; and a store that knows the city there."""
+    name, meridian, latitude, *zones = ZONES[kind]
+    looks = []
+    for number, zone in enumerate(zones):
+        reach = 2000 / (111_320 * np.cos(np.radians(latitude))) - 0.003  # the tiles overlap by 0.006 degrees
+        side = meridian + (reach if number else -reach)
+        grid, east_deg = tile(zone, middle=side, meridian=meridian, latitude=latitude)
+        looks.append(Look(
+            id=f"S2A_{zone[-2:]}KXX_20240601_0_L2A", time=day(2024, 6, 1, number), grid=grid, bare=paint(east_deg),
+            tile=f"{zone[-2:]}KXX",
+        ))  # fmt: skip
+    south, north = latitude - 0.01, latitude + 0.01
+    west, east = meridian - 0.02, meridian + 0.01
+    parts = [shapely.box(west, south, min(east, 180), north)]
+    if east > 180:
+        parts.append(shapely.box(-180, south, east - 360, north))
+    put_place(folder / "there", place.from_shape(shapely.union_all(parts), name=name))
+    return looks, folder / "there"
+
+
+@pytest.mark.parametrize("kind", ZONES)
+def test_stackstac_150_pc_296_a_city_on_two_zones_has_no_seam(kind: str, tmp_path: Path):
+    """stackstac#150: two UTM zones in one city. PlanetaryComputer#296: boxes over the antimeridian (Suva, Fiji)."""
+
+    def plane(east_deg: np.ndarray) -> dict[str, np.ndarray]:
+        return {band: np.round(2000 + 40_000 * east_deg).astype(int) for band in BANDS}
+
+    looks, there = straddling(kind, tmp_path, plane)
+    with provider("earth-search", looks, tmp_path / "far") as catalog:
+        result = answered(there, catalog, tmp_path / "out", name=ZONES[kind][0], period="2024-05/2024-09")
+    assert len(result.plan.scenes) == 2
+    assert result.stats.observed_ratio == pytest.approx(1)
+    grid = result.composite.grid
+    xs, ys = np.meshgrid(result.composite.data["x"], result.composite.data["y"])
+    lon, lat = Transformer.from_crs(str(grid.crs), "EPSG:4326", always_xy=True).transform(xs, ys)
+    east_deg = (lon - ZONES[kind][1] + 180) % 360 - 180
+    inside = (east_deg > -0.02) & (east_deg < 0.01) & (abs(lat - ZONES[kind][2]) < 0.01)
+    got = result.composite.data["reflectance"].compute(scheduler="synchronous").values
+    assert inside.sum() > 40_000
+    np.testing.assert_allclose(got[0][inside], 0.2 + 4 * east_deg[inside], atol=3e-4)
+
+
+@pytest.mark.parametrize("kind", ZONES)
+def test_pc_296_suva_has_a_ratio(kind: str, tmp_path: Path):
+    """Green west of the meridian, bare east of it: two thirds of the city are green."""
+
+    def halves(east_deg: np.ndarray) -> dict[str, np.ndarray]:
+        return {band: np.where(east_deg < 0, GREEN[band], BARE[band]) for band in BANDS}
+
+    looks, there = straddling(kind, tmp_path, halves)
+    with provider("planetary-computer", looks, tmp_path / "far") as catalog:
+        result = answered(there, catalog, tmp_path / "out", name=ZONES[kind][0], period="2024-05/2024-09")
+    assert result.stats.observed_ratio == pytest.approx(1)
+    assert result.stats.green_ratio == pytest.approx(2 / 3, abs=0.1)
+    assert pixels(tmp_path / "out", "green_mask.tif").size < 400 * 400
