@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from threading import Event
 
 import numpy as np
 
@@ -19,6 +20,7 @@ SUM_TOLERANCE = 0.01
 REACH_TOLERANCE = 0.01
 """Changes of an answer by far pixels that are worth a word."""
 _NEAR, _FEW = 1e-3, 0.01
+_STOP_S = 10.0
 
 
 def trial(model: Model, *, source: str) -> tuple[str, ...]:
@@ -58,18 +60,27 @@ def _ends(model: Model, tile: FloatArray, source: str) -> None:
     """Run once under an eye on the clock: a graph may hold loops."""
     import onnxruntime
 
-    options = onnxruntime.RunOptions()
+    options, session, ended = onnxruntime.RunOptions(), session_of(model), Event()
     options.log_severity_level = 4
-    session = session_of(model)
+
+    def run() -> None:
+        try:
+            with suppress(*runtime_errors()):  # what goes wrong inside is told by the next run
+                session.run(list(OUTPUTS), {INPUT: tile}, options)
+        finally:
+            ended.set()
+
     try:
-        with suppress(*runtime_errors()):  # what goes wrong inside is told by the next run
-            in_time(lambda: session.run(list(OUTPUTS), {INPUT: tile}, options), LONGEST_S)
+        in_time(run, LONGEST_S)
     except TimeoutError as error:
-        options.terminate = True
         side = model.card.tile_px
         raise ModelError(
             f"model {source}: takes more than {LONGEST_S:.0f} s for a tile of {side} x {side} pixels; make it smaller"
         ) from error
+    finally:
+        # On a Ctrl-C too: a process that ends while ONNX Runtime still computes is aborted by the system.
+        options.terminate = True
+        ended.wait(_STOP_S)
 
 
 def _answers(model: Model, tile: FloatArray, source: str) -> FloatArray:
