@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyproj import Transformer
@@ -7,7 +8,8 @@ from shapely import MultiPolygon, Point, box
 
 from howgreen.errors import AreaError
 from howgreen.imagery import grid
-from howgreen.imagery.grids import coarse, projected
+from howgreen.imagery.grids import coarse, outline, projected
+from howgreen.store.geometry import geodesic_area_m2
 
 
 def test_edges_are_multiples_outside_the_boundary(make_city):
@@ -55,6 +57,26 @@ def test_antimeridian_gives_one_small_grid(make_city):
     frame, inside = coarse(make_city(both, crs="EPSG:32760", in_lonlat=True))
     assert frame.shape == inside.shape
     assert inside.mean() > 0.9
+
+
+@pytest.mark.parametrize(
+    ("parts", "crs"),
+    [
+        ([box(11.28, 46.4, 11.32, 46.42)], "EPSG:32632"),
+        ([box(179.97, -18.11, 180, -18.09), box(-180, -18.11, -179.97, -18.09)], "EPSG:32760"),
+        ([box(179.97, -18.11, 180, -18.09), box(-180, -18.11, -179.97, -18.09)], "EPSG:32701"),
+    ],
+    ids=["Bolzano", "Suva, zone 60", "Suva, zone 1"],
+)
+def test_outline_is_the_grid_and_split_at_the_antimeridian(make_city, parts, crs):
+    """PlanetaryComputer#296: a ring from 179.98 to -179.98 goes around the world, or crosses itself."""
+    city = make_city(shapely.union_all(parts), crs=crs, in_lonlat=True)
+    frame = grid(city)
+    got = outline(frame)
+    assert got.is_valid
+    assert len(shapely.get_parts(got)) == len(parts)
+    assert shapely.covers(got.buffer(1e-6), city.boundary)
+    assert geodesic_area_m2(got) == pytest.approx(frame.shape[0] * frame.shape[1] * 100, rel=3e-3)
 
 
 def test_absurd_sizes_are_named(make_city):

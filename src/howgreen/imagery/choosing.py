@@ -14,6 +14,7 @@ from howgreen.errors import NoClearImageError, NoImageError
 from howgreen.imagery import radar
 from howgreen.imagery.dates import SAME_PASS, dates
 from howgreen.imagery.finding import _stored, coverage, look, rank
+from howgreen.imagery.grids import outline
 from howgreen.sensors import SENSORS, Sensor
 from howgreen.types import Asset, City, Period, Scene
 
@@ -220,7 +221,7 @@ def estimate_bytes(scenes: Sequence[Scene], bands: Sequence[str], grid: GeoBox |
     Takes the share of a scene's footprint that the grid covers. A file whose size no catalogue states counts
     BAND_BYTES or MASK_BYTES for each of its pixels in the grid, and nothing without one.
     """
-    area = grid.geographic_extent.geom if grid is not None else None
+    area = outline(grid) if grid is not None else None
     total = 0.0
     for scene in scenes:
         sensor = SENSORS[scene.sensor]

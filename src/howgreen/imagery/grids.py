@@ -11,9 +11,12 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 from rasterio.features import rasterize
+from rasterio.warp import transform_geom
+from shapely import MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 
 from howgreen.errors import AreaError
+from howgreen.store.geometry import polygonal
 from howgreen.types import City
 
 LONGEST_SIDE_M = 1_000_000
@@ -65,6 +68,14 @@ def grid(city: City, *, resolution_m: float = 10) -> GeoBox:
         )
     affine = Affine(resolution_m, 0, west * resolution_m, 0, -resolution_m, north * resolution_m)
     return GeoBox((height, width), affine, city.crs)
+
+
+def outline(grid: GeoBox) -> Polygon | MultiPolygon:
+    """EPSG:4326 outline of a grid, split where it crosses the antimeridian."""
+    frame = shapely.box(*grid.boundingbox.bbox)
+    dense = shapely.segmentize(frame, frame.length / 64)  # straight lines on one map are curves on another
+    moved = transform_geom(grid.crs.to_wkt() if grid.crs else "", "EPSG:4326", shapely.geometry.mapping(dense))
+    return polygonal(shapely.geometry.shape(moved))
 
 
 def coarse(city: City) -> tuple[GeoBox, NDArray[np.bool_]]:
