@@ -77,7 +77,8 @@ def read_responses(data: Path, sensor: Sensor = SENTINEL2) -> Responses:
     names = [_band_of(name, sensor) for name in _listed(header, "spectra names", file)]
     rows = np.fromfile(existing(data, file + ".sli"), dtype="<f8").reshape(len(names), -1)
     resampled = {
-        name: np.interp(WAVELENGTH_NM, wavelength_nm, row, left=0, right=0) for name, row in zip(names, rows, strict=True)
+        name: np.interp(WAVELENGTH_NM, wavelength_nm, row, left=0, right=0)
+        for name, row in zip(names, rows, strict=True)
     }
     weights = np.array([resampled[band] for band in sensor.band_names])
     return Responses(bands=sensor.band_names, weights=weights / weights.sum(axis=1, keepdims=True))

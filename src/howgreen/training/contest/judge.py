@@ -101,7 +101,7 @@ def confusion(found: Answer) -> list[list[int]]:
 
 def fraction_figures(found: Answer) -> dict[str, Any]:
     """Of mixed pixels: errors of the green fraction, and its calibration."""
-    return {"n": len(found.green), **errors(found.green, found.true_green),
+    return {"n": len(found.green), **errors(found.green.astype(float), found.true_green.astype(float)),
             "calibration_error": calibration_error(found.green, found.true_green)}  # fmt: skip
 
 
@@ -139,11 +139,11 @@ def zone_misses(model: Model, place: Place, found: Answer) -> dict[str, list[flo
     shape = place.shares.shape[1:]
     if not place.known.all():
         return {}
-    fields = [np.asarray(v).reshape(shape) for v in (found.green, found.true_green, found.true_shares[:, WATER])]
-    water = [cls.code for cls in model.card.classes if cls.name == "water"]
-    land = ~np.isin(found.probability.argmax(1), water).reshape(shape)
+    green, true_green, water = (v.reshape(shape) for v in (found.green, found.true_green, found.true_shares[:, WATER]))
+    codes = [cls.code for cls in model.card.classes if cls.name == "water"]
+    land = ~np.isin(found.probability.argmax(1), codes).reshape(shape)
     sides = (side for side in ZONES_PX if side <= min(shape))
-    return {str(side): _misses(side, *fields, land) for side in sides}
+    return {str(side): _misses(side, green, true_green, water, land) for side in sides}
 
 
 def _misses(side: int, green: Any, true_green: Any, water: Any, land: Any) -> list[float]:

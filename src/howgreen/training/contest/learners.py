@@ -122,7 +122,9 @@ def support_vectors(job: Job) -> onnx.ModelProto:
     weights, biases = np.zeros((len(CLASSES), len(support))), np.full(len(CLASSES), -1.0)
     for code in range(len(CLASSES)):
         if 0 < (wanted := labels == code).sum() < len(labels):
-            machine = SVC(C=float(job.setting["c"]), gamma=gamma, kernel="rbf", random_state=job.seed).fit(support, wanted)
+            machine = SVC(C=float(job.setting["c"]), gamma=gamma, kernel="rbf", random_state=job.seed).fit(
+                support, wanted
+            )
             weights[code, machine.support_], biases[code] = machine.dual_coef_[0], machine.intercept_[0]
     rest = order[job.effort.support : job.effort.support * 4]
     others = features.of(job.training.reflectance[rest if len(rest) else order])

@@ -89,12 +89,17 @@ class World:
     def simulated(self) -> list[Place]:
         """Simulated cities that judge."""
         extent_m = self.effort.judge_extent_m
-        return [scenes.judging_town(5000 + n, extent_m=extent_m, sensor=self.sensor) for n in range(self.effort.judge_cities)]
+        return [
+            scenes.judging_town(5000 + n, extent_m=extent_m, sensor=self.sensor)
+            for n in range(self.effort.judge_cities)
+        ]
 
     @cached_property
     def tuning(self) -> list[Place]:
         """Simulated towns that choose settings: neither learned from nor judging."""
-        return scenes.learned_town(3000, extent_m=self.effort.extent_m, looks=2, library=self._library, sensor=self.sensor)
+        return scenes.learned_town(
+            3000, extent_m=self.effort.extent_m, looks=2, library=self._library, sensor=self.sensor
+        )
 
     @cached_property
     def real(self) -> list[Place]:
@@ -160,7 +165,7 @@ class Contest:
             self.progress("tune", done, len(self.names))
             path = self.part("setting", name)
             if not path.exists():
-                training = training or _smaller(self.world.training(without=EVERYTHING), self.world)
+                training = training or _smaller(self.world.training(without=EVERYTHING))
                 _keep(path, self._tuned(name, training))
             chosen[name] = json.loads(path.read_text())["setting"]
         self.progress("tune", len(self.names), len(self.names))
@@ -169,7 +174,12 @@ class Contest:
     def _tuned(self, name: str, training: Training) -> dict[str, Any]:
         fit, candidates = CONTESTANTS[name]
         effort = self.world.effort
-        less = replace(effort, epochs=max(effort.epochs // 3, 1), unet_steps=effort.unet_steps // 3, trees=max(effort.trees // 2, 1))
+        less = replace(
+            effort,
+            epochs=max(effort.epochs // 3, 1),
+            unet_steps=effort.unet_steps // 3,
+            trees=max(effort.trees // 2, 1),
+        )
         misses = []
         for number, setting in enumerate(candidates[:CANDIDATES] if len(candidates) > 1 else ()):
             path = self.part("tune", name, str(number)).with_suffix(".onnx")
@@ -206,7 +216,7 @@ def _renamed(progress: Progress, name: str) -> Progress:
     return lambda _, done, total: progress(name, done, total)
 
 
-def _smaller(training: Training, world: World) -> Training:
+def _smaller(training: Training) -> Training:
     """A third of the pixels: tuning is the same small effort for all."""
     chosen = np.random.default_rng(SEED + 4).permutation(len(training.shares))[: max(len(training.shares) // 3, 300)]
     return replace(training, reflectance=training.reflectance[chosen], shares=training.shares[chosen])
@@ -253,7 +263,13 @@ def _card(name: str, setting: Setting, world: World) -> ModelCard:
 
 
 def benchmark(
-    data: Path, *, work: Path, effort: Effort, band_set: str = "sentinel-2", names: Sequence[str] = (), progress: Progress
+    data: Path,
+    *,
+    work: Path,
+    effort: Effort,
+    band_set: str = "sentinel-2",
+    names: Sequence[str] = (),
+    progress: Progress,
 ) -> dict[str, Any]:
     """All figures of one contest, by contestant; see :mod:`howgreen.training.contest.page` for the page.
 
@@ -277,8 +293,7 @@ def benchmark(
     world = World(data=data, band_set=band_set, effort=effort)
     contest = Contest(world=world, work=work, names=tuple(names) or tuple(CONTESTANTS), progress=progress)
     settings = contest.settings()
-    cities = [place.name for place in world.real]
-    found = {name: _scored(contest, name, settings, cities) for name in _with_combination(contest.names)}
+    found = {name: _scored(contest, name, settings) for name in _with_combination(contest.names)}
     return {"band_set": band_set, "effort": asdict(effort), "settings": settings, "contestants": found,
             "folder": str(contest.part("x").parent)}  # fmt: skip
 
@@ -287,7 +302,7 @@ def _with_combination(names: Sequence[str]) -> list[str]:
     return [*names, *([COMBINATION] if set(MEMBERS) <= set(names) else [])]
 
 
-def _scored(contest: Contest, name: str, settings: Mapping[str, Setting], cities: Sequence[str]) -> dict[str, Any]:
+def _scored(contest: Contest, name: str, settings: Mapping[str, Setting]) -> dict[str, Any]:
     path = contest.part("figures", name)
     if not path.exists():
         world, found = contest.world, dict[str, Any](cities={})

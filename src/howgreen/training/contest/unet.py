@@ -49,7 +49,7 @@ def unet(job: Job) -> onnx.ModelProto:
 
 def build(channels: int, width: float) -> Any:
     """An untrained network; ``width`` scales its channels."""
-    from monai.networks.nets import UNet
+    from monai.networks.nets.unet import UNet
 
     widths = tuple(int(size * width) for size in WIDTHS)
     return UNet(spatial_dims=2, in_channels=channels, out_channels=len(CLASSES), channels=widths, strides=(2, 2),
@@ -60,7 +60,7 @@ def exported(net: Any, channels: int) -> onnx.ModelProto:
     """``features`` (N, F, H, W) to ``logits``; torch's own exporter."""
     import torch
 
-    out = io.BytesIO()
+    out: Any = io.BytesIO()  # torch takes one, and does not say so
     axes = {name: {0: "n", 2: "y", 3: "x"} for name in ("features", "logits")}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter without further packages is called legacy by torch itself
@@ -93,7 +93,8 @@ def _descend(net: Any, job: Job, features: graphs.Features) -> None:
 def _batch(job: Job, rng: np.random.Generator) -> tuple[Any, Any]:
     """(batch, band, y, x) and (batch, class, y, x)."""
     pairs = [_crop(job, rng) if job.training.towns and number % 2 else _patchwork(job, rng) for number in range(BATCH)]
-    return tuple(np.stack(side).astype(np.float32) for side in zip(*pairs, strict=True))
+    reflectance, shares = (np.stack(side).astype(np.float32) for side in zip(*pairs, strict=True))
+    return reflectance, shares
 
 
 def _crop(job: Job, rng: np.random.Generator) -> tuple[Any, Any]:
