@@ -16,6 +16,7 @@ from howgreen.training.contest.page import ratio_error
 from howgreen.training.contest.samples import Place
 
 _DPI = 72
+_MIDDLE_MPX_S = 6.0
 SHOWN = ("ndvi-linear", "forest", "network", "unet")
 """Whose answers stand beside the image."""
 
@@ -46,7 +47,10 @@ def _tradeoff(contest: Mapping[str, Any], _: Place, path: Path) -> bool:
     for name, each in contest["contestants"].items():
         speed, miss = 2 / each["seconds_per_mpx"], ratio_error(each)
         axis.plot(speed, miss, "o", color="#1b6b2f")
-        axis.annotate(name, (speed, miss), xytext=(5, 4), textcoords="offset points")
+        # The left half says its name to the right, the right half to the left: no name leaves the picture.
+        left = speed < _MIDDLE_MPX_S
+        place_px = (6, 3) if left else (-6, 3)
+        axis.annotate(name, (speed, miss), xytext=place_px, textcoords="offset points", ha="left" if left else "right", fontsize=8)
     axis.axvline(5, color="#999999", linestyle=":")
     axis.set(xscale="log", xlabel="Mpx/s on two cores", ylabel="error of the city ratio, points (RMS)", ylim=(0, None))
     axis.margins(x=0.15)
@@ -127,6 +131,10 @@ def _coloured(codes: npt.NDArray[np.int_]) -> npt.NDArray[np.float64]:
 
 def _save(figure: Any, path: Path) -> None:
     from matplotlib import pyplot as plt
+    from PIL import Image
 
     figure.savefig(path, dpi=_DPI, metadata={"Software": None})
     plt.close(figure)
+    with Image.open(path) as picture:
+        few = picture.convert("RGB").quantize(96)
+    few.save(path, optimize=True)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-from howgreen.landcover.model import Model, load_model
+from howgreen.landcover.model import Model, load_model, models
 from howgreen.sensors import LANDSAT, SENTINEL2
 from howgreen.training import evaluate, mixtures
 from howgreen.training.contest import graphs, judge, learners, samples, scenes, unet
@@ -294,6 +294,7 @@ def benchmark(
     contest = Contest(world=world, work=work, names=tuple(names) or tuple(CONTESTANTS), progress=progress)
     settings = contest.settings()
     found = {name: _scored(contest, name, settings) for name in _with_combination(contest.names)}
+    found |= {f"shipped {model.card.name}": _of_shipped(contest, model) for model in _shipped(band_set)}
     return {"band_set": band_set, "effort": asdict(effort), "settings": settings, "contestants": found,
             "folder": str(contest.part("x").parent)}  # fmt: skip
 
@@ -310,10 +311,7 @@ def _scored(contest: Contest, name: str, settings: Mapping[str, Setting]) -> dic
             model = _trained(contest, name, settings, without=city.name)
             found["cities"][city.name] = judge.pure_figures(judge.answer(model, world.judging(city)))
         model = _trained(contest, name, settings, without=EVERYTHING)
-        found["simulated"] = {place.name: judge.city_figures(model, place) for place in world.simulated}
-        found["potsdam"] = judge.fraction_figures(judge.answer(model, world.potsdam))
-        found["seconds_per_mpx"] = judge.seconds_per_mpx(model, seed=SEED)
-        found["bytes"] = model.path.stat().st_size
+        found |= _general(contest, model)
         if world.real:
             model = _trained(contest, name, settings, without=RANDOM)
             others = [judge.pure_figures(judge.answer(model, world.judging(other))) for _, other in world.halves]
@@ -331,3 +329,36 @@ def _trained(contest: Contest, name: str, settings: Mapping[str, Setting], *, wi
         return load_model(path)
     training = contest.world.training(without=without)
     return contest.model(name, without=without, setting=settings[name], training=training)
+
+
+def _shipped(band_set: str) -> list[Model]:
+    """Shipped models that can do with these bands."""
+    return [model for model in models() if set(model.card.bands) <= set(BAND_SETS[band_set])]
+
+
+def _of_shipped(contest: Contest, model: Model) -> dict[str, Any]:
+    """Figures of a shipped model, which is not trained here: no city has taught it."""
+    path = contest.part("shipped", model.card.name, model.sha256[:12])
+    if not path.exists():
+        world = contest.world
+        found = {
+            "cities": {
+                city.name: judge.pure_figures(judge.answer(model, world.judging(city).with_bands(model.card.bands)))
+                for city in world.real
+            },
+            **_general(contest, model),
+        }
+        _keep(path, found)
+    read: dict[str, Any] = json.loads(path.read_text())
+    return read
+
+
+def _general(contest: Contest, model: Model) -> dict[str, Any]:
+    """Figures on what no contestant learns from, its speed and its size."""
+    world = contest.world
+    return {
+        "simulated": {place.name: judge.city_figures(model, place) for place in world.simulated},
+        "potsdam": judge.fraction_figures(judge.answer(model, world.potsdam)),
+        "seconds_per_mpx": judge.seconds_per_mpx(model, seed=SEED),
+        "bytes": model.path.stat().st_size,
+    }
