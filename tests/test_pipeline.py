@@ -69,7 +69,7 @@ def test_a_stopped_run_goes_on_with_the_missing_blocks_only(plan: Plan, result: 
         pass
 
     def stop_early(stage: str, done: int, total: int) -> None:
-        if stage == "composite" and done == 2:
+        if stage.startswith("composite") and done == 2:
             raise Stop
 
     with pytest.raises(Stop):

@@ -42,6 +42,8 @@ scenes = st.builds(
     cloud_cover_pct=st.none() | st.floats(0, 100),
     clear_pct=st.none() | st.floats(0, 100),
     covered_pct=st.none() | st.floats(0, 100),
+    platform=st.sampled_from(["", "landsat-5", "sentinel-1a"]),
+    power=st.booleans(),
     synthetic=st.booleans(),
 )
 
@@ -121,6 +123,8 @@ def test_every_key_is_needed(key: str):
         (("scenes", 0, "scale"), 0),
         (("scenes", 0, "nodata"), "x"),
         (("scenes", 0, "clear_pct"), "<b>"),
+        (("scenes", 0, "power"), "no"),
+        (("scenes", 0, "platform"), None),
         (("scenes", 0, "assets", 0, "href"), None),
         (("scenes", 0, "assets", 0, "index"), 0),
         (("scenes", 0, "assets", 0, "index"), "1"),

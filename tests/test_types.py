@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from howgreen.errors import PeriodError
-from howgreen.sensors import LANDSAT, SENTINEL2, common_name
+from howgreen.sensors import common_name
 from howgreen.types import Period
 
 
@@ -69,9 +69,3 @@ def test_the_growing_season_turns_with_the_hemisphere():
 )
 def test_bands_have_many_spellings(spelling: str, name: str | None):
     assert common_name(spelling) == name
-
-
-def test_the_same_native_name_means_another_band_on_another_sensor():
-    assert common_name("SR_B4", LANDSAT) == "red"
-    assert common_name("SR_B5", LANDSAT) == "nir"
-    assert common_name("SR_B4", SENTINEL2) is None

@@ -5,30 +5,27 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, cast
 
 import howgreen
-from howgreen import held, imagery, landcover, measure, place, plans, report, sample
-from howgreen import store as stores
+from howgreen import held, imagery, landcover, measure, place, plans, report, runs, sample, sources
 from howgreen.blocks import persist
-from howgreen.errors import NoImageError, PlanError
-from howgreen.sensors import SENSORS
-from howgreen.types import Asset, City, Period, Plan, Progress, Result, Scene
+from howgreen.errors import PlanError
+from howgreen.sensors import RADAR_BANDS, SENSORS, SENTINEL1
+from howgreen.types import City, Composite, LandCover, Period, Plan, Progress, Result, Scene
 
 if TYPE_CHECKING:
     import folium
     import geopandas as gpd
     import xarray as xr
 
-DAYS_KEPT = 7
-"""Blocks of runs that nobody touched for so long are deleted."""
+P = ParamSpec("P")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,15 +45,18 @@ def plan(
     query: str | None = None,
     *,
     store: str | Path | None = None,
+    catalogs: Sequence[str] = (),
     osm: str | Path | None = None,
     area: str | Path | None = None,
     radius_m: float | None = None,
     pick: int | str | None = None,
     districts: str | Path | None = None,
+    land: str | Path | None = None,
     period: Period | str | None = None,
     sensor: str = "sentinel-2",
     model: str | Path | None = None,
     offline: bool = False,
+    endpoints: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Plan:
     """Decide everything that decides the answer; of the images, only coarse cloud masks are looked at.
@@ -66,7 +66,11 @@ def plan(
     query
         A name, an OSM id (``R120965``) or coordinates (``"45.76, 4.84"``). None with ``area``.
     store
-        Folder of a store; None for the user's own, or the embedded sample when Sampleton is asked for.
+        Folder of a store, and no other images. None for the user's own (or the embedded sample when Sampleton is
+        asked for) where it shows the place, else the open catalogues.
+    catalogs
+        Catalogues to take the images from, in the order in which they are asked: names of
+        :data:`howgreen.imagery.ENDPOINTS`, URLs of STAC APIs, or ``name=URL``. A store then only knows places.
     osm
         A local OSM extract to look the name up in.
     area
@@ -77,14 +81,18 @@ def plan(
         Which of several matches: its number (from 1) or id.
     districts
         A file of district boundaries, instead of those that the place brings.
+    land
+        A file with polygons of land, or coastlines, that cuts the sea off the limits.
     period
-        ``"2024-05/2024-09"``; None for the newest growing season that has images.
+        ``"2024-05/2024-09"``; a year by itself is its growing season; None for the newest that has images.
     sensor
         Key of :data:`howgreen.sensors.SENSORS`.
     model
-        Name of a shipped model or path of an ONNX file; None for the best that the images' bands allow.
+        Name of a shipped or added model, or path of an ONNX file; None for the best that the images' bands allow.
     offline
         Ask no service: only what is on this computer, answers kept from earlier look-ups included.
+    endpoints
+        A file with other addresses of the services, see :mod:`howgreen.services`.
 
     Raises
     ------
@@ -93,7 +101,9 @@ def plan(
     """
     if sensor not in SENSORS:
         raise PlanError(f"sensor {sensor!r} is unknown: use one of {', '.join(SENSORS)}")
-    root = find_store(query, store, progress=progress)
+    table = imagery.read_catalogs(Path(endpoints)) if endpoints else None
+    asked = sources.catalogues(catalogs, offline=offline, table=table) if catalogs or store is None else ()
+    root = sources.find_store(query, store, progress=progress)
     where = place.find(
         query,
         stores=[root] if root else [],
@@ -102,29 +112,90 @@ def plan(
         radius_m=radius_m,
         pick=pick,
         districts=_path(districts),
-        online=place.Online(offline=offline),
+        land=_path(land),
+        online=place.Online(endpoints=_services(endpoints), offline=offline),
     )
-    if root is None:
-        raise NoImageError(f"{where.label}: there is no store of images yet; make one with `howgreen store add FILE`")
-    when = _period(period, where, root, sensor)
-    found = imagery.find(where, when, root=root, sensor=sensor)
-    shared = _shared_bands(found, sensor, model)
-    green = landcover.load_model(model or landcover.default_model(shared))
-    landcover.require_bands(green.card, shared, what="the images")
-    used, passed_over = imagery.choose(found, city=where, period=when, bands=green.card.bands, root=root, sensor=sensor)
-    return Plan(
-        city=where,
+    when, said = sources.asked_period(period, where)
+    spots = sources.spots(
+        where,
+        root=None if catalogs else root,
+        named=store is not None,
+        catalogs=asked,
         period=when,
         sensor=sensor,
-        grid=imagery.grid(where, resolution_m=SENSORS[sensor].resolution_m),
+    )
+    failed = sources.Failures(where.label)
+    for spot in spots:
+        if failed.hopeless(spot):
+            continue
+        with failed.noted(spot):
+            return _planned(where, spot, (*said, *failed.notes()), sensor=sensor, model=model, progress=progress)
+    raise failed.error()
+
+
+def _planned(
+    city: City,
+    spot: sources.Spot,
+    notes: tuple[str, ...],
+    *,
+    sensor: str,
+    model: str | Path | None,
+    progress: Progress | None,
+) -> Plan:
+    """The plan with the images of one store or catalogue."""
+    found, left_out = spot.scenes(city, sensor=sensor, progress=progress)
+    shared = _shared_bands(found, sensor, model)
+    waves, unread = _radar(city, spot, sensor=sensor, model=model, progress=progress)
+    there = (*shared, *(band for band in RADAR_BANDS if waves and all(band in scene.bands for scene in waves)))
+    green = landcover.load_model(model or landcover.default_model(there))
+    landcover.require_bands(green.card, there, what="the images")
+    used, passed_over = imagery.choose(
+        found, city=city, period=spot.period, bands=_of(sensor, green.card.bands), root=spot.root, sensor=sensor
+    )
+    return Plan(
+        city=city,
+        period=spot.period,
+        sensor=sensor,
+        grid=imagery.grid(city, resolution_m=SENSORS[sensor].resolution_m),
         scenes=tuple(used),
         passed_over=tuple(passed_over),
         bands=(*green.card.bands, *_for_the_photo(green.card.bands, shared)),
-        source=str(root),
+        source=spot.source,
         model=green.card.name if model is None else _model_name(model),
         model_sha256=green.sha256,
         howgreen=howgreen.__version__,
+        radar=waves,
+        notes=(
+            *notes,
+            *left_out,
+            *unread,
+            *imagery.mixture(used),
+            *imagery.sides((*used, *waves)),
+            *landcover.cautions(green.card, resolution_m=SENSORS[sensor].resolution_m),
+        ),
     )
+
+
+def _radar(
+    city: City, spot: sources.Spot, *, sensor: str, model: str | Path | None, progress: Progress | None
+) -> tuple[tuple[Scene, ...], tuple[str, ...]]:
+    """The radar's scenes to use beside another sensor's, and notes on what was left out; none where no model asks."""
+    if model is None or SENSORS[sensor].is_radar:
+        return (), ()
+    bands = landcover.load_model(model).card.bands
+    wanted = [band for band in bands if band in RADAR_BANDS]
+    if len(wanted) == len(bands):
+        raise PlanError(f"model {model}: takes radar alone ({', '.join(wanted)}); use --sensor {SENTINEL1.name}")
+    if not wanted:
+        return (), ()
+    found, left_out = spot.scenes(city, sensor=SENTINEL1.name, progress=progress)
+    used, _ = imagery.choose(found, city=city, period=spot.period, bands=wanted, root=spot.root, sensor=SENTINEL1.name)
+    return tuple(used), left_out
+
+
+def _of(sensor: str, bands: Sequence[str]) -> tuple[str, ...]:
+    """Those bands that a sensor's own scenes have to have."""
+    return tuple(band for band in bands if SENSORS[sensor].is_radar or band not in RADAR_BANDS)
 
 
 def run(plan: Plan, *, work: str | Path | None = None, progress: Progress | None = None) -> CityResult:
@@ -137,21 +208,19 @@ def run(plan: Plan, *, work: str | Path | None = None, progress: Progress | None
     """
     import rasterio
 
-    model = landcover.load_model(plan.model)
-    if model.sha256 != plan.model_sha256:
-        raise PlanError(f"model {plan.model}: its file is not the one that the plan was made with; make a new plan")
-    _check_files(plan)
-    provenance = _provenance(plan)
-    folder = work_folder(plan, work)
+    model = landcover.planned_model(plan.model, sha256=plan.model_sha256)
+    runs.check_files(plan)
+    folder = runs.work_folder(plan, work)
     held.hold(folder)
     # Open files keep their blocks in GDAL's cache, which would take 5 % of the memory: a composite reads each once.
     with rasterio.Env(GDAL_CACHEMAX=64_000_000):
-        composite = imagery.composite(plan.scenes, grid=plan.grid, bands=plan.bands, block_px=_block_px(plan))
-        composite = replace(
-            composite, data=persist(composite.data, folder / "pixels", stage="composite", progress=progress)
-        )
-        covered = landcover.classify(composite, model)
-        covered = replace(covered, data=_persist_cover(covered.data, folder / "cover", progress))
+        with ThreadPoolExecutor(1) as pool:
+            checked = pool.submit(_provenance, plan)  # some pixels are looked at while libraries load
+            steps = imagery.composite_steps(
+                plan.scenes, radar=plan.radar, grid=plan.grid, bands=plan.bands, block_px=_block_px(plan)
+            )
+            provenance = checked.result()  # before the long work: a scene that contradicts itself is refused
+        composite, covered = _kept(plan, steps, model, folder / "pixels", progress)
         zones = measure.green(covered, plan.city, progress=progress)
     return CityResult(
         plan=plan,
@@ -164,44 +233,28 @@ def run(plan: Plan, *, work: str | Path | None = None, progress: Progress | None
     )
 
 
-def city(
-    query: str | None = None,
-    *,
-    store: str | Path | None = None,
-    osm: str | Path | None = None,
-    area: str | Path | None = None,
-    radius_m: float | None = None,
-    pick: int | str | None = None,
-    districts: str | Path | None = None,
-    period: Period | str | None = None,
-    sensor: str = "sentinel-2",
-    model: str | Path | None = None,
-    offline: bool = False,
-    progress: Progress | None = None,
-) -> CityResult:
-    """How green is a city? :func:`plan`, then :func:`run`; the parameters are those of :func:`plan`."""
-    planned = plan(
-        query,
-        store=store,
-        osm=osm,
-        area=area,
-        radius_m=radius_m,
-        pick=pick,
-        districts=districts,
-        period=period,
-        sensor=sensor,
-        model=model,
-        offline=offline,
-        progress=progress,
-    )
-    return run(planned, progress=progress)
+def _then_run(planning: Callable[P, Plan]) -> Callable[P, CityResult]:
+    """The same parameters, once more, would only be copied."""
+
+    @wraps(planning)
+    def answer(*args: P.args, **kwargs: P.kwargs) -> CityResult:
+        return run(planning(*args, **kwargs), progress=cast("Progress | None", kwargs.get("progress")))
+
+    answer.__name__ = answer.__qualname__ = "city"
+    answer.__doc__ = "How green is a city? :func:`plan`, then :func:`run`; the parameters are those of :func:`plan`."
+    return answer
+
+
+city = _then_run(plan)
 
 
 def write(result: Result, out: str | Path, *, progress: Progress | None = None) -> dict[str, Any]:
-    """Write the folder that a person opens: page, maps, tables, plan. Returns the summary (see its JSON schema)."""
+    """Write the folder that a person opens: page, maps, tables, plan; ``out`` is a folder or a URL of fsspec. Returns the
+    summary (see its JSON schema).
+    """
     return report.write(
         result,
-        Path(out),
+        out,
         truth=_truth(result.plan),
         plan_json=plans.to_json(result.plan),
         progress=progress,
@@ -217,23 +270,44 @@ class OsmGreen:
     """EPSG:4326; see :func:`howgreen.place.green_areas`."""
     share: float
     """Area of their union over the area of the place."""
-    folder: Path
-    """Holds ``osm_green.gpkg`` and ``osm_green.tif``."""
+    folder: str | Path
+    """Folder or URL; holds ``osm_green.gpkg``, ``osm_green.tif`` and ``summary.json``."""
 
 
-def osm_green(city: City, *, osm: str | Path, out: str | Path) -> OsmGreen:
-    """Write OSM's green areas of a place as polygons and as a 0/1 GeoTIFF (255 outside the limits)."""
-    folder = Path(out)
-    areas = place.green_areas(city, osm=Path(osm))
-    with report.new_folder(folder) as scratch:
-        place.green_raster(areas, city, out=scratch / "osm_green.tif")
+def osm_green(
+    city: City,
+    *,
+    out: str | Path,
+    osm: str | Path | None = None,
+    online: place.Online | None = None,
+    progress: Progress | None = None,
+) -> OsmGreen:
+    """Write OSM's green areas of a place as polygons and as a 0/1 GeoTIFF (255 outside the limits).
+
+    Parameters
+    ----------
+    out
+        A folder or a URL of fsspec.
+    osm
+        A local extract; None to ask Overpass.
+    online
+        How it is asked.
+    """
+    if osm is None:
+        areas = place.green_areas_online(city, online=online or place.Online(), progress=progress)
+    else:
+        areas = place.green_areas(city, osm=Path(osm), progress=progress)
+    share = place.green_share(areas, city)
+    with report.new_target(out, progress=progress) as scratch:
+        place.green_raster(areas, city, out=scratch / "osm_green.tif", progress=progress)
         areas.to_file(scratch / "osm_green.gpkg", layer="osm_green", driver="GPKG")
-    return OsmGreen(city=city, areas=areas, share=place.green_share(areas, city), folder=folder)
+        report.write_osm_green(city, areas, scratch, share=share, source=str(osm or "Overpass"))
+    return OsmGreen(city=city, areas=areas, share=share, folder=out)
 
 
 def _truth(plan: Plan) -> dict[str, Any] | None:
     """What the simulation knows, when the whole sample city was asked for."""
-    if not plan.city.synthetic:
+    if not plan.city.synthetic or "://" in plan.source:
         return None
     known = sample.truth(Path(plan.source))
     return {
@@ -247,93 +321,19 @@ def read_plan(path: str | Path) -> Plan:
     return plans.load(Path(path))
 
 
-def find_store(query: str | None, store: str | Path | None, *, progress: Progress | None = None) -> Path | None:
-    """The folder of images to use: the one named, else the user's own where it knows the place, else the sample's
-    when Sampleton is asked for, else the user's own if there is one.
-    """
-    if store is not None:
-        return Path(store).absolute()
-    own = default_store()
-    has_own = (own / "catalog.json").exists()
-    if has_own and query and stores.place(own, query):
-        return own
-    if query and query.strip().casefold() == "sampleton":
-        return sample.ensure(cache_folder(), progress=progress)
-    return own if has_own else None
-
-
-def default_store() -> Path:
-    """The user's own store."""
-    import platformdirs
-
-    return Path(platformdirs.user_data_dir("howgreen")) / "store"
-
-
-def cache_folder() -> Path:
-    """What can be made again: the sample city and the blocks of unfinished runs."""
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("howgreen"))
-
-
-def work_folder(plan: Plan, work: str | Path | None = None) -> Path:
-    """Where a plan's finished blocks lie: the name changes with everything that decides the pixels, the state of the
-    images' files and our own version among it.
-    """
-    base = Path(work) if work is not None else cache_folder() / "runs"
-    _forget_old_runs(base)
-    files = [_stamp(asset) for scene in plan.scenes for asset in scene.assets]
-    decisive = json.dumps([plans.to_json(plan), howgreen.__version__, files])
-    return base / hashlib.sha256(decisive.encode()).hexdigest()[:20]
-
-
-def forget(plan: Plan) -> None:
-    """Delete a plan's finished blocks, once its result is written; those that another process uses stay."""
-    folder = work_folder(plan)
-    held.release(folder)
-    held.discard(folder)
-
-
-def _stamp(asset: Asset) -> tuple[int, int]:
-    """Changes when a local file does."""
-    try:
-        there = Path(asset.href).stat()
-    except OSError:  # on the web, or gone: reading it says so
-        return 0, 0
-    return there.st_mtime_ns, there.st_size
-
-
-def _check_files(plan: Plan) -> None:
-    for scene in plan.scenes:
-        for asset in scene.assets:
-            size = _stamp(asset)[1]
-            if size and asset.size_bytes and size != asset.size_bytes:
-                raise PlanError(
-                    f"{asset.href}: has {size} bytes, but {asset.size_bytes} when it was catalogued: it was truncated "
-                    "or altered; run `howgreen store verify`, add the image again with --replace, and plan anew"
-                )
-
-
-def _forget_old_runs(base: Path) -> None:
-    limit = time.time() - DAYS_KEPT * 86_400
-    for folder in base.glob("[0-9a-f]" * 20):
-        if folder.stat().st_mtime < limit:
-            held.discard(folder)
-
-
 def _shared_bands(found: Sequence[Scene], sensor: str, model: str | Path | None) -> tuple[str, ...]:
     """Bands that all usable scenes have, in the sensor's order; one that no model can use does not count."""
     known = (*SENSORS[sensor].band_names, SENSORS[sensor].mask)
     kinds = {frozenset(scene.bands) for scene in found} or {frozenset(known)}
     cards = [one.card for one in ([landcover.load_model(model)] if model else landcover.models())]
-    usable = {kind for kind in kinds if any(kind.issuperset(card.bands) for card in cards)}
+    usable = {kind for kind in kinds if any(kind.issuperset(_of(sensor, card.bands)) for card in cards)}
     shared = frozenset.intersection(*(usable or kinds))
     return tuple(band for band in known if band in shared)
 
 
 def _model_name(given: str | Path) -> str:
-    """As a plan keeps it: the name of a shipped model, or a path that holds from any folder."""
-    return str(given) if str(given) in landcover.SHIPPED else str(Path(given).absolute())
+    """As a plan keeps it: the name of a shipped or added model, or a path that holds from any folder."""
+    return str(given) if landcover.is_known(str(given)) else str(Path(given).absolute())
 
 
 def _for_the_photo(needed: tuple[str, ...], there: Collection[str]) -> list[str]:
@@ -341,35 +341,28 @@ def _for_the_photo(needed: tuple[str, ...], there: Collection[str]) -> list[str]
     return [band for band in ("red", "green", "blue") if band in there and band not in needed]
 
 
+def _services(endpoints: str | Path | None) -> place.Endpoints:
+    return place.read_endpoints(Path(endpoints)) if endpoints else place.Endpoints()
+
+
 def _path(given: str | Path | None) -> Path | None:
     return None if given is None else Path(given)
 
 
-def _period(given: Period | str | None, city: City, root: Path, sensor: str) -> Period:
-    """The period asked for, or the newest growing season of the city in which the store has any image of it."""
-    if isinstance(given, Period):
-        return given
-    if given is not None:
-        return Period.parse(given)
-    latitude = city.boundary.representative_point().y
-    days = [
-        scene.time.date()
-        for scene in stores.scenes(root)
-        if scene.sensor == sensor and scene.footprint.intersects(city.boundary)
-    ]
-    years = sorted({day.year for day in days} | {day.year + 1 for day in days}, reverse=True)
-    seasons = [Period.growing_season(latitude, year) for year in years]
-    newest = max(days, default=datetime.now(UTC).date())
-    return next(
-        (season for season in seasons if any(day in season for day in days)),
-        Period.growing_season(latitude, newest.year),
-    )
+def _kept(
+    plan: Plan, steps: xr.Dataset, model: landcover.Model, folder: Path, progress: Progress | None
+) -> tuple[Composite, LandCover]:
+    """Composite and land cover, computed and kept in one go: a block is classified while it is at hand.
 
-
-def _persist_cover(data: xr.Dataset, folder: Path, progress: Progress | None) -> xr.Dataset:
-    """Keep labels and fractions; probabilities, ten times their size, stay lazy and are made again when asked for."""
-    kept = persist(data.drop_vars("probability"), folder, stage="land cover", progress=progress)
-    return data.assign(kept.data_vars)
+    Probabilities, ten times the size of labels and fractions, stay lazy and are made again when asked for.
+    """
+    names, used = ["label", "green_fraction"], (*plan.scenes, *plan.radar)
+    seen = landcover.classify(imagery.from_steps(steps, grid=plan.grid, scenes=used), model).data
+    both = steps.assign({name: seen[name] for name in names})
+    both = persist(both, folder, stage="composite and land cover", progress=progress)
+    composite = imagery.from_steps(both[list(steps)], grid=plan.grid, scenes=used)
+    covered = landcover.classify(composite, model)
+    return composite, replace(covered, data=covered.data.assign({name: both[name] for name in names}))
 
 
 def _block_px(plan: Plan) -> int:
@@ -385,5 +378,5 @@ def _provenance(plan: Plan) -> dict[str, Any]:
         "howgreen": howgreen.__version__,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "libraries": {name: version(name) for name in libraries},
-        "radiometry": imagery.decisions(plan.scenes),
+        "radiometry": imagery.decisions((*plan.scenes, *plan.radar)),
     }

@@ -26,6 +26,8 @@ VERSION = 1
 """Of the JSON layout; a reader refuses others."""
 MAX_BYTES = 64 * 2**20
 """A plan file larger than this is not a plan."""
+COMMON_MBIT_S = 50
+"""A connection to estimate waiting times with."""
 
 
 def to_json(plan: Plan) -> str:
@@ -49,6 +51,7 @@ def to_json(plan: Plan) -> str:
             "scenes": [_scene_to_json(scene) for scene in plan.scenes],
             "passed_over": [_scene_to_json(scene) for scene in plan.passed_over],
         }
+        | ({"radar": [_scene_to_json(scene) for scene in plan.radar]} if plan.radar else {})
         | ({"notes": list(plan.notes)} if plan.notes else {}),
         indent=1,
         ensure_ascii=False,
@@ -82,6 +85,7 @@ def from_json(text: str) -> Plan:
             model=data["model"],
             model_sha256=data["model_sha256"],
             howgreen=data["howgreen"],
+            radar=tuple(_scene_from_json(scene) for scene in data.get("radar", ())),
             notes=tuple(data.get("notes", ())),
         )
         _check(plan)
@@ -99,14 +103,18 @@ def _check(plan: Plan) -> None:
         raise ValueError("sensor, source, model and bands are texts, and each band is named once")
     if plan.sensor not in SENSORS or any(scene.sensor != plan.sensor for scene in (*plan.scenes, *plan.passed_over)):
         raise ValueError(f"sensor: one of {', '.join(SENSORS)}, and all scenes are of it")
-    if len({scene.id for scene in plan.scenes}) < len(plan.scenes):
+    if any(not SENSORS[scene.sensor].is_radar for scene in plan.radar) or (
+        plan.radar and SENSORS[plan.sensor].is_radar
+    ):
+        raise ValueError("radar: scenes of sentinel-1, beside those of another sensor")
+    if len({scene.id for scene in (*plan.scenes, *plan.radar)}) < len(plan.scenes) + len(plan.radar):
         raise ValueError("scenes: one of them is there twice")
     affine = plan.grid.affine
     if not (affine.a > 0 > affine.e and affine.b == affine.d == 0 and plan.grid.crs and plan.grid.crs.projected):
         raise ValueError("grid: north up, in metres of a projected CRS")
     if not plan.city.boundary.is_valid:
         raise ValueError("city: its boundary crosses itself")
-    for scene in (*plan.scenes, *plan.passed_over):
+    for scene in (*plan.scenes, *plan.passed_over, *plan.radar):
         _check_scene(scene)
 
 
@@ -115,6 +123,8 @@ def _check_scene(scene: Scene) -> None:
     numbers = (scene.scale, scene.offset, *(share for share in shares if share is not None))
     if not all(_finite(number) for number in numbers) or scene.scale <= 0:
         raise ValueError(f"scene {scene.id}: scale, offset, nodata and shares are finite numbers")
+    if not isinstance(scene.power, bool) or not isinstance(scene.platform, str):
+        raise ValueError(f"scene {scene.id}: power is true or false, and platform a text")  # noqa: TRY004 (of a file)
     for asset in scene.assets:
         if not isinstance(asset.href, str) or not isinstance(asset.index, int) or asset.index < 1:
             raise ValueError(f"scene {scene.id}: href is a text and index a number from 1")
@@ -156,19 +166,30 @@ def describe(plan: Plan) -> str:
     """What a plan will do, for people: the city, the scenes with their clear cover, the bytes to read."""
     city, sensor = plan.city, SENSORS[plan.sensor]
     height, width = plan.grid.shape
-    size = imagery.estimate_bytes(plan.scenes, plan.bands, grid=plan.grid)
+    size = imagery.estimate_bytes((*plan.scenes, *plan.radar), plan.bands, grid=plan.grid)
     lines = [
         f"{city.label} ({city.kind}, {city.area_m2 / 1e6:.1f} km², {city.id})",
         *([f"note: {city.note}"] if city.note else []),
         *(f"note: {note}" for note in plan.notes),
         f"period {plan.period}, {sensor.label}, model {plan.model} ({len(plan.bands)} bands)",
         f"grid {width} x {height} pixels of {abs(plan.grid.resolution.x):g} m, {plan.grid.crs}",
-        f"scenes used: {len(plan.scenes)}, about {size / 2**20:.0f} MiB to read",
+        f"scenes used: {len(plan.scenes)}, about {size / 2**20:.0f} MiB to read from {plan.source}{_wait(plan, size)}",
         *(_line(scene) for scene in plan.scenes),
     ]
+    if plan.radar:
+        lines += [f"radar beside them: {len(plan.radar)}", *(_line(scene) for scene in plan.radar)]
     if plan.passed_over:
         lines += [f"found and not used: {len(plan.passed_over)}", *(_line(scene) for scene in plan.passed_over)]
     return "\n".join(lines)
+
+
+def _wait(plan: Plan, size_bytes: int) -> str:
+    """How long the images take to come, where they are far away."""
+    if "://" not in plan.source:
+        return ""
+    seconds = size_bytes * 8 / (COMMON_MBIT_S * 1e6)
+    time = f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+    return f": {time} at {COMMON_MBIT_S} Mbit/s"
 
 
 def _line(scene: Scene) -> str:
@@ -206,6 +227,8 @@ def _scene_to_json(scene: Scene) -> dict[str, Any]:
         "cloud_cover_pct": scene.cloud_cover_pct,
         "clear_pct": scene.clear_pct,
         "covered_pct": scene.covered_pct,
+        "platform": scene.platform,
+        "power": scene.power,
         "synthetic": scene.synthetic,
         "radiometry": scene.radiometry,
     }

@@ -1,12 +1,16 @@
 """What each satellite sensor calls its bands, how its numbers become reflectance, and its mask codes.
 
-Band names are the common names that STAC catalogues use (``blue`` ... ``swir22``); the native names
-(``B02``, ``SR_B2``) are aliases. This is the one table in which they meet.
+Band names are the common names that STAC catalogues use (``blue`` ... ``swir22``, ``vv``, ``vh``); the native names
+(``B02``, ``SR_B2``) are aliases. This is the one table in which they meet. Native names of Landsat mean nothing without
+the satellite: ``SR_B4`` is red on Landsats 8 and 9 and near-infrared on 4, 5 and 7.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,15 +30,15 @@ class Sensor:
     """One family of images that share bands, scale and mask."""
 
     name: str
-    """Key: ``sentinel-2`` or ``landsat``."""
+    """Key: ``sentinel-2``, ``landsat`` or ``sentinel-1``."""
     label: str
     """For people: ``Sentinel-2 L2A``."""
     collection: str
     """STAC collection id that stores use for it."""
     bands: tuple[Band, ...]
-    """Reflective bands in spectral order."""
+    """Reflective bands in spectral order; of a radar, its polarisations."""
     mask: str
-    """Name of the quality band: ``scl`` or ``qa_pixel``."""
+    """Name of the quality band: ``scl`` or ``qa_pixel``; empty for a radar, which no cloud hides anything from."""
     resolution_m: float
     """Pixel size of the grid that its composites use, in metres."""
     scale: float
@@ -43,6 +47,14 @@ class Sensor:
     """See ``scale``. For Sentinel-2 the offset of baselines before 04.00; see :data:`S2_OFFSET_04`."""
     nodata: int
     """DN that means *no data* in the reflective bands."""
+    platforms: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: MappingProxyType({}))
+    """By a regular expression that finds a satellite's name: common names by native names that mean other bands on the
+    sensor's other satellites."""
+
+    @property
+    def is_radar(self) -> bool:
+        """Whether its bands are backscatter and not reflectance."""
+        return not self.mask
 
     @property
     def band_names(self) -> tuple[str, ...]:
@@ -89,6 +101,9 @@ SENTINEL2 = Sensor(
     nodata=0,
 )
 
+_OLI = {"SR_B2": "blue", "SR_B3": "green", "SR_B4": "red", "SR_B5": "nir", "SR_B6": "swir16", "SR_B7": "swir22"}
+_TM = {"SR_B1": "blue", "SR_B2": "green", "SR_B3": "red", "SR_B4": "nir", "SR_B5": "swir16", "SR_B7": "swir22"}
+
 LANDSAT = Sensor(
     name="landsat",
     label="Landsat Collection 2 Level-2",
@@ -96,29 +111,68 @@ LANDSAT = Sensor(
     # The near-infrared of all Landsats is called ``nir`` here (STAC says ``nir08``): it is the only one
     # they have, and models that need blue, green, red and nir take it.
     bands=(
-        _band("blue", 30, "SR_B2"),
-        _band("green", 30, "SR_B3"),
-        _band("red", 30, "SR_B4"),
-        _band("nir", 30, "SR_B5", "NIR08"),
-        _band("swir16", 30, "SR_B6"),
-        _band("swir22", 30, "SR_B7"),
+        _band("blue", 30),
+        _band("green", 30),
+        _band("red", 30),
+        _band("nir", 30, "NIR08"),
+        _band("swir16", 30),
+        _band("swir22", 30),
     ),
     mask="qa_pixel",
     resolution_m=30,
     scale=0.0000275,
     offset=-0.2,
     nodata=0,
+    platforms=MappingProxyType(
+        {
+            r"landsat[-_ ]?[45]\b|\bLT0?[45]": _TM,
+            r"landsat[-_ ]?7\b|\bLE0?7": _TM,
+            r"landsat[-_ ]?[89]\b|\bL[CO]0?[89]": _OLI,
+        }
+    ),
 )
 
-SENSORS: dict[str, Sensor] = {sensor.name: sensor for sensor in (SENTINEL2, LANDSAT)}
+SENTINEL1 = Sensor(
+    name="sentinel-1",
+    label="Sentinel-1 RTC",
+    collection="sentinel-1-rtc",
+    bands=(_band("vv", 10, "GAMMA0_VV", "SIGMA0_VV"), _band("vh", 10, "GAMMA0_VH", "SIGMA0_VH")),
+    mask="",
+    resolution_m=10,
+    scale=1.0,
+    offset=0.0,
+    nodata=-32768,
+)
+
+SENSORS: dict[str, Sensor] = {sensor.name: sensor for sensor in (SENTINEL2, LANDSAT, SENTINEL1)}
+OPTICAL = tuple(name for name, sensor in SENSORS.items() if not sensor.is_radar)
+RADAR_BANDS = SENTINEL1.band_names
+"""Bands whose values are decibels; all others are reflectance."""
+DB_STEP = 0.01
+"""Decibels are kept in whole steps of this size, a fiftieth of what the radar's own calibration can tell."""
 
 
-def common_name(spelling: str, sensor: Sensor = SENTINEL2) -> str | None:
-    """Common name of a band or mask spelt in any usual way (``B04``, ``b4``, ``Red``), or None."""
+def native_names(sensor: Sensor, satellite: str) -> Mapping[str, str] | None:
+    """Common names by native names on one satellite (``landsat-5``, or a product's name); None for an unknown one."""
+    found = (
+        names for one, names in sensor.platforms.items() if re.search(one, satellite.replace("_", "-"), re.IGNORECASE)
+    )
+    return next(found, None)
+
+
+def common_name(spelling: str, sensor: Sensor = SENTINEL2, *, satellite: str = "") -> str | None:
+    """Common name of a band or mask spelt in any usual way (``B04``, ``b4``, ``Red``), or None.
+
+    Parameters
+    ----------
+    satellite
+        Name of the satellite (``landsat-5``) or of its product (``LT05_L2SP_...``): without it, the native names of
+        Landsat, which mean other bands on other satellites, are not understood.
+    """
     wanted = spelling.strip()
-    if wanted.lower() == sensor.mask:
+    if sensor.mask and wanted.lower() == sensor.mask:
         return sensor.mask
     for band in sensor.bands:
         if wanted.lower() == band.name or wanted.upper() in band.aliases:
             return band.name
-    return None
+    return (native_names(sensor, satellite) or {}).get(wanted.upper())

@@ -6,14 +6,12 @@ coordinates at pixel centres. Times are UTC. Ratios and fractions are 0-1.
 
 from __future__ import annotations
 
-import calendar
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from howgreen.errors import PeriodError
+from howgreen.period import Period as Period  # noqa: PLC0414 (the word is taken from here)
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -78,65 +76,10 @@ class City:
     """True for the simulated sample city only."""
     note: str = ""
     """What a reader of the report must know about the limits; empty when nothing."""
-
-
-_PART = re.compile(r"^(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?$")
-
-
-def _bounds(text: str) -> tuple[date, date]:
-    """First and last day of ``2023``, ``2023-05`` or ``2023-05-17``."""
-    match = _PART.match(text.strip())
-    if not match:
-        raise PeriodError(f"period {text!r}: write YYYY, YYYY-MM or YYYY-MM-DD, or two of them joined by '/'")
-    year, month, day = (int(part) if part else None for part in match.groups())
-    try:
-        first = date(year or 0, month or 1, day or 1)
-        last_month = month or 12
-        last = date(first.year, last_month, day or calendar.monthrange(first.year, last_month)[1])
-    except ValueError as error:
-        raise PeriodError(f"period {text!r}: {error}") from error
-    return first, last
-
-
-@dataclass(frozen=True, kw_only=True)
-class Period:
-    """Days from which images may come."""
-
-    start: date
-    end: date
-    """Inclusive."""
-    months: tuple[int, ...] = tuple(range(1, 13))
-    """Only these months (1-12) count."""
-
-    def __post_init__(self) -> None:
-        if self.end < self.start:
-            raise PeriodError(f"period {self.start}/{self.end}: the end lies before the start")
-        if not self.months or not set(self.months) <= set(range(1, 13)):
-            raise PeriodError(f"period months {self.months}: use numbers from 1 to 12")
-
-    @classmethod
-    def parse(cls, text: str) -> Period:
-        """``2024``, ``2024-05``, ``2024-05/2024-09`` or ``2024-05-03/2024-05-20``, both ends inclusive."""
-        first, _, second = text.partition("/")
-        return cls(start=_bounds(first)[0], end=_bounds(second or first)[1])
-
-    @classmethod
-    def growing_season(cls, latitude: float, year: int) -> Period:
-        """The greenest season of ``year``: May-September north of 23.4 degrees, November-March (ending in
-        ``year``) south of -23.4, the whole year in the tropics, where rain and not warmth decides.
-        """
-        if latitude > 23.4:
-            return cls(start=date(year, 5, 1), end=date(year, 9, 30))
-        if latitude < -23.4:
-            return cls(start=date(year - 1, 11, 1), end=date(year, 3, 31))
-        return cls(start=date(year, 1, 1), end=date(year, 12, 31))
-
-    def __contains__(self, moment: date) -> bool:
-        day = moment.date() if isinstance(moment, datetime) else moment
-        return self.start <= day <= self.end and day.month in self.months
-
-    def __str__(self) -> str:
-        return f"{self.start.isoformat()}/{self.end.isoformat()}"
+    land: Polygon | MultiPolygon | None = None
+    """The part of the boundary that is not sea, EPSG:4326; None where nobody said: water is then told by its class."""
+    land_source: str = ""
+    """Who said so, with the attribution that it asks for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,7 +100,7 @@ class Asset:
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """One image of one moment. Reflectance = DN * scale + offset."""
+    """One image of one moment. Reflectance (a radar's backscatter) = DN * scale + offset."""
 
     id: str
     sensor: str
@@ -177,6 +120,10 @@ class Scene:
     """Share of the *city* that this scene shows clearly, 0-100; None until looked at."""
     covered_pct: float | None = None
     """Share of the *city* for which this scene has any data, 0-100; None until looked at."""
+    platform: str = ""
+    """The satellite, ``landsat-5``; empty where its files do not say."""
+    power: bool = False
+    """Radar only: DN * scale + offset is linear power (gamma nought), to be turned into decibels; else it is decibels."""
     synthetic: bool = False
     radiometry: str = ""
     """Why ``scale`` and ``offset`` are what they are, for the record; empty when the file itself says so."""
@@ -213,6 +160,9 @@ class Plan:
     model_sha256: str
     howgreen: str
     """Version that made the plan."""
+    radar: tuple[Scene, ...] = ()
+    """Scenes of Sentinel-1 whose median stands beside the reflectance, where the model takes ``vv`` or ``vh`` and
+    ``sensor`` is another."""
     notes: tuple[str, ...] = ()
     """What a reader must know of how the scenes were found: catalogues that did not answer, scenes left out."""
 
@@ -222,7 +172,8 @@ class Composite:
     """One clear picture of the period."""
 
     data: xr.Dataset
-    """``reflectance`` float32 (band, y, x), coordinate ``band`` = common names, NaN = never clear;
+    """``reflectance`` float32 (band, y, x), coordinate ``band`` = common names, NaN = never clear (``vv`` and ``vh`` are
+    backscatter in dB, NaN = never seen);
     ``n_clear`` uint8 (y, x) = number of dates that showed the pixel clearly. Usually lazy (dask)."""
     grid: GeoBox
     scenes: tuple[Scene, ...]
@@ -244,6 +195,11 @@ class ModelClass:
     """Whether the class counts as vegetation."""
     colour: str
     """``#rrggbb``."""
+
+
+def is_water(found: ModelClass) -> bool:
+    """Whether a class is the one that is not land: it is called water, in small or capital letters."""
+    return found.name.casefold() == "water"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -306,7 +262,7 @@ class LandCover:
     @property
     def water_codes(self) -> tuple[int, ...]:
         """Codes of the classes that are not land."""
-        return tuple(c.code for c in self.card.classes if c.name == "water")
+        return tuple(c.code for c in self.card.classes if is_water(c))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -327,7 +283,8 @@ class GreenStats:
     zone_area_m2: float
     """Ellipsoidal area of the zone."""
     land_area_m2: float
-    """Zone less the water that was seen; unseen ground counts as land."""
+    """Zone less the sea, where the city's land is known, and less the water that was seen; other unseen ground
+    counts as land."""
     observed_area_m2: float
     """Land that was seen."""
     green_area_m2: float
@@ -341,7 +298,7 @@ class GreenStats:
     observed_ratio: float | None
     """Observed / land; None when there is no land."""
     area_by_class_m2: Mapping[str, float]
-    """Hard labels over everything seen, water included."""
+    """Hard labels over everything seen, water included, the known sea not."""
     green_m2_per_inhabitant: float | None = None
     """green_area_m2 / observed_ratio / population; None without a population."""
 

@@ -9,7 +9,7 @@ from howgreen.imagery.endpoints import ENDPOINTS
 from howgreen.sensors import LANDSAT, SENTINEL2
 
 pytestmark = pytest.mark.real
-EARTH_SEARCH, PLANETARY, COPERNICUS = ENDPOINTS
+EARTH_SEARCH, PLANETARY, _, COPERNICUS = ENDPOINTS
 
 
 @pytest.fixture

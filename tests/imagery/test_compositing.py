@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
+from howgreen.blocks import persist
 from howgreen.errors import ImageError, MissingBandsError, NoImageError
-from howgreen.imagery import composite, load
+from howgreen.imagery import composite, composite_steps, from_steps, load
 from howgreen.imagery.compositing import _cuts
 from howgreen.imagery.dates import dates
 
@@ -255,3 +256,22 @@ def test_a_truncated_file_is_named_while_computing(stack):
         file.truncate(1200)
     with dask.config.set(scheduler="threads"), pytest.raises(ImageError, match=r"nir\.tif"):
         made.data.compute()
+
+
+@pytest.mark.parametrize(("brightest", "kept_as"), [(9000, {"int16"}), (30_000, {"int16", "int32"})])
+def test_kept_steps_are_the_same_reflectance(make_scene, tmp_path, brightest, kept_as):
+    """A block with reflectance beyond 1.638 is kept in wider numbers; the others are not."""
+    rng = np.random.default_rng(9)
+    scenes = []
+    for date in range(2):
+        red = rng.integers(0, 9000, (80, 90)).astype(np.uint16)
+        red[40, 40] = brightest
+        scenes.append(make_scene({"red": red}, day=date, name=f"date{date}"))
+    made = composite_steps(scenes, grid=GRID, bands=["red"], block_px=32)
+    kept = from_steps(persist(made, tmp_path, stage="test"), grid=GRID, scenes=scenes)
+    expected, n_clear = computed(scenes, GRID, bands=("red",))
+    np.testing.assert_array_equal(kept.data["reflectance"].values, expected)
+    np.testing.assert_array_equal(kept.data["n_clear"].values, n_clear)
+    assert kept.data["reflectance"].dtype == np.float32
+    assert np.isnan(expected).any()
+    assert {str(np.load(path).dtype) for path in tmp_path.glob("steps_*.npy")} == kept_as

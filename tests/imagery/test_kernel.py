@@ -95,3 +95,28 @@ def test_selection_brings_the_middle_into_place(n):
     kernel._select(planes, np.empty(200, np.int16))
     for position in {max(n // 2 - 1, 0) if n % 2 == 0 else n // 2, n // 2}:
         np.testing.assert_array_equal(planes[position], position)
+
+
+@pytest.mark.parametrize("dates", range(1, 8))
+@pytest.mark.parametrize(("brightest", "kept"), [(16_383, np.int16), (16_384, np.int32), (32_766, np.int32)])
+def test_steps_are_twice_the_median_in_the_smallest_type_that_holds_all(dates, brightest, kept):
+    rng = np.random.default_rng(dates)
+    codes = rng.integers(-16_383, 9000, (dates, 2, 8, 9)).astype(np.int16)
+    clear = rng.random((dates, 8, 9)) < 0.7
+    clear[:, 0, 0] = False
+    codes[:, 1, 3, 4], clear[:, 3, 4] = brightest, True
+    steps, _ = kernel.median_steps(codes, clear)
+    assert steps.dtype == kept
+    never = ~clear.any(axis=0)
+    expected = np.rint(np.nan_to_num(nanmedian(codes, clear)) * 20_000)
+    np.testing.assert_array_equal(steps, np.where(never, np.iinfo(kept).min, expected))
+    np.testing.assert_array_equal(np.isnan(kernel.reflectance(steps)), np.broadcast_to(never, steps.shape))
+
+
+@pytest.mark.parametrize("code", [-32_767, -16_385, -16_384, 16_384, 32_766])
+def test_sums_that_int16_does_not_hold_are_seen(code):
+    """-16,384 twice is the number that says *never clear*; the others wrap around."""
+    codes = np.full((2, 1, 3, 3), code, np.int16)
+    steps, _ = kernel.median_steps(codes, np.ones((2, 3, 3), bool))
+    assert steps.dtype == np.int32
+    assert (steps == 2 * code).all()

@@ -14,7 +14,7 @@ from howgreen.imagery.offsets import radiometry
 from howgreen.sensors import LANDSAT, SENTINEL2
 from howgreen.types import Asset
 
-EARTH_SEARCH, PLANETARY, COPERNICUS = ENDPOINTS
+EARTH_SEARCH, PLANETARY, _, COPERNICUS = ENDPOINTS
 URL = "https://example.org"
 RASTER = [{"nodata": 0, "data_type": "uint16", "scale": 0.0001, "offset": -0.1}]
 

@@ -248,13 +248,13 @@ def test_where_tiles_begin(make_scene):
 def test_files_stay_open_between_blocks_unless_reading_failed(make_scene):
     asset, grid = make_scene({"red": places(8, 8)}).assets[0], grid_at(0, 0, 8, 8)
     files = Files()
-    with files.open(asset.href) as first, files.open(asset.href) as meanwhile:
+    with files.open(asset) as first, files.open(asset) as meanwhile:
         assert meanwhile is not first
-    with files.open(asset.href) as again:
+    with files.open(asset) as again:
         assert again is first or again is meanwhile
-    with pytest.raises(ZeroDivisionError), files.open(asset.href) as failed:
+    with pytest.raises(ZeroDivisionError), files.open(asset) as failed:
         _ = 1 // 0
-    assert failed.closed
+    assert failed.dataset.closed
     assert isinstance(pickle.loads(pickle.dumps(files)), Files)
     read_band(asset, grid=grid, span=Span(top=0, bottom=8, left=0, right=8), nodata=0, files=files)
 
@@ -262,11 +262,11 @@ def test_files_stay_open_between_blocks_unless_reading_failed(make_scene):
 def test_no_more_files_stay_open_than_systems_allow(make_scene):
     files = Files()
     files.most_idle = 2
-    hrefs = [make_scene({"red": places(4, 4)}).assets[0].href for _ in range(5)]
+    assets = [make_scene({"red": places(4, 4)}).assets[0] for _ in range(5)]
     datasets = []
-    for href in hrefs:
-        with files.open(href) as dataset:
-            datasets.append(dataset)
+    for asset in assets:
+        with files.open(asset) as image:
+            datasets.append(image.dataset)
     assert [d.closed for d in datasets] == [False, False, True, True, True]
 
 

@@ -132,3 +132,22 @@ def test_absurd_reflectance_is_clipped_inside_the_graph(name):
         got = shipped.run(np.full(shape, absurd, np.float32))
         wanted = shipped.run(np.full(shape, limit, np.float32))
         np.testing.assert_array_equal(got[0], wanted[0])
+
+
+@pytest.mark.parametrize("name", ["mixture-10", "mixture-4", "ndvi"])
+def test_strips_of_a_pixel_model_give_the_bits_of_the_whole(name, monkeypatch):
+    shipped = load_model(name)
+    pixels = np.random.default_rng(3).uniform(0, 0.6, (1, len(shipped.card.bands), 70, 64)).astype(np.float32)
+    monkeypatch.setattr(model, "STRIP_PX", 70 * 64)
+    whole = shipped.run(pixels)
+    monkeypatch.setattr(model, "STRIP_PX", 1000)
+    for found, expected in zip(shipped.run(pixels), whole, strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_a_model_that_sees_neighbours_is_not_cut(box_model, monkeypatch):
+    pixels = np.random.default_rng(4).uniform(0, 1, (1, 2, 16, 16)).astype(np.float32)
+    whole = box_model.run(pixels)
+    monkeypatch.setattr(model, "STRIP_PX", 16)
+    for found, expected in zip(box_model.run(pixels), whole, strict=True):
+        np.testing.assert_array_equal(found, expected)

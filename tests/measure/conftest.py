@@ -58,7 +58,10 @@ def on_earth(shape):
 
 
 def make_city(
-    shape: Polygon | MultiPolygon, districts: Sequence[Polygon | MultiPolygon] = (), inhabitants: int | None = None
+    shape: Polygon | MultiPolygon,
+    districts: Sequence[Polygon | MultiPolygon] = (),
+    inhabitants: int | None = None,
+    land: Polygon | None = None,
 ) -> City:
     return City(
         name="Toytown",
@@ -68,6 +71,7 @@ def make_city(
         crs=CRS,
         area_m2=0.0,
         districts=tuple(District(name=f"D{i}", id=f"d{i}", boundary=on_earth(d)) for i, d in enumerate(districts)),
+        land=None if land is None else on_earth(land),
         population=None if inhabitants is None else Population(count=inhabitants, year=2024, source="test"),
     )
 

@@ -222,3 +222,18 @@ def test_boundary_without_area(cover, city):
     town = dataclasses.replace(city(box(0, 0, 2, 1)), boundary=Polygon())
     with pytest.raises(AreaError, match="has no area"):
         measure.green(cover([[0, 0]], [[0.5, 0.5]]), town)
+
+
+def test_known_sea_counts_nowhere_seen_or_not(cover, city):
+    """Ten by ten pixels, the right half sea: a quarter of all under cloud, a fifth of the land green."""
+    label, fraction = np.full((10, 10), 1), np.zeros((10, 10))
+    label[:2], fraction[:2] = 0, 1.0  # trees on the land and, as a wrong label, on the sea
+    label[5:, 5:], fraction[5:, 5:] = 255, np.nan
+    toy = city(box(0, 0, 10, 10), [box(0, 0, 5, 10), box(5, 0, 10, 10)], land=box(0, 0, 5, 10))
+    whole, ashore, afloat = (zone.stats for zone in measure.green(cover(label, fraction), toy))
+    assert whole.zone_area_m2 == pytest.approx(10_000, rel=2e-3)
+    assert whole.land_area_m2 == pytest.approx(whole.zone_area_m2 / 2, rel=1e-4)
+    assert (whole.green_ratio, whole.observed_ratio) == pytest.approx((0.2, 1.0), rel=1e-4)
+    assert sum(whole.area_by_class_m2.values()) == pytest.approx(whole.land_area_m2, rel=1e-4)
+    assert ashore.green_ratio == pytest.approx(0.2, rel=1e-4)
+    assert (afloat.land_area_m2, afloat.green_ratio, afloat.observed_ratio) == (0, None, None)

@@ -75,7 +75,7 @@ def test_nothing_mapped_is_an_empty_frame_and_a_share_of_nought(osm, ring, tmp_p
 def test_progress_is_told(path, town):
     told = []
     green_areas(town, osm=path, progress=lambda *step: told.append(step))
-    assert told == [("osm green", step, 3) for step in range(4)]
+    assert told == [("osm green", step, 2) for step in range(3)]
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,11 @@ QUICK = Manners(pause_s=0.0, patience_s=2.0, attempt_s=0.4, connect_s=0.3, backo
 EMPTY = listed()
 
 
+def inland(ask):
+    """An Overpass that knows no limits and no coastline."""
+    return says(b"<osm></osm>") if "coastline" in ask.query.get("data", "") else EMPTY
+
+
 class World:
     """A Nominatim and an Overpass, and leave to ask them."""
 
@@ -33,7 +38,7 @@ class World:
 @pytest.fixture
 def world(tmp_path):
     with ExitStack() as stack:
-        yield World(stack.enter_context(served()), stack.enter_context(served(lambda _: EMPTY)), tmp_path)
+        yield World(stack.enter_context(served()), stack.enter_context(served(inland)), tmp_path)
 
 
 def recorded(name):
@@ -216,7 +221,8 @@ def test_limits_across_the_antimeridian(world):
         city = find(f"Fiji {number}", online=world.online)
         areas.append(city.area_m2)
         assert len(city.boundary.geoms) == 2
-        boxes = world.overpass.asked[-1].query["data"]
+        boxes, coast = (ask.query["data"] for ask in world.overpass.asked[-2:])
+        assert '"coastline"](-18.210000,179.890000,-18.090000,180.000000);' in coast
         assert "(-18.200000,179.900000,-18.100000,180.000000)" in boxes
         assert "(-18.200000,-180.000000,-18.100000,-179.900000)" in boxes
     assert areas[0] == pytest.approx(areas[1])

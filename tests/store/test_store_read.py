@@ -79,7 +79,7 @@ def test_landsat_numbers_depend_on_the_satellite():
         assert (found.scale, found.offset) == (2.75e-5, -0.2)
 
 
-def test_what_is_no_optical_scene_is_left_out():
+def test_what_is_no_scene_of_ours_is_left_out():
     assert scene(properties=with_properties(platform="sentinel-1a", constellation="sentinel-1")) is None
     assert scene(assets={"SCL": {"href": "x"}}) is None
     assert scene(assets={}) is None
@@ -135,6 +135,7 @@ def test_recorded_items_of_real_catalogues(shared_data: Path):
         "S2B_MSIL2A_20190629T212529_R043_T06VVN_20201006T080531": ("sentinel-2", 10),
         "LC08_L2SP_028030_20200114_20200824_02_T1_SR": ("landsat", 6),
         "LE07_L2SP_044033_20210329_20210424_02_T1_SR": ("landsat", 6),
+        "LC08_L2SR_081119_20200101_20200823_02_T2": ("landsat", 6),
     }
     for name, (sensor, bands) in expected.items():
         item = json.loads((shared_data / "api" / "stac_items" / f"{name}.json").read_text())
@@ -143,3 +144,7 @@ def test_recorded_items_of_real_catalogues(shared_data: Path):
         reflective = [band for band in found.bands if band not in {"scl", "qa_pixel"}]
         assert len(reflective) == bands, found.bands
         assert all(asset.href.lower().endswith(".tif") for asset in found.assets)
+        if name.startswith("L"):
+            codes = (1, 2, 3, 4, 5, 7) if name.startswith("LE07") else (2, 3, 4, 5, 6, 7)
+            tails = [asset.href.split("_SR_")[1][:2] for asset in found.assets if asset.band != "qa_pixel"]
+            assert tails == [f"B{code}" for code in codes]

@@ -12,8 +12,10 @@ from howgreen.bars import bars
 from howgreen.cli.options import (
     FILE,
     FOLDER,
+    endpoints_option,
     new_folder,
     offline_option,
+    out_option,
     place_options,
     plan_options,
     refuse_beside_plan,
@@ -25,11 +27,11 @@ from howgreen.cli.root import howgreen
 @place_options
 @plan_options
 @click.option("--plan", "plan_file", type=FILE, help="Run a saved plan.json instead of making a new plan.")
-@click.option("--out", type=FOLDER, help="Folder to write (default: a new one named after the city).")
+@out_option
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON to standard output, nothing else.")
 def city_command(
     plan_file: Path | None,
-    out: Path | None,
+    out: str | Path | None,
     as_json: bool,  # noqa: FBT001 (a flag of the command line)
     **asked: Any,
 ) -> None:
@@ -37,22 +39,22 @@ def city_command(
 
     NAME is a city's name, an OSM id (R120965) or coordinates ("45.76, 4.84"); it may be left out with --area.
     """
-    from howgreen import pipeline, report
+    from howgreen import pipeline, report, runs
 
     with bars() as progress:
         planned = pipeline.read_plan(plan_file) if plan_file else pipeline.plan(**asked, progress=progress)
         if plan_file is not None:
             refuse_beside_plan(asked)
         folder = out or new_folder(planned.city)
-        report.check_out(folder, needs_bytes=report.needed_bytes(planned))
+        report.check_target(folder, needs_bytes=report.needed_bytes(planned))
         result = pipeline.run(planned, progress=progress)
         summary = pipeline.write(result, folder, progress=progress)
-        pipeline.forget(planned)
+        runs.forget(planned)
     if as_json:
         click.echo(json.dumps(summary, indent=2, ensure_ascii=False))
     else:
-        click.echo(_headline(summary))
-        click.echo(f"report: {folder / 'report.html'}")
+        click.echo("\n".join([_headline(summary), *(f"note: {note}" for note in summary["notes"])]))
+        click.echo(f"report: {report.address_of(folder, 'report.html')}")
 
 
 @howgreen.command("plan")
@@ -79,7 +81,7 @@ def plan_command(
 @click.argument("name")
 @click.option("--store", type=FOLDER, help="Folder of stored images (default: your own store).")
 @click.option("--osm", type=FILE, help="Local OpenStreetMap extract (.osm.pbf).")
-@click.option("--endpoints", type=FILE, help="TOML or JSON file with other addresses of the services.")
+@endpoints_option
 @offline_option
 def where_command(
     name: str,
@@ -89,9 +91,9 @@ def where_command(
     offline: bool,  # noqa: FBT001 (a flag of the command line)
 ) -> None:
     """List the places that NAME may mean: number, kind, level, area, population, id, country."""
-    from howgreen import pipeline, place
+    from howgreen import place, sources
 
-    root = pipeline.find_store(name, store)
+    root = sources.find_store(name, store)
     table = place.read_endpoints(endpoints) if endpoints else place.Endpoints()
     online = place.Online(endpoints=table, offline=offline)
     for number, found in enumerate(place.candidates(name, stores=[root] if root else [], osm=osm, online=online), 1):
@@ -100,27 +102,33 @@ def where_command(
 
 @howgreen.command("osm-green")
 @place_options
-@click.option("--out", type=FOLDER, help="Folder to write (default: a new one named after the place).")
+@out_option
 def osm_green_command(
     query: str | None,
     store: Path | None,
     osm: Path | None,
-    out: Path | None,
+    out: str | Path | None,
+    endpoints: Path | None,
     offline: bool,  # noqa: FBT001 (a flag of the command line)
     **asked: Any,
 ) -> None:
-    """Write the green areas that OpenStreetMap knows, as polygons (GeoPackage) and as a 0/1 GeoTIFF."""
-    from howgreen import pipeline, place
+    """Write the green areas that OpenStreetMap knows, as polygons (GeoPackage) and as a 0/1 GeoTIFF.
 
-    if osm is None:
-        raise click.UsageError("osm-green needs a local extract: --osm FILE.osm.pbf")
-    root = pipeline.find_store(query, store) if store else None
-    online = place.Online(offline=offline)
-    city = place.find(query, stores=[root] if root else [], osm=osm, online=online, **asked)
-    found = pipeline.osm_green(city, osm=osm, out=out or new_folder(city))
+    They are taken from --osm FILE, or asked of Overpass.
+    """
+    from howgreen import pipeline, place, report, sources
+
+    root = sources.find_store(query, store) if store else None
+    table = place.read_endpoints(endpoints) if endpoints else place.Endpoints()
+    online = place.Online(endpoints=table, offline=offline)
+    with bars() as progress:
+        city = place.find(query, stores=[root] if root else [], osm=osm, online=online, **asked)
+        folder = out or new_folder(city)
+        report.check_target(folder)
+        found = pipeline.osm_green(city, osm=osm, online=online, out=folder, progress=progress)
     click.echo(
         f"{city.label}: OpenStreetMap maps {found.share:.1%} of it as green ({len(found.areas)} areas).\n"
-        f"That is what people drew, not what a satellite saw.\nfiles: {found.folder}"
+        f"That is what people drew, not what a satellite saw.\nfiles: {report.address_of(found.folder, 'osm_green.gpkg')}"
     )
 
 

@@ -17,6 +17,19 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
+def _target(_: click.Context, parameter: click.Parameter, given: str | None) -> str | Path | None:
+    """A URL as it is typed, else a Path."""
+    return given if given is None or "://" in given else Path(FOLDER.convert(given, parameter, _))
+
+
+out_option = click.option(
+    "--out",
+    metavar="FOLDER|URL",
+    callback=_target,
+    help="Folder to write, or a URL such as s3://bucket/folder (default: a new folder named after the place).",
+)
+
+
 def options(*options: Callable[[F], F]) -> Callable[[F], F]:
     """Several options as one decorator, in reading order."""
 
@@ -41,6 +54,9 @@ def _number_or_id(_: click.Context, __: click.Parameter, given: str | None) -> i
 
 
 offline_option = click.option("--offline", is_flag=True, help="Ask no service: only what is on this computer.")
+endpoints_option = click.option(
+    "--endpoints", type=FILE, help="TOML or JSON file with other addresses of the services."
+)
 # The names of these options are those of `pipeline.plan`, which takes them as they are.
 place_options = options(
     click.argument("query", metavar="[NAME]", required=False),
@@ -49,13 +65,24 @@ place_options = options(
     click.option("--area", help="Boundary: a file in any vector format, or WKT / GeoJSON text (lon lat)."),
     click.option("--radius", "radius_m", type=float, help="Metres around coordinates."),
     click.option("--pick", callback=_number_or_id, help="Which of several matches: its number or id."),
+    endpoints_option,
     offline_option,
 )
 plan_options = options(
+    click.option(
+        "--catalog",
+        "catalogs",
+        multiple=True,
+        help="Take images from this open catalogue: earth-search, planetary-computer or a STAC API's URL; may be repeated, "
+        "the next one answers where one does not (default: your store where it shows the place, else both).",
+    ),
     click.option("--districts", type=FILE, help="File of district boundaries."),
-    click.option("--period", help="YYYY, YYYY-MM or two of them joined by '/' (default: newest growing season)."),
-    click.option("--sensor", default="sentinel-2", show_default=True, help="sentinel-2 or landsat."),
-    click.option("--model", help="Name of a shipped model (see `howgreen models list`) or an ONNX file."),
+    click.option("--land", type=FILE, help="File of land polygons, or coastlines, that cuts the sea off the limits."),
+    click.option(
+        "--period", help="YYYY-MM, or two joined by '/'; YYYY is that year's growing season (default: the newest)."
+    ),
+    click.option("--sensor", default="sentinel-2", show_default=True, help="sentinel-2, landsat or sentinel-1."),
+    click.option("--model", help="Name of a model (see `howgreen models list`) or an ONNX file."),
 )
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
 from howgreen.bars import bars
-from howgreen.cli.options import FOLDER
+from howgreen.cli.options import FILE, FOLDER, place_options, plan_options, refuse_beside_plan
 from howgreen.cli.root import howgreen
 
 
@@ -27,7 +28,8 @@ def store_group() -> None:
 @click.option("--offset", type=float, help="See --scale.")
 @click.option("--nodata", type=int, help="DN that means no data.")
 @click.option("--date", "day", type=click.DateTime(["%Y-%m-%d"]), help="Day of the image, where its files do not say.")
-@click.option("--sensor", help="sentinel-2 or landsat, where the files do not say.")
+@click.option("--sensor", help="sentinel-2, landsat or sentinel-1, where the files do not say.")
+@click.option("--unit", help="Of radar bands: dB or power (linear), where the pixels do not tell.")
 @click.option("--replace", is_flag=True, help="Replace a scene that the store already has.")
 def store_add(
     files: tuple[Path, ...],
@@ -40,13 +42,14 @@ def store_add(
     nodata: int | None,
     day: datetime | None,
     sensor: str | None,
+    unit: str | None,
     replace: bool,  # noqa: FBT001 (a flag of the command line)
 ) -> None:
     """Add images: multi-band GeoTIFFs, a Sentinel-2 L2A SAFE folder, a Landsat Collection 2 Level-2 folder."""
-    from howgreen import pipeline, place
+    from howgreen import place, sources
     from howgreen import store as stores
 
-    root = store or pipeline.default_store()
+    root = store or sources.default_store()
     boundary = None if area is None else place.find(city, area=area)
     with bars() as progress:
         added = stores.add(
@@ -60,6 +63,7 @@ def store_add(
             nodata=nodata,
             date=None if day is None else day.date(),
             sensor=sensor,
+            unit=unit,
             replace=replace,
             progress=progress,
         )
@@ -67,14 +71,51 @@ def store_add(
         click.echo(f"{root}: {item}")
 
 
+@store_group.command("sync")
+@place_options
+@plan_options
+@click.option("--plan", "plan_file", type=FILE, help="Keep what a saved plan.json needs instead of making a new plan.")
+@click.option("--all", "everything", is_flag=True, help="Keep the images that were found and not used as well.")
+def store_sync(
+    plan_file: Path | None,
+    everything: bool,  # noqa: FBT001 (a flag of the command line)
+    store: Path | None,
+    catalogs: tuple[str, ...],
+    **asked: Any,
+) -> None:
+    """Keep what NAME needs from the open catalogues: then `city NAME --store DIR --offline` gives the same answer.
+
+    NAME is as for `city`. Stopped at any moment, the same command goes on from there.
+    """
+    from howgreen import imagery, pipeline, sources, syncing
+
+    root = store or sources.default_store()
+    if plan_file is not None:
+        refuse_beside_plan([*asked, "catalogs"])
+    with bars() as progress:
+        if plan_file is not None:
+            planned = pipeline.read_plan(plan_file)
+        else:
+            known = root if (root / "catalog.json").is_file() else None
+            asked_of = catalogs or imagery.DEFAULT
+            planned = pipeline.plan(**asked, store=known, catalogs=asked_of, progress=progress)
+        kept = syncing.sync(planned, root=root, everything=everything, progress=progress)
+    for note in planned.notes:
+        click.echo(f"note: {note}")
+    click.echo(
+        f"{root}: {planned.city.label}, {len(kept.fetched)} scenes fetched, {len(kept.there)} there already"
+        + (f", {len(kept.empty)} show nothing of it" if kept.empty else "")
+    )
+
+
 @store_group.command("list")
 @click.option("--store", type=FOLDER, help="Folder of the store (default: your own).")
 def store_list(store: Path | None) -> None:
     """What a store holds."""
-    from howgreen import pipeline
+    from howgreen import sources
     from howgreen import store as stores
 
-    for row in stores.listing(store or pipeline.default_store()):
+    for row in stores.listing(store or sources.default_store()):
         size = "" if row.size_bytes is None else f"  {row.size_bytes / 2**20:.1f} MiB"
         click.echo(f"{row.time:%Y-%m-%d}  {row.sensor}  {', '.join(row.places) or '-'}  {row.id}{size}")
         click.echo(f"            {', '.join(row.bands)}{'  (synthetic)' if row.synthetic else ''}")
@@ -84,10 +125,10 @@ def store_list(store: Path | None) -> None:
 @click.option("--store", type=FOLDER, help="Folder of the store (default: your own).")
 def store_verify(store: Path | None) -> None:
     """Check every file's checksum; exit 1 when one is missing, truncated or altered."""
-    from howgreen import pipeline
+    from howgreen import sources
     from howgreen import store as stores
 
-    root = store or pipeline.default_store()
+    root = store or sources.default_store()
     with bars() as progress:
         faults = stores.verify(root, progress=progress)
     for fault in faults:

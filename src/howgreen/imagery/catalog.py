@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from howgreen.errors import NetworkError, NoImageError, StoreError
-from howgreen.imagery import items, web
+from howgreen.imagery import earthengine, items, web
 from howgreen.imagery.endpoints import KNOWN_COLLECTIONS, Endpoint
 from howgreen.imagery.finding import look
 from howgreen.sensors import SENSORS
+from howgreen.store.geometry import Box, boxes
 from howgreen.types import City, Period, Progress, Scene
 
 if TYPE_CHECKING:
@@ -30,8 +32,6 @@ MOST_ITEMS = 2000
 """A search that finds more ends in an error: a shorter answer would be a silently poorer one."""
 MOST_PAGES = 200
 
-Box = tuple[float, float, float, float]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
@@ -42,24 +42,6 @@ class Answer:
     """By time; not looked at yet. Hrefs are absolute and unsigned."""
     notes: tuple[str, ...] = ()
     """What was left out, and why."""
-
-
-def boxes(city: City) -> tuple[Box, ...]:
-    """The city's box in degrees; two of them, one on either side, for a city that the antimeridian parts."""
-    parts = list(getattr(city.boundary, "geoms", [city.boundary]))
-    west, _, east, _ = city.boundary.bounds
-    halves = (
-        [parts]
-        if east - west <= 180
-        else [[p for p in parts if p.bounds[0] >= 0], [p for p in parts if p.bounds[0] < 0]]
-    )
-    found = []
-    for half in halves:
-        bounds = [part.bounds for part in half]
-        lows = [min(b[i] for b in bounds) for i in (0, 1)]
-        highs = [max(b[i] for b in bounds) for i in (2, 3)]
-        found.append((lows[0], lows[1], highs[0], highs[1]))
-    return tuple(found)
 
 
 def search(city: City, period: Period, *, endpoint: Endpoint, sensor: str, progress: Progress | None = None) -> Answer:
@@ -81,15 +63,17 @@ def search(city: City, period: Period, *, endpoint: Endpoint, sensor: str, progr
     NoImageError
         When the catalogue has nothing of the sensor that can be read without an account.
     """
+    if endpoint.signer == earthengine.SIGNER:
+        return _of_earth_engine(city, period, endpoint=endpoint, sensor=sensor)
     with _told(endpoint):
-        client = _client(endpoint)
-        collections = _collections(client, endpoint, sensor)
+        client = web.whole(lambda: _client(endpoint))
+        collections = web.whole(lambda: _collections(client, endpoint, sensor))
         natives: dict[tuple[str, str], Mapping[str, Any]] = {}
-        wanted = boxes(city)
+        wanted = boxes(city.boundary)
         for number, where in enumerate(wanted):
             if progress:
                 progress("search", number, len(wanted))
-            for native in _items(client, endpoint, collections, where, period):
+            for native in web.whole(partial(_items, client, endpoint, collections, where, period)):
                 natives[str(native.get("collection")), str(native.get("id"))] = native
     if progress:
         progress("search", len(wanted), len(wanted))
@@ -107,6 +91,14 @@ def search(city: City, period: Period, *, endpoint: Endpoint, sensor: str, progr
     notes = (f"{endpoint.label}: {closed} scenes left out, their files need an account",) if closed else ()
     single = items.undoubled(scenes, collections=collections)
     return Answer(endpoint=endpoint, scenes=tuple(sorted(single, key=lambda s: (s.time, s.id))), notes=notes)
+
+
+def _of_earth_engine(city: City, period: Period, *, endpoint: Endpoint, sensor: str) -> Answer:
+    if sensor not in earthengine.COLLECTIONS:
+        raise NoImageError(f"{endpoint.label}: howgreen reads no {SENSORS[sensor].label} there; use another --catalog")
+    found = earthengine.scenes(city, period, sensor=SENSORS[sensor], url=endpoint.url)
+    single = items.undoubled(found, collections=earthengine.COLLECTIONS[sensor])
+    return Answer(endpoint=endpoint, scenes=tuple(sorted(single, key=lambda s: (s.time, s.id))))
 
 
 def find_online(
@@ -159,7 +151,7 @@ def _collections(client: pystac_client.Client, endpoint: Endpoint, sensor: str) 
 
 def _items(
     client: pystac_client.Client, endpoint: Endpoint, collections: Sequence[str], where: Box, period: Period
-) -> Iterator[Mapping[str, Any]]:
+) -> list[Mapping[str, Any]]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         asked = client.search(
@@ -168,14 +160,14 @@ def _items(
             datetime=f"{period.start.isoformat()}T00:00:00Z/{period.end.isoformat()}T23:59:59Z",
             limit=PAGE_ITEMS,
         )
-    count = 0
+    found: list[Mapping[str, Any]] = []
     for number, page in enumerate(asked.pages_as_dicts()):
-        count += len(page["features"])
-        if count > MOST_ITEMS or number >= MOST_PAGES:
+        found += page["features"]
+        if len(found) > MOST_ITEMS or number >= MOST_PAGES:
             raise NetworkError(
                 f"{web.named(endpoint.url)}: more than {MOST_ITEMS} scenes of {period}; choose a shorter --period"
             )
-        yield from page["features"]
+    return found
 
 
 def _told(endpoint: Endpoint) -> Any:

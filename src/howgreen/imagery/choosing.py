@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from howgreen.errors import NoClearImageError, NoImageError
+from howgreen.imagery import radar
 from howgreen.imagery.dates import SAME_PASS, dates
 from howgreen.imagery.finding import _stored, coverage, look, rank
-from howgreen.sensors import SENSORS
-from howgreen.types import City, Period, Scene
+from howgreen.sensors import SENSORS, Sensor
+from howgreen.types import Asset, City, Period, Scene
 
 MAX_SCENES = 12
 MIN_CLEAR_PCT = 5.0
@@ -25,6 +26,10 @@ ENOUGH_PCT = 98.0
 """Share of what any scene shows clearly of the city that has to have them."""
 LEAST_GAIN_PCT = 0.5
 """A scene has to bring this much of the city a wanted look."""
+BAND_BYTES, MASK_BYTES = 1.6, 0.15
+"""Of a pixel in a compressed file, about: 1.5 in the images of Bolzano and Sampleton; noise does not compress."""
+RADAR_BYTES = 4.0
+"""Floats full of grain, which no compression makes smaller."""
 WINDOW = dt.timedelta(days=75)
 """Half the length of the periods that are proposed instead."""
 
@@ -53,7 +58,7 @@ def choose(
     city, period, bands
         What they are for; the period serves the message if there is none.
     max_scenes
-        Most that are taken.
+        Most that are taken; of a radar see :func:`howgreen.imagery.radar.spread`.
     min_clear_pct
         See MIN_CLEAR_PCT; of the part of the city that any image covers. All together must show this much, too.
     root, sensor
@@ -83,7 +88,10 @@ def choose(
     if not reached.any():
         raise NoImageError(_nothing(city, period, root, sensor))
     clear = [pixels[reached] for _, pixels in seen]
-    taken = _greedy(clear, most=max_scenes, least_pct=min_clear_pct, passes=_pass_of(ordered))
+    if SENSORS[ordered[0].sensor].is_radar:  # no cloud to avoid: many passes, spread over the period, against the grain
+        taken = radar.spread(clear, ordered)
+    else:
+        taken = _greedy(clear, most=max_scenes, least_pct=min_clear_pct, passes=_pass_of(ordered))
     shown_pct = 100 * np.logical_or.reduce([clear[i] for i in taken]).mean() if taken else 0.0
     if shown_pct < min_clear_pct:
         raise NoClearImageError(_cloudy(ordered, city, period, root))
@@ -209,14 +217,28 @@ def _near(scene: Scene, scenes: Sequence[Scene]) -> list[Scene]:
 def estimate_bytes(scenes: Sequence[Scene], bands: Sequence[str], grid: GeoBox | None = None) -> int:
     """Bytes of files that a composite of these bands and their masks reads; of the whole files without a ``grid``.
 
-    Takes the share of a scene's footprint that the grid covers; files of unknown size count as nothing.
+    Takes the share of a scene's footprint that the grid covers. A file whose size no catalogue states counts
+    BAND_BYTES or MASK_BYTES for each of its pixels in the grid, and nothing without one.
     """
     area = grid.geographic_extent.geom if grid is not None else None
     total = 0.0
     for scene in scenes:
-        wanted = {*bands, SENSORS[scene.sensor].mask}
-        share = 1.0
-        if area is not None and scene.footprint.area > 0:
-            share = min(1.0, scene.footprint.intersection(area).area / scene.footprint.area)
-        total += share * sum(asset.size_bytes or 0 for asset in scene.assets if asset.band in wanted)
+        sensor = SENSORS[scene.sensor]
+        shared = scene.footprint.area if area is None else scene.footprint.intersection(area).area
+        of_scene = min(1.0, shared / scene.footprint.area) if scene.footprint.area > 0 else 1.0
+        of_grid = 0.0 if grid is None or area is None else min(1.0, shared / area.area)
+        for asset in scene.assets:
+            if asset.band in {*bands, sensor.mask}:
+                total += (
+                    of_scene * asset.size_bytes if asset.size_bytes else of_grid * _unknown_bytes(asset, sensor, grid)
+                )
     return round(total)
+
+
+def _unknown_bytes(asset: Asset, sensor: Sensor, grid: GeoBox | None) -> float:
+    """What a file of unknown size holds of a whole grid, about."""
+    if grid is None:
+        return 0.0
+    resolution_m = {band.name: band.resolution_m for band in sensor.bands}.get(asset.band, 2 * sensor.resolution_m)
+    pixels: float = grid.shape[0] * grid.shape[1] * (abs(grid.affine.a) / resolution_m) ** 2
+    return pixels * (RADAR_BYTES if sensor.is_radar else MASK_BYTES if asset.band == sensor.mask else BAND_BYTES)

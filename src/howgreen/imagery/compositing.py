@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,6 +22,7 @@ from odc.geo.geobox import GeoBox
 
 from howgreen.errors import ImageError, MissingBandsError, NoImageError
 from howgreen.imagery import kernel, mask
+from howgreen.imagery.ahead import Ahead
 from howgreen.imagery.dates import dates
 from howgreen.imagery.opening import GDAL_OPTIONS, Files
 from howgreen.imagery.source import Span, read_band, read_codes, tile_grid
@@ -208,20 +209,36 @@ def _has_mask(scene: Scene) -> bool:
     return scene.asset(SENSORS[scene.sensor].mask) is not None
 
 
+def _ahead(
+    passes: tuple[tuple[Scene, ...], ...], grid: GeoBox, spans: Iterable[Span], bands: tuple[str, ...], files: Files
+) -> Ahead:
+    """What each block will read: the bands, and the mask with its margin."""
+    margin_px = mask.halo_px(abs(grid.affine.a))
+    scenes = [scene for group in passes for scene in group]
+    assets = [_asset(scene, band) for scene in scenes for band in bands]
+    masks = [quality for scene in scenes if (quality := scene.asset(SENSORS[scene.sensor].mask))]
+    wishes = [
+        (span, [(one, span.grown(margin_px)) for one in masks] + [(one, span) for one in assets]) for span in spans
+    ]
+    return Ahead(wishes, grid=grid, files=files)
+
+
 def _composite_block(
-    passes: tuple[tuple[Scene, ...], ...], grid: GeoBox, span: Span, bands: tuple[str, ...], files: Files, rooms: Rooms
-) -> tuple[kernel.Floats, NDArray[np.uint8]]:
+    passes: tuple[tuple[Scene, ...], ...], grid: GeoBox, span: Span, bands: tuple[str, ...], ahead: Ahead, rooms: Rooms
+) -> tuple[kernel.Steps, NDArray[np.uint8]]:
     with rooms.borrow((len(passes), len(bands), *span.shape)) as room:
-        stack = read_stack(passes, grid=grid, span=span, bands=bands, files=files, room=room)
-        return kernel.masked_median(stack.planes, stack.clear, shifts=stack.shifts)
+        ahead.ready(span)
+        stack = read_stack(passes, grid=grid, span=span, bands=bands, files=ahead.files, room=room)
+        return kernel.median_steps(stack.planes, stack.clear, shifts=stack.shifts)
 
 
 def _load_block(
-    passes: tuple[tuple[Scene, ...], ...], grid: GeoBox, span: Span, bands: tuple[str, ...], files: Files, rooms: Rooms
+    passes: tuple[tuple[Scene, ...], ...], grid: GeoBox, span: Span, bands: tuple[str, ...], ahead: Ahead, rooms: Rooms
 ) -> kernel.Floats:
     out = np.empty((len(passes), len(bands), *span.shape), np.float32)
     with rooms.borrow(out.shape) as room:
-        stack = read_stack(passes, grid=grid, span=span, bands=bands, files=files, room=room)
+        ahead.ready(span)
+        stack = read_stack(passes, grid=grid, span=span, bands=bands, files=ahead.files, room=room)
         for t, planes in enumerate(stack.planes):
             for b, plane in enumerate(planes):
                 codes = kernel.shifted(plane, stack.shifts[t]) if plane.dtype == np.uint16 else plane
@@ -274,7 +291,14 @@ def _prepared(scenes: Sequence[Scene], bands: Sequence[str]) -> tuple[tuple[tupl
 
 
 def composite(scenes: Sequence[Scene], *, grid: GeoBox, bands: Sequence[str], block_px: int = BLOCK_PX) -> Composite:
-    """The median of the clear dates, pixel by pixel, lazily.
+    """The median of the clear dates, pixel by pixel, lazily; the parameters are those of :func:`composite_steps`."""
+    return from_steps(composite_steps(scenes, grid=grid, bands=bands, block_px=block_px), grid=grid, scenes=scenes)
+
+
+def composite_steps(
+    scenes: Sequence[Scene], *, grid: GeoBox, bands: Sequence[str], block_px: int = BLOCK_PX
+) -> xr.Dataset:
+    """A composite as it is best kept: whole numbers take half the room of the reflectance that :func:`from_steps` makes.
 
     Parameters
     ----------
@@ -285,9 +309,14 @@ def composite(scenes: Sequence[Scene], *, grid: GeoBox, bands: Sequence[str], bl
     bands
         Common names.
     block_px
-        Side of a block; one block needs about ``2 * dates * bands + 4 * bands`` bytes a pixel.
+        Side of a block; one block needs about ``2 * dates * bands + 2 * bands`` bytes a pixel.
         The values do not depend on it. GDAL's own cache comes on top: set it small for all of a run, as
         ``rasterio.Env(GDAL_CACHEMAX=64_000_000)`` does.
+
+    Returns
+    -------
+    ``steps`` (band, y, x), blocks of int16 or, where that does not hold them, int32: see
+    :func:`howgreen.imagery.kernel.median_steps`; ``n_clear`` uint8 (y, x). Lazy.
 
     Raises
     ------
@@ -302,25 +331,39 @@ def composite(scenes: Sequence[Scene], *, grid: GeoBox, bands: Sequence[str], bl
     passes, names = _prepared(scenes, bands)
     heights, widths = _layout(passes, grid=grid, bands=names, block_px=block_px)
     files, rooms = Files(), Rooms()
+    spans = _spans(heights, widths)
+    ahead = _ahead(passes, grid, spans.values(), names, files)
     token = tokenize(passes, grid, names, heights, widths)
-    blocks, colours, counts = (f"{what}-{token}" for what in ("composite-block", "reflectance", "n-clear"))
-    layers: dict[str, dict[Any, Any]] = {blocks: {}, colours: {}, counts: {}}
-    for (i, j), span in _spans(heights, widths).items():
-        layers[blocks][(blocks, i, j)] = (partial(_composite_block, passes, grid, span, names, files, rooms),)
-        layers[colours][(colours, 0, i, j)] = (_item, (blocks, i, j), 0)
+    blocks, medians, counts = (f"{what}-{token}" for what in ("composite-block", "steps", "n-clear"))
+    layers: dict[str, dict[Any, Any]] = {blocks: {}, medians: {}, counts: {}}
+    for (i, j), span in spans.items():
+        layers[blocks][(blocks, i, j)] = (partial(_composite_block, passes, grid, span, names, ahead, rooms),)
+        layers[medians][(medians, 0, i, j)] = (_item, (blocks, i, j), 0)
         layers[counts][(counts, i, j)] = (_item, (blocks, i, j), 1)
-    graph = HighLevelGraph(layers, {blocks: set(), colours: {blocks}, counts: {blocks}})
-    reflectance = da.Array(graph, colours, ((len(names),), heights, widths), dtype=np.float32)
+    graph = HighLevelGraph(layers, {blocks: set(), medians: {blocks}, counts: {blocks}})
+    steps = da.Array(graph, medians, ((len(names),), heights, widths), dtype=np.int16)
     n_clear = da.Array(graph, counts, (heights, widths), dtype=np.uint8)
-    data = xr.Dataset(
+    return xr.Dataset(
         {
-            "reflectance": (("band", "y", "x"), reflectance, {"units": "1", "long_name": "surface reflectance"}),
+            "steps": (("band", "y", "x"), steps),
             "n_clear": (("y", "x"), n_clear, {"units": "1", "long_name": "dates that showed the pixel clearly"}),
         },
         coords={"band": list(names), **xr_coords(grid)},
         attrs={"scenes": [scene.id for group in passes for scene in group]},
     )
-    return Composite(data=data, grid=grid, scenes=tuple(scenes))
+
+
+def from_steps(data: xr.Dataset, *, grid: GeoBox, scenes: Sequence[Scene]) -> Composite:
+    """The composite of what :func:`composite_steps` made, wherever that was kept in between."""
+    meta = np.empty((0, 0, 0), np.float32)
+    values = data["steps"].data.map_blocks(kernel.reflectance, dtype=np.float32, meta=meta)
+    colours = (data["steps"].dims, values, {"units": "1", "long_name": "surface reflectance"})
+    counts = data["n_clear"]
+    return Composite(
+        data=data.drop_vars(["steps", "n_clear"]).assign(reflectance=colours, n_clear=counts),
+        grid=grid,
+        scenes=tuple(scenes),
+    )
 
 
 def _item(pair: tuple[Any, ...], which: int) -> Any:
@@ -348,10 +391,12 @@ def load(scenes: Sequence[Scene], *, grid: GeoBox, bands: Sequence[str], block_p
     passes, names = _prepared(scenes, bands)
     heights, widths = _layout(passes, grid=grid, bands=names, block_px=block_px)
     files, rooms = Files(), Rooms()
+    spans = _spans(heights, widths)
+    ahead = _ahead(passes, grid, spans.values(), names, files)
     name = f"dates-{tokenize(passes, grid, names, heights, widths)}"
     layer: dict[Any, Any] = {
-        (name, 0, 0, i, j): (partial(_load_block, passes, grid, span, names, files, rooms),)
-        for (i, j), span in _spans(heights, widths).items()
+        (name, 0, 0, i, j): (partial(_load_block, passes, grid, span, names, ahead, rooms),)
+        for (i, j), span in spans.items()
     }
     chunks = ((len(passes),), (len(names),), heights, widths)
     pixels = da.Array(HighLevelGraph({name: layer}, {name: set()}), name, chunks, dtype=np.float32)

@@ -12,19 +12,25 @@ from typing import Any
 
 import numpy as np
 import rasterio
+from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from rasterio.enums import Resampling
+from rasterio.io import MemoryFile
 from rasterio.vrt import WarpedVRT
 
 from howgreen.errors import ImageError
 from howgreen.imagery import mask
+from howgreen.imagery.ahead import foresee
+from howgreen.imagery.earthengine import Pixels
 from howgreen.imagery.grids import coarse
-from howgreen.imagery.opening import GDAL_OPTIONS, opened
-from howgreen.imagery.source import missing, shrink
+from howgreen.imagery.opening import GDAL_OPTIONS, Image, arrive, open_image, opened
+from howgreen.imagery.source import Span, missing, shrink
 from howgreen.sensors import SENSORS
-from howgreen.types import Asset, City, Period, Scene
+from howgreen.types import Asset, City, Period, Progress, Scene
 
+BEYOND_PX = 4
+"""Coarse pixels around a frame that are fetched with it."""
 THREADS = 8
 """Scenes looked at together; the work is waiting for files."""
 
@@ -61,9 +67,9 @@ def _stored(root: Path, city: City) -> list[Scene]:
     return [scene for scene in scenes(root) if scene.footprint.intersects(city.boundary)]
 
 
-def look(scenes: Sequence[Scene], *, city: City) -> list[Scene]:
+def look(scenes: Sequence[Scene], *, city: City, progress: Progress | None = None) -> list[Scene]:
     """The scenes that show any of the city, with ``clear_pct`` and ``covered_pct`` filled in, clearest first."""
-    seen = coverage(scenes, city=city)
+    seen = coverage(scenes, city=city, progress=progress)
     looked = [
         replace(scene, clear_pct=float(100 * clear.mean()), covered_pct=float(100 * covered.mean()))
         for scene, (covered, clear) in zip(scenes, seen, strict=True)
@@ -76,11 +82,17 @@ def rank(scene: Scene) -> tuple[Any, ...]:
     return -round(scene.clear_pct or 0, 1), scene.time, scene.id
 
 
-def coverage(scenes: Sequence[Scene], *, city: City) -> list[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
+def coverage(
+    scenes: Sequence[Scene], *, city: City, progress: Progress | None = None
+) -> list[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
     """For each scene, which coarse pixels of the city have data and which are clear, (pixel,) each."""
     frame, inside = coarse(city)
+    found = []
     with ThreadPoolExecutor(max_workers=THREADS) as pool:
-        found = list(pool.map(lambda scene: _coverage(scene, frame), scenes))
+        for number, seen in enumerate(pool.map(lambda scene: _coverage(scene, frame), scenes), 1):
+            found.append(seen)
+            if progress:
+                progress("look", number, len(scenes))
     return [(_unpack(a, inside), _unpack(b, inside)) for a, b in found]
 
 
@@ -148,15 +160,41 @@ def read_coarse(asset: Asset, frame: GeoBox, *, nodata: float | None, float32: b
 
 
 @contextmanager
-def _overview(full: Any, asset: Asset, frame: GeoBox) -> Iterator[Any]:
+def _overview(full: Image, asset: Asset, frame: GeoBox) -> Iterator[Any]:
     """The dataset's coarsest overview that is as fine as the frame, or itself: GDAL's warper takes none by itself, and
     would decode all of a large file.
     """
-    factors = full.overviews(asset.index)
-    step = shrink(frame, full.crs.to_wkt(), full.transform) if factors else 1
+    factors = full.dataset.overviews(asset.index)
+    far = full.dataset.driver == Pixels.driver
+    step = shrink(frame, full.dataset.crs.to_wkt(), full.dataset.transform) if factors or far else 1
     level = sum(factor <= step for factor in factors) - 1
-    if level < 0:
-        yield full
+    if far:
+        with _in_memory(*full.dataset.coarse(2 ** max(0, int(step).bit_length() - 1)), crs=full.dataset.crs) as dataset:
+            yield dataset
         return
-    with rasterio.open(asset.href, overview_level=level, sharing=False) as dataset:
-        yield dataset
+    image = full if level < 0 else open_image(asset.href, remote=full.remote, overview=level)
+    try:
+        # The warper may look a little beyond.
+        everything = Span(top=0, bottom=frame.shape[0], left=0, right=frame.shape[1]).grown(BEYOND_PX)
+        arrive(foresee(image, asset.index, grid=frame, span=everything))
+        yield image.dataset
+    finally:
+        if image is not full:
+            image.dataset.close()
+
+
+@contextmanager
+def _in_memory(values: NDArray[Any], transform: Affine, *, crs: Any) -> Iterator[Any]:
+    """A dataset of one band that lies nowhere."""
+    profile = {
+        "driver": "GTiff",
+        "count": 1,
+        "height": values.shape[0],
+        "width": values.shape[1],
+        "dtype": values.dtype,
+    }
+    with MemoryFile() as file:
+        with file.open(**profile, crs=crs, transform=transform) as dataset:
+            dataset.write(values, 1)
+        with file.open() as dataset:
+            yield dataset

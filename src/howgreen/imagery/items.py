@@ -50,8 +50,16 @@ def scene(native: Mapping[str, Any], *, endpoint: Endpoint, sensor: Sensor) -> S
     found = replace(found, assets=assets, native=native)
     if "howgreen:sensor" in native["properties"]:  # a store of ours, served: its numbers are decided already
         return replace(found, radiometry="as the store that serves it states")
+    if sensor.is_radar:
+        return replace(found, radiometry=_backscatter(found))
     numbers = radiometry(native, sensor, habit=endpoint.habit)
     return replace(found, scale=numbers.scale, offset=numbers.offset, nodata=numbers.nodata, radiometry=numbers.why)
+
+
+def _backscatter(one: Scene) -> str:
+    """What a radar scene holds, and from where it looked, in words."""
+    orbit = one.native["properties"].get("sat:orbit_state")
+    return f"gamma nought, {'linear power' if one.power else 'dB'}" + (f", {orbit} pass" if orbit else "")
 
 
 def _surface_reflectance(native: Mapping[str, Any]) -> bool:

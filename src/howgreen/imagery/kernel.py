@@ -26,6 +26,8 @@ SLAB_PX = 32 * 1024
 """Pixels worked on at once: small enough that all dates of one band stay in a core's own cache."""
 
 Int16s = NDArray[np.int16]
+Steps = NDArray[np.signedinteger[Any]]
+"""Half steps of the code, int16 or int32: see :func:`median_steps`."""
 Planes = Sequence[Sequence[NDArray[Any]]] | NDArray[Any]
 """Pixels as [date][band] (y, x)."""
 Bools = NDArray[np.bool_]
@@ -122,24 +124,53 @@ def _fillers(clear: Bools) -> tuple[list[Int16s | None], list[Int16s | None]]:
     return keeps, fills
 
 
-def _middle(planes: list[Int16s], even: Bools, out: Floats) -> None:
-    """Reflectance of the median into ``out``: the upper or lower of the middle two alone, or their mean."""
+def _middle(planes: list[Int16s], even: Bools, never: Bools | None, out: Steps) -> bool:
+    """Twice the median into ``out``: the upper or lower of the middle two doubled, or their sum, and the lowest number
+    where ``never``. False, with nonsense in ``out``, where some do not fit.
+    """
     n = len(planes)
-    if n == 1:
-        np.divide(planes[0], np.float32(1 / STEP), out=out)
-        return
     # The one more *above* than *below* of an odd number of unclear dates fixes which of the two counts alone.
     alone, other = (planes[n // 2], planes[n // 2 - 1]) if n % 2 else (planes[n // 2 - 1], planes[n // 2])
-    np.copyto(other, alone, where=~even)
-    out[...] = alone
-    out += other
-    out /= np.float32(2 / STEP)
+    if n == 1:
+        other = alone
+        if never is not None:
+            alone[never] = 0
+    else:
+        np.copyto(other, alone, where=~even)
+    np.add(alone, other, out=out, dtype=out.dtype)
+    # A sum of int16 has wrapped around where its sign is neither of its parts'.
+    fits = out.dtype != np.int16 or bool(((alone ^ out) & (other ^ out)).min() >= 0 and out.min() > LOWEST)
+    if never is not None:
+        out[never] = np.iinfo(out.dtype).min
+    return fits
+
+
+def reflectance(steps: Steps) -> Floats:
+    """Reflectance, float32, of half steps; NaN where they say *never clear*."""
+    out = np.empty(steps.shape, np.float32)
+    rows = max(1, SLAB_PX // max(steps.shape[-1], 1))
+    for plane, values in zip(steps.reshape(-1, *steps.shape[-2:]), out.reshape(-1, *steps.shape[-2:]), strict=True):
+        for top in range(0, len(plane), rows):
+            part, place = plane[top : top + rows], values[top : top + rows]
+            np.divide(part, np.float32(2 / STEP), out=place, dtype=np.float32)
+            never = part == np.iinfo(steps.dtype).min
+            if never.any():
+                place[never] = np.nan
+    return out
 
 
 def masked_median(
     codes: Planes, clear: Bools, *, shifts: Sequence[int] | None = None
 ) -> tuple[Floats, NDArray[np.uint8]]:
-    """Median reflectance of the clear dates.
+    """Median reflectance of the clear dates, float32 (band, y, x), and their number; see :func:`median_steps`."""
+    steps, n_clear = median_steps(codes, clear, shifts=shifts)
+    return reflectance(steps), n_clear
+
+
+def median_steps(
+    codes: Planes, clear: Bools, *, shifts: Sequence[int] | None = None
+) -> tuple[Steps, NDArray[np.uint8]]:
+    """Median reflectance of the clear dates, in whole numbers.
 
     Parameters
     ----------
@@ -153,37 +184,54 @@ def masked_median(
 
     Returns
     -------
-    Reflectance float32 (band, y, x), NaN where no date is clear, the mean of the middle two where their number
-    is even; and the number of clear dates, uint8 (y, x).
+    Half steps, of 5e-5 reflectance (band, y, x), because the median of an even number of dates is the mean of the middle
+    two: int16, or int32 where some median lies beyond 1.638; the lowest number of their type where no date is clear.
+    And the number of clear dates, uint8 (y, x).
     """
-    dates, height, width = clear.shape
-    bands = len(codes[0])
-    out = np.empty((bands, height, width), np.float32)
+    _, height, width = clear.shape
     n_clear = np.empty((height, width), np.uint8)
+    steps: Steps = np.empty((len(codes[0]), height, width), np.int16)
+    if not _fill(steps, n_clear, codes, clear, shifts):
+        steps = np.empty(steps.shape, np.int32)
+        _fill(steps, n_clear, codes, clear, shifts)
+    return steps, n_clear
+
+
+def _fill(out: Steps, n_clear: NDArray[np.uint8], codes: Planes, clear: Bools, shifts: Sequence[int] | None) -> bool:
+    """Work out the medians slab by slab; False, and unfinished, where they do not fit into the type of ``out``."""
+    dates, height, width = clear.shape
     rows = max(1, SLAB_PX // max(width, 1))
     line = np.empty((dates + 1, min(rows, height), width), np.int16)
     for top in range(0, height, rows):
         at = slice(top, min(top + rows, height))
-        size = at.stop - top
         seen = clear[:, at]
         n_clear[at] = count = seen.view(np.uint8).sum(axis=0, dtype=np.uint8)
         even, never = (count & 1) == 0, count == 0
-        keeps, fills = _fillers(seen)
-        some_never = bool(never.any())
-        for band in range(bands):
-            planes = [line[t, :size] for t in range(dates)]
-            for t, (plane, keep, fill) in enumerate(zip(planes, keeps, fills, strict=True)):
-                part = codes[t][band][at]
-                if part.dtype == np.uint16:
-                    shifted(part, shifts[t] if shifts else 0, out=plane.view(np.uint16))
-                    part = plane
-                elif keep is None:
-                    np.copyto(plane, part)
-                if keep is not None and fill is not None:
-                    np.bitwise_and(part, keep, out=plane)
-                    np.bitwise_or(plane, fill, out=plane)
-            _select(planes, line[dates, :size])
-            _middle(planes, even, out[band, at])
-            if some_never:
-                out[band, at][never] = np.nan
-    return out, n_clear
+        unseen = never if never.any() else None
+        fillers = _fillers(seen)
+        for band in range(len(out)):
+            planes = [plane[: at.stop - top] for plane in line]
+            spare = planes.pop()
+            _prepare(planes, [date[band][at] for date in codes], fillers, shifts)
+            _select(planes, spare)
+            if not _middle(planes, even, unseen, out[band, at]):
+                return False
+    return True
+
+
+def _prepare(
+    planes: list[Int16s],
+    parts: list[NDArray[Any]],
+    fillers: tuple[list[Int16s | None], list[Int16s | None]],
+    shifts: Sequence[int] | None,
+) -> None:
+    """Codes of one band of a slab into ``planes``, those of dates that are not clear replaced by their fillers."""
+    for t, (plane, part, keep, fill) in enumerate(zip(planes, parts, *fillers, strict=True)):
+        codes = part
+        if part.dtype == np.uint16:
+            codes = shifted(part, shifts[t] if shifts else 0, out=plane.view(np.uint16))
+        elif keep is None:
+            np.copyto(plane, part)
+        if keep is not None and fill is not None:
+            np.bitwise_and(codes, keep, out=plane)
+            np.bitwise_or(plane, fill, out=plane)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+import itertools
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 import rasterio
+from numpy.typing import NDArray
 from rasterio.errors import RasterioError
+from rasterio.windows import Window
 
-from howgreen.errors import ImageError, NetworkError
-from howgreen.imagery import web
-from howgreen.imagery.signing import SIGNERS, target
+from howgreen.errors import ImageError
+from howgreen.imagery import earthengine, web
+from howgreen.imagery.remote import Remote
 from howgreen.types import Asset
 
 _DRIVERS = ("GTiff", "JP2OpenJPEG")
@@ -23,14 +27,57 @@ GDAL_OPTIONS = {
     "GDAL_NUM_THREADS": "1",  # blocks are the parallelism
     "GDAL_TIFF_INTERNAL_MASK": "YES",
     "VSI_CACHE": "FALSE",  # windows are read once; the system caches the files
-    "GDAL_HTTP_MAX_RETRY": "3",
-    "GDAL_HTTP_RETRY_DELAY": "1",
-    "GDAL_HTTP_CONNECTTIMEOUT": "8",
-    "GDAL_HTTP_TIMEOUT": "60",
-    "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
-    # A failure must not be remembered: the next try may find the server back, or carry a new token.
-    "CPL_VSIL_CURL_NON_CACHED": "/vsicurl/http",
 }
+_WEB = ("https://", "http://")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """An open file."""
+
+    dataset: Any
+    remote: Remote | None = None
+    """Where its bytes come from; None for a file on this computer."""
+
+    def ask(self, index: int, window: tuple[int, int, int, int]) -> list[Future[None]]:
+        """Begin to fetch the tiles (or strips) under a window (top, bottom, left, right) of a band, in pixels.
+
+        The futures are done when they are here. Nothing to ask for files on this computer, and for those that come as
+        a whole (JPEG 2000).
+        """
+        if self.remote is None or self.dataset.driver != "GTiff":
+            return []
+        height, width = self.dataset.block_shapes[index - 1]
+        top, bottom, left, right = window
+        places = itertools.product(range(top // height, -(-bottom // height)), range(left // width, -(-right // width)))
+        found = (self._tile(index, row, column) for row, column in places)
+        return self.remote.fetch(span for span in found if span is not None)
+
+    def _tile(self, index: int, row: int, column: int) -> tuple[int, int] | None:
+        """First byte and the one after the last; None for a tile that is not in the file because it has no data."""
+        first, size = (
+            self.dataset.get_tag_item(f"BLOCK_{what}_{column}_{row}", "TIFF", bidx=index) for what in ("OFFSET", "SIZE")
+        )
+        return (int(first), int(first) + int(size)) if first and size else None
+
+    def read(self, index: int, window: tuple[int, int, int, int], *, out: NDArray[Any] | None = None) -> NDArray[Any]:
+        """Pixels of a window (top, bottom, left, right) of a band, none of them read before its bytes are here.
+
+        Raises
+        ------
+        NetworkError
+            If they are not to be had.
+        """
+        arrive(self.ask(index, window))
+        top, bottom, left, right = window
+        values: NDArray[Any] = self.dataset.read(index, window=Window(left, top, right - left, bottom - top), out=out)
+        return values
+
+
+def arrive(pieces: Iterable[Future[None]]) -> None:
+    """Wait until all are here; raises the NetworkError of the first that is not to be had."""
+    for piece in pieces:
+        piece.result()
 
 
 class Files:
@@ -38,38 +85,65 @@ class Files:
 
     A dataset serves one thread at a time. What GDAL remembers of their pixels is bounded by its own GDAL_CACHEMAX
     (bytes; a twentieth of the memory by default): a small one costs nothing here, as tiles are decoded once. Elsewhere (on a cluster) a copy starts without any.
+    A file on the web is the same for as long as this lives, or reading it is an error.
     """
 
     most_idle = 256
     """Files kept open beyond those in use; systems allow a thousand."""
 
     def __init__(self) -> None:
-        self._idle: dict[str, list[Any]] = {}
+        self._idle: dict[str, list[Image]] = {}
         self._count = 0
         self._lock = Lock()
+        self._far: dict[tuple[str, str], Remote] = {}
 
     def __reduce__(self) -> tuple[type[Files], tuple[()]]:
         return Files, ()
 
     @contextmanager
-    def open(self, href: str) -> Iterator[Any]:
-        """A dataset of what GDAL is to open; kept for the next block unless reading it failed."""
+    def open(self, asset: Asset) -> Iterator[Image]:
+        """The file of an asset; kept for the next block unless reading it failed."""
         with self._lock:
-            idle = self._idle.get(href)
-            dataset = idle.pop() if idle else None
-            self._count -= dataset is not None
-        dataset = dataset or open_image(href)
+            idle = self._idle.get(asset.href)
+            image = idle.pop() if idle else None
+            self._count -= image is not None
+        image = image or open_image(asset.href, remote=self._remote(asset))
         kept = False
         try:
-            yield dataset
+            yield image
             with self._lock:
                 if self._count < self.most_idle:
-                    self._idle.setdefault(href, []).append(dataset)
+                    self._idle.setdefault(asset.href, []).append(image)
                     self._count += 1
                     kept = True
         finally:
             if not kept:
-                dataset.close()
+                image.dataset.close()
+
+    def ask(self, assets: Iterable[Asset]) -> None:
+        """Begin to open files on the web, all at once."""
+        for asset in assets:
+            if remote := self._remote(asset):
+                remote.open()
+
+    def _remote(self, asset: Asset) -> Remote | None:
+        if not is_ranged(asset.href):
+            return None
+        key = asset.href, asset.signer
+        with self._lock:
+            if key not in self._far:
+                self._far[key] = Remote(asset.href, signer=asset.signer)
+            return self._far[key]
+
+
+def is_ranged(href: str) -> bool:
+    """Whether an href is a file on the web, of which ranges of bytes are read."""
+    return is_web(href) and not earthengine.is_pixels(href)
+
+
+def is_web(href: str) -> bool:
+    """Whether an href is a web address."""
+    return href.lower().startswith(_WEB)
 
 
 def check_href(href: str) -> None:
@@ -83,64 +157,70 @@ def check_href(href: str) -> None:
     ImageError
         If it is not a plain path or http(s) address.
     """
-    if not (Path(href).is_absolute() and not href.startswith("/vsi")) and not href.startswith(("https://", "http://")):
+    if not (Path(href).is_absolute() and not href.startswith("/vsi")) and not is_web(href):
         raise ImageError(f"{href!r}: neither an absolute path nor a web address; make a new plan, or a new store")
 
 
-def open_image(where: str) -> Any:
-    """The dataset of what GDAL opens there, when it is an image by itself and no file that leads to others (VRT).
+def open_image(href: str, *, remote: Remote | None = None, overview: int | None = None) -> Image:
+    """What GDAL opens there, when it is an image by itself and no file that leads to others (VRT).
+
+    Parameters
+    ----------
+    href
+        See :func:`check_href`.
+    remote
+        Where the bytes of a web address come from.
+    overview
+        Level of the overview to open instead of the whole, from 0.
 
     Raises
     ------
     ImageError
         If it is something else.
+    NetworkError
+        If its bytes are not to be had.
     """
-    dataset = rasterio.open(where, sharing=False)
+    if earthengine.is_pixels(href):
+        return Image(dataset=earthengine.open_pixels(href))
+    options = {} if overview is None else {"overview_level": overview}
+    path = href if remote is None else remote.open().result()
+    dataset = rasterio.open(path, sharing=False, **options)
     if dataset.driver not in _DRIVERS:  # a VRT opens what it leads to only when it is read
+        driver = dataset.driver
         dataset.close()
-        raise ImageError(f"{where}: a {dataset.driver} file, not a GeoTIFF or JPEG 2000; convert it and add it again")
-    return dataset
+        raise ImageError(f"{href}: a {driver} file, not a GeoTIFF or JPEG 2000; convert it and add it again")
+    return Image(dataset=dataset, remote=remote)
 
 
 @contextmanager
-def opened(asset: Asset, files: Files | None = None) -> Iterator[Any]:
-    """The dataset of an asset, local or on the web, with every GDAL fault turned into one line that names the file.
+def opened(asset: Asset, files: Files | None = None) -> Iterator[Image]:
+    """The file of an asset, local or on the web, with every GDAL fault turned into one line that names the file.
 
     Raises
     ------
     ImageError
-        If a local file cannot be read, or any lacks what it must say of itself.
+        If a file cannot be decoded, or lacks what it must say of itself.
     NetworkError
-        If a file on the web cannot be read.
+        If the bytes of a file on the web are not to be had.
     """
     check_href(asset.href)
-    where = target(asset.href, asset.signer)
-    patience = rasterio.Env(**GDAL_OPTIONS) if where != asset.href else nullcontext()
     try:
-        with patience, files.open(where) if files else open_image(where) as dataset:
-            if asset.index > dataset.count:
-                raise ImageError(
-                    f"{asset.href}: has {dataset.count} bands, not {asset.index}; add the image again with the right --bands"
-                )
-            if dataset.crs is None:
-                raise ImageError(
-                    f"{asset.href}: has no coordinate system; assign one (gdal_edit.py -a_srs) and add it again"
-                )
-            yield dataset
+        with (files or Files()).open(asset) as image:
+            _check_image(image.dataset, asset)
+            yield image
     except (RasterioError, OSError) as error:
-        if where != asset.href:
-            if asset.signer in SIGNERS:
-                SIGNERS[asset.signer].forget(asset.href)
-            raise _unread(asset, error) from error
+        href = web.named(asset.href) if is_web(asset.href) else asset.href
         reason = " ".join(str(error).split()).replace(asset.href, "").strip(" :'") or type(error).__name__
+        cure = (
+            "use another --catalog" if is_web(asset.href) else "check it with `howgreen store verify` and add it again"
+        )
+        raise ImageError(f"{href}: band {asset.band} cannot be read ({reason}); {cure}") from error
+
+
+def _check_image(dataset: Any, asset: Asset) -> None:
+    if asset.index > dataset.count:
         raise ImageError(
-            f"{asset.href}: band {asset.band} cannot be read ({reason}); check it with `howgreen store verify` and add it again"
-        ) from error
-
-
-def _unread(asset: Asset, error: Exception) -> NetworkError:
-    status = re.search(r"(?:HTTP (?:error|response) code|response_code)\D*(\d{3})", f"{error} {error.__cause__}")
-    why = f"HTTP {status[1]}" if status else "the server does not answer, or breaks off"
-    return NetworkError(
-        f"{web.named(asset.href)}: band {asset.band} cannot be read ({why}); run the same again, it goes on from what it has"
-    )
+            f"{asset.href}: has {dataset.count} bands, not {asset.index}; add the image again with the right --bands"
+        )
+    if dataset.crs is None:
+        raise ImageError(f"{asset.href}: has no coordinate system; assign one (gdal_edit.py -a_srs) and add it again")

@@ -25,12 +25,12 @@ from odc.geo.geobox import GeoBox
 from rasterio.errors import CRSError
 
 from howgreen.errors import ImageError
-from howgreen.imagery import kernel, mask
+from howgreen.imagery import kernel, mask, radar
 from howgreen.imagery.dates import by_time
 from howgreen.imagery.finding import THREADS, read_coarse
 from howgreen.imagery.opening import opened
 from howgreen.imagery.source import missing
-from howgreen.sensors import SENSORS
+from howgreen.sensors import DB_STEP, SENSORS
 from howgreen.types import Asset, Scene
 
 COARSE_PX = 256
@@ -52,7 +52,8 @@ def decisions(scenes: Sequence[Scene]) -> dict[str, Any]:
     ImageError
         If the pixels of a scene contradict its offset beyond doubt, or a file cannot be read.
     """
-    ordered = sorted(scenes, key=by_time)
+    waves = [scene for scene in scenes if SENSORS[scene.sensor].is_radar]
+    ordered = sorted((scene for scene in scenes if not SENSORS[scene.sensor].is_radar), key=by_time)
     with ThreadPoolExecutor(max_workers=THREADS) as pool:
         measured = list(pool.map(_darkness, ordered))
     verdicts = [_verdict(i, ordered, measured) for i in range(len(ordered))]
@@ -62,7 +63,8 @@ def decisions(scenes: Sequence[Scene]) -> dict[str, Any]:
                 f"scene {scene.id}: offset {scene.offset:g} contradicts its pixels ({why}); "
                 "add it again with the right --offset (Sentinel-2: -0.1 from baseline 04.00 on, unless already removed)"
             )
-    return {
+    beside = {"radar": {"encoding": f"steps of {DB_STEP:g} dB, median over passes", "scenes": radar.record(waves)}}
+    return (beside if waves else {}) | {
         "encoding": f"int16 steps of {kernel.STEP:g} reflectance, median over clear dates",
         "mask": _mask_words(ordered),
         "scenes": [
@@ -103,7 +105,8 @@ def _mask_words(scenes: Sequence[Scene]) -> str:
 
 def _frame(asset: Asset) -> GeoBox:
     """The file's own area in at most COARSE_PX squared pixels."""
-    with opened(asset) as dataset:
+    with opened(asset) as image:
+        dataset = image.dataset
         height, width = (max(1, min(COARSE_PX, n)) for n in dataset.shape)
         t, down, across = dataset.transform, dataset.height / height, dataset.width / width
         affine = Affine(t.a * across, t.b * down, t.c, t.d * across, t.e * down, t.f)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,8 @@ from urllib.parse import urlsplit
 from howgreen.errors import NetworkError
 from howgreen.imagery import web
 
+KEY = "PC_SDK_SUBSCRIPTION_KEY"
+"""Environment variable for those who have one: the name that Planetary Computer's own client gives it."""
 SPARE = timedelta(minutes=5)
 """A token with less time left is replaced before it is used."""
 
@@ -23,13 +26,13 @@ class Signer(Protocol):
     def signed(self, href: str) -> str:
         """The href with a valid token; the href itself where none is needed. NetworkError when none is to be had."""
 
-    def forget(self, href: str) -> None:
-        """The token of this href was refused: fetch a new one next time."""
+    def forget(self, signed: str) -> None:
+        """The server refused this href: unless there is another token already, fetch one next time."""
 
 
 @dataclass(frozen=True)
 class PlanetaryComputer:
-    """One token for each storage container, from its own service, without an account."""
+    """One token for each storage container, from its own service, without an account for most."""
 
     url: str = "https://planetarycomputer.microsoft.com/api/sas/v1/token"
     domain: str = ".blob.core.windows.net"
@@ -48,11 +51,13 @@ class PlanetaryComputer:
                 self._tokens[key] = token, end
         return f"{href}?{token}"
 
-    def forget(self, href: str) -> None:
+    def forget(self, signed: str) -> None:
         """See :class:`Signer`."""
+        href, _, refused = signed.partition("?")
         if key := self._container(href):
-            with self._lock:
-                self._tokens.pop(key, None)
+            with self._lock:  # many reads are refused at once, and the first has fetched a new one
+                if self._tokens.get(key, ("",))[0] == refused:
+                    del self._tokens[key]
 
     def _container(self, href: str) -> tuple[str, str] | None:
         parts = urlsplit(href)
@@ -62,7 +67,12 @@ class PlanetaryComputer:
 
     def _fetched(self, account: str, container: str) -> tuple[str, datetime]:
         url = f"{self.url}/{account}/{container}"
-        answer = web.json_from(url, cure="try again later, or use another --catalog")
+        key = os.environ.get(KEY, "").strip()
+        answer = web.json_from(
+            url,
+            cure=f"try again later, use another --catalog, or put a subscription key, which some collections want, into {KEY}",
+            headers={"Ocp-Apim-Subscription-Key": key} if key else {},
+        )
         try:
             end = datetime.fromisoformat(answer["msft:expiry"])
             return str(answer["token"]), end if end.tzinfo else end.replace(tzinfo=UTC)
@@ -72,10 +82,3 @@ class PlanetaryComputer:
 
 SIGNERS: Mapping[str, Signer] = MappingProxyType({"planetary-computer": PlanetaryComputer()})
 """By the name that an asset carries."""
-
-
-def target(href: str, signer: str) -> str:
-    """What GDAL opens for an href: local paths as they are, URLs signed now."""
-    if not href.lower().startswith(("http://", "https://")):
-        return href
-    return f"/vsicurl/{SIGNERS[signer].signed(href) if signer in SIGNERS else href}"

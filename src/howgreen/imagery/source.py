@@ -20,9 +20,8 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 from rasterio.crs import CRS
-from rasterio.windows import Window
 
-from howgreen.imagery.opening import Files, opened
+from howgreen.imagery.opening import Files, Image, opened
 from howgreen.types import Asset
 
 LATTICE_PX = 32
@@ -86,14 +85,23 @@ def alignment(dataset: Any, grid: GeoBox) -> tuple[int, int, int] | None:
     return (k, row, column) if _same_crs(dataset.crs.to_wkt(), str(grid.crs)) else None
 
 
-def _read(dataset: Any, index: int, window: tuple[int, int, int, int], out: NDArray[Any] | None = None) -> NDArray[Any]:
-    top, bottom, left, right = window
-    values: NDArray[Any] = dataset.read(index, window=Window(left, top, right - left, bottom - top), out=out)
-    return values
+def file_window(dataset: Any, grid: GeoBox, span: Span) -> Span | None:
+    """The pixels of the file that reading a block needs; None if the block misses it."""
+    at = alignment(dataset, grid)
+    if at is not None:
+        k, row, column = at
+        window = Span(
+            top=max((span.top - row) // k, 0),
+            left=max((span.left - column) // k, 0),
+            bottom=min(-((row - span.bottom) // k), dataset.height),
+            right=min(-((column - span.right) // k), dataset.width),
+        )
+        return window if window.top < window.bottom and window.left < window.right else None
+    return _bounds(*positions(grid, span, dataset.crs.to_wkt(), dataset.transform), dataset.shape)
 
 
 def _copy(
-    dataset: Any,
+    image: Image,
     index: int,
     span: Span,
     at: tuple[int, int, int],
@@ -103,6 +111,7 @@ def _copy(
     table: NDArray[Any] | None = None,
 ) -> NDArray[Any]:
     """A block of an aligned band, its values looked up in ``table`` if given; ``fill`` outside the file."""
+    dataset = image.dataset
     k, row, column = at
     top, left = max((span.top - row) // k, 0), max((span.left - column) // k, 0)
     bottom = min(-((row - span.bottom) // k), dataset.height)
@@ -116,11 +125,11 @@ def _copy(
     y, x = top * k + row - span.top, left * k + column - span.left
     window = (top, bottom, left, right)
     if table is None and k == 1 and (bottom - top, right - left) == out.shape:
-        return _read(dataset, index, window, out)
+        return image.read(index, window, out=out)
     inner = out[max(y, 0) : bottom * k + row - span.top, max(x, 0) : right * k + column - span.left]
     if inner.shape != out.shape:
         out[...] = fill
-    values = _read(dataset, index, window)
+    values = image.read(index, window)
     _repeat(values if table is None else table[_codes(values)], k, skip=(max(-y, 0), max(-x, 0)), out=inner)
     return out
 
@@ -208,12 +217,13 @@ def _coarsened(values: NDArray[Any], valid: NDArray[np.bool_], k: int) -> tuple[
 
 
 def _interpolate(
-    dataset: Any, index: int, grid: GeoBox, span: Span, nodata: float | None
+    image: Image, index: int, grid: GeoBox, span: Span, nodata: float | None
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Bilinear values of a block and where there are none.
 
     A file much finer than the grid is first averaged by a whole factor, counted from the file's own corner.
     """
+    dataset = image.dataset
     crs, transform = dataset.crs.to_wkt(), dataset.transform
     rows, columns = positions(grid, span, crs, transform)
     window = _bounds(rows, columns, dataset.shape)
@@ -222,7 +232,7 @@ def _interpolate(
     k = shrink(grid, crs, transform)
     top, left = window.top // k * k, window.left // k * k
     bottom, right = min(-(-window.bottom // k) * k, dataset.height), min(-(-window.right // k) * k, dataset.width)
-    values = _read(dataset, index, (top, bottom, left, right))
+    values = image.read(index, (top, bottom, left, right))
     valid = ~missing(values, nodata)
     if k > 1:
         values, valid = _coarsened(values, valid, k)
@@ -261,13 +271,14 @@ def _bilinear(
     return np.divide(total, weights, out=np.zeros_like(total), where=some), ~some
 
 
-def _nearest(dataset: Any, index: int, grid: GeoBox, span: Span, *, fill: Any) -> NDArray[Any]:
+def _nearest(image: Image, index: int, grid: GeoBox, span: Span, *, fill: Any) -> NDArray[Any]:
+    dataset = image.dataset
     rows, columns = positions(grid, span, dataset.crs.to_wkt(), dataset.transform)
     window = _bounds(rows, columns, dataset.shape)
     out = np.full(span.shape, fill, dataset.dtypes[index - 1])
     if window is None:
         return out
-    values = _read(dataset, index, (window.top, window.bottom, window.left, window.right))
+    values = image.read(index, (window.top, window.bottom, window.left, window.right))
     row = np.floor(rows).astype(np.int64) - window.top
     column = np.floor(columns).astype(np.int64) - window.left
     inside = (row >= 0) & (row < values.shape[0]) & (column >= 0) & (column < values.shape[1])
@@ -301,11 +312,12 @@ def read_band(
     ImageError
         If the file cannot be read; it is named.
     """
-    with opened(asset, files) as dataset:
+    with opened(asset, files) as image:
+        dataset = image.dataset
         at = alignment(dataset, grid)
         if at is None:
-            return _interpolate(dataset, asset.index, grid, span, nodata)
-        values = _copy(dataset, asset.index, span, at, fill=0 if nodata is None else nodata, out=out)
+            return _interpolate(image, asset.index, grid, span, nodata)
+        values = _copy(image, asset.index, span, at, fill=0 if nodata is None else nodata, out=out)
         none = missing(values, nodata)
         if nodata is None:
             none |= _outside(dataset, span, at)
@@ -330,16 +342,17 @@ def read_codes(
     ImageError
         If the file cannot be read; it is named.
     """
-    with opened(asset, files) as dataset:
+    with opened(asset, files) as image:
+        dataset = image.dataset
         at = alignment(dataset, grid)
         if at is None:
-            looked_up: NDArray[Any] = table[_codes(_nearest(dataset, asset.index, grid, span, fill=fill))]
+            looked_up: NDArray[Any] = table[_codes(_nearest(image, asset.index, grid, span, fill=fill))]
             return looked_up
-        return _copy(dataset, asset.index, span, at, fill=table[fill], table=table)
+        return _copy(image, asset.index, span, at, fill=table[fill], table=table)
 
 
-def tile_grid(asset: Asset, *, grid: GeoBox) -> tuple[int, int] | None:
+def tile_grid(asset: Asset, *, grid: GeoBox, files: Files | None = None) -> tuple[int, int] | None:
     """Row and column of the grid where the file's first pixel lies; None if it has to be interpolated."""
-    with opened(asset) as dataset:
-        at = alignment(dataset, grid)
+    with opened(asset, files) as image:
+        at = alignment(image.dataset, grid)
         return None if at is None else (at[1], at[2])

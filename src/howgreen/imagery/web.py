@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from howgreen.errors import NetworkError
 
 if TYPE_CHECKING:
     from pystac_client.stac_api_io import StacApiIO
+
+T = TypeVar("T")
 
 CONNECT_S, READ_S = 8.0, 30.0
 RETRIES = 3
@@ -43,10 +45,26 @@ def stac_io() -> StacApiIO:
     return StacApiIO(timeout=(CONNECT_S, READ_S), max_retries=retry)
 
 
-def json_from(url: str, *, cure: str) -> dict[str, Any]:
+def whole(job: Callable[[], T]) -> T:
+    """The answer of a job that only asks, tried again when it breaks off in the middle: retries end where an answer
+    begins.
+    """
+    from pystac_client.exceptions import APIError
+    from requests.exceptions import ChunkedEncodingError
+
+    for _ in range(RETRIES):
+        try:
+            return job()
+        except APIError as error:
+            if not isinstance(error.__context__, ChunkedEncodingError):
+                raise
+    return job()
+
+
+def json_from(url: str, *, cure: str, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
     """A JSON object from a server. NetworkError when there is none."""
     with told(url, cure=cure):
-        value = json.loads(stac_io().request(url))
+        value = json.loads(whole(lambda: stac_io().request(url, headers=dict(headers or {}))))
         if not isinstance(value, dict):
             raise NetworkError(f"{named(url)}: does not answer with a JSON object; {cure}")
         return value
@@ -62,12 +80,13 @@ def told(url: str, *, cure: str) -> Iterator[None]:
         yield
     except APIError as error:
         status = getattr(error, "status_code", None)
-        raise NetworkError(f"{named(url)}: {_reason(status, str(error))}; {cure}") from error
+        raise NetworkError(f"{named(url)}: {reason(status, str(error))}; {cure}") from error
     except (STACError, STACTypeError, ValueError, KeyError, TypeError, AttributeError, NotImplementedError) as error:
         raise NetworkError(f"{named(url)}: does not answer as a STAC API ({error!r:.120}); {cure}") from error
 
 
-def _reason(status: int | None, words: str) -> str:
+def reason(status: int | None, words: str) -> str:
+    """What a server did, in words, from its status, else from what the client says of the failure."""
     if status is not None:
         kind = {401: "wants an account", 403: "refuses", 404: "has no such page", 429: "is asked too often"}
         return f"{kind.get(status, 'is out of order' if status >= 500 else 'refuses the request')} (HTTP {status})"

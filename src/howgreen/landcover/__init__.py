@@ -1,20 +1,44 @@
 """Composite in, class probabilities and green fraction out: every classifier is one ONNX file."""
 
+from howgreen.landcover.adding import Added, add_model, remove_model
 from howgreen.landcover.card import card_from_json, card_to_json
+from howgreen.landcover.cautions import cautions
 from howgreen.landcover.classify import classify
-from howgreen.landcover.model import SHIPPED, Model, default_model, load_model, models, require_bands
+from howgreen.landcover.library import Entry, entry
+from howgreen.landcover.library import names as added_names
+from howgreen.landcover.model import (
+    SHIPPED,
+    Model,
+    card_of,
+    default_model,
+    is_known,
+    load_model,
+    models,
+    planned_model,
+    require_bands,
+)
 from howgreen.landcover.table import predict_table, table_bands
 
 __all__ = [
     "SHIPPED",
+    "Added",
+    "Entry",
     "Model",
+    "add_model",
+    "added_names",
     "card_from_json",
+    "card_of",
     "card_to_json",
+    "cautions",
     "classify",
     "default_model",
+    "entry",
+    "is_known",
     "load_model",
     "models",
+    "planned_model",
     "predict_table",
+    "remove_model",
     "require_bands",
     "table_bands",
 ]

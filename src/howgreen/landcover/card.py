@@ -10,10 +10,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from howgreen.errors import ModelError
-from howgreen.types import ModelCard, ModelClass, ReferenceScore
+from howgreen.types import ModelCard, ModelClass, ReferenceScore, is_water
 
 METADATA_KEY = "howgreen"
 """Where an ONNX file's metadata holds its card."""
+
+LONGEST_NAME, LONGEST_TEXT = 64, 20_000
 
 Reader = Callable[[Any], Any]
 
@@ -33,7 +35,7 @@ def card_from_json(text: str, *, source: str) -> ModelCard:
     """
     try:
         values = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise ModelError(f"model {source}: its card is not JSON ({error}); export the model anew") from error
     try:
         card: ModelCard = _object(ModelCard, _CARD)(values)
@@ -59,7 +61,23 @@ def _plain(wanted: type, word: str) -> Reader:
     return read
 
 
-_text, _whole, _truth = _plain(str, "text"), _plain(int, "a whole number"), _plain(bool, "true or false")
+_any_text, _whole, _truth = _plain(str, "text"), _plain(int, "a whole number"), _plain(bool, "true or false")
+
+
+def _text(value: Any) -> str:
+    """Text for people: what would steer a terminal is no text, and a book is no card."""
+    text = str(_any_text(value))
+    if len(text) > LONGEST_TEXT or any(not (sign.isprintable() or sign in "\n\t") for sign in text):
+        raise _CardError(f"is not plain text of at most {LONGEST_TEXT} characters")
+    return text
+
+
+def _name(value: Any) -> str:
+    """Text on one line: it stands in tables, legends and file tags."""
+    name = str(_any_text(value))
+    if not (0 < len(name) <= LONGEST_NAME and name.isprintable() and name.strip() == name):
+        raise _CardError(f"is {name[:80]!r}, not a name of 1 to {LONGEST_NAME} characters on one line")
+    return name
 
 
 def _number(value: Any) -> float:
@@ -99,7 +117,7 @@ def _listed(item: Reader) -> Reader:
 
 
 def _bands(value: Any) -> tuple[str, ...]:
-    names: tuple[str, ...] = _listed(_text)(value)
+    names: tuple[str, ...] = _listed(_name)(value)
     if len(set(names)) < len(names):
         raise _CardError(f"names a band twice: {', '.join(names)}")
     return names
@@ -109,15 +127,18 @@ def _classes(value: Any) -> tuple[ModelClass, ...]:
     classes: tuple[ModelClass, ...] = _listed(_object(ModelClass, _CLASS))(value)
     if [cls.code for cls in classes] != list(range(len(classes))) or len(classes) > 255:
         raise _CardError("has codes that do not count 0, 1, 2, ... (at most 254), as the probability axis does")
-    if len({cls.name for cls in classes}) < len(classes):
+    # A column or a flag has no spaces: names that differ by them alone would be one.
+    if len({cls.name.replace(" ", "_").casefold() for cls in classes}) < len(classes):
         raise _CardError("names a class twice")
+    if any(is_water(cls) and cls.green for cls in classes):
+        raise _CardError("has water that is green; water is not land, so it is neither green nor grey")
     return classes
 
 
 def _figures(value: Any) -> dict[str, float]:
     if not isinstance(value, dict):
         raise _CardError(f"is {value!r}, not named figures")
-    return {name: _at(name, _number, figure) for name, figure in value.items()}
+    return {_name(name): _at(name, _number, figure) for name, figure in value.items()}
 
 
 def _reference(value: Any) -> ReferenceScore | None:
@@ -150,13 +171,13 @@ def _object(kind: type, readers: Mapping[str, Reader]) -> Reader:
     return read
 
 
-_CLASS: dict[str, Reader] = {"code": _at_least(0), "name": _text, "green": _truth, "colour": _colour}
+_CLASS: dict[str, Reader] = {"code": _at_least(0), "name": _name, "green": _truth, "colour": _colour}
 _SCORE: dict[str, Reader] = {
     "source": _text, "n": _at_least(2), "rmse": _number, "mae": _number, "bias": _number, "r2": _number,
     "half_width": _positive, "level": _positive, "method": _text,
 }  # fmt: skip
 _CARD: dict[str, Reader] = {
-    "name": _text, "version": _text, "description": _text, "bands": _bands, "resolution_m": _positive,
+    "name": _name, "version": _name, "description": _text, "bands": _bands, "resolution_m": _positive,
     "normalisation": _text, "tile_px": _at_least(1), "halo_px": _at_least(0), "stride_px": _at_least(1),
     "classes": _classes, "scores": _figures, "reference_error": _reference, "training_data": _text, "licence": _text,
 }  # fmt: skip

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from howgreen.landcover.answers import tidy
 from howgreen.landcover.model import FloatArray, Model, require_bands
 from howgreen.types import UNSEEN, Composite, LandCover, ModelCard
 
@@ -130,12 +131,16 @@ def _classify_tile(values: FloatArray, out: FloatArray, tile: FloatArray, model:
     place = out[:, rows, columns]
     place[_GREEN] = fraction[0, 0, core_y, core_x]
     place[_FIRST_CLASS:] = probability[0, :, core_y, core_x]
-    _label(place[_FIRST_CLASS:], out=place[_LABEL])
+    hidden = None
     if holes:
-        hidden = np.zeros(tile.shape[2:], dtype=bool)
-        hidden[target_y, target_x] = unseen
-        place[:, hidden[core_y, core_x]] = np.nan
-        place[_LABEL][hidden[core_y, core_x]] = UNSEEN
+        whole = np.zeros(tile.shape[2:], dtype=bool)
+        whole[target_y, target_x] = unseen
+        hidden = whole[core_y, core_x]
+    tidy(place[_GREEN:], None if hidden is None else ~hidden, source=str(model.path))
+    _label(place[_FIRST_CLASS:], out=place[_LABEL])
+    if hidden is not None:
+        place[:, hidden] = np.nan
+        place[_LABEL][hidden] = UNSEEN
 
 
 def _window(start: int, size: int, limit: int) -> tuple[slice, slice]:

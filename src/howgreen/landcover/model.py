@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from howgreen.errors import MissingBandsError, ModelError
-from howgreen.landcover.card import METADATA_KEY, card_from_json
+from howgreen.errors import MissingBandsError, ModelError, PlanError
+from howgreen.landcover import contract, library, onnxfile
+from howgreen.landcover.card import card_from_json
+from howgreen.landcover.contract import INPUT, OUTPUTS
 from howgreen.types import ModelCard
 
 if TYPE_CHECKING:
@@ -21,11 +24,10 @@ if TYPE_CHECKING:
 
 FloatArray = npt.NDArray[np.float32]
 
-INPUT = "reflectance"
-OUTPUTS = ("probability", "green_fraction")
-
 SHIPPED = ("mixture-10", "mixture-4", "ndvi")
 """In the order of preference."""
+STRIP_PX = 8192
+"""Pixels that a pixel model is run on at once."""
 _FOLDER = Path(__file__).parent / "models"
 
 
@@ -41,26 +43,51 @@ class Model:
     """The file's bytes, so that a worker elsewhere needs no copy of the file."""
 
     def run(self, reflectance: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Probability (N, K, H, W) and green fraction (N, 1, H, W) of reflectance (N, C, H, W), 0-1, no NaN.
+        """Probability (N, K, H, W) and green fraction (N, 1, H, W) of reflectance (N, C, H, W), as the network gives them:
+        :func:`howgreen.landcover.answers.tidy` checks them, for only its caller knows which pixels count.
 
         Raises
         ------
         ModelError
-            The network cannot take such an input.
+            The network cannot take such an input, or answers in another shape.
         """
-        session = _session(self.sha256, self.content, str(self.path))
-        try:
-            probability, fraction = session.run(list(OUTPUTS), {INPUT: reflectance})
-        except _runtime_errors() as error:
-            raise ModelError(f"model {self.path}: cannot run on {reflectance.shape}: {_line(error)}") from error
-        wanted = (reflectance.shape[0], *reflectance.shape[2:])
-        if any((found.shape[0], *found.shape[2:]) != wanted for found in (probability, fraction)):
-            raise ModelError(f"model {self.path}: its answer for {reflectance.shape} has other pixels; export it again")
+        # A pixel model a strip at a time: what is between its layers then stays in the core's own cache.
+        height, width = reflectance.shape[2:]
+        rows = height if self.card.halo_px or self.tiles_only else max(1, STRIP_PX // max(width, 1))
+        if rows >= height:
+            return self._run(reflectance)
+        parts = [self._run(np.ascontiguousarray(reflectance[:, :, top : top + rows])) for top in range(0, height, rows)]
+        probability, fraction = (np.concatenate(found, axis=2) for found in zip(*parts, strict=True))
         return probability, fraction
+
+    def _run(self, reflectance: FloatArray) -> tuple[FloatArray, FloatArray]:
+        try:
+            probability, fraction = session_of(self).run(list(OUTPUTS), {INPUT: reflectance})
+        except runtime_errors() as error:
+            raise ModelError(f"model {self.path}: cannot run on {reflectance.shape}: {_line(error)}") from error
+        count, _, *size = reflectance.shape
+        wanted = [(count, len(self.card.classes), *size), (count, 1, *size)]
+        if [probability.shape, fraction.shape] != wanted:
+            raise ModelError(
+                f"model {self.path}: its answer for {reflectance.shape} has other pixels or classes: {probability.shape} and "
+                f"{fraction.shape}; export it again"
+            )
+        return probability, fraction
+
+    @property
+    def tiles_only(self) -> bool:
+        """Whether the network takes no other input than a whole tile of the card's size."""
+        shape = session_of(self).get_inputs()[0].shape
+        return any(isinstance(side, int) for side in shape[2:])
 
 
 _sessions: dict[str, onnxruntime.InferenceSession] = {}
 _sessions_lock = Lock()
+
+
+def session_of(model: Model) -> onnxruntime.InferenceSession:
+    """What runs a model in this process."""
+    return _session(model.sha256, model.content, str(model.path))
 
 
 def _session(sha256: str, content: bytes, source: str) -> onnxruntime.InferenceSession:
@@ -78,24 +105,21 @@ def _open(content: bytes, source: str) -> onnxruntime.InferenceSession:
     # Dask's threads do the parallel work; threads inside threads only wait for each other.
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
+    # Never another format, which knows less checks; and no library of custom operators is ever registered.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
     options.log_severity_level = 4  # what goes wrong comes back as an error, not as text on the terminal
     try:
         return onnxruntime.InferenceSession(content, sess_options=options, providers=["CPUExecutionProvider"])
-    except _runtime_errors() as error:
+    except runtime_errors() as error:
         raise ModelError(f"model {source}: not a model that ONNX Runtime reads: {_line(error)}") from error
 
 
-def _runtime_errors() -> tuple[type[Exception], ...]:
+def runtime_errors() -> tuple[type[Exception], ...]:
+    """All that ONNX Runtime raises; no class of its own stands above them."""
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
-    return (
-        state.Fail,
-        state.InvalidArgument,
-        state.InvalidGraph,
-        state.InvalidProtobuf,
-        state.NotImplemented,
-        state.RuntimeException,
-    )
+    own = [kind for kind in vars(state).values() if isinstance(kind, type) and issubclass(kind, Exception)]
+    return (*own, UnicodeDecodeError)  # the latter where a message quotes a name that is no text
 
 
 def _line(error: Exception) -> str:
@@ -103,60 +127,82 @@ def _line(error: Exception) -> str:
 
 
 def load_model(name_or_path: str | Path) -> Model:
-    """A shipped model by name (``mixture-10``) or any ONNX file by path.
+    """A shipped model by name (``mixture-10``), one that was added by its name, or any ONNX file by path.
 
     Raises
     ------
     ModelError
         Unknown name, unreadable file, a card that is missing or broken, or a network that breaks the contract.
     """
-    path = _FOLDER / f"{name_or_path}.onnx" if str(name_or_path) in SHIPPED else Path(name_or_path)
+    name = str(name_or_path)
+    added = None if name in SHIPPED else library.entry(name)
+    if added is not None:
+        return _added(added)
+    path = _FOLDER / f"{name}.onnx" if name in SHIPPED else Path(name_or_path)
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        known = ", ".join(SHIPPED)
+        content = onnxfile.read_file(path)
+    except (OSError, ValueError) as error:
         raise ModelError(
-            f"model {str(name_or_path)!r}: neither a shipped model ({known}) nor a file that can be read "
-            f"({error.strerror}); `howgreen models list` shows the shipped ones"
+            f"model {name!r}: neither a shipped or added model ({', '.join([*SHIPPED, *library.names()])}) nor a file "
+            f"that can be read ({onnxfile.why(error)}); `howgreen models list` shows those that are here"
         ) from error
+    return model_from(content, path=path, source=str(path))
+
+
+def model_from(content: bytes, *, path: Path, source: str) -> Model:
+    """The model that a file's bytes hold; ``source`` is what errors name. ModelError as for :func:`load_model`."""
+    card = card_of(content, source=source)
     sha256 = hashlib.sha256(content).hexdigest()
-    session = _session(sha256, content, str(path))
-    text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
-    if text is None:
-        raise ModelError(f"model {path}: no card in its metadata (key {METADATA_KEY!r}); export it with a card")
-    card = card_from_json(text, source=str(path))
-    _check(session, card, path)
+    contract.check(_session(sha256, content, source), card, source=source)
     return Model(card=card, path=path, sha256=sha256, content=content)
 
 
-def _check(session: onnxruntime.InferenceSession, card: ModelCard, path: Path) -> None:
-    """All that the contract asks of a network, at once."""
-    faults = []
-    inputs, outputs = session.get_inputs(), {node.name: node for node in session.get_outputs()}
-    if [node.name for node in inputs] != [INPUT]:
-        faults.append(f"inputs {[node.name for node in inputs]}, not [{INPUT!r}]")
+def card_of(content: bytes, *, source: str) -> ModelCard:
+    """The card inside a file's bytes. ModelError when it is none."""
+    return card_from_json(onnxfile.card_text(content, source=source), source=source)
+
+
+def _added(entry: library.Entry) -> Model:
+    """A model of the user's library; in plans and reports it goes by the name that it has there."""
+    again = f"add it again with `howgreen models add {entry.source} --name {entry.name} --replace`"
+    try:
+        content = onnxfile.read_file(entry.path)
+    except OSError as error:
+        raise ModelError(
+            f"model {entry.name}: its file {entry.path} cannot be read ({error.strerror}); {again}"
+        ) from error
+    if hashlib.sha256(content).hexdigest() != entry.sha256:
+        raise ModelError(f"model {entry.name}: its file {entry.path} was altered since it was added; {again}")
+    found = model_from(content, path=entry.path, source=str(entry.path))
+    return replace(found, card=replace(found.card, name=entry.name))
+
+
+def is_known(name: str) -> bool:
+    """Whether a name stands for a shipped model or one that was added."""
+    return name in SHIPPED or library.entry(name) is not None
+
+
+def planned_model(name: str, *, sha256: str) -> Model:
+    """The model of a plan: by its name, else the one that is here under another name with the same bytes.
+
+    Raises
+    ------
+    PlanError
+        It is not here, or no longer the same.
+    """
+    try:
+        found = load_model(name)
+    except ModelError as error:
+        fault = f"is not here ({error})"
     else:
-        faults += _faults_of(inputs[0], channels=len(card.bands), what="bands")
-    for name, channels, what in ((OUTPUTS[0], len(card.classes), "classes"), (OUTPUTS[1], 1, "green fraction")):
-        if name in outputs:
-            faults += _faults_of(outputs[name], channels=channels, what=what)
-        else:
-            faults.append(f"no output {name!r}")
-    if card.tile_px < card.stride_px + 2 * card.halo_px:
-        faults.append(f"tile_px {card.tile_px} is less than stride_px {card.stride_px} + 2 * halo_px {card.halo_px}")
-    if faults:
-        raise ModelError(f"model {path}: breaks the contract: {'; '.join(faults)}")
-
-
-def _faults_of(node: Any, *, channels: int, what: str) -> list[str]:
-    faults = []
-    if node.type != "tensor(float)":
-        faults.append(f"{node.name} is {node.type}, not tensor(float)")
-    if len(node.shape) not in (0, 4):
-        faults.append(f"{node.name} has {len(node.shape)} dimensions, not 4 (N, C, H, W)")
-    elif len(node.shape) == 4 and isinstance(node.shape[1], int) and node.shape[1] != channels:
-        faults.append(f"{node.name} has {node.shape[1]} channels where the card has {channels} ({what})")
-    return faults
+        if found.sha256 == sha256:
+            return found
+        fault = f"its file is not the one that the plan was made with (sha256 {found.sha256[:12]}, not {sha256[:12]})"
+    for other in (*SHIPPED, *library.names()):
+        with suppress(ModelError):
+            if (same := load_model(other)).sha256 == sha256:
+                return same
+    raise PlanError(f"model {name}: {fault}; add the one with sha256 {sha256[:12]}, or make a new plan")
 
 
 def models() -> list[Model]:

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from howgreen.errors import OutputError, TableError
-from howgreen.landcover.model import Model, require_bands
+from howgreen.landcover.answers import tidy
+from howgreen.landcover.model import FloatArray, Model, require_bands
 from howgreen.sensors import common_name
 
 if TYPE_CHECKING:
@@ -175,12 +176,28 @@ def _answer(chunk: pd.DataFrame, reflectance: npt.NDArray[np.float32], model: Mo
     import pandas as pd
 
     seen = np.asarray(np.isfinite(reflectance).all(axis=1))
-    pixels = np.where(seen[:, None], reflectance, np.float32(0)).T[None, :, :, None]
-    probability, fraction = model.run(np.ascontiguousarray(pixels))
-    shares = np.where(seen[:, None], probability[0, :, :, 0].T, np.nan)
+    found = _run(np.where(seen[:, None], reflectance, np.float32(0)).T, model)
+    tidy(found, seen, source=str(model.path))
     names = np.array([cls.name for cls in model.card.classes])
-    label = np.where(seen, names[probability[0, :, :, 0].argmax(axis=0)], "")
-    green = np.where(seen, fraction[0, 0, :, 0], np.nan)
-    values = [label, green, *shares.T]
+    label = np.where(seen, names[found[1:].argmax(axis=0)], "")
+    values = [label, *np.where(seen, found, np.nan)]
     added = pd.DataFrame(dict(zip(_added(model), values, strict=True)), index=chunk.index)
     return pd.concat([chunk, added], axis=1)
+
+
+def _run(pixels: FloatArray, model: Model) -> FloatArray:
+    """Green fraction and probabilities (1 + class, pixel) of pixels (band, pixel)."""
+    count = pixels.shape[1]
+    # As one column of any height where the network takes it, else as whole tiles, the last one filled up.
+    shape = (model.card.tile_px, model.card.tile_px) if model.tiles_only else (count, 1)
+    room = shape[0] * shape[1]
+    found = np.empty((1 + len(model.card.classes), count), dtype=np.float32)
+    tile = np.zeros((len(pixels), room), dtype=np.float32)
+    for start in range(0, count, room):
+        part = slice(start, min(start + room, count))
+        size = part.stop - part.start
+        tile[:, :size] = pixels[:, part]
+        probability, fraction = model.run(tile.reshape(1, len(pixels), *shape))
+        found[0, part] = fraction.reshape(-1)[:size]
+        found[1:, part] = probability.reshape(len(found) - 1, -1)[:, :size]
+    return found

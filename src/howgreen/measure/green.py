@@ -177,7 +177,7 @@ def _stats(zone: Ground, sums_m2: Sums, landcover: LandCover) -> GreenStats:
     area, greenness, half = sums_m2
     water = list(landcover.water_codes)
     land = [item.code for item in landcover.card.classes if item.code not in water]
-    land_area = max(zone.area_m2 - float(area[water].sum()), 0.0)
+    land_area = max(zone.land_m2 - float(area[water].sum()), 0.0)
     # Rounding must not make more land than there is.
     observed = min(float(area[land].sum()), land_area)
     green_area = min(float(greenness[land].sum()), observed)

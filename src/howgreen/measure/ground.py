@@ -31,14 +31,16 @@ class Ground:
     """EPSG:4326, as it was given."""
     population: Population | None
     shape: BaseGeometry
-    """On the grid's CRS."""
+    """Of its land (all of it where no sea is known), on the grid's CRS; may be empty."""
     area_m2: float
-    """Ellipsoidal (WGS 84)."""
+    """Of the boundary; ellipsoidal (WGS 84)."""
+    land_m2: float
+    """Of its land, ellipsoidal."""
 
     @property
     def scale(self) -> float:
         """Ellipsoidal over planar area: what turns sums of pixels on the grid into square metres on the ground."""
-        return self.area_m2 / self.shape.area
+        return self.land_m2 / self.shape.area if self.shape.area else 1.0
 
 
 def grounds(city: City, crs: str) -> tuple[Ground, ...]:
@@ -49,8 +51,8 @@ def grounds(city: City, crs: str) -> tuple[Ground, ...]:
     AreaError
         A boundary is empty or has no area on the grid.
     """
-    first = _ground(city.label, city.id, "city", city.boundary, city.population, crs)
-    others = [_ground(d.name, d.id, "district", d.boundary, d.population, crs) for d in city.districts]
+    first = _ground(city.label, city.id, "city", city.boundary, city.land, city.population, crs)
+    others = [_ground(d.name, d.id, "district", d.boundary, city.land, d.population, crs) for d in city.districts]
     return first, *others
 
 
@@ -59,18 +61,25 @@ def _ground(
     identity: str,
     kind: Literal["city", "district"],
     boundary: Polygon | MultiPolygon,
+    land: Polygon | MultiPolygon | None,
     population: Population | None,
     crs: str,
 ) -> Ground:
+    from howgreen.store.geometry import polygonal
+
     # Edges are straight in longitude and latitude, as GeoJSON has it; on the grid and on the ellipsoid they bend.
     dense = shapely.segmentize(boundary, DENSIFY_DEG)
     shape = _projected(dense, crs)
-    area_m2 = geodesic_area_m2(dense)
+    area_m2 = land_m2 = geodesic_area_m2(dense)
     if not (area_m2 > 0 and np.isfinite(shape.area) and shape.area > 0):
         raise AreaError(f"{kind} {name!r} ({identity}): its boundary has no area on {crs}; give a polygon that has one")
+    if land is not None:
+        ashore = polygonal(shapely.intersection(dense, shapely.segmentize(land, DENSIFY_DEG)))
+        shape, land_m2 = _projected(ashore, crs), geodesic_area_m2(ashore)
     return Ground(
-        name=name, id=identity, kind=kind, boundary=boundary, population=population, shape=shape, area_m2=area_m2
-    )
+        name=name, id=identity, kind=kind, boundary=boundary, population=population, shape=shape, area_m2=area_m2,
+        land_m2=land_m2,
+    )  # fmt: skip
 
 
 def geodesic_area_m2(polygon: BaseGeometry) -> float:

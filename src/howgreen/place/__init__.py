@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from howgreen.place.green import green_area_m2 as green_area_m2
     from howgreen.place.green import green_areas as green_areas
     from howgreen.place.green import green_share as green_share
+    from howgreen.place.green_online import green_areas_online as green_areas_online
     from howgreen.place.lookup import candidates as candidates
     from howgreen.place.lookup import described as described
     from howgreen.place.lookup import find as find
@@ -42,6 +43,7 @@ _HOME = {
     "from_text": "files",
     "green_area_m2": "green",
     "green_areas": "green",
+    "green_areas_online": "green_online",
     "green_raster": "raster",
     "green_share": "green",
     "read_endpoints": "endpoints",

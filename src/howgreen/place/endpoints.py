@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from howgreen.errors import NetworkError
 from howgreen.place.names import brief
+from howgreen.services import PLACES, is_address, read_table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,9 +28,7 @@ class Endpoints:
 
     def __post_init__(self) -> None:
         addresses = (self.nominatim, *self.overpass, self.ign)
-        wrong = [
-            url for url in addresses if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname
-        ]
+        wrong = [url for url in addresses if not is_address(url)]
         if wrong:
             raise NetworkError(f"endpoint {brief(wrong[0])}: not an address; write https://host/path")
         if not self.overpass:
@@ -40,7 +36,7 @@ class Endpoints:
 
 
 def read_endpoints(path: Path) -> Endpoints:
-    """The table with the entries of a TOML or JSON file in place of its own.
+    """The table with the entries of a TOML or JSON file in place of its own; see :mod:`howgreen.services`.
 
     Raises
     ------
@@ -48,26 +44,14 @@ def read_endpoints(path: Path) -> Endpoints:
         When the file cannot be read, or holds other keys or values than the table.
 
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-        given = json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
-    except (OSError, ValueError) as error:
-        raise NetworkError(
-            f"{path}: no table of endpoints ({error}); write TOML such as nominatim = 'https://…'"
-        ) from error
-    return Endpoints(**_checked(given, path=path))
+    given = {key: value for key, value in read_table(path).items() if key in PLACES}
+    return Endpoints(**{key: _address(key, value, path=path) for key, value in given.items()})
 
 
-def _checked(given: Any, *, path: Path) -> dict[str, Any]:
-    known = [field.name for field in fields(Endpoints)]
-    if not isinstance(given, dict) or not set(given) <= set(known):
-        raise NetworkError(f"{path}: endpoints are {', '.join(known)}; nothing else is taken")
-    values: dict[str, Any] = {}
-    for key, value in given.items():
-        listed = [value] if isinstance(value, str) else value
-        if not (isinstance(listed, list) and all(isinstance(url, str) for url in listed)):
-            raise NetworkError(f"{path}: {key} is no address; write '{key} = \"https://…\"'")
-        if key != "overpass" and len(listed) != 1:
-            raise NetworkError(f"{path}: {key} takes one address")
-        values[key] = tuple(listed) if key == "overpass" else listed[0]
-    return values
+def _address(key: str, value: Any, *, path: Path) -> Any:
+    listed = [value] if isinstance(value, str) else value
+    if not (isinstance(listed, list) and all(isinstance(url, str) for url in listed)):
+        raise NetworkError(f"{path}: {key} is no address; write '{key} = \"https://…\"'")
+    if key != "overpass" and len(listed) != 1:
+        raise NetworkError(f"{path}: {key} takes one address")
+    return tuple(listed) if key == "overpass" else listed[0]

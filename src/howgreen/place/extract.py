@@ -7,7 +7,7 @@ wanted nodes are kept in memory, so that a city can be cut out of a country's ex
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import osmium
 import shapely
+from shapely import LineString
 
 from howgreen.errors import AreaError
 
@@ -56,6 +57,13 @@ class Found:
         return [key for key in self.tags if key not in self.shapes]
 
 
+def merged(parts: Sequence[Found]) -> Found:
+    """What several files hold, each object once: whole where any of them has it whole."""
+    tags = {key: one.tags[key] for one in parts for key in one.tags}
+    shapes = {key: one.shapes[key] for one in parts for key in one.shapes}
+    return Found(tags=tags, shapes={key: shapes[key] for key in tags if key in shapes})
+
+
 def read_areas(path: Path, *, tags: Sequence[tuple[str, str]], wanted: Callable[[OsmId, Tags], bool]) -> Found:
     """The areas of an extract that carry one of the tags and are wanted.
 
@@ -78,6 +86,56 @@ def read_areas(path: Path, *, tags: Sequence[tuple[str, str]], wanted: Callable[
         tracker, found = _tracked(path, tags=tags, wanted=wanted)
         shapes = _assembled(path, tracker, found) if found else {}
     return Found(tags=found, shapes={key: shapes[key] for key in found if key in shapes})
+
+
+def read_lines(path: Path, *, tags: Sequence[tuple[str, str]]) -> list[LineString]:
+    """The ways of an extract that carry one of the tags, as lines (EPSG:4326) in their own direction.
+
+    A way whose nodes the extract does not all hold is split there.
+
+    Raises
+    ------
+    AreaError
+        As :func:`read_areas`.
+
+    """
+    with _readable(path):
+        tracker, wanted = osmium.IdTracker(), set()
+        ways = osmium.FileProcessor(str(path), osmium.osm.WAY).with_filter(osmium.filter.TagFilter(*tags))
+        for way in ways:
+            wanted.add(way.id)
+            tracker.add_way(way.id)
+            tracker.add_references(way)
+        if not wanted:
+            return []
+        taker = _Taker(wanted)
+        locations = osmium.NodeLocationsForWays(osmium.index.create_map("flex_mem"))
+        locations.ignore_errors()
+        with osmium.io.Reader(str(path), osmium.osm.NODE | osmium.osm.WAY) as reader:
+            osmium.apply(reader, tracker.id_filter(), locations, taker)
+    return taker.lines
+
+
+class _Taker(osmium.SimpleHandler):
+    """Takes the ways whose nodes have been located."""
+
+    def __init__(self, wanted: Set[int]) -> None:
+        super().__init__()
+        self.lines: list[LineString] = []
+        self._wanted = wanted
+
+    def way(self, way: Any) -> None:
+        """Called by osmium for every way."""
+        if way.id not in self._wanted:
+            return
+        run: list[tuple[float, float]] = []
+        for node in [*way.nodes, None]:
+            if node is not None and node.location.valid():
+                run.append((node.location.lon, node.location.lat))
+                continue
+            if len(run) > 1:
+                self.lines.append(shapely.LineString(run))
+            run = []
 
 
 def extract_date(path: Path) -> str:

@@ -92,7 +92,7 @@ def green_areas(city: City, *, osm: str | Path, progress: Progress | None = None
     osm
         An extract that holds the city.
     progress
-        Told ``("osm green", steps done, 3)``.
+        Told ``("osm green", steps done, 2)``.
 
     Returns
     -------
@@ -108,15 +108,30 @@ def green_areas(city: City, *, osm: str | Path, progress: Progress | None = None
 
     """
     tell = progress or (lambda _stage, _done, _total: None)
-    tell("osm green", 0, 3)
-    pairs = [(tag.key, tag.value) for tag in GREEN_TAGS]
-    found = read_areas(Path(osm), tags=pairs, wanted=lambda _, tags: classify(tags) is not None)
-    tell("osm green", 1, 3)
-    shapes = _inside(found, city)
-    tell("osm green", 2, 3)
-    frame = _frame(found, shapes)
-    tell("osm green", 3, 3)
+    tell("osm green", 0, 2)
+    found = read_green(Path(osm))
+    tell("osm green", 1, 2)
+    frame = areas_within(found, city)
+    tell("osm green", 2, 2)
     return frame
+
+
+def read_green(path: Path) -> Found:
+    """The areas of an OpenStreetMap file that count as green, whole.
+
+    Raises
+    ------
+    AreaError
+        As :func:`green_areas`.
+
+    """
+    pairs = [(tag.key, tag.value) for tag in GREEN_TAGS]
+    return read_areas(path, tags=pairs, wanted=lambda _, tags: classify(tags) is not None)
+
+
+def areas_within(found: Found, city: City) -> gpd.GeoDataFrame:
+    """Green areas cut to a city, as :func:`green_areas` gives them."""
+    return _frame(found, _inside(found, city))
 
 
 def classify(tags: Tags) -> GreenTag | None:

@@ -31,6 +31,7 @@ def find(
     radius_m: float | None = None,
     pick: int | str | None = None,
     districts: str | Path | None = None,
+    land: str | Path | None = None,
     online: Online | None = None,
 ) -> City:
     """The one city that is meant. The first of these that is given or fits decides: area, coordinates, store, OSM
@@ -53,6 +54,9 @@ def find(
         Which of several matches: its number in the list (from 1) or its id.
     districts
         A vector file with the city's districts; they replace those that its source has.
+    land
+        A vector file with polygons of land, or coastlines with the land on their left; without it, the coastline of
+        ``osm`` or of OpenStreetMap's services is taken for limits that come from there.
     online
         Leave to ask OpenStreetMap's services and IGN for what is not known here; None to stay off the network.
 
@@ -69,10 +73,11 @@ def find(
 
     """
     client = online.client() if online is not None else None
-    city = _found(
+    city, source = _found(
         query, stores=stores, osm=osm, area=area, radius_m=radius_m, pick=pick, client=client, parts=not districts
     )
-    return from_districts_file(city, Path(districts)) if districts is not None else city
+    city = from_districts_file(city, Path(districts)) if districts is not None else city
+    return _with_land(city, source=source, osm=osm, land=land, client=client)
 
 
 def candidates(
@@ -167,10 +172,11 @@ def _found(
     pick: int | str | None,
     client: Client | None,
     parts: bool,
-) -> City:
+) -> tuple[City, str]:
+    """The city, and which source knew it."""
     if area is not None:
         _refuse_radius(radius_m, "a boundary")
-        return _from_area(area, name=query, pick=pick)
+        return _from_area(area, name=query, pick=pick), "file"
     if query is None:
         raise PlaceNotFoundError(
             "no place given: write a name, an id, or coordinates such as 45.76, 4.84, or give a boundary"
@@ -179,7 +185,8 @@ def _found(
     city = _one(query, listed.cities, pick=pick, sure=listed.sure)
     if city.kind != "circle":
         _refuse_radius(radius_m, f"the limits of {city.label}")
-    return _with_districts(city, source=listed.source, osm=osm, client=client) if parts else city
+    city = _with_districts(city, source=listed.source, osm=osm, client=client) if parts else city
+    return city, listed.source
 
 
 def _with_districts(city: City, *, source: str, osm: str | Path | None, client: Client | None) -> City:
@@ -189,6 +196,23 @@ def _with_districts(city: City, *, source: str, osm: str | Path | None, client: 
         return with_districts(city, client=client)
     if osm is not None and city.id.startswith("osm:") and not city.districts:
         return limits.with_districts(city, osm=Path(osm))
+    return city
+
+
+def _with_land(
+    city: City, *, source: str, osm: str | Path | None, land: str | Path | None, client: Client | None
+) -> City:
+    """The city with the sea cut off, by what the user gave, else by the source of its limits."""
+    from howgreen.place import coast
+
+    if land is not None:
+        return coast.with_land_file(replace(city, land=None), Path(land))
+    if source == "osm" and osm is not None:
+        return coast.with_land(city, osm=Path(osm))
+    if source == "network" and client is not None:
+        from howgreen.place.online import with_land
+
+        return with_land(city, client=client)
     return city
 
 

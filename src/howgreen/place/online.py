@@ -5,7 +5,7 @@ Nominatim is asked first. Where it has only a point, or no usable limits, Overpa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from howgreen.place.endpoints import Endpoints
 from howgreen.place.extract import OsmId
 from howgreen.place.names import brief
 from howgreen.place.nominatim import Hit
-from howgreen.place.polite import Client, Manners
+from howgreen.place.polite import INSTEAD, Client, Manners, Request
 from howgreen.place.shapes import joined
 from howgreen.types import City
 
@@ -47,6 +47,31 @@ class Online:
             contact=self.contact,
             manners=self.manners,
         )
+
+    def ask(
+        self, what: str, *, check: Callable[[bytes], bool], instead: str
+    ) -> Callable[[str, Mapping[str, str]], bytes]:
+        """What asks another service for JSON, as politely: an address and parameters in, a body out.
+
+        Parameters
+        ----------
+        what
+            The service as errors call it.
+        check
+            See :class:`howgreen.place.polite.Request`.
+        instead
+            What works without it, as errors say it.
+
+        """
+        client = self.client()
+
+        def asked(url: str, params: Mapping[str, str]) -> bytes:
+            try:
+                return client.ask(Request(what=what, urls=(url,), params=params, suffix=".json", check=check)).body
+            except NetworkError as error:
+                raise NetworkError(str(error).replace(INSTEAD, instead)) from error
+
+        return asked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +144,20 @@ def with_districts(city: City, *, client: Client) -> City:
     except (NetworkError, AreaError) as error:
         reason = "offline" if client.offline else str(error).partition(";")[0]
         return replace(city, note=joined(city.note, f"without districts: they could not be looked up ({reason})"))
+
+
+def with_land(city: City, *, client: Client) -> City:
+    """The city with the sea cut off its land; as it was, with a note, where the coastline cannot be looked up.
+
+    IGN's communes end at the shore.
+    """
+    if city.id.startswith("ign:"):
+        return city
+    try:
+        return overpass.with_land(city, client=client)
+    except (NetworkError, AreaError) as error:
+        reason = "offline" if client.offline else str(error).partition(";")[0]
+        return replace(city, note=joined(city.note, f"sea told by its colour alone: no coastline ({reason})"))
 
 
 def _second(number: OsmId, *, name: str, client: Client, first: NetworkError) -> City:

@@ -14,13 +14,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from howgreen.errors import AreaError, PlaceNotFoundError
-from howgreen.place import limits
+from howgreen.place import coast, limits
 from howgreen.place.answers import Answer
+from howgreen.place.coast import MARGIN_DEG
 from howgreen.place.extract import OsmId
 from howgreen.place.names import fold
 from howgreen.place.polite import Client, Request
 from howgreen.place.shapes import joined
 from howgreen.place.tags import level_of, names_of
+from howgreen.store.geometry import Box, boxes
 from howgreen.types import City
 
 _HEAD = "[out:{form}][timeout:20][maxsize:268435456];"
@@ -96,11 +98,7 @@ def with_districts(city: City, *, client: Client) -> City:
         When no server answers.
 
     """
-    boxes = [part.bounds for part in getattr(city.boundary, "geoms", [city.boundary])]
-    # Two boxes where the city lies on both sides of the antimeridian, one otherwise.
-    sides = [[box for box in boxes if (box[0] < 0) is west] for west in (True, False)]
-    across = city.boundary.bounds[2] - city.boundary.bounds[0] > 180
-    wanted = [_hull(side) for side in sides if side] if across else [_hull(boxes)]
+    wanted = boxes(city.boundary)
     asked = "".join(
         f'rel[boundary="administrative"]["admin_level"]({south:.6f},{west:.6f},{north:.6f},{east:.6f});'
         for west, south, east, north in wanted
@@ -119,11 +117,6 @@ def with_districts(city: City, *, client: Client) -> City:
     return city
 
 
-def _hull(boxes: Sequence[tuple[float, ...]]) -> tuple[float, float, float, float]:
-    west, south, east, north = zip(*boxes, strict=True)
-    return min(west), min(south), max(east), max(north)
-
-
 def _within(one: Limits, boxes: Sequence[tuple[float, float, float, float]]) -> bool:
     """Whether its bounds lie in a box: a cheap test before shapes are fetched; the shape decides."""
     if one.bounds is None:
@@ -133,6 +126,30 @@ def _within(one: Limits, boxes: Sequence[tuple[float, float, float, float]]) -> 
         west >= w - _SLACK_DEG and south >= s - _SLACK_DEG and east <= e + _SLACK_DEG and north <= n + _SLACK_DEG
         for w, s, e, n in boxes
     )
+
+
+def with_land(city: City, *, client: Client) -> City:
+    """The city with its land as the coastline around it cuts it out; inland that is one short question.
+
+    Raises
+    ------
+    NetworkError
+        When no server answers.
+
+    """
+    asked = "".join(f'way["natural"="coastline"]({_grown(box)});' for box in boxes(city.boundary))
+    answer = _sent(
+        f"{_HEAD.format(form='xml')}({asked});(._;>;);out body;", suffix=".osm", check=has_areas, client=client
+    )
+    return coast.with_land(city, osm=answer.path) if has_areas(answer.body) else city
+
+
+def _grown(box: Box) -> str:
+    """A box with the margin in which coastlines count, as Overpass writes it: south, west, north, east."""
+    west, south, east, north = box
+    low = max(south - MARGIN_DEG, -90.0), max(west - MARGIN_DEG, -180.0)
+    high = min(north + MARGIN_DEG, 90.0), min(east + MARGIN_DEG, 180.0)
+    return ",".join(f"{edge:.6f}" for edge in (*low, *high))
 
 
 def _areas(ids: Sequence[OsmId], *, client: Client) -> Answer:

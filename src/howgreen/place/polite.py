@@ -12,22 +12,20 @@ from __future__ import annotations
 import email.utils
 import importlib.metadata
 import logging
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic, TypeVar
 from urllib.parse import urlsplit
 
 import requests
 
+from howgreen.asking import in_time, reason
 from howgreen.errors import NetworkError
 from howgreen.place.answers import MOST_BYTES, Answer, keep, kept, key_of
 from howgreen.place.endpoints import Endpoints
 from howgreen.place.turns import wait_turn
 
-T = TypeVar("T")
 _LOG = logging.getLogger(__name__)
 
 _TRY_AGAIN = frozenset({408, 429, 500, 502, 503, 504})
@@ -205,11 +203,11 @@ class Client:
             return _Refusal(why="its turn did not come in time", again=True)
         seconds = max(min(self._manners.attempt_s, share_s, until - time.monotonic()), 0.05)
         try:
-            status, headers, body = _in_time(lambda: self._sent(url, request, seconds=seconds), seconds)
+            status, headers, body = in_time(lambda: self._sent(url, request, seconds=seconds), seconds)
         except TimeoutError:
             return _Refusal(why="timed out", again=True)
         except requests.RequestException as error:
-            return _Refusal(why=_reason(error), again=not isinstance(error, requests.exceptions.InvalidURL))
+            return _Refusal(why=reason(error), again=not isinstance(error, requests.exceptions.InvalidURL))
         if status != 200:
             after_s = _retry_after_s(headers.get("Retry-After", ""))
             return _Refusal(why=f"HTTP {status}", again=status in _TRY_AGAIN, after_s=after_s)
@@ -244,39 +242,6 @@ class Client:
             return response.status_code, response.headers, b"".join(chunks)
 
 
-class _Box(Generic[T]):
-    """What came out of a thread."""
-
-    value: T
-    error: BaseException | None = None
-    done = False
-
-
-def _in_time(work: Callable[[], T], seconds: float) -> T:
-    """The result of work, or TimeoutError after so many seconds.
-
-    A thread of its own, because no timeout of a socket bounds the resolver, a host with many dead addresses, or a
-    server that sends one byte a second.
-    """
-    box: _Box[T] = _Box()
-
-    def run() -> None:
-        try:
-            box.value = work()
-        except BaseException as error:  # noqa: BLE001  handed on to the caller below
-            box.error = error
-        box.done = True
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if not box.done:
-        raise TimeoutError
-    if box.error is not None:
-        raise box.error
-    return box.value
-
-
 def _version() -> str:
     try:
         return importlib.metadata.version("howgreen")
@@ -293,21 +258,6 @@ def _retry_after_s(text: str) -> float:
         return max(email.utils.parsedate_to_datetime(text).timestamp() - time.time(), 0.0)
     except (ValueError, TypeError, OverflowError):
         return 0.0
-
-
-def _reason(error: requests.RequestException) -> str:
-    if isinstance(error, requests.Timeout):
-        return "timed out"
-    if isinstance(error, requests.exceptions.SSLError):
-        return "its certificate is not trusted here"
-    if isinstance(error, requests.exceptions.ProxyError):
-        return "the proxy refused"
-    if isinstance(error, requests.exceptions.ChunkedEncodingError | requests.exceptions.ContentDecodingError):
-        return "the answer broke off"
-    if isinstance(error, requests.ConnectionError):
-        dropped = any(word in str(error) for word in ("aborted", "reset", "RemoteDisconnected", "IncompleteRead"))
-        return "the connection was dropped" if dropped else "no connection"
-    return type(error).__name__
 
 
 def _counted(reasons: Sequence[str]) -> str:

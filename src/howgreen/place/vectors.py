@@ -22,6 +22,7 @@ from pyogrio.errors import CRSError, DataLayerError, DataSourceError
 from howgreen.errors import AreaError
 from howgreen.place.names import brief, fold, spellings
 from howgreen.place.shapes import check_degrees
+from howgreen.store.geometry import Box
 
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
@@ -92,6 +93,40 @@ def read_file(path: Path) -> list[Feature]:
             f"{path}: an OpenStreetMap extract is no boundary file; give it as --osm, with the place's name"
         )
     return _features(path, what=str(path))
+
+
+def read_around(path: Path, box: Box, *, margin_deg: float) -> list[BaseGeometry]:
+    """The geometries of a vector file that meet a box of degrees and its margin, in EPSG:4326; no others are read.
+
+    Raises
+    ------
+    AreaError
+        When the file is missing or broken, or its CRS is missing or wrong.
+
+    """
+    if not _exists(path):
+        raise AreaError(f"{brief(str(path), most=200)}: no such file; give polygons of land, or coastlines")
+    west, south, east, north = box
+    wide = (west - margin_deg, south - margin_deg, east + margin_deg, north + margin_deg)
+    try:
+        names = [str(name) for name, kind in pyogrio.list_layers(path) if kind is not None]
+        tables = [pyogrio.read_dataframe(path, layer=name, columns=[], bbox=_there(path, name, wide)) for name in names]
+    except (*_UNREADABLE, pyproj.exceptions.ProjError) as error:
+        raise AreaError(
+            f"{path}: cannot be read ({(str(error).splitlines() or [''])[0]}); give a vector file"
+        ) from error
+    moved = [in_degrees(table[~(table.geometry.isna() | table.is_empty)], what=str(path)) for table in tables]
+    frame = shapely.box(*wide)
+    return [shape for table in moved for shape in shapely.make_valid(table.geometry.values) if shape.intersects(frame)]
+
+
+def _there(path: Path, layer: str, box: Box) -> Box:
+    """A box of degrees in a layer's own CRS."""
+    crs = pyogrio.read_info(path, layer=layer)["crs"]
+    if crs is None:
+        raise AreaError(f"{path}: has no CRS; save it with one, or as GeoJSON in lon, lat")
+    west, south, east, north = pyproj.Transformer.from_crs("EPSG:4326", crs, always_xy=True).transform_bounds(*box)
+    return west, south, east, north
 
 
 def _exists(path: Path) -> bool:

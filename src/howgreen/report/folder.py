@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
@@ -14,6 +14,10 @@ from howgreen.errors import OutputError
 from howgreen.report.summary import FORMAT
 
 SUMMARY = "summary.json"
+LAYERS_FORMAT = "howgreen-layers/1"
+OSM_GREEN_FORMAT = "howgreen-osm-green/1"
+FORMATS = (FORMAT, LAYERS_FORMAT, OSM_GREEN_FORMAT)
+"""What a summary calls itself, in folders that are ours to replace."""
 
 
 @contextmanager
@@ -93,13 +97,21 @@ def _check_space(out: Path, needs_bytes: int) -> None:
 def _ours(out: Path) -> set[str]:
     """Names of the files of an earlier report; none where its summary cannot be read."""
     try:
-        earlier = json.loads((out / SUMMARY).read_text(encoding="utf-8"))
+        return names_of((out / SUMMARY).read_text(encoding="utf-8"), formats=FORMATS, itself=SUMMARY)
     except (OSError, ValueError):
         return set()
-    if not isinstance(earlier, dict) or earlier.get("format") != FORMAT:
+
+
+def names_of(text: str, *, formats: Collection[str], itself: str) -> set[str]:
+    """The names of files that a summary lists as its own, its own among them; none when it is no such summary."""
+    try:
+        earlier = json.loads(text)
+    except (ValueError, RecursionError):
         return set()
-    names = set(earlier.get("files", ()))
-    return names | {f"{name}.aux.xml" for name in names} | {SUMMARY}
+    if not isinstance(earlier, dict) or earlier.get("format") not in formats:
+        return set()
+    names = {str(name) for name in earlier.get("files", ())}
+    return names | {f"{name}.aux.xml" for name in names} | {itself}
 
 
 def _swap(scratch: Path, out: Path) -> None:

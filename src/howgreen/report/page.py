@@ -51,14 +51,14 @@ def page(result: Result, found: Mapping[str, Any], preview: Preview) -> str:
         "significant": words.significant,
         "ramp": pictures.ramp,
     }
-    script, style = _text("viewer.js"), _text("report.css")
+    script, style = text_of("viewer.js"), text_of("report.css")
     lines = outlines(result, preview)
     text: str = environment.get_template("template.html").render(
         s=found,
         words=words,
         script=script,
         style=style,
-        policy=_policy(script),
+        policy=policy(script),
         map=_map(result, preview, lines),
         districts=_districts(found, lines),
         scale=_scale(found),
@@ -71,11 +71,12 @@ def page(result: Result, found: Mapping[str, Any], preview: Preview) -> str:
     return text
 
 
-def _text(name: str) -> str:
+def text_of(name: str) -> str:
+    """A file of this folder that is part of a page."""
     return files("howgreen.report").joinpath(name).read_text(encoding="utf-8")
 
 
-def _policy(script: str) -> str:
+def policy(script: str) -> str:
     """Nothing may be loaded, and no script may run but ours."""
     digest = b64encode(sha256(script.encode()).digest()).decode()
     return (
@@ -151,7 +152,7 @@ def _scenes(found: Mapping[str, Any]) -> list[dict[str, Any]]:
     length = max((end - start).days, 1)
     rows = [
         {**scene, "used": used, "day": words.day(when), "place": min(max((when - start).days / length, 0.0), 1.0)}
-        for used, scenes in ((True, found["scenes"]), (False, found["passed_over"]))
+        for used, scenes in ((True, [*found["scenes"], *found["radar"]]), (False, found["passed_over"]))
         for scene in scenes
         for when in [date.fromisoformat(scene["date"])]
     ]

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from howgreen.report.inside import inside
+from howgreen.sensors import RADAR_BANDS
 from howgreen.types import UNSEEN
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from affine import Affine
@@ -30,6 +32,10 @@ PHOTOS = (
 )
 """Bands of the photo and what it is called, best first."""
 
+RADAR = "radar"
+"""How the photo of a place that no camera saw begins to be called."""
+RADAR_DB = (-25.0, 0.0)
+"""Backscatter shown as black and as white."""
 GAMMA = 1.7
 WHITE = (0.18, 0.45)
 """Reflectance shown as white lies between these: 0.3, but for very dark or very bright cities."""
@@ -47,7 +53,7 @@ class Preview:
     """A result, made small."""
 
     photo: Array
-    """float32 (3, y, x) reflectance, NaN never clear."""
+    """float32 (3, y, x) reflectance, or backscatter in dB, NaN never clear."""
     photo_kind: str
     """What the photo shows: ``true colour``."""
     fraction: Array
@@ -56,31 +62,36 @@ class Preview:
     """uint8 (y, x), 255 unseen."""
     inside: Array
     """bool (y, x): inside the limits."""
+    land: Array
+    """bool (y, x): inside the limits, and not known to be sea."""
     transform: Affine
     """Of the small pixels on the grid's CRS."""
     crs: str
 
     @property
     def unseen(self) -> Array:
-        """Bool (y, x): inside the limits, and never clear."""
-        unseen: Array = self.inside & (self.label == UNSEEN)
+        """Bool (y, x): inside the limits, not known to be sea, and never clear."""
+        unseen: Array = self.land & (self.label == UNSEEN)
         return unseen
 
 
-def from_files(result: Result, folder: Path, *, longest_px: int = 1600) -> Preview:
-    """Made from the overviews of the maps that the report has written."""
+def from_files(result: Result, paths: Mapping[str, Path], *, longest_px: int = 1600) -> Preview:
+    """Made from the overviews of the maps that the report has drawn; ``paths`` by their names."""
     import rasterio
     from rasterio.enums import Resampling
 
+    from howgreen.report.rasters import REFLECTANCE_NODATA, scale_of
+
     def read(name: str, bands: list[int], how: Any) -> Array:
-        with rasterio.open(folder / name) as file:
+        with rasterio.open(paths[name]) as file:
             values: Array = file.read(bands, out_shape=(len(bands), *shape), resampling=how)
             return values
 
     shape = _shape(result, longest_px)
     names, kind = _photo_bands(result)
     numbers = read("composite.tif", [result.composite.bands.index(n) + 1 for n in names], Resampling.average)
-    photo = np.where(numbers == -32768, np.nan, numbers * np.float32(1e-4)).astype(np.float32)
+    scales = np.array([scale_of(name) for name in names], np.float32)[:, None, None]
+    photo = np.where(numbers == REFLECTANCE_NODATA, np.nan, numbers * scales).astype(np.float32)
     fraction = read("green_fraction.tif", [1], Resampling.average)[0]
     return _preview(result, photo, kind, fraction, read("landcover.tif", [1], Resampling.nearest)[0])
 
@@ -114,13 +125,13 @@ def _photo_bands(result: Result) -> tuple[tuple[str, ...], str]:
     for names, kind in PHOTOS:
         if set(names) <= set(there):
             return names, kind
-    return (there[0],) * 3, f"band {there[0]}"
+    return (there[0],) * 3, f"{RADAR} in {there[0].upper()}" if there[0] in RADAR_BANDS else f"band {there[0]}"
 
 
 def _preview(result: Result, photo: Array, kind: str, fraction: Array, label: Array) -> Preview:
     from affine import Affine
 
-    from howgreen.report.rasters import shape_on_grid
+    from howgreen.report.rasters import land_on_grid, shape_on_grid
 
     grid = result.landcover.grid
     t, (rows, columns) = grid.transform, label.shape
@@ -132,6 +143,7 @@ def _preview(result: Result, photo: Array, kind: str, fraction: Array, label: Ar
         fraction=fraction,
         label=label,
         inside=inside(shape_on_grid(result), transform, label.shape),
+        land=inside(land_on_grid(result), transform, label.shape),
         transform=transform,
         crs=str(grid.crs),
     )
@@ -144,9 +156,11 @@ def photo_rgb(preview: Preview) -> Array:
         seen = values[:, preview.inside]
         bright = np.nanpercentile(seen, 99) if np.isfinite(seen).any() else WHITE[0]
         white = np.full(3, np.clip(1.15 * bright, *WHITE))
+    elif preview.photo_kind.startswith(RADAR):
+        values, white = (values - RADAR_DB[0]) / (RADAR_DB[1] - RADAR_DB[0]), np.ones(3)
     else:
         white = np.array([0.45, 0.3, 0.3])
-    stretched = np.clip(np.nan_to_num(values) / white[:, None, None], 0, 1) ** (1 / GAMMA)
+    stretched = np.clip(np.nan_to_num(values) / white.astype(np.float32)[:, None, None], 0, 1) ** np.float32(1 / GAMMA)
     rgb = np.rint(255 * stretched).astype(np.uint8)
     missing = np.isnan(values).any(axis=0)
     rgb = np.where(missing, np.array(NO_DATA, np.uint8)[:, None, None], rgb)
@@ -166,12 +180,12 @@ def fraction_picture(preview: Preview, water: tuple[int, ...]) -> Image:
     steps = np.rint(np.nan_to_num(preview.fraction) * STEPS).clip(0, STEPS).astype(np.uint8)
     index = np.where(np.isnan(preview.fraction), np.uint8(UNSEEN), steps)
     index = np.where(np.isin(preview.label, water), np.uint8(STEPS + 1), index)
-    return _palette(index, {n: ramp(n / STEPS) for n in range(STEPS + 1)} | {STEPS + 1: WATER})
+    return palette(index, {n: ramp(n / STEPS) for n in range(STEPS + 1)} | {STEPS + 1: WATER})
 
 
 def classes_picture(preview: Preview, classes: tuple[ModelClass, ...]) -> Image:
     """Palette picture of the classes, transparent where unseen."""
-    return _palette(preview.label, {item.code: item.colour for item in classes})
+    return palette(preview.label, {item.code: item.colour for item in classes})
 
 
 def unseen_picture(preview: Preview) -> Image:
@@ -180,7 +194,7 @@ def unseen_picture(preview: Preview) -> Image:
     period = max(6, round(max(preview.label.shape) / 130))
     line = (rows + columns) % period < max(1.0, period / 4)
     index = np.where(preview.unseen, np.where(line, 1, 0), UNSEEN).astype(np.uint8)
-    return _palette(index, {0: "#d6d4cd", 1: "#7b5ea7"})
+    return palette(index, {0: "#d6d4cd", 1: "#7b5ea7"})
 
 
 def rgba(picture: Image) -> Array:
@@ -192,7 +206,7 @@ def png(picture: Image) -> str:
     """As a ``data:`` address."""
     buffer = BytesIO()
     transparency = {"transparency": UNSEEN} if picture.mode == "P" else {}
-    picture.save(buffer, "PNG", compress_level=7, **transparency)
+    picture.save(buffer, "PNG", compress_level=5, **transparency)
     return f"data:image/png;base64,{b64encode(buffer.getvalue()).decode()}"
 
 
@@ -205,7 +219,8 @@ def jpeg(rgb: Array) -> str:
     return f"data:image/jpeg;base64,{b64encode(buffer.getvalue()).decode()}"
 
 
-def _palette(index: Array, colours: dict[int, str]) -> Image:
+def palette(index: Array, colours: dict[int, str]) -> Image:
+    """Picture of codes (uint8, y, x) in their colours; 255 is transparent."""
     from PIL import Image
 
     picture = Image.fromarray(np.ascontiguousarray(index), mode=None).convert("L")

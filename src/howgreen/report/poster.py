@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from PIL.Image import Image
 
     from howgreen.report.outlines import Outline
     from howgreen.report.pictures import Preview
@@ -22,12 +23,19 @@ if TYPE_CHECKING:
 INK, QUIET, PAPER, GREEN = "#1c2a22", "#55635a", "#fbfaf5", "#1b6b45"
 WIDTH_IN, DPI = 15.0, 130
 GAP, HEAD_IN, FOOT_IN = 0.02, 1.75, 1.25
+UNDER = "#d6d4cd"
+"""Where a map shows nothing."""
+MOST_KEYS, LONGEST_KEY = 14, 18
+"""What fits under the third map: classes, and letters of a name."""
+HATCHING, VEIL = 0.85, 199
+"""How opaque are the hatching of what was unseen (of 1) and the paper over what lies outside (of 255)."""
 
 
 def poster(result: Result, found: Mapping[str, Any], preview: Preview, path: Path) -> None:
     """Draw the picture and save it as PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from PIL import Image
 
     rows, columns = preview.label.shape
     panel_in = WIDTH_IN * (1 - 4 * GAP) / 3
@@ -38,29 +46,35 @@ def poster(result: Result, found: Mapping[str, Any], preview: Preview, path: Pat
     FigureCanvasAgg(figure)
     _head(figure, found, height)
     layers = (
-        (f"Photo ({preview.photo_kind})", pictures.photo_rgb(preview)),
-        ("Green share of each pixel", pictures.rgba(pictures.fraction_picture(preview, result.landcover.water_codes))),
-        ("Land cover classes", pictures.rgba(pictures.classes_picture(preview, result.card.classes))),
+        (f"Photo ({preview.photo_kind})", Image.fromarray(pictures.photo_rgb(preview))),
+        ("Green share of each pixel", pictures.fraction_picture(preview, result.landcover.water_codes)),
+        ("Land cover classes", pictures.classes_picture(preview, result.card.classes)),
     )
     lines = outlines(result, preview)
     shrink = max(1, int(columns / (panel_in * DPI)))
     for place, (title, image) in enumerate(layers):
         left = GAP + place * (panel_in / WIDTH_IN + GAP)
         axes = figure.add_axes((left, FOOT_IN / height, panel_in / WIDTH_IN, map_in / height))
-        _map(axes, title, _thin(image, shrink), preview, lines)
+        _map(axes, title, _flat(image, preview).reduce(shrink), preview, lines)
         if place == 0:
             _ruler(axes, preview)
     _foot(figure, found, preview, height)
     title = f"How green is {found['city']['label']}?"
-    figure.savefig(path, facecolor=PAPER, metadata={"Title": title}, pil_kwargs={"compress_level": 5})
+    figure.savefig(path, facecolor=PAPER, metadata={"Title": title}, pil_kwargs={"compress_level": 4})
 
 
-def _thin(image: Any, by: int) -> Any:
-    """Every ``by`` pixels averaged: matplotlib takes a second for what it then cannot show."""
+def _flat(image: Image, preview: Preview) -> Image:
+    """A map with all that lies on it as one opaque picture: matplotlib would resample each layer by itself."""
     import numpy as np
     from PIL import Image
 
-    return np.asarray(Image.fromarray(image).reduce(by))
+    flat = Image.new("RGBA", image.size, UNDER)
+    flat.alpha_composite(image.convert("RGBA"))
+    if preview.unseen.any():
+        hatching = pictures.unseen_picture(preview).convert("RGBA")
+        flat.paste(hatching, mask=hatching.getchannel("A").point(lambda alpha: round(alpha * HATCHING)))
+    flat.paste(PAPER, mask=Image.fromarray(np.where(preview.inside, np.uint8(0), np.uint8(VEIL))))
+    return flat.convert("RGB")
 
 
 def _plain(text: str) -> str:
@@ -93,20 +107,13 @@ def _head(figure: Figure, found: Mapping[str, Any], height: float) -> None:
     figure.text(edge, 1 - 1.3 / height, facts, size=13.5, color=QUIET)
 
 
-def _map(axes: Axes, title: str, image: Any, preview: Preview, lines: Sequence[Outline]) -> None:
+def _map(axes: Axes, title: str, image: Image, preview: Preview, lines: Sequence[Outline]) -> None:
     import numpy as np
     from matplotlib.patches import PathPatch
     from matplotlib.path import Path as Line
 
     rows, columns = preview.label.shape
-    axes.set_facecolor("#d6d4cd")
-    extent = (0, columns, rows, 0)
-    axes.imshow(image, extent=extent, interpolation="antialiased", aspect="equal")
-    if preview.unseen.any():
-        axes.imshow(pictures.rgba(pictures.unseen_picture(preview)), extent=extent, alpha=0.85)
-    veil = np.zeros((*preview.inside.shape, 4), dtype=np.uint8)
-    veil[~preview.inside] = (251, 250, 245, 199)
-    axes.imshow(veil, extent=extent)
+    axes.imshow(np.asarray(image), extent=(0, columns, rows, 0), interpolation="antialiased", aspect="equal")
     for number, line in reversed(list(enumerate(lines))):
         rings = [np.asarray(r.coords) for p in _parts(line) for r in (p.exterior, *p.interiors)]
         outline = Line.make_compound_path(*(Line(ring, closed=True) for ring in rings))
@@ -138,6 +145,17 @@ def _ruler(axes: Axes, preview: Preview) -> None:
     axes.plot([left, left + width], [0.035, 0.035], color=INK, lw=2.5, transform=axes.transAxes)
 
 
+def _shown_classes(found: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """All classes where there is room for their names, else the largest; the page lists them all."""
+    area_m2 = found["area_by_class_m2"]
+    largest = sorted(found["model"]["classes"], key=lambda item: -area_m2.get(item["name"], 0))[:MOST_KEYS]
+    return [item for item in found["model"]["classes"] if item in largest]
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= LONGEST_KEY else f"{name[: LONGEST_KEY - 1]}…"
+
+
 def _foot(figure: Figure, found: Mapping[str, Any], preview: Preview, height: float) -> None:
     from matplotlib.colors import LinearSegmentedColormap
     from matplotlib.patches import Patch
@@ -151,9 +169,9 @@ def _foot(figure: Figure, found: Mapping[str, Any], preview: Preview, height: fl
     bar.tick_params(length=0)
     for spine in bar.spines.values():
         spine.set_visible(False)
-    keys = [Patch(fc=item["colour"], label=_plain(item["name"])) for item in found["model"]["classes"]]
+    keys = [Patch(fc=item["colour"], label=_plain(_short(item["name"]))) for item in _shown_classes(found)]
     if preview.unseen.any():
-        keys.append(Patch(fc="#d6d4cd", ec="#7b5ea7", hatch="////", lw=0, label="not seen"))
+        keys.append(Patch(fc=UNDER, ec="#7b5ea7", hatch="////", lw=0, label="not seen"))
     figure.legend(
         handles=keys,
         loc="upper left",

@@ -8,21 +8,21 @@ land inside the limits; 255 where nothing was seen, on water and outside. The me
 
 from __future__ import annotations
 
-import os
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
-from errno import ENOSPC
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 import numpy as np
 
+from howgreen.report.cogs import BLOCK_PX, Layout, Scratch
 from howgreen.report.inside import inside
+from howgreen.sensors import DB_STEP, RADAR_BANDS
 from howgreen.types import UNSEEN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from odc.geo.geobox import GeoBox
@@ -34,10 +34,11 @@ Array = np.ndarray[Any, Any]
 
 REFLECTANCE_SCALE = 1e-4
 REFLECTANCE_NODATA = -32768
+"""Of all bands of the composite."""
 FRACTION_STEPS = 1024
 """Fractions are kept to 1/1024, far below the model's error: half the bytes of full floats."""
-TILE_PX = 512
-"""Side of the COGs' internal tiles."""
+SLAB_PX = 64 * 1024
+"""Pixels worked on at once."""
 OUTSIDE = 255
 """In the stream of clear looks: outside the limits."""
 
@@ -45,7 +46,7 @@ FILES = {
     "green_mask.tif": "1 green (at least half of the pixel), 0 not; 255 unseen, water or outside the limits",
     "green_fraction.tif": "green share of each pixel, 0-1; NaN unseen",
     "landcover.tif": "class of each pixel, with colours and names; 255 unseen",
-    "composite.tif": "clear picture of the period: surface reflectance x 10,000; -32768 never clear",
+    "composite.tif": "clear picture of the period: surface reflectance x 10,000 (vv and vh: dB x 100); -32768 never clear",
 }
 
 
@@ -71,35 +72,64 @@ class Looks:
         }
 
 
-def write_rasters(result: Result, folder: Path, *, tell: Callable[[], None] | None = None) -> Looks:
-    """Write the four maps into a folder; ``tell`` hears of each finished block.
+@dataclass(frozen=True, kw_only=True)
+class Maps:
+    """The four maps, drawn and not packed yet."""
 
-    Each block of the result is computed once. Only the blocks at work are in memory; uncompressed copies of the
-    maps stand beside them until they are turned into COGs.
+    paths: Mapping[str, Path]
+    """What rasterio opens, by the name of the final file."""
+    looks: Looks
+    pack: Callable[[], None]
+    """Makes the final files; needs no Python while it works, so that pictures can be drawn meanwhile."""
+
+
+@contextmanager
+def drawn(result: Result, folder: Path, *, tell: Callable[[], None] | None = None) -> Iterator[Maps]:
+    """Draw the four maps into a folder; ``tell`` hears of each finished block.
+
+    Each block of the result is computed once. Only the blocks at work, and those of one row of the city, are in memory;
+    uncompressed copies of the maps stand in the folder until they are packed, or until the end.
     """
     import dask.array as da
 
-    grid, lock, looks = result.landcover.grid, threading.Lock(), _Counter(tell)
-    streams = _streams(result)
-    targets = {name: _Scratch(folder / name, grid, streams[name], tell) for name in FILES}
-    sources = [*(streams[name] for name in targets), streams["looks"]]
-    sinks: list[Any] = [*targets.values(), looks]
+    looks, streams = _Counter(tell), _streams(result)
+    targets = {name: Scratch(folder / name, _layout(result.landcover.grid, streams[name]), tell=tell) for name in FILES}
+
+    def pack() -> None:
+        for name, target in targets.items():
+            target.pack(**_packing(name))
+        _write_category_names(folder / "landcover.tif", result.card.classes)
+
     try:
-        da.store(sources, sinks, lock=lock, scheduler="threads")
-        for target in targets.values():
+        sources = [*(streams[name] for name in targets), streams["looks"]]
+        sinks: list[Any] = [*targets.values(), looks]
+        da.store(sources, sinks, lock=False, scheduler="threads")
+        for name, target in targets.items():
             target.close()
-        _dress(targets, result)
-        # The ten bands on one core, the three small maps on the other: overviews are made on one core a file.
-        with ThreadPoolExecutor(2) as pool:
-            for finished in [pool.submit(_to_cog, targets[name].path, folder / name) for name in reversed(FILES)]:
-                finished.result()
+            _dress(target.path, name, result)
+        paths = {name: target.path for name, target in targets.items()}
+        yield Maps(paths=paths, looks=Looks(counts=tuple(looks.counts.tolist())), pack=pack)
     finally:
-        # After an error other threads may still be in the middle of a write: never close a file under them.
-        with lock:
-            for target in targets.values():
-                target.discard()
-    _write_category_names(folder / "landcover.tif", result.card.classes)
-    return Looks(counts=tuple(looks.counts.tolist()))
+        for target in targets.values():
+            target.discard()
+
+
+def write_rasters(result: Result, folder: Path, *, tell: Callable[[], None] | None = None) -> Looks:
+    """Write the four maps into a folder; ``tell`` hears of each finished block."""
+    with drawn(result, folder, tell=tell) as maps:
+        maps.pack()
+    return maps.looks
+
+
+def _layout(grid: GeoBox, stream: Any) -> Layout:
+    dtype = str(stream.dtype)
+    return Layout(
+        grid=grid,
+        bands=stream.shape[0] if stream.ndim == 3 else 1,
+        dtype=dtype,
+        nodata={"uint8": UNSEEN, "float32": np.nan, "int16": REFLECTANCE_NODATA}[dtype],
+        smooth=dtype != "uint8",
+    )
 
 
 def blocks(result: Result) -> int:
@@ -111,6 +141,12 @@ def blocks(result: Result) -> int:
 def shape_on_grid(result: Result) -> BaseGeometry:
     """The city's limits on the grid's CRS."""
     return project(result.plan.city.boundary, str(result.landcover.grid.crs))
+
+
+def land_on_grid(result: Result) -> BaseGeometry:
+    """What of the limits is not known to be sea, on the grid's CRS."""
+    city = result.plan.city
+    return project(city.land or city.boundary, str(result.landcover.grid.crs))
 
 
 def project(shape: BaseGeometry, crs: str) -> BaseGeometry:
@@ -125,24 +161,28 @@ def project(shape: BaseGeometry, crs: str) -> BaseGeometry:
 
 
 def _streams(result: Result) -> dict[str, Any]:
-    """What goes into each file, lazy: composite (band, y, x), the others (y, x)."""
+    """What goes into each file, lazy, in the blocks that :class:`Scratch` takes: composite (band, y, x), the others (y, x)."""
     reflectance = _lazy(result.composite.data["reflectance"].transpose("band", "y", "x"))
     label = _lazy(result.landcover.data["label"].transpose("y", "x"))
     fraction = _lazy(result.landcover.data["green_fraction"].transpose("y", "x")).rechunk(label.chunks)
     n_clear = _lazy(result.composite.data["n_clear"].transpose("y", "x"))
-    clip = _Clip(shape_on_grid(result), result.landcover.grid)
+    clip = _Clip(land_on_grid(result), result.landcover.grid)
     water = np.isin(np.arange(256), result.landcover.water_codes)
-    return {
+    streams = {
         "green_mask.tif": label.map_blocks(
             _mask, fraction, clip=clip, water=water, dtype=np.uint8, meta=_meta(np.uint8)
         ),
         "green_fraction.tif": fraction.map_blocks(_coarse, dtype=np.float32, meta=_meta(np.float32)),
         "landcover.tif": label,
         "composite.tif": reflectance.rechunk({0: -1}).map_blocks(
-            _numbers, dtype=np.int16, meta=np.zeros((0, 0, 0), np.int16)
+            _numbers,
+            scales=tuple(scale_of(band) for band in result.composite.bands),
+            dtype=np.int16,
+            meta=np.zeros((0, 0, 0), np.int16),
         ),
         "looks": n_clear.map_blocks(_inside, clip=clip, dtype=np.uint8, meta=_meta(np.uint8)),
     }
+    return {name: stream.rechunk({-2: BLOCK_PX, -1: BLOCK_PX}) for name, stream in streams.items()}
 
 
 def _meta(dtype: Any) -> Array:
@@ -154,7 +194,7 @@ def _lazy(variable: Any) -> Any:
 
 
 class _Clip:
-    """Which pixels of a block have their centre inside the limits."""
+    """Which pixels of a block have their centre inside a shape."""
 
     def __init__(self, shape: BaseGeometry, grid: GeoBox) -> None:
         self._shape, self._transform = shape, grid.transform
@@ -185,14 +225,23 @@ def _coarse(fraction: Array) -> Array:
     return values
 
 
-def _numbers(reflectance: Array) -> Array:
+def scale_of(band: str) -> float:
+    """What one number of a band of ``composite.tif`` is worth: reflectance, or decibels."""
+    return DB_STEP if band in RADAR_BANDS else REFLECTANCE_SCALE
+
+
+def _numbers(reflectance: Array, *, scales: tuple[float, ...]) -> Array:
     numbers: Array = np.empty(reflectance.shape, np.int16)
-    for plane, out in zip(reflectance, numbers, strict=True):  # band by band: what is in between stays in the cache
-        steps = plane / REFLECTANCE_SCALE
-        np.rint(steps, out=steps)
-        np.clip(steps, REFLECTANCE_NODATA + 1, 32767, out=steps)
-        np.copyto(steps, REFLECTANCE_NODATA, where=np.isnan(steps))
-        out[...] = steps
+    rows = max(1, SLAB_PX // max(reflectance.shape[2], 1))
+    for plane, out, scale in zip(reflectance, numbers, scales, strict=True):
+        for top in range(0, len(plane), rows):  # slab by slab: what is in between stays in the core's cache
+            steps = plane[top : top + rows] / scale
+            np.rint(steps, out=steps)
+            np.clip(steps, REFLECTANCE_NODATA + 1, 32767, out=steps)
+            missing = np.isnan(steps)
+            if missing.any():
+                steps[missing] = REFLECTANCE_NODATA
+            out[top : top + rows] = steps
     return numbers
 
 
@@ -205,80 +254,36 @@ class _Counter:
 
     def __init__(self, tell: Callable[[], None] | None) -> None:
         self.counts = np.zeros(OUTSIDE, dtype=np.int64)
+        self._lock = threading.Lock()
         self._tell = tell
 
     def __setitem__(self, key: Any, values: Array) -> None:
-        self.counts += np.bincount(values.ravel(), minlength=256)[:OUTSIDE]
+        counts = np.bincount(values.ravel(), minlength=256)[:OUTSIDE]
+        with self._lock:
+            self.counts += counts
         if self._tell:
             self._tell()
 
 
-class _Scratch:
-    """An uncompressed tiled GeoTIFF that blocks are written into, in any order, under a lock."""
-
-    def __init__(self, final: Path, grid: GeoBox, stream: Any, tell: Callable[[], None] | None) -> None:
-        import rasterio
-
-        self.path = final.with_name(f"scratch-{final.name}")
-        self._tell = tell
-        self._file: Any = rasterio.open(
-            self.path,
-            "w",
-            driver="GTiff",
-            height=grid.shape[0],
-            width=grid.shape[1],
-            count=stream.shape[0] if stream.ndim == 3 else 1,
-            dtype=stream.dtype,
-            crs=str(grid.crs),
-            transform=grid.transform,
-            nodata={"uint8": UNSEEN, "float32": np.nan, "int16": REFLECTANCE_NODATA}[str(stream.dtype)],
-            tiled=True,
-            blockxsize=TILE_PX,
-            blockysize=TILE_PX,
-            interleave="band",
-            BIGTIFF="IF_SAFER",
-        )
-
-    def __setitem__(self, key: Any, values: Array) -> None:
-        from rasterio.windows import Window
-
-        rows, columns = key[-2:]
-        window = Window(columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start)
-        self._file.write(values if values.ndim == 3 else values[None], window=window)
-        if self._tell:
-            self._tell()
-
-    def close(self) -> None:
-        """Flush to disk, and make sure that all of it arrived: GDAL keeps a full disk to itself when it closes."""
-        expected = self._file.count * self._file.height * self._file.width * np.dtype(self._file.dtypes[0]).itemsize
-        self._file.close()
-        if self.path.stat().st_size < expected:
-            raise OSError(ENOSPC, os.strerror(ENOSPC))
-
-    def discard(self) -> None:
-        """Close and delete."""
-        self._file.close()
-        self.path.unlink(missing_ok=True)
-
-
-def _dress(targets: dict[str, _Scratch], result: Result) -> None:
-    """Names, colours, units and explanations, which the COGs take over."""
+def _dress(path: Path, name: str, result: Result) -> None:
+    """Names, colours, units and explanations, which the COG takes over."""
     import rasterio
 
-    common = {"SOFTWARE": f"howgreen {result.plan.howgreen}", "PERIOD": str(result.plan.period)}
-    for name, target in targets.items():
-        with rasterio.open(target.path, "r+") as file:
-            file.update_tags(DESCRIPTION=FILES[name], **common)
-            if name == "composite.tif":
-                file.scales = [REFLECTANCE_SCALE] * file.count
-                file.descriptions = result.composite.bands
-            elif name == "green_fraction.tif":
-                file.set_band_description(1, "green_fraction")
-            else:
-                colours, names = _legend(name, result.card.classes)
-                file.set_band_description(1, name.removesuffix(".tif"))
-                file.write_colormap(1, colours)
-                file.update_tags(1, **{f"CLASS_{code}": text for code, text in names.items()})
+    with rasterio.open(path, "r+") as file:
+        file.update_tags(
+            DESCRIPTION=FILES[name], SOFTWARE=f"howgreen {result.plan.howgreen}", PERIOD=str(result.plan.period)
+        )
+        if name == "composite.tif":
+            file.scales = [scale_of(band) for band in result.composite.bands]
+            file.units = ["dB" if band in RADAR_BANDS else "1" for band in result.composite.bands]
+            file.descriptions = result.composite.bands
+        elif name == "green_fraction.tif":
+            file.set_band_description(1, "green_fraction")
+        else:
+            colours, names = _legend(name, result.card.classes)
+            file.set_band_description(1, name.removesuffix(".tif"))
+            file.write_colormap(1, colours)
+            file.update_tags(1, **{f"CLASS_{code}": text for code, text in names.items()})
 
 
 def _legend(name: str, classes: tuple[ModelClass, ...]) -> tuple[dict[int, tuple[int, ...]], dict[int, str]]:
@@ -291,24 +296,6 @@ def _legend(name: str, classes: tuple[ModelClass, ...]) -> tuple[dict[int, tuple
         }
     colours = {item.code: (*bytes.fromhex(item.colour[1:]), 255) for item in classes}
     return {**colours, **unseen}, {**{item.code: item.name for item in classes}, UNSEEN: "unseen"}
-
-
-def _to_cog(scratch: Path, final: Path) -> None:
-    """Overviews first, on the uncompressed file, band by band: the COG driver's own way takes ten times as long."""
-    import rasterio
-    from rasterio.enums import Resampling
-    from rasterio.shutil import copy
-    from rasterio.windows import Window
-
-    smooth = final.name in ("composite.tif", "green_fraction.tif")
-    with rasterio.Env(GDAL_NUM_THREADS=2), rasterio.open(scratch, "r+") as file:
-        levels = [2**n for n in range(1, 16) if max(file.shape) > TILE_PX * 2 ** (n - 1)]
-        file.build_overviews(levels, Resampling.average if smooth else Resampling.mode)
-    copy(scratch, final, driver="COG", BLOCKSIZE=TILE_PX, NUM_THREADS=2, BIGTIFF="IF_SAFER", **_packing(final.name))
-    scratch.unlink()
-    with rasterio.open(final) as file:
-        # The last tile of the first level ends the file: if it can be read, nothing was cut off.
-        file.read(window=Window(file.width - 1, file.height - 1, 1, 1))
 
 
 def _packing(name: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from howgreen.sensors import SENSORS
 from howgreen.types import FIGURES
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
+    from collections.abc import Hashable, Mapping, Sequence
 
     from howgreen.types import City, ModelCard, Plan, Population, Result, Scene
 
@@ -46,10 +46,12 @@ def summary(result: Result) -> dict[str, Any]:
         "bands": list(plan.bands),
         "n_scenes": len(plan.scenes),
         "scenes": [_scene(scene) for scene in plan.scenes],
+        "radar": [_scene(scene) for scene in plan.radar],
         "passed_over": [_scene(scene) for scene in plan.passed_over],
         "clear_looks": None,
         "grid": _grid(plan),
         "source": plan.source,
+        "notes": list(plan.notes),
         "model": _model(result.card, plan.model_sha256),
         "truth": None,
         "files": {},
@@ -68,22 +70,28 @@ def schema() -> dict[str, Any]:
 
 def synthetic(result: Result) -> bool:
     """Whether anything in it was simulated."""
-    return result.plan.city.synthetic or any(scene.synthetic for scene in result.plan.scenes)
+    return result.plan.city.synthetic or any(scene.synthetic for scene in (*result.plan.scenes, *result.plan.radar))
 
 
 def attributions(result: Result) -> list[str]:
     """Everything that asks to be named."""
     plan = result.plan
-    named = [plan.city.licence]
+    named = [plan.city.licence, plan.city.land_source]
     if synthetic(result):
         named.append("Simulated images and limits: no real place, no satellite data")
-    elif plan.sensor == "sentinel-2":
-        years = sorted({scene.time.year for scene in plan.scenes})
-        named.append(f"Contains modified Copernicus Sentinel data {', '.join(map(str, years))}")
-    elif plan.sensor == "landsat":
-        named.append("Landsat imagery courtesy of the U.S. Geological Survey")
+    else:
+        named += _credits((*plan.scenes, *plan.radar))
     named.append(f"Model {result.card.name} {result.card.version}: {result.card.licence}")
     return [text for text in named if text]
+
+
+def _credits(scenes: Sequence[Scene]) -> list[str]:
+    """What those who give the images away ask to be told."""
+    years = sorted({scene.time.year for scene in scenes if scene.sensor.startswith("sentinel")})
+    named = [f"Contains modified Copernicus Sentinel data {', '.join(map(str, years))}"] if years else []
+    if any(scene.sensor == "landsat" for scene in scenes):
+        named.append("Landsat imagery courtesy of the U.S. Geological Survey")
+    return named
 
 
 def _figures(values: Mapping[Hashable, Any]) -> dict[str, float | None]:
@@ -105,6 +113,7 @@ def _city(city: City) -> dict[str, Any]:
         "population": _population(city.population),
         "licence": city.licence,
         "note": city.note,
+        "land_source": city.land_source,
     }
 
 
@@ -140,6 +149,7 @@ def _scene(scene: Scene) -> dict[str, Any]:
         "date": scene.time.date().isoformat(),
         "time": scene.time.isoformat(),
         "sensor": SENSORS[scene.sensor].label,
+        "platform": scene.platform,
         "clear_pct": scene.clear_pct,
         "covered_pct": scene.covered_pct,
         "cloud_cover_pct": scene.cloud_cover_pct,

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from howgreen.report.folder import SUMMARY, new_folder
-from howgreen.report.rasters import FILES, blocks, write_rasters
+from howgreen.report.delivery import new_target
+from howgreen.report.folder import SUMMARY
+from howgreen.report.rasters import FILES, blocks, drawn
 from howgreen.report.summary import summary
 
 if TYPE_CHECKING:
+    from howgreen.report.pictures import Preview
     from howgreen.types import Plan, Progress, Result
 
 OTHERS = {
@@ -23,12 +26,12 @@ OTHERS = {
 }
 CACHE_BYTES = 64_000_000
 STEPS_AFTER = 4
-"""Steps of the progress after the maps: compressing, page, picture, tables."""
+"""Steps of the progress after the maps are drawn: page, picture, tables, and the maps packed."""
 
 
 def write(
     result: Result,
-    out: Path,
+    out: str | Path,
     *,
     truth: Mapping[str, Any] | None = None,
     plan_json: str | None = None,
@@ -39,7 +42,8 @@ def write(
     Parameters
     ----------
     out
-        A new folder, an empty one, or one that an earlier report made (it is replaced).
+        A new folder, an empty one, or one that an earlier report made (it is replaced); or such a place on another
+        storage, as a URL of fsspec.
     truth
         For simulated cities: ``green_ratio`` (0-1) and, if known, ``districts`` (name to ratio).
     plan_json
@@ -57,34 +61,44 @@ def write(
     """
     import rasterio
 
-    from howgreen.report.page import page
     from howgreen.report.pictures import from_files
     from howgreen.report.poster import poster
 
     tick = _Ticks(blocks(result) + STEPS_AFTER if progress else 0, progress)
-    room = new_folder(Path(out), needs_bytes=needed_bytes(result.plan))
+    room = new_target(out, needs_bytes=needed_bytes(result.plan), progress=progress)
     # GDAL's own cache would grow with the city, up to 5 % of the memory; nearly every byte is used once.
-    with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES), room as folder:
-        looks = write_rasters(result, folder, tell=tick)
-        tick()
+    with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES), room as folder, drawn(result, folder, tell=tick) as maps:
         found = summary(result)
-        found["clear_looks"] = looks.figures()
+        found["clear_looks"] = maps.looks.figures()
         found["truth"] = _truth(truth, found)
         found["files"] = {name: text for name, text in (FILES | OTHERS).items() if name != "plan.json" or plan_json}
-        preview = from_files(result, folder)
-        (folder / "report.html").write_text(page(result, found, preview), encoding="utf-8")
-        tick()
-        poster(result, found, preview, folder / "map.png")
-        tick()
-        _tables(result, found, folder, plan_json)
-        tick()
+        # Packing is GDAL's work, compressing the page's pictures zlib's, most of the rest Python's.
+        with ThreadPoolExecutor(2) as pool:
+            packing = pool.submit(maps.pack)
+            preview = from_files(result, maps.paths)
+            page = pool.submit(_page, result, found, preview, folder)
+            poster(result, found, preview, folder / "map.png")
+            tick()
+            _tables(result, found, folder, plan_json)
+            tick()
+            for other in (page, packing):
+                other.result()
+                tick()
     return found
 
 
+def _page(result: Result, found: Mapping[str, Any], preview: Preview, folder: Path) -> None:
+    from howgreen.report.page import page
+
+    (folder / "report.html").write_text(page(result, found, preview), encoding="utf-8")
+
+
 def needed_bytes(plan: Plan) -> int:
-    """Room that a report needs while it is written: its maps before and after they are compressed, and the rest."""
+    """Room that a report needs while it is written: its maps with their overviews, before and after they are
+    compressed, and the rest.
+    """
     height, width = plan.grid.shape
-    return int(height * width * (2 * len(plan.bands) + 6) * 1.5) + 8 * 2**20
+    return int(height * width * (2 * len(plan.bands) + 6) * 2.1) + 8 * 2**20
 
 
 class _Ticks:

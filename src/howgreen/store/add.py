@@ -45,6 +45,7 @@ def add(
     nodata: float | None = None,
     date: day | None = None,
     sensor: str | None = None,
+    unit: str | None = None,
     replace: bool = False,
     progress: Progress | None = None,
 ) -> list[str]:
@@ -75,7 +76,10 @@ def add(
     date
         When a GeoTIFF was taken, for files that do not have it in their name.
     sensor
-        ``sentinel-2`` or ``landsat``; None tells it by the names of the bands.
+        Key of :data:`howgreen.sensors.SENSORS`; None tells it by the names of the bands.
+    unit
+        Of a radar's bands, once scaled: ``dB`` or ``power`` (linear). None tells it by the pixels: power is never
+        negative, and land in decibels nearly always is.
     replace
         Overwrite scenes of the same id.
     progress
@@ -99,7 +103,7 @@ def add(
     if not city.strip():
         raise StoreError("no city given: name the one that the images show (--city)")
     names = tuple(name.strip() for name in bands) if bands is not None else None
-    options = Options(bands=names, scale=scale, offset=offset, nodata=nodata, date=date, sensor=sensor)
+    options = Options(bands=names, scale=scale, offset=offset, nodata=nodata, date=date, sensor=sensor, unit=unit)
     with _readable():
         found = _sources([Path(file) for file in files], options)
     root = Path(root)
@@ -154,7 +158,7 @@ def _chosen(source: Source, options: Options) -> Source:
         raise ImageError(f"{source.name}: a {source.sensor.label} product; leave --sensor {options.sensor} out")
     if options.bands is None:
         return source
-    wanted = {name: common_name(name, source.sensor) for name in options.bands}
+    wanted = {name: common_name(name, source.sensor, satellite=source.platform or "") for name in options.bands}
     kept = tuple(one for one in source.bands if one.band in wanted.values())
     unknown = [name for name, known in wanted.items() if known is None]
     if unknown:
@@ -183,6 +187,7 @@ def _store(root: Path, source: Source, *, replace: bool, progress: Progress | No
         cloud_cover_pct=source.cloud_cover_pct,
         baseline=source.baseline,
         platform=source.platform,
+        unit=source.unit,
         origin=_origin(source, digest),
     )
     check = None if source.trusted else functools.partial(plausible.check, source)
@@ -217,12 +222,12 @@ def _there_already(root: Path, source: Source, digest: str) -> bool:
 
 
 def _keep_place(root: Path, city: str, boundary: City | None, added: Sequence[Source]) -> None:
-    if boundary is not None:
-        put_place(root, dataclasses.replace(boundary, name=city))
-        return
     known = place(root, city)
-    if known is None or known.kind == FOOTPRINT_KIND:
-        put_place(root, footprint_city(root, city, added, known=known))
+    instead_of = known.id if known else None
+    if boundary is not None:
+        put_place(root, dataclasses.replace(boundary, name=city), instead_of=instead_of)
+    elif known is None or known.kind == FOOTPRINT_KIND:
+        put_place(root, footprint_city(root, city, added, known=known), instead_of=instead_of)
 
 
 def footprint_city(root: Path, name: str, added: Sequence[Source], *, known: City | None = None) -> City:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyproj
 import shapely.geometry
 from shapely import MultiPolygon, Polygon
@@ -29,6 +30,19 @@ _WIDENED = (
     (72.0, 84.0, 21.0, 33.0, 35),
     (72.0, 84.0, 33.0, 42.0, 37),
 )
+
+
+Box = tuple[float, float, float, float]
+
+
+def boxes(area: Polygon | MultiPolygon) -> tuple[Box, ...]:
+    """West, south, east, north of an EPSG:4326 area; two boxes, one on either side, where the antimeridian parts it."""
+    parts = list(getattr(area, "geoms", [area]))
+    west, _, east, _ = area.bounds
+    sides = [[p for p in parts if p.bounds[0] >= 0], [p for p in parts if p.bounds[0] < 0]]
+    halves = [parts] if east - west <= 180 else sides
+    bounds = [np.array([part.bounds for part in half]) for half in halves]
+    return tuple((*b[:, :2].min(axis=0).tolist(), *b[:, 2:].max(axis=0).tolist()) for b in bounds)
 
 
 def utm_crs(lon: float, lat: float) -> str:

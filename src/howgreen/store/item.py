@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from howgreen.errors import StoreError
-from howgreen.sensors import LANDSAT, S2_OFFSET_04, SENSORS, Sensor, common_name
+from howgreen.sensors import LANDSAT, S2_OFFSET_04, SENSORS, SENTINEL1, Sensor, common_name
 from howgreen.store.geometry import area_from
 from howgreen.types import Asset, Scene
 
@@ -30,12 +29,11 @@ EXTENSIONS = [
 ]
 SHA256_MULTIHASH = "1220"
 """What goes before the hexadecimal sha256: its code and its length, 32 bytes."""
+DECIBEL, POWER = "dB", "1"
+"""Units of radar bands, as the raster extension's ``unit`` states them; linear power where nothing is stated."""
 
 # STAC's eo extension knows these names; the others are ours and go without.
 _EO_NAMES = {"blue", "green", "red", "rededge", "nir", "nir08", "swir16", "swir22"}
-# Landsats 4-7 count their bands otherwise than 8 and 9.
-TM_BANDS = {"SR_B1": "blue", "SR_B2": "green", "SR_B3": "red", "SR_B4": "nir", "SR_B5": "swir16", "SR_B7": "swir22"}
-_TM_PLATFORM = re.compile(r"landsat[-_ ]?([4-7])|^L[TE]0?[4-7]", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +49,8 @@ class Header:
     cloud_cover_pct: float | None = None
     baseline: str | None = None
     platform: str | None = None
+    unit: str = ""
+    """Of radar bands once scaled: :data:`DECIBEL` or :data:`POWER`; empty for reflectance."""
     synthetic: bool = False
     origin: Mapping[str, Any] = field(default_factory=dict)
     """Further properties: where the pixels come from, and how that was decided."""
@@ -84,6 +84,8 @@ def item(header: Header, *, footprint: Polygon | MultiPolygon, assets: Mapping[s
         properties["eo:cloud_cover"] = header.cloud_cover_pct
     if header.baseline:
         properties["s2:processing_baseline"] = header.baseline
+    if header.sensor.is_radar:
+        properties["sar:polarizations"] = [band.upper() for band in assets]
     if header.synthetic:
         properties["howgreen:synthetic"] = True
     return {
@@ -112,12 +114,12 @@ def asset(header: Header, band: str, *, href: str, written: Written, grid: GeoBo
     if nodata is not None:
         raster["nodata"] = nodata
     if not is_mask:
-        raster |= {"scale": header.scale, "offset": header.offset}
+        raster |= {"scale": header.scale, "offset": header.offset} | ({"unit": header.unit} if header.unit else {})
     entry: dict[str, Any] = {
         "href": href,
         "type": COG_TYPE,
         "title": f"{header.sensor.label} {band}",
-        "roles": ["data", "cloud"] if is_mask else ["data", "reflectance"],
+        "roles": ["data", "cloud"] if is_mask else ["data"] if header.sensor.is_radar else ["data", "reflectance"],
         "bands": [{"name": band, "data_type": written.data_type} | ({} if nodata is None else {"nodata": nodata})],
         "raster:bands": [raster],
         "proj:shape": list(grid.shape),
@@ -125,7 +127,7 @@ def asset(header: Header, band: str, *, href: str, written: Written, grid: GeoBo
         "file:size": written.size_bytes,
         "file:checksum": SHA256_MULTIHASH + written.sha256,
     }
-    if not is_mask:
+    if not is_mask and not header.sensor.is_radar:
         entry["eo:bands"] = [{"name": band} | ({"common_name": band} if band in _EO_NAMES else {})]
     return entry | _projection(grid)
 
@@ -148,6 +150,9 @@ def sensor_of(native: Mapping[str, Any]) -> Sensor | None:
     words += f" {native.get('collection') or ''} ".lower()
     if "sentinel-2" in words or "sentinel-s2" in words or platform.startswith("s2"):
         return SENSORS["sentinel-2"]
+    # Ground-range products (GRD) lie where no map does, and are not calibrated: only terrain-corrected ones count.
+    if "sentinel-1-rtc" in words or ("sentinel-1" in words and properties.get("sar:product_type") == "RTC"):
+        return SENTINEL1
     return LANDSAT if "landsat" in words else None
 
 
@@ -189,22 +194,23 @@ def scene(native: Mapping[str, Any], *, resolve: Callable[[str], str]) -> Scene 
         offset=offset,
         nodata=nodata,
         cloud_cover_pct=_number(properties.get("eo:cloud_cover")),
+        platform=str(properties.get("platform") or "").lower().replace("_", "-"),
+        power=sensor.is_radar and _unit(entries) != DECIBEL,
         synthetic=properties.get("howgreen:synthetic") is True,
+        radiometry=str(properties.get("howgreen:radiometry") or ""),
         native=native,
     )
 
 
 def band_assets(native: Mapping[str, Any], sensor: Sensor) -> dict[str, Mapping[str, Any]]:
     """Assets by common band name, in the sensor's order with the mask last; the key decides before the description."""
-    properties = native.get("properties") or {}
-    is_tm = sensor is LANDSAT and bool(_TM_PLATFORM.search(f"{properties.get('platform') or native.get('id')}"))
+    satellite = f"{(native.get('properties') or {}).get('platform') or ''} {native.get('id')}"
     found: dict[str, Mapping[str, Any]] = {}
     by_description: dict[str, Mapping[str, Any]] = {}
     for key, entry in (native.get("assets") or {}).items():
         if not isinstance(entry, dict) or not isinstance(entry.get("href"), str):
             continue
-        name = TM_BANDS.get(key.upper()) if is_tm and key.upper().startswith("SR_B") else common_name(key, sensor)
-        if name:
+        if name := common_name(key.upper().removesuffix(".TIF"), sensor, satellite=satellite):
             found.setdefault(name, entry)
         elif described := _described(entry, sensor):
             by_description.setdefault(described, entry)
@@ -212,10 +218,22 @@ def band_assets(native: Mapping[str, Any], sensor: Sensor) -> dict[str, Mapping[
     return {name: merged[name] for name in (*sensor.band_names, sensor.mask) if name in merged}
 
 
+def _unit(entries: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """Unit that the first band states; None without any."""
+    first = next(iter(entries.values()))
+    bands = (first.get("raster:bands") or []) + (first.get("bands") or [])
+    return next((str(band["unit"]) for band in (*bands, first) if isinstance(band, dict) and "unit" in band), None)
+
+
 def _described(entry: Mapping[str, Any], sensor: Sensor) -> str | None:
     """Band of an asset by what it says of its only band, for full-resolution GeoTIFFs only."""
     bands = entry.get("eo:bands") or entry.get("bands") or []
-    if len(bands) != 1 or "tiff" not in str(entry.get("type", "tiff")) or "data" not in entry.get("roles", ["data"]):
+    if (
+        len(bands) != 1
+        or not isinstance(bands[0], dict)
+        or "tiff" not in str(entry.get("type", "tiff"))
+        or "data" not in entry.get("roles", ["data"])
+    ):
         return None
     words = (bands[0].get(key) for key in ("common_name", "eo:common_name", "name"))
     return next((name for word in words if word and (name := common_name(str(word), sensor))), None)

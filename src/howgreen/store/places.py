@@ -31,6 +31,8 @@ def city_to_feature(city: City) -> dict[str, Any]:
         "licence": city.licence,
         "synthetic": city.synthetic,
         "note": city.note,
+        "land": mapping(city.land) if city.land else None,
+        "land_source": city.land_source,
         **_population(city.population),
     }
     features = [{"type": "Feature", "properties": properties, "geometry": mapping(city.boundary)}]
@@ -60,6 +62,8 @@ def city_from_feature(value: Mapping[str, Any], *, path: Path | str = "place") -
             licence=str(own.get("licence") or ""),
             synthetic=own.get("synthetic") is True,
             note=str(own.get("note") or ""),
+            land=area_from(own["land"]) if own.get("land") else None,
+            land_source=str(own.get("land_source") or ""),
         )
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise StoreError(f"{path}: not a place as howgreen keeps it ({error!r}); add it again with `--area`") from error

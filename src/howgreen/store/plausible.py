@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from howgreen.errors import ImageError
+from howgreen.sensors import LANDSAT, SENTINEL1
+from howgreen.store.item import DECIBEL, POWER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +23,11 @@ _LOW_MEDIAN, _HIGH_MEDIAN = 0.005, 1.2
 _LOW_TOP = 0.08
 _SHIFT_DN = 1000
 """What Sentinel-2 baselines from 04.00 add."""
+_FILL_BIT, _SNOW_CONFIDENCE_BIT = 1, 1 << 12
+"""Of QA_PIXEL (USGS LSDS-1619): every pixel that is no fill has a snow confidence of low (01) or high (11)."""
+_MOST_WRONG, _MOST_NEGATIVE = 0.5, 0.1
+_LAND_NIR = 0.15
+_LOW_DB, _HIGH_DB = -35.0, 5.0
 
 
 def check(source: Source, samples: Mapping[str, npt.NDArray[Any]]) -> None:
@@ -30,9 +38,16 @@ def check(source: Source, samples: Mapping[str, npt.NDArray[Any]]) -> None:
     source
         Its scale and offset.
     samples
-        Valid digital numbers of each reflective band.
+        Valid digital numbers of each reflective band; codes of the mask.
 
     """
+    codes = samples.get(source.sensor.mask)
+    samples = {band: one for band, one in samples.items() if band != source.sensor.mask}
+    if source.sensor is SENTINEL1:
+        _check_radar(source, samples)
+        return
+    if source.sensor is LANDSAT:
+        _check_collection(source, samples, codes)
     values = np.concatenate([np.asarray(one, np.float64).ravel() for one in samples.values()])
     values = values[np.isfinite(values)]
     if not values.size:
@@ -42,6 +57,56 @@ def check(source: Source, samples: Mapping[str, npt.NDArray[Any]]) -> None:
         raise ImageError(_wrong_scale(source, samples, middle, top))
     if source.sensor.name == "sentinel-2" and source.offset_from == "default" and source.offset == 0:
         _check_shift(source, samples)
+
+
+def _check_collection(source: Source, samples: Mapping[str, npt.NDArray[Any]], codes: npt.NDArray[Any] | None) -> None:
+    """Collection 1, or Level 1, taken for Collection 2 Level-2: other quality bits, and land darker than black."""
+    cure = "get Collection 2 Level-2 (L2SP), or give the right --scale and --offset and leave its quality band out"
+    flags = np.zeros(0, np.uint16) if codes is None else codes.astype(np.uint16)
+    seen = flags[flags & _FILL_BIT == 0]
+    if seen.size and (seen & _SNOW_CONFIDENCE_BIT == 0).mean() > _MOST_WRONG:
+        raise ImageError(f"{source.name}: its quality codes are not those of Collection 2 (QA_PIXEL); {cure}")
+    visible = [samples[band] for band in ("blue", "green", "red") if band in samples]
+    nir = samples.get("nir")
+    if nir is None or not visible or any(one.size != nir.size for one in visible):
+        return
+    land = nir * source.scale + source.offset >= _LAND_NIR
+    below = np.logical_or.reduce([one * source.scale + source.offset < 0 for one in visible])
+    if land.any() and below[land].mean() > _MOST_NEGATIVE:
+        raise ImageError(
+            f"{source.name}: {100 * below[land].mean():.0f} % of its land reflects less than nothing with --scale "
+            f"{source.scale:g} --offset {source.offset:g}: its numbers are no surface reflectance of Collection 2; {cure}"
+        )
+
+
+def _check_radar(source: Source, samples: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Backscatter of land lies between -35 and +5 dB, and is weaker across polarisations than along."""
+    lowest = min(float(one.min()) * source.scale + source.offset for one in samples.values() if one.size)
+    if source.unit == DECIBEL and lowest >= 0:
+        raise ImageError(
+            f"{source.name}: taken as decibels, and none is negative: it is linear power; leave --unit dB out"
+        )
+    middle = {band: _decibels(source, one) for band, one in samples.items() if one.size}
+    for band, level in middle.items():
+        if not _LOW_DB <= level <= _HIGH_DB:
+            unit = "linear power" if source.unit == POWER else "decibels"
+            found = f"has a median of {level:.0f} dB" if math.isfinite(level) else "is mostly not above zero"
+            raise ImageError(
+                f"{source.name}: taken as {unit}, band {band} {found}: no calibrated backscatter of land; give --unit dB or --unit power as its provider says, and --scale for whole numbers"
+            )
+    if "vv" in middle and "vh" in middle and middle["vh"] > middle["vv"]:
+        raise ImageError(
+            f"{source.name}: VH is stronger than VV ({middle['vh']:.1f} and {middle['vv']:.1f} dB), which no land does; "
+            "check the order of --bands"
+        )
+
+
+def _decibels(source: Source, values: npt.NDArray[Any]) -> float:
+    """Median of a radar band in decibels."""
+    middle = float(np.median(values.astype(np.float64) * source.scale + source.offset))
+    if source.unit == DECIBEL:
+        return middle
+    return 10 * math.log10(middle) if middle > 0 else -math.inf
 
 
 def _possible(middle: float, top: float, scale: float, offset: float) -> bool:

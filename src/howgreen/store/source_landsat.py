@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from howgreen.errors import ImageError
-from howgreen.sensors import LANDSAT
-from howgreen.store.item import TM_BANDS, utc
+from howgreen.sensors import LANDSAT, native_names
+from howgreen.store.item import utc
 from howgreen.store.source_safe import LARGEST_XML_BYTES, parse_xml
 from howgreen.store.sources import BandSource, Options, Source
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     Groups = dict[str, dict[str, str]]
 
-_OLI_BANDS = {band.aliases[0]: band.name for band in LANDSAT.bands}
 _KINDS = ("json", "xml", "txt")
 
 
@@ -106,10 +105,9 @@ def _from_odl(text: str) -> Groups:
 
 def _numbers(spacecraft: str, file: Path) -> dict[int, str]:
     """Common names by band number, which Landsats 4-7 and 8-9 count differently."""
-    number = spacecraft.removeprefix("LANDSAT_")
-    if number not in {"4", "5", "7", "8", "9"}:
+    table = native_names(LANDSAT, spacecraft)
+    if table is None:
         raise ImageError(f"{file}: spacecraft {spacecraft!r}; only Landsat 4, 5, 7, 8 and 9 have these products")
-    table = _OLI_BANDS if number in {"8", "9"} else TM_BANDS
     return {int(key[-1]): name for key, name in table.items()}
 
 

@@ -6,8 +6,11 @@ import re
 from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from howgreen.errors import ImageError
-from howgreen.sensors import LANDSAT, SENSORS, SENTINEL2, Sensor, common_name
+from howgreen.sensors import LANDSAT, SENSORS, SENTINEL1, SENTINEL2, Sensor, common_name
+from howgreen.store.item import DECIBEL, POWER
 from howgreen.store.layout import slug
 from howgreen.store.sources import BandSource, Options, Source, grid_of, opened
 
@@ -18,6 +21,9 @@ if TYPE_CHECKING:
 SKIP = "-"
 """In ``--bands``: this band is not wanted."""
 _DAY = re.compile(r"(?<!\d)((?:19|20)\d{2})[-_.]?(\d{2})[-_.]?(\d{2})(?!\d)")
+
+SAMPLE_PX = 256
+"""Side of the sample that tells decibels from power."""
 
 
 def sources(files: Sequence[Path], options: Options) -> list[Source]:
@@ -46,9 +52,10 @@ def _one(path: Path, options: Options) -> Source:
         if len(names) != dataset.count:
             raise ImageError(f"{path}: {dataset.count} bands, but {len(names)} names in --bands ({','.join(names)})")
         sensor = _sensor(names, options)
-        found = _named(names, sensor, where=str(path), strict=options.bands is not None)
+        satellite = _satellite([path], sensor)
+        found = _named(names, sensor, satellite, where=str(path), strict=options.bands is not None)
         bands = tuple(BandSource(band=band, path=path, index=place + 1) for place, band in found)
-        return _source(path.stem, str(path), dataset, sensor, bands, options)
+        return _source(path.stem, str(path), dataset, sensor, satellite, bands, options)
 
 
 def _together(files: Sequence[Path], options: Options) -> Source:
@@ -57,11 +64,12 @@ def _together(files: Sequence[Path], options: Options) -> Source:
         raise ImageError(f"{len(files)} files, but {len(options.bands)} names in --bands ({','.join(options.bands)})")
     names = list(options.bands or [_name_in(path.stem) for path in files])
     sensor = _sensor(names, options)
-    found = _named(names, sensor, where=", ".join(path.name for path in files), strict=True)
+    satellite = _satellite(files, sensor)
+    found = _named(names, sensor, satellite, where=", ".join(path.name for path in files), strict=True)
     bands = tuple(BandSource(band=band, path=files[place]) for place, band in found)
     first = next((one for one in bands if one.band != sensor.mask), bands[0])
     with opened(first.path) as dataset:
-        return _source(_stem(files), str(first.path.parent), dataset, sensor, bands, options)
+        return _source(_stem(files), str(first.path.parent), dataset, sensor, satellite, bands, options)
 
 
 def _stem(files: Sequence[Path]) -> str:
@@ -77,10 +85,16 @@ def _stem(files: Sequence[Path]) -> str:
 def _name_in(stem: str) -> str:
     """The band's name in a file name: its last part that is one, as in ``T32TPS_20230701_B8A_20m``."""
     parts = re.split(r"[^A-Za-z0-9]+", stem)
-    match = re.search(r"(?i)(SR_B\d|QA_PIXEL)$", stem)
+    match = re.search(r"(?i)(SR_B\d|QA_PIXEL|(?:GAMMA|SIGMA)0_V[VH])$", stem)
     if match:
         return match.group(1)
     return next((part for part in reversed(parts) for sensor in SENSORS.values() if common_name(part, sensor)), stem)
+
+
+def _satellite(files: Sequence[Path], sensor: Sensor) -> str:
+    """The satellite that the files' names tell, ``LC08``; empty when they tell none, or several."""
+    found = {match[0].upper() for path in files if (match := re.match(r"(?i)L[CETO]0\d(?=_)", path.name))}
+    return found.pop() if sensor is LANDSAT and len(found) == 1 else ""
 
 
 def _own_names(dataset: Any, path: Path) -> list[str]:
@@ -102,15 +116,27 @@ def _sensor(names: Sequence[str], options: Options) -> Sensor:
         if options.sensor not in SENSORS:
             raise ImageError(f"sensor {options.sensor!r} is unknown: use {' or '.join(SENSORS)}")
         return SENSORS[options.sensor]
-    landsat = any(name.upper().startswith(("SR_B", "QA_PIXEL")) for name in names)
-    return LANDSAT if landsat else SENTINEL2
+    if any(name.upper().startswith(("SR_B", "QA_PIXEL")) for name in names):
+        return LANDSAT
+    waves, colours = ([name for name in names if common_name(name, one)] for one in (SENTINEL1, SENTINEL2))
+    return SENTINEL1 if waves and not colours else SENTINEL2
 
 
-def _named(names: Sequence[str], sensor: Sensor, *, where: str, strict: bool) -> list[tuple[int, str]]:
+def _named(names: Sequence[str], sensor: Sensor, satellite: str, *, where: str, strict: bool) -> list[tuple[int, str]]:
     """(position, common name) of the bands that are wanted."""
-    known = ", ".join((*sensor.band_names, sensor.mask))
-    found = [(place, common_name(name, sensor)) for place, name in enumerate(names) if name.strip() != SKIP]
+    known = ", ".join(name for name in (*sensor.band_names, sensor.mask) if name)
+    found = [
+        (place, common_name(name, sensor, satellite=satellite))
+        for place, name in enumerate(names)
+        if name.strip() != SKIP
+    ]
     unknown = [names[place] for place, name in found if name is None]
+    numbered = [name for name in unknown if sensor is LANDSAT and not satellite and name.upper().startswith("SR_B")]
+    if numbered:
+        raise ImageError(
+            f"{where}: {numbered[0]} is another band on Landsats 4-7 than on 8 and 9, and the file names do not begin "
+            f"with LT05, LE07, LC08, ... as delivered; name the bands with --bands, of {known}"
+        )
     if strict and unknown:
         cure = f"use {known}, or '{SKIP}' for a band to leave out"
         raise ImageError(f"{where}: unknown band {', '.join(repr(name) for name in unknown)}; {cure}")
@@ -126,7 +152,13 @@ def _named(names: Sequence[str], sensor: Sensor, *, where: str, strict: bool) ->
 
 
 def _source(
-    stem: str, name: str, dataset: Any, sensor: Sensor, bands: tuple[BandSource, ...], options: Options
+    stem: str,
+    name: str,
+    dataset: Any,
+    sensor: Sensor,
+    satellite: str,
+    bands: tuple[BandSource, ...],
+    options: Options,
 ) -> Source:
     for path in {one.path for one in bands}:
         with opened(path) as other:
@@ -134,6 +166,7 @@ def _source(
     first = next(one for one in bands if one.band in sensor.band_names)
     day, day_from = _day(stem, name, options)
     scale, offset, offset_from = _scaling(dataset, first.index - 1, sensor, options)
+    nodata = _nodata(dataset, first.index - 1, sensor, options)
     return Source(
         id=f"{sensor.name}-{day.isoformat()}-{slug(stem)}",
         name=name,
@@ -145,7 +178,9 @@ def _source(
         scale=scale,
         offset=offset,
         offset_from=offset_from,
-        nodata=_nodata(dataset, first.index - 1, sensor, options),
+        nodata=nodata,
+        unit=_unit(dataset, first, nodata, (scale, offset), options) if sensor.is_radar else "",
+        platform=f"landsat-{satellite[-1]}" if satellite else None,
     )
 
 
@@ -187,4 +222,26 @@ def _nodata(dataset: Any, index: int, sensor: Sensor, options: Options) -> float
     if options.nodata is not None:
         return options.nodata
     own = dataset.nodatavals[index]
+    if own is None and sensor.is_radar and dataset.dtypes[index].startswith("u"):
+        return None  # the radar's own value does not fit
     return float(sensor.nodata) if own is None else float(own)
+
+
+def _unit(dataset: Any, band: BandSource, nodata: float | None, scaling: tuple[float, float], options: Options) -> str:
+    """What a radar band is in: as the user or the file says, else told by a sample of its pixels."""
+    if options.unit is not None:
+        units = {"db": DECIBEL, "power": POWER}
+        if options.unit.lower() not in units:
+            raise ImageError(f"unit {options.unit!r} is unknown: use dB or power (linear)")
+        return units[options.unit.lower()]
+    if str(dataset.units[band.index - 1] or "").lower() in {"db", "decibel"}:
+        return DECIBEL
+    if not dataset.dtypes[band.index - 1].startswith("float") and scaling == (1.0, 0.0):
+        raise ImageError(
+            f"{band.path}: {dataset.dtypes[band.index - 1]} pixels without a scale are no calibrated backscatter (ground-range products need terrain "
+            "correction first); get it radiometrically terrain-corrected (RTC), or give --scale and --unit"
+        )
+    shape = tuple(min(SAMPLE_PX, size) for size in dataset.shape)
+    values = dataset.read(band.index, out_shape=shape, masked=True).compressed()
+    values = values[np.isfinite(values) & (values != nodata)] * scaling[0] + scaling[1]
+    return DECIBEL if values.size and (values < 0).any() else POWER

@@ -44,6 +44,8 @@ class Options:
     nodata: float | None = None
     date: date | None = None
     sensor: str | None = None
+    unit: str | None = None
+    """Of radar bands: ``dB`` or ``power``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +79,8 @@ class Source:
     baseline: str | None = None
     platform: str | None = None
     cloud_cover_pct: float | None = None
+    unit: str = ""
+    """Of radar bands once scaled: :data:`howgreen.store.item.DECIBEL` or ``POWER``."""
     trusted: bool = False
     """Whether scale and offset come from the provider's own metadata."""
 
@@ -212,5 +216,5 @@ def digest(source: Source) -> str:
             total.update(hashlib.file_digest(file, "sha256").digest())
     bands = [(one.band, one.path.name, one.index) for one in source.bands]
     meaning = (bands, source.sensor.name, source.time, source.scale, source.offset, source.nodata, source.baseline)
-    total.update(repr(meaning).encode())
+    total.update(repr((*meaning, source.unit) if source.unit else meaning).encode())
     return total.hexdigest()

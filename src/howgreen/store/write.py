@@ -56,6 +56,7 @@ def put_scene(
     cloud_cover_pct: float | None = None,
     baseline: str | None = None,
     platform: str | None = None,
+    unit: str = "",
     synthetic: bool = False,
     progress: Progress | None = None,
 ) -> pystac.Item:
@@ -81,6 +82,8 @@ def put_scene(
         Of the whole scene, 0-100.
     baseline, platform
         Sentinel-2 processing baseline (``05.09``); ``sentinel-2a``, ``landsat-9``.
+    unit
+        Of a radar's bands once scaled: ``dB``, or ``1`` for linear power.
     synthetic
         True for simulated scenes.
     progress
@@ -113,6 +116,7 @@ def put_scene(
         cloud_cover_pct=cloud_cover_pct,
         baseline=baseline,
         platform=platform,
+        unit=unit,
         synthetic=synthetic,
     )
     layers = [Layer(band=band, read=lambda raster=raster: raster) for band, raster in rasters.items()]  # type: ignore[misc]
@@ -138,8 +142,8 @@ def store_scene(
     layers
         Its bands.
     check
-        Given a sample of every reflective band's valid digital numbers before anything is put in its place;
-        raises when they cannot be reflectance.
+        Given a sample of every reflective band's valid digital numbers, and of the mask's codes, before anything is put
+        in its place; raises when they cannot be reflectance, or no such codes.
     progress
         Told ``("store", bands done, bands in all)``.
 
@@ -185,7 +189,9 @@ def _build(
             folder / file, values, grid=grid, band=layer.band, nodata=nodata, scale=scaling[0], offset=scaling[1]
         )
         assets[layer.band] = stac.asset(header, layer.band, href=f"./{file}", written=written, grid=grid)
-        if not is_mask:
+        if is_mask:
+            seen.samples[layer.band] = values[:: (step := seen.step(values)), ::step]
+        else:
             seen.look(layer.band, values, footprint.valid(values, written.nodata), grid)
     if progress:
         progress("store", len(layers), len(layers))
@@ -215,13 +221,17 @@ class _Seen:
         self._outlines: list[Polygon | MultiPolygon] = []
         self._masks: list[tuple[npt.NDArray[np.bool_], GeoBox]] = []
 
+    def step(self, values: npt.NDArray[Any]) -> int:
+        """Every n-th row and column makes a sample of some 250,000 pixels."""
+        return max(1, int((values.size / 250_000) ** 0.5))
+
     def look(self, band: str, values: npt.NDArray[Any], valid: npt.NDArray[np.bool_], grid: GeoBox) -> None:
         if not valid.any():
             raise ImageError(
                 f"band {band}: every pixel is nodata; check the image and its nodata value (`--nodata`), or leave the band "
                 "out (`--bands`, '-' in its place)"
             )
-        step = max(1, int((values.size / 250_000) ** 0.5))
+        step = self.step(values)
         self.samples[band] = values[::step, ::step][valid[::step, ::step]]
         for place, (mask, known) in enumerate(self._masks):
             if known == grid:
@@ -336,21 +346,37 @@ def _relinked(parent: Mapping[str, Any], rel: str, hrefs: Mapping[str, str]) -> 
     return {**parent, "links": others + new}
 
 
-def put_place(root: Path, city: City) -> Path:
-    """Stores a city with its districts as ``places/<name>.geojson``; a place of that name is replaced.
+def put_place(root: Path, city: City, *, instead_of: str | None = None) -> Path:
+    """Stores a city with its districts as ``places/<name>.geojson``; the place of that name and id is
+    replaced, and another one of the same name stays beside it.
 
-    Returns the file. Raises StoreError when the folder cannot be written.
+    Parameters
+    ----------
+    instead_of
+        Id of the place that this one replaces; None for its own.
+
+    Returns the file. Raises StoreError when the folder cannot be written, or a place in it cannot be read.
     """
     from howgreen.store.places import city_to_feature
 
     root = Path(root).absolute()
-    file = root / layout.PLACES / f"{layout.slug(city.name)}.geojson"
     value = city_to_feature(city)
-    with layout.workshop(root), layout.locked(root), layout.disk_errors(file, "write"):
+    with layout.workshop(root), layout.locked(root), layout.disk_errors(root / layout.PLACES, "write"):
         _link(root)
-        file.parent.mkdir(exist_ok=True)
+        (root / layout.PLACES).mkdir(exist_ok=True)
+        file = _place_file(root / layout.PLACES, city, instead_of or city.id)
         layout.write_json(file, value)
     return file
+
+
+def _place_file(folder: Path, city: City, replaced: str) -> Path:
+    """The file of that name with the place of that id, else a free one: two cities may have one name."""
+    from howgreen.store.places import city_from_feature
+
+    there = {path: city_from_feature(layout.read_json(path), path=path).id for path in sorted(folder.glob("*.geojson"))}
+    base = layout.slug(city.name)
+    names = (base, *(f"{base}-{number}" for number in range(2, len(there) + 3)))
+    return next(path for name in names if there.get(path := folder / f"{name}.geojson", replaced) == replaced)
 
 
 def _opened(file: Path) -> pystac.Item:

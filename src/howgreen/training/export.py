@@ -11,7 +11,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from howgreen.landcover.card import METADATA_KEY, card_to_json
-from howgreen.landcover.model import INPUT, OUTPUTS
+from howgreen.landcover.contract import INPUT, OUTPUTS
 from howgreen.training.mixtures import COVER_OF, COVERS
 from howgreen.training.network import CLIP, DARK, Layers
 from howgreen.types import ModelCard

@@ -17,7 +17,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from howgreen.landcover.card import METADATA_KEY, card_to_json
-from howgreen.landcover.model import INPUT, OUTPUTS
+from howgreen.landcover.contract import INPUT, OUTPUTS
 from howgreen.training.export import IR_VERSION, OPSET
 from howgreen.training.network import CLIP, DARK, logged
 from howgreen.training.spectra import Array

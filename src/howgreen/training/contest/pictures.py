@@ -50,7 +50,9 @@ def _tradeoff(contest: Mapping[str, Any], _: Place, path: Path) -> bool:
         # The left half says its name to the right, the right half to the left: no name leaves the picture.
         left = speed < _MIDDLE_MPX_S
         place_px = (6, 3) if left else (-6, 3)
-        axis.annotate(name, (speed, miss), xytext=place_px, textcoords="offset points", ha="left" if left else "right", fontsize=8)
+        axis.annotate(
+            name, (speed, miss), xytext=place_px, textcoords="offset points", ha="left" if left else "right", fontsize=8
+        )
     axis.axvline(5, color="#999999", linestyle=":")
     axis.set(xscale="log", xlabel="Mpx/s on two cores", ylabel="error of the city ratio, points (RMS)", ylim=(0, None))
     axis.margins(x=0.15)

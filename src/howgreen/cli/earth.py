@@ -1,0 +1,30 @@
+"""``ee-export``: a plan carried out on Google's machines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from howgreen.cli.options import FILE
+from howgreen.cli.root import howgreen
+
+
+@howgreen.command("ee-export")
+@click.argument("plan_file", metavar="PLAN.json", type=FILE)
+@click.option("--folder", default="howgreen", show_default=True, help="Folder in your Google Drive.")
+@click.option("--name", help="Name of the file there (default: after the city).")
+def ee_export_command(plan_file: Path, folder: str, name: str | None) -> None:
+    """Export the green mask of a plan to your Google Drive, computed by Earth Engine.
+
+    PLAN.json comes from `howgreen plan NAME --catalog earth-engine --out PLAN.json`.
+    """
+    from howgreen import drive, pipeline
+    from howgreen.store import slug
+
+    plan = pipeline.read_plan(plan_file)
+    called = name or f"{slug(plan.city.name)}_green_mask"
+    task = drive.export(plan, folder=folder, name=called)
+    click.echo(
+        f"task {task} is under way: https://code.earthengine.google.com/tasks shows it\nfile: {folder}/{called}.tif"
+    )

@@ -1,0 +1,79 @@
+"""``layers``: the city's own answer beside other maps."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from howgreen.bars import bars
+from howgreen.cli.options import FILE, new_folder, out_option, place_options, plan_options, refuse_beside_plan
+from howgreen.cli.root import howgreen
+
+_LAYERS = ("corine", "worldcover", "dynamic-world", "osm-green")
+_CROPLAND = ("green", "not-green", "left-out")
+
+
+@howgreen.command("layers")
+@place_options
+@plan_options
+@click.option("--plan", "plan_file", type=FILE, help="Run a saved plan.json instead of making a new plan.")
+@click.option(
+    "--layer", "names", type=click.Choice(_LAYERS), multiple=True, help="A map to compare with; may be repeated "
+    "(default: those whose file is given, or all that can be had)."
+)  # fmt: skip
+@click.option("--corine", help="CORINE: GeoTIFF, GeoPackage or FileGDB (default: the EEA's service).")
+@click.option("--worldcover", help="WorldCover: file, address, or planetary-computer (default: ESA's public tiles).")
+@click.option("--dynamic-world", help="Dynamic World: file or address of its labels or probabilities.")
+@click.option(
+    "--cropland", type=click.Choice(_CROPLAND), default="green", show_default=True, help="What their fields count as."
+)
+@out_option
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON to standard output, nothing else.")
+def layers_command(
+    plan_file: Path | None,
+    names: tuple[str, ...],
+    out: str | Path | None,
+    as_json: bool,  # noqa: FBT001 (a flag of the command line)
+    corine: str | None,
+    worldcover: str | None,
+    dynamic_world: str | None,
+    cropland: Any,
+    **asked: Any,
+) -> None:
+    """Compare the answer for NAME with CORINE, WorldCover, Dynamic World and OpenStreetMap's green."""
+    from howgreen import comparing, pipeline, report, runs
+
+    wanted = comparing.wanted(
+        names, corine=corine, worldcover=worldcover, dynamic_world=dynamic_world, cropland=cropland, osm=asked["osm"],
+        endpoints=asked["endpoints"], offline=asked["offline"],
+    )  # fmt: skip
+    with bars() as progress:
+        if plan_file is not None:
+            refuse_beside_plan(name for name in asked if name not in ("osm", "endpoints", "offline"))
+        planned = pipeline.read_plan(plan_file) if plan_file else pipeline.plan(**asked, progress=progress)
+        folder = out or new_folder(planned.city)
+        report.check_target(folder)
+        result = pipeline.run(planned, progress=progress)
+        found = comparing.layers(result, wanted, out=folder, progress=progress)
+        runs.forget(planned)
+    if as_json:
+        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+    else:
+        click.echo("\n".join(_lines(found)))
+        click.echo(f"page: {report.address_of(folder, 'layers.html')}")
+
+
+def _lines(found: dict[str, Any]) -> list[str]:
+    """One line a map: both ratios on the land that both know, and how far the pixels agree."""
+    lines = [f"{found['city']['label']}: ours beside other maps, on the land that both know"]
+    for layer in found["layers"]:
+        city = layer["city"]
+        kappa = "-" if city["kappa"] is None else f"{city['kappa']:.2f}"
+        lines.append(
+            f"{layer['label']}: ours {city['our_ratio']:.0%} green, theirs {city['their_ratio']:.0%}; "
+            f"{city['overall_agreement']:.0%} of pixels the same, kappa {kappa}"
+        )
+    return [*lines, *(f"note: {note}" for note in found["notes"])]

@@ -1,0 +1,29 @@
+"""Compare: other maps of the same ground on the city's own grid, and how they agree with ours.
+
+:func:`raster_map`, :func:`vector_map` and :func:`corine_file` bring a map onto the grid, block by block;
+:func:`agree` counts. What reads files and asks services is handed in: this stage knows no network.
+"""
+
+from howgreen.compare.agreement import agree
+from howgreen.compare.endpoints import Endpoints, read_endpoints
+from howgreen.compare.legends import LEGENDS, Legend
+from howgreen.compare.sources import Map, Reader, raster_map, vector_map
+from howgreen.compare.vectors import corine_file, corine_service, usable
+from howgreen.compare.worldcover import tile_names, tile_urls
+
+__all__ = [
+    "LEGENDS",
+    "Endpoints",
+    "Legend",
+    "Map",
+    "Reader",
+    "agree",
+    "corine_file",
+    "corine_service",
+    "raster_map",
+    "read_endpoints",
+    "tile_names",
+    "tile_urls",
+    "usable",
+    "vector_map",
+]

@@ -1,0 +1,205 @@
+"""Other maps on the city's grid, block by block: from images (here or on the web) and from polygons."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from howgreen.compare.legends import UNKNOWN, Legend, on_kinds
+from howgreen.errors import ImageError, NetworkError
+
+if TYPE_CHECKING:
+    from odc.geo.geobox import GeoBox
+    from shapely.geometry.base import BaseGeometry
+
+    from howgreen.agreements import Cropland, MapInfo
+
+Kinds = np.ndarray[Any, Any]
+"""uint8 (y, x): :data:`howgreen.compare.legends.GREEN` and its kin."""
+Block = Callable[["GeoBox"], Kinds]
+"""What lies on the pixels of one block of the city's grid."""
+
+
+class Reader(Protocol):
+    """Who opens images: :func:`howgreen.imagery.opening.opened` in the program, a fake in tests."""
+
+    def __call__(self, href: str, /) -> AbstractContextManager[Any]:
+        """A rasterio dataset of a path or web address. ImageError or NetworkError when it cannot be read."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Map:
+    """Another map of the city, not read yet."""
+
+    info: MapInfo
+    open: Callable[[], AbstractContextManager[Block]]
+    """Files are open as long as the context lasts."""
+
+
+def raster_map(info: MapInfo, legend: Legend, *, hrefs: Sequence[str], read: Reader, cropland: Cropland) -> Map:
+    """A map that is an image of classes, or several tiles of one: a pixel of ours takes the class of theirs that holds
+    its centre. The first tile that knows a pixel decides.
+
+    Parameters
+    ----------
+    hrefs
+        Paths or addresses in any CRS. One band of codes; or, with nine bands or more, Dynamic World's probabilities.
+    read
+        Opens them.
+
+    Raises
+    ------
+    ImageError
+        When read: a file that is no such map. NetworkError from ``read`` as it comes.
+    """
+    kinds = legend.kinds(cropland)
+
+    @contextmanager
+    def opened() -> Iterator[Block]:
+        with ExitStack() as stack:
+            files = _files(hrefs, read, stack)
+
+            def block(place: GeoBox) -> Kinds:
+                found: Kinds = np.full(place.shape, UNKNOWN, np.uint8)
+                for href, file in files:
+                    if (found != UNKNOWN).all():
+                        break
+                    here = _codes(file, place, href=href, legend=legend, kinds=kinds)
+                    found = np.where(found == UNKNOWN, here, found)
+                return found
+
+            yield block
+
+    return Map(info=info, open=opened)
+
+
+def vector_map(
+    info: MapInfo,
+    legend: Legend,
+    *,
+    shapes: Sequence[BaseGeometry],
+    codes: Sequence[int],
+    rest: int | None,
+    cropland: Cropland,
+) -> Map:
+    """A map that is polygons: a pixel of ours takes the class of the polygon that holds its centre, the last of several.
+
+    The centre decides, not half of the cover: summed over many pixels it has no bias, whatever the shapes.
+
+    Parameters
+    ----------
+    shapes
+        On the CRS of the city's grid.
+    codes
+        Of the legend, one a shape.
+    rest
+        Code of the ground that no shape holds; None where it is not known.
+    """
+    kinds = legend.kinds(cropland)
+    values = [kinds[code] for code in codes]
+    beyond = UNKNOWN if rest is None else kinds[rest]
+
+    @contextmanager
+    def opened() -> Iterator[Block]:
+        from shapely import STRtree
+
+        tree = STRtree(list(shapes))
+        yield lambda place: _burnt(tree, shapes, values, place, beyond)
+
+    return Map(info=info, open=opened)
+
+
+def _files(hrefs: Sequence[str], read: Reader, stack: ExitStack) -> list[tuple[str, Any]]:
+    """All tiles, open. One of several that its server does not have is open sea, where nobody makes maps."""
+    found: list[tuple[str, Any]] = []
+    missing: NetworkError | None = None
+    for href in hrefs:
+        try:
+            found.append((href, stack.enter_context(read(href))))
+        except NetworkError as error:
+            if "(HTTP 404)" not in str(error):
+                raise
+            missing = error
+    if missing and not found:
+        raise missing
+    return found
+
+
+def _burnt(tree: Any, shapes: Sequence[BaseGeometry], values: Sequence[int], place: GeoBox, beyond: int) -> Kinds:
+    from rasterio.features import rasterize
+    from shapely import box
+
+    found: Kinds = np.full(place.shape, beyond, np.uint8)
+    near = sorted(int(n) for n in tree.query(box(*place.boundingbox.bbox)))
+    if near:
+        rasterize(((shapes[n], values[n]) for n in near), out=found, transform=place.transform)
+    return found
+
+
+def _codes(file: Any, place: GeoBox, *, href: str, legend: Legend, kinds: Mapping[int, int]) -> Kinds:
+    values = _probable(file, place) if file.count >= 9 else _sampled(file, place, [1])[0]
+    known = ~np.ma.getmaskarray(values)
+    plain = np.where(known, np.ma.getdata(values).astype(np.float64), -1)
+    if not np.array_equal(plain, np.rint(plain)):
+        raise ImageError(f"{href}: holds fractions, not the classes of {legend.label}; give the file of its classes")
+    found, strange = on_kinds(plain, {-1: UNKNOWN, **kinds})
+    if strange:
+        listed = ", ".join(str(code) for code in sorted(strange)[:5])
+        raise ImageError(
+            f"{href}: holds the classes {listed}, which {legend.label} does not have; give a file of that map"
+        )
+    return found
+
+
+def _probable(file: Any, place: GeoBox) -> Any:
+    """Position of the likeliest of the first nine bands; or the band called ``label``."""
+    names = [str(name).lower() for name in file.descriptions]
+    if "label" in names:
+        return _sampled(file, place, [names.index("label") + 1])[0]
+    shares = _sampled(file, place, list(range(1, 10)))
+    top = np.ma.filled(shares.astype(np.float64), 0.0)
+    return np.ma.masked_array(top.argmax(axis=0), mask=top.max(axis=0) <= 0)
+
+
+def _sampled(file: Any, place: GeoBox, bands: list[int]) -> Any:
+    """Masked (band, y, x): the pixels of a file that hold the centres of ours.
+
+    Positions are projected exactly: a warp through GDAL interpolates them between the corners of a block, and the same
+    pixel would then depend on how the city is cut into blocks.
+    """
+    from rasterio.windows import Window
+
+    rows, columns = _positions(file, place)
+    there = (rows >= 0) & (rows < file.height) & (columns >= 0) & (columns < file.width)
+    if not there.any():
+        return np.ma.masked_array(np.zeros((len(bands), *place.shape), file.dtypes[0]), mask=True)
+    top, left = int(rows[there].min()), int(columns[there].min())
+    height, width = int(rows[there].max()) - top + 1, int(columns[there].max()) - left + 1
+    values = file.read(bands, window=Window(left, top, width, height), masked=True)
+    at = np.where(there, rows - top, 0), np.where(there, columns - left, 0)
+    found = np.ma.masked_array(values[:, at[0], at[1]])
+    found[:, ~there] = np.ma.masked
+    return np.ma.masked_invalid(found, copy=False) if found.dtype.kind == "f" else found
+
+
+def _positions(file: Any, place: GeoBox) -> tuple[Any, Any]:
+    """Row and column of a file's pixels (int64; beyond the file too) that hold the centres of ours."""
+    from pyproj import Transformer
+
+    t, (height, width) = place.transform, place.shape
+    x, y = np.meshgrid(t.c + t.a * (np.arange(width) + 0.5), t.f + t.e * (np.arange(height) + 0.5))
+    if file.crs != place.crs:
+        x, y = Transformer.from_crs(str(place.crs), file.crs.to_wkt(), always_xy=True).transform(x, y)
+    back = ~file.transform
+    columns, rows = back.a * x + back.b * y + back.c, back.d * x + back.e * y + back.f
+    return _whole(rows), _whole(columns)
+
+
+def _whole(positions: Any) -> Any:
+    """Pixel numbers; -1 for what cannot be projected, as on the far side of the Earth."""
+    finite = np.nan_to_num(positions, nan=-1.0, posinf=-1.0, neginf=-1.0)
+    return np.floor(np.clip(finite, -1, 2**40)).astype(np.int64)

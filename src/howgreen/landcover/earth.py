@@ -1,0 +1,177 @@
+"""A model as an Earth Engine image: the same arithmetic, run on Google's machines (extra ``[ee]``).
+
+Pixel models are stacks of a dozen simple operations; each has its like in Earth Engine, so the ONNX graph is translated
+operation by operation. A model that looks at neighbours is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from howgreen.errors import MissingExtraError, ModelError
+from howgreen.landcover.contract import INPUT, OUTPUTS
+from howgreen.landcover.model import Model
+
+Tensor = Any
+"""An ``ee.Image`` with a band a channel, or a constant: a float or an array."""
+
+
+def cover(model: Model, reflectance: Any) -> tuple[Any, Any]:
+    """Probability of each class and the green fraction, as two ``ee.Image``; their bands are in the card's order.
+
+    Parameters
+    ----------
+    model
+        A pixel model.
+    reflectance
+        ``ee.Image`` with the bands of the model's card in their order, 0-1.
+
+    Raises
+    ------
+    MissingExtraError
+        The extra is not installed.
+    ModelError
+        The model looks at neighbours, or has an operation that is not known here.
+    """
+    try:
+        import onnx
+    except ImportError as error:
+        raise MissingExtraError("exporting a model to Earth Engine", "ee") from error
+    if model.card.halo_px:
+        raise ModelError(
+            f"model {model.card.name}: looks at neighbours, which Earth Engine cannot do here; use a pixel model"
+        )
+    graph = onnx.load_model_from_string(model.content).graph
+    values: dict[str, Tensor] = {one.name: onnx.numpy_helper.to_array(one) for one in graph.initializer}
+    values[INPUT] = reflectance
+    for node in graph.node:
+        if node.op_type not in _OPERATIONS:
+            raise ModelError(
+                f"model {model.card.name}: its operation {node.op_type} is not known in Earth Engine; use another"
+            )
+        options = {one.name: onnx.helper.get_attribute_value(one) for one in node.attribute}
+        inputs = [values[name] for name in node.input if name]
+        results = _OPERATIONS[node.op_type](inputs, options)
+        values.update(zip(node.output, results if isinstance(results, list) else [results], strict=True))
+    return values[OUTPUTS[0]], values[OUTPUTS[1]].rename("green_fraction")
+
+
+def green_mask(model: Model, reflectance: Any) -> Any:
+    """``ee.Image`` of one band: 1 at least half green, 0 not; masked where unseen, and where the model sees water.
+
+    Parameters and errors as those of :func:`cover`.
+    """
+    probability, fraction = cover(model, reflectance)
+    mask = fraction.gte(0.5).rename("green_mask")
+    for water in (item.code for item in model.card.classes if item.name == "water"):
+        # The first class of the highest probability is the label.
+        others = [item.code for item in model.card.classes if item.code != water]
+        lost = [
+            probability.select([other]).gte(probability.select([water]))
+            if other < water
+            else probability.select([other]).gt(probability.select([water]))
+            for other in others
+        ]
+        mask = mask.updateMask(_stacked(lost).reduce(_sum()).gt(0))
+    return mask
+
+
+def _sum() -> Any:
+    import ee
+
+    return ee.Reducer.sum()
+
+
+def _number(value: Tensor) -> Tensor:
+    """A constant of one element as a float, anything else as it is."""
+    return float(value) if isinstance(value, np.ndarray) and value.size == 1 else value
+
+
+def _image(value: Tensor) -> Any:
+    import ee
+
+    return value if isinstance(value, ee.Image) else ee.Image.constant(_number(value))
+
+
+def _both(name: str) -> Callable[[list[Tensor], Mapping[str, Any]], Any]:
+    """An operation on two tensors; an image of one band goes with each band of the other."""
+
+    def operation(inputs: list[Tensor], _: Mapping[str, Any]) -> Any:
+        return getattr(_image(inputs[0]), name)(_image(inputs[1]))
+
+    return operation
+
+
+def _one(name: str) -> Callable[[list[Tensor], Mapping[str, Any]], Any]:
+    def operation(inputs: list[Tensor], _: Mapping[str, Any]) -> Any:
+        return getattr(_image(inputs[0]), name)()
+
+    return operation
+
+
+def _clip(inputs: list[Tensor], _: Mapping[str, Any]) -> Any:
+    low, high = (_number(one) for one in inputs[1:3])
+    return _image(inputs[0]).max(low).min(high)
+
+
+def _convolution(inputs: list[Tensor], _: Mapping[str, Any]) -> Any:
+    """1 x 1: each new band is a weighted sum of the old ones."""
+    import ee
+
+    image, weights = inputs[0], np.asarray(inputs[1])
+    if weights.shape[2:] != (1, 1):
+        raise ModelError(f"a convolution of {weights.shape[2:]} pixels looks at neighbours; use a pixel model")
+    bias = np.asarray(inputs[2]) if len(inputs) > 2 else np.zeros(len(weights))
+    bands = [
+        image.multiply(ee.Image.constant([float(w) for w in row[:, 0, 0]])).reduce(_sum()).add(float(b))
+        for row, b in zip(weights, bias, strict=True)
+    ]
+    return _stacked(bands)
+
+
+def _stacked(bands: list[Any]) -> Any:
+    import ee
+
+    return ee.Image.cat(bands).rename([f"c{number}" for number in range(len(bands))])
+
+
+def _split(inputs: list[Tensor], _: Mapping[str, Any]) -> list[Any]:
+    ends = np.cumsum(inputs[1]).tolist()
+    return [inputs[0].slice(end - size, end) for end, size in zip(ends, np.asarray(inputs[1]).tolist(), strict=True)]
+
+
+def _concatenated(inputs: list[Tensor], _: Mapping[str, Any]) -> Any:
+    return _stacked([_image(one) for one in inputs])
+
+
+def _summed(inputs: list[Tensor], _: Mapping[str, Any]) -> Any:
+    return inputs[0].reduce(_sum())
+
+
+def _cast(inputs: list[Tensor], _: Mapping[str, Any]) -> Any:
+    return inputs[0].toFloat()
+
+
+_OPERATIONS: Mapping[str, Callable[[list[Tensor], Mapping[str, Any]], Any]] = {
+    "Add": _both("add"),
+    "And": _both("And"),
+    "Cast": _cast,
+    "Clip": _clip,
+    "Concat": _concatenated,
+    "Conv": _convolution,
+    "Div": _both("divide"),
+    "Exp": _one("exp"),
+    "Greater": _both("gt"),
+    "Less": _both("lt"),
+    "Log": _one("log"),
+    "Max": _both("max"),
+    "Mul": _both("multiply"),
+    "ReduceSum": _summed,
+    "Relu": lambda inputs, _: inputs[0].max(0),
+    "Split": _split,
+    "Sub": _both("subtract"),
+}
+"""ONNX operation to what it is in Earth Engine: of (inputs, attributes)."""

@@ -1,0 +1,107 @@
+"""A model's first tile: whether it does what its card says, tried before it is taken into the library."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import numpy as np
+
+from howgreen.asking import in_time
+from howgreen.errors import ModelError
+from howgreen.landcover.answers import tidy
+from howgreen.landcover.contract import INPUT, OUTPUTS
+from howgreen.landcover.model import FloatArray, Model, runtime_errors, session_of
+from howgreen.sensors import RADAR_BANDS
+
+LONGEST_S = 60.0
+"""A tile that takes longer is no use."""
+SUM_TOLERANCE = 0.01
+REACH_TOLERANCE = 0.01
+"""Changes of an answer by far pixels that are worth a word."""
+_NEAR = 1e-3
+
+
+def trial(model: Model, *, source: str) -> tuple[str, ...]:
+    """Run a model on tiles of random pixels; notes for people on what is allowed and may surprise.
+
+    Raises
+    ------
+    ModelError
+        It does not end, answers no shares of 0-1 that add up to 1, answers the same pixels differently, or its
+        neighbours decide although its card says that they do not.
+    """
+    rng = np.random.default_rng(0)
+    tile = _random_tile(model, rng)
+    _ends(model, tile, source)
+    first = _answers(model, tile, source)
+    if not np.array_equal(first, _answers(model, tile, source)):
+        raise ModelError(f"model {source}: answers the same pixels differently; export it without randomness (as for "
+                         "evaluation, not training)")  # fmt: skip
+    sums = first[1:].sum(axis=0)
+    if np.abs(sums - 1).max() > SUM_TOLERANCE:
+        raise ModelError(f"model {source}: the probabilities of a pixel add up to {sums.min():.3g}-{sums.max():.3g}, not 1; "
+                         "end its graph with a softmax")  # fmt: skip
+    return (
+        _reach(model, tile, first, rng, source) if model.card.halo_px else _pixelwise(model, tile, first, rng, source)
+    )
+
+
+def _random_tile(model: Model, rng: np.random.Generator) -> FloatArray:
+    """(1, band, y, x): plausible reflectance, or decibels where a band is a radar's."""
+    side = model.card.tile_px
+    low_high = [(-25, 0) if band in RADAR_BANDS else (0, 0.6) for band in model.card.bands]
+    bands = [rng.uniform(low, high, (side, side)) for low, high in low_high]
+    return np.stack(bands)[None].astype(np.float32)
+
+
+def _ends(model: Model, tile: FloatArray, source: str) -> None:
+    """Run once under an eye on the clock: a graph may hold loops."""
+    import onnxruntime
+
+    options = onnxruntime.RunOptions()
+    options.log_severity_level = 4
+    session = session_of(model)
+    try:
+        with suppress(*runtime_errors()):  # what goes wrong inside is told by the next run
+            in_time(lambda: session.run(list(OUTPUTS), {INPUT: tile}, options), LONGEST_S)
+    except TimeoutError as error:
+        options.terminate = True
+        side = model.card.tile_px
+        raise ModelError(
+            f"model {source}: takes more than {LONGEST_S:.0f} s for a tile of {side} x {side} pixels; make it smaller"
+        ) from error
+
+
+def _answers(model: Model, tile: FloatArray, source: str) -> FloatArray:
+    """(1 + class, y, x): green fraction and probabilities."""
+    probability, fraction = model.run(tile)
+    answers = np.concatenate([fraction[0], probability[0]])
+    tidy(answers, None, source=source)
+    return answers
+
+
+def _pixelwise(
+    model: Model, tile: FloatArray, first: FloatArray, rng: np.random.Generator, source: str
+) -> tuple[str, ...]:
+    """A pixel model answers shuffled pixels with shuffled answers."""
+    order = rng.permutation(tile[0, 0].size)
+    shuffled = tile.reshape(*tile.shape[:2], -1)[..., order].reshape(tile.shape)
+    again = _answers(model, np.ascontiguousarray(shuffled), source)
+    if np.abs(again.reshape(len(again), -1) - first.reshape(len(first), -1)[:, order]).max() > _NEAR:
+        raise ModelError(f"model {source}: its card says halo_px 0, but neighbouring pixels change its answers; write the "
+                         "true halo_px into the card")  # fmt: skip
+    return ()
+
+
+def _reach(model: Model, tile: FloatArray, first: FloatArray, rng: np.random.Generator, source: str) -> tuple[str, ...]:
+    """What changes in the middle pixel when all pixels beyond the halo change."""
+    middle, halo = model.card.tile_px // 2, model.card.halo_px
+    other = _random_tile(model, rng)
+    near = slice(max(middle - halo, 0), middle + halo + 1)
+    other[..., near, near] = tile[..., near, near]
+    change = float(np.abs(_answers(model, other, source) - first)[:, middle, middle].max())
+    if change <= REACH_TOLERANCE:
+        return ()
+    return (
+        f"pixels further than halo_px {halo} change its answers by up to {change:.2f}: seams may show where tiles meet",
+    )

@@ -1,0 +1,268 @@
+"""The whole comparison on the synthetic city, against figures counted apart from its truth, and over HTTP."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import geopandas as gpd
+import jsonschema
+import numpy as np
+import pytest
+import rasterio
+import shapely
+from rio_cogeo import cog_validate
+
+from faults import Faults
+from howgreen import comparing, pipeline, place, report, sample
+from howgreen.agreements import BOTH, NEITHER, NOT_COMPARED, ONLY_OURS, ONLY_THEIRS
+from howgreen.cli import howgreen as command
+from howgreen.compare import Endpoints
+from howgreen.errors import ImageError, NetworkError, PlanError
+
+TO_WORLDCOVER = {1: 10, 2: 20, 3: 30, 4: 40, 5: 60, 6: 60, 7: 50, 8: 50, 9: 50, 10: 80, 11: 80}
+TO_CORINE = {10: "311", 20: "324", 30: "231", 40: "211", 50: "112", 60: "331", 80: "523"}
+
+
+@pytest.fixture(scope="module")
+def result(sampleton, tmp_path_factory):
+    planned = pipeline.plan("Sampleton", store=sampleton, offline=True)
+    return pipeline.run(planned, work=tmp_path_factory.mktemp("work"))
+
+
+@pytest.fixture(scope="module")
+def truth(sampleton, tmp_path_factory):
+    """A WorldCover-like map of the simulated truth: synthetic, on the city's own grid, in WorldCover's codes."""
+    with rasterio.open(sample.truth(sampleton).classes_10m) as file:
+        classes, transform, crs = file.read(1), file.transform, file.crs
+    codes = np.zeros(256, np.uint8)
+    codes[list(TO_WORLDCOVER)] = list(TO_WORLDCOVER.values())
+    path = tmp_path_factory.mktemp("maps") / "truth_as_worldcover.tif"
+    with rasterio.open(path, "w", driver="COG", count=1, dtype="uint8", height=classes.shape[0], width=classes.shape[1],
+                       crs=crs, transform=transform, nodata=0) as file:  # fmt: skip
+        file.write(codes[classes], 1)
+    return path
+
+
+@pytest.fixture(scope="module")
+def squares(truth):
+    """A CORINE-like map: the commonest class of squares of 500 m, as polygons in Europe's CRS of such files."""
+    with rasterio.open(truth) as file:
+        codes, t = file.read(1), file.transform
+    rows = []
+    for top in range(0, codes.shape[0], 50):
+        for left in range(0, codes.shape[1], 50):
+            part = codes[top : top + 50, left : left + 50]
+            commonest = int(np.bincount(part.ravel()).argmax())
+            west, north = t.c + t.a * left, t.f + t.e * top
+            east, south = west + t.a * part.shape[1], north + t.e * part.shape[0]
+            rows.append((TO_CORINE[commonest], shapely.box(west, south, east, north)))
+    frame = gpd.GeoDataFrame(
+        {"Code_18": [code for code, _ in rows]}, geometry=[box for _, box in rows], crs="EPSG:32625"
+    )
+    path = truth.parent / "corine.gpkg"
+    frame.to_file(path, layer="U2018_CLC2018", driver="GPKG")
+    return path
+
+
+@pytest.fixture(scope="module")
+def made(result, truth, squares, tmp_path_factory):
+    out = tmp_path_factory.mktemp("out") / "layers"
+    wanted = comparing.wanted(worldcover=str(truth), corine=str(squares), offline=True)
+    return out, comparing.layers(result, wanted, out=out)
+
+
+@pytest.fixture(scope="module")
+def answer(result, tmp_path_factory):
+    """The city's own report: its maps are the other side of the count."""
+    out = tmp_path_factory.mktemp("report") / "city"
+    return out, pipeline.write(result, out)
+
+
+def read(path):
+    with rasterio.open(path) as file:
+        return file.read(1)
+
+
+def test_the_agreement_is_that_of_the_reports_mask_and_the_truth(made, answer, truth):
+    """Counted apart: the mask of the city's own report (0, 1, 255 outside, unseen or water) against the codes."""
+    out, found = made
+    mask, codes = read(answer[0] / "green_mask.tif"), read(truth)
+    common = (mask != 255) & (codes != 80) & (codes != 0)
+    green = np.isin(codes, (10, 20, 30, 40))
+    expected = np.full(mask.shape, NOT_COMPARED, np.uint8)
+    for ours, theirs, code in ((1, 1, BOTH), (1, 0, ONLY_OURS), (0, 1, ONLY_THEIRS), (0, 0, NEITHER)):
+        expected[common & (mask == ours) & (green == theirs)] = code
+    np.testing.assert_array_equal(read(out / "agreement_worldcover.tif"), expected)
+    city = found["layers"][1]["city"]
+    counts = {code: 100.0 * np.count_nonzero(expected == code) for code in (BOTH, ONLY_OURS, ONLY_THEIRS, NEITHER)}
+    assert [city[key] for key in ("both_m2", "only_ours_m2", "only_theirs_m2", "neither_m2")] == list(counts.values())
+    assert city["their_ratio"] == pytest.approx(green[common].mean())
+    assert city["our_pixel_ratio"] == pytest.approx((mask[common] == 1).mean())
+    assert city["overall_agreement"] == pytest.approx(((mask == 1) == green)[common].mean())
+    fraction = read(answer[0] / "green_fraction.tif")
+    assert city["our_ratio"] == pytest.approx(fraction[common].mean(), abs=1e-4)
+
+
+def test_the_truth_of_the_synthetic_city_is_met(made, sampleton):
+    """Majority classes of the truth give nearly its pixel ratio, and we agree with it in at least nine pixels of ten."""
+    city = made[1]["layers"][1]["city"]
+    assert city["their_ratio"] == pytest.approx(sample.truth(sampleton).green_pixel_ratio, abs=0.02)
+    assert city["overall_agreement"] > 0.9
+    assert city["kappa"] > 0.8
+    assert made[1]["layers"][0]["city"]["kappa"] < city["kappa"]  # squares of 500 m know less
+
+
+def test_districts_make_up_the_city(made):
+    for layer in made[1]["layers"]:
+        for key in ("both_m2", "only_ours_m2", "only_theirs_m2", "neither_m2", "observed_m2"):
+            assert sum(zone[key] for zone in layer["districts"]) == pytest.approx(layer["city"][key], rel=2e-3)
+
+
+def test_the_folder_holds_what_its_summary_says(made):
+    out, found = made
+    written = json.loads((out / "summary.json").read_text())
+    assert written == json.loads(json.dumps(found))
+    jsonschema.Draft202012Validator.check_schema(report.layers_schema())
+    jsonschema.validate(written, report.layers_schema(), cls=jsonschema.Draft202012Validator)
+    assert {path.name for path in out.iterdir() if path.suffix != ".xml"} == set(written["files"])
+    for key in ("corine", "worldcover"):
+        path = out / f"agreement_{key}.tif"
+        assert cog_validate(str(path))[0]
+        with rasterio.open(path) as file:
+            assert file.colormap(1)[BOTH] == (47, 125, 79, 255)
+            assert file.tags(1)["CLASS_2"] == "only ours green"
+    assert written["synthetic"] is True
+    assert "SYNTHETIC" in (out / "layers.html").read_text()
+
+
+def test_what_both_schemas_describe_they_describe_alike():
+    ours, layers = report.schema(), report.layers_schema()
+    shared = set(ours["properties"]) & set(layers["properties"]) - {"format", "files", "notes", "attributions"}
+    assert {key: layers["properties"][key] for key in shared} == {key: ours["properties"][key] for key in shared}
+    for key in set(ours["$defs"]) & set(layers["$defs"]):
+        assert layers["$defs"][key] == ours["$defs"][key]
+
+
+def test_cropland_is_the_readers_choice(result, truth, tmp_path):
+    codes, ratios = read(truth), {}
+    for cropland in ("green", "not-green", "left-out"):
+        wanted = comparing.wanted(worldcover=str(truth), offline=True, cropland=cropland)
+        ratios[cropland] = comparing.layers(result, wanted, out=tmp_path / cropland)["layers"][0]["city"]
+    assert ratios["green"]["their_ratio"] > ratios["left-out"]["their_ratio"] > ratios["not-green"]["their_ratio"]
+    fields = ratios["green"]["compared_m2"] - ratios["left-out"]["compared_m2"]
+    assert 0 < fields <= 100 * np.count_nonzero(codes == 40)
+    moved = ratios["green"]["their_ratio"] - ratios["not-green"]["their_ratio"]
+    assert moved == pytest.approx(fields / ratios["green"]["compared_m2"])
+
+
+def test_tiles_over_http_give_what_the_file_gives(result, truth, made, tmp_path):
+    """The public layout on the loopback: one tile of two is there, the other would be open sea."""
+    from howgreen.compare import tile_names
+
+    root = tmp_path / "map"
+    root.mkdir()
+    names = tile_names(result.plan.city.boundary)
+    shutil.copy(truth, root / f"ESA_WorldCover_10m_2021_v200_{names[0]}_Map.tif")
+    with Faults(root=tmp_path) as server:
+        wanted = comparing.Wanted(layers=("worldcover",), endpoints=Endpoints(worldcover=f"{server.url}/map"))
+        found = comparing.layers(result, wanted, out=tmp_path / "out")
+        assert found["layers"][0]["city"] == made[1]["layers"][1]["city"]
+        assert found["layers"][0]["source"] == f"{server.url.removeprefix('http://')}/map"
+        server.fail("status", status=403)
+        with pytest.raises(NetworkError, match=r"ESA_WorldCover.*cannot be read \(HTTP 403\)"):
+            comparing.layers(result, wanted, out=tmp_path / "out2")
+        assert not (tmp_path / "out2").exists()
+
+
+def test_corine_comes_from_an_arcgis_server_as_from_a_file(result, squares, made, tmp_path):
+    """The real layout of the answers, from a file server: one page; paging is tested where the pages are asked for."""
+    folder = tmp_path / "MapServer" / "0"
+    folder.mkdir(parents=True)
+    (folder / "query").write_text(gpd.read_file(squares).to_crs("EPSG:4326").to_json())
+    with Faults(root=tmp_path) as server:
+        online = place.Online(cache=tmp_path / "kept", manners=place.Manners(pause_s=0, backoff_s=0.01))
+        table = Endpoints(corine=f"{server.url}/MapServer/0")
+        wanted = comparing.Wanted(layers=("corine",), endpoints=table, online=online)
+        found = comparing.layers(result, wanted, out=tmp_path / "out")
+        (folder / "query").write_text('{"error": {"code": 500, "message": "Error performing query"}}')
+        elsewhere = comparing.Wanted(
+            layers=("corine",), endpoints=table, online=place.Online(cache=tmp_path / "new", manners=online.manners)
+        )
+        with pytest.raises(
+            NetworkError, match=r"CORINE service gave no answer .*Error performing query.* give --corine FILE"
+        ):
+            comparing.layers(result, elsewhere, out=tmp_path / "out2")
+    ours, file = found["layers"][0], made[1]["layers"][0]
+    assert ours["label"] == "CORINE Land Cover 2018"
+    for key, value in file["city"].items():  # a GeoJSON has fewer digits: single pixels on an edge may differ
+        assert ours["city"][key] == (value if isinstance(value, str) else pytest.approx(value, rel=1e-3, abs=2000))
+
+
+def test_what_was_not_asked_for_by_name_is_passed_over_with_a_note(result, squares, tmp_path):
+    nothing = comparing.Wanted(online=place.Online(offline=True, cache=tmp_path))
+    with pytest.raises(ImageError, match=r"no other map could be had .*give one, as --corine FILE"):
+        comparing.layers(result, nothing, out=tmp_path / "a")
+    asked = comparing.Wanted(layers=("dynamic-world",), online=place.Online(offline=True, cache=tmp_path))
+    with pytest.raises(ImageError, match="give --dynamic-world FILE"):
+        comparing.layers(result, asked, out=tmp_path / "a")
+    with pytest.raises(PlanError, match="layer 'modis' is unknown"):
+        comparing.wanted(["modis"])
+    with pytest.raises(ImageError, match=r"gone\.gpkg: no such file"):
+        comparing.layers(result, comparing.wanted(corine="gone.gpkg"), out=tmp_path / "a")
+    assert not (tmp_path / "a").exists()
+
+
+def test_the_command_sends_its_folder_to_a_storage(at_home, sampleton, truth):
+    import fsspec
+    from click.testing import CliRunner
+
+    storage = fsspec.filesystem("memory")
+    asked = ["layers", "Sampleton", "--store", str(sampleton), "--offline", "--worldcover", str(truth)]
+    found = CliRunner().invoke(command, [*asked, "--out", "memory://cities/layers"], catch_exceptions=False)
+    assert found.exit_code == 0
+    assert "ESA WorldCover 2021 v200: ours 60% green, theirs" in found.output
+    assert "page: memory://cities/layers/layers.html" in found.output
+    assert json.loads(storage.cat_file("/cities/layers/summary.json"))["format"] == "howgreen-layers/1"
+    assert storage.exists("/cities/layers/agreement_worldcover.tif")
+    storage.rm("/cities", recursive=True)
+
+
+def test_a_result_saves_itself_to_a_storage(result):
+    import fsspec
+
+    storage = fsspec.filesystem("memory")
+    summary = result.save("memory://saved/city")
+    there = {Path(path).name for path in storage.find("/saved/city")}
+    assert set(summary["files"]) <= there
+    storage.rm("/saved", recursive=True)
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Debian's chromium (apt-get install chromium)")
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_the_page_shows_each_map_with_the_network_off(made):
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as player:
+        browser = player.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        tab = browser.new_context(viewport={"width": 1200, "height": 900}, offline=True).new_page()
+        troubles = []
+        tab.on("console", lambda m: troubles.append(m.text) if m.type in ("error", "warning") else None)
+        tab.on("pageerror", lambda error: troubles.append(str(error)))
+        tab.on("request", lambda r: troubles.append(r.url) if not r.url.startswith(("file:", "data:")) else None)
+        tab.goto((made[0] / "layers.html").as_uri())
+        assert tab.locator("#map-corine").is_visible()
+        assert not tab.locator("#map-worldcover").is_visible()
+        tab.check("#pick-worldcover")
+        assert tab.locator("#map-worldcover").is_visible()
+        assert not tab.locator("#map-corine").is_visible()
+        tab.click("[data-stop='0']")
+        assert tab.evaluate("getComputedStyle(document.getElementById('classes')).opacity") == "0"
+        before = tab.evaluate("document.querySelector('.world').style.transform")
+        tab.click("[data-do=in]")
+        assert tab.evaluate("document.querySelector('.world').style.transform") != before
+        assert tab.locator("[data-testid=agreement] tbody tr").count() == 2
+        browser.close()
+    assert troubles == []

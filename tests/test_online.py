@@ -1,0 +1,274 @@
+"""The whole journey over HTTP: a STAC API that nobody here wrote, a file server with ranges, and faults before both."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from odc.geo.geobox import GeoBox
+
+from catalogue import natives, served
+from faults import Faults
+from howgreen import cli, pipeline, place, sources
+from howgreen.errors import NetworkError, NoImageError
+from howgreen.imagery import endpoint
+from howgreen.store import put_place, put_scene
+from howgreen.types import City, Period
+
+GRID = GeoBox((120, 160), Affine(10, 0, 680_000, 0, -10, 5_150_000), "EPSG:32632")
+BANDS = ("blue", "green", "red", "nir")
+MAPS = ("composite.tif", "green_fraction.tif", "green_mask.tif", "landcover.tif")
+
+
+def call(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as done:
+        cli.main([str(argument) for argument in arguments])
+    return int(done.value.code or 0)
+
+
+@dataclass(frozen=True)
+class World:
+    """A store of four dates, and the same behind servers."""
+
+    store: Path
+    places: Path
+    """A store that knows the place and has no image."""
+    files: Faults
+    api: Faults
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    base = tmp_path_factory.mktemp("world")
+    store, rng = base / "store", np.random.default_rng(3)
+    for day in range(1, 5):
+        values = {band: rng.integers(200, 4000, GRID.shape).astype(np.uint16) for band in BANDS}
+        scl = np.full(GRID.shape, 4, np.uint8)
+        scl[:, : 20 * day] = 9
+        put_scene(
+            store,
+            id=f"s{day}",
+            sensor="sentinel-2",
+            time=datetime(2024, 6, day, 10, tzinfo=UTC),
+            rasters={band: (plane, GRID) for band, plane in {**values, "scl": scl}.items()},
+            scale=1e-4,
+            offset=0.0,
+            nodata=0,
+            synthetic=True,
+        )
+    small = place.from_shape(GRID.extent.to_crs("EPSG:4326").geom.buffer(-0.0003), name="Small")
+    put_place(store, small)
+    put_place(base / "places", small)
+    with (
+        Faults(root=base) as files,
+        served(natives(store, files=files.url, base=base), base) as url,
+        Faults(upstream=url) as api,
+    ):
+        yield World(store=store, places=base / "places", files=files, api=api)
+
+
+@pytest.fixture(autouse=True)
+def _healed(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    world.files.heal()
+    world.api.heal()
+    yield
+    world.files.heal()
+    world.api.heal()
+
+
+def far(world: World, *more: object) -> list[object]:
+    """Options: places from a store without images, images from the catalogue."""
+    return ["--store", world.places, "--catalog", world.api.url, "--period", "2024-05/2024-09", *more]
+
+
+def dead() -> str:
+    """An address at which nobody answers."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{free.getsockname()[1]}"
+
+
+def same_maps(one: Path, other: Path) -> None:
+    for name in MAPS:
+        with rasterio.open(one / name) as here, rasterio.open(other / name) as there:
+            np.testing.assert_array_equal(here.read(), there.read())
+            assert (here.transform, here.crs) == (there.transform, there.crs)
+
+
+@pytest.fixture(scope="module")
+def at_hand(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The answer from the store itself."""
+    folder = tmp_path_factory.mktemp("answer") / "out"
+    pipeline.city("Small", store=world.store).save(folder)
+    return folder
+
+
+def test_over_http_every_map_is_the_same_to_the_pixel(world: World, at_hand: Path, tmp_path: Path):
+    assert call("city", "Small", *far(world), "--out", tmp_path / "out") == 0
+    same_maps(tmp_path / "out", at_hand)
+    plan = json.loads((tmp_path / "out/plan.json").read_text())
+    assert plan["source"] == world.api.url
+    assert all(asset["href"].startswith(world.files.url) for scene in plan["scenes"] for asset in scene["assets"])
+    summary = json.loads((tmp_path / "out/summary.json").read_text())
+    assert summary["notes"] == []
+    assert summary["provenance"]["radiometry"]["scenes"][0]["offset_why"] == "as the store that serves it states"
+
+
+def test_a_saved_plan_runs_without_the_catalogue(world: World, at_hand: Path, tmp_path: Path):
+    assert call("plan", "Small", *far(world), "--out", tmp_path / "plan.json") == 0
+    world.api.fail("refuse")
+    assert call("city", "--plan", tmp_path / "plan.json", "--out", tmp_path / "out") == 0
+    same_maps(tmp_path / "out", at_hand)
+
+
+def test_a_silent_catalogue_is_passed_over_and_said(world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    nobody = dead()
+    asked = ["city", "Small", "--catalog", nobody, *far(world), "--out", tmp_path / "out"]
+    assert call(*asked) == 0
+    assert (
+        f"note: passed over {nobody.removeprefix('http://')}: {nobody}: refuses the connection"
+        in capsys.readouterr().out
+    )
+    notes = json.loads((tmp_path / "out/summary.json").read_text())["notes"]
+    assert len(notes) == 1
+    assert "passed over" in notes[0]
+    assert "passed over" in (tmp_path / "out/report.html").read_text()
+
+
+def test_a_catalogue_whose_files_fail_is_passed_over(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("howgreen.imagery.ranges.FIRST_WAIT_S", 0.01)
+    other = f"{dead()}/files"
+    with served(natives(world.store, files=other, base=world.store.parent), tmp_path) as broken:
+        found = pipeline.plan("Small", store=world.places, catalogs=[broken, world.api.url], period="2024-05/2024-09")
+    assert found.source == world.api.url
+    assert "refuses the connection" in found.notes[0]
+
+
+def test_when_nothing_answers_there_is_one_line(world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    one, two = dead(), dead()
+    asked = ["city", "Small", "--store", world.places, "--catalog", one, "--catalog", two, "--out", tmp_path / "out"]
+    assert call(*asked) == 1
+    shown = capsys.readouterr().err
+    assert shown.count("\n") == 1
+    assert one in shown
+    assert two.removeprefix("http://") in shown
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "status", "status": 503, "times": 2},
+        {"kind": "status", "status": 429, "times": 2, "headers": {"Retry-After": "0"}},
+        {"kind": "refuse", "times": 1},
+        {"kind": "drop", "match": "search", "times": 1},
+    ],
+    ids=["5xx burst", "429", "refused once", "dropped"],
+)
+def test_a_catalogue_that_stumbles_is_asked_again(world: World, fault: dict):
+    expected = pipeline.plan("Small", store=world.places, catalogs=[world.api.url], period="2024")
+    world.api.fail(**fault)
+    assert pipeline.plan("Small", store=world.places, catalogs=[world.api.url], period="2024") == expected
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "status", "status": 500},
+        {"kind": "status", "status": 401},
+        {"kind": "garbage", "match": "search"},
+        {"kind": "drop", "match": "search"},
+    ],
+    ids=["always 500", "401", "garbage", "always dropped"],
+)
+def test_a_catalogue_that_stays_broken_is_one_clear_line(world: World, fault: dict, capsys: pytest.CaptureFixture[str]):
+    world.api.fail(**fault)
+    assert call("plan", "Small", *far(world)) == 1
+    shown = capsys.readouterr().err
+    assert shown.count("\n") == 1
+    assert world.api.url in shown
+
+
+def test_no_clear_image_in_a_catalogue_says_what_there_was(world: World, capsys: pytest.CaptureFixture[str]):
+    assert call("plan", "Small", *far(world)[:-2], "--period", "1999") == 1
+    assert "1999" in capsys.readouterr().err
+
+
+def test_choosing_reads_only_overviews_of_the_mask(world: World):
+    pipeline.plan("Small", store=world.places, catalogs=[world.api.url], period="2024")
+    asked = {
+        line.split()[1].rpartition("/")[2].partition("-")[0].partition(".")[0] for line in world.files.count()["lines"]
+    }
+    assert asked <= {"scl"}
+
+
+def test_offline_asks_nobody(world: World, capsys: pytest.CaptureFixture[str]):
+    assert call("plan", "Small", *far(world, "--offline")) == 1
+    assert "leave --offline out" in capsys.readouterr().err
+    assert call("plan", "Small", "--store", world.places, "--offline") == 1
+    assert world.api.count()["requests"] == 0
+
+
+def test_a_file_of_endpoints_replaces_the_catalogues_addresses(world: World, tmp_path: Path):
+    table = tmp_path / "endpoints.toml"
+    table.write_text(f'[catalogs]\nearth-search = "{world.api.url}"\n')
+    found = pipeline.plan("Small", store=world.places, catalogs=["earth-search"], period="2024", endpoints=table)
+    assert found.source == world.api.url
+
+
+def test_the_plan_tells_bytes_and_waiting_time(world: World, capsys: pytest.CaptureFixture[str]):
+    assert call("plan", "Small", *far(world)) == 0
+    assert f"MiB to read from {world.api.url}: 0 s at 50 Mbit/s" in capsys.readouterr().out
+
+
+SPOT = endpoint("earth-search")
+
+
+@pytest.fixture
+def small(world: World) -> City:
+    return place.find("Small", stores=[world.places])
+
+
+def test_where_no_store_shows_the_place_the_catalogues_are_asked_season_by_season(small: City, world: World):
+    spots = list(
+        sources.spots(
+            small,
+            root=world.places,
+            named=False,
+            catalogs=[SPOT],
+            period=None,
+            sensor="sentinel-2",
+            today=date(2026, 6, 15),
+        )
+    )  # the season of 2026 began on 1 May: too young
+    assert [(spot.endpoint, spot.period.start.year) for spot in spots] == [(SPOT, 2025), (SPOT, 2024), (SPOT, 2023)]
+
+
+def test_a_store_that_shows_the_place_comes_before_the_catalogues(small: City, world: World):
+    asked = {"root": world.store, "catalogs": [SPOT], "sensor": "sentinel-2"}
+    spots = list(sources.spots(small, named=False, period=None, **asked))
+    assert (spots[0].root, spots[0].period) == (world.store, Period.parse("2024-05/2024-09"))
+    assert all(spot.endpoint == SPOT for spot in spots[1:])
+    (only,) = sources.spots(small, named=True, period=Period.parse("1999"), **asked)
+    assert only.root == world.store
+    (other,) = sources.spots(small, named=False, period=Period.parse("1999"), **asked)
+    assert other.endpoint == SPOT
+
+
+def test_the_line_that_tells_most_is_shown(small: City):
+    failed = sources.Failures("Small")
+    for error in (NetworkError("silent"), NoImageError("nothing there")):
+        with failed.noted(sources.Spot(period=Period.parse("2024"), endpoint=SPOT)):
+            raise error
+    assert str(failed.error()) == "nothing there (also tried: Earth Search, without an answer)"
+    assert failed.hopeless(sources.Spot(period=Period.parse("2023"), endpoint=SPOT))

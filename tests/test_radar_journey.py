@@ -1,0 +1,220 @@
+"""A city under cloud: models that take the radar, alone or beside reflectance, from a store and over HTTP."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from odc.geo.geobox import GeoBox
+
+from catalogue import natives, served
+from faults import Faults
+from howgreen import cli, pipeline, place, plans
+from howgreen.errors import MissingBandsError, NoImageError, PlanError
+from howgreen.landcover import card_to_json
+from howgreen.store import put_place, put_scene
+from howgreen.types import ModelCard, ModelClass
+
+onnx = pytest.importorskip("onnx")
+
+GRID = GeoBox((40, 60), Affine(10, 0, 680_000, 0, -10, 5_150_000), "EPSG:32632")
+LEVELS = {"vv": -8.0, "vh": -15.0}
+MAPS = ("composite.tif", "green_fraction.tif", "green_mask.tif", "landcover.tif")
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """A model whose green fraction is a weighted sum of its bands."""
+
+    def make(**weights: float) -> str:
+        helper, tensor, kind = onnx.helper, onnx.numpy_helper.from_array, onnx.TensorProto.FLOAT
+        card = ModelCard(
+            name="-".join(weights), version="0", description="a weighted sum", bands=tuple(weights), resolution_m=10.0,
+            normalisation="none", tile_px=16, halo_px=0, stride_px=16, scores={"made_up": 0.5}, reference_error=None,
+            classes=(
+                ModelClass(code=0, name="not green", green=False, colour="#aaaaaa"),
+                ModelClass(code=1, name="green", green=True, colour="#00aa00"),
+            ),
+            training_data="none", licence="none",
+        )  # fmt: skip
+        kernel = np.array(list(weights.values()), np.float32).reshape(1, -1, 1, 1)
+        nodes = [
+            helper.make_node("Conv", ["reflectance", "kernel"], ["green_fraction"]),
+            helper.make_node("Sub", ["one", "green_fraction"], ["rest"]),
+            helper.make_node("Concat", ["rest", "green_fraction"], ["probability"], axis=1),
+        ]
+        shapes = {"reflectance": len(weights), "probability": 2, "green_fraction": 1}
+        infos = {n: helper.make_tensor_value_info(n, kind, ["n", c, "y", "x"]) for n, c in shapes.items()}
+        graph = helper.make_graph(
+            nodes, "sum", [infos["reflectance"]], [infos["probability"], infos["green_fraction"]],
+            [tensor(kernel, "kernel"), tensor(np.float32(1), "one")],
+        )  # fmt: skip
+        made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+        helper.set_model_props(made, {"howgreen": card_to_json(card)})
+        path = tmp_path_factory.mktemp("model") / f"{card.name}.onnx"
+        path.write_bytes(made.SerializeToString())
+        return str(path)
+
+    return make
+
+
+def radar(root: Path, day: int, *, gone: slice | None = None, bands: tuple[str, ...] = ("vv", "vh")) -> None:
+    """A pass over ground whose VH grows from west to east, in linear power; ``gone`` columns that it did not see."""
+    rasters = {}
+    for band in bands:
+        level = LEVELS[band] + np.linspace(0, 6, GRID.shape[1])[None, :] * (band == "vh")
+        values = (10 ** (np.broadcast_to(level, GRID.shape) / 10)).astype(np.float32)
+        if gone:
+            values[:, gone] = -32768
+        rasters[band] = (values, GRID)
+    put_scene(
+        root, id=f"wave-{day}", sensor="sentinel-1", time=datetime(2024, 6, day, 5, tzinfo=UTC), rasters=rasters,
+        scale=1.0, offset=0.0, nodata=-32768, unit="1", platform="sentinel-1a", synthetic=True,
+    )  # fmt: skip
+
+
+def camera(root: Path, day: int, *, cloud: slice | None = None) -> None:
+    """Reflectance that differs pixel by pixel."""
+    rng = np.random.default_rng(day)
+    scl = np.full(GRID.shape, 4, np.uint8)
+    if cloud:
+        scl[cloud] = 9
+    rasters = {band: (rng.integers(200, 4000, GRID.shape).astype(np.uint16), GRID) for band in ("red", "nir")}
+    put_scene(
+        root, id=f"light-{day}", sensor="sentinel-2", time=datetime(2024, 6, day, 10, tzinfo=UTC),
+        rasters={**rasters, "scl": (scl, GRID)}, scale=1e-4, offset=0.0, nodata=0, synthetic=True,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    root = tmp_path / "store"
+    put_place(root, place.from_shape(GRID.extent.to_crs("EPSG:4326").geom.buffer(0.001), name="Wet"))
+    return root
+
+
+def call(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as done:
+        cli.main([str(argument) for argument in arguments])
+    return int(done.value.code or 0)
+
+
+def test_a_city_always_under_cloud(store: Path, model: Callable[..., str], tmp_path: Path):
+    for day in (1, 7, 13):
+        radar(store, day)
+    out = tmp_path / "out"
+    given = [
+        "city",
+        "Wet",
+        "--store",
+        store,
+        "--sensor",
+        "sentinel-1",
+        "--model",
+        model(vv=0.0, vh=-0.05),
+        "--out",
+        out,
+    ]
+    assert call(*given) == 0
+    summary = json.loads((out / "summary.json").read_text())
+    level = np.rint((LEVELS["vh"] + np.linspace(0, 6, 60)) * 100) / 100
+    assert summary["green_ratio"] == pytest.approx(float((-0.05 * level).mean()), abs=2e-3)
+    assert [scene["platform"] for scene in summary["scenes"]] == ["sentinel-1a"] * 3
+    assert summary["clear_looks"]["max"] == 3
+    assert summary["provenance"]["radiometry"]["radar"]["scenes"][0]["unit"] == "linear power"
+    assert "radar in VV" in (out / "report.html").read_text()
+    with rasterio.open(out / "composite.tif") as file:
+        assert (file.descriptions, file.scales, file.units) == (("vv", "vh"), (0.01, 0.01), ("dB", "dB"))
+        seen = file.read(2)[file.read(2) != file.nodata]
+        assert seen.min() == -1500
+        assert seen.max() == -900
+
+
+def test_radar_beside_reflectance(store: Path, model: Callable[..., str], tmp_path: Path):
+    camera(store, 3, cloud=np.s_[:10, :])
+    radar(store, 1, gone=slice(0, 15))
+    radar(store, 7, gone=slice(0, 15))
+    plan = pipeline.plan("Wet", store=store, model=model(red=1.0, vv=-0.01), period="2024-06")
+    assert [scene.id for scene in plan.scenes] == ["light-3"]
+    assert {scene.id for scene in plan.radar} == {"wave-1", "wave-7"}
+    assert plans.from_json(plans.to_json(plan)) == replace(
+        plan,
+        scenes=tuple(replace(scene, native={}) for scene in plan.scenes),
+        radar=tuple(replace(scene, native={}) for scene in plan.radar),
+    )
+    assert "radar beside them: 2" in plans.describe(plan)
+    result = pipeline.run(plan)
+    pixels = result.composite.data["reflectance"].compute()
+    unseen = np.isnan(result.landcover.data["green_fraction"].compute().values)
+    np.testing.assert_array_equal(unseen, pixels.sel(band=["red", "vv"]).isnull().any("band").values)
+    np.testing.assert_allclose(
+        result.landcover.data["green_fraction"].values[~unseen],
+        (pixels.sel(band="red") - 0.01 * pixels.sel(band="vv")).values[~unseen],
+        rtol=1e-5,
+    )
+    summary = result.save(tmp_path / "out")
+    assert {scene["id"] for scene in summary["radar"]} == {"wave-1", "wave-7"}
+    assert summary["n_scenes"] == 1
+    assert "wave" not in "".join(scene["id"] for scene in summary["scenes"])
+    with rasterio.open(tmp_path / "out" / "composite.tif") as file:
+        units = dict(zip(file.descriptions, zip(file.scales, file.units, strict=True), strict=True))
+    assert units["vv"] == (0.01, "dB")
+    assert units["red"] == (1e-4, "1")
+
+
+def test_what_does_not_fit_is_told(store: Path, model: Callable[..., str]):
+    camera(store, 3)
+    both, alone = model(red=1.0, vv=-0.01), model(vv=0.0, vh=-0.05)
+    with pytest.raises(PlanError, match="--sensor sentinel-1"):
+        pipeline.plan("Wet", store=store, model=alone)
+    with pytest.raises(NoImageError, match="no Sentinel-1 RTC image"):
+        pipeline.plan("Wet", store=store, model=both, period="2024-06")
+    radar(store, 1, bands=("vv",))
+    with pytest.raises(NoImageError, match="vh"):
+        pipeline.plan("Wet", store=store, model=model(red=1.0, vh=-0.01), period="2024-06")
+    with pytest.raises(MissingBandsError, match="lack vh"):
+        pipeline.plan("Wet", store=store, sensor="sentinel-1", model=alone, period="2024-06")
+    with pytest.raises(MissingBandsError, match="no shipped model"):
+        pipeline.plan("Wet", store=store, sensor="sentinel-1", period="2024-06")
+    assert pipeline.plan("Wet", store=store, model=both, period="2024-06").radar
+
+
+def test_a_plan_edited_by_hand(store: Path, model: Callable[..., str]):
+    camera(store, 3)
+    radar(store, 1)
+    plan = json.loads(
+        plans.to_json(pipeline.plan("Wet", store=store, model=model(red=1.0, vv=-0.01), period="2024-06"))
+    )
+    for broken in (plan | {"radar": plan["scenes"]}, plan | {"radar": plan["radar"] * 2}):
+        with pytest.raises(PlanError):
+            plans.from_json(json.dumps(broken))
+
+
+def test_over_http_the_same(store: Path, model: Callable[..., str], tmp_path: Path):
+    camera(store, 3)
+    camera(store, 8)
+    radar(store, 1)
+    radar(store, 7)
+    both = model(red=0.5, vv=-0.01, nir=0.1)
+    at_hand, far = tmp_path / "a", tmp_path / "b"
+    assert call("city", "Wet", "--store", store, "--model", both, "--period", "2024-06", "--out", at_hand) == 0
+    shape = place.from_shape(GRID.extent.to_crs("EPSG:4326").geom.buffer(0.001), name="Wet")
+    put_place(tmp_path / "places", shape)
+    with Faults(root=tmp_path) as files:
+        found = natives(store, files=files.url, base=tmp_path)
+        for native in found:  # as a stranger's catalogue would describe them
+            native["properties"] = {k: v for k, v in native["properties"].items() if not k.startswith("howgreen:")}
+        with served(found, tmp_path) as url:
+            asked = ["--store", tmp_path / "places", "--catalog", url, "--model", both, "--period", "2024-06"]
+            assert call("city", "Wet", *asked, "--out", far) == 0
+    for name in MAPS:
+        with rasterio.open(at_hand / name) as one, rasterio.open(far / name) as other:
+            np.testing.assert_array_equal(one.read(), other.read())
+    assert len(json.loads((far / "summary.json").read_text())["radar"]) == 2
