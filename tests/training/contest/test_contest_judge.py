@@ -55,7 +55,7 @@ def test_zones_miss_what_was_added_to_them():
     green = np.full((20, 20), 0.4)
     said = green.copy()
     said[:10, :10] += 0.25
-    misses = judge._misses(10, said, green, np.zeros((20, 20)), np.ones((20, 20), bool))
+    misses = judge.zone_errors(10, said, green, np.zeros((20, 20)), np.ones((20, 20), bool))
     assert misses == pytest.approx([25, 0, 0, 0])
 
 

@@ -143,10 +143,19 @@ def zone_misses(model: Model, place: Place, found: Answer) -> dict[str, list[flo
     codes = [cls.code for cls in model.card.classes if cls.name == "water"]
     land = ~np.isin(found.probability.argmax(1), codes).reshape(shape)
     sides = (side for side in ZONES_PX if side <= min(shape))
-    return {str(side): _misses(side, green, true_green, water, land) for side in sides}
+    return {str(side): zone_errors(side, green, true_green, water, land) for side in sides}
 
 
-def _misses(side: int, green: Any, true_green: Any, water: Any, land: Any) -> list[float]:
+def zone_errors(side: int, green: Any, true_green: Any, water: Any, land: Any) -> list[float]:
+    """Errors of the ratio, in points, in squares of ``side`` pixels that are land by a fifth at least.
+
+    Parameters
+    ----------
+    green, true_green, water
+        (y, x) predicted and true green share, true share of water.
+    land
+        (y, x) what the model does not call water.
+    """
     rows, columns = (size // side for size in green.shape)
 
     def sums(values: Any) -> Any:

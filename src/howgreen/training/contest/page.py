@@ -60,6 +60,8 @@ def _section(contest: Mapping[str, Any]) -> list[str]:
     parts += ["### Simulated cities: green fraction of 10 m pixels and the city's ratio" if contest["band_set"] != "landsat"
               else "### Simulated cities: green fraction of 30 m pixels and the city's ratio", _simulated(found)]  # fmt: skip
     parts += ["### Zones: does an interval of one width hold?", _zones(found)]
+    if any("half_widths_points" in each for each in found.values()):
+        parts += ["### Intervals of the shipped models: how many simulated zones they hold", _intervals(found)]
     if any(each["cities"] for each in found.values()):
         parts += ["### Confusion of the six covers, all left-out cities together (rows: true)", *_confusions(found)]
     settings = ", ".join(f"{name} {_told(setting)}" for name, setting in contest["settings"].items() if setting)
@@ -150,9 +152,7 @@ def _zones(found: Mapping[str, Any]) -> str:
         city = Z_95 * ratio_error(each)
         row = [name, f"{city:.1f}"]
         for side in ZONES_PX:
-            misses = np.abs(
-                [miss for place in each["simulated"].values() for miss in place["zones"].get(str(side), ())]
-            )
+            misses = _misses(each, str(side))
             row += (
                 [f"{np.quantile(misses, 0.95):.1f}", f"{100 * np.mean(misses <= city):.0f} %"]
                 if len(misses)
@@ -161,6 +161,39 @@ def _zones(found: Mapping[str, Any]) -> str:
         rows.append(row)
     return (_table(head, rows) + "\n\nIn points of the ratio; *held* is the share of zones whose error is within the width of whole cities. "
             "Errors of neighbouring pixels go together, so a small zone needs a wider interval than its city.")  # fmt: skip
+
+
+def _intervals(found: Mapping[str, Any]) -> str:
+    """Half-width that reports give and the share of zones whose truth lies inside."""
+    head = [
+        "",
+        *(f"{side} px zones: {what}" for side in ZONES_PX for what in ("± points", "held")),
+        "cities: ± points",
+        "held",
+    ]
+    rows = []
+    for name, each in found.items():
+        widths = each.get("half_widths_points")
+        if not widths:
+            continue
+        row = [name]
+        for side in (*map(str, ZONES_PX), "city"):
+            misses = _misses(each, side)
+            row += (
+                [f"{widths[side]:.1f}", f"{100 * np.mean(misses <= widths[side]):.0f} % of {len(misses)}"]
+                if len(misses)
+                else ["", ""]
+            )
+        rows.append(row)
+    return (_table(head, rows) + "\n\nThe widths of zones come from other simulated cities (other seeds, same materials), that of cities from "
+            "Potsdam's reference. A 95 % interval should hold 90-98 %.")  # fmt: skip
+
+
+def _misses(each: Mapping[str, Any], side: str) -> Any:
+    """Absolute errors, in points, of zones of a side, or of whole cities."""
+    if side == "city":
+        return np.abs([city["ratio_points"] for city in each["simulated"].values()])
+    return np.abs([miss for city in each["simulated"].values() for miss in city["zones"].get(side, ())])
 
 
 def _confusions(found: Mapping[str, Any]) -> list[str]:

@@ -44,18 +44,22 @@ def _tradeoff(contest: Mapping[str, Any], _: Place, path: Path) -> bool:
     from matplotlib import pyplot as plt
 
     figure, axis = plt.subplots(figsize=(6.5, 4), layout="constrained")
+    placed: list[tuple[float, float]] = []
     for name, each in contest["contestants"].items():
         speed, miss = 2 / each["seconds_per_mpx"], ratio_error(each)
         axis.plot(speed, miss, "o", color="#1b6b2f")
         # The left half says its name to the right, the right half to the left: no name leaves the picture.
         left = speed < _MIDDLE_MPX_S
-        place_px = (6, 3) if left else (-6, 3)
+        near = any(abs(np.log(speed / other)) < 0.6 and abs(miss - height) < 0.4 for other, height in placed)
+        placed.append((speed, miss))
+        place_px = (6 if left else -6, -11 if near else 3)
         axis.annotate(
             name, (speed, miss), xytext=place_px, textcoords="offset points", ha="left" if left else "right", fontsize=8
         )
     axis.axvline(5, color="#999999", linestyle=":")
     axis.set(xscale="log", xlabel="Mpx/s on two cores", ylabel="error of the city ratio, points (RMS)", ylim=(0, None))
     axis.margins(x=0.15)
+    axis.set_ylim(0, 1.12 * axis.get_ylim()[1])
     _save(figure, path)
     return True
 

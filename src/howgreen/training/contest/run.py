@@ -14,6 +14,7 @@ import numpy as np
 import onnx
 
 from howgreen.landcover.model import Model, load_model, models
+from howgreen.measure.interval import half_width_of
 from howgreen.sensors import LANDSAT, SENTINEL2
 from howgreen.training import evaluate, mixtures
 from howgreen.training.contest import graphs, judge, learners, samples, scenes, unet
@@ -338,7 +339,7 @@ def _shipped(band_set: str) -> list[Model]:
 
 def _of_shipped(contest: Contest, model: Model) -> dict[str, Any]:
     """Figures of a shipped model, which is not trained here: no city has taught it."""
-    path = contest.part("shipped", model.card.name, model.sha256[:12])
+    path = contest.part("judged", model.card.name, model.sha256[:12])
     if not path.exists():
         world = contest.world
         found = {
@@ -347,10 +348,22 @@ def _of_shipped(contest: Contest, model: Model) -> dict[str, Any]:
                 for city in world.real
             },
             **_general(contest, model),
+            "half_widths_points": _half_widths(model, world),
         }
         _keep(path, found)
     read: dict[str, Any] = json.loads(path.read_text())
     return read
+
+
+def _half_widths(model: Model, world: World) -> dict[str, float]:
+    """Half of the interval that reports give, in points, by the side of the zone in pixels and for a whole simulated city."""
+    pixel_m2 = PIXEL_M[world.band_set] ** 2
+    sides = {
+        **{str(side): side for side in judge.ZONES_PX},
+        "city": world.effort.judge_extent_m // PIXEL_M[world.band_set],
+    }
+    widths = {name: half_width_of(model.card, area_m2=side**2 * pixel_m2) for name, side in sides.items()}
+    return {name: 100 * width for name, width in widths.items() if width is not None}
 
 
 def _general(contest: Contest, model: Model) -> dict[str, Any]:
