@@ -103,3 +103,22 @@ def outside(name: str, dims: Sequence[int], location: str):
     tensor = onnx.TensorProto(name=name, data_type=FLOAT, dims=dims, data_location=onnx.TensorProto.EXTERNAL)
     tensor.external_data.add(key="location", value=location)
     return tensor
+
+
+def endless(path: Path) -> Path:
+    """A network with a loop of 2^62 rounds."""
+    node, value, kinds = helper.make_node, helper.make_tensor_value_info, onnx.TensorProto
+    body = helper.make_graph(
+        [node("Identity", ["go"], ["go_on"]), node("Neg", ["held"], ["next"])],
+        "body",
+        [value("i", kinds.INT64, []), value("go", kinds.BOOL, []), value("held", FLOAT, None)],
+        [value("go_on", kinds.BOOL, []), value("next", FLOAT, None)],
+    )
+    nodes = [
+        node("Loop", ["rounds", "yes", "reflectance"], ["looped"], body=body),
+        node("Softmax", ["looped"], ["probability"], axis=1),
+        node("Split", ["probability"], ["rest", "green_fraction"], axis=1),
+    ]
+    numbers = {"rounds": np.int64(2**62), "yes": np.bool_(True)}
+    tensors = [numpy_helper.from_array(np.array(number), name) for name, number in numbers.items()]
+    return write(path, nodes, tensors, card(["red", "nir"]))

@@ -5,10 +5,15 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import signal
+import subprocess
+import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import rasterio
 from affine import Affine
@@ -294,6 +299,23 @@ def test_each_fault_of_the_web_is_one_line_and_leaves_nothing(far, tmp_path, cap
     known = ["--sha256", far.sha256] if options == ["SHA256"] else options
     assert call("models", "add", f"{far.url}/m.onnx", *known) == 1
     _one_line(capsys, said)
+    assert not list((tmp_path / "data").rglob("*.*"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signals there")
+def test_a_trial_that_does_not_end_can_be_stopped(tmp_path):
+    theirs.endless(tmp_path / "m.onnx")
+    command = [sys.executable, "-m", "howgreen.cli", "models", "add", "m.onnx"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    used_s, until = 0.0, time.monotonic() + 60
+    while used_s < 3 and time.monotonic() < until:  # loading takes less than a second of a core
+        time.sleep(0.1)
+        used_s = sum(psutil.Process(process.pid).cpu_times()[:2])
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "")
+    assert "stopped" in err
+    assert "terminate" not in err
     assert not list((tmp_path / "data").rglob("*.*"))
 
 

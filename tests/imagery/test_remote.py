@@ -119,6 +119,35 @@ def test_what_was_a_hole_when_its_neighbour_was_read_is_read_anew(far, name, ste
             np.testing.assert_array_equal(got, expected[span.top : span.bottom, span.left : span.right])
 
 
+@pytest.fixture(scope="module")
+def masked(folder):
+    """Two interleaved raw bands with a mask inside the file."""
+    values = np.random.default_rng(8).integers(1, 9000, (2, SIDE, SIDE)).astype(np.uint16)
+    with (
+        rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),
+        rasterio.open(folder / "masked.tif", "w", driver="GTiff", width=SIDE, height=SIDE, count=2, dtype="uint16",
+                      crs="EPSG:32632", transform=FRAME.affine, tiled=True, blockxsize=128, blockysize=128) as out,
+    ):  # fmt: skip
+        out.write(values)
+        out.write_mask(values[0] > 4000)
+    return "masked.tif"
+
+
+@pytest.mark.parametrize("name", ["masked.tif", "plain.tif", "red0.tif"])
+def test_whoever_reads_the_dataset_reads_no_holes(far, masked, name):
+    """Other stages take datasets and read windows of several bands, masks among them."""
+    windows = (rasterio.windows.Window(5, 300, 200, 77), rasterio.windows.Window(120, 0, 300, 512), None)
+    with opened(red(far, name)) as image, rasterio.open(far.root / name) as there:
+        for window in windows:
+            got, expected = (
+                one.read(list(there.indexes), window=window, masked=True) for one in (image.dataset, there)
+            )
+            np.testing.assert_array_equal(got.data, expected.data)
+            np.testing.assert_array_equal(np.ma.getmaskarray(got), np.ma.getmaskarray(expected))
+        with pytest.raises(AttributeError, match="read a window"):
+            image.dataset.read_masks(1)
+
+
 PASSING = {
     "asked too often": {"kind": "status", "status": 429, "headers": {"Retry-After": "0"}, "times": 2},
     "asked too often, with a date": {

@@ -83,21 +83,7 @@ def test_answers_that_are_no_shares_are_refused(tmp_path, formula, said):
 def test_a_graph_that_does_not_end_is_stopped(tmp_path, monkeypatch):
     """A loop of 2^62 rounds: the clock ends it, not the reader's patience."""
     monkeypatch.setattr(trial, "LONGEST_S", 0.3)
-    node, make = onnx.helper.make_node, onnx.helper.make_tensor_value_info
-    kinds = onnx.TensorProto
-    body = onnx.helper.make_graph(
-        [node("Identity", ["go"], ["go_on"]), node("Neg", ["held"], ["next"])],
-        "body",
-        [make("i", kinds.INT64, []), make("go", kinds.BOOL, []), make("held", kinds.FLOAT, None)],
-        [make("go_on", kinds.BOOL, []), make("next", kinds.FLOAT, None)],
-    )
-    nodes = [
-        node("Loop", ["rounds", "go_on_"], ["looped"], body=body, domain=""),
-        node("Softmax", ["looped"], ["probability"], axis=1),
-        node("Split", ["probability"], ["rest", "green_fraction"], axis=1),
-    ]
-    nodes[0].input.append("reflectance")
-    model = _model(tmp_path, nodes, _numbers(rounds=np.int64(2**62), go_on_=np.bool_(True)))
+    model = load_model(theirs.endless(tmp_path / "m.onnx"))
     with pytest.raises(ModelError, match=r"takes more than 0 s for a tile of 16 x 16"):
         tried(model, source="m")
 

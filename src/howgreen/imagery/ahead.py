@@ -11,7 +11,7 @@ from typing import Any
 import rasterio
 from odc.geo.geobox import GeoBox
 
-from howgreen.imagery.opening import GDAL_OPTIONS, Files, Image, arrive, is_ranged, opened
+from howgreen.imagery.opening import GDAL_OPTIONS, Files, Image, arrive, is_ranged, opened, spans
 from howgreen.imagery.source import Span, file_window
 from howgreen.types import Asset
 
@@ -28,7 +28,7 @@ Wish = tuple[Asset, Span]
 
 def _spans(image: Image, index: int, grid: GeoBox, span: Span) -> list[tuple[int, int]]:
     window = file_window(image.dataset, grid, span)
-    return [] if window is None else image.spans(index, (window.top, window.bottom, window.left, window.right))
+    return [] if window is None else spans(image.dataset, index, (window.top, window.bottom, window.left, window.right))
 
 
 def foresee(image: Image, index: int, *, grid: GeoBox, span: Span) -> list[Future[None]]:
@@ -80,10 +80,10 @@ class Ahead:
         with rasterio.Env(**GDAL_OPTIONS):
             for asset, parts in wanted.items():
                 with opened(asset, self.files) as image:
-                    spans = {number: _spans(image, asset.index, self._grid, span) for number, span in parts}
+                    needs = {number: _spans(image, asset.index, self._grid, span) for number, span in parts}
                     if image.remote:
-                        image.remote.fetch(itertools.chain.from_iterable(spans.values()))
-                        for number, own in spans.items():
+                        image.remote.fetch(itertools.chain.from_iterable(needs.values()))
+                        for number, own in needs.items():
                             asked[number] += image.remote.fetch(own)
         self._asked |= asked
 

@@ -177,7 +177,7 @@ def _overview(full: Image, asset: Asset, frame: GeoBox) -> Iterator[Any]:
         # The warper may look a little beyond.
         everything = Span(top=0, bottom=frame.shape[0], left=0, right=frame.shape[1]).grown(BEYOND_PX)
         arrive(foresee(image, asset.index, grid=frame, span=everything))
-        yield image.dataset
+        yield getattr(image.dataset, "raw", image.dataset)
     finally:
         if image is not full:
             image.dataset.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -11,13 +11,12 @@ from urllib.parse import urlsplit
 from howgreen.errors import NetworkError
 from howgreen.imagery import web
 from howgreen.imagery.endpoints import Endpoint
-from howgreen.imagery.opening import Image, arrive, opened
+from howgreen.imagery.opening import opened
 from howgreen.imagery.signing import PlanetaryComputer
 from howgreen.store.geometry import boxes
 from howgreen.types import Asset
 
 if TYPE_CHECKING:
-    from rasterio.windows import Window
     from shapely import MultiPolygon, Polygon
 
 MOST_TILES = 200
@@ -32,26 +31,9 @@ def map_reader() -> Callable[[str], AbstractContextManager[Any]]:
     def read(href: str) -> Iterator[Any]:
         hosted = (urlsplit(href).hostname or "").endswith(PlanetaryComputer.domain)
         with opened(Asset(band="1", href=href, signer="planetary-computer" if hosted else "")) as image:
-            yield _Arriving(image)
+            yield image.dataset
 
     return read
-
-
-class _Arriving:
-    """A dataset that fetches the bytes of a window before it reads it."""
-
-    def __init__(self, image: Image) -> None:
-        self._image = image
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._image.dataset, name)
-
-    def read(self, bands: Sequence[int], *, window: Window, masked: bool) -> Any:
-        """As rasterio's; NetworkError when the bytes are not to be had."""
-        top, left = int(window.row_off), int(window.col_off)
-        place = (top, top + int(window.height), left, left + int(window.width))
-        arrive(piece for band in bands for piece in self._image.ask(band, place))
-        return self._image.dataset.read(list(bands), window=window, masked=masked)
 
 
 def find_tiles(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Any
 
 import rasterio
 from numpy.typing import NDArray
+from rasterio.enums import MaskFlags
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
@@ -31,51 +33,85 @@ GDAL_OPTIONS = {
 _WEB = ("https://", "http://")
 
 
+_UNFETCHED = ("dataset_mask", "read_masks", "sample", "statistics", "stats")
+Box = tuple[int, int, int, int]
+"""Top, bottom, left, right in pixels, ends excluded."""
+
+
+class Fetched:
+    """A rasterio dataset of a file on the web: like any other, but its bytes are fetched before it reads them.
+
+    What else of rasterio's reads pixels is not there: in a sparse file it would find zeros.
+    """
+
+    def __init__(self, raw: Any, remote: Remote) -> None:
+        self.raw = raw
+        """The dataset itself, for those who have fetched what they will read."""
+        self._remote = remote
+        if any(MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags for flags in raw.mask_flag_enums):
+            arrive(remote.everything())  # where its mask lies GDAL does not say
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _UNFETCHED:
+            raise AttributeError(f"{name}: not of a file on the web; read a window")
+        return getattr(self.raw, name)
+
+    def read(
+        self,
+        indexes: int | Sequence[int] | None = None,
+        *,
+        window: Window | None = None,
+        masked: bool = False,
+        out: NDArray[Any] | None = None,
+    ) -> NDArray[Any]:
+        """As rasterio's. NetworkError when the bytes are not to be had."""
+        bands = [indexes] if isinstance(indexes, int) else list(indexes or self.raw.indexes)
+        (top, bottom), (left, right) = (window or Window(0, 0, self.raw.width, self.raw.height)).toranges()
+        box = math.floor(top), math.ceil(bottom), math.floor(left), math.ceil(right)
+        arrive(self._remote.fetch(span for band in bands for span in spans(self.raw, band, box)))
+        values: NDArray[Any] = self.raw.read(indexes, window=window, masked=masked, out=out)
+        return values
+
+
+def spans(dataset: Any, index: int, box: Box) -> list[tuple[int, int]]:
+    """Where the tiles (or strips) under a window of a band lie in its file: first byte, and the one after the last.
+
+    None for files that come as a whole (JPEG 2000), as only their decoder knows.
+    """
+    if dataset.driver != "GTiff":
+        return []
+    height, width = dataset.block_shapes[index - 1]
+    top, bottom = max(box[0], 0), min(box[1], dataset.height)
+    left, right = max(box[2], 0), min(box[3], dataset.width)
+    places = itertools.product(range(top // height, -(-bottom // height)), range(left // width, -(-right // width)))
+    found = (_tile(dataset, index, row, column) for row, column in places)
+    return [span for span in found if span is not None]
+
+
+def _tile(dataset: Any, index: int, row: int, column: int) -> tuple[int, int] | None:
+    """None for a tile that is not in the file because it has no data."""
+    first, size = (
+        dataset.get_tag_item(f"BLOCK_{what}_{column}_{row}", "TIFF", bidx=index) for what in ("OFFSET", "SIZE")
+    )
+    return (int(first), int(first) + int(size)) if first and size else None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Image:
     """An open file."""
 
     dataset: Any
+    """Rasterio's, or what behaves like it: :class:`Fetched`, or Earth Engine's."""
     remote: Remote | None = None
     """Where its bytes come from; None for a file on this computer."""
 
-    def ask(self, index: int, window: tuple[int, int, int, int]) -> list[Future[None]]:
-        """Begin to fetch the tiles (or strips) under a window (top, bottom, left, right) of a band, in pixels.
+    def ask(self, index: int, box: Box) -> list[Future[None]]:
+        """Begin to fetch what a window of a band needs; the futures are done when it is here. None for local files."""
+        return self.remote.fetch(spans(self.dataset, index, box)) if self.remote else []
 
-        The futures are done when they are here; none for files on this computer.
-        """
-        return self.remote.fetch(self.spans(index, window)) if self.remote else []
-
-    def spans(self, index: int, window: tuple[int, int, int, int]) -> list[tuple[int, int]]:
-        """Where the tiles (or strips) under a window lie in the file: first byte, and the one after the last.
-
-        None for files that come as a whole (JPEG 2000), as only their decoder knows.
-        """
-        if self.dataset.driver != "GTiff":
-            return []
-        height, width = self.dataset.block_shapes[index - 1]
-        top, bottom, left, right = window
-        places = itertools.product(range(top // height, -(-bottom // height)), range(left // width, -(-right // width)))
-        found = (self._tile(index, row, column) for row, column in places)
-        return [span for span in found if span is not None]
-
-    def _tile(self, index: int, row: int, column: int) -> tuple[int, int] | None:
-        """First byte and the one after the last; None for a tile that is not in the file because it has no data."""
-        first, size = (
-            self.dataset.get_tag_item(f"BLOCK_{what}_{column}_{row}", "TIFF", bidx=index) for what in ("OFFSET", "SIZE")
-        )
-        return (int(first), int(first) + int(size)) if first and size else None
-
-    def read(self, index: int, window: tuple[int, int, int, int], *, out: NDArray[Any] | None = None) -> NDArray[Any]:
-        """Pixels of a window (top, bottom, left, right) of a band, none of them read before its bytes are here.
-
-        Raises
-        ------
-        NetworkError
-            If they are not to be had.
-        """
-        arrive(self.ask(index, window))
-        top, bottom, left, right = window
+    def read(self, index: int, box: Box, *, out: NDArray[Any] | None = None) -> NDArray[Any]:
+        """Pixels of a window of a band. NetworkError when the bytes are not to be had."""
+        top, bottom, left, right = box
         values: NDArray[Any] = self.dataset.read(index, window=Window(left, top, right - left, bottom - top), out=out)
         return values
 
@@ -195,7 +231,7 @@ def open_image(href: str, *, remote: Remote | None = None, overview: int | None 
         driver = dataset.driver
         dataset.close()
         raise ImageError(f"{href}: a {driver} file, not a GeoTIFF or JPEG 2000; convert it and add it again")
-    return Image(dataset=dataset, remote=remote)
+    return Image(dataset=dataset if remote is None else Fetched(dataset, remote), remote=remote)
 
 
 @contextmanager

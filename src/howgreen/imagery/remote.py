@@ -145,6 +145,12 @@ class Remote:
             POOL.submit(partial(self._keep, group, [promised[first] for first, _ in group]))
         return futures
 
+    def everything(self) -> list[Future[None]]:
+        """Ask for the whole file."""
+        version = self._ranges.version
+        size, step = version.size if version else 0, LARGEST_REQUEST_BYTES
+        return self.fetch((first, min(first + step, size)) for first in range(0, size, step))
+
     def _keep(self, group: Sequence[Span], promised: Sequence[Future[None]]) -> None:
         try:
             self._deliver(group)

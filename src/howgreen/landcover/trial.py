@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from threading import Event
 
 import numpy as np
 
@@ -18,7 +19,8 @@ LONGEST_S = 60.0
 SUM_TOLERANCE = 0.01
 REACH_TOLERANCE = 0.01
 """Changes of an answer by far pixels that are worth a word."""
-_NEAR = 1e-3
+_NEAR, _FEW = 1e-3, 0.01
+_STOP_S = 10.0
 
 
 def trial(model: Model, *, source: str) -> tuple[str, ...]:
@@ -58,18 +60,27 @@ def _ends(model: Model, tile: FloatArray, source: str) -> None:
     """Run once under an eye on the clock: a graph may hold loops."""
     import onnxruntime
 
-    options = onnxruntime.RunOptions()
+    options, session, ended = onnxruntime.RunOptions(), session_of(model), Event()
     options.log_severity_level = 4
-    session = session_of(model)
+
+    def run() -> None:
+        try:
+            with suppress(*runtime_errors()):  # what goes wrong inside is told by the next run
+                session.run(list(OUTPUTS), {INPUT: tile}, options)
+        finally:
+            ended.set()
+
     try:
-        with suppress(*runtime_errors()):  # what goes wrong inside is told by the next run
-            in_time(lambda: session.run(list(OUTPUTS), {INPUT: tile}, options), LONGEST_S)
+        in_time(run, LONGEST_S)
     except TimeoutError as error:
-        options.terminate = True
         side = model.card.tile_px
         raise ModelError(
             f"model {source}: takes more than {LONGEST_S:.0f} s for a tile of {side} x {side} pixels; make it smaller"
         ) from error
+    finally:
+        # On a Ctrl-C too: a process that ends while ONNX Runtime still computes is aborted by the system.
+        options.terminate = True
+        ended.wait(_STOP_S)
 
 
 def _answers(model: Model, tile: FloatArray, source: str) -> FloatArray:
@@ -87,7 +98,9 @@ def _pixelwise(
     order = rng.permutation(tile[0, 0].size)
     shuffled = tile.reshape(*tile.shape[:2], -1)[..., order].reshape(tile.shape)
     again = _answers(model, np.ascontiguousarray(shuffled), source)
-    if np.abs(again.reshape(len(again), -1) - first.reshape(len(first), -1)[:, order]).max() > _NEAR:
+    change = np.abs(again.reshape(len(again), -1) - first.reshape(len(first), -1)[:, order]).max(axis=0)
+    # Not all: sums in another order may carry a pixel over a threshold of a tree.
+    if (change > _NEAR).mean() > _FEW:
         raise ModelError(f"model {source}: its card says halo_px 0, but neighbouring pixels change its answers; write the "
                          "true halo_px into the card")  # fmt: skip
     return ()
