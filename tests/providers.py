@@ -30,6 +30,8 @@ class Look:
     bare: Mapping[str, Any]
     baseline: str = "05.11"
     tile: str = "32TPS"
+    collection: str = "sentinel-2-l2a"
+    """Earth Search has ``sentinel-2-c1-l2a`` too, in which it takes nothing out."""
     said: Mapping[str, Any] = field(default_factory=dict)
     """More properties, or others than are true."""
     geometry: Mapping[str, Any] | None = None
@@ -41,8 +43,15 @@ def provider(kind: str, looks: Sequence[Look], folder: Path) -> Iterator[str]:
     """A catalogue (``earth-search``: offset taken out, with the flag; ``planetary-computer``: as delivered) on the
     loopback; its name and address as ``--catalog`` takes them.
     """
+    with provider_with_files(kind, looks, folder) as (catalog, _):
+        yield catalog
+
+
+@contextmanager
+def provider_with_files(kind: str, looks: Sequence[Look], folder: Path) -> Iterator[tuple[str, Faults]]:
+    """The same, and the server of its files, which can be told to fail."""
     for look in looks:
-        _publish(look, folder / "store", takes_offset_out=kind == "earth-search")
+        _publish(look, folder / "store", takes_offset_out=_takes_out(kind, look))
     by_id = {look.id: look for look in looks}
     with Faults(root=folder) as files:
         features = [
@@ -50,7 +59,11 @@ def provider(kind: str, looks: Sequence[Look], folder: Path) -> Iterator[str]:
             for native in natives(folder / "store", files=files.url, base=folder)
         ]
         with served(features, folder) as url:
-            yield f"{kind}={url}"
+            yield f"{kind}={url}", files
+
+
+def _takes_out(kind: str, look: Look) -> bool:
+    return kind == "earth-search" and look.collection == "sentinel-2-l2a"
 
 
 def _publish(look: Look, store: Path, *, takes_offset_out: bool) -> None:
@@ -81,7 +94,7 @@ def _shaped(native: dict[str, Any], look: Look, kind: str) -> dict[str, Any]:
             continue
         offset = {"scale": 1e-4, "offset": -0.1} if band != "scl" else {}  # stated although it is taken out
         assets[band] = plain | {"raster:bands": [{"nodata": 0, "data_type": "uint16", **offset}]}
-    if kind == "earth-search" and look.baseline >= "04.00":
+    if _takes_out(kind, look) and look.baseline >= "04.00":
         properties["earthsearch:boa_offset_applied"] = True
     shape = {"geometry": look.geometry} if look.geometry else {}
-    return native | {"properties": properties | look.said, "assets": assets} | shape
+    return native | {"collection": look.collection, "properties": properties | look.said, "assets": assets} | shape

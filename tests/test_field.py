@@ -24,6 +24,13 @@ def named_in(path: Path) -> set[str]:
     return {node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")}
 
 
+def source_of(path: Path, name: str) -> str:
+    """The test itself, with its name and its words."""
+    text = path.read_text(encoding="utf-8")
+    nodes = (node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef) and node.name == name)
+    return ast.get_source_segment(text, next(nodes)) or ""
+
+
 def issues(text: str) -> set[tuple[str, str]]:
     """``a#1, #2`` as (a, 1) and (a, 2)."""
     return {
@@ -38,6 +45,13 @@ def test_the_named_test_exists(row: list[str]):
     assert len(row) == 3
     path, _, name = row[2].strip("`").partition("::")
     assert name in named_in(ROOT / path)
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if "#" in row[1]], ids=lambda row: row[0])
+def test_the_named_test_tells_the_number_of_its_issue(row: list[str]):
+    path, _, name = row[2].strip("`").partition("::")
+    told = set(re.findall(r"\d+", source_of(ROOT / path, name)))
+    assert {number for _, number in issues(row[1])} <= told
 
 
 def test_every_test_named_after_an_issue_stands_in_the_table():

@@ -5,9 +5,11 @@ The numbers are bug reports of other projects; docs/field.md lists them all.
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
+import folium
 import numpy as np
 import pytest
 import rasterio
@@ -16,10 +18,12 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
-from howgreen import pipeline, place
+from faults import Faults
+from howgreen import pipeline, place, plans
 from howgreen.errors import HowgreenError, NoImageError
+from howgreen.report.rasters import project
 from howgreen.store import put_place
-from providers import BANDS, Look, provider
+from providers import BANDS, Look, provider, provider_with_files
 
 GRID = GeoBox((120, 160), Affine(10, 0, 680_000, 0, -10, 5_150_000), "EPSG:32632")
 
@@ -81,6 +85,8 @@ def test_torchgeo_3224_pc_134_the_same_scenes_from_two_providers_give_the_same_p
     PlanetaryComputer#134, earth-search#66: one provider leaves it in, the other takes it out and states it all the same.
     """
     planes = [noise(seed) for seed in range(3)]
+    for plane in planes[1].values():
+        plane[:, :40] = 0  # the edge of its swath: the 1000 must not make data of it
     looks = [
         Look(id=name, time=time, grid=GRID, bare=bare, baseline=baseline)
         for (name, time, baseline), bare in zip(REPROCESSED, planes, strict=True)
@@ -121,6 +127,97 @@ def test_earth_search_25_pc_256_doubles_split_strips_and_half_empty_tiles(places
     got = result.composite.data["reflectance"].compute(scheduler="synchronous").values
     np.testing.assert_allclose(got, median_on(result, [new, strip]), rtol=0, atol=1e-4)
     assert (result.composite.data["n_clear"].values == 2).all()
+
+
+def test_earth_search_29_65_70_gaps_of_one_collection_are_filled_from_the_other(places: Path, tmp_path: Path):
+    """earth-search#29, #65, #70: each collection lacks scenes; of one that both have, the first collection's is taken."""
+    planes = [noise(seed, low=300) for seed in range(20, 23)]
+    second = "sentinel-2-c1-l2a"
+    names = ("S2B_T32TPS_20240601T101000_L2A", "S2B_T32TPS_20240701T101000_L2A")
+    looks = [
+        Look(id="S2B_32TPS_20240601_0_L2A", time=day(2024, 6, 1), grid=GRID, bare=planes[0]),
+        Look(id=names[0], time=day(2024, 6, 1), grid=GRID, bare=planes[0], collection=second),
+        Look(id=names[1], time=day(2024, 7, 1), grid=GRID, bare=planes[1], collection=second),
+        Look(id="S2B_32TPS_20240801_0_L2A", time=day(2024, 8, 1), grid=GRID, bare=planes[2]),
+    ]
+    with provider("earth-search", looks, tmp_path / "far") as catalog:
+        result = answered(places, catalog, tmp_path / "out", period="2024-05/2024-09")
+    assert {scene.id: scene.offset for scene in result.plan.scenes} == {looks[0].id: 0, names[1]: -0.1, looks[3].id: 0}
+    got = result.composite.data["reflectance"].compute(scheduler="synchronous").values
+    np.testing.assert_allclose(got, median_on(result, planes), rtol=0, atol=1e-6)
+
+
+class Tokens:
+    """A signer whose token is a counter."""
+
+    number = 1
+
+    def signed(self, href: str) -> str:
+        return f"{href}?sig=secret{self.number}"
+
+    def forget(self, signed: str) -> None:
+        if signed.endswith(f"secret{self.number}"):
+            self.number += 1
+
+
+def test_odc_289_a_plan_keeps_no_token_and_runs_after_all_of_them_have_expired(
+    places: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """odc-stac#289: tokens last 45 minutes, a plan may wait for days: links are signed when they are read."""
+    tokens, bare = Tokens(), noise(30)
+    monkeypatch.setattr("howgreen.imagery.ranges.SIGNERS", {"planetary-computer": tokens})
+    look = Look(id="S2A_32TPS_20240601_0_L2A", time=day(2024, 6, 1), grid=GRID, bare=bare)
+    with provider_with_files("planetary-computer", [look], tmp_path / "far") as (catalog, files):
+        files.fail("token", token="sig=secret1")
+        planned = pipeline.plan("Small", store=places, catalogs=[catalog], period="2024-05/2024-09")
+        plans.save(planned, tmp_path / "plan.json")
+        assert "secret" not in (tmp_path / "plan.json").read_text()
+        files.heal()
+        files.fail("token", token="sig=secret2")
+        result = pipeline.run(pipeline.read_plan(tmp_path / "plan.json"), work=tmp_path / "work")
+    assert tokens.number == 2
+    got = result.composite.data["reflectance"].compute(scheduler="synchronous").values
+    np.testing.assert_allclose(got, median_on(result, [bare]), rtol=0, atol=1e-6)
+
+
+def test_osmnx_832_a_dead_overpass_costs_districts_and_not_the_ratio(tmp_path: Path):
+    """osmnx#832, #445, #1299: Overpass pauses and times out; what OpenStreetMap calls green is optional to the ratio.
+    A city by its name, with a hole and an exclave, none of them a bounding box.
+    """
+    lon, lat = (round(value, 3) for value in GRID.extent.to_crs("EPSG:4326").geom.centroid.coords[0])
+    ring = shapely.box(lon - 0.004, lat - 0.002, lon, lat + 0.002)
+    hole = shapely.box(lon - 0.003, lat - 0.001, lon - 0.001, lat + 0.001)
+    exclave = shapely.box(lon + 0.003, lat, lon + 0.004, lat + 0.002)
+    limits = shapely.union_all([ring - hole, exclave])
+    (tmp_path / "services").mkdir()
+    (tmp_path / "services" / "search").write_text(json.dumps([{
+        "osm_type": "relation", "osm_id": 7, "lat": str(lat), "lon": str(lon), "category": "boundary",
+        "type": "administrative", "place_rank": 16, "addresstype": "city", "name": "Ring", "display_name": "Ring, Here",
+        "address": {"country_code": "xx"}, "geojson": shapely.geometry.mapping(limits),
+    }]))  # fmt: skip
+    look = Look(id="S2A_32TPS_20240601_0_L2A", time=day(2024, 6, 1), grid=GRID, bare=around(hole))
+    with (
+        provider("earth-search", [look], tmp_path / "far") as catalog,
+        Faults(root=tmp_path / "services") as services,
+    ):
+        table = tmp_path / "endpoints.toml"
+        table.write_text(f'nominatim = "{services.url}"\noverpass = ["{services.url}/nobody"]\n')
+        result = pipeline.city("Ring, Here", catalogs=[catalog], endpoints=table, period="2024-05/2024-09")
+    assert "without districts: they could not be looked up (Overpass gave no answer" in result.plan.city.note
+    assert result.stats.zone_area_m2 == pytest.approx(place.from_shape(limits, name="x").area_m2)
+    assert result.stats.observed_ratio == pytest.approx(1)
+    assert float(result.landcover.data["green_fraction"].max()) > 0.8
+    assert result.stats.green_pixel_ratio == 0  # all the green there is lies in the hole and between the parts
+
+
+def around(hole: shapely.Polygon) -> dict[str, np.ndarray]:
+    """Bare ground, green in a hole and far from the city."""
+    xs, ys = np.meshgrid(GRID.affine.c + 5 + 10 * np.arange(160), GRID.affine.f - 5 - 10 * np.arange(120))
+    lon, lat = Transformer.from_crs(GRID.crs, "EPSG:4326", always_xy=True).transform(xs, ys)
+    inside = shapely.contains_xy(hole.buffer(-2e-4), lon, lat) | (lon > hole.bounds[2] + 0.0015) & (
+        lon < hole.bounds[2] + 0.0035
+    )
+    return {band: np.where(inside, GREEN[band], BARE[band]) for band in BANDS}
 
 
 def test_stackstac_74_pixels_that_lie_elsewhere_are_an_error_and_not_an_empty_map(places: Path, tmp_path: Path):
@@ -212,5 +309,23 @@ def test_pc_296_suva_has_a_ratio(kind: str, tmp_path: Path):
     with provider("planetary-computer", looks, tmp_path / "far") as catalog:
         result = answered(there, catalog, tmp_path / "out", name=ZONES[kind][0], period="2024-05/2024-09")
     assert result.stats.observed_ratio == pytest.approx(1)
-    assert result.stats.green_ratio == pytest.approx(2 / 3, abs=0.1)
+    assert result.stats.green_pixel_ratio == pytest.approx(2 / 3, abs=2e-4)
+    green, bare = (float(value) for value in np.unique(result.landcover.data["green_fraction"].values)[[-1, 0]])
+    assert green - bare > 0.8
+    assert result.stats.green_ratio == pytest.approx((2 * green + bare) / 3, abs=2e-4)
     assert pixels(tmp_path / "out", "green_mask.tif").size < 400 * 400
+    south, north = ZONES[kind][2] - 0.01, ZONES[kind][2] + 0.01
+    west, east = ((ZONES[kind][1] + shift + 180) % 360 - 180 for shift in (-0.02, 0.01))
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["city"]["bounds"] == pytest.approx([west, south, east, north])
+    assert_one_picture_on_a_map(result)
+
+
+def assert_one_picture_on_a_map(result: pipeline.CityResult) -> None:
+    """The outline has no line through the city, and a notebook's map shows the city and not the world."""
+    boundary = result.plan.city.boundary
+    assert len(shapely.get_parts(project(boundary, result.plan.city.crs))) == 1
+    shown = result.explore()
+    assert sum(isinstance(child, folium.raster_layers.ImageOverlay) for child in shown._children.values()) == 3
+    (_, west), (_, east) = shown.get_bounds()  # of all three
+    assert east - west == pytest.approx(0.03, abs=0.003)

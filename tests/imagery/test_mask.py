@@ -22,6 +22,16 @@ def test_landsat_table(code, flag):
     assert mask.TABLES["qa_pixel"][code] == flag
 
 
+@pytest.mark.parametrize(
+    ("bit", "clear"),
+    [(1, False), (2, False), (3, False), (4, False), (5, False), (7, True)],
+    ids=["dilated cloud", "cirrus", "cloud", "shadow", "snow", "water"],
+)
+def test_landsat_qa_pixel_bit_by_bit(bit, clear):
+    """Collection 2's guide: each of these bits by itself, on a pixel that is not fill; water is no reason to leave it out."""
+    assert bool(mask.TABLES["qa_pixel"][1 << bit] == 0) is clear
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 7), st.integers(0, 2**32 - 1), st.floats(0.01, 0.6))
 def test_reach_is_a_square_dilation(radius, seed, density):
@@ -71,6 +81,7 @@ def test_fmask_72_roof_flagged_on_every_date_is_kept_and_its_neighbours_too():
 
 
 def test_shade_flagged_on_five_of_six_dates_is_kept():
+    """python-fmask#72: building shade looks like cloud shadow."""
     flags, codes = block(level=300)
     flags[1:, 5:9, 5:9] = mask.DOUBT
     assert clear(flags, codes).all()

@@ -92,6 +92,19 @@ def test_earth_search_66_71_a_wrong_flag_is_contradicted_by_the_pixels(make_scen
         decisions([wrong])
 
 
+def test_numbers_written_into_a_file_are_not_applied_again(make_scene):
+    """One normaliser, with loader rescaling off: GDAL's own scale and offset of a file change nothing."""
+    import rasterio
+    from odc.geo.geobox import GeoBox
+
+    files = make_scene({"red": np.full((40, 40), 1500, np.uint16)}, offset=-0.1)
+    with rasterio.open(files.assets[0].href, "r+") as file:
+        file.scales, file.offsets = (0.0001,), (-0.1,)
+        grid = GeoBox(file.shape, file.transform, "EPSG:32632")
+    got = composite([files], grid=grid, bands=["red"]).data["reflectance"].compute(scheduler="synchronous")
+    np.testing.assert_allclose(got.values, 0.05, atol=1e-7)
+
+
 def test_torchgeo_3224_reprocessed_scenes_before_2022_carry_the_offset():
     assert radiometry(native(baseline="05.00", datetime="2018-06-01T10:00:00Z"), SENTINEL2).offset == -0.1
     assert radiometry(native(baseline="03.01", datetime="2022-06-01T10:00:00Z"), SENTINEL2).offset == 0.0
@@ -119,6 +132,7 @@ def scene(**options):
 
 
 def test_earth_search_25_of_doubled_items_the_newest_baseline_stays():
+    """cirrus-earth-search#4, earth-search#25: items ``_0`` and ``_1`` of one tile and datatake."""
     old = scene(
         name="S2B_32TPS_20240601_1_L2A", baseline="04.00", **{"s2:datatake_id": "GS2B_20240601T100559_037_N04.00"}
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import ExitStack
 
 import pytest
@@ -164,6 +165,25 @@ def test_osmnx_663_a_polygon_that_vanished_overnight_is_still_there(world):
     world.overpass.replies += [listed((7, tags, BOX)), says(osm_file((7, tags, BOX)))]
     second = find("Lyon", online=new)
     assert (second.id, second.area_m2) == (first.id, pytest.approx(first.area_m2))
+
+
+def test_osmnx_663_limits_that_are_gone_when_asked_again_stay_with_the_day_of_their_answer(world, caplog):
+    """osmnx#663: after a month the answer is asked for anew, and then the polygon is gone from both services."""
+    world.nominatim.replies.append(says([record(7, "Lyon", geojson=rectangle(*BOX))]))
+    first = find("Lyon", online=world.online)
+    for kept in world.online.cache.glob("*.json"):
+        os.utime(kept, (0, 0))
+    gone = (says([point("Lyon", 45.75, 4.85)]), says([]), says([record(6, "Lyons", geojson=rectangle(*BOX))]))
+    for answer in gone:
+        world.nominatim.replies.append(answer)
+        asked = len(world.nominatim.asked)
+        again = find("Lyon", online=world.online)
+        assert len(world.nominatim.asked) == asked + 1
+        assert (again.boundary, again.id) == (first.boundary, first.id)
+        assert "asked on 1970-01-01" in again.note
+        assert "Nominatim no longer has what it had on 1970-01-01" in caplog.text
+    world.nominatim.replies.append(says([record(8, "Lyon", geojson=rectangle(*BOX))]))
+    assert find("Lyon", online=world.online).id == "osm:R8"  # what is there anew is taken
 
 
 def test_districts_are_the_next_level_below(world):

@@ -165,6 +165,7 @@ def test_osmnx_385_own_user_agent_one_request_a_second_every_answer_kept(tmp_pat
 
 
 def test_processes_take_turns(tmp_path):
+    """osmnx#385: one request a second per application, not per process."""
     code = (
         "import sys; from pathlib import Path; from howgreen.place.turns import wait_turn; import time\n"
         "for _ in range(2):\n assert wait_turn(Path(sys.argv[1]), 'h:1', pause_s=0.25, within_s=20); print(time.time(), flush=True)"

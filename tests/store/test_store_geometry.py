@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from shapely.geometry import GeometryCollection, LineString, MultiPolygon, Point, Polygon, box
 
 from howgreen.errors import AreaError
-from howgreen.store.geometry import crs_of, geodesic_area_m2, polygonal, utm_crs
+from howgreen.store.geometry import bounds_of, boxes, crs_of, geodesic_area_m2, polygonal, utm_crs
 
 
 @pytest.mark.parametrize(
@@ -78,3 +78,12 @@ def test_zone_of_an_area_split_at_the_antimeridian():
     suva = MultiPolygon([box(179.8, -18.2, 180, -18), box(-180, -18.2, -179.9, -18)])
     assert crs_of(suva) == "EPSG:32760"
     assert crs_of(shapely.box(11, 46, 12, 47)) == "EPSG:32632"
+
+
+def test_bounds_across_the_antimeridian_are_those_of_geojson():
+    """RFC 7946, 5.2: the west edge is then the greater number."""
+    west, east = box(178.4, -18.2, 180, -18), box(-180, -18.1, -179.9, -17.9)
+    assert bounds_of(MultiPolygon([east, west])) == (178.4, -18.2, -179.9, -17.9)
+    assert boxes(MultiPolygon([east, west])) == (west.bounds, east.bounds)
+    apart = MultiPolygon([box(1, 2, 3, 4), box(5, 1, 6, 3)])
+    assert bounds_of(apart) == apart.bounds

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +65,8 @@ def search(query: str, *, client: Client) -> list[Hit]:
         When Nominatim does not answer.
 
     """
-    return _hits("search", {"q": query, "limit": str(_MOST), "layer": "address", "dedupe": "0"}, client=client)
+    params = {"q": query, "limit": str(_MOST), "layer": "address", "dedupe": "0"}
+    return _hits("search", params, wanted=lambda hit: hit.bears(query), client=client)
 
 
 def lookup(number: OsmId, *, client: Client, patience_s: float) -> Hit | None:
@@ -77,7 +78,8 @@ def lookup(number: OsmId, *, client: Client, patience_s: float) -> Hit | None:
         When Nominatim does not answer.
 
     """
-    hits = _hits("lookup", {"osm_ids": str(number)}, client=client, patience_s=patience_s)
+    params = {"osm_ids": str(number)}
+    hits = _hits("lookup", params, wanted=lambda hit: hit.id == number, client=client, patience_s=patience_s)
     return next((hit for hit in hits if hit.id == number), None)
 
 
@@ -109,15 +111,28 @@ def city_of(hit: Hit, *, name: str) -> City:
     )
 
 
-def _hits(path: str, params: Mapping[str, str], *, client: Client, patience_s: float | None = None) -> list[Hit]:
+def _hits(
+    path: str,
+    params: Mapping[str, str],
+    *,
+    wanted: Callable[[Hit], bool],
+    client: Client,
+    patience_s: float | None = None,
+) -> list[Hit]:
     whole = {"format": "jsonv2", "polygon_geojson": "1", "addressdetails": "1", "extratags": "1", "namedetails": "1"}
     url = f"{client.endpoints.nominatim.rstrip('/')}/{path}"
-    request = Request(
-        what="Nominatim", urls=[url], params={**whole, **params}, suffix=".json", check=lambda body: bool(records(body))
-    )
+
+    def holds(body: bytes) -> bool:
+        """Whether there are limits of what is wanted: points are no answer to keep for long, or instead of limits."""
+        return any(hit.shape is not None and wanted(hit) for hit in _read(body, day=""))
+
+    request = Request(what="Nominatim", urls=[url], params={**whole, **params}, suffix=".json", check=holds)
     answer = client.ask(request, patience_s=patience_s)
-    hits = [hit_of(record, day=str(answer.day)) for record in records(answer.body)]
-    return [hit for hit in hits if hit is not None]
+    return _read(answer.body, day=str(answer.day))
+
+
+def _read(body: bytes, *, day: str) -> list[Hit]:
+    return [hit for record in records(body) if (hit := hit_of(record, day=day))]
 
 
 def records(body: bytes) -> list[dict[str, Any]]:

@@ -108,7 +108,7 @@ class Client:
         return self._left_s
 
     def ask(self, request: Request, *, patience_s: float | None = None) -> Answer:
-        """The answer, kept or new.
+        """The answer, kept or new. A kept one that holds something stays before a new one that holds nothing.
 
         Parameters
         ----------
@@ -138,6 +138,10 @@ class Client:
             if old is None:
                 raise
             _LOG.warning("%s; the answer of %s is used", error, old.day)
+            return old
+        if old is not None and request.check(old.body) and not request.check(body):
+            # Limits vanish from OpenStreetMap overnight, by one wrong edit, and come back within days.
+            _LOG.warning("%s no longer has what it had on %s; that answer is used", request.what, old.day)
             return old
         return keep(self._cache, name, body, most_bytes=self._manners.most_kept_bytes)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -9,9 +10,13 @@ from howgreen.report import pictures, words
 
 if TYPE_CHECKING:
     import folium
+    from shapely.geometry.base import BaseGeometry
 
     from howgreen.report.pictures import Preview
     from howgreen.types import Result
+
+AROUND_M = 2 * math.pi * 6_378_137
+"""The width of the world in EPSG:3857."""
 
 
 def explore(result: Result, *, longest_px: int = 1600) -> folium.Map:
@@ -28,8 +33,10 @@ def explore(result: Result, *, longest_px: int = 1600) -> folium.Map:
     import folium
     from folium.plugins import Draw
 
+    from howgreen.store.geometry import bounds_of
+
     preview = pictures.from_data(result, longest_px=longest_px)
-    west, south, east, north = result.plan.city.boundary.bounds
+    west, south, east, north = bounds_of(result.plan.city.boundary)
     shown = folium.Map(control_scale=True, tiles="OpenStreetMap")
     layers = (
         (f"Photo ({preview.photo_kind})", _with_alpha(preview), True),
@@ -46,7 +53,7 @@ def explore(result: Result, *, longest_px: int = 1600) -> folium.Map:
     others = dict.fromkeys(("circle", "circlemarker", "marker", "polyline"), False)
     Draw(export=True, filename="area.geojson", draw_options=rectangle | others).add_to(shown)
     folium.LayerControl(collapsed=False).add_to(shown)
-    shown.fit_bounds([[south, west], [north, east]])
+    shown.fit_bounds([[south, west], [north, east if east > west else east + 360]])
     return shown
 
 
@@ -64,6 +71,8 @@ def to_web_mercator(image: Any, preview: Preview) -> tuple[Any, list[list[float]
     to_mercator = Transformer.from_crs(preview.crs, "EPSG:3857", always_xy=True).transform
     dense = shapely.segmentize(frame, max(t.a * columns, -t.e * rows) / 20)
     moved = shapely.transform(dense, lambda p: np.column_stack(to_mercator(p[:, 0], p[:, 1])))
+    if moved.bounds[2] - moved.bounds[0] > AROUND_M / 2:  # across the antimeridian: the map goes on to the east
+        moved = shapely.transform(moved, lambda p: p + [[AROUND_M, 0]] * (p[:, :1] < 0))
     west, south, east, north = moved.bounds
     # As many pixels as the picture has, square ones.
     side = max((east - west) / columns, (north - south) / rows)
@@ -79,8 +88,9 @@ def to_web_mercator(image: Any, preview: Preview) -> tuple[Any, list[list[float]
         resampling=Resampling.nearest,
     )
     to_degrees = Transformer.from_crs("EPSG:3857", "EPSG:4326", always_xy=True).transform
-    left, bottom = to_degrees(west, north - side * height)
-    right, top = to_degrees(west + side * width, north)
+    _, bottom = to_degrees(0, north - side * height)
+    _, top = to_degrees(0, north)
+    left, right = (360 * x / AROUND_M for x in (west, west + side * width))  # may lie beyond 180
     return np.moveaxis(warped, 0, 2), [[bottom, left], [top, right]]
 
 
@@ -91,11 +101,23 @@ def _with_alpha(preview: Preview) -> Any:
     return np.dstack([pictures.photo_rgb(preview), np.where(seen, 255, 0).astype(np.uint8)])
 
 
+def eastward(shape: BaseGeometry) -> BaseGeometry:
+    """What lies west of Greenwich, counted on to the east beyond 180 degrees."""
+    import shapely
+
+    moved: BaseGeometry = shapely.transform(shape, lambda p: p + [[360, 0]] * (p[:, :1] < 0))
+    return shapely.union_all(shapely.get_parts(moved), grid_size=1e-9)
+
+
 def _outlines(result: Result, shown: folium.Map) -> None:
     """Limits and districts with their figures. Names are escaped: tooltips are HTML."""
     import folium
 
+    from howgreen.store.geometry import boxes
+
     zones = result.zones[["name", "kind", "geometry"]].copy()
+    if len(boxes(result.plan.city.boundary)) > 1:  # beside the pictures, which go on beyond 180 degrees
+        zones["geometry"] = [eastward(shape) for shape in zones["geometry"]]
     zones["name"] = [escape(str(name)) for name in zones["name"]]
     ranges = zip(result.zones["interval_low"], result.zones["interval_high"], strict=True)
     zones["green"] = [words.percent(value) for value in result.zones["green_ratio"]]

@@ -150,14 +150,15 @@ def land_on_grid(result: Result) -> BaseGeometry:
 
 
 def project(shape: BaseGeometry, crs: str) -> BaseGeometry:
-    """An EPSG:4326 shape on another CRS, edges bent as they must."""
+    """An EPSG:4326 shape on another CRS, edges bent as they must; halves that met at the antimeridian are one again."""
     import shapely
     from pyproj import Transformer
 
     transform = Transformer.from_crs("EPSG:4326", crs, always_xy=True).transform
     dense = shapely.segmentize(shape, 0.005)
     moved: BaseGeometry = shapely.transform(dense, lambda p: np.column_stack(transform(p[:, 0], p[:, 1])))
-    return moved
+    # The halves then share an edge, which is no outline.
+    return moved if moved.is_valid else shapely.make_valid(moved, method="structure")
 
 
 def _streams(result: Result) -> dict[str, Any]:

@@ -103,13 +103,15 @@ def _number(value: Any) -> float | None:
 
 
 def _city(city: City) -> dict[str, Any]:
+    from howgreen.store.geometry import bounds_of
+
     return {
         "name": city.name,
         "label": city.label,
         "id": city.id,
         "kind": city.kind,
         "crs": city.crs,
-        "bounds": [float(value) for value in city.boundary.bounds],
+        "bounds": list(bounds_of(city.boundary)),
         "population": _population(city.population),
         "licence": city.licence,
         "note": city.note,

@@ -45,6 +45,15 @@ def boxes(area: Polygon | MultiPolygon) -> tuple[Box, ...]:
     return tuple((*b[:, :2].min(axis=0).tolist(), *b[:, 2:].max(axis=0).tolist()) for b in bounds)
 
 
+def bounds_of(area: Polygon | MultiPolygon) -> Box:
+    """West, south, east, north of an EPSG:4326 area as GeoJSON has it (RFC 7946, 5.2): west is the greater number where
+    the antimeridian parts it.
+    """
+    halves = boxes(area)
+    (west, *_), (*_, east, _) = halves[0], halves[-1]
+    return west, min(half[1] for half in halves), east, max(half[3] for half in halves)
+
+
 def utm_crs(lon: float, lat: float) -> str:
     """The metric CRS of a place: its UTM zone, or polar stereographic (UPS) beyond 84 N and 80 S.
 
