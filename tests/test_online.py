@@ -199,6 +199,56 @@ def test_a_catalogue_that_stays_broken_is_one_clear_line(world: World, fault: di
     assert world.api.url in shown
 
 
+@pytest.fixture
+def kept_plan(world: World, tmp_path: Path) -> Path:
+    """A plan made while all was well."""
+    assert call("plan", "Small", *far(world), "--out", tmp_path / "plan.json") == 0
+    return tmp_path / "plan.json"
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "status", "status": 503, "times": 3},
+        {"kind": "status", "status": 429, "times": 3, "headers": {"Retry-After": "0"}},
+        {"kind": "drop", "times": 3},
+        {"kind": "refuse", "times": 3},
+        {"kind": "short", "times": 3},
+    ],
+    ids=["5xx burst", "429", "dropped in mid-read", "refused", "truncated"],
+)
+def test_files_that_stumble_end_in_the_right_answer(
+    world: World, kept_plan: Path, at_hand: Path, tmp_path: Path, fault: dict
+):
+    world.files.fail(**fault)
+    assert call("city", "--plan", kept_plan, "--out", tmp_path / "out") == 0
+    same_maps(tmp_path / "out", at_hand)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "status", "status": 404, "match": "s2/nir"},
+        {"kind": "etag", "match": "s2/nir", "after": 1},
+        {"kind": "grown", "match": "s2/nir", "after": 1},
+        {"kind": "status", "status": 403, "match": "s2/nir"},
+    ],
+    ids=["gone", "another ETag in mid-run", "another size in mid-run", "forbidden"],
+)
+def test_files_that_stay_broken_are_one_line_and_a_rerun_goes_on(
+    world: World, kept_plan: Path, at_hand: Path, tmp_path: Path, fault: dict, capsys: pytest.CaptureFixture[str]
+):
+    world.files.fail(**fault)
+    assert call("city", "--plan", kept_plan, "--out", tmp_path / "out") == 1
+    shown = capsys.readouterr().err
+    assert shown.count("\n") == 1
+    assert f"{world.files.url}/store/sentinel-2-l2a/s2/nir" in shown
+    assert not (tmp_path / "out").exists()
+    world.files.heal()
+    assert call("city", "--plan", kept_plan, "--out", tmp_path / "out") == 0
+    same_maps(tmp_path / "out", at_hand)
+
+
 def test_no_clear_image_in_a_catalogue_says_what_there_was(world: World, capsys: pytest.CaptureFixture[str]):
     assert call("plan", "Small", *far(world)[:-2], "--period", "1999") == 1
     assert "1999" in capsys.readouterr().err

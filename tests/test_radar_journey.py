@@ -16,7 +16,7 @@ from odc.geo.geobox import GeoBox
 
 from catalogue import natives, served
 from faults import Faults
-from howgreen import cli, pipeline, place, plans
+from howgreen import cli, pipeline, place, plans, syncing
 from howgreen.errors import MissingBandsError, NoImageError, PlanError
 from howgreen.landcover import card_to_json
 from howgreen.store import put_place, put_scene
@@ -218,3 +218,18 @@ def test_over_http_the_same(store: Path, model: Callable[..., str], tmp_path: Pa
         with rasterio.open(at_hand / name) as one, rasterio.open(far / name) as other:
             np.testing.assert_array_equal(one.read(), other.read())
     assert len(json.loads((far / "summary.json").read_text())["radar"]) == 2
+
+
+def test_store_sync_keeps_the_radar_too(store: Path, model: Callable[..., str], tmp_path: Path):
+    for day in (1, 7, 13):
+        radar(store, day)
+        camera(store, day)
+    mixed = model(nir=0.5, vh=-0.02)
+    far = pipeline.plan("Wet", store=store, period="2024-06", model=mixed)
+    kept = syncing.sync(far, root=tmp_path / "kept")
+    assert len(kept.fetched) == 6
+    near = pipeline.plan("Wet", store=tmp_path / "kept", period="2024-06", model=mixed, offline=True)
+    assert [(s.id, s.power, s.platform) for s in near.radar] == [(s.id, s.power, s.platform) for s in far.radar]
+    one, two = (pipeline.run(plan, work=tmp_path / name) for plan, name in ((far, "far"), (near, "near")))
+    np.testing.assert_array_equal(one.composite.data["reflectance"].values, two.composite.data["reflectance"].values)
+    assert one.stats == two.stats

@@ -55,6 +55,10 @@ class MissingBandsError(ModelError):
     """The images lack bands that the model needs."""
 
 
+class LabelError(HowgreenError):
+    """Labels cannot teach a model: the message says which and why."""
+
+
 class TableError(HowgreenError):
     """A table of reflectances cannot be used."""
 

@@ -66,7 +66,7 @@ def sync(plan: Plan, *, root: Path, everything: bool = False, progress: Progress
         When the store cannot be written, or has a scene of that name from elsewhere.
     """
     root = Path(root).absolute()
-    scenes = [*plan.scenes, *(plan.passed_over if everything else ())]
+    scenes = [*plan.scenes, *plan.radar, *(plan.passed_over if everything else ())]
     if not scenes:
         raise NoImageError(f"{plan.city.label}: the plan has no scenes to keep; choose another period")
     work = _Work(plan=plan, root=root, total=sum(_mib(plan, _assets(plan, scene)) for scene in scenes), tell=progress)
@@ -239,7 +239,8 @@ def _header(
         nodata=scene.nodata,
         cloud_cover_pct=scene.cloud_cover_pct,
         baseline=str(properties.get("s2:processing_baseline") or "") or None,
-        platform=str(properties.get("platform") or "") or None,
+        platform=scene.platform or str(properties.get("platform") or "") or None,
+        unit=("1" if scene.power else "dB") if SENSORS[scene.sensor].is_radar else "",
         synthetic=scene.synthetic,
         origin=origin,
     )

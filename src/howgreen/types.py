@@ -221,6 +221,15 @@ class ReferenceScore:
     """How half_width follows from the errors, in a sentence."""
 
 
+ZONE_SCORES_M2: Mapping[str, float] = {
+    "zone_1_ha_half_width": 1e4,
+    "zone_9_ha_half_width": 9e4,
+    "zone_36_ha_half_width": 36e4,
+}
+"""Scores by which a card may say how wide the interval of a small zone must be, and the zone's area: neighbouring pixels err
+together, so that a small zone's error does not average out as a city's does."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ModelCard:
     """What a model says about itself, inside its ONNX file (metadata key ``howgreen``)."""

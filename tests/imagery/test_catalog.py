@@ -1,15 +1,7 @@
 """Search, choose and read over HTTP: a STAC API that nobody here wrote, and a file server, both on the loopback."""
 
-import json
-import os
-import shutil
 import socket
-import subprocess
-import sys
-import time
 from datetime import UTC, datetime
-from pathlib import Path
-from urllib.request import urlopen
 
 import numpy as np
 import pytest
@@ -18,11 +10,12 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from shapely import box
 
+from catalogue import natives, served
 from faults import Faults
 from howgreen.errors import NetworkError, NoImageError
 from howgreen.imagery import catalog, choose, composite, find, grid
 from howgreen.imagery.endpoints import ENDPOINTS, endpoint
-from howgreen.store import items, put_scene
+from howgreen.store import put_scene
 from howgreen.store.geometry import boxes
 from howgreen.types import Period
 
@@ -61,34 +54,8 @@ def city(make_city):
 @pytest.fixture
 def api(store, files, tmp_path):
     """The items of the store, their files at the file server, behind `rustac serve`."""
-    program = shutil.which("rustac", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
-    if not program:
-        pytest.skip("no rustac here: pip install rustac")
-    natives = []
-    for item in items(store):
-        native = item.to_dict(include_self_link=False, transform_hrefs=False)
-        folder = Path(item.get_self_href()).parent.relative_to(tmp_path)
-        for asset in native["assets"].values():
-            asset["href"] = f"{files.url}/{folder}/{Path(asset['href']).name}"
-        natives.append(native | {"links": []})
-    listing = tmp_path / "items.json"
-    listing.write_text(json.dumps({"type": "FeatureCollection", "features": natives}))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = subprocess.Popen(
-        [program, "serve", str(listing), "--create-collections", "--addr", f"127.0.0.1:{port}"],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    for _ in range(200):
-        try:
-            urlopen(f"http://127.0.0.1:{port}", timeout=1).close()
-            break
-        except OSError:
-            time.sleep(0.05)
-    yield f"http://127.0.0.1:{port}"
-    server.terminate()
-    server.wait(5)
+    with served(natives(store, files=files.url, base=tmp_path), tmp_path) as url:
+        yield url
 
 
 def pixels(scenes, city):

@@ -70,6 +70,7 @@ def test_the_next_zone_scene_really_overlaps(stack):
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(block_px=st.integers(9, 90), data=st.data())
 def test_pc_12_stackstac_116_neither_blocks_nor_order_change_a_pixel(stack, block_px, data):
+    """PlanetaryComputer#12, stackstac#116: medians in blocks that hold all dates, as if there were no blocks."""
     order = data.draw(st.permutations(stack))
     expected = computed(stack, GRID)
     got = computed(order, GRID, block_px=block_px)

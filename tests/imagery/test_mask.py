@@ -73,6 +73,7 @@ def clear(flags, codes):
 
 
 def test_fmask_72_roof_flagged_on_every_date_is_kept_and_its_neighbours_too():
+    """python-fmask#72: bright roofs look like clouds; a mask that is believed removes exactly what is grey."""
     flags, codes = block()
     flags[:, 8:16, 8:16] = mask.CLOUD
     codes[:, :, 8:16, 8:16] += 4000

@@ -155,5 +155,5 @@ def test_a_model_that_sees_neighbours_is_not_cut(box_model, monkeypatch):
 
 def test_an_address_is_sent_to_models_add():
     with pytest.raises(ModelError, match=r"https://h/m\.onnx: fetch it first with `howgreen models add URL`") as caught:
-        load_model("https://h/m.onnx?token=secret")
+        load_model("https://me:secret@h/m.onnx?token=secret")
     assert "secret" not in str(caught.value)

@@ -69,6 +69,7 @@ def test_headline_with_what_must_stand_beside_it(html, make):
     assert "Satellite images5" in text.replace("images ", "images")
     assert "12 May – 11 Sep 2024" in text
     assert "model error on reference data" in text
+    assert "left out. The range from" in text
 
 
 def test_synthetic_is_said_and_only_then(html, make):

@@ -113,7 +113,7 @@ def test_errors_and_half_width_by_hand():
 
 @pytest.mark.real
 def test_one_command_makes_all_models(shared_data, tmp_path):
-    effort = make.Effort(per_kind=12, pixels=3000, held_out=500, epochs=1, hidden=(4,))
+    effort = make.Effort(per_kind=12, pixels=3000, held_out=500, epochs=1, hidden=(4,), cities=1, city_extent_m=600)
     told = []
     written = make.make(shared_data, out=tmp_path, effort=effort, progress=lambda *step: told.append(step[0]))
     assert [path.name for path in written] == ["mixture-10.onnx", "mixture-4.onnx", "ndvi.onnx"]

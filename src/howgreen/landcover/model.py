@@ -142,9 +142,9 @@ def load_model(name_or_path: str | Path) -> Model:
     if added is not None:
         return _added(added)
     if "://" in name:
-        raise ModelError(
-            f"model {name.partition('?')[0]}: fetch it first with `howgreen models add URL`, then use its name"
-        )
+        from howgreen.download import shown
+
+        raise ModelError(f"model {shown(name)}: fetch it first with `howgreen models add URL`, then use its name")
     path = _FOLDER / f"{name}.onnx" if name in SHIPPED else Path(name_or_path)
     try:
         content = onnxfile.read_file(path)

@@ -11,7 +11,8 @@ import shapely
 from howgreen.errors import ImageError, ModelError
 from howgreen.measure.cover import Window, parts
 from howgreen.measure.ground import Ground, grounds
-from howgreen.types import UNSEEN, GreenStats, Interval, Zone
+from howgreen.measure.interval import interval
+from howgreen.types import UNSEEN, GreenStats, Zone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -190,22 +191,10 @@ def _stats(zone: Ground, sums_m2: Sums, landcover: LandCover) -> GreenStats:
         green_area_m2=green_area,
         green_ratio=ratio,
         green_pixel_ratio=min(float(half[land].sum()) / observed, 1.0) if observed > 0 else None,
-        interval=_interval(ratio, landcover.card),
+        interval=interval(ratio, landcover.card, area_m2=observed),
         observed_ratio=observed_ratio,
         area_by_class_m2={item.name: float(area[item.code]) for item in landcover.card.classes},
         green_m2_per_inhabitant=_per_inhabitant(green_area, observed_ratio, zone),
-    )
-
-
-def _interval(ratio: float | None, card: ModelCard) -> Interval | None:
-    error = card.reference_error
-    if ratio is None or error is None:
-        return None
-    return Interval(
-        low=max(ratio - error.half_width, 0.0),
-        high=min(ratio + error.half_width, 1.0),
-        level=error.level,
-        method=f"model error on reference data, carried to the city: {error.method}",
     )
 
 

@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from howgreen.training import evaluate, export, mixtures, ndvi, network
+from howgreen.training import evaluate, export, mixtures, ndvi, network, zones
+from howgreen.training.contest.samples import Place
 from howgreen.training.spectra import Array, read_materials, read_responses
 from howgreen.types import ModelCard, ModelClass, Progress
 
-VERSION = "1.1.0"
+VERSION = "1.2.0"
 SEED = 20
 LICENCE = "Apache-2.0"
 TILE_PX = 128
@@ -44,6 +45,9 @@ class Effort:
     held_out: int = 40_000
     """Simulated pixels to judge on, of canopies and soils drawn anew."""
     epochs: int = 30
+    cities: int = 10
+    """Simulated cities whose zones say how wide the interval of a small zone must be."""
+    city_extent_m: int = 1800
     hidden: tuple[int, ...] = (32, 32)
 
 
@@ -54,6 +58,7 @@ class Judges:
     held_out: evaluate.Reference
     pure: tuple[evaluate.Reference, ...]
     potsdam: evaluate.Reference
+    cities: tuple[Place, ...]
 
 
 def make(data: Path, *, out: Path, effort: Effort | None = None, progress: Progress | None = None) -> list[Path]:
@@ -88,6 +93,7 @@ def _simulated(data: Path, effort: Effort) -> tuple[mixtures.Mixtures, Judges]:
         held_out=evaluate.simulated(mixtures.mix(unknown, effort.held_out, rng=fresh)),
         pure=(evaluate.read_germany(data), evaluate.read_aberystwyth(data)),
         potsdam=evaluate.read_potsdam(data, responses),
+        cities=tuple(zones.towns(effort.cities, extent_m=effort.city_extent_m)),
     )
     return pixels, judges
 
@@ -163,6 +169,7 @@ def _judged(
     scores = evaluate.score(green, card.bands, pure=judges.pure, held_out=judges.held_out)
     scores |= evaluate.water_score(water, card.bands, pure=judges.pure)
     scores |= {"potsdam_rmse": error.rmse, "potsdam_mae": error.mae, "potsdam_bias": error.bias, "potsdam_r2": error.r2}
+    scores |= zones.half_widths(green, water, card.bands, cities=judges.cities)
     rounded = {name: round(value, 5) for name, value in scores.items()}
     return replace(card, scores=rounded, reference_error=error)
 

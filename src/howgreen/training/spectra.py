@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from howgreen.errors import ModelError
-from howgreen.sensors import SENTINEL2, common_name
+from howgreen.sensors import LANDSAT, SENTINEL2, Sensor, common_name
 
 Array = npt.NDArray[np.float64]
 
@@ -19,7 +19,10 @@ WAVELENGTH_NM: Array = np.arange(400.0, 2501.0)
 """The axis of every spectrum here, 1 nm apart: that of PROSPECT and 4SAIL."""
 
 MATERIALS_FILE = "spectra/slum_shortwave.csv"
-RESPONSES_FILE = "spectra/srf_Sentinel_2_Multi-Spectral_Instrument"
+RESPONSES_FILES = {
+    SENTINEL2.name: "spectra/srf_Sentinel_2_Multi-Spectral_Instrument",
+    LANDSAT.name: "spectra/srf_Landsat_8_Operational_Land_Imager",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,27 +67,34 @@ def read_materials(data: Path) -> Materials:
     return Materials(names=tuple(str(name) for name in table), spectra=np.clip(np.array(spectra), 0.001, 1.0))
 
 
-def read_responses(data: Path) -> Responses:
-    """Sentinel-2A's spectral responses for the bands of :data:`howgreen.sensors.SENTINEL2`, from an ENVI library."""
-    header = existing(data, RESPONSES_FILE + ".hdr").read_text()
-    wavelength_nm = np.array([float(v) for v in _listed(header, "wavelength")])
-    names = [_band_of(name) for name in _listed(header, "spectra names")]
-    rows = np.fromfile(existing(data, RESPONSES_FILE + ".sli"), dtype="<f8").reshape(len(names), -1)
-    resampled = {name: np.interp(WAVELENGTH_NM, wavelength_nm, row) for name, row in zip(names, rows, strict=True)}
-    weights = np.array([resampled[band] for band in SENTINEL2.band_names])
-    return Responses(bands=SENTINEL2.band_names, weights=weights / weights.sum(axis=1, keepdims=True))
+def read_responses(data: Path, sensor: Sensor = SENTINEL2) -> Responses:
+    """Spectral responses of Sentinel-2A or Landsat 8 for the bands of ``sensor``, from an ENVI library."""
+    file = RESPONSES_FILES[sensor.name]
+    header = existing(data, file + ".hdr").read_text()
+    wavelength = np.array([float(v) for v in _listed(header, "wavelength", file)])
+    # One library counts in nanometres, the other in micrometres.
+    wavelength_nm = wavelength * 1000 if wavelength.max() < 100 else wavelength
+    names = [_band_of(name, sensor) for name in _listed(header, "spectra names", file)]
+    rows = np.fromfile(existing(data, file + ".sli"), dtype="<f8").reshape(len(names), -1)
+    resampled = {
+        name: np.interp(WAVELENGTH_NM, wavelength_nm, row, left=0, right=0)
+        for name, row in zip(names, rows, strict=True)
+    }
+    weights = np.array([resampled[band] for band in sensor.band_names])
+    return Responses(bands=sensor.band_names, weights=weights / weights.sum(axis=1, keepdims=True))
 
 
-def _listed(header: str, key: str) -> list[str]:
+def _listed(header: str, key: str, file: str) -> list[str]:
     found = re.search(rf"^{key} = \{{(.*?)\}}", header, re.MULTILINE | re.DOTALL)
     if not found:
-        raise ModelError(f"spectral library {RESPONSES_FILE}.hdr: no list {key!r}")
+        raise ModelError(f"spectral library {file}.hdr: no list {key!r}")
     return [part.strip() for part in found[1].split(",")]
 
 
-def _band_of(spectrum: str) -> str | None:
-    """``Sentinel-2A - Band B8A`` → ``nir08``; None for the bands that howgreen leaves out."""
-    return common_name(spectrum.rsplit(" ", 1)[-1])
+def _band_of(spectrum: str, sensor: Sensor) -> str | None:
+    """``Sentinel-2A - Band B8A`` → ``nir08``, ``SWIR-1`` → ``swir16``; None for the bands that howgreen leaves out."""
+    word = spectrum.rsplit(" ", 1)[-1].lower()
+    return common_name({"swir-1": "swir16", "swir-2": "swir22"}.get(word, word), sensor)
 
 
 def to_bands(spectra: Array, responses: Responses) -> Array:

@@ -1,0 +1,53 @@
+"""``benchmark``: which algorithm maps green best, measured anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from howgreen.bars import bars
+from howgreen.cli.options import FOLDER
+from howgreen.cli.root import howgreen
+from howgreen.errors import MissingExtraError
+
+
+@howgreen.command("benchmark")
+@click.option("--data", type=FOLDER, required=True, help="Folder with spectra/, reference/ and aberystwyth/.")
+@click.option(
+    "--out", type=FOLDER, default=Path("benchmark"), show_default=True, help="Folder for benchmark.md and img/."
+)
+@click.option("--work", type=FOLDER, help="Folder that keeps finished parts and the models (default: OUT/parts).")
+@click.option(
+    "--bands",
+    "band_sets",
+    multiple=True,
+    type=click.Choice(["sentinel-2", "four", "landsat"]),
+    default=("sentinel-2",),
+    show_default=True,
+    help="Bands that the algorithms may use; may be given several times.",
+)
+@click.option("--algorithm", "names", multiple=True, help="Only this one; may be given several times.")
+@click.option("--quick", is_flag=True, help="Tiny samples, to see it run: the figures mean nothing.")
+def benchmark_command(
+    data: Path,
+    out: Path,
+    work: Path | None,
+    band_sets: tuple[str, ...],
+    names: tuple[str, ...],
+    quick: bool,  # noqa: FBT001 (a flag of the command line)
+) -> None:
+    """Train every algorithm on the same samples, judge each on cities it never saw, and write the page about it.
+
+    Needs the extra [train]. Takes 20 to 40 minutes on two cores for one set of bands; a run that was stopped goes on from its
+    finished parts.
+    """
+    try:
+        from howgreen.training.contest.face import contest_page
+    except ImportError as error:
+        raise MissingExtraError(f"the benchmark ({error.name})", "train") from error
+    with bars() as progress:
+        page = contest_page(
+            data, out=out, work=work or out / "parts", band_sets=band_sets, names=names, quick=quick, progress=progress
+        )
+    click.echo(f"{page}: written")

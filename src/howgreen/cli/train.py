@@ -1,0 +1,66 @@
+"""``train``: a model of one's own from one's own labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from howgreen.bars import bars
+from howgreen.cli.options import FILE
+from howgreen.cli.root import howgreen
+from howgreen.errors import MissingExtraError
+
+
+@howgreen.command("train")
+@click.option("--labels", type=FILE, help="Polygons or points with a class, in any vector format.")
+@click.option("--column", default="class", show_default=True, help="Column of the class.")
+@click.option("--osm-green", type=FILE, help="GeoPackage of `howgreen osm-green`: weak labels, filtered.")
+@click.option(
+    "--images", type=FILE, multiple=True, required=True, help="A GeoTIFF with named bands, or one file a band."
+)
+@click.option("--bands", help="Names of the bands in the file's order: red,green,blue,nir.")
+@click.option("--scale", type=float, help="Reflectance = number x scale + offset.")
+@click.option("--offset", type=float, help="See --scale.")
+@click.option(
+    "--algorithm",
+    default="forest",
+    show_default=True,
+    help="ndvi-rule, ndvi-linear, knn, svm, forest, boosting or network.",
+)
+@click.option("--out", type=FILE, required=True, help="ONNX file to write.")
+def train_command(
+    labels: Path | None,
+    column: str,
+    osm_green: Path | None,
+    images: tuple[Path, ...],
+    bands: str | None,
+    scale: float | None,
+    offset: float | None,
+    algorithm: str,
+    out: Path,
+) -> None:
+    """Train a model for one city; use it with `howgreen city NAME --model OUT`.
+
+    Classes are tree, low vegetation, cropland, built, bare and water. A third of the polygons is held out whole to
+    judge. Needs the extra [train].
+    """
+    try:
+        from howgreen.training.own.face import train_from_files
+    except ImportError as error:
+        raise MissingExtraError(f"training ({error.name})", "train") from error
+    with bars() as progress:
+        trained = train_from_files(
+            list(images), labels=labels, column=column, osm_green=osm_green, scale=scale, offset=offset, algorithm=algorithm,
+            bands=tuple(name.strip() for name in bands.split(",")) if bands else None, out=out, progress=progress,
+        )  # fmt: skip
+    click.echo(
+        f"{trained.path}: {algorithm}, learned from {', '.join(f'{n} {name}' for name, n in trained.counts.items())}"
+    )
+    scores = trained.card.scores
+    if scores:
+        click.echo(
+            f"on {scores['held_out_n']:.0f} pixels of polygons held out: {scores['held_out_oa']:.1%} right, green or not"
+        )
+    else:
+        click.echo("not judged: a class has a single polygon, so none could be held out")

@@ -1,0 +1,1 @@
+"""The contest of algorithms: same samples, same budget, whole cities left out. ``howgreen benchmark`` runs it."""

@@ -1,0 +1,190 @@
+"""How a contestant does: through its ONNX file, as the program would run it, on places that gave it nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from howgreen.landcover.classify import classify_block
+from howgreen.landcover.model import Model
+from howgreen.training.contest.classes import GREEN, NAMES, WATER
+from howgreen.training.contest.samples import Floats, Place
+from howgreen.training.evaluate import errors
+
+_EVEN_PX = 16
+"""Side of the field that a network which looks around is shown of a pixel without neighbours."""
+_BATCH = 64
+_ROWS = 4096
+BINS = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a model says of a place's known pixels, and what is true."""
+
+    green: Floats
+    """(n,)."""
+    probability: Floats
+    """(n, class), classes of the model."""
+    true_green: Floats
+    true_shares: Floats
+    """(n, class), the six."""
+
+
+def answer(model: Model, place: Place) -> Answer:
+    """Runs the model over a place."""
+    place = place.with_bands(model.card.bands)
+    rows, shares = place.rows()
+    if not model.card.halo_px:
+        probability, green = _on_rows(model, rows)
+    elif place.even:
+        probability, green = _on_even_fields(model, rows)
+    else:
+        halo = model.card.halo_px
+        padded = np.pad(place.reflectance, ((0, 0), (halo, halo), (halo, halo)), constant_values=np.nan)
+        block = classify_block(padded, model, origin=(0, 0))
+        probability, green = block[2:][:, place.known].T, block[1][place.known]
+    return Answer(green=green, probability=probability, true_green=shares[:, GREEN].sum(axis=1), true_shares=shares)
+
+
+def _on_rows(model: Model, rows: Floats) -> tuple[Floats, Floats]:
+    found = []
+    for start in range(0, len(rows), _ROWS):
+        pixels = np.ascontiguousarray(rows[start : start + _ROWS].T[None, :, :, None])
+        probability, green = model.run(pixels)
+        found.append((probability[0, :, :, 0].T, green[0, 0, :, 0]))
+    return np.concatenate([pair[0] for pair in found]), np.concatenate([pair[1] for pair in found])
+
+
+def _on_even_fields(model: Model, rows: Floats) -> tuple[Floats, Floats]:
+    middle, found = _EVEN_PX // 2, []
+    for start in range(0, len(rows), _BATCH):
+        fields = rows[start : start + _BATCH, :, None, None].repeat(_EVEN_PX, 2).repeat(_EVEN_PX, 3)
+        probability, green = model.run(np.ascontiguousarray(fields))
+        found.append((probability[:, :, middle, middle], green[:, 0, middle, middle]))
+    return np.concatenate([pair[0] for pair in found]), np.concatenate([pair[1] for pair in found])
+
+
+def pure_figures(found: Answer) -> dict[str, Any]:
+    """Of pure pixels, green or not at one half; and the confusion of the six classes where the model has them."""
+    told, true = found.green >= 0.5, found.true_green >= 0.5
+    both, only_told, only_true = (float((a & b).sum()) for a, b in ((told, true), (told, ~true), (~told, true)))
+    n = float(len(true))
+    right = float((told == true).mean())
+    chance = float(told.mean() * true.mean() + (~told).mean() * (~true).mean())
+    figures: dict[str, Any] = {
+        "n": int(n),
+        "oa": right,
+        "f1": 2 * both / max(2 * both + only_told + only_true, 1),
+        "iou": both / max(both + only_told + only_true, 1),
+        "kappa": (right - chance) / (1 - chance) if chance < 1 else 1.0,
+        "calibration_error": calibration_error(found.green, found.true_green),
+    }
+    if found.probability.shape[1] == len(NAMES):
+        figures["confusion"] = confusion(found)
+        figures["class_oa"] = float((found.probability.argmax(1) == found.true_shares.argmax(1)).mean())
+    return figures
+
+
+def confusion(found: Answer) -> list[list[int]]:
+    """(true, told) counts of the six classes."""
+    size = len(NAMES)
+    pairs = found.true_shares.argmax(1) * size + found.probability.argmax(1)
+    counted: list[list[int]] = np.bincount(pairs, minlength=size * size).reshape(size, size).tolist()
+    return counted
+
+
+def fraction_figures(found: Answer) -> dict[str, Any]:
+    """Of mixed pixels: errors of the green fraction, and its calibration."""
+    return {"n": len(found.green), **errors(found.green.astype(float), found.true_green.astype(float)),
+            "calibration_error": calibration_error(found.green, found.true_green)}  # fmt: skip
+
+
+def calibration_error(predicted: npt.ArrayLike, true: npt.ArrayLike) -> float:
+    """Mean distance between what is said and what is so, over ten bins of what is said (expected calibration error)."""
+    said, so = np.asarray(predicted, dtype=float), np.asarray(true, dtype=float)
+    place = np.minimum((said * BINS).astype(int), BINS - 1)
+    count = np.bincount(place, minlength=BINS)
+    gap = np.bincount(place, said, BINS) - np.bincount(place, so, BINS)
+    return float(np.abs(gap).sum() / max(count.sum(), 1))
+
+
+def city_figures(model: Model, place: Place) -> dict[str, Any]:
+    """Of a simulated city: the fraction's errors, and that of the ratio, in points, as the product forms it."""
+    found = answer(model, place)
+    ratio = _ratio(model, found)
+    true = float(found.true_green.sum() / (1 - found.true_shares[:, WATER]).sum())
+    return {**fraction_figures(found), "ratio_points": 100 * (ratio - true), "true_ratio": true,
+            "zones": zone_misses(model, place, found)}  # fmt: skip
+
+
+def _ratio(model: Model, found: Answer) -> float:
+    """Green over land among pixels that are not called water."""
+    water = [cls.code for cls in model.card.classes if cls.name == "water"]
+    land = ~np.isin(found.probability.argmax(1), water)
+    return float(found.green[land].sum() / max(land.sum(), 1))
+
+
+ZONES_PX = (10, 30, 60)
+"""Sides of square zones: 1, 9 and 36 hectares."""
+
+
+def zone_misses(model: Model, place: Place, found: Answer) -> dict[str, list[float]]:
+    """Error of the ratio, in points, in square zones of a simulated city, by the side of the zone in pixels."""
+    shape = place.shares.shape[1:]
+    if not place.known.all():
+        return {}
+    green, true_green, water = (v.reshape(shape) for v in (found.green, found.true_green, found.true_shares[:, WATER]))
+    codes = [cls.code for cls in model.card.classes if cls.name == "water"]
+    land = ~np.isin(found.probability.argmax(1), codes).reshape(shape)
+    sides = (side for side in ZONES_PX if side <= min(shape))
+    return {str(side): zone_errors(side, green, true_green, water, land) for side in sides}
+
+
+def zone_errors(side: int, green: Any, true_green: Any, water: Any, land: Any) -> list[float]:
+    """Errors of the ratio, in points, in squares of ``side`` pixels that are land by a fifth at least.
+
+    Parameters
+    ----------
+    green, true_green, water
+        (y, x) predicted and true green share, true share of water.
+    land
+        (y, x) what the model does not call water.
+    """
+    rows, columns = (size // side for size in green.shape)
+
+    def sums(values: Any) -> Any:
+        cut = values[: rows * side, : columns * side].astype(float)
+        return cut.reshape(rows, side, columns, side).sum((1, 3))
+
+    seen, true_land = sums(land), sums(1 - water)
+    enough = (true_land > 0.2 * side**2) & (seen > 0)
+    said = sums(np.where(land, green, 0))[enough] / seen[enough]
+    misses: list[float] = (100 * (said - sums(true_green)[enough] / true_land[enough])).round(3).tolist()
+    return misses
+
+
+def seconds_per_mpx(model: Model, *, seed: int) -> float:
+    """Processor seconds for a megapixel on one core, tile by tile as the program runs it; the best of three."""
+    rng = np.random.default_rng(seed)
+    card = model.card
+    side = 2 * card.stride_px
+    block = rng.uniform(0.02, 0.4, (len(card.bands), side + 2 * card.halo_px, side + 2 * card.halo_px))
+    values = block.astype(np.float32)
+    classify_block(values, model, origin=(0, 0))
+    taken = []
+    for _ in range(3):
+        started = time.thread_time()
+        classify_block(values, model, origin=(0, 0))
+        taken.append(time.thread_time() - started)
+    return min(taken) / (side**2 / 1e6)
+
+
+def mean_of(figures: Mapping[str, Mapping[str, Any]], key: str) -> float:
+    """Mean over places."""
+    return float(np.mean([place[key] for place in figures.values()]))

@@ -1,0 +1,146 @@
+"""Figures of the contest's page, as small PNG files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from howgreen.landcover.classify import classify_block
+from howgreen.landcover.model import load_model
+from howgreen.training.contest.classes import CLASSES, NAMES
+from howgreen.training.contest.page import ratio_error
+from howgreen.training.contest.samples import Place
+
+_DPI = 72
+_MIDDLE_MPX_S = 6.0
+SHOWN = ("ndvi-linear", "forest", "network", "unet")
+"""Whose answers stand beside the image."""
+
+
+def draw(contest: Mapping[str, Any], place: Place, out: Path) -> dict[str, str]:
+    """All figures of a contest below ``out/img``; files (relative to ``out``) by what they show."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    folder, slug = out / "img", contest["band_set"]
+    folder.mkdir(parents=True, exist_ok=True)
+    drawn = {
+        f"Error against speed ({slug})": (_tradeoff, f"img/benchmark_{slug}_tradeoff.png"),
+        f"Confusion matrices ({slug}), share of the true class": (_confusions, f"img/benchmark_{slug}_confusion.png"),
+        f"A simulated city beside the answers: green fraction and cover ({slug})": (_answers, f"img/benchmark_{slug}_answers.png"),
+    }  # fmt: skip
+    written = {}
+    for title, (figure, name) in drawn.items():
+        if figure(contest, place, out / name):
+            written[title] = name
+    return written
+
+
+def _tradeoff(contest: Mapping[str, Any], _: Place, path: Path) -> bool:
+    from matplotlib import pyplot as plt
+
+    figure, axis = plt.subplots(figsize=(6.5, 4), layout="constrained")
+    placed: list[tuple[float, float]] = []
+    for name, each in contest["contestants"].items():
+        speed, miss = 2 / each["seconds_per_mpx"], ratio_error(each)
+        axis.plot(speed, miss, "o", color="#1b6b2f")
+        # The left half says its name to the right, the right half to the left: no name leaves the picture.
+        left = speed < _MIDDLE_MPX_S
+        near = any(abs(np.log(speed / other)) < 0.6 and abs(miss - height) < 0.4 for other, height in placed)
+        placed.append((speed, miss))
+        place_px = (6 if left else -6, -11 if near else 3)
+        axis.annotate(
+            name, (speed, miss), xytext=place_px, textcoords="offset points", ha="left" if left else "right", fontsize=8
+        )
+    axis.axvline(5, color="#999999", linestyle=":")
+    axis.set(xscale="log", xlabel="Mpx/s on two cores", ylabel="error of the city ratio, points (RMS)", ylim=(0, None))
+    axis.margins(x=0.15)
+    axis.set_ylim(0, 1.12 * axis.get_ylim()[1])
+    _save(figure, path)
+    return True
+
+
+def _confusions(contest: Mapping[str, Any], _: Place, path: Path) -> bool:
+    from matplotlib import pyplot as plt
+
+    totals = {
+        name: np.sum([city["confusion"] for city in each["cities"].values() if "confusion" in city], axis=0)
+        for name, each in contest["contestants"].items()
+        if any("confusion" in city for city in each["cities"].values())
+    }
+    if not totals:
+        return False
+    rows = -(-len(totals) // 4)
+    figure, axes = plt.subplots(rows, 4, figsize=(11, 3 * rows), layout="constrained", squeeze=False)
+    for axis in axes.flat[len(totals) :]:
+        axis.axis("off")
+    for axis, (name, total) in zip(axes.flat, totals.items(), strict=False):
+        share = total / np.maximum(total.sum(axis=1, keepdims=True), 1)
+        axis.imshow(share, cmap="Greens", vmin=0, vmax=1)
+        for (i, j), value in np.ndenumerate(share):
+            if value >= 0.01:
+                axis.text(
+                    j, i, f"{100 * value:.0f}", ha="center", va="center", fontsize=8, color="w" if value > 0.6 else "k"
+                )
+        short = [each[:8] for each in NAMES]
+        axis.set(title=name, xticks=range(len(NAMES)), yticks=range(len(NAMES)), yticklabels=short)
+        axis.set_xticklabels(short, rotation=60, ha="right")
+    _save(figure, path)
+    return True
+
+
+def _answers(contest: Mapping[str, Any], place: Place, path: Path) -> bool:
+    from matplotlib import pyplot as plt
+
+    shown = [name for name in SHOWN if name in contest["contestants"]]
+    if not shown:
+        return False
+    bands = [place.bands.index(band) for band in ("red", "green", "blue")]
+    photo = np.clip(np.moveaxis(place.reflectance[bands], 0, -1) / 0.25, 0, 1) ** 0.7
+    figure, axes = plt.subplots(2, len(shown) + 2, figsize=(2.3 * (len(shown) + 2), 4.9), layout="constrained")
+    axes[0, 0].imshow(photo)
+    axes[0, 0].set_title("image")
+    axes[1, 0].axis("off")
+    _show(axes[:, 1], "truth", place.green, _coloured(place.shares.argmax(axis=0)))
+    for column, name in enumerate(shown, 2):
+        model = load_model(Path(contest["folder"]) / f"model_{name}_all-cities.onnx")
+        halo = model.card.halo_px
+        values = np.pad(place.with_bands(model.card.bands).reflectance, ((0, 0), (halo, halo), (halo, halo)),
+                        constant_values=np.nan)  # fmt: skip
+        block = classify_block(values, model, origin=(0, 0))
+        cover = _coloured(block[0].astype(int)) if len(model.card.classes) == len(CLASSES) else None
+        _show(axes[:, column], name, block[1], cover)
+    for axis in axes.flat:
+        axis.set(xticks=[], yticks=[])
+    _save(figure, path)
+    return True
+
+
+def _show(axes: Any, title: str, green: npt.ArrayLike, cover: npt.NDArray[np.float64] | None) -> None:
+    axes[0].imshow(green, cmap="YlGn", vmin=0, vmax=1)
+    axes[0].set_title(title)
+    if cover is None:
+        axes[1].axis("off")
+    else:
+        axes[1].imshow(cover)
+
+
+def _coloured(codes: npt.NDArray[np.int_]) -> npt.NDArray[np.float64]:
+    from matplotlib.colors import to_rgb
+
+    return np.asarray(np.array([to_rgb(cls.colour) for cls in CLASSES])[codes])
+
+
+def _save(figure: Any, path: Path) -> None:
+    from matplotlib import pyplot as plt
+    from PIL import Image
+
+    figure.savefig(path, dpi=_DPI, metadata={"Software": None})
+    plt.close(figure)
+    with Image.open(path) as picture:
+        few = picture.convert("RGB").quantize(96)
+    few.save(path, optimize=True)

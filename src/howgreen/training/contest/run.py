@@ -1,0 +1,377 @@
+"""The contest from data to page: part by part, each kept when finished, so that a stopped run goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+
+from howgreen.landcover.model import Model, load_model, models
+from howgreen.measure.interval import half_width_of
+from howgreen.sensors import LANDSAT, SENTINEL2
+from howgreen.training import evaluate, mixtures
+from howgreen.training.contest import graphs, judge, learners, samples, scenes, unet
+from howgreen.training.contest.classes import BAND_SETS, CLASSES, GREEN, PIXEL_M
+from howgreen.training.contest.effort import CANDIDATES, SEED, Effort
+from howgreen.training.contest.learners import Fit, Job, Setting, Training
+from howgreen.training.contest.samples import Place
+from howgreen.training.export import save
+from howgreen.training.spectra import read_materials, read_responses
+from howgreen.types import ModelCard, Progress
+
+VERSION = 1
+"""Raised when parts of older runs no longer count."""
+
+CONTESTANTS: Mapping[str, tuple[Fit, tuple[Setting, ...]]] = {
+    "ndvi-rule": (learners.ndvi_rule, ({},)),
+    "ndvi-linear": (learners.ndvi_linear, ({},)),
+    "knn": (learners.nearest_neighbours, ({"neighbours": 5}, {"neighbours": 12}, {"neighbours": 30})),
+    "svm": (learners.support_vectors, ({"c": 1, "gamma": 0.5}, {"c": 1, "gamma": 1.5}, {"c": 10, "gamma": 0.5})),
+    "forest": (learners.random_forest, ({"leaf": 3}, {"leaf": 10}, {"leaf": 30})),
+    "boosting": (learners.gradient_boosting, ({"leaves": 7}, {"leaves": 15}, {"leaves": 31})),
+    "network": (learners.pixel_network, ({"width": 16}, {"width": 32}, {"width": 48})),
+    "unet": (unet.unet, ({"width": 0.5}, {"width": 1.0}, {"width": 1.5})),
+}
+"""The algorithms, and the settings that each may try (the same number; the NDVI rules search their own numbers)."""
+
+COMBINATION = "combination"
+MEMBERS = ("network", "boosting")
+"""Averaged into the combination: the two best learners of single pixels in first tries."""
+EVERYTHING = "all cities"
+RANDOM = "random split"
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """All that is learned from and judged on, made when first asked for: a run that only reads its parts needs none."""
+
+    data: Path
+    band_set: str
+    effort: Effort
+
+    @property
+    def sensor(self) -> str:
+        """Landsat or Sentinel-2."""
+        return LANDSAT.name if self.band_set == "landsat" else SENTINEL2.name
+
+    @cached_property
+    def _library(self) -> mixtures.Surfaces:
+        rng = np.random.default_rng(SEED)
+        responses = read_responses(self.data)
+        return mixtures.surfaces(read_materials(self.data), responses, per_kind=self.effort.per_kind, rng=rng)
+
+    @cached_property
+    def mixed(self) -> Place:
+        """Simulated mixtures to learn from."""
+        library, rng = self._library, np.random.default_rng(SEED + 1)
+        if self.sensor == LANDSAT.name:
+            responses = read_responses(self.data, LANDSAT)
+            library = mixtures.surfaces(read_materials(self.data), responses, per_kind=self.effort.per_kind, rng=rng)
+        return samples.mixed_pixels(library, self.effort.mixtures, rng=rng)
+
+    @cached_property
+    def towns(self) -> list[Place]:
+        """Simulated towns to learn from."""
+        effort = self.effort
+        made = [
+            scenes.learned_town(1000 + n, extent_m=effort.extent_m, looks=effort.looks, library=self._library, sensor=self.sensor)
+            for n in range(effort.canvases)
+        ]  # fmt: skip
+        return [town for looks in made for town in looks]
+
+    @cached_property
+    def simulated(self) -> list[Place]:
+        """Simulated cities that judge."""
+        extent_m = self.effort.judge_extent_m
+        return [
+            scenes.judging_town(5000 + n, extent_m=extent_m, sensor=self.sensor)
+            for n in range(self.effort.judge_cities)
+        ]
+
+    @cached_property
+    def tuning(self) -> list[Place]:
+        """Simulated towns that choose settings: neither learned from nor judging."""
+        return scenes.learned_town(
+            3000, extent_m=self.effort.extent_m, looks=2, library=self._library, sensor=self.sensor
+        )
+
+    @cached_property
+    def real(self) -> list[Place]:
+        """Real cities with pure pixels; none where the sensor is Landsat."""
+        if self.sensor == LANDSAT.name:
+            return []
+        return [*samples.german_cities(self.data), samples.aberystwyth(self.data)]
+
+    @cached_property
+    def halves(self) -> list[tuple[Place, Place]]:
+        """The real cities, split at random by pixel."""
+        rng = np.random.default_rng(SEED + 5)
+        return [samples.halves(city, rng=rng) for city in self.real]
+
+    @cached_property
+    def potsdam(self) -> Place:
+        """98 interpreted fractions, which only judge."""
+        responses = read_responses(self.data, LANDSAT if self.sensor == LANDSAT.name else SENTINEL2)
+        reference = evaluate.read_potsdam(self.data, responses)
+        shares = np.zeros((len(reference.green), len(CLASSES)))
+        shares[:, GREEN.argmax()], shares[:, (~GREEN).argmax()] = reference.green, 1 - reference.green
+        return samples.as_place("Potsdam", reference.reflectance, shares, reference.bands)
+
+    def training(self, *, without: str) -> Training:
+        """What contestants learn from when a city is left out."""
+        rng, bands = np.random.default_rng(SEED + 2), BAND_SETS[self.band_set]
+        parts = [self.mixed.with_bands(bands).rows()]
+        towns = tuple(town.with_bands(bands) for town in self.towns)
+        each = max(self.effort.scene_pixels // max(len(towns), 1), 1)
+        parts += [samples.thinned(town, pixels=each, rng=rng).rows() for town in towns]
+        for number, city in enumerate(self.real):
+            learned = self.halves[number][0] if without == RANDOM else city
+            rows = samples.some_rows(learned.with_bands(bands), per_class=self.effort.real_per_class, rng=rng)
+            parts += [rows] if city.name != without else []
+        reflectance, shares = (np.concatenate([part[side] for part in parts]).astype(np.float32) for side in (0, 1))
+        return Training(reflectance=reflectance, shares=shares, bands=bands, towns=towns)
+
+    def judging(self, city: Place) -> Place:
+        """A real city, thinned so that the slowest contestant ends in time."""
+        return samples.thinned(city, pixels=self.effort.judged_pixels, rng=np.random.default_rng(SEED + 3))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contest:
+    """One run: the world, and the folder that keeps its parts."""
+
+    world: World
+    work: Path
+    names: tuple[str, ...]
+    progress: Progress
+
+    def part(self, *names: str) -> Path:
+        """Where a finished part lies; its place changes with all that decides it."""
+        told = json.dumps([VERSION, SEED, asdict(self.world.effort), self.world.band_set], sort_keys=True)
+        slug = "_".join(name.replace(" ", "-").lower() for name in names)
+        return self.work / hashlib.sha256(told.encode()).hexdigest()[:12] / f"{slug}.json"
+
+    def settings(self) -> dict[str, Setting]:
+        """The best of each contestant's settings on towns that do not judge."""
+        training: Training | None = None
+        chosen: dict[str, Setting] = {}
+        for done, name in enumerate(self.names):
+            self.progress("tune", done, len(self.names))
+            path = self.part("setting", name)
+            if not path.exists():
+                training = training or _smaller(self.world.training(without=EVERYTHING))
+                _keep(path, self._tuned(name, training))
+            chosen[name] = json.loads(path.read_text())["setting"]
+        self.progress("tune", len(self.names), len(self.names))
+        return chosen
+
+    def _tuned(self, name: str, training: Training) -> dict[str, Any]:
+        fit, candidates = CONTESTANTS[name]
+        effort = self.world.effort
+        less = replace(
+            effort,
+            epochs=max(effort.epochs // 3, 1),
+            unet_steps=effort.unet_steps // 3,
+            trees=max(effort.trees // 2, 1),
+        )
+        misses = []
+        for number, setting in enumerate(candidates[:CANDIDATES] if len(candidates) > 1 else ()):
+            path = self.part("tune", name, str(number)).with_suffix(".onnx")
+            save(self._fitted(name, fit, setting, training, less), path)
+            model = load_model(path)
+            answers = [judge.answer(model, town.with_bands(training.bands)) for town in self.world.tuning]
+            misses.append(float(np.mean([np.mean((a.green - a.true_green) ** 2) + _class_loss(a) for a in answers])))
+            path.unlink()
+        best = int(np.argmin(misses)) if misses else 0
+        return {"setting": candidates[best], "losses": misses}
+
+    def _fitted(self, name: str, fit: Fit, setting: Setting, training: Training, effort: Effort) -> onnx.ModelProto:
+        job = Job(training=training, setting=setting, effort=effort, seed=SEED, card=_card(name, setting, self.world),
+                  progress=_renamed(self.progress, name))  # fmt: skip
+        return fit(job)
+
+    def model(self, name: str, *, without: str, setting: Setting, training: Training) -> Model:
+        """A contestant trained without a city; kept."""
+        path = self.part("model", name, without).with_suffix(".onnx")
+        if not path.exists():
+            save(self._fitted(name, CONTESTANTS[name][0], setting, training, self.world.effort), path)
+        return load_model(path)
+
+    def combination(self, *, without: str) -> Model:
+        """The average of the members trained without a city."""
+        path = self.part("model", COMBINATION, without).with_suffix(".onnx")
+        if not path.exists():
+            files = [self.part("model", name, without).with_suffix(".onnx") for name in MEMBERS]
+            save(graphs.averaged([onnx.load(file) for file in files], _card(COMBINATION, {}, self.world)), path)
+        return load_model(path)
+
+
+def _renamed(progress: Progress, name: str) -> Progress:
+    return lambda _, done, total: progress(name, done, total)
+
+
+def _smaller(training: Training) -> Training:
+    """A third of the pixels: tuning is the same small effort for all."""
+    chosen = np.random.default_rng(SEED + 4).permutation(len(training.shares))[: max(len(training.shares) // 3, 300)]
+    return replace(training, reflectance=training.reflectance[chosen], shares=training.shares[chosen])
+
+
+def _class_loss(found: judge.Answer) -> float:
+    return float(((found.probability - found.true_shares) ** 2).sum(axis=1).mean())
+
+
+def _keep(path: Path, found: Mapping[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(found))
+    part.replace(path)
+
+
+_DESCRIPTIONS = {
+    "ndvi-rule": "Green where NDVI exceeds a threshold, the same in all cities.",
+    "ndvi-linear": "Green fraction linear in NDVI between two anchors.",
+    "knn": "Mean shares of the nearest training pixels; the file holds a random subsample of {support} of them.",
+    "svm": "Six support vector machines with radial kernels, on a random subsample of {support} training pixels, calibrated.",
+    "forest": "Random forest that regresses the shares of six covers.",
+    "boosting": "Gradient boosting (LightGBM) of six covers.",
+    "network": "Network of 1x1 convolutions over logged bands and log ratios.",
+    "unet": "U-Net over logged bands and log ratios: a pixel and the eight around it in each direction.",
+    COMBINATION: "Average of " + " and ".join(MEMBERS) + ".",
+}
+
+
+def _card(name: str, setting: Setting, world: World) -> ModelCard:
+    halo = unet.HALO_PX if name == "unet" else 0
+    tile = 64 if name in ("knn", "svm") else 128
+    told = ", ".join(f"{key} {value:g}" for key, value in setting.items())
+    return ModelCard(
+        name=f"{name}-{world.band_set}", version="0.1.0", bands=BAND_SETS[world.band_set],
+        description=_DESCRIPTIONS[name].format(support=world.effort.support) + (f" Setting: {told}." if told else ""),
+        resolution_m=PIXEL_M[world.band_set], normalisation=graphs.NORMALISATION, tile_px=tile, halo_px=halo,
+        stride_px=tile - 2 * halo, classes=CLASSES, scores={}, reference_error=None,
+        training_data="Simulated mixtures (PROSPECT-D + 4SAIL, soils, water, SLUM materials: Kotthaus et al. 2014, "
+        "doi:10.5281/zenodo.4263842), simulated towns with shadows, and labelled Sentinel-2 pixels of Freiburg, Münster and "
+        "Aberystwyth; contains modified Copernicus Sentinel data. The contest says which city was left out",
+        licence="Apache-2.0",
+    )  # fmt: skip
+
+
+def benchmark(
+    data: Path,
+    *,
+    work: Path,
+    effort: Effort,
+    band_set: str = "sentinel-2",
+    names: Sequence[str] = (),
+    progress: Progress,
+) -> dict[str, Any]:
+    """All figures of one contest, by contestant; see :mod:`howgreen.training.contest.page` for the page.
+
+    Parameters
+    ----------
+    data
+        Folder with ``spectra/``, ``reference/`` and ``aberystwyth/``.
+    work
+        Keeps finished parts and the models (.onnx); the same run goes on from there.
+    names
+        Contestants of :data:`CONTESTANTS`; all where empty.
+
+    Raises
+    ------
+    ModelError
+        The data folder lacks a file.
+    """
+    import torch
+
+    torch.set_num_threads(1)
+    world = World(data=data, band_set=band_set, effort=effort)
+    contest = Contest(world=world, work=work, names=tuple(names) or tuple(CONTESTANTS), progress=progress)
+    settings = contest.settings()
+    found = {name: _scored(contest, name, settings) for name in _with_combination(contest.names)}
+    found |= {f"shipped {model.card.name}": _of_shipped(contest, model) for model in _shipped(band_set)}
+    return {"band_set": band_set, "effort": asdict(effort), "settings": settings, "contestants": found,
+            "folder": str(contest.part("x").parent)}  # fmt: skip
+
+
+def _with_combination(names: Sequence[str]) -> list[str]:
+    return [*names, *([COMBINATION] if set(MEMBERS) <= set(names) else [])]
+
+
+def _scored(contest: Contest, name: str, settings: Mapping[str, Setting]) -> dict[str, Any]:
+    path = contest.part("figures", name)
+    if not path.exists():
+        world, found = contest.world, dict[str, Any](cities={})
+        for city in world.real:
+            model = _trained(contest, name, settings, without=city.name)
+            found["cities"][city.name] = judge.pure_figures(judge.answer(model, world.judging(city)))
+        model = _trained(contest, name, settings, without=EVERYTHING)
+        found |= _general(contest, model)
+        if world.real:
+            model = _trained(contest, name, settings, without=RANDOM)
+            others = [judge.pure_figures(judge.answer(model, world.judging(other))) for _, other in world.halves]
+            found["random_split_oa"] = float(np.mean([figures["oa"] for figures in others]))
+        _keep(path, found)
+    read: dict[str, Any] = json.loads(path.read_text())
+    return read
+
+
+def _trained(contest: Contest, name: str, settings: Mapping[str, Setting], *, without: str) -> Model:
+    if name == COMBINATION:
+        return contest.combination(without=without)
+    path = contest.part("model", name, without).with_suffix(".onnx")
+    if path.exists():
+        return load_model(path)
+    training = contest.world.training(without=without)
+    return contest.model(name, without=without, setting=settings[name], training=training)
+
+
+def _shipped(band_set: str) -> list[Model]:
+    """Shipped models that can do with these bands."""
+    return [model for model in models() if set(model.card.bands) <= set(BAND_SETS[band_set])]
+
+
+def _of_shipped(contest: Contest, model: Model) -> dict[str, Any]:
+    """Figures of a shipped model, which is not trained here: no city has taught it."""
+    path = contest.part("judged", model.card.name, model.sha256[:12])
+    if not path.exists():
+        world = contest.world
+        found = {
+            "cities": {
+                city.name: judge.pure_figures(judge.answer(model, world.judging(city).with_bands(model.card.bands)))
+                for city in world.real
+            },
+            **_general(contest, model),
+            "half_widths_points": _half_widths(model, world),
+        }
+        _keep(path, found)
+    read: dict[str, Any] = json.loads(path.read_text())
+    return read
+
+
+def _half_widths(model: Model, world: World) -> dict[str, float]:
+    """Half of the interval that reports give, in points, by the side of the zone in pixels and for a whole simulated city."""
+    pixel_m2 = PIXEL_M[world.band_set] ** 2
+    sides = {
+        **{str(side): side for side in judge.ZONES_PX},
+        "city": world.effort.judge_extent_m // PIXEL_M[world.band_set],
+    }
+    widths = {name: half_width_of(model.card, area_m2=side**2 * pixel_m2) for name, side in sides.items()}
+    return {name: 100 * width for name, width in widths.items() if width is not None}
+
+
+def _general(contest: Contest, model: Model) -> dict[str, Any]:
+    """Figures on what no contestant learns from, its speed and its size."""
+    world = contest.world
+    return {
+        "simulated": {place.name: judge.city_figures(model, place) for place in world.simulated},
+        "potsdam": judge.fraction_figures(judge.answer(model, world.potsdam)),
+        "seconds_per_mpx": judge.seconds_per_mpx(model, seed=SEED),
+        "bytes": model.path.stat().st_size,
+    }

@@ -1,0 +1,144 @@
+"""Pixels and towns to learn from and to be judged on, each with the share of every class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from howgreen.sensors import SENTINEL2, common_name
+from howgreen.training import mixtures
+from howgreen.training.contest.classes import CLASSES, CROP, FIVE_TO_SIX, GERMAN, GREEN, LOW, WATER, WELSH
+from howgreen.training.evaluate import ABERYSTWYTH_IMAGE, GERMANY_FILE
+from howgreen.training.spectra import Array, existing
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Something to learn from or to be judged on."""
+
+    name: str
+    bands: tuple[str, ...]
+    reflectance: Floats
+    """(band, y, x), 0-1. Rows without neighbours are a column (band, n, 1)."""
+    shares: Floats
+    """(class, y, x), planimetric; NaN where nothing is known."""
+    even: bool = False
+    """Pixels without neighbours: a network that looks around is shown an even field of each."""
+
+    @property
+    def known(self) -> npt.NDArray[np.bool_]:
+        """(y, x) where the truth is known."""
+        return np.asarray(np.isfinite(self.shares[0]))
+
+    @property
+    def green(self) -> Floats:
+        """(y, x) vegetated share."""
+        return np.asarray(self.shares[GREEN].sum(axis=0))
+
+    @property
+    def land(self) -> Floats:
+        """(y, x) share that is not water."""
+        return np.asarray(1 - self.shares[WATER])
+
+    def with_bands(self, bands: Sequence[str]) -> Place:
+        """Some of the bands, in that order."""
+        picked = self.reflectance[[self.bands.index(band) for band in bands]]
+        return replace(self, bands=tuple(bands), reflectance=picked)
+
+    def rows(self) -> tuple[Floats, Floats]:
+        """Reflectance (n, band) and shares (n, class) of the known pixels."""
+        return self.reflectance[:, self.known].T, self.shares[:, self.known].T
+
+
+def as_place(name: str, reflectance: Array, shares: Array, bands: Sequence[str]) -> Place:
+    """Rows (n, band) and (n, class) as a place of pixels without neighbours."""
+    return Place(
+        name=name,
+        bands=tuple(bands),
+        reflectance=np.ascontiguousarray(reflectance.T[:, :, None], dtype=np.float32),
+        shares=np.ascontiguousarray(shares.T[:, :, None], dtype=np.float32),
+        even=True,
+    )
+
+
+def mixed_pixels(surfaces: mixtures.Surfaces, count: int, *, rng: np.random.Generator) -> Place:
+    """Simulated mixtures of the six classes: in every third, the low plants are a crop."""
+    low = surfaces.members[mixtures.LOW]
+    third = len(low) // 3  # grass, dry grass, crop, as many of each
+    rows, shares = [], []
+    for members, target, part in ((low[: 2 * third], LOW, count - count // 3), (low[2 * third :], CROP, count // 3)):
+        chosen = (*surfaces.members[: mixtures.LOW], members, *surfaces.members[mixtures.LOW + 1 :])
+        made = mixtures.mix(replace(surfaces, members=chosen), part, rng=rng)
+        places = FIVE_TO_SIX.copy()
+        places[mixtures.LOW] = target
+        rows.append(made.reflectance)
+        shares.append(made.shares @ np.eye(len(CLASSES))[places])
+    return as_place("mixtures", np.concatenate(rows), np.concatenate(shares), surfaces.bands)
+
+
+def german_cities(data: Path) -> list[Place]:
+    """Freiburg and Münster: pure pixels, rows of a table."""
+    table = pd.read_csv(existing(data, GERMANY_FILE))
+    table = table[table["Label"].isin(list(GERMAN))]
+    columns = {common_name(str(column)): column for column in table.columns}
+    places = []
+    for city, rows in table.groupby("Region"):
+        reflectance = rows[[columns[band] for band in SENTINEL2.band_names]].to_numpy(dtype=float) / 1e4
+        shares = np.eye(len(CLASSES))[[GERMAN[label] for label in rows["Label"]]]
+        places.append(as_place(str(city), reflectance, shares, SENTINEL2.band_names))
+    return places
+
+
+def aberystwyth(data: Path) -> Place:
+    """Aberystwyth's image with the polygons of forest, grass, urban and water; the rest is unknown."""
+    import geopandas as gpd
+    import rasterio
+    from rasterio.features import rasterize
+
+    with rasterio.open(existing(data, ABERYSTWYTH_IMAGE)) as source:
+        image, transform = (source.read() / 1000).astype(np.float32), source.transform
+    shares = np.full((len(CLASSES), *image.shape[1:]), np.nan, np.float32)
+    for name, code in WELSH.items():
+        polygons = gpd.read_file(existing(data, f"aberystwyth/cls_{name}_smpls.gpkg")).geometry
+        inside = rasterize(polygons, out_shape=image.shape[1:], transform=transform) > 0
+        shares[:, inside] = np.eye(len(CLASSES), dtype=np.float32)[:, [code]]
+    return Place(name="Aberystwyth", bands=SENTINEL2.band_names, reflectance=image, shares=shares)
+
+
+def some_rows(place: Place, *, per_class: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """At most ``per_class`` known pixels of each class."""
+    rows, shares = place.rows()
+    code = shares.argmax(axis=1)
+    kept = [rng.permutation(np.flatnonzero(code == number))[:per_class] for number in range(len(CLASSES))]
+    picked = np.concatenate(kept)
+    return rows[picked], shares[picked]
+
+
+def thinned(place: Place, *, pixels: int, rng: np.random.Generator) -> Place:
+    """The same place with at most ``pixels`` known pixels, so that judging takes bounded time."""
+    rows, columns = np.nonzero(place.known)
+    if len(rows) <= pixels:
+        return place
+    chosen = rng.permutation(len(rows))[:pixels]
+    if place.even:
+        return replace(place, reflectance=place.reflectance[:, rows[chosen]], shares=place.shares[:, rows[chosen]])
+    shares = np.full_like(place.shares, np.nan)
+    shares[:, rows[chosen], columns[chosen]] = place.shares[:, rows[chosen], columns[chosen]]
+    return replace(place, shares=shares)
+
+
+def halves(place: Place, *, rng: np.random.Generator) -> tuple[Place, Place]:
+    """The known pixels split at random in two: what must not be done to judge, and is shown once beside what must."""
+    first = np.isfinite(place.shares[0]) & (rng.random(place.shares.shape[1:]) < 0.5)
+    nothing = np.float32(np.nan)
+    return (
+        replace(place, shares=np.where(first, place.shares, nothing)),
+        replace(place, shares=np.where(first, nothing, place.shares)),
+    )

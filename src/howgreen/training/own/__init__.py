@@ -1,0 +1,1 @@
+"""A model of one's own city, from one's own labels: ``howgreen train``."""

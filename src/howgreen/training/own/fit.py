@@ -1,0 +1,185 @@
+"""Own labels and an image in, one ONNX file out: any pixel algorithm of the contest, judged on polygons held out whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from howgreen.errors import LabelError
+from howgreen.landcover.model import load_model
+from howgreen.training.contest import graphs, judge
+from howgreen.training.contest.classes import CLASSES, GREEN, NAMES
+from howgreen.training.contest.effort import SEED, Effort
+from howgreen.training.contest.learners import Fit, Job, Setting, Training
+from howgreen.training.contest.run import CONTESTANTS
+from howgreen.training.contest.samples import Floats, as_place
+from howgreen.training.export import save
+from howgreen.training.own.images import Image
+from howgreen.training.own.labels import Labels, check
+from howgreen.types import ModelCard, Progress
+
+ALGORITHMS = tuple(name for name in CONTESTANTS if name != "unet")
+"""U-Net needs whole images whose every pixel is known, which polygons are not."""
+_PER_CLASS = 2_000
+_HELD_OUT = 0.3
+_SETTINGS: Mapping[str, Setting] = {
+    "knn": {"neighbours": 12}, "svm": {"c": 1, "gamma": 0.5}, "forest": {"leaf": 5}, "boosting": {"leaves": 15},
+    "network": {"width": 32},
+}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """What came of it."""
+
+    path: Path
+    card: ModelCard
+    counts: Mapping[str, int]
+    """Labelled pixels by class."""
+
+
+def train_own(
+    image: Image,
+    labels: Labels,
+    *,
+    source: str,
+    algorithm: str,
+    out: Path,
+    name: str,
+    seed: int = SEED,
+    effort: Effort | None = None,
+    progress: Progress,
+) -> Trained:
+    """Train, judge on a third of the polygons held out, train again on all, and write ``out``.
+
+    Half of what is learned are mixtures of two or three labelled pixels: labels are pure, cities are not, and a model that met
+    pure ground only calls a half-green pixel all or nothing.
+
+    Raises
+    ------
+    LabelError
+        The labels cannot teach: see :func:`howgreen.training.own.labels.check`; or no such algorithm.
+    """
+    if algorithm not in ALGORITHMS:
+        raise LabelError(f"algorithm {algorithm!r}: not one that learns from labels; choose {', '.join(ALGORITHMS)}")
+    check(labels, image, source=source)
+    job = _Own(
+        image=image,
+        algorithm=algorithm,
+        name=name,
+        source=source,
+        seed=seed,
+        effort=effort or Effort(),
+        progress=progress,
+    )
+    scores = job.scores(labels, out.with_name(f".{out.name}.held-out.onnx"))
+    card = replace(job.card(labels), scores=scores)
+    save(job.fit(labels, card), out)
+    return Trained(path=out, card=load_model(out).card, counts=labels.counts())
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Own:
+    image: Image
+    algorithm: str
+    name: str
+    source: str
+    seed: int
+    effort: Effort
+    progress: Progress
+
+    def fit(self, labels: Labels, card: ModelCard) -> Any:
+        fit: Fit = CONTESTANTS[self.algorithm][0]
+        reflectance, shares = self._samples(labels)
+        training = Training(reflectance=reflectance, shares=shares, bands=self.image.bands, towns=())
+        setting = _SETTINGS.get(self.algorithm, {})
+        return fit(
+            Job(
+                training=training,
+                setting=setting,
+                effort=self.effort,
+                seed=self.seed,
+                card=card,
+                progress=self.progress,
+            )
+        )
+
+    def _samples(self, labels: Labels) -> tuple[Floats, Floats]:
+        rng = np.random.default_rng(self.seed)
+        kept = np.concatenate(
+            [rng.permutation(np.flatnonzero(labels.code == code))[:_PER_CLASS] for code in range(len(CLASSES))]
+        )
+        pure = self.image.reflectance[:, labels.rows[kept], labels.columns[kept]].T
+        shares = np.eye(len(CLASSES), dtype=np.float32)[labels.code[kept]]
+        return mixtures_of(pure, shares, rng=rng)
+
+    def scores(self, labels: Labels, scratch: Path) -> dict[str, float]:
+        """Figures on polygons held out whole; none where a class has but one polygon."""
+        held = held_out(labels, rng=np.random.default_rng(self.seed))
+        if held is None:
+            return {}
+        try:
+            save(self.fit(labels.kept(~held), self.card(labels)), scratch)
+            model = load_model(scratch)
+        finally:
+            scratch.unlink(missing_ok=True)
+        rest = labels.kept(held)
+        shares = np.eye(len(CLASSES))[rest.code]
+        pixels = self.image.reflectance[:, rest.rows, rest.columns].T.astype(float)
+        figures = judge.pure_figures(judge.answer(model, as_place("held out", pixels, shares, self.image.bands)))
+        return {
+            f"held_out_{key}": round(figures[key], 5)
+            for key in ("n", "oa", "f1", "iou", "kappa", "class_oa")
+            if key in figures
+        }
+
+    def card(self, labels: Labels) -> ModelCard:
+        tile = 64 if self.algorithm in ("knn", "svm") else 128
+        counts = ", ".join(f"{count} {name}" for name, count in labels.counts().items())
+        note = (
+            f" KNN and SVM keep at most {self.effort.support} of the pixels."
+            if self.algorithm in ("knn", "svm")
+            else ""
+        )
+        return ModelCard(
+            name=self.name, version="1", bands=self.image.bands, resolution_m=float(abs(self.image.grid.transform.a)),
+            description=f"Made by `howgreen train` ({self.algorithm}) for one city.{note} No reference of fractions judged it, so "
+            "reports show no interval.",
+            normalisation=graphs.NORMALISATION, tile_px=tile, halo_px=0, stride_px=tile, classes=CLASSES, scores={},
+            reference_error=None, licence="that of the labels and the image",
+            training_data=f"Labelled pixels of {Path(self.image.name).name} ({counts}; {self.source}) and mixtures of them",
+        )  # fmt: skip
+
+
+def mixtures_of(pure: Floats, shares: Floats, *, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """The pixels, and as many mixtures of two or three of them: (n, band) and (n, class)."""
+    count = len(pure)
+    # As often of each class: what was labelled most must not be what is mixed most.
+    code = shares.argmax(axis=1)
+    weight = 1 / np.bincount(code, minlength=shares.shape[1])[code]
+    picked = rng.choice(count, (count, 3), p=weight / weight.sum())
+    parts = rng.dirichlet((0.8, 0.8, 0.8), count)
+    parts[rng.random(count) < 0.5, 2] = 0
+    parts /= parts.sum(axis=1, keepdims=True)
+    mixed = np.einsum("np,npb->nb", parts, pure[picked])
+    of = np.einsum("np,npk->nk", parts, shares[picked])
+    return np.concatenate([pure, mixed]).astype(np.float32), np.concatenate([shares, of]).astype(np.float32)
+
+
+def held_out(labels: Labels, *, rng: np.random.Generator) -> npt.NDArray[np.bool_] | None:
+    """(n,) pixels of about a third of each class's polygons; None where a class has but one."""
+    held = np.zeros(len(labels.code), bool)
+    for name in labels.counts():
+        ours = labels.code == NAMES.index(name)
+        shapes = np.unique(labels.shape[ours])
+        if len(shapes) < 2:
+            return None
+        chosen = rng.permutation(shapes)[: max(round(_HELD_OUT * len(shapes)), 1)]
+        held |= ours & np.isin(labels.shape, chosen)
+    kinds = GREEN[labels.code[held]]
+    return held if kinds.any() and not kinds.all() else None

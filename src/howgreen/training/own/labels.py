@@ -1,0 +1,192 @@
+"""Polygons and points with a class, onto the pixels of an image; whatever is wrong with them is said by name."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from howgreen.errors import LabelError
+from howgreen.training.contest.classes import CLASSES, GREEN, NAMES
+from howgreen.training.own.images import Image
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+
+FEWEST = 10
+"""Pixels that a class needs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Labels:
+    """Labelled pixels of one image."""
+
+    rows: npt.NDArray[np.int_]
+    columns: npt.NDArray[np.int_]
+    code: npt.NDArray[np.int_]
+    """Place in :data:`howgreen.training.contest.classes.CLASSES`."""
+    shape: npt.NDArray[np.int_]
+    """Number of the polygon or point that the pixel lies in: whole ones are held out to judge."""
+
+    def kept(self, keep: npt.NDArray[np.bool_]) -> Labels:
+        """Some of the pixels."""
+        return Labels(rows=self.rows[keep], columns=self.columns[keep], code=self.code[keep], shape=self.shape[keep])
+
+    def counts(self) -> dict[str, int]:
+        """Pixels by class name, classes without any left out."""
+        found = Counter(self.code.tolist())
+        return {cls.name: found[cls.code] for cls in CLASSES if found[cls.code]}
+
+
+def read_labels(path: Path, image: Image, *, column: str = "class") -> Labels:
+    """Pixels whose centre lies in a polygon, and those under points. Ground that two classes claim is left out.
+
+    Raises
+    ------
+    LabelError
+        No such file, no CRS, no column, unknown or too few classes, all outside the image or on pixels without data.
+    """
+    frame = read_shapes(path, column)
+    codes = _codes(frame, path, column)
+    frame = frame.to_crs(str(image.grid.crs))
+    found = burnt(list(frame.geometry), codes, image)
+    if not len(found.code):
+        raise LabelError(f"labels {path}: none lies on the image {image.name} ({_where(frame, image)}); check their places and "
+                         "CRS, or use another image")  # fmt: skip
+    seen = found.kept(image.seen[found.rows, found.columns])
+    if not len(seen.code):
+        raise LabelError(f"labels {path}: all {len(found.code)} labelled pixels of {image.name} hold no data (NaN, nodata or cloud); "
+                         "label ground that was seen")  # fmt: skip
+    return seen
+
+
+def read_shapes(path: Path, column: str) -> gpd.GeoDataFrame:
+    """Shapes with a CRS and a column; LabelError where anything of that lacks."""
+    import geopandas as gpd
+    import pyogrio
+
+    if not path.exists():
+        raise LabelError(f"labels {path}: no such file; check the path")
+    try:
+        frame = gpd.read_file(path)
+    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, ValueError) as error:
+        raise LabelError(
+            f"labels {path}: not a vector file that GDAL reads ({str(error).splitlines()[0][:120]})"
+        ) from error
+    if not isinstance(frame, gpd.GeoDataFrame) or not len(frame):
+        raise LabelError(f"labels {path}: holds no polygon or point; draw some and give each a class")
+    if frame.crs is None:
+        raise LabelError(
+            f"labels {path}: does not say its CRS; write it into the file, as with `ogr2ogr -a_srs EPSG:4326`"
+        )
+    if column not in frame:
+        there = ", ".join(str(name) for name in frame if name != "geometry") or "none"
+        raise LabelError(
+            f"labels {path}: no column {column!r} (there: {there}); name the one that holds the class with --column"
+        )
+    usable = ~(frame.geometry.is_empty | frame.geometry.isna())
+    if not usable.any():
+        raise LabelError(f"labels {path}: all shapes are empty; draw polygons or points")
+    return frame[usable.to_numpy()]
+
+
+def _codes(frame: Any, path: Path, column: str) -> list[int]:
+    words = [str(value).strip().lower().replace("_", " ") for value in frame[column]]
+    unknown = sorted(set(words) - set(NAMES))
+    if unknown:
+        raise LabelError(f"labels {path}: unknown class {', '.join(repr(word) for word in unknown[:8])} in column {column!r}; "
+                         f"the classes are {', '.join(NAMES)}")  # fmt: skip
+    return [NAMES.index(word) for word in words]
+
+
+def _where(frame: Any, image: Image) -> str:
+    west, south, east, north = frame.total_bounds
+    box = image.grid.extent.boundingbox
+    return (f"labels x {west:.0f}…{east:.0f}, y {south:.0f}…{north:.0f}; image x {box.left:.0f}…{box.right:.0f}, "
+            f"y {box.bottom:.0f}…{box.top:.0f}")  # fmt: skip
+
+
+def burnt(shapes: list[Any], codes: list[int], image: Image, *, shrink_px: float = 0.0) -> Labels:
+    """Shapes in the image's CRS as labelled pixels; ``shrink_px`` keeps polygons away from their edges."""
+    from rasterio.features import rasterize
+
+    size, transform = image.grid.shape, image.grid.transform
+    if shrink_px:
+        shapes = [shape.buffer(-shrink_px * abs(transform.a)) for shape in shapes]
+    numbered = [(shape, number + 1) for number, shape in enumerate(shapes) if not shape.is_empty]
+    owner = np.zeros((size.y, size.x), np.int32)
+    claims = np.zeros((len(CLASSES), size.y, size.x), bool)
+    if numbered:
+        owner = rasterize(numbered, out_shape=(size.y, size.x), transform=transform, dtype="int32")
+    for code in sorted(set(codes)):
+        ours = [shape for shape, number in numbered if codes[number - 1] == code]
+        if ours:
+            claims[code] = rasterize(ours, out_shape=(size.y, size.x), transform=transform) > 0
+    rows, columns = np.nonzero((owner > 0) & (claims.sum(axis=0) == 1))
+    shape = owner[rows, columns].astype(np.int64) - 1
+    of_pixel = np.asarray(codes, dtype=np.int64)[shape]
+    return Labels(rows=rows, columns=columns, code=of_pixel, shape=shape)
+
+
+def check(labels: Labels, image: Image, *, source: str) -> None:
+    """That something can be learned: two kinds of ground, enough pixels, and bands in the order they are said to be in.
+
+    Raises
+    ------
+    LabelError
+        One class only, nothing green or nothing else, too few pixels of a class.
+    """
+    counts = labels.counts()
+    if len(counts) < 2:
+        raise LabelError(
+            f"labels {source}: one class only ({', '.join(counts)}); a model needs green and other ground to tell apart"
+        )
+    if len({bool(GREEN[NAMES.index(name)]) for name in counts}) < 2:
+        raise LabelError(f"labels {source}: only {'green' if GREEN[NAMES.index(next(iter(counts)))] else 'other than green'} ground "
+                         f"({', '.join(counts)}); label both")  # fmt: skip
+    few = [f"{name} ({count})" for name, count in counts.items() if count < FEWEST]
+    if few:
+        raise LabelError(
+            f"labels {source}: too few pixels with data of {', '.join(few)}; label at least {FEWEST} of each class"
+        )
+    _check_order(labels, image)
+    _check_shift(labels, image)
+
+
+def _check_order(labels: Labels, image: Image) -> None:
+    """Plants reflect more near-infrared than red, and in the infrared other ground is not greener: else bands are mixed up."""
+    index = image.ndvi[labels.rows, labels.columns]
+    green = GREEN[labels.code]
+    plants, others = float(np.median(index[green])), float(np.median(index[~green]))
+    if plants < 0.1 or plants <= others:
+        raise LabelError(
+            f"image {image.name}: the median NDVI of what is labelled green is {plants:.2f}, of the rest {others:.2f}: its bands are in "
+            f"another order than {', '.join(image.bands)}, or the labels are exchanged; give the order with --bands"
+        )
+    if {"blue", "green"} <= set(image.bands):
+        blue, leaf = (
+            float(np.median(image.band(name)[labels.rows, labels.columns][green])) for name in ("blue", "green")
+        )
+        if blue > 1.6 * leaf:
+            raise LabelError(f"image {image.name}: what is labelled green reflects {blue:.3f} in blue and {leaf:.3f} in green light: "
+                             "the bands seem to be in another order; give it with --bands")  # fmt: skip
+
+
+_SHIFT = 0.09
+"""Just under the 0.1 of reflectance that Sentinel-2's numbers hold from baseline 04.00 on."""
+
+
+def _check_shift(labels: Labels, image: Image) -> None:
+    """Plants are dark in red light and some ground is dark in every band: where nothing is, an offset was left in."""
+    green = GREEN[labels.code]
+    red = float(np.median(image.band("red")[labels.rows, labels.columns][green]))
+    darkest = min(float(np.nanpercentile(layer, 1)) for layer in image.reflectance)
+    if red > _SHIFT and darkest > _SHIFT:
+        raise LabelError(
+            f"image {image.name}: what is labelled green reflects {red:.2f} in red light and no pixel is darker than {darkest:.2f}: "
+            "an offset of 0.1 (+1000) seems to be left in; give --offset -0.1"
+        )

@@ -1,0 +1,91 @@
+"""OpenStreetMap's green areas as weak labels: what people drew, kept only where the image agrees.
+
+A park holds paths and ponds, and a map is older or newer than the image. So areas are shrunk by a pixel, against mixed pixels, and
+pixels that do not look like most of their class are dropped; what is not green is found by the image itself.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from howgreen.errors import LabelError
+from howgreen.training.contest.classes import BUILT, CROP, LOW, TREE, WATER
+from howgreen.training.own.images import Image
+from howgreen.training.own.labels import Labels, burnt, read_shapes
+
+GROUPS = {"tree": TREE, "grass": LOW, "crop": CROP}
+"""Groups of ``howgreen osm-green``; "other" (parks, graves) is a mixture by nature and labels nothing."""
+SHRINK_PX = 1.0
+_LEAST_NDVI = 0.35
+_MOST_SPREADS = 2.5
+_GREY_NDVI = 0.15
+_APART_PX = 3
+"""Ground that is called not green keeps this distance from all that is mapped green."""
+_WATER_NIR = 0.08
+_MOST_OTHER = 4000
+
+
+def weak_labels(path: Path, image: Image, *, seed: int) -> Labels:
+    """Labels from the GeoPackage that ``howgreen osm-green`` writes (a column ``group``).
+
+    Trees, grass and crops come from the map; built ground and water are what lies apart from all that is mapped green and is
+    plainly grey (NDVI below 0.15) or plainly water (dark, greener than near-infrared).
+
+    Raises
+    ------
+    LabelError
+        No such file or column, or too little of it agrees with the image.
+    """
+    frame = read_shapes(path, "group").to_crs(str(image.grid.crs))
+    known = frame[frame["group"].isin(list(GROUPS))]
+    codes = [GROUPS[str(group)] for group in known["group"]]
+    mapped = burnt(list(known.geometry), codes, image, shrink_px=SHRINK_PX)
+    seen = mapped.kept(image.seen[mapped.rows, mapped.columns])
+    green = seen.kept(agreeing(image.ndvi[seen.rows, seen.columns], seen.code))
+    if not len(green.code):
+        raise LabelError(f"weak labels {path}: no mapped green of {len(mapped.code)} pixels looks green in {image.name}; check that map "
+                         "and image show the same place, in the growing season")  # fmt: skip
+    other = _other_ground(list(frame.geometry), image, first=len(frame), seed=seed)
+    return joined(green, other)
+
+
+def agreeing(ndvi: npt.NDArray[np.floating], code: npt.NDArray[np.int_]) -> npt.NDArray[np.bool_]:
+    """Which pixels look like vegetation and like most of their class: within 2.5 robust deviations of its median NDVI."""
+    keep = np.asarray(ndvi >= _LEAST_NDVI)
+    for number in np.unique(code):
+        ours = code == number
+        if (ours & keep).any():
+            middle = np.median(ndvi[ours & keep])
+            spread = max(1.4826 * float(np.median(np.abs(ndvi[ours & keep] - middle))), 0.02)
+            keep &= ~ours | (np.abs(ndvi - middle) <= _MOST_SPREADS * spread)
+    return keep
+
+
+def _other_ground(shapes: list[object], image: Image, *, first: int, seed: int) -> Labels:
+    """Built ground and water that the image shows, away from mapped green; every pixel is a shape of its own."""
+    from rasterio.features import rasterize
+    from scipy.ndimage import binary_dilation
+
+    size = (image.grid.shape.y, image.grid.shape.x)
+    mapped = rasterize(shapes, out_shape=size, transform=image.grid.transform, all_touched=True) > 0
+    free = image.seen & ~binary_dilation(mapped, iterations=_APART_PX)
+    water = free & (image.band("green") > image.band("nir")) & (image.band("nir") < _WATER_NIR)
+    grey = free & ~water & (image.ndvi < _GREY_NDVI)
+    rng, parts = np.random.default_rng(seed), []
+    for code, where in ((BUILT, grey), (WATER, water)):
+        rows, columns = np.nonzero(where)
+        chosen = np.sort(rng.permutation(len(rows))[:_MOST_OTHER])
+        # Blocks of 16 pixels are held out as one, as polygons are.
+        shape = first + (rows[chosen] // 16) * 100_000 + columns[chosen] // 16
+        parts.append(Labels(rows=rows[chosen], columns=columns[chosen], code=np.full(len(chosen), code), shape=shape))
+    return joined(*parts)
+
+
+def joined(*parts: Labels) -> Labels:
+    """All labels as one."""
+    fields = ("rows", "columns", "code", "shape")
+    rows, columns, code, shape = (np.concatenate([getattr(part, name) for part in parts]) for name in fields)
+    return Labels(rows=rows, columns=columns, code=code, shape=shape)

@@ -1,0 +1,54 @@
+"""How wide the interval of a small zone must be, from simulated cities that neither teach nor judge anything else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from howgreen.sensors import SENTINEL2
+from howgreen.training.contest.classes import WATER
+from howgreen.training.contest.judge import zone_errors
+from howgreen.training.contest.samples import Place
+from howgreen.training.contest.scenes import judging_town
+from howgreen.training.evaluate import Predict
+from howgreen.training.spectra import Array
+from howgreen.types import ZONE_SCORES_M2
+
+LEVEL = 0.95
+_PIXEL_M2 = 100
+_SEED = 7000
+
+
+def towns(count: int, *, extent_m: int) -> list[Place]:
+    """Simulated cities of the sample city's own materials; other seeds than the contest's."""
+    return [judging_town(_SEED + number, extent_m=extent_m, sensor=SENTINEL2.name) for number in range(count)]
+
+
+def half_widths(
+    green: Predict, water: Callable[[Array], npt.NDArray[np.bool_]], bands: Sequence[str], *, cities: Sequence[Place]
+) -> dict[str, float]:
+    """Scores of a card, :data:`howgreen.types.ZONE_SCORES_M2`: 95 % of the zones of a size erred less.
+
+    Parameters
+    ----------
+    green, water
+        Green share, and whether it is called water, of reflectance (n, band).
+    cities
+        With every pixel's truth known; a size that fits into none is left out.
+    """
+    found = {}
+    for name, area_m2 in ZONE_SCORES_M2.items():
+        side = round(np.sqrt(area_m2 / _PIXEL_M2))
+        misses = [miss for city in cities for miss in _of_city(side, green, water, city.with_bands(bands))]
+        if misses:
+            found[name] = float(np.quantile(np.abs(misses), LEVEL)) / 100
+    return found
+
+
+def _of_city(side: int, green: Predict, water: Callable[[Array], npt.NDArray[np.bool_]], city: Place) -> list[float]:
+    shape = city.shares.shape[1:]
+    rows = city.reflectance.reshape(len(city.bands), -1).T.astype(float)
+    said, land = green(rows).reshape(shape), ~water(rows).reshape(shape)
+    return zone_errors(side, said, city.green, city.shares[WATER], land)

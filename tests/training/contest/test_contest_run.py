@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytest.importorskip("torch")
+pytest.importorskip("sklearn")
+
+from howgreen.errors import ModelError
+from howgreen.training.contest import page, run
+from howgreen.training.contest.classes import BAND_SETS
+from howgreen.training.contest.effort import QUICK
+from howgreen.training.contest.face import contest_page
+
+pytestmark = pytest.mark.train
+
+
+def _quiet(*_):
+    pass
+
+
+@pytest.mark.real
+def test_a_contest_writes_its_page_and_a_second_run_only_reads(shared_data, tmp_path):
+    asked = {
+        "work": tmp_path / "work",
+        "band_sets": ("four",),
+        "names": ("ndvi-rule", "network"),
+        "quick": True,
+        "progress": _quiet,
+    }
+    written = contest_page(shared_data, out=tmp_path / "out", **asked)
+    text = written.read_text()
+    assert "Its figures mean nothing" in text
+    for name in ("ndvi-rule", "network", "shipped mixture-4"):
+        assert f"| {name} |" in text
+    pictures = sorted((tmp_path / "out" / "img").glob("*.png"))
+    assert [path.name for path in pictures] == [
+        f"benchmark_four_{what}.png" for what in ("answers", "confusion", "tradeoff")
+    ]
+    for path in pictures:
+        assert f"img/{path.name}" in text
+        assert np.asarray(Image.open(path).convert("L")).std() > 5, "something is drawn"
+    # Without data nothing can be trained or judged again: the same page must come from the finished parts.
+    again = contest_page(tmp_path / "nothing", out=tmp_path / "again", **asked)
+    assert again.read_text() == text
+
+
+@pytest.mark.real
+def test_the_city_left_out_teaches_nothing(shared_data):
+    world = run.World(data=shared_data, band_set="sentinel-2", effort=QUICK)
+    whole = len(world.training(without=run.EVERYTHING).shares)
+    for city in world.real:
+        rows = {tuple(row) for row in city.with_bands(BAND_SETS["sentinel-2"]).rows()[0].tolist()}
+        without = world.training(without=city.name)
+        assert len(without.shares) < whole
+        assert not rows & {tuple(row) for row in without.reflectance.tolist()}
+
+
+def test_an_unknown_algorithm_is_named(tmp_path):
+    with pytest.raises(ModelError, match=r"algorithm magic: not known; there are ndvi-rule"):
+        contest_page(
+            tmp_path, out=tmp_path, work=tmp_path, band_sets=("four",), names=("magic",), quick=True, progress=_quiet
+        )
+
+
+def test_missing_data_is_named(tmp_path):
+    with pytest.raises(ModelError, match=r"no such file.*--data"):
+        contest_page(
+            tmp_path,
+            out=tmp_path / "o",
+            work=tmp_path / "w",
+            band_sets=("four",),
+            names=(),
+            quick=True,
+            progress=_quiet,
+        )
+    assert not (tmp_path / "o").exists()
+
+
+def test_the_fast_one_with_the_smallest_error_wins():
+    def each(points: float, seconds: float) -> dict:
+        return {
+            "simulated": {"a": {"ratio_points": points}, "b": {"ratio_points": -points}},
+            "seconds_per_mpx": seconds,
+        }
+
+    found = {"slow and right": each(0.1, 2.0), "fast": each(2.0, 0.2), "faster": each(3.0, 0.01)}
+    assert page.winner(found) == "fast"
+    assert page.winner({"slow": each(0.1, 2.0)}) is None
+
+
+def test_parts_of_another_effort_are_not_taken_for_ours(tmp_path):
+    from dataclasses import replace
+
+    def part(effort, band_set="four"):
+        world = run.World(data=tmp_path, band_set=band_set, effort=effort)
+        return run.Contest(world=world, work=tmp_path, names=(), progress=_quiet).part("figures", "knn")
+
+    assert part(QUICK) == part(QUICK)
+    assert len({part(QUICK), part(replace(QUICK, epochs=5)), part(QUICK, "landsat")}) == 3
+
+
+def test_a_stopped_run_leaves_no_half_part(tmp_path):
+    run._keep(tmp_path / "a" / "p.json", {"x": 1})
+    assert json.loads((tmp_path / "a" / "p.json").read_text()) == {"x": 1}
+    with pytest.raises(TypeError):
+        run._keep(tmp_path / "a" / "q.json", {"x": object()})
+    assert not (tmp_path / "a" / "q.json").exists()

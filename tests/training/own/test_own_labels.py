@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import geopandas as gpd
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from odc.geo.geobox import GeoBox
+from shapely import Point, box
+
+pytest.importorskip("torch")
+
+from howgreen.errors import HowgreenError, LabelError
+from howgreen.landcover import load_model
+from howgreen.training.contest.classes import BUILT, TREE, WATER
+from howgreen.training.contest.effort import QUICK
+from howgreen.training.own import face, fit, labels, weak
+from howgreen.training.own.images import Image, read_image
+
+pytestmark = pytest.mark.train
+
+CRS, SIDE = "EPSG:32632", 60
+GRID = GeoBox((SIDE, SIDE), Affine(10, 0, 600_000, 0, -10, 5_000_000), CRS)
+BANDS = ("blue", "green", "red", "nir")
+SPECTRA = {"tree": (0.03, 0.06, 0.03, 0.4), "built": (0.12, 0.13, 0.15, 0.18), "water": (0.04, 0.04, 0.02, 0.01)}
+
+
+def _reflectance() -> np.ndarray:
+    """(band, y, x): trees in the west, houses in the middle, water in the east."""
+    rng = np.random.default_rng(0)
+    columns = [SPECTRA[name] for name in ("tree", "built", "water") for _ in range(SIDE // 3)]
+    values = np.array(columns).T[:, None, :].repeat(SIDE, 1)
+    return (values * rng.uniform(0.85, 1.15, (1, SIDE, SIDE))).astype(np.float32)
+
+
+def _write(path, values, *, names=BANDS, nodata=None):
+    profile = {"driver": "GTiff", "count": len(values), "height": SIDE, "width": SIDE, "dtype": values.dtype.name, "crs": CRS,
+               "transform": GRID.transform, "nodata": nodata}  # fmt: skip
+    with rasterio.open(path, "w", **profile) as file:
+        file.write(values)
+        file.descriptions = names
+    return path
+
+
+def _square(column: int, row: int, side: int = 6):
+    left, top = GRID.transform @ (column, row)
+    return box(left, top - 10 * side, left + 10 * side, top)
+
+
+def _frame(kinds=("tree", "built", "water")) -> gpd.GeoDataFrame:
+    rows = [(kind, _square(at + 4, row)) for at, kind in zip((0, 20, 40), kinds, strict=False) for row in (5, 20, 35)]
+    return gpd.GeoDataFrame({"class": [kind for kind, _ in rows]}, geometry=[shape for _, shape in rows], crs=CRS)
+
+
+def _image(values=None) -> Image:
+    return Image(name="here.tif", bands=BANDS, reflectance=_reflectance() if values is None else values, grid=GRID)
+
+
+def _saved(frame, tmp_path):
+    path = tmp_path / "labels.gpkg"
+    frame.to_file(path)
+    return path
+
+
+def test_pixels_of_polygons_and_points_know_their_place(tmp_path):
+    spot = GRID.transform @ (30.5, 50.5)
+    frame = gpd.GeoDataFrame({"class": ["tree", "Built"]}, geometry=[_square(4, 5, 3), Point(spot)], crs=CRS)
+    found = labels.read_labels(_saved(frame.to_crs("EPSG:4326"), tmp_path), _image())
+    got = set(zip(found.rows.tolist(), found.columns.tolist(), found.code.tolist(), strict=True))
+    assert got == {(row, column, TREE) for row in (5, 6, 7) for column in (4, 5, 6)} | {(50, 30, BUILT)}
+
+
+def test_ground_that_two_classes_claim_teaches_neither(tmp_path):
+    frame = gpd.GeoDataFrame({"class": ["tree", "water"]}, geometry=[_square(4, 5, 4), _square(6, 5, 4)], crs=CRS)
+    found = labels.read_labels(_saved(frame, tmp_path), _image())
+    assert set(found.columns.tolist()) == {4, 5, 8, 9}
+
+
+def _far(frame):
+    return frame.translate(50_000).to_frame("geometry").assign(**{"class": frame["class"]})
+
+
+BAD_LABELS = {
+    "outside": (lambda frame: _far(frame).set_crs(CRS, allow_override=True), r"none lies on the image.*labels x .*image x"),
+    "unknown": (lambda frame: frame.assign(**{"class": "lawn"}), r"unknown class 'lawn'.*the classes are tree"),
+    "one": (lambda frame: frame[frame["class"] == "tree"], r"one class only \(tree\)"),
+    "green only": (lambda frame: frame.assign(**{"class": ["tree", "cropland", "tree"] * 3}), r"only green ground.*label both"),
+    "column": (lambda frame: frame.rename(columns={"class": "kind"}), r"no column 'class' \(there: kind\).*--column"),
+    "few": (lambda frame: frame.assign(geometry=frame.centroid), r"too few pixels with data of tree \(3\)"),
+    "exchanged": (lambda frame: frame.assign(**{"class": ["built"] * 3 + ["tree"] * 3 + ["water"] * 3}), r"another order.*exchanged"),
+    "missing": (lambda frame: frame.assign(**{"class": [None] * 9}), r"unknown class"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", BAD_LABELS)
+def test_bad_labels_are_caught_by_name_and_nothing_is_written(fault, tmp_path):
+    change, message = BAD_LABELS[fault]
+    image = _write(tmp_path / "i.tif", _reflectance())
+    with pytest.raises(LabelError, match=message):
+        _train(image, _saved(change(_frame()), tmp_path), tmp_path / "m.onnx")
+    assert not [path for path in tmp_path.iterdir() if "onnx" in path.name]
+
+
+def _train(image, path, out, **more):
+    return face.train_from_files([image], labels=path, algorithm="ndvi-rule", out=out, progress=lambda *_: None, **more)
+
+
+def _numbers(scale: float, shift: float = 0) -> np.ndarray:
+    return (_reflectance() / scale + shift).astype(np.uint16)
+
+
+BAD_IMAGES = {
+    "x1000": (lambda: _numbers(1e-3), {}, r"likely --scale 0\.001"),
+    "+1000": (lambda: _numbers(1e-4, 1000), {}, r"--offset -0\.1"),
+    "float +0.1": (lambda: _reflectance() + np.float32(0.1), {}, r"--offset -0\.1"),
+    "float x10000": (lambda: _reflectance() * np.float32(1e4), {}, r"likely --scale 0\.0001"),
+    "all NaN": (lambda: _reflectance() * np.float32(np.nan), {}, r"hold no data"),
+    "order": (lambda: np.flip(_reflectance(), axis=0), {}, r"another order"),
+    "no nir": (lambda: _reflectance()[:3], {"names": BANDS[:3]}, r"lacks nir"),
+    "no names": (_reflectance, {"names": ("", "", "", "")}, r"--bands"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", BAD_IMAGES)
+def test_bad_images_are_caught_by_name_and_nothing_is_written(fault, tmp_path):
+    make, more, message = BAD_IMAGES[fault]
+    image = _write(tmp_path / "i.tif", make(), **more)
+    with pytest.raises(HowgreenError, match=message):
+        _train(image, _saved(_frame(), tmp_path), tmp_path / "m.onnx")
+    assert not list(tmp_path.glob("*.onnx"))
+
+
+@pytest.mark.parametrize(("scale", "more"), [(1e-4, {}), (1e-3, {"scale": 1e-3})])
+def test_the_same_ground_in_other_numbers_is_the_same_image(scale, more, tmp_path):
+    read = read_image([_write(tmp_path / "i.tif", _numbers(scale))], **more)
+    np.testing.assert_allclose(read.reflectance, _reflectance(), atol=1.01 * scale)
+    assert read.bands == BANDS
+
+
+def test_pixels_without_data_teach_nothing(tmp_path):
+    values = _reflectance()
+    values[1, 20:40] = np.nan
+    found = labels.read_labels(_saved(_frame(), tmp_path), _image(values))
+    assert not ((found.rows >= 20) & (found.rows < 40)).any()
+    assert len(found.rows)
+    with pytest.raises(LabelError, match="hold no data"):
+        labels.read_labels(_saved(_frame(), tmp_path), _image(values * np.nan))
+
+
+@pytest.mark.parametrize("algorithm", ["forest", "ndvi-rule"])
+def test_a_model_of_ones_own_tells_what_it_was_taught(algorithm, tmp_path):
+    found = labels.read_labels(_saved(_frame(), tmp_path), _image())
+    made = fit.train_own(_image(), found, source="labels.gpkg", algorithm=algorithm, out=tmp_path / "own.onnx", name="own",
+                         effort=QUICK, progress=lambda *_: None)  # fmt: skip
+    model = load_model(made.path)
+    picked = [BANDS.index(band) for band in model.card.bands]
+    _, green = model.run(_reflectance()[picked][None])
+    assert green[0, 0, :, :20].mean() > 0.9
+    assert green[0, 0, :, 20:].mean() < 0.1
+    assert made.card.scores["held_out_oa"] == 1
+    assert made.card.reference_error is None, "no fractions judged it: no interval"
+    assert made.counts == {"tree": 108, "built": 108, "water": 108}
+    assert sorted(path.name for path in tmp_path.glob("*onnx*")) == ["own.onnx"]
+
+
+def test_polygons_are_held_out_whole():
+    found = labels.burnt(list(_frame().geometry), [TREE] * 3 + [BUILT] * 3 + [WATER] * 3, _image())
+    held = fit.held_out(found, rng=np.random.default_rng(0))
+    assert set(found.shape[held]).isdisjoint(found.shape[~held])
+    assert set(found.code[held]) == {TREE, BUILT, WATER}
+    single = found.kept(found.shape != 0).kept(np.isin(found.shape[found.shape != 0], [1, 3, 4]))
+    assert fit.held_out(single, rng=np.random.default_rng(0)) is None
+
+
+def test_mixtures_are_linear_in_their_shares():
+    pure, shares = np.eye(3, dtype=np.float32), np.eye(3, dtype=np.float32)
+    rows, of = fit.mixtures_of(pure, shares, rng=np.random.default_rng(0))
+    np.testing.assert_allclose(rows, of, atol=1e-6)
+    np.testing.assert_allclose(of.sum(axis=1), 1, atol=1e-6)
+
+
+def test_weak_labels_drop_edges_and_what_does_not_look_green(tmp_path):
+    values = _reflectance()
+    values[:, 10:14, 8:12] = np.array(SPECTRA["built"], np.float32)[:, None, None]  # a house in the wood
+    frame = gpd.GeoDataFrame({"group": ["tree", "other"]}, geometry=[_square(2, 2, 16), _square(30, 2, 10)], crs=CRS)
+    found = weak.weak_labels(_saved(frame, tmp_path), _image(values), seed=1)
+    trees = found.kept(found.code == TREE)
+    assert trees.rows.min() == 3
+    assert trees.rows.max() == 16, "one pixel inside the polygon"
+    assert not ((trees.rows >= 10) & (trees.rows < 14) & (trees.columns >= 8) & (trees.columns < 12)).any()
+    others = found.kept(found.code == BUILT)
+    assert len(others.code)
+    assert not ((others.columns >= 30) & (others.columns < 40) & (others.rows >= 2) & (others.rows < 12)).any()
+    assert (found.code == WATER).any()
+
+
+def test_weak_labels_of_another_place_are_refused(tmp_path):
+    frame = gpd.GeoDataFrame({"group": ["tree"]}, geometry=[_square(45, 2, 12)], crs=CRS)
+    with pytest.raises(LabelError, match="looks green"):
+        weak.weak_labels(_saved(frame, tmp_path), _image(), seed=1)
