@@ -30,6 +30,10 @@ class Prior:
     lit: Span = (1.0, 1.0)
     """Share of the light that gaps and shaded crown sides leave, which the turbid medium of 4SAIL knows nothing of."""
     anthocyanin_ug_cm2: Span = (0.0, 3.0)
+    open_ground: bool = False
+    """Plants in rows, between which soil is seen from above: only part of such ground is covered."""
+    commonness: float = 1.0
+    """How often it is met, against the others of its class."""
 
 
 TREES = {
@@ -43,7 +47,7 @@ TREES = {
     ),
     "conifer": Prior(
         leaf_layers=(1.6, 3.0), chlorophyll_ug_cm2=(25, 75), brown=(0, 0.6), water_cm=(0.012, 0.05),
-        dry_matter_g_cm2=(0.01, 0.035), leaf_area_index=(1.5, 8), leaf_angle_deg=(35, 75), lit=(0.25, 0.8),
+        dry_matter_g_cm2=(0.01, 0.035), leaf_area_index=(1.5, 8), leaf_angle_deg=(35, 75), lit=(0.15, 0.8),
     ),
     "shrub": Prior(
         leaf_layers=(1.4, 2.6), chlorophyll_ug_cm2=(15, 60), brown=(0, 0.7), water_cm=(0.005, 0.025),
@@ -65,6 +69,11 @@ LOW = {
         leaf_layers=(1.2, 2.0), chlorophyll_ug_cm2=(20, 70), brown=(0, 0.4), water_cm=(0.01, 0.036),
         dry_matter_g_cm2=(0.002, 0.008), leaf_area_index=(1.6, 7), leaf_angle_deg=(25, 65), lit=(0.95, 1.12),
     ),
+    "young crop": Prior(
+        leaf_layers=(1.1, 1.8), chlorophyll_ug_cm2=(25, 65), brown=(0, 0.2), water_cm=(0.012, 0.036),
+        dry_matter_g_cm2=(0.002, 0.006), leaf_area_index=(0.15, 2), leaf_angle_deg=(25, 70), lit=(0.95, 1.1),
+        open_ground=True, commonness=0.25,
+    ),
 }  # fmt: skip
 
 STRAW = Prior(
@@ -74,8 +83,14 @@ STRAW = Prior(
 """Dead stubble and litter: counted as bare ground, for nothing in it is green."""
 
 
-def canopies(prior: Prior, count: int, *, grounds: Array, responses: Responses, rng: np.random.Generator) -> Array:
-    """Band reflectance (count, band) of canopies drawn from ``prior`` over grounds (n, wavelength)."""
+def canopies(
+    prior: Prior, count: int, *, grounds: Array, responses: Responses, rng: np.random.Generator
+) -> tuple[Array, Array]:
+    """Canopies drawn from ``prior`` over grounds (n, wavelength): band reflectance (count, band) and the share covered (count,).
+
+    The covered share of open ground is what leaves at random hide from above, ``1 - exp(-0.5 LAI)`` (Nilson 1971); a crown or a
+    lawn counts as a whole.
+    """
     import prosail
 
     def draw(span: Span) -> Array:
@@ -99,7 +114,8 @@ def canopies(prior: Prior, count: int, *, grounds: Array, responses: Responses, 
             for i in range(count)
         ]
     )  # fmt: skip
-    return to_bands(spectra, responses) * draw(prior.lit)[:, None]
+    covered = 1 - np.exp(-0.5 * area) if prior.open_ground else np.ones(count)
+    return to_bands(spectra, responses) * draw(prior.lit)[:, None], np.asarray(covered)
 
 
 def soils(count: int, *, rng: np.random.Generator) -> Array:

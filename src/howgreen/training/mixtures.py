@@ -5,12 +5,13 @@ A pixel's green share is the *planimetric* cover of vegetation: what is below st
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
-from howgreen.training import canopy
+from howgreen.training import atmosphere, canopy, shade
 from howgreen.training.spectra import Array, Materials, Responses, to_bands
 from howgreen.types import ModelClass
 
@@ -39,17 +40,25 @@ COVER_OF = np.array([0, 0, 1, 2, 3])
 _KIND_WEIGHT = {"A": 3.0, "C": 2.0, "R": 2.5, "B": 1.0, "X": 1.5, "L": 2.5, "S": 1.0, "G": 0.7, "V": 0.25, "Z": 0.6}
 """How common each kind of SLUM material is in a city seen from above (painted PVC is rare, asphalt is not)."""
 
-_COARSE = ("rededge1", "rededge2", "rededge3", "nir08", "swir16", "swir22")
-"""Bands of 20 m, in which a 10 m pixel is seen together with its neighbours."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Surfaces:
     """Pure surfaces of each class, as band reflectance."""
 
     members: tuple[Array, ...]
     """One (n, band) array a class, in the order of :data:`CLASSES`."""
+    covered: Array
+    """(n,) share of the ground of each of the low plants that it hides from above; the rest of it is bare."""
+    crop: npt.NDArray[np.bool_]
+    """(n,) which of the low plants are crops."""
     bands: tuple[str, ...]
+    coarse: npt.NDArray[np.bool_]
+    """(band,) whether a pixel of the band is larger than the grid's, so that it is seen together with its neighbours."""
+
+    def with_low(self, *, crops: bool) -> Surfaces:
+        """The same with crops alone as low plants, or with grass alone."""
+        part = self.crop == crops
+        members = (*self.members[:LOW], self.members[LOW][part], *self.members[LOW + 1 :])
+        return replace(self, members=members, covered=self.covered[part], crop=self.crop[part])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,19 +82,20 @@ def surfaces(materials: Materials, responses: Responses, *, per_kind: int, rng: 
     ground = canopy.soils(2 * per_kind, rng=rng)
     street = np.concatenate([ground[:per_kind], materials.spectra])
 
-    def grow(priors: Mapping[str, canopy.Prior]) -> Array:
-        kinds = [
-            canopy.canopies(prior, per_kind, grounds=street if name == "street tree" else ground,
-                            responses=responses, rng=rng)
-            for name, prior in priors.items()
-        ]  # fmt: skip
-        return np.concatenate(kinds)
+    def grow(kind: str, prior: canopy.Prior) -> tuple[Array, Array]:
+        return canopy.canopies(prior, max(round(per_kind * prior.commonness), 1), responses=responses, rng=rng,
+                               grounds=street if kind == "street tree" else ground)  # fmt: skip
 
-    straw = canopy.canopies(canopy.STRAW, per_kind // 2, grounds=ground, responses=responses, rng=rng)
+    trees = np.concatenate([grow(kind, prior)[0] for kind, prior in canopy.TREES.items()])
+    grown = {kind: grow(kind, prior) for kind, prior in canopy.LOW.items()}
+    crop = np.concatenate([np.full(len(covered), "crop" in kind) for kind, (_, covered) in grown.items()])
+    low, covered = (np.concatenate(parts) for parts in zip(*grown.values(), strict=True))
+    straw, _ = canopy.canopies(canopy.STRAW, per_kind // 2, grounds=ground, responses=responses, rng=rng)
     bare = np.concatenate([to_bands(ground, responses), straw])
     built = _built(materials, 4 * per_kind, responses=responses, rng=rng)
     water = canopy.waters(4 * per_kind, responses=responses, rng=rng)
-    return Surfaces(members=(grow(canopy.TREES), grow(canopy.LOW), built, bare, water), bands=responses.bands)
+    return Surfaces(members=(trees, low, built, bare, water), covered=covered, crop=crop, bands=responses.bands,
+                    coarse=responses.resolution_m > responses.resolution_m.min())  # fmt: skip
 
 
 def _built(materials: Materials, count: int, *, responses: Responses, rng: np.random.Generator) -> Array:
@@ -113,37 +123,62 @@ def draw_shares(count: int, *, rng: np.random.Generator) -> Array:
 
 
 def mix(surface: Surfaces, count: int, *, rng: np.random.Generator) -> Mixtures:
-    """``count`` pixels as Sentinel-2 L2A would show them."""
-    shares = draw_shares(count, rng=rng)
-    own = _lit(surface, shares, rng=rng)
-    around_shares = draw_shares(count, rng=rng)
+    """``count`` pixels as a satellite would show them, most of them corrected for the air."""
+    shares, beside = draw_shares(count, rng=rng), draw_shares(count, rng=rng)
     alike = rng.choice((0.0, 1.0), (count, 1), p=(0.5, 0.5)) * rng.random((count, 1))
-    around = _lit(surface, (1 - alike) * shares + alike * around_shares, rng=rng)
-    same_place = rng.random((count, 1)) < 0.5
-    around = np.where(same_place, own, around)
-    seen = _blurred(own, around, bands=surface.bands, rng=rng)
-    return Mixtures(reflectance=_measured(seen, bands=surface.bands, rng=rng), shares=shares, bands=surface.bands)
+    around_shares = (1 - alike) * shares + alike * beside
+    nm, air = centres_nm(surface.bands), atmosphere.draw(count, rng=rng)
+    light = _light(shares, around_shares, sun_cos=air.sun_cos, nm=nm, rng=rng)
+    own, covered = _lit(surface, shares, light=light, rng=rng)
+    around, _ = _lit(surface, around_shares, light=light, rng=rng)
+    around = np.where(rng.random((count, 1)) < 0.5, own, around)
+    seen = atmosphere.through(_blurred(own, around, coarse=surface.coarse, rng=rng), air, nm=nm)
+    return Mixtures(reflectance=_measured(seen, rng=rng), shares=_opened(shares, covered), bands=surface.bands)
 
 
-_SHADED = (0.8, 0.8, 1.0, 0.8, 0.0)
-"""How deep the shade of a town falls on each class: plants keep their distance from walls, water is told by darkness."""
+def _opened(shares: Array, covered: Array) -> Array:
+    """Shares in which the soil between low plants, of which (n,) are ``covered``, counts as bare."""
+    opened = shares.copy()
+    opened[:, LOW] *= covered
+    opened[:, BARE] += shares[:, LOW] * (1 - covered)
+    return opened
 
 
-def _lit(surface: Surfaces, shares: Array, *, rng: np.random.Generator) -> Array:
-    """Reflectance (n, band) of mixed and partly shaded surfaces."""
+_DEEP = 0.08
+"""Share of pixels in the shade of something large: a tower, a wood's edge, a cliff."""
+
+
+def _light(shares: Array, around: Array, *, sun_cos: Array, nm: Array, rng: np.random.Generator) -> Array:
+    """(class, n, band) light that each class gets, over that of level ground in the open.
+
+    Roofs and crowns stand in the sun and keep it from the ground; lawns keep their distance from walls. Water is told by its
+    darkness, and what lies in its shade is left alone.
+    """
+    tan_sun = np.sqrt(1 / sun_cos**2 - 1)
+    near = (shares + around) / 2
+    roofed = rng.uniform(0.1, 0.8, sun_cos.shape)
+    ground = shade.lit_share(near[:, [BUILT]] * roofed, near[:, [TREE]], tan_sun=tan_sun, rng=rng)
+    deep = np.where(rng.random(sun_cos.shape) < _DEEP, rng.beta(0.6, 1.2, sun_cos.shape), 0.0)
+    slope = shade.slopes(len(shares), tan_sun=tan_sun, rng=rng)
+    crowns, lawns = 1 - 0.3 * (1 - ground), 1 - 0.85 * (1 - ground)
+    direct = np.stack([crowns, lawns, roofed + (1 - roofed) * ground, ground, np.ones_like(ground)])
+    direct[:WATER] *= (1 - deep) * slope
+    sky = shade.skylight(len(shares), nm=nm, rng=rng)
+    return np.asarray(direct * (1 - sky) + sky)
+
+
+def _lit(surface: Surfaces, shares: Array, *, light: Array, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Reflectance (n, band) of mixed surfaces in the light (class, n, band) that each gets, and how much of the low is covered (n,)."""
     count = len(shares)
-    nm = np.array([_CENTRE_NM[band] for band in surface.bands])
-    # Skylight, all that a shaded surface gets, is blue: about a third of the light at 490 nm, a twentieth at 2.2 um.
-    sky = rng.uniform(0.12, 0.4, (count, 1)) * (490 / nm) ** rng.uniform(0.8, 1.8, (count, 1))
-    town = rng.random(count) < 0.45
-    seen = np.zeros((count, len(surface.bands)))
+    seen, covered = np.zeros((count, len(surface.bands))), np.ones(count)
     for code, members in enumerate(surface.members):
         pick = rng.integers(0, len(members), (2, count))
         part = rng.random((count, 1))
         pure = part * members[pick[0]] + (1 - part) * members[pick[1]]
-        shaded = np.where(town, rng.beta(0.45, 2.2, count), 0.0)[:, None] * _SHADED[code]
-        seen += shares[:, [code]] * pure * (1 - shaded * (1 - sky))
-    return seen
+        seen += shares[:, [code]] * pure * light[code]
+        if code == LOW:
+            covered = part[:, 0] * surface.covered[pick[0]] + (1 - part[:, 0]) * surface.covered[pick[1]]
+    return seen, covered
 
 
 _CENTRE_NM = {
@@ -152,24 +187,23 @@ _CENTRE_NM = {
 }  # fmt: skip
 
 
-def _blurred(own: Array, around: Array, *, bands: tuple[str, ...], rng: np.random.Generator) -> Array:
+def centres_nm(bands: Sequence[str]) -> Array:
+    """(band,) wavelengths of bands by their common names."""
+    return np.array([_CENTRE_NM[band] for band in bands], dtype=float)
+
+
+def _blurred(own: Array, around: Array, *, coarse: npt.NDArray[np.bool_], rng: np.random.Generator) -> Array:
     """A pixel as its point-spread function shows it: coarse bands see more of the neighbours."""
-    coarse = np.array([band in _COARSE for band in bands])
     fine_weight = rng.uniform(0.75, 1.0, (len(own), 1))
     weight = np.where(coarse, fine_weight * rng.uniform(0.4, 0.95, (len(own), 1)), fine_weight)
     return np.asarray(weight * own + (1 - weight) * around)
 
 
-def _measured(seen: Array, *, bands: tuple[str, ...], rng: np.random.Generator) -> Array:
-    """Reflectance with residual haze (either sign), small calibration errors and sensor noise."""
-    count = len(seen)
-    nm = np.array([_CENTRE_NM[band] for band in bands])
-    usual = rng.normal(0.002, 0.006, (count, 1))
-    hazy = rng.exponential(0.03, (count, 1)) * (rng.random((count, 1)) < 0.15)
-    path = (usual + np.minimum(hazy, 0.1)) * (490 / nm) ** rng.uniform(1.0, 3.5, (count, 1))
-    gain = np.exp(rng.normal(0, 0.04, (count, 1)) + rng.normal(0, 0.025, (count, len(bands))))
+def _measured(seen: Array, *, rng: np.random.Generator) -> Array:
+    """With small calibration errors and sensor noise."""
+    gain = np.exp(rng.normal(0, 0.05, (len(seen), 1)) + rng.normal(0, 0.035, seen.shape))
     noise = rng.normal(0, 1, seen.shape) * (0.002 + 0.015 * seen)
-    return np.asarray(seen * gain + path + noise)
+    return np.asarray(seen * gain + noise)
 
 
 def covers(shares: Array) -> Array:

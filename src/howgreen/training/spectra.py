@@ -33,6 +33,8 @@ class Responses:
     """Common names in spectral order."""
     weights: Array
     """(band, wavelength); each row sums to 1."""
+    resolution_m: Array
+    """(band,) native pixel sizes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +83,8 @@ def read_responses(data: Path, sensor: Sensor = SENTINEL2) -> Responses:
         for name, row in zip(names, rows, strict=True)
     }
     weights = np.array([resampled[band] for band in sensor.band_names])
-    return Responses(bands=sensor.band_names, weights=weights / weights.sum(axis=1, keepdims=True))
+    return Responses(bands=sensor.band_names, weights=weights / weights.sum(axis=1, keepdims=True),
+                     resolution_m=np.array([band.resolution_m for band in sensor.bands]))  # fmt: skip
 
 
 def _listed(header: str, key: str, file: str) -> list[str]:

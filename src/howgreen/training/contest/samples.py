@@ -70,12 +70,9 @@ def as_place(name: str, reflectance: Array, shares: Array, bands: Sequence[str])
 
 def mixed_pixels(surfaces: mixtures.Surfaces, count: int, *, rng: np.random.Generator) -> Place:
     """Simulated mixtures of the six classes: in every third, the low plants are a crop."""
-    low = surfaces.members[mixtures.LOW]
-    third = len(low) // 3  # grass, dry grass, crop, as many of each
     rows, shares = [], []
-    for members, target, part in ((low[: 2 * third], LOW, count - count // 3), (low[2 * third :], CROP, count // 3)):
-        chosen = (*surfaces.members[: mixtures.LOW], members, *surfaces.members[mixtures.LOW + 1 :])
-        made = mixtures.mix(replace(surfaces, members=chosen), part, rng=rng)
+    for crops, target, part in ((False, LOW, count - count // 3), (True, CROP, count // 3)):
+        made = mixtures.mix(surfaces.with_low(crops=crops), part, rng=rng)
         places = FIVE_TO_SIX.copy()
         places[mixtures.LOW] = target
         rows.append(made.reflectance)

@@ -19,9 +19,10 @@ from howgreen.sample.paint import paint_city
 from howgreen.sample.spectra import BANDS, MATERIALS, SKYLIGHT, season_table
 from howgreen.sample.variation import make_variation, relief, shifter
 from howgreen.sensors import LANDSAT, SENTINEL2
-from howgreen.training.contest.classes import CLASSES, CROP, LOW, SAMPLE
+from howgreen.training.contest.classes import CLASSES, LOW, SAMPLE
 from howgreen.training.contest.samples import Place
 from howgreen.training.mixtures import CLASSES as FIVE
+from howgreen.training.mixtures import LOW as LOW_OF_FIVE
 from howgreen.training.mixtures import Surfaces
 
 Floats = npt.NDArray[np.float32]
@@ -76,11 +77,12 @@ def _nothing(cover: Floats, _: slice) -> tuple[Floats, Floats]:
 
 def _materials(library: Surfaces, rng: np.random.Generator) -> Floats:
     """A spectrum of the library for every material of the simulator, (material, band)."""
-    low = library.members[1]
-    third = len(low) // 3
     members = dict(zip((cls.name for cls in FIVE), library.members, strict=True))
-    pools = [members.get(cls.name, low[2 * third :]) for cls in CLASSES]
-    pools[LOW], pools[CROP] = low[: 2 * third], low[2 * third :]
+    # The simulator's plants hide all their ground: those of open ground have no place in it.
+    grass, crops = (library.with_low(crops=crops) for crops in (False, True))
+    full = [part.members[LOW_OF_FIVE][part.covered == 1] for part in (grass, crops)]
+    pools = [members.get(cls.name, full[1]) for cls in CLASSES]
+    pools[LOW] = full[0]
     picked = [pools[code][rng.integers(0, len(pools[code]), 2)] for code in _CLASS]
     return np.array([rng.dirichlet((1, 1)) @ pair for pair in picked], np.float32)
 
