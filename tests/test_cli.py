@@ -23,6 +23,7 @@ FILES = {
     "report.html",
     "green_mask.tif",
     "green_fraction.tif",
+    "green_uncertainty.tif",
     "landcover.tif",
     "landcover.tif.aux.xml",  # names of the classes: GeoTIFF itself has no place for them
     "composite.tif",

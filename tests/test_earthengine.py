@@ -269,7 +269,7 @@ def test_the_exported_mask_is_the_models_own(world: earth_server.World, store: P
     seen = clear.any(axis=0)
     bands = [np.array([image[NATIVE[band]] * 1e-4 for image in given.values()]) for band in model.card.bands]
     pixels = np.array([median(values, clear) for values in bands], np.float32)
-    probability, fraction = model.run(pixels[None])
+    probability, fraction, _ = model.run(pixels[None])
     water = [item.code for item in model.card.classes if item.name == "water"]
     expected = np.where(seen & ~np.isin(probability[0].argmax(axis=0), water), fraction[0, 0] >= 0.5, 255)
     # Single precision here, double there: what lies on a threshold may fall to either side of it.

@@ -356,8 +356,9 @@ def _kept(
 
     Probabilities, ten times the size of labels and fractions, stay lazy and are made again when asked for.
     """
-    names, used = ["label", "green_fraction"], (*plan.scenes, *plan.radar)
+    used = (*plan.scenes, *plan.radar)
     seen = landcover.classify(imagery.from_steps(steps, grid=plan.grid, scenes=used), model).data
+    names = [name for name in seen.data_vars if name != "probability"]
     both = steps.assign({name: seen[name] for name in names})
     both = persist(both, folder, stage="composite and land cover", progress=progress)
     composite = imagery.from_steps(both[list(steps)], grid=plan.grid, scenes=used)

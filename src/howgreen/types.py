@@ -264,7 +264,8 @@ class LandCover:
 
     data: xr.Dataset
     """``label`` uint8 (y, x), 255 = unseen; ``green_fraction`` float32 (y, x), NaN = unseen;
-    ``probability`` float32 (class, y, x), NaN = unseen. Usually lazy (dask)."""
+    ``probability`` float32 (class, y, x), NaN = unseen; and, where the model tells it, ``green_uncertainty`` float32 (y, x), the
+    standard error of the green fraction. Usually lazy (dask)."""
     grid: GeoBox
     card: ModelCard
 

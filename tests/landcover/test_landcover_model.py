@@ -100,7 +100,7 @@ def test_ndvi_graph_is_the_formula(make_composite):
     green, red, nir = rng.uniform(-0.3, 2.5, (3, 5000)).astype(np.float32)
     green[:1000], red[:1000], nir[:1000] = rng.uniform(0, 0.15, (3, 1000))
     shipped = load_model("ndvi")
-    probability, fraction = shipped.run(np.stack([green, red, nir])[None, :, :, None])
+    probability, fraction, _ = shipped.run(np.stack([green, red, nir])[None, :, :, None])
     bare, full = (
         float(part.split()[-1]) for part in shipped.card.description.split("NDVI ")[2].split(";")[0].split("and")
     )
@@ -116,7 +116,7 @@ def test_ndvi_graph_is_the_formula(make_composite):
 def test_shares_sum_to_one_and_green_is_their_green_part(name):
     shipped = load_model(name)
     pixels = np.random.default_rng(2).uniform(-0.5, 3, (1, len(shipped.card.bands), 40, 40)).astype(np.float32)
-    probability, fraction = shipped.run(pixels)
+    probability, fraction, _ = shipped.run(pixels)
     green = [cls.code for cls in shipped.card.classes if cls.green]
     np.testing.assert_allclose(probability.sum(axis=1), 1, atol=1e-5)
     np.testing.assert_allclose(probability[:, green].sum(axis=1), fraction[:, 0], atol=1e-5)

@@ -14,17 +14,19 @@ import numpy.typing as npt
 
 from howgreen.landcover.answers import tidy
 from howgreen.landcover.model import FloatArray, Model, require_bands
-from howgreen.types import UNSEEN, Composite, LandCover, ModelCard
+from howgreen.types import UNSEEN, Composite, LandCover
 
 if TYPE_CHECKING:
     import xarray as xr
 
 _LABEL, _GREEN, _FIRST_CLASS = 0, 1, 2
-"""Places in the stacked block: one run of the network fills all of it, views of it are cut out later."""
+"""Places in the stacked block: one run of the network fills all of it, views of it are cut out later. The last one is the
+uncertainty, where the network tells it."""
 
 
 def classify(composite: Composite, model: Model) -> LandCover:
-    """Label, green fraction and class probabilities of every pixel; lazy where the composite is.
+    """Label, green fraction, class probabilities and, where the model tells it, the uncertainty of the green fraction of every
+    pixel; lazy where the composite is.
 
     A pixel with NaN in any of the model's bands is unseen: label 255, NaN elsewhere.
 
@@ -39,15 +41,19 @@ def classify(composite: Composite, model: Model) -> LandCover:
     if composite.bands != card.bands:  # picking them would copy every block
         reflectance = reflectance.sel(band=list(card.bands))
     stacked = _stack(reflectance.data, model)
-    return LandCover(data=_dataset(stacked, reflectance, card), grid=composite.grid, card=card)
+    return LandCover(data=_dataset(stacked, reflectance, model), grid=composite.grid, card=card)
+
+
+def _depth(model: Model) -> int:
+    return _FIRST_CLASS + len(model.card.classes) + int(model.tells_uncertainty)
 
 
 def _stack(values: Any, model: Model) -> Any:
-    """(2 + class, y, x) float32: label, green fraction, probabilities; a dask array where ``values`` is one."""
+    """(2 + class (+ 1), y, x) float32: label, green fraction, probabilities, uncertainty; a dask array where ``values`` is one."""
     import dask.array as da
 
     card = model.card
-    halo, depth = card.halo_px, len(card.classes) + _FIRST_CLASS
+    halo, depth = card.halo_px, _depth(model)
     if not isinstance(values, da.Array):
         return classify_block(_bordered(np.asarray(values, dtype=np.float32), halo, halo), model, origin=(0, 0))
     values = values.astype(np.float32).rechunk({0: -1})
@@ -93,10 +99,12 @@ def _aligned(values: Any, stride: int, halo: int) -> Any:
 
 
 def classify_block(values: FloatArray, model: Model, *, origin: tuple[int, int]) -> FloatArray:
-    """One block, (band, y + 2 halo, x + 2 halo) to (2 + class, y, x); ``origin`` is its place on the grid (row, column)."""
+    """One block, (band, y + 2 halo, x + 2 halo) to (2 + class, y, x): label, green fraction, probabilities; and the uncertainty
+    of the green fraction as one more, where the model tells it. ``origin`` is its place on the grid (row, column).
+    """
     card = model.card
     height, width = values.shape[1] - 2 * card.halo_px, values.shape[2] - 2 * card.halo_px
-    out = np.empty((len(card.classes) + _FIRST_CLASS, height, width), dtype=np.float32)
+    out = np.empty((_depth(model), height, width), dtype=np.float32)
     tile = np.zeros((1, len(card.bands), card.tile_px, card.tile_px), dtype=np.float32)
     for top in _tiles(origin[0], height, card.stride_px):
         for left in _tiles(origin[1], width, card.stride_px):
@@ -124,20 +132,23 @@ def _classify_tile(values: FloatArray, out: FloatArray, tile: FloatArray, model:
     if holes:
         # What the network is given there is not used, except as a neighbour: dark, not NaN, which would spread.
         inner[:, unseen] = 0
-    probability, fraction = model.run(tile)
+    probability, fraction, uncertainty = model.run(tile)
     rows, core_y = _window(top, card.stride_px, out.shape[1])
     columns, core_x = _window(left, card.stride_px, out.shape[2])
     core_y, core_x = _shifted(core_y, card.halo_px), _shifted(core_x, card.halo_px)
     place = out[:, rows, columns]
     place[_GREEN] = fraction[0, 0, core_y, core_x]
-    place[_FIRST_CLASS:] = probability[0, :, core_y, core_x]
+    shares = place[_FIRST_CLASS : _FIRST_CLASS + len(card.classes)]
+    shares[...] = probability[0, :, core_y, core_x]
+    if uncertainty is not None:
+        place[-1] = uncertainty[0, 0, core_y, core_x]
     hidden = None
     if holes:
         whole = np.zeros(tile.shape[2:], dtype=bool)
         whole[target_y, target_x] = unseen
         hidden = whole[core_y, core_x]
     tidy(place[_GREEN:], None if hidden is None else ~hidden, source=str(model.path))
-    _label(place[_FIRST_CLASS:], out=place[_LABEL])
+    _label(shares, out=place[_LABEL])
     if hidden is not None:
         place[:, hidden] = np.nan
         place[_LABEL][hidden] = UNSEEN
@@ -169,9 +180,11 @@ def _label(probability: FloatArray, *, out: FloatArray) -> None:
         np.copyto(out, code, where=better)
 
 
-def _dataset(stacked: Any, reflectance: xr.DataArray, card: ModelCard) -> xr.Dataset:
+def _dataset(stacked: Any, reflectance: xr.DataArray, model: Model) -> xr.Dataset:
     import xarray as xr
 
+    card = model.card
+    last = _FIRST_CLASS + len(card.classes)
     coords = {name: coord for name, coord in reflectance.coords.items() if set(coord.dims) <= {"y", "x"}}
     flags = {
         "long_name": "land cover",
@@ -181,11 +194,18 @@ def _dataset(stacked: Any, reflectance: xr.DataArray, card: ModelCard) -> xr.Dat
         "missing_value": np.uint8(UNSEEN),
     }
     share = {"units": "1", "valid_min": 0.0, "valid_max": 1.0}
+    unsure = {"long_name": "standard error of the vegetated share of the pixel", **share}
+    told = {"green_uncertainty": (("y", "x"), stacked[-1], unsure)} if model.tells_uncertainty else {}
     return xr.Dataset(
         {
             "label": (("y", "x"), stacked[_LABEL].astype(np.uint8), flags),
             "green_fraction": (("y", "x"), stacked[_GREEN], {"long_name": "vegetated share of the pixel", **share}),
-            "probability": (("class", "y", "x"), stacked[_FIRST_CLASS:], {"long_name": "class probability", **share}),
+            "probability": (
+                ("class", "y", "x"),
+                stacked[_FIRST_CLASS:last],
+                {"long_name": "class probability", **share},
+            ),
+            **told,
         },
         coords={**coords, "class": [cls.name for cls in card.classes]},
         attrs={"model": card.name, "model_version": card.version},

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 INPUT = "reflectance"
 OUTPUTS = ("probability", "green_fraction")
+UNCERTAINTY = "green_uncertainty"
+"""An output that a network may have: the standard error of the green fraction, pixel by pixel."""
 LARGEST_TILE_BYTES = 2**30
 """Of one tile, bands and answers together."""
 
@@ -40,6 +42,8 @@ def _faults_of_outputs(session: onnxruntime.InferenceSession, card: ModelCard) -
             yield from _faults_of(outputs[name], channels=channels, what=what, tile_px=card.tile_px)
         else:
             yield f"no output {name!r}"
+    if UNCERTAINTY in outputs:
+        yield from _faults_of(outputs[UNCERTAINTY], channels=1, what="uncertainty", tile_px=card.tile_px)
 
 
 def _faults_of(node: Any, *, channels: int, what: str, tile_px: int) -> Iterator[str]:
@@ -60,7 +64,7 @@ def _faults_of(node: Any, *, channels: int, what: str, tile_px: int) -> Iterator
 def _faults_of_card(card: ModelCard) -> Iterator[str]:
     if card.tile_px < card.stride_px + 2 * card.halo_px:
         yield f"tile_px {card.tile_px} is less than stride_px {card.stride_px} + 2 * halo_px {card.halo_px}"
-    tile_bytes = 4 * (len(card.bands) + len(card.classes) + 1) * card.tile_px**2
+    tile_bytes = 4 * (len(card.bands) + len(card.classes) + 2) * card.tile_px**2
     if tile_bytes > LARGEST_TILE_BYTES:
         yield f"one tile of tile_px {card.tile_px} takes {tile_bytes / 2**30:.1f} GiB, more than 1"
     known = list(dict.fromkeys(name for sensor in SENSORS.values() for name in sensor.band_names))

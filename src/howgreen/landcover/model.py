@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ import numpy.typing as npt
 from howgreen.errors import MissingBandsError, ModelError, PlanError
 from howgreen.landcover import contract, library, onnxfile
 from howgreen.landcover.card import card_from_json
-from howgreen.landcover.contract import INPUT, OUTPUTS
+from howgreen.landcover.contract import INPUT, OUTPUTS, UNCERTAINTY
 from howgreen.types import ModelCard
 
 if TYPE_CHECKING:
@@ -24,11 +24,24 @@ if TYPE_CHECKING:
 
 FloatArray = npt.NDArray[np.float32]
 
-SHIPPED = ("mixture-10", "mixture-4", "ndvi")
+SHIPPED = ("mixture-10", "mixture-6", "mixture-4", "ndvi")
 """In the order of preference."""
 STRIP_PX = 8192
 """Pixels that a pixel model is run on at once."""
 _FOLDER = Path(__file__).parent / "models"
+
+
+class Answers(NamedTuple):
+    """What a network says of a tile, as it gives it: :func:`howgreen.landcover.answers.tidy` checks it, for only its caller
+    knows which pixels count.
+    """
+
+    probability: FloatArray
+    """(N, K, H, W)."""
+    green_fraction: FloatArray
+    """(N, 1, H, W)."""
+    green_uncertainty: FloatArray | None
+    """(N, 1, H, W) standard error of the green fraction; None where the network does not tell."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +55,8 @@ class Model:
     content: bytes = field(repr=False, compare=False)
     """The file's bytes, so that a worker elsewhere needs no copy of the file."""
 
-    def run(self, reflectance: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Probability (N, K, H, W) and green fraction (N, 1, H, W) of reflectance (N, C, H, W), as the network gives them:
-        :func:`howgreen.landcover.answers.tidy` checks them, for only its caller knows which pixels count.
+    def run(self, reflectance: FloatArray) -> Answers:
+        """Answers for reflectance (N, C, H, W).
 
         Raises
         ------
@@ -57,22 +69,33 @@ class Model:
         if rows >= height:
             return self._run(reflectance)
         parts = [self._run(np.ascontiguousarray(reflectance[:, :, top : top + rows])) for top in range(0, height, rows)]
-        probability, fraction = (np.concatenate(found, axis=2) for found in zip(*parts, strict=True))
-        return probability, fraction
+        unsure = [part.green_uncertainty for part in parts if part.green_uncertainty is not None]
+        return Answers(
+            probability=np.concatenate([part.probability for part in parts], axis=2),
+            green_fraction=np.concatenate([part.green_fraction for part in parts], axis=2),
+            green_uncertainty=np.concatenate(unsure, axis=2) if unsure else None,
+        )
 
-    def _run(self, reflectance: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def _run(self, reflectance: FloatArray) -> Answers:
+        wanted = [*OUTPUTS, UNCERTAINTY] if self.tells_uncertainty else list(OUTPUTS)
         try:
-            probability, fraction = session_of(self).run(list(OUTPUTS), {INPUT: reflectance})
+            found = session_of(self).run(wanted, {INPUT: reflectance})
         except runtime_errors() as error:
             raise ModelError(f"model {self.path}: cannot run on {reflectance.shape}: {_line(error)}") from error
         count, _, *size = reflectance.shape
-        wanted = [(count, len(self.card.classes), *size), (count, 1, *size)]
-        if [probability.shape, fraction.shape] != wanted:
+        shapes = [(count, len(self.card.classes), *size), (count, 1, *size), (count, 1, *size)][: len(found)]
+        if [answer.shape for answer in found] != shapes:
+            told = " and ".join(str(answer.shape) for answer in found)
             raise ModelError(
-                f"model {self.path}: its answer for {reflectance.shape} has other pixels or classes: {probability.shape} and "
-                f"{fraction.shape}; export it again"
+                f"model {self.path}: its answer for {reflectance.shape} has other pixels or classes: {told}; export it again"
             )
-        return probability, fraction
+        probability, fraction, *unsure = found
+        return Answers(probability, fraction, unsure[0] if unsure else None)
+
+    @property
+    def tells_uncertainty(self) -> bool:
+        """Whether the network says how sure it is of each pixel's green fraction."""
+        return any(node.name == UNCERTAINTY for node in session_of(self).get_outputs())
 
     @property
     def tiles_only(self) -> bool:

@@ -28,7 +28,8 @@ _NODATA_LIMIT = -1.0
 
 
 def predict_table(table: Path, *, model: Model, out: Path) -> None:
-    """Write ``table`` with ``label``, ``green_fraction`` and ``probability_<class>`` added to ``out``.
+    """Write ``table`` with ``label``, ``green_fraction``, ``probability_<class>`` and, where the model tells it,
+    ``green_uncertainty`` (standard error of the fraction) added to ``out``.
 
     Band columns are named B02 ... B12 or blue ... swir22 in any order and case and hold reflectance 0-1; other columns
     are carried through letter by letter. A row with an empty band gets empty answers.
@@ -139,7 +140,8 @@ def _band_columns(chunk: pd.DataFrame, model: Model, table: Path) -> list[str]:
 
 
 def _added(model: Model) -> list[str]:
-    return ["label", "green_fraction", *(f"probability_{cls.name.replace(' ', '_')}" for cls in model.card.classes)]
+    shares = [f"probability_{cls.name.replace(' ', '_')}" for cls in model.card.classes]
+    return ["label", "green_fraction", *shares, *(["green_uncertainty"] if model.tells_uncertainty else [])]
 
 
 def _reflectance(chunk: pd.DataFrame, columns: list[str], table: Path, first_row: int) -> npt.NDArray[np.float32]:
@@ -179,25 +181,28 @@ def _answer(chunk: pd.DataFrame, reflectance: npt.NDArray[np.float32], model: Mo
     found = _run(np.where(seen[:, None], reflectance, np.float32(0)).T, model)
     tidy(found, seen, source=str(model.path))
     names = np.array([cls.name for cls in model.card.classes])
-    label = np.where(seen, names[found[1:].argmax(axis=0)], "")
+    label = np.where(seen, names[found[1 : 1 + len(names)].argmax(axis=0)], "")
     values = [label, *np.where(seen, found, np.nan)]
     added = pd.DataFrame(dict(zip(_added(model), values, strict=True)), index=chunk.index)
     return pd.concat([chunk, added], axis=1)
 
 
 def _run(pixels: FloatArray, model: Model) -> FloatArray:
-    """Green fraction and probabilities (1 + class, pixel) of pixels (band, pixel)."""
+    """Green fraction, probabilities and any uncertainty (1 + class (+ 1), pixel) of pixels (band, pixel)."""
     count = pixels.shape[1]
     # As one column of any height where the network takes it, else as whole tiles, the last one filled up.
     shape = (model.card.tile_px, model.card.tile_px) if model.tiles_only else (count, 1)
     room = shape[0] * shape[1]
-    found = np.empty((1 + len(model.card.classes), count), dtype=np.float32)
+    classes = len(model.card.classes)
+    found = np.empty((1 + classes + int(model.tells_uncertainty), count), dtype=np.float32)
     tile = np.zeros((len(pixels), room), dtype=np.float32)
     for start in range(0, count, room):
         part = slice(start, min(start + room, count))
         size = part.stop - part.start
         tile[:, :size] = pixels[:, part]
-        probability, fraction = model.run(tile.reshape(1, len(pixels), *shape))
+        probability, fraction, uncertainty = model.run(tile.reshape(1, len(pixels), *shape))
         found[0, part] = fraction.reshape(-1)[:size]
-        found[1:, part] = probability.reshape(len(found) - 1, -1)[:, :size]
+        found[1 : 1 + classes, part] = probability.reshape(classes, -1)[:, :size]
+        if uncertainty is not None:
+            found[-1, part] = uncertainty.reshape(-1)[:size]
     return found

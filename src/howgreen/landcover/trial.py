@@ -84,10 +84,12 @@ def _ends(model: Model, tile: FloatArray, source: str) -> None:
 
 
 def _answers(model: Model, tile: FloatArray, source: str) -> FloatArray:
-    """(1 + class, y, x): green fraction and probabilities."""
-    probability, fraction = model.run(tile)
+    """(1 + class, y, x): green fraction and probabilities. An uncertainty is looked at and left out."""
+    probability, fraction, uncertainty = model.run(tile)
     answers = np.concatenate([fraction[0], probability[0]])
     tidy(answers, None, source=source)
+    if uncertainty is not None:
+        tidy(uncertainty[0], None, source=source)
     return answers
 
 

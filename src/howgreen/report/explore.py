@@ -38,10 +38,12 @@ def explore(result: Result, *, longest_px: int = 1600) -> folium.Map:
     preview = pictures.from_data(result, longest_px=longest_px)
     west, south, east, north = bounds_of(result.plan.city.boundary)
     shown = folium.Map(control_scale=True, tiles="OpenStreetMap")
+    unsure = pictures.uncertainty_picture(preview, result.landcover.water_codes)
     layers = (
         (f"Photo ({preview.photo_kind})", _with_alpha(preview), True),
         ("Green share", pictures.rgba(pictures.fraction_picture(preview, result.landcover.water_codes)), True),
         ("Classes", pictures.rgba(pictures.classes_picture(preview, result.card.classes)), False),
+        *([] if unsure is None else [("Uncertainty", pictures.rgba(unsure), False)]),
     )
     for name, image, visible in layers:
         warped, bounds = to_web_mercator(image, preview)

@@ -66,6 +66,8 @@ def page(result: Result, found: Mapping[str, Any], preview: Preview) -> str:
         scenes=_scenes(found),
         dates=words.days([date.fromisoformat(scene["date"]) for scene in found["scenes"]]),
         legend=[pictures.ramp(n / 20) for n in range(21)],
+        unsure_legend=[pictures.ramp(n / 20, pictures.UNSURE_RAMP) for n in range(21)],
+        unsure_most=round(100 * pictures.UNSURE_MOST),
         provenance=json.dumps(found["provenance"], indent=2, ensure_ascii=False, default=str),
     )
     return text
@@ -87,6 +89,7 @@ def policy(script: str) -> str:
 
 def _map(result: Result, preview: Preview, lines: Sequence[Outline]) -> dict[str, Any]:
     height, width = preview.label.shape
+    unsure = pictures.uncertainty_picture(preview, result.landcover.water_codes)
     return {
         "width": width,
         "height": height,
@@ -94,6 +97,7 @@ def _map(result: Result, preview: Preview, lines: Sequence[Outline]) -> dict[str
         "photo": pictures.jpeg(pictures.photo_rgb(preview)),
         "photo_kind": preview.photo_kind,
         "fraction": pictures.png(pictures.fraction_picture(preview, result.landcover.water_codes)),
+        "uncertainty": None if unsure is None else pictures.png(unsure),
         "water": pictures.WATER if np.isin(preview.label, result.landcover.water_codes).any() else None,
         "classes": pictures.png(pictures.classes_picture(preview, result.card.classes)),
         "unseen": pictures.png(pictures.unseen_picture(preview)) if preview.unseen.any() else None,

@@ -44,6 +44,10 @@ NO_DATA = (214, 212, 205)
 RAMP = ("#f4ecd8", "#dfdfa8", "#b3cc7e", "#76ad60", "#3b874f", "#0d5a3a", "#04361f")
 """Green share from 0 to 1; darker throughout, so that it reads without colours too."""
 WATER = "#bcd3e2"
+UNSURE_RAMP = ("#f6f2ea", "#dccbdc", "#b997c0", "#8d5f9f", "#5c2f74", "#34104a")
+"""Standard error from 0 to :data:`UNSURE_MOST`."""
+UNSURE_MOST = 0.3
+"""A pixel that may be anything has a standard error of 0.29."""
 STEPS = 40
 """Shades of the fraction map: finer than anyone can tell apart, and small as a file."""
 
@@ -58,6 +62,8 @@ class Preview:
     """What the photo shows: ``true colour``."""
     fraction: Array
     """float32 (y, x), NaN unseen."""
+    uncertainty: Array | None
+    """float32 (y, x) standard error of the green share, NaN unseen; None where the model does not tell."""
     label: Array
     """uint8 (y, x), 255 unseen."""
     inside: Array
@@ -80,7 +86,7 @@ def from_files(result: Result, paths: Mapping[str, Path], *, longest_px: int = 1
     import rasterio
     from rasterio.enums import Resampling
 
-    from howgreen.report.rasters import REFLECTANCE_NODATA, scale_of
+    from howgreen.report.rasters import REFLECTANCE_NODATA, UNCERTAINTY_SCALE, scale_of
 
     def read(name: str, bands: list[int], how: Any) -> Array:
         with rasterio.open(paths[name]) as file:
@@ -93,7 +99,11 @@ def from_files(result: Result, paths: Mapping[str, Path], *, longest_px: int = 1
     scales = np.array([scale_of(name) for name in names], np.float32)[:, None, None]
     photo = np.where(numbers == REFLECTANCE_NODATA, np.nan, numbers * scales).astype(np.float32)
     fraction = read("green_fraction.tif", [1], Resampling.average)[0]
-    return _preview(result, photo, kind, fraction, read("landcover.tif", [1], Resampling.nearest)[0])
+    uncertainty = None
+    if "green_uncertainty.tif" in paths:
+        steps = read("green_uncertainty.tif", [1], Resampling.average)[0]
+        uncertainty = np.where(steps == UNSEEN, np.float32(np.nan), steps * np.float32(UNCERTAINTY_SCALE))
+    return _preview(result, photo, kind, fraction, uncertainty, read("landcover.tif", [1], Resampling.nearest)[0])
 
 
 def from_data(result: Result, *, longest_px: int = 1600) -> Preview:
@@ -110,8 +120,11 @@ def from_data(result: Result, *, longest_px: int = 1600) -> Preview:
             "label": result.landcover.data["label"].transpose("y", "x"),
         }
     )
+    if "green_uncertainty" in result.landcover.data:
+        parts["uncertainty"] = result.landcover.data["green_uncertainty"].transpose("y", "x")
     small = parts.isel(thin).compute()
-    return _preview(result, small["photo"].values, kind, small["fraction"].values, small["label"].values)
+    uncertainty = small["uncertainty"].values if "uncertainty" in small else None
+    return _preview(result, small["photo"].values, kind, small["fraction"].values, uncertainty, small["label"].values)
 
 
 def _shape(result: Result, longest_px: int) -> tuple[int, int]:
@@ -128,7 +141,9 @@ def _photo_bands(result: Result) -> tuple[tuple[str, ...], str]:
     return (there[0],) * 3, f"{RADAR} in {there[0].upper()}" if there[0] in RADAR_BANDS else f"band {there[0]}"
 
 
-def _preview(result: Result, photo: Array, kind: str, fraction: Array, label: Array) -> Preview:
+def _preview(
+    result: Result, photo: Array, kind: str, fraction: Array, uncertainty: Array | None, label: Array
+) -> Preview:
     from affine import Affine
 
     from howgreen.report.rasters import land_on_grid, shape_on_grid
@@ -141,6 +156,7 @@ def _preview(result: Result, photo: Array, kind: str, fraction: Array, label: Ar
         photo=photo,
         photo_kind=kind,
         fraction=fraction,
+        uncertainty=uncertainty,
         label=label,
         inside=inside(shape_on_grid(result), transform, label.shape),
         land=inside(land_on_grid(result), transform, label.shape),
@@ -167,11 +183,11 @@ def photo_rgb(preview: Preview) -> Array:
     return np.ascontiguousarray(rgb.transpose(1, 2, 0))
 
 
-def ramp(position: float) -> str:
-    """Colour of a green share, ``#rrggbb``."""
-    place = min(max(position, 0.0), 1.0) * (len(RAMP) - 1)
-    left = min(int(place), len(RAMP) - 2)
-    one, two = (np.array(list(bytes.fromhex(RAMP[n][1:]))) for n in (left, left + 1))
+def ramp(position: float, colours: tuple[str, ...] = RAMP) -> str:
+    """Colour of a green share, or of a place from 0 to 1 on another ramp, ``#rrggbb``."""
+    place = min(max(position, 0.0), 1.0) * (len(colours) - 1)
+    left = min(int(place), len(colours) - 2)
+    one, two = (np.array(list(bytes.fromhex(colours[n][1:]))) for n in (left, left + 1))
     return "#" + bytes(np.rint(one + (place - left) * (two - one)).astype(np.uint8)).hex()
 
 
@@ -181,6 +197,17 @@ def fraction_picture(preview: Preview, water: tuple[int, ...]) -> Image:
     index = np.where(np.isnan(preview.fraction), np.uint8(UNSEEN), steps)
     index = np.where(np.isin(preview.label, water), np.uint8(STEPS + 1), index)
     return palette(index, {n: ramp(n / STEPS) for n in range(STEPS + 1)} | {STEPS + 1: WATER})
+
+
+def uncertainty_picture(preview: Preview, water: tuple[int, ...]) -> Image | None:
+    """Palette picture of the standard error, transparent where unseen; None where the model does not tell."""
+    if preview.uncertainty is None:
+        return None
+    share = np.nan_to_num(preview.uncertainty) / UNSURE_MOST
+    steps = np.rint(share * STEPS).clip(0, STEPS).astype(np.uint8)
+    index = np.where(np.isnan(preview.uncertainty), np.uint8(UNSEEN), steps)
+    index = np.where(np.isin(preview.label, water), np.uint8(STEPS + 1), index)
+    return palette(index, {n: ramp(n / STEPS, UNSURE_RAMP) for n in range(STEPS + 1)} | {STEPS + 1: WATER})
 
 
 def classes_picture(preview: Preview, classes: tuple[ModelClass, ...]) -> Image:

@@ -1,7 +1,7 @@
-"""The four maps as cloud-optimised GeoTIFFs, written block by block.
+"""The maps as cloud-optimised GeoTIFFs, written block by block.
 
 ``composite.tif``, ``landcover.tif`` and ``green_fraction.tif`` show the whole grid, so that what lies just beyond
-the limits can be looked at too. ``green_mask.tif`` shows what the ratio counts and nothing else: 1 and 0 on seen
+the limits can be looked at too; so does ``green_uncertainty.tif``, where the model says how sure it is of each pixel. ``green_mask.tif`` shows what the ratio counts and nothing else: 1 and 0 on seen
 land inside the limits; 255 where nothing was seen, on water and outside. The mean of its 0 and 1 is
 ``green_pixel_ratio``, but for the pixels that the limits cut in two.
 """
@@ -45,9 +45,20 @@ OUTSIDE = 255
 FILES = {
     "green_mask.tif": "1 green (at least half of the pixel), 0 not; 255 unseen, water or outside the limits",
     "green_fraction.tif": "green share of each pixel, 0-1; NaN unseen",
+    "green_uncertainty.tif": "standard error of the green share of each pixel, in hundredths; 255 unseen",
     "landcover.tif": "class of each pixel, with colours and names; 255 unseen",
     "composite.tif": "clear picture of the period: surface reflectance x 10,000 (vv and vh: dB x 100); -32768 never clear",
 }
+
+
+UNCERTAINTY_SCALE = 0.01
+"""What one number of ``green_uncertainty.tif`` is worth."""
+
+
+def files_of(result: Result) -> dict[str, str]:
+    """The maps that a result has, and what they hold."""
+    told = "green_uncertainty" in result.landcover.data
+    return {name: text for name, text in FILES.items() if told or name != "green_uncertainty.tif"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +85,7 @@ class Looks:
 
 @dataclass(frozen=True, kw_only=True)
 class Maps:
-    """The four maps, drawn and not packed yet."""
+    """The maps, drawn and not packed yet."""
 
     paths: Mapping[str, Path]
     """What rasterio opens, by the name of the final file."""
@@ -85,7 +96,7 @@ class Maps:
 
 @contextmanager
 def drawn(result: Result, folder: Path, *, tell: Callable[[], None] | None = None) -> Iterator[Maps]:
-    """Draw the four maps into a folder; ``tell`` hears of each finished block.
+    """Draw the maps into a folder; ``tell`` hears of each finished block.
 
     Each block of the result is computed once. Only the blocks at work, and those of one row of the city, are in memory;
     uncompressed copies of the maps stand in the folder until they are packed, or until the end.
@@ -93,7 +104,14 @@ def drawn(result: Result, folder: Path, *, tell: Callable[[], None] | None = Non
     import dask.array as da
 
     looks, streams = _Counter(tell), _streams(result)
-    targets = {name: Scratch(folder / name, _layout(result.landcover.grid, streams[name]), tell=tell) for name in FILES}
+    targets = {
+        name: Scratch(
+            folder / name,
+            _layout(result.landcover.grid, streams[name], smooth=name not in ("green_mask.tif", "landcover.tif")),
+            tell=tell,
+        )
+        for name in files_of(result)
+    }
 
     def pack() -> None:
         for name, target in targets.items():
@@ -115,20 +133,20 @@ def drawn(result: Result, folder: Path, *, tell: Callable[[], None] | None = Non
 
 
 def write_rasters(result: Result, folder: Path, *, tell: Callable[[], None] | None = None) -> Looks:
-    """Write the four maps into a folder; ``tell`` hears of each finished block."""
+    """Write the maps into a folder; ``tell`` hears of each finished block."""
     with drawn(result, folder, tell=tell) as maps:
         maps.pack()
     return maps.looks
 
 
-def _layout(grid: GeoBox, stream: Any) -> Layout:
+def _layout(grid: GeoBox, stream: Any, *, smooth: bool) -> Layout:
     dtype = str(stream.dtype)
     return Layout(
         grid=grid,
         bands=stream.shape[0] if stream.ndim == 3 else 1,
         dtype=dtype,
         nodata={"uint8": UNSEEN, "float32": np.nan, "int16": REFLECTANCE_NODATA}[dtype],
-        smooth=dtype != "uint8",
+        smooth=smooth,
     )
 
 
@@ -183,6 +201,9 @@ def _streams(result: Result) -> dict[str, Any]:
         ),
         "looks": n_clear.map_blocks(_inside, clip=clip, dtype=np.uint8, meta=_meta(np.uint8)),
     }
+    if "green_uncertainty" in result.landcover.data:
+        unsure = _lazy(result.landcover.data["green_uncertainty"].transpose("y", "x"))
+        streams["green_uncertainty.tif"] = unsure.map_blocks(_hundredths, dtype=np.uint8, meta=_meta(np.uint8))
     return {name: stream.rechunk({-2: BLOCK_PX, -1: BLOCK_PX}) for name, stream in streams.items()}
 
 
@@ -224,6 +245,12 @@ def _coarse(fraction: Array) -> Array:
     steps = np.float32(FRACTION_STEPS)
     values: Array = np.rint(fraction * steps) / steps
     return values
+
+
+def _hundredths(uncertainty: Array) -> Array:
+    steps = np.rint(uncertainty / np.float32(UNCERTAINTY_SCALE))
+    # Rounded up from nothing: no pixel is known exactly.
+    return np.where(np.isnan(steps), np.float32(UNSEEN), np.clip(steps, 1, 100)).astype(np.uint8)
 
 
 def scale_of(band: str) -> float:
@@ -280,6 +307,9 @@ def _dress(path: Path, name: str, result: Result) -> None:
             file.descriptions = result.composite.bands
         elif name == "green_fraction.tif":
             file.set_band_description(1, "green_fraction")
+        elif name == "green_uncertainty.tif":
+            file.set_band_description(1, "green_uncertainty")
+            file.scales, file.units = (UNCERTAINTY_SCALE,), ("1",)
         else:
             colours, names = _legend(name, result.card.classes)
             file.set_band_description(1, name.removesuffix(".tif"))

@@ -111,9 +111,12 @@
   const stops = [...viewer.querySelectorAll("[data-stop]")];
   const blend = () => {
     const value = Number(fade.value);
-    document.getElementById("fraction").style.opacity = clamp(value, 0, 1);
-    document.getElementById("classes").style.opacity = clamp(value - 1, 0, 1);
-    for (const stop of stops) stop.setAttribute("aria-pressed", String(Math.round(value) === Number(stop.dataset.stop)));
+    for (const stop of stops) {
+      const place = Number(stop.dataset.stop);
+      // Each picture fades in over the one before; the photo lies below them all.
+      document.getElementById(stop.dataset.layer).style.opacity = place ? clamp(value - place + 1, 0, 1) : 1;
+      stop.setAttribute("aria-pressed", String(Math.round(value) === place));
+    }
     fade.setAttribute("aria-valuetext", stops[Math.round(value)].textContent);
   };
   fade.addEventListener("input", blend);

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from howgreen.report.delivery import new_target
 from howgreen.report.folder import SUMMARY
-from howgreen.report.rasters import FILES, blocks, drawn
+from howgreen.report.rasters import blocks, drawn, files_of
 from howgreen.report.summary import summary
 
 if TYPE_CHECKING:
@@ -71,7 +71,9 @@ def write(
         found = summary(result)
         found["clear_looks"] = maps.looks.figures()
         found["truth"] = _truth(truth, found)
-        found["files"] = {name: text for name, text in (FILES | OTHERS).items() if name != "plan.json" or plan_json}
+        found["files"] = {
+            name: text for name, text in (files_of(result) | OTHERS).items() if name != "plan.json" or plan_json
+        }
         # Packing is GDAL's work, compressing the page's pictures zlib's, most of the rest Python's.
         with ThreadPoolExecutor(2) as pool:
             packing = pool.submit(maps.pack)
@@ -98,7 +100,7 @@ def needed_bytes(plan: Plan) -> int:
     compressed, and the rest.
     """
     height, width = plan.grid.shape
-    return int(height * width * (2 * len(plan.bands) + 6) * 2.1) + 8 * 2**20
+    return int(height * width * (2 * len(plan.bands) + 7) * 2.1) + 8 * 2**20
 
 
 class _Ticks:

@@ -72,7 +72,7 @@ LOW = {
     "young crop": Prior(
         leaf_layers=(1.1, 1.8), chlorophyll_ug_cm2=(25, 65), brown=(0, 0.2), water_cm=(0.012, 0.036),
         dry_matter_g_cm2=(0.002, 0.006), leaf_area_index=(0.15, 2), leaf_angle_deg=(25, 70), lit=(0.95, 1.1),
-        open_ground=True, commonness=0.25,
+        open_ground=True, commonness=0.15,
     ),
 }  # fmt: skip
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from howgreen.sensors import SENTINEL2, common_name
+from howgreen.sensors import LANDSAT, SENTINEL2, common_name
 from howgreen.training.mixtures import BARE, BUILT, COVER_OF, GREEN, LOW, TREE, WATER, Mixtures
 from howgreen.training.spectra import Array, Responses, existing, on_axis, to_bands
 from howgreen.types import ReferenceScore
@@ -50,6 +50,18 @@ class Reference:
     def columns(self, bands: Sequence[str]) -> Array:
         """Reflectance of some bands, in that order."""
         return self.reflectance[:, [self.bands.index(band) for band in bands]]
+
+    def only(self, chosen: npt.NDArray[np.bool_]) -> Reference:
+        """Some of the pixels, (n,) true where they stay."""
+        group = tuple(name for name, kept in zip(self.group, chosen.tolist(), strict=True) if kept)
+        code = None if self.code is None else self.code[chosen]
+        return replace(self, reflectance=self.reflectance[chosen], green=self.green[chosen], group=group, code=code)
+
+    def as_landsat(self) -> Reference:
+        """Bands of Sentinel-2 in place of Landsat's, which lie within some 15 nm of them; its near-infrared is the narrow one."""
+        wide = {"nir": "nir08"}
+        columns = self.columns([wide.get(band, band) for band in LANDSAT.band_names])
+        return replace(self, reflectance=columns, bands=LANDSAT.band_names)
 
 
 def read_potsdam(data: Path, responses: Responses) -> Reference:

@@ -11,9 +11,9 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from howgreen.landcover.card import METADATA_KEY, card_to_json
-from howgreen.landcover.contract import INPUT, OUTPUTS
+from howgreen.landcover.contract import INPUT, OUTPUTS, UNCERTAINTY
 from howgreen.training.mixtures import COVER_OF, COVERS
-from howgreen.training.network import CLIP, DARK, Layers
+from howgreen.training.network import CLIP, DARK, LOG_ERROR, Layers
 from howgreen.types import ModelCard
 
 OPSET = 17
@@ -24,7 +24,7 @@ LOGIT_LIMIT = 30.0
 
 
 def network_graph(layers: Layers, card: ModelCard) -> onnx.ModelProto:
-    """The graph of :func:`howgreen.training.network.predict`, its classes gathered to the card's covers, and their green part as green fraction."""
+    """The graph of :func:`howgreen.training.network.predict`, its classes gathered to the card's covers, their green part as green fraction, and its standard error."""
     numbers = {"low": CLIP[0], "high": CLIP[1], "dark": DARK}
     tensors = [_number(name, value) for name, value in numbers.items()]
     nodes = [
@@ -56,7 +56,17 @@ def network_graph(layers: Layers, card: ModelCard) -> onnx.ModelProto:
         helper.make_node("Conv", [OUTPUTS[0], "green"], ["total"]),
         helper.make_node("Clip", ["total", "none", "all"], [OUTPUTS[1]]),
     ]
-    return _model(nodes, tensors, card)
+    tensors += [_number("least_error", LOG_ERROR[0]), _number("most_error", LOG_ERROR[1])]
+    tensors += [
+        _tensor("error_weight", layers.error_weight[:, :, None, None]),
+        _tensor("error_bias", [layers.error_bias]),
+    ]
+    nodes += [
+        helper.make_node("Conv", [f"layer{last}", "error_weight", "error_bias"], ["any_log_error"]),
+        helper.make_node("Clip", ["any_log_error", "least_error", "most_error"], ["log_error"]),
+        helper.make_node("Exp", ["log_error"], [UNCERTAINTY]),
+    ]
+    return _model(nodes, tensors, card, uncertain=True)
 
 
 def ndvi_graph(card: ModelCard, *, bare: float, full: float) -> onnx.ModelProto:
@@ -99,7 +109,9 @@ def _number(name: str, value: float) -> onnx.TensorProto:
     return _tensor(name, value)
 
 
-def _model(nodes: Sequence[onnx.NodeProto], tensors: Sequence[onnx.TensorProto], card: ModelCard) -> onnx.ModelProto:
+def _model(
+    nodes: Sequence[onnx.NodeProto], tensors: Sequence[onnx.TensorProto], card: ModelCard, *, uncertain: bool = False
+) -> onnx.ModelProto:
     def value(name: str, channels: int) -> onnx.ValueInfoProto:
         return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", channels, "y", "x"])
 
@@ -107,7 +119,7 @@ def _model(nodes: Sequence[onnx.NodeProto], tensors: Sequence[onnx.TensorProto],
         nodes,
         card.name,
         [value(INPUT, len(card.bands))],
-        [value(OUTPUTS[0], len(card.classes)), value(OUTPUTS[1], 1)],
+        [value(OUTPUTS[0], len(card.classes)), value(OUTPUTS[1], 1), *([value(UNCERTAINTY, 1)] if uncertain else [])],
         list(tensors),
     )
     model = helper.make_model(

@@ -40,6 +40,7 @@ COVER_OF = np.array([0, 0, 1, 2, 3])
 _KIND_WEIGHT = {"A": 3.0, "C": 2.0, "R": 2.5, "B": 1.0, "X": 1.5, "L": 2.5, "S": 1.0, "G": 0.7, "V": 0.25, "Z": 0.6}
 """How common each kind of SLUM material is in a city seen from above (painted PVC is rare, asphalt is not)."""
 
+
 @dataclass(frozen=True, kw_only=True)
 class Surfaces:
     """Pure surfaces of each class, as band reflectance."""
@@ -144,7 +145,7 @@ def _opened(shares: Array, covered: Array) -> Array:
     return opened
 
 
-_DEEP = 0.08
+_DEEP = 0.06
 """Share of pixels in the shade of something large: a tower, a wood's edge, a cliff."""
 
 
@@ -158,7 +159,7 @@ def _light(shares: Array, around: Array, *, sun_cos: Array, nm: Array, rng: np.r
     near = (shares + around) / 2
     roofed = rng.uniform(0.1, 0.8, sun_cos.shape)
     ground = shade.lit_share(near[:, [BUILT]] * roofed, near[:, [TREE]], tan_sun=tan_sun, rng=rng)
-    deep = np.where(rng.random(sun_cos.shape) < _DEEP, rng.beta(0.6, 1.2, sun_cos.shape), 0.0)
+    deep = np.where(rng.random(sun_cos.shape) < _DEEP, 0.8 * rng.beta(0.6, 1.6, sun_cos.shape), 0.0)
     slope = shade.slopes(len(shares), tan_sun=tan_sun, rng=rng)
     crowns, lawns = 1 - 0.3 * (1 - ground), 1 - 0.85 * (1 - ground)
     direct = np.stack([crowns, lawns, roofed + (1 - roofed) * ground, ground, np.ones_like(ground)])

@@ -23,6 +23,8 @@ DARK = 0.01
 """Added before the logarithm, about the noise of a dark pixel: below it, ratios of bands mean nothing."""
 GREEN_WEIGHT = 5.0
 """Of the squared error of the green share, against the cross-entropy of all shares."""
+LOG_ERROR = (-6.0, 0.0)
+"""Least and largest logarithm of a standard error that is told."""
 NORMALISATION = (
     f"clip to {CLIP[0]:g}..{CLIP[1]:g}, then log(reflectance + {DARK:g}); standardised inside the first layer's weights"
 )
@@ -36,6 +38,9 @@ class Layers:
     weights: tuple[FloatArray, ...]
     """Each (out, in)."""
     biases: tuple[FloatArray, ...]
+    error_weight: FloatArray
+    """(1, hidden): from the last hidden layer to the logarithm of the green share's standard error."""
+    error_bias: float
 
 
 def logged(reflectance: npt.ArrayLike) -> Array:
@@ -109,10 +114,35 @@ def _fit(
             schedule.step()
         if progress:
             progress(f"train {len(bands)} bands", epoch + 1, epochs)
-    return _folded(network, bands, mean, spread)
+    error = _learn_error(network, inputs, shares, epochs=max(epochs // 2, 1), batch=batch)
+    return _folded(network, error, bands, mean, spread)
 
 
-def _folded(network: nn.Sequential, bands: tuple[str, ...], mean: Array, spread: Array) -> Layers:
+def _learn_error(
+    network: nn.Sequential, inputs: torch.Tensor, shares: torch.Tensor, *, epochs: int, batch: int
+) -> nn.Conv2d:
+    """A layer that tells how far off the finished network is, by the likelihood of its misses (Nix & Weigend 1994)."""
+    green, last = torch.tensor(GREEN), network[-1]
+    with torch.no_grad():
+        hidden = network[:-1](inputs)
+        missed = (torch.softmax(last(hidden), dim=1)[:, green] - shares[:, green]).sum(dim=1).square()
+    error = nn.Conv2d(hidden.shape[1], 1, 1)
+    steps = epochs * (len(inputs) // batch)
+    optimiser = torch.optim.AdamW(error.parameters(), lr=1e-2, weight_decay=1e-4)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=1e-2, total_steps=steps)
+    for _ in range(epochs):
+        order = torch.randperm(len(inputs))
+        for start in range(0, len(inputs) - batch + 1, batch):
+            rows = order[start : start + batch]
+            optimiser.zero_grad()
+            log_error = error(hidden[rows])[:, 0].clamp(*LOG_ERROR)
+            (log_error + missed[rows] * torch.exp(-2 * log_error) / 2).mean().backward()
+            optimiser.step()
+            schedule.step()
+    return error
+
+
+def _folded(network: nn.Sequential, error: nn.Conv2d, bands: tuple[str, ...], mean: Array, spread: Array) -> Layers:
     """The trained numbers, with the standardisation folded into the first layer: nothing to do at run time."""
     convolutions = [part for part in network if isinstance(part, nn.Conv2d)]
     weights = [part.weight.detach().numpy().astype(np.float64)[:, :, 0, 0] for part in convolutions]
@@ -123,15 +153,19 @@ def _folded(network: nn.Sequential, bands: tuple[str, ...], mean: Array, spread:
         bands=bands,
         weights=tuple(weight.astype(np.float32) for weight in weights),
         biases=tuple(bias.astype(np.float32) for bias in biases),
+        error_weight=error.weight.detach().numpy()[:, :, 0, 0],
+        error_bias=0.0 if error.bias is None else float(error.bias.detach()),
     )
 
 
-def predict(layers: Layers, reflectance: npt.ArrayLike) -> Array:
-    """Class shares (n, class) for reflectance (n, band) in the order of ``layers.bands``: the trainer's own answer."""
+def predict(layers: Layers, reflectance: npt.ArrayLike) -> tuple[Array, Array]:
+    """The trainer's own answer for reflectance (n, band) in the order of ``layers.bands``: class shares (n, class), and the
+    standard error (n,) of the green share.
+    """
     hidden = logged(reflectance)
-    last = len(layers.weights) - 1
-    for step, (weight, bias) in enumerate(zip(layers.weights, layers.biases, strict=True)):
-        hidden = hidden @ weight.T.astype(np.float64) + bias
-        hidden = hidden if step == last else np.maximum(hidden, 0)
-    raised = np.exp(hidden - hidden.max(axis=1, keepdims=True))
-    return np.asarray(raised / raised.sum(axis=1, keepdims=True))
+    for weight, bias in zip(layers.weights[:-1], layers.biases[:-1], strict=True):
+        hidden = np.maximum(hidden @ weight.T.astype(np.float64) + bias, 0)
+    logits = hidden @ layers.weights[-1].T.astype(np.float64) + layers.biases[-1]
+    raised = np.exp(logits - logits.max(axis=1, keepdims=True))
+    log_error = hidden @ layers.error_weight[0].astype(np.float64) + layers.error_bias
+    return np.asarray(raised / raised.sum(axis=1, keepdims=True)), np.asarray(np.exp(np.clip(log_error, *LOG_ERROR)))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from howgreen.sensors import SENTINEL2
+from howgreen.sensors import SENTINEL2, Sensor
 from howgreen.training.contest.classes import WATER
 from howgreen.training.contest.judge import zone_errors
 from howgreen.training.contest.samples import Place
@@ -17,17 +17,21 @@ from howgreen.training.spectra import Array
 from howgreen.types import ZONE_SCORES_M2
 
 LEVEL = 0.95
-_PIXEL_M2 = 100
 _SEED = 7000
 
 
-def towns(count: int, *, extent_m: int) -> list[Place]:
+def towns(count: int, *, extent_m: int, sensor: Sensor = SENTINEL2) -> list[Place]:
     """Simulated cities of the sample city's own materials; other seeds than the contest's."""
-    return [judging_town(_SEED + number, extent_m=extent_m, sensor=SENTINEL2.name) for number in range(count)]
+    return [judging_town(_SEED + number, extent_m=extent_m, sensor=sensor.name) for number in range(count)]
 
 
 def half_widths(
-    green: Predict, water: Callable[[Array], npt.NDArray[np.bool_]], bands: Sequence[str], *, cities: Sequence[Place]
+    green: Predict,
+    water: Callable[[Array], npt.NDArray[np.bool_]],
+    bands: Sequence[str],
+    *,
+    cities: Sequence[Place],
+    pixel_m: float = 10,
 ) -> dict[str, float]:
     """Scores of a card, :data:`howgreen.types.ZONE_SCORES_M2`: 95 % of the zones of a size erred less.
 
@@ -40,7 +44,7 @@ def half_widths(
     """
     found = {}
     for name, area_m2 in ZONE_SCORES_M2.items():
-        side = round(np.sqrt(area_m2 / _PIXEL_M2))
+        side = round(np.sqrt(area_m2) / pixel_m)
         misses = [miss for city in cities for miss in _of_city(side, green, water, city.with_bands(bands))]
         if misses:
             found[name] = float(np.quantile(np.abs(misses), LEVEL)) / 100

@@ -57,7 +57,7 @@ def test_every_pixel_learner_becomes_one_file_that_keeps_the_contract(name, trai
     model = load_model(tmp_path / "m.onnx")
     picked = [BANDS.index(band) for band in model.card.bands]
     image = _image(training, 6, 11)[picked]
-    probability, green = model.run(image[None])
+    probability, green, _ = model.run(image[None])
     np.testing.assert_allclose(probability.sum(axis=1), 1, atol=1e-5)
     kinds = [cls.green for cls in model.card.classes]
     np.testing.assert_allclose(green[0, 0], probability[0, kinds].sum(axis=0), atol=1e-5)

@@ -154,7 +154,7 @@ def test_a_model_of_ones_own_tells_what_it_was_taught(algorithm, tmp_path):
                          effort=QUICK, progress=lambda *_: None)  # fmt: skip
     model = load_model(made.path)
     picked = [BANDS.index(band) for band in model.card.bands]
-    _, green = model.run(_reflectance()[picked][None])
+    _, green, _ = model.run(_reflectance()[picked][None])
     assert green[0, 0, :, :20].mean() > 0.9
     assert green[0, 0, :, 20:].mean() < 0.1
     assert made.card.scores["held_out_oa"] == 1

@@ -48,7 +48,7 @@ def answer(model: Model, place: Place) -> Answer:
         halo = model.card.halo_px
         padded = np.pad(place.reflectance, ((0, 0), (halo, halo), (halo, halo)), constant_values=np.nan)
         block = classify_block(padded, model, origin=(0, 0))
-        probability, green = block[2:][:, place.known].T, block[1][place.known]
+        probability, green = block[2 : 2 + len(model.card.classes)][:, place.known].T, block[1][place.known]
     return Answer(green=green, probability=probability, true_green=shares[:, GREEN].sum(axis=1), true_shares=shares)
 
 
@@ -56,7 +56,7 @@ def _on_rows(model: Model, rows: Floats) -> tuple[Floats, Floats]:
     found = []
     for start in range(0, len(rows), _ROWS):
         pixels = np.ascontiguousarray(rows[start : start + _ROWS].T[None, :, :, None])
-        probability, green = model.run(pixels)
+        probability, green, _ = model.run(pixels)
         found.append((probability[0, :, :, 0].T, green[0, 0, :, 0]))
     return np.concatenate([pair[0] for pair in found]), np.concatenate([pair[1] for pair in found])
 
@@ -65,7 +65,7 @@ def _on_even_fields(model: Model, rows: Floats) -> tuple[Floats, Floats]:
     middle, found = _EVEN_PX // 2, []
     for start in range(0, len(rows), _BATCH):
         fields = rows[start : start + _BATCH, :, None, None].repeat(_EVEN_PX, 2).repeat(_EVEN_PX, 3)
-        probability, green = model.run(np.ascontiguousarray(fields))
+        probability, green, _ = model.run(np.ascontiguousarray(fields))
         found.append((probability[:, :, middle, middle], green[:, 0, middle, middle]))
     return np.concatenate([pair[0] for pair in found]), np.concatenate([pair[1] for pair in found])
 

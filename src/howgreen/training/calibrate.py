@@ -1,0 +1,74 @@
+"""Whether a model knows how far off it is: the standard errors that it tells, against mixtures of known shares.
+
+Pure pixels of a real city, mixed by us: their spectra are real, their shares are exact, and what is missing is the mixing of
+real light between neighbours. Real pixels train nothing here but one number, the factor on all standard errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from howgreen.training.evaluate import Z_95, Reference
+from howgreen.training.mixtures import WATER
+from howgreen.training.spectra import Array
+
+LEVEL = 0.95
+_PIXELS = 20_000
+_SEED = 5
+
+Tell = Callable[[Array], tuple[Array, Array]]
+"""Reflectance (n, band), bands in the model's order, to green fraction (n,) and its standard error (n,)."""
+
+
+def cities_of(references: Sequence[Reference]) -> dict[str, Reference]:
+    """Pure pixels city by city."""
+    found = {}
+    for reference in references:
+        group = np.array(reference.group)
+        for city in sorted(set(reference.group)):
+            found[city] = reference.only(group == city)
+    return found
+
+
+def real_mixtures(city: Reference, *, count: int = _PIXELS, seed: int = _SEED) -> Reference:
+    """Mixtures of two or three pure land pixels of one city, each class as often as the others."""
+    rng = np.random.default_rng(seed)
+    codes = np.array([]) if city.code is None else city.code
+    classes = [np.flatnonzero(codes == code) for code in np.unique(codes) if code != WATER]
+    which = rng.integers(0, len(classes), (count, 3))
+    picked = np.array([[rng.choice(classes[code]) for code in row] for row in which])
+    weight = rng.dirichlet((0.7, 0.7, 0.35), count)
+    weight[rng.random(count) < 0.6, 2] = 0
+    weight /= weight.sum(axis=1, keepdims=True)
+    return Reference(reflectance=np.einsum("np,npb->nb", weight, city.reflectance[picked]), bands=city.bands,
+                     green=(weight * city.green[picked]).sum(axis=1), group=(city.group[0],) * count)  # fmt: skip
+
+
+def factor(missed: Array, told: Array) -> float:
+    """What standard errors must be multiplied with, so that 95 % of the misses are within 1.96 of them."""
+    return float(np.quantile(np.abs(missed) / told, LEVEL) / Z_95)
+
+
+def held(missed: Array, told: Array) -> float:
+    """Share of misses within 1.96 standard errors."""
+    return float(np.mean(np.abs(missed) <= Z_95 * told))
+
+
+def judged(tell: Tell, bands: Sequence[str], references: Sequence[Reference]) -> tuple[float, dict[str, float]]:
+    """The factor that all real cities ask for together, and figures of a card: how many mixtures of each city are held by the
+    factor that the other cities ask for (``uncertainty_<city>_held``, of 95 %).
+    """
+    pairs = {}
+    for city, pure in cities_of(references).items():
+        mixed = real_mixtures(pure)
+        green, told = tell(mixed.columns(bands))
+        pairs[city] = (green - mixed.green, told)
+    figures = {}
+    for city, (missed, told) in pairs.items():
+        others = [pair for name, pair in pairs.items() if name != city]
+        asked = factor(*(np.concatenate(part) for part in zip(*others, strict=True)))
+        figures[f"uncertainty_{city.lower()}_held"] = held(missed, asked * told)
+    together = factor(*(np.concatenate(part) for part in zip(*pairs.values(), strict=True)))
+    return together, {"uncertainty_factor": together, **figures}
