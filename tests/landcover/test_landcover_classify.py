@@ -21,7 +21,8 @@ def _pixels(height: int, width: int, *, bands: int = 2, seed: int = 0, holes: fl
 
 
 def _same_bits(one, other) -> None:
-    for name in ("label", "green_fraction", "probability"):
+    assert set(one.data_vars) == set(other.data_vars)
+    for name in one.data_vars:
         assert one[name].dtype == other[name].dtype
         np.testing.assert_array_equal(one[name].values.view(np.uint8), other[name].values.view(np.uint8), err_msg=name)
 
@@ -49,6 +50,23 @@ def test_nan_in_any_band_is_unseen_and_nowhere_else(pixel_model, make_composite)
     np.testing.assert_array_equal(np.isnan(got["green_fraction"]), unseen)
     np.testing.assert_array_equal(np.isnan(got["probability"]).all("class"), unseen)
     np.testing.assert_array_equal(np.isnan(got["probability"]).any("class"), unseen)
+
+
+def test_uncertainty_is_the_networks_and_no_chunk_changes_it(make_composite):
+    shipped = load_model("mixture-4")
+    values = _pixels(150, 140, bands=4, holes=0.01) / 2
+    whole = classify(make_composite(values, shipped.card.bands), shipped).data
+    pieces = classify(make_composite(values, shipped.card.bands, chunks=(-1, 67, 51)), shipped).data.compute()
+    _same_bits(whole, pieces)
+    unsure = whole["green_uncertainty"]
+    np.testing.assert_array_equal(np.isnan(unsure), np.isnan(whole["green_fraction"]))
+    told = shipped.run(values[None, :, :1, :1]).green_uncertainty
+    assert told is not None
+    assert unsure.values[0, 0] == pytest.approx(told[0, 0, 0, 0], rel=1e-5)
+
+
+def test_a_model_without_uncertainty_has_no_layer_of_it(pixel_model, make_composite):
+    assert "green_uncertainty" not in classify(make_composite(_pixels(9, 9), BANDS), pixel_model).data
 
 
 def test_bands_bind_by_name(pixel_model, make_composite):

@@ -14,7 +14,8 @@ SENTINEL = ["blue", "green", "red", "rededge1", "rededge2", "rededge3", "nir", "
 
 def test_shipped_models_load_with_complete_cards():
     shipped = models()
-    assert [one.card.name for one in shipped] == ["mixture-10", "mixture-4", "ndvi"]
+    assert [one.card.name for one in shipped] == ["mixture-10", "mixture-6", "mixture-4", "ndvi"]
+    assert [one.tells_uncertainty for one in shipped] == [True, True, True, False]
     for one in shipped:
         assert one.sha256 == hashlib.sha256(one.path.read_bytes()).hexdigest()
         assert one.path.stat().st_size < 100_000
@@ -37,7 +38,7 @@ def test_default_model_takes_the_most_bands_that_are_there():
     assert default_model(SENTINEL) == "mixture-10"
     assert default_model([*reversed(SENTINEL)]) == "mixture-10"
     assert default_model(SENTINEL[:-1]) == "mixture-4"
-    assert default_model({"blue", "green", "red", "nir", "swir16", "swir22"}) == "mixture-4"
+    assert default_model({"blue", "green", "red", "nir", "swir16", "swir22"}) == "mixture-6"
     assert default_model(["green", "red", "nir"]) == "ndvi"
     with pytest.raises(MissingBandsError, match=r"swir16.*ndvi needs"):
         default_model(["swir16"])

@@ -48,9 +48,11 @@ def test_a_shipped_model_answers_as_on_an_image(tmp_path, names):
     order = [2, 0, 3, 1]
     lines = [",".join(names[i] for i in order), *(",".join(repr(float(row[i])) for i in order) for row in pixels.T)]
     predict_table(_write(tmp_path / "t.csv", "\n".join(lines)), model=shipped, out=tmp_path / "o.csv")
-    probability, fraction = shipped.run(pixels[None, :, :, None])
+    probability, fraction, uncertainty = shipped.run(pixels[None, :, :, None])
     got = _rows(tmp_path / "o.csv")
     np.testing.assert_allclose([float(row["green_fraction"]) for row in got], fraction[0, 0, :, 0], atol=1e-6)
+    assert uncertainty is not None
+    np.testing.assert_allclose([float(row["green_uncertainty"]) for row in got], uncertainty[0, 0, :, 0], atol=1e-6)
     np.testing.assert_allclose([float(row["probability_built"]) for row in got], probability[0, 1, :, 0], atol=1e-6)
     assert [row["label"] for row in got] == [
         shipped.card.classes[k].name for k in probability[0, :, :, 0].argmax(axis=0)

@@ -165,7 +165,9 @@ def make_scene(day, clear, synthetic=True):
     )
 
 
-def make_result(height=360, width=420, *, label="Testborough", error=True, synthetic=True, names=NAMES, chunk=128):
+def make_result(
+    height=360, width=420, *, label="Testborough", error=True, synthetic=True, names=NAMES, chunk=128, unsure=True
+):
     """A whole result; lazy, in chunks."""
     labels, fraction, reflectance = landscape(height, width)
     whole, wedges = limits(height, width)
@@ -180,6 +182,8 @@ def make_result(height=360, width=420, *, label="Testborough", error=True, synth
         {"reflectance": (("band", "y", "x"), reflectance), "n_clear": (("y", "x"), looks)}, coords={"band": list(BANDS)}
     )
     cover = xr.Dataset({"label": (("y", "x"), labels), "green_fraction": (("y", "x"), fraction.astype(np.float32))})
+    if unsure:  # half-green pixels are the least known
+        cover["green_uncertainty"] = 0.02 + 0.25 * (1 - 2 * abs(cover["green_fraction"] - 0.5))
     people = Population(count=48_200, year=2023, source="simulated register")
     city = City(
         name=label.lower(),

@@ -136,7 +136,10 @@ def test_fading(tab):
     for value, expected in (("0", (0, 0)), ("0.4", (0.4, 0)), ("1.25", (1, 0.25)), ("2", (1, 1))):
         slider.fill(value)
         assert (opacity(tab, "fraction"), opacity(tab, "classes")) == pytest.approx(expected, abs=0.01)
+    tab.get_by_role("button", name="Uncertainty", exact=True).click()
+    assert [opacity(tab, name) for name in ("photo", "fraction", "classes", "uncertainty")] == [1, 1, 1, 1]
     tab.get_by_role("button", name="Photo", exact=True).click()
+    assert opacity(tab, "uncertainty") == 0
     assert (opacity(tab, "fraction"), opacity(tab, "classes")) == (0, 0)
     slider.focus()
     tab.keyboard.press("ArrowRight")

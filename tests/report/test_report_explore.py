@@ -17,9 +17,9 @@ def html(make):
 
 
 def test_layers_and_drawing(html):
-    for name in ("Photo (true colour)", "Green share", "Classes", "Limits of Testborough", "Districts"):
+    for name in ("Photo (true colour)", "Green share", "Classes", "Uncertainty", "Limits of Testborough", "Districts"):
         assert name in html
-    assert html.count("L.imageOverlay(") == 3
+    assert html.count("L.imageOverlay(") == 4
     assert "L.Control.Draw" in html
     assert "area.geojson" in html
 

@@ -29,7 +29,9 @@ def read(folder, name):
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.parametrize("name", ["green_mask.tif", "green_fraction.tif", "landcover.tif", "composite.tif"])
+@pytest.mark.parametrize(
+    "name", ["green_mask.tif", "green_fraction.tif", "green_uncertainty.tif", "landcover.tif", "composite.tif"]
+)
 def test_valid_cogs_on_the_grid(folder, name):
     path, result, _ = folder
     valid, errors, warnings = cog_validate(path / name)
@@ -52,6 +54,26 @@ def test_composite_reads_back(folder):
     expected = result.composite.data["reflectance"].values
     np.testing.assert_array_equal(np.ma.getmaskarray(values), np.isnan(expected))
     np.testing.assert_allclose(values.filled(np.nan), expected, atol=0.51e-4)
+
+
+def test_uncertainty_reads_back_and_its_overview_is_a_mean(folder):
+    path, result, _ = folder
+    expected = result.landcover.data["green_uncertainty"].values
+    with rasterio.open(path / "green_uncertainty.tif") as file:
+        assert (file.scales, file.nodata, file.descriptions) == ((0.01,), 255, ("green_uncertainty",))
+        values = file.read(1, masked=True) * file.scales[0]
+        small = file.read(1, masked=True, out_shape=(350, 320)) * file.scales[0]
+    np.testing.assert_array_equal(np.ma.getmaskarray(values), np.isnan(expected))
+    np.testing.assert_allclose(values.filled(np.nan), expected, atol=0.0051)
+    quarters = expected[:700, :640].reshape(350, 2, 320, 2)
+    whole = np.isfinite(quarters).all(axis=(1, 3))
+    np.testing.assert_allclose(small.filled(np.nan)[whole], quarters.mean(axis=(1, 3))[whole], atol=0.011)
+
+
+def test_a_model_that_tells_no_uncertainty_gets_no_map_of_it(make, tmp_path):
+    write_rasters(make(90, 80, unsure=False), tmp_path)
+    assert not (tmp_path / "green_uncertainty.tif").exists()
+    assert (tmp_path / "green_fraction.tif").exists()
 
 
 def test_fraction_and_classes_read_back(folder):

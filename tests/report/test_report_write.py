@@ -16,7 +16,7 @@ from howgreen.report.summary import schema
 
 WRITE = sys.modules["howgreen.report.write"]
 FILES = {
-    "report.html", "green_mask.tif", "green_fraction.tif", "landcover.tif", "landcover.tif.aux.xml", "composite.tif",
+    "report.html", "green_mask.tif", "green_fraction.tif", "green_uncertainty.tif", "landcover.tif", "landcover.tif.aux.xml", "composite.tif",
     "districts.gpkg", "summary.json", "plan.json", "map.png",
 }  # fmt: skip
 

@@ -23,4 +23,10 @@ def world():
     }
     rng = np.random.default_rng(0)
     members = tuple(np.array(levels[cls.name]) * rng.uniform(0.8, 1.2, (30, 1)) for cls in CLASSES)
-    return Surfaces(members=members, bands=SENTINEL2.band_names)
+    return Surfaces(
+        members=members,
+        bands=SENTINEL2.band_names,
+        covered=np.ones(30),
+        crop=np.arange(30) >= 20,
+        coarse=np.array([band.resolution_m > 10 for band in SENTINEL2.bands]),
+    )

@@ -17,7 +17,11 @@ def _boxes() -> Responses:
     """Ten bands of 20 nm around Sentinel-2's centres."""
     centres = np.array([492, 560, 665, 704, 740, 783, 833, 865, 1614, 2202])[:, None]
     weights = (np.abs(WAVELENGTH_NM - centres) < 10).astype(float)
-    return Responses(bands=tuple(mixtures._CENTRE_NM), weights=weights / weights.sum(axis=1, keepdims=True))
+    return Responses(
+        bands=tuple(mixtures._CENTRE_NM),
+        weights=weights / weights.sum(axis=1, keepdims=True),
+        resolution_m=np.full(10, 10.0),
+    )
 
 
 def test_green_is_the_sum_of_the_vegetations_shares(world):
@@ -46,32 +50,62 @@ def test_pure_edge_and_patchwork_pixels_all_occur():
     assert abs(green.mean() - 0.5) < 0.05, "a network leans towards what it has met most: it must meet both alike"
 
 
-def test_unshaded_mixing_is_linear(world, monkeypatch):
-    monkeypatch.setattr(mixtures, "_SHADED", (0.0,) * 5)
-    one_each = replace(world, members=tuple(members[:1] for members in world.members))
+def test_mixing_in_full_light_is_linear(world):
+    one_each = replace(world, members=tuple(members[:1] for members in world.members), covered=np.ones(1))
     shares = mixtures.draw_shares(200, rng=np.random.default_rng(3))
-    got = mixtures._lit(one_each, shares, rng=np.random.default_rng(0))
+    got, covered = mixtures._lit(one_each, shares, light=np.ones((5, 200, 10)), rng=np.random.default_rng(0))
     np.testing.assert_allclose(got, shares @ np.concatenate(one_each.members))
+    np.testing.assert_array_equal(covered, 1)
 
 
-def test_shade_darkens_and_turns_blue(world):
-    shares = np.tile(np.eye(5)[mixtures.BUILT], (4000, 1))
-    lit = mixtures._lit(world, shares, rng=np.random.default_rng(0))
-    built = world.members[mixtures.BUILT]
-    assert (lit <= built.max(axis=0) + 1e-12).all()
-    dark = lit[lit[:, 6].argsort()[:100]]
-    assert dark[:, 6].mean() < 0.4 * built[:, 6].mean()
-    assert (dark[:, 0] / dark[:, 6]).mean() > 1.2 * (built[:, 0] / built[:, 6]).mean()
-
-
-def test_coarse_bands_see_more_of_the_neighbours():
-    own, around = np.ones((1000, 10)), np.zeros((1000, 10))
-    seen = mixtures._blurred(own, around, bands=tuple(mixtures._CENTRE_NM), rng=np.random.default_rng(0))
-    fine = [0, 1, 2, 6]
-    assert seen[:, fine].mean() > 0.8 > 0.7 > np.delete(seen, fine, axis=1).mean()
+def test_soil_between_young_crops_counts_as_bare(world):
+    half = replace(world, covered=np.full(30, 0.4))
+    rng = np.random.default_rng(3)
+    pixels = mixtures.mix(half, 2000, rng=rng)
+    np.testing.assert_allclose(pixels.shares.sum(axis=1), 1)
+    pure = mixtures.mix(world, 2000, rng=np.random.default_rng(3)).shares
+    np.testing.assert_allclose(pixels.shares[:, mixtures.LOW], 0.4 * pure[:, mixtures.LOW])
     np.testing.assert_allclose(
-        mixtures._blurred(own, own, bands=tuple(mixtures._CENTRE_NM), rng=np.random.default_rng(0)), 1
+        pixels.shares[:, mixtures.BARE], pure[:, mixtures.BARE] + 0.6 * pure[:, mixtures.LOW], atol=1e-12
     )
+
+
+def test_low_plants_split_into_grass_and_crops(world):
+    grass, crops = world.with_low(crops=False), world.with_low(crops=True)
+    assert (len(grass.members[mixtures.LOW]), len(crops.members[mixtures.LOW])) == (20, 10)
+    np.testing.assert_array_equal(
+        np.concatenate([grass.members[mixtures.LOW], crops.members[mixtures.LOW]]), world.members[mixtures.LOW]
+    )
+    assert crops.members[mixtures.TREE] is world.members[mixtures.TREE]
+
+
+def _light(shares, sun_cos, seed=0):
+    nm = mixtures.centres_nm(("blue", "nir"))
+    sun = np.full((len(shares), 1), sun_cos)
+    return mixtures._light(shares, shares, sun_cos=sun, nm=nm, rng=np.random.default_rng(seed))
+
+
+def test_shade_of_houses_darkens_the_ground_more_than_crowns_and_roofs_and_turns_it_blue():
+    shares = np.tile([0.0, 0.2, 0.8, 0.0, 0.0], (4000, 1))
+    light = _light(shares, 0.5).mean(axis=1)
+    blue, nir = light[:, 0], light[:, 1]
+    assert nir[mixtures.BARE] < nir[mixtures.LOW] < nir[mixtures.TREE]
+    assert nir[mixtures.BARE] < nir[mixtures.BUILT], "roofs stand in the sun"
+    assert blue[mixtures.BARE] > nir[mixtures.BARE]
+    np.testing.assert_array_equal(light[mixtures.WATER], 1)
+
+
+def test_a_low_sun_throws_longer_shadows():
+    shares = np.tile([0.3, 0.0, 0.4, 0.3, 0.0], (4000, 1))
+    high, low = (_light(shares, cos).mean(axis=1)[mixtures.BARE, 1] for cos in (0.95, 0.5))
+    assert low < 0.9 * high
+
+
+def test_coarse_bands_see_more_of_the_neighbours(world):
+    own, around = np.ones((1000, 10)), np.zeros((1000, 10))
+    seen = mixtures._blurred(own, around, coarse=world.coarse, rng=np.random.default_rng(0))
+    assert seen[:, ~world.coarse].mean() > 0.8 > 0.7 > seen[:, world.coarse].mean()
+    np.testing.assert_allclose(mixtures._blurred(own, own, coarse=world.coarse, rng=np.random.default_rng(0)), 1)
 
 
 def test_canopies_are_green_and_straw_is_not():
@@ -79,14 +113,16 @@ def test_canopies_are_green_and_straw_is_not():
     ground = canopy.soils(20, rng=rng)
 
     def ndvi(prior: canopy.Prior) -> np.ndarray:
-        seen = canopy.canopies(prior, 40, grounds=ground, responses=responses, rng=rng)
+        seen, covered = canopy.canopies(prior, 40, grounds=ground, responses=responses, rng=rng)
         assert ((seen > 0) & (seen < 1)).all()
+        assert ((covered == 1).all()) != prior.open_ground
         return (seen[:, 6] - seen[:, 2]) / (seen[:, 6] + seen[:, 2])
 
     assert np.median(ndvi(canopy.TREES["broadleaf"])) > 0.75
     assert np.median(ndvi(canopy.TREES["conifer"])) > 0.7
     assert np.median(ndvi(canopy.LOW["grass"])) > 0.7
     assert np.median(ndvi(canopy.STRAW)) < 0.4
+    assert np.median(ndvi(canopy.LOW["young crop"])) < np.median(ndvi(canopy.LOW["crop"]))
 
 
 def test_soils_rise_to_the_infrared_and_waters_fall():

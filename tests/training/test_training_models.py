@@ -21,7 +21,7 @@ def pixels(world) -> mixtures.Mixtures:
 
 @pytest.fixture(scope="module")
 def layers(pixels) -> network.Layers:
-    return network.train(pixels, bands=make.BANDS["mixture-4"], hidden=HIDDEN, epochs=6, seed=3)
+    return network.train(pixels, bands=make.RECIPES["mixture-4"].bands, hidden=HIDDEN, epochs=6, seed=3)
 
 
 def _card(name: str = "mixture-4"):
@@ -29,7 +29,7 @@ def _card(name: str = "mixture-4"):
 
 
 def test_training_twice_gives_the_same_numbers(pixels, layers):
-    again = network.train(pixels, bands=make.BANDS["mixture-4"], hidden=HIDDEN, epochs=6, seed=3)
+    again = network.train(pixels, bands=make.RECIPES["mixture-4"].bands, hidden=HIDDEN, epochs=6, seed=3)
     for one, other in zip((*layers.weights, *layers.biases), (*again.weights, *again.biases), strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -42,10 +42,14 @@ def test_training_tells_how_far_it_is(pixels):
 
 def test_a_trained_network_knows_simulated_green(world, layers):
     fresh = evaluate.simulated(mixtures.mix(world, 4000, rng=np.random.default_rng(9)))
-    shares = network.predict(layers, fresh.columns(layers.bands))
+    shares, told = network.predict(layers, fresh.columns(layers.bands))
     score = evaluate.errors(shares[:, mixtures.GREEN].sum(axis=1), fresh.green)
     assert score["rmse"] < 0.2
     assert abs(score["bias"]) < 0.03
+    missed = np.abs(shares[:, mixtures.GREEN].sum(axis=1) - fresh.green)
+    assert (missed < 1.96 * told).mean() > 0.9
+    sure = told < np.median(told)
+    assert missed[sure].mean() < missed[~sure].mean(), "it knows where it is unsure"
 
 
 def test_onnx_is_the_trainers_own_prediction(layers, pixels, tmp_path):
@@ -53,10 +57,12 @@ def test_onnx_is_the_trainers_own_prediction(layers, pixels, tmp_path):
     export.save(export.network_graph(layers, _card()), path)
     model = load_model(path)
     seen = np.concatenate([pixels.reflectance[:500, [0, 1, 2, 6]], [[-0.2, 0, 5, 2], [0, 0, 0, 0]]]).astype(np.float32)
-    probability, fraction, _ = model.run(np.ascontiguousarray(seen.T[None, :, :, None]))
-    wanted = network.predict(layers, seen)
+    probability, fraction, uncertainty = model.run(np.ascontiguousarray(seen.T[None, :, :, None]))
+    wanted, error = network.predict(layers, seen)
     np.testing.assert_allclose(probability[0, :, :, 0].T, mixtures.covers(wanted), atol=2e-5)
     np.testing.assert_allclose(fraction[0, 0, :, 0], wanted[:, mixtures.GREEN].sum(axis=1), atol=2e-5)
+    assert uncertainty is not None
+    np.testing.assert_allclose(uncertainty[0, 0, :, 0], error, rtol=2e-4)
     assert model.card == _card()
 
 
@@ -75,7 +81,11 @@ def test_torch_and_the_folded_numbers_agree(pixels):
     inputs = torch.tensor((features - mean) / spread, dtype=torch.float32)[:, :, None, None]
     with torch.no_grad():
         wanted = torch.softmax(net(inputs), dim=1)[:, :, 0, 0].numpy()
-    got = network.predict(network._folded(net, pixels.bands, mean, spread), pixels.reflectance[:100])
+    error = torch.nn.Conv2d(HIDDEN[1], 1, 1)
+    got, told = network.predict(network._folded(net, error, pixels.bands, mean, spread), pixels.reflectance[:100])
+    with torch.no_grad():
+        logs = error(net[:-1](inputs))[:, 0, 0, 0].numpy()
+    np.testing.assert_allclose(told, np.exp(np.clip(logs, *network.LOG_ERROR)), rtol=1e-4)
     np.testing.assert_allclose(got, wanted, atol=1e-5)
 
 
@@ -116,7 +126,7 @@ def test_one_command_makes_all_models(shared_data, tmp_path):
     effort = make.Effort(per_kind=12, pixels=3000, held_out=500, epochs=1, hidden=(4,), cities=1, city_extent_m=600)
     told = []
     written = make.make(shared_data, out=tmp_path, effort=effort, progress=lambda *step: told.append(step[0]))
-    assert [path.name for path in written] == ["mixture-10.onnx", "mixture-4.onnx", "ndvi.onnx"]
+    assert [path.name for path in written] == ["mixture-10.onnx", "mixture-4.onnx", "ndvi.onnx", "mixture-6.onnx"]
     assert "simulate" in told
     again = make.make(shared_data, out=tmp_path / "again", effort=effort)
     for one, other in zip(written, again, strict=True):

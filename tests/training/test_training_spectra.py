@@ -10,7 +10,8 @@ from howgreen.training import spectra
 
 def test_a_flat_spectrum_is_flat_in_every_band():
     weights = np.random.default_rng(0).random((3, spectra.WAVELENGTH_NM.size))
-    responses = spectra.Responses(bands=("a", "b", "c"), weights=weights / weights.sum(axis=1, keepdims=True))
+    responses = spectra.Responses(bands=("a", "b", "c"), weights=weights / weights.sum(axis=1, keepdims=True),
+                                resolution_m=np.full(3, 10.0))  # fmt: skip
     flat = np.full((2, spectra.WAVELENGTH_NM.size), 0.37)
     np.testing.assert_allclose(spectra.to_bands(flat, responses), 0.37)
 
