@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from howgreen.landcover.classify import classify_block
 from howgreen.landcover.model import load_model
+from howgreen.training.contest import sureness
 from howgreen.training.contest.classes import CLASSES, NAMES
 from howgreen.training.contest.page import ratio_error
 from howgreen.training.contest.samples import Place
@@ -32,6 +33,7 @@ def draw(contest: Mapping[str, Any], place: Place, out: Path) -> dict[str, str]:
         f"Error against speed ({slug})": (_tradeoff, f"img/benchmark_{slug}_tradeoff.png"),
         f"Confusion matrices ({slug}), share of the true class": (_confusions, f"img/benchmark_{slug}_confusion.png"),
         f"A simulated city beside the answers: green fraction and cover ({slug})": (_answers, f"img/benchmark_{slug}_answers.png"),
+        f"Standard errors told, and true ones ({slug})": (_sureness, f"img/benchmark_{slug}_sureness.png"),
     }  # fmt: skip
     written = {}
     for title, (figure, name) in drawn.items():
@@ -127,6 +129,10 @@ def _show(axes: Any, title: str, green: npt.ArrayLike, cover: npt.NDArray[np.flo
         axes[1].axis("off")
     else:
         axes[1].imshow(cover)
+
+
+def _sureness(contest: Mapping[str, Any], _: Place, path: Path) -> bool:
+    return sureness.draw(contest, path)
 
 
 def _coloured(codes: npt.NDArray[np.int_]) -> npt.NDArray[np.float64]:
