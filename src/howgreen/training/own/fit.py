@@ -41,6 +41,8 @@ class Trained:
     card: ModelCard
     counts: Mapping[str, int]
     """Labelled pixels by class."""
+    notes: tuple[str, ...]
+    """What of the labels taught nothing."""
 
 
 def train_own(
@@ -80,7 +82,7 @@ def train_own(
     scores = job.scores(labels, out.with_name(f".{out.name}.held-out.onnx"))
     card = replace(job.card(labels), scores=scores)
     save(job.fit(labels, card), out)
-    return Trained(path=out, card=load_model(out).card, counts=labels.counts())
+    return Trained(path=out, card=load_model(out).card, counts=labels.counts(), notes=labels.notes)
 
 
 @dataclass(frozen=True, kw_only=True)
