@@ -10,6 +10,9 @@ from affine import Affine
 from pyproj import Geod, Transformer
 from shapely import box
 
+from far import FRAME, SIDE, cog
+from faults import Faults
+from howgreen.imagery import ranges
 from howgreen.types import Asset, City, Scene
 
 UTM = "EPSG:32632"
@@ -74,3 +77,40 @@ def _forget_looks():
     from howgreen.imagery import finding
 
     finding._looked.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def far_folder(tmp_path_factory):
+    """Noise, which no codec makes small: tiles lie far apart in the file."""
+    folder = tmp_path_factory.mktemp("far")
+    rng = np.random.default_rng(3)
+    for number in range(2):
+        for band, dtype, top in (("red", "uint16", 9000), ("nir", "uint16", 9000), ("scl", "uint8", 7)):
+            side = SIDE // 2 if band == "scl" else SIDE
+            cog(folder / f"{band}{number}.tif", rng.integers(4, top, (side, side)).astype(dtype), 10 * SIDE // side)
+    values = rng.integers(1, 9000, (SIDE, SIDE)).astype(np.uint16)
+    with rasterio.open(
+        folder / "red.jp2", "w", driver="JP2OpenJPEG", width=SIDE, height=SIDE, count=1, dtype="uint16", crs="EPSG:32632",
+        transform=FRAME.affine, quality=100, reversible="YES", blockxsize=128, blockysize=128,
+    ) as out:  # fmt: skip
+        out.write(values, 1)
+    with rasterio.open(
+        folder / "plain.tif", "w", driver="GTiff", width=SIDE, height=SIDE, count=1, dtype="uint16", crs="EPSG:32632",
+        transform=FRAME.affine,
+    ) as out:  # fmt: skip
+        out.write(values, 1)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def far_server(far_folder):
+    with Faults(far_folder) as running:
+        yield running
+
+
+@pytest.fixture
+def far(far_server, monkeypatch):
+    far_server.heal()
+    monkeypatch.setattr(ranges, "FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr(ranges, "SILENT_S", 0.4)
+    return far_server

@@ -107,8 +107,8 @@ class Remote:
             raise ImageError(f"{web.named(self.href)}: neither a GeoTIFF nor JPEG 2000; use another --catalog")
         if self._handle < 0:
             self._handle, name = tempfile.mkstemp(prefix="howgreen-", suffix=".tif" if head[:4] in _TIFF else ".jp2")
-            self._path = Path(name)
-            finalize(self, _remove, self._handle, self._path)
+            self._path = _nameless(self._handle, Path(name))
+            finalize(self, _remove, self._handle, Path(name))
             os.ftruncate(self._handle, size)
             self._block = max(os.fstat(self._handle).st_blksize, 4096)
         os.pwrite(self._handle, head, 0)
@@ -172,6 +172,15 @@ class Remote:
 
 def _up(value: int, step: int) -> int:
     return -(-value // step) * step
+
+
+def _nameless(handle: int, path: Path) -> Path:
+    """A path to an open file, which from now on ends with this process, however that ends; its name where no system has such paths."""
+    own = Path(f"/proc/self/fd/{handle}")
+    if not own.exists():
+        return path
+    path.unlink()
+    return own
 
 
 def _remove(handle: int, path: Path) -> None:
