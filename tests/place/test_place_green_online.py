@@ -106,7 +106,7 @@ def test_a_server_that_gives_up_is_one_error_and_the_rerun_goes_on(town, tmp_pat
     with served(whole) as service:
         tired = Reply(b"<osm><remark>runtime error: Query timed out</remark></osm>")
         service.replies[:] = [whole_reply(service, city, whole), tired, tired, tired]
-        with pytest.raises(NetworkError, match=r"Overpass gave no answer .*Query timed out"):
+        with pytest.raises(NetworkError, match=r"Overpass gave no answer .*Query timed out.*or give an extract with --osm FILE"):
             green_areas_online(city, online=online(service, tmp_path))
         service.replies.clear()
         before = len(service.asked)
@@ -136,5 +136,5 @@ def test_pieces_cover_the_city_and_only_it():
 
 def test_offline_says_what_to_give(tmp_path):
     city = from_shape(shapely.box(9.06, 47.06, 9.07, 47.07), name="T")
-    with pytest.raises(NetworkError, match=r"Overpass may not be asked \(offline\)"):
+    with pytest.raises(NetworkError, match=r"Overpass may not be asked \(offline\).*give an extract"):
         green_areas_online(city, online=Online(offline=True, cache=tmp_path))

@@ -66,7 +66,8 @@ def green_areas_online(city: City, *, online: Online, progress: Progress | None 
         if progress:
             progress("osm green", number, len(wanted))
         request = Request(
-            what="Overpass", urls=client.endpoints.overpass, form={"data": question(piece)}, suffix=".osm", check=has_areas
+            what="Overpass", urls=client.endpoints.overpass, form={"data": question(piece)}, suffix=".osm", check=has_areas,
+            instead="an extract with --osm FILE.osm.pbf",
         )  # fmt: skip
         found.append(read_green(client.ask(request).path))
     if progress:

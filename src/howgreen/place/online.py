@@ -15,7 +15,7 @@ from howgreen.place.endpoints import Endpoints
 from howgreen.place.extract import OsmId
 from howgreen.place.names import brief
 from howgreen.place.nominatim import Hit
-from howgreen.place.polite import INSTEAD, Client, Manners, Request
+from howgreen.place.polite import Client, Manners, Request
 from howgreen.place.shapes import joined
 from howgreen.types import City
 
@@ -66,10 +66,8 @@ class Online:
         client = self.client()
 
         def asked(url: str, params: Mapping[str, str]) -> bytes:
-            try:
-                return client.ask(Request(what=what, urls=(url,), params=params, suffix=".json", check=check)).body
-            except NetworkError as error:
-                raise NetworkError(str(error).replace(INSTEAD, instead)) from error
+            request = Request(what=what, urls=(url,), params=params, suffix=".json", check=check, instead=instead)
+            return client.ask(request).body
 
         return asked
 

@@ -72,6 +72,8 @@ class Request:
     """Sent by POST when there is one."""
     suffix: str
     """Of the kept file: ``.json`` or ``.osm``."""
+    instead: str = INSTEAD
+    """What works without the service, as errors say it."""
     check: Callable[[bytes], bool]
     """Whether a whole answer holds anything; ValueError with the reason when it is no answer of this service."""
 
@@ -130,7 +132,7 @@ class Client:
             return old
         if self.offline:
             raise NetworkError(
-                f"{request.what} may not be asked (offline), and has not been asked this before; give {INSTEAD}"
+                f"{request.what} may not be asked (offline), and has not been asked this before; give {request.instead}"
             )
         try:
             body = self._asked(request, patience_s=patience_s)
@@ -172,7 +174,7 @@ class Client:
         self._left_s = max(self._left_s - spent_s, 0.0)
         said = "; ".join(f"{host}: {_counted(reasons)}" for host, reasons in tried.items()) or "no time was left to ask"
         raise NetworkError(
-            f"{request.what} gave no answer in {spent_s:.0f} s ({said}); check the connection and try again, or give {INSTEAD}"
+            f"{request.what} gave no answer in {spent_s:.0f} s ({said}); check the connection and try again, or give {request.instead}"
         )
 
     def _rounds(self, request: Request, *, until: float, tried: dict[str, list[str]]) -> bytes | None:
