@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from howgreen.landcover.classify import classify_block
+from howgreen.landcover.classify import classify_array, classify_block
 from howgreen.landcover.model import Model
+from howgreen.landcover.tiles import margin_px
 from howgreen.training.contest.classes import GREEN, NAMES, WATER
 from howgreen.training.contest.samples import Floats, Place
 from howgreen.training.evaluate import errors
@@ -40,14 +41,12 @@ def answer(model: Model, place: Place) -> Answer:
     """Runs the model over a place."""
     place = place.with_bands(model.card.bands)
     rows, shares = place.rows()
-    if not model.card.halo_px:
+    if not model.card.looks_around:
         probability, green = _on_rows(model, rows)
     elif place.even:
         probability, green = _on_even_fields(model, rows)
     else:
-        halo = model.card.halo_px
-        padded = np.pad(place.reflectance, ((0, 0), (halo, halo), (halo, halo)), constant_values=np.nan)
-        block = classify_block(padded, model, origin=(0, 0))
+        block = classify_array(place.reflectance, model)
         probability, green = block[2 : 2 + len(model.card.classes)][:, place.known].T, block[1][place.known]
     return Answer(green=green, probability=probability, true_green=shares[:, GREEN].sum(axis=1), true_shares=shares)
 
@@ -173,8 +172,8 @@ def seconds_per_mpx(model: Model, *, seed: int) -> float:
     """Processor seconds for a megapixel on one core, tile by tile as the program runs it; the best of three."""
     rng = np.random.default_rng(seed)
     card = model.card
-    side = 2 * card.stride_px
-    block = rng.uniform(0.02, 0.4, (len(card.bands), side + 2 * card.halo_px, side + 2 * card.halo_px))
+    side, margin = 2 * card.stride_px, margin_px(card)
+    block = rng.uniform(0.02, 0.4, (len(card.bands), side + 2 * margin, side + 2 * margin))
     values = block.astype(np.float32)
     classify_block(values, model, origin=(0, 0))
     taken = []

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from howgreen.landcover.classify import classify_block
+from howgreen.landcover.classify import classify_array
 from howgreen.landcover.model import load_model
 from howgreen.training.contest.classes import CLASSES, NAMES
 from howgreen.training.contest.page import ratio_error
@@ -108,10 +108,7 @@ def _answers(contest: Mapping[str, Any], place: Place, path: Path) -> bool:
     _show(axes[:, 1], "truth", place.green, _coloured(place.shares.argmax(axis=0)))
     for column, name in enumerate(shown, 2):
         model = load_model(Path(contest["folder"]) / f"model_{name}_all-cities.onnx")
-        halo = model.card.halo_px
-        values = np.pad(place.with_bands(model.card.bands).reflectance, ((0, 0), (halo, halo), (halo, halo)),
-                        constant_values=np.nan)  # fmt: skip
-        block = classify_block(values, model, origin=(0, 0))
+        block = classify_array(place.with_bands(model.card.bands).reflectance, model)
         cover = _coloured(block[0].astype(int)) if len(model.card.classes) == len(CLASSES) else None
         _show(axes[:, column], name, block[1], cover)
     for axis in axes.flat:
