@@ -13,7 +13,8 @@ pytest.importorskip("monai")
 from howgreen.landcover import load_model
 from howgreen.landcover.classify import classify_block
 from howgreen.landcover.model import Model
-from howgreen.training.contest import run, unet
+from howgreen.training.contest import unet
+from howgreen.training.contest.cards import card_of
 from howgreen.training.contest.classes import BAND_SETS, CLASSES
 from howgreen.training.contest.effort import QUICK
 from howgreen.training.contest.learners import Job, Training
@@ -29,8 +30,7 @@ def model(tmp_path_factory) -> Model:
     bands = BAND_SETS["four"]
     training = Training(reflectance=rng.uniform(0.01, 0.5, (300, 4)).astype(np.float32),
                         shares=rng.dirichlet((0.3,) * len(CLASSES), 300).astype(np.float32), bands=bands, towns=())  # fmt: skip
-    world = run.World(data=None, band_set="four", effort=QUICK)
-    card = replace(run._card("unet", {}, world), tile_px=64, stride_px=32)
+    card = replace(card_of("unet", {}, band_set="four", effort=QUICK), tile_px=64, stride_px=32)
     job = Job(
         training=training,
         setting={"width": 1.0},
