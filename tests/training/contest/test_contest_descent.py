@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 pytest.importorskip("monai")
+
+import torch
 
 from howgreen.training.contest import descent, learners, unet
 from howgreen.training.contest.cards import card_of
@@ -37,7 +39,7 @@ def _job(name: str, **changes) -> Job:
         reflectance=reflectance[:1200], shares=shares[:1200], bands=BANDS, towns=(place,), watched=(_place(20, 1),)
     )
     job = Job(
-        training=training, setting={"width": 1.0 if name == "unet" else 8}, effort=replace(QUICK, unet_steps=8), seed=4,
+        training=training, setting={"width": 0.25 if name == "unet" else 8}, effort=replace(QUICK, unet_steps=8), seed=4,
         card=card_of(name, {}, band_set="four", effort=QUICK), progress=lambda *_: None,
     )  # fmt: skip
     return replace(job, **changes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,10 @@ def draw(contest: Mapping[str, Any], place: Place, out: Path) -> dict[str, str]:
         f"Error against speed ({slug})": (_tradeoff, f"img/benchmark_{slug}_tradeoff.png"),
         f"Confusion matrices ({slug}), share of the true class": (_confusions, f"img/benchmark_{slug}_confusion.png"),
         f"A simulated city beside the answers: green fraction and cover ({slug})": (_answers, f"img/benchmark_{slug}_answers.png"),
+        f"The course of the trainings: loss, and accuracy and error on simulated towns that teach nothing ({slug})": (
+            _courses, f"img/benchmark_{slug}_courses.png"),
+        f"Tiles of U-Net in a simulated city: green fraction, and how far it is from that of the card's own tiles ({slug})": (
+            _seams, f"img/benchmark_{slug}_seams.png"),
     }  # fmt: skip
     written = {}
     for title, (figure, name) in drawn.items():
@@ -111,6 +116,66 @@ def _answers(contest: Mapping[str, Any], place: Place, path: Path) -> bool:
         block = classify_array(place.with_bands(model.card.bands).reflectance, model)
         cover = _coloured(block[0].astype(int)) if len(model.card.classes) == len(CLASSES) else None
         _show(axes[:, column], name, block[1], cover)
+    for axis in axes.flat:
+        axis.set(xticks=[], yticks=[])
+    _save(figure, path)
+    return True
+
+
+def _courses(contest: Mapping[str, Any], _: Place, path: Path) -> bool:
+    """A row a contestant: loss where it learns and where it is watched; accuracy and error of the fraction where it is watched."""
+    from matplotlib import pyplot as plt
+
+    courses = contest["courses"]
+    if not courses:
+        return False
+    figure, axes = plt.subplots(len(courses), 3, figsize=(9.5, 2.3 * len(courses)), layout="constrained", squeeze=False)
+    for row, (name, course) in zip(axes, courses.items(), strict=True):
+        steps = [point["step"] for point in course]
+        told = {key: [point[key] for point in course] for key in course[0]}
+        row[0].plot(steps, told["loss"], color="#1b6b2f", label="training")
+        row[0].plot(steps, told["watched_loss"], color="#b5651d", label="other towns")
+        row[0].set(title=f"{name}: loss", ylim=(0, None), xlabel="trees" if name == "boosting" else "steps")
+        row[0].legend(frameon=False, fontsize=8)
+        row[1].plot(steps, told["accuracy"], color="#b5651d")
+        row[1].set(title="green or not: accuracy", ylim=(min(0.8, *told["accuracy"]), 1))
+        row[2].plot(steps, told["rmse"], color="#b5651d")
+        row[2].set(title="green fraction: RMSE", ylim=(0, None))
+        for axis in row:
+            axis.grid(color="#dddddd", linewidth=0.5)
+    _save(figure, path)
+    return True
+
+
+_SEAM_TILES = {
+    "tiles of 32 px alone": {"tile_px": 32, "halo_px": 0, "stride_px": 32},
+    "the same, blended": {"tile_px": 32, "halo_px": 0, "stride_px": 16},
+}
+"""Ways to cut that do not suit a network that looks around; its own card's is shown beside them."""
+_SEAM_PX = 96
+_SEAM_RANGE = 0.1
+
+
+def _seams(contest: Mapping[str, Any], place: Place, path: Path) -> bool:
+    """Where the edges of tiles would show, they show most in the difference from tiles that see enough."""
+    from matplotlib import pyplot as plt
+
+    if "unet" not in contest["contestants"]:
+        return False
+    model = load_model(Path(contest["folder"]) / "model_unet_all-cities.onnx")
+    values = place.with_bands(model.card.bands).reflectance
+    own = classify_array(values, model)[1]
+    ways = {
+        name: classify_array(values, replace(model, card=replace(model.card, **tiles)))[1]
+        for name, tiles in _SEAM_TILES.items()
+    }
+    figure, axes = plt.subplots(2, len(ways) + 1, figsize=(2.9 * (len(ways) + 1), 6), layout="constrained")
+    for column, (name, green) in zip(axes.T, {**ways, "as its card says": own}.items(), strict=True):
+        cut = (slice(0, _SEAM_PX), slice(0, _SEAM_PX))
+        column[0].imshow(green[cut], cmap="YlGn", vmin=0, vmax=1)
+        column[0].set_title(name)
+        column[1].imshow((green - own)[cut], cmap="PiYG", vmin=-_SEAM_RANGE, vmax=_SEAM_RANGE)
+        column[1].set_title(f"difference, at most {np.abs(green - own).max():.2f}")
     for axis in axes.flat:
         axis.set(xticks=[], yticks=[])
     _save(figure, path)
