@@ -147,11 +147,9 @@ def _courses(contest: Mapping[str, Any], _: Place, path: Path) -> bool:
     return True
 
 
-_SEAM_TILES = {
-    "tiles of 32 px alone": {"tile_px": 32, "halo_px": 0, "stride_px": 32},
-    "the same, blended": {"tile_px": 32, "halo_px": 0, "stride_px": 16},
-}
-"""Ways to cut that do not suit a network that looks around; its own card's is shown beside them."""
+_SEAM_TILE_PX = 32
+_SEAM_STRIDES_PX = {"tiles of 32 px alone": 32, "the same, blended": 16}
+"""Ways to cut, without a halo, that do not suit a network that looks around; its own card's is shown beside them."""
 _SEAM_PX = 96
 _SEAM_RANGE = 0.1
 
@@ -165,10 +163,10 @@ def _seams(contest: Mapping[str, Any], place: Place, path: Path) -> bool:
     model = load_model(Path(contest["folder"]) / "model_unet_all-cities.onnx")
     values = place.with_bands(model.card.bands).reflectance
     own = classify_array(values, model)[1]
-    ways = {
-        name: classify_array(values, replace(model, card=replace(model.card, **tiles)))[1]
-        for name, tiles in _SEAM_TILES.items()
-    }
+    ways = {}
+    for name, stride in _SEAM_STRIDES_PX.items():
+        card = replace(model.card, tile_px=_SEAM_TILE_PX, halo_px=0, stride_px=stride)
+        ways[name] = classify_array(values, replace(model, card=card))[1]
     figure, axes = plt.subplots(2, len(ways) + 1, figsize=(2.9 * (len(ways) + 1), 6), layout="constrained")
     for column, (name, green) in zip(axes.T, {**ways, "as its card says": own}.items(), strict=True):
         cut = (slice(0, _SEAM_PX), slice(0, _SEAM_PX))

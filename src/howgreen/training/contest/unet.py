@@ -21,6 +21,7 @@ from howgreen.training.contest import descent, graphs
 from howgreen.training.contest.classes import CLASSES
 from howgreen.training.contest.learners import Job
 from howgreen.training.contest.samples import Floats, Place
+from howgreen.training.network import CLIP, DARK
 
 WIDTHS = (16, 24, 32, 48)
 STRIDES = (1, 2, 2)
@@ -103,10 +104,12 @@ class _Samples:
         return self._seen(reflectance), shares
 
     def _seen(self, reflectance: Floats) -> npt.NDArray[np.float32]:
-        """Features as the program makes them: a pixel without data is dark."""
-        rows = np.moveaxis(np.where(np.isfinite(reflectance).all(axis=1, keepdims=True), reflectance, 0), 1, -1)
-        values = self.features.of(rows.reshape(-1, rows.shape[-1])).reshape(*rows.shape[:-1], -1)
-        return np.ascontiguousarray(np.moveaxis(values, -1, 1))
+        """Features as the graph makes them, in its own precision: a pixel without data is dark."""
+        seen = np.where(np.isfinite(reflectance).all(axis=1, keepdims=True), reflectance, np.float32(0))
+        logs = np.log(np.clip(seen, *CLIP) + np.float32(DARK))
+        weights, biases = (np.asarray(part, np.float32) for part in (self.features.weights, self.features.biases))
+        values = weights @ logs.reshape(len(logs), logs.shape[1], -1) + biases[:, None]
+        return np.asarray(values.reshape(len(logs), len(weights), *logs.shape[2:]), dtype=np.float32)
 
     def _crop(self, number: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
         """A piece of a town, turned at random: (band, y, x) and (class, y, x), ``CROP_PX`` wide. Where not all is known, one that
