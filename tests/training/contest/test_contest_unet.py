@@ -124,6 +124,23 @@ def test_a_crop_is_a_turned_piece_of_the_place_and_holds_something_known(height,
         assert inside.all()
 
 
+def test_two_looks_of_one_town_are_mixed_and_towns_are_not():
+    known = np.ones((70, 70), bool)
+    town = _grid_place(70, 70, known)
+    brighter = replace(town, reflectance=town.reflectance + 1000)
+    elsewhere = replace(town, reflectance=town.reflectance + 9000, shares=town.shares[::-1].copy())
+    training = Training(
+        reflectance=np.zeros((1, 2)), shares=np.zeros((1, 6)), bands=town.bands, towns=(town, brighter, elsewhere)
+    )
+    samples = unet._Samples(job=SimpleNamespace(training=training), features=None)
+    rng = np.random.default_rng(0)
+    levels = [samples._crop(number, rng)[0].min() // 100 for number in (0, 1) for _ in range(40)]
+    assert min(levels) == 0
+    assert max(levels) == 10
+    assert len(set(levels)) > 6
+    assert {samples._crop(2, rng)[0].min() // 1000 for _ in range(20)} == {9}
+
+
 def test_what_a_unet_is_shown_is_what_its_file_computes(model):
     """Features of training and of the graph, pixels without data included."""
     import onnx

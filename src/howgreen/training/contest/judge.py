@@ -17,8 +17,6 @@ from howgreen.training.contest.classes import GREEN, NAMES, WATER
 from howgreen.training.contest.samples import Floats, Place
 from howgreen.training.evaluate import errors
 
-_EVEN_PX = 16
-"""Side of the field that a network which looks around is shown of a pixel without neighbours."""
 _BATCH = 64
 _ROWS = 4096
 BINS = 10
@@ -61,9 +59,11 @@ def _on_rows(model: Model, rows: Floats) -> tuple[Floats, Floats]:
 
 
 def _on_even_fields(model: Model, rows: Floats) -> tuple[Floats, Floats]:
-    middle, found = _EVEN_PX // 2, []
+    """The middles of even fields, wide enough that a network which looks around sees nothing else."""
+    side = 2 * model.card.halo_px + 4 if model.card.halo_px else model.card.tile_px
+    middle, found = side // 2, []
     for start in range(0, len(rows), _BATCH):
-        fields = rows[start : start + _BATCH, :, None, None].repeat(_EVEN_PX, 2).repeat(_EVEN_PX, 3)
+        fields = rows[start : start + _BATCH, :, None, None].repeat(side, 2).repeat(side, 3)
         probability, green, _ = model.run(np.ascontiguousarray(fields))
         found.append((probability[:, :, middle, middle], green[:, 0, middle, middle]))
     return np.concatenate([pair[0] for pair in found]), np.concatenate([pair[1] for pair in found])

@@ -35,7 +35,7 @@ _CROPS = 6
 """Of a batch; the rest are patchworks."""
 _EVEN_PX = 8
 """Side of the even fields in which pixels without neighbours are shown."""
-_RATE = 6e-3
+_RATE = 3e-3
 
 
 def unet(job: Job) -> onnx.ModelProto:
@@ -94,6 +94,12 @@ class _Samples:
     def _corners(self) -> list[Corners]:
         return [_corners(town) for town in self.job.training.towns]
 
+    @cached_property
+    def _looks(self) -> list[list[int]]:
+        """Of each town, the numbers of all that are the same ground."""
+        ground = [descent.key_of(town.shares) for town in self.job.training.towns]
+        return [[number for number, same in enumerate(ground) if same == one] for one in ground]
+
     def batch(self, rng: np.random.Generator) -> descent.Batch:
         """Features (batch, feature, y, x) and shares (batch, class, y, x) of one step."""
         towns = self.job.training.towns
@@ -113,9 +119,11 @@ class _Samples:
 
     def _crop(self, number: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
         """A piece of a town, turned at random: (band, y, x) and (class, y, x), ``CROP_PX`` wide. Where not all is known, one that
-        holds a known pixel of a class drawn at random; what lies beyond the town is NaN.
+        holds a known pixel of a class drawn at random; what lies beyond the town is NaN. Reflectance is linear in materials, so two
+        looks of one town make a third, of materials that no other has.
         """
         town, (top, left) = self.job.training.towns[number], self._corners[number](rng)
+        other, share = self.job.training.towns[int(rng.choice(self._looks[number]))], np.float32(rng.random())
         turn, flip = int(rng.integers(4)), bool(rng.integers(2))
 
         def turned(values: Floats) -> Floats:
@@ -123,7 +131,10 @@ class _Samples:
             piece = np.rot90(_cut(values, top, left), turn, (1, 2))
             return piece[:, :, ::-1] if flip else piece
 
-        return turned(town.reflectance), turned(town.shares)
+        reflectance = turned(town.reflectance)
+        if other is not town:
+            reflectance = share * reflectance + (1 - share) * turned(other.reflectance)
+        return reflectance, turned(town.shares)
 
     def _patchwork(self, rng: np.random.Generator) -> tuple[Floats, Floats]:
         """Training pixels without neighbours, each as an even field."""
