@@ -17,7 +17,7 @@ class Effort:
     """Canopies of each kind."""
     mixtures: int = 24_000
     """Simulated pixels without neighbours."""
-    canvases: int = 10
+    canvases: int = 24
     """Simulated towns to learn from; each is seen with ``looks`` different sets of materials."""
     looks: int = 3
     extent_m: int = 1500
