@@ -153,7 +153,8 @@ def _kept(path: Path | None, state: _State, curve: list[Point]) -> None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.part")
-    with part.open("wb") as file:  # Python's own: a full disk is then an OSError, which the command line tells in one line
+    # Python's own file: a full disk is then an OSError, which the command line tells in one line.
+    with part.open("wb") as file:
         torch.save({"key": state.key, "curve": curve, **state.saved()}, file)
     part.replace(path)
 
