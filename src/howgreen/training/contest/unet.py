@@ -169,9 +169,10 @@ class _Samples:
 
 def _corners(place: Place) -> Corners:
     """What draws the top left corner of a piece of a place."""
-    sizes = place.shares.shape[1:]
-    if place.known.all() and min(sizes) >= CROP_PX:
-        return lambda rng: tuple(int(rng.integers(0, size - CROP_PX + 1)) for size in sizes)
+    if place.known.all():
+        # Less than nothing where the town is smaller: it then lies inside the piece.
+        room = [size - CROP_PX for size in place.shares.shape[1:]]
+        return lambda rng: tuple(int(rng.integers(min(most, 0), max(most, 0) + 1)) for most in room)
     code = np.where(place.known, np.nan_to_num(place.shares).argmax(axis=0), -1)
     spots = [np.argwhere(code == number) for number in np.unique(code[code >= 0])]
 
