@@ -143,22 +143,30 @@ def test_two_looks_of_one_town_are_mixed_and_towns_are_not():
     assert {samples._crop(2, rng)[0].min() // 1000 for _ in range(20)} == {9}
 
 
-def test_what_a_unet_is_shown_is_what_its_file_computes(model):
-    """Features of training and of the graph, pixels without data included."""
-    import onnx
+def test_a_file_says_what_the_trained_network_says_of_what_it_was_shown():
+    """Features folded into the first layer, softmax, a pixel without data: all but the outermost pixels are the same."""
     import onnxruntime
+    import torch
 
-    job = SimpleNamespace(training=None)
-    values = np.random.default_rng(1).uniform(-0.1, 2.5, (1, 4, 12, 12)).astype(np.float32)
-    values[0, 2, 3, 4] = np.nan
-    features = graphs.features_of(np.random.default_rng(0).uniform(0.01, 0.5, (300, 4)))
-    shown = unet._Samples(job=job, features=features)._seen(values)
+    torch.manual_seed(0)
+    rng = np.random.default_rng(1)
+    features = graphs.features_of(rng.uniform(0.01, 0.5, (300, 4)))
+    net = unet.build(len(features.weights), 1.0).eval()
+    values = rng.uniform(-0.1, 2.5, (1, 4, 64, 64)).astype(np.float32)
+    values[0, 2, 30, 31] = np.nan
+    with torch.no_grad():
+        shown = unet._Samples(job=SimpleNamespace(training=None), features=features)._seen(values)
+        wanted = torch.softmax(net(torch.tensor(shown)), dim=1).numpy()
     parts = graphs.Parts()
-    graphs.opening(parts, features)
-    node = onnx.helper.make_tensor_value_info
-    graph = onnx.helper.make_graph(parts.nodes, "opening", [node("reflectance", 1, [1, 4, 12, 12])],
-                                   [node(graphs.FEATURES, 1, [1, len(features.weights), 12, 12])], parts.tensors)  # fmt: skip
-    file = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
-    session = onnxruntime.InferenceSession(file.SerializeToString(), providers=["CPUExecutionProvider"])
-    values[:, :, 3, 4] = 0  # as the program gives it
-    np.testing.assert_allclose(shown, session.run(None, {"reflectance": values})[0], atol=2e-5)
+    unet.write(parts, net, features)
+    card = card_of("unet", {}, band_set="four", effort=QUICK)
+    session = onnxruntime.InferenceSession(
+        graphs.finished(parts, card).SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    values[:, :, 30, 31] = 0  # as the program gives it
+    inner = (slice(None), slice(None), slice(16, -16), slice(16, -16))
+    np.testing.assert_allclose(
+        session.run(["probability"], {"reflectance": values})[0][inner], wanted[inner], atol=2e-6
+    )
+    assert wanted[inner].std() > 0.01
+    assert net.model[0].conv.weight.shape[1] == len(features.weights), "the network that was trained is left as it was"

@@ -6,6 +6,7 @@ than the halo of the card, so tiles need no blending: the tests compare bit by b
 
 from __future__ import annotations
 
+import copy
 import io
 import warnings
 from collections.abc import Callable
@@ -43,19 +44,24 @@ def unet(job: Job) -> onnx.ModelProto:
     import torch
 
     features, parts = graphs.features_of(job.training.reflectance), graphs.Parts()
-    graphs.opening(parts, features)
     torch.manual_seed(job.seed)
     net = build(len(features.weights), job.setting["width"])
     samples = _Samples(job=job, features=features)
     job.descend(net, samples.batch, steps=job.effort.unet_steps, rate=_RATE, watch=samples.watch())
-    inner = exported(net, len(features.weights))
+    write(parts, net, features)
+    return graphs.finished(parts, job.card)
+
+
+def write(parts: graphs.Parts, net: Any, features: graphs.Features) -> None:
+    """From ``reflectance`` to ``probability``."""
+    graphs.logs(parts)
+    inner = exported(folded(net, features), features.weights.shape[1])
     prefixed = onnx.compose.add_prefix_graph(inner.graph, "unet_")
     for node in prefixed.node:
-        node.input[:] = [graphs.FEATURES if name == "unet_features" else name for name in node.input]
+        node.input[:] = [graphs.LOGS if name == f"unet_{graphs.LOGS}" else name for name in node.input]
     parts.nodes += list(prefixed.node)
     parts.tensors += list(prefixed.initializer)
     graphs.softmax(parts, "unet_logits")
-    return graphs.finished(parts, job.card)
 
 
 def build(channels: int, width: float) -> Any:
@@ -67,16 +73,33 @@ def build(channels: int, width: float) -> Any:
                 num_res_units=0, norm="batch", act="relu")  # fmt: skip
 
 
+def folded(net: Any, features: graphs.Features) -> Any:
+    """The same network on logged bands: features are linear in them, so its first layer can make them itself.
+
+    Only what it pads with differs, at the tile's outermost pixels, from where nothing reaches a tile's middle.
+    """
+    import torch
+
+    net = copy.deepcopy(net)
+    first = next(layer for layer in net.modules() if isinstance(layer, torch.nn.Conv2d))
+    weight = first.weight.detach().double()
+    of_bands = torch.einsum("ofyx,fb->obyx", weight, torch.tensor(features.weights))
+    shift = (weight.sum(dim=(2, 3)) * torch.tensor(features.biases)).sum(dim=1)
+    first.weight = torch.nn.Parameter(of_bands.float())
+    first.bias = torch.nn.Parameter((first.bias.detach().double() + shift).float())
+    return net
+
+
 def exported(net: Any, channels: int) -> onnx.ModelProto:
-    """``features`` (N, F, H, W) to ``logits``; torch's own exporter."""
+    """``logs`` (N, C, H, W) to ``logits``; torch's own exporter."""
     import torch
 
     out: Any = io.BytesIO()  # torch takes one, and does not say so
-    axes = {name: {0: "n", 2: "y", 3: "x"} for name in ("features", "logits")}
+    axes = {name: {0: "n", 2: "y", 3: "x"} for name in (graphs.LOGS, "logits")}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter without further packages is called legacy by torch itself
         torch.onnx.export(net.eval(), (torch.zeros(1, channels, CROP_PX, CROP_PX),), out, dynamo=False, opset_version=17,
-                          input_names=["features"], output_names=["logits"], dynamic_axes=axes)  # fmt: skip
+                          input_names=[graphs.LOGS], output_names=["logits"], dynamic_axes=axes)  # fmt: skip
     return onnx.load_from_string(out.getvalue())
 
 
