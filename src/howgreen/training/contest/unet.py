@@ -81,7 +81,7 @@ def folded(net: Any, features: graphs.Features) -> Any:
     import torch
 
     net = copy.deepcopy(net)
-    first = next(layer for layer in net.modules() if isinstance(layer, torch.nn.Conv2d))
+    first: Any = next(layer for layer in net.modules() if isinstance(layer, torch.nn.Conv2d))
     weight = first.weight.detach().double()
     of_bands = torch.einsum("ofyx,fb->obyx", weight, torch.tensor(features.weights))
     shift = (weight.sum(dim=(2, 3)) * torch.tensor(features.biases)).sum(dim=1)
