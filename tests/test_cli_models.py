@@ -338,3 +338,26 @@ def test_the_example_of_the_page_for_users_is_a_model(capsys):
     answers = Path("out.csv").read_text().splitlines()
     assert ["vegetation" in answers[1], "other" in answers[2]] == [True, True]
     assert "note:" not in capsys.readouterr().out
+
+
+def test_a_table_that_looks_wrong_is_answered_with_a_note(tmp_path, capsys):
+    rows = ["red,green,nir", *["0.14,0.15,0.5", "0.25,0.24,0.28", "0.13,0.14,0.12"] * 20]
+    (tmp_path / "t.csv").write_text("\n".join(rows))
+    assert call("predict-table", tmp_path / "t.csv", "--out", tmp_path / "o.csv") == 0
+    assert (tmp_path / "o.csv").exists()
+    said = capsys.readouterr()
+    assert "written with model ndvi" in said.out
+    assert "note: table" in said.err
+    assert "subtract 0.1" in said.err
+
+
+def test_a_model_given_by_path_is_tried_before_the_long_work(tmp_path, capsys, monkeypatch):
+    scene(tmp_path / "store", "sentinel-2")
+    monkeypatch.setattr("howgreen.landcover.trial.LONGEST_S", 1.0)
+    theirs.endless(tmp_path / "m.onnx")
+    options = ["--store", tmp_path / "store", "--model", tmp_path / "m.onnx", "--out", tmp_path / "out"]
+    capsys.readouterr()
+    assert call("city", "Small", *options) == 1
+    told = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "m.onnx: takes more than 1 s for a tile" in told
+    assert not (tmp_path / "out").exists()

@@ -149,6 +149,8 @@ def _planned(
     there = (*shared, *(band for band in RADAR_BANDS if waves and all(band in scene.bands for scene in waves)))
     green = landcover.load_model(model or landcover.default_model(there))
     landcover.require_bands(green.card, there, what="the images")
+    # What comes from a file was never tried: a graph that does not end, or answers nonsense, is told here and not an hour later.
+    tried = landcover.try_model(green, source=str(model)) if model and not landcover.is_known(str(model)) else ()
     used, passed_over = imagery.choose(
         found, city=city, period=spot.period, bands=_of(sensor, green.card.bands), root=spot.root, sensor=sensor
     )
@@ -171,6 +173,7 @@ def _planned(
             *unread,
             *imagery.mixture(used),
             *imagery.sides((*used, *waves)),
+            *tried,
             *landcover.cautions(green.card, resolution_m=SENSORS[sensor].resolution_m),
         ),
     )

@@ -18,15 +18,18 @@ from howgreen.cli.root import howgreen
 @click.option("--out", type=FILE, required=True, help="CSV to write.")
 @click.option("--model", help="Name of a model or an ONNX file (default: the best that the columns allow).")
 def predict_table_command(table: Path, out: Path, model: str | None) -> None:
-    """Run a model on rows of reflectance (0-1): adds class probabilities and green_fraction.
+    """Run a model on rows of reflectance (0-1): adds class probabilities, green_fraction and its
+    uncertainty.
 
     Columns are named B02...B12 or blue...swir22, in any order; other columns are carried through.
     """
     from howgreen import landcover
 
     chosen = landcover.load_model(model or landcover.default_model(landcover.table_bands(table)))
-    landcover.predict_table(table, model=chosen, out=out)
+    notes = landcover.predict_table(table, model=chosen, out=out)
     click.echo(f"{out}: written with model {chosen.card.name}")
+    for note in notes:
+        click.echo(f"note: table {table}: {note}", err=True)
 
 
 @howgreen.group("models")

@@ -57,6 +57,8 @@ def train_command(
     click.echo(
         f"{trained.path}: {algorithm}, learned from {', '.join(f'{n} {name}' for name, n in trained.counts.items())}"
     )
+    for note in trained.notes:
+        click.echo(f"note: {note}")
     scores = trained.card.scores
     if scores:
         click.echo(

@@ -18,6 +18,7 @@ from howgreen.landcover.model import (
     require_bands,
 )
 from howgreen.landcover.table import predict_table, table_bands
+from howgreen.landcover.trial import trial as try_model
 
 __all__ = [
     "SHIPPED",
@@ -41,4 +42,5 @@ __all__ = [
     "remove_model",
     "require_bands",
     "table_bands",
+    "try_model",
 ]

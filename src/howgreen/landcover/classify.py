@@ -188,11 +188,14 @@ def _unseen(values: FloatArray) -> npt.NDArray[np.bool_]:
 def _label(probability: FloatArray, *, out: FloatArray) -> None:
     """The first class of the highest probability; numpy's own argmax along the first axis is many times slower."""
     best = probability[0].copy()
-    out[...] = 0
+    found = np.zeros(best.shape, np.float32)
+    higher = np.empty_like(found)
     for code in range(1, len(probability)):
-        better = probability[code] > best
+        # A later code is a larger number: the largest of those that were better when their turn came is the answer.
+        np.multiply(probability[code] > best, np.float32(code), out=higher)
+        np.maximum(found, higher, out=found)
         np.maximum(best, probability[code], out=best)
-        np.copyto(out, code, where=better)
+    out[...] = found
 
 
 def _dataset(stacked: Any, reflectance: xr.DataArray, model: Model) -> xr.Dataset:

@@ -26,7 +26,7 @@ FloatArray = npt.NDArray[np.float32]
 
 SHIPPED = ("mixture-10", "mixture-6", "mixture-4", "ndvi")
 """In the order of preference."""
-STRIP_PX = 8192
+STRIP_PX = 16_384
 """Pixels that a pixel model is run on at once."""
 _FOLDER = Path(__file__).parent / "models"
 

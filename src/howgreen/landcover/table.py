@@ -14,6 +14,7 @@ import numpy.typing as npt
 from howgreen.errors import OutputError, TableError
 from howgreen.landcover.answers import tidy
 from howgreen.landcover.model import FloatArray, Model, require_bands
+from howgreen.landcover.remarks import remarks
 from howgreen.sensors import common_name
 
 if TYPE_CHECKING:
@@ -27,12 +28,16 @@ _NODATA_LIMIT = -1.0
 """Values below are codes for "no data", not over-corrected reflectance."""
 
 
-def predict_table(table: Path, *, model: Model, out: Path) -> None:
+def predict_table(table: Path, *, model: Model, out: Path) -> tuple[str, ...]:
     """Write ``table`` with ``label``, ``green_fraction``, ``probability_<class>`` and, where the model tells it,
     ``green_uncertainty`` (standard error of the fraction) added to ``out``.
 
     Band columns are named B02 ... B12 or blue ... swir22 in any order and case and hold reflectance 0-1; other columns
     are carried through letter by letter. A row with an empty band gets empty answers.
+
+    Returns
+    -------
+    What looks wrong about the numbers, one sentence each: see :func:`howgreen.landcover.remarks.remarks`.
 
     Raises
     ------
@@ -48,13 +53,14 @@ def predict_table(table: Path, *, model: Model, out: Path) -> None:
     _needs_no_neighbours(model, table)
     part = out.with_name(f".{out.name}.{os.getpid()}.part")
     try:
-        _write(table, model, part)
+        found = _write(table, model, part)
         part.replace(out)
     except OSError as error:
         raise OutputError(f"{out}: cannot be written ({error.strerror}); choose another --out") from error
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
+    return found
 
 
 def table_bands(table: Path) -> tuple[str, ...]:
@@ -75,7 +81,8 @@ def _needs_no_neighbours(model: Model, table: Path) -> None:
                          "use a pixel model")  # fmt: skip
 
 
-def _write(table: Path, model: Model, part: Path) -> None:
+def _write(table: Path, model: Model, part: Path) -> tuple[str, ...]:
+    found: tuple[str, ...] = ()
     first_row = 2  # as a spreadsheet counts: the header is row 1
     with part.open("w", encoding="utf-8", newline="") as file:
         for chunk in _chunks(table):
@@ -83,11 +90,14 @@ def _write(table: Path, model: Model, part: Path) -> None:
             if chunk.empty:
                 break
             reflectance = _reflectance(chunk, columns, table, first_row)
+            if first_row == 2:
+                found = tuple(remarks(reflectance, model.card.bands))
             answered = _answer(chunk, reflectance, model)
             answered.to_csv(file, index=False, header=first_row == 2, float_format="%.6f", lineterminator="\n")
             first_row += len(chunk)
     if first_row == 2:
         raise TableError(f"table {table}: it has no rows; give it one row a pixel below the header")
+    return found
 
 
 def _chunks(table: Path) -> Iterator[pd.DataFrame]:

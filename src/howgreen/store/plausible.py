@@ -27,6 +27,7 @@ _FILL_BIT, _SNOW_CONFIDENCE_BIT = 1, 1 << 12
 """Of QA_PIXEL (USGS LSDS-1619): every pixel that is no fill has a snow confidence of low (01) or high (11)."""
 _MOST_WRONG, _MOST_NEGATIVE = 0.5, 0.1
 _LAND_NIR = 0.15
+_BRIGHT, _DARKER, _MOST_ODD = 0.2, 0.45, 0.01
 _LOW_DB, _HIGH_DB = -35.0, 5.0
 
 
@@ -55,8 +56,23 @@ def check(source: Source, samples: Mapping[str, npt.NDArray[Any]]) -> None:
     middle, top = np.percentile(values, [50, 99])
     if not _possible(middle, top, source.scale, source.offset):
         raise ImageError(_wrong_scale(source, samples, middle, top))
+    _check_order(source, samples)
     if source.sensor.name == "sentinel-2" and source.offset_from == "default" and source.offset == 0:
         _check_shift(source, samples)
+
+
+def _check_order(source: Source, samples: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Bright in red light and dark just beyond: no ground is, but plants whose bands were taken for each other are."""
+    red, nir = samples.get("red"), samples.get("nir", samples.get("nir08"))
+    if red is None or nir is None or red.size != nir.size or not red.size:
+        return
+    red, nir = (one.astype(np.float64) * source.scale + source.offset for one in (red, nir))
+    odd, usual = (float(((one > _BRIGHT) & (other < _DARKER * one)).mean()) for one, other in ((red, nir), (nir, red)))
+    if odd > _MOST_ODD and odd > 10 * usual:
+        raise ImageError(
+            f"{source.name}: {100 * odd:.0f} % of its pixels reflect more than twice as much red as near-infrared light, which no "
+            "ground does: its bands are in another order; give it with --bands"
+        )
 
 
 def _check_collection(source: Source, samples: Mapping[str, npt.NDArray[Any]], codes: npt.NDArray[Any] | None) -> None:
@@ -136,9 +152,9 @@ def _likely(source: Source, middle: float, top: float) -> str:
 
 def _check_shift(source: Source, samples: Mapping[str, npt.NDArray[Any]]) -> None:
     """No dark pixel anywhere, and the darkest just above 1000: the numbers look shifted by baseline 04.00."""
-    unit = 1e-4 / source.scale  # the shift is 0.1 in reflectance, whatever the numbers' unit
+    unit = source.scale / 1e-4  # the shift is 0.1 in reflectance, whatever the numbers' unit
     darkest = [np.percentile(one, 1) * unit for one in samples.values() if one.size]
-    if source.scale == 1 or not darkest or not all(dark >= _SHIFT_DN for dark in darkest):
+    if not darkest or not all(dark >= _SHIFT_DN for dark in darkest):
         return
     if min(darkest) <= _SHIFT_DN + 500:
         raise ImageError(

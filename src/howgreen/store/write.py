@@ -190,13 +190,13 @@ def _build(
         )
         assets[layer.band] = stac.asset(header, layer.band, href=f"./{file}", written=written, grid=grid)
         if is_mask:
-            seen.samples[layer.band] = values[:: (step := seen.step(values)), ::step]
+            seen.codes[layer.band] = values[:: (step := seen.step(values)), ::step]
         else:
             seen.look(layer.band, values, footprint.valid(values, written.nodata), grid)
     if progress:
         progress("store", len(layers), len(layers))
     if check:
-        check(seen.samples)
+        check(seen.samples | seen.codes)
     return stac.item(header, footprint=seen.footprint(header.id), assets=assets)
 
 
@@ -217,7 +217,8 @@ class _Seen:
     """Collects where the bands of a scene hold data, and some of their values."""
 
     def __init__(self) -> None:
-        self.samples: dict[str, npt.NDArray[Any]] = {}
+        self.codes: dict[str, npt.NDArray[Any]] = {}
+        self._sampled: dict[str, tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]] = {}
         self._outlines: list[Polygon | MultiPolygon] = []
         self._masks: list[tuple[npt.NDArray[np.bool_], GeoBox]] = []
 
@@ -232,12 +233,24 @@ class _Seen:
                 "out (`--bands`, '-' in its place)"
             )
         step = self.step(values)
-        self.samples[band] = values[::step, ::step][valid[::step, ::step]]
+        # Copies: a view would keep the whole band in memory.
+        self._sampled[band] = values[::step, ::step].copy(), valid[::step, ::step].copy()
         for place, (mask, known) in enumerate(self._masks):
             if known == grid:
                 self._masks[place] = (mask | valid, grid)
                 return
         self._masks.append((valid, grid))
+
+    @property
+    def samples(self) -> dict[str, npt.NDArray[Any]]:
+        """Valid numbers of each band; where bands have the same pixels, of those that are valid in all of them."""
+        shared: dict[tuple[int, ...], npt.NDArray[np.bool_]] = {}
+        for _, valid in self._sampled.values():
+            shared[valid.shape] = valid & shared.get(valid.shape, valid)
+        return {
+            band: values[shared[valid.shape] if shared[valid.shape].any() else valid]
+            for band, (values, valid) in self._sampled.items()
+        }
 
     def footprint(self, name: str) -> Polygon | MultiPolygon:
         from howgreen.store.footprint import outline

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from howgreen.training.evaluate import Z_95, Reference
 from howgreen.training.mixtures import WATER
@@ -34,16 +35,22 @@ def cities_of(references: Sequence[Reference]) -> dict[str, Reference]:
 
 def real_mixtures(city: Reference, *, count: int = _PIXELS, seed: int = _SEED) -> Reference:
     """Mixtures of two or three pure land pixels of one city, each class as often as the others."""
-    rng = np.random.default_rng(seed)
-    codes = np.array([]) if city.code is None else city.code
-    classes = [np.flatnonzero(codes == code) for code in np.unique(codes) if code != WATER]
-    which = rng.integers(0, len(classes), (count, 3))
-    picked = np.array([[rng.choice(classes[code]) for code in row] for row in which])
-    weight = rng.dirichlet((0.7, 0.7, 0.35), count)
-    weight[rng.random(count) < 0.6, 2] = 0
-    weight /= weight.sum(axis=1, keepdims=True)
+    codes = np.array([], int) if city.code is None else city.code
+    picked, weight = blends(codes, without=WATER, count=count, rng=np.random.default_rng(seed))
     return Reference(reflectance=np.einsum("np,npb->nb", weight, city.reflectance[picked]), bands=city.bands,
                      green=(weight * city.green[picked]).sum(axis=1), group=(city.group[0],) * count)  # fmt: skip
+
+
+def blends(
+    codes: npt.NDArray[np.int_], *, without: int, count: int, rng: np.random.Generator
+) -> tuple[npt.NDArray[np.int_], Array]:
+    """Places of three pixels (count, 3) and the share that each has in a mixture; more often than not, the third has none."""
+    classes = [np.flatnonzero(codes == code) for code in np.unique(codes) if code != without]
+    which = rng.integers(0, len(classes), (count, 3))
+    picked = np.array([[rng.choice(classes[number]) for number in row] for row in which])
+    weight = rng.dirichlet((0.7, 0.7, 0.35), count)
+    weight[rng.random(count) < 0.6, 2] = 0
+    return picked, np.asarray(weight / weight.sum(axis=1, keepdims=True))
 
 
 def factor(missed: Array, told: Array) -> float:

@@ -38,7 +38,7 @@ def test_a_contest_writes_its_page_and_a_second_run_only_reads(shared_data, tmp_
         assert f"| {name} |" in text
     pictures = sorted((tmp_path / "out" / "img").glob("*.png"))
     assert [path.name for path in pictures] == [
-        f"benchmark_four_{what}.png" for what in ("answers", "confusion", "courses", "seams", "tradeoff")
+        f"benchmark_four_{what}.png" for what in ("answers", "confusion", "courses", "seams", "sureness", "tradeoff")
     ]
     for path in pictures:
         assert f"img/{path.name}" in text

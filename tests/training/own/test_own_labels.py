@@ -91,7 +91,7 @@ BAD_LABELS = {
     "column": (lambda frame: frame.rename(columns={"class": "kind"}), r"no column 'class' \(there: kind\).*--column"),
     "few": (lambda frame: frame.assign(geometry=frame.centroid), r"too few pixels with data of tree \(3\)"),
     "exchanged": (lambda frame: frame.assign(**{"class": ["built"] * 3 + ["tree"] * 3 + ["water"] * 3}), r"another order.*exchanged"),
-    "missing": (lambda frame: frame.assign(**{"class": [None] * 9}), r"unknown class"),
+    "missing": (lambda frame: frame.assign(**{"class": [None] * 9}), r"9 of 9 shapes have no class"),
 }  # fmt: skip
 
 
@@ -241,3 +241,34 @@ def test_weak_labels_of_another_place_are_refused(tmp_path):
     frame = gpd.GeoDataFrame({"group": ["tree"]}, geometry=[_square(45, 2, 12)], crs=CRS)
     with pytest.raises(LabelError, match="looks green"):
         weak.weak_labels(_saved(frame, tmp_path), _image(), seed=1)
+
+
+def test_what_teaches_nothing_is_told(tmp_path):
+    away = _square(-20, 5)
+    speck = box(GRID.transform.c + 1, GRID.transform.f - 3, GRID.transform.c + 3, GRID.transform.f - 1)
+    frame = gpd.GeoDataFrame({"class": ["tree", "built", "water"]}, geometry=[_square(4, 5, 4), away, speck], crs=CRS)
+    values = _reflectance()
+    values[:, 5:7, 4:8] = np.nan
+    found = labels.read_labels(_saved(frame, tmp_path), _image(values))
+    assert len(found.code) == 8
+    assert [note.split(" ", 1)[0] for note in found.notes] == ["1", "8", "1"]
+    outside, unseen, small = found.notes
+    assert "1 of 3 shapes lie outside here.tif" in outside
+    assert "8 of 16 labelled pixels hold no data" in unseen
+    assert "too small" in small
+    both = weak.joined(found, found)
+    assert both.notes == (*found.notes, *found.notes)
+
+
+@pytest.mark.parametrize(
+    ("geometry", "kinds", "said"),
+    [
+        ([_square(4, 5), _square(4, 5)], ["tree", "built"], "claimed by one class alone"),
+        ([_square(4, 5).boundary, _square(20, 5)], ["tree", "built"], "holds LineString.*polygons or points"),
+        ([_square(4, 5), _square(20, 5)], ["tree", None], "1 of 2 shapes have no class"),
+    ],
+)
+def test_shapes_that_cannot_teach_are_refused_by_name(geometry, kinds, said, tmp_path):
+    frame = gpd.GeoDataFrame({"class": kinds}, geometry=geometry, crs=CRS)
+    with pytest.raises(LabelError, match=said):
+        labels.read_labels(_saved(frame, tmp_path), _image())

@@ -25,7 +25,7 @@ class Effort:
     """Pixels drawn from those towns for the learners of single pixels."""
     real_per_class: int = 400
     """Labelled real pixels of one class and city."""
-    judge_cities: int = 6
+    judge_cities: int = 20
     judge_extent_m: int = 1800
     judged_pixels: int = 3_000
     """Real pixels of a city that judge, at most."""

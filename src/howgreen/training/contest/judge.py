@@ -33,29 +33,35 @@ class Answer:
     true_green: Floats
     true_shares: Floats
     """(n, class), the six."""
+    uncertainty: Floats | None = None
+    """(n,) standard error of the green share; None where the model does not tell, or looks at neighbours."""
 
 
 def answer(model: Model, place: Place) -> Answer:
     """Runs the model over a place."""
     place = place.with_bands(model.card.bands)
     rows, shares = place.rows()
+    unsure = None
     if not model.card.looks_around:
-        probability, green = _on_rows(model, rows)
+        probability, green, unsure = _on_rows(model, rows)
     elif place.even:
         probability, green = _on_even_fields(model, rows)
     else:
         block = classify_array(place.reflectance, model)
         probability, green = block[2 : 2 + len(model.card.classes)][:, place.known].T, block[1][place.known]
-    return Answer(green=green, probability=probability, true_green=shares[:, GREEN].sum(axis=1), true_shares=shares)
+    true = shares[:, GREEN].sum(axis=1)
+    return Answer(green=green, probability=probability, true_green=true, true_shares=shares, uncertainty=unsure)
 
 
-def _on_rows(model: Model, rows: Floats) -> tuple[Floats, Floats]:
-    found = []
+def _on_rows(model: Model, rows: Floats) -> tuple[Floats, Floats, Floats | None]:
+    found, unsure = [], []
     for start in range(0, len(rows), _ROWS):
         pixels = np.ascontiguousarray(rows[start : start + _ROWS].T[None, :, :, None])
-        probability, green, _ = model.run(pixels)
+        probability, green, error = model.run(pixels)
         found.append((probability[0, :, :, 0].T, green[0, 0, :, 0]))
-    return np.concatenate([pair[0] for pair in found]), np.concatenate([pair[1] for pair in found])
+        unsure += [] if error is None else [error[0, 0, :, 0]]
+    probabilities, greens = (np.concatenate([pair[place] for pair in found]) for place in (0, 1))
+    return probabilities, greens, np.concatenate(unsure) if unsure else None
 
 
 def _on_even_fields(model: Model, rows: Floats) -> tuple[Floats, Floats]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from howgreen.training.contest import sureness
 from howgreen.training.contest.classes import NAMES
 from howgreen.training.contest.effort import CANDIDATES
 from howgreen.training.contest.judge import ZONES_PX, mean_of
@@ -52,6 +53,13 @@ judge. KNN and SVM keep a random subsample of the pixels, because their files an
   flatters. Pixels of one polygon are alike, so it tells how well polygons are remembered."""
 
 
+_SURENESS = (
+    "Of the green share: *held* is the share of pixels that are within 1.96 of the standard error told for them (aim: 95 %); then the "
+    "standard error told and the true one, root mean squares. Mixtures of real pixels set the factor on all standard errors; simulated "
+    "cities and Potsdam set nothing. Potsdam's own reference is uncertain too, which is in its misses."
+)
+
+
 def _section(contest: Mapping[str, Any]) -> list[str]:
     found = contest["contestants"]
     parts = [f"## Bands: {contest['band_set']}", _summary(found), _winner(found)]
@@ -62,6 +70,8 @@ def _section(contest: Mapping[str, Any]) -> list[str]:
     parts += ["### Zones: does an interval of one width hold?", _zones(found)]
     if any("half_widths_points" in each for each in found.values()):
         parts += ["### Intervals of the shipped models: how many simulated zones they hold", _intervals(found)]
+    if any(each.get("sureness") for each in found.values()):
+        parts += ["### Does a model know how far off each pixel is?", _table(*sureness.table(found)), _SURENESS]
     if any(each["cities"] for each in found.values()):
         parts += ["### Confusion of the six covers, all left-out cities together (rows: true)", *_confusions(found)]
     settings = ", ".join(f"{name} {_told(setting)}" for name, setting in contest["settings"].items() if setting)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from howgreen.landcover.classify import classify_array
 from howgreen.landcover.model import load_model
+from howgreen.training.contest import sureness
 from howgreen.training.contest.classes import CLASSES, NAMES
 from howgreen.training.contest.page import ratio_error
 from howgreen.training.contest.samples import Place
@@ -37,6 +38,7 @@ def draw(contest: Mapping[str, Any], place: Place, out: Path) -> dict[str, str]:
             _courses, f"img/benchmark_{slug}_courses.png"),
         f"Tiles of U-Net in a simulated city: green fraction, and how far it is from that of the card's own tiles ({slug})": (
             _seams, f"img/benchmark_{slug}_seams.png"),
+        f"Standard errors told, and true ones ({slug})": (_sureness, f"img/benchmark_{slug}_sureness.png"),
     }  # fmt: skip
     written = {}
     for title, (figure, name) in drawn.items():
@@ -187,6 +189,10 @@ def _show(axes: Any, title: str, green: npt.ArrayLike, cover: npt.NDArray[np.flo
         axes[1].axis("off")
     else:
         axes[1].imshow(cover)
+
+
+def _sureness(contest: Mapping[str, Any], _: Place, path: Path) -> bool:
+    return sureness.draw(contest, path)
 
 
 def _coloured(codes: npt.NDArray[np.int_]) -> npt.NDArray[np.float64]:

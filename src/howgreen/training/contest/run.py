@@ -23,6 +23,7 @@ from howgreen.training.contest.classes import BAND_SETS, CLASSES, GREEN, PIXEL_M
 from howgreen.training.contest.effort import CANDIDATES, SEED, Effort
 from howgreen.training.contest.learners import Fit, Job, Setting, Training
 from howgreen.training.contest.samples import Place
+from howgreen.training.contest.sureness import sureness
 from howgreen.training.export import save
 from howgreen.training.spectra import read_materials, read_responses
 from howgreen.types import Progress
@@ -335,10 +336,17 @@ def _of_shipped(contest: Contest, model: Model) -> dict[str, Any]:
             },
             **_general(contest, model),
             "half_widths_points": _half_widths(model, world),
+            "sureness": sureness(model, _where_sure(world)),
         }
         _keep(path, found)
     read: dict[str, Any] = json.loads(path.read_text())
     return read
+
+
+def _where_sure(world: World) -> dict[str, Sequence[Place]]:
+    """Pixels that no standard error was fitted to, and mixtures of real ones that only set its scale."""
+    mixed = [samples.mixed_real(city, rng=np.random.default_rng(SEED + 6)) for city in world.real]
+    return {"simulated cities": world.simulated, "Potsdam": [world.potsdam], "mixtures of real pixels": mixed}
 
 
 def _half_widths(model: Model, world: World) -> dict[str, float]:

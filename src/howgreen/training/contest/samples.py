@@ -12,6 +12,7 @@ import pandas as pd
 
 from howgreen.sensors import SENTINEL2, common_name
 from howgreen.training import mixtures
+from howgreen.training.calibrate import blends
 from howgreen.training.contest.classes import CLASSES, CROP, FIVE_TO_SIX, GERMAN, GREEN, LOW, WATER, WELSH
 from howgreen.training.evaluate import ABERYSTWYTH_IMAGE, GERMANY_FILE
 from howgreen.training.spectra import Array, existing
@@ -139,3 +140,14 @@ def halves(place: Place, *, rng: np.random.Generator) -> tuple[Place, Place]:
         replace(place, shares=np.where(first, place.shares, nothing)),
         replace(place, shares=np.where(first, nothing, place.shares)),
     )
+
+
+def mixed_real(city: Place, *, rng: np.random.Generator, count: int = 5000) -> Place:
+    """Mixtures of two or three pure land pixels of a real city: real spectra with known shares."""
+    rows, shares = city.rows()
+    picked, weight = blends(shares.argmax(axis=1), without=WATER, count=count, rng=rng)
+
+    def laid(values: Floats) -> Array:
+        return np.asarray(np.einsum("np,npc->nc", weight, values[picked].astype(float)))
+
+    return as_place(f"{city.name}, mixed", laid(rows), laid(shares), city.bands)

@@ -41,6 +41,8 @@ class Trained:
     card: ModelCard
     counts: Mapping[str, int]
     """Labelled pixels by class."""
+    notes: tuple[str, ...]
+    """What of the labels taught nothing."""
 
 
 def train_own(
@@ -81,7 +83,7 @@ def train_own(
     card, checkpoint = replace(job.card(labels), scores=scores), out.with_name(f".{out.name}.checkpoint")
     save(job.fit(labels, card, checkpoint=checkpoint), out)
     checkpoint.unlink(missing_ok=True)
-    return Trained(path=out, card=load_model(out).card, counts=labels.counts())
+    return Trained(path=out, card=load_model(out).card, counts=labels.counts(), notes=labels.notes)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,10 +32,14 @@ class Labels:
     """Place in :data:`howgreen.training.contest.classes.CLASSES`."""
     shape: npt.NDArray[np.int_]
     """Number of the polygon or point that the pixel lies in: whole ones are held out to judge."""
+    notes: tuple[str, ...] = ()
+    """What of the file taught nothing, and why, for people."""
 
     def kept(self, keep: npt.NDArray[np.bool_]) -> Labels:
         """Some of the pixels."""
-        return Labels(rows=self.rows[keep], columns=self.columns[keep], code=self.code[keep], shape=self.shape[keep])
+        return replace(
+            self, rows=self.rows[keep], columns=self.columns[keep], code=self.code[keep], shape=self.shape[keep]
+        )
 
     def counts(self) -> dict[str, int]:
         """Pixels by class name, classes without any left out."""
@@ -54,14 +59,29 @@ def read_labels(path: Path, image: Image, *, column: str = "class") -> Labels:
     codes = _codes(frame, path, column)
     frame = frame.to_crs(str(image.grid.crs))
     found = burnt(list(frame.geometry), codes, image)
-    if not len(found.code):
+    inside = frame.intersects(image.grid.extent.geom).to_numpy()
+    if not inside.any():
         raise LabelError(f"labels {path}: none lies on the image {image.name} ({_where(frame, image)}); check their places and "
                          "CRS, or use another image")  # fmt: skip
+    if not len(found.code):
+        raise LabelError(f"labels {path}: no pixel of {image.name} is claimed by one class alone: shapes of different classes "
+                         "lie on each other, or hold no pixel's centre; draw larger ones, each with one class")  # fmt: skip
     seen = found.kept(image.seen[found.rows, found.columns])
     if not len(seen.code):
         raise LabelError(f"labels {path}: all {len(found.code)} labelled pixels of {image.name} hold no data (NaN, nodata or cloud); "
                          "label ground that was seen")  # fmt: skip
-    return seen
+    return replace(seen, notes=tuple(_unused(inside, found, seen, image)))
+
+
+def _unused(inside: npt.NDArray[np.bool_], found: Labels, seen: Labels, image: Image) -> Iterator[str]:
+    """Sentences about labels that teach nothing."""
+    if not inside.all():
+        yield f"{(~inside).sum()} of {len(inside)} shapes lie outside {image.name} and teach nothing"
+    if len(seen.code) < len(found.code):
+        yield f"{len(found.code) - len(seen.code)} of {len(found.code)} labelled pixels hold no data in {image.name}"
+    silent = int(inside.sum()) - len(np.unique(found.shape))
+    if silent:
+        yield f"{silent} shapes hold no pixel's centre of their own: too small, or claimed by another class"
 
 
 def read_shapes(path: Path, column: str) -> gpd.GeoDataFrame:
@@ -91,10 +111,18 @@ def read_shapes(path: Path, column: str) -> gpd.GeoDataFrame:
     usable = ~(frame.geometry.is_empty | frame.geometry.isna())
     if not usable.any():
         raise LabelError(f"labels {path}: all shapes are empty; draw polygons or points")
+    kinds = set(frame.geometry[usable].geom_type)
+    if not kinds <= {"Polygon", "MultiPolygon", "Point", "MultiPoint"}:
+        other = ", ".join(sorted(kinds - {"Polygon", "MultiPolygon", "Point", "MultiPoint"}))
+        raise LabelError(f"labels {path}: holds {other}, which have no area; draw polygons or points")
     return frame[usable.to_numpy()]
 
 
 def _codes(frame: Any, path: Path, column: str) -> list[int]:
+    without = int(frame[column].isna().sum())
+    if without:
+        raise LabelError(f"labels {path}: {without} of {len(frame)} shapes have no class in column {column!r}; give each one, or "
+                         "delete them")  # fmt: skip
     words = [str(value).strip().lower().replace("_", " ") for value in frame[column]]
     unknown = sorted(set(words) - set(NAMES))
     if unknown:

@@ -88,4 +88,5 @@ def joined(*parts: Labels) -> Labels:
     """All labels as one."""
     fields = ("rows", "columns", "code", "shape")
     rows, columns, code, shape = (np.concatenate([getattr(part, name) for part in parts]) for name in fields)
-    return Labels(rows=rows, columns=columns, code=code, shape=shape)
+    notes = tuple(note for part in parts for note in part.notes)
+    return Labels(rows=rows, columns=columns, code=code, shape=shape, notes=notes)
