@@ -152,7 +152,8 @@ def _courses(contest: Mapping[str, Any], _: Place, path: Path) -> bool:
 _SEAM_TILE_PX = 32
 _SEAM_STRIDES_PX = {"tiles of 32 px alone": 32, "the same, blended": 16}
 """Ways to cut, without a halo, that do not suit a network that looks around; its own card's is shown beside them."""
-_SEAM_PX = 96
+_SEAM_FIRST_PX, _SEAM_PX = 24, 96
+"""The piece that is shown: away from the grid's own edge, where no way to cut has neighbours."""
 _SEAM_RANGE = 0.1
 
 
@@ -171,11 +172,13 @@ def _seams(contest: Mapping[str, Any], place: Place, path: Path) -> bool:
         ways[name] = classify_array(values, replace(model, card=card))[1]
     figure, axes = plt.subplots(2, len(ways) + 1, figsize=(2.9 * (len(ways) + 1), 6), layout="constrained")
     for column, (name, green) in zip(axes.T, {**ways, "as its card says": own}.items(), strict=True):
-        cut = (slice(0, _SEAM_PX), slice(0, _SEAM_PX))
+        first = min(_SEAM_FIRST_PX, min(own.shape) // 4)
+        cut = (slice(first, first + _SEAM_PX),) * 2
+        apart = (green - own)[cut]
         column[0].imshow(green[cut], cmap="YlGn", vmin=0, vmax=1)
         column[0].set_title(name)
-        column[1].imshow((green - own)[cut], cmap="PiYG", vmin=-_SEAM_RANGE, vmax=_SEAM_RANGE)
-        column[1].set_title(f"difference, at most {np.abs(green - own).max():.2f}")
+        column[1].imshow(apart, cmap="PiYG", vmin=-_SEAM_RANGE, vmax=_SEAM_RANGE)
+        column[1].set_title(f"difference, at most {np.abs(apart).max():.2f}")
     for axis in axes.flat:
         axis.set(xticks=[], yticks=[])
     _save(figure, path)
