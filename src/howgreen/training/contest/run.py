@@ -39,7 +39,7 @@ CONTESTANTS: Mapping[str, tuple[Fit, tuple[Setting, ...]]] = {
     "forest": (learners.random_forest, ({"leaf": 3}, {"leaf": 10}, {"leaf": 30})),
     "boosting": (learners.gradient_boosting, ({"leaves": 7}, {"leaves": 15}, {"leaves": 31})),
     "network": (learners.pixel_network, ({"width": 16}, {"width": 32}, {"width": 48})),
-    "unet": (unet.unet, ({"width": 0.5}, {"width": 1.0}, {"width": 1.25})),
+    "unet": (unet.unet, ({"width": 0.5}, {"width": 0.75}, {"width": 1.0})),
 }
 """The algorithms, and the settings that each may try (the same number; the NDVI rules search their own numbers)."""
 
