@@ -248,7 +248,8 @@ class ModelCard:
     halo_px: int
     """Pixels around a tile that influence it; 0 for a pixel model."""
     stride_px: int
-    """Tiles start at multiples of this, counted from the grid's own origin."""
+    """Tiles start at multiples of this, counted from the grid's own origin. Where it is less than ``tile_px`` - 2 ``halo_px``, they
+    overlap and are blended."""
     classes: tuple[ModelClass, ...]
     scores: Mapping[str, float]
     """Named figures of its evaluation."""
@@ -256,6 +257,16 @@ class ModelCard:
     """None where no reference was at hand: reports then show no interval and say why."""
     training_data: str
     licence: str
+
+    @property
+    def overlap_px(self) -> int:
+        """Pixels that the middles of neighbouring tiles share."""
+        return self.tile_px - 2 * self.halo_px - self.stride_px
+
+    @property
+    def looks_around(self) -> bool:
+        """Whether neighbours may decide: not so for a pixel model."""
+        return self.halo_px > 0 or self.overlap_px > 0
 
 
 @dataclass(frozen=True, kw_only=True)

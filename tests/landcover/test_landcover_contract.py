@@ -30,6 +30,7 @@ BANDS = ("red", "nir")
         ({"count": 4}, "for 4 tiles at once"),
         ({"stride_px": 17}, "tile_px 16 is less than stride_px 17"),
         ({"halo_px": 1}, "tile_px 16 is less than"),
+        ({"stride_px": 3}, r"stride_px 3 is less than a quarter of tile_px 16 .* more than 16 times"),
         ({"tile_px": 10**9, "stride_px": 16}, r"tile_px 1000000000 takes .* GiB"),
     ],
 )

@@ -44,6 +44,14 @@ def test_a_model_that_looks_further_than_it_says_gets_a_note(tmp_path):
     assert "further than halo_px 1" in note
 
 
+@pytest.mark.parametrize("tiling", [{"halo_px": 1, "stride_px": 7}, {"stride_px": 8}])
+def test_a_model_that_looks_further_and_overlaps_is_blended(tmp_path, tiling):
+    theirs.linear(tmp_path / "m.onnx", BANDS, size=5, **tiling)
+    (note,) = tried(load_model(tmp_path / "m.onnx"), source="m")
+    assert "blended over" in note
+    assert "seams may" not in note
+
+
 def test_a_pixel_model_with_neighbours_is_refused(tmp_path):
     theirs.linear(tmp_path / "m.onnx", BANDS, size=3)
     with pytest.raises(ModelError, match="halo_px 0, but neighbouring pixels"):

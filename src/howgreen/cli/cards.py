@@ -60,7 +60,9 @@ def _lines(model: Model, entry: Entry | None) -> Iterator[str]:
     yield _field("bands", ", ".join(card.bands))
     yield _field("pixels", f"{card.resolution_m:g} m")
     reach = f"and its neighbours up to {card.halo_px} away" if card.halo_px else "alone"
-    yield _field("looks at", f"a pixel {reach}; tiles of {card.tile_px} x {card.tile_px}, one every {card.stride_px}")
+    tiles = f"tiles of {card.tile_px} x {card.tile_px}, one every {card.stride_px}"
+    blended = f", blended where they share {card.overlap_px}" if card.overlap_px else ""
+    yield _field("looks at", f"a pixel {reach}; {tiles}{blended}")
     yield _field("normalisation", card.normalisation)
     yield _field("trained on", card.training_data)
     yield _field("licence", card.licence)

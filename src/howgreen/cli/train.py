@@ -26,7 +26,7 @@ from howgreen.errors import MissingExtraError
     "--algorithm",
     default="forest",
     show_default=True,
-    help="ndvi-rule, ndvi-linear, knn, svm, forest, boosting or network.",
+    help="ndvi-rule, ndvi-linear, knn, svm, forest, boosting, network, unet or combination.",
 )
 @click.option("--out", type=FILE, required=True, help="ONNX file to write.")
 def train_command(

@@ -1,20 +1,21 @@
 """Composite to land cover, tile by tile.
 
 Tiles lie where the model's card puts them on the *grid*, never where dask cuts its chunks, and every call of the
-network gets a whole tile: any chunking gives the same bits.
+network gets a whole tile: any chunking gives the same bits. Where the card lets tiles overlap, their answers are blended
+(:mod:`howgreen.landcover.tiles`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from howgreen.landcover.answers import tidy
-from howgreen.landcover.model import FloatArray, Model, require_bands
-from howgreen.types import UNSEEN, Composite, LandCover
+from howgreen.landcover.model import Answers, FloatArray, Model, require_bands
+from howgreen.landcover.tiles import cuts, margin_px, ramp, shifted, starts, total, window
+from howgreen.types import UNSEEN, Composite, LandCover, ModelCard
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -52,19 +53,18 @@ def _stack(values: Any, model: Model) -> Any:
     """(2 + class (+ 1), y, x) float32: label, green fraction, probabilities, uncertainty; a dask array where ``values`` is one."""
     import dask.array as da
 
-    card = model.card
-    halo, depth = card.halo_px, _depth(model)
+    margin = margin_px(model.card)
     if not isinstance(values, da.Array):
-        return classify_block(_bordered(np.asarray(values, dtype=np.float32), halo, halo), model, origin=(0, 0))
+        return classify_array(np.asarray(values, dtype=np.float32), model)
     values = values.astype(np.float32).rechunk({0: -1})
-    if halo:
-        values = _aligned(values, card.stride_px, halo)
-    chunks = ((depth,), values.chunks[1], values.chunks[2])
+    if margin:
+        values = values.rechunk({axis: cuts(values.chunks[axis], model.card) for axis in (1, 2)})
+    chunks = ((_depth(model),), values.chunks[1], values.chunks[2])
     rows, columns = _starts(values.chunks[1]), _starts(values.chunks[2])
-    # An axis in one piece has no neighbours to borrow from, and dask refuses a halo wider than a picture.
-    alone = [halo if parts == 1 else 0 for parts in values.numblocks[1:]]
-    if halo:  # without one, dask would still copy every block
-        values = da.overlap.overlap(values, depth={1: halo - alone[0], 2: halo - alone[1]}, boundary=np.nan)
+    # An axis in one piece has no neighbours to borrow from, and dask refuses a margin wider than a picture.
+    alone = [margin if parts == 1 else 0 for parts in values.numblocks[1:]]
+    if margin:  # without one, dask would still copy every block
+        values = da.overlap.overlap(values, depth={1: margin - alone[0], 2: margin - alone[1]}, boundary=np.nan)
 
     def at_place(block: FloatArray, block_id: tuple[int, int, int]) -> FloatArray:
         block = _bordered(block, *alone)
@@ -84,84 +84,99 @@ def _starts(sizes: tuple[int, ...]) -> list[int]:
     return [0, *np.cumsum(sizes)[:-1].tolist()]
 
 
-def _aligned(values: Any, stride: int, halo: int) -> Any:
-    """Rechunked so that no chunk cuts a tile, and that each chunk holds its neighbours' halo."""
-
-    def cut(sizes: tuple[int, ...]) -> tuple[int, ...]:
-        total = sum(sizes)
-        step = stride * -(-max(*sizes, halo) // stride)
-        edges = [*range(0, total, step), total]
-        if len(edges) > 2 and edges[-1] - edges[-2] < halo:
-            del edges[-2]
-        return tuple(np.diff(edges).tolist())
-
-    return values.rechunk({1: cut(values.chunks[1]), 2: cut(values.chunks[2])})
+def classify_array(values: FloatArray, model: Model) -> FloatArray:
+    """A whole grid, (band, y, x), as :func:`classify_block` answers it."""
+    margin = margin_px(model.card)
+    return classify_block(_bordered(values, margin, margin), model, origin=(0, 0))
 
 
 def classify_block(values: FloatArray, model: Model, *, origin: tuple[int, int]) -> FloatArray:
-    """One block, (band, y + 2 halo, x + 2 halo) to (2 + class, y, x): label, green fraction, probabilities; and the uncertainty
-    of the green fraction as one more, where the model tells it. ``origin`` is its place on the grid (row, column).
+    """One block, (band, y + 2 margin, x + 2 margin) to (2 + class, y, x): label, green fraction, probabilities; and the
+    uncertainty of the green fraction as one more, where the model tells it. ``origin`` is its place on the grid (row, column),
+    the margin that of :func:`howgreen.landcover.tiles.margin_px`.
     """
-    card = model.card
-    height, width = values.shape[1] - 2 * card.halo_px, values.shape[2] - 2 * card.halo_px
-    out = np.empty((_depth(model), height, width), dtype=np.float32)
+    card, margin = model.card, margin_px(model.card)
+    height, width = values.shape[1] - 2 * margin, values.shape[2] - 2 * margin
+    # Overlapping tiles are added up, always from the grid's top left to its bottom right: sums of floats depend on their order.
+    out = (np.zeros if card.overlap_px else np.empty)((_depth(model), height, width), dtype=np.float32)
+    take = _add_tile if card.overlap_px else _place_tile
     tile = np.zeros((1, len(card.bands), card.tile_px, card.tile_px), dtype=np.float32)
-    for top in _tiles(origin[0], height, card.stride_px):
-        for left in _tiles(origin[1], width, card.stride_px):
-            _classify_tile(values, out, tile, model, top - origin[0], left - origin[1])
+    for top in starts(origin[0], height, card):
+        for left in starts(origin[1], width, card):
+            take(values, out, tile, model, top - origin[0], left - origin[1])
+    if card.overlap_px:
+        weights = total(origin[0], height, card)[:, None] * total(origin[1], width, card)
+        np.clip(out[_GREEN:] / weights, 0, 1, out=out[_GREEN:])
+        _finish(out, _unseen(values[:, margin : margin + height, margin : margin + width]), model)
     return out
 
 
-def _tiles(start: int, size: int, stride: int) -> Iterator[int]:
-    """First rows (or columns) on the grid of the tiles that touch ``size`` pixels from ``start`` on."""
-    return iter(range(start // stride * stride, start + size, stride))
+def _place_tile(values: FloatArray, out: FloatArray, tile: FloatArray, model: Model, top: int, left: int) -> None:
+    """Run the tile whose middle starts at (top, left) of ``out``, and write its answers there."""
+    answers, unseen = _run_tile(values, tile, model, top, left)
+    rows, inner_y = _middle(top, out.shape[1], model.card)
+    columns, inner_x = _middle(left, out.shape[2], model.card)
+    place = out[:, rows, columns]
+    shares = place[_FIRST_CLASS : _FIRST_CLASS + len(model.card.classes)]
+    place[_GREEN] = answers.green_fraction[0, 0, inner_y, inner_x]
+    shares[...] = answers.probability[0, :, inner_y, inner_x]
+    if answers.green_uncertainty is not None:
+        place[-1] = answers.green_uncertainty[0, 0, inner_y, inner_x]
+    hidden = None if unseen is None else unseen[inner_y, inner_x]
+    tidy(place[_GREEN:], None if hidden is None else ~hidden, source=str(model.path))
+    _finish(place, hidden, model)
 
 
-def _classify_tile(values: FloatArray, out: FloatArray, tile: FloatArray, model: Model, top: int, left: int) -> None:
-    """Run the tile whose core starts at (top, left) of ``out`` (negative where it starts in the block before)."""
-    card = model.card
-    reach = card.stride_px + 2 * card.halo_px
-    source_y, target_y = _window(top, reach, values.shape[1])
-    source_x, target_x = _window(left, reach, values.shape[2])
-    if (target_y, target_x) != (slice(0, card.tile_px), slice(0, card.tile_px)):
+def _add_tile(values: FloatArray, out: FloatArray, tile: FloatArray, model: Model, top: int, left: int) -> None:
+    """Run the tile whose middle starts at (top, left) of ``out``, and add its answers there by their weight."""
+    answers, unseen = _run_tile(values, tile, model, top, left)
+    rows, inner_y = _middle(top, out.shape[1], model.card)
+    columns, inner_x = _middle(left, out.shape[2], model.card)
+    told = [answers.green_fraction, answers.probability]
+    told += [] if answers.green_uncertainty is None else [answers.green_uncertainty]
+    shares = np.concatenate([part[0, :, inner_y, inner_x] for part in told])
+    seen = None if unseen is None else ~unseen[inner_y, inner_x]
+    tidy(shares, seen, source=str(model.path))
+    if seen is not None:
+        shares[:, ~seen] = 0  # not a number, perhaps; nobody asks
+    weights, halo = ramp(model.card), -model.card.halo_px
+    out[_GREEN:, rows, columns] += shares * (weights[shifted(inner_y, halo), None] * weights[shifted(inner_x, halo)])
+
+
+def _run_tile(
+    values: FloatArray, tile: FloatArray, model: Model, top: int, left: int
+) -> tuple[Answers, npt.NDArray[np.bool_] | None]:
+    """Answers of the tile whose middle starts at (top, left) of the block inside its margin, and (y, x) where it saw nothing."""
+    reach = tile.shape[2]
+    shift = margin_px(model.card) - model.card.halo_px
+    source_y, target_y = window(top + shift, reach, values.shape[1])
+    source_x, target_x = window(left + shift, reach, values.shape[2])
+    if (target_y, target_x) != (slice(0, reach), slice(0, reach)):
         tile.fill(0)
     inner = tile[0, :, target_y, target_x]
     inner[...] = values[:, source_y, source_x]
     unseen = _unseen(inner)
-    holes = bool(unseen.any())
-    if holes:
-        # What the network is given there is not used, except as a neighbour: dark, not NaN, which would spread.
-        inner[:, unseen] = 0
-    probability, fraction, uncertainty = model.run(tile)
-    rows, core_y = _window(top, card.stride_px, out.shape[1])
-    columns, core_x = _window(left, card.stride_px, out.shape[2])
-    core_y, core_x = _shifted(core_y, card.halo_px), _shifted(core_x, card.halo_px)
-    place = out[:, rows, columns]
-    place[_GREEN] = fraction[0, 0, core_y, core_x]
-    shares = place[_FIRST_CLASS : _FIRST_CLASS + len(card.classes)]
-    shares[...] = probability[0, :, core_y, core_x]
-    if uncertainty is not None:
-        place[-1] = uncertainty[0, 0, core_y, core_x]
-    hidden = None
-    if holes:
-        whole = np.zeros(tile.shape[2:], dtype=bool)
-        whole[target_y, target_x] = unseen
-        hidden = whole[core_y, core_x]
-    tidy(place[_GREEN:], None if hidden is None else ~hidden, source=str(model.path))
-    _label(shares, out=place[_LABEL])
+    if not unseen.any():
+        return model.run(tile), None
+    # What the network is given there is not used, except as a neighbour: dark, not NaN, which would spread.
+    inner[:, unseen] = 0
+    whole = np.zeros(tile.shape[2:], dtype=bool)
+    whole[target_y, target_x] = unseen
+    return model.run(tile), whole
+
+
+def _middle(start: int, size: int, card: ModelCard) -> tuple[slice, slice]:
+    """Rows (or columns) of a middle that lie in a block of ``size``: in the block, and in the tile."""
+    there, within = window(start, card.stride_px + card.overlap_px, size)
+    return there, shifted(within, card.halo_px)
+
+
+def _finish(place: FloatArray, hidden: npt.NDArray[np.bool_] | None, model: Model) -> None:
+    """Labels of the probabilities; nothing where nothing was seen."""
+    _label(place[_FIRST_CLASS : _FIRST_CLASS + len(model.card.classes)], out=place[_LABEL])
     if hidden is not None:
         place[:, hidden] = np.nan
         place[_LABEL][hidden] = UNSEEN
-
-
-def _window(start: int, size: int, limit: int) -> tuple[slice, slice]:
-    """Part of ``start .. start + size`` that lies in ``0 .. limit``: there, and within the window itself."""
-    first, last = max(start, 0), min(start + size, limit)
-    return slice(first, last), slice(first - start, last - start)
-
-
-def _shifted(part: slice, by: int) -> slice:
-    return slice(part.start + by, part.stop + by)
 
 
 def _unseen(values: FloatArray) -> npt.NDArray[np.bool_]:

@@ -16,6 +16,8 @@ INPUT = "reflectance"
 OUTPUTS = ("probability", "green_fraction")
 UNCERTAINTY = "green_uncertainty"
 """An output that a network may have: the standard error of the green fraction, pixel by pixel."""
+MOST_OVERLAPS = 4
+"""Tiles that may lie over one pixel, along each axis."""
 LARGEST_TILE_BYTES = 2**30
 """Of one tile, bands and answers together."""
 
@@ -64,6 +66,9 @@ def _faults_of(node: Any, *, channels: int, what: str, tile_px: int) -> Iterator
 def _faults_of_card(card: ModelCard) -> Iterator[str]:
     if card.tile_px < card.stride_px + 2 * card.halo_px:
         yield f"tile_px {card.tile_px} is less than stride_px {card.stride_px} + 2 * halo_px {card.halo_px}"
+    elif card.tile_px - 2 * card.halo_px > MOST_OVERLAPS * card.stride_px:
+        yield (f"stride_px {card.stride_px} is less than a quarter of tile_px {card.tile_px} - 2 * halo_px {card.halo_px}: each pixel "
+               f"would be run more than {MOST_OVERLAPS**2} times")  # fmt: skip
     tile_bytes = 4 * (len(card.bands) + len(card.classes) + 2) * card.tile_px**2
     if tile_bytes > LARGEST_TILE_BYTES:
         yield f"one tile of tile_px {card.tile_px} takes {tile_bytes / 2**30:.1f} GiB, more than 1"

@@ -40,7 +40,7 @@ def cover(model: Model, reflectance: Any) -> tuple[Any, Any]:
         import onnx
     except ImportError as error:
         raise MissingExtraError("exporting a model to Earth Engine", "ee") from error
-    if model.card.halo_px:
+    if model.card.looks_around:
         raise ModelError(
             f"model {model.card.name}: looks at neighbours, which Earth Engine cannot do here; use a pixel model"
         )

@@ -65,7 +65,7 @@ class Model:
         """
         # A pixel model a strip at a time: what is between its layers then stays in the core's own cache.
         height, width = reflectance.shape[2:]
-        rows = height if self.card.halo_px or self.tiles_only else max(1, STRIP_PX // max(width, 1))
+        rows = height if self.card.looks_around or self.tiles_only else max(1, STRIP_PX // max(width, 1))
         if rows >= height:
             return self._run(reflectance)
         parts = [self._run(np.ascontiguousarray(reflectance[:, :, top : top + rows])) for top in range(0, height, rows)]

@@ -76,7 +76,7 @@ def table_bands(table: Path) -> tuple[str, ...]:
 
 
 def _needs_no_neighbours(model: Model, table: Path) -> None:
-    if model.card.halo_px:
+    if model.card.looks_around:
         raise TableError(f"table {table}: model {model.card.name} looks at neighbouring pixels, which rows have not; "
                          "use a pixel model")  # fmt: skip
 

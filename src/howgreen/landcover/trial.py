@@ -44,7 +44,9 @@ def trial(model: Model, *, source: str) -> tuple[str, ...]:
         raise ModelError(f"model {source}: the probabilities of a pixel add up to {sums.min():.3g}-{sums.max():.3g}, not 1; "
                          "end its graph with a softmax")  # fmt: skip
     return (
-        _reach(model, tile, first, rng, source) if model.card.halo_px else _pixelwise(model, tile, first, rng, source)
+        _reach(model, tile, first, rng, source)
+        if model.card.looks_around
+        else _pixelwise(model, tile, first, rng, source)
     )
 
 
@@ -104,7 +106,7 @@ def _pixelwise(
     # Not all: sums in another order may carry a pixel over a threshold of a tree.
     if (change > _NEAR).mean() > _FEW:
         raise ModelError(f"model {source}: its card says halo_px 0, but neighbouring pixels change its answers; write the "
-                         "true halo_px into the card")  # fmt: skip
+                         "true halo_px into the card, or a stride_px below tile_px, and tiles are blended")  # fmt: skip
     return ()
 
 
@@ -117,6 +119,7 @@ def _reach(model: Model, tile: FloatArray, first: FloatArray, rng: np.random.Gen
     change = float(np.abs(_answers(model, other, source) - first)[:, middle, middle].max())
     if change <= REACH_TOLERANCE:
         return ()
-    return (
-        f"pixels further than halo_px {halo} change its answers by up to {change:.2f}: seams may show where tiles meet",
-    )
+    further = f"pixels further than halo_px {halo} change its answers by up to {change:.2f}"
+    if model.card.overlap_px:
+        return (f"{further}: its tiles are blended over {model.card.overlap_px} pixels, so that no seam shows",)
+    return (f"{further}: seams may show where tiles meet; a smaller stride_px in its card would blend them",)

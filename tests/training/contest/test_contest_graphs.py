@@ -10,6 +10,7 @@ pytest.importorskip("sklearn")
 
 from howgreen.landcover import load_model
 from howgreen.training.contest import forests, graphs, learners, run
+from howgreen.training.contest.cards import card_of
 from howgreen.training.contest.classes import BAND_SETS, CLASSES, GREEN
 from howgreen.training.contest.effort import QUICK
 from howgreen.training.contest.learners import Job, Training
@@ -34,9 +35,8 @@ def training(world: Surfaces) -> Training:
 
 
 def _job(name: str, training: Training) -> Job:
-    world = run.World(data=None, band_set="sentinel-2", effort=QUICK)
     setting = run.CONTESTANTS[name][1][0]
-    card = run._card(name, setting, world)
+    card = card_of(name, setting, band_set="sentinel-2", effort=QUICK)
     effort = replace(QUICK, epochs=40)
     return Job(training=training, setting=setting, effort=effort, seed=5, card=card, progress=lambda *_: None)
 

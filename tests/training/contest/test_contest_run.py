@@ -27,18 +27,18 @@ def test_a_contest_writes_its_page_and_a_second_run_only_reads(shared_data, tmp_
     asked = {
         "work": tmp_path / "work",
         "band_sets": ("four",),
-        "names": ("ndvi-rule", "network"),
+        "names": ("ndvi-rule", "network", "unet"),
         "quick": True,
         "progress": _quiet,
     }
     written = contest_page(shared_data, out=tmp_path / "out", **asked)
     text = written.read_text()
     assert "Its figures mean nothing" in text
-    for name in ("ndvi-rule", "network", "shipped mixture-4"):
+    for name in ("ndvi-rule", "network", "unet", "shipped mixture-4"):
         assert f"| {name} |" in text
     pictures = sorted((tmp_path / "out" / "img").glob("*.png"))
     assert [path.name for path in pictures] == [
-        f"benchmark_four_{what}.png" for what in ("answers", "confusion", "sureness", "tradeoff")
+        f"benchmark_four_{what}.png" for what in ("answers", "confusion", "courses", "seams", "sureness", "tradeoff")
     ]
     for path in pictures:
         assert f"img/{path.name}" in text

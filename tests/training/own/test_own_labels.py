@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import geopandas as gpd
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ pytest.importorskip("torch")
 
 from howgreen.errors import HowgreenError, LabelError
 from howgreen.landcover import load_model
+from howgreen.landcover.classify import classify_array
 from howgreen.training.contest.classes import BUILT, TREE, WATER
 from howgreen.training.contest.effort import QUICK
 from howgreen.training.own import face, fit, labels, weak
@@ -161,6 +164,46 @@ def test_a_model_of_ones_own_tells_what_it_was_taught(algorithm, tmp_path):
     assert made.card.reference_error is None, "no fractions judged it: no interval"
     assert made.counts == {"tree": 108, "built": 108, "water": 108}
     assert sorted(path.name for path in tmp_path.glob("*onnx*")) == ["own.onnx"]
+
+
+@pytest.mark.parametrize("algorithm", ["unet", "combination"])
+def test_networks_and_combinations_learn_from_polygons_too(algorithm, tmp_path):
+    """The image is smaller than a crop, most of it is unlabelled, and some of it was not seen."""
+    values = _reflectance()
+    values[:, 50:, :7] = np.nan
+    found = labels.read_labels(_saved(_frame(), tmp_path), _image(values))
+    effort = replace(QUICK, unet_steps=30, epochs=150)
+    made = fit.train_own(_image(values), found, source="labels.gpkg", algorithm=algorithm, out=tmp_path / "own.onnx", name="own",
+                         effort=effort, progress=lambda *_: None)  # fmt: skip
+    model = load_model(made.path)
+    label, green = classify_array(values, model)[:2]
+    assert model.card.looks_around == (algorithm == "unet")
+    assert made.card.scores["held_out_oa"] == 1
+    assert (label[50:, :7] == 255).all()
+    assert np.nanmean(green[:, :18]) > 0.85
+    assert green[:, 22:].mean() < 0.15
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["labels.gpkg", "own.onnx"]
+
+
+def test_a_stopped_training_goes_on_and_leaves_nothing_behind(tmp_path):
+    found = labels.read_labels(_saved(_frame(), tmp_path), _image())
+    effort = replace(QUICK, unet_steps=6)
+
+    def train(out: str, progress) -> bytes:
+        fit.train_own(_image(), found, source="labels.gpkg", algorithm="unet", out=tmp_path / out / "own.onnx", name="own",
+                      effort=effort, progress=progress)  # fmt: skip
+        return (tmp_path / out / "own.onnx").read_bytes()
+
+    def stop(stage: str, done: int, total: int) -> None:
+        if done == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train("stopped", stop)
+    assert not (tmp_path / "stopped" / "own.onnx").exists()
+    assert len(list((tmp_path / "stopped").iterdir())) == 1, "the way so far"
+    assert train("stopped", lambda *_: None) == train("whole", lambda *_: None)
+    assert [path.name for path in (tmp_path / "stopped").iterdir()] == ["own.onnx"]
 
 
 def test_polygons_are_held_out_whole():

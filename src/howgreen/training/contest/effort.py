@@ -17,7 +17,7 @@ class Effort:
     """Canopies of each kind."""
     mixtures: int = 24_000
     """Simulated pixels without neighbours."""
-    canvases: int = 10
+    canvases: int = 24
     """Simulated towns to learn from; each is seen with ``looks`` different sets of materials."""
     looks: int = 3
     extent_m: int = 1500
@@ -30,7 +30,7 @@ class Effort:
     judged_pixels: int = 3_000
     """Real pixels of a city that judge, at most."""
     epochs: int = 16
-    unet_steps: int = 700
+    unet_steps: int = 2_000
     trees: int = 60
     support: int = 1_500
     """Pixels that KNN and SVM keep: their files and their time grow with it."""
@@ -38,6 +38,6 @@ class Effort:
 
 QUICK = Effort(
     per_kind=12, mixtures=1_500, canvases=2, looks=1, extent_m=600, scene_pixels=600, real_per_class=40, judge_cities=2,
-    judge_extent_m=600, judged_pixels=250, epochs=4, unet_steps=20, trees=8, support=120,
+    judge_extent_m=600, judged_pixels=250, epochs=4, unet_steps=8, trees=8, support=120,
 )  # fmt: skip
 """For a first look and for tests: the figures mean nothing."""

@@ -18,13 +18,13 @@ from onnx import TensorProto, helper, numpy_helper
 
 from howgreen.landcover.card import METADATA_KEY, card_to_json
 from howgreen.landcover.contract import INPUT, OUTPUTS
-from howgreen.training.export import IR_VERSION, OPSET
+from howgreen.training.export import IR_VERSION, LOGIT_LIMIT, OPSET
 from howgreen.training.network import CLIP, DARK, logged
 from howgreen.training.spectra import Array
 from howgreen.types import ModelCard
 
 ML_DOMAIN, ML_OPSET = "ai.onnx.ml", 3
-FEATURES, PROBABILITY = "features", OUTPUTS[0]
+LOGS, FEATURES, PROBABILITY = "logs", "features", OUTPUTS[0]
 NORMALISATION = f"clip to {CLIP[0]:g}..{CLIP[1]:g}, log(reflectance + {DARK:g}), log ratios of bands; all in the graph"
 
 
@@ -87,12 +87,17 @@ def features_of(reflectance: npt.ArrayLike) -> Features:
 
 def opening(parts: Parts, features: Features) -> None:
     """From ``reflectance`` to ``features``."""
+    logs(parts)
+    parts.conv(LOGS, features.weights, features.biases, FEATURES)
+
+
+def logs(parts: Parts) -> None:
+    """From ``reflectance`` to ``logs``."""
     for name, value in (("low", CLIP[0]), ("high", CLIP[1]), ("darkest", DARK)):
         parts.number(name, value)
     parts.add("Clip", [INPUT, "low", "high"], "clipped")
     parts.add("Add", ["clipped", "darkest"], "raised")
-    parts.add("Log", ["raised"], "logs")
-    parts.conv("logs", features.weights, features.biases, FEATURES)
+    parts.add("Log", ["raised"], LOGS)
 
 
 def to_rows(parts: Parts, channels: int) -> str:
@@ -117,8 +122,13 @@ def from_rows(parts: Parts, rows: str, classes: int) -> None:
 
 
 def softmax(parts: Parts, logits: str) -> None:
-    """``logits`` to ``probability``."""
-    parts.add("Softmax", [logits], PROBABILITY, axis=1)
+    """``logits`` to ``probability``, spelt out: ONNX Runtime's own moves the channel axis to the end and back, which takes longer."""
+    parts.number("least", -LOGIT_LIMIT)
+    parts.number("most", LOGIT_LIMIT)
+    parts.add("Clip", [logits, "least", "most"], "tame")
+    parts.add("Exp", ["tame"], "weights_of_classes")
+    parts.add("ReduceSum", ["weights_of_classes", parts.number("channel", [1], np.int64)], "weight_of_all", keepdims=1)
+    parts.add("Div", ["weights_of_classes", "weight_of_all"], PROBABILITY)
 
 
 def finished(parts: Parts, card: ModelCard) -> onnx.ModelProto:

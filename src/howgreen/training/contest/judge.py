@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from howgreen.landcover.classify import classify_block
+from howgreen.landcover.classify import classify_array, classify_block
 from howgreen.landcover.model import Model
+from howgreen.landcover.tiles import margin_px
 from howgreen.training.contest.classes import GREEN, NAMES, WATER
 from howgreen.training.contest.samples import Floats, Place
 from howgreen.training.evaluate import errors
 
-_EVEN_PX = 16
-"""Side of the field that a network which looks around is shown of a pixel without neighbours."""
 _BATCH = 64
 _ROWS = 4096
 BINS = 10
@@ -43,14 +42,12 @@ def answer(model: Model, place: Place) -> Answer:
     place = place.with_bands(model.card.bands)
     rows, shares = place.rows()
     unsure = None
-    if not model.card.halo_px:
+    if not model.card.looks_around:
         probability, green, unsure = _on_rows(model, rows)
     elif place.even:
         probability, green = _on_even_fields(model, rows)
     else:
-        halo = model.card.halo_px
-        padded = np.pad(place.reflectance, ((0, 0), (halo, halo), (halo, halo)), constant_values=np.nan)
-        block = classify_block(padded, model, origin=(0, 0))
+        block = classify_array(place.reflectance, model)
         probability, green = block[2 : 2 + len(model.card.classes)][:, place.known].T, block[1][place.known]
     true = shares[:, GREEN].sum(axis=1)
     return Answer(green=green, probability=probability, true_green=true, true_shares=shares, uncertainty=unsure)
@@ -68,9 +65,11 @@ def _on_rows(model: Model, rows: Floats) -> tuple[Floats, Floats, Floats | None]
 
 
 def _on_even_fields(model: Model, rows: Floats) -> tuple[Floats, Floats]:
-    middle, found = _EVEN_PX // 2, []
+    """The middles of even fields, wide enough that a network which looks around sees nothing else."""
+    side = 2 * model.card.halo_px + 4 if model.card.halo_px else model.card.tile_px
+    middle, found = side // 2, []
     for start in range(0, len(rows), _BATCH):
-        fields = rows[start : start + _BATCH, :, None, None].repeat(_EVEN_PX, 2).repeat(_EVEN_PX, 3)
+        fields = rows[start : start + _BATCH, :, None, None].repeat(side, 2).repeat(side, 3)
         probability, green, _ = model.run(np.ascontiguousarray(fields))
         found.append((probability[:, :, middle, middle], green[:, 0, middle, middle]))
     return np.concatenate([pair[0] for pair in found]), np.concatenate([pair[1] for pair in found])
@@ -179,8 +178,8 @@ def seconds_per_mpx(model: Model, *, seed: int) -> float:
     """Processor seconds for a megapixel on one core, tile by tile as the program runs it; the best of three."""
     rng = np.random.default_rng(seed)
     card = model.card
-    side = 2 * card.stride_px
-    block = rng.uniform(0.02, 0.4, (len(card.bands), side + 2 * card.halo_px, side + 2 * card.halo_px))
+    side, margin = 2 * card.stride_px, margin_px(card)
+    block = rng.uniform(0.02, 0.4, (len(card.bands), side + 2 * margin, side + 2 * margin))
     values = block.astype(np.float32)
     classify_block(values, model, origin=(0, 0))
     taken = []

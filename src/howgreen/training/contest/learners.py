@@ -8,6 +8,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy.typing as npt
 import onnx
 
 from howgreen.training import network
-from howgreen.training.contest import forests, graphs
+from howgreen.training.contest import descent, forests, graphs
 from howgreen.training.contest.classes import CLASSES, GREEN
 from howgreen.training.contest.effort import Effort
 from howgreen.training.contest.samples import Floats, Place
@@ -23,6 +24,9 @@ from howgreen.training.mixtures import Mixtures
 from howgreen.types import ModelCard, Progress
 
 Setting = Mapping[str, float]
+_BATCH = 512
+_WATCHED = 4_000
+"""Pixels on which the course of a training is looked at."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +39,14 @@ class Training:
     """(n, class)."""
     bands: tuple[str, ...]
     towns: tuple[Place, ...]
-    """Whole images, for those that look around; the pixels above hold some of theirs."""
+    """Images, for those that look around; the pixels above hold some of theirs. Where not all shares are known, the rest is only seen."""
+    watched: tuple[Place, ...] = ()
+    """Towns that teach nothing: the course of a training is looked at there."""
+
+    def key(self) -> str:
+        """A fingerprint of all of it."""
+        towns = [part for town in self.towns for part in (town.reflectance, town.shares)]
+        return descent.key_of(self.reflectance, self.shares, self.bands, *towns)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,10 +59,29 @@ class Job:
     seed: int
     card: ModelCard
     progress: Progress
+    note: Callable[[list[descent.Point]], None] | None = None
+    """Gets the course of the training, where it has one."""
+    checkpoint: Path | None = None
+    """Where a long training keeps its way so far; the caller removes it when it has kept the result."""
 
     def rng(self) -> np.random.Generator:
         """A generator of its own for each job."""
         return np.random.default_rng(self.seed)
+
+    def descend(self, net: Any, draw: Callable[[np.random.Generator], descent.Batch], *, steps: int, rate: float,
+                watch: descent.Watch | None) -> None:  # fmt: skip
+        """Train a network on batches, from where a stopped training stands."""
+        key = descent.key_of(self.training.key(), dict(self.setting), repr(net))
+        way = descent.Descent(
+            draw=draw, steps=steps, rate=rate, seed=self.seed, watch=watch, key=key, checkpoint=self.checkpoint,
+            name=self.card.name, progress=self.progress,
+        )  # fmt: skip
+        self.noted(descent.descend(net, way))
+
+    def noted(self, curve: list[descent.Point]) -> None:
+        """Hand the course of the training on."""
+        if self.note is not None:
+            self.note(curve)
 
 
 Fit = Callable[[Job], onnx.ModelProto]
@@ -186,7 +216,7 @@ def gradient_boosting(job: Job) -> onnx.ModelProto:
     """LightGBM on classes, every pixel as often as it holds classes, weighed by their shares."""
     import lightgbm
 
-    parts, _, values = _opened(job, job.training.reflectance)
+    parts, features, values = _opened(job, job.training.reflectance)
     row, label = np.nonzero(job.training.shares > 0.01)
     data = lightgbm.Dataset(values[row], label, weight=job.training.shares[row, label])
     options = {"objective": "multiclass", "num_class": len(CLASSES), "learning_rate": 0.1, "verbosity": -1,
@@ -195,6 +225,7 @@ def gradient_boosting(job: Job) -> onnx.ModelProto:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # LightGBM speaks of what scikit-learn and numpy retire
         booster = lightgbm.train(options, data, num_boost_round=job.effort.trees)
+    job.noted(_boosting_course(booster, job, values, features))
     ensemble = forests.of_booster(booster, targets=len(CLASSES))
     ensemble.write(parts, graphs.to_rows(parts, values.shape[1]), "scores")
     parts.add("Softmax", ["scores"], "row_shares", axis=1)
@@ -202,15 +233,53 @@ def gradient_boosting(job: Job) -> onnx.ModelProto:
     return graphs.finished(parts, job.card)
 
 
+def _boosting_course(
+    booster: Any, job: Job, values: npt.NDArray[np.float32], features: graphs.Features
+) -> list[descent.Point]:
+    """Looked up afterwards, at ten numbers of trees: a smaller booster is a part of the finished one."""
+    import torch
+
+    def found(rows: npt.NDArray[np.float32], shares: Floats, trees: int) -> dict[str, float]:
+        logits = np.log(booster.predict(rows, num_iteration=trees) + 1e-9)[:, :, None, None]
+        return descent.figures(torch.tensor(logits, dtype=torch.float32), torch.tensor(shares)[:, :, None, None])
+
+    few = job.rng().permutation(len(values))[:_WATCHED]
+    seen = _watched_rows(job, features)
+    course: list[descent.Point] = []
+    for trees in sorted({-(-job.effort.trees * part // 10) for part in range(1, 11)}):
+        watched = found(*seen, trees) if seen else {}
+        taught = found(values[few], job.training.shares[few], trees)
+        course.append({"step": trees, "loss": taught["watched_loss"], **watched})
+    return course
+
+
+def _watched_rows(job: Job, features: graphs.Features) -> tuple[npt.NDArray[np.float32], Floats] | None:
+    """Some pixels of the watched towns: features (n, feature) and shares (n, class)."""
+    if not job.training.watched:
+        return None
+    reflectance, shares = (np.concatenate(side) for side in zip(*(t.rows() for t in job.training.watched), strict=True))
+    few = job.rng().permutation(len(shares))[:_WATCHED]
+    return features.of(reflectance[few]), shares[few].astype(np.float32)
+
+
 def pixel_network(job: Job) -> onnx.ModelProto:
     """1x1 convolutions on logged bands: shares by cross-entropy, and the squared error of the green share."""
     import torch
 
-    parts, _, values = _opened(job, job.training.reflectance)
+    parts, features, values = _opened(job, job.training.reflectance)
     width = int(job.setting["width"])
     torch.manual_seed(job.seed)
     net = network.build(values.shape[1], len(CLASSES), (width, width))
-    _descend(net, torch.tensor(values)[:, :, None, None], torch.tensor(job.training.shares)[:, :, None, None], job)
+    batch = min(_BATCH, len(values))
+
+    def draw(rng: np.random.Generator) -> descent.Batch:
+        rows = rng.integers(0, len(values), batch)
+        return values[rows, :, None, None], job.training.shares[rows, :, None, None]
+
+    seen = _watched_rows(job, features)
+    watched = seen and tuple(torch.tensor(side)[:, :, None, None] for side in seen)
+    watch = (lambda net: descent.figures(net(watched[0]), watched[1])) if watched else None
+    job.descend(net, draw, steps=job.effort.epochs * (len(values) // batch), rate=1e-2, watch=watch)
     layers = [layer for layer in net if isinstance(layer, torch.nn.Conv2d)]
     source = graphs.FEATURES
     for number, layer in enumerate(layers):
@@ -223,22 +292,3 @@ def pixel_network(job: Job) -> onnx.ModelProto:
             source = f"layer{number}"
     graphs.softmax(parts, "logits")
     return graphs.finished(parts, job.card)
-
-
-def _descend(net: Any, inputs: Any, shares: Any, job: Job, batch: int = 512) -> None:
-    import torch
-
-    green = torch.tensor(GREEN)
-    batch = min(batch, len(inputs))
-    steps = job.effort.epochs * (len(inputs) // batch)
-    optimiser = torch.optim.AdamW(net.parameters(), lr=1e-2, weight_decay=1e-4)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=1e-2, total_steps=steps)
-    for epoch in range(job.effort.epochs):
-        order = torch.randperm(len(inputs))
-        for start in range(0, len(inputs) - batch + 1, batch):
-            rows = order[start : start + batch]
-            optimiser.zero_grad()
-            network.loss_of(net(inputs[rows]), shares[rows], green).backward()
-            optimiser.step()
-            schedule.step()
-        job.progress("network", epoch + 1, job.effort.epochs)

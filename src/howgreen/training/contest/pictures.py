@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from howgreen.landcover.classify import classify_block
+from howgreen.landcover.classify import classify_array
 from howgreen.landcover.model import load_model
 from howgreen.training.contest import sureness
 from howgreen.training.contest.classes import CLASSES, NAMES
@@ -33,6 +34,10 @@ def draw(contest: Mapping[str, Any], place: Place, out: Path) -> dict[str, str]:
         f"Error against speed ({slug})": (_tradeoff, f"img/benchmark_{slug}_tradeoff.png"),
         f"Confusion matrices ({slug}), share of the true class": (_confusions, f"img/benchmark_{slug}_confusion.png"),
         f"A simulated city beside the answers: green fraction and cover ({slug})": (_answers, f"img/benchmark_{slug}_answers.png"),
+        f"The course of the trainings: loss, and accuracy and error on simulated towns that teach nothing ({slug})": (
+            _courses, f"img/benchmark_{slug}_courses.png"),
+        f"Tiles of U-Net in a simulated city: green fraction, and how far it is from that of the card's own tiles ({slug})": (
+            _seams, f"img/benchmark_{slug}_seams.png"),
         f"Standard errors told, and true ones ({slug})": (_sureness, f"img/benchmark_{slug}_sureness.png"),
     }  # fmt: skip
     written = {}
@@ -110,12 +115,70 @@ def _answers(contest: Mapping[str, Any], place: Place, path: Path) -> bool:
     _show(axes[:, 1], "truth", place.green, _coloured(place.shares.argmax(axis=0)))
     for column, name in enumerate(shown, 2):
         model = load_model(Path(contest["folder"]) / f"model_{name}_all-cities.onnx")
-        halo = model.card.halo_px
-        values = np.pad(place.with_bands(model.card.bands).reflectance, ((0, 0), (halo, halo), (halo, halo)),
-                        constant_values=np.nan)  # fmt: skip
-        block = classify_block(values, model, origin=(0, 0))
+        block = classify_array(place.with_bands(model.card.bands).reflectance, model)
         cover = _coloured(block[0].astype(int)) if len(model.card.classes) == len(CLASSES) else None
         _show(axes[:, column], name, block[1], cover)
+    for axis in axes.flat:
+        axis.set(xticks=[], yticks=[])
+    _save(figure, path)
+    return True
+
+
+def _courses(contest: Mapping[str, Any], _: Place, path: Path) -> bool:
+    """A row a contestant: loss where it learns and where it is watched; accuracy and error of the fraction where it is watched."""
+    from matplotlib import pyplot as plt
+
+    courses = contest["courses"]
+    if not courses:
+        return False
+    figure, axes = plt.subplots(len(courses), 3, figsize=(9.5, 2.3 * len(courses)), layout="constrained", squeeze=False)
+    for row, (name, course) in zip(axes, courses.items(), strict=True):
+        steps = [point["step"] for point in course]
+        told = {key: [point[key] for point in course] for key in course[0]}
+        row[0].plot(steps, told["loss"], color="#1b6b2f", label="training")
+        row[0].plot(steps, told["watched_loss"], color="#b5651d", label="other towns")
+        row[0].set(title=f"{name}: loss", ylim=(0, None), xlabel="trees" if name == "boosting" else "steps")
+        row[0].legend(frameon=False, fontsize=8)
+        row[1].plot(steps, told["accuracy"], color="#b5651d")
+        row[1].set(title="green or not: accuracy", ylim=(min(0.8, *told["accuracy"]), 1))
+        row[2].plot(steps, told["rmse"], color="#b5651d")
+        row[2].set(title="green fraction: RMSE", ylim=(0, None))
+        for axis in row:
+            axis.grid(color="#dddddd", linewidth=0.5)
+    _save(figure, path)
+    return True
+
+
+_SEAM_TILE_PX = 32
+_SEAM_STRIDES_PX = {"tiles of 32 px alone": 32, "the same, blended": 16}
+"""Ways to cut, without a halo, that do not suit a network that looks around; its own card's is shown beside them."""
+_SEAM_FIRST_PX, _SEAM_PX = 24, 96
+"""The piece that is shown: away from the grid's own edge, where no way to cut has neighbours."""
+_SEAM_RANGE = 0.1
+
+
+def _seams(contest: Mapping[str, Any], place: Place, path: Path) -> bool:
+    """Where the edges of tiles would show, they show most in the difference from tiles that see enough."""
+    from matplotlib import pyplot as plt
+
+    if "unet" not in contest["contestants"]:
+        return False
+    model = load_model(Path(contest["folder"]) / "model_unet_all-cities.onnx")
+    values = place.with_bands(model.card.bands).reflectance
+    own = classify_array(values, model)[1]
+    ways = {}
+    for name, stride in _SEAM_STRIDES_PX.items():
+        card = replace(model.card, tile_px=_SEAM_TILE_PX, halo_px=0, stride_px=stride)
+        ways[name] = classify_array(values, replace(model, card=card))[1]
+    figure, axes = plt.subplots(2, len(ways) + 1, figsize=(2.9 * (len(ways) + 1), 6), layout="constrained")
+    for column, (name, green) in zip(axes.T, {**ways, "as its card says": own}.items(), strict=True):
+        first = min(_SEAM_FIRST_PX, min(own.shape) // 4)
+        cut = (slice(first, first + _SEAM_PX),) * 2
+        apart = (green - own)[cut]
+        column[0].imshow(green[cut], cmap="YlGn", vmin=0, vmax=1)
+        column[0].set_title(name)
+        column[1].imshow(apart, cmap="PiYG", vmin=-_SEAM_RANGE, vmax=_SEAM_RANGE)
+        column[1].set_title(f"difference, at most {np.abs(apart).max():.2f}")
     for axis in axes.flat:
         axis.set(xticks=[], yticks=[])
     _save(figure, path)

@@ -18,6 +18,7 @@ from howgreen.measure.interval import half_width_of
 from howgreen.sensors import LANDSAT, SENTINEL2
 from howgreen.training import evaluate, mixtures
 from howgreen.training.contest import graphs, judge, learners, samples, scenes, unet
+from howgreen.training.contest.cards import COMBINATION, MEMBERS, card_of
 from howgreen.training.contest.classes import BAND_SETS, CLASSES, GREEN, PIXEL_M
 from howgreen.training.contest.effort import CANDIDATES, SEED, Effort
 from howgreen.training.contest.learners import Fit, Job, Setting, Training
@@ -25,9 +26,9 @@ from howgreen.training.contest.samples import Place
 from howgreen.training.contest.sureness import sureness
 from howgreen.training.export import save
 from howgreen.training.spectra import read_materials, read_responses
-from howgreen.types import ModelCard, Progress
+from howgreen.types import Progress
 
-VERSION = 1
+VERSION = 2
 """Raised when parts of older runs no longer count."""
 
 CONTESTANTS: Mapping[str, tuple[Fit, tuple[Setting, ...]]] = {
@@ -38,13 +39,10 @@ CONTESTANTS: Mapping[str, tuple[Fit, tuple[Setting, ...]]] = {
     "forest": (learners.random_forest, ({"leaf": 3}, {"leaf": 10}, {"leaf": 30})),
     "boosting": (learners.gradient_boosting, ({"leaves": 7}, {"leaves": 15}, {"leaves": 31})),
     "network": (learners.pixel_network, ({"width": 16}, {"width": 32}, {"width": 48})),
-    "unet": (unet.unet, ({"width": 0.5}, {"width": 1.0}, {"width": 1.5})),
+    "unet": (unet.unet, ({"width": 0.5}, {"width": 0.75}, {"width": 1.0})),
 }
 """The algorithms, and the settings that each may try (the same number; the NDVI rules search their own numbers)."""
 
-COMBINATION = "combination"
-MEMBERS = ("network", "boosting")
-"""Averaged into the combination: the two best learners of single pixels in first tries."""
 EVERYTHING = "all cities"
 RANDOM = "random split"
 
@@ -137,7 +135,8 @@ class World:
             rows = samples.some_rows(learned.with_bands(bands), per_class=self.effort.real_per_class, rng=rng)
             parts += [rows] if city.name != without else []
         reflectance, shares = (np.concatenate([part[side] for part in parts]).astype(np.float32) for side in (0, 1))
-        return Training(reflectance=reflectance, shares=shares, bands=bands, towns=towns)
+        watched = tuple(town.with_bands(bands) for town in self.tuning)
+        return Training(reflectance=reflectance, shares=shares, bands=bands, towns=towns, watched=watched)
 
     def judging(self, city: Place) -> Place:
         """A real city, thinned so that the slowest contestant ends in time."""
@@ -174,7 +173,7 @@ class Contest:
         return chosen
 
     def _tuned(self, name: str, training: Training) -> dict[str, Any]:
-        fit, candidates = CONTESTANTS[name]
+        candidates = CONTESTANTS[name][1]
         effort = self.world.effort
         less = replace(
             effort,
@@ -185,7 +184,7 @@ class Contest:
         misses = []
         for number, setting in enumerate(candidates[:CANDIDATES] if len(candidates) > 1 else ()):
             path = self.part("tune", name, str(number)).with_suffix(".onnx")
-            save(self._fitted(name, fit, setting, training, less), path)
+            self._fit(name, setting, training, less, path)
             model = load_model(path)
             answers = [judge.answer(model, town.with_bands(training.bands)) for town in self.world.tuning]
             misses.append(float(np.mean([np.mean((a.green - a.true_green) ** 2) + _class_loss(a) for a in answers])))
@@ -193,16 +192,24 @@ class Contest:
         best = int(np.argmin(misses)) if misses else 0
         return {"setting": candidates[best], "losses": misses}
 
-    def _fitted(self, name: str, fit: Fit, setting: Setting, training: Training, effort: Effort) -> onnx.ModelProto:
-        job = Job(training=training, setting=setting, effort=effort, seed=SEED, card=_card(name, setting, self.world),
-                  progress=_renamed(self.progress, name))  # fmt: skip
-        return fit(job)
+    def _fit(
+        self, name: str, setting: Setting, training: Training, effort: Effort, path: Path, *, course: Path | None = None
+    ) -> None:
+        """Train into a file; the course of the training, where it has one, into another."""
+        checkpoint = path.with_suffix(".checkpoint")
+        job = Job(
+            training=training, setting=setting, effort=effort, seed=SEED, progress=self.progress, checkpoint=checkpoint,
+            card=card_of(name, setting, band_set=self.world.band_set, effort=self.world.effort),
+            note=None if course is None else lambda points: _keep(course, {"course": points}),
+        )  # fmt: skip
+        save(CONTESTANTS[name][0](job), path)
+        checkpoint.unlink(missing_ok=True)
 
     def model(self, name: str, *, without: str, setting: Setting, training: Training) -> Model:
         """A contestant trained without a city; kept."""
         path = self.part("model", name, without).with_suffix(".onnx")
         if not path.exists():
-            save(self._fitted(name, CONTESTANTS[name][0], setting, training, self.world.effort), path)
+            self._fit(name, setting, training, self.world.effort, path, course=self.part("course", name, without))
         return load_model(path)
 
     def combination(self, *, without: str) -> Model:
@@ -210,12 +217,14 @@ class Contest:
         path = self.part("model", COMBINATION, without).with_suffix(".onnx")
         if not path.exists():
             files = [self.part("model", name, without).with_suffix(".onnx") for name in MEMBERS]
-            save(graphs.averaged([onnx.load(file) for file in files], _card(COMBINATION, {}, self.world)), path)
+            save(
+                graphs.averaged(
+                    [onnx.load(file) for file in files],
+                    card_of(COMBINATION, {}, band_set=self.world.band_set, effort=self.world.effort),
+                ),
+                path,
+            )
         return load_model(path)
-
-
-def _renamed(progress: Progress, name: str) -> Progress:
-    return lambda _, done, total: progress(name, done, total)
 
 
 def _smaller(training: Training) -> Training:
@@ -233,35 +242,6 @@ def _keep(path: Path, found: Mapping[str, Any]) -> None:
     part = path.with_suffix(".part")
     part.write_text(json.dumps(found))
     part.replace(path)
-
-
-_DESCRIPTIONS = {
-    "ndvi-rule": "Green where NDVI exceeds a threshold, the same in all cities.",
-    "ndvi-linear": "Green fraction linear in NDVI between two anchors.",
-    "knn": "Mean shares of the nearest training pixels; the file holds a random subsample of {support} of them.",
-    "svm": "Six support vector machines with radial kernels, on a random subsample of {support} training pixels, calibrated.",
-    "forest": "Random forest that regresses the shares of six covers.",
-    "boosting": "Gradient boosting (LightGBM) of six covers.",
-    "network": "Network of 1x1 convolutions over logged bands and log ratios.",
-    "unet": "U-Net over logged bands and log ratios: a pixel and the eight around it in each direction.",
-    COMBINATION: "Average of " + " and ".join(MEMBERS) + ".",
-}
-
-
-def _card(name: str, setting: Setting, world: World) -> ModelCard:
-    halo = unet.HALO_PX if name == "unet" else 0
-    tile = 64 if name in ("knn", "svm") else 128
-    told = ", ".join(f"{key} {value:g}" for key, value in setting.items())
-    return ModelCard(
-        name=f"{name}-{world.band_set}", version="0.1.0", bands=BAND_SETS[world.band_set],
-        description=_DESCRIPTIONS[name].format(support=world.effort.support) + (f" Setting: {told}." if told else ""),
-        resolution_m=PIXEL_M[world.band_set], normalisation=graphs.NORMALISATION, tile_px=tile, halo_px=halo,
-        stride_px=tile - 2 * halo, classes=CLASSES, scores={}, reference_error=None,
-        training_data="Simulated mixtures (PROSPECT-D + 4SAIL, soils, water, SLUM materials: Kotthaus et al. 2014, "
-        "doi:10.5281/zenodo.4263842), simulated towns with shadows, and labelled Sentinel-2 pixels of Freiburg, Münster and "
-        "Aberystwyth; contains modified Copernicus Sentinel data. The contest says which city was left out",
-        licence="Apache-2.0",
-    )  # fmt: skip
 
 
 def benchmark(
@@ -297,8 +277,14 @@ def benchmark(
     settings = contest.settings()
     found = {name: _scored(contest, name, settings) for name in _with_combination(contest.names)}
     found |= {f"shipped {model.card.name}": _of_shipped(contest, model) for model in _shipped(band_set)}
-    return {"band_set": band_set, "effort": asdict(effort), "settings": settings, "contestants": found,
+    return {"band_set": band_set, "effort": asdict(effort), "settings": settings, "contestants": found, "courses": _courses(contest),
             "folder": str(contest.part("x").parent)}  # fmt: skip
+
+
+def _courses(contest: Contest) -> dict[str, Any]:
+    """How the trainings on all cities went, of those that go step by step."""
+    paths = {name: contest.part("course", name, EVERYTHING) for name in contest.names}
+    return {name: json.loads(path.read_text())["course"] for name, path in paths.items() if path.exists()}
 
 
 def _with_combination(names: Sequence[str]) -> list[str]:

@@ -1,50 +1,68 @@
 """U-Net (MONAI's, Ronneberger et al. 2015): a pixel and what is around it.
 
-Small on purpose: three levels of 16, 24 and 32 channels. Batch normalisation, because instance normalisation would let a
-tile's content change its labels. What one pixel can reach is less than the halo of the card, so tiles need no blending: the
-tests compare bit by bit.
+Batch normalisation, because instance normalisation would let a tile's content change its labels. What one pixel can reach is less
+than the halo of the card, so tiles need no blending: the tests compare bit by bit.
 """
 
 from __future__ import annotations
 
+import copy
 import io
 import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 
-from howgreen.training.contest import graphs
-from howgreen.training.contest.classes import CLASSES, GREEN
+from howgreen.training.contest import descent, graphs
+from howgreen.training.contest.classes import CLASSES
 from howgreen.training.contest.learners import Job
-from howgreen.training.network import loss_of
+from howgreen.training.contest.samples import Floats, Place
+from howgreen.training.network import CLIP, DARK
 
-WIDTHS = (16, 24, 32)
+WIDTHS = (12, 24, 32, 48)
+"""Channels of the levels; the first is the narrowest, because it is the one that costs."""
+STRIDES = (1, 2, 2)
+"""The first level keeps every pixel: one that halves at once blurs the answer to 20 m."""
 HALO_PX = 16
-"""More than the 8 pixels that the network reaches, and a multiple of its two halvings."""
-CROP_PX = 32
-BATCH = 12
+"""More than what the network reaches, and a multiple of its halvings."""
+TILE_PX = 256
+CROP_PX = 64
+BATCH = 8
+_CROPS = 6
+"""Of a batch; the rest are patchworks."""
 _EVEN_PX = 8
 """Side of the even fields in which pixels without neighbours are shown."""
+_RATE = 3e-3
 
 
 def unet(job: Job) -> onnx.ModelProto:
-    """Learns from crops of the towns and from patchworks of the training pixels, half and half."""
+    """Learns from crops of the towns, and from patchworks of the training pixels."""
     import torch
 
     features, parts = graphs.features_of(job.training.reflectance), graphs.Parts()
-    graphs.opening(parts, features)
     torch.manual_seed(job.seed)
     net = build(len(features.weights), job.setting["width"])
-    _descend(net, job, features)
-    inner = exported(net, len(features.weights))
+    samples = _Samples(job=job, features=features)
+    job.descend(net, samples.batch, steps=job.effort.unet_steps, rate=_RATE, watch=samples.watch())
+    write(parts, net, features)
+    return graphs.finished(parts, job.card)
+
+
+def write(parts: graphs.Parts, net: Any, features: graphs.Features) -> None:
+    """From ``reflectance`` to ``probability``."""
+    graphs.logs(parts)
+    inner = exported(folded(net, features), features.weights.shape[1])
     prefixed = onnx.compose.add_prefix_graph(inner.graph, "unet_")
     for node in prefixed.node:
-        node.input[:] = [graphs.FEATURES if name == "unet_features" else name for name in node.input]
+        node.input[:] = [graphs.LOGS if name == f"unet_{graphs.LOGS}" else name for name in node.input]
     parts.nodes += list(prefixed.node)
     parts.tensors += list(prefixed.initializer)
     graphs.softmax(parts, "unet_logits")
-    return graphs.finished(parts, job.card)
 
 
 def build(channels: int, width: float) -> Any:
@@ -52,71 +70,149 @@ def build(channels: int, width: float) -> Any:
     from monai.networks.nets.unet import UNet
 
     widths = tuple(int(size * width) for size in WIDTHS)
-    return UNet(spatial_dims=2, in_channels=channels, out_channels=len(CLASSES), channels=widths, strides=(2, 2),
+    return UNet(spatial_dims=2, in_channels=channels, out_channels=len(CLASSES), channels=widths, strides=STRIDES,
                 num_res_units=0, norm="batch", act="relu")  # fmt: skip
 
 
+def folded(net: Any, features: graphs.Features) -> Any:
+    """The same network on logged bands: features are linear in them, so its first layer can make them itself.
+
+    Only what it pads with differs, at the tile's outermost pixels, from where nothing reaches a tile's middle.
+    """
+    import torch
+
+    net = copy.deepcopy(net)
+    first: Any = next(layer for layer in net.modules() if isinstance(layer, torch.nn.Conv2d))
+    weight = first.weight.detach().double()
+    of_bands = torch.einsum("ofyx,fb->obyx", weight, torch.tensor(features.weights))
+    shift = (weight.sum(dim=(2, 3)) * torch.tensor(features.biases)).sum(dim=1)
+    first.weight = torch.nn.Parameter(of_bands.float())
+    first.bias = torch.nn.Parameter((first.bias.detach().double() + shift).float())
+    return net
+
+
 def exported(net: Any, channels: int) -> onnx.ModelProto:
-    """``features`` (N, F, H, W) to ``logits``; torch's own exporter."""
+    """``logs`` (N, C, H, W) to ``logits``; torch's own exporter."""
     import torch
 
     out: Any = io.BytesIO()  # torch takes one, and does not say so
-    axes = {name: {0: "n", 2: "y", 3: "x"} for name in ("features", "logits")}
+    axes = {name: {0: "n", 2: "y", 3: "x"} for name in (graphs.LOGS, "logits")}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter without further packages is called legacy by torch itself
         torch.onnx.export(net.eval(), (torch.zeros(1, channels, CROP_PX, CROP_PX),), out, dynamo=False, opset_version=17,
-                          input_names=["features"], output_names=["logits"], dynamic_axes=axes)  # fmt: skip
+                          input_names=[graphs.LOGS], output_names=["logits"], dynamic_axes=axes)  # fmt: skip
     return onnx.load_from_string(out.getvalue())
 
 
-def _descend(net: Any, job: Job, features: graphs.Features) -> None:
-    import torch
-
-    rng, green = job.rng(), torch.tensor(GREEN)
-    steps = job.effort.unet_steps
-    optimiser = torch.optim.AdamW(net.parameters(), lr=6e-3, weight_decay=1e-4)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=6e-3, total_steps=steps)
-    net.train()
-    for step in range(steps):
-        reflectance, shares = _batch(job, rng)
-        rows = np.moveaxis(reflectance, 1, -1)
-        values = np.moveaxis(features.of(rows.reshape(-1, rows.shape[-1])).reshape(*rows.shape[:-1], -1), -1, 1)
-        optimiser.zero_grad()
-        logits = net(torch.tensor(np.ascontiguousarray(values)))
-        loss_of(logits, torch.tensor(shares), green).backward()
-        optimiser.step()
-        schedule.step()
-        if step % 20 == 19:
-            job.progress("U-Net", step + 1, steps)
+Corners = Callable[[np.random.Generator], tuple[int, ...]]
 
 
-def _batch(job: Job, rng: np.random.Generator) -> tuple[Any, Any]:
-    """(batch, band, y, x) and (batch, class, y, x)."""
-    pairs = [_crop(job, rng) if job.training.towns and number % 2 else _patchwork(job, rng) for number in range(BATCH)]
-    reflectance, shares = (np.stack(side).astype(np.float32) for side in zip(*pairs, strict=True))
-    return reflectance, shares
+@dataclass(frozen=True, kw_only=True)
+class _Samples:
+    """What a U-Net is shown."""
+
+    job: Job
+    features: graphs.Features
+
+    @cached_property
+    def _corners(self) -> list[Corners]:
+        return [_corners(town) for town in self.job.training.towns]
+
+    @cached_property
+    def _looks(self) -> list[list[int]]:
+        """Of each town, the numbers of all that are the same ground."""
+        ground = [descent.key_of(town.shares) for town in self.job.training.towns]
+        return [[number for number, same in enumerate(ground) if same == one] for one in ground]
+
+    def batch(self, rng: np.random.Generator) -> descent.Batch:
+        """Features (batch, feature, y, x) and shares (batch, class, y, x) of one step."""
+        towns = self.job.training.towns
+        crops = _CROPS if towns else 0
+        pairs = [self._crop(int(rng.integers(len(towns))), rng) for _ in range(crops)]
+        pairs += [self._patchwork(rng) for _ in range(BATCH - crops)]
+        reflectance, shares = (np.stack(side).astype(np.float32) for side in zip(*pairs, strict=True))
+        return self._seen(reflectance), shares
+
+    def _seen(self, reflectance: Floats) -> npt.NDArray[np.float32]:
+        """Features as the graph makes them, in its own precision: a pixel without data is dark."""
+        seen = np.where(np.isfinite(reflectance).all(axis=1, keepdims=True), reflectance, np.float32(0))
+        logs = np.log(np.clip(seen, *CLIP) + np.float32(DARK))
+        weights, biases = (np.asarray(part, np.float32) for part in (self.features.weights, self.features.biases))
+        values = weights @ logs.reshape(len(logs), logs.shape[1], -1) + biases[:, None]
+        return np.asarray(values.reshape(len(logs), len(weights), *logs.shape[2:]), dtype=np.float32)
+
+    def _crop(self, number: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
+        """A piece of a town, turned at random: (band, y, x) and (class, y, x), ``CROP_PX`` wide. Where not all is known, one that
+        holds a known pixel of a class drawn at random; what lies beyond the town is NaN. Reflectance is linear in materials, so two
+        looks of one town make a third, of materials that no other has.
+        """
+        town, (top, left) = self.job.training.towns[number], self._corners[number](rng)
+        other, share = self.job.training.towns[int(rng.choice(self._looks[number]))], np.float32(rng.random())
+        turn, flip = int(rng.integers(4)), bool(rng.integers(2))
+
+        def turned(values: Floats) -> Floats:
+            # Shadows fall north or south of their houses, by hemisphere: turning shows nothing impossible.
+            piece = np.rot90(_cut(values, top, left), turn, (1, 2))
+            return piece[:, :, ::-1] if flip else piece
+
+        reflectance = turned(town.reflectance)
+        if other is not town:
+            reflectance = share * reflectance + (1 - share) * turned(other.reflectance)
+        return reflectance, turned(town.shares)
+
+    def _patchwork(self, rng: np.random.Generator) -> tuple[Floats, Floats]:
+        """Training pixels without neighbours, each as an even field."""
+        side = CROP_PX // _EVEN_PX
+        chosen = rng.integers(0, len(self.job.training.shares), side * side)
+
+        def laid(values: Floats) -> Floats:
+            tiles = values[chosen].T.reshape(-1, side, side)
+            return tiles.repeat(_EVEN_PX, 1).repeat(_EVEN_PX, 2)
+
+        return laid(self.job.training.reflectance), laid(self.job.training.shares)
+
+    def watch(self) -> descent.Watch | None:
+        """Looks at the watched towns, each as one image."""
+        import torch
+
+        halvings = int(np.prod(STRIDES))
+        images = []
+        for town in self.job.training.watched:
+            height, width = (size // halvings * halvings for size in town.shares.shape[1:])
+            values = self._seen(town.reflectance[None, :, :height, :width])
+            images.append((torch.tensor(values), torch.tensor(town.shares[None, :, :height, :width])))
+        if not images:
+            return None
+
+        def look(answer: Any) -> dict[str, float]:
+            found = [descent.figures(answer(values), shares) for values, shares in images]
+            return {key: float(np.mean([one[key] for one in found])) for key in found[0]}
+
+        return look
 
 
-def _crop(job: Job, rng: np.random.Generator) -> tuple[Any, Any]:
-    town = job.training.towns[int(rng.integers(len(job.training.towns)))]
-    top, left = (int(rng.integers(0, size - CROP_PX + 1)) for size in town.shares.shape[1:])
-    window = (slice(None), slice(top, top + CROP_PX), slice(left, left + CROP_PX))
-    turn, flip = int(rng.integers(4)), bool(rng.integers(2))
+def _corners(place: Place) -> Corners:
+    """What draws the top left corner of a piece of a place."""
+    if place.known.all():
+        # Less than nothing where the town is smaller: it then lies inside the piece.
+        room = [size - CROP_PX for size in place.shares.shape[1:]]
+        return lambda rng: tuple(int(rng.integers(min(most, 0), max(most, 0) + 1)) for most in room)
+    code = np.where(place.known, np.nan_to_num(place.shares).argmax(axis=0), -1)
+    spots = [np.argwhere(code == number) for number in np.unique(code[code >= 0])]
 
-    def turned(values: Any) -> Any:
-        # Shadows fall north or south of their houses, by hemisphere: turning shows nothing impossible.
-        values = np.rot90(values[window], turn, (1, 2))
-        return values[:, :, ::-1] if flip else values
+    def around_known(rng: np.random.Generator) -> tuple[int, ...]:
+        # As often of each class, however large its polygons are.
+        ours = spots[int(rng.integers(len(spots)))]
+        return tuple(int(at) - int(rng.integers(CROP_PX)) for at in ours[int(rng.integers(len(ours)))])
 
-    return turned(town.reflectance), turned(town.shares)
+    return around_known
 
 
-def _patchwork(job: Job, rng: np.random.Generator) -> tuple[Any, Any]:
-    side = CROP_PX // _EVEN_PX
-    chosen = rng.integers(0, len(job.training.shares), side * side)
-
-    def laid(values: Any) -> Any:
-        tiles = values[chosen].T.reshape(-1, side, side)
-        return tiles.repeat(_EVEN_PX, 1).repeat(_EVEN_PX, 2)
-
-    return laid(job.training.reflectance), laid(job.training.shares)
+def _cut(values: Floats, top: int, left: int) -> Floats:
+    """A square of ``CROP_PX`` whose corner may lie outside."""
+    piece = np.full((len(values), CROP_PX, CROP_PX), np.nan, np.float32)
+    height, width = values.shape[1:]
+    first_y, first_x = max(top, 0), max(left, 0)
+    last_y, last_x = min(top + CROP_PX, height), min(left + CROP_PX, width)
+    piece[:, first_y - top : last_y - top, first_x - left : last_x - left] = values[:, first_y:last_y, first_x:last_x]
+    return piece

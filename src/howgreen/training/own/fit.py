@@ -1,35 +1,35 @@
-"""Own labels and an image in, one ONNX file out: any pixel algorithm of the contest, judged on polygons held out whole."""
+"""Own labels and an image in, one ONNX file out: any algorithm of the contest, judged on polygons held out whole."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import onnx
 
 from howgreen.errors import LabelError
 from howgreen.landcover.model import load_model
 from howgreen.training.contest import graphs, judge
+from howgreen.training.contest.cards import COMBINATION, MEMBERS, tiling
 from howgreen.training.contest.classes import CLASSES, GREEN, NAMES
 from howgreen.training.contest.effort import SEED, Effort
-from howgreen.training.contest.learners import Fit, Job, Setting, Training
+from howgreen.training.contest.learners import Job, Setting, Training
 from howgreen.training.contest.run import CONTESTANTS
-from howgreen.training.contest.samples import Floats, as_place
+from howgreen.training.contest.samples import Floats, Place
 from howgreen.training.export import save
 from howgreen.training.own.images import Image
 from howgreen.training.own.labels import Labels, check
 from howgreen.types import ModelCard, Progress
 
-ALGORITHMS = tuple(name for name in CONTESTANTS if name != "unet")
-"""U-Net needs whole images whose every pixel is known, which polygons are not."""
+ALGORITHMS = (*CONTESTANTS, COMBINATION)
 _PER_CLASS = 2_000
 _HELD_OUT = 0.3
 _SETTINGS: Mapping[str, Setting] = {
     "knn": {"neighbours": 12}, "svm": {"c": 1, "gamma": 0.5}, "forest": {"leaf": 5}, "boosting": {"leaves": 15},
-    "network": {"width": 32},
+    "network": {"width": 32}, "unet": {"width": 1.0},
 }  # fmt: skip
 
 
@@ -80,8 +80,9 @@ def train_own(
         progress=progress,
     )
     scores = job.scores(labels, out.with_name(f".{out.name}.held-out.onnx"))
-    card = replace(job.card(labels), scores=scores)
-    save(job.fit(labels, card), out)
+    card, checkpoint = replace(job.card(labels), scores=scores), out.with_name(f".{out.name}.checkpoint")
+    save(job.fit(labels, card, checkpoint=checkpoint), out)
+    checkpoint.unlink(missing_ok=True)
     return Trained(path=out, card=load_model(out).card, counts=labels.counts(), notes=labels.notes)
 
 
@@ -95,21 +96,28 @@ class _Own:
     effort: Effort
     progress: Progress
 
-    def fit(self, labels: Labels, card: ModelCard) -> Any:
-        fit: Fit = CONTESTANTS[self.algorithm][0]
+    def fit(self, labels: Labels, card: ModelCard, *, checkpoint: Path) -> onnx.ModelProto:
+        """The model; a training that takes long goes on from its checkpoint."""
         reflectance, shares = self._samples(labels)
-        training = Training(reflectance=reflectance, shares=shares, bands=self.image.bands, towns=())
-        setting = _SETTINGS.get(self.algorithm, {})
-        return fit(
-            Job(
-                training=training,
-                setting=setting,
-                effort=self.effort,
-                seed=self.seed,
-                card=card,
-                progress=self.progress,
-            )
-        )
+        # Of the image, a network that looks around learns where labels are; what is between them it only sees.
+        towns = (self._place(labels),) if card.looks_around else ()
+        training = Training(reflectance=reflectance, shares=shares, bands=self.image.bands, towns=towns)
+
+        def made(algorithm: str) -> onnx.ModelProto:
+            return CONTESTANTS[algorithm][0](
+                Job(training=training, setting=_SETTINGS.get(algorithm, {}), effort=self.effort, seed=self.seed, card=card,
+                    checkpoint=checkpoint, progress=self.progress)
+            )  # fmt: skip
+
+        if self.algorithm == COMBINATION:
+            return graphs.averaged([made(member) for member in MEMBERS], card)
+        return made(self.algorithm)
+
+    def _place(self, labels: Labels) -> Place:
+        """The image, with the shares of the labelled pixels."""
+        shares = np.full((len(CLASSES), *self.image.reflectance.shape[1:]), np.nan, np.float32)
+        shares[:, labels.rows, labels.columns] = np.eye(len(CLASSES), dtype=np.float32)[:, labels.code]
+        return Place(name=self.image.name, bands=self.image.bands, reflectance=self.image.reflectance, shares=shares)
 
     def _samples(self, labels: Labels) -> tuple[Floats, Floats]:
         rng = np.random.default_rng(self.seed)
@@ -125,15 +133,14 @@ class _Own:
         held = held_out(labels, rng=np.random.default_rng(self.seed))
         if held is None:
             return {}
+        card, checkpoint = self.card(labels), scratch.with_suffix(".checkpoint")
         try:
-            save(self.fit(labels.kept(~held), self.card(labels)), scratch)
+            save(self.fit(labels.kept(~held), card, checkpoint=checkpoint), scratch)
             model = load_model(scratch)
         finally:
             scratch.unlink(missing_ok=True)
-        rest = labels.kept(held)
-        shares = np.eye(len(CLASSES))[rest.code]
-        pixels = self.image.reflectance[:, rest.rows, rest.columns].T.astype(float)
-        figures = judge.pure_figures(judge.answer(model, as_place("held out", pixels, shares, self.image.bands)))
+        checkpoint.unlink(missing_ok=True)
+        figures = judge.pure_figures(judge.answer(model, self._place(labels.kept(held))))
         return {
             f"held_out_{key}": round(figures[key], 5)
             for key in ("n", "oa", "f1", "iou", "kappa", "class_oa")
@@ -141,7 +148,6 @@ class _Own:
         }
 
     def card(self, labels: Labels) -> ModelCard:
-        tile = 64 if self.algorithm in ("knn", "svm") else 128
         counts = ", ".join(f"{count} {name}" for name, count in labels.counts().items())
         note = (
             f" KNN and SVM keep at most {self.effort.support} of the pixels."
@@ -152,7 +158,7 @@ class _Own:
             name=self.name, version="1", bands=self.image.bands, resolution_m=float(abs(self.image.grid.transform.a)),
             description=f"Made by `howgreen train` ({self.algorithm}) for one city.{note} No reference of fractions judged it, so "
             "reports show no interval.",
-            normalisation=graphs.NORMALISATION, tile_px=tile, halo_px=0, stride_px=tile, classes=CLASSES, scores={},
+            normalisation=graphs.NORMALISATION, classes=CLASSES, scores={}, **tiling(self.algorithm),
             reference_error=None, licence="that of the labels and the image",
             training_data=f"Labelled pixels of {Path(self.image.name).name} ({counts}; {self.source}) and mixtures of them",
         )  # fmt: skip

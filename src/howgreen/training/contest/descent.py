@@ -1,0 +1,195 @@
+"""Gradient descent as the contest's networks do it: seeded, resumable, watched, on a GPU where there is one.
+
+The batch of a step depends on the seed and the number of the step alone. So a training that was stopped needs no state of a
+generator to go on: weights, optimiser and schedule are enough, and on a CPU the finished file is the same to the byte.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from howgreen.training.contest.classes import GREEN
+from howgreen.training.network import loss_of
+from howgreen.types import Progress
+
+Batch = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
+"""Features (n, feature, y, x) and shares (n, class, y, x); NaN where a share is not known."""
+Point = Mapping[str, float]
+"""Part of the way: ``step``, ``loss`` (mean training loss since the last one), and what was watched."""
+
+Watch = Callable[[Callable[[torch.Tensor], torch.Tensor]], Mapping[str, float]]
+"""Asks a network, features to logits, for the curve only; it decides nothing."""
+
+_MEASURED = 20
+"""Points of a curve."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Descent:
+    """One way down."""
+
+    draw: Callable[[np.random.Generator], Batch]
+    """A batch of one step."""
+    steps: int
+    rate: float
+    """Largest learning rate of the one-cycle schedule (Smith & Topin 2018)."""
+    seed: int
+    watch: Watch | None = None
+    key: str = ""
+    """What decides the outcome besides: a checkpoint of another key is not ours."""
+    checkpoint: Path | None = None
+    """Where to keep the way so far; removed by whoever keeps the result."""
+    name: str = "train"
+    progress: Progress
+
+
+def device() -> torch.device:
+    """A GPU where torch sees one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def descend(net: torch.nn.Module, way: Descent) -> list[Point]:
+    """Train ``net`` in place, from where its checkpoint stands; it ends on the CPU, in evaluation mode. Gives the curve."""
+    with one_thread():
+        where = device()
+        net.to(where).train()
+        optimiser = torch.optim.AdamW(net.parameters(), lr=way.rate, weight_decay=1e-4)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=way.rate, total_steps=way.steps)
+        state = _State(
+            net=net, optimiser=optimiser, schedule=schedule, key=f"{way.key}-{way.steps}-{way.seed}-{where.type}"
+        )
+        curve, losses = _resumed(way.checkpoint, state), list[float]()
+        done = int(curve[-1]["step"]) if curve else 0
+        way.progress(f"{way.name} on {where.type}", done, way.steps)
+        for step in range(done, way.steps):
+            losses.append(_step(state, way.draw(np.random.default_rng([way.seed, step])), where))
+            if _is_point(step + 1, way.steps):
+                curve.append({"step": step + 1, "loss": float(np.mean(losses)), **_watched(net, where, way.watch)})
+                losses.clear()
+                _kept(way.checkpoint, state, curve)
+                way.progress(f"{way.name} on {where.type}", step + 1, way.steps)
+        net.to("cpu").eval()
+    return curve
+
+
+def _is_point(done: int, steps: int) -> bool:
+    """Whether a point of the curve, and with it a checkpoint, is due: about twenty times, and at the end."""
+    return done == steps or done % max(steps // _MEASURED, 1) == 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class _State:
+    net: torch.nn.Module
+    optimiser: torch.optim.Optimizer
+    schedule: torch.optim.lr_scheduler.OneCycleLR
+    key: str
+
+    def saved(self) -> dict[str, Any]:
+        return {
+            "net": self.net.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "schedule": self.schedule.state_dict(),
+        }
+
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        self.net.load_state_dict(saved["net"])
+        self.optimiser.load_state_dict(saved["optimiser"])
+        self.schedule.load_state_dict(saved["schedule"])
+
+
+def _step(state: _State, batch: Batch, where: torch.device) -> float:
+    values, shares = (torch.tensor(part).to(where) for part in batch)
+    state.optimiser.zero_grad()
+    loss = known_loss(state.net(values), shares)
+    loss.backward()
+    state.optimiser.step()
+    state.schedule.step()
+    return float(loss.detach())
+
+
+def known_loss(logits: torch.Tensor, shares: torch.Tensor) -> torch.Tensor:
+    """:func:`howgreen.training.network.loss_of` over the pixels whose shares are known."""
+    known = torch.isfinite(shares).all(dim=1)
+    if bool(known.all()):
+        return loss_of(logits, shares, torch.tensor(GREEN))
+    rows, of = (part.movedim(1, -1)[known][:, :, None, None] for part in (logits, shares))
+    return loss_of(rows, of, torch.tensor(GREEN))
+
+
+def _watched(net: torch.nn.Module, where: torch.device, watch: Watch | None) -> Mapping[str, float]:
+    if watch is None:
+        return {}
+    net.eval()
+    with torch.no_grad():
+        found = watch(lambda values: net(values.to(where)).cpu())
+    net.train()
+    return found
+
+
+def figures(logits: torch.Tensor, shares: torch.Tensor) -> dict[str, float]:
+    """Of (n, class, y, x) with known shares: ``watched_loss``, ``accuracy`` (green or not, at one half) and ``rmse`` of the fraction."""
+    green = torch.tensor(GREEN)
+    said, so = torch.softmax(logits, dim=1)[:, green].sum(dim=1), shares[:, green].sum(dim=1)
+    return {
+        "watched_loss": float(loss_of(logits, shares, green)),
+        "accuracy": float(((said >= 0.5) == (so >= 0.5)).float().mean()),
+        "rmse": float((said - so).square().mean().sqrt()),
+    }
+
+
+def _kept(path: Path | None, state: _State, curve: list[Point]) -> None:
+    """Write the way so far, whole or not at all."""
+    if path is None:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.part")
+    # Python's own file: a full disk is then an OSError, which the command line tells in one line.
+    with part.open("wb") as file:
+        torch.save({"key": state.key, "curve": curve, **state.saved()}, file)
+    part.replace(path)
+
+
+def _resumed(path: Path | None, state: _State) -> list[Point]:
+    """Restore a checkpoint of the same training and give its curve; none where there is no such thing."""
+    if path is None or not path.exists():
+        return []
+    try:
+        # Numbers and plain values only: a file that lay about cannot run code.
+        saved = torch.load(path, weights_only=True)
+    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError):
+        return []  # it only saves time
+    if not isinstance(saved, dict) or saved.get("key") != state.key:
+        return []
+    state.restore(saved)
+    curve: list[Point] = saved["curve"]
+    return curve
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Sums in one order, hence the same numbers every time."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def key_of(*parts: Any) -> str:
+    """A fingerprint of arrays and plain values."""
+    found = hashlib.sha256()
+    for part in parts:
+        found.update(np.ascontiguousarray(part).tobytes() if isinstance(part, np.ndarray) else repr(part).encode())
+        found.update(b";")
+    return found.hexdigest()
