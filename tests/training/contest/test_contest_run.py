@@ -90,6 +90,11 @@ def test_the_fast_one_with_the_smallest_error_wins():
     found = {"slow and right": each(0.1, 2.0), "fast": each(2.0, 0.2), "faster": each(3.0, 0.01)}
     assert page.winner(found) == "fast"
     assert page.winner({"slow": each(0.1, 2.0)}) is None
+    said = page._winner(found | {"shipped m": each(2.5, 0.1)})
+    assert "**fast**, 2.00 points" in said
+    assert "**shipped m**, 2.50 points" in said
+    assert "differs by 2.25 ± 0.00 square points (95 % of 2 cities" in said
+    assert "shipped" not in page._winner({"shipped m": each(1.0, 0.1), "slow": each(0.1, 2.0)}).split("**")[2]
 
 
 def test_parts_of_another_effort_are_not_taken_for_ours(tmp_path):

@@ -110,6 +110,9 @@ def _summary(found: Mapping[str, Any]) -> str:
     return _table(head, rows)
 
 
+_SHIPPED = "shipped "
+
+
 def winner(found: Mapping[str, Any]) -> str | None:
     """The contestant with the smallest ratio error among those that are fast enough, or None."""
     fast = {name: ratio_error(each) for name, each in found.items() if 2 / each["seconds_per_mpx"] >= _SLOW_MPX_S}
@@ -120,8 +123,22 @@ def _winner(found: Mapping[str, Any]) -> str:
     name = winner(found)
     if name is None:
         return f"No algorithm reaches {_SLOW_MPX_S:g} Mpx/s on two cores."
-    return (f"Smallest ratio error in simulated cities among those of at least {_SLOW_MPX_S:g} Mpx/s on two cores (twice one core): "
+    said = (f"Smallest ratio error in simulated cities among those of at least {_SLOW_MPX_S:g} Mpx/s on two cores (twice one core): "
             f"**{name}**, {ratio_error(found[name]):.2f} points.")  # fmt: skip
+    foreign = winner({other: each for other, each in found.items() if other.startswith(_SHIPPED)})
+    if foreign is None or name == foreign:
+        return said
+    gain, half = _gain(found[foreign], found[name])
+    return (f"{said} It learned from towns of the builder whose cities judge here; of the models that met none, the smallest error has "
+            f"**{foreign}**, {ratio_error(found[foreign]):.2f} points. Between the two, the mean squared error of a city differs by {gain:.2f} "
+            f"± {half:.2f} square points (95 % of {len(found[name]['simulated'])} cities, paired).")  # fmt: skip
+
+
+def _gain(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[float, float]:
+    """By how much the squared ratio error of a city is larger with one than with the other, in square points, and half of its interval."""
+    squares = [np.square([city["ratio_points"] for city in each["simulated"].values()]) for each in (one, other)]
+    differences = squares[0] - squares[1]
+    return float(differences.mean()), float(Z_95 * differences.std(ddof=1) / np.sqrt(len(differences)))
 
 
 def _cities(found: Mapping[str, Any]) -> str:
