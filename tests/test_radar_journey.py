@@ -46,7 +46,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
         )  # fmt: skip
         kernel = np.array(list(weights.values()), np.float32).reshape(1, -1, 1, 1)
         nodes = [
-            helper.make_node("Conv", ["reflectance", "kernel"], ["green_fraction"]),
+            helper.make_node("Conv", ["reflectance", "kernel"], ["sum"]),
+            helper.make_node("Clip", ["sum", "zero", "one"], ["green_fraction"]),
             helper.make_node("Sub", ["one", "green_fraction"], ["rest"]),
             helper.make_node("Concat", ["rest", "green_fraction"], ["probability"], axis=1),
         ]
@@ -54,7 +55,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
         infos = {n: helper.make_tensor_value_info(n, kind, ["n", c, "y", "x"]) for n, c in shapes.items()}
         graph = helper.make_graph(
             nodes, "sum", [infos["reflectance"]], [infos["probability"], infos["green_fraction"]],
-            [tensor(kernel, "kernel"), tensor(np.float32(1), "one")],
+            [tensor(kernel, "kernel"), tensor(np.float32(0), "zero"), tensor(np.float32(1), "one")],
         )  # fmt: skip
         made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
         helper.set_model_props(made, {"howgreen": card_to_json(card)})

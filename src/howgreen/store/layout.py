@@ -251,10 +251,10 @@ def clean(root: Path) -> None:
     for leftover in root.glob(f"{TEMPORARY}*"):
         if leftover.is_dir() and not _in_use(leftover):
             shutil.rmtree(leftover, ignore_errors=True)
-    for pattern in (f"{TEMPORARY}*", f"*/{TEMPORARY}*", f"*/*/{TEMPORARY}*"):
-        for leftover in root.glob(pattern):
-            # A file in another writer's own hidden folder is in use.
-            if leftover.is_file() and not any(part.startswith(".") for part in leftover.relative_to(root).parts[:-1]):
+    collections = _folders(root)  # not the hidden ones: other writers' own, which may go while they are looked at
+    for folder in (root, *collections, *(scene for collection in collections for scene in _folders(collection))):
+        for leftover in folder.glob(f"{TEMPORARY}*"):
+            if leftover.is_file():
                 leftover.unlink(missing_ok=True)
 
 
