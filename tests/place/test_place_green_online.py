@@ -106,7 +106,9 @@ def test_a_server_that_gives_up_is_one_error_and_the_rerun_goes_on(town, tmp_pat
     with served(whole) as service:
         tired = Reply(b"<osm><remark>runtime error: Query timed out</remark></osm>")
         service.replies[:] = [whole_reply(service, city, whole), tired, tired, tired]
-        with pytest.raises(NetworkError, match=r"Overpass gave no answer .*Query timed out.*or give an extract with --osm FILE"):
+        with pytest.raises(
+            NetworkError, match=r"Overpass gave no answer .*Query timed out.*or give an extract with --osm FILE"
+        ):
             green_areas_online(city, online=online(service, tmp_path))
         service.replies.clear()
         before = len(service.asked)

@@ -6,7 +6,7 @@ import pytest
 pytest.importorskip("torch")
 
 from howgreen.training import zones
-from howgreen.training.contest.classes import BUILT, CLASSES, LOW
+from howgreen.training.contest.classes import BUILT, CLASSES, LOW, WATER
 from howgreen.training.contest.samples import Place
 from howgreen.types import ZONE_SCORES_M2
 
@@ -46,3 +46,16 @@ def test_zones_larger_than_every_city_have_no_width():
     assert list(zones.half_widths(lambda rows: rows[:, 0], _dry, ("green",), cities=[small])) == [
         next(iter(ZONE_SCORES_M2))
     ]
+
+
+def test_the_ratio_of_whole_cities_is_judged_on_land():
+    wet = _city()
+    shares = wet.shares.copy()
+    shares[:, :, :20], shares[WATER, :, :20] = 0, 1
+    image = wet.reflectance.copy()
+    image[:, :, :20] = -1
+    half = Place(name="w", bands=wet.bands, reflectance=image, shares=shares)
+    found = zones.ratio_errors(
+        lambda rows: np.maximum(rows[:, 0], 0) + 0.03, lambda rows: rows[:, 0] < 0, ("green",), cities=[wet, half]
+    )
+    assert found == pytest.approx({"simulated_cities_ratio_rms": 0.03, "simulated_cities_ratio_worst": 0.03}, abs=1e-6)

@@ -221,6 +221,7 @@ def _judged(
     scores |= evaluate.water_score(water, card.bands, pure=judges.pure)
     scores |= {"potsdam_rmse": error.rmse, "potsdam_mae": error.mae, "potsdam_bias": error.bias, "potsdam_r2": error.r2}
     scores |= zones.half_widths(green, water, card.bands, cities=judges.cities, pixel_m=judges.pixel_m)
+    scores |= zones.ratio_errors(green, water, card.bands, cities=judges.cities)
     rounded = {name: round(value, 5) for name, value in scores.items()}
     return replace(card, scores=rounded, reference_error=error)
 

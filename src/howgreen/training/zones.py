@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from howgreen.sensors import SENTINEL2, Sensor
-from howgreen.training.contest.classes import WATER
+from howgreen.training.contest.classes import GREEN, WATER
 from howgreen.training.contest.judge import zone_errors
 from howgreen.training.contest.samples import Place
 from howgreen.training.contest.scenes import judging_town
@@ -49,6 +49,22 @@ def half_widths(
         if misses:
             found[name] = float(np.quantile(np.abs(misses), LEVEL)) / 100
     return found
+
+
+def ratio_errors(
+    green: Predict, water: Callable[[Array], npt.NDArray[np.bool_]], bands: Sequence[str], *, cities: Sequence[Place]
+) -> dict[str, float]:
+    """Scores of a card: error of the ratio of whole simulated cities, root mean square and worst (0-1)."""
+    misses = []
+    for city in cities:
+        rows, shares = city.with_bands(bands).rows()
+        land = ~water(rows.astype(float))
+        true = shares[:, GREEN].sum(dtype=float) / (1 - shares[:, WATER]).sum(dtype=float)
+        misses.append(float(green(rows.astype(float))[land].sum() / max(land.sum(), 1) - true))
+    return {
+        "simulated_cities_ratio_rms": float(np.sqrt(np.mean(np.square(misses)))),
+        "simulated_cities_ratio_worst": float(np.max(np.abs(misses))),
+    }
 
 
 def _of_city(side: int, green: Predict, water: Callable[[Array], npt.NDArray[np.bool_]], city: Place) -> list[float]:
