@@ -27,6 +27,23 @@ def test_shipped_models_load_with_complete_cards():
         assert {"simulated_rmse", "potsdam_rmse", "potsdam_bias", "potsdam_r2"} <= one.card.scores.keys()
 
 
+def test_the_shipped_unet_looks_around_and_is_never_chosen_by_itself():
+    looking = load_model("unet-10")
+    assert looking.card.looks_around
+    assert looking.path.stat().st_size < 300_000
+    assert [cls.name for cls in looking.card.classes] == [
+        "tree",
+        "low vegetation",
+        "cropland",
+        "built",
+        "bare",
+        "water",
+    ]
+    assert looking.card.reference_error is not None
+    assert {"zone_1_ha_half_width", "simulated_cities_ratio_rms"} <= looking.card.scores.keys()
+    assert default_model(looking.card.bands) == "mixture-10"
+
+
 def test_half_width_covers_bias_and_standard_error():
     for one in models():
         score = one.card.reference_error

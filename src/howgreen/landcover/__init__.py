@@ -7,6 +7,7 @@ from howgreen.landcover.classify import classify
 from howgreen.landcover.library import Entry, entry
 from howgreen.landcover.library import names as added_names
 from howgreen.landcover.model import (
+    CHOSEN_FROM,
     SHIPPED,
     Model,
     card_of,
@@ -21,6 +22,7 @@ from howgreen.landcover.table import predict_table, table_bands
 from howgreen.landcover.trial import trial as try_model
 
 __all__ = [
+    "CHOSEN_FROM",
     "SHIPPED",
     "Added",
     "Entry",

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 FloatArray = npt.NDArray[np.float32]
 
-SHIPPED = ("mixture-10", "mixture-6", "mixture-4", "ndvi")
-"""In the order of preference."""
+CHOSEN_FROM = ("mixture-10", "mixture-6", "mixture-4", "ndvi")
+"""Where no model is named, in the order of preference."""
+SHIPPED = (*CHOSEN_FROM, "unet-10")
 STRIP_PX = 16_384
 """Pixels that a pixel model is run on at once."""
 _FOLDER = Path(__file__).parent / "models"
@@ -239,8 +240,8 @@ def planned_model(name: str, *, sha256: str) -> Model:
 
 
 def models() -> list[Model]:
-    """The shipped models, the preferred first."""
-    return [load_model(name) for name in SHIPPED]
+    """The shipped models that are chosen from where none is named, the preferred first."""
+    return [load_model(name) for name in CHOSEN_FROM]
 
 
 def default_model(bands: Collection[str]) -> str:

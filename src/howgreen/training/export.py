@@ -130,6 +130,15 @@ def _model(
     return model
 
 
+def with_card(model: onnx.ModelProto, card: ModelCard) -> onnx.ModelProto:
+    """The same network under another card."""
+    again = onnx.ModelProto()
+    again.CopyFrom(model)
+    del again.metadata_props[:]
+    helper.set_model_props(again, {METADATA_KEY: card_to_json(card)})
+    return again
+
+
 def save(model: onnx.ModelProto, path: Path) -> None:
     """Write atomically: a model file is whole or not there."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +13,10 @@ import onnx
 from howgreen.sensors import LANDSAT, SENTINEL2, Sensor
 from howgreen.training import calibrate, evaluate, export, mixtures, ndvi, network, zones
 from howgreen.training.contest.classes import GREEN as GREEN_OF_SIX
+from howgreen.training.contest.effort import Effort as ContestEffort
 from howgreen.training.contest.samples import Place
 from howgreen.training.spectra import Array, read_materials, read_responses
+from howgreen.training.surroundings import make_unet
 from howgreen.types import ModelCard, ModelClass, Progress
 
 VERSION = "1.3.0"
@@ -62,6 +64,8 @@ class Effort:
     cities: int = 12
     """Simulated cities that judge standard errors, and whose zones say how wide the interval of a small zone must be."""
     city_extent_m: int = 1800
+    contest: ContestEffort = field(default_factory=ContestEffort)
+    """Of U-Net, which learns from what the contest learns from."""
     hidden: tuple[int, ...] = (32, 16)
     """Channels between; 32 and 32, 40 and 16 erred as much on simulated towns and on mixtures of real pixels, and took longer."""
 
@@ -78,7 +82,7 @@ class Judges:
 
 
 def make(data: Path, *, out: Path, effort: Effort | None = None, progress: Progress | None = None) -> list[Path]:
-    """Write ``mixture-10``, ``mixture-6``, ``mixture-4`` and ``ndvi`` (.onnx) to ``out``; the same bytes each time on one machine.
+    """Write ``mixture-10``, ``mixture-6``, ``mixture-4``, ``ndvi`` and ``unet-10`` (.onnx) to ``out``; the same bytes each time on one machine.
 
     Raises
     ------
@@ -94,6 +98,9 @@ def make(data: Path, *, out: Path, effort: Effort | None = None, progress: Progr
         written += [_write_network(name, pixels, judges, effort=effort, out=out, progress=told) for name in names]
         if sensor is SENTINEL2:
             written.append(_write_ndvi(pixels, judges, out=out))
+            written.append(
+                make_unet(data, out=out, version=VERSION, cities=judges.cities, effort=effort.contest, progress=told)
+            )
     told("simulate", 2, 2)
     return written
 

@@ -18,7 +18,6 @@ from howgreen.training.contest.page import ratio_error
 from howgreen.training.contest.samples import Place
 
 _DPI = 72
-_MIDDLE_MPX_S = 6.0
 SHOWN = ("ndvi-linear", "forest", "network", "unet")
 """Whose answers stand beside the image."""
 
@@ -50,22 +49,17 @@ def draw(contest: Mapping[str, Any], place: Place, out: Path) -> dict[str, str]:
 def _tradeoff(contest: Mapping[str, Any], _: Place, path: Path) -> bool:
     from matplotlib import pyplot as plt
 
-    figure, axis = plt.subplots(figsize=(6.5, 4), layout="constrained")
-    placed: list[tuple[float, float]] = []
-    for name, each in contest["contestants"].items():
-        speed, miss = 2 / each["seconds_per_mpx"], ratio_error(each)
+    figure, axis = plt.subplots(figsize=(6.5, 4.4), layout="constrained")
+    dots = [(2 / each["seconds_per_mpx"], ratio_error(each), name) for name, each in contest["contestants"].items()]
+    lowest, apart = -np.inf, max(miss for _, miss, _ in dots) / 24
+    for speed, miss, name in sorted(dots, key=lambda dot: dot[1]):
         axis.plot(speed, miss, "o", color="#1b6b2f")
-        # The left half says its name to the right, the right half to the left: no name leaves the picture.
-        left = speed < _MIDDLE_MPX_S
-        near = any(abs(np.log(speed / other)) < 0.6 and abs(miss - height) < 0.4 for other, height in placed)
-        placed.append((speed, miss))
-        place_px = (6 if left else -6, -11 if near else 3)
-        axis.annotate(
-            name, (speed, miss), xytext=place_px, textcoords="offset points", ha="left" if left else "right", fontsize=8
-        )
+        # Names stand in one column beside the dots, as high as theirs where there is room, and are tied to them.
+        lowest = max(miss, lowest + apart)
+        axis.annotate(name, (speed, miss), xytext=(1.02, lowest), textcoords=("axes fraction", "data"), fontsize=8, va="center",
+                      arrowprops={"arrowstyle": "-", "color": "#bbbbbb", "lw": 0.6})  # fmt: skip
     axis.axvline(5, color="#999999", linestyle=":")
     axis.set(xscale="log", xlabel="Mpx/s on two cores", ylabel="error of the city ratio, points (RMS)", ylim=(0, None))
-    axis.margins(x=0.15)
     axis.set_ylim(0, 1.12 * axis.get_ylim()[1])
     _save(figure, path)
     return True
