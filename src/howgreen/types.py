@@ -174,7 +174,8 @@ class Composite:
     data: xr.Dataset
     """``reflectance`` float32 (band, y, x), coordinate ``band`` = common names, NaN = never clear (``vv`` and ``vh`` are
     backscatter in dB, NaN = never seen);
-    ``n_clear`` uint8 (y, x) = number of dates that showed the pixel clearly. Usually lazy (dask)."""
+    ``n_clear`` uint8 (y, x) = number of dates that showed the pixel clearly; and, where no band is radar, ``steps`` (band, y, x),
+    reflectance as it is kept: int16 or int32 of 5e-5, the lowest number = never clear. Usually lazy (dask)."""
     grid: GeoBox
     scenes: tuple[Scene, ...]
 

@@ -9,7 +9,7 @@ import pytest
 
 from howgreen import report
 from howgreen.report.page import page
-from howgreen.report.pictures import from_data
+from howgreen.report.pictures import from_data, photo_rgb
 
 pytestmark = [
     pytest.mark.browser,
@@ -22,7 +22,8 @@ pytestmark = [
 def address(make, tmp_path_factory):
     path = tmp_path_factory.mktemp("page") / "report.html"
     result = make(240, 280)
-    path.write_text(page(result, report.summary(result), from_data(result)), encoding="utf-8")
+    preview = from_data(result)
+    path.write_text(page(result, report.summary(result), preview, photo=photo_rgb(preview)), encoding="utf-8")
     return path.as_uri()
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from howgreen import report
 from howgreen.report.page import page
-from howgreen.report.pictures import from_data
+from howgreen.report.pictures import from_data, photo_rgb
 
 EVIL = """<script>alert(1)</script>"><img src=x onerror=alert(2)>'; alert(3); //{{ 7*7 }} $x$"""
 ADDRESSES = {"src", "href", "srcset", "data", "action", "poster", "xlink:href", "formaction", "background"}
@@ -30,7 +30,8 @@ class Reader(HTMLParser):
 
 
 def make_page(result, **extra):
-    return page(result, report.summary(result) | extra, from_data(result, longest_px=200))
+    preview = from_data(result, longest_px=200)
+    return page(result, report.summary(result) | extra, preview, photo=photo_rgb(preview))
 
 
 @pytest.fixture(scope="module")
@@ -134,5 +135,6 @@ def test_truth_beside_the_estimate(make):
 def test_size_stays_small(make):
     """1,600 pixels across with structure down to the pixel."""
     result = make(500, 1600, chunk=512)
-    html = page(result, report.summary(result), from_data(result))
+    preview = from_data(result)
+    html = page(result, report.summary(result), preview, photo=photo_rgb(preview))
     assert len(html) < 3_500_000  # so that a square one stays below 6 MB or so

@@ -123,7 +123,7 @@ def from_steps(data: xr.Dataset, *, grid: GeoBox, scenes: Sequence[Scene]) -> Co
     colours = (data["steps"].dims, values, {"units": "1", "long_name": "surface reflectance"})
     counts = data["n_clear"]
     return Composite(
-        data=data.drop_vars(["steps", "n_clear"]).assign(reflectance=colours, n_clear=counts),
+        data=data.drop_vars("n_clear").assign(reflectance=colours, n_clear=counts),
         grid=grid,
         scenes=tuple(scenes),
     )

@@ -18,20 +18,22 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from howgreen.report.outlines import Outline
-    from howgreen.report.pictures import Preview
+    from howgreen.report.pictures import Array, Preview
     from howgreen.types import Result
 
 LABELLED_PX = 70
 """Districts at least so wide on the choropleth are named there (of 1,000 across)."""
 
 
-def page(result: Result, found: Mapping[str, Any], preview: Preview) -> str:
+def page(result: Result, found: Mapping[str, Any], preview: Preview, *, photo: Array) -> str:
     """The page's HTML.
 
     Parameters
     ----------
     found
         The summary; every number on the page comes from it.
+    photo
+        Of :func:`howgreen.report.pictures.photo_rgb`.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -59,7 +61,7 @@ def page(result: Result, found: Mapping[str, Any], preview: Preview) -> str:
         script=script,
         style=style,
         policy=policy(script),
-        map=_map(result, preview, lines),
+        map=_map(result, preview, photo, lines),
         districts=_districts(found, lines),
         scale=_scale(found),
         classes=_classes(found),
@@ -87,14 +89,14 @@ def policy(script: str) -> str:
     )
 
 
-def _map(result: Result, preview: Preview, lines: Sequence[Outline]) -> dict[str, Any]:
+def _map(result: Result, preview: Preview, photo: Array, lines: Sequence[Outline]) -> dict[str, Any]:
     height, width = preview.label.shape
     unsure = pictures.uncertainty_picture(preview, result.landcover.water_codes)
     return {
         "width": width,
         "height": height,
         "metres": abs(preview.transform.a),
-        "photo": pictures.jpeg(pictures.photo_rgb(preview)),
+        "photo": pictures.jpeg(photo),
         "photo_kind": preview.photo_kind,
         "fraction": pictures.png(pictures.fraction_picture(preview, result.landcover.water_codes)),
         "uncertainty": None if unsure is None else pictures.png(unsure),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from howgreen.report.outlines import Outline
-    from howgreen.report.pictures import Preview
+    from howgreen.report.pictures import Array, Preview
     from howgreen.types import Result
 
 INK, QUIET, PAPER, GREEN = "#1c2a22", "#55635a", "#fbfaf5", "#1b6b45"
@@ -31,8 +31,8 @@ HATCHING, VEIL = 0.85, 199
 """How opaque are the hatching of what was unseen (of 1) and the paper over what lies outside (of 255)."""
 
 
-def poster(result: Result, found: Mapping[str, Any], preview: Preview, path: Path) -> None:
-    """Draw the picture and save it as PNG."""
+def poster(result: Result, found: Mapping[str, Any], preview: Preview, path: Path, *, photo: Array) -> None:
+    """Draw the picture and save it as PNG; ``photo`` of :func:`howgreen.report.pictures.photo_rgb`."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from PIL import Image
@@ -46,7 +46,7 @@ def poster(result: Result, found: Mapping[str, Any], preview: Preview, path: Pat
     FigureCanvasAgg(figure)
     _head(figure, found, height)
     layers = (
-        (f"Photo ({preview.photo_kind})", Image.fromarray(pictures.photo_rgb(preview))),
+        (f"Photo ({preview.photo_kind})", Image.fromarray(photo)),
         ("Green share of each pixel", pictures.fraction_picture(preview, result.landcover.water_codes)),
         ("Land cover classes", pictures.classes_picture(preview, result.card.classes)),
     )

@@ -181,7 +181,6 @@ def project(shape: BaseGeometry, crs: str) -> BaseGeometry:
 
 def _streams(result: Result) -> dict[str, Any]:
     """What goes into each file, lazy, in the blocks that :class:`Scratch` takes: composite (band, y, x), the others (y, x)."""
-    reflectance = _lazy(result.composite.data["reflectance"].transpose("band", "y", "x"))
     label = _lazy(result.landcover.data["label"].transpose("y", "x"))
     fraction = _lazy(result.landcover.data["green_fraction"].transpose("y", "x")).rechunk(label.chunks)
     n_clear = _lazy(result.composite.data["n_clear"].transpose("y", "x"))
@@ -193,18 +192,23 @@ def _streams(result: Result) -> dict[str, Any]:
         ),
         "green_fraction.tif": fraction.map_blocks(_coarse, dtype=np.float32, meta=_meta(np.float32)),
         "landcover.tif": label,
-        "composite.tif": reflectance.rechunk({0: -1}).map_blocks(
-            _numbers,
-            scales=tuple(scale_of(band) for band in result.composite.bands),
-            dtype=np.int16,
-            meta=np.zeros((0, 0, 0), np.int16),
-        ),
+        "composite.tif": _composite(result),
         "looks": n_clear.map_blocks(_inside, clip=clip, dtype=np.uint8, meta=_meta(np.uint8)),
     }
     if "green_uncertainty" in result.landcover.data:
         unsure = _lazy(result.landcover.data["green_uncertainty"].transpose("y", "x"))
         streams["green_uncertainty.tif"] = unsure.map_blocks(_hundredths, dtype=np.uint8, meta=_meta(np.uint8))
     return {name: stream.rechunk({-2: BLOCK_PX, -1: BLOCK_PX}) for name, stream in streams.items()}
+
+
+def _composite(result: Result) -> Any:
+    """(band, y, x) whole numbers: from the kept ones where there are any, which takes a fifth of the time."""
+    data, whole = result.composite.data, {"dtype": np.int16, "meta": np.zeros((0, 0, 0), np.int16)}
+    if "steps" in data:
+        return _lazy(data["steps"].transpose("band", "y", "x")).rechunk({0: -1}).map_blocks(_halved, **whole)
+    scales = tuple(scale_of(band) for band in result.composite.bands)
+    reflectance = _lazy(data["reflectance"].transpose("band", "y", "x")).rechunk({0: -1})
+    return reflectance.map_blocks(_numbers, scales=scales, **whole)
 
 
 def _meta(dtype: Any) -> Array:
@@ -270,6 +274,24 @@ def _numbers(reflectance: Array, *, scales: tuple[float, ...]) -> Array:
             if missing.any():
                 steps[missing] = REFLECTANCE_NODATA
             out[top : top + rows] = steps
+    return numbers
+
+
+def _halved(steps: Array) -> Array:
+    """Numbers of REFLECTANCE_SCALE from steps of half of it, halves to the even one, as :func:`_numbers` rounds."""
+    numbers: Array = np.empty(steps.shape, np.int16)
+    rows = max(1, SLAB_PX // max(steps.shape[2], 1))
+    for plane, out in zip(steps, numbers, strict=True):
+        for top in range(0, len(plane), rows):
+            part = plane[top : top + rows]
+            whole = part >> 1
+            whole += part & whole & 1
+            if part.dtype != np.int16:
+                np.clip(whole, REFLECTANCE_NODATA + 1, 32767, out=whole)
+            never = part == np.iinfo(part.dtype).min
+            if never.any():
+                whole[never] = REFLECTANCE_NODATA
+            out[top : top + rows] = whole
     return numbers
 
 

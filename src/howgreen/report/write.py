@@ -14,7 +14,7 @@ from howgreen.report.rasters import blocks, drawn, files_of
 from howgreen.report.summary import summary
 
 if TYPE_CHECKING:
-    from howgreen.report.pictures import Preview
+    from howgreen.report.pictures import Array, Preview
     from howgreen.types import Plan, Progress, Result
 
 OTHERS = {
@@ -61,7 +61,7 @@ def write(
     """
     import rasterio
 
-    from howgreen.report.pictures import from_files
+    from howgreen.report.pictures import from_files, photo_rgb
     from howgreen.report.poster import poster
 
     tick = _Ticks(blocks(result) + STEPS_AFTER if progress else 0, progress)
@@ -78,8 +78,9 @@ def write(
         with ThreadPoolExecutor(2) as pool:
             packing = pool.submit(maps.pack)
             preview = from_files(result, maps.paths)
-            page = pool.submit(_page, result, found, preview, folder)
-            poster(result, found, preview, folder / "map.png")
+            photo = photo_rgb(preview)
+            page = pool.submit(_page, result, found, preview, photo, folder)
+            poster(result, found, preview, folder / "map.png", photo=photo)
             tick()
             _tables(result, found, folder, plan_json)
             tick()
@@ -89,10 +90,10 @@ def write(
     return found
 
 
-def _page(result: Result, found: Mapping[str, Any], preview: Preview, folder: Path) -> None:
+def _page(result: Result, found: Mapping[str, Any], preview: Preview, photo: Array, folder: Path) -> None:
     from howgreen.report.page import page
 
-    (folder / "report.html").write_text(page(result, found, preview), encoding="utf-8")
+    (folder / "report.html").write_text(page(result, found, preview, photo=photo), encoding="utf-8")
 
 
 def needed_bytes(plan: Plan) -> int:
