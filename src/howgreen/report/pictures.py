@@ -40,6 +40,7 @@ GAMMA = 1.7
 WHITE = (0.18, 0.45)
 """Reflectance shown as white lies between these: 0.3, but for very dark or very bright cities."""
 NO_DATA = (214, 212, 205)
+_TABLE = 4096
 
 RAMP = ("#f4ecd8", "#dfdfa8", "#b3cc7e", "#76ad60", "#3b874f", "#0d5a3a", "#04361f")
 """Green share from 0 to 1; darker throughout, so that it reads without colours too."""
@@ -169,18 +170,23 @@ def photo_rgb(preview: Preview) -> Array:
     """uint8 (y, x, 3): the same stretch for the whole city, tied to reflectance."""
     values = preview.photo
     if "true" in preview.photo_kind:
-        seen = values[:, preview.inside]
+        thin = slice(None, None, max(1, max(values.shape[1:]) // 500))  # a percentile needs no more
+        seen = values[:, thin, thin][:, preview.inside[thin, thin]]
         bright = np.nanpercentile(seen, 99) if np.isfinite(seen).any() else WHITE[0]
         white = np.full(3, np.clip(1.15 * bright, *WHITE))
     elif preview.photo_kind.startswith(RADAR):
         values, white = (values - RADAR_DB[0]) / (RADAR_DB[1] - RADAR_DB[0]), np.ones(3)
     else:
         white = np.array([0.45, 0.3, 0.3])
-    stretched = np.clip(np.nan_to_num(values) / white.astype(np.float32)[:, None, None], 0, 1) ** np.float32(1 / GAMMA)
-    rgb = np.rint(255 * stretched).astype(np.uint8)
+    # Powers are looked up in a table: finer than a byte tells, and a fifth of the time.
+    table = np.rint(255 * np.linspace(0, 1, _TABLE) ** (1 / GAMMA)).astype(np.uint8)
     missing = np.isnan(values).any(axis=0)
-    rgb = np.where(missing, np.array(NO_DATA, np.uint8)[:, None, None], rgb)
-    return np.ascontiguousarray(rgb.transpose(1, 2, 0))
+    rgb = np.empty((*missing.shape, 3), np.uint8)
+    for number, plane in enumerate(values):
+        places = np.clip(np.nan_to_num(plane) * np.float32((_TABLE - 1) / white[number]), 0, _TABLE - 1)
+        rgb[..., number] = table[places.astype(np.uint16)]
+    rgb[missing] = NO_DATA
+    return rgb
 
 
 def ramp(position: float, colours: tuple[str, ...] = RAMP) -> str:
