@@ -143,6 +143,7 @@ def test_one_command_makes_all_models(shared_data, tmp_path):
         card = load_model(one).card
         assert card.reference_error is not None
         assert card.reference_error.n == 98
+        assert ("Landsat 8" if card.name == "mixture-6" else "Sentinel-2") in card.reference_error.source
         assert card.name == "unet-10" or "freiburg_accuracy_at_0.5" in card.scores
         assert card.scores["simulated_cities_ratio_worst"] >= card.scores["simulated_cities_ratio_rms"] > 0
 

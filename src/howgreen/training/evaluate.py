@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from howgreen.sensors import LANDSAT, SENTINEL2, common_name
+from howgreen.sensors import LANDSAT, SENTINEL2, Sensor, common_name
 from howgreen.training.mixtures import BARE, BUILT, COVER_OF, GREEN, LOW, TREE, WATER, Mixtures
 from howgreen.training.spectra import Array, Responses, existing, on_axis, to_bands
 from howgreen.types import ReferenceScore
@@ -31,6 +31,7 @@ GERMAN_CLASS: Mapping[str, int] = {
 WELSH_CLASS: Mapping[str, int] = {"forest": TREE, "grass": LOW, "urban": BUILT, "water": WATER}
 
 Z_95 = 1.959964
+_BANDS_OF = {SENTINEL2.name: "Sentinel-2", LANDSAT.name: "Landsat 8"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,12 +142,14 @@ def half_width(predicted: Array, truth: Array) -> float:
     return float(Z_95 * np.sqrt(standard_error**2 + float(np.mean(miss)) ** 2))
 
 
-def judge_potsdam(predict: Predict, reference: Reference, bands: Sequence[str]) -> ReferenceScore:
-    """The error that a city's interval is made of."""
+def judge_potsdam(
+    predict: Predict, reference: Reference, bands: Sequence[str], *, sensor: Sensor = SENTINEL2
+) -> ReferenceScore:
+    """The error that a city's interval is made of; ``sensor`` is the one whose bands the reference was resampled to."""
     predicted = predict(reference.columns(bands))
     return ReferenceScore(
         source="Potsdam, Germany, 98 photo-interpreted vegetation fractions of 30 m pixels, EnMAP spectra of 2022-07-24 "
-        "resampled to Sentinel-2 bands (EnMAP-Box)",
+        f"resampled to the bands of {_BANDS_OF[sensor.name]} (EnMAP-Box)",
         n=len(predicted),
         half_width=half_width(predicted, reference.green),
         level=0.95,

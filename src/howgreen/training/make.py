@@ -78,7 +78,8 @@ class Judges:
     pure: tuple[evaluate.Reference, ...]
     potsdam: evaluate.Reference
     cities: tuple[Place, ...]
-    pixel_m: float
+    sensor: Sensor
+    """Whose bands they all have."""
 
 
 def make(data: Path, *, out: Path, effort: Effort | None = None, progress: Progress | None = None) -> list[Path]:
@@ -122,7 +123,7 @@ def _simulated(data: Path, effort: Effort, sensor: Sensor) -> tuple[mixtures.Mix
         pure=tuple(reference.as_landsat() for reference in pure) if sensor is LANDSAT else pure,
         potsdam=evaluate.read_potsdam(data, responses),
         cities=tuple(zones.towns(effort.cities, extent_m=effort.city_extent_m, sensor=sensor)),
-        pixel_m=sensor.resolution_m,
+        sensor=sensor,
     )
     return pixels, judges
 
@@ -223,11 +224,11 @@ def _judged(
     water: Callable[[Array], npt.NDArray[np.bool_]],
 ) -> ModelCard:
     """The card with its figures."""
-    error = evaluate.judge_potsdam(green, judges.potsdam, card.bands)
+    error = evaluate.judge_potsdam(green, judges.potsdam, card.bands, sensor=judges.sensor)
     scores = evaluate.score(green, card.bands, pure=judges.pure, held_out=judges.held_out)
     scores |= evaluate.water_score(water, card.bands, pure=judges.pure)
     scores |= {"potsdam_rmse": error.rmse, "potsdam_mae": error.mae, "potsdam_bias": error.bias, "potsdam_r2": error.r2}
-    scores |= zones.half_widths(green, water, card.bands, cities=judges.cities, pixel_m=judges.pixel_m)
+    scores |= zones.half_widths(green, water, card.bands, cities=judges.cities, pixel_m=judges.sensor.resolution_m)
     scores |= zones.ratio_errors(green, water, card.bands, cities=judges.cities)
     rounded = {name: round(value, 5) for name, value in scores.items()}
     return replace(card, scores=rounded, reference_error=error)
