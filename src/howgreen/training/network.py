@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -100,22 +100,40 @@ def _fit(
     shares = torch.tensor(pixels.shares, dtype=torch.float32)[:, :, None, None]
     green = torch.tensor(GREEN)
     network = build(len(bands), shares.shape[1], hidden)
-    steps = epochs * (len(inputs) // batch)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=1e-2, weight_decay=1e-4)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=1e-2, total_steps=steps)
-    for epoch in range(epochs):
-        order = torch.randperm(len(inputs))
-        for start in range(0, len(inputs) - batch + 1, batch):
-            rows = order[start : start + batch]
-            optimiser.zero_grad()
-            loss = loss_of(network(inputs[rows]), shares[rows], green)
-            loss.backward()
-            optimiser.step()
-            schedule.step()
+
+    def told(done: int) -> None:
         if progress:
-            progress(f"train {len(bands)} bands", epoch + 1, epochs)
+            progress(f"train {len(bands)} bands", done, epochs)
+
+    def loss(rows: torch.Tensor) -> torch.Tensor:
+        return loss_of(network(inputs[rows]), shares[rows], green)
+
+    _descend(network, loss, count=len(inputs), epochs=epochs, batch=batch, told=told)
     error = _learn_error(network, inputs, shares, epochs=max(epochs // 2, 1), batch=batch)
     return _folded(network, error, bands, mean, spread)
+
+
+def _descend(
+    module: nn.Module,
+    loss: Callable[[torch.Tensor], torch.Tensor],
+    *,
+    count: int,
+    epochs: int,
+    batch: int,
+    told: Callable[[int], None] = lambda _: None,
+) -> None:
+    """Train a module in place: ``loss`` of some rows of ``count``, in another order each epoch."""
+    optimiser = torch.optim.AdamW(module.parameters(), lr=1e-2, weight_decay=1e-4)
+    steps = epochs * (count // batch)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=1e-2, total_steps=steps)
+    for epoch in range(epochs):
+        order = torch.randperm(count)
+        for start in range(0, count - batch + 1, batch):
+            optimiser.zero_grad()
+            loss(order[start : start + batch]).backward()
+            optimiser.step()
+            schedule.step()
+        told(epoch + 1)
 
 
 def _learn_error(
@@ -127,18 +145,12 @@ def _learn_error(
         hidden = network[:-1](inputs)
         missed = (torch.softmax(last(hidden), dim=1)[:, green] - shares[:, green]).sum(dim=1).square()
     error = nn.Conv2d(hidden.shape[1], 1, 1)
-    steps = epochs * (len(inputs) // batch)
-    optimiser = torch.optim.AdamW(error.parameters(), lr=1e-2, weight_decay=1e-4)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=1e-2, total_steps=steps)
-    for _ in range(epochs):
-        order = torch.randperm(len(inputs))
-        for start in range(0, len(inputs) - batch + 1, batch):
-            rows = order[start : start + batch]
-            optimiser.zero_grad()
-            log_error = error(hidden[rows])[:, 0].clamp(*LOG_ERROR)
-            (log_error + missed[rows] * torch.exp(-2 * log_error) / 2).mean().backward()
-            optimiser.step()
-            schedule.step()
+
+    def loss(rows: torch.Tensor) -> torch.Tensor:
+        log_error: torch.Tensor = error(hidden[rows])[:, 0].clamp(*LOG_ERROR)
+        return (log_error + missed[rows] * torch.exp(-2 * log_error) / 2).mean()
+
+    _descend(error, loss, count=len(inputs), epochs=epochs, batch=batch)
     return error
 
 
