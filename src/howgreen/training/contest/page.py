@@ -48,7 +48,8 @@ judge. KNN and SVM keep a random subsample of the pixels, because their files an
   same builder are: this favours what learned from the towns, U-Net most. Synthetic, and no accuracy of a real city.
 - **Potsdam**: 98 photo-interpreted fractions of 30 m (EnMAP). It judges only; no setting and no method was chosen by it. U-Net is
   shown even fields.
-- **Shipped** models stand beside the contestants: they met only simulated mixtures, but the cities guided their priors.
+- **Shipped** models, those that are chosen from where none is named, stand beside the contestants: they met only simulated mixtures, but
+  the cities guided their priors. `unet-10` is the U-Net below, trained on all of it.
 - **Random split** is what must not be done: half of the pixels of every city, judged by the other half. It is here to show how much it
   flatters. Pixels of one polygon are alike, so it tells how well polygons are remembered."""
 
