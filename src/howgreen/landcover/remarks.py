@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from howgreen.store.plausible import exchanged
+
 FEWEST = 50
 """Rows below tell nothing about the others."""
 _SHIFT = 0.095
-_BRIGHT, _DARKER, _MOST_ODD = 0.2, 0.45, 0.01
 _TOO_DARK, _TOO_BRIGHT = 0.03, 1.6
 
 
@@ -43,8 +44,7 @@ def remarks(reflectance: npt.NDArray[np.float32], bands: Sequence[str]) -> Itera
 def _order(known: npt.NDArray[np.float32], bands: Sequence[str]) -> Iterator[str]:
     if not {"red", "nir"} <= set(bands):
         return
-    red, nir = (known[:, bands.index(band)] for band in ("red", "nir"))
-    odd, usual = (float(((one > _BRIGHT) & (other < _DARKER * one)).mean()) for one, other in ((red, nir), (nir, red)))
-    if odd > _MOST_ODD and odd > 10 * usual:
+    odd = exchanged(known[:, bands.index("red")], known[:, bands.index("nir")])
+    if odd:
         yield (f"{100 * odd:.0f} % of its rows reflect more than twice as much red as near-infrared light, which no ground does: "
                "the columns of bands seem to be exchanged; name them anew")  # fmt: skip

@@ -61,14 +61,26 @@ def check(source: Source, samples: Mapping[str, npt.NDArray[Any]]) -> None:
         _check_shift(source, samples)
 
 
+def exchanged(red: npt.NDArray[np.floating], nir: npt.NDArray[np.floating]) -> float:
+    """Share of pixels that are bright in red light and less than half as bright just beyond, where that can only be because two
+    bands were taken for each other: plants look so then, and no ground does. Else 0.
+
+    Parameters
+    ----------
+    red, nir
+        Reflectance of the same pixels.
+    """
+    odd, usual = (float(((one > _BRIGHT) & (other < _DARKER * one)).mean()) for one, other in ((red, nir), (nir, red)))
+    return odd if odd > _MOST_ODD and odd > 10 * usual else 0.0
+
+
 def _check_order(source: Source, samples: Mapping[str, npt.NDArray[Any]]) -> None:
-    """Bright in red light and dark just beyond: no ground is, but plants whose bands were taken for each other are."""
+    """See :func:`exchanged`."""
     red, nir = samples.get("red"), samples.get("nir", samples.get("nir08"))
     if red is None or nir is None or red.size != nir.size or not red.size:
         return
-    red, nir = (one.astype(np.float64) * source.scale + source.offset for one in (red, nir))
-    odd, usual = (float(((one > _BRIGHT) & (other < _DARKER * one)).mean()) for one, other in ((red, nir), (nir, red)))
-    if odd > _MOST_ODD and odd > 10 * usual:
+    odd = exchanged(*(one.astype(np.float64) * source.scale + source.offset for one in (red, nir)))
+    if odd:
         raise ImageError(
             f"{source.name}: {100 * odd:.0f} % of its pixels reflect more than twice as much red as near-infrared light, which no "
             "ground does: its bands are in another order; give it with --bands"
