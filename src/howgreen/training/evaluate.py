@@ -142,11 +142,16 @@ def half_width(predicted: Array, truth: Array) -> float:
     return float(Z_95 * np.sqrt(standard_error**2 + float(np.mean(miss)) ** 2))
 
 
-def judge_potsdam(
-    predict: Predict, reference: Reference, bands: Sequence[str], *, sensor: Sensor = SENTINEL2
-) -> ReferenceScore:
-    """The error that a city's interval is made of; ``sensor`` is the one whose bands the reference was resampled to."""
-    predicted = predict(reference.columns(bands))
+def judge_potsdam(predicted: Array, reference: Reference, *, sensor: Sensor = SENTINEL2) -> ReferenceScore:
+    """The error that a city's interval is made of.
+
+    Parameters
+    ----------
+    predicted
+        (n,) green fraction of the reference's pixels.
+    sensor
+        The one whose bands the reference was resampled to.
+    """
     return ReferenceScore(
         source="Potsdam, Germany, 98 photo-interpreted vegetation fractions of 30 m pixels, EnMAP spectra of 2022-07-24 "
         f"resampled to the bands of {_BANDS_OF[sensor.name]} (EnMAP-Box)",

@@ -224,7 +224,7 @@ def _judged(
     water: Callable[[Array], npt.NDArray[np.bool_]],
 ) -> ModelCard:
     """The card with its figures."""
-    error = evaluate.judge_potsdam(green, judges.potsdam, card.bands, sensor=judges.sensor)
+    error = evaluate.judge_potsdam(green(judges.potsdam.columns(card.bands)), judges.potsdam, sensor=judges.sensor)
     scores = evaluate.score(green, card.bands, pure=judges.pure, held_out=judges.held_out)
     scores |= evaluate.water_score(water, card.bands, pure=judges.pure)
     scores |= {"potsdam_rmse": error.rmse, "potsdam_mae": error.mae, "potsdam_bias": error.bias, "potsdam_r2": error.r2}

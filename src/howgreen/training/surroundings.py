@@ -21,7 +21,7 @@ from howgreen.training.contest.effort import Effort as ContestEffort
 from howgreen.training.contest.learners import Job
 from howgreen.training.contest.run import EVERYTHING, World
 from howgreen.training.contest.samples import Place
-from howgreen.training.spectra import Array, read_responses
+from howgreen.training.spectra import read_responses
 from howgreen.types import ZONE_SCORES_M2, ModelCard, Progress
 
 NAME, BAND_SET = "unet-10", "sentinel-2"
@@ -58,13 +58,8 @@ def make_unet(
 
 
 def _judged(card: ModelCard, model: Model, *, world: World, data: Path, cities: Sequence[Place]) -> ModelCard:
-    found = judge.answer(model, world.potsdam)
-
-    def green(_: Array) -> Array:
-        return np.asarray(found.green, dtype=float)
-
     reference = evaluate.read_potsdam(data, read_responses(data))
-    error = evaluate.judge_potsdam(green, reference, card.bands)
+    error = evaluate.judge_potsdam(judge.answer(model, world.potsdam).green.astype(float), reference)
     error = replace(error, source=f"{error.source}, each shown as an even field")
     scores = {"potsdam_rmse": error.rmse, "potsdam_mae": error.mae, "potsdam_bias": error.bias, "potsdam_r2": error.r2}
     scores |= _of_cities(model, cities)
