@@ -69,7 +69,7 @@ def median_on(result: pipeline.CityResult, planes: list[dict[str, np.ndarray]]) 
     row = round((GRID.affine.f - grid.affine.f) / 10)
     stack = np.stack([[one[band] for band in result.composite.bands] for one in planes]).astype(float)
     stack[stack == 0] = np.nan
-    whole = np.nanmedian(stack, axis=0) / 10_000
+    whole = np.rint(np.nanmedian(stack, axis=0)) / 10_000  # kept in whole steps
     return whole[:, row : row + grid.shape[0], column : column + grid.shape[1]]
 
 

@@ -107,7 +107,8 @@ def _write(paths: list[Path], parts: list[np.ndarray[Any, Any]], step: Callable[
 
 
 def _read(path: Path) -> np.ndarray[Any, Any]:
-    values: np.ndarray[Any, Any] = np.load(path, allow_pickle=False)
+    # Mapped, not copied: whoever asks for one band of a block reads no other.
+    values: np.ndarray[Any, Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     return values
 
 

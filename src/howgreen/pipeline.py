@@ -219,11 +219,11 @@ def run(plan: Plan, *, work: str | Path | None = None, progress: Progress | None
     with rasterio.Env(GDAL_CACHEMAX=64_000_000):
         with ThreadPoolExecutor(1) as pool:
             checked = pool.submit(_provenance, plan)  # some pixels are looked at while libraries load
-            steps = imagery.composite_steps(
+            numbers = imagery.composite_numbers(
                 plan.scenes, radar=plan.radar, grid=plan.grid, bands=plan.bands, block_px=_block_px(plan)
             )
             provenance = checked.result()  # before the long work: a scene that contradicts itself is refused
-        composite, covered = _kept(plan, steps, model, folder / "pixels", progress)
+        composite, covered = _kept(plan, numbers, model, folder / "pixels", progress)
         zones = measure.green(covered, plan.city, progress=progress)
     return CityResult(
         plan=plan,
@@ -353,18 +353,18 @@ def _path(given: str | Path | None) -> Path | None:
 
 
 def _kept(
-    plan: Plan, steps: xr.Dataset, model: landcover.Model, folder: Path, progress: Progress | None
+    plan: Plan, numbers: xr.Dataset, model: landcover.Model, folder: Path, progress: Progress | None
 ) -> tuple[Composite, LandCover]:
     """Composite and land cover, computed and kept in one go: a block is classified while it is at hand.
 
     Probabilities, ten times the size of labels and fractions, stay lazy and are made again when asked for.
     """
     used = (*plan.scenes, *plan.radar)
-    seen = landcover.classify(imagery.from_steps(steps, grid=plan.grid, scenes=used), model).data
+    seen = landcover.classify(imagery.from_numbers(numbers, grid=plan.grid, scenes=used), model).data
     names = [name for name in seen.data_vars if name != "probability"]
-    both = steps.assign({name: seen[name] for name in names})
+    both = numbers.assign({name: seen[name] for name in names})
     both = persist(both, folder, stage="composite and land cover", progress=progress)
-    composite = imagery.from_steps(both[list(steps)], grid=plan.grid, scenes=used)
+    composite = imagery.from_numbers(both[list(numbers)], grid=plan.grid, scenes=used)
     covered = landcover.classify(composite, model)
     return composite, replace(covered, data=covered.data.assign({name: both[name] for name in names}))
 

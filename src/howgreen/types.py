@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 UNSEEN = 255
 """Value of a label or mask pixel that no clear image ever showed."""
 
+NEVER_CLEAR = -32768
+"""Number of a composite's pixel that no clear image ever showed."""
+
 Progress = Callable[[str, int, int], None]
 """Told ``(stage, steps done, steps in all)`` as long work goes on; faces turn it into bars."""
 
@@ -174,8 +177,9 @@ class Composite:
     data: xr.Dataset
     """``reflectance`` float32 (band, y, x), coordinate ``band`` = common names, NaN = never clear (``vv`` and ``vh`` are
     backscatter in dB, NaN = never seen);
-    ``n_clear`` uint8 (y, x) = number of dates that showed the pixel clearly; and, where no band is radar, ``steps`` (band, y, x),
-    reflectance as it is kept: int16 or int32 of 5e-5, the lowest number = never clear. Usually lazy (dask)."""
+    ``n_clear`` uint8 (y, x) = number of dates that showed the pixel clearly. Where it was made by :mod:`howgreen.imagery`, also
+    ``numbers`` int16 (band, y, x), what it is kept as: steps of :func:`howgreen.sensors.step_of`, NEVER_CLEAR. Usually lazy
+    (dask)."""
     grid: GeoBox
     scenes: tuple[Scene, ...]
 

@@ -60,7 +60,8 @@ def test_median_in_decibels_is_numpys(make_pass, count):
         warnings.simplefilter("ignore", RuntimeWarning)
         expected = np.nanmedian(expected, axis=0)
     got, n_clear = computed(scenes)
-    np.testing.assert_allclose(got, expected, atol=0.00501, rtol=0)
+    # Each pass is rounded to a step, and the mean of the middle two once more.
+    np.testing.assert_allclose(got, expected, atol=0.01001 if count % 2 == 0 or gone.any() else 0.00501, rtol=0)
     np.testing.assert_array_equal(n_clear, (~gone).sum(axis=0))
     assert np.isnan(got).any() == (gone.all(axis=0).any())
 

@@ -9,7 +9,6 @@ import pytest
 import rasterio
 from rio_cogeo import cog_validate
 
-from howgreen.report import rasters
 from howgreen.report.rasters import blocks, shape_on_grid, write_rasters
 
 
@@ -151,32 +150,10 @@ def test_plain_arrays_do_as_well(make, tmp_path):
     np.testing.assert_array_equal(read(tmp_path, "landcover.tif")[0], result.landcover.data["label"].values)
 
 
-@pytest.mark.parametrize("dtype", [np.int16, np.int32])
-def test_kept_steps_become_the_numbers_that_reflectance_becomes(dtype):
-    top = 32767 if dtype == np.int16 else 70_000
-    steps = np.concatenate([[np.iinfo(dtype).min], np.arange(-2001, top, 7)]).astype(dtype).reshape(1, 1, -1)
-    exact = np.where(steps == np.iinfo(dtype).min, np.nan, steps.astype(np.float64) * 5e-5)
-    expected = np.clip(np.rint(steps[0, 0, 1:].astype(np.float64) / 2), -32767, 32767)
-    got = rasters._halved(steps)
-    assert got.dtype == np.int16
-    assert got[0, 0, 0] == rasters.REFLECTANCE_NODATA
-    np.testing.assert_array_equal(got[0, 0, 1:], expected)
-    from_floats = rasters._numbers(exact.astype(np.float32), scales=(1e-4,))
-    even = (steps[0, 0] % 2 == 0) | (steps[0, 0] == np.iinfo(dtype).min)
-    np.testing.assert_array_equal(got[0, 0, even], from_floats[0, 0, even])
-    assert np.abs(got.astype(int) - from_floats).max() <= 1, "a half may go either way in floats"
-
-
-def test_a_composite_that_was_kept_in_steps_is_written_from_them(make, tmp_path):
+def test_kept_numbers_are_written_as_they_are(make, tmp_path):
     result = make(90, 80)
-    steps = np.rint(result.composite.data["reflectance"].values * 2e4)
-    kept = np.where(np.isnan(steps), np.iinfo(np.int16).min, steps).astype(np.int16)
-    data = result.composite.data.assign(steps=(("band", "y", "x"), kept))
-    (tmp_path / "kept").mkdir()
-    write_rasters(
-        dataclasses.replace(result, composite=dataclasses.replace(result.composite, data=data)), tmp_path / "kept"
-    )
-    write_rasters(result, tmp_path)
-    one, other = (read(folder, "composite.tif").astype(int) for folder in (tmp_path / "kept", tmp_path))
-    np.testing.assert_array_equal(one == -32768, other == -32768)
-    assert np.abs(one - other).max() <= 1
+    numbers = np.arange(result.composite.data["reflectance"].size).reshape(result.composite.data["reflectance"].shape)
+    kept = (numbers % 65_536 - 32_768).astype(np.int16)
+    data = result.composite.data.assign(numbers=(("band", "y", "x"), kept))
+    write_rasters(dataclasses.replace(result, composite=dataclasses.replace(result.composite, data=data)), tmp_path)
+    np.testing.assert_array_equal(read(tmp_path, "composite.tif"), kept)

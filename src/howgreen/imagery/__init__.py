@@ -6,7 +6,7 @@ from howgreen.imagery.compositing import load
 from howgreen.imagery.endpoints import BY_NAME, DEFAULT, ENDPOINTS, Endpoint, endpoint, read_catalogs
 from howgreen.imagery.finding import find, look
 from howgreen.imagery.grids import grid
-from howgreen.imagery.layers import composite, composite_steps, from_steps
+from howgreen.imagery.layers import composite, composite_numbers, from_numbers
 from howgreen.imagery.maps import find_tiles, map_reader
 from howgreen.imagery.platforms import mixture
 from howgreen.imagery.radar import sides
@@ -20,14 +20,14 @@ __all__ = [
     "Endpoint",
     "choose",
     "composite",
-    "composite_steps",
+    "composite_numbers",
     "decisions",
     "endpoint",
     "estimate_bytes",
     "find",
     "find_online",
     "find_tiles",
-    "from_steps",
+    "from_numbers",
     "grid",
     "load",
     "look",

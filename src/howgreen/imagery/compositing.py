@@ -21,7 +21,7 @@ from howgreen.imagery.layout import Passes, ahead_of, layout, prepared, spans_of
 from howgreen.imagery.opening import Files
 from howgreen.imagery.source import Span
 from howgreen.imagery.stack import Rooms, read_stack
-from howgreen.types import Composite, Scene
+from howgreen.types import Scene
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -31,16 +31,16 @@ BLOCK_PX = 1024
 
 def _composite_block(
     passes: Passes, grid: GeoBox, span: Span, bands: tuple[str, ...], ahead: Ahead, rooms: Rooms
-) -> tuple[kernel.Steps, NDArray[np.uint8]]:
+) -> tuple[kernel.Int16s, NDArray[np.uint8]]:
     with rooms.borrow((len(passes), len(bands), *span.shape)) as room:
         ahead.ready(span)
         stack = read_stack(passes, grid=grid, span=span, bands=bands, files=ahead.files, room=room)
-        return kernel.median_steps(stack.planes, stack.clear, shifts=stack.shifts)
+        return kernel.median(stack.planes, stack.clear, shifts=stack.shifts)
 
 
 def _load_block(
     passes: Passes, grid: GeoBox, span: Span, bands: tuple[str, ...], ahead: Ahead, rooms: Rooms
-) -> kernel.Floats:
+) -> NDArray[np.float32]:
     out = np.empty((len(passes), len(bands), *span.shape), np.float32)
     with rooms.borrow(out.shape) as room:
         ahead.ready(span)
@@ -53,15 +53,10 @@ def _load_block(
     return out
 
 
-def composite(scenes: Sequence[Scene], *, grid: GeoBox, bands: Sequence[str], block_px: int = BLOCK_PX) -> Composite:
-    """The median of the clear dates, pixel by pixel, lazily; the parameters are those of :func:`composite_steps`."""
-    return from_steps(composite_steps(scenes, grid=grid, bands=bands, block_px=block_px), grid=grid, scenes=scenes)
-
-
-def composite_steps(
+def composite_numbers(
     scenes: Sequence[Scene], *, grid: GeoBox, bands: Sequence[str], block_px: int = BLOCK_PX
 ) -> xr.Dataset:
-    """A composite as it is best kept: whole numbers take half the room of the reflectance that :func:`from_steps` makes.
+    """The median of the clear dates, pixel by pixel, in whole numbers: half the room of reflectance.
 
     Parameters
     ----------
@@ -78,8 +73,7 @@ def composite_steps(
 
     Returns
     -------
-    ``steps`` (band, y, x), blocks of int16 or, where that does not hold them, int32: see
-    :func:`howgreen.imagery.kernel.median_steps`; ``n_clear`` uint8 (y, x). Lazy.
+    ``numbers`` int16 (band, y, x), see :func:`howgreen.imagery.kernel.median`; ``n_clear`` uint8 (y, x). Lazy.
 
     Raises
     ------
@@ -97,35 +91,22 @@ def composite_steps(
     spans = spans_of(heights, widths)
     ahead = ahead_of(passes, grid, spans.values(), names, files)
     token = tokenize(passes, grid, names, heights, widths)
-    blocks, medians, counts = (f"{what}-{token}" for what in ("composite-block", "steps", "n-clear"))
+    blocks, medians, counts = (f"{what}-{token}" for what in ("composite-block", "numbers", "n-clear"))
     layers: dict[str, dict[Any, Any]] = {blocks: {}, medians: {}, counts: {}}
     for (i, j), span in spans.items():
         layers[blocks][(blocks, i, j)] = (partial(_composite_block, passes, grid, span, names, ahead, rooms),)
         layers[medians][(medians, 0, i, j)] = (item_of, (blocks, i, j), 0)
         layers[counts][(counts, i, j)] = (item_of, (blocks, i, j), 1)
     graph = HighLevelGraph(layers, {blocks: set(), medians: {blocks}, counts: {blocks}})
-    steps = da.Array(graph, medians, ((len(names),), heights, widths), dtype=np.int16)
+    numbers = da.Array(graph, medians, ((len(names),), heights, widths), dtype=np.int16)
     n_clear = da.Array(graph, counts, (heights, widths), dtype=np.uint8)
     return xr.Dataset(
         {
-            "steps": (("band", "y", "x"), steps),
+            "numbers": (("band", "y", "x"), numbers),
             "n_clear": (("y", "x"), n_clear, {"units": "1", "long_name": "dates that showed the pixel clearly"}),
         },
         coords={"band": list(names), **xr_coords(grid)},
         attrs={"scenes": [scene.id for group in passes for scene in group]},
-    )
-
-
-def from_steps(data: xr.Dataset, *, grid: GeoBox, scenes: Sequence[Scene]) -> Composite:
-    """The composite of what :func:`composite_steps` made, wherever that was kept in between."""
-    meta = np.empty((0, 0, 0), np.float32)
-    values = data["steps"].data.map_blocks(kernel.reflectance, dtype=np.float32, meta=meta)
-    colours = (data["steps"].dims, values, {"units": "1", "long_name": "surface reflectance"})
-    counts = data["n_clear"]
-    return Composite(
-        data=data.drop_vars("n_clear").assign(reflectance=colours, n_clear=counts),
-        grid=grid,
-        scenes=tuple(scenes),
     )
 
 

@@ -18,16 +18,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-STEP = 1e-4
-"""Reflectance of one step of the code."""
-LOWEST, HIGHEST = np.int16(-32768), np.int16(32767)
+from howgreen.sensors import REFLECTANCE_STEP
+from howgreen.types import NEVER_CLEAR
+
+STEP = REFLECTANCE_STEP
+"""Of the code."""
+LOWEST, HIGHEST = np.int16(NEVER_CLEAR), np.int16(32767)
 """Codes that stand for *below* and *above* all values; reflectance is clipped to lie strictly between."""
 SLAB_PX = 32 * 1024
 """Pixels worked on at once: small enough that all dates of one band stay in a core's own cache."""
 
 Int16s = NDArray[np.int16]
-Steps = NDArray[np.signedinteger[Any]]
-"""Half steps of the code, int16 or int32: see :func:`median_steps`."""
 Planes = Sequence[Sequence[NDArray[Any]]] | NDArray[Any]
 """Pixels as [date][band] (y, x)."""
 Bools = NDArray[np.bool_]
@@ -124,53 +125,30 @@ def _fillers(clear: Bools) -> tuple[list[Int16s | None], list[Int16s | None]]:
     return keeps, fills
 
 
-def _middle(planes: list[Int16s], even: Bools, never: Bools | None, out: Steps) -> bool:
-    """Twice the median into ``out``: the upper or lower of the middle two doubled, or their sum, and the lowest number
-    where ``never``. False, with nonsense in ``out``, where some do not fit.
+def _middle(planes: list[Int16s], even: Bools, never: Bools | None, out: Int16s) -> None:
+    """The median into ``out``: the upper or lower of the middle two, or their mean, halves to the even number, and
+    NEVER_CLEAR where ``never``.
     """
     n = len(planes)
     # The one more *above* than *below* of an odd number of unclear dates fixes which of the two counts alone.
     alone, other = (planes[n // 2], planes[n // 2 - 1]) if n % 2 else (planes[n // 2 - 1], planes[n // 2])
-    if n == 1:
-        other = alone
-        if never is not None:
-            alone[never] = 0
+    if n == 1 or not even.any():
+        out[...] = alone
     else:
         np.copyto(other, alone, where=~even)
-    np.add(alone, other, out=out, dtype=out.dtype)
-    # A sum of int16 has wrapped around where its sign is neither of its parts'.
-    fits = out.dtype != np.int16 or bool(((alone ^ out) & (other ^ out)).min() >= 0 and out.min() > LOWEST)
+        # Of a + b, which int16 may not hold: what both have, and half of what one has.
+        np.bitwise_and(alone, other, out=out)
+        odd = np.bitwise_xor(alone, other, out=other)
+        out += np.right_shift(odd, 1, out=alone)
+        odd &= out
+        odd &= 1
+        out += odd
     if never is not None:
-        out[never] = np.iinfo(out.dtype).min
-    return fits
+        out[never] = NEVER_CLEAR
 
 
-def reflectance(steps: Steps) -> Floats:
-    """Reflectance, float32, of half steps; NaN where they say *never clear*."""
-    out = np.empty(steps.shape, np.float32)
-    rows = max(1, SLAB_PX // max(steps.shape[-1], 1))
-    for plane, values in zip(steps.reshape(-1, *steps.shape[-2:]), out.reshape(-1, *steps.shape[-2:]), strict=True):
-        for top in range(0, len(plane), rows):
-            part, place = plane[top : top + rows], values[top : top + rows]
-            np.divide(part, np.float32(2 / STEP), out=place, dtype=np.float32)
-            never = part == np.iinfo(steps.dtype).min
-            if never.any():
-                place[never] = np.nan
-    return out
-
-
-def masked_median(
-    codes: Planes, clear: Bools, *, shifts: Sequence[int] | None = None
-) -> tuple[Floats, NDArray[np.uint8]]:
-    """Median reflectance of the clear dates, float32 (band, y, x), and their number; see :func:`median_steps`."""
-    steps, n_clear = median_steps(codes, clear, shifts=shifts)
-    return reflectance(steps), n_clear
-
-
-def median_steps(
-    codes: Planes, clear: Bools, *, shifts: Sequence[int] | None = None
-) -> tuple[Steps, NDArray[np.uint8]]:
-    """Median reflectance of the clear dates, in whole numbers.
+def median(codes: Planes, clear: Bools, *, shifts: Sequence[int] | None = None) -> tuple[Int16s, NDArray[np.uint8]]:
+    """Median of the clear dates.
 
     Parameters
     ----------
@@ -184,23 +162,13 @@ def median_steps(
 
     Returns
     -------
-    Half steps, of 5e-5 reflectance (band, y, x), because the median of an even number of dates is the mean of the middle
-    two: int16, or int32 where some median lies beyond 1.638; the lowest number of their type where no date is clear.
-    And the number of clear dates, uint8 (y, x).
+    Codes (band, y, x): of an even number of dates the mean of the middle two, halves rounded to the even code;
+    NEVER_CLEAR where no date is clear. And the number of clear dates, uint8 (y, x).
     """
-    _, height, width = clear.shape
-    n_clear = np.empty((height, width), np.uint8)
-    steps: Steps = np.empty((len(codes[0]), height, width), np.int16)
-    if not _fill(steps, n_clear, codes, clear, shifts):
-        steps = np.empty(steps.shape, np.int32)
-        _fill(steps, n_clear, codes, clear, shifts)
-    return steps, n_clear
-
-
-def _fill(out: Steps, n_clear: NDArray[np.uint8], codes: Planes, clear: Bools, shifts: Sequence[int] | None) -> bool:
-    """Work out the medians slab by slab; False, and unfinished, where they do not fit into the type of ``out``."""
     dates, height, width = clear.shape
     rows = max(1, SLAB_PX // max(width, 1))
+    out = np.empty((len(codes[0]), height, width), np.int16)
+    n_clear = np.empty((height, width), np.uint8)
     line = np.empty((dates + 1, min(rows, height), width), np.int16)
     for top in range(0, height, rows):
         at = slice(top, min(top + rows, height))
@@ -214,9 +182,8 @@ def _fill(out: Steps, n_clear: NDArray[np.uint8], codes: Planes, clear: Bools, s
             spare = planes.pop()
             _prepare(planes, [date[band][at] for date in codes], fillers, shifts)
             _select(planes, spare)
-            if not _middle(planes, even, unseen, out[band, at]):
-                return False
-    return True
+            _middle(planes, even, unseen, out[band, at])
+    return out, n_clear
 
 
 def _prepare(

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from howgreen.imagery import compositing
 from howgreen.imagery.compositing import BLOCK_PX
-from howgreen.imagery.radar import backscatter_steps, from_half_steps
-from howgreen.sensors import RADAR_BANDS, SENSORS
-from howgreen.types import Composite, Scene
+from howgreen.imagery.radar import backscatter
+from howgreen.sensors import RADAR_BANDS, SENSORS, step_of
+from howgreen.types import NEVER_CLEAR, Composite, Scene
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -26,12 +27,12 @@ def composite(
     radar: Sequence[Scene] = (),
     block_px: int = BLOCK_PX,
 ) -> Composite:
-    """The median of the clear dates, pixel by pixel, lazily; the parameters are those of :func:`composite_steps`."""
-    steps = composite_steps(scenes, grid=grid, bands=bands, radar=radar, block_px=block_px)
-    return from_steps(steps, grid=grid, scenes=(*scenes, *radar))
+    """The median of the clear dates, pixel by pixel, lazily; the parameters are those of :func:`composite_numbers`."""
+    numbers = composite_numbers(scenes, grid=grid, bands=bands, radar=radar, block_px=block_px)
+    return from_numbers(numbers, grid=grid, scenes=(*scenes, *radar))
 
 
-def composite_steps(
+def composite_numbers(
     scenes: Sequence[Scene],
     *,
     grid: GeoBox,
@@ -39,14 +40,14 @@ def composite_steps(
     radar: Sequence[Scene] = (),
     block_px: int = BLOCK_PX,
 ) -> xr.Dataset:
-    """A composite as it is best kept; what :func:`from_steps` makes of it lies on one grid and in one order.
+    """A composite as it is best kept; what :func:`from_numbers` makes of it lies on one grid and in one order.
 
     Parameters
     ----------
     scenes
         Of one sensor, Sentinel-1 among them.
     grid, block_px
-        See :func:`howgreen.imagery.compositing.composite_steps`.
+        See :func:`howgreen.imagery.compositing.composite_numbers`.
     bands
         Common names; ``vv`` and ``vh`` come from ``radar``, where ``scenes`` are not radar themselves.
     radar
@@ -54,42 +55,46 @@ def composite_steps(
 
     Returns
     -------
-    ``steps`` and ``n_clear`` as of :func:`howgreen.imagery.compositing.composite_steps`, where any band is reflectance;
-    ``backscatter`` as of :func:`howgreen.imagery.radar.backscatter_steps`, where any is not.
+    ``numbers`` int16 (band, y, x) in steps of :func:`howgreen.sensors.step_of`, NEVER_CLEAR; ``n_clear`` uint8 (y, x), how many
+    dates (passes, where all is radar) showed the pixel.
 
     Raises
     ------
     MissingBandsError, ImageError, NoImageError
-        As those.
+        If a scene lacks a band or a file cannot be read (the latter also while computing).
     """
+    import dask.array as da
+
     waves = [band for band in bands if band in RADAR_BANDS]
     colours = [band for band in bands if band not in RADAR_BANDS]
     if not waves:
-        return compositing.composite_steps(scenes, grid=grid, bands=colours, block_px=block_px)
+        return compositing.composite_numbers(scenes, grid=grid, bands=colours, block_px=block_px)
     if scenes and SENSORS[scenes[0].sensor].is_radar:
-        return backscatter_steps(scenes, grid=grid, bands=[*waves, *colours], block_px=block_px)
-    data = compositing.composite_steps(scenes, grid=grid, bands=colours, block_px=block_px)
+        return backscatter(scenes, grid=grid, bands=[*waves, *colours], block_px=block_px)
+    data = compositing.composite_numbers(scenes, grid=grid, bands=colours, block_px=block_px)
     chunks = data.chunks["y"], data.chunks["x"]
-    beside = backscatter_steps(radar, grid=grid, bands=waves, block_px=block_px, chunks=chunks)
-    return data.assign(backscatter=beside["backscatter"])
+    beside = backscatter(radar, grid=grid, bands=waves, block_px=block_px, chunks=chunks)
+    both = da.concatenate([data["numbers"].data, beside["numbers"].data]).rechunk({0: -1})
+    return (
+        data.drop_vars(["numbers", "band"])
+        .assign_coords(band=[*colours, *waves])
+        .assign(numbers=(("band", "y", "x"), both))
+    )
 
 
-def from_steps(data: xr.Dataset, *, grid: GeoBox, scenes: Sequence[Scene]) -> Composite:
-    """The composite of what :func:`composite_steps` made, wherever that was kept in between."""
-    import dask.array as da
-    import xarray as xr
-
-    if "backscatter" not in data:
-        return compositing.from_steps(data, grid=grid, scenes=scenes)
-    meta = np.empty((0, 0, 0), np.float32)
-    planes: list[Any] = [data["backscatter"].data.map_blocks(from_half_steps, dtype=np.float32, meta=meta)]
-    names = [str(name) for name in data["polarisation"].values]
-    if "steps" in data:
-        colours = compositing.from_steps(data.drop_vars(["backscatter", "polarisation"]), grid=grid, scenes=scenes)
-        planes.insert(0, colours.data["reflectance"].data)
-        names = [*colours.bands, *names]
+def from_numbers(data: xr.Dataset, *, grid: GeoBox, scenes: Sequence[Scene]) -> Composite:
+    """The composite of what :func:`composite_numbers` made, wherever that was kept in between."""
+    steps = tuple(step_of(str(band)) for band in data["band"].values)
+    values = data["numbers"].data.map_blocks(
+        _values, steps=steps, dtype=np.float32, meta=np.empty((0, 0, 0), np.float32)
+    )
     words = {"long_name": "surface reflectance; backscatter (gamma nought) of vv and vh in dB"}
-    rest = data.drop_vars([name for name in ("steps", "band", "backscatter", "polarisation") if name in data.variables])
-    pixels = xr.DataArray(da.concatenate(planes).rechunk({0: -1}), dims=("band", "y", "x"), attrs=words)
-    whole = rest.assign(reflectance=pixels)[["reflectance", "n_clear"]].assign_coords(band=names)
-    return Composite(data=whole, grid=grid, scenes=tuple(scenes))
+    return Composite(data=data.assign(reflectance=(("band", "y", "x"), values, words)), grid=grid, scenes=tuple(scenes))
+
+
+def _values(numbers: NDArray[np.int16], *, steps: tuple[float, ...]) -> NDArray[Any]:
+    """What whole numbers (band, y, x) stand for, float32; NaN where they say *never clear*."""
+    per_step = np.array([round(1 / step) for step in steps], np.float32)
+    values = np.divide(numbers, per_step[:, None, None], dtype=np.float32)
+    values[numbers == NEVER_CLEAR] = np.nan
+    return values

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from howgreen.imagery.kernel import Int16s, Planes, masked_median, shifted
+from howgreen.imagery.kernel import Int16s, Planes, median, shifted
 from howgreen.sensors import QA_BAD_BITS, SCL_BAD
 
 NO_DATA, CLOUD, DOUBT = np.uint8(1), np.uint8(2), np.uint8(4)
@@ -135,8 +135,8 @@ def false_alarms(codes: Int16s, *, flagged: Bools, data: Bools) -> Bools:
     -------
     (date, pixel) true where a flag is to be ignored.
     """
-    middle, _ = masked_median(codes[..., None], data[..., None])
-    centre = np.nan_to_num(middle[..., 0]) * 10_000
+    middle, _ = median(codes[..., None], data[..., None])
+    centre = middle[..., 0].astype(np.float32)  # where there is no data nothing agrees, whatever it says
     tolerance = TOLERANCE + TOLERANCE_PART * np.abs(centre)
     agree = (np.abs(codes - centre) <= tolerance).all(axis=1) & data
     n_data, n_agree = data.sum(axis=0), agree.sum(axis=0)
@@ -162,7 +162,7 @@ def clear(
     flags
         (date, y, x) with a margin of :func:`halo_px` on each side.
     codes
-        [date][band] (y, x) as :func:`howgreen.imagery.kernel.masked_median` takes them, with ``shifts``; no margin.
+        [date][band] (y, x) as :func:`howgreen.imagery.kernel.median` takes them, with ``shifts``; no margin.
     missing
         (date, y, x) no margin: a band has no data.
     voters

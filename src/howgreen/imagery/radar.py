@@ -98,10 +98,10 @@ def sides(scenes: Sequence[Scene]) -> tuple[str, ...]:
     return (f"radar looked from both sides ({up} ascending, {down} descending passes): walls and slopes are averaged",)
 
 
-def backscatter_steps(
+def backscatter(
     scenes: Sequence[Scene], *, grid: GeoBox, bands: Sequence[str], block_px: int, chunks: Chunks | None = None
 ) -> xr.Dataset:
-    """The median of all passes, lazily, in whole numbers as :func:`howgreen.imagery.composite_steps` keeps them.
+    """The median of all passes, lazily, in whole numbers.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def backscatter_steps(
 
     Returns
     -------
-    ``backscatter`` int16 (polarisation, y, x) in half steps of DB_STEP, the lowest number where never seen;
+    ``numbers`` int16 (band, y, x) in steps of DB_STEP, NEVER_CLEAR where never seen;
     ``n_clear`` uint8 (y, x), how many passes have data in all bands.
     """
     import dask.array as da
@@ -137,8 +137,8 @@ def backscatter_steps(
     graph = HighLevelGraph(layers, {blocks: set(), medians: {blocks}, counts: {blocks}})
     return xr.Dataset(
         {
-            "backscatter": (
-                ("polarisation", "y", "x"),
+            "numbers": (
+                ("band", "y", "x"),
                 da.Array(graph, medians, ((len(names),), heights, widths), dtype=np.int16),
             ),
             "n_clear": (
@@ -147,16 +147,9 @@ def backscatter_steps(
                 {"units": "1", "long_name": "passes that showed the pixel"},
             ),
         },
-        coords={"polarisation": list(names), **xr_coords(grid)},
+        coords={"band": list(names), **xr_coords(grid)},
         attrs={"scenes": [scene.id for group in passes for scene in group]},
     )
-
-
-def from_half_steps(steps: NDArray[Any]) -> NDArray[np.float32]:
-    """Decibels, float32, of half steps; NaN where they say *never seen*."""
-    values: NDArray[np.float32] = kernel.reflectance(steps)
-    values *= np.float32(DB_STEP / kernel.STEP)
-    return values
 
 
 def _block(
@@ -170,7 +163,7 @@ def _block(
             planes, none = _read_pass(scenes, grid, span, bands, ahead.files)
             codes.append([kernel.encode(plane, scale=kernel.STEP / DB_STEP, offset=0.0) for plane in planes])
             seen[number] = ~none
-    return kernel.median_steps(codes, seen)
+    return kernel.median(codes, seen)
 
 
 def _read_pass(
@@ -195,7 +188,7 @@ def _read_scene(
     for band in bands:
         numbers, none = read_band(_band(scene, band), grid=grid, span=span, nodata=scene.nodata, files=files)
         values, dark = decibels(numbers, scene)
-        missing |= none | dark
+        missing |= dark if none is None else none | dark
         planes.append(values)
     return planes, missing
 

@@ -294,6 +294,11 @@ def missing(values: NDArray[Any], nodata: float | None) -> NDArray[np.bool_]:
     return none
 
 
+def _all_there(values: NDArray[Any], nodata: float | None) -> bool:
+    """Whether no value can be the nodata value or NaN: a look at the least is quicker than a test of each."""
+    return values.dtype.kind != "f" and (nodata is None or bool(nodata < values.min()))
+
+
 def read_band(
     asset: Asset,
     *,
@@ -302,8 +307,8 @@ def read_band(
     nodata: float | None,
     out: NDArray[Any] | None = None,
     files: Files | None = None,
-) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """DN of a block of one band and where there are none, both (y, x); float32 where they were interpolated.
+) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+    """DN of a block of one band and where there are none (None: nowhere), both (y, x); float32 where they were interpolated.
 
     ``out`` is written to and returned where its dtype is that of the DN.
 
@@ -318,10 +323,9 @@ def read_band(
         if at is None:
             return _interpolate(image, asset.index, grid, span, nodata)
         values = _copy(image, asset.index, span, at, fill=0 if nodata is None else nodata, out=out)
-        none = missing(values, nodata)
         if nodata is None:
-            none |= _outside(dataset, span, at)
-        return values, none
+            return values, missing(values, nodata) | _outside(dataset, span, at)
+        return values, None if _all_there(values, nodata) else missing(values, nodata)
 
 
 def _outside(dataset: Any, span: Span, at: tuple[int, int, int]) -> NDArray[np.bool_]:

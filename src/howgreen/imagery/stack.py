@@ -107,7 +107,8 @@ def _read_scene(
         values, none = read_band(
             asset_of(scene, band), grid=reader.grid, span=span, nodata=scene.nodata, out=room, files=reader.files
         )
-        missing |= none
+        if none is not None:
+            missing |= none
         if kernel.whole_shift(values.dtype, scale=scene.scale, offset=scene.offset) is None:
             values = kernel.encode(values, scale=scene.scale, offset=scene.offset)
         planes.append(values)

@@ -7,7 +7,7 @@ network gets a whole tile: any chunking gives the same bits. Where the card lets
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -15,11 +15,14 @@ import numpy.typing as npt
 from howgreen.landcover.answers import tidy
 from howgreen.landcover.model import Answers, FloatArray, Model, require_bands
 from howgreen.landcover.tiles import cuts, margin_px, ramp, shifted, starts, total, window
-from howgreen.types import UNSEEN, Composite, LandCover, ModelCard
+from howgreen.sensors import step_of
+from howgreen.types import NEVER_CLEAR, UNSEEN, Composite, LandCover, ModelCard
 
 if TYPE_CHECKING:
     import xarray as xr
 
+Pixels = FloatArray | npt.NDArray[np.int16]
+"""(band, y, x): what the network takes, NaN where nobody saw anything; or a composite's whole numbers, NEVER_CLEAR."""
 _LABEL, _GREEN, _FIRST_CLASS = 0, 1, 2
 """Places in the stacked block: one run of the network fills all of it, views of it are cut out later. The last one is the
 uncertainty, where the network tells it."""
@@ -29,7 +32,7 @@ def classify(composite: Composite, model: Model) -> LandCover:
     """Label, green fraction, class probabilities and, where the model tells it, the uncertainty of the green fraction of every
     pixel; lazy where the composite is.
 
-    A pixel with NaN in any of the model's bands is unseen: label 255, NaN elsewhere.
+    A pixel with nothing in any of the model's bands is unseen: label 255, NaN elsewhere.
 
     Raises
     ------
@@ -38,11 +41,13 @@ def classify(composite: Composite, model: Model) -> LandCover:
     """
     card = model.card
     require_bands(card, composite.bands, what="the images")
-    reflectance = composite.data["reflectance"].transpose("band", "y", "x")
+    # Whole numbers, half the bytes of the reflectance that they stand for, become reflectance a tile at a time.
+    name = "numbers" if "numbers" in composite.data else "reflectance"
+    pixels = composite.data[name].transpose("band", "y", "x")
     if composite.bands != card.bands:  # picking them would copy every block
-        reflectance = reflectance.sel(band=list(card.bands))
-    stacked = _stack(reflectance.data, model)
-    return LandCover(data=_dataset(stacked, reflectance, model), grid=composite.grid, card=card)
+        pixels = pixels.sel(band=list(card.bands))
+    stacked = _stack(pixels.data, model)
+    return LandCover(data=_dataset(stacked, pixels, model), grid=composite.grid, card=card)
 
 
 def _depth(model: Model) -> int:
@@ -54,9 +59,10 @@ def _stack(values: Any, model: Model) -> Any:
     import dask.array as da
 
     margin = margin_px(model.card)
+    values = values if values.dtype == np.int16 else values.astype(np.float32)
     if not isinstance(values, da.Array):
-        return classify_array(np.asarray(values, dtype=np.float32), model)
-    values = values.astype(np.float32).rechunk({0: -1})
+        return classify_array(values, model)
+    values = values.rechunk({0: -1})
     if margin:
         values = values.rechunk({axis: cuts(values.chunks[axis], model.card) for axis in (1, 2)})
     chunks = ((_depth(model),), values.chunks[1], values.chunks[2])
@@ -64,33 +70,42 @@ def _stack(values: Any, model: Model) -> Any:
     # An axis in one piece has no neighbours to borrow from, and dask refuses a margin wider than a picture.
     alone = [margin if parts == 1 else 0 for parts in values.numblocks[1:]]
     if margin:  # without one, dask would still copy every block
-        values = da.overlap.overlap(values, depth={1: margin - alone[0], 2: margin - alone[1]}, boundary=np.nan)
+        values = da.overlap.overlap(
+            values, depth={1: margin - alone[0], 2: margin - alone[1]}, boundary=_nothing(values)
+        )
 
-    def at_place(block: FloatArray, block_id: tuple[int, int, int]) -> FloatArray:
+    def at_place(block: Pixels, block_id: tuple[int, int, int]) -> FloatArray:
         block = _bordered(block, *alone)
         return classify_block(block, model, origin=(rows[block_id[1]], columns[block_id[2]]))
 
     return da.map_blocks(at_place, values, dtype=np.float32, chunks=chunks, meta=np.empty((0, 0, 0), np.float32))
 
 
-def _bordered(values: FloatArray, rows: int, columns: int) -> FloatArray:
+def _nothing(values: Any) -> float:
+    """What stands for a pixel that nobody saw."""
+    return NEVER_CLEAR if values.dtype == np.int16 else float("nan")
+
+
+def _bordered(values: Pixels, rows: int, columns: int) -> Pixels:
     """With unseen pixels around: what lies outside the grid."""
     if not (rows or columns):
         return values
-    return np.pad(values, ((0, 0), (rows, rows), (columns, columns)), constant_values=np.nan)
+    margin = ((0, 0), (rows, rows), (columns, columns))
+    bordered = np.pad(values, margin, constant_values=_nothing(values))
+    return cast("Pixels", bordered)
 
 
 def _starts(sizes: tuple[int, ...]) -> list[int]:
     return [0, *np.cumsum(sizes)[:-1].tolist()]
 
 
-def classify_array(values: FloatArray, model: Model) -> FloatArray:
+def classify_array(values: Pixels, model: Model) -> FloatArray:
     """A whole grid, (band, y, x), as :func:`classify_block` answers it."""
     margin = margin_px(model.card)
     return classify_block(_bordered(values, margin, margin), model, origin=(0, 0))
 
 
-def classify_block(values: FloatArray, model: Model, *, origin: tuple[int, int]) -> FloatArray:
+def classify_block(values: Pixels, model: Model, *, origin: tuple[int, int]) -> FloatArray:
     """One block, (band, y + 2 margin, x + 2 margin) to (2 + class, y, x): label, green fraction, probabilities; and the
     uncertainty of the green fraction as one more, where the model tells it. ``origin`` is its place on the grid (row, column),
     the margin that of :func:`howgreen.landcover.tiles.margin_px`.
@@ -111,7 +126,7 @@ def classify_block(values: FloatArray, model: Model, *, origin: tuple[int, int])
     return out
 
 
-def _place_tile(values: FloatArray, out: FloatArray, tile: FloatArray, model: Model, top: int, left: int) -> None:
+def _place_tile(values: Pixels, out: FloatArray, tile: FloatArray, model: Model, top: int, left: int) -> None:
     """Run the tile whose middle starts at (top, left) of ``out``, and write its answers there."""
     answers, unseen = _run_tile(values, tile, model, top, left)
     rows, inner_y = _middle(top, out.shape[1], model.card)
@@ -127,7 +142,7 @@ def _place_tile(values: FloatArray, out: FloatArray, tile: FloatArray, model: Mo
     _finish(place, hidden, model)
 
 
-def _add_tile(values: FloatArray, out: FloatArray, tile: FloatArray, model: Model, top: int, left: int) -> None:
+def _add_tile(values: Pixels, out: FloatArray, tile: FloatArray, model: Model, top: int, left: int) -> None:
     """Run the tile whose middle starts at (top, left) of ``out``, and add its answers there by their weight."""
     answers, unseen = _run_tile(values, tile, model, top, left)
     rows, inner_y = _middle(top, out.shape[1], model.card)
@@ -144,7 +159,7 @@ def _add_tile(values: FloatArray, out: FloatArray, tile: FloatArray, model: Mode
 
 
 def _run_tile(
-    values: FloatArray, tile: FloatArray, model: Model, top: int, left: int
+    values: Pixels, tile: FloatArray, model: Model, top: int, left: int
 ) -> tuple[Answers, npt.NDArray[np.bool_] | None]:
     """Answers of the tile whose middle starts at (top, left) of the block inside its margin, and (y, x) where it saw nothing."""
     reach = tile.shape[2]
@@ -153,9 +168,12 @@ def _run_tile(
     source_x, target_x = window(left + shift, reach, values.shape[2])
     if (target_y, target_x) != (slice(0, reach), slice(0, reach)):
         tile.fill(0)
-    inner = tile[0, :, target_y, target_x]
-    inner[...] = values[:, source_y, source_x]
-    unseen = _unseen(inner)
+    inner, part = tile[0, :, target_y, target_x], values[:, source_y, source_x]
+    if part.dtype == np.int16:
+        np.divide(part, _per_unit(model.card), out=inner, dtype=np.float32)
+    else:
+        inner[...] = part
+    unseen = _unseen(part)
     if not unseen.any():
         return model.run(tile), None
     # What the network is given there is not used, except as a neighbour: dark, not NaN, which would spread.
@@ -179,8 +197,16 @@ def _finish(place: FloatArray, hidden: npt.NDArray[np.bool_] | None, model: Mode
         place[_LABEL][hidden] = UNSEEN
 
 
-def _unseen(values: FloatArray) -> npt.NDArray[np.bool_]:
-    """(y, x) where any band is not a finite number: one sum and one test instead of a test a band."""
+def _per_unit(card: ModelCard) -> FloatArray:
+    """(band, 1, 1) how many whole numbers make one of reflectance, or of decibels."""
+    return np.array([round(1 / step_of(band)) for band in card.bands], np.float32)[:, None, None]
+
+
+def _unseen(values: Pixels) -> npt.NDArray[np.bool_]:
+    """(y, x) where any band says so, or is not a finite number: one sum and one test instead of a test a band."""
+    if values.dtype == np.int16:
+        lowest: npt.NDArray[np.bool_] = values.min(axis=0) == NEVER_CLEAR
+        return lowest
     with np.errstate(over="ignore", invalid="ignore"):
         return np.asarray(~np.isfinite(values.sum(axis=0)))
 
@@ -198,12 +224,12 @@ def _label(probability: FloatArray, *, out: FloatArray) -> None:
     out[...] = found
 
 
-def _dataset(stacked: Any, reflectance: xr.DataArray, model: Model) -> xr.Dataset:
+def _dataset(stacked: Any, pixels: xr.DataArray, model: Model) -> xr.Dataset:
     import xarray as xr
 
     card = model.card
     last = _FIRST_CLASS + len(card.classes)
-    coords = {name: coord for name, coord in reflectance.coords.items() if set(coord.dims) <= {"y", "x"}}
+    coords = {name: coord for name, coord in pixels.coords.items() if set(coord.dims) <= {"y", "x"}}
     flags = {
         "long_name": "land cover",
         "flag_values": np.array([cls.code for cls in card.classes], dtype=np.uint8),

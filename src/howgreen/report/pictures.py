@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from howgreen.report.inside import inside
-from howgreen.sensors import RADAR_BANDS
-from howgreen.types import UNSEEN
+from howgreen.sensors import RADAR_BANDS, step_of
+from howgreen.types import NEVER_CLEAR, UNSEEN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -87,7 +87,7 @@ def from_files(result: Result, paths: Mapping[str, Path], *, longest_px: int = 1
     import rasterio
     from rasterio.enums import Resampling
 
-    from howgreen.report.rasters import REFLECTANCE_NODATA, UNCERTAINTY_SCALE, scale_of
+    from howgreen.report.rasters import UNCERTAINTY_SCALE
 
     def read(name: str, bands: list[int], how: Any) -> Array:
         with rasterio.open(paths[name]) as file:
@@ -97,8 +97,8 @@ def from_files(result: Result, paths: Mapping[str, Path], *, longest_px: int = 1
     shape = _shape(result, longest_px)
     names, kind = _photo_bands(result)
     numbers = read("composite.tif", [result.composite.bands.index(n) + 1 for n in names], Resampling.average)
-    scales = np.array([scale_of(name) for name in names], np.float32)[:, None, None]
-    photo = np.where(numbers == REFLECTANCE_NODATA, np.nan, numbers * scales).astype(np.float32)
+    scales = np.array([step_of(name) for name in names], np.float32)[:, None, None]
+    photo = np.where(numbers == NEVER_CLEAR, np.nan, numbers * scales).astype(np.float32)
     fraction = read("green_fraction.tif", [1], Resampling.average)[0]
     uncertainty = None
     if "green_uncertainty.tif" in paths:

@@ -18,8 +18,8 @@ import numpy as np
 
 from howgreen.report.cogs import BLOCK_PX, Layout, Scratch
 from howgreen.report.inside import inside
-from howgreen.sensors import DB_STEP, RADAR_BANDS
-from howgreen.types import UNSEEN
+from howgreen.sensors import RADAR_BANDS, step_of
+from howgreen.types import NEVER_CLEAR, UNSEEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 
-REFLECTANCE_SCALE = 1e-4
-REFLECTANCE_NODATA = -32768
-"""Of all bands of the composite."""
 FRACTION_STEPS = 1024
 """Fractions are kept to 1/1024, far below the model's error: half the bytes of full floats."""
 SLAB_PX = 64 * 1024
@@ -145,7 +142,7 @@ def _layout(grid: GeoBox, stream: Any, *, smooth: bool) -> Layout:
         grid=grid,
         bands=stream.shape[0] if stream.ndim == 3 else 1,
         dtype=dtype,
-        nodata={"uint8": UNSEEN, "float32": np.nan, "int16": REFLECTANCE_NODATA}[dtype],
+        nodata={"uint8": UNSEEN, "float32": np.nan, "int16": NEVER_CLEAR}[dtype],
         smooth=smooth,
     )
 
@@ -202,13 +199,13 @@ def _streams(result: Result) -> dict[str, Any]:
 
 
 def _composite(result: Result) -> Any:
-    """(band, y, x) whole numbers: from the kept ones where there are any, which takes a fifth of the time."""
-    data, whole = result.composite.data, {"dtype": np.int16, "meta": np.zeros((0, 0, 0), np.int16)}
-    if "steps" in data:
-        return _lazy(data["steps"].transpose("band", "y", "x")).rechunk({0: -1}).map_blocks(_halved, **whole)
-    scales = tuple(scale_of(band) for band in result.composite.bands)
+    """(band, y, x) whole numbers, those that are kept where there are any."""
+    data = result.composite.data
+    if "numbers" in data:
+        return _lazy(data["numbers"].transpose("band", "y", "x")).rechunk({0: -1})
+    steps = tuple(step_of(band) for band in result.composite.bands)
     reflectance = _lazy(data["reflectance"].transpose("band", "y", "x")).rechunk({0: -1})
-    return reflectance.map_blocks(_numbers, scales=scales, **whole)
+    return reflectance.map_blocks(_numbers, steps=steps, dtype=np.int16, meta=np.zeros((0, 0, 0), np.int16))
 
 
 def _meta(dtype: Any) -> Array:
@@ -257,40 +254,17 @@ def _hundredths(uncertainty: Array) -> Array:
     return np.where(np.isnan(steps), np.float32(UNSEEN), np.clip(steps, 1, 100)).astype(np.uint8)
 
 
-def scale_of(band: str) -> float:
-    """What one number of a band of ``composite.tif`` is worth: reflectance, or decibels."""
-    return DB_STEP if band in RADAR_BANDS else REFLECTANCE_SCALE
-
-
-def _numbers(reflectance: Array, *, scales: tuple[float, ...]) -> Array:
+def _numbers(reflectance: Array, *, steps: tuple[float, ...]) -> Array:
     numbers: Array = np.empty(reflectance.shape, np.int16)
     rows = max(1, SLAB_PX // max(reflectance.shape[2], 1))
-    for plane, out, scale in zip(reflectance, numbers, scales, strict=True):
+    for plane, out, step in zip(reflectance, numbers, steps, strict=True):
         for top in range(0, len(plane), rows):  # slab by slab: what is in between stays in the core's cache
-            steps = plane[top : top + rows] / scale
-            np.rint(steps, out=steps)
-            np.clip(steps, REFLECTANCE_NODATA + 1, 32767, out=steps)
-            missing = np.isnan(steps)
+            whole = plane[top : top + rows] / step
+            np.rint(whole, out=whole)
+            np.clip(whole, NEVER_CLEAR + 1, 32767, out=whole)
+            missing = np.isnan(whole)
             if missing.any():
-                steps[missing] = REFLECTANCE_NODATA
-            out[top : top + rows] = steps
-    return numbers
-
-
-def _halved(steps: Array) -> Array:
-    """Numbers of REFLECTANCE_SCALE from steps of half of it, halves to the even one, as :func:`_numbers` rounds."""
-    numbers: Array = np.empty(steps.shape, np.int16)
-    rows = max(1, SLAB_PX // max(steps.shape[2], 1))
-    for plane, out in zip(steps, numbers, strict=True):
-        for top in range(0, len(plane), rows):
-            part = plane[top : top + rows]
-            whole = part >> 1
-            whole += part & whole & 1
-            if part.dtype != np.int16:
-                np.clip(whole, REFLECTANCE_NODATA + 1, 32767, out=whole)
-            never = part == np.iinfo(part.dtype).min
-            if never.any():
-                whole[never] = REFLECTANCE_NODATA
+                whole[missing] = NEVER_CLEAR
             out[top : top + rows] = whole
     return numbers
 
@@ -324,7 +298,7 @@ def _dress(path: Path, name: str, result: Result) -> None:
             DESCRIPTION=FILES[name], SOFTWARE=f"howgreen {result.plan.howgreen}", PERIOD=str(result.plan.period)
         )
         if name == "composite.tif":
-            file.scales = [scale_of(band) for band in result.composite.bands]
+            file.scales = [step_of(band) for band in result.composite.bands]
             file.units = ["dB" if band in RADAR_BANDS else "1" for band in result.composite.bands]
             file.descriptions = result.composite.bands
         elif name == "green_fraction.tif":
