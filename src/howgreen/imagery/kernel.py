@@ -32,7 +32,6 @@ Int16s = NDArray[np.int16]
 Planes = Sequence[Sequence[NDArray[Any]]] | NDArray[Any]
 """Pixels as [date][band] (y, x)."""
 Bools = NDArray[np.bool_]
-Floats = NDArray[np.float32]
 
 
 def whole_shift(dtype: np.dtype[Any], *, scale: float, offset: float) -> int | None:
