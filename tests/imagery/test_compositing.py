@@ -267,6 +267,7 @@ def test_attributes_and_grid(stack):
     )
     assert made.grid == GRID
     assert made.data["reflectance"].dtype == np.float32
+    assert made.data["reflectance"].attrs == {"units": "1", "long_name": "surface reflectance"}
     assert made.data["n_clear"].dtype == np.uint8
     assert max(made.data["reflectance"].data.chunks[1]) <= 32
 

@@ -88,7 +88,9 @@ def from_numbers(data: xr.Dataset, *, grid: GeoBox, scenes: Sequence[Scene]) -> 
     values = data["numbers"].data.map_blocks(
         _values, steps=steps, dtype=np.float32, meta=np.empty((0, 0, 0), np.float32)
     )
-    words = {"long_name": "surface reflectance; backscatter (gamma nought) of vv and vh in dB"}
+    words = {"units": "1", "long_name": "surface reflectance"}
+    if any(band in RADAR_BANDS for band in data["band"].values):
+        words = {"long_name": "surface reflectance; backscatter (gamma nought) of vv and vh in dB"}
     return Composite(data=data.assign(reflectance=(("band", "y", "x"), values, words)), grid=grid, scenes=tuple(scenes))
 
 
