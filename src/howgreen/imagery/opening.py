@@ -12,6 +12,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+import numpy as np
 import rasterio
 from numpy.typing import NDArray
 from rasterio.enums import MaskFlags
@@ -21,6 +22,7 @@ from rasterio.windows import Window
 from howgreen.errors import ImageError
 from howgreen.imagery import earthengine, web
 from howgreen.imagery.remote import Remote
+from howgreen.imagery.tiles import Box, Tiles, span_of, tiles_of
 from howgreen.types import Asset
 
 _DRIVERS = ("GTiff", "JP2OpenJPEG")
@@ -34,8 +36,6 @@ _WEB = ("https://", "http://")
 
 
 _UNFETCHED = ("dataset_mask", "read_masks", "sample", "statistics", "stats")
-Box = tuple[int, int, int, int]
-"""Top, bottom, left, right in pixels, ends excluded."""
 
 
 class Fetched:
@@ -84,16 +84,8 @@ def spans(dataset: Any, index: int, box: Box) -> list[tuple[int, int]]:
     top, bottom = max(box[0], 0), min(box[1], dataset.height)
     left, right = max(box[2], 0), min(box[3], dataset.width)
     places = itertools.product(range(top // height, -(-bottom // height)), range(left // width, -(-right // width)))
-    found = (_tile(dataset, index, row, column) for row, column in places)
+    found = (span_of(dataset, index, row, column) for row, column in places)
     return [span for span in found if span is not None]
-
-
-def _tile(dataset: Any, index: int, row: int, column: int) -> tuple[int, int] | None:
-    """None for a tile that is not in the file because it has no data."""
-    first, size = (
-        dataset.get_tag_item(f"BLOCK_{what}_{column}_{row}", "TIFF", bidx=index) for what in ("OFFSET", "SIZE")
-    )
-    return (int(first), int(first) + int(size)) if first and size else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +96,8 @@ class Image:
     """Rasterio's, or what behaves like it: :class:`Fetched`, or Earth Engine's."""
     remote: Remote | None = None
     """Where its bytes come from; None for a file on this computer."""
+    tiles: Tiles | None = None
+    """How its tiles are packed, where they need no GDAL."""
 
     def ask(self, index: int, box: Box) -> list[Future[None]]:
         """Begin to fetch what a window of a band needs; the futures are done when it is here. None for local files."""
@@ -112,6 +106,11 @@ class Image:
     def read(self, index: int, box: Box, *, out: NDArray[Any] | None = None) -> NDArray[Any]:
         """Pixels of a window of a band. NetworkError when the bytes are not to be had."""
         top, bottom, left, right = box
+        if self.tiles and index == 1:
+            arrive(self.ask(index, box))
+            room = np.empty((bottom - top, right - left), self.tiles.dtype) if out is None else out
+            if self.tiles.read(self.dataset, box, room):
+                return room
         values: NDArray[Any] = self.dataset.read(index, window=Window(left, top, right - left, bottom - top), out=out)
         return values
 
@@ -231,7 +230,8 @@ def open_image(href: str, *, remote: Remote | None = None, overview: int | None 
         driver = dataset.driver
         dataset.close()
         raise ImageError(f"{href}: a {driver} file, not a GeoTIFF or JPEG 2000; convert it and add it again")
-    return Image(dataset=dataset if remote is None else Fetched(dataset, remote), remote=remote)
+    tiles = tiles_of(dataset, Path(path))
+    return Image(dataset=dataset if remote is None else Fetched(dataset, remote), remote=remote, tiles=tiles)
 
 
 @contextmanager
