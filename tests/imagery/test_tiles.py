@@ -139,7 +139,9 @@ def spoiled(path: Path, change) -> None:
     [
         lambda old: bytes(len(old)),
         lambda old: old[:40] + bytes([old[40] ^ 255]) + old[41:],
+        lambda old: old[:-1] + bytes([old[-1] ^ 1]),
         lambda old: zlib.compress(b"too short"),
+        lambda old: zlib.compress(bytes(4 * 32 * 16)),
     ],
 )
 def test_an_altered_tile_is_an_error_that_names_the_file(tmp_path, change):
