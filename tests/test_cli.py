@@ -17,6 +17,7 @@ import rasterio
 from affine import Affine
 from rio_cogeo.cogeo import cog_validate
 
+import howgreen
 from howgreen import cli, report
 
 FILES = {
@@ -82,6 +83,16 @@ def test_help_loads_nothing_heavy():
         "sys.exit(str(heavy) if heavy else 0)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_journey_of_a_real_city_loads_no_simulation():
+    code = "import sys, howgreen.pipeline; assert not {'scipy', 'howgreen.sample', 'matplotlib'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_completion_shows_what_loads_on_first_use():
+    assert set(howgreen.__all__) <= set(dir(howgreen))
+    assert all(getattr(howgreen, name) is not None for name in howgreen.__all__)
 
 
 def test_city_writes_the_whole_folder(answered: Path):

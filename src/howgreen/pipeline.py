@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, cast
 
 import howgreen
-from howgreen import held, imagery, landcover, measure, place, plans, report, runs, sample, sources
+from howgreen import held, imagery, landcover, measure, place, plans, report, runs, sources
 from howgreen.blocks import persist
 from howgreen.errors import PlanError
 from howgreen.sensors import RADAR_BANDS, SENSORS, SENTINEL1
@@ -312,6 +312,8 @@ def _truth(plan: Plan) -> dict[str, Any] | None:
     """What the simulation knows, when the whole sample city was asked for."""
     if not plan.city.synthetic or "://" in plan.source:
         return None
+    from howgreen import sample
+
     known = sample.truth(Path(plan.source))
     return {
         "green_ratio": known.city.green_ratio,

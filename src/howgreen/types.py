@@ -182,6 +182,9 @@ class Composite:
     (dask)."""
     grid: GeoBox
     scenes: tuple[Scene, ...]
+    corner: tuple[int, int] = (0, 0)
+    """Row and column of the grid where the images themselves begin (may be negative). Blocks are cut where the tiles of
+    their files meet, counted from here."""
 
     @property
     def bands(self) -> tuple[str, ...]:

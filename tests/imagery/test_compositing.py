@@ -318,6 +318,7 @@ def test_kept_numbers_are_the_same_reflectance(make_scene, tmp_path):
         scenes.append(make_scene({"red": red}, day=date, name=f"date{date}"))
     made = composite_numbers(scenes, grid=GRID, bands=["red"], block_px=32)
     kept = from_numbers(persist(made, tmp_path, stage="test"), grid=GRID, scenes=scenes)
+    assert kept.corner == made.attrs["corner"] == (3, -5), "the images begin there on the grid"
     expected, n_clear = computed(scenes, GRID, bands=("red",))
     np.testing.assert_array_equal(kept.data["reflectance"].values, expected)
     np.testing.assert_array_equal(kept.data["n_clear"].values, n_clear)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 import onnx_models as theirs
 from howgreen.errors import ModelError
+from howgreen.imagery.layout import cuts as _layout_cuts
 from howgreen.landcover import classify, load_model
 from howgreen.landcover.classify import classify_array
 from howgreen.landcover.model import Model
@@ -139,6 +142,35 @@ def test_any_chunking_gives_the_same_bits_blended_or_not(
         parts = classify(make_composite(values, BANDS, chunks=((2,), rows, columns)), tiled).data.compute()
         for name in ("label", "green_fraction", "probability"):
             np.testing.assert_array_equal(whole[name].values.view(np.uint8), parts[name].values.view(np.uint8))
+
+
+@given(
+    shape=st.tuples(st.integers(1, 60), st.integers(1, 60)),
+    corner=st.tuples(st.integers(-50, 50), st.integers(-50, 50)),
+    side=st.sampled_from([8, 16, 40]),
+)
+@settings(max_examples=40, deadline=None)
+def test_blocks_cut_where_images_begin_cut_no_tile(pixel_model, make_composite, shape, corner, side):
+    """Pixels say the same wherever tiles begin, and a network runs no tile twice for two blocks."""
+    values = _pixels(*shape, seed=3, holes=0.1)
+    chunks = tuple(_layout_cuts(length, first, side) for length, first in zip(shape, corner, strict=True))
+    plain = classify(make_composite(values, BANDS), pixel_model).data
+    made = replace(make_composite(values, BANDS, chunks=((2,), *chunks)), corner=corner)
+    with patch.object(Model, "run", autospec=True, side_effect=Model.run) as runs:
+        found = classify(made, pixel_model).data["green_fraction"].compute(scheduler="sync")
+    np.testing.assert_array_equal(found, plain["green_fraction"])
+    assert runs.call_count == math.prod(len(_layout_cuts(n, at, 8)) for n, at in zip(shape, corner, strict=True))
+    alone = classify(replace(make_composite(values, BANDS), corner=corner), pixel_model).data
+    np.testing.assert_array_equal(alone["green_fraction"], plain["green_fraction"])
+
+
+def test_neighbours_tiles_begin_on_the_grid_wherever_images_do(window_model, make_composite):
+    values = _pixels(50, 61, seed=7, holes=0.05)
+    chunks = ((2,), (5, 32, 13), (9, 32, 20))
+    plain = classify(make_composite(values, BANDS), window_model).data
+    moved = classify(replace(make_composite(values, BANDS, chunks=chunks), corner=(5, 9)), window_model).data.compute()
+    for name in ("label", "green_fraction", "probability"):
+        np.testing.assert_array_equal(moved[name].values.view(np.uint8), plain[name].values.view(np.uint8))
 
 
 @settings(max_examples=20, deadline=None)

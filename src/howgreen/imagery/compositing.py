@@ -17,7 +17,7 @@ from odc.geo.geobox import GeoBox
 
 from howgreen.imagery import kernel
 from howgreen.imagery.ahead import Ahead
-from howgreen.imagery.layout import Passes, ahead_of, layout, prepared, spans_of
+from howgreen.imagery.layout import Passes, ahead_of, corner_of, layout, prepared, spans_of
 from howgreen.imagery.opening import Files
 from howgreen.imagery.source import Span
 from howgreen.imagery.stack import Rooms, read_stack
@@ -73,7 +73,8 @@ def composite_numbers(
 
     Returns
     -------
-    ``numbers`` int16 (band, y, x), see :func:`howgreen.imagery.kernel.median`; ``n_clear`` uint8 (y, x). Lazy.
+    ``numbers`` int16 (band, y, x), see :func:`howgreen.imagery.kernel.median`; ``n_clear`` uint8 (y, x). Lazy. Attribute
+    ``corner``, see :class:`howgreen.types.Composite`.
 
     Raises
     ------
@@ -86,7 +87,8 @@ def composite_numbers(
     from odc.geo.xr import xr_coords
 
     passes, names = prepared(scenes, bands)
-    heights, widths = layout(passes, grid=grid, bands=names, block_px=block_px)
+    corner = corner_of(passes, grid=grid, bands=names)
+    heights, widths = layout(corner, grid=grid, block_px=block_px)
     files, rooms = Files(), Rooms()
     spans = spans_of(heights, widths)
     ahead = ahead_of(passes, grid, spans.values(), names, files)
@@ -106,7 +108,7 @@ def composite_numbers(
             "n_clear": (("y", "x"), n_clear, {"units": "1", "long_name": "dates that showed the pixel clearly"}),
         },
         coords={"band": list(names), **xr_coords(grid)},
-        attrs={"scenes": [scene.id for group in passes for scene in group]},
+        attrs={"scenes": [scene.id for group in passes for scene in group], "corner": corner},
     )
 
 
@@ -134,7 +136,7 @@ def load(scenes: Sequence[Scene], *, grid: GeoBox, bands: Sequence[str], block_p
     from odc.geo.xr import xr_coords
 
     passes, names = prepared(scenes, bands)
-    heights, widths = layout(passes, grid=grid, bands=names, block_px=block_px)
+    heights, widths = layout(corner_of(passes, grid=grid, bands=names), grid=grid, block_px=block_px)
     files, rooms = Files(), Rooms()
     spans = spans_of(heights, widths)
     ahead = ahead_of(passes, grid, spans.values(), names, files)

@@ -91,7 +91,12 @@ def from_numbers(data: xr.Dataset, *, grid: GeoBox, scenes: Sequence[Scene]) -> 
     words = {"units": "1", "long_name": "surface reflectance"}
     if any(band in RADAR_BANDS for band in data["band"].values):
         words = {"long_name": "surface reflectance; backscatter (gamma nought) of vv and vh in dB"}
-    return Composite(data=data.assign(reflectance=(("band", "y", "x"), values, words)), grid=grid, scenes=tuple(scenes))
+    return Composite(
+        data=data.assign(reflectance=(("band", "y", "x"), values, words)),
+        grid=grid,
+        scenes=tuple(scenes),
+        corner=data.attrs.get("corner", (0, 0)),
+    )
 
 
 def _values(numbers: NDArray[np.int16], *, steps: tuple[float, ...]) -> NDArray[Any]:

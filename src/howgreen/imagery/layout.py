@@ -40,14 +40,16 @@ def cuts(length: int, first: int, step: int) -> tuple[int, ...]:
     return tuple(b - a for a, b in itertools.pairwise(edges))
 
 
-def layout(
-    passes: Passes, *, grid: GeoBox, bands: tuple[str, ...], block_px: int
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Heights and widths of the blocks."""
+def corner_of(passes: Passes, *, grid: GeoBox, bands: tuple[str, ...]) -> tuple[int, int]:
+    """Row and column of the grid where the first image begins; the grid's own corner if it lies across."""
+    return tile_grid(asset_of(passes[0][0], bands[0]), grid=grid) or (0, 0)
+
+
+def layout(corner: tuple[int, int], *, grid: GeoBox, block_px: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Heights and widths of the blocks, counted from the images' corner."""
     if block_px < 1:
         raise ValueError(f"block_px={block_px}: must be at least 1")
-    at = tile_grid(asset_of(passes[0][0], bands[0]), grid=grid) or (0, 0)
-    return cuts(grid.shape[0], at[0], block_px), cuts(grid.shape[1], at[1], block_px)
+    return cuts(grid.shape[0], corner[0], block_px), cuts(grid.shape[1], corner[1], block_px)
 
 
 def spans_of(heights: tuple[int, ...], widths: tuple[int, ...]) -> dict[tuple[int, int], Span]:

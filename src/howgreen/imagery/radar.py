@@ -25,7 +25,7 @@ from howgreen.imagery import kernel
 from howgreen.imagery.ahead import Ahead
 from howgreen.imagery.compositing import item_of
 from howgreen.imagery.dates import dates
-from howgreen.imagery.layout import Passes, ahead_of, layout, prepared, spans_of
+from howgreen.imagery.layout import Passes, ahead_of, corner_of, layout, prepared, spans_of
 from howgreen.imagery.opening import GDAL_OPTIONS, Files
 from howgreen.imagery.source import Span, read_band
 from howgreen.sensors import DB_STEP, SENTINEL1
@@ -125,7 +125,8 @@ def backscatter(
     from odc.geo.xr import xr_coords
 
     passes, names = prepared(scenes, bands)
-    heights, widths = chunks or layout(passes, grid=grid, bands=names, block_px=block_px)
+    corner = corner_of(passes, grid=grid, bands=names)
+    heights, widths = chunks or layout(corner, grid=grid, block_px=block_px)
     spans, token = spans_of(heights, widths), tokenize(passes, grid, names, heights, widths)
     ahead = ahead_of(passes, grid, spans.values(), names, Files())
     blocks, medians, counts = (f"{what}-{token}" for what in ("radar-block", "backscatter", "n-passes"))
@@ -148,7 +149,7 @@ def backscatter(
             ),
         },
         coords={"band": list(names), **xr_coords(grid)},
-        attrs={"scenes": [scene.id for group in passes for scene in group]},
+        attrs={"scenes": [scene.id for group in passes for scene in group], "corner": corner},
     )
 
 

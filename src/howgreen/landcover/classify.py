@@ -46,7 +46,7 @@ def classify(composite: Composite, model: Model) -> LandCover:
     pixels = composite.data[name].transpose("band", "y", "x")
     if composite.bands != card.bands:  # picking them would copy every block
         pixels = pixels.sel(band=list(card.bands))
-    stacked = _stack(pixels.data, model)
+    stacked = _stack(pixels.data, model, composite.corner)
     return LandCover(data=_dataset(stacked, pixels, model), grid=composite.grid, card=card)
 
 
@@ -54,14 +54,17 @@ def _depth(model: Model) -> int:
     return _FIRST_CLASS + len(model.card.classes) + int(model.tells_uncertainty)
 
 
-def _stack(values: Any, model: Model) -> Any:
+def _stack(values: Any, model: Model, corner: tuple[int, int]) -> Any:
     """(2 + class (+ 1), y, x) float32: label, green fraction, probabilities, uncertainty; a dask array where ``values`` is one."""
     import dask.array as da
 
     margin = margin_px(model.card)
+    # Tiles that need no neighbours begin where the images' blocks do, which then cut none; for others, blocks are cut anew.
+    above, before = (0, 0) if margin else (-at % model.card.stride_px for at in corner)
     values = values if values.dtype == np.int16 else values.astype(np.float32)
     if not isinstance(values, da.Array):
-        return classify_array(values, model)
+        values = _bordered(values, margin, margin)
+        return classify_block(values, model, origin=(above, before))
     values = values.rechunk({0: -1})
     if margin:
         values = values.rechunk({axis: cuts(values.chunks[axis], model.card) for axis in (1, 2)})
@@ -76,7 +79,7 @@ def _stack(values: Any, model: Model) -> Any:
 
     def at_place(block: Pixels, block_id: tuple[int, int, int]) -> FloatArray:
         block = _bordered(block, *alone)
-        return classify_block(block, model, origin=(rows[block_id[1]], columns[block_id[2]]))
+        return classify_block(block, model, origin=(rows[block_id[1]] + above, columns[block_id[2]] + before))
 
     return da.map_blocks(at_place, values, dtype=np.float32, chunks=chunks, meta=np.empty((0, 0, 0), np.float32))
 
