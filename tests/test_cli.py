@@ -201,6 +201,7 @@ def test_models_list_says_how_they_err(capsys: pytest.CaptureFixture[str]):
         (["predict-table", "/no/such.csv", "--out", "/tmp/never.csv"], "such.csv"),
         (["store", "add", "/no/such.tif", "--city", "X"], "such.tif"),
         (["osm-green", "Vaduz", "--osm", "/no/such.osm.pbf"], "such.osm.pbf"),
+        (["osm-green", "Sampleton"], "is simulated"),
     ],
 )
 def test_each_mistake_is_one_clear_line(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, cast
 import howgreen
 from howgreen import held, imagery, landcover, measure, place, plans, report, runs, sources
 from howgreen.blocks import persist
-from howgreen.errors import PlanError
+from howgreen.errors import PlaceNotFoundError, PlanError
 from howgreen.sensors import RADAR_BANDS, SENSORS, SENTINEL1
 from howgreen.types import City, Composite, LandCover, Period, Plan, Progress, Result, Scene
 
@@ -295,7 +295,14 @@ def osm_green(
         A local extract; None to ask Overpass.
     online
         How it is asked.
+
+    Raises
+    ------
+    HowgreenError
+        One line, as :func:`plan` does; PlaceNotFoundError for a simulated city.
     """
+    if city.synthetic:
+        raise PlaceNotFoundError(f"{city.label}: is simulated, OpenStreetMap knows nothing of it; name a real place")
     if osm is None:
         areas = place.green_areas_online(city, online=online or place.Online(), progress=progress)
     else:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import osmium
 import pytest
 import rasterio
 import shapely
@@ -205,3 +206,20 @@ def test_a_broken_extract_is_refused(town, tmp_path):
     (tmp_path / "a.osm.pbf").write_bytes(b"garbage")
     with pytest.raises(AreaError, match="cut short"):
         green_areas(town, osm=tmp_path / "a.osm.pbf")
+
+
+@pytest.mark.parametrize(
+    ("frame", "held"), [((10, 50, 11, 51), "0%"), ((8.9, 46.9, 9.01, 47.2), "50%"), ((8.9, 46.9, 9.2, 47.2), None)]
+)
+def test_an_extract_of_elsewhere_is_refused_and_not_called_without_green(path, town, tmp_path, frame, held):
+    header = osmium.io.Header()
+    header.add_box(osmium.osm.Box(*frame))
+    extract = tmp_path / "b.osm.pbf"
+    with osmium.SimpleWriter(str(extract), header=header) as writer:
+        for item in osmium.FileProcessor(str(path)):
+            writer.add(item)
+    if held is None:
+        assert green_areas(town, osm=extract).equals(green_areas(town, osm=path))
+        return
+    with pytest.raises(AreaError, match=rf"b\.osm\.pbf: holds {held} of .*; give an extract that holds all of it"):
+        green_areas(town, osm=extract)

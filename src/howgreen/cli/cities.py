@@ -118,10 +118,10 @@ def osm_green_command(
     """
     from howgreen import pipeline, place, report, sources
 
-    root = sources.find_store(query, store) if store else None
     table = place.read_endpoints(endpoints) if endpoints else place.Endpoints()
     online = place.Online(endpoints=table, offline=offline)
     with bars() as progress:
+        root = sources.find_store(query, store, progress=progress)
         city = place.find(query, stores=[root] if root else [], osm=osm, online=online, **asked)
         folder = out or new_folder(city)
         report.check_target(folder)

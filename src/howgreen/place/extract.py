@@ -151,6 +151,23 @@ def extract_date(path: Path) -> str:
         return str(reader.header().get("osmosis_replication_timestamp") or "")[:10]
 
 
+def extract_bounds(path: Path) -> Bounds | None:
+    """West, south, east, north in degrees as the header gives them; None when it does not, or lies across the antimeridian.
+
+    Raises
+    ------
+    AreaError
+        As :func:`extract_date`.
+
+    """
+    with _readable(path), osmium.io.Reader(str(path), osmium.osm.NOTHING) as reader:
+        box = reader.header().box()
+        if not box.valid():
+            return None
+        low, high = box.bottom_left, box.top_right
+        return (low.lon, low.lat, high.lon, high.lat) if low.lon < high.lon else None
+
+
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
     if not path.is_file():

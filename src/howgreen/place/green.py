@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from howgreen.place.extract import LICENCE, Found, OsmId, Tags, read_areas
+from howgreen.errors import AreaError
+from howgreen.place.extract import LICENCE, Found, OsmId, Tags, extract_bounds, read_areas
 from howgreen.place.shapes import Area
 from howgreen.store.geometry import geodesic_area_m2, polygonal
 
@@ -77,6 +78,8 @@ hold whole villages), ``landuse=greenfield`` (building land), ``landuse=farmyard
 (they have no area)."""
 
 _BARE_WETLANDS = ("tidalflat", "mud", "saltern")
+_LEAST_HELD = 0.9
+"""Share of a city that an extract has to hold. Not all of it: limits reach a little beyond a coast that was cut out tightly."""
 _COLUMNS = ("osm_id", "name", "tag", "group", "area_m2")
 
 
@@ -104,16 +107,28 @@ def green_areas(city: City, *, osm: str | Path, progress: Progress | None = None
     Raises
     ------
     AreaError
-        When the file is missing, cut short or not OpenStreetMap data.
+        When the file is missing, cut short or not OpenStreetMap data, or says that it shows another part of the world.
 
     """
     tell = progress or (lambda _stage, _done, _total: None)
     tell("osm green", 0, 2)
+    _check_reach(Path(osm), city)
     found = read_green(Path(osm))
     tell("osm green", 1, 2)
     frame = areas_within(found, city)
     tell("osm green", 2, 2)
     return frame
+
+
+def _check_reach(path: Path, city: City) -> None:
+    """Ground beyond an extract would count as not green."""
+    bounds = extract_bounds(path)
+    if bounds is None:
+        return
+    ground = city.land or city.boundary
+    held = ground.intersection(shapely.box(*bounds)).area / ground.area
+    if held < _LEAST_HELD:
+        raise AreaError(f"{path}: holds {held:.0%} of {city.label}; give an extract that holds all of it")
 
 
 def read_green(path: Path) -> Found:
