@@ -136,9 +136,9 @@ def test_districts_of_a_file_replace_others(extract, tmp_path):
 
 def test_a_radius_belongs_to_coordinates_only(store):
     assert find("45.76, 4.84", radius_m=500).area_m2 == pytest.approx(785_398, rel=1e-4)
-    with pytest.raises(AreaError, match="has no radius"):
+    with pytest.raises(AreaError, match="there is no radius for"):
         find("Lyon", stores=[store], radius_m=500)
-    with pytest.raises(AreaError, match="has no radius"):
+    with pytest.raises(AreaError, match="there is no radius for"):
         find(None, area=SQUARE.wkt, radius_m=500)
 
 
