@@ -234,7 +234,9 @@ def _from_area(area: str | Path, *, name: str | None, pick: int | str | None) ->
 
 def _refuse_radius(radius_m: float | None, what: str) -> None:
     if radius_m is not None:
-        raise AreaError(f"radius {radius_m:g} m: there is no radius for {what}; leave it out, or give coordinates (lat, lon)")
+        raise AreaError(
+            f"radius {radius_m:g} m: there is no radius for {what}; leave it out, or give coordinates (lat, lon)"
+        )
 
 
 def _places(stores: Sequence[str | Path]) -> list[City]:
