@@ -89,7 +89,7 @@ def test_the_answers_of_overpass_give_the_polygons_of_the_extract(town, tmp_path
 @pytest.mark.real
 def test_a_real_extract_gives_the_same_polygons_by_overpass(shared_data, tmp_path):
     extract = shared_data / "osm" / "monaco.osm.pbf"
-    city = from_shape(shapely.box(7.405, 43.72, 7.445, 43.755), name="Monaco")
+    city = from_shape(shapely.box(7.41, 43.724, 7.445, 43.751), name="Monaco")
     answers = tmp_path / "answers"
     answers.mkdir()
     with served(overpass(extract, answers)) as service:
