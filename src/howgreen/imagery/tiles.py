@@ -76,13 +76,13 @@ class Tiles:
                     tile = self._decoded(file, span) if span else None
                     if tile is None:
                         return False
-                    _place(tile, row * height - top, column * width - left, out)
+                    self._place(tile, row * height - top, column * width - left, out)
         except OSError:
             return False
         return True
 
     def _decoded(self, file: Any, span: Span) -> NDArray[Any] | None:
-        """One tile (y, x), good until the next is asked for."""
+        """One tile (y, x) as it is packed, good until the next is asked for."""
         import imagecodecs
 
         size = span[1] - span[0]
@@ -99,10 +99,22 @@ class Tiles:
             raise RasterioError(f"the tile at byte {span[0]} is not what was written") from error
         if len(found) != flat.size:  # a last strip is shorter
             return None
-        tile = flat.view(self.dtype).reshape(self.shape)
-        if self.differences:
-            imagecodecs.delta_decode(tile, axis=-1, out=tile)
-        return tile
+        return flat.view(self.dtype).reshape(self.shape)
+
+    def _place(self, tile: NDArray[Any], top: int, left: int, out: NDArray[Any]) -> None:
+        """What a tile shows of ``out``, whose row and column ``top``, ``left`` are the tile's first (may be negative)."""
+        import imagecodecs
+
+        bottom, right = min(top + tile.shape[0], out.shape[0]), min(left + tile.shape[1], out.shape[1])
+        y, x = max(top, 0), max(left, 0)
+        rows, inner = tile[y - top : bottom - top, : right - left], out[y:bottom, x:right]
+        if not self.differences:
+            inner[...] = rows[:, x - left :]
+        elif left >= 0:  # added up where they are wanted: one pass less over memory
+            imagecodecs.delta_decode(rows, axis=-1, out=inner)
+        else:  # rows begin before ``out`` does
+            imagecodecs.delta_decode(rows, axis=-1, out=rows)
+            inner[...] = rows[:, x - left :]
 
 
 def tiles_of(dataset: Any, path: Path) -> Tiles | None:
@@ -124,10 +136,3 @@ def _little_endian(path: Path) -> bool:
             return file.read(2) == b"II"
     except OSError:
         return False
-
-
-def _place(tile: NDArray[Any], top: int, left: int, out: NDArray[Any]) -> None:
-    """What a tile shows of ``out``, whose row and column ``top``, ``left`` are the tile's first (may be negative)."""
-    bottom, right = min(top + tile.shape[0], out.shape[0]), min(left + tile.shape[1], out.shape[1])
-    y, x = max(top, 0), max(left, 0)
-    out[y:bottom, x:right] = tile[y - top : bottom - top, x - left : right - left]
