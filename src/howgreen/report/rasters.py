@@ -178,19 +178,20 @@ def project(shape: BaseGeometry, crs: str) -> BaseGeometry:
 
 def _streams(result: Result) -> dict[str, Any]:
     """What goes into each file, lazy, in the blocks that :class:`Scratch` takes: composite (band, y, x), the others (y, x)."""
+    import dask.array as da
+
     label = _lazy(result.landcover.data["label"].transpose("y", "x"))
     fraction = _lazy(result.landcover.data["green_fraction"].transpose("y", "x")).rechunk(label.chunks)
-    n_clear = _lazy(result.composite.data["n_clear"].transpose("y", "x"))
+    n_clear = _lazy(result.composite.data["n_clear"].transpose("y", "x")).rechunk(label.chunks)
     clip = _Clip(land_on_grid(result), result.landcover.grid)
+    within = da.map_blocks(clip, chunks=label.chunks, dtype=bool, meta=_meta(bool))
     water = np.isin(np.arange(256), result.landcover.water_codes)
     streams = {
-        "green_mask.tif": label.map_blocks(
-            _mask, fraction, clip=clip, water=water, dtype=np.uint8, meta=_meta(np.uint8)
-        ),
+        "green_mask.tif": label.map_blocks(_mask, fraction, within, water=water, dtype=np.uint8, meta=_meta(np.uint8)),
         "green_fraction.tif": fraction.map_blocks(_coarse, dtype=np.float32, meta=_meta(np.float32)),
         "landcover.tif": label,
         "composite.tif": _composite(result),
-        "looks": n_clear.map_blocks(_inside, clip=clip, dtype=np.uint8, meta=_meta(np.uint8)),
+        "looks": n_clear.map_blocks(_inside, within, dtype=np.uint8, meta=_meta(np.uint8)),
     }
     if "green_uncertainty" in result.landcover.data:
         unsure = _lazy(result.landcover.data["green_uncertainty"].transpose("y", "x"))
@@ -236,9 +237,9 @@ class _Clip:
         return "clip", shapely.to_wkb(self._shape), tuple(self._transform)
 
 
-def _mask(label: Array, fraction: Array, *, clip: _Clip, water: Array, block_info: Any = None) -> Array:
+def _mask(label: Array, fraction: Array, within: Array, *, water: Array) -> Array:
     # A comparison with NaN is False; whatever is unseen is set to 255 below.
-    counted = clip(block_info) & (label != UNSEEN) & ~np.isnan(fraction) & ~water[label]
+    counted = within & (label != UNSEEN) & ~np.isnan(fraction) & ~water[label]
     return np.where(counted, (fraction >= 0.5).astype(np.uint8), np.uint8(UNSEEN))
 
 
@@ -269,8 +270,8 @@ def _numbers(reflectance: Array, *, steps: tuple[float, ...]) -> Array:
     return numbers
 
 
-def _inside(n_clear: Array, *, clip: _Clip, block_info: Any = None) -> Array:
-    return np.where(clip(block_info), np.minimum(n_clear, OUTSIDE - 1), OUTSIDE).astype(np.uint8)
+def _inside(n_clear: Array, within: Array) -> Array:
+    return np.where(within, np.minimum(n_clear, OUTSIDE - 1), OUTSIDE).astype(np.uint8)
 
 
 class _Counter:
