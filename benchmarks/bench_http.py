@@ -159,7 +159,7 @@ def _one(what: str, folder: Path, url: str) -> dict[str, float]:
 
 
 def _apart(what: str, folder: Path, url: str) -> dict[str, float]:
-    command = [sys.executable, "-m", "benchmarks.bench_http", what, str(folder), url]
+    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.bench_http", what, str(folder), url]
     answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     found: dict[str, float] = json.loads(answer.stdout.splitlines()[-1])
     return found

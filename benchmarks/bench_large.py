@@ -1,14 +1,17 @@
 """The whole job on a large synthetic city, against its floor: reading and decoding the same bytes.
 
-Two sizes show whether memory grows with the city; each measurement runs in a process of its own. Where other work
-shares the machine, the ratio of CPU seconds (user and system, all threads) is the steadier one.
+Two sizes show whether memory grows with the city; each measurement runs in a process of its own. Other work that
+shares the machine only ever adds time, so floor and job take turns and the quickest of each counts; the ratio of CPU
+seconds (user and system, all threads) is the steadier one.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,6 +20,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks import bench_composite
+
+ROUNDS = 3
 
 
 def _job(folder: Path) -> dict[str, float]:
@@ -80,13 +85,20 @@ def _apart(folder: Path) -> dict[str, float]:
     return figures
 
 
-def measure(size_px: int) -> dict[str, float]:
+def measure(size_px: int, *, rounds: int) -> dict[str, float]:
+    floors, jobs = [], []
     with tempfile.TemporaryDirectory(prefix="howgreen-bench-") as name:
         folder = Path(name)
         bench_composite.make(folder, size_px=size_px, native=False)
+        os.sync()  # a city's images are on disk already: their writing is no part of the job
         bench_composite.apart("floor", folder)  # fills the system's file cache for both
-        floor = bench_composite.apart("floor", folder)
-        figures = _apart(folder)
+        for _ in range(rounds):
+            floors.append(bench_composite.apart("floor", folder))
+            jobs.append(_apart(folder))
+            for made in ("work", "out"):
+                shutil.rmtree(folder / made)
+    floor = min(floors, key=lambda one: one["floor_s"])
+    figures = min(jobs, key=lambda one: one["job_s"])
     return {
         "floor_s": floor["floor_s"],
         "floor_cpu_s": floor["cpu_s"],
@@ -99,7 +111,8 @@ def measure(size_px: int) -> dict[str, float]:
 def run(*, quick: bool = False) -> dict[str, float]:
     figures: dict[str, float] = {}
     for km2, size_px in ((100, 1000),) if quick else ((400, 2000), (1600, 4000)):
-        figures |= {f"{km2}km2_{name}": value for name, value in measure(size_px).items()}
+        found = measure(size_px, rounds=1 if quick else ROUNDS)
+        figures |= {f"{km2}km2_{name}": value for name, value in found.items()}
     return figures
 
 
