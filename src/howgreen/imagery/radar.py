@@ -125,8 +125,11 @@ def backscatter(
     from odc.geo.xr import xr_coords
 
     passes, names = prepared(scenes, bands)
-    corner = corner_of(passes, grid=grid, bands=names)
-    heights, widths = chunks or layout(corner, grid=grid, block_px=block_px)
+    corner = (0, 0)
+    if chunks is None:
+        corner = corner_of(passes, grid=grid, bands=names)
+        chunks = layout(corner, grid=grid, block_px=block_px)
+    heights, widths = chunks
     spans, token = spans_of(heights, widths), tokenize(passes, grid, names, heights, widths)
     ahead = ahead_of(passes, grid, spans.values(), names, Files())
     blocks, medians, counts = (f"{what}-{token}" for what in ("radar-block", "backscatter", "n-passes"))

@@ -1,7 +1,7 @@
 """Tiles of the commonest GeoTIFFs (DEFLATE, whole numbers, one band), decoded past GDAL.
 
 libtiff takes a third of its time to add up the differences that predictor 2 leaves, and GDAL copies each tile through a
-cache of its own. imagecodecs (libdeflate, and sums by vector instructions) gives the same numbers in two thirds of the time. Whatever is not
+cache of its own. imagecodecs (libdeflate, and a plain loop for the sums) gives the same numbers in two thirds of the time. Whatever is not
 exactly the common kind is left to GDAL. Tiles whose bytes were altered are not: where they still fill the tile, libtiff
 does not look at their checksum and gives wrong numbers without a word.
 """

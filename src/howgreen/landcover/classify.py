@@ -1,8 +1,8 @@
 """Composite to land cover, tile by tile.
 
-Tiles lie where the model's card puts them on the *grid*, never where dask cuts its chunks, and every call of the
-network gets a whole tile: any chunking gives the same bits. Where the card lets tiles overlap, their answers are blended
-(:mod:`howgreen.landcover.tiles`).
+Tiles lie where the model's card puts them on the *grid*, counted from the images' corner where no pixel sees another,
+never where dask cuts its chunks, and every call of the network gets a whole tile: any chunking gives the same bits.
+Where the card lets tiles overlap, their answers are blended (:mod:`howgreen.landcover.tiles`).
 """
 
 from __future__ import annotations
@@ -63,8 +63,7 @@ def _stack(values: Any, model: Model, corner: tuple[int, int]) -> Any:
     above, before = (0, 0) if margin else (-at % model.card.stride_px for at in corner)
     values = values if values.dtype == np.int16 else values.astype(np.float32)
     if not isinstance(values, da.Array):
-        values = _bordered(values, margin, margin)
-        return classify_block(values, model, origin=(above, before))
+        return classify_array(values, model, origin=(above, before))
     values = values.rechunk({0: -1})
     if margin:
         values = values.rechunk({axis: cuts(values.chunks[axis], model.card) for axis in (1, 2)})
@@ -102,10 +101,10 @@ def _starts(sizes: tuple[int, ...]) -> list[int]:
     return [0, *np.cumsum(sizes)[:-1].tolist()]
 
 
-def classify_array(values: Pixels, model: Model) -> FloatArray:
+def classify_array(values: Pixels, model: Model, *, origin: tuple[int, int] = (0, 0)) -> FloatArray:
     """A whole grid, (band, y, x), as :func:`classify_block` answers it."""
     margin = margin_px(model.card)
-    return classify_block(_bordered(values, margin, margin), model, origin=(0, 0))
+    return classify_block(_bordered(values, margin, margin), model, origin=origin)
 
 
 def classify_block(values: Pixels, model: Model, *, origin: tuple[int, int]) -> FloatArray:
