@@ -12,8 +12,8 @@ import xarray as xr
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
+from howgreen.core.types import Composite
 from howgreen.landcover import classify, load_model
-from howgreen.types import Composite
 
 SIZE_PX = 3072
 BLOCK_PX = 1024

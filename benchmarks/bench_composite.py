@@ -24,8 +24,8 @@ from odc.geo.geobox import GeoBox
 from scipy.ndimage import zoom
 from shapely import box
 
-from howgreen.sensors import SENTINEL2
-from howgreen.types import Asset, Scene
+from howgreen.core.sensors import SENTINEL2
+from howgreen.core.types import Asset, Scene
 
 DATES, THREADS = 6, 2
 CACHE_BYTES = 64_000_000  # tiles are decoded once: GDAL need not keep them

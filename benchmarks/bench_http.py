@@ -104,8 +104,8 @@ def _odc(url: str, names: list[str]) -> float:
 
 
 def _ours(url: str, names: list[str]) -> float:
-    from howgreen.imagery.opening import GDAL_OPTIONS, Files, opened
-    from howgreen.types import Asset
+    from howgreen.core.types import Asset
+    from howgreen.imagery.read.opener import GDAL_OPTIONS, Files, opened
 
     files, assets = Files(), [Asset(band="any", href=f"{url}/{name}") for name in names]
     files.ask(assets)
@@ -127,8 +127,8 @@ def _grid() -> GeoBox:
 def _composite(base: str, folder: Path) -> float:
     import dask
 
+    from howgreen.core.sensors import SENTINEL2
     from howgreen.imagery import composite
-    from howgreen.sensors import SENTINEL2
 
     scenes = [
         replace(scene, assets=tuple(replace(a, href=a.href.replace(str(folder), base)) for a in scene.assets))

@@ -30,9 +30,10 @@ def _job(folder: Path) -> dict[str, float]:
     import shapely
     from pyproj import Transformer
 
-    from howgreen import imagery, landcover, pipeline
+    from howgreen import imagery, landcover
+    from howgreen.core.types import Period, Plan
+    from howgreen.pipeline import city as pipeline
     from howgreen.place import from_shape
-    from howgreen.types import Period, Plan
 
     with rasterio.open(folder / "0" / "red.tif") as dataset:
         bounds, crs = dataset.bounds, dataset.crs.to_string()

@@ -10,8 +10,8 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from shapely import box
 
-from howgreen.imagery.source import Span, read_band
-from howgreen.types import Asset, Scene
+from howgreen.core.types import Asset, Scene
+from howgreen.imagery.read.resample import Span, read_band
 
 SIDE, TILE = 512, 128
 FRAME = GeoBox((SIDE, SIDE), Affine(10, 0, 600_000, 0, -10, 5_200_000), "EPSG:32632")

@@ -11,8 +11,8 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from howgreen.blocks import persist
-from howgreen.errors import OutputError
+from howgreen.core.errors import OutputError
+from howgreen.pipeline.checkpoint import persist
 
 
 def lazy(height: int, width: int, chunk: int, calls: list[tuple[int, ...]] | None = None) -> xr.Dataset:

@@ -86,7 +86,9 @@ def test_help_loads_nothing_heavy():
 
 
 def test_the_journey_of_a_real_city_loads_no_simulation():
-    code = "import sys, howgreen.pipeline; assert not {'scipy', 'howgreen.sample', 'matplotlib'} & set(sys.modules)"
+    code = (
+        "import sys, howgreen.pipeline.city; assert not {'scipy', 'howgreen.sample', 'matplotlib'} & set(sys.modules)"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

@@ -15,11 +15,15 @@ import shapely
 from rio_cogeo import cog_validate
 
 from faults import Faults
-from howgreen import comparing, pipeline, place, report, sample
-from howgreen.agreements import BOTH, NEITHER, NOT_COMPARED, ONLY_OURS, ONLY_THEIRS
+from howgreen import report, sample
 from howgreen.cli import howgreen as command
 from howgreen.compare import Endpoints
-from howgreen.errors import ImageError, NetworkError, PlanError
+from howgreen.core.agreement import BOTH, NEITHER, NOT_COMPARED, ONLY_OURS, ONLY_THEIRS
+from howgreen.core.errors import ImageError, NetworkError, PlanError
+from howgreen.net.client import Manners
+from howgreen.net.network import Network
+from howgreen.pipeline import city as pipeline
+from howgreen.pipeline import compare_maps
 
 TO_WORLDCOVER = {1: 10, 2: 20, 3: 30, 4: 40, 5: 60, 6: 60, 7: 50, 8: 50, 9: 50, 10: 80, 11: 80}
 TO_CORINE = {10: "311", 20: "324", 30: "231", 40: "211", 50: "112", 60: "331", 80: "523"}
@@ -69,8 +73,8 @@ def squares(truth):
 @pytest.fixture(scope="module")
 def made(result, truth, squares, tmp_path_factory):
     out = tmp_path_factory.mktemp("out") / "layers"
-    wanted = comparing.wanted(worldcover=str(truth), corine=str(squares), offline=True)
-    return out, comparing.layers(result, wanted, out=out)
+    wanted = compare_maps.wanted(worldcover=str(truth), corine=str(squares), offline=True)
+    return out, compare_maps.layers(result, wanted, out=out)
 
 
 @pytest.fixture(scope="module")
@@ -148,8 +152,8 @@ def test_what_both_schemas_describe_they_describe_alike():
 def test_cropland_is_the_readers_choice(result, truth, tmp_path):
     codes, ratios = read(truth), {}
     for cropland in ("green", "not-green", "left-out"):
-        wanted = comparing.wanted(worldcover=str(truth), offline=True, cropland=cropland)
-        ratios[cropland] = comparing.layers(result, wanted, out=tmp_path / cropland)["layers"][0]["city"]
+        wanted = compare_maps.wanted(worldcover=str(truth), offline=True, cropland=cropland)
+        ratios[cropland] = compare_maps.layers(result, wanted, out=tmp_path / cropland)["layers"][0]["city"]
     assert ratios["green"]["their_ratio"] > ratios["left-out"]["their_ratio"] > ratios["not-green"]["their_ratio"]
     fields = ratios["green"]["compared_m2"] - ratios["left-out"]["compared_m2"]
     assert 0 < fields <= 100 * np.count_nonzero(codes == 40)
@@ -166,13 +170,13 @@ def test_tiles_over_http_give_what_the_file_gives(result, truth, made, tmp_path)
     names = tile_names(result.plan.city.boundary)
     shutil.copy(truth, root / f"ESA_WorldCover_10m_2021_v200_{names[0]}_Map.tif")
     with Faults(root=tmp_path) as server:
-        wanted = comparing.Wanted(layers=("worldcover",), endpoints=Endpoints(worldcover=f"{server.url}/map"))
-        found = comparing.layers(result, wanted, out=tmp_path / "out")
+        wanted = compare_maps.Wanted(layers=("worldcover",), endpoints=Endpoints(worldcover=f"{server.url}/map"))
+        found = compare_maps.layers(result, wanted, out=tmp_path / "out")
         assert found["layers"][0]["city"] == made[1]["layers"][1]["city"]
         assert found["layers"][0]["source"] == f"{server.url.removeprefix('http://')}/map"
         server.fail("status", status=403)
         with pytest.raises(NetworkError, match=r"ESA_WorldCover.*\(HTTP 403\)"):
-            comparing.layers(result, wanted, out=tmp_path / "out2")
+            compare_maps.layers(result, wanted, out=tmp_path / "out2")
         assert not (tmp_path / "out2").exists()
 
 
@@ -182,18 +186,18 @@ def test_corine_comes_from_an_arcgis_server_as_from_a_file(result, squares, made
     folder.mkdir(parents=True)
     (folder / "query").write_text(gpd.read_file(squares).to_crs("EPSG:4326").to_json())
     with Faults(root=tmp_path) as server:
-        online = place.Online(cache=tmp_path / "kept", manners=place.Manners(pause_s=0, backoff_s=0.01))
+        online = Network(cache=tmp_path / "kept", manners=Manners(pause_s=0, backoff_s=0.01))
         table = Endpoints(corine=f"{server.url}/MapServer/0")
-        wanted = comparing.Wanted(layers=("corine",), endpoints=table, online=online)
-        found = comparing.layers(result, wanted, out=tmp_path / "out")
+        wanted = compare_maps.Wanted(layers=("corine",), endpoints=table, online=online)
+        found = compare_maps.layers(result, wanted, out=tmp_path / "out")
         (folder / "query").write_text('{"error": {"code": 500, "message": "Error performing query"}}')
-        elsewhere = comparing.Wanted(
-            layers=("corine",), endpoints=table, online=place.Online(cache=tmp_path / "new", manners=online.manners)
+        elsewhere = compare_maps.Wanted(
+            layers=("corine",), endpoints=table, online=Network(cache=tmp_path / "new", manners=online.manners)
         )
         with pytest.raises(
             NetworkError, match=r"CORINE service gave no answer .*Error performing query.* give --corine FILE"
         ):
-            comparing.layers(result, elsewhere, out=tmp_path / "out2")
+            compare_maps.layers(result, elsewhere, out=tmp_path / "out2")
     ours, file = found["layers"][0], made[1]["layers"][0]
     assert ours["label"] == "CORINE Land Cover 2018"
     for key, value in file["city"].items():  # a GeoJSON has fewer digits: single pixels on an edge may differ
@@ -201,16 +205,16 @@ def test_corine_comes_from_an_arcgis_server_as_from_a_file(result, squares, made
 
 
 def test_what_was_not_asked_for_by_name_is_passed_over_with_a_note(result, squares, tmp_path):
-    nothing = comparing.Wanted(online=place.Online(offline=True, cache=tmp_path))
+    nothing = compare_maps.Wanted(online=Network(offline=True, cache=tmp_path))
     with pytest.raises(ImageError, match=r"no other map could be had .*give one, as --corine FILE"):
-        comparing.layers(result, nothing, out=tmp_path / "a")
-    asked = comparing.Wanted(layers=("dynamic-world",), online=place.Online(offline=True, cache=tmp_path))
+        compare_maps.layers(result, nothing, out=tmp_path / "a")
+    asked = compare_maps.Wanted(layers=("dynamic-world",), online=Network(offline=True, cache=tmp_path))
     with pytest.raises(ImageError, match="give --dynamic-world FILE"):
-        comparing.layers(result, asked, out=tmp_path / "a")
+        compare_maps.layers(result, asked, out=tmp_path / "a")
     with pytest.raises(PlanError, match="layer 'modis' is unknown"):
-        comparing.wanted(["modis"])
+        compare_maps.wanted(["modis"])
     with pytest.raises(ImageError, match=r"gone\.gpkg: no such file"):
-        comparing.layers(result, comparing.wanted(corine="gone.gpkg"), out=tmp_path / "a")
+        compare_maps.layers(result, compare_maps.wanted(corine="gone.gpkg"), out=tmp_path / "a")
     assert not (tmp_path / "a").exists()
 
 

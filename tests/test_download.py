@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from faults import Faults
-from howgreen.download import Limits, download, shown
-from howgreen.errors import NetworkError
+from howgreen.core.errors import NetworkError
+from howgreen.net.download import Limits, download, shown
 
 BODY = bytes(range(256)) * 2000
 LIMITS = Limits(most_bytes=10**6, all_s=5, answer_s=3, connect_s=1, silent_s=1)
@@ -122,7 +122,7 @@ def test_plain_http_needs_leave_and_https_is_never_left_without(far, tmp_path, m
         fetch(f"{far.url}/m.onnx", tmp_path, unprotected=False)
     assert far.count()["requests"] == 0
 
-    from howgreen import download as module
+    from howgreen.net import download as module
 
     class Moved:
         status_code, headers = 302, {"Location": f"{far.url}/m.onnx"}

@@ -16,9 +16,10 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 import earth_server
-from howgreen import cli, drive, landcover, pipeline, place
-from howgreen.errors import MissingExtraError, NetworkError, PlanError
-from howgreen.imagery import earthengine
+from howgreen import cli, landcover, place
+from howgreen.core.errors import MissingExtraError, NetworkError, PlanError
+from howgreen.imagery.read import earthengine
+from howgreen.pipeline import city, drive_export
 from howgreen.store import put_place, put_scene
 
 FINE = GeoBox((120, 160), Affine(10, 0, 680_000, 0, -10, 5_150_000), "EPSG:32632")
@@ -76,18 +77,16 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[earth_ser
 
 
 def plan(world: earth_server.World, store: Path, **options: Any):
-    return pipeline.plan(
-        "Small", store=store, catalogs=[f"earth-engine={world.url}"], period="2024-05/2024-09", **options
-    )
+    return city.plan("Small", store=store, catalogs=[f"earth-engine={world.url}"], period="2024-05/2024-09", **options)
 
 
 def test_the_same_answer_as_from_files(world: earth_server.World, store: Path, tmp_path: Path):
-    near, far = pipeline.plan("Small", store=store), plan(world, store)
+    near, far = city.plan("Small", store=store), plan(world, store)
     assert [(s.id, s.clear_pct, s.scale, s.offset) for s in far.scenes] == [
         (s.id, s.clear_pct, s.scale, s.offset) for s in near.scenes
     ]
     assert (far.scenes[0].cloud_cover_pct, far.bands) == (12.5, near.bands)
-    here, there = (pipeline.run(one, work=tmp_path / name) for one, name in ((near, "near"), (far, "far")))
+    here, there = (city.run(one, work=tmp_path / name) for one, name in ((near, "near"), (far, "far")))
     np.testing.assert_array_equal(there.composite.data["reflectance"].values, here.composite.data["reflectance"].values)
     assert there.stats == here.stats
 
@@ -254,7 +253,7 @@ class Interpreter:
 @pytest.mark.parametrize("name", ["mixture-10", "mixture-4", "ndvi"])
 def test_the_exported_mask_is_the_models_own(world: earth_server.World, store: Path, name: str):
     planned = plan(world, store, model=name)
-    assert drive.export(planned, folder="maps", name="small") == "TASK1"
+    assert drive_export.export(planned, folder="maps", name="small") == "TASK1"
     (body,) = world.exports
     assert body["fileExportOptions"]["driveDestination"] == {"folder": "maps", "filenamePrefix": "small"}
     given = {
@@ -281,7 +280,7 @@ def test_the_exported_mask_is_the_models_own(world: earth_server.World, store: P
 
 def test_only_plans_of_earth_engine_are_exported(store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     with pytest.raises(PlanError, match="plan with --catalog earth-engine"):
-        drive.export(pipeline.plan("Small", store=store))
+        drive_export.export(city.plan("Small", store=store))
 
 
 def test_the_command_says_where_the_file_will_be(

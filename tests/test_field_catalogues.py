@@ -19,8 +19,9 @@ from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
 from faults import Faults
-from howgreen import pipeline, place, plans
-from howgreen.errors import HowgreenError, NoImageError
+from howgreen import place
+from howgreen.core.errors import HowgreenError, NoImageError
+from howgreen.pipeline import city, plan_json
 from howgreen.report.rasters import project
 from howgreen.store import put_place
 from providers import BANDS, Look, provider, provider_with_files
@@ -56,13 +57,13 @@ def pixels(folder: Path, name: str = "composite.tif") -> np.ndarray:
         return source.read()
 
 
-def answered(places: Path, catalog: str, out: Path, *, name: str = "Small", period: str) -> pipeline.CityResult:
-    result = pipeline.city(name, store=places, catalogs=[catalog], period=period)
+def answered(places: Path, catalog: str, out: Path, *, name: str = "Small", period: str) -> city.CityResult:
+    result = city.city(name, store=places, catalogs=[catalog], period=period)
     result.save(out)
     return result
 
 
-def median_on(result: pipeline.CityResult, planes: list[dict[str, np.ndarray]]) -> np.ndarray:
+def median_on(result: city.CityResult, planes: list[dict[str, np.ndarray]]) -> np.ndarray:
     """The expected reflectance on the result's grid, which is aligned with GRID: (band, y, x)."""
     grid = result.composite.grid
     column = round((grid.affine.c - GRID.affine.c) / 10)
@@ -165,16 +166,16 @@ def test_odc_289_a_plan_keeps_no_token_and_runs_after_all_of_them_have_expired(
 ):
     """odc-stac#289: tokens last 45 minutes, a plan may wait for days: links are signed when they are read."""
     tokens, bare = Tokens(), noise(30)
-    monkeypatch.setattr("howgreen.imagery.ranges.SIGNERS", {"planetary-computer": tokens})
+    monkeypatch.setattr("howgreen.net.ranges.SIGNERS", {"planetary-computer": tokens})
     look = Look(id="S2A_32TPS_20240601_0_L2A", time=day(2024, 6, 1), grid=GRID, bare=bare)
     with provider_with_files("planetary-computer", [look], tmp_path / "far") as (catalog, files):
         files.fail("token", token="sig=secret1")
-        planned = pipeline.plan("Small", store=places, catalogs=[catalog], period="2024-05/2024-09")
-        plans.save(planned, tmp_path / "plan.json")
+        planned = city.plan("Small", store=places, catalogs=[catalog], period="2024-05/2024-09")
+        plan_json.save(planned, tmp_path / "plan.json")
         assert "secret" not in (tmp_path / "plan.json").read_text()
         files.heal()
         files.fail("token", token="sig=secret2")
-        result = pipeline.run(pipeline.read_plan(tmp_path / "plan.json"), work=tmp_path / "work")
+        result = city.run(city.read_plan(tmp_path / "plan.json"), work=tmp_path / "work")
     assert tokens.number == 2
     got = result.composite.data["reflectance"].compute(scheduler="synchronous").values
     np.testing.assert_allclose(got, median_on(result, [bare]), rtol=0, atol=1e-6)
@@ -202,7 +203,7 @@ def test_osmnx_832_a_dead_overpass_costs_districts_and_not_the_ratio(tmp_path: P
     ):
         table = tmp_path / "endpoints.toml"
         table.write_text(f'nominatim = "{services.url}"\noverpass = ["{services.url}/nobody"]\n')
-        result = pipeline.city("Ring, Here", catalogs=[catalog], endpoints=table, period="2024-05/2024-09")
+        result = city.city("Ring, Here", catalogs=[catalog], endpoints=table, period="2024-05/2024-09")
     assert "without districts: they could not be looked up (Overpass gave no answer" in result.plan.city.note
     assert result.stats.zone_area_m2 == pytest.approx(place.from_shape(limits, name="x").area_m2)
     assert result.stats.observed_ratio == pytest.approx(1)
@@ -308,7 +309,7 @@ def test_pc_296_suva_has_a_ratio(kind: str, tmp_path: Path):
     looks, there = straddling(kind, tmp_path, halves)
     with provider("planetary-computer", looks, tmp_path / "far") as catalog:
         result = answered(there, catalog, tmp_path / "out", name=ZONES[kind][0], period="2024-05/2024-09")
-        assert "MiB to read" in plans.describe(result.plan)
+        assert "MiB to read" in plan_json.describe(result.plan)
     assert result.stats.observed_ratio == pytest.approx(1)
     half_px = 0.5 / result.composite.grid.shape[1]  # the meridian runs through pixels that are one thing or the other
     assert result.stats.green_pixel_ratio == pytest.approx(2 / 3, abs=half_px)
@@ -323,7 +324,7 @@ def test_pc_296_suva_has_a_ratio(kind: str, tmp_path: Path):
     assert_one_picture_on_a_map(result)
 
 
-def assert_one_picture_on_a_map(result: pipeline.CityResult) -> None:
+def assert_one_picture_on_a_map(result: city.CityResult) -> None:
     """The outline has no line through the city, and a notebook's map shows the city and not the world."""
     boundary = result.plan.city.boundary
     assert len(shapely.get_parts(project(boundary, result.plan.city.crs))) == 1

@@ -10,7 +10,8 @@ import pytest
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from howgreen import pipeline, place
+from howgreen import place
+from howgreen.pipeline import city
 from howgreen.store import put_place, put_scene
 
 GRID = GeoBox((60, 60), Affine(30, 0, 680_010, 0, -30, 5_150_010), "EPSG:32632")
@@ -42,13 +43,13 @@ def store(tmp_path: Path) -> Path:
 def test_a_year_before_sentinel_2(store: Path):
     shot(store, datetime(1995, 7, 3, 10, tzinfo=UTC), "landsat-5")
     shot(store, datetime(1995, 1, 3, 10, tzinfo=UTC), "landsat-5")
-    plan = pipeline.plan("Old Town", store=store, sensor="landsat", period="1995")
+    plan = city.plan("Old Town", store=store, sensor="landsat", period="1995")
     assert [(scene.platform, scene.time.month) for scene in plan.scenes] == [("landsat-5", 7)]
     assert str(plan.period) == "1995-05-01/1995-09-30"
     assert any("growing season" in note for note in plan.notes)
-    result = pipeline.run(plan)
+    result = city.run(plan)
     assert result.stats.green_ratio > 0.8
-    winter = pipeline.plan("Old Town", store=store, sensor="landsat", period="1995-01/1995-12")
+    winter = city.plan("Old Town", store=store, sensor="landsat", period="1995-01/1995-12")
     assert len(winter.scenes) == 2
 
 
@@ -57,7 +58,7 @@ def test_stripes_of_landsat_7_are_unseen_and_never_grey(store: Path):
     whole, striped = "1999-07", "2005-07"
     shot(store, datetime(1999, 7, 3, 10, tzinfo=UTC), "landsat-7")
     before, after = (
-        pipeline.run(pipeline.plan("Old Town", store=store, sensor="landsat", period=period)).stats
+        city.run(city.plan("Old Town", store=store, sensor="landsat", period=period)).stats
         for period in (whole, striped)
     )
     assert after.green_ratio == pytest.approx(before.green_ratio, abs=1e-6)
@@ -68,7 +69,7 @@ def test_stripes_of_landsat_7_are_unseen_and_never_grey(store: Path):
 def test_a_second_striped_date_fills_the_gaps_and_unlike_satellites_are_told(store: Path, tmp_path: Path):
     shot(store, datetime(2013, 7, 3, 10, tzinfo=UTC), "landsat-7", stripes=slice(None, None, 4))
     shot(store, datetime(2013, 7, 11, 10, tzinfo=UTC), "landsat-8", stripes=slice(1, None, 4))
-    result = pipeline.city("Old Town", store=store, sensor="landsat", period="2013-07")
+    result = city.city("Old Town", store=store, sensor="landsat", period="2013-07")
     assert result.stats.observed_ratio == pytest.approx(1)
     assert any("Landsat 7, Landsat 8" in note for note in result.plan.notes)
     summary = result.save(tmp_path / "out")

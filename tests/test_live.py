@@ -9,10 +9,12 @@ import pytest
 import shapely
 
 from howgreen import cli
-from howgreen.errors import NoImageError
+from howgreen.core.errors import NoImageError
+from howgreen.core.types import Period
 from howgreen.imagery import endpoint, search
-from howgreen.place import Online, find, from_shape, green_areas_online
-from howgreen.types import Period
+from howgreen.net.network import Network
+from howgreen.osm import green_areas_online
+from howgreen.place import find, from_shape
 
 pytestmark = pytest.mark.live
 
@@ -50,13 +52,13 @@ def test_copernicus_answers_and_its_files_need_an_account():
 
 
 def test_nominatim_knows_vaduz():
-    city = find("Vaduz, Liechtenstein", online=Online())
+    city = find("Vaduz, Liechtenstein", online=Network())
     assert city.country == "LI"
     assert city.area_m2 / 1e6 == pytest.approx(17.3, rel=0.03)
 
 
 def test_overpass_knows_green_in_bolzano():
-    assert len(green_areas_online(from_shape(HERE, name="Here"), online=Online()))
+    assert len(green_areas_online(from_shape(HERE, name="Here"), online=Network()))
 
 
 def test_a_small_city_from_start_to_end(tmp_path: Path):

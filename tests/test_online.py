@@ -17,11 +17,12 @@ from odc.geo.geobox import GeoBox
 
 from catalogue import natives, served
 from faults import Faults
-from howgreen import cli, pipeline, place, sources
-from howgreen.errors import NetworkError, NoImageError
+from howgreen import cli, place
+from howgreen.core.errors import NetworkError, NoImageError
+from howgreen.core.types import City, Period
 from howgreen.imagery import endpoint
+from howgreen.pipeline import city, image_sources
 from howgreen.store import put_place, put_scene
-from howgreen.types import City, Period
 
 GRID = GeoBox((120, 160), Affine(10, 0, 680_000, 0, -10, 5_150_000), "EPSG:32632")
 BANDS = ("blue", "green", "red", "nir")
@@ -109,7 +110,7 @@ def same_maps(one: Path, other: Path) -> None:
 def at_hand(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The answer from the store itself."""
     folder = tmp_path_factory.mktemp("answer") / "out"
-    pipeline.city("Small", store=world.store).save(folder)
+    city.city("Small", store=world.store).save(folder)
     return folder
 
 
@@ -146,10 +147,10 @@ def test_a_silent_catalogue_is_passed_over_and_said(world: World, tmp_path: Path
 
 
 def test_a_catalogue_whose_files_fail_is_passed_over(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("howgreen.imagery.ranges.FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr("howgreen.net.ranges.FIRST_WAIT_S", 0.01)
     other = f"{dead()}/files"
     with served(natives(world.store, files=other, base=world.store.parent), tmp_path) as broken:
-        found = pipeline.plan("Small", store=world.places, catalogs=[broken, world.api.url], period="2024-05/2024-09")
+        found = city.plan("Small", store=world.places, catalogs=[broken, world.api.url], period="2024-05/2024-09")
     assert found.source == world.api.url
     assert "refuses the connection" in found.notes[0]
 
@@ -176,9 +177,9 @@ def test_when_nothing_answers_there_is_one_line(world: World, tmp_path: Path, ca
     ids=["5xx burst", "429", "refused once", "dropped"],
 )
 def test_a_catalogue_that_stumbles_is_asked_again(world: World, fault: dict):
-    expected = pipeline.plan("Small", store=world.places, catalogs=[world.api.url], period="2024")
+    expected = city.plan("Small", store=world.places, catalogs=[world.api.url], period="2024")
     world.api.fail(**fault)
-    assert pipeline.plan("Small", store=world.places, catalogs=[world.api.url], period="2024") == expected
+    assert city.plan("Small", store=world.places, catalogs=[world.api.url], period="2024") == expected
 
 
 @pytest.mark.parametrize(
@@ -255,7 +256,7 @@ def test_no_clear_image_in_a_catalogue_says_what_there_was(world: World, capsys:
 
 
 def test_choosing_reads_only_overviews_of_the_mask(world: World):
-    pipeline.plan("Small", store=world.places, catalogs=[world.api.url], period="2024")
+    city.plan("Small", store=world.places, catalogs=[world.api.url], period="2024")
     asked = {
         line.split()[1].rpartition("/")[2].partition("-")[0].partition(".")[0] for line in world.files.count()["lines"]
     }
@@ -272,7 +273,7 @@ def test_offline_asks_nobody(world: World, capsys: pytest.CaptureFixture[str]):
 def test_a_file_of_endpoints_replaces_the_catalogues_addresses(world: World, tmp_path: Path):
     table = tmp_path / "endpoints.toml"
     table.write_text(f'[catalogs]\nearth-search = "{world.api.url}"\n')
-    found = pipeline.plan("Small", store=world.places, catalogs=["earth-search"], period="2024", endpoints=table)
+    found = city.plan("Small", store=world.places, catalogs=["earth-search"], period="2024", endpoints=table)
     assert found.source == world.api.url
 
 
@@ -291,7 +292,7 @@ def small(world: World) -> City:
 
 def test_where_no_store_shows_the_place_the_catalogues_are_asked_season_by_season(small: City, world: World):
     spots = list(
-        sources.spots(
+        image_sources.spots(
             small,
             root=world.places,
             named=False,
@@ -306,19 +307,19 @@ def test_where_no_store_shows_the_place_the_catalogues_are_asked_season_by_seaso
 
 def test_a_store_that_shows_the_place_comes_before_the_catalogues(small: City, world: World):
     asked = {"root": world.store, "catalogs": [SPOT], "sensor": "sentinel-2"}
-    spots = list(sources.spots(small, named=False, period=None, **asked))
+    spots = list(image_sources.spots(small, named=False, period=None, **asked))
     assert (spots[0].root, spots[0].period) == (world.store, Period.parse("2024-05/2024-09"))
     assert all(spot.endpoint == SPOT for spot in spots[1:])
-    (only,) = sources.spots(small, named=True, period=Period.parse("1999"), **asked)
+    (only,) = image_sources.spots(small, named=True, period=Period.parse("1999"), **asked)
     assert only.root == world.store
-    (other,) = sources.spots(small, named=False, period=Period.parse("1999"), **asked)
+    (other,) = image_sources.spots(small, named=False, period=Period.parse("1999"), **asked)
     assert other.endpoint == SPOT
 
 
 def test_the_line_that_tells_most_is_shown(small: City):
-    failed = sources.Failures("Small")
+    failed = image_sources.Failures("Small")
     for error in (NetworkError("silent"), NoImageError("nothing there")):
-        with failed.noted(sources.Spot(period=Period.parse("2024"), endpoint=SPOT)):
+        with failed.noted(image_sources.Spot(period=Period.parse("2024"), endpoint=SPOT)):
             raise error
     assert str(failed.error()) == "nothing there (also tried: Earth Search, without an answer)"
-    assert failed.hopeless(sources.Spot(period=Period.parse("2023"), endpoint=SPOT))
+    assert failed.hopeless(image_sources.Spot(period=Period.parse("2023"), endpoint=SPOT))

@@ -9,53 +9,54 @@ import numpy as np
 import pytest
 
 import howgreen
-from howgreen import imagery, landcover, measure, pipeline, plans, sample
-from howgreen.errors import HowgreenError, MissingBandsError, NoImageError, PeriodError, PlanError
-from howgreen.types import Plan
+from howgreen import imagery, landcover, measure, sample
+from howgreen.core.errors import HowgreenError, MissingBandsError, NoImageError, PeriodError, PlanError
+from howgreen.core.types import Plan
+from howgreen.pipeline import city, plan_json
 
 
 @pytest.fixture(scope="module")
 def plan(sampleton: Path) -> Plan:
-    return pipeline.plan("Sampleton", store=sampleton)
+    return city.plan("Sampleton", store=sampleton)
 
 
 @pytest.fixture(scope="module")
-def result(plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> pipeline.CityResult:
-    return pipeline.run(plan, work=tmp_path_factory.mktemp("work"))
+def result(plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> city.CityResult:
+    return city.run(plan, work=tmp_path_factory.mktemp("work"))
 
 
-def test_the_answer_is_near_the_truth_and_the_interval_holds_it(result: pipeline.CityResult, sampleton: Path):
+def test_the_answer_is_near_the_truth_and_the_interval_holds_it(result: city.CityResult, sampleton: Path):
     truth = sample.truth(sampleton)
     assert result.stats.green_ratio == pytest.approx(truth.green_ratio, abs=0.03)
     assert result.stats.interval is not None
     assert result.stats.interval.low <= truth.green_ratio <= result.stats.interval.high
 
 
-def test_the_sea_is_not_land(result: pipeline.CityResult, sampleton: Path):
+def test_the_sea_is_not_land(result: city.CityResult, sampleton: Path):
     truth = sample.truth(sampleton)
     assert result.stats.land_area_m2 == pytest.approx(truth.land_area_m2, rel=0.02)
     assert result.stats.zone_area_m2 > 1.02 * result.stats.land_area_m2
 
 
-def test_districts_sum_to_the_city(result: pipeline.CityResult):
+def test_districts_sum_to_the_city(result: city.CityResult):
     districts = result.zones.iloc[1:]
     assert len(districts) == 6
     for column in ("zone_area_m2", "land_area_m2", "observed_area_m2", "green_area_m2"):
         assert districts[column].sum() == pytest.approx(result.zones.iloc[0][column], rel=2e-4)
 
 
-def test_same_plan_same_answer(plan: Plan, result: pipeline.CityResult, tmp_path: Path):
-    again = pipeline.run(plans.from_json(plans.to_json(plan)), work=tmp_path)
+def test_same_plan_same_answer(plan: Plan, result: city.CityResult, tmp_path: Path):
+    again = city.run(plan_json.from_json(plan_json.to_json(plan)), work=tmp_path)
     assert again.stats == result.stats
     assert again.plan == plan
 
 
-def test_scene_order_does_not_matter(plan: Plan, result: pipeline.CityResult, tmp_path: Path):
+def test_scene_order_does_not_matter(plan: Plan, result: city.CityResult, tmp_path: Path):
     turned = dataclasses.replace(plan, scenes=plan.scenes[::-1])
-    assert pipeline.run(turned, work=tmp_path).stats == result.stats
+    assert city.run(turned, work=tmp_path).stats == result.stats
 
 
-def test_any_chunking_gives_the_same_labels(plan: Plan, result: pipeline.CityResult):
+def test_any_chunking_gives_the_same_labels(plan: Plan, result: city.CityResult):
     model = landcover.load_model(plan.model)
     composite = imagery.composite(plan.scenes, grid=plan.grid, bands=plan.bands, block_px=333)
     other = landcover.classify(composite, model)
@@ -64,7 +65,7 @@ def test_any_chunking_gives_the_same_labels(plan: Plan, result: pipeline.CityRes
     assert measure.green(other, plan.city)[0].stats.green_ratio == pytest.approx(result.stats.green_ratio, abs=1e-9)
 
 
-def test_a_stopped_run_goes_on_with_the_missing_blocks_only(plan: Plan, result: pipeline.CityResult, tmp_path: Path):
+def test_a_stopped_run_goes_on_with_the_missing_blocks_only(plan: Plan, result: city.CityResult, tmp_path: Path):
     class Stop(BaseException):
         pass
 
@@ -73,17 +74,17 @@ def test_a_stopped_run_goes_on_with_the_missing_blocks_only(plan: Plan, result: 
             raise Stop
 
     with pytest.raises(Stop):
-        pipeline.run(plan, work=tmp_path, progress=stop_early)
+        city.run(plan, work=tmp_path, progress=stop_early)
     kept = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.npy")}
     assert kept
-    assert pipeline.run(plan, work=tmp_path).stats == result.stats
+    assert city.run(plan, work=tmp_path).stats == result.stats
     assert all(path.stat().st_mtime_ns == then for path, then in kept.items())
 
 
 def test_landsat_answers_too(sampleton: Path, tmp_path: Path):
-    plan = pipeline.plan("Sampleton", store=sampleton, sensor="landsat")
+    plan = city.plan("Sampleton", store=sampleton, sensor="landsat")
     assert abs(plan.grid.resolution.x) == 30
-    stats = pipeline.run(plan, work=tmp_path).stats
+    stats = city.run(plan, work=tmp_path).stats
     assert stats.green_ratio == pytest.approx(sample.truth(sampleton).green_ratio, abs=0.08)
 
 
@@ -105,18 +106,18 @@ def test_the_embedded_city_needs_no_store(at_home: Path, sampleton: Path):
 )
 def test_bad_input_is_one_line_that_says_what_and_where(sampleton: Path, options: dict, error: type, words: str):
     with pytest.raises(error) as caught:
-        pipeline.plan(store=sampleton, **options)
+        city.plan(store=sampleton, **options)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_a_plan_for_another_model_file_is_refused(plan: Plan, tmp_path: Path):
     with pytest.raises(PlanError, match="make a new plan"):
-        pipeline.run(dataclasses.replace(plan, model_sha256="0" * 64), work=tmp_path)
+        city.run(dataclasses.replace(plan, model_sha256="0" * 64), work=tmp_path)
 
 
 def test_a_plan_whose_images_are_gone_is_refused(plan: Plan, tmp_path: Path):
     asset = dataclasses.replace(plan.scenes[0].assets[0], href=str(tmp_path / "gone.tif"))
     scene = dataclasses.replace(plan.scenes[0], assets=(asset, *plan.scenes[0].assets[1:]))
     with pytest.raises(HowgreenError, match=r"gone\.tif"):
-        pipeline.run(dataclasses.replace(plan, scenes=(scene, *plan.scenes[1:])), work=tmp_path)
+        city.run(dataclasses.replace(plan, scenes=(scene, *plan.scenes[1:])), work=tmp_path)

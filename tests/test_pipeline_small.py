@@ -15,9 +15,10 @@ from affine import Affine
 from click.testing import CliRunner
 from odc.geo.geobox import GeoBox
 
-from howgreen import held, pipeline, place, plans
+from howgreen import place
 from howgreen.cli import howgreen as command
-from howgreen.errors import NoImageError, PlanError
+from howgreen.core.errors import NoImageError, PlanError
+from howgreen.pipeline import city, locks, plan_json
 from howgreen.store import put_place, put_scene
 
 BANDS = ("blue", "green", "red", "nir")
@@ -49,7 +50,7 @@ def _darken(file: Path) -> None:
 
 
 def test_an_image_replaced_in_place_is_read_anew(store: Path, tmp_path: Path):
-    before = pipeline.plan("Small", store=store)
+    before = city.plan("Small", store=store)
     unsized = dataclasses.replace(
         before,
         scenes=tuple(
@@ -57,25 +58,25 @@ def test_an_image_replaced_in_place_is_read_anew(store: Path, tmp_path: Path):
             for s in before.scenes
         ),
     )
-    green = pipeline.run(unsized, work=tmp_path / "work").stats.green_ratio
+    green = city.run(unsized, work=tmp_path / "work").stats.green_ratio
     _darken(store / "sentinel-2-l2a/s1/nir.tif")
-    grey = pipeline.run(unsized, work=tmp_path / "work").stats.green_ratio
+    grey = city.run(unsized, work=tmp_path / "work").stats.green_ratio
     assert green is not None
     assert green > 0.5
     assert grey != green
 
 
 def test_a_file_of_another_size_than_catalogued_is_refused(store: Path, tmp_path: Path):
-    planned = pipeline.plan("Small", store=store)
+    planned = city.plan("Small", store=store)
     file = store / "sentinel-2-l2a/s1/nir.tif"
     file.write_bytes(file.read_bytes() + b" ")
     with pytest.raises(PlanError, match=r"nir\.tif: has \d+ bytes, but \d+.*store verify"):
-        pipeline.run(planned, work=tmp_path / "work")
+        city.run(planned, work=tmp_path / "work")
 
 
 def test_a_scene_that_no_model_can_use_does_not_spoil_the_others(store: Path):
     _add(store, 2, bands=("red", "nir"))
-    planned = pipeline.plan("Small", store=store)
+    planned = city.plan("Small", store=store)
     assert [scene.id for scene in planned.scenes] == ["s1"]
     assert [scene.id for scene in planned.passed_over] == ["s2"]
 
@@ -85,18 +86,18 @@ def test_a_model_file_is_planned_by_a_path_that_holds_from_any_folder(store: Pat
 
     monkeypatch.chdir(tmp_path)
     Path("mine").write_bytes(landcover.load_model("ndvi").path.read_bytes())
-    assert pipeline.plan("Small", store=store, model="mine").model == str(tmp_path / "mine")
-    assert pipeline.plan("Small", store=store, model="ndvi").model == "ndvi"
+    assert city.plan("Small", store=store, model="mine").model == str(tmp_path / "mine")
+    assert city.plan("Small", store=store, model="ndvi").model == "ndvi"
 
 
 def test_where_only_another_sensor_has_images_it_is_proposed(store: Path):
     with pytest.raises(NoImageError, match="Try --sensor sentinel-2 --period 2024-06-01/2024-06-01"):
-        pipeline.plan("Small", store=store, sensor="landsat")
+        city.plan("Small", store=store, sensor="landsat")
 
 
 def test_what_is_asked_beside_a_plan_is_refused(store: Path, tmp_path: Path):
     file = tmp_path / "plan.json"
-    plans.save(pipeline.plan("Small", store=store), file)
+    plan_json.save(city.plan("Small", store=store), file)
     found = CliRunner().invoke(command, ["city", "Other", "--plan", str(file), "--period", "2020"])
     assert found.exit_code == 2
     assert "leave period, query out" in found.output
@@ -104,10 +105,14 @@ def test_what_is_asked_beside_a_plan_is_refused(store: Path, tmp_path: Path):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such locks there")
 def test_blocks_that_a_process_still_reads_are_not_deleted(tmp_path: Path):
-    held.hold(tmp_path / "run")
-    other = [sys.executable, "-c", "import sys, pathlib, howgreen.held as h; h.discard(pathlib.Path(sys.argv[1]))"]
+    locks.hold(tmp_path / "run")
+    other = [
+        sys.executable,
+        "-c",
+        "import sys, pathlib, howgreen.pipeline.locks as h; h.discard(pathlib.Path(sys.argv[1]))",
+    ]
     subprocess.run([*other, str(tmp_path / "run")], check=True)
     assert (tmp_path / "run").exists()
-    held.release(tmp_path / "run")
+    locks.release(tmp_path / "run")
     subprocess.run([*other, str(tmp_path / "run")], check=True)
     assert not (tmp_path / "run").exists()

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
 from shapely import MultiPolygon, box
 
-from howgreen import plans
-from howgreen.errors import PlanError
-from howgreen.types import Asset, City, District, Period, Plan, Population, Scene
+from howgreen.core.errors import PlanError
+from howgreen.core.types import Asset, City, District, Period, Plan, Population, Scene
+from howgreen.pipeline import plan_json
 
 PLACES = MultiPolygon([box(11.1, 46.3, 11.4, 46.5), box(11.6, 46.4, 11.7, 46.6)])
 
@@ -80,12 +80,12 @@ def made(used: tuple[Scene, ...] = (), passed_over: tuple[Scene, ...] = ()) -> P
 )
 def test_a_plan_survives_json(used: tuple[Scene, ...], passed_over: tuple[Scene, ...]):
     plan = made(used, passed_over)
-    assert plans.from_json(plans.to_json(plan)) == plan
+    assert plan_json.from_json(plan_json.to_json(plan)) == plan
 
 
 def test_a_plan_survives_a_file(tmp_path: Path):
-    plans.save(made(), tmp_path / "plan.json")
-    assert plans.load(tmp_path / "plan.json") == made()
+    plan_json.save(made(), tmp_path / "plan.json")
+    assert plan_json.load(tmp_path / "plan.json") == made()
     assert [path.name for path in tmp_path.iterdir()] == ["plan.json"]
 
 
@@ -94,16 +94,16 @@ def test_a_plan_survives_a_file(tmp_path: Path):
 )
 def test_what_is_not_a_plan_is_refused_in_one_line(text: str):
     with pytest.raises(PlanError) as caught:
-        plans.from_json(text)
+        plan_json.from_json(text)
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("key", sorted(json.loads(plans.to_json(made()))))
+@pytest.mark.parametrize("key", sorted(json.loads(plan_json.to_json(made()))))
 def test_every_key_is_needed(key: str):
-    data = json.loads(plans.to_json(made()))
+    data = json.loads(plan_json.to_json(made()))
     del data[key]
     with pytest.raises(PlanError):
-        plans.from_json(json.dumps(data))
+        plan_json.from_json(json.dumps(data))
 
 
 @pytest.mark.parametrize(
@@ -141,19 +141,19 @@ def test_an_edited_value_that_cannot_be_is_refused(path: tuple[str | int, ...], 
         offset=0.0,
         nodata=0,
     )
-    data = json.loads(plans.to_json(made((scene,))))
-    assert plans.from_json(json.dumps(data)).scenes == (scene,)
+    data = json.loads(plan_json.to_json(made((scene,))))
+    assert plan_json.from_json(json.dumps(data)).scenes == (scene,)
     at = data
     for key in path[:-1]:
         at = at[key]
     at[path[-1]] = value
     with pytest.raises(PlanError):
-        plans.from_json(json.dumps(data))
+        plan_json.from_json(json.dumps(data))
 
 
 def test_a_missing_file_is_named(tmp_path: Path):
     with pytest.raises(PlanError, match=r"absent\.json: No such file"):
-        plans.load(tmp_path / "absent.json")
+        plan_json.load(tmp_path / "absent.json")
 
 
 def test_words_name_each_scene_and_its_clear_cover():
@@ -169,7 +169,7 @@ def test_words_name_each_scene_and_its_clear_cover():
         clear_pct=87.4,
         covered_pct=91.0,
     )
-    words = plans.describe(made((scene,), (dataclasses.replace(scene, id="S2_two", clear_pct=3.0),)))
+    words = plan_json.describe(made((scene,), (dataclasses.replace(scene, id="S2_two", clear_pct=3.0),)))
     assert "2023-07-01  clear  87 % of the city, covers  91 %  S2_one" in words
     assert "found and not used: 1" in words
     assert "S2_two" in words

@@ -16,11 +16,12 @@ from odc.geo.geobox import GeoBox
 
 from catalogue import natives, served
 from faults import Faults
-from howgreen import cli, pipeline, place, plans, syncing
-from howgreen.errors import MissingBandsError, NoImageError, PlanError
+from howgreen import cli, place
+from howgreen.core.errors import MissingBandsError, NoImageError, PlanError
+from howgreen.core.types import ModelCard, ModelClass
 from howgreen.landcover import card_to_json
+from howgreen.pipeline import city, plan_json, sync
 from howgreen.store import put_place, put_scene
-from howgreen.types import ModelCard, ModelClass
 
 onnx = pytest.importorskip("onnx")
 
@@ -142,16 +143,16 @@ def test_radar_beside_reflectance(store: Path, model: Callable[..., str], tmp_pa
     camera(store, 3, cloud=np.s_[:10, :])
     radar(store, 1, gone=slice(0, 15))
     radar(store, 7, gone=slice(0, 15))
-    plan = pipeline.plan("Wet", store=store, model=model(red=1.0, vv=-0.01), period="2024-06")
+    plan = city.plan("Wet", store=store, model=model(red=1.0, vv=-0.01), period="2024-06")
     assert [scene.id for scene in plan.scenes] == ["light-3"]
     assert {scene.id for scene in plan.radar} == {"wave-1", "wave-7"}
-    assert plans.from_json(plans.to_json(plan)) == replace(
+    assert plan_json.from_json(plan_json.to_json(plan)) == replace(
         plan,
         scenes=tuple(replace(scene, native={}) for scene in plan.scenes),
         radar=tuple(replace(scene, native={}) for scene in plan.radar),
     )
-    assert "radar beside them: 2" in plans.describe(plan)
-    result = pipeline.run(plan)
+    assert "radar beside them: 2" in plan_json.describe(plan)
+    result = city.run(plan)
     pixels = result.composite.data["reflectance"].compute()
     unseen = np.isnan(result.landcover.data["green_fraction"].compute().values)
     np.testing.assert_array_equal(unseen, pixels.sel(band=["red", "vv"]).isnull().any("band").values)
@@ -174,28 +175,28 @@ def test_what_does_not_fit_is_told(store: Path, model: Callable[..., str]):
     camera(store, 3)
     both, alone = model(red=1.0, vv=-0.01), model(vv=0.0, vh=-0.05)
     with pytest.raises(PlanError, match="--sensor sentinel-1"):
-        pipeline.plan("Wet", store=store, model=alone)
+        city.plan("Wet", store=store, model=alone)
     with pytest.raises(NoImageError, match="no Sentinel-1 RTC image"):
-        pipeline.plan("Wet", store=store, model=both, period="2024-06")
+        city.plan("Wet", store=store, model=both, period="2024-06")
     radar(store, 1, bands=("vv",))
     with pytest.raises(NoImageError, match="vh"):
-        pipeline.plan("Wet", store=store, model=model(red=1.0, vh=-0.01), period="2024-06")
+        city.plan("Wet", store=store, model=model(red=1.0, vh=-0.01), period="2024-06")
     with pytest.raises(MissingBandsError, match="lack vh"):
-        pipeline.plan("Wet", store=store, sensor="sentinel-1", model=alone, period="2024-06")
+        city.plan("Wet", store=store, sensor="sentinel-1", model=alone, period="2024-06")
     with pytest.raises(MissingBandsError, match="no shipped model"):
-        pipeline.plan("Wet", store=store, sensor="sentinel-1", period="2024-06")
-    assert pipeline.plan("Wet", store=store, model=both, period="2024-06").radar
+        city.plan("Wet", store=store, sensor="sentinel-1", period="2024-06")
+    assert city.plan("Wet", store=store, model=both, period="2024-06").radar
 
 
 def test_a_plan_edited_by_hand(store: Path, model: Callable[..., str]):
     camera(store, 3)
     radar(store, 1)
     plan = json.loads(
-        plans.to_json(pipeline.plan("Wet", store=store, model=model(red=1.0, vv=-0.01), period="2024-06"))
+        plan_json.to_json(city.plan("Wet", store=store, model=model(red=1.0, vv=-0.01), period="2024-06"))
     )
     for broken in (plan | {"radar": plan["scenes"]}, plan | {"radar": plan["radar"] * 2}):
         with pytest.raises(PlanError):
-            plans.from_json(json.dumps(broken))
+            plan_json.from_json(json.dumps(broken))
 
 
 def test_over_http_the_same(store: Path, model: Callable[..., str], tmp_path: Path):
@@ -226,11 +227,11 @@ def test_store_sync_keeps_the_radar_too(store: Path, model: Callable[..., str], 
         radar(store, day)
         camera(store, day)
     mixed = model(nir=0.5, vh=-0.02)
-    far = pipeline.plan("Wet", store=store, period="2024-06", model=mixed)
-    kept = syncing.sync(far, root=tmp_path / "kept")
+    far = city.plan("Wet", store=store, period="2024-06", model=mixed)
+    kept = sync.sync(far, root=tmp_path / "kept")
     assert len(kept.fetched) == 6
-    near = pipeline.plan("Wet", store=tmp_path / "kept", period="2024-06", model=mixed, offline=True)
+    near = city.plan("Wet", store=tmp_path / "kept", period="2024-06", model=mixed, offline=True)
     assert [(s.id, s.power, s.platform) for s in near.radar] == [(s.id, s.power, s.platform) for s in far.radar]
-    one, two = (pipeline.run(plan, work=tmp_path / name) for plan, name in ((far, "far"), (near, "near")))
+    one, two = (city.run(plan, work=tmp_path / name) for plan, name in ((far, "far"), (near, "near")))
     np.testing.assert_array_equal(one.composite.data["reflectance"].values, two.composite.data["reflectance"].values)
     assert one.stats == two.stats

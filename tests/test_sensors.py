@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from howgreen.sensors import LANDSAT, SENSORS, SENTINEL1, SENTINEL2, common_name
+from howgreen.core.sensors import LANDSAT, SENSORS, SENTINEL1, SENTINEL2, common_name
 
 TM = {"SR_B1": "blue", "SR_B2": "green", "SR_B3": "red", "SR_B4": "nir", "SR_B5": "swir16", "SR_B7": "swir22"}
 OLI = {"SR_B2": "blue", "SR_B3": "green", "SR_B4": "red", "SR_B5": "nir", "SR_B6": "swir16", "SR_B7": "swir22"}

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from shapely import box
 
-from howgreen.errors import PeriodError
-from howgreen.sources import asked_period
-from howgreen.types import City, Period
+from howgreen.core.errors import PeriodError
+from howgreen.core.types import City, Period
+from howgreen.pipeline.image_sources import asked_period
 
 
 def city(latitude: float) -> City:

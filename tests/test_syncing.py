@@ -21,12 +21,14 @@ from odc.geo.geobox import GeoBox
 
 from catalogue import natives, served
 from faults import Faults
-from howgreen import cli, pipeline, place, syncing
-from howgreen.errors import NetworkError, StoreError
-from howgreen.imagery import ranges
+from howgreen import cli, place
+from howgreen.core.errors import NetworkError, StoreError
+from howgreen.core.types import Plan
+from howgreen.net import ranges
+from howgreen.pipeline import city as pipeline
+from howgreen.pipeline import sync
 from howgreen.store import place as place_of
 from howgreen.store import places, put_place, put_scene, scenes, verify
-from howgreen.types import Plan
 
 SIDE = 1200
 FINE = GeoBox((SIDE, SIDE), Affine(10, 0, 680_000, 0, -10, 5_150_000), "EPSG:32632")
@@ -98,7 +100,7 @@ def test_after_a_sync_the_answer_needs_no_network_and_is_the_same(world: World, 
 
 
 def test_what_is_kept_is_the_files_own_pixels(world: World, planned: Plan, tmp_path: Path):
-    syncing.sync(planned, root=tmp_path / "shelf")
+    sync.sync(planned, root=tmp_path / "shelf")
     originals = {scene.id: scene for scene in scenes(world.store)}
     for scene in scenes(tmp_path / "shelf"):
         assert (scene.scale, scene.offset, scene.nodata) == (1e-4, -0.1, 0)
@@ -117,9 +119,9 @@ def test_what_is_kept_is_the_files_own_pixels(world: World, planned: Plan, tmp_p
 
 
 def test_a_second_sync_fetches_nothing(world: World, planned: Plan, tmp_path: Path):
-    first = syncing.sync(planned, root=tmp_path / "shelf")
+    first = sync.sync(planned, root=tmp_path / "shelf")
     world.files.heal()
-    second = syncing.sync(planned, root=tmp_path / "shelf")
+    second = sync.sync(planned, root=tmp_path / "shelf")
     assert (first.there, second.fetched) == ((), ())
     assert set(second.there) == set(first.fetched)
     assert world.files.count()["requests"] == 0
@@ -129,14 +131,14 @@ def test_a_broken_sync_goes_on_at_the_missing_band(world: World, planned: Plan, 
     root = tmp_path / "shelf"
     world.files.fail("status", status=404, match="/s2/nir", after=1)
     with pytest.raises(NetworkError, match=r"nir\.tif"):
-        syncing.sync(planned, root=root)
+        sync.sync(planned, root=root)
     assert verify(root) == []
     before = {scene.id for scene in scenes(root)}
     kept = {path.parent.name + "/" + path.name.partition("-")[0] for path in root.glob(".parts/*/*.tif")}
     assert "s2/blue" in kept
     assert "s2/nir" not in kept
     world.files.heal()
-    done = syncing.sync(planned, root=root)
+    done = sync.sync(planned, root=root)
     assert set(done.there) == before
     lines = world.files.count()["lines"]
     assert not any(f"/{one}/" in line for one in before for line in lines)
@@ -149,13 +151,13 @@ def test_killed_at_any_moment_the_store_verifies_and_the_next_run_finishes(world
     root, code = (
         tmp_path / "shelf",
         (
-            "import sys; from pathlib import Path; from howgreen import pipeline, syncing;"
+            "import sys; from pathlib import Path; from howgreen import pipeline; from howgreen.pipeline import sync as syncing;"
             "syncing.sync(pipeline.read_plan(sys.argv[1]), root=Path(sys.argv[2]))"
         ),
     )
-    from howgreen import plans
+    from howgreen.pipeline import plan_json
 
-    plans.save(planned, tmp_path / "plan.json")
+    plan_json.save(planned, tmp_path / "plan.json")
     world.files.fail("slow", seconds=0.05)
     for wait_s in (1.2, 1.6, 2.0):
         run = subprocess.Popen([sys.executable, "-c", code, tmp_path / "plan.json", root], stderr=subprocess.DEVNULL)
@@ -163,20 +165,20 @@ def test_killed_at_any_moment_the_store_verifies_and_the_next_run_finishes(world
         os.kill(run.pid, signal.SIGKILL)
         run.wait(10)
         assert not (root / "catalog.json").exists() or verify(root) == []
-    syncing.sync(planned, root=root)
+    sync.sync(planned, root=root)
     assert verify(root) == []
     assert {scene.id for scene in scenes(root)} == {scene.id for scene in planned.scenes}
 
 
 def test_another_citys_part_of_a_scene_stays(world: World, planned: Plan, tmp_path: Path):
     root = tmp_path / "shelf"
-    syncing.sync(planned, root=root)
+    sync.sync(planned, root=root)
     corner = GeoBox((90, 130), Affine(10, 0, 681_000, 0, -10, 5_149_000), "EPSG:32632")
     other = place.from_shape(corner.extent.to_crs("EPSG:4326").geom.buffer(-0.0003), name="Other")
     put_place(world.places, other)
     second = pipeline.plan("Other", store=world.places, catalogs=[world.api], period="2024")
-    syncing.sync(second, root=root)
-    assert syncing.sync(planned, root=root).fetched == ()
+    sync.sync(second, root=root)
+    assert sync.sync(planned, root=root).fetched == ()
     assert verify(root) == []
     assert {city.name for city in places(root)} == {"Small", "Other"}
     with rasterio.open(scenes(root)[0].asset("red").href) as whole:
@@ -185,12 +187,12 @@ def test_another_citys_part_of_a_scene_stays(world: World, planned: Plan, tmp_pa
 
 def test_a_scene_that_was_added_from_files_is_not_replaced(world: World, planned: Plan):
     with pytest.raises(StoreError, match="was added from files; sync into another store"):
-        syncing.sync(planned, root=world.store)
+        sync.sync(planned, root=world.store)
 
 
 def test_a_scene_that_shows_nothing_is_not_kept(planned: Plan, tmp_path: Path):
     nothing = replace(planned.scenes[0], id="nothing", covered_pct=0.0)
-    done = syncing.sync(replace(planned, passed_over=(nothing,)), root=tmp_path / "shelf", everything=True)
+    done = sync.sync(replace(planned, passed_over=(nothing,)), root=tmp_path / "shelf", everything=True)
     assert done.empty == ("nothing",)
     assert "nothing" not in {scene.id for scene in scenes(tmp_path / "shelf")}
 
@@ -198,7 +200,7 @@ def test_a_scene_that_shows_nothing_is_not_kept(planned: Plan, tmp_path: Path):
 def test_a_changed_file_is_one_error(world: World, planned: Plan, tmp_path: Path):
     world.files.fail("etag", match="/s1/red", after=1)
     with pytest.raises(NetworkError, match="has changed while it was read"):
-        syncing.sync(planned, root=tmp_path / "shelf")
+        sync.sync(planned, root=tmp_path / "shelf")
     assert verify(tmp_path / "shelf") == []
 
 

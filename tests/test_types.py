@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from howgreen.errors import PeriodError
-from howgreen.sensors import common_name
-from howgreen.types import Period
+from howgreen.core.errors import PeriodError
+from howgreen.core.sensors import common_name
+from howgreen.core.types import Period
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 import platformdirs
 
 from howgreen import imagery, landcover, measure, place, sample
-from howgreen.types import Period
+from howgreen.core.types import Period
 
 root = sample.ensure(Path(platformdirs.user_cache_dir("howgreen")))
 

@@ -11,17 +11,17 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from howgreen.errors import HowgreenError
+from howgreen.core.errors import HowgreenError
 
 if TYPE_CHECKING:
-    from howgreen.pipeline import city, plan, read_plan, run, write
-    from howgreen.types import Period
+    from howgreen.core.types import Period
+    from howgreen.pipeline.city import city, plan, read_plan, run, write
 
 __version__ = "0.1.0"
 __all__ = ["HowgreenError", "Period", "__version__", "city", "plan", "read_plan", "run", "write"]
 
-_HOMES = dict.fromkeys(("city", "plan", "read_plan", "run", "write"), "howgreen.pipeline") | {
-    "Period": "howgreen.types"
+_HOMES = dict.fromkeys(("city", "plan", "read_plan", "run", "write"), "howgreen.pipeline.city") | {
+    "Period": "howgreen.core.types"
 }
 
 

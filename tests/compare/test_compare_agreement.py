@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from odc.geo.geobox import GeoBox
 
-from howgreen.agreements import BOTH, NEITHER, NOT_COMPARED, ONLY_OURS, ONLY_THEIRS, Agreement, MapInfo
 from howgreen.compare import Map, agree
 from howgreen.compare.legends import GREEN, NOT_GREEN, UNKNOWN, WATER
-from howgreen.errors import ImageError
-from howgreen.types import City, District, LandCover, ModelCard, ModelClass
+from howgreen.core.agreement import BOTH, NEITHER, NOT_COMPARED, ONLY_OURS, ONLY_THEIRS, Agreement, MapInfo
+from howgreen.core.errors import ImageError
+from howgreen.core.types import City, District, LandCover, ModelCard, ModelClass
 
 GRID = GeoBox((4, 6), Affine(10, 0, 680_000, 0, -10, 5_150_040), "EPSG:32632")
 CARD = ModelCard(

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
-from howgreen.agreements import MapInfo
 from howgreen.compare import LEGENDS, corine_file, corine_service, raster_map, tile_names, usable, vector_map
 from howgreen.compare.legends import GREEN, NOT_GREEN, UNKNOWN, WATER, on_kinds
-from howgreen.errors import ImageError, NetworkError
+from howgreen.core.agreement import MapInfo
+from howgreen.core.errors import ImageError, NetworkError
 from howgreen.imagery import map_reader
 
 GRID = GeoBox((40, 50), Affine(10, 0, 680_000, 0, -10, 5_150_400), "EPSG:32632")

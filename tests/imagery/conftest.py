@@ -12,8 +12,8 @@ from shapely import box
 
 from far import FRAME, SIDE, cog
 from faults import Faults
-from howgreen.imagery import ranges
-from howgreen.types import Asset, City, Scene
+from howgreen.core.types import Asset, City, Scene
+from howgreen.net import ranges
 
 UTM = "EPSG:32632"
 
@@ -74,9 +74,9 @@ def make_city():
 
 @pytest.fixture(autouse=True)
 def _forget_looks():
-    from howgreen.imagery import finding
+    from howgreen.imagery.catalog import coverage
 
-    finding._looked.cache_clear()
+    coverage._looked.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from howgreen.imagery import items
-from howgreen.imagery.endpoints import ENDPOINTS
-from howgreen.sensors import LANDSAT, SENTINEL2
+from howgreen.core.sensors import LANDSAT, SENTINEL2
+from howgreen.imagery.catalog import items
+from howgreen.net.catalog_endpoints import ENDPOINTS
 
 pytestmark = pytest.mark.real
 EARTH_SEARCH, PLANETARY, _, COPERNICUS = ENDPOINTS

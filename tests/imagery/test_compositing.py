@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
-from howgreen.blocks import persist
-from howgreen.errors import ImageError, MissingBandsError, NoImageError
+from howgreen.core.acquisitions import dates
+from howgreen.core.errors import ImageError, MissingBandsError, NoImageError
 from howgreen.imagery import composite, composite_numbers, from_numbers, load
-from howgreen.imagery.dates import dates
-from howgreen.imagery.layout import cuts
+from howgreen.imagery.composite.blocks import cuts
+from howgreen.pipeline.checkpoint import persist
 
 UTM = "EPSG:32632"
 WEST, NORTH = 600_000.0, 5_200_000.0
@@ -214,16 +214,16 @@ def test_odc_138_a_pass_over_midnight_of_utc_is_one_date(make_scene):
 
 def test_pc_12_stackstac_116_a_median_holds_all_dates_of_one_block_and_no_more(make_scene, monkeypatch):
     """PlanetaryComputer#12, stackstac#116: medians over time blow memory; a corner of the picture reads its block only."""
-    from howgreen.imagery import kernel
+    from howgreen.imagery.composite import median
 
     scenes = [make_scene({"red": np.full((130, 150), 500 + day, np.uint16)}, day=day) for day in range(7)]
-    held, real = [], kernel.median
+    held, real = [], median.median
 
     def watched(planes, clear, **options):
         held.append(np.shape(planes))
         return real(planes, clear, **options)
 
-    monkeypatch.setattr(kernel, "median", watched)
+    monkeypatch.setattr(median, "median", watched)
     data = composite(scenes, grid=grid_at(0, 0, 130, 150), bands=("red",), block_px=32).data
     corner = data.isel(y=slice(0, 5), x=slice(0, 5)).compute(scheduler="synchronous")
     np.testing.assert_allclose(corner["reflectance"], 0.0503)
@@ -273,11 +273,11 @@ def test_attributes_and_grid(stack):
 
 
 def test_one_task_reads_for_both_outputs(stack, monkeypatch):
-    from howgreen.imagery import compositing
+    from howgreen.imagery.composite import optical
 
     calls = []
-    real = compositing._composite_block
-    monkeypatch.setattr(compositing, "_composite_block", lambda *a: calls.append(1) or real(*a))
+    real = optical._composite_block
+    monkeypatch.setattr(optical, "_composite_block", lambda *a: calls.append(1) or real(*a))
     computed(stack[:1], GRID, block_px=1024)
     assert len(calls) == 2  # the files begin 3 rows below the grid: blocks of 3 and of 68 rows
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from shapely import MultiPolygon, Point, box
 
-from howgreen.errors import ImageError, NoClearImageError, NoImageError
+from howgreen.core.errors import ImageError, NoClearImageError, NoImageError
+from howgreen.core.types import Period
 from howgreen.imagery import choose, estimate_bytes, find
-from howgreen.imagery.choosing import _greedy
-from howgreen.imagery.finding import look
-from howgreen.types import Period
+from howgreen.imagery.catalog.coverage import look
+from howgreen.imagery.catalog.select import _greedy
 
 UTM = "EPSG:32632"
 WEST, NORTH = 600_000.0, 5_200_000.0

@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 from pyproj import Transformer
 from shapely import MultiPolygon, Point, box
 
-from howgreen.errors import AreaError
+from howgreen.core.errors import AreaError
+from howgreen.core.geometry import geodesic_area_m2
+from howgreen.core.grid import coarse, outline, projected
 from howgreen.imagery import grid
-from howgreen.imagery.grids import coarse, outline, projected
-from howgreen.store.geometry import geodesic_area_m2
 
 
 def test_edges_are_multiples_outside_the_boundary(make_city):
@@ -34,7 +34,7 @@ def test_a_boundary_on_the_grid_gains_no_row(make_city):
 @given(st.floats(-170, 170), st.floats(-60, 60), st.floats(0.02, 1.5))
 def test_every_point_of_the_edge_lies_inside(lon, lat, size):
     """Edges straight in degrees bulge in metres."""
-    from howgreen.types import City
+    from howgreen.core.types import City
 
     zone = int((lon + 180) // 6) + 1
     crs = f"EPSG:{(32600 if lat >= 0 else 32700) + zone}"

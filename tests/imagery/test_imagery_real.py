@@ -12,10 +12,10 @@ from rasterio.warp import Resampling, reproject
 from shapely import box
 from shapely.geometry import shape
 
+from howgreen.core.sensors import SCL_BAD
+from howgreen.core.types import Asset, City, Scene
 from howgreen.imagery import composite, decisions, grid
-from howgreen.imagery.finding import look
-from howgreen.sensors import SCL_BAD
-from howgreen.types import Asset, City, Scene
+from howgreen.imagery.catalog.coverage import look
 
 pytestmark = pytest.mark.real
 

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from howgreen.imagery import kernel
-from howgreen.types import NEVER_CLEAR
+from howgreen.core.types import NEVER_CLEAR
+from howgreen.imagery.composite import median as kernel
 
 
 def nanmedian(codes, clear):

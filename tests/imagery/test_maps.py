@@ -8,9 +8,9 @@ import pytest
 from shapely import MultiPolygon, box, to_geojson
 
 from catalogue import served
-from howgreen.errors import NetworkError
+from howgreen.core.errors import NetworkError
 from howgreen.imagery import find_tiles
-from howgreen.imagery.endpoints import Endpoint
+from howgreen.net.catalog_endpoints import Endpoint
 
 
 def _item(name: str, west: float, south: float, *, collection: str = "esa-worldcover", asset: str = "map") -> dict:

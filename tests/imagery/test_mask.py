@@ -4,11 +4,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from howgreen.imagery import mask
+from howgreen.imagery.composite import cloud_mask
 
 
 def test_scl_table():
-    flags = mask.TABLES["scl"][:13]
+    flags = cloud_mask.TABLES["scl"][:13]
     assert [int(f) for f in flags] == [1, 1, 0, 4, 0, 0, 0, 0, 2, 2, 2, 4, 1]
 
 
@@ -19,7 +19,7 @@ def test_scl_table():
     ids=["fill", "clear land", "clear water", "cloud", "shadow", "cirrus", "snow", "dilated cloud"],
 )
 def test_landsat_table(code, flag):
-    assert mask.TABLES["qa_pixel"][code] == flag
+    assert cloud_mask.TABLES["qa_pixel"][code] == flag
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_landsat_table(code, flag):
 )
 def test_landsat_qa_pixel_bit_by_bit(bit, clear):
     """Collection 2's guide: each of these bits by itself, on a pixel that is not fill; water is no reason to leave it out."""
-    assert bool(mask.TABLES["qa_pixel"][1 << bit] == 0) is clear
+    assert bool(cloud_mask.TABLES["qa_pixel"][1 << bit] == 0) is clear
 
 
 @settings(max_examples=40, deadline=None)
@@ -37,19 +37,19 @@ def test_landsat_qa_pixel_bit_by_bit(bit, clear):
 def test_reach_is_a_square_dilation(radius, seed, density):
     layer = np.random.default_rng(seed).random((19, 23)) < density
     expected = ndimage.binary_dilation(layer, np.ones((2 * radius + 1, 2 * radius + 1))) if radius else layer
-    np.testing.assert_array_equal(mask._reach(layer, radius), expected)
+    np.testing.assert_array_equal(cloud_mask._reach(layer, radius), expected)
 
 
 def padded(flags, resolution_m=10):
-    margin = mask.halo_px(resolution_m)
+    margin = cloud_mask.halo_px(resolution_m)
     return np.pad(flags, [(0, 0), (margin, margin), (margin, margin)])
 
 
 def test_cloud_grows_by_its_buffer_and_a_speck_does_not():
     flags = np.zeros((1, 60, 60), np.uint8)
-    flags[0, 20:30, 20:30] = mask.CLOUD
-    flags[0, 50, 50] = mask.CLOUD
-    near = mask.cloud_rims(padded(flags), resolution_m=10)[0]
+    flags[0, 20:30, 20:30] = cloud_mask.CLOUD
+    flags[0, 50, 50] = cloud_mask.CLOUD
+    near = cloud_mask.cloud_rims(padded(flags), resolution_m=10)[0]
     expected = np.zeros((60, 60), bool)
     expected[16:34, 16:34] = True
     np.testing.assert_array_equal(near, expected)
@@ -57,8 +57,8 @@ def test_cloud_grows_by_its_buffer_and_a_speck_does_not():
 
 def test_shadow_and_landsat_do_not_grow():
     flags = np.zeros((1, 40, 40), np.uint8)
-    flags[0, 10:30, 10:30] = mask.DOUBT
-    assert not mask.cloud_rims(padded(flags), resolution_m=10).any()
+    flags[0, 10:30, 10:30] = cloud_mask.DOUBT
+    assert not cloud_mask.cloud_rims(padded(flags), resolution_m=10).any()
 
 
 def block(dates=6, size=24, level=1200):
@@ -69,13 +69,13 @@ def block(dates=6, size=24, level=1200):
 
 
 def clear(flags, codes):
-    return mask.clear(padded(flags), codes, np.zeros(flags.shape, bool), voters=(0, 1, 2), resolution_m=10)
+    return cloud_mask.clear(padded(flags), codes, np.zeros(flags.shape, bool), voters=(0, 1, 2), resolution_m=10)
 
 
 def test_fmask_72_roof_flagged_on_every_date_is_kept_and_its_neighbours_too():
     """python-fmask#72: bright roofs look like clouds; a mask that is believed removes exactly what is grey."""
     flags, codes = block()
-    flags[:, 8:16, 8:16] = mask.CLOUD
+    flags[:, 8:16, 8:16] = cloud_mask.CLOUD
     codes[:, :, 8:16, 8:16] += 4000
     assert clear(flags, codes).all()
 
@@ -83,13 +83,13 @@ def test_fmask_72_roof_flagged_on_every_date_is_kept_and_its_neighbours_too():
 def test_shade_flagged_on_five_of_six_dates_is_kept():
     """python-fmask#72: building shade looks like cloud shadow."""
     flags, codes = block(level=300)
-    flags[1:, 5:9, 5:9] = mask.DOUBT
+    flags[1:, 5:9, 5:9] = cloud_mask.DOUBT
     assert clear(flags, codes).all()
 
 
 def test_real_clouds_stay_out_even_over_a_roof():
     flags, codes = block()
-    flags[:, 8:16, 8:16] = mask.CLOUD
+    flags[:, 8:16, 8:16] = cloud_mask.CLOUD
     codes[2, :, 8:16, 8:16] += 3000  # a real cloud crosses the roof on one date
     good = clear(flags, codes)
     assert not good[2, 8:16, 8:16].any()
@@ -98,7 +98,7 @@ def test_real_clouds_stay_out_even_over_a_roof():
 
 def test_clouds_that_hide_something_else_are_not_voted_clear():
     flags, codes = block()
-    flags[:5] = mask.CLOUD
+    flags[:5] = cloud_mask.CLOUD
     codes[:5] += 4000  # the one unflagged date shows darker ground: the five are alike, but are cloud
     good = clear(flags, codes)
     assert not good[:5].any()
@@ -107,14 +107,14 @@ def test_clouds_that_hide_something_else_are_not_voted_clear():
 
 def test_changing_clouds_on_all_dates_are_not_voted_clear():
     flags, codes = block()
-    flags[:] = mask.CLOUD
+    flags[:] = cloud_mask.CLOUD
     codes += (np.arange(6) * 900).astype(np.int16)[:, None, None, None]
     assert not clear(flags, codes).any()
 
 
 def test_three_dates_do_not_vote():
     flags, codes = block(dates=3)
-    flags[:, 8:16, 8:16] = mask.DOUBT
+    flags[:, 8:16, 8:16] = cloud_mask.DOUBT
     good = clear(flags, codes)
     assert not good[:, 8:16, 8:16].any()
     assert good[:, :8].all()
@@ -122,7 +122,7 @@ def test_three_dates_do_not_vote():
 
 def test_no_data_is_never_voted_back():
     flags, codes = block()
-    flags[:, 3:6, 3:6] = mask.NO_DATA
+    flags[:, 3:6, 3:6] = cloud_mask.NO_DATA
     assert not clear(flags, codes)[:, 3:6, 3:6].any()
 
 
@@ -130,12 +130,12 @@ def test_missing_bands_are_not_clear():
     flags, codes = block()
     missing = np.zeros(flags.shape, bool)
     missing[2, 4, 5] = True
-    good = mask.clear(padded(flags), codes, missing, voters=(0,), resolution_m=10)
+    good = cloud_mask.clear(padded(flags), codes, missing, voters=(0,), resolution_m=10)
     np.testing.assert_array_equal(good, ~missing)
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 255), st.integers(0, 255))
 def test_two_thirds_without_overflow(flagged, data):
-    got = mask._often(np.uint8([min(flagged, data)]), np.uint8([data])).item()
+    got = cloud_mask._often(np.uint8([min(flagged, data)]), np.uint8([data])).item()
     assert got == (data >= 4 and 3 * min(flagged, data) >= 2 * data)

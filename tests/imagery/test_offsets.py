@@ -7,12 +7,13 @@ import pytest
 import shapely
 from shapely import MultiPolygon, Polygon, box
 
-from howgreen.errors import ImageError, NetworkError
-from howgreen.imagery import composite, decisions, items
-from howgreen.imagery.endpoints import ENDPOINTS, endpoint
-from howgreen.imagery.offsets import radiometry
-from howgreen.sensors import LANDSAT, SENTINEL2
-from howgreen.types import Asset
+from howgreen.core.errors import ImageError, NetworkError
+from howgreen.core.reflectance import radiometry
+from howgreen.core.sensors import LANDSAT, SENTINEL2
+from howgreen.core.types import Asset
+from howgreen.imagery import composite, decisions
+from howgreen.imagery.catalog import items
+from howgreen.net.catalog_endpoints import ENDPOINTS, endpoint
 
 EARTH_SEARCH, PLANETARY, _, COPERNICUS = ENDPOINTS
 URL = "https://example.org"

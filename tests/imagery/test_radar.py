@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
 from shapely import box
 
-from howgreen.errors import MissingBandsError, NoImageError
-from howgreen.imagery import choose, composite, decisions, look, radar
-from howgreen.types import Period
+from howgreen.core.errors import MissingBandsError, NoImageError
+from howgreen.core.types import Period
+from howgreen.imagery import choose, composite, decisions, look
+from howgreen.imagery.composite import radar
 
 UTM, WEST, NORTH = "EPSG:32632", 600_000.0, 5_200_000.0
 GRID = GeoBox((40, 45), Affine(10, 0, WEST, 0, -10, NORTH), UTM)

@@ -8,11 +8,11 @@ import pytest
 from shapely import box
 from shapely.geometry import mapping
 
-from howgreen.errors import NoImageError
-from howgreen.imagery import items
-from howgreen.imagery.catalog import _collections
-from howgreen.imagery.endpoints import BY_NAME
-from howgreen.sensors import SENTINEL1
+from howgreen.core.errors import NoImageError
+from howgreen.core.sensors import SENTINEL1
+from howgreen.imagery.catalog import items
+from howgreen.imagery.catalog.search import _collections
+from howgreen.net.catalog_endpoints import BY_NAME
 
 PLANETARY = BY_NAME["planetary-computer"]
 

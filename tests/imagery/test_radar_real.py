@@ -12,10 +12,10 @@ from rasterio.errors import NotGeoreferencedWarning
 
 from howgreen import store as stores
 from howgreen.cli import howgreen as command
-from howgreen.errors import ImageError
+from howgreen.core.errors import ImageError
+from howgreen.core.types import Period
 from howgreen.imagery import choose, composite, find
 from howgreen.store import put_scene
-from howgreen.types import Period
 
 pytestmark = pytest.mark.real
 

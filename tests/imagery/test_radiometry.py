@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from howgreen.errors import ImageError
+from howgreen.core.errors import ImageError
 from howgreen.imagery import decisions
 
 WEST, NORTH, UTM = 600_000.0, 5_200_000.0, "EPSG:32632"

@@ -18,11 +18,12 @@ from shapely import box
 
 from far import FRAME, SIDE, TILE, cog, local, read, red, scene
 from faults import Faults
-from howgreen.imagery import composite, remote
-from howgreen.imagery.ahead import foresee
-from howgreen.imagery.finding import look
-from howgreen.imagery.opening import Files, opened
-from howgreen.imagery.source import Span
+from howgreen.imagery import composite
+from howgreen.imagery.catalog.coverage import look
+from howgreen.imagery.read.opener import Files, opened
+from howgreen.imagery.read.prefetch import foresee
+from howgreen.imagery.read.resample import Span
+from howgreen.net import sparse_file
 
 
 @pytest.mark.parametrize("name", ["red0.tif", "red.jp2", "plain.tif"])
@@ -94,7 +95,7 @@ def test_only_the_tiles_under_the_window_are_asked_for_once_and_close_ones_toget
     np.testing.assert_array_equal(read(red(far), span=window, files=files), read(local(red(far), far), span=window))
     count = far.count()
     assert count["requests"] == 2  # the head; one row of tiles
-    assert count["bytes"] - remote.HEAD_BYTES <= 1.1 * touched(far.root / "red0.tif", window)
+    assert count["bytes"] - sparse_file.HEAD_BYTES <= 1.1 * touched(far.root / "red0.tif", window)
 
 
 def test_a_composite_moves_hardly_more_than_the_tiles_it_needs(far):
@@ -152,9 +153,9 @@ CODE = """
 import sys, time, threading, signal, os
 from odc.geo.geobox import GeoBox
 from affine import Affine
-from howgreen.imagery.opening import Files
-from howgreen.imagery.source import Span, read_band
-from howgreen.types import Asset
+from howgreen.imagery.read.opener import Files
+from howgreen.imagery.read.resample import Span, read_band
+from howgreen.core.types import Asset
 grid = GeoBox((512, 512), Affine(10, 0, 600_000, 0, -10, 5_200_000), "EPSG:32632")
 files = Files()
 asset = Asset(band="red", href=sys.argv[1])
@@ -189,9 +190,9 @@ KILLED = """
 import os, signal, sys
 from odc.geo.geobox import GeoBox
 from affine import Affine
-from howgreen.imagery.opening import Files
-from howgreen.imagery.source import Span, read_band
-from howgreen.types import Asset
+from howgreen.imagery.read.opener import Files
+from howgreen.imagery.read.resample import Span, read_band
+from howgreen.core.types import Asset
 grid = GeoBox((512, 512), Affine(10, 0, 600000, 0, -10, 5200000), "EPSG:32632")
 files = Files()
 values, _ = read_band(Asset(band="red", href=sys.argv[1]), grid=grid, span=Span(top=0, bottom=512, left=0, right=512), nodata=0, files=files)

@@ -9,11 +9,12 @@ from odc.geo.geobox import GeoBox
 
 from far import FRAME, SIDE, TILE, cog, local, read, red, scene
 from faults import Faults
-from howgreen.errors import ImageError, NetworkError
-from howgreen.imagery import composite, ranges, signing
-from howgreen.imagery.finding import read_coarse
-from howgreen.imagery.opening import Files
-from howgreen.imagery.source import Span
+from howgreen.core.errors import ImageError, NetworkError
+from howgreen.imagery import composite
+from howgreen.imagery.catalog.coverage import read_coarse
+from howgreen.imagery.read.opener import Files
+from howgreen.imagery.read.resample import Span
+from howgreen.net import ranges, sas_tokens
 
 PASSING = {
     "asked too often": {"kind": "status", "status": 429, "headers": {"Retry-After": "0"}, "times": 2},
@@ -133,7 +134,7 @@ def test_a_token_that_is_always_refused_is_one_error_that_does_not_show_it(far, 
 
 
 def test_many_threads_renew_one_token_once():
-    signer = signing.PlanetaryComputer()
+    signer = sas_tokens.PlanetaryComputer()
     key = ("account", "container")
     end = datetime(2999, 1, 1, tzinfo=UTC)
     signer._tokens[key] = ("sig=new", end)

@@ -6,8 +6,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from howgreen.errors import NetworkError
-from howgreen.imagery.signing import KEY, PlanetaryComputer
+from howgreen.core.errors import NetworkError
+from howgreen.net.sas_tokens import KEY, PlanetaryComputer
 
 HREF = "https://sentinel1euwestrtc.blob.core.windows.net/sentinel1-grd-rtc/GRD/vv.tiff"
 

@@ -14,11 +14,11 @@ from pyproj import Transformer
 from rasterio.warp import Resampling, reproject
 from scipy.ndimage import map_coordinates
 
-from howgreen.errors import ImageError
-from howgreen.imagery import source
-from howgreen.imagery.opening import Files, opened
-from howgreen.imagery.source import Span, read_codes, tile_grid
-from howgreen.types import Asset
+from howgreen.core.errors import ImageError
+from howgreen.core.types import Asset
+from howgreen.imagery.read import resample
+from howgreen.imagery.read.opener import Files, opened
+from howgreen.imagery.read.resample import Span, read_codes, tile_grid
 
 UTM = "EPSG:32632"
 WEST, NORTH = 600_000.0, 5_200_000.0
@@ -26,7 +26,7 @@ WEST, NORTH = 600_000.0, 5_200_000.0
 
 def read_band(asset, **options):
     """As the real one, with the pixels that are missing nowhere spelt out."""
-    values, none = source.read_band(asset, **options)
+    values, none = resample.read_band(asset, **options)
     return values, np.zeros(values.shape, bool) if none is None else none
 
 

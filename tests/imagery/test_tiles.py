@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio.windows import Window
 
-from howgreen.errors import ImageError
-from howgreen.imagery.opening import Image, open_image, opened
-from howgreen.imagery.tiles import Tiles, tiles_of
-from howgreen.types import Asset
+from howgreen.core.errors import ImageError
+from howgreen.core.types import Asset
+from howgreen.imagery.read.decode import Tiles, tiles_of
+from howgreen.imagery.read.opener import Image, open_image, opened
 
 PLACE = {"crs": "EPSG:32632", "transform": Affine(10, 0, 600_000, 0, -10, 5_200_000)}
 

@@ -11,8 +11,8 @@ import xarray as xr
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
+from howgreen.core.types import Composite, ModelCard, ModelClass
 from howgreen.landcover import Model, card_to_json, load_model
-from howgreen.types import Composite, ModelCard, ModelClass
 
 onnx = pytest.importorskip("onnx")
 

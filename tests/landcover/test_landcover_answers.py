@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from howgreen.errors import ModelError
+from howgreen.core.errors import ModelError
 from howgreen.landcover.answers import TOLERANCE, tidy
 
 ANY = st.floats(width=32, allow_nan=True, allow_infinity=True)

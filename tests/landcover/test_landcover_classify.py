@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from howgreen.errors import MissingBandsError, ModelError
+from howgreen.core.errors import MissingBandsError, ModelError
 from howgreen.landcover import classify, load_model
 from howgreen.landcover.model import Model
 

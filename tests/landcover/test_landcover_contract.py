@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import onnx_models as theirs
-from howgreen.errors import ModelError
+from howgreen.core.errors import ModelError
 from howgreen.landcover import card_from_json, load_model
 from howgreen.landcover.model import model_from
 from howgreen.landcover.trial import trial as tried

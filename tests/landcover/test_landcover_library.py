@@ -8,7 +8,7 @@ import json
 import pytest
 
 import onnx_models as theirs
-from howgreen.errors import ModelError, NetworkError, PlanError
+from howgreen.core.errors import ModelError, NetworkError, PlanError
 from howgreen.landcover import SHIPPED, add_model, added_names, entry, library, load_model, planned_model, remove_model
 
 BANDS = ("red", "nir")

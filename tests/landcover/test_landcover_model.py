@@ -6,7 +6,7 @@ import pickle
 import numpy as np
 import pytest
 
-from howgreen.errors import MissingBandsError, ModelError
+from howgreen.core.errors import MissingBandsError, ModelError
 from howgreen.landcover import card_to_json, default_model, load_model, model, models
 
 SENTINEL = ["blue", "green", "red", "rededge1", "rededge2", "rededge3", "nir", "nir08", "swir16", "swir22"]

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import onnx_models as theirs
-from howgreen.errors import ModelError
+from howgreen.core.errors import ModelError
 from howgreen.landcover import load_model, onnxfile
 from howgreen.landcover.onnxfile import card_text
 

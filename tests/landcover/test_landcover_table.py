@@ -5,7 +5,7 @@ import csv
 import numpy as np
 import pytest
 
-from howgreen.errors import MissingBandsError, OutputError, TableError
+from howgreen.core.errors import MissingBandsError, OutputError, TableError
 from howgreen.landcover import load_model, predict_table, table
 
 

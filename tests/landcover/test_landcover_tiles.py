@@ -12,13 +12,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import onnx_models as theirs
-from howgreen.errors import ModelError
-from howgreen.imagery.layout import cuts as _layout_cuts
+from howgreen.core.errors import ModelError
+from howgreen.core.types import NEVER_CLEAR, UNSEEN
+from howgreen.imagery.composite.blocks import cuts as _layout_cuts
 from howgreen.landcover import classify, load_model
 from howgreen.landcover.classify import classify_array
 from howgreen.landcover.model import Model
 from howgreen.landcover.tiles import cuts, margin_px, ramp, starts, total
-from howgreen.types import NEVER_CLEAR, UNSEEN
 
 onnx = theirs.onnx
 BANDS = ("red", "nir")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import onnx_models as theirs
-from howgreen.errors import ModelError
+from howgreen.core.errors import ModelError
 from howgreen.landcover import load_model, trial
 from howgreen.landcover.trial import trial as tried
 

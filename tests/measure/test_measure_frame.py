@@ -5,7 +5,7 @@ import pytest
 from shapely import box
 
 from howgreen import measure
-from howgreen.types import UNSEEN
+from howgreen.core.types import UNSEEN
 
 
 def test_one_row_a_zone(cover, city, patchwork, tmp_path):

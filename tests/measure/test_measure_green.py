@@ -13,8 +13,8 @@ from odc.geo.geobox import GeoBox
 from shapely import MultiPolygon, Polygon, box
 
 from howgreen import measure
-from howgreen.errors import AreaError, ImageError, ModelError
-from howgreen.types import UNSEEN
+from howgreen.core.errors import AreaError, ImageError, ModelError
+from howgreen.core.types import UNSEEN
 
 # Pixels of 10 m on a meridian of scale 0.9996: a planar square metre is 1 / 0.9996^2 on the ground.
 GROUND = 100 / 0.9996**2

@@ -6,8 +6,8 @@ import shapely
 from pyproj import Geod
 from shapely import MultiPolygon, box
 
-from howgreen.measure.ground import geodesic_area_m2, grounds
-from howgreen.types import City
+from howgreen.core.types import City
+from howgreen.measure.zones import geodesic_area_m2, grounds
 
 
 def town(boundary, crs):

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from howgreen.core.types import ZONE_SCORES_M2
 from howgreen.landcover import load_model
 from howgreen.measure.interval import half_width_of, interval
-from howgreen.types import ZONE_SCORES_M2
 
 _SHIPPED = load_model("mixture-10").card
 CARD = replace(

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from services import Reply, served
 from shapely import LineString, Polygon, box
 
-from howgreen.errors import AreaError
+from howgreen.core.errors import AreaError
+from howgreen.net.network import Network
+from howgreen.net.place_endpoints import Endpoints
+from howgreen.osm.extract import read_lines
 from howgreen.place import coast, find, from_shape
-from howgreen.place.endpoints import Endpoints
-from howgreen.place.extract import read_lines
-from howgreen.place.online import Online
 from howgreen.store import city_from_feature, city_to_feature
 
 CITY = from_shape(box(9.0, 44.0, 9.1, 44.1), name="Port")
@@ -151,7 +151,7 @@ def test_overpass_is_asked_for_the_coastline_around_the_limits(osm, tmp_path: Pa
     from howgreen.place import online
 
     with served(lambda _: Reply(body)) as service:
-        asked = Online(endpoints=Endpoints(overpass=(service.url,)), cache=tmp_path / "cache")
+        asked = Network(endpoints=Endpoints(overpass=(service.url,)), cache=tmp_path / "cache")
         found = online.with_land(CITY, client=asked.client())
         again = online.with_land(CITY, client=replace(asked, offline=True).client())
     same(found.land, box(9.0, 44.0, 9.05, 44.1))
@@ -163,7 +163,7 @@ def test_overpass_is_asked_for_the_coastline_around_the_limits(osm, tmp_path: Pa
 def test_without_an_answer_the_city_stays_and_says_so(tmp_path: Path):
     from howgreen.place import online
 
-    client = Online(cache=tmp_path, offline=True).client()
+    client = Network(cache=tmp_path, offline=True).client()
     found = online.with_land(CITY, client=client)
     assert found.land is None
     assert "sea told by its colour alone: no coastline (offline)" in found.note

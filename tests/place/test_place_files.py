@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from shapely import MultiPolygon, Point, Polygon
 
-from howgreen.errors import AmbiguousPlaceError, AreaError, PlaceNotFoundError
+from howgreen.core.errors import AmbiguousPlaceError, AreaError, PlaceNotFoundError
+from howgreen.core.geometry import geodesic_area_m2
 from howgreen.place import from_file, from_shape, from_text
 from howgreen.place.districts import from_districts_file
 from howgreen.place.vectors import MAX_TEXT, is_shape_text
-from howgreen.store.geometry import geodesic_area_m2
 
 # Not symmetric: exchanged axes would put it into the Gulf of Aden.
 TRIANGLE = Polygon([(11.30, 46.45), (11.40, 46.47), (11.33, 46.53)])

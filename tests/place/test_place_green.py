@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rio_cogeo import cog_validate
 
-from howgreen.errors import AreaError, OutputError
-from howgreen.place import GREEN_TAGS, from_shape, green_area_m2, green_areas, green_raster, green_share
-from howgreen.place.green import classify
-from howgreen.store.geometry import geodesic_area_m2
+from howgreen.core.errors import AreaError, OutputError
+from howgreen.core.geometry import geodesic_area_m2
+from howgreen.osm import GREEN_TAGS, green_area_m2, green_areas, green_raster, green_share
+from howgreen.osm.green import classify
+from howgreen.place import from_shape
 
 
 def box(west, south, side):
@@ -140,7 +141,7 @@ def test_the_raster_agrees_with_the_polygons(path, town, tmp_path):
 def test_blocks_leave_no_seam(path, town, tmp_path, monkeypatch):
     areas = green_areas(town, osm=path)
     whole = rasterio.open(green_raster(areas, town, out=tmp_path / "a.tif")).read(1)
-    monkeypatch.setattr("howgreen.place.raster._BLOCK_PX", 48)
+    monkeypatch.setattr("howgreen.osm.raster._BLOCK_PX", 48)
     told = []
     parts = rasterio.open(
         green_raster(areas, town, out=tmp_path / "b.tif", progress=lambda *step: told.append(step))

@@ -10,9 +10,13 @@ import pytest
 import shapely
 from services import Reply, served
 
-from howgreen.errors import AreaError, NetworkError
-from howgreen.place import Endpoints, Manners, Online, from_shape, green_areas, green_areas_online
-from howgreen.place.green_online import PIECE_DEG, pieces, question
+from howgreen.core.errors import AreaError, NetworkError
+from howgreen.net.client import Manners
+from howgreen.net.network import Network
+from howgreen.net.place_endpoints import Endpoints
+from howgreen.osm import green_areas, green_areas_online
+from howgreen.osm.green_online import PIECE_DEG, pieces, question
+from howgreen.place import from_shape
 
 QUICK = Manners(pause_s=0, patience_s=5, attempt_s=4, connect_s=1, backoff_s=0.01)
 
@@ -47,7 +51,7 @@ def overpass(extract: Path, folder: Path):
 
 
 def online(service, tmp_path):
-    return Online(
+    return Network(
         endpoints=Endpoints(overpass=(f"{service.url}/api",)), cache=tmp_path / "kept", manners=QUICK
     )  # fmt: skip
 
@@ -125,7 +129,7 @@ def whole_reply(service, city, whole):
 def test_a_country_is_not_asked_of_a_public_server():
     country = from_shape(shapely.box(5.0, 45.0, 7.0, 47.0), name="Country")
     with pytest.raises(AreaError, match=r"too large to ask Overpass.*give --osm"):
-        green_areas_online(country, online=Online(offline=True))
+        green_areas_online(country, online=Network(offline=True))
 
 
 def test_pieces_cover_the_city_and_only_it():
@@ -139,4 +143,4 @@ def test_pieces_cover_the_city_and_only_it():
 def test_offline_says_what_to_give(tmp_path):
     city = from_shape(shapely.box(9.06, 47.06, 9.07, 47.07), name="T")
     with pytest.raises(NetworkError, match=r"Overpass may not be asked \(offline\).*give an extract"):
-        green_areas_online(city, online=Online(offline=True, cache=tmp_path))
+        green_areas_online(city, online=Network(offline=True, cache=tmp_path))

@@ -10,8 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from services import DATA, Reply, says, served
 
-from howgreen.errors import AmbiguousPlaceError, AreaError, NetworkError, PlaceNotFoundError
-from howgreen.place import Endpoints, Manners, Online, find
+from howgreen.core.errors import AmbiguousPlaceError, AreaError, NetworkError, PlaceNotFoundError
+from howgreen.net.client import Manners
+from howgreen.net.network import Network
+from howgreen.net.place_endpoints import Endpoints
+from howgreen.place import find
 from howgreen.place.ign import commune_of, features, name_filter
 
 COMMUNES = (DATA / "ign_communes.json").read_bytes()
@@ -22,7 +25,7 @@ PARTS = (DATA / "ign_arrondissements.json").read_bytes()
 def ign(tmp_path):
     with served(lambda ask: says(PARTS if "arrondissement" in ask.query["typeNames"] else COMMUNES)) as service:
         manners = Manners(pause_s=0, backoff_s=0.01, patience_s=1)
-        service.online = Online(endpoints=Endpoints(ign=service.url), cache=tmp_path / "kept", manners=manners)
+        service.online = Network(endpoints=Endpoints(ign=service.url), cache=tmp_path / "kept", manners=manners)
         yield service
 
 

@@ -4,10 +4,10 @@ import osmium
 import pytest
 import shapely
 
-from howgreen.errors import AreaError, PlaceNotFoundError
-from howgreen.place.extract import OsmId, extract_date, read_areas
+from howgreen.core.errors import AreaError, PlaceNotFoundError
+from howgreen.core.geometry import geodesic_area_m2
+from howgreen.osm.extract import OsmId, extract_date, read_areas
 from howgreen.place.limits import parse_id, search, with_districts
-from howgreen.store.geometry import geodesic_area_m2
 
 ADMIN = [("boundary", "administrative")]
 

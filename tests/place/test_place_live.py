@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from howgreen.place import Online, candidates, find
+from howgreen.net.network import Network
+from howgreen.place import candidates, find
 
 pytestmark = pytest.mark.live
 
@@ -13,7 +14,7 @@ pytestmark = pytest.mark.live
 def online(tmp_path, request):
     if not request.config.getoption("--force-enable-socket"):
         pytest.skip("asks real services: make test-live")
-    return Online(cache=tmp_path)
+    return Network(cache=tmp_path)
 
 
 def test_lyon_by_id_with_its_arrondissements(online):

@@ -9,8 +9,9 @@ import geopandas as gpd
 import pytest
 import shapely
 
-from howgreen.errors import AmbiguousPlaceError, AreaError, PlaceNotFoundError
-from howgreen.place import candidates, find, from_file, from_shape, green_areas, green_raster
+from howgreen.core.errors import AmbiguousPlaceError, AreaError, PlaceNotFoundError
+from howgreen.osm import green_areas, green_raster
+from howgreen.place import candidates, find, from_file, from_shape
 from howgreen.store import put_place
 
 SQUARE = shapely.box(11.3, 46.4, 11.4, 46.5)

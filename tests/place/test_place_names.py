@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from howgreen.place.names import closest, fold, shortened, spellings
+from howgreen.core.text import closest, fold, shortened, spellings
 
 
 @pytest.mark.parametrize(

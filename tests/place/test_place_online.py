@@ -11,8 +11,11 @@ import shapely
 from services import DATA, Reply, admin, listed, osm_file, point, record, rectangle, says, served
 
 from howgreen.cli import main
-from howgreen.errors import AmbiguousPlaceError, AreaError, NetworkError, PlaceNotFoundError
-from howgreen.place import Endpoints, Manners, Online, candidates, find, from_shape
+from howgreen.core.errors import AmbiguousPlaceError, AreaError, NetworkError, PlaceNotFoundError
+from howgreen.net.client import Manners
+from howgreen.net.network import Network
+from howgreen.net.place_endpoints import Endpoints
+from howgreen.place import candidates, find, from_shape
 from howgreen.place.nominatim import hit_of, records
 from howgreen.place.overpass import elements, has_areas
 from howgreen.store import place, put_place
@@ -33,7 +36,7 @@ class World:
     def __init__(self, nominatim, overpass, tmp_path):
         self.nominatim, self.overpass = nominatim, overpass
         table = Endpoints(nominatim=nominatim.url, overpass=(overpass.url,), ign=nominatim.url)
-        self.online = Online(endpoints=table, cache=tmp_path / "kept", manners=QUICK)
+        self.online = Network(endpoints=table, cache=tmp_path / "kept", manners=QUICK)
 
 
 @pytest.fixture
@@ -147,7 +150,7 @@ def test_boundaries_are_cached(world):
     first = find("Lyon", online=world.online)
     asked = len(world.nominatim.asked) + len(world.overpass.asked)
     assert find("Lyon", online=world.online) == first
-    offline = Online(endpoints=world.online.endpoints, cache=world.online.cache, offline=True)
+    offline = Network(endpoints=world.online.endpoints, cache=world.online.cache, offline=True)
     assert find("Lyon", online=offline) == first
     assert len(world.nominatim.asked) + len(world.overpass.asked) == asked
     with pytest.raises(PlaceNotFoundError, match=r"'Bergen' is not known.*--area FILE"):
@@ -160,7 +163,7 @@ def test_osmnx_663_a_polygon_that_vanished_overnight_is_still_there(world):
     first = find("Lyon", online=world.online)
     world.nominatim.usual = lambda _: says([point("Lyon", 45.75, 4.85)])
     assert find("Lyon", online=world.online) == first
-    new = Online(endpoints=world.online.endpoints, cache=world.online.cache / "new", manners=QUICK)
+    new = Network(endpoints=world.online.endpoints, cache=world.online.cache / "new", manners=QUICK)
     tags = admin("Lyon", 8)
     world.overpass.replies += [listed((7, tags, BOX)), says(osm_file((7, tags, BOX)))]
     second = find("Lyon", online=new)

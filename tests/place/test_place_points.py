@@ -9,7 +9,7 @@ import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
-from howgreen.errors import AreaError
+from howgreen.core.errors import AreaError
 from howgreen.place import from_point
 from howgreen.place.points import parse_coordinates
 

@@ -14,11 +14,11 @@ import time
 import pytest
 from services import Reply, says, served
 
-from howgreen.errors import NetworkError
-from howgreen.place.answers import keep, kept
-from howgreen.place.endpoints import Endpoints, read_endpoints
+from howgreen.core.errors import NetworkError
+from howgreen.net.cache import keep, kept
+from howgreen.net.client import Client, Manners, Request
+from howgreen.net.place_endpoints import Endpoints, read_endpoints
 from howgreen.place.nominatim import records
-from howgreen.place.polite import Client, Manners, Request
 
 QUICK = Manners(pause_s=0.01, patience_s=2.0, attempt_s=0.4, connect_s=0.3, backoff_s=0.02)
 GOOD = says([{"name": "Lyon"}])
@@ -167,7 +167,7 @@ def test_osmnx_385_own_user_agent_one_request_a_second_every_answer_kept(tmp_pat
 def test_processes_take_turns(tmp_path):
     """osmnx#385: one request a second per application, not per process."""
     code = (
-        "import sys; from pathlib import Path; from howgreen.place.turns import wait_turn; import time\n"
+        "import sys; from pathlib import Path; from howgreen.net.rate_limit import wait_turn; import time\n"
         "for _ in range(2):\n assert wait_turn(Path(sys.argv[1]), 'h:1', pause_s=0.25, within_s=20); print(time.time(), flush=True)"
     )
     runs = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE) for _ in range(3)]
@@ -177,7 +177,7 @@ def test_processes_take_turns(tmp_path):
 
 
 def test_a_turn_that_does_not_come_in_time_is_given_up(tmp_path):
-    from howgreen.place.turns import wait_turn
+    from howgreen.net.rate_limit import wait_turn
 
     assert wait_turn(tmp_path, "h", pause_s=30, within_s=0.1)
     began = time.monotonic()

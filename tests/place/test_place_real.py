@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import rasterio
 
-from howgreen.errors import AreaError, PlaceNotFoundError
-from howgreen.place import candidates, find, green_areas, green_raster, green_share
+from howgreen.core.errors import AreaError, PlaceNotFoundError
+from howgreen.osm import green_areas, green_raster, green_share
+from howgreen.place import candidates, find
 
 pytestmark = pytest.mark.real
 

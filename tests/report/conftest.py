@@ -16,7 +16,7 @@ from scipy.ndimage import gaussian_filter, zoom
 from shapely import MultiPolygon, Point, Polygon, box, transform
 
 import howgreen.measure as measure
-from howgreen.types import (
+from howgreen.core.types import (
     City,
     Composite,
     District,

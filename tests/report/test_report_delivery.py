@@ -9,7 +9,7 @@ import fsspec
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
-from howgreen.errors import OutputError
+from howgreen.core.errors import OutputError
 from howgreen.report.delivery import address_of, check_target, is_url, new_target
 from howgreen.report.folder import FORMATS
 

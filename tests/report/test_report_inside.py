@@ -6,7 +6,7 @@ import shapely
 from affine import Affine
 from rasterio.features import geometry_mask
 
-from howgreen.report.inside import inside
+from howgreen.core.inside import inside
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 500), (211, 197)])

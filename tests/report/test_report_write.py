@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 
 from howgreen import report
-from howgreen.errors import OutputError
+from howgreen.core.errors import OutputError
 from howgreen.report import write as module  # noqa: F401 - the function; the module is taken from sys.modules
 from howgreen.report.summary import schema
 
@@ -166,7 +166,7 @@ from pathlib import Path
 sys.path.insert(0, {tests!r})
 from conftest import make_result
 from howgreen import report
-from howgreen.errors import OutputError
+from howgreen.core.errors import OutputError
 result = make_result(300, 300, chunk=64)
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from howgreen import sample
+from howgreen.core.types import City
 from howgreen.sample.canvas import Canvas
 from howgreen.sample.layout import make_land
 from howgreen.sample.paint import paint_city
-from howgreen.types import City
 
 SMALL_M = 1200
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from howgreen import sample, store
-from howgreen.errors import StoreError
+from howgreen.core.errors import StoreError
+from howgreen.core.sensors import LANDSAT, SENTINEL2
+from howgreen.core.types import Period
 from howgreen.sample.sensors_sim import SHOTS
-from howgreen.sensors import LANDSAT, SENTINEL2
 from howgreen.store.verify import verify
-from howgreen.types import Period
 
 build_module = import_module("howgreen.sample.build")
 SMALL_M = 1200

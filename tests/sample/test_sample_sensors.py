@@ -8,11 +8,11 @@ import pytest
 import rasterio
 
 from howgreen import store
+from howgreen.core.sensors import SCL_BAD
 from howgreen.sample import sensors_sim as sim
 from howgreen.sample.canvas import Canvas
 from howgreen.sample.clouds import make_sky, under_sky
 from howgreen.sample.light import Sun, cast_shade, sun_at, through_optics
-from howgreen.sensors import SCL_BAD
 
 build_module = import_module("howgreen.sample.build")
 CITY = {"cover": 0.2, "scale_m": 400, "base_m": 600, "haze": 0.0}

@@ -7,7 +7,7 @@ import shapely
 from exactextract import exact_extract
 
 from howgreen import sample
-from howgreen.errors import StoreError
+from howgreen.core.errors import StoreError
 from howgreen.sample.canvas import Canvas
 from howgreen.sample.layout import LEFT_M, TOP_M, make_land
 from howgreen.sample.limits import make_city, to_utm

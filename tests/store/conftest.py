@@ -12,7 +12,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from store_files import ORIGIN, SAFE_XML, jp2, landsat_tif, make_grid, make_values, mtl
 
-from howgreen.sensors import SENTINEL2
+from howgreen.core.sensors import SENTINEL2
 
 Maker = Callable[..., Path]
 

@@ -13,10 +13,10 @@ from rio_cogeo import cog_validate
 from store_files import ORIGIN, RGBN, make_values
 
 from howgreen import store
-from howgreen.errors import HowgreenError, ImageError, StoreError
+from howgreen.core.errors import HowgreenError, ImageError, StoreError
+from howgreen.core.geometry import crs_of, geodesic_area_m2
+from howgreen.core.types import City
 from howgreen.store.add import FOOTPRINT_KIND
-from howgreen.store.geometry import crs_of, geodesic_area_m2
-from howgreen.types import City
 
 DAY = date(2023, 7, 1)
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shapely.geometry import GeometryCollection, LineString, MultiPolygon, Point, Polygon, box
 
-from howgreen.errors import AreaError
-from howgreen.store.geometry import bounds_of, boxes, crs_of, geodesic_area_m2, polygonal, utm_crs
+from howgreen.core.errors import AreaError
+from howgreen.core.geometry import bounds_of, boxes, crs_of, geodesic_area_m2, polygonal, utm_crs
 
 
 @pytest.mark.parametrize(

@@ -24,9 +24,11 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from howgreen import store
-from howgreen.store import cog, footprint, item, read, write
-from howgreen.errors import StoreError
-from howgreen.types import City
+from howgreen.core import cog
+from howgreen.core import stac as item
+from howgreen.store import footprint, read, write
+from howgreen.core.errors import StoreError
+from howgreen.core.types import City
 
 root, job = Path(sys.argv[1]), sys.argv[2]
 GRID = GeoBox((16, 16), Affine(10, 0, 674000, 0, -10, 5154960), "EPSG:32632")

@@ -9,7 +9,7 @@ import pytest
 import rasterio
 
 from howgreen import store
-from howgreen.errors import ImageError
+from howgreen.core.errors import ImageError
 
 NAMES = ("blue", "green", "red", "nir", "swir16", "swir22")
 RAW = {"blue": 8747, "green": 8246, "red": 7175, "nir": 20366}

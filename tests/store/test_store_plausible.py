@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from howgreen import store
-from howgreen.errors import ImageError
+from howgreen.core.errors import ImageError
 
 DAY = date(2023, 7, 1)
 

@@ -10,8 +10,8 @@ import rasterio
 from store_files import make_values
 
 from howgreen import store
-from howgreen.errors import ImageError
-from howgreen.sensors import SENTINEL2
+from howgreen.core.errors import ImageError
+from howgreen.core.sensors import SENTINEL2
 
 
 @pytest.fixture

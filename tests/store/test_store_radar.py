@@ -9,7 +9,7 @@ import pytest
 import rasterio
 
 from howgreen import store
-from howgreen.errors import ImageError, StoreError
+from howgreen.core.errors import ImageError, StoreError
 
 SHAPE = (60, 80)
 

@@ -11,7 +11,7 @@ import pystac
 import pytest
 
 from howgreen import store
-from howgreen.store import item as stac
+from howgreen.core import stac
 
 
 def native(**change):

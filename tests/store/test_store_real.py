@@ -10,9 +10,9 @@ import rasterio
 from rio_cogeo import cog_validate
 
 from howgreen import store
-from howgreen.errors import ImageError
-from howgreen.sensors import SENTINEL2
-from howgreen.store.geometry import geodesic_area_m2
+from howgreen.core.errors import ImageError
+from howgreen.core.geometry import geodesic_area_m2
+from howgreen.core.sensors import SENTINEL2
 
 pytestmark = pytest.mark.real
 TEN = [band.aliases[0] for band in SENTINEL2.bands]

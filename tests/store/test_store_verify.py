@@ -10,8 +10,8 @@ import pytest
 from store_files import make_grid, make_values
 
 from howgreen import store
-from howgreen.errors import HowgreenError, StoreError
-from howgreen.types import City
+from howgreen.core.errors import HowgreenError, StoreError
+from howgreen.core.types import City
 
 
 @pytest.fixture(scope="module")

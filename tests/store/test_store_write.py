@@ -21,9 +21,10 @@ from odc.geo.geobox import GeoBox
 from rio_cogeo import cog_validate
 
 from howgreen import store
-from howgreen.errors import ImageError, StoreError
-from howgreen.store import cog, footprint, layout
-from howgreen.types import City, District, Population
+from howgreen.core import cog
+from howgreen.core.errors import ImageError, StoreError
+from howgreen.core.types import City, District, Population
+from howgreen.store import footprint, layout
 
 WHEN = datetime(2023, 7, 1, 10, 15, 59, tzinfo=UTC)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from howgreen.sensors import SENTINEL2
+from howgreen.core.sensors import SENTINEL2
 
 
 @pytest.fixture(scope="session")

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from howgreen.errors import ModelError
-from howgreen.sensors import SENTINEL2
+from howgreen.core.errors import ModelError
+from howgreen.core.sensors import SENTINEL2
 from howgreen.training import spectra
 
 

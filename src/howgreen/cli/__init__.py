@@ -13,7 +13,7 @@ import click
 
 from howgreen.cli import benchmark, cities, earth, layers, models, stores, train  # noqa: F401 (each adds its commands)
 from howgreen.cli.root import howgreen
-from howgreen.errors import HowgreenError
+from howgreen.core.errors import HowgreenError
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

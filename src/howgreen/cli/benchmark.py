@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from howgreen.bars import bars
 from howgreen.cli.options import FOLDER
+from howgreen.cli.progress import bars
 from howgreen.cli.root import howgreen
-from howgreen.errors import MissingExtraError
+from howgreen.core.errors import MissingExtraError
 
 
 @howgreen.command("benchmark")

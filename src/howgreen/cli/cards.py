@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from howgreen.core.types import ModelCard
     from howgreen.landcover import Entry, Model
-    from howgreen.types import ModelCard
 
 _WIDTH, _INDENT = 100, 19
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from howgreen.bars import bars
 from howgreen.cli.options import (
     FILE,
     FOLDER,
@@ -20,7 +19,10 @@ from howgreen.cli.options import (
     plan_options,
     refuse_beside_plan,
 )
+from howgreen.cli.progress import bars
 from howgreen.cli.root import howgreen
+from howgreen.net.network import Network
+from howgreen.net.place_endpoints import Endpoints, read_endpoints
 
 
 @howgreen.command("city")
@@ -39,7 +41,9 @@ def city_command(
 
     NAME is a city's name, an OSM id (R120965) or coordinates ("45.76, 4.84"); it may be left out with --area.
     """
-    from howgreen import pipeline, report, runs
+    from howgreen import report
+    from howgreen.pipeline import city as pipeline
+    from howgreen.pipeline import workdir
 
     with bars() as progress:
         planned = pipeline.read_plan(plan_file) if plan_file else pipeline.plan(**asked, progress=progress)
@@ -49,7 +53,7 @@ def city_command(
         report.check_target(folder, needs_bytes=report.needed_bytes(planned))
         result = pipeline.run(planned, progress=progress)
         summary = pipeline.write(result, folder, progress=progress)
-        runs.forget(planned)
+        workdir.forget(planned)
     if as_json:
         click.echo(json.dumps(summary, indent=2, ensure_ascii=False))
     else:
@@ -68,13 +72,14 @@ def plan_command(
     **asked: Any,
 ) -> None:
     """Show what `city` would do: scenes, dates, clear cover, bytes. Reads no reflectance."""
-    from howgreen import pipeline, plans
+    from howgreen.pipeline import city as pipeline
+    from howgreen.pipeline import plan_json
 
     with bars() as progress:
         planned = pipeline.plan(**asked, progress=progress)
     if out is not None:
-        plans.save(planned, out)
-    click.echo(plans.to_json(planned) if as_json else plans.describe(planned))
+        plan_json.save(planned, out)
+    click.echo(plan_json.to_json(planned) if as_json else plan_json.describe(planned))
 
 
 @howgreen.command("where")
@@ -91,11 +96,12 @@ def where_command(
     offline: bool,  # noqa: FBT001 (a flag of the command line)
 ) -> None:
     """List the places that NAME may mean: number, kind, level, area, population, id, country."""
-    from howgreen import place, sources
+    from howgreen import place
+    from howgreen.pipeline import image_sources
 
-    root = sources.find_store(name, store)
-    table = place.read_endpoints(endpoints) if endpoints else place.Endpoints()
-    online = place.Online(endpoints=table, offline=offline)
+    root = image_sources.find_store(name, store)
+    table = read_endpoints(endpoints) if endpoints else Endpoints()
+    online = Network(endpoints=table, offline=offline)
     for number, found in enumerate(place.candidates(name, stores=[root] if root else [], osm=osm, online=online), 1):
         click.echo(f"{number:3d}  {found.label}: {place.described(found)}")
 
@@ -116,12 +122,14 @@ def osm_green_command(
 
     They are taken from --osm FILE, or asked of Overpass.
     """
-    from howgreen import pipeline, place, report, sources
+    from howgreen import place, report
+    from howgreen.pipeline import city as pipeline
+    from howgreen.pipeline import image_sources
 
-    table = place.read_endpoints(endpoints) if endpoints else place.Endpoints()
-    online = place.Online(endpoints=table, offline=offline)
+    table = read_endpoints(endpoints) if endpoints else Endpoints()
+    online = Network(endpoints=table, offline=offline)
     with bars() as progress:
-        root = sources.find_store(query, store, progress=progress)
+        root = image_sources.find_store(query, store, progress=progress)
         city = place.find(query, stores=[root] if root else [], osm=osm, online=online, **asked)
         folder = out or new_folder(city)
         report.check_target(folder)

@@ -19,12 +19,12 @@ def ee_export_command(plan_file: Path, folder: str, name: str | None) -> None:
 
     PLAN.json comes from `howgreen plan NAME --catalog earth-engine --out PLAN.json`.
     """
-    from howgreen import drive, pipeline
+    from howgreen.pipeline import city, drive_export
     from howgreen.store import slug
 
-    plan = pipeline.read_plan(plan_file)
+    plan = city.read_plan(plan_file)
     called = name or f"{slug(plan.city.name)}_green_mask"
-    task = drive.export(plan, folder=folder, name=called)
+    task = drive_export.export(plan, folder=folder, name=called)
     click.echo(
         f"task {task} is under way: https://code.earthengine.google.com/tasks shows it\nfile: {folder}/{called}.tif"
     )

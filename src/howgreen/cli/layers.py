@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from howgreen.bars import bars
 from howgreen.cli.options import FILE, new_folder, out_option, place_options, plan_options, refuse_beside_plan
+from howgreen.cli.progress import bars
 from howgreen.cli.root import howgreen
 
 _LAYERS = ("corine", "worldcover", "dynamic-world", "osm-green")
@@ -44,9 +44,11 @@ def layers_command(
     **asked: Any,
 ) -> None:
     """Compare the answer for NAME with CORINE, WorldCover, Dynamic World and OpenStreetMap's green."""
-    from howgreen import comparing, pipeline, report, runs
+    from howgreen import report
+    from howgreen.pipeline import city as pipeline
+    from howgreen.pipeline import compare_maps, workdir
 
-    wanted = comparing.wanted(
+    wanted = compare_maps.wanted(
         names, corine=corine, worldcover=worldcover, dynamic_world=dynamic_world, cropland=cropland, osm=asked["osm"],
         endpoints=asked["endpoints"], offline=asked["offline"],
     )  # fmt: skip
@@ -57,8 +59,8 @@ def layers_command(
         folder = out or new_folder(planned.city)
         report.check_target(folder)
         result = pipeline.run(planned, progress=progress)
-        found = comparing.layers(result, wanted, out=folder, progress=progress)
-        runs.forget(planned)
+        found = compare_maps.layers(result, wanted, out=folder, progress=progress)
+        workdir.forget(planned)
     if as_json:
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
     else:

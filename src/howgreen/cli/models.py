@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from howgreen.bars import bars
 from howgreen.cli import cards
 from howgreen.cli.options import FILE
+from howgreen.cli.progress import bars
 from howgreen.cli.root import howgreen
 
 
@@ -41,7 +41,7 @@ def models_group() -> None:
 def models_list() -> None:
     """Names, bands, error on reference data: those that come with howgreen, then those that were added."""
     from howgreen import landcover
-    from howgreen.errors import ModelError
+    from howgreen.core.errors import ModelError
 
     for name in landcover.SHIPPED:
         click.echo(cards.brief(landcover.load_model(name), None))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from howgreen.types import City
+    from howgreen.core.types import City
 
 F = TypeVar("F", bound=Callable[..., Any])
 

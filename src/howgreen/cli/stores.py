@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from howgreen.bars import bars
 from howgreen.cli.options import FILE, FOLDER, place_options, plan_options, refuse_beside_plan
+from howgreen.cli.progress import bars
 from howgreen.cli.root import howgreen
 
 
@@ -46,10 +46,11 @@ def store_add(
     replace: bool,  # noqa: FBT001 (a flag of the command line)
 ) -> None:
     """Add images: multi-band GeoTIFFs, a Sentinel-2 L2A SAFE folder, a Landsat Collection 2 Level-2 folder."""
-    from howgreen import place, sources
+    from howgreen import place
     from howgreen import store as stores
+    from howgreen.pipeline import image_sources
 
-    root = store or sources.default_store()
+    root = store or image_sources.default_store()
     boundary = None if area is None else place.find(city, area=area)
     with bars() as progress:
         added = stores.add(
@@ -87,9 +88,11 @@ def store_sync(
 
     NAME is as for `city`. Stopped at any moment, the same command goes on from there.
     """
-    from howgreen import imagery, pipeline, sources, syncing
+    from howgreen import imagery
+    from howgreen.pipeline import city as pipeline
+    from howgreen.pipeline import image_sources, sync
 
-    root = store or sources.default_store()
+    root = store or image_sources.default_store()
     if plan_file is not None:
         refuse_beside_plan([*asked, "catalogs"])
     with bars() as progress:
@@ -99,7 +102,7 @@ def store_sync(
             known = root if (root / "catalog.json").is_file() else None
             asked_of = catalogs or imagery.DEFAULT
             planned = pipeline.plan(**asked, store=known, catalogs=asked_of, progress=progress)
-        kept = syncing.sync(planned, root=root, everything=everything, progress=progress)
+        kept = sync.sync(planned, root=root, everything=everything, progress=progress)
     for note in planned.notes:
         click.echo(f"note: {note}")
     click.echo(
@@ -112,10 +115,10 @@ def store_sync(
 @click.option("--store", type=FOLDER, help="Folder of the store (default: your own).")
 def store_list(store: Path | None) -> None:
     """What a store holds."""
-    from howgreen import sources
     from howgreen import store as stores
+    from howgreen.pipeline import image_sources
 
-    for row in stores.listing(store or sources.default_store()):
+    for row in stores.listing(store or image_sources.default_store()):
         size = "" if row.size_bytes is None else f"  {row.size_bytes / 2**20:.1f} MiB"
         click.echo(f"{row.time:%Y-%m-%d}  {row.sensor}  {', '.join(row.places) or '-'}  {row.id}{size}")
         click.echo(f"            {', '.join(row.bands)}{'  (synthetic)' if row.synthetic else ''}")
@@ -125,10 +128,10 @@ def store_list(store: Path | None) -> None:
 @click.option("--store", type=FOLDER, help="Folder of the store (default: your own).")
 def store_verify(store: Path | None) -> None:
     """Check every file's checksum; exit 1 when one is missing, truncated or altered."""
-    from howgreen import sources
     from howgreen import store as stores
+    from howgreen.pipeline import image_sources
 
-    root = store or sources.default_store()
+    root = store or image_sources.default_store()
     with bars() as progress:
         faults = stores.verify(root, progress=progress)
     for fault in faults:

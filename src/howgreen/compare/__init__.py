@@ -5,11 +5,11 @@
 """
 
 from howgreen.compare.agreement import agree
-from howgreen.compare.endpoints import Endpoints, read_endpoints
 from howgreen.compare.legends import LEGENDS, Legend
 from howgreen.compare.sources import Map, Reader, raster_map, vector_map
 from howgreen.compare.vectors import corine_file, corine_service, usable
 from howgreen.compare.worldcover import tile_names, tile_urls
+from howgreen.net.map_endpoints import Endpoints, read_endpoints
 
 __all__ = [
     "LEGENDS",

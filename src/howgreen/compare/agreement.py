@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 import shapely
 
-from howgreen.agreements import NOT_COMPARED, Agreement
 from howgreen.compare.legends import GREEN, UNKNOWN, WATER
-from howgreen.errors import ImageError
-from howgreen.types import UNSEEN
+from howgreen.core.agreement import NOT_COMPARED, Agreement
+from howgreen.core.errors import ImageError
+from howgreen.core.types import UNSEEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
 
     from howgreen.compare.sources import Map
-    from howgreen.types import City, LandCover, Progress
+    from howgreen.core.types import City, LandCover, Progress
 
 BLOCK_PX = 1024
 HALF = 0.5
@@ -33,7 +33,7 @@ class Keep(Protocol):
     """Takes the finished blocks of an agreement map."""
 
     def __call__(self, row: int, column: int, categories: Array, /) -> None:
-        """uint8 (y, x) of :data:`howgreen.agreements.BOTH` and its kin, its upper left pixel at row and column."""
+        """uint8 (y, x) of :data:`howgreen.core.agreement.BOTH` and its kin, its upper left pixel at row and column."""
 
 
 def agree(

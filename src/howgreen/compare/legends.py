@@ -1,7 +1,7 @@
 """Which classes of other maps count as green, as water, as fields: the one table, with its reasons.
 
 Ours calls green what plants cover, seen from above in the growing season. A class counts as green when its definition
-asks for plants on at least half of the ground. Fields are a kind of their own (:data:`howgreen.agreements.CROPLAND`):
+asks for plants on at least half of the ground. Fields are a kind of their own (:data:`howgreen.core.agreement.CROPLAND`):
 green when something grows on them, and no map of land use knows the day.
 """
 
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 if TYPE_CHECKING:
-    from howgreen.agreements import Cropland
+    from howgreen.core.agreement import Cropland
 
 Kind = Literal["green", "not green", "crop", "water", "no data"]
 

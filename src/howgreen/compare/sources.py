@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from howgreen.compare.legends import UNKNOWN, Legend, on_kinds
-from howgreen.errors import ImageError, NetworkError
+from howgreen.core.errors import ImageError, NetworkError
 
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
     from shapely.geometry.base import BaseGeometry
 
-    from howgreen.agreements import Cropland, MapInfo
+    from howgreen.core.agreement import Cropland, MapInfo
 
 Kinds = np.ndarray[Any, Any]
 """uint8 (y, x): :data:`howgreen.compare.legends.GREEN` and its kin."""
@@ -25,7 +25,7 @@ Block = Callable[["GeoBox"], Kinds]
 
 
 class Reader(Protocol):
-    """Who opens images: :func:`howgreen.imagery.opening.opened` in the program, a fake in tests."""
+    """Who opens images: :func:`howgreen.imagery.read.opener.opened` in the program, a fake in tests."""
 
     def __call__(self, href: str, /) -> AbstractContextManager[Any]:
         """A rasterio dataset of a path or web address. ImageError or NetworkError when it cannot be read."""

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from howgreen.compare.legends import CORINE
 from howgreen.compare.sources import Map, vector_map
-from howgreen.errors import ImageError, NetworkError
-from howgreen.store.geometry import boxes
+from howgreen.core.errors import ImageError, NetworkError
+from howgreen.core.geometry import boxes
 
 if TYPE_CHECKING:
     import geopandas as gpd
     from odc.geo.geobox import GeoBox
     from shapely import MultiPolygon, Polygon
 
-    from howgreen.agreements import Cropland, MapInfo
+    from howgreen.core.agreement import Cropland, MapInfo
 
 Ask = Callable[[str, Mapping[str, str]], bytes]
 """Asks a web address with parameters; NetworkError when there is no usable answer."""

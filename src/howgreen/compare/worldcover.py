@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from howgreen.store.geometry import boxes
+from howgreen.core.geometry import boxes
 
 if TYPE_CHECKING:
     from shapely import MultiPolygon, Polygon

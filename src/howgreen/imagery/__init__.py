@@ -1,16 +1,16 @@
 """From a city and a period to one clear picture: find scenes, choose among them, harmonise, mask, composite."""
 
-from howgreen.imagery.catalog import Answer, find_online, search
-from howgreen.imagery.choosing import choose, estimate_bytes
-from howgreen.imagery.compositing import load
-from howgreen.imagery.endpoints import BY_NAME, DEFAULT, ENDPOINTS, Endpoint, endpoint, read_catalogs
-from howgreen.imagery.finding import find, look
-from howgreen.imagery.grids import grid
-from howgreen.imagery.layers import composite, composite_numbers, from_numbers
-from howgreen.imagery.maps import find_tiles, map_reader
-from howgreen.imagery.platforms import mixture
-from howgreen.imagery.radar import sides
-from howgreen.imagery.radiometry import decisions
+from howgreen.core.grid import grid
+from howgreen.imagery.catalog.coverage import find, look
+from howgreen.imagery.catalog.maps import find_tiles, map_reader
+from howgreen.imagery.catalog.platforms import mixture
+from howgreen.imagery.catalog.search import Answer, find_online, search
+from howgreen.imagery.catalog.select import choose, estimate_bytes
+from howgreen.imagery.composite.combine import composite, composite_numbers, from_numbers
+from howgreen.imagery.composite.offset_check import decisions
+from howgreen.imagery.composite.optical import load
+from howgreen.imagery.composite.radar import sides
+from howgreen.net.catalog_endpoints import BY_NAME, DEFAULT, ENDPOINTS, Endpoint, endpoint, read_catalogs
 
 __all__ = [
     "BY_NAME",

@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from howgreen.errors import ModelError
+from howgreen.core.errors import ModelError
 from howgreen.landcover import library, onnxfile
 from howgreen.landcover.model import SHIPPED, Model, load_model, model_from
 from howgreen.landcover.trial import trial
 
 if TYPE_CHECKING:
-    from howgreen.types import Progress
+    from howgreen.core.types import Progress
 
 CATALOGUE = "`howgreen models list` shows those that are here"
 
@@ -134,7 +134,7 @@ def _fetched(source: str | Path, sha256: str | None, progress: Progress | None) 
 
 
 def _downloaded(url: str, sha256: str | None, progress: Progress | None) -> tuple[str, bytes]:
-    from howgreen.download import Limits, download, shown
+    from howgreen.net.download import Limits, download, shown
 
     part = library.scratch()
     try:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from howgreen.errors import ModelError
+from howgreen.core.errors import ModelError
 
 TOLERANCE = 1e-3
 """How far rounding may carry a share out of 0-1: half precision inside a graph does that."""

@@ -9,8 +9,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from howgreen.errors import ModelError
-from howgreen.types import ModelCard, ModelClass, ReferenceScore, is_water
+from howgreen.core.errors import ModelError
+from howgreen.core.types import ModelCard, ModelClass, ReferenceScore, is_water
 
 METADATA_KEY = "howgreen"
 """Where an ONNX file's metadata holds its card."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from howgreen.types import ModelCard, is_water
+from howgreen.core.types import ModelCard, is_water
 
 SAME_RESOLUTION = 1.25
 """Pixel sizes that differ by a smaller factor count as the same."""

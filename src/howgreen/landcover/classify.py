@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from howgreen.core.sensors import step_of
+from howgreen.core.types import NEVER_CLEAR, UNSEEN, Composite, LandCover, ModelCard
 from howgreen.landcover.answers import tidy
 from howgreen.landcover.model import Answers, FloatArray, Model, require_bands
 from howgreen.landcover.tiles import cuts, margin_px, ramp, shifted, starts, total, window
-from howgreen.sensors import step_of
-from howgreen.types import NEVER_CLEAR, UNSEEN, Composite, LandCover, ModelCard
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from howgreen.errors import ModelError
-from howgreen.sensors import SENSORS
-from howgreen.types import ModelCard
+from howgreen.core.errors import ModelError
+from howgreen.core.sensors import SENSORS
+from howgreen.core.types import ModelCard
 
 if TYPE_CHECKING:
     import onnxruntime

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from howgreen.errors import MissingExtraError, ModelError
+from howgreen.core.errors import MissingExtraError, ModelError
 from howgreen.landcover.contract import INPUT, OUTPUTS
 from howgreen.landcover.model import Model
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from howgreen.errors import MissingBandsError, ModelError, PlanError
+from howgreen.core.errors import MissingBandsError, ModelError, PlanError
+from howgreen.core.types import ModelCard
 from howgreen.landcover import contract, library, onnxfile
 from howgreen.landcover.card import card_from_json
 from howgreen.landcover.contract import INPUT, OUTPUTS, UNCERTAINTY
-from howgreen.types import ModelCard
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -170,7 +170,7 @@ def load_model(name_or_path: str | Path) -> Model:
     if added is not None:
         return _added(added)
     if "://" in name:
-        from howgreen.download import shown
+        from howgreen.net.download import shown
 
         raise ModelError(f"model {shown(name)}: fetch it first with `howgreen models add URL`, then use its name")
     path = _FOLDER / f"{name}.onnx" if name in SHIPPED else Path(name_or_path)

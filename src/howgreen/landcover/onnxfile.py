@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from howgreen.errors import ModelError
+from howgreen.core.errors import ModelError
 from howgreen.landcover.card import METADATA_KEY
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from howgreen.errors import OutputError, TableError
+from howgreen.core.errors import OutputError, TableError
+from howgreen.core.sensors import common_name
 from howgreen.landcover.answers import tidy
 from howgreen.landcover.model import FloatArray, Model, require_bands
 from howgreen.landcover.remarks import remarks
-from howgreen.sensors import common_name
 
 if TYPE_CHECKING:
     import pandas as pd

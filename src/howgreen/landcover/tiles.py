@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from howgreen.types import ModelCard
+from howgreen.core.types import ModelCard
 
 Weights = npt.NDArray[np.float32]
 

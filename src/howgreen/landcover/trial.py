@@ -7,12 +7,12 @@ from threading import Event
 
 import numpy as np
 
-from howgreen.asking import in_time
-from howgreen.errors import ModelError
+from howgreen.core.errors import ModelError
+from howgreen.core.sensors import RADAR_BANDS
 from howgreen.landcover.answers import tidy
 from howgreen.landcover.contract import INPUT, OUTPUTS
 from howgreen.landcover.model import FloatArray, Model, runtime_errors, session_of
-from howgreen.sensors import RADAR_BANDS
+from howgreen.net.deadline import in_time
 
 LONGEST_S = 60.0
 """A tile that takes longer is no use."""

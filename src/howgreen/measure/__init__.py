@@ -5,6 +5,6 @@ into the table that a result carries.
 """
 
 from howgreen.measure.frame import to_frame
-from howgreen.measure.green import green
+from howgreen.measure.zonal import green
 
 __all__ = ["green", "to_frame"]

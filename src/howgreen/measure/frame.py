@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from howgreen.types import FIGURES
+from howgreen.core.types import FIGURES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import geopandas as gpd
 
-    from howgreen.types import Zone
+    from howgreen.core.types import Zone
 
 
 def to_frame(zones: Sequence[Zone]) -> gpd.GeoDataFrame:

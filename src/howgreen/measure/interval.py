@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
-from howgreen.types import ZONE_SCORES_M2, Interval, ModelCard
+from howgreen.core.types import ZONE_SCORES_M2, Interval, ModelCard
 
 
 def interval(ratio: float | None, card: ModelCard, *, area_m2: float) -> Interval | None:

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import shapely
 
-from howgreen.errors import AreaError
-from howgreen.place.extract import LICENCE, read_lines
+from howgreen.core.errors import AreaError
+from howgreen.core.geometry import Box, boxes, geodesic_area_m2, polygonal
+from howgreen.core.types import City
+from howgreen.osm.extract import LICENCE, read_lines
 from howgreen.place.shapes import joined
-from howgreen.store.geometry import Box, boxes, geodesic_area_m2, polygonal
-from howgreen.types import City
 
 if TYPE_CHECKING:
     from shapely import LineString, Polygon

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from howgreen.errors import AreaError
+from howgreen.core.errors import AreaError
+from howgreen.core.geometry import geodesic_area_m2
+from howgreen.core.types import City, District
 from howgreen.place.limits import add_districts, clipped
 from howgreen.place.shapes import MIN_AREA_M2, clean
 from howgreen.place.vectors import Feature, read_file
-from howgreen.store.geometry import geodesic_area_m2
-from howgreen.types import City, District
 
 # Neighbouring areas of another data set overlap the city's edge by slivers: they are not districts of the city.
 _LEAST_INSIDE = 0.01

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 import shapely
 
-from howgreen.errors import AmbiguousPlaceError, AreaError, PlaceNotFoundError
-from howgreen.place.names import fold, spellings
+from howgreen.core.errors import AmbiguousPlaceError, AreaError, PlaceNotFoundError
+from howgreen.core.geometry import geodesic_area_m2
+from howgreen.core.text import fold, spellings
 from howgreen.place.shapes import clean, from_shape
 from howgreen.place.vectors import Feature, read_file, read_text
-from howgreen.store.geometry import geodesic_area_m2
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shapely.geometry.base import BaseGeometry
 
-    from howgreen.types import City
+    from howgreen.core.types import City
 
 _MOST_LISTED = 20
 

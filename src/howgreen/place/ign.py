@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 import shapely
 import shapely.geometry
 
-from howgreen.errors import AmbiguousPlaceError, AreaError, PlaceNotFoundError
+from howgreen.core.errors import AmbiguousPlaceError, AreaError, PlaceNotFoundError
+from howgreen.core.text import brief, fold, spellings
+from howgreen.core.types import City, District, Population
+from howgreen.net.client import Client, Request
 from howgreen.place.limits import add_districts, clipped
-from howgreen.place.names import brief, fold, spellings
-from howgreen.place.polite import Client, Request
 from howgreen.place.shapes import clean, from_shape
-from howgreen.types import City, District, Population
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,13 +11,13 @@ from pathlib import Path
 import shapely
 from shapely import MultiPolygon, Polygon
 
-from howgreen.errors import AreaError, PlaceNotFoundError
-from howgreen.place.extract import LICENCE, Found, OsmId, Tags, extract_date, read_areas
-from howgreen.place.names import brief, closest, fold, shortened
+from howgreen.core.errors import AreaError, PlaceNotFoundError
+from howgreen.core.geometry import geodesic_area_m2, polygonal
+from howgreen.core.text import brief, closest, fold, shortened
+from howgreen.core.types import City, District
+from howgreen.osm.extract import LICENCE, Found, OsmId, Tags, extract_date, read_areas
+from howgreen.osm.tags import PLACES, kind_of, level_of, names_of, population_of
 from howgreen.place.shapes import clean, from_shape, joined
-from howgreen.place.tags import PLACES, kind_of, level_of, names_of, population_of
-from howgreen.store.geometry import geodesic_area_m2, polygonal
-from howgreen.types import City, District
 
 _TAGS = [("boundary", "administrative"), *(("place", place) for place in PLACES)]
 _ID = re.compile(r"^(?:osm:)?(r|w|relation/|way/)(\d+)$", re.IGNORECASE)

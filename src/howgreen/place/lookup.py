@@ -7,17 +7,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from howgreen.errors import AmbiguousPlaceError, AreaError, NetworkError, PlaceNotFoundError
+from howgreen.core.errors import AmbiguousPlaceError, AreaError, NetworkError, PlaceNotFoundError
+from howgreen.core.text import brief, closest, fold, shortened, spellings
+from howgreen.core.types import City
 from howgreen.place import limits
 from howgreen.place.districts import from_districts_file
-from howgreen.place.names import brief, closest, fold, shortened, spellings
 from howgreen.place.points import from_point, parse_coordinates
 from howgreen.place.shapes import joined
-from howgreen.types import City
 
 if TYPE_CHECKING:
-    from howgreen.place.online import Online
-    from howgreen.place.polite import Client
+    from howgreen.net.client import Client
+    from howgreen.net.network import Network
 
 _MOST_LISTED = 20
 
@@ -32,7 +32,7 @@ def find(
     pick: int | str | None = None,
     districts: str | Path | None = None,
     land: str | Path | None = None,
-    online: Online | None = None,
+    online: Network | None = None,
 ) -> City:
     """The one city that is meant. The first of these that is given or fits decides: area, coordinates, store, OSM
     extract, network; an id (``R120965``) is looked for in the last three.
@@ -86,7 +86,7 @@ def candidates(
     stores: Sequence[str | Path] = (),
     osm: str | Path | None = None,
     radius_m: float | None = None,
-    online: Online | None = None,
+    online: Network | None = None,
 ) -> list[City]:
     """All places that a query can mean, in the order in which ``pick`` counts them.
 

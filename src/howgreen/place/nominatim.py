@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import shapely
 import shapely.geometry
 
-from howgreen.errors import AreaError, PlaceNotFoundError
-from howgreen.place.extract import LICENCE, OsmId
-from howgreen.place.names import fold, spellings
-from howgreen.place.polite import Client, Request
+from howgreen.core.errors import AreaError, PlaceNotFoundError
+from howgreen.core.text import fold, spellings
+from howgreen.core.types import City
+from howgreen.net.client import Client, Request
+from howgreen.osm.extract import LICENCE, OsmId
+from howgreen.osm.tags import PLACES, kind_of_level, names_of, population_of
 from howgreen.place.shapes import from_shape, joined
-from howgreen.place.tags import PLACES, kind_of_level, names_of, population_of
-from howgreen.types import City
 
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry

@@ -5,71 +5,21 @@ Nominatim is asked first. Where it has only a point, or no usable limits, Overpa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from howgreen.errors import AreaError, NetworkError, PlaceNotFoundError
+from howgreen.core.errors import AreaError, NetworkError, PlaceNotFoundError
+from howgreen.core.text import brief
+from howgreen.core.types import City
+from howgreen.net.client import Client
+from howgreen.osm.extract import OsmId
 from howgreen.place import ign, limits, nominatim, overpass
-from howgreen.place.endpoints import Endpoints
-from howgreen.place.extract import OsmId
-from howgreen.place.names import brief
 from howgreen.place.nominatim import Hit
-from howgreen.place.polite import Client, Manners, Request
 from howgreen.place.shapes import joined
-from howgreen.types import City
 
 _MOST_POINTS = 2
 # Of a look-up by id: the rest of the patience is the second source's.
 _FIRST_SOURCE_SHARE = 0.5
-
-
-@dataclass(frozen=True, kw_only=True)
-class Online:
-    """Leave to look places up over the network, and how. ``Online(offline=True)`` takes only answers already kept."""
-
-    endpoints: Endpoints = field(default_factory=Endpoints)
-    cache: Path | None = None
-    """Folder of the kept answers; None for the user's own cache."""
-    offline: bool = False
-    contact: str = ""
-    """An e-mail address for the services' operators, sent with each request; give one for large batches."""
-    manners: Manners = field(default_factory=Manners)
-
-    def client(self) -> Client:
-        """What asks, for one look-up."""
-        import platformdirs
-
-        return Client(
-            endpoints=self.endpoints,
-            cache=self.cache or Path(platformdirs.user_cache_dir("howgreen")) / "places",
-            offline=self.offline,
-            contact=self.contact,
-            manners=self.manners,
-        )
-
-    def ask(
-        self, what: str, *, check: Callable[[bytes], bool], instead: str
-    ) -> Callable[[str, Mapping[str, str]], bytes]:
-        """What asks another service for JSON, as politely: an address and parameters in, a body out.
-
-        Parameters
-        ----------
-        what
-            The service as errors call it.
-        check
-            See :class:`howgreen.place.polite.Request`.
-        instead
-            What works without it, as errors say it.
-
-        """
-        client = self.client()
-
-        def asked(url: str, params: Mapping[str, str]) -> bytes:
-            request = Request(what=what, urls=(url,), params=params, suffix=".json", check=check, instead=instead)
-            return client.ask(request).body
-
-        return asked
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,30 +7,27 @@ exclaves, and rings that are not whole are treated in one way wherever limits co
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from howgreen.errors import AreaError, PlaceNotFoundError
+from howgreen.core.errors import AreaError, PlaceNotFoundError
+from howgreen.core.geometry import Box, boxes
+from howgreen.core.text import fold
+from howgreen.core.types import City
+from howgreen.net.cache import Answer
+from howgreen.net.client import Client
+from howgreen.osm.extract import OsmId
+from howgreen.osm.overpass import HEAD, ask, elements, has_areas
+from howgreen.osm.tags import level_of, names_of
 from howgreen.place import coast, limits
-from howgreen.place.answers import Answer
 from howgreen.place.coast import MARGIN_DEG
-from howgreen.place.extract import OsmId
-from howgreen.place.names import fold
-from howgreen.place.polite import Client, Request
 from howgreen.place.shapes import joined
-from howgreen.place.tags import level_of, names_of
-from howgreen.store.geometry import Box, boxes
-from howgreen.types import City
 
-_HEAD = "[out:{form}][timeout:20][maxsize:268435456];"
 _AROUND_M = 5000
 _MOST_DISTRICTS = 400
 _LEVELS_TRIED = 3
 _SLACK_DEG = 1e-3
-_REMARK = re.compile(rb"<remark>\s*(.*?)\s*</remark>", re.DOTALL)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,9 +135,7 @@ def with_land(city: City, *, client: Client) -> City:
 
     """
     asked = "".join(f'way["natural"="coastline"]({_grown(box)});' for box in boxes(city.boundary))
-    answer = _sent(
-        f"{_HEAD.format(form='xml')}({asked});(._;>;);out body;", suffix=".osm", check=has_areas, client=client
-    )
+    answer = ask(f"{HEAD.format(form='xml')}({asked});(._;>;);out body;", suffix=".osm", check=has_areas, client=client)
     return coast.with_land(city, osm=answer.path) if has_areas(answer.body) else city
 
 
@@ -155,60 +150,14 @@ def _grown(box: Box) -> str:
 def _areas(ids: Sequence[OsmId], *, client: Client) -> Answer:
     """An OpenStreetMap file with these relations or ways and all that they are made of."""
     chosen = "".join(f"{'rel' if one.kind == 'R' else 'way'}({one.number});" for one in ids)
-    return _sent(
-        f"{_HEAD.format(form='xml')}({chosen});(._;>;);out body;", suffix=".osm", check=has_areas, client=client
-    )
+    return ask(f"{HEAD.format(form='xml')}({chosen});(._;>;);out body;", suffix=".osm", check=has_areas, client=client)
 
 
 def _listed(query: str, *, client: Client) -> list[Limits]:
-    answer = _sent(
-        _HEAD.format(form="json") + query, suffix=".json", check=lambda body: bool(elements(body)), client=client
+    answer = ask(
+        HEAD.format(form="json") + query, suffix=".json", check=lambda body: bool(elements(body)), client=client
     )
     return [limits_of(element) for element in elements(answer.body) if element.get("type") == "relation"]
-
-
-def _sent(query: str, *, suffix: str, check: Any, client: Client) -> Answer:
-    request = Request(what="Overpass", urls=client.endpoints.overpass, form={"data": query}, suffix=suffix, check=check)
-    return client.ask(request)
-
-
-def has_areas(body: bytes) -> bool:
-    """Whether an OpenStreetMap file holds any object.
-
-    Raises
-    ------
-    ValueError
-        With the reason when it is an error page, cut short, or ends with the server's own complaint: Overpass says
-        that it ran out of time in an answer that otherwise looks whole.
-
-    """
-    if not body.rstrip().endswith(b"</osm>"):
-        raise ValueError("a web page instead of data" if b"<html" in body[:500].lower() else "an answer cut short")
-    remark = _REMARK.search(body)
-    if remark:
-        raise ValueError(f"the server gave up ({remark[1][:80].decode(errors='replace')})")
-    return b"<relation" in body or b"<way" in body
-
-
-def elements(body: bytes) -> list[dict[str, Any]]:
-    """The elements of an answer in JSON.
-
-    Raises
-    ------
-    ValueError
-        As :func:`has_areas`.
-
-    """
-    try:
-        parsed = json.loads(body)
-    except (ValueError, RecursionError):
-        raise ValueError("a web page instead of data" if body.lstrip()[:1] == b"<" else "broken JSON") from None
-    listed = parsed.get("elements") if isinstance(parsed, dict) else None
-    if not isinstance(listed, list) or not all(isinstance(element, dict) for element in listed):
-        raise ValueError("an error instead of places")
-    if parsed.get("remark"):
-        raise ValueError(f"the server gave up ({str(parsed['remark'])[:80]})")
-    return listed
 
 
 def limits_of(element: Mapping[str, Any]) -> Limits:

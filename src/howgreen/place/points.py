@@ -10,11 +10,11 @@ import numpy as np
 import pyproj
 from shapely import Polygon
 
-from howgreen.errors import AreaError
+from howgreen.core.errors import AreaError
 from howgreen.place.shapes import from_shape
 
 if TYPE_CHECKING:
-    from howgreen.types import City
+    from howgreen.core.types import City
 
 DEFAULT_RADIUS_M = 2000.0
 """Radius of the circle when none is asked for."""

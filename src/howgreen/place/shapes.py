@@ -10,15 +10,13 @@ import numpy as np
 import shapely
 from shapely import MultiPolygon, Polygon
 
-from howgreen.errors import AreaError
-from howgreen.store.geometry import geodesic_area_m2, polygonal, utm_crs
-from howgreen.types import City, District, Population
+from howgreen.core.errors import AreaError
+from howgreen.core.geometry import Area, geodesic_area_m2, polygonal, utm_crs
+from howgreen.core.types import City, District, Population
 
 if TYPE_CHECKING:
     import numpy.typing as npt
     from shapely.geometry.base import BaseGeometry
-
-Area = Polygon | MultiPolygon
 
 MIN_AREA_M2 = 100.0
 """One Sentinel-2 pixel: nothing smaller can be measured."""
@@ -54,7 +52,7 @@ def from_shape(
     name
         As it was asked for.
     label, id, kind, admin_level, country, districts, population, licence, note
-        See :class:`howgreen.types.City`; the label is the name and the id a hash of the shape if left out.
+        See :class:`howgreen.core.types.City`; the label is the name and the id a hash of the shape if left out.
 
     Raises
     ------

@@ -19,10 +19,10 @@ import pyproj
 import shapely
 from pyogrio.errors import CRSError, DataLayerError, DataSourceError
 
-from howgreen.errors import AreaError
-from howgreen.place.names import brief, fold, spellings
+from howgreen.core.errors import AreaError
+from howgreen.core.geometry import Box
+from howgreen.core.text import brief, fold, spellings
 from howgreen.place.shapes import check_degrees
-from howgreen.store.geometry import Box
 
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 
-from howgreen.agreements import BOTH, NEITHER, NOT_COMPARED, ONLY_OURS, ONLY_THEIRS
+from howgreen.core.agreement import BOTH, NEITHER, NOT_COMPARED, ONLY_OURS, ONLY_THEIRS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,11 +14,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from howgreen.errors import OutputError
+from howgreen.core.errors import OutputError
 from howgreen.report.folder import FORMATS, SUMMARY, check_out, names_of, new_folder
 
 if TYPE_CHECKING:
-    from howgreen.types import Progress
+    from howgreen.core.types import Progress
 
 SENDING = "howgreen-sending.json"
 _SENDING_FORMAT = "howgreen-sending/1"

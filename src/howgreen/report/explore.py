@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     import folium
     from shapely.geometry.base import BaseGeometry
 
+    from howgreen.core.types import Result
     from howgreen.report.pictures import Preview
-    from howgreen.types import Result
 
 AROUND_M = 2 * math.pi * 6_378_137
 """The width of the world in EPSG:3857."""
@@ -33,7 +33,7 @@ def explore(result: Result, *, longest_px: int = 1600) -> folium.Map:
     import folium
     from folium.plugins import Draw
 
-    from howgreen.store.geometry import bounds_of
+    from howgreen.core.geometry import bounds_of
 
     preview = pictures.from_data(result, longest_px=longest_px)
     west, south, east, north = bounds_of(result.plan.city.boundary)
@@ -115,7 +115,7 @@ def _outlines(result: Result, shown: folium.Map) -> None:
     """Limits and districts with their figures. Names are escaped: tooltips are HTML."""
     import folium
 
-    from howgreen.store.geometry import boxes
+    from howgreen.core.geometry import boxes
 
     zones = result.zones[["name", "kind", "geometry"]].copy()
     if len(boxes(result.plan.city.boundary)) > 1:  # beside the pictures, which go on beyond 180 degrees

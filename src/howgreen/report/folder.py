@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
 
-from howgreen.errors import OutputError
+from howgreen.core.errors import OutputError
 from howgreen.report.summary import FORMAT
 
 SUMMARY = "summary.json"

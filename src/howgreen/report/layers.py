@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from howgreen.agreements import FIGURES
+from howgreen.core.agreement import FIGURES
 from howgreen.report import pictures, words
 from howgreen.report.agreement_maps import SHOWN, file_name, picture, small
 from howgreen.report.folder import LAYERS_FORMAT, SUMMARY
@@ -17,10 +17,10 @@ from howgreen.report.page import policy, text_of
 from howgreen.report.summary import summary
 
 if TYPE_CHECKING:
-    from howgreen.agreements import Agreement, Compared
+    from howgreen.core.agreement import Agreement, Compared
+    from howgreen.core.types import Result
     from howgreen.report.outlines import Outline
     from howgreen.report.pictures import Preview
-    from howgreen.types import Result
 
 PAGE, PICTURE = "layers.html", "layers.png"
 

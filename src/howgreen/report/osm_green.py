@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     import geopandas as gpd
 
-    from howgreen.types import City
+    from howgreen.core.types import City
 
 FILES = {
     "osm_green.gpkg": "the areas that OpenStreetMap maps as green, cut to the limits; EPSG:4326",

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from affine import Affine
     from shapely.geometry.base import BaseGeometry
 
+    from howgreen.core.types import Result
     from howgreen.report.pictures import Preview
-    from howgreen.types import Result
 
 TOLERANCE_PX = 0.4
 """How far a drawn line may lie beside the true one."""

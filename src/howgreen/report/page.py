@@ -17,9 +17,9 @@ from howgreen.report.outlines import outlines
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from howgreen.core.types import Result
     from howgreen.report.outlines import Outline
     from howgreen.report.pictures import Array, Preview
-    from howgreen.types import Result
 
 LABELLED_PX = 70
 """Districts at least so wide on the choropleth are named there (of 1,000 across)."""

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from howgreen.report.inside import inside
-from howgreen.sensors import RADAR_BANDS, step_of
-from howgreen.types import NEVER_CLEAR, UNSEEN
+from howgreen.core.inside import inside
+from howgreen.core.sensors import RADAR_BANDS, step_of
+from howgreen.core.types import NEVER_CLEAR, UNSEEN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from affine import Affine
     from PIL.Image import Image
 
-    from howgreen.types import ModelClass, Result
+    from howgreen.core.types import ModelClass, Result
 
 Array = np.ndarray[Any, Any]
 

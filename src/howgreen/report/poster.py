@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from PIL.Image import Image
 
+    from howgreen.core.types import Result
     from howgreen.report.outlines import Outline
     from howgreen.report.pictures import Array, Preview
-    from howgreen.types import Result
 
 INK, QUIET, PAPER, GREEN = "#1c2a22", "#55635a", "#fbfaf5", "#1b6b45"
 WIDTH_IN, DPI = 15.0, 130

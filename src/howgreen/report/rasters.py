@@ -16,10 +16,10 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 
+from howgreen.core.inside import inside
+from howgreen.core.sensors import RADAR_BANDS, step_of
+from howgreen.core.types import NEVER_CLEAR, UNSEEN
 from howgreen.report.cogs import BLOCK_PX, Layout, Scratch
-from howgreen.report.inside import inside
-from howgreen.sensors import RADAR_BANDS, step_of
-from howgreen.types import NEVER_CLEAR, UNSEEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
     from shapely.geometry.base import BaseGeometry
 
-    from howgreen.types import ModelClass, Result
+    from howgreen.core.types import ModelClass, Result
 
 Array = np.ndarray[Any, Any]
 

@@ -9,13 +9,13 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from howgreen.sensors import SENSORS
-from howgreen.types import FIGURES
+from howgreen.core.sensors import SENSORS
+from howgreen.core.types import FIGURES
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
 
-    from howgreen.types import City, ModelCard, Plan, Population, Result, Scene
+    from howgreen.core.types import City, ModelCard, Plan, Population, Result, Scene
 
 FORMAT = "howgreen-summary/1"
 """Value of ``format``; the number changes when a reader would have to."""
@@ -24,7 +24,7 @@ FORMAT = "howgreen-summary/1"
 def summary(result: Result) -> dict[str, Any]:
     """All figures of a result, as ``summary.json`` holds them before any file is written (``files`` is empty).
 
-    The fields of :class:`howgreen.types.GreenStats` stand at the top, under their own names. Absent figures are
+    The fields of :class:`howgreen.core.types.GreenStats` stand at the top, under their own names. Absent figures are
     None. :func:`schema` describes every key.
     """
     plan = result.plan
@@ -103,7 +103,7 @@ def _number(value: Any) -> float | None:
 
 
 def _city(city: City) -> dict[str, Any]:
-    from howgreen.store.geometry import bounds_of
+    from howgreen.core.geometry import bounds_of
 
     return {
         "name": city.name,

@@ -14,8 +14,8 @@ from howgreen.report.rasters import blocks, drawn, files_of
 from howgreen.report.summary import summary
 
 if TYPE_CHECKING:
+    from howgreen.core.types import Plan, Progress, Result
     from howgreen.report.pictures import Array, Preview
-    from howgreen.types import Plan, Progress, Result
 
 OTHERS = {
     "report.html": "the page to read; opens without a network",

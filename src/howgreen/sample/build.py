@@ -16,7 +16,9 @@ import numpy.typing as npt
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from howgreen.errors import StoreError
+from howgreen.core.errors import StoreError
+from howgreen.core.sensors import LANDSAT, SENSORS, SENTINEL2
+from howgreen.core.types import City, Progress
 from howgreen.sample import sensors_sim as sim
 from howgreen.sample.canvas import Canvas
 from howgreen.sample.clouds import Sky, make_sky
@@ -28,9 +30,7 @@ from howgreen.sample.sensors_sim import SHOTS, Shot
 from howgreen.sample.spectra import BANDS, season_table
 from howgreen.sample.truth import write_truth
 from howgreen.sample.variation import make_variation, relief, shifter
-from howgreen.sensors import LANDSAT, SENSORS, SENTINEL2
 from howgreen.store import put_place, put_scene
-from howgreen.types import City, Progress
 
 Floats = npt.NDArray[np.float32]
 Raster = tuple[npt.NDArray[np.generic], GeoBox]

@@ -15,9 +15,9 @@ from scipy import ndimage
 from shapely import MultiPolygon, Polygon
 from shapely.affinity import affine_transform
 
+from howgreen.core.types import City, District, Population
 from howgreen.sample.layout import CRS, EXCLAVE, EXCLAVE_RADIUS, LEFT_M, RIVER_Y, TOP_M, Doubles, Land
 from howgreen.sample.texture import fractal_noise
-from howgreen.types import City, District, Population
 
 AREA_M2 = 60e6
 """Area of the limits of the full city."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from howgreen.core.types import Progress
 from howgreen.sample import paint_green, paint_urban
 from howgreen.sample.blocks import Block, make_blocks
 from howgreen.sample.canvas import PLAIN, Canvas, Ground, Ints, block_ground, block_windows
@@ -13,7 +14,6 @@ from howgreen.sample.layout import Land
 from howgreen.sample.overlay import paint_overlay
 from howgreen.sample.spectra import CODE
 from howgreen.sample.texture import make_tiles
-from howgreen.types import Progress
 
 _PAINTERS: dict[str, Callable[[Ground], None]] = {
     "old town": paint_urban.old_town,

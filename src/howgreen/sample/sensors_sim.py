@@ -9,11 +9,11 @@ from datetime import UTC, date, datetime, time
 import numpy as np
 import numpy.typing as npt
 
+from howgreen.core.sensors import LANDSAT, S2_OFFSET_04, SENTINEL2
 from howgreen.sample.clouds import Sky, under_sky
 from howgreen.sample.light import through_optics
 from howgreen.sample.spectra import BANDS
 from howgreen.sample.texture import smooth_noise
-from howgreen.sensors import LANDSAT, S2_OFFSET_04, SENTINEL2
 
 Floats = npt.NDArray[np.float32]
 Words = npt.NDArray[np.uint16]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from howgreen.sensors import SENTINEL2
+from howgreen.core.sensors import SENTINEL2
 
 Floats = npt.NDArray[np.float32]
 

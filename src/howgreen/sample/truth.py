@@ -18,12 +18,12 @@ import rasterio
 from affine import Affine
 from rasterio.features import rasterize
 
-from howgreen.errors import StoreError
+from howgreen.core.errors import StoreError
+from howgreen.core.types import City
 from howgreen.sample.canvas import Canvas
 from howgreen.sample.layout import CRS, LEFT_M, TOP_M
 from howgreen.sample.limits import to_utm
 from howgreen.sample.spectra import CLASS_COLOURS, CLASS_OF, CLASSES, GREEN_CLASSES, WATER_CLASSES
-from howgreen.types import City
 
 Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]

@@ -9,21 +9,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from howgreen.errors import ImageError, StoreError
-from howgreen.sensors import common_name
+from howgreen.core.errors import ImageError, StoreError
+from howgreen.core.geometry import crs_of, geodesic_area_m2, polygonal
+from howgreen.core.sensors import common_name
+from howgreen.core.types import City
 from howgreen.store import layout
-from howgreen.store.geometry import crs_of, geodesic_area_m2, polygonal
 from howgreen.store.places import goes_by
 from howgreen.store.read import place, scene_at
 from howgreen.store.write import mend, put_place, store_scene
-from howgreen.types import City
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import date as day
 
+    from howgreen.core.types import Progress
     from howgreen.store.sources import Options, Source
-    from howgreen.types import Progress
 
 _LOG = logging.getLogger(__name__)
 FOOTPRINT_KIND = "image footprint"
@@ -76,7 +76,7 @@ def add(
     date
         When a GeoTIFF was taken, for files that do not have it in their name.
     sensor
-        Key of :data:`howgreen.sensors.SENSORS`; None tells it by the names of the bands.
+        Key of :data:`howgreen.core.sensors.SENSORS`; None tells it by the names of the bands.
     unit
         Of a radar's bands, once scaled: ``dB`` or ``power`` (linear). None tells it by the pixels: power is never
         negative, and land in decibels nearly always is.
@@ -168,8 +168,8 @@ def _chosen(source: Source, options: Options) -> Source:
 
 
 def _store(root: Path, source: Source, *, replace: bool, progress: Progress | None) -> None:
+    from howgreen.core.stac import Header
     from howgreen.store import plausible, sources
-    from howgreen.store.item import Header
 
     with _readable():
         digest = sources.digest(source)

@@ -10,8 +10,8 @@ from shapely import MultiPolygon, Polygon
 from shapely.affinity import affine_transform
 from shapely.geometry import shape
 
-from howgreen.errors import ImageError
-from howgreen.store.geometry import polygonal
+from howgreen.core.errors import ImageError
+from howgreen.core.geometry import polygonal
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from howgreen.errors import StoreError
+from howgreen.core.errors import StoreError
 
 if sys.platform != "win32":
     import fcntl

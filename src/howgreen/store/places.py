@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from shapely.geometry import mapping
 
-from howgreen.errors import StoreError
-from howgreen.store.geometry import area_from
-from howgreen.types import City, District, Population
+from howgreen.core.errors import StoreError
+from howgreen.core.geometry import area_from
+from howgreen.core.types import City, District, Population
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

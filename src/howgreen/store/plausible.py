@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from howgreen.errors import ImageError
-from howgreen.sensors import LANDSAT, SENTINEL1
-from howgreen.store.item import DECIBEL, POWER
+from howgreen.core.errors import ImageError
+from howgreen.core.sensors import LANDSAT, SENTINEL1
+from howgreen.core.stac import DECIBEL, POWER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from howgreen.errors import StoreError
+from howgreen.core.errors import StoreError
 from howgreen.store import layout
 from howgreen.store.places import city_from_feature, goes_by
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import pystac
 
-    from howgreen.types import City, Scene
+    from howgreen.core.types import City, Scene
 
 _LOG = logging.getLogger(__name__)
 _REMOTE = re.compile(r"^https?://", re.IGNORECASE)
@@ -106,7 +106,7 @@ def scenes(root: Path) -> list[Scene]:
 
 def scene_at(root: Path, file: Path) -> Scene | None:
     """The scene of one item file; None when it is of no sensor that we know. ``root`` is resolved."""
-    from howgreen.store import item as stac
+    from howgreen.core import stac
 
     native = _checked(root, file)
     try:

@@ -7,9 +7,9 @@ import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from howgreen.errors import ImageError
-from howgreen.sensors import LANDSAT, native_names
-from howgreen.store.item import utc
+from howgreen.core.errors import ImageError
+from howgreen.core.sensors import LANDSAT, native_names
+from howgreen.core.stac import utc
 from howgreen.store.source_safe import LARGEST_XML_BYTES, parse_xml
 from howgreen.store.sources import BandSource, Options, Source
 

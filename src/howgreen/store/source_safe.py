@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-from howgreen.errors import ImageError
-from howgreen.sensors import S2_OFFSET_04, SENTINEL2
-from howgreen.store.item import utc
+from howgreen.core.errors import ImageError
+from howgreen.core.sensors import S2_OFFSET_04, SENTINEL2
+from howgreen.core.stac import utc
 from howgreen.store.sources import BandSource, Options, Source
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from howgreen.errors import ImageError
-from howgreen.sensors import LANDSAT, SENSORS, SENTINEL1, SENTINEL2, Sensor, common_name
-from howgreen.store.item import DECIBEL, POWER
+from howgreen.core.errors import ImageError
+from howgreen.core.sensors import LANDSAT, SENSORS, SENTINEL1, SENTINEL2, Sensor, common_name
+from howgreen.core.stac import DECIBEL, POWER
 from howgreen.store.layout import slug
 from howgreen.store.sources import BandSource, Options, Source, grid_of, opened
 

@@ -14,7 +14,7 @@ from odc.geo.geobox import GeoBox
 from rasterio.enums import Interleaving
 from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError
 
-from howgreen.errors import ImageError
+from howgreen.core.errors import ImageError
 from howgreen.store.write import Layer
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from howgreen.sensors import Sensor
+    from howgreen.core.sensors import Sensor
     from howgreen.store.write import Raster
 
 # By their first bytes. Not VRT and its like, which can name other files and addresses.
@@ -80,7 +80,7 @@ class Source:
     platform: str | None = None
     cloud_cover_pct: float | None = None
     unit: str = ""
-    """Of radar bands once scaled: :data:`howgreen.store.item.DECIBEL` or ``POWER``."""
+    """Of radar bands once scaled: :data:`howgreen.core.stac.DECIBEL` or ``POWER``."""
     trusted: bool = False
     """Whether scale and offset come from the provider's own metadata."""
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from howgreen.errors import StoreError
+from howgreen.core.errors import StoreError
+from howgreen.core.stac import SHA256_MULTIHASH
 from howgreen.store import layout, read
-from howgreen.store.item import SHA256_MULTIHASH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from howgreen.types import Progress
+    from howgreen.core.types import Progress
 
 _AGAIN = "add the image again with --replace"
 _RELINK = "run `howgreen store add` once more: it links what is there"

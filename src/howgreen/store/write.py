@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from howgreen.errors import ImageError, StoreError
-from howgreen.sensors import SENSORS
+from howgreen.core.errors import ImageError, StoreError
+from howgreen.core.geometry import polygonal
+from howgreen.core.sensors import SENSORS
 from howgreen.store import layout
-from howgreen.store.geometry import polygonal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
     from shapely import MultiPolygon, Polygon
 
-    from howgreen.sensors import Sensor
-    from howgreen.store.item import Header
-    from howgreen.types import City, Progress
+    from howgreen.core.sensors import Sensor
+    from howgreen.core.stac import Header
+    from howgreen.core.types import City, Progress
 
     Raster = tuple[npt.NDArray[Any], GeoBox]
     """(y, x) values and the grid they lie on."""
@@ -69,7 +69,7 @@ def put_scene(
     id
         Letters, digits, ``.``, ``_``, ``-``.
     sensor
-        Key of :data:`howgreen.sensors.SENSORS`.
+        Key of :data:`howgreen.core.sensors.SENSORS`.
     time
         When the image was taken; without a zone it is UTC.
     rasters
@@ -102,7 +102,7 @@ def put_scene(
         When the folder cannot be written.
 
     """
-    from howgreen.store.item import Header
+    from howgreen.core.stac import Header
 
     if sensor not in SENSORS:
         raise ImageError(f"sensor {sensor!r} is unknown: use {' or '.join(SENSORS)}")
@@ -171,8 +171,8 @@ def _build(
     progress: Progress | None,
 ) -> dict[str, Any]:
     """Writes the COGs into a folder and returns the item."""
-    from howgreen.store import cog, footprint
-    from howgreen.store import item as stac
+    from howgreen.core import cog, stac
+    from howgreen.store import footprint
 
     assets: dict[str, Any] = {}
     seen = _Seen()
@@ -317,7 +317,7 @@ def mend(root: Path) -> None:
 
 def _link(root: Path) -> None:
     """Brings links and extents up to date. Links to what is gone stay: `verify` is to tell of the loss."""
-    from howgreen.store import item as stac
+    from howgreen.core import stac
 
     catalog = root / layout.CATALOG
     current = layout.read_json(catalog) if catalog.is_file() else stac.catalog()
@@ -330,7 +330,7 @@ def _link(root: Path) -> None:
 
 
 def _link_items(file: Path, sensor: Sensor, items: Sequence[Path]) -> None:
-    from howgreen.store import item as stac
+    from howgreen.core import stac
 
     current = layout.read_json(file) if file.is_file() else stac.collection(sensor)
     hrefs = {f"./{path.stem}/{path.name}": path for path in items}

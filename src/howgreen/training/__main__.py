@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from howgreen.errors import HowgreenError, MissingExtraError
+from howgreen.core.errors import HowgreenError, MissingExtraError
 
 
 @click.command()

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from howgreen.sensors import LANDSAT, SENTINEL2, Sensor, common_name
+from howgreen.core.sensors import LANDSAT, SENTINEL2, Sensor, common_name
+from howgreen.core.types import ReferenceScore
 from howgreen.training.mixtures import BARE, BUILT, COVER_OF, GREEN, LOW, TREE, WATER, Mixtures
 from howgreen.training.spectra import Array, Responses, existing, on_axis, to_bands
-from howgreen.types import ReferenceScore
 
 POTSDAM_FILE = "reference/potsdam_vegetation_fraction.csv"
 GERMANY_FILE = "reference/germany_pixels.csv"

@@ -10,11 +10,11 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from howgreen.core.types import ModelCard
 from howgreen.landcover.card import METADATA_KEY, card_to_json
 from howgreen.landcover.contract import INPUT, OUTPUTS, UNCERTAINTY
 from howgreen.training.mixtures import COVER_OF, COVERS
 from howgreen.training.network import CLIP, DARK, LOG_ERROR, Layers
-from howgreen.types import ModelCard
 
 OPSET = 17
 IR_VERSION = 8

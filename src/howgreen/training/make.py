@@ -10,14 +10,14 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from howgreen.sensors import LANDSAT, SENTINEL2, Sensor
+from howgreen.core.sensors import LANDSAT, SENTINEL2, Sensor
+from howgreen.core.types import ModelCard, ModelClass, Progress
 from howgreen.training import calibrate, evaluate, export, mixtures, ndvi, network, zones
 from howgreen.training.contest.classes import GREEN as GREEN_OF_SIX
 from howgreen.training.contest.effort import Effort as ContestEffort
 from howgreen.training.contest.samples import Place
 from howgreen.training.spectra import Array, read_materials, read_responses
 from howgreen.training.surroundings import make_unet
-from howgreen.types import ModelCard, ModelClass, Progress
 
 VERSION = "1.3.0"
 SEED = 20

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from howgreen.core.types import ModelClass
 from howgreen.training import atmosphere, canopy, shade
 from howgreen.training.spectra import Array, Materials, Responses, to_bands
-from howgreen.types import ModelClass
 
 CLASSES = (
     ModelClass(code=0, name="tree", green=True, colour="#1b6b2f"),

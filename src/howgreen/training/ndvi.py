@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from howgreen.core.types import ModelClass
 from howgreen.training.mixtures import Mixtures
 from howgreen.training.spectra import Array
-from howgreen.types import ModelClass
 
 BANDS = ("green", "red", "nir")
 CLASSES = (

@@ -11,9 +11,9 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from howgreen.core.types import Progress
 from howgreen.training.mixtures import GREEN, Mixtures
 from howgreen.training.spectra import Array
-from howgreen.types import Progress
 
 FloatArray = npt.NDArray[np.float32]
 

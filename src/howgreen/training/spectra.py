@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from howgreen.errors import ModelError
-from howgreen.sensors import LANDSAT, SENTINEL2, Sensor, common_name
+from howgreen.core.errors import ModelError
+from howgreen.core.sensors import LANDSAT, SENTINEL2, Sensor, common_name
 
 Array = npt.NDArray[np.float64]
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from howgreen.core.types import ZONE_SCORES_M2, ModelCard, Progress
 from howgreen.landcover.model import Model, load_model
 from howgreen.training import evaluate, export
 from howgreen.training.contest import judge, unet
@@ -22,7 +23,6 @@ from howgreen.training.contest.learners import Job
 from howgreen.training.contest.run import EVERYTHING, World
 from howgreen.training.contest.samples import Place
 from howgreen.training.spectra import read_responses
-from howgreen.types import ZONE_SCORES_M2, ModelCard, Progress
 
 NAME, BAND_SET = "unet-10", "sentinel-2"
 SETTING = {"width": 1.0}

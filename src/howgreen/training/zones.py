@@ -7,14 +7,14 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from howgreen.sensors import SENTINEL2, Sensor
+from howgreen.core.sensors import SENTINEL2, Sensor
+from howgreen.core.types import ZONE_SCORES_M2
 from howgreen.training.contest.classes import GREEN, WATER
 from howgreen.training.contest.judge import zone_errors
 from howgreen.training.contest.samples import Place
 from howgreen.training.contest.scenes import judging_town
 from howgreen.training.evaluate import Predict
 from howgreen.training.spectra import Array
-from howgreen.types import ZONE_SCORES_M2
 
 LEVEL = 0.95
 _SEED = 7000
@@ -33,7 +33,7 @@ def half_widths(
     cities: Sequence[Place],
     pixel_m: float = 10,
 ) -> dict[str, float]:
-    """Scores of a card, :data:`howgreen.types.ZONE_SCORES_M2`: 95 % of the zones of a size erred less.
+    """Scores of a card, :data:`howgreen.core.types.ZONE_SCORES_M2`: 95 % of the zones of a size erred less.
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ from PIL import Image
 pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
-from howgreen.errors import ModelError
+from howgreen.core.errors import ModelError
 from howgreen.training.contest import page, run
 from howgreen.training.contest.classes import BAND_SETS
 from howgreen.training.contest.effort import QUICK

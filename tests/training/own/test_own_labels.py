@@ -12,7 +12,7 @@ from shapely import Point, box
 
 pytest.importorskip("torch")
 
-from howgreen.errors import HowgreenError, LabelError
+from howgreen.core.errors import HowgreenError, LabelError
 from howgreen.landcover import load_model
 from howgreen.landcover.classify import classify_array
 from howgreen.training.contest.classes import BUILT, TREE, WATER

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from howgreen.core.types import ModelCard
 from howgreen.training.contest import graphs, unet
 from howgreen.training.contest.classes import BAND_SETS, CLASSES, PIXEL_M
 from howgreen.training.contest.effort import Effort
 from howgreen.training.contest.learners import Setting
-from howgreen.types import ModelCard
 
 COMBINATION = "combination"
 MEMBERS = ("network", "boosting")

@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from howgreen.core.types import Progress
 from howgreen.training.contest.classes import GREEN
 from howgreen.training.network import loss_of
-from howgreen.types import Progress
 
 Batch = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
 """Features (n, feature, y, x) and shares (n, class, y, x); NaN where a share is not known."""

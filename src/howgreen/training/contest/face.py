@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from howgreen.errors import ModelError
+from howgreen.core.errors import ModelError
+from howgreen.core.types import Progress
 from howgreen.training.contest.effort import QUICK, Effort
 from howgreen.training.contest.page import write_page
 from howgreen.training.contest.pictures import draw
 from howgreen.training.contest.run import CONTESTANTS, World, benchmark
-from howgreen.types import Progress
 
 
 def contest_page(

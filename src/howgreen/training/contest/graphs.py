@@ -16,12 +16,12 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from howgreen.core.types import ModelCard
 from howgreen.landcover.card import METADATA_KEY, card_to_json
 from howgreen.landcover.contract import INPUT, OUTPUTS
 from howgreen.training.export import IR_VERSION, LOGIT_LIMIT, OPSET
 from howgreen.training.network import CLIP, DARK, logged
 from howgreen.training.spectra import Array
-from howgreen.types import ModelCard
 
 ML_DOMAIN, ML_OPSET = "ai.onnx.ml", 3
 LOGS, FEATURES, PROBABILITY = "logs", "features", OUTPUTS[0]

@@ -15,13 +15,13 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
+from howgreen.core.types import ModelCard, Progress
 from howgreen.training import network
 from howgreen.training.contest import descent, forests, graphs
 from howgreen.training.contest.classes import CLASSES, GREEN
 from howgreen.training.contest.effort import Effort
 from howgreen.training.contest.samples import Floats, Place
 from howgreen.training.mixtures import Mixtures
-from howgreen.types import ModelCard, Progress
 
 Setting = Mapping[str, float]
 _BATCH = 512

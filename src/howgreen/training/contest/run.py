@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import onnx
 
+from howgreen.core.sensors import LANDSAT, SENTINEL2
+from howgreen.core.types import Progress
 from howgreen.landcover.model import Model, load_model, models
 from howgreen.measure.interval import half_width_of
-from howgreen.sensors import LANDSAT, SENTINEL2
 from howgreen.training import evaluate, mixtures
 from howgreen.training.contest import graphs, judge, learners, samples, scenes, unet
 from howgreen.training.contest.cards import COMBINATION, MEMBERS, card_of
@@ -26,7 +27,6 @@ from howgreen.training.contest.samples import Place
 from howgreen.training.contest.sureness import sureness
 from howgreen.training.export import save
 from howgreen.training.spectra import read_materials, read_responses
-from howgreen.types import Progress
 
 VERSION = 2
 """Raised when parts of older runs no longer count."""

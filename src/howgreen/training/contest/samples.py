@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from howgreen.sensors import SENTINEL2, common_name
+from howgreen.core.sensors import SENTINEL2, common_name
 from howgreen.training import mixtures
 from howgreen.training.calibrate import blends
 from howgreen.training.contest.classes import CLASSES, CROP, FIVE_TO_SIX, GERMAN, GREEN, LOW, WATER, WELSH

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from howgreen.core.sensors import LANDSAT, SENTINEL2
 from howgreen.sample import sensors_sim
 from howgreen.sample.canvas import Canvas
 from howgreen.sample.layout import make_land
@@ -18,7 +19,6 @@ from howgreen.sample.light import Day, mixed, sun_at
 from howgreen.sample.paint import paint_city
 from howgreen.sample.spectra import BANDS, MATERIALS, SKYLIGHT, season_table
 from howgreen.sample.variation import make_variation, relief, shifter
-from howgreen.sensors import LANDSAT, SENTINEL2
 from howgreen.training.contest.classes import CLASSES, LOW, SAMPLE
 from howgreen.training.contest.samples import Place
 from howgreen.training.mixtures import CLASSES as FIVE

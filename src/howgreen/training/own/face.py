@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from howgreen.errors import LabelError, OutputError
+from howgreen.core.errors import LabelError, OutputError
+from howgreen.core.types import Progress
 from howgreen.training.contest.effort import SEED
 from howgreen.training.own.fit import Trained, train_own
 from howgreen.training.own.images import read_image
 from howgreen.training.own.labels import read_labels
 from howgreen.training.own.weak import joined, weak_labels
-from howgreen.types import Progress
 
 
 def train_from_files(

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from howgreen.errors import LabelError
+from howgreen.core.errors import LabelError
+from howgreen.core.types import ModelCard, Progress
 from howgreen.landcover.model import load_model
 from howgreen.training.contest import graphs, judge
 from howgreen.training.contest.cards import COMBINATION, MEMBERS, tiling
@@ -22,7 +23,6 @@ from howgreen.training.contest.samples import Floats, Place
 from howgreen.training.export import save
 from howgreen.training.own.images import Image
 from howgreen.training.own.labels import Labels, check
-from howgreen.types import ModelCard, Progress
 
 ALGORITHMS = (*CONTESTANTS, COMBINATION)
 _PER_CLASS = 2_000

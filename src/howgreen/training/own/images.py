@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from odc.geo.geobox import GeoBox
 
-from howgreen.errors import ImageError, MissingBandsError
-from howgreen.sensors import SCL_BAD, SCL_WATER, SENTINEL2
+from howgreen.core.errors import ImageError, MissingBandsError
+from howgreen.core.sensors import SCL_BAD, SCL_WATER, SENTINEL2
 from howgreen.store import plausible, source_tif, sources
 
 Floats = npt.NDArray[np.float32]

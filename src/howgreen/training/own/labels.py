@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from howgreen.errors import LabelError
+from howgreen.core.errors import LabelError
 from howgreen.training.contest.classes import CLASSES, GREEN, NAMES
 from howgreen.training.own.images import Image
 

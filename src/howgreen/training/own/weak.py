@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from howgreen.errors import LabelError
+from howgreen.core.errors import LabelError
 from howgreen.training.contest.classes import BUILT, CROP, LOW, TREE, WATER
 from howgreen.training.own.images import Image
 from howgreen.training.own.labels import Labels, burnt, read_shapes

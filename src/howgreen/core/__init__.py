@@ -1,0 +1,1 @@
+"""The ground floor: the values that travel, and each rule that more than one stage needs, once."""

@@ -1,0 +1,156 @@
+"""The little geometry that the store and the stage ``place`` share: grid zones and areas on the ellipsoid."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyproj
+import shapely.geometry
+from shapely import MultiPolygon, Polygon
+from shapely.errors import ShapelyError
+from shapely.geometry.polygon import orient
+
+from howgreen.core.errors import AreaError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from shapely.geometry.base import BaseGeometry
+
+Area = Polygon | MultiPolygon
+_GEOD = pyproj.Geod(ellps="WGS84")
+
+# Sentinel-2 tiles follow the military grid, which widens zones over Norway and Svalbard: (south, north, west,
+# east, zone). A city there should lie on the same grid as its images.
+_WIDENED = (
+    (56.0, 64.0, 3.0, 12.0, 32),
+    (72.0, 84.0, 0.0, 9.0, 31),
+    (72.0, 84.0, 9.0, 21.0, 33),
+    (72.0, 84.0, 21.0, 33.0, 35),
+    (72.0, 84.0, 33.0, 42.0, 37),
+)
+
+
+Box = tuple[float, float, float, float]
+
+
+def boxes(area: Polygon | MultiPolygon) -> tuple[Box, ...]:
+    """West, south, east, north of an EPSG:4326 area; two boxes, one on either side, where the antimeridian parts it."""
+    parts = list(getattr(area, "geoms", [area]))
+    west, _, east, _ = area.bounds
+    sides = [[p for p in parts if p.bounds[0] >= 0], [p for p in parts if p.bounds[0] < 0]]
+    halves = [parts] if east - west <= 180 else sides
+    bounds = [np.array([part.bounds for part in half]) for half in halves]
+    return tuple((*b[:, :2].min(axis=0).tolist(), *b[:, 2:].max(axis=0).tolist()) for b in bounds)
+
+
+def bounds_of(area: Polygon | MultiPolygon) -> Box:
+    """West, south, east, north of an EPSG:4326 area as GeoJSON has it (RFC 7946, 5.2): west is the greater number where
+    the antimeridian parts it.
+    """
+    halves = boxes(area)
+    (west, *_), (*_, east, _) = halves[0], halves[-1]
+    return west, min(half[1] for half in halves), east, max(half[3] for half in halves)
+
+
+def utm_crs(lon: float, lat: float) -> str:
+    """The metric CRS of a place: its UTM zone, or polar stereographic (UPS) beyond 84 N and 80 S.
+
+    Parameters
+    ----------
+    lon, lat
+        Degrees, EPSG:4326. ``lon`` may lie outside -180..180; it is wrapped.
+
+    Returns
+    -------
+    str
+        ``EPSG:326zz`` (north), ``EPSG:327zz`` (south), ``EPSG:32661`` or ``EPSG:32761`` (poles).
+
+    Raises
+    ------
+    AreaError
+        When the numbers are no position on Earth.
+
+    """
+    if not (math.isfinite(lon) and math.isfinite(lat) and abs(lat) <= 90):
+        raise AreaError(f"longitude {lon}, latitude {lat}: not a position on Earth; give degrees as (lon, lat)")
+    if lat >= 84:
+        return "EPSG:32661"
+    if lat < -80:
+        return "EPSG:32761"
+    return f"EPSG:{326 if lat >= 0 else 327}{_zone((lon + 180) % 360 - 180, lat):02d}"
+
+
+def _zone(lon: float, lat: float) -> int:
+    for south, north, west, east, zone in _WIDENED:
+        if south <= lat < north and west <= lon < east:
+            return zone
+    return int((lon + 180) // 6) + 1
+
+
+def geodesic_area_m2(geom: BaseGeometry) -> float:
+    """Area on the WGS 84 ellipsoid in m2, holes taken out; 0 for points and lines.
+
+    Parameters
+    ----------
+    geom
+        EPSG:4326 (lon, lat). Edges are geodesics, as pyproj's ``Geod`` has them (Karney 2013).
+
+    """
+    if isinstance(geom, Polygon):
+        return 0.0 if geom.is_empty else abs(float(_GEOD.geometry_area_perimeter(orient(geom))[0]))
+    return float(sum(geodesic_area_m2(part) for part in getattr(geom, "geoms", ())))
+
+
+def area_from(value: Mapping[str, Any]) -> Polygon | MultiPolygon:
+    """The polygon or multipolygon in a GeoJSON geometry, exactly; ValueError when it is another thing.
+
+    Parameters
+    ----------
+    value
+        GeoJSON geometry.
+
+    """
+    try:
+        geom = shapely.geometry.shape(dict(value))
+    except (ShapelyError, AttributeError, TypeError, KeyError, IndexError) as error:
+        raise ValueError(f"not a GeoJSON geometry: {error!r}") from error
+    if not isinstance(geom, Polygon | MultiPolygon):
+        raise ValueError(f"a {geom.geom_type}, not an area")  # noqa: TRY004  the value is wrong, not the caller
+    return geom
+
+
+def polygonal(geom: BaseGeometry) -> Polygon | MultiPolygon:
+    """The areas of a geometry, made valid; lines and points are dropped. May come back empty.
+
+    Parameters
+    ----------
+    geom
+        Any geometry, any CRS.
+
+    """
+    whole = geom if geom.is_valid else shapely.make_valid(geom)
+    if isinstance(whole, Polygon | MultiPolygon):
+        return whole
+    parts = [part for part in getattr(whole, "geoms", ()) if part.geom_type in {"Polygon", "MultiPolygon"}]
+    merged = shapely.union_all(parts) if parts else Polygon()
+    return merged if isinstance(merged, Polygon | MultiPolygon) else Polygon()
+
+
+def crs_of(geom: BaseGeometry) -> str:
+    """The metric CRS of an area's middle; areas split at the antimeridian are taken as one piece.
+
+    Parameters
+    ----------
+    geom
+        EPSG:4326 (lon, lat).
+
+    """
+    west, _, east, _ = geom.bounds
+    whole = geom
+    if east - west > 180:
+        whole = shapely.transform(geom, lambda xy: xy + [[360, 0]] * (xy[:, :1] < 0))
+    middle = whole.centroid
+    return utm_crs(middle.x, middle.y)

@@ -1,0 +1,68 @@
+"""Spans of days from which images may come."""
+
+from __future__ import annotations
+
+import calendar
+import re
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from howgreen.core.errors import PeriodError
+
+_PART = re.compile(r"^(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?$")
+
+
+def _bounds(text: str) -> tuple[date, date]:
+    """First and last day of ``2023``, ``2023-05`` or ``2023-05-17``."""
+    match = _PART.match(text.strip())
+    if not match:
+        raise PeriodError(f"period {text!r}: write YYYY, YYYY-MM or YYYY-MM-DD, or two of them joined by '/'")
+    year, month, day = (int(part) if part else None for part in match.groups())
+    try:
+        first = date(year or 0, month or 1, day or 1)
+        last_month = month or 12
+        last = date(first.year, last_month, day or calendar.monthrange(first.year, last_month)[1])
+    except ValueError as error:
+        raise PeriodError(f"period {text!r}: {error}") from error
+    return first, last
+
+
+@dataclass(frozen=True, kw_only=True)
+class Period:
+    """Days from which images may come."""
+
+    start: date
+    end: date
+    """Inclusive."""
+    months: tuple[int, ...] = tuple(range(1, 13))
+    """Only these months (1-12) count."""
+
+    def __post_init__(self) -> None:
+        if self.end < self.start:
+            raise PeriodError(f"period {self.start}/{self.end}: the end lies before the start")
+        if not self.months or not set(self.months) <= set(range(1, 13)):
+            raise PeriodError(f"period months {self.months}: use numbers from 1 to 12")
+
+    @classmethod
+    def parse(cls, text: str) -> Period:
+        """``2024``, ``2024-05``, ``2024-05/2024-09`` or ``2024-05-03/2024-05-20``, both ends inclusive."""
+        first, _, second = text.partition("/")
+        return cls(start=_bounds(first)[0], end=_bounds(second or first)[1])
+
+    @classmethod
+    def growing_season(cls, latitude: float, year: int) -> Period:
+        """The greenest season of ``year``: May-September north of 23.4 degrees, November-March (ending in
+        ``year``) south of -23.4, the whole year in the tropics, where rain and not warmth decides.
+        """
+        if latitude > 23.4:
+            return cls(start=date(year, 5, 1), end=date(year, 9, 30))
+        if latitude < -23.4:
+            return cls(start=date(year - 1, 11, 1), end=date(year, 3, 31))
+        return cls(start=date(year, 1, 1), end=date(year, 12, 31))
+
+    def __contains__(self, moment: date) -> bool:
+        day = moment.date() if isinstance(moment, datetime) else moment
+        return self.start <= day <= self.end and day.month in self.months
+
+    def __str__(self) -> str:
+        return f"{self.start.isoformat()}/{self.end.isoformat()}"

@@ -1,0 +1,373 @@
+"""The values that travel between the stages: frozen, each field with its unit.
+
+Vectors are EPSG:4326 ``(lon, lat)``. Rasters lie on the city's own UTM grid, dims ``(y, x)``, y descending,
+coordinates at pixel centres. Times are UTC. Ratios and fractions are 0-1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from howgreen.core.period import Period as Period  # noqa: PLC0414 (the word is taken from here)
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+    import xarray as xr
+    from odc.geo.geobox import GeoBox
+    from shapely import MultiPolygon, Polygon
+
+UNSEEN = 255
+"""Value of a label or mask pixel that no clear image ever showed."""
+
+NEVER_CLEAR = -32768
+"""Number of a composite's pixel that no clear image ever showed."""
+
+Progress = Callable[[str, int, int], None]
+"""Told ``(stage, steps done, steps in all)`` as long work goes on; faces turn it into bars."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Population:
+    """Inhabitants, never without the year and where the figure is from."""
+
+    count: int
+    year: int
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class District:
+    """One part of a city."""
+
+    name: str
+    id: str
+    boundary: Polygon | MultiPolygon
+    """EPSG:4326."""
+    population: Population | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class City:
+    """A place with limits."""
+
+    name: str
+    """As it was asked for."""
+    label: str
+    """As its source calls it: ``Bolzano/Bozen``."""
+    id: str
+    """``osm:R120965``, ``file:...``, ``store:bolzano``, ``point:45.76,4.84``, ``shape:<hash>``."""
+    boundary: Polygon | MultiPolygon
+    """EPSG:4326 (lon, lat); valid; a shape that crosses the antimeridian is split there."""
+    crs: str
+    """The UTM zone of its grid: ``EPSG:32632``."""
+    area_m2: float
+    """Ellipsoidal (WGS 84) area of the boundary."""
+    kind: str = "area"
+    """``city``, ``municipality``, ``county``, ``drawn shape``, ``circle``, ``image footprint``, ..."""
+    admin_level: int | None = None
+    """OSM admin_level where there is one."""
+    country: str = ""
+    """ISO 3166-1 code, ``FR``; empty where the source does not say."""
+    districts: tuple[District, ...] = ()
+    population: Population | None = None
+    licence: str = ""
+    """Attribution that the boundary's source asks for."""
+    synthetic: bool = False
+    """True for the simulated sample city only."""
+    note: str = ""
+    """What a reader of the report must know about the limits; empty when nothing."""
+    land: Polygon | MultiPolygon | None = None
+    """The part of the boundary that is not sea, EPSG:4326; None where nobody said: water is then told by its class."""
+    land_source: str = ""
+    """Who said so, with the attribution that it asks for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asset:
+    """One band of one scene: where its pixels are."""
+
+    band: str
+    """Common name (``red``) or the sensor's mask name (``scl``)."""
+    href: str
+    """Absolute path or URL, unsigned."""
+    index: int = 1
+    """Band number inside the file, from 1."""
+    size_bytes: int | None = None
+    sha256: str | None = None
+    signer: str = ""
+    """Who adds a token to ``href`` when it is read: a key of :data:`howgreen.net.sas_tokens.SIGNERS`, or nobody."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """One image of one moment. Reflectance (a radar's backscatter) = DN * scale + offset."""
+
+    id: str
+    sensor: str
+    """Key of :data:`howgreen.core.sensors.SENSORS`."""
+    time: datetime
+    """UTC."""
+    footprint: Polygon | MultiPolygon
+    """EPSG:4326."""
+    assets: tuple[Asset, ...]
+    scale: float
+    offset: float
+    nodata: int | None
+    """DN of the reflective bands that means *no data*; None when every DN is data."""
+    cloud_cover_pct: float | None = None
+    """Of the whole scene, as its provider says. Never used to choose."""
+    clear_pct: float | None = None
+    """Share of the *city* that this scene shows clearly, 0-100; None until looked at."""
+    covered_pct: float | None = None
+    """Share of the *city* for which this scene has any data, 0-100; None until looked at."""
+    platform: str = ""
+    """The satellite, ``landsat-5``; empty where its files do not say."""
+    power: bool = False
+    """Radar only: DN * scale + offset is linear power (gamma nought), to be turned into decibels; else it is decibels."""
+    synthetic: bool = False
+    radiometry: str = ""
+    """Why ``scale`` and ``offset`` are what they are, for the record; empty when the file itself says so."""
+    native: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    """The STAC item as found, unsigned."""
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """Names of all bands, the mask among them."""
+        return tuple(asset.band for asset in self.assets)
+
+    def asset(self, band: str) -> Asset | None:
+        """The asset of a band, or None."""
+        return next((asset for asset in self.assets if asset.band == band), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """All that decides an answer, before any reflectance is read: same plan, same answer."""
+
+    city: City
+    period: Period
+    sensor: str
+    grid: GeoBox
+    scenes: tuple[Scene, ...]
+    """Those that will be used, best first."""
+    passed_over: tuple[Scene, ...]
+    """Those that were found and not used."""
+    bands: tuple[str, ...]
+    """What the model needs, in its order, then what only the photo needs."""
+    source: str
+    """Where the scenes are: a store's folder or a catalogue's URL."""
+    model: str
+    model_sha256: str
+    howgreen: str
+    """Version that made the plan."""
+    radar: tuple[Scene, ...] = ()
+    """Scenes of Sentinel-1 whose median stands beside the reflectance, where the model takes ``vv`` or ``vh`` and
+    ``sensor`` is another."""
+    notes: tuple[str, ...] = ()
+    """What a reader must know of how the scenes were found: catalogues that did not answer, scenes left out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Composite:
+    """One clear picture of the period."""
+
+    data: xr.Dataset
+    """``reflectance`` float32 (band, y, x), coordinate ``band`` = common names, NaN = never clear (``vv`` and ``vh`` are
+    backscatter in dB, NaN = never seen);
+    ``n_clear`` uint8 (y, x) = number of dates that showed the pixel clearly. Where it was made by :mod:`howgreen.imagery`, also
+    ``numbers`` int16 (band, y, x), what it is kept as: steps of :func:`howgreen.core.sensors.step_of`, NEVER_CLEAR. Usually lazy
+    (dask)."""
+    grid: GeoBox
+    scenes: tuple[Scene, ...]
+    corner: tuple[int, int] = (0, 0)
+    """Row and column of the grid where the images themselves begin (may be negative). Blocks are cut where the tiles of
+    their files meet, counted from here."""
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """Common names in order."""
+        return tuple(str(name) for name in self.data["band"].values)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelClass:
+    """One land-cover class of a model."""
+
+    code: int
+    """Value in the label raster, 0-254; also the position on the probability axis."""
+    name: str
+    green: bool
+    """Whether the class counts as vegetation."""
+    colour: str
+    """``#rrggbb``."""
+
+
+def is_water(found: ModelClass) -> bool:
+    """Whether a class is the one that is not land: it is called water, in small or capital letters."""
+    return found.name.casefold() == "water"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReferenceScore:
+    """How a model erred on reference data it never saw, in units of green fraction."""
+
+    source: str
+    """Which data, with year and place."""
+    n: int
+    rmse: float
+    mae: float
+    bias: float
+    """Mean of (predicted - reference)."""
+    r2: float
+    half_width: float
+    """Half of the interval of the *mean* green fraction at ``level``: see ``method``."""
+    level: float
+    method: str
+    """How half_width follows from the errors, in a sentence."""
+
+
+ZONE_SCORES_M2: Mapping[str, float] = {
+    "zone_1_ha_half_width": 1e4,
+    "zone_9_ha_half_width": 9e4,
+    "zone_36_ha_half_width": 36e4,
+}
+"""Scores by which a card may say how wide the interval of a small zone must be, and the zone's area: neighbouring pixels err
+together, so that a small zone's error does not average out as a city's does."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelCard:
+    """What a model says about itself, inside its ONNX file (metadata key ``howgreen``)."""
+
+    name: str
+    version: str
+    description: str
+    bands: tuple[str, ...]
+    """Common names in the order of the input's channel axis."""
+    resolution_m: float
+    """Pixel size it was made for."""
+    normalisation: str
+    """What the graph itself does to reflectance (0-1) before the first layer."""
+    tile_px: int
+    """Largest square that one call takes."""
+    halo_px: int
+    """Pixels around a tile that influence it; 0 for a pixel model."""
+    stride_px: int
+    """Tiles start at multiples of this, counted from the grid's own origin. Where it is less than ``tile_px`` - 2 ``halo_px``, they
+    overlap and are blended."""
+    classes: tuple[ModelClass, ...]
+    scores: Mapping[str, float]
+    """Named figures of its evaluation."""
+    reference_error: ReferenceScore | None
+    """None where no reference was at hand: reports then show no interval and say why."""
+    training_data: str
+    licence: str
+
+    @property
+    def overlap_px(self) -> int:
+        """Pixels that the middles of neighbouring tiles share."""
+        return self.tile_px - 2 * self.halo_px - self.stride_px
+
+    @property
+    def looks_around(self) -> bool:
+        """Whether neighbours may decide: not so for a pixel model."""
+        return self.halo_px > 0 or self.overlap_px > 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class LandCover:
+    """What every pixel is."""
+
+    data: xr.Dataset
+    """``label`` uint8 (y, x), 255 = unseen; ``green_fraction`` float32 (y, x), NaN = unseen;
+    ``probability`` float32 (class, y, x), NaN = unseen; and, where the model tells it, ``green_uncertainty`` float32 (y, x), the
+    standard error of the green fraction. Usually lazy (dask)."""
+    grid: GeoBox
+    card: ModelCard
+
+    @property
+    def water_codes(self) -> tuple[int, ...]:
+        """Codes of the classes that are not land."""
+        return tuple(c.code for c in self.card.classes if is_water(c))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """A range for ``green_ratio``."""
+
+    low: float
+    high: float
+    level: float
+    """Confidence level, as 0.95."""
+    method: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class GreenStats:
+    """The answer for one zone. Unseen pixels stand in neither half of a ratio."""
+
+    zone_area_m2: float
+    """Ellipsoidal area of the zone."""
+    land_area_m2: float
+    """Zone less the sea, where the city's land is known, and less the water that was seen; other unseen ground
+    counts as land."""
+    observed_area_m2: float
+    """Land that was seen."""
+    green_area_m2: float
+    """Sum of green fraction x area over the observed land."""
+    green_ratio: float | None
+    """**The headline**: green / observed land; None when no land was seen."""
+    green_pixel_ratio: float | None
+    """Share of the observed land in pixels at least half green: what the 0/1 mask shows."""
+    interval: Interval | None
+    """Of green_ratio; None when the model has no reference error or nothing was seen."""
+    observed_ratio: float | None
+    """Observed / land; None when there is no land."""
+    area_by_class_m2: Mapping[str, float]
+    """Hard labels over everything seen, water included, the known sea not."""
+    green_m2_per_inhabitant: float | None = None
+    """green_area_m2 / observed_ratio / population; None without a population."""
+
+
+FIGURES = (
+    "zone_area_m2",
+    "land_area_m2",
+    "observed_area_m2",
+    "green_area_m2",
+    "green_ratio",
+    "green_pixel_ratio",
+    "observed_ratio",
+    "green_m2_per_inhabitant",
+)
+"""Scalar fields of :class:`GreenStats`: columns of the zones' table, keys of the summary."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Zone:
+    """A city or a district with its answer."""
+
+    name: str
+    id: str
+    kind: Literal["city", "district"]
+    boundary: Polygon | MultiPolygon
+    stats: GreenStats
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """Everything that one run found out."""
+
+    plan: Plan
+    composite: Composite
+    landcover: LandCover
+    stats: GreenStats
+    """Of the whole city."""
+    zones: gpd.GeoDataFrame
+    """EPSG:4326; row 0 the city, then its districts; columns ``name``, ``id``, ``kind``, the scalar fields of
+    GreenStats, ``interval_low``, ``interval_high``, ``geometry``."""
+    card: ModelCard
+    provenance: Mapping[str, Any]
+    """Versions, decisions on offsets and masks, times: JSON values."""

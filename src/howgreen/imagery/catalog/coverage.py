@@ -1,0 +1,200 @@
+"""Which scenes show a city, and how much of *it* is clear in each: judged by masks, never by a scene's own figure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+from affine import Affine
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+from rasterio.enums import Resampling
+from rasterio.io import MemoryFile
+from rasterio.vrt import WarpedVRT
+
+from howgreen.core.errors import ImageError
+from howgreen.core.grid import coarse
+from howgreen.core.sensors import SENSORS
+from howgreen.core.types import Asset, City, Period, Progress, Scene
+from howgreen.imagery.composite import cloud_mask
+from howgreen.imagery.read.earthengine import Pixels
+from howgreen.imagery.read.opener import GDAL_OPTIONS, Image, arrive, open_image, opened
+from howgreen.imagery.read.prefetch import foresee
+from howgreen.imagery.read.resample import Span, missing, shrink
+
+BEYOND_PX = 4
+"""Coarse pixels around a frame that are fetched with it."""
+THREADS = 8
+"""Scenes looked at together; the work is waiting for files."""
+
+
+def find(city: City, period: Period, *, root: Path, sensor: str) -> list[Scene]:
+    """Scenes of a store that show some of the city in the period, clearest inside the city first.
+
+    Parameters
+    ----------
+    city, period
+        Where and when.
+    root
+        Folder of the store.
+    sensor
+        Key of :data:`howgreen.core.sensors.SENSORS`.
+
+    Returns
+    -------
+    Scenes with ``clear_pct`` and ``covered_pct`` of the city; empty if there are none. Only overviews of the mask
+    are read (of a reflective band where there is no mask: then all that is covered counts as clear).
+
+    Raises
+    ------
+    ImageError
+        If a file cannot be read; it is named.
+    """
+    return look([scene for scene in _stored(root, city) if scene.sensor == sensor and scene.time in period], city=city)
+
+
+def _stored(root: Path, city: City) -> list[Scene]:
+    """Scenes of a store whose footprint meets the city."""
+    from howgreen.store.read import scenes
+
+    return [scene for scene in scenes(root) if scene.footprint.intersects(city.boundary)]
+
+
+def look(scenes: Sequence[Scene], *, city: City, progress: Progress | None = None) -> list[Scene]:
+    """The scenes that show any of the city, with ``clear_pct`` and ``covered_pct`` filled in, clearest first."""
+    seen = coverage(scenes, city=city, progress=progress)
+    looked = [
+        replace(scene, clear_pct=float(100 * clear.mean()), covered_pct=float(100 * covered.mean()))
+        for scene, (covered, clear) in zip(scenes, seen, strict=True)
+    ]
+    return sorted((scene for scene in looked if scene.covered_pct), key=rank)
+
+
+def rank(scene: Scene) -> tuple[Any, ...]:
+    """Order of scenes: clearest inside the city, then oldest."""
+    return -round(scene.clear_pct or 0, 1), scene.time, scene.id
+
+
+def coverage(
+    scenes: Sequence[Scene], *, city: City, progress: Progress | None = None
+) -> list[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
+    """For each scene, which coarse pixels of the city have data and which are clear, (pixel,) each."""
+    frame, inside = coarse(city)
+    found = []
+    with ThreadPoolExecutor(max_workers=THREADS) as pool:
+        for number, seen in enumerate(pool.map(lambda scene: _coverage(scene, frame), scenes), 1):
+            found.append(seen)
+            if progress:
+                progress("look", number, len(scenes))
+    return [(_unpack(a, inside), _unpack(b, inside)) for a, b in found]
+
+
+def _unpack(bits: bytes, inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    flat = np.unpackbits(np.frombuffer(bits, np.uint8), count=inside.size).astype(bool)
+    return flat.reshape(inside.shape)[inside]
+
+
+def _coverage(scene: Scene, frame: GeoBox) -> tuple[bytes, bytes]:
+    """Bits of the coarse frame: has data; is clear."""
+    sensor = SENSORS[scene.sensor]
+    asset = scene.asset(sensor.mask) or _any_band(scene)
+    return _looked(asset, _stamp(asset), sensor.mask, scene.nodata, frame)
+
+
+def _any_band(scene: Scene) -> Asset:
+    names = SENSORS[scene.sensor].band_names
+    asset = next((scene.asset(name) for name in ("red", *names) if scene.asset(name)), None)
+    if asset is None:
+        raise ImageError(
+            f"scene {scene.id}: has none of the bands {', '.join(names)}; add the image again with --bands"
+        )
+    return asset
+
+
+def _stamp(asset: Asset) -> tuple[int, int]:
+    """Changes when a local file does."""
+    path = Path(asset.href)
+    return (path.stat().st_mtime_ns, path.stat().st_size) if path.is_file() else (0, 0)
+
+
+@lru_cache(maxsize=256)  # find and choose look at the same scenes; an entry is some kilobytes
+def _looked(
+    asset: Asset, _stamp: tuple[int, int], mask_name: str, nodata: float | None, frame: GeoBox
+) -> tuple[bytes, bytes]:
+    if asset.band == mask_name:
+        codes = read_coarse(asset, frame, nodata=cloud_mask.outside_code(mask_name))
+        flags = cloud_mask.TABLES[mask_name][np.clip(codes, 0, 65535).astype(np.uint16)]
+        covered, clear = flags & cloud_mask.NO_DATA == 0, flags == 0
+    else:
+        values = read_coarse(asset, frame, nodata=nodata, float32=nodata is None)
+        covered = clear = ~missing(values, nodata)
+    return np.packbits(covered).tobytes(), np.packbits(clear).tobytes()
+
+
+def read_coarse(asset: Asset, frame: GeoBox, *, nodata: float | None, float32: bool = False) -> NDArray[Any]:
+    """Values of a band on a coarse grid by the nearest pixel, from overviews where there are any.
+
+    Outside the file: ``nodata``, or NaN with ``float32``.
+    """
+    with rasterio.Env(**GDAL_OPTIONS), opened(asset) as full, _overview(full, asset, frame) as dataset:
+        options: dict[str, Any] = {"dtype": "float32", "nodata": float("nan")} if float32 else {"nodata": nodata}
+        with WarpedVRT(
+            dataset,
+            crs=str(frame.crs),
+            transform=frame.affine,
+            height=frame.shape[0],
+            width=frame.shape[1],
+            resampling=Resampling.nearest,
+            src_nodata=nodata,
+            **options,
+        ) as view:
+            values: NDArray[Any] = view.read(asset.index)
+            return values
+
+
+@contextmanager
+def _overview(full: Image, asset: Asset, frame: GeoBox) -> Iterator[Any]:
+    """The dataset's coarsest overview that is as fine as the frame, or itself: GDAL's warper takes none by itself, and
+    would decode all of a large file.
+    """
+    factors = full.dataset.overviews(asset.index)
+    far = full.dataset.driver == Pixels.driver
+    step = shrink(frame, full.dataset.crs.to_wkt(), full.dataset.transform) if factors or far else 1
+    level = sum(factor <= step for factor in factors) - 1
+    if far:
+        with _in_memory(*full.dataset.coarse(2 ** max(0, int(step).bit_length() - 1)), crs=full.dataset.crs) as dataset:
+            yield dataset
+        return
+    image = full if level < 0 else open_image(asset.href, remote=full.remote, overview=level)
+    try:
+        # The warper may look a little beyond.
+        everything = Span(top=0, bottom=frame.shape[0], left=0, right=frame.shape[1]).grown(BEYOND_PX)
+        arrive(foresee(image, asset.index, grid=frame, span=everything))
+        yield getattr(image.dataset, "raw", image.dataset)
+    finally:
+        if image is not full:
+            image.dataset.close()
+
+
+@contextmanager
+def _in_memory(values: NDArray[Any], transform: Affine, *, crs: Any) -> Iterator[Any]:
+    """A dataset of one band that lies nowhere."""
+    profile = {
+        "driver": "GTiff",
+        "count": 1,
+        "height": values.shape[0],
+        "width": values.shape[1],
+        "dtype": values.dtype,
+    }
+    with MemoryFile() as file:
+        with file.open(**profile, crs=crs, transform=transform) as dataset:
+            dataset.write(values, 1)
+        with file.open() as dataset:
+            yield dataset

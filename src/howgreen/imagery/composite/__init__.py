@@ -1,0 +1,1 @@
+"""Many dates become one clear picture."""

@@ -1,0 +1,99 @@
+"""How a composite is cut: its scenes by passes, its grid into blocks, and what each block will read."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import numpy as np
+from odc.geo.geobox import GeoBox
+
+from howgreen.core.acquisitions import dates
+from howgreen.core.errors import ImageError, MissingBandsError, NoImageError
+from howgreen.core.sensors import SENSORS
+from howgreen.core.types import Asset, Scene
+from howgreen.imagery.composite import cloud_mask
+from howgreen.imagery.read.opener import Files
+from howgreen.imagery.read.prefetch import Ahead
+from howgreen.imagery.read.resample import Span, tile_grid
+
+MOST_DATES = 255
+"""n_clear is uint8."""
+
+
+Passes = tuple[tuple[Scene, ...], ...]
+"""Scenes by date; those of one pass together."""
+
+
+def asset_of(scene: Scene, band: str) -> Asset:
+    """A scene's asset of a band; MissingBandsError without it."""
+    asset = scene.asset(band)
+    if asset is None:
+        raise MissingBandsError(f"scene {scene.id}: has no band {band}; it has {', '.join(scene.bands)}")
+    return asset
+
+
+def cuts(length: int, first: int, step: int) -> tuple[int, ...]:
+    """Sizes of blocks that begin at ``first`` modulo ``step``."""
+    edges = [0, *range(first % step or step, length, step), length]
+    return tuple(b - a for a, b in itertools.pairwise(edges))
+
+
+def corner_of(passes: Passes, *, grid: GeoBox, bands: tuple[str, ...]) -> tuple[int, int]:
+    """Row and column of the grid where the first image begins; the grid's own corner if it lies across."""
+    return tile_grid(asset_of(passes[0][0], bands[0]), grid=grid) or (0, 0)
+
+
+def layout(corner: tuple[int, int], *, grid: GeoBox, block_px: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Heights and widths of the blocks, counted from the images' corner."""
+    if block_px < 1:
+        raise ValueError(f"block_px={block_px}: must be at least 1")
+    return cuts(grid.shape[0], corner[0], block_px), cuts(grid.shape[1], corner[1], block_px)
+
+
+def spans_of(heights: tuple[int, ...], widths: tuple[int, ...]) -> dict[tuple[int, int], Span]:
+    """Where each block lies, by its row and column among the blocks."""
+    tops, lefts = np.cumsum([0, *heights]).tolist(), np.cumsum([0, *widths]).tolist()
+    return {
+        (i, j): Span(top=tops[i], bottom=tops[i] + height, left=lefts[j], right=lefts[j] + width)
+        for i, height in enumerate(heights)
+        for j, width in enumerate(widths)
+    }
+
+
+def prepared(scenes: Sequence[Scene], bands: Sequence[str]) -> tuple[Passes, tuple[str, ...]]:
+    """Scenes by date and the bands, as the tasks take them.
+
+    Raises
+    ------
+    NoImageError, MissingBandsError, ImageError
+        Nothing to take the median of, bands that a scene lacks, scenes that do not go together, too many dates.
+    """
+    if not scenes:
+        raise NoImageError("a composite of no scenes: choose at least one")
+    if not bands:
+        raise MissingBandsError("a composite of no bands: name at least one")
+    if len({scene.sensor for scene in scenes}) > 1:
+        raise ImageError(
+            f"scenes of {', '.join(sorted({s.sensor for s in scenes}))} in one composite: their bands differ; use one sensor"
+        )
+    for scene in scenes:
+        for band in bands:
+            asset_of(scene, band)
+    passes = dates([replace(scene, native={}) for scene in scenes])  # the graph needs no STAC items
+    if len(passes) > MOST_DATES:
+        raise ImageError(f"{len(passes)} dates in one composite: at most {MOST_DATES}; choose a shorter period")
+    return passes, tuple(bands)
+
+
+def ahead_of(passes: Passes, grid: GeoBox, spans: Iterable[Span], bands: tuple[str, ...], files: Files) -> Ahead:
+    """What each block will read: the bands, and the mask with its margin."""
+    margin_px = cloud_mask.halo_px(abs(grid.affine.a))
+    scenes = [scene for group in passes for scene in group]
+    assets = [asset_of(scene, band) for scene in scenes for band in bands]
+    masks = [quality for scene in scenes if (quality := scene.asset(SENSORS[scene.sensor].mask))]
+    wishes = [
+        (span, [(one, span.grown(margin_px)) for one in masks] + [(one, span) for one in assets]) for span in spans
+    ]
+    return Ahead(wishes, grid=grid, files=files)

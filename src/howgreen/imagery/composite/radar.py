@@ -1,0 +1,217 @@
+"""Sentinel-1: backscatter in decibels, the median of many passes, which sees through cloud.
+
+A single radar picture is grainy (speckle). What is left of the grain after the median over a dozen passes is small, and
+the median keeps edges that a filter within the picture would smear; so it is the only filter here. No mask is needed: a
+pixel that has data was seen. Values under FLOOR_DB are the noise at the border of a swath, and count as no data.
+
+Files hold decibels or linear power (``Scene.power``). They become decibels pixel by pixel before the median. For an odd
+number of passes the order of the two makes no difference; for an even one the middle two are averaged in decibels,
+which is the geometric mean of their power. Files that do not lie on the grid are interpolated in their own unit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import rasterio
+from dask.base import tokenize
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+
+from howgreen.core.acquisitions import dates
+from howgreen.core.sensors import DB_STEP, SENTINEL1
+from howgreen.core.types import Asset, Scene
+from howgreen.imagery.composite import median
+from howgreen.imagery.composite.blocks import Passes, ahead_of, corner_of, layout, prepared, spans_of
+from howgreen.imagery.composite.optical import item_of
+from howgreen.imagery.read.opener import GDAL_OPTIONS, Files
+from howgreen.imagery.read.prefetch import Ahead
+from howgreen.imagery.read.resample import Span, read_band
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+FLOOR_DB = -50.0
+"""Far below the noise of the instrument itself (-22 dB and less)."""
+MOST_PASSES = 12
+"""Passes taken for the median."""
+LEAST_SHOWN = 0.005
+"""A pass has to show this share of the city."""
+
+Chunks = tuple[tuple[int, ...], tuple[int, ...]]
+
+
+def decibels(numbers: NDArray[Any], scene: Scene) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Backscatter of DN in decibels, and where there is none (0 dB stands there)."""
+    values = numbers.astype(np.float32) * np.float32(scene.scale) + np.float32(scene.offset)
+    if scene.power:
+        with np.errstate(divide="ignore", invalid="ignore"):  # nothing and less than nothing has no logarithm
+            values = np.float32(10) * np.log10(values)
+    none = ~(values >= FLOOR_DB)  # NaN too
+    values[none] = 0
+    return values, none
+
+
+def spread(shown: Sequence[NDArray[np.bool_]], scenes: Sequence[Scene], *, most: int = MOST_PASSES) -> set[int]:
+    """Positions of the scenes of up to ``most`` passes: each time the pass that shows most of what was seen least, and
+    among equals the one farthest in time from those taken, so that they are spread over the period.
+
+    Parameters
+    ----------
+    shown
+        For each scene which pixels of the city it shows, (pixel,).
+    scenes
+        In any order.
+    """
+    place = {scene.id: number for number, scene in enumerate(scenes)}
+    passes = [[place[scene.id] for scene in group] for group in dates(scenes)]
+    covers = [np.logical_or.reduce([shown[i] for i in group]) for group in passes]
+    times = [scenes[group[0]].time.timestamp() for group in passes]
+    looks = np.zeros(shown[0].size)
+    taken: list[int] = []
+
+    def worth(number: int) -> tuple[float, float]:
+        gain = float((1 / (1 + looks[covers[number]])).sum() / looks.size)
+        return round(gain, 2), min((abs(times[number] - times[other]) for other in taken), default=0.0)
+
+    left = [number for number, cover in enumerate(covers) if cover.mean() >= LEAST_SHOWN]
+    while left and len(taken) < most:
+        best = max(left, key=worth)  # the first of equals: the oldest
+        left.remove(best)
+        taken.append(best)
+        looks += covers[best]
+    return {i for number in taken for i in passes[number]}
+
+
+def sides(scenes: Sequence[Scene]) -> tuple[str, ...]:
+    """A note where passes look from both sides; nothing otherwise."""
+    orbits = [
+        str(group[0].native.get("properties", {}).get("sat:orbit_state") or "").lower()
+        for group in dates([scene for scene in scenes if scene.sensor == SENTINEL1.name])
+    ]
+    up, down = orbits.count("ascending"), orbits.count("descending")
+    if not (up and down):
+        return ()
+    return (f"radar looked from both sides ({up} ascending, {down} descending passes): walls and slopes are averaged",)
+
+
+def backscatter(
+    scenes: Sequence[Scene], *, grid: GeoBox, bands: Sequence[str], block_px: int, chunks: Chunks | None = None
+) -> xr.Dataset:
+    """The median of all passes, lazily, in whole numbers.
+
+    Parameters
+    ----------
+    scenes
+        Of Sentinel-1; their order does not matter. Of one pass, the first (by id) with data shows a pixel.
+    grid, block_px
+        As :func:`howgreen.imagery.composite` takes them.
+    bands
+        ``vv``, ``vh`` or both.
+    chunks
+        Heights and widths of the blocks, instead of ``block_px``.
+
+    Returns
+    -------
+    ``numbers`` int16 (band, y, x) in steps of DB_STEP, NEVER_CLEAR where never seen;
+    ``n_clear`` uint8 (y, x), how many passes have data in all bands.
+    """
+    import dask.array as da
+    import xarray as xr
+    from dask.highlevelgraph import HighLevelGraph
+    from odc.geo.xr import xr_coords
+
+    passes, names = prepared(scenes, bands)
+    corner = (0, 0)
+    if chunks is None:
+        corner = corner_of(passes, grid=grid, bands=names)
+        chunks = layout(corner, grid=grid, block_px=block_px)
+    heights, widths = chunks
+    spans, token = spans_of(heights, widths), tokenize(passes, grid, names, heights, widths)
+    ahead = ahead_of(passes, grid, spans.values(), names, Files())
+    blocks, medians, counts = (f"{what}-{token}" for what in ("radar-block", "backscatter", "n-passes"))
+    layers: dict[str, dict[Any, Any]] = {blocks: {}, medians: {}, counts: {}}
+    for (i, j), span in spans.items():
+        layers[blocks][(blocks, i, j)] = (partial(_block, passes, grid, span, names, ahead),)
+        layers[medians][(medians, 0, i, j)] = (item_of, (blocks, i, j), 0)
+        layers[counts][(counts, i, j)] = (item_of, (blocks, i, j), 1)
+    graph = HighLevelGraph(layers, {blocks: set(), medians: {blocks}, counts: {blocks}})
+    return xr.Dataset(
+        {
+            "numbers": (
+                ("band", "y", "x"),
+                da.Array(graph, medians, ((len(names),), heights, widths), dtype=np.int16),
+            ),
+            "n_clear": (
+                ("y", "x"),
+                da.Array(graph, counts, (heights, widths), dtype=np.uint8),
+                {"units": "1", "long_name": "passes that showed the pixel"},
+            ),
+        },
+        coords={"band": list(names), **xr_coords(grid)},
+        attrs={"scenes": [scene.id for group in passes for scene in group], "corner": corner},
+    )
+
+
+def _block(
+    passes: Passes, grid: GeoBox, span: Span, bands: tuple[str, ...], ahead: Ahead
+) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+    ahead.ready(span)
+    codes: list[list[NDArray[np.int16]]] = []
+    seen = np.empty((len(passes), *span.shape), bool)
+    with rasterio.Env(**GDAL_OPTIONS):
+        for number, scenes in enumerate(passes):
+            planes, none = _read_pass(scenes, grid, span, bands, ahead.files)
+            codes.append([median.encode(plane, scale=median.STEP / DB_STEP, offset=0.0) for plane in planes])
+            seen[number] = ~none
+    return median.median(codes, seen)
+
+
+def _read_pass(
+    scenes: tuple[Scene, ...], grid: GeoBox, span: Span, bands: tuple[str, ...], files: Files
+) -> tuple[list[NDArray[np.float32]], NDArray[np.bool_]]:
+    """Decibels (y, x) of each band, and where any is missing."""
+    planes, missing = _read_scene(scenes[0], grid, span, bands, files)
+    for scene in scenes[1:]:  # slices of one pass overlap a little
+        if not missing.any():
+            break
+        more, none = _read_scene(scene, grid, span, bands, files)
+        planes = [np.where(missing, new, old) for new, old in zip(more, planes, strict=True)]
+        missing &= none
+    return planes, missing
+
+
+def _read_scene(
+    scene: Scene, grid: GeoBox, span: Span, bands: tuple[str, ...], files: Files
+) -> tuple[list[NDArray[np.float32]], NDArray[np.bool_]]:
+    planes = []
+    missing = np.zeros(span.shape, bool)
+    for band in bands:
+        numbers, none = read_band(_band(scene, band), grid=grid, span=span, nodata=scene.nodata, files=files)
+        values, dark = decibels(numbers, scene)
+        missing |= dark if none is None else none | dark
+        planes.append(values)
+    return planes, missing
+
+
+def _band(scene: Scene, band: str) -> Asset:
+    return next(asset for asset in scene.assets if asset.band == band)
+
+
+def record(scenes: Sequence[Scene]) -> list[dict[str, Any]]:
+    """How each scene's numbers were understood, as JSON values."""
+    return [
+        {
+            "id": scene.id,
+            "time": scene.time.isoformat(),
+            "unit": "linear power" if scene.power else "dB",
+            "scale": scene.scale,
+            "offset": scene.offset,
+            "nodata": scene.nodata,
+            "why": scene.radiometry or None,
+        }
+        for scene in sorted(scenes, key=lambda one: (one.time, one.id))
+    ]

@@ -1,0 +1,1 @@
+"""Pixels of image files on the city's grid, here or on the web."""

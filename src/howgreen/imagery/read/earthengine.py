@@ -1,0 +1,331 @@
+"""Google Earth Engine as a catalogue: its images, read from the user's own account (extra ``[ee]``).
+
+Scenes are listed with the client library and read window by window in their own pixels (``getPixels``), so that
+everything after is the path that all images take. Of Sentinel-2 the harmonised collection is used: there Google has taken the
+offset of baselines from 04.00 on out of the pixels.
+
+The account is the one that ``earthengine authenticate`` has set up; its project, or ``EARTHENGINE_PROJECT``, pays the
+quota. Its token goes to Google's own address and to no other.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from threading import Lock
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+import shapely
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio.crs import CRS
+from rasterio.windows import Window
+
+from howgreen.core.errors import MissingExtraError, NetworkError
+from howgreen.core.geometry import Box, area_from, boxes
+from howgreen.core.sensors import LANDSAT, SENTINEL2, Sensor, common_name
+from howgreen.core.types import Asset, City, Period, Scene
+
+URL = "https://earthengine.googleapis.com"
+SIGNER = "earth-engine"
+"""What assets of Earth Engine carry as their signer."""
+COLLECTIONS: Mapping[str, Mapping[str, str]] = {
+    "sentinel-2": {"COPERNICUS/S2_SR_HARMONIZED": "sentinel-2"},
+    "landsat": {
+        "LANDSAT/LC09/C02/T1_L2": "landsat-9",
+        "LANDSAT/LC08/C02/T1_L2": "landsat-8",
+        "LANDSAT/LE07/C02/T1_L2": "landsat-7",
+        "LANDSAT/LT05/C02/T1_L2": "landsat-5",
+        "LANDSAT/LT04/C02/T1_L2": "landsat-4",
+    },
+}
+"""By sensor: collections, and the satellite of each."""
+MOST_ITEMS = 2000
+MOST_BYTES = 40_000_000
+"""Of one answer; Earth Engine gives 48 MiB at most."""
+DEADLINE_MS, RETRIES = 60_000, 3
+
+_connected: list[str] = []
+_lock = Lock()
+
+
+def connect(url: str = URL) -> Any:
+    """The client library, signed in; done once in a process.
+
+    Raises
+    ------
+    MissingExtraError
+        It is not installed.
+    NetworkError
+        No account, no project, no answer, or an address that is neither Google's nor on this machine.
+    """
+    try:
+        import ee
+    except ImportError as error:
+        raise MissingExtraError("Earth Engine", "ee") from error
+    with _lock, told(url):
+        if _connected != [url]:
+            ee.Initialize(_credentials(url), url=url, project=os.environ.get("EARTHENGINE_PROJECT"))
+            ee.data.setDeadline(DEADLINE_MS)
+            ee.data.setMaxRetries(RETRIES)
+            _connected[:] = [url]
+    return ee
+
+
+def _credentials(url: str) -> Any:
+    """Of the user for Google; nobody's for a server on this machine."""
+    from google.auth.credentials import AnonymousCredentials
+
+    if url.rstrip("/") == URL:
+        return "persistent"
+    if urlsplit(url).hostname in {"127.0.0.1", "localhost", "::1"}:
+        return AnonymousCredentials()  # type: ignore[no-untyped-call]
+    raise NetworkError(f"{url}: not Earth Engine's address ({URL}); an account's token is sent to no other")
+
+
+@contextmanager
+def told(url: str) -> Iterator[None]:
+    """Turns what the library raises into a NetworkError of one line with the cure."""
+    import ee
+    import google.auth.exceptions
+    import requests
+
+    cure = "check the connection and try again"
+    try:
+        yield
+    except ee.EEException as error:
+        text = " ".join(str(error).split())
+        low = text.lower()
+        if "authorize" in low or "authenticate" in low or "credential" in low:
+            cure = "run `earthengine authenticate` once"
+        elif "project" in low:
+            cure = "set EARTHENGINE_PROJECT to a Google Cloud project that may use Earth Engine"
+        elif "too many" in low or "quota" in low:
+            cure = "wait a little, and run the same again: it goes on from what it has"
+        raise NetworkError(f"Earth Engine ({url}): {text[:200]}; {cure}") from error
+    except google.auth.exceptions.GoogleAuthError as error:
+        raise NetworkError(
+            f"Earth Engine ({url}): the account is refused ({error}); run `earthengine authenticate`"
+        ) from error
+    except (requests.RequestException, OSError, ValueError, KeyError) as error:
+        raise NetworkError(f"Earth Engine ({url}): no proper answer ({error!r:.120}); {cure}") from error
+
+
+def scenes(city: City, period: Period, *, sensor: Sensor, url: str = URL) -> list[Scene]:
+    """All scenes of a sensor that touch a city in a period; not looked at yet.
+
+    Raises
+    ------
+    MissingExtraError, NetworkError
+        As :func:`connect`; and when more than MOST_ITEMS are found.
+    """
+    connect(url)
+    found: dict[str, Scene] = {}
+    for collection, platform in COLLECTIONS[sensor.name].items():
+        for box in boxes(city.boundary):
+            for asset in _listed(collection, box, period, url=url):
+                one = _scene(asset, sensor=sensor, platform=platform, url=url)
+                if one.time in period and one.footprint.intersects(city.boundary):
+                    found[one.id] = one
+    return list(found.values())
+
+
+def _listed(collection: str, box: Box, period: Period, *, url: str) -> list[Mapping[str, Any]]:
+    import ee
+
+    region = json.dumps(shapely.geometry.mapping(shapely.box(*box))).replace('"', "'")
+    first, after = period.start.isoformat(), (period.end + timedelta(days=1)).isoformat()
+    wanted = f'startTime >= "{first}T00:00:00Z" AND startTime < "{after}T00:00:00Z" AND intersects("{region}")'
+    with told(url):
+        answer = ee.data.listAssets({"parent": collection, "filter": wanted, "pageSize": MOST_ITEMS})
+        if answer.get("nextPageToken"):
+            raise NetworkError(f"Earth Engine: more than {MOST_ITEMS} scenes of {period}; choose a shorter --period")
+        listed: list[Mapping[str, Any]] = answer["assets"]
+    return listed
+
+
+def _scene(asset: Mapping[str, Any], *, sensor: Sensor, platform: str, url: str) -> Scene:
+    with told(url):
+        name, properties = str(asset["name"]), asset.get("properties") or {}
+        native = {
+            "collection": name.split("/assets/", 1)[1].rpartition("/")[0],
+            "id": name.rpartition("/")[2],
+            "properties": {
+                "s2:mgrs_tile": properties.get("MGRS_TILE"),
+                "s2:datatake_id": properties.get("DATATAKE_IDENTIFIER"),
+                "s2:processing_baseline": properties.get("PROCESSING_BASELINE"),
+                "s2:generation_time": str(properties.get("GENERATION_TIME") or ""),
+            },
+        }
+        cloud = properties.get("CLOUDY_PIXEL_PERCENTAGE", properties.get("CLOUD_COVER"))
+        return Scene(
+            id=name.rpartition("/")[2],
+            sensor=sensor.name,
+            time=datetime.fromisoformat(asset["startTime"]),
+            footprint=area_from(asset["geometry"]),
+            assets=tuple(_assets(asset, name, sensor=sensor, platform=platform, url=url)),
+            scale=sensor.scale,
+            offset=sensor.offset,
+            nodata=sensor.nodata,
+            cloud_cover_pct=None if cloud is None else float(cloud),
+            platform=platform if sensor is LANDSAT else "",
+            radiometry=_WORDS[sensor.name],
+            native=native,
+        )
+
+
+_WORDS = {
+    SENTINEL2.name: "Earth Engine's harmonised collection: no offset, whatever the baseline",
+    LANDSAT.name: f"{LANDSAT.label}: DN x {LANDSAT.scale:g} {LANDSAT.offset:+g}",
+}
+
+
+def _assets(asset: Mapping[str, Any], name: str, *, sensor: Sensor, platform: str, url: str) -> Iterator[Asset]:
+    for band in asset["bands"]:
+        known = common_name(band["id"], sensor, satellite=platform)
+        if known is not None:
+            yield Asset(band=known, href=f"{url}/v1/{name}:getPixels#{band['id']}", signer=SIGNER)
+
+
+class Pixels:
+    """One band of one image of Earth Engine, with what reading needs of a rasterio dataset: its own grid, windows of it.
+
+    Made by :func:`open_pixels`.
+    """
+
+    driver = "EarthEngine"
+    count = 1
+    nodata = None
+
+    def __init__(self, url: str, name: str, band: str, grid: Mapping[str, Any]) -> None:
+        t = grid["affineTransform"]
+        self.name, self._url, self._band = f"{url}/v1/{name}", url, band
+        self._asset = name
+        self.transform = Affine(
+            t["scaleX"], t.get("shearX", 0), t["translateX"], t.get("shearY", 0), t["scaleY"], t["translateY"]
+        )
+        self._crs_code = grid["crsCode"]
+        self.crs = CRS.from_user_input(self._crs_code)
+        self.width, self.height = int(grid["dimensions"]["width"]), int(grid["dimensions"]["height"])
+        self.shape = self.height, self.width
+        self.dtypes = ("uint16",)
+
+    def read(self, index: int = 1, *, window: Window | None = None, out: NDArray[Any] | None = None) -> NDArray[Any]:
+        """The DN of a window (all of it without one), in requests of at most MOST_BYTES.
+
+        Raises
+        ------
+        NetworkError
+            Earth Engine does not give them.
+        """
+        if index != 1:
+            raise ValueError(f"band {index} of a single one")
+        window = window or Window(0, 0, self.width, self.height)
+        top, left, height, width = (int(n) for n in (window.row_off, window.col_off, window.height, window.width))
+        result = np.empty((height, width), np.uint16) if out is None else out
+        step = max(1, MOST_BYTES // (2 * width))
+        for row in range(0, height, step):
+            rows = min(step, height - row)
+            here = self.transform @ Affine.translation(left, top + row)
+            result[row : row + rows] = self._fetched(here, rows, width)
+        return result
+
+    def coarse(self, step: int) -> tuple[NDArray[Any], Affine]:
+        """All of it, every ``step`` x ``step`` pixels as one (of Earth Engine's own pyramid), and its transform."""
+        height, width = -(-self.height // step), -(-self.width // step)
+        transform = self.transform @ Affine.scale(step)
+        return self._fetched(transform, height, width), transform
+
+    def _fetched(self, transform: Affine, height: int, width: int) -> NDArray[Any]:
+        ee = connect(self._url)
+        t = transform
+        affine = {
+            "scaleX": t.a, "shearX": t.b, "translateX": t.c, "shearY": t.d, "scaleY": t.e, "translateY": t.f,
+        }  # fmt: skip
+        with told(self._url):
+            got = ee.data.getPixels(
+                {
+                    "assetId": self._asset,
+                    "bandIds": [self._band],
+                    "fileFormat": "NUMPY_NDARRAY",
+                    "grid": {
+                        "dimensions": {"width": width, "height": height},
+                        "affineTransform": affine,
+                        "crsCode": self._crs_code,
+                    },
+                }
+            )
+            values: NDArray[Any] = got[self._band]
+            if values.shape != (height, width):
+                raise NetworkError(f"{self.name}: gives {values.shape} pixels, not {(height, width)}; try again")
+        return values
+
+    def overviews(self, _: int) -> list[int]:
+        """None that rasterio could open: see :meth:`coarse`."""
+        return []
+
+    def close(self) -> None:
+        """Nothing is open between two requests."""
+
+    def __enter__(self) -> Pixels:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Address:
+    """Where a band is, as :func:`scenes` writes it into an href."""
+
+    url: str
+    name: str
+    """``projects/.../assets/...``."""
+    band: str
+
+    @property
+    def image(self) -> str:
+        """The image's id as Earth Engine's own code writes it."""
+        return self.name.removeprefix("projects/earthengine-public/assets/")
+
+
+def is_pixels(href: str) -> bool:
+    """Whether an href is one of :func:`scenes`."""
+    return href.partition("#")[0].endswith(":getPixels")
+
+
+def address(href: str) -> Address:
+    """The parts of an href of :func:`scenes`."""
+    place, _, band = href.partition("#")
+    url, _, name = place.removesuffix(":getPixels").partition("/v1/")
+    return Address(url=url, name=name, band=band)
+
+
+def open_pixels(href: str) -> Pixels:
+    """The band that an href of :func:`scenes` names.
+
+    Raises
+    ------
+    MissingExtraError, NetworkError
+        As :func:`connect`; and when there is no such image.
+    """
+    at = address(href)
+    return Pixels(at.url, at.name, at.band, _grid(at.url, at.name, at.band))
+
+
+@lru_cache(maxsize=4096)
+def _grid(url: str, name: str, band: str) -> Mapping[str, Any]:
+    ee = connect(url)
+    with told(url):
+        asset = ee.data.getAsset(name)
+        grids: list[Mapping[str, Any]] = [entry["grid"] for entry in asset["bands"] if entry["id"] == band]
+    if not grids:
+        raise NetworkError(f"{url}/v1/{name}: has no band {band}; make a new plan")
+    return grids[0]

@@ -1,0 +1,362 @@
+"""Reading bands onto a grid, so that a pixel's value never depends on the block it was read in.
+
+Bands whose pixels are whole multiples of the grid's, edge on edge, are copied (a 20 m pixel becomes four
+10 m pixels of the same value: measured values stay as they were measured, no nodata bleeds, no halo is needed).
+All others are interpolated: reflectance bilinearly over the valid neighbours, masks by the nearest pixel. The
+positions come from a lattice of exactly projected points, anchored to the grid's own origin and not to the
+block, which is what GDAL's warper does not offer: its approximation starts anew in every block.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+from pyproj import Transformer
+from rasterio.crs import CRS
+
+from howgreen.core.types import Asset
+from howgreen.imagery.read.opener import Files, Image, opened
+
+LATTICE_PX = 32
+"""Spacing of the exactly projected points; between two UTM zones, linear in between is good to 0.0001 pixel."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Span:
+    """A block of a grid: rows ``top`` to ``bottom``, columns ``left`` to ``right`` (ends excluded).
+
+    May reach outside the grid, as halos do.
+    """
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.bottom - self.top, self.right - self.left
+
+    def grown(self, margin_px: int) -> Span:
+        """The block with a margin all around."""
+        return Span(
+            top=self.top - margin_px,
+            bottom=self.bottom + margin_px,
+            left=self.left - margin_px,
+            right=self.right + margin_px,
+        )
+
+
+@lru_cache(maxsize=256)
+def _same_crs(wkt: str, other: str) -> bool:
+    return bool(CRS.from_user_input(wkt) == CRS.from_user_input(other))
+
+
+@lru_cache(maxsize=64)
+def _transformer(from_crs: str, to_crs: str) -> Transformer:
+    # pyproj keeps one PROJ context a thread: a Transformer may be shared.
+    return Transformer.from_crs(from_crs, to_crs, always_xy=True)
+
+
+def _whole(value: float) -> int | None:
+    near = round(value)
+    return near if abs(value - near) < 1e-3 else None
+
+
+def alignment(dataset: Any, grid: GeoBox) -> tuple[int, int, int] | None:
+    """``(k, row, column)`` if each pixel of the file covers k x k pixels of the grid, the first one at row, column;
+    None if the file has to be interpolated.
+    """
+    source, target = dataset.transform, grid.affine
+    if source.b or source.d or source.a <= 0 or source.e >= 0:
+        return None
+    k, k_y = _whole(source.a / target.a), _whole(source.e / target.e)
+    row, column = _whole((source.f - target.f) / target.e), _whole((source.c - target.c) / target.a)
+    if not k or k != k_y or row is None or column is None:
+        return None
+    return (k, row, column) if _same_crs(dataset.crs.to_wkt(), str(grid.crs)) else None
+
+
+def file_window(dataset: Any, grid: GeoBox, span: Span) -> Span | None:
+    """The pixels of the file that reading a block needs; None if the block misses it."""
+    at = alignment(dataset, grid)
+    if at is not None:
+        k, row, column = at
+        window = Span(
+            top=max((span.top - row) // k, 0),
+            left=max((span.left - column) // k, 0),
+            bottom=min(-((row - span.bottom) // k), dataset.height),
+            right=min(-((column - span.right) // k), dataset.width),
+        )
+        return window if window.top < window.bottom and window.left < window.right else None
+    return _bounds(*positions(grid, span, dataset.crs.to_wkt(), dataset.transform), dataset.shape)
+
+
+def _copy(
+    image: Image,
+    index: int,
+    span: Span,
+    at: tuple[int, int, int],
+    *,
+    fill: Any,
+    out: NDArray[Any] | None = None,
+    table: NDArray[Any] | None = None,
+) -> NDArray[Any]:
+    """A block of an aligned band, its values looked up in ``table`` if given; ``fill`` outside the file."""
+    dataset = image.dataset
+    k, row, column = at
+    top, left = max((span.top - row) // k, 0), max((span.left - column) // k, 0)
+    bottom = min(-((row - span.bottom) // k), dataset.height)
+    right = min(-((column - span.right) // k), dataset.width)
+    dtype = np.dtype(dataset.dtypes[index - 1] if table is None else table.dtype)
+    out = np.empty(span.shape, dtype) if out is None or out.dtype != dtype else out
+    if top >= bottom or left >= right:
+        out[...] = fill
+        return out
+    # Where the window lies in the block; negative where a coarse pixel begins before it.
+    y, x = top * k + row - span.top, left * k + column - span.left
+    window = (top, bottom, left, right)
+    if table is None and k == 1 and (bottom - top, right - left) == out.shape:
+        return image.read(index, window, out=out)
+    inner = out[max(y, 0) : bottom * k + row - span.top, max(x, 0) : right * k + column - span.left]
+    if inner.shape != out.shape:
+        out[...] = fill
+    values = image.read(index, window)
+    _repeat(values if table is None else table[_codes(values)], k, skip=(max(-y, 0), max(-x, 0)), out=inner)
+    return out
+
+
+def _codes(values: NDArray[Any]) -> NDArray[Any]:
+    """Mask codes as they index a table, whatever type a file keeps them in."""
+    if values.dtype.kind == "u" and values.dtype.itemsize <= 2:
+        return values
+    clipped: NDArray[np.uint16] = np.clip(np.nan_to_num(values), 0, 65535).astype(np.uint16)
+    return clipped
+
+
+def _repeat(values: NDArray[Any], k: int, *, skip: tuple[int, int], out: NDArray[Any]) -> None:
+    """Each pixel k x k times into ``out``, less the first ``skip`` rows and columns of the result."""
+    if k == 2 and values.dtype in _DOUBLE:  # one multiplication writes both halves of a wider integer
+        wide_type, factor = _DOUBLE[values.dtype]
+        wide = (values.astype(wide_type) * factor).view(values.dtype)
+    else:
+        wide = np.repeat(values, k, axis=1)
+    wide = wide[:, skip[1] : skip[1] + out.shape[1]]
+    for phase in range(k):
+        first = (phase - skip[0]) % k
+        rows = out[first::k]
+        start = (first + skip[0]) // k
+        rows[...] = wide[start : start + len(rows)]
+
+
+_DOUBLE: dict[Any, tuple[type[np.unsignedinteger[Any]], Any]] = {
+    np.dtype("uint8"): (np.uint16, np.uint16(0x0101)),
+    np.dtype("uint16"): (np.uint32, np.uint32(0x00010001)),
+}
+
+
+def positions(grid: GeoBox, span: Span, crs: str, transform: Affine) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Row and column in the file (0.5 = centre of the first pixel) of every pixel centre of the block.
+
+    The same pixel of the grid gets bit for bit the same position in every block.
+    """
+    step = LATTICE_PX
+    rows = np.arange(math.floor(span.top / step), -(-span.bottom // step) + 1) * step
+    columns = np.arange(math.floor(span.left / step), -(-span.right // step) + 1) * step
+    across, down = (nodes.astype(np.float64) + 0.5 for nodes in np.meshgrid(columns, rows))
+    x, y = _transformer(str(grid.crs), crs).transform(*_moved(grid.affine, across, down))
+    node_columns, node_rows = _moved(~transform, _finite(x), _finite(y))
+    return _spread(node_rows, span, rows[0], columns[0]), _spread(node_columns, span, rows[0], columns[0])
+
+
+def _moved(affine: Affine, x: NDArray[Any], y: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    return affine.a * x + affine.b * y + affine.c, affine.d * x + affine.e * y + affine.f
+
+
+def _finite(values: Any) -> NDArray[np.float64]:
+    """Points that cannot be projected lie far outside any file."""
+    return np.nan_to_num(np.asarray(values, np.float64), nan=1e9, posinf=1e9, neginf=-1e9)
+
+
+def _spread(nodes: NDArray[np.float64], span: Span, top: int, left: int) -> NDArray[np.float64]:
+    """Bilinear interpolation of lattice nodes to the pixels of the block."""
+    row, row_part = np.divmod(np.arange(span.top, span.bottom) - top, LATTICE_PX)
+    column, column_part = np.divmod(np.arange(span.left, span.right) - left, LATTICE_PX)
+    down, across = row_part[:, None] / LATTICE_PX, column_part[None, :] / LATTICE_PX
+    across_all = nodes[:, column] * (1 - across) + nodes[:, column + 1] * across
+    values: NDArray[np.float64] = across_all[row] * (1 - down) + across_all[row + 1] * down
+    return values
+
+
+def _bounds(rows: NDArray[np.float64], columns: NDArray[np.float64], shape: tuple[int, int]) -> Span | None:
+    """The part of the file that the positions need, with one pixel around; None if they miss it."""
+    span = Span(
+        top=max(math.floor(rows.min()) - 2, 0),
+        bottom=min(math.ceil(rows.max()) + 2, shape[0]),
+        left=max(math.floor(columns.min()) - 2, 0),
+        right=min(math.ceil(columns.max()) + 2, shape[1]),
+    )
+    return span if span.top < span.bottom and span.left < span.right else None
+
+
+def _coarsened(values: NDArray[Any], valid: NDArray[np.bool_], k: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Mean of the valid among each k x k pixels."""
+    height, width = values.shape[0] // k, values.shape[1] // k
+    cut = np.s_[: height * k, : width * k]
+    data = np.where(valid[cut], values[cut], 0).astype(np.float64).reshape(height, k, width, k).sum(axis=(1, 3))
+    count = valid[cut].reshape(height, k, width, k).sum(axis=(1, 3))
+    return (data / np.maximum(count, 1)).astype(np.float32), count > 0
+
+
+def _interpolate(
+    image: Image, index: int, grid: GeoBox, span: Span, nodata: float | None
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Bilinear values of a block and where there are none.
+
+    A file much finer than the grid is first averaged by a whole factor, counted from the file's own corner.
+    """
+    dataset = image.dataset
+    crs, transform = dataset.crs.to_wkt(), dataset.transform
+    rows, columns = positions(grid, span, crs, transform)
+    window = _bounds(rows, columns, dataset.shape)
+    if window is None:
+        return np.zeros(span.shape, np.float32), np.ones(span.shape, bool)
+    k = shrink(grid, crs, transform)
+    top, left = window.top // k * k, window.left // k * k
+    bottom, right = min(-(-window.bottom // k) * k, dataset.height), min(-(-window.right // k) * k, dataset.width)
+    values = image.read(index, (top, bottom, left, right))
+    valid = ~missing(values, nodata)
+    if k > 1:
+        values, valid = _coarsened(values, valid, k)
+        rows, columns = rows / k, columns / k
+        top, left = top // k, left // k
+    return _bilinear(values, valid, rows - (top + 0.5), columns - (left + 0.5))
+
+
+def shrink(grid: GeoBox, crs: str, transform: Affine) -> int:
+    """How many pixels of the file the grid's middle pixel is across, as a whole number, at least 1."""
+    y, x = grid.shape[0] // 2, grid.shape[1] // 2
+    rows, columns = positions(grid, Span(top=y, bottom=y + 2, left=x, right=x + 2), crs, transform)
+    step = math.hypot(rows[1, 0] - rows[0, 0], columns[1, 0] - columns[0, 0])
+    return max(1, int(step + 0.25))
+
+
+def _bilinear(
+    values: NDArray[Any], valid: NDArray[np.bool_], rows: NDArray[np.float64], columns: NDArray[np.float64]
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Weighted mean of the valid among the four pixels around each position (0 = centre of the first)."""
+    height, width = values.shape
+    row, column = np.floor(rows), np.floor(columns)
+    down, across = (rows - row).astype(np.float32), (columns - column).astype(np.float32)
+    row_0, column_0 = row.astype(np.int64), column.astype(np.int64)
+    inside = (rows >= -0.5) & (rows < height - 0.5) & (columns >= -0.5) & (columns < width - 0.5)
+    total = np.zeros(rows.shape, np.float32)
+    weights = np.zeros(rows.shape, np.float32)
+    for y, y_weight in ((row_0, 1 - down), (row_0 + 1, down)):
+        for x, x_weight in ((column_0, 1 - across), (column_0 + 1, across)):
+            at = np.clip(y, 0, height - 1) * width + np.clip(x, 0, width - 1)
+            good = valid.ravel()[at]
+            weight = np.where(good, y_weight * x_weight, np.float32(0))
+            total += weight * np.where(good, values.ravel()[at], 0).astype(np.float32)
+            weights += weight
+    some = inside & (weights > 1e-6)
+    return np.divide(total, weights, out=np.zeros_like(total), where=some), ~some
+
+
+def _nearest(image: Image, index: int, grid: GeoBox, span: Span, *, fill: Any) -> NDArray[Any]:
+    dataset = image.dataset
+    rows, columns = positions(grid, span, dataset.crs.to_wkt(), dataset.transform)
+    window = _bounds(rows, columns, dataset.shape)
+    out = np.full(span.shape, fill, dataset.dtypes[index - 1])
+    if window is None:
+        return out
+    values = image.read(index, (window.top, window.bottom, window.left, window.right))
+    row = np.floor(rows).astype(np.int64) - window.top
+    column = np.floor(columns).astype(np.int64) - window.left
+    inside = (row >= 0) & (row < values.shape[0]) & (column >= 0) & (column < values.shape[1])
+    out[inside] = values[row[inside], column[inside]]
+    return out
+
+
+def missing(values: NDArray[Any], nodata: float | None) -> NDArray[np.bool_]:
+    """Where values are the nodata value or NaN."""
+    none: NDArray[np.bool_] = np.zeros(values.shape, bool) if nodata is None else values == nodata
+    if values.dtype.kind == "f":
+        none |= ~np.isfinite(values)
+    return none
+
+
+def _all_there(values: NDArray[Any], nodata: float | None) -> bool:
+    """Whether no value can be the nodata value or NaN: a look at the least is quicker than a test of each."""
+    return values.dtype.kind != "f" and (nodata is None or bool(nodata < values.min()))
+
+
+def read_band(
+    asset: Asset,
+    *,
+    grid: GeoBox,
+    span: Span,
+    nodata: float | None,
+    out: NDArray[Any] | None = None,
+    files: Files | None = None,
+) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+    """DN of a block of one band and where there are none (None: nowhere), both (y, x); float32 where they were interpolated.
+
+    ``out`` is written to and returned where its dtype is that of the DN.
+
+    Raises
+    ------
+    ImageError
+        If the file cannot be read; it is named.
+    """
+    with opened(asset, files) as image:
+        dataset = image.dataset
+        at = alignment(dataset, grid)
+        if at is None:
+            return _interpolate(image, asset.index, grid, span, nodata)
+        values = _copy(image, asset.index, span, at, fill=0 if nodata is None else nodata, out=out)
+        if nodata is None:
+            return values, missing(values, nodata) | _outside(dataset, span, at)
+        return values, None if _all_there(values, nodata) else missing(values, nodata)
+
+
+def _outside(dataset: Any, span: Span, at: tuple[int, int, int]) -> NDArray[np.bool_]:
+    k, row, column = at
+    y, x = np.arange(span.top, span.bottom) - row, np.arange(span.left, span.right) - column
+    inside: NDArray[np.bool_] = ((y >= 0) & (y < dataset.height * k))[:, None] & ((x >= 0) & (x < dataset.width * k))
+    return ~inside
+
+
+def read_codes(
+    asset: Asset, *, grid: GeoBox, span: Span, fill: int, table: NDArray[Any], files: Files | None = None
+) -> NDArray[Any]:
+    """Codes (y, x) of a mask band by the nearest pixel, looked up in ``table`` of 65,536 entries; ``fill`` (looked up)
+    outside the file.
+
+    Raises
+    ------
+    ImageError
+        If the file cannot be read; it is named.
+    """
+    with opened(asset, files) as image:
+        dataset = image.dataset
+        at = alignment(dataset, grid)
+        if at is None:
+            looked_up: NDArray[Any] = table[_codes(_nearest(image, asset.index, grid, span, fill=fill))]
+            return looked_up
+        return _copy(image, asset.index, span, at, fill=table[fill], table=table)
+
+
+def tile_grid(asset: Asset, *, grid: GeoBox, files: Files | None = None) -> tuple[int, int] | None:
+    """Row and column of the grid where the file's first pixel lies; None if it has to be interpolated."""
+    with opened(asset, files) as image:
+        at = alignment(image.dataset, grid)
+        return None if at is None else (at[1], at[2])

@@ -1,0 +1,238 @@
+"""Files on the web as GDAL reads them: holes on this computer's disk, filled with the bytes that are about to be read.
+
+GDAL alone asks for one range after the other and cannot be told to see to it that a file stays the same. Here it reads
+an ordinary, sparse file: first its directories are fetched, then, many at once, the tiles under the windows to come.
+All bytes come through :class:`howgreen.net.ranges.Ranges`, each once; what cannot be had is an error of whoever
+wants to read it. (A file object of Python's that GDAL reads from, rasterio's ``opener``, was tried: formats that open
+their file anew when they are read, JPEG 2000 among them, then return garbage without an error.)
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from functools import partial
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Lock, Thread
+from typing import Any
+from weakref import finalize
+
+from howgreen.core.errors import ImageError
+from howgreen.net import http
+from howgreen.net.ranges import Ranges, Version
+
+IN_FLIGHT = 32
+"""Requests under way at once: what an answer takes is mostly waiting, whatever the number of cores."""
+HEAD_BYTES = 16 << 10
+"""Read when a file is opened: the directories of a COG, and its smallest overviews."""
+GAP_BYTES = 4 << 10
+"""Ranges that lie so close together become one request."""
+LARGEST_REQUEST_BYTES = 2 << 20
+LARGEST_DIRECTORY_BYTES = 32 << 20
+MOST_DIRECTORIES = 64
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_JP2 = (b"\0\0\0\x0cjP  ", b"\xffO\xffQ")
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+"""Bytes of TIFF's types."""
+
+Span = tuple[int, int]
+"""First byte, and the one after the last."""
+
+
+class Pool:
+    """Threads for waiting. They are daemons: what they wait for does not hold up the end of the program."""
+
+    def __init__(self, size: int) -> None:
+        self._size, self._started = size, 0
+        self._jobs: SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = SimpleQueue()
+        self._lock = Lock()
+
+    def submit(self, job: Callable[[], Any], future: Future[Any] | None = None) -> Future[Any]:
+        """The future of ``job()``; jobs begin in the order in which they come."""
+        future = future or Future()
+        with self._lock:
+            if self._started < self._size:
+                self._started += 1
+                Thread(target=self._work, daemon=True, name=f"howgreen-web-{self._started}").start()
+        self._jobs.put((future, job))
+        return future
+
+    def _work(self) -> None:
+        while True:
+            future, job = self._jobs.get()
+            try:
+                future.set_result(job())
+            except BaseException as error:  # noqa: BLE001 (whoever waits for the future raises it)
+                future.set_exception(error)
+            del future, job
+
+
+POOL = Pool(IN_FLIGHT)
+"""Of the process: how many requests are under way does not grow with the number of cities."""
+
+
+class Remote:
+    """One file on the web, and its likeness on this computer, which goes when nobody refers to this any more."""
+
+    def __init__(self, href: str, *, signer: str = "") -> None:
+        self.href = href
+        self._ranges = Ranges(href, signer=signer)
+        self._lock = Lock()
+        self._opened: Future[Path] | None = None
+        self._asked: dict[int, tuple[int, Future[None]]] = {}
+        self._handle = -1
+        self._block = 4096
+
+    @property
+    def version(self) -> Version | None:
+        """What the server says of the file's state; None before anything was read."""
+        return self._ranges.version
+
+    def open(self) -> Future[Path]:
+        """The file that GDAL can open, once its directories are here; asked for once, again only after a failure."""
+        with self._lock:
+            if self._opened is None or (self._opened.done() and self._opened.exception() is not None):
+                self._opened = POOL.submit(self._open)
+            return self._opened
+
+    def _open(self) -> Path:
+        head = self._ranges.get(0, HEAD_BYTES - 1)  # whole blocks, too
+        version = self._ranges.version
+        size = version.size if version else len(head)
+        if head[:4] not in _TIFF and not head.startswith(_JP2):
+            raise ImageError(f"{http.named(self.href)}: neither a GeoTIFF nor JPEG 2000; use another --catalog")
+        if self._handle < 0:
+            self._handle, name = tempfile.mkstemp(prefix="howgreen-", suffix=".tif" if head[:4] in _TIFF else ".jp2")
+            self._path = _nameless(self._handle, Path(name))
+            finalize(self, _remove, self._handle, Path(name))
+            os.ftruncate(self._handle, size)
+            self._block = max(os.fstat(self._handle).st_blksize, 4096)
+        os.pwrite(self._handle, head, 0)
+        if head[:4] in _TIFF:
+            for first, end in directories(partial(self._get, head), size):
+                self._get(head, first, end - first)
+        else:  # where its pixels lie only its decoder knows
+            for first in range(HEAD_BYTES, size, LARGEST_REQUEST_BYTES):
+                self._deliver([(first, min(first + LARGEST_REQUEST_BYTES, size))])
+        return self._path
+
+    def _get(self, head: bytes, first: int, size: int) -> bytes:
+        """Bytes, which are then in the file as well."""
+        if first + size <= len(head):
+            return head[first : first + size]
+        start = first // self._block * self._block
+        data = self._ranges.get(start, _up(max(first + size, start + HEAD_BYTES), self._block) - 1)
+        os.pwrite(self._handle, data, start)
+        return data[first - start : first - start + size]
+
+    def fetch(self, spans: Iterable[Span]) -> list[Future[None]]:
+        """Ask for bytes that will be read, at once and close ones together; the futures are done when they are here."""
+        mine: list[Span] = []
+        futures: list[Future[None]] = []
+        with self._lock:
+            for first, end in sorted({span for span in spans if span[1] > HEAD_BYTES}):
+                there = self._asked.get(first)
+                if there is None or there[0] < end or (there[1].done() and there[1].exception() is not None):
+                    there = self._asked[first] = end, Future()
+                    mine.append((first, end))
+                futures.append(there[1])
+            promised = {first: self._asked[first][1] for first, _ in mine}
+        for group in _groups(mine):
+            POOL.submit(partial(self._keep, group, [promised[first] for first, _ in group]))
+        return futures
+
+    def everything(self) -> list[Future[None]]:
+        """Ask for the whole file."""
+        version = self._ranges.version
+        size, step = version.size if version else 0, LARGEST_REQUEST_BYTES
+        return self.fetch((first, min(first + step, size)) for first in range(0, size, step))
+
+    def _keep(self, group: Sequence[Span], promised: Sequence[Future[None]]) -> None:
+        try:
+            self._deliver(group)
+        except BaseException as error:  # noqa: BLE001 (whoever waits for the bytes raises it)
+            for future in promised:
+                future.set_exception(error)
+        else:
+            for future in promised:
+                future.set_result(None)
+
+    def _deliver(self, group: Sequence[Span]) -> None:
+        """Whole blocks of the disk: GDAL reads through C's buffers, and what one holds of a hole it holds on to."""
+        first, end = group[0][0] // self._block * self._block, max(stop for _, stop in group)
+        data = self._ranges.get(first, _up(end, self._block) - 1)
+        if len(data) < end - first:
+            raise ImageError(f"{http.named(self.href)}: ends before its tiles do; use another --catalog")
+        os.pwrite(self._handle, data, first)
+
+
+def _up(value: int, step: int) -> int:
+    return -(-value // step) * step
+
+
+def _nameless(handle: int, path: Path) -> Path:
+    """A path to an open file, which from now on ends with this process, however that ends; its name where no system has such paths."""
+    own = Path(f"/proc/self/fd/{handle}")
+    if not own.exists():
+        return path
+    path.unlink()
+    return own
+
+
+def _remove(handle: int, path: Path) -> None:
+    os.close(handle)
+    path.unlink(missing_ok=True)
+
+
+def _groups(spans: Sequence[Span]) -> list[list[Span]]:
+    """Spans, sorted, that one request brings together."""
+    groups: list[list[Span]] = []
+    for span in spans:
+        last = groups[-1] if groups else None
+        if last and span[0] - last[-1][1] <= GAP_BYTES and span[1] - last[0][0] <= LARGEST_REQUEST_BYTES:
+            last.append(span)
+        else:
+            groups.append([span])
+    return groups
+
+
+def directories(read: Callable[[int, int], bytes], size: int) -> Iterator[Span]:
+    """Where the values of a TIFF's tags lie that do not stand in its directories themselves.
+
+    Parameters
+    ----------
+    read
+        Given a first byte and a length, gives the bytes; it is asked for each directory.
+    size
+        Bytes of the file: what would lie beyond is left to GDAL to complain of.
+
+    The layout is that of TIFF 6.0 (Adobe 1992) and BigTIFF.
+    """
+    start = read(0, 16)
+    order = "<" if start[:2] == b"II" else ">"
+    big = 43 in start[2:4]
+    count_code, word, entry = ("Q", "Q", 20) if big else ("H", "I", 12)
+    word_size, seen = struct.calcsize(word), set[int]()
+    at = struct.unpack_from(order + word, start, 8 if big else 4)[0]
+    while at and at not in seen and len(seen) < MOST_DIRECTORIES:
+        seen.add(at)
+        count_size = struct.calcsize(f"={count_code}")
+        number = _unpack(order + count_code, read(at, count_size))
+        if number is None or at + number * entry > size:
+            return
+        table = read(at + count_size, number * entry + word_size)
+        for place in range(0, min(number * entry, len(table) - word_size), entry):
+            _, kind, count = struct.unpack_from(order + "HH" + word, table, place)
+            length = _SIZES.get(kind, 0) * count
+            first = struct.unpack_from(order + word, table, place + entry - word_size)[0]
+            if word_size < length <= LARGEST_DIRECTORY_BYTES and first + length <= size:
+                yield first, first + length
+        at = _unpack(order + word, table[-word_size:])
+
+
+def _unpack(code: str, data: bytes) -> int | None:
+    return struct.unpack(code, data)[0] if len(data) == struct.calcsize(code) else None

@@ -1,0 +1,204 @@
+"""What OpenStreetMap maps as green inside a city."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+
+from howgreen.core.errors import AreaError
+from howgreen.core.geometry import Area, geodesic_area_m2, polygonal
+from howgreen.osm.extract import LICENCE, Found, OsmId, Tags, extract_bounds, read_areas
+
+if TYPE_CHECKING:
+    from howgreen.core.types import City, Progress
+
+Group = Literal["tree", "grass", "crop", "other"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GreenTag:
+    """One OpenStreetMap tag that maps ground as vegetated."""
+
+    key: str
+    value: str
+    group: Group
+    """``tree``: closed canopy; ``grass``: low and mown or grazed; ``crop``: tilled or planted for harvest, part of
+    the year bare; ``other``: shrub, wet ground, or a mix that the tag does not tell apart."""
+    surfaces: tuple[str, ...] = ()
+    """Where not empty, only with one of these ``surface`` values."""
+
+
+def _tag(key: str, value: str, group: Group, *surfaces: str) -> GreenTag:
+    return GreenTag(key=key, value=value, group=group, surfaces=surfaces)
+
+
+GREEN_TAGS: tuple[GreenTag, ...] = (
+    # Land cover comes first: where an area has several tags, what grows there decides over what it is used for.
+    _tag("natural", "wood", "tree"),
+    _tag("landuse", "forest", "tree"),
+    _tag("natural", "grassland", "grass"),
+    _tag("natural", "scrub", "other"),
+    _tag("natural", "shrubbery", "other"),
+    _tag("natural", "heath", "other"),
+    _tag("natural", "fell", "grass"),
+    _tag("natural", "wetland", "other"),  # reed and bog; without the kinds in _BARE_WETLANDS
+    _tag("landuse", "grass", "grass"),
+    _tag("landuse", "meadow", "grass"),
+    _tag("landuse", "village_green", "grass"),
+    _tag("landuse", "flowerbed", "other"),
+    _tag("landuse", "orchard", "crop"),
+    _tag("landuse", "vineyard", "crop"),
+    _tag("landuse", "farmland", "crop"),
+    _tag("landuse", "plant_nursery", "crop"),
+    _tag("landuse", "allotments", "crop"),
+    # Uses whose ground is mostly, not wholly, green: paths, graves and play areas lie inside them.
+    _tag("landuse", "recreation_ground", "grass"),
+    _tag("landuse", "cemetery", "other"),
+    _tag("amenity", "grave_yard", "other"),
+    _tag("leisure", "park", "other"),
+    _tag("leisure", "garden", "other"),
+    _tag("leisure", "dog_park", "grass"),
+    _tag("leisure", "common", "grass"),
+    _tag("leisure", "golf_course", "grass"),
+    # Most pitches are tartan, sand, clay or plastic, and many say nothing: only those called grass count.
+    _tag("leisure", "pitch", "grass", "grass"),
+    # A designation, not a cover: rock and open water in a reserve are counted too. Drop it by ``tag`` where it matters.
+    _tag("leisure", "nature_reserve", "other"),
+)
+"""Which OpenStreetMap areas count as green, and as what; the first that fits decides. Not here, on purpose:
+``landuse=residential`` (gardens are not mapped apart), ``boundary=protected_area`` and ``national_park`` (they
+hold whole villages), ``landuse=greenfield`` (building land), ``landuse=farmyard``, and single trees and tree rows
+(they have no area)."""
+
+_BARE_WETLANDS = ("tidalflat", "mud", "saltern")
+_LEAST_HELD = 0.9
+"""Share of a city that an extract has to hold. Not all of it: limits reach a little beyond a coast that was cut out tightly."""
+_COLUMNS = ("osm_id", "name", "tag", "group", "area_m2")
+
+
+def green_areas(city: City, *, osm: str | Path, progress: Progress | None = None) -> gpd.GeoDataFrame:
+    """The green polygons of an OpenStreetMap extract, cut to the city.
+
+    They may overlap (grass in a park): :func:`green_area_m2` counts such ground once.
+
+    Parameters
+    ----------
+    city
+        Whose limits cut the polygons.
+    osm
+        An extract that holds the city.
+    progress
+        Told ``("osm green", steps done, 2)``.
+
+    Returns
+    -------
+    GeoDataFrame
+        EPSG:4326; columns ``osm_id`` (``W123``), ``name`` (or None), ``tag`` (``natural=wood``), ``group`` (``tree``,
+        ``grass``, ``crop``, ``other``), ``area_m2`` (ellipsoidal, inside the city), ``geometry`` (Polygon or
+        MultiPolygon); sorted by ``osm_id``; ``attrs["licence"]`` is the attribution. Empty where nothing is mapped.
+
+    Raises
+    ------
+    AreaError
+        When the file is missing, cut short or not OpenStreetMap data, or says that it shows another part of the world.
+
+    """
+    tell = progress or (lambda _stage, _done, _total: None)
+    tell("osm green", 0, 2)
+    _check_reach(Path(osm), city)
+    found = read_green(Path(osm))
+    tell("osm green", 1, 2)
+    frame = areas_within(found, city)
+    tell("osm green", 2, 2)
+    return frame
+
+
+def _check_reach(path: Path, city: City) -> None:
+    """Ground beyond an extract would count as not green."""
+    bounds = extract_bounds(path)
+    if bounds is None:
+        return
+    ground = city.land or city.boundary
+    held = ground.intersection(shapely.box(*bounds)).area / ground.area
+    if held < _LEAST_HELD:
+        raise AreaError(f"{path}: holds {held:.0%} of {city.label}; give an extract that holds all of it")
+
+
+def read_green(path: Path) -> Found:
+    """The areas of an OpenStreetMap file that count as green, whole.
+
+    Raises
+    ------
+    AreaError
+        As :func:`green_areas`.
+
+    """
+    pairs = [(tag.key, tag.value) for tag in GREEN_TAGS]
+    return read_areas(path, tags=pairs, wanted=lambda _, tags: classify(tags) is not None)
+
+
+def areas_within(found: Found, city: City) -> gpd.GeoDataFrame:
+    """Green areas cut to a city, as :func:`green_areas` gives them."""
+    return _frame(found, _inside(found, city))
+
+
+def classify(tags: Tags) -> GreenTag | None:
+    """The first line of :data:`GREEN_TAGS` that an object's tags fit, or None."""
+    return next((tag for tag in GREEN_TAGS if _fits(tag, tags)), None)
+
+
+def green_area_m2(areas: gpd.GeoDataFrame) -> float:
+    """Ground that the areas cover, in m2 on the ellipsoid; where they overlap it counts once.
+
+    Parameters
+    ----------
+    areas
+        As :func:`green_areas` gives them, EPSG:4326.
+
+    """
+    return geodesic_area_m2(polygonal(shapely.union_all(areas.geometry.to_numpy()))) if len(areas) else 0.0
+
+
+def green_share(areas: gpd.GeoDataFrame, city: City) -> float:
+    """Share of the city (0-1) that the areas cover: mapped green, not seen green, and of all ground, water included."""
+    return min(green_area_m2(areas) / city.area_m2, 1.0)
+
+
+def _fits(tag: GreenTag, tags: Tags) -> bool:
+    if tags.get(tag.key) != tag.value:
+        return False
+    if tag.value == "wetland" and tags.get("wetland") in _BARE_WETLANDS:
+        return False
+    return not tag.surfaces or tags.get("surface") in tag.surfaces
+
+
+def _inside(found: Found, city: City) -> dict[OsmId, Area]:
+    """The shapes' parts inside the city, the empty ones left out."""
+    shapely.prepare(city.boundary)
+    keys = list(found.shapes)
+    shapes = np.array([found.shapes[key] for key in keys], dtype=object)
+    touching = np.flatnonzero(shapely.intersects(shapes, city.boundary))
+    whole = shapely.contains_properly(city.boundary, shapes)
+    parts = {keys[i]: shapes[i] if whole[i] else shapely.intersection(shapes[i], city.boundary) for i in touching}
+    cut = {key: polygonal(part) for key, part in parts.items()}
+    return {key: part for key, part in sorted(cut.items()) if not part.is_empty}
+
+
+def _frame(found: Found, shapes: dict[OsmId, Area]) -> gpd.GeoDataFrame:
+    rows = []
+    for key, shape in shapes.items():
+        tag = classify(found.tags[key])
+        if tag is not None:
+            name = found.tags[key].get("name")
+            rows.append((str(key), name, f"{tag.key}={tag.value}", tag.group, geodesic_area_m2(shape)))
+    # Objects, so that a missing name stays None: pandas would make NaN of it.
+    table = pd.DataFrame(rows, columns=list(_COLUMNS), dtype=object).astype({"area_m2": float})
+    frame = gpd.GeoDataFrame(table, geometry=list(shapes.values()), crs="EPSG:4326")
+    frame.attrs["licence"] = LICENCE
+    return frame

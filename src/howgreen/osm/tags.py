@@ -1,0 +1,50 @@
+"""What OpenStreetMap's tags say about limits: names, level, kind, inhabitants."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from howgreen.core.text import spellings
+from howgreen.core.types import Population
+
+PLACES = ("city", "town", "municipality", "village", "borough", "suburb", "quarter")
+"""Values of ``place`` whose polygons can stand for limits."""
+
+_NAME_KEY = re.compile(r"^(name|(alt|official|int|short|loc|nat|reg)_name)(:.+)?$")
+# What the levels mean differs from country to country; these words only tell candidates apart.
+_KINDS = {2: "country", 3: "region", 4: "region", 5: "region", 6: "county", 7: "district", 8: "municipality"}
+
+
+def names_of(tags: Mapping[str, str]) -> frozenset[str]:
+    """All names in all languages, folded."""
+    labels = (value for key, value in tags.items() if _NAME_KEY.match(key))
+    return frozenset(folded for label in labels for folded in spellings(label))
+
+
+def level_of(tags: Mapping[str, str]) -> int | None:
+    """The admin_level, 2 (country) to 11; None where there is none or it is no such number."""
+    text = tags.get("admin_level", "")
+    return int(text) if text.isdecimal() and 2 <= int(text) <= 11 else None
+
+
+def kind_of(tags: Mapping[str, str]) -> str:
+    """``city``, ``county``, ...: a word that tells candidates apart."""
+    return tags.get("place") or tags.get("border_type") or kind_of_level(level_of(tags))
+
+
+def kind_of_level(level: int | None) -> str:
+    """What areas of this level mostly are."""
+    return _KINDS.get(level or 0, "administrative area")
+
+
+def population_of(tags: Mapping[str, str]) -> tuple[Population | None, str]:
+    """Inhabitants with their year; a figure without a year is not used, and the second value says so."""
+    digits = re.sub(r"[\s,.'’]", "", tags.get("population", ""))
+    if not (digits.isascii() and digits.isdecimal() and int(digits) > 0):
+        return None, ""
+    year = re.match(r"\d{4}", tags.get("population:date") or tags.get("population:year") or "")
+    if not year:
+        return None, f"OpenStreetMap's population of {int(digits):,} has no year and is left out"
+    source = f"OpenStreetMap ({tags['source:population']})" if "source:population" in tags else "OpenStreetMap"
+    return Population(count=int(digits), year=int(year[0]), source=source), ""

@@ -1,0 +1,234 @@
+"""Other maps beside an answer: which, from where, and the folder that shows how they agree.
+
+What is not wanted by name and cannot be had is passed over, and the notes say so; what was asked for is an error.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from howgreen import compare, imagery, osm, report
+from howgreen.compare import LEGENDS, Map
+from howgreen.core.agreement import CROPLAND, Compared, Cropland, MapInfo
+from howgreen.core.errors import HowgreenError, ImageError, NetworkError, PlanError
+from howgreen.net.network import Network
+from howgreen.net.place_endpoints import Endpoints, read_endpoints
+
+if TYPE_CHECKING:
+    from howgreen.core.types import Progress, Result
+
+LAYERS = tuple(LEGENDS)
+"""Maps that can be compared with."""
+_RASTER = re.compile(r"\.(tiff?|jp2)$", re.IGNORECASE)
+_WEB = re.compile(r"^https?://", re.IGNORECASE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """Which other maps, and from where."""
+
+    layers: tuple[str, ...] = ()
+    """Of :data:`LAYERS`; empty for those whose file is given, or all that can be had when none is."""
+    corine: str | None = None
+    """CORINE: GeoTIFF, GeoPackage, FileGDB or any vector file; None for the EEA's service."""
+    worldcover: str | None = None
+    """WorldCover's tile or a cut of it: path or web address; or the name of a catalogue that lists its tiles
+    (``planetary-computer``); None for the public tiles."""
+    dynamic_world: str | None = None
+    """Dynamic World's labels or probabilities: path or web address; there is no public address of it."""
+    osm: str | Path | None = None
+    """OpenStreetMap extract; None for Overpass."""
+    cropland: Cropland = "green"
+    """What becomes of the other maps' fields."""
+    endpoints: compare.Endpoints = field(default_factory=compare.Endpoints)
+    online: Network = field(default_factory=Network)
+
+    def __post_init__(self) -> None:
+        strange = [key for key in self.layers if key not in LAYERS]
+        if strange:
+            raise PlanError(f"layer {strange[0]!r} is unknown: use one of {', '.join(LAYERS)}")
+        if self.cropland not in CROPLAND:
+            raise PlanError(f"cropland {self.cropland!r} is unknown: use one of {', '.join(CROPLAND)}")
+
+    def given(self, key: str) -> str | None:
+        """The file of a map, if one is given."""
+        files = {
+            "corine": self.corine,
+            "worldcover": self.worldcover,
+            "dynamic-world": self.dynamic_world,
+            "osm-green": self.osm,
+        }
+        found = files[key]
+        return None if found is None else str(found)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Maps to be tried, in their order."""
+        return self.layers or tuple(key for key in LAYERS if self.given(key)) or LAYERS
+
+
+def wanted(
+    names: Sequence[str] = (),
+    *,
+    corine: str | None = None,
+    worldcover: str | None = None,
+    dynamic_world: str | None = None,
+    osm: str | Path | None = None,
+    cropland: Cropland = "green",
+    endpoints: str | Path | None = None,
+    offline: bool = False,
+) -> Wanted:
+    """The maps as a user names them; ``endpoints`` is a file of :mod:`howgreen.net.endpoints`. See :class:`Wanted`."""
+    table = Path(endpoints) if endpoints else None
+    return Wanted(
+        layers=tuple(dict.fromkeys(names)),
+        corine=corine,
+        worldcover=worldcover,
+        dynamic_world=dynamic_world,
+        osm=osm,
+        cropland=cropland,
+        endpoints=compare.read_endpoints(table) if table else compare.Endpoints(),
+        online=Network(endpoints=read_endpoints(table) if table else Endpoints(), offline=offline),
+    )
+
+
+def layers(result: Result, wanted: Wanted, *, out: str | Path, progress: Progress | None = None) -> dict[str, Any]:
+    """Compare an answer with other maps and write the folder that shows it; returns its summary.
+
+    Parameters
+    ----------
+    result
+        Of :func:`howgreen.pipeline.city.run`.
+    out
+        A new folder, an empty one, or one that howgreen made (it is replaced); or a URL of fsspec.
+
+    Raises
+    ------
+    HowgreenError
+        One line: what, where, and what to do.
+    """
+    compared: list[Compared] = []
+    notes: list[str] = []
+    with report.new_target(out, progress=progress) as folder:
+        for key in wanted.keys:
+            with _passed_over(key, wanted, notes):
+                compared.append(_compared(result, key, wanted, folder, progress))
+        if not compared:
+            raise ImageError(
+                f"{result.plan.city.label}: no other map could be had ({'; '.join(notes) or 'none was asked for'}); "
+                "give one, as --corine FILE or --worldcover FILE"
+            )
+        found = report.layers_summary(
+            result,
+            compared,
+            cropland=wanted.cropland,
+            legends={key: [asdict(item) for item in legend.classes] for key, legend in LEGENDS.items()},
+            notes=notes,
+        )
+        report.write_layers(result, found, folder)
+    return found
+
+
+@contextmanager
+def _passed_over(key: str, wanted: Wanted, notes: list[str]) -> Iterator[None]:
+    """Goes on without a map that nobody asked for by name or file; the note says why."""
+    try:
+        yield
+    except HowgreenError as error:
+        if key in wanted.layers or wanted.given(key):
+            raise
+        notes.append(f"{LEGENDS[key].label} was left out: {error}")
+
+
+def _compared(result: Result, key: str, wanted: Wanted, folder: Path, progress: Progress | None) -> Compared:
+    other = _map(result, key, wanted)
+    grid = result.landcover.grid
+    with report.agreement_map(folder, key, grid, label=other.info.label) as keep:
+        zones = compare.agree(result.landcover, result.plan.city, other, keep=keep, progress=progress)
+    return Compared(info=other.info, zones=zones)
+
+
+def _map(result: Result, key: str, wanted: Wanted) -> Map:
+    makers = {"corine": _corine, "worldcover": _worldcover, "dynamic-world": _dynamic_world, "osm-green": _osm_green}
+    return makers[key](result, wanted)
+
+
+def _info(key: str, source: str) -> MapInfo:
+    legend = LEGENDS[key]
+    shown = _WEB.sub("", source).partition("?")[0].rpartition("@")[2] if _WEB.match(source) else source
+    return MapInfo(
+        key=key, label=legend.label, source=shown, detail=legend.detail, licence=legend.licence, note=legend.note
+    )  # fmt: skip
+
+
+def _corine(result: Result, wanted: Wanted) -> Map:
+    city, grid = result.plan.city, result.landcover.grid
+    if wanted.corine is None:
+        url = wanted.endpoints.corine
+        ask = wanted.online.ask("The EEA's CORINE service", check=compare.usable, instead="--corine FILE")
+        return compare.corine_service(
+            _info("corine", url), city.boundary, url=url, ask=ask, grid=grid, cropland=wanted.cropland
+        )
+    if _RASTER.search(wanted.corine.partition("?")[0]):
+        return _rasters("corine", [wanted.corine], wanted)
+    if not Path(wanted.corine).exists():
+        raise ImageError(f"{wanted.corine}: no such file; give CORINE as GeoTIFF, GeoPackage or FileGDB")
+    return compare.corine_file(
+        _info("corine", wanted.corine), Path(wanted.corine), grid=grid, cropland=wanted.cropland
+    )  # fmt: skip
+
+
+def _worldcover(result: Result, wanted: Wanted) -> Map:
+    area = result.plan.city.boundary
+    if wanted.worldcover is not None and wanted.worldcover in imagery.BY_NAME:
+        catalogue = imagery.endpoint(wanted.worldcover)
+        if wanted.online.offline:
+            raise NetworkError(f"{catalogue.label} may not be asked (offline); give --worldcover FILE")
+        found = imagery.find_tiles(area, endpoint=catalogue, collection="esa-worldcover", asset="map", version="_2021_")
+        return _rasters("worldcover", found, wanted, source=catalogue.url)
+    if wanted.worldcover is not None:
+        return _rasters("worldcover", [wanted.worldcover], wanted)
+    if wanted.online.offline:
+        raise NetworkError("WorldCover's tiles may not be asked for (offline); give --worldcover FILE")
+    urls = compare.tile_urls(area, root=wanted.endpoints.worldcover)
+    return _rasters("worldcover", urls, wanted, source=wanted.endpoints.worldcover)
+
+
+def _dynamic_world(_: Result, wanted: Wanted) -> Map:
+    if wanted.dynamic_world is None:
+        raise ImageError(
+            "Dynamic World has no public address without an account; export it and give --dynamic-world FILE"
+        )
+    return _rasters("dynamic-world", [wanted.dynamic_world], wanted)
+
+
+def _osm_green(result: Result, wanted: Wanted) -> Map:
+    city, grid = result.plan.city, result.landcover.grid
+    if wanted.osm is not None:
+        areas, source = osm.green_areas(city, osm=wanted.osm), str(wanted.osm)
+    else:
+        areas, source = osm.green_areas_online(city, online=wanted.online), wanted.online.endpoints.overpass[0]
+    # Fields first: where a meadow is drawn on farmland, the meadow is what the pixel is.
+    areas = areas.assign(code=[2 if group == "crop" else 1 for group in areas["group"]]).sort_values(
+        "code", ascending=False, kind="stable"
+    )
+    return compare.vector_map(
+        _info("osm-green", source),
+        LEGENDS["osm-green"],
+        shapes=list(areas.geometry.to_crs(str(grid.crs))),
+        codes=[int(code) for code in areas["code"]],
+        rest=0,
+        cropland=wanted.cropland,
+    )
+
+
+def _rasters(key: str, hrefs: Sequence[str], wanted: Wanted, *, source: str | None = None) -> Map:
+    places = [href if _WEB.match(href) else str(Path(href).absolute()) for href in hrefs]
+    return compare.raster_map(
+        _info(key, source or hrefs[0]), LEGENDS[key], hrefs=places, read=imagery.map_reader(), cropland=wanted.cropland
+    )

@@ -1,0 +1,254 @@
+"""Where images come from: a store on disk, or the open catalogues one after the other.
+
+What the user names is used and nothing else. Otherwise a store that shows the place comes first; where there is none, the
+catalogues of :data:`howgreen.imagery.ENDPOINTS` that need no account are asked in turn: the next one answers where
+one is silent, has nothing, or hands out files that cannot be read. What was passed over is told in notes.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+from howgreen import imagery
+from howgreen import store as stores
+from howgreen.core.errors import HowgreenError, NetworkError, NoClearImageError, NoImageError
+from howgreen.core.types import City, Period, Progress, Scene
+from howgreen.imagery import Endpoint
+
+_LOG = logging.getLogger(__name__)
+
+_A_YEAR = re.compile(r"^\d{4}$")
+SEASONS = 3
+"""Growing seasons that are tried in catalogues, newest first, where no period is asked for."""
+SEASON_UNDER_WAY = timedelta(days=60)
+"""A season younger than this has too few images yet."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spot:
+    """One place to look for images, in one period."""
+
+    period: Period
+    root: Path | None = None
+    """Folder of a store; None for a catalogue."""
+    endpoint: Endpoint | None = None
+    """A catalogue; None for a store."""
+
+    @property
+    def source(self) -> str:
+        """As a plan keeps it: the store's folder or the catalogue's URL."""
+        return str(self.root) if self.endpoint is None else self.endpoint.url
+
+    @property
+    def label(self) -> str:
+        """For people."""
+        return f"store {self.root}" if self.endpoint is None else self.endpoint.label
+
+    def scenes(
+        self, city: City, *, sensor: str, progress: Progress | None = None
+    ) -> tuple[list[Scene], tuple[str, ...]]:
+        """What it shows of the city, looked at, clearest first; and notes on what was left out.
+
+        Raises
+        ------
+        NetworkError, NoImageError, ImageError
+            As :func:`howgreen.imagery.find` and :func:`howgreen.imagery.search`.
+        """
+        if self.endpoint is not None:
+            answer = imagery.search(city, self.period, endpoint=self.endpoint, sensor=sensor, progress=progress)
+            return imagery.look(answer.scenes, city=city, progress=progress), answer.notes
+        if self.root is None:
+            raise ValueError("a place to look for images is a store or a catalogue")
+        return imagery.find(city, self.period, root=self.root, sensor=sensor), ()
+
+
+def asked_period(period: Period | str | None, city: City) -> tuple[Period | None, tuple[str, ...]]:
+    """The period that a user means, and notes to tell.
+
+    A year by itself means its growing season: a median over twelve months would show winter, and answer another question.
+    Two days, two months or a month mean just what they say. A :class:`Period` is taken as it is.
+
+    Raises
+    ------
+    PeriodError
+        The period cannot be read.
+    """
+    if not isinstance(period, str):
+        return period, ()
+    whole = Period.parse(period)
+    if not _A_YEAR.match(period.strip()):
+        return whole, ()
+    season = Period.growing_season(city.boundary.representative_point().y, whole.start.year)
+    if season == whole:  # in the tropics
+        return whole, ()
+    year = period.strip()
+    return season, (f"{year} means its growing season here, {season}; for all of the year ask for {year}-01/{year}-12",)
+
+
+def spots(
+    city: City,
+    *,
+    root: Path | None,
+    named: bool,
+    catalogs: Sequence[Endpoint],
+    period: Period | None,
+    sensor: str,
+    today: date | None = None,
+) -> Iterator[Spot]:
+    """Where to look, in turn, until one has what a plan needs.
+
+    Parameters
+    ----------
+    city
+        The place that images are wanted of.
+    root
+        A store, or None.
+    named
+        The store was asked for by name: then only it is used.
+    catalogs
+        To be asked, in their order; empty for none.
+    period
+        See :func:`asked_period`; None for the newest growing season: of those with images in a store, of the last
+        SEASONS in catalogues.
+    today
+        For tests; UTC's day if None.
+
+    """
+    days = _days(city, root, sensor) if root else []
+    if root and (named or not catalogs or any(period is None or day in period for day in days)):
+        yield Spot(period=period or _stored_season(city, days), root=root)
+        if named:
+            return
+    seasons = [period] if period else newest_seasons(city, today=today or datetime.now(UTC).date())
+    yield from (Spot(period=season, endpoint=one) for season in seasons for one in catalogs)
+
+
+class Failures:
+    """Why each place to look did not do, until one does: what the user is told either way."""
+
+    def __init__(self, label: str) -> None:
+        self._label = label
+        self._met: list[tuple[Spot, HowgreenError]] = []
+
+    @contextmanager
+    def noted(self, spot: Spot) -> Iterator[None]:
+        """Keeps what looking there raises, and goes on. A store that was named answers for itself."""
+        try:
+            yield
+        except (NetworkError, NoImageError) as error:
+            _LOG.info("%s: %s", spot.label, error)
+            self._met.append((spot, error))
+
+    def hopeless(self, spot: Spot) -> bool:
+        """Whether looking there was tried in another way: its server was silent, or the same images showed no ground."""
+        return any(
+            (isinstance(error, NetworkError) and met.endpoint is not None and met.endpoint == spot.endpoint)
+            or (isinstance(error, NoClearImageError) and met.period == spot.period and met.endpoint is not None)
+            for met, error in self._met
+        )
+
+    def notes(self) -> tuple[str, ...]:
+        """For the plan: what was passed over."""
+        return tuple(f"passed over {met.label}: {error}" for met, error in self._met)
+
+    def error(self) -> HowgreenError:
+        """The one line when nothing did; of several, the one that tells most of the images comes first."""
+        if not self._met:
+            return NoImageError(
+                f"{self._label}: there is no store of images yet; make one with `howgreen store add FILE`, or leave "
+                "--offline out"
+            )
+        first, *others = sorted((error for _, error in self._met), key=_tells_most)
+        if not others:
+            return first
+        silent = sorted(
+            {met.label for met, error in self._met if isinstance(error, NetworkError) and error is not first}
+        )
+        also = f" (also tried: {', '.join(silent)}, without an answer)" if silent else ""
+        return type(first)(f"{first}{also}")
+
+
+def _tells_most(error: HowgreenError) -> int:
+    return next(n for n, kind in enumerate((NoClearImageError, NoImageError, HowgreenError)) if isinstance(error, kind))
+
+
+def newest_seasons(city: City, *, today: date, count: int = SEASONS) -> list[Period]:
+    """The last growing seasons of a city that are over or well under way, newest first."""
+    latitude = city.boundary.representative_point().y
+    seasons = (Period.growing_season(latitude, year) for year in range(today.year + 1, today.year - count - 2, -1))
+    return [season for season in seasons if season.start + SEASON_UNDER_WAY <= today][:count]
+
+
+def _days(city: City, root: Path, sensor: str) -> list[date]:
+    """Days of a store's images of the city."""
+    return [
+        scene.time.date()
+        for scene in stores.scenes(root)
+        if scene.sensor == sensor and scene.footprint.intersects(city.boundary)
+    ]
+
+
+def _stored_season(city: City, days: Sequence[date]) -> Period:
+    """The newest growing season of the city in which a store has any image of it."""
+    latitude = city.boundary.representative_point().y
+    years = sorted({day.year for day in days} | {day.year + 1 for day in days}, reverse=True)
+    seasons = [Period.growing_season(latitude, year) for year in years]
+    newest = max(days, default=datetime.now(UTC).date())
+    return next(
+        (season for season in seasons if any(day in season for day in days)),
+        Period.growing_season(latitude, newest.year),
+    )
+
+
+def catalogues(
+    given: Sequence[str], *, offline: bool, table: Mapping[str, Endpoint] | None = None
+) -> tuple[Endpoint, ...]:
+    """The catalogues to ask: those named, else those that need no account; none without leave to use the network.
+
+    Raises
+    ------
+    NetworkError
+        A name that is not in the table, or catalogues asked for offline.
+    """
+    if offline and given:
+        raise NetworkError(f"--catalog {given[0]} needs the network: leave --offline out, or use a --store")
+    if offline:
+        return ()
+    return tuple(imagery.endpoint(name, table=table) for name in given or imagery.DEFAULT)
+
+
+def find_store(query: str | None, store: str | Path | None, *, progress: Progress | None = None) -> Path | None:
+    """The folder of images to use: the one named, else the user's own where it knows the place, else the sample's
+    when Sampleton is asked for, else the user's own if there is one.
+    """
+    if store is not None:
+        return Path(store).absolute()
+    own = default_store()
+    has_own = (own / "catalog.json").exists()
+    if has_own and query and stores.place(own, query):
+        return own
+    if query and query.strip().casefold() == "sampleton":
+        from howgreen import sample  # simulating takes libraries that no real city needs: a quarter of a second
+
+        return sample.ensure(cache_folder(), progress=progress)
+    return own if has_own else None
+
+
+def default_store() -> Path:
+    """The user's own store."""
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("howgreen")) / "store"
+
+
+def cache_folder() -> Path:
+    """What can be made again: the sample city and the blocks of unfinished runs."""
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("howgreen"))

@@ -1,0 +1,244 @@
+"""Plans as JSON, both ways, and in words."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import shapely.geometry
+from shapely.errors import ShapelyError
+
+from howgreen import imagery
+from howgreen.core.errors import OutputError, PeriodError, PlanError, StoreError
+from howgreen.core.sensors import SENSORS
+from howgreen.core.types import Asset, Period, Plan, Scene
+from howgreen.store import city_from_feature, city_to_feature
+
+if TYPE_CHECKING:
+    from odc.geo.geobox import GeoBox
+
+VERSION = 1
+"""Of the JSON layout; a reader refuses others."""
+MAX_BYTES = 64 * 2**20
+"""A plan file larger than this is not a plan."""
+COMMON_MBIT_S = 50
+"""A connection to estimate waiting times with."""
+
+
+def to_json(plan: Plan) -> str:
+    """A plan as JSON text; :func:`from_json` gives the same plan back."""
+    return json.dumps(
+        {
+            "howgreen_plan": VERSION,
+            "howgreen": plan.howgreen,
+            "city": city_to_feature(plan.city),
+            "period": {
+                "start": plan.period.start.isoformat(),
+                "end": plan.period.end.isoformat(),
+                "months": list(plan.period.months),
+            },
+            "sensor": plan.sensor,
+            "grid": _grid_to_json(plan.grid),
+            "bands": list(plan.bands),
+            "source": plan.source,
+            "model": plan.model,
+            "model_sha256": plan.model_sha256,
+            "scenes": [_scene_to_json(scene) for scene in plan.scenes],
+            "passed_over": [_scene_to_json(scene) for scene in plan.passed_over],
+        }
+        | ({"radar": [_scene_to_json(scene) for scene in plan.radar]} if plan.radar else {})
+        | ({"notes": list(plan.notes)} if plan.notes else {}),
+        indent=1,
+        ensure_ascii=False,
+    )
+
+
+def from_json(text: str) -> Plan:
+    """Read what :func:`to_json` wrote.
+
+    Raises
+    ------
+    PlanError
+        The text is not a plan of this version; the message names what is wrong.
+    """
+    try:
+        data = json.loads(text)
+        _check_layout(data["howgreen_plan"])
+        plan = Plan(
+            city=city_from_feature(data["city"]),
+            period=Period(
+                start=date.fromisoformat(data["period"]["start"]),
+                end=date.fromisoformat(data["period"]["end"]),
+                months=tuple(data["period"]["months"]),
+            ),
+            sensor=data["sensor"],
+            grid=_grid_from_json(data["grid"]),
+            scenes=tuple(_scene_from_json(scene) for scene in data["scenes"]),
+            passed_over=tuple(_scene_from_json(scene) for scene in data["passed_over"]),
+            bands=tuple(data["bands"]),
+            source=data["source"],
+            model=data["model"],
+            model_sha256=data["model_sha256"],
+            howgreen=data["howgreen"],
+            radar=tuple(_scene_from_json(scene) for scene in data.get("radar", ())),
+            notes=tuple(data.get("notes", ())),
+        )
+        _check(plan)
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, StoreError, ShapelyError) as error:
+        raise PlanError(
+            f"this is not a howgreen plan ({type(error).__name__}: {error}); make one with `plan --out`"
+        ) from error
+    return plan
+
+
+def _check(plan: Plan) -> None:
+    """ValueError where a value cannot be what its key says: a plan may have been edited by hand."""
+    texts = (plan.sensor, plan.source, plan.model, plan.model_sha256, plan.howgreen, *plan.bands)
+    if not all(isinstance(text, str) for text in texts) or len(set(plan.bands)) < len(plan.bands):
+        raise ValueError("sensor, source, model and bands are texts, and each band is named once")
+    if plan.sensor not in SENSORS or any(scene.sensor != plan.sensor for scene in (*plan.scenes, *plan.passed_over)):
+        raise ValueError(f"sensor: one of {', '.join(SENSORS)}, and all scenes are of it")
+    if any(not SENSORS[scene.sensor].is_radar for scene in plan.radar) or (
+        plan.radar and SENSORS[plan.sensor].is_radar
+    ):
+        raise ValueError("radar: scenes of sentinel-1, beside those of another sensor")
+    if len({scene.id for scene in (*plan.scenes, *plan.radar)}) < len(plan.scenes) + len(plan.radar):
+        raise ValueError("scenes: one of them is there twice")
+    affine = plan.grid.affine
+    if not (affine.a > 0 > affine.e and affine.b == affine.d == 0 and plan.grid.crs and plan.grid.crs.projected):
+        raise ValueError("grid: north up, in metres of a projected CRS")
+    if not plan.city.boundary.is_valid:
+        raise ValueError("city: its boundary crosses itself")
+    for scene in (*plan.scenes, *plan.passed_over, *plan.radar):
+        _check_scene(scene)
+
+
+def _check_scene(scene: Scene) -> None:
+    shares = (scene.clear_pct, scene.covered_pct, scene.cloud_cover_pct, scene.nodata)
+    numbers = (scene.scale, scene.offset, *(share for share in shares if share is not None))
+    if not all(_finite(number) for number in numbers) or scene.scale <= 0:
+        raise ValueError(f"scene {scene.id}: scale, offset, nodata and shares are finite numbers")
+    if not isinstance(scene.power, bool) or not isinstance(scene.platform, str):
+        raise ValueError(f"scene {scene.id}: power is true or false, and platform a text")  # noqa: TRY004 (of a file)
+    for asset in scene.assets:
+        if not isinstance(asset.href, str) or not isinstance(asset.index, int) or asset.index < 1:
+            raise ValueError(f"scene {scene.id}: href is a text and index a number from 1")
+
+
+def _finite(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _check_layout(version: object) -> None:
+    if version != VERSION:
+        raise PlanError(f"plan of layout {version!r}: this howgreen reads {VERSION}; make a new plan")
+
+
+def load(path: Path) -> Plan:
+    """Read a plan file, as :func:`from_json`."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            text = file.read(MAX_BYTES)
+        return from_json(text)
+    except OSError as error:
+        raise PlanError(f"{path}: {error.strerror}; make a plan with `howgreen plan --out`") from error
+    except (UnicodeDecodeError, PlanError, PeriodError) as error:
+        raise PlanError(f"{path}: {error}") from error
+
+
+def save(plan: Plan, path: Path) -> None:
+    """Write a plan file, whole or not at all."""
+    scratch = path.with_name(f".{path.name}.part")
+    try:
+        scratch.write_text(to_json(plan), encoding="utf-8")
+        scratch.replace(path)
+    except OSError as error:
+        scratch.unlink(missing_ok=True)
+        raise OutputError(f"{path}: {error.strerror}; choose another file for the plan") from error
+
+
+def describe(plan: Plan) -> str:
+    """What a plan will do, for people: the city, the scenes with their clear cover, the bytes to read."""
+    city, sensor = plan.city, SENSORS[plan.sensor]
+    height, width = plan.grid.shape
+    size = imagery.estimate_bytes((*plan.scenes, *plan.radar), plan.bands, grid=plan.grid)
+    lines = [
+        f"{city.label} ({city.kind}, {city.area_m2 / 1e6:.1f} km², {city.id})",
+        *([f"note: {city.note}"] if city.note else []),
+        *(f"note: {note}" for note in plan.notes),
+        f"period {plan.period}, {sensor.label}, model {plan.model} ({len(plan.bands)} bands)",
+        f"grid {width} x {height} pixels of {abs(plan.grid.resolution.x):g} m, {plan.grid.crs}",
+        f"scenes used: {len(plan.scenes)}, about {size / 2**20:.0f} MiB to read from {plan.source}{_wait(plan, size)}",
+        *(_line(scene) for scene in plan.scenes),
+    ]
+    if plan.radar:
+        lines += [f"radar beside them: {len(plan.radar)}", *(_line(scene) for scene in plan.radar)]
+    if plan.passed_over:
+        lines += [f"found and not used: {len(plan.passed_over)}", *(_line(scene) for scene in plan.passed_over)]
+    return "\n".join(lines)
+
+
+def _wait(plan: Plan, size_bytes: int) -> str:
+    """How long the images take to come, where they are far away."""
+    if "://" not in plan.source:
+        return ""
+    seconds = size_bytes * 8 / (COMMON_MBIT_S * 1e6)
+    time = f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+    return f": {time} at {COMMON_MBIT_S} Mbit/s"
+
+
+def _line(scene: Scene) -> str:
+    clear = "?" if scene.clear_pct is None else f"{scene.clear_pct:.0f}"
+    covered = "?" if scene.covered_pct is None else f"{scene.covered_pct:.0f}"
+    return f"  {scene.time:%Y-%m-%d}  clear {clear:>3s} % of the city, covers {covered:>3s} %  {scene.id}"
+
+
+def _grid_to_json(grid: GeoBox) -> dict[str, Any]:
+    return {"crs": str(grid.crs), "shape": list(grid.shape), "transform": list(grid.transform)[:6]}
+
+
+def _grid_from_json(data: Mapping[str, Any]) -> GeoBox:
+    from affine import Affine
+    from odc.geo.geobox import GeoBox
+    from pyproj.exceptions import ProjError
+
+    height, width = data["shape"]
+    try:
+        return GeoBox((int(height), int(width)), Affine(*data["transform"]), data["crs"])
+    except ProjError as error:
+        raise ValueError(f"grid: {error}") from error
+
+
+def _scene_to_json(scene: Scene) -> dict[str, Any]:
+    return {
+        "id": scene.id,
+        "sensor": scene.sensor,
+        "time": scene.time.isoformat(),
+        "footprint": shapely.geometry.mapping(scene.footprint),
+        "assets": [asdict(asset) for asset in scene.assets],
+        "scale": scene.scale,
+        "offset": scene.offset,
+        "nodata": scene.nodata,
+        "cloud_cover_pct": scene.cloud_cover_pct,
+        "clear_pct": scene.clear_pct,
+        "covered_pct": scene.covered_pct,
+        "platform": scene.platform,
+        "power": scene.power,
+        "synthetic": scene.synthetic,
+        "radiometry": scene.radiometry,
+    }
+
+
+def _scene_from_json(data: Mapping[str, Any]) -> Scene:
+    fields = {
+        **data,
+        "time": datetime.fromisoformat(data["time"]),
+        "footprint": shapely.geometry.shape(data["footprint"]),
+        "assets": tuple(Asset(**asset) for asset in data["assets"]),
+    }
+    return Scene(**fields)

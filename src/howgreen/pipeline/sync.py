@@ -1,0 +1,247 @@
+"""Keeping what a plan needs: the windows of its scenes, byte for byte, in a store that answers without a network.
+
+Every band is kept as soon as it is here; a scene enters the store as a whole. So a run that was stopped at any moment
+leaves a store that verifies, and the next one fetches only what is missing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from howgreen.core.errors import NoImageError, StoreError
+from howgreen.core.sensors import SENSORS
+from howgreen.core.stac import Header
+from howgreen.imagery.read import windows
+from howgreen.imagery.read.opener import Files, is_web
+from howgreen.imagery.read.windows import Box
+from howgreen.net import http
+from howgreen.store import layout, parts, put_place
+from howgreen.store.write import Layer, store_scene
+
+if TYPE_CHECKING:
+    from howgreen.core.types import Asset, Plan, Progress, Scene
+    from howgreen.store.write import Raster
+
+_WINDOWS, _GRIDS = "howgreen:windows", "howgreen:grids"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """What a sync did."""
+
+    fetched: tuple[str, ...]
+    """Ids of the scenes that are new in the store, or larger than before."""
+    there: tuple[str, ...]
+    """Ids of those that were there already."""
+    empty: tuple[str, ...]
+    """Ids of those that show nothing of the city: not kept."""
+    place: Path
+    """The file of the city and its districts."""
+
+
+def sync(plan: Plan, *, root: Path, everything: bool = False, progress: Progress | None = None) -> Kept:
+    """Keep the images and the place of a plan in a store.
+
+    Parameters
+    ----------
+    plan
+        Its scenes, on the web or in another store.
+    root
+        The store; made when it does not exist.
+    everything
+        The scenes that were found and not used as well.
+    progress
+        Told ``("MiB of pixels", done, in all)``.
+
+    Raises
+    ------
+    NetworkError, ImageError
+        When a file cannot be read. What is here by then stays; the same call goes on from it.
+    StoreError
+        When the store cannot be written, or has a scene of that name from elsewhere.
+    """
+    root = Path(root).absolute()
+    scenes = [*plan.scenes, *plan.radar, *(plan.passed_over if everything else ())]
+    if not scenes:
+        raise NoImageError(f"{plan.city.label}: the plan has no scenes to keep; choose another period")
+    work = _Work(plan=plan, root=root, total=sum(_mib(plan, _assets(plan, scene)) for scene in scenes), tell=progress)
+    place = put_place(root, plan.city)
+    done: dict[str, list[str]] = {"fetched": [], "there": [], "empty": []}
+    for scene, files in _opening(work, scenes):
+        done[_keep(work, scene, files)].append(scene.id)
+    parts.discard(root)
+    return Kept(place=place, **{what: tuple(ids) for what, ids in done.items()})
+
+
+@dataclass(kw_only=True)
+class _Work:
+    plan: Plan
+    root: Path
+    total: float
+    tell: Progress | None
+    done: float = field(default=0.0)
+
+    def step(self, assets: Sequence[Asset]) -> None:
+        self.done += _mib(self.plan, assets)
+        if self.tell is not None:
+            self.tell("MiB of pixels", round(self.done), round(self.total))
+
+
+def _mib(plan: Plan, assets: Sequence[Asset]) -> float:
+    """Of the city's own pixels, as they lie in memory: known before anything is opened."""
+    sensor = SENSORS[plan.sensor]
+    resolution_m = {band.name: band.resolution_m for band in sensor.bands}
+    area_m2 = math.prod(plan.grid.shape) * abs(plan.grid.affine.determinant)
+    return sum(2 * area_m2 / resolution_m.get(asset.band, 20) ** 2 for asset in assets) / 2**20
+
+
+def _assets(plan: Plan, scene: Scene) -> list[Asset]:
+    """The bands that the plan needs, those of them that the scene has, and its mask."""
+    wanted = {*plan.bands, SENSORS[scene.sensor].mask}
+    return [asset for asset in scene.assets if asset.band in wanted]
+
+
+def _opening(work: _Work, scenes: Sequence[Scene]) -> Iterator[tuple[Scene, Files]]:
+    """The scenes, each with files that are being opened already; what they took on the disk goes with the files."""
+    ahead: list[Files] = []
+    for number, scene in enumerate(scenes):
+        for coming in scenes[number + len(ahead) : number + 2]:
+            ahead.append(Files())
+            if not _there(work, coming):
+                ahead[-1].ask(_assets(work.plan, coming))
+        yield scene, ahead.pop(0)
+
+
+def _keep(work: _Work, scene: Scene, files: Files) -> str:
+    """Bring one scene into the store; says what became of it: a field of :class:`Kept`."""
+    assets = _assets(work.plan, scene)
+    if _there(work, scene):
+        work.step(assets)
+        return "there"
+    boxes = {asset.band: windows.needed(asset, grid=work.plan.grid, files=files) for asset in assets}
+    if scene.covered_pct == 0 or None in boxes.values():
+        work.step(assets)
+        return "empty"
+    known = _known(work.root, scene)
+    wanted = _joined({band: box for band, box in boxes.items() if box}, known.get(_WINDOWS, {}))
+    assets = [asset for asset in scene.assets if asset.band in wanted]
+    for asset in assets:
+        if not _part(work.root, scene, asset, wanted[asset.band]).is_file():
+            windows.ask(asset, wanted[asset.band], files=files)
+    states = {asset.band: _fetch(work, scene, asset, wanted[asset.band], files) for asset in assets}
+    layers = [Layer(band=a.band, read=_reader(_part(work.root, scene, a, wanted[a.band]))) for a in assets]
+    grids = sorted({*known.get(_GRIDS, ()), _grid_key(work.plan)})
+    store_scene(work.root, _header(scene, assets, wanted, states, grids, work.plan.source), layers)
+    parts.discard(work.root, scene.id)
+    return "fetched"
+
+
+def _there(work: _Work, scene: Scene) -> bool:
+    """Whether the store holds what the plan needs of a scene, every file of it."""
+    known = _known(work.root, scene)
+    bands = {asset.band for asset in _assets(work.plan, scene)}
+    return _grid_key(work.plan) in known.get(_GRIDS, ()) and bands <= set(known.get(_WINDOWS, {}))
+
+
+def _known(root: Path, scene: Scene) -> Mapping[str, Any]:
+    """Properties of the whole scene that an earlier sync kept; empty when there is none, or a damaged one.
+
+    Raises
+    ------
+    StoreError
+        When the scene was added from elsewhere: its pixels are not to be replaced in silence.
+    """
+    folder = root / SENSORS[scene.sensor].collection / layout.check_name(scene.id, what="scene id")
+    file = folder / f"{scene.id}.json"
+    if not file.is_file():
+        return {}
+    try:
+        native = layout.read_json(file)
+        properties = dict(native["properties"])
+        whole = all((folder / one["href"]).stat().st_size == one["file:size"] for one in native["assets"].values())
+    except (StoreError, OSError, KeyError, TypeError, AttributeError, ValueError):
+        return {}
+    if _WINDOWS not in properties:
+        raise StoreError(f"{root}: scene {scene.id} was added from files; sync into another store (--store)")
+    return properties if whole else {}
+
+
+def _joined(boxes: Mapping[str, Box], known: Mapping[str, Sequence[int]]) -> dict[str, Box]:
+    """Windows that hold both: another city's part of a scene must not go when this one's comes."""
+    joined = dict(boxes)
+    for band, box in known.items():
+        top, bottom, left, right = boxes.get(band, box)
+        joined[band] = min(top, box[0]), max(bottom, box[1]), min(left, box[2]), max(right, box[3])
+    return joined
+
+
+def _part(root: Path, scene: Scene, asset: Asset, box: Box) -> Path:
+    return parts.path(root, scene.id, asset.band, json.dumps([asset.href, asset.index, box]))
+
+
+def _fetch(work: _Work, scene: Scene, asset: Asset, box: Box, files: Files) -> str:
+    """Keep a band, unless it is here already; returns what its server calls the file's state."""
+    file = _part(work.root, scene, asset, box)
+    kept = parts.get(file)
+    if kept is None:
+        values, grid = windows.read_window(asset, box, files=files)
+        state = windows.state(asset, files=files)
+        parts.put(file, values, grid, state=state)
+    else:
+        state = kept[2]
+    work.step([asset] if asset in _assets(work.plan, scene) else [])
+    return state
+
+
+def _reader(file: Path) -> Any:
+    def read() -> Raster:
+        kept = parts.get(file)
+        if kept is None:
+            raise StoreError(f"{file}: gone, or altered by another program; run the same again")
+        return kept[0], kept[1]
+
+    return read
+
+
+def _grid_key(plan: Plan) -> str:
+    what = [str(plan.grid.crs), list(plan.grid.shape), list(plan.grid.affine)[:6]]
+    return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]
+
+
+def _header(
+    scene: Scene,
+    assets: Sequence[Asset],
+    boxes: Mapping[str, Box],
+    states: Mapping[str, str],
+    grids: Sequence[str],
+    source: str,
+) -> Header:
+    properties = scene.native.get("properties", {})
+    origin = {
+        "howgreen:source": http.named(source) if is_web(source) else Path(source).name,
+        "howgreen:hrefs": {a.band: a.href if is_web(a.href) else Path(a.href).name for a in assets},
+        "howgreen:states": {band: state for band, state in states.items() if state},
+        "howgreen:radiometry": scene.radiometry,
+        _WINDOWS: {band: list(box) for band, box in boxes.items()},
+        _GRIDS: list(grids),
+    }
+    return Header(
+        id=scene.id,
+        sensor=SENSORS[scene.sensor],
+        time=scene.time,
+        scale=scene.scale,
+        offset=scene.offset,
+        nodata=scene.nodata,
+        cloud_cover_pct=scene.cloud_cover_pct,
+        baseline=str(properties.get("s2:processing_baseline") or "") or None,
+        platform=scene.platform or str(properties.get("platform") or "") or None,
+        unit=("1" if scene.power else "dB") if SENSORS[scene.sensor].is_radar else "",
+        synthetic=scene.synthetic,
+        origin=origin,
+    )

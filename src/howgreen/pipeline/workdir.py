@@ -1,0 +1,63 @@
+"""Finished blocks of runs: a folder a plan, named after all that decides its pixels, so that a stopped run goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+from howgreen.core.errors import PlanError
+from howgreen.core.types import Asset, Plan
+from howgreen.pipeline import locks, plan_json
+from howgreen.pipeline.image_sources import cache_folder
+
+DAYS_KEPT = 7
+"""Blocks of runs that nobody touched for so long are deleted."""
+
+
+def work_folder(plan: Plan, work: str | Path | None = None) -> Path:
+    """Where a plan's finished blocks lie: the name changes with everything that decides the pixels, the state of the
+    images' files and our own version among it.
+    """
+    base = Path(work) if work is not None else cache_folder() / "runs"
+    _forget_old_runs(base)
+    files = [_stamp(asset) for scene in (*plan.scenes, *plan.radar) for asset in scene.assets]
+    decisive = json.dumps([plan_json.to_json(plan), version("howgreen"), files])
+    return base / hashlib.sha256(decisive.encode()).hexdigest()[:20]
+
+
+def forget(plan: Plan) -> None:
+    """Delete a plan's finished blocks, once its result is written; those that another process uses stay."""
+    folder = work_folder(plan)
+    locks.release(folder)
+    locks.discard(folder)
+
+
+def _stamp(asset: Asset) -> tuple[int, int]:
+    """Changes when a local file does."""
+    try:
+        there = Path(asset.href).stat()
+    except OSError:  # on the web, or gone: reading it says so
+        return 0, 0
+    return there.st_mtime_ns, there.st_size
+
+
+def check_files(plan: Plan) -> None:
+    """PlanError where a local image has another size than its catalogue says."""
+    for scene in (*plan.scenes, *plan.radar):
+        for asset in scene.assets:
+            size = _stamp(asset)[1]
+            if size and asset.size_bytes and size != asset.size_bytes:
+                raise PlanError(
+                    f"{asset.href}: has {size} bytes, but {asset.size_bytes} when it was catalogued: it was truncated "
+                    "or altered; run `howgreen store verify`, add the image again with --replace, and plan anew"
+                )
+
+
+def _forget_old_runs(base: Path) -> None:
+    limit = time.time() - DAYS_KEPT * 86_400
+    for folder in base.glob("[0-9a-f]" * 20):
+        if folder.stat().st_mtime < limit:
+            locks.discard(folder)
