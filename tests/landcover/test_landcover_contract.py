@@ -16,7 +16,7 @@ import onnx_models as theirs
 from howgreen.core.errors import ModelError
 from howgreen.landcover import card_from_json, load_model
 from howgreen.landcover.model import model_from
-from howgreen.landcover.trial import trial as tried
+from howgreen.landcover.smoke_test import try_model as tried
 
 onnx = theirs.onnx
 BANDS = ("red", "nir")

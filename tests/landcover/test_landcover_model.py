@@ -15,7 +15,7 @@ SENTINEL = ["blue", "green", "red", "rededge1", "rededge2", "rededge3", "nir", "
 def test_shipped_models_load_with_complete_cards():
     shipped = models()
     assert [one.card.name for one in shipped] == ["mixture-10", "mixture-6", "mixture-4", "ndvi"]
-    assert [one.tells_uncertainty for one in shipped] == [True, True, True, False]
+    assert [one.has_uncertainty for one in shipped] == [True, True, True, False]
     for one in shipped:
         assert one.sha256 == hashlib.sha256(one.path.read_bytes()).hexdigest()
         assert one.path.stat().st_size < 100_000

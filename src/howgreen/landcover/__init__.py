@@ -2,7 +2,6 @@
 
 from howgreen.landcover.adding import Added, add_model, remove_model
 from howgreen.landcover.card import card_from_json, card_to_json
-from howgreen.landcover.cautions import cautions
 from howgreen.landcover.classify import classify
 from howgreen.landcover.library import Entry, entry
 from howgreen.landcover.library import names as added_names
@@ -14,12 +13,13 @@ from howgreen.landcover.model import (
     default_model,
     is_known,
     load_model,
+    model_warnings,
     models,
     planned_model,
     require_bands,
 )
+from howgreen.landcover.smoke_test import try_model
 from howgreen.landcover.table import predict_table, table_bands
-from howgreen.landcover.trial import trial as try_model
 
 __all__ = [
     "CHOSEN_FROM",
@@ -32,12 +32,12 @@ __all__ = [
     "card_from_json",
     "card_of",
     "card_to_json",
-    "cautions",
     "classify",
     "default_model",
     "entry",
     "is_known",
     "load_model",
+    "model_warnings",
     "models",
     "planned_model",
     "predict_table",

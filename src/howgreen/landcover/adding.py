@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from howgreen.core.errors import ModelError
 from howgreen.landcover import library, onnxfile
 from howgreen.landcover.model import SHIPPED, Model, load_model, model_from
-from howgreen.landcover.trial import trial
+from howgreen.landcover.smoke_test import try_model
 
 if TYPE_CHECKING:
     from howgreen.core.types import Progress
@@ -71,7 +71,7 @@ def add_model(
     if name is None:
         _check_name(called)
     _check_free(called, found, replaces=replaces)
-    notes = trial(model, source=shown)
+    notes = try_model(model, source=shown)
     moment = datetime.now(UTC).isoformat(timespec="seconds")
     library.put(content, library.Entry(name=called, sha256=found, source=shown, added=moment))
     return Added(model=load_model(called), notes=notes)
@@ -121,7 +121,7 @@ def _check_free(name: str, sha256: str, *, replaces: bool) -> None:
 
 
 def _fetched(source: str | Path, sha256: str | None, progress: Progress | None) -> tuple[str, bytes]:
-    """The source as it may be shown, and its bytes."""
+    """Fetch a model's file: its source as it may be shown, and its bytes."""
     if "://" in str(source):
         return _downloaded(str(source), sha256, progress)
     path = Path(source)

@@ -21,12 +21,12 @@ Reader = Callable[[Any], Any]
 
 
 def card_to_json(card: ModelCard) -> str:
-    """A card as JSON, keys sorted: the same card always gives the same text."""
+    """Write a card as JSON, keys sorted: the same card always gives the same text."""
     return json.dumps(dataclasses.asdict(card), sort_keys=True, ensure_ascii=False, allow_nan=False)
 
 
 def card_from_json(text: str, *, source: str) -> ModelCard:
-    """The card that ``text`` holds; ``source`` is the file that errors name.
+    """Read the card that ``text`` holds; ``source`` is the file that errors name.
 
     Raises
     ------
@@ -53,7 +53,7 @@ class _CardError(Exception):
 
 
 def _shown(value: Any) -> str:
-    """A value in an error: one line, however long it is and whatever is in it."""
+    """Show a value in an error: one line, however long it is and whatever is in it."""
     text = repr(value)
     return text if len(text) <= LONGEST_NAME else f"{text[:LONGEST_NAME]}..."
 

@@ -14,25 +14,23 @@ import numpy.typing as npt
 
 from howgreen.core.sensors import step_of
 from howgreen.core.types import NEVER_CLEAR, UNSEEN, Composite, LandCover, ModelCard
-from howgreen.landcover.answers import tidy
-from howgreen.landcover.model import Answers, FloatArray, Model, require_bands
+from howgreen.landcover.model import FloatArray, Model, Prediction, require_bands, validate
 from howgreen.landcover.tiles import cuts, margin_px, ramp, shifted, starts, total, window
 
 if TYPE_CHECKING:
     import xarray as xr
 
 Pixels = FloatArray | npt.NDArray[np.int16]
-"""(band, y, x): what the network takes, NaN where nobody saw anything; or a composite's whole numbers, NEVER_CLEAR."""
+"""(band, y, x): reflectance, NaN where nothing was observed; or a composite's scaled int16, NEVER_CLEAR."""
 _LABEL, _GREEN, _FIRST_CLASS = 0, 1, 2
 """Places in the stacked block: one run of the network fills all of it, views of it are cut out later. The last one is the
 uncertainty, where the network tells it."""
 
 
 def classify(composite: Composite, model: Model) -> LandCover:
-    """Label, green fraction, class probabilities and, where the model tells it, the uncertainty of the green fraction of every
-    pixel; lazy where the composite is.
+    """Predict label, green fraction and class probabilities of every pixel; lazy where the composite is.
 
-    A pixel with nothing in any of the model's bands is unseen: label 255, NaN elsewhere.
+    Where the model estimates it, the standard error of the green fraction is there too. A pixel with nothing in any of the model's bands is unseen: label 255, NaN elsewhere.
 
     Raises
     ------
@@ -51,7 +49,7 @@ def classify(composite: Composite, model: Model) -> LandCover:
 
 
 def _depth(model: Model) -> int:
-    return _FIRST_CLASS + len(model.card.classes) + int(model.tells_uncertainty)
+    return _FIRST_CLASS + len(model.card.classes) + int(model.has_uncertainty)
 
 
 def _stack(values: Any, model: Model, corner: tuple[int, int]) -> Any:
@@ -73,28 +71,28 @@ def _stack(values: Any, model: Model, corner: tuple[int, int]) -> Any:
     alone = [margin if parts == 1 else 0 for parts in values.numblocks[1:]]
     if margin:  # without one, dask would still copy every block
         values = da.overlap.overlap(
-            values, depth={1: margin - alone[0], 2: margin - alone[1]}, boundary=_nothing(values)
+            values, depth={1: margin - alone[0], 2: margin - alone[1]}, boundary=_no_data(values)
         )
 
     def at_place(block: Pixels, block_id: tuple[int, int, int]) -> FloatArray:
-        block = _bordered(block, *alone)
+        block = _padded(block, *alone)
         return classify_block(block, model, origin=(rows[block_id[1]] + above, columns[block_id[2]] + before))
 
     return da.map_blocks(at_place, values, dtype=np.float32, chunks=chunks, meta=np.empty((0, 0, 0), np.float32))
 
 
-def _nothing(values: Any) -> float:
-    """What stands for a pixel that nobody saw."""
+def _no_data(values: Any) -> float:
+    """Give the value of a pixel that was never observed."""
     return NEVER_CLEAR if values.dtype == np.int16 else float("nan")
 
 
-def _bordered(values: Pixels, rows: int, columns: int) -> Pixels:
-    """With unseen pixels around: what lies outside the grid."""
+def _padded(values: Pixels, rows: int, columns: int) -> Pixels:
+    """Pad a block with unobserved pixels: what lies outside the grid."""
     if not (rows or columns):
         return values
     margin = ((0, 0), (rows, rows), (columns, columns))
-    bordered = np.pad(values, margin, constant_values=_nothing(values))
-    return cast("Pixels", bordered)
+    padded = np.pad(values, margin, constant_values=_no_data(values))
+    return cast("Pixels", padded)
 
 
 def _starts(sizes: tuple[int, ...]) -> list[int]:
@@ -102,15 +100,26 @@ def _starts(sizes: tuple[int, ...]) -> list[int]:
 
 
 def classify_array(values: Pixels, model: Model, *, origin: tuple[int, int] = (0, 0)) -> FloatArray:
-    """A whole grid, (band, y, x), as :func:`classify_block` answers it."""
+    """Classify a whole grid, (band, y, x), as :func:`classify_block` does a block."""
     margin = margin_px(model.card)
-    return classify_block(_bordered(values, margin, margin), model, origin=origin)
+    return classify_block(_padded(values, margin, margin), model, origin=origin)
 
 
 def classify_block(values: Pixels, model: Model, *, origin: tuple[int, int]) -> FloatArray:
-    """One block, (band, y + 2 margin, x + 2 margin) to (2 + class, y, x): label, green fraction, probabilities; and the
-    uncertainty of the green fraction as one more, where the model tells it. ``origin`` is its place on the grid (row, column),
-    the margin that of :func:`howgreen.landcover.tiles.margin_px`.
+    """Classify one block with a margin around it.
+
+    Parameters
+    ----------
+    values
+        (band, y + 2 margin, x + 2 margin), the margin that of :func:`howgreen.landcover.tiles.margin_px`.
+    origin
+        Row and column of the block on the grid, the margin left out.
+
+    Returns
+    -------
+    FloatArray
+        (2 + class, y, x): label, green fraction, probabilities; and the standard error of the green fraction as one more,
+        where the model estimates it.
     """
     card, margin = model.card, margin_px(model.card)
     height, width = values.shape[1] - 2 * margin, values.shape[2] - 2 * margin
@@ -129,31 +138,31 @@ def classify_block(values: Pixels, model: Model, *, origin: tuple[int, int]) -> 
 
 
 def _place_tile(values: Pixels, out: FloatArray, tile: FloatArray, model: Model, top: int, left: int) -> None:
-    """Run the tile whose middle starts at (top, left) of ``out``, and write its answers there."""
-    answers, unseen = _run_tile(values, tile, model, top, left)
+    """Run the tile whose middle starts at (top, left) of ``out``, and write its prediction there."""
+    prediction, unseen = _run_tile(values, tile, model, top, left)
     rows, inner_y = _middle(top, out.shape[1], model.card)
     columns, inner_x = _middle(left, out.shape[2], model.card)
     place = out[:, rows, columns]
     shares = place[_FIRST_CLASS : _FIRST_CLASS + len(model.card.classes)]
-    place[_GREEN] = answers.green_fraction[0, 0, inner_y, inner_x]
-    shares[...] = answers.probability[0, :, inner_y, inner_x]
-    if answers.green_uncertainty is not None:
-        place[-1] = answers.green_uncertainty[0, 0, inner_y, inner_x]
-    hidden = None if unseen is None else unseen[inner_y, inner_x]
-    tidy(place[_GREEN:], None if hidden is None else ~hidden, source=str(model.path))
-    _finish(place, hidden, model)
+    place[_GREEN] = prediction.green_fraction[0, 0, inner_y, inner_x]
+    shares[...] = prediction.probability[0, :, inner_y, inner_x]
+    if prediction.green_uncertainty is not None:
+        place[-1] = prediction.green_uncertainty[0, 0, inner_y, inner_x]
+    unobserved = None if unseen is None else unseen[inner_y, inner_x]
+    validate(place[_GREEN:], None if unobserved is None else ~unobserved, source=str(model.path))
+    _finish(place, unobserved, model)
 
 
 def _add_tile(values: Pixels, out: FloatArray, tile: FloatArray, model: Model, top: int, left: int) -> None:
-    """Run the tile whose middle starts at (top, left) of ``out``, and add its answers there by their weight."""
-    answers, unseen = _run_tile(values, tile, model, top, left)
+    """Run the tile whose middle starts at (top, left) of ``out``, and add its prediction there by its weight."""
+    prediction, unseen = _run_tile(values, tile, model, top, left)
     rows, inner_y = _middle(top, out.shape[1], model.card)
     columns, inner_x = _middle(left, out.shape[2], model.card)
-    told = [answers.green_fraction, answers.probability]
-    told += [] if answers.green_uncertainty is None else [answers.green_uncertainty]
-    shares = np.concatenate([part[0, :, inner_y, inner_x] for part in told])
+    layers = [prediction.green_fraction, prediction.probability]
+    layers += [] if prediction.green_uncertainty is None else [prediction.green_uncertainty]
+    shares = np.concatenate([part[0, :, inner_y, inner_x] for part in layers])
     seen = None if unseen is None else ~unseen[inner_y, inner_x]
-    tidy(shares, seen, source=str(model.path))
+    validate(shares, seen, source=str(model.path))
     if seen is not None:
         shares[:, ~seen] = 0  # not a number, perhaps; nobody asks
     weights, halo = ramp(model.card), -model.card.halo_px
@@ -162,8 +171,8 @@ def _add_tile(values: Pixels, out: FloatArray, tile: FloatArray, model: Model, t
 
 def _run_tile(
     values: Pixels, tile: FloatArray, model: Model, top: int, left: int
-) -> tuple[Answers, npt.NDArray[np.bool_] | None]:
-    """Answers of the tile whose middle starts at (top, left) of the block inside its margin, and (y, x) where it saw nothing."""
+) -> tuple[Prediction, npt.NDArray[np.bool_] | None]:
+    """Run the tile whose middle starts at (top, left) of the block inside its margin; also (y, x) where nothing was observed."""
     reach = tile.shape[2]
     shift = margin_px(model.card) - model.card.halo_px
     source_y, target_y = window(top + shift, reach, values.shape[1])
@@ -186,17 +195,17 @@ def _run_tile(
 
 
 def _middle(start: int, size: int, card: ModelCard) -> tuple[slice, slice]:
-    """Rows (or columns) of a middle that lie in a block of ``size``: in the block, and in the tile."""
+    """Find the rows (or columns) of a middle that lie in a block of ``size``: in the block, and in the tile."""
     there, within = window(start, card.stride_px + card.overlap_px, size)
     return there, shifted(within, card.halo_px)
 
 
-def _finish(place: FloatArray, hidden: npt.NDArray[np.bool_] | None, model: Model) -> None:
-    """Labels of the probabilities; nothing where nothing was seen."""
+def _finish(place: FloatArray, unobserved: npt.NDArray[np.bool_] | None, model: Model) -> None:
+    """Derive the labels from the probabilities; no data where nothing was observed."""
     _label(place[_FIRST_CLASS : _FIRST_CLASS + len(model.card.classes)], out=place[_LABEL])
-    if hidden is not None:
-        place[:, hidden] = np.nan
-        place[_LABEL][hidden] = UNSEEN
+    if unobserved is not None:
+        place[:, unobserved] = np.nan
+        place[_LABEL][unobserved] = UNSEEN
 
 
 def _per_unit(card: ModelCard) -> FloatArray:
@@ -214,16 +223,16 @@ def _unseen(values: Pixels) -> npt.NDArray[np.bool_]:
 
 
 def _label(probability: FloatArray, *, out: FloatArray) -> None:
-    """The first class of the highest probability; numpy's own argmax along the first axis is many times slower."""
+    """Write the first class of the highest probability; numpy's own argmax along the first axis is many times slower."""
     best = probability[0].copy()
-    found = np.zeros(best.shape, np.float32)
-    higher = np.empty_like(found)
+    codes = np.zeros(best.shape, np.float32)
+    higher = np.empty_like(codes)
     for code in range(1, len(probability)):
         # A later code is a larger number: the largest of those that were better when their turn came is the answer.
         np.multiply(probability[code] > best, np.float32(code), out=higher)
-        np.maximum(found, higher, out=found)
+        np.maximum(codes, higher, out=codes)
         np.maximum(best, probability[code], out=best)
-    out[...] = found
+    out[...] = codes
 
 
 def _dataset(stacked: Any, pixels: xr.DataArray, model: Model) -> xr.Dataset:
@@ -240,8 +249,8 @@ def _dataset(stacked: Any, pixels: xr.DataArray, model: Model) -> xr.Dataset:
         "missing_value": np.uint8(UNSEEN),
     }
     share = {"units": "1", "valid_min": 0.0, "valid_max": 1.0}
-    unsure = {"long_name": "standard error of the vegetated share of the pixel", **share}
-    told = {"green_uncertainty": (("y", "x"), stacked[-1], unsure)} if model.tells_uncertainty else {}
+    uncertainty = {"long_name": "standard error of the vegetated share of the pixel", **share}
+    optional = {"green_uncertainty": (("y", "x"), stacked[-1], uncertainty)} if model.has_uncertainty else {}
     return xr.Dataset(
         {
             "label": (("y", "x"), stacked[_LABEL].astype(np.uint8), flags),
@@ -251,7 +260,7 @@ def _dataset(stacked: Any, pixels: xr.DataArray, model: Model) -> xr.Dataset:
                 stacked[_FIRST_CLASS:last],
                 {"long_name": "class probability", **share},
             ),
-            **told,
+            **optional,
         },
         coords={**coords, "class": [cls.name for cls in card.classes]},
         attrs={"model": card.name, "model_version": card.version},

@@ -58,7 +58,7 @@ def names() -> list[str]:
 
 
 def entry(name: str) -> Entry | None:
-    """What a name stands for; None when the library does not have it.
+    """Look a name up; None when the library does not have it.
 
     Raises
     ------
@@ -104,7 +104,7 @@ def drop(name: str) -> None:
 
 
 def scratch() -> Path:
-    """A new empty file in the library, for a download; the caller deletes it. Those that a crash left are deleted."""
+    """Make a new empty file in the library, for a download; the caller deletes it. Those that a crash left are deleted."""
     home = folder()
     home.mkdir(parents=True, exist_ok=True)
     for left in home.glob(".*.part"):

@@ -8,13 +8,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from howgreen.core.errors import MissingBandsError, ModelError, PlanError
-from howgreen.core.types import ModelCard
+from howgreen.core.types import ModelCard, is_water
 from howgreen.landcover import contract, library, onnxfile
 from howgreen.landcover.card import card_from_json
 from howgreen.landcover.contract import INPUT, OUTPUTS, UNCERTAINTY
@@ -29,13 +29,15 @@ CHOSEN_FROM = ("mixture-10", "mixture-6", "mixture-4", "ndvi")
 SHIPPED = (*CHOSEN_FROM, "unet-10")
 STRIP_PX = 16_384
 """Pixels that a pixel model is run on at once."""
+ROUNDING = 1e-3
+"""How far rounding may carry a share out of 0-1: half precision inside a graph does that."""
+SAME_RESOLUTION = 1.25
+"""Pixel sizes that differ by a smaller factor count as the same."""
 _FOLDER = Path(__file__).parent / "models"
 
 
-class Answers(NamedTuple):
-    """What a network says of a tile, as it gives it: :func:`howgreen.landcover.answers.tidy` checks it, for only its caller
-    knows which pixels count.
-    """
+class Prediction(NamedTuple):
+    """What a network predicts for a tile, unchecked: :func:`validate` is called where it is known which pixels count."""
 
     probability: FloatArray
     """(N, K, H, W)."""
@@ -56,8 +58,8 @@ class Model:
     content: bytes = field(repr=False, compare=False)
     """The file's bytes, so that a worker elsewhere needs no copy of the file."""
 
-    def run(self, reflectance: FloatArray) -> Answers:
-        """Answers for reflectance (N, C, H, W).
+    def run(self, reflectance: FloatArray) -> Prediction:
+        """Predict for reflectance (N, C, H, W).
 
         Raises
         ------
@@ -70,32 +72,32 @@ class Model:
         if rows >= height:
             return self._run(reflectance)
         parts = [self._run(np.ascontiguousarray(reflectance[:, :, top : top + rows])) for top in range(0, height, rows)]
-        unsure = [part.green_uncertainty for part in parts if part.green_uncertainty is not None]
-        return Answers(
+        uncertainty = [part.green_uncertainty for part in parts if part.green_uncertainty is not None]
+        return Prediction(
             probability=np.concatenate([part.probability for part in parts], axis=2),
             green_fraction=np.concatenate([part.green_fraction for part in parts], axis=2),
-            green_uncertainty=np.concatenate(unsure, axis=2) if unsure else None,
+            green_uncertainty=np.concatenate(uncertainty, axis=2) if uncertainty else None,
         )
 
-    def _run(self, reflectance: FloatArray) -> Answers:
-        wanted = [*OUTPUTS, UNCERTAINTY] if self.tells_uncertainty else list(OUTPUTS)
+    def _run(self, reflectance: FloatArray) -> Prediction:
+        outputs = [*OUTPUTS, UNCERTAINTY] if self.has_uncertainty else list(OUTPUTS)
         try:
-            found = session_of(self).run(wanted, {INPUT: reflectance})
+            arrays = session_of(self).run(outputs, {INPUT: reflectance})
         except runtime_errors() as error:
             raise ModelError(f"model {self.path}: cannot run on {reflectance.shape}: {_line(error)}") from error
         count, _, *size = reflectance.shape
-        shapes = [(count, len(self.card.classes), *size), (count, 1, *size), (count, 1, *size)][: len(found)]
-        if [answer.shape for answer in found] != shapes:
-            told = " and ".join(str(answer.shape) for answer in found)
+        shapes = [(count, len(self.card.classes), *size), (count, 1, *size), (count, 1, *size)][: len(arrays)]
+        if [array.shape for array in arrays] != shapes:
+            actual = " and ".join(str(array.shape) for array in arrays)
             raise ModelError(
-                f"model {self.path}: its answer for {reflectance.shape} has other pixels or classes: {told}; export it again"
+                f"model {self.path}: its answer for {reflectance.shape} has other pixels or classes: {actual}; export it again"
             )
-        probability, fraction, *unsure = found
-        return Answers(probability, fraction, unsure[0] if unsure else None)
+        probability, fraction, *uncertainty = arrays
+        return Prediction(probability, fraction, uncertainty[0] if uncertainty else None)
 
     @property
-    def tells_uncertainty(self) -> bool:
-        """Whether the network says how sure it is of each pixel's green fraction."""
+    def has_uncertainty(self) -> bool:
+        """Whether the network estimates the standard error of each pixel's green fraction."""
         return any(node.name == UNCERTAINTY for node in session_of(self).get_outputs())
 
     @property
@@ -105,12 +107,47 @@ class Model:
         return any(isinstance(side, int) for side in shape[2:])
 
 
+def validate(shares: npt.NDArray[np.float32], seen: npt.NDArray[np.bool_] | None, *, source: str) -> None:
+    """Check that predicted shares are finite and 0-1 where something was seen; rounding errors are clipped in place.
+
+    Parameters
+    ----------
+    shares
+        Shares predicted by a network, the pixels' axes last.
+    seen
+        Pixels that count, None for all; the others may hold anything.
+    source
+        The model's file, for the error.
+
+    Raises
+    ------
+    ModelError
+        Not a number, or further outside 0-1 than by rounding.
+    """
+    if shares.size == 0 or (shares.min() >= 0 and shares.max() <= 1):  # the rule; NaN is neither
+        return
+    counted = shares if seen is None else shares[..., seen]
+    wrong = ~np.isfinite(counted)
+    if wrong.any():
+        pixels = int(wrong.any(axis=0).sum())
+        raise ModelError(f"model {source}: its answer is not a number at {pixels} of {_pixels(counted)} pixels of a tile; "
+                         "guard its divisions and logarithms, and export it again")  # fmt: skip
+    if counted.size and (counted.min() < -ROUNDING or counted.max() > 1 + ROUNDING):
+        raise ModelError(f"model {source}: its answers reach from {counted.min():.3g} to {counted.max():.3g}, and shares "
+                         "are 0-1; end its graph with a softmax or a clip, and export it again")  # fmt: skip
+    np.clip(shares, 0, 1, out=shares)
+
+
+def _pixels(shares: npt.NDArray[Any]) -> int:
+    return int(np.prod(shares.shape[1:]))
+
+
 _sessions: dict[str, onnxruntime.InferenceSession] = {}
 _sessions_lock = Lock()
 
 
 def session_of(model: Model) -> onnxruntime.InferenceSession:
-    """What runs a model in this process."""
+    """Get the ONNX Runtime session that runs a model in this process."""
     return _session(model.sha256, model.content, model.card, str(model.path))
 
 
@@ -146,7 +183,7 @@ def _open(content: bytes, card: ModelCard, source: str) -> onnxruntime.Inference
 
 
 def runtime_errors() -> tuple[type[Exception], ...]:
-    """All that ONNX Runtime raises; no class of its own stands above them."""
+    """List all that ONNX Runtime raises; no class of its own stands above them."""
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
     own = [kind for kind in vars(state).values() if isinstance(kind, type) and issubclass(kind, Exception)]
@@ -158,7 +195,7 @@ def _line(error: Exception) -> str:
 
 
 def load_model(name_or_path: str | Path) -> Model:
-    """A shipped model by name (``mixture-10``), one that was added by its name, or any ONNX file by path.
+    """Load a shipped model by name (``mixture-10``), one that was added by its name, or any ONNX file by path.
 
     Raises
     ------
@@ -185,7 +222,7 @@ def load_model(name_or_path: str | Path) -> Model:
 
 
 def model_from(content: bytes, *, path: Path, source: str) -> Model:
-    """The model that a file's bytes hold; ``source`` is what errors name. ModelError as for :func:`load_model`."""
+    """Read the model that a file's bytes hold; ``source`` is what errors name. ModelError as for :func:`load_model`."""
     card = card_of(content, source=source)
     sha256 = hashlib.sha256(content).hexdigest()
     try:
@@ -196,12 +233,12 @@ def model_from(content: bytes, *, path: Path, source: str) -> Model:
 
 
 def card_of(content: bytes, *, source: str) -> ModelCard:
-    """The card inside a file's bytes. ModelError when it is none."""
+    """Read the card inside a file's bytes. ModelError when it is none."""
     return card_from_json(onnxfile.card_text(content, source=source), source=source)
 
 
 def _added(entry: library.Entry) -> Model:
-    """A model of the user's library; in plans and reports it goes by the name that it has there."""
+    """Load a model of the user's library; in plans and reports it goes by the name that it has there."""
     again = f"add it again with `howgreen models add {entry.source} --name {entry.name} --replace`"
     try:
         content = onnxfile.read_file(entry.path)
@@ -221,7 +258,7 @@ def is_known(name: str) -> bool:
 
 
 def planned_model(name: str, *, sha256: str) -> Model:
-    """The model of a plan: by its name, else the one that is here under another name with the same bytes.
+    """Load the model of a plan: by its name, else the one that is here under another name with the same bytes.
 
     Raises
     ------
@@ -244,12 +281,12 @@ def planned_model(name: str, *, sha256: str) -> Model:
 
 
 def models() -> list[Model]:
-    """The shipped models that are chosen from where none is named, the preferred first."""
+    """Load the shipped models that are chosen from where none is named, the preferred first."""
     return [load_model(name) for name in CHOSEN_FROM]
 
 
 def default_model(bands: Collection[str]) -> str:
-    """Name of the preferred shipped model among those whose bands are all there.
+    """Name the preferred shipped model among those whose bands are all there.
 
     Raises
     ------
@@ -280,3 +317,17 @@ def require_bands(card: ModelCard, bands: Collection[str], *, what: str) -> None
     except MissingBandsError:
         cure = "no shipped model does with less"
     raise MissingBandsError(f"model {card.name}: {what} lack {', '.join(missing)} (there: {there}); {cure}")
+
+
+def model_warnings(card: ModelCard, *, resolution_m: float) -> tuple[str, ...]:
+    """List what a reader must know of a model used on pixels of ``resolution_m`` metres; empty when it fits them."""
+    warnings = []
+    larger = max(card.resolution_m, resolution_m) / min(card.resolution_m, resolution_m)
+    if larger >= SAME_RESOLUTION:
+        warnings.append(
+            f"model {card.name} was made for pixels of {card.resolution_m:g} m and is used on {resolution_m:g} m, on which "
+            "it was not scored"
+        )
+    if not any(is_water(cls) for cls in card.classes):
+        warnings.append(f"model {card.name} has no class water: rivers and lakes count as land")
+    return tuple(warnings)

@@ -41,7 +41,7 @@ _LAYOUT: dict[str, dict[str, tuple[int, str]]] = {
 
 
 def read_file(path: Path) -> bytes:
-    """The bytes of a model's file.
+    """Read the bytes of a model's file.
 
     Raises
     ------
@@ -69,12 +69,12 @@ def why(error: OSError | ValueError) -> str:
 
 
 def _without_waiting(path: str, flags: int) -> int:
-    """Opened so that a pipe without a writer does not wait for one."""
+    """Open a file so that a pipe without a writer does not wait for one."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def card_text(content: bytes, *, source: str) -> str:
-    """The card inside a file that keeps all its weights to itself.
+    """Read the card inside a file that keeps all its weights to itself.
 
     Raises
     ------

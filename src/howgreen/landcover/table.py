@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,9 +13,8 @@ import numpy.typing as npt
 
 from howgreen.core.errors import OutputError, TableError
 from howgreen.core.sensors import common_name
-from howgreen.landcover.answers import tidy
-from howgreen.landcover.model import FloatArray, Model, require_bands
-from howgreen.landcover.remarks import remarks
+from howgreen.landcover.model import FloatArray, Model, require_bands, validate
+from howgreen.store.plausible import exchanged
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,18 +25,22 @@ _SCALE_LIMIT = 1.5
 """A median above this cannot be reflectance of 0-1."""
 _NODATA_LIMIT = -1.0
 """Values below are codes for "no data", not over-corrected reflectance."""
+FEWEST_ROWS = 50
+"""Rows below tell nothing about the others."""
+_OFFSET_LEFT_IN = 0.095
+_TOO_DARK, _TOO_BRIGHT = 0.03, 1.6
 
 
 def predict_table(table: Path, *, model: Model, out: Path) -> tuple[str, ...]:
-    """Write ``table`` with ``label``, ``green_fraction``, ``probability_<class>`` and, where the model tells it,
-    ``green_uncertainty`` (standard error of the fraction) added to ``out``.
+    """Write a table to ``out`` with a model's prediction added to each row.
 
-    Band columns are named B02 ... B12 or blue ... swir22 in any order and case and hold reflectance 0-1; other columns
+    The new columns are ``label``, ``green_fraction``, ``probability_<class>`` and, where the model estimates it,
+    ``green_uncertainty`` (standard error of the fraction). Band columns are named B02 ... B12 or blue ... swir22 in any order and case and hold reflectance 0-1; other columns
     are carried through letter by letter. A row with an empty band gets empty answers.
 
     Returns
     -------
-    What looks wrong about the numbers, one sentence each: see :func:`howgreen.landcover.remarks.remarks`.
+    What looks wrong about the numbers, one sentence each: see :func:`data_warnings`.
 
     Raises
     ------
@@ -64,7 +67,7 @@ def predict_table(table: Path, *, model: Model, out: Path) -> tuple[str, ...]:
 
 
 def table_bands(table: Path) -> tuple[str, ...]:
-    """Common names of the bands that a table has, for choosing a model: see :func:`default_model`.
+    """List the common names of the bands that a table has, for choosing a model: see :func:`default_model`.
 
     Raises
     ------
@@ -91,7 +94,7 @@ def _write(table: Path, model: Model, part: Path) -> tuple[str, ...]:
                 break
             reflectance = _reflectance(chunk, columns, table, first_row)
             if first_row == 2:
-                found = tuple(remarks(reflectance, model.card.bands))
+                found = tuple(data_warnings(reflectance, model.card.bands))
             answered = _answer(chunk, reflectance, model)
             answered.to_csv(file, index=False, header=first_row == 2, float_format="%.6f", lineterminator="\n")
             first_row += len(chunk)
@@ -151,7 +154,7 @@ def _band_columns(chunk: pd.DataFrame, model: Model, table: Path) -> list[str]:
 
 def _added(model: Model) -> list[str]:
     shares = [f"probability_{cls.name.replace(' ', '_')}" for cls in model.card.classes]
-    return ["label", "green_fraction", *shares, *(["green_uncertainty"] if model.tells_uncertainty else [])]
+    return ["label", "green_fraction", *shares, *(["green_uncertainty"] if model.has_uncertainty else [])]
 
 
 def _reflectance(chunk: pd.DataFrame, columns: list[str], table: Path, first_row: int) -> npt.NDArray[np.float32]:
@@ -189,7 +192,7 @@ def _answer(chunk: pd.DataFrame, reflectance: npt.NDArray[np.float32], model: Mo
 
     seen = np.asarray(np.isfinite(reflectance).all(axis=1))
     found = _run(np.where(seen[:, None], reflectance, np.float32(0)).T, model)
-    tidy(found, seen, source=str(model.path))
+    validate(found, seen, source=str(model.path))
     names = np.array([cls.name for cls in model.card.classes])
     label = np.where(seen, names[found[1 : 1 + len(names)].argmax(axis=0)], "")
     values = [label, *np.where(seen, found, np.nan)]
@@ -204,7 +207,7 @@ def _run(pixels: FloatArray, model: Model) -> FloatArray:
     shape = (model.card.tile_px, model.card.tile_px) if model.tiles_only else (count, 1)
     room = shape[0] * shape[1]
     classes = len(model.card.classes)
-    found = np.empty((1 + classes + int(model.tells_uncertainty), count), dtype=np.float32)
+    found = np.empty((1 + classes + int(model.has_uncertainty), count), dtype=np.float32)
     tile = np.zeros((len(pixels), room), dtype=np.float32)
     for start in range(0, count, room):
         part = slice(start, min(start + room, count))
@@ -216,3 +219,40 @@ def _run(pixels: FloatArray, model: Model) -> FloatArray:
         if uncertainty is not None:
             found[-1, part] = uncertainty.reshape(-1)[:size]
     return found
+
+
+def data_warnings(reflectance: npt.NDArray[np.float32], bands: Sequence[str]) -> Iterator[str]:
+    """Say what no mixture of ground looks like, one sentence with a cure each.
+
+    Rows know neither their scale nor the order of their bands.
+
+    Parameters
+    ----------
+    reflectance
+        (row, band), NaN where nothing is known.
+    bands
+        Common names.
+    """
+    known = reflectance[np.isfinite(reflectance).all(axis=1)]
+    if len(known) < FEWEST_ROWS:
+        return
+    low, high = np.percentile(known, 1, axis=0), np.percentile(known, 99, axis=0)
+    if high.max() < _TOO_DARK:
+        yield f"99 % of its numbers are below {high.max():.2g}, darker than any land: were they divided twice?"
+        return
+    if high.max() > _TOO_BRIGHT:
+        yield f"1 % of its numbers are above {high.max():.2g}, brighter than snow: divide them by their scale"
+        return
+    if low.min() > _OFFSET_LEFT_IN:
+        yield (f"no band is darker than {low.min():.2f}: the +0.1 (+1000) of Sentinel-2 from baseline 04.00 on seems to be left in; "
+               "subtract 0.1")  # fmt: skip
+    yield from _order(known, bands)
+
+
+def _order(known: npt.NDArray[np.float32], bands: Sequence[str]) -> Iterator[str]:
+    if not {"red", "nir"} <= set(bands):
+        return
+    odd = exchanged(known[:, bands.index("red")], known[:, bands.index("nir")])
+    if odd:
+        yield (f"{100 * odd:.0f} % of its rows reflect more than twice as much red as near-infrared light, which no ground does: "
+               "the columns of bands seem to be exchanged; name them anew")  # fmt: skip

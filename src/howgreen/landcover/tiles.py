@@ -61,7 +61,7 @@ def window(start: int, size: int, limit: int) -> tuple[slice, slice]:
 
 
 def shifted(part: slice, by: int) -> slice:
-    """The same part further on."""
+    """Shift a slice by a number of pixels."""
     return slice(part.start + by, part.stop + by)
 
 

@@ -178,7 +178,7 @@ def _planned(
             *imagery.mixture(used),
             *imagery.sides((*used, *waves)),
             *tried,
-            *landcover.cautions(green.card, resolution_m=SENSORS[sensor].resolution_m),
+            *landcover.model_warnings(green.card, resolution_m=SENSORS[sensor].resolution_m),
         ),
     )
 

@@ -38,7 +38,7 @@ def export(plan: Plan, *, folder: str = "howgreen", name: str = "green_mask") ->
     if any(asset.signer != earthengine.SIGNER for scene in plan.scenes for asset in scene.assets):
         raise PlanError(f"plan of {plan.source}: its images are not Earth Engine's; plan with --catalog earth-engine")
     model = landcover.planned_model(plan.model, sha256=plan.model_sha256)
-    from howgreen.landcover.earth import green_mask
+    from howgreen.landcover.earth_engine import green_mask
 
     ee = earthengine.connect(plan.source)
     with earthengine.told(plan.source):

@@ -23,7 +23,7 @@ def sureness(model: Model, places: Mapping[str, Sequence[Place]]) -> dict[str, A
     pixels to the least sure, what was told and how far off it was (``told``, ``missed``; root mean squares). Empty where
     the model does not tell.
     """
-    if not model.tells_uncertainty:
+    if not model.has_uncertainty:
         return {}
     return {name: _figures([answer(model, place) for place in group]) for name, group in places.items() if group}
 

@@ -97,7 +97,7 @@ class _Own:
     progress: Progress
 
     def fit(self, labels: Labels, card: ModelCard, *, checkpoint: Path) -> onnx.ModelProto:
-        """The model; a training that takes long goes on from its checkpoint."""
+        """Train the model; a training that takes long goes on from its checkpoint."""
         reflectance, shares = self._samples(labels)
         # Of the image, a network that looks around learns where labels are; what is between them it only sees.
         towns = (self._place(labels),) if card.looks_around else ()
@@ -114,7 +114,7 @@ class _Own:
         return made(self.algorithm)
 
     def _place(self, labels: Labels) -> Place:
-        """The image, with the shares of the labelled pixels."""
+        """Read the image, with the shares of the labelled pixels."""
         shares = np.full((len(CLASSES), *self.image.reflectance.shape[1:]), np.nan, np.float32)
         shares[:, labels.rows, labels.columns] = np.eye(len(CLASSES), dtype=np.float32)[:, labels.code]
         return Place(name=self.image.name, bands=self.image.bands, reflectance=self.image.reflectance, shares=shares)
@@ -165,7 +165,7 @@ class _Own:
 
 
 def mixtures_of(pure: Floats, shares: Floats, *, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """The pixels, and as many mixtures of two or three of them: (n, band) and (n, class)."""
+    """Add to the pixels as many mixtures of two or three of them: (n, band) and (n, class)."""
     count = len(pure)
     # As often of each class: what was labelled most must not be what is mixed most.
     code = shares.argmax(axis=1)

@@ -51,7 +51,7 @@ class Image:
 def read_image(
     files: list[Path], *, bands: tuple[str, ...] | None = None, scale: float | None = None, offset: float | None = None
 ) -> Image:
-    """A GeoTIFF with several bands, or one file a band, all on one grid.
+    """Open a GeoTIFF with several bands, or one file a band, all on one grid.
 
     Parameters
     ----------

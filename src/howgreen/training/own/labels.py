@@ -36,7 +36,7 @@ class Labels:
     """What of the file taught nothing, and why, for people."""
 
     def kept(self, keep: npt.NDArray[np.bool_]) -> Labels:
-        """Some of the pixels."""
+        """Take some of the pixels."""
         return replace(
             self, rows=self.rows[keep], columns=self.columns[keep], code=self.code[keep], shape=self.shape[keep]
         )
@@ -161,7 +161,7 @@ def burnt(shapes: list[Any], codes: list[int], image: Image, *, shrink_px: float
 
 
 def check(labels: Labels, image: Image, *, source: str) -> None:
-    """That something can be learned: two kinds of ground, enough pixels, and bands in the order they are said to be in.
+    """Check that something can be learned: two kinds of ground, enough pixels, bands in the order they are said to be in.
 
     Raises
     ------

@@ -86,7 +86,7 @@ def _sum() -> Any:
 
 
 def _number(value: Tensor) -> Tensor:
-    """A constant of one element as a float, anything else as it is."""
+    """Turn a constant of one element into a float; leave anything else as it is."""
     return float(value) if isinstance(value, np.ndarray) and value.size == 1 else value
 
 
@@ -97,7 +97,7 @@ def _image(value: Tensor) -> Any:
 
 
 def _both(name: str) -> Callable[[list[Tensor], Mapping[str, Any]], Any]:
-    """An operation on two tensors; an image of one band goes with each band of the other."""
+    """Make an operation on two tensors; an image of one band goes with each band of the other."""
 
     def operation(inputs: list[Tensor], _: Mapping[str, Any]) -> Any:
         return getattr(_image(inputs[0]), name)(_image(inputs[1]))

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from howgreen.landcover.remarks import FEWEST, remarks
+from howgreen.landcover.table import FEWEST_ROWS, data_warnings
 
 BANDS = ("blue", "red", "nir")
 
@@ -16,7 +16,7 @@ def _rows(count: int = 300) -> np.ndarray:
 
 
 def _said(rows: np.ndarray) -> list[str]:
-    return list(remarks(rows, BANDS))
+    return list(data_warnings(rows, BANDS))
 
 
 def test_usual_ground_is_not_remarked_upon():
@@ -38,7 +38,7 @@ def test_what_no_ground_looks_like_is_said_with_the_cure(wrong, words):
 
 
 def test_a_few_rows_tell_nothing_and_gaps_do_not_count():
-    assert _said(_rows(FEWEST - 1) + 0.1) == []
+    assert _said(_rows(FEWEST_ROWS - 1) + 0.1) == []
     gaps = _rows() + 0.1
-    gaps[FEWEST - 1 :, 1] = np.nan
+    gaps[FEWEST_ROWS - 1 :, 1] = np.nan
     assert _said(gaps) == []

@@ -9,9 +9,8 @@ import numpy as np
 
 from howgreen.core.errors import ModelError
 from howgreen.core.sensors import RADAR_BANDS
-from howgreen.landcover.answers import tidy
 from howgreen.landcover.contract import INPUT, OUTPUTS
-from howgreen.landcover.model import FloatArray, Model, runtime_errors, session_of
+from howgreen.landcover.model import FloatArray, Model, runtime_errors, session_of, validate
 from howgreen.net.deadline import in_time
 
 LONGEST_S = 60.0
@@ -23,7 +22,7 @@ _NEAR, _FEW = 1e-3, 0.01
 _STOP_S = 10.0
 
 
-def trial(model: Model, *, source: str) -> tuple[str, ...]:
+def try_model(model: Model, *, source: str) -> tuple[str, ...]:
     """Run a model on tiles of random pixels; notes for people on what is allowed and may surprise.
 
     Raises
@@ -89,16 +88,16 @@ def _answers(model: Model, tile: FloatArray, source: str) -> FloatArray:
     """(1 + class, y, x): green fraction and probabilities. An uncertainty is looked at and left out."""
     probability, fraction, uncertainty = model.run(tile)
     answers = np.concatenate([fraction[0], probability[0]])
-    tidy(answers, None, source=source)
+    validate(answers, None, source=source)
     if uncertainty is not None:
-        tidy(uncertainty[0], None, source=source)
+        validate(uncertainty[0], None, source=source)
     return answers
 
 
 def _pixelwise(
     model: Model, tile: FloatArray, first: FloatArray, rng: np.random.Generator, source: str
 ) -> tuple[str, ...]:
-    """A pixel model answers shuffled pixels with shuffled answers."""
+    """Check that a pixel model answers shuffled pixels with the same answers, shuffled."""
     order = rng.permutation(tile[0, 0].size)
     shuffled = tile.reshape(*tile.shape[:2], -1)[..., order].reshape(tile.shape)
     again = _answers(model, np.ascontiguousarray(shuffled), source)
@@ -111,7 +110,7 @@ def _pixelwise(
 
 
 def _reach(model: Model, tile: FloatArray, first: FloatArray, rng: np.random.Generator, source: str) -> tuple[str, ...]:
-    """What changes in the middle pixel when all pixels beyond the halo change."""
+    """Report how far pixels beyond the halo change the answer of the middle pixel."""
     middle, halo = model.card.tile_px // 2, model.card.halo_px
     other = _random_tile(model, rng)
     near = slice(max(middle - halo, 0), middle + halo + 1)

@@ -1,4 +1,4 @@
-"""Answers of a network: believed only where they are shares."""
+"""Prediction of a network: believed only where they are shares."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from howgreen.core.errors import ModelError
-from howgreen.landcover.answers import TOLERANCE, tidy
+from howgreen.landcover.model import ROUNDING, validate
 
 ANY = st.floats(width=32, allow_nan=True, allow_infinity=True)
 
@@ -19,9 +19,9 @@ ANY = st.floats(width=32, allow_nan=True, allow_infinity=True)
 def test_what_passes_is_0_to_1_where_seen_and_what_is_wrong_is_told(shares, seen):
     given_ = shares.copy()
     counted = given_ if seen is None else given_[:, seen]
-    wrong = not np.isfinite(counted).all() or ((counted < -TOLERANCE) | (counted > 1 + TOLERANCE)).any()
+    wrong = not np.isfinite(counted).all() or ((counted < -ROUNDING) | (counted > 1 + ROUNDING)).any()
     try:
-        tidy(shares, seen, source="x")
+        validate(shares, seen, source="x")
     except ModelError:
         assert wrong
         return
@@ -35,15 +35,15 @@ def test_the_line_says_what_and_how_often(bad, said):
     shares = np.full((3, 4), 0.25, np.float32)
     shares[1, 2] = bad
     with pytest.raises(ModelError, match=rf"model m\.onnx.*{said}"):
-        tidy(shares, None, source="m.onnx")
+        validate(shares, None, source="m.onnx")
 
 
 def test_half_precision_is_forgiven():
     shares = np.array([[-4e-4, 1 + 4e-4, 0.5]], np.float32)
-    tidy(shares, None, source="x")
+    validate(shares, None, source="x")
     np.testing.assert_array_equal(shares, np.array([[0, 1, 0.5]], np.float32))
 
 
 def test_nothing_seen_is_nothing_wrong():
-    tidy(np.full((2, 3), np.nan, np.float32), np.zeros(3, bool), source="x")
-    tidy(np.empty((2, 0), np.float32), None, source="x")
+    validate(np.full((2, 3), np.nan, np.float32), np.zeros(3, bool), source="x")
+    validate(np.empty((2, 0), np.float32), None, source="x")
