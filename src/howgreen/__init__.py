@@ -12,13 +12,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from howgreen.core.errors import HowgreenError
+from howgreen.core.warnings import HowgreenWarning
 
 if TYPE_CHECKING:
     from howgreen.core.types import Period
     from howgreen.pipeline.city import city, plan, read_plan, run, write
 
 __version__ = "0.1.0"
-__all__ = ["HowgreenError", "Period", "__version__", "city", "plan", "read_plan", "run", "write"]
+__all__ = ["HowgreenError", "HowgreenWarning", "Period", "__version__", "city", "plan", "read_plan", "run", "write"]
 
 _HOMES = dict.fromkeys(("city", "plan", "read_plan", "run", "write"), "howgreen.pipeline.city") | {
     "Period": "howgreen.core.types"

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 _LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "æ": "ae", "œ": "oe", "þ": "th", "ı": "i"})
 _GAPS = re.compile(r"[\s\-‐‑–—_'’ʼ`´./]+")
 _PARTS = re.compile(r"\s*[/;|]\s*|\s+[-–—]\s+")
+_CONTROLS = frozenset(("Cc", "Cs", "Co", "Zl", "Zp"))
+_JOINERS = "\u200c\u200d"  # they shape letters of Persian and Hindi
 _BRACKETS = re.compile(r"\s*\([^)]*\)\s*$")
 
 
@@ -42,6 +44,17 @@ def closest(query: str, known: Iterable[str]) -> list[str]:
             by_fold.setdefault(spelling, name)
     near = difflib.get_close_matches(fold(query), list(by_fold), n=6, cutoff=0.65)
     return list(dict.fromkeys(by_fold[folded] for folded in near))[:3]
+
+
+def one_line(text: str) -> str:
+    """Make a text of a stranger's harmless to a terminal and to a line: no line breaks, no control characters.
+
+    What a terminal would obey (escape, bell, carriage return, the C1 codes) becomes a space; what cannot be seen and turns the
+    direction of writing around is dropped; letters of every script stay.
+    """
+    kinds = ((letter, unicodedata.category(letter)) for letter in text)
+    harmless = (" " if kind in _CONTROLS else letter for letter, kind in kinds if kind != "Cf" or letter in _JOINERS)
+    return " ".join("".join(harmless).split())
 
 
 def brief(text: str, *, most: int = 60) -> str:

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from howgreen.core.period import Period as Period  # noqa: PLC0414 (the word is taken from here)
+from howgreen.core.warnings import Caution
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -83,6 +84,8 @@ class City:
     """The part of the boundary that is not sea, EPSG:4326; None where nobody said: water is then told by its class."""
     land_source: str = ""
     """Who said so, with the attribution that it asks for."""
+    warnings: tuple[Caution, ...] = ()
+    """Doubts about the limits that can move the answer; see :mod:`howgreen.core.warnings`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +135,8 @@ class Scene:
     """Why ``scale`` and ``offset`` are what they are, for the record; empty when the file itself says so."""
     native: Mapping[str, Any] = field(default_factory=dict, compare=False)
     """The STAC item as found, unsigned."""
+    warnings: tuple[Caution, ...] = ()
+    """Doubts about this image that can move the answer; their texts do not name it."""
 
     @property
     def bands(self) -> tuple[str, ...]:
@@ -168,6 +173,8 @@ class Plan:
     ``sensor`` is another."""
     notes: tuple[str, ...] = ()
     """What a reader must know of how the scenes were found: catalogues that did not answer, scenes left out."""
+    warnings: tuple[Caution, ...] = ()
+    """All that is doubtful before any reflectance is read; those of the city and the scenes are among them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,6 +192,8 @@ class Composite:
     corner: tuple[int, int] = (0, 0)
     """Row and column of the grid where the images themselves begin (may be negative). Blocks are cut where the tiles of
     their files meet, counted from here."""
+    warnings: tuple[Caution, ...] = ()
+    """What was doubtful about the pixels."""
 
     @property
     def bands(self) -> tuple[str, ...]:
@@ -287,6 +296,8 @@ class LandCover:
     standard error of the green fraction. Usually lazy (dask)."""
     grid: GeoBox
     card: ModelCard
+    warnings: tuple[Caution, ...] = ()
+    """What was doubtful about the classes."""
 
     @property
     def water_codes(self) -> tuple[int, ...]:
@@ -371,3 +382,5 @@ class Result:
     card: ModelCard
     provenance: Mapping[str, Any]
     """Versions, decisions on offsets and masks, times: JSON values."""
+    warnings: tuple[Caution, ...] = ()
+    """All that is doubtful about the answer, the plan's among them."""

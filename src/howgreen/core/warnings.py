@@ -1,0 +1,126 @@
+"""Doubts and assumptions that can move the answer, as values that travel with it.
+
+A warning is a :class:`Caution`: a code of :data:`CODES` and one line of text that says what is doubtful, where, and what a
+reader can do. To add one:
+
+1. Take a code of :data:`CODES`, or add a row there (kebab-case, in alphabetical order, what it means in a few words).
+2. Where the doubt arises, put ``Caution("no-cloud-mask", "all its pixels count as clear; add a mask")`` into the ``warnings`` of
+   the value that the function returns: ``City``, ``Scene``, ``Plan``, ``Composite``, ``LandCover`` or ``Result`` (a tuple, empty by
+   default; extend it with ``dataclasses.replace``). A scene's text does not name the scene: :func:`gather` does, and
+   says it once for all scenes with the same text. A function that returns no such value returns the cautions beside its answer, or,
+   where nothing travels on (a file is added to a store), calls :func:`warn`.
+3. Do nothing else: the pipeline gathers them (:func:`gather`), and they appear on the terminal, in ``plan``, in
+   ``summary.json``, on the page, on ``map.png`` and as Python's :class:`HowgreenWarning`; ``--strict`` makes them errors.
+
+What cannot move the ratio is no warning but a note (``Plan.notes``).
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from howgreen.core.text import one_line
+
+if TYPE_CHECKING:
+    from howgreen.core.types import Plan, Scene
+
+CODES: Mapping[str, str] = {
+    "band-not-used": "a band or file of an image was not understood, and is not used",
+    "catalogue-incomplete": "a catalogue may hold more images than it gave",
+    "catalogue-not-used": "a catalogue did not answer, or what it gave could not be used; another one answered",
+    "coast-unclear": "which part of the limits is sea could not be told for certain",
+    "crs-assumed": "a file does not say its coordinate system, or says it doubtfully; one was assumed",
+    "date-assumed": "the day of an image was guessed",
+    "dates-far-apart": "the images are of years or seasons far apart",
+    "districts-doubtful": "districts overlap, reach beyond the limits, or leave parts of them out",
+    "encoding-assumed": "the letters of a file's names were guessed",
+    "few-dates": "one date, or very few: what was bare or mown on that day counts as not green",
+    "image-left-out": "an image that contradicts itself or cannot be read was left out",
+    "limits-are-image": "the place has no limits: its area is the image's footprint",
+    "limits-doubtful": "the limits may not be those of the place that was asked for",
+    "limits-mended": "parts of the limits were broken, and were mended or left out",
+    "low-share-seen": "much of the land was never seen clearly",
+    "map-doubtful": "a map that the answer is compared with may not be what it is taken for",
+    "mixed-looks": "radar images that look from different directions stand in one picture",
+    "mixed-satellites": "images of satellites whose bands differ stand in one picture",
+    "model-blind-to-water": "the model has no class water: rivers and lakes count as land",
+    "model-doubtful": "the model answered a trial oddly",
+    "model-other-pixels": "the model was made for pixels of another size",
+    "model-unscored": "the model was not compared with reference data: there is no interval",
+    "no-cloud-mask": "an image has no cloud mask: all its pixels count as clear",
+    "nodata-assumed": "which pixels hold no data was found from the pixels themselves",
+    "offset-doubtful": "the pixels of an image do not fit the offset that its metadata says",
+    "osm-cut": "green areas are cut where the OpenStreetMap extract ends",
+    "out-of-season": "images lie outside of the growing season",
+    "population-doubtful": "the number of inhabitants is old, or of other limits",
+    "scale-doubtful": "the numbers of an image may not be what reflectance they are taken for",
+}
+"""What each code means. A code, once published, keeps its meaning."""
+
+MOST_NAMED = 3
+"""So many scenes are named where more have the same caution."""
+
+
+@dataclass(frozen=True)
+class Caution:
+    """One doubt or assumption that can move the answer."""
+
+    code: str
+    """Key of :data:`CODES`."""
+    text: str
+    """One line: what is doubtful, where, and what to do. Line breaks and control characters are taken out."""
+
+    def __post_init__(self) -> None:
+        if self.code not in CODES:
+            raise ValueError(f"warning code {self.code!r} is unknown: use one of core.warnings.CODES, or add it there")
+        object.__setattr__(self, "text", one_line(self.text))
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class HowgreenWarning(UserWarning):
+    """A :class:`Caution` as Python's warning; ``warnings.simplefilter("error", HowgreenWarning)`` makes it an error."""
+
+    def __init__(self, caution: Caution) -> None:
+        super().__init__(caution.text)
+        self.caution = caution
+
+    @property
+    def code(self) -> str:
+        """Key of :data:`CODES`."""
+        return self.caution.code
+
+
+def warn(*cautions: Caution, stacklevel: int = 1) -> None:
+    """Tell cautions as Python warnings of the line that calls; one level more for that line's own caller, as in :mod:`warnings`."""
+    for caution in cautions:
+        warnings.warn(HowgreenWarning(caution), stacklevel=stacklevel + 1)
+
+
+def gather(plan: Plan, *more: Iterable[Caution]) -> tuple[Caution, ...]:
+    """Gather the cautions of a plan, its city and the scenes that it uses, and more of them, each once."""
+    of_scenes = _of_scenes((*plan.scenes, *plan.radar))
+    listed = (*plan.city.warnings, *of_scenes, *plan.warnings, *(one for group in more for one in group))
+    return tuple(dict.fromkeys(listed))
+
+
+def _of_scenes(scenes: Sequence[Scene]) -> list[Caution]:
+    """The scenes' cautions, with the names of those that share one."""
+    shared: dict[Caution, list[str]] = {}
+    for scene in scenes:
+        for caution in scene.warnings:
+            shared.setdefault(caution, []).append(scene.id)
+    return [
+        Caution(caution.code, f"{_named(ids, len(scenes))}: {caution.text}") for caution, ids in shared.items()
+    ]  # fmt: skip
+
+
+def _named(ids: Sequence[str], total: int) -> str:
+    if len(ids) == total > MOST_NAMED:
+        return f"all {total} images"
+    rest = f" and {len(ids) - MOST_NAMED} more" if len(ids) > MOST_NAMED else ""
+    return f"{'image' if len(ids) == 1 else 'images'} {', '.join(ids[:MOST_NAMED])}{rest}"
