@@ -5,6 +5,7 @@ import json
 import pytest
 
 from howgreen.core.sensors import LANDSAT, SENTINEL2
+from howgreen.core.stac import deduplicate
 from howgreen.imagery.catalog import items
 from howgreen.net.catalog_endpoints import ENDPOINTS
 
@@ -36,7 +37,7 @@ def test_earth_search_pages_become_scenes_of_one_sensor(earth_search):
 
 def test_each_tile_of_earth_search_is_there_once_and_from_the_first_collection(earth_search):
     scenes = [s for item in earth_search if (s := items.scene(item, endpoint=EARTH_SEARCH, sensor=SENTINEL2))]
-    single = items.undoubled(scenes, collections=("sentinel-2-l2a", "sentinel-2-c1-l2a"))
+    single = [scenes[i] for i in deduplicate(scenes, collections=("sentinel-2-l2a", "sentinel-2-c1-l2a"))]
     tiles = [s.native["properties"]["grid:code"] for s in scenes]
     assert len(tiles) > len(set(tiles)) == len(single)
     both = {t for t in tiles if tiles.count(t) == 2}

@@ -10,6 +10,7 @@ from shapely import MultiPolygon, Polygon, box
 from howgreen.core.errors import ImageError, NetworkError
 from howgreen.core.reflectance import radiometry
 from howgreen.core.sensors import LANDSAT, SENTINEL2
+from howgreen.core.stac import deduplicate
 from howgreen.core.types import Asset
 from howgreen.imagery import composite, decisions
 from howgreen.imagery.catalog import items
@@ -132,6 +133,10 @@ def scene(**options):
     return items.scene(native(**options), endpoint=EARTH_SEARCH, sensor=SENTINEL2)
 
 
+def single(scenes, **options):
+    return [scenes[i] for i in deduplicate(scenes, **options)]
+
+
 def test_earth_search_25_of_doubled_items_the_newest_baseline_stays():
     """cirrus-earth-search#4, earth-search#25: items ``_0`` and ``_1`` of one tile and datatake."""
     old = scene(
@@ -141,7 +146,7 @@ def test_earth_search_25_of_doubled_items_the_newest_baseline_stays():
         name="S2B_32TPS_20240601_0_L2A", baseline="05.11", **{"s2:datatake_id": "GS2B_20240601T100559_037_N05.11"}
     )
     for order in ([old, new], [new, old]):
-        assert items.undoubled(order) == [new]
+        assert single(order) == [new]
 
 
 def test_earth_search_29_65_70_what_one_collection_lacks_the_other_has():
@@ -149,18 +154,18 @@ def test_earth_search_29_65_70_what_one_collection_lacks_the_other_has():
     order = ("sentinel-2-l2a", "sentinel-2-c1-l2a")
     here, twice = scene(), scene(name="S2B_T32TPS_20240601T101000_L2A", collection=order[1])
     other = scene(name="S2B_T32TPT_20240601T101000_L2A", collection=order[1], **{"grid:code": "MGRS-32TPT"})
-    assert items.undoubled([twice, other, here], collections=order) == [other, here]
+    assert single([twice, other, here], collections=order) == [other, here]
 
 
 def test_doubles_of_one_baseline_keep_the_later_number():
     first, second = scene(name="S2B_32TPS_20240601_0_L2A"), scene(name="S2B_32TPS_20240601_1_L2A")
-    assert items.undoubled([first, second]) == [second]
+    assert single([first, second]) == [second]
 
 
 def test_pc_256_the_halves_of_a_split_strip_both_stay():
     west = scene(name="S2B_32TPS_20240601_0_L2A", footprint=box(10, 46, 10.5, 47))
     east = scene(name="S2B_32TPS_20240601_1_L2A", footprint=box(10.5, 46, 11, 47))
-    assert items.undoubled([west, east]) == [west, east]
+    assert single([west, east]) == [west, east]
 
 
 def test_landsat_real_time_gives_way_to_tier_1():
@@ -170,7 +175,7 @@ def test_landsat_real_time_gives_way_to_tier_1():
         return items.scene(item, endpoint=PLANETARY, sensor=LANDSAT)
 
     early, late = (landsat(f"LC09_L2SP_193027_20240601_{tail}") for tail in ("20240601_02_RT", "20240615_02_T1"))
-    assert items.undoubled([late, early]) == [late]
+    assert single([late, early]) == [late]
 
 
 @pytest.mark.parametrize(

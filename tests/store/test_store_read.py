@@ -49,7 +49,7 @@ def test_native_band_names_and_defaults():
         ({"s2:processing_baseline": "03.01"}, None, 0.0),
         ({"s2:processing_baseline": "04.00"}, None, -0.1),
         ({"s2:processing_baseline": "05.09"}, {"scale": 1e-4, "offset": 0}, 0.0),
-        ({"s2:processing_baseline": "02.14"}, {"scale": 1e-4, "offset": -0.1}, -0.1),
+        ({"s2:processing_baseline": "02.14"}, {"scale": 1e-4, "offset": -0.1}, 0.0),  # providers state it for all
         ({"s2:processing_baseline": "05.09", "earthsearch:boa_offset_applied": True}, {"offset": -0.1}, 0.0),
         ({}, None, 0.0),
     ],

@@ -1,24 +1,34 @@
-"""One normaliser of Sentinel-2's and Landsat's numbers, whoever serves them: reflectance = DN * scale + offset.
+"""How the numbers of an image become reflectance: the one rule for all items and files, whoever serves them.
 
 ESA adds 1000 to Sentinel-2's DN from processing baseline 04.00 on, reprocessed older scenes included, so the
 *baseline* decides and not the date. Providers then differ: some hand on what ESA delivers, some take the 1000 out and
-say so in a flag, while the ``raster:bands`` offset of the same item still says -0.1. So that entry decides only
-where nothing better is known, and :func:`howgreen.imagery.decisions` asks the pixels about every answer.
+say so in a flag, while the ``raster:bands`` offset of the same item still says -0.1. So for numbers in ESA's own steps
+that entry decides only where nothing better is known; numbers in other steps are read as their item states.
+:func:`howgreen.imagery.decisions` asks the pixels about every answer.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Literal
 
-from howgreen.core.sensors import S2_OFFSET_04, SENTINEL2, Sensor
+from howgreen.core.sensors import S2_OFFSET_04, SENTINEL2, Sensor, common_name
+from howgreen.core.types import Encoding
 
-FLAG = "earthsearch:boa_offset_applied"
+FLAG = "boa_offset_applied"
+"""Ends the name of the property by which providers say that they have taken the offset out of the pixels: it begins with
+``earthsearch:``, in older items with ``sentinel:``, and elsewhere with what its provider likes."""
 NEW_BASELINE = (4, 0)
+NEWEST_BASELINE = (10, 0)
+"""What is newer is none: Sen2Cor at home writes 99.99."""
 _IN_NAME = re.compile(r"_N(\d{2})\.?(\d{2})(?:_|$)")
-_NUMBER = re.compile(r"^\s*(\d{1,2})\.(\d{1,2})\s*$")
+_NUMBER = re.compile(r"^N?0?(\d{1,2})\.?(\d{2})?$", re.IGNORECASE)
+_SHORT = re.compile(r"^N?(\d{1,2})\.(\d)$", re.IGNORECASE)
+_BASELINES = ("s2:processing_baseline", "sentinel:processing_baseline", "sentinel2:processing_baseline",
+              "processing_baseline", "processing:version")  # fmt: skip
 _NAMES = ("s2:product_uri", "sentinel:product_id", "s2:datatake_id", "s2:granule_id", "s2:tile_id")
 
 Habit = Literal["as delivered", "flagged", "unknown"]
@@ -31,13 +41,38 @@ class Radiometry:
 
     scale: float
     offset: float
-    nodata: int
+    nodata: float | None
     why: str
     """The decision in words, for the record."""
+    bands: Mapping[str, Encoding] = field(default_factory=lambda: MappingProxyType({}))
+    """Encodings of the bands that have their own."""
 
 
-def radiometry(native: Mapping[str, Any], sensor: Sensor, *, habit: Habit = "unknown") -> Radiometry:
-    """The decision for one STAC item of a public catalogue.
+@dataclass(frozen=True, kw_only=True)
+class Stated:
+    """What an item says of one asset's numbers; None where it says nothing."""
+
+    scale: float | None = None
+    offset: float | None = None
+    nodata: float | None = None
+    every_dn_is_data: bool = False
+    """It describes the band, and names no nodata value."""
+    is_float: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the scale is what writers put where nobody told them one: 1 for whole numbers."""
+        return self.scale == 1 and not self.offset and not self.is_float
+
+
+def radiometry(
+    native: Mapping[str, Any],
+    sensor: Sensor,
+    *,
+    habit: Habit = "unknown",
+    entries: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Radiometry:
+    """Decide how the numbers of a STAC item become reflectance.
 
     Parameters
     ----------
@@ -47,51 +82,167 @@ def radiometry(native: Mapping[str, Any], sensor: Sensor, *, habit: Habit = "unk
         Of the item.
     habit
         What its provider does to Sentinel-2's pixels.
+    entries
+        The item's assets by common band name; None finds them by their keys.
     """
-    if sensor is not SENTINEL2:
-        why = f"{sensor.label}: DN x {sensor.scale:g} {sensor.offset:+g}"
-        return Radiometry(scale=sensor.scale, offset=sensor.offset, nodata=sensor.nodata, why=why)
-    offset, why = _sentinel2(native, habit)
-    return Radiometry(scale=sensor.scale, offset=offset, nodata=sensor.nodata, why=why)
+    if entries is None:
+        named = {common_name(key, sensor): entry for key, entry in (native.get("assets") or {}).items()}
+        entries = {band: entry for band, entry in named.items() if band}
+    statements = {band: stated(entry) for band, entry in entries.items() if band != sensor.mask}
+    if "howgreen:sensor" in (native.get("properties") or {}):  # a store of ours: its numbers are decided already
+        found = {band: _as_stated(one, sensor) for band, one in statements.items()}
+        why = str(native["properties"].get("howgreen:radiometry") or "")
+    elif sensor is not SENTINEL2:
+        found = {band: _as_stated(one, sensor) for band, one in statements.items()}
+        first = next(iter(found.values()), _own(sensor))
+        why = f"{sensor.label}: DN x {first.scale:g} {first.offset:+g}"
+    else:
+        found, why = _sentinel2(native, habit, statements)
+    first = next(iter(found.values()), _own(sensor))
+    others = {band: one for band, one in found.items() if one != first}
+    return Radiometry(scale=first.scale, offset=first.offset, nodata=first.nodata, why=why, bands=others)
+
+
+def stated(entry: Mapping[str, Any]) -> Stated:
+    """Read scale, offset and nodata of an asset's (only) band, as STAC 1.0 or 1.1 states them."""
+    words: dict[str, Any] = {}
+    for key in ("bands", "raster:bands"):
+        listed = entry.get(key)
+        if isinstance(listed, list) and listed and isinstance(listed[0], Mapping):
+            words |= listed[0]
+    words |= {key: entry[key] for key in _WORDS if key in entry}
+    return Stated(
+        scale=number(words.get("raster:scale", words.get("scale"))),
+        offset=number(words.get("raster:offset", words.get("offset"))),
+        nodata=number(words.get("nodata")),
+        every_dn_is_data="data_type" in words and "scale" in words and "nodata" not in words,
+        is_float=str(words.get("data_type", "")).startswith("float"),
+    )
+
+
+_WORDS = ("scale", "offset", "nodata", "data_type", "raster:scale", "raster:offset")
+
+
+def number(value: object) -> float | None:
+    """Read a finite number out of JSON, or None."""
+    try:
+        found = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else None
+    except ValueError:
+        return None
+    return found if found is not None and abs(found) < float("inf") else None
 
 
 def baseline(native: Mapping[str, Any]) -> tuple[int, int] | None:
-    """Sentinel-2's processing baseline, ``(5, 11)``: from the item's properties, else out of the product's name."""
+    """Read Sentinel-2's processing baseline, ``(5, 11)``: from the item's properties, else out of the product's name."""
     properties = native.get("properties") or {}
-    for key in ("s2:processing_baseline", "processing:version"):
-        if found := _NUMBER.match(str(properties.get(key) or "")):
-            return int(found[1]), int(found[2])
+    for key in _BASELINES:
+        if found := baseline_of(properties.get(key)):
+            return found
     for text in (*(properties.get(key) for key in _NAMES), native.get("id")):
-        if found := _IN_NAME.search(str(text or "").removesuffix(".SAFE")):
-            return int(found[1]), int(found[2])
+        if match := _IN_NAME.search(str(text or "").removesuffix(".SAFE")):
+            return _real(int(match[1]), int(match[2]))
     return None
 
 
-def _sentinel2(native: Mapping[str, Any], habit: Habit) -> tuple[float, str]:
-    number = baseline(native)
-    flag = (native.get("properties") or {}).get(FLAG)
-    if number is None:
-        said = _said(native)
-        if flag is True or said is None:
+def baseline_of(value: object) -> tuple[int, int] | None:
+    """Read a baseline in any usual spelling (``05.09``, ``5``, ``5.1`` as a number, ``N0509``); None if it is none."""
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, int | float):
+        if not abs(value) < 100:
+            return None
+        return _real(*divmod(round(value * 100), 100))
+    text = str(value).strip()
+    if short := _SHORT.match(text):
+        return _real(int(short[1]), int(short[2]))
+    match = _NUMBER.match(text)
+    return _real(int(match[1]), int(match[2] or 0)) if match else None
+
+
+def _real(major: int, minor: int) -> tuple[int, int] | None:
+    return (major, minor) if (0, 0) < (major, minor) < NEWEST_BASELINE else None
+
+
+def offset_removed(properties: Mapping[str, Any]) -> str | None:
+    """Name the property that says that the offset was taken out of the pixels; None where none does."""
+    return next(
+        (
+            key
+            for key, value in properties.items()
+            if key.endswith(FLAG) and str(value).strip().lower() in {"true", "1"}
+        ),
+        None,
+    )
+
+
+def _own(sensor: Sensor) -> Encoding:
+    return Encoding(scale=sensor.scale, offset=sensor.offset, nodata=sensor.nodata)
+
+
+def _nodata(one: Stated, sensor: Sensor) -> float | None:
+    # Ours always say so when there is one; others leave out what their sensor's handbook tells.
+    if one.nodata is None:
+        return None if one.every_dn_is_data or one.is_float else sensor.nodata
+    return int(one.nodata) if one.nodata.is_integer() else one.nodata
+
+
+def _as_stated(one: Stated, sensor: Sensor) -> Encoding:
+    """Take the band's own statement, completed by the sensor's numbers."""
+    if one.is_float:  # reflectance already, unless it says otherwise
+        return Encoding(scale=one.scale or 1.0, offset=one.offset or 0.0, nodata=_nodata(one, sensor))
+    if not one.scale or one.is_empty:
+        own = sensor.offset if one.offset is None or one.is_empty else one.offset
+        return Encoding(scale=sensor.scale, offset=own, nodata=_nodata(one, sensor))
+    same = abs(one.scale / sensor.scale - 1) < 1e-6
+    offset = (sensor.offset if same else 0.0) if one.offset is None else one.offset
+    return Encoding(scale=sensor.scale if same else one.scale, offset=offset, nodata=_nodata(one, sensor))
+
+
+def _in_own_steps(one: Stated, sensor: Sensor) -> bool:
+    """Tell whether a band's numbers are in the sensor's own steps, as far as its item says."""
+    return not one.is_float and (not one.scale or one.is_empty or abs(one.scale / sensor.scale - 1) < 1e-6)
+
+
+def _sentinel2(
+    native: Mapping[str, Any], habit: Habit, statements: Mapping[str, Stated]
+) -> tuple[dict[str, Encoding], str]:
+    """Encodings by band; numbers that are not in ESA's steps are read as they are stated."""
+    others = {band: one for band, one in statements.items() if not _in_own_steps(one, SENTINEL2)}
+    offset, why = _offset(native, habit, {band: one for band, one in statements.items() if band not in others})
+    found = {}
+    for band, one in statements.items():
+        if band in others:
+            found[band] = _as_stated(one, SENTINEL2)
+        else:
+            own = one.offset if offset is None and one.offset is not None else offset or 0.0
+            found[band] = Encoding(scale=SENTINEL2.scale, offset=own, nodata=_nodata(one, SENTINEL2))
+    if others:
+        listed = ", ".join(f"{band} x {found[band].scale:g} {found[band].offset:+g}" for band in others)
+        stated_words = f"as the item states: {listed}"
+        why = stated_words if len(others) == len(statements) else f"{why}; {stated_words}"
+    return found, why
+
+
+def _offset(native: Mapping[str, Any], habit: Habit, statements: Mapping[str, Stated]) -> tuple[float | None, str]:
+    """Offset of numbers in ESA's own steps, None for each band's own as stated; and why."""
+    properties = native.get("properties") or {}
+    removed = None if habit == "as delivered" else offset_removed(properties)
+    said = {one.offset for one in statements.values() if one.offset is not None and not one.is_empty}
+    release = baseline(native)
+    if release is None:
+        if removed:
+            return 0.0, f"processing baseline unknown, and the offset is out of the pixels ({removed})"
+        if not said:
             return 0.0, "processing baseline unknown and no offset stated: none"
-        return said, f"processing baseline unknown: offset {said:+g} as the item states"
-    words = f"baseline {number[0]:02d}.{number[1]:02d}"
-    if number < NEW_BASELINE:
+        listed = ", ".join(f"{one:+g}" for one in sorted(said))
+        return None, f"processing baseline unknown: offset {listed} as the item states"
+    words = f"baseline {release[0]:02d}.{release[1]:02d}"
+    if release < NEW_BASELINE:
         return 0.0, f"{words}, before 04.00: no offset"
-    if habit != "as delivered" and flag is True:
-        return 0.0, f"{words}, and the provider has taken the offset out of the pixels ({FLAG})"
+    if removed:
+        return 0.0, f"{words}, and the provider has taken the offset out of the pixels ({removed})"
     if habit == "as delivered":
         return S2_OFFSET_04, f"{words}, pixels as ESA delivers them: offset {S2_OFFSET_04:g}"
+    if len(said) > 1 or (habit == "unknown" and said == {0.0}):
+        return None, f"{words}, and no word of the pixels but the offset of each band that the item states"
     return S2_OFFSET_04, f"{words}, and no word that the offset was taken out of the pixels: offset {S2_OFFSET_04:g}"
-
-
-def _said(native: Mapping[str, Any]) -> float | None:
-    """The offset that the item's first reflective band states; None without any."""
-    for entry in (native.get("assets") or {}).values():
-        bands = entry.get("raster:bands") or entry.get("bands") or [{}]
-        for words in (bands[0] if isinstance(bands[0], dict) else {}, entry):
-            scale = words.get("scale", words.get("raster:scale"))
-            offset = words.get("offset", words.get("raster:offset"))
-            if scale == SENTINEL2.scale and isinstance(offset, int | float):
-                return float(offset)
-    return None

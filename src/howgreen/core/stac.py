@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from howgreen.core.acquisitions import SAME_PASS
 from howgreen.core.errors import StoreError
 from howgreen.core.geometry import area_from
-from howgreen.core.sensors import LANDSAT, S2_OFFSET_04, SENSORS, SENTINEL1, Sensor, common_name
+from howgreen.core.reflectance import Habit, baseline, number, radiometry
+from howgreen.core.sensors import LANDSAT, SENSORS, SENTINEL1, Sensor, common_name
 from howgreen.core.types import Asset, Scene
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    import numpy as np
+    import numpy.typing as npt
     from odc.geo.geobox import GeoBox
     from shapely import MultiPolygon, Polygon
 
@@ -156,8 +161,10 @@ def sensor_of(native: Mapping[str, Any]) -> Sensor | None:
     return LANDSAT if "landsat" in words else None
 
 
-def scene(native: Mapping[str, Any], *, resolve: Callable[[str], str]) -> Scene | None:
-    """The scene that an item describes; None when it is not from a sensor we know or shows no band we know.
+def scene(
+    native: Mapping[str, Any], *, resolve: Callable[[str], str], habit: Habit | None = None, signer: str = ""
+) -> Scene | None:
+    """Parse a STAC item; None when it is not from a sensor we know or shows no band we know.
 
     Parameters
     ----------
@@ -165,6 +172,10 @@ def scene(native: Mapping[str, Any], *, resolve: Callable[[str], str]) -> Scene 
         A STAC item, 1.0 or 1.1, ours or another catalogue's.
     resolve
         Turns an asset's href into an absolute one, or raises StoreError.
+    habit
+        What the catalogue that serves it does to its pixels; None for an item of a store on this computer.
+    signer
+        Who adds a token to its hrefs; see :class:`howgreen.core.types.Asset`.
 
     Raises
     ------
@@ -179,7 +190,8 @@ def scene(native: Mapping[str, Any], *, resolve: Callable[[str], str]) -> Scene 
     if not set(entries) & set(sensor.band_names):
         return None
     properties = native["properties"]
-    scale, offset, nodata = _numbers(native, entries, sensor)
+    numbers = radiometry(native, sensor, habit=habit or "unknown", entries=entries)
+    power = sensor.is_radar and _unit(entries) != DECIBEL
     try:
         time, outline = _time(properties), area_from(native["geometry"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -189,17 +201,30 @@ def scene(native: Mapping[str, Any], *, resolve: Callable[[str], str]) -> Scene 
         sensor=sensor.name,
         time=time,
         footprint=outline,
-        assets=tuple(_asset(band, entry, resolve) for band, entry in entries.items()),
-        scale=scale,
-        offset=offset,
-        nodata=nodata,
-        cloud_cover_pct=_number(properties.get("eo:cloud_cover")),
+        assets=tuple(
+            replace(_asset(band, entry, resolve), signer=signer, encoding=numbers.bands.get(band))
+            for band, entry in entries.items()
+        ),
+        scale=numbers.scale,
+        offset=numbers.offset,
+        nodata=numbers.nodata,
+        cloud_cover_pct=number(properties.get("eo:cloud_cover")),
         platform=str(properties.get("platform") or "").lower().replace("_", "-"),
-        power=sensor.is_radar and _unit(entries) != DECIBEL,
+        power=power,
         synthetic=properties.get("howgreen:synthetic") is True,
-        radiometry=str(properties.get("howgreen:radiometry") or ""),
+        radiometry=_why(properties, numbers.why, served=habit is not None, power=power if sensor.is_radar else None),
         native=native,
     )
+
+
+def _why(properties: Mapping[str, Any], why: str, *, served: bool, power: bool | None) -> str:
+    """Say why the numbers are understood as they are, for the record; ``power`` is None where the scene is no radar's."""
+    if "howgreen:sensor" in properties:
+        return "as the store that serves it states" if served else str(properties.get("howgreen:radiometry") or "")
+    if power is None or not served:
+        return why
+    orbit = properties.get("sat:orbit_state")
+    return f"gamma nought, {'linear power' if power else 'dB'}" + (f", {orbit} pass" if orbit else "")
 
 
 def band_assets(native: Mapping[str, Any], sensor: Sensor) -> dict[str, Mapping[str, Any]]:
@@ -250,46 +275,6 @@ def _asset(band: str, entry: Mapping[str, Any], resolve: Callable[[str], str]) -
     )
 
 
-def _numbers(
-    native: Mapping[str, Any], entries: Mapping[str, Mapping[str, Any]], sensor: Sensor
-) -> tuple[float, float, int | None]:
-    """Scale, offset and nodata: as the first reflective band says, else as its baseline has them."""
-    properties = native["properties"]
-    first = next(entry for band, entry in entries.items() if band != sensor.mask)
-    said = next(iter(first.get("raster:bands") or first.get("bands") or []), {}) | {
-        key: first[key] for key in ("scale", "offset", "nodata", "raster:scale", "raster:offset") if key in first
-    }
-    scale = _number(said.get("raster:scale", said.get("scale")))
-    offset = _number(said.get("raster:offset", said.get("offset")))
-    if properties.get("earthsearch:boa_offset_applied") is True:
-        offset = 0.0  # the pixels are shifted already, whatever the band's own entry says
-    if offset is None:
-        offset = S2_OFFSET_04 if _new_baseline(properties) else sensor.offset
-    return scale or sensor.scale, offset, _nodata(said, sensor)
-
-
-def _new_baseline(properties: Mapping[str, Any]) -> bool:
-    """Whether Sentinel-2's baseline is 04.00 or newer, and so carries the offset."""
-    return (_number(properties.get("s2:processing_baseline")) or 0.0) >= 4
-
-
-def _nodata(said: Mapping[str, Any], sensor: Sensor) -> int | None:
-    if "nodata" not in said:
-        # Ours always say so when there is one; others leave out what their sensor's handbook tells.
-        return None if "data_type" in said and "scale" in said else sensor.nodata
-    value = _number(said["nodata"])
-    return int(value) if value is not None and value.is_integer() else None
-
-
-def _number(value: object) -> float | None:
-    """A finite number out of JSON, or None."""
-    try:
-        number = float(value) if isinstance(value, int | float | str) else None
-    except ValueError:
-        return None
-    return number if number is not None and abs(number) < float("inf") else None
-
-
 def _time(properties: Mapping[str, Any]) -> datetime:
     text = properties.get("datetime") or properties["start_datetime"]
     return utc(datetime.fromisoformat(text))
@@ -331,3 +316,90 @@ def widened(extent: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, An
     times = sorted([*times, entry["properties"]["datetime"]])
     box = [f(box[i] for box in boxes) for i, f in enumerate((min, min, max, max))]
     return {"spatial": {"bbox": [box]}, "temporal": {"interval": [[times[0], times[-1]]]}}
+
+
+SAME_GROUND = 0.9
+"""Doubles share this much of their joint outline, and of what they cover; the halves of a split strip do not."""
+_LANDSAT_ID = re.compile(r"^(L[A-Z]\d\d)_L2S[PR]_(\d{6})_(\d{8})_(\d{8})_\d\d_(T1|T2|RT)")
+_TIERS = {"RT": 0, "T2": 1, "T1": 2}
+
+
+def deduplicate(
+    scenes: Sequence[Scene],
+    *,
+    collections: Iterable[str] = (),
+    covered: Sequence[npt.NDArray[np.bool_]] | None = None,
+) -> list[int]:
+    """Find which scenes are no doubles of others: of each group the newest is kept.
+
+    Parameters
+    ----------
+    scenes
+        In any order.
+    collections
+        Preferred ones first: they decide between scenes of one baseline that were made at the same time.
+    covered
+        For each scene, which pixels of the place it covers, where that was looked at. Then scenes of one sensor and pass
+        that show the same ground are doubles, whatever they are called; else only those of one tile, datatake and strip
+        (path, row and day), as the halves of a split strip share the outline of their tile.
+
+    Returns
+    -------
+    list of int
+        Positions of those that are kept, ascending.
+    """
+    order = {name: place for place, name in enumerate(collections)}
+    identities = [] if covered is not None else [_identity(one) for one in scenes]
+
+    def preference(i: int) -> tuple[Any, ...]:
+        return _newness(scenes[i]), -order.get(str(scenes[i].native.get("collection")), len(order)), scenes[i].id
+
+    def double(i: int, j: int) -> bool:
+        one, other = scenes[i], scenes[j]
+        if covered is None:
+            return identities[i] == identities[j] and _same_outline(one, other)
+        close = one.sensor == other.sensor and abs(one.time - other.time) <= SAME_PASS
+        return close and _same_outline(one, other) and _same_cover(covered[i], covered[j])
+
+    chosen: list[int] = []
+    for i in sorted(range(len(scenes)), key=preference, reverse=True):
+        if not any(double(i, j) for j in chosen):
+            chosen.append(i)
+    return sorted(chosen)
+
+
+def _same_outline(one: Scene, other: Scene) -> bool:
+    joint = one.footprint.union(other.footprint).area
+    return bool(one.footprint.intersection(other.footprint).area >= SAME_GROUND * joint)
+
+
+def _same_cover(one: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> bool:
+    return bool((one & other).sum() >= SAME_GROUND * (one | other).sum())
+
+
+def _identity(one: Scene) -> tuple[str, ...]:
+    """Name what doubles have in common: tile, datatake and strip without their baselines; path, row and day."""
+    properties = one.native["properties"]
+    if landsat := _LANDSAT_ID.match(one.id):
+        return landsat[1], landsat[2], landsat[3]
+    if one.sensor != "sentinel-2" or not (tile := _tile(one)):
+        return (one.id,)
+    strip = re.search(r"_S(\d{8}T\d{6})", str(properties.get("s2:datastrip_id") or ""))
+    datatake = str(properties.get("s2:datatake_id") or f"{one.time:%Y%m%dT%H%M}")
+    return tile, re.sub(r"_N\d\d\.\d\d$", "", datatake), strip[1] if strip else ""
+
+
+def _tile(one: Scene) -> str:
+    properties = one.native["properties"]
+    code = str(properties.get("s2:mgrs_tile") or properties.get("grid:code") or "").removeprefix("MGRS-")
+    found = re.search(r"_T?(\d{2}[C-X][A-Z]{2})_", f"_{one.id}_")
+    return (code or (found[1] if found else "")).lstrip("0")
+
+
+def _newness(one: Scene) -> tuple[Any, ...]:
+    if landsat := _LANDSAT_ID.match(one.id):
+        return (_TIERS[landsat[5]], int(landsat[4])), "", 0
+    properties = one.native.get("properties") or {}
+    sequence = re.search(r"_(\d+)_L2A$", one.id)
+    made = str(properties.get("s2:generation_time") or "")[:19]
+    return baseline(one.native) or (0, 0), made, int(sequence[1]) if sequence else 0

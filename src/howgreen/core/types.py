@@ -89,6 +89,16 @@ class City:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Encoding:
+    """How a band's numbers become reflectance (a radar's backscatter): DN * scale + offset."""
+
+    scale: float
+    offset: float
+    nodata: float | None
+    """DN that means *no data*; None when every DN is data (of floats, NaN is none either way)."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Asset:
     """One band of one scene: where its pixels are."""
 
@@ -102,11 +112,13 @@ class Asset:
     sha256: str | None = None
     signer: str = ""
     """Who adds a token to ``href`` when it is read: a key of :data:`howgreen.net.sas_tokens.SIGNERS`, or nobody."""
+    encoding: Encoding | None = None
+    """Where it differs from its scene's; see :meth:`Scene.encoding`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """One image of one moment. Reflectance (a radar's backscatter) = DN * scale + offset."""
+    """One image of one moment. Reflectance (a radar's backscatter) = DN * scale + offset, unless a band has its own."""
 
     id: str
     sensor: str
@@ -118,7 +130,7 @@ class Scene:
     assets: tuple[Asset, ...]
     scale: float
     offset: float
-    nodata: int | None
+    nodata: float | None
     """DN of the reflective bands that means *no data*; None when every DN is data."""
     cloud_cover_pct: float | None = None
     """Of the whole scene, as its provider says. Never used to choose."""
@@ -146,6 +158,13 @@ class Scene:
     def asset(self, band: str) -> Asset | None:
         """The asset of a band, or None."""
         return next((asset for asset in self.assets if asset.band == band), None)
+
+    def encoding(self, band: str) -> Encoding:
+        """How the numbers of a band become reflectance: its own encoding, else the scene's."""
+        asset = self.asset(band)
+        if asset is not None and asset.encoding is not None:
+            return asset.encoding
+        return Encoding(scale=self.scale, offset=self.offset, nodata=self.nodata)
 
 
 @dataclass(frozen=True, kw_only=True)

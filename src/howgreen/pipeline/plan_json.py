@@ -16,7 +16,7 @@ from shapely.errors import ShapelyError
 from howgreen import imagery
 from howgreen.core.errors import OutputError, PeriodError, PlanError, StoreError
 from howgreen.core.sensors import SENSORS
-from howgreen.core.types import Asset, Period, Plan, Scene
+from howgreen.core.types import Asset, Encoding, Period, Plan, Scene
 from howgreen.store import city_from_feature, city_to_feature
 
 if TYPE_CHECKING:
@@ -126,6 +126,9 @@ def _check_scene(scene: Scene) -> None:
     if not isinstance(scene.power, bool) or not isinstance(scene.platform, str):
         raise ValueError(f"scene {scene.id}: power is true or false, and platform a text")  # noqa: TRY004 (of a file)
     for asset in scene.assets:
+        own = scene.encoding(asset.band)
+        if not all(_finite(one) for one in (own.scale, own.offset, own.nodata or 0)) or own.scale <= 0:
+            raise ValueError(f"scene {scene.id}: scale, offset and nodata of band {asset.band} are finite numbers")
         if not isinstance(asset.href, str) or not isinstance(asset.index, int) or asset.index < 1:
             raise ValueError(f"scene {scene.id}: href is a text and index a number from 1")
 
@@ -220,7 +223,9 @@ def _scene_to_json(scene: Scene) -> dict[str, Any]:
         "sensor": scene.sensor,
         "time": scene.time.isoformat(),
         "footprint": shapely.geometry.mapping(scene.footprint),
-        "assets": [asdict(asset) for asset in scene.assets],
+        "assets": [
+            {key: value for key, value in asdict(asset).items() if key != "encoding" or value} for asset in scene.assets
+        ],
         "scale": scene.scale,
         "offset": scene.offset,
         "nodata": scene.nodata,
@@ -239,6 +244,11 @@ def _scene_from_json(data: Mapping[str, Any]) -> Scene:
         **data,
         "time": datetime.fromisoformat(data["time"]),
         "footprint": shapely.geometry.shape(data["footprint"]),
-        "assets": tuple(Asset(**asset) for asset in data["assets"]),
+        "assets": tuple(_asset_from_json(asset) for asset in data["assets"]),
     }
     return Scene(**fields)
+
+
+def _asset_from_json(data: Mapping[str, Any]) -> Asset:
+    own = data.get("encoding")
+    return Asset(**{**data, "encoding": None if own is None else Encoding(**own)})

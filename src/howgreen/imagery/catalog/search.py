@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from howgreen.core.errors import NetworkError, NoImageError, StoreError
 from howgreen.core.geometry import Box, boxes
 from howgreen.core.sensors import SENSORS
+from howgreen.core.stac import deduplicate
 from howgreen.core.types import City, Period, Progress, Scene
 from howgreen.imagery.catalog import items
 from howgreen.imagery.catalog.coverage import look
@@ -91,7 +92,7 @@ def search(city: City, period: Period, *, endpoint: Endpoint, sensor: str, progr
             f"{endpoint.label}: the files of its {closed} scenes need an account (s3://); use another --catalog"
         )
     notes = (f"{endpoint.label}: {closed} scenes left out, their files need an account",) if closed else ()
-    single = items.undoubled(scenes, collections=collections)
+    single = [scenes[i] for i in deduplicate(scenes, collections=collections)]
     return Answer(endpoint=endpoint, scenes=tuple(sorted(single, key=lambda s: (s.time, s.id))), notes=notes)
 
 
@@ -99,7 +100,7 @@ def _of_earth_engine(city: City, period: Period, *, endpoint: Endpoint, sensor: 
     if sensor not in earthengine.COLLECTIONS:
         raise NoImageError(f"{endpoint.label}: howgreen reads no {SENSORS[sensor].label} there; use another --catalog")
     found = earthengine.scenes(city, period, sensor=SENSORS[sensor], url=endpoint.url)
-    single = items.undoubled(found, collections=earthengine.COLLECTIONS[sensor])
+    single = [found[i] for i in deduplicate(found, collections=earthengine.COLLECTIONS[sensor])]
     return Answer(endpoint=endpoint, scenes=tuple(sorted(single, key=lambda s: (s.time, s.id))))
 
 

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
-from howgreen.core.acquisitions import SAME_PASS, dates
+from howgreen.core.acquisitions import dates
 from howgreen.core.errors import NoClearImageError, NoImageError
 from howgreen.core.grid import outline
 from howgreen.core.sensors import SENSORS, Sensor
+from howgreen.core.stac import deduplicate
 from howgreen.core.types import Asset, City, Period, Scene
 from howgreen.imagery.catalog.coverage import _stored, coverage, look, rank
 from howgreen.imagery.composite import radar
@@ -83,7 +84,7 @@ def choose(
         )
     ordered = sorted(complete, key=rank)
     seen = coverage(ordered, city=city)
-    single = _undoubled(ordered, [covered for covered, _ in seen])
+    single = deduplicate(ordered, covered=[covered for covered, _ in seen])
     ordered, seen = [ordered[i] for i in single], [seen[i] for i in single]
     reached = np.logical_or.reduce([covered for covered, _ in seen])
     if not reached.any():
@@ -103,34 +104,6 @@ def choose(
 
 def _lacking(scene: Scene, bands: Sequence[str]) -> list[str]:
     return [band for band in bands if scene.asset(band) is None]
-
-
-def _undoubled(scenes: Sequence[Scene], covered: Sequence[NDArray[np.bool_]]) -> list[int]:
-    """Positions without doubles: of scenes of one moment that show the same ground, the newest baseline stays.
-
-    The same footprint is not enough: the halves of a split swath share the frame of their tile.
-    """
-    kept: list[int] = []
-    for i in sorted(range(len(scenes)), key=lambda i: (_baseline(scenes[i]), scenes[i].id), reverse=True):
-        if not any(_double(scenes[i], scenes[j]) and _alike(covered[i], covered[j]) for j in kept):
-            kept.append(i)
-    return sorted(kept)
-
-
-def _alike(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> bool:
-    return bool((a & b).sum() >= 0.9 * (a | b).sum())
-
-
-def _baseline(scene: Scene) -> str:
-    properties = scene.native.get("properties", {})
-    return str(properties.get("s2:processing_baseline") or properties.get("processing:version") or "")
-
-
-def _double(scene: Scene, other: Scene) -> bool:
-    if scene.sensor != other.sensor or abs(scene.time - other.time) > SAME_PASS:
-        return False
-    union = scene.footprint.union(other.footprint).area
-    return bool(scene.footprint.intersection(other.footprint).area > 0.9 * union)
 
 
 def _pass_of(scenes: Sequence[Scene]) -> list[int]:
