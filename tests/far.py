@@ -10,12 +10,13 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from shapely import box
 
+from howgreen.core.grid import Window
 from howgreen.core.types import Asset, Scene
-from howgreen.imagery.read.resample import Span, read_band
+from howgreen.imagery.read.resample import read_band
 
 SIDE, TILE = 512, 128
 FRAME = GeoBox((SIDE, SIDE), Affine(10, 0, 600_000, 0, -10, 5_200_000), "EPSG:32632")
-WHOLE = Span(top=0, bottom=SIDE, left=0, right=SIDE)
+WHOLE = Window(top=0, bottom=SIDE, left=0, right=SIDE)
 
 
 def cog(path, values, resolution_m):

@@ -103,7 +103,6 @@ def test_what_is_asked_beside_a_plan_is_refused(store: Path, tmp_path: Path):
     assert "leave period, query out" in found.output
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no such locks there")
 def test_blocks_that_a_process_still_reads_are_not_deleted(tmp_path: Path):
     locks.hold(tmp_path / "run")
     other = [

@@ -65,7 +65,7 @@ def make_city():
     """A City from a shape in UTM metres or lon, lat."""
 
     def make(shape, *, crs=UTM, in_lonlat=False, name="Testville"):
-        boundary = shape if in_lonlat else lonlat(crs, shape.segmentize(500))
+        boundary = shape if in_lonlat else lonlat(crs, shape.segmentize(200))
         area, _ = Geod(ellps="WGS84").geometry_area_perimeter(boundary)
         return City(name=name, label=name, id="shape:test", boundary=boundary, crs=crs, area_m2=abs(area))
 

@@ -14,8 +14,8 @@ from pyproj import Transformer
 
 from howgreen.core.acquisitions import dates
 from howgreen.core.errors import ImageError, MissingBandsError, NoImageError
+from howgreen.core.grid import chunk_sizes
 from howgreen.imagery import composite, composite_numbers, from_numbers, load
-from howgreen.imagery.composite.blocks import cuts
 from howgreen.pipeline.checkpoint import persist
 
 UTM = "EPSG:32632"
@@ -287,7 +287,7 @@ def test_one_task_reads_for_both_outputs(stack, monkeypatch):
     [(10, 0, 4, (4, 4, 2)), (10, 3, 4, (3, 4, 3)), (10, -1, 4, (3, 4, 3)), (10, 5, 20, (5, 5)), (3, 0, 9, (3,)), (10, 8, 4, (4, 4, 2))],
 )  # fmt: skip
 def test_blocks_begin_where_tiles_begin(length, first, step, sizes):
-    assert cuts(length, first, step) == sizes
+    assert chunk_sizes(length, step, first=first) == sizes
 
 
 def test_bad_wishes_are_told(stack, make_scene):

@@ -18,11 +18,11 @@ from shapely import box
 
 from far import FRAME, SIDE, TILE, cog, local, read, red, scene
 from faults import Faults
+from howgreen.core.grid import Window
 from howgreen.imagery import composite
 from howgreen.imagery.catalog.coverage import look
 from howgreen.imagery.read.opener import Files, opened
 from howgreen.imagery.read.prefetch import foresee
-from howgreen.imagery.read.resample import Span
 from howgreen.net import sparse_file
 
 
@@ -30,7 +30,7 @@ from howgreen.net import sparse_file
 def test_every_format_gives_the_same_pixels_as_from_disk(far, name):
     asset = red(far, name)
     np.testing.assert_array_equal(read(asset), read(local(asset, far)))
-    inner = Span(top=100, bottom=300, left=50, right=180)
+    inner = Window(top=100, bottom=300, left=50, right=180)
     np.testing.assert_array_equal(read(asset, span=inner), read(local(asset, far), span=inner))
 
 
@@ -42,7 +42,7 @@ def test_what_was_a_hole_when_its_neighbour_was_read_is_read_anew(far, name, ste
     expected = read(local(asset, far))
     for top in range(0, SIDE, step):
         for left in range(0, SIDE, 128):
-            span = Span(top=top, bottom=min(top + step, SIDE), left=left, right=left + 128)
+            span = Window(top=top, bottom=min(top + step, SIDE), left=left, right=left + 128)
             got = read(asset, span=span, files=files)
             np.testing.assert_array_equal(got, expected[span.top : span.bottom, span.left : span.right])
 
@@ -87,7 +87,7 @@ def touched(path, window):
 
 
 def test_only_the_tiles_under_the_window_are_asked_for_once_and_close_ones_together(far):
-    window = Span(top=TILE, bottom=2 * TILE, left=0, right=SIDE)
+    window = Window(top=TILE, bottom=2 * TILE, left=0, right=SIDE)
     files = Files()
     with opened(red(far), files) as image:
         for piece in foresee(image, 1, grid=FRAME, span=window):
@@ -103,7 +103,7 @@ def test_a_composite_moves_hardly_more_than_the_tiles_it_needs(far):
     lazy.data.compute(scheduler="threads")
     count = far.count()
     files = list(far.root.glob("*[01].tif"))
-    least = sum(touched(path, Span(top=0, bottom=side, left=0, right=side)) for path in files
+    least = sum(touched(path, Window(top=0, bottom=side, left=0, right=side)) for path in files
                 for side in [SIDE // 2 if "scl" in path.name else SIDE])  # fmt: skip
     assert least < count["bytes"] <= 1.3 * least
     assert {line.split()[1] for line in count["lines"]} == {f"/{path.name}" for path in files}
@@ -154,14 +154,15 @@ import sys, time, threading, signal, os
 from odc.geo.geobox import GeoBox
 from affine import Affine
 from howgreen.imagery.read.opener import Files
-from howgreen.imagery.read.resample import Span, read_band
+from howgreen.core.grid import Window
+from howgreen.imagery.read.resample import read_band
 from howgreen.core.types import Asset
 grid = GeoBox((512, 512), Affine(10, 0, 600_000, 0, -10, 5_200_000), "EPSG:32632")
 files = Files()
 asset = Asset(band="red", href=sys.argv[1])
 if sys.argv[2] == "stop":
     threading.Timer(0.7, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
-values, none = read_band(asset, grid=grid, span=Span(top=0, bottom=512, left=0, right=512), nodata=0, files=files)
+values, none = read_band(asset, grid=grid, span=Window(top=0, bottom=512, left=0, right=512), nodata=0, files=files)
 print(int(values.sum()))
 """
 
@@ -191,11 +192,12 @@ import os, signal, sys
 from odc.geo.geobox import GeoBox
 from affine import Affine
 from howgreen.imagery.read.opener import Files
-from howgreen.imagery.read.resample import Span, read_band
+from howgreen.core.grid import Window
+from howgreen.imagery.read.resample import read_band
 from howgreen.core.types import Asset
 grid = GeoBox((512, 512), Affine(10, 0, 600000, 0, -10, 5200000), "EPSG:32632")
 files = Files()
-values, _ = read_band(Asset(band="red", href=sys.argv[1]), grid=grid, span=Span(top=0, bottom=512, left=0, right=512), nodata=0, files=files)
+values, _ = read_band(Asset(band="red", href=sys.argv[1]), grid=grid, span=Window(top=0, bottom=512, left=0, right=512), nodata=0, files=files)
 print(int(values.sum()), flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 import onnx_models as theirs
 from howgreen.core.errors import ModelError
+from howgreen.core.grid import chunk_sizes
 from howgreen.core.types import NEVER_CLEAR, UNSEEN
-from howgreen.imagery.composite.blocks import cuts as _layout_cuts
 from howgreen.landcover import classify, load_model
 from howgreen.landcover.classify import classify_array
 from howgreen.landcover.model import Model
@@ -153,13 +153,13 @@ def test_any_chunking_gives_the_same_bits_blended_or_not(
 def test_blocks_cut_where_images_begin_cut_no_tile(pixel_model, make_composite, shape, corner, side):
     """Pixels say the same wherever tiles begin, and a network runs no tile twice for two blocks."""
     values = _pixels(*shape, seed=3, holes=0.1)
-    chunks = tuple(_layout_cuts(length, first, side) for length, first in zip(shape, corner, strict=True))
+    chunks = tuple(chunk_sizes(length, side, first=first) for length, first in zip(shape, corner, strict=True))
     plain = classify(make_composite(values, BANDS), pixel_model).data
     made = replace(make_composite(values, BANDS, chunks=((2,), *chunks)), corner=corner)
     with patch.object(Model, "run", autospec=True, side_effect=Model.run) as runs:
         found = classify(made, pixel_model).data["green_fraction"].compute(scheduler="sync")
     np.testing.assert_array_equal(found, plain["green_fraction"])
-    assert runs.call_count == math.prod(len(_layout_cuts(n, at, 8)) for n, at in zip(shape, corner, strict=True))
+    assert runs.call_count == math.prod(len(chunk_sizes(n, 8, first=at)) for n, at in zip(shape, corner, strict=True))
     alone = classify(replace(make_composite(values, BANDS), corner=corner), pixel_model).data
     np.testing.assert_array_equal(alone["green_fraction"], plain["green_fraction"])
 

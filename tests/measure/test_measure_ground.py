@@ -6,8 +6,9 @@ import shapely
 from pyproj import Geod
 from shapely import MultiPolygon, box
 
+from howgreen.core.geometry import geodesic_area_m2
 from howgreen.core.types import City
-from howgreen.measure.zones import geodesic_area_m2, grounds
+from howgreen.measure.zones import grounds
 
 
 def town(boundary, crs):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import accumulate, product
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
@@ -11,20 +10,18 @@ import shapely
 from howgreen.compare.legends import GREEN, UNKNOWN, WATER
 from howgreen.core.agreement import NOT_COMPARED, Agreement
 from howgreen.core.errors import ImageError
-from howgreen.core.types import UNSEEN
+from howgreen.core.geometry import project
+from howgreen.core.grid import chunk_sizes, inside, windows
+from howgreen.core.types import HALF_GREEN, UNSEEN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-    from odc.geo.geobox import GeoBox
     from shapely.geometry.base import BaseGeometry
 
     from howgreen.compare.sources import Map
+    from howgreen.core.grid import Window
     from howgreen.core.types import City, LandCover, Progress
-
-BLOCK_PX = 1024
-HALF = 0.5
-_EDGE_DEG = 0.005
 
 Array = np.ndarray[Any, Any]
 
@@ -64,17 +61,18 @@ def agree(
     """
     shapes = _zones(city, str(landcover.grid.crs))
     sums = np.zeros((len(shapes), 8))
-    windows = list(_windows(landcover))
+    label = landcover.data["label"].transpose("y", "x")
+    blocks = windows(*(label.chunks or map(chunk_sizes, label.shape))).values()
     with other.open() as block:
-        for done, (rows, columns) in enumerate(windows, start=1):
-            place = _part(landcover.grid, rows, columns)
-            inside = [_inside(shape, place) for shape in shapes]
-            if inside[0].any():
-                categories = _counted(landcover, rows, columns, block(place), inside, sums)
+        for done, window in enumerate(blocks, start=1):
+            frame = landcover.grid[window.slices]
+            within = [inside(shape, frame) for shape in shapes]
+            if within[0].any():
+                categories = _counted(landcover, window, block(frame), within, sums)
                 if keep:
-                    keep(rows.start, columns.start, categories)
+                    keep(window.top, window.left, categories)
             if progress:
-                progress(f"compare {other.info.key}", done, len(windows))
+                progress(f"compare {other.info.key}", done, len(blocks))
     pixel_m2 = abs(landcover.grid.transform.determinant)
     zones = _agreements(city, sums * pixel_m2)
     if zones[0].compared_m2 == 0:
@@ -84,26 +82,25 @@ def agree(
     return zones
 
 
-def _counted(
-    landcover: LandCover, rows: slice, columns: slice, kinds: Array, inside: Sequence[Array], sums: Array
-) -> Array:
+def _counted(landcover: LandCover, window: Window, kinds: Array, within: Sequence[Array], sums: Array) -> Array:
     """Add one block to the sums (zone, figure); its agreement map."""
+    rows, columns = window.slices
     part = landcover.data[["label", "green_fraction"]].isel(y=rows, x=columns).compute()
     label, fraction = (part[name].transpose("y", "x").values for name in ("label", "green_fraction"))
     water = np.isin(label, landcover.water_codes)
     land = (label != UNSEEN) & ~water & ~np.isnan(fraction)
     common = land & (kinds != UNKNOWN) & (kinds != WATER)
-    ours, theirs = fraction >= HALF, kinds == GREEN
+    ours, theirs = fraction >= HALF_GREEN, kinds == GREEN
     # Only what both know gets one of the four categories.
     categories = np.where(common, ours * np.uint8(2) + theirs, NOT_COMPARED)
     shown = _SHOWN[np.minimum(categories, 4)]
     apart = (land & (kinds == WATER)).astype(np.uint8) + 2 * (water & (kinds != WATER) & (kinds != UNKNOWN))
-    for zone, here in zip(sums, inside, strict=True):
+    for zone, here in zip(sums, within, strict=True):
         zone[:4] += np.bincount(categories[common & here], minlength=4)[:4]
         zone[4] += np.nansum(fraction[common & here], dtype=np.float64)
         zone[5] += np.count_nonzero(land & here)
         zone[6:8] += np.bincount(apart[here], minlength=3)[1:3]
-    return np.where(inside[0], shown, np.uint8(NOT_COMPARED))
+    return np.where(within[0], shown, np.uint8(NOT_COMPARED))
 
 
 # Counted as 2 x ours + theirs; shown as NEITHER 0, BOTH 1, ONLY_OURS 2, ONLY_THEIRS 3.
@@ -130,43 +127,5 @@ def _zones(city: City, crs: str) -> list[BaseGeometry]:
     found = []
     for boundary in (city.boundary, *(district.boundary for district in city.districts)):
         shape = boundary if city.land is None else shapely.intersection(boundary, city.land)
-        found.append(_projected(shapely.segmentize(shape, _EDGE_DEG), crs))
+        found.append(project(shape, crs))
     return found
-
-
-def _projected(shape: BaseGeometry, crs: str) -> BaseGeometry:
-    from pyproj import Transformer
-
-    move = Transformer.from_crs("EPSG:4326", crs, always_xy=True).transform
-    moved: BaseGeometry = shapely.transform(shape, lambda p: np.column_stack(move(p[:, 0], p[:, 1])))
-    return moved if moved.is_valid else shapely.make_valid(moved, method="structure")
-
-
-def _part(grid: GeoBox, rows: slice, columns: slice) -> GeoBox:
-    from affine import Affine
-    from odc.geo.geobox import GeoBox
-
-    t = grid.transform
-    corner = Affine(t.a, 0, t.c + t.a * columns.start, 0, t.e, t.f + t.e * rows.start)
-    return GeoBox((rows.stop - rows.start, columns.stop - columns.start), corner, grid.crs)
-
-
-def _inside(shape: BaseGeometry, place: GeoBox) -> Array:
-    """Bool (y, x): whether a pixel's centre lies in the shape."""
-    from rasterio.features import rasterize
-
-    cut = shapely.clip_by_rect(shape, *place.boundingbox.buffered(100, 100).bbox)
-    if cut.is_empty:
-        return np.zeros(place.shape, bool)
-    found: Array = rasterize([cut], out_shape=place.shape, transform=place.transform, dtype="uint8")
-    return found.astype(bool)
-
-
-def _windows(landcover: LandCover) -> Iterator[tuple[slice, slice]]:
-    """Blocks of our map as it is chunked; of a plain one, BLOCK_PX a side."""
-    chunks = landcover.data["label"].transpose("y", "x").chunks or tuple(
-        tuple(min(BLOCK_PX, size - start) for start in range(0, size, BLOCK_PX)) for size in landcover.grid.shape
-    )
-    rows, columns = (list(zip(accumulate(sizes, initial=0), sizes, strict=False)) for sizes in chunks)
-    for (row, height), (column, width) in product(rows, columns):
-        yield slice(row, row + height), slice(column, column + width)

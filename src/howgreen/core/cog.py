@@ -1,4 +1,4 @@
-"""Bands as cloud-optimised GeoTIFFs, written by GDAL's own COG driver."""
+"""Cloud-optimised GeoTIFFs, written by GDAL's own COG driver: at once from an array, or packed from a plain raster."""
 
 from __future__ import annotations
 

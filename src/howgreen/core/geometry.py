@@ -1,4 +1,4 @@
-"""The little geometry that the store and the stage ``place`` share: grid zones and areas on the ellipsoid."""
+"""Geometry on the Earth: metric grids, areas on the ellipsoid, shapes projected from longitude and latitude."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyproj
 import shapely.geometry
+from pyproj import Transformer
 from shapely import MultiPolygon, Polygon
 from shapely.errors import ShapelyError
-from shapely.geometry.polygon import orient
 
 from howgreen.core.errors import AreaError
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
 
 Area = Polygon | MultiPolygon
+DENSIFY_DEG = 0.005
+"""Longest piece of an edge that is projected as a straight line, in degrees: within 2 cm of the true edge."""
 _GEOD = pyproj.Geod(ellps="WGS84")
 
 # Sentinel-2 tiles follow the military grid, which widens zones over Norway and Svalbard: (south, north, west,
@@ -32,11 +34,11 @@ _WIDENED = (
     (72.0, 84.0, 33.0, 42.0, 37),
 )
 
+BBox = tuple[float, float, float, float]
+"""West, south, east, north in degrees."""
 
-Box = tuple[float, float, float, float]
 
-
-def boxes(area: Polygon | MultiPolygon) -> tuple[Box, ...]:
+def boxes(area: Polygon | MultiPolygon) -> tuple[BBox, ...]:
     """West, south, east, north of an EPSG:4326 area; two boxes, one on either side, where the antimeridian parts it."""
     parts = list(getattr(area, "geoms", [area]))
     west, _, east, _ = area.bounds
@@ -46,7 +48,7 @@ def boxes(area: Polygon | MultiPolygon) -> tuple[Box, ...]:
     return tuple((*b[:, :2].min(axis=0).tolist(), *b[:, 2:].max(axis=0).tolist()) for b in bounds)
 
 
-def bounds_of(area: Polygon | MultiPolygon) -> Box:
+def bounds_of(area: Polygon | MultiPolygon) -> BBox:
     """West, south, east, north of an EPSG:4326 area as GeoJSON has it (RFC 7946, 5.2): west is the greater number where
     the antimeridian parts it.
     """
@@ -90,8 +92,36 @@ def _zone(lon: float, lat: float) -> int:
     return int((lon + 180) // 6) + 1
 
 
+def densify(shape: BaseGeometry) -> BaseGeometry:
+    """Give long edges of an EPSG:4326 shape vertices every :data:`DENSIFY_DEG`.
+
+    Edges are straight in longitude and latitude, as GeoJSON has it; on a grid and on the ellipsoid they bend.
+    """
+    return shapely.segmentize(shape, DENSIFY_DEG)
+
+
+def project(shape: BaseGeometry, crs: str) -> BaseGeometry:
+    """Project an EPSG:4326 (lon, lat) shape to another CRS, its edges bent as they must be.
+
+    A shape that was split at the antimeridian closes up again; what comes back is valid.
+    """
+    move = Transformer.from_crs("EPSG:4326", crs, always_xy=True).transform
+    moved: BaseGeometry = shapely.transform(densify(shape), lambda p: np.column_stack(move(p[:, 0], p[:, 1])))
+    # The halves of a shape that was split share an edge, which is no outline.
+    return moved if moved.is_valid else shapely.make_valid(moved, method="structure")
+
+
+def to_lonlat(shape: BaseGeometry, crs: str) -> Polygon | MultiPolygon:
+    """Move an area from another CRS to EPSG:4326 (lon, lat), split where it crosses the antimeridian."""
+    from rasterio.warp import transform_geom
+
+    # Straight lines on one map are curves on another.
+    dense = shapely.segmentize(shape, shapely.box(*shape.bounds).length / 64)
+    return polygonal(shapely.geometry.shape(transform_geom(crs, "EPSG:4326", shapely.geometry.mapping(dense))))
+
+
 def geodesic_area_m2(geom: BaseGeometry) -> float:
-    """Area on the WGS 84 ellipsoid in m2, holes taken out; 0 for points and lines.
+    """Measure the area on the WGS 84 ellipsoid in m2, holes taken out; 0 for points and lines.
 
     Parameters
     ----------
@@ -99,9 +129,10 @@ def geodesic_area_m2(geom: BaseGeometry) -> float:
         EPSG:4326 (lon, lat). Edges are geodesics, as pyproj's ``Geod`` has them (Karney 2013).
 
     """
-    if isinstance(geom, Polygon):
-        return 0.0 if geom.is_empty else abs(float(_GEOD.geometry_area_perimeter(orient(geom))[0]))
-    return float(sum(geodesic_area_m2(part) for part in getattr(geom, "geoms", ())))
+    if geom.geom_type not in ("Polygon", "MultiPolygon"):
+        return float(sum(geodesic_area_m2(part) for part in getattr(geom, "geoms", ())))
+    # Rings must run anticlockwise for PROJ's sign; orient_polygons also turns the holes the other way.
+    return abs(float(_GEOD.geometry_area_perimeter(shapely.orient_polygons(geom))[0]))
 
 
 def area_from(value: Mapping[str, Any]) -> Polygon | MultiPolygon:

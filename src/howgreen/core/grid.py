@@ -1,44 +1,109 @@
-"""The grid of a city: its own UTM zone, edges at multiples of the resolution."""
+"""The grid of a city, and which of its pixels have their centre inside a shape."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import accumulate, pairwise, product
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import shapely
-from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
-from pyproj import Transformer
-from rasterio.features import rasterize
-from rasterio.warp import transform_geom
+from odc.geo.geom import Geometry
 from shapely import MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 
 from howgreen.core.errors import AreaError
-from howgreen.core.geometry import polygonal
+from howgreen.core.geometry import project, to_lonlat
 from howgreen.core.types import City
+
+if TYPE_CHECKING:
+    from affine import Affine
 
 LONGEST_SIDE_M = 1_000_000
 """No grid is longer: beyond, the area is not a city, or its coordinates are not what they claim."""
-EDGE_DEG = 0.01
-"""Straight edges get a vertex at least this often before projection, for they bend there."""
+TOLERANCE_PX = 1e-6
+"""Bounds may reach this far beyond a pixel's edge without another row of pixels: rounding of the projection."""
 COARSE_PX = 10_000
 """How many coarse pixels a city gets about, for looking at masks."""
+BLOCK_PX = 1024
+"""Side of the blocks into which a raster is cut that comes as one plain array."""
+LEAF_PX = 64
+"""Side of a window at which its pixels are looked at one by one."""
 
 
-def projected(city: City) -> BaseGeometry:
-    """Boundary of the city in metres of ``city.crs``; parts on both sides of the antimeridian come together."""
-    transformer = Transformer.from_crs("EPSG:4326", city.crs, always_xy=True)
-    dense = shapely.segmentize(city.boundary, EDGE_DEG)
-    shape: BaseGeometry = shapely.transform(
-        dense, lambda xy: np.column_stack(transformer.transform(xy[:, 0], xy[:, 1]))
-    )
-    return shape
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """A rectangle of pixels of a grid, in rows and columns; it may reach beyond the grid."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.bottom - self.top, self.right - self.left
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Index into the whole raster."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
+    def grown(self, margin_px: int) -> Window:
+        """The same rectangle with a margin on every side."""
+        return Window(
+            top=self.top - margin_px,
+            bottom=self.bottom + margin_px,
+            left=self.left - margin_px,
+            right=self.right + margin_px,
+        )
+
+    def within(self, outer: Window) -> tuple[slice, slice]:
+        """Index into the raster of another window that holds this one."""
+        return (
+            slice(self.top - outer.top, self.bottom - outer.top),
+            slice(self.left - outer.left, self.right - outer.left),
+        )
+
+    def bounds(self, transform: Affine) -> tuple[float, float, float, float]:
+        """West, south, east and north on a north-up grid."""
+        west, east = (transform.c + transform.a * column for column in (self.left, self.right))
+        north, south = (transform.f + transform.e * row for row in (self.top, self.bottom))
+        return west, south, east, north
+
+    def quarters(self) -> Iterator[Window]:
+        """The same window in four (or two, where one side is a single pixel)."""
+        for (top, bottom), (left, right) in product(_halves(self.top, self.bottom), _halves(self.left, self.right)):
+            yield Window(top=top, bottom=bottom, left=left, right=right)
+
+
+def _halves(start: int, stop: int) -> list[tuple[int, int]]:
+    middle = (start + stop) // 2
+    return [(start, stop)] if middle == start else [(start, middle), (middle, stop)]
+
+
+def windows(heights: tuple[int, ...], widths: tuple[int, ...]) -> dict[tuple[int, int], Window]:
+    """Where each block of a raster lies, by its row and column among the blocks, in the order of reading."""
+    tops, lefts = (tuple(accumulate(sizes, initial=0)) for sizes in (heights, widths))
+    return {
+        (i, j): Window(top=tops[i], bottom=tops[i + 1], left=lefts[j], right=lefts[j + 1])
+        for i, j in product(range(len(heights)), range(len(widths)))
+    }
+
+
+def chunk_sizes(length: int, step: int = BLOCK_PX, *, first: int = 0) -> tuple[int, ...]:
+    """Sizes of blocks that begin at ``first`` modulo ``step``."""
+    edges = [0, *range(first % step or step, length, step), length]
+    return tuple(stop - start for start, stop in pairwise(edges))
 
 
 def grid(city: City, *, resolution_m: float = 10) -> GeoBox:
-    """The pixels of a city.
+    """Lay the pixels of a city: on its own CRS, edges at multiples of the resolution.
 
     Parameters
     ----------
@@ -50,42 +115,96 @@ def grid(city: City, *, resolution_m: float = 10) -> GeoBox:
     Raises
     ------
     AreaError
-        If the boundary is empty or too large to be a city.
+        If the boundary is empty or too large to be a city, or the resolution is no length.
     """
+    if not (math.isfinite(resolution_m) and resolution_m > 0):
+        raise AreaError(f"resolution {resolution_m:g} m: give a number of metres above 0")
     if city.boundary.is_empty:
         raise AreaError(f"{city.label}: the boundary is empty; give another with --area")
-    bounds = projected(city).bounds
-    if not all(map(math.isfinite, bounds)):
+    shape = project(city.boundary, city.crs)
+    west, south, east, north = shape.bounds
+    if not all(map(math.isfinite, shape.bounds)):
         raise AreaError(f"{city.label}: the boundary does not fit {city.crs}; check that its coordinates are lon, lat")
-    west, south = (math.floor(v / resolution_m + 1e-6) for v in bounds[:2])
-    east, north = (math.ceil(v / resolution_m - 1e-6) for v in bounds[2:])
-    width, height = max(east - west, 1), max(north - south, 1)
-    longest = max(width, height) * resolution_m
-    if longest > LONGEST_SIDE_M:
+    if max(east - west, north - south) + resolution_m > LONGEST_SIDE_M:
         raise AreaError(
-            f"{city.label}: {width * resolution_m / 1000:,.0f} x {height * resolution_m / 1000:,.0f} km is no city; "
+            f"{city.label}: {(east - west) / 1000:,.0f} x {(north - south) / 1000:,.0f} km is no city; "
             f"at most {LONGEST_SIDE_M / 1000:,.0f} km a side: check the boundary, or work on a part of it"
         )
-    affine = Affine(resolution_m, 0, west * resolution_m, 0, -resolution_m, north * resolution_m)
-    return GeoBox((height, width), affine, city.crs)
+    return GeoBox.from_geopolygon(Geometry(shape, city.crs), resolution_m, anchor="edge", tol=TOLERANCE_PX)
 
 
 def outline(grid: GeoBox) -> Polygon | MultiPolygon:
     """EPSG:4326 outline of a grid, split where it crosses the antimeridian."""
-    frame = shapely.box(*grid.boundingbox.bbox)
-    dense = shapely.segmentize(frame, frame.length / 64)  # straight lines on one map are curves on another
-    moved = transform_geom(grid.crs.to_wkt() if grid.crs else "", "EPSG:4326", shapely.geometry.mapping(dense))
-    return polygonal(shapely.geometry.shape(moved))
+    return to_lonlat(shapely.box(*grid.boundingbox.bbox), grid.crs.to_wkt() if grid.crs else "")
 
 
-def coarse(city: City) -> tuple[GeoBox, NDArray[np.bool_]]:
-    """A grid of 10-100 m pixels for looking at masks, and which of its pixels (y, x) lie inside the city."""
+def coarse_grid(city: City) -> tuple[GeoBox, NDArray[np.bool_]]:
+    """Lay a grid of 10-100 m pixels for looking at masks; bool (y, x): which of its pixels lie inside the city."""
     resolution_m = min(100, max(10, 10 * int(math.sqrt(city.area_m2 / COARSE_PX) / 10)))
     frame = grid(city, resolution_m=resolution_m)
-    shape = projected(city)
-    inside = rasterize([shape], out_shape=frame.shape, transform=frame.affine, dtype="uint8").astype(bool)
-    if not inside.any():  # a sliver narrower than a pixel
-        inside = rasterize(
-            [shape], out_shape=frame.shape, transform=frame.affine, dtype="uint8", all_touched=True
-        ).astype(bool)
-    return frame, inside
+    shape = project(city.boundary, city.crs)
+    within = inside(shape, frame)
+    return frame, within if within.any() else _touched(shape, frame)  # a sliver narrower than a pixel
+
+
+def _touched(shape: BaseGeometry, grid: GeoBox) -> NDArray[np.bool_]:
+    from rasterio.features import rasterize
+
+    drawn = rasterize([shape], out_shape=grid.shape, transform=grid.affine, dtype="uint8", all_touched=True)
+    return np.asarray(drawn, dtype=bool)
+
+
+def inside(shapes: BaseGeometry | Iterable[BaseGeometry], grid: GeoBox) -> NDArray[np.bool_]:
+    """Find the pixels whose centre lies inside a shape, or inside any of several.
+
+    A window is split until it lies wholly in or out. rasterio could draw the shapes, but it changes the filters
+    of warnings while it does, which no two threads may do at once.
+
+    Parameters
+    ----------
+    shapes
+        On the grid's CRS; may reach beyond it.
+    grid
+        North up.
+
+    Returns
+    -------
+    bool (y, x)
+    """
+    found = np.zeros(grid.shape, dtype=bool)
+    for shape in [shapes] if isinstance(shapes, BaseGeometry) else shapes:
+        shapely.prepare(shape)
+        window = _around(shape, grid)
+        if window is not None:
+            _fill(found, shape, grid.affine, window)
+    return found
+
+
+def _around(shape: BaseGeometry, grid: GeoBox) -> Window | None:
+    """The pixels of a grid that the bounds of a shape reach; None if they miss it."""
+    (height, width), t = grid.shape, grid.affine
+    west, south, east, north = shape.bounds
+    if not all(map(math.isfinite, (west, south, east, north))):
+        return None if shape.is_empty else Window(top=0, bottom=height, left=0, right=width)
+    window = Window(
+        top=max(math.floor((north - t.f) / t.e), 0),
+        bottom=min(math.ceil((south - t.f) / t.e), height),
+        left=max(math.floor((west - t.c) / t.a), 0),
+        right=min(math.ceil((east - t.c) / t.a), width),
+    )
+    return window if window.top < window.bottom and window.left < window.right else None
+
+
+def _fill(found: NDArray[np.bool_], shape: BaseGeometry, t: Any, window: Window) -> None:
+    box = shapely.box(*window.bounds(t))
+    if not shape.intersects(box):
+        return
+    if shape.contains_properly(box):
+        found[window.slices] = True
+    elif max(window.shape) <= LEAF_PX:
+        x = t.c + t.a * (np.arange(window.left, window.right) + 0.5)
+        y = t.f + t.e * (np.arange(window.top, window.bottom) + 0.5)
+        found[window.slices] |= shapely.contains_xy(shape, *np.meshgrid(x, y))
+    else:
+        for quarter in window.quarters():
+            _fill(found, shape, t, quarter)

@@ -6,7 +6,7 @@ coordinates at pixel centres. Times are UTC. Ratios and fractions are 0-1.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
@@ -25,6 +25,9 @@ UNSEEN = 255
 
 NEVER_CLEAR = -32768
 """Number of a composite's pixel that no clear image ever showed."""
+
+HALF_GREEN = 0.5
+"""Green fraction from which on a pixel counts as green in a 0/1 mask: at least half of it."""
 
 Progress = Callable[[str, int, int], None]
 """Told ``(stage, steps done, steps in all)`` as long work goes on; faces turn it into bars."""
@@ -234,8 +237,13 @@ class ModelClass:
 
 
 def is_water(found: ModelClass) -> bool:
-    """Whether a class is the one that is not land: it is called water, in small or capital letters."""
+    """Say whether a class is the one that is not land: it is called water, in small or capital letters."""
     return found.name.casefold() == "water"
+
+
+def water_codes(classes: Iterable[ModelClass]) -> tuple[int, ...]:
+    """Codes of the classes that are not land."""
+    return tuple(item.code for item in classes if is_water(item))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -321,7 +329,7 @@ class LandCover:
     @property
     def water_codes(self) -> tuple[int, ...]:
         """Codes of the classes that are not land."""
-        return tuple(c.code for c in self.card.classes if is_water(c))
+        return water_codes(self.card.classes)
 
 
 @dataclass(frozen=True, kw_only=True)

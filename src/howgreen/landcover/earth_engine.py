@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from howgreen.core.errors import MissingExtraError, ModelError
+from howgreen.core.types import HALF_GREEN, water_codes
 from howgreen.landcover.contract import INPUT, OUTPUTS
 from howgreen.landcover.model import Model
 
@@ -65,8 +66,8 @@ def green_mask(model: Model, reflectance: Any) -> Any:
     Parameters and errors as those of :func:`cover`.
     """
     probability, fraction = cover(model, reflectance)
-    mask = fraction.gte(0.5).rename("green_mask")
-    for water in (item.code for item in model.card.classes if item.name == "water"):
+    mask = fraction.gte(HALF_GREEN).rename("green_mask")
+    for water in water_codes(model.card.classes):
         # The first class of the highest probability is the label.
         others = [item.code for item in model.card.classes if item.code != water]
         lost = [

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from howgreen.core.errors import OutputError, TableError
+from howgreen.core.files import atomic_path
 from howgreen.core.sensors import common_name
 from howgreen.landcover.model import FloatArray, Model, require_bands, validate
 from howgreen.store.plausible import exchanged
@@ -54,16 +53,11 @@ def predict_table(table: Path, *, model: Model, out: Path) -> tuple[str, ...]:
         ``out`` cannot be written.
     """
     _needs_no_neighbours(model, table)
-    part = out.with_name(f".{out.name}.{os.getpid()}.part")
     try:
-        found = _write(table, model, part)
-        part.replace(out)
+        with atomic_path(out) as part:
+            return _write(table, model, part)
     except OSError as error:
         raise OutputError(f"{out}: cannot be written ({error.strerror}); choose another --out") from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-    return found
 
 
 def table_bands(table: Path) -> tuple[str, ...]:

@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import shapely
 
+from howgreen.core.geometry import polygonal
+from howgreen.core.grid import Window
+
 if TYPE_CHECKING:
     from affine import Affine
     from shapely.geometry.base import BaseGeometry
@@ -22,33 +25,6 @@ LEAF_PX = 128
 """Side at which splitting stops. Smaller means more calls, larger more pixels looked at in vain."""
 
 _WHOLE = 1 - 1e-12
-
-
-@dataclass(frozen=True, kw_only=True)
-class Window:
-    """A rectangle of pixels, counted from the grid's upper left corner."""
-
-    row: int
-    column: int
-    height: int
-    width: int
-
-    @property
-    def slices(self) -> tuple[slice, slice]:
-        """Index into the whole raster."""
-        return slice(self.row, self.row + self.height), slice(self.column, self.column + self.width)
-
-    def quarters(self) -> Iterator[Window]:
-        """The same window in four (or two, where one side is a single pixel)."""
-        for row, height in _halves(self.row, self.height):
-            for column, width in _halves(self.column, self.width):
-                yield Window(row=row, column=column, height=height, width=width)
-
-    def bounds(self, transform: Affine) -> tuple[float, float, float, float]:
-        """``(west, south, east, north)`` on a north-up grid."""
-        west = transform.c + transform.a * self.column
-        north = transform.f + transform.e * self.row
-        return west, north + transform.e * self.height, west + transform.a * self.width, north
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,16 +54,11 @@ def parts(polygon: BaseGeometry, window: Window, transform: Affine) -> Iterator[
         return
     if cut.area >= box.area * _WHOLE:
         yield Part(window=window, pixels=None, share=None)
-    elif max(window.height, window.width) <= LEAF_PX:
+    elif max(window.shape) <= LEAF_PX:
         yield _edge(cut, window, transform)
     else:
         for quarter in window.quarters():
             yield from parts(cut, quarter, transform)
-
-
-def _halves(start: int, size: int) -> list[tuple[int, int]]:
-    half = size // 2
-    return [(start, half), (start + half, size - half)] if half else [(start, size)]
 
 
 def _edge(cut: BaseGeometry, window: Window, transform: Affine) -> Part:
@@ -95,18 +66,8 @@ def _edge(cut: BaseGeometry, window: Window, transform: Affine) -> Part:
     from exactextract.raster import NumPyRasterSource
 
     # The values are of no interest: only where the pixels are and how much of each is covered.
-    blank = np.zeros((window.height, window.width), dtype=np.uint8)
+    blank = np.zeros(window.shape, dtype=np.uint8)
     source = NumPyRasterSource(blank, *window.bounds(transform))
-    feature = {"type": "Feature", "geometry": shapely.geometry.mapping(_areas(cut)), "properties": {}}
+    feature = {"type": "Feature", "geometry": shapely.geometry.mapping(polygonal(cut)), "properties": {}}
     found = exact_extract(source, feature, ["cell_id", "coverage"])[0]["properties"]
     return Part(window=window, pixels=found["cell_id"], share=found["coverage"])
-
-
-def _areas(cut: BaseGeometry) -> BaseGeometry:
-    """Only the areas of an intersection: where a polygon touches the window's edge it also leaves lines and points."""
-    if cut.geom_type in ("Polygon", "MultiPolygon"):
-        return cut
-    areas: BaseGeometry = shapely.multipolygons(
-        [part for part in shapely.get_parts(cut) if part.geom_type == "Polygon"]
-    )
-    return areas

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from itertools import accumulate, product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import shapely
 
 from howgreen.core.errors import ImageError, ModelError
-from howgreen.core.types import UNSEEN, GreenStats, Zone
-from howgreen.measure.coverage import Window, parts
+from howgreen.core.grid import chunk_sizes, windows
+from howgreen.core.types import HALF_GREEN, UNSEEN, GreenStats, Zone
+from howgreen.measure.coverage import parts
 from howgreen.measure.interval import interval
 from howgreen.measure.zones import Ground, grounds
 
@@ -20,12 +20,8 @@ if TYPE_CHECKING:
     import xarray as xr
     from affine import Affine
 
+    from howgreen.core.grid import Window
     from howgreen.core.types import City, LandCover, ModelCard, Progress
-
-BLOCK_PX = 1024
-"""Blocks into which land cover is cut that comes as one plain array."""
-HALF = 0.5
-"""Green fraction from which a pixel counts as green in the 0/1 mask."""
 
 Sums = np.ndarray[Any, Any]
 """float64 (3, 256): for each label the pixels of the zone, their summed green fraction, those at least half green."""
@@ -113,19 +109,14 @@ class _Shapes:
 def _blocks(data: xr.Dataset) -> Iterator[tuple[Window, Any, Any]]:
     """Each spatial chunk: its window, its labels, its fractions (delayed or plain)."""
     label, fraction = data["label"].transpose("y", "x"), data["green_fraction"].transpose("y", "x")
-    chunks = label.chunks or fraction.chunks or tuple(_even(size) for size in label.shape)
+    chunks = label.chunks or fraction.chunks or tuple(map(chunk_sizes, label.shape))
     # Not optimised here: optimising the two apart would compute what they share twice.
     labels, fractions = (
         variable.chunk(dict(zip(("y", "x"), chunks, strict=True))).data.to_delayed(optimize_graph=False)
         for variable in (label, fraction)
     )
-    rows, columns = (list(zip(accumulate(sizes, initial=0), sizes, strict=False)) for sizes in chunks)
-    for (i, (row, height)), (j, (column, width)) in product(enumerate(rows), enumerate(columns)):
-        yield Window(row=row, column=column, height=height, width=width), labels[i, j], fractions[i, j]
-
-
-def _even(size: int) -> tuple[int, ...]:
-    return tuple(min(BLOCK_PX, size - start) for start in range(0, size, BLOCK_PX))
+    for block, window in windows(*chunks).items():
+        yield window, labels[block], fractions[block]
 
 
 def _reaching(zones: Sequence[Ground], window: Window, transform: Affine) -> list[int]:
@@ -154,15 +145,13 @@ def _zone_sums(
 ) -> Sums:
     total = np.zeros((3, 256))
     for part in parts(shape, block, transform):
-        window = part.window
-        rows = slice(window.row - block.row, window.row - block.row + window.height)
-        columns = slice(window.column - block.column, window.column - block.column + window.width)
-        codes, values = label[rows, columns].ravel(), fraction[rows, columns].ravel()
+        here = part.window.within(block)
+        codes, values = label[here].ravel(), fraction[here].ravel()
         if part.pixels is not None:
             codes, values = codes[part.pixels], values[part.pixels]
         green = np.bincount(codes, weights=values if part.share is None else part.share * values, minlength=256)
         # Pixels that are at least half green are counted 256 codes further on: one count for two lines.
-        apart = np.bincount(codes + np.intp(256) * (values >= HALF), weights=part.share, minlength=512)
+        apart = np.bincount(codes + np.intp(256) * (values >= HALF_GREEN), weights=part.share, minlength=512)
         total += np.stack([apart[:256] + apart[256:], green, apart[256:]])
     return total
 

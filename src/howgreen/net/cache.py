@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
+
+from howgreen.core.files import PREFIX, write_atomic
 
 MOST_BYTES = 300 * 2**20
 """What all kept answers may take together; the ones unused for longest go first."""
@@ -55,14 +56,7 @@ def kept(folder: Path, name: str) -> Answer | None:
 def keep(folder: Path, name: str, body: bytes, *, most_bytes: int = MOST_BYTES) -> Answer:
     """Put an answer there; a reader sees the old one or the new one, never a part."""
     folder.mkdir(parents=True, exist_ok=True)
-    handle, scratch = tempfile.mkstemp(prefix=".new-", dir=folder)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(body)
-        Path(scratch).replace(folder / name)
-    except BaseException:
-        Path(scratch).unlink(missing_ok=True)
-        raise
+    write_atomic(folder / name, body, durable=False)
     _trim(folder, spare=name, most_bytes=most_bytes)
     return Answer(path=folder / name, asked=(folder / name).stat().st_mtime)
 
@@ -75,7 +69,7 @@ def _trim(folder: Path, *, spare: str, most_bytes: int) -> None:
             status = path.stat()
         except FileNotFoundError:  # another process was faster
             continue
-        if path.name.startswith(".new-") and status.st_mtime < time.time() - 3600:
+        if path.name.startswith(PREFIX) and status.st_mtime < time.time() - 3600:
             path.unlink(missing_ok=True)
         elif path.is_file() and path.suffix in {".json", ".osm"}:
             files.append((status.st_atime, status.st_size, path))

@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
 
 _POLL_S = 0.02
 
@@ -31,49 +22,27 @@ def wait_turn(folder: Path, host: str, *, pause_s: float, within_s: float) -> bo
         Name (and port) of the server.
 
     """
+    from filelock import FileLock, Timeout
+
     folder.mkdir(parents=True, exist_ok=True)
     until = time.monotonic() + within_s
-    with _locked(folder / f"{re.sub('[^A-Za-z0-9.-]', '_', host)}.turn", until=until) as handle:
-        if handle is None:
-            return False
-        wait_s = _last(handle) + pause_s - time.time()
-        # A clock that was set back must not hold us for longer than a pause.
-        wait_s = min(max(wait_s, 0.0), pause_s)
-        if time.monotonic() + wait_s > until:
-            return False
-        time.sleep(wait_s)
-        os.lseek(handle, 0, os.SEEK_SET)
-        os.write(handle, f"{time.time():020.6f}".encode())
-        return True
-
-
-def _last(handle: int) -> float:
+    path = folder / f"{re.sub('[^A-Za-z0-9.-]', '_', host)}.turn"
     try:
-        return float(os.read(handle, 32))
-    except ValueError:
-        return 0.0
-
-
-@contextmanager
-def _locked(path: Path, *, until: float) -> Iterator[int | None]:
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        while not _lock(handle):
-            if time.monotonic() > until:
-                yield None
-                return
-            time.sleep(_POLL_S)
-        yield handle
-    finally:
-        os.close(handle)  # which gives the lock back
-
-
-def _lock(handle: int) -> bool:
-    try:
-        if sys.platform == "win32":
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 64)
-        else:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+        with FileLock(path.with_suffix(".turn-lock"), timeout=within_s, poll_interval=_POLL_S):
+            wait_s = _last(path) + pause_s - time.time()
+            # A clock that was set back must not hold us for longer than a pause.
+            wait_s = min(max(wait_s, 0.0), pause_s)
+            if time.monotonic() + wait_s > until:
+                return False
+            time.sleep(wait_s)
+            path.write_text(f"{time.time():020.6f}")
+            return True
+    except Timeout:
         return False
-    return True
+
+
+def _last(path: Path) -> float:
+    try:
+        return float(path.read_text())
+    except (FileNotFoundError, ValueError):
+        return 0.0

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import shapely
 
 from howgreen.core.errors import AreaError
-from howgreen.core.geometry import Box, boxes
+from howgreen.core.geometry import BBox, boxes
 from howgreen.net.client import Request
 from howgreen.osm.extract import Found, merged
 from howgreen.osm.green import GREEN_TAGS, areas_within, read_green
@@ -75,7 +75,7 @@ def green_areas_online(city: City, *, online: Network, progress: Progress | None
     return areas_within(merged(found), city)
 
 
-def pieces(city: City) -> Iterator[Box]:
+def pieces(city: City) -> Iterator[BBox]:
     """West, south, east, north of the pieces that the city touches; their edges lie on multiples of PIECE_DEG, so that
     the answers of one place serve its neighbours too.
     """
@@ -88,7 +88,7 @@ def pieces(city: City) -> Iterator[Box]:
                     yield left, low, right, top
 
 
-def question(piece: Box) -> str:
+def question(piece: BBox) -> str:
     """The query for one piece: every way and relation with a green tag, and all that they are made of."""
     west, south, east, north = piece
     where = f"({south:.6f},{west:.6f},{north:.6f},{east:.6f})"

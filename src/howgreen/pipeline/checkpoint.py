@@ -8,7 +8,6 @@ Plain ``.npy``: an ``.npz`` sums up every byte when it is written and again when
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from howgreen.core.errors import OutputError
+from howgreen.core.files import atomic_path
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -91,18 +91,15 @@ def _whole(path: Path) -> bool:
 
 def _write(paths: list[Path], parts: list[np.ndarray[Any, Any]], step: Callable[[], None]) -> None:
     for path, values in zip(paths, parts, strict=True):
-        scratch = path.with_name(f".{path.stem}-{os.getpid()}-{threading.get_ident()}.npy")
         try:
-            np.save(scratch, values, allow_pickle=False)
-            scratch.replace(path)
+            with atomic_path(path, durable=False) as scratch, scratch.open("wb") as file:
+                np.save(file, values, allow_pickle=False)
         except OSError as error:
             # A write cut short by a full disk comes without a number or a name from numpy.
             raise OutputError(
                 f"{path.parent}: finished blocks cannot be written ({error.strerror or 'the disk is full'}); free some "
                 "space, or set XDG_CACHE_HOME to another disk, and run the same command again: it goes on where it stopped"
             ) from error
-        finally:
-            scratch.unlink(missing_ok=True)
     step()
 
 

@@ -3,56 +3,65 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
-import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-if sys.platform != "win32":
-    import fcntl
+if TYPE_CHECKING:
+    from pathlib import Path
 
-_LOCK = ".lock"
-_held: dict[Path, int] = {}
-"""Locks on the blocks that this process may still read; the kernel drops them when it ends."""
+    from filelock import BaseFileLock
+
+_GUARD = ".lock"
+"""Beside the folders: whoever locks or deletes one holds it, briefly."""
+_PREFIX = ".lock-"
+"""In a folder, a lock for each process that reads it."""
+_locks: dict[Path, BaseFileLock] = {}
+"""On the blocks that this process may still read; the system drops them when it ends."""
 
 
 def hold(folder: Path) -> None:
     """Keep other processes from deleting these blocks: a result reads them as long as it lives."""
-    if sys.platform == "win32" or folder in _held:
+    from filelock import FileLock
+
+    if folder in _locks:
         return
-    while True:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-        fcntl.flock(handle, fcntl.LOCK_SH)
-        try:
-            if os.path.samestat(os.fstat(handle), (folder / _LOCK).stat()):
-                os.utime(folder)
-                _held[folder] = handle
-                return
-        except FileNotFoundError:  # deleted while we waited: once more
-            pass
-        os.close(handle)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.parent / _GUARD):
+        folder.mkdir(exist_ok=True)
+        lock = FileLock(folder / f"{_PREFIX}{secrets.token_hex(8)}", thread_local=False)
+        lock.acquire()
+        os.utime(folder)
+    _locks[folder] = lock
 
 
 def release(folder: Path) -> None:
-    """Hold a folder no longer."""
-    handle = _held.pop(folder, None)
-    if handle is not None:
-        os.close(handle)
+    """Let other processes delete these blocks again."""
+    from pathlib import Path
+
+    lock = _locks.pop(folder, None)
+    if lock is not None:
+        lock.release()
+        Path(lock.lock_file).unlink(missing_ok=True)
 
 
 def discard(folder: Path) -> None:
     """Delete a folder that no process holds."""
-    if sys.platform == "win32":
-        shutil.rmtree(folder, ignore_errors=True)
-        return
+    from filelock import FileLock
+
     try:
-        handle = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError:
+        with FileLock(folder.parent / _GUARD):
+            if not any(_is_held(lock) for lock in folder.glob(f"{_PREFIX}*")):
+                shutil.rmtree(folder, ignore_errors=True)
+    except OSError:  # a disk that may only be read: nothing is deleted there
         return
+
+
+def _is_held(path: Path) -> bool:
+    from filelock import FileLock
+
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(folder, ignore_errors=True)
-    except BlockingIOError:
-        return
-    finally:
-        os.close(handle)
+        with FileLock(path, timeout=0):
+            return False
+    except TimeoutError:
+        return True

@@ -15,6 +15,7 @@ from shapely.errors import ShapelyError
 
 from howgreen import imagery
 from howgreen.core.errors import OutputError, PeriodError, PlanError, StoreError
+from howgreen.core.files import write_atomic
 from howgreen.core.sensors import SENSORS
 from howgreen.core.types import Asset, Encoding, Period, Plan, Scene
 from howgreen.store import city_from_feature, city_to_feature
@@ -156,12 +157,9 @@ def load(path: Path) -> Plan:
 
 def save(plan: Plan, path: Path) -> None:
     """Write a plan file, whole or not at all."""
-    scratch = path.with_name(f".{path.name}.part")
     try:
-        scratch.write_text(to_json(plan), encoding="utf-8")
-        scratch.replace(path)
+        write_atomic(path, to_json(plan))
     except OSError as error:
-        scratch.unlink(missing_ok=True)
         raise OutputError(f"{path}: {error.strerror}; choose another file for the plan") from error
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import shapely
 
 from howgreen.core.errors import AreaError
-from howgreen.core.geometry import Box, boxes, geodesic_area_m2, polygonal
+from howgreen.core.geometry import BBox, boxes, geodesic_area_m2, polygonal
 from howgreen.core.types import City
 from howgreen.osm.extract import LICENCE, read_lines
 from howgreen.place.shapes import joined
@@ -86,7 +86,7 @@ def of_lines(city: City, coast: Sequence[LineString], *, source: str) -> City:
     return _with(city, shapely.union_all(pieces), source=source)
 
 
-def _land_around(box: Box, limits: BaseGeometry, coast: Sequence[LineString]) -> BaseGeometry | None:
+def _land_around(box: BBox, limits: BaseGeometry, coast: Sequence[LineString]) -> BaseGeometry | None:
     """The land in a box of the limits; None where that cannot be told.
 
     Where a line is broken in a wide frame, as at an extract's edge, a narrow one is tried, and then the limits

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from howgreen.core.errors import AreaError, PlaceNotFoundError
-from howgreen.core.geometry import Box, boxes
+from howgreen.core.geometry import BBox, boxes
 from howgreen.core.text import fold
 from howgreen.core.types import City
 from howgreen.net.cache import Answer
@@ -139,7 +139,7 @@ def with_land(city: City, *, client: Client) -> City:
     return coast.with_land(city, osm=answer.path) if has_areas(answer.body) else city
 
 
-def _grown(box: Box) -> str:
+def _grown(box: BBox) -> str:
     """A box with the margin in which coastlines count, as Overpass writes it: south, west, north, east."""
     west, south, east, north = box
     low = max(south - MARGIN_DEG, -90.0), max(west - MARGIN_DEG, -180.0)

@@ -20,7 +20,7 @@ import shapely
 from pyogrio.errors import CRSError, DataLayerError, DataSourceError
 
 from howgreen.core.errors import AreaError
-from howgreen.core.geometry import Box
+from howgreen.core.geometry import BBox
 from howgreen.core.text import brief, fold, spellings
 from howgreen.place.shapes import check_degrees
 
@@ -95,7 +95,7 @@ def read_file(path: Path) -> list[Feature]:
     return _features(path, what=str(path))
 
 
-def read_around(path: Path, box: Box, *, margin_deg: float) -> list[BaseGeometry]:
+def read_around(path: Path, box: BBox, *, margin_deg: float) -> list[BaseGeometry]:
     """The geometries of a vector file that meet a box of degrees and its margin, in EPSG:4326; no others are read.
 
     Raises
@@ -120,7 +120,7 @@ def read_around(path: Path, box: Box, *, margin_deg: float) -> list[BaseGeometry
     return [shape for table in moved for shape in shapely.make_valid(table.geometry.values) if shape.intersects(frame)]
 
 
-def _there(path: Path, layer: str, box: Box) -> Box:
+def _there(path: Path, layer: str, box: BBox) -> BBox:
     """A box of degrees in a layer's own CRS."""
     crs = pyogrio.read_info(path, layer=layer)["crs"]
     if crs is None:

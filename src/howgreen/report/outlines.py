@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import shapely
 
-from howgreen.report.rasters import project
+from howgreen.core.geometry import project
 
 if TYPE_CHECKING:
     from affine import Affine

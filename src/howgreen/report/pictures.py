@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from howgreen.core.inside import inside
+from howgreen.core.grid import inside
 from howgreen.core.sensors import RADAR_BANDS, step_of
 from howgreen.core.types import NEVER_CLEAR, UNSEEN
 
@@ -145,24 +145,19 @@ def _photo_bands(result: Result) -> tuple[tuple[str, ...], str]:
 def _preview(
     result: Result, photo: Array, kind: str, fraction: Array, uncertainty: Array | None, label: Array
 ) -> Preview:
-    from affine import Affine
-
     from howgreen.report.rasters import land_on_grid, shape_on_grid
 
-    grid = result.landcover.grid
-    t, (rows, columns) = grid.transform, label.shape
-    down, across = grid.shape[0] / rows, grid.shape[1] / columns
-    transform = Affine(t.a * across, t.b, t.c, t.d, t.e * down, t.f)
+    small = result.landcover.grid.zoom_to(label.shape)
     return Preview(
         photo=photo,
         photo_kind=kind,
         fraction=fraction,
         uncertainty=uncertainty,
         label=label,
-        inside=inside(shape_on_grid(result), transform, label.shape),
-        land=inside(land_on_grid(result), transform, label.shape),
-        transform=transform,
-        crs=str(grid.crs),
+        inside=inside(shape_on_grid(result), small),
+        land=inside(land_on_grid(result), small),
+        transform=small.transform,
+        crs=str(small.crs),
     )
 
 

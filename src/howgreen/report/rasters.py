@@ -16,9 +16,10 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 
-from howgreen.core.inside import inside
+from howgreen.core.geometry import project
+from howgreen.core.grid import inside
 from howgreen.core.sensors import RADAR_BANDS, step_of
-from howgreen.core.types import NEVER_CLEAR, UNSEEN
+from howgreen.core.types import HALF_GREEN, NEVER_CLEAR, UNSEEN
 from howgreen.report.cogs import BLOCK_PX, Layout, Scratch
 
 if TYPE_CHECKING:
@@ -164,18 +165,6 @@ def land_on_grid(result: Result) -> BaseGeometry:
     return project(city.land or city.boundary, str(result.landcover.grid.crs))
 
 
-def project(shape: BaseGeometry, crs: str) -> BaseGeometry:
-    """An EPSG:4326 shape on another CRS, edges bent as they must; halves that met at the antimeridian are one again."""
-    import shapely
-    from pyproj import Transformer
-
-    transform = Transformer.from_crs("EPSG:4326", crs, always_xy=True).transform
-    dense = shapely.segmentize(shape, 0.005)
-    moved: BaseGeometry = shapely.transform(dense, lambda p: np.column_stack(transform(p[:, 0], p[:, 1])))
-    # The halves then share an edge, which is no outline.
-    return moved if moved.is_valid else shapely.make_valid(moved, method="structure")
-
-
 def _streams(result: Result) -> dict[str, Any]:
     """What goes into each file, lazy, in the blocks that :class:`Scratch` takes: composite (band, y, x), the others (y, x)."""
     import dask.array as da
@@ -221,26 +210,22 @@ class _Clip:
     """Which pixels of a block have their centre inside a shape."""
 
     def __init__(self, shape: BaseGeometry, grid: GeoBox) -> None:
-        self._shape, self._transform = shape, grid.transform
+        self._shape, self._grid = shape, grid
 
     def __call__(self, block_info: Any) -> Array:
-        from affine import Affine
-
-        (top, bottom), (left, right) = block_info[None]["array-location"][-2:]
-        t = self._transform
-        here = Affine(t.a, t.b, t.c + t.a * left + t.b * top, t.d, t.e, t.f + t.d * left + t.e * top)
-        return inside(self._shape, here, (bottom - top, right - left))
+        rows, columns = (slice(*ends) for ends in block_info[None]["array-location"][-2:])
+        return inside(self._shape, self._grid[rows, columns])
 
     def __dask_tokenize__(self) -> tuple[str, bytes, tuple[float, ...]]:
         import shapely
 
-        return "clip", shapely.to_wkb(self._shape), tuple(self._transform)
+        return "clip", shapely.to_wkb(self._shape), tuple(self._grid.transform)
 
 
 def _mask(label: Array, fraction: Array, within: Array, *, water: Array) -> Array:
     # A comparison with NaN is False; whatever is unseen is set to 255 below.
     counted = within & (label != UNSEEN) & ~np.isnan(fraction) & ~water[label]
-    return np.where(counted, (fraction >= 0.5).astype(np.uint8), np.uint8(UNSEEN))
+    return np.where(counted, (fraction >= HALF_GREEN).astype(np.uint8), np.uint8(UNSEEN))
 
 
 def _coarse(fraction: Array) -> Array:

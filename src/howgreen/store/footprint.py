@@ -8,10 +8,9 @@ import numpy as np
 import shapely
 from shapely import MultiPolygon, Polygon
 from shapely.affinity import affine_transform
-from shapely.geometry import shape
 
 from howgreen.core.errors import ImageError
-from howgreen.core.geometry import polygonal
+from howgreen.core.geometry import polygonal, to_lonlat
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -47,7 +46,6 @@ def outline(mask: npt.NDArray[np.bool_], grid: GeoBox) -> Polygon | MultiPolygon
 
     """
     from rasterio.features import shapes
-    from rasterio.warp import transform_geom
 
     if grid.crs is None or not (grid.crs.geographic or grid.crs.projected):
         raise ImageError(f"CRS {str(grid.crs)[:60]!r} has no place on Earth; reproject the image with `gdalwarp`")
@@ -60,11 +58,8 @@ def outline(mask: npt.NDArray[np.bool_], grid: GeoBox) -> Polygon | MultiPolygon
     pixels = affine_transform(_simple(parts), [step, 0, 0, step, 0, 0]).intersection(shapely.box(0, 0, width, height))
     a, b, c, d, e, f = grid.affine[:6]
     mapped = affine_transform(pixels, [a, b, d, e, c, f])
-    # Straight lines on one map are curves on another.
-    dense = shapely.segmentize(mapped, shapely.box(*mapped.bounds).length / 64)
-    moved = transform_geom(grid.crs.to_wkt(), "EPSG:4326", shapely.geometry.mapping(dense))
     # A decimetre less costs nothing and spares dozens of corners.
-    return polygonal(shape(moved).simplify(1e-6))
+    return polygonal(to_lonlat(mapped, grid.crs.to_wkt()).simplify(1e-6))
 
 
 def _any_in_blocks(mask: npt.NDArray[np.bool_], step: int) -> npt.NDArray[np.bool_]:

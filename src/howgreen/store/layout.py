@@ -2,7 +2,7 @@
 
 A scene is built in a hidden folder of its own and renamed into place; the links of the catalogue follow. What
 happens between the two is announced in a journal, so that a scene that is not yet linked is told from one that
-got lost. Writers hold a lock for the short time of the change only; the kernel drops it when they die.
+got lost. Writers hold a lock for the short time of the change only; the system drops it when they die.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import json
 import os
 import re
 import shutil
-import sys
 import tempfile
 import unicodedata
 from contextlib import contextmanager
@@ -21,10 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from howgreen.core.errors import StoreError
+from filelock import FileLock
 
-if sys.platform != "win32":
-    import fcntl
+from howgreen.core.errors import StoreError
+from howgreen.core.files import PREFIX, write_atomic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +33,7 @@ COLLECTION = "collection.json"
 PLACES = "places"
 LOCK = ".lock"
 JOURNAL = ".pending.json"
-TEMPORARY = ".tmp-"
+TEMPORARY = PREFIX
 LARGEST_JSON_BYTES = 64 * 1024 * 1024
 """No catalogue file is larger; one that is was not written by a catalogue."""
 
@@ -76,36 +75,9 @@ def disk_errors(path: Path, doing: str) -> Iterator[None]:
         raise StoreError(f"{path}: cannot {doing} ({error.strerror or error}): {cure}") from error
 
 
-def write_bytes(path: Path, data: bytes | memoryview) -> None:
-    """Writes a whole file or nothing: a temporary file beside it, synced, renamed into place."""
-    handle, name = tempfile.mkstemp(prefix=TEMPORARY, dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-            os.fchmod(file.fileno(), 0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
-
-
 def write_json(path: Path, value: Any) -> None:
     """Writes JSON atomically. No NaN: other tools could not read it."""
-    write_bytes(path, (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
-
-
-def sync_folder(folder: Path) -> None:
-    """Makes the names in a folder outlive a power cut, where the system can do that."""
-    if sys.platform == "win32":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    write_atomic(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -207,24 +179,16 @@ def locked(root: Path) -> Iterator[None]:
     while True:
         with disk_errors(root, "open the store for writing"):
             root.mkdir(parents=True, exist_ok=True)
-            handle = os.open(root / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+            lock = FileLock(root / LOCK)
+            try:
+                lock.acquire()
+            except FileNotFoundError:  # a writer that failed has removed the folder while we waited
+                continue
         try:
-            if sys.platform != "win32":
-                with disk_errors(root, "lock the store"):
-                    fcntl.flock(handle, fcntl.LOCK_EX)
-            # A writer that failed may have removed the folder while we waited: then we hold a lock on nothing.
-            if _same_file(handle, root / LOCK):
-                yield
-                return
+            yield
         finally:
-            os.close(handle)
-
-
-def _same_file(handle: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(handle), path.stat())
-    except FileNotFoundError:
-        return False
+            lock.release()
+        return
 
 
 @contextmanager
@@ -235,13 +199,12 @@ def workshop(root: Path) -> Iterator[Workshop]:
         clean(root)
         with disk_errors(root, "make a folder in the store"):
             folder = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=root))
-            handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-        if sys.platform != "win32":
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            lock = FileLock(folder / LOCK)
+            lock.acquire()
     try:
         yield Workshop(root=root, folder=folder)
     finally:
-        os.close(handle)
+        lock.release()
         shutil.rmtree(folder, ignore_errors=True)
         _remove_if_unused(root, folder_too=new)
 
@@ -259,19 +222,13 @@ def clean(root: Path) -> None:
 
 
 def _in_use(folder: Path) -> bool:
-    if sys.platform == "win32":
-        return True
-    try:
-        handle = os.open(folder / LOCK, os.O_RDWR)
-    except OSError:
+    if not (folder / LOCK).is_file():
         return False
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+        with FileLock(folder / LOCK, timeout=0):
+            return False
+    except OSError:  # a Timeout is one
         return True
-    finally:
-        os.close(handle)
-    return False
 
 
 def _remove_if_unused(root: Path, *, folder_too: bool) -> None:

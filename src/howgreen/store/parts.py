@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ import rasterio
 from odc.geo.geobox import GeoBox
 from rasterio.errors import RasterioError
 
+from howgreen.core.files import write_atomic
 from howgreen.store import layout
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ def put(file: Path, values: npt.NDArray[Any], grid: GeoBox, *, state: str) -> No
 
     Raises StoreError when the disk refuses.
     """
-    scratch = file.with_suffix(".new")
     with layout.disk_errors(file.parent, "write"):
         file.parent.mkdir(parents=True, exist_ok=True)
         with rasterio.MemoryFile() as memory:
@@ -45,11 +44,7 @@ def put(file: Path, values: npt.NDArray[Any], grid: GeoBox, *, state: str) -> No
             ) as out:
                 out.write(values, 1)
                 out.update_tags(**{_STATE: state})
-            with scratch.open("wb") as sink:
-                sink.write(memory.getbuffer())
-                sink.flush()
-                os.fsync(sink.fileno())
-        scratch.replace(file)
+            write_atomic(file, memory.getbuffer())
 
 
 def get(file: Path) -> tuple[npt.NDArray[Any], GeoBox, str] | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from howgreen.core.errors import ImageError, StoreError
+from howgreen.core.files import sync_folder
 from howgreen.core.geometry import polygonal
 from howgreen.core.sensors import SENSORS
 from howgreen.store import layout
@@ -275,7 +276,7 @@ def _place(root: Path, built: Path, entry: dict[str, Any]) -> Path:
         if folder.exists():
             _discard(folder)
         built.rename(folder)
-        layout.sync_folder(folder.parent)
+        sync_folder(folder.parent)
     _link(root)
     (root / layout.JOURNAL).unlink(missing_ok=True)
     return file
@@ -287,7 +288,7 @@ def _replace(built: Path, folder: Path, entry: dict[str, Any]) -> None:
         name = f"{band}-{one['file:checksum'][4:16]}.tif"
         (built / f"{band}.tif").replace(folder / name)
         one["href"] = f"./{name}"
-    layout.sync_folder(folder)
+    sync_folder(folder)
     layout.write_json(folder / f"{entry['id']}.json", entry)
     kept = {one["href"][2:] for one in entry["assets"].values()}
     for old in folder.glob("*.tif"):

@@ -20,14 +20,14 @@ from rasterio.io import MemoryFile
 from rasterio.vrt import WarpedVRT
 
 from howgreen.core.errors import ImageError
-from howgreen.core.grid import coarse
+from howgreen.core.grid import Window, coarse_grid
 from howgreen.core.sensors import SENSORS
 from howgreen.core.types import Asset, City, Period, Progress, Scene
 from howgreen.imagery.composite import cloud_mask
 from howgreen.imagery.read.earthengine import Pixels
 from howgreen.imagery.read.opener import GDAL_OPTIONS, Image, arrive, open_image, opened
 from howgreen.imagery.read.prefetch import foresee
-from howgreen.imagery.read.resample import Span, missing, shrink
+from howgreen.imagery.read.resample import missing, shrink
 
 BEYOND_PX = 4
 """Coarse pixels around a frame that are fetched with it."""
@@ -86,7 +86,7 @@ def coverage(
     scenes: Sequence[Scene], *, city: City, progress: Progress | None = None
 ) -> list[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
     """For each scene, which coarse pixels of the city have data and which are clear, (pixel,) each."""
-    frame, inside = coarse(city)
+    frame, inside = coarse_grid(city)
     found = []
     with ThreadPoolExecutor(max_workers=THREADS) as pool:
         for number, seen in enumerate(pool.map(lambda scene: _coverage(scene, frame), scenes), 1):
@@ -175,7 +175,7 @@ def _overview(full: Image, asset: Asset, frame: GeoBox) -> Iterator[Any]:
     image = full if level < 0 else open_image(asset.href, remote=full.remote, overview=level)
     try:
         # The warper may look a little beyond.
-        everything = Span(top=0, bottom=frame.shape[0], left=0, right=frame.shape[1]).grown(BEYOND_PX)
+        everything = Window(top=0, bottom=frame.shape[0], left=0, right=frame.shape[1]).grown(BEYOND_PX)
         arrive(foresee(image, asset.index, grid=frame, span=everything))
         yield getattr(image.dataset, "raw", image.dataset)
     finally:

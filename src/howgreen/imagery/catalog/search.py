@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from howgreen.core.errors import NetworkError, NoImageError, StoreError
-from howgreen.core.geometry import Box, boxes
+from howgreen.core.geometry import BBox, boxes
 from howgreen.core.sensors import SENSORS
 from howgreen.core.stac import deduplicate
 from howgreen.core.types import City, Period, Progress, Scene
@@ -153,7 +153,7 @@ def _collections(client: pystac_client.Client, endpoint: Endpoint, sensor: str) 
 
 
 def _items(
-    client: pystac_client.Client, endpoint: Endpoint, collections: Sequence[str], where: Box, period: Period
+    client: pystac_client.Client, endpoint: Endpoint, collections: Sequence[str], where: BBox, period: Period
 ) -> list[Mapping[str, Any]]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

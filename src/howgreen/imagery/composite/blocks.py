@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-import numpy as np
 from odc.geo.geobox import GeoBox
 
 from howgreen.core.acquisitions import dates
 from howgreen.core.errors import ImageError, MissingBandsError, NoImageError
+from howgreen.core.grid import Window, chunk_sizes
 from howgreen.core.sensors import SENSORS
 from howgreen.core.types import Asset, Scene
 from howgreen.imagery.composite import cloud_mask
 from howgreen.imagery.read.opener import Files
 from howgreen.imagery.read.prefetch import Ahead
-from howgreen.imagery.read.resample import Span, tile_grid
+from howgreen.imagery.read.resample import tile_grid
 
 MOST_DATES = 255
 """n_clear is uint8."""
@@ -34,12 +33,6 @@ def asset_of(scene: Scene, band: str) -> Asset:
     return asset
 
 
-def cuts(length: int, first: int, step: int) -> tuple[int, ...]:
-    """Sizes of blocks that begin at ``first`` modulo ``step``."""
-    edges = [0, *range(first % step or step, length, step), length]
-    return tuple(b - a for a, b in itertools.pairwise(edges))
-
-
 def corner_of(passes: Passes, *, grid: GeoBox, bands: tuple[str, ...]) -> tuple[int, int]:
     """Row and column of the grid where the first image begins; the grid's own corner if it lies across."""
     return tile_grid(asset_of(passes[0][0], bands[0]), grid=grid) or (0, 0)
@@ -49,17 +42,7 @@ def layout(corner: tuple[int, int], *, grid: GeoBox, block_px: int) -> tuple[tup
     """Heights and widths of the blocks, counted from the images' corner."""
     if block_px < 1:
         raise ValueError(f"block_px={block_px}: must be at least 1")
-    return cuts(grid.shape[0], corner[0], block_px), cuts(grid.shape[1], corner[1], block_px)
-
-
-def spans_of(heights: tuple[int, ...], widths: tuple[int, ...]) -> dict[tuple[int, int], Span]:
-    """Where each block lies, by its row and column among the blocks."""
-    tops, lefts = np.cumsum([0, *heights]).tolist(), np.cumsum([0, *widths]).tolist()
-    return {
-        (i, j): Span(top=tops[i], bottom=tops[i] + height, left=lefts[j], right=lefts[j] + width)
-        for i, height in enumerate(heights)
-        for j, width in enumerate(widths)
-    }
+    return chunk_sizes(grid.shape[0], block_px, first=corner[0]), chunk_sizes(grid.shape[1], block_px, first=corner[1])
 
 
 def prepared(scenes: Sequence[Scene], bands: Sequence[str]) -> tuple[Passes, tuple[str, ...]]:
@@ -87,7 +70,7 @@ def prepared(scenes: Sequence[Scene], bands: Sequence[str]) -> tuple[Passes, tup
     return passes, tuple(bands)
 
 
-def ahead_of(passes: Passes, grid: GeoBox, spans: Iterable[Span], bands: tuple[str, ...], files: Files) -> Ahead:
+def ahead_of(passes: Passes, grid: GeoBox, spans: Iterable[Window], bands: tuple[str, ...], files: Files) -> Ahead:
     """What each block will read: the bands, and the mask with its margin."""
     margin_px = cloud_mask.halo_px(abs(grid.affine.a))
     scenes = [scene for group in passes for scene in group]

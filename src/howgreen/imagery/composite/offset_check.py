@@ -19,7 +19,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
-from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from rasterio.errors import CRSError
@@ -109,15 +108,13 @@ def _frame(asset: Asset) -> GeoBox:
     """The file's own area in at most COARSE_PX squared pixels."""
     with opened(asset) as image:
         dataset = image.dataset
-        height, width = (max(1, min(COARSE_PX, n)) for n in dataset.shape)
-        t, down, across = dataset.transform, dataset.height / height, dataset.width / width
-        affine = Affine(t.a * across, t.b * down, t.c, t.d * across, t.e * down, t.f)
         try:
-            return GeoBox((height, width), affine, dataset.crs.to_wkt())
+            whole = GeoBox(dataset.shape, dataset.transform, dataset.crs.to_wkt())
         except (CRSError, ValueError) as error:
             raise ImageError(
                 f"{asset.href}: coordinate system is not understood; assign one and add it again"
             ) from error
+        return whole.zoom_to((min(COARSE_PX, whole.shape[0]), min(COARSE_PX, whole.shape[1])))
 
 
 def _darkness(scene: Scene) -> dict[str, float] | None:

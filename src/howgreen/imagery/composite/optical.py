@@ -15,13 +15,13 @@ from dask.base import tokenize
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
+from howgreen.core.grid import Window, windows
 from howgreen.core.types import Scene
 from howgreen.imagery.composite import median
-from howgreen.imagery.composite.blocks import Passes, ahead_of, corner_of, layout, prepared, spans_of
+from howgreen.imagery.composite.blocks import Passes, ahead_of, corner_of, layout, prepared
 from howgreen.imagery.composite.stack import Rooms, read_stack
 from howgreen.imagery.read.opener import Files
 from howgreen.imagery.read.prefetch import Ahead
-from howgreen.imagery.read.resample import Span
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -30,7 +30,7 @@ BLOCK_PX = 1024
 
 
 def _composite_block(
-    passes: Passes, grid: GeoBox, span: Span, bands: tuple[str, ...], ahead: Ahead, rooms: Rooms
+    passes: Passes, grid: GeoBox, span: Window, bands: tuple[str, ...], ahead: Ahead, rooms: Rooms
 ) -> tuple[median.Int16s, NDArray[np.uint8]]:
     with rooms.borrow((len(passes), len(bands), *span.shape)) as room:
         ahead.ready(span)
@@ -39,7 +39,7 @@ def _composite_block(
 
 
 def _load_block(
-    passes: Passes, grid: GeoBox, span: Span, bands: tuple[str, ...], ahead: Ahead, rooms: Rooms
+    passes: Passes, grid: GeoBox, span: Window, bands: tuple[str, ...], ahead: Ahead, rooms: Rooms
 ) -> NDArray[np.float32]:
     out = np.empty((len(passes), len(bands), *span.shape), np.float32)
     with rooms.borrow(out.shape) as room:
@@ -90,7 +90,7 @@ def composite_numbers(
     corner = corner_of(passes, grid=grid, bands=names)
     heights, widths = layout(corner, grid=grid, block_px=block_px)
     files, rooms = Files(), Rooms()
-    spans = spans_of(heights, widths)
+    spans = windows(heights, widths)
     ahead = ahead_of(passes, grid, spans.values(), names, files)
     token = tokenize(passes, grid, names, heights, widths)
     blocks, medians, counts = (f"{what}-{token}" for what in ("composite-block", "numbers", "n-clear"))
@@ -138,7 +138,7 @@ def load(scenes: Sequence[Scene], *, grid: GeoBox, bands: Sequence[str], block_p
     passes, names = prepared(scenes, bands)
     heights, widths = layout(corner_of(passes, grid=grid, bands=names), grid=grid, block_px=block_px)
     files, rooms = Files(), Rooms()
-    spans = spans_of(heights, widths)
+    spans = windows(heights, widths)
     ahead = ahead_of(passes, grid, spans.values(), names, files)
     name = f"dates-{tokenize(passes, grid, names, heights, widths)}"
     layer: dict[Any, Any] = {

@@ -22,14 +22,15 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from howgreen.core.acquisitions import dates
+from howgreen.core.grid import Window, windows
 from howgreen.core.sensors import DB_STEP, SENTINEL1
 from howgreen.core.types import Asset, Scene
 from howgreen.imagery.composite import median
-from howgreen.imagery.composite.blocks import Passes, ahead_of, corner_of, layout, prepared, spans_of
+from howgreen.imagery.composite.blocks import Passes, ahead_of, corner_of, layout, prepared
 from howgreen.imagery.composite.optical import item_of
 from howgreen.imagery.read.opener import GDAL_OPTIONS, Files
 from howgreen.imagery.read.prefetch import Ahead
-from howgreen.imagery.read.resample import Span, read_band
+from howgreen.imagery.read.resample import read_band
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -130,7 +131,7 @@ def backscatter(
         corner = corner_of(passes, grid=grid, bands=names)
         chunks = layout(corner, grid=grid, block_px=block_px)
     heights, widths = chunks
-    spans, token = spans_of(heights, widths), tokenize(passes, grid, names, heights, widths)
+    spans, token = windows(heights, widths), tokenize(passes, grid, names, heights, widths)
     ahead = ahead_of(passes, grid, spans.values(), names, Files())
     blocks, medians, counts = (f"{what}-{token}" for what in ("radar-block", "backscatter", "n-passes"))
     layers: dict[str, dict[Any, Any]] = {blocks: {}, medians: {}, counts: {}}
@@ -157,7 +158,7 @@ def backscatter(
 
 
 def _block(
-    passes: Passes, grid: GeoBox, span: Span, bands: tuple[str, ...], ahead: Ahead
+    passes: Passes, grid: GeoBox, span: Window, bands: tuple[str, ...], ahead: Ahead
 ) -> tuple[NDArray[Any], NDArray[np.uint8]]:
     ahead.ready(span)
     codes: list[list[NDArray[np.int16]]] = []
@@ -171,7 +172,7 @@ def _block(
 
 
 def _read_pass(
-    scenes: tuple[Scene, ...], grid: GeoBox, span: Span, bands: tuple[str, ...], files: Files
+    scenes: tuple[Scene, ...], grid: GeoBox, span: Window, bands: tuple[str, ...], files: Files
 ) -> tuple[list[NDArray[np.float32]], NDArray[np.bool_]]:
     """Decibels (y, x) of each band, and where any is missing."""
     planes, missing = _read_scene(scenes[0], grid, span, bands, files)
@@ -185,7 +186,7 @@ def _read_pass(
 
 
 def _read_scene(
-    scene: Scene, grid: GeoBox, span: Span, bands: tuple[str, ...], files: Files
+    scene: Scene, grid: GeoBox, span: Window, bands: tuple[str, ...], files: Files
 ) -> tuple[list[NDArray[np.float32]], NDArray[np.bool_]]:
     planes = []
     missing = np.zeros(span.shape, bool)

@@ -13,12 +13,13 @@ import rasterio
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
+from howgreen.core.grid import Window
 from howgreen.core.sensors import SENSORS
 from howgreen.core.types import Scene
 from howgreen.imagery.composite import cloud_mask, median
 from howgreen.imagery.composite.blocks import Passes, asset_of
 from howgreen.imagery.read.opener import GDAL_OPTIONS, Files
-from howgreen.imagery.read.resample import Span, read_band, read_codes
+from howgreen.imagery.read.resample import read_band, read_codes
 
 VOTERS = ("blue", "nir", "swir16")
 """Bands that vote on false alarms of the mask, those of them that the composite has; else its first band."""
@@ -66,7 +67,7 @@ class Reader:
     """What every read of a block has in common."""
 
     grid: GeoBox
-    span: Span
+    span: Window
     bands: tuple[str, ...]
     margin_px: int
     """Of the mask's flags around the block."""
@@ -156,7 +157,7 @@ def read_stack(
     passes: Passes,
     *,
     grid: GeoBox,
-    span: Span,
+    span: Window,
     bands: tuple[str, ...],
     files: Files,
     room: NDArray[np.uint16],

@@ -29,7 +29,7 @@ from rasterio.crs import CRS
 from rasterio.windows import Window
 
 from howgreen.core.errors import MissingExtraError, NetworkError
-from howgreen.core.geometry import Box, area_from, boxes
+from howgreen.core.geometry import BBox, area_from, boxes
 from howgreen.core.sensors import LANDSAT, SENTINEL2, Sensor, common_name
 from howgreen.core.types import Asset, City, Period, Scene
 
@@ -137,7 +137,7 @@ def scenes(city: City, period: Period, *, sensor: Sensor, url: str = URL) -> lis
     return list(found.values())
 
 
-def _listed(collection: str, box: Box, period: Period, *, url: str) -> list[Mapping[str, Any]]:
+def _listed(collection: str, box: BBox, period: Period, *, url: str) -> list[Mapping[str, Any]]:
     import ee
 
     region = json.dumps(shapely.geometry.mapping(shapely.box(*box))).replace('"', "'")

@@ -11,9 +11,10 @@ from typing import Any
 import rasterio
 from odc.geo.geobox import GeoBox
 
+from howgreen.core.grid import Window
 from howgreen.core.types import Asset
 from howgreen.imagery.read.opener import GDAL_OPTIONS, Files, Image, arrive, is_ranged, opened, spans
-from howgreen.imagery.read.resample import Span, file_window
+from howgreen.imagery.read.resample import file_window
 
 MOST_AHEAD = 16
 """Blocks that are asked for before their turn, if they are small."""
@@ -22,16 +23,16 @@ AHEAD_BYTES = 128 << 20
 BYTES_PER_PX = 1.5
 """Of a compressed tile of two-byte pixels, about."""
 
-Wish = tuple[Asset, Span]
+Wish = tuple[Asset, Window]
 """A band, and the part of the grid that will be read of it."""
 
 
-def _spans(image: Image, index: int, grid: GeoBox, span: Span) -> list[tuple[int, int]]:
+def _spans(image: Image, index: int, grid: GeoBox, span: Window) -> list[tuple[int, int]]:
     window = file_window(image.dataset, grid, span)
     return [] if window is None else spans(image.dataset, index, (window.top, window.bottom, window.left, window.right))
 
 
-def foresee(image: Image, index: int, *, grid: GeoBox, span: Span) -> list[Future[None]]:
+def foresee(image: Image, index: int, *, grid: GeoBox, span: Window) -> list[Future[None]]:
     """Ask for the tiles of a file that a block of the grid needs; the futures are done when they are here."""
     return image.remote.fetch(_spans(image, index, grid, span)) if image.remote else []
 
@@ -39,7 +40,7 @@ def foresee(image: Image, index: int, *, grid: GeoBox, span: Span) -> list[Futur
 class Ahead:
     """The blocks of one composite in the order in which they will be computed, and what each needs of the web."""
 
-    def __init__(self, wishes: Sequence[tuple[Span, Sequence[Wish]]], *, grid: GeoBox, files: Files) -> None:
+    def __init__(self, wishes: Sequence[tuple[Window, Sequence[Wish]]], *, grid: GeoBox, files: Files) -> None:
         self.files = files
         self._grid = grid
         self._wishes = [(span, [wish for wish in of if is_ranged(wish[0].href)]) for span, of in wishes]
@@ -49,7 +50,7 @@ class Ahead:
     def __reduce__(self) -> tuple[Any, ...]:
         return _anew, (self._wishes, self._grid, self.files)
 
-    def ready(self, span: Span) -> None:
+    def ready(self, span: Window) -> None:
         """Wait until the bytes of a block are here, and ask for those of the next ones.
 
         Raises
@@ -71,7 +72,7 @@ class Ahead:
 
         Opening a file takes processor time but, once its directories are here, no waiting.
         """
-        wanted: dict[Asset, list[tuple[int, Span]]] = {}
+        wanted: dict[Asset, list[tuple[int, Window]]] = {}
         for number in numbers:
             for asset, span in self._wishes[number][1]:
                 wanted.setdefault(asset, []).append((number, span))
@@ -94,5 +95,5 @@ class Ahead:
         return min(MOST_AHEAD, int(AHEAD_BYTES / max(size, 1)))
 
 
-def _anew(wishes: Sequence[tuple[Span, Sequence[Wish]]], grid: GeoBox, files: Files) -> Ahead:
+def _anew(wishes: Sequence[tuple[Window, Sequence[Wish]]], grid: GeoBox, files: Files) -> Ahead:
     return Ahead(wishes, grid=grid, files=files)

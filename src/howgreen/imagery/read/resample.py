@@ -10,7 +10,6 @@ block, which is what GDAL's warper does not offer: its approximation starts anew
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -21,38 +20,12 @@ from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 from rasterio.crs import CRS
 
+from howgreen.core.grid import Window
 from howgreen.core.types import Asset
 from howgreen.imagery.read.opener import Files, Image, opened
 
 LATTICE_PX = 32
 """Spacing of the exactly projected points; between two UTM zones, linear in between is good to 0.0001 pixel."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Span:
-    """A block of a grid: rows ``top`` to ``bottom``, columns ``left`` to ``right`` (ends excluded).
-
-    May reach outside the grid, as halos do.
-    """
-
-    top: int
-    bottom: int
-    left: int
-    right: int
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Height and width in pixels."""
-        return self.bottom - self.top, self.right - self.left
-
-    def grown(self, margin_px: int) -> Span:
-        """The block with a margin all around."""
-        return Span(
-            top=self.top - margin_px,
-            bottom=self.bottom + margin_px,
-            left=self.left - margin_px,
-            right=self.right + margin_px,
-        )
 
 
 @lru_cache(maxsize=256)
@@ -85,12 +58,12 @@ def alignment(dataset: Any, grid: GeoBox) -> tuple[int, int, int] | None:
     return (k, row, column) if _same_crs(dataset.crs.to_wkt(), str(grid.crs)) else None
 
 
-def file_window(dataset: Any, grid: GeoBox, span: Span) -> Span | None:
+def file_window(dataset: Any, grid: GeoBox, span: Window) -> Window | None:
     """The pixels of the file that reading a block needs; None if the block misses it."""
     at = alignment(dataset, grid)
     if at is not None:
         k, row, column = at
-        window = Span(
+        window = Window(
             top=max((span.top - row) // k, 0),
             left=max((span.left - column) // k, 0),
             bottom=min(-((row - span.bottom) // k), dataset.height),
@@ -103,7 +76,7 @@ def file_window(dataset: Any, grid: GeoBox, span: Span) -> Span | None:
 def _copy(
     image: Image,
     index: int,
-    span: Span,
+    span: Window,
     at: tuple[int, int, int],
     *,
     fill: Any,
@@ -163,7 +136,9 @@ _DOUBLE: dict[Any, tuple[type[np.unsignedinteger[Any]], Any]] = {
 }
 
 
-def positions(grid: GeoBox, span: Span, crs: str, transform: Affine) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def positions(
+    grid: GeoBox, span: Window, crs: str, transform: Affine
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Row and column in the file (0.5 = centre of the first pixel) of every pixel centre of the block.
 
     The same pixel of the grid gets bit for bit the same position in every block.
@@ -186,7 +161,7 @@ def _finite(values: Any) -> NDArray[np.float64]:
     return np.nan_to_num(np.asarray(values, np.float64), nan=1e9, posinf=1e9, neginf=-1e9)
 
 
-def _spread(nodes: NDArray[np.float64], span: Span, top: int, left: int) -> NDArray[np.float64]:
+def _spread(nodes: NDArray[np.float64], span: Window, top: int, left: int) -> NDArray[np.float64]:
     """Bilinear interpolation of lattice nodes to the pixels of the block."""
     row, row_part = np.divmod(np.arange(span.top, span.bottom) - top, LATTICE_PX)
     column, column_part = np.divmod(np.arange(span.left, span.right) - left, LATTICE_PX)
@@ -196,9 +171,9 @@ def _spread(nodes: NDArray[np.float64], span: Span, top: int, left: int) -> NDAr
     return values
 
 
-def _bounds(rows: NDArray[np.float64], columns: NDArray[np.float64], shape: tuple[int, int]) -> Span | None:
+def _bounds(rows: NDArray[np.float64], columns: NDArray[np.float64], shape: tuple[int, int]) -> Window | None:
     """The part of the file that the positions need, with one pixel around; None if they miss it."""
-    span = Span(
+    span = Window(
         top=max(math.floor(rows.min()) - 2, 0),
         bottom=min(math.ceil(rows.max()) + 2, shape[0]),
         left=max(math.floor(columns.min()) - 2, 0),
@@ -217,7 +192,7 @@ def _coarsened(values: NDArray[Any], valid: NDArray[np.bool_], k: int) -> tuple[
 
 
 def _interpolate(
-    image: Image, index: int, grid: GeoBox, span: Span, nodata: float | None
+    image: Image, index: int, grid: GeoBox, span: Window, nodata: float | None
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Bilinear values of a block and where there are none.
 
@@ -244,7 +219,7 @@ def _interpolate(
 def shrink(grid: GeoBox, crs: str, transform: Affine) -> int:
     """How many pixels of the file the grid's middle pixel is across, as a whole number, at least 1."""
     y, x = grid.shape[0] // 2, grid.shape[1] // 2
-    rows, columns = positions(grid, Span(top=y, bottom=y + 2, left=x, right=x + 2), crs, transform)
+    rows, columns = positions(grid, Window(top=y, bottom=y + 2, left=x, right=x + 2), crs, transform)
     step = math.hypot(rows[1, 0] - rows[0, 0], columns[1, 0] - columns[0, 0])
     return max(1, int(step + 0.25))
 
@@ -271,7 +246,7 @@ def _bilinear(
     return np.divide(total, weights, out=np.zeros_like(total), where=some), ~some
 
 
-def _nearest(image: Image, index: int, grid: GeoBox, span: Span, *, fill: Any) -> NDArray[Any]:
+def _nearest(image: Image, index: int, grid: GeoBox, span: Window, *, fill: Any) -> NDArray[Any]:
     dataset = image.dataset
     rows, columns = positions(grid, span, dataset.crs.to_wkt(), dataset.transform)
     window = _bounds(rows, columns, dataset.shape)
@@ -303,7 +278,7 @@ def read_band(
     asset: Asset,
     *,
     grid: GeoBox,
-    span: Span,
+    span: Window,
     nodata: float | None,
     out: NDArray[Any] | None = None,
     files: Files | None = None,
@@ -328,7 +303,7 @@ def read_band(
         return values, None if _all_there(values, nodata) else missing(values, nodata)
 
 
-def _outside(dataset: Any, span: Span, at: tuple[int, int, int]) -> NDArray[np.bool_]:
+def _outside(dataset: Any, span: Window, at: tuple[int, int, int]) -> NDArray[np.bool_]:
     k, row, column = at
     y, x = np.arange(span.top, span.bottom) - row, np.arange(span.left, span.right) - column
     inside: NDArray[np.bool_] = ((y >= 0) & (y < dataset.height * k))[:, None] & ((x >= 0) & (x < dataset.width * k))
@@ -336,7 +311,7 @@ def _outside(dataset: Any, span: Span, at: tuple[int, int, int]) -> NDArray[np.b
 
 
 def read_codes(
-    asset: Asset, *, grid: GeoBox, span: Span, fill: int, table: NDArray[Any], files: Files | None = None
+    asset: Asset, *, grid: GeoBox, span: Window, fill: int, table: NDArray[Any], files: Files | None = None
 ) -> NDArray[Any]:
     """Codes (y, x) of a mask band by the nearest pixel, looked up in ``table`` of 65,536 entries; ``fill`` (looked up)
     outside the file.

@@ -11,11 +11,12 @@ from odc.geo.geobox import GeoBox
 from rasterio.crs import CRS
 
 from howgreen.core.errors import ImageError
+from howgreen.core.grid import Window
 from howgreen.core.types import Asset
 from howgreen.imagery.composite.cloud_mask import halo_px
 from howgreen.imagery.read import earthengine
 from howgreen.imagery.read.opener import GDAL_OPTIONS, Files, opened
-from howgreen.imagery.read.resample import Span, file_window
+from howgreen.imagery.read.resample import file_window
 
 Box = tuple[int, int, int, int]
 """Top, bottom, left, right in pixels of a file, ends excluded."""
@@ -35,7 +36,7 @@ def needed(asset: Asset, *, grid: GeoBox, files: Files | None = None) -> Box | N
     if earthengine.is_pixels(asset.href):
         raise ImageError(f"{asset.href}: Earth Engine's images cannot be kept; use another --catalog")
     margin_px = halo_px(abs(grid.affine.a))
-    whole = Span(top=0, bottom=grid.shape[0], left=0, right=grid.shape[1]).grown(margin_px)
+    whole = Window(top=0, bottom=grid.shape[0], left=0, right=grid.shape[1]).grown(margin_px)
     with rasterio.Env(**GDAL_OPTIONS), opened(asset, files) as image:
         window = file_window(image.dataset, grid, whole)
         if window is None:
