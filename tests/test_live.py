@@ -52,7 +52,7 @@ def test_copernicus_answers_and_its_files_need_an_account():
 
 
 def test_nominatim_knows_vaduz():
-    city = find("Vaduz, Liechtenstein", online=Network())
+    city = find("Vaduz, Liechtenstein", network=Network())
     assert city.country == "LI"
     assert city.area_m2 / 1e6 == pytest.approx(17.3, rel=0.03)
 

@@ -19,7 +19,7 @@ from howgreen.core.errors import AreaError
 from howgreen.net.network import Network
 from howgreen.net.place_endpoints import Endpoints
 from howgreen.osm.extract import read_lines
-from howgreen.place import coast, find, from_shape
+from howgreen.place import PlaceFiles, coast, find, from_shape
 from howgreen.store import city_from_feature, city_to_feature
 
 CITY = from_shape(box(9.0, 44.0, 9.1, 44.1), name="Port")
@@ -107,7 +107,7 @@ def test_a_file_of_land_or_of_coastlines_in_any_crs(tmp_path: Path, crs: str, ki
     ]
     path = tmp_path / "land.gpkg"
     gpd.GeoDataFrame(geometry=shapes, crs="EPSG:4326").to_crs(crs).to_file(path)
-    found = find("Port", area=CITY.boundary.wkt, land=path)
+    found = find("Port", area=CITY.boundary.wkt, files=PlaceFiles(land=path))
     assert shapely.symmetric_difference(found.land, box(9.0, 44.0, 9.05, 44.1)).area < 1e-6
     assert found.land_source == "land of land.gpkg"
 
@@ -118,9 +118,9 @@ def test_a_file_without_land_there_is_one_line(tmp_path: Path):
     path = tmp_path / "land.gpkg"
     gpd.GeoDataFrame(geometry=[box(100, 10, 101, 11)], crs="EPSG:4326").to_file(path)
     with pytest.raises(AreaError, match=r"land\.gpkg: shows no land inside the limits of Port"):
-        find("Port", area=CITY.boundary.wkt, land=path)
+        find("Port", area=CITY.boundary.wkt, files=PlaceFiles(land=path))
     with pytest.raises(AreaError, match="no such file"):
-        find("Port", area=CITY.boundary.wkt, land=tmp_path / "none.gpkg")
+        find("Port", area=CITY.boundary.wkt, files=PlaceFiles(land=tmp_path / "none.gpkg"))
 
 
 def test_land_survives_json():

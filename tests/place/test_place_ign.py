@@ -31,7 +31,7 @@ def ign(tmp_path):
 
 @pytest.mark.parametrize("query", ["ign:69123", "insee:69123", "ign:Lyon", "IGN: lyon"])
 def test_lyon_with_its_code_its_population_and_its_arrondissements(ign, query):
-    city = find(query, online=ign.online)
+    city = find(query, network=ign.online)
     assert (city.id, city.label, city.kind, city.country) == ("ign:69123", "Lyon", "commune", "FR")
     assert (city.population.count, city.population.year) == (522250, 2022)
     assert [(part.name, part.id) for part in city.districts] == [
@@ -43,20 +43,20 @@ def test_lyon_with_its_code_its_population_and_its_arrondissements(ign, query):
 
 
 def test_an_arrondissement_is_a_place_too(ign):
-    city = find("ign:69382", online=ign.online)
+    city = find("ign:69382", network=ign.online)
     assert (city.id, city.kind, city.districts) == ("ign:69382", "arrondissement", ())
     assert ign.asked[0].query["CQL_FILTER"] == "code_insee = '69382'"
 
 
 def test_a_query_without_a_letter_is_not_sent(ign):
     with pytest.raises(PlaceNotFoundError, match="no name and no INSEE code"):
-        find("ign:-%-", online=ign.online)
+        find("ign:-%-", network=ign.online)
     assert ign.asked == []
 
 
 def test_an_unknown_commune(ign):
     with pytest.raises(PlaceNotFoundError, match="IGN knows no commune"):
-        find("ign:Atlantis", online=ign.online)
+        find("ign:Atlantis", network=ign.online)
 
 
 @given(st.text(min_size=1))
@@ -68,7 +68,7 @@ def test_no_text_can_leave_the_quotes_of_the_filter(text):
 
 def test_the_usual_injection_is_only_a_name_that_nobody_bears(ign):
     with pytest.raises(PlaceNotFoundError):
-        find("ign:x' OR '1'='1", online=ign.online)
+        find("ign:x' OR '1'='1", network=ign.online)
     assert ign.asked[0].query["CQL_FILTER"] == "nom_officiel ILIKE 'x%_r%1%1'"
 
 
@@ -84,7 +84,7 @@ def test_an_exception_report_or_a_cut_list_is_no_answer(ign):
             features(body)
     ign.usual = lambda _: Reply(b"<ows:ExceptionReport/>", 400)
     with pytest.raises(NetworkError, match=r"IGN's Géoplateforme gave no answer.*HTTP 400"):
-        find("ign:Lyon", online=ign.online)
+        find("ign:Lyon", network=ign.online)
 
 
 def test_latitude_first_is_noticed(ign):
@@ -93,7 +93,7 @@ def test_latitude_first_is_noticed(ign):
     ring[:] = [[lat, lon] for lon, lat in ring]
     ign.usual = lambda _: says(swapped)
     with pytest.raises(AreaError, match="do not lie in France"):
-        find("ign:69123", online=ign.online)
+        find("ign:69123", network=ign.online)
 
 
 def test_a_population_without_a_census_year_is_left_out():

@@ -11,7 +11,7 @@ import shapely
 
 from howgreen.core.errors import AmbiguousPlaceError, AreaError, PlaceNotFoundError
 from howgreen.osm import green_areas, green_raster
-from howgreen.place import candidates, find, from_file, from_shape
+from howgreen.place import PlaceFiles, candidates, find, from_file, from_shape
 from howgreen.store import put_place
 
 SQUARE = shapely.box(11.3, 46.4, 11.4, 46.5)
@@ -130,7 +130,7 @@ def test_an_area_may_be_a_path_a_text_of_a_path_or_a_shape(tmp_path):
 def test_districts_of_a_file_replace_others(extract, tmp_path):
     halves = [shapely.box(0.1, 0.1, 0.2, 0.3), shapely.box(0.2, 0.1, 0.3, 0.3)]
     gpd.GeoDataFrame({"name": ["W", "E"]}, geometry=halves, crs="EPSG:4326").to_file(tmp_path / "d.gpkg")
-    city = find("R1", osm=extract, districts=tmp_path / "d.gpkg")
+    city = find("R1", osm=extract, files=PlaceFiles(districts=tmp_path / "d.gpkg"))
     assert [d.name for d in city.districts] == ["W", "E"]
     assert "cover" not in city.note
 
@@ -163,7 +163,7 @@ def test_paths_may_be_plain_strings(store, extract, tmp_path):
     assert find("Lyon", stores=[str(store)]).id == "osm:R120965"
     assert find("R1", osm=str(extract)).id == "osm:R1"
     assert from_file(str(tmp_path / "b.geojson")).name == "b"
-    town = find(None, area=str(tmp_path / "b.geojson"), districts=str(tmp_path / "b.geojson"))
+    town = find(None, area=str(tmp_path / "b.geojson"), files=PlaceFiles(districts=str(tmp_path / "b.geojson")))
     areas = green_areas(town, osm=str(extract))
     assert green_raster(areas, town, out=str(tmp_path / "g.tif")) == tmp_path / "g.tif"
 

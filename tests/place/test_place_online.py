@@ -53,7 +53,7 @@ def test_a_city_is_found_by_name_with_everything_that_is_known(world):
     tags = {"population": "522250", "population:date": "2021-01-01"}
     lyon = record(120965, "Lyon", geojson=rectangle(*BOX), country="fr", extratags=tags)
     world.nominatim.replies.append(says([lyon]))
-    city = find("Lyon, France", online=world.online)
+    city = find("Lyon, France", network=world.online)
     assert (city.id, city.kind, city.admin_level, city.country) == ("osm:R120965", "city", 8, "FR")
     assert (city.population.count, city.population.year) == (522250, 2021)
     assert (city.name, city.label, city.crs) == ("Lyon, France", "Lyon", "EPSG:32631")
@@ -68,28 +68,28 @@ def test_brokenspoke_912_orange_ca_is_a_county_or_a_city_and_never_guessed(world
     """brokenspoke#912: "Orange, CA" resolves to a county."""
     world.nominatim.usual = lambda _: recorded("nominatim_orange.json")
     with pytest.raises(AmbiguousPlaceError) as caught:
-        find("Orange, CA", online=world.online)
+        find("Orange, CA", network=world.online)
     first, second = str(caught.value).splitlines()[1:]
     assert first == "  1. Orange: city, level 8, 154.1 km², osm:R9002, US"
     assert second.startswith("  2. Orange County: county, level 6, ")
     assert second.endswith(" km², 3,186,989 people (2020), osm:R9001, US")
-    assert find("Orange, CA", online=world.online, pick="R9002").kind == "city"
-    assert find("Orange, CA", online=world.online, pick=2).kind == "county"
+    assert find("Orange, CA", network=world.online, pick="R9002").kind == "city"
+    assert find("Orange, CA", network=world.online, pick=2).kind == "county"
 
 
 def test_a_lone_match_of_another_name_is_not_taken_without_asking(world):
     county, *_ = json.loads((DATA / "nominatim_orange.json").read_bytes())
     world.nominatim.usual = lambda _: says([county])
     with pytest.raises(AmbiguousPlaceError, match=r"nothing is called 'Orange, CA'.*\n  1. Orange County: county"):
-        find("Orange, CA", online=world.online)
-    assert find("Orange County, CA", online=world.online).id == "osm:R9001"
+        find("Orange, CA", network=world.online)
+    assert find("Orange County, CA", network=world.online).id == "osm:R9001"
 
 
 def test_brokenspoke_929_polygons_beat_points(world):
     """brokenspoke#929: points beat polygons."""
     near = point("Springfield", 45.75, 4.85)
     world.nominatim.replies.append(says([near, record(7, "Springfield", geojson=rectangle(*BOX))]))
-    assert [city.id for city in candidates("Springfield", online=world.online)] == ["osm:R7"]
+    assert [city.id for city in candidates("Springfield", network=world.online)] == ["osm:R7"]
     assert world.overpass.asked == []
 
 
@@ -99,7 +99,7 @@ def test_osmnx_663_a_second_source_where_nominatim_has_only_a_point(world):
     tags = admin("Springfield", 8, population="30720")
     others = [(8, admin("Shelby", 6), (4, 45, 5, 46)), (9, admin("Springfield Lake", 9), BOX)]
     world.overpass.replies += [listed((7, tags, BOX), *others), says(osm_file((7, tags, BOX)))]
-    city = find("springfield", online=world.online)
+    city = find("springfield", network=world.online)
     assert (city.id, city.admin_level, city.country) == ("osm:R7", 8, "XX")
     assert shapely.equals_exact(city.boundary.normalize(), shapely.box(*BOX).normalize(), 1e-9)
     assert "by Overpass" in city.note
@@ -112,81 +112,81 @@ def test_osmnx_663_a_second_source_where_nominatim_has_only_a_point(world):
 def test_only_a_point_anywhere_is_said_with_the_cure(world):
     world.nominatim.replies.append(says([point("Nowhere", 45.75, 4.85)]))
     with pytest.raises(PlaceNotFoundError, match=r'only a point.*--radius: "45.7500, 4.8500"'):
-        find("Nowhere", online=world.online)
+        find("Nowhere", network=world.online)
 
 
 def test_limits_that_cross_themselves_are_not_used(world):
     bow = {"type": "Polygon", "coordinates": [[[4.8, 45.7], [4.9, 45.8], [4.9, 45.7], [4.8, 45.8], [4.8, 45.7]]]}
     world.nominatim.replies.append(says([record(7, "Bow", geojson=bow)]))
     with pytest.raises(AreaError, match="crosses itself"):
-        find("Bow", online=world.online)
+        find("Bow", network=world.online)
 
 
 @pytest.mark.parametrize("query", ["R120965", "osm:r120965", "relation/120965"])
 def test_osm_ids_are_looked_up(world, query):
     """Accept R<osm id>."""
     world.nominatim.replies.append(says([record(120965, "Lyon", geojson=rectangle(*BOX))]))
-    assert find(query, online=world.online).label == "Lyon"
+    assert find(query, network=world.online).label == "Lyon"
     assert (world.nominatim.asked[0].path, world.nominatim.asked[0].query["osm_ids"]) == ("/lookup", "R120965")
 
 
 def test_an_id_that_nominatim_cannot_give_comes_from_overpass(world):
     world.overpass.replies.append(says(osm_file((7, admin("Far", 8), BOX))))
-    assert find("R7", online=world.online).label == "Far"
+    assert find("R7", network=world.online).label == "Far"
     world.nominatim.usual = lambda _: Reply(status=500)
     world.overpass.replies.append(says(osm_file((8, admin("Away", 8), BOX))))
-    assert find("R8", online=world.online).label == "Away"
+    assert find("R8", network=world.online).label == "Away"
 
 
 def test_an_unknown_id_says_so(world):
     world.overpass.usual = lambda ask: says(osm_file()) if "out:xml" in ask.query["data"] else EMPTY
     with pytest.raises(PlaceNotFoundError, match="R7: OpenStreetMap has no whole limits with this id"):
-        find("R7", online=world.online)
+        find("R7", network=world.online)
 
 
 def test_boundaries_are_cached(world):
     """Cache boundaries: the second time nothing is asked, and --offline works."""
     world.nominatim.replies.append(says([record(7, "Lyon", geojson=rectangle(*BOX))]))
-    first = find("Lyon", online=world.online)
+    first = find("Lyon", network=world.online)
     asked = len(world.nominatim.asked) + len(world.overpass.asked)
-    assert find("Lyon", online=world.online) == first
+    assert find("Lyon", network=world.online) == first
     offline = Network(endpoints=world.online.endpoints, cache=world.online.cache, offline=True)
-    assert find("Lyon", online=offline) == first
+    assert find("Lyon", network=offline) == first
     assert len(world.nominatim.asked) + len(world.overpass.asked) == asked
     with pytest.raises(PlaceNotFoundError, match=r"'Bergen' is not known.*--area FILE"):
-        find("Bergen", online=offline)
+        find("Bergen", network=offline)
 
 
 def test_osmnx_663_a_polygon_that_vanished_overnight_is_still_there(world):
     """osmnx#663: yesterday's limits are kept; where they never were, the second source has them."""
     world.nominatim.replies.append(says([record(7, "Lyon", geojson=rectangle(*BOX))]))
-    first = find("Lyon", online=world.online)
+    first = find("Lyon", network=world.online)
     world.nominatim.usual = lambda _: says([point("Lyon", 45.75, 4.85)])
-    assert find("Lyon", online=world.online) == first
+    assert find("Lyon", network=world.online) == first
     new = Network(endpoints=world.online.endpoints, cache=world.online.cache / "new", manners=QUICK)
     tags = admin("Lyon", 8)
     world.overpass.replies += [listed((7, tags, BOX)), says(osm_file((7, tags, BOX)))]
-    second = find("Lyon", online=new)
+    second = find("Lyon", network=new)
     assert (second.id, second.area_m2) == (first.id, pytest.approx(first.area_m2))
 
 
 def test_osmnx_663_limits_that_are_gone_when_asked_again_stay_with_the_day_of_their_answer(world, caplog):
     """osmnx#663: after a month the answer is asked for anew, and then the polygon is gone from both services."""
     world.nominatim.replies.append(says([record(7, "Lyon", geojson=rectangle(*BOX))]))
-    first = find("Lyon", online=world.online)
+    first = find("Lyon", network=world.online)
     for kept in world.online.cache.glob("*.json"):
         os.utime(kept, (0, 0))
     gone = (says([point("Lyon", 45.75, 4.85)]), says([]), says([record(6, "Lyons", geojson=rectangle(*BOX))]))
     for answer in gone:
         world.nominatim.replies.append(answer)
         asked = len(world.nominatim.asked)
-        again = find("Lyon", online=world.online)
+        again = find("Lyon", network=world.online)
         assert len(world.nominatim.asked) == asked + 1
         assert (again.boundary, again.id) == (first.boundary, first.id)
         assert "asked on 1970-01-01" in again.note
         assert "Nominatim no longer has what it had on 1970-01-01" in caplog.text
     world.nominatim.replies.append(says([record(8, "Lyon", geojson=rectangle(*BOX))]))
-    assert find("Lyon", online=world.online).id == "osm:R8"  # what is there anew is taken
+    assert find("Lyon", network=world.online).id == "osm:R8"  # what is there anew is taken
 
 
 def test_districts_are_the_next_level_below(world):
@@ -196,7 +196,7 @@ def test_districts_are_the_next_level_below(world):
     quarter = (12, admin("Quarter", 10), (west, south, 4.85, 45.75))
     neighbour = (13, admin("Next", 9), (4.7, south, 4.8, north))
     world.overpass.replies += [listed((7, admin("Lyon", 8), BOX), *halves, quarter, neighbour), says(osm_file(*halves))]
-    city = find("Lyon", online=world.online)
+    city = find("Lyon", network=world.online)
     assert [(part.name, part.id) for part in city.districts] == [("East", "osm:R11"), ("West", "osm:R10")]
     assert "rel(10);rel(11);" in world.overpass.asked[1].query["data"]
 
@@ -208,7 +208,7 @@ def test_osmnx_832_445_1299_overpass_pauses_and_time_outs_do_not_cost_the_answer
     """osmnx#832, #445, #1299: silent 60 s pauses, 180 s time-outs; OSM is optional to the ratio."""
     world.nominatim.replies.append(says([record(7, "Lyon", geojson=rectangle(*BOX))]))
     world.overpass.usual = lambda _: fault
-    city = find("Lyon", online=world.online)
+    city = find("Lyon", network=world.online)
     assert city.districts == ()
     assert "without districts: they could not be looked up (Overpass gave no answer" in city.note
 
@@ -233,7 +233,7 @@ def test_multipolygons_holes_and_exclaves_are_kept_never_a_box_or_a_first_part(w
     exclave = rectangle(5.0, 45.7, 5.01, 45.71)["coordinates"]
     geojson = {"type": "MultiPolygon", "coordinates": [[ring, hole], exclave]}
     world.nominatim.replies.append(says([record(7, "Capital", geojson=geojson)]))
-    boundary = find("Capital", online=world.online).boundary
+    boundary = find("Capital", network=world.online).boundary
     assert boundary.area == pytest.approx(0.01 - 0.0004 + 0.0001)
     assert not boundary.contains(shapely.Point(4.85, 45.75))
     assert boundary.contains(shapely.Point(5.005, 45.705))
@@ -242,7 +242,7 @@ def test_multipolygons_holes_and_exclaves_are_kept_never_a_box_or_a_first_part(w
 def test_limits_that_reach_into_the_sea_keep_their_area_so_that_water_is_told_by_its_class(world):
     """OSM has no sea polygons; administrative limits reach into the sea: nothing here pretends to have cut it off."""
     world.nominatim.replies.append(says([record(7, "Port", geojson=rectangle(*BOX))]))
-    city = find("Port", online=world.online)
+    city = find("Port", network=world.online)
     assert city.boundary.area == pytest.approx(0.01)
     assert "land" not in city.note
 
@@ -254,7 +254,7 @@ def test_limits_across_the_antimeridian(world):
     areas = []
     for number, geojson in enumerate((jumping, split), start=1):
         world.nominatim.replies.append(says([record(number, f"Fiji {number}", geojson=geojson)]))
-        city = find(f"Fiji {number}", online=world.online)
+        city = find(f"Fiji {number}", network=world.online)
         areas.append(city.area_m2)
         assert len(city.boundary.geoms) == 2
         boxes, coast = (ask.query["data"] for ask in world.overpass.asked[-2:])
@@ -268,7 +268,7 @@ def test_limits_across_the_antimeridian(world):
 def test_two_levels_of_the_same_ground_are_one_place(world):
     twins = [record(71525, "Paris", rank=12, geojson=rectangle(*BOX)), record(7444, "Paris", geojson=rectangle(*BOX))]
     world.nominatim.replies.append(says(twins))
-    city = find("Paris", online=world.online)
+    city = find("Paris", network=world.online)
     assert (city.id, city.admin_level) == ("osm:R7444", 8)
     assert "osm:R71525" in city.note
 
@@ -276,18 +276,18 @@ def test_two_levels_of_the_same_ground_are_one_place(world):
 def test_a_country_is_refused_with_its_size(world):
     world.nominatim.replies.append(says([record(2, "Bigland", rank=4, geojson=rectangle(0, 0, 20, 20))]))
     with pytest.raises(AreaError, match="Bigland: encloses"):
-        find("Bigland", online=world.online)
+        find("Bigland", network=world.online)
 
 
 def test_the_store_and_the_extract_are_asked_before_the_network(world, tmp_path, osm, ring):
     put_place(tmp_path / "store", from_shape(shapely.box(*BOX), name="Lyon", id="osm:R120965"))
     osm.limits(4, ring(1.0, 1.0, 0.1), level=8, name="Bozen")
     extract = osm.save(tmp_path / "a.osm")
-    assert find("R120965", stores=[tmp_path / "store"], osm=extract, online=world.online).label == "Lyon"
-    assert find("Bozen", stores=[tmp_path / "store"], osm=extract, online=world.online).id == "osm:R4"
+    assert find("R120965", stores=[tmp_path / "store"], osm=extract, network=world.online).label == "Lyon"
+    assert find("Bozen", stores=[tmp_path / "store"], osm=extract, network=world.online).id == "osm:R4"
     assert world.nominatim.asked == []
     world.nominatim.replies.append(says([record(7, "Graz", geojson=rectangle(*BOX))]))
-    assert find("Graz", stores=[tmp_path / "store"], osm=extract, online=world.online).id == "osm:R7"
+    assert find("Graz", stores=[tmp_path / "store"], osm=extract, network=world.online).id == "osm:R7"
 
 
 def test_nothing_that_answers_is_one_line_with_the_name_and_what_works_without(world, tmp_path):
@@ -296,14 +296,14 @@ def test_nothing_that_answers_is_one_line_with_the_name_and_what_works_without(w
     with pytest.raises(
         NetworkError, match=r"^'Lyonn': Nominatim gave no answer .*--area FILE.*; the store knows Lyon$"
     ):
-        find("Lyonn", stores=[tmp_path / "store"], online=world.online)
+        find("Lyonn", stores=[tmp_path / "store"], network=world.online)
     with pytest.raises(NetworkError, match=r"Nominatim gave no answer.*Overpass gave no answer"):
-        find("R7", online=world.online)
+        find("R7", network=world.online)
 
 
 def test_nothing_of_that_name(world):
     with pytest.raises(PlaceNotFoundError, match="'Qwxyz' is not known to OpenStreetMap"):
-        find("Qwxyz", online=world.online)
+        find("Qwxyz", network=world.online)
 
 
 def test_where_prints_kind_level_area_population_id_and_country(world, tmp_path, monkeypatch, capsys):
@@ -322,7 +322,7 @@ def test_where_prints_kind_level_area_population_id_and_country(world, tmp_path,
 
 def test_a_city_from_the_network_round_trips_through_a_store(world, tmp_path):
     world.nominatim.replies.append(says([record(7, "Lyon", geojson=rectangle(*BOX), country="fr")]))
-    city = find("Lyon", online=world.online)
+    city = find("Lyon", network=world.online)
     put_place(tmp_path / "store", city)
     assert place(tmp_path / "store", "Lyon").country == "FR"
 
@@ -355,5 +355,5 @@ def test_both_real_frankfurts_are_listed_and_their_populations_have_no_year(shar
         one["geojson"] = rectangle(8 + number, 50, 8.1 + number, 50.1)
     world.nominatim.replies.append(says(body))
     with pytest.raises(AmbiguousPlaceError, match=r"1. Frankfurt \(Oder\).*osm:R62523, DE\n  2. Frankfurt am Main"):
-        find("Frankfurt", online=world.online)
-    assert "701,350 has no year" in find("Frankfurt", online=world.online, pick="R62400").note
+        find("Frankfurt", network=world.online)
+    assert "701,350 has no year" in find("Frankfurt", network=world.online, pick="R62400").note

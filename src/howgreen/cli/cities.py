@@ -102,7 +102,7 @@ def where_command(
     root = image_sources.find_store(name, store)
     table = read_endpoints(endpoints) if endpoints else Endpoints()
     online = Network(endpoints=table, offline=offline)
-    for number, found in enumerate(place.candidates(name, stores=[root] if root else [], osm=osm, online=online), 1):
+    for number, found in enumerate(place.candidates(name, stores=[root] if root else [], osm=osm, network=online), 1):
         click.echo(f"{number:3d}  {found.label}: {place.described(found)}")
 
 
@@ -130,7 +130,8 @@ def osm_green_command(
     online = Network(endpoints=table, offline=offline)
     with bars() as progress:
         root = image_sources.find_store(query, store, progress=progress)
-        city = place.find(query, stores=[root] if root else [], osm=osm, online=online, **asked)
+        files = place.PlaceFiles(districts=asked.pop("districts"), land=asked.pop("land"))
+        city = place.find(query, stores=[root] if root else [], osm=osm, network=online, files=files, **asked)
         folder = out or new_folder(city)
         report.check_target(folder)
         found = pipeline.osm_green(city, osm=osm, online=online, out=folder, progress=progress)

@@ -115,9 +115,8 @@ def plan(
         area=area,
         radius_m=radius_m,
         pick=pick,
-        districts=_path(districts),
-        land=_path(land),
-        online=Network(endpoints=_services(endpoints), offline=offline),
+        files=place.PlaceFiles(districts=districts, land=land),
+        network=Network(endpoints=_services(endpoints), offline=offline),
     )
     when, said = image_sources.asked_period(period, where)
     spots = image_sources.spots(

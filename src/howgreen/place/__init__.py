@@ -10,8 +10,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from howgreen.place.doors import place_from_file as place_from_file
+    from howgreen.place.doors import place_from_geometry as place_from_geometry
+    from howgreen.place.doors import place_from_name as place_from_name
+    from howgreen.place.doors import place_from_point as place_from_point
+    from howgreen.place.doors import with_districts as with_districts
+    from howgreen.place.doors import with_land as with_land
     from howgreen.place.files import from_file as from_file
     from howgreen.place.files import from_text as from_text
+    from howgreen.place.lookup import PlaceFiles as PlaceFiles
     from howgreen.place.lookup import candidates as candidates
     from howgreen.place.lookup import described as described
     from howgreen.place.lookup import find as find
@@ -20,6 +27,7 @@ if TYPE_CHECKING:
 
 # Geometry libraries take a tenth of a second each to import: a module is loaded when one of its names is first used.
 _HOME = {
+    "PlaceFiles": "lookup",
     "candidates": "lookup",
     "described": "lookup",
     "find": "lookup",
@@ -27,6 +35,12 @@ _HOME = {
     "from_point": "points",
     "from_shape": "shapes",
     "from_text": "files",
+    "place_from_file": "doors",
+    "place_from_geometry": "doors",
+    "place_from_name": "doors",
+    "place_from_point": "doors",
+    "with_districts": "doors",
+    "with_land": "doors",
 }
 
 __all__ = [  # noqa: PLE0604 (a computed list; sorted in _HOME)

@@ -11,11 +11,12 @@ from howgreen.core.errors import AmbiguousPlaceError, AreaError, PlaceNotFoundEr
 from howgreen.core.geometry import geodesic_area_m2
 from howgreen.core.text import fold, spellings
 from howgreen.place.shapes import clean, from_shape
-from howgreen.place.vectors import Feature, read_file, read_text
+from howgreen.place.vectors import Feature, read_file, read_frame, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import geopandas as gpd
     from shapely.geometry.base import BaseGeometry
 
     from howgreen.core.types import City
@@ -74,6 +75,20 @@ def from_text(text: str, *, name: str | None = None, pick: int | str | None = No
 
     """
     return _city(read_text(text), name=name, pick=pick, what="the shape", source=None, stem="drawn shape")
+
+
+def from_frame(
+    frame: gpd.GeoDataFrame | gpd.GeoSeries, *, name: str | None = None, pick: int | str | None = None
+) -> City:
+    """Take the areas of a GeoDataFrame or GeoSeries, in its own CRS, as a file's.
+
+    Raises
+    ------
+    AreaError, AmbiguousPlaceError, PlaceNotFoundError
+        As :func:`from_file`.
+
+    """
+    return _city(read_frame(frame), name=name, pick=pick, what="the frame", source=None, stem="drawn shape")
 
 
 def _city(

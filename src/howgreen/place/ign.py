@@ -157,11 +157,10 @@ def city_of(commune: Commune, *, name: str) -> City:
         label=commune.name,
         id=f"ign:{commune.code}",
         kind="arrondissement" if commune.parent else "commune",
-        country="FR",
-        population=commune.population,
         licence=LICENCE,
         note=note,
     )
+    city = replace(city, country="FR", population=commune.population)
     # Servers and files have given latitude first: France would lie off Somalia, without any error.
     south, north = city.boundary.bounds[1::2]
     if not commune.code.startswith(("97", "98")) and not (south > 41 and north < 52):

@@ -161,19 +161,17 @@ def _same_ground(one: Polygon | MultiPolygon, other: Polygon | MultiPolygon) -> 
 
 def _city(key: OsmId, found: Found, *, query: str, note: str) -> City:
     tags = found.tags[key]
-    level = level_of(tags)
     population, without_year = population_of(tags)
-    return from_shape(
+    city = from_shape(
         found.shapes[key],
         name=query,
         label=tags.get("name", str(key)),
         id=f"osm:{key}",
         kind=kind_of(tags),
-        admin_level=level,
-        population=population,
         licence=LICENCE,
         note=joined(note, without_year),
     )
+    return replace(city, admin_level=level_of(tags), population=population)
 
 
 def _narrowed(cities: list[City], qualifiers: list[str], *, osm: Path) -> list[City]:

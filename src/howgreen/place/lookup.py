@@ -22,6 +22,26 @@ if TYPE_CHECKING:
 _MOST_LISTED = 20
 
 
+@dataclass(frozen=True, kw_only=True)
+class PlaceFiles:
+    """What other files tell about a place."""
+
+    districts: str | Path | None = None
+    """A vector file with the city's districts; they replace those that its source has."""
+    land: str | Path | None = None
+    """A vector file with polygons of land, or coastlines with the land on their left; without it, the coastline of the OSM
+    extract or of OpenStreetMap's services is taken for limits that come from there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Known:
+    """Where names are looked up."""
+
+    stores: Sequence[str | Path]
+    osm: str | Path | None
+    client: Client | None
+
+
 def find(
     query: str | None,
     *,
@@ -30,12 +50,13 @@ def find(
     area: str | Path | None = None,
     radius_m: float | None = None,
     pick: int | str | None = None,
-    districts: str | Path | None = None,
-    land: str | Path | None = None,
-    online: Network | None = None,
+    network: Network | None = None,
+    files: PlaceFiles | None = None,
 ) -> City:
-    """The one city that is meant. The first of these that is given or fits decides: area, coordinates, store, OSM
-    extract, network; an id (``R120965``) is looked for in the last three.
+    """Find the one city that is meant.
+
+    The first of these that is given or fits decides: area, coordinates, store, OSM extract, network; an id
+    (``R120965``) is looked for in the last three.
 
     Parameters
     ----------
@@ -52,13 +73,10 @@ def find(
         Radius of the circle around coordinates, in metres; 2,000 if left out.
     pick
         Which of several matches: its number in the list (from 1) or its id.
-    districts
-        A vector file with the city's districts; they replace those that its source has.
-    land
-        A vector file with polygons of land, or coastlines with the land on their left; without it, the coastline of
-        ``osm`` or of OpenStreetMap's services is taken for limits that come from there.
-    online
+    network
         Leave to ask OpenStreetMap's services and IGN for what is not known here; None to stay off the network.
+    files
+        What other files tell about the place.
 
     Raises
     ------
@@ -72,12 +90,16 @@ def find(
         When only a service could know, and none answers.
 
     """
-    client = online.client() if online is not None else None
-    city, source = _found(
-        query, stores=stores, osm=osm, area=area, radius_m=radius_m, pick=pick, client=client, parts=not districts
-    )
-    city = from_districts_file(city, Path(districts)) if districts is not None else city
-    return _with_land(city, source=source, osm=osm, land=land, client=client)
+    files = files or PlaceFiles()
+    known = _Known(stores=stores, osm=osm, client=network.client() if network is not None else None)
+    if area is not None:
+        _refuse_radius(radius_m, "a boundary")
+        city, source = _from_area(area, name=query, pick=pick), "file"
+    else:
+        city, source = _from_query(query, known, radius_m=radius_m, pick=pick)
+        city = city if files.districts else _with_districts(city, known, source=source)
+    city = from_districts_file(city, Path(files.districts)) if files.districts is not None else city
+    return _with_land(city, known, source=source, land=files.land)
 
 
 def candidates(
@@ -86,9 +108,9 @@ def candidates(
     stores: Sequence[str | Path] = (),
     osm: str | Path | None = None,
     radius_m: float | None = None,
-    online: Network | None = None,
+    network: Network | None = None,
 ) -> list[City]:
-    """All places that a query can mean, in the order in which ``pick`` counts them.
+    """List all places that a query can mean, in the order in which ``pick`` counts them.
 
     They come from the first source that has any: coordinates, then stores, then the OSM extract, then the network.
     Cities from OSM and from the network come without their districts here.
@@ -103,8 +125,8 @@ def candidates(
         When only a service could know, and none answers.
 
     """
-    client = online.client() if online is not None else None
-    return _listed(query, stores=stores, osm=osm, radius_m=radius_m, client=client).cities
+    known = _Known(stores=stores, osm=osm, client=network.client() if network is not None else None)
+    return _listed(query, known, radius_m=radius_m).cities
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,31 +138,24 @@ class _Listed:
     """The first, where it is the only one, may be taken without asking: it bears the name that was asked for."""
 
 
-def _listed(
-    query: str,
-    *,
-    stores: Sequence[str | Path],
-    osm: str | Path | None,
-    radius_m: float | None,
-    client: Client | None,
-) -> _Listed:
+def _listed(query: str, known: _Known, *, radius_m: float | None) -> _Listed:
     if not query.strip():
         raise PlaceNotFoundError("no place given: write a name, an id, or coordinates such as 45.76, 4.84")
     position = parse_coordinates(query)
     if position:
         return _Listed(cities=[from_point(*position, radius_m=radius_m, name=query)], source="point")
-    known = _places(stores)
-    matches = _of_stores(query, known)
+    places = _places(known.stores)
+    matches = _of_stores(query, places)
     if matches:
         return _Listed(cities=matches, source="store")
-    if osm is None and client is None:
-        return _Listed(cities=_nothing(query, known), source="store")
+    if known.osm is None and known.client is None:
+        raise _nothing(query, places)
     try:
-        return _of_osm(query, osm=osm, client=client)
+        return _of_osm(query, osm=known.osm, client=known.client)
     except (PlaceNotFoundError, NetworkError) as error:
-        if client is not None and client.offline and osm is None:
-            return _Listed(cities=_nothing(query, known), source="store")
-        near = closest(query, [city.label for city in known])
+        if known.client is not None and known.client.offline and known.osm is None:
+            raise _nothing(query, places) from error
+        near = closest(query, [city.label for city in places])
         hint = f"; the store knows {' and '.join(near)}" if near else ""
         what = f"{brief(query)}: " if isinstance(error, NetworkError) else ""
         raise type(error)(f"{what}{error}{hint}") from error
@@ -162,57 +177,43 @@ def _of_osm(query: str, *, osm: str | Path | None, client: Client | None) -> _Li
     return _Listed(cities=[match.city for match in matches], source="network", sure=matches[0].exact)
 
 
-def _found(
-    query: str | None,
-    *,
-    stores: Sequence[str | Path],
-    osm: str | Path | None,
-    area: str | Path | None,
-    radius_m: float | None,
-    pick: int | str | None,
-    client: Client | None,
-    parts: bool,
+def _from_query(
+    query: str | None, known: _Known, *, radius_m: float | None, pick: int | str | None
 ) -> tuple[City, str]:
-    """The city, and which source knew it."""
-    if area is not None:
-        _refuse_radius(radius_m, "a boundary")
-        return _from_area(area, name=query, pick=pick), "file"
+    """Look a query up: the city without its districts, and which source knew it."""
     if query is None:
         raise PlaceNotFoundError(
             "no place given: write a name, an id, or coordinates such as 45.76, 4.84, or give a boundary"
         )
-    listed = _listed(query, stores=stores, osm=osm, radius_m=radius_m, client=client)
+    listed = _listed(query, known, radius_m=radius_m)
     city = _one(query, listed.cities, pick=pick, sure=listed.sure)
     if city.kind != "circle":
         _refuse_radius(radius_m, f"the limits of {city.label}")
-    city = _with_districts(city, source=listed.source, osm=osm, client=client) if parts else city
     return city, listed.source
 
 
-def _with_districts(city: City, *, source: str, osm: str | Path | None, client: Client | None) -> City:
-    if source == "network" and client is not None:
+def _with_districts(city: City, known: _Known, *, source: str) -> City:
+    if source == "network" and known.client is not None:
         from howgreen.place.online import with_districts
 
-        return with_districts(city, client=client)
-    if osm is not None and city.id.startswith("osm:") and not city.districts:
-        return limits.with_districts(city, osm=Path(osm))
+        return with_districts(city, client=known.client)
+    if known.osm is not None and city.id.startswith("osm:") and not city.districts:
+        return limits.with_districts(city, osm=Path(known.osm))
     return city
 
 
-def _with_land(
-    city: City, *, source: str, osm: str | Path | None, land: str | Path | None, client: Client | None
-) -> City:
-    """The city with the sea cut off, by what the user gave, else by the source of its limits."""
+def _with_land(city: City, known: _Known, *, source: str, land: str | Path | None) -> City:
+    """Cut the sea off the city, by what the user gave, else by the source of its limits."""
     from howgreen.place import coast
 
     if land is not None:
         return coast.with_land_file(replace(city, land=None), Path(land))
-    if source == "osm" and osm is not None:
-        return coast.with_land(city, osm=Path(osm))
-    if source == "network" and client is not None:
+    if source == "osm" and known.osm is not None:
+        return coast.with_land(city, osm=Path(known.osm))
+    if source == "network" and known.client is not None:
         from howgreen.place.online import with_land
 
-        return with_land(city, client=client)
+        return with_land(city, client=known.client)
     return city
 
 
@@ -268,13 +269,13 @@ def _called(city: City, query: str) -> bool:
     return fold(query.strip().removeprefix("store:")) in spellings(city.label) | spellings(city.name)
 
 
-def _nothing(query: str, known: Sequence[City]) -> list[City]:
+def _nothing(query: str, known: Sequence[City]) -> PlaceNotFoundError:
     labels = list(dict.fromkeys(city.label for city in known))
     near = closest(query, labels)
     if near:
-        raise PlaceNotFoundError(f"{brief(query)} is not known; did you mean {' or '.join(near)}?")
+        return PlaceNotFoundError(f"{brief(query)} is not known; did you mean {' or '.join(near)}?")
     held = f"the store knows {shortened(sorted(labels))}" if labels else "no store has a place"
-    raise PlaceNotFoundError(
+    return PlaceNotFoundError(
         f"{brief(query)} is not known: {held}; give coordinates, --area FILE or --osm FILE.osm.pbf"
     )
 

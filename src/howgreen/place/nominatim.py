@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import shapely
@@ -97,18 +97,16 @@ def city_of(hit: Hit, *, name: str) -> City:
     if hit.shape is None or hit.id is None:
         raise PlaceNotFoundError(f"{hit.described}: Nominatim has only a point")
     population, without_year = population_of(hit.tags)
-    return from_shape(
+    city = from_shape(
         hit.shape,
         name=name,
         label=hit.name,
         id=f"osm:{hit.id}",
         kind=hit.kind,
-        admin_level=hit.level,
-        country=hit.country,
-        population=population,
         licence=LICENCE,
         note=joined(f"limits from OpenStreetMap by Nominatim, asked on {hit.day}", without_year),
     )
+    return replace(city, admin_level=hit.level, country=hit.country, population=population)
 
 
 def _hits(

@@ -12,7 +12,7 @@ from shapely import MultiPolygon, Polygon
 
 from howgreen.core.errors import AreaError
 from howgreen.core.geometry import Area, geodesic_area_m2, polygonal, utm_crs
-from howgreen.core.types import City, District, Population
+from howgreen.core.types import City
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -35,14 +35,10 @@ def from_shape(
     label: str | None = None,
     id: str | None = None,  # noqa: A002 (the word of City)
     kind: str = "drawn shape",
-    admin_level: int | None = None,
-    country: str = "",
-    districts: tuple[District, ...] = (),
-    population: Population | None = None,
     licence: str = "",
     note: str = "",
 ) -> City:
-    """A city with the limits of a shape.
+    """Make a city with the limits of a shape.
 
     Parameters
     ----------
@@ -51,7 +47,7 @@ def from_shape(
         antimeridian, with longitudes beyond 180 or jumping from 179 to -179.
     name
         As it was asked for.
-    label, id, kind, admin_level, country, districts, population, licence, note
+    label, id, kind, licence, note
         See :class:`howgreen.core.types.City`; the label is the name and the id a hash of the shape if left out.
 
     Raises
@@ -72,10 +68,6 @@ def from_shape(
         crs=utm_crs(lon, lat),
         area_m2=area_m2,
         kind=kind,
-        admin_level=admin_level,
-        country=country,
-        districts=districts,
-        population=population,
         licence=licence,
         note=joined(note, *repairs),
     )

@@ -6,7 +6,7 @@ import json
 import logging
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -187,10 +187,28 @@ def _wkt(text: str) -> BaseGeometry:
     return shape
 
 
+def read_frame(frame: gpd.GeoDataFrame | gpd.GeoSeries) -> list[Feature]:
+    """Take the areas of a frame in memory, moved to EPSG:4326.
+
+    Raises
+    ------
+    AreaError
+        When it holds no area, or its CRS is missing.
+
+    """
+    table = frame if isinstance(frame, gpd.GeoDataFrame) else gpd.GeoDataFrame(geometry=frame)
+    return _of_frames([table], what="the frame")
+
+
 def _features(source: Path | BytesIO, *, what: str) -> list[Feature]:
+    return _of_frames(_frames(source, what=what), what=what)
+
+
+def _of_frames(frames: Sequence[gpd.GeoDataFrame], *, what: str) -> list[Feature]:
     features: list[Feature] = []
     kinds: set[str] = set()
-    for frame in _frames(source, what=what):
+    for table in frames:
+        frame = table if table.active_geometry_name == "geometry" else table.rename_geometry("geometry")
         held = frame[~(frame.geometry.isna() | frame.is_empty)]
         kinds.update(str(kind) for kind in held.geom_type)
         areas = held[held.geom_type.isin(["Polygon", "MultiPolygon", "GeometryCollection"])]

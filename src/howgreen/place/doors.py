@@ -1,0 +1,190 @@
+"""The public doors to a place, each a few lines over one worker: values in, values out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from howgreen.core.errors import AreaError
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+    from shapely.geometry.base import BaseGeometry
+
+    from howgreen.core.types import City
+    from howgreen.net.network import Network
+
+
+def place_from_name(
+    query: str,
+    *,
+    pick: int | str | None = None,
+    stores: Sequence[str | Path] = (),
+    osm: str | Path | None = None,
+    network: Network | None = None,
+) -> City:
+    """Look a name or an id up, and return the one place that is meant, with its districts and its land.
+
+    The first source that knows it decides: stores, an OpenStreetMap extract, then OpenStreetMap's services and IGN.
+
+    Parameters
+    ----------
+    query
+        A name (``Lyon, France``), an id (``R120965``, ``ign:69123``) or coordinates (``45.76, 4.84``: lat, lon).
+    pick
+        Which of several matches: its number in the list (from 1) or its id.
+    stores
+        Folders of stores whose places are known by name.
+    osm
+        A local OpenStreetMap extract.
+    network
+        How services are asked; None for the usual ones, ``Network(offline=True)`` for none.
+
+    Raises
+    ------
+    PlaceNotFoundError
+        When nothing fits; the message says what is known and what looks alike.
+    AmbiguousPlaceError
+        When several places fit and none is picked; the message lists them.
+    NetworkError
+        When only a service could know, and none answers.
+
+    """
+    from howgreen.net.network import Network
+    from howgreen.place.lookup import find
+
+    return find(query, pick=pick, stores=stores, osm=osm, network=network or Network())
+
+
+def place_from_point(lat: float, lon: float, *, radius_m: float | None = None, name: str | None = None) -> City:
+    """Draw a circle on the ground around a position.
+
+    Parameters
+    ----------
+    lat, lon
+        Degrees, WGS 84; latitude first.
+    radius_m
+        Metres on the ellipsoid; 2,000 when left out.
+    name
+        How the place is called; by its coordinates when left out.
+
+    Raises
+    ------
+    AreaError
+        When the position or the radius cannot be.
+
+    """
+    from howgreen.place.points import from_point
+
+    return from_point(lat, lon, radius_m=radius_m, name=name)
+
+
+def place_from_geometry(
+    geometry: BaseGeometry | gpd.GeoDataFrame | gpd.GeoSeries | Mapping[str, Any] | str,
+    *,
+    name: str | None = None,
+    pick: int | str | None = None,
+) -> City:
+    """Take a shape as the limits of a place.
+
+    Parameters
+    ----------
+    geometry
+        A shapely geometry, a GeoJSON mapping, WKT or GeoJSON text in EPSG:4326 (lon, lat), or a GeoDataFrame or
+        GeoSeries in its own CRS.
+    name
+        How the place is called; of a frame's rows, the one with this name is taken.
+    pick
+        Which of several areas: number (from 1) or name, or ``"all"`` to take them together.
+
+    Raises
+    ------
+    AreaError
+        When it is no usable area.
+    AmbiguousPlaceError
+        When several areas fit; the message lists them.
+    PlaceNotFoundError
+        When ``pick`` is none of them.
+
+    """
+    from shapely.geometry.base import BaseGeometry
+
+    from howgreen.place.files import from_frame, from_text
+    from howgreen.place.shapes import from_shape
+
+    if isinstance(geometry, BaseGeometry):
+        return from_shape(geometry, name=name or "drawn shape")
+    if isinstance(geometry, Mapping):
+        return from_text(json.dumps(geometry), name=name, pick=pick)
+    if isinstance(geometry, str):
+        return from_text(geometry, name=name, pick=pick)
+    if hasattr(geometry, "to_crs"):
+        return from_frame(geometry, name=name, pick=pick)
+    raise AreaError(f"a {type(geometry).__name__} is no geometry; give shapely, a GeoDataFrame, GeoJSON or WKT")
+
+
+def place_from_file(path: str | Path, *, name: str | None = None, pick: int | str | None = None) -> City:
+    """Read the limits of a place out of a vector file: GeoJSON, GeoPackage, Shapefile, KML, ...
+
+    Parameters
+    ----------
+    path
+        Any CRS; also zipped.
+    name
+        Which of its areas, and how the place is called; the area's own name, or the file's, if left out.
+    pick
+        Which of several areas: number (from 1) or name, or ``"all"`` to take them together.
+
+    Raises
+    ------
+    AreaError
+        When the file holds no usable area, or its CRS is missing or wrong.
+    AmbiguousPlaceError
+        When several areas fit; the message lists them.
+    PlaceNotFoundError
+        When ``pick`` is none of them.
+
+    """
+    from howgreen.place.lookup import find
+
+    return find(name, area=Path(path), pick=pick)
+
+
+def with_districts(place: City, districts: str | Path | gpd.GeoDataFrame) -> City:
+    """Return the place with the areas of a file or frame as its districts, cut to it; those it had are replaced.
+
+    Parameters
+    ----------
+    place
+        Whose districts these are.
+    districts
+        A vector file, or a GeoDataFrame with a CRS. Areas of which less than 1 % lies inside are left out.
+
+    Raises
+    ------
+    AreaError
+        When the file cannot be used, or none of its areas lies in the place.
+
+    """
+    from howgreen.place.districts import from_districts_file, from_districts_frame
+
+    if isinstance(districts, str | Path):
+        return from_districts_file(place, Path(districts))
+    return from_districts_frame(place, districts)
+
+
+def with_land(place: City, path: str | Path) -> City:
+    """Return the place with the sea cut off by a file with polygons of land, or coastlines (land on their left).
+
+    Raises
+    ------
+    AreaError
+        When the file cannot be read, or shows no land inside the limits.
+
+    """
+    from howgreen.place.coast import with_land_file
+
+    return with_land_file(replace(place, land=None), Path(path))
