@@ -38,6 +38,7 @@ KINDS = (
     "whole",  # answers a range with 200 and the whole file
     "etag",  # says another ETag
     "no etag",  # says neither ETag nor Last-Modified
+    "weak etag",  # says a weak ETag, another each time: a hint that holds for no byte (RFC 9110, 8.8.3)
     "grown",  # says another size
     "garbage",  # the right length and headers, other bytes
     "token",  # refuses (``status``, else 403) what does not carry ``token`` in its query
@@ -257,6 +258,8 @@ def _broken(fault: Fault, request: Request, reply: Reply) -> Reply:
         return Reply(fault.status or 403, {"Content-Length": "0"})
     if fault.kind == "etag":
         return Reply(reply.status, headers | {"ETag": '"another"'}, reply.body)
+    if fault.kind == "weak etag":
+        return Reply(reply.status, headers | {"ETag": f'W/"{fault.seen}"'}, reply.body)
     if fault.kind == "no etag":
         kept = {k: v for k, v in headers.items() if k not in {"ETag", "Last-Modified"}}
         return Reply(reply.status, kept, reply.body)

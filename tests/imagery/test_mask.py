@@ -112,6 +112,17 @@ def test_changing_clouds_on_all_dates_are_not_voted_clear():
     assert not clear(flags, codes).any()
 
 
+@pytest.mark.parametrize(("off", "agrees"), [(622, True), (638, False), (-622, True), (-638, False)])
+def test_the_vote_tolerates_0015_and_12_percent_of_the_middle(off, agrees):
+    """Of a middle of 0.4: 0.015 + 0.048; one date of six is off by a little less, or a little more."""
+    flags = np.full((6, 8, 8), cloud_mask.DOUBT)
+    codes = np.full((6, 3, 8, 8), 4000, np.int16)
+    codes[2] += off
+    good = clear(flags, codes)
+    assert good[2].all() if agrees else not good[2].any()
+    assert np.delete(good, 2, axis=0).all()
+
+
 def test_three_dates_do_not_vote():
     flags, codes = block(dates=3)
     flags[:, 8:16, 8:16] = cloud_mask.DOUBT

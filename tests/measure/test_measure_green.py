@@ -53,6 +53,12 @@ def test_interval_is_clipped_and_absent_without_reference(cover, city):
     assert measure.green(cover(np.zeros((2, 2)), np.ones((2, 2)), error=False), whole)[0].stats.interval is None
 
 
+def test_a_pixel_is_green_from_one_half_on(cover, city):
+    below = np.nextafter(np.float32(0.5), np.float32(0))
+    stats = measure.green(cover([[0, 0, 0, 0]], [[0.5, below, 0.5, 0]]), city(box(0, 0, 4, 1)))[0].stats
+    assert stats.green_pixel_ratio == pytest.approx(0.5, **NEAR)
+
+
 def test_hole_and_exclave(cover, city):
     """A ring of 8 x 8 less 4 x 4, and an exclave that is half a pixel."""
     label, fraction = np.ones((12, 20)), np.zeros((12, 20))

@@ -80,6 +80,15 @@ def test_a_broken_coastline_is_not_guessed():
     assert "sea told by its colour alone: the coastline of a test is broken here" in found.note
 
 
+@pytest.mark.parametrize(("stray", "guessed"), [(0.0008, True), (0.0016, False), (0.006, False), (0.05, False)])
+def test_a_coast_with_a_hundredth_on_the_wrong_side_is_not_guessed(stray: float, guessed: bool):
+    """A piece of ``stray`` degrees in the land has the same face on both sides; the shore is 0.1 to 0.12 degrees long."""
+    piece = LineString([(9.02, 44.03), (9.02, 44.03 + stray)])
+    found = coast.of_lines(CITY, [SHORE, piece], source="coastline of a test")
+    assert (found.land is not None) is guessed
+    assert ("broken here" in found.note) is not guessed
+
+
 def test_inland_nothing_changes():
     assert coast.of_lines(CITY, [], source="test") == CITY
     assert coast.of_lines(CITY, [LineString([(20, 50), (21, 51)])], source="test") == CITY

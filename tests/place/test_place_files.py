@@ -345,6 +345,15 @@ def test_districts_are_cut_to_the_city_and_neighbours_left_out(tmp_path, town):
     assert "the districts (2) cover 63% of the city" in city.note
 
 
+@pytest.mark.parametrize(("inside", "counts"), [(0.009, False), (0.011, True), (0.05, True), (0.19, True)])
+def test_an_area_with_a_hundredth_inside_is_a_district(tmp_path, town, inside, counts):
+    """All but a strip of the second lies east of the town, which ends at 10.2 degrees."""
+    edge = shapely.box(10.2 - 0.1 * inside, 50, 10.3 - 0.1 * inside, 50.1)
+    frame(box(10, 50), edge, name=["West", "Edge"]).to_file(tmp_path / "d.geojson")
+    city = from_districts_file(town, tmp_path / "d.geojson")
+    assert [d.name for d in city.districts] == ["West", "Edge"][: 1 + counts]
+
+
 def test_districts_that_fill_the_city_need_no_note(tmp_path, town):
     halves = [shapely.box(10, 50, 10.1, 50.2), shapely.box(10.1, 50, 10.2, 50.2)]
     frame(*halves).to_file(tmp_path / "d.geojson")

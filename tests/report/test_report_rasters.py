@@ -109,6 +109,18 @@ def test_mask_gives_the_pixel_ratio_and_nothing_else_is_counted(folder):
     assert (mask != 255).sum() * 100 == pytest.approx(result.stats.observed_area_m2, rel=5e-3)
 
 
+def test_a_pixel_of_the_mask_is_green_from_one_half_on(make, tmp_path):
+    result = make(60, 70)
+    data = result.landcover.data.compute()
+    half = np.where(np.isnan(data["green_fraction"]), np.nan, np.float32(0.5))
+    half[:, 35:] = np.nextafter(np.float32(0.5), np.float32(0))
+    cover = dataclasses.replace(result.landcover, data=data.assign(green_fraction=(("y", "x"), half)))
+    write_rasters(dataclasses.replace(result, landcover=cover), tmp_path)
+    mask = read(tmp_path, "green_mask.tif")[0]
+    assert set(np.unique(mask[:, :35])) == {1, 255}
+    assert set(np.unique(mask[:, 35:])) == {0, 255}
+
+
 def test_looks_are_those_inside_the_limits(folder):
     from rasterio.features import geometry_mask
 
