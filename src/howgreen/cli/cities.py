@@ -130,8 +130,7 @@ def osm_green_command(
     online = Network(endpoints=table, offline=offline)
     with bars() as progress:
         root = image_sources.find_store(query, store, progress=progress)
-        files = place.PlaceFiles(districts=asked.pop("districts"), land=asked.pop("land"))
-        city = place.find(query, stores=[root] if root else [], osm=osm, network=online, files=files, **asked)
+        city = place.find(query, stores=[root] if root else [], osm=osm, network=online, **asked)
         folder = out or new_folder(city)
         report.check_target(folder)
         found = pipeline.osm_green(city, osm=osm, online=online, out=folder, progress=progress)
