@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test lint format tutorials bench models test-live test-train wheel clean
+.PHONY: demo test lint format tutorials docs bench models test-live test-train wheel clean
 
 demo: $(VENV)/.run
 	$(BIN)/howgreen city Sampleton
@@ -29,6 +29,13 @@ format: $(VENV)/.dev
 tutorials: $(VENV)/.dev
 	for page in docs/tutorials/*.py; do echo "$$page"; $(BIN)/python -W error "$$page" || exit 1; done
 
+# The site, into build/docs: the tutorials run while it is built, no network is used, and a warning is an error.
+docs: $(VENV)/.docs
+	rm -rf build/docs docs/examples docs/reference
+	$(BIN)/python -m sphinx -W --keep-going -q -b html -d build/doctrees docs build/docs
+	$(BIN)/python docs/_ext/check_site.py build/docs
+	@echo "the site: build/docs/index.html"
+
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks
 
@@ -48,7 +55,7 @@ wheel: $(VENV)/.dev
 	cd build && PYTHONPATH=installed ../$(BIN)/python -m howgreen.cli models list
 
 clean:
-	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) dist build docs/examples docs/reference .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -59,6 +66,10 @@ $(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) --editable ".[dev]"
+	touch $@ $(VENV)/.run
+
+$(VENV)/.docs: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) --editable ".[docs]"
 	touch $@ $(VENV)/.run
 
 $(VENV)/.train: pyproject.toml constraints.txt $(VENV)/.dev

@@ -1,8 +1,13 @@
-"""# Your own images
-
-Any GeoTIFF of surface reflectance can answer: put it into a store, name the city, ask. Here the image is a small one
-that we make ourselves: the left half is lush, the right half is stone, so the answer must be one half.
 """
+Your own images
+===============
+
+Any GeoTIFF of surface reflectance can be used: put it into a store, name the city, ask. The image here is a small one
+that we make ourselves. Its left half is meadow and its right half is stone, so the answer must be one half.
+"""
+
+# %%
+# Digital numbers are reflectance × 10,000, as Sentinel-2 delivers them; 0 means no data.
 
 import datetime
 import tempfile
@@ -18,7 +23,6 @@ from howgreen import store
 folder = Path(tempfile.mkdtemp())
 image, shelf = folder / "halfgreen.tif", folder / "store"
 
-# Digital numbers are reflectance x 10000, as Sentinel-2 delivers them; 0 means no data.
 meadow = {"blue": 300, "green": 700, "red": 350, "nir": 4500}
 stone = {"blue": 1500, "green": 1700, "red": 1900, "nir": 2300}
 with rasterio.open(
@@ -38,7 +42,10 @@ with rasterio.open(
         values[:, 100:] = stone[band]
         file.write(values, number)
 
-# Without `boundary` the city's limits are the image's own footprint; the report says so.
+# %%
+# Add the image to a store, which is a plain STAC catalogue of cloud-optimised GeoTIFFs in a folder. ``boundary`` takes
+# the city's limits; without it, the limits are the image's own footprint, and the report says so.
+
 store.add(
     [image],
     root=shelf,
@@ -50,7 +57,12 @@ store.add(
 )
 print(*store.listing(shelf), sep="\n")
 
-# A plan shows what would happen before any reflectance is read, and can be kept as JSON.
+# %%
+# A plan shows what would happen before any reflectance is read. It can be kept as JSON, and the same plan always gives
+# the same answer.
+
 plan = howgreen.plan("Halfgreen", store=shelf)
+print(f"{len(plan.scenes)} image of {plan.scenes[0].time:%Y-%m-%d}, model {plan.model}")
+
 result = howgreen.run(plan)
 print(f"green ratio {result.stats.green_ratio:.2f}, pixel ratio {result.stats.green_pixel_ratio:.2f}")

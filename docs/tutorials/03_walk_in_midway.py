@@ -1,8 +1,13 @@
-"""# Walk in midway
-
-Every stage is a plain function between two values. A researcher can bring their own boundary, images, model or labels and
-use the stages that are left. This walks Sampleton (synthetic) by hand and compares with its exact truth.
 """
+Start in the middle
+===================
+
+Every stage is a plain function between two values. You can bring your own boundary, images, model or labels, and use the
+stages that are left. This walks through Sampleton (synthetic) by hand, stage by stage.
+"""
+
+# %%
+# Place: a quarter of 600 m radius instead of the whole city.
 
 from pathlib import Path
 
@@ -13,24 +18,31 @@ from howgreen.core.types import Period
 
 root = sample.ensure(Path(platformdirs.user_cache_dir("howgreen")))
 
-# Place: a drawn quarter instead of the whole city.
 whole = place.find("Sampleton", stores=[root])
 centre = whole.districts[0].boundary.representative_point()
 quarter = place.find(f"{centre.y:.5f}, {centre.x:.5f}", radius_m=600)
 print(f"{quarter.label}: {quarter.area_m2 / 1e6:.2f} km²")
 
-# Imagery: what there is, what is clear inside the limits, and one clear composite.
+# %%
+# Imagery: list the images there are, and how much of the city each of them shows clearly.
+
 period = Period.parse("2024-05/2024-09")
 for scene in imagery.find(whole, period, root=root, sensor="sentinel-2"):
     print(f"{scene.time:%Y-%m-%d} clear {scene.clear_pct:5.1f} % of the city, offset {scene.offset:+.1f}")
+
+# %%
+# Choose among them for the quarter, and make one clear composite with the bands that the model takes.
+
 model = landcover.load_model("mixture-10")
-scenes, passed_over = imagery.choose(
+scenes, not_used = imagery.choose(
     imagery.find(quarter, period, root=root, sensor="sentinel-2"), city=quarter, period=period, bands=model.card.bands
 )
 composite = imagery.composite(scenes, grid=imagery.grid(quarter), bands=model.card.bands)
 print(composite.data)
 
-# Land cover, with two models on the same pixels; then the measure.
+# %%
+# Land cover with two models on the same pixels, then the measurement.
+
 for name in ("mixture-10", "ndvi"):
     covered = landcover.classify(composite, landcover.load_model(name))
     city, *_ = measure.green(covered, quarter)

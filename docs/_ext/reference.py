@@ -1,0 +1,215 @@
+"""Write the reference pages that come from the code: one for each public name, one for each JSON schema."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import json
+import re
+from collections.abc import Iterable, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import howgreen
+
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "From a name to an answer": ("city", "plan", "run", "write", "read_plan"),
+    "Places": (
+        "where",
+        "place_from_name",
+        "place_from_point",
+        "place_from_geometry",
+        "place_from_file",
+        "with_districts",
+    ),
+    "Other maps": ("layers", "osm_green"),
+    "What you can say about images and services": ("Store", "Catalogs", "Network", "Period"),
+    "What comes back": ("City", "Plan", "CityResult", "Result", "Summary"),
+}
+"""Order of the index page. A public name that stands in none of these is listed by its kind all the same."""
+
+
+def groups(names: Iterable[str] = howgreen.__all__) -> dict[str, list[str]]:
+    """Sort public names under headings; each name appears exactly once."""
+    left = sorted(set(names))
+    sorted_names = {title: [name for name in members if name in left] for title, members in GROUPS.items()}
+    taken = {name for members in sorted_names.values() for name in members}
+    sorted_names["Errors and warnings"] = [n for n in left if n not in taken and _kind(n) == "autoexception"]
+    taken.update(sorted_names["Errors and warnings"])
+    sorted_names["More"] = [name for name in left if name not in taken]
+    return {title: members for title, members in sorted_names.items() if members}
+
+
+def parts(names: Iterable[str] = howgreen.__all__) -> list[type]:
+    """Find the value classes that public values hold in their fields, and that are not public names themselves."""
+    public = [getattr(howgreen, name) for name in names]
+    waiting = [found for found in public if dataclasses.is_dataclass(found)]
+    seen = {id(found) for found in public}
+    found_parts: list[type] = []
+    while waiting:
+        value = waiting.pop()
+        for part in _field_classes(value):
+            if id(part) not in seen:
+                seen.add(id(part))
+                found_parts.append(part)
+                waiting.append(part)
+    return sorted(found_parts, key=lambda part: part.__name__)
+
+
+def write_api(folder: Path) -> None:
+    """Write ``index.rst`` and one page a name into ``folder``."""
+    pages = {
+        "index.rst": _index(),
+        **{f"{name}.rst": _page(name) for name in howgreen.__all__},
+        "values.rst": _values(),
+    }
+    _replace(folder, pages)
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """Return the published JSON schemas that lie in the package, by file name."""
+    package = Path(howgreen.__file__).parent
+    return {path.name: json.loads(path.read_text(encoding="utf-8")) for path in sorted(package.rglob("*.schema.json"))}
+
+
+def write_schemas(folder: Path) -> None:
+    """Write one page a schema, its properties as a table and its whole text below, into ``folder``."""
+    pages = {"index.md": _schema_index()}
+    for name, schema in schemas().items():
+        pages[name] = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+        pages[name.replace(".schema.json", ".md")] = _schema_page(name, schema)
+    _replace(folder, pages)
+
+
+def write_models(folder: Path) -> None:
+    """Write the table of the shipped models' errors on their reference, as their own cards state them."""
+    from howgreen import landcover
+
+    rows = []
+    for name in landcover.SHIPPED:
+        card = landcover.load_model(name).card
+        error = card.reference_error
+        if error:
+            figures = f"{error.rmse:.3f} | {error.bias:+.3f} | ± {error.half_width:.3f}"
+            rows.append(f"| `{name}` | {len(card.bands)} | {figures} |")
+    head = "| model | bands | RMSE of a pixel | bias | half of the 95 % interval |\n|---|---|---|---|---|\n"
+    _replace(folder, {"potsdam.md": head + "\n".join(rows) + "\n"})
+
+
+def _kind(name: str) -> str:
+    value = getattr(howgreen, name)
+    if inspect.isclass(value):
+        return "autoexception" if issubclass(value, BaseException) else "autoclass"
+    return "autofunction" if callable(value) and hasattr(value, "__name__") else "autodata"
+
+
+def _field_classes(value: type) -> list[type]:
+    """Name the classes of this package in the annotations of a class's fields."""
+    classes = []
+    for base in value.__mro__:
+        namespace = vars(import_module(base.__module__)) if base.__module__.startswith("howgreen") else {}
+        for annotation in vars(base).get("__annotations__", {}).values():
+            for word in re.findall(r"\w+", str(annotation)):
+                part = namespace.get(word)
+                if inspect.isclass(part) and part.__module__.startswith("howgreen"):
+                    classes.append(part)
+    return classes
+
+
+def _title(text: str, mark: str = "=") -> str:
+    return f"{text}\n{mark * len(text)}\n\n"
+
+
+def _summary(name: str) -> str:
+    if _kind(name) == "autodata":
+        return ""
+    return (inspect.getdoc(getattr(howgreen, name)) or "").partition("\n")[0]
+
+
+def _index() -> str:
+    text = _title("Python API")
+    text += (
+        "Everything below is imported from ``howgreen`` itself; the rest of the package may move between releases.\n\n"
+    )
+    for title, members in groups().items():
+        text += _title(title, "-") + ".. list-table::\n   :widths: 30 70\n\n"
+        for name in members:
+            text += f"   * - :doc:`{name}`\n     - {_summary(name)}\n"
+        text += "\n"
+    toctree = "\n".join(f"   {name}" for members in groups().values() for name in members)
+    more = "The values that these hold in their fields: :doc:`values`.\n\n"
+    return text + more + f".. toctree::\n   :hidden:\n\n{toctree}\n   values\n"
+
+
+def _page(name: str) -> str:
+    kind = _kind(name)
+    text = _title(f"howgreen.{name}")
+    if kind == "autodata":
+        return text + f".. data:: howgreen.{name}\n\n   The version of the package: ``{getattr(howgreen, name)}``.\n"
+    text += f".. {kind}:: howgreen.{name}\n"
+    if kind == "autoclass":
+        text += "   :members:\n   :inherited-members: object\n   :exclude-members: __init__, __new__\n"
+    return text
+
+
+def _values() -> str:
+    text = _title("Values inside values")
+    text += "You receive these from the public names; you rarely make one yourself.\n\n"
+    for part in parts():
+        text += _title(part.__name__, "-") + f".. autoclass:: {part.__module__}.{part.__qualname__}\n"
+        text += "   :members:\n   :exclude-members: __init__, __new__\n\n"
+    return text
+
+
+def _schema_index() -> str:
+    rows = "\n".join(
+        f"- [{name}]({name.replace('.schema.json', '.md')}): {schema.get('description') or schema.get('title', '')}"
+        for name, schema in schemas().items()
+    )
+    toctree = "\n".join(name.replace(".schema.json", "") for name in schemas())
+    return (
+        "# JSON schemas\n\nThe JSON files that howgreen writes keep to published schemas. A field is never renamed or\n"
+        f"given another meaning within one version of its format.\n\n{rows}\n\n"
+        f"```{{toctree}}\n:hidden:\n\n{toctree}\n```\n"
+    )
+
+
+def _schema_page(name: str, schema: Mapping[str, Any]) -> str:
+    required = set(schema.get("required", ()))
+    rows = "\n".join(
+        f"| `{key}` | {_type(value)} | {'always' if key in required else 'may be absent'} "
+        f"| {str(value.get('description', '')).replace('|', '/')} |"
+        for key, value in schema.get("properties", {}).items()
+    )
+    return (
+        f"# {schema.get('title', name)}\n\n{schema.get('description', '')}\n\n"
+        f"| field | type | present | meaning |\n|---|---|---|---|\n{rows}\n\n"
+        f"## The whole schema\n\n{{download}}`{name}`\n\n```{{literalinclude}} {name}\n:language: json\n```\n"
+    )
+
+
+def _type(schema: Mapping[str, Any]) -> str:
+    if "const" in schema:
+        return f"`{json.dumps(schema['const'])}`"
+    if "$ref" in schema:
+        return f"{schema['$ref'].rpartition('/')[2]}"
+    for several in ("oneOf", "anyOf"):
+        if several in schema:
+            return " or ".join(_type(one) for one in schema[several])
+    kinds = schema.get("type", "any")
+    if kinds == "array" and isinstance(schema.get("items"), Mapping):
+        return f"array of {_type(schema['items'])}"
+    return " or ".join(kinds) if isinstance(kinds, list) else str(kinds)
+
+
+def _replace(folder: Path, pages: Mapping[str, str]) -> None:
+    """Make ``folder`` hold these pages and no others; a page that did not change keeps its time."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.iterdir():
+        if path.name not in pages:
+            path.unlink()
+    for name, text in pages.items():
+        path = folder / name
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")

@@ -1,0 +1,86 @@
+"""Settings of the documentation site; ``make docs`` builds it, without a network and with warnings as errors."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE / "_ext"))
+
+import reference
+
+import howgreen
+
+project = "howgreen"
+author = "The howgreen contributors"
+project_copyright = "the howgreen contributors, Apache-2.0"
+version = release = howgreen.__version__
+language = "en"
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx_click",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "sphinx_gallery.gen_gallery",
+]
+exclude_patterns = ["tutorials", "_ext", "reference/models", "examples/sg_execution_times.rst"]
+suppress_warnings = ["config.cache"]  # the gallery's settings hold functions, which Sphinx cannot store between builds
+
+myst_enable_extensions = ["colon_fence", "deflist", "fieldlist"]
+myst_heading_anchors = 3
+copybutton_prompt_text = "$ "
+
+# The API pages are written from howgreen.__all__ itself, so that no public name can be forgotten.
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+autodoc_class_signature = "separated"
+autodoc_member_order = "bysource"
+python_use_unqualified_type_names = True
+python_maximum_signature_line_length = 80
+toc_object_entries = False
+
+sphinx_gallery_conf = {
+    "examples_dirs": "tutorials",
+    "gallery_dirs": "examples",
+    "filename_pattern": r"/\d\d_",
+    "within_subsection_order": "FileNameSortKey",
+    "abort_on_example_error": True,
+    "capture_repr": (),
+    "download_all_examples": False,
+    "min_reported_time": 0,
+    "show_memory": False,
+    "show_signature": False,
+    "thumbnail_size": (400, 280),
+    "write_computation_times": False,
+}
+
+html_theme = "pydata_sphinx_theme"
+html_title = "howgreen"
+html_static_path = ["_static"]
+html_css_files = ["howgreen.css"]
+html_show_sourcelink = False
+html_copy_source = False
+html_favicon = "_static/leaf.svg"
+html_theme_options = {
+    "logo": {"text": "howgreen", "image_light": "_static/leaf.svg", "image_dark": "_static/leaf.svg", "alt_text": ""},
+    "header_links_before_dropdown": 6,
+    "navbar_align": "left",
+    "navigation_with_keys": False,
+    "show_nav_level": 2,
+    "show_toc_level": 2,
+    "footer_start": ["copyright"],
+    "footer_end": ["sphinx-version"],
+    "use_edit_page_button": False,
+}
+html_context = {"default_mode": "auto"}
+
+
+def setup(_app: object) -> None:
+    """Write the pages that come from the code before Sphinx looks for pages."""
+    reference.write_api(HERE / "reference" / "api")
+    reference.write_models(HERE / "reference" / "models")
+    reference.write_schemas(HERE / "reference" / "schemas")
