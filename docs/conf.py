@@ -17,17 +17,17 @@ author = "The howgreen contributors"
 project_copyright = "the howgreen contributors, Apache-2.0"
 version = release = howgreen.__version__
 language = "en"
+smartquotes = False  # they would turn --area into a dash
 
 extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
-    "sphinx_click",
     "sphinx_copybutton",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["tutorials", "_ext", "reference/models", "examples/sg_execution_times.rst"]
+exclude_patterns = ["tutorials", "_ext", "reference/models", "reference/commands", "examples/sg_execution_times.rst"]
 suppress_warnings = ["config.cache"]  # the gallery's settings hold functions, which Sphinx cannot store between builds
 
 myst_enable_extensions = ["colon_fence", "deflist", "fieldlist"]
@@ -67,7 +67,7 @@ html_copy_source = False
 html_favicon = "_static/leaf.svg"
 html_theme_options = {
     "logo": {"text": "howgreen", "image_light": "_static/leaf.svg", "image_dark": "_static/leaf.svg", "alt_text": ""},
-    "header_links_before_dropdown": 6,
+    "header_links_before_dropdown": 7,
     "navbar_align": "left",
     "navigation_with_keys": False,
     "show_nav_level": 2,
@@ -83,4 +83,6 @@ def setup(_app: object) -> None:
     """Write the pages that come from the code before Sphinx looks for pages."""
     reference.write_api(HERE / "reference" / "api")
     reference.write_models(HERE / "reference" / "models")
+    reference.write_commands(HERE / "reference" / "commands")
+    reference.write_project(HERE / "reference" / "project")
     reference.write_schemas(HERE / "reference" / "schemas")

@@ -1,4 +1,4 @@
-"""Give each command of the program a name that a page can point at: ``commands:store_add``."""
+"""List the commands of the program."""
 
 from __future__ import annotations
 
@@ -18,6 +18,3 @@ def walk(group: click.Group = program, path: tuple[str, ...] = ()) -> dict[tuple
         if isinstance(command, click.Group):
             found.update(walk(command, (*path, name)))
     return found
-
-
-globals().update({"_".join(path).replace("-", "_"): command for path, command in walk().items()})

@@ -1,8 +1,7 @@
-"""Write the reference pages that come from the code: one for each public name, one for each JSON schema."""
+"""Write the reference pages that come from the code: public names, options of the commands, JSON schemas, models."""
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 import json
 import re
@@ -11,7 +10,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import click
+import commands
+
 import howgreen
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT_PAGES = ("ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md")
+"""Files of the project's root that are pages of the site as well."""
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "From a name to an answer": ("city", "plan", "run", "write", "read_plan"),
@@ -44,9 +50,11 @@ def groups(names: Iterable[str] = howgreen.__all__) -> dict[str, list[str]]:
 def parts(names: Iterable[str] = howgreen.__all__) -> list[type]:
     """Find the value classes that public values hold in their fields, and that are not public names themselves."""
     public = [getattr(howgreen, name) for name in names]
-    waiting = [found for found in public if dataclasses.is_dataclass(found)]
+    waiting = [found for found in public if inspect.isclass(found)]
+    waiting += [part for found in public if inspect.isfunction(found) for part in _returned_classes(found)]
     seen = {id(found) for found in public}
-    found_parts: list[type] = []
+    found_parts = [part for part in dict.fromkeys(waiting) if id(part) not in seen]
+    seen.update(map(id, found_parts))
     while waiting:
         value = waiting.pop()
         for part in _field_classes(value):
@@ -97,6 +105,43 @@ def write_models(folder: Path) -> None:
     _replace(folder, {"potsdam.md": head + "\n".join(rows) + "\n"})
 
 
+def write_commands(folder: Path) -> None:
+    """Write what each command's ``--help`` says, as a part for its page: ``store-add.md``."""
+    _replace(folder, {f"{'-'.join(path)}.md": _options(path, command) for path, command in commands.walk().items()})
+
+
+def write_project(folder: Path) -> None:
+    """Write the project's own pages with links that hold inside the site."""
+    _replace(folder, {name.lower(): _inside((ROOT / name).read_text(encoding="utf-8")) for name in PROJECT_PAGES})
+
+
+def _inside(text: str) -> str:
+    """Turn links between files of the root into links of the site, and links to other files into their text."""
+
+    def link(found: re.Match[str]) -> str:
+        label, target = found.groups()
+        if target.startswith("docs/") and target.partition("#")[0].endswith(".md"):
+            return f"[{label}](../../{target.removeprefix('docs/')})"
+        if target in PROJECT_PAGES:
+            return f"[{label}]({target.lower()})"
+        return label
+
+    return re.sub(r"(?<!!)\[([^]]+)\]\((?!https?:|mailto:|#)([^)]+)\)", link, text)
+
+
+def _options(path: tuple[str, ...], command: click.Command) -> str:
+    context = click.Context(command, info_name=" ".join(("howgreen", *path)))
+    usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
+    records = [parameter.get_help_record(context) for parameter in command.get_params(context)]
+    rows = "\n".join(f"| `{name}` | {_cell(meaning)} |" for name, meaning in filter(None, records))
+    about = inspect.cleandoc(command.help or "")
+    return f"```text\n{usage}\n```\n\n{about}\n\n| option | meaning |\n|---|---|\n{rows}\n"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
 def _kind(name: str) -> str:
     value = getattr(howgreen, name)
     if inspect.isclass(value):
@@ -105,16 +150,24 @@ def _kind(name: str) -> str:
 
 
 def _field_classes(value: type) -> list[type]:
-    """Name the classes of this package in the annotations of a class's fields."""
-    classes = []
+    """Return the classes of this package in the annotations of a class's fields."""
+    classes: list[type] = []
     for base in value.__mro__:
-        namespace = vars(import_module(base.__module__)) if base.__module__.startswith("howgreen") else {}
-        for annotation in vars(base).get("__annotations__", {}).values():
-            for word in re.findall(r"\w+", str(annotation)):
-                part = namespace.get(word)
-                if inspect.isclass(part) and part.__module__.startswith("howgreen"):
-                    classes.append(part)
+        if base.__module__.startswith("howgreen"):
+            for annotation in vars(base).get("__annotations__", {}).values():
+                classes += _named_classes(annotation, vars(import_module(base.__module__)))
     return classes
+
+
+def _returned_classes(function: Any) -> list[type]:
+    """Return the classes of this package that a function says it returns."""
+    bare = inspect.unwrap(function)
+    return _named_classes(bare.__annotations__.get("return", ""), bare.__globals__)
+
+
+def _named_classes(annotation: object, namespace: Mapping[str, Any]) -> list[type]:
+    named = (namespace.get(word) for word in re.findall(r"\w+", str(annotation)))
+    return [value for value in named if inspect.isclass(value) and value.__module__.startswith("howgreen")]
 
 
 def _title(text: str, mark: str = "=") -> str:

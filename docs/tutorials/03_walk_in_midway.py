@@ -13,8 +13,7 @@ from pathlib import Path
 
 import platformdirs
 
-from howgreen import imagery, landcover, measure, place, sample
-from howgreen.core.types import Period
+from howgreen import Period, imagery, landcover, measure, place, sample
 
 root = sample.ensure(Path(platformdirs.user_cache_dir("howgreen")))
 

@@ -63,5 +63,17 @@ def test_every_command_has_its_options_and_an_example_on_a_page(docs: Path, path
     words = " ".join(path)
     assert f"$ howgreen {words} " in page or f"$ howgreen {words}\n" in page
     is_group = hasattr(commands.walk()[path], "commands")
-    assert is_group or f".. click:: commands:{'_'.join(path).replace('-', '_')}\n" in page
+    assert is_group or f"{{include}} ../reference/commands/{'-'.join(path)}.md\n" in page
     assert "](" + f"{path[0]}.md)" in (docs / "commands" / "index.md").read_text(encoding="utf-8")
+
+
+def test_the_options_are_those_of_help(tmp_path: Path):
+    reference.write_commands(tmp_path)
+    for path, command in commands.walk().items():
+        page = (tmp_path / f"{'-'.join(path)}.md").read_text(encoding="utf-8")
+        assert all(option in page for parameter in command.params for option in parameter.opts if option[0] == "-")
+
+
+def test_links_of_the_projects_own_pages_hold_inside_the_site():
+    text = "[a](docs/field.md#x), [b](ARCHITECTURE.md), [c](src/howgreen/cli), [d](https://example.org)"
+    assert reference._inside(text) == "[a](../../field.md#x), [b](architecture.md), c, [d](https://example.org)"
