@@ -1,0 +1,47 @@
+"""What the project says of itself keeps its form: citation, changelog, the width of lines."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+import howgreen
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [
+    *(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG")),
+    *(ROOT / "docs").glob("*.md"),
+    *(ROOT / "docs" / "commands").glob("*.md"),
+]
+WRITTEN_BY_PROGRAM = {"benchmark.md"}
+
+
+def test_the_citation_has_what_its_format_asks_for_and_names_this_version():
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert {"cff-version", "message", "title", "authors"} <= set(cited)
+    assert cited["cff-version"] == "1.2.0"
+    assert str(cited["version"]) == howgreen.__version__
+    assert cited["license"] == "Apache-2.0"
+
+
+def test_the_changelog_keeps_its_form():
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## (.+)", text, re.MULTILINE)[0] == "[Unreleased]"
+    kinds = re.findall(r"^### (.+)", text, re.MULTILINE)
+    assert kinds
+    assert set(kinds) <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+    assert all(re.fullmatch(r"\[[^]]+\]( - \d{4}-\d\d-\d\d)?", title) for title in re.findall(r"^## (.+)", text, re.M))
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name not in WRITTEN_BY_PROGRAM], ids=lambda p: p.name)
+def test_lines_are_at_most_120_characters(page: Path):
+    """Of prose: tables, pictures and command lines cannot be broken."""
+    in_code, long = False, []
+    for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):
+        in_code ^= line.lstrip().startswith("```")
+        if len(line) > 120 and not in_code and not line.startswith(("|", "!", "    ")):
+            long.append(f"{number}: {len(line)}")
+    assert long == []
