@@ -8,10 +8,15 @@ import pytest
 import onnx_models as theirs
 from howgreen.core.errors import ModelError
 from howgreen.landcover import load_model, smoke_test
-from howgreen.landcover.smoke_test import try_model as tried
+from howgreen.landcover.smoke_test import try_model
 
 onnx = theirs.onnx
 BANDS = ("red", "nir")
+
+
+def tried(model, *, source):
+    """Notes on the model's neighbours; what it makes of known ground has a test of its own, and random weights know nothing."""
+    return tuple(note for note in try_model(model, source=source) if not note.startswith("calls "))
 
 
 def _model(path, nodes, tensors=(), **changes):

@@ -144,6 +144,8 @@ def _headline(summary: dict[str, Any]) -> str:
     """The answer in two lines: ratio, interval, how much was seen, on which dates."""
     label = summary["city"]["label"]
     if summary["green_ratio"] is None:
+        if summary["observed_ratio"] is None:
+            return f"{label}: all of it that was seen is water, so there is no ratio; if that cannot be, try another --model"
         return f"{label}: no land was seen clearly, so there is no ratio"
     interval = summary["interval"]
     span = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +12,9 @@ from howgreen.cli import cards
 from howgreen.cli.options import FILE
 from howgreen.cli.progress import bars
 from howgreen.cli.root import howgreen
+
+if TYPE_CHECKING:
+    from howgreen.landcover.wrap import Answers, Kind
 
 
 @howgreen.command("predict-table")
@@ -97,6 +101,101 @@ def models_add(
     )
     for note in added.notes:
         click.echo(f"note: {note}")
+
+
+@models_group.command("wrap")
+@click.argument("source", metavar="FILE", type=FILE)
+@click.option("--out", type=FILE, required=True, help="ONNX file to write.")
+@click.option(
+    "--bands", required=True, help="Bands in the order of the model's input: blue,green,red,nir or B02,B03,B04,B08."
+)
+@click.option(
+    "--classes", required=True, help="Classes in the order of its answer: tree:green,grass:green,built,bare,water."
+)
+@click.option(
+    "--kind",
+    type=click.Choice(["table", "nchw", "nhwc"]),
+    required=True,
+    help="Rows of bands, or images with the bands' axis second or last.",
+)
+@click.option(
+    "--answers",
+    type=click.Choice(["logits", "probability", "labels", "fraction"]),
+    required=True,
+    help="What it gives for a pixel.",
+)
+@click.option(
+    "--scale",
+    type=float,
+    default=1.0,
+    show_default=True,
+    help="It was trained on reflectance x this: 10000 for the usual digital numbers.",
+)
+@click.option("--mean", help="Number a band that is taken off after scaling: 0.1,0.2,...")
+@click.option("--std", help="Number a band that it is then divided by.")
+@click.option(
+    "--resolution",
+    "resolution_m",
+    type=float,
+    default=10.0,
+    show_default=True,
+    help="Metres a pixel that it was trained on.",
+)
+@click.option(
+    "--tile",
+    "tile_px",
+    type=click.IntRange(1, 4096),
+    help="Pixels of a tile's side (default: as its graph says, else 128).",
+)
+@click.option(
+    "--halo",
+    "halo_px",
+    type=click.IntRange(0, 1024),
+    help="Pixels around a tile that count (default: 0 for rows, 16 for images).",
+)
+def models_wrap(
+    source: Path,
+    out: Path,
+    bands: str,
+    classes: str,
+    kind: Kind,
+    answers: Answers,
+    scale: float,
+    mean: str | None,
+    std: str | None,
+    resolution_m: float,
+    tile_px: int | None,
+    halo_px: int | None,
+) -> None:
+    """Make a foreign ONNX classifier (scikit-learn, LightGBM, XGBoost, torch, TensorFlow) one that `models add` takes.
+
+    Example: howgreen models wrap forest.onnx --out mine.onnx --bands B02,B03,B04,B08 --classes tree:green,grass:green,built,water
+    --kind table --answers probability --scale 10000
+    """
+    from howgreen.core.sensors import common_name
+    from howgreen.landcover.wrap import Wrapping, parse_classes, wrap_model
+
+    given = [name.strip() for name in bands.split(",")]
+    unknown = [name for name in given if not common_name(name)]
+    if unknown:
+        raise click.BadParameter(
+            f"{', '.join(unknown)}: no band's name; write B02 ... B12 or blue ... swir22", param_hint="--bands"
+        )
+    wrapping = Wrapping(
+        bands=tuple(common_name(name) or name for name in given), classes=parse_classes(classes), kind=kind, answers=answers,
+        scale=scale, mean=_numbers(mean, "--mean"), std=_numbers(std, "--std"), resolution_m=resolution_m, tile_px=tile_px, halo_px=halo_px,
+    )  # fmt: skip
+    card = wrap_model(source, out, name=out.stem, wrapping=wrapping)
+    click.echo(
+        f"{out}: wrapped, {len(card.bands)} bands, classes {', '.join(one.name for one in card.classes)}; now `howgreen models add {out}`"
+    )
+
+
+def _numbers(text: str | None, option: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(number) for number in text.split(",")) if text else ()
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r}: write numbers parted by commas", param_hint=option) from error
 
 
 @models_group.command("remove")

@@ -91,7 +91,10 @@ def card_text(content: bytes, *, source: str) -> str:
     metadata = {bytes(entry.key): bytes(entry.value) for entry in model.metadata}
     text = metadata.get(METADATA_KEY.encode())
     if text is None:
-        raise ModelError(f"model {source}: no card in its metadata (key {METADATA_KEY!r}); export it with a card")
+        raise ModelError(
+            f"model {source}: no card in its metadata (key {METADATA_KEY!r}); a classifier of other makers gets one by "
+            "`howgreen models wrap FILE`"
+        )
     try:
         return text.decode()
     except UnicodeDecodeError as error:

@@ -10,6 +10,7 @@ import numpy as np
 from howgreen.core.errors import ModelError
 from howgreen.core.sensors import RADAR_BANDS
 from howgreen.landcover.contract import INPUT, OUTPUTS
+from howgreen.landcover.known_spectra import try_known_spectra
 from howgreen.landcover.model import FloatArray, Model, runtime_errors, session_of, validate
 from howgreen.net.deadline import in_time
 
@@ -23,7 +24,7 @@ _STOP_S = 10.0
 
 
 def try_model(model: Model, *, source: str) -> tuple[str, ...]:
-    """Run a model on tiles of random pixels; notes for people on what is allowed and may surprise.
+    """Run a model on tiles of random pixels and of known ground; notes for people on what is allowed and may surprise.
 
     Raises
     ------
@@ -42,11 +43,8 @@ def try_model(model: Model, *, source: str) -> tuple[str, ...]:
     if np.abs(sums - 1).max() > SUM_TOLERANCE:
         raise ModelError(f"model {source}: the probabilities of a pixel add up to {sums.min():.3g}-{sums.max():.3g}, not 1; "
                          "end its graph with a softmax")  # fmt: skip
-    return (
-        _reach(model, tile, first, rng, source)
-        if model.card.looks_around
-        else _pixelwise(model, tile, first, rng, source)
-    )
+    neighbours = _reach if model.card.looks_around else _pixelwise
+    return (*neighbours(model, tile, first, rng, source), *try_known_spectra(model, source=source))
 
 
 def _random_tile(model: Model, rng: np.random.Generator) -> FloatArray:

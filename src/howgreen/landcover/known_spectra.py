@@ -1,0 +1,129 @@
+"""Spectra that anybody knows, and what a model makes of them: leaf is green, asphalt is not, water is not land.
+
+The numbers are typical surface reflectances of our own choosing. They tell a model that is upside down or was trained on other
+numbers from one that works; they say nothing of how good it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from howgreen.core.errors import ModelError
+from howgreen.core.sensors import RADAR_BANDS
+from howgreen.landcover.model import FloatArray, Model, validate
+
+BANDS = ("blue", "green", "red", "rededge1", "rededge2", "rededge3", "nir", "nir08", "swir16", "swir22")
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownGround:
+    """A surface, its reflectance in :data:`BANDS`, and whether it is green (None: opinions differ)."""
+
+    name: str
+    green: bool | None
+    reflectance: tuple[float, ...]
+
+
+KNOWN = (
+    KnownGround(name="leaf", green=True, reflectance=(0.025, 0.055, 0.024, 0.085, 0.29, 0.36, 0.38, 0.39, 0.18, 0.07)),
+    KnownGround(name="lawn", green=True, reflectance=(0.03, 0.075, 0.035, 0.105, 0.31, 0.39, 0.40, 0.41, 0.22, 0.10)),
+    KnownGround(name="dry grass", green=None, reflectance=(0.08, 0.12, 0.17, 0.21, 0.24, 0.27, 0.30, 0.32, 0.38, 0.26)),
+    KnownGround(name="asphalt", green=False, reflectance=(0.08, 0.09, 0.10, 0.105, 0.11, 0.115, 0.12, 0.12, 0.15, 0.145)),
+    KnownGround(name="red roof", green=False, reflectance=(0.07, 0.09, 0.17, 0.21, 0.23, 0.245, 0.255, 0.26, 0.34, 0.31)),
+    KnownGround(name="sand", green=False, reflectance=(0.20, 0.26, 0.31, 0.33, 0.35, 0.36, 0.375, 0.385, 0.43, 0.39)),
+    KnownGround(name="water", green=False, reflectance=(0.045, 0.06, 0.045, 0.035, 0.02, 0.02, 0.017, 0.015, 0.006, 0.004)),
+    KnownGround(name="snow", green=None, reflectance=(0.90, 0.90, 0.89, 0.88, 0.87, 0.86, 0.85, 0.83, 0.10, 0.08)),
+)  # fmt: skip
+
+ALIKE = 0.02
+"""Predictions for all known ground within this much of each other are one answer for everything."""
+FAR_DARK, FAR_BRIGHT = 0.005, 0.95
+"""Reflectance of the other half of a tile, to find out whether it counts."""
+TILE_WIDE = 0.1
+"""A green fraction that moves by more than this when only far ground changes depends on the whole tile."""
+
+
+def is_optical(model: Model) -> bool:
+    """Whether every band of a model is among those whose spectra are known."""
+    return all(band in BANDS for band in model.card.bands) and not set(model.card.bands) & set(RADAR_BANDS)
+
+
+def try_known_spectra(model: Model, *, source: str) -> Iterator[str]:
+    """Run a model on even ground of known kinds; yield a note for each answer that would surprise its user.
+
+    Raises
+    ------
+    ModelError
+        It gives one answer for leaf, asphalt, sand, water and snow, or its answer for a pixel depends on how bright the far
+        end of the tile is.
+    """
+    if not is_optical(model):
+        return
+    _check_far_ground(model, source)
+    fractions = {ground.name: _green_fraction(model, ground, source) for ground in KNOWN}
+    spread = max(fractions.values()) - min(fractions.values())
+    if spread <= ALIKE:
+        raise ModelError(
+            f"model {source}: gives one answer ({min(fractions.values()):.2f} green) for leaf, asphalt, sand, water and snow; "
+            "was it trained on other numbers than reflectance of 0-1? Wrap it with `howgreen models wrap --scale 10000` "
+            "(or its own scale), and check the order of its bands"
+        )
+    for ground in KNOWN:
+        fraction = fractions[ground.name]
+        if ground.green is not None and (fraction >= 0.5) != ground.green:
+            yield f"calls {ground.name} {'green' if fraction >= 0.5 else 'not green'} (green fraction {fraction:.2f})"
+
+
+def _spectrum(model: Model, ground: KnownGround) -> FloatArray:
+    """(band,) reflectance in the order of the model's bands."""
+    return np.array([ground.reflectance[BANDS.index(band)] for band in model.card.bands], np.float32)
+
+
+def _even_tile(model: Model, ground: KnownGround) -> FloatArray:
+    """(1, band, y, x): a whole tile of one kind of ground."""
+    side = model.card.tile_px
+    return np.broadcast_to(_spectrum(model, ground)[None, :, None, None], (1, len(model.card.bands), side, side)).copy()
+
+
+def _fractions(model: Model, tile: FloatArray, source: str) -> FloatArray:
+    """(y, x) green fraction of a tile."""
+    fraction: FloatArray = model.run(tile).green_fraction[0, 0]
+    validate(fraction, None, source=source)
+    return fraction
+
+
+def _green_fraction(model: Model, ground: KnownGround, source: str) -> float:
+    middle = model.card.tile_px // 2
+    return float(_fractions(model, _even_tile(model, ground), source)[middle, middle])
+
+
+def _check_far_ground(model: Model, source: str) -> None:
+    """Compare predictions beside a dark and beside a bright far half: only what is further away than the halo differs."""
+    card = model.card
+    if 2 * card.halo_px + 2 > card.tile_px:
+        return
+    predictions = []
+    for far in (FAR_DARK, FAR_BRIGHT):
+        tile = _mixed_tile(model)
+        tile[:, :, card.tile_px // 2 + card.halo_px :] = far
+        predictions.append(_fractions(model, tile, source)[: card.tile_px // 2])
+    change = np.abs(predictions[1] - predictions[0])
+    # The row beside the far half may see it through a window that the card rounds down; the far end of the tile may not.
+    moved = float(change[: max(card.tile_px // 4, 1)].max())
+    if moved > TILE_WIDE:
+        raise ModelError(
+            f"model {source}: its answer for a pixel moves by {moved:.2f} when only the far half of the tile turns from dark to "
+            "bright; it normalises over the whole tile (instance norm, min-max stretch, quantisation on the fly). Export it with "
+            "fixed means and scales"
+        )
+
+
+def _mixed_tile(model: Model) -> FloatArray:
+    """(1, band, y, x): columns of ordinary ground side by side, none of it as dark or bright as what may lie far away."""
+    ordinary = [_spectrum(model, ground) for ground in KNOWN if ground.name not in ("water", "snow")]
+    spectra = np.stack(ordinary, axis=1)
+    columns = np.arange(model.card.tile_px) % len(ordinary)
+    return np.repeat(spectra[:, None, columns], model.card.tile_px, axis=1)[None].copy()
