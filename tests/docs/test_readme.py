@@ -99,7 +99,11 @@ def test_every_offline_line_runs(run, folder: Path):
 @pytest.mark.parametrize("block", [block for kind, block in BLOCKS if kind == "python"])
 def test_every_python_block_runs(block: str, folder: Path, at_home: Path, sampleton: Path):
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", block], cwd=folder, capture_output=True, text=True, check=False
+        [sys.executable, "-W", "error", "-W", "ignore::PendingDeprecationWarning", "-c", block],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert (folder / "sampleton-report" / "report.html").exists()
