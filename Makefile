@@ -26,8 +26,10 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# Pending deprecations are those of libraries among themselves; every other warning is an error.
 tutorials: $(VENV)/.dev
-	for page in docs/tutorials/*.py; do echo "$$page"; $(BIN)/python -W error -W ignore::PendingDeprecationWarning "$$page" || exit 1; done
+	for page in docs/tutorials/*.py; do echo "$$page"; \
+	    $(BIN)/python -W error -W ignore::PendingDeprecationWarning "$$page" || exit 1; done
 
 # The site, into build/docs: the tutorials run while it is built, no network is used, and a warning is an error.
 docs: $(VENV)/.docs

@@ -9,6 +9,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE / "_ext"))
 
 import reference
+from sphinx.application import Sphinx
 
 import howgreen
 
@@ -60,6 +61,8 @@ sphinx_gallery_conf = {
 
 html_theme = "pydata_sphinx_theme"
 html_title = "howgreen"
+# Pages without a section of their own need no side bar.
+html_sidebars = {name: [] for name in ("index", "start", "meaning", "accuracy", "faq", "gallery")}
 html_static_path = ["_static"]
 html_css_files = ["howgreen.css"]
 html_show_sourcelink = False
@@ -79,10 +82,17 @@ html_theme_options = {
 html_context = {"default_mode": "auto"}
 
 
-def setup(_app: object) -> None:
+def keep_colons(_app: Sphinx, what: str, _name: str, _value: object, _options: object, lines: list[str]) -> None:
+    """Keep napoleon from reading ``words: more words`` of a field's docstring as its type."""
+    if what in ("attribute", "property", "data"):
+        lines.insert(0, "\\")  # an escaped line end: it shows nothing
+
+
+def setup(app: Sphinx) -> None:
     """Write the pages that come from the code before Sphinx looks for pages."""
     reference.write_api(HERE / "reference" / "api")
     reference.write_models(HERE / "reference" / "models")
     reference.write_commands(HERE / "reference" / "commands")
     reference.write_project(HERE / "reference" / "project")
     reference.write_schemas(HERE / "reference" / "schemas")
+    app.connect("autodoc-process-docstring", keep_colons, priority=400)  # before napoleon

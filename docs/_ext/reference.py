@@ -202,16 +202,31 @@ def _page(name: str) -> str:
         return text + f".. data:: howgreen.{name}\n\n   The version of the package: ``{getattr(howgreen, name)}``.\n"
     text += f".. {kind}:: howgreen.{name}\n"
     if kind == "autoclass":
-        text += "   :members:\n   :inherited-members: object\n   :exclude-members: __init__, __new__\n"
+        text += (
+            "   :members:\n   :undoc-members:\n   :inherited-members: object\n   :exclude-members: __init__, __new__\n"
+        )
+    if kind == "autoexception":
+        text += "   :exclude-members: __init__, __new__\n\n" + _kinds_of(getattr(howgreen, name))
     return text
 
 
+def _kinds_of(base: type[BaseException]) -> str:
+    """Describe the errors or warnings that derive from a public one."""
+    rows = [f"``{kind.__name__}``\n    {(inspect.getdoc(kind) or '').partition(chr(10))[0]}\n" for kind in _below(base)]
+    return "These derive from it:\n\n" + "\n".join(rows) if rows else ""
+
+
+def _below(base: type[BaseException]) -> list[type[BaseException]]:
+    kinds = [kind for direct in base.__subclasses__() for kind in (direct, *_below(direct))]
+    return sorted(set(kinds), key=lambda kind: kind.__name__)
+
+
 def _values() -> str:
-    text = _title("Values inside values")
+    text = _title("Values that these hold")
     text += "You receive these from the public names; you rarely make one yourself.\n\n"
     for part in parts():
         text += _title(part.__name__, "-") + f".. autoclass:: {part.__module__}.{part.__qualname__}\n"
-        text += "   :members:\n   :exclude-members: __init__, __new__\n\n"
+        text += "   :members:\n   :undoc-members:\n   :exclude-members: __init__, __new__\n\n"
     return text
 
 

@@ -13,6 +13,7 @@ import datetime
 import tempfile
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import rasterio
 from affine import Affine
@@ -66,3 +67,12 @@ print(f"{len(plan.scenes)} image of {plan.scenes[0].time:%Y-%m-%d}, model {plan.
 
 result = howgreen.run(plan)
 print(f"green ratio {result.stats.green_ratio:.2f}, pixel ratio {result.stats.green_pixel_ratio:.2f}")
+
+# %%
+# The map of green shares shows both halves.
+
+green = result.landcover.data["green_fraction"].compute()
+figure, axes = plt.subplots(figsize=(5, 5), layout="constrained")
+axes.imshow(green, cmap="YlGn", vmin=0, vmax=1)
+axes.set_title("Halfgreen")
+axes.set_axis_off()

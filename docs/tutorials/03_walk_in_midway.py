@@ -11,6 +11,8 @@ stages that are left. This walks through Sampleton (synthetic) by hand, stage by
 
 from pathlib import Path
 
+import matplotlib.pyplot as plt
+import numpy as np
 import platformdirs
 
 from howgreen import Period, imagery, landcover, measure, place, sample
@@ -42,7 +44,15 @@ print(composite.data)
 # %%
 # Land cover with two models on the same pixels, then the measurement.
 
-for name in ("mixture-10", "ndvi"):
+figure, panels = plt.subplots(1, 3, figsize=(10, 3.6), layout="constrained")
+photo = composite.data["reflectance"].sel(band=["red", "green", "blue"]).transpose("y", "x", "band")
+panels[0].imshow(np.clip(photo / 0.25, 0, 1))
+panels[0].set_title("composite")
+for panel, name in zip(panels[1:], ("mixture-10", "ndvi"), strict=True):
     covered = landcover.classify(composite, landcover.load_model(name))
     city, *_ = measure.green(covered, quarter)
     print(f"{name:12s} green ratio {city.stats.green_ratio:.3f}")
+    panel.imshow(covered.data["green_fraction"], cmap="YlGn", vmin=0, vmax=1)
+    panel.set_title(f"green fraction, {name}")
+for panel in panels:
+    panel.set_axis_off()
