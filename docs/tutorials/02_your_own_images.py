@@ -56,7 +56,8 @@ store.add(
     scale=0.0001,
     date=datetime.date(2024, 7, 1),
 )
-print(*store.listing(shelf), sep="\n")
+for kept in store.listing(shelf):
+    print(f"{kept.id}: {kept.sensor}, {kept.time:%Y-%m-%d}, {', '.join(kept.bands)}")
 
 # %%
 # A plan shows what would happen before any reflectance is read. It can be kept as JSON, and the same plan always gives
