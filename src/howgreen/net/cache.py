@@ -1,4 +1,4 @@
-"""Answers of services, kept on disk: whole or not at all, and never more than a set number of bytes."""
+"""Responses of services, kept on disk: whole or not at all, and never more than a set number of bytes."""
 
 from __future__ import annotations
 
@@ -13,11 +13,16 @@ from pathlib import Path
 from howgreen.core.files import PREFIX, write_atomic
 
 MOST_BYTES = 300 * 2**20
-"""What all kept answers may take together; the ones unused for longest go first."""
+"""What all cached responses may take together; the ones unused for longest go first."""
+FRESH_DAYS = 30.0
+"""A cached response is taken without asking again for so long; later only when the service does not answer."""
+FRESH_EMPTY_DAYS = 1.0
+"""The same for responses that hold nothing: a place can be mapped tomorrow."""
+_DAY_S = 86_400.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class CachedResponse:
     """What a service answered, and when."""
 
     path: Path
@@ -35,34 +40,38 @@ class Answer:
         """The answer itself."""
         return self.path.read_bytes()
 
+    def is_fresh(self, *, empty: bool) -> bool:
+        """Tell whether it need not be asked for again; one that holds nothing (``empty``) ages faster."""
+        return time.time() - self.asked < (FRESH_EMPTY_DAYS if empty else FRESH_DAYS) * _DAY_S
+
 
 def key_of(url: str, params: Mapping[str, str], body: str) -> str:
-    """A file name for a request: the same address, parameters and body give the same name."""
+    """Return a file name for a request: the same address, parameters and body give the same name."""
     text = "\n".join([url, *(f"{key}={value}" for key, value in sorted(params.items())), "", body])
     return hashlib.sha256(text.encode()).hexdigest()[:40]
 
 
-def kept(folder: Path, name: str) -> Answer | None:
-    """The answer of that name, if there is one; using it puts off its removal."""
+def load(folder: Path, name: str) -> CachedResponse | None:
+    """Find the response of that name, if there is one; using it puts off its removal."""
     path = folder / name
     try:
         asked = path.stat().st_mtime
         os.utime(path, (time.time(), asked))
     except OSError:  # not there, or in a folder that may only be read
-        return Answer(path=path, asked=path.stat().st_mtime) if path.is_file() else None
-    return Answer(path=path, asked=asked)
+        return CachedResponse(path=path, asked=path.stat().st_mtime) if path.is_file() else None
+    return CachedResponse(path=path, asked=asked)
 
 
-def keep(folder: Path, name: str, body: bytes, *, most_bytes: int = MOST_BYTES) -> Answer:
-    """Put an answer there; a reader sees the old one or the new one, never a part."""
+def save(folder: Path, name: str, body: bytes, *, most_bytes: int = MOST_BYTES) -> CachedResponse:
+    """Keep a response; a reader sees the old one or the new one, never a part."""
     folder.mkdir(parents=True, exist_ok=True)
     write_atomic(folder / name, body, durable=False)
     _trim(folder, spare=name, most_bytes=most_bytes)
-    return Answer(path=folder / name, asked=(folder / name).stat().st_mtime)
+    return CachedResponse(path=folder / name, asked=(folder / name).stat().st_mtime)
 
 
 def _trim(folder: Path, *, spare: str, most_bytes: int) -> None:
-    """Removes the answers unused for longest until the rest fits; and what killed writers left an hour ago."""
+    """Remove the responses unused for longest until the rest fits; and what killed writers left an hour ago."""
     files = []
     for path in folder.iterdir():
         try:

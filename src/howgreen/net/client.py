@@ -1,16 +1,12 @@
-"""The one door to the network for places: polite, patient for a bounded time, and with a memory.
+"""A polite client for the services that know places: rate-limited, with a cache, and patient for a bounded time.
 
-Why ``requests`` and not OSMnx, although OSMnx knows the same services: its settings are global to the process, a
-refused connection makes it sleep for 60 s without a word, it repeats a 429 without end, its pauses hold within one
-process only, and its cache is never trimmed (osmnx#385, #445, #832, #1299). Nothing of that can be set for one call.
-What is left to do is small: ``requests`` speaks HTTP (proxies and certificates as the user's system has them), osmium
-assembles the rings (see :mod:`howgreen.place.overpass`).
+Why not OSMnx, although it knows the same services: its settings are global to the process, a refused connection makes
+it sleep for 60 s without a word, it repeats a 429 without end, its pauses hold within one process only, and its cache is
+never trimmed (osmnx#385, #445, #832, #1299). Nothing of that can be set for one call.
 """
 
 from __future__ import annotations
 
-import email.utils
-import importlib.metadata
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,45 +14,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import requests
-
 from howgreen.core.errors import NetworkError
-from howgreen.net.cache import MOST_BYTES, Answer, keep, kept, key_of
-from howgreen.net.deadline import in_time, reason
-from howgreen.net.place_endpoints import Endpoints
+from howgreen.net import cache, http
+from howgreen.net.cache import CachedResponse
+from howgreen.net.endpoints import Endpoints
+from howgreen.net.http import FinalError, RetryPolicy, TransientError
 from howgreen.net.rate_limit import wait_turn
 
 _LOG = logging.getLogger(__name__)
 
-_TRY_AGAIN = frozenset({408, 429, 500, 502, 503, 504})
-_DAY_S = 86_400.0
+POLITE = RetryPolicy(tries=3, first_wait_s=1.0, connect_s=4.0, attempt_s=16.0, total_s=25.0, pause_s=1.0)
+"""Nominatim's usage policy asks for a second between two requests; a person who waits for a name, for an end."""
+MOST_BYTES = 100 << 20
+"""A longer answer is refused."""
 INSTEAD = "--area FILE, --osm FILE.osm.pbf, coordinates such as 45.76, 4.84, or a place of your store"
 """What works without a network, as errors say it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Manners:
-    """How a service is treated."""
-
-    pause_s: float = 1.0
-    """At least so long between two requests to one host, over all processes (Nominatim's usage policy)."""
-    patience_s: float = 25.0
-    """All waiting for services that do not answer ends after this, in one look-up."""
-    connect_s: float = 4.0
-    """For opening a connection to one address of a host."""
-    attempt_s: float = 16.0
-    """For one answer, from the first byte sent to the last received."""
-    rounds: int = 3
-    """How often each server is asked at most."""
-    backoff_s: float = 1.0
-    """Pause after the first round; doubled after each further one."""
-    fresh_days: float = 30.0
-    """Kept answers are taken without asking again for so long; later only when the service does not answer."""
-    fresh_empty_days: float = 1.0
-    """The same for answers that hold nothing: a place can be mapped tomorrow."""
-    most_answer_bytes: int = 100 * 2**20
-    """A longer answer is refused."""
-    most_kept_bytes: int = MOST_BYTES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +43,7 @@ class Request:
     form: Mapping[str, str] | None = None
     """Sent by POST when there is one."""
     suffix: str
-    """Of the kept file: ``.json`` or ``.osm``."""
+    """Of the cached file: ``.json`` or ``.osm``."""
     instead: str = INSTEAD
     """What works without the service, as errors say it."""
     check: Callable[[bytes], bool]
@@ -86,56 +58,58 @@ class _Refusal:
 
 
 class Client:
-    """Asks services for one look-up: its patience is used up once, however many services do not answer."""
+    """Asks services for one look-up: its time is used up once, however many services do not answer."""
 
     def __init__(
         self,
         *,
         endpoints: Endpoints,
-        cache: Path,
+        folder: Path,
         offline: bool = False,
         contact: str = "",
-        manners: Manners | None = None,
+        retry: RetryPolicy = POLITE,
+        most_bytes: int = MOST_BYTES,
     ) -> None:
         self.endpoints = endpoints
         self.offline = offline
-        self._cache = cache
-        self._manners = manners or Manners()
-        self._left_s = self._manners.patience_s
-        self._agent = f"howgreen/{_version()} (command line tool; contact: {contact or 'its user'})"
+        self._folder = folder
+        self._contact = contact
+        self._retry = retry
+        self._most_bytes = most_bytes
+        self._left_s = retry.total_s
 
     @property
-    def patience_s(self) -> float:
-        """What is left of the look-up's patience."""
+    def left_s(self) -> float:
+        """What is left of the time for services that do not answer."""
         return self._left_s
 
-    def ask(self, request: Request, *, patience_s: float | None = None) -> Answer:
-        """The answer, kept or new. A kept one that holds something stays before a new one that holds nothing.
+    def fetch(self, request: Request, *, total_s: float | None = None) -> CachedResponse:
+        """Return the answer, cached or new. A cached one that holds something stays before a new one that holds nothing.
 
         Parameters
         ----------
-        patience_s
-            Give up earlier than the look-up's own patience, because another service can answer as well.
+        total_s
+            Give up earlier than the look-up itself, because another service can answer as well.
 
         Raises
         ------
         NetworkError
-            When no server gave a usable answer in time, or asking is switched off and nothing is kept.
+            When no server gave a usable answer in time, or asking is switched off and nothing is cached.
 
         """
         query = (
             "" if request.form is None else "&".join(f"{key}={value}" for key, value in sorted(request.form.items()))
         )
-        name = key_of(request.urls[0], request.params, query) + request.suffix
-        old = self._whole(kept(self._cache, name), request)
-        if old is not None and (self.offline or self._fresh(old, request)):
+        name = cache.key_of(request.urls[0], request.params, query) + request.suffix
+        old = self._whole(cache.load(self._folder, name), request)
+        if old is not None and (self.offline or old.is_fresh(empty=not request.check(old.body))):
             return old
         if self.offline:
             raise NetworkError(
                 f"{request.what} may not be asked (offline), and has not been asked this before; give {request.instead}"
             )
         try:
-            body = self._asked(request, patience_s=patience_s)
+            body = self._ask(request, total_s=total_s)
         except NetworkError as error:
             if old is None:
                 raise
@@ -145,10 +119,10 @@ class Client:
             # Limits vanish from OpenStreetMap overnight, by one wrong edit, and come back within days.
             _LOG.warning("%s no longer has what it had on %s; that answer is used", request.what, old.day)
             return old
-        return keep(self._cache, name, body, most_bytes=self._manners.most_kept_bytes)
+        return cache.save(self._folder, name, body)
 
-    def _whole(self, answer: Answer | None, request: Request) -> Answer | None:
-        """The kept answer, unless its file was damaged."""
+    def _whole(self, answer: CachedResponse | None, request: Request) -> CachedResponse | None:
+        """The cached answer, unless its file was damaged."""
         if answer is None:
             return None
         try:
@@ -157,13 +131,9 @@ class Client:
             return None
         return answer
 
-    def _fresh(self, answer: Answer, request: Request) -> bool:
-        days = self._manners.fresh_days if request.check(answer.body) else self._manners.fresh_empty_days
-        return time.time() - answer.asked < days * _DAY_S
-
-    def _asked(self, request: Request, *, patience_s: float | None) -> bytes:
+    def _ask(self, request: Request, *, total_s: float | None) -> bytes:
         began = time.monotonic()
-        until = began + min(self._left_s, patience_s if patience_s is not None else self._left_s)
+        until = began + min(self._left_s, total_s if total_s is not None else self._left_s)
         tried: dict[str, list[str]] = {}
         try:
             body = self._rounds(request, until=until, tried=tried)
@@ -172,15 +142,15 @@ class Client:
         if body is not None:
             return body
         self._left_s = max(self._left_s - spent_s, 0.0)
-        said = "; ".join(f"{host}: {_counted(reasons)}" for host, reasons in tried.items()) or "no time was left to ask"
+        reasons = ", ".join(f"{host}: {_counted(whys)}" for host, whys in tried.items()) or "no time was left to ask"
         raise NetworkError(
-            f"{request.what} gave no answer in {spent_s:.0f} s ({said}); check the connection and try again, or give {request.instead}"
+            f"{request.what} gave no answer in {spent_s:.0f} s ({reasons}); check the connection and try again, or give {request.instead}"
         )
 
     def _rounds(self, request: Request, *, until: float, tried: dict[str, list[str]]) -> bytes | None:
         """The first usable body of any server, each asked once a round; None when time or hope is over."""
         ready = dict.fromkeys(request.urls, 0.0)
-        for number in range(self._manners.rounds):
+        for number in range(self._retry.tries):
             round_ = [url for url in request.urls if ready.get(url, until) <= time.monotonic()]
             for place, url in enumerate(round_):
                 # A server that hangs must leave time for its mirrors.
@@ -195,9 +165,9 @@ class Client:
                     del ready[url]
             if not ready:
                 return None
-            pause_s = max(self._manners.backoff_s * 2**number, min(ready.values()) - time.monotonic())
+            pause_s = max(self._retry.first_wait_s * 2**number, min(ready.values()) - time.monotonic())
             # Waiting past the end, or after the last round, would only put off the error.
-            if number + 1 == self._manners.rounds or time.monotonic() + pause_s >= until:
+            if number + 1 == self._retry.tries or time.monotonic() + pause_s >= until:
                 return None
             time.sleep(pause_s)
         return None
@@ -205,65 +175,30 @@ class Client:
     def _once(self, url: str, request: Request, *, share_s: float, until: float) -> bytes | _Refusal:
         host = urlsplit(url).netloc
         within_s = until - time.monotonic()
-        if within_s <= 0 or not wait_turn(self._cache, host, pause_s=self._manners.pause_s, within_s=within_s):
+        if within_s <= 0 or not wait_turn(self._folder, host, pause_s=self._retry.pause_s, within_s=within_s):
             return _Refusal(why="its turn did not come in time", again=True)
-        seconds = max(min(self._manners.attempt_s, share_s, until - time.monotonic()), 0.05)
+        seconds = max(min(self._retry.attempt_s, share_s, until - time.monotonic()), 0.05)
+        sent = http.Request(
+            url=url,
+            method="GET" if request.form is None else "POST",
+            params=request.params or None,
+            form=request.form,
+            contact=self._contact,
+            most_bytes=self._most_bytes,
+        )
         try:
-            status, headers, body = in_time(lambda: self._sent(url, request, seconds=seconds), seconds)
-        except TimeoutError:
-            return _Refusal(why="timed out", again=True)
-        except requests.RequestException as error:
-            return _Refusal(why=reason(error), again=not isinstance(error, requests.exceptions.InvalidURL))
-        if status != 200:
-            after_s = _retry_after_s(headers.get("Retry-After", ""))
-            return _Refusal(why=f"HTTP {status}", again=status in _TRY_AGAIN, after_s=after_s)
+            reply = http.send(sent, seconds=seconds, connect_s=self._retry.connect_s)
+        except (TransientError, FinalError) as error:
+            return _Refusal(why=str(error), again=isinstance(error, TransientError))
+        if reply.status != 200:
+            after_s = http.retry_after_s(reply.headers.get("Retry-After")) or 0.0
+            why = http.describe_status(reply.status, reply.body)
+            return _Refusal(why=why, again=reply.status in http.BUSY, after_s=after_s)
         try:
-            request.check(body)
+            request.check(reply.body)
         except ValueError as error:
             return _Refusal(why=str(error), again=True)
-        return body
-
-    def _sent(self, url: str, request: Request, *, seconds: float) -> tuple[int, Mapping[str, str], bytes]:
-        timeout = (min(self._manners.connect_s, seconds), seconds)
-        method = "GET" if request.form is None else "POST"
-        chunks: list[bytes] = []
-        size = 0
-        with (
-            requests.Session() as session,
-            session.request(
-                method,
-                url,
-                params=request.params or None,
-                data=request.form,
-                headers={"User-Agent": self._agent},
-                timeout=timeout,
-                stream=True,
-            ) as response,
-        ):
-            for chunk in response.iter_content(2**16):
-                chunks.append(chunk)
-                size += len(chunk)
-                if size > self._manners.most_answer_bytes:
-                    raise requests.exceptions.ContentDecodingError(f"more than {size:,} bytes")
-            return response.status_code, response.headers, b"".join(chunks)
-
-
-def _version() -> str:
-    try:
-        return importlib.metadata.version("howgreen")
-    except importlib.metadata.PackageNotFoundError:  # run from a source tree that is not installed
-        return "0"
-
-
-def _retry_after_s(text: str) -> float:
-    """Seconds that a server asks us to wait: a number, or a date; 0 when it does not say."""
-    text = text.strip()
-    if text.isdecimal():
-        return float(text)
-    try:
-        return max(email.utils.parsedate_to_datetime(text).timestamp() - time.time(), 0.0)
-    except (ValueError, TypeError, OverflowError):
-        return 0.0
+        return reply.body
 
 
 def _counted(reasons: Sequence[str]) -> str:

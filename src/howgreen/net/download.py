@@ -3,62 +3,45 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin, urlsplit, urlunsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
-from urllib3.util.retry import Retry
 
 from howgreen.core.errors import NetworkError
-from howgreen.net.deadline import in_time, reason
+from howgreen.net import http
 from howgreen.net.endpoints import is_address
+from howgreen.net.http import FinalError, RetryPolicy, TransientError, redact_url
 
 if TYPE_CHECKING:
     from howgreen.core.types import Progress
 
+POLICY = RetryPolicy(tries=3, first_wait_s=0.3, attempt_s=60.0, total_s=1800.0)
+"""``attempt_s`` is for an answer to begin, ``total_s`` for the whole file: 500 MB at 2.2 Mbit/s."""
+SILENT_S = 30.0
+"""Longest pause between two pieces."""
 _MIB = 2**20
 _PIECE_BYTES = 2**18
-_BUSY = (429, 500, 502, 503, 504)
-_MOVED = (301, 302, 303, 307, 308)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """Where a download ends, whatever the server does."""
-
-    most_bytes: int
-    all_s: float = 1800.0
-    """For the whole file: 500 MB at 2.2 Mbit/s."""
-    answer_s: float = 60.0
-    """For an answer to begin, tries again included."""
-    connect_s: float = 8.0
-    silent_s: float = 30.0
-    """Between two pieces."""
-    tries_again: int = 2
-    redirects: int = 5
-
-
-def shown(url: str) -> str:
-    """A URL as it may be shown: without user, password, query (where tokens are) and fragment."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "the address"
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def download(
-    url: str, *, to: Path, limits: Limits, unprotected: bool = False, progress: Progress | None = None
+    url: str,
+    *,
+    to: Path,
+    most_bytes: int,
+    policy: RetryPolicy = POLICY,
+    unprotected: bool = False,
+    progress: Progress | None = None,
 ) -> None:
     """Write what a URL gives to the file ``to``, which holds anything or nothing after an error.
 
     Parameters
     ----------
+    most_bytes
+        A larger file is refused.
     unprotected
         Follow plain ``http``, which anybody on the way may alter: for callers who know the file's checksum.
 
@@ -67,87 +50,96 @@ def download(
     NetworkError
         Not a web address, no answer, another status than 200, too many bytes, a file that breaks off, too slow.
     """
-    began = time.monotonic()
+    until = time.monotonic() + policy.total_s
     try:
         with requests.Session() as session:
-            again = Retry(
-                limits.tries_again, redirect=False, status_forcelist=_BUSY, backoff_factor=0.3, raise_on_status=False,
-                respect_retry_after_header=False,
-            )  # fmt: skip
-            for scheme in ("http://", "https://"):
-                session.mount(scheme, HTTPAdapter(max_retries=again))
-            with _answer(session, url, limits=limits, unprotected=unprotected) as response:
-                _receive(response, to, limits=limits, until=began + limits.all_s, progress=progress)
-    except TimeoutError as error:
-        raise NetworkError(f"{shown(url)}: does not answer in time; try again later") from error
-    except (requests.RequestException, HTTPError, ValueError) as error:
-        why = reason(error) if isinstance(error, requests.RequestException) else _other_reason(error)
-        raise NetworkError(f"{shown(url)}: {why}; check the address and the connection, and try again") from error
+            begun = http.retried(
+                lambda _: _begin(session, url, policy=policy, unprotected=unprotected), url=url, policy=policy
+            )
+            with begun as response:
+                _receive(response, to, most_bytes=most_bytes, until=until, progress=progress)
+    except FinalError as error:
+        raise NetworkError(f"{redact_url(url)}: {error}; check the address and the connection, and try again") from error
+    except (requests.RequestException, HTTPError) as error:
+        raise NetworkError(f"{redact_url(url)}: the file breaks off; check the connection, and try again") from error
 
 
-def _answer(session: requests.Session, url: str, *, limits: Limits, unprotected: bool) -> requests.Response:
+def _begin(session: requests.Session, url: str, *, policy: RetryPolicy, unprotected: bool) -> requests.Response:
     """The answer at the end of the redirects, which are followed by hand so that each address is looked at."""
     here = url
-    for _ in range(limits.redirects + 1):
+    for _ in range(http.MOST_REDIRECTS + 1):
         _check_address(here, asked=url, unprotected=unprotected)
-        response = in_time(lambda at=here: _get(session, at, limits), limits.answer_s)  # type: ignore[misc]
-        if response.status_code not in _MOVED or "Location" not in response.headers:
+        response = _get(session, here, policy)
+        if response.status_code not in http.MOVED or "Location" not in response.headers:
             if response.status_code == HTTPStatus.OK:
                 return response
             response.close()
-            raise NetworkError(f"{shown(here)}: answers with HTTP {response.status_code}; check the address")
+            why = http.describe_status(response.status_code)
+            if response.status_code in http.BUSY:
+                raise TransientError(why, after_s=http.retry_after_s(response.headers.get("Retry-After")))
+            raise NetworkError(f"{redact_url(here)}: {why}; check the address")
         response.close()
         here = urljoin(here, response.headers["Location"])
-    raise NetworkError(f"{shown(url)}: sends on from address to address without end; check the address")
+    raise NetworkError(f"{redact_url(url)}: sends on from address to address without end; check the address")
 
 
-def _other_reason(error: HTTPError | ValueError) -> str:
-    return "the file breaks off" if isinstance(error, HTTPError) else "it, or where it sends on to, is no web address"
+def _get(session: requests.Session, url: str, policy: RetryPolicy) -> requests.Response:
+    def ask() -> requests.Response:
+        return session.get(
+            url,
+            stream=True,
+            allow_redirects=False,
+            timeout=(policy.connect_s, min(SILENT_S, policy.attempt_s)),
+            # Packed answers can be far larger than they look.
+            headers={"Accept-Encoding": "identity", "User-Agent": http.user_agent()},
+        )
 
-
-def _get(session: requests.Session, url: str, limits: Limits) -> requests.Response:
-    return session.get(
-        url,
-        stream=True,
-        allow_redirects=False,
-        timeout=(limits.connect_s, limits.silent_s),
-        # Packed answers can be far larger than they look.
-        headers={"Accept-Encoding": "identity", "User-Agent": "howgreen"},
-    )
+    try:
+        return http.in_time(ask, policy.attempt_s)
+    except TimeoutError:
+        raise TransientError("does not answer in time") from None
+    except (requests.RequestException, HTTPError) as error:
+        raise TransientError(http.describe_failure(error)) from error
+    except ValueError:
+        raise FinalError("it, or where it sends on to, is no web address") from None
 
 
 def _check_address(url: str, *, asked: str, unprotected: bool) -> None:
-    sent = "" if url == asked else f"{shown(asked)}: sends on to "
+    sent = "" if url == asked else f"{redact_url(asked)}: sends on to "
     if not is_address(url):
-        raise NetworkError(f"{sent}{shown(url)}, which is no web address; give one that starts with https://")
+        raise NetworkError(f"{sent}{redact_url(url)}, which is no web address; give one that starts with https://")
     if urlsplit(url).scheme != "https" and not unprotected:
         raise NetworkError(
-            f"{sent}{shown(url)}, where anybody on the way may alter the file; use https, or give its --sha256"
+            f"{sent}{redact_url(url)}, where anybody on the way may alter the file; use https, or give its --sha256"
         )
 
 
-def _receive(response: requests.Response, to: Path, *, limits: Limits, until: float, progress: Progress | None) -> None:
-    said = response.headers.get("Content-Length", "")
-    length = int(said) if said.isdecimal() else None
-    _check_size(response, length or 0, limits)
-    got = 0
+def _receive(
+    response: requests.Response, to: Path, *, most_bytes: int, until: float, progress: Progress | None
+) -> None:
+    stated = response.headers.get("Content-Length", "")
+    length = int(stated) if stated.isdecimal() and len(stated) < 19 else None
+    _check_size(response, length or 0, most_bytes)
+    began, got = time.monotonic(), 0
     with to.open("wb") as file:
         while piece := response.raw.read1(_PIECE_BYTES, decode_content=False):
             file.write(piece)
             got += len(piece)
-            _check_size(response, got, limits)
+            _check_size(response, got, most_bytes)
             if time.monotonic() > until:
-                raise NetworkError(f"{shown(response.url)}: too slow: {got:,} bytes in {limits.all_s:.0f} s; download "
-                                   "it another way and give the file")  # fmt: skip
+                raise NetworkError(f"{redact_url(response.url)}: too slow: {got:,} bytes in {time.monotonic() - began:.0f} s; "
+                                   "download it another way and give the file")  # fmt: skip
             if progress and length:
                 progress("download, MiB", got // _MIB, -(-length // _MIB))
     if length is not None and got != length:
-        raise NetworkError(f"{shown(response.url)}: the file breaks off at {got:,} of {length:,} bytes; try again")
-
-
-def _check_size(response: requests.Response, size: int, limits: Limits) -> None:
-    if size > limits.most_bytes:
         raise NetworkError(
-            f"{shown(response.url)}: more than {limits.most_bytes / 1e6:.0f} MB, which is the most that is taken; "
+            f"{redact_url(response.url)}: the file breaks off at {got:,} of {length:,} bytes; try again"
+        )
+
+
+def _check_size(response: requests.Response, size: int, most_bytes: int) -> None:
+    if size > most_bytes:
+        raise NetworkError(
+            f"{redact_url(response.url)}: more than {most_bytes / 1e6:.0f} MB, which is the most that is taken; "
             "check the address"
         )

@@ -1,103 +1,438 @@
-"""Asking servers for JSON: bounded waits, bounded retries, errors that name the server and never a token."""
+"""The one way to ask a server: one session, one user agent, bounded waits, bounded answers, errors without tokens."""
 
 from __future__ import annotations
 
+import email.utils
+import importlib.metadata
 import json
+import os
+import random
+import re
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from howgreen.core.errors import NetworkError
 
 if TYPE_CHECKING:
-    from pystac_client.stac_api_io import StacApiIO
+    import requests
 
 T = TypeVar("T")
 
-CONNECT_S, READ_S = 8.0, 30.0
-RETRIES = 3
-LONGEST_WAIT_S = 10
-"""Between two tries, whatever a server's Retry-After asks for."""
-BUSY = (429, 500, 502, 503, 504)
+BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
+"""What a server may answer that can be better a moment later."""
+MOVED = frozenset({301, 302, 303, 307, 308})
+MOST_REDIRECTS = 5
+MOST_BYTES = 100 << 20
+"""Of one answer that is held in memory, as sent and unpacked."""
+_PIECE = 1 << 16
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
-def named(url: str) -> str:
-    """A URL as it may be shown: without user, password, query (where tokens are) and fragment."""
-    parts = urlsplit(url.removeprefix("/vsicurl/"))
+@dataclass(frozen=True, kw_only=True)
+class RetryPolicy:
+    """How long and how often a server is asked that does not answer."""
+
+    tries: int = 4
+    first_wait_s: float = 0.5
+    """Before the second try; doubled with each, unless the server says how long."""
+    longest_wait_s: float = 30.0
+    """Between two tries. A server that asks for more (``Retry-After``) is not asked again."""
+    connect_s: float = 8.0
+    """For opening a connection to one address of a host."""
+    attempt_s: float = 30.0
+    """For one answer, from the first byte sent to the last received."""
+    total_s: float = 60.0
+    """All tries and waits for one answer; of a look-up of places, all that its services leave unanswered."""
+    pause_s: float = 0.0
+    """At least so long between two requests to one host, over all processes: for services that are shared by all."""
+
+    def wait_s(self, number: int, after_s: float | None = None) -> float:
+        """Seconds to wait after the try of a number (from 0): as the server says, else doubled and jittered."""
+        if after_s is not None:
+            return after_s
+        return self.first_wait_s * float(2**number) * random.uniform(0.8, 1.2)  # noqa: S311 (no secret)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Response:
+    """A whole answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Whatever their case."""
+    body: bytes
+    url: str
+    """Where the redirects ended."""
+
+
+class TransientError(Exception):
+    """What may be better at the next try; the message is what to say if it is not."""
+
+    def __init__(self, why: str, *, after_s: float | None = None) -> None:
+        super().__init__(why)
+        self.after_s = after_s
+
+
+class FinalError(Exception):
+    """What will not be better soon; the message says why."""
+
+
+def redact_url(url: str) -> str:
+    """Return a URL as it may be shown: without user, password, query (where tokens are) and fragment."""
+    try:
+        parts = urlsplit(url.removeprefix("/vsicurl/"))
+    except ValueError:
+        return "the address"
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
-def stac_io() -> StacApiIO:
-    """How to ask a STAC API: POST is repeated like GET, for a search changes nothing."""
-    from pystac_client.stac_api_io import StacApiIO
-    from urllib3.util.retry import Retry
-
-    retry = Retry(
-        total=RETRIES,
-        status_forcelist=BUSY,
-        allowed_methods=None,
-        backoff_factor=0.3,
-        backoff_max=LONGEST_WAIT_S,
-        retry_after_max=LONGEST_WAIT_S,
-        raise_on_status=False,
-    )
-    return StacApiIO(timeout=(CONNECT_S, READ_S), max_retries=retry)
+@cache
+def _program() -> tuple[str, str]:
+    """Name and version, and the project's address as its package states it."""
+    try:
+        package = importlib.metadata.metadata("howgreen")
+    except importlib.metadata.PackageNotFoundError:  # run from a source tree that is not installed
+        return "howgreen/0", ""
+    urls = [entry.partition(",")[2].strip() for entry in package.get_all("Project-URL") or []]
+    return f"howgreen/{package['Version']}", next((f"+{url}; " for url in urls if url), "")
 
 
-def whole(job: Callable[[], T]) -> T:
-    """The answer of a job that only asks, tried again when it breaks off in the middle: retries end where an answer
-    begins.
-    """
-    from pystac_client.exceptions import APIError
-    from requests.exceptions import ChunkedEncodingError
-
-    for _ in range(RETRIES):
-        try:
-            return job()
-        except APIError as error:
-            if not isinstance(error.__context__, ChunkedEncodingError):
-                raise
-    return job()
+def user_agent(contact: str = "") -> str:
+    """Return how every request names the program, its address, and whom operators can write to."""
+    name, address = _program()
+    contact = contact or os.environ.get("HOWGREEN_CONTACT", "")
+    given = "".join(char for char in contact if char.isascii() and char.isprintable())
+    return f"{name} ({address}green areas of cities; contact: {given or 'none given'})"
 
 
-def json_from(url: str, *, cure: str, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """A JSON object from a server. NetworkError when there is none."""
-    with told(url, cure=cure):
-        value = json.loads(whole(lambda: stac_io().request(url, headers=dict(headers or {}))))
-        if not isinstance(value, dict):
-            raise NetworkError(f"{named(url)}: does not answer with a JSON object; {cure}")
-        return value
+def retry_after_s(said: str | None, *, now: float | None = None) -> float | None:
+    """Read a ``Retry-After`` header: seconds to wait, from a number or a date; None when it says nothing readable."""
+    text = (said or "").strip()
+    if text.isdecimal():
+        return float(text[:12])
+    try:
+        return max(email.utils.parsedate_to_datetime(text).timestamp() - (now or time.time()), 0.0)
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
+
+
+# ---- sessions
+
+_idle: dict[tuple[str, ...], list[requests.Session]] = {}
 
 
 @contextmanager
-def told(url: str, *, cure: str) -> Iterator[None]:
-    """Turns what a client raises about a server into a NetworkError of one line."""
-    from pystac.errors import STACError, STACTypeError
-    from pystac_client.exceptions import APIError
+def session(url: str) -> Iterator[requests.Session]:
+    """Lend a session with its own connection to a server, kept open for the next who asks; one thread at a time.
+
+    Proxies and certificates are those of the system. They are looked up once for each session, for with each request
+    that takes longer than the request.
+    """
+    import requests
+
+    parts = urlsplit(url)
+    key = parts.scheme, parts.netloc, *(os.environ.get(n) or os.environ.get(n.upper(), "") for n in _PROXIES)
+    waiting = _idle.setdefault(key, [])
+    try:
+        lent = waiting.pop()
+    except IndexError:
+        lent = requests.Session()
+        found = lent.merge_environment_settings(url, {}, stream=True, verify=None, cert=None)
+        lent.proxies, lent.verify, lent.trust_env = found["proxies"], found["verify"], False
+    yield lent
+    waiting.append(lent)  # one that failed in between is not lent again
+
+
+# ---- one answer
+
+
+class _Box:
+    """What came out of a thread."""
+
+    value: Any = None
+    error: BaseException | None = None
+    done = False
+
+
+def in_time(work: Callable[[], T], seconds: float) -> T:
+    """Return the result of work, or raise TimeoutError after so many seconds.
+
+    A thread of its own, because no timeout of a socket bounds the resolver, a host with many dead addresses, or a
+    server that sends one byte a second.
+    """
+    box = _Box()
+
+    def run() -> None:
+        try:
+            box.value = work()
+        except BaseException as error:  # noqa: BLE001 (handed on to the caller below)
+            box.error = error
+        box.done = True
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if not box.done:
+        raise TimeoutError
+    if box.error is not None:
+        raise box.error
+    result: T = box.value
+    return result
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is sent to a server."""
+
+    url: str
+    method: str = "GET"
+    params: Mapping[str, str] | None = None
+    form: Mapping[str, str] | None = None
+    json: Any = None
+    headers: Mapping[str, str] | None = None
+    """Sent to the first server only, not to where it sends on."""
+    contact: str = ""
+    most_bytes: int = MOST_BYTES
+
+
+def send(request: Request, *, seconds: float, connect_s: float = 8.0) -> Response:
+    """Send a request once and return the whole answer, whatever its status.
+
+    A redirect is followed with the same method and body: browsers make a GET of a POST that is sent on, and a search
+    would lose its question.
+
+    Raises
+    ------
+    TransientError
+        When no whole answer came in time, or the connection failed.
+    FinalError
+        When the answer is longer than it may be, or no web address is left to ask.
+    """
+    import requests
+    from urllib3.exceptions import HTTPError
 
     try:
-        yield
-    except APIError as error:
-        status = getattr(error, "status_code", None)
-        raise NetworkError(f"{named(url)}: {reason(status, str(error))}; {cure}") from error
-    except (STACError, STACTypeError, ValueError, KeyError, TypeError, AttributeError, NotImplementedError) as error:
-        raise NetworkError(f"{named(url)}: does not answer as a STAC API ({error!r:.120}); {cure}") from error
+        return in_time(lambda: _follow(request, end=time.monotonic() + seconds, connect_s=connect_s), seconds)
+    except TimeoutError:
+        raise TransientError("does not answer in time") from None
+    except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema):
+        raise FinalError("it, or where it sends on to, is no web address") from None
+    except (requests.RequestException, HTTPError, OSError) as error:
+        raise TransientError(describe_failure(error)) from error
 
 
-def reason(status: int | None, words: str) -> str:
-    """What a server did, in words, from its status, else from what the client says of the failure."""
-    if status is not None:
-        kind = {401: "wants an account", 403: "refuses", 404: "has no such page", 429: "is asked too often"}
-        return f"{kind.get(status, 'is out of order' if status >= 500 else 'refuses the request')} (HTTP {status})"
-    low = words.lower()
-    for sign, meaning in (
-        ("timed out", "does not answer in time"),
-        ("name or service", "is not known to the network; check the connection"),
-        ("resolve", "is not known to the network; check the connection"),
-        ("refused", "refuses the connection"),
-        ("certificate", "shows no valid certificate"),
-    ):
-        if sign in low:
-            return meaning
+def _follow(request: Request, *, end: float, connect_s: float) -> Response:
+    here, method, headers = request.url, request.method, dict(request.headers or {})
+    host = urlsplit(here).netloc
+    for number in range(MOST_REDIRECTS + 1):
+        left = max(end - time.monotonic(), 0.05)
+        bodies: dict[str, Any] = {} if method == "GET" else {"data": request.form, "json": request.json}
+        with (
+            session(here) as lent,
+            lent.request(
+                method, here, params=request.params if number == 0 else None, stream=True, allow_redirects=False,
+                headers={"User-Agent": user_agent(request.contact), **headers},
+                timeout=(min(connect_s, left), left), **bodies,
+            ) as reply,
+        ):  # fmt: skip
+            body = _received(reply, most_bytes=request.most_bytes, end=end)
+            if reply.status_code not in MOVED or "Location" not in reply.headers:
+                return Response(status=reply.status_code, headers=reply.headers, body=body, url=here)
+            here = urljoin(here, reply.headers["Location"])
+            method = "GET" if reply.status_code == 303 else method
+        if urlsplit(here).netloc != host:
+            headers = {}
+    raise FinalError("sends on from address to address without end")
+
+
+def _received(reply: requests.Response, *, most_bytes: int, end: float) -> bytes:
+    """The body, unpacked piece by piece so that a small answer cannot become a large one."""
+    parts: list[bytes] = []
+    size = 0
+    for part in reply.iter_content(_PIECE):
+        parts.append(part)
+        size += len(part)
+        if size > most_bytes:
+            raise FinalError(f"answers with more than {most_bytes / 2**20:.0f} MiB")
+        if time.monotonic() > end:
+            raise TimeoutError
+    return b"".join(parts)
+
+
+def describe_failure(error: Exception) -> str:
+    """Say why a request failed, without its address, which may hold a token."""
+    import requests
+
+    text = str(error)
+    low = text.lower()
+    if isinstance(error, requests.exceptions.ProxyError) or "proxyerror" in low:
+        named = next((n for n in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY") if os.environ.get(n) or os.environ.get(n.lower())), "")
+        return f"cannot be reached through the proxy{f' ({named})' if named else ''}"
+    if isinstance(error, requests.exceptions.SSLError) or "certificate" in low:
+        return "shows a certificate that is not trusted here (behind a proxy with its own, set REQUESTS_CA_BUNDLE)"
+    if isinstance(error, requests.Timeout) or "timed out" in low:
+        return "does not answer in time"
+    if "name or service" in low or "resolve" in low or "nodename" in low:
+        return "is not known to the network (check the connection)"
+    if "refused" in low:
+        return "refuses the connection"
     return "cannot be reached, or breaks the connection off"
+
+
+def describe_status(status: int, body: bytes = b"") -> str:
+    """Say what a server did, from its status, and in its own words where its answer has any."""
+    kinds = {401: "wants an account", 403: "refuses", 404: "has no such page", 407: "the proxy wants an account",
+             429: "is asked too often"}  # fmt: skip
+    kind = kinds.get(status, "is out of order" if status >= 500 else "refuses the request")
+    words = server_words(body)
+    return f"{kind} (HTTP {status}{f': {words}' if words else ''})"
+
+
+_TITLE = re.compile(rb"<title[^>]*>\s*(.*?)\s*</title>", re.IGNORECASE | re.DOTALL)
+_XML_WORDS = re.compile(rb"<(?:\w+:)?(?:ExceptionText|Message|remark)>\s*(.*?)\s*</", re.DOTALL)
+_ERROR_WORDS = re.compile(rb"</strong>\s*:\s*(.*?)\s*</p>", re.IGNORECASE | re.DOTALL)
+_KEYS = ("description", "detail", "message", "error_description", "error", "title", "errors", "code")
+
+
+def server_words(body: bytes) -> str:
+    """Find what a server says of a failure: the message of its JSON, the text of its XML, the title of its page."""
+    head = body[:65536].lstrip()
+    if head[:1] == b"<":
+        found = _XML_WORDS.search(head) or _ERROR_WORDS.search(head) or _TITLE.search(head)
+        return _clean(re.sub(rb"<[^>]*>", b" ", found[1]).decode(errors="replace")) if found else ""
+    try:
+        return _clean(_message(json.loads(head)))
+    except (ValueError, RecursionError):
+        return ""
+
+
+def _message(value: Any, depth: int = 0) -> str:
+    if isinstance(value, list):
+        return _message(value[0], depth + 1) if value and depth < 4 else ""
+    if not isinstance(value, dict):
+        return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    found = (_message(value[key], depth + 1) for key in _KEYS if value.get(key) and depth < 4)
+    return next((text for text in found if text), "")
+
+
+def _clean(text: str) -> str:
+    """One short line without control characters; ';' parts the clauses of our own errors."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).replace(";", ",").split()).rstrip(".")
+    return line if len(line) <= 160 else f"{line[:159]}…"
+
+
+def web_page(body: bytes) -> str:
+    """Say that an answer is a web page instead of data, with its title; empty when it is none."""
+    head = body[:2000].lstrip().lower()
+    if not head.startswith(b"<") or not any(sign in head for sign in (b"<!doctype html", b"<html", b"<head", b"<title")):
+        return ""
+    title = _TITLE.search(body[:65536])
+    words = _clean(title[1].decode(errors="replace")) if title else ""
+    return f"a web page instead of data{f' ({words!r}, a page to sign in or a notice?)' if words else ''}"
+
+
+def parse_json(body: bytes) -> Any:
+    """Parse JSON of a stranger.
+
+    Raises
+    ------
+    ValueError
+        With the reason in words: a web page instead of data, or broken JSON.
+    """
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        raise ValueError(web_page(body) or ("broken JSON" if body[:1] != b"<" else "XML instead of JSON")) from None
+
+
+# ---- tries
+
+_refused: dict[str, tuple[float, str]] = {}
+"""By host: until when (monotonic) it asked not to be asked, and what it said."""
+
+
+def refused_s(url: str) -> tuple[float, str]:
+    """Return for how many seconds a host has still asked not to be asked, and what it said."""
+    until, why = _refused.get(urlsplit(url).netloc, (0.0, ""))
+    return max(until - time.monotonic(), 0.0), why
+
+
+def remember_refusal(url: str, seconds: float, why: str) -> None:
+    """Keep in mind that a host wants to be left alone for a while: whatever else is asked of it waits or fails."""
+    _refused[urlsplit(url).netloc] = time.monotonic() + seconds, why
+
+
+def retried(job: Callable[[float], T], *, url: str, policy: RetryPolicy) -> T:
+    """Return what a job gives, tried again while that may help.
+
+    Parameters
+    ----------
+    job
+        Takes the seconds that are left; raises :class:`TransientError` for what may pass.
+    url
+        Of the server: a host that asked for a longer pause than the policy allows is not asked at all.
+
+    Raises
+    ------
+    FinalError
+        When it did not pass in time; the message is the last reason.
+    """
+    end = time.monotonic() + policy.total_s
+    why = ""
+    for number in range(policy.tries):
+        pause, said = refused_s(url)
+        if pause > policy.longest_wait_s or pause > max(end - time.monotonic(), 0.0):
+            raise FinalError(f"{said or why}, and is not asked again for {pause:.0f} s")
+        time.sleep(pause)
+        try:
+            return job(max(end - time.monotonic(), 0.05))
+        except TransientError as trouble:
+            why, wait_s = str(trouble), policy.wait_s(number, trouble.after_s)
+            if trouble.after_s:
+                remember_refusal(url, trouble.after_s, why)
+        if number + 1 == policy.tries or wait_s > policy.longest_wait_s or time.monotonic() + wait_s > end:
+            break
+        time.sleep(wait_s)
+    raise FinalError(why)
+
+
+def fetch(request: Request, *, policy: RetryPolicy, cure: str) -> Response:
+    """Return a server's good answer (HTTP 200), asked again within the policy's bounds.
+
+    Raises
+    ------
+    NetworkError
+        One line: the server, what it did and said, and ``cure``.
+    """
+
+    def once(left: float) -> Response:
+        reply = send(request, seconds=min(policy.attempt_s, left), connect_s=policy.connect_s)
+        if 200 <= reply.status < 300:
+            return reply
+        why = describe_status(reply.status, reply.body)
+        if reply.status in BUSY:
+            raise TransientError(why, after_s=retry_after_s(reply.headers.get("Retry-After")))
+        raise FinalError(why)
+
+    try:
+        return retried(once, url=request.url, policy=policy)
+    except FinalError as error:
+        raise NetworkError(f"{redact_url(request.url)}: {error}; {cure}") from error
+
+
+def fetch_json(request: Request, *, policy: RetryPolicy, cure: str) -> dict[str, Any]:
+    """Return the JSON object that a server answers; NetworkError as :func:`fetch`, and when it is none."""
+    reply = fetch(request, policy=policy, cure=cure)
+    try:
+        value = parse_json(reply.body)
+    except ValueError as error:
+        raise NetworkError(f"{redact_url(request.url)}: answers with {error}; {cure}") from error
+    if not isinstance(value, dict):
+        raise NetworkError(f"{redact_url(request.url)}: does not answer with a JSON object; {cure}")
+    return value

@@ -1,4 +1,4 @@
-"""How services may be asked: which addresses, from whom, with what patience, or not at all."""
+"""How services may be asked: which addresses, from whom, for how long, or not at all."""
 
 from __future__ import annotations
 
@@ -6,38 +6,39 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from howgreen.net.client import Client, Manners, Request
-from howgreen.net.place_endpoints import Endpoints
+from howgreen.net.client import POLITE, Client, Request
+from howgreen.net.endpoints import Endpoints
+from howgreen.net.http import RetryPolicy
 
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """Leave to ask services over the network, and how. ``Network(offline=True)`` takes only answers already kept."""
+    """Leave to ask services over the network, and how. ``Network(offline=True)`` takes only responses cached before."""
 
     endpoints: Endpoints = field(default_factory=Endpoints)
     cache: Path | None = None
-    """Folder of the kept answers; None for the user's own cache."""
+    """Folder of the cached responses; None for the user's own cache."""
     offline: bool = False
     contact: str = ""
     """An e-mail address for the services' operators, sent with each request; give one for large batches."""
-    manners: Manners = field(default_factory=Manners)
+    retry: RetryPolicy = POLITE
 
-    def client(self) -> Client:
-        """What asks, for one look-up."""
+    def client(self, retry: RetryPolicy | None = None) -> Client:
+        """Return what asks, for one look-up."""
         import platformdirs
 
         return Client(
             endpoints=self.endpoints,
-            cache=self.cache or Path(platformdirs.user_cache_dir("howgreen")) / "places",
+            folder=self.cache or Path(platformdirs.user_cache_dir("howgreen")) / "places",
             offline=self.offline,
             contact=self.contact,
-            manners=self.manners,
+            retry=retry or self.retry,
         )
 
-    def ask(
+    def asking(
         self, what: str, *, check: Callable[[bytes], bool], instead: str
     ) -> Callable[[str, Mapping[str, str]], bytes]:
-        """What asks another service for JSON, as politely: an address and parameters in, a body out.
+        """Return what asks another service for JSON, as politely: an address and parameters in, a body out.
 
         Parameters
         ----------
@@ -51,8 +52,8 @@ class Network:
         """
         client = self.client()
 
-        def asked(url: str, params: Mapping[str, str]) -> bytes:
+        def ask(url: str, params: Mapping[str, str]) -> bytes:
             request = Request(what=what, urls=(url,), params=params, suffix=".json", check=check, instead=instead)
-            return client.ask(request).body
+            return client.fetch(request).body
 
-        return asked
+        return ask

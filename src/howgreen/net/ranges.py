@@ -6,50 +6,33 @@ servers, broken connections, expired tokens) is asked again, a bounded number of
 
 from __future__ import annotations
 
-import random
 import re
 import time
 from dataclasses import dataclass
-from importlib.metadata import version
-from threading import Lock, local
+from threading import Lock
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from howgreen.core.errors import NetworkError
 from howgreen.net import http
+from howgreen.net.http import FinalError, RetryPolicy, TransientError
 from howgreen.net.sas_tokens import SIGNERS
 
 if TYPE_CHECKING:
     import requests
 
-CONNECT_S, SILENT_S = 8.0, 20.0
-"""Longest waits for a connection, and for the next bytes of an answer."""
+POLICY = RetryPolicy(tries=5, first_wait_s=0.4, attempt_s=20.0, total_s=90.0)
+"""Of one range; ``attempt_s`` is the longest silence: an answer may take that and the time of its bytes."""
 SLOWEST_BYTES_S = 20_000
-"""An answer may take SILENT_S and the time of its bytes at this rate, then it counts as broken off."""
-TRIES = 5
-FIRST_WAIT_S = 0.4
-"""Before the second try; doubled with each, unless the server says how long."""
-PATIENCE_S = 90.0
-"""After so long a range is not asked for again."""
+"""At this rate; slower, it counts as broken off."""
 LARGEST_WHOLE_BYTES = 32 << 20
 """A server that knows no ranges may hand out smaller files as a whole."""
-_BUSY = (408, 425, *http.BUSY)
 _PIECE = 1 << 20
-_SPAN = re.compile(r"^bytes (\d+)-(\d+)/(\d+)$")
+_CONTENT_RANGE = re.compile(r"^bytes (\d{1,18})-(\d{1,18})/(\d{1,18})$")
 _CURE = "run the same again, it goes on from what it has"
-_thread = local()
 
 
 class _RefusedError(Exception):
     """The server wants a token, or another one."""
-
-
-class _PassingError(Exception):
-    """What may be better at the next try; the message is what to say if it is not."""
-
-    def __init__(self, why: str, *, wait_s: float | None = None) -> None:
-        super().__init__(why)
-        self.wait_s = wait_s
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,64 +76,65 @@ class Ranges:
         NetworkError
             When they are not to be had, or the file has changed since its first bytes were read.
         """
-        start, tokens = time.monotonic(), 2
-        for number in range(TRIES):
+        try:
+            return http.retried(lambda _: self._attempt(first, last), url=self.href, policy=POLICY)
+        except FinalError as error:
+            raise self._error(str(error), _CURE) from error.__cause__
+
+    def _attempt(self, first: int, last: int) -> bytes:
+        """Ask once; where a token was refused, once more with a new one."""
+        for fresh in (False, True):
             url = self._signer.signed(self.href) if self._signer else self.href
             try:
-                return self._asked(url, first, last)
-            except _PassingError as trouble:
-                why = trouble
+                return self._request(url, first, last)
             except _RefusedError as refused:
-                tokens -= 1
-                if self._signer is None or not tokens:
+                if self._signer is None or fresh:
                     raise self._error(str(refused), "try again later, or use another --catalog") from None
                 self._signer.forget(url)
-                continue
-            wait_s = FIRST_WAIT_S * 2**number * random.uniform(0.8, 1.2) if why.wait_s is None else why.wait_s  # noqa: S311 (no secret)
-            if number + 1 == TRIES or time.monotonic() - start + wait_s > PATIENCE_S:
-                break
-            time.sleep(wait_s)
-        raise self._error(str(why), _CURE)
+        raise AssertionError  # the second time returns or raises
 
-    def _asked(self, url: str, first: int, last: int) -> bytes:
+    def _request(self, url: str, first: int, last: int) -> bytes:
         import requests
         from urllib3.exceptions import HTTPError
 
-        headers = {"Range": f"bytes={first}-{last}", "Accept-Encoding": "identity"}
+        headers = {"Range": f"bytes={first}-{last}", "Accept-Encoding": "identity", "User-Agent": http.user_agent()}
+        timeout = (POLICY.connect_s, POLICY.attempt_s)
         try:
-            with _session(url).get(url, headers=headers, stream=True, timeout=(CONNECT_S, SILENT_S)) as reply:
+            with http.session(url) as lent, lent.get(url, headers=headers, stream=True, timeout=timeout) as reply:
                 self._check_status(reply)
                 return self._body(reply, first, last)
         except (requests.RequestException, HTTPError, OSError) as error:
-            raise _PassingError(http.reason(None, str(error))) from error
+            raise TransientError(http.describe_failure(error)) from error
 
     def _check_status(self, reply: requests.Response) -> None:
         status = reply.status_code
         if status in {200, 206}:
             return
         if status in {401, 403}:
-            raise _RefusedError(http.reason(status, ""))
-        if status in _BUSY:
-            raise _PassingError(http.reason(status, ""), wait_s=_retry_after_s(reply.headers.get("Retry-After")))
+            raise _RefusedError(http.describe_status(status))
+        if status in http.BUSY:
+            after_s = http.retry_after_s(reply.headers.get("Retry-After"))
+            raise TransientError(http.describe_status(status), after_s=after_s)
         if status == 416 and self._version is not None:
             raise self._changed()
-        raise self._error(http.reason(status, ""), "make a new plan, or use another --catalog")
+        raise self._error(http.describe_status(status), "make a new plan, or use another --catalog")
 
     def _body(self, reply: requests.Response, first: int, last: int) -> bytes:
         """The bytes of an answer, once they are sure to be the ones that were asked for."""
-        length = int(reply.headers.get("Content-Length", -1))
+        stated = reply.headers.get("Content-Length", "")
+        length = int(stated) if stated.isdecimal() and len(stated) < 19 else -1
         if reply.status_code == 200:
             if not 0 <= length <= LARGEST_WHOLE_BYTES:
                 raise self._error("its server hands out no ranges of files", "use another --catalog")
             self._check_version(_version(reply, size=length))
             return _received(reply, length)[first : last + 1]
-        span = _SPAN.match(reply.headers.get("Content-Range", ""))
-        start, end, size = (int(part) for part in span.groups()) if span else (-1, -1, -1)
-        if span:
+        place = _CONTENT_RANGE.match(reply.headers.get("Content-Range", ""))
+        start, end, size = (int(part) for part in place.groups()) if place else (-1, -1, -1)
+        if place:
             self._check_version(_version(reply, size=size))
         wanted = min(last, size - 1) - first + 1
         if start != first or end - start + 1 != wanted or length not in {-1, wanted}:
-            raise _PassingError("hands out other bytes than it was asked for")
+            raise TransientError("hands out other bytes than it was asked for")
         return _received(reply, wanted)
 
     def _check_version(self, found: Version) -> None:
@@ -164,7 +148,7 @@ class Ranges:
         return self._error("the file has changed while it was read", "run the same again, it reads the new one")
 
     def _error(self, why: str, cure: str) -> NetworkError:
-        return NetworkError(f"{http.named(self.href)}: {why}; {cure}")
+        return NetworkError(f"{http.redact_url(self.href)}: {why}; {cure}")
 
 
 def _version(reply: requests.Response, *, size: int) -> Version:
@@ -176,43 +160,15 @@ def _version(reply: requests.Response, *, size: int) -> Version:
 
 def _received(reply: requests.Response, wanted: int) -> bytes:
     """All bytes of the body; it must be as long as ``wanted`` and come in a bounded time."""
-    end = time.monotonic() + SILENT_S + wanted / SLOWEST_BYTES_S
+    end = time.monotonic() + POLICY.attempt_s + wanted / SLOWEST_BYTES_S
     parts: list[bytes] = []
     missing = wanted
     while missing > 0:
         part = reply.raw.read1(min(missing, _PIECE), decode_content=False)
         if not part:
-            raise _PassingError("breaks off in the middle of the file")
+            raise TransientError("breaks off in the middle of the file")
         if time.monotonic() > end:
-            raise _PassingError("sends too slowly")
+            raise TransientError("sends too slowly")
         parts.append(part)
         missing -= len(part)
     return b"".join(parts)
-
-
-def _retry_after_s(said: str | None) -> float | None:
-    """What a server asks to wait, in seconds, at most web.LONGEST_WAIT_S; None when it says nothing that can be read."""
-    from urllib3.exceptions import InvalidHeader
-    from urllib3.util.retry import Retry
-
-    try:
-        asked = Retry().parse_retry_after(said) if said else None
-    except InvalidHeader:
-        return None
-    return None if asked is None else min(float(asked), http.LONGEST_WAIT_S)
-
-
-def _session(url: str) -> requests.Session:
-    """One a thread and server, with its own connection that is kept open; proxies and certificates are the system's."""
-    import requests
-
-    sessions: dict[str, requests.Session] = _thread.__dict__.setdefault("sessions", {})
-    host = urlsplit(url).netloc
-    if host not in sessions:
-        session = sessions[host] = requests.Session()
-        session.max_redirects = 5
-        session.headers["User-Agent"] = f"howgreen/{version('howgreen')}"
-        # Looked up once: with each request it takes longer than the request.
-        found = session.merge_environment_settings(url, {}, stream=True, verify=None, cert=None)
-        session.proxies, session.verify, session.trust_env = found["proxies"], found["verify"], False
-    return sessions[host]

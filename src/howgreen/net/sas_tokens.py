@@ -13,21 +13,24 @@ from urllib.parse import urlsplit
 
 from howgreen.core.errors import NetworkError
 from howgreen.net import http
+from howgreen.net.http import Request, RetryPolicy
 
 KEY = "PC_SDK_SUBSCRIPTION_KEY"
 """Environment variable for those who have one: the name that Planetary Computer's own client gives it."""
+POLICY = RetryPolicy(first_wait_s=0.3)
+MOST_BYTES = 1 << 20
 SPARE = timedelta(minutes=5)
 """A token with less time left is replaced before it is used."""
 
 
 class Signer(Protocol):
-    """Who makes an href readable."""
+    """Makes an href readable."""
 
     def signed(self, href: str) -> str:
-        """The href with a valid token; the href itself where none is needed. NetworkError when none is to be had."""
+        """Return the href with a valid token; itself where none is needed. NetworkError when none is to be had."""
 
     def forget(self, signed: str) -> None:
-        """The server refused this href: unless there is another token already, fetch one next time."""
+        """Take note that the server refused this href: unless there is another token already, fetch one next time."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class PlanetaryComputer:
     _lock: Lock = field(default_factory=Lock, repr=False, compare=False)
 
     def signed(self, href: str) -> str:
-        """See :class:`Signer`."""
+        """Do as :class:`Signer` says."""
         key = self._container(href)
         if key is None:
             return href
@@ -52,7 +55,7 @@ class PlanetaryComputer:
         return f"{href}?{token}"
 
     def forget(self, signed: str) -> None:
-        """See :class:`Signer`."""
+        """Do as :class:`Signer` says."""
         href, _, refused = signed.partition("?")
         if key := self._container(href):
             with self._lock:  # many reads are refused at once, and the first has fetched a new one
@@ -68,16 +71,16 @@ class PlanetaryComputer:
     def _fetched(self, account: str, container: str) -> tuple[str, datetime]:
         url = f"{self.url}/{account}/{container}"
         key = os.environ.get(KEY, "").strip()
-        answer = http.json_from(
-            url,
+        answer = http.fetch_json(
+            Request(url=url, headers={"Ocp-Apim-Subscription-Key": key} if key else {}, most_bytes=MOST_BYTES),
+            policy=POLICY,
             cure=f"try again later, use another --catalog, or put a subscription key, which some collections want, into {KEY}",
-            headers={"Ocp-Apim-Subscription-Key": key} if key else {},
         )
         try:
             end = datetime.fromisoformat(answer["msft:expiry"])
             return str(answer["token"]), end if end.tzinfo else end.replace(tzinfo=UTC)
         except (KeyError, TypeError, ValueError) as error:
-            raise NetworkError(f"{url}: gives no token; try again later, or use another --catalog") from error
+            raise NetworkError(f"{http.redact_url(url)}: gives no token; try again later, or use another --catalog") from error
 
 
 SIGNERS: Mapping[str, Signer] = MappingProxyType({"planetary-computer": PlanetaryComputer()})

@@ -39,7 +39,7 @@ _JP2 = (b"\0\0\0\x0cjP  ", b"\xffO\xffQ")
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 """Bytes of TIFF's types."""
 
-Span = tuple[int, int]
+ByteRange = tuple[int, int]
 """First byte, and the one after the last."""
 
 
@@ -104,7 +104,7 @@ class Remote:
         version = self._ranges.version
         size = version.size if version else len(head)
         if head[:4] not in _TIFF and not head.startswith(_JP2):
-            raise ImageError(f"{http.named(self.href)}: neither a GeoTIFF nor JPEG 2000; use another --catalog")
+            raise ImageError(f"{http.redact_url(self.href)}: neither a GeoTIFF nor JPEG 2000; use another --catalog")
         if self._handle < 0:
             self._handle, name = tempfile.mkstemp(prefix="howgreen-", suffix=".tif" if head[:4] in _TIFF else ".jp2")
             self._path = _nameless(self._handle, Path(name))
@@ -129,9 +129,9 @@ class Remote:
         os.pwrite(self._handle, data, start)
         return data[first - start : first - start + size]
 
-    def fetch(self, spans: Iterable[Span]) -> list[Future[None]]:
+    def fetch(self, spans: Iterable[ByteRange]) -> list[Future[None]]:
         """Ask for bytes that will be read, at once and close ones together; the futures are done when they are here."""
-        mine: list[Span] = []
+        mine: list[ByteRange] = []
         futures: list[Future[None]] = []
         with self._lock:
             for first, end in sorted({span for span in spans if span[1] > HEAD_BYTES}):
@@ -151,7 +151,7 @@ class Remote:
         size, step = version.size if version else 0, LARGEST_REQUEST_BYTES
         return self.fetch((first, min(first + step, size)) for first in range(0, size, step))
 
-    def _keep(self, group: Sequence[Span], promised: Sequence[Future[None]]) -> None:
+    def _keep(self, group: Sequence[ByteRange], promised: Sequence[Future[None]]) -> None:
         try:
             self._deliver(group)
         except BaseException as error:  # noqa: BLE001 (whoever waits for the bytes raises it)
@@ -161,12 +161,12 @@ class Remote:
             for future in promised:
                 future.set_result(None)
 
-    def _deliver(self, group: Sequence[Span]) -> None:
+    def _deliver(self, group: Sequence[ByteRange]) -> None:
         """Whole blocks of the disk: GDAL reads through C's buffers, and what one holds of a hole it holds on to."""
         first, end = group[0][0] // self._block * self._block, max(stop for _, stop in group)
         data = self._ranges.get(first, _up(end, self._block) - 1)
         if len(data) < end - first:
-            raise ImageError(f"{http.named(self.href)}: ends before its tiles do; use another --catalog")
+            raise ImageError(f"{http.redact_url(self.href)}: ends before its tiles do; use another --catalog")
         os.pwrite(self._handle, data, first)
 
 
@@ -188,9 +188,9 @@ def _remove(handle: int, path: Path) -> None:
     path.unlink(missing_ok=True)
 
 
-def _groups(spans: Sequence[Span]) -> list[list[Span]]:
+def _groups(spans: Sequence[ByteRange]) -> list[list[ByteRange]]:
     """Spans, sorted, that one request brings together."""
-    groups: list[list[Span]] = []
+    groups: list[list[ByteRange]] = []
     for span in spans:
         last = groups[-1] if groups else None
         if last and span[0] - last[-1][1] <= GAP_BYTES and span[1] - last[0][0] <= LARGEST_REQUEST_BYTES:
@@ -200,7 +200,7 @@ def _groups(spans: Sequence[Span]) -> list[list[Span]]:
     return groups
 
 
-def directories(read: Callable[[int, int], bytes], size: int) -> Iterator[Span]:
+def directories(read: Callable[[int, int], bytes], size: int) -> Iterator[ByteRange]:
     """Where the values of a TIFF's tags lie that do not stand in its directories themselves.
 
     Parameters
