@@ -11,6 +11,14 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 
+@pytest.fixture(autouse=True)
+def _no_refusals() -> None:
+    """Ports are used again: what one test's server asked for does not bind the next one's."""
+    from howgreen.net import http
+
+    http._refused.clear()
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real data beside the checkout; the test is skipped, visibly, where it is absent."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import geopandas as gpd
@@ -17,10 +18,10 @@ from rio_cogeo import cog_validate
 from faults import Faults
 from howgreen import report, sample
 from howgreen.cli import howgreen as command
-from howgreen.compare import Endpoints
 from howgreen.core.agreement import BOTH, NEITHER, NOT_COMPARED, ONLY_OURS, ONLY_THEIRS
 from howgreen.core.errors import ImageError, NetworkError, PlanError
-from howgreen.net.client import Manners
+from howgreen.net.endpoints import Endpoints
+from howgreen.net.http import RetryPolicy
 from howgreen.net.network import Network
 from howgreen.pipeline import city as pipeline
 from howgreen.pipeline import compare_maps
@@ -170,7 +171,9 @@ def test_tiles_over_http_give_what_the_file_gives(result, truth, made, tmp_path)
     names = tile_names(result.plan.city.boundary)
     shutil.copy(truth, root / f"ESA_WorldCover_10m_2021_v200_{names[0]}_Map.tif")
     with Faults(root=tmp_path) as server:
-        wanted = compare_maps.Wanted(layers=("worldcover",), endpoints=Endpoints(worldcover=f"{server.url}/map"))
+        wanted = compare_maps.Wanted(
+            layers=("worldcover",), network=Network(endpoints=Endpoints(worldcover=f"{server.url}/map"))
+        )
         found = compare_maps.layers(result, wanted, out=tmp_path / "out")
         assert found["layers"][0]["city"] == made[1]["layers"][1]["city"]
         assert found["layers"][0]["source"] == f"{server.url.removeprefix('http://')}/map"
@@ -186,14 +189,15 @@ def test_corine_comes_from_an_arcgis_server_as_from_a_file(result, squares, made
     folder.mkdir(parents=True)
     (folder / "query").write_text(gpd.read_file(squares).to_crs("EPSG:4326").to_json())
     with Faults(root=tmp_path) as server:
-        online = Network(cache=tmp_path / "kept", manners=Manners(pause_s=0, backoff_s=0.01))
-        table = Endpoints(corine=f"{server.url}/MapServer/0")
-        wanted = compare_maps.Wanted(layers=("corine",), endpoints=table, online=online)
+        network = Network(
+            endpoints=Endpoints(corine=f"{server.url}/MapServer/0"),
+            cache=tmp_path / "kept",
+            retry=RetryPolicy(tries=3, pause_s=0, first_wait_s=0.01),
+        )
+        wanted = compare_maps.Wanted(layers=("corine",), network=network)
         found = compare_maps.layers(result, wanted, out=tmp_path / "out")
         (folder / "query").write_text('{"error": {"code": 500, "message": "Error performing query"}}')
-        elsewhere = compare_maps.Wanted(
-            layers=("corine",), endpoints=table, online=Network(cache=tmp_path / "new", manners=online.manners)
-        )
+        elsewhere = compare_maps.Wanted(layers=("corine",), network=replace(network, cache=tmp_path / "new"))
         with pytest.raises(
             NetworkError, match=r"CORINE service gave no answer .*Error performing query.* give --corine FILE"
         ):
@@ -205,10 +209,10 @@ def test_corine_comes_from_an_arcgis_server_as_from_a_file(result, squares, made
 
 
 def test_what_was_not_asked_for_by_name_is_passed_over_with_a_note(result, squares, tmp_path):
-    nothing = compare_maps.Wanted(online=Network(offline=True, cache=tmp_path))
+    nothing = compare_maps.Wanted(network=Network(offline=True, cache=tmp_path))
     with pytest.raises(ImageError, match=r"no other map could be had .*give one, as --corine FILE"):
         compare_maps.layers(result, nothing, out=tmp_path / "a")
-    asked = compare_maps.Wanted(layers=("dynamic-world",), online=Network(offline=True, cache=tmp_path))
+    asked = compare_maps.Wanted(layers=("dynamic-world",), network=Network(offline=True, cache=tmp_path))
     with pytest.raises(ImageError, match="give --dynamic-world FILE"):
         compare_maps.layers(result, asked, out=tmp_path / "a")
     with pytest.raises(PlanError, match="layer 'modis' is unknown"):

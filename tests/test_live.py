@@ -11,7 +11,8 @@ import shapely
 from howgreen import cli
 from howgreen.core.errors import NoImageError
 from howgreen.core.types import Period
-from howgreen.imagery import endpoint, search
+from howgreen.imagery import search
+from howgreen.net.endpoints import Endpoints
 from howgreen.net.network import Network
 from howgreen.osm import green_areas_online
 from howgreen.place import find, from_shape
@@ -41,14 +42,14 @@ def _asked_for(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, 
     ],
 )
 def test_a_catalogue_has_scenes_of_july(catalog: str, sensor: str):
-    found = search(from_shape(HERE, name="Here"), SUMMER, endpoint=endpoint(catalog), sensor=sensor).scenes
+    found = search(from_shape(HERE, name="Here"), SUMMER, catalog=Endpoints().catalog(catalog), sensor=sensor).scenes
     assert found
     assert all(scene.time in SUMMER and scene.radiometry for scene in found)
 
 
 def test_copernicus_answers_and_its_files_need_an_account():
     with pytest.raises(NoImageError, match="account"):
-        search(from_shape(HERE, name="Here"), SUMMER, endpoint=endpoint("copernicus"), sensor="sentinel-2")
+        search(from_shape(HERE, name="Here"), SUMMER, catalog=Endpoints().catalog("copernicus"), sensor="sentinel-2")
 
 
 def test_nominatim_knows_vaduz():

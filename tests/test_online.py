@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -20,7 +20,8 @@ from faults import Faults
 from howgreen import cli, place
 from howgreen.core.errors import NetworkError, NoImageError
 from howgreen.core.types import City, Period
-from howgreen.imagery import endpoint
+from howgreen.net import ranges
+from howgreen.net.endpoints import Endpoints
 from howgreen.pipeline import city, image_sources
 from howgreen.store import put_place, put_scene
 
@@ -147,7 +148,7 @@ def test_a_silent_catalogue_is_passed_over_and_said(world: World, tmp_path: Path
 
 
 def test_a_catalogue_whose_files_fail_is_passed_over(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("howgreen.net.ranges.FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr(ranges, "POLICY", replace(ranges.POLICY, first_wait_s=0.01))
     other = f"{dead()}/files"
     with served(natives(world.store, files=other, base=world.store.parent), tmp_path) as broken:
         found = city.plan("Small", store=world.places, catalogs=[broken, world.api.url], period="2024-05/2024-09")
@@ -282,7 +283,7 @@ def test_the_plan_tells_bytes_and_waiting_time(world: World, capsys: pytest.Capt
     assert f"MiB to read from {world.api.url}: 0 s at 50 Mbit/s" in capsys.readouterr().out
 
 
-SPOT = endpoint("earth-search")
+CATALOG = Endpoints().catalog("earth-search")
 
 
 @pytest.fixture
@@ -291,35 +292,39 @@ def small(world: World) -> City:
 
 
 def test_where_no_store_shows_the_place_the_catalogues_are_asked_season_by_season(small: City, world: World):
-    spots = list(
-        image_sources.spots(
+    sources = list(
+        image_sources.image_sources(
             small,
             root=world.places,
             named=False,
-            catalogs=[SPOT],
+            catalogs=[CATALOG],
             period=None,
             sensor="sentinel-2",
             today=date(2026, 6, 15),
         )
     )  # the season of 2026 began on 1 May: too young
-    assert [(spot.endpoint, spot.period.start.year) for spot in spots] == [(SPOT, 2025), (SPOT, 2024), (SPOT, 2023)]
+    assert [(source.catalog, source.period.start.year) for source in sources] == [
+        (CATALOG, 2025),
+        (CATALOG, 2024),
+        (CATALOG, 2023),
+    ]
 
 
 def test_a_store_that_shows_the_place_comes_before_the_catalogues(small: City, world: World):
-    asked = {"root": world.store, "catalogs": [SPOT], "sensor": "sentinel-2"}
-    spots = list(image_sources.spots(small, named=False, period=None, **asked))
-    assert (spots[0].root, spots[0].period) == (world.store, Period.parse("2024-05/2024-09"))
-    assert all(spot.endpoint == SPOT for spot in spots[1:])
-    (only,) = image_sources.spots(small, named=True, period=Period.parse("1999"), **asked)
+    asked = {"root": world.store, "catalogs": [CATALOG], "sensor": "sentinel-2"}
+    sources = list(image_sources.image_sources(small, named=False, period=None, **asked))
+    assert (sources[0].root, sources[0].period) == (world.store, Period.parse("2024-05/2024-09"))
+    assert all(source.catalog == CATALOG for source in sources[1:])
+    (only,) = image_sources.image_sources(small, named=True, period=Period.parse("1999"), **asked)
     assert only.root == world.store
-    (other,) = image_sources.spots(small, named=False, period=Period.parse("1999"), **asked)
-    assert other.endpoint == SPOT
+    (other,) = image_sources.image_sources(small, named=False, period=Period.parse("1999"), **asked)
+    assert other.catalog == CATALOG
 
 
 def test_the_line_that_tells_most_is_shown(small: City):
     failed = image_sources.Failures("Small")
     for error in (NetworkError("silent"), NoImageError("nothing there")):
-        with failed.noted(image_sources.Spot(period=Period.parse("2024"), endpoint=SPOT)):
+        with failed.recorded(image_sources.ImageSource(period=Period.parse("2024"), catalog=CATALOG)):
             raise error
     assert str(failed.error()) == "nothing there (also tried: Earth Search, without an answer)"
-    assert failed.hopeless(image_sources.Spot(period=Period.parse("2023"), endpoint=SPOT))
+    assert failed.rules_out(image_sources.ImageSource(period=Period.parse("2023"), catalog=CATALOG))

@@ -72,7 +72,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 @pytest.fixture(autouse=True)
 def _alone(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(ranges, "FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr(ranges, "POLICY", replace(ranges.POLICY, first_wait_s=0.01))
     world.files.heal()
 
 

@@ -1,5 +1,6 @@
 """Scenes and cities made of arrays, for the tests of the imagery stage."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -111,6 +112,5 @@ def far_server(far_folder):
 @pytest.fixture
 def far(far_server, monkeypatch):
     far_server.heal()
-    monkeypatch.setattr(ranges, "FIRST_WAIT_S", 0.01)
-    monkeypatch.setattr(ranges, "SILENT_S", 0.4)
+    monkeypatch.setattr(ranges, "POLICY", replace(ranges.POLICY, first_wait_s=0.01, attempt_s=0.4))
     return far_server

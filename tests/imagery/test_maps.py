@@ -10,7 +10,7 @@ from shapely import MultiPolygon, box, to_geojson
 from catalogue import served
 from howgreen.core.errors import NetworkError
 from howgreen.imagery import find_tiles
-from howgreen.net.catalog_endpoints import Endpoint
+from howgreen.net.endpoints import Catalog
 
 
 def _item(name: str, west: float, south: float, *, collection: str = "esa-worldcover", asset: str = "map") -> dict:
@@ -30,11 +30,11 @@ def api(tmp_path_factory):
         _item("WC_2021_other", 9, 45, collection="io-lulc"), _item("WC_2021_bare", 9, 45, asset="quality"),
     ]  # fmt: skip
     with served(items, tmp_path_factory.mktemp("tiles")) as url:
-        yield Endpoint(name="tiles", label="Tiles", url=url)
+        yield Catalog(name="tiles", label="Tiles", url=url)
 
 
 def _found(api, area) -> list[str]:
-    found = find_tiles(area, endpoint=api, collection="esa-worldcover", asset="map", version="_2021_")
+    found = find_tiles(area, catalog=api, collection="esa-worldcover", asset="map", version="_2021_")
     return [href.removeprefix("https://tiles.example/WC_2021_").removesuffix(".tif") for href in found]
 
 
@@ -51,7 +51,7 @@ def test_a_city_across_the_antimeridian_asks_on_both_sides(api):
 def test_no_tile_and_no_server_are_one_line_with_a_cure(api):
     with pytest.raises(NetworkError, match=r"Tiles: has no tile of esa-worldcover here; .*give a file"):
         _found(api, box(50, 10, 50.1, 10.1))
-    dead = Endpoint(name="dead", label="Dead", url="http://127.0.0.1:9")
+    dead = Catalog(name="dead", label="Dead", url="http://127.0.0.1:9")
     with pytest.raises(NetworkError, match=r"127\.0\.0\.1:9.*give a file") as caught:
         _found(dead, box(10, 46, 10.5, 46.5))
     assert "\n" not in str(caught.value)

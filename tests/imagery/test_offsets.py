@@ -14,9 +14,9 @@ from howgreen.core.stac import deduplicate
 from howgreen.core.types import Asset
 from howgreen.imagery import composite, decisions
 from howgreen.imagery.catalog import items
-from howgreen.net.catalog_endpoints import ENDPOINTS, endpoint
+from howgreen.net.endpoints import CATALOGS, Endpoints
 
-EARTH_SEARCH, PLANETARY, _, COPERNICUS = ENDPOINTS
+EARTH_SEARCH, PLANETARY, _, COPERNICUS = CATALOGS.values()
 URL = "https://example.org"
 RASTER = [{"nodata": 0, "data_type": "uint16", "scale": 0.0001, "offset": -0.1}]
 
@@ -55,7 +55,7 @@ def served(kind, baseline):
 def test_the_same_scene_from_any_provider_has_the_same_reflectance(make_scene, kind, baseline):
     bare = np.random.default_rng(3).integers(150, 4000, (40, 40)).astype(np.uint16)
     item, provider, added = served(kind, baseline)
-    scene = items.scene(item, endpoint=provider, sensor=SENTINEL2)
+    scene = items.scene(item, catalog=provider, sensor=SENTINEL2)
     files = make_scene(
         {"red": bare + np.uint16(added), "nir": bare + np.uint16(added), "scl": np.full((40, 40), 4, np.uint8)}
     )
@@ -87,7 +87,7 @@ def test_earth_search_66_71_a_wrong_flag_is_contradicted_by_the_pixels(make_scen
     bare = rng.integers(100, 2500, (128, 128)).astype(np.uint16)
     dark = {"blue": bare, "green": bare, "red": bare, "scl": np.full((128, 128), 4, np.uint8)}
     lies = items.scene(
-        native(("red",), **{"earthsearch:boa_offset_applied": False}), endpoint=EARTH_SEARCH, sensor=SENTINEL2
+        native(("red",), **{"earthsearch:boa_offset_applied": False}), catalog=EARTH_SEARCH, sensor=SENTINEL2
     )
     wrong = replace(make_scene(dark), offset=lies.offset, radiometry=lies.radiometry)
     with pytest.raises(ImageError, match="negative reflectance"):
@@ -130,7 +130,7 @@ def test_landsat_collection_2_scale_and_offset():
 
 
 def scene(**options):
-    return items.scene(native(**options), endpoint=EARTH_SEARCH, sensor=SENTINEL2)
+    return items.scene(native(**options), catalog=EARTH_SEARCH, sensor=SENTINEL2)
 
 
 def single(scenes, **options):
@@ -172,7 +172,7 @@ def test_landsat_real_time_gives_way_to_tier_1():
     def landsat(name):
         item = native(("red", "nir08", "qa_pixel"), name=name, collection="landsat-c2-l2", baseline=None,
                       constellation="landsat", platform="landsat-9")  # fmt: skip
-        return items.scene(item, endpoint=PLANETARY, sensor=LANDSAT)
+        return items.scene(item, catalog=PLANETARY, sensor=LANDSAT)
 
     early, late = (landsat(f"LC09_L2SP_193027_20240601_{tail}") for tail in ("20240601_02_RT", "20240615_02_T1"))
     assert single([late, early]) == [late]
@@ -193,23 +193,23 @@ def test_footprints_across_the_antimeridian_are_split_there(ring):
 
 
 def test_level_1_and_other_sensors_are_no_scenes():
-    assert items.scene(native(collection="sentinel-2-l1c"), endpoint=EARTH_SEARCH, sensor=SENTINEL2) is None
-    assert items.scene(native(), endpoint=EARTH_SEARCH, sensor=LANDSAT) is None
+    assert items.scene(native(collection="sentinel-2-l1c"), catalog=EARTH_SEARCH, sensor=SENTINEL2) is None
+    assert items.scene(native(), catalog=EARTH_SEARCH, sensor=LANDSAT) is None
 
 
 @pytest.mark.parametrize("href", ["s3://eodata/x", "file:///etc", "/vsizip/x"])
 def test_only_http_is_read(href):
     item = native(href=href)
-    assert items.scene(item, endpoint=COPERNICUS, sensor=SENTINEL2) is None
+    assert items.scene(item, catalog=COPERNICUS, sensor=SENTINEL2) is None
     assert items.unreadable(item) == href.startswith(("s3:", "file:"))
 
 
 def test_catalogues_by_name_by_url_and_as_mirrors():
-    assert endpoint("Earth-Search") is EARTH_SEARCH
-    assert endpoint(PLANETARY.url + "/") == PLANETARY
-    assert endpoint("http://127.0.0.1:8/stac/").url == "http://127.0.0.1:8/stac"
-    mirror = endpoint("planetary-computer=http://127.0.0.1:8/")
+    assert Endpoints().catalog("Earth-Search") is EARTH_SEARCH
+    assert Endpoints().catalog(PLANETARY.url + "/") == PLANETARY
+    assert Endpoints().catalog("http://127.0.0.1:8/stac/").url == "http://127.0.0.1:8/stac"
+    mirror = Endpoints().catalog("planetary-computer=http://127.0.0.1:8/")
     assert (mirror.url, mirror.signer) == ("http://127.0.0.1:8", "planetary-computer")
     for wrong in ("nobody", "nobody=http://127.0.0.1", "earth-search=ftp://x", ""):
         with pytest.raises(NetworkError, match="use one of earth-search"):
-            endpoint(wrong)
+            Endpoints().catalog(wrong)

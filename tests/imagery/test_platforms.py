@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from howgreen.imagery import mixture
+from howgreen.imagery import mixed_platforms
 
 
 @pytest.mark.parametrize(
@@ -21,10 +21,10 @@ def test_only_unlike_bands_are_told(make_scene, platforms, told):
     scenes = [
         replace(make_scene({"red": np.ones((4, 4), np.uint16)}, sensor="landsat"), platform=name) for name in platforms
     ]
-    notes = mixture(scenes)
+    notes = mixed_platforms(scenes)
     assert bool(notes) == bool(told)
     assert all(told in note for note in notes)
 
 
 def test_other_sensors_are_not_meant(make_scene):
-    assert mixture([make_scene({"red": np.ones((4, 4), np.uint16)})]) == ()
+    assert mixed_platforms([make_scene({"red": np.ones((4, 4), np.uint16)})]) == ()

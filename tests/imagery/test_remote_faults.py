@@ -1,5 +1,6 @@
 """Reading over HTTP through a server with every fault: the right pixels or one clear error, never a poorer image."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -14,7 +15,7 @@ from howgreen.core.grid import Window
 from howgreen.imagery import composite
 from howgreen.imagery.catalog.coverage import read_coarse
 from howgreen.imagery.read.opener import Files
-from howgreen.net import ranges, sas_tokens
+from howgreen.net import http, ranges, sas_tokens
 
 PASSING = {
     "asked too often": {"kind": "status", "status": 429, "headers": {"Retry-After": "0"}, "times": 2},
@@ -62,7 +63,7 @@ LASTING = {
 
 @pytest.mark.parametrize("trouble", sorted(LASTING))
 def test_what_lasts_is_one_clear_error_and_is_not_remembered(far, monkeypatch, trouble):
-    monkeypatch.setattr(ranges, "TRIES", 3)
+    monkeypatch.setattr(ranges, "POLICY", replace(ranges.POLICY, tries=3))
     asset = red(far)
     how, words = LASTING[trouble]
     far.fail(**how)
@@ -78,7 +79,7 @@ def test_what_lasts_is_one_clear_error_and_is_not_remembered(far, monkeypatch, t
 @pytest.mark.parametrize("kind", ["status", "drop", "etag", "short"])
 def test_no_fault_makes_a_poorer_picture(far, monkeypatch, kind):
     """A fault of any one request in the middle of a composite is an error of the whole."""
-    monkeypatch.setattr(ranges, "TRIES", 2)
+    monkeypatch.setattr(ranges, "POLICY", replace(ranges.POLICY, tries=2))
     lazy = composite([scene(far.url)], grid=FRAME, bands=("red", "nir"), block_px=TILE)
     far.fail(kind, match="nir", after=3, status=500)
     with pytest.raises(NetworkError, match="nir0"):
@@ -146,10 +147,19 @@ def test_many_threads_renew_one_token_once():
     assert key not in signer._tokens
 
 
-def test_retry_after_is_bounded():
-    assert ranges._retry_after_s("3") == 3
-    assert ranges._retry_after_s("86400") == 10
-    assert ranges._retry_after_s(None) is None
+def test_retry_after_is_bounded(far):
+    """One parser, and a server that asks for a day is not waited for, nor asked again."""
+    assert http.retry_after_s("3") == 3
+    assert http.retry_after_s("soon") is http.retry_after_s(None) is None
+    assert http.retry_after_s("Wed, 21 Oct 2015 07:28:30 GMT", now=1445412480) == 30
+    asset = red(far)
+    far.fail("status", status=429, headers={"Retry-After": "86400"})
+    with pytest.raises(NetworkError, match=r"is asked too often \(HTTP 429\)"):
+        read(asset)
+    assert far.count()["requests"] == 1
+    with pytest.raises(NetworkError, match="not asked again for 86"):
+        read(asset)
+    assert far.count()["requests"] == 1
     assert ranges._retry_after_s("Wed, 21 Oct 2015 07:28:00 GMT") == 0
 
 

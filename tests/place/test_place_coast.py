@@ -16,8 +16,8 @@ from services import Reply, served
 from shapely import LineString, Polygon, box
 
 from howgreen.core.errors import AreaError
+from howgreen.net.endpoints import Endpoints
 from howgreen.net.network import Network
-from howgreen.net.place_endpoints import Endpoints
 from howgreen.osm.extract import read_lines
 from howgreen.place import PlaceFiles, coast, find, from_shape
 from howgreen.store import city_from_feature, city_to_feature

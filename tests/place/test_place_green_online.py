@@ -11,14 +11,14 @@ import shapely
 from services import Reply, served
 
 from howgreen.core.errors import AreaError, NetworkError
-from howgreen.net.client import Manners
+from howgreen.net.endpoints import Endpoints
+from howgreen.net.http import RetryPolicy
 from howgreen.net.network import Network
-from howgreen.net.place_endpoints import Endpoints
 from howgreen.osm import green_areas, green_areas_online
 from howgreen.osm.green_online import PIECE_DEG, pieces, question
 from howgreen.place import from_shape
 
-QUICK = Manners(pause_s=0, patience_s=5, attempt_s=4, connect_s=1, backoff_s=0.01)
+QUICK = RetryPolicy(tries=3, pause_s=0, total_s=5, attempt_s=4, connect_s=1, first_wait_s=0.01)
 
 
 def overpass(extract: Path, folder: Path):
@@ -52,7 +52,7 @@ def overpass(extract: Path, folder: Path):
 
 def online(service, tmp_path):
     return Network(
-        endpoints=Endpoints(overpass=(f"{service.url}/api",)), cache=tmp_path / "kept", manners=QUICK
+        endpoints=Endpoints(overpass=(f"{service.url}/api",)), cache=tmp_path / "kept", retry=QUICK
     )  # fmt: skip
 
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from services import DATA, Reply, says, served
 
 from howgreen.core.errors import AmbiguousPlaceError, AreaError, NetworkError, PlaceNotFoundError
-from howgreen.net.client import Manners
+from howgreen.net.endpoints import Endpoints
+from howgreen.net.http import RetryPolicy
 from howgreen.net.network import Network
-from howgreen.net.place_endpoints import Endpoints
 from howgreen.place import find
 from howgreen.place.ign import commune_of, features, name_filter
 
@@ -24,8 +24,8 @@ PARTS = (DATA / "ign_arrondissements.json").read_bytes()
 @pytest.fixture
 def ign(tmp_path):
     with served(lambda ask: says(PARTS if "arrondissement" in ask.query["typeNames"] else COMMUNES)) as service:
-        manners = Manners(pause_s=0, backoff_s=0.01, patience_s=1)
-        service.online = Network(endpoints=Endpoints(ign=service.url), cache=tmp_path / "kept", manners=manners)
+        retry = RetryPolicy(tries=3, pause_s=0, first_wait_s=0.01, total_s=1)
+        service.online = Network(endpoints=Endpoints(ign=service.url), cache=tmp_path / "kept", retry=retry)
         yield service
 
 

@@ -12,16 +12,16 @@ from services import DATA, Reply, admin, listed, osm_file, point, record, rectan
 
 from howgreen.cli import main
 from howgreen.core.errors import AmbiguousPlaceError, AreaError, NetworkError, PlaceNotFoundError
-from howgreen.net.client import Manners
+from howgreen.net.endpoints import Endpoints
+from howgreen.net.http import RetryPolicy
 from howgreen.net.network import Network
-from howgreen.net.place_endpoints import Endpoints
 from howgreen.place import candidates, find, from_shape
 from howgreen.place.nominatim import hit_of, records
 from howgreen.place.overpass import elements, has_areas
 from howgreen.store import place, put_place
 
 BOX = (4.8, 45.7, 4.9, 45.8)
-QUICK = Manners(pause_s=0.0, patience_s=2.0, attempt_s=0.4, connect_s=0.3, backoff_s=0.02)
+QUICK = RetryPolicy(tries=3, pause_s=0.0, total_s=2.0, attempt_s=0.4, connect_s=0.3, first_wait_s=0.02)
 EMPTY = listed()
 
 
@@ -36,7 +36,7 @@ class World:
     def __init__(self, nominatim, overpass, tmp_path):
         self.nominatim, self.overpass = nominatim, overpass
         table = Endpoints(nominatim=nominatim.url, overpass=(overpass.url,), ign=nominatim.url)
-        self.online = Network(endpoints=table, cache=tmp_path / "kept", manners=QUICK)
+        self.online = Network(endpoints=table, cache=tmp_path / "kept", retry=QUICK)
 
 
 @pytest.fixture
@@ -163,7 +163,7 @@ def test_osmnx_663_a_polygon_that_vanished_overnight_is_still_there(world):
     first = find("Lyon", network=world.online)
     world.nominatim.usual = lambda _: says([point("Lyon", 45.75, 4.85)])
     assert find("Lyon", network=world.online) == first
-    new = Network(endpoints=world.online.endpoints, cache=world.online.cache / "new", manners=QUICK)
+    new = Network(endpoints=world.online.endpoints, cache=world.online.cache / "new", retry=QUICK)
     tags = admin("Lyon", 8)
     world.overpass.replies += [listed((7, tags, BOX)), says(osm_file((7, tags, BOX)))]
     second = find("Lyon", network=new)

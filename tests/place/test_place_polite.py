@@ -15,17 +15,18 @@ import pytest
 from services import Reply, says, served
 
 from howgreen.core.errors import NetworkError
-from howgreen.net.cache import keep, kept
-from howgreen.net.client import Client, Manners, Request
-from howgreen.net.place_endpoints import Endpoints, read_endpoints
+from howgreen.net.cache import load, save
+from howgreen.net.client import POLITE, Client, Request
+from howgreen.net.endpoints import Endpoints, read_endpoints
+from howgreen.net.http import RetryPolicy
 from howgreen.place.nominatim import records
 
-QUICK = Manners(pause_s=0.01, patience_s=2.0, attempt_s=0.4, connect_s=0.3, backoff_s=0.02)
+QUICK = RetryPolicy(tries=3, pause_s=0.01, total_s=2.0, attempt_s=0.4, connect_s=0.3, first_wait_s=0.02)
 GOOD = says([{"name": "Lyon"}])
 
 
-def client(tmp_path, *, manners=QUICK, offline=False):
-    return Client(endpoints=Endpoints(), cache=tmp_path / "kept", manners=manners, offline=offline)
+def client(tmp_path, *, retry=QUICK, offline=False, **options):
+    return Client(endpoints=Endpoints(), folder=tmp_path / "kept", retry=retry, offline=offline, **options)
 
 
 def request(*services, q="Lyon"):
@@ -57,7 +58,7 @@ FAULTS = {
 def test_after_a_fault_the_answer_is_the_right_one(tmp_path, fault):
     with served(lambda _: GOOD) as service:
         service.replies.append(fault)
-        assert json.loads(client(tmp_path).ask(request(service)).body) == [{"name": "Lyon"}]
+        assert json.loads(client(tmp_path).fetch(request(service)).body) == [{"name": "Lyon"}]
         assert len(service.asked) == 2
 
 
@@ -68,22 +69,22 @@ def test_a_fault_that_stays_is_one_clear_line_in_time_and_nothing_is_kept(tmp_pa
         with pytest.raises(
             NetworkError, match=r"^Nominatim gave no answer in \d+ s \(127.0.0.1:\d+: .*--osm FILE"
         ) as caught:
-            client(tmp_path).ask(request(service))
-        assert time.monotonic() - began < QUICK.patience_s + 0.5
-        assert len(service.asked) <= QUICK.rounds
+            client(tmp_path).fetch(request(service))
+        assert time.monotonic() - began < QUICK.total_s + 0.5
+        assert len(service.asked) <= QUICK.tries
         assert "\n" not in str(caught.value)
         assert not list((tmp_path / "kept").glob("*.json"))
 
 
 def test_the_default_patience_is_under_30_s():
-    assert Manners().patience_s < 30
-    assert Manners().pause_s >= 1
+    assert POLITE.total_s < 30
+    assert POLITE.pause_s >= 1
 
 
 def test_a_503_burst_is_waited_out_with_growing_pauses(tmp_path):
     with served(lambda _: GOOD) as service:
         service.replies += [Reply(status=503), Reply(status=502)]
-        client(tmp_path, manners=Manners(pause_s=0.01, backoff_s=0.2)).ask(request(service))
+        client(tmp_path, retry=RetryPolicy(tries=3, pause_s=0.01, first_wait_s=0.2)).fetch(request(service))
         first, second, third = (ask.at for ask in service.asked)
         assert 0.2 <= second - first < 0.4 <= third - second < 0.8
 
@@ -93,7 +94,7 @@ def test_retry_after_is_honoured(tmp_path, form):
     after = "1" if form == "seconds" else email.utils.formatdate(time.time() + 2, usegmt=True)
     with served(lambda _: GOOD) as service:
         service.replies.append(Reply(b"", 429, {"Retry-After": after}))
-        client(tmp_path, manners=Manners(pause_s=0.01, backoff_s=0.01)).ask(request(service))
+        client(tmp_path, retry=RetryPolicy(tries=3, pause_s=0.01, first_wait_s=0.01)).fetch(request(service))
         assert service.asked[1].at - service.asked[0].at >= 0.9
 
 
@@ -102,62 +103,62 @@ def test_a_retry_after_beyond_our_patience_ends_at_once_and_goes_to_the_mirror(t
     with served(lambda _: busy) as service, served(lambda _: GOOD) as mirror:
         began = time.monotonic()
         with pytest.raises(NetworkError, match="HTTP 429"):
-            client(tmp_path).ask(request(service))
+            client(tmp_path).fetch(request(service))
         assert time.monotonic() - began < 0.5
         assert len(service.asked) == 1
-        assert client(tmp_path).ask(request(service, mirror)).body == GOOD.body
+        assert client(tmp_path).fetch(request(service, mirror)).body == GOOD.body
 
 
 def test_a_dead_server_gives_way_to_its_mirror(tmp_path):
     with served(lambda _: GOOD) as mirror:
-        assert client(tmp_path).ask(request(dead_url(), mirror)).body == GOOD.body
-    with pytest.raises(NetworkError, match=r"3 × no connection.*; 127.0.0.1:\d+: 3 × no connection"):
-        client(tmp_path).ask(request(dead_url(), dead_url(), q="other"))
+        assert client(tmp_path).fetch(request(dead_url(), mirror)).body == GOOD.body
+    with pytest.raises(NetworkError, match=r"3 × refuses the connection, 127.0.0.1:\d+: 3 × refuses the connection"):
+        client(tmp_path).fetch(request(dead_url(), dead_url(), q="other"))
 
 
 def test_a_server_that_hangs_leaves_time_for_its_mirrors(tmp_path):
-    manners = Manners(pause_s=0.01, patience_s=1.2, attempt_s=5, backoff_s=0.01)
+    retry = RetryPolicy(tries=3, pause_s=0.01, total_s=1.2, attempt_s=5, first_wait_s=0.01)
     with (
         served(lambda _: Reply(wait_s=5)) as one,
         served(lambda _: Reply(wait_s=5)) as two,
         served(lambda _: GOOD) as three,
     ):
-        assert client(tmp_path, manners=manners).ask(request(one, two, three)).body == GOOD.body
+        assert client(tmp_path, retry=retry).fetch(request(one, two, three)).body == GOOD.body
 
 
 def test_a_refusal_is_not_repeated(tmp_path):
     with served(lambda _: Reply(b"blocked", 403)) as service:
         with pytest.raises(NetworkError, match="HTTP 403"):
-            client(tmp_path).ask(request(service))
+            client(tmp_path).fetch(request(service))
         assert len(service.asked) == 1
 
 
 def test_an_endless_answer_is_cut(tmp_path):
     with (
         served(lambda _: Reply(b"[" + b" " * 3_000_000 + b"]")) as service,
-        pytest.raises(NetworkError, match="broke off"),
+        pytest.raises(NetworkError, match="more than 1 MiB"),
     ):
-        client(tmp_path, manners=Manners(pause_s=0.01, backoff_s=0.01, most_answer_bytes=1_000_000)).ask(
+        client(tmp_path, retry=RetryPolicy(tries=3, pause_s=0.01, first_wait_s=0.01), most_bytes=1_000_000).fetch(
             request(service)
         )
 
 
 def test_patience_is_used_up_once_for_all_services(tmp_path):
-    asking = client(tmp_path, manners=Manners(pause_s=0.01, patience_s=0.6, attempt_s=0.5, backoff_s=0.01))
+    asking = client(tmp_path, retry=RetryPolicy(tries=3, pause_s=0.01, total_s=0.6, attempt_s=0.5, first_wait_s=0.01))
     with served(lambda _: Reply(wait_s=2)) as one, served(lambda _: Reply(wait_s=2)) as other:
         began = time.monotonic()
         for service in (one, other):
             with pytest.raises(NetworkError):
-                asking.ask(request(service))
+                asking.fetch(request(service))
         assert time.monotonic() - began < 1.0
 
 
 def test_osmnx_385_own_user_agent_one_request_a_second_every_answer_kept(tmp_path):
     """osmnx#385: own user agent, one request a second per application, every answer cached."""
-    manners = Manners(pause_s=0.3)
+    retry = RetryPolicy(tries=3, pause_s=0.3)
     with served(lambda _: GOOD) as service:
         for q in ("a", "b", "c", "a", "b"):
-            client(tmp_path, manners=manners).ask(request(service, q=q))
+            client(tmp_path, retry=retry).fetch(request(service, q=q))
         times = [ask.at for ask in service.asked]
         assert [ask.query["q"] for ask in service.asked] == ["a", "b", "c"]
         assert min(b - a for a, b in itertools.pairwise(times)) >= 0.29
@@ -187,48 +188,48 @@ def test_a_turn_that_does_not_come_in_time_is_given_up(tmp_path):
 
 def test_offline_takes_what_is_kept_however_old_and_asks_nothing(tmp_path):
     with served(lambda _: GOOD) as service:
-        answer = client(tmp_path).ask(request(service))
+        answer = client(tmp_path).fetch(request(service))
         os.utime(answer.path, (0, 0))
-        assert client(tmp_path, offline=True).ask(request(service)).body == GOOD.body
+        assert client(tmp_path, offline=True).fetch(request(service)).body == GOOD.body
         with pytest.raises(NetworkError, match=r"offline.*--area FILE"):
-            client(tmp_path, offline=True).ask(request(service, q="unheard of"))
+            client(tmp_path, offline=True).fetch(request(service, q="unheard of"))
         assert len(service.asked) == 1
 
 
 def test_an_old_answer_is_asked_again_and_used_when_nothing_answers(tmp_path):
     with served(lambda _: GOOD) as service:
-        answer = client(tmp_path).ask(request(service))
+        answer = client(tmp_path).fetch(request(service))
         os.utime(answer.path, (0, 0))
         service.replies += [Reply(status=500)] * 3
-        assert client(tmp_path).ask(request(service)).body == GOOD.body
+        assert client(tmp_path).fetch(request(service)).body == GOOD.body
         assert len(service.asked) == 4
-        client(tmp_path).ask(request(service))
+        client(tmp_path).fetch(request(service))
         assert len(service.asked) == 5
 
 
 def test_an_empty_answer_is_asked_again_sooner(tmp_path):
     with served() as service:
-        answer = client(tmp_path).ask(request(service))
-        client(tmp_path).ask(request(service))
+        answer = client(tmp_path).fetch(request(service))
+        client(tmp_path).fetch(request(service))
         assert len(service.asked) == 1
         os.utime(answer.path, (time.time() - 2 * 86400,) * 2)
-        client(tmp_path).ask(request(service))
+        client(tmp_path).fetch(request(service))
         assert len(service.asked) == 2
 
 
 def test_a_damaged_kept_answer_is_fetched_again(tmp_path):
     with served(lambda _: GOOD) as service:
-        client(tmp_path).ask(request(service)).path.write_bytes(b"[{")
-        assert client(tmp_path).ask(request(service)).body == GOOD.body
+        client(tmp_path).fetch(request(service)).path.write_bytes(b"[{")
+        assert client(tmp_path).fetch(request(service)).body == GOOD.body
 
 
 def test_kept_answers_are_bounded_and_the_unused_go_first(tmp_path):
     for number in range(4):
-        keep(tmp_path, f"{number}.json", b"x" * 100)
+        save(tmp_path, f"{number}.json", b"x" * 100)
         os.utime(tmp_path / f"{number}.json", (1000 + number, 1000))
     (tmp_path / "host.turn").write_text("1")
-    assert kept(tmp_path, "0.json") is not None  # used just now
-    keep(tmp_path, "4.json", b"x" * 100, most_bytes=300)
+    assert load(tmp_path, "0.json") is not None  # used just now
+    save(tmp_path, "4.json", b"x" * 100, most_bytes=300)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["0.json", "3.json", "4.json", "host.turn"]
 
 

@@ -21,8 +21,8 @@ from howgreen.cli.options import (
 )
 from howgreen.cli.progress import bars
 from howgreen.cli.root import howgreen
+from howgreen.net.endpoints import read_endpoints
 from howgreen.net.network import Network
-from howgreen.net.place_endpoints import Endpoints, read_endpoints
 
 
 @howgreen.command("city")
@@ -100,8 +100,7 @@ def where_command(
     from howgreen.pipeline import image_sources
 
     root = image_sources.find_store(name, store)
-    table = read_endpoints(endpoints) if endpoints else Endpoints()
-    online = Network(endpoints=table, offline=offline)
+    online = Network(endpoints=read_endpoints(endpoints), offline=offline)
     for number, found in enumerate(place.candidates(name, stores=[root] if root else [], osm=osm, network=online), 1):
         click.echo(f"{number:3d}  {found.label}: {place.described(found)}")
 
@@ -126,8 +125,7 @@ def osm_green_command(
     from howgreen.pipeline import city as pipeline
     from howgreen.pipeline import image_sources
 
-    table = read_endpoints(endpoints) if endpoints else Endpoints()
-    online = Network(endpoints=table, offline=offline)
+    online = Network(endpoints=read_endpoints(endpoints), offline=offline)
     with bars() as progress:
         root = image_sources.find_store(query, store, progress=progress)
         city = place.find(query, stores=[root] if root else [], osm=osm, network=online, **asked)

@@ -88,7 +88,7 @@ def store_sync(
 
     NAME is as for `city`. Stopped at any moment, the same command goes on from there.
     """
-    from howgreen import imagery
+    from howgreen.net.endpoints import DEFAULT_CATALOGS
     from howgreen.pipeline import city as pipeline
     from howgreen.pipeline import image_sources, sync
 
@@ -100,7 +100,7 @@ def store_sync(
             planned = pipeline.read_plan(plan_file)
         else:
             known = root if (root / "catalog.json").is_file() else None
-            asked_of = catalogs or imagery.DEFAULT
+            asked_of = catalogs or DEFAULT_CATALOGS
             planned = pipeline.plan(**asked, store=known, catalogs=asked_of, progress=progress)
         kept = sync.sync(planned, root=root, everything=everything, progress=progress)
     for note in planned.notes:

@@ -9,11 +9,9 @@ from howgreen.compare.legends import LEGENDS, Legend
 from howgreen.compare.sources import Map, Reader, raster_map, vector_map
 from howgreen.compare.vectors import corine_file, corine_service, usable
 from howgreen.compare.worldcover import tile_names, tile_urls
-from howgreen.net.map_endpoints import Endpoints, read_endpoints
 
 __all__ = [
     "LEGENDS",
-    "Endpoints",
     "Legend",
     "Map",
     "Reader",
@@ -21,7 +19,6 @@ __all__ = [
     "corine_file",
     "corine_service",
     "raster_map",
-    "read_endpoints",
     "tile_names",
     "tile_urls",
     "usable",

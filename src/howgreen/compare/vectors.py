@@ -13,6 +13,7 @@ from howgreen.compare.legends import CORINE
 from howgreen.compare.sources import Map, vector_map
 from howgreen.core.errors import ImageError, NetworkError
 from howgreen.core.geometry import boxes
+from howgreen.net.http import parse_json
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -109,10 +110,7 @@ def usable(body: bytes) -> bool:
     ValueError
         With the reason when it is no such answer: these servers send their errors with HTTP 200.
     """
-    try:
-        parsed = json.loads(body)
-    except (ValueError, RecursionError):
-        raise ValueError("a web page instead of data" if body.lstrip()[:1] == b"<" else "broken JSON") from None
+    parsed = parse_json(body)
     if isinstance(parsed, dict) and isinstance(parsed.get("error"), dict):
         raise ValueError(f"the server refuses ({str(parsed['error'].get('message'))[:80]})")  # noqa: TRY004
     if not (isinstance(parsed, dict) and isinstance(parsed.get("features"), list)):

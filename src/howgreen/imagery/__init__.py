@@ -3,26 +3,19 @@
 from howgreen.core.grid import grid
 from howgreen.imagery.catalog.coverage import find, look
 from howgreen.imagery.catalog.maps import find_tiles, map_reader
-from howgreen.imagery.catalog.platforms import mixture
-from howgreen.imagery.catalog.search import Answer, find_online, search
-from howgreen.imagery.catalog.select import choose, estimate_bytes
+from howgreen.imagery.catalog.search import SearchResult, find_online, search
+from howgreen.imagery.catalog.select import choose, estimate_bytes, mixed_platforms
 from howgreen.imagery.composite.combine import composite, composite_numbers, from_numbers
 from howgreen.imagery.composite.offset_check import decisions
 from howgreen.imagery.composite.optical import load
 from howgreen.imagery.composite.radar import sides
-from howgreen.net.catalog_endpoints import BY_NAME, DEFAULT, ENDPOINTS, Endpoint, endpoint, read_catalogs
 
 __all__ = [
-    "BY_NAME",
-    "DEFAULT",
-    "ENDPOINTS",
-    "Answer",
-    "Endpoint",
+    "SearchResult",
     "choose",
     "composite",
     "composite_numbers",
     "decisions",
-    "endpoint",
     "estimate_bytes",
     "find",
     "find_online",
@@ -32,8 +25,7 @@ __all__ = [
     "load",
     "look",
     "map_reader",
-    "mixture",
-    "read_catalogs",
+    "mixed_platforms",
     "search",
     "sides",
 ]

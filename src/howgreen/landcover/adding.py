@@ -134,12 +134,12 @@ def _fetched(source: str | Path, sha256: str | None, progress: Progress | None) 
 
 
 def _downloaded(url: str, sha256: str | None, progress: Progress | None) -> tuple[str, bytes]:
-    from howgreen.net.download import Limits, download, shown
+    from howgreen.net.download import download
+    from howgreen.net.http import redact_url
 
     part = library.scratch()
     try:
-        limits = Limits(most_bytes=onnxfile.MOST_BYTES)
-        download(url, to=part, limits=limits, unprotected=sha256 is not None, progress=progress)
-        return shown(url), onnxfile.read_file(part)
+        download(url, to=part, most_bytes=onnxfile.MOST_BYTES, unprotected=sha256 is not None, progress=progress)
+        return redact_url(url), onnxfile.read_file(part)
     finally:
         part.unlink(missing_ok=True)

@@ -207,9 +207,9 @@ def load_model(name_or_path: str | Path) -> Model:
     if added is not None:
         return _added(added)
     if "://" in name:
-        from howgreen.net.download import shown
+        from howgreen.net.http import redact_url
 
-        raise ModelError(f"model {shown(name)}: fetch it first with `howgreen models add URL`, then use its name")
+        raise ModelError(f"model {redact_url(name)}: fetch it first with `howgreen models add URL`, then use its name")
     path = _FOLDER / f"{name}.onnx" if name in SHIPPED else Path(name_or_path)
     try:
         content = onnxfile.read_file(path)

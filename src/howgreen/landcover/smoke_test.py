@@ -12,7 +12,7 @@ from howgreen.core.sensors import RADAR_BANDS
 from howgreen.landcover.contract import INPUT, OUTPUTS
 from howgreen.landcover.known_spectra import try_known_spectra
 from howgreen.landcover.model import FloatArray, Model, runtime_errors, session_of, validate
-from howgreen.net.deadline import in_time
+from howgreen.net.http import in_time
 
 LONGEST_S = 60.0
 """A tile that takes longer is no use."""

@@ -122,7 +122,7 @@ class Client:
         return cache.save(self._folder, name, body)
 
     def _whole(self, answer: CachedResponse | None, request: Request) -> CachedResponse | None:
-        """The cached answer, unless its file was damaged."""
+        """Return the cached answer, unless its file was damaged."""
         if answer is None:
             return None
         try:
@@ -148,7 +148,7 @@ class Client:
         )
 
     def _rounds(self, request: Request, *, until: float, tried: dict[str, list[str]]) -> bytes | None:
-        """The first usable body of any server, each asked once a round; None when time or hope is over."""
+        """Return the first usable body of any server, each asked once a round; None when time or hope is over."""
         ready = dict.fromkeys(request.urls, 0.0)
         for number in range(self._retry.tries):
             round_ = [url for url in request.urls if ready.get(url, until) <= time.monotonic()]

@@ -59,13 +59,15 @@ def download(
             with begun as response:
                 _receive(response, to, most_bytes=most_bytes, until=until, progress=progress)
     except FinalError as error:
-        raise NetworkError(f"{redact_url(url)}: {error}; check the address and the connection, and try again") from error
+        raise NetworkError(
+            f"{redact_url(url)}: {error}; check the address and the connection, and try again"
+        ) from error
     except (requests.RequestException, HTTPError) as error:
         raise NetworkError(f"{redact_url(url)}: the file breaks off; check the connection, and try again") from error
 
 
 def _begin(session: requests.Session, url: str, *, policy: RetryPolicy, unprotected: bool) -> requests.Response:
-    """The answer at the end of the redirects, which are followed by hand so that each address is looked at."""
+    """Return the answer at the end of the redirects, which are followed by hand so that each address is looked at."""
     here = url
     for _ in range(http.MOST_REDIRECTS + 1):
         _check_address(here, asked=url, unprotected=unprotected)
@@ -132,9 +134,7 @@ def _receive(
             if progress and length:
                 progress("download, MiB", got // _MIB, -(-length // _MIB))
     if length is not None and got != length:
-        raise NetworkError(
-            f"{redact_url(response.url)}: the file breaks off at {got:,} of {length:,} bytes; try again"
-        )
+        raise NetworkError(f"{redact_url(response.url)}: the file breaks off at {got:,} of {length:,} bytes; try again")
 
 
 def _check_size(response: requests.Response, size: int, most_bytes: int) -> None:

@@ -86,7 +86,9 @@ CATALOGS: Mapping[str, Catalog] = MappingProxyType(
                 collections=MappingProxyType(
                     {
                         "sentinel-2": ("COPERNICUS/S2_SR_HARMONIZED",),
-                        "landsat": tuple(f"LANDSAT/{one}/C02/T1_L2" for one in ("LC09", "LC08", "LE07", "LT05", "LT04")),
+                        "landsat": tuple(
+                            f"LANDSAT/{one}/C02/T1_L2" for one in ("LC09", "LC08", "LE07", "LT05", "LT04")
+                        ),
                     }
                 ),
                 signer="earth-engine",

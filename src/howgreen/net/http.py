@@ -153,7 +153,7 @@ def session(url: str) -> Iterator[requests.Session]:
 
 
 class _Box:
-    """What came out of a thread."""
+    """Hold what came out of a thread."""
 
     value: Any = None
     error: BaseException | None = None
@@ -252,7 +252,7 @@ def _follow(request: Request, *, end: float, connect_s: float) -> Response:
 
 
 def _received(reply: requests.Response, *, most_bytes: int, end: float) -> bytes:
-    """The body, unpacked piece by piece so that a small answer cannot become a large one."""
+    """Return the body, unpacked piece by piece so that a small answer cannot become a large one."""
     parts: list[bytes] = []
     size = 0
     for part in reply.iter_content(_PIECE):
@@ -272,7 +272,10 @@ def describe_failure(error: Exception) -> str:
     text = str(error)
     low = text.lower()
     if isinstance(error, requests.exceptions.ProxyError) or "proxyerror" in low:
-        named = next((n for n in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY") if os.environ.get(n) or os.environ.get(n.lower())), "")
+        named = next(
+            (n for n in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY") if os.environ.get(n) or os.environ.get(n.lower())),
+            "",
+        )
         return f"cannot be reached through the proxy{f' ({named})' if named else ''}"
     if isinstance(error, requests.exceptions.SSLError) or "certificate" in low:
         return "shows a certificate that is not trusted here (behind a proxy with its own, set REQUESTS_CA_BUNDLE)"
@@ -330,7 +333,9 @@ def _clean(text: str) -> str:
 def web_page(body: bytes) -> str:
     """Say that an answer is a web page instead of data, with its title; empty when it is none."""
     head = body[:2000].lstrip().lower()
-    if not head.startswith(b"<") or not any(sign in head for sign in (b"<!doctype html", b"<html", b"<head", b"<title")):
+    if not head.startswith(b"<") or not any(
+        sign in head for sign in (b"<!doctype html", b"<html", b"<head", b"<title")
+    ):
         return ""
     title = _TITLE.search(body[:65536])
     words = _clean(title[1].decode(errors="replace")) if title else ""
@@ -357,15 +362,22 @@ _refused: dict[str, tuple[float, str]] = {}
 """By host: until when (monotonic) it asked not to be asked, and what it said."""
 
 
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).netloc
+    except ValueError:  # asking it will say so
+        return url
+
+
 def refused_s(url: str) -> tuple[float, str]:
     """Return for how many seconds a host has still asked not to be asked, and what it said."""
-    until, why = _refused.get(urlsplit(url).netloc, (0.0, ""))
+    until, why = _refused.get(_host(url), (0.0, ""))
     return max(until - time.monotonic(), 0.0), why
 
 
 def remember_refusal(url: str, seconds: float, why: str) -> None:
     """Keep in mind that a host wants to be left alone for a while: whatever else is asked of it waits or fails."""
-    _refused[urlsplit(url).netloc] = time.monotonic() + seconds, why
+    _refused[_host(url)] = time.monotonic() + seconds, why
 
 
 def retried(job: Callable[[float], T], *, url: str, policy: RetryPolicy) -> T:

@@ -68,8 +68,7 @@ class Ranges:
         return self._version
 
     def get(self, first: int, last: int) -> bytes:
-        """Bytes ``first`` to ``last`` (included); fewer where the file ends before, all of it where ranges are unknown
-        and the whole begins at ``first`` = 0.
+        """Return the bytes ``first`` to ``last`` (included); fewer where the file ends before.
 
         Raises
         ------
@@ -120,7 +119,7 @@ class Ranges:
         raise self._error(http.describe_status(status), "make a new plan, or use another --catalog")
 
     def _body(self, reply: requests.Response, first: int, last: int) -> bytes:
-        """The bytes of an answer, once they are sure to be the ones that were asked for."""
+        """Return the bytes of an answer, once they are sure to be the ones that were asked for."""
         stated = reply.headers.get("Content-Length", "")
         length = int(stated) if stated.isdecimal() and len(stated) < 19 else -1
         if reply.status_code == 200:

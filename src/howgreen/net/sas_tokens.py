@@ -80,7 +80,9 @@ class PlanetaryComputer:
             end = datetime.fromisoformat(answer["msft:expiry"])
             return str(answer["token"]), end if end.tzinfo else end.replace(tzinfo=UTC)
         except (KeyError, TypeError, ValueError) as error:
-            raise NetworkError(f"{http.redact_url(url)}: gives no token; try again later, or use another --catalog") from error
+            raise NetworkError(
+                f"{http.redact_url(url)}: gives no token; try again later, or use another --catalog"
+            ) from error
 
 
 SIGNERS: Mapping[str, Signer] = MappingProxyType({"planetary-computer": PlanetaryComputer()})

@@ -52,7 +52,7 @@ class Pool:
         self._lock = Lock()
 
     def submit(self, job: Callable[[], Any], future: Future[Any] | None = None) -> Future[Any]:
-        """The future of ``job()``; jobs begin in the order in which they come."""
+        """Return the future of ``job()``; jobs begin in the order in which they come."""
         future = future or Future()
         with self._lock:
             if self._started < self._size:
@@ -93,7 +93,7 @@ class Remote:
         return self._ranges.version
 
     def open(self) -> Future[Path]:
-        """The file that GDAL can open, once its directories are here; asked for once, again only after a failure."""
+        """Return the file that GDAL can open, once its directories are here; asked for once, again only after a failure."""
         with self._lock:
             if self._opened is None or (self._opened.done() and self._opened.exception() is not None):
                 self._opened = POOL.submit(self._open)
@@ -175,7 +175,7 @@ def _up(value: int, step: int) -> int:
 
 
 def _nameless(handle: int, path: Path) -> Path:
-    """A path to an open file, which from now on ends with this process, however that ends; its name where no system has such paths."""
+    """Return a path to an open file that ends with this process, however that ends; its name where there are no such paths."""
     own = Path(f"/proc/self/fd/{handle}")
     if not own.exists():
         return path

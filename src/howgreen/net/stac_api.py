@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 from howgreen.core.errors import NetworkError
-from howgreen.core.geometry import Box
+from howgreen.core.geometry import BBox
 from howgreen.net.http import Request, RetryPolicy, fetch_json, redact_url
 
 POLICY = RetryPolicy(first_wait_s=0.3, attempt_s=30.0, total_s=60.0)
@@ -35,7 +35,7 @@ class StacApi:
         return [str(one.get("id")) for page in pages for one in self._list(page, "collections")]
 
     def search(
-        self, collections: Sequence[str], *, bbox: Box, datetime: str | None = None, limit: int
+        self, collections: Sequence[str], *, bbox: BBox, datetime: str | None = None, limit: int
     ) -> Iterator[list[Mapping[str, Any]]]:
         """Yield the items of a search, page by page.
 
@@ -57,7 +57,7 @@ class StacApi:
             yield self._list(page, "features")
 
     def _link(self, rel: str) -> dict[str, Any]:
-        """A link of the landing page, its address absolute; a search by POST before one by GET."""
+        """Return a link of the landing page, its address absolute; a search by POST before one by GET."""
         if self._landing is None:
             self._landing = self._fetch(Request(url=self.url, contact=self._contact))
         links = self._landing.get("links")
@@ -72,7 +72,11 @@ class StacApi:
             page = self._fetch(request)
             yield page
             links = page.get("links")
-            link = next((one for one in links if _is_link(one) and one["rel"] == "next"), None) if isinstance(links, list) else None
+            link = (
+                next((one for one in links if _is_link(one) and one["rel"] == "next"), None)
+                if isinstance(links, list)
+                else None
+            )
             if link is None:
                 return
             request = _next(request, link)
@@ -96,7 +100,7 @@ def _is_link(one: object) -> bool:
 
 
 def _next(before: Request, link: Mapping[str, Any]) -> Request:
-    """The request of the next page, as its link describes it: method, body, and whether the body completes the last."""
+    """Build the request of the next page, as its link describes it: method, body, and whether the body completes the last."""
     href = urljoin(before.url, link["href"])
     if str(link.get("method", "GET")).upper() != "POST":
         return Request(url=href, contact=before.contact)

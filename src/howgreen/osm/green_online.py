@@ -30,7 +30,7 @@ PIECE_DEG = 0.1
 """Side of a piece: about 8 by 11 km, a few megabytes over a city."""
 MOST_PIECES = 300
 """A place with more is refused: public servers are shared by all."""
-ATTEMPT_S, PATIENCE_S = 70.0, 300.0
+ATTEMPT_S, TOTAL_S = 70.0, 300.0
 """Green areas are the largest question that we ask; the server itself gives up after 60 s."""
 
 
@@ -56,11 +56,10 @@ def green_areas_online(city: City, *, online: Network, progress: Progress | None
             f"{city.label}: too large to ask Overpass for its green areas ({len(wanted)} pieces, at most {MOST_PIECES}); "
             "give --osm FILE.osm.pbf"
         )
-    manners = online.manners
-    patient = replace(
-        manners, attempt_s=max(manners.attempt_s, ATTEMPT_S), patience_s=max(manners.patience_s, PATIENCE_S)
+    retry = online.retry
+    client = online.client(
+        replace(retry, attempt_s=max(retry.attempt_s, ATTEMPT_S), total_s=max(retry.total_s, TOTAL_S))
     )
-    client = replace(online, manners=patient).client()
     found: list[Found] = []
     for number, piece in enumerate(wanted):
         if progress:
@@ -69,7 +68,7 @@ def green_areas_online(city: City, *, online: Network, progress: Progress | None
             what="Overpass", urls=client.endpoints.overpass, form={"data": question(piece)}, suffix=".osm", check=has_areas,
             instead="an extract with --osm FILE.osm.pbf",
         )  # fmt: skip
-        found.append(read_green(client.ask(request).path))
+        found.append(read_green(client.fetch(request).path))
     if progress:
         progress("osm green", len(wanted), len(wanted))
     return areas_within(merged(found), city)

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
-from howgreen.net.cache import Answer
+from howgreen.net.cache import CachedResponse
 from howgreen.net.client import Client, Request
+from howgreen.net.http import parse_json, web_page
 
 HEAD = "[out:{form}][timeout:20][maxsize:268435456];"
 """Begins each query: its form of answer, and what the server may spend on it."""
 _REMARK = re.compile(rb"<remark>\s*(.*?)\s*</remark>", re.DOTALL)
 
 
-def ask(query: str, *, suffix: str, check: Any, client: Client) -> Answer:
+def ask(query: str, *, suffix: str, check: Any, client: Client) -> CachedResponse:
     """Send a query to the first Overpass server that answers it; the answer passed ``check``."""
     request = Request(what="Overpass", urls=client.endpoints.overpass, form={"data": query}, suffix=suffix, check=check)
-    return client.ask(request)
+    return client.fetch(request)
 
 
 def has_areas(body: bytes) -> bool:
@@ -31,7 +31,7 @@ def has_areas(body: bytes) -> bool:
 
     """
     if not body.rstrip().endswith(b"</osm>"):
-        raise ValueError("a web page instead of data" if b"<html" in body[:500].lower() else "an answer cut short")
+        raise ValueError(web_page(body) or "an answer cut short")
     remark = _REMARK.search(body)
     if remark:
         raise ValueError(f"the server gave up ({remark[1][:80].decode(errors='replace')})")
@@ -47,10 +47,7 @@ def elements(body: bytes) -> list[dict[str, Any]]:
         As :func:`has_areas`.
 
     """
-    try:
-        parsed = json.loads(body)
-    except (ValueError, RecursionError):
-        raise ValueError("a web page instead of data" if body.lstrip()[:1] == b"<" else "broken JSON") from None
+    parsed = parse_json(body)
     listed = parsed.get("elements") if isinstance(parsed, dict) else None
     if not isinstance(listed, list) or not all(isinstance(element, dict) for element in listed):
         raise ValueError("an error instead of places")

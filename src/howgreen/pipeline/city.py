@@ -18,8 +18,8 @@ from howgreen import imagery, landcover, measure, place, report
 from howgreen.core.errors import PlaceNotFoundError, PlanError
 from howgreen.core.sensors import RADAR_BANDS, SENSORS, SENTINEL1
 from howgreen.core.types import City, Composite, LandCover, Period, Plan, Progress, Result, Scene
+from howgreen.net.endpoints import read_endpoints
 from howgreen.net.network import Network
-from howgreen.net.place_endpoints import Endpoints, read_endpoints
 from howgreen.osm import green_areas, green_areas_online, green_raster, green_share
 from howgreen.pipeline import image_sources, locks, plan_json, workdir
 from howgreen.pipeline.checkpoint import persist
@@ -74,7 +74,7 @@ def plan(
         asked for) where it shows the place, else the open catalogues.
     catalogs
         Catalogues to take the images from, in the order in which they are asked: names of
-        :data:`howgreen.imagery.ENDPOINTS`, URLs of STAC APIs, or ``name=URL``. A store then only knows places.
+        :data:`howgreen.net.endpoints.CATALOGS`, URLs of STAC APIs, or ``name=URL``. A store then only knows places.
     osm
         A local OSM extract to look the name up in.
     area
@@ -105,8 +105,8 @@ def plan(
     """
     if sensor not in SENSORS:
         raise PlanError(f"sensor {sensor!r} is unknown: use one of {', '.join(SENSORS)}")
-    table = imagery.read_catalogs(Path(endpoints)) if endpoints else None
-    asked = image_sources.catalogues(catalogs, offline=offline, table=table) if catalogs or store is None else ()
+    network = Network(endpoints=read_endpoints(_path(endpoints)), offline=offline)
+    asked = image_sources.catalogs_to_ask(catalogs, network=network) if catalogs or store is None else ()
     root = image_sources.find_store(query, store, progress=progress)
     where = place.find(
         query,
@@ -116,29 +116,30 @@ def plan(
         radius_m=radius_m,
         pick=pick,
         files=place.PlaceFiles(districts=districts, land=land),
-        network=Network(endpoints=_services(endpoints), offline=offline),
+        network=network,
     )
     when, said = image_sources.asked_period(period, where)
-    spots = image_sources.spots(
+    sources = image_sources.image_sources(
         where,
         root=None if catalogs else root,
         named=store is not None,
         catalogs=asked,
         period=when,
         sensor=sensor,
+        network=network,
     )
     failed = image_sources.Failures(where.label)
-    for spot in spots:
-        if failed.hopeless(spot):
+    for source in sources:
+        if failed.rules_out(source):
             continue
-        with failed.noted(spot):
-            return _planned(where, spot, (*said, *failed.notes()), sensor=sensor, model=model, progress=progress)
+        with failed.recorded(source):
+            return _planned(where, source, (*said, *failed.notes()), sensor=sensor, model=model, progress=progress)
     raise failed.error()
 
 
 def _planned(
     city: City,
-    spot: image_sources.Spot,
+    source: image_sources.ImageSource,
     notes: tuple[str, ...],
     *,
     sensor: str,
@@ -146,26 +147,26 @@ def _planned(
     progress: Progress | None,
 ) -> Plan:
     """The plan with the images of one store or catalogue."""
-    found, left_out = spot.scenes(city, sensor=sensor, progress=progress)
+    found, left_out = source.scenes(city, sensor=sensor, progress=progress)
     shared = _shared_bands(found, sensor, model)
-    waves, unread = _radar(city, spot, sensor=sensor, model=model, progress=progress)
+    waves, unread = _radar(city, source, sensor=sensor, model=model, progress=progress)
     there = (*shared, *(band for band in RADAR_BANDS if waves and all(band in scene.bands for scene in waves)))
     green = landcover.load_model(model or landcover.default_model(there))
     landcover.require_bands(green.card, there, what="the images")
     # What comes from a file was never tried: a graph that does not end, or answers nonsense, is told here and not an hour later.
     tried = landcover.try_model(green, source=str(model)) if model and not landcover.is_known(str(model)) else ()
     used, passed_over = imagery.choose(
-        found, city=city, period=spot.period, bands=_of(sensor, green.card.bands), root=spot.root, sensor=sensor
+        found, city=city, period=source.period, bands=_of(sensor, green.card.bands), root=source.root, sensor=sensor
     )
     return Plan(
         city=city,
-        period=spot.period,
+        period=source.period,
         sensor=sensor,
         grid=imagery.grid(city, resolution_m=SENSORS[sensor].resolution_m),
         scenes=tuple(used),
         passed_over=tuple(passed_over),
         bands=(*green.card.bands, *_for_the_photo(green.card.bands, shared)),
-        source=spot.source,
+        source=source.source,
         model=green.card.name if model is None else _model_name(model),
         model_sha256=green.sha256,
         howgreen=howgreen.__version__,
@@ -174,7 +175,7 @@ def _planned(
             *notes,
             *left_out,
             *unread,
-            *imagery.mixture(used),
+            *imagery.mixed_platforms(used),
             *imagery.sides((*used, *waves)),
             *tried,
             *landcover.model_warnings(green.card, resolution_m=SENSORS[sensor].resolution_m),
@@ -183,7 +184,7 @@ def _planned(
 
 
 def _radar(
-    city: City, spot: image_sources.Spot, *, sensor: str, model: str | Path | None, progress: Progress | None
+    city: City, source: image_sources.ImageSource, *, sensor: str, model: str | Path | None, progress: Progress | None
 ) -> tuple[tuple[Scene, ...], tuple[str, ...]]:
     """The radar's scenes to use beside another sensor's, and notes on what was left out; none where no model asks."""
     if model is None or SENSORS[sensor].is_radar:
@@ -194,8 +195,10 @@ def _radar(
         raise PlanError(f"model {model}: takes radar alone ({', '.join(wanted)}); use --sensor {SENTINEL1.name}")
     if not wanted:
         return (), ()
-    found, left_out = spot.scenes(city, sensor=SENTINEL1.name, progress=progress)
-    used, _ = imagery.choose(found, city=city, period=spot.period, bands=wanted, root=spot.root, sensor=SENTINEL1.name)
+    found, left_out = source.scenes(city, sensor=SENTINEL1.name, progress=progress)
+    used, _ = imagery.choose(
+        found, city=city, period=source.period, bands=wanted, root=source.root, sensor=SENTINEL1.name
+    )
     return tuple(used), left_out
 
 
@@ -354,10 +357,6 @@ def _model_name(given: str | Path) -> str:
 def _for_the_photo(needed: tuple[str, ...], there: Collection[str]) -> list[str]:
     """Visible bands that the model does not need and the report's photo does."""
     return [band for band in ("red", "green", "blue") if band in there and band not in needed]
-
-
-def _services(endpoints: str | Path | None) -> Endpoints:
-    return read_endpoints(Path(endpoints)) if endpoints else Endpoints()
 
 
 def _path(given: str | Path | None) -> Path | None:

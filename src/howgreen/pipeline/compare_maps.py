@@ -16,8 +16,8 @@ from howgreen import compare, imagery, osm, report
 from howgreen.compare import LEGENDS, Map
 from howgreen.core.agreement import CROPLAND, Compared, Cropland, MapInfo
 from howgreen.core.errors import HowgreenError, ImageError, NetworkError, PlanError
+from howgreen.net.endpoints import read_endpoints
 from howgreen.net.network import Network
-from howgreen.net.place_endpoints import Endpoints, read_endpoints
 
 if TYPE_CHECKING:
     from howgreen.core.types import Progress, Result
@@ -45,8 +45,7 @@ class Wanted:
     """OpenStreetMap extract; None for Overpass."""
     cropland: Cropland = "green"
     """What becomes of the other maps' fields."""
-    endpoints: compare.Endpoints = field(default_factory=compare.Endpoints)
-    online: Network = field(default_factory=Network)
+    network: Network = field(default_factory=Network)
 
     def __post_init__(self) -> None:
         strange = [key for key in self.layers if key not in LAYERS]
@@ -92,8 +91,7 @@ def wanted(
         dynamic_world=dynamic_world,
         osm=osm,
         cropland=cropland,
-        endpoints=compare.read_endpoints(table) if table else compare.Endpoints(),
-        online=Network(endpoints=read_endpoints(table) if table else Endpoints(), offline=offline),
+        network=Network(endpoints=read_endpoints(table), offline=offline),
     )
 
 
@@ -169,8 +167,8 @@ def _info(key: str, source: str) -> MapInfo:
 def _corine(result: Result, wanted: Wanted) -> Map:
     city, grid = result.plan.city, result.landcover.grid
     if wanted.corine is None:
-        url = wanted.endpoints.corine
-        ask = wanted.online.ask("The EEA's CORINE service", check=compare.usable, instead="--corine FILE")
+        url = wanted.network.endpoints.corine
+        ask = wanted.network.asking("The EEA's CORINE service", check=compare.usable, instead="--corine FILE")
         return compare.corine_service(
             _info("corine", url), city.boundary, url=url, ask=ask, grid=grid, cropland=wanted.cropland
         )
@@ -185,18 +183,19 @@ def _corine(result: Result, wanted: Wanted) -> Map:
 
 def _worldcover(result: Result, wanted: Wanted) -> Map:
     area = result.plan.city.boundary
-    if wanted.worldcover is not None and wanted.worldcover in imagery.BY_NAME:
-        catalogue = imagery.endpoint(wanted.worldcover)
-        if wanted.online.offline:
+    catalogs = wanted.network.endpoints.catalogs
+    if wanted.worldcover is not None and wanted.worldcover in catalogs:
+        catalogue = catalogs[wanted.worldcover]
+        if wanted.network.offline:
             raise NetworkError(f"{catalogue.label} may not be asked (offline); give --worldcover FILE")
-        found = imagery.find_tiles(area, endpoint=catalogue, collection="esa-worldcover", asset="map", version="_2021_")
+        found = imagery.find_tiles(area, catalog=catalogue, collection="esa-worldcover", asset="map", version="_2021_")
         return _rasters("worldcover", found, wanted, source=catalogue.url)
     if wanted.worldcover is not None:
         return _rasters("worldcover", [wanted.worldcover], wanted)
-    if wanted.online.offline:
+    if wanted.network.offline:
         raise NetworkError("WorldCover's tiles may not be asked for (offline); give --worldcover FILE")
-    urls = compare.tile_urls(area, root=wanted.endpoints.worldcover)
-    return _rasters("worldcover", urls, wanted, source=wanted.endpoints.worldcover)
+    urls = compare.tile_urls(area, root=wanted.network.endpoints.worldcover)
+    return _rasters("worldcover", urls, wanted, source=wanted.network.endpoints.worldcover)
 
 
 def _dynamic_world(_: Result, wanted: Wanted) -> Map:
@@ -212,7 +211,7 @@ def _osm_green(result: Result, wanted: Wanted) -> Map:
     if wanted.osm is not None:
         areas, source = osm.green_areas(city, osm=wanted.osm), str(wanted.osm)
     else:
-        areas, source = osm.green_areas_online(city, online=wanted.online), wanted.online.endpoints.overpass[0]
+        areas, source = osm.green_areas_online(city, online=wanted.network), wanted.network.endpoints.overpass[0]
     # Fields first: where a meadow is drawn on farmland, the meadow is what the pixel is.
     areas = areas.assign(code=[2 if group == "crop" else 1 for group in areas["group"]]).sort_values(
         "code", ascending=False, kind="stable"

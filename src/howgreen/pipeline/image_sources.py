@@ -1,7 +1,7 @@
 """Where images come from: a store on disk, or the open catalogues one after the other.
 
 What the user names is used and nothing else. Otherwise a store that shows the place comes first; where there is none, the
-catalogues of :data:`howgreen.imagery.ENDPOINTS` that need no account are asked in turn: the next one answers where
+catalogues of :data:`howgreen.net.endpoints.CATALOGS` that need no account are asked in turn: the next one answers where
 one is silent, has nothing, or hands out files that cannot be read. What was passed over is told in notes.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -19,7 +19,8 @@ from howgreen import imagery
 from howgreen import store as stores
 from howgreen.core.errors import HowgreenError, NetworkError, NoClearImageError, NoImageError
 from howgreen.core.types import City, Period, Progress, Scene
-from howgreen.imagery import Endpoint
+from howgreen.net.endpoints import DEFAULT_CATALOGS, Catalog
+from howgreen.net.network import Network
 
 _LOG = logging.getLogger(__name__)
 
@@ -31,45 +32,49 @@ SEASON_UNDER_WAY = timedelta(days=60)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Spot:
-    """One place to look for images, in one period."""
+class ImageSource:
+    """A store or a catalogue, in one period."""
 
     period: Period
     root: Path | None = None
     """Folder of a store; None for a catalogue."""
-    endpoint: Endpoint | None = None
+    catalog: Catalog | None = None
     """A catalogue; None for a store."""
+    network: Network | None = None
+    """How a catalogue is asked."""
 
     @property
     def source(self) -> str:
         """As a plan keeps it: the store's folder or the catalogue's URL."""
-        return str(self.root) if self.endpoint is None else self.endpoint.url
+        return str(self.root) if self.catalog is None else self.catalog.url
 
     @property
     def label(self) -> str:
         """For people."""
-        return f"store {self.root}" if self.endpoint is None else self.endpoint.label
+        return f"store {self.root}" if self.catalog is None else self.catalog.label
 
     def scenes(
         self, city: City, *, sensor: str, progress: Progress | None = None
     ) -> tuple[list[Scene], tuple[str, ...]]:
-        """What it shows of the city, looked at, clearest first; and notes on what was left out.
+        """Find what it shows of the city, looked at, clearest first; and notes on what was left out.
 
         Raises
         ------
         NetworkError, NoImageError, ImageError
             As :func:`howgreen.imagery.find` and :func:`howgreen.imagery.search`.
         """
-        if self.endpoint is not None:
-            answer = imagery.search(city, self.period, endpoint=self.endpoint, sensor=sensor, progress=progress)
-            return imagery.look(answer.scenes, city=city, progress=progress), answer.notes
+        if self.catalog is not None:
+            found = imagery.search(
+                city, self.period, catalog=self.catalog, sensor=sensor, network=self.network, progress=progress
+            )
+            return imagery.look(found.scenes, city=city, progress=progress), found.notes
         if self.root is None:
             raise ValueError("a place to look for images is a store or a catalogue")
         return imagery.find(city, self.period, root=self.root, sensor=sensor), ()
 
 
 def asked_period(period: Period | str | None, city: City) -> tuple[Period | None, tuple[str, ...]]:
-    """The period that a user means, and notes to tell.
+    """Return the period that a user means, and notes to tell.
 
     A year by itself means its growing season: a median over twelve months would show winter, and answer another question.
     Two days, two months or a month mean just what they say. A :class:`Period` is taken as it is.
@@ -91,17 +96,18 @@ def asked_period(period: Period | str | None, city: City) -> tuple[Period | None
     return season, (f"{year} means its growing season here, {season}; for all of the year ask for {year}-01/{year}-12",)
 
 
-def spots(
+def image_sources(
     city: City,
     *,
     root: Path | None,
     named: bool,
-    catalogs: Sequence[Endpoint],
+    catalogs: Sequence[Catalog],
     period: Period | None,
     sensor: str,
+    network: Network | None = None,
     today: date | None = None,
-) -> Iterator[Spot]:
-    """Where to look, in turn, until one has what a plan needs.
+) -> Iterator[ImageSource]:
+    """Yield where to look, in turn, until one has what a plan needs.
 
     Parameters
     ----------
@@ -122,11 +128,11 @@ def spots(
     """
     days = _days(city, root, sensor) if root else []
     if root and (named or not catalogs or any(period is None or day in period for day in days)):
-        yield Spot(period=period or _stored_season(city, days), root=root)
+        yield ImageSource(period=period or _stored_season(city, days), root=root)
         if named:
             return
     seasons = [period] if period else newest_seasons(city, today=today or datetime.now(UTC).date())
-    yield from (Spot(period=season, endpoint=one) for season in seasons for one in catalogs)
+    yield from (ImageSource(period=season, catalog=one, network=network) for season in seasons for one in catalogs)
 
 
 class Failures:
@@ -134,31 +140,31 @@ class Failures:
 
     def __init__(self, label: str) -> None:
         self._label = label
-        self._met: list[tuple[Spot, HowgreenError]] = []
+        self._met: list[tuple[ImageSource, HowgreenError]] = []
 
     @contextmanager
-    def noted(self, spot: Spot) -> Iterator[None]:
-        """Keeps what looking there raises, and goes on. A store that was named answers for itself."""
+    def recorded(self, source: ImageSource) -> Iterator[None]:
+        """Keep what looking there raises, and goes on. A store that was named answers for itself."""
         try:
             yield
         except (NetworkError, NoImageError) as error:
-            _LOG.info("%s: %s", spot.label, error)
-            self._met.append((spot, error))
+            _LOG.info("%s: %s", source.label, error)
+            self._met.append((source, error))
 
-    def hopeless(self, spot: Spot) -> bool:
-        """Whether looking there was tried in another way: its server was silent, or the same images showed no ground."""
+    def rules_out(self, source: ImageSource) -> bool:
+        """Tell whether looking there was tried in another way: its server was silent, or the same images showed no ground."""
         return any(
-            (isinstance(error, NetworkError) and met.endpoint is not None and met.endpoint == spot.endpoint)
-            or (isinstance(error, NoClearImageError) and met.period == spot.period and met.endpoint is not None)
+            (isinstance(error, NetworkError) and met.catalog is not None and met.catalog == source.catalog)
+            or (isinstance(error, NoClearImageError) and met.period == source.period and met.catalog is not None)
             for met, error in self._met
         )
 
     def notes(self) -> tuple[str, ...]:
-        """For the plan: what was passed over."""
+        """Say what was passed over, for the plan."""
         return tuple(f"passed over {met.label}: {error}" for met, error in self._met)
 
     def error(self) -> HowgreenError:
-        """The one line when nothing did; of several, the one that tells most of the images comes first."""
+        """Return the one line when nothing did; of several, the one that tells most of the images comes first."""
         if not self._met:
             return NoImageError(
                 f"{self._label}: there is no store of images yet; make one with `howgreen store add FILE`, or leave "
@@ -179,7 +185,7 @@ def _tells_most(error: HowgreenError) -> int:
 
 
 def newest_seasons(city: City, *, today: date, count: int = SEASONS) -> list[Period]:
-    """The last growing seasons of a city that are over or well under way, newest first."""
+    """List the last growing seasons of a city that are over or well under way, newest first."""
     latitude = city.boundary.representative_point().y
     seasons = (Period.growing_season(latitude, year) for year in range(today.year + 1, today.year - count - 2, -1))
     return [season for season in seasons if season.start + SEASON_UNDER_WAY <= today][:count]
@@ -195,7 +201,7 @@ def _days(city: City, root: Path, sensor: str) -> list[date]:
 
 
 def _stored_season(city: City, days: Sequence[date]) -> Period:
-    """The newest growing season of the city in which a store has any image of it."""
+    """Return the newest growing season of the city in which a store has any image of it."""
     latitude = city.boundary.representative_point().y
     years = sorted({day.year for day in days} | {day.year + 1 for day in days}, reverse=True)
     seasons = [Period.growing_season(latitude, year) for year in years]
@@ -206,26 +212,26 @@ def _stored_season(city: City, days: Sequence[date]) -> Period:
     )
 
 
-def catalogues(
-    given: Sequence[str], *, offline: bool, table: Mapping[str, Endpoint] | None = None
-) -> tuple[Endpoint, ...]:
-    """The catalogues to ask: those named, else those that need no account; none without leave to use the network.
+def catalogs_to_ask(given: Sequence[str], *, network: Network) -> tuple[Catalog, ...]:
+    """Return the catalogues to ask: those named, else those that need no account; none without leave to use the network.
 
     Raises
     ------
     NetworkError
         A name that is not in the table, or catalogues asked for offline.
     """
-    if offline and given:
+    if network.offline and given:
         raise NetworkError(f"--catalog {given[0]} needs the network: leave --offline out, or use a --store")
-    if offline:
+    if network.offline:
         return ()
-    return tuple(imagery.endpoint(name, table=table) for name in given or imagery.DEFAULT)
+    return tuple(network.endpoints.catalog(name) for name in given or DEFAULT_CATALOGS)
 
 
 def find_store(query: str | None, store: str | Path | None, *, progress: Progress | None = None) -> Path | None:
-    """The folder of images to use: the one named, else the user's own where it knows the place, else the sample's
-    when Sampleton is asked for, else the user's own if there is one.
+    """Find the folder of images to use.
+
+    The one named, else the user's own where it knows the place, else the sample's when Sampleton is asked for, else the
+    user's own if there is one.
     """
     if store is not None:
         return Path(store).absolute()
@@ -241,14 +247,14 @@ def find_store(query: str | None, store: str | Path | None, *, progress: Progres
 
 
 def default_store() -> Path:
-    """The user's own store."""
+    """Return the folder of the user's own store."""
     import platformdirs
 
     return Path(platformdirs.user_data_dir("howgreen")) / "store"
 
 
 def cache_folder() -> Path:
-    """What can be made again: the sample city and the blocks of unfinished runs."""
+    """Return the folder of what can be made again: the sample city and the blocks of unfinished runs."""
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("howgreen"))

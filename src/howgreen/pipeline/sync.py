@@ -102,13 +102,13 @@ def _mib(plan: Plan, assets: Sequence[Asset]) -> float:
 
 
 def _assets(plan: Plan, scene: Scene) -> list[Asset]:
-    """The bands that the plan needs, those of them that the scene has, and its mask."""
+    """List the bands that the plan needs, those of them that the scene has, and its mask."""
     wanted = {*plan.bands, SENSORS[scene.sensor].mask}
     return [asset for asset in scene.assets if asset.band in wanted]
 
 
 def _opening(work: _Work, scenes: Sequence[Scene]) -> Iterator[tuple[Scene, Files]]:
-    """The scenes, each with files that are being opened already; what they took on the disk goes with the files."""
+    """Yield the scenes, each with files that are being opened already; what they took on the disk goes with the files."""
     ahead: list[Files] = []
     for number, scene in enumerate(scenes):
         for coming in scenes[number + len(ahead) : number + 2]:
@@ -224,7 +224,7 @@ def _header(
 ) -> Header:
     properties = scene.native.get("properties", {})
     origin = {
-        "howgreen:source": http.named(source) if is_web(source) else Path(source).name,
+        "howgreen:source": http.redact_url(source) if is_web(source) else Path(source).name,
         "howgreen:hrefs": {a.band: a.href if is_web(a.href) else Path(a.href).name for a in assets},
         "howgreen:states": {band: state for band, state in states.items() if state},
         "howgreen:radiometry": scene.radiometry,

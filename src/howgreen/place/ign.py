@@ -196,7 +196,7 @@ def _fetched(layer: str, cql: str, *, client: Client) -> list[Commune]:
         suffix=".json",
         check=lambda body: bool(features(body)),
     )
-    read = [commune_of(feature.get("properties"), _shape(feature)) for feature in features(client.ask(request).body)]
+    read = [commune_of(feature.get("properties"), _shape(feature)) for feature in features(client.fetch(request).body)]
     return [commune for commune in read if commune is not None]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from howgreen.core.errors import AreaError, PlaceNotFoundError
 from howgreen.core.text import fold, spellings
 from howgreen.core.types import City
 from howgreen.net.client import Client, Request
+from howgreen.net.http import parse_json
 from howgreen.osm.extract import LICENCE, OsmId
 from howgreen.osm.tags import PLACES, kind_of_level, names_of, population_of
 from howgreen.place.shapes import from_shape, joined
@@ -69,7 +69,7 @@ def search(query: str, *, client: Client) -> list[Hit]:
     return _hits("search", params, wanted=lambda hit: hit.bears(query), client=client)
 
 
-def lookup(number: OsmId, *, client: Client, patience_s: float) -> Hit | None:
+def lookup(number: OsmId, *, client: Client, total_s: float) -> Hit | None:
     """The place with an id; None when Nominatim does not know it as one.
 
     Raises
@@ -79,7 +79,7 @@ def lookup(number: OsmId, *, client: Client, patience_s: float) -> Hit | None:
 
     """
     params = {"osm_ids": str(number)}
-    hits = _hits("lookup", params, wanted=lambda hit: hit.id == number, client=client, patience_s=patience_s)
+    hits = _hits("lookup", params, wanted=lambda hit: hit.id == number, client=client, total_s=total_s)
     return next((hit for hit in hits if hit.id == number), None)
 
 
@@ -115,7 +115,7 @@ def _hits(
     *,
     wanted: Callable[[Hit], bool],
     client: Client,
-    patience_s: float | None = None,
+    total_s: float | None = None,
 ) -> list[Hit]:
     whole = {"format": "jsonv2", "polygon_geojson": "1", "addressdetails": "1", "extratags": "1", "namedetails": "1"}
     url = f"{client.endpoints.nominatim.rstrip('/')}/{path}"
@@ -125,7 +125,7 @@ def _hits(
         return any(hit.shape is not None and wanted(hit) for hit in _read(body, day=""))
 
     request = Request(what="Nominatim", urls=[url], params={**whole, **params}, suffix=".json", check=holds)
-    answer = client.ask(request, patience_s=patience_s)
+    answer = client.fetch(request, total_s=total_s)
     return _read(answer.body, day=str(answer.day))
 
 
@@ -142,11 +142,7 @@ def records(body: bytes) -> list[dict[str, Any]]:
         With the reason when it is no list of records: an error page, or cut short.
 
     """
-    try:
-        parsed = json.loads(body)
-    except (ValueError, RecursionError):
-        page = body.lstrip()[:1] == b"<"
-        raise ValueError("a web page instead of data" if page else "broken JSON") from None
+    parsed = parse_json(body)
     if not isinstance(parsed, list) or not all(isinstance(record, dict) for record in parsed):
         raise ValueError("an error instead of places")
     return parsed

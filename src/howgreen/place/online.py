@@ -71,7 +71,7 @@ def by_id(number: OsmId, *, name: str, client: Client) -> City:
 
     """
     try:
-        hit = nominatim.lookup(number, client=client, patience_s=client.patience_s * _FIRST_SOURCE_SHARE)
+        hit = nominatim.lookup(number, client=client, total_s=client.left_s * _FIRST_SOURCE_SHARE)
     except NetworkError as error:
         return _second(number, name=name, client=client, first=error)
     if hit is not None and hit.shape is not None:

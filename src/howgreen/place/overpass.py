@@ -15,7 +15,7 @@ from howgreen.core.errors import AreaError, PlaceNotFoundError
 from howgreen.core.geometry import BBox, boxes
 from howgreen.core.text import fold
 from howgreen.core.types import City
-from howgreen.net.cache import Answer
+from howgreen.net.cache import CachedResponse
 from howgreen.net.client import Client
 from howgreen.osm.extract import OsmId
 from howgreen.osm.overpass import HEAD, ask, elements, has_areas
@@ -147,7 +147,7 @@ def _grown(box: BBox) -> str:
     return ",".join(f"{edge:.6f}" for edge in (*low, *high))
 
 
-def _areas(ids: Sequence[OsmId], *, client: Client) -> Answer:
+def _areas(ids: Sequence[OsmId], *, client: Client) -> CachedResponse:
     """An OpenStreetMap file with these relations or ways and all that they are made of."""
     chosen = "".join(f"{'rel' if one.kind == 'R' else 'way'}({one.number});" for one in ids)
     return ask(f"{HEAD.format(form='xml')}({chosen});(._;>;);out body;", suffix=".osm", check=has_areas, client=client)

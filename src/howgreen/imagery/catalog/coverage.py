@@ -68,7 +68,7 @@ def _stored(root: Path, city: City) -> list[Scene]:
 
 
 def look(scenes: Sequence[Scene], *, city: City, progress: Progress | None = None) -> list[Scene]:
-    """The scenes that show any of the city, with ``clear_pct`` and ``covered_pct`` filled in, clearest first."""
+    """Keep the scenes that show any of the city, with ``clear_pct`` and ``covered_pct`` filled in, clearest first."""
     seen = coverage(scenes, city=city, progress=progress)
     looked = [
         replace(scene, clear_pct=float(100 * clear.mean()), covered_pct=float(100 * covered.mean()))
@@ -119,7 +119,7 @@ def _any_band(scene: Scene) -> Asset:
 
 
 def _stamp(asset: Asset) -> tuple[int, int]:
-    """Changes when a local file does."""
+    """Return what changes when a local file does."""
     path = Path(asset.href)
     return (path.stat().st_mtime_ns, path.stat().st_size) if path.is_file() else (0, 0)
 
@@ -161,8 +161,9 @@ def read_coarse(asset: Asset, frame: GeoBox, *, nodata: float | None, float32: b
 
 @contextmanager
 def _overview(full: Image, asset: Asset, frame: GeoBox) -> Iterator[Any]:
-    """The dataset's coarsest overview that is as fine as the frame, or itself: GDAL's warper takes none by itself, and
-    would decode all of a large file.
+    """Open the dataset's coarsest overview that is as fine as the frame, or itself.
+
+    GDAL's warper takes none by itself, and would decode all of a large file.
     """
     factors = full.dataset.overviews(asset.index)
     far = full.dataset.driver == Pixels.driver
@@ -185,7 +186,7 @@ def _overview(full: Image, asset: Asset, frame: GeoBox) -> Iterator[Any]:
 
 @contextmanager
 def _in_memory(values: NDArray[Any], transform: Affine, *, crs: Any) -> Iterator[Any]:
-    """A dataset of one band that lies nowhere."""
+    """Open a dataset of one band that lies in memory."""
     profile = {
         "driver": "GTiff",
         "count": 1,

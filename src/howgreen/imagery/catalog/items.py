@@ -18,14 +18,14 @@ from howgreen.core.sensors import Sensor, common_name
 from howgreen.core.stac import scene as parsed
 from howgreen.core.stac import sensor_of
 from howgreen.core.types import Scene
-from howgreen.net.catalog_endpoints import Endpoint
+from howgreen.net.endpoints import Catalog
 
 _HTTP = re.compile(r"^https?://", re.IGNORECASE)
 _RESOLUTION = re.compile(r"^(.+)_(\d+)m$")
 
 
-def scene(native: Mapping[str, Any], *, endpoint: Endpoint, sensor: Sensor) -> Scene | None:
-    """The scene that an item of a catalogue describes.
+def scene(native: Mapping[str, Any], *, catalog: Catalog, sensor: Sensor) -> Scene | None:
+    """Return the scene that an item of a catalogue describes.
 
     None when it is of another sensor or level, or when none of its bands can be read over HTTP.
 
@@ -37,7 +37,7 @@ def scene(native: Mapping[str, Any], *, endpoint: Endpoint, sensor: Sensor) -> S
     if sensor_of(native) is not sensor or not _surface_reflectance(native):
         return None
     plain = {**native, "assets": _readable(native, sensor), "geometry": shapely.geometry.mapping(_outline(native))}
-    found = parsed(plain, resolve=str, habit=endpoint.habit, signer=endpoint.signer)
+    found = parsed(plain, resolve=str, habit=catalog.habit, signer=catalog.signer)
     return None if found is None else replace(found, native=native)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
+import itertools
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -12,9 +12,9 @@ from howgreen.core.errors import NetworkError
 from howgreen.core.geometry import boxes
 from howgreen.core.types import Asset
 from howgreen.imagery.read.opener import opened
-from howgreen.net import http
-from howgreen.net.catalog_endpoints import Endpoint
+from howgreen.net.endpoints import Catalog
 from howgreen.net.sas_tokens import PlanetaryComputer
+from howgreen.net.stac_api import StacApi
 
 if TYPE_CHECKING:
     from shapely import MultiPolygon, Polygon
@@ -23,8 +23,10 @@ MOST_TILES = 200
 
 
 def map_reader() -> Callable[[str], AbstractContextManager[Any]]:
-    """What opens a map: an absolute path or web address in, a rasterio dataset out. ImageError or NetworkError when it
-    cannot be read. Addresses of Planetary Computer's storage are signed as they are opened.
+    """Return what opens a map: an absolute path or web address in, a rasterio dataset out.
+
+    Addresses of Planetary Computer's storage are signed as they are opened. ImageError or NetworkError when a map cannot
+    be read.
     """
 
     @contextmanager
@@ -37,9 +39,9 @@ def map_reader() -> Callable[[str], AbstractContextManager[Any]]:
 
 
 def find_tiles(
-    area: Polygon | MultiPolygon, *, endpoint: Endpoint, collection: str, asset: str, version: str = ""
+    area: Polygon | MultiPolygon, *, catalog: Catalog, collection: str, asset: str, version: str = ""
 ) -> tuple[str, ...]:
-    """Addresses, unsigned, of the tiles of a finished map that a STAC API lists over an area.
+    """List the addresses, unsigned, of the tiles of a finished map that a STAC API lists over an area.
 
     Parameters
     ----------
@@ -55,19 +57,19 @@ def find_tiles(
     NetworkError
         When the server does not answer, or has no such tile here.
     """
-    import pystac_client
-
-    def asked() -> list[dict[str, Any]]:
-        with warnings.catch_warnings():  # what a server does not conform to is checked by what it answers
-            warnings.simplefilter("ignore")
-            client = pystac_client.Client.open(endpoint.url, stac_io=http.stac_io())
-            found = [client.search(collections=[collection], bbox=box, max_items=MOST_TILES) for box in boxes(area)]
-            return [item for search in found for page in search.pages_as_dicts() for item in page["features"]]
-
     cure = "try again later, or give a file"
-    with http.told(endpoint.url, cure=cure):
-        wanted = [i for i in http.whole(asked) if i["collection"] == collection and version in str(i["id"])]
-        hrefs = sorted({str(item["assets"][asset]["href"]) for item in wanted if asset in item["assets"]})
+    api = StacApi(catalog.url, cure=cure)
+    hrefs: set[str] = set()
+    for box in boxes(area):
+        found = (item for page in api.search([collection], bbox=box, limit=MOST_TILES) for item in page)
+        for item in itertools.islice(found, MOST_TILES):
+            entry = (item.get("assets") or {}).get(asset) or {}
+            if (
+                item.get("collection") == collection
+                and version in str(item.get("id"))
+                and isinstance(entry.get("href"), str)
+            ):
+                hrefs.add(entry["href"])
     if not hrefs:
-        raise NetworkError(f"{endpoint.label}: has no tile of {collection} here; {cure}")
-    return tuple(hrefs)
+        raise NetworkError(f"{catalog.label}: has no tile of {collection} here; {cure}")
+    return tuple(sorted(hrefs))

@@ -13,7 +13,7 @@ from odc.geo.geobox import GeoBox
 from howgreen.core.acquisitions import dates
 from howgreen.core.errors import NoClearImageError, NoImageError
 from howgreen.core.grid import outline
-from howgreen.core.sensors import SENSORS, Sensor
+from howgreen.core.sensors import LANDSAT, SENSORS, Sensor, native_names
 from howgreen.core.stac import deduplicate
 from howgreen.core.types import Asset, City, Period, Scene
 from howgreen.imagery.catalog.coverage import _stored, coverage, look, rank
@@ -47,7 +47,7 @@ def choose(
     root: Path | None = None,
     sensor: str | None = None,
 ) -> tuple[list[Scene], list[Scene]]:
-    """The scenes to use, best first, and those passed over.
+    """Choose the scenes to use, best first, and those passed over.
 
     Scenes are taken one by one, each time the one that brings most of the city a clear look that it still lacks
     (a first look counts more than a fifth), until nearly all of it has ENOUGH_LOOKS or ``max_scenes`` are taken.
@@ -173,7 +173,7 @@ def _cloudy(scenes: Sequence[Scene], city: City, period: Period, root: Path | No
 
 
 def _proposal(scenes: Sequence[Scene], city: City, sensor: str | None) -> str:
-    """The cure: the period around the clearest other scene that holds most clear looks."""
+    """Propose a cure: the period around the clearest other scene that holds most clear looks."""
     good = [scene for scene in look(scenes, city=city) if (scene.clear_pct or 0) >= MIN_CLEAR_PCT] if scenes else []
     if not good:
         return "Add clearer images with `howgreen store add`"
@@ -186,6 +186,21 @@ def _proposal(scenes: Sequence[Scene], city: City, sensor: str | None) -> str:
 
 def _near(scene: Scene, scenes: Sequence[Scene]) -> list[Scene]:
     return [other for other in scenes if other.sensor == scene.sensor and abs(other.time - scene.time) <= WINDOW]
+
+
+def mixed_platforms(scenes: Sequence[Scene]) -> tuple[str, ...]:
+    """Return a note where scenes of Landsats 4-7 and of 8 and 9 are used together; nothing otherwise.
+
+    The bands of ETM+ (and TM) are wider than OLI's, so that the same ground differs a little, in the near-infrared most
+    (Roy et al. 2016, Remote Sensing of Environment 185, doi:10.1016/j.rse.2015.12.024). Their regression is not applied:
+    it was fitted to the conterminous United States, and a correction that nobody asked for hides in every figure.
+    """
+    names = sorted({scene.platform for scene in scenes if scene.sensor == LANDSAT.name and scene.platform})
+    kinds = {tuple((native_names(LANDSAT, name) or {}).items()) for name in names}
+    if len(kinds) < 2:
+        return ()
+    told = ", ".join(name.replace("landsat-", "Landsat ") for name in names)
+    return (f"images of {told} in one picture: their bands differ a little (Roy et al. 2016), nothing was corrected",)
 
 
 def estimate_bytes(scenes: Sequence[Scene], bands: Sequence[str], grid: GeoBox | None = None) -> int:
@@ -210,7 +225,7 @@ def estimate_bytes(scenes: Sequence[Scene], bands: Sequence[str], grid: GeoBox |
 
 
 def _unknown_bytes(asset: Asset, sensor: Sensor, grid: GeoBox | None) -> float:
-    """What a file of unknown size holds of a whole grid, about."""
+    """Estimate what a file of unknown size holds of a whole grid."""
     if grid is None:
         return 0.0
     resolution_m = {band.name: band.resolution_m for band in sensor.bands}.get(asset.band, 2 * sensor.resolution_m)

@@ -252,7 +252,7 @@ def opened(asset: Asset, files: Files | None = None) -> Iterator[Image]:
             _check_image(image.dataset, asset)
             yield image
     except (RasterioError, OSError) as error:
-        href = http.named(asset.href) if is_web(asset.href) else asset.href
+        href = http.redact_url(asset.href) if is_web(asset.href) else asset.href
         reason = " ".join(str(error).split()).replace(asset.href, "").strip(" :'") or type(error).__name__
         cure = (
             "use another --catalog" if is_web(asset.href) else "check it with `howgreen store verify` and add it again"
