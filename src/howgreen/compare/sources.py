@@ -11,6 +11,8 @@ import numpy as np
 
 from howgreen.compare.legends import UNKNOWN, Legend, on_kinds
 from howgreen.core.errors import ImageError, NetworkError
+from howgreen.core.geometry import transformer
+from howgreen.core.grid import inside
 
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
@@ -130,13 +132,11 @@ def _files(hrefs: Sequence[str], read: Reader, stack: ExitStack) -> list[tuple[s
 
 
 def _burnt(tree: Any, shapes: Sequence[BaseGeometry], values: Sequence[int], place: GeoBox, beyond: int) -> Kinds:
-    from rasterio.features import rasterize
     from shapely import box
 
     found: Kinds = np.full(place.shape, beyond, np.uint8)
-    near = sorted(int(n) for n in tree.query(box(*place.boundingbox.bbox)))
-    if near:
-        rasterize(((shapes[n], values[n]) for n in near), out=found, transform=place.transform)
+    for n in sorted(int(n) for n in tree.query(box(*place.boundingbox.bbox))):
+        found[inside(shapes[n], place)] = values[n]
     return found
 
 
@@ -188,12 +188,10 @@ def _sampled(file: Any, place: GeoBox, bands: list[int]) -> Any:
 
 def _positions(file: Any, place: GeoBox) -> tuple[Any, Any]:
     """Row and column of a file's pixels (int64; beyond the file too) that hold the centres of ours."""
-    from pyproj import Transformer
-
     t, (height, width) = place.transform, place.shape
     x, y = np.meshgrid(t.c + t.a * (np.arange(width) + 0.5), t.f + t.e * (np.arange(height) + 0.5))
     if file.crs != place.crs:
-        x, y = Transformer.from_crs(str(place.crs), file.crs.to_wkt(), always_xy=True).transform(x, y)
+        x, y = transformer(str(place.crs), file.crs.to_wkt()).transform(x, y)
     back = ~file.transform
     columns, rows = back.a * x + back.b * y + back.c, back.d * x + back.e * y + back.f
     return _whole(rows), _whole(columns)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
 
 from howgreen.core.errors import ImageError
+from howgreen.core.files import write_atomic
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +26,13 @@ DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32")
 # Classes must not be averaged; flags packed in bits cannot even be voted on.
 _OVERVIEWS = {"scl": "MODE", "qa_pixel": "NEAREST"}
 # On real images higher levels take longer and save nothing (libdeflate, predicted uint16).
-_OPTIONS = {"compress": "DEFLATE", "level": 1, "predictor": "YES", "blocksize": 512, "num_threads": 2}
+_OPTIONS = {"compress": "DEFLATE", "level": 1, "predictor": "YES"}
+TILE_PX = 512
+"""Side of the internal tiles."""
+_TILES = {"blocksize": TILE_PX, "num_threads": 2}
+
+Colours = Mapping[int, tuple[int, ...]]
+"""Red, green, blue and, if need be, alpha of each value, 0-255."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +47,7 @@ class Written:
 
 
 def storable(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The same values in one of :data:`DTYPES`, else ImageError.
+    """Give the same values in one of :data:`DTYPES`, else ImageError.
 
     Floats become float32: reflectance has no use for more digits.
     """
@@ -59,7 +66,7 @@ def storable(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def fitting_nodata(dtype: np.dtype[Any], nodata: float | None) -> float | None:
-    """The nodata value that a file of this type can carry, else ImageError."""
+    """Give the nodata value that a file of this type can carry, else ImageError."""
     if dtype.kind == "f":
         return float("nan") if nodata is None else float(nodata)
     if nodata is None:
@@ -81,8 +88,9 @@ def write(
     nodata: float | None,
     scale: float = 1.0,
     offset: float = 0.0,
+    colours: Colours | None = None,
 ) -> Written:
-    """Writes one band and says what came out.
+    """Write one band and say what came out.
 
     Parameters
     ----------
@@ -98,6 +106,8 @@ def write(
         DN that means *no data*, or None.
     scale, offset
         Reflectance = DN * scale + offset, kept in the file.
+    colours
+        Of classes, whose overviews then show the nearest pixel.
 
     Raises
     ------
@@ -110,36 +120,72 @@ def write(
     if values.shape != tuple(grid.shape):
         raise ImageError(f"band {band}: {values.shape} values on a grid of {tuple(grid.shape)} pixels: they must agree")
     data = storable(values)
-    kept = fitting_nodata(data.dtype, nodata)
-    profile = {
-        "driver": "COG",
-        "height": data.shape[0],
-        "width": data.shape[1],
-        "count": 1,
-        "dtype": data.dtype.name,
-        "crs": str(grid.crs.to_wkt()) if grid.crs else None,
-        "transform": grid.affine,
-        "nodata": kept,
-        "overview_resampling": _OVERVIEWS.get(band, "AVERAGE"),
-        **_OPTIONS,
-    }
+    fitting = fitting_nodata(data.dtype, nodata)
+    overviews = "NEAREST" if colours else _OVERVIEWS.get(band, "AVERAGE")
+    profile = {"driver": "COG", **_profile(grid, 1, data.dtype.name, fitting), **_OPTIONS, **_TILES}
     # Encoded in memory and written by Python: a full disk then is an OSError at once, and the checksum costs no
     # second reading. What it takes is the size of one compressed band.
     try:
         with MemoryFile() as memory:
-            with memory.open(**profile) as target:
+            with memory.open(**profile, overview_resampling=overviews) as target:
                 target.write(data, 1)
                 target.set_band_description(1, band)
                 target.scales, target.offsets = (scale,), (offset,)
-            return _keep(path, memory.getbuffer(), data_type=data.dtype.name, nodata=kept)
+                if colours:
+                    target.write_colormap(1, colours)
+            encoded = memory.getbuffer()
+            write_atomic(path, encoded)
+            digest = hashlib.sha256(encoded).hexdigest()
+            return Written(size_bytes=len(encoded), sha256=digest, data_type=data.dtype.name, nodata=fitting)
     except (RasterioError, SystemError, MemoryError) as error:
         raise ImageError(f"band {band} cannot be encoded as a GeoTIFF ({error}): check its CRS and size") from error
 
 
-def _keep(path: Path, encoded: memoryview, *, data_type: str, nodata: float | None) -> Written:
-    with path.open("wb") as file:
-        file.write(encoded)
-        file.flush()
-        os.fsync(file.fileno())
-    digest = hashlib.sha256(encoded).hexdigest()
-    return Written(size_bytes=len(encoded), sha256=digest, data_type=data_type, nodata=nodata)
+def plain_raster(path: Path, grid: GeoBox, *, dtype: str, nodata: float, bands: int = 1, compress: str = "NONE") -> Any:
+    """Open a tiled raster that blocks are written into in any order, until :func:`pack` makes a COG of it.
+
+    Where nothing is written it holds ``nodata``. What comes back is rasterio's, to be closed.
+    """
+    import rasterio
+
+    profile = _profile(grid, bands, dtype, nodata)
+    tiles = {"tiled": True, "blockxsize": TILE_PX, "blockysize": TILE_PX, "interleave": "band", "bigtiff": "IF_SAFER"}
+    return rasterio.open(path, "w", driver="GTiff", **profile, **tiles, compress=compress)
+
+
+def pack(plain: Path, final: Path, **creation: Any) -> None:
+    """Make a COG of a plain raster, with all that it says of itself.
+
+    Parameters
+    ----------
+    plain
+        What rasterio opens.
+    creation
+        Options of GDAL's COG driver, above all ``overview_resampling``; overviews that ``plain`` has are taken over.
+
+    Raises
+    ------
+    OSError, RasterioError
+        When the disk refuses.
+    """
+    import rasterio
+    import rasterio.shutil
+    from rasterio.windows import Window
+
+    options = {"compress": "DEFLATE", **_TILES, "bigtiff": "IF_SAFER", **creation}
+    rasterio.shutil.copy(plain, final, driver="COG", **options)
+    with rasterio.open(final) as file:
+        # The last tile of the first level ends the file: if it can be read, nothing was cut off.
+        file.read(window=Window(file.width - 1, file.height - 1, 1, 1))
+
+
+def _profile(grid: GeoBox, bands: int, dtype: str, nodata: float | None) -> dict[str, Any]:
+    return {
+        "height": grid.shape[0],
+        "width": grid.shape[1],
+        "count": bands,
+        "dtype": dtype,
+        "crs": str(grid.crs.to_wkt()) if grid.crs else None,
+        "transform": grid.affine,
+        "nodata": nodata,
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -92,6 +93,12 @@ def _zone(lon: float, lat: float) -> int:
     return int((lon + 180) // 6) + 1
 
 
+@lru_cache(maxsize=64)
+def transformer(from_crs: str, to_crs: str) -> Transformer:
+    """Make, once, what moves coordinates between two CRS, x (or lon) first; pyproj lets threads share it."""
+    return Transformer.from_crs(from_crs, to_crs, always_xy=True)
+
+
 def densify(shape: BaseGeometry) -> BaseGeometry:
     """Give long edges of an EPSG:4326 shape vertices every :data:`DENSIFY_DEG`.
 
@@ -105,7 +112,7 @@ def project(shape: BaseGeometry, crs: str) -> BaseGeometry:
 
     A shape that was split at the antimeridian closes up again; what comes back is valid.
     """
-    move = Transformer.from_crs("EPSG:4326", crs, always_xy=True).transform
+    move = transformer("EPSG:4326", crs).transform
     moved: BaseGeometry = shapely.transform(densify(shape), lambda p: np.column_stack(move(p[:, 0], p[:, 1])))
     # The halves of a shape that was split share an edge, which is no outline.
     return moved if moved.is_valid else shapely.make_valid(moved, method="structure")

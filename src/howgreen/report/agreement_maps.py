@@ -12,6 +12,7 @@ from xml.etree import ElementTree as ET
 import numpy as np
 
 from howgreen.core.agreement import BOTH, NEITHER, NOT_COMPARED, ONLY_OURS, ONLY_THEIRS
+from howgreen.core.cog import pack, plain_raster
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,26 +50,13 @@ def agreement_map(folder: Path, key: str, grid: GeoBox, *, label: str) -> Iterat
     OSError, RasterioError
         When the disk refuses.
     """
-    import rasterio
-    import rasterio.shutil
-    from rasterio.windows import Window
-
     plain, final = folder / f"scratch-{file_name(key)}", folder / file_name(key)
-    height, width = grid.shape
-    profile = {
-        "driver": "GTiff", "height": height, "width": width, "count": 1, "dtype": "uint8", "nodata": NOT_COMPARED,
-        "crs": str(grid.crs), "transform": grid.transform, "tiled": True, "compress": "deflate", "bigtiff": "if_safer",
-    }  # fmt: skip
     try:
-        with rasterio.open(plain, "w", **profile) as file:
-            # Blocks that nobody compares are never told.
-            for top in range(0, height, 2048):
-                rows = min(2048, height - top)
-                file.write(np.full((1, rows, width), NOT_COMPARED, np.uint8), window=Window(0, top, width, rows))
+        with plain_raster(plain, grid, dtype="uint8", nodata=NOT_COMPARED, compress="DEFLATE") as file:
             yield lambda row, column, values: file.write(values, 1, window=_window(row, column, values))
             _dress(file, label)
         # The mean of two categories is a third: overviews take the commonest value.
-        rasterio.shutil.copy(plain, final, driver="COG", compress="DEFLATE", overview_resampling="MODE")
+        pack(plain, final, overview_resampling="MODE")
     finally:
         plain.unlink(missing_ok=True)
     _write_names(final)

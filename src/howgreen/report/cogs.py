@@ -10,19 +10,18 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 import numpy as np
+from affine import Affine
+from odc.geo.geobox import GeoBox
 
+from howgreen.core.cog import TILE_PX, pack, plain_raster
 from howgreen.report.overviews import pyramid
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from odc.geo.geobox import GeoBox
-
 Array = np.ndarray[Any, Any]
 
-TILE_PX = 512
-"""Side of the internal tiles."""
 BLOCK_PX = 1024
 """Blocks are written whose sides begin at multiples of it: its overviews then need no other block's pixels."""
 MOST_LEVELS = 10
@@ -59,7 +58,12 @@ class Scratch:
         self.path = final.with_name(f"scratch-{final.stem}.vrt")
         self._layout, self._lock, self._tell = layout, Lock(), tell
         self._paths = [self.path.with_name(f"{self.path.stem}-{n}.tif") for n in range(len(layout.shapes))]
-        self._files = [_level(path, layout, n) for n, path in enumerate(self._paths)]
+        grid = layout.grid
+        grids = [GeoBox(shape, grid.transform @ Affine.scale(2**n), grid.crs) for n, shape in enumerate(layout.shapes)]
+        self._files = [
+            plain_raster(path, level, dtype=layout.dtype, nodata=layout.nodata, bands=layout.bands)
+            for path, level in zip(self._paths, grids, strict=True)
+        ]
 
     def __setitem__(self, key: Any, values: Array) -> None:
         """Write a block that begins at multiples of BLOCK_PX, as dask does."""
@@ -94,38 +98,7 @@ class Scratch:
 
     def pack(self, **creation: Any) -> None:
         """Make the COG of it. ``creation``: options of GDAL's driver."""
-        import rasterio
-        from rasterio.shutil import copy
-        from rasterio.windows import Window
-
-        copy(self.path, self.final, driver="COG", BLOCKSIZE=TILE_PX, NUM_THREADS=2, BIGTIFF="IF_SAFER", **creation)
-        with rasterio.open(self.final) as file:
-            # The last tile of the first level ends the file: if it can be read, nothing was cut off.
-            file.read(window=Window(file.width - 1, file.height - 1, 1, 1))
-
-
-def _level(path: Path, layout: Layout, level: int) -> Any:
-    import rasterio
-    from affine import Affine
-
-    height, width = layout.shapes[level]
-    return rasterio.open(
-        path,
-        "w",
-        driver="GTiff",
-        height=height,
-        width=width,
-        count=layout.bands,
-        dtype=layout.dtype,
-        crs=str(layout.grid.crs),
-        transform=layout.grid.transform @ Affine.scale(2**level),
-        nodata=layout.nodata,
-        tiled=True,
-        blockxsize=TILE_PX,
-        blockysize=TILE_PX,
-        interleave="band",
-        BIGTIFF="IF_SAFER",
-    )
+        pack(self.path, self.final, **creation)
 
 
 def _vrt(layout: Layout, names: list[str]) -> str:

@@ -316,8 +316,8 @@ def _packing(name: str) -> dict[str, Any]:
     it harder would take five times as long and save a tenth.
     """
     if name == "composite.tif":
-        return {"COMPRESS": "ZSTD", "LEVEL": 1, "PREDICTOR": "YES"}
-    return {"COMPRESS": "DEFLATE", "LEVEL": 1, "PREDICTOR": "NO"}
+        return {"compress": "ZSTD", "level": 1, "predictor": "YES"}
+    return {"compress": "DEFLATE", "level": 1, "predictor": "NO"}
 
 
 def _write_category_names(path: Path, classes: tuple[ModelClass, ...]) -> None:

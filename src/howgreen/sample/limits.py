@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyproj
 import shapely
 from affine import Affine
 from rasterio.features import shapes
@@ -15,6 +14,7 @@ from scipy import ndimage
 from shapely import MultiPolygon, Polygon
 from shapely.affinity import affine_transform
 
+from howgreen.core.geometry import geodesic_area_m2, transformer
 from howgreen.core.types import City, District, Population
 from howgreen.sample.layout import CRS, EXCLAVE, EXCLAVE_RADIUS, LEFT_M, RIVER_Y, TOP_M, Doubles, Land
 from howgreen.sample.texture import fractal_noise
@@ -105,7 +105,7 @@ def _outlines(land: Land) -> list[Polygon | MultiPolygon]:
 
 
 def _projected(geometry: Polygon | MultiPolygon, source: str, target: str) -> Polygon | MultiPolygon:
-    project = pyproj.Transformer.from_crs(source, target, always_xy=True)
+    project = transformer(source, target)
 
     def moved(points: Doubles) -> Doubles:
         return np.stack(project.transform(points[:, 0], points[:, 1]), 1)
@@ -120,10 +120,6 @@ def _lonlat(geometry: Polygon | MultiPolygon) -> Polygon | MultiPolygon:
 def to_utm(geometry: Polygon | MultiPolygon) -> Polygon | MultiPolygon:
     """A lon/lat geometry in the sample's UTM metres."""
     return _projected(geometry, "EPSG:4326", CRS)
-
-
-def _area_m2(geometry: Polygon | MultiPolygon) -> float:
-    return abs(float(pyproj.Geod(ellps="WGS84").geometry_area_perimeter(shapely.orient_polygons(geometry))[0]))
 
 
 def _joined(outlines: list[Polygon | MultiPolygon]) -> Polygon | MultiPolygon:
@@ -153,7 +149,7 @@ def make_city(land: Land) -> City:
         id=SAMPLE_ID,
         boundary=boundary,
         crs=CRS,
-        area_m2=_area_m2(boundary),
+        area_m2=geodesic_area_m2(boundary),
         kind="city",
         districts=districts,
         population=_invented(sum(people for *_, people in _DISTRICTS)),

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import rasterio
 from affine import Affine
+from odc.geo.geobox import GeoBox
 from rasterio.features import rasterize
 
+from howgreen.core import cog
 from howgreen.core.errors import StoreError
 from howgreen.core.types import City
 from howgreen.sample.canvas import Canvas
@@ -165,25 +166,9 @@ def _zone_truth(name: str, zone_id: str, counts: _Counts, numbers: list[int]) ->
     )
 
 
-def _write(path: Path, values: npt.NDArray[np.generic], transform: Affine, *, colours: bool) -> None:
-    profile = {
-        "driver": "COG",
-        "height": values.shape[0],
-        "width": values.shape[1],
-        "count": 1,
-        "dtype": values.dtype.name,
-        "crs": CRS,
-        "transform": transform,
-        "compress": "DEFLATE",
-        "level": 1,
-        "num_threads": 2,
-        "blocksize": 512,
-        "overview_resampling": "nearest" if colours else "average",
-    }
-    with rasterio.open(path, "w", **profile) as file:
-        file.write(values, 1)
-        if colours:
-            file.write_colormap(1, CLASS_COLOURS)
+def _write(path: Path, values: npt.NDArray[np.generic], transform: Affine, *, colours: cog.Colours | None) -> None:
+    frame = GeoBox(values.shape, transform, CRS)
+    cog.write(path, values, grid=frame, band=path.stem, nodata=None, colours=colours)
 
 
 def write_truth(root: Path, city: City, canvas: Canvas) -> Truth:
@@ -196,9 +181,9 @@ def write_truth(root: Path, city: City, canvas: Canvas) -> Truth:
     counts = _count(classes, zones, len(city.districts))
     folder = root / FOLDER
     folder.mkdir(parents=True)
-    _write(folder / "classes_1m.tif", classes, fine, colours=True)
-    _write(folder / "classes_10m.tif", counts.majority, coarse, colours=True)
-    _write(folder / "green_fraction.tif", counts.fraction, coarse, colours=False)
+    _write(folder / "classes_1m.tif", classes, fine, colours=CLASS_COLOURS)
+    _write(folder / "classes_10m.tif", counts.majority, coarse, colours=CLASS_COLOURS)
+    _write(folder / "green_fraction.tif", counts.fraction, coarse, colours=None)
     everything = list(range(1, len(city.districts) + 1))
     found = {
         "synthetic": True,

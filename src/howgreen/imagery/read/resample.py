@@ -17,9 +17,9 @@ import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
-from pyproj import Transformer
 from rasterio.crs import CRS
 
+from howgreen.core.geometry import transformer
 from howgreen.core.grid import Window
 from howgreen.core.types import Asset
 from howgreen.imagery.read.opener import Files, Image, opened
@@ -31,12 +31,6 @@ LATTICE_PX = 32
 @lru_cache(maxsize=256)
 def _same_crs(wkt: str, other: str) -> bool:
     return bool(CRS.from_user_input(wkt) == CRS.from_user_input(other))
-
-
-@lru_cache(maxsize=64)
-def _transformer(from_crs: str, to_crs: str) -> Transformer:
-    # pyproj keeps one PROJ context a thread: a Transformer may be shared.
-    return Transformer.from_crs(from_crs, to_crs, always_xy=True)
 
 
 def _whole(value: float) -> int | None:
@@ -147,7 +141,7 @@ def positions(
     rows = np.arange(math.floor(span.top / step), -(-span.bottom // step) + 1) * step
     columns = np.arange(math.floor(span.left / step), -(-span.right // step) + 1) * step
     across, down = (nodes.astype(np.float64) + 0.5 for nodes in np.meshgrid(columns, rows))
-    x, y = _transformer(str(grid.crs), crs).transform(*_moved(grid.affine, across, down))
+    x, y = transformer(str(grid.crs), crs).transform(*_moved(grid.affine, across, down))
     node_columns, node_rows = _moved(~transform, _finite(x), _finite(y))
     return _spread(node_rows, span, rows[0], columns[0]), _spread(node_columns, span, rows[0], columns[0])
 
