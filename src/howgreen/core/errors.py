@@ -63,6 +63,10 @@ class TableError(HowgreenError):
     """A table of reflectances cannot be used."""
 
 
+class EstimateError(HowgreenError):
+    """A sample, or the answers to it, allow no estimate."""
+
+
 class PlanError(HowgreenError):
     """A saved plan cannot be read or no longer fits the files it names."""
 

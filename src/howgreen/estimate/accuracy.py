@@ -1,0 +1,104 @@
+"""How right a map is, from a stratified sample of looks: areas, user's and producer's accuracy, each with its standard error.
+
+Strata may be the map's classes (Olofsson et al. 2014, doi:10.1016/j.rse.2014.02.015) or anything else (Stehman 2014,
+doi:10.1080/01431161.2014.930207): one ratio estimator of indicators serves both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from howgreen.core.errors import EstimateError
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """A figure and its standard error; NaN where the sample holds none of what it asks for."""
+
+    value: float
+    se: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accuracy:
+    """The accuracy of a map of classes."""
+
+    overall: Figure
+    area: Mapping[str, Figure]
+    """Share of the frame that truly is of the class."""
+    users: Mapping[str, Figure]
+    """Of what the map calls the class, the share that is."""
+    producers: Mapping[str, Figure]
+    """Of what is the class, the share that the map calls so."""
+    matrix: Mapping[tuple[str, str], float]
+    """Share of the frame by (mapped, true) class."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StratifiedClasses:
+    """Mapped and true class of each unit of a stratified random sample."""
+
+    stratum: npt.NDArray[np.str_]
+    """(n,) stratum of each unit."""
+    mapped: npt.NDArray[np.str_]
+    true: npt.NDArray[np.str_]
+    units: Mapping[str, float]
+    """Number of units (or area) in each stratum."""
+    finite: bool = False
+    """Whether ``units`` are counts of which the sample takes a share that matters (finite population correction)."""
+
+
+def assess(sample: StratifiedClasses) -> Accuracy:
+    """Estimate areas and accuracies.
+
+    Raises
+    ------
+    EstimateError
+        A stratum has fewer than two looks, or its size is not known.
+    """
+    strata = sorted(set(sample.stratum.tolist()))
+    unknown = [name for name in strata if name not in sample.units]
+    poor = [name for name in sample.units if int((sample.stratum == name).sum()) < 2]
+    if unknown or poor:
+        what = (
+            f"stratum {unknown[0]}: its size is not known"
+            if unknown
+            else f"stratum {poor[0]}: has fewer than two looks"
+        )
+        raise EstimateError(f"{what}; an accuracy needs both")
+    classes = sorted({*sample.mapped.tolist(), *sample.true.tolist()})
+    right = (sample.mapped == sample.true).astype(float)
+    everything = np.ones(len(right))
+    area, users, producers, matrix = {}, {}, {}, {}
+    for name in classes:
+        is_true, is_mapped = (sample.true == name).astype(float), (sample.mapped == name).astype(float)
+        area[name] = _ratio(is_true, everything, sample)
+        users[name] = _ratio(is_true * is_mapped, is_mapped, sample)
+        producers[name] = _ratio(is_true * is_mapped, is_true, sample)
+        for other in classes:
+            matrix[name, other] = _ratio(is_mapped * (sample.true == other), everything, sample).value
+    return Accuracy(
+        overall=_ratio(right, everything, sample), area=area, users=users, producers=producers, matrix=matrix
+    )
+
+
+def _ratio(numerator: Floats, denominator: Floats, sample: StratifiedClasses) -> Figure:
+    """Estimate a ratio of two totals by Stehman's equations 27 and 28."""
+    sizes = np.array(list(sample.units.values()), float)
+    rows = [np.flatnonzero(sample.stratum == name) for name in sample.units]
+    total_numerator = sum(size * numerator[row].mean() for size, row in zip(sizes, rows, strict=True))
+    total_denominator = sum(size * denominator[row].mean() for size, row in zip(sizes, rows, strict=True))
+    if total_denominator == 0:
+        return Figure(value=float("nan"), se=float("nan"))
+    ratio = total_numerator / total_denominator
+    variance = 0.0
+    for size, row in zip(sizes, rows, strict=True):
+        left = 1 - len(row) / size if sample.finite else 1.0
+        variance += size**2 * left * (numerator[row] - ratio * denominator[row]).var(ddof=1) / len(row)
+    return Figure(value=float(ratio), se=float(np.sqrt(variance) / total_denominator))

@@ -1,0 +1,224 @@
+"""Estimates against worked examples, other libraries' figures, and simulation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from howgreen.core.errors import EstimateError
+from howgreen.estimate.estimators import (
+    FEWEST,
+    LEVEL,
+    RARE,
+    Looks,
+    MapShares,
+    estimate_by_regression,
+    estimate_ratio,
+    estimate_two_phase,
+    unstratified,
+    wilson,
+)
+
+GREEN = np.array([1, 0, 1, 1, 0, 0, 1, 0, 1, 1, 0, 1, 0.5, 0.25, 0.75, 1, 0, 0, 1, 0.5])
+MAPPED = np.array(
+    [0.9, 0.1, 0.8, 0.7, 0.2, 0.05, 0.95, 0.3, 0.85, 0.6, 0.15, 0.9, 0.4, 0.35, 0.55, 0.8, 0.1, 0.25, 0.75, 0.45]
+)
+FRAME_MEAN = 0.52
+STRATUM = np.digitize(MAPPED, [0.25, 0.65])
+WEIGHT = np.array([0.3, 0.3, 0.4])
+STRATUM_MEANS = np.array([0.11, 0.47, 0.86])
+
+
+def _map(mean=FRAME_MEAN):
+    return MapShares(green=MAPPED, land=np.ones(20), frame_green=mean, frame_land=1.0)
+
+
+def _stratified():
+    return Looks(green=GREEN, land=np.ones(20), stratum=STRATUM, weight=WEIGHT)
+
+
+@pytest.mark.parametrize(
+    ("estimate", "ratio", "se"),
+    [
+        (estimate_ratio(unstratified(GREEN)), 0.550000, 0.103555),
+        (estimate_ratio(unstratified(GREEN), _map()), 0.562500, 0.042962),
+        (estimate_by_regression(GREEN, MAPPED, FRAME_MEAN), 0.567890, 0.031821),
+        (estimate_ratio(_stratified()), 0.528571, 0.042408),
+        (estimate_ratio(_stratified(), _map(float(WEIGHT @ STRATUM_MEANS))), 0.553786, 0.031638),
+    ],
+)
+def test_the_worked_example_to_the_last_digit(estimate, ratio, se):
+    assert (round(estimate.ratio, 6), round(estimate.se, 6)) == (ratio, se)
+    assert estimate.low < ratio < estimate.high
+
+
+def test_water_is_an_answer():
+    """Half of the units are half water: the ratio is of the land, not of the frame."""
+    land = np.where(np.arange(20) % 2, 0.5, 1.0)
+    found = estimate_ratio(unstratified(np.full(20, 0.3), land))
+    assert found.ratio == pytest.approx(0.3 / 0.75)
+    assert found.se > 0  # the land's share is itself estimated
+
+
+def test_the_ratios_variance_is_the_delta_methods():
+    rng = np.random.default_rng(3)
+    land = rng.uniform(0.2, 1, 60)
+    green = land * rng.uniform(0, 1, 60)
+    found = estimate_ratio(unstratified(green, land))
+    residual = (green - found.ratio * land) / land.mean()
+    assert found.se == pytest.approx(residual.std(ddof=1) / np.sqrt(60))
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, 0.4])
+def test_answers_that_are_all_alike_have_an_interval_all_the_same(share):
+    found = estimate_ratio(unstratified(np.full(20, share)))
+    assert found.se == 0
+    assert found.high - found.low > 0.1
+    assert found.low <= share <= found.high
+
+
+def test_wilson_is_wilsons():
+    # 8 of 10 at z = 1.96: Agresti & Coull 1998
+    low, high = wilson(0.8, 10, quantile=1.959964)
+    assert (round(low, 4), round(high, 4)) == (0.4902, 0.9433)
+    assert wilson(0.0, 20, quantile=1.96)[0] == 0
+    assert wilson(1.0, 20, quantile=1.96)[1] == 1
+
+
+def test_rare_shares_get_wilson_and_others_students():
+    rng = np.random.default_rng(0)
+    for share in (RARE - 0.02, RARE + 0.02):
+        green = np.zeros(100)
+        green[: round(100 * share)] = 1
+        rng.shuffle(green)
+        found = estimate_ratio(unstratified(green))
+        assert ("Wilson" in found.method) == (share < RARE)
+
+
+def test_too_few_looks_are_refused():
+    with pytest.raises(EstimateError, match=f"needs {FEWEST}"):
+        estimate_ratio(unstratified(np.ones(FEWEST - 1)))
+    estimate_ratio(unstratified(np.ones(FEWEST)))
+
+
+def test_a_stratum_of_one_look_is_refused():
+    stratum = np.array([0] * 19 + [1])
+    with pytest.raises(EstimateError, match="stratum 2: has 1 looks"):
+        estimate_ratio(Looks(green=GREEN, land=np.ones(20), stratum=stratum, weight=np.array([0.9, 0.1])))
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"green": GREEN[:-1]}, "one of each"),
+        ({"green": GREEN + 0.1}, "0-1"),
+        ({"land": GREEN - 0.1}, "0-1"),
+        ({"land": np.full(20, 0.5)}, "more green than land"),
+        ({"weight": np.array([0.3, 0.3, 0.3])}, "not 1"),
+        ({"weight": np.array([0.5, 0.5])}, "none of them"),
+        ({"green": np.where(np.arange(20) == 3, np.nan, GREEN)}, "0-1"),
+    ],
+)
+def test_looks_that_do_not_go_together_are_refused(changes, word):
+    values = {"green": GREEN, "land": np.ones(20), "stratum": STRATUM, "weight": WEIGHT}
+    with pytest.raises(EstimateError, match=word):
+        Looks(**(values | changes))
+
+
+def test_no_land_at_all():
+    with pytest.raises(EstimateError, match="on land"):
+        estimate_ratio(unstratified(np.zeros(20), np.zeros(20)))
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), strata=st.integers(1, 4))
+def test_a_perfect_map_leaves_no_doubt_and_a_useless_constant_adds_none(seed, strata):
+    rng = np.random.default_rng(seed)
+    stratum = np.arange(40) % strata
+    green = rng.uniform(0.3, 0.7, 40)
+    looks = Looks(green=green, land=np.ones(40), stratum=stratum, weight=np.full(strata, 1 / strata))
+    perfect = MapShares(green=green, land=np.ones(40), frame_green=0.51, frame_land=1.0)
+    assert estimate_ratio(looks, perfect).ratio == pytest.approx(0.51)
+    assert estimate_ratio(looks, perfect).se == pytest.approx(0, abs=1e-12)
+    constant = MapShares(green=np.full(40, 0.2), land=np.ones(40), frame_green=0.2, frame_land=1.0)
+    plain, assisted = estimate_ratio(looks), estimate_ratio(looks, constant)
+    assert assisted.ratio == pytest.approx(plain.ratio)
+    assert assisted.se == pytest.approx(plain.se)
+
+
+def test_two_phase_is_free_of_the_readers_errors():
+    rng = np.random.default_rng(1)
+    estimates, covered, plain = [], 0, 0
+    for _ in range(400):
+        truth = (rng.random(200) < 0.6).astype(float)
+        wrong = rng.random(200) < np.where(truth == 1, 0.02, 0.10)
+        reader = np.where(wrong, 1 - truth, truth)
+        gold = np.where(np.arange(200) < 60, truth, np.nan)
+        found = estimate_two_phase(reader, gold).estimate
+        estimates.append(found.ratio)
+        covered += found.low <= 0.6 <= found.high
+        naive = estimate_ratio(unstratified(reader))
+        plain += naive.low <= 0.6 <= naive.high
+    assert np.mean(estimates) == pytest.approx(0.6, abs=0.006)
+    assert covered / 400 > 0.92
+    assert plain < covered
+
+
+def test_two_phase_with_gold_everywhere_is_the_plain_estimate():
+    rng = np.random.default_rng(2)
+    truth = rng.uniform(0, 1, 50)
+    reader = np.clip(truth + rng.normal(0, 0.1, 50), 0, 1)
+    found, plain = estimate_two_phase(reader, truth).estimate, estimate_ratio(unstratified(truth))
+    assert found.ratio == pytest.approx(plain.ratio)
+    assert found.se == pytest.approx(plain.se)
+
+
+def test_two_phase_needs_gold():
+    with pytest.raises(EstimateError, match="gold answers: 9"):
+        estimate_two_phase(np.ones(30), np.where(np.arange(30) < 9, 1.0, np.nan))
+
+
+def _coverage(draw, truth, draws=4000):
+    found = [draw() for _ in range(draws)]
+    return np.mean([one.low <= truth <= one.high for one in found]), found
+
+
+@pytest.mark.parametrize("truth", [0.05, 0.10, 0.60, 0.95])
+@pytest.mark.parametrize(("dots", "n"), [(1, 20), (1, 50), (9, 20), (9, 50), (25, 200)])
+def test_intervals_cover_in_towns_of_any_green(truth, dots, n):
+    """Units whose own share is Beta-distributed, read by dots: what a reader gives for a pixel."""
+    rng = np.random.default_rng([int(100 * truth), dots, n])
+    spread = 0.8  # pixels are mostly full or empty, as 10 m pixels of towns are
+
+    def draw():
+        share = rng.beta(truth * spread, (1 - truth) * spread, n)
+        return estimate_ratio(unstratified(rng.binomial(dots, share) / dots))
+
+    covered, found = _coverage(draw, truth, draws=2000)
+    assert min(one.high - one.low for one in found) > 0
+    assert 0.93 <= covered <= (1 if n == 20 else 0.985), covered  # one dot of twenty: counts are coarse
+
+
+def test_strata_and_the_map_cover_and_narrow():
+    rng = np.random.default_rng(9)
+    frame = rng.beta(0.5, 0.4, 20_000)
+    mapped = np.clip(frame + rng.normal(0, 0.12, 20_000), 0, 1)
+    stratum = np.digitize(mapped, [0.2, 0.5, 0.8])
+    weight = np.bincount(stratum) / 20_000
+    groups = [np.flatnonzero(stratum == h) for h in range(4)]
+    mean, n = frame.mean(), (20, 20, 20, 40)
+    widths = {"strata": [], "assisted": []}
+    covered = {"strata": 0, "assisted": 0}
+    for _ in range(1000):
+        rows = np.concatenate([rng.choice(group, k) for group, k in zip(groups, n, strict=True)])
+        read = rng.binomial(9, frame[rows]) / 9
+        looks = Looks(green=read, land=np.ones(100), stratum=stratum[rows], weight=weight)
+        assist = MapShares(green=mapped[rows], land=np.ones(100), frame_green=mapped.mean(), frame_land=1.0)
+        for name, found in (("strata", estimate_ratio(looks)), ("assisted", estimate_ratio(looks, assist))):
+            widths[name].append(found.half_width)
+            covered[name] += found.low <= mean <= found.high
+    assert all(0.93 <= count / 1000 <= 0.975 for count in covered.values()), covered
+    assert np.mean(widths["assisted"]) < np.mean(widths["strata"])
+    assert LEVEL == 0.95
