@@ -11,6 +11,7 @@ from rio_cogeo import cog_validate
 
 from howgreen.core.errors import AreaError, OutputError
 from howgreen.core.geometry import geodesic_area_m2
+from howgreen.core.grid import grid
 from howgreen.osm import GREEN_TAGS, green_area_m2, green_areas, green_raster, green_share
 from howgreen.osm.green import classify
 from howgreen.place import from_shape
@@ -149,6 +150,18 @@ def test_blocks_leave_no_seam(path, town, tmp_path, monkeypatch):
     assert np.array_equal(whole, parts)
     assert told[-1] == ("green raster", len(told), len(told))
     assert len(told) > 4
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.floats(-179, 179), st.floats(-79, 83), st.floats(0.002, 0.2), st.floats(0.002, 0.1))
+def test_osms_green_lies_on_the_grid_of_every_other_map(tmp_path_factory, lon, lat, width, height):
+    """One of two hundred cities once had another row of pixels here than in its green_mask.tif."""
+    city = from_shape(shapely.box(lon, lat, lon + width, lat + height), name="x")
+    with rasterio.open(
+        green_raster(green_areas_of(city), city, out=tmp_path_factory.mktemp("g") / "a.tif", resolution_m=40)
+    ) as source:
+        expected = grid(city, resolution_m=40)
+        assert (source.shape, source.transform, source.crs) == (expected.shape, expected.affine, city.crs)
 
 
 @settings(max_examples=8, deadline=None)

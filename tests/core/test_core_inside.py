@@ -19,3 +19,19 @@ def test_as_rasterio_draws_it(size):
     np.testing.assert_array_equal(
         inside(shape, GeoBox(size, transform, "EPSG:32632")), geometry_mask([shape], size, transform, invert=True)
     )
+
+
+def test_of_several_shapes_a_pixel_in_any_counts_once():
+    frame = GeoBox((20, 30), Affine(10, 0, 500, 0, -10, 900), "EPSG:32632")
+    shapes = [shapely.box(500, 850, 561, 900), shapely.box(540, 700, 700, 872), shapely.box(5000, 0, 5001, 1)]
+    either = inside(shapely.union_all(shapes), frame)
+    np.testing.assert_array_equal(inside(shapes, frame), either)
+    assert either.sum() == 6 * 5 + 16 * 17 - 2 * 2
+    assert not inside([], frame).any()
+
+
+def test_a_shape_that_reaches_beyond_the_grid_or_misses_it():
+    frame = GeoBox((4, 4), Affine(10, 0, 0, 0, -10, 0), "EPSG:32632")
+    assert inside(shapely.box(-1e6, -1e6, 1e6, 1e6), frame).all()
+    assert not inside(shapely.box(41, -40, 50, 0), frame).any()
+    assert not inside(shapely.Polygon(), frame).any()
