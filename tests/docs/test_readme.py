@@ -73,8 +73,10 @@ def test_the_two_commands_are_the_first_two_and_are_targets_of_make():
 
 
 def test_the_command_after_them_works_in_the_readers_shell():
-    """A new shell knows no ``howgreen``: the path that make has just made is written out."""
-    assert offline_lines()[0].startswith(".venv/bin/howgreen ")
+    """A new shell knows no ``howgreen``: the path that make has just made is written out, and CI runs the line so."""
+    following = offline_lines()[0]
+    assert following.startswith(".venv/bin/howgreen ")
+    assert f"\nmake demo\n{following} " in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
 
 def test_make_demo_prints_what_the_readme_shows(run, folder: Path):
