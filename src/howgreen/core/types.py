@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+from howgreen.core import notebook, words
 from howgreen.core.period import Period as Period  # noqa: PLC0414 (the word is taken from here)
+from howgreen.core.text import one_line
 from howgreen.core.warnings import Caution
 
 if TYPE_CHECKING:
@@ -89,6 +91,23 @@ class City:
     """Who said so, with the attribution that it asks for."""
     warnings: tuple[Caution, ...] = ()
     """Doubts about the limits that can move the answer; see :mod:`howgreen.core.warnings`."""
+
+    def __repr__(self) -> str:
+        """Show what tells places apart, in one line."""
+        return words.plain(f"<City {one_line(self.label)}: {one_line(self.kind)}, {words.area(self.area_m2)}, {self.id}>")
+
+    def _repr_html_(self) -> str:
+        people = self.population
+        rows = [
+            ("Kind", self.kind),
+            ("Area", words.area(self.area_m2)),
+            ("Id", self.id),
+            ("People", f"{people.count:,} ({people.year}, {people.source})" if people else ""),
+            ("Districts", str(len(self.districts)) if self.districts else ""),
+            ("Note", self.note),
+            ("Licence", self.licence),
+        ]
+        return notebook.panel(self.label, rows, warnings=map(str, self.warnings))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -368,6 +387,33 @@ class GreenStats:
     """Hard labels over everything seen, water included, the known sea not."""
     green_m2_per_inhabitant: float | None = None
     """green_area_m2 / observed_ratio / population; None without a population."""
+
+    def __repr__(self) -> str:
+        """Show ratio, interval and share seen, in one line."""
+        return words.plain(f"<GreenStats {self.in_words()}>")
+
+    def in_words(self) -> str:
+        """Say ratio, interval and share seen: ``60 % green (95 % interval 54–67 %), 100 % of 9.5 km² of land seen``."""
+        if self.green_ratio is None:
+            return "no land seen"
+        span = self.interval
+        interval = f" ({words.percent(span.level)} interval {words.span(span.low, span.high)})" if span else ""
+        seen = f"{words.percent(self.observed_ratio)} of {words.area(self.land_area_m2)} of land seen"
+        return f"{words.percent(self.green_ratio)} green{interval}, {seen}"
+
+    def rows(self) -> list[tuple[str, str]]:
+        """List the figures that always stand together, as a table shows them."""
+        span = self.interval
+        interval = f"{words.span(span.low, span.high)} ({words.percent(span.level)})" if span else "none"
+        return [
+            ("Green ratio", words.percent(self.green_ratio)),
+            ("Interval", interval),
+            ("Land that was seen", f"{words.percent(self.observed_ratio)} of {words.area(self.land_area_m2)}"),
+            ("Green area seen", words.area(self.green_area_m2)),
+        ]
+
+    def _repr_html_(self) -> str:
+        return notebook.panel("Green ratio", self.rows())
 
 
 FIGURES = (

@@ -1,11 +1,11 @@
-"""Plans as JSON, both ways, and in words."""
+"""Plans as JSON, both ways, and in words: :class:`Plan` is a plan that can save, load and describe itself."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,9 @@ from howgreen import imagery
 from howgreen.core.errors import OutputError, PeriodError, PlanError, StoreError
 from howgreen.core.files import write_atomic
 from howgreen.core.sensors import SENSORS
-from howgreen.core.types import Asset, Encoding, Period, Plan, Scene
+from howgreen.core import notebook, types, words
+from howgreen.core.types import Asset, Encoding, Period, Scene
+from howgreen.core.warnings import Caution
 from howgreen.store import city_from_feature, city_to_feature
 
 if TYPE_CHECKING:
@@ -31,7 +33,52 @@ COMMON_MBIT_S = 50
 """A connection to estimate waiting times with."""
 
 
-def to_json(plan: Plan) -> str:
+@dataclass(frozen=True, kw_only=True)
+class Plan(types.Plan):
+    """All that decides an answer, before any reflectance is read: same plan, same answer."""
+
+    @classmethod
+    def load(cls, path: str | Path) -> Plan:
+        """Read a plan that was saved.
+
+        Raises
+        ------
+        PlanError
+            The file cannot be read, or is not a plan of this version.
+        """
+        return load(Path(path))
+
+    def save(self, path: str | Path) -> None:
+        """Write the plan as JSON, whole or not at all; ``howgreen city --plan FILE`` runs it as well."""
+        save(self, Path(path))
+
+    def describe(self) -> str:
+        """Say what the plan will do: the place, the scenes with their dates and clear cover, the bytes to read, warnings."""
+        return describe(self)
+
+    def __repr__(self) -> str:
+        """Show what tells plans apart, in one line."""
+        images = words.count(len(self.scenes), "scene")
+        told = f", {words.count(len(self.warnings), 'warning')}" if self.warnings else ""
+        return words.plain(f"<Plan {self.city.label}: {self.period}, {self.sensor}, {images}, {self.model}{told}>")
+
+    def _repr_html_(self) -> str:
+        rows = [
+            ("Period", str(self.period)),
+            ("Images", f"{len(self.scenes)} of {SENSORS[self.sensor].label}, {_days(self)}"),
+            ("Source", self.source),
+            ("Model", self.model),
+            *((f"{scene.time:%Y-%m-%d}", f"{_share(scene.clear_pct)} % clear, {scene.id}") for scene in self.scenes[:12]),
+            ("", "…" if len(self.scenes) > 12 else ""),
+        ]
+        return notebook.panel(f"Plan for {self.city.label}", rows, warnings=map(str, self.warnings))
+
+
+def _days(plan: types.Plan) -> str:
+    return words.days([scene.time.date() for scene in plan.scenes])
+
+
+def to_json(plan: types.Plan) -> str:
     """A plan as JSON text; :func:`from_json` gives the same plan back."""
     return json.dumps(
         {
@@ -53,7 +100,8 @@ def to_json(plan: Plan) -> str:
             "passed_over": [_scene_to_json(scene) for scene in plan.passed_over],
         }
         | ({"radar": [_scene_to_json(scene) for scene in plan.radar]} if plan.radar else {})
-        | ({"notes": list(plan.notes)} if plan.notes else {}),
+        | ({"notes": list(plan.notes)} if plan.notes else {})
+        | _warnings_to_json(plan.warnings),
         indent=1,
         ensure_ascii=False,
     )
@@ -88,6 +136,7 @@ def from_json(text: str) -> Plan:
             howgreen=data["howgreen"],
             radar=tuple(_scene_from_json(scene) for scene in data.get("radar", ())),
             notes=tuple(data.get("notes", ())),
+            warnings=_warnings_from_json(data),
         )
         _check(plan)
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError, StoreError, ShapelyError) as error:
@@ -97,7 +146,7 @@ def from_json(text: str) -> Plan:
     return plan
 
 
-def _check(plan: Plan) -> None:
+def _check(plan: types.Plan) -> None:
     """ValueError where a value cannot be what its key says: a plan may have been edited by hand."""
     texts = (plan.sensor, plan.source, plan.model, plan.model_sha256, plan.howgreen, *plan.bands)
     if not all(isinstance(text, str) for text in texts) or len(set(plan.bands)) < len(plan.bands):
@@ -155,7 +204,7 @@ def load(path: Path) -> Plan:
         raise PlanError(f"{path}: {error}") from error
 
 
-def save(plan: Plan, path: Path) -> None:
+def save(plan: types.Plan, path: Path) -> None:
     """Write a plan file, whole or not at all."""
     try:
         write_atomic(path, to_json(plan))
@@ -163,7 +212,7 @@ def save(plan: Plan, path: Path) -> None:
         raise OutputError(f"{path}: {error.strerror}; choose another file for the plan") from error
 
 
-def describe(plan: Plan) -> str:
+def describe(plan: types.Plan) -> str:
     """What a plan will do, for people: the city, the scenes with their clear cover, the bytes to read."""
     city, sensor = plan.city, SENSORS[plan.sensor]
     height, width = plan.grid.shape
@@ -171,6 +220,7 @@ def describe(plan: Plan) -> str:
     lines = [
         f"{city.label} ({city.kind}, {city.area_m2 / 1e6:.1f} km², {city.id})",
         *([f"note: {city.note}"] if city.note else []),
+        *(f"warning: {caution.text}" for caution in plan.warnings),
         *(f"note: {note}" for note in plan.notes),
         f"period {plan.period}, {sensor.label}, model {plan.model} ({len(plan.bands)} bands)",
         f"grid {width} x {height} pixels of {abs(plan.grid.resolution.x):g} m, {plan.grid.crs}",
@@ -184,7 +234,7 @@ def describe(plan: Plan) -> str:
     return "\n".join(lines)
 
 
-def _wait(plan: Plan, size_bytes: int) -> str:
+def _wait(plan: types.Plan, size_bytes: int) -> str:
     """How long the images take to come, where they are far away."""
     if "://" not in plan.source:
         return ""
@@ -194,9 +244,12 @@ def _wait(plan: Plan, size_bytes: int) -> str:
 
 
 def _line(scene: Scene) -> str:
-    clear = "?" if scene.clear_pct is None else f"{scene.clear_pct:.0f}"
-    covered = "?" if scene.covered_pct is None else f"{scene.covered_pct:.0f}"
+    clear, covered = _share(scene.clear_pct), _share(scene.covered_pct)
     return f"  {scene.time:%Y-%m-%d}  clear {clear:>3s} % of the city, covers {covered:>3s} %  {scene.id}"
+
+
+def _share(percent: float | None) -> str:
+    return "?" if percent is None else f"{percent:.0f}"
 
 
 def _grid_to_json(grid: GeoBox) -> dict[str, Any]:
@@ -234,6 +287,7 @@ def _scene_to_json(scene: Scene) -> dict[str, Any]:
         "power": scene.power,
         "synthetic": scene.synthetic,
         "radiometry": scene.radiometry,
+        **_warnings_to_json(scene.warnings),
     }
 
 
@@ -243,6 +297,7 @@ def _scene_from_json(data: Mapping[str, Any]) -> Scene:
         "time": datetime.fromisoformat(data["time"]),
         "footprint": shapely.geometry.shape(data["footprint"]),
         "assets": tuple(_asset_from_json(asset) for asset in data["assets"]),
+        "warnings": _warnings_from_json(data),
     }
     return Scene(**fields)
 
@@ -250,3 +305,11 @@ def _scene_from_json(data: Mapping[str, Any]) -> Scene:
 def _asset_from_json(data: Mapping[str, Any]) -> Asset:
     own = data.get("encoding")
     return Asset(**{**data, "encoding": None if own is None else Encoding(**own)})
+
+
+def _warnings_to_json(cautions: Sequence[Caution]) -> dict[str, Any]:
+    return {"warnings": [asdict(caution) for caution in cautions]} if cautions else {}
+
+
+def _warnings_from_json(data: Mapping[str, Any]) -> tuple[Caution, ...]:
+    return tuple(Caution(**one) for one in data.get("warnings", ()))

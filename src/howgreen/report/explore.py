@@ -6,7 +6,8 @@ import math
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from howgreen.report import pictures, words
+from howgreen.core import words
+from howgreen.report import pictures
 
 if TYPE_CHECKING:
     import folium

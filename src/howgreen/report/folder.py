@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from howgreen.core.errors import OutputError
-from howgreen.report.summary import FORMAT
+from howgreen.report.figures import FORMAT
 
 SUMMARY = "summary.json"
 LAYERS_FORMAT = "howgreen-layers/1"

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from howgreen.core.agreement import FIGURES
-from howgreen.report import pictures, words
+from howgreen.core import words
+from howgreen.report import pictures
 from howgreen.report.agreement_maps import SHOWN, file_name, picture, small
 from howgreen.report.folder import LAYERS_FORMAT, SUMMARY
 from howgreen.report.outlines import outlines
 from howgreen.report.page import policy, text_of
-from howgreen.report.summary import summary
+from howgreen.report.summary import values
 
 if TYPE_CHECKING:
     from howgreen.core.agreement import Agreement, Compared
@@ -44,8 +45,8 @@ def layers_summary(
     notes
         What was passed over.
     """
-    ours = summary(result)
-    kept = ("howgreen", "synthetic", "city", "period", "green_ratio", "green_pixel_ratio", "interval", "observed_ratio",
+    ours = values(result)
+    kept = ("howgreen", "synthetic", "city", "period", "green_ratio", "green_pixel_ratio", "interval", "observed_ratio", "warnings",
             "n_scenes", "scenes", "model", "grid")  # fmt: skip
     return {
         "format": LAYERS_FORMAT,

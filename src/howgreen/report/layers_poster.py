@@ -5,7 +5,8 @@ from __future__ import annotations
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
-from howgreen.report import pictures, words
+from howgreen.core import words
+from howgreen.report import pictures
 from howgreen.report.agreement_maps import SHOWN, picture
 from howgreen.report.poster import DPI, INK, PAPER, QUIET
 

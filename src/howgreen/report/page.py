@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from howgreen.report import pictures, words
+from howgreen.core import words
+from howgreen.report import pictures
 from howgreen.report.outlines import outlines
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from howgreen.report import pictures, words
+from howgreen.core import words
+from howgreen.report import pictures
 from howgreen.report.outlines import outlines
 
 if TYPE_CHECKING:

@@ -11,22 +11,25 @@ from typing import TYPE_CHECKING, Any
 
 from howgreen.core.sensors import SENSORS
 from howgreen.core.types import FIGURES
+from howgreen.report.figures import FORMAT, Summary
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
 
     from howgreen.core.types import City, ModelCard, Plan, Population, Result, Scene
 
-FORMAT = "howgreen-summary/1"
-"""Value of ``format``; the number changes when a reader would have to."""
 
-
-def summary(result: Result) -> dict[str, Any]:
-    """All figures of a result, as ``summary.json`` holds them before any file is written (``files`` is empty).
+def summary(result: Result) -> Summary:
+    """Gather all figures of a result, as ``summary.json`` holds them before any file is written (``files`` is empty).
 
     The fields of :class:`howgreen.core.types.GreenStats` stand at the top, under their own names. Absent figures are
     None. :func:`schema` describes every key.
     """
+    return Summary.from_dict(values(result))
+
+
+def values(result: Result) -> dict[str, Any]:
+    """Gather the figures as JSON values, to be completed by who writes the files."""
     plan = result.plan
     return {
         "format": FORMAT,
@@ -40,6 +43,7 @@ def summary(result: Result) -> dict[str, Any]:
         },
         **_figures({name: getattr(result.stats, name) for name in FIGURES}),
         "interval": None if result.stats.interval is None else asdict(result.stats.interval),
+        "warnings": [asdict(caution) for caution in result.warnings],
         "area_by_class_m2": {name: float(value) for name, value in result.stats.area_by_class_m2.items()},
         "districts": _districts(result),
         "sensor": plan.sensor,
@@ -62,7 +66,7 @@ def summary(result: Result) -> dict[str, Any]:
 
 @cache
 def schema() -> dict[str, Any]:
-    """The published JSON schema (draft 2020-12) of ``summary.json``."""
+    """Read the published JSON schema (draft 2020-12) of ``summary.json``, which is made from :class:`Summary`."""
     text = files("howgreen.report").joinpath("summary.schema.json").read_text(encoding="utf-8")
     found: dict[str, Any] = json.loads(text)
     return found

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from howgreen.report.delivery import new_target
+from howgreen.report.figures import Summary
 from howgreen.report.folder import SUMMARY
 from howgreen.report.rasters import blocks, drawn, files_of
-from howgreen.report.summary import summary
+from howgreen.report.summary import values
 
 if TYPE_CHECKING:
     from howgreen.core.types import Plan, Progress, Result
@@ -36,7 +36,7 @@ def write(
     truth: Mapping[str, Any] | None = None,
     plan_json: str | None = None,
     progress: Progress | None = None,
-) -> dict[str, Any]:
+) -> Summary:
     """Write everything about a result into a folder; all of it or nothing.
 
     Parameters
@@ -51,7 +51,7 @@ def write(
 
     Returns
     -------
-    dict
+    Summary
         What ``summary.json`` holds; see :func:`howgreen.report.summary.schema`.
 
     Raises
@@ -68,7 +68,7 @@ def write(
     room = new_target(out, needs_bytes=needed_bytes(result.plan), progress=progress)
     # GDAL's own cache would grow with the city, up to 5 % of the memory; nearly every byte is used once.
     with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES), room as folder, drawn(result, folder, tell=tick) as maps:
-        found = summary(result)
+        found = values(result)
         found["clear_looks"] = maps.looks.figures()
         found["truth"] = _truth(truth, found)
         found["files"] = {
@@ -87,7 +87,7 @@ def write(
             for other in (page, packing):
                 other.result()
                 tick()
-    return found
+    return Summary.from_dict(found)
 
 
 def _page(result: Result, found: Mapping[str, Any], preview: Preview, photo: Array, folder: Path) -> None:
@@ -128,5 +128,4 @@ def _tables(result: Result, found: Mapping[str, Any], folder: Path, plan_json: s
     result.zones.to_file(folder / "districts.gpkg", layer="zones", driver="GPKG", engine="pyogrio")
     if plan_json:
         (folder / "plan.json").write_text(plan_json, encoding="utf-8")
-    text = json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False)
-    (folder / SUMMARY).write_text(text + "\n", encoding="utf-8")
+    (folder / SUMMARY).write_text(Summary.from_dict(found).to_json(), encoding="utf-8")

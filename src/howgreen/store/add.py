@@ -13,6 +13,7 @@ from howgreen.core.errors import ImageError, StoreError
 from howgreen.core.geometry import crs_of, geodesic_area_m2, polygonal
 from howgreen.core.sensors import common_name
 from howgreen.core.types import City
+from howgreen.core.words import IMAGE_FOOTPRINT
 from howgreen.store import layout
 from howgreen.store.places import goes_by
 from howgreen.store.read import place, scene_at
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from howgreen.store.sources import Options, Source
 
 _LOG = logging.getLogger(__name__)
-FOOTPRINT_KIND = "image footprint"
+FOOTPRINT_KIND = IMAGE_FOOTPRINT
 FOOTPRINT_NOTE = (
     "No limits were given: the area is what the images show, not the city. "
     "Give the city's limits with --area to get its own green ratio."

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from howgreen.report import words
+from howgreen.core import words
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import math
 from datetime import date
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from howgreen.core.types import City
 
 NBSP = "\u00a0"
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 NONE = "–"
+IMAGE_FOOTPRINT = "image footprint"
+"""Kind of a city whose limits nobody gave."""
+
+
+def plain(text: str) -> str:
+    """Return the text with ordinary spaces, for a terminal."""
+    return text.replace(NBSP, " ")
 
 
 def digits(ratio: float | None) -> str:
@@ -77,3 +88,13 @@ def days(dates: list[date]) -> str:
 def count(number: int, noun: str) -> str:
     """``1 image``, ``6 images``."""
     return f"{number:,}{NBSP}{noun}" + ("" if number == 1 else "s")
+
+
+def question(city: City) -> str:
+    """Ask what an answer answers: ``How green is Bolzano/Bozen?``; of a place without limits, of its image's area."""
+    return f"How green is {subject(city.label, city.kind)}?"
+
+
+def subject(label: str, kind: str) -> str:
+    """Name what was measured: the place, or, where nobody gave its limits, the area of the image that shows it."""
+    return f"the area of the image (not {label}’s limits)" if kind == IMAGE_FOOTPRINT else label

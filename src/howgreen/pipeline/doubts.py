@@ -1,0 +1,97 @@
+"""What is doubtful about a plan or an answer as a whole: figures of the values alone, no pixel is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from howgreen.core.acquisitions import dates
+from howgreen.core.sensors import SENSORS
+from howgreen.core.types import Period
+from howgreen.core.warnings import Caution
+from howgreen.core.words import IMAGE_FOOTPRINT, area, count, days, percent, plain
+
+
+if TYPE_CHECKING:
+    from howgreen.core.types import City, GreenStats, ModelCard, Plan, Scene
+
+FEWEST_DATES = 3
+"""Fewer dates have no median that outvotes one undetected cloud or one mown meadow."""
+FAR_APART = timedelta(days=366)
+"""First and last image further apart show a city that may have changed between them."""
+LEAST_SEEN = 0.9
+"""Where less of the land was seen, what was not seen can move the ratio by more than its usual error."""
+
+
+def of_plan(plan: Plan) -> Iterator[Caution]:
+    """Tell what can move the answer of a plan, before any reflectance is read."""
+    yield from _of_limits(plan.city)
+    yield from _of_masks(plan)
+    yield from _of_dates(plan)
+
+
+def of_answer(stats: GreenStats, card: ModelCard, provenance: Mapping[str, Any]) -> Iterator[Caution]:
+    """Tell what showed only when the pixels were read."""
+    for scene in provenance["radiometry"]["scenes"]:
+        if scene["offset_check"] == "doubtful":
+            yield Caution("offset-doubtful", f"image {scene['id']}: {scene['offset_check_why']}; check its --offset")
+    if stats.observed_ratio is not None and stats.observed_ratio < LEAST_SEEN:
+        unseen = area(stats.land_area_m2 - stats.observed_area_m2)
+        yield Caution(
+            "low-share-seen",
+            plain(
+                f"{percent(1 - stats.observed_ratio)} of the land ({unseen}) was never seen clearly, and may be more or "
+                "less green than the rest; a longer --period may show it"
+            ),
+        )
+    if card.reference_error is None:
+        yield Caution(
+            "model-unscored",
+            f"model {card.name} was not compared with reference data: how far it is off is not known, and there is no interval",
+        )
+
+
+def _of_limits(city: City) -> Iterator[Caution]:
+    if city.kind == IMAGE_FOOTPRINT:
+        yield Caution(
+            "limits-are-image",
+            f"the area is the image's own footprint, not the limits of {city.label}; give them with --area FILE",
+        )
+
+
+def _of_masks(plan: Plan) -> Iterator[Caution]:
+    bare = [s.id for s in plan.scenes if not SENSORS[s.sensor].is_radar and s.asset(SENSORS[s.sensor].mask) is None]
+    if bare:
+        which = "the images have" if len(bare) > 1 else f"image {bare[0]} has"
+        some = f"{len(bare)} of {len(plan.scenes)} images have" if len(bare) < len(plan.scenes) else which
+        yield Caution("no-cloud-mask", f"{some} no cloud mask: all pixels count as clear, clouds and their shadows too")
+
+
+def _of_dates(plan: Plan) -> Iterator[Caution]:
+    """Few days, days years apart, days outside of the growing season: of the optical images, or of radar alone."""
+    seen = [group[0].time.date() for group in dates(plan.scenes)]
+    if not seen:
+        return
+    if len(seen) < FEWEST_DATES:
+        yield Caution(
+            "few-dates",
+            plain(
+                f"only {count(len(seen), 'date')} ({days(seen)}): what was bare, mown or under an undetected cloud then "
+                "counts as not green; add images of other dates"
+            ),
+        )
+    if max(seen) - min(seen) > FAR_APART:
+        yield Caution("dates-far-apart", plain(f"the images span {days(seen)}: the city may have changed in between"))
+    outside = [scene for scene in plan.scenes if not _in_season(scene, plan.city)]
+    if outside:
+        yield Caution(
+            "out-of-season",
+            f"{len(outside)} of {count(len(plan.scenes), 'image')} lie outside of the growing season here: what is bare or leafless "
+            "then counts as not green",
+        )
+
+
+def _in_season(scene: Scene, city: City) -> bool:
+    latitude, day = city.boundary.representative_point().y, scene.time.date()
+    return any(day in Period.growing_season(latitude, year) for year in (day.year, day.year + 1))

@@ -1,0 +1,73 @@
+"""What OpenStreetMap's mappers drew as green in a place, written as files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from howgreen import report
+from howgreen.core.errors import PlaceNotFoundError
+from howgreen.core.types import City
+from howgreen.net.network import Network
+from howgreen.osm import green_areas, green_areas_online, green_raster, green_share
+from howgreen.pipeline.places import to_city
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+
+    from howgreen.core.types import Progress
+
+
+@dataclass(frozen=True, kw_only=True)
+class OsmGreen:
+    """What OpenStreetMap's mappers drew as green in a place."""
+
+    city: City
+    areas: gpd.GeoDataFrame
+    """EPSG:4326; see :func:`howgreen.osm.green_areas`."""
+    share: float
+    """Area of their union over the area of the place."""
+    folder: str | Path
+    """Folder or URL; holds ``osm_green.gpkg``, ``osm_green.tif`` and ``summary.json``."""
+
+
+def osm_green(
+    place: City | str,
+    *,
+    out: str | Path,
+    osm: str | Path | None = None,
+    network: Network | None = None,
+    progress: Progress | None = None,
+) -> OsmGreen:
+    """Write OSM's green areas of a place as polygons and as a 0/1 GeoTIFF (255 outside the limits).
+
+    Parameters
+    ----------
+    out
+        A folder or a URL of fsspec.
+    osm
+        A local extract; None to ask Overpass.
+    network
+        How it is asked, and how the place is looked up where it is a name.
+
+    Raises
+    ------
+    HowgreenError
+        One line, as :func:`plan` does; PlaceNotFoundError for a simulated city.
+    """
+    city = to_city(place, network=network, progress=progress)
+    if city.synthetic:
+        raise PlaceNotFoundError(f"{city.label}: is simulated, OpenStreetMap knows nothing of it; name a real place")
+    if osm is None:
+        areas = green_areas_online(city, online=network or Network(), progress=progress)
+    else:
+        areas = green_areas(city, osm=Path(osm), progress=progress)
+    share = green_share(areas, city)
+    with report.new_target(out, progress=progress) as scratch:
+        green_raster(areas, city, out=scratch / "osm_green.tif", progress=progress)
+        areas.to_file(scratch / "osm_green.gpkg", layer="osm_green", driver="GPKG")
+        report.write_osm_green(city, areas, scratch, share=share, source=str(osm or "Overpass"))
+    return OsmGreen(city=city, areas=areas, share=share, folder=out)
+
+

@@ -1,0 +1,188 @@
+"""From a place and a source of images to a plan: which scenes, bands and model will be used."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import howgreen
+from howgreen import imagery, landcover
+from howgreen.core.errors import PlanError
+from howgreen.core.sensors import RADAR_BANDS, SENSORS, SENTINEL1
+from howgreen.core.types import Period
+from howgreen.core.warnings import Caution, gather
+from howgreen.pipeline import doubts, image_sources
+from howgreen.pipeline.images import Catalogs, Store
+from howgreen.pipeline.plan_json import Plan
+
+if TYPE_CHECKING:
+    from howgreen.core.types import City, Progress, Scene
+    from howgreen.imagery import Endpoint
+    from howgreen.net.network import Network
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """What a user chose about the images and the model."""
+
+    sensor: str = "sentinel-2"
+    """Key of :data:`howgreen.core.sensors.SENSORS`."""
+    model: str | Path | None = None
+    """Name of a model or path of an ONNX file; None for the best that the images' bands allow."""
+    period: Period | str | int | date | None = None
+    """See :func:`howgreen.pipeline.image_sources.asked_period`; a day is that day."""
+
+    def __post_init__(self) -> None:
+        if self.sensor not in SENSORS:
+            raise PlanError(f"sensor {self.sensor!r} is unknown: use one of {', '.join(SENSORS)}")
+
+    def of(self, city: City) -> tuple[Period | None, tuple[str, ...]]:
+        """Return the period that is meant, and notes."""
+        given = self.period
+        asked = given if given is None or isinstance(given, Period) else str(given)
+        return image_sources.asked_period(asked, city)
+
+
+def images_from(images: Store | Catalogs | None, store: str | Path | None) -> Store | Catalogs | None:
+    """Return the source of images that is meant, where a store may be named by its folder alone.
+
+    Raises
+    ------
+    PlanError
+        Both are given, or what is given is neither.
+    """
+    if store is not None and images is not None:
+        raise PlanError("images and store are both given: leave one out")
+    if store is not None:
+        return Store(store)
+    if images is not None and not isinstance(images, Store | Catalogs):
+        raise PlanError(f"images={images!r}: write howgreen.Store(folder) or howgreen.Catalogs(name)")
+    return images
+
+
+def catalogs_of(images: Store | Catalogs | None, network: Network) -> tuple[Endpoint, ...]:
+    """Return the catalogues to ask, in their order; none where a store is named or nothing may be asked."""
+    if isinstance(images, Store):
+        return ()
+    names = images.listed if images is not None else ()
+    return image_sources.catalogues(names, offline=network.offline, table=network.catalogs)
+
+
+def make(
+    city: City,
+    images: Store | Catalogs | None,
+    choice: Choice,
+    *,
+    catalogs: Sequence[Endpoint],
+    progress: Progress | None,
+) -> Plan:
+    """Plan with the first source that has clear images of a city.
+
+    Raises
+    ------
+    NoImageError, NetworkError
+        None has, or none answers.
+    """
+    root = None
+    if not isinstance(images, Catalogs):
+        root = image_sources.find_store(city.name, images.path if images else None, progress=progress)
+    period, notes = choice.of(city)
+    failed = image_sources.Failures(city.label)
+    for spot in image_sources.spots(
+        city, root=root, named=isinstance(images, Store), catalogs=catalogs, period=period, sensor=choice.sensor
+    ):
+        if failed.hopeless(spot):
+            continue
+        with failed.noted(spot):
+            return _with_warnings(_planned(city, spot, choice, (*notes, *failed.notes()), progress=progress))
+    raise failed.error()
+
+
+def _with_warnings(plan: Plan) -> Plan:
+    return replace(plan, warnings=gather(plan, doubts.of_plan(plan)))
+
+
+def _planned(
+    city: City, spot: image_sources.Spot, choice: Choice, notes: tuple[str, ...], *, progress: Progress | None
+) -> Plan:
+    """Plan with the images of one store or catalogue."""
+    sensor, model = choice.sensor, choice.model
+    found, left_out = spot.scenes(city, sensor=sensor, progress=progress)
+    shared = _shared_bands(found, sensor, model)
+    radar, unread = _radar(city, spot, choice, progress=progress)
+    there = (*shared, *(band for band in RADAR_BANDS if radar and all(band in scene.bands for scene in radar)))
+    green = landcover.load_model(model or landcover.default_model(there))
+    landcover.require_bands(green.card, there, what="the images")
+    # What comes from a file was never tried: a graph that does not end, or answers nonsense, is told here and not an hour later.
+    tried = landcover.try_model(green, source=str(model)) if model and not landcover.is_known(str(model)) else ()
+    used, passed_over = imagery.choose(
+        found, city=city, period=spot.period, bands=_of(sensor, green.card.bands), root=spot.root, sensor=sensor
+    )
+    resolution_m = SENSORS[sensor].resolution_m
+    return Plan(
+        city=city,
+        period=spot.period,
+        sensor=sensor,
+        grid=imagery.grid(city, resolution_m=resolution_m),
+        scenes=tuple(used),
+        passed_over=tuple(passed_over),
+        bands=(*green.card.bands, *_for_the_photo(green.card.bands, shared)),
+        source=spot.source,
+        model=green.card.name if model is None else _model_name(model),
+        model_sha256=green.sha256,
+        howgreen=howgreen.__version__,
+        radar=radar,
+        notes=(*notes, *left_out, *unread),
+        warnings=(
+            *(Caution("mixed-satellites", text) for text in imagery.mixture(used)),
+            *(Caution("mixed-looks", text) for text in imagery.sides((*used, *radar))),
+            *(Caution("model-doubtful", text) for text in tried),
+            *landcover.model_warnings(green.card, resolution_m=resolution_m),
+        ),
+    )
+
+
+def _radar(
+    city: City, spot: image_sources.Spot, choice: Choice, *, progress: Progress | None
+) -> tuple[tuple[Scene, ...], tuple[str, ...]]:
+    """Choose radar scenes to use beside another sensor's, with notes on what was left out; none where no model asks."""
+    model = choice.model
+    if model is None or SENSORS[choice.sensor].is_radar:
+        return (), ()
+    bands = landcover.load_model(model).card.bands
+    wanted = [band for band in bands if band in RADAR_BANDS]
+    if len(wanted) == len(bands):
+        raise PlanError(f"model {model}: takes radar alone ({', '.join(wanted)}); use --sensor {SENTINEL1.name}")
+    if not wanted:
+        return (), ()
+    found, left_out = spot.scenes(city, sensor=SENTINEL1.name, progress=progress)
+    used, _ = imagery.choose(found, city=city, period=spot.period, bands=wanted, root=spot.root, sensor=SENTINEL1.name)
+    return tuple(used), left_out
+
+
+def _of(sensor: str, bands: Sequence[str]) -> tuple[str, ...]:
+    """Return those bands that a sensor's own scenes have to have."""
+    return tuple(band for band in bands if SENSORS[sensor].is_radar or band not in RADAR_BANDS)
+
+
+def _shared_bands(found: Sequence[Scene], sensor: str, model: str | Path | None) -> tuple[str, ...]:
+    """Return the bands that all usable scenes have, in the sensor's order; one that no model can use does not count."""
+    known = (*SENSORS[sensor].band_names, SENSORS[sensor].mask)
+    kinds = {frozenset(scene.bands) for scene in found} or {frozenset(known)}
+    cards = [one.card for one in ([landcover.load_model(model)] if model else landcover.models())]
+    usable = {kind for kind in kinds if any(kind.issuperset(_of(sensor, card.bands)) for card in cards)}
+    shared = frozenset.intersection(*(usable or kinds))
+    return tuple(band for band in known if band in shared)
+
+
+def _model_name(given: str | Path) -> str:
+    """Name a model as a plan keeps it: shipped or added, by its name; else by a path that holds from any folder."""
+    return str(given) if landcover.is_known(str(given)) else str(Path(given).absolute())
+
+
+def _for_the_photo(needed: tuple[str, ...], there: Collection[str]) -> list[str]:
+    """List the visible bands that the model does not need and the report's photo does."""
+    return [band for band in ("red", "green", "blue") if band in there and band not in needed]

@@ -1,0 +1,46 @@
+"""How an answer came about, for the record: versions, decisions on the images; of a simulated city, the truth."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import howgreen
+from howgreen import imagery
+
+if TYPE_CHECKING:
+    from howgreen.core.types import Plan
+
+_LIBRARIES = ("numpy", "rasterio", "onnxruntime", "odc-geo", "exactextract")
+
+
+def provenance(plan: Plan) -> dict[str, Any]:
+    """Look at some pixels of each scene and record how its numbers were understood, and by which versions; JSON values.
+
+    Raises
+    ------
+    ImageError
+        A scene contradicts itself.
+    """
+    from importlib.metadata import version
+
+    return {
+        "howgreen": howgreen.__version__,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "libraries": {name: version(name) for name in _LIBRARIES},
+        "radiometry": imagery.decisions((*plan.scenes, *plan.radar)),
+    }
+
+
+def truth(plan: Plan) -> dict[str, Any] | None:
+    """Return what the simulation knows, when the whole sample city was asked for."""
+    if not plan.city.synthetic or "://" in plan.source:
+        return None
+    from howgreen import sample
+
+    known = sample.truth(Path(plan.source))
+    return {
+        "green_ratio": known.city.green_ratio,
+        "districts": {district.name: district.green_ratio for district in known.districts},
+    }

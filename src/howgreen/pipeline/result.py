@@ -1,0 +1,91 @@
+"""A result that can show itself, save itself and hand its parts to other libraries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from howgreen import report
+from howgreen.core import notebook, words
+from howgreen.core.types import Progress, Result
+from howgreen.pipeline import plan_json
+from howgreen.pipeline.provenance import truth
+
+if TYPE_CHECKING:
+    import folium
+    import geopandas as gpd
+    import xarray as xr
+
+    from howgreen.report import Summary
+
+
+@dataclass(frozen=True, kw_only=True)
+class CityResult(Result):
+    """The answer for a city: figures, maps and how they came about."""
+
+    def explore(self) -> folium.Map:
+        """Show a folium map of the photo, the green fraction and the classes, with a drawing tool."""
+        return report.explore(self)
+
+    def save(self, out: str | Path, *, progress: Progress | None = None) -> Summary:
+        """Write the report's folder and return its figures. See :func:`write`."""
+        return write(self, out, progress=progress)
+
+    def summary(self) -> Summary:
+        """Return all figures, typed, without writing any file."""
+        return report.summary(self)
+
+    def to_frame(self) -> gpd.GeoDataFrame:
+        """Make one tidy row a zone, the city first, then its districts: figures, and what they were made from.
+
+        The columns of ``zones``, and ``city``, ``city_id``, ``interval_level``, ``n_dates``, ``first_date``, ``last_date``, ``sensor``,
+        ``model``, ``warnings`` (codes), so that rows of several cities can stand below each other. EPSG:4326.
+        """
+        return report.to_frame(self)
+
+    @property
+    def green_fraction(self) -> xr.DataArray:
+        """Green share of each pixel (y, x), 0-1, float32, lazy, with its CRS; NaN on water, unseen ground and beyond the limits.
+
+        A pixel that the limits cut is kept whole, as in ``green_fraction.tif``: weighted by the part of it that lies inside, the mean
+        is ``stats.green_ratio``. ``rio.crs`` (rioxarray) and ``odc.geobox`` (odc-geo) know where it lies.
+        """
+        return report.green_fraction(self)
+
+    def __repr__(self) -> str:
+        """Show ratio, interval, share seen and dates, in one line."""
+        return words.plain(f"<CityResult {self.plan.city.label}: {self.stats.in_words()}, {self._dates()}>")
+
+    def _dates(self) -> str:
+        images = words.count(len(self.plan.scenes), "image")
+        return f"{images}, {words.days([scene.time.date() for scene in self.plan.scenes])}"
+
+    def _repr_html_(self) -> str:
+        rows = [*self.stats.rows(), ("Images", self._dates()), ("Model", self.plan.model)]
+        title = words.question(self.plan.city)
+        picture = report.thumbnail(self)
+        return notebook.panel(title, rows, warnings=map(str, self.warnings), picture=picture)
+
+
+def write(result: Result, out: str | Path, *, progress: Progress | None = None) -> Summary:
+    """Write the folder that a person opens: page, maps, tables, plan.
+
+    Parameters
+    ----------
+    out
+        A folder or a URL of fsspec.
+
+    Returns
+    -------
+    Summary
+        What ``summary.json`` holds.
+
+    Raises
+    ------
+    OutputError
+        The folder holds something else, or cannot be written.
+    """
+    return report.write(
+        result, out, truth=truth(result.plan), plan_json=plan_json.to_json(result.plan), progress=progress
+    )

@@ -1,0 +1,309 @@
+"""The figures of a result as typed values: what ``summary.json`` holds, and what its schema is made from."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from howgreen.core import notebook, words
+
+FORMAT = "howgreen-summary/1"
+"""Value of ``format``; the number changes when a reader would have to."""
+
+_ZONE, _LAND = "Ellipsoidal area of the zone.", (
+    "Zone less the sea, where the city's land is known, and less the water that was seen; other unseen ground counts as land."
+)
+_PER_HEAD = "Green area, unseen land taken to be as green as the seen, over the population; null without one."
+ZoneArea = Annotated[float, Meta(ge=0, description=_ZONE)]
+LandArea = Annotated[float, Meta(ge=0, description=_LAND)]
+ObservedArea = Annotated[float, Meta(ge=0, description="Land that was seen.")]
+GreenArea = Annotated[float, Meta(ge=0, description="Sum of green fraction x area over the observed land.")]
+Ratio = Annotated[float, Meta(ge=0, le=1)]
+GreenRatio = Annotated[
+    Ratio | None, Meta(description="The headline: green / observed land; null when no land was seen.")
+]
+PixelRatio = Annotated[
+    Ratio | None,
+    Meta(description="Share of the observed land in pixels at least half green: what the 0/1 mask shows."),
+]
+ObservedRatio = Annotated[Ratio | None, Meta(description="Observed / land; null when there is no land.")]
+PerInhabitant = Annotated[Annotated[float, Meta(ge=0)] | None, Meta(description=_PER_HEAD)]
+Percent = Annotated[float, Meta(ge=0, le=100)]
+Count = Annotated[int, Meta(ge=0)]
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A value with named parts, nothing else among them."""
+
+
+class PopulationFigures(Part, frozen=True, kw_only=True):
+    """Inhabitants, with year and source."""
+
+    count: Count
+    year: int
+    source: str
+
+
+class IntervalFigures(Part, frozen=True, kw_only=True):
+    """A range for green_ratio."""
+
+    low: Ratio
+    high: Ratio
+    level: Annotated[float, Meta(description="Confidence level, as 0.95.")]
+    method: str
+
+
+class CityFigures(Part, frozen=True, kw_only=True):
+    """The place that was asked for."""
+
+    name: str
+    label: str
+    id: str
+    kind: str
+    crs: str
+    bounds: Annotated[
+        tuple[float, float, float, float],
+        Meta(
+            description="West, south, east, north in degrees; west is greater than east where the antimeridian lies between them."
+        ),
+    ]
+    population: PopulationFigures | None
+    licence: str
+    note: str
+    land_source: Annotated[
+        str, Meta(description="Who said which part of the limits is sea; empty where nobody did.")
+    ]
+
+
+class PeriodFigures(Part, frozen=True, kw_only=True):
+    """Days from which images could come, both ends inclusive."""
+
+    start: datetime.date
+    end: datetime.date
+    months: Annotated[tuple[Annotated[int, Meta(ge=1, le=12)], ...], Meta(min_length=1)]
+
+
+class DistrictFigures(Part, frozen=True, kw_only=True):
+    """One part of the city with its own figures."""
+
+    name: str
+    id: str
+    population: PopulationFigures | None
+    zone_area_m2: ZoneArea
+    land_area_m2: LandArea
+    observed_area_m2: ObservedArea
+    green_area_m2: GreenArea
+    green_ratio: GreenRatio
+    green_pixel_ratio: PixelRatio
+    observed_ratio: ObservedRatio
+    green_m2_per_inhabitant: PerInhabitant
+    interval: IntervalFigures | None
+
+
+class SceneFigures(Part, frozen=True, kw_only=True):
+    """One satellite image."""
+
+    id: str
+    date: Annotated[datetime.date, Meta(description="UTC.")]
+    time: Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+    sensor: str
+    platform: Annotated[str, Meta(description="The satellite, as landsat-5; empty where its files do not say.")]
+    clear_pct: Annotated[Percent | None, Meta(description="Share of the city that the image shows clearly.")]
+    covered_pct: Annotated[Percent | None, Meta(description="Share of the city for which the image has any data.")]
+    cloud_cover_pct: Annotated[Percent | None, Meta(description="Of the whole scene, as its provider says.")]
+    synthetic: bool
+
+
+class ClearLooks(Part, frozen=True, kw_only=True):
+    """How many dates showed the pixels inside the limits clearly."""
+
+    min: Count
+    median: float
+    max: Count
+    never_pct: Percent
+
+
+class GridFigures(Part, frozen=True, kw_only=True):
+    """The pixels of all maps."""
+
+    crs: str
+    shape: Annotated[
+        tuple[Annotated[int, Meta(ge=1)], Annotated[int, Meta(ge=1)]], Meta(description="Rows, columns.")
+    ]
+    transform: Annotated[
+        tuple[float, float, float, float, float, float],
+        Meta(description="Affine a, b, c, d, e, f: x = a column + b row + c."),
+    ]
+
+
+class ClassFigures(Part, frozen=True, kw_only=True):
+    """One land-cover class."""
+
+    code: Annotated[int, Meta(ge=0, le=254)]
+    name: str
+    green: bool
+    colour: Annotated[str, Meta(pattern="^#[0-9a-fA-F]{6}$")]
+
+
+class ReferenceErrorFigures(Part, frozen=True, kw_only=True):
+    """How the model erred on reference data that it never saw, in units of green fraction."""
+
+    source: str
+    n: Count
+    rmse: float
+    mae: float
+    bias: float
+    r2: float
+    half_width: float
+    level: float
+    method: str
+
+
+class ModelFigures(Part, frozen=True, kw_only=True):
+    """The model that told green from the rest."""
+
+    name: str
+    version: str
+    sha256: Annotated[str, Meta(description="Of the ONNX file.")]
+    description: str
+    bands: tuple[str, ...]
+    classes: tuple[ClassFigures, ...]
+    scores: dict[str, float]
+    reference_error: ReferenceErrorFigures | None
+    training_data: str
+    licence: str
+
+
+class TruthFigures(Part, frozen=True, kw_only=True):
+    """Known for simulated cities only."""
+
+    green_ratio: Annotated[Ratio, Meta(description="True share of green on land.")]
+    error: Annotated[float | None, Meta(description="Estimated less true; null when nothing was seen.")]
+    districts: Annotated[dict[str, Ratio], Meta(description="District name to true share.")]
+
+
+class WarningFigures(Part, frozen=True, kw_only=True):
+    """A doubt or an assumption that can move the ratio."""
+
+    code: Annotated[str, Meta(description="Names the kind: no-cloud-mask, limits-are-image, ...", pattern="^[a-z-]+$")]
+    text: Annotated[str, Meta(description="One line: what is doubtful, where, and what to do.")]
+
+
+class Summary(Part, frozen=True, kw_only=True):
+    """What one run of howgreen found out about one city.
+
+    Areas in square metres, ratios 0-1, shares in percent where the name says pct. As a mapping it answers to the keys of
+    ``summary.json``: ``summary["model"]["name"]``.
+    """
+
+    format: Literal["howgreen-summary/1"]
+    howgreen: Annotated[str, Meta(description="Version of the program.")]
+    synthetic: Annotated[bool, Meta(description="True when the city or its images are simulated.")]
+    city: CityFigures
+    period: PeriodFigures
+    zone_area_m2: ZoneArea
+    land_area_m2: LandArea
+    observed_area_m2: ObservedArea
+    green_area_m2: GreenArea
+    green_ratio: GreenRatio
+    green_pixel_ratio: PixelRatio
+    observed_ratio: ObservedRatio
+    green_m2_per_inhabitant: PerInhabitant
+    interval: IntervalFigures | None
+    warnings: Annotated[
+        tuple[WarningFigures, ...], Meta(description="Every doubt and assumption that can move the ratio; empty when none is known.")
+    ]
+    area_by_class_m2: Annotated[
+        dict[str, Annotated[float, Meta(ge=0)]],
+        Meta(description="Class name to area, over everything seen, water included."),
+    ]
+    districts: tuple[DistrictFigures, ...]
+    sensor: str
+    bands: tuple[str, ...]
+    n_scenes: Count
+    scenes: Annotated[tuple[SceneFigures, ...], Meta(description="Images used, best first.")]
+    radar: Annotated[
+        tuple[SceneFigures, ...], Meta(description="Radar images beside them, where the model takes vv or vh.")
+    ]
+    passed_over: Annotated[tuple[SceneFigures, ...], Meta(description="Images found and not used.")]
+    clear_looks: Annotated[
+        ClearLooks | None,
+        Meta(description="How many dates showed the pixels inside the limits clearly; null before the maps are drawn."),
+    ]
+    grid: GridFigures
+    source: Annotated[str, Meta(description="Folder or address of the images.")]
+    notes: Annotated[
+        tuple[str, ...],
+        Meta(description="What a reader should know of how the images were found, and what cannot move the ratio."),
+    ]
+    model: ModelFigures
+    truth: TruthFigures | None
+    files: Annotated[dict[str, str], Meta(description="File name to what it holds.")]
+    attributions: tuple[str, ...]
+    provenance: Annotated[
+        dict[str, Any], Meta(description="Versions and decisions of the run; free in form.")
+    ]
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Summary:
+        """Read JSON values, as :meth:`to_dict` makes them; msgspec.ValidationError where they do not fit."""
+        return msgspec.convert(values, cls)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures as JSON values, as ``summary.json`` holds them."""
+        found: dict[str, Any] = json.loads(msgspec.json.encode(self))
+        return found
+
+    def to_json(self) -> str:
+        """Return the text of ``summary.json``."""
+        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+    def __getitem__(self, key: str) -> Any:
+        """Return the JSON value of one key."""
+        return self.to_dict()[key]
+
+    def __repr__(self) -> str:
+        """Show ratio, interval, share seen and dates, in one line."""
+        return words.plain(f"<Summary {self.city.label}: {self._answer()}>")
+
+    def _answer(self) -> str:
+        if self.green_ratio is None:
+            return "no land seen"
+        span = self.interval
+        interval = f" ({words.percent(span.level)} interval {words.span(span.low, span.high)})" if span else ""
+        return (
+            f"{words.percent(self.green_ratio)} green{interval}, {words.percent(self.observed_ratio)} of the land seen, "
+            f"{words.count(self.n_scenes, 'image')}, {words.days([scene.date for scene in self.scenes])}"
+        )
+
+    def _repr_html_(self) -> str:
+        span = self.interval
+        rows = [
+            ("Green ratio", words.percent(self.green_ratio)),
+            ("Interval", f"{words.span(span.low, span.high)} ({words.percent(span.level)})" if span else "none"),
+            ("Land that was seen", f"{words.percent(self.observed_ratio)} of {words.area(self.land_area_m2)}"),
+            ("Images", f"{self.n_scenes}, {words.days([scene.date for scene in self.scenes])}"),
+            ("Model", self.model.name),
+        ]
+        return notebook.panel(self.city.label, rows, warnings=[one.text for one in self.warnings])
+
+
+def schema_of(kind: type, *, identity: str, title: str) -> dict[str, Any]:
+    """Make the JSON schema (draft 2020-12) of a type.
+
+    Parameters
+    ----------
+    kind
+        A struct or dataclass that msgspec understands.
+    identity, title
+        Its ``$id`` and ``title``.
+    """
+    _, parts = msgspec.json.schema_components([kind], ref_template="#/$defs/{name}")
+    top = parts.pop(kind.__name__)
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": identity}
+    return head | top | {"title": title, "$defs": dict(sorted(parts.items()))}
