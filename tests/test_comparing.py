@@ -32,7 +32,7 @@ TO_CORINE = {10: "311", 20: "324", 30: "231", 40: "211", 50: "112", 60: "331", 8
 
 @pytest.fixture(scope="module")
 def result(sampleton, tmp_path_factory):
-    planned = pipeline.plan("Sampleton", store=sampleton, offline=True)
+    planned = pipeline.plan("Sampleton", store=sampleton)
     return pipeline.run(planned, work=tmp_path_factory.mktemp("work"))
 
 
@@ -128,7 +128,7 @@ def test_districts_make_up_the_city(made):
 def test_the_folder_holds_what_its_summary_says(made):
     out, found = made
     written = json.loads((out / "summary.json").read_text())
-    assert written == json.loads(json.dumps(found))
+    assert written == found.to_dict()
     jsonschema.Draft202012Validator.check_schema(report.layers_schema())
     jsonschema.validate(written, report.layers_schema(), cls=jsonschema.Draft202012Validator)
     assert {path.name for path in out.iterdir() if path.suffix != ".xml"} == set(written["files"])

@@ -15,6 +15,7 @@ import shapely
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
+import asking
 import earth_server
 from howgreen import cli, landcover, place
 from howgreen.core.errors import MissingExtraError, NetworkError, PlanError
@@ -77,7 +78,9 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[earth_ser
 
 
 def plan(world: earth_server.World, store: Path, **options: Any):
-    return city.plan("Small", store=store, catalogs=[f"earth-engine={world.url}"], period="2024-05/2024-09", **options)
+    return asking.plan(
+        "Small", store=store, catalogs=[f"earth-engine={world.url}"], period="2024-05/2024-09", **options
+    )
 
 
 def test_the_same_answer_as_from_files(world: earth_server.World, store: Path, tmp_path: Path):

@@ -18,6 +18,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
+import asking
 from faults import Faults
 from howgreen import place
 from howgreen.core.errors import HowgreenError, NoImageError
@@ -58,7 +59,7 @@ def pixels(folder: Path, name: str = "composite.tif") -> np.ndarray:
 
 
 def answered(places: Path, catalog: str, out: Path, *, name: str = "Small", period: str) -> city.CityResult:
-    result = city.city(name, store=places, catalogs=[catalog], period=period)
+    result = city.run(asking.plan(name, store=places, catalogs=[catalog], period=period))
     result.save(out)
     return result
 
@@ -170,7 +171,7 @@ def test_odc_289_a_plan_keeps_no_token_and_runs_after_all_of_them_have_expired(
     look = Look(id="S2A_32TPS_20240601_0_L2A", time=day(2024, 6, 1), grid=GRID, bare=bare)
     with provider_with_files("planetary-computer", [look], tmp_path / "far") as (catalog, files):
         files.fail("token", token="sig=secret1")
-        planned = city.plan("Small", store=places, catalogs=[catalog], period="2024-05/2024-09")
+        planned = asking.plan("Small", store=places, catalogs=[catalog], period="2024-05/2024-09")
         plan_json.save(planned, tmp_path / "plan.json")
         assert "secret" not in (tmp_path / "plan.json").read_text()
         files.heal()
@@ -203,7 +204,7 @@ def test_osmnx_832_a_dead_overpass_costs_districts_and_not_the_ratio(tmp_path: P
     ):
         table = tmp_path / "endpoints.toml"
         table.write_text(f'nominatim = "{services.url}"\noverpass = ["{services.url}/nobody"]\n')
-        result = city.city("Ring, Here", catalogs=[catalog], endpoints=table, period="2024-05/2024-09")
+        result = city.run(asking.plan("Ring, Here", catalogs=[catalog], endpoints=table, period="2024-05/2024-09"))
     assert "without districts: they could not be looked up (Overpass gave no answer" in result.plan.city.note
     assert result.stats.zone_area_m2 == pytest.approx(place.from_shape(limits, name="x").area_m2)
     assert result.stats.observed_ratio == pytest.approx(1)

@@ -71,7 +71,7 @@ def test_a_second_striped_date_fills_the_gaps_and_unlike_satellites_are_told(sto
     shot(store, datetime(2013, 7, 11, 10, tzinfo=UTC), "landsat-8", stripes=slice(1, None, 4))
     result = city.city("Old Town", store=store, sensor="landsat", period="2013-07")
     assert result.stats.observed_ratio == pytest.approx(1)
-    assert any("Landsat 7, Landsat 8" in note for note in result.plan.notes)
+    assert any("Landsat 7, Landsat 8" in caution.text for caution in result.plan.warnings)
     summary = result.save(tmp_path / "out")
     assert {scene["platform"] for scene in summary["scenes"]} == {"landsat-7", "landsat-8"}
     assert "landsat-7" in (tmp_path / "out" / "report.html").read_text()

@@ -15,6 +15,7 @@ import rasterio
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
+import asking
 from catalogue import natives, served
 from faults import Faults
 from howgreen import cli, place
@@ -151,7 +152,7 @@ def test_a_catalogue_whose_files_fail_is_passed_over(world: World, tmp_path: Pat
     monkeypatch.setattr(ranges, "POLICY", replace(ranges.POLICY, first_wait_s=0.01))
     other = f"{dead()}/files"
     with served(natives(world.store, files=other, base=world.store.parent), tmp_path) as broken:
-        found = city.plan("Small", store=world.places, catalogs=[broken, world.api.url], period="2024-05/2024-09")
+        found = asking.plan("Small", store=world.places, catalogs=[broken, world.api.url], period="2024-05/2024-09")
     assert found.source == world.api.url
     assert "refuses the connection" in found.notes[0]
 
@@ -178,9 +179,9 @@ def test_when_nothing_answers_there_is_one_line(world: World, tmp_path: Path, ca
     ids=["5xx burst", "429", "refused once", "dropped"],
 )
 def test_a_catalogue_that_stumbles_is_asked_again(world: World, fault: dict):
-    expected = city.plan("Small", store=world.places, catalogs=[world.api.url], period="2024")
+    expected = asking.plan("Small", store=world.places, catalogs=[world.api.url], period="2024")
     world.api.fail(**fault)
-    assert city.plan("Small", store=world.places, catalogs=[world.api.url], period="2024") == expected
+    assert asking.plan("Small", store=world.places, catalogs=[world.api.url], period="2024") == expected
 
 
 @pytest.mark.parametrize(
@@ -257,7 +258,7 @@ def test_no_clear_image_in_a_catalogue_says_what_there_was(world: World, capsys:
 
 
 def test_choosing_reads_only_overviews_of_the_mask(world: World):
-    city.plan("Small", store=world.places, catalogs=[world.api.url], period="2024")
+    asking.plan("Small", store=world.places, catalogs=[world.api.url], period="2024")
     asked = {
         line.split()[1].rpartition("/")[2].partition("-")[0].partition(".")[0] for line in world.files.count()["lines"]
     }
@@ -274,7 +275,7 @@ def test_offline_asks_nobody(world: World, capsys: pytest.CaptureFixture[str]):
 def test_a_file_of_endpoints_replaces_the_catalogues_addresses(world: World, tmp_path: Path):
     table = tmp_path / "endpoints.toml"
     table.write_text(f'[catalogs]\nearth-search = "{world.api.url}"\n')
-    found = city.plan("Small", store=world.places, catalogs=["earth-search"], period="2024", endpoints=table)
+    found = asking.plan("Small", store=world.places, catalogs=["earth-search"], period="2024", endpoints=table)
     assert found.source == world.api.url
 
 

@@ -12,6 +12,7 @@ import howgreen
 from howgreen import imagery, landcover, measure, sample
 from howgreen.core.errors import HowgreenError, MissingBandsError, NoImageError, PeriodError, PlanError
 from howgreen.core.types import Plan
+from howgreen.net.network import Network
 from howgreen.pipeline import city, plan_json
 
 
@@ -95,13 +96,13 @@ def test_the_embedded_city_needs_no_store(at_home: Path, sampleton: Path):
 @pytest.mark.parametrize(
     ("options", "error", "words"),
     [
-        ({"query": "Atlantis", "offline": True}, HowgreenError, "Atlantis"),
-        ({"query": "Sampleton", "period": "1999"}, NoImageError, "1999"),
-        ({"query": "Sampleton", "period": "never"}, PeriodError, "never"),
-        ({"query": "Sampleton", "sensor": "kite"}, PlanError, "sentinel-2"),
-        ({"query": "Sampleton", "sensor": "landsat", "model": "mixture-10"}, MissingBandsError, "rededge1"),
-        ({"query": "Sampleton", "model": "oracle"}, HowgreenError, "mixture-10"),
-        ({"query": "-33.9, 18.4", "period": "2024"}, NoImageError, "image"),
+        ({"place": "Atlantis", "network": Network(offline=True)}, HowgreenError, "Atlantis"),
+        ({"place": "Sampleton", "period": "1999"}, NoImageError, "1999"),
+        ({"place": "Sampleton", "period": "never"}, PeriodError, "never"),
+        ({"place": "Sampleton", "sensor": "kite"}, PlanError, "sentinel-2"),
+        ({"place": "Sampleton", "sensor": "landsat", "model": "mixture-10"}, MissingBandsError, "rededge1"),
+        ({"place": "Sampleton", "model": "oracle"}, HowgreenError, "mixture-10"),
+        ({"place": "-33.9, 18.4", "period": "2024"}, NoImageError, "image"),
     ],
 )
 def test_bad_input_is_one_line_that_says_what_and_where(sampleton: Path, options: dict, error: type, words: str):

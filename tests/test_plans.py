@@ -15,8 +15,9 @@ from odc.geo.geobox import GeoBox
 from shapely import MultiPolygon, box
 
 from howgreen.core.errors import PlanError
-from howgreen.core.types import Asset, City, District, Period, Plan, Population, Scene
+from howgreen.core.types import Asset, City, District, Period, Population, Scene
 from howgreen.pipeline import plan_json
+from howgreen.pipeline.plan_json import Plan
 
 PLACES = MultiPolygon([box(11.1, 46.3, 11.4, 46.5), box(11.6, 46.4, 11.7, 46.6)])
 

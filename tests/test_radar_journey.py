@@ -230,7 +230,7 @@ def test_store_sync_keeps_the_radar_too(store: Path, model: Callable[..., str], 
     far = city.plan("Wet", store=store, period="2024-06", model=mixed)
     kept = sync.sync(far, root=tmp_path / "kept")
     assert len(kept.fetched) == 6
-    near = city.plan("Wet", store=tmp_path / "kept", period="2024-06", model=mixed, offline=True)
+    near = city.plan("Wet", store=tmp_path / "kept", period="2024-06", model=mixed)
     assert [(s.id, s.power, s.platform) for s in near.radar] == [(s.id, s.power, s.platform) for s in far.radar]
     one, two = (city.run(plan, work=tmp_path / name) for plan, name in ((far, "far"), (near, "near")))
     np.testing.assert_array_equal(one.composite.data["reflectance"].values, two.composite.data["reflectance"].values)

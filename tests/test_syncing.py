@@ -19,13 +19,13 @@ import rasterio
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
+import asking
 from catalogue import natives, served
 from faults import Faults
 from howgreen import cli, place
 from howgreen.core.errors import NetworkError, StoreError
 from howgreen.core.types import Plan
 from howgreen.net import ranges
-from howgreen.pipeline import city as pipeline
 from howgreen.pipeline import sync
 from howgreen.store import place as place_of
 from howgreen.store import places, put_place, put_scene, scenes, verify
@@ -78,7 +78,7 @@ def _alone(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
 
 @pytest.fixture
 def planned(world: World) -> Plan:
-    return pipeline.plan("Small", store=world.places, catalogs=[world.api], period="2024")
+    return asking.plan("Small", store=world.places, catalogs=[world.api], period="2024")
 
 
 def test_after_a_sync_the_answer_needs_no_network_and_is_the_same(world: World, tmp_path: Path, capsys):
@@ -176,7 +176,7 @@ def test_another_citys_part_of_a_scene_stays(world: World, planned: Plan, tmp_pa
     corner = GeoBox((90, 130), Affine(10, 0, 681_000, 0, -10, 5_149_000), "EPSG:32632")
     other = place.from_shape(corner.extent.to_crs("EPSG:4326").geom.buffer(-0.0003), name="Other")
     put_place(world.places, other)
-    second = pipeline.plan("Other", store=world.places, catalogs=[world.api], period="2024")
+    second = asking.plan("Other", store=world.places, catalogs=[world.api], period="2024")
     sync.sync(second, root=root)
     assert sync.sync(planned, root=root).fetched == ()
     assert verify(root) == []

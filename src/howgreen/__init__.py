@@ -2,6 +2,7 @@
 
 >>> import howgreen
 >>> result = howgreen.city("Sampleton")  # doctest: +SKIP
+>>> result.stats.green_ratio, result.stats.interval  # doctest: +SKIP
 
 The names below load on first use, so that ``import howgreen`` is instant.
 """
@@ -11,25 +12,73 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from howgreen.core.errors import HowgreenError
-from howgreen.core.warnings import HowgreenWarning
-
 if TYPE_CHECKING:
-    from howgreen.core.types import Period
-    from howgreen.pipeline.city import city, plan, read_plan, run, write
+    from howgreen.core.errors import HowgreenError
+    from howgreen.core.types import City, GreenStats, Period
+    from howgreen.core.warnings import HowgreenWarning
+    from howgreen.net.network import Network
+    from howgreen.pipeline.city import city, plan, read_plan, run
+    from howgreen.pipeline.compare_maps import layers
+    from howgreen.pipeline.images import Catalogs, Store
+    from howgreen.pipeline.osm_green import osm_green
+    from howgreen.pipeline.places import place_from_name, where
+    from howgreen.pipeline.plan_json import Plan
+    from howgreen.pipeline.result import CityResult, write
+    from howgreen.place import place_from_file, place_from_geometry, place_from_point, with_districts, with_land
+    from howgreen.report.figures import Summary
 
 __version__ = "0.1.0"
-__all__ = ["HowgreenError", "HowgreenWarning", "Period", "__version__", "city", "plan", "read_plan", "run", "write"]
+__all__ = [
+    "Catalogs",
+    "City",
+    "CityResult",
+    "GreenStats",
+    "HowgreenError",
+    "HowgreenWarning",
+    "Network",
+    "Period",
+    "Plan",
+    "Store",
+    "Summary",
+    "__version__",
+    "city",
+    "layers",
+    "osm_green",
+    "place_from_file",
+    "place_from_geometry",
+    "place_from_name",
+    "place_from_point",
+    "plan",
+    "read_plan",
+    "run",
+    "where",
+    "with_districts",
+    "with_land",
+    "write",
+]
 
-_HOMES = dict.fromkeys(("city", "plan", "read_plan", "run", "write"), "howgreen.pipeline.city") | {
-    "Period": "howgreen.core.types"
+_HOMES = {
+    "core.errors": ("HowgreenError",),
+    "core.types": ("City", "GreenStats", "Period"),
+    "core.warnings": ("HowgreenWarning",),
+    "net.network": ("Network",),
+    "pipeline.city": ("city", "plan", "read_plan", "run"),
+    "pipeline.compare_maps": ("layers",),
+    "pipeline.images": ("Catalogs", "Store"),
+    "pipeline.osm_green": ("osm_green",),
+    "pipeline.places": ("place_from_name", "where"),
+    "pipeline.plan_json": ("Plan",),
+    "pipeline.result": ("CityResult", "write"),
+    "place": ("place_from_file", "place_from_geometry", "place_from_point", "with_districts", "with_land"),
+    "report.figures": ("Summary",),
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    raise AttributeError(f"module 'howgreen' has no attribute {name!r}")
+    home = next((module for module, names in _HOMES.items() if name in names), None)
+    if home is None:
+        raise AttributeError(f"module 'howgreen' has no attribute {name!r}")
+    return getattr(import_module(f"howgreen.{home}"), name)
 
 
 def __dir__() -> list[str]:

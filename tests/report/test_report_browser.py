@@ -23,7 +23,7 @@ def address(make, tmp_path_factory):
     path = tmp_path_factory.mktemp("page") / "report.html"
     result = make(240, 280)
     preview = from_data(result)
-    path.write_text(page(result, report.summary(result), preview, photo=photo_rgb(preview)), encoding="utf-8")
+    path.write_text(page(result, report.summary(result).to_dict(), preview, photo=photo_rgb(preview)), encoding="utf-8")
     return path.as_uri()
 
 

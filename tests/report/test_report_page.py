@@ -31,7 +31,7 @@ class Reader(HTMLParser):
 
 def make_page(result, **extra):
     preview = from_data(result, longest_px=200)
-    return page(result, report.summary(result) | extra, preview, photo=photo_rgb(preview))
+    return page(result, report.summary(result).to_dict() | extra, preview, photo=photo_rgb(preview))
 
 
 @pytest.fixture(scope="module")
@@ -136,5 +136,5 @@ def test_size_stays_small(make):
     """1,600 pixels across with structure down to the pixel."""
     result = make(500, 1600, chunk=512)
     preview = from_data(result)
-    html = page(result, report.summary(result), preview, photo=photo_rgb(preview))
+    html = page(result, report.summary(result).to_dict(), preview, photo=photo_rgb(preview))
     assert len(html) < 3_500_000  # so that a square one stays below 6 MB or so

@@ -50,7 +50,7 @@ def test_all_files_and_nothing_else(done):
 def test_summary_file_is_what_was_returned_and_fits_the_schema(done, small):
     out, found = done
     read = json.loads((out / "summary.json").read_text(encoding="utf-8"))
-    assert read == json.loads(json.dumps(found))
+    assert read == found.to_dict()
     jsonschema.validate(read, schema())
     assert read["truth"]["error"] == pytest.approx(read["green_ratio"] - 0.462)
     assert 0 < read["clear_looks"]["max"] <= int(small.composite.data["n_clear"].max())

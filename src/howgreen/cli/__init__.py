@@ -13,6 +13,7 @@ import click
 
 from howgreen.cli import benchmark, cities, earth, layers, models, stores, train  # noqa: F401 (each adds its commands)
 from howgreen.cli.root import howgreen
+from howgreen.cli.warnings import on_terminal
 from howgreen.core.errors import HowgreenError
 
 
@@ -24,7 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # Image libraries print their own complaints beside raising them; ours is the one line that counts.
     os.environ.setdefault("CPL_LOG", os.devnull)
     try:
-        sys.exit(howgreen.main(_southern(arguments), prog_name="howgreen", standalone_mode=False) or 0)
+        with on_terminal():
+            sys.exit(howgreen.main(_southern(arguments), prog_name="howgreen", standalone_mode=False) or 0)
     except click.exceptions.Exit as finished:
         sys.exit(finished.exit_code)
     except click.ClickException as error:

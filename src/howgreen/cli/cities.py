@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from howgreen.cli.asked import AskedPlace, AskedPlan, network_of
 from howgreen.cli.options import (
     FILE,
     FOLDER,
@@ -21,8 +22,12 @@ from howgreen.cli.options import (
 )
 from howgreen.cli.progress import bars
 from howgreen.cli.root import howgreen
-from howgreen.net.endpoints import read_endpoints
-from howgreen.net.network import Network
+from howgreen.cli.warnings import refuse_if_strict
+from howgreen.core import words
+from howgreen.core.text import one_line
+
+if TYPE_CHECKING:
+    from howgreen.report import Summary
 
 
 @howgreen.command("city")
@@ -42,22 +47,28 @@ def city_command(
     NAME is a city's name, an OSM id (R120965) or coordinates ("45.76, 4.84"); it may be left out with --area.
     """
     from howgreen import report
+    from howgreen.core.warnings import warn
     from howgreen.pipeline import city as pipeline
     from howgreen.pipeline import workdir
 
     with bars() as progress:
-        planned = pipeline.read_plan(plan_file) if plan_file else pipeline.plan(**asked, progress=progress)
         if plan_file is not None:
+            planned = pipeline.read_plan(plan_file)
             refuse_beside_plan(asked)
+            warn(*planned.warnings)
+        else:
+            planned = AskedPlan(**asked).plan(progress=progress)
+        refuse_if_strict()
         folder = out or new_folder(planned.city)
         report.check_target(folder, needs_bytes=report.needed_bytes(planned))
         result = pipeline.run(planned, progress=progress)
+        refuse_if_strict()
         summary = pipeline.write(result, folder, progress=progress)
         workdir.forget(planned)
     if as_json:
-        click.echo(json.dumps(summary, indent=2, ensure_ascii=False))
+        click.echo(json.dumps(summary.to_dict(), indent=2, ensure_ascii=False))
     else:
-        click.echo("\n".join([_headline(summary), *(f"note: {note}" for note in summary["notes"])]))
+        click.echo("\n".join([*_headline(summary), *(f"note: {one_line(note)}" for note in summary.notes)]))
         click.echo(f"report: {report.address_of(folder, 'report.html')}")
 
 
@@ -72,14 +83,14 @@ def plan_command(
     **asked: Any,
 ) -> None:
     """Show what `city` would do: scenes, dates, clear cover, bytes. Reads no reflectance."""
-    from howgreen.pipeline import city as pipeline
     from howgreen.pipeline import plan_json
 
     with bars() as progress:
-        planned = pipeline.plan(**asked, progress=progress)
+        planned = AskedPlan(**asked).plan(progress=progress)
     if out is not None:
-        plan_json.save(planned, out)
-    click.echo(plan_json.to_json(planned) if as_json else plan_json.describe(planned))
+        planned.save(out)
+    click.echo(plan_json.to_json(planned) if as_json else planned.describe())
+    refuse_if_strict()
 
 
 @howgreen.command("where")
@@ -97,63 +108,56 @@ def where_command(
 ) -> None:
     """List the places that NAME may mean: number, kind, level, area, population, id, country."""
     from howgreen import place
-    from howgreen.pipeline import image_sources
+    from howgreen.pipeline import places
+    from howgreen.pipeline.images import Store
 
-    root = image_sources.find_store(name, store)
-    online = Network(endpoints=read_endpoints(endpoints), offline=offline)
-    for number, found in enumerate(place.candidates(name, stores=[root] if root else [], osm=osm, network=online), 1):
-        click.echo(f"{number:3d}  {found.label}: {place.described(found)}")
+    known = Store(store) if store else None
+    found = places.where(name, store=known, osm=osm, network=network_of(endpoints, offline=offline))
+    for number, city in enumerate(found, 1):
+        click.echo(f"{number:3d}  {one_line(f'{city.label}: {place.described(city)}')}")
 
 
 @howgreen.command("osm-green")
 @place_options
 @out_option
-def osm_green_command(
-    query: str | None,
-    store: Path | None,
-    osm: Path | None,
-    out: str | Path | None,
-    endpoints: Path | None,
-    offline: bool,  # noqa: FBT001 (a flag of the command line)
-    **asked: Any,
-) -> None:
+def osm_green_command(out: str | Path | None, **asked: Any) -> None:
     """Write the green areas that OpenStreetMap knows, as polygons (GeoPackage) and as a 0/1 GeoTIFF.
 
     They are taken from --osm FILE, or asked of Overpass.
     """
-    from howgreen import place, report
-    from howgreen.pipeline import city as pipeline
-    from howgreen.pipeline import image_sources
+    from howgreen import pipeline, report
 
-    online = Network(endpoints=read_endpoints(endpoints), offline=offline)
+    wanted = AskedPlace(**asked)
+    network = wanted.network()
     with bars() as progress:
-        root = image_sources.find_store(query, store, progress=progress)
-        city = place.find(query, stores=[root] if root else [], osm=osm, network=online, **asked)
+        city = wanted.city(network, progress=progress)
         folder = out or new_folder(city)
         report.check_target(folder)
-        found = pipeline.osm_green(city, osm=osm, online=online, out=folder, progress=progress)
+        found = pipeline.osm_green(city, osm=wanted.osm, network=network, out=folder, progress=progress)
     click.echo(
-        f"{city.label}: OpenStreetMap maps {found.share:.1%} of it as green ({len(found.areas)} areas).\n"
+        f"{one_line(city.label)}: OpenStreetMap maps {found.share:.1%} of it as green ({len(found.areas)} areas).\n"
         f"That is what people drew, not what a satellite saw.\nfiles: {report.address_of(found.folder, 'osm_green.gpkg')}"
     )
 
 
-def _headline(summary: dict[str, Any]) -> str:
-    """The answer in two lines: ratio, interval, how much was seen, on which dates."""
-    label = summary["city"]["label"]
-    if summary["green_ratio"] is None:
-        if summary["observed_ratio"] is None:
-            return f"{label}: all of it that was seen is water, so there is no ratio; if that cannot be, try another --model"
-        return f"{label}: no land was seen clearly, so there is no ratio"
-    interval = summary["interval"]
+def _headline(summary: Summary) -> list[str]:
+    """Say the answer in two lines: ratio, interval, how much was seen, on which dates."""
+    label = one_line(words.subject(summary.city.label, summary.city.kind))
+    if summary.observed_ratio is None:
+        return [
+            f"{label}: all of it that was seen is water, so there is no ratio; if that cannot be, try another --model"
+        ]
+    if summary.green_ratio is None:
+        return [f"{label}: no land was seen clearly, so there is no ratio"]
+    interval = summary.interval
     span = (
         "no interval: the model has no reference error"
         if interval is None
-        else f"{interval['level']:.0%} interval {interval['low']:.0%}-{interval['high']:.0%}"
+        else f"{interval.level:.0%} interval {interval.low:.0%}-{interval.high:.0%}"
     )
-    dates = [scene["date"] for scene in summary["scenes"]]
+    dates = [scene.date for scene in summary.scenes]
     used = dates[0] if len(dates) == 1 else f"{len(dates)} dates, {min(dates)} to {max(dates)}"
-    return (
-        f"{label} is {summary['green_ratio']:.0%} green ({span})\n"
-        f"{summary['observed_ratio']:.0%} of its land was seen; {used}; model {summary['model']['name']}"
-    )
+    return [
+        f"{label} is {summary.green_ratio:.0%} green ({span})",
+        f"{summary.observed_ratio:.0%} of its land was seen; {used}; model {summary.model.name}",
+    ]

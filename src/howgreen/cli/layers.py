@@ -8,9 +8,11 @@ from typing import Any
 
 import click
 
+from howgreen.cli.asked import AskedPlan
 from howgreen.cli.options import FILE, new_folder, out_option, place_options, plan_options, refuse_beside_plan
 from howgreen.cli.progress import bars
 from howgreen.cli.root import howgreen
+from howgreen.cli.warnings import refuse_if_strict
 
 _LAYERS = ("corine", "worldcover", "dynamic-world", "osm-green")
 _CROPLAND = ("green", "not-green", "left-out")
@@ -45,6 +47,7 @@ def layers_command(
 ) -> None:
     """Compare the answer for NAME with CORINE, WorldCover, Dynamic World and OpenStreetMap's green."""
     from howgreen import report
+    from howgreen.core.warnings import warn
     from howgreen.pipeline import city as pipeline
     from howgreen.pipeline import compare_maps, workdir
 
@@ -55,16 +58,21 @@ def layers_command(
     with bars() as progress:
         if plan_file is not None:
             refuse_beside_plan(name for name in asked if name not in ("osm", "endpoints", "offline"))
-        planned = pipeline.read_plan(plan_file) if plan_file else pipeline.plan(**asked, progress=progress)
+            planned = pipeline.read_plan(plan_file)
+            warn(*planned.warnings)
+        else:
+            planned = AskedPlan(**asked).plan(progress=progress)
+        refuse_if_strict()
         folder = out or new_folder(planned.city)
         report.check_target(folder)
         result = pipeline.run(planned, progress=progress)
+        refuse_if_strict()
         found = compare_maps.layers(result, wanted, out=folder, progress=progress)
         workdir.forget(planned)
     if as_json:
-        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        click.echo(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
     else:
-        click.echo("\n".join(_lines(found)))
+        click.echo("\n".join(_lines(found.to_dict())))
         click.echo(f"page: {report.address_of(folder, 'layers.html')}")
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from howgreen.cli.warnings import strict_option
+
 if TYPE_CHECKING:
     from howgreen.core.types import City
 
@@ -57,7 +59,7 @@ offline_option = click.option("--offline", is_flag=True, help="Ask no service: o
 endpoints_option = click.option(
     "--endpoints", type=FILE, help="TOML or JSON file with other addresses of the services."
 )
-# The names of these options are those of `pipeline.plan`, which takes them as they are.
+# The names of these options are those of the fields of `asked.AskedPlan`, which takes them as they are.
 place_options = options(
     click.argument("query", metavar="[NAME]", required=False),
     click.option("--store", type=FOLDER, help="Folder of stored images (default: your own store)."),
@@ -83,6 +85,7 @@ plan_options = options(
     ),
     click.option("--sensor", default="sentinel-2", show_default=True, help="sentinel-2, landsat or sentinel-1."),
     click.option("--model", help="Name of a model (see `howgreen models list`) or an ONNX file."),
+    strict_option,
 )
 
 

@@ -8,9 +8,11 @@ from typing import Any
 
 import click
 
+from howgreen.cli.asked import AskedPlan
 from howgreen.cli.options import FILE, FOLDER, place_options, plan_options, refuse_beside_plan
 from howgreen.cli.progress import bars
 from howgreen.cli.root import howgreen
+from howgreen.cli.warnings import refuse_if_strict
 
 
 @howgreen.group("store")
@@ -101,7 +103,8 @@ def store_sync(
         else:
             known = root if (root / "catalog.json").is_file() else None
             asked_of = catalogs or DEFAULT_CATALOGS
-            planned = pipeline.plan(**asked, store=known, catalogs=asked_of, progress=progress)
+            planned = AskedPlan(**asked, store=known, catalogs=asked_of).plan(progress=progress)
+        refuse_if_strict()
         kept = sync.sync(planned, root=root, everything=everything, progress=progress)
     for note in planned.notes:
         click.echo(f"note: {note}")

@@ -75,6 +75,10 @@ class OutputError(HowgreenError):
     """A result cannot be written where it was asked for."""
 
 
+class DoubtError(HowgreenError):
+    """There are warnings, and the user asked that they be errors."""
+
+
 class MissingExtraError(HowgreenError):
     """An optional dependency is not installed; the message gives the install line."""
 

@@ -154,7 +154,7 @@ def _touched(shape: BaseGeometry, grid: GeoBox) -> NDArray[np.bool_]:
     return np.asarray(drawn, dtype=bool)
 
 
-def inside(shapes: BaseGeometry | Iterable[BaseGeometry], grid: GeoBox) -> NDArray[np.bool_]:
+def inside(shapes: BaseGeometry | Iterable[BaseGeometry], grid: GeoBox, *, in_part: bool = False) -> NDArray[np.bool_]:
     """Find the pixels whose centre lies inside a shape, or inside any of several.
 
     A window is split until it lies wholly in or out. rasterio could draw the shapes, but it changes the filters
@@ -166,6 +166,8 @@ def inside(shapes: BaseGeometry | Iterable[BaseGeometry], grid: GeoBox) -> NDArr
         On the grid's CRS; may reach beyond it.
     grid
         North up.
+    in_part
+        Find those too of which any part lies inside.
 
     Returns
     -------
@@ -176,7 +178,7 @@ def inside(shapes: BaseGeometry | Iterable[BaseGeometry], grid: GeoBox) -> NDArr
         shapely.prepare(shape)
         window = _around(shape, grid)
         if window is not None:
-            _fill(found, shape, grid.affine, window)
+            _fill(found, shape, grid.affine, window, in_part=in_part)
     return found
 
 
@@ -195,16 +197,21 @@ def _around(shape: BaseGeometry, grid: GeoBox) -> Window | None:
     return window if window.top < window.bottom and window.left < window.right else None
 
 
-def _fill(found: NDArray[np.bool_], shape: BaseGeometry, t: Any, window: Window) -> None:
+def _fill(found: NDArray[np.bool_], shape: BaseGeometry, t: Any, window: Window, *, in_part: bool) -> None:
     box = shapely.box(*window.bounds(t))
     if not shape.intersects(box):
         return
     if shape.contains_properly(box):
         found[window.slices] = True
+    elif max(window.shape) <= LEAF_PX and in_part:
+        west, north = np.meshgrid(
+            t.c + t.a * np.arange(window.left, window.right), t.f + t.e * np.arange(window.top, window.bottom)
+        )
+        found[window.slices] |= shapely.intersects(shape, shapely.box(west, north + t.e, west + t.a, north))
     elif max(window.shape) <= LEAF_PX:
         x = t.c + t.a * (np.arange(window.left, window.right) + 0.5)
         y = t.f + t.e * (np.arange(window.top, window.bottom) + 0.5)
         found[window.slices] |= shapely.contains_xy(shape, *np.meshgrid(x, y))
     else:
         for quarter in window.quarters():
-            _fill(found, shape, t, quarter)
+            _fill(found, shape, t, quarter, in_part=in_part)

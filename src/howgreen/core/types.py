@@ -94,7 +94,9 @@ class City:
 
     def __repr__(self) -> str:
         """Show what tells places apart, in one line."""
-        return words.plain(f"<City {one_line(self.label)}: {one_line(self.kind)}, {words.area(self.area_m2)}, {self.id}>")
+        return words.plain(
+            f"<City {one_line(self.label)}: {one_line(self.kind)}, {words.area(self.area_m2)}, {self.id}>"
+        )
 
     def _repr_html_(self) -> str:
         people = self.population

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from howgreen.core.errors import MissingBandsError, ModelError, PlanError
 from howgreen.core.types import ModelCard, is_water
+from howgreen.core.warnings import Caution
 from howgreen.landcover import contract, library, onnxfile
 from howgreen.landcover.card import card_from_json
 from howgreen.landcover.contract import INPUT, OUTPUTS, UNCERTAINTY
@@ -319,15 +320,19 @@ def require_bands(card: ModelCard, bands: Collection[str], *, what: str) -> None
     raise MissingBandsError(f"model {card.name}: {what} lack {', '.join(missing)} (there: {there}); {cure}")
 
 
-def model_warnings(card: ModelCard, *, resolution_m: float) -> tuple[str, ...]:
-    """List what a reader must know of a model used on pixels of ``resolution_m`` metres; empty when it fits them."""
+def model_warnings(card: ModelCard, *, resolution_m: float) -> tuple[Caution, ...]:
+    """List what is doubtful of a model used on pixels of ``resolution_m`` metres; empty when it fits them."""
     warnings = []
     larger = max(card.resolution_m, resolution_m) / min(card.resolution_m, resolution_m)
     if larger >= SAME_RESOLUTION:
         warnings.append(
-            f"model {card.name} was made for pixels of {card.resolution_m:g} m and is used on {resolution_m:g} m, on which "
-            "it was not scored"
+            Caution(
+                "model-other-pixels",
+                f"model {card.name} was made for pixels of {card.resolution_m:g} m and is used on {resolution_m:g} m, on which "
+                "it was not scored",
+            )
         )
     if not any(is_water(cls) for cls in card.classes):
-        warnings.append(f"model {card.name} has no class water: rivers and lakes count as land")
+        text = f"model {card.name} has no class water: rivers and lakes count as land"
+        warnings.append(Caution("model-blind-to-water", text))
     return tuple(warnings)

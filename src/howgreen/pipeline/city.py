@@ -21,8 +21,7 @@ from howgreen.pipeline.images import Catalogs, Store
 from howgreen.pipeline.places import to_city
 from howgreen.pipeline.plan_json import Plan
 from howgreen.pipeline.provenance import provenance
-from howgreen.pipeline.result import CityResult
-from howgreen.pipeline.result import write as write
+from howgreen.pipeline.result import CityResult, write
 
 if TYPE_CHECKING:
     from datetime import date
@@ -30,6 +29,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from howgreen.pipeline.places import Area
+
+__all__ = ["CityResult", "Plan", "city", "plan", "read_plan", "run", "write"]
 
 
 def plan(
@@ -73,9 +74,9 @@ def plan(
     """
     choice = planning.Choice(sensor=sensor, model=model, period=period)
     images, network = planning.images_from(images, store), network or Network()
-    catalogs = planning.catalogs_of(images, network)
+    planning.catalogs_of(images, network)  # what is misspelt is told before any service is asked
     city = to_city(place, store=images if isinstance(images, Store) else None, network=network, progress=progress)
-    made = planning.make(city, images, choice, catalogs=catalogs, progress=progress)
+    made = planning.make(city, images, choice, network=network, progress=progress)
     warn(*made.warnings)
     return made
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from howgreen import compare, imagery, osm, report
 from howgreen.compare import LEGENDS, Map
@@ -21,6 +21,7 @@ from howgreen.net.network import Network
 
 if TYPE_CHECKING:
     from howgreen.core.types import Progress, Result
+    from howgreen.report.figures import LayersSummary
 
 LAYERS = tuple(LEGENDS)
 """Maps that can be compared with."""
@@ -95,13 +96,17 @@ def wanted(
     )
 
 
-def layers(result: Result, wanted: Wanted, *, out: str | Path, progress: Progress | None = None) -> dict[str, Any]:
+def layers(
+    result: Result, wanted: Wanted | None = None, *, out: str | Path, progress: Progress | None = None
+) -> LayersSummary:
     """Compare an answer with other maps and write the folder that shows it; returns its summary.
 
     Parameters
     ----------
     result
         Of :func:`howgreen.pipeline.city.run`.
+    wanted
+        Which other maps, and from where; None for all that can be had.
     out
         A new folder, an empty one, or one that howgreen made (it is replaced); or a URL of fsspec.
 
@@ -110,6 +115,7 @@ def layers(result: Result, wanted: Wanted, *, out: str | Path, progress: Progres
     HowgreenError
         One line: what, where, and what to do.
     """
+    wanted = wanted or Wanted()
     compared: list[Compared] = []
     notes: list[str] = []
     with report.new_target(out, progress=progress) as folder:
@@ -128,8 +134,7 @@ def layers(result: Result, wanted: Wanted, *, out: str | Path, progress: Progres
             legends={key: [asdict(item) for item in legend.classes] for key, legend in LEGENDS.items()},
             notes=notes,
         )
-        report.write_layers(result, found, folder)
-    return found
+        return report.write_layers(result, found, folder)
 
 
 @contextmanager

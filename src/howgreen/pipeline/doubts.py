@@ -12,7 +12,6 @@ from howgreen.core.types import Period
 from howgreen.core.warnings import Caution
 from howgreen.core.words import IMAGE_FOOTPRINT, area, count, days, percent, plain
 
-
 if TYPE_CHECKING:
     from howgreen.core.types import City, GreenStats, ModelCard, Plan, Scene
 

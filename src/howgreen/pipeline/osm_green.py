@@ -69,5 +69,3 @@ def osm_green(
         areas.to_file(scratch / "osm_green.gpkg", layer="osm_green", driver="GPKG")
         report.write_osm_green(city, areas, scratch, share=share, source=str(osm or "Overpass"))
     return OsmGreen(city=city, areas=areas, share=share, folder=out)
-
-

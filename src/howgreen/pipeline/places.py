@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from howgreen import place as stage
 from howgreen.core.errors import PlaceNotFoundError
@@ -13,12 +14,13 @@ from howgreen.pipeline import image_sources
 from howgreen.place.vectors import is_shape_text
 
 if TYPE_CHECKING:
+    import geopandas as gpd
     from shapely.geometry.base import BaseGeometry
 
     from howgreen.core.types import Progress
     from howgreen.pipeline.images import Store
 
-    Area = City | str | Path | BaseGeometry
+    Area: TypeAlias = "City | str | Path | BaseGeometry | gpd.GeoDataFrame | gpd.GeoSeries | Mapping[str, Any]"
 
 
 def place_from_name(
@@ -53,7 +55,7 @@ def place_from_name(
         One line: what, where, and what to do.
     """
     root = image_sources.find_store(query, store.path if store else None, progress=progress)
-    return stage.find(query, stores=[root] if root else [], osm=osm, pick=pick, online=network or Network())
+    return stage.find(query, stores=[root] if root else [], osm=osm, pick=pick, network=network or Network())
 
 
 def where(
@@ -61,7 +63,7 @@ def where(
 ) -> list[City]:
     """List the places that a name may mean, in the order in which ``pick`` counts them; parameters as above."""
     root = image_sources.find_store(query, store.path if store else None)
-    return stage.candidates(query, stores=[root] if root else [], osm=osm, online=network or Network())
+    return stage.candidates(query, stores=[root] if root else [], osm=osm, network=network or Network())
 
 
 def to_city(
@@ -76,8 +78,8 @@ def to_city(
         return place
     if place is None:
         raise PlaceNotFoundError("no place given: write a name, an id, or coordinates such as 45.76, 4.84")
-    if isinstance(place, Path) or (isinstance(place, str) and is_shape_text(place)):
-        return stage.find(None, area=place)
-    if isinstance(place, str):
+    if isinstance(place, Path):
+        return stage.place_from_file(place)
+    if isinstance(place, str) and not is_shape_text(place):
         return place_from_name(place, store=store, network=network, progress=progress)
-    return stage.from_shape(place, name="drawn shape")
+    return stage.place_from_geometry(place)

@@ -14,10 +14,10 @@ import shapely.geometry
 from shapely.errors import ShapelyError
 
 from howgreen import imagery
+from howgreen.core import notebook, types, words
 from howgreen.core.errors import OutputError, PeriodError, PlanError, StoreError
 from howgreen.core.files import write_atomic
 from howgreen.core.sensors import SENSORS
-from howgreen.core import notebook, types, words
 from howgreen.core.types import Asset, Encoding, Period, Scene
 from howgreen.core.warnings import Caution
 from howgreen.store import city_from_feature, city_to_feature
@@ -68,7 +68,10 @@ class Plan(types.Plan):
             ("Images", f"{len(self.scenes)} of {SENSORS[self.sensor].label}, {_days(self)}"),
             ("Source", self.source),
             ("Model", self.model),
-            *((f"{scene.time:%Y-%m-%d}", f"{_share(scene.clear_pct)} % clear, {scene.id}") for scene in self.scenes[:12]),
+            *(
+                (f"{scene.time:%Y-%m-%d}", f"{_share(scene.clear_pct)} % clear, {scene.id}")
+                for scene in self.scenes[:12]
+            ),
             ("", "…" if len(self.scenes) > 12 else ""),
         ]
         return notebook.panel(f"Plan for {self.city.label}", rows, warnings=map(str, self.warnings))

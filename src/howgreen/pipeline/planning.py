@@ -20,7 +20,7 @@ from howgreen.pipeline.plan_json import Plan
 
 if TYPE_CHECKING:
     from howgreen.core.types import City, Progress, Scene
-    from howgreen.imagery import Endpoint
+    from howgreen.net.endpoints import Catalog
     from howgreen.net.network import Network
 
 
@@ -63,12 +63,12 @@ def images_from(images: Store | Catalogs | None, store: str | Path | None) -> St
     return images
 
 
-def catalogs_of(images: Store | Catalogs | None, network: Network) -> tuple[Endpoint, ...]:
+def catalogs_of(images: Store | Catalogs | None, network: Network) -> tuple[Catalog, ...]:
     """Return the catalogues to ask, in their order; none where a store is named or nothing may be asked."""
     if isinstance(images, Store):
         return ()
     names = images.listed if images is not None else ()
-    return image_sources.catalogues(names, offline=network.offline, table=network.catalogs)
+    return image_sources.catalogs_to_ask(names, network=network)
 
 
 def make(
@@ -76,7 +76,7 @@ def make(
     images: Store | Catalogs | None,
     choice: Choice,
     *,
-    catalogs: Sequence[Endpoint],
+    network: Network,
     progress: Progress | None,
 ) -> Plan:
     """Plan with the first source that has clear images of a city.
@@ -91,13 +91,19 @@ def make(
         root = image_sources.find_store(city.name, images.path if images else None, progress=progress)
     period, notes = choice.of(city)
     failed = image_sources.Failures(city.label)
-    for spot in image_sources.spots(
-        city, root=root, named=isinstance(images, Store), catalogs=catalogs, period=period, sensor=choice.sensor
+    for source in image_sources.image_sources(
+        city,
+        root=root,
+        named=isinstance(images, Store),
+        catalogs=catalogs_of(images, network),
+        period=period,
+        sensor=choice.sensor,
+        network=network,
     ):
-        if failed.hopeless(spot):
+        if failed.rules_out(source):
             continue
-        with failed.noted(spot):
-            return _with_warnings(_planned(city, spot, choice, (*notes, *failed.notes()), progress=progress))
+        with failed.recorded(source):
+            return _with_warnings(_planned(city, source, choice, (*notes, *failed.notes()), progress=progress))
     raise failed.error()
 
 
@@ -106,38 +112,38 @@ def _with_warnings(plan: Plan) -> Plan:
 
 
 def _planned(
-    city: City, spot: image_sources.Spot, choice: Choice, notes: tuple[str, ...], *, progress: Progress | None
+    city: City, source: image_sources.ImageSource, choice: Choice, notes: tuple[str, ...], *, progress: Progress | None
 ) -> Plan:
     """Plan with the images of one store or catalogue."""
     sensor, model = choice.sensor, choice.model
-    found, left_out = spot.scenes(city, sensor=sensor, progress=progress)
+    found, left_out = source.scenes(city, sensor=sensor, progress=progress)
     shared = _shared_bands(found, sensor, model)
-    radar, unread = _radar(city, spot, choice, progress=progress)
+    radar, unread = _radar(city, source, choice, progress=progress)
     there = (*shared, *(band for band in RADAR_BANDS if radar and all(band in scene.bands for scene in radar)))
     green = landcover.load_model(model or landcover.default_model(there))
     landcover.require_bands(green.card, there, what="the images")
     # What comes from a file was never tried: a graph that does not end, or answers nonsense, is told here and not an hour later.
     tried = landcover.try_model(green, source=str(model)) if model and not landcover.is_known(str(model)) else ()
     used, passed_over = imagery.choose(
-        found, city=city, period=spot.period, bands=_of(sensor, green.card.bands), root=spot.root, sensor=sensor
+        found, city=city, period=source.period, bands=_of(sensor, green.card.bands), root=source.root, sensor=sensor
     )
     resolution_m = SENSORS[sensor].resolution_m
     return Plan(
         city=city,
-        period=spot.period,
+        period=source.period,
         sensor=sensor,
         grid=imagery.grid(city, resolution_m=resolution_m),
         scenes=tuple(used),
         passed_over=tuple(passed_over),
         bands=(*green.card.bands, *_for_the_photo(green.card.bands, shared)),
-        source=spot.source,
+        source=source.source,
         model=green.card.name if model is None else _model_name(model),
         model_sha256=green.sha256,
         howgreen=howgreen.__version__,
         radar=radar,
         notes=(*notes, *left_out, *unread),
         warnings=(
-            *(Caution("mixed-satellites", text) for text in imagery.mixture(used)),
+            *(Caution("mixed-satellites", text) for text in imagery.mixed_platforms(used)),
             *(Caution("mixed-looks", text) for text in imagery.sides((*used, *radar))),
             *(Caution("model-doubtful", text) for text in tried),
             *landcover.model_warnings(green.card, resolution_m=resolution_m),
@@ -146,7 +152,7 @@ def _planned(
 
 
 def _radar(
-    city: City, spot: image_sources.Spot, choice: Choice, *, progress: Progress | None
+    city: City, source: image_sources.ImageSource, choice: Choice, *, progress: Progress | None
 ) -> tuple[tuple[Scene, ...], tuple[str, ...]]:
     """Choose radar scenes to use beside another sensor's, with notes on what was left out; none where no model asks."""
     model = choice.model
@@ -158,8 +164,10 @@ def _radar(
         raise PlanError(f"model {model}: takes radar alone ({', '.join(wanted)}); use --sensor {SENTINEL1.name}")
     if not wanted:
         return (), ()
-    found, left_out = spot.scenes(city, sensor=SENTINEL1.name, progress=progress)
-    used, _ = imagery.choose(found, city=city, period=spot.period, bands=wanted, root=spot.root, sensor=SENTINEL1.name)
+    found, left_out = source.scenes(city, sensor=SENTINEL1.name, progress=progress)
+    used, _ = imagery.choose(
+        found, city=city, period=source.period, bands=wanted, root=source.root, sensor=SENTINEL1.name
+    )
     return tuple(used), left_out
 
 

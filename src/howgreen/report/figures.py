@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import inspect
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import msgspec
 from msgspec import Meta
@@ -15,8 +16,11 @@ from howgreen.core import notebook, words
 FORMAT = "howgreen-summary/1"
 """Value of ``format``; the number changes when a reader would have to."""
 
-_ZONE, _LAND = "Ellipsoidal area of the zone.", (
-    "Zone less the sea, where the city's land is known, and less the water that was seen; other unseen ground counts as land."
+_ZONE, _LAND = (
+    "Ellipsoidal area of the zone.",
+    (
+        "Zone less the sea, where the city's land is known, and less the water that was seen; other unseen ground counts as land."
+    ),
 )
 _PER_HEAD = "Green area, unseen land taken to be as green as the seen, over the population; null without one."
 ZoneArea = Annotated[float, Meta(ge=0, description=_ZONE)]
@@ -35,10 +39,33 @@ ObservedRatio = Annotated[Ratio | None, Meta(description="Observed / land; null 
 PerInhabitant = Annotated[Annotated[float, Meta(ge=0)] | None, Meta(description=_PER_HEAD)]
 Percent = Annotated[float, Meta(ge=0, le=100)]
 Count = Annotated[int, Meta(ge=0)]
+Area = Annotated[float, Meta(ge=0)]
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A value with named parts, nothing else among them."""
+
+
+class Document(Part, frozen=True, kw_only=True):
+    """Figures that are a file of their own; as a mapping they answer to the file's keys."""
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Read JSON values, as :meth:`to_dict` makes them; msgspec.ValidationError where they do not fit."""
+        return msgspec.convert(values, cls)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures as JSON values, as their file holds them."""
+        found: dict[str, Any] = json.loads(msgspec.json.encode(self))
+        return found
+
+    def to_json(self) -> str:
+        """Return the text of their file."""
+        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+    def __getitem__(self, key: str) -> Any:
+        """Return the JSON value of one key."""
+        return self.to_dict()[key]
 
 
 class PopulationFigures(Part, frozen=True, kw_only=True):
@@ -75,9 +102,7 @@ class CityFigures(Part, frozen=True, kw_only=True):
     population: PopulationFigures | None
     licence: str
     note: str
-    land_source: Annotated[
-        str, Meta(description="Who said which part of the limits is sea; empty where nobody did.")
-    ]
+    land_source: Annotated[str, Meta(description="Who said which part of the limits is sea; empty where nobody did.")]
 
 
 class PeriodFigures(Part, frozen=True, kw_only=True):
@@ -132,9 +157,7 @@ class GridFigures(Part, frozen=True, kw_only=True):
     """The pixels of all maps."""
 
     crs: str
-    shape: Annotated[
-        tuple[Annotated[int, Meta(ge=1)], Annotated[int, Meta(ge=1)]], Meta(description="Rows, columns.")
-    ]
+    shape: Annotated[tuple[Annotated[int, Meta(ge=1)], Annotated[int, Meta(ge=1)]], Meta(description="Rows, columns.")]
     transform: Annotated[
         tuple[float, float, float, float, float, float],
         Meta(description="Affine a, b, c, d, e, f: x = a column + b row + c."),
@@ -194,11 +217,19 @@ class WarningFigures(Part, frozen=True, kw_only=True):
     text: Annotated[str, Meta(description="One line: what is doubtful, where, and what to do.")]
 
 
-class Summary(Part, frozen=True, kw_only=True):
+Warnings = Annotated[
+    tuple[WarningFigures, ...],
+    Meta(description="Every doubt and assumption that can move the ratio; empty when none is known."),
+]
+Scenes = Annotated[tuple[SceneFigures, ...], Meta(description="Images used, best first.")]
+
+
+class Summary(Document, frozen=True, kw_only=True):
     """What one run of howgreen found out about one city.
 
-    Areas in square metres, ratios 0-1, shares in percent where the name says pct. As a mapping it answers to the keys of
-    ``summary.json``: ``summary["model"]["name"]``.
+    Areas in square metres, ratios 0-1, shares in percent where the name says pct.
+
+    As a mapping it answers to the keys of ``summary.json``: ``summary["model"]["name"]``.
     """
 
     format: Literal["howgreen-summary/1"]
@@ -215,9 +246,7 @@ class Summary(Part, frozen=True, kw_only=True):
     observed_ratio: ObservedRatio
     green_m2_per_inhabitant: PerInhabitant
     interval: IntervalFigures | None
-    warnings: Annotated[
-        tuple[WarningFigures, ...], Meta(description="Every doubt and assumption that can move the ratio; empty when none is known.")
-    ]
+    warnings: Warnings
     area_by_class_m2: Annotated[
         dict[str, Annotated[float, Meta(ge=0)]],
         Meta(description="Class name to area, over everything seen, water included."),
@@ -226,7 +255,7 @@ class Summary(Part, frozen=True, kw_only=True):
     sensor: str
     bands: tuple[str, ...]
     n_scenes: Count
-    scenes: Annotated[tuple[SceneFigures, ...], Meta(description="Images used, best first.")]
+    scenes: Scenes
     radar: Annotated[
         tuple[SceneFigures, ...], Meta(description="Radar images beside them, where the model takes vv or vh.")
     ]
@@ -245,27 +274,7 @@ class Summary(Part, frozen=True, kw_only=True):
     truth: TruthFigures | None
     files: Annotated[dict[str, str], Meta(description="File name to what it holds.")]
     attributions: tuple[str, ...]
-    provenance: Annotated[
-        dict[str, Any], Meta(description="Versions and decisions of the run; free in form.")
-    ]
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Summary:
-        """Read JSON values, as :meth:`to_dict` makes them; msgspec.ValidationError where they do not fit."""
-        return msgspec.convert(values, cls)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the figures as JSON values, as ``summary.json`` holds them."""
-        found: dict[str, Any] = json.loads(msgspec.json.encode(self))
-        return found
-
-    def to_json(self) -> str:
-        """Return the text of ``summary.json``."""
-        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-    def __getitem__(self, key: str) -> Any:
-        """Return the JSON value of one key."""
-        return self.to_dict()[key]
+    provenance: Annotated[dict[str, Any], Meta(description="Versions and decisions of the run; free in form.")]
 
     def __repr__(self) -> str:
         """Show ratio, interval, share seen and dates, in one line."""
@@ -293,6 +302,85 @@ class Summary(Part, frozen=True, kw_only=True):
         return notebook.panel(self.city.label, rows, warnings=[one.text for one in self.warnings])
 
 
+Signed = Annotated[float, Meta(ge=-1, le=1)]
+
+
+class AgreementFigures(Part, frozen=True, kw_only=True):
+    """How far our map and another agree in one zone."""
+
+    name: str
+    id: str
+    observed_m2: Annotated[float, Meta(ge=0, description="Land that we saw.")]
+    compared_m2: Annotated[
+        float, Meta(ge=0, description="Land that both maps know; areas are pixels of the grid by their centre.")
+    ]
+    compared_ratio: Annotated[Ratio | None, Meta(description="compared / observed")]
+    our_ratio: Annotated[Ratio | None, Meta(description="Our green shares added up, over the compared land.")]
+    our_pixel_ratio: Annotated[Ratio | None, Meta(description="Compared land in pixels at least half green by ours.")]
+    their_ratio: Annotated[Ratio | None, Meta(description="Compared land in classes that count as green.")]
+    difference: Annotated[Signed | None, Meta(description="our_ratio - their_ratio")]
+    overall_agreement: Annotated[
+        Ratio | None, Meta(description="Compared land that both call the same; not an accuracy.")
+    ]
+    kappa: Annotated[Signed | None, Meta(description="Cohen's kappa; null where chance explains all.")]
+    f1: Annotated[Ratio | None, Meta(description="Of green.")]
+    both_m2: Area
+    only_ours_m2: Area
+    only_theirs_m2: Area
+    neither_m2: Area
+    water_only_ours_m2: Annotated[float, Meta(ge=0, description="Water to us, land to them: not compared.")]
+    water_only_theirs_m2: Annotated[float, Meta(ge=0, description="Land that we saw, water to them: not compared.")]
+
+
+class LegendFigures(Part, frozen=True, kw_only=True):
+    """One class of another map."""
+
+    code: int
+    name: str
+    kind: Literal["green", "not green", "crop", "water", "no data"]
+    why: str
+
+
+class LayerFigures(Part, frozen=True, kw_only=True):
+    """One other map beside ours."""
+
+    key: Annotated[str, Meta(description="corine, worldcover, dynamic-world, osm-green, ...")]
+    label: str
+    source: str
+    detail: str
+    licence: str
+    note: str
+    city: AgreementFigures
+    districts: tuple[AgreementFigures, ...]
+    classes: tuple[LegendFigures, ...]
+
+
+class LayersSummary(Document, frozen=True, kw_only=True):
+    """Figures of `howgreen layers`. Areas in square metres, ratios 0-1, absent figures null."""
+
+    format: Literal["howgreen-layers/1"]
+    howgreen: Annotated[str, Meta(description="Version of the program.")]
+    synthetic: Annotated[bool, Meta(description="True when the city or its images are simulated.")]
+    city: CityFigures
+    period: PeriodFigures
+    green_ratio: GreenRatio
+    green_pixel_ratio: PixelRatio
+    interval: IntervalFigures | None
+    observed_ratio: ObservedRatio
+    warnings: Warnings
+    n_scenes: Count
+    scenes: Scenes
+    model: ModelFigures
+    grid: GridFigures
+    cropland: Annotated[
+        Literal["green", "not-green", "left-out"], Meta(description="What became of the other maps' fields.")
+    ]
+    layers: Annotated[tuple[LayerFigures, ...], Meta(min_length=1)]
+    notes: tuple[str, ...]
+    files: dict[str, str]
+    attributions: tuple[str, ...]
+
+
 def schema_of(kind: type, *, identity: str, title: str) -> dict[str, Any]:
     """Make the JSON schema (draft 2020-12) of a type.
 
@@ -306,4 +394,9 @@ def schema_of(kind: type, *, identity: str, title: str) -> dict[str, Any]:
     _, parts = msgspec.json.schema_components([kind], ref_template="#/$defs/{name}")
     top = parts.pop(kind.__name__)
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": identity}
-    return head | top | {"title": title, "$defs": dict(sorted(parts.items()))}
+    told = {
+        "title": title,
+        "description": " ".join(inspect.cleandoc(kind.__doc__ or "").partition("\n\nAs ")[0].split()),
+    }
+    made: dict[str, Any] = head | top | told | {"$defs": dict(sorted(parts.items()))}
+    return made

@@ -8,10 +8,11 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from howgreen.core.agreement import FIGURES
 from howgreen.core import words
+from howgreen.core.agreement import FIGURES
 from howgreen.report import pictures
 from howgreen.report.agreement_maps import SHOWN, file_name, picture, small
+from howgreen.report.figures import LayersSummary
 from howgreen.report.folder import LAYERS_FORMAT, SUMMARY
 from howgreen.report.outlines import outlines
 from howgreen.report.page import policy, text_of
@@ -34,7 +35,7 @@ def layers_summary(
     legends: Mapping[str, Sequence[Any]],
     notes: Sequence[str],
 ) -> dict[str, Any]:
-    """All figures of a comparison, as its ``summary.json`` holds them; :func:`layers_schema` describes every key.
+    """Gather all figures of a comparison, as its ``summary.json`` holds them; :func:`layers_schema` describes every key.
 
     Parameters
     ----------
@@ -66,7 +67,7 @@ def layers_schema() -> dict[str, Any]:
     return found
 
 
-def write_layers(result: Result, found: dict[str, Any], folder: Path) -> None:
+def write_layers(result: Result, found: dict[str, Any], folder: Path) -> LayersSummary:
     """Write page, picture and figures into a folder that holds the agreement maps already.
 
     Parameters
@@ -87,8 +88,9 @@ def write_layers(result: Result, found: dict[str, Any], folder: Path) -> None:
     maps = {key: small(folder, key, preview.label.shape) for key in names}
     (folder / PAGE).write_text(_page(result, found, preview, maps), encoding="utf-8")
     layers_poster(found, maps, preview, folder / PICTURE)
-    text = json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False)
-    (folder / SUMMARY).write_text(text + "\n", encoding="utf-8")
+    figures = LayersSummary.from_dict(found)
+    (folder / SUMMARY).write_text(figures.to_json(), encoding="utf-8")
+    return figures
 
 
 def _layer(one: Compared, classes: Sequence[Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 
-from howgreen.core.geometry import project
+from howgreen.core.geometry import polygonal, project
 from howgreen.core.grid import inside
 from howgreen.core.sensors import RADAR_BANDS, step_of
 from howgreen.core.types import HALF_GREEN, NEVER_CLEAR, UNSEEN
@@ -165,6 +165,36 @@ def land_on_grid(result: Result) -> BaseGeometry:
     return project(city.land or city.boundary, str(result.landcover.grid.crs))
 
 
+def counted_fraction(result: Result) -> Any:
+    """Green share of the pixels that the figures count, lazy float32 (y, x); NaN elsewhere.
+
+    Counted is seen land of which any part lies inside the limits, or a district. A pixel that they cut is kept whole: who
+    weights it by the part inside gets the figures.
+    """
+    import dask.array as da
+
+    label = _lazy(result.landcover.data["label"].transpose("y", "x"))
+    fraction = _lazy(result.landcover.data["green_fraction"].transpose("y", "x")).rechunk(label.chunks)
+    clip = _Clip(counted_on_grid(result), result.landcover.grid, in_part=True)
+    within = da.map_blocks(clip, chunks=label.chunks, dtype=bool, meta=_meta(bool))
+    water = np.isin(np.arange(256), result.landcover.water_codes)
+    return fraction.map_blocks(_cut, label, within, water=water, dtype=np.float32, meta=_meta(np.float32))
+
+
+def _cut(fraction: Array, label: Array, within: Array, *, water: Array) -> Array:
+    return np.where(within & (label != UNSEEN) & ~water[label], fraction, np.float32(np.nan))
+
+
+def counted_on_grid(result: Result) -> BaseGeometry:
+    """What of the limits and of the districts is not known to be sea, on the grid's CRS."""
+    import shapely
+
+    city = result.plan.city
+    whole = shapely.union_all([city.boundary, *(district.boundary for district in city.districts)])
+    ashore = whole if city.land is None else shapely.intersection(whole, city.land)
+    return project(polygonal(ashore), str(result.landcover.grid.crs))
+
+
 def _streams(result: Result) -> dict[str, Any]:
     """What goes into each file, lazy, in the blocks that :class:`Scratch` takes: composite (band, y, x), the others (y, x)."""
     import dask.array as da
@@ -207,19 +237,19 @@ def _lazy(variable: Any) -> Any:
 
 
 class _Clip:
-    """Which pixels of a block have their centre inside a shape."""
+    """Which pixels of a block have their centre, or any part, inside a shape."""
 
-    def __init__(self, shape: BaseGeometry, grid: GeoBox) -> None:
-        self._shape, self._grid = shape, grid
+    def __init__(self, shape: BaseGeometry, grid: GeoBox, *, in_part: bool = False) -> None:
+        self._shape, self._grid, self._in_part = shape, grid, in_part
 
     def __call__(self, block_info: Any) -> Array:
         rows, columns = (slice(*ends) for ends in block_info[None]["array-location"][-2:])
-        return inside(self._shape, self._grid[rows, columns])
+        return inside(self._shape, self._grid[rows, columns], in_part=self._in_part)
 
-    def __dask_tokenize__(self) -> tuple[str, bytes, tuple[float, ...]]:
+    def __dask_tokenize__(self) -> tuple[str, bool, bytes, tuple[float, ...]]:
         import shapely
 
-        return "clip", shapely.to_wkb(self._shape), tuple(self._grid.transform)
+        return "clip", self._in_part, shapely.to_wkb(self._shape), tuple(self._grid.transform)
 
 
 def _mask(label: Array, fraction: Array, within: Array, *, water: Array) -> Array:

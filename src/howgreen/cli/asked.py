@@ -1,0 +1,94 @@
+"""What the options of a command say, as the values that the pipeline takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from howgreen.core.types import City, Progress
+    from howgreen.net.network import Network
+    from howgreen.pipeline.images import Catalogs, Store
+    from howgreen.pipeline.plan_json import Plan
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskedPlace:
+    """Which place; the fields are those of :data:`howgreen.cli.options.place_options`."""
+
+    query: str | None
+    store: Path | None = None
+    osm: Path | None = None
+    area: str | None = None
+    radius_m: float | None = None
+    pick: int | str | None = None
+    endpoints: Path | None = None
+    offline: bool = False
+    districts: Path | None = None
+    land: Path | None = None
+
+    def network(self) -> Network:
+        """Return how services are asked."""
+        return network_of(self.endpoints, offline=self.offline)
+
+    def city(self, network: Network, *, progress: Progress | None = None) -> City:
+        """Find the place."""
+        from howgreen import place
+        from howgreen.pipeline import image_sources
+
+        root = image_sources.find_store(self.query, self.store, progress=progress)
+        return place.find(
+            self.query,
+            stores=[root] if root else [],
+            osm=self.osm,
+            area=self.area,
+            radius_m=self.radius_m,
+            pick=self.pick,
+            network=network,
+            files=place.PlaceFiles(districts=self.districts, land=self.land),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskedPlan(AskedPlace):
+    """Which place, from which images, by which model: those of :data:`howgreen.cli.options.plan_options` as well."""
+
+    catalogs: tuple[str, ...] = ()
+    period: str | None = None
+    sensor: str = "sentinel-2"
+    model: str | None = None
+
+    def images(self) -> Store | Catalogs | None:
+        """Return where the images come from; beside catalogues, a store only knows places."""
+        from howgreen.pipeline.images import Catalogs, Store
+
+        if self.catalogs:
+            return Catalogs(self.catalogs)
+        return Store(self.store) if self.store else None
+
+    def plan(self, *, progress: Progress | None = None) -> Plan:
+        """Find the place and plan."""
+        from howgreen.pipeline import city as pipeline
+        from howgreen.pipeline import planning
+
+        images, network = self.images(), self.network()
+        planning.Choice(sensor=self.sensor, model=self.model, period=self.period)
+        planning.catalogs_of(images, network)  # what is misspelt is told before any service is asked
+        return pipeline.plan(
+            self.city(network, progress=progress),
+            images=images,
+            period=self.period,
+            sensor=self.sensor,
+            model=self.model,
+            network=network,
+            progress=progress,
+        )
+
+
+def network_of(endpoints: Path | None, *, offline: bool) -> Network:
+    """Return how services are asked, by a file of addresses if there is one."""
+    from howgreen.net.endpoints import read_endpoints
+    from howgreen.net.network import Network
+
+    return Network(endpoints=read_endpoints(endpoints), offline=offline)

@@ -1,0 +1,38 @@
+"""The JSON schemas that are published, made from the types: ``python -m howgreen.pipeline.schemas`` writes them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from howgreen.report.figures import LayersSummary, Summary, schema_of
+
+HOME = Path(__file__).parent.parent
+"""Folder of the package."""
+
+
+def schemas() -> Mapping[str, dict[str, Any]]:
+    """Make all schemas, by their file in the package."""
+    return {
+        "report/summary.schema.json": schema_of(Summary, identity="urn:howgreen:summary:1", title="howgreen summary"),
+        "report/layers.schema.json": schema_of(
+            LayersSummary, identity="urn:howgreen:layers:1", title="howgreen comparison with other maps"
+        ),
+    }
+
+
+def text_of(schema: Mapping[str, Any]) -> str:
+    """Return a schema as it is committed."""
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def main() -> None:
+    """Write all schemas into the package."""
+    for name, schema in schemas().items():
+        (HOME / name).write_text(text_of(schema), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
