@@ -17,6 +17,7 @@ from odc.geo.geobox import GeoBox
 
 import asking
 import earth_server
+import onnx_models
 from howgreen import cli, landcover, place
 from howgreen.core.errors import MissingExtraError, NetworkError, PlanError
 from howgreen.imagery.read import earthengine
@@ -279,6 +280,33 @@ def test_the_exported_mask_is_the_models_own(world: earth_server.World, store: P
     unsure = (np.abs(fraction[0, 0] - 0.5) < 1e-4) | (np.abs(green - nir) < 1e-6) | (np.abs(nir - WATER_NIR) < 1e-6)
     np.testing.assert_array_equal(found[~unsure], expected[~unsure])
     assert set(np.unique(expected)) == {0, 1, 255}
+
+
+def test_the_exported_mask_is_green_from_one_half_on(world: earth_server.World, store: Path, tmp_path: Path):
+    """A network whose green share is one half, to the last bit, wherever near-infrared exceeds 0.2, and else nothing."""
+    onnx, helper = onnx_models.onnx, onnx_models.helper
+    values = {
+        "steep": np.array([0, 1000.0]).reshape(1, 2, 1, 1),
+        "start": [-200.0],
+        "nothing": 0,
+        "half": 0.5,
+        "one": 1,
+    }
+    tensors = [onnx.numpy_helper.from_array(np.asarray(one, np.float32), name) for name, one in values.items()]
+    nodes = [
+        helper.make_node("Conv", ["reflectance", "steep", "start"], ["slope"]),
+        helper.make_node("Clip", ["slope", "nothing", "half"], ["green_fraction"]),
+        helper.make_node("Sub", ["one", "green_fraction"], ["rest"]),
+        helper.make_node("Concat", ["rest", "green_fraction"], ["probability"], axis=1),
+    ]
+    path = onnx_models.write(tmp_path / "half.onnx", nodes, tensors, onnx_models.card(("red", "nir")))
+    drive_export.export(plan(world, store, model=str(path)), folder="maps", name="small")
+    given = {
+        i.id: {b: np.kron(v, np.ones((120 // len(v),) * 2, v.dtype)) for b, (v, _) in i.bands.items()}
+        for i in world.images
+    }
+    ((found, _),) = Interpreter(world.exports[0]["expression"], given).result.values()
+    assert set(np.unique(found)) == {0, 1, 255}
 
 
 def test_only_plans_of_earth_engine_are_exported(store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -71,6 +71,40 @@ def test_a_little_below_zero_is_ordinary(land):
     assert scene["measured"]["negative_share"] < 0.1
 
 
+@pytest.mark.parametrize(("rows", "verdict"), [(12, "consistent"), (14, "doubtful"), (38, "doubtful"), (39, None)])
+def test_a_tenth_below_zero_is_a_doubt_and_three_tenths_an_error(make_scene, rows, verdict):
+    """Of 128 rows so many reflect -0.02."""
+    dn = np.full((128, 128), 1500, np.uint16)
+    dn[:rows] = 800
+    scene = make_scene({"blue": dn, "green": dn, "red": dn}, offset=-0.1)
+    if verdict is None:
+        with pytest.raises(ImageError, match="negative reflectance"):
+            decisions([scene])
+    else:
+        assert decisions([scene])["scenes"][0]["offset_check"] == verdict
+
+
+@pytest.mark.parametrize(("darkest", "verdict"), [(890, "consistent"), (901, "doubtful")])
+def test_no_ground_darker_than_009_is_a_doubt(make_scene, darkest, verdict):
+    dn = np.full((128, 128), darkest, np.uint16)
+    assert decisions([make_scene({"red": dn})])["scenes"][0]["offset_check"] == verdict
+
+
+@pytest.mark.parametrize(("usual", "apart"), [(420, False), (380, True)])
+def test_dates_006_darker_know_better(make_scene, usual, apart):
+    """One date's darkest ground reflects 0.1, the others' 0.042 or 0.038."""
+    made = [make_scene({"red": np.full((128, 128), dn, np.uint16)}, day=n) for n, dn in enumerate((usual, 1000, usual))]
+    if apart:
+        with pytest.raises(ImageError, match="not subtracted"):
+            decisions(made)
+    else:
+        assert [scene["offset_check"] for scene in decisions(made)["scenes"]] == [
+            "consistent",
+            "doubtful",
+            "consistent",
+        ]
+
+
 def test_no_mask_is_said(land):
     bare = land(mask=False)
     report = decisions([bare, land(day=1)])
