@@ -104,16 +104,17 @@ def _odc(url: str, names: list[str]) -> float:
 
 
 def _ours(url: str, names: list[str]) -> float:
+    from howgreen.core.grid import Window
     from howgreen.core.types import Asset
     from howgreen.imagery.read.opener import GDAL_OPTIONS, Files, opened
 
     files, assets = Files(), [Asset(band="any", href=f"{url}/{name}") for name in names]
-    files.ask(assets)
+    files.open_ahead(assets)
 
     def job(asset: Asset) -> int:
         with rasterio.Env(**GDAL_OPTIONS), opened(asset, files) as image:
             (top, bottom), (left, right) = _window(round(image.dataset.transform.a / 10))
-            return int(image.read(1, (top, bottom, left, right)).sum(dtype=np.uint64))
+            return int(image.read(1, Window(top=top, bottom=bottom, left=left, right=right)).sum(dtype=np.uint64))
 
     with ThreadPoolExecutor(MANY) as pool:
         return sum(pool.map(job, assets))

@@ -32,8 +32,8 @@ def red(far, name="red0.tif", **options):
     return Asset(band="red", href=f"{far.url}/{name}", **options)
 
 
-def read(asset, *, span=WHOLE, files=None):
-    return read_band(asset, grid=FRAME, span=span, nodata=0, files=files)[0]
+def read(asset, *, window=WHOLE, files=None):
+    return read_band(asset, grid=FRAME, window=window, nodata=0, files=files)[0]
 
 
 def local(asset, far):

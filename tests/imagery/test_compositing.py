@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
-from howgreen.core.acquisitions import dates
+from howgreen.core.acquisitions import acquisitions
 from howgreen.core.errors import ImageError, MissingBandsError, NoImageError
 from howgreen.core.grid import chunk_sizes
-from howgreen.imagery import composite, composite_numbers, from_numbers, load
+from howgreen.imagery import composite, composite_scaled, from_scaled, load
 from howgreen.pipeline.checkpoint import persist
 
 UTM = "EPSG:32632"
@@ -181,7 +181,7 @@ def test_split_swath_becomes_one_date(make_scene):
     left[:, 17:], right[:, :13] = 0, 0
     a = make_scene({"red": left}, name="a", minutes=0)
     b = make_scene({"red": right + np.uint16(1000) * (right > 0)}, name="b", minutes=1, offset=-0.1)
-    assert len(dates([b, a])) == 1
+    assert len(acquisitions([b, a])) == 1
     reflectance, n_clear = computed([b, a], grid_at(0, 0, 20, 30), bands=("red",))
     assert (n_clear == 1).all()
     np.testing.assert_allclose(reflectance[0, :, :17], 0.1)
@@ -208,8 +208,8 @@ def test_odc_138_a_pass_over_midnight_of_utc_is_one_date(make_scene):
     red = np.full((8, 8), 700, np.uint16)
     late, early = (make_scene({"red": red}, minutes=14 * 60 + shift) for shift in (-3, 4))  # from 10:00
     assert late.time.day != early.time.day
-    assert len(dates([early, late])) == 1
-    assert len(dates([early, make_scene({"red": red}, day=1)])) == 2
+    assert len(acquisitions([early, late])) == 1
+    assert len(acquisitions([early, make_scene({"red": red}, day=1)])) == 2
 
 
 def test_pc_12_stackstac_116_a_median_holds_all_dates_of_one_block_and_no_more(make_scene, monkeypatch):
@@ -309,15 +309,15 @@ def test_a_truncated_file_is_named_while_computing(stack):
         made.data.compute()
 
 
-def test_kept_numbers_are_the_same_reflectance(make_scene, tmp_path):
+def test_scaled_integers_on_disk_are_the_same_reflectance(make_scene, tmp_path):
     rng = np.random.default_rng(9)
     scenes = []
     for date in range(2):
         red = rng.integers(0, 9000, (80, 90)).astype(np.uint16)
         red[40, 40] = 30_000
         scenes.append(make_scene({"red": red}, day=date, name=f"date{date}"))
-    made = composite_numbers(scenes, grid=GRID, bands=["red"], block_px=32)
-    kept = from_numbers(persist(made, tmp_path, stage="test"), grid=GRID, scenes=scenes)
+    made = composite_scaled(scenes, grid=GRID, bands=["red"], block_px=32)
+    kept = from_scaled(persist(made, tmp_path, stage="test"), grid=GRID, scenes=scenes)
     assert kept.corner == made.attrs["corner"] == (3, -5), "the images begin there on the grid"
     expected, n_clear = computed(scenes, GRID, bands=("red",))
     np.testing.assert_array_equal(kept.data["reflectance"].values, expected)
@@ -325,4 +325,4 @@ def test_kept_numbers_are_the_same_reflectance(make_scene, tmp_path):
     assert kept.data["reflectance"].dtype == np.float32
     assert np.nanmax(expected) == np.float32(3)
     assert np.isnan(expected).any()
-    assert {str(np.load(path).dtype) for path in tmp_path.glob("numbers_*.npy")} == {"int16"}
+    assert {str(np.load(path).dtype) for path in tmp_path.glob("scaled_*.npy")} == {"int16"}

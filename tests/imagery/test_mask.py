@@ -5,10 +5,11 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from howgreen.imagery.composite import cloud_mask
+from howgreen.imagery.read import quality
 
 
 def test_scl_table():
-    flags = cloud_mask.TABLES["scl"][:13]
+    flags = quality.TABLES["scl"][:13]
     assert [int(f) for f in flags] == [1, 1, 0, 4, 0, 0, 0, 0, 2, 2, 2, 4, 1]
 
 
@@ -19,7 +20,7 @@ def test_scl_table():
     ids=["fill", "clear land", "clear water", "cloud", "shadow", "cirrus", "snow", "dilated cloud"],
 )
 def test_landsat_table(code, flag):
-    assert cloud_mask.TABLES["qa_pixel"][code] == flag
+    assert quality.TABLES["qa_pixel"][code] == flag
 
 
 @pytest.mark.parametrize(
@@ -29,7 +30,7 @@ def test_landsat_table(code, flag):
 )
 def test_landsat_qa_pixel_bit_by_bit(bit, clear):
     """Collection 2's guide: each of these bits by itself, on a pixel that is not fill; water is no reason to leave it out."""
-    assert bool(cloud_mask.TABLES["qa_pixel"][1 << bit] == 0) is clear
+    assert bool(quality.TABLES["qa_pixel"][1 << bit] == 0) is clear
 
 
 @settings(max_examples=40, deadline=None)
@@ -47,8 +48,8 @@ def padded(flags, resolution_m=10):
 
 def test_cloud_grows_by_its_buffer_and_a_speck_does_not():
     flags = np.zeros((1, 60, 60), np.uint8)
-    flags[0, 20:30, 20:30] = cloud_mask.CLOUD
-    flags[0, 50, 50] = cloud_mask.CLOUD
+    flags[0, 20:30, 20:30] = quality.CLOUD
+    flags[0, 50, 50] = quality.CLOUD
     near = cloud_mask.cloud_rims(padded(flags), resolution_m=10)[0]
     expected = np.zeros((60, 60), bool)
     expected[16:34, 16:34] = True
@@ -57,7 +58,7 @@ def test_cloud_grows_by_its_buffer_and_a_speck_does_not():
 
 def test_shadow_and_landsat_do_not_grow():
     flags = np.zeros((1, 40, 40), np.uint8)
-    flags[0, 10:30, 10:30] = cloud_mask.DOUBT
+    flags[0, 10:30, 10:30] = quality.DOUBT
     assert not cloud_mask.cloud_rims(padded(flags), resolution_m=10).any()
 
 
@@ -75,7 +76,7 @@ def clear(flags, codes):
 def test_fmask_72_roof_flagged_on_every_date_is_kept_and_its_neighbours_too():
     """python-fmask#72: bright roofs look like clouds; a mask that is believed removes exactly what is grey."""
     flags, codes = block()
-    flags[:, 8:16, 8:16] = cloud_mask.CLOUD
+    flags[:, 8:16, 8:16] = quality.CLOUD
     codes[:, :, 8:16, 8:16] += 4000
     assert clear(flags, codes).all()
 
@@ -83,13 +84,13 @@ def test_fmask_72_roof_flagged_on_every_date_is_kept_and_its_neighbours_too():
 def test_shade_flagged_on_five_of_six_dates_is_kept():
     """python-fmask#72: building shade looks like cloud shadow."""
     flags, codes = block(level=300)
-    flags[1:, 5:9, 5:9] = cloud_mask.DOUBT
+    flags[1:, 5:9, 5:9] = quality.DOUBT
     assert clear(flags, codes).all()
 
 
 def test_real_clouds_stay_out_even_over_a_roof():
     flags, codes = block()
-    flags[:, 8:16, 8:16] = cloud_mask.CLOUD
+    flags[:, 8:16, 8:16] = quality.CLOUD
     codes[2, :, 8:16, 8:16] += 3000  # a real cloud crosses the roof on one date
     good = clear(flags, codes)
     assert not good[2, 8:16, 8:16].any()
@@ -98,7 +99,7 @@ def test_real_clouds_stay_out_even_over_a_roof():
 
 def test_clouds_that_hide_something_else_are_not_voted_clear():
     flags, codes = block()
-    flags[:5] = cloud_mask.CLOUD
+    flags[:5] = quality.CLOUD
     codes[:5] += 4000  # the one unflagged date shows darker ground: the five are alike, but are cloud
     good = clear(flags, codes)
     assert not good[:5].any()
@@ -107,7 +108,7 @@ def test_clouds_that_hide_something_else_are_not_voted_clear():
 
 def test_changing_clouds_on_all_dates_are_not_voted_clear():
     flags, codes = block()
-    flags[:] = cloud_mask.CLOUD
+    flags[:] = quality.CLOUD
     codes += (np.arange(6) * 900).astype(np.int16)[:, None, None, None]
     assert not clear(flags, codes).any()
 
@@ -115,7 +116,7 @@ def test_changing_clouds_on_all_dates_are_not_voted_clear():
 @pytest.mark.parametrize(("off", "agrees"), [(622, True), (638, False), (-622, True), (-638, False)])
 def test_the_vote_tolerates_0015_and_12_percent_of_the_middle(off, agrees):
     """Of a middle of 0.4: 0.015 + 0.048; one date of six is off by a little less, or a little more."""
-    flags = np.full((6, 8, 8), cloud_mask.DOUBT)
+    flags = np.full((6, 8, 8), quality.DOUBT)
     codes = np.full((6, 3, 8, 8), 4000, np.int16)
     codes[2] += off
     good = clear(flags, codes)
@@ -125,7 +126,7 @@ def test_the_vote_tolerates_0015_and_12_percent_of_the_middle(off, agrees):
 
 def test_three_dates_do_not_vote():
     flags, codes = block(dates=3)
-    flags[:, 8:16, 8:16] = cloud_mask.DOUBT
+    flags[:, 8:16, 8:16] = quality.DOUBT
     good = clear(flags, codes)
     assert not good[:, 8:16, 8:16].any()
     assert good[:, :8].all()
@@ -133,7 +134,7 @@ def test_three_dates_do_not_vote():
 
 def test_no_data_is_never_voted_back():
     flags, codes = block()
-    flags[:, 3:6, 3:6] = cloud_mask.NO_DATA
+    flags[:, 3:6, 3:6] = quality.NO_DATA
     assert not clear(flags, codes)[:, 3:6, 3:6].any()
 
 

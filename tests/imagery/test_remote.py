@@ -22,7 +22,7 @@ from howgreen.core.grid import Window
 from howgreen.imagery import composite
 from howgreen.imagery.catalog.coverage import look
 from howgreen.imagery.read.opener import Files, opened
-from howgreen.imagery.read.prefetch import foresee
+from howgreen.imagery.read.prefetch import prefetch_window
 from howgreen.net import sparse_file
 
 
@@ -31,7 +31,7 @@ def test_every_format_gives_the_same_pixels_as_from_disk(far, name):
     asset = red(far, name)
     np.testing.assert_array_equal(read(asset), read(local(asset, far)))
     inner = Window(top=100, bottom=300, left=50, right=180)
-    np.testing.assert_array_equal(read(asset, span=inner), read(local(asset, far), span=inner))
+    np.testing.assert_array_equal(read(asset, window=inner), read(local(asset, far), window=inner))
 
 
 @pytest.mark.parametrize("name", ["red0.tif", "plain.tif"])
@@ -42,9 +42,9 @@ def test_what_was_a_hole_when_its_neighbour_was_read_is_read_anew(far, name, ste
     expected = read(local(asset, far))
     for top in range(0, SIDE, step):
         for left in range(0, SIDE, 128):
-            span = Window(top=top, bottom=min(top + step, SIDE), left=left, right=left + 128)
-            got = read(asset, span=span, files=files)
-            np.testing.assert_array_equal(got, expected[span.top : span.bottom, span.left : span.right])
+            window = Window(top=top, bottom=min(top + step, SIDE), left=left, right=left + 128)
+            got = read(asset, window=window, files=files)
+            np.testing.assert_array_equal(got, expected[window.top : window.bottom, window.left : window.right])
 
 
 @pytest.fixture(scope="module")
@@ -90,9 +90,9 @@ def test_only_the_tiles_under_the_window_are_asked_for_once_and_close_ones_toget
     window = Window(top=TILE, bottom=2 * TILE, left=0, right=SIDE)
     files = Files()
     with opened(red(far), files) as image:
-        for piece in foresee(image, 1, grid=FRAME, span=window):
+        for piece in prefetch_window(image, 1, grid=FRAME, window=window):
             piece.result()
-    np.testing.assert_array_equal(read(red(far), span=window, files=files), read(local(red(far), far), span=window))
+    np.testing.assert_array_equal(read(red(far), window=window, files=files), read(local(red(far), far), window=window))
     count = far.count()
     assert count["requests"] == 2  # the head; one row of tiles
     assert count["bytes"] - sparse_file.HEAD_BYTES <= 1.1 * touched(far.root / "red0.tif", window)
@@ -162,7 +162,7 @@ files = Files()
 asset = Asset(band="red", href=sys.argv[1])
 if sys.argv[2] == "stop":
     threading.Timer(0.7, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
-values, none = read_band(asset, grid=grid, span=Window(top=0, bottom=512, left=0, right=512), nodata=0, files=files)
+values, none = read_band(asset, grid=grid, window=Window(top=0, bottom=512, left=0, right=512), nodata=0, files=files)
 print(int(values.sum()))
 """
 
@@ -197,7 +197,7 @@ from howgreen.imagery.read.resample import read_band
 from howgreen.core.types import Asset
 grid = GeoBox((512, 512), Affine(10, 0, 600000, 0, -10, 5200000), "EPSG:32632")
 files = Files()
-values, _ = read_band(Asset(band="red", href=sys.argv[1]), grid=grid, span=Window(top=0, bottom=512, left=0, right=512), nodata=0, files=files)
+values, _ = read_band(Asset(band="red", href=sys.argv[1]), grid=grid, window=Window(top=0, bottom=512, left=0, right=512), nodata=0, files=files)
 print(int(values.sum()), flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """

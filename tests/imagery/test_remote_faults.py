@@ -13,7 +13,7 @@ from faults import Faults
 from howgreen.core.errors import ImageError, NetworkError
 from howgreen.core.grid import Window
 from howgreen.imagery import composite
-from howgreen.imagery.catalog.coverage import read_coarse
+from howgreen.imagery.read.coarse import read_coarse
 from howgreen.imagery.read.opener import Files
 from howgreen.net import http, ranges, sas_tokens
 
@@ -91,7 +91,7 @@ def test_a_file_that_changes_on_the_server_is_noticed(tmp_path, monkeypatch):
     cog(tmp_path / "red.tif", rng.integers(1, 9000, (SIDE, SIDE)).astype(np.uint16), 10)
     with Faults(tmp_path) as far:
         files, asset = Files(), red(far, "red.tif")
-        read(asset, span=Window(top=0, bottom=TILE, left=0, right=TILE), files=files)
+        read(asset, window=Window(top=0, bottom=TILE, left=0, right=TILE), files=files)
         cog(tmp_path / "red.tif", rng.integers(1, 9000, (SIDE, SIDE)).astype(np.uint16), 10)
         with pytest.raises(NetworkError, match="has changed while it was read; run the same again"):
             read(asset, files=files)

@@ -63,8 +63,8 @@ def test_aligned_reads_are_the_files_own_pixels(make_scene, made_once, k, row, c
         made_once[k, dtype] = make_scene({"red": values}, resolution=10.0 * k)
     scene = made_once[k, dtype]
     grid = grid_at(0, 0, 50, 60)
-    span = Window(top=row, bottom=row + height, left=column, right=column + width)
-    got, none = read_band(scene.assets[0], grid=grid, span=span, nodata=0)
+    window = Window(top=row, bottom=row + height, left=column, right=column + width)
+    got, none = read_band(scene.assets[0], grid=grid, window=window, nodata=0)
     canvas = np.zeros((260, 260), dtype)
     whole = values.repeat(k, axis=0).repeat(k, axis=1)
     canvas[100 : 100 + whole.shape[0], 100 : 100 + whole.shape[1]] = whole
@@ -76,7 +76,7 @@ def test_aligned_reads_are_the_files_own_pixels(make_scene, made_once, k, row, c
 def test_without_a_nodata_value_zero_is_data_and_outside_is_missing(make_scene):
     scene = make_scene({"red": np.zeros((10, 10), np.uint16)})
     _, none = read_band(
-        scene.assets[0], grid=grid_at(0, 0, 10, 10), span=Window(top=-2, bottom=5, left=3, right=12), nodata=None
+        scene.assets[0], grid=grid_at(0, 0, 10, 10), window=Window(top=-2, bottom=5, left=3, right=12), nodata=None
     )
     expected = np.zeros((7, 9), bool)
     expected[:2] = True
@@ -89,7 +89,7 @@ def test_nan_is_missing(make_scene):
     values[1, 2] = np.nan
     scene = make_scene({"red": values})
     _, none = read_band(
-        scene.assets[0], grid=grid_at(0, 0, 4, 4), span=Window(top=0, bottom=4, left=0, right=4), nodata=None
+        scene.assets[0], grid=grid_at(0, 0, 4, 4), window=Window(top=0, bottom=4, left=0, right=4), nodata=None
     )
     np.testing.assert_array_equal(none, np.isnan(values))
 
@@ -98,8 +98,8 @@ def test_codes_of_a_20_m_mask_outside_it_and_as_floats(make_scene):
     table = np.arange(65536, dtype=np.uint16).astype(np.uint8)
     for dtype in ("uint8", "uint16", "int16", "float32"):
         scene = make_scene({"scl": np.array([[4, 9], [3, 6]], dtype)}, resolution=20)
-        span = Window(top=-1, bottom=5, left=0, right=4)
-        got = read_codes(scene.assets[0], grid=grid_at(0, 0, 4, 4), span=span, fill=0, table=table)
+        window = Window(top=-1, bottom=5, left=0, right=4)
+        got = read_codes(scene.assets[0], grid=grid_at(0, 0, 4, 4), window=window, fill=0, table=table)
         assert got.tolist() == [[0] * 4, [4, 4, 9, 9], [4, 4, 9, 9], [3, 3, 6, 6], [3, 3, 6, 6], [0] * 4]
 
 
@@ -111,9 +111,9 @@ def blocks(height, width, step):
 
 def assembled(asset, grid, step, nodata=0):
     values, none = np.zeros(grid.shape, np.float32), np.zeros(grid.shape, bool)
-    for span in blocks(*grid.shape, step):
-        at = np.s_[span.top : span.bottom, span.left : span.right]
-        values[at], none[at] = read_band(asset, grid=grid, span=span, nodata=nodata)
+    for window in blocks(*grid.shape, step):
+        at = np.s_[window.top : window.bottom, window.left : window.right]
+        values[at], none[at] = read_band(asset, grid=grid, window=window, nodata=nodata)
     return values, none
 
 
@@ -131,7 +131,7 @@ def foreign(make_scene):
 def test_interpolated_reads_are_exact(foreign):
     """Parity with scipy at positions that pyproj gives pixel by pixel."""
     asset, grid = foreign
-    values, none = read_band(asset, grid=grid, span=Window(top=0, bottom=140, left=0, right=155), nodata=0)
+    values, none = read_band(asset, grid=grid, window=Window(top=0, bottom=140, left=0, right=155), nodata=0)
     with rasterio.open(asset.href) as dataset:
         pixels, t = dataset.read(1), dataset.transform
     east = grid.affine.c + 10 * (np.arange(155) + 0.5)
@@ -148,7 +148,7 @@ def test_interpolated_reads_are_exact(foreign):
 
 def test_interpolated_reads_are_gdals(foreign):
     asset, grid = foreign
-    values, none = read_band(asset, grid=grid, span=Window(top=0, bottom=140, left=0, right=155), nodata=0)
+    values, none = read_band(asset, grid=grid, window=Window(top=0, bottom=140, left=0, right=155), nodata=0)
     with rasterio.open(asset.href) as dataset:
         expected, _ = reproject(
             dataset.read(1).astype(np.float32), np.zeros(grid.shape, np.float32), src_transform=dataset.transform,
@@ -169,7 +169,9 @@ def test_interpolated_reads_have_no_seam(foreign, step):
     asset, grid = foreign
     if step == 1:
         grid = grid_at(30, 30, 12, 12)
-    whole = read_band(asset, grid=grid, span=Window(top=0, bottom=grid.shape[0], left=0, right=grid.shape[1]), nodata=0)
+    whole = read_band(
+        asset, grid=grid, window=Window(top=0, bottom=grid.shape[0], left=0, right=grid.shape[1]), nodata=0
+    )
     for got, expected in zip(assembled(asset, grid, step), whole, strict=True):
         np.testing.assert_array_equal(got, expected)
 
@@ -179,7 +181,7 @@ def test_nodata_does_not_bleed_into_interpolated_values(make_scene):
     values[:, 20:] = 0
     scene = make_scene({"red": (values, 10.0, WEST + 3, NORTH - 4, UTM)})
     got, none = read_band(
-        scene.assets[0], grid=grid_at(0, 0, 40, 40), span=Window(top=0, bottom=40, left=0, right=40), nodata=0
+        scene.assets[0], grid=grid_at(0, 0, 40, 40), window=Window(top=0, bottom=40, left=0, right=40), nodata=0
     )
     assert (got[~none] == 5000).all()
     assert none[:, 22:].all()
@@ -193,7 +195,7 @@ def test_a_plane_survives_the_way_from_the_next_utm_zone(make_scene):
     columns = x0 + 10 * (np.arange(220) + 0.5)
     scene = make_scene({"red": (np.tile((columns - x0).astype(np.float32), (220, 1)), 10.0, x0, y0, "EPSG:32631")})
     grid = grid_at(0, 0, 100, 90)
-    got, none = read_band(scene.assets[0], grid=grid, span=Window(top=0, bottom=100, left=0, right=90), nodata=None)
+    got, none = read_band(scene.assets[0], grid=grid, window=Window(top=0, bottom=100, left=0, right=90), nodata=None)
     x, y = np.meshgrid(WEST + 10 * (np.arange(90) + 0.5), NORTH - 10 * (np.arange(100) + 0.5))
     expected = there.transform(x, y)[0] - x0
     assert not none.any()
@@ -206,7 +208,7 @@ def test_a_finer_file_is_averaged(make_scene):
     values[30:33, 30:33] = 0
     scene = make_scene({"red": (values, 3.0, WEST, NORTH, UTM)})
     grid = grid_at(0, 0, 40, 40, resolution=9.0)
-    whole = read_band(scene.assets[0], grid=grid, span=Window(top=0, bottom=40, left=0, right=40), nodata=0)
+    whole = read_band(scene.assets[0], grid=grid, window=Window(top=0, bottom=40, left=0, right=40), nodata=0)
     expected = values.reshape(40, 3, 40, 3).mean(axis=(1, 3))
     at = ~whole[1]
     np.testing.assert_allclose(whole[0][at], expected[at], rtol=1e-5)
@@ -218,7 +220,7 @@ def test_a_finer_file_is_averaged(make_scene):
 def test_far_away_is_missing(make_scene):
     scene = make_scene({"red": (places(20, 20), 0.0001, 170.0, -45.0, "EPSG:4326")})
     _, none = read_band(
-        scene.assets[0], grid=grid_at(0, 0, 9, 9), span=Window(top=0, bottom=9, left=0, right=9), nodata=0
+        scene.assets[0], grid=grid_at(0, 0, 9, 9), window=Window(top=0, bottom=9, left=0, right=9), nodata=0
     )
     assert none.all()
 
@@ -227,14 +229,14 @@ def test_broken_files_are_named(tmp_path, make_scene):
     scene = make_scene({"red": places(300, 300)})
     with Path(scene.assets[0].href).open("r+b") as file:
         file.truncate(1500)
-    span, grid = Window(top=0, bottom=300, left=0, right=300), grid_at(0, 0, 300, 300)
+    window, grid = Window(top=0, bottom=300, left=0, right=300), grid_at(0, 0, 300, 300)
     with pytest.raises(ImageError, match=r"red\.tif.*store verify"):
-        read_band(scene.assets[0], grid=grid, span=span, nodata=0)
+        read_band(scene.assets[0], grid=grid, window=window, nodata=0)
     with pytest.raises(ImageError, match="nowhere"):
-        read_band(Asset(band="red", href=str(tmp_path / "nowhere.tif")), grid=grid, span=span, nodata=0)
+        read_band(Asset(band="red", href=str(tmp_path / "nowhere.tif")), grid=grid, window=window, nodata=0)
     good = make_scene({"red": places(3, 3)}).assets[0]
     with pytest.raises(ImageError, match="has 1 bands, not 4"):
-        read_band(Asset(band="red", href=good.href, index=4), grid=grid, span=span, nodata=0)
+        read_band(Asset(band="red", href=good.href, index=4), grid=grid, window=window, nodata=0)
 
 
 def test_no_crs_is_an_error(tmp_path):
@@ -264,7 +266,7 @@ def test_files_stay_open_between_blocks_unless_reading_failed(make_scene):
         _ = 1 // 0
     assert failed.dataset.closed
     assert isinstance(pickle.loads(pickle.dumps(files)), Files)
-    read_band(asset, grid=grid, span=Window(top=0, bottom=8, left=0, right=8), nodata=0, files=files)
+    read_band(asset, grid=grid, window=Window(top=0, bottom=8, left=0, right=8), nodata=0, files=files)
 
 
 def test_no_more_files_stay_open_than_systems_allow(make_scene):

@@ -9,9 +9,10 @@ import rasterio
 from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rasterio.windows import Window
+from rasterio.windows import Window as RasterioWindow
 
 from howgreen.core.errors import ImageError
+from howgreen.core.grid import Window
 from howgreen.core.types import Asset
 from howgreen.imagery.read.decode import Tiles, tiles_of
 from howgreen.imagery.read.opener import Image, open_image, opened
@@ -55,7 +56,7 @@ def test_any_window_of_the_common_kind_is_read_without_gdal(tmp_path_factory, sh
     bottom, right = data.draw(st.integers(top + 1, shape[0])), data.draw(st.integers(left + 1, shape[1]))
     with rasterio.open(path) as dataset:
         image = Image(dataset=OnlyTags(dataset), tiles=tiles_of(dataset, path))
-        found = image.read(1, (top, bottom, left, right))
+        found = image.read(1, Window(top=top, bottom=bottom, left=left, right=right))
     assert found.dtype == dtype
     np.testing.assert_array_equal(found, values[top:bottom, left:right])
 
@@ -86,9 +87,9 @@ def test_every_other_kind_has_the_numbers_that_gdal_reads(tmp_path, dtype, count
     written(path, dtype=dtype, count=count, **options)
     image = open_image(str(path))
     for index in range(1, count + 1):
-        found = image.read(index, (3, 70, 5, 90))
+        found = image.read(index, Window(top=3, bottom=70, left=5, right=90))
         with rasterio.open(path) as dataset:
-            expected = dataset.read(index, window=Window.from_slices((3, 70), (5, 90)))
+            expected = dataset.read(index, window=RasterioWindow.from_slices((3, 70), (5, 90)))
         np.testing.assert_array_equal(found, expected)
     image.dataset.close()
 
@@ -104,10 +105,12 @@ def test_overviews_come_from_their_own_tiles(tmp_path):
     for overview in (None, 0, 1):
         image = open_image(str(path), overview=overview)
         height, width = image.dataset.shape
-        found = image.read(1, (7, height, 0, width - 3))
+        found = image.read(1, Window(top=7, bottom=height, left=0, right=width - 3))
         np.testing.assert_array_equal(found, image.dataset.read(1)[7:, : width - 3])
         assert image.tiles is not None
-        assert image.tiles.read(image.dataset, (0, height, 0, width), np.empty((height, width), np.uint16))
+        assert image.tiles.read(
+            image.dataset, Window(top=0, bottom=height, left=0, right=width), np.empty((height, width), np.uint16)
+        )
         image.dataset.close()
 
 
@@ -115,9 +118,9 @@ def test_tiles_that_are_not_in_the_file_are_left_to_gdal(tmp_path):
     path = tmp_path / "sparse.tif"
     profile = {"tiled": True, "blockxsize": 32, "blockysize": 32, "compress": "deflate", "sparse_ok": True, "nodata": 7}
     with rasterio.open(path, "w", driver="GTiff", count=1, dtype="uint16", height=64, width=64, **PLACE, **profile) as file:  # fmt: skip
-        file.write(np.full((32, 32), 9, np.uint16), 1, window=Window(0, 0, 32, 32))
+        file.write(np.full((32, 32), 9, np.uint16), 1, window=RasterioWindow(0, 0, 32, 32))
     image = open_image(str(path))
-    found = image.read(1, (0, 64, 0, 64))
+    found = image.read(1, Window(top=0, bottom=64, left=0, right=64))
     assert found[:32, :32].min() == 9
     assert set(np.unique(found[32:])) == {7}
     image.dataset.close()
@@ -150,7 +153,7 @@ def test_an_altered_tile_is_an_error_that_names_the_file(tmp_path, change):
     spoiled(path, change)
     asset = Asset(band="red", href=str(path))
     with pytest.raises(ImageError, match=r"altered\.tif: band red cannot be read"), opened(asset) as image:
-        image.read(1, (0, 70, 0, 90))
+        image.read(1, Window(top=0, bottom=70, left=0, right=90))
 
 
 def test_a_truncated_file_is_an_error_that_names_it(tmp_path):
@@ -158,7 +161,7 @@ def test_a_truncated_file_is_an_error_that_names_it(tmp_path):
     written(path)
     path.write_bytes(path.read_bytes()[:-2000])
     with pytest.raises(ImageError, match=r"short\.tif"), opened(Asset(band="red", href=str(path))) as image:
-        image.read(1, (0, 70, 0, 90))
+        image.read(1, Window(top=0, bottom=70, left=0, right=90))
 
 
 def test_room_of_another_type_or_size_is_not_written_to(tmp_path):
@@ -168,6 +171,8 @@ def test_room_of_another_type_or_size_is_not_written_to(tmp_path):
         tiles = tiles_of(dataset, path)
         assert isinstance(tiles, Tiles)
         for room in (np.zeros((4, 4), np.int16), np.zeros((4, 5), np.uint16)):
-            assert not tiles.read(dataset, (0, 4, 0, 4), room)
+            assert not tiles.read(dataset, Window(top=0, bottom=4, left=0, right=4), room)
             assert not room.any()
-        assert not tiles.read(dataset, (68, 72, 0, 4), np.zeros((4, 4), np.uint16))  # beyond the image
+        assert not tiles.read(
+            dataset, Window(top=68, bottom=72, left=0, right=4), np.zeros((4, 4), np.uint16)
+        )  # beyond the image

@@ -166,6 +166,6 @@ def test_kept_numbers_are_written_as_they_are(make, tmp_path):
     result = make(90, 80)
     numbers = np.arange(result.composite.data["reflectance"].size).reshape(result.composite.data["reflectance"].shape)
     kept = (numbers % 65_536 - 32_768).astype(np.int16)
-    data = result.composite.data.assign(numbers=(("band", "y", "x"), kept))
+    data = result.composite.data.assign(scaled=(("band", "y", "x"), kept))
     write_rasters(dataclasses.replace(result, composite=dataclasses.replace(result.composite, data=data)), tmp_path)
     np.testing.assert_array_equal(read(tmp_path, "composite.tif"), kept)

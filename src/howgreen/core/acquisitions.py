@@ -1,4 +1,4 @@
-"""Scenes gathered into dates: what one pass of the satellite showed."""
+"""Scenes gathered into acquisitions: what the satellite showed as it passed once."""
 
 from __future__ import annotations
 
@@ -7,21 +7,24 @@ from datetime import datetime, timedelta
 
 from howgreen.core.types import Scene
 
-SAME_PASS = timedelta(minutes=15)
-"""Scenes of one sensor closer in time are tiles of one pass: where they overlap they show the same light."""
+SAME_ACQUISITION = timedelta(minutes=15)
+"""Scenes of one sensor closer in time are tiles of one acquisition: where they overlap they show the same light."""
+
+Acquisitions = tuple[tuple[Scene, ...], ...]
+"""Scenes by acquisition, oldest first."""
 
 
 def by_time(scene: Scene) -> tuple[datetime, str]:
-    """Order of scenes that does not depend on how they came."""
+    """Order scenes in a way that does not depend on how they came."""
     return scene.time, scene.id
 
 
-def dates(scenes: Sequence[Scene]) -> tuple[tuple[Scene, ...], ...]:
-    """Scenes by date, oldest first, whatever order they come in; each group is one pass over the city."""
+def acquisitions(scenes: Sequence[Scene]) -> Acquisitions:
+    """Group scenes by acquisition, oldest first, whatever order they come in."""
     groups: list[list[Scene]] = []
     for scene in sorted(scenes, key=lambda s: (s.sensor, *by_time(s))):
         last = groups[-1][-1] if groups else None
-        if last is not None and last.sensor == scene.sensor and scene.time - last.time <= SAME_PASS:
+        if last is not None and last.sensor == scene.sensor and scene.time - last.time <= SAME_ACQUISITION:
             groups[-1].append(scene)
         else:
             groups.append([scene])

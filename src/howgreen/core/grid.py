@@ -63,6 +63,15 @@ class Window:
             right=self.right + margin_px,
         )
 
+    def union(self, other: Window) -> Window:
+        """The smallest rectangle that holds both."""
+        return Window(
+            top=min(self.top, other.top),
+            bottom=max(self.bottom, other.bottom),
+            left=min(self.left, other.left),
+            right=max(self.right, other.right),
+        )
+
     def within(self, outer: Window) -> tuple[slice, slice]:
         """Index into the raster of another window that holds this one."""
         return (

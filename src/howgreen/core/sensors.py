@@ -148,15 +148,15 @@ SENSORS: dict[str, Sensor] = {sensor.name: sensor for sensor in (SENTINEL2, LAND
 OPTICAL = tuple(name for name, sensor in SENSORS.items() if not sensor.is_radar)
 RADAR_BANDS = SENTINEL1.band_names
 """Bands whose values are decibels; all others are reflectance."""
-REFLECTANCE_STEP = 1e-4
-"""Reflectance is kept in whole steps of this size, which are Sentinel-2's own."""
-DB_STEP = 0.01
-"""Decibels are kept in whole steps of this size, a fiftieth of what the radar's own calibration can tell."""
+REFLECTANCE_SCALE = 1e-4
+"""Scale factor of the int16 that reflectance is kept as: Sentinel-2's own."""
+DB_SCALE = 0.01
+"""Scale factor of the int16 that decibels are kept as: a fiftieth of what the radar's own calibration can tell."""
 
 
-def step_of(band: str) -> float:
-    """What one number of a composite's band is worth: reflectance, or decibels."""
-    return DB_STEP if band in RADAR_BANDS else REFLECTANCE_STEP
+def scale_factor(band: str) -> float:
+    """Return what one unit of a composite's band is worth: reflectance, or decibels."""
+    return DB_SCALE if band in RADAR_BANDS else REFLECTANCE_SCALE
 
 
 def native_names(sensor: Sensor, satellite: str) -> Mapping[str, str] | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from howgreen.core.acquisitions import SAME_PASS
+from howgreen.core.acquisitions import SAME_ACQUISITION
 from howgreen.core.errors import StoreError
 from howgreen.core.geometry import area_from
 from howgreen.core.reflectance import Habit, baseline, number, radiometry
@@ -358,7 +358,7 @@ def deduplicate(
         one, other = scenes[i], scenes[j]
         if covered is None:
             return identities[i] == identities[j] and _same_outline(one, other)
-        close = one.sensor == other.sensor and abs(one.time - other.time) <= SAME_PASS
+        close = one.sensor == other.sensor and abs(one.time - other.time) <= SAME_ACQUISITION
         return close and _same_outline(one, other) and _same_cover(covered[i], covered[j])
 
     chosen: list[int] = []

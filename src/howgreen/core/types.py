@@ -228,7 +228,7 @@ class Composite:
     """``reflectance`` float32 (band, y, x), coordinate ``band`` = common names, NaN = never clear (``vv`` and ``vh`` are
     backscatter in dB, NaN = never seen);
     ``n_clear`` uint8 (y, x) = number of dates that showed the pixel clearly. Where it was made by :mod:`howgreen.imagery`, also
-    ``numbers`` int16 (band, y, x), what it is kept as: steps of :func:`howgreen.core.sensors.step_of`, NEVER_CLEAR. Usually lazy
+    ``scaled`` int16 (band, y, x), what it is kept as: units of :func:`howgreen.core.sensors.scale_factor`, NEVER_CLEAR. Usually lazy
     (dask)."""
     grid: GeoBox
     scenes: tuple[Scene, ...]

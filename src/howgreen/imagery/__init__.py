@@ -4,28 +4,27 @@ from howgreen.core.grid import grid
 from howgreen.imagery.catalog.coverage import find, look
 from howgreen.imagery.catalog.maps import find_tiles, map_reader
 from howgreen.imagery.catalog.search import SearchResult, find_online, search
-from howgreen.imagery.catalog.select import choose, estimate_bytes, mixed_platforms
-from howgreen.imagery.composite.combine import composite, composite_numbers, from_numbers
+from howgreen.imagery.catalog.select import choose, estimate_bytes, look_directions, mixed_platforms
+from howgreen.imagery.composite.combine import composite, composite_scaled, from_scaled
 from howgreen.imagery.composite.offset_check import decisions
 from howgreen.imagery.composite.optical import load
-from howgreen.imagery.composite.radar import sides
 
 __all__ = [
     "SearchResult",
     "choose",
     "composite",
-    "composite_numbers",
+    "composite_scaled",
     "decisions",
     "estimate_bytes",
     "find",
     "find_online",
     "find_tiles",
-    "from_numbers",
+    "from_scaled",
     "grid",
     "load",
     "look",
+    "look_directions",
     "map_reader",
     "mixed_platforms",
     "search",
-    "sides",
 ]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from howgreen.core.sensors import step_of
+from howgreen.core.sensors import scale_factor
 from howgreen.core.types import NEVER_CLEAR, UNSEEN, Composite, LandCover, ModelCard
 from howgreen.landcover.model import FloatArray, Model, Prediction, require_bands, validate
 from howgreen.landcover.tiles import cuts, margin_px, ramp, shifted, starts, total, window
@@ -40,7 +40,7 @@ def classify(composite: Composite, model: Model) -> LandCover:
     card = model.card
     require_bands(card, composite.bands, what="the images")
     # Whole numbers, half the bytes of the reflectance that they stand for, become reflectance a tile at a time.
-    name = "numbers" if "numbers" in composite.data else "reflectance"
+    name = "scaled" if "scaled" in composite.data else "reflectance"
     pixels = composite.data[name].transpose("band", "y", "x")
     if composite.bands != card.bands:  # picking them would copy every block
         pixels = pixels.sel(band=list(card.bands))
@@ -210,7 +210,7 @@ def _finish(place: FloatArray, unobserved: npt.NDArray[np.bool_] | None, model: 
 
 def _per_unit(card: ModelCard) -> FloatArray:
     """(band, 1, 1) how many whole numbers make one of reflectance, or of decibels."""
-    return np.array([round(1 / step_of(band)) for band in card.bands], np.float32)[:, None, None]
+    return np.array([round(1 / scale_factor(band)) for band in card.bands], np.float32)[:, None, None]
 
 
 def _unseen(values: Pixels) -> npt.NDArray[np.bool_]:

@@ -99,11 +99,11 @@ def run(plan: types.Plan, *, work: str | Path | None = None, progress: Progress 
     with rasterio.Env(GDAL_CACHEMAX=64_000_000):
         with ThreadPoolExecutor(1) as pool:
             checked = pool.submit(provenance, plan)  # some pixels are looked at while libraries load
-            numbers = imagery.composite_numbers(
+            scaled = imagery.composite_scaled(
                 plan.scenes, radar=plan.radar, grid=plan.grid, bands=plan.bands, block_px=_block_px(plan)
             )
             record = checked.result()  # before the long work: a scene that contradicts itself is refused
-        composite, covered = _kept(plan, numbers, model, folder / "pixels", progress)
+        composite, covered = _kept(plan, scaled, model, folder / "pixels", progress)
         zones = measure.green(covered, plan.city, progress=progress)
     cautions = gather(plan, composite.warnings, covered.warnings, doubts.of_answer(zones[0].stats, model.card, record))
     warn(*(caution for caution in cautions if caution not in plan.warnings))
@@ -143,18 +143,18 @@ def read_plan(path: str | Path) -> Plan:
 
 
 def _kept(
-    plan: types.Plan, numbers: xr.Dataset, model: landcover.Model, folder: Path, progress: Progress | None
+    plan: types.Plan, scaled: xr.Dataset, model: landcover.Model, folder: Path, progress: Progress | None
 ) -> tuple[Composite, LandCover]:
     """Compute composite and land cover in one go and keep them: a block is classified while it is at hand.
 
     Probabilities, ten times the size of labels and fractions, stay lazy and are made again when asked for.
     """
     used = (*plan.scenes, *plan.radar)
-    seen = landcover.classify(imagery.from_numbers(numbers, grid=plan.grid, scenes=used), model).data
+    seen = landcover.classify(imagery.from_scaled(scaled, grid=plan.grid, scenes=used), model).data
     names = [name for name in seen.data_vars if name != "probability"]
-    both = numbers.assign({name: seen[name] for name in names})
+    both = scaled.assign({name: seen[name] for name in names})
     both = persist(both, folder, stage="composite and land cover", progress=progress)
-    composite = imagery.from_numbers(both[list(numbers)], grid=plan.grid, scenes=used)
+    composite = imagery.from_scaled(both[list(scaled)], grid=plan.grid, scenes=used)
     covered = landcover.classify(composite, model)
     return composite, replace(covered, data=covered.data.assign({name: both[name] for name in names}))
 

@@ -144,7 +144,7 @@ def _planned(
         notes=(*notes, *left_out, *unread),
         warnings=(
             *(Caution("mixed-satellites", text) for text in imagery.mixed_platforms(used)),
-            *(Caution("mixed-looks", text) for text in imagery.sides((*used, *radar))),
+            *(Caution("mixed-looks", text) for text in imagery.look_directions((*used, *radar))),
             *(Caution("model-doubtful", text) for text in tried),
             *landcover.model_warnings(green.card, resolution_m=resolution_m),
         ),

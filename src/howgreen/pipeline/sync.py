@@ -10,16 +10,17 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from howgreen.core.errors import NoImageError, StoreError
+from howgreen.core.grid import Window
 from howgreen.core.sensors import SENSORS
 from howgreen.core.stac import Header
+from howgreen.imagery.composite.cloud_mask import halo_px
 from howgreen.imagery.read import windows
 from howgreen.imagery.read.opener import Files, is_web
-from howgreen.imagery.read.windows import Box
 from howgreen.net import http
 from howgreen.store import layout, parts, put_place
 from howgreen.store.write import Layer, store_scene
@@ -114,7 +115,7 @@ def _opening(work: _Work, scenes: Sequence[Scene]) -> Iterator[tuple[Scene, File
         for coming in scenes[number + len(ahead) : number + 2]:
             ahead.append(Files())
             if not _there(work, coming):
-                ahead[-1].ask(_assets(work.plan, coming))
+                ahead[-1].open_ahead(_assets(work.plan, coming))
         yield scene, ahead.pop(0)
 
 
@@ -124,16 +125,19 @@ def _keep(work: _Work, scene: Scene, files: Files) -> str:
     if _there(work, scene):
         work.step(assets)
         return "there"
-    boxes = {asset.band: windows.needed(asset, grid=work.plan.grid, files=files) for asset in assets}
-    if scene.covered_pct == 0 or None in boxes.values():
+    margin_px = halo_px(abs(work.plan.grid.affine.a))
+    needed = {
+        asset.band: windows.needed(asset, grid=work.plan.grid, margin_px=margin_px, files=files) for asset in assets
+    }
+    if scene.covered_pct == 0 or None in needed.values():
         work.step(assets)
         return "empty"
     known = _known(work.root, scene)
-    wanted = _joined({band: box for band, box in boxes.items() if box}, known.get(_WINDOWS, {}))
+    wanted = _join({band: window for band, window in needed.items() if window}, known.get(_WINDOWS, {}))
     assets = [asset for asset in scene.assets if asset.band in wanted]
     for asset in assets:
         if not _part(work.root, scene, asset, wanted[asset.band]).is_file():
-            windows.ask(asset, wanted[asset.band], files=files)
+            windows.request(asset, wanted[asset.band], files=files)
     states = {asset.band: _fetch(work, scene, asset, wanted[asset.band], files) for asset in assets}
     layers = [Layer(band=a.band, read=_reader(_part(work.root, scene, a, wanted[a.band]))) for a in assets]
     grids = sorted({*known.get(_GRIDS, ()), _grid_key(work.plan)})
@@ -172,25 +176,25 @@ def _known(root: Path, scene: Scene) -> Mapping[str, Any]:
     return properties if whole else {}
 
 
-def _joined(boxes: Mapping[str, Box], known: Mapping[str, Sequence[int]]) -> dict[str, Box]:
-    """Windows that hold both: another city's part of a scene must not go when this one's comes."""
-    joined = dict(boxes)
-    for band, box in known.items():
-        top, bottom, left, right = boxes.get(band, box)
-        joined[band] = min(top, box[0]), max(bottom, box[1]), min(left, box[2]), max(right, box[3])
+def _join(needed: Mapping[str, Window], known: Mapping[str, Sequence[int]]) -> dict[str, Window]:
+    """Make windows that hold both: another city's part of a scene must not go when this one's comes."""
+    joined = dict(needed)
+    for band, (top, bottom, left, right) in known.items():
+        stored = Window(top=top, bottom=bottom, left=left, right=right)
+        joined[band] = needed[band].union(stored) if band in needed else stored
     return joined
 
 
-def _part(root: Path, scene: Scene, asset: Asset, box: Box) -> Path:
-    return parts.path(root, scene.id, asset.band, json.dumps([asset.href, asset.index, box]))
+def _part(root: Path, scene: Scene, asset: Asset, window: Window) -> Path:
+    return parts.path(root, scene.id, asset.band, json.dumps([asset.href, asset.index, astuple(window)]))
 
 
-def _fetch(work: _Work, scene: Scene, asset: Asset, box: Box, files: Files) -> str:
+def _fetch(work: _Work, scene: Scene, asset: Asset, window: Window, files: Files) -> str:
     """Keep a band, unless it is here already; returns what its server calls the file's state."""
-    file = _part(work.root, scene, asset, box)
+    file = _part(work.root, scene, asset, window)
     kept = parts.get(file)
     if kept is None:
-        values, grid = windows.read_window(asset, box, files=files)
+        values, grid = windows.read_window(asset, window, files=files)
         state = windows.state(asset, files=files)
         parts.put(file, values, grid, state=state)
     else:
@@ -217,7 +221,7 @@ def _grid_key(plan: Plan) -> str:
 def _header(
     scene: Scene,
     assets: Sequence[Asset],
-    boxes: Mapping[str, Box],
+    stored: Mapping[str, Window],
     states: Mapping[str, str],
     grids: Sequence[str],
     source: str,
@@ -228,7 +232,7 @@ def _header(
         "howgreen:hrefs": {a.band: a.href if is_web(a.href) else Path(a.href).name for a in assets},
         "howgreen:states": {band: state for band, state in states.items() if state},
         "howgreen:radiometry": scene.radiometry,
-        _WINDOWS: {band: list(box) for band, box in boxes.items()},
+        _WINDOWS: {band: list(astuple(window)) for band, window in stored.items()},
         _GRIDS: list(grids),
     }
     return Header(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from howgreen.core.grid import inside
-from howgreen.core.sensors import RADAR_BANDS, step_of
+from howgreen.core.sensors import RADAR_BANDS, scale_factor
 from howgreen.core.types import NEVER_CLEAR, UNSEEN
 
 if TYPE_CHECKING:
@@ -96,9 +96,9 @@ def from_files(result: Result, paths: Mapping[str, Path], *, longest_px: int = 1
 
     shape = _shape(result, longest_px)
     names, kind = _photo_bands(result)
-    numbers = read("composite.tif", [result.composite.bands.index(n) + 1 for n in names], Resampling.average)
-    scales = np.array([step_of(name) for name in names], np.float32)[:, None, None]
-    photo = np.where(numbers == NEVER_CLEAR, np.nan, numbers * scales).astype(np.float32)
+    scaled = read("composite.tif", [result.composite.bands.index(n) + 1 for n in names], Resampling.average)
+    factors = np.array([scale_factor(name) for name in names], np.float32)[:, None, None]
+    photo = np.where(scaled == NEVER_CLEAR, np.nan, scaled * factors).astype(np.float32)
     fraction = read("green_fraction.tif", [1], Resampling.average)[0]
     uncertainty = None
     if "green_uncertainty.tif" in paths:

@@ -18,7 +18,7 @@ import numpy as np
 
 from howgreen.core.geometry import polygonal, project
 from howgreen.core.grid import inside
-from howgreen.core.sensors import RADAR_BANDS, step_of
+from howgreen.core.sensors import RADAR_BANDS, scale_factor
 from howgreen.core.types import HALF_GREEN, NEVER_CLEAR, UNSEEN
 from howgreen.report.cogs import BLOCK_PX, Layout, Scratch
 
@@ -221,11 +221,11 @@ def _streams(result: Result) -> dict[str, Any]:
 def _composite(result: Result) -> Any:
     """(band, y, x) whole numbers, those that are kept where there are any."""
     data = result.composite.data
-    if "numbers" in data:
-        return _lazy(data["numbers"].transpose("band", "y", "x")).rechunk({0: -1})
-    steps = tuple(step_of(band) for band in result.composite.bands)
+    if "scaled" in data:
+        return _lazy(data["scaled"].transpose("band", "y", "x")).rechunk({0: -1})
+    factors = tuple(scale_factor(band) for band in result.composite.bands)
     reflectance = _lazy(data["reflectance"].transpose("band", "y", "x")).rechunk({0: -1})
-    return reflectance.map_blocks(_numbers, steps=steps, dtype=np.int16, meta=np.zeros((0, 0, 0), np.int16))
+    return reflectance.map_blocks(_to_scaled, factors=factors, dtype=np.int16, meta=np.zeros((0, 0, 0), np.int16))
 
 
 def _meta(dtype: Any) -> Array:
@@ -270,19 +270,19 @@ def _hundredths(uncertainty: Array) -> Array:
     return np.where(np.isnan(steps), np.float32(UNSEEN), np.clip(steps, 1, 100)).astype(np.uint8)
 
 
-def _numbers(reflectance: Array, *, steps: tuple[float, ...]) -> Array:
-    numbers: Array = np.empty(reflectance.shape, np.int16)
+def _to_scaled(reflectance: Array, *, factors: tuple[float, ...]) -> Array:
+    scaled: Array = np.empty(reflectance.shape, np.int16)
     rows = max(1, SLAB_PX // max(reflectance.shape[2], 1))
-    for plane, out, step in zip(reflectance, numbers, steps, strict=True):
+    for plane, out, factor in zip(reflectance, scaled, factors, strict=True):
         for top in range(0, len(plane), rows):  # slab by slab: what is in between stays in the core's cache
-            whole = plane[top : top + rows] / step
+            whole = plane[top : top + rows] / factor
             np.rint(whole, out=whole)
             np.clip(whole, NEVER_CLEAR + 1, 32767, out=whole)
             missing = np.isnan(whole)
             if missing.any():
                 whole[missing] = NEVER_CLEAR
             out[top : top + rows] = whole
-    return numbers
+    return scaled
 
 
 def _inside(n_clear: Array, within: Array) -> Array:
@@ -314,7 +314,7 @@ def _dress(path: Path, name: str, result: Result) -> None:
             DESCRIPTION=FILES[name], SOFTWARE=f"howgreen {result.plan.howgreen}", PERIOD=str(result.plan.period)
         )
         if name == "composite.tif":
-            file.scales = [step_of(band) for band in result.composite.bands]
+            file.scales = [scale_factor(band) for band in result.composite.bands]
             file.units = ["dB" if band in RADAR_BANDS else "1" for band in result.composite.bands]
             file.descriptions = result.composite.bands
         elif name == "green_fraction.tif":

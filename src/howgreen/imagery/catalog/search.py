@@ -16,9 +16,9 @@ from howgreen.core.geometry import BBox, boxes
 from howgreen.core.sensors import SENSORS
 from howgreen.core.stac import deduplicate
 from howgreen.core.types import City, Period, Progress, Scene
-from howgreen.imagery.catalog import items
+from howgreen.imagery.catalog import earthengine, items
 from howgreen.imagery.catalog.coverage import look
-from howgreen.imagery.read import earthengine
+from howgreen.imagery.read.earthengine import SIGNER
 from howgreen.net import http
 from howgreen.net.endpoints import KNOWN_COLLECTIONS, Catalog
 from howgreen.net.network import Network
@@ -67,7 +67,7 @@ def search(
     NoImageError
         When the catalogue has nothing of the sensor that can be read without an account.
     """
-    if catalog.signer == earthengine.SIGNER:
+    if catalog.signer == SIGNER:
         return _of_earth_engine(city, period, catalog=catalog, sensor=sensor)
     api = StacApi(catalog.url, contact=network.contact if network else "")
     collections = _collections(api, catalog, sensor)

@@ -10,14 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
-from howgreen.core.acquisitions import dates
+from howgreen.core.acquisitions import acquisitions
 from howgreen.core.errors import NoClearImageError, NoImageError
 from howgreen.core.grid import outline
-from howgreen.core.sensors import LANDSAT, SENSORS, Sensor, native_names
+from howgreen.core.sensors import LANDSAT, SENSORS, SENTINEL1, Sensor, native_names
 from howgreen.core.stac import deduplicate
 from howgreen.core.types import Asset, City, Period, Scene
 from howgreen.imagery.catalog.coverage import _stored, coverage, look, rank
-from howgreen.imagery.composite import radar
 
 MAX_SCENES = 12
 MIN_CLEAR_PCT = 5.0
@@ -32,6 +31,10 @@ BAND_BYTES, MASK_BYTES = 1.6, 0.15
 """Of a pixel in a compressed file, about: 1.5 in the images of Bolzano and Sampleton; noise does not compress."""
 RADAR_BYTES = 4.0
 """Floats full of grain, which no compression makes smaller."""
+MOST_RADAR = 12
+"""Acquisitions of a radar taken for the median."""
+LEAST_RADAR = 0.005
+"""An acquisition of a radar has to show this share of the city."""
 WINDOW = dt.timedelta(days=75)
 """Half the length of the periods that are proposed instead."""
 
@@ -60,7 +63,7 @@ def choose(
     city, period, bands
         What they are for; the period serves the message if there is none.
     max_scenes
-        Most that are taken; of a radar see :func:`howgreen.imagery.composite.radar.spread`.
+        Most that are taken; of a radar see :func:`spread_over_period`.
     min_clear_pct
         See MIN_CLEAR_PCT; of the part of the city that any image covers. All together must show this much, too.
     root, sensor
@@ -91,7 +94,7 @@ def choose(
         raise NoImageError(_nothing(city, period, root, sensor))
     clear = [pixels[reached] for _, pixels in seen]
     if SENSORS[ordered[0].sensor].is_radar:  # no cloud to avoid: many passes, spread over the period, against the grain
-        taken = radar.spread(clear, ordered)
+        taken = spread_over_period(clear, ordered)
     else:
         taken = _greedy(clear, most=max_scenes, least_pct=min_clear_pct, passes=_pass_of(ordered))
     shown_pct = 100 * np.logical_or.reduce([clear[i] for i in taken]).mean() if taken else 0.0
@@ -108,7 +111,7 @@ def _lacking(scene: Scene, bands: Sequence[str]) -> list[str]:
 
 def _pass_of(scenes: Sequence[Scene]) -> list[int]:
     """For each scene the number of its pass: overlapping tiles of one pass are one look."""
-    number = {scene.id: i for i, group in enumerate(dates(scenes)) for scene in group}
+    number = {scene.id: i for i, group in enumerate(acquisitions(scenes)) for scene in group}
     return [number[scene.id] for scene in scenes]
 
 
@@ -186,6 +189,51 @@ def _proposal(scenes: Sequence[Scene], city: City, sensor: str | None) -> str:
 
 def _near(scene: Scene, scenes: Sequence[Scene]) -> list[Scene]:
     return [other for other in scenes if other.sensor == scene.sensor and abs(other.time - scene.time) <= WINDOW]
+
+
+def spread_over_period(
+    shown: Sequence[NDArray[np.bool_]], scenes: Sequence[Scene], *, most: int = MOST_RADAR
+) -> set[int]:
+    """Positions of the scenes of up to ``most`` passes: each time the pass that shows most of what was seen least, and
+    among equals the one farthest in time from those taken, so that they are spread over the period.
+
+    Parameters
+    ----------
+    shown
+        For each scene which pixels of the city it shows, (pixel,).
+    scenes
+        In any order.
+    """
+    place = {scene.id: number for number, scene in enumerate(scenes)}
+    passes = [[place[scene.id] for scene in group] for group in acquisitions(scenes)]
+    covers = [np.logical_or.reduce([shown[i] for i in group]) for group in passes]
+    times = [scenes[group[0]].time.timestamp() for group in passes]
+    looks = np.zeros(shown[0].size)
+    taken: list[int] = []
+
+    def worth(number: int) -> tuple[float, float]:
+        gain = float((1 / (1 + looks[covers[number]])).sum() / looks.size)
+        return round(gain, 2), min((abs(times[number] - times[other]) for other in taken), default=0.0)
+
+    left = [number for number, cover in enumerate(covers) if cover.mean() >= LEAST_RADAR]
+    while left and len(taken) < most:
+        best = max(left, key=worth)  # the first of equals: the oldest
+        left.remove(best)
+        taken.append(best)
+        looks += covers[best]
+    return {i for number in taken for i in passes[number]}
+
+
+def look_directions(scenes: Sequence[Scene]) -> tuple[str, ...]:
+    """A note where passes look from both sides; nothing otherwise."""
+    orbits = [
+        str(group[0].native.get("properties", {}).get("sat:orbit_state") or "").lower()
+        for group in acquisitions([scene for scene in scenes if scene.sensor == SENTINEL1.name])
+    ]
+    up, down = orbits.count("ascending"), orbits.count("descending")
+    if not (up and down):
+        return ()
+    return (f"radar looked from both sides ({up} ascending, {down} descending passes): walls and slopes are averaged",)
 
 
 def mixed_platforms(scenes: Sequence[Scene]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""How a composite is cut: its scenes by passes, its grid into blocks, and what each block will read."""
+"""How a composite is cut: its scenes by acquisitions, its grid into blocks, and what each block will read."""
 
 from __future__ import annotations
 
@@ -7,22 +7,18 @@ from dataclasses import replace
 
 from odc.geo.geobox import GeoBox
 
-from howgreen.core.acquisitions import dates
+from howgreen.core.acquisitions import Acquisitions, acquisitions
 from howgreen.core.errors import ImageError, MissingBandsError, NoImageError
 from howgreen.core.grid import Window, chunk_sizes
 from howgreen.core.sensors import SENSORS
 from howgreen.core.types import Asset, Scene
 from howgreen.imagery.composite import cloud_mask
 from howgreen.imagery.read.opener import Files
-from howgreen.imagery.read.prefetch import Ahead
+from howgreen.imagery.read.prefetch import Prefetch
 from howgreen.imagery.read.resample import tile_grid
 
 MOST_DATES = 255
 """n_clear is uint8."""
-
-
-Passes = tuple[tuple[Scene, ...], ...]
-"""Scenes by date; those of one pass together."""
 
 
 def asset_of(scene: Scene, band: str) -> Asset:
@@ -33,9 +29,9 @@ def asset_of(scene: Scene, band: str) -> Asset:
     return asset
 
 
-def corner_of(passes: Passes, *, grid: GeoBox, bands: tuple[str, ...]) -> tuple[int, int]:
+def corner_of(acquisitions: Acquisitions, *, grid: GeoBox, bands: tuple[str, ...]) -> tuple[int, int]:
     """Row and column of the grid where the first image begins; the grid's own corner if it lies across."""
-    return tile_grid(asset_of(passes[0][0], bands[0]), grid=grid) or (0, 0)
+    return tile_grid(asset_of(acquisitions[0][0], bands[0]), grid=grid) or (0, 0)
 
 
 def layout(corner: tuple[int, int], *, grid: GeoBox, block_px: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -45,7 +41,7 @@ def layout(corner: tuple[int, int], *, grid: GeoBox, block_px: int) -> tuple[tup
     return chunk_sizes(grid.shape[0], block_px, first=corner[0]), chunk_sizes(grid.shape[1], block_px, first=corner[1])
 
 
-def prepared(scenes: Sequence[Scene], bands: Sequence[str]) -> tuple[Passes, tuple[str, ...]]:
+def prepared(scenes: Sequence[Scene], bands: Sequence[str]) -> tuple[Acquisitions, tuple[str, ...]]:
     """Scenes by date and the bands, as the tasks take them.
 
     Raises
@@ -64,19 +60,22 @@ def prepared(scenes: Sequence[Scene], bands: Sequence[str]) -> tuple[Passes, tup
     for scene in scenes:
         for band in bands:
             asset_of(scene, band)
-    passes = dates([replace(scene, native={}) for scene in scenes])  # the graph needs no STAC items
-    if len(passes) > MOST_DATES:
-        raise ImageError(f"{len(passes)} dates in one composite: at most {MOST_DATES}; choose a shorter period")
-    return passes, tuple(bands)
+    groups = acquisitions([replace(scene, native={}) for scene in scenes])  # the graph needs no STAC items
+    if len(groups) > MOST_DATES:
+        raise ImageError(f"{len(groups)} dates in one composite: at most {MOST_DATES}; choose a shorter period")
+    return groups, tuple(bands)
 
 
-def ahead_of(passes: Passes, grid: GeoBox, spans: Iterable[Window], bands: tuple[str, ...], files: Files) -> Ahead:
+def prefetch_for(
+    acquisitions: Acquisitions, grid: GeoBox, block_windows: Iterable[Window], bands: tuple[str, ...], files: Files
+) -> Prefetch:
     """What each block will read: the bands, and the mask with its margin."""
     margin_px = cloud_mask.halo_px(abs(grid.affine.a))
-    scenes = [scene for group in passes for scene in group]
+    scenes = [scene for group in acquisitions for scene in group]
     assets = [asset_of(scene, band) for scene in scenes for band in bands]
     masks = [quality for scene in scenes if (quality := scene.asset(SENSORS[scene.sensor].mask))]
     wishes = [
-        (span, [(one, span.grown(margin_px)) for one in masks] + [(one, span) for one in assets]) for span in spans
+        (window, [(one, window.grown(margin_px)) for one in masks] + [(one, window) for one in assets])
+        for window in block_windows
     ]
-    return Ahead(wishes, grid=grid, files=files)
+    return Prefetch(wishes, grid=grid, files=files)

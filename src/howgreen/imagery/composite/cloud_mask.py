@@ -21,14 +21,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from howgreen.core.sensors import QA_BAD_BITS, SCL_BAD
 from howgreen.imagery.composite.median import Int16s, Planes, median, shifted
+from howgreen.imagery.read.quality import CLOUD, DOUBT, NO_DATA, Flags
 
-NO_DATA, CLOUD, DOUBT = np.uint8(1), np.uint8(2), np.uint8(4)
-SCL_NO_DATA = (0, 1)
-"""Absent or defective pixels: no vote brings them back."""
-SCL_CLOUD = (8, 9, 10)
-"""Codes with a rim: clouds of medium and high probability, cirrus."""
 BUFFER_M = 40
 SMALLEST_CLOUD_M = 60
 FEWEST_VOTES = 4
@@ -37,31 +32,6 @@ TOLERANCE, TOLERANCE_PART = 150, 0.12
 """Agreement of codes (1e-4 reflectance): 0.015 + 12 % of the middle."""
 
 Bools = NDArray[np.bool_]
-Flags = NDArray[np.uint8]
-
-
-def outside_code(mask: str) -> int:
-    """The code of a mask band that means *no data*."""
-    return 0 if mask == "scl" else 1
-
-
-def _table(mask: str) -> Flags:
-    codes = np.arange(65536)
-    table = np.zeros(65536, np.uint8)
-    if mask == "scl":
-        table[list(SCL_BAD)] = DOUBT
-        table[list(SCL_CLOUD)] = CLOUD
-        table[list(SCL_NO_DATA)] = NO_DATA
-        table[12:] = NO_DATA
-    else:
-        for bit in QA_BAD_BITS:
-            table[codes >> bit & 1 == 1] = DOUBT
-        table[codes & 1 == 1] = NO_DATA
-    return table
-
-
-TABLES = {name: _table(name) for name in ("scl", "qa_pixel")}
-"""By mask band: NO_DATA, CLOUD or DOUBT for each code, 0 for clear."""
 
 
 def halo_px(resolution_m: float) -> int:

@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from howgreen.core.sensors import REFLECTANCE_STEP
+from howgreen.core.sensors import REFLECTANCE_SCALE
 from howgreen.core.types import NEVER_CLEAR
 
-STEP = REFLECTANCE_STEP
+STEP = REFLECTANCE_SCALE
 """Of the code."""
 LOWEST, HIGHEST = np.int16(NEVER_CLEAR), np.int16(32767)
 """Codes that stand for *below* and *above* all values; reflectance is clipped to lie strictly between."""

@@ -25,10 +25,11 @@ from rasterio.errors import CRSError
 
 from howgreen.core.acquisitions import by_time
 from howgreen.core.errors import ImageError
-from howgreen.core.sensors import DB_STEP, SENSORS
+from howgreen.core.sensors import DB_SCALE, SENSORS
 from howgreen.core.types import Asset, Scene
-from howgreen.imagery.catalog.coverage import THREADS, read_coarse
 from howgreen.imagery.composite import cloud_mask, median, radar
+from howgreen.imagery.read import quality
+from howgreen.imagery.read.coarse import THREADS, read_coarse
 from howgreen.imagery.read.opener import opened
 from howgreen.imagery.read.resample import missing
 
@@ -64,7 +65,7 @@ def decisions(scenes: Sequence[Scene]) -> dict[str, Any]:
                 f"scene {scene.id}: offset {scene.offset:g} contradicts its pixels ({why}); "
                 "add it again with the right --offset (Sentinel-2: -0.1 from baseline 04.00 on, unless already removed)"
             )
-    beside = {"radar": {"encoding": f"steps of {DB_STEP:g} dB, median over passes", "scenes": radar.record(waves)}}
+    beside = {"radar": {"encoding": f"steps of {DB_SCALE:g} dB, median over passes", "scenes": radar.record(waves)}}
     return (beside if waves else {}) | {
         "encoding": f"int16 steps of {median.STEP:g} reflectance, median over clear dates",
         "mask": _mask_words(ordered),
@@ -144,8 +145,8 @@ def _clear(scene: Scene, frame: GeoBox) -> NDArray[np.bool_]:
     asset = scene.asset(name)
     if asset is None:
         return np.ones(frame.shape, bool)
-    codes = read_coarse(asset, frame, nodata=cloud_mask.outside_code(name))
-    clear: NDArray[np.bool_] = cloud_mask.TABLES[name][np.clip(codes, 0, 65535).astype(np.uint16)] == 0
+    codes = read_coarse(asset, frame, nodata=quality.outside_code(name))
+    clear: NDArray[np.bool_] = quality.TABLES[name][np.clip(codes, 0, 65535).astype(np.uint16)] == 0
     return clear
 
 

@@ -15,13 +15,14 @@ from dask.base import tokenize
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
+from howgreen.core.acquisitions import Acquisitions
 from howgreen.core.grid import Window, windows
 from howgreen.core.types import Scene
 from howgreen.imagery.composite import median
-from howgreen.imagery.composite.blocks import Passes, ahead_of, corner_of, layout, prepared
-from howgreen.imagery.composite.stack import Rooms, read_stack
+from howgreen.imagery.composite.blocks import corner_of, layout, prefetch_for, prepared
+from howgreen.imagery.composite.stack import BufferPool, read_stack
 from howgreen.imagery.read.opener import Files
-from howgreen.imagery.read.prefetch import Ahead
+from howgreen.imagery.read.prefetch import Prefetch
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -30,21 +31,31 @@ BLOCK_PX = 1024
 
 
 def _composite_block(
-    passes: Passes, grid: GeoBox, span: Window, bands: tuple[str, ...], ahead: Ahead, rooms: Rooms
+    acquisitions: Acquisitions,
+    grid: GeoBox,
+    window: Window,
+    bands: tuple[str, ...],
+    prefetch: Prefetch,
+    buffers: BufferPool,
 ) -> tuple[median.Int16s, NDArray[np.uint8]]:
-    with rooms.borrow((len(passes), len(bands), *span.shape)) as room:
-        ahead.ready(span)
-        stack = read_stack(passes, grid=grid, span=span, bands=bands, files=ahead.files, room=room)
+    with buffers.borrow((len(acquisitions), len(bands), *window.shape)) as buffer:
+        prefetch.wait(window)
+        stack = read_stack(acquisitions, grid=grid, window=window, bands=bands, files=prefetch.files, buffer=buffer)
         return median.median(stack.planes, stack.clear, shifts=stack.shifts)
 
 
 def _load_block(
-    passes: Passes, grid: GeoBox, span: Window, bands: tuple[str, ...], ahead: Ahead, rooms: Rooms
+    acquisitions: Acquisitions,
+    grid: GeoBox,
+    window: Window,
+    bands: tuple[str, ...],
+    prefetch: Prefetch,
+    buffers: BufferPool,
 ) -> NDArray[np.float32]:
-    out = np.empty((len(passes), len(bands), *span.shape), np.float32)
-    with rooms.borrow(out.shape) as room:
-        ahead.ready(span)
-        stack = read_stack(passes, grid=grid, span=span, bands=bands, files=ahead.files, room=room)
+    out = np.empty((len(acquisitions), len(bands), *window.shape), np.float32)
+    with buffers.borrow(out.shape) as buffer:
+        prefetch.wait(window)
+        stack = read_stack(acquisitions, grid=grid, window=window, bands=bands, files=prefetch.files, buffer=buffer)
         for t, planes in enumerate(stack.planes):
             for b, plane in enumerate(planes):
                 codes = median.shifted(plane, stack.shifts[t]) if plane.dtype == np.uint16 else plane
@@ -53,7 +64,7 @@ def _load_block(
     return out
 
 
-def composite_numbers(
+def composite_scaled(
     scenes: Sequence[Scene], *, grid: GeoBox, bands: Sequence[str], block_px: int = BLOCK_PX
 ) -> xr.Dataset:
     """The median of the clear dates, pixel by pixel, in whole numbers: half the room of reflectance.
@@ -73,7 +84,7 @@ def composite_numbers(
 
     Returns
     -------
-    ``numbers`` int16 (band, y, x), see :func:`howgreen.imagery.composite.median.median`; ``n_clear`` uint8 (y, x). Lazy. Attribute
+    ``scaled`` int16 (band, y, x), see :func:`howgreen.imagery.composite.median.median`; ``n_clear`` uint8 (y, x). Lazy. Attribute
     ``corner``, see :class:`howgreen.core.types.Composite`.
 
     Raises
@@ -86,29 +97,31 @@ def composite_numbers(
     from dask.highlevelgraph import HighLevelGraph
     from odc.geo.xr import xr_coords
 
-    passes, names = prepared(scenes, bands)
-    corner = corner_of(passes, grid=grid, bands=names)
+    acquisitions, names = prepared(scenes, bands)
+    corner = corner_of(acquisitions, grid=grid, bands=names)
     heights, widths = layout(corner, grid=grid, block_px=block_px)
-    files, rooms = Files(), Rooms()
-    spans = windows(heights, widths)
-    ahead = ahead_of(passes, grid, spans.values(), names, files)
-    token = tokenize(passes, grid, names, heights, widths)
-    blocks, medians, counts = (f"{what}-{token}" for what in ("composite-block", "numbers", "n-clear"))
+    files, buffers = Files(), BufferPool()
+    block_windows = windows(heights, widths)
+    prefetch = prefetch_for(acquisitions, grid, block_windows.values(), names, files)
+    token = tokenize(acquisitions, grid, names, heights, widths)
+    blocks, medians, counts = (f"{what}-{token}" for what in ("composite-block", "scaled", "n-clear"))
     layers: dict[str, dict[Any, Any]] = {blocks: {}, medians: {}, counts: {}}
-    for (i, j), span in spans.items():
-        layers[blocks][(blocks, i, j)] = (partial(_composite_block, passes, grid, span, names, ahead, rooms),)
+    for (i, j), window in block_windows.items():
+        layers[blocks][(blocks, i, j)] = (
+            partial(_composite_block, acquisitions, grid, window, names, prefetch, buffers),
+        )
         layers[medians][(medians, 0, i, j)] = (item_of, (blocks, i, j), 0)
         layers[counts][(counts, i, j)] = (item_of, (blocks, i, j), 1)
     graph = HighLevelGraph(layers, {blocks: set(), medians: {blocks}, counts: {blocks}})
-    numbers = da.Array(graph, medians, ((len(names),), heights, widths), dtype=np.int16)
+    scaled = da.Array(graph, medians, ((len(names),), heights, widths), dtype=np.int16)
     n_clear = da.Array(graph, counts, (heights, widths), dtype=np.uint8)
     return xr.Dataset(
         {
-            "numbers": (("band", "y", "x"), numbers),
+            "scaled": (("band", "y", "x"), scaled),
             "n_clear": (("y", "x"), n_clear, {"units": "1", "long_name": "dates that showed the pixel clearly"}),
         },
         coords={"band": list(names), **xr_coords(grid)},
-        attrs={"scenes": [scene.id for group in passes for scene in group], "corner": corner},
+        attrs={"scenes": [scene.id for group in acquisitions for scene in group], "corner": corner},
     )
 
 
@@ -135,21 +148,21 @@ def load(scenes: Sequence[Scene], *, grid: GeoBox, bands: Sequence[str], block_p
     from dask.highlevelgraph import HighLevelGraph
     from odc.geo.xr import xr_coords
 
-    passes, names = prepared(scenes, bands)
-    heights, widths = layout(corner_of(passes, grid=grid, bands=names), grid=grid, block_px=block_px)
-    files, rooms = Files(), Rooms()
-    spans = windows(heights, widths)
-    ahead = ahead_of(passes, grid, spans.values(), names, files)
-    name = f"dates-{tokenize(passes, grid, names, heights, widths)}"
+    acquisitions, names = prepared(scenes, bands)
+    heights, widths = layout(corner_of(acquisitions, grid=grid, bands=names), grid=grid, block_px=block_px)
+    files, buffers = Files(), BufferPool()
+    block_windows = windows(heights, widths)
+    prefetch = prefetch_for(acquisitions, grid, block_windows.values(), names, files)
+    name = f"dates-{tokenize(acquisitions, grid, names, heights, widths)}"
     layer: dict[Any, Any] = {
-        (name, 0, 0, i, j): (partial(_load_block, passes, grid, span, names, ahead, rooms),)
-        for (i, j), span in spans.items()
+        (name, 0, 0, i, j): (partial(_load_block, acquisitions, grid, window, names, prefetch, buffers),)
+        for (i, j), window in block_windows.items()
     }
-    chunks = ((len(passes),), (len(names),), heights, widths)
+    chunks = ((len(acquisitions),), (len(names),), heights, widths)
     pixels = da.Array(HighLevelGraph({name: layer}, {name: set()}), name, chunks, dtype=np.float32)
-    times = np.array([group[0].time.replace(tzinfo=None) for group in passes], "datetime64[ns]")
+    times = np.array([group[0].time.replace(tzinfo=None) for group in acquisitions], "datetime64[ns]")
     return xr.Dataset(
         {"reflectance": (("time", "band", "y", "x"), pixels, {"units": "1", "long_name": "surface reflectance"})},
         coords={"time": times, "band": list(names), **xr_coords(grid)},
-        attrs={"scenes": [[scene.id for scene in group] for group in passes]},
+        attrs={"scenes": [[scene.id for scene in group] for group in acquisitions]},
     )

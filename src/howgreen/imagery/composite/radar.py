@@ -1,11 +1,11 @@
-"""Sentinel-1: backscatter in decibels, the median of many passes, which sees through cloud.
+"""Sentinel-1: backscatter in decibels, the median of many acquisitions, which sees through cloud.
 
-A single radar picture is grainy (speckle). What is left of the grain after the median over a dozen passes is small, and
+A single radar picture is grainy (speckle). What is left of the grain after the median over a dozen acquisitions is small, and
 the median keeps edges that a filter within the picture would smear; so it is the only filter here. No mask is needed: a
 pixel that has data was seen. Values under FLOOR_DB are the noise at the border of a swath, and count as no data.
 
 Files hold decibels or linear power (``Scene.power``). They become decibels pixel by pixel before the median. For an odd
-number of passes the order of the two makes no difference; for an even one the middle two are averaged in decibels,
+number of acquisitions the order of the two makes no difference; for an even one the middle two are averaged in decibels,
 which is the geometric mean of their power. Files that do not lie on the grid are interpolated in their own unit.
 """
 
@@ -21,15 +21,15 @@ from dask.base import tokenize
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
-from howgreen.core.acquisitions import dates
+from howgreen.core.acquisitions import Acquisitions
 from howgreen.core.grid import Window, windows
-from howgreen.core.sensors import DB_STEP, SENTINEL1
+from howgreen.core.sensors import DB_SCALE
 from howgreen.core.types import Asset, Scene
 from howgreen.imagery.composite import median
-from howgreen.imagery.composite.blocks import Passes, ahead_of, corner_of, layout, prepared
+from howgreen.imagery.composite.blocks import corner_of, layout, prefetch_for, prepared
 from howgreen.imagery.composite.optical import item_of
 from howgreen.imagery.read.opener import GDAL_OPTIONS, Files
-from howgreen.imagery.read.prefetch import Ahead
+from howgreen.imagery.read.prefetch import Prefetch
 from howgreen.imagery.read.resample import read_band
 
 if TYPE_CHECKING:
@@ -37,11 +37,6 @@ if TYPE_CHECKING:
 
 FLOOR_DB = -50.0
 """Far below the noise of the instrument itself (-22 dB and less)."""
-MOST_PASSES = 12
-"""Passes taken for the median."""
-LEAST_SHOWN = 0.005
-"""A pass has to show this share of the city."""
-
 Chunks = tuple[tuple[int, ...], tuple[int, ...]]
 
 
@@ -56,53 +51,10 @@ def decibels(numbers: NDArray[Any], scene: Scene) -> tuple[NDArray[np.float32], 
     return values, none
 
 
-def spread(shown: Sequence[NDArray[np.bool_]], scenes: Sequence[Scene], *, most: int = MOST_PASSES) -> set[int]:
-    """Positions of the scenes of up to ``most`` passes: each time the pass that shows most of what was seen least, and
-    among equals the one farthest in time from those taken, so that they are spread over the period.
-
-    Parameters
-    ----------
-    shown
-        For each scene which pixels of the city it shows, (pixel,).
-    scenes
-        In any order.
-    """
-    place = {scene.id: number for number, scene in enumerate(scenes)}
-    passes = [[place[scene.id] for scene in group] for group in dates(scenes)]
-    covers = [np.logical_or.reduce([shown[i] for i in group]) for group in passes]
-    times = [scenes[group[0]].time.timestamp() for group in passes]
-    looks = np.zeros(shown[0].size)
-    taken: list[int] = []
-
-    def worth(number: int) -> tuple[float, float]:
-        gain = float((1 / (1 + looks[covers[number]])).sum() / looks.size)
-        return round(gain, 2), min((abs(times[number] - times[other]) for other in taken), default=0.0)
-
-    left = [number for number, cover in enumerate(covers) if cover.mean() >= LEAST_SHOWN]
-    while left and len(taken) < most:
-        best = max(left, key=worth)  # the first of equals: the oldest
-        left.remove(best)
-        taken.append(best)
-        looks += covers[best]
-    return {i for number in taken for i in passes[number]}
-
-
-def sides(scenes: Sequence[Scene]) -> tuple[str, ...]:
-    """A note where passes look from both sides; nothing otherwise."""
-    orbits = [
-        str(group[0].native.get("properties", {}).get("sat:orbit_state") or "").lower()
-        for group in dates([scene for scene in scenes if scene.sensor == SENTINEL1.name])
-    ]
-    up, down = orbits.count("ascending"), orbits.count("descending")
-    if not (up and down):
-        return ()
-    return (f"radar looked from both sides ({up} ascending, {down} descending passes): walls and slopes are averaged",)
-
-
 def backscatter(
     scenes: Sequence[Scene], *, grid: GeoBox, bands: Sequence[str], block_px: int, chunks: Chunks | None = None
 ) -> xr.Dataset:
-    """The median of all passes, lazily, in whole numbers.
+    """The median of all acquisitions, lazily, in whole numbers.
 
     Parameters
     ----------
@@ -117,32 +69,32 @@ def backscatter(
 
     Returns
     -------
-    ``numbers`` int16 (band, y, x) in steps of DB_STEP, NEVER_CLEAR where never seen;
-    ``n_clear`` uint8 (y, x), how many passes have data in all bands.
+    ``scaled`` int16 (band, y, x) in steps of DB_SCALE, NEVER_CLEAR where never seen;
+    ``n_clear`` uint8 (y, x), how many acquisitions have data in all bands.
     """
     import dask.array as da
     import xarray as xr
     from dask.highlevelgraph import HighLevelGraph
     from odc.geo.xr import xr_coords
 
-    passes, names = prepared(scenes, bands)
+    acquisitions, names = prepared(scenes, bands)
     corner = (0, 0)
     if chunks is None:
-        corner = corner_of(passes, grid=grid, bands=names)
+        corner = corner_of(acquisitions, grid=grid, bands=names)
         chunks = layout(corner, grid=grid, block_px=block_px)
     heights, widths = chunks
-    spans, token = windows(heights, widths), tokenize(passes, grid, names, heights, widths)
-    ahead = ahead_of(passes, grid, spans.values(), names, Files())
+    block_windows, token = windows(heights, widths), tokenize(acquisitions, grid, names, heights, widths)
+    prefetch = prefetch_for(acquisitions, grid, block_windows.values(), names, Files())
     blocks, medians, counts = (f"{what}-{token}" for what in ("radar-block", "backscatter", "n-passes"))
     layers: dict[str, dict[Any, Any]] = {blocks: {}, medians: {}, counts: {}}
-    for (i, j), span in spans.items():
-        layers[blocks][(blocks, i, j)] = (partial(_block, passes, grid, span, names, ahead),)
+    for (i, j), window in block_windows.items():
+        layers[blocks][(blocks, i, j)] = (partial(_block, acquisitions, grid, window, names, prefetch),)
         layers[medians][(medians, 0, i, j)] = (item_of, (blocks, i, j), 0)
         layers[counts][(counts, i, j)] = (item_of, (blocks, i, j), 1)
     graph = HighLevelGraph(layers, {blocks: set(), medians: {blocks}, counts: {blocks}})
     return xr.Dataset(
         {
-            "numbers": (
+            "scaled": (
                 ("band", "y", "x"),
                 da.Array(graph, medians, ((len(names),), heights, widths), dtype=np.int16),
             ),
@@ -153,45 +105,45 @@ def backscatter(
             ),
         },
         coords={"band": list(names), **xr_coords(grid)},
-        attrs={"scenes": [scene.id for group in passes for scene in group], "corner": corner},
+        attrs={"scenes": [scene.id for group in acquisitions for scene in group], "corner": corner},
     )
 
 
 def _block(
-    passes: Passes, grid: GeoBox, span: Window, bands: tuple[str, ...], ahead: Ahead
+    acquisitions: Acquisitions, grid: GeoBox, window: Window, bands: tuple[str, ...], prefetch: Prefetch
 ) -> tuple[NDArray[Any], NDArray[np.uint8]]:
-    ahead.ready(span)
+    prefetch.wait(window)
     codes: list[list[NDArray[np.int16]]] = []
-    seen = np.empty((len(passes), *span.shape), bool)
+    seen = np.empty((len(acquisitions), *window.shape), bool)
     with rasterio.Env(**GDAL_OPTIONS):
-        for number, scenes in enumerate(passes):
-            planes, none = _read_pass(scenes, grid, span, bands, ahead.files)
-            codes.append([median.encode(plane, scale=median.STEP / DB_STEP, offset=0.0) for plane in planes])
+        for number, scenes in enumerate(acquisitions):
+            planes, none = _read_pass(scenes, grid, window, bands, prefetch.files)
+            codes.append([median.encode(plane, scale=median.STEP / DB_SCALE, offset=0.0) for plane in planes])
             seen[number] = ~none
     return median.median(codes, seen)
 
 
 def _read_pass(
-    scenes: tuple[Scene, ...], grid: GeoBox, span: Window, bands: tuple[str, ...], files: Files
+    scenes: tuple[Scene, ...], grid: GeoBox, window: Window, bands: tuple[str, ...], files: Files
 ) -> tuple[list[NDArray[np.float32]], NDArray[np.bool_]]:
     """Decibels (y, x) of each band, and where any is missing."""
-    planes, missing = _read_scene(scenes[0], grid, span, bands, files)
+    planes, missing = _read_scene(scenes[0], grid, window, bands, files)
     for scene in scenes[1:]:  # slices of one pass overlap a little
         if not missing.any():
             break
-        more, none = _read_scene(scene, grid, span, bands, files)
+        more, none = _read_scene(scene, grid, window, bands, files)
         planes = [np.where(missing, new, old) for new, old in zip(more, planes, strict=True)]
         missing &= none
     return planes, missing
 
 
 def _read_scene(
-    scene: Scene, grid: GeoBox, span: Window, bands: tuple[str, ...], files: Files
+    scene: Scene, grid: GeoBox, window: Window, bands: tuple[str, ...], files: Files
 ) -> tuple[list[NDArray[np.float32]], NDArray[np.bool_]]:
     planes = []
-    missing = np.zeros(span.shape, bool)
+    missing = np.zeros(window.shape, bool)
     for band in bands:
-        numbers, none = read_band(_band(scene, band), grid=grid, span=span, nodata=scene.nodata, files=files)
+        numbers, none = read_band(_band(scene, band), grid=grid, window=window, nodata=scene.nodata, files=files)
         values, dark = decibels(numbers, scene)
         missing |= dark if none is None else none | dark
         planes.append(values)

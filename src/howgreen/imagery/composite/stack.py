@@ -13,11 +13,13 @@ import rasterio
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
+from howgreen.core.acquisitions import Acquisitions
 from howgreen.core.grid import Window
 from howgreen.core.sensors import SENSORS
 from howgreen.core.types import Scene
 from howgreen.imagery.composite import cloud_mask, median
-from howgreen.imagery.composite.blocks import Passes, asset_of
+from howgreen.imagery.composite.blocks import asset_of
+from howgreen.imagery.read import quality
 from howgreen.imagery.read.opener import GDAL_OPTIONS, Files
 from howgreen.imagery.read.resample import read_band, read_codes
 
@@ -37,7 +39,7 @@ class Stack:
     """(date, y, x)."""
 
 
-class Rooms:
+class BufferPool:
     """Memory that one block after another is read into: fresh memory, which the system first fills with zeros, takes a
     tenth of the composite's time. Elsewhere (on a cluster) a copy starts without any.
     """
@@ -45,21 +47,21 @@ class Rooms:
     def __init__(self) -> None:
         self._idle: list[NDArray[np.uint16]] = []
 
-    def __reduce__(self) -> tuple[type[Rooms], tuple[()]]:
-        return Rooms, ()
+    def __reduce__(self) -> tuple[type[BufferPool], tuple[()]]:
+        return BufferPool, ()
 
     @contextmanager
     def borrow(self, shape: tuple[int, ...]) -> Iterator[NDArray[np.uint16]]:
         """Room of a shape, holding anything; nothing may refer to it afterwards."""
         size = math.prod(shape)
         try:
-            room = self._idle.pop()  # of a list: no two threads get the same
+            buffer = self._idle.pop()  # of a list: no two threads get the same
         except IndexError:
-            room = np.empty(size, np.uint16)
-        if room.size < size:
-            room = np.empty(size, np.uint16)
-        yield room[:size].reshape(shape)
-        self._idle.append(room)
+            buffer = np.empty(size, np.uint16)
+        if buffer.size < size:
+            buffer = np.empty(size, np.uint16)
+        yield buffer[:size].reshape(shape)
+        self._idle.append(buffer)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +69,7 @@ class Reader:
     """What every read of a block has in common."""
 
     grid: GeoBox
-    span: Window
+    window: Window
     bands: tuple[str, ...]
     margin_px: int
     """Of the mask's flags around the block."""
@@ -76,37 +78,37 @@ class Reader:
     @property
     def inner(self) -> tuple[slice, slice]:
         """The block within its margin."""
-        m, (height, width) = self.margin_px, self.span.shape
+        m, (height, width) = self.margin_px, self.window.shape
         return slice(m, m + height), slice(m, m + width)
 
 
 def _read_scene(
     scene: Scene, reader: Reader, out: NDArray[np.uint16]
-) -> tuple[list[NDArray[Any]], NDArray[np.bool_], cloud_mask.Flags]:
+) -> tuple[list[NDArray[Any]], NDArray[np.bool_], quality.Flags]:
     """Planes (y, x) of each band, where any is missing (y, x), and the mask's flags (y, x) with a margin.
 
-    ``out`` (band, y, x) is room that the planes may use.
+    ``out`` (band, y, x) is memory that the planes may use.
     """
     name = SENSORS[scene.sensor].mask
-    quality = scene.asset(name)
-    span, halo = reader.span, reader.span.grown(reader.margin_px)
+    mask = scene.asset(name)
+    window, halo = reader.window, reader.window.grown(reader.margin_px)
     flags = np.zeros(halo.shape, np.uint8)
-    if quality is not None:
+    if mask is not None:
         flags = read_codes(
-            quality,
+            mask,
             grid=reader.grid,
-            span=halo,
-            fill=cloud_mask.outside_code(name),
-            table=cloud_mask.TABLES[name],
+            window=halo,
+            fill=quality.outside_code(name),
+            table=quality.TABLES[name],
             files=reader.files,
         )
-        if (flags & cloud_mask.NO_DATA).all():  # outside the swath: nothing to read
-            return [np.zeros(span.shape, np.int16)] * len(reader.bands), np.ones(span.shape, bool), flags
+        if (flags & quality.NO_DATA).all():  # outside the swath: nothing to read
+            return [np.zeros(window.shape, np.int16)] * len(reader.bands), np.ones(window.shape, bool), flags
     planes: list[NDArray[Any]] = []
-    missing = np.zeros(span.shape, bool)
-    for room, band in zip(out, reader.bands, strict=True):
+    missing = np.zeros(window.shape, bool)
+    for buffer, band in zip(out, reader.bands, strict=True):
         values, none = read_band(
-            asset_of(scene, band), grid=reader.grid, span=span, nodata=scene.nodata, out=room, files=reader.files
+            asset_of(scene, band), grid=reader.grid, window=window, nodata=scene.nodata, out=buffer, files=reader.files
         )
         if none is not None:
             missing |= none
@@ -118,7 +120,7 @@ def _read_scene(
 
 def _read_date(
     scenes: tuple[Scene, ...], reader: Reader, out: NDArray[np.uint16]
-) -> tuple[list[NDArray[Any]], NDArray[np.bool_], cloud_mask.Flags]:
+) -> tuple[list[NDArray[Any]], NDArray[np.bool_], quality.Flags]:
     """Like :func:`_read_scene`; where scenes of one pass overlap, the first (by id) with a clear pixel shows it."""
     planes, missing, flags = _read_scene(scenes[0], reader, out)
     if len(scenes) == 1:
@@ -144,37 +146,37 @@ def _coded(planes: list[NDArray[Any]], scene: Scene) -> list[NDArray[Any]]:
     ]
 
 
-def _rank(flags: cloud_mask.Flags, missing: NDArray[np.bool_] | None) -> NDArray[np.uint8]:
+def _rank(flags: quality.Flags, missing: NDArray[np.bool_] | None) -> NDArray[np.uint8]:
     """0 clear, 1 flagged, 2 no data."""
     rank: NDArray[np.uint8] = (flags != 0).astype(np.uint8)
-    rank[flags & cloud_mask.NO_DATA != 0] = 2
+    rank[flags & quality.NO_DATA != 0] = 2
     if missing is not None:
         rank[missing] = 2
     return rank
 
 
 def read_stack(
-    passes: Passes,
+    acquisitions: Acquisitions,
     *,
     grid: GeoBox,
-    span: Window,
+    window: Window,
     bands: tuple[str, ...],
     files: Files,
-    room: NDArray[np.uint16],
+    buffer: NDArray[np.uint16],
 ) -> Stack:
-    """All dates of a block; its planes may lie in ``room`` (date, band, y, x)."""
+    """All dates of a block; its planes may lie in ``buffer`` (date, band, y, x)."""
     resolution_m = abs(grid.affine.a)
-    reader = Reader(grid=grid, span=span, bands=bands, margin_px=cloud_mask.halo_px(resolution_m), files=files)
+    reader = Reader(grid=grid, window=window, bands=bands, margin_px=cloud_mask.halo_px(resolution_m), files=files)
     stack: list[list[NDArray[Any]]] = []
-    missing = np.empty((len(passes), *span.shape), bool)
-    flags = np.empty((len(passes), *span.grown(reader.margin_px).shape), np.uint8)
+    missing = np.empty((len(acquisitions), *window.shape), bool)
+    flags = np.empty((len(acquisitions), *window.grown(reader.margin_px).shape), np.uint8)
     with rasterio.Env(**GDAL_OPTIONS):
-        for t, scenes in enumerate(passes):
-            planes, missing[t], flags[t] = _read_date(scenes, reader, room[t])
+        for t, scenes in enumerate(acquisitions):
+            planes, missing[t], flags[t] = _read_date(scenes, reader, buffer[t])
             stack.append(planes)
     voters = tuple(bands.index(band) for band in VOTERS if band in bands) or (0,)
-    shifts = [_shift(scenes[0]) for scenes in passes]
-    if any(_has_mask(scene) for scenes in passes for scene in scenes):
+    shifts = [_shift(scenes[0]) for scenes in acquisitions]
+    if any(_has_mask(scene) for scenes in acquisitions for scene in scenes):
         clear = cloud_mask.clear(flags, stack, missing, voters=voters, resolution_m=resolution_m, shifts=shifts)
     else:
         clear = ~missing

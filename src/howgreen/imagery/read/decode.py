@@ -18,29 +18,29 @@ import numpy as np
 from numpy.typing import NDArray
 from rasterio.errors import RasterioError
 
+from howgreen.core.grid import Window
+
 LARGEST_TILE_BYTES = 4 << 20
 """Before packing; larger ones are rare, and would keep much memory for each thread."""
 _TYPES = ("uint8", "int16", "uint16")
 _PREDICTORS = {None: False, "1": False, "2": True}
 
-Box = tuple[int, int, int, int]
-"""Top, bottom, left, right in pixels, ends excluded."""
-Span = tuple[int, int]
+ByteRange = tuple[int, int]
 """First byte in the file, and the one after the last."""
 
 
-class _Rooms(threading.local):
+class _Buffers(threading.local):
     """Memory that a thread reads and decodes one tile after another into: fresh memory would take as long again."""
 
     def __init__(self) -> None:
         self.packed, self.tile = (np.empty(LARGEST_TILE_BYTES, np.uint8) for _ in range(2))
 
 
-_rooms = _Rooms()
+_buffers = _Buffers()
 
 
-def span_of(dataset: Any, index: int, row: int, column: int) -> Span | None:
-    """Where a tile (or strip) of a band lies in its file; None for one that is not there because it has no data."""
+def tile_bytes(dataset: Any, index: int, row: int, column: int) -> ByteRange | None:
+    """Find where a tile (or strip) of a band lies in its file; None for one that is not there because it has no data."""
     first, size = (
         dataset.get_tag_item(f"BLOCK_{what}_{column}_{row}", "TIFF", bidx=index) for what in ("OFFSET", "SIZE")
     )
@@ -58,22 +58,22 @@ class Tiles:
     differences: bool
     """Predictor 2: each number but a row's first is the difference from the one before."""
 
-    def read(self, dataset: Any, box: Box, out: NDArray[Any]) -> bool:
+    def read(self, dataset: Any, window: Window, out: NDArray[Any]) -> bool:
         """Pixels of a window inside the image, into ``out`` of its size; False where GDAL has to be asked.
 
         RasterioError for a tile whose bytes are not what was written.
         """
         height, width = self.shape
-        top, bottom, left, right = box
+        top, bottom, left, right = window.top, window.bottom, window.left, window.right
         inside = 0 <= top < bottom <= dataset.height and 0 <= left < right <= dataset.width
-        if not inside or out.shape != (bottom - top, right - left) or out.dtype != self.dtype:
+        if not inside or out.shape != window.shape or out.dtype != self.dtype:
             return False
         rows, columns = range(top // height, -(-bottom // height)), range(left // width, -(-right // width))
         try:
             with self.path.open("rb", buffering=0) as file:
                 for row, column in itertools.product(rows, columns):
-                    span = span_of(dataset, 1, row, column)
-                    tile = self._decoded(file, span) if span else None
+                    where = tile_bytes(dataset, 1, row, column)
+                    tile = self._decoded(file, *where) if where else None
                     if tile is None:
                         return False
                     self._place(tile, row * height - top, column * width - left, out)
@@ -81,22 +81,22 @@ class Tiles:
             return False
         return True
 
-    def _decoded(self, file: Any, span: Span) -> NDArray[Any] | None:
+    def _decoded(self, file: Any, first: int, end: int) -> NDArray[Any] | None:
         """One tile (y, x) as it is packed, good until the next is asked for."""
         import imagecodecs
 
-        size = span[1] - span[0]
+        size = end - first
         if size > LARGEST_TILE_BYTES:
             return None
-        file.seek(span[0])
-        packed = _rooms.packed[:size]
+        file.seek(first)
+        packed = _buffers.packed[:size]
         if file.readinto(packed) != size:
             return None
-        flat = _rooms.tile[: self.shape[0] * self.shape[1] * self.dtype.itemsize]
+        flat = _buffers.tile[: self.shape[0] * self.shape[1] * self.dtype.itemsize]
         try:  # any buffer will do, whatever the signature says
             found = imagecodecs.deflate_decode(cast("bytes", packed.data), raw=False, out=flat.data)
         except imagecodecs.DeflateError as error:
-            raise RasterioError(f"the tile at byte {span[0]} is not what was written") from error
+            raise RasterioError(f"the tile at byte {first} is not what was written") from error
         if len(found) != flat.size:  # a last strip is shorter
             return None
         return flat.view(self.dtype).reshape(self.shape)

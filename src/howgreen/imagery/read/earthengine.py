@@ -1,8 +1,7 @@
-"""Google Earth Engine as a catalogue: its images, read from the user's own account (extra ``[ee]``).
+"""Google Earth Engine's pixels, read from the user's own account (extra ``[ee]``).
 
-Scenes are listed with the client library and read window by window in their own pixels (``getPixels``), so that
-everything after is the path that all images take. Of Sentinel-2 the harmonised collection is used: there Google has taken the
-offset of baselines from 04.00 on out of the pixels.
+Images are read window by window in their own pixels (``getPixels``), so that everything after is the path that all
+images take.
 
 The account is the one that ``earthengine authenticate`` has set up; its project, or ``EARTHENGINE_PROJECT``, pays the
 quota. Its token goes to Google's own address and to no other.
@@ -10,44 +9,26 @@ quota. Its token goes to Google's own address and to no other.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from functools import lru_cache
 from threading import Lock
 from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
-import shapely
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.windows import Window
 
 from howgreen.core.errors import MissingExtraError, NetworkError
-from howgreen.core.geometry import BBox, area_from, boxes
-from howgreen.core.sensors import LANDSAT, SENTINEL2, Sensor, common_name
-from howgreen.core.types import Asset, City, Period, Scene
 
 URL = "https://earthengine.googleapis.com"
 SIGNER = "earth-engine"
 """What assets of Earth Engine carry as their signer."""
-COLLECTIONS: Mapping[str, Mapping[str, str]] = {
-    "sentinel-2": {"COPERNICUS/S2_SR_HARMONIZED": "sentinel-2"},
-    "landsat": {
-        "LANDSAT/LC09/C02/T1_L2": "landsat-9",
-        "LANDSAT/LC08/C02/T1_L2": "landsat-8",
-        "LANDSAT/LE07/C02/T1_L2": "landsat-7",
-        "LANDSAT/LT05/C02/T1_L2": "landsat-5",
-        "LANDSAT/LT04/C02/T1_L2": "landsat-4",
-    },
-}
-"""By sensor: collections, and the satellite of each."""
-MOST_ITEMS = 2000
 MOST_BYTES = 40_000_000
 """Of one answer; Earth Engine gives 48 MiB at most."""
 DEADLINE_MS, RETRIES = 60_000, 3
@@ -116,82 +97,6 @@ def told(url: str) -> Iterator[None]:
         ) from error
     except (requests.RequestException, OSError, ValueError, KeyError) as error:
         raise NetworkError(f"Earth Engine ({url}): no proper answer ({error!r:.120}); {cure}") from error
-
-
-def scenes(city: City, period: Period, *, sensor: Sensor, url: str = URL) -> list[Scene]:
-    """All scenes of a sensor that touch a city in a period; not looked at yet.
-
-    Raises
-    ------
-    MissingExtraError, NetworkError
-        As :func:`connect`; and when more than MOST_ITEMS are found.
-    """
-    connect(url)
-    found: dict[str, Scene] = {}
-    for collection, platform in COLLECTIONS[sensor.name].items():
-        for box in boxes(city.boundary):
-            for asset in _listed(collection, box, period, url=url):
-                one = _scene(asset, sensor=sensor, platform=platform, url=url)
-                if one.time in period and one.footprint.intersects(city.boundary):
-                    found[one.id] = one
-    return list(found.values())
-
-
-def _listed(collection: str, box: BBox, period: Period, *, url: str) -> list[Mapping[str, Any]]:
-    import ee
-
-    region = json.dumps(shapely.geometry.mapping(shapely.box(*box))).replace('"', "'")
-    first, after = period.start.isoformat(), (period.end + timedelta(days=1)).isoformat()
-    wanted = f'startTime >= "{first}T00:00:00Z" AND startTime < "{after}T00:00:00Z" AND intersects("{region}")'
-    with told(url):
-        answer = ee.data.listAssets({"parent": collection, "filter": wanted, "pageSize": MOST_ITEMS})
-        if answer.get("nextPageToken"):
-            raise NetworkError(f"Earth Engine: more than {MOST_ITEMS} scenes of {period}; choose a shorter --period")
-        listed: list[Mapping[str, Any]] = answer["assets"]
-    return listed
-
-
-def _scene(asset: Mapping[str, Any], *, sensor: Sensor, platform: str, url: str) -> Scene:
-    with told(url):
-        name, properties = str(asset["name"]), asset.get("properties") or {}
-        native = {
-            "collection": name.split("/assets/", 1)[1].rpartition("/")[0],
-            "id": name.rpartition("/")[2],
-            "properties": {
-                "s2:mgrs_tile": properties.get("MGRS_TILE"),
-                "s2:datatake_id": properties.get("DATATAKE_IDENTIFIER"),
-                "s2:processing_baseline": properties.get("PROCESSING_BASELINE"),
-                "s2:generation_time": str(properties.get("GENERATION_TIME") or ""),
-            },
-        }
-        cloud = properties.get("CLOUDY_PIXEL_PERCENTAGE", properties.get("CLOUD_COVER"))
-        return Scene(
-            id=name.rpartition("/")[2],
-            sensor=sensor.name,
-            time=datetime.fromisoformat(asset["startTime"]),
-            footprint=area_from(asset["geometry"]),
-            assets=tuple(_assets(asset, name, sensor=sensor, platform=platform, url=url)),
-            scale=sensor.scale,
-            offset=sensor.offset,
-            nodata=sensor.nodata,
-            cloud_cover_pct=None if cloud is None else float(cloud),
-            platform=platform if sensor is LANDSAT else "",
-            radiometry=_WORDS[sensor.name],
-            native=native,
-        )
-
-
-_WORDS = {
-    SENTINEL2.name: "Earth Engine's harmonised collection: no offset, whatever the baseline",
-    LANDSAT.name: f"{LANDSAT.label}: DN x {LANDSAT.scale:g} {LANDSAT.offset:+g}",
-}
-
-
-def _assets(asset: Mapping[str, Any], name: str, *, sensor: Sensor, platform: str, url: str) -> Iterator[Asset]:
-    for band in asset["bands"]:
-        known = common_name(band["id"], sensor, satellite=platform)
-        if known is not None:
-            yield Asset(band=known, href=f"{url}/v1/{name}:getPixels#{band['id']}", signer=SIGNER)
 
 
 class Pixels:

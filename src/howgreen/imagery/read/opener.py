@@ -17,12 +17,13 @@ import rasterio
 from numpy.typing import NDArray
 from rasterio.enums import MaskFlags
 from rasterio.errors import RasterioError
-from rasterio.windows import Window
+from rasterio.windows import Window as RasterioWindow
 
 from howgreen.core.errors import ImageError
+from howgreen.core.grid import Window
 from howgreen.core.types import Asset
 from howgreen.imagery.read import earthengine
-from howgreen.imagery.read.decode import Box, Tiles, span_of, tiles_of
+from howgreen.imagery.read.decode import ByteRange, Tiles, tile_bytes, tiles_of
 from howgreen.net import http
 from howgreen.net.sparse_file import Remote
 
@@ -50,7 +51,7 @@ class Fetched:
         """The dataset itself, for those who have fetched what they will read."""
         self._remote = remote
         if any(MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags for flags in raw.mask_flag_enums):
-            arrive(remote.everything())  # where its mask lies GDAL does not say
+            wait_for(remote.everything())  # where its mask lies GDAL does not say
 
     def __getattr__(self, name: str) -> Any:
         if name in _UNFETCHED:
@@ -61,32 +62,32 @@ class Fetched:
         self,
         indexes: int | Sequence[int] | None = None,
         *,
-        window: Window | None = None,
+        window: RasterioWindow | None = None,
         masked: bool = False,
         out: NDArray[Any] | None = None,
     ) -> NDArray[Any]:
         """As rasterio's. NetworkError when the bytes are not to be had."""
         bands = [indexes] if isinstance(indexes, int) else list(indexes or self.raw.indexes)
-        (top, bottom), (left, right) = (window or Window(0, 0, self.raw.width, self.raw.height)).toranges()
-        box = math.floor(top), math.ceil(bottom), math.floor(left), math.ceil(right)
-        arrive(self._remote.fetch(span for band in bands for span in spans(self.raw, band, box)))
+        (top, bottom), (left, right) = (window or RasterioWindow(0, 0, self.raw.width, self.raw.height)).toranges()
+        whole = Window(top=math.floor(top), bottom=math.ceil(bottom), left=math.floor(left), right=math.ceil(right))
+        wait_for(self._remote.fetch(part for band in bands for part in byte_ranges(self.raw, band, whole)))
         values: NDArray[Any] = self.raw.read(indexes, window=window, masked=masked, out=out)
         return values
 
 
-def spans(dataset: Any, index: int, box: Box) -> list[tuple[int, int]]:
-    """Where the tiles (or strips) under a window of a band lie in its file: first byte, and the one after the last.
+def byte_ranges(dataset: Any, index: int, window: Window) -> list[ByteRange]:
+    """Find where the tiles (or strips) under a window of a band lie in its file.
 
     None for files that come as a whole (JPEG 2000), as only their decoder knows.
     """
     if dataset.driver != "GTiff":
         return []
     height, width = dataset.block_shapes[index - 1]
-    top, bottom = max(box[0], 0), min(box[1], dataset.height)
-    left, right = max(box[2], 0), min(box[3], dataset.width)
+    top, bottom = max(window.top, 0), min(window.bottom, dataset.height)
+    left, right = max(window.left, 0), min(window.right, dataset.width)
     places = itertools.product(range(top // height, -(-bottom // height)), range(left // width, -(-right // width)))
-    found = (span_of(dataset, index, row, column) for row, column in places)
-    return [span for span in found if span is not None]
+    ranges = (tile_bytes(dataset, index, row, column) for row, column in places)
+    return [one for one in ranges if one is not None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,24 +101,24 @@ class Image:
     tiles: Tiles | None = None
     """How its tiles are packed, where they need no GDAL."""
 
-    def ask(self, index: int, box: Box) -> list[Future[None]]:
+    def request(self, index: int, window: Window) -> list[Future[None]]:
         """Begin to fetch what a window of a band needs; the futures are done when it is here. None for local files."""
-        return self.remote.fetch(spans(self.dataset, index, box)) if self.remote else []
+        return self.remote.fetch(byte_ranges(self.dataset, index, window)) if self.remote else []
 
-    def read(self, index: int, box: Box, *, out: NDArray[Any] | None = None) -> NDArray[Any]:
-        """Pixels of a window of a band. NetworkError when the bytes are not to be had."""
-        top, bottom, left, right = box
+    def read(self, index: int, window: Window, *, out: NDArray[Any] | None = None) -> NDArray[Any]:
+        """Read the pixels of a window of a band. NetworkError when the bytes are not to be had."""
         if self.tiles and index == 1:
-            arrive(self.ask(index, box))
-            room = np.empty((bottom - top, right - left), self.tiles.dtype) if out is None else out
-            if self.tiles.read(self.dataset, box, room):
-                return room
-        values: NDArray[Any] = self.dataset.read(index, window=Window(left, top, right - left, bottom - top), out=out)
+            wait_for(self.request(index, window))
+            buffer = np.empty(window.shape, self.tiles.dtype) if out is None else out
+            if self.tiles.read(self.dataset, window, buffer):
+                return buffer
+        rows, columns = window.slices
+        values: NDArray[Any] = self.dataset.read(index, window=RasterioWindow.from_slices(rows, columns), out=out)
         return values
 
 
-def arrive(pieces: Iterable[Future[None]]) -> None:
-    """Wait until all are here; raises the NetworkError of the first that is not to be had."""
+def wait_for(pieces: Iterable[Future[None]]) -> None:
+    """Wait until all bytes are here; raises the NetworkError of the first that is not to be had."""
     for piece in pieces:
         piece.result()
 
@@ -162,7 +163,7 @@ class Files:
             if not kept:
                 image.dataset.close()
 
-    def ask(self, assets: Iterable[Asset]) -> None:
+    def open_ahead(self, assets: Iterable[Asset]) -> None:
         """Begin to open files on the web, all at once."""
         for asset in assets:
             if remote := self._remote(asset):

@@ -52,25 +52,33 @@ def alignment(dataset: Any, grid: GeoBox) -> tuple[int, int, int] | None:
     return (k, row, column) if _same_crs(dataset.crs.to_wkt(), str(grid.crs)) else None
 
 
-def file_window(dataset: Any, grid: GeoBox, span: Window) -> Window | None:
+def file_window(dataset: Any, grid: GeoBox, window: Window) -> Window | None:
     """The pixels of the file that reading a block needs; None if the block misses it."""
     at = alignment(dataset, grid)
     if at is not None:
-        k, row, column = at
-        window = Window(
-            top=max((span.top - row) // k, 0),
-            left=max((span.left - column) // k, 0),
-            bottom=min(-((row - span.bottom) // k), dataset.height),
-            right=min(-((column - span.right) // k), dataset.width),
-        )
-        return window if window.top < window.bottom and window.left < window.right else None
-    return _bounds(*positions(grid, span, dataset.crs.to_wkt(), dataset.transform), dataset.shape)
+        return _not_empty(_aligned(dataset, window, at))
+    return _bounds(*positions(grid, window, dataset.crs.to_wkt(), dataset.transform), dataset.shape)
+
+
+def _aligned(dataset: Any, window: Window, at: tuple[int, int, int]) -> Window:
+    """The pixels of an aligned file under a block of the grid; empty, or inside out, where they do not meet."""
+    k, row, column = at
+    return Window(
+        top=max((window.top - row) // k, 0),
+        left=max((window.left - column) // k, 0),
+        bottom=min(-((row - window.bottom) // k), dataset.height),
+        right=min(-((column - window.right) // k), dataset.width),
+    )
+
+
+def _not_empty(window: Window) -> Window | None:
+    return window if window.top < window.bottom and window.left < window.right else None
 
 
 def _copy(
     image: Image,
     index: int,
-    span: Window,
+    window: Window,
     at: tuple[int, int, int],
     *,
     fill: Any,
@@ -80,23 +88,21 @@ def _copy(
     """A block of an aligned band, its values looked up in ``table`` if given; ``fill`` outside the file."""
     dataset = image.dataset
     k, row, column = at
-    top, left = max((span.top - row) // k, 0), max((span.left - column) // k, 0)
-    bottom = min(-((row - span.bottom) // k), dataset.height)
-    right = min(-((column - span.right) // k), dataset.width)
+    in_file = _aligned(dataset, window, at)
     dtype = np.dtype(dataset.dtypes[index - 1] if table is None else table.dtype)
-    out = np.empty(span.shape, dtype) if out is None or out.dtype != dtype else out
-    if top >= bottom or left >= right:
+    out = np.empty(window.shape, dtype) if out is None or out.dtype != dtype else out
+    if _not_empty(in_file) is None:
         out[...] = fill
         return out
-    # Where the window lies in the block; negative where a coarse pixel begins before it.
-    y, x = top * k + row - span.top, left * k + column - span.left
-    window = (top, bottom, left, right)
-    if table is None and k == 1 and (bottom - top, right - left) == out.shape:
-        return image.read(index, window, out=out)
-    inner = out[max(y, 0) : bottom * k + row - span.top, max(x, 0) : right * k + column - span.left]
+    if table is None and k == 1 and in_file.shape == out.shape:
+        return image.read(index, in_file, out=out)
+    # Where the file's window lies in the block; negative where a coarse pixel begins before it.
+    y, x = in_file.top * k + row - window.top, in_file.left * k + column - window.left
+    bottom, right = in_file.bottom * k + row - window.top, in_file.right * k + column - window.left
+    inner = out[max(y, 0) : bottom, max(x, 0) : right]
     if inner.shape != out.shape:
         out[...] = fill
-    values = image.read(index, window)
+    values = image.read(index, in_file)
     _repeat(values if table is None else table[_codes(values)], k, skip=(max(-y, 0), max(-x, 0)), out=inner)
     return out
 
@@ -131,19 +137,19 @@ _DOUBLE: dict[Any, tuple[type[np.unsignedinteger[Any]], Any]] = {
 
 
 def positions(
-    grid: GeoBox, span: Window, crs: str, transform: Affine
+    grid: GeoBox, window: Window, crs: str, transform: Affine
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Row and column in the file (0.5 = centre of the first pixel) of every pixel centre of the block.
 
     The same pixel of the grid gets bit for bit the same position in every block.
     """
     step = LATTICE_PX
-    rows = np.arange(math.floor(span.top / step), -(-span.bottom // step) + 1) * step
-    columns = np.arange(math.floor(span.left / step), -(-span.right // step) + 1) * step
+    rows = np.arange(math.floor(window.top / step), -(-window.bottom // step) + 1) * step
+    columns = np.arange(math.floor(window.left / step), -(-window.right // step) + 1) * step
     across, down = (nodes.astype(np.float64) + 0.5 for nodes in np.meshgrid(columns, rows))
     x, y = transformer(str(grid.crs), crs).transform(*_moved(grid.affine, across, down))
     node_columns, node_rows = _moved(~transform, _finite(x), _finite(y))
-    return _spread(node_rows, span, rows[0], columns[0]), _spread(node_columns, span, rows[0], columns[0])
+    return _spread(node_rows, window, rows[0], columns[0]), _spread(node_columns, window, rows[0], columns[0])
 
 
 def _moved(affine: Affine, x: NDArray[Any], y: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -155,10 +161,10 @@ def _finite(values: Any) -> NDArray[np.float64]:
     return np.nan_to_num(np.asarray(values, np.float64), nan=1e9, posinf=1e9, neginf=-1e9)
 
 
-def _spread(nodes: NDArray[np.float64], span: Window, top: int, left: int) -> NDArray[np.float64]:
+def _spread(nodes: NDArray[np.float64], window: Window, top: int, left: int) -> NDArray[np.float64]:
     """Bilinear interpolation of lattice nodes to the pixels of the block."""
-    row, row_part = np.divmod(np.arange(span.top, span.bottom) - top, LATTICE_PX)
-    column, column_part = np.divmod(np.arange(span.left, span.right) - left, LATTICE_PX)
+    row, row_part = np.divmod(np.arange(window.top, window.bottom) - top, LATTICE_PX)
+    column, column_part = np.divmod(np.arange(window.left, window.right) - left, LATTICE_PX)
     down, across = row_part[:, None] / LATTICE_PX, column_part[None, :] / LATTICE_PX
     across_all = nodes[:, column] * (1 - across) + nodes[:, column + 1] * across
     values: NDArray[np.float64] = across_all[row] * (1 - down) + across_all[row + 1] * down
@@ -167,13 +173,13 @@ def _spread(nodes: NDArray[np.float64], span: Window, top: int, left: int) -> ND
 
 def _bounds(rows: NDArray[np.float64], columns: NDArray[np.float64], shape: tuple[int, int]) -> Window | None:
     """The part of the file that the positions need, with one pixel around; None if they miss it."""
-    span = Window(
+    window = Window(
         top=max(math.floor(rows.min()) - 2, 0),
         bottom=min(math.ceil(rows.max()) + 2, shape[0]),
         left=max(math.floor(columns.min()) - 2, 0),
         right=min(math.ceil(columns.max()) + 2, shape[1]),
     )
-    return span if span.top < span.bottom and span.left < span.right else None
+    return _not_empty(window)
 
 
 def _coarsened(values: NDArray[Any], valid: NDArray[np.bool_], k: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
@@ -186,7 +192,7 @@ def _coarsened(values: NDArray[Any], valid: NDArray[np.bool_], k: int) -> tuple[
 
 
 def _interpolate(
-    image: Image, index: int, grid: GeoBox, span: Window, nodata: float | None
+    image: Image, index: int, grid: GeoBox, window: Window, nodata: float | None
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Bilinear values of a block and where there are none.
 
@@ -194,14 +200,14 @@ def _interpolate(
     """
     dataset = image.dataset
     crs, transform = dataset.crs.to_wkt(), dataset.transform
-    rows, columns = positions(grid, span, crs, transform)
-    window = _bounds(rows, columns, dataset.shape)
-    if window is None:
-        return np.zeros(span.shape, np.float32), np.ones(span.shape, bool)
+    rows, columns = positions(grid, window, crs, transform)
+    inner = _bounds(rows, columns, dataset.shape)
+    if inner is None:
+        return np.zeros(window.shape, np.float32), np.ones(window.shape, bool)
     k = shrink(grid, crs, transform)
-    top, left = window.top // k * k, window.left // k * k
-    bottom, right = min(-(-window.bottom // k) * k, dataset.height), min(-(-window.right // k) * k, dataset.width)
-    values = image.read(index, (top, bottom, left, right))
+    top, left = inner.top // k * k, inner.left // k * k
+    bottom, right = min(-(-inner.bottom // k) * k, dataset.height), min(-(-inner.right // k) * k, dataset.width)
+    values = image.read(index, Window(top=top, bottom=bottom, left=left, right=right))
     valid = ~missing(values, nodata)
     if k > 1:
         values, valid = _coarsened(values, valid, k)
@@ -240,16 +246,16 @@ def _bilinear(
     return np.divide(total, weights, out=np.zeros_like(total), where=some), ~some
 
 
-def _nearest(image: Image, index: int, grid: GeoBox, span: Window, *, fill: Any) -> NDArray[Any]:
+def _nearest(image: Image, index: int, grid: GeoBox, window: Window, *, fill: Any) -> NDArray[Any]:
     dataset = image.dataset
-    rows, columns = positions(grid, span, dataset.crs.to_wkt(), dataset.transform)
-    window = _bounds(rows, columns, dataset.shape)
-    out = np.full(span.shape, fill, dataset.dtypes[index - 1])
-    if window is None:
+    rows, columns = positions(grid, window, dataset.crs.to_wkt(), dataset.transform)
+    inner = _bounds(rows, columns, dataset.shape)
+    out = np.full(window.shape, fill, dataset.dtypes[index - 1])
+    if inner is None:
         return out
-    values = image.read(index, (window.top, window.bottom, window.left, window.right))
-    row = np.floor(rows).astype(np.int64) - window.top
-    column = np.floor(columns).astype(np.int64) - window.left
+    values = image.read(index, inner)
+    row = np.floor(rows).astype(np.int64) - inner.top
+    column = np.floor(columns).astype(np.int64) - inner.left
     inside = (row >= 0) & (row < values.shape[0]) & (column >= 0) & (column < values.shape[1])
     out[inside] = values[row[inside], column[inside]]
     return out
@@ -272,7 +278,7 @@ def read_band(
     asset: Asset,
     *,
     grid: GeoBox,
-    span: Window,
+    window: Window,
     nodata: float | None,
     out: NDArray[Any] | None = None,
     files: Files | None = None,
@@ -290,22 +296,22 @@ def read_band(
         dataset = image.dataset
         at = alignment(dataset, grid)
         if at is None:
-            return _interpolate(image, asset.index, grid, span, nodata)
-        values = _copy(image, asset.index, span, at, fill=0 if nodata is None else nodata, out=out)
+            return _interpolate(image, asset.index, grid, window, nodata)
+        values = _copy(image, asset.index, window, at, fill=0 if nodata is None else nodata, out=out)
         if nodata is None:
-            return values, missing(values, nodata) | _outside(dataset, span, at)
+            return values, missing(values, nodata) | _outside(dataset, window, at)
         return values, None if _all_there(values, nodata) else missing(values, nodata)
 
 
-def _outside(dataset: Any, span: Window, at: tuple[int, int, int]) -> NDArray[np.bool_]:
+def _outside(dataset: Any, window: Window, at: tuple[int, int, int]) -> NDArray[np.bool_]:
     k, row, column = at
-    y, x = np.arange(span.top, span.bottom) - row, np.arange(span.left, span.right) - column
+    y, x = np.arange(window.top, window.bottom) - row, np.arange(window.left, window.right) - column
     inside: NDArray[np.bool_] = ((y >= 0) & (y < dataset.height * k))[:, None] & ((x >= 0) & (x < dataset.width * k))
     return ~inside
 
 
 def read_codes(
-    asset: Asset, *, grid: GeoBox, span: Window, fill: int, table: NDArray[Any], files: Files | None = None
+    asset: Asset, *, grid: GeoBox, window: Window, fill: int, table: NDArray[Any], files: Files | None = None
 ) -> NDArray[Any]:
     """Codes (y, x) of a mask band by the nearest pixel, looked up in ``table`` of 65,536 entries; ``fill`` (looked up)
     outside the file.
@@ -319,9 +325,9 @@ def read_codes(
         dataset = image.dataset
         at = alignment(dataset, grid)
         if at is None:
-            looked_up: NDArray[Any] = table[_codes(_nearest(image, asset.index, grid, span, fill=fill))]
+            looked_up: NDArray[Any] = table[_codes(_nearest(image, asset.index, grid, window, fill=fill))]
             return looked_up
-        return _copy(image, asset.index, span, at, fill=table[fill], table=table)
+        return _copy(image, asset.index, window, at, fill=table[fill], table=table)
 
 
 def tile_grid(asset: Asset, *, grid: GeoBox, files: Files | None = None) -> tuple[int, int] | None:

@@ -13,16 +13,12 @@ from rasterio.crs import CRS
 from howgreen.core.errors import ImageError
 from howgreen.core.grid import Window
 from howgreen.core.types import Asset
-from howgreen.imagery.composite.cloud_mask import halo_px
 from howgreen.imagery.read import earthengine
 from howgreen.imagery.read.opener import GDAL_OPTIONS, Files, opened
 from howgreen.imagery.read.resample import file_window
 
-Box = tuple[int, int, int, int]
-"""Top, bottom, left, right in pixels of a file, ends excluded."""
 
-
-def needed(asset: Asset, *, grid: GeoBox, files: Files | None = None) -> Box | None:
+def needed(asset: Asset, *, grid: GeoBox, margin_px: int, files: Files | None = None) -> Window | None:
     """The window of a file that a composite on a grid reads, its margins included; None if they do not meet.
 
     Snapped outwards to the file's own tiles, which are fetched as a whole anyway; so no average over a finer file's
@@ -35,7 +31,6 @@ def needed(asset: Asset, *, grid: GeoBox, files: Files | None = None) -> Box | N
     """
     if earthengine.is_pixels(asset.href):
         raise ImageError(f"{asset.href}: Earth Engine's images cannot be kept; use another --catalog")
-    margin_px = halo_px(abs(grid.affine.a))
     whole = Window(top=0, bottom=grid.shape[0], left=0, right=grid.shape[1]).grown(margin_px)
     with rasterio.Env(**GDAL_OPTIONS), opened(asset, files) as image:
         window = file_window(image.dataset, grid, whole)
@@ -44,20 +39,20 @@ def needed(asset: Asset, *, grid: GeoBox, files: Files | None = None) -> Box | N
         tile_height, tile_width = image.dataset.block_shapes[asset.index - 1]
         top, bottom = _snapped(window.top, window.bottom, step=tile_height, most=image.dataset.height)
         left, right = _snapped(window.left, window.right, step=tile_width, most=image.dataset.width)
-    return top, bottom, left, right
+    return Window(top=top, bottom=bottom, left=left, right=right)
 
 
 def _snapped(first: int, end: int, *, step: int, most: int) -> tuple[int, int]:
     return first // step * step, min(-(-end // step) * step, most)
 
 
-def ask(asset: Asset, window: Box, *, files: Files) -> None:
+def request(asset: Asset, window: Window, *, files: Files) -> None:
     """Begin to fetch the bytes of a window, without waiting for them; failures are told by :func:`read_window`."""
     with rasterio.Env(**GDAL_OPTIONS), opened(asset, files) as image:
-        image.ask(asset.index, window)
+        image.request(asset.index, window)
 
 
-def read_window(asset: Asset, window: Box, *, files: Files | None = None) -> tuple[NDArray[Any], GeoBox]:
+def read_window(asset: Asset, window: Window, *, files: Files | None = None) -> tuple[NDArray[Any], GeoBox]:
     """Pixels (y, x) of a window as they are in the file, and the grid they lie on in its own CRS.
 
     Raises
@@ -69,7 +64,7 @@ def read_window(asset: Asset, window: Box, *, files: Files | None = None) -> tup
         values = image.read(asset.index, window)
         transform: Affine = image.dataset.transform
         crs: CRS = image.dataset.crs
-        return values, GeoBox(values.shape, transform @ Affine.translation(window[2], window[0]), crs.to_wkt())
+        return values, GeoBox(values.shape, transform @ Affine.translation(window.left, window.top), crs.to_wkt())
 
 
 def state(asset: Asset, *, files: Files) -> str:
