@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from howgreen.core.acquisitions import dates
+from howgreen.core.acquisitions import acquisitions
 from howgreen.core.sensors import SENSORS
 from howgreen.core.types import Period
 from howgreen.core.warnings import Caution
@@ -69,7 +69,7 @@ def _of_masks(plan: Plan) -> Iterator[Caution]:
 
 def _of_dates(plan: Plan) -> Iterator[Caution]:
     """Few days, days years apart, days outside of the growing season: of the optical images, or of radar alone."""
-    seen = [group[0].time.date() for group in dates(plan.scenes)]
+    seen = [group[0].time.date() for group in acquisitions(plan.scenes)]
     if not seen:
         return
     if len(seen) < FEWEST_DATES:

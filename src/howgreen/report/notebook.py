@@ -23,10 +23,10 @@ def to_frame(result: Result) -> gpd.GeoDataFrame:
     Columns ``city``, ``city_id``, those of ``zones``, ``interval_level``, ``n_dates``, ``first_date``, ``last_date``, ``sensor``,
     ``model``, ``warnings`` (codes joined by a blank), ``geometry``.
     """
-    from howgreen.core.acquisitions import dates
+    from howgreen.core.acquisitions import acquisitions
 
     plan, interval = result.plan, result.stats.interval
-    days = [group[0].time.date().isoformat() for group in dates(plan.scenes)]
+    days = [group[0].time.date().isoformat() for group in acquisitions(plan.scenes)]
     same: dict[str, Any] = {
         "interval_level": interval.level if interval else np.nan,
         "n_dates": len(days),
