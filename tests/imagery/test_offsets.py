@@ -201,7 +201,7 @@ def test_level_1_and_other_sensors_are_no_scenes():
 def test_only_http_is_read(href):
     item = native(href=href)
     assert items.scene(item, catalog=COPERNICUS, sensor=SENTINEL2) is None
-    assert items.unreadable(item) == href.startswith(("s3:", "file:"))
+    assert items.needs_account(item, sensor=SENTINEL2) == href.startswith(("s3:", "file:"))
 
 
 def test_catalogues_by_name_by_url_and_as_mirrors():

@@ -303,8 +303,10 @@ _ERROR_WORDS = re.compile(rb"</strong>\s*:\s*(.*?)\s*</p>", re.IGNORECASE | re.D
 _KEYS = ("description", "detail", "message", "error_description", "error", "title", "errors", "code")
 
 
-def server_words(body: bytes) -> str:
+def server_words(body: bytes | Mapping[str, Any]) -> str:
     """Find what a server says of a failure: the message of its JSON, the text of its XML, the title of its page."""
+    if isinstance(body, Mapping):
+        return _clean(_message(dict(body)))
     head = body[:65536].lstrip()
     if head[:1] == b"<":
         found = _XML_WORDS.search(head) or _ERROR_WORDS.search(head) or _TITLE.search(head)

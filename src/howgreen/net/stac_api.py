@@ -7,15 +7,25 @@ looks so.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import date, timedelta
 from typing import Any
 from urllib.parse import urljoin
 
 from howgreen.core.errors import NetworkError
 from howgreen.core.geometry import BBox
-from howgreen.net.http import Request, RetryPolicy, fetch_json, redact_url
+from howgreen.net import http
+from howgreen.net.http import Request, RetryPolicy, fetch_json
 
 POLICY = RetryPolicy(first_wait_s=0.3, attempt_s=30.0, total_s=60.0)
 MOST_PAGES = 200
+PAGE_ITEMS, LARGEST_PAGE_ITEMS = 100, 1000
+MOST_ITEMS = 2000
+"""A search that finds more ends in an error: a shorter answer would be a silently poorer one."""
+MOST_PARTS = 64
+"""So often the days of a search are halved."""
+_ROUND = frozenset({10, 20, 25, 50, 100, 200, 250, 500, 1000})
+"""Limits that servers have of their own: one page of just so many may have been cut there."""
 CURE = "try again later, or use another --catalog"
 
 
@@ -35,26 +45,90 @@ class StacApi:
         return [str(one.get("id")) for page in pages for one in self._list(page, "collections")]
 
     def search(
-        self, collections: Sequence[str], *, bbox: BBox, datetime: str | None = None, limit: int
-    ) -> Iterator[list[Mapping[str, Any]]]:
-        """Yield the items of a search, page by page.
+        self, collections: Sequence[str], *, bbox: BBox, days: tuple[date, date] | None = None, most: int = MOST_ITEMS
+    ) -> list[Mapping[str, Any]]:
+        """Return all items of a search.
+
+        A page as full as was asked for without a link to the next is not taken for the last, nor an answer that is
+        shorter than the number it states: the same is asked in larger pages, then for fewer days at a time.
+
+        Parameters
+        ----------
+        bbox
+            West, south, east, north; degrees.
+        days
+            First and last day, both included.
+        most
+            More items are an error.
 
         Raises
         ------
         NetworkError
-            When the server does not answer, or answers what is no search of a STAC API.
+            When the server does not answer, answers what is no search of a STAC API, or hands out a part only.
         """
-        asked: dict[str, Any] = {"collections": list(collections), "bbox": list(bbox), "limit": limit}
-        if datetime is not None:
-            asked["datetime"] = datetime
+        asked: dict[str, Any] = {"collections": list(collections), "bbox": list(bbox)}
+        found, doubt = self._asked({**asked, "limit": PAGE_ITEMS}, days, most=most)
+        if doubt:
+            with suppress(NetworkError):  # so many at once may be more than it allows
+                found, doubt = self._asked({**asked, "limit": LARGEST_PAGE_ITEMS}, days, most=most)
+        return self._split(asked, days, found, doubt, most=most) if doubt else found
+
+    def _split(
+        self,
+        asked: Mapping[str, Any],
+        days: tuple[date, date] | None,
+        found: list[Mapping[str, Any]],
+        doubt: str,
+        *,
+        most: int,
+    ) -> list[Mapping[str, Any]]:
+        """Ask for the days in ever smaller parts until no answer is in doubt."""
+        todo, parts, whole = [(days, found, doubt)], 0, dict[tuple[str, str], Mapping[str, Any]]()
+        while todo:
+            span, items, doubt = todo.pop()
+            if not doubt:
+                whole |= {_key(one): one for one in items}
+                continue
+            parts += 1
+            if span is None or span[0] == span[1] or parts > MOST_PARTS:
+                raise self._error(f"{doubt}, and does not hand out the rest")
+            middle = span[0] + (span[1] - span[0]) // 2
+            halves = (span[0], middle), (middle + timedelta(days=1), span[1])
+            answers = [self._asked({**asked, "limit": PAGE_ITEMS}, half, most=most) for half in halves]
+            if items and all([_key(one) for one in got] == [_key(one) for one in items] for got, _ in answers):
+                raise self._error(f"{doubt}, and answers other days alike")
+            todo += [(half, *answer) for half, answer in zip(halves, answers, strict=True)]
+        if len(whole) > most:
+            raise self._too_many(most)
+        return list(whole.values())
+
+    def _asked(
+        self, asked: dict[str, Any], days: tuple[date, date] | None, *, most: int
+    ) -> tuple[list[Mapping[str, Any]], str]:
+        """Follow the pages of one search; its items, and why they may not be all, empty where nothing speaks for it."""
+        if days is not None:
+            asked = {**asked, "datetime": f"{days[0].isoformat()}T00:00:00Z/{days[1].isoformat()}T23:59:59Z"}
         link = self._link("search")
         if str(link.get("method", "GET")).upper() == "POST":
             request = Request(url=link["href"], method="POST", json=asked, contact=self._contact)
         else:
             flat = {key: ",".join(map(str, v)) if isinstance(v, list) else str(v) for key, v in asked.items()}
             request = Request(url=link["href"], params=flat, contact=self._contact)
+        found: dict[tuple[str, str], Mapping[str, Any]] = {}
+        matched, last, pages = None, 0, 0
         for page in self._pages(request):
-            yield self._list(page, "features")
+            listed = self._list(page, "features")
+            new = {_key(one): one for one in listed}
+            if listed and not new.keys() - found.keys():
+                raise self._error("answers every page alike")
+            found |= new
+            if len(found) > most:
+                raise self._too_many(most)
+            matched, last, pages = matched or _matched(page), len(listed), pages + 1
+        if matched is not None:
+            return list(found.values()), f"hands out {len(found)} of {matched} scenes" if len(found) < matched else ""
+        full = last == asked["limit"] or (pages == 1 and last in _ROUND)
+        return list(found.values()), f"hands out {len(found)} scenes and no link to more" if full else ""
 
     def _link(self, rel: str) -> dict[str, Any]:
         """Return a link of the landing page, its address absolute; a search by POST before one by GET."""
@@ -72,14 +146,10 @@ class StacApi:
             page = self._fetch(request)
             yield page
             links = page.get("links")
-            link = (
-                next((one for one in links if _is_link(one) and one["rel"] == "next"), None)
-                if isinstance(links, list)
-                else None
-            )
-            if link is None:
+            found = [one for one in links if _is_link(one) and one["rel"] == "next"] if isinstance(links, list) else []
+            if not found or not (page.get("features") or page.get("collections")):
                 return
-            request = _next(request, link)
+            request = _next(request, found[0])
         raise self._error(f"answers in more than {MOST_PAGES} pages")
 
     def _fetch(self, request: Request) -> dict[str, Any]:
@@ -88,11 +158,30 @@ class StacApi:
     def _list(self, page: Mapping[str, Any], key: str) -> list[Any]:
         listed = page.get(key)
         if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
-            raise self._error(f"does not answer as a STAC API (no list of {key})")
+            words = http.server_words(page)
+            raise self._error(f"does not answer as a STAC API ({words or f'no list of {key}'})")
         return listed
 
+    def _too_many(self, most: int) -> NetworkError:
+        return NetworkError(f"{http.redact_url(self.url)}: more than {most} scenes; choose a shorter --period")
+
     def _error(self, why: str) -> NetworkError:
-        return NetworkError(f"{redact_url(self.url)}: {why}; {self._cure}")
+        return NetworkError(f"{http.redact_url(self.url)}: {why}; {self._cure}")
+
+
+def _key(item: Mapping[str, Any]) -> tuple[str, str]:
+    return str(item.get("collection")), str(item.get("id"))
+
+
+def _matched(page: Mapping[str, Any]) -> int | None:
+    """How many items a search has in all, where its page says so (OGC's way, or STAC's earlier ones)."""
+    context = page.get("context")
+    stated = (
+        page.get("numberMatched"),
+        page.get("numMatched"),
+        (context if isinstance(context, dict) else {}).get("matched"),
+    )
+    return next((one for one in stated if isinstance(one, int) and not isinstance(one, bool)), None)
 
 
 def _is_link(one: object) -> bool:

@@ -15,8 +15,8 @@ from shapely.geometry.base import BaseGeometry
 
 from howgreen.core.geometry import area_from, polygonal
 from howgreen.core.sensors import Sensor, common_name
+from howgreen.core.stac import band_assets, sensor_of
 from howgreen.core.stac import scene as parsed
-from howgreen.core.stac import sensor_of
 from howgreen.core.types import Scene
 from howgreen.net.endpoints import Catalog
 
@@ -53,30 +53,63 @@ def _readable(native: Mapping[str, Any], sensor: Sensor) -> dict[str, Any]:
     own = {band.name: band.resolution_m for band in sensor.bands} | {"scl": 20}
     kept: dict[str, Any] = {}
     for key, entry in native["assets"].items():
-        href = urljoin(base, entry["href"])
+        href = _public_href(entry, base)
         split = _RESOLUTION.match(key)
-        if not _HTTP.match(href) or (split and own.get(common_name(split[1], sensor) or "") != int(split[2])):
+        if href is None or (split and own.get(common_name(split[1], sensor) or "") != int(split[2])):
             continue
         kept[split[1] if split else key] = {**entry, "href": href}
     return kept
 
 
-def unreadable(native: Mapping[str, Any]) -> bool:
-    """Whether an item's files lie where HTTP does not reach (``s3://`` with an account)."""
-    hrefs = [
-        str(entry.get("href"))
-        for entry in (native.get("assets") or {}).values()
-        if "data" in entry.get("roles", ["data"])
-    ]
-    return bool(hrefs) and not any(_HTTP.match(href) or ":" not in href for href in hrefs)
+def _public_href(entry: Mapping[str, Any], base: str) -> str | None:
+    """Where anybody can read an asset: its own address or, by the alternate-assets extension, another one of it.
+
+    An address that names a way to sign in (``auth:refs``) is for those with an account.
+    """
+    alternates = entry.get("alternate")
+    others = alternates.values() if isinstance(alternates, dict) else ()
+    places = (entry, *(one for one in others if isinstance(one, dict)))
+    hrefs = (urljoin(base, str(one["href"])) for one in places if one.get("href") and not one.get("auth:refs"))
+    return next((href for href in hrefs if _HTTP.match(href)), None)
+
+
+def needs_account(native: Mapping[str, Any], *, sensor: Sensor) -> bool:
+    """Tell whether an item has bands of a sensor, and none that anybody can read.
+
+    Their files lie where HTTP does not reach (``s3://``), or behind a sign-in; that a picture of the scene, or the whole
+    product as an archive, has a web address does not help.
+    """
+    if sensor_of(native) is not sensor or not _surface_reflectance(native):
+        return False
+    split = ((_RESOLUTION.match(key), key) for key in native["assets"])
+    bare = {(found[1] if found else key): native["assets"][key] for found, key in split}
+    there = band_assets({**native, "assets": bare}, sensor).values()
+    elsewhere = any(":" in str(entry["href"]) for entry in there)
+    return elsewhere and not band_assets({**native, "assets": _readable(native, sensor)}, sensor)
 
 
 def _outline(native: Mapping[str, Any]) -> Polygon | MultiPolygon:
     """Footprint in -180..180, split at the antimeridian; one that goes round the wrong way is turned."""
-    outline = area_from(native["geometry"])
+    outline = _area(native.get("geometry"), native.get("bbox"))
     parts = getattr(outline, "geoms", [outline])
     mended = [piece for part in parts for piece in _mended(part)]
     return polygonal(shapely.union_all(mended))
+
+
+def _area(geometry: Any, bbox: Any) -> Polygon | MultiPolygon:
+    """The area of a footprint: of a GeometryCollection its areas, without a geometry the box that the item states."""
+    if geometry is None:
+        if not (isinstance(bbox, list) and len(bbox) in {4, 6} and all(isinstance(edge, int | float) for edge in bbox)):
+            raise ValueError("neither a geometry nor a bbox")
+        west, south, east, north = bbox if len(bbox) == 4 else (bbox[0], bbox[1], bbox[3], bbox[4])
+        outline: Polygon = box(west, south, east + 360 if east < west else east, north)
+        return outline
+    if isinstance(geometry, dict) and geometry.get("type") == "GeometryCollection":
+        areas = polygonal(shapely.geometry.shape(geometry))
+        if areas.is_empty:
+            raise ValueError("a GeometryCollection without an area")
+        return areas
+    return area_from(geometry)
 
 
 def _mended(part: Polygon) -> list[BaseGeometry]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -61,8 +60,7 @@ def find_tiles(
     api = StacApi(catalog.url, cure=cure)
     hrefs: set[str] = set()
     for box in boxes(area):
-        found = (item for page in api.search([collection], bbox=box, limit=MOST_TILES) for item in page)
-        for item in itertools.islice(found, MOST_TILES):
+        for item in api.search([collection], bbox=box, most=MOST_TILES):
             entry = (item.get("assets") or {}).get(asset) or {}
             if (
                 item.get("collection") == collection

@@ -7,26 +7,23 @@ level, day, month, and whether the outline meets the city. No provider's own clo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from howgreen.core.errors import NetworkError, NoImageError, StoreError
-from howgreen.core.geometry import BBox, boxes
+from howgreen.core.errors import NoImageError, StoreError
+from howgreen.core.geometry import boxes
 from howgreen.core.sensors import SENSORS
 from howgreen.core.stac import deduplicate
 from howgreen.core.types import City, Period, Progress, Scene
+from howgreen.core.warnings import Caution
 from howgreen.imagery.catalog import earthengine, items
 from howgreen.imagery.catalog.coverage import look
 from howgreen.imagery.read.earthengine import SIGNER
 from howgreen.net import http
 from howgreen.net.endpoints import KNOWN_COLLECTIONS, Catalog
 from howgreen.net.network import Network
-from howgreen.net.stac_api import StacApi
-
-PAGE_ITEMS = 100
-MOST_ITEMS = 2000
-"""A search that finds more ends in an error: a shorter answer would be a silently poorer one."""
+from howgreen.net.stac_api import MOST_ITEMS, StacApi
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +35,8 @@ class SearchResult:
     """By time; not looked at yet. Hrefs are absolute and unsigned."""
     notes: tuple[str, ...] = ()
     """What was left out, and why."""
+    warnings: tuple[Caution, ...] = ()
+    """What was left out and may be missed."""
 
 
 def search(
@@ -76,24 +75,32 @@ def search(
     for number, where in enumerate(wanted):
         if progress:
             progress("search", number, len(wanted))
-        for native in _items(api, collections, where, period):
+        for native in api.search(collections, bbox=where, days=(period.start, period.end), most=MOST_ITEMS):
             natives[str(native.get("collection")), str(native.get("id"))] = native
     if progress:
         progress("search", len(wanted), len(wanted))
-    found = [
-        (native, _scene(native, catalog, sensor))
-        for native in natives.values()
-        if native.get("collection") in collections
-    ]
-    scenes = [one for _, one in found if one and one.time in period and one.footprint.intersects(city.boundary)]
-    closed = sum(one is None and items.unreadable(native) for native, one in found)
-    if closed and not scenes:
-        raise NoImageError(
-            f"{catalog.label}: the files of its {closed} scenes need an account (s3://); use another --catalog"
-        )
+    scenes, closed, broken = [], 0, []
+    for native in natives.values():
+        if native.get("collection") not in collections:
+            continue
+        try:
+            one = items.scene(native, catalog=catalog, sensor=SENSORS[sensor])
+            closed += one is None and items.needs_account(native, sensor=SENSORS[sensor])
+        except (StoreError, KeyError, TypeError, ValueError, AttributeError) as error:
+            broken.append(f"{str(native.get('id'))[:80]} ({str(error)[:80]})")
+            continue
+        if one and one.time in period and one.footprint.intersects(city.boundary):
+            scenes.append(one)
+    if (closed or broken) and not scenes:
+        why = f"the files of its {closed} scenes need an account" if closed else f"item {broken[0]} is not proper STAC"
+        raise NoImageError(f"{catalog.label}: {why}; use another --catalog")
     notes = (f"{catalog.label}: {closed} scenes left out, their files need an account",) if closed else ()
+    said = f"{catalog.label}: {len(broken)} items are not proper STAC, and were left out"
+    cautions = (Caution("image-left-out", f"{said}: {broken[0]}"),) if broken else ()
     single = [scenes[i] for i in deduplicate(scenes, collections=collections)]
-    return SearchResult(catalog=catalog, scenes=tuple(sorted(single, key=lambda s: (s.time, s.id))), notes=notes)
+    return SearchResult(
+        catalog=catalog, scenes=tuple(sorted(single, key=lambda s: (s.time, s.id))), notes=notes, warnings=cautions
+    )
 
 
 def _of_earth_engine(city: City, period: Period, *, catalog: Catalog, sensor: str) -> SearchResult:
@@ -118,15 +125,6 @@ def find_online(
     return look(answer.scenes, city=city)
 
 
-def _scene(native: Mapping[str, Any], catalog: Catalog, sensor: str) -> Scene | None:
-    try:
-        return items.scene(native, catalog=catalog, sensor=SENSORS[sensor])
-    except (StoreError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise NetworkError(
-            f"{http.redact_url(catalog.url)}: item {str(native.get('id'))[:80]} is not proper STAC ({error!r:.120}); use another --catalog"
-        ) from error
-
-
 def _collections(api: StacApi, catalog: Catalog, sensor: str) -> tuple[str, ...]:
     if catalog.collections:
         if sensor not in catalog.collections:
@@ -142,15 +140,3 @@ def _collections(api: StacApi, catalog: Catalog, sensor: str) -> tuple[str, ...]
             "use another --catalog"
         )
     return known
-
-
-def _items(api: StacApi, collections: Sequence[str], where: BBox, period: Period) -> list[Mapping[str, Any]]:
-    days = f"{period.start.isoformat()}T00:00:00Z/{period.end.isoformat()}T23:59:59Z"
-    found: list[Mapping[str, Any]] = []
-    for page in api.search(collections, bbox=where, datetime=days, limit=PAGE_ITEMS):
-        found += page
-        if len(found) > MOST_ITEMS:
-            raise NetworkError(
-                f"{http.redact_url(api.url)}: more than {MOST_ITEMS} scenes of {period}; choose a shorter --period"
-            )
-    return found

@@ -1,0 +1,137 @@
+"""Searches as servers really answer them: no page is the last because it looks so, and what they say is told."""
+
+from datetime import date, timedelta
+
+import pytest
+
+from howgreen.core.errors import NetworkError
+from howgreen.net.stac_api import StacApi
+from loopback import Said, catalogue, found, item, loop
+
+SEASON = [f"{date(2025, 9, 27) - timedelta(days=n)}" for n in range(150)]
+DAYS = date(2025, 5, 1), date(2025, 9, 30)
+BOX = (14.48, 52.32, 14.52, 52.34)
+
+
+def asked_days(ask, most=10**6):
+    start, end = (text[:10] for text in ask.json["datetime"].split("/"))
+    return [day for day in SEASON if start <= day <= end][: min(ask.json["limit"], most)]
+
+
+def search(url, **options):
+    return StacApi(f"{url}/v1").search(["sentinel-2-l2a"], bbox=BOX, days=DAYS, **options)
+
+
+@pytest.mark.parametrize("most", [1000, 100, 50, 37 * 2 + 1 - 50], ids=["1000", "100", "50 whatever is asked", "25"])
+def test_pc_apis_274_a_full_page_without_a_next_link_is_not_the_end(most):
+    """Since January 2026 Planetary Computer gives no next link; others cut pages at a limit of their own."""
+    with loop(catalogue(lambda ask: found([item(day) for day in asked_days(ask, most)]))) as far:
+        assert sorted(one["properties"]["datetime"][:10] for one in search(far.url)) == sorted(SEASON)
+        assert len(far.of("search")) <= 40
+
+
+def test_an_answer_shorter_than_the_number_it_states_is_asked_in_parts():
+    with loop(
+        catalogue(lambda ask: found([item(d) for d in asked_days(ask, 20)], numberMatched=len(asked_days(ask))))
+    ) as far:
+        assert len(search(far.url)) == len(SEASON)
+
+
+def test_one_of_250_for_ever_is_an_error():
+    with (
+        loop(catalogue(lambda ask: found([item(SEASON[0])], numberMatched=250))) as far,
+        pytest.raises(NetworkError, match="hands out 1 of 250 scenes, and answers other days alike"),
+    ):
+        search(far.url)
+
+
+def test_a_full_page_whatever_the_days_is_an_error():
+    with (
+        loop(catalogue(lambda ask: found([item(day) for day in SEASON[:100]]))) as far,
+        pytest.raises(NetworkError, match="no link to more, and answers other days alike; try again later"),
+    ):
+        search(far.url)
+
+
+def test_pages_are_followed_by_relative_links_and_by_tokens_in_a_body():
+    def by_link(ask):
+        start = int(ask.query.get("token", 0))
+        link = [{"rel": "next", "href": f"search?token={start + 60}", "method": "GET"}] if start < 120 else []
+        return found([item(day) for day in SEASON[start : start + 60]], *link)
+
+    def by_body(ask):
+        start = ask.json.get("token", 0)
+        assert ask.json["collections"] == ["sentinel-2-l2a"]
+        more = {
+            "rel": "next",
+            "href": f"{ask.url}/v1/search",
+            "method": "POST",
+            "body": {"token": start + 60},
+            "merge": True,
+        }
+        return found([item(day) for day in SEASON[start : start + 60]], *([more] if start < 120 else []))
+
+    for answer in (by_link, by_body):
+        with loop(catalogue(answer)) as far:
+            assert len(search(far.url)) == 150
+            assert len(far.of("search")) == 3
+
+
+def test_pages_that_repeat_are_an_error():
+    link = {"rel": "next", "href": "search", "method": "GET"}
+    with (
+        loop(catalogue(lambda ask: found([item(day) for day in SEASON[:60]], link))) as far,
+        pytest.raises(NetworkError, match="answers every page alike"),
+    ):
+        search(far.url)
+
+
+def test_an_error_object_with_http_200_is_told_in_the_servers_words():
+    for wrong in (
+        {"error": {"message": "Database is read-only"}},
+        {"code": "x", "description": "Database is read-only"},
+    ):
+        with (
+            loop(catalogue(lambda ask, wrong=wrong: Said(wrong))) as far,
+            pytest.raises(NetworkError, match=r"does not answer as a STAC API \(Database is read-only\)"),
+        ):
+            search(far.url)
+
+
+def test_a_refusal_is_told_in_the_servers_words():
+    said = {"code": "BadRequest", "description": "limit must be less than or equal to 50"}
+    with (
+        loop(catalogue(lambda ask: Said(said, 400))) as far,
+        pytest.raises(NetworkError, match=r"HTTP 400: limit must be less than or equal to 50\); try again later"),
+    ):
+        search(far.url)
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_stac_fastapi_301_a_search_that_is_sent_on_keeps_its_question(status):
+    """stac-fastapi#301, #414: behind TLS it hands out http:// links, answered by a redirect."""
+
+    def answer(ask):
+        if ask.path.startswith("/v1/"):
+            return Said(b"", status, {"Location": ask.path.replace("/v1/", "/v2/")})
+        assert (ask.method, ask.json["collections"]) == ("POST", ["sentinel-2-l2a"])
+        return found([item(day) for day in asked_days(ask)])
+
+    with loop(catalogue(answer)) as far:
+        assert len(search(far.url)) == 150
+
+
+def test_a_search_sent_on_in_a_circle_ends():
+    with (
+        loop(catalogue(lambda ask: Said(b"", 308, {"Location": ask.path}))) as far,
+        pytest.raises(NetworkError, match="sends on from address to address without end"),
+    ):
+        search(far.url)
+
+
+def test_more_than_can_be_looked_at_is_an_error():
+    with (
+        loop(catalogue(lambda ask: found([item(day) for day in asked_days(ask)]))) as far,
+        pytest.raises(NetworkError, match="more than 149 scenes; choose a shorter --period"),
+    ):
+        search(far.url, most=149)
