@@ -65,7 +65,7 @@ def loop(answer: Callable[[Ask], Said]) -> Iterator[Loop]:
             kind = {} if plain else {"Content-Type": "application/json"}
             self.close_connection = stream
             with suppress(OSError):
-                self.send_response(said.status)
+                self.send_response_only(said.status)
                 for key, value in {**length, **kind, **said.headers}.items():
                     self.send_header(key, value)
                 self.end_headers()

@@ -1,7 +1,6 @@
 """Reading over HTTP through a server with every fault: the right pixels or one clear error, never a poorer image."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -138,8 +137,7 @@ def test_a_token_that_is_always_refused_is_one_error_that_does_not_show_it(far, 
 def test_many_threads_renew_one_token_once():
     signer = sas_tokens.PlanetaryComputer()
     key = ("account", "container")
-    end = datetime(2999, 1, 1, tzinfo=UTC)
-    signer._tokens[key] = ("sig=new", end)
+    signer._tokens[key] = ("sig=new", float("inf"))
     href = "https://account.blob.core.windows.net/container/B04.tif"
     signer.forget(f"{href}?sig=old")  # refused before the new one came
     assert signer.signed(href) == f"{href}?sig=new"
@@ -166,7 +164,9 @@ def test_what_is_no_image_is_one_error(tmp_path):
     (tmp_path / "page.tif").write_text("<html>sorry</html>" * 2000)
     (tmp_path / "empty.tif").write_bytes(b"")
     with Faults(tmp_path) as far:
-        with pytest.raises(ImageError, match=r"page\.tif: neither a GeoTIFF nor JPEG 2000"):
+        with pytest.raises(
+            NetworkError, match=r"page\.tif: answers with a web page instead of data; it may want an account"
+        ):
             read(red(far, "page.tif"))
         with pytest.raises((ImageError, NetworkError), match=r"empty\.tif: "):
             read(red(far, "empty.tif"))

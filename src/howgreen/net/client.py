@@ -19,7 +19,7 @@ from howgreen.net import cache, http
 from howgreen.net.cache import CachedResponse
 from howgreen.net.endpoints import Endpoints
 from howgreen.net.http import FinalError, RetryPolicy, TransientError
-from howgreen.net.rate_limit import wait_turn
+from howgreen.net.rate_limit import postpone, refused_s, wait_turn
 
 _LOG = logging.getLogger(__name__)
 
@@ -46,6 +46,8 @@ class Request:
     """Of the cached file: ``.json`` or ``.osm``."""
     instead: str = INSTEAD
     """What works without the service, as errors say it."""
+    refusal_s: float | None = None
+    """Where the operators want it so: after a refusal (HTTP 429, 403) none of the servers is asked for so long."""
     check: Callable[[bytes], bool]
     """Whether a whole answer holds anything; ValueError with the reason when it is no answer of this service."""
 
@@ -55,6 +57,8 @@ class _Refusal:
     why: str
     again: bool
     after_s: float = 0.0
+    refused: bool = False
+    """The server does not want to be asked now."""
 
 
 class Client:
@@ -77,6 +81,7 @@ class Client:
         self._retry = retry
         self._most_bytes = most_bytes
         self._left_s = retry.total_s
+        self._patience_s = retry.longest_wait_s  # what is left of it for waits that servers ask for
 
     @property
     def left_s(self) -> float:
@@ -159,22 +164,36 @@ class Client:
                 if isinstance(outcome, bytes):
                     return outcome
                 tried.setdefault(urlsplit(url).netloc, []).append(outcome.why)
-                if outcome.again:
-                    ready[url] = time.monotonic() + outcome.after_s
-                else:
+                ready[url] = time.monotonic() + outcome.after_s
+                if not outcome.again:
                     del ready[url]
+                if outcome.refused and request.refusal_s is not None:  # its operators want no spreading over mirrors
+                    ready = {url: ready[url]} if outcome.again else {}
+                    break
             if not ready:
                 return None
-            pause_s = max(self._retry.first_wait_s * 2**number, min(ready.values()) - time.monotonic())
+            asked_s = max(min(ready.values()) - time.monotonic(), 0.0)
             # Waiting past the end, or after the last round, would only put off the error.
-            if number + 1 == self._retry.tries or time.monotonic() + pause_s >= until:
+            if number + 1 == self._retry.tries or asked_s > self._patience_s:
                 return None
+            pause_s = max(self._retry.first_wait_s * 2**number, asked_s)
+            if time.monotonic() + pause_s - asked_s >= until:
+                return None
+            if asked_s > 1:
+                _LOG.warning("%s asks to wait %.0f s", request.what, asked_s)
+            self._patience_s -= asked_s
+            self._left_s += asked_s
+            until += asked_s
             time.sleep(pause_s)
         return None
 
     def _once(self, url: str, request: Request, *, share_s: float, until: float) -> bytes | _Refusal:
         host = urlsplit(url).netloc
         within_s = until - time.monotonic()
+        left_alone_s = refused_s(self._folder, host)
+        if left_alone_s > 0:
+            why = f"asked to be left alone for {left_alone_s:.0f} s more"
+            return _Refusal(why=why, again=True, after_s=left_alone_s, refused=True)
         if within_s <= 0 or not wait_turn(self._folder, host, pause_s=self._retry.pause_s, within_s=within_s):
             return _Refusal(why="its turn did not come in time", again=True)
         seconds = max(min(self._retry.attempt_s, share_s, until - time.monotonic()), 0.05)
@@ -193,7 +212,11 @@ class Client:
         if reply.status != 200:
             after_s = http.retry_after_s(reply.headers.get("Retry-After")) or 0.0
             why = http.describe_status(reply.status, reply.body)
-            return _Refusal(why=why, again=reply.status in http.BUSY, after_s=after_s)
+            refused = reply.status in {403, 429}
+            if refused:
+                after_s = max(after_s, request.refusal_s or 0.0)
+                postpone(self._folder, host, after_s)
+            return _Refusal(why=why, again=reply.status in http.BUSY, after_s=after_s, refused=refused)
         try:
             request.check(reply.body)
         except ValueError as error:

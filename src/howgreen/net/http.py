@@ -42,7 +42,7 @@ class RetryPolicy:
     first_wait_s: float = 0.5
     """Before the second try; doubled with each, unless the server says how long."""
     longest_wait_s: float = 30.0
-    """Between two tries. A server that asks for more (``Retry-After``) is not asked again."""
+    """All that servers may ask to wait (``Retry-After``) before one answer; one that asks for more is not asked again."""
     connect_s: float = 8.0
     """For opening a connection to one address of a host."""
     attempt_s: float = 30.0
@@ -398,21 +398,23 @@ def retried(job: Callable[[float], T], *, url: str, policy: RetryPolicy) -> T:
         When it did not pass in time; the message is the last reason.
     """
     end = time.monotonic() + policy.total_s
-    why = ""
+    why, patience = "", policy.longest_wait_s
     for number in range(policy.tries):
         pause, said = refused_s(url)
-        if pause > policy.longest_wait_s or pause > max(end - time.monotonic(), 0.0):
+        if pause > patience or pause > max(end - time.monotonic(), 0.0):
             raise FinalError(f"{said or why}, and is not asked again for {pause:.0f} s")
         time.sleep(pause)
+        patience -= pause
         try:
             return job(max(end - time.monotonic(), 0.05))
         except TransientError as trouble:
-            why, wait_s = str(trouble), policy.wait_s(number, trouble.after_s)
-            if trouble.after_s:
-                remember_refusal(url, trouble.after_s, why)
-        if number + 1 == policy.tries or wait_s > policy.longest_wait_s or time.monotonic() + wait_s > end:
+            why, wait_s, trouble_s = str(trouble), policy.wait_s(number, trouble.after_s), trouble.after_s or 0.0
+            if trouble_s:
+                remember_refusal(url, trouble_s, why)
+        if number + 1 == policy.tries or wait_s > patience or time.monotonic() + wait_s > end:
             break
         time.sleep(wait_s)
+        patience -= trouble_s
     raise FinalError(why)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import email.utils
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from threading import Lock
 from types import MappingProxyType
 from typing import Protocol
@@ -13,14 +15,18 @@ from urllib.parse import urlsplit
 
 from howgreen.core.errors import NetworkError
 from howgreen.net import http
-from howgreen.net.http import Request, RetryPolicy
+from howgreen.net.http import Request, Response, RetryPolicy
 
 KEY = "PC_SDK_SUBSCRIPTION_KEY"
 """Environment variable for those who have one: the name that Planetary Computer's own client gives it."""
 POLICY = RetryPolicy(first_wait_s=0.3)
 MOST_BYTES = 1 << 20
-SPARE = timedelta(minutes=5)
-"""A token with less time left is replaced before it is used."""
+SPARE = 0.25, 300.0
+"""A token is replaced when so much of its life is left: this share, or so many seconds where that is less."""
+SHORTEST_S = 60.0
+"""So long a token that just came is used whatever its end, until it is refused: one of the two clocks is wrong."""
+FAILED_S = 60.0
+"""A service that gave no token is not asked again for so long: each file of each scene would wait anew."""
 
 
 class Signer(Protocol):
@@ -39,7 +45,9 @@ class PlanetaryComputer:
 
     url: str = "https://planetarycomputer.microsoft.com/api/sas/v1/token"
     domain: str = ".blob.core.windows.net"
-    _tokens: dict[tuple[str, str], tuple[str, datetime]] = field(default_factory=dict, repr=False, compare=False)
+    _tokens: dict[tuple[str, str], tuple[str, float]] = field(default_factory=dict, repr=False, compare=False)
+    """By container: token, and until when it is used (monotonic)."""
+    _failed: dict[tuple[str, str], tuple[float, str]] = field(default_factory=dict, repr=False, compare=False)
     _lock: Lock = field(default_factory=Lock, repr=False, compare=False)
 
     def signed(self, href: str) -> str:
@@ -48,10 +56,9 @@ class PlanetaryComputer:
         if key is None:
             return href
         with self._lock:  # many blocks ask at once; one of them fetches
-            token, end = self._tokens.get(key, ("", datetime.min.replace(tzinfo=UTC)))
-            if end - datetime.now(UTC) < SPARE:
-                token, end = self._fetched(*key)
-                self._tokens[key] = token, end
+            token, end = self._tokens.get(key, ("", 0.0))
+            if not token or time.monotonic() > end:
+                token, end = self._tokens[key] = self._fetched_once(key)
         return f"{href}?{token}"
 
     def forget(self, signed: str) -> None:
@@ -62,27 +69,48 @@ class PlanetaryComputer:
                 if self._tokens.get(key, ("",))[0] == refused:
                     del self._tokens[key]
 
+    def _fetched_once(self, key: tuple[str, str]) -> tuple[str, float]:
+        """Fetch a token, or fail as a moment ago."""
+        until, why = self._failed.get(key, (0.0, ""))
+        if time.monotonic() < until:
+            raise NetworkError(why)
+        try:
+            return self._fetched(*key)
+        except NetworkError as error:
+            self._failed[key] = time.monotonic() + FAILED_S, str(error)
+            raise
+
     def _container(self, href: str) -> tuple[str, str] | None:
         parts = urlsplit(href)
         if not (parts.hostname or "").endswith(self.domain) or parts.query:
             return None
         return (parts.hostname or "").removesuffix(self.domain), parts.path.lstrip("/").partition("/")[0]
 
-    def _fetched(self, account: str, container: str) -> tuple[str, datetime]:
+    def _fetched(self, account: str, container: str) -> tuple[str, float]:
         url = f"{self.url}/{account}/{container}"
         key = os.environ.get(KEY, "").strip()
-        answer = http.fetch_json(
-            Request(url=url, headers={"Ocp-Apim-Subscription-Key": key} if key else {}, most_bytes=MOST_BYTES),
-            policy=POLICY,
-            cure=f"try again later, use another --catalog, or put a subscription key, which some collections want, into {KEY}",
-        )
+        cure = f"try again later, use another --catalog, or put a subscription key, which some collections want, into {KEY}"
+        headers = {"Ocp-Apim-Subscription-Key": key} if key else {}
+        asked = time.monotonic()
+        reply = http.fetch(Request(url=url, headers=headers, most_bytes=MOST_BYTES), policy=POLICY, cure=cure)
         try:
+            answer = http.parse_json(reply.body)
             end = datetime.fromisoformat(answer["msft:expiry"])
-            return str(answer["token"]), end if end.tzinfo else end.replace(tzinfo=UTC)
+            life_s = ((end if end.tzinfo else end.replace(tzinfo=UTC)) - _clock(reply)).total_seconds()
+            spare_s = min(SPARE[0] * life_s, SPARE[1])
+            return str(answer["token"]), asked + max(life_s - spare_s, SHORTEST_S)
         except (KeyError, TypeError, ValueError) as error:
             raise NetworkError(
                 f"{http.redact_url(url)}: gives no token; try again later, or use another --catalog"
             ) from error
+
+
+def _clock(reply: Response) -> datetime:
+    """The time as the server has it, which its tokens end by; ours where it does not say."""
+    try:
+        return email.utils.parsedate_to_datetime(reply.headers["Date"]).astimezone(UTC)
+    except (KeyError, TypeError, ValueError):
+        return datetime.now(UTC)
 
 
 SIGNERS: Mapping[str, Signer] = MappingProxyType({"planetary-computer": PlanetaryComputer()})

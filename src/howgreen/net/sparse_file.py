@@ -21,7 +21,7 @@ from threading import Lock, Thread
 from typing import Any
 from weakref import finalize
 
-from howgreen.core.errors import ImageError
+from howgreen.core.errors import ImageError, NetworkError
 from howgreen.net import http
 from howgreen.net.ranges import Ranges, Version
 
@@ -103,6 +103,10 @@ class Remote:
         head = self._ranges.get(0, HEAD_BYTES - 1)  # whole blocks, too
         version = self._ranges.version
         size = version.size if version else len(head)
+        if page := http.web_page(head):
+            raise NetworkError(
+                f"{http.redact_url(self.href)}: answers with {page}; it may want an account: use another --catalog"
+            )
         if head[:4] not in _TIFF and not head.startswith(_JP2):
             raise ImageError(f"{http.redact_url(self.href)}: neither a GeoTIFF nor JPEG 2000; use another --catalog")
         if self._handle < 0:

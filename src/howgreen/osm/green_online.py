@@ -18,7 +18,7 @@ from howgreen.core.geometry import BBox, boxes
 from howgreen.net.client import Request
 from howgreen.osm.extract import Found, merged
 from howgreen.osm.green import GREEN_TAGS, areas_within, read_green
-from howgreen.osm.overpass import has_areas
+from howgreen.osm.overpass import REFUSAL_S, has_areas
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -66,7 +66,7 @@ def green_areas_online(city: City, *, online: Network, progress: Progress | None
             progress("osm green", number, len(wanted))
         request = Request(
             what="Overpass", urls=client.endpoints.overpass, form={"data": question(piece)}, suffix=".osm", check=has_areas,
-            instead="an extract with --osm FILE.osm.pbf",
+            instead="an extract with --osm FILE.osm.pbf", refusal_s=REFUSAL_S,
         )  # fmt: skip
         found.append(read_green(client.fetch(request).path))
     if progress:

@@ -11,12 +11,22 @@ from howgreen.net.http import parse_json, web_page
 
 HEAD = "[out:{form}][timeout:20][maxsize:268435456];"
 """Begins each query: its form of answer, and what the server may spend on it."""
+REFUSAL_S = 30.0
+"""So long the operators of overpass-api.de want to be left alone after a refusal, and no other server asked instead
+(Overpass-API#791)."""
 _REMARK = re.compile(rb"<remark>\s*(.*?)\s*</remark>", re.DOTALL)
 
 
 def ask(query: str, *, suffix: str, check: Any, client: Client) -> CachedResponse:
     """Send a query to the first Overpass server that answers it; the answer passed ``check``."""
-    request = Request(what="Overpass", urls=client.endpoints.overpass, form={"data": query}, suffix=suffix, check=check)
+    request = Request(
+        what="Overpass",
+        urls=client.endpoints.overpass,
+        form={"data": query},
+        suffix=suffix,
+        check=check,
+        refusal_s=REFUSAL_S,
+    )
     return client.fetch(request)
 
 
