@@ -12,9 +12,11 @@ from howgreen.estimate.estimators import (
     FEWEST,
     LEVEL,
     RARE,
+    Gold,
     Looks,
     MapShares,
     estimate_by_regression,
+    estimate_domain,
     estimate_ratio,
     estimate_two_phase,
     unstratified,
@@ -148,36 +150,76 @@ def test_a_perfect_map_leaves_no_doubt_and_a_useless_constant_adds_none(seed, st
     assert assisted.se == pytest.approx(plain.se)
 
 
-def test_two_phase_is_free_of_the_readers_errors():
-    rng = np.random.default_rng(1)
-    estimates, covered, plain = [], 0, 0
-    for _ in range(400):
+def _gold(truth, positions, weight=None):
+    positions = np.asarray(positions, np.intp)
+    weight = np.ones(len(positions)) if weight is None else weight
+    return Gold(position=positions, green=truth[positions], land=np.ones(len(positions)), weight=weight)
+
+
+@pytest.mark.parametrize("errors", [(0.0, 0.0), (0.05, 0.05), (0.02, 0.10)])
+@pytest.mark.parametrize("all_again", [True, False])
+def test_two_phase_is_free_of_the_readers_errors(errors, all_again):
+    """Where errors go one way the plain estimate fails, and the two-phase estimate covers."""
+    rng = np.random.default_rng([int(100 * errors[1]), all_again])
+    ratios, covered, plain = [], 0, 0
+    for _ in range(600):
         truth = (rng.random(200) < 0.6).astype(float)
-        wrong = rng.random(200) < np.where(truth == 1, 0.02, 0.10)
-        reader = np.where(wrong, 1 - truth, truth)
-        gold = np.where(np.arange(200) < 60, truth, np.nan)
-        found = estimate_two_phase(reader, gold).estimate
-        estimates.append(found.ratio)
+        reader, second = (np.where(rng.random(200) < np.where(truth == 1, *errors), 1 - truth, truth) for _ in range(2))
+        looks = unstratified(reader)
+        twice = np.arange(60)  # looks are in random order
+        apart = twice[reader[:60] != second[:60]]
+        alike = twice[reader[:60] == second[:60]]
+        again = alike if all_again else alike[: max(len(apart), 12)]
+        weight = np.r_[np.ones(len(apart)), np.full(len(again), len(alike) / len(again))]
+        found = estimate_two_phase(looks, _gold(truth, np.r_[apart, again], weight))
+        ratios.append(found.ratio)
         covered += found.low <= 0.6 <= found.high
-        naive = estimate_ratio(unstratified(reader))
+        naive = estimate_ratio(looks)
         plain += naive.low <= 0.6 <= naive.high
-    assert np.mean(estimates) == pytest.approx(0.6, abs=0.006)
-    assert covered / 400 > 0.92
-    assert plain < covered
+    assert np.mean(ratios) == pytest.approx(0.6, abs=0.008)
+    assert 0.92 <= covered / 600 <= 0.985
+    if errors == (0.02, 0.10):
+        assert plain / 600 < 0.93
 
 
 def test_two_phase_with_gold_everywhere_is_the_plain_estimate():
     rng = np.random.default_rng(2)
-    truth = rng.uniform(0, 1, 50)
+    truth = rng.uniform(0.2, 0.8, 50)
     reader = np.clip(truth + rng.normal(0, 0.1, 50), 0, 1)
-    found, plain = estimate_two_phase(reader, truth).estimate, estimate_ratio(unstratified(truth))
+    found, plain = (
+        estimate_two_phase(unstratified(reader), _gold(truth, range(50))),
+        estimate_ratio(unstratified(truth)),
+    )
     assert found.ratio == pytest.approx(plain.ratio)
     assert found.se == pytest.approx(plain.se)
 
 
 def test_two_phase_needs_gold():
-    with pytest.raises(EstimateError, match="gold answers: 9"):
-        estimate_two_phase(np.ones(30), np.where(np.arange(30) < 9, 1.0, np.nan))
+    with pytest.raises(EstimateError, match="agreed answers: 9"):
+        estimate_two_phase(unstratified(np.ones(30)), _gold(np.ones(30), range(9)))
+
+
+def test_a_district_that_is_everything_is_the_city():
+    whole = estimate_domain(_stratified(), np.ones(20, bool))
+    city = estimate_ratio(_stratified())
+    assert (whole.ratio, whole.se) == pytest.approx((city.ratio, city.se))
+
+
+def test_districts_cover():
+    rng = np.random.default_rng(4)
+    share = rng.beta(0.5, 0.4, 40_000)
+    district = rng.random(40_000) < 0.3
+    truth, covered = share[district].mean(), 0
+    for _ in range(500):
+        rows = rng.integers(0, 40_000, 100)
+        found = estimate_domain(unstratified(rng.binomial(9, share[rows]) / 9), district[rows])
+        covered += found.low <= truth <= found.high
+    assert 0.925 <= covered / 500 <= 0.985
+
+
+def test_a_district_needs_ten_looks():
+    with pytest.raises(EstimateError, match="looks: 9"):
+        estimate_domain(unstratified(GREEN), np.arange(20) < 9)
 
 
 def _coverage(draw, truth, draws=4000):

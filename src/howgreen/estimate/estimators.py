@@ -134,6 +134,30 @@ def estimate_ratio(looks: Looks, assist: MapShares | None = None, *, level: floa
         Fewer than :data:`FEWEST` looks, a stratum with fewer than :data:`FEWEST_IN_STRATUM`, or no land in any look.
     """
     _check_counts(looks)
+    line = _linearise(looks, assist)
+    variance, df = _variance(line.residual, looks)
+    method = "ratio of two stratified means" if len(looks.weight) > 1 else "ratio of two means"
+    method = (
+        method
+        if (looks.land < 1).any() or assist is not None
+        else method.replace("ratio of two ", "").replace("means", "mean")
+    )
+    if assist is not None:
+        method += ", assisted by the map (difference estimator)"
+    return _estimate(line.ratio, variance, df, len(looks.green), level, method)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Linearised:
+    """A ratio of two estimated totals, and what each look adds to its error."""
+
+    ratio: float
+    total_land: float
+    residual: Floats
+    """(n,) linearised: the ratio's error is the stratified mean of these."""
+
+
+def _linearise(looks: Looks, assist: MapShares | None) -> _Linearised:
     green, land, base_green, base_land = looks.green, looks.land, 0.0, 0.0
     if assist is not None:
         green, land = green - assist.green, land - assist.land
@@ -145,17 +169,7 @@ def estimate_ratio(looks: Looks, assist: MapShares | None = None, *, level: floa
             "looks: none of them is on land, so there is no green ratio of the land; look at more places"
         )
     ratio = total_green / total_land
-    residual = (green - ratio * land) / total_land
-    variance, df = _variance(residual, looks)
-    method = "ratio of two stratified means" if len(looks.weight) > 1 else "ratio of two means"
-    method = (
-        method
-        if (looks.land < 1).any() or assist is not None
-        else method.replace("ratio of two ", "").replace("means", "mean")
-    )
-    if assist is not None:
-        method += ", assisted by the map (difference estimator)"
-    return _estimate(ratio, variance, df, len(looks.green), level, method)
+    return _Linearised(ratio=ratio, total_land=total_land, residual=(green - ratio * land) / total_land)
 
 
 def estimate_by_regression(green: Floats, mapped: Floats, frame_mean: float, *, level: float = LEVEL) -> Estimate:
@@ -183,51 +197,95 @@ def estimate_by_regression(green: Floats, mapped: Floats, frame_mean: float, *, 
 
 
 @dataclass(frozen=True, kw_only=True)
-class TwoPhase:
-    """Two-phase difference: gold answers at some units, a reader's at all, the map everywhere."""
+class Gold:
+    """Agreed answers at some of the units that two people read."""
 
-    estimate: Estimate
-    gold: int
-    """Units with a gold answer."""
+    position: Ints
+    """(g,) which of the looks they belong to."""
+    green: Floats
+    """(g,) agreed green share."""
+    land: Floats
+    """(g,) agreed land share."""
+    weight: Floats
+    """(g,) how many of the units that were read twice each stands for: 1 for a disagreement, all of which are agreed on; for an agreement the
+    number of agreements over those that were looked at again."""
 
 
-def estimate_two_phase(
-    reader: Floats, gold: Floats, *, mapped: Floats | None = None, frame_mean: float | None = None, level: float = LEVEL
-) -> TwoPhase:
-    """Estimate a mean free of the reader's errors.
+def estimate_two_phase(looks: Looks, gold: Gold, assist: MapShares | None = None, *, level: float = LEVEL) -> Estimate:
+    """Estimate the ratio free of the reader's errors, by double sampling.
 
-    The reader's mean (itself assisted by the map) is corrected by the mean of (gold - reader) over a probability subsample. No error rate
-    has to be known; the price is the variance of that correction (Särndal et al. 1992, ch. 9).
-
-    Parameters
-    ----------
-    reader
-        (n,) the reader's shares at all units of a simple random sample.
-    gold
-        (n,) agreed shares, NaN where there is none; those there are a simple random subsample.
-    mapped, frame_mean
-        The map at the units, and its mean over the frame; None for no map.
+    The readers' estimate is corrected by the mean of (agreed - read) over the units that were read twice, themselves a simple random part of
+    the looks. No error rate has to be known; the price is the variance of that correction (Särndal et al. 1992, ch. 9). Where not all
+    agreements were looked at again, they are a stratum of the second phase (Cochran 1977, ch. 12).
 
     Raises
     ------
     EstimateError
-        Fewer than :data:`FEWEST` gold answers.
+        Fewer than :data:`FEWEST` agreed answers, or as :func:`estimate_ratio`.
     """
-    known = np.isfinite(gold)
-    count, agreed = len(reader), int(known.sum())
+    agreed = len(gold.position)
     if agreed < FEWEST:
-        raise EstimateError(f"gold answers: {agreed}, and an interval needs {FEWEST}; agree on more places")
-    base = np.zeros(count) if mapped is None else mapped
-    first = (0.0 if frame_mean is None else frame_mean) + float((reader - base).mean())
-    correction = (gold - reader)[known]
-    ratio = first + float(correction.mean())
-    # The first phase's variance, of what the truth differs from the map, estimated on the gold units.
-    truth = (gold - base)[known]
-    variance = float(truth.var(ddof=1)) / count + float(correction.var(ddof=1)) * (1 / agreed - 1 / count)
-    method = "two-phase difference: gold answers on some, the reader on all" + (
-        ", the map everywhere" if mapped is not None else ""
+        raise EstimateError(f"agreed answers: {agreed}, and an interval needs {FEWEST}; agree on more places")
+    _check_counts(looks)
+    line = _linearise(looks, assist)
+    count, twice = len(looks.green), float(gold.weight.sum())
+    unit_weight = count * (looks.weight / looks.counts)[looks.stratum]  # 1 in a simple sample
+    missed_green, missed_land = gold.green - looks.green[gold.position], gold.land - looks.land[gold.position]
+    missed = (missed_green - line.ratio * missed_land) / line.total_land * unit_weight[gold.position]
+    correction = float((gold.weight * missed).sum()) / twice
+    read = line.residual[gold.position] * unit_weight[gold.position]
+    read_mean = float((gold.weight * read).sum()) / twice
+    spread = float((gold.weight * (missed - correction) ** 2).sum()) / (twice - 1)
+    shared = float((gold.weight * (missed - correction) * (read - read_mean)).sum()) / (twice - 1)
+    # The variance that the truth itself would have in the first phase, then that of the second, in which not all agreements are looked at again.
+    variance, _ = _variance(line.residual, looks)
+    variance = max(variance + (spread + 2 * shared) / count, 0.0) + spread * (1 / twice - 1 / count)
+    again = gold.weight > 1
+    if again.sum() > 1:
+        alike = float(gold.weight[again].sum())
+        left = 1 / float(again.sum()) - 1 / alike
+        variance += (alike / twice) ** 2 * float(missed[again].var(ddof=1)) * left
+    method = "two-phase difference: agreed answers on some, readers on all" + (
+        ", the map everywhere" if assist is not None else ""
     )
-    return TwoPhase(estimate=_estimate(ratio, variance, agreed - 1, count, level, method), gold=agreed)
+    return _estimate(line.ratio + correction, variance, agreed - 1, count, level, method)
+
+
+def estimate_domain(
+    looks: Looks, inside: npt.NDArray[np.bool_], assist: MapShares | None = None, *, level: float = LEVEL
+) -> Estimate:
+    """Estimate the ratio of a part of the frame, a district, from the looks that fell into it.
+
+    Parameters
+    ----------
+    inside
+        (n,) looks that lie in it.
+    assist
+        The map's shares at the looks, and the means over the *whole* frame of what it maps inside the part.
+
+    Raises
+    ------
+    EstimateError
+        Fewer than :data:`FEWEST` looks in it.
+    """
+    count = int(inside.sum())
+    if count < FEWEST:
+        raise EstimateError(f"looks: {count}, and an interval needs {FEWEST}; look at more places")
+    part = Looks(green=looks.green * inside, land=looks.land * inside, stratum=looks.stratum, weight=looks.weight)
+    if assist is not None:
+        assist = MapShares(
+            green=assist.green * inside,
+            land=assist.land * inside,
+            frame_green=assist.frame_green,
+            frame_land=assist.frame_land,
+        )
+    _check_counts(looks)
+    line = _linearise(part, assist)
+    variance, df = _variance(line.residual, looks)
+    method = "ratio of two means of a part" + (
+        ", assisted by the map (difference estimator)" if assist is not None else ""
+    )
+    return _estimate(line.ratio, variance, min(df, count - 1), count, level, method)
 
 
 def wilson(share: float, n: float, *, quantile: float) -> tuple[float, float]:

@@ -1,0 +1,259 @@
+"""What people answered, read from a table, and checked against the sample that was given out.
+
+One row is one look of one reader at one unit: how many of its dots fell on each kind of ground. Dots beyond the limits are not asked, so
+that a unit which the limits cut has fewer. A look at which a whole unit was called one kind has all its dots there.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from howgreen.core.errors import EstimateError
+
+if TYPE_CHECKING:
+    from howgreen.estimate.sample import Sample
+
+GREEN_KINDS = ("tree", "shrub", "grass", "crop")
+LAND_KINDS = (*GREEN_KINDS, "bare", "built")
+KINDS = (*LAND_KINDS, "water", "unknown")
+"""What a dot can be; ``unknown`` is "cannot tell"."""
+COLUMNS = ("unit", "sample", "reader", "time", *KINDS)
+GOLD = "gold"
+"""The reader's name under which an agreed answer stands."""
+LARGEST_FILE_BYTES = 20_000_000
+LONGEST_NAME = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """One look of one reader at one unit."""
+
+    unit: int
+    reader: str
+    dots: Mapping[str, int]
+    """Dots by kind; at least one in all."""
+    time: str = ""
+    """ISO 8601, UTC."""
+
+    @property
+    def asked(self) -> int:
+        """Dots that were asked."""
+        return sum(self.dots.values())
+
+    @property
+    def known(self) -> int:
+        """Dots that were not "cannot tell"."""
+        return self.asked - self.dots.get("unknown", 0)
+
+    def share(self, kinds: Iterable[str], *, unknown_as: float | None = None) -> float:
+        """Share of the dots that are of some kinds: of the known ones, or of all, the unknown ones counting ``unknown_as``."""
+        found = sum(self.dots.get(kind, 0) for kind in kinds)
+        if unknown_as is None:
+            return found / self.known
+        return (found + unknown_as * self.dots.get("unknown", 0)) / self.asked
+
+
+def read_answers(files: Sequence[Path], sample: Sample) -> tuple[Answer, ...]:
+    """Read tables of answers and check each row against the sample.
+
+    Raises
+    ------
+    EstimateError
+        Not such a table; a row of another sample, of a unit that it has not, twice by one reader, with no dots, with more dots than
+        were asked, or with something that is no number. The message names file, row and cure.
+    """
+    answers: dict[tuple[int, str], Answer] = {}
+    for file in files:
+        for number, row in _rows(file):
+            answer = _answer(row, sample, f"{file}, row {number}")
+            key = answer.unit, answer.reader
+            if key in answers:
+                raise EstimateError(
+                    f"{file}, row {number}: unit {answer.unit} was answered by {answer.reader!r} before; leave one of the two out"
+                )
+            answers[key] = answer
+    if not answers:
+        raise EstimateError(
+            f"{', '.join(map(str, files))}: holds no answers; look at places with `howgreen label` first"
+        )
+    return tuple(answers.values())
+
+
+def write_answers(answers: Iterable[Answer], sample: Sample) -> str:
+    """Write answers as the table that :func:`read_answers` reads."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for one in answers:
+        writer.writerow([one.unit, sample.key, one.reader, one.time, *(one.dots.get(kind, 0) for kind in KINDS)])
+    return text.getvalue()
+
+
+def _rows(file: Path) -> list[tuple[int, dict[str, str]]]:
+    """Rows of a table with their number as a spreadsheet counts."""
+    try:
+        if file.stat().st_size > LARGEST_FILE_BYTES:
+            raise EstimateError(
+                f"{file}: is larger than any table of answers; give the one that was written by `howgreen label`"
+            )
+        text = file.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise EstimateError(f"{file}: cannot be read ({error.strerror}); give a CSV of answers") from error
+    except UnicodeDecodeError as error:
+        raise EstimateError(f"{file}: is not text in UTF-8; save it as CSV UTF-8") from error
+    try:
+        reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=";" if ";" in text.partition("\n")[0] else ",")
+        missing = [name for name in ("unit", "sample", "reader") if name not in (reader.fieldnames or ())]
+        if missing:
+            raise EstimateError(f"{file}: has no column {missing[0]}; its columns are {', '.join(COLUMNS)}")
+        return [
+            (number, row)
+            for number, row in enumerate(reader, start=2)
+            if any((value or "").strip() for value in _cells(row))
+        ]
+    except csv.Error as error:
+        raise EstimateError(f"{file}: is no CSV ({error}); save it as CSV UTF-8") from error
+
+
+def _cells(row: Mapping[str | None, str | list[str] | None]) -> list[str]:
+    return [value for value in row.values() if isinstance(value, str)]
+
+
+def _answer(row: Mapping[str, str], sample: Sample, where: str) -> Answer:
+    if None in row:
+        raise EstimateError(f"{where}: has more fields than the header; quote names that hold a comma")
+    if (row["sample"] or "").strip() != sample.key:
+        raise EstimateError(
+            f"{where}: belongs to sample {row['sample'] or 'none'!r}, not {sample.key}; give answers to this one"
+        )
+    unit = _whole(row["unit"], f"{where}, column unit")
+    if not 1 <= unit <= len(sample.units):
+        raise EstimateError(f"{where}: unit {unit} is none of the sample's {len(sample.units)}; leave the row out")
+    reader = (row["reader"] or "").strip()
+    if not reader or len(reader) > LONGEST_NAME:
+        raise EstimateError(f"{where}: has no reader; write a name of at most {LONGEST_NAME} letters")
+    dots = {kind: _whole(row.get(kind) or "0", f"{where}, column {kind}") for kind in KINDS}
+    total = sum(dots.values())
+    if not 1 <= total <= sample.dots:
+        raise EstimateError(
+            f"{where}: has {total} dots, and a unit of this sample has 1 to {sample.dots}; look at it again"
+        )
+    return Answer(
+        unit=unit, reader=reader, dots={kind: n for kind, n in dots.items() if n}, time=(row.get("time") or "").strip()
+    )
+
+
+def _whole(text: str, where: str) -> int:
+    cleaned = text.strip()
+    if not cleaned.isascii() or not cleaned.isdecimal() or len(cleaned) > 9:
+        raise EstimateError(f"{where}: {text[:30]!r} is no whole number")
+    return int(cleaned)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Readings:
+    """Answers put in order: the first reader of each unit, the second, and what they agreed on."""
+
+    first: Mapping[int, Answer]
+    """By unit."""
+    second: Mapping[int, Answer]
+    gold: Mapping[int, Answer]
+
+    @property
+    def readers(self) -> tuple[str, ...]:
+        """Names of those who looked, agreed answers left out."""
+        return tuple(sorted({one.reader for group in (self.first, self.second) for one in group.values()}))
+
+
+def in_order(answers: Sequence[Answer]) -> Readings:
+    """Tell the first reading of each unit from the second; by time where it is there, else as they came.
+
+    Raises
+    ------
+    EstimateError
+        A unit that more than two people read.
+    """
+    first: dict[int, Answer] = {}
+    second: dict[int, Answer] = {}
+    gold = {one.unit: one for one in answers if one.reader == GOLD}
+    for one in sorted((one for one in answers if one.reader != GOLD), key=lambda one: one.time):
+        if one.unit in second:
+            raise EstimateError(
+                f"unit {one.unit}: was read by three people; two are the most, agreed answers go by the name {GOLD!r}"
+            )
+        (second if one.unit in first else first)[one.unit] = one
+    return Readings(first=first, second=second, gold=gold)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agreement:
+    """How two readers agree on units that both read."""
+
+    units: int
+    kappa: float
+    """Cohen's kappa of "at least half green"; NaN where nobody could disagree."""
+    kappa_low: float
+    kappa_high: float
+    mean_difference: float
+    """Mean of second - first green share."""
+    disagreements: tuple[int, ...]
+    """Units whose green shares differ by more than :data:`DISAGREE`."""
+
+
+DISAGREE = 0.25
+"""Green shares of one unit that differ by more than this are a disagreement: beyond what dots at an edge explain."""
+
+
+def agreement(readings: Readings) -> Agreement | None:
+    """Compare the two readings of units that were read twice; None where there are none.
+
+    Kappa's interval is that of Fleiss, Cohen & Everitt (1969), large samples.
+    """
+    both = [unit for unit, other in readings.second.items() if readings.first[unit].known and other.known]
+    if not both:
+        return None
+    one = np.array([readings.first[unit].share(GREEN_KINDS) for unit in both])
+    two = np.array([readings.second[unit].share(GREEN_KINDS) for unit in both])
+    kappa, se = _kappa(one >= 0.5, two >= 0.5)
+    apart = tuple(unit for unit, a, b in zip(both, one, two, strict=True) if abs(a - b) > DISAGREE)
+    return Agreement(
+        units=len(both), kappa=kappa, kappa_low=kappa - 1.96 * se, kappa_high=min(kappa + 1.96 * se, 1.0),
+        mean_difference=float((two - one).mean()), disagreements=apart,
+    )  # fmt: skip
+
+
+def _kappa(one: npt.NDArray[np.bool_], two: npt.NDArray[np.bool_]) -> tuple[float, float]:
+    """Cohen's kappa of two binary readings and its standard error."""
+    table = np.array([[np.mean(one & two), np.mean(one & ~two)], [np.mean(~one & two), np.mean(~one & ~two)]])
+    rows, columns = table.sum(axis=1), table.sum(axis=0)
+    observed, chance = float(np.trace(table)), float(rows @ columns)
+    if chance >= 1:
+        return float("nan"), float("nan")
+    kappa = (observed - chance) / (1 - chance)
+    a = sum(table[i, i] * (1 - (rows[i] + columns[i]) * (1 - kappa)) ** 2 for i in range(2))
+    b = (1 - kappa) ** 2 * sum(table[i, j] * (columns[i] + rows[j]) ** 2 for i in range(2) for j in range(2) if i != j)
+    c = (kappa - chance * (1 - kappa)) ** 2
+    return kappa, float(np.sqrt(max(a + b - c, 0) / len(one)) / (1 - chance))
+
+
+def to_agree_on(readings: Readings, *, seed: int) -> tuple[int, ...]:
+    """Choose the units that two readers look at together: all disagreements, and as many of the agreements, drawn by chance.
+
+    Agreements are looked at too, because two readers may share an illusion.
+    """
+    found = agreement(readings)
+    if found is None:
+        return ()
+    apart = set(found.disagreements)
+    alike = sorted(unit for unit in readings.second if unit not in apart)
+    wanted = min(max(len(apart), 1), len(alike))
+    drawn = np.random.default_rng(seed).choice(alike, wanted, replace=False).tolist() if alike else []
+    return tuple(sorted({*apart, *map(int, drawn)}))

@@ -1,0 +1,337 @@
+"""From a sample and its answers to everything that can be said: the ratio, its readers, its districts, its kinds, and the map's own errors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from howgreen.core.errors import EstimateError
+from howgreen.estimate.accuracy import Accuracy, StratifiedClasses, assess
+from howgreen.estimate.answers import GREEN_KINDS, KINDS, LAND_KINDS, Agreement, Answer, Readings, agreement, in_order
+from howgreen.estimate.estimators import (
+    FEWEST,
+    LEVEL,
+    Estimate,
+    Gold,
+    Looks,
+    MapShares,
+    estimate_domain,
+    estimate_ratio,
+    estimate_two_phase,
+)
+from howgreen.estimate.sample import Sample
+
+Floats = npt.NDArray[np.float64]
+
+SHOWN_FROM = 20
+SHOWN_FROM_STRATIFIED = 30
+FEWEST_SHOWN_IN_STRATUM = 5
+READER_ERRORS = (0.02, 0.05, 0.10)
+"""Errors of a reader, either way, for the table of what they would do."""
+FEWEST_DISTRICTS = 3
+"""Districts with an estimate of their own, from which the spread between districts can be told."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistrictEstimate:
+    """The green ratio of a district."""
+
+    name: str
+    looks: int
+    ratio: float
+    low: float | None
+    """None where no interval can be given."""
+    high: float | None
+    from_map: bool
+    """True where too few looks fell into it: the ratio is the map's, the interval the spread between districts."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bounds:
+    """What the ratio could be if all dots that nobody could tell were bare, or all green."""
+
+    unknown_share: float
+    """Of all dots."""
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReaderError:
+    """What the ratio would be if readers erred this often either way."""
+
+    error: float
+    ratio: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapErrors:
+    """How the map does at the looked-at units."""
+
+    rmse: float
+    """Of the green share of a unit, the answers' own scatter included."""
+    bias: Estimate | None
+    """Map less answer, over the frame; its ``ratio`` is the bias."""
+    slope: float
+    """Of answers on map, weighted: above 1 where the map pulls towards the middle."""
+    classes: Accuracy | None
+    """Green (at least half), not green and water; None where a stratum has too few looks."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """All that a sample and its answers say."""
+
+    headline: Estimate
+    """Assisted by the map, as the sample was designed for."""
+    plain: Estimate
+    """Without the map."""
+    two_phase: Estimate | None
+    """Free of the readers' errors, where enough answers were agreed on."""
+    agreement: Agreement | None
+    bounds: Bounds | None
+    """None where every dot was told."""
+    reader_errors: tuple[ReaderError, ...]
+    districts: tuple[DistrictEstimate, ...]
+    cover: Mapping[str, Estimate]
+    """Share of the whole area by kind."""
+    map_errors: MapErrors
+    looked: int
+    """Units with an answer."""
+    skipped: tuple[int, ...]
+    """Units without one that come before others that have: looking was not in order."""
+    untold: tuple[int, ...]
+    """Units of which nobody could tell a single dot: they are left out."""
+    readers: tuple[str, ...]
+    systematic: bool
+    """A systematic sample's interval is conservative."""
+
+
+def evaluate(sample: Sample, answers: Sequence[Answer], *, level: float = LEVEL) -> Evaluation:
+    """Estimate all there is to estimate.
+
+    Raises
+    ------
+    EstimateError
+        Too few answers, or a stratum without them.
+    """
+    readings = in_order(answers)
+    told = {unit: one for unit, one in readings.first.items() if one.known}
+    rows = _Rows(sample, told)
+    looks, assist = rows.looks(), rows.map_shares()
+    headline = estimate_ratio(looks, assist, level=level)
+    last = max(readings.first, default=0)
+    return Evaluation(
+        headline=headline,
+        plain=estimate_ratio(looks, level=level),
+        two_phase=_two_phase(rows, readings, looks, assist, level),
+        agreement=agreement(readings),
+        bounds=_bounds(sample, readings, level),
+        reader_errors=tuple(
+            ReaderError(error=e, ratio=min(max((headline.ratio - e) / (1 - 2 * e), 0.0), 1.0)) for e in READER_ERRORS
+        ),
+        districts=_districts(rows, looks, assist, level),
+        cover=_cover(rows, level),
+        map_errors=_map_errors(rows, looks),
+        looked=len(readings.first),
+        skipped=tuple(unit for unit in range(1, last) if unit not in readings.first),
+        untold=tuple(sorted(set(readings.first) - set(told))),
+        readers=readings.readers,
+        systematic=sample.design == "systematic",
+    )
+
+
+def may_show(sample: Sample, answers: Sequence[Answer]) -> bool:
+    """Whether an interval may be shown to a person who is still looking, who may then stop.
+
+    Stopping at a wanted width keeps the interval true from the 20th look on, the 30th with strata, and not while a stratum has fewer
+    than five looks or all answers are alike (simulated: 4,000 runs a cell; earlier, a lucky run of equal answers stops at once).
+    """
+    told = {one.unit: one for one in answers if one.known}
+    if len(told) < (SHOWN_FROM_STRATIFIED if len(sample.weights) > 1 else SHOWN_FROM):
+        return False
+    counts = np.bincount([sample.units[unit - 1].stratum for unit in told], minlength=len(sample.weights))
+    shares = {one.share(GREEN_KINDS) for one in told.values()}
+    return bool(counts.min() >= (FEWEST_SHOWN_IN_STRATUM if len(sample.weights) > 1 else 1)) and len(shares) > 1
+
+
+class _Rows:
+    """Answered units as arrays, in the order of looking."""
+
+    def __init__(self, sample: Sample, told: Mapping[int, Answer]) -> None:
+        self.sample = sample
+        self.answers = [told[unit] for unit in sorted(told)]
+        self.units = [sample.units[one.unit - 1] for one in self.answers]
+        self.position = {one.unit: i for i, one in enumerate(self.answers)}
+
+    def share(self, kinds: Sequence[str], *, unknown_as: float | None = None) -> Floats:
+        return np.array([one.share(kinds, unknown_as=unknown_as) for one in self.answers], float)
+
+    def stratum(self) -> npt.NDArray[np.intp]:
+        return np.array([unit.stratum for unit in self.units], np.intp)
+
+    def looks(self, *, green: Floats | None = None, land: Floats | None = None) -> Looks:
+        if not self.answers:
+            raise EstimateError("answers: none that tells a dot; look at places with `howgreen label` first")
+        return Looks(
+            green=self.share(GREEN_KINDS) if green is None else green,
+            land=self.share(LAND_KINDS) if land is None else land,
+            stratum=self.stratum(),
+            weight=np.array(self.sample.weights),
+        )
+
+    def map_shares(self) -> MapShares:
+        return MapShares(
+            green=np.array([unit.map_green for unit in self.units]),
+            land=np.array([unit.map_land for unit in self.units]),
+            frame_green=self.sample.frame_green,
+            frame_land=self.sample.frame_land,
+        )
+
+
+def _two_phase(rows: _Rows, readings: Readings, looks: Looks, assist: MapShares, level: float) -> Estimate | None:
+    """Estimate with the agreed answers, where there are enough."""
+    twice = [unit for unit in readings.second if unit in rows.position]
+    found = agreement(readings)
+    gold = {unit: one for unit, one in readings.gold.items() if unit in twice and one.known}
+    if found is None or len(gold) < FEWEST:
+        return None
+    apart = set(found.disagreements)
+    if not apart <= set(gold):
+        return None  # a disagreement that was not settled cannot be left out: it is where the reader erred
+    alike, again = [u for u in twice if u not in apart], [u for u in gold if u not in apart]
+    if not again:
+        return None
+    weight = [1.0 if unit in apart else len(alike) / len(again) for unit in gold]
+    return estimate_two_phase(
+        looks,
+        Gold(
+            position=np.array([rows.position[unit] for unit in gold], np.intp),
+            green=np.array([one.share(GREEN_KINDS) for one in gold.values()]),
+            land=np.array([one.share(LAND_KINDS) for one in gold.values()]),
+            weight=np.array(weight),
+        ),
+        assist,
+        level=level,
+    )
+
+
+def _bounds(sample: Sample, readings: Readings, level: float) -> Bounds | None:
+    """Give the ratio with all unknown dots bare, and with all of them green."""
+    rows = _Rows(sample, readings.first)
+    unknown = rows.share(("unknown",), unknown_as=0.0)
+    if not unknown.any():
+        return None
+    land = rows.share((*LAND_KINDS, "unknown"), unknown_as=0.0)
+    ends = [
+        estimate_ratio(rows.looks(green=rows.share(kinds, unknown_as=0.0), land=land), rows.map_shares(), level=level)
+        for kinds in (GREEN_KINDS, (*GREEN_KINDS, "unknown"))
+    ]
+    return Bounds(unknown_share=float(unknown.mean()), low=ends[0].low, high=ends[1].high)
+
+
+def _districts(rows: _Rows, looks: Looks, assist: MapShares, level: float) -> tuple[DistrictEstimate, ...]:
+    names = np.array([unit.district for unit in rows.units])
+    direct: dict[str, Estimate] = {}
+    for one in rows.sample.districts:
+        inside = names == one.name
+        if inside.sum() >= FEWEST:
+            part = MapShares(green=assist.green, land=assist.land, frame_green=one.map_green, frame_land=one.map_land)
+            direct[one.name] = estimate_domain(looks, inside, part, level=level)
+    spread = _between(rows.sample, direct, level)
+    found = []
+    for one in rows.sample.districts:
+        mapped = one.map_green / one.map_land if one.map_land > 0 else float("nan")
+        own = direct.get(one.name)
+        ratio = own.ratio if own else mapped
+        low, high = (
+            (own.low, own.high)
+            if own
+            else (None, None)
+            if spread is None
+            else (max(mapped - spread, 0.0), min(mapped + spread, 1.0))
+        )
+        found.append(
+            DistrictEstimate(
+                name=one.name,
+                looks=int((names == one.name).sum()),
+                ratio=ratio,
+                low=low,
+                high=high,
+                from_map=own is None,
+            )
+        )
+    return tuple(found)
+
+
+def _between(sample: Sample, direct: Mapping[str, Estimate], level: float) -> float | None:
+    """Half-width for a district nobody looked at: the spread of (estimate - map) between those that were looked at.
+
+    The map's mean miss counts, and the estimates' own variance is taken off (DerSimonian & Laird 1986, by moments).
+    """
+    from scipy import stats
+
+    if len(direct) < FEWEST_DISTRICTS:
+        return None
+    known = {one.name: one.map_green / one.map_land for one in sample.districts if one.map_land > 0}
+    misses = np.array([one.ratio - known[name] for name, one in direct.items() if name in known])
+    noise = np.array([one.se**2 for name, one in direct.items() if name in known])
+    square = max(float((misses**2).mean() - noise.mean()), 0.0)
+    floor = float((misses**2).mean()) / 4  # the noise is itself only estimated
+    return float(stats.t.ppf((1 + level) / 2, len(misses) - 1) * np.sqrt(max(square, floor)))
+
+
+def _cover(rows: _Rows, level: float) -> dict[str, Estimate]:
+    """Estimate each kind's share of the whole area."""
+    everything = np.ones(len(rows.answers))
+    return {
+        kind: estimate_ratio(rows.looks(green=rows.share((kind,)), land=everything), level=level)
+        for kind in KINDS
+        if kind != "unknown" and rows.share((kind,)).any()
+    }
+
+
+def _map_errors(rows: _Rows, looks: Looks) -> MapErrors:
+    mapped = np.array([unit.map_green for unit in rows.units])
+    weight = (looks.weight / looks.counts)[looks.stratum]
+    miss = mapped - looks.green
+    centred = mapped - float((weight * mapped).sum())
+    spread = float((weight * centred**2).sum())
+    slope = float((weight * centred * looks.green).sum()) / spread if spread > 0 else float("nan")
+    return MapErrors(
+        rmse=float(np.sqrt((weight * miss**2).sum())),
+        bias=_bias(looks, miss),
+        slope=slope,
+        classes=_classes(rows, looks),
+    )
+
+
+def _bias(looks: Looks, miss: Floats) -> Estimate | None:
+    """Estimate the mean of map - answer; shifted into 0-1 and back, for it may be below 0."""
+    halved = (miss + 1) / 2
+    shifted = Looks(green=halved, land=np.ones(len(miss)), stratum=looks.stratum, weight=looks.weight)
+    found = estimate_ratio(shifted)
+    return Estimate(
+        ratio=2 * found.ratio - 1, se=2 * found.se, df=found.df, low=2 * found.low - 1, high=2 * found.high - 1, level=found.level,
+        n=found.n, method=found.method,
+    )  # fmt: skip
+
+
+def _classes(rows: _Rows, looks: Looks) -> Accuracy | None:
+    def named(green: Floats, land: Floats) -> npt.NDArray[np.str_]:
+        return np.where(land < 0.5, "water", np.where(green >= 0.5 * np.maximum(land, 1e-9), "green", "not green"))
+
+    assist = rows.map_shares()
+    if looks.counts.min() < 2:
+        return None
+    return assess(
+        StratifiedClasses(
+            stratum=looks.stratum.astype(str),
+            mapped=named(assist.green, assist.land),
+            true=named(looks.green, looks.land),
+            units={str(code): float(weight) for code, weight in enumerate(looks.weight)},
+        )
+    )

@@ -1,0 +1,394 @@
+"""A probability sample of places to look at, frozen in a file before anybody looks.
+
+The frame is the area inside the limits. A unit is the pixel under a point that is drawn uniformly in the polygon, so that its chance is
+proportional to its area inside; pixels that the limits cut need no weights. Water is in the frame: it is an answer. Ground that no
+image showed is a stratum of its own, for there the map knows nothing. The order of looking is random across the strata, so that
+looking may stop early.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import shapely
+
+from howgreen.core.errors import EstimateError
+from howgreen.core.files import write_atomic
+from howgreen.core.geometry import transformer
+from howgreen.estimate.design import FLOOR, Strata, allocate, expected_spread, stratify
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+    from odc.geo.geobox import GeoBox
+    from shapely.geometry.base import BaseGeometry
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.intp]
+Design = Literal["stratified", "simple", "systematic"]
+
+FORMAT = "howgreen sample 1"
+FEWEST, MOST = 20, 5000
+DOTS = (1, 9, 25)
+"""Dots in a unit: one, three by three, five by five."""
+TWICE = 5
+"""One unit in so many is read by a second person."""
+DISTRICT_FLOOR = 10
+"""Looks that a district needs for an estimate of its own."""
+LARGEST_FILE_BYTES = 50_000_000
+_BATCH = 20_000
+_MOST_BATCHES = 2_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrameDistrict:
+    """A part of the frame that is reported on its own."""
+
+    name: str
+    shape: BaseGeometry
+    """On the frame's CRS."""
+    cover: npt.NDArray[np.float32]
+    """(y, x) share of each pixel inside it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frame:
+    """What is sampled from: the limits, and the map inside them."""
+
+    place: str
+    place_id: str
+    plan_sha256: str
+    """Of the plan that made the map: the sample belongs to it."""
+    grid: GeoBox
+    shape: BaseGeometry
+    """The limits on the grid's CRS."""
+    cover: npt.NDArray[np.float32]
+    """(y, x) share of each pixel inside the limits."""
+    green: npt.NDArray[np.float32]
+    """(y, x) mapped green share of the pixel; 0 on mapped water; NaN where no image showed it."""
+    land: npt.NDArray[np.float32]
+    """(y, x) mapped land share: 1, or 0 on water; NaN where no image showed it."""
+    map_rmse: float
+    """The model's error of a pixel on reference data, for the size of the sample."""
+    districts: tuple[FrameDistrict, ...] = ()
+
+
+class Unit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One place to look at."""
+
+    unit: int
+    """Its number, from 1: the order of looking."""
+    row: int
+    column: int
+    lon: float
+    lat: float
+    """The drawn point, EPSG:4326."""
+    stratum: int
+    """From 0."""
+    district: str
+    """That holds the drawn point; empty for none."""
+    twice: bool
+    """Whether a second person reads it."""
+    map_green: float
+    map_land: float
+
+
+class DistrictFrame(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the map says of a whole district, per area of the city's frame."""
+
+    name: str
+    share: float
+    """Of the frame's area."""
+    map_green: float
+    """Mean over the city's frame of mapped green inside the district."""
+    map_land: float
+
+
+class Sample(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A drawn sample with all that an estimate needs; fixed before anybody looks."""
+
+    format: str
+    place: str
+    place_id: str
+    plan_sha256: str
+    crs: str
+    transform: tuple[float, float, float, float, float, float]
+    design: Design
+    seed: int
+    dots: int
+    bounds: tuple[float, ...]
+    """Of the strata of mapped green share."""
+    weights: tuple[float, ...]
+    """Share of the frame's area in each stratum; the last is the ground that no image showed, where there is any."""
+    frame_green: float
+    """Mean of the mapped green share over the frame; where no image showed the ground, the mean of the rest."""
+    frame_land: float
+    estimator: str
+    units: tuple[Unit, ...]
+    districts: tuple[DistrictFrame, ...]
+    sha256: str = ""
+    """Of everything above."""
+
+    @property
+    def key(self) -> str:
+        """The first letters of the checksum: what answers bear, so that those of another sample are told."""
+        return self.sha256[:12]
+
+
+def draw(
+    frame: Frame,
+    *,
+    looks: int,
+    seed: int,
+    dots: int = 9,
+    design: Design = "stratified",
+    by_district: bool = False,
+) -> Sample:
+    """Draw a sample.
+
+    Parameters
+    ----------
+    looks
+        How many places, from 20 to 5,000.
+    seed
+        The same seed gives the same sample.
+    dots
+        1, 9 or 25 in each unit: with nine, a quarter of the looks does what one dot needs.
+    design
+        ``stratified`` by the mapped green share; ``simple``; or ``systematic``, a grid with a random start.
+    by_district
+        Give each district at least ten looks: its strata are then its own, one each.
+
+    Raises
+    ------
+    EstimateError
+        A number out of bounds, no district, or too few looks for them.
+    """
+    if not FEWEST <= looks <= MOST:
+        raise EstimateError(f"{looks} looks: give {FEWEST} to {MOST:,}")
+    if dots not in DOTS:
+        raise EstimateError(f"{dots} dots: give {', '.join(map(str, DOTS))}")
+    if not frame.shape.area > 0:
+        raise EstimateError(f"{frame.place}: its limits hold no area; draw the sample on another place")
+    rng = np.random.default_rng(seed)
+    known = _known(frame)
+    if by_district:
+        strata_of, weights, bounds = _district_strata(frame)
+        counts = allocate(weights, np.ones(len(weights)), looks=looks, floor=DISTRICT_FLOOR)
+    elif design == "stratified":
+        strata_of, weights, bounds, spread = _green_strata(frame, known, looks)
+        counts = allocate(weights, spread, looks=looks, floor=min(FLOOR, looks // len(weights)))
+    else:
+        strata_of, weights, bounds, counts = (
+            (lambda rows, _: np.zeros(len(rows), np.intp)),
+            np.ones(1),
+            (),
+            np.array([looks]),
+        )
+    points = _systematic(frame, looks, rng) if design == "systematic" else _points(frame, counts, strata_of, rng)
+    points = points[rng.permutation(len(points))]
+    pixels = _pixels(frame, points)
+    stratum = strata_of(pixels, points)
+    count = len(points)
+    twice = np.zeros(count, bool)
+    twice[rng.choice(count, -(-count // TWICE), replace=False)] = True
+    lon, lat = transformer(str(frame.grid.crs), "EPSG:4326").transform(points[:, 0], points[:, 1])
+    names = _names(frame, points)
+    green, land = known["green"][*pixels.T], known["land"][*pixels.T]
+    units = tuple(
+        Unit(
+            unit=i + 1, row=int(pixels[i, 0]), column=int(pixels[i, 1]), lon=round(float(lon[i]), 7), lat=round(float(lat[i]), 7),
+            stratum=int(stratum[i]), district=names[i], twice=bool(twice[i]), map_green=round(float(green[i]), 6),
+            map_land=round(float(land[i]), 6),
+        )
+        for i in range(count)
+    )  # fmt: skip
+    area = frame.cover.astype(float)
+    whole = area.sum()
+    districts = tuple(
+        DistrictFrame(
+            name=one.name,
+            share=float(one.cover.sum() / whole),
+            map_green=float((one.cover * known["green"]).sum() / whole),
+            map_land=float((one.cover * known["land"]).sum() / whole),
+        )
+        for one in frame.districts
+    )
+    sample = Sample(
+        format=FORMAT, place=frame.place, place_id=frame.place_id, plan_sha256=frame.plan_sha256, crs=str(frame.grid.crs),
+        transform=tuple(frame.grid.affine)[:6], design=design if not by_district else "stratified", seed=seed, dots=dots,
+        bounds=bounds, weights=tuple(float(w) for w in weights), frame_green=float((area * known["green"]).sum() / whole),
+        frame_land=float((area * known["land"]).sum() / whole), estimator="ratio of totals, difference estimator by the map",
+        units=units, districts=districts,
+    )  # fmt: skip
+    return msgspec.structs.replace(sample, sha256=_digest(sample))
+
+
+def _known(frame: Frame) -> dict[str, Floats]:
+    """Fill what no image showed with the mean of the rest: the map's guess there, which the looks correct."""
+    filled = {}
+    for name, values in (("green", frame.green), ("land", frame.land)):
+        observed = np.isfinite(values)
+        area = np.where(observed, frame.cover, 0).astype(float)
+        mean = float((area * np.nan_to_num(values)).sum() / area.sum()) if area.sum() > 0 else float(name == "land")
+        filled[name] = np.where(observed, values, mean).astype(float)
+    return filled
+
+
+def _green_strata(frame: Frame, known: dict[str, Floats], looks: int) -> tuple[Any, Floats, tuple[float, ...], Floats]:
+    """Strata of mapped green share, and the unseen ground behind them."""
+    unseen = ~np.isfinite(frame.green)
+    area = np.where(unseen, 0, frame.cover).astype(float)
+    share = known["green"]
+    strata = stratify(share[area > 0], area[area > 0], looks=looks) if area.sum() > 0 else Strata(bounds=())
+    code = np.where(unseen, len(strata), strata.of(share))
+    totals = np.bincount(code.ravel(), weights=frame.cover.astype(float).ravel(), minlength=len(strata) + 1)
+    kept = np.flatnonzero(totals > 0)
+    position = np.full(len(totals), -1)
+    position[kept] = np.arange(len(kept))
+    spread = np.array([
+        float(expected_spread(share[(code == one) & (frame.cover > 0)]).mean()) if one < len(strata) else 0.5 for one in kept
+    ])  # fmt: skip
+    return (lambda pixels, _: position[code[*pixels.T]]), totals[kept] / totals.sum(), strata.bounds, spread
+
+
+def _district_strata(frame: Frame) -> tuple[Any, Floats, tuple[float, ...]]:
+    """One stratum a district, and one for what lies in none of them."""
+    if not frame.districts:
+        raise EstimateError(
+            f"{frame.place}: has no districts; give them with --districts FILE, or leave --by-district out"
+        )
+    shares = np.array([one.cover.sum() for one in frame.districts], float)
+    rest = float(frame.cover.sum()) - shares.sum()
+    if rest < -1e-3 * frame.cover.sum():
+        raise EstimateError(f"{frame.place}: its districts overlap, so they are no strata; leave --by-district out")
+    weights = np.append(shares, rest) if rest > 1e-3 * frame.cover.sum() else shares
+    names = [one.name for one in frame.districts]
+
+    def stratum_of(_: Ints, points: Floats) -> Ints:
+        found = np.array([names.index(name) if name else len(names) for name in _names(frame, points)], np.intp)
+        return np.minimum(found, len(weights) - 1)
+
+    return stratum_of, weights / weights.sum(), ()
+
+
+def _points(frame: Frame, counts: Ints, strata_of: Any, rng: np.random.Generator) -> Floats:
+    """Draw uniform points in the limits until every stratum has its number; what a full one gets is passed over."""
+    west, south, east, north = frame.shape.bounds
+    shapely.prepare(frame.shape)
+    missing, kept = counts.copy(), []
+    for _ in range(_MOST_BATCHES):
+        points = rng.uniform((west, south), (east, north), (_BATCH, 2))
+        points = points[shapely.contains_xy(frame.shape, points[:, 0], points[:, 1])]
+        stratum = strata_of(_pixels(frame, points), points)
+        for one in np.flatnonzero(missing):
+            taken = points[stratum == one][: missing[one]]
+            missing[one] -= len(taken)
+            kept.append(taken)
+        if not missing.any():
+            return np.concatenate(kept)
+    raise EstimateError(
+        f"{frame.place}: a stratum is too small to draw {int(missing.max())} more places in; ask for fewer looks"
+    )
+
+
+def _systematic(frame: Frame, looks: int, rng: np.random.Generator) -> Floats:
+    """Lay a square grid with a random start over the limits, as wide as gives about ``looks`` points."""
+    west, south, east, north = frame.shape.bounds
+    step = float(np.sqrt(frame.shape.area / looks))
+    x, y = np.arange(west - step * rng.random(), east, step), np.arange(south - step * rng.random(), north, step)
+    points = np.stack([axis.ravel() for axis in np.meshgrid(x, y)], axis=1)
+    return points[shapely.contains_xy(frame.shape, points[:, 0], points[:, 1])]
+
+
+def _pixels(frame: Frame, points: Floats) -> Ints:
+    """(n, 2) row and column under each point."""
+    columns, rows = ~frame.grid.affine @ (points[:, 0], points[:, 1])
+    height, width = frame.grid.shape
+    return np.stack([np.clip(np.floor(rows), 0, height - 1), np.clip(np.floor(columns), 0, width - 1)], axis=1).astype(
+        np.intp
+    )
+
+
+def _names(frame: Frame, points: Floats) -> list[str]:
+    """The district that holds each point; the first of several."""
+    names = np.full(len(points), "", dtype=object)
+    for one in reversed(frame.districts):
+        names[shapely.contains_xy(one.shape, points[:, 0], points[:, 1])] = one.name
+    return names.tolist()
+
+
+def _digest(sample: Sample) -> str:
+    """Hash everything but the hash itself."""
+    plain = msgspec.to_builtins(msgspec.structs.replace(sample, sha256=""))
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+
+
+def save(sample: Sample, folder: Path) -> None:
+    """Write the sample: ``sample.json`` for the estimate, ``units.gpkg`` and ``units.csv`` for those who look.
+
+    The latter two do not say what the map thinks: a reader who knows it sees what the map sees.
+
+    Raises
+    ------
+    OSError
+        When the disk refuses.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    units = frame_of_units(sample)
+    units.to_file(folder / "units.gpkg", layer="units", driver="GPKG")
+    write_atomic(folder / "units.csv", units.drop(columns="geometry").to_csv(index=False, lineterminator="\n"))
+    write_atomic(folder / "sample.json", msgspec.json.format(msgspec.json.encode(sample), indent=1))
+
+
+def frame_of_units(sample: Sample) -> gpd.GeoDataFrame:
+    """Make the table of units for readers: number, sample, point, second reading, and the pixel's square (EPSG:4326)."""
+    import geopandas as gpd
+    from affine import Affine
+
+    affine = Affine(*sample.transform)
+    squares = [
+        shapely.Polygon([affine @ (u.column + dx, u.row + dy) for dx, dy in ((0, 0), (1, 0), (1, 1), (0, 1))])
+        for u in sample.units
+    ]
+    table = {
+        "unit": [u.unit for u in sample.units],
+        "sample": [sample.key] * len(sample.units),
+        "lon": [u.lon for u in sample.units],
+        "lat": [u.lat for u in sample.units],
+        "twice": [int(u.twice) for u in sample.units],
+    }
+    return gpd.GeoDataFrame(table, geometry=squares, crs=sample.crs).to_crs("EPSG:4326")
+
+
+def load(file: Path) -> Sample:
+    """Read a sample and check that nothing in it was altered.
+
+    Raises
+    ------
+    EstimateError
+        Not a sample, or one whose checksum does not fit.
+    """
+    try:
+        if file.stat().st_size > LARGEST_FILE_BYTES:
+            raise EstimateError(f"{file}: is larger than any sample; give the sample.json that `howgreen sample` wrote")
+        sample = msgspec.json.decode(file.read_bytes(), type=Sample)
+    except OSError as error:
+        raise EstimateError(f"{file}: cannot be read ({error.strerror}); draw one with `howgreen sample`") from error
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise EstimateError(
+            f"{file}: is no sample ({error}); give the sample.json that `howgreen sample` wrote"
+        ) from error
+    if sample.format != FORMAT:
+        raise EstimateError(f"{file}: is of another layout ({sample.format[:40]!r}); this version reads {FORMAT!r}")
+    if sample.sha256 != _digest(sample):
+        raise EstimateError(
+            f"{file}: was altered since it was drawn (its checksum does not fit), so its chances are not known; take the file as it was"
+        )
+    return sample

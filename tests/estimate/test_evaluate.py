@@ -1,0 +1,236 @@
+"""Answers in, everything that can be said out: with readers who know the truth, err, cannot tell, or mix their files up."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import shapely
+from affine import Affine
+from odc.geo.geobox import GeoBox
+
+from howgreen.core.errors import EstimateError
+from howgreen.estimate.answers import GOLD, KINDS, Answer, agreement, in_order, read_answers, to_agree_on, write_answers
+from howgreen.estimate.evaluate import evaluate, may_show
+from howgreen.estimate.sample import Frame, FrameDistrict, draw
+
+GRID = GeoBox((60, 80), Affine(10, 0, 600_000, 0, -10, 5_100_000), "EPSG:32632")
+LIMITS = shapely.box(600_000, 5_099_400, 600_800, 5_100_000)
+RNG = np.random.default_rng(12)
+TREES = RNG.beta(0.5, 0.5, (60, 80))
+WATER = np.zeros((60, 80), bool)
+WATER[50:, :20] = True
+TRUE_RATIO = float(TREES[~WATER].mean())
+
+
+@pytest.fixture(scope="module")
+def frame():
+    mapped = np.where(WATER, 0, np.clip(TREES + RNG.normal(0.04, 0.12, TREES.shape), 0, 1)).astype(np.float32)
+    columns = np.broadcast_to(np.arange(80), (60, 80))
+    parts = [
+        FrameDistrict(
+            name=f"D{i}", shape=shapely.box(600_000 + 200 * i, 5_099_400, 600_200 + 200 * i, 5_100_000),
+            cover=((columns >= 20 * i) & (columns < 20 * (i + 1))).astype(np.float32),
+        )
+        for i in range(4)
+    ]  # fmt: skip
+    return Frame(
+        place="Testville", place_id="x", plan_sha256="p", grid=GRID, shape=LIMITS, cover=np.ones((60, 80), np.float32), green=mapped,
+        land=np.where(WATER, 0, 1).astype(np.float32), map_rmse=0.12, districts=tuple(parts),
+    )  # fmt: skip
+
+
+def look(sample, unit, reader="ann", *, wrong=0.0, unknown=0.0, rng=None, minute=0):
+    """One look of a reader who counts dots, errs and cannot tell with given chances."""
+    rng = rng or np.random.default_rng([unit, *reader.encode()])
+    one = sample.units[unit - 1]
+    dots = dict.fromkeys(KINDS, 0)
+    for _ in range(sample.dots):
+        kind = (
+            "water" if WATER[one.row, one.column] else "tree" if rng.random() < TREES[one.row, one.column] else "built"
+        )
+        if rng.random() < wrong and kind != "water":
+            kind = "built" if kind == "tree" else "tree"
+        dots["unknown" if rng.random() < unknown else kind] += 1
+    return Answer(
+        unit=unit, reader=reader, dots={k: n for k, n in dots.items() if n}, time=f"2026-11-27T12:{minute:02d}:00Z"
+    )
+
+
+def looks(sample, count=None, **options):
+    return [look(sample, unit.unit, **options) for unit in sample.units[:count]]
+
+
+def test_the_estimate_holds_the_truth_and_beats_the_map(frame):
+    sample = draw(frame, looks=150, seed=3)
+    found = evaluate(sample, looks(sample))
+    assert found.headline.low <= TRUE_RATIO <= found.headline.high
+    assert found.headline.half_width < found.plain.half_width
+    assert found.headline.half_width < 0.05
+    bias = float(frame.green[~WATER].mean()) - TRUE_RATIO
+    assert found.map_errors.bias.low <= bias * (~WATER).mean() <= found.map_errors.bias.high
+    assert found.cover["water"].low <= WATER.mean() <= found.cover["water"].high
+    assert set(found.cover) == {"tree", "built", "water"}
+    assert found.map_errors.classes.users["water"].value == 1
+    assert (found.looked, found.skipped, found.untold, found.readers) == (150, (), (), ("ann",))
+
+
+def test_estimates_of_many_samples_are_unbiased_and_cover(frame):
+    ratios, covered = [], 0
+    for seed in range(120):
+        sample = draw(frame, looks=60, seed=seed)
+        found = evaluate(sample, looks(sample, rng=np.random.default_rng(seed))).headline
+        ratios.append(found.ratio)
+        covered += found.low <= TRUE_RATIO <= found.high
+    assert np.mean(ratios) == pytest.approx(TRUE_RATIO, abs=4 * np.std(ratios) / np.sqrt(120))
+    assert covered >= 105  # 95 % of 120 is 114; fewer than 105 happens once in 10,000
+
+
+def test_the_order_lets_looking_stop_early(frame):
+    sample = draw(frame, looks=200, seed=4)
+    found = evaluate(sample, looks(sample, 70))
+    assert found.headline.low <= TRUE_RATIO <= found.headline.high
+    assert found.looked == 70
+    skipped = [one for one in looks(sample, 70) if one.unit not in (5, 9)]
+    assert evaluate(sample, skipped).skipped == (5, 9)
+
+
+def test_cannot_tell_is_told_as_bounds(frame):
+    sample = draw(frame, looks=100, seed=5)
+    answers = looks(sample, unknown=0.2)
+    answers[7] = Answer(unit=answers[7].unit, reader="ann", dots={"unknown": 9})
+    found = evaluate(sample, answers)
+    assert found.bounds.unknown_share == pytest.approx(0.2, abs=0.05)
+    assert found.bounds.low < found.headline.low < found.headline.high < found.bounds.high
+    assert found.untold == (answers[7].unit,)
+    assert evaluate(sample, looks(sample)).bounds is None
+
+
+def test_two_readers_agree_on_gold(frame):
+    sample = draw(frame, looks=200, seed=6)
+    first = looks(sample, reader="ann", wrong=0.1, minute=1)
+    second = [look(sample, u.unit, "bob", wrong=0.1, minute=2) for u in sample.units if u.twice]
+    both = [*first, *second]
+    found = evaluate(sample, both)
+    assert found.two_phase is None
+    assert found.agreement.units == 40
+    assert found.agreement.kappa_low < found.agreement.kappa < found.agreement.kappa_high <= 1
+    chosen = to_agree_on(in_order(both), seed=sample.seed)
+    assert set(agreement(in_order(both)).disagreements) <= set(chosen)
+    truth = [replace(look(sample, unit), reader=GOLD) for unit in chosen]
+    agreed = evaluate(sample, [*both, *truth])
+    if len(chosen) >= 10:
+        assert agreed.two_phase.low <= TRUE_RATIO <= agreed.two_phase.high
+        assert agreed.two_phase.half_width > agreed.headline.half_width
+    assert agreed.readers == ("ann", "bob")
+    assert evaluate(sample, [*both, *truth[1:]]).two_phase is None or len(chosen) > 11
+
+
+def test_readers_errors_in_a_table(frame):
+    sample = draw(frame, looks=60, seed=8)
+    found = evaluate(sample, looks(sample))
+    for row in found.reader_errors:
+        # p_obs = p (1 - e) + (1 - p) e, the other way round
+        assert row.ratio * (1 - 2 * row.error) + row.error == pytest.approx(found.headline.ratio)
+    assert [row.error for row in found.reader_errors] == [0.02, 0.05, 0.10]
+
+
+def test_districts_have_their_own_estimate_or_the_maps(frame):
+    sample = draw(frame, looks=160, seed=9, by_district=True)
+    found = evaluate(sample, looks(sample))
+    assert [one.from_map for one in found.districts] == [False] * 4
+    for i, one in enumerate(found.districts):
+        block = (slice(None), slice(20 * i, 20 * (i + 1)))
+        truth = float(TREES[block][~WATER[block]].mean())
+        assert one.low - 0.02 <= truth <= one.high + 0.02
+    few = evaluate(sample, looks(sample, 44))
+    poor = [one for one in few.districts if one.from_map]
+    assert all(one.looks < 10 for one in poor)
+    for one in poor:
+        assert one.low is None or one.high - one.low > 0.02
+
+
+def test_when_an_interval_may_be_shown(frame):
+    stratified, simple = draw(frame, looks=100, seed=1), draw(frame, looks=100, seed=1, design="simple")
+    assert [may_show(simple, looks(simple, n)) for n in (19, 20)] == [False, True]
+    assert not may_show(stratified, looks(stratified, 29))
+    enough = next(n for n in range(30, 100) if may_show(stratified, looks(stratified, n)))
+    counts = np.bincount([u.stratum for u in stratified.units[:enough]], minlength=len(stratified.weights))
+    assert counts.min() >= 5
+    alike = [replace(one, dots={"tree": 9}) for one in looks(simple, 40)]
+    assert not may_show(simple, alike)
+
+
+def test_answers_travel_through_a_table(frame, tmp_path):
+    sample = draw(frame, looks=30, seed=2)
+    answers = looks(sample, unknown=0.1)
+    (tmp_path / "a.csv").write_text(write_answers(answers, sample))
+    assert read_answers([tmp_path / "a.csv"], sample) == tuple(answers)
+    semicolons = write_answers(answers, sample).replace(",", ";")
+    (tmp_path / "b.csv").write_text("\ufeff" + semicolons, encoding="utf-8")
+    assert read_answers([tmp_path / "b.csv"], sample) == tuple(answers)
+
+
+@pytest.mark.parametrize(
+    ("edit", "word"),
+    [
+        (lambda rows: rows[1].__setitem__(1, "feedfacecafe"), "belongs to sample"),
+        (lambda rows: rows[1].__setitem__(0, "31"), "unit 31 is none"),
+        (lambda rows: rows[1].__setitem__(0, "0"), "unit 0 is none"),
+        (lambda rows: rows[1].__setitem__(0, "one"), "is no whole number"),
+        (lambda rows: rows[1].__setitem__(2, ""), "has no reader"),
+        (lambda rows: rows[1].__setitem__(4, "99"), "dots, and a unit"),
+        (lambda rows: rows[1].__setitem__(4, "-1"), "is no whole number"),
+        (lambda rows: rows[1].__setitem__(4, "0.5"), "is no whole number"),
+        (lambda rows: rows.append(rows[1]), "was answered by 'ann' before"),
+        (lambda rows: rows[1].append("more"), "more fields than the header"),
+        (lambda rows: rows[0].__setitem__(1, "smaple"), "has no column sample"),
+        (lambda rows: rows.__delitem__(slice(1, None)), "holds no answers"),
+    ],
+)
+def test_tables_that_cannot_be_are_one_line(frame, tmp_path, edit, word):
+    sample = draw(frame, looks=30, seed=2)
+    rows = [line.split(",") for line in write_answers(looks(sample, 3), sample).splitlines()]
+    edit(rows)
+    (tmp_path / "a.csv").write_text("\n".join(",".join(row) for row in rows))
+    with pytest.raises(EstimateError, match=word) as error:
+        read_answers([tmp_path / "a.csv"], sample)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"", b"\x00\x00", b"a,b\n1,2\n"])
+def test_files_that_are_no_tables(frame, tmp_path, content):
+    sample = draw(frame, looks=30, seed=2)
+    (tmp_path / "a.csv").write_bytes(content)
+    with pytest.raises(EstimateError):
+        read_answers([tmp_path / "a.csv"], sample)
+    with pytest.raises(EstimateError, match="cannot be read"):
+        read_answers([tmp_path / "none.csv"], sample)
+
+
+def test_three_readers_are_too_many(frame):
+    sample = draw(frame, looks=30, seed=2)
+    with pytest.raises(EstimateError, match="three people"):
+        in_order([look(sample, 1, name) for name in ("a", "b", "c")])
+
+
+def test_nobody_could_tell_anything(frame):
+    sample = draw(frame, looks=30, seed=2)
+    with pytest.raises(EstimateError, match="none that tells a dot"):
+        evaluate(sample, [Answer(unit=1, reader="a", dots={"unknown": 9})])
+
+
+def test_kappa_of_a_known_table():
+    """Fleiss, Levin & Paik's kind of table: 40 both, 30 neither, 10 and 20 apart."""
+    pairs = [(1, 1)] * 40 + [(0, 0)] * 30 + [(1, 0)] * 10 + [(0, 1)] * 20
+    answers = []
+    for unit, (a, b) in enumerate(pairs, start=1):
+        answers += [
+            Answer(unit=unit, reader=r, dots={"tree" if v else "built": 1}, time=r) for r, v in (("a", a), ("b", b))
+        ]
+    found = agreement(in_order(answers))
+    assert found.kappa == pytest.approx(0.4)
+    # statsmodels.stats.inter_rater.cohens_kappa (0.15) gives std_kappa 0.08979977728
+    assert (found.kappa_high - found.kappa) / 1.96 == pytest.approx(0.08979977728, abs=1e-9)
+    assert found.mean_difference == pytest.approx(0.1)

@@ -1,0 +1,163 @@
+"""Samples: drawn by chance inside the limits, frozen, and the same again from the same seed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pytest
+import shapely
+from affine import Affine
+from odc.geo.geobox import GeoBox
+
+from howgreen.core.errors import EstimateError
+from howgreen.estimate.sample import DISTRICT_FLOOR, Frame, FrameDistrict, draw, load, save
+
+GRID = GeoBox((40, 60), Affine(10, 0, 600_000, 0, -10, 5_100_000), "EPSG:32632")
+LIMITS = shapely.box(600_005, 5_099_605, 600_595, 5_099_995)  # cuts the pixels of the rim in half
+
+
+def _cover(shape):
+    rows, columns = np.mgrid[:40, :60]
+    cells = shapely.box(
+        600_000 + 10 * columns, 5_100_000 - 10 * (rows + 1), 600_010 + 10 * columns, 5_100_000 - 10 * rows
+    )
+    return (shapely.area(shapely.intersection(cells, shape)) / 100).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def frame():
+    """Green rises from west to east; a lake in the south-west, a cloud in the north-east; two districts and a rest."""
+    share = np.broadcast_to(np.linspace(0, 1, 60, dtype=np.float32), (40, 60)).copy()
+    land = np.ones((40, 60), np.float32)
+    land[30:, :10] = 0
+    share[30:, :10] = 0
+    share[:8, 50:] = np.nan
+    land[:8, 50:] = np.nan
+    parts = [
+        ("West", shapely.box(600_005, 5_099_605, 600_200, 5_099_995)),
+        ("Middle", shapely.box(600_200, 5_099_605, 600_400, 5_099_995)),
+    ]
+    return Frame(
+        place="Testville", place_id="shape:1", plan_sha256="p", grid=GRID, shape=LIMITS, cover=_cover(LIMITS), green=share, land=land,
+        map_rmse=0.2, districts=tuple(FrameDistrict(name=n, shape=s, cover=_cover(s)) for n, s in parts),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("design", ["stratified", "simple", "systematic"])
+def test_every_unit_lies_inside_under_its_point(frame, design):
+    sample = draw(frame, looks=200, seed=1, design=design)
+    points = gpd.GeoSeries(
+        gpd.points_from_xy([u.lon for u in sample.units], [u.lat for u in sample.units]), crs=4326
+    ).to_crs(GRID.crs)
+    assert points.within(LIMITS.buffer(0.02)).all()
+    columns, rows = ~GRID.affine @ (points.x.to_numpy(), points.y.to_numpy())
+    assert abs(rows - [u.row + 0.5 for u in sample.units]).max() <= 0.51
+    assert abs(columns - [u.column + 0.5 for u in sample.units]).max() <= 0.51
+    assert [u.unit for u in sample.units] == list(range(1, len(sample.units) + 1))
+    if design != "systematic":
+        assert len(sample.units) == 200
+
+
+def test_chances_are_by_area(frame):
+    """Half pixels at the rim are drawn half as often: counts of many draws against the covered area."""
+    sample = draw(frame, looks=5000, seed=3, design="simple")
+    rim = sum(u.row in (0, 39) or u.column in (0, 59) for u in sample.units) / 5000
+    cover = frame.cover
+    area = float((cover.sum() - cover[1:-1, 1:-1].sum()) / cover.sum())
+    assert rim == pytest.approx(area, abs=3 * (area * (1 - area) / 5000) ** 0.5)
+
+
+def test_unseen_ground_is_a_stratum_of_its_own(frame):
+    sample = draw(frame, looks=100, seed=2)
+    unseen = [u.stratum for u in sample.units if u.row < 8 and u.column >= 50]
+    assert set(unseen) == {len(sample.weights) - 1}
+    assert len(unseen) >= 5
+    assert sample.weights[-1] == pytest.approx(frame.cover[:8, 50:].sum() / frame.cover.sum(), rel=1e-6)
+    assert sum(sample.weights) == pytest.approx(1)
+    observed = np.isfinite(frame.green)
+    mean = (frame.cover * np.nan_to_num(frame.green))[observed].sum() / frame.cover[observed].sum()
+    assert sample.frame_green == pytest.approx(float(mean), rel=1e-5)  # the mean stands for what nobody saw
+
+
+def test_water_is_in_the_frame(frame):
+    sample = draw(frame, looks=2000, seed=2, design="simple")
+    wet = [u for u in sample.units if u.row >= 30 and u.column < 10]
+    assert len(wet) > 40
+    assert {(u.map_green, u.map_land) for u in wet} == {(0.0, 0.0)}
+
+
+def test_order_is_random_across_strata_and_a_fifth_is_read_twice(frame):
+    sample = draw(frame, looks=200, seed=5)
+    first = np.bincount([u.stratum for u in sample.units[:60]], minlength=len(sample.weights))
+    assert first.min() > 0
+    assert sum(u.twice for u in sample.units) == 40
+
+
+def test_districts_get_their_floor(frame):
+    sample = draw(frame, looks=60, seed=5, by_district=True)
+    counts = pd.Series([u.district for u in sample.units]).value_counts()
+    assert counts.min() >= DISTRICT_FLOOR
+    assert set(counts.index) == {"West", "Middle", ""}
+    with pytest.raises(EstimateError, match="at least 10 each"):
+        draw(frame, looks=29, seed=5, by_district=True)
+    with pytest.raises(EstimateError, match="has no districts"):
+        draw(replace(frame, districts=()), looks=60, seed=5, by_district=True)
+
+
+def test_a_town_that_is_all_alike_has_one_stratum(frame):
+    even = replace(frame, green=np.ones((40, 60), np.float32), land=np.ones((40, 60), np.float32))
+    assert len(draw(even, looks=100, seed=1).weights) == 1
+
+
+def test_the_same_seed_gives_the_same_sample(frame):
+    assert draw(frame, looks=50, seed=7) == draw(frame, looks=50, seed=7)
+    assert draw(frame, looks=50, seed=7).sha256 != draw(frame, looks=50, seed=8).sha256
+
+
+def test_files_hold_the_sample_and_hide_the_map(frame, tmp_path):
+    sample = draw(frame, looks=50, seed=7)
+    save(sample, tmp_path / "s")
+    assert load(tmp_path / "s" / "sample.json") == sample
+    for table in (gpd.read_file(tmp_path / "s" / "units.gpkg"), pd.read_csv(tmp_path / "s" / "units.csv")):
+        assert set(table.columns) - {"geometry"} == {"unit", "sample", "lon", "lat", "twice"}
+        assert table["sample"].eq(sample.key).all()
+    squares = gpd.read_file(tmp_path / "s" / "units.gpkg").to_crs(GRID.crs)
+    assert squares.area.round(3).eq(100).all()
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda plain: plain["units"][3].__setitem__("stratum", 0 if plain["units"][3]["stratum"] else 1),
+        lambda plain: plain["units"][0].__setitem__("map_green", 0.123),
+        lambda plain: plain["weights"].__setitem__(0, plain["weights"][0] + 0.01),
+        lambda plain: plain["units"].pop(),
+        lambda plain: plain.__setitem__("sha256", "0" * 64),
+    ],
+)
+def test_what_was_altered_is_refused(frame, tmp_path, spoil):
+    save(draw(frame, looks=50, seed=7), tmp_path)
+    plain = json.loads((tmp_path / "sample.json").read_text())
+    spoil(plain)
+    (tmp_path / "sample.json").write_text(json.dumps(plain))
+    with pytest.raises(EstimateError, match="was altered"):
+        load(tmp_path / "sample.json")
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[" * 100_000, '{"format": 3}', "\x00"])
+def test_what_is_no_sample_is_refused(tmp_path, text):
+    (tmp_path / "sample.json").write_text(text)
+    with pytest.raises(EstimateError, match="is no sample"):
+        load(tmp_path / "sample.json")
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"), [({"looks": 19}, "20 to"), ({"looks": 5001}, "20 to"), ({"dots": 4}, "1, 9, 25")]
+)
+def test_numbers_out_of_bounds(frame, changes, word):
+    with pytest.raises(EstimateError, match=word):
+        draw(frame, **({"looks": 50, "seed": 1} | changes))
