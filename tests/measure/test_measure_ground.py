@@ -8,7 +8,7 @@ from shapely import MultiPolygon, box
 
 from howgreen.core.geometry import geodesic_area_m2
 from howgreen.core.types import City
-from howgreen.measure.zones import grounds
+from howgreen.measure.zones import zone_shapes
 
 
 def town(boundary, crs):
@@ -41,7 +41,7 @@ def test_holes_and_the_order_of_points_do_not_matter():
 
 def test_grid_scale_follows_the_projection():
     """0.9996 squared on the central meridian, larger away from it."""
-    central, far = (grounds(town(box(x, 46, x + 0.01, 46.01), "EPSG:32632"), "EPSG:32632")[0] for x in (9, 11.9))
+    central, far = (zone_shapes(town(box(x, 46, x + 0.01, 46.01), "EPSG:32632"), "EPSG:32632")[0] for x in (9, 11.9))
     assert central.scale == pytest.approx(1 / 0.9996**2, rel=1e-6)
     assert far.scale < central.scale
 
@@ -49,7 +49,7 @@ def test_grid_scale_follows_the_projection():
 def test_boundary_split_at_the_antimeridian_is_one_again():
     """Suva-like: both halves on the grid of zone 60."""
     halves = MultiPolygon([box(179.9, -18, 180, -17.9), box(-180, -18, -179.9, -17.9)])
-    ground = grounds(town(halves, "EPSG:32760"), "EPSG:32760")[0]
+    ground = zone_shapes(town(halves, "EPSG:32760"), "EPSG:32760")[0]
     assert ground.shape.is_valid
     assert ground.shape.bounds[2] - ground.shape.bounds[0] < 25_000
     assert ground.scale == pytest.approx(1, abs=2e-3)

@@ -123,9 +123,9 @@ def _agreement(name: str, identity: str, kind: Literal["city", "district"], row:
 
 
 def _zones(city: City, crs: str) -> list[BaseGeometry]:
-    """The land of the city and of its districts, on the grid's CRS."""
-    found = []
+    """List the land of the city and of its districts, on the grid's CRS."""
+    shapes = []
     for boundary in (city.boundary, *(district.boundary for district in city.districts)):
         shape = boundary if city.land is None else shapely.intersection(boundary, city.land)
-        found.append(project(shape, crs))
-    return found
+        shapes.append(project(shape, crs))
+    return shapes

@@ -48,7 +48,7 @@ class Legend:
     """Other codes under which files hold the same classes."""
 
     def kinds(self, cropland: Cropland) -> dict[int, int]:
-        """What each code of a file becomes on the grid."""
+        """Say what each code of a file becomes on the grid."""
         fields = {"green": GREEN, "not-green": NOT_GREEN, "left-out": UNKNOWN}[cropland]
         become = {"green": GREEN, "not green": NOT_GREEN, "water": WATER, "no data": UNKNOWN, "crop": fields}
         own = {item.code: become[item.kind] for item in self.classes}
@@ -65,11 +65,11 @@ def on_kinds(values: np.ndarray[Any, Any], kinds: Mapping[int, int]) -> tuple[np
 
 def _classes(rows: str) -> tuple[LegendClass, ...]:
     """Lines of ``code | name | kind | why``."""
-    found = []
+    classes = []
     for row in rows.strip().splitlines():
         code, name, kind, why = (part.strip() for part in row.split("|"))
-        found.append(LegendClass(code=int(code), name=name, kind=kind, why=why))  # type: ignore[arg-type]
-    return tuple(found)
+        classes.append(LegendClass(code=int(code), name=name, kind=kind, why=why))  # type: ignore[arg-type]
+    return tuple(classes)
 
 
 WORLDCOVER = Legend(

@@ -30,7 +30,7 @@ class Reader(Protocol):
     """Who opens images: :func:`howgreen.imagery.read.opener.opened` in the program, a fake in tests."""
 
     def __call__(self, href: str, /) -> AbstractContextManager[Any]:
-        """A rasterio dataset of a path or web address. ImageError or NetworkError when it cannot be read."""
+        """Open a rasterio dataset of a path or web address. ImageError or NetworkError when it cannot be read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +43,9 @@ class Map:
 
 
 def raster_map(info: MapInfo, legend: Legend, *, hrefs: Sequence[str], read: Reader, cropland: Cropland) -> Map:
-    """A map that is an image of classes, or several tiles of one: a pixel of ours takes the class of theirs that holds
-    its centre. The first tile that knows a pixel decides.
+    """Make a map of an image of classes, or of several tiles of one.
+
+    A pixel of ours takes the class of theirs that holds its centre. The first tile that knows a pixel decides.
 
     Parameters
     ----------
@@ -66,13 +67,13 @@ def raster_map(info: MapInfo, legend: Legend, *, hrefs: Sequence[str], read: Rea
             files = _files(hrefs, read, stack)
 
             def block(place: GeoBox) -> Kinds:
-                found: Kinds = np.full(place.shape, UNKNOWN, np.uint8)
+                merged: Kinds = np.full(place.shape, UNKNOWN, np.uint8)
                 for href, file in files:
-                    if (found != UNKNOWN).all():
+                    if (merged != UNKNOWN).all():
                         break
                     here = _codes(file, place, href=href, legend=legend, kinds=kinds)
-                    found = np.where(found == UNKNOWN, here, found)
-                return found
+                    merged = np.where(merged == UNKNOWN, here, merged)
+                return merged
 
             yield block
 
@@ -88,7 +89,7 @@ def vector_map(
     rest: int | None,
     cropland: Cropland,
 ) -> Map:
-    """A map that is polygons: a pixel of ours takes the class of the polygon that holds its centre, the last of several.
+    """Make a map of polygons: a pixel of ours takes the class of the polygon that holds its centre, the last of several.
 
     The centre decides, not half of the cover: summed over many pixels it has no bias, whatever the shapes.
 
@@ -117,27 +118,27 @@ def vector_map(
 
 def _files(hrefs: Sequence[str], read: Reader, stack: ExitStack) -> list[tuple[str, Any]]:
     """All tiles, open. One of several that its server does not have is open sea, where nobody makes maps."""
-    found: list[tuple[str, Any]] = []
+    opened: list[tuple[str, Any]] = []
     missing: NetworkError | None = None
     for href in hrefs:
         try:
-            found.append((href, stack.enter_context(read(href))))
+            opened.append((href, stack.enter_context(read(href))))
         except NetworkError as error:
             if "(HTTP 404)" not in str(error):
                 raise
             missing = error
-    if missing and not found:
+    if missing and not opened:
         raise missing
-    return found
+    return opened
 
 
 def _burnt(tree: Any, shapes: Sequence[BaseGeometry], values: Sequence[int], place: GeoBox, beyond: int) -> Kinds:
     from shapely import box
 
-    found: Kinds = np.full(place.shape, beyond, np.uint8)
+    kinds_here: Kinds = np.full(place.shape, beyond, np.uint8)
     for n in sorted(int(n) for n in tree.query(box(*place.boundingbox.bbox))):
-        found[inside(shapes[n], place)] = values[n]
-    return found
+        kinds_here[inside(shapes[n], place)] = values[n]
+    return kinds_here
 
 
 def _codes(file: Any, place: GeoBox, *, href: str, legend: Legend, kinds: Mapping[int, int]) -> Kinds:
@@ -146,13 +147,13 @@ def _codes(file: Any, place: GeoBox, *, href: str, legend: Legend, kinds: Mappin
     plain = np.where(known, np.ma.getdata(values).astype(np.float64), -1)
     if not np.array_equal(plain, np.rint(plain)):
         raise ImageError(f"{href}: holds fractions, not the classes of {legend.label}; give the file of its classes")
-    found, strange = on_kinds(plain, {-1: UNKNOWN, **kinds})
+    codes_as_kinds, strange = on_kinds(plain, {-1: UNKNOWN, **kinds})
     if strange:
         listed = ", ".join(str(code) for code in sorted(strange)[:5])
         raise ImageError(
             f"{href}: holds the classes {listed}, which {legend.label} does not have; give a file of that map"
         )
-    return found
+    return codes_as_kinds
 
 
 def _probable(file: Any, place: GeoBox) -> Any:
@@ -174,16 +175,16 @@ def _sampled(file: Any, place: GeoBox, bands: list[int]) -> Any:
     from rasterio.windows import Window
 
     rows, columns = _positions(file, place)
-    there = (rows >= 0) & (rows < file.height) & (columns >= 0) & (columns < file.width)
-    if not there.any():
+    in_file = (rows >= 0) & (rows < file.height) & (columns >= 0) & (columns < file.width)
+    if not in_file.any():
         return np.ma.masked_array(np.zeros((len(bands), *place.shape), file.dtypes[0]), mask=True)
-    top, left = int(rows[there].min()), int(columns[there].min())
-    height, width = int(rows[there].max()) - top + 1, int(columns[there].max()) - left + 1
+    top, left = int(rows[in_file].min()), int(columns[in_file].min())
+    height, width = int(rows[in_file].max()) - top + 1, int(columns[in_file].max()) - left + 1
     values = file.read(bands, window=Window(left, top, width, height), masked=True)
-    at = np.where(there, rows - top, 0), np.where(there, columns - left, 0)
-    found = np.ma.masked_array(values[:, at[0], at[1]])
-    found[:, ~there] = np.ma.masked
-    return np.ma.masked_invalid(found, copy=False) if found.dtype.kind == "f" else found
+    at = np.where(in_file, rows - top, 0), np.where(in_file, columns - left, 0)
+    sampled = np.ma.masked_array(values[:, at[0], at[1]])
+    sampled[:, ~in_file] = np.ma.masked
+    return np.ma.masked_invalid(sampled, copy=False) if sampled.dtype.kind == "f" else sampled
 
 
 def _positions(file: Any, place: GeoBox) -> tuple[Any, Any]:

@@ -32,7 +32,7 @@ _CODE = re.compile(r"^(?:code_?(\d\d)|clc_?(\d\d)?_?code|clc_?(\d\d))$", re.IGNO
 
 
 def corine_file(info: MapInfo, path: Path, *, grid: GeoBox, cropland: Cropland) -> Map:
-    """A CORINE map out of a GeoPackage, FileGDB, shapefile or GeoJSON: only what lies around the city is read.
+    """Read a CORINE map out of a GeoPackage, FileGDB, shapefile or GeoJSON: only what lies around the city is read.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def corine_file(info: MapInfo, path: Path, *, grid: GeoBox, cropland: Cropland) 
 def corine_service(
     info: MapInfo, area: Polygon | MultiPolygon, *, url: str, ask: Ask, grid: GeoBox, cropland: Cropland
 ) -> Map:
-    """A CORINE map from a layer of an ArcGIS server, page by page.
+    """Fetch a CORINE map from a layer of an ArcGIS server, page by page.
 
     Parameters
     ----------
@@ -145,28 +145,28 @@ def _question(box: tuple[float, float, float, float], start: int) -> dict[str, s
 
 
 def _layer(path: Path) -> tuple[str, str]:
-    """The first layer with an attribute of codes, and the attribute."""
+    """Find the first layer with an attribute of codes, and the attribute."""
     import pyogrio
 
-    seen = []
+    others = []
     for name, _ in pyogrio.list_layers(path):
         fields = [str(field) for field in pyogrio.read_info(path, layer=name)["fields"]]
         column = next((field for field in fields if _CODE.match(field)), None)
         if column:
             return str(name), column
-        seen += fields
+        others += fields
     raise ImageError(
-        f"{path}: no attribute such as Code_18 ({', '.join(seen[:6]) or 'it has none'}); give CORINE's own file"
+        f"{path}: no attribute such as Code_18 ({', '.join(others[:6]) or 'it has none'}); give CORINE's own file"
     )
 
 
 def _bounds(grid: GeoBox, crs: str) -> tuple[float, float, float, float]:
     from rasterio.warp import transform_bounds
 
-    found: tuple[float, float, float, float] = transform_bounds(
+    bounds: tuple[float, float, float, float] = transform_bounds(
         str(grid.crs), crs, *grid.boundingbox.bbox, densify_pts=21
     )
-    return found
+    return bounds
 
 
 def _on_grid(

@@ -15,15 +15,15 @@ _SOUTH, _NORTH = -60, 84
 
 
 def tile_names(area: Polygon | MultiPolygon) -> tuple[str, ...]:
-    """The tiles that an EPSG:4326 area touches: ``N45E003`` holds 45-48 N, 3-6 E. None beyond 60 S and 84 N.
+    """Name the tiles that an EPSG:4326 area touches: ``N45E003`` holds 45-48 N, 3-6 E. None beyond 60 S and 84 N.
 
     Source: WorldCover Product User Manual v2.0 (ESA, 2022), section on tiling.
     """
-    found = set()
+    names = set()
     for west, south, east, north in boxes(area):
         for lat in _steps(max(south, _SOUTH), min(north, _NORTH), last=_NORTH):
-            found |= {_name(lon, lat) for lon in _steps(west, east, last=180)}
-    return tuple(sorted(found))
+            names |= {_name(lon, lat) for lon in _steps(west, east, last=180)}
+    return tuple(sorted(names))
 
 
 def tile_urls(area: Polygon | MultiPolygon, *, root: str) -> tuple[str, ...]:

@@ -50,8 +50,9 @@ def boxes(area: Polygon | MultiPolygon) -> tuple[BBox, ...]:
 
 
 def bounds_of(area: Polygon | MultiPolygon) -> BBox:
-    """West, south, east, north of an EPSG:4326 area as GeoJSON has it (RFC 7946, 5.2): west is the greater number where
-    the antimeridian parts it.
+    """West, south, east, north of an EPSG:4326 area as GeoJSON has it (RFC 7946, 5.2).
+
+    West is the greater number where the antimeridian parts it.
     """
     halves = boxes(area)
     (west, *_), (*_, east, _) = halves[0], halves[-1]
@@ -59,7 +60,7 @@ def bounds_of(area: Polygon | MultiPolygon) -> BBox:
 
 
 def utm_crs(lon: float, lat: float) -> str:
-    """The metric CRS of a place: its UTM zone, or polar stereographic (UPS) beyond 84 N and 80 S.
+    """Choose the metric CRS of a place: its UTM zone, or polar stereographic (UPS) beyond 84 N and 80 S.
 
     Parameters
     ----------
@@ -143,7 +144,7 @@ def geodesic_area_m2(geom: BaseGeometry) -> float:
 
 
 def area_from(value: Mapping[str, Any]) -> Polygon | MultiPolygon:
-    """The polygon or multipolygon in a GeoJSON geometry, exactly; ValueError when it is another thing.
+    """Take the polygon or multipolygon in a GeoJSON geometry, exactly; ValueError when it is another thing.
 
     Parameters
     ----------
@@ -161,7 +162,7 @@ def area_from(value: Mapping[str, Any]) -> Polygon | MultiPolygon:
 
 
 def polygonal(geom: BaseGeometry) -> Polygon | MultiPolygon:
-    """The areas of a geometry, made valid; lines and points are dropped. May come back empty.
+    """Keep the areas of a geometry, made valid; lines and points are dropped. May come back empty.
 
     Parameters
     ----------
@@ -178,7 +179,7 @@ def polygonal(geom: BaseGeometry) -> Polygon | MultiPolygon:
 
 
 def crs_of(geom: BaseGeometry) -> str:
-    """The metric CRS of an area's middle; areas split at the antimeridian are taken as one piece.
+    """Choose the metric CRS of an area's middle; areas split at the antimeridian are taken as one piece.
 
     Parameters
     ----------

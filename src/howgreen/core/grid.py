@@ -55,7 +55,7 @@ class Window:
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
     def grown(self, margin_px: int) -> Window:
-        """The same rectangle with a margin on every side."""
+        """Add a margin on every side."""
         return Window(
             top=self.top - margin_px,
             bottom=self.bottom + margin_px,
@@ -64,7 +64,7 @@ class Window:
         )
 
     def union(self, other: Window) -> Window:
-        """The smallest rectangle that holds both."""
+        """Return the smallest rectangle that holds both."""
         return Window(
             top=min(self.top, other.top),
             bottom=max(self.bottom, other.bottom),
@@ -86,7 +86,7 @@ class Window:
         return west, south, east, north
 
     def quarters(self) -> Iterator[Window]:
-        """The same window in four (or two, where one side is a single pixel)."""
+        """Split the window in four (or two, where one side is a single pixel)."""
         for (top, bottom), (left, right) in product(_halves(self.top, self.bottom), _halves(self.left, self.right)):
             yield Window(top=top, bottom=bottom, left=left, right=right)
 
@@ -182,17 +182,17 @@ def inside(shapes: BaseGeometry | Iterable[BaseGeometry], grid: GeoBox, *, in_pa
     -------
     bool (y, x)
     """
-    found = np.zeros(grid.shape, dtype=bool)
+    marked = np.zeros(grid.shape, dtype=bool)
     for shape in [shapes] if isinstance(shapes, BaseGeometry) else shapes:
         shapely.prepare(shape)
         window = _around(shape, grid)
         if window is not None:
-            _fill(found, shape, grid.affine, window, in_part=in_part)
-    return found
+            _fill(marked, shape, grid.affine, window, in_part=in_part)
+    return marked
 
 
 def _around(shape: BaseGeometry, grid: GeoBox) -> Window | None:
-    """The pixels of a grid that the bounds of a shape reach; None if they miss it."""
+    """Find the pixels of a grid that the bounds of a shape reach; None if they miss it."""
     (height, width), t = grid.shape, grid.affine
     west, south, east, north = shape.bounds
     if not all(map(math.isfinite, (west, south, east, north))):
@@ -206,21 +206,21 @@ def _around(shape: BaseGeometry, grid: GeoBox) -> Window | None:
     return window if window.top < window.bottom and window.left < window.right else None
 
 
-def _fill(found: NDArray[np.bool_], shape: BaseGeometry, t: Any, window: Window, *, in_part: bool) -> None:
+def _fill(marked: NDArray[np.bool_], shape: BaseGeometry, t: Any, window: Window, *, in_part: bool) -> None:
     box = shapely.box(*window.bounds(t))
     if not shape.intersects(box):
         return
     if shape.contains_properly(box):
-        found[window.slices] = True
+        marked[window.slices] = True
     elif max(window.shape) <= LEAF_PX and in_part:
         west, north = np.meshgrid(
             t.c + t.a * np.arange(window.left, window.right), t.f + t.e * np.arange(window.top, window.bottom)
         )
-        found[window.slices] |= shapely.intersects(shape, shapely.box(west, north + t.e, west + t.a, north))
+        marked[window.slices] |= shapely.intersects(shape, shapely.box(west, north + t.e, west + t.a, north))
     elif max(window.shape) <= LEAF_PX:
         x = t.c + t.a * (np.arange(window.left, window.right) + 0.5)
         y = t.f + t.e * (np.arange(window.top, window.bottom) + 0.5)
-        found[window.slices] |= shapely.contains_xy(shape, *np.meshgrid(x, y))
+        marked[window.slices] |= shapely.contains_xy(shape, *np.meshgrid(x, y))
     else:
         for quarter in window.quarters():
-            _fill(found, shape, t, quarter, in_part=in_part)
+            _fill(marked, shape, t, quarter, in_part=in_part)

@@ -180,7 +180,7 @@ class Scene:
         return tuple(asset.band for asset in self.assets)
 
     def asset(self, band: str) -> Asset | None:
-        """The asset of a band, or None."""
+        """Return the asset of a band, or None."""
         return next((asset for asset in self.assets if asset.band == band), None)
 
     def encoding(self, band: str) -> Encoding:
@@ -257,9 +257,9 @@ class ModelClass:
     """``#rrggbb``."""
 
 
-def is_water(found: ModelClass) -> bool:
+def is_water(item: ModelClass) -> bool:
     """Say whether a class is the one that is not land: it is called water, in small or capital letters."""
-    return found.name.casefold() == "water"
+    return item.name.casefold() == "water"
 
 
 def water_codes(classes: Iterable[ModelClass]) -> tuple[int, ...]:

@@ -28,7 +28,7 @@ _WHOLE = 1 - 1e-12
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class CoverageWindow:
     """A window of pixels that a polygon covers."""
 
     window: Window
@@ -38,8 +38,8 @@ class Part:
     """Covered share of each pixel, 0-1; None for 1 throughout."""
 
 
-def parts(polygon: BaseGeometry, window: Window, transform: Affine) -> Iterator[Part]:
-    """The pixels of a window that a polygon on the grid's own CRS covers, each with its covered share.
+def coverage_windows(polygon: BaseGeometry, window: Window, transform: Affine) -> Iterator[CoverageWindow]:
+    """Find the pixels of a window that a polygon on the grid's own CRS covers, each with its covered share.
 
     Parameters
     ----------
@@ -53,15 +53,15 @@ def parts(polygon: BaseGeometry, window: Window, transform: Affine) -> Iterator[
     if cut.area == 0:
         return
     if cut.area >= box.area * _WHOLE:
-        yield Part(window=window, pixels=None, share=None)
+        yield CoverageWindow(window=window, pixels=None, share=None)
     elif max(window.shape) <= LEAF_PX:
         yield _edge(cut, window, transform)
     else:
         for quarter in window.quarters():
-            yield from parts(cut, quarter, transform)
+            yield from coverage_windows(cut, quarter, transform)
 
 
-def _edge(cut: BaseGeometry, window: Window, transform: Affine) -> Part:
+def _edge(cut: BaseGeometry, window: Window, transform: Affine) -> CoverageWindow:
     from exactextract import exact_extract
     from exactextract.raster import NumPyRasterSource
 
@@ -69,5 +69,5 @@ def _edge(cut: BaseGeometry, window: Window, transform: Affine) -> Part:
     blank = np.zeros(window.shape, dtype=np.uint8)
     source = NumPyRasterSource(blank, *window.bounds(transform))
     feature = {"type": "Feature", "geometry": shapely.geometry.mapping(polygonal(cut)), "properties": {}}
-    found = exact_extract(source, feature, ["cell_id", "coverage"])[0]["properties"]
-    return Part(window=window, pixels=found["cell_id"], share=found["coverage"])
+    cells = exact_extract(source, feature, ["cell_id", "coverage"])[0]["properties"]
+    return CoverageWindow(window=window, pixels=cells["cell_id"], share=cells["coverage"])

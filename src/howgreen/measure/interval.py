@@ -9,7 +9,7 @@ from howgreen.core.types import ZONE_SCORES_M2, Interval, ModelCard
 
 
 def interval(ratio: float | None, card: ModelCard, *, area_m2: float) -> Interval | None:
-    """The interval of a zone's green ratio; None without a ratio, or where no reference judged the model.
+    """Give the interval of a zone's green ratio; None without a ratio, or where no reference judged the model.
 
     Parameters
     ----------

@@ -10,9 +10,9 @@ import shapely
 from howgreen.core.errors import ImageError, ModelError
 from howgreen.core.grid import chunk_sizes, windows
 from howgreen.core.types import HALF_GREEN, UNSEEN, GreenStats, Zone
-from howgreen.measure.coverage import parts
+from howgreen.measure.coverage import coverage_windows
 from howgreen.measure.interval import interval
-from howgreen.measure.zones import Ground, grounds
+from howgreen.measure.zones import ZoneShape, zone_shapes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -57,7 +57,7 @@ def green(landcover: LandCover, city: City, *, progress: Progress | None = None)
     """
     if not (landcover.grid.axis_aligned and landcover.grid.transform.a > 0 > landcover.grid.transform.e):
         raise ImageError("land cover: its grid is rotated or not north-up; warp it to a north-up grid first")
-    zones = grounds(city, str(landcover.grid.crs))
+    zones = zone_shapes(city, str(landcover.grid.crs))
     sums = _sums(landcover, zones, progress)
     _check_codes(sums, landcover.card)
     pixel_m2 = abs(landcover.grid.transform.determinant)
@@ -73,8 +73,8 @@ def green(landcover: LandCover, city: City, *, progress: Progress | None = None)
     )
 
 
-def _sums(landcover: LandCover, zones: Sequence[Ground], progress: Progress | None) -> list[Sums]:
-    """Sums of each zone over all blocks that it reaches."""
+def _sums(landcover: LandCover, zones: Sequence[ZoneShape], progress: Progress | None) -> list[Sums]:
+    """Add up the sums of each zone over all blocks that it reaches."""
     from dask.base import compute
     from dask.delayed import delayed
 
@@ -91,8 +91,8 @@ def _sums(landcover: LandCover, zones: Sequence[Ground], progress: Progress | No
     ]
     for start in range(0, len(reached), step := max(8, len(reached) // 20) if progress else len(reached) or 1):
         group = reached[start : start + step]
-        for (zones_here, _), found in zip(group, compute(*(task for _, task in group)), strict=True):
-            for position, values in zip(zones_here, found, strict=True):
+        for (zones_here, _), block_sums in zip(group, compute(*(task for _, task in group)), strict=True):
+            for position, values in zip(zones_here, block_sums, strict=True):
                 totals[position] += values
         if progress:
             progress("measure", start + len(group), len(reached))
@@ -102,7 +102,7 @@ def _sums(landcover: LandCover, zones: Sequence[Ground], progress: Progress | No
 class _Shapes:
     """Shapes on their way into a task; opaque to dask, which would walk through a list of them."""
 
-    def __init__(self, positions: Sequence[int], zones: Sequence[Ground]) -> None:
+    def __init__(self, positions: Sequence[int], zones: Sequence[ZoneShape]) -> None:
         self.shapes = [zones[position].shape for position in positions]
 
 
@@ -119,7 +119,7 @@ def _blocks(data: xr.Dataset) -> Iterator[tuple[Window, Any, Any]]:
         yield window, labels[block], fractions[block]
 
 
-def _reaching(zones: Sequence[Ground], window: Window, transform: Affine) -> list[int]:
+def _reaching(zones: Sequence[ZoneShape], window: Window, transform: Affine) -> list[int]:
     box = shapely.box(*window.bounds(transform))
     return [position for position, zone in enumerate(zones) if zone.shape.intersects(box)]
 
@@ -132,7 +132,7 @@ def _block_sums(
     transform: Affine,
     water: tuple[int, ...],
 ) -> list[Sums]:
-    """Sums of the zones that reach one block."""
+    """Add up the sums of the zones that reach one block."""
     unknown = np.isnan(fraction)
     land = ~np.isin(np.arange(256), water)
     label = np.where(unknown & land[label], np.uint8(UNSEEN), label)
@@ -144,7 +144,7 @@ def _zone_sums(
     label: np.ndarray[Any, Any], fraction: np.ndarray[Any, Any], block: Window, shape: Any, transform: Affine
 ) -> Sums:
     total = np.zeros((3, 256))
-    for part in parts(shape, block, transform):
+    for part in coverage_windows(shape, block, transform):
         here = part.window.within(block)
         codes, values = label[here].ravel(), fraction[here].ravel()
         if part.pixels is not None:
@@ -163,8 +163,8 @@ def _check_codes(sums: Sequence[Sums], card: ModelCard) -> None:
         raise ModelError(f"land cover holds the labels {strange}, which model {card.name} does not define; use its own")
 
 
-def _stats(zone: Ground, sums_m2: Sums, landcover: LandCover) -> GreenStats:
-    """The answer for one zone from its sums, already in square metres on the ground."""
+def _stats(zone: ZoneShape, sums_m2: Sums, landcover: LandCover) -> GreenStats:
+    """Make the answer for one zone from its sums, already in square metres on the ground."""
     area, greenness, half = sums_m2
     water = list(landcover.water_codes)
     land = [item.code for item in landcover.card.classes if item.code not in water]
@@ -188,7 +188,7 @@ def _stats(zone: Ground, sums_m2: Sums, landcover: LandCover) -> GreenStats:
     )
 
 
-def _per_inhabitant(green_area_m2: float, observed_ratio: float | None, zone: Ground) -> float | None:
+def _per_inhabitant(green_area_m2: float, observed_ratio: float | None, zone: ZoneShape) -> float | None:
     if zone.population is None or zone.population.count <= 0 or not observed_ratio:
         return None
     return green_area_m2 / observed_ratio / zone.population.count

@@ -1,4 +1,4 @@
-"""Zones on the ground: their shape on the grid and their area on the ellipsoid."""
+"""Zones on the ground: their shape on the grid and their area on the ellipsoid; and the table of their answers."""
 
 from __future__ import annotations
 
@@ -10,16 +10,20 @@ import shapely
 
 from howgreen.core.errors import AreaError
 from howgreen.core.geometry import densify, geodesic_area_m2, polygonal, project
+from howgreen.core.types import FIGURES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import geopandas as gpd
     from shapely import MultiPolygon, Polygon
     from shapely.geometry.base import BaseGeometry
 
-    from howgreen.core.types import City, Population
+    from howgreen.core.types import City, Population, Zone
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ground:
+class ZoneShape:
     """One zone, ready to be measured."""
 
     name: str
@@ -41,8 +45,8 @@ class Ground:
         return self.land_m2 / self.shape.area if self.shape.area else 1.0
 
 
-def grounds(city: City, crs: str) -> tuple[Ground, ...]:
-    """The city and its districts on a grid's CRS, the city first.
+def zone_shapes(city: City, crs: str) -> tuple[ZoneShape, ...]:
+    """Project the city and its districts onto a grid's CRS, the city first.
 
     Raises
     ------
@@ -62,7 +66,7 @@ def _ground(
     land: Polygon | MultiPolygon | None,
     population: Population | None,
     crs: str,
-) -> Ground:
+) -> ZoneShape:
     dense = densify(boundary)
     shape = project(boundary, crs)
     area_m2 = land_m2 = geodesic_area_m2(dense)
@@ -71,7 +75,26 @@ def _ground(
     if land is not None:
         ashore = polygonal(shapely.intersection(dense, densify(land)))
         shape, land_m2 = project(ashore, crs), geodesic_area_m2(ashore)
-    return Ground(
+    return ZoneShape(
         name=name, id=identity, kind=kind, boundary=boundary, population=population, shape=shape, area_m2=area_m2,
         land_m2=land_m2,
     )  # fmt: skip
+
+
+def to_frame(zones: Sequence[Zone]) -> gpd.GeoDataFrame:
+    """Make a table of zones in EPSG:4326, one row each in the order given.
+
+    Columns ``name``, ``id``, ``kind``, :data:`FIGURES`, ``interval_low``, ``interval_high``, ``geometry``;
+    figures are float64 with NaN where a zone has none.
+    """
+    import geopandas as gpd
+    from shapely import MultiPolygon
+
+    columns: dict[str, object] = {key: [getattr(zone, key) for zone in zones] for key in ("name", "id", "kind")}
+    columns |= {key: np.array([getattr(z.stats, key) for z in zones], dtype=float) for key in FIGURES}
+    for end in ("low", "high"):
+        values = [getattr(z.stats.interval, end) if z.stats.interval else None for z in zones]
+        columns[f"interval_{end}"] = np.array(values, dtype=float)
+    # One kind of geometry throughout: files such as GeoPackage keep one kind a layer.
+    shapes = [z.boundary if isinstance(z.boundary, MultiPolygon) else MultiPolygon([z.boundary]) for z in zones]
+    return gpd.GeoDataFrame(columns, geometry=shapes, crs="EPSG:4326")

@@ -110,7 +110,7 @@ def _read(path: Path) -> np.ndarray[Any, Any]:
 
 
 def _reopened(variable: xr.DataArray, folder: Path) -> Any:
-    """The dask array of one variable, each block read from its file when asked for."""
+    """Make the dask array of one variable, each block read from its file when asked for."""
     import dask.array as da
     from dask.delayed import delayed
 

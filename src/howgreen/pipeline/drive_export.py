@@ -41,7 +41,7 @@ def export(plan: Plan, *, folder: str = "howgreen", name: str = "green_mask") ->
     from howgreen.landcover.earth_engine import green_mask
 
     ee = earthengine.connect(plan.source)
-    with earthengine.told(plan.source):
+    with earthengine.translate_errors(plan.source):
         picture = ee.ImageCollection.fromImages([_clear(ee, scene, model.card.bands) for scene in plan.scenes]).median()
         mask = green_mask(model, picture.select(list(model.card.bands)))
         limits = ee.Geometry(plan.city.boundary.__geo_interface__, geodesic=False)

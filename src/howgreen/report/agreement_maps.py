@@ -43,7 +43,7 @@ def file_name(key: str) -> str:
 
 @contextmanager
 def agreement_map(folder: Path, key: str, grid: GeoBox, *, label: str) -> Iterator[Callable[[int, int, Array], None]]:
-    """A file that takes blocks of categories (row, column, uint8 (y, x)); a COG when all went well.
+    """Open a file that takes blocks of categories (row, column, uint8 (y, x)); a COG when all went well.
 
     Raises
     ------
@@ -68,8 +68,8 @@ def small(folder: Path, key: str, shape: tuple[int, int]) -> Array:
     from rasterio.enums import Resampling
 
     with rasterio.open(folder / file_name(key)) as file:
-        found: Array = file.read(1, out_shape=shape, resampling=Resampling.mode)
-    return found
+        categories: Array = file.read(1, out_shape=shape, resampling=Resampling.mode)
+    return categories
 
 
 def picture(categories: Array, inside: Array) -> Image:

@@ -49,8 +49,9 @@ class Layout:
 
 
 class Scratch:
-    """A map that blocks are written into, in any order and from several threads: an uncompressed file a level, and a
-    virtual one (VRT) that makes them one map with overviews.
+    """A map that blocks are written into, in any order and from several threads.
+
+    An uncompressed file a level, and a virtual one (VRT) that makes them one map with overviews.
     """
 
     def __init__(self, final: Path, layout: Layout, *, tell: Callable[[], None] | None = None) -> None:
@@ -102,7 +103,7 @@ class Scratch:
 
 
 def _vrt(layout: Layout, names: list[str]) -> str:
-    """The files of the levels as one map (https://gdal.org/en/stable/drivers/raster/vrt.html)."""
+    """Describe the files of the levels as one map (https://gdal.org/en/stable/drivers/raster/vrt.html)."""
     height, width = layout.shapes[0]
     root = ET.Element("VRTDataset", rasterXSize=str(width), rasterYSize=str(height))
     ET.SubElement(root, "SRS").text = str(layout.grid.crs)

@@ -15,7 +15,7 @@ Array = np.ndarray[Any, Any]
 
 
 def pyramid(block: Array, levels: int, *, nodata: float, smooth: bool) -> Iterator[Array]:
-    """The block (..., y, x) at half its size, a quarter, and so on, ``levels`` times; odd edges are rounded up.
+    """Shrink the block (..., y, x) to half its size, a quarter, and so on, ``levels`` times; odd edges are rounded up.
 
     Parameters
     ----------
@@ -35,13 +35,13 @@ def _even(block: Array, nodata: float) -> Array:
 
 
 def _quarters(block: Array) -> list[Array]:
-    """The four pixels that each new one stands for, in the order of reading."""
+    """List the four pixels that each new one stands for, in the order of reading."""
     return [block[..., y::2, x::2] for y in (0, 1) for x in (0, 1)]
 
 
 def _is(values: Array, nodata: float) -> Array:
-    found: Array = np.isnan(values) if np.isnan(nodata) else values == nodata
-    return found
+    missing: Array = np.isnan(values) if np.isnan(nodata) else values == nodata
+    return missing
 
 
 def _means(block: Array, nodata: float) -> Array:

@@ -54,13 +54,13 @@ UNCERTAINTY_SCALE = 0.01
 
 
 def files_of(result: Result) -> dict[str, str]:
-    """The maps that a result has, and what they hold."""
+    """List the maps that a result has, and what they hold."""
     told = "green_uncertainty" in result.landcover.data
     return {name: text for name, text in FILES.items() if told or name != "green_uncertainty.tif"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Looks:
+class ClearObservations:
     """How many dates showed the pixels inside the limits clearly."""
 
     counts: tuple[int, ...]
@@ -87,7 +87,7 @@ class Maps:
 
     paths: Mapping[str, Path]
     """What rasterio opens, by the name of the final file."""
-    looks: Looks
+    clear: ClearObservations
     pack: Callable[[], None]
     """Makes the final files; needs no Python while it works, so that pictures can be drawn meanwhile."""
 
@@ -101,7 +101,7 @@ def drawn(result: Result, folder: Path, *, tell: Callable[[], None] | None = Non
     """
     import dask.array as da
 
-    looks, streams = _Counter(tell), _streams(result)
+    counts, streams = _Counter(tell), _streams(result)
     targets = {
         name: Scratch(
             folder / name,
@@ -117,24 +117,24 @@ def drawn(result: Result, folder: Path, *, tell: Callable[[], None] | None = Non
         _write_category_names(folder / "landcover.tif", result.card.classes)
 
     try:
-        sources = [*(streams[name] for name in targets), streams["looks"]]
-        sinks: list[Any] = [*targets.values(), looks]
+        sources = [*(streams[name] for name in targets), streams["n_clear"]]
+        sinks: list[Any] = [*targets.values(), counts]
         da.store(sources, sinks, lock=False, scheduler="threads")
         for name, target in targets.items():
             target.close()
             _dress(target.path, name, result)
         paths = {name: target.path for name, target in targets.items()}
-        yield Maps(paths=paths, looks=Looks(counts=tuple(looks.counts.tolist())), pack=pack)
+        yield Maps(paths=paths, clear=ClearObservations(counts=tuple(counts.counts.tolist())), pack=pack)
     finally:
         for target in targets.values():
             target.discard()
 
 
-def write_rasters(result: Result, folder: Path, *, tell: Callable[[], None] | None = None) -> Looks:
+def write_rasters(result: Result, folder: Path, *, tell: Callable[[], None] | None = None) -> ClearObservations:
     """Write the maps into a folder; ``tell`` hears of each finished block."""
     with drawn(result, folder, tell=tell) as maps:
         maps.pack()
-    return maps.looks
+    return maps.clear
 
 
 def _layout(grid: GeoBox, stream: Any, *, smooth: bool) -> Layout:
@@ -155,12 +155,12 @@ def blocks(result: Result) -> int:
 
 
 def shape_on_grid(result: Result) -> BaseGeometry:
-    """The city's limits on the grid's CRS."""
+    """Project the city's limits onto the grid's CRS."""
     return project(result.plan.city.boundary, str(result.landcover.grid.crs))
 
 
 def land_on_grid(result: Result) -> BaseGeometry:
-    """What of the limits is not known to be sea, on the grid's CRS."""
+    """Project what of the limits is not known to be sea onto the grid's CRS."""
     city = result.plan.city
     return project(city.land or city.boundary, str(result.landcover.grid.crs))
 
@@ -186,7 +186,7 @@ def _cut(fraction: Array, label: Array, within: Array, *, water: Array) -> Array
 
 
 def counted_on_grid(result: Result) -> BaseGeometry:
-    """What of the limits and of the districts is not known to be sea, on the grid's CRS."""
+    """Project what of the limits and of the districts is not known to be sea onto the grid's CRS."""
     import shapely
 
     city = result.plan.city
@@ -196,7 +196,7 @@ def counted_on_grid(result: Result) -> BaseGeometry:
 
 
 def _streams(result: Result) -> dict[str, Any]:
-    """What goes into each file, lazy, in the blocks that :class:`Scratch` takes: composite (band, y, x), the others (y, x)."""
+    """List what goes into each file, lazy, in the blocks that :class:`Scratch` takes: composite (band, y, x), the others (y, x)."""
     import dask.array as da
 
     label = _lazy(result.landcover.data["label"].transpose("y", "x"))
@@ -210,7 +210,7 @@ def _streams(result: Result) -> dict[str, Any]:
         "green_fraction.tif": fraction.map_blocks(_coarse, dtype=np.float32, meta=_meta(np.float32)),
         "landcover.tif": label,
         "composite.tif": _composite(result),
-        "looks": n_clear.map_blocks(_inside, within, dtype=np.uint8, meta=_meta(np.uint8)),
+        "n_clear": n_clear.map_blocks(_inside, within, dtype=np.uint8, meta=_meta(np.uint8)),
     }
     if "green_uncertainty" in result.landcover.data:
         unsure = _lazy(result.landcover.data["green_uncertainty"].transpose("y", "x"))
@@ -342,8 +342,10 @@ def _legend(name: str, classes: tuple[ModelClass, ...]) -> tuple[dict[int, tuple
 
 
 def _packing(name: str) -> dict[str, Any]:
-    """The ten bands are much the largest: ZSTD packs them four times as fast. The rest any old reader can open; to pack
-    it harder would take five times as long and save a tenth.
+    """Say how GDAL packs a file.
+
+    The ten bands are much the largest: ZSTD packs them four times as fast. The rest any old reader can open; to pack it
+    harder would take five times as long and save a tenth.
     """
     if name == "composite.tif":
         return {"compress": "ZSTD", "level": 1, "predictor": "YES"}

@@ -69,7 +69,7 @@ def write(
     # GDAL's own cache would grow with the city, up to 5 % of the memory; nearly every byte is used once.
     with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES), room as folder, drawn(result, folder, tell=tick) as maps:
         found = values(result)
-        found["clear_looks"] = maps.looks.figures()
+        found["clear_looks"] = maps.clear.figures()
         found["truth"] = _truth(truth, found)
         found["files"] = {
             name: text for name, text in (files_of(result) | OTHERS).items() if name != "plan.json" or plan_json

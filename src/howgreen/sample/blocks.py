@@ -194,7 +194,7 @@ def _half_width(area: float, use: str, *, near_centre: bool) -> float:
 
 
 def _final_use(use: str, area: float, rng: np.random.Generator) -> str:
-    """Some blocks of each zone hold something else."""
+    """Let some blocks of each zone hold something else."""
     dice = rng.random()
     if use in ("houses", "inner", "estate", "villas"):
         for limit, other, most in ((0.035, "park", 6e4), (0.055, "school", 6e4), (0.075, "shops", 6e4)):

@@ -57,7 +57,7 @@ class SimulatedScene:
 
 
 def grid(extent_m: int, *, pixel_m: int) -> GeoBox:
-    """The image's grid at a resolution."""
+    """Lay the image's grid at a resolution."""
     side = extent_m // pixel_m
     return GeoBox((side, side), Affine(pixel_m, 0, LEFT_M, 0, -pixel_m, TOP_M), CRS)
 
@@ -177,7 +177,7 @@ def _fill(root: Path, seed: int, extent_m: int, progress: Progress | None) -> Ci
 
 
 def build(root: Path, *, seed: int = SEED, extent_m: int = EXTENT_M, progress: Progress | None = None) -> City:
-    """Simulates the sample city into a new store at ``root``, and its truth into ``root/truth``.
+    """Simulate the sample city into a new store at ``root``, and its truth into ``root/truth``.
 
     The store is built beside ``root`` and renamed at the end: an interrupted build leaves nothing at ``root``.
 
@@ -219,7 +219,7 @@ def _sweep(cache_dir: Path) -> None:
 
 
 def ensure(cache_dir: Path, *, seed: int = SEED, extent_m: int = EXTENT_M, progress: Progress | None = None) -> Path:
-    """The sample city's store below ``cache_dir``, built at first use and then kept.
+    """Return the sample city's store below ``cache_dir``, built at first use and then kept.
 
     Two processes may come at once: both build, the first to finish wins and the other takes its store. Of two
     threads the second waits for the first.

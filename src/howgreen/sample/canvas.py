@@ -84,7 +84,7 @@ class Ground:
         self._table = np.tile(self.rng.random(_DICE, np.float32), 2)
 
     def pick(self, key: npt.NDArray[np.integer], salt: int) -> Floats:
-        """A number 0-1 for each key, the same for the same key and salt."""
+        """Draw a number 0-1 for each key, the same for the same key and salt."""
         start = salt * 1543 & (_DICE - 1)
         number: Floats = self._table[start : start + _DICE].take(key & (_DICE - 1))
         return number
@@ -124,7 +124,7 @@ class Ground:
         self.tone[crowns] = _CROWN_TONE.take(hue)
 
     def commit(self) -> None:
-        """Writes the pixels into the canvas, with fine grain."""
+        """Write the pixels into the canvas, with fine grain."""
         grain = self._tile(self.canvas.tiles.grain)
         grain *= np.float32(0.05 * PLAIN)
         grain += PLAIN
@@ -146,7 +146,7 @@ def block_windows(land: Land, blocks: Sequence[Block]) -> Ints:
 
 
 def block_ground(canvas: Canvas, block: Block, window: Ints) -> Ground | None:
-    """The pixels of a block with their places in it; None where it lies outside the image."""
+    """List the pixels of a block with their places in it; None where it lies outside the image."""
     left, top, right, bottom = (int(value) for value in window)
     if right <= left or bottom <= top:
         return None
@@ -259,7 +259,7 @@ def fill_area(canvas: Canvas, area: BaseGeometry, code: int, *, tone: float = 1.
 
 
 def area_grounds(canvas: Canvas, area: BaseGeometry, *, salt: int) -> Iterator[Ground]:
-    """The pixels whose centre lies in an area (local metres), window by window; ``u``, ``v`` are x, y."""
+    """List the pixels whose centre lies in an area (local metres), window by window; ``u``, ``v`` are x, y."""
     for bounds, mask in area_masks(canvas, area):
         spots = np.flatnonzero(mask)
         if not len(spots):

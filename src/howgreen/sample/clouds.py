@@ -34,7 +34,7 @@ class Sky:
     """Relative brightness of the clouds."""
 
     def coarser(self, factor: int) -> Sky:
-        """The same over pixels of ``factor`` x 10 m (means)."""
+        """Make the same over pixels of ``factor`` x 10 m (means)."""
 
         def mean(values: Floats) -> Floats:
             n = values.shape[0] // factor
@@ -46,7 +46,7 @@ class Sky:
 def make_sky(
     rng: np.random.Generator, pixels: int, sun: Sun, *, cover: float, scale_m: float, base_m: float, haze: float
 ) -> Sky:
-    """A sky of fair-weather clouds.
+    """Make a sky of fair-weather clouds.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def _blurred(values: Floats, rows: slice, cols: slice) -> Floats:
 
 
 def under_sky(surface: Floats, sky: Sky, *, bands: npt.NDArray[np.int64]) -> Floats:
-    """What a sensor's correction leaves of surfaces below a sky: (band, y, x) to (band, y, x).
+    """Simulate what a sensor's correction leaves of surfaces below a sky: (band, y, x) to (band, y, x).
 
     ``bands`` are the positions of the layers in the simulator's band order.
     """

@@ -89,7 +89,7 @@ class Land:
         return big_x, big_y
 
     def bend_window(self, xs: Doubles, ys: Doubles) -> tuple[Floats, Floats]:
-        """The same for all points of a window, (y, x), quick because every term is a product."""
+        """Bend all points of a window, (y, x), quick because every term is a product."""
         near_coast, near_river = self._fades(xs, ys)
         ones_x, ones_y = np.ones_like(xs), np.ones_like(ys)
         down_x, across_x = [ones_y, -self.coast(ys)], [xs, near_coast]
@@ -110,7 +110,7 @@ class Land:
         return guess
 
     def line(self, *points: tuple[float, float]) -> LineString:
-        """A curve on the ground through bent points that are given in units of u."""
+        """Draw a curve on the ground through bent points that are given in units of u."""
         corners = np.array(points, float) * self.u
         steps = np.linspace(0, len(corners) - 1, 60 * (len(corners) - 1) + 1)
         smooth = np.stack([_through(corners[:, axis], steps) for axis in (0, 1)], 1)
@@ -156,7 +156,7 @@ class Land:
         return Polygon(np.concatenate([upper, lower[::-1]])).buffer(0)
 
     def point(self, x: float, y: float) -> Point:
-        """The ground point of bent (x, y), in units of u."""
+        """Return the ground point of bent (x, y), in units of u."""
         return Point(self.unbend(np.array([[x * self.u, y * self.u]]))[0])
 
 
@@ -198,7 +198,7 @@ def _waves(rng: np.random.Generator, u: float) -> tuple[Wave, ...]:
 
 
 def make_land(seed: int, *, extent_m: int = EXTENT_M) -> Land:
-    """The land of a seed. ``extent_m`` must be a multiple of 60, so that 10, 20 and 30 m grids fit."""
+    """Make the land of a seed. ``extent_m`` must be a multiple of 60, so that 10, 20 and 30 m grids fit."""
     if extent_m % 60 or extent_m < 600:
         raise ValueError(f"extent_m={extent_m}: use a multiple of 60, at least 600")
     rng = np.random.default_rng([seed, 1])

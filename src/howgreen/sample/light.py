@@ -39,7 +39,7 @@ class Sun:
 
 
 def sun_at(day_of_year: int, *, latitude_deg: float = 45.0, hour: float = 10.75) -> Sun:
-    """The sun at a local solar hour (Cooper's declination formula; about half a degree true)."""
+    """Find the sun at a local solar hour (Cooper's declination formula; about half a degree true)."""
     declination = np.radians(23.45 * np.sin(2 * np.pi * (284 + day_of_year) / 365))
     latitude, angle = np.radians(latitude_deg), np.radians(15 * (hour - 12))
     up = np.sin(latitude) * np.sin(declination) + np.cos(latitude) * np.cos(declination) * np.cos(angle)
@@ -165,7 +165,7 @@ def _kernel(pixel_m: float, blur_m: float) -> Floats:
 
 
 def through_optics(cells: Floats, *, pixel_m: int) -> Floats:
-    """What pixels of ``pixel_m`` (a multiple of 10) see of 5 m cells: (y, x) to (y, x).
+    """Simulate what pixels of ``pixel_m`` (a multiple of 10) see of 5 m cells: (y, x) to (y, x).
 
     The point-spread function is a box of the pixel blurred by a Gaussian of 0.4 pixel, which brings
     the modulation at the Nyquist frequency to 0.29, about what Sentinel-2 states for itself.

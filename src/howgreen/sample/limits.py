@@ -50,7 +50,7 @@ def _cells(land: Land) -> tuple[Doubles, Doubles, npt.NDArray[np.float32]]:
 
 
 def _main_part(x: Doubles, y: Doubles, noise: npt.NDArray[np.float32], cells: int) -> npt.NDArray[np.bool_]:
-    """The ``cells`` cells nearest to the middle, by a rounded and uneven measure, in one piece."""
+    """Choose the ``cells`` cells nearest to the middle, by a rounded and uneven measure, in one piece."""
     reach = (np.abs(x - 4230) / 3650) ** 2.8 + (np.abs(y - 4480) / 3950) ** 2.8
     cost = reach * (1 + 0.10 * noise)
     cost[np.hypot(x - EXCLAVE[0], y - EXCLAVE[1]) < EXCLAVE_RADIUS + 330] = np.inf
@@ -118,7 +118,7 @@ def _lonlat(geometry: Polygon | MultiPolygon) -> Polygon | MultiPolygon:
 
 
 def to_utm(geometry: Polygon | MultiPolygon) -> Polygon | MultiPolygon:
-    """A lon/lat geometry in the sample's UTM metres."""
+    """Project a lon/lat geometry to the sample's UTM metres."""
     return _projected(geometry, "EPSG:4326", CRS)
 
 
@@ -131,7 +131,7 @@ def _joined(outlines: list[Polygon | MultiPolygon]) -> Polygon | MultiPolygon:
 
 
 def make_city(land: Land) -> City:
-    """The city with its districts. Its inhabitants are invented, and say so."""
+    """Make the city with its districts. Its inhabitants are invented, and say so."""
     outlines = _outlines(land)
     districts = tuple(
         District(

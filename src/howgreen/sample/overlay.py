@@ -16,7 +16,7 @@ _BRIDGES = (2020.0, 2560.0, 3050.0, 3720.0, 4650.0, 5500.0)
 
 
 def rail_lines(land: Land) -> tuple[LineString, ...]:
-    """The railway: from the east to the harbour, and a branch to the south."""
+    """Lay the railway: from the east to the harbour, and a branch to the south."""
     main = land.line(
         (9600, 5720), (8200, 5780), (6900, 5560), (5600, 5560), (4300, 5640), (3300, 5900), (2300, 5860), (1800, 5700)
     )
@@ -25,7 +25,7 @@ def rail_lines(land: Land) -> tuple[LineString, ...]:
 
 
 def motorway_line(land: Land) -> LineString:
-    """The motorway around the east of the city."""
+    """Lay the motorway around the east of the city."""
     return land.line(
         (9700, 2500), (8100, 2850), (6900, 3900), (6620, 4900), (6750, 5900), (6350, 7000), (6700, 8200), (7200, 9700)
     )
@@ -54,7 +54,7 @@ def lakes(land: Land) -> BaseGeometry:
 
 
 def streams(land: Land) -> BaseGeometry:
-    """A brook from the woods to the river and one from the south."""
+    """Draw a brook from the woods to the river and one from the south."""
     north = land.line((7000, 800), (6350, 1700), (6400, 2700), (5900, 3500), (5750, 4300), (5500, 4900))
     south = land.line((5800, 9700), (5000, 8300), (4700, 7300), (4900, 6500), (4560, 5800), (4300, 4930))
     return unary_union([north.buffer(3.2), south.buffer(2.6)])
@@ -151,7 +151,7 @@ def harbour(land: Land) -> tuple[BaseGeometry, BaseGeometry]:
 
 
 def coast_water(land: Land) -> BaseGeometry:
-    """The sea with the harbour's basins, without piers and breakwaters."""
+    """Draw the sea with the harbour's basins, without piers and breakwaters."""
     piers, basins = harbour(land)
     return unary_union([land.sea, basins]).difference(piers)
 

@@ -46,7 +46,7 @@ def _paint_block(canvas: Canvas, block: Block, window: Ints) -> None:
 
 
 def paint_city(land: Land, *, progress: Progress | None = None) -> Canvas:
-    """The finished 1 m maps of a land."""
+    """Paint the finished 1 m maps of a land."""
     size = land.extent_m
     canvas = Canvas(
         land=land,

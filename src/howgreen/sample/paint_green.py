@@ -9,7 +9,7 @@ from howgreen.sample.paint_urban import street
 
 
 def track(g: Ground) -> None:
-    """A lane between fields, with grass verges and the odd hedge."""
+    """Paint a lane between fields, with grass verges and the odd hedge."""
     road = g.d < 0
     wide = float(-g.d.min()) > 2.3 if len(g.d) else False
     g.put(road, "asphalt old" if wide else "gravel", tone=0.85)
@@ -49,7 +49,7 @@ def cemetery(g: Ground) -> None:
 
 
 def sports(g: Ground) -> None:
-    """A pitch in a running track, further pitches, courts, changing rooms."""
+    """Paint a pitch in a running track, further pitches, courts, changing rooms."""
     lot = g.d >= 0
     g.put(lot, "lawn")
     g.trees(0.85, lot & (g.d < 9), conifer=0.1)
@@ -114,7 +114,7 @@ _CROPS = (
 
 
 def farm(g: Ground) -> None:
-    """A field with its own crop, worked in rows, uneven where the soil is."""
+    """Paint a field with its own crop, worked in rows, uneven where the soil is."""
     lot = g.d >= 0
     names, shares = zip(*_CROPS, strict=True)
     crop = names[int(np.searchsorted(np.cumsum(shares), g.rng.random()))]

@@ -55,7 +55,7 @@ def street(g: Ground, *, pavement: str = "concrete", trees: float = 0.5, radius:
 def perimeter(
     g: Ground, *, depth: float, height: float, plot: float, roofing: tuple[tuple[str, float], ...], court_green: float
 ) -> None:
-    """Closed rows of houses around a courtyard: old town and inner city."""
+    """Paint closed rows of houses around a courtyard: old town and inner city."""
     house, across = rows(g.t, plot)
     key = house + g.edge * 64
     deep = depth * (0.8 + 0.45 * g.pick(key, 1))
@@ -84,7 +84,7 @@ def inner(g: Ground) -> None:
 
 
 def square(g: Ground) -> None:
-    """A paved square with trees around it, or a church on it."""
+    """Paint a paved square with trees around it, or a church on it."""
     g.put(g.d >= 0, "cobbles", tone=1.1)
     g.trees(0.8, (g.d > 2) & (g.d < 8), conifer=0.0)
     if g.rng.random() < 0.6:
@@ -219,7 +219,7 @@ def shops(g: Ground) -> None:
 
 
 def school(g: Ground) -> None:
-    """Buildings, a yard and a field."""
+    """Paint buildings, a yard and a field."""
     lot = g.d >= 0
     g.put(lot, "lawn")
     g.put(lot & (g.u < 5), "cobbles")

@@ -96,7 +96,7 @@ def _crowns(rng: np.random.Generator, number: int) -> tuple[Bytes, Bytes, Bytes]
 
 
 def make_tiles(seed: int) -> Tiles:
-    """The tiles of a seed."""
+    """Make the tiles of a seed."""
     rng = np.random.default_rng([seed, 11])
     rank, height, hue = _crowns(rng, 60_000)
     grain, patch = _wrapped_noise(rng, (0.7, 3.0, 15.0)), _wrapped_noise(rng, (18.0, 34.0))

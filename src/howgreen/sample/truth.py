@@ -108,7 +108,7 @@ def city_window(city: City) -> tuple[int, int, int, int]:
 
 
 def _zone_numbers(city: City, shape: tuple[int, int], transform: Affine) -> Bytes:
-    """Number of the district that holds each 1 m pixel's centre, from 1; 0 outside."""
+    """Find the number of the district that holds each 1 m pixel's centre, from 1; 0 outside."""
     numbered = [(to_utm(district.boundary), number) for number, district in enumerate(city.districts, 1)]
     return np.asarray(rasterize(numbered, out_shape=shape, transform=transform, dtype="uint8"), np.uint8)
 
@@ -172,7 +172,7 @@ def _write(path: Path, values: npt.NDArray[np.generic], transform: Affine, *, co
 
 
 def write_truth(root: Path, city: City, canvas: Canvas) -> Truth:
-    """Counts the truth of a painted city and writes ``ROOT/truth``."""
+    """Count the truth of a painted city and write ``ROOT/truth``."""
     top, bottom, left, right = city_window(city)
     classes = CLASS_OF[canvas.material[top:bottom, left:right]]
     fine = Affine(1, 0, LEFT_M + left, 0, -1, TOP_M - top)
@@ -200,7 +200,7 @@ def write_truth(root: Path, city: City, canvas: Canvas) -> Truth:
 
 
 def truth(root: Path) -> Truth:
-    """The truth of a sample store that :func:`howgreen.sample.build` made.
+    """Read the truth of a sample store that :func:`howgreen.sample.build` made.
 
     Raises
     ------

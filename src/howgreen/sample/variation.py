@@ -58,7 +58,7 @@ def _plume(land: Land, middles: npt.NDArray[np.float64]) -> Floats:
 
 
 def make_variation(canvas: Canvas) -> Variation:
-    """The fields of a painted city."""
+    """Make the fields of a painted city."""
     land = canvas.land
     cells, coarse = land.extent_m // CELL_M, land.extent_m // (2 * CELL_M)
     rng, scale = np.random.default_rng([land.seed, 71]), max(land.u, 0.3)

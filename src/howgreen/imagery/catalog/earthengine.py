@@ -17,7 +17,7 @@ from howgreen.core.errors import NetworkError
 from howgreen.core.geometry import BBox, area_from, boxes
 from howgreen.core.sensors import LANDSAT, SENTINEL2, Sensor, common_name
 from howgreen.core.types import Asset, City, Period, Scene
-from howgreen.imagery.read.earthengine import SIGNER, URL, connect, told
+from howgreen.imagery.read.earthengine import SIGNER, URL, connect, translate_errors
 
 COLLECTIONS: Mapping[str, Mapping[str, str]] = {
     "sentinel-2": {"COPERNICUS/S2_SR_HARMONIZED": "sentinel-2"},
@@ -57,9 +57,9 @@ def _listed(collection: str, box: BBox, period: Period, *, url: str) -> list[Map
 
     region = json.dumps(shapely.geometry.mapping(shapely.box(*box))).replace('"', "'")
     first, after = period.start.isoformat(), (period.end + timedelta(days=1)).isoformat()
-    wanted = f'startTime >= "{first}T00:00:00Z" AND startTime < "{after}T00:00:00Z" AND intersects("{region}")'
-    with told(url):
-        answer = ee.data.listAssets({"parent": collection, "filter": wanted, "pageSize": MOST_ITEMS})
+    condition = f'startTime >= "{first}T00:00:00Z" AND startTime < "{after}T00:00:00Z" AND intersects("{region}")'
+    with translate_errors(url):
+        answer = ee.data.listAssets({"parent": collection, "filter": condition, "pageSize": MOST_ITEMS})
         if answer.get("nextPageToken"):
             raise NetworkError(f"Earth Engine: more than {MOST_ITEMS} scenes of {period}; choose a shorter --period")
         listed: list[Mapping[str, Any]] = answer["assets"]
@@ -67,7 +67,7 @@ def _listed(collection: str, box: BBox, period: Period, *, url: str) -> list[Map
 
 
 def _scene(asset: Mapping[str, Any], *, sensor: Sensor, platform: str, url: str) -> Scene:
-    with told(url):
+    with translate_errors(url):
         name, properties = str(asset["name"]), asset.get("properties") or {}
         native = {
             "collection": name.split("/assets/", 1)[1].rpartition("/")[0],

@@ -22,7 +22,7 @@ MOST_DATES = 255
 
 
 def asset_of(scene: Scene, band: str) -> Asset:
-    """A scene's asset of a band; MissingBandsError without it."""
+    """Return a scene's asset of a band; MissingBandsError without it."""
     asset = scene.asset(band)
     if asset is None:
         raise MissingBandsError(f"scene {scene.id}: has no band {band}; it has {', '.join(scene.bands)}")
@@ -69,7 +69,7 @@ def prepared(scenes: Sequence[Scene], bands: Sequence[str]) -> tuple[Acquisition
 def prefetch_for(
     acquisitions: Acquisitions, grid: GeoBox, block_windows: Iterable[Window], bands: tuple[str, ...], files: Files
 ) -> Prefetch:
-    """What each block will read: the bands, and the mask with its margin."""
+    """List what each block will read: the bands, and the mask with its margin."""
     margin_px = cloud_mask.halo_px(abs(grid.affine.a))
     scenes = [scene for group in acquisitions for scene in group]
     assets = [asset_of(scene, band) for scene in scenes for band in bands]

@@ -45,7 +45,7 @@ def _speck_px(resolution_m: float) -> int:
 
 
 def _reach(mask: Bools, radius: int) -> Bools:
-    """The mask (y, x) grown by a square of ``2 radius + 1`` pixels; nothing comes from outside."""
+    """Grow the mask (y, x) by a square of ``2 radius + 1`` pixels; nothing comes from outside."""
     for axis in (0, 1):
         pad = [(radius, radius) if a == axis else (0, 0) for a in (0, 1)]
         out = np.pad(mask, pad)
@@ -92,7 +92,7 @@ def _often(flagged: Flags, data: Flags) -> Bools:
 
 
 def false_alarms(codes: Int16s, *, flagged: Bools, data: Bools) -> Bools:
-    """Flagged pixels that the vote over dates clears.
+    """Find the flagged pixels that the vote over dates clears.
 
     Parameters
     ----------
@@ -112,8 +112,8 @@ def false_alarms(codes: Int16s, *, flagged: Bools, data: Bools) -> Bools:
     n_data, n_agree = data.sum(axis=0), agree.sum(axis=0)
     often = _often(_count(flagged), _count(data))
     steady = (n_agree >= FEWEST_VOTES) & (3 * n_agree >= 2 * n_data) & (agree | flagged | ~data).all(axis=0)
-    kept: Bools = flagged & agree & often & steady
-    return kept
+    ignored: Bools = flagged & agree & often & steady
+    return ignored
 
 
 def clear(

@@ -27,7 +27,7 @@ def composite(
     radar: Sequence[Scene] = (),
     block_px: int = BLOCK_PX,
 ) -> Composite:
-    """The median of the clear dates, pixel by pixel, lazily; the parameters are those of :func:`composite_scaled`."""
+    """Take the median of the clear dates, pixel by pixel, lazily; the parameters are those of :func:`composite_scaled`."""
     scaled = composite_scaled(scenes, grid=grid, bands=bands, radar=radar, block_px=block_px)
     return from_scaled(scaled, grid=grid, scenes=(*scenes, *radar))
 
@@ -40,7 +40,7 @@ def composite_scaled(
     radar: Sequence[Scene] = (),
     block_px: int = BLOCK_PX,
 ) -> xr.Dataset:
-    """A composite as it is best kept; what :func:`from_scaled` makes of it lies on one grid and in one order.
+    """Make a composite as it is best kept; what :func:`from_scaled` makes of it lies on one grid and in one order.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def composite_scaled(
 
 
 def from_scaled(data: xr.Dataset, *, grid: GeoBox, scenes: Sequence[Scene]) -> Composite:
-    """The composite of what :func:`composite_scaled` made, wherever that was kept in between."""
+    """Make the composite of what :func:`composite_scaled` made, wherever that was kept in between."""
     factors = tuple(scale_factor(str(band)) for band in data["band"].values)
     values = data["scaled"].data.map_blocks(
         _values, factors=factors, dtype=np.float32, meta=np.empty((0, 0, 0), np.float32)
@@ -100,7 +100,7 @@ def from_scaled(data: xr.Dataset, *, grid: GeoBox, scenes: Sequence[Scene]) -> C
 
 
 def _values(scaled: NDArray[np.int16], *, factors: tuple[float, ...]) -> NDArray[Any]:
-    """What scaled int16 (band, y, x) stands for, float32; NaN where it says *never clear*."""
+    """Return what scaled int16 (band, y, x) stands for, float32; NaN where it says *never clear*."""
     per_unit = np.array([round(1 / factor) for factor in factors], np.float32)
     values = np.divide(scaled, per_unit[:, None, None], dtype=np.float32)
     values[scaled == NEVER_CLEAR] = np.nan

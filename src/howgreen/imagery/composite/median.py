@@ -35,7 +35,7 @@ Bools = NDArray[np.bool_]
 
 
 def whole_shift(dtype: np.dtype[Any], *, scale: float, offset: float) -> int | None:
-    """Steps to add to a DN to make it a code, where that is all it takes (uint16 in steps of 1e-4); else None."""
+    """Count the steps to add to a DN to make it a code, where that is all it takes (uint16 in steps of 1e-4); else None."""
     factor, shift = scale / STEP, offset / STEP
     whole = round(shift)
     simple = abs(factor - 1) < 1e-9 and abs(shift - whole) < 1e-6 and -32767 <= whole <= 0
@@ -78,7 +78,7 @@ def _merge_sort_pairs(n: int) -> list[tuple[int, int]]:
 
 @lru_cache(maxsize=64)
 def selection(n: int) -> tuple[tuple[int, int, bool, bool], ...]:
-    """The comparisons ``(i, j, needs minimum, needs maximum)`` that bring the middle of ``n`` values into place.
+    """List the comparisons ``(i, j, needs minimum, needs maximum)`` that bring the middle of ``n`` values into place.
 
     A sorting network from which everything was left out that the middle two positions never see.
     """
@@ -111,22 +111,23 @@ def _fillers(clear: Bools) -> tuple[list[Int16s | None], list[Int16s | None]]:
     keeps: list[Int16s | None] = []
     fills: list[Int16s | None] = []
     low_next = np.zeros(clear.shape[1:], bool)
-    for seen in clear:
-        if seen.all():
+    for is_clear in clear:
+        if is_clear.all():
             keeps.append(None)
             fills.append(None)
             continue
-        keep = -(seen.astype(np.int16))
+        keep = -(is_clear.astype(np.int16))
         side = np.where(low_next, LOWEST, HIGHEST)  # the first unclear date of a pixel goes above
         keeps.append(keep)
         fills.append(np.bitwise_and(side, ~keep))
-        low_next ^= ~seen
+        low_next ^= ~is_clear
     return keeps, fills
 
 
 def _middle(planes: list[Int16s], even: Bools, never: Bools | None, out: Int16s) -> None:
-    """The median into ``out``: the upper or lower of the middle two, or their mean, halves to the even number, and
-    NEVER_CLEAR where ``never``.
+    """Put the median into ``out``.
+
+    The upper or lower of the middle two, or their mean, halves to the even number, and NEVER_CLEAR where ``never``.
     """
     n = len(planes)
     # The one more *above* than *below* of an odd number of unclear dates fixes which of the two counts alone.
@@ -171,11 +172,11 @@ def median(codes: Planes, clear: Bools, *, shifts: Sequence[int] | None = None) 
     line = np.empty((dates + 1, min(rows, height), width), np.int16)
     for top in range(0, height, rows):
         at = slice(top, min(top + rows, height))
-        seen = clear[:, at]
-        n_clear[at] = count = seen.view(np.uint8).sum(axis=0, dtype=np.uint8)
+        is_clear = clear[:, at]
+        n_clear[at] = count = is_clear.view(np.uint8).sum(axis=0, dtype=np.uint8)
         even, never = (count & 1) == 0, count == 0
         unseen = never if never.any() else None
-        fillers = _fillers(seen)
+        fillers = _fillers(is_clear)
         for band in range(len(out)):
             planes = [plane[: at.stop - top] for plane in line]
             spare = planes.pop()

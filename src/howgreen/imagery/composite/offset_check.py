@@ -54,7 +54,7 @@ def decisions(scenes: Sequence[Scene]) -> dict[str, Any]:
     ImageError
         If the pixels of a scene contradict its offset beyond doubt, or a file cannot be read.
     """
-    waves = [scene for scene in scenes if SENSORS[scene.sensor].is_radar]
+    sar = [scene for scene in scenes if SENSORS[scene.sensor].is_radar]
     ordered = sorted((scene for scene in scenes if not SENSORS[scene.sensor].is_radar), key=by_time)
     with ThreadPoolExecutor(max_workers=THREADS) as pool:
         measured = list(pool.map(_darkness, ordered))
@@ -65,8 +65,8 @@ def decisions(scenes: Sequence[Scene]) -> dict[str, Any]:
                 f"scene {scene.id}: offset {scene.offset:g} contradicts its pixels ({why}); "
                 "add it again with the right --offset (Sentinel-2: -0.1 from baseline 04.00 on, unless already removed)"
             )
-    beside = {"radar": {"encoding": f"steps of {DB_SCALE:g} dB, median over passes", "scenes": radar.record(waves)}}
-    return (beside if waves else {}) | {
+    radar_record = {"radar": {"encoding": f"steps of {DB_SCALE:g} dB, median over passes", "scenes": radar.record(sar)}}
+    return (radar_record if sar else {}) | {
         "encoding": f"int16 steps of {median.STEP:g} reflectance, median over clear dates",
         "mask": _mask_words(ordered),
         "scenes": [
@@ -106,7 +106,7 @@ def _mask_words(scenes: Sequence[Scene]) -> str:
 
 
 def _frame(asset: Asset) -> GeoBox:
-    """The file's own area in at most COARSE_PX squared pixels."""
+    """Lay a grid over the file's own area: at most COARSE_PX squared pixels."""
     with opened(asset) as image:
         dataset = image.dataset
         try:

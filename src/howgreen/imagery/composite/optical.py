@@ -67,7 +67,7 @@ def _load_block(
 def composite_scaled(
     scenes: Sequence[Scene], *, grid: GeoBox, bands: Sequence[str], block_px: int = BLOCK_PX
 ) -> xr.Dataset:
-    """The median of the clear dates, pixel by pixel, in whole numbers: half the room of reflectance.
+    """Take the median of the clear dates, pixel by pixel, in whole numbers: half the room of reflectance.
 
     Parameters
     ----------

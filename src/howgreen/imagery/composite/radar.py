@@ -54,7 +54,7 @@ def decibels(numbers: NDArray[Any], scene: Scene) -> tuple[NDArray[np.float32], 
 def backscatter(
     scenes: Sequence[Scene], *, grid: GeoBox, bands: Sequence[str], block_px: int, chunks: Chunks | None = None
 ) -> xr.Dataset:
-    """The median of all acquisitions, lazily, in whole numbers.
+    """Take the median of all acquisitions, lazily, in whole numbers.
 
     Parameters
     ----------
@@ -114,13 +114,13 @@ def _block(
 ) -> tuple[NDArray[Any], NDArray[np.uint8]]:
     prefetch.wait(window)
     codes: list[list[NDArray[np.int16]]] = []
-    seen = np.empty((len(acquisitions), *window.shape), bool)
+    covered = np.empty((len(acquisitions), *window.shape), bool)
     with rasterio.Env(**GDAL_OPTIONS):
         for number, scenes in enumerate(acquisitions):
             planes, none = _read_pass(scenes, grid, window, bands, prefetch.files)
             codes.append([median.encode(plane, scale=median.STEP / DB_SCALE, offset=0.0) for plane in planes])
-            seen[number] = ~none
-    return median.median(codes, seen)
+            covered[number] = ~none
+    return median.median(codes, covered)
 
 
 def _read_pass(

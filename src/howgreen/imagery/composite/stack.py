@@ -40,8 +40,9 @@ class Stack:
 
 
 class BufferPool:
-    """Memory that one block after another is read into: fresh memory, which the system first fills with zeros, takes a
-    tenth of the composite's time. Elsewhere (on a cluster) a copy starts without any.
+    """Memory that one block after another is read into.
+
+    Fresh memory, which the system first fills with zeros, takes a tenth of the composite's time. Elsewhere (on a cluster) a copy starts without any.
     """
 
     def __init__(self) -> None:
@@ -128,10 +129,10 @@ def _read_date(
     planes = _coded(planes, scenes[0])  # the scenes of a pass may differ in offset
     for scene in scenes[1:]:
         more, more_missing, more_flags = _read_scene(scene, reader, np.empty_like(out))
-        here, there = flags[reader.inner], more_flags[reader.inner]
-        better = _rank(there, more_missing) < _rank(here, missing)
+        flags_here, more_here = flags[reader.inner], more_flags[reader.inner]
+        better = _rank(more_here, more_missing) < _rank(flags_here, missing)
         planes = [np.where(better, new, old) for new, old in zip(_coded(more, scene), planes, strict=True)]
-        chosen = np.where(better, there, here)
+        chosen = np.where(better, more_here, flags_here)
         # In the margin no band was read, so the mask alone merges the flags; where that differs from the scene
         # whose bands were taken (a band is missing there), the pixel is left out.
         flags = np.where(_rank(more_flags, None) < _rank(flags, None), more_flags, flags)

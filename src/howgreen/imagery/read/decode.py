@@ -94,15 +94,15 @@ class Tiles:
             return None
         flat = _buffers.tile[: self.shape[0] * self.shape[1] * self.dtype.itemsize]
         try:  # any buffer will do, whatever the signature says
-            found = imagecodecs.deflate_decode(cast("bytes", packed.data), raw=False, out=flat.data)
+            decoded = imagecodecs.deflate_decode(cast("bytes", packed.data), raw=False, out=flat.data)
         except imagecodecs.DeflateError as error:
             raise RasterioError(f"the tile at byte {first} is not what was written") from error
-        if len(found) != flat.size:  # a last strip is shorter
+        if len(decoded) != flat.size:  # a last strip is shorter
             return None
         return flat.view(self.dtype).reshape(self.shape)
 
     def _place(self, tile: NDArray[Any], top: int, left: int, out: NDArray[Any]) -> None:
-        """What a tile shows of ``out``, whose row and column ``top``, ``left`` are the tile's first (may be negative)."""
+        """Copy what a tile shows of ``out``, whose row and column ``top``, ``left`` are the tile's first (may be negative)."""
         import imagecodecs
 
         bottom, right = min(top + tile.shape[0], out.shape[0]), min(left + tile.shape[1], out.shape[1])

@@ -38,7 +38,7 @@ _lock = Lock()
 
 
 def connect(url: str = URL) -> Any:
-    """The client library, signed in; done once in a process.
+    """Return the client library, signed in; done once in a process.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def connect(url: str = URL) -> Any:
         import ee
     except ImportError as error:
         raise MissingExtraError("Earth Engine", "ee") from error
-    with _lock, told(url):
+    with _lock, translate_errors(url):
         if _connected != [url]:
             ee.Initialize(_credentials(url), url=url, project=os.environ.get("EARTHENGINE_PROJECT"))
             ee.data.setDeadline(DEADLINE_MS)
@@ -72,8 +72,8 @@ def _credentials(url: str) -> Any:
 
 
 @contextmanager
-def told(url: str) -> Iterator[None]:
-    """Turns what the library raises into a NetworkError of one line with the cure."""
+def translate_errors(url: str) -> Iterator[None]:
+    """Turn what the library raises into a NetworkError of one line with the cure."""
     import ee
     import google.auth.exceptions
     import requests
@@ -123,7 +123,7 @@ class Pixels:
         self.dtypes = ("uint16",)
 
     def read(self, index: int = 1, *, window: Window | None = None, out: NDArray[Any] | None = None) -> NDArray[Any]:
-        """The DN of a window (all of it without one), in requests of at most MOST_BYTES.
+        """Fetch the DN of a window (all of it without one), in requests of at most MOST_BYTES.
 
         Raises
         ------
@@ -154,7 +154,7 @@ class Pixels:
         affine = {
             "scaleX": t.a, "shearX": t.b, "translateX": t.c, "shearY": t.d, "scaleY": t.e, "translateY": t.f,
         }  # fmt: skip
-        with told(self._url):
+        with translate_errors(self._url):
             got = ee.data.getPixels(
                 {
                     "assetId": self._asset,
@@ -188,7 +188,7 @@ class Pixels:
 
 @dataclass(frozen=True, kw_only=True)
 class Address:
-    """Where a band is, as :func:`scenes` writes it into an href."""
+    """Where a band is, as :func:`howgreen.imagery.catalog.earthengine.scenes` writes it into an href."""
 
     url: str
     name: str
@@ -202,19 +202,19 @@ class Address:
 
 
 def is_pixels(href: str) -> bool:
-    """Whether an href is one of :func:`scenes`."""
+    """Whether an href is one of Earth Engine's."""
     return href.partition("#")[0].endswith(":getPixels")
 
 
 def address(href: str) -> Address:
-    """The parts of an href of :func:`scenes`."""
+    """Split an href of Earth Engine into its parts."""
     place, _, band = href.partition("#")
     url, _, name = place.removesuffix(":getPixels").partition("/v1/")
     return Address(url=url, name=name, band=band)
 
 
 def open_pixels(href: str) -> Pixels:
-    """The band that an href of :func:`scenes` names.
+    """Open the band that an href of Earth Engine names.
 
     Raises
     ------
@@ -228,7 +228,7 @@ def open_pixels(href: str) -> Pixels:
 @lru_cache(maxsize=4096)
 def _grid(url: str, name: str, band: str) -> Mapping[str, Any]:
     ee = connect(url)
-    with told(url):
+    with translate_errors(url):
         asset = ee.data.getAsset(name)
         grids: list[Mapping[str, Any]] = [entry["grid"] for entry in asset["bands"] if entry["id"] == band]
     if not grids:

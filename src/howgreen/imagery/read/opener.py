@@ -145,22 +145,22 @@ class Files:
 
     @contextmanager
     def open(self, asset: Asset) -> Iterator[Image]:
-        """The file of an asset; kept for the next block unless reading it failed."""
+        """Open the file of an asset; it stays open for the next block unless reading it failed."""
         with self._lock:
             idle = self._idle.get(asset.href)
             image = idle.pop() if idle else None
             self._count -= image is not None
         image = image or open_image(asset.href, remote=self._remote(asset))
-        kept = False
+        idle_again = False
         try:
             yield image
             with self._lock:
                 if self._count < self.most_idle:
                     self._idle.setdefault(asset.href, []).append(image)
                     self._count += 1
-                    kept = True
+                    idle_again = True
         finally:
-            if not kept:
+            if not idle_again:
                 image.dataset.close()
 
     def open_ahead(self, assets: Iterable[Asset]) -> None:
@@ -205,7 +205,7 @@ def check_href(href: str) -> None:
 
 
 def open_image(href: str, *, remote: Remote | None = None, overview: int | None = None) -> Image:
-    """What GDAL opens there, when it is an image by itself and no file that leads to others (VRT).
+    """Open what lies there, when it is an image by itself and no file that leads to others (VRT).
 
     Parameters
     ----------
@@ -238,7 +238,7 @@ def open_image(href: str, *, remote: Remote | None = None, overview: int | None 
 
 @contextmanager
 def opened(asset: Asset, files: Files | None = None) -> Iterator[Image]:
-    """The file of an asset, local or on the web, with every GDAL fault turned into one line that names the file.
+    """Open the file of an asset, local or on the web, with every GDAL fault turned into one line that names the file.
 
     Raises
     ------

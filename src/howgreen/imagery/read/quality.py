@@ -17,7 +17,7 @@ Flags = NDArray[np.uint8]
 
 
 def outside_code(mask: str) -> int:
-    """The code of a mask band that means *no data*."""
+    """Return the code of a mask band that means *no data*."""
     return 0 if mask == "scl" else 1
 
 

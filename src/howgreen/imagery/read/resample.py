@@ -39,7 +39,8 @@ def _whole(value: float) -> int | None:
 
 
 def alignment(dataset: Any, grid: GeoBox) -> tuple[int, int, int] | None:
-    """``(k, row, column)`` if each pixel of the file covers k x k pixels of the grid, the first one at row, column;
+    """Find ``(k, row, column)``: each pixel of the file covers k x k pixels of the grid, the first one at row, column.
+
     None if the file has to be interpolated.
     """
     source, target = dataset.transform, grid.affine
@@ -53,7 +54,7 @@ def alignment(dataset: Any, grid: GeoBox) -> tuple[int, int, int] | None:
 
 
 def file_window(dataset: Any, grid: GeoBox, window: Window) -> Window | None:
-    """The pixels of the file that reading a block needs; None if the block misses it."""
+    """Find the pixels of the file that reading a block needs; None if the block misses it."""
     at = alignment(dataset, grid)
     if at is not None:
         return _not_empty(_aligned(dataset, window, at))
@@ -61,7 +62,7 @@ def file_window(dataset: Any, grid: GeoBox, window: Window) -> Window | None:
 
 
 def _aligned(dataset: Any, window: Window, at: tuple[int, int, int]) -> Window:
-    """The pixels of an aligned file under a block of the grid; empty, or inside out, where they do not meet."""
+    """Find the pixels of an aligned file under a block of the grid; empty, or inside out, where they do not meet."""
     k, row, column = at
     return Window(
         top=max((window.top - row) // k, 0),
@@ -85,7 +86,7 @@ def _copy(
     out: NDArray[Any] | None = None,
     table: NDArray[Any] | None = None,
 ) -> NDArray[Any]:
-    """A block of an aligned band, its values looked up in ``table`` if given; ``fill`` outside the file."""
+    """Read a block of an aligned band, its values looked up in ``table`` if given; ``fill`` outside the file."""
     dataset = image.dataset
     k, row, column = at
     in_file = _aligned(dataset, window, at)
@@ -172,7 +173,7 @@ def _spread(nodes: NDArray[np.float64], window: Window, top: int, left: int) -> 
 
 
 def _bounds(rows: NDArray[np.float64], columns: NDArray[np.float64], shape: tuple[int, int]) -> Window | None:
-    """The part of the file that the positions need, with one pixel around; None if they miss it."""
+    """Find the part of the file that the positions need, with one pixel around; None if they miss it."""
     window = Window(
         top=max(math.floor(rows.min()) - 2, 0),
         bottom=min(math.ceil(rows.max()) + 2, shape[0]),
@@ -313,8 +314,9 @@ def _outside(dataset: Any, window: Window, at: tuple[int, int, int]) -> NDArray[
 def read_codes(
     asset: Asset, *, grid: GeoBox, window: Window, fill: int, table: NDArray[Any], files: Files | None = None
 ) -> NDArray[Any]:
-    """Codes (y, x) of a mask band by the nearest pixel, looked up in ``table`` of 65,536 entries; ``fill`` (looked up)
-    outside the file.
+    """Read the codes (y, x) of a mask band by the nearest pixel, looked up in ``table`` of 65,536 entries.
+
+    Outside the file it is ``fill`` (looked up).
 
     Raises
     ------

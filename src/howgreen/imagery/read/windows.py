@@ -19,7 +19,7 @@ from howgreen.imagery.read.resample import file_window
 
 
 def needed(asset: Asset, *, grid: GeoBox, margin_px: int, files: Files | None = None) -> Window | None:
-    """The window of a file that a composite on a grid reads, its margins included; None if they do not meet.
+    """Find the window of a file that a composite on a grid reads, its margins included; None if they do not meet.
 
     Snapped outwards to the file's own tiles, which are fetched as a whole anyway; so no average over a finer file's
     pixels, which are counted from its corner, falls on other pixels afterwards.
@@ -68,7 +68,7 @@ def read_window(asset: Asset, window: Window, *, files: Files | None = None) -> 
 
 
 def state(asset: Asset, *, files: Files) -> str:
-    """What its server calls this state of a file (ETag, or date); empty for a file on this computer."""
+    """Return what its server calls this state of a file (ETag, or date); empty for a file on this computer."""
     with rasterio.Env(**GDAL_OPTIONS), opened(asset, files) as image:
         version = image.remote.version if image.remote else None
     return "" if version is None else version.etag or version.modified
