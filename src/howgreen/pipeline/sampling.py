@@ -11,7 +11,7 @@ from howgreen.core.geometry import project
 from howgreen.core.grid import Window
 from howgreen.core.types import UNSEEN
 from howgreen.estimate.sample import Frame, FrameDistrict
-from howgreen.measure.coverage import parts
+from howgreen.measure.coverage import coverage_windows
 from howgreen.pipeline import plan_json
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def _cover(shape: BaseGeometry, grid: GeoBox) -> npt.NDArray[np.float32]:
     """(y, x) share of each pixel inside a shape, exactly."""
     covered = np.zeros(grid.shape, np.float32)
     whole = Window(top=0, bottom=grid.shape[0], left=0, right=grid.shape[1])
-    for part in parts(shape, whole, grid.affine):
+    for part in coverage_windows(shape, whole, grid.affine):
         view = covered[part.window.slices]
         if part.pixels is None:
             view[...] = 1
