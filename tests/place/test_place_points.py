@@ -17,10 +17,27 @@ from howgreen.place.points import parse_coordinates
 @pytest.mark.parametrize(
     "text",
     ["45.76, 4.84", "45.76,4.84", " 45.76 4.84 ", "45.76N 4.84E", "45.76° N, 4.84° E", "4.84E, 45.76N", "N45.76 E4.84",
-     "+45.76; +4.84", "geo:45.76,4.84", "45.76n, 4.84"],
+     "+45.76; +4.84", "geo:45.76,4.84", "45.76n, 4.84", "(45.76, 4.84)", "[45.76, 4.84]", "45,76 4,84", "45,76, 4,84",
+     "45,76; 4,84", "45,76° N 4,84° E", "lat 45.76 lon 4.84", "lon=4.84, lat=45.76", "45.76 / 4.84", "45.76 Nord 4.84 Ost",
+     "N 45.76 E 4.84", "geo:45.76,4.84;u=35", "45.76º N, 4.84º E", "45°45'36\"N 4°50'24\"E", "45° 45′ 36″ N, 4° 50′ 24″ E",
+     "N 45°45.6' E 4°50.4'", "45°45,6'N 4°50,4'E", "45 45 36 N 4 50 24 E", "45:45:36N, 4:50:24E", "45°45'36''N, 4°50'24''E",
+     "4°50′24″ est, 45°45′36″ nord"],
 )  # fmt: skip
 def test_coordinates_are_read_as_people_write_them(text):
-    assert parse_coordinates(text) == (45.76, 4.84)
+    assert parse_coordinates(text) == pytest.approx((45.76, 4.84), abs=1e-9)
+
+
+@pytest.mark.parametrize("text", ["46,11", "-34,58", "38,7905625", "1,2,3,4", "45,76,4,84", "(46,11)"])
+def test_commas_that_may_be_decimal_or_not_are_asked_back(text):
+    with pytest.raises(AreaError, match="a decimal comma, or two numbers"):
+        parse_coordinates(text)
+    assert parse_coordinates("46, 11") == (46, 11)  # with a blank it is a pair
+
+
+def test_minutes_count_away_from_zero_on_every_side():
+    assert parse_coordinates("18°30'S 70°30'W") == (-18.5, -70.5)
+    assert parse_coordinates("-18°30' -70°30'") == (-18.5, -70.5)
+    assert parse_coordinates("-0°30', 0°30'") == (-0.5, 0.5)
 
 
 def test_south_and_west_are_negative():
@@ -44,6 +61,9 @@ def test_other_texts_are_no_coordinates(text):
         ("4.84E 5W", "two longitudes"),
         ("-45.76S, 4", "a sign and a letter"),
         ("N45.76S, 4", "two letters"),
+        ("45.76N 4.84O", "O is west in French"),
+        ("45°60'N 4°5'E", "0 to 59"),
+        ("45.5°30'N 4°5'E", "0 to 59"),
     ],
 )
 def test_numbers_that_are_no_position_are_refused(text, says):

@@ -5,12 +5,12 @@ import pytest
 import shapely
 from hypothesis import given
 from hypothesis import strategies as st
-from shapely import MultiPolygon, Point, Polygon
+from shapely import LineString, MultiPolygon, Point, Polygon
 from shapely.geometry import GeometryCollection
 
 from howgreen.core.errors import AreaError
 from howgreen.core.geometry import geodesic_area_m2
-from howgreen.place.shapes import centre, clean, from_shape, joined, split_antimeridian
+from howgreen.place.shapes import centre, clean, from_shape, join_notes, split_antimeridian
 
 SUVA = Polygon([(178, -18.5), (182, -18.5), (182, -17.5), (178, -17.5)]).segmentize(0.1)
 BOW_TIE = Polygon([(0, 0), (0.1, 0.1), (0.1, 0), (0, 0.1)])
@@ -154,8 +154,9 @@ def test_a_shape_already_split_is_left_alone():
 @given(st.floats(-360, 360), st.floats(-70, 70), st.floats(0.01, 2.0))
 def test_wherever_a_shape_lies_it_keeps_its_area_and_fits_the_globe(lon, lat, side):
     shape = shapely.box(lon, lat, lon + side, lat + side).segmentize(0.05)
-    boundary, notes = clean(shape, what="x")
-    assert notes == ()
+    cleaned = clean(shape, what="x")
+    assert (cleaned.notes, cleaned.warnings) == ((), ())
+    boundary = cleaned.boundary
     west, _, east, _ = boundary.bounds
     assert -180 <= west <= east <= 180
     assert boundary.is_valid
@@ -170,4 +171,36 @@ def test_splitting_what_does_not_cross_is_no_change():
 
 
 def test_notes_are_joined_without_the_empty_ones():
-    assert joined("a", "", "b") == "a; b"
+    assert join_notes("a", "", "b") == "a; b"
+
+
+A, B, C = box(11.3, 46.45), box(11.5, 46.45), box(11.32, 46.47, 0.02)
+NEEDLE = Polygon([(11.6, 46.5), (11.61, 46.5), (11.6, 46.5), (11.6, 46.5)])
+
+
+def test_a_part_without_area_is_left_out_and_told():
+    city = from_shape(MultiPolygon([A, NEEDLE]), name="Isles")
+    assert city.boundary.equals(A)
+    assert "1 part without area left out" in city.note
+    assert [caution.code for caution in city.warnings] == ["limits-mended"]
+    with pytest.raises(AreaError, match="encloses no area"):
+        from_shape(NEEDLE, name="Isles")
+
+
+def test_islands_written_as_holes_are_areas_and_a_ring_in_one_is_its_hole():
+    lake = box(11.52, 46.47, 0.02)
+    city = from_shape(Polygon(A.exterior, [C.exterior, B.exterior, lake.exterior]), name="Isleton")
+    expected = geodesic_area_m2(A) - geodesic_area_m2(C) + geodesic_area_m2(B) - geodesic_area_m2(lake)
+    assert city.area_m2 == pytest.approx(expected, rel=1e-9)
+    assert "2 rings written as holes lie outside" in city.note
+    assert city.warnings[0].code == "limits-mended"
+
+
+def test_areas_are_found_however_deep_a_collection_is_nested():
+    nested = GeometryCollection([GeometryCollection([MultiPolygon([A]), Point(0, 0)]), LineString([(0, 0), (1, 1)]), B])
+    assert from_shape(nested, name="x").boundary.equals(MultiPolygon([A, B]))
+
+
+def test_texts_of_strangers_lose_what_a_terminal_would_obey():
+    city = from_shape(A, name="x\x1b]0;title\x07", label="To\r\nwn", note="a\x1b[2Jb")
+    assert (city.name, city.label, city.note) == ("x ]0;title", "To wn", "a [2Jb")

@@ -9,41 +9,69 @@ from collections.abc import Iterable, Sequence
 
 # Letters that Unicode does not take apart into a base letter and a mark.
 _LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "æ": "ae", "œ": "oe", "þ": "th", "ı": "i"})
-_GAPS = re.compile(r"[\s\-‐‑–—_'’ʼ`´./]+")
+# How they are spelt where a keyboard or a file has only a to z.
+_SPELT_OUT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"})
+_ABBREVIATED = {"saint": "st", "sankt": "st", "sainte": "ste", "fort": "ft", "mount": "mt"}
+# What only marks a sound between two letters (okina, apostrophes), or cannot be seen.
+_APOSTROPHES = re.compile(r"['\u2019\u2018\u02bb\u02bc\u02b9\u02be\u02bf\ua78c\u201b\u2032\u00b4`\u05f3]")
+_UNSEEN = re.compile("[\u00ad\u0640\u200b-\u200f\u2060\ufeff]")
+_GAPS = re.compile(r"[\s\-‐‑–—_·・./]+")
+# Marks beside letters: accents of Latin, Greek and Cyrillic, vowel signs of Hebrew and Arabic, which most texts leave out.
+_MARKS = ((0x300, 0x36F), (0x591, 0x5BD), (0x5BF, 0x5C7), (0x64B, 0x65F), (0x670, 0x670))
 _PARTS = re.compile(r"\s*[/;|]\s*|\s+[-–—]\s+")
 _CONTROLS = frozenset(("Cc", "Cs", "Co", "Zl", "Zp"))
 _JOINERS = "\u200c\u200d"  # they shape letters of Persian and Hindi
 _BRACKETS = re.compile(r"\s*\([^)]*\)\s*$")
 
 
-def fold(text: str) -> str:
-    """A name without case, accents and punctuation: ``Saint-Étienne`` and ``saint etienne`` fold to the same.
+def normalise(text: str) -> str:
+    """Write a name without case, accents, apostrophes and punctuation: ``Saint-Étienne`` becomes ``saint etienne``.
 
-    Only the marks of Latin, Greek and Cyrillic letters are dropped: elsewhere they are part of the letter.
+    Marks that most texts leave out are dropped (Latin, Greek, Cyrillic, Hebrew, Arabic); elsewhere they are part of the letter.
     """
+    if text.isascii():
+        return _GAPS.sub(" ", _APOSTROPHES.sub("", text).casefold()).strip()
     # Taking letters apart can bring out capitals, and small letters can come apart again: each is done twice.
-    apart = text
+    apart = _UNSEEN.sub("", _APOSTROPHES.sub("", text))
     for _ in range(2):
         apart = unicodedata.normalize("NFKD", apart).casefold()
-    bare = "".join(letter for letter in unicodedata.normalize("NFKD", apart) if not 0x300 <= ord(letter) <= 0x36F)
-    return _GAPS.sub(" ", bare.translate(_LETTERS)).strip()
+    bare = "".join(letter for letter in unicodedata.normalize("NFKD", apart) if not _is_mark(letter))
+    shown = _UNSEEN.sub("", _APOSTROPHES.sub("", bare))  # taking apart can bring them out as well
+    return _GAPS.sub(" ", shown.translate(_LETTERS)).strip()
+
+
+def _is_mark(letter: str) -> bool:
+    return any(low <= ord(letter) <= high for low, high in _MARKS)
+
+
+def variants(name: str) -> frozenset[str]:
+    """List the normalised ways to write one name: ``Müllheim`` is also ``muellheim``, ``Saint-Denis`` also ``st denis``."""
+    composed = unicodedata.normalize("NFC", name).casefold()
+    written = {normalise(name), normalise(_APOSTROPHES.sub(" ", name)), normalise(composed.translate(_SPELT_OUT))}
+    short = {" ".join(_ABBREVIATED.get(word, word) for word in text.split()) for text in written}
+    return frozenset((written | short) - {""})
 
 
 def spellings(label: str) -> frozenset[str]:
-    """All folded names that a label stands for: ``Bolzano/Bozen`` is also ``bolzano`` and ``bozen``."""
+    """List all normalised names that a label stands for: ``Bolzano/Bozen`` is also ``bolzano`` and ``bozen``."""
     whole = [label, _BRACKETS.sub("", label)]
     parts = [part for name in whole for part in _PARTS.split(name)]
-    return frozenset(folded for folded in map(fold, [*whole, *parts]) if folded)
+    return frozenset(written for name in (*whole, *parts) for written in variants(name))
+
+
+def is_called(label: str, query: str) -> bool:
+    """Tell whether a query, however it is written, is one of the names that a label stands for."""
+    return not variants(query).isdisjoint(spellings(label))
 
 
 def closest(query: str, known: Iterable[str]) -> list[str]:
-    """Up to three known names that look like the query, best first."""
-    by_fold: dict[str, str] = {}
+    """Find up to three known names that look like the query, best first."""
+    by_spelling: dict[str, str] = {}
     for name in known:
         for spelling in sorted(spellings(name)):
-            by_fold.setdefault(spelling, name)
-    near = difflib.get_close_matches(fold(query), list(by_fold), n=6, cutoff=0.65)
-    return list(dict.fromkeys(by_fold[folded] for folded in near))[:3]
+            by_spelling.setdefault(spelling, name)
+    near = difflib.get_close_matches(normalise(query), list(by_spelling), n=6, cutoff=0.65)
+    return list(dict.fromkeys(by_spelling[spelling] for spelling in near))[:3]
 
 
 def one_line(text: str) -> str:
@@ -57,13 +85,13 @@ def one_line(text: str) -> str:
     return " ".join("".join(harmless).split())
 
 
-def brief(text: str, *, most: int = 60) -> str:
-    """A text as an error quotes it: one line, quoted, cut where it is long."""
-    flat = " ".join(text.split())
+def truncate(text: str, *, most: int = 60) -> str:
+    """Quote a text as an error does: one line without control characters, cut where it is long."""
+    flat = one_line(text)
     return repr(flat if len(flat) <= most else flat[: most - 1] + "…")
 
 
-def shortened(names: Sequence[str], *, most: int = 12) -> str:
-    """The names in one line; beyond ``most`` only their number."""
+def truncate_list(names: Sequence[str], *, most: int = 12) -> str:
+    """List names in one line; beyond ``most`` only their number."""
     rest = f" … and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + rest

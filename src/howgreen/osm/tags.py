@@ -17,9 +17,9 @@ _KINDS = {2: "country", 3: "region", 4: "region", 5: "region", 6: "county", 7: "
 
 
 def names_of(tags: Mapping[str, str]) -> frozenset[str]:
-    """All names in all languages, folded."""
+    """Collect all names in all languages, normalised."""
     labels = (value for key, value in tags.items() if _NAME_KEY.match(key))
-    return frozenset(folded for label in labels for folded in spellings(label))
+    return frozenset(name for label in labels for name in spellings(label))
 
 
 def level_of(tags: Mapping[str, str]) -> int | None:

@@ -19,7 +19,7 @@ from howgreen.core.errors import AreaError
 from howgreen.core.geometry import BBox, boxes, geodesic_area_m2, polygonal
 from howgreen.core.types import City
 from howgreen.osm.extract import LICENCE, read_lines
-from howgreen.place.shapes import joined
+from howgreen.place.shapes import join_notes
 
 if TYPE_CHECKING:
     from shapely import LineString, Polygon
@@ -64,7 +64,7 @@ def with_land_file(city: City, path: Path) -> City:
     """
     from howgreen.place.vectors import read_around
 
-    shapes = [shape for box in boxes(city.boundary) for shape in read_around(path, box, margin_deg=MARGIN_DEG)]
+    shapes = [shape for box in boxes(city.boundary) for shape in read_around(path, box, margin_deg=MARGIN_DEG)[0]]
     areas = [polygonal(shape) for shape in shapes if shape.geom_type in {"Polygon", "MultiPolygon"}]
     source = f"land of {path.name}"
     if areas:
@@ -82,7 +82,7 @@ def of_lines(city: City, coast: Sequence[LineString], *, source: str) -> City:
     """
     pieces = [_land_around(box, city.boundary, coast) for box in boxes(city.boundary)]
     if any(piece is None for piece in pieces):
-        return replace(city, note=joined(city.note, f"sea told by its colour alone: the {source} is broken here"))
+        return replace(city, note=join_notes(city.note, f"sea told by its colour alone: the {source} is broken here"))
     return _with(city, shapely.union_all(pieces), source=source)
 
 
@@ -110,7 +110,7 @@ def _with(city: City, land: BaseGeometry, *, source: str) -> City:
     if sea_m2 < _LEAST_SEA * city.area_m2:
         return city
     note = f"{sea_m2 / 1e6:.1f} km² of the limits are sea and count nowhere ({source})"
-    return replace(city, land=inside, land_source=source, note=joined(city.note, note))
+    return replace(city, land=inside, land_source=source, note=join_notes(city.note, note))
 
 
 def _inside(line: LineString, frame: BaseGeometry) -> list[LineString]:

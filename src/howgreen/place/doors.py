@@ -87,6 +87,7 @@ def place_from_geometry(
     *,
     name: str | None = None,
     pick: int | str | None = None,
+    name_column: str | None = None,
 ) -> City:
     """Take a shape as the limits of a place.
 
@@ -99,6 +100,8 @@ def place_from_geometry(
         How the place is called; of a frame's rows, the one with this name is taken.
     pick
         Which of several areas: number (from 1) or name, or ``"all"`` to take them together.
+    name_column
+        The column of a frame that holds the names, where it is not plain.
 
     Raises
     ------
@@ -114,6 +117,7 @@ def place_from_geometry(
 
     from howgreen.place.files import from_frame, from_text
     from howgreen.place.shapes import from_shape
+    from howgreen.place.vectors import TableOptions
 
     if isinstance(geometry, BaseGeometry):
         return from_shape(geometry, name=name or "drawn shape")
@@ -122,12 +126,19 @@ def place_from_geometry(
     if isinstance(geometry, str):
         return from_text(geometry, name=name, pick=pick)
     if hasattr(geometry, "to_crs"):
-        return from_frame(geometry, name=name, pick=pick)
+        return from_frame(geometry, name=name, pick=pick, options=TableOptions(name_column=name_column))
     raise AreaError(f"a {type(geometry).__name__} is no geometry; give shapely, a GeoDataFrame, GeoJSON or WKT")
 
 
-def place_from_file(path: str | Path, *, name: str | None = None, pick: int | str | None = None) -> City:
-    """Read the limits of a place out of a vector file: GeoJSON, GeoPackage, Shapefile, KML, ...
+def place_from_file(
+    path: str | Path,
+    *,
+    name: str | None = None,
+    pick: int | str | None = None,
+    name_column: str | None = None,
+    encoding: str | None = None,
+) -> City:
+    """Read the limits of a place out of a vector file: GeoJSON, GeoPackage, Shapefile, KML, TopoJSON, GeoParquet, ...
 
     Parameters
     ----------
@@ -137,6 +148,10 @@ def place_from_file(path: str | Path, *, name: str | None = None, pick: int | st
         Which of its areas, and how the place is called; the area's own name, or the file's, if left out.
     pick
         Which of several areas: number (from 1) or name, or ``"all"`` to take them together.
+    name_column
+        The column that holds the names, where it is not plain.
+    encoding
+        Of the letters of an old file, such as ``cp1252``, where the file does not say.
 
     Raises
     ------
@@ -148,12 +163,19 @@ def place_from_file(path: str | Path, *, name: str | None = None, pick: int | st
         When ``pick`` is none of them.
 
     """
-    from howgreen.place.lookup import find
+    from howgreen.place.lookup import PlaceFiles, find
 
-    return find(name, area=Path(path), pick=pick)
+    files = PlaceFiles(name_column=name_column, encoding=encoding)
+    return find(name, area=Path(path), pick=pick, files=files)
 
 
-def with_districts(place: City, districts: str | Path | gpd.GeoDataFrame) -> City:
+def with_districts(
+    place: City,
+    districts: str | Path | gpd.GeoDataFrame,
+    *,
+    name_column: str | None = None,
+    encoding: str | None = None,
+) -> City:
     """Return the place with the areas of a file or frame as its districts, cut to it; those it had are replaced.
 
     Parameters
@@ -162,6 +184,8 @@ def with_districts(place: City, districts: str | Path | gpd.GeoDataFrame) -> Cit
         Whose districts these are.
     districts
         A vector file, or a GeoDataFrame with a CRS. Areas of which less than 1 % lies inside are left out.
+    name_column, encoding
+        As in :func:`place_from_file`.
 
     Raises
     ------
@@ -170,10 +194,12 @@ def with_districts(place: City, districts: str | Path | gpd.GeoDataFrame) -> Cit
 
     """
     from howgreen.place.districts import from_districts_file, from_districts_frame
+    from howgreen.place.vectors import TableOptions
 
+    options = TableOptions(name_column=name_column, encoding=encoding)
     if isinstance(districts, str | Path):
-        return from_districts_file(place, Path(districts))
-    return from_districts_frame(place, districts)
+        return from_districts_file(place, Path(districts), options)
+    return from_districts_frame(place, districts, options)
 
 
 def with_land(place: City, path: str | Path) -> City:

@@ -1,7 +1,8 @@
-"""A boundary file, or a shape typed as WKT or GeoJSON, becomes a ``City``."""
+"""A boundary file, a frame, or a shape typed as WKT or GeoJSON, becomes a ``City``."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,12 +10,13 @@ import shapely
 
 from howgreen.core.errors import AmbiguousPlaceError, AreaError, PlaceNotFoundError
 from howgreen.core.geometry import geodesic_area_m2
-from howgreen.core.text import fold, spellings
-from howgreen.place.shapes import clean, from_shape
-from howgreen.place.vectors import Feature, read_file, read_frame, read_text
+from howgreen.core.text import is_called
+from howgreen.place.attributes import rows_called
+from howgreen.place.shapes import clean, from_shape, join_notes, same_ground
+from howgreen.place.vectors import Areas, Feature, TableOptions, read_file, read_frame, read_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import geopandas as gpd
     from shapely.geometry.base import BaseGeometry
@@ -22,22 +24,41 @@ if TYPE_CHECKING:
     from howgreen.core.types import City
 
 _MOST_LISTED = 20
+_COPIES_DIFFER = 0.05
+"""Areas of one name in several layers whose ground differs by less are copies of one, finer and coarser."""
+_LICENCES = ("licence", "license", "attribution", "boundarylicense", "copyright")
 
 
-def from_file(path: str | Path, *, name: str | None = None, pick: int | str | None = None) -> City:
-    """The city whose limits a vector file holds.
+@dataclass(frozen=True, kw_only=True)
+class _Source:
+    """Where areas come from, as errors and the city call it."""
 
-    Any format and CRS that GDAL reads. Of several areas, the one called ``name`` is taken; where none or more
-    than one is, they are listed.
+    what: str
+    stem: str
+    id: str | None = None
+
+
+def from_file(
+    path: str | Path,
+    *,
+    name: str | None = None,
+    pick: int | str | None = None,
+    options: TableOptions | None = None,
+) -> City:
+    """Read the city whose limits a vector file holds.
+
+    Of several areas, the one called ``name`` is taken; where none or more than one is, they are listed.
 
     Parameters
     ----------
     path
-        GeoJSON, GeoPackage, Shapefile (also zipped), KML, ...
+        GeoJSON, GeoPackage, Shapefile, KML, ..., also zipped; any CRS.
     name
         As the city was asked for; the area's own name, or the file's, if left out.
     pick
         Which of several areas: number (from 1) or name, or ``"all"`` to take them together.
+    options
+        How its attributes are to be read.
 
     Raises
     ------
@@ -50,12 +71,13 @@ def from_file(path: str | Path, *, name: str | None = None, pick: int | str | No
 
     """
     path = Path(path)
-    features = read_file(path)
-    return _city(features, name=name, pick=pick, what=str(path), source=f"file:{path.name}", stem=path.stem)
+    areas = read_file(path, replace(options or TableOptions(), name=name))
+    source = _Source(what=str(path), stem=_stem(path), id=f"file:{path.name}")
+    return _city(areas, source, name=name, pick=pick)
 
 
 def from_text(text: str, *, name: str | None = None, pick: int | str | None = None) -> City:
-    """The city drawn by a WKT or GeoJSON text, EPSG:4326 (lon, lat).
+    """Read the city drawn by a WKT or GeoJSON text, EPSG:4326 (lon, lat).
 
     Parameters
     ----------
@@ -74,11 +96,15 @@ def from_text(text: str, *, name: str | None = None, pick: int | str | None = No
         When ``pick`` is none of them.
 
     """
-    return _city(read_text(text), name=name, pick=pick, what="the shape", source=None, stem="drawn shape")
+    return _city(read_text(text), _Source(what="the shape", stem="drawn shape"), name=name, pick=pick)
 
 
 def from_frame(
-    frame: gpd.GeoDataFrame | gpd.GeoSeries, *, name: str | None = None, pick: int | str | None = None
+    frame: gpd.GeoDataFrame | gpd.GeoSeries,
+    *,
+    name: str | None = None,
+    pick: int | str | None = None,
+    options: TableOptions | None = None,
 ) -> City:
     """Take the areas of a GeoDataFrame or GeoSeries, in its own CRS, as a file's.
 
@@ -88,57 +114,123 @@ def from_frame(
         As :func:`from_file`.
 
     """
-    return _city(read_frame(frame), name=name, pick=pick, what="the frame", source=None, stem="drawn shape")
+    source = _Source(what="the frame", stem="drawn shape")
+    return _city(read_frame(frame, options), source, name=name, pick=pick)
 
 
-def _city(
-    features: Sequence[Feature], *, name: str | None, pick: int | str | None, what: str, source: str | None, stem: str
-) -> City:
-    chosen = _chosen(features, name=name, pick=pick, what=what)
+def _stem(path: Path) -> str:
+    """The file's name without what only tells its format."""
+    return path.name.removesuffix(".gz").partition(".")[0] or path.stem
+
+
+def _city(areas: Areas, source: _Source, *, name: str | None, pick: int | str | None) -> City:
+    features, unplaced = _usable(areas.features)
+    chosen, unchecked = _chosen(features, name=name, pick=pick, what=source.what)
     label = chosen[0].name if len(chosen) == 1 else None
-    part = f"#{chosen[0].number}" if len(chosen) == 1 < len(features) else ""
-    geometry, note = _together(chosen, what=what)
-    return from_shape(
+    part = f"#{chosen[0].number}" if len(chosen) == 1 < len(areas.features) else ""
+    geometry, together = _together(chosen, what=source.what)
+    city = from_shape(
         geometry,
-        name=name or label or stem,
-        label=label or name or stem,
-        id=source and source + part,
-        kind="boundary file" if source else "drawn shape",
-        note=note,
+        name=name or label or source.stem,
+        label=label or name or source.stem,
+        id=source.id and source.id + part,
+        kind="boundary file" if source.id else "drawn shape",
+        licence=_licence(chosen),
+        note=join_notes(together, unplaced, unchecked),
+    )
+    return replace(city, warnings=(*areas.warnings, *city.warnings))
+
+
+def _licence(features: Sequence[Feature]) -> str:
+    """The licence that the file itself gives for all of them."""
+    given = {value for one in features for column, value in one.attributes.items() if column.lower() in _LICENCES}
+    return given.pop() if len(given) == 1 else ""
+
+
+def _usable(features: Sequence[Feature]) -> tuple[list[Feature], str]:
+    """Without those that cannot be placed on the Earth, where others can; and a note on what is left out."""
+    usable = [feature for feature in features if not feature.fault]
+    if not usable or len(usable) == len(features):
+        return list(features), ""
+    left = sorted({feature.layer for feature in features if feature.fault})
+    count = len(features) - len(usable)
+    return (
+        usable,
+        f"{count} areas of {', '.join(left) or 'the file'} are left out: they have no usable CRS or coordinates",
     )
 
 
 def _together(features: Sequence[Feature], *, what: str) -> tuple[BaseGeometry, str]:
     """One shape of all features, and what was done to them."""
     if len(features) == 1:
-        return features[0].geometry, ""
+        return features[0].shape(), ""
     # Cleaned first, so that parts on both sides of the antimeridian come together in the same turn.
-    cleaned = [clean(feature.geometry, what=f"{what}, area {feature.number}")[0] for feature in features]
+    cleaned = [clean(feature.shape(), what=f"{what}, area {feature.number}").boundary for feature in features]
     polygons = [polygon for area in cleaned for polygon in getattr(area, "geoms", [area])]
     return shapely.union_all(polygons), f"{len(features)} areas of {what} taken together"
 
 
-def _chosen(features: Sequence[Feature], *, name: str | None, pick: int | str | None, what: str) -> list[Feature]:
-    called = _called(features, name) if name else []
+def _chosen(
+    features: Sequence[Feature], *, name: str | None, pick: int | str | None, what: str
+) -> tuple[list[Feature], str]:
+    """The features that are meant, and a note on what could not be checked."""
+    called, unchecked = _called(features, name) if name else ([], "")
     listed = called or list(features)
     if pick == "all":
-        return listed
+        return listed, unchecked
     if pick is not None and len(features) > 1:
-        return [_picked(listed, features, pick=pick, what=what)]
+        return [_picked(listed, features, pick=pick, what=what)], unchecked
     if len(listed) == 1:
-        return listed
-    asked = f" called {name!r}" if called else ""
+        return listed, unchecked
+    once = _once(listed) if called else listed
+    if len(once) == 1:
+        layers = ", ".join(dict.fromkeys(feature.layer for feature in listed))
+        return once, join_notes(unchecked, f"the same area lies in several layers ({layers}); the finest is taken")
+    several = f" called {name!r}" if called else ""
     none = f", none of them called {name!r}" if name and not called else ""
     raise AmbiguousPlaceError(
-        f"{what} holds {len(listed)} areas{asked}{none}; take one with --pick N, or all with --pick all:\n"
+        f"{what} holds {len(listed)} areas{several}{none}; take one with --pick N, or all with --pick all:\n"
         + _listing(listed)
     )
 
 
-def _called(features: Sequence[Feature], name: str) -> list[Feature]:
-    """Those with the name; their own names decide before other columns (province, name in another language)."""
-    own = [feature for feature in features if fold(name) in spellings(feature.name or "")]
-    return own or [feature for feature in features if feature.called(name)]
+def _called(features: Sequence[Feature], name: str) -> tuple[list[Feature], str]:
+    """Those with the name, labelled by the value that says so.
+
+    What follows a comma narrows the choice as far as other columns can tell.
+    """
+    rows, names = [one.attributes for one in features], [one.name for one in features]
+    found, (head, _, rest) = rows_called(rows, names, name), name.partition(",")
+    if found or not rest:
+        return _labelled(features, found), ""
+    found = rows_called(rows, names, head.strip())
+    around = [part.strip() for part in rest.split(",") if part.strip()]
+    within = {i: label for i, label in found.items() if all(_mentions(rows[i], part) for part in around)}
+    unchecked = (
+        f"not checked whether it lies in {rest.strip()!r}: the file does not say" if found and not within else ""
+    )
+    return _labelled(features, within or found), unchecked
+
+
+def _mentions(row: Mapping[str, str], name: str) -> bool:
+    return any(is_called(value, name) for value in row.values())
+
+
+def _labelled(features: Sequence[Feature], found: dict[int, str]) -> list[Feature]:
+    """The rows that were found; a single one is called as the column that bears the name says."""
+    if len(found) == 1:
+        return [replace(features[i], name=label) for i, label in found.items()]
+    return [features[i] for i in found]
+
+
+def _once(features: Sequence[Feature]) -> list[Feature]:
+    """One of areas on the same ground, as generalised copies of one file are: that with most vertices."""
+    finest = sorted(features, key=lambda one: -shapely.get_num_coordinates(one.geometry))
+    shapes = [clean(one.shape(), what=one.name or "area").boundary for one in finest]
+    alike = len({one.layer for one in features}) == len(features) and all(
+        same_ground(shapes[0], other, within=_COPIES_DIFFER) for other in shapes[1:]
+    )
+    return finest[:1] if alike else list(features)
 
 
 def _picked(listed: Sequence[Feature], features: Sequence[Feature], *, pick: int | str, what: str) -> Feature:
@@ -147,7 +239,7 @@ def _picked(listed: Sequence[Feature], features: Sequence[Feature], *, pick: int
         if 1 <= int(text) <= len(listed):
             return listed[int(text) - 1]
     else:
-        called = _called(features, text)
+        called, _ = _called(features, text)
         if len(called) == 1:
             return called[0]
     raise PlaceNotFoundError(
@@ -166,7 +258,7 @@ def _listing(features: Sequence[Feature]) -> str:
 
 def _area_km2(feature: Feature) -> str:
     try:
-        boundary, _ = clean(feature.geometry, what="area")
+        boundary = clean(feature.shape(), what="area").boundary
     except AreaError:
         return "broken"
     return f"{geodesic_area_m2(boundary) / 1e6:.2f} km²"

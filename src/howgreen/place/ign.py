@@ -17,8 +17,9 @@ import shapely
 import shapely.geometry
 
 from howgreen.core.errors import AmbiguousPlaceError, AreaError, PlaceNotFoundError
-from howgreen.core.text import brief, fold, spellings
+from howgreen.core.text import is_called, normalise, truncate
 from howgreen.core.types import City, District, Population
+from howgreen.core.vector_files import VectorFile, vector_files
 from howgreen.net.client import Client, Request
 from howgreen.place.limits import add_districts, clipped
 from howgreen.place.shapes import clean, from_shape
@@ -43,10 +44,13 @@ _COLUMNS = {
     "population": ("population",),
     "census": ("date_du_recensement",),
 }
+_MARK = re.compile(r"(COMMUNE|ARR_MUN\w*|ARRONDISSEMENT\w*)_?\d{6}", re.IGNORECASE)
 # What folding changes in French names matches anything in the filter: letters that carry accents one character,
 # ligatures and all that is no letter any number of them. Folding decides among what comes back.
 _GAP = re.compile(r"oe|ae|[^a-z0-9]+")
 _ACCENTED = re.compile(r"[aceiouy]")
+_APOSTROPHE = re.compile(r"['\u2019\u02bc`\u00b4]")
+_SAINT = re.compile(r"(?<![a-z0-9_])(?:s__nt|st)%")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,13 +94,13 @@ def search(query: str, *, client: Client) -> list[City]:
     """
     wanted = _wanted(query)
     arrondissement = any(wanted.startswith(start) and wanted != whole for whole, start in _DIVIDED.items())
-    if not re.search(r"[a-z0-9]", fold(wanted)):
-        raise PlaceNotFoundError(f"{brief(query)}: no name and no INSEE code; write ign:69123 or ign:Lyon")
+    if not re.search(r"[a-z0-9]", normalise(wanted)):
+        raise PlaceNotFoundError(f"{truncate(query)}: no name and no INSEE code; write ign:69123 or ign:Lyon")
     layer = _ARRONDISSEMENTS if _CODE.match(wanted) and arrondissement else _COMMUNES
     found = [commune for commune in _fetched(layer, name_filter(wanted), client=client) if _is(commune, wanted)]
     if not found:
         raise PlaceNotFoundError(
-            f"{brief(query)}: IGN knows no commune of this name or INSEE code; write ign:69123 or ign:Lyon"
+            f"{truncate(query)}: IGN knows no commune of this name or INSEE code; write ign:69123 or ign:Lyon"
         )
     return [city_of(commune, name=query) for commune in sorted(found, key=lambda commune: commune.code)]
 
@@ -120,7 +124,7 @@ def divided(city: City, parts: Iterable[Commune]) -> City:
     """The city with these arrondissements as its districts, by their code."""
     made = []
     for part in sorted(parts, key=lambda part: part.code):
-        boundary = clipped(clean(part.shape, what=part.name)[0], city)
+        boundary = clipped(clean(part.shape, what=part.name).boundary, city)
         if not boundary.is_empty:
             made.append(District(name=part.name, id=f"ign:{part.code}", boundary=boundary, population=part.population))
     return add_districts(city, tuple(made)) if made else city
@@ -134,7 +138,9 @@ def name_filter(wanted: str) -> str:
     """
     if _CODE.match(wanted):
         return f"code_insee = '{wanted}'"
-    return f"nom_officiel ILIKE '{_ACCENTED.sub('_', _GAP.sub('%', fold(wanted)))}'"
+    apart = normalise(_APOSTROPHE.sub(" ", wanted))
+    open_ended = _SAINT.sub("s%t%", _ACCENTED.sub("_", _GAP.sub("%", apart)))
+    return f"nom_officiel ILIKE '{open_ended}'"
 
 
 def city_of(commune: Commune, *, name: str) -> City:
@@ -175,7 +181,7 @@ def _wanted(query: str) -> str:
 
 
 def _is(commune: Commune, wanted: str) -> bool:
-    return commune.code == wanted or fold(wanted) in spellings(commune.name)
+    return commune.code == wanted or is_called(commune.name, wanted)
 
 
 def _fetched(layer: str, cql: str, *, client: Client) -> list[Commune]:
@@ -258,23 +264,42 @@ def _text(lower: Mapping[str, Any], what: str) -> str:
 
 
 def is_file(path: Path) -> bool:
-    """Whether a file holds communes as ADMIN EXPRESS has them: a layer with INSEE codes and names."""
-    return bool(_layers(path))
+    """Tell whether a file is ADMIN EXPRESS: a layer with INSEE codes, names, and the marks of IGN's own objects.
+
+    Two columns of these names are in many files of other people's; their licence and their numbers are their own.
+    """
+    try:
+        with vector_files(path) as files:
+            return any(_layers(file) for file in files if file.file == path and file.by_gdal)
+    except (ValueError, OSError):
+        return False  # the reader of boundary files says what is wrong with it
 
 
-def _layers(path: Path) -> list[str]:
+def _layers(file: VectorFile) -> list[str]:
     import pyogrio
     from pyogrio.errors import DataLayerError, DataSourceError
 
     names = []
     try:
-        for layer, kind in pyogrio.list_layers(path) if path.exists() else []:
-            fields = {str(field).lower() for field in pyogrio.read_info(path, layer=layer)["fields"]}
-            if kind is not None and fields & set(_COLUMNS["code"]) and fields & set(_COLUMNS["name"]):
+        for layer, kind in pyogrio.list_layers(file.gdal_path):
+            fields = {
+                str(field).lower(): str(field) for field in pyogrio.read_info(file.gdal_path, layer=layer)["fields"]
+            }
+            known = fields.keys() & set(_COLUMNS["code"]) and fields.keys() & set(_COLUMNS["name"])
+            marked = "cleabs" in fields or ("id" in fields and _marked(file, str(layer), fields["id"]))
+            if kind is not None and known and marked:
                 names.append(str(layer))
     except (DataSourceError, DataLayerError, OSError, ValueError):
-        return []  # the reader of boundary files says what is wrong with it
+        return []
     return names
+
+
+def _marked(file: VectorFile, layer: str, column: str) -> bool:
+    """Whether the first object of a layer has the kind of identifier that IGN gave before it called them cleabs."""
+    import pyogrio
+
+    table = pyogrio.read_dataframe(file.gdal_path, layer=layer, columns=[column], read_geometry=False, max_features=1)
+    return any(_MARK.match(str(value)) for value in table[column])
 
 
 def from_file(path: Path, *, name: str | None = None, pick: int | str | None = None) -> City:
@@ -299,36 +324,41 @@ def from_file(path: Path, *, name: str | None = None, pick: int | str | None = N
         When its limits are broken or the CRS is missing.
 
     """
-    held = [(layer, fid, commune) for layer in _layers(path) for fid, commune in _attributes(path, layer)]
+    with vector_files(path) as (file, *_):
+        return _of_file(file, name=name, pick=pick, path=path)
+
+
+def _of_file(file: VectorFile, *, name: str | None, pick: int | str | None, path: Path) -> City:
+    held = [(layer, fid, commune) for layer in _layers(file) for fid, commune in _attributes(file, layer)]
     wanted = _wanted(name or "")
     found = held if len(held) == 1 else [one for one in held if _is(one[2], wanted)]
     whole = [one for one in found if not one[2].parent]
     layer, fid, commune = _one(whole or found, name=name, pick=pick, path=path)
-    city = city_of(replace(commune, shape=_read_shapes(path, layer, [fid])[0]), name=name or commune.name)
+    city = city_of(replace(commune, shape=_read_shapes(file, layer, [fid])[0]), name=name or commune.name)
     parts = [one for one in held if one[2].parent == commune.code]
     if not parts:
         return city
-    shapes = _read_shapes(path, parts[0][0], [part[1] for part in parts])
+    shapes = _read_shapes(file, parts[0][0], [part[1] for part in parts])
     return divided(city, [replace(part[2], shape=shape) for part, shape in zip(parts, shapes, strict=True)])
 
 
-def _attributes(path: Path, layer: str) -> list[tuple[int, Commune]]:
+def _attributes(file: VectorFile, layer: str) -> list[tuple[int, Commune]]:
     import pyogrio
 
     table: pd.DataFrame = pyogrio.read_dataframe(
-        path, layer=layer, read_geometry=False, fid_as_index=True, datetime_as_string=True
+        file.gdal_path, layer=layer, read_geometry=False, fid_as_index=True, datetime_as_string=True
     )
     rows = [(int(fid), commune_of(row, None)) for fid, row in zip(table.index, table.to_dict("records"), strict=True)]
     return [(fid, commune) for fid, commune in rows if commune is not None]
 
 
-def _read_shapes(path: Path, layer: str, fids: Sequence[int]) -> list[BaseGeometry]:
+def _read_shapes(file: VectorFile, layer: str, fids: Sequence[int]) -> list[BaseGeometry]:
     import pyogrio
 
     from howgreen.place.vectors import in_degrees
 
-    table = pyogrio.read_dataframe(path, layer=layer, fids=list(fids), fid_as_index=True, columns=[])
-    shapes = in_degrees(table, what=str(path)).geometry
+    table = pyogrio.read_dataframe(file.gdal_path, layer=layer, fids=list(fids), fid_as_index=True, columns=[])
+    shapes = in_degrees(table, what=str(file.file)).geometry
     return [shapes.loc[fid] for fid in fids]
 
 
@@ -336,7 +366,7 @@ def _one(
     found: Sequence[tuple[str, int, Commune]], *, name: str | None, pick: int | str | None, path: Path
 ) -> tuple[str, int, Commune]:
     if not found:
-        asked = brief(name) if name else "no name was given, and it"
+        asked = truncate(name) if name else "no name was given, and it"
         raise PlaceNotFoundError(f"{path}: no commune is called {asked}; write its name, or ign: and its INSEE code")
     if len(found) == 1:
         return found[0]

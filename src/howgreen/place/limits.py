@@ -13,11 +13,11 @@ from shapely import MultiPolygon, Polygon
 
 from howgreen.core.errors import AreaError, PlaceNotFoundError
 from howgreen.core.geometry import geodesic_area_m2, polygonal
-from howgreen.core.text import brief, closest, fold, shortened
+from howgreen.core.text import closest, truncate, truncate_list, variants
 from howgreen.core.types import City, District
 from howgreen.osm.extract import LICENCE, Found, OsmId, Tags, extract_date, read_areas
 from howgreen.osm.tags import PLACES, kind_of, level_of, names_of, population_of
-from howgreen.place.shapes import clean, from_shape, joined
+from howgreen.place.shapes import clean, from_shape, join_notes, same_ground
 
 _TAGS = [("boundary", "administrative"), *(("place", place) for place in PLACES)]
 _ID = re.compile(r"^(?:osm:)?(r|w|relation/|way/)(\d+)$", re.IGNORECASE)
@@ -55,12 +55,13 @@ def search(query: str, *, osm: Path) -> list[City]:
     seen: list[str] = []
     head, *qualifiers = _asked(query)
     wanted = parse_id(head)
+    called = variants(head) | variants(query)
 
     def matches(key: OsmId, tags: Tags) -> bool:
         if wanted is not None:
             return key == wanted
         seen.extend([tags["name"]] if "name" in tags else [])
-        return bool({fold(head), fold(query)} & names_of(tags))
+        return not called.isdisjoint(names_of(tags))
 
     found = read_areas(osm, tags=_TAGS, wanted=matches)
     if not found.tags:
@@ -68,7 +69,7 @@ def search(query: str, *, osm: Path) -> list[City]:
     if not found.shapes:
         raise PlaceNotFoundError(_cut(found, osm=osm))
     cities = _cities(found, query=query, osm=osm)
-    if wanted is not None or any(fold(query) in names_of(tags) for tags in found.tags.values()):
+    if wanted is not None or any(variants(query) & names_of(tags) for tags in found.tags.values()):
         return cities  # the comma, if there is one, belongs to the name
     return _narrowed(cities, qualifiers, osm=osm)
 
@@ -101,7 +102,7 @@ def with_districts(city: City, *, osm: Path) -> City:
             (district for district in made if district), key=lambda district: (district.name, district.id)
         )
         # A lone area with the same limits is the city itself under another level, not a part of it.
-        if districts and not (len(districts) == 1 and _same_ground(districts[0].boundary, city.boundary)):
+        if districts and not (len(districts) == 1 and same_ground(districts[0].boundary, city.boundary)):
             return add_districts(city, tuple(districts))
     return city
 
@@ -112,7 +113,7 @@ def add_districts(city: City, districts: tuple[District, ...]) -> City:
     share = covered_m2 / city.area_m2
     kept = [part for part in city.note.split("; ") if not _COVERAGE.fullmatch(part)]
     note = f"the districts ({len(districts)}) cover {share:.0%} of the city" if share < 0.99 else ""
-    return replace(city, districts=districts, note=joined(*kept, note))
+    return replace(city, districts=districts, note=join_notes(*kept, note))
 
 
 def clipped(shape: Polygon | MultiPolygon, city: City) -> Polygon | MultiPolygon:
@@ -124,8 +125,8 @@ def _asked(query: str) -> list[str]:
     return [part.strip() for part in query.split(",") if part.strip()] or [query]
 
 
-def _bears(folded: str, _: OsmId, tags: Tags) -> bool:
-    return folded in names_of(tags)
+def _matches(names: frozenset[str], _: OsmId, tags: Tags) -> bool:
+    return not names.isdisjoint(names_of(tags))
 
 
 def _cities(found: Found, *, query: str, osm: Path) -> list[City]:
@@ -137,7 +138,7 @@ def _cities(found: Found, *, query: str, osm: Path) -> list[City]:
         f"limits from an OpenStreetMap extract of {date}" if date else "",
         f"also of this name, but cut in the extract: {_describe(cut, found.tags)}" if cut else "",
     )
-    cities = [_city(key, found, query=query, note=joined(*notes)) for key in keys]
+    cities = [_city(key, found, query=query, note=join_notes(*notes)) for key in keys]
     return without_twins(sorted(cities, key=lambda city: (city.admin_level or 99, -city.area_m2, city.id)))
 
 
@@ -145,18 +146,13 @@ def without_twins(cities: list[City]) -> list[City]:
     """Of limits around the same ground (Paris is a department and a commune) only those of the deepest level."""
     kept: list[City] = []
     for city in reversed(cities):
-        twin = next((i for i, other in enumerate(kept) if _same_ground(city.boundary, other.boundary)), None)
+        twin = next((i for i, other in enumerate(kept) if same_ground(city.boundary, other.boundary)), None)
         if twin is None:
             kept.append(city)
             continue
         same = f"has the same limits as {city.label} ({city.id}, level {city.admin_level or 'unknown'})"
-        kept[twin] = replace(kept[twin], note=joined(kept[twin].note, same))
+        kept[twin] = replace(kept[twin], note=join_notes(kept[twin].note, same))
     return kept[::-1]
-
-
-def _same_ground(one: Polygon | MultiPolygon, other: Polygon | MultiPolygon) -> bool:
-    """Whether two shapes differ by less than a thousandth of their area."""
-    return shapely.symmetric_difference(one, other).area < 1e-3 * max(one.area, other.area)
 
 
 def _city(key: OsmId, found: Found, *, query: str, note: str) -> City:
@@ -169,7 +165,7 @@ def _city(key: OsmId, found: Found, *, query: str, note: str) -> City:
         id=f"osm:{key}",
         kind=kind_of(tags),
         licence=LICENCE,
-        note=joined(note, without_year),
+        note=join_notes(note, without_year),
     )
     return replace(city, admin_level=level_of(tags), population=population)
 
@@ -177,14 +173,14 @@ def _city(key: OsmId, found: Found, *, query: str, note: str) -> City:
 def _narrowed(cities: list[City], qualifiers: list[str], *, osm: Path) -> list[City]:
     """Those inside areas with the names after the comma; a name that the extract cannot check is said in the note."""
     for qualifier in qualifiers:
-        around = read_areas(osm, tags=[("boundary", "administrative")], wanted=partial(_bears, fold(qualifier)))
+        around = read_areas(osm, tags=[("boundary", "administrative")], wanted=partial(_matches, variants(qualifier)))
         areas = [polygonal(shape) for shape in around.shapes.values()]
         inside = [c for c in cities if any(area.contains(c.boundary.representative_point()) for area in areas)]
         if inside or (areas and not around.cut):
             cities = inside
             continue
         note = f"not checked whether it lies in {qualifier!r}: the extract does not hold that area whole"
-        cities = [replace(city, note=joined(city.note, note)) for city in cities]
+        cities = [replace(city, note=join_notes(city.note, note)) for city in cities]
     if not cities:
         raise PlaceNotFoundError(
             f"{osm}: no place of that name lies in {', '.join(qualifiers)}; leave out what follows the comma"
@@ -195,7 +191,7 @@ def _narrowed(cities: list[City], qualifiers: list[str], *, osm: Path) -> list[C
 def _district(key: OsmId, found: Found, city: City) -> District | None:
     tags = found.tags[key]
     try:
-        shape, _ = clean(found.shapes[key], what=tags["name"])
+        shape = clean(found.shapes[key], what=tags["name"]).boundary
     except AreaError:
         return None
     boundary = clipped(shape, city)
@@ -209,7 +205,7 @@ def _describe(keys: list[OsmId], tags: Mapping[OsmId, Tags]) -> str:
         f"{tags[key].get('name', 'without a name')} ({key}, level {tags[key].get('admin_level', 'unknown')})"
         for key in keys
     ]
-    return shortened(texts, most=4)
+    return truncate_list(texts, most=4)
 
 
 def _cut(found: Found, *, osm: Path) -> str:
@@ -221,10 +217,10 @@ def _cut(found: Found, *, osm: Path) -> str:
 
 def _unknown(query: str, *, osm: Path, known: list[str]) -> str:
     if parse_id(query):
-        return f"{brief(query)} is no limits in {osm}; check the id, or give an extract that holds it"
+        return f"{truncate(query)} is no limits in {osm}; check the id, or give an extract that holds it"
     near = closest(query, known)
     if near:
-        return f"{brief(query)} is not in {osm}; did you mean {' or '.join(near)}?"
+        return f"{truncate(query)} is not in {osm}; did you mean {' or '.join(near)}?"
     names = sorted(set(known))
-    held = f"it names {shortened(names)}" if names else "it names no administrative limits"
-    return f"{brief(query)} is not in {osm}: {held}"
+    held = f"it names {truncate_list(names)}" if names else "it names no administrative limits"
+    return f"{truncate(query)} is not in {osm}: {held}"

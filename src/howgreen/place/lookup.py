@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from howgreen.core.errors import AmbiguousPlaceError, AreaError, NetworkError, PlaceNotFoundError
-from howgreen.core.text import brief, closest, fold, shortened, spellings
+from howgreen.core.text import closest, is_called, truncate, truncate_list
 from howgreen.core.types import City
 from howgreen.place import limits
-from howgreen.place.districts import from_districts_file
 from howgreen.place.points import from_point, parse_coordinates
-from howgreen.place.shapes import joined
+from howgreen.place.shapes import join_notes
 
 if TYPE_CHECKING:
     from howgreen.net.client import Client
     from howgreen.net.network import Network
+    from howgreen.place.vectors import TableOptions
 
 _MOST_LISTED = 20
 
@@ -31,6 +31,16 @@ class PlaceFiles:
     land: str | Path | None = None
     """A vector file with polygons of land, or coastlines with the land on their left; without it, the coastline of the OSM
     extract or of OpenStreetMap's services is taken for limits that come from there."""
+    name_column: str | None = None
+    """The column of the boundary file and of the districts' that holds the names, where it is not plain."""
+    encoding: str | None = None
+    """Of the letters of those files, ``cp1252``, where they do not say."""
+
+    def options(self) -> TableOptions:
+        """Give the last two as the readers take them."""
+        from howgreen.place.vectors import TableOptions
+
+        return TableOptions(name_column=self.name_column, encoding=self.encoding)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,11 +104,14 @@ def find(
     known = _Known(stores=stores, osm=osm, client=network.client() if network is not None else None)
     if area is not None:
         _refuse_radius(radius_m, "a boundary")
-        city, source = _from_area(area, name=query, pick=pick), "file"
+        city, source = _from_area(area, name=query, pick=pick, files=files), "file"
     else:
         city, source = _from_query(query, known, radius_m=radius_m, pick=pick)
         city = city if files.districts else _with_districts(city, known, source=source)
-    city = from_districts_file(city, Path(files.districts)) if files.districts is not None else city
+    if files.districts is not None:
+        from howgreen.place.districts import from_districts_file
+
+        city = from_districts_file(city, Path(files.districts), files.options())
     return _with_land(city, known, source=source, land=files.land)
 
 
@@ -157,7 +170,7 @@ def _listed(query: str, known: _Known, *, radius_m: float | None) -> _Listed:
             raise _nothing(query, places) from error
         near = closest(query, [city.label for city in places])
         hint = f"; the store knows {' and '.join(near)}" if near else ""
-        what = f"{brief(query)}: " if isinstance(error, NetworkError) else ""
+        what = f"{truncate(query)}: " if isinstance(error, NetworkError) else ""
         raise type(error)(f"{what}{error}{hint}") from error
 
 
@@ -170,7 +183,7 @@ def _of_osm(query: str, *, osm: str | Path | None, client: Client | None) -> _Li
             if client is None or client.offline:
                 raise
     if client is None:
-        raise PlaceNotFoundError(f"{brief(query)} is not known")
+        raise PlaceNotFoundError(f"{truncate(query)} is not known")
     from howgreen.place.online import search
 
     matches = search(query, client=client)
@@ -217,7 +230,7 @@ def _with_land(city: City, known: _Known, *, source: str, land: str | Path | Non
     return city
 
 
-def _from_area(area: str | Path, *, name: str | None, pick: int | str | None) -> City:
+def _from_area(area: str | Path, *, name: str | None, pick: int | str | None, files: PlaceFiles) -> City:
     from howgreen.place.files import from_file, from_text
     from howgreen.place.vectors import is_shape_text
 
@@ -230,7 +243,7 @@ def _from_area(area: str | Path, *, name: str | None, pick: int | str | None) ->
 
     if pick != "all" and ign.is_file(path):
         return ign.from_file(path, name=name, pick=pick)
-    return from_file(path, name=name, pick=pick)
+    return from_file(path, name=name, pick=pick, options=files.options())
 
 
 def _refuse_radius(radius_m: float | None, what: str) -> None:
@@ -258,7 +271,7 @@ def _of_stores(query: str, known: Sequence[City]) -> list[City]:
         return [replace(city, name=query) for city in whole]
     head, _, rest = query.partition(",")
     note = f"not checked whether it lies in {rest.strip()!r}: the store does not know"
-    return [replace(city, name=query, note=joined(city.note, note)) for city in known if _called(city, head)]
+    return [replace(city, name=query, note=join_notes(city.note, note)) for city in known if _called(city, head)]
 
 
 def _called(city: City, query: str) -> bool:
@@ -266,17 +279,18 @@ def _called(city: City, query: str) -> bool:
     osm_id = limits.parse_id(query)
     if asked == city.id.casefold() or (osm_id and f"osm:{osm_id}" == city.id):
         return True
-    return fold(query.strip().removeprefix("store:")) in spellings(city.label) | spellings(city.name)
+    name = query.strip().removeprefix("store:")
+    return is_called(city.label, name) or is_called(city.name, name)
 
 
 def _nothing(query: str, known: Sequence[City]) -> PlaceNotFoundError:
     labels = list(dict.fromkeys(city.label for city in known))
     near = closest(query, labels)
     if near:
-        return PlaceNotFoundError(f"{brief(query)} is not known; did you mean {' or '.join(near)}?")
-    held = f"the store knows {shortened(sorted(labels))}" if labels else "no store has a place"
+        return PlaceNotFoundError(f"{truncate(query)} is not known; did you mean {' or '.join(near)}?")
+    held = f"the store knows {truncate_list(sorted(labels))}" if labels else "no store has a place"
     return PlaceNotFoundError(
-        f"{brief(query)} is not known: {held}; give coordinates, --area FILE or --osm FILE.osm.pbf"
+        f"{truncate(query)} is not known: {held}; give coordinates, --area FILE or --osm FILE.osm.pbf"
     )
 
 
@@ -285,11 +299,11 @@ def _one(query: str, listed: Sequence[City], *, pick: int | str | None, sure: bo
         if sure:
             return listed[0]
         raise AmbiguousPlaceError(
-            f"nothing is called {brief(query)}; if this is meant, take it with its id:\n{_listing(listed)}"
+            f"nothing is called {truncate(query)}; if this is meant, take it with its id:\n{_listing(listed)}"
         )
     if pick is None:
         raise AmbiguousPlaceError(
-            f"{brief(query)} can be {len(listed)} places; take one with --pick N or its id:\n{_listing(listed)}"
+            f"{truncate(query)} can be {len(listed)} places; take one with --pick N or its id:\n{_listing(listed)}"
         )
     text = str(pick).strip()
     if text.isdecimal() and 1 <= int(text) <= len(listed):
@@ -300,7 +314,7 @@ def _one(query: str, listed: Sequence[City], *, pick: int | str | None, sure: bo
     if len(picked) == 1:
         return picked[0]
     raise PlaceNotFoundError(
-        f"{brief(query)}: no match {pick!r}; pick a number from 1 to {len(listed)} or an id:\n{_listing(listed)}"
+        f"{truncate(query)}: no match {pick!r}; pick a number from 1 to {len(listed)} or an id:\n{_listing(listed)}"
     )
 
 

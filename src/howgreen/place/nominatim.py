@@ -10,13 +10,13 @@ import shapely
 import shapely.geometry
 
 from howgreen.core.errors import AreaError, PlaceNotFoundError
-from howgreen.core.text import fold, spellings
+from howgreen.core.text import spellings, variants
 from howgreen.core.types import City
 from howgreen.net.client import Client, Request
 from howgreen.net.http import parse_json
 from howgreen.osm.extract import LICENCE, OsmId
 from howgreen.osm.tags import PLACES, kind_of_level, names_of, population_of
-from howgreen.place.shapes import from_shape, joined
+from howgreen.place.shapes import from_shape, join_notes
 
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
@@ -51,9 +51,9 @@ class Hit:
     day: str
     """When Nominatim was asked: ``2026-05-17``."""
 
-    def bears(self, query: str) -> bool:
+    def matches(self, query: str) -> bool:
         """Whether the words before the first comma, or all of them, are its whole name in some language."""
-        return bool({fold(query), fold(query.partition(",")[0])} & self.names)
+        return not (variants(query) | variants(query.partition(",")[0])).isdisjoint(self.names)
 
 
 def search(query: str, *, client: Client) -> list[Hit]:
@@ -66,7 +66,7 @@ def search(query: str, *, client: Client) -> list[Hit]:
 
     """
     params = {"q": query, "limit": str(_MOST), "layer": "address", "dedupe": "0"}
-    return _hits("search", params, wanted=lambda hit: hit.bears(query), client=client)
+    return _hits("search", params, wanted=lambda hit: hit.matches(query), client=client)
 
 
 def lookup(number: OsmId, *, client: Client, total_s: float) -> Hit | None:
@@ -104,7 +104,7 @@ def city_of(hit: Hit, *, name: str) -> City:
         id=f"osm:{hit.id}",
         kind=hit.kind,
         licence=LICENCE,
-        note=joined(f"limits from OpenStreetMap by Nominatim, asked on {hit.day}", without_year),
+        note=join_notes(f"limits from OpenStreetMap by Nominatim, asked on {hit.day}", without_year),
     )
     return replace(city, admin_level=hit.level, country=hit.country, population=population)
 

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from howgreen.core.errors import AreaError, NetworkError, PlaceNotFoundError
-from howgreen.core.text import brief
+from howgreen.core.text import truncate
 from howgreen.core.types import City
 from howgreen.net.client import Client
 from howgreen.osm.extract import OsmId
 from howgreen.place import ign, limits, nominatim, overpass
 from howgreen.place.nominatim import Hit
-from howgreen.place.shapes import joined
+from howgreen.place.shapes import join_notes
 
 _MOST_POINTS = 2
 # Of a look-up by id: the rest of the patience is the second source's.
@@ -53,7 +53,9 @@ def search(query: str, *, client: Client) -> list[Match]:
     if ign.is_asked(query):
         return [Match(city=city, exact=True) for city in ign.search(query, client=client)]
     hits = nominatim.search(query, client=client)
-    matches = [Match(city=city, exact=hit.bears(query)) for hit in hits if (city := nominatim.usable(hit, name=query))]
+    matches = [
+        Match(city=city, exact=hit.matches(query)) for hit in hits if (city := nominatim.usable(hit, name=query))
+    ]
     if not any(match.exact for match in matches):
         matches += _around_points(query, hits, client=client)
     if not matches:
@@ -91,7 +93,7 @@ def with_districts(city: City, *, client: Client) -> City:
         return overpass.with_districts(city, client=client)
     except (NetworkError, AreaError) as error:
         reason = "offline" if client.offline else str(error).partition(";")[0]
-        return replace(city, note=joined(city.note, f"without districts: they could not be looked up ({reason})"))
+        return replace(city, note=join_notes(city.note, f"without districts: they could not be looked up ({reason})"))
 
 
 def with_land(city: City, *, client: Client) -> City:
@@ -105,7 +107,7 @@ def with_land(city: City, *, client: Client) -> City:
         return overpass.with_land(city, client=client)
     except (NetworkError, AreaError) as error:
         reason = "offline" if client.offline else str(error).partition(";")[0]
-        return replace(city, note=joined(city.note, f"sea told by its colour alone: no coastline ({reason})"))
+        return replace(city, note=join_notes(city.note, f"sea told by its colour alone: no coastline ({reason})"))
 
 
 def _second(number: OsmId, *, name: str, client: Client, first: NetworkError) -> City:
@@ -118,7 +120,7 @@ def _second(number: OsmId, *, name: str, client: Client, first: NetworkError) ->
 def _around_points(query: str, hits: Sequence[Hit], *, client: Client) -> list[Match]:
     """Limits that Overpass knows around the points that bear the name."""
     found: dict[str, Match] = {}
-    points = [hit for hit in hits if hit.bears(query)][:_MOST_POINTS]
+    points = [hit for hit in hits if hit.matches(query)][:_MOST_POINTS]
     for hit in points:
         names = overpass.folded_names(query, hit.names)
         for city in overpass.around(hit.lat, hit.lon, names=names, name=query, client=client):
@@ -140,7 +142,7 @@ def _sorted(matches: Sequence[Match], hits: Sequence[Hit]) -> list[Match]:
 def _nothing(query: str, hits: Sequence[Hit]) -> Exception:
     """Why nothing fits, as the error to raise."""
     for hit in hits:
-        if hit.shape is not None and hit.bears(query):
+        if hit.shape is not None and hit.matches(query):
             try:
                 nominatim.city_of(hit, name=query)
             except AreaError as error:
@@ -148,9 +150,9 @@ def _nothing(query: str, hits: Sequence[Hit]) -> Exception:
     if hits:
         hit = hits[0]
         return PlaceNotFoundError(
-            f"{brief(query)}: OpenStreetMap has no limits for it, only a point ({hit.described}); "
+            f"{truncate(query)}: OpenStreetMap has no limits for it, only a point ({hit.described}); "
             f'give --area FILE, or its position with --radius: "{hit.lat:.4f}, {hit.lon:.4f}"'
         )
     return PlaceNotFoundError(
-        f"{brief(query)} is not known to OpenStreetMap; check the spelling, add the country, or give --area FILE"
+        f"{truncate(query)} is not known to OpenStreetMap; check the spelling, add the country, or give --area FILE"
     )

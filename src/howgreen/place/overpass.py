@@ -13,7 +13,7 @@ from typing import Any
 
 from howgreen.core.errors import AreaError, PlaceNotFoundError
 from howgreen.core.geometry import BBox, boxes
-from howgreen.core.text import fold
+from howgreen.core.text import variants
 from howgreen.core.types import City
 from howgreen.net.cache import CachedResponse
 from howgreen.net.client import Client
@@ -22,7 +22,7 @@ from howgreen.osm.overpass import HEAD, ask, elements, has_areas
 from howgreen.osm.tags import level_of, names_of
 from howgreen.place import coast, limits
 from howgreen.place.coast import MARGIN_DEG
-from howgreen.place.shapes import joined
+from howgreen.place.shapes import join_notes
 
 _AROUND_M = 5000
 _MOST_DISTRICTS = 400
@@ -62,7 +62,7 @@ def by_id(number: OsmId, *, name: str, client: Client) -> City:
             f"{number}: OpenStreetMap has no whole limits with this id; check it, or give --area FILE"
         ) from error
     note = f"limits from OpenStreetMap by Overpass, asked on {answer.day}"
-    return replace(city, name=name, note=joined(note, city.note))
+    return replace(city, name=name, note=join_notes(note, city.note))
 
 
 def around(lat: float, lon: float, *, names: frozenset[str], name: str, client: Client) -> list[City]:
@@ -183,4 +183,4 @@ def limits_of(element: Mapping[str, Any]) -> Limits:
 
 def folded_names(name: str, names: frozenset[str]) -> frozenset[str]:
     """The names that limits around a point must bear: those of the point, and as it was asked."""
-    return names | {fold(name.partition(",")[0])}
+    return names | variants(name.partition(",")[0])

@@ -19,17 +19,51 @@ if TYPE_CHECKING:
 DEFAULT_RADIUS_M = 2000.0
 """Radius of the circle when none is asked for."""
 
-_NUMBER = r"[+\-−]?\d+(?:\.\d+)?"
-_COORDINATES = re.compile(
-    rf"^\s*(?:geo:)?\s*([NSEWnsew])?\s*({_NUMBER})\s*°?\s*([NSEWnsew])?(?:\s*[,;]\s*|\s+)"
-    rf"([NSEWnsew])?\s*({_NUMBER})\s*°?\s*([NSEWnsew])?\s*$"
+_WORDS = {
+    "n": "N", "north": "N", "nord": "N", "norte": "N",
+    "s": "S", "south": "S", "süd": "S", "sued": "S", "sud": "S", "sur": "S",
+    "e": "E", "east": "E", "est": "E", "este": "E", "ost": "E", "leste": "E",
+    "w": "W", "west": "W", "ouest": "W", "oeste": "W", "ovest": "W",
+    "o": "O",
+    "lat": "lat", "latitude": "lat", "lon": "lon", "lng": "lon", "long": "lon", "longitude": "lon",
+}  # fmt: skip
+_AXES = {"N": "lat", "S": "lat", "E": "lon", "W": "lon", "lat": "lat", "lon": "lon"}
+_WORD = "(?:" + "|".join(sorted(_WORDS, key=len, reverse=True)) + r")(?![^\W\d_])"
+# A degree with minutes and seconds that have their marks, or, where letters stand at both numbers, only blanks between.
+_MARKED = (
+    r"(?P<d{i}>[+\-−]?{n})\s*(?:[°º˚]|deg)?"
+    r"(?:\s*(?P<m{i}>{n})\s*(?:['′’‘´](?!['′’])|min))?"
+    r"(?:\s*(?P<s{i}>{n})\s*(?:[\"″”“]|''|′′|’’|sec))?"
+)
+_BLANKS = r"(?P<d{i}>\d+)[\s:°]+(?P<m{i}>{n})(?:[\s:′']+(?P<s{i}>{n}))?"
+_COORDINATE = r"(?:(?P<b{i}>{w})\s*[:=]?\s*)?{body}(?(b{i})|(?:\s*(?P<a{i}>{w}))?)"
+_TWICE = re.compile(
+    rf"(?:[\d.,;°\s+\-−]|{_WORD})*{_WORD}\s*[\d.,]+\s*°?\s*{_WORD}(?:[\d.,;°\s+\-−]|{_WORD})*", re.IGNORECASE
+)
+_LONGEST = 100
+_COMMA_PAIR = re.compile(r"[+\-−]?\d+(?:,\d+)+")
+
+
+def _pattern(body: str, *, decimal: str, between: str) -> re.Pattern[str]:
+    number = rf"\d+(?:{decimal}\d+)?"
+    one, two = (
+        _COORDINATE.replace("{body}", body).replace("{i}", i).replace("{w}", _WORD).replace("{n}", number) for i in "12"
+    )
+    return re.compile(rf"\s*{one}(?:{between}){two}\s*", re.IGNORECASE)
+
+
+_POINTS, _COMMAS = r"\s*[,;/|]\s*|\s+", r"\s*[;/|]\s*|\s*,\s+|\s+"
+_PATTERNS = (
+    _pattern(_MARKED, decimal=r"\.", between=_POINTS),
+    _pattern(_MARKED, decimal=",", between=_COMMAS),
+    _pattern(_BLANKS, decimal=r"\.", between=_POINTS),
 )
 _VERTICES = 360
 _GEOD = pyproj.Geod(ellps="WGS84")
 
 
 def from_point(lat: float, lon: float, *, radius_m: float | None = None, name: str | None = None) -> City:
-    """A circle on the ground: all points whose geodesic distance to the centre is the radius.
+    """Draw a circle on the ground: all points whose geodesic distance to the centre is the radius.
 
     Parameters
     ----------
@@ -64,18 +98,29 @@ def from_point(lat: float, lon: float, *, radius_m: float | None = None, name: s
 
 
 def parse_coordinates(query: str) -> tuple[float, float] | None:
-    """Latitude and longitude of ``45.76, 4.84``, ``45.76N 4.84E``, ``4.84E, 45.76N``; None for other texts.
+    """Read latitude and longitude as people write them; None for other texts.
+
+    ``45.76, 4.84``, ``4.84E, 45.76N``, ``(45.76, 4.84)``, ``45,76 4,84``, ``48°51'24"N 2°21'07"E``.
 
     Raises
     ------
     AreaError
-        When the text is two numbers that are no position on Earth.
+        When the text is two numbers that are no position on Earth, or may be one number or two.
 
     """
-    match = _COORDINATES.match(query)
-    if not match:
+    text = re.sub(r"^\s*geo:|[;?][uz]=.*$", "", query).strip().strip("()[]").strip()
+    if len(text) > _LONGEST:
         return None
-    first, second = (_signed(query, *match.groups()[i : i + 3]) for i in (0, 3))
+    if _COMMA_PAIR.fullmatch(text):
+        raise AreaError(
+            f"{query!r}: a decimal comma, or two numbers? write lat, lon with a blank between, such as 45.76, 4.84"
+        )
+    match = next((found for pattern in _PATTERNS if (found := pattern.fullmatch(text))), None)
+    if match is None and _TWICE.fullmatch(text):
+        raise AreaError(f"{query!r}: two letters at one number; write lat, lon such as 45.76N 4.84E")
+    if match is None or (match.re is _PATTERNS[2] and not all(_letter(match, i) for i in "12")):
+        return None
+    first, second = (_degree(query, match, i) for i in "12")
     if first[1] == "lon" or second[1] == "lat":
         first, second = second, first
     if (first[1], second[1]) not in {("lat", "lon"), ("lat", ""), ("", "lon"), ("", "")}:
@@ -84,15 +129,26 @@ def parse_coordinates(query: str) -> tuple[float, float] | None:
     return first[0], second[0]
 
 
-def _signed(query: str, before: str | None, number: str, after: str | None) -> tuple[float, str]:
+def _letter(match: re.Match[str], i: str) -> str:
+    """Which letter stands at a number: N, S, E, W, O, lat, lon, or none."""
+    return _WORDS.get((match[f"b{i}"] or match[f"a{i}"] or "").lower(), "")
+
+
+def _degree(query: str, match: re.Match[str], i: str) -> tuple[float, str]:
     """Degrees, and which axis its letter names."""
-    if before and after:
-        raise AreaError(f"{query!r}: two letters at one number; write lat, lon such as 45.76N 4.84E")
-    letter = (before or after or "").upper()
-    value = float(number.replace("−", "-"))
-    if letter and number[0] in "+-−":
+    letter = _letter(match, i)
+    if letter == "O":
+        raise AreaError(f"{query!r}: O is west in French, Spanish and Italian, and east in German; write E or W")
+    parts = [(match[f"{part}{i}"] or "0").replace("−", "-").replace(",", ".") for part in "dms"]
+    whole, minutes, seconds = map(float, parts)
+    divided = match[f"m{i}"] or match[f"s{i}"]
+    if minutes >= 60 or seconds >= 60 or (divided and not whole.is_integer()):
+        raise AreaError(f"{query!r}: minutes and seconds go from 0 to 59; write 48°51'24\"N 2°21'07\"E")
+    if letter in {"N", "S", "E", "W"} and parts[0][0] in "+-":
         raise AreaError(f"{query!r}: a sign and a letter at one number; write 45.76S or -45.76")
-    return (-value if letter in {"S", "W"} else value), {"N": "lat", "S": "lat", "E": "lon", "W": "lon"}.get(letter, "")
+    size = abs(whole) + minutes / 60 + seconds / 3600 if divided else abs(whole)
+    negative = letter in {"S", "W"} or parts[0].startswith("-")
+    return (-size if negative else size), _AXES.get(letter, "")
 
 
 def _check_position(lat: float, lon: float) -> None:

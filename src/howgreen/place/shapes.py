@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +14,9 @@ from shapely import MultiPolygon, Polygon
 
 from howgreen.core.errors import AreaError
 from howgreen.core.geometry import Area, geodesic_area_m2, polygonal, utm_crs
+from howgreen.core.text import one_line
 from howgreen.core.types import City
+from howgreen.core.warnings import Caution
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -57,24 +61,36 @@ def from_shape(
         100,000 km2.
 
     """
-    boundary, repairs = clean(geometry, what=label or name)
+    cleaned = clean(geometry, what=label or name)
+    boundary = cleaned.boundary
     area_m2 = _checked_area_m2(boundary, what=label or name)
     lon, lat = centre(boundary)
     return City(
-        name=name,
-        label=label or name,
-        id=id or f"shape:{_digest(boundary)}",
+        name=one_line(name),
+        label=one_line(label or name),
+        id=one_line(id or f"shape:{_digest(boundary)}"),
         boundary=boundary,
         crs=utm_crs(lon, lat),
         area_m2=area_m2,
         kind=kind,
-        licence=licence,
-        note=joined(note, *repairs),
+        licence=one_line(licence),
+        note=join_notes(one_line(note), *cleaned.notes),
+        warnings=cleaned.warnings,
     )
 
 
-def clean(geometry: BaseGeometry | None, *, what: str) -> tuple[Area, tuple[str, ...]]:
-    """The valid areas of a shape, split at the antimeridian, and what had to be repaired.
+@dataclass(frozen=True, kw_only=True)
+class Cleaned:
+    """A boundary that can be used, and what was done to it."""
+
+    boundary: Area
+    """EPSG:4326, valid, split at the antimeridian."""
+    notes: tuple[str, ...] = ()
+    warnings: tuple[Caution, ...] = ()
+
+
+def clean(geometry: BaseGeometry | None, *, what: str) -> Cleaned:
+    """Make the valid areas of a shape, split at the antimeridian.
 
     Parameters
     ----------
@@ -91,18 +107,31 @@ def clean(geometry: BaseGeometry | None, *, what: str) -> tuple[Area, tuple[str,
     """
     parts = _polygons(geometry, what=what)
     check_degrees(MultiPolygon(parts), what=what)
-    whole = [_continuous(part, what=what) for part in parts]
-    fixed, notes = _repaired(whole, what=what)
-    return split_antimeridian(fixed), notes
+    apart, islands = _islands_apart([_continuous(part, what=what) for part in parts])
+    fixed, notes, left_out = _repaired(apart, what=what)
+    mended = [f"{left_out} part{'s' * (left_out > 1)} without area left out"] if left_out else []
+    mended += (
+        [f"{islands} rings written as holes lie outside of their area, and are taken as islands"] if islands else []
+    )
+    return Cleaned(
+        boundary=split_antimeridian(fixed),
+        notes=(*notes, *(f"boundary repaired: {text}" for text in mended)),
+        warnings=tuple(Caution("limits-mended", f"{what}: {text}; check the map") for text in mended),
+    )
 
 
-def joined(*notes: str) -> str:
-    """Notes in one text, the empty ones left out."""
+def join_notes(*notes: str) -> str:
+    """Join notes in one text, the empty ones left out."""
     return "; ".join(note for note in notes if note)
 
 
+def same_ground(one: Area, other: Area, *, within: float = 1e-3) -> bool:
+    """Tell whether two shapes differ by less than a share of their area."""
+    return shapely.symmetric_difference(one, other).area < within * max(one.area, other.area)
+
+
 def check_degrees(geometry: BaseGeometry, *, what: str) -> None:
-    """Fail unless all coordinates can be (lon, lat) in degrees.
+    """Check that all coordinates can be (lon, lat) in degrees.
 
     Raises
     ------
@@ -129,11 +158,41 @@ def _polygons(geometry: BaseGeometry | None, *, what: str) -> list[Polygon]:
     """All non-empty polygons of a shape, flat."""
     if geometry is None or geometry.is_empty:
         raise AreaError(f"{what}: the boundary is empty; give a polygon")
-    leaves: list[Any] = shapely.get_parts(shapely.get_parts(shapely.force_2d(geometry))).tolist()
-    parts = [leaf for leaf in leaves if isinstance(leaf, Polygon) and not leaf.is_empty]
+    parts = [leaf for leaf in _leaves(shapely.force_2d(geometry)) if isinstance(leaf, Polygon) and not leaf.is_empty]
     if not parts:
         raise AreaError(f"{what}: a {geometry.geom_type} is not an area; give a Polygon or MultiPolygon")
     return parts
+
+
+def _leaves(geometry: BaseGeometry) -> Iterator[BaseGeometry]:
+    """What a collection holds, collections in it opened as well."""
+    for part in getattr(geometry, "geoms", [geometry]):
+        if hasattr(part, "geoms"):
+            yield from _leaves(part)
+        else:
+            yield part
+
+
+def _islands_apart(parts: Sequence[Polygon]) -> tuple[list[Polygon], int]:
+    """The parts with rings that lie wholly outside of their outer ring as parts of their own, and how many those are.
+
+    Some programs write every further ring of an area as a hole, islands too. A ring inside such an island is its hole.
+    """
+    apart: list[Polygon] = []
+    count = 0
+    for part in parts:
+        shell, holes = Polygon(part.exterior), [Polygon(hole) for hole in ([] if part.is_valid else part.interiors)]
+        outside = [hole for hole in holes if shell.is_valid and hole.is_valid and not shell.intersects(hole)]
+        if not outside:
+            apart.append(part)
+            continue
+        count += len(outside)
+        apart.append(Polygon(part.exterior, [hole.exterior for hole in holes if hole not in outside]))
+        islands: BaseGeometry = Polygon()
+        for island in outside:
+            islands = shapely.symmetric_difference(islands, island)
+        apart += [leaf for leaf in _leaves(islands) if isinstance(leaf, Polygon)]
+    return apart, count
 
 
 def _continuous(polygon: Polygon, *, what: str) -> Polygon:
@@ -157,10 +216,11 @@ def _unwrapped(ring: Any, *, what: str) -> npt.NDArray[np.float64]:
     return coordinates
 
 
-def _repaired(parts: list[Polygon], *, what: str) -> tuple[Area, tuple[str, ...]]:
-    """The union of the parts, each valid, and notes on what was mended."""
-    notes = []
+def _repaired(parts: list[Polygon], *, what: str) -> tuple[Area, tuple[str, ...], int]:
+    """The union of the parts, each valid, notes on what was mended, and how many parts without area are left out."""
+    notes: list[str] = []
     fixed: list[Area] = []
+    without_area: list[str] = []
     for part in parts:
         if part.is_valid:
             fixed.append(part)
@@ -168,16 +228,19 @@ def _repaired(parts: list[Polygon], *, what: str) -> tuple[Area, tuple[str, ...]
         reason, near = _fault(part)
         mended = polygonal(shapely.make_valid(part, method="structure", keep_collapsed=False))
         if mended.is_empty:
-            raise AreaError(f"{what}: the boundary encloses no area ({reason}{near}); draw it again")
+            without_area.append(f"{reason}{near}")
+            continue
         if abs(mended.area - part.area) > _REPAIR_TOLERANCE * mended.area:
             raise AreaError(f"{what}: the boundary crosses itself ({reason}{near}); redraw it without crossings")
         fixed.append(mended)
         notes.append(f"boundary repaired: {reason}{near}")
+    if not fixed:
+        raise AreaError(f"{what}: the boundary encloses no area ({without_area[0]}); draw it again")
     whole = MultiPolygon([polygon for piece in fixed for polygon in getattr(piece, "geoms", [piece])])
     if not whole.is_valid:
         notes.append("overlapping parts of the boundary were merged")
-        return polygonal(shapely.union_all(fixed)), tuple(notes)
-    return (whole.geoms[0] if len(whole.geoms) == 1 else whole), tuple(notes)
+        return polygonal(shapely.union_all(fixed)), tuple(notes), len(without_area)
+    return (whole.geoms[0] if len(whole.geoms) == 1 else whole), tuple(notes), len(without_area)
 
 
 def _fault(polygon: Polygon) -> tuple[str, str]:
@@ -190,7 +253,7 @@ def _fault(polygon: Polygon) -> tuple[str, str]:
 
 
 def split_antimeridian(geometry: Area) -> Area:
-    """The same ground with all longitudes in -180..180: what lies beyond is cut there and moved by full turns.
+    """Cut a shape at the antimeridian: the same ground with all longitudes in -180..180, moved by full turns.
 
     Parameters
     ----------
@@ -210,7 +273,7 @@ def split_antimeridian(geometry: Area) -> Area:
 
 
 def centre(boundary: Area) -> tuple[float, float]:
-    """Longitude and latitude of the middle of a shape, also where it lies on both sides of the antimeridian."""
+    """Find longitude and latitude of the middle of a shape, also where it lies on both sides of the antimeridian."""
     west, _, east, _ = boundary.bounds
     if east - west > 180:
         boundary = shapely.transform(boundary, lambda xy: np.where([True, False], xy % 360, xy))

@@ -1,14 +1,15 @@
-"""Reading areas from any vector file or text: features with names and EPSG:4326 polygons."""
+"""Reading areas from any vector file, frame or text: features with names and EPSG:4326 polygons."""
 
 from __future__ import annotations
 
 import json
 import logging
 import re
+import tempfile
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from io import BytesIO
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +18,15 @@ import numpy as np
 import pyogrio
 import pyproj
 import shapely
-from pyogrio.errors import CRSError, DataLayerError, DataSourceError
+from pyogrio.errors import CRSError, DataLayerError, DataSourceError, FieldError
 
-from howgreen.core.errors import AreaError
+from howgreen.core.errors import AreaError, HowgreenError, MissingExtraError
 from howgreen.core.geometry import BBox
-from howgreen.core.text import brief, fold, spellings
+from howgreen.core.text import one_line, truncate, truncate_list
+from howgreen.core.vector_files import FORMATS, VectorFile, vector_files
+from howgreen.core.warnings import Caution
+from howgreen.place.attributes import name_column
+from howgreen.place.encodings import shapefile_encoding, utf8_copy
 from howgreen.place.shapes import check_degrees
 
 if TYPE_CHECKING:
@@ -30,27 +35,38 @@ if TYPE_CHECKING:
 MAX_TEXT = 2_000_000
 """Longest shape that may be typed or pasted, in characters; a file has no such limit."""
 
-_NAME_COLUMN = re.compile(
-    r"^(name|nom|nome|nombre|naam|namn|navn|nimi|label|title|city|town|place|gemeinde|commune|comune|comuna|municipio"
-    r"|municipality|district|bezirk|stadtteil|ortsteil|quartier|quartiere|barrio|gen)([_: ].*)?$|[_: ]name$",
-    re.IGNORECASE,
-)
 _WKT = re.compile(
     r"^\s*(?:SRID\s*=\s*(\d+)\s*;)?\s*((?:MULTI)?(?:POINT|LINESTRING|POLYGON|CURVE|SURFACE)|CURVEPOLYGON"
     r"|GEOMETRYCOLLECTION|CIRCULARSTRING|COMPOUNDCURVE|TRIANGLE|LINEARRING)\b.*[(E]",
     re.IGNORECASE | re.DOTALL,
 )
+_MOST_LAYERS = 200
 _GREATEST_EDGE_M = 1000.0
 _MOST_VERTICES = 10_000
+_NO_CRS = "has no CRS; save it with one (a Shapefile's .prj beside it), or as GeoJSON in lon, lat"
 _UNREADABLE = (
     DataSourceError,
     DataLayerError,
+    FieldError,
     CRSError,
     UnicodeDecodeError,
     ValueError,
+    OSError,
     shapely.errors.GEOSException,
 )
 _LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableOptions:
+    """How the attributes of a file are to be read, where that is not plain."""
+
+    name_column: str | None = None
+    """The column that holds the names."""
+    encoding: str | None = None
+    """Of the letters: ``cp1252``."""
+    name: str | None = None
+    """A name that the file is expected to hold: of several encodings, the one in which it does is right."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,82 +78,83 @@ class Feature:
     name: str | None
     """Its most name-like attribute."""
     attributes: Mapping[str, str]
-    """All its textual attributes."""
+    """Its texts and whole numbers."""
     geometry: BaseGeometry
-    """EPSG:4326, as read: not yet cleaned."""
+    """EPSG:4326, as read: not yet cleaned. In its own coordinates where there is a fault."""
+    layer: str = ""
+    fault: str = ""
+    """Why its place on the Earth cannot be told; empty where it can."""
 
-    def called(self, name: str) -> bool:
-        """Whether one of its name-like attributes holds this name."""
-        named = (value for key, value in self.attributes.items() if _NAME_COLUMN.search(key))
-        return any(fold(name) in spellings(value) for value in named)
+    def shape(self) -> BaseGeometry:
+        """Give the geometry, or raise AreaError with the fault."""
+        if self.fault:
+            raise AreaError(self.fault)
+        return self.geometry
+
+
+@dataclass(frozen=True, kw_only=True)
+class Areas:
+    """What a file holds."""
+
+    features: tuple[Feature, ...]
+    note: str = ""
+    warnings: tuple[Caution, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Layer:
+    """One table of a file, in its own CRS."""
+
+    name: str
+    table: gpd.GeoDataFrame
+    assumed_crs: str = ""
+    """What its coordinates are taken for where the format has no CRS."""
+    warnings: tuple[Caution, ...] = ()
 
 
 def is_shape_text(text: str) -> bool:
-    """Whether a text is meant as WKT or GeoJSON, and not as a path."""
+    """Tell whether a text is meant as WKT or GeoJSON, and not as a path."""
     return text.lstrip().startswith(("{", "[")) or _WKT.match(text) is not None
 
 
-def read_file(path: Path) -> list[Feature]:
-    """The areas of any vector file that GDAL reads, in EPSG:4326.
+def read_file(path: Path, options: TableOptions | None = None) -> Areas:
+    """Read the areas of a vector file, in EPSG:4326.
+
+    A feature whose place cannot be told is kept with its fault: it matters only where it is meant.
 
     Raises
     ------
     AreaError
-        When the file is missing or broken, holds no area, or its CRS is missing or wrong.
+        When the file is missing or broken, or holds no area.
 
     """
     if not _exists(path):
-        raise AreaError(f"{brief(str(path), most=200)}: no such file; give a boundary file, WKT or GeoJSON")
+        raise AreaError(f"{truncate(str(path), most=200)}: no such file; give a boundary file, WKT or GeoJSON")
     if path.name.lower().endswith((".osm.pbf", ".pbf", ".osm")):
         raise AreaError(
             f"{path}: an OpenStreetMap extract is no boundary file; give it as --osm, with the place's name"
         )
-    return _features(path, what=str(path))
+    options = options or TableOptions()
+    with _read(path, what=str(path)) as files:
+        layers = [layer for file in files for layer in _layers(file, options)]
+    return _areas(layers, options, what=str(path))
 
 
-def read_around(path: Path, box: BBox, *, margin_deg: float) -> list[BaseGeometry]:
-    """The geometries of a vector file that meet a box of degrees and its margin, in EPSG:4326; no others are read.
+def read_frame(frame: gpd.GeoDataFrame | gpd.GeoSeries, options: TableOptions | None = None) -> Areas:
+    """Take the areas of a frame in memory, moved to EPSG:4326.
 
     Raises
     ------
     AreaError
-        When the file is missing or broken, or its CRS is missing or wrong.
+        When it holds no area.
 
     """
-    if not _exists(path):
-        raise AreaError(f"{brief(str(path), most=200)}: no such file; give polygons of land, or coastlines")
-    west, south, east, north = box
-    wide = (west - margin_deg, south - margin_deg, east + margin_deg, north + margin_deg)
-    try:
-        names = [str(name) for name, kind in pyogrio.list_layers(path) if kind is not None]
-        tables = [pyogrio.read_dataframe(path, layer=name, columns=[], bbox=_there(path, name, wide)) for name in names]
-    except (*_UNREADABLE, pyproj.exceptions.ProjError) as error:
-        raise AreaError(
-            f"{path}: cannot be read ({(str(error).splitlines() or [''])[0]}); give a vector file"
-        ) from error
-    moved = [in_degrees(table[~(table.geometry.isna() | table.is_empty)], what=str(path)) for table in tables]
-    frame = shapely.box(*wide)
-    return [shape for table in moved for shape in shapely.make_valid(table.geometry.values) if shape.intersects(frame)]
+    table = frame if isinstance(frame, gpd.GeoDataFrame) else gpd.GeoDataFrame(geometry=frame)
+    return _areas([_Layer(name="", table=table)], options or TableOptions(), what="the frame")
 
 
-def _there(path: Path, layer: str, box: BBox) -> BBox:
-    """A box of degrees in a layer's own CRS."""
-    crs = pyogrio.read_info(path, layer=layer)["crs"]
-    if crs is None:
-        raise AreaError(f"{path}: has no CRS; save it with one, or as GeoJSON in lon, lat")
-    west, south, east, north = pyproj.Transformer.from_crs("EPSG:4326", crs, always_xy=True).transform_bounds(*box)
-    return west, south, east, north
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:  # a name too long for the system, or a folder that may not be looked into
-        return False
-
-
-def read_text(text: str) -> list[Feature]:
-    """The areas of a WKT or GeoJSON text; EPSG:4326 (lon, lat) unless the text itself names another CRS.
+def read_text(text: str, options: TableOptions | None = None) -> Areas:
+    """Read the areas of a WKT or GeoJSON text; EPSG:4326 (lon, lat) unless the text itself names another CRS.
 
     Raises
     ------
@@ -150,125 +167,310 @@ def read_text(text: str) -> list[Feature]:
             f"shape of {len(text):,} characters: more than {MAX_TEXT:,}; save it as a file and give its path"
         )
     if text.lstrip().startswith(("{", "[")):
-        return _geojson(text)
-    return [Feature(number=1, name=None, attributes={}, geometry=_wkt(text))]
+        return _geojson(text, options or TableOptions())
+    return Areas(features=(Feature(number=1, name=None, attributes={}, geometry=_wkt(text)),))
 
 
-def _geojson(text: str) -> list[Feature]:
+def read_around(path: Path, box: BBox, *, margin_deg: float) -> tuple[list[BaseGeometry], list[str]]:
+    """Read the geometries of a vector file that meet a box of degrees and its margin, in EPSG:4326; no others are read.
+
+    Returns
+    -------
+    geometries, labels
+        The labels are the names of its layers and the texts of what was read: they tell what a file is.
+
+    Raises
+    ------
+    AreaError
+        When the file is missing or broken, or its CRS is missing or wrong.
+
+    """
+    if not _exists(path):
+        raise AreaError(f"{truncate(str(path), most=200)}: no such file; give polygons of land, or coastlines")
+    west, south, east, north = box
+    wide = (west - margin_deg, south - margin_deg, east + margin_deg, north + margin_deg)
+    with _read(path, what=str(path)) as files:
+        layers = [layer for file in files for layer in _layers(file, TableOptions(), box=wide)]
+    frame = shapely.box(*wide)
+    shapes, labels = [], []
+    for layer in layers:
+        table = layer.table[~(layer.table.geometry.isna() | layer.table.is_empty)]
+        moved = in_degrees(table if table.crs else table.set_crs(layer.assumed_crs or None), what=str(path))
+        shapes += [shape for shape in shapely.make_valid(moved.geometry.values) if shape.intersects(frame)]
+        labels += [layer.name, *(value for row in _rows(moved) for value in row.values())]
+    return shapes, list(dict.fromkeys(labels))
+
+
+@contextmanager
+def _read(path: Path, *, what: str) -> Iterator[list[VectorFile]]:
+    """Open a file, and turn what its readers say into one line."""
+    with warnings.catch_warnings(record=True) as messages:  # GDAL's remarks are for the log, not for the terminal
+        warnings.simplefilter("always")
+        try:
+            with vector_files(path) as files:
+                yield files
+        except HowgreenError:
+            raise
+        except _UNREADABLE as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0].split("; It might help")[0].rstrip(".")
+            raise AreaError(f"{what}: cannot be read as a boundary ({one_line(reason)}); give {FORMATS}") from error
+    for message in messages or ():
+        _LOG.info("%s: %s", what, message.message)
+
+
+def _layers(file: VectorFile, options: TableOptions, *, box: BBox | None = None) -> list[_Layer]:
+    """Every table with geometries of a file; with a box of degrees, only what meets it."""
+    if file.format in _READERS:
+        return [_READERS[file.format](file.file)]
+    encoding: str | None = None
+    cautions: tuple[Caution, ...] = ()
+    if file.format == "Shapefile":
+        encoding, cautions = shapefile_encoding(file.file, given=options.encoding, name=options.name)
+    elif file.format in {"GeoJSON", "GeoJSONSeq", "ESRIJSON", "TopoJSON"}:
+        copy, cautions = utf8_copy(file.file, file.scratch, given=options.encoding, name=options.name)
+        file = replace(file, file=copy)
+    found = []
+    for name in _layer_names(file):
+        info = pyogrio.read_info(file.gdal_path, layer=name, **file.options)
+        table = pyogrio.read_dataframe(
+            file.gdal_path, layer=name, bbox=_box_there(info["crs"], box), encoding=encoding,
+            datetime_as_string=True, on_invalid="fix", **file.options,
+        )  # fmt: skip
+        if isinstance(table, gpd.GeoDataFrame):
+            assumed = "EPSG:4326" if file.format == "TopoJSON" else ""
+            found.append(_Layer(name=str(name), table=table, assumed_crs=assumed, warnings=cautions))
+    return found
+
+
+def _layer_names(file: VectorFile) -> list[str]:
+    """Names of the layers that hold geometries."""
+    if file.options:  # list_layers cannot pass them on
+        count, names = pyogrio.read_info(file.gdal_path, layer=0, **file.options), []
+        for number in range(_MOST_LAYERS):
+            try:
+                info = pyogrio.read_info(file.gdal_path, layer=number, **file.options) if number else count
+            except DataLayerError:
+                break
+            names += [info["layer_name"]] if info["geometry_type"] else []
+        return names
+    return [name for name, kind in pyogrio.list_layers(file.gdal_path) if kind is not None]
+
+
+def _box_there(crs: str | None, box: BBox | None) -> BBox | None:
+    """A box of degrees in a layer's own CRS."""
+    if box is None or crs is None:
+        return box
+    west, south, east, north = pyproj.Transformer.from_crs("EPSG:4326", crs, always_xy=True).transform_bounds(*box)
+    return west, south, east, north
+
+
+def _parquet(path: Path) -> _Layer:
+    try:
+        import pyarrow  # noqa: F401  geopandas needs it, and its own message would not say which extra brings it
+    except ImportError as error:
+        raise MissingExtraError("Reading GeoParquet", "parquet") from error
+    return _Layer(name="", table=gpd.read_parquet(path))
+
+
+def _poly(path: Path) -> _Layer:
+    """A polygon file as Osmosis and osmium take them: a name, then rings; those whose name begins with ! are holes."""
+    lines = [line.strip() for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]
+    name, *rest = [line for line in lines if line]
+    areas: list[shapely.Polygon] = []
+    holes: list[shapely.Polygon] = []
+    title = ""
+    ring: list[list[float]] = []
+    for line in rest:
+        if line.upper() == "END":
+            if title:
+                (holes if title.startswith("!") else areas).append(shapely.Polygon(ring))
+            title, ring = "", []
+        elif not title:
+            title = line
+        else:
+            ring.append([float(number) for number in line.split()[:2]])
+    shape = shapely.difference(shapely.union_all(areas), shapely.union_all(holes))
+    table = gpd.GeoDataFrame({"name": [name]}, geometry=[shape], crs="EPSG:4326")
+    return _Layer(name="", table=table)
+
+
+def _records(path: Path) -> _Layer:
+    """A list in JSON: a saved answer of Nominatim, or features without a collection around them."""
+    listed = json.loads(path.read_bytes())
+    rows, shapes = [], []
+    for record in listed if isinstance(listed, list) else []:
+        geometry = record.get("geojson") or record.get("geometry") if isinstance(record, dict) else None
+        if not isinstance(geometry, dict):
+            continue
+        shapes.append(shapely.geometry.shape(geometry))
+        properties = record.get("properties") if isinstance(record.get("properties"), dict) else record
+        rows.append({key: value for key, value in properties.items() if isinstance(value, str | int)})
+    if not rows:
+        raise ValueError("a list in JSON without places")
+    return _Layer(name="", table=gpd.GeoDataFrame(rows, geometry=shapes, crs="EPSG:4326"))
+
+
+def _has_places(listed: list[Any]) -> bool:
+    return any(isinstance(record, dict) and {"geojson", "geometry"} & set(record) for record in listed)
+
+
+_READERS: Mapping[str, Callable[[Path], _Layer]] = {"GeoParquet": _parquet, "poly": _poly, "JSON records": _records}
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name too long for the system, or a folder that may not be looked into
+        return False
+
+
+def _geojson(text: str, options: TableOptions) -> Areas:
     try:
         parsed = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise AreaError(
-            f"shape {brief(text, most=40)}: not GeoJSON ({error}); check its brackets and quotes"
+            f"shape {truncate(text, most=40)}: not GeoJSON ({error}); check its brackets and quotes"
         ) from error
-    if not isinstance(parsed, dict) or "type" not in parsed:
+    if not (isinstance(parsed, dict) and "type" in parsed) and not (isinstance(parsed, list) and _has_places(parsed)):
         raise AreaError(
-            f"shape {brief(text, most=40)}: GeoJSON without a type; give a Polygon, Feature or FeatureCollection"
+            f"shape {truncate(text, most=40)}: GeoJSON without a type; give a Polygon, Feature or FeatureCollection"
         )
-    return _features(BytesIO(text.encode()), what="the GeoJSON shape")
+    with tempfile.TemporaryDirectory(prefix="howgreen-") as folder:
+        path = Path(folder, "shape.geojson")
+        path.write_text(text, encoding="utf-8")
+        with _read(path, what="the GeoJSON shape") as files:
+            layers = [layer for file in files for layer in _layers(file, options)]
+    return _areas(layers, options, what="the GeoJSON shape")
 
 
 def _wkt(text: str) -> BaseGeometry:
     match = _WKT.match(text)
     if match and match[1] not in {None, "4326"}:
-        raise AreaError(f"shape {brief(text, most=40)}: SRID {match[1]} is not taken; write lon lat in EPSG:4326")
+        raise AreaError(f"shape {truncate(text, most=40)}: SRID {match[1]} is not taken; write lon lat in EPSG:4326")
     try:
         with np.errstate(invalid="ignore"):  # NaN among the numbers is refused later, in our own words
             shape = shapely.from_wkt(text.split(";", 1)[-1], on_invalid="fix")
     except (shapely.errors.GEOSException, NotImplementedError) as error:
         reason = str(error).splitlines()[0].removeprefix("ParseException: ")
         raise AreaError(
-            f"shape {brief(text, most=40)}: not WKT ({reason}); write POLYGON((lon lat, lon lat, …))"
+            f"shape {truncate(text, most=40)}: not WKT ({reason}); write POLYGON((lon lat, lon lat, …))"
         ) from error
     if shape is None:
         raise AreaError(
-            f"shape {brief(text, most=40)}: not WKT (a ring of too few points); write POLYGON((lon lat, lon lat, …))"
+            f"shape {truncate(text, most=40)}: not WKT (a ring of too few points); write POLYGON((lon lat, lon lat, …))"
         )
     return shape
 
 
-def read_frame(frame: gpd.GeoDataFrame | gpd.GeoSeries) -> list[Feature]:
-    """Take the areas of a frame in memory, moved to EPSG:4326.
+def _areas(layers: Sequence[_Layer], options: TableOptions, *, what: str) -> Areas:
+    """Gather the areas of some layers, each with its name and its fault."""
+    features: list[Feature] = []
+    kinds: set[str] = set()
+    columns: set[str] = set()
+    for layer in layers:
+        table = layer.table
+        table = table if table.active_geometry_name == "geometry" else table.rename_geometry("geometry")
+        table = table[~(table.geometry.isna() | table.is_empty)]
+        kinds.update(str(kind) for kind in table.geom_type)
+        table = table[table.geom_type.isin(["Polygon", "MultiPolygon", "GeometryCollection"])]
+        table = table.set_crs(layer.assumed_crs) if table.crs is None and layer.assumed_crs else table
+        columns.update(map(str, table.columns))
+        features += _features(table, options, layer=layer.name, first=len(features) + 1, what=what)
+    if not features:
+        instead = f"only {', '.join(sorted(kinds))}" if kinds else "no features"
+        raise AreaError(f"{what}: holds no area, {instead}; give a file with a Polygon or MultiPolygon")
+    if options.name_column and options.name_column.lower() not in {column.lower() for column in columns}:
+        raise AreaError(
+            f"{what}: has no column {options.name_column!r}; there are {truncate_list(sorted(columns - {'geometry'}))}"
+        )
+    cautions = tuple(dict.fromkeys(caution for layer in layers for caution in layer.warnings))
+    return Areas(features=tuple(features), warnings=cautions)
+
+
+def _features(
+    table: gpd.GeoDataFrame, options: TableOptions, *, layer: str, first: int, what: str
+) -> Iterator[Feature]:
+    rows = _rows(table)
+    named = name_column(rows, given=options.name_column)
+    for number, (row, (shape, fault)) in enumerate(zip(rows, _placed(table, what=what), strict=True), start=first):
+        name = row.get(named) if named else None
+        yield Feature(number=number, name=name, attributes=row, geometry=shape, layer=layer, fault=fault)
+
+
+def _rows(table: gpd.GeoDataFrame) -> list[dict[str, str]]:
+    """The texts and whole numbers of each row."""
+    names = [str(column) for column in table.columns if column != "geometry"]
+    columns = {name: [_as_text(value) for value in table[name].tolist()] for name in names}
+    whole = {name: values for name, values in columns.items() if "." not in values}
+    return [{name: values[i] for name, values in whole.items() if values[i]} for i in range(len(table))]
+
+
+def _as_text(value: Any) -> str:
+    """A text or whole number as text; empty for nothing, and a point for numbers that measure."""
+    if isinstance(value, str):
+        return one_line(value)
+    if isinstance(value, int | np.integer) and not isinstance(value, bool):
+        return str(value)
+    if isinstance(value, float) and np.isfinite(value):
+        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else "."
+    return ""
+
+
+def _placed(table: gpd.GeoDataFrame, *, what: str) -> list[tuple[BaseGeometry, str]]:
+    """Each row's geometry in EPSG:4326, or as it was with the reason why it cannot be placed."""
+    try:
+        moved = _moved(table, what=what)
+    except AreaError as error:
+        return [(shape, str(error)) for shape in table.geometry]
+    crs = table.crs
+    faults = [_fault(old, new, crs=crs, what=what) for old, new in zip(table.geometry, moved.geometry, strict=True)]
+    return list(zip(moved.geometry, faults, strict=True))
+
+
+def in_degrees(frame: gpd.GeoDataFrame, *, what: str) -> gpd.GeoDataFrame:
+    """Move all features of a frame to EPSG:4326, x = longitude.
 
     Raises
     ------
     AreaError
-        When it holds no area, or its CRS is missing.
+        When its CRS is missing, or one of its features cannot lie there.
 
     """
-    table = frame if isinstance(frame, gpd.GeoDataFrame) else gpd.GeoDataFrame(geometry=frame)
-    return _of_frames([table], what="the frame")
-
-
-def _features(source: Path | BytesIO, *, what: str) -> list[Feature]:
-    return _of_frames(_frames(source, what=what), what=what)
-
-
-def _of_frames(frames: Sequence[gpd.GeoDataFrame], *, what: str) -> list[Feature]:
-    features: list[Feature] = []
-    kinds: set[str] = set()
-    for table in frames:
-        frame = table if table.active_geometry_name == "geometry" else table.rename_geometry("geometry")
-        held = frame[~(frame.geometry.isna() | frame.is_empty)]
-        kinds.update(str(kind) for kind in held.geom_type)
-        areas = held[held.geom_type.isin(["Polygon", "MultiPolygon", "GeometryCollection"])]
-        for row in in_degrees(areas, what=what).itertuples(index=False):
-            features.append(_feature(row, number=len(features) + 1))
-    if not features:
-        instead = f"only {', '.join(sorted(kinds))}" if kinds else "no features"
-        raise AreaError(f"{what}: holds no area, {instead}; give a file with a Polygon or MultiPolygon")
-    return features
-
-
-def _frames(source: Path | BytesIO, *, what: str) -> list[gpd.GeoDataFrame]:
-    """Every layer with geometries, in the file's CRS."""
-    try:
-        with warnings.catch_warnings(record=True) as murmurs:  # GDAL's remarks are for the log, not for the terminal
-            warnings.simplefilter("always")
-            frames = _layers(source)
-    except _UNREADABLE as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0].split("; It might help")[0].rstrip(".")
-        raise AreaError(
-            f"{what}: cannot be read as a boundary ({reason}); give GeoJSON, GeoPackage, Shapefile or KML"
-        ) from error
-    for murmur in murmurs:
-        _LOG.info("%s: %s", what, murmur.message)
-    return frames
-
-
-def _layers(source: Path | BytesIO) -> list[gpd.GeoDataFrame]:
-    names = [str(name) for name, kind in pyogrio.list_layers(source) if kind is not None]
-    # Bytes get another layer name at each opening; GeoJSON has only one anyway.
-    wanted = names if isinstance(source, Path) else [None] * bool(names)
-    tables = [pyogrio.read_dataframe(source, layer=name, datetime_as_string=True, on_invalid="fix") for name in wanted]
-    return [table for table in tables if isinstance(table, gpd.GeoDataFrame)]
-
-
-def in_degrees(frame: gpd.GeoDataFrame, *, what: str) -> gpd.GeoDataFrame:
-    """The same features in EPSG:4326, x = longitude."""
     if frame.empty:
         return frame
+    moved = _moved(frame, what=what)
+    for old, new in zip(frame.geometry, moved.geometry, strict=True):
+        if fault := _fault(old, new, crs=frame.crs, what=what):
+            raise AreaError(fault)
+    return moved
+
+
+def _moved(frame: gpd.GeoDataFrame, *, what: str) -> gpd.GeoDataFrame:
     crs = frame.crs
-    if crs is None or "undefined" in crs.name.lower() or "unknown" in crs.name.lower():
-        raise AreaError(
-            f"{what}: has no CRS; save it with one (a Shapefile's .prj beside it), or as GeoJSON in lon, lat"
-        )
-    if crs.is_geographic:
-        for geometry in frame.geometry:
-            check_degrees(geometry, what=what)
-    if crs.to_authority() in {("EPSG", "4326"), ("OGC", "CRS84")}:
+    # Names say nothing: a .prj called "unknown" can be complete. GeoPackage's two undefined ones are not.
+    if crs is None or crs.is_engineering or crs.name.lower().startswith("undefined"):
+        raise AreaError(f"{what}: {_NO_CRS}")
+    if frame.empty or crs.to_authority() in {("EPSG", "4326"), ("OGC", "CRS84")}:
         return frame
     try:
         # A straight line on a projected plane is bent on the globe: long edges get vertices before they are moved.
-        moved = _dense(frame).to_crs("EPSG:4326")
+        return _dense(frame).to_crs("EPSG:4326")
     except pyproj.exceptions.ProjError as error:
         raise AreaError(
             f"{what}: its CRS {crs.name!r} cannot be turned into degrees ({error}); save it in EPSG:4326"
         ) from error
-    for geometry in moved.geometry:
-        if not shapely.is_empty(geometry):
-            _check_moved(geometry, crs=crs, what=what)
-    return moved
+
+
+def _fault(old: BaseGeometry, new: BaseGeometry, *, crs: pyproj.CRS, what: str) -> str:
+    """Why a geometry cannot lie where its coordinates say; empty where it can."""
+    try:
+        if crs.is_geographic:
+            check_degrees(old, what=what)
+    except AreaError as error:
+        return str(error)
+    if new.is_empty or all(abs(bound) < 541 for bound in new.bounds):
+        return ""
+    return f"{what}: its coordinates lie outside its CRS {crs.name!r}; the CRS is wrong: save it with the right one"
 
 
 def _dense(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
@@ -278,25 +480,3 @@ def _dense(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     west, south, east, north = frame.total_bounds
     longest = max(_GREATEST_EDGE_M / per_unit_m, (east - west + north - south) / _MOST_VERTICES)
     return frame.set_geometry(frame.geometry.segmentize(longest))
-
-
-def _check_moved(geometry: BaseGeometry, *, crs: pyproj.CRS, what: str) -> None:
-    if not shapely.is_empty(geometry) and all(abs(bound) < 541 for bound in geometry.bounds):
-        return
-    raise AreaError(
-        f"{what}: its coordinates lie outside its CRS {crs.name!r}; the CRS is wrong: save it with the right one"
-    )
-
-
-def _feature(row: Any, *, number: int) -> Feature:
-    values = row._asdict()
-    geometry = values.pop("geometry")
-    attributes = {str(key): value.strip() for key, value in values.items() if isinstance(value, str) and value.strip()}
-    return Feature(number=number, name=_name(attributes), attributes=attributes, geometry=geometry)
-
-
-def _name(attributes: Mapping[str, str]) -> str | None:
-    """The value of the most name-like column: ``name`` itself first, then in the file's order."""
-    exact = [value for key, value in attributes.items() if key.lower() == "name"]
-    alike = [value for key, value in attributes.items() if _NAME_COLUMN.search(key)]
-    return next(iter(exact + alike), None)

@@ -1,0 +1,273 @@
+"""Vector files from anywhere, opened by a reader that is told what they are.
+
+GDAL opens what a file says it is, whatever its name: a ``.geojson`` that holds a VRT or a WFS document inside makes it call
+servers and read other files. So the first bytes are looked at here, only formats that hold their own data are opened, and
+what is packed is unpacked within bounds before anybody reads it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+MAX_TEXT_BYTES = 256 * 2**20
+"""Longest JSON or XML file: its reader holds several times that in memory. Other formats are read in parts."""
+MAX_UNPACKED_BYTES = 2 * 2**30
+"""Most that an archive may unpack to, in sum."""
+MAX_MEMBERS = 5000
+"""Most files that are unpacked of one archive, or looked at in one folder."""
+FORMATS = "GeoJSON, GeoPackage, Shapefile, KML, GML, FlatGeobuf, TopoJSON, GeoParquet, .poly, or one of these zipped"
+"""What can be read, as errors say it."""
+
+_HEAD_BYTES = 2**16
+_CHUNK_BYTES = 2**20
+# What makes GDAL follow an address or another file's name, wherever it stands in what GDAL looks at.
+_POINTERS = re.compile(
+    rb"<(?:ogr\w*datasource|ogrvrt|ogrwfs|gdal|vrt|wcs_|wms|wmts|ogcapi)|gdal_streamed_alg|<!entity", re.IGNORECASE
+)
+_GEOMETRIES = "(?:Multi)?(?:Point|LineString|Polygon)|GeometryCollection"
+_TYPE = re.compile(rb'"type"\s*:\s*"(Topology|FeatureCollection|Feature|' + _GEOMETRIES.encode() + rb')"')
+_ESRI = re.compile(rb'"geometryType"\s*:\s*"esriGeometry|"rings"\s*:\s*\[')
+_XML_ROOT = re.compile(rb"^(?:\s|<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^>\[]*>)*<(?:[\w.-]+:)?([\w.-]+)", re.DOTALL)
+_MAGIC = (
+    (b"SQLite format 3\0", "GeoPackage"),
+    (b"\x00\x00\x27\x0a", "Shapefile"),
+    (b"fgb\x03", "FlatGeobuf"),
+    (b"PAR1", "GeoParquet"),
+    (b"PK\x03\x04", "zip"),
+    (b"PK\x05\x06", "zip"),
+    (b"\x1f\x8b", "gzip"),
+)
+_TEXTS = frozenset({"GeoJSON", "GeoJSONSeq", "ESRIJSON", "TopoJSON", "JSON records", "KML", "GML", "poly", "MapInfo"})
+_PREFIXED = frozenset({"GeoJSON", "GeoJSONSeq", "ESRIJSON", "TopoJSON"})
+"""Formats whose GDAL driver can be named in front of the path."""
+_OPTIONS = {"GML": {"DOWNLOAD_SCHEMA": "NO", "WRITE_GFS": "NO"}}
+# The best of several copies of one thing in an archive: where names and CRS are surest.
+_SUFFIXES = (".gpkg", ".gdb", ".fgb", ".shp", ".geojson", ".json", ".parquet", ".geoparquet", ".kml", ".gml", ".topojson",
+             ".tab", ".mif", ".poly")  # fmt: skip
+_TEXT_SUFFIXES = frozenset({".geojson", ".json", ".topojson", ".kml", ".gml", ".tab", ".mif", ".poly"})
+_BESIDE = frozenset({".shx", ".dbf", ".prj", ".cpg", ".qpj", ".cst", ".dat", ".map", ".id", ".ind", ".mid", ".xsd"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class VectorFile:
+    """A file whose format is known, to be opened by the reader of that format."""
+
+    file: Path
+    """On this disk; unpacked where it came out of an archive."""
+    format: str
+    """``GeoJSON``, ``GeoPackage``, ``Shapefile``, ``FlatGeobuf``, ``KML``, ``GML``, ``TopoJSON``, ``ESRIJSON``,
+    ``GeoJSONSeq``, ``FileGDB``, ``MapInfo`` for GDAL; ``GeoParquet``, ``poly`` and ``JSON records`` for others."""
+    scratch: Path
+    """A folder for copies, which lives as long as the file is open."""
+    options: Mapping[str, str] = field(default_factory=dict)
+    """Of GDAL's driver."""
+
+    @property
+    def gdal_path(self) -> str:
+        """What GDAL opens: the driver stands in front of the path where GDAL can be told it."""
+        return f"{self.format}:{self.file}" if self.format in _PREFIXED else str(self.file)
+
+    @property
+    def by_gdal(self) -> bool:
+        """Whether GDAL reads this format."""
+        return self.format not in {"GeoParquet", "poly", "JSON records"}
+
+
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+@contextmanager
+def vector_files(path: Path) -> Iterator[list[VectorFile]]:
+    """Open a vector file, or what is packed or lies in a folder: every part of the best format there.
+
+    Raises
+    ------
+    ValueError
+        With the reason in a few words when it is none of :data:`FORMATS`, points to other files or servers, or is too large.
+    OSError
+        When it cannot be read.
+
+    """
+    with tempfile.TemporaryDirectory(prefix="howgreen-") as scratch:
+        yield _opened(path, Path(scratch))
+
+
+def _opened(path: Path, scratch: Path) -> list[VectorFile]:
+    if path.is_dir():
+        return [_known(path, "FileGDB", scratch)] if path.suffix.lower() == ".gdb" else _of_folder(path, scratch)
+    kind = sniff(path)
+    if kind == "zip":
+        _unpack(path, scratch)
+        return _of_folder(scratch, scratch)
+    if kind == "gzip":
+        inner = scratch / (path.stem if path.suffix.lower() in {".gz", ".gzip"} else path.name)
+        with gzip.open(path) as packed:
+            _copy(packed, inner, most=_most(inner.name))
+        return _opened_once(inner, scratch)
+    return [_known(path, kind, scratch)]
+
+
+def _opened_once(path: Path, scratch: Path) -> list[VectorFile]:
+    kind = sniff(path)
+    if kind in {"zip", "gzip"}:
+        raise ValueError("an archive in an archive; unpack it first")
+    return [_known(path, kind, scratch)]
+
+
+def _known(path: Path, kind: str, scratch: Path) -> VectorFile:
+    size = path.stat().st_size
+    if kind in _TEXTS and size > MAX_TEXT_BYTES:
+        raise ValueError(
+            f"{size / 2**20:,.0f} MB of {kind}, at most {MAX_TEXT_BYTES // 2**20}; save it as a GeoPackage"
+        )
+    return VectorFile(file=path, format=kind, scratch=scratch, options=_OPTIONS.get(kind, {}))
+
+
+def _of_folder(folder: Path, scratch: Path) -> list[VectorFile]:
+    """The parts of the best format in a folder; Finder's and hidden files are none."""
+    listed: dict[str, list[Path]] = {}
+    for count, file in enumerate(sorted(folder.rglob("*"))):
+        if count >= MAX_MEMBERS:
+            raise ValueError(f"more than {MAX_MEMBERS:,} files; give the one that is meant")
+        parts = file.relative_to(folder).parts
+        inside_gdb = any(part.lower().endswith(".gdb") for part in parts[:-1])
+        if not inside_gdb and not any(part.startswith((".", "__MACOSX")) for part in parts):
+            listed.setdefault(file.suffix.lower(), []).append(file)
+    for suffix in _SUFFIXES:
+        found = [one for file in listed.get(suffix, []) if (one := _of_member(file, scratch))]
+        if found:
+            return found
+    names = sorted(file.name for files in listed.values() for file in files if file.is_file())
+    raise ValueError(f"no vector file in it ({', '.join(names[:4]) or 'it is empty'})")
+
+
+def _of_member(file: Path, scratch: Path) -> VectorFile | None:
+    if file.is_dir():
+        return _known(file, "FileGDB", scratch) if file.suffix.lower() == ".gdb" else None
+    try:
+        kind = sniff(file)
+    except ValueError:  # a .json of metadata, beside the data
+        return None
+    return None if kind in {"zip", "gzip"} else _known(file, kind, scratch)
+
+
+def sniff(path: Path) -> str:
+    """Tell the format of a file by its first bytes.
+
+    Raises
+    ------
+    ValueError
+        When it is none that holds its own data.
+
+    """
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    for magic, kind in _MAGIC:
+        if head.startswith(magic):
+            return kind
+    if _POINTERS.search(head):
+        raise ValueError("it points to other files or servers, which is not followed")
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if text[:2] in {b"\xff\xfe", b"\xfe\xff"} or b"\0" in text[:64]:
+        raise ValueError("not UTF-8 text, and no format that is known by its first bytes")
+    if text[:1] in {b"{", b"[", b"\x1e"}:
+        return _json_kind(text)
+    if text[:1] == b"<":
+        return _xml_kind(text)
+    if path.suffix.lower() == ".poly" and re.search(rb"^END\s*$", head[-4096:] + _tail(path), re.MULTILINE):
+        return "poly"
+    if path.suffix.lower() in {".tab", ".mif"} and re.match(rb"!table|version", text, re.IGNORECASE):
+        if re.search(rb"isseamless|create\s+view|\bopen\s+table", head, re.IGNORECASE):
+            raise ValueError("it points to other files or servers, which is not followed")
+        return "MapInfo"
+    raise ValueError("a format that is not known")
+
+
+def _tail(path: Path) -> bytes:
+    with path.open("rb") as file:
+        file.seek(max(path.stat().st_size - 4096, 0))
+        return file.read()
+
+
+def _json_kind(text: bytes) -> str:
+    if text[:1] == b"\x1e" or re.match(rb'\{[^\n]*"type"\s*:\s*"Feature"[^\n]*\}\r?\n\{', text):
+        return "GeoJSONSeq"
+    if text[:1] == b"[":
+        return "JSON records"
+    found = _TYPE.search(text)
+    if _ESRI.search(text) and not (found and found[1] != b"Point"):
+        return "ESRIJSON"
+    if found is None:
+        raise ValueError("JSON, but no GeoJSON or TopoJSON")
+    return "TopoJSON" if found[1] == b"Topology" else "GeoJSON"
+
+
+def _xml_kind(text: bytes) -> str:
+    root = _XML_ROOT.match(text)
+    name = root[1].decode(errors="replace") if root else ""
+    if name == "kml":
+        return "KML"
+    if name in {"osm", "osmChange"}:
+        raise ValueError("an OpenStreetMap extract is no vector file of this kind")
+    if name.lower() == "html":
+        raise ValueError("a web page instead of data")
+    if b"opengis.net/gml" in text:
+        return "GML"
+    raise ValueError(f"XML, but neither KML nor GML ({name or 'cut short'})")
+
+
+def _unpack(path: Path, into: Path) -> None:
+    """Unpack what can belong to a vector file, within bounds that count what really comes out."""
+    left = MAX_UNPACKED_BYTES
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [info for info in archive.infolist() if not info.is_dir() and _of_interest(info.filename)]
+            if len(members) > MAX_MEMBERS:
+                raise ValueError(f"more than {MAX_MEMBERS:,} files in it; give the one that is meant")
+            for info in members:
+                target = into.joinpath(*PurePosixPath(info.filename.replace("\\", "/")).parts)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with archive.open(info) as packed:
+                    left -= _copy(packed, target, most=min(left, _most(target.name)))
+    except (RuntimeError, NotImplementedError) as error:  # a password, or a method that Python does not know
+        raise ValueError(f"an archive that cannot be unpacked ({error}); unpack it first") from error
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise ValueError(f"an archive that is broken ({error})") from error
+
+
+def _of_interest(name: str) -> bool:
+    parts = PurePosixPath(name.replace("\\", "/")).parts
+    if not parts or any(part.startswith((".", "__MACOSX", "/")) or ":" in part for part in parts):
+        return False  # hidden, Finder's, or a way out of the folder
+    suffix = PurePosixPath(parts[-1]).suffix.lower()
+    return suffix in _SUFFIXES or suffix in _BESIDE or any(part.lower().endswith(".gdb") for part in parts[:-1])
+
+
+def _most(name: str) -> int:
+    """How many bytes a member of this name may have."""
+    return MAX_TEXT_BYTES if PurePosixPath(name).suffix.lower() in _TEXT_SUFFIXES else MAX_UNPACKED_BYTES
+
+
+def _copy(packed: _Readable, target: Path, *, most: int) -> int:
+    """Unpack one member; the bytes that came out."""
+    size = 0
+    try:
+        with target.open("wb") as file:
+            while chunk := packed.read(_CHUNK_BYTES):
+                size += len(chunk)
+                if size > most:
+                    raise ValueError(f"it unpacks to more than {most / 2**20:,.0f} MB")
+                file.write(chunk)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise ValueError(f"an archive that is broken ({error})") from error
+    return size

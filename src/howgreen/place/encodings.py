@@ -1,0 +1,132 @@
+"""Which letters the bytes of an old table are: told, found by the name that was asked for, or guessed and said so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import charset_normalizer
+
+from howgreen.core.errors import AreaError
+from howgreen.core.text import is_called
+from howgreen.core.warnings import Caution
+
+ENCODINGS = ("cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp874", "cp932", "cp949",
+             "gb18030", "big5", "cp850", "cp437", "mac_roman")  # fmt: skip
+"""In which names are looked for where a table does not say: those of Windows, of East Asia, and of older systems."""
+_MOST_BYTES = 8 * 2**20
+# ESRI's programs write "ANSI" whatever the letters are.
+_SAYS_NOTHING = frozenset({0x00, 0x57})
+
+
+def shapefile_encoding(shp: Path, *, given: str | None, name: str | None) -> tuple[str | None, tuple[Caution, ...]]:
+    """Find the encoding of a Shapefile's attributes: None where the file itself says it, or has only plain letters.
+
+    Parameters
+    ----------
+    shp
+        Its ``.shp``.
+    given
+        As the user says.
+    name
+        A name that the table is expected to hold.
+
+    Raises
+    ------
+    AreaError
+        When the given one is none.
+
+    """
+    if given:
+        return _checked(given), ()
+    dbf, cpg = shp.with_suffix(".dbf"), shp.with_suffix(".cpg")
+    dbf = dbf if dbf.exists() else shp.with_suffix(".DBF")
+    if not dbf.exists():
+        return None, ()
+    values, says = _texts(dbf)
+    unplain = [value for value in values if not value.isascii()]
+    if not unplain or _decodes(unplain, "utf-8"):
+        return ("UTF-8" if unplain else None), ()
+    declared = cpg.read_text(errors="replace").strip() if cpg.exists() else ""
+    if declared and declared.lower() not in {"utf-8", "utf8", "65001"}:
+        return None, ()
+    if not declared and says not in _SAYS_NOTHING:
+        return None, ()
+    return _found(unplain, name=name, what=dbf.name)
+
+
+def utf8_copy(path: Path, scratch: Path, *, given: str | None, name: str | None) -> tuple[Path, tuple[Caution, ...]]:
+    """Give a JSON file in UTF-8: the file itself where it is, else a copy in a temporary folder.
+
+    Raises
+    ------
+    AreaError
+        When the given encoding is none, or does not fit.
+
+    """
+    body = path.read_bytes()
+    if given is None and _decodes([body], "utf-8"):
+        return path, ()
+    lines = [line for line in body.splitlines() if not line.isascii()][:2000]
+    encoding, cautions = (_checked(given), ()) if given else _found(lines, name=name, what=path.name)
+    try:
+        text = body.decode(encoding or "utf-8")
+    except UnicodeDecodeError as error:
+        raise AreaError(f"{path}: its letters are not {encoding}; give another --encoding") from error
+    copy = scratch / f"utf-8 {path.name}"
+    copy.write_text(text, encoding="utf-8")
+    return copy, cautions
+
+
+def _checked(encoding: str) -> str:
+    try:
+        "".encode(encoding)
+    except LookupError as error:
+        raise AreaError(
+            f"encoding {encoding!r} is not known; write one such as utf-8, cp1252, cp932 or gb18030"
+        ) from error
+    return encoding
+
+
+def _found(values: Sequence[bytes], *, name: str | None, what: str) -> tuple[str | None, tuple[Caution, ...]]:
+    """The encoding in which the table holds the name; else a guess, which is told."""
+    if name:
+        for encoding in ENCODINGS:
+            if any(is_called(value.decode(encoding, "replace"), name) for value in values):
+                return encoding, ()
+    guess = charset_normalizer.from_bytes(b"\n".join(values), cp_isolation=list(ENCODINGS)).best()
+    encoding = guess.encoding if guess else "cp1252"
+    return encoding, (
+        Caution(
+            "encoding-assumed", f"the letters of {what} were taken for {encoding}; if names look wrong, give --encoding"
+        ),
+    )
+
+
+def _decodes(values: Sequence[bytes], encoding: str) -> bool:
+    try:
+        for value in values:
+            value.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _texts(dbf: Path) -> tuple[list[bytes], int]:
+    """The values of a dBASE table's text columns as bytes (at most 8 MB of rows), and its mark of the language."""
+    with dbf.open("rb") as file:
+        head = file.read(32)
+        if len(head) < 32:
+            return [], 0
+        header, record = int.from_bytes(head[8:10], "little"), int.from_bytes(head[10:12], "little")
+        fields = file.read(max(header - 32, 0))
+        rows = file.read(_MOST_BYTES)
+    columns, start = [], 1  # a row begins with the mark of a deleted one
+    for at in range(0, len(fields) - 31, 32):
+        if fields[at] == 0x0D:
+            break
+        width = fields[at + 16]
+        columns += [(start, start + width)] if fields[at + 11 : at + 12] == b"C" else []
+        start += width
+    whole = [rows[at : at + record] for at in range(0, len(rows) - record + 1, record)] if record else []
+    return [text for row in whole for a, b in columns if (text := row[a:b].strip(b" \0"))], head[29]

@@ -1,0 +1,362 @@
+"""Files of many formats and wrappings, those that lie about what they are, and letters of old tables."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import threading
+import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import geopandas as gpd
+import pytest
+import shapely
+
+from howgreen.core import vector_files
+from howgreen.core.errors import AmbiguousPlaceError, AreaError, MissingExtraError
+from howgreen.core.geometry import geodesic_area_m2
+from howgreen.place import from_file, from_text, place_from_geometry, with_districts, with_land
+
+TOWN = shapely.Polygon([(11.30, 46.45), (11.40, 46.47), (11.33, 46.53)])
+AREA_M2 = geodesic_area_m2(TOWN)
+
+
+def frame(*shapes, crs="EPSG:4326", **columns):
+    return gpd.GeoDataFrame(columns, geometry=list(shapes or [TOWN]), crs=crs)
+
+
+def area_of(path, **how):
+    return from_file(path, **how).area_m2
+
+
+def town(**properties):
+    return {"type": "Feature", "properties": properties, "geometry": shapely.geometry.mapping(TOWN)}
+
+
+# Wrappings
+
+
+def test_a_shapefile_in_a_folder_of_a_zip_with_what_finder_adds(tmp_path):
+    frame(name=["Town"]).to_file(tmp_path / "town.shp")
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for part in tmp_path.glob("town.*"):
+            archive.write(part, f"data/2024/{part.name}")
+            archive.writestr(f"__MACOSX/data/2024/._{part.name}", b"\0\5\x16\7")
+        archive.writestr("data/readme.txt", "hello")
+        archive.writestr("data/._town.shp", b"x")
+    city = from_file(tmp_path / "a.zip")
+    assert city.area_m2 == pytest.approx(AREA_M2, rel=1e-9)
+    assert (city.label, city.id) == ("Town", "file:a.zip")
+
+
+def test_a_zip_with_several_formats_of_one_thing_gives_it_once(tmp_path):
+    frame(shapeName=["Town"]).to_file(tmp_path / "a.shp")
+    frame(shapeName=["Town"]).to_file(tmp_path / "a.geojson")
+    (tmp_path / "a-metaData.json").write_text('{"boundaryID": "X"}')
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for part in tmp_path.glob("a*"):
+            archive.write(part, part.name) if part.suffix != ".zip" else None
+    assert area_of(tmp_path / "a.zip") == pytest.approx(AREA_M2, rel=1e-9)
+
+
+def test_kmz_gz_folders_and_capital_suffixes(tmp_path):
+    frame(name=["Town"]).to_file(tmp_path / "doc.kml", driver="KML")
+    with zipfile.ZipFile(tmp_path / "town.kmz", "w") as archive:
+        archive.write(tmp_path / "doc.kml", "doc.kml")
+    (tmp_path / "town.geojson.gz").write_bytes(gzip.compress(json.dumps(town(name="Town")).encode()))
+    folder = tmp_path / "shapes"
+    folder.mkdir()
+    frame(name=["Town"]).to_file(folder / "town.shp")
+    for part in list(folder.iterdir()):
+        part.rename(part.with_suffix(part.suffix.upper()))
+    for path in (tmp_path / "town.kmz", tmp_path / "town.geojson.gz", folder, folder / "town.SHP"):
+        assert area_of(path) == pytest.approx(AREA_M2, rel=1e-9), path
+    assert from_file(tmp_path / "town.geojson.gz").id == "file:town.geojson.gz"
+
+
+def test_what_unpacks_to_more_than_the_bound_is_refused(tmp_path, monkeypatch):
+    body = json.dumps(town(name="x" * 2_000_000)).encode()
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.geojson", body)
+    (tmp_path / "a.geojson.gz").write_bytes(gzip.compress(body))
+    (tmp_path / "b.geojson").write_bytes(body)
+    for path in (tmp_path / "a.zip", tmp_path / "a.geojson.gz", tmp_path / "b.geojson"):
+        assert area_of(path) == pytest.approx(AREA_M2, rel=1e-9)
+    monkeypatch.setattr(vector_files, "MAX_TEXT_BYTES", 1_900_000)
+    for path in (tmp_path / "a.zip", tmp_path / "a.geojson.gz"):
+        with pytest.raises(AreaError, match="unpacks to more than 2 MB"):
+            from_file(path)
+    with pytest.raises(AreaError, match="save it as a GeoPackage"):
+        from_file(tmp_path / "b.geojson")
+    assert vector_files.MAX_UNPACKED_BYTES == 2 * 2**30
+
+
+def test_the_sum_of_an_archive_is_bounded_and_not_each_part(tmp_path, monkeypatch):
+    frame(name=["Town"]).to_file(tmp_path / "a.gpkg")
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(4):
+            archive.write(tmp_path / "a.gpkg", f"{number}.gpkg")
+    size = (tmp_path / "a.gpkg").stat().st_size
+    monkeypatch.setattr(vector_files, "MAX_UNPACKED_BYTES", 3 * size)
+    with pytest.raises(AreaError, match="unpacks to more than"):
+        from_file(tmp_path / "a.zip")
+
+
+def test_no_member_of_an_archive_leaves_its_folder(tmp_path):
+    inner = tmp_path / "in"
+    inner.mkdir()
+    with zipfile.ZipFile(inner / "a.zip", "w") as archive:
+        for name in ("../out.geojson", "/tmp/out-howgreen.geojson", "..\\out.geojson", "C:\\out.geojson"):
+            archive.writestr(name, json.dumps(town(name="Out")))
+    with pytest.raises(AreaError, match="no vector file in it"):
+        from_file(inner / "a.zip")
+    assert [path.name for path in tmp_path.rglob("*.geojson")] == []
+
+
+@pytest.mark.parametrize("body", [b"PK\3\4 broken", b"\x1f\x8b\x08broken", b"SQLite format 3\0broken"])
+def test_broken_archives_are_one_line(tmp_path, body):
+    (tmp_path / "a.zip").write_bytes(body)
+    with pytest.raises(AreaError, match="cannot be read as a boundary") as told:
+        from_file(tmp_path / "a.zip")
+    assert "\n" not in str(told.value)
+
+
+# Formats
+
+
+def test_topojson_has_no_crs_and_is_in_degrees(tmp_path):
+    arcs = [list(map(list, TOWN.exterior.coords))]
+    shape = {"type": "Polygon", "arcs": [[0]], "properties": {"name": "Town"}}
+    body = {
+        "type": "Topology",
+        "objects": {"towns": {"type": "GeometryCollection", "geometries": [shape]}},
+        "arcs": arcs,
+    }
+    (tmp_path / "a.json").write_text(json.dumps(body))
+    assert area_of(tmp_path / "a.json", name="Town") == pytest.approx(AREA_M2, rel=1e-9)
+    body["arcs"] = [[[x * 1e5, y * 1e5] for x, y in TOWN.exterior.coords]]
+    (tmp_path / "b.topojson").write_text(json.dumps(body))
+    with pytest.raises(AreaError, match="look like metres"):
+        from_file(tmp_path / "b.topojson")
+
+
+def test_geojson_line_by_line_and_esri_json(tmp_path):
+    (tmp_path / "a.geojsonl").write_text(json.dumps(town(name="Town")) + "\n" + json.dumps(town(name="Other")) + "\n")
+    assert from_file(tmp_path / "a.geojsonl", name="Town").label == "Town"
+    esri = {"geometryType": "esriGeometryPolygon", "spatialReference": {"wkid": 4326}, "fields": [{"name": "NAME", "type":
+            "esriFieldTypeString"}], "features": [{"attributes": {"NAME": "Town"}, "geometry": {"rings":
+            [list(map(list, TOWN.exterior.coords))[::-1]]}}]}  # fmt: skip
+    (tmp_path / "a.json").write_text(json.dumps(esri))
+    assert (from_file(tmp_path / "a.json").label, area_of(tmp_path / "a.json")) == ("Town", pytest.approx(AREA_M2))
+
+
+def test_a_saved_answer_of_nominatim(tmp_path):
+    records = [
+        {"osm_type": "relation", "osm_id": 1, "name": "Town", "display_name": "Town, Land", "licence": "Data © OSM",
+         "geojson": shapely.geometry.mapping(TOWN)},
+        {"osm_type": "node", "osm_id": 2, "name": "Town", "geojson": {"type": "Point", "coordinates": [11.3, 46.4]}},
+    ]  # fmt: skip
+    (tmp_path / "answer.json").write_text(json.dumps(records))
+    city = from_file(tmp_path / "answer.json")
+    assert (city.label, city.licence, city.id) == ("Town", "Data © OSM", "file:answer.json")
+    assert from_text(json.dumps(records)).boundary.equals(TOWN)
+    (tmp_path / "none.json").write_text("[1, 2]")
+    with pytest.raises(AreaError, match="a list in JSON without places"):
+        from_file(tmp_path / "none.json")
+
+
+def test_a_polygon_file_of_osmosis_with_a_hole(tmp_path):
+    ring = "\n".join(f"   {x:.7E}   {y:.7E}" for x, y in TOWN.exterior.coords)
+    hole = shapely.box(11.33, 46.48, 11.34, 46.49)
+    inner = "\n".join(f"   {x} {y}" for x, y in hole.exterior.coords)
+    (tmp_path / "town.poly").write_text(f"town\n1\n{ring}\nEND\n!2\n{inner}\nEND\nEND\n")
+    city = from_file(tmp_path / "town.poly")
+    assert (city.label, city.area_m2) == ("town", pytest.approx(AREA_M2 - geodesic_area_m2(hole), rel=1e-6))
+
+
+def test_geoparquet_is_read_or_names_its_extra(tmp_path):
+    pytest.importorskip("pyarrow")
+    frame(name=["Town"]).to_crs("EPSG:25832").to_parquet(tmp_path / "a.parquet")
+    assert area_of(tmp_path / "a.parquet") == pytest.approx(AREA_M2, rel=1e-5)
+
+
+def test_without_pyarrow_the_extra_is_named(tmp_path, monkeypatch):
+    (tmp_path / "a.parquet").write_bytes(b"PAR1" + bytes(20) + b"PAR1")
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+    with pytest.raises(MissingExtraError, match=r"howgreen\[parquet\]"):
+        from_file(tmp_path / "a.parquet")
+
+
+def test_collections_of_geometries_give_their_areas(tmp_path):
+    collection = {
+        "type": "GeometryCollection",
+        "geometries": [{"type": "Point", "coordinates": [11.3, 46.5]}, town()["geometry"]],
+    }
+    (tmp_path / "a.geojson").write_text(
+        json.dumps({"type": "Feature", "properties": {"name": "Town"}, "geometry": collection})
+    )
+    assert area_of(tmp_path / "a.geojson") == pytest.approx(AREA_M2, rel=1e-9)
+
+
+def test_a_crs_is_what_it_says_and_not_what_it_is_called(tmp_path):
+    frame(name=["Town"]).to_file(tmp_path / "a.shp")
+    wgs84 = 'DATUM["D_WGS_1984",SPHEROID["WGS_1984",6378137.0,298.257223563]],PRIMEM["Greenwich",0.0],UNIT["Degree",0.0174532925199433]'
+    (tmp_path / "a.prj").write_text(f'GEOGCS["GCS_unknown",{wgs84}]')
+    assert area_of(tmp_path / "a.shp") == pytest.approx(AREA_M2, rel=1e-9)
+    frame(name=["Town"]).to_crs("+proj=laea +lat_0=46 +lon_0=11 +datum=WGS84").to_file(tmp_path / "b.shp")
+    assert "unknown" in (tmp_path / "b.prj").read_text().lower()
+    assert area_of(tmp_path / "b.shp") == pytest.approx(AREA_M2, rel=1e-4)
+    (tmp_path / "b.prj").write_text('LOCAL_CS["unknown",UNIT["metre",1]]')
+    with pytest.raises(AreaError, match="has no CRS"):
+        from_file(tmp_path / "b.shp")
+
+
+# Files that are not what their name says
+
+
+@pytest.fixture
+def listener():
+    """A server that must never be asked."""
+    asked = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_error(404)
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    server.asked = asked
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def traps(secret, port):
+    url = f"http://127.0.0.1:{port}/wfs"
+    vrt = f'<OGRVRTDataSource><OGRVRTLayer name="secret"><SrcDataSource>{secret}</SrcDataSource></OGRVRTLayer></OGRVRTDataSource>'
+    collection = {"type": "FeatureCollection", "features": [town(name="Town")]}
+    return {
+        "vrt": vrt,
+        "vrt after a comment": "<!-- a long remark -->\n" + vrt,
+        "remote vrt": vrt.replace(str(secret), f"/vsicurl/{url}/a.geojson"),
+        "wfs": f"<OGRWFSDataSource><URL>{url}</URL></OGRWFSDataSource>",
+        "vrt in geojson": json.dumps({"x": vrt.replace('"', "'"), **collection}),
+        "streamed": json.dumps(
+            {"type": "gdal_streamed_alg", "command_line": f"gdal vector pipeline ! read {secret} ! write x"}
+        ),
+        "streamed in geojson": json.dumps(
+            {"y": {"type": "gdal_streamed_alg", "command_line": f"read {secret}"}, **collection}
+        ),
+        "wms": f"<GDAL_WMS><Service name='TMS'><ServerUrl>{url}</ServerUrl></Service></GDAL_WMS>",
+        "entity": f'<?xml version="1.0"?><!DOCTYPE kml [<!ENTITY a SYSTEM "file://{secret}">]><kml>&a;</kml>',
+        "page": "<!doctype html><html><body>Sign in</body></html>",
+        "table": f'!table\n!version 300\nDefinition Table\n"\\IsSeamless" = "TRUE"\nOpen Table "{secret}"',
+    }
+
+
+@pytest.mark.parametrize("kind", list(traps("x", 0)))
+def test_a_file_that_points_elsewhere_is_not_followed(tmp_path, listener, kind):
+    secret = tmp_path / "secret.geojson"
+    secret.write_text(json.dumps(town(name="secret")))
+    name = "a.tab" if kind == "table" else "a.geojson"
+    (tmp_path / name).write_text(traps(secret, listener.server_port)[kind])
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.write(tmp_path / name, name)
+    city = place_from_geometry(TOWN)
+    for path in (tmp_path / name, tmp_path / "a.zip"):
+        for read in (from_file, lambda p: with_districts(city, p), lambda p: with_land(city, p)):
+            with pytest.raises(AreaError, match="cannot be read"):
+                read(path)
+    assert listener.asked == []
+
+
+def test_a_typed_shape_points_nowhere_either(tmp_path):
+    secret = tmp_path / "secret.geojson"
+    secret.write_text(json.dumps(town(name="secret")))
+    for kind in ("vrt in geojson", "streamed in geojson"):
+        with pytest.raises(AreaError, match="points to other files"):
+            from_text(traps(secret, 0)[kind])
+
+
+def test_a_gml_file_asks_no_server_for_its_schema_and_leaves_nothing_beside_it(tmp_path, listener):
+    frame(name=["Town"]).to_file(tmp_path / "a.gml", driver="GML")
+    (tmp_path / "a.xsd").unlink(missing_ok=True)
+    url = f"http://127.0.0.1:{listener.server_port}/wfs?service=WFS&request=DescribeFeatureType"
+    body = (tmp_path / "a.gml").read_text().replace("a.xsd", url.replace("&", "&amp;"))
+    (tmp_path / "a.gml").write_text(body)
+    assert area_of(tmp_path / "a.gml") == pytest.approx(AREA_M2, rel=1e-6)
+    assert listener.asked == []
+    assert [path.name for path in tmp_path.iterdir()] == ["a.gml"]
+
+
+# Letters
+
+
+def shapefile(folder, names, encoding, *, cpg=None):
+    frame(*[shapely.box(11 + i, 46, 11.1 + i, 46.1) for i in range(len(names))], name=names).to_file(
+        folder / "a.shp", encoding=encoding
+    )
+    (folder / "a.cpg").unlink(missing_ok=True)
+    raw = bytearray((folder / "a.dbf").read_bytes())
+    raw[29] = 0
+    (folder / "a.dbf").write_bytes(raw)
+    if cpg:
+        (folder / "a.cpg").write_text(cpg)
+    return folder / "a.shp"
+
+
+def test_utf_8_without_a_word_about_it_is_not_garbled(tmp_path):
+    path = shapefile(tmp_path, ["Zürich", "Genève", "東京"], "utf-8")
+    with pytest.raises(AmbiguousPlaceError, match=r"1\. Zürich.*\n.*Genève.*\n.*東京"):
+        from_file(path)
+    assert from_file(path, name="Zurich").warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("names", "encoding"),
+    [
+        (["Zürich", "Genève"], "cp1252"),
+        (["Łódź", "Kraków"], "cp1250"),
+        (["Москва", "Казань"], "cp1251"),
+        (["新宿区", "渋谷区"], "cp932"),
+        (["강남구", "송파구"], "cp949"),
+        (["北京市", "上海市"], "gb18030"),
+    ],
+)
+def test_the_name_that_is_asked_for_finds_its_encoding(tmp_path, names, encoding):
+    path = shapefile(tmp_path, names, encoding)
+    city = from_file(path, name=names[1])
+    assert (city.label, city.warnings) == (names[1], ())
+    assert from_file(path, name=names[0]).label == names[0]
+
+
+def test_a_guess_is_told_and_a_given_encoding_is_taken(tmp_path):
+    from howgreen.place.vectors import TableOptions
+
+    path = shapefile(tmp_path, ["Genève", "Zürich"], "cp1252")
+    city = from_file(path, pick=1)
+    assert [caution.code for caution in city.warnings] == ["encoding-assumed"]
+    told = from_file(path, pick=1, options=TableOptions(encoding="cp1252"))
+    assert (told.label, told.warnings) == ("Genève", ())
+    with pytest.raises(AreaError, match="encoding 'klingon' is not known"):
+        from_file(path, pick=1, options=TableOptions(encoding="klingon"))
+
+
+def test_a_cpg_that_says_what_is_not_so_does_not_stop_the_file(tmp_path):
+    path = shapefile(tmp_path, ["Genève", "Zürich"], "cp1252", cpg="UTF-8")
+    assert from_file(path, name="Zürich").label == "Zürich"
+    kept = shapefile(tmp_path, ["Łódź", "Kraków"], "cp1250", cpg="1250")
+    assert from_file(kept, pick=1).label == "Łódź"
+
+
+def test_geojson_in_other_letters_than_utf_8(tmp_path):
+    body = json.dumps({"type": "FeatureCollection", "features": [town(name="Zürich")]}, ensure_ascii=False)
+    (tmp_path / "a.geojson").write_bytes(body.encode("cp1252"))
+    assert from_file(tmp_path / "a.geojson", name="Zürich").label == "Zürich"
+    assert from_file(tmp_path / "a.geojson").warnings[0].code == "encoding-assumed"
+    (tmp_path / "b.geojson").write_bytes(b"\xef\xbb\xbf" + body.encode())
+    assert (from_file(tmp_path / "b.geojson").label, from_file(tmp_path / "b.geojson").warnings) == ("Zürich", ())
