@@ -4,13 +4,11 @@ import geopandas as gpd
 import pytest
 import shapely
 
-from howgreen.core.errors import AmbiguousPlaceError, AreaError, PlaceNotFoundError
-from howgreen.net.network import Network
+from howgreen.core.errors import AmbiguousPlaceError, AreaError
 from howgreen.place import (
     from_point,
     place_from_file,
     place_from_geometry,
-    place_from_name,
     place_from_point,
     with_districts,
     with_land,
@@ -22,19 +20,6 @@ WEST, EAST = shapely.box(11.3, 46.45, 11.32, 46.49), shapely.box(11.32, 46.45, 1
 
 def frame(crs: str = "EPSG:4326") -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame({"name": ["West", "East"]}, geometry=[WEST, EAST], crs="EPSG:4326").to_crs(crs)
-
-
-def test_a_name_is_looked_up_in_stores_and_extracts_with_its_districts(osm, ring, tmp_path):
-    osm.limits(1, ring(9.0, 47.0, 0.1), level=8, name="Town")
-    osm.limits(2, ring(9.0, 47.0, 0.05), level=9, name="Part")
-    path = osm.save(tmp_path / "town.osm")
-
-    city = place_from_name("Town", osm=path, network=Network(offline=True))
-
-    assert city.id == "osm:R1"
-    assert [district.name for district in city.districts] == ["Part"]
-    with pytest.raises(PlaceNotFoundError, match="Graz"):
-        place_from_name("Graz", osm=path, network=Network(offline=True))
 
 
 def test_a_point_is_the_circle_around_it():

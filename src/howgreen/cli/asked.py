@@ -23,6 +23,8 @@ class AskedPlace:
     area: str | None = None
     radius_m: float | None = None
     pick: int | str | None = None
+    name_column: str | None = None
+    encoding: str | None = None
     endpoints: Path | None = None
     offline: bool = False
     districts: Path | None = None
@@ -46,7 +48,9 @@ class AskedPlace:
             radius_m=self.radius_m,
             pick=self.pick,
             network=network,
-            files=place.PlaceFiles(districts=self.districts, land=self.land),
+            files=place.PlaceFiles(
+                districts=self.districts, land=self.land, name_column=self.name_column, encoding=self.encoding
+            ),
         )
 
 

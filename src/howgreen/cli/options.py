@@ -67,6 +67,8 @@ place_options = options(
     click.option("--area", help="Boundary: a file in any vector format, or WKT / GeoJSON text (lon lat)."),
     click.option("--radius", "radius_m", type=float, help="Metres around coordinates."),
     click.option("--pick", callback=_number_or_id, help="Which of several matches: its number or id."),
+    click.option("--name-column", help="Column of the boundary and district files that holds the names."),
+    click.option("--encoding", help="Of the letters of those files where they do not say, such as cp1252 or cp932."),
     endpoints_option,
     offline_option,
 )

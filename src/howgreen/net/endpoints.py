@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from howgreen.core.errors import NetworkError
 from howgreen.core.reflectance import Habit
-from howgreen.core.text import brief
+from howgreen.core.text import truncate
 
 MAX_BYTES = 64 * 2**10
 KNOWN_COLLECTIONS = MappingProxyType(
@@ -135,7 +135,7 @@ class Endpoints:
         addresses = (self.nominatim, *self.overpass, self.ign, self.worldcover, self.corine)
         wrong = [url for url in addresses if not is_address(url)]
         if wrong:
-            raise NetworkError(f"endpoint {brief(str(wrong[0]))}: not an address; write https://host/path")
+            raise NetworkError(f"endpoint {truncate(str(wrong[0]))}: not an address; write https://host/path")
         if not self.overpass:
             raise NetworkError("endpoints: overpass is an empty list; give one address or more")
 

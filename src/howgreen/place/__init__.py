@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from howgreen.place.doors import place_from_file as place_from_file
     from howgreen.place.doors import place_from_geometry as place_from_geometry
-    from howgreen.place.doors import place_from_name as place_from_name
     from howgreen.place.doors import place_from_point as place_from_point
     from howgreen.place.doors import with_districts as with_districts
     from howgreen.place.doors import with_land as with_land
@@ -37,7 +36,6 @@ _HOME = {
     "from_text": "files",
     "place_from_file": "doors",
     "place_from_geometry": "doors",
-    "place_from_name": "doors",
     "place_from_point": "doors",
     "with_districts": "doors",
     "with_land": "doors",

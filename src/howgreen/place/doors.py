@@ -1,9 +1,12 @@
-"""The public doors to a place, each a few lines over one worker: values in, values out."""
+"""The public doors to a place, each a few lines over one worker: values in, values out.
+
+The one by name is :func:`howgreen.place_from_name`, for it knows the user's store and the sample as well.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,48 +18,6 @@ if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
 
     from howgreen.core.types import City
-    from howgreen.net.network import Network
-
-
-def place_from_name(
-    query: str,
-    *,
-    pick: int | str | None = None,
-    stores: Sequence[str | Path] = (),
-    osm: str | Path | None = None,
-    network: Network | None = None,
-) -> City:
-    """Look a name or an id up, and return the one place that is meant, with its districts and its land.
-
-    The first source that knows it decides: stores, an OpenStreetMap extract, then OpenStreetMap's services and IGN.
-
-    Parameters
-    ----------
-    query
-        A name (``Lyon, France``), an id (``R120965``, ``ign:69123``) or coordinates (``45.76, 4.84``: lat, lon).
-    pick
-        Which of several matches: its number in the list (from 1) or its id.
-    stores
-        Folders of stores whose places are known by name.
-    osm
-        A local OpenStreetMap extract.
-    network
-        How services are asked; None for the usual ones, ``Network(offline=True)`` for none.
-
-    Raises
-    ------
-    PlaceNotFoundError
-        When nothing fits; the message says what is known and what looks alike.
-    AmbiguousPlaceError
-        When several places fit and none is picked; the message lists them.
-    NetworkError
-        When only a service could know, and none answers.
-
-    """
-    from howgreen.net.network import Network
-    from howgreen.place.lookup import find
-
-    return find(query, pick=pick, stores=stores, osm=osm, network=network or Network())
 
 
 def place_from_point(lat: float, lon: float, *, radius_m: float | None = None, name: str | None = None) -> City:
