@@ -32,6 +32,7 @@ exclude_patterns = ["tutorials", "_ext", "reference/models", "reference/commands
 suppress_warnings = ["config.cache"]  # the gallery's settings hold functions, which Sphinx cannot store between builds
 
 myst_enable_extensions = ["colon_fence", "deflist", "fieldlist"]
+myst_disable_syntax = ["myst_line_comment"]  # a wrapped "85 % of the land" may begin a line with its %
 myst_heading_anchors = 3
 copybutton_prompt_text = "$ "
 
@@ -70,7 +71,7 @@ html_copy_source = False
 html_favicon = "_static/leaf.svg"
 html_theme_options = {
     "logo": {"text": "howgreen", "image_light": "_static/leaf.svg", "image_dark": "_static/leaf.svg", "alt_text": ""},
-    "header_links_before_dropdown": 7,
+    "header_links_before_dropdown": 5,
     "navbar_align": "left",
     "navigation_with_keys": False,
     "show_nav_level": 2,

@@ -133,7 +133,7 @@ def _options(path: tuple[str, ...], command: click.Command) -> str:
     context = click.Context(command, info_name=" ".join(("howgreen", *path)))
     usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
     records = [parameter.get_help_record(context) for parameter in command.get_params(context)]
-    rows = "\n".join(f"| `{name}` | {_cell(meaning)} |" for name, meaning in filter(None, records))
+    rows = "\n".join(f"| `{_cell(name)}` | {_cell(meaning)} |" for name, meaning in filter(None, records) if meaning)
     about = inspect.cleandoc(command.help or "")
     return f"```text\n{usage}\n```\n\n{about}\n\n| option | meaning |\n|---|---|\n{rows}\n"
 
