@@ -28,10 +28,11 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "place_from_geometry",
         "place_from_file",
         "with_districts",
+        "with_land",
     ),
     "Other maps": ("layers", "osm_green"),
     "What you can say about images and services": ("Store", "Catalogs", "Network", "Period"),
-    "What comes back": ("City", "Plan", "CityResult", "Result", "Summary"),
+    "What comes back": ("City", "Plan", "CityResult", "GreenStats", "Summary"),
 }
 """Order of the index page. A public name that stands in none of these is listed by its kind all the same."""
 
@@ -52,7 +53,7 @@ def parts(names: Iterable[str] = howgreen.__all__) -> list[type]:
     public = [getattr(howgreen, name) for name in names]
     waiting = [found for found in public if inspect.isclass(found)]
     waiting += [part for found in public if inspect.isfunction(found) for part in _returned_classes(found)]
-    seen = {id(found) for found in public}
+    seen = {id(base) for found in public for base in (found.__mro__ if inspect.isclass(found) else (found,))}
     found_parts = [part for part in dict.fromkeys(waiting) if id(part) not in seen]
     seen.update(map(id, found_parts))
     while waiting:

@@ -33,7 +33,7 @@ def test_every_public_name_says_in_one_sentence_what_it_is(name: str):
 
 def test_a_name_that_no_group_knows_is_listed_all_the_same(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(howgreen, "brand_new", lambda: None, raising=False)
-    assert reference.groups([*howgreen.__all__, "brand_new"])["More"][-1] == "brand_new"
+    assert "brand_new" in reference.groups([*howgreen.__all__, "brand_new"])["More"]
 
 
 def test_pages_of_names_that_are_gone_go_too(tmp_path: Path):
