@@ -177,7 +177,7 @@ def _title(text: str, mark: str = "=") -> str:
 
 def _summary(name: str) -> str:
     if _kind(name) == "autodata":
-        return ""
+        return "The version of the package."
     return (inspect.getdoc(getattr(howgreen, name)) or "").partition("\n")[0]
 
 
@@ -203,11 +203,28 @@ def _page(name: str) -> str:
         return text + f".. data:: howgreen.{name}\n\n   The version of the package: ``{getattr(howgreen, name)}``.\n"
     text += f".. {kind}:: howgreen.{name}\n"
     if kind == "autoclass":
-        text += (
-            "   :members:\n   :undoc-members:\n   :inherited-members: object\n   :exclude-members: __init__, __new__\n"
-        )
+        text += "   :inherited-members: object\n" + _members(getattr(howgreen, name))
     if kind == "autoexception":
         text += "   :exclude-members: __init__, __new__\n\n" + _kinds_of(getattr(howgreen, name))
+    return text
+
+
+def _members(value: type) -> str:
+    """Describe a class's members; the fields of a record that has a JSON schema as a table made of that."""
+    fields = getattr(value, "__struct_fields__", ())
+    text = (
+        "   :members:\n   :undoc-members:\n   :exclude-members: " + ", ".join(("__init__", "__new__", *fields)) + "\n"
+    )
+    if not fields:
+        return text
+    import msgspec
+
+    name = msgspec.json.schema(value)["$ref"].rpartition("/")[2]
+    properties = msgspec.json.schema(value)["$defs"][name]["properties"]
+    text += "\n   .. list-table::\n      :widths: 25 25 50\n      :header-rows: 1\n\n"
+    rows = [(f"``{key}``", _type(field), field.get("description", "")) for key, field in properties.items()]
+    for cells in [("field", "type", "meaning"), *rows]:
+        text += "      * - " + "\n        - ".join(cells) + "\n"
     return text
 
 
@@ -227,7 +244,7 @@ def _values() -> str:
     text += "You receive these from the public names; you rarely make one yourself.\n\n"
     for part in parts():
         text += _title(part.__name__, "-") + f".. autoclass:: {part.__module__}.{part.__qualname__}\n"
-        text += "   :members:\n   :undoc-members:\n   :exclude-members: __init__, __new__\n\n"
+        text += _members(part) + "\n"
     return text
 
 
@@ -260,7 +277,9 @@ def _schema_page(name: str, schema: Mapping[str, Any]) -> str:
 
 def _type(schema: Mapping[str, Any]) -> str:
     if "const" in schema:
-        return f"`{json.dumps(schema['const'])}`"
+        return json.dumps(schema["const"])
+    if "enum" in schema:
+        return " or ".join(json.dumps(value) for value in schema["enum"])
     if "$ref" in schema:
         return f"{schema['$ref'].rpartition('/')[2]}"
     for several in ("oneOf", "anyOf"):

@@ -61,7 +61,10 @@ def place_from_name(
 def where(
     query: str, *, store: Store | None = None, osm: str | Path | None = None, network: Network | None = None
 ) -> list[City]:
-    """List the places that a name may mean, in the order in which ``pick`` counts them; parameters as above."""
+    """List the places that a name may mean, in the order in which ``pick`` counts them.
+
+    The parameters are those of :func:`place_from_name`.
+    """
     root = image_sources.find_store(query, store.path if store else None)
     return stage.candidates(query, stores=[root] if root else [], osm=osm, network=network or Network())
 
