@@ -66,7 +66,7 @@ def safe(tmp_path: Path) -> Maker:
             array = (
                 make_values(size, seed=seed, low=0, high=12, dtype="uint8")
                 if code == "SCL"
-                else make_values(size, seed)
+                else make_values(size, seed, 1200, 5000)
             )
             if code not in leave_out:
                 jp2(folder / f"{inner}.jp2", array, res)

@@ -135,7 +135,7 @@ def test_zero_border_without_a_tag_is_outside_of_the_footprint(tif, root):
         assert found.nodata == 0
 
 
-def test_files_with_unlike_nodata_get_one(tif, root):
+def test_files_with_unlike_nodata_keep_their_own(tif, root):
     one, two = make_values(seed=1), make_values(seed=2)
     one[:5], two[:5] = 0, 9999
     files = [
@@ -144,8 +144,8 @@ def test_files_with_unlike_nodata_get_one(tif, root):
     ]
     store.add(files, root=root, city="X")
     (scene,) = store.scenes(root)
-    assert scene.nodata == 0
-    assert (read(scene, "green")[:5] == 0).all()
+    assert [scene.encoding(band).nodata for band in ("red", "green")] == [0, 9999]
+    assert (read(scene, "green")[:5] == 9999).all()
     np.testing.assert_array_equal(read(scene, "green")[5:], two[5:])
 
 

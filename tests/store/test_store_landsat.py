@@ -56,7 +56,7 @@ def test_collection_1_is_not_taken_for_collection_2(tif, root):
     values = np.stack([np.full((60, 80), dn, np.uint16) for dn in RAW.values()])
     with pytest.raises(ImageError, match=r"100 % of its land reflects less than nothing.*Collection 2"):
         store.add([tif(data=values)], root=root, city="X", bands=list(RAW), sensor="landsat")
-    grass = np.stack([np.full((60, 80), 9000 + 3000 * (n == 3), np.uint16) for n in range(4)])
+    grass = np.stack([np.full((60, 80), 9000 + 9000 * (n == 3), np.uint16) for n in range(4)])
     for code, stays_out in ((2720, True), (21824, False), (5440, False)):
         data = np.concatenate([grass, np.full((1, 60, 80), code, np.uint16)])
         image = tif(f"q{code}_20230701.tif", data=data)

@@ -38,5 +38,5 @@ def test_bands_that_were_taken_for_each_other_are_refused(tif, root):
 @pytest.mark.parametrize(("scale", "dtype"), [(1e-4, "uint16"), (1e-3, "uint16"), (1.0, "float32")])
 def test_a_shift_left_in_is_found_in_any_unit(tif, root, scale, dtype):
     values = ((_meadow(400, 4000) * 1e-4 + 0.1) / scale).round(4).astype(dtype)
-    with pytest.raises(ImageError, match=r"no pixel is darker.*--offset -0\.1"):
+    with pytest.raises(ImageError, match=r"in no visible band is a twentieth darker.*--offset -0\.1"):
         store.add([tif(data=values, names=("red", "nir"))], root=root, city="Bolzano", date=DAY, scale=scale)

@@ -12,6 +12,7 @@ from store_files import make_values
 from howgreen import store
 from howgreen.core.errors import ImageError
 from howgreen.core.sensors import SENTINEL2
+from howgreen.core.warnings import HowgreenWarning
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def test_safe_folder(safe, root):
     for seed, band in enumerate(SENTINEL2.bands):
         values, res = read(scene, band.name)
         assert res == band.resolution_m
-        np.testing.assert_array_equal(values, make_values((120, 120) if res == 10 else (60, 60), seed))
+        np.testing.assert_array_equal(values, make_values((120, 120) if res == 10 else (60, 60), seed, 1200, 5000))
     np.testing.assert_array_equal(read(scene, "scl")[0], make_values((60, 60), 10, 0, 12, "uint8"))
     assert store.verify(root) == []
 
@@ -73,8 +74,52 @@ def test_options_choose_from_a_product_or_are_refused(safe, landsat, root):
     assert (scene.bands, scene.offset) == (("red", "nir", "scl"), 0)
 
 
+def test_folders_with_the_bands_that_a_model_needs_are_enough_and_what_lacks_is_told(safe, landsat, root):
+    with pytest.warns(HowgreenWarning, match="its folder lacks B11, SCL"):
+        store.add([safe(leave_out=["B11", "SCL"])], root=root, city="X")
+    assert store.scenes(root)[0].bands == tuple(name for name in SENTINEL2.band_names if name != "swir16")
+    assert "band-not-used" in [one.code for one in store.scenes(root)[0].warnings]
+    folder = landsat()
+    for code in ("SR_B6", "QA_PIXEL"):
+        (folder / f"{folder.name}_{code}.TIF").unlink()
+    with pytest.warns(HowgreenWarning, match="its folder lacks swir16, qa_pixel"):
+        store.add([folder], root=root, city="X")
+    landsat_scene = next(one for one in store.scenes(root) if one.sensor == "landsat")
+    assert landsat_scene.bands == ("blue", "green", "red", "nir", "swir22")
+
+
+def test_each_band_of_a_product_has_its_own_numbers(safe, landsat, root):
+    folder = safe()
+    text = (folder / "MTD_MSIL2A.xml").read_text()
+    (folder / "MTD_MSIL2A.xml").write_text(text.replace('band_id="3">-1000', 'band_id="3">-900'))
+    store.add([folder], root=root, city="X")
+    (scene,) = store.scenes(root)
+    assert [scene.encoding(band).offset for band in ("blue", "red", "nir")] == [-0.1, -0.09, -0.1]
+    folder = landsat()
+    (mtl,) = folder.glob("*_MTL.json")
+    mtl.write_text(mtl.read_text().replace('"REFLECTANCE_ADD_BAND_5": "-0.2"', '"REFLECTANCE_ADD_BAND_5": "-0.19"'))
+    store.add([folder], root=root, city="X")
+    scene = next(one for one in store.scenes(root) if one.sensor == "landsat")
+    assert [scene.encoding(band).offset for band in ("red", "nir")] == [-0.2, -0.19]
+
+
+@pytest.mark.parametrize(
+    ("baseline", "offset", "found"), [("99.99", -1000, -0.1), ("99.99", None, 0.0), ("02.14", -1000, -0.1)]
+)
+def test_sen2cor_at_home_has_the_offset_that_it_says(safe, root, baseline, offset, found):
+    store.add([safe(baseline=baseline, offset=offset)], root=root, city="X")
+    assert store.scenes(root)[0].offset == found
+
+
+def test_collection_1_folders_are_refused(landsat, root):
+    folder = landsat()
+    (mtl,) = folder.glob("*_MTL.json")
+    mtl.write_text(mtl.read_text().replace('"COLLECTION_NUMBER": "02"', '"COLLECTION_NUMBER": "01"'))
+    assert "Collection 01" in refused(root, folder)
+
+
 def test_safe_that_is_incomplete(safe, root):
-    assert "B11" in refused(root, safe(leave_out=["B11"]))
+    assert "B08" in refused(root, safe(leave_out=["B08"]))
     (folder,) = {safe()}
     (folder / "MTD_MSIL2A.xml").unlink()
     assert "no MTD_MSIL2A.xml" in refused(root, folder)

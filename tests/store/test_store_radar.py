@@ -75,7 +75,9 @@ def test_unsigned_numbers_without_a_nodata_value(tif, root):
 
 
 def test_a_stack_of_both_sensors_is_taken_for_its_colours(tif, root):
-    both = np.concatenate([np.full((2, *SHAPE), 2000, np.uint16), np.full((2, *SHAPE), 4000, np.uint16)])
+    both = np.concatenate(
+        [np.full((2, *SHAPE), 800, np.uint16) * [[[1]], [[4]]], np.full((2, *SHAPE), 4000, np.uint16)]
+    ).astype(np.uint16)
     store.add([tif(data=both, names=["B04", "B08", "VV", "VH"])], root=root, city="X")
     assert (store.scenes(root)[0].sensor, store.scenes(root)[0].bands) == ("sentinel-2", ("red", "nir"))
 

@@ -12,7 +12,8 @@ from howgreen.core.errors import StoreError
 from howgreen.core.geometry import area_from
 from howgreen.core.reflectance import Habit, baseline, number, radiometry
 from howgreen.core.sensors import LANDSAT, SENSORS, SENTINEL1, Sensor, common_name
-from howgreen.core.types import Asset, Scene
+from howgreen.core.types import Asset, Encoding, Scene
+from howgreen.core.warnings import CODES, Caution
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -51,6 +52,7 @@ class Header:
     scale: float
     offset: float
     nodata: float | None
+    """Scale, offset and nodata of the reflective bands that have no ``encodings`` of their own."""
     cloud_cover_pct: float | None = None
     baseline: str | None = None
     platform: str | None = None
@@ -59,6 +61,15 @@ class Header:
     synthetic: bool = False
     origin: Mapping[str, Any] = field(default_factory=dict)
     """Further properties: where the pixels come from, and how that was decided."""
+    encodings: Mapping[str, Encoding] = field(default_factory=dict)
+    """Of the bands that have their own."""
+    warnings: tuple[Caution, ...] = ()
+    """Doubts that are kept with the scene."""
+
+    def encoding(self, band: str) -> Encoding:
+        """How the numbers of a band become reflectance."""
+        common = Encoding(scale=self.scale, offset=self.offset, nodata=self.nodata)
+        return self.encodings.get(band, common)
 
 
 def utc(moment: datetime) -> datetime:
@@ -91,6 +102,8 @@ def item(header: Header, *, footprint: Polygon | MultiPolygon, assets: Mapping[s
         properties["s2:processing_baseline"] = header.baseline
     if header.sensor.is_radar:
         properties["sar:polarizations"] = [band.upper() for band in assets]
+    if header.warnings:
+        properties["howgreen:warnings"] = [{"code": one.code, "text": one.text} for one in header.warnings]
     if header.synthetic:
         properties["howgreen:synthetic"] = True
     return {
@@ -119,7 +132,8 @@ def asset(header: Header, band: str, *, href: str, written: Written, grid: GeoBo
     if nodata is not None:
         raster["nodata"] = nodata
     if not is_mask:
-        raster |= {"scale": header.scale, "offset": header.offset} | ({"unit": header.unit} if header.unit else {})
+        own = header.encoding(band)
+        raster |= {"scale": own.scale, "offset": own.offset} | ({"unit": header.unit} if header.unit else {})
     entry: dict[str, Any] = {
         "href": href,
         "type": COG_TYPE,
@@ -213,7 +227,18 @@ def scene(
         power=power,
         synthetic=properties.get("howgreen:synthetic") is True,
         radiometry=_why(properties, numbers.why, served=habit is not None, power=power if sensor.is_radar else None),
+        warnings=_warnings(properties),
         native=native,
+    )
+
+
+def _warnings(properties: Mapping[str, Any]) -> tuple[Caution, ...]:
+    """Read the doubts that a store of ours keeps with a scene."""
+    listed = properties.get("howgreen:warnings")
+    return tuple(
+        Caution(one["code"], str(one.get("text")))
+        for one in (listed if isinstance(listed, list) else [])
+        if isinstance(one, dict) and one.get("code") in CODES
     )
 
 

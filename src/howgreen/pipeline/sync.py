@@ -248,4 +248,6 @@ def _header(
         unit=("1" if scene.power else "dB") if SENSORS[scene.sensor].is_radar else "",
         synthetic=scene.synthetic,
         origin=origin,
+        encodings={one.band: one.encoding for one in assets if one.encoding},
+        warnings=scene.warnings,
     )

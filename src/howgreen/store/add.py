@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import logging
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from howgreen.core.errors import ImageError, StoreError
 from howgreen.core.geometry import crs_of, geodesic_area_m2, polygonal
 from howgreen.core.sensors import common_name
 from howgreen.core.types import City
+from howgreen.core.warnings import Caution, warn
 from howgreen.core.words import IMAGE_FOOTPRINT
 from howgreen.store import layout
 from howgreen.store.places import goes_by
@@ -20,7 +20,7 @@ from howgreen.store.read import place, scene_at
 from howgreen.store.write import mend, put_place, store_scene
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import date as day
 
     from howgreen.core.types import Progress
@@ -170,7 +170,7 @@ def _chosen(source: Source, options: Options) -> Source:
 
 def _store(root: Path, source: Source, *, replace: bool, progress: Progress | None) -> None:
     from howgreen.core.stac import Header
-    from howgreen.store import plausible, sources
+    from howgreen.store import fill, plausible, sources
 
     with _readable():
         digest = sources.digest(source)
@@ -178,6 +178,8 @@ def _store(root: Path, source: Source, *, replace: bool, progress: Progress | No
         _LOG.info("%s: in the store already, from the same files", source.id)
         mend(root)
         return
+    with _readable():
+        borders, cautions = fill.borders(source)
     header = Header(
         id=layout.check_name(source.id, what="scene id"),
         sensor=source.sensor,
@@ -190,9 +192,18 @@ def _store(root: Path, source: Source, *, replace: bool, progress: Progress | No
         platform=source.platform,
         unit=source.unit,
         origin=_origin(source, digest),
+        encodings=source.encodings,
+        warnings=(*source.warnings, *cautions),
     )
-    check = None if source.trusted else functools.partial(plausible.check, source)
-    store_scene(root, header, sources.layers(source), check=check, progress=progress)
+    doubts = list(header.warnings)
+
+    def check(samples: Mapping[str, Any]) -> tuple[Caution, ...]:
+        found = plausible.check(source, samples)
+        doubts.extend(found)
+        return found
+
+    store_scene(root, header, sources.layers(source, borders), check=check, progress=progress)
+    warn(*(Caution(one.code, f"{source.name}: {one.text}") for one in doubts), stacklevel=3)
 
 
 def _origin(source: Source, digest: str) -> dict[str, Any]:

@@ -7,22 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from howgreen.core import plausibility
 from howgreen.core.errors import ImageError
-from howgreen.core.sensors import LANDSAT, SENTINEL1
+from howgreen.core.sensors import LANDSAT, S2_OFFSET_04, SENTINEL1
 from howgreen.core.stac import DECIBEL, POWER
+from howgreen.core.warnings import Caution
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import numpy.typing as npt
 
+    from howgreen.core.plausibility import Finding
+    from howgreen.core.types import Encoding
     from howgreen.store.sources import Source
 
-_LOW_MEDIAN, _HIGH_MEDIAN = 0.005, 1.2
-# Even where most is sea, one pixel in a hundred is land, and plants alone reflect 0.2-0.5 in the near infrared.
-_LOW_TOP = 0.08
-_SHIFT_DN = 1000
-"""What Sentinel-2 baselines from 04.00 add."""
 _FILL_BIT, _SNOW_CONFIDENCE_BIT = 1, 1 << 12
 """Of QA_PIXEL (USGS LSDS-1619): every pixel that is no fill has a snow confidence of low (01) or high (11)."""
 _MOST_WRONG, _MOST_NEGATIVE = 0.5, 0.1
@@ -31,34 +30,77 @@ _BRIGHT, _DARKER, _MOST_ODD = 0.2, 0.45, 0.01
 _LOW_DB, _HIGH_DB = -35.0, 5.0
 
 
-def check(source: Source, samples: Mapping[str, npt.NDArray[Any]]) -> None:
-    """Raises ImageError when a scene's numbers cannot be reflectance with its scale and offset, and says which could.
+def check(source: Source, samples: Mapping[str, npt.NDArray[Any]]) -> tuple[Caution, ...]:
+    """Check that a scene's numbers can be reflectance with its scales and offsets.
 
     Parameters
     ----------
     source
-        Its scale and offset.
+        Its scales and offsets.
     samples
         Valid digital numbers of each reflective band; codes of the mask.
+
+    Returns
+    -------
+    tuple of Caution
+        What is doubtful, and was insisted on by the user or comes from the provider's own metadata.
+
+    Raises
+    ------
+    ImageError
+        When they cannot, and says which could.
 
     """
     codes = samples.get(source.sensor.mask)
     samples = {band: one for band, one in samples.items() if band != source.sensor.mask}
     if source.sensor is SENTINEL1:
         _check_radar(source, samples)
-        return
-    if source.sensor is LANDSAT:
+        return ()
+    if source.sensor is LANDSAT and not source.trusted:
         _check_collection(source, samples, codes)
-    values = np.concatenate([np.asarray(one, np.float64).ravel() for one in samples.values()])
-    values = values[np.isfinite(values)]
-    if not values.size:
-        return
-    middle, top = np.percentile(values, [50, 99])
-    if not _possible(middle, top, source.scale, source.offset):
-        raise ImageError(_wrong_scale(source, samples, middle, top))
-    _check_order(source, samples)
-    if source.sensor.name == "sentinel-2" and source.offset_from == "default" and source.offset == 0:
-        _check_shift(source, samples)
+    encodings = {band: source.encoding(band) for band in samples}
+    found = plausibility.check(samples, encodings, sensor=source.sensor)
+    if not source.trusted and (found is None or found.kind != "impossible"):
+        _check_order(source, samples)
+    if found is None:
+        return ()
+    insisted = source.offset_from == "option" and (
+        found.kind == "offset" or (found.kind == "scale" and source.scale_given)
+    )
+    if insisted or (source.trusted and found.kind != "impossible"):
+        code = "offset-doubtful" if found.kind == "offset" else "scale-doubtful"
+        who = "as was insisted" if insisted else "as its metadata says"
+        return (Caution(code, f"with {_numbers(source, encodings)}, {who}: {found.what}"),)
+    raise ImageError(_refusal(source, samples, encodings, found))
+
+
+def _numbers(source: Source, encodings: Mapping[str, Encoding]) -> str:
+    """Scale and offset in words."""
+    if len({(one.scale, one.offset) for one in encodings.values()}) > 1:
+        return "the scale and offset of each band"
+    return f"--scale {source.scale:g} --offset {source.offset:g}"
+
+
+def _refusal(
+    source: Source, samples: Mapping[str, npt.NDArray[Any]], encodings: Mapping[str, Encoding], found: Finding
+) -> str:
+    what = f"{source.name}: with {_numbers(source, encodings)} {found.what}"
+    if all(one.dtype == np.uint8 for one in samples.values()) and found.kind != "offset":
+        return f"{what}; an 8-bit picture was stretched for the eye: get the surface reflectance (L2A)"
+    insist = " (--scale and --offset together insist on what they say)" if found.kind == "scale" else ""
+    if found.likely is None:
+        return f"{what}; ask its provider for the right --scale and --offset{insist}"
+    scale, offset = found.likely
+    if (scale, offset) == (LANDSAT.scale, LANDSAT.offset) and source.sensor is not LANDSAT:
+        return f"{what}; likely Landsat's numbers: --sensor landsat, or --scale {scale:g} --offset {offset:g}"
+    if found.kind == "offset" and scale == source.scale:
+        if offset == S2_OFFSET_04:
+            return (
+                f"{what}: the numbers seem to hold the +1000 of Sentinel-2 baselines from 04.00 on; give --offset {offset:g}, or "
+                f"--offset {source.offset:g} when it was taken out already"
+            )
+        return f"{what}; likely --offset {offset:g}; give --offset {source.offset:g} if it is right all the same"
+    return f"{what}; likely --scale {scale:.5g}" + (f" --offset {offset:g}" if offset or source.offset else "") + insist
 
 
 def exchanged(red: npt.NDArray[np.floating], nir: npt.NDArray[np.floating]) -> float:
@@ -79,7 +121,8 @@ def _check_order(source: Source, samples: Mapping[str, npt.NDArray[Any]]) -> Non
     red, nir = samples.get("red"), samples.get("nir", samples.get("nir08"))
     if red is None or nir is None or red.size != nir.size or not red.size:
         return
-    odd = exchanged(*(one.astype(np.float64) * source.scale + source.offset for one in (red, nir)))
+    near = "nir" if "nir" in samples else "nir08"
+    odd = exchanged(_light(source, "red", red), _light(source, near, nir))
     if odd:
         raise ImageError(
             f"{source.name}: {100 * odd:.0f} % of its pixels reflect more than twice as much red as near-infrared light, which no "
@@ -94,12 +137,12 @@ def _check_collection(source: Source, samples: Mapping[str, npt.NDArray[Any]], c
     seen = flags[flags & _FILL_BIT == 0]
     if seen.size and (seen & _SNOW_CONFIDENCE_BIT == 0).mean() > _MOST_WRONG:
         raise ImageError(f"{source.name}: its quality codes are not those of Collection 2 (QA_PIXEL); {cure}")
-    visible = [samples[band] for band in ("blue", "green", "red") if band in samples]
+    visible = [band for band in plausibility.VISIBLE if band in samples]
     nir = samples.get("nir")
-    if nir is None or not visible or any(one.size != nir.size for one in visible):
+    if nir is None or not visible or any(samples[band].size != nir.size for band in visible):
         return
-    land = nir * source.scale + source.offset >= _LAND_NIR
-    below = np.logical_or.reduce([one * source.scale + source.offset < 0 for one in visible])
+    land = _light(source, "nir", nir) >= _LAND_NIR
+    below = np.logical_or.reduce([_light(source, band, samples[band]) < 0 for band in visible])
     if land.any() and below[land].mean() > _MOST_NEGATIVE:
         raise ImageError(
             f"{source.name}: {100 * below[land].mean():.0f} % of its land reflects less than nothing with --scale "
@@ -107,14 +150,21 @@ def _check_collection(source: Source, samples: Mapping[str, npt.NDArray[Any]], c
         )
 
 
+def _light(source: Source, band: str, values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Reflectance of a band's numbers."""
+    own = source.encoding(band)
+    light: npt.NDArray[np.float64] = values.astype(np.float64) * own.scale + own.offset
+    return light
+
+
 def _check_radar(source: Source, samples: Mapping[str, npt.NDArray[Any]]) -> None:
     """Backscatter of land lies between -35 and +5 dB, and is weaker across polarisations than along."""
-    lowest = min(float(one.min()) * source.scale + source.offset for one in samples.values() if one.size)
+    lowest = min(float(_light(source, band, one).min()) for band, one in samples.items() if one.size)
     if source.unit == DECIBEL and lowest >= 0:
         raise ImageError(
             f"{source.name}: taken as decibels, and none is negative: it is linear power; leave --unit dB out"
         )
-    middle = {band: _decibels(source, one) for band, one in samples.items() if one.size}
+    middle = {band: _decibels(source, band, one) for band, one in samples.items() if one.size}
     for band, level in middle.items():
         if not _LOW_DB <= level <= _HIGH_DB:
             unit = "linear power" if source.unit == POWER else "decibels"
@@ -129,47 +179,9 @@ def _check_radar(source: Source, samples: Mapping[str, npt.NDArray[Any]]) -> Non
         )
 
 
-def _decibels(source: Source, values: npt.NDArray[Any]) -> float:
+def _decibels(source: Source, band: str, values: npt.NDArray[Any]) -> float:
     """Median of a radar band in decibels."""
-    middle = float(np.median(values.astype(np.float64) * source.scale + source.offset))
+    middle = float(np.median(_light(source, band, values)))
     if source.unit == DECIBEL:
         return middle
     return 10 * math.log10(middle) if middle > 0 else -math.inf
-
-
-def _possible(middle: float, top: float, scale: float, offset: float) -> bool:
-    low, high = middle * scale + offset, top * scale + offset
-    return _LOW_MEDIAN <= low <= _HIGH_MEDIAN and high >= _LOW_TOP
-
-
-def _wrong_scale(source: Source, samples: Mapping[str, npt.NDArray[Any]], middle: float, top: float) -> str:
-    found = middle * source.scale + source.offset
-    said = f"--scale {source.scale:g} --offset {source.offset:g}"
-    what = f"{source.name}: with {said} half of the pixels reflect less than {found:.3g}, and 1 % more than"
-    what = f"{what} {top * source.scale + source.offset:.3g}: not surface reflectance (0-1)"
-    if all(one.dtype == np.uint8 for one in samples.values()):
-        return f"{what}; an 8-bit picture was stretched for the eye: get the surface reflectance (L2A)"
-    likely = _likely(source, middle, top)
-    return f"{what}; {likely}" if likely else f"{what}; ask its provider for the right --scale and --offset"
-
-
-def _likely(source: Source, middle: float, top: float) -> str:
-    known = (source.sensor.scale, source.sensor.offset)
-    for scale, offset in (known, (1e-4, 0.0), (1e-3, 0.0), (1e-2, 0.0), (1.0, 0.0)):
-        same = abs(scale - source.scale) < 1e-12 and abs(offset - source.offset) < 1e-12
-        if not same and 0.02 <= middle * scale + offset <= 0.7 and 0.12 <= top * scale + offset <= 1.6:
-            return f"likely --scale {scale:g}" + (f" --offset {offset:g}" if offset or source.offset else "")
-    return ""
-
-
-def _check_shift(source: Source, samples: Mapping[str, npt.NDArray[Any]]) -> None:
-    """No dark pixel anywhere, and the darkest just above 1000: the numbers look shifted by baseline 04.00."""
-    unit = source.scale / 1e-4  # the shift is 0.1 in reflectance, whatever the numbers' unit
-    darkest = [np.percentile(one, 1) * unit for one in samples.values() if one.size]
-    if not darkest or not all(dark >= _SHIFT_DN for dark in darkest):
-        return
-    if min(darkest) <= _SHIFT_DN + 500:
-        raise ImageError(
-            f"{source.name}: no pixel is darker than {min(darkest) * 1e-4:.3f}: the numbers seem to hold the +1000 of "
-            "Sentinel-2 baselines from 04.00 on; give --offset -0.1, or --offset 0 when it was taken out already"
-        )

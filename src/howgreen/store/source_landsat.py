@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from howgreen.core.errors import ImageError
 from howgreen.core.sensors import LANDSAT, native_names
 from howgreen.core.stac import utc
+from howgreen.core.types import Encoding
+from howgreen.core.warnings import Caution
 from howgreen.store.source_safe import LARGEST_XML_BYTES, parse_xml
-from howgreen.store.sources import BandSource, Options, Source
+from howgreen.store.sources import NEEDED, BandSource, Options, Source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,21 +51,32 @@ def source(folder: Path, options: Options) -> Source:
     if level not in {"L2SP", "L2SR"}:
         raise ImageError(f"{folder}: processing level {level}, not surface reflectance; get the Level-2 product (L2SP)")
     numbers = _numbers(image.get("SPACECRAFT_ID", ""), file)
-    scale, offset = _scaling(groups.get("LEVEL2_SURFACE_REFLECTANCE_PARAMETERS", {}), numbers, file)
+    if contents.get("COLLECTION_NUMBER", "02").lstrip("0") not in {"2", ""}:
+        raise ImageError(
+            f"{folder}: Collection {contents['COLLECTION_NUMBER']}, whose numbers are others; get Collection 2"
+        )
+    nodata = LANDSAT.nodata if options.nodata is None else options.nodata
+    encodings = _encodings(groups.get("LEVEL2_SURFACE_REFLECTANCE_PARAMETERS", {}), numbers, file, options, nodata)
+    bands = _bands(folder.resolve(), contents, numbers)
+    common = next(encodings[one.band] for one in bands if one.band in encodings)
     return Source(
         id=re.sub(r"[^A-Za-z0-9._-]", "-", contents.get("LANDSAT_PRODUCT_ID") or folder.name),
         name=str(folder),
         sensor=LANDSAT,
-        bands=_bands(folder.resolve(), contents, numbers),
+        bands=tuple(
+            one if encodings.get(one.band, common) == common else replace(one, encoding=encodings[one.band])
+            for one in bands
+        ),
         time=_time(image, file),
         time_from="metadata",
-        scale=scale if options.scale is None else options.scale,
-        offset=offset if options.offset is None else options.offset,
+        scale=common.scale,
+        offset=common.offset,
         offset_from="metadata" if options.offset is None else "option",
-        nodata=LANDSAT.nodata if options.nodata is None else options.nodata,
+        nodata=nodata,
         platform=image["SPACECRAFT_ID"].lower().replace("_", "-"),
         cloud_cover_pct=_cloud(image),
         trusted=True,
+        warnings=_lacking(bands, numbers),
     )
 
 
@@ -111,40 +125,50 @@ def _numbers(spacecraft: str, file: Path) -> dict[int, str]:
     return {int(key[-1]): name for key, name in table.items()}
 
 
-def _scaling(group: Mapping[str, str], numbers: Mapping[int, str], file: Path) -> tuple[float, float]:
-    try:
-        pairs = {
-            (
-                float(group.get(f"REFLECTANCE_MULT_BAND_{number}", LANDSAT.scale)),
-                float(group.get(f"REFLECTANCE_ADD_BAND_{number}", LANDSAT.offset)),
-            )
-            for number in numbers
-        }
-    except ValueError as error:
-        raise ImageError(f"{file}: REFLECTANCE_MULT or _ADD is not a number; get the product again") from error
-    if len(pairs) != 1:
-        raise ImageError(f"{file}: its bands have unlike scales; give --scale and --offset")
-    return pairs.pop()
+def _encodings(
+    group: Mapping[str, str], numbers: Mapping[int, str], file: Path, options: Options, nodata: float
+) -> dict[str, Encoding]:
+    """How each band's numbers become reflectance: as the user says, else the MTL file, else the handbook."""
+    found = {}
+    for number, name in numbers.items():
+        try:
+            scale = float(group.get(f"REFLECTANCE_MULT_BAND_{number}", LANDSAT.scale))
+            offset = float(group.get(f"REFLECTANCE_ADD_BAND_{number}", LANDSAT.offset))
+        except ValueError as error:
+            raise ImageError(f"{file}: REFLECTANCE_MULT or _ADD is not a number; get the product again") from error
+        found[name] = Encoding(
+            scale=scale if options.scale is None else options.scale,
+            offset=offset if options.offset is None else options.offset,
+            nodata=nodata,
+        )
+    return found
 
 
 def _bands(folder: Path, contents: Mapping[str, str], numbers: Mapping[int, str]) -> tuple[BandSource, ...]:
+    """The bands that the folder holds: those that a model needs are enough."""
     named = {name: (f"FILE_NAME_BAND_{number}", f"_SR_B{number}.TIF") for number, name in numbers.items()}
     named[LANDSAT.mask] = ("FILE_NAME_QUALITY_L1_PIXEL", "_QA_PIXEL.TIF")
-    return tuple(
-        BandSource(band=name, path=_file(folder, contents.get(key), suffix)) for name, (key, suffix) in named.items()
-    )
+    paths = {name: _file(folder, contents.get(key), suffix) for name, (key, suffix) in named.items()}
+    there = tuple(BandSource(band=name, path=path) for name, path in paths.items() if path.is_file())
+    for name in NEEDED:
+        if not paths[name].is_file():
+            raise ImageError(f"{paths[name]}: missing; get the whole product")
+    return there
+
+
+def _lacking(bands: tuple[BandSource, ...], numbers: Mapping[int, str]) -> tuple[Caution, ...]:
+    """Name the bands that a product should have and that its folder does not hold."""
+    lacking = [name for name in (*numbers.values(), LANDSAT.mask) if name not in {one.band for one in bands}]
+    return (Caution("band-not-used", f"its folder lacks {', '.join(lacking)}"),) if lacking else ()
 
 
 def _file(folder: Path, name: str | None, suffix: str) -> Path:
     if name is None:
-        name = next(
-            (path.name for path in sorted(folder.iterdir()) if path.name.upper().endswith(suffix)), f"*{suffix}"
-        )
+        found = (path.name for path in sorted(folder.iterdir()) if path.name.upper().endswith(suffix))
+        name = next(found, f"*{suffix}")
     path = (folder / name).resolve()
     if not path.is_relative_to(folder):
         raise ImageError(f"{folder}: its metadata names {name!r}, outside of the product; get the product again")
-    if not path.is_file():
-        raise ImageError(f"{path}: missing; get the whole product")
     return path
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from howgreen.core.errors import ImageError
-from howgreen.core.sensors import S2_OFFSET_04, SENTINEL2
+from howgreen.core.reflectance import NEW_BASELINE, baseline_of
+from howgreen.core.sensors import S2_OFFSET_04, SENTINEL2, common_name
 from howgreen.core.stac import utc
-from howgreen.store.sources import BandSource, Options, Source
+from howgreen.core.types import Encoding
+from howgreen.core.warnings import Caution
+from howgreen.store.sources import NEEDED, BandSource, Options, Source
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,21 +47,30 @@ def source(folder: Path, options: Options) -> Source:
     quantum = _number(tree, "BOA_QUANTIFICATION_VALUE", file) or 1 / SENTINEL2.scale
     moment = _text(tree, "PRODUCT_START_TIME") or _text(tree, "DATATAKE_SENSING_START")
     nodata = SENTINEL2.nodata if options.nodata is None else options.nodata
+    scale = 1 / quantum if options.scale is None else options.scale
+    bands = _bands(folder.resolve(), tree)
+    offsets = {one.band: options.offset for one in bands if options.offset is not None} or _offsets(
+        tree, quantum, baseline, file
+    )
+    offset = offsets[bands[0].band]
     return Source(
         id=re.sub(r"[^A-Za-z0-9._-]", "-", _text(tree, "PRODUCT_URI") or folder.name).removesuffix(".SAFE"),
         name=str(folder),
         sensor=SENTINEL2,
-        bands=_bands(folder.resolve(), tree),
+        bands=tuple(
+            _with_offset(one, offsets.get(one.band, offset), offset, scale=scale, nodata=nodata) for one in bands
+        ),
         time=_time(moment, file),
         time_from="metadata",
-        scale=1 / quantum if options.scale is None else options.scale,
-        offset=_offset(tree, quantum, baseline, file) if options.offset is None else options.offset,
+        scale=scale,
+        offset=offset,
         offset_from="metadata" if options.offset is None else "option",
         nodata=nodata,
         baseline=baseline,
         platform=(_text(tree, "SPACECRAFT_NAME") or "").lower() or None,
         cloud_cover_pct=_number(tree, "Cloud_Coverage_Assessment", file),
         trusted=True,
+        warnings=_lacking(bands),
     )
 
 
@@ -94,17 +107,33 @@ def _time(text: str | None, file: Path) -> datetime:
         raise ImageError(f"{file}: sensing time {text!r} cannot be read; get the product again") from error
 
 
-def _offset(tree: ET.Element, quantum: float, baseline: str | None, file: Path) -> float:
-    """BOA_ADD_OFFSET as reflectance. Baselines before 04.00 have none."""
-    texts = {(one.text or "").strip() for one in tree.iterfind(".//{*}BOA_ADD_OFFSET")}
-    if len(texts) > 1:
-        raise ImageError(f"{file}: its bands have unlike offsets ({', '.join(sorted(texts))}); give one with --offset")
+def _with_offset(one: BandSource, own: float, common: float, *, scale: float, nodata: float) -> BandSource:
+    return one if own == common else replace(one, encoding=Encoding(scale=scale, offset=own, nodata=nodata))
+
+
+_BAND_IDS = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B10", "B11", "B12")
+"""ESA's numbers of bands, from 0."""
+
+
+def _offsets(tree: ET.Element, quantum: float, baseline: str | None, file: Path) -> dict[str, float]:
+    """BOA_ADD_OFFSET as reflectance, by common band name. It decides whatever the baseline, which Sen2Cor at home does not know; where
+    it is missing, baselines from 04.00 on have one and older ones none.
+    """
+    entries = list(tree.iterfind(".//{*}BOA_ADD_OFFSET"))
+    release = baseline_of(baseline)
+    usual = S2_OFFSET_04 if release and release >= NEW_BASELINE and not entries else 0.0
+    offsets = dict.fromkeys(SENTINEL2.band_names, usual)
     try:
-        if texts:
-            return float(texts.pop()) / quantum
-        return S2_OFFSET_04 if baseline and float(baseline) >= 4 else 0.0
-    except ValueError as error:
-        raise ImageError(f"{file}: BOA_ADD_OFFSET or baseline is not a number; get the product again") from error
+        for one in entries:
+            identity = one.get("band_id")
+            value = float((one.text or "").strip()) / quantum
+            if identity is None:
+                offsets = dict.fromkeys(SENTINEL2.band_names, value)
+            elif name := common_name(_BAND_IDS[int(identity)]):
+                offsets[name] = value
+    except (ValueError, IndexError) as error:
+        raise ImageError(f"{file}: BOA_ADD_OFFSET is not a number of a band; get the product again") from error
+    return offsets
 
 
 def _bands(folder: Path, tree: ET.Element) -> tuple[BandSource, ...]:
@@ -120,11 +149,19 @@ def _bands(folder: Path, tree: ET.Element) -> tuple[BandSource, ...]:
     found = []
     for name, code, resolution in _wanted():
         suffix = re.compile(rf"_{code}_{resolution}m(?:\.jp2)?$")
-        match = next((text for text in listed if suffix.search(text)), None)
-        if match is None:
-            raise ImageError(f"{folder}: band {code} at {resolution} m is missing; get the whole product")
-        found.append(BandSource(band=name, path=_inside(folder, match)))
-    return tuple(found)
+        if match := next((text for text in listed if suffix.search(text)), None):
+            found.append(BandSource(band=name, path=_inside(folder, match)))
+    there = tuple(one for one in found if one.path.is_file())
+    lacking = [code for name, code, _ in _wanted() if name in NEEDED and name not in {one.band for one in there}]
+    if lacking:
+        raise ImageError(f"{folder}: band {' and '.join(lacking)} missing; get the whole product")
+    return there
+
+
+def _lacking(bands: tuple[BandSource, ...]) -> tuple[Caution, ...]:
+    """Name the bands that a product should have and that its folder does not hold."""
+    lacking = [code for name, code, _ in _wanted() if name not in {one.band for one in bands}]
+    return (Caution("band-not-used", f"its folder lacks {', '.join(lacking)}"),) if lacking else ()
 
 
 def _wanted() -> list[tuple[str, str, int]]:
@@ -136,6 +173,4 @@ def _inside(folder: Path, text: str) -> Path:
     path = (folder / (text if text.endswith(".jp2") else f"{text}.jp2")).resolve()
     if not path.is_relative_to(folder):
         raise ImageError(f"{folder}: its metadata names {text!r}, outside of the product; get the product again")
-    if not path.is_file():
-        raise ImageError(f"{path}: missing; get the whole product")
     return path

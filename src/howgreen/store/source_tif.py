@@ -1,33 +1,42 @@
-"""GeoTIFFs that say little about themselves: one file of many bands, or one file a band."""
+"""GeoTIFFs that say little about themselves: one file of many bands, one file a band, or a mask beside the bands."""
 
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, time
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from howgreen.core.errors import ImageError
-from howgreen.core.sensors import LANDSAT, SENSORS, SENTINEL1, SENTINEL2, Sensor, common_name
+from howgreen.core.sensors import LANDSAT, SENTINEL2
 from howgreen.core.stac import DECIBEL, POWER
+from howgreen.core.types import Encoding
+from howgreen.core.warnings import Caution
+from howgreen.store import names as naming_rules
+from howgreen.store.fill import alpha_index, fits
 from howgreen.store.layout import slug
+from howgreen.store.names import SKIP, Naming
 from howgreen.store.sources import BandSource, Options, Source, grid_of, opened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-SKIP = "-"
-"""In ``--bands``: this band is not wanted."""
-_DAY = re.compile(r"(?<!\d)((?:19|20)\d{2})[-_.]?(\d{2})[-_.]?(\d{2})(?!\d)")
+    from howgreen.core.sensors import Sensor
 
 SAMPLE_PX = 256
 """Side of the sample that tells decibels from power."""
 
+Given = tuple["Path", int, str]
+"""A band as the user has it: file, number in the file, name."""
+
 
 def sources(files: Sequence[Path], options: Options) -> list[Source]:
-    """The scenes in some rasters: many-band files are a scene each, one-band files together are one scene.
+    """Find the scenes in some rasters: many-band files are a scene each, one-band files together are one scene, and one-band
+    files beside one of many bands belong to it.
 
     Raises
     ------
@@ -35,41 +44,91 @@ def sources(files: Sequence[Path], options: Options) -> list[Source]:
         When bands, CRS or date are missing or unclear; the message says which option tells them.
 
     """
-    counts = []
+    counts = {}
     for path in files:
         with opened(path) as dataset:
-            counts.append(dataset.count)
-    if len(files) > 1 and all(count == 1 for count in counts):
-        return [_together(files, options)]
-    if len(files) > 1 and 1 in counts:
-        raise ImageError(f"{files[counts.index(1)]}: has one band, other files have more; add them in separate calls")
-    return [_one(path, options) for path in files]
+            counts[path] = dataset.count - (0 if options.bands or alpha_index(dataset) is None else 1)
+    single = [path for path in files if counts[path] == 1]
+    many = [path for path in files if counts[path] != 1]
+    if single and (not many or (len(many) == 1 and not options.bands)):
+        return [_scene(many + single if many else files, options)]
+    if single:
+        raise ImageError(f"{single[0]}: has one band, other files have more; add them in separate calls")
+    return [_scene([path], options) for path in files]
 
 
-def _one(path: Path, options: Options) -> Source:
-    with opened(path) as dataset:
-        names = list(options.bands) if options.bands else _own_names(dataset, path)
-        if len(names) != dataset.count:
-            raise ImageError(f"{path}: {dataset.count} bands, but {len(names)} names in --bands ({','.join(names)})")
-        sensor = _sensor(names, options)
-        satellite = _satellite([path], sensor)
-        found = _named(names, sensor, satellite, where=str(path), strict=options.bands is not None)
-        bands = tuple(BandSource(band=band, path=path, index=place + 1) for place, band in found)
-        return _source(path.stem, str(path), dataset, sensor, satellite, bands, options)
-
-
-def _together(files: Sequence[Path], options: Options) -> Source:
-    """One scene from files of one band each."""
-    if options.bands and len(options.bands) != len(files):
-        raise ImageError(f"{len(files)} files, but {len(options.bands)} names in --bands ({','.join(options.bands)})")
-    names = list(options.bands or [_name_in(path.stem) for path in files])
-    sensor = _sensor(names, options)
-    satellite = _satellite(files, sensor)
-    found = _named(names, sensor, satellite, where=", ".join(path.name for path in files), strict=True)
-    bands = tuple(BandSource(band=band, path=files[place]) for place, band in found)
-    first = next((one for one in bands if one.band != sensor.mask), bands[0])
+def _scene(files: Sequence[Path], options: Options) -> Source:
+    """One scene, from one file of many bands, files of one band each, or both."""
+    given = _given(files, options)
+    naming = naming_rules.naming(
+        files, [name for _, _, name in given], sensor=options.sensor, bands_given=options.bands is not None
+    )
+    alone = len(files) > 1 and all(index == 1 for _, index, _ in given)
+    where = ", ".join(path.name for path in files) if alone else str(files[0])
+    bands, cautions = _named(given, naming, where=where, strict=options.bands is not None)
+    first = next(one for one in bands if one.band in naming.sensor.band_names)
+    name = str(files[0].parent) if alone else str(files[0])
+    day, day_from = (
+        (options.date, "option") if options.date else naming_rules.day_of(files, [_tags(one) for one in files])
+    )
+    encodings = {}
+    origins = {}
+    for one in bands:
+        with opened(one.path) as dataset:
+            grid_of(dataset, one.path)
+            if one.band != naming.sensor.mask:
+                encodings[one.band], origins[one.band] = _encoding(dataset, one, naming, options)
+    common = encodings[first.band]
     with opened(first.path) as dataset:
-        return _source(_stem(files), str(first.path.parent), dataset, sensor, satellite, bands, options)
+        scaling = common.scale, common.offset
+        unit = _unit(dataset, first, common.nodata, scaling, options) if naming.sensor.is_radar else ""
+    stem = _stem(files) if alone else files[0].stem
+    return Source(
+        id=f"{naming.sensor.name}-{day.isoformat()}-{slug(stem)}",
+        name=name,
+        sensor=naming.sensor,
+        bands=tuple(
+            replace(one, encoding=own) if (own := encodings.get(one.band, common)) != common else one for one in bands
+        ),
+        # Noon UTC is the same day by the sun in every time zone.
+        time=datetime.combine(day, time(12), tzinfo=UTC),
+        time_from=day_from,
+        scale=common.scale,
+        offset=common.offset,
+        offset_from=origins[first.band],
+        nodata=common.nodata,
+        unit=unit,
+        platform=f"landsat-{naming.satellite[-1]}" if naming.satellite else None,
+        scale_given=options.scale is not None,
+        warnings=cautions,
+    )
+
+
+def _tags(path: Path) -> dict[str, str]:
+    with opened(path) as dataset:
+        return dict(dataset.tags())
+
+
+def _given(files: Sequence[Path], options: Options) -> list[Given]:
+    """Every band of some files with its name: as the user says, else the file's own, else out of the file's name."""
+    if options.bands and len(files) > 1 and len(options.bands) != len(files):
+        raise ImageError(f"{len(files)} files, but {len(options.bands)} names in --bands ({','.join(options.bands)})")
+    if options.bands and len(files) > 1:
+        return [(path, 1, name) for path, name in zip(files, options.bands, strict=True)]
+    found: list[Given] = []
+    for path in files:
+        with opened(path) as dataset:
+            if options.bands:
+                if len(options.bands) != dataset.count:
+                    raise ImageError(
+                        f"{path}: {dataset.count} bands, but {len(options.bands)} names in --bands ({','.join(options.bands)})"
+                    )
+                found += [(path, index, name) for index, name in enumerate(options.bands, 1)]
+            elif len(files) > 1 and dataset.count - (alpha_index(dataset) is not None) == 1:
+                found.append((path, 1, naming_rules.band_in(path.stem)))
+            else:
+                found += [(path, index, name) for index, name in _own_names(dataset, path)]
+    return found
 
 
 def _stem(files: Sequence[Path]) -> str:
@@ -82,28 +141,21 @@ def _stem(files: Sequence[Path]) -> str:
     return shared if len(shared) > 2 else files[0].absolute().parent.name
 
 
-def _name_in(stem: str) -> str:
-    """The band's name in a file name: its last part that is one, as in ``T32TPS_20230701_B8A_20m``."""
-    parts = re.split(r"[^A-Za-z0-9]+", stem)
-    match = re.search(r"(?i)(SR_B\d|QA_PIXEL|(?:GAMMA|SIGMA)0_V[VH])$", stem)
-    if match:
-        return match.group(1)
-    return next((part for part in reversed(parts) for sensor in SENSORS.values() if common_name(part, sensor)), stem)
-
-
-def _satellite(files: Sequence[Path], sensor: Sensor) -> str:
-    """The satellite that the files' names tell, ``LC08``; empty when they tell none, or several."""
-    found = {match[0].upper() for path in files if (match := re.match(r"(?i)L[CETO]0\d(?=_)", path.name))}
-    return found.pop() if sensor is LANDSAT and len(found) == 1 else ""
-
-
-def _own_names(dataset: Any, path: Path) -> list[str]:
-    """Names that the file gives its bands."""
+def _own_names(dataset: Any, path: Path) -> list[tuple[int, str]]:
+    """Names that the file gives its bands, by their numbers; its alpha band is none."""
+    alpha = alpha_index(dataset)
     names = [
-        text or next((v for k, v in dataset.tags(i).items() if k.lower() in {"description", "name", "band_name"}), "")
+        (
+            i,
+            text
+            or next((v for k, v in dataset.tags(i).items() if k.lower() in {"description", "name", "band_name"}), ""),
+        )
         for i, text in enumerate(dataset.descriptions, 1)
+        if i != alpha
     ]
-    if not any(names):
+    if len(names) == 1 and not names[0][1]:
+        return [(names[0][0], naming_rules.band_in(path.stem))]
+    if not any(name for _, name in names):
         known = ",".join((*SENTINEL2.band_names, SENTINEL2.mask))
         raise ImageError(
             f"{path}: its {dataset.count} bands have no names; name them in order with --bands, of {known}"
@@ -111,27 +163,19 @@ def _own_names(dataset: Any, path: Path) -> list[str]:
     return names
 
 
-def _sensor(names: Sequence[str], options: Options) -> Sensor:
-    if options.sensor is not None:
-        if options.sensor not in SENSORS:
-            raise ImageError(f"sensor {options.sensor!r} is unknown: use {' or '.join(SENSORS)}")
-        return SENSORS[options.sensor]
-    if any(name.upper().startswith(("SR_B", "QA_PIXEL")) for name in names):
-        return LANDSAT
-    waves, colours = ([name for name in names if common_name(name, one)] for one in (SENTINEL1, SENTINEL2))
-    return SENTINEL1 if waves and not colours else SENTINEL2
-
-
-def _named(names: Sequence[str], sensor: Sensor, satellite: str, *, where: str, strict: bool) -> list[tuple[int, str]]:
-    """(position, common name) of the bands that are wanted."""
+def _named(
+    given: Sequence[Given], naming: Naming, *, where: str, strict: bool
+) -> tuple[list[BandSource], tuple[Caution, ...]]:
+    """The bands that are wanted, and a caution that names those not understood."""
+    sensor = naming.sensor
     known = ", ".join(name for name in (*sensor.band_names, sensor.mask) if name)
-    found = [
-        (place, common_name(name, sensor, satellite=satellite))
-        for place, name in enumerate(names)
-        if name.strip() != SKIP
+    wanted = [(path, index, name, naming.common(name)) for path, index, name in given if name.strip() != SKIP]
+    unknown = [name or f"number {index}" for _, index, name, common in wanted if common is None]
+    numbered = [
+        name
+        for name in unknown
+        if sensor is LANDSAT and not naming.satellite and name.upper().startswith(("SR_B", "B"))
     ]
-    unknown = [names[place] for place, name in found if name is None]
-    numbered = [name for name in unknown if sensor is LANDSAT and not satellite and name.upper().startswith("SR_B")]
     if numbered:
         raise ImageError(
             f"{where}: {numbered[0]} is another band on Landsats 4-7 than on 8 and 9, and the file names do not begin "
@@ -140,91 +184,67 @@ def _named(names: Sequence[str], sensor: Sensor, satellite: str, *, where: str, 
     if strict and unknown:
         cure = f"use {known}, or '{SKIP}' for a band to leave out"
         raise ImageError(f"{where}: unknown band {', '.join(repr(name) for name in unknown)}; {cure}")
-    clear = [(place, name) for place, name in found if name is not None]
-    twice = {name for _, name in clear if [other for _, other in clear].count(name) > 1}
+    bands = [
+        BandSource(band=common, path=path, index=index, mask_kind=naming.mask_kind(name))
+        for path, index, name, common in wanted
+        if common is not None
+    ]
+    bands = _one_mask(bands, sensor)
+    twice = sorted(name for name, count in Counter(one.band for one in bands).items() if count > 1)
     if twice:
-        raise ImageError(f"{where}: band {', '.join(sorted(twice))} is named twice; name each band once in --bands")
-    if not any(name in sensor.band_names for _, name in clear):
-        raise ImageError(
-            f"{where}: no band that {sensor.label} has ({', '.join(names)}); name them with --bands, of {known}"
-        )
-    return clear
-
-
-def _source(
-    stem: str,
-    name: str,
-    dataset: Any,
-    sensor: Sensor,
-    satellite: str,
-    bands: tuple[BandSource, ...],
-    options: Options,
-) -> Source:
-    for path in {one.path for one in bands}:
-        with opened(path) as other:
-            grid_of(other, path)
-    first = next(one for one in bands if one.band in sensor.band_names)
-    day, day_from = _day(stem, name, options)
-    scale, offset, offset_from = _scaling(dataset, first.index - 1, sensor, options)
-    nodata = _nodata(dataset, first.index - 1, sensor, options)
-    return Source(
-        id=f"{sensor.name}-{day.isoformat()}-{slug(stem)}",
-        name=name,
-        sensor=sensor,
-        bands=bands,
-        # Noon UTC is the same day by the sun in every time zone.
-        time=datetime.combine(day, time(12), tzinfo=UTC),
-        time_from=day_from,
-        scale=scale,
-        offset=offset,
-        offset_from=offset_from,
-        nodata=nodata,
-        unit=_unit(dataset, first, nodata, (scale, offset), options) if sensor.is_radar else "",
-        platform=f"landsat-{satellite[-1]}" if satellite else None,
+        raise ImageError(f"{where}: band {', '.join(twice)} is named twice; name each band once in --bands")
+    if not any(one.band in sensor.band_names for one in bands):
+        names = ", ".join(name for _, _, name in given)
+        raise ImageError(f"{where}: no band that {sensor.label} has ({names}); name them with --bands, of {known}")
+    strange = [name for name in unknown if not naming_rules.unused(name)]
+    text = (
+        f"{', '.join(strange)} not understood and not used; name the bands with --bands, '{SKIP}' for one to leave out"
     )
+    return bands, ((Caution("band-not-used", text),) if strange else ())
 
 
-def _day(stem: str, name: str, options: Options) -> tuple[date, str]:
-    if options.date is not None:
-        return options.date, "option"
-    found = set()
-    for year, month, day in _DAY.findall(stem):
-        try:
-            found.add(date(int(year), int(month), int(day)))
-        except ValueError:
-            continue
-    if len(found) == 1:
-        return found.pop(), "file name"
-    raise ImageError(f"{name}: nothing says when the image was taken; give the day with --date YYYY-MM-DD")
+def _one_mask(bands: Sequence[BandSource], sensor: Sensor) -> list[BandSource]:
+    """Of several cloud masks one: the sensor's own, else the first."""
+    found = sorted((one for one in bands if one.band == sensor.mask), key=lambda one: bool(one.mask_kind))
+    return [
+        one
+        for one in bands
+        if one.band != sensor.mask or one is found[0] or (not one.mask_kind and not found[0].mask_kind)
+    ]
 
 
-def _scaling(dataset: Any, index: int, sensor: Sensor, options: Options) -> tuple[float, float, str]:
-    """Scale and offset: what the user says, else the file's own, else the sensor's; floats are reflectance already."""
+def _encoding(dataset: Any, one: BandSource, naming: Naming, options: Options) -> tuple[Encoding, str]:
+    """How a band's numbers become reflectance, by its own tags, and who says so: ``metadata``, ``option`` or ``default``."""
+    index, sensor = one.index - 1, naming.sensor
     is_float = dataset.dtypes[index].startswith("float")
     own_scale, own_offset = dataset.scales[index], dataset.offsets[index]
-    tagged = own_scale != 1.0 or own_offset != 0.0
-    if tagged:
+    if own_scale != 1.0 or own_offset != 0.0:
         scale, offset, origin = own_scale, own_offset, "metadata"
     else:
-        scale, offset, origin = (1.0, 0.0, "default") if is_float else (sensor.scale, sensor.offset, "default")
+        usual = (SENTINEL2.scale, 0.0) if naming.is_force else (sensor.scale, sensor.offset)
+        (scale, offset), origin = ((1.0, 0.0) if is_float else usual), "default"
     if options.scale is not None:
         # A scale of one's own makes the other offset meaningless, unless it is the same scale.
         offset = offset if abs(options.scale - scale) < 1e-12 else 0.0
         scale = options.scale
     if options.offset is not None:
         offset, origin = options.offset, "option"
-    return scale, offset, origin
+    return Encoding(scale=scale, offset=offset, nodata=_nodata(dataset, index, sensor, options)), origin
 
 
 def _nodata(dataset: Any, index: int, sensor: Sensor, options: Options) -> float | None:
-    if dataset.dtypes[index].startswith("float"):
+    """DN of a band that means no data; None for floats, whose NaN it is."""
+    dtype = np.dtype(dataset.dtypes[index])
+    if dtype.kind == "f":
         return options.nodata
     if options.nodata is not None:
         return options.nodata
     own = dataset.nodatavals[index]
-    if own is None and sensor.is_radar and dataset.dtypes[index].startswith("u"):
-        return None  # the radar's own value does not fit
-    return float(sensor.nodata) if own is None else float(own)
+    if own is None or not fits(own, dtype):
+        return (
+            float(sensor.nodata) if fits(sensor.nodata, dtype) else None
+        )  # the radar's own does not fit unsigned numbers
+    return float(own)
 
 
 def _unit(dataset: Any, band: BandSource, nodata: float | None, scaling: tuple[float, float], options: Options) -> str:

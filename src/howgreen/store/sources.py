@@ -15,21 +15,26 @@ from rasterio.enums import Interleaving
 from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError
 
 from howgreen.core.errors import ImageError
+from howgreen.core.types import Encoding
+from howgreen.store import fill, masks
 from howgreen.store.write import Layer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import date, datetime
     from pathlib import Path
 
     import numpy.typing as npt
 
     from howgreen.core.sensors import Sensor
+    from howgreen.core.warnings import Caution
     from howgreen.store.write import Raster
 
 # By their first bytes. Not VRT and its like, which can name other files and addresses.
 _DRIVERS = {b"II*\0": "GTiff", b"MM\0*": "GTiff", b"II+\0": "GTiff", b"MM\0+": "GTiff", b"\0\0\0\x0c": "JP2OpenJPEG"}
 _MOST_LATITUDE, _MOST_LONGITUDE = 91.0, 541.0
+NEEDED = ("red", "nir")
+"""Bands without which no model says what is green."""
 LARGEST_BAND_PX = 1_000_000_000
 LARGEST_KEPT_BYTES = 1 << 30
 
@@ -56,6 +61,10 @@ class BandSource:
     """Common name."""
     path: Path
     index: int = 1
+    encoding: Encoding | None = None
+    """Where it differs from its scene's."""
+    mask_kind: str = ""
+    """Of a cloud mask that is not the sensor's own: a key of :data:`howgreen.store.masks.KINDS`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,8 +90,22 @@ class Source:
     cloud_cover_pct: float | None = None
     unit: str = ""
     """Of radar bands once scaled: :data:`howgreen.core.stac.DECIBEL` or ``POWER``."""
+    scale_given: bool = False
+    """Whether the scale is what the user says."""
     trusted: bool = False
     """Whether scale and offset come from the provider's own metadata."""
+    warnings: tuple[Caution, ...] = ()
+    """What is doubtful about it."""
+
+    def encoding(self, band: str) -> Encoding:
+        """How the numbers of a band become reflectance."""
+        own = next((one.encoding for one in self.bands if one.band == band), None)
+        return own or Encoding(scale=self.scale, offset=self.offset, nodata=self.nodata)
+
+    @property
+    def encodings(self) -> dict[str, Encoding]:
+        """Of the bands that have their own."""
+        return {one.band: one.encoding for one in self.bands if one.encoding}
 
 
 @contextmanager
@@ -142,12 +165,12 @@ def _check_degrees(dataset: Any, path: Path) -> None:
         raise ImageError(f"{path}: {where} are no degrees, as its CRS says; write the right CRS into it (gdal_edit.py)")
 
 
-def layers(source: Source) -> list[Layer]:
-    """The bands of a scene, each read from its file when its turn comes."""
+def layers(source: Source, borders: Mapping[GeoBox, npt.NDArray[np.bool_]] | None = None) -> list[Layer]:
+    """List the bands of a scene, each read from its file when its turn comes; ``borders`` as :func:`fill.borders` finds them."""
     keep = _Keep()
 
     def reader(one: BandSource) -> Callable[[], Raster]:
-        return lambda: read(one, nodata=source.nodata, is_mask=one.band == source.sensor.mask, keep=keep)
+        return lambda: read(one, source, keep=keep, borders=borders or {})
 
     return [Layer(band=one.band, read=reader(one)) for one in source.bands]
 
@@ -171,8 +194,20 @@ class _Keep:
         return self.band(dataset, path, index)
 
 
-def read(one: BandSource, *, nodata: float | None, is_mask: bool, keep: _Keep) -> Raster:
-    """All pixels of a band and their grid; a file's own nodata value becomes the scene's.
+@contextmanager
+def broken(one: BandSource) -> Iterator[None]:
+    """Turn what GDAL raises where a band cannot be decoded into an ImageError that names the file."""
+    try:
+        yield
+    except (RasterioError, MemoryError) as error:
+        reason = _short(error.__cause__ or error)
+        raise ImageError(
+            f"{one.path}: truncated or broken in band {one.band} ({reason}); get the file again"
+        ) from error
+
+
+def read(one: BandSource, source: Source, *, keep: _Keep, borders: Mapping[GeoBox, npt.NDArray[np.bool_]]) -> Raster:
+    """Read all pixels of a band and their grid; whatever says that there are no data becomes the band's nodata value.
 
     Raises
     ------
@@ -180,32 +215,18 @@ def read(one: BandSource, *, nodata: float | None, is_mask: bool, keep: _Keep) -
         When the file is truncated or broken.
 
     """
+    is_mask = one.band == source.sensor.mask
     with opened(one.path) as dataset:
         grid = grid_of(dataset, one.path)
-        try:
+        with broken(one):
             values = keep.band(dataset, one.path, one.index)
-        except (RasterioError, MemoryError) as error:
-            said = _short(error.__cause__ or error)
-            raise ImageError(
-                f"{one.path}: truncated or broken in band {one.band} ({said}); get the file again"
-            ) from error
+            hidden = None if is_mask else fill.hidden(dataset, one.index)
         own = dataset.nodatavals[one.index - 1]
-    return (values if is_mask else _same_nodata(values, own, nodata)), grid
-
-
-def _same_nodata(values: npt.NDArray[Any], own: float | None, wanted: float | None) -> npt.NDArray[Any]:
-    if values.dtype.kind == "f":
-        for marker in (own, wanted):
-            if marker is not None and not np.isnan(marker):
-                values[values == values.dtype.type(marker)] = np.nan
-    elif (
-        own is not None
-        and wanted is not None
-        and own != wanted
-        and np.can_cast(np.min_scalar_type(int(own)), values.dtype)
-    ):
-        values[values == own] = wanted
-    return values
+    if is_mask:
+        return (masks.KINDS[one.mask_kind](values, source.sensor) if one.mask_kind else values), grid
+    border = borders.get(grid)
+    empty = [mask for mask in (hidden, border) if mask is not None]
+    return fill.as_nodata(values, source.encoding(one.band).nodata, own=own, empty=empty), grid
 
 
 def digest(source: Source) -> str:
@@ -216,5 +237,9 @@ def digest(source: Source) -> str:
             total.update(hashlib.file_digest(file, "sha256").digest())
     bands = [(one.band, one.path.name, one.index) for one in source.bands]
     meaning = (bands, source.sensor.name, source.time, source.scale, source.offset, source.nodata, source.baseline)
-    total.update(repr((*meaning, source.unit) if source.unit else meaning).encode())
+    more = (
+        *([source.unit] if source.unit else []),
+        *sorted((band, repr(one)) for band, one in source.encodings.items()),
+    )
+    total.update(repr((*meaning, *more)).encode())
     return total.hexdigest()

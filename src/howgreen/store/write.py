@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from howgreen.core.sensors import Sensor
     from howgreen.core.stac import Header
     from howgreen.core.types import City, Progress
+    from howgreen.core.warnings import Caution
 
     Raster = tuple[npt.NDArray[Any], GeoBox]
     """(y, x) values and the grid they lie on."""
@@ -129,7 +130,7 @@ def store_scene(
     header: Header,
     layers: Sequence[Layer],
     *,
-    check: Callable[[Mapping[str, npt.NDArray[Any]]], None] | None = None,
+    check: Callable[[Mapping[str, npt.NDArray[Any]]], tuple[Caution, ...]] | None = None,
     progress: Progress | None = None,
 ) -> Path:
     """Builds a scene in a hidden folder, then puts it in its place. Returns the item's file.
@@ -144,7 +145,7 @@ def store_scene(
         Its bands.
     check
         Given a sample of every reflective band's valid digital numbers, and of the mask's codes, before anything is put
-        in its place; raises when they cannot be reflectance, or no such codes.
+        in its place; raises when they cannot be reflectance, or no such codes, and returns what is doubtful about them.
     progress
         Told ``("store", bands done, bands in all)``.
 
@@ -168,7 +169,7 @@ def _build(
     folder: Path,
     header: Header,
     layers: Sequence[Layer],
-    check: Callable[[Mapping[str, npt.NDArray[Any]]], None] | None,
+    check: Callable[[Mapping[str, npt.NDArray[Any]]], tuple[Caution, ...]] | None,
     progress: Progress | None,
 ) -> dict[str, Any]:
     """Writes the COGs into a folder and returns the item."""
@@ -183,9 +184,10 @@ def _build(
         values, grid = layer.read()
         is_mask = layer.band == header.sensor.mask
         values = _codes(layer.band, values) if is_mask else values
-        nodata = MASK_NODATA[layer.band] if is_mask else header.nodata
+        own = header.encoding(layer.band)
+        nodata = MASK_NODATA[layer.band] if is_mask else own.nodata
         file = f"{layer.band}.tif"
-        scaling = (1.0, 0.0) if is_mask else (header.scale, header.offset)
+        scaling = (1.0, 0.0) if is_mask else (own.scale, own.offset)
         written = cog.write(
             folder / file, values, grid=grid, band=layer.band, nodata=nodata, scale=scaling[0], offset=scaling[1]
         )
@@ -197,7 +199,7 @@ def _build(
     if progress:
         progress("store", len(layers), len(layers))
     if check:
-        check(seen.samples | seen.codes)
+        header = replace(header, warnings=(*header.warnings, *check(seen.samples | seen.codes)))
     return stac.item(header, footprint=seen.footprint(header.id), assets=assets)
 
 

@@ -92,7 +92,7 @@ def _coverage(scene: Scene, frame: GeoBox) -> tuple[bytes, bytes]:
     """Bits of the coarse frame: has data; is clear."""
     sensor = SENSORS[scene.sensor]
     asset = scene.asset(sensor.mask) or _any_band(scene)
-    return _looked(asset, _stamp(asset), sensor.mask, scene.nodata, frame)
+    return _looked(asset, _stamp(asset), sensor.mask, scene.encoding(asset.band).nodata, frame)
 
 
 def _any_band(scene: Scene) -> Asset:

@@ -127,9 +127,10 @@ def _darkness(scene: Scene) -> dict[str, float] | None:
     good = _clear(scene, frame)
     bands: list[NDArray[np.float64]] = []
     for asset in assets:
-        values = read_coarse(asset, frame, nodata=scene.nodata, float32=scene.nodata is None)
-        good &= ~missing(values, scene.nodata)
-        bands.append(values * scene.scale + scene.offset)
+        own = scene.encoding(asset.band)
+        values = read_coarse(asset, frame, nodata=own.nodata, float32=own.nodata is None)
+        good &= ~missing(values, own.nodata)
+        bands.append(values * own.scale + own.offset)
     if good.sum() < FEWEST_PX:
         return None
     pixels = np.stack([band[good] for band in bands])

@@ -40,9 +40,10 @@ FLOOR_DB = -50.0
 Chunks = tuple[tuple[int, ...], tuple[int, ...]]
 
 
-def decibels(numbers: NDArray[Any], scene: Scene) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+def decibels(numbers: NDArray[Any], scene: Scene, band: str) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Backscatter of DN in decibels, and where there is none (0 dB stands there)."""
-    values = numbers.astype(np.float32) * np.float32(scene.scale) + np.float32(scene.offset)
+    own = scene.encoding(band)
+    values = numbers.astype(np.float32) * np.float32(own.scale) + np.float32(own.offset)
     if scene.power:
         with np.errstate(divide="ignore", invalid="ignore"):  # nothing and less than nothing has no logarithm
             values = np.float32(10) * np.log10(values)
@@ -143,8 +144,10 @@ def _read_scene(
     planes = []
     missing = np.zeros(window.shape, bool)
     for band in bands:
-        numbers, none = read_band(_band(scene, band), grid=grid, window=window, nodata=scene.nodata, files=files)
-        values, dark = decibels(numbers, scene)
+        numbers, none = read_band(
+            _band(scene, band), grid=grid, window=window, nodata=scene.encoding(band).nodata, files=files
+        )
+        values, dark = decibels(numbers, scene, band)
         missing |= dark if none is None else none | dark
         planes.append(values)
     return planes, missing

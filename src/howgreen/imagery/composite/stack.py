@@ -107,16 +107,21 @@ def _read_scene(
             return [np.zeros(window.shape, np.int16)] * len(reader.bands), np.ones(window.shape, bool), flags
     planes: list[NDArray[Any]] = []
     missing = np.zeros(window.shape, bool)
+    empty: NDArray[np.bool_] | None = None
     for buffer, band in zip(out, reader.bands, strict=True):
+        own = scene.encoding(band)
         values, none = read_band(
-            asset_of(scene, band), grid=reader.grid, window=window, nodata=scene.nodata, out=buffer, files=reader.files
+            asset_of(scene, band), grid=reader.grid, window=window, nodata=own.nodata, out=buffer, files=reader.files
         )
         if none is not None:
             missing |= none
-        if median.whole_shift(values.dtype, scale=scene.scale, offset=scene.offset) is None:
-            values = median.encode(values, scale=scene.scale, offset=scene.offset)
+        if own.nodata is None:  # nothing is told from no data: what is zero in all bands is no ground
+            empty = values == 0 if empty is None else empty & (values == 0)
+        shift = median.whole_shift(values.dtype, scale=own.scale, offset=own.offset)
+        if shift is None or shift != _shift(scene):  # the planes of a date lack one and the same shift
+            values = median.encode(values, scale=own.scale, offset=own.offset)
         planes.append(values)
-    return planes, missing, flags
+    return planes, missing if empty is None else missing | empty, flags
 
 
 def _read_date(
@@ -141,10 +146,7 @@ def _read_date(
 
 
 def _coded(planes: list[NDArray[Any]], scene: Scene) -> list[NDArray[Any]]:
-    return [
-        plane if plane.dtype == np.int16 else median.encode(plane, scale=scene.scale, offset=scene.offset)
-        for plane in planes
-    ]
+    return [plane if plane.dtype == np.int16 else median.shifted(plane, _shift(scene)) for plane in planes]
 
 
 def _rank(flags: quality.Flags, missing: NDArray[np.bool_] | None) -> NDArray[np.uint8]:

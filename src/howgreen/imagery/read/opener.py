@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
-from rasterio.enums import MaskFlags
+from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import RasterioError
 from rasterio.windows import Window as RasterioWindow
 
@@ -105,8 +105,36 @@ class Image:
         """Begin to fetch what a window of a band needs; the futures are done when it is here. None for local files."""
         return self.remote.fetch(byte_ranges(self.dataset, index, window)) if self.remote else []
 
+    hidden: float | None = None
+    """What pixels become that the file's own mask (or alpha band) hides; None to leave them as they are."""
+
+    def masks(self, index: int) -> bool:
+        """Whether the file has a mask or an alpha band that may hide pixels of a band."""
+        flags: Sequence[Sequence[MaskFlags]] = getattr(self.dataset, "mask_flag_enums", ())
+        return bool(flags) and MaskFlags.per_dataset in flags[index - 1]
+
+    def with_mask(self, hidden: float) -> Image:
+        """The same file, hidden pixels read as ``hidden``."""
+        return replace(self, hidden=hidden)
+
+    def _shown(self, index: int, window: Window) -> NDArray[np.bool_]:
+        """Where the mask shows pixels of a window."""
+        dataset, where = self.dataset, RasterioWindow.from_slices(*window.slices)
+        if MaskFlags.alpha in dataset.mask_flag_enums[index - 1]:
+            codes: NDArray[Any] = dataset.read(list(dataset.colorinterp).index(ColorInterp.alpha) + 1, window=where)
+        else:
+            raw = getattr(dataset, "raw", dataset)  # of a file on the web all has arrived: see Fetched
+            codes = raw.read_masks(index, window=where)
+        return np.asarray(codes != 0)
+
     def read(self, index: int, window: Window, *, out: NDArray[Any] | None = None) -> NDArray[Any]:
         """Read the pixels of a window of a band. NetworkError when the bytes are not to be had."""
+        values = self._numbers(index, window, out)
+        if self.hidden is not None:
+            values[~self._shown(index, window)] = self.hidden
+        return values
+
+    def _numbers(self, index: int, window: Window, out: NDArray[Any] | None) -> NDArray[Any]:
         if self.tiles and index == 1:
             wait_for(self.request(index, window))
             buffer = np.empty(window.shape, self.tiles.dtype) if out is None else out

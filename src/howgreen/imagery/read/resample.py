@@ -262,17 +262,25 @@ def _nearest(image: Image, index: int, grid: GeoBox, window: Window, *, fill: An
     return out
 
 
+COMMON_NODATA = -9999
+"""What many writers put where there are no data, whether they say so or not; no reflectance is so far below zero."""
+
+
 def missing(values: NDArray[Any], nodata: float | None) -> NDArray[np.bool_]:
-    """Where values are the nodata value or NaN."""
+    """Find where values are the nodata value, -9999, or no finite numbers."""
     none: NDArray[np.bool_] = np.zeros(values.shape, bool) if nodata is None else values == nodata
+    if values.dtype.kind != "u":
+        none |= values == COMMON_NODATA
     if values.dtype.kind == "f":
         none |= ~np.isfinite(values)
     return none
 
 
 def _all_there(values: NDArray[Any], nodata: float | None) -> bool:
-    """Whether no value can be the nodata value or NaN: a look at the least is quicker than a test of each."""
-    return values.dtype.kind != "f" and (nodata is None or bool(nodata < values.min()))
+    """Tell whether no value can be the nodata value or NaN: a look at the least is quicker than a test of each."""
+    if values.dtype.kind != "u":
+        return False
+    return nodata is None or bool(nodata < values.min())
 
 
 def read_band(
@@ -293,8 +301,12 @@ def read_band(
     ImageError
         If the file cannot be read; it is named.
     """
-    with opened(asset, files) as image:
-        dataset = image.dataset
+    with opened(asset, files) as plain:
+        dataset, image = plain.dataset, plain
+        if plain.masks(asset.index):  # what the mask hides becomes nodata
+            whole = np.dtype(dataset.dtypes[asset.index - 1]).kind != "f"
+            nodata = 0 if nodata is None and whole else nodata
+            image = plain.with_mask(np.nan if nodata is None else nodata)
         at = alignment(dataset, grid)
         if at is None:
             return _interpolate(image, asset.index, grid, window, nodata)

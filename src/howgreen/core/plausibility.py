@@ -1,0 +1,222 @@
+"""Whether numbers, scaled as stated, can be surface reflectance: asked of every image, whichever way it comes.
+
+Three things give wrong numbers away, each band by itself:
+
+* **Ends.** The bright and the dark end of a band: half of the ground does not reflect more than three quarters of the light, one
+  pixel in a hundred of any land reflects a quarter of the near-infrared, a tenth of it is not darker than black.
+* **The dark end of all visible bands.** Vegetation, water and shade reflect less than 0.05. Where not one of them has a twentieth
+  darker than 0.095, an offset was left in (Sentinel-2's +1000, Landsat's missing -0.2), or the land is bare and bright.
+* **Gaps.** Sentinel-2's reflectance comes in steps of 0.0001 (or of a rounder number). Where most numbers between the darkest and the
+  brightest never occur, they were multiplied, and how far those that occur lie apart tells by how much.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from howgreen.core.sensors import LANDSAT, S2_OFFSET_04, SENTINEL2, Sensor
+from howgreen.core.types import Encoding
+
+VISIBLE = ("blue", "green", "red")
+NEAR_INFRARED = ("nir", "nir08")
+
+LOWEST_MEDIAN, HIGHEST_MEDIAN = 0.005, 1.2
+"""Of all bands together: beyond it nothing is reflectance, whoever says so."""
+LOWEST_TOP = 0.08
+"""Even where most is sea, one pixel in a hundred is land."""
+BRIGHT_MEDIAN, BRIGHT_TOP = 0.75, 1.05
+"""Median, and level that one pixel in twenty exceeds, of one band: snow and clouds alone come near."""
+LEAST_NIR_TOP = 0.28
+"""Near-infrared that one pixel in a hundred exceeds: plants, roofs and bare ground do everywhere."""
+MOST_NEGATIVE = 0.2
+"""Share of pixels with less than no light in some visible band: some shade comes out so, no landscape does."""
+DARK = 0.095
+"""A twentieth of the ground is darker than this in some visible band."""
+NEGATIVE = -0.005
+FEWEST_PX = 200
+"""Pixels needed for any verdict."""
+FEWEST_PER_LEVEL, FEWEST_LEVELS = 10, 20
+"""Pixels for each number that occurs, and numbers, needed before gaps mean anything."""
+LEAST_STRETCH = 1.2
+"""Distance of the numbers that occur, in steps of one, from which there are gaps."""
+ROUNDING = 0.75
+"""Whole numbers that were multiplied lie so near to where they were before they were rounded."""
+MOST_ODD = 0.02
+STEP_TOLERANCE = 0.02
+
+Kind = Literal["impossible", "scale", "offset"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """Why numbers are not taken for reflectance."""
+
+    kind: Kind
+    """``impossible`` whoever says so; ``scale`` or ``offset`` unless the user insists on both of them."""
+    what: str
+    """In words."""
+    likely: tuple[float, float] | None = None
+    """Scale and offset that fit; None where none of the usual ones does."""
+
+
+def check(
+    numbers: Mapping[str, npt.NDArray[Any]], encodings: Mapping[str, Encoding], *, sensor: Sensor
+) -> Finding | None:
+    """Check whether the numbers of a scene can be reflectance; None when they can.
+
+    Parameters
+    ----------
+    numbers
+        Valid DN of each reflective band, (pixel,); of the same pixels where all have the same length.
+    encodings
+        How each band's numbers are said to become reflectance.
+    sensor
+        Whose bands they are.
+    """
+    found = _check(numbers, encodings, sensor)
+    return None if found is None else replace(found, likely=_likely(numbers, encodings, sensor))
+
+
+def _check(
+    numbers: Mapping[str, npt.NDArray[Any]], encodings: Mapping[str, Encoding], sensor: Sensor
+) -> Finding | None:
+    bands = {
+        band: values[np.isfinite(values)] if values.dtype.kind == "f" else values for band, values in numbers.items()
+    }
+    bands = {band: values for band, values in bands.items() if values.size}
+    if not bands:
+        return None
+    light = {
+        band: values.astype(np.float64) * encodings[band].scale + encodings[band].offset
+        for band, values in bands.items()
+    }
+    if found := _impossible(light):
+        return found
+    if min(values.size for values in light.values()) < FEWEST_PX:
+        return None
+    if sensor is SENTINEL2 and (found := _gaps(bands, encodings)):
+        return found
+    return _ends(light) or _shift(light)
+
+
+def _impossible(light: Mapping[str, npt.NDArray[np.float64]]) -> Finding | None:
+    together = np.concatenate([values.ravel() for values in light.values()])
+    middle, top = np.percentile(together, [50, 99])
+    if LOWEST_MEDIAN <= middle <= HIGHEST_MEDIAN and top >= LOWEST_TOP:
+        return None
+    text = (
+        f"half of the pixels reflect less than {middle:.3g}, and 1 % more than {top:.3g}: not surface reflectance (0-1)"
+    )
+    return Finding(kind="impossible", what=text)
+
+
+def _ends(light: Mapping[str, npt.NDArray[np.float64]]) -> Finding | None:
+    for band, values in light.items():
+        middle, top = np.percentile(values, [50, 95])
+        if middle > BRIGHT_MEDIAN or top > BRIGHT_TOP:
+            text = f"band {band}: half of it reflects more than {middle:.2f}, and 5 % more than {top:.2f}: brighter than snow"
+            return Finding(kind="scale", what=text)
+    for band in NEAR_INFRARED:
+        if band in light and (top := float(np.percentile(light[band], 99))) < LEAST_NIR_TOP:
+            text = f"band {band}: not one pixel in a hundred reflects more than {top:.3f}: darker than any land"
+            return Finding(kind="scale", what=text)
+    return None
+
+
+def _shift(light: Mapping[str, npt.NDArray[np.float64]]) -> Finding | None:
+    visible = [light[band] for band in VISIBLE if band in light] or list(light.values())
+    share = max(float((values < NEGATIVE).mean()) for values in visible)
+    if share > MOST_NEGATIVE:
+        text = f"{100 * share:.0f} % of the pixels reflect less than nothing: an offset seems subtracted twice"
+        return Finding(kind="offset", what=text)
+    dark = [float(np.percentile(values, 5)) for values in visible]
+    if min(dark) >= DARK:
+        text = f"in no visible band is a twentieth darker than {min(dark):.3f}: an offset seems not subtracted"
+        return Finding(kind="offset", what=text)
+    return None
+
+
+def _gaps(bands: Mapping[str, npt.NDArray[Any]], encodings: Mapping[str, Encoding]) -> Finding | None:
+    """See the module's third point. One band that was multiplied is found among others that were not."""
+    steps = {band: step for band, values in bands.items() if (step := step_of(values))}
+    whole = {band for band, step in steps.items() if step == 1 and bands[band].dtype.kind != "f"}  # no gaps
+    found = {band: step * encodings[band].scale for band, step in steps.items()}
+    usual = [step for band, step in found.items() if band in whole or natural(step)]
+    for band, step in found.items():
+        if band in whole:
+            continue
+        # Some writers keep fewer digits of what is brighter: then every second number is left out, in some bands only.
+        halved = any(abs(step / (times * one) - 1) <= STEP_TOLERANCE for one in usual for times in (2, 4))
+        if not natural(step) and not halved:
+            text = f"band {band}: its reflectance comes in steps of {step:.4g}, not of 0.0001: it was multiplied"
+            return Finding(kind="scale", what=text)
+    return None
+
+
+def step_of(values: npt.NDArray[Any]) -> float | None:
+    """Distance between the numbers that occur, where there are gaps between them; None where there are none, or nothing can be told.
+
+    Of whole numbers: 1 where none is left out. Of floats: whatever it is, where they come in steps.
+    """
+    low, high = np.percentile(values, [20, 60])
+    middle = values[(values >= low) & (values <= high)]
+    levels, counts = np.unique(middle, return_counts=True)
+    if len(levels) < FEWEST_LEVELS or middle.size < FEWEST_PER_LEVEL * len(levels):
+        return None
+    levels = levels[counts >= max(1, 0.02 * np.median(counts))].astype(np.float64)
+    if len(levels) < FEWEST_LEVELS:
+        return None
+    apart = np.diff(levels)
+    whole = values.dtype.kind != "f"
+    typical = float(np.median(apart))
+    times = np.maximum(1, np.floor(apart / float(apart.mean()) + 0.35) if whole else np.round(apart / typical))
+    place = np.concatenate([[0.0], np.cumsum(times)])
+    step, start = np.polyfit(place, levels, 1)
+    # Whole numbers are rounded from where they lay; what lies farther from its place came about in another way.
+    allowed = ROUNDING if whole else 0.1 * step
+    if (np.abs(levels - start - step * place) > allowed).mean() > MOST_ODD:
+        return None
+    return 1.0 if whole and step < LEAST_STRETCH else float(step)
+
+
+def natural(step: float) -> bool:
+    """Tell whether a step of reflectance is one that people keep: a power of ten, a 255th, Landsat's, or a power of two as floats of
+    half precision have it.
+    """
+    power, half = 10.0 ** round(math.log10(step)), 2.0 ** round(math.log2(step))
+    return abs(step / half - 1) <= STEP_TOLERANCE / 2 or any(
+        abs(step / one - 1) <= STEP_TOLERANCE for one in (power, 1 / 255, LANDSAT.scale)
+    )
+
+
+def _likely(
+    numbers: Mapping[str, npt.NDArray[Any]], encodings: Mapping[str, Encoding], sensor: Sensor
+) -> tuple[float, float] | None:
+    """The first of the usual scales and offsets with which all is well: those that the gaps tell, then those that people use."""
+    first = next(iter(encodings.values()))
+    steps = [step for values in numbers.values() if (step := step_of(values)) and step != 1]
+    told = [float(f"{nice / steps[0]:.5g}") for nice in (1e-4, 1e-3)] if steps else []
+    pairs = [
+        (first.scale, 0.0),
+        (first.scale, S2_OFFSET_04),
+        (sensor.scale, sensor.offset),
+        (LANDSAT.scale, LANDSAT.offset),
+    ]
+    pairs += [(scale, offset) for scale in told for offset in (0.0, S2_OFFSET_04)]
+    pairs += [
+        (scale, 0.0) for scale in (1e-4, 1e-3, 1e-2, 1.0, float(f"{1 / 65535:.5g}"), 4e-5, 0.4, float(f"{1 / 255:.5g}"))
+    ]
+    pairs += [(float(f"{first.scale * factor:.5g}"), 0.0) for factor in (0.1, 0.01, 10.0, 100.0)]
+    pairs += [(first.scale, round(first.offset + shift, 4)) for shift in (0.1, -0.2)]
+    bare = {band: replace(one, nodata=None) for band, one in encodings.items()}
+    for scale, offset in pairs:
+        trial = {band: Encoding(scale=scale, offset=offset, nodata=None) for band in encodings}
+        if trial != bare and _check(numbers, trial, sensor) is None:
+            return scale, offset
+    return None

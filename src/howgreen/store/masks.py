@@ -1,0 +1,107 @@
+"""Cloud masks that are not their sensor's own, as codes of the mask that is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from howgreen.core.sensors import SENTINEL2, Sensor
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+LEAST_PROBABILITY = 40
+"""Percent from which a pixel counts as cloud: the threshold that s2cloudless recommends."""
+NOTHING, CLEAR, WATER, SHADOW, CLOUD, CIRRUS, SNOW = range(7)
+_SCL = np.array([0, 7, 6, 3, 9, 10, 11], np.uint8)
+"""SCL codes; clear is 7, *unclassified*: no class is made up."""
+_QA_PIXEL = np.array([1, 21824, 21952, 23888, 22280, 54596, 30048], np.uint16)
+"""QA_PIXEL codes as USGS writes them for Landsats 8 and 9."""
+
+
+def kind_of(name: str) -> str | None:
+    """Which of :data:`KINDS` a band or file is by its name; None when it is no such mask."""
+    plain = re.sub(r"[^a-z0-9]+", "", name.lower())
+    return next((kind for kind, pattern in _NAMES.items() if re.fullmatch(pattern, plain)), None)
+
+
+_NAMES: Mapping[str, str] = {
+    "qa60": r"qa60|mskclassi",
+    "fmask": r"c?fmask\d?",
+    "probability": r"(msk)?cldprb(10m|20m|60m)?|cld|clp|cloudprob(ability)?|probability|s2cloudless",
+    "flag": r"clm|cloudmask|clouds?|mskclouds?|cloudflag",
+    "qai": r"qai",
+}
+
+
+def _coded(classes: npt.NDArray[np.uint8], sensor: Sensor) -> npt.NDArray[Any]:
+    codes: npt.NDArray[Any] = (_SCL if sensor is SENTINEL2 else _QA_PIXEL)[classes]
+    return codes
+
+
+def _whole(values: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """Mask values as whole numbers; what is none becomes 255."""
+    return np.nan_to_num(values.astype(np.float64), nan=255, posinf=255, neginf=255).astype(np.int64)
+
+
+def qa60(values: npt.NDArray[Any], sensor: Sensor) -> npt.NDArray[Any]:
+    """Earth Engine's QA60: bit 10 opaque cloud, bit 11 cirrus."""
+    bits = _whole(values)
+    return _coded(
+        np.select([bits >> 10 & 1 == 1, bits >> 11 & 1 == 1], [CLOUD, CIRRUS], CLEAR).astype(np.uint8), sensor
+    )
+
+
+def fmask(values: npt.NDArray[Any], sensor: Sensor) -> npt.NDArray[Any]:
+    """Fmask of its authors (0 clear, 1 water, 2 shadow, 3 snow, 4 cloud), of python-fmask (1 clear, 2 cloud, 3 shadow, 4 snow,
+    5 water, 0 none) or of HLS (bits), told apart by the values; 255 is none.
+    """
+    codes = _whole(values)
+    seen = codes[(codes >= 0) & (codes < 255)]
+    if seen.size and seen.max() > 5:
+        tests = [codes == 255, codes >> 1 & 1 == 1, codes & 1 == 1, codes >> 3 & 1 == 1, codes >> 2 & 1 == 1,
+                 codes >> 4 & 1 == 1, codes >> 5 & 1 == 1]  # fmt: skip
+        kinds = [NOTHING, CLOUD, CIRRUS, SHADOW, CLOUD, SNOW, WATER]
+        return _coded(np.select(tests, kinds, CLEAR).astype(np.uint8), sensor)
+    table = np.full(256, NOTHING, np.uint8)
+    python_fmask = (seen == 5).any() or (seen == 1).sum() > (seen == 0).sum()
+    table[:6] = (
+        [NOTHING, CLEAR, CLOUD, SHADOW, SNOW, WATER] if python_fmask else [CLEAR, WATER, SHADOW, SNOW, CLOUD, NOTHING]
+    )
+    return _coded(table[np.clip(codes, 0, 255)], sensor)
+
+
+def probability(values: npt.NDArray[Any], sensor: Sensor) -> npt.NDArray[Any]:
+    """Cloud probability in percent, of 255, or 0-1 in floats."""
+    plain = np.nan_to_num(values.astype(np.float32), nan=0.0)
+    highest = float(plain.max(initial=0))
+    per_cent = 100.0 if values.dtype.kind == "f" and highest <= 1 else 100 / 255 if highest > 100 else 1.0
+    return _coded(np.where(plain * per_cent >= LEAST_PROBABILITY, CLOUD, CLEAR).astype(np.uint8), sensor)
+
+
+def flag(values: npt.NDArray[Any], sensor: Sensor) -> npt.NDArray[Any]:
+    """Cloud or not: 0 clear, 255 none unless everything is 0 or 255, anything else cloud."""
+    codes = _whole(values)
+    two = set(np.unique(codes).tolist()) <= {0, 255}
+    return _coded(np.select([codes == 0, (codes == 255) & (not two)], [CLEAR, NOTHING], CLOUD).astype(np.uint8), sensor)
+
+
+def qai(values: npt.NDArray[Any], sensor: Sensor) -> npt.NDArray[Any]:
+    """FORCE's QAI: bit 0 none, bits 1-2 cloud (3 cirrus), bit 3 shadow, bit 4 snow, bit 5 water."""
+    bits = _whole(values)
+    cloud = bits >> 1 & 3
+    tests = [bits & 1 == 1, cloud == 3, cloud > 0, bits >> 3 & 1 == 1, bits >> 4 & 1 == 1, bits >> 5 & 1 == 1]
+    return _coded(np.select(tests, [NOTHING, CIRRUS, CLOUD, SHADOW, SNOW, WATER], CLEAR).astype(np.uint8), sensor)
+
+
+KINDS: Mapping[str, Callable[[Any, Sensor], Any]] = {
+    "qa60": qa60,
+    "fmask": fmask,
+    "probability": probability,
+    "flag": flag,
+    "qai": qai,
+}
+"""Readers of masks (y, x) by kind; each gives codes of the sensor's own mask."""
