@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from howgreen.core.types import City, Progress
     from howgreen.net.network import Network
     from howgreen.pipeline.images import Catalogs, Store
     from howgreen.pipeline.plan_json import Plan
+    from howgreen.pipeline.result import CityResult
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +73,17 @@ class AskedPlan(AskedPlace):
         if self.catalogs:
             return Catalogs(self.catalogs)
         return Store(self.store) if self.store else None
+
+    def answer(self, check: Callable[[Plan], object], *, progress: Progress | None = None) -> CityResult:
+        """Find the place, plan and run; ``check`` looks at each plan before it is run."""
+        from howgreen.pipeline import city as pipeline
+        from howgreen.pipeline import planning
+
+        images, network = self.images(), self.network()
+        choice = planning.Choice(sensor=self.sensor, model=self.model, period=self.period)
+        planning.catalogs_of(images, network)  # what is misspelt is told before any service is asked
+        where = self.city(network, progress=progress)
+        return pipeline.answer(where, images, choice, network=network, check=check, progress=progress)
 
     def plan(self, *, progress: Progress | None = None) -> Plan:
         """Find the place and plan."""

@@ -27,6 +27,7 @@ from howgreen.core import words
 from howgreen.core.text import one_line
 
 if TYPE_CHECKING:
+    from howgreen.core.types import Plan
     from howgreen.report import Summary
 
 
@@ -51,20 +52,25 @@ def city_command(
     from howgreen.pipeline import city as pipeline
     from howgreen.pipeline import workdir
 
+    def check(planned: Plan) -> str | Path:
+        refuse_if_strict()
+        folder = out or new_folder(planned.city)
+        report.check_target(folder, needs_bytes=report.needed_bytes(planned))
+        return folder
+
     with bars() as progress:
         if plan_file is not None:
             planned = pipeline.read_plan(plan_file)
             refuse_beside_plan(asked)
             warn(*planned.warnings)
+            check(planned)
+            result = pipeline.run(planned, progress=progress)
         else:
-            planned = AskedPlan(**asked).plan(progress=progress)
+            result = AskedPlan(**asked).answer(check, progress=progress)
         refuse_if_strict()
-        folder = out or new_folder(planned.city)
-        report.check_target(folder, needs_bytes=report.needed_bytes(planned))
-        result = pipeline.run(planned, progress=progress)
-        refuse_if_strict()
+        folder = out or new_folder(result.plan.city)
         summary = pipeline.write(result, folder, progress=progress)
-        workdir.forget(planned)
+        workdir.forget(result.plan)
     if as_json:
         click.echo(json.dumps(summary.to_dict(), indent=2, ensure_ascii=False))
     else:

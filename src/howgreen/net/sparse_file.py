@@ -82,6 +82,8 @@ class Remote:
         self.href = href
         self._ranges = Ranges(href, signer=signer)
         self._lock = Lock()
+        self._head_lock = Lock()
+        self._head = b""
         self._opened: Future[Path] | None = None
         self._asked: dict[int, tuple[int, Future[None]]] = {}
         self._handle = -1
@@ -92,6 +94,28 @@ class Remote:
         """What the server says of the file's state; None before anything was read."""
         return self._ranges.version
 
+    def check(self) -> Future[None]:
+        """Ask for the first bytes alone; the future fails where the file is not to be had, or is no image."""
+        return POOL.submit(self._check)
+
+    def _check(self) -> None:
+        self._read_head()
+
+    def _read_head(self) -> bytes:
+        """The first bytes, fetched once; an error when they are not an image's."""
+        with self._head_lock:
+            head = self._head or self._ranges.get(0, HEAD_BYTES - 1)  # whole blocks, too
+            if page := http.web_page(head):
+                raise NetworkError(
+                    f"{http.redact_url(self.href)}: answers with {page}; it may want an account: use another --catalog"
+                )
+            if head[:4] not in _TIFF and not head.startswith(_JP2):
+                raise ImageError(
+                    f"{http.redact_url(self.href)}: neither a GeoTIFF nor JPEG 2000; use another --catalog"
+                )
+            self._head = head
+            return head
+
     def open(self) -> Future[Path]:
         """Return the file that GDAL can open, once its directories are here; asked for once, again only after a failure."""
         with self._lock:
@@ -100,15 +124,9 @@ class Remote:
             return self._opened
 
     def _open(self) -> Path:
-        head = self._ranges.get(0, HEAD_BYTES - 1)  # whole blocks, too
+        head = self._read_head()
         version = self._ranges.version
         size = version.size if version else len(head)
-        if page := http.web_page(head):
-            raise NetworkError(
-                f"{http.redact_url(self.href)}: answers with {page}; it may want an account: use another --catalog"
-            )
-        if head[:4] not in _TIFF and not head.startswith(_JP2):
-            raise ImageError(f"{http.redact_url(self.href)}: neither a GeoTIFF nor JPEG 2000; use another --catalog")
         if self._handle < 0:
             self._handle, name = tempfile.mkstemp(prefix="howgreen-", suffix=".tif" if head[:4] in _TIFF else ".jp2")
             self._path = _nameless(self._handle, Path(name))

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from howgreen import imagery, landcover, measure
 from howgreen.core import types
+from howgreen.core.errors import ImageError
 from howgreen.core.types import Composite, LandCover, Period, Progress
 from howgreen.core.warnings import gather, warn
 from howgreen.net.network import Network
@@ -76,7 +78,8 @@ def plan(
     images, network = planning.images_from(images, store), network or Network()
     planning.catalogs_of(images, network)  # what is misspelt is told before any service is asked
     city = to_city(place, store=images if isinstance(images, Store) else None, network=network, progress=progress)
-    made = planning.make(city, images, choice, network=network, progress=progress)
+    with imagery.shared_files():
+        made = planning.make(city, images, choice, network=network, progress=progress, then=lambda plan: plan)
     warn(*made.warnings)
     return made
 
@@ -84,11 +87,24 @@ def plan(
 def run(plan: types.Plan, *, work: str | Path | None = None, progress: Progress | None = None) -> CityResult:
     """Carry out a plan. Same plan, same answer.
 
+    A scene whose pixels contradict its metadata, or cannot be decoded, is left out with a warning where others are there.
+
     Parameters
     ----------
     work
         Folder for finished blocks; a run that was stopped goes on from them. None for the user's cache.
     """
+    with imagery.shared_files():
+        while True:
+            try:
+                return _run(plan, work, progress)
+            except ImageError as error:
+                changed = planning.without(plan, error)
+                workdir.forget(plan)
+                plan = changed
+
+
+def _run(plan: types.Plan, work: str | Path | None, progress: Progress | None) -> CityResult:
     import rasterio
 
     model = landcover.planned_model(plan.model, sha256=plan.model_sha256)
@@ -130,11 +146,36 @@ def city(
     progress: Progress | None = None,
     store: str | Path | None = None,
 ) -> CityResult:
-    """Answer how green a city is: :func:`plan`, then :func:`run`; the parameters are those of :func:`plan`."""
-    made = plan(
-        place, images=images, period=period, sensor=sensor, model=model, network=network, progress=progress, store=store
-    )
-    return run(made, progress=progress)
+    """Answer how green a city is: :func:`plan`, then :func:`run`; the parameters are those of :func:`plan`.
+
+    Where the images of one catalogue cannot be read in the end, the next one is planned with and read.
+    """
+    choice = planning.Choice(sensor=sensor, model=model, period=period)
+    images, network = planning.images_from(images, store), network or Network()
+    planning.catalogs_of(images, network)
+    where = to_city(place, store=images if isinstance(images, Store) else None, network=network, progress=progress)
+    return answer(where, images, choice, network=network, progress=progress)
+
+
+def answer(
+    place: types.City,
+    images: Store | Catalogs | None,
+    choice: planning.Choice,
+    *,
+    network: Network,
+    check: Callable[[Plan], object] | None = None,
+    progress: Progress | None = None,
+) -> CityResult:
+    """Plan and run for a place that was found; ``check`` looks at each plan before it is run, and raises to stop."""
+
+    def carried_out(made: Plan) -> CityResult:
+        warn(*made.warnings)
+        if check is not None:
+            check(made)
+        return run(made, progress=progress)
+
+    with imagery.shared_files():
+        return planning.make(place, images, choice, network=network, progress=progress, then=carried_out)
 
 
 def read_plan(path: str | Path) -> Plan:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -19,6 +19,7 @@ from howgreen import imagery
 from howgreen import store as stores
 from howgreen.core.errors import HowgreenError, NetworkError, NoClearImageError, NoImageError
 from howgreen.core.types import City, Period, Progress, Scene
+from howgreen.core.warnings import Caution
 from howgreen.net.endpoints import DEFAULT_CATALOGS, Catalog
 from howgreen.net.network import Network
 
@@ -53,10 +54,8 @@ class ImageSource:
         """For people."""
         return f"store {self.root}" if self.catalog is None else self.catalog.label
 
-    def scenes(
-        self, city: City, *, sensor: str, progress: Progress | None = None
-    ) -> tuple[list[Scene], tuple[str, ...]]:
-        """Find what it shows of the city, looked at, clearest first; and notes on what was left out.
+    def scenes(self, city: City, *, sensor: str, progress: Progress | None = None) -> Found:
+        """Find what it shows of the city, looked at.
 
         Raises
         ------
@@ -67,10 +66,28 @@ class ImageSource:
             found = imagery.search(
                 city, self.period, catalog=self.catalog, sensor=sensor, network=self.network, progress=progress
             )
-            return imagery.look(found.scenes, city=city, progress=progress), found.notes
+            scenes, lost = imagery.look_each(found.scenes, city=city, progress=progress)
+            return Found(scenes=scenes, notes=found.notes, warnings=(*found.warnings, *left_out(lost)))
         if self.root is None:
             raise ValueError("a place to look for images is a store or a catalogue")
-        return imagery.find(city, self.period, root=self.root, sensor=sensor), ()
+        return Found(scenes=imagery.find(city, self.period, root=self.root, sensor=sensor))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What a source has of a city."""
+
+    scenes: Sequence[Scene]
+    """Looked at, clearest first."""
+    notes: tuple[str, ...] = ()
+    """What was left out, as expected."""
+    warnings: tuple[Caution, ...] = ()
+    """What was left out, and may be missed."""
+
+
+def left_out(lost: Mapping[str, HowgreenError]) -> tuple[Caution, ...]:
+    """Tell which scenes were left out, and why."""
+    return tuple(Caution("image-left-out", f"image {name} was left out: {error}") for name, error in lost.items())
 
 
 def asked_period(period: Period | str | None, city: City) -> tuple[Period | None, tuple[str, ...]]:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import howgreen
 from howgreen import imagery, landcover
-from howgreen.core.errors import PlanError
+from howgreen.core import types
+from howgreen.core.errors import HowgreenError, ImageError, PlanError
 from howgreen.core.sensors import RADAR_BANDS, SENSORS, SENTINEL1
 from howgreen.core.types import Period
 from howgreen.core.warnings import Caution, gather
+from howgreen.net.http import redact_url
 from howgreen.pipeline import doubts, image_sources
 from howgreen.pipeline.images import Catalogs, Store
 from howgreen.pipeline.plan_json import Plan
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from howgreen.core.types import City, Progress, Scene
     from howgreen.net.endpoints import Catalog
     from howgreen.net.network import Network
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,8 +83,14 @@ def make(
     *,
     network: Network,
     progress: Progress | None,
-) -> Plan:
-    """Plan with the first source that has clear images of a city.
+    then: Callable[[Plan], T],
+) -> T:
+    """Plan with the first source that has clear images of a city, and return what comes of the plan.
+
+    Parameters
+    ----------
+    then
+        What to do with the plan; where the images cannot be read in the end, the next source is tried.
 
     Raises
     ------
@@ -103,7 +114,7 @@ def make(
         if failed.rules_out(source):
             continue
         with failed.recorded(source):
-            return _with_warnings(_planned(city, source, choice, (*notes, *failed.notes()), progress=progress))
+            return then(_with_warnings(_planned(city, source, choice, (*notes, *failed.notes()), progress=progress)))
     raise failed.error()
 
 
@@ -116,17 +127,16 @@ def _planned(
 ) -> Plan:
     """Plan with the images of one store or catalogue."""
     sensor, model = choice.sensor, choice.model
-    found, left_out = source.scenes(city, sensor=sensor, progress=progress)
-    shared = _shared_bands(found, sensor, model)
-    radar, unread = _radar(city, source, choice, progress=progress)
+    found = source.scenes(city, sensor=sensor, progress=progress)
+    shared = _shared_bands(found.scenes, sensor, model)
+    radar, beside = _radar(city, source, choice, progress=progress)
     there = (*shared, *(band for band in RADAR_BANDS if radar and all(band in scene.bands for scene in radar)))
     green = landcover.load_model(model or landcover.default_model(there))
     landcover.require_bands(green.card, there, what="the images")
     # What comes from a file was never tried: a graph that does not end, or answers nonsense, is told here and not an hour later.
     tried = landcover.try_model(green, source=str(model)) if model and not landcover.is_known(str(model)) else ()
-    used, passed_over = imagery.choose(
-        found, city=city, period=source.period, bands=_of(sensor, green.card.bands), root=source.root, sensor=sensor
-    )
+    bands = (*green.card.bands, *_for_the_photo(green.card.bands, shared))
+    used, passed_over, lost = _chosen(found.scenes, city, source, _of(sensor, bands), sensor=sensor)
     resolution_m = SENSORS[sensor].resolution_m
     return Plan(
         city=city,
@@ -135,14 +145,17 @@ def _planned(
         grid=imagery.grid(city, resolution_m=resolution_m),
         scenes=tuple(used),
         passed_over=tuple(passed_over),
-        bands=(*green.card.bands, *_for_the_photo(green.card.bands, shared)),
+        bands=bands,
         source=source.source,
         model=green.card.name if model is None else _model_name(model),
         model_sha256=green.sha256,
         howgreen=howgreen.__version__,
         radar=radar,
-        notes=(*notes, *left_out, *unread),
+        notes=(*notes, *found.notes, *beside.notes),
         warnings=(
+            *found.warnings,
+            *beside.warnings,
+            *lost,
             *(Caution("mixed-satellites", text) for text in imagery.mixed_platforms(used)),
             *(Caution("mixed-looks", text) for text in imagery.look_directions((*used, *radar))),
             *(Caution("model-doubtful", text) for text in tried),
@@ -151,24 +164,79 @@ def _planned(
     )
 
 
+def without(plan: types.Plan, error: ImageError) -> types.Plan:
+    """Plan again without the scene that an error is about, with a warning; what was passed over may take its place.
+
+    Raises
+    ------
+    ImageError
+        The error itself, when it is about no scene of the plan, or no other scene shows the city clearly.
+    """
+    bad = next((scene for scene in (*plan.scenes, *plan.radar) if _is_about(error, scene)), None)
+    if bad is None:
+        raise error
+    told = (*plan.warnings, *image_sources.left_out({bad.id: error}))
+    if bad in plan.radar:
+        others = tuple(scene for scene in plan.radar if scene is not bad)
+        if not others:
+            raise error
+        return replace(plan, radar=others, warnings=told)
+    there = [scene for scene in (*plan.scenes, *plan.passed_over) if scene.id != bad.id]
+    bands = _of(plan.sensor, plan.bands)
+    try:
+        used, passed_over = imagery.choose(there, city=plan.city, period=plan.period, bands=bands, sensor=plan.sensor)
+    except HowgreenError:
+        raise error from None
+    return replace(plan, scenes=tuple(used), passed_over=tuple(passed_over), warnings=told)
+
+
+def _is_about(error: ImageError, scene: Scene) -> bool:
+    """Tell whether an error names a scene, or one of its files."""
+    text = str(error)
+    hrefs = (redact_url(asset.href) if "://" in asset.href else asset.href for asset in scene.assets)
+    return text.startswith(f"scene {scene.id}:") or any(text.startswith(f"{href}:") for href in hrefs)
+
+
 def _radar(
     city: City, source: image_sources.ImageSource, choice: Choice, *, progress: Progress | None
-) -> tuple[tuple[Scene, ...], tuple[str, ...]]:
-    """Choose radar scenes to use beside another sensor's, with notes on what was left out; none where no model asks."""
-    model = choice.model
+) -> tuple[tuple[Scene, ...], image_sources.Found]:
+    """Choose radar scenes to use beside another sensor's, and tell what there was; none where no model asks."""
+    model, nothing = choice.model, image_sources.Found(scenes=())
     if model is None or SENSORS[choice.sensor].is_radar:
-        return (), ()
+        return (), nothing
     bands = landcover.load_model(model).card.bands
     wanted = [band for band in bands if band in RADAR_BANDS]
     if len(wanted) == len(bands):
         raise PlanError(f"model {model}: takes radar alone ({', '.join(wanted)}); use --sensor {SENTINEL1.name}")
     if not wanted:
-        return (), ()
-    found, left_out = source.scenes(city, sensor=SENTINEL1.name, progress=progress)
-    used, _ = imagery.choose(
-        found, city=city, period=source.period, bands=wanted, root=source.root, sensor=SENTINEL1.name
-    )
-    return tuple(used), left_out
+        return (), nothing
+    found = source.scenes(city, sensor=SENTINEL1.name, progress=progress)
+    used, _, lost = _chosen(found.scenes, city, source, wanted, sensor=SENTINEL1.name)
+    return tuple(used), replace(found, warnings=(*found.warnings, *lost))
+
+
+def _chosen(
+    found: Sequence[Scene], city: City, source: image_sources.ImageSource, bands: Sequence[str], *, sensor: str
+) -> tuple[Sequence[Scene], Sequence[Scene], tuple[Caution, ...]]:
+    """Choose scenes whose files are all there: those used, those passed over, and what was left out for a file.
+
+    Raises
+    ------
+    NetworkError, ImageError
+        No scene is left whose files are there; the first reason.
+    """
+    lost: dict[str, HowgreenError] = {}
+    while True:
+        there = [scene for scene in found if scene.id not in lost]
+        if lost and not there:
+            raise next(iter(lost.values()))
+        used, passed_over = imagery.choose(
+            there, city=city, period=source.period, bands=bands, root=source.root, sensor=sensor
+        )
+        missing = imagery.missing_files(used, bands)
+        if not missing:
+            return used, passed_over, image_sources.left_out(lost)
+        lost |= missing
 
 
 def _of(sensor: str, bands: Sequence[str]) -> tuple[str, ...]:

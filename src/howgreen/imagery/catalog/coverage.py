@@ -13,13 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
-from howgreen.core.errors import ImageError
+from howgreen.core.errors import HowgreenError, ImageError, NetworkError
 from howgreen.core.grid import coarse_grid
 from howgreen.core.sensors import SENSORS
 from howgreen.core.types import Asset, City, Period, Progress, Scene
 from howgreen.imagery.read import quality
 from howgreen.imagery.read.coarse import THREADS, read_coarse
+from howgreen.imagery.read.opener import Files
 from howgreen.imagery.read.resample import missing
+
+MOST_LOST = 3
+"""So many scenes that cannot be read, and none that can: the catalogue is at fault."""
 
 
 def find(city: City, period: Period, *, root: Path, sensor: str) -> list[Scene]:
@@ -62,6 +66,55 @@ def look(scenes: Sequence[Scene], *, city: City, progress: Progress | None = Non
         for scene, (covered, clear) in zip(scenes, seen, strict=True)
     ]
     return sorted((scene for scene in looked if scene.covered_pct), key=rank)
+
+
+def look_each(
+    scenes: Sequence[Scene], *, city: City, progress: Progress | None = None
+) -> tuple[list[Scene], dict[str, HowgreenError]]:
+    """Look at the scenes as :func:`look`; those that cannot be read are left out, and told by id with the reason.
+
+    Raises
+    ------
+    NetworkError, ImageError
+        None of the first few can be read: it is not the scenes.
+    """
+    frame, inside = coarse_grid(city)
+    lost: dict[str, HowgreenError] = {}
+    seen: list[Scene] = []
+    with ThreadPoolExecutor(max_workers=THREADS) as pool:
+        futures = [pool.submit(_coverage, scene, frame) for scene in scenes]
+        for number, (scene, future) in enumerate(zip(scenes, futures, strict=True), 1):
+            try:
+                covered, clear = (_unpack(bits, inside) for bits in future.result())
+                seen.append(
+                    replace(scene, clear_pct=float(100 * clear.mean()), covered_pct=float(100 * covered.mean()))
+                )
+            except (NetworkError, ImageError) as error:
+                lost[scene.id] = error
+                if not seen and (len(lost) == len(scenes) or len(lost) >= MOST_LOST):
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    raise
+            if progress:
+                progress("look", number, len(scenes))
+    return sorted((scene for scene in seen if scene.covered_pct), key=rank), lost
+
+
+def missing_files(scenes: Sequence[Scene], bands: Sequence[str]) -> dict[str, HowgreenError]:
+    """Ask for the first bytes of each file on the web that scenes need; the scenes that lack one by id, and why."""
+    files = Files()
+    wanted = {
+        scene.id: files.check(a for a in scene.assets if a.band in {*bands, SENSORS[scene.sensor].mask})
+        for scene in scenes
+    }
+    lost: dict[str, HowgreenError] = {}
+    for name, futures in wanted.items():
+        for future in futures:
+            try:
+                future.result()
+            except (NetworkError, ImageError) as error:
+                lost.setdefault(name, error)
+                break
+    return lost
 
 
 def rank(scene: Scene) -> tuple[Any, ...]:

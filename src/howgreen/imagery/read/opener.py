@@ -203,8 +203,51 @@ class Files:
         key = asset.href, asset.signer
         with self._lock:
             if key not in self._far:
-                self._far[key] = Remote(asset.href, signer=asset.signer)
+                self._far[key] = _shared.remote(*key)
             return self._far[key]
+
+    def check(self, assets: Iterable[Asset]) -> list[Future[None]]:
+        """Ask for the first bytes of files on the web; the futures fail where one is not to be had."""
+        return [remote.check() for asset in assets if (remote := self._remote(asset))]
+
+
+class _Shared:
+    """Files on the web that several stages read, each byte fetched once."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._users = 0
+        self._far: dict[tuple[str, str], Remote] = {}
+
+    def remote(self, href: str, signer: str) -> Remote:
+        with self._lock:
+            if not self._users:
+                return Remote(href, signer=signer)
+            if (href, signer) not in self._far:
+                self._far[href, signer] = Remote(href, signer=signer)
+            return self._far[href, signer]
+
+    def use(self, change: int) -> None:
+        with self._lock:
+            self._users += change
+            if not self._users:
+                self._far.clear()
+
+
+_shared = _Shared()
+
+
+@contextmanager
+def shared_files() -> Iterator[None]:
+    """Within this, what one stage has fetched of a file on the web serves the next: a plan's masks serve its run.
+
+    Their bytes lie on the disk until the last who shares ends; a file that changes meanwhile is an error.
+    """
+    _shared.use(1)
+    try:
+        yield
+    finally:
+        _shared.use(-1)
 
 
 def is_ranged(href: str) -> bool:
