@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -19,7 +20,7 @@ import asking
 from catalogue import natives, served
 from faults import Faults
 from howgreen import cli, place
-from howgreen.core.errors import NetworkError, NoImageError
+from howgreen.core.errors import ImageError, NetworkError, NoImageError
 from howgreen.core.types import City, Period
 from howgreen.net import ranges
 from howgreen.net.endpoints import Endpoints
@@ -257,12 +258,84 @@ def test_no_clear_image_in_a_catalogue_says_what_there_was(world: World, capsys:
     assert "1999" in capsys.readouterr().err
 
 
-def test_choosing_reads_only_overviews_of_the_mask(world: World):
-    asking.plan("Small", store=world.places, catalogs=[world.api.url], period="2024")
-    asked = {
-        line.split()[1].rpartition("/")[2].partition("-")[0].partition(".")[0] for line in world.files.count()["lines"]
-    }
-    assert asked <= {"scl"}
+def test_choosing_reads_overviews_of_the_mask_and_of_other_files_the_head(world: World):
+    found = asking.plan("Small", store=world.places, catalogs=[world.api.url], period="2024")
+    bands = [line.split()[1] for line in world.files.count()["lines"] if "/scl" not in line]
+    assert len(bands) == len(set(bands)) == len(found.scenes) * len(found.bands)
+
+
+def shown_but(world: World, *lost: str) -> np.ndarray:
+    """The composite of the store without some scenes, by hand."""
+    whole = asking.plan("Small", store=world.store, period="2024-05/2024-09")
+    used = tuple(scene for scene in (*whole.scenes, *whole.passed_over) if scene.id not in lost)
+    found = city.run(replace(whole, scenes=used, passed_over=()))
+    return found.composite.data["reflectance"].values
+
+
+@pytest.mark.parametrize(
+    "fault", [{"match": "s2/nir"}, {"match": "s2/scl"}, {"match": "s2/nir", "status": 403}], ids=["band", "mask", "403"]
+)
+def test_one_missing_file_loses_one_date_and_not_the_run(world: World, fault: dict):
+    world.files.fail(**({"kind": "status", "status": 404} | fault))
+    network = city.Network()
+    where = place.find("Small", stores=[world.places])
+    found = city.city(where, images=city.Catalogs(world.api.url), period="2024-05/2024-09", network=network)
+    assert {scene.id for scene in found.plan.scenes} == {"s1", "s3", "s4"}
+    (told,) = [one.text for one in found.warnings if one.code == "image-left-out"]
+    assert told.startswith(f"image s2 was left out: {world.files.url}/store/sentinel-2-l2a/s2/")
+    assert f"HTTP {fault.get('status', 404)}" in told
+    np.testing.assert_array_equal(found.composite.data["reflectance"].values, shown_but(world, "s2"))
+
+
+def test_files_that_are_all_gone_are_the_catalogues_fault_and_one_line(
+    world: World, capsys: pytest.CaptureFixture[str]
+):
+    world.files.fail("status", status=404, match="nir")
+    assert call("city", "Small", *far(world), "--out", "never") == 1
+    shown = capsys.readouterr().err
+    assert "has no such page (HTTP 404)" in shown
+    assert shown.count("\n") == 1
+
+
+def test_when_reading_fails_in_the_end_the_next_catalogue_is_read(world: World, at_hand: Path, tmp_path: Path):
+    """The plan was good, and the files went while they were read."""
+    base = world.store.parent
+    with (
+        Faults(root=base) as dying,
+        served(natives(world.store, files=dying.url, base=base), tmp_path) as first,
+    ):
+        dying.fail("status", status=404, match="nir", after=4)  # the heads are still there
+        asked = ["city", "Small", "--catalog", first, *far(world), "--out", tmp_path / "out"]
+        assert call(*asked) == 0
+    same_maps(tmp_path / "out", at_hand)
+    assert json.loads((tmp_path / "out/plan.json").read_text())["source"] == world.api.url
+    assert "passed over" in json.loads((tmp_path / "out/summary.json").read_text())["notes"][0]
+
+
+def test_a_scene_that_contradicts_itself_is_left_out_and_said(world: World, tmp_path: Path):
+    """earth-search#66, #71: one flag of four is wrong, and its offset would be taken off twice."""
+    store = tmp_path / "store"
+    shutil.copytree(world.store, store)
+    values = {band: np.full(GRID.shape, 500, np.uint16) for band in BANDS}
+    clear = {"scl": (np.full(GRID.shape, 4, np.uint8), GRID)}
+    put_scene(
+        store, id="wrong", sensor="sentinel-2", time=datetime(2024, 6, 9, 10, tzinfo=UTC), scale=1e-4, offset=-0.1, nodata=0,
+        rasters={band: (plane, GRID) for band, plane in values.items()} | clear, synthetic=True,
+    )  # fmt: skip
+    found = city.city("Small", store=store, period="2024-05/2024-09")
+    (told,) = [one.text for one in found.warnings if one.code == "image-left-out"]
+    assert told.startswith("image wrong was left out: scene wrong: offset -0.1 contradicts its pixels")
+    assert {scene.id for scene in found.plan.scenes} == {"s1", "s2", "s3", "s4"}
+    np.testing.assert_array_equal(found.composite.data["reflectance"].values, shown_but(world))
+    with pytest.raises(ImageError, match=r"scene wrong: offset -0\.1 contradicts its pixels"):
+        city.city("Small", store=store, period="2024-06-09/2024-06-09")
+
+
+def test_what_was_fetched_for_the_plan_is_not_fetched_again_for_the_run(world: World):
+    where = place.find("Small", stores=[world.places])
+    city.city(where, images=city.Catalogs(world.api.url), period="2024-05/2024-09")
+    lines = world.files.count()["lines"]
+    assert len(lines) == len(set(lines))
 
 
 def test_offline_asks_nobody(world: World, capsys: pytest.CaptureFixture[str]):

@@ -125,3 +125,13 @@ def test_sentinel_1_ground_range_is_no_radar_that_can_be_used():
     assert asked([one | {"collection": "sentinel-1-grd"}], "planetary-computer", "sentinel-1").scenes == ()
     with pytest.raises(NoImageError, match="Copernicus Data Space: has no Sentinel-1"):
         asked([one], "copernicus", "sentinel-1")
+
+
+def test_a_double_that_lacks_a_band_does_not_beat_its_whole_twin():
+    """The newer processing has no near-infrared: with it the date would be lost, as no model can use it."""
+    whole, newer = item(DAYS[0]), item(DAYS[0])
+    newer["id"] = "S2B_33UVT_20250603_1_L2A"
+    newer["properties"] = {**newer["properties"], "s2:processing_baseline": "05.12"}
+    assert [scene.id for scene in asked([whole, newer]).scenes] == [newer["id"]]
+    del newer["assets"]["nir"]
+    assert [scene.id for scene in asked([whole, newer]).scenes] == [whole["id"]]

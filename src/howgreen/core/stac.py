@@ -355,7 +355,7 @@ def deduplicate(
     collections: Iterable[str] = (),
     covered: Sequence[npt.NDArray[np.bool_]] | None = None,
 ) -> list[int]:
-    """Find which scenes are no doubles of others: of each group the newest is kept.
+    """Find which scenes are no doubles of others: of each group the newest of those with most bands is kept.
 
     Parameters
     ----------
@@ -377,7 +377,12 @@ def deduplicate(
     identities = [] if covered is not None else [_identity(one) for one in scenes]
 
     def preference(i: int) -> tuple[Any, ...]:
-        return _newness(scenes[i]), -order.get(str(scenes[i].native.get("collection")), len(order)), scenes[i].id
+        return (
+            len(set(scenes[i].bands)),
+            _newness(scenes[i]),
+            -order.get(str(scenes[i].native.get("collection")), len(order)),
+            scenes[i].id,
+        )
 
     def double(i: int, j: int) -> bool:
         one, other = scenes[i], scenes[j]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,11 +13,13 @@ from odc.geo.geobox import GeoBox
 
 from howgreen.core.acquisitions import acquisitions
 from howgreen.core.errors import NoClearImageError, NoImageError
+from howgreen.core.geometry import geodesic_area_m2
 from howgreen.core.grid import outline
 from howgreen.core.sensors import LANDSAT, SENSORS, SENTINEL1, Sensor, native_names
 from howgreen.core.stac import deduplicate
 from howgreen.core.types import Asset, City, Period, Scene
 from howgreen.imagery.catalog.coverage import _stored, coverage, look, rank
+from howgreen.imagery.read.opener import is_web
 
 MAX_SCENES = 12
 MIN_CLEAR_PCT = 5.0
@@ -29,6 +32,9 @@ LEAST_GAIN_PCT = 0.5
 """A scene has to bring this much of the city a wanted look."""
 BAND_BYTES, MASK_BYTES = 1.6, 0.15
 """Of a pixel in a compressed file, about: 1.5 in the images of Bolzano and Sampleton; noise does not compress."""
+JPEG2000_BYTES = 0.9
+"""Of a pixel in a JPEG 2000 file, about: a 10 m band of a Sentinel-2 tile, 121 million pixels, takes some 100 MB."""
+_JPEG2000 = re.compile(r"\.jp2$", re.IGNORECASE)
 RADAR_BYTES = 4.0
 """Floats full of grain, which no compression makes smaller."""
 MOST_RADAR = 12
@@ -252,10 +258,11 @@ def mixed_platforms(scenes: Sequence[Scene]) -> tuple[str, ...]:
 
 
 def estimate_bytes(scenes: Sequence[Scene], bands: Sequence[str], grid: GeoBox | None = None) -> int:
-    """Bytes of files that a composite of these bands and their masks reads; of the whole files without a ``grid``.
+    """Estimate the bytes of files that a composite of these bands and their masks reads; of whole files without a ``grid``.
 
-    Takes the share of a scene's footprint that the grid covers. A file whose size no catalogue states counts
-    BAND_BYTES or MASK_BYTES for each of its pixels in the grid, and nothing without one.
+    Takes the share of a scene's footprint that the grid covers; all of a JPEG 2000 file on the web, which cannot be read in
+    part. A file whose size no catalogue states counts BAND_BYTES or MASK_BYTES for each of its pixels in the grid
+    (JPEG2000_BYTES for each pixel of its scene), and nothing without one.
     """
     area = outline(grid) if grid is not None else None
     total = 0.0
@@ -266,16 +273,29 @@ def estimate_bytes(scenes: Sequence[Scene], bands: Sequence[str], grid: GeoBox |
         of_grid = 0.0 if grid is None or area is None else min(1.0, shared / area.area)
         for asset in scene.assets:
             if asset.band in {*bands, sensor.mask}:
-                total += (
-                    of_scene * asset.size_bytes if asset.size_bytes else of_grid * _unknown_bytes(asset, sensor, grid)
-                )
+                if is_web(asset.href) and _JPEG2000.search(asset.href):
+                    total += asset.size_bytes or (_whole_bytes(asset, scene) if grid is not None else 0)
+                else:
+                    total += (
+                        of_scene * asset.size_bytes
+                        if asset.size_bytes
+                        else of_grid * _unknown_bytes(asset, sensor, grid)
+                    )
     return round(total)
+
+
+def _resolution_m(asset: Asset, sensor: Sensor) -> float:
+    return {band.name: band.resolution_m for band in sensor.bands}.get(asset.band, 2 * sensor.resolution_m)
+
+
+def _whole_bytes(asset: Asset, scene: Scene) -> float:
+    """Estimate what a JPEG 2000 file holds, all of its scene."""
+    return geodesic_area_m2(scene.footprint) / _resolution_m(asset, SENSORS[scene.sensor]) ** 2 * JPEG2000_BYTES
 
 
 def _unknown_bytes(asset: Asset, sensor: Sensor, grid: GeoBox | None) -> float:
     """Estimate what a file of unknown size holds of a whole grid."""
     if grid is None:
         return 0.0
-    resolution_m = {band.name: band.resolution_m for band in sensor.bands}.get(asset.band, 2 * sensor.resolution_m)
-    pixels: float = grid.shape[0] * grid.shape[1] * (abs(grid.affine.a) / resolution_m) ** 2
+    pixels: float = grid.shape[0] * grid.shape[1] * (abs(grid.affine.a) / _resolution_m(asset, sensor)) ** 2
     return pixels * (RADAR_BYTES if sensor.is_radar else MASK_BYTES if asset.band == sensor.mask else BAND_BYTES)
