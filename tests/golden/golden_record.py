@@ -15,7 +15,7 @@ import onnxruntime
 import rasterio
 
 Record = dict[str, Any]
-LEFT_OUT = ("model", "files", "libraries", "baseline")
+LEFT_OUT = ("model", "files", "libraries", "baseline", "notes", "warnings")
 """Parts of a summary that are no answer; of the model its name is kept. A saved plan does not keep the baseline."""
 WORDS = ("id", "name", "crs", "date", "start", "end", "platform", "land_source")
 """Keys whose text is part of the answer."""

@@ -11,15 +11,19 @@ class HowgreenError(Exception):
     """Base of all errors that howgreen raises on purpose."""
 
 
-class PlaceNotFoundError(HowgreenError):
+class InputError(HowgreenError, ValueError):
+    """What a user gave cannot be used; a :class:`ValueError` too, as Python's own libraries have it."""
+
+
+class PlaceNotFoundError(InputError):
     """No place of that name, id or shape is known."""
 
 
-class AmbiguousPlaceError(HowgreenError):
+class AmbiguousPlaceError(InputError):
     """Several places fit; the message lists them and says how to pick one."""
 
 
-class AreaError(HowgreenError):
+class AreaError(InputError):
     """A boundary is empty, broken, without a CRS, or not an area."""
 
 
@@ -27,7 +31,7 @@ class NetworkError(HowgreenError):
     """A service did not answer, broke off, or may not be asked; the message says what was tried, without any token."""
 
 
-class PeriodError(HowgreenError):
+class PeriodError(InputError):
     """A period of time cannot be read or is empty."""
 
 
@@ -47,7 +51,7 @@ class StoreError(HowgreenError):
     """A store is missing, damaged or would be overwritten."""
 
 
-class ModelError(HowgreenError):
+class ModelError(InputError):
     """A model is unknown, or its file or card is broken."""
 
 
@@ -55,11 +59,11 @@ class MissingBandsError(ModelError):
     """The images lack bands that the model needs."""
 
 
-class LabelError(HowgreenError):
+class LabelError(InputError):
     """Labels cannot teach a model: the message says which and why."""
 
 
-class TableError(HowgreenError):
+class TableError(InputError):
     """A table of reflectances cannot be used."""
 
 
@@ -67,7 +71,7 @@ class EstimateError(HowgreenError):
     """A sample, or the answers to it, allow no estimate."""
 
 
-class PlanError(HowgreenError):
+class PlanError(InputError):
     """A saved plan cannot be read or no longer fits the files it names."""
 
 

@@ -184,10 +184,12 @@ def inside(shapes: BaseGeometry | Iterable[BaseGeometry], grid: GeoBox, *, in_pa
     """
     marked = np.zeros(grid.shape, dtype=bool)
     for shape in [shapes] if isinstance(shapes, BaseGeometry) else shapes:
-        shapely.prepare(shape)
         window = _around(shape, grid)
         if window is not None:
-            _fill(marked, shape, grid.affine, window, in_part=in_part)
+            # GEOS builds the index of a prepared shape while it is asked: two threads that share it crash. Each has a copy.
+            own = shapely.from_wkb(shapely.to_wkb(shape))
+            shapely.prepare(own)
+            _fill(marked, own, grid.affine, window, in_part=in_part)
     return marked
 
 

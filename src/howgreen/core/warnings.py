@@ -17,6 +17,7 @@ What cannot move the ratio is no warning but a note (``Plan.notes``).
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -95,10 +96,18 @@ class HowgreenWarning(UserWarning):
         return self.caution.code
 
 
-def warn(*cautions: Caution, stacklevel: int = 1) -> None:
-    """Tell cautions as Python warnings of the line that calls; one level more for that line's own caller, as in :mod:`warnings`."""
+def warn(*cautions: Caution) -> None:
+    """Tell cautions as Python warnings of the line that called howgreen."""
     for caution in cautions:
-        warnings.warn(HowgreenWarning(caution), stacklevel=stacklevel + 1)
+        warnings.warn(HowgreenWarning(caution), stacklevel=_depth())
+
+
+def _depth() -> int:
+    """Count the frames from :func:`warn` to the first that is not howgreen's own."""
+    frame, depth = sys._getframe(1), 1  # noqa: SLF001 (inspect's own way takes a hundred times as long)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "howgreen":
+        frame, depth = frame.f_back, depth + 1
+    return depth
 
 
 def gather(plan: Plan, *more: Iterable[Caution]) -> tuple[Caution, ...]:

@@ -127,6 +127,8 @@ def _fetched(source: str | Path, sha256: str | None, progress: Progress | None) 
     path = Path(source)
     try:
         return str(path.absolute()), onnxfile.read_file(path)
+    except ModelError:
+        raise
     except (OSError, ValueError) as error:
         raise ModelError(
             f"model {source}: cannot be read ({onnxfile.why(error)}); give an ONNX file or its URL"

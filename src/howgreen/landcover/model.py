@@ -214,6 +214,8 @@ def load_model(name_or_path: str | Path) -> Model:
     path = _FOLDER / f"{name}.onnx" if name in SHIPPED else Path(name_or_path)
     try:
         content = onnxfile.read_file(path)
+    except ModelError:
+        raise
     except (OSError, ValueError) as error:
         raise ModelError(
             f"model {name!r}: neither a shipped or added model ({', '.join([*SHIPPED, *library.names()])}) nor a file "
