@@ -94,14 +94,18 @@ def run(plan: types.Plan, *, work: str | Path | None = None, progress: Progress 
     work
         Folder for finished blocks; a run that was stopped goes on from them. None for the user's cache.
     """
+    told = plan.warnings
     with imagery.shared_files():
         while True:
             try:
-                return _run(plan, work, progress)
+                result = _run(plan, work, progress)
+                break
             except ImageError as error:
                 changed = planning.without(plan, error)
                 workdir.forget(plan)
                 plan = changed
+    warn(*(caution for caution in result.warnings if caution not in told))
+    return result
 
 
 def _run(plan: types.Plan, work: str | Path | None, progress: Progress | None) -> CityResult:
@@ -122,7 +126,6 @@ def _run(plan: types.Plan, work: str | Path | None, progress: Progress | None) -
         composite, covered = _kept(plan, scaled, model, folder / "pixels", progress)
         zones = measure.green(covered, plan.city, progress=progress)
     cautions = gather(plan, composite.warnings, covered.warnings, doubts.of_answer(zones[0].stats, model.card, record))
-    warn(*(caution for caution in cautions if caution not in plan.warnings))
     return CityResult(
         plan=plan,
         composite=composite,

@@ -203,7 +203,7 @@ def _store(root: Path, source: Source, *, replace: bool, progress: Progress | No
         return found
 
     store_scene(root, header, sources.layers(source, borders), check=check, progress=progress)
-    warn(*(Caution(one.code, f"{source.name}: {one.text}") for one in doubts), stacklevel=3)
+    warn(*(Caution(one.code, f"{source.name}: {one.text}") for one in doubts))
 
 
 def _origin(source: Source, digest: str) -> dict[str, Any]:
