@@ -28,7 +28,7 @@ extensions = [
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["tutorials", "_ext", "reference/models", "reference/commands", "examples/sg_execution_times.rst"]
+exclude_patterns = ["tutorials", "_ext", "reference/tables", "reference/commands", "examples/sg_execution_times.rst"]
 suppress_warnings = ["config.cache"]  # the gallery's settings hold functions, which Sphinx cannot store between builds
 
 myst_enable_extensions = ["colon_fence", "deflist", "fieldlist"]
@@ -92,7 +92,7 @@ def keep_colons(_app: Sphinx, what: str, _name: str, _value: object, _options: o
 def setup(app: Sphinx) -> None:
     """Write the pages that come from the code before Sphinx looks for pages."""
     reference.write_api(HERE / "reference" / "api")
-    reference.write_models(HERE / "reference" / "models")
+    reference.write_tables(HERE / "reference" / "tables")
     reference.write_commands(HERE / "reference" / "commands")
     reference.write_project(HERE / "reference" / "project")
     reference.write_schemas(HERE / "reference" / "schemas")

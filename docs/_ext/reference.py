@@ -91,8 +91,8 @@ def write_schemas(folder: Path) -> None:
     _replace(folder, pages)
 
 
-def write_models(folder: Path) -> None:
-    """Write the table of the shipped models' errors on their reference, as their own cards state them."""
+def write_tables(folder: Path) -> None:
+    """Write parts of pages: the shipped models' errors on their reference, as their cards state them; the warnings."""
     from howgreen import landcover
 
     rows = []
@@ -103,7 +103,13 @@ def write_models(folder: Path) -> None:
             figures = f"{error.rmse:.3f} | {error.bias:+.3f} | ± {error.half_width:.3f}"
             rows.append(f"| `{name}` | {len(card.bands)} | {figures} |")
     head = "| model | bands | RMSE of a pixel | bias | half of the 95 % interval |\n|---|---|---|---|---|\n"
-    _replace(folder, {"potsdam.md": head + "\n".join(rows) + "\n"})
+    _replace(folder, {"potsdam.md": head + "\n".join(rows) + "\n", "warnings.md": _warnings()})
+
+
+def _warnings() -> str:
+    codes = import_module("howgreen.core.warnings").CODES
+    rows = "\n".join(f"| `{code}` | {_cell(meaning)} |" for code, meaning in codes.items())
+    return f"| code | meaning |\n|---|---|\n{rows}\n"
 
 
 def write_commands(folder: Path) -> None:

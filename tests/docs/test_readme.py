@@ -98,19 +98,6 @@ def test_every_offline_line_runs(run, folder: Path):
     assert "100% green" in printed[-1] or "9" in printed[-1].partition("% green")[0]  # the meadow
 
 
-@pytest.mark.parametrize("block", [block for kind, block in BLOCKS if kind == "python"])
-def test_every_python_block_runs(block: str, folder: Path, at_home: Path, sampleton: Path):
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-W", "ignore::PendingDeprecationWarning", "-c", block],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert (folder / "sampleton-report" / "report.html").exists()
-
-
 @pytest.mark.parametrize("address", re.findall(r"\]\((?!http)([^)#]+)", README))
 def test_links_lead_to_files(address: str):
     assert (ROOT / address).exists()
