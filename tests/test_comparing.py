@@ -274,3 +274,17 @@ def test_the_page_shows_each_map_with_the_network_off(made):
         assert tab.locator("[data-testid=agreement] tbody tr").count() == 2
         browser.close()
     assert troubles == []
+
+
+def test_a_map_that_agrees_by_chance_alone_gets_a_warning(result, truth, tmp_path):
+    """Somebody else's city, or a legend that no rule knows: the figures are there, and the doubt beside them."""
+    from howgreen.core.warnings import HowgreenWarning
+
+    with rasterio.open(truth) as file:
+        profile, codes = file.profile, file.read(1)
+    with rasterio.open(tmp_path / "any.tif", "w", **profile) as file:
+        file.write(np.random.default_rng(4).permuted(codes.ravel()).reshape(codes.shape), 1)
+    wanted = compare_maps.wanted(worldcover=str(tmp_path / "any.tif"), offline=True)
+    with pytest.warns(HowgreenWarning, match="any.tif: agrees with the answer no better than chance"):
+        found = compare_maps.layers(result, wanted, out=tmp_path / "out")
+    assert abs(found["layers"][0]["city"]["kappa"]) < 0.05

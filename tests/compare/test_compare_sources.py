@@ -18,7 +18,7 @@ from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
 from howgreen.compare import LEGENDS, corine_file, corine_service, raster_map, tile_names, usable, vector_map
-from howgreen.compare.legends import GREEN, NOT_GREEN, UNKNOWN, WATER, on_kinds
+from howgreen.compare.legends import GREEN, NOT_GREEN, UNKNOWN, WATER, on_kinds, other_map
 from howgreen.core.agreement import MapInfo
 from howgreen.core.errors import ImageError, NetworkError
 from howgreen.imagery import map_reader
@@ -297,6 +297,87 @@ def test_the_tables_are_whole():
         assert set(legend.aliases.values()) <= set(codes)
         assert not set(legend.aliases) & set(codes)
     assert (CORINE.aliases[1], CORINE.aliases[44]) == (111, 523)
-    found, strange = on_kinds(np.array([[10, 11]]), {10: GREEN})
-    assert found.tolist() == [[GREEN, UNKNOWN]]
-    assert strange == {11}
+    kinds, codes = on_kinds(np.array([[10, 11]]), {10: GREEN})
+    assert kinds.tolist() == [[GREEN, UNKNOWN]]
+    assert codes == {10, 11}
+
+
+@pytest.mark.parametrize(
+    ("key", "codes", "pixel_m", "name", "other"),
+    [
+        ("corine", {1, 3, 10}, 10, "map.tif", "CLCplus Backbone"),
+        ("corine", {1, 2, 3, 5, 6, 7, 9, 10, 255}, 10, "map.tif", "CLCplus Backbone"),
+        ("corine", {10, 20, 30, 40, 50}, 9, "map.tif", "ESA WorldCover 2021 v200"),
+        ("corine", {1, 2, 4, 5, 7, 8, 11}, 10, "map.tif", "CLCplus Backbone or Esri's 10 m land cover"),
+        ("corine", {0, 1, 2, 6}, 10, "map.tif", "Dynamic World V1"),
+        ("corine", {1, 2, 3, 10, 11, 23, 40}, 10, "map.tif", None),  # its numbers on finer pixels: no other map has 23
+        ("corine", {1, 2, 3, 10}, 100, "map.tif", None),
+        ("corine", {1, 2, 3, 10}, 50, "map.tif", None),
+        ("corine", {1, 2, 3, 10}, 49, "map.tif", "CLCplus Backbone"),
+        ("corine", {111, 112, 511}, 10, "map.tif", None),
+        ("corine", {0, 255}, 10, "map.tif", None),  # nothing but no data
+        ("corine", {1, 2, 3, 10}, 100, "CLMS_CLCPLUS_RAS_S2023_R100m.tif", "CLCplus Backbone"),
+        ("corine", {1, 2, 3}, 100, "U2018_CLC2018_V2020_20u1.tif", None),
+        ("corine", {10, 20, 40}, 100, "ESA_WorldCover_10m_2021_v200_N45E009_Map.tif", "ESA WorldCover 2021 v200"),
+        ("dynamic-world", {1, 2, 7}, 10, "map.tif", "Esri's 10 m land cover"),
+        ("dynamic-world", {1, 2, 6, 7}, 10, "map.tif", None),
+        ("dynamic-world", {0, 1, 2, 7}, 10, "map.tif", None),
+        ("dynamic-world", {1, 2}, 10, "map.tif", None),
+        ("clcplus", {1, 2, 3, 5, 6, 7, 10}, 10, "map.tif", None),
+        ("clcplus", {1, 2, 5, 7, 8, 11}, 10, "map.tif", "Esri's 10 m land cover"),
+        ("clcplus", {1, 5, 6, 10, 254}, 10, "map.tif", None),
+        ("tree-cover", {0, 3, 50, 100, 255}, 10, "TCD_2023_010m_E44N26.tif", None),
+        ("tree-cover", {1, 2, 3, 6, 9, 10}, 10, "map.tif", "a map of classes"),
+        ("tree-cover", {0, 1, 2, 6, 7}, 10, "map.tif", "a map of classes"),
+        ("tree-cover", {0, 12}, 10, "map.tif", None),
+        ("imperviousness", {0, 40, 100}, 10, "TCD_2021.tif", "High Resolution Layer Tree Cover Density"),
+        ("imperviousness", {0, 40, 100}, 10, "IMD_2021.tif", None),
+        ("worldcover", {10, 50}, 10, "dynamicworld.tif", "Dynamic World V1"),
+    ],
+)
+def test_a_map_is_not_taken_for_another_whose_codes_are_the_same(key, codes, pixel_m, name, other):
+    assert other_map(LEGENDS[key], codes, pixel_m=pixel_m, file_name=name) == other
+
+
+def classes_file(tmp_path, codes, *, name="map.tif", size=10.0):
+    """A file over GRID, its pixels of ``size`` metres each one of ``codes`` in turn; and the code at each pixel of GRID."""
+    columns, rows = round(500 / size), round(400 / size)
+    values = np.array(codes, np.uint8)[np.arange(rows * columns).reshape(rows, columns) % len(codes)]
+    write(
+        tmp_path / name, values, crs="EPSG:32632", transform=Affine(size, 0, 680_000, 0, -size, 5_150_400), nodata=255
+    )
+    y, x = (np.indices(GRID.shape) * 10 / size).astype(int)
+    return str(tmp_path / name), values[y, x]
+
+
+def test_clcplus_given_as_corine_is_refused_and_read_as_itself(tmp_path):
+    path, codes = classes_file(tmp_path, [1, 3, 10, 6, 7, 9, 255])
+    with pytest.raises(ImageError, match=r"map\.tif: is rather CLCplus Backbone than CORINE .*10 m"):
+        read(CORINE, path)
+    expected = np.select([np.isin(codes, (3, 6, 7)), codes == 10, codes == 255], [GREEN, WATER, UNKNOWN], NOT_GREEN)
+    np.testing.assert_array_equal(read(LEGENDS["clcplus"], path), expected)
+    np.testing.assert_array_equal(
+        read(LEGENDS["clcplus"], path, cropland="left-out"), np.where(codes == 7, UNKNOWN, expected)
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "below", "above"), [("tree-cover", NOT_GREEN, GREEN), ("imperviousness", GREEN, NOT_GREEN)]
+)
+def test_layers_of_per_cent_are_parted_at_one_half(tmp_path, key, below, above):
+    path, codes = classes_file(tmp_path, [0, 49, 50, 100, 254, 255])
+    expected = np.select([codes >= 254, codes >= 50], [UNKNOWN, above], below)
+    np.testing.assert_array_equal(read(LEGENDS[key], path), expected)
+
+
+def test_what_a_file_is_is_told_from_all_its_blocks(tmp_path):
+    """A block of CORINE's numbers on 10 m pixels may look like CLCplus Backbone; the whole city decides."""
+    path, _ = classes_file(tmp_path, [1, 2, 3, 2, 1, 2, 3, 23])
+    with raster_map(INFO, CORINE, hrefs=[path], read=map_reader(), cropland="green").open() as block:
+        for row in range(0, 40, 10):
+            assert (block(GRID[row : row + 10, :7]) == NOT_GREEN).any()
+    with (
+        pytest.raises(ImageError, match="CLCplus"),
+        raster_map(INFO, CORINE, hrefs=[path], read=map_reader(), cropland="green").open() as block,
+    ):
+        block(GRID[:1, :7])  # only 1, 2, 3 there

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from howgreen.cli.progress import bars
 from howgreen.cli.root import howgreen
 from howgreen.cli.warnings import refuse_if_strict
 
-_LAYERS = ("corine", "worldcover", "dynamic-world", "osm-green")
+_LAYERS = ("corine", "worldcover", "dynamic-world", "osm-green", "clcplus", "tree-cover", "imperviousness")
+_FILES = ("corine", "worldcover", "dynamic_world", "clcplus", "tree_cover", "imperviousness")
 _CROPLAND = ("green", "not-green", "left-out")
 
 
@@ -29,6 +31,9 @@ _CROPLAND = ("green", "not-green", "left-out")
 @click.option("--corine", help="CORINE: GeoTIFF, GeoPackage or FileGDB (default: the EEA's service).")
 @click.option("--worldcover", help="WorldCover: file, address, or planetary-computer (default: ESA's public tiles).")
 @click.option("--dynamic-world", help="Dynamic World: file or address of its labels or probabilities.")
+@click.option("--clcplus", help="CLCplus Backbone: file or address.")
+@click.option("--tree-cover", help="High Resolution Layer Tree Cover Density: file or address.")
+@click.option("--imperviousness", help="High Resolution Layer Imperviousness Density: file or address.")
 @click.option(
     "--cropland", type=click.Choice(_CROPLAND), default="green", show_default=True, help="What their fields count as."
 )
@@ -39,22 +44,21 @@ def layers_command(
     names: tuple[str, ...],
     out: str | Path | None,
     as_json: bool,  # noqa: FBT001 (a flag of the command line)
-    corine: str | None,
-    worldcover: str | None,
-    dynamic_world: str | None,
     cropland: Any,
     **asked: Any,
 ) -> None:
-    """Compare the answer for NAME with CORINE, WorldCover, Dynamic World and OpenStreetMap's green."""
+    """Compare the answer for NAME with CORINE, CLCplus, WorldCover, Dynamic World and other maps of the same ground."""
     from howgreen import report
     from howgreen.core.warnings import warn
     from howgreen.pipeline import city as pipeline
     from howgreen.pipeline import compare_maps, workdir
 
-    wanted = compare_maps.wanted(
-        names, corine=corine, worldcover=worldcover, dynamic_world=dynamic_world, cropland=cropland, osm=asked["osm"],
-        endpoints=asked["endpoints"], offline=asked["offline"],
-    )  # fmt: skip
+    wanted = replace(
+        compare_maps.wanted(
+            names, cropland=cropland, osm=asked["osm"], endpoints=asked["endpoints"], offline=asked["offline"]
+        ),
+        **{name: asked.pop(name) for name in _FILES},
+    )
     with bars() as progress:
         if plan_file is not None:
             refuse_beside_plan(name for name in asked if name not in ("osm", "endpoints", "offline"))

@@ -7,7 +7,8 @@ green when something grows on them, and no map of land use knows the day.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
@@ -46,6 +47,8 @@ class Legend:
     classes: tuple[LegendClass, ...]
     aliases: Mapping[int, int]
     """Other codes under which files hold the same classes."""
+    file_names: str = ""
+    """Regular expression of what its own files are called; empty where they have no name of their own."""
 
     def kinds(self, cropland: Cropland) -> dict[int, int]:
         """Say what each code of a file becomes on the grid."""
@@ -56,11 +59,10 @@ class Legend:
 
 
 def on_kinds(values: np.ndarray[Any, Any], kinds: Mapping[int, int]) -> tuple[np.ndarray[Any, Any], set[int]]:
-    """Codes (y, x) as uint8 kinds, and the codes that the legend does not define (they become UNKNOWN)."""
+    """Translate codes (y, x) into uint8 kinds; codes that ``kinds`` lacks become UNKNOWN. Also: all codes there are."""
     codes, where = np.unique(values, return_inverse=True)
-    strange = {int(code) for code in codes if int(code) not in kinds}
     table = np.array([kinds.get(int(code), UNKNOWN) for code in codes], dtype=np.uint8)
-    return table[where].reshape(values.shape), strange
+    return table[where].reshape(values.shape), {int(code) for code in codes}
 
 
 def _classes(rows: str) -> tuple[LegendClass, ...]:
@@ -79,6 +81,7 @@ WORLDCOVER = Legend(
     licence="© ESA WorldCover project 2021 / Contains modified Copernicus Sentinel data (2021), CC BY 4.0",
     note="A class is what covers most of a pixel over the year: trees in a street are lost, and so is the street under trees.",
     aliases=MappingProxyType({}),
+    file_names=r"world_?cover",
     classes=_classes("""
          0 | no data                  | no data   |
         10 | tree cover               | green     |
@@ -102,6 +105,7 @@ DYNAMIC_WORLD = Legend(
     licence="Dynamic World, Google and World Resources Institute, CC BY 4.0; contains modified Copernicus Sentinel data",
     note="One file shows the days that it was made of; choose those of your own period.",
     aliases=MappingProxyType({}),
+    file_names=r"dynamic_?world",
     classes=_classes("""
         0 | water              | water     |
         1 | trees              | green     |
@@ -179,7 +183,74 @@ CORINE = Legend(
         {number: item.code for number, item in enumerate(_CLC[:44], start=1)}
         | {0: 999, 48: 999, 49: 990, 50: 995, 255: 999}
     ),
+    file_names=r"corine|u\d{4}_clc|clc_?\d{2,4}",
     classes=_CLC,
+)
+
+CLCPLUS = Legend(
+    key="clcplus",
+    label="CLCplus Backbone",
+    detail="10 m pixels, the class that covers most of each",
+    licence="Copernicus Land Monitoring Service, European Environment Agency (EEA)",
+    note=(
+        "A class is what covers most of a pixel: a street tree narrower than that is lost. Green roofs, greenhouses and "
+        "railway beds are sealed to it; vineyards and hops are woody plants."
+    ),
+    aliases=MappingProxyType({}),
+    file_names=r"clc_?plus|backbone",
+    classes=_classes("""
+          1 | sealed                                | not green | green roofs, greenhouses and railway beds too
+          2 | woody, needle-leaved trees            | green     |
+          3 | woody, broad-leaved deciduous trees   | green     |
+          4 | woody, broad-leaved evergreen trees   | green     |
+          5 | low-growing woody plants              | green     | vineyards and hops are in it
+          6 | permanent herbaceous                  | green     |
+          7 | periodically herbaceous               | crop      | sown and harvested within the year: green on some days only
+          8 | lichens and mosses                    | green     | plants in our sense too
+          9 | non and sparsely vegetated            | not green | under 30 % plants
+         10 | water                                 | water     |
+         11 | snow and ice                          | not green |
+        253 | coastal sea                           | water     |
+        254 | outside of the mapped area            | no data   |
+        255 | no data                               | no data   |
+    """),
+)
+
+
+def _per_cent(kinds: tuple[Kind, Kind], thing: str) -> tuple[tuple[LegendClass, ...], Mapping[int, int]]:
+    """Make classes of a layer of per cent, below one half and from it on, and their other codes."""
+    classes = (
+        LegendClass(code=0, name=f"less than half {thing}", kind=kinds[0]),
+        LegendClass(code=50, name=f"at least half {thing}", kind=kinds[1]),
+        LegendClass(code=254, name="could not be classified", kind="no data"),
+        LegendClass(code=255, name="outside of the mapped area", kind="no data"),
+    )
+    return classes, MappingProxyType({share: 0 if share < 50 else 50 for share in range(101) if share not in (0, 50)})
+
+
+_TREES, _TREE_SHARES = _per_cent(("not green", "green"), "under trees")
+_SEALED, _SEALED_SHARES = _per_cent(("green", "not green"), "sealed")
+
+TREE_COVER = Legend(
+    key="tree-cover",
+    label="High Resolution Layer Tree Cover Density",
+    detail="10 m pixels, per cent of each under trees; at least half is taken for green",
+    licence="Copernicus Land Monitoring Service, European Environment Agency (EEA)",
+    note="It knows trees alone: lawns, meadows and fields count as not green here, which ours calls green.",
+    aliases=_TREE_SHARES,
+    file_names=r"tree_?cover|(^|[_-])tcd([_-]|$)",
+    classes=_TREES,
+)
+
+IMPERVIOUSNESS = Legend(
+    key="imperviousness",
+    label="High Resolution Layer Imperviousness Density",
+    detail="10 m pixels, per cent of each that is sealed; less than half is taken for green",
+    licence="Copernicus Land Monitoring Service, European Environment Agency (EEA)",
+    note="It knows sealed ground alone: bare soil, gravel and water count as green here, which ours does not call green.",
+    aliases=_SEALED_SHARES,
+    file_names=r"imperv|(^|[_-])imd([_-]|$)",
+    classes=_SEALED,
 )
 
 OSM_GREEN = Legend(
@@ -200,6 +271,58 @@ OSM_GREEN = Legend(
 )
 
 LEGENDS: Mapping[str, Legend] = MappingProxyType(
-    {legend.key: legend for legend in (CORINE, WORLDCOVER, DYNAMIC_WORLD, OSM_GREEN)}
+    {
+        legend.key: legend
+        for legend in (CORINE, WORLDCOVER, DYNAMIC_WORLD, OSM_GREEN, CLCPLUS, TREE_COVER, IMPERVIOUSNESS)
+    }
 )
 """By key."""
+
+CORINE_PX_M = 50
+"""A raster of CORINE has pixels of 100 m; with finer ones, and numbers for codes, it is rather another map."""
+
+_ESRI = frozenset({1, 2, 4, 5, 7, 8, 9, 10, 11})
+"""Codes of Esri's and Impact Observatory's 10 m land cover: 1 water, 2 trees, 7 built, 8 bare."""
+_CODES: Mapping[str, frozenset[int]] = MappingProxyType(
+    {legend.label: frozenset(item.code for item in legend.classes) for legend in (CLCPLUS, WORLDCOVER, DYNAMIC_WORLD)}
+    | {"Esri's 10 m land cover": _ESRI}
+)
+
+
+def other_map(legend: Legend, codes: Set[int], *, pixel_m: float, file_name: str = "") -> str | None:
+    """Name the map that a file rather is than the one that it was given as; None where nothing speaks against that.
+
+    Codes of several maps are the same small numbers, and mean other things: read by the wrong legend a map gives ratios
+    that look like any other.
+
+    Parameters
+    ----------
+    codes
+        All that the file holds around the city.
+    pixel_m
+        Width of its pixels.
+    file_name
+        Without its folder.
+    """
+    if not (legend.file_names and _is_called(legend, file_name)):
+        named = next((other.label for other in LEGENDS.values() if _is_called(other, file_name)), None)
+        if named:
+            return named
+    real = codes - {item.code for item in legend.classes if item.kind == "no data"}
+    if not real:
+        return None
+    if legend is CORINE:
+        by_number = not real <= {item.code for item in CORINE.classes}
+        fitting = [label for label, known in _CODES.items() if codes <= known]
+        return " or ".join(fitting) if by_number and pixel_m < CORINE_PX_M and fitting else None
+    if legend is DYNAMIC_WORLD and 7 in real and not real & {0, 6} and real <= _ESRI:  # bare ground, and nothing built
+        return "Esri's 10 m land cover"
+    if legend is CLCPLUS and not real & {3, 6} and real <= _ESRI:  # neither deciduous trees nor grass, in Europe
+        return "Esri's 10 m land cover"
+    if legend in (TREE_COVER, IMPERVIOUSNESS) and (0 not in real or max(real) <= max(_ESRI)):  # no town without 0 %
+        return "a map of classes"
+    return None
+
+
+def _is_called(legend: Legend, file_name: str) -> bool:
+    return bool(legend.file_names and re.search(legend.file_names, file_name, re.IGNORECASE))

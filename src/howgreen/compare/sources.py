@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from howgreen.compare.legends import UNKNOWN, Legend, on_kinds
+from howgreen.compare.legends import UNKNOWN, Legend, on_kinds, other_map
 from howgreen.core.errors import ImageError, NetworkError
 from howgreen.core.geometry import transformer
 from howgreen.core.grid import inside
@@ -64,20 +64,48 @@ def raster_map(info: MapInfo, legend: Legend, *, hrefs: Sequence[str], read: Rea
     @contextmanager
     def opened() -> Iterator[Block]:
         with ExitStack() as stack:
-            files = _files(hrefs, read, stack)
+            files = [_File(href=href, dataset=dataset) for href, dataset in _files(hrefs, read, stack)]
 
             def block(place: GeoBox) -> Kinds:
                 merged: Kinds = np.full(place.shape, UNKNOWN, np.uint8)
-                for href, file in files:
+                for file in files:
                     if (merged != UNKNOWN).all():
                         break
-                    here = _codes(file, place, href=href, legend=legend, kinds=kinds)
+                    here = _codes(file, place, legend=legend, kinds=kinds)
                     merged = np.where(merged == UNKNOWN, here, merged)
                 return merged
 
             yield block
+            for file in files:
+                file.check(legend)
 
     return Map(info=info, open=opened)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _File:
+    """An open file of a map, and what it turned out to hold."""
+
+    href: str
+    dataset: Any
+    codes: set[int] = field(default_factory=set)
+    """All codes that were read of it."""
+
+    @property
+    def pixel_m(self) -> float:
+        """Width of its pixels, about: a degree is 111 km."""
+        return float(abs(self.dataset.transform.a) * (111_000 if self.dataset.crs.is_geographic else 1))
+
+    def check(self, legend: Legend) -> None:
+        """Refuse (ImageError) what is rather another map."""
+        name = self.href.partition("?")[0].replace("\\", "/").rpartition("/")[2]
+        other = other_map(legend, self.codes, pixel_m=self.pixel_m, file_name=name)
+        if other:
+            listed = ", ".join(map(str, sorted(self.codes)[:12]))
+            raise ImageError(
+                f"{self.href}: is rather {other} than {legend.label} (codes {listed}; pixels of {self.pixel_m:.0f} m); "
+                f"give it as what it is, or {legend.label}'s own file"
+            )
 
 
 def vector_map(
@@ -141,13 +169,16 @@ def _burnt(tree: Any, shapes: Sequence[BaseGeometry], values: Sequence[int], pla
     return kinds_here
 
 
-def _codes(file: Any, place: GeoBox, *, href: str, legend: Legend, kinds: Mapping[int, int]) -> Kinds:
-    values = _probable(file, place) if file.count >= 9 else _sampled(file, place, [1])[0]
+def _codes(file: _File, place: GeoBox, *, legend: Legend, kinds: Mapping[int, int]) -> Kinds:
+    href, dataset = file.href, file.dataset
+    values = _probable(dataset, place) if dataset.count >= 9 else _sampled(dataset, place, [1])[0]
     known = ~np.ma.getmaskarray(values)
     plain = np.where(known, np.ma.getdata(values).astype(np.float64), -1)
     if not np.array_equal(plain, np.rint(plain)):
         raise ImageError(f"{href}: holds fractions, not the classes of {legend.label}; give the file of its classes")
-    codes_as_kinds, strange = on_kinds(plain, {-1: UNKNOWN, **kinds})
+    codes_as_kinds, codes = on_kinds(plain, {-1: UNKNOWN, **kinds})
+    file.codes.update(codes - {-1})
+    strange = file.codes - kinds.keys()
     if strange:
         listed = ", ".join(str(code) for code in sorted(strange)[:5])
         raise ImageError(

@@ -16,6 +16,7 @@ from howgreen import compare, imagery, osm, report
 from howgreen.compare import LEGENDS, Map
 from howgreen.core.agreement import CROPLAND, Compared, Cropland, MapInfo
 from howgreen.core.errors import HowgreenError, ImageError, NetworkError, PlanError
+from howgreen.core.warnings import Caution, warn
 from howgreen.net.endpoints import read_endpoints
 from howgreen.net.network import Network
 
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 
 LAYERS = tuple(LEGENDS)
 """Maps that can be compared with."""
+BY_FILE = ("clcplus", "tree-cover", "imperviousness")
+"""Those that have no public address: they are tried only where their file is given, or they are named."""
+NO_BETTER_THAN_CHANCE = 0.05
+"""Kappa under which two maps tell nothing of each other."""
 _RASTER = re.compile(r"\.(tiff?|jp2)$", re.IGNORECASE)
 _WEB = re.compile(r"^https?://", re.IGNORECASE)
 
@@ -42,6 +47,12 @@ class Wanted:
     (``planetary-computer``); None for the public tiles."""
     dynamic_world: str | None = None
     """Dynamic World's labels or probabilities: path or web address; there is no public address of it."""
+    clcplus: str | None = None
+    """CLCplus Backbone: path or web address; it is had with a free account."""
+    tree_cover: str | None = None
+    """High Resolution Layer Tree Cover Density, in the same way."""
+    imperviousness: str | None = None
+    """High Resolution Layer Imperviousness Density, in the same way."""
     osm: str | Path | None = None
     """OpenStreetMap extract; None for Overpass."""
     cropland: Cropland = "green"
@@ -62,6 +73,9 @@ class Wanted:
             "worldcover": self.worldcover,
             "dynamic-world": self.dynamic_world,
             "osm-green": self.osm,
+            "clcplus": self.clcplus,
+            "tree-cover": self.tree_cover,
+            "imperviousness": self.imperviousness,
         }
         found = files[key]
         return None if found is None else str(found)
@@ -69,7 +83,8 @@ class Wanted:
     @property
     def keys(self) -> tuple[str, ...]:
         """Maps to be tried, in their order."""
-        return self.layers or tuple(key for key in LAYERS if self.given(key)) or LAYERS
+        given = tuple(key for key in LAYERS if self.given(key))
+        return self.layers or given or tuple(key for key in LAYERS if key not in BY_FILE)
 
 
 def wanted(
@@ -153,12 +168,21 @@ def _compared(result: Result, key: str, wanted: Wanted, folder: Path, progress: 
     grid = result.landcover.grid
     with report.agreement_map(folder, key, grid, label=other.info.label) as keep:
         zones = compare.agree(result.landcover, result.plan.city, other, keep=keep, progress=progress)
+    kappa = zones[0].kappa
+    if wanted.given(key) and kappa is not None and kappa < NO_BETTER_THAN_CHANCE:
+        warn(
+            Caution(
+                "map-doubtful",
+                f"{other.info.source}: agrees with the answer no better than chance (kappa {kappa:.2f}): "
+                f"make sure that it is {other.info.label}, of this place and of about these years",
+            )
+        )
     return Compared(info=other.info, zones=zones)
 
 
 def _map(result: Result, key: str, wanted: Wanted) -> Map:
-    makers = {"corine": _corine, "worldcover": _worldcover, "dynamic-world": _dynamic_world, "osm-green": _osm_green}
-    return makers[key](result, wanted)
+    makers = {"corine": _corine, "worldcover": _worldcover, "osm-green": _osm_green}
+    return makers[key](result, wanted) if key in makers else _from_file(key, wanted)
 
 
 def _info(key: str, source: str) -> MapInfo:
@@ -203,12 +227,12 @@ def _worldcover(result: Result, wanted: Wanted) -> Map:
     return _rasters("worldcover", urls, wanted, source=wanted.network.endpoints.worldcover)
 
 
-def _dynamic_world(_: Result, wanted: Wanted) -> Map:
-    if wanted.dynamic_world is None:
-        raise ImageError(
-            "Dynamic World has no public address without an account; export it and give --dynamic-world FILE"
-        )
-    return _rasters("dynamic-world", [wanted.dynamic_world], wanted)
+def _from_file(key: str, wanted: Wanted) -> Map:
+    given = wanted.given(key)
+    if given is None:
+        name = LEGENDS[key].label.removesuffix(" V1")
+        raise ImageError(f"{name} has no public address without an account; export it and give --{key} FILE")
+    return _rasters(key, [given], wanted)
 
 
 def _osm_green(result: Result, wanted: Wanted) -> Map:
