@@ -244,6 +244,6 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path):
 
 
 def test_only_wanted_objects_are_assembled(path):
-    found = read_areas(path, tags=ADMIN, wanted=lambda key, tags: tags["admin_level"] == "9")
+    found = read_areas(path, tags=ADMIN, matches=lambda key, tags: tags["admin_level"] == "9")
     assert [str(key) for key in found.shapes] == ["R5", "R6", "R8"]
     assert found.cut == []

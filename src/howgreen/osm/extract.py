@@ -1,15 +1,16 @@
 """Areas out of a local OpenStreetMap file, read with osmium.
 
-Three passes: which objects are wanted (by tag), which nodes they need, and the assembly of their rings. Only the
-wanted nodes are kept in memory, so that a city can be cut out of a country's extract.
+Three passes: which objects match (by tag), which nodes they need, and the assembly of their rings. Only those nodes are kept
+in memory, so that a city can be cut out of a country's extract. Files in another order than osmium's, as Overpass and JOSM
+write them, are sorted first; see :mod:`howgreen.osm.order`.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ import shapely
 from shapely import LineString
 
 from howgreen.core.errors import AreaError
+from howgreen.core.geometry import Area, polygonal
+from howgreen.osm.order import Ordered, OsmId, in_order
 
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
@@ -30,51 +33,50 @@ Tags = Mapping[str, str]
 Bounds = tuple[float, float, float, float]
 
 
-@dataclass(frozen=True, order=True)
-class OsmId:
-    """A relation or way: ``R120965``."""
-
-    kind: str
-    """``R`` or ``W``."""
-    number: int
-
-    def __str__(self) -> str:
-        return f"{self.kind}{self.number}"
-
-
 @dataclass(frozen=True, kw_only=True)
 class Found:
     """What an extract holds of the objects that were asked for."""
 
     tags: Mapping[OsmId, Tags]
-    """Of every wanted object, in the order of the file."""
+    """Of every matching object, in the order of the file."""
     shapes: Mapping[OsmId, BaseGeometry]
     """EPSG:4326; only of those whose rings are complete in this extract."""
+    partial: Mapping[OsmId, BaseGeometry] = field(default_factory=dict)
+    """What the extract holds of the others, where it was asked for: their rings closed straight across what is missing."""
 
     @property
     def cut(self) -> list[OsmId]:
-        """Wanted objects whose rings the extract does not hold whole."""
+        """List the matching objects whose rings the extract does not hold whole."""
         return [key for key in self.tags if key not in self.shapes]
 
 
 def merged(parts: Sequence[Found]) -> Found:
-    """What several files hold, each object once: whole where any of them has it whole."""
+    """Merge what several files hold, each object once: whole where any of them has it whole."""
     tags = {key: one.tags[key] for one in parts for key in one.tags}
     shapes = {key: one.shapes[key] for one in parts for key in one.shapes}
-    return Found(tags=tags, shapes={key: shapes[key] for key in tags if key in shapes})
+    partial = {key: one.partial[key] for one in parts for key in one.partial if key not in shapes}
+    return Found(tags=tags, shapes={key: shapes[key] for key in tags if key in shapes}, partial=partial)
 
 
-def read_areas(path: Path, *, tags: Sequence[tuple[str, str]], wanted: Callable[[OsmId, Tags], bool]) -> Found:
-    """The areas of an extract that carry one of the tags and are wanted.
+def read_areas(
+    path: Path,
+    *,
+    tags: Sequence[tuple[str, str]],
+    matches: Callable[[OsmId, Tags], bool],
+    partial: bool = False,
+) -> Found:
+    """Read the areas of an extract that carry one of the tags and match.
 
     Parameters
     ----------
     path
-        ``.osm.pbf``, ``.osm``, ``.osm.bz2``, ... sorted by type and id, as all published extracts are.
+        ``.osm.pbf``, ``.osm``, ``.osm.bz2``, ... in any order.
     tags
         Only objects with one of these (key, value) pairs are looked at.
-    wanted
+    matches
         Told the id and all tags of each such closed way or area relation.
+    partial
+        Whether to give what is there of areas that are cut at the extract's edge, too.
 
     Raises
     ------
@@ -82,14 +84,16 @@ def read_areas(path: Path, *, tags: Sequence[tuple[str, str]], wanted: Callable[
         When the file is missing, cut short or not OpenStreetMap data.
 
     """
-    with _readable(path):
-        tracker, found = _tracked(path, tags=tags, wanted=wanted)
-        shapes = _assembled(path, tracker, found) if found else {}
-    return Found(tags=found, shapes={key: shapes[key] for key in found if key in shapes})
+    with _readable(path) as ordered:
+        tracker, found = _tracked(ordered, tags=tags, matches=matches)
+        shapes = _assembled(ordered, tracker, found) if found else {}
+        cut = [key for key in found if key not in shapes]
+        pieces = _pieces(ordered, cut) if partial and cut else {}
+    return Found(tags=found, shapes={key: shapes[key] for key in found if key in shapes}, partial=pieces)
 
 
 def read_lines(path: Path, *, tags: Sequence[tuple[str, str]]) -> list[LineString]:
-    """The ways of an extract that carry one of the tags, as lines (EPSG:4326) in their own direction.
+    """Read the ways of an extract that carry one of the tags, as lines (EPSG:4326) in their own direction.
 
     A way whose nodes the extract does not all hold is split there.
 
@@ -99,34 +103,75 @@ def read_lines(path: Path, *, tags: Sequence[tuple[str, str]]) -> list[LineStrin
         As :func:`read_areas`.
 
     """
-    with _readable(path):
-        tracker, wanted = osmium.IdTracker(), set()
-        ways = osmium.FileProcessor(str(path), osmium.osm.WAY).with_filter(osmium.filter.TagFilter(*tags))
-        for way in ways:
-            wanted.add(way.id)
-            tracker.add_way(way.id)
-            tracker.add_references(way)
-        if not wanted:
-            return []
-        taker = _Taker(wanted)
-        locations = osmium.NodeLocationsForWays(osmium.index.create_map("flex_mem"))
-        locations.ignore_errors()
-        with osmium.io.Reader(str(path), osmium.osm.NODE | osmium.osm.WAY) as reader:
-            osmium.apply(reader, tracker.id_filter(), locations, taker)
+    with _readable(path) as ordered:
+        ways = osmium.FileProcessor(str(ordered.path), osmium.osm.WAY).with_filter(osmium.filter.TagFilter(*tags))
+        lines = _lines(ordered, [way.id for way in ways])
+    return [line for runs in lines.values() for line in runs]
+
+
+def _lines(ordered: Ordered, ways: Collection[int]) -> dict[int, list[LineString]]:
+    """The ways with some ids as lines, split where nodes are missing."""
+    if not ways:
+        return {}
+    tracker, chosen = osmium.IdTracker(), set(ways)
+    for way in osmium.FileProcessor(str(ordered.path), osmium.osm.WAY).with_filter(osmium.filter.IdFilter(chosen)):
+        tracker.add_way(way.id)
+        tracker.add_references(way)
+    taker = _Taker(chosen)
+    locations = osmium.NodeLocationsForWays(osmium.index.create_map("flex_mem"))
+    locations.ignore_errors()
+    with osmium.io.Reader(str(ordered.path), osmium.osm.NODE | osmium.osm.WAY) as reader:
+        osmium.apply(reader, tracker.id_filter(), locations, taker)
     return taker.lines
+
+
+def _pieces(ordered: Ordered, cut: Sequence[OsmId]) -> dict[OsmId, BaseGeometry]:
+    """What is there of areas whose rings are not whole."""
+    members = {key: [(ordered.written(key).number, "outer")] for key in cut if key.kind == "W"}
+    relations = {ordered.written(key).number: key for key in cut if key.kind == "R"}
+    if relations:
+        listed = osmium.FileProcessor(str(ordered.path), osmium.osm.RELATION)
+        relation: Any
+        for relation in listed.with_filter(osmium.filter.IdFilter(list(relations))):
+            ways = [(member.ref, member.role or "outer") for member in relation.members if member.type == "w"]
+            members[relations[relation.id]] = ways
+    lines = _lines(ordered, {way for ways in members.values() for way, _ in ways})
+    pieces: dict[OsmId, BaseGeometry] = {}
+    for key, ways in members.items():
+        outer, inner = (
+            [
+                _closed(line)
+                for line in _joined([run for way, role in ways if role == wanted for run in lines.get(way, ())])
+            ]
+            for wanted in ("outer", "inner")
+        )
+        piece = polygonal(shapely.difference(shapely.union_all(outer), shapely.union_all(inner)))
+        if not piece.is_empty:
+            pieces[key] = piece
+    return pieces
+
+
+def _joined(runs: Sequence[LineString]) -> list[LineString]:
+    """Lines joined where they meet."""
+    whole = shapely.line_merge(shapely.union_all(runs)) if runs else shapely.LineString()
+    return [part for part in shapely.get_parts(whole) if len(part.coords) > 2]
+
+
+def _closed(line: LineString) -> Area:
+    return polygonal(shapely.Polygon(line.coords))
 
 
 class _Taker(osmium.SimpleHandler):
     """Takes the ways whose nodes have been located."""
 
-    def __init__(self, wanted: Set[int]) -> None:
+    def __init__(self, ways: Set[int]) -> None:
         super().__init__()
-        self.lines: list[LineString] = []
-        self._wanted = wanted
+        self.lines: dict[int, list[LineString]] = {}
+        self._ways = ways
 
     def way(self, way: Any) -> None:
-        """Called by osmium for every way."""
-        if way.id not in self._wanted:
+        """Take one way; osmium calls this."""
+        if way.id not in self._ways:
             return
         run: list[tuple[float, float]] = []
         for node in [*way.nodes, None]:
@@ -134,12 +179,12 @@ class _Taker(osmium.SimpleHandler):
                 run.append((node.location.lon, node.location.lat))
                 continue
             if len(run) > 1:
-                self.lines.append(shapely.LineString(run))
+                self.lines.setdefault(way.id, []).append(shapely.LineString(run))
             run = []
 
 
 def extract_date(path: Path) -> str:
-    """Day up to which the extract is current, ``2022-07-24``; empty when its header does not say.
+    """Read the day up to which the extract is current, ``2022-07-24``; empty when its header does not say.
 
     Raises
     ------
@@ -147,12 +192,12 @@ def extract_date(path: Path) -> str:
         When the file is missing or not OpenStreetMap data.
 
     """
-    with _readable(path), osmium.io.Reader(str(path), osmium.osm.NOTHING) as reader:
+    with _headed(path), osmium.io.Reader(str(path), osmium.osm.NOTHING) as reader:
         return str(reader.header().get("osmosis_replication_timestamp") or "")[:10]
 
 
 def extract_bounds(path: Path) -> Bounds | None:
-    """West, south, east, north in degrees as the header gives them; None when it does not, or lies across the antimeridian.
+    """Read west, south, east, north in degrees from the header; None where it has none, or lies across the antimeridian.
 
     Raises
     ------
@@ -160,7 +205,7 @@ def extract_bounds(path: Path) -> Bounds | None:
         As :func:`extract_date`.
 
     """
-    with _readable(path), osmium.io.Reader(str(path), osmium.osm.NOTHING) as reader:
+    with _headed(path), osmium.io.Reader(str(path), osmium.osm.NOTHING) as reader:
         box = reader.header().box()
         if not box.valid():
             return None
@@ -169,7 +214,8 @@ def extract_bounds(path: Path) -> Bounds | None:
 
 
 @contextmanager
-def _readable(path: Path) -> Iterator[None]:
+def _headed(path: Path) -> Iterator[None]:
+    """Turn what osmium says of a file into one line."""
     if not path.is_file():
         raise AreaError(f"{path}: no such file; give an OpenStreetMap extract (.osm.pbf)")
     try:
@@ -178,21 +224,27 @@ def _readable(path: Path) -> Iterator[None]:
         raise AreaError(f"{path}: not an OpenStreetMap extract, or cut short ({error}); download it again") from error
 
 
+@contextmanager
+def _readable(path: Path) -> Iterator[Ordered]:
+    with _headed(path):
+        yield in_order(path)
+
+
 def _tracked(
-    path: Path, *, tags: Sequence[tuple[str, str]], wanted: Callable[[OsmId, Tags], bool]
+    ordered: Ordered, *, tags: Sequence[tuple[str, str]], matches: Callable[[OsmId, Tags], bool]
 ) -> tuple[osmium.IdTracker, dict[OsmId, Tags]]:
     tracker = osmium.IdTracker()
     found: dict[OsmId, Tags] = {}
-    objects = osmium.FileProcessor(str(path), osmium.osm.WAY | osmium.osm.RELATION)
+    objects = osmium.FileProcessor(str(ordered.path), osmium.osm.WAY | osmium.osm.RELATION)
     for item in objects.with_filter(osmium.filter.TagFilter(*tags)):
-        key, values = OsmId(item.type_str().upper(), item.id), dict(item.tags)
-        if not _is_area(item, values) or not wanted(key, values):
+        key, values = ordered.original(OsmId(item.type_str().upper(), item.id)), dict(item.tags)
+        if not _is_area(item, values) or not matches(key, values):
             continue
         found[key] = values
         (tracker.add_relation if key.kind == "R" else tracker.add_way)(item.id)
         tracker.add_references(item)
     if found:
-        tracker.complete_backward_references(str(path))
+        tracker.complete_backward_references(str(ordered.path))
     return tracker, found
 
 
@@ -202,15 +254,15 @@ def _is_area(item: Any, tags: Tags) -> bool:
     return bool(len(item.nodes) > 3 and item.ends_have_same_id() and tags.get("area") != "no")
 
 
-def _assembled(path: Path, tracker: osmium.IdTracker, found: Mapping[OsmId, Tags]) -> dict[OsmId, BaseGeometry]:
-    keeper = _Keeper(found)
+def _assembled(ordered: Ordered, tracker: osmium.IdTracker, found: Mapping[OsmId, Tags]) -> dict[OsmId, BaseGeometry]:
+    keeper = _Keeper(found, ordered)
     manager = osmium.area.AreaManager()
-    with osmium.io.Reader(str(path), osmium.osm.RELATION) as reader:
+    with osmium.io.Reader(str(ordered.path), osmium.osm.RELATION) as reader:
         osmium.apply(reader, tracker.id_filter(), manager.first_pass_handler())
     locations = osmium.NodeLocationsForWays(osmium.index.create_map("flex_mem"))
     locations.ignore_errors()  # a node beyond the edge of the extract: its ring comes out cut
-    with osmium.io.Reader(str(path)) as reader:
-        # The filter stands first: only the wanted nodes reach the table of locations.
+    with osmium.io.Reader(str(ordered.path)) as reader:
+        # The filter stands first: only the nodes that are needed reach the table of locations.
         osmium.apply(reader, tracker.id_filter(), locations, manager.second_pass_handler(keeper))
     return keeper.shapes
 
@@ -218,15 +270,16 @@ def _assembled(path: Path, tracker: osmium.IdTracker, found: Mapping[OsmId, Tags
 class _Keeper(osmium.SimpleHandler):
     """Takes the finished areas from osmium."""
 
-    def __init__(self, found: Mapping[OsmId, Tags]) -> None:
+    def __init__(self, found: Mapping[OsmId, Tags], ordered: Ordered) -> None:
         super().__init__()
         self.shapes: dict[OsmId, BaseGeometry] = {}
         self._found = found
+        self._ordered = ordered
         self._factory = osmium.geom.WKBFactory()
 
     def area(self, area: Any) -> None:
-        """Called by osmium for every closed ring or set of rings."""
-        key = OsmId("W" if area.from_way() else "R", area.orig_id())
+        """Take one closed ring or set of rings; osmium calls this."""
+        key = self._ordered.original(OsmId("W" if area.from_way() else "R", area.orig_id()))
         if key not in self._found:
             return
         try:

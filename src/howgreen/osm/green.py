@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -13,7 +13,10 @@ import shapely
 
 from howgreen.core.errors import AreaError
 from howgreen.core.geometry import Area, geodesic_area_m2, polygonal
-from howgreen.osm.extract import LICENCE, Found, OsmId, Tags, extract_bounds, read_areas
+from howgreen.core.text import truncate_list
+from howgreen.core.warnings import Caution, warn
+from howgreen.osm.extract import LICENCE, Found, Tags, extract_bounds, read_areas
+from howgreen.osm.order import OsmId
 
 if TYPE_CHECKING:
     from howgreen.core.types import City, Progress
@@ -101,7 +104,8 @@ def green_areas(city: City, *, osm: str | Path, progress: Progress | None = None
     GeoDataFrame
         EPSG:4326; columns ``osm_id`` (``W123``), ``name`` (or None), ``tag`` (``natural=wood``), ``group`` (``tree``,
         ``grass``, ``crop``, ``other``), ``area_m2`` (ellipsoidal, inside the city), ``geometry`` (Polygon or
-        MultiPolygon); sorted by ``osm_id``; ``attrs["licence"]`` is the attribution. Empty where nothing is mapped.
+        MultiPolygon); sorted by ``osm_id``; ``attrs["licence"]`` is the attribution, ``attrs["warnings"]`` lists what is
+        doubtful. Empty where nothing is mapped.
 
     Raises
     ------
@@ -112,11 +116,21 @@ def green_areas(city: City, *, osm: str | Path, progress: Progress | None = None
     tell = progress or (lambda _stage, _done, _total: None)
     tell("osm green", 0, 2)
     _check_reach(Path(osm), city)
-    found = read_green(Path(osm))
+    found = _within_bounds(read_green(Path(osm)), Path(osm))
     tell("osm green", 1, 2)
     frame = areas_within(found, city)
     tell("osm green", 2, 2)
+    warn(*frame.attrs["warnings"], stacklevel=2)
     return frame
+
+
+def _within_bounds(found: Found, path: Path) -> Found:
+    """What is cut at the extract's edge goes no further than the extract."""
+    bounds = extract_bounds(path)
+    if bounds is None or not found.partial:
+        return found
+    frame = shapely.box(*bounds)
+    return replace(found, partial={key: shapely.intersection(shape, frame) for key, shape in found.partial.items()})
 
 
 def _check_reach(path: Path, city: City) -> None:
@@ -125,13 +139,16 @@ def _check_reach(path: Path, city: City) -> None:
     if bounds is None:
         return
     ground = city.land or city.boundary
-    held = ground.intersection(shapely.box(*bounds)).area / ground.area
+    frame = shapely.box(*bounds)
+    held = ground.intersection(frame).area / ground.area
+    if held == 0 and shapely.transform(ground, lambda xy: xy[:, ::-1]).intersects(frame):
+        raise AreaError(f"{path}: lies where {city.label} has its latitude and longitude exchanged; write lon, lat")
     if held < _LEAST_HELD:
         raise AreaError(f"{path}: holds {held:.0%} of {city.label}; give an extract that holds all of it")
 
 
 def read_green(path: Path) -> Found:
-    """The areas of an OpenStreetMap file that count as green, whole.
+    """Read the areas of an OpenStreetMap file that count as green, whole, or as far as they go where they are cut.
 
     Raises
     ------
@@ -140,12 +157,17 @@ def read_green(path: Path) -> Found:
 
     """
     pairs = [(tag.key, tag.value) for tag in GREEN_TAGS]
-    return read_areas(path, tags=pairs, wanted=lambda _, tags: classify(tags) is not None)
+    return read_areas(path, tags=pairs, matches=lambda _, tags: classify(tags) is not None, partial=True)
 
 
 def areas_within(found: Found, city: City) -> gpd.GeoDataFrame:
-    """Green areas cut to a city, as :func:`green_areas` gives them."""
-    return _frame(found, _inside(found, city))
+    """Cut green areas to a city, as :func:`green_areas` gives them."""
+    inside = _inside(found, city)
+    frame = _frame(found, inside)
+    cut = [found.tags[key].get("name") or str(key) for key in inside if key in found.partial]
+    told = f"{truncate_list(cut, most=4)}: green areas cut where the OpenStreetMap extract ends count as far as they go"
+    frame.attrs["warnings"] = [Caution("osm-cut", f"{told}; give a larger extract")] if cut else []
+    return frame
 
 
 def classify(tags: Tags) -> GreenTag | None:
@@ -181,8 +203,9 @@ def _fits(tag: GreenTag, tags: Tags) -> bool:
 def _inside(found: Found, city: City) -> dict[OsmId, Area]:
     """The shapes' parts inside the city, the empty ones left out."""
     shapely.prepare(city.boundary)
-    keys = list(found.shapes)
-    shapes = np.array([found.shapes[key] for key in keys], dtype=object)
+    known = {**found.partial, **found.shapes}
+    keys = list(known)
+    shapes = np.array([known[key] for key in keys], dtype=object)
     touching = np.flatnonzero(shapely.intersects(shapes, city.boundary))
     whole = shapely.contains_properly(city.boundary, shapes)
     parts = {keys[i]: shapes[i] if whole[i] else shapely.intersection(shapes[i], city.boundary) for i in touching}

@@ -15,12 +15,13 @@ from howgreen.core.errors import AreaError, PlaceNotFoundError
 from howgreen.core.geometry import geodesic_area_m2, polygonal
 from howgreen.core.text import closest, truncate, truncate_list, variants
 from howgreen.core.types import City, District
-from howgreen.osm.extract import LICENCE, Found, OsmId, Tags, extract_date, read_areas
+from howgreen.osm.extract import LICENCE, Found, Tags, extract_date, read_areas
+from howgreen.osm.order import OsmId
 from howgreen.osm.tags import PLACES, kind_of, level_of, names_of, population_of
 from howgreen.place.shapes import clean, from_shape, join_notes, same_ground
 
 _TAGS = [("boundary", "administrative"), *(("place", place) for place in PLACES)]
-_ID = re.compile(r"^(?:osm:)?(r|w|relation/|way/)(\d+)$", re.IGNORECASE)
+_ID = re.compile(r"^(?:osm:)?(r|w|relation/|way/)(-?\d+)$", re.IGNORECASE)
 _COVERAGE = re.compile(r"the districts \(\d+\) cover \d+% of the city")
 
 
@@ -63,7 +64,7 @@ def search(query: str, *, osm: Path) -> list[City]:
         seen.extend([tags["name"]] if "name" in tags else [])
         return not called.isdisjoint(names_of(tags))
 
-    found = read_areas(osm, tags=_TAGS, wanted=matches)
+    found = read_areas(osm, tags=_TAGS, matches=matches)
     if not found.tags:
         raise PlaceNotFoundError(_unknown(query, osm=osm, known=seen))
     if not found.shapes:
@@ -93,7 +94,7 @@ def with_districts(city: City, *, osm: Path) -> City:
         deeper = level_of(tags)
         return tags.get("boundary") == "administrative" and "name" in tags and deeper is not None and deeper > level
 
-    found = read_areas(osm, tags=[("boundary", "administrative")], wanted=below)
+    found = read_areas(osm, tags=[("boundary", "administrative")], matches=below)
     shapely.prepare(city.boundary)
     inside = [key for key, shape in found.shapes.items() if city.boundary.contains(shape.representative_point())]
     for deeper in sorted({level_of(found.tags[key]) or 0 for key in inside}):
@@ -173,7 +174,7 @@ def _city(key: OsmId, found: Found, *, query: str, note: str) -> City:
 def _narrowed(cities: list[City], qualifiers: list[str], *, osm: Path) -> list[City]:
     """Those inside areas with the names after the comma; a name that the extract cannot check is said in the note."""
     for qualifier in qualifiers:
-        around = read_areas(osm, tags=[("boundary", "administrative")], wanted=partial(_matches, variants(qualifier)))
+        around = read_areas(osm, tags=[("boundary", "administrative")], matches=partial(_matches, variants(qualifier)))
         areas = [polygonal(shape) for shape in around.shapes.values()]
         inside = [c for c in cities if any(area.contains(c.boundary.representative_point()) for area in areas)]
         if inside or (areas and not around.cut):

@@ -14,7 +14,8 @@ from howgreen.core.text import spellings, variants
 from howgreen.core.types import City
 from howgreen.net.client import Client, Request
 from howgreen.net.http import parse_json
-from howgreen.osm.extract import LICENCE, OsmId
+from howgreen.osm.extract import LICENCE
+from howgreen.osm.order import OsmId
 from howgreen.osm.tags import PLACES, kind_of_level, names_of, population_of
 from howgreen.place.shapes import from_shape, join_notes
 

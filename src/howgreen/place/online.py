@@ -12,7 +12,7 @@ from howgreen.core.errors import AreaError, NetworkError, PlaceNotFoundError
 from howgreen.core.text import truncate
 from howgreen.core.types import City
 from howgreen.net.client import Client
-from howgreen.osm.extract import OsmId
+from howgreen.osm.order import OsmId
 from howgreen.place import ign, limits, nominatim, overpass
 from howgreen.place.nominatim import Hit
 from howgreen.place.shapes import join_notes

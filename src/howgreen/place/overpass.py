@@ -17,7 +17,7 @@ from howgreen.core.text import variants
 from howgreen.core.types import City
 from howgreen.net.cache import CachedResponse
 from howgreen.net.client import Client
-from howgreen.osm.extract import OsmId
+from howgreen.osm.order import OsmId
 from howgreen.osm.overpass import HEAD, ask, elements, has_areas
 from howgreen.osm.tags import level_of, names_of
 from howgreen.place import coast, limits

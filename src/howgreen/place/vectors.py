@@ -171,13 +171,31 @@ def read_text(text: str, options: TableOptions | None = None) -> Areas:
     return Areas(features=(Feature(number=1, name=None, attributes={}, geometry=_wkt(text)),))
 
 
-def read_around(path: Path, box: BBox, *, margin_deg: float) -> tuple[list[BaseGeometry], list[str]]:
-    """Read the geometries of a vector file that meet a box of degrees and its margin, in EPSG:4326; no others are read.
+@dataclass(frozen=True, kw_only=True)
+class Around:
+    """What a file holds around a place."""
 
-    Returns
-    -------
-    geometries, labels
-        The labels are the names of its layers and the texts of what was read: they tell what a file is.
+    shapes: tuple[BaseGeometry, ...]
+    """EPSG:4326."""
+    layers: tuple[str, ...]
+    """Names of its layers."""
+    values: frozenset[str]
+    """The texts of what was read: they can tell what it is."""
+
+
+def read_around(path: Path, box: BBox, *, margin_deg: float, most: int | None = None) -> Around:
+    """Read what of a vector file meets a box of degrees and its margin, in EPSG:4326; no others are read.
+
+    Parameters
+    ----------
+    path
+        Any vector file.
+    box
+        West, south, east, north.
+    margin_deg
+        Around it.
+    most
+        Read no more features than this of each layer; None for all.
 
     Raises
     ------
@@ -190,15 +208,16 @@ def read_around(path: Path, box: BBox, *, margin_deg: float) -> tuple[list[BaseG
     west, south, east, north = box
     wide = (west - margin_deg, south - margin_deg, east + margin_deg, north + margin_deg)
     with _read(path, what=str(path)) as files:
-        layers = [layer for file in files for layer in _layers(file, TableOptions(), box=wide)]
+        layers = [layer for file in files for layer in _layers(file, TableOptions(), box=wide, most=most)]
     frame = shapely.box(*wide)
-    shapes, labels = [], []
+    shapes: list[BaseGeometry] = []
+    values: set[str] = set()
     for layer in layers:
         table = layer.table[~(layer.table.geometry.isna() | layer.table.is_empty)]
         moved = in_degrees(table if table.crs else table.set_crs(layer.assumed_crs or None), what=str(path))
         shapes += [shape for shape in shapely.make_valid(moved.geometry.values) if shape.intersects(frame)]
-        labels += [layer.name, *(value for row in _rows(moved) for value in row.values())]
-    return shapes, list(dict.fromkeys(labels))
+        values.update(value for row in _rows(moved) for value in row.values())
+    return Around(shapes=tuple(shapes), layers=tuple(layer.name for layer in layers), values=frozenset(values))
 
 
 @contextmanager
@@ -218,7 +237,9 @@ def _read(path: Path, *, what: str) -> Iterator[list[VectorFile]]:
         _LOG.info("%s: %s", what, message.message)
 
 
-def _layers(file: VectorFile, options: TableOptions, *, box: BBox | None = None) -> list[_Layer]:
+def _layers(
+    file: VectorFile, options: TableOptions, *, box: BBox | None = None, most: int | None = None
+) -> list[_Layer]:
     """Every table with geometries of a file; with a box of degrees, only what meets it."""
     if file.format in _READERS:
         return [_READERS[file.format](file.file)]
@@ -234,7 +255,7 @@ def _layers(file: VectorFile, options: TableOptions, *, box: BBox | None = None)
         info = pyogrio.read_info(file.gdal_path, layer=name, **file.options)
         table = pyogrio.read_dataframe(
             file.gdal_path, layer=name, bbox=_box_there(info["crs"], box), encoding=encoding,
-            datetime_as_string=True, on_invalid="fix", **file.options,
+            datetime_as_string=True, on_invalid="fix", max_features=most, **file.options,
         )  # fmt: skip
         if isinstance(table, gpd.GeoDataFrame):
             assumed = "EPSG:4326" if file.format == "TopoJSON" else ""
