@@ -178,9 +178,48 @@ def test_a_level_that_is_missing_is_skipped(path):
     assert [d.id for d in land.districts] == ["osm:R2", "osm:R3", "osm:R4"]
 
 
-def test_a_city_without_areas_below_has_no_districts_and_no_note(path):
-    city = search("Zürich", osm=path)[0]
-    assert with_districts(city, osm=path) == city
+def test_a_city_without_areas_below_says_so(path):
+    city = with_districts(search("Zürich", osm=path)[0], osm=path)
+    assert city.districts == ()
+    assert "without districts: this extract has no administrative areas inside" in city.note
+
+
+def test_limits_without_a_level_have_the_lowest_level_of_the_areas_inside(osm, ring, tmp_path):
+    osm.relation(1, [osm.way(ring(0, 0, 0.2))], {"type": "boundary", "place": "city", "name": "Town"})
+    osm.limits(2, ring(0, 0, 0.2), level=6, name="Ceremonial Town")  # the same ground: not a part of it
+    osm.limits(3, ring(0, 0, 0.1), level=8, name="Camden")
+    osm.limits(4, ring(0.1, 0, 0.1), level=8, name="Barnet")
+    osm.limits(5, ring(0, 0, 0.05), level=10, name="Ward")
+    path = osm.save(tmp_path / "a.osm")
+    town = next(city for city in search("Town", osm=path) if city.id == "osm:R1")
+    assert [district.name for district in with_districts(town, osm=path).districts] == ["Barnet", "Camden"]
+
+
+@pytest.mark.parametrize(("side", "alone"), [(0.197, True), (0.19, False)])
+def test_a_lone_area_with_nearly_the_same_limits_is_the_city_itself(osm, ring, tmp_path, side, alone):
+    osm.limits(1, ring(0, 0, 0.2), level=6, name="Town")
+    osm.limits(2, ring(0, 0, side), level=8, name="Town borough")  # 3 % or 10 % less
+    path = osm.save(tmp_path / "a.osm")
+    assert (with_districts(search("Town", osm=path)[0], osm=path).districts == ()) is alone
+
+
+def test_census_places_are_found_where_no_administrative_limits_bear_the_name(osm, ring, tmp_path):
+    osm.relation(1, [osm.way(ring(0, 0, 0.2))], {"type": "boundary", "boundary": "census", "name": "Kailua"})
+    osm.relation(2, [osm.way(ring(1, 0, 0.2))], {"type": "boundary", "boundary": "census", "name": "Hilo"})
+    osm.limits(3, ring(2, 0, 0.2), level=8, name="Hilo")
+    path = osm.save(tmp_path / "a.osm")
+    kailua = search("Kailua", osm=path)
+    assert [(city.id, city.kind, city.admin_level) for city in kailua] == [("osm:R1", "census area", None)]
+    assert [city.id for city in search("Hilo", osm=path)] == ["osm:R3"]
+
+
+@pytest.mark.parametrize(("hole", "told"), [(0.02, True), (0.004, False)])
+def test_ground_that_limits_surround_and_leave_out_is_told(osm, ring, tmp_path, hole, told):
+    outer, inner = osm.way(ring(0, 0, 0.2)), osm.way(ring(0.1, 0.1, hole))
+    tags = {"type": "boundary", "boundary": "administrative", "admin_level": "6", "name": "Greater Town"}
+    osm.relation(1, [outer], tags, inner=[inner])
+    note = search("Greater Town", osm=osm.save(tmp_path / "a.osm"))[0].note
+    assert ("the limits surround 4.9 km² that are not part of them" in note) is told
 
 
 def test_a_district_that_sticks_out_is_cut_to_the_city(osm, ring, tmp_path):

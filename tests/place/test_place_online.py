@@ -357,3 +357,41 @@ def test_both_real_frankfurts_are_listed_and_their_populations_have_no_year(shar
     with pytest.raises(AmbiguousPlaceError, match=r"1. Frankfurt \(Oder\).*osm:R62523, DE\n  2. Frankfurt am Main"):
         find("Frankfurt", network=world.online)
     assert "701,350 has no year" in find("Frankfurt", network=world.online, pick="R62400").note
+
+
+def test_nominatim_3140_limits_of_a_place_have_the_boroughs_inside_and_tell_what_they_surround(world):
+    """osm-search/Nominatim#3140: London's relation is classed place=city, has no level, and leaves the City out."""
+    around = rectangle(-0.5, 51.3, 0.3, 51.7)
+    around["coordinates"].append(rectangle(-0.11, 51.51, -0.08, 51.52)["coordinates"][0])
+    london = record(65606, "London", geojson=around, category="place", type="city", addresstype="city")
+    world.nominatim.usual = lambda _: says([london])
+    boroughs = [(1, admin("Camden", 8), (-0.2, 51.5, -0.1, 51.55)), (2, admin("Barnet", 8), (-0.3, 51.6, -0.2, 51.65))]
+
+    def overpass(ask):
+        question = ask.query.get("data", "")
+        return (
+            inland(ask)
+            if "coastline" in question
+            else listed(*boroughs)
+            if "out:json" in question
+            else says(osm_file(*boroughs))
+        )
+
+    world.overpass.usual = overpass
+    city = find("London, UK", network=world.online)
+    assert (city.admin_level, [district.name for district in city.districts]) == (None, ["Barnet", "Camden"])
+    assert "the limits surround 2.3 km² that are not part of them" in city.note
+
+
+def test_limits_without_any_district_say_so(world):
+    world.nominatim.usual = lambda _: says([record(7, "Bow", geojson=rectangle(*BOX))])
+    assert (
+        "without districts: OpenStreetMap has no administrative areas inside" in find("Bow", network=world.online).note
+    )
+
+
+def test_a_census_place_has_no_level_that_nobody_gave(world):
+    bow = record(7, "Bow", geojson=rectangle(*BOX), type="census", addresstype="town", rank=16)
+    world.nominatim.usual = lambda _: says([bow])
+    (city,) = candidates("Bow", network=world.online)
+    assert (city.admin_level, city.kind) == (None, "town")

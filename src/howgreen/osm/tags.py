@@ -29,8 +29,9 @@ def level_of(tags: Mapping[str, str]) -> int | None:
 
 
 def kind_of(tags: Mapping[str, str]) -> str:
-    """``city``, ``county``, ...: a word that tells candidates apart."""
-    return tags.get("place") or tags.get("border_type") or kind_of_level(level_of(tags))
+    """Give a word that tells candidates apart: ``city``, ``county``, ..."""
+    census = "census area" if tags.get("boundary") == "census" else ""
+    return tags.get("place") or tags.get("border_type") or census or kind_of_level(level_of(tags))
 
 
 def kind_of_level(level: int | None) -> str:

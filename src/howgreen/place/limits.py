@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,7 @@ import shapely
 from shapely import MultiPolygon, Polygon
 
 from howgreen.core.errors import AreaError, PlaceNotFoundError
-from howgreen.core.geometry import geodesic_area_m2, polygonal
+from howgreen.core.geometry import Area, geodesic_area_m2, polygonal
 from howgreen.core.text import closest, truncate, truncate_list, variants
 from howgreen.core.types import City, District
 from howgreen.osm.extract import LICENCE, Found, Tags, extract_date, read_areas
@@ -20,22 +20,26 @@ from howgreen.osm.order import OsmId
 from howgreen.osm.tags import PLACES, kind_of, level_of, names_of, population_of
 from howgreen.place.shapes import clean, from_shape, join_notes, same_ground
 
-_TAGS = [("boundary", "administrative"), *(("place", place) for place in PLACES)]
+_TAGS = [("boundary", "administrative"), ("boundary", "census"), *(("place", place) for place in PLACES)]
 _ID = re.compile(r"^(?:osm:)?(r|w|relation/|way/)(-?\d+)$", re.IGNORECASE)
+# A lone area inside that differs from the city by less than this share is the city.
+_LONE_PART = 0.05
+# Of the limits: ground that they surround and leave out is told from here on.
+_LEAST_HOLE = 1e-3
 _COVERAGE = re.compile(r"the districts \(\d+\) cover \d+% of the city")
 
 
 def parse_id(query: str) -> OsmId | None:
-    """``R120965``, ``osm:r120965``, ``relation/120965`` or ``W…`` as an OSM id; None for other texts."""
+    """Read ``R120965``, ``osm:r120965``, ``relation/120965`` or ``W…`` as an OSM id; None for other texts."""
     match = _ID.match(query.strip())
     return OsmId(match[1][0].upper(), int(match[2])) if match else None
 
 
 def search(query: str, *, osm: Path) -> list[City]:
-    """The limits in an extract that have a name or id, best known level first; without their districts.
+    """Find the limits in an extract that have a name or id, best known level first; without their districts.
 
-    Administrative limits (levels 2-11) come before polygons that only say ``place=...``: those are asked only when
-    no limit bears the name.
+    Administrative limits (levels 2-11) come before those of census places, and polygons that only say ``place=...``: these
+    count only where no administrative limits bear the name.
 
     Parameters
     ----------
@@ -76,9 +80,10 @@ def search(query: str, *, osm: Path) -> list[City]:
 
 
 def with_districts(city: City, *, osm: Path) -> City:
-    """The city with the administrative areas of the next level inside it, as far as the extract holds them whole.
+    """Take the administrative areas of the next level inside a city as its districts, as far as the extract holds them whole.
 
-    An area belongs to the city when its representative point lies inside it.
+    An area belongs to the city when its representative point lies inside it. Limits without a level (``place=city``) have the
+    lowest level of the areas inside. A city without any says so in its note.
 
     Raises
     ------
@@ -86,13 +91,24 @@ def with_districts(city: City, *, osm: Path) -> City:
         When the file cannot be read.
 
     """
-    level = city.admin_level
-    if level is None:
-        return city
+    districts = districts_in(city, osm=osm)
+    return add_districts(city, districts) if districts else without_districts(city, "this extract")
 
-    def below(_: OsmId, tags: Tags) -> bool:
+
+def without_districts(city: City, source: str) -> City:
+    """Say in a city's note that a source has no districts of it."""
+    note = f"without districts: {source} has no administrative areas inside"
+    return replace(city, note=join_notes(city.note, note))
+
+
+def districts_in(city: City, *, osm: Path) -> tuple[District, ...]:
+    """Find the administrative areas of the next level inside a city; see :func:`with_districts`."""
+    level = city.admin_level or 0
+
+    def below(key: OsmId, tags: Tags) -> bool:
         deeper = level_of(tags)
-        return tags.get("boundary") == "administrative" and "name" in tags and deeper is not None and deeper > level
+        administrative = tags.get("boundary") == "administrative" and f"osm:{key}" != city.id
+        return administrative and "name" in tags and deeper is not None and deeper > level
 
     found = read_areas(osm, tags=[("boundary", "administrative")], matches=below)
     shapely.prepare(city.boundary)
@@ -102,23 +118,36 @@ def with_districts(city: City, *, osm: Path) -> City:
         districts = sorted(
             (district for district in made if district), key=lambda district: (district.name, district.id)
         )
-        # A lone area with the same limits is the city itself under another level, not a part of it.
-        if districts and not (len(districts) == 1 and same_ground(districts[0].boundary, city.boundary)):
-            return add_districts(city, tuple(districts))
-    return city
+        if districts and not _is_whole(districts, city):
+            return tuple(districts)
+    return ()
+
+
+def _is_whole(districts: Sequence[District], city: City) -> bool:
+    """Whether a lone area has nearly the same limits: the city itself under another level, not a part of it."""
+    return len(districts) == 1 and same_ground(districts[0].boundary, city.boundary, within=_LONE_PART)
 
 
 def add_districts(city: City, districts: tuple[District, ...]) -> City:
-    """The city with these districts instead of any it had, and a note where they leave part of it out."""
+    """Give a city these districts instead of any it had, and a note where they leave part of it out."""
     covered_m2 = geodesic_area_m2(shapely.union_all([district.boundary for district in districts]))
     share = covered_m2 / city.area_m2
-    kept = [part for part in city.note.split("; ") if not _COVERAGE.fullmatch(part)]
+    others = [part for part in city.note.split("; ") if not _COVERAGE.fullmatch(part)]
     note = f"the districts ({len(districts)}) cover {share:.0%} of the city" if share < 0.99 else ""
-    return replace(city, districts=districts, note=join_notes(*kept, note))
+    return replace(city, districts=districts, note=join_notes(*others, note))
+
+
+def left_out(boundary: Area) -> str:
+    """Say how much ground limits surround and leave out: Greater London without the City; empty where that is little."""
+    rings = [ring for part in getattr(boundary, "geoms", [boundary]) for ring in part.interiors]
+    hole_m2 = sum(geodesic_area_m2(Polygon(ring)) for ring in rings)
+    if hole_m2 < _LEAST_HOLE * geodesic_area_m2(boundary):
+        return ""
+    return f"the limits surround {hole_m2 / 1e6:.1f} km² that are not part of them"
 
 
 def clipped(shape: Polygon | MultiPolygon, city: City) -> Polygon | MultiPolygon:
-    """The part of a shape inside the city; may be empty."""
+    """Cut a shape to the city; may come back empty."""
     return shape if city.boundary.contains(shape) else polygonal(shapely.intersection(shape, city.boundary))
 
 
@@ -144,7 +173,7 @@ def _cities(found: Found, *, query: str, osm: Path) -> list[City]:
 
 
 def without_twins(cities: list[City]) -> list[City]:
-    """Of limits around the same ground (Paris is a department and a commune) only those of the deepest level."""
+    """Keep of limits around the same ground (Paris is a department and a commune) only those of the deepest level."""
     kept: list[City] = []
     for city in reversed(cities):
         twin = next((i for i, other in enumerate(kept) if same_ground(city.boundary, other.boundary)), None)
@@ -168,6 +197,7 @@ def _city(key: OsmId, found: Found, *, query: str, note: str) -> City:
         licence=LICENCE,
         note=join_notes(note, without_year),
     )
+    city = replace(city, note=join_notes(city.note, left_out(city.boundary)))
     return replace(city, admin_level=level_of(tags), population=population)
 
 

@@ -17,6 +17,7 @@ from howgreen.net.http import parse_json
 from howgreen.osm.extract import LICENCE
 from howgreen.osm.order import OsmId
 from howgreen.osm.tags import PLACES, kind_of_level, names_of, population_of
+from howgreen.place.limits import left_out
 from howgreen.place.shapes import from_shape, join_notes
 
 if TYPE_CHECKING:
@@ -107,6 +108,7 @@ def city_of(hit: Hit, *, name: str) -> City:
         licence=LICENCE,
         note=join_notes(f"limits from OpenStreetMap by Nominatim, asked on {hit.day}", without_year),
     )
+    city = replace(city, note=join_notes(city.note, left_out(city.boundary)))
     return replace(city, admin_level=hit.level, country=hit.country, population=population)
 
 
@@ -197,7 +199,8 @@ def _level(record: Mapping[str, Any], tags: Mapping[str, str]) -> int | None:
     """The admin_level: Nominatim does not give it, but its search rank of limits is twice the level."""
     given = tags.get("admin_level", "")
     rank = record.get("place_rank")
-    level = int(given) if given.isdecimal() else rank // 2 if isinstance(rank, int) and rank % 2 == 0 else None
+    ranked = rank // 2 if isinstance(rank, int) and rank % 2 == 0 and record.get("type") != "census" else None
+    level = int(given) if given.isdecimal() else ranked
     return level if level is not None and 2 <= level <= 11 else None
 
 

@@ -95,23 +95,21 @@ def with_districts(city: City, *, client: Client) -> City:
         When no server answers.
 
     """
-    wanted = boxes(city.boundary)
+    around = boxes(city.boundary)
     asked = "".join(
         f'rel[boundary="administrative"]["admin_level"]({south:.6f},{west:.6f},{north:.6f},{east:.6f});'
-        for west, south, east, north in wanted
+        for west, south, east, north in around
     )
     listed = _listed(f"({asked});out tags bb;", client=client)
-    own = next((one.level for one in listed if f"osm:{one.id}" == city.id), None) or city.admin_level
-    if own is None:
-        return city
-    city = replace(city, admin_level=own)
-    inside = [one for one in listed if one.level and one.level > own and "name" in one.tags and _within(one, wanted)]
+    own = next((one.level for one in listed if f"osm:{one.id}" == city.id), None) or city.admin_level or 0
+    city = replace(city, admin_level=own or None)
+    inside = [one for one in listed if one.level and one.level > own and "name" in one.tags and _within(one, around)]
     for level in sorted({one.level for one in inside if one.level})[:_LEVELS_TRIED]:
-        ids = sorted(one.id for one in inside if one.level == level)[:_MOST_DISTRICTS]
-        found = limits.with_districts(city, osm=_areas(ids, client=client).path)
-        if found.districts:
-            return found
-    return city
+        ids = sorted(one.id for one in inside if one.level == level and f"osm:{one.id}" != city.id)[:_MOST_DISTRICTS]
+        districts = limits.districts_in(city, osm=_areas(ids, client=client).path) if ids else ()
+        if districts:
+            return limits.add_districts(city, districts)
+    return limits.without_districts(city, "OpenStreetMap")
 
 
 def _within(one: Limits, boxes: Sequence[tuple[float, float, float, float]]) -> bool:
