@@ -362,7 +362,7 @@ def test_both_real_frankfurts_are_listed_and_their_populations_have_no_year(shar
 def test_nominatim_3140_limits_of_a_place_have_the_boroughs_inside_and_tell_what_they_surround(world):
     """osm-search/Nominatim#3140: London's relation is classed place=city, has no level, and leaves the City out."""
     around = rectangle(-0.5, 51.3, 0.3, 51.7)
-    around["coordinates"].append(rectangle(-0.11, 51.51, -0.08, 51.52)["coordinates"][0])
+    around["coordinates"].append(rectangle(-0.11, 51.51, -0.07, 51.52)["coordinates"][0])
     london = record(65606, "London", geojson=around, category="place", type="city", addresstype="city")
     world.nominatim.usual = lambda _: says([london])
     boroughs = [(1, admin("Camden", 8), (-0.2, 51.5, -0.1, 51.55)), (2, admin("Barnet", 8), (-0.3, 51.6, -0.2, 51.65))]
@@ -380,7 +380,7 @@ def test_nominatim_3140_limits_of_a_place_have_the_boroughs_inside_and_tell_what
     world.overpass.usual = overpass
     city = find("London, UK", network=world.online)
     assert (city.admin_level, [district.name for district in city.districts]) == (None, ["Barnet", "Camden"])
-    assert "the limits surround 2.3 km² that are not part of them" in city.note
+    assert "the limits surround 3.1 km² that are not part of them" in city.note
 
 
 def test_limits_without_any_district_say_so(world):

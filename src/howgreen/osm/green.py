@@ -120,7 +120,7 @@ def green_areas(city: City, *, osm: str | Path, progress: Progress | None = None
     tell("osm green", 1, 2)
     frame = areas_within(found, city)
     tell("osm green", 2, 2)
-    warn(*frame.attrs["warnings"], stacklevel=2)
+    warn(*frame.attrs["warnings"])
     return frame
 
 
