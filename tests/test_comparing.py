@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -285,6 +286,10 @@ def test_a_map_that_agrees_by_chance_alone_gets_a_warning(result, truth, tmp_pat
     with rasterio.open(tmp_path / "any.tif", "w", **profile) as file:
         file.write(np.random.default_rng(4).permuted(codes.ravel()).reshape(codes.shape), 1)
     wanted = compare_maps.wanted(worldcover=str(tmp_path / "any.tif"), offline=True)
-    with pytest.warns(HowgreenWarning, match="any.tif: agrees with the answer no better than chance"):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", HowgreenWarning)
         found = compare_maps.layers(result, wanted, out=tmp_path / "out")
+    (told,) = (one.message.caution for one in caught if isinstance(one.message, HowgreenWarning))
+    assert told.code == "map-doubtful"
+    assert "any.tif: agrees with the answer no better than chance" in told.text
     assert abs(found["layers"][0]["city"]["kappa"]) < 0.05
