@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import shapely
@@ -38,30 +35,3 @@ def test_a_shape_that_reaches_beyond_the_grid_or_misses_it():
     assert inside(shapely.box(-1e6, -1e6, 1e6, 1e6), frame).all()
     assert not inside(shapely.box(41, -40, 50, 0), frame).any()
     assert not inside(shapely.Polygon(), frame).any()
-
-
-THREADS = """
-from concurrent.futures import ThreadPoolExecutor
-import numpy as np, shapely
-from affine import Affine
-from odc.geo.geobox import GeoBox
-from howgreen.core.grid import inside
-
-angles = np.linspace(0, 2 * np.pi, 200)
-radii = 4000 + 800 * np.sin(angles * 30)
-star = shapely.Polygon(np.column_stack((5000 + radii * np.cos(angles), -5000 + radii * np.sin(angles))))
-grid = GeoBox((1000, 1000), Affine(10, 0, 0, 0, -10, 0), "EPSG:32632")
-parts = [grid[row : row + 500, column : column + 500] for row in (0, 500) for column in (0, 500)]
-for _ in range(6):
-    shape = shapely.MultiPolygon([star, shapely.box(0, -300, 300, 0)])
-    with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda part: int(inside(shape, part, in_part=True).sum()), parts))
-print(sum(found))
-"""
-
-
-def test_threads_may_ask_about_one_shape_at_once():
-    """GEOS prepares a shape as it goes; when threads shared one, Python died without a word (in its own process here)."""
-    done = subprocess.run([sys.executable, "-c", THREADS], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert int(done.stdout) > 0
