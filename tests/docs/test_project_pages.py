@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -45,3 +46,12 @@ def test_lines_are_at_most_120_characters(page: Path):
         if len(line) > 120 and not in_code and not line.startswith(("|", "!", "    ")):
             long.append(f"{number}: {len(line)}")
     assert long == []
+
+
+def test_every_extra_for_users_is_on_the_start_page():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    start = (ROOT / "docs" / "start.md").read_text(encoding="utf-8")
+    assert [extra for extra in project["optional-dependencies"] if f"| `howgreen[{extra}]` |" not in start] == [
+        "docs",
+        "dev",
+    ]
