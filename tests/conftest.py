@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,13 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(autouse=True)
-def _no_refusals() -> None:
+def _no_refusals() -> Iterator[None]:
     """Ports are used again: what one test's server asked for does not bind the next one's."""
     from howgreen.net import http
 
     http._refused.clear()
+    yield
+    http.close_sessions()
 
 
 @pytest.fixture(scope="session")

@@ -36,7 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # A compiled library whose loading a signal broke off calls that a failure of its own.
         if isinstance(error, ImportError | SystemError) and not _stops:
             raise
-        _fail("stopped; nothing half-written is left, and the same command goes on from here", 130)
+        number = _stops[-1] if _stops else signal.SIGINT  # 128 and the signal's number, as shells say it
+        _fail("stopped; nothing half-written is left, and the same command goes on from here", 128 + number)
     except HowgreenError as error:
         _fail(str(error), 1)
     except MemoryError:

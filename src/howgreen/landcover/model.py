@@ -19,6 +19,7 @@ from howgreen.core.warnings import Caution
 from howgreen.landcover import contract, library, onnxfile
 from howgreen.landcover.card import card_from_json
 from howgreen.landcover.contract import INPUT, OUTPUTS, UNCERTAINTY
+from howgreen.landcover.runtime import load_runtime
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -161,8 +162,7 @@ def _session(sha256: str, content: bytes, card: ModelCard, source: str) -> onnxr
 
 
 def _open(content: bytes, card: ModelCard, source: str) -> onnxruntime.InferenceSession:
-    import onnxruntime
-
+    onnxruntime = load_runtime()
     options = onnxruntime.SessionOptions()
     if not card.looks_around:
         # The last level lays channels out for convolutions that look around; those of single pixels, which are plain
@@ -185,6 +185,7 @@ def _open(content: bytes, card: ModelCard, source: str) -> onnxruntime.Inference
 
 def runtime_errors() -> tuple[type[Exception], ...]:
     """List all that ONNX Runtime raises; no class of its own stands above them."""
+    load_runtime()
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
     own = [kind for kind in vars(state).values() if isinstance(kind, type) and issubclass(kind, Exception)]

@@ -12,6 +12,7 @@ from howgreen.core.sensors import RADAR_BANDS
 from howgreen.landcover.contract import INPUT, OUTPUTS
 from howgreen.landcover.known_spectra import try_known_spectra
 from howgreen.landcover.model import FloatArray, Model, runtime_errors, session_of, validate
+from howgreen.landcover.runtime import load_runtime
 from howgreen.net.http import in_time
 
 LONGEST_S = 60.0
@@ -57,9 +58,7 @@ def _random_tile(model: Model, rng: np.random.Generator) -> FloatArray:
 
 def _ends(model: Model, tile: FloatArray, source: str) -> None:
     """Run once under an eye on the clock: a graph may hold loops."""
-    import onnxruntime
-
-    options, session, ended = onnxruntime.RunOptions(), session_of(model), Event()
+    options, session, ended = load_runtime().RunOptions(), session_of(model), Event()
     options.log_severity_level = 4
 
     def run() -> None:

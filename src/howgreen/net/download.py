@@ -102,6 +102,8 @@ def _get(session: requests.Session, url: str, policy: RetryPolicy) -> requests.R
         raise TransientError("does not answer in time") from None
     except (requests.RequestException, HTTPError) as error:
         raise TransientError(http.describe_failure(error)) from error
+    except http.PrivateAddressError as error:
+        raise FinalError(str(error)) from None
     except ValueError:
         raise FinalError("it, or where it sends on to, is no web address") from None
 

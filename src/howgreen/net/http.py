@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import email.utils
 import importlib.metadata
+import ipaddress
 import json
 import os
 import random
 import re
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -79,6 +81,10 @@ class TransientError(Exception):
         self.after_s = after_s
 
 
+class PrivateAddressError(Exception):
+    """A public server sends on to an address of this computer or its own network."""
+
+
 class FinalError(Exception):
     """What will not be better soon; the message says why."""
 
@@ -122,6 +128,22 @@ def retry_after_s(said: str | None, *, now: float | None = None) -> float | None
         return None
 
 
+def is_private(url: str) -> bool:
+    """Tell whether an address is of this computer or its own network, as far as the address itself says."""
+    try:
+        host = (urlsplit(url).hostname or "").rstrip(".").lower()
+    except ValueError:
+        return False
+    if host == "localhost" or host.endswith((".localhost", ".local", ".internal")):
+        return True
+    try:
+        # Resolvers also take 127.1, 0x7f000001 and 2130706433 for an address.
+        address = ipaddress.ip_address(host if ":" in host else socket.inet_ntoa(socket.inet_aton(host)))
+    except (ValueError, OSError):
+        return False
+    return not address.is_global
+
+
 # ---- sessions
 
 _idle: dict[tuple[str, ...], list[requests.Session]] = {}
@@ -145,8 +167,29 @@ def session(url: str) -> Iterator[requests.Session]:
         lent = requests.Session()
         found = lent.merge_environment_settings(url, {}, stream=True, verify=None, cert=None)
         lent.proxies, lent.verify, lent.trust_env = found["proxies"], found["verify"], False
-    yield lent
-    waiting.append(lent)  # one that failed in between is not lent again
+        if not is_private(url):
+            lent.hooks["response"].append(_check_redirect)
+    try:
+        yield lent
+    except BaseException:  # one that failed in between is not lent again
+        lent.close()
+        raise
+    waiting.append(lent)
+
+
+def close_sessions() -> None:
+    """Close the connections that nobody uses now."""
+    for waiting in _idle.values():
+        while waiting:
+            waiting.pop().close()
+
+
+def _check_redirect(reply: requests.Response, **_: object) -> None:
+    """Refuse that a public server sends a reader on to this computer or its own network."""
+    there = urljoin(reply.url, reply.headers.get("Location", ""))
+    if reply.status_code in MOVED and is_private(there):
+        reply.close()
+        raise PrivateAddressError(f"sends on to {redact_url(there)}, an address of this network")
 
 
 # ---- one answer
@@ -223,6 +266,8 @@ def send(request: Request, *, seconds: float, connect_s: float = 8.0) -> Respons
         raise TransientError("does not answer in time") from None
     except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema):
         raise FinalError("it, or where it sends on to, is no web address") from None
+    except PrivateAddressError as error:
+        raise FinalError(str(error)) from None
     except (requests.RequestException, HTTPError, OSError) as error:
         raise TransientError(describe_failure(error)) from error
 

@@ -102,6 +102,8 @@ class Ranges:
             with http.session(url) as lent, lent.get(url, headers=headers, stream=True, timeout=timeout) as reply:
                 self._check_status(reply)
                 return self._body(reply, first, last)
+        except http.PrivateAddressError as error:
+            raise self._error(str(error), "use another --catalog") from None
         except (requests.RequestException, HTTPError, OSError) as error:
             raise TransientError(http.describe_failure(error)) from error
 
@@ -121,7 +123,7 @@ class Ranges:
     def _body(self, reply: requests.Response, first: int, last: int) -> bytes:
         """Return the bytes of an answer, once they are sure to be the ones that were asked for."""
         stated = reply.headers.get("Content-Length", "")
-        length = int(stated) if stated.isdecimal() and len(stated) < 19 else -1
+        length = int(stated) if stated.isascii() and stated.isdecimal() and len(stated) < 19 else -2 if stated else -1
         if reply.status_code == 200:
             if not 0 <= length <= LARGEST_WHOLE_BYTES:
                 raise self._error("its server hands out no ranges of files", "use another --catalog")

@@ -34,6 +34,16 @@ GAP_BYTES = 4 << 10
 LARGEST_REQUEST_BYTES = 2 << 20
 LARGEST_DIRECTORY_BYTES = 32 << 20
 MOST_DIRECTORIES = 64
+MOST_ENTRIES = 4096
+"""Tags of one directory; GDAL's own files have two dozen."""
+MOST_DIRECTORY_BYTES = 64 << 20
+"""All directories of a file together."""
+LARGEST_WHOLE_BYTES = 2 << 30
+"""Of a JPEG 2000 file, which comes whole."""
+LARGEST_TILE_BYTES = 256 << 20
+"""Of one tile or strip, packed."""
+SLACK = 1.5, 64 << 20
+"""What is fetched of a file in all: so many times its size and so many bytes; each byte of it is wanted about once."""
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _JP2 = (b"\0\0\0\x0cjP  ", b"\xffO\xffQ")
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
@@ -88,6 +98,8 @@ class Remote:
         self._asked: dict[int, tuple[int, Future[None]]] = {}
         self._handle = -1
         self._block = 4096
+        self._size = 0
+        self._fetched = 0
 
     @property
     def version(self) -> Version | None:
@@ -127,6 +139,12 @@ class Remote:
         head = self._read_head()
         version = self._ranges.version
         size = version.size if version else len(head)
+        self._size = size
+        if head[:4] not in _TIFF and size > LARGEST_WHOLE_BYTES:
+            raise ImageError(
+                f"{http.redact_url(self.href)}: a JPEG 2000 file of {size / 2**30:,.0f} GiB, which would have to come whole; "
+                "use another --catalog"
+            )
         if self._handle < 0:
             self._handle, name = tempfile.mkstemp(prefix="howgreen-", suffix=".tif" if head[:4] in _TIFF else ".jp2")
             self._path = _nameless(self._handle, Path(name))
@@ -135,8 +153,11 @@ class Remote:
             self._block = max(os.fstat(self._handle).st_blksize, 4096)
         os.pwrite(self._handle, head, 0)
         if head[:4] in _TIFF:
-            for first, end in directories(partial(self._get, head), size):
-                self._get(head, first, end - first)
+            try:
+                for first, end in directories(partial(self._get, head), size):
+                    self._get(head, first, end - first)
+            except ValueError as error:
+                raise ImageError(f"{http.redact_url(self.href)}: {error}; use another --catalog") from error
         else:  # where its pixels lie only its decoder knows
             for first in range(HEAD_BYTES, size, LARGEST_REQUEST_BYTES):
                 self._deliver([(first, min(first + LARGEST_REQUEST_BYTES, size))])
@@ -147,9 +168,21 @@ class Remote:
         if first + size <= len(head):
             return head[first : first + size]
         start = first // self._block * self._block
-        data = self._ranges.get(start, _up(max(first + size, start + HEAD_BYTES), self._block) - 1)
+        data = self._bytes(start, _up(max(first + size, start + HEAD_BYTES), self._block))
         os.pwrite(self._handle, data, start)
         return data[first - start : first - start + size]
+
+    def _bytes(self, first: int, end: int) -> bytes:
+        """Fetch bytes, as long as what was fetched in all can be what the file holds."""
+        with self._lock:
+            self._fetched += min(end, self._size) - first
+            too_much = self._fetched > SLACK[0] * self._size + SLACK[1] or end - first > LARGEST_TILE_BYTES
+        if too_much:
+            raise ImageError(
+                f"{http.redact_url(self.href)}: its tiles or directories claim more bytes than the file can hold; "
+                "use another --catalog"
+            )
+        return self._ranges.get(first, end - 1)
 
     def fetch(self, spans: Iterable[ByteRange]) -> list[Future[None]]:
         """Ask for bytes that will be read, at once and close ones together; the futures are done when they are here."""
@@ -186,7 +219,7 @@ class Remote:
     def _deliver(self, group: Sequence[ByteRange]) -> None:
         """Whole blocks of the disk: GDAL reads through C's buffers, and what one holds of a hole it holds on to."""
         first, end = group[0][0] // self._block * self._block, max(stop for _, stop in group)
-        data = self._ranges.get(first, _up(end, self._block) - 1)
+        data = self._bytes(first, _up(end, self._block))
         if len(data) < end - first:
             raise ImageError(f"{http.redact_url(self.href)}: ends before its tiles do; use another --catalog")
         os.pwrite(self._handle, data, first)
@@ -223,7 +256,7 @@ def _groups(spans: Sequence[ByteRange]) -> list[list[ByteRange]]:
 
 
 def directories(read: Callable[[int, int], bytes], size: int) -> Iterator[ByteRange]:
-    """Where the values of a TIFF's tags lie that do not stand in its directories themselves.
+    """Yield where the values of a TIFF's tags lie that do not stand in its directories themselves.
 
     Parameters
     ----------
@@ -233,12 +266,18 @@ def directories(read: Callable[[int, int], bytes], size: int) -> Iterator[ByteRa
         Bytes of the file: what would lie beyond is left to GDAL to complain of.
 
     The layout is that of TIFF 6.0 (Adobe 1992) and BigTIFF.
+
+    Raises
+    ------
+    ValueError
+        When they claim more than a file of images has.
     """
     start = read(0, 16)
     order = "<" if start[:2] == b"II" else ">"
     big = 43 in start[2:4]
     count_code, word, entry = ("Q", "Q", 20) if big else ("H", "I", 12)
     word_size, seen = struct.calcsize(word), set[int]()
+    given, total = set[tuple[int, int]](), 0
     at = struct.unpack_from(order + word, start, 8 if big else 4)[0]
     while at and at not in seen and len(seen) < MOST_DIRECTORIES:
         seen.add(at)
@@ -246,12 +285,22 @@ def directories(read: Callable[[int, int], bytes], size: int) -> Iterator[ByteRa
         number = _unpack(order + count_code, read(at, count_size))
         if number is None or at + number * entry > size:
             return
+        if number > MOST_ENTRIES:
+            raise ValueError(f"a directory of {number:,} tags")
         table = read(at + count_size, number * entry + word_size)
         for place in range(0, min(number * entry, len(table) - word_size), entry):
             _, kind, count = struct.unpack_from(order + "HH" + word, table, place)
             length = _SIZES.get(kind, 0) * count
             first = struct.unpack_from(order + word, table, place + entry - word_size)[0]
-            if word_size < length <= LARGEST_DIRECTORY_BYTES and first + length <= size:
+            if (
+                word_size < length <= LARGEST_DIRECTORY_BYTES
+                and first + length <= size
+                and (first, length) not in given
+            ):
+                given.add((first, length))
+                total += length
+                if total > MOST_DIRECTORY_BYTES:
+                    raise ValueError(f"directories of more than {MOST_DIRECTORY_BYTES >> 20} MiB")
                 yield first, first + length
         at = _unpack(order + word, table[-word_size:])
 

@@ -19,6 +19,7 @@ from howgreen.core.stac import band_assets, sensor_of
 from howgreen.core.stac import scene as parsed
 from howgreen.core.types import Scene
 from howgreen.net.endpoints import Catalog
+from howgreen.net.http import is_private
 
 _HTTP = re.compile(r"^https?://", re.IGNORECASE)
 _RESOLUTION = re.compile(r"^(.+)_(\d+)m$")
@@ -36,7 +37,11 @@ def scene(native: Mapping[str, Any], *, catalog: Catalog, sensor: Sensor) -> Sce
     """
     if sensor_of(native) is not sensor or not _surface_reflectance(native):
         return None
-    plain = {**native, "assets": _readable(native, sensor), "geometry": shapely.geometry.mapping(_outline(native))}
+    plain = {
+        **native,
+        "assets": _readable(native, sensor, near=is_private(catalog.url)),
+        "geometry": shapely.geometry.mapping(_outline(native)),
+    }
     found = parsed(plain, resolve=str, habit=catalog.habit, signer=catalog.signer)
     return None if found is None else replace(found, native=native)
 
@@ -47,15 +52,22 @@ def _surface_reflectance(native: Mapping[str, Any]) -> bool:
     return "l1c" not in f"{native.get('collection')}".lower() and not product.upper().endswith("1C")
 
 
-def _readable(native: Mapping[str, Any], sensor: Sensor) -> dict[str, Any]:
-    """Assets with an HTTP href, ``B04_10m`` under ``B04`` when that is the band's own resolution."""
+def _readable(native: Mapping[str, Any], sensor: Sensor, *, near: bool) -> dict[str, Any]:
+    """Assets with an HTTP href, ``B04_10m`` under ``B04`` when that is the band's own resolution.
+
+    Addresses of this computer and its own network count only where the catalogue itself lies there (``near``).
+    """
     base = next((link.get("href") for link in native.get("links") or [] if link.get("rel") == "self"), None) or ""
     own = {band.name: band.resolution_m for band in sensor.bands} | {"scl": 20}
     kept: dict[str, Any] = {}
     for key, entry in native["assets"].items():
         href = _public_href(entry, base)
         split = _RESOLUTION.match(key)
-        if href is None or (split and own.get(common_name(split[1], sensor) or "") != int(split[2])):
+        if (
+            href is None
+            or (is_private(href) and not near)
+            or (split and own.get(common_name(split[1], sensor) or "") != int(split[2]))
+        ):
             continue
         kept[split[1] if split else key] = {**entry, "href": href}
     return kept
@@ -85,7 +97,7 @@ def needs_account(native: Mapping[str, Any], *, sensor: Sensor) -> bool:
     bare = {(found[1] if found else key): native["assets"][key] for found, key in split}
     there = band_assets({**native, "assets": bare}, sensor).values()
     elsewhere = any(":" in str(entry["href"]) for entry in there)
-    return elsewhere and not band_assets({**native, "assets": _readable(native, sensor)}, sensor)
+    return elsewhere and not band_assets({**native, "assets": _readable(native, sensor, near=True)}, sensor)
 
 
 def _outline(native: Mapping[str, Any]) -> Polygon | MultiPolygon:
