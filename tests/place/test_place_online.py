@@ -15,9 +15,9 @@ from howgreen.core.errors import AmbiguousPlaceError, AreaError, NetworkError, P
 from howgreen.net.endpoints import Endpoints
 from howgreen.net.http import RetryPolicy
 from howgreen.net.network import Network
+from howgreen.osm.overpass import elements, has_areas
 from howgreen.place import candidates, find, from_shape
 from howgreen.place.nominatim import hit_of, records
-from howgreen.place.overpass import elements, has_areas
 from howgreen.store import place, put_place
 
 BOX = (4.8, 45.7, 4.9, 45.8)

@@ -134,7 +134,7 @@ def _known(path: Path, kind: str, scratch: Path) -> VectorFile:
 
 
 def _of_folder(folder: Path, scratch: Path) -> list[VectorFile]:
-    """The parts of the best format in a folder; Finder's and hidden files are none."""
+    """Find the parts of the best format in a folder; Finder's and hidden files are none."""
     listed: dict[str, list[Path]] = {}
     for count, file in enumerate(sorted(folder.rglob("*"))):
         if count >= MAX_MEMBERS:

@@ -110,7 +110,7 @@ def read_lines(path: Path, *, tags: Sequence[tuple[str, str]]) -> list[LineStrin
 
 
 def _lines(ordered: Ordered, ways: Collection[int]) -> dict[int, list[LineString]]:
-    """The ways with some ids as lines, split where nodes are missing."""
+    """Read the ways with some ids as lines, split where nodes are missing."""
     if not ways:
         return {}
     tracker, chosen = osmium.IdTracker(), set(ways)
@@ -126,7 +126,7 @@ def _lines(ordered: Ordered, ways: Collection[int]) -> dict[int, list[LineString
 
 
 def _pieces(ordered: Ordered, cut: Sequence[OsmId]) -> dict[OsmId, BaseGeometry]:
-    """What is there of areas whose rings are not whole."""
+    """Build what is there of areas whose rings are not whole."""
     members = {key: [(ordered.written(key).number, "outer")] for key in cut if key.kind == "W"}
     relations = {ordered.written(key).number: key for key in cut if key.kind == "R"}
     if relations:

@@ -86,7 +86,7 @@ _COLUMNS = ("osm_id", "name", "tag", "group", "area_m2")
 
 
 def green_areas(city: City, *, osm: str | Path, progress: Progress | None = None) -> gpd.GeoDataFrame:
-    """The green polygons of an OpenStreetMap extract, cut to the city.
+    """Read the green polygons of an OpenStreetMap extract, cut to the city.
 
     They may overlap (grass in a park): :func:`green_area_m2` counts such ground once.
 
@@ -125,7 +125,7 @@ def green_areas(city: City, *, osm: str | Path, progress: Progress | None = None
 
 
 def _within_bounds(found: Found, path: Path) -> Found:
-    """What is cut at the extract's edge goes no further than the extract."""
+    """Cut what is not whole at the extract's own edge."""
     bounds = extract_bounds(path)
     if bounds is None or not found.partial:
         return found
@@ -171,7 +171,7 @@ def areas_within(found: Found, city: City) -> gpd.GeoDataFrame:
 
 
 def classify(tags: Tags) -> GreenTag | None:
-    """The first line of :data:`GREEN_TAGS` that an object's tags fit, or None."""
+    """Find the first line of :data:`GREEN_TAGS` that an object's tags fit, or None."""
     return next((tag for tag in GREEN_TAGS if _fits(tag, tags)), None)
 
 
@@ -201,7 +201,7 @@ def _fits(tag: GreenTag, tags: Tags) -> bool:
 
 
 def _inside(found: Found, city: City) -> dict[OsmId, Area]:
-    """The shapes' parts inside the city, the empty ones left out."""
+    """Cut the shapes to the city, the empty ones left out."""
     shapely.prepare(city.boundary)
     known = {**found.partial, **found.shapes}
     keys = list(known)

@@ -35,7 +35,7 @@ ATTEMPT_S, TOTAL_S = 70.0, 300.0
 
 
 def green_areas_online(city: City, *, online: Network, progress: Progress | None = None) -> gpd.GeoDataFrame:
-    """The green polygons of OpenStreetMap, cut to the city; as :func:`howgreen.osm.green.green_areas` from an extract.
+    """Fetch the green polygons of OpenStreetMap, cut to the city; as :func:`howgreen.osm.green.green_areas` from an extract.
 
     Parameters
     ----------
@@ -75,8 +75,9 @@ def green_areas_online(city: City, *, online: Network, progress: Progress | None
 
 
 def pieces(city: City) -> Iterator[BBox]:
-    """West, south, east, north of the pieces that the city touches; their edges lie on multiples of PIECE_DEG, so that
-    the answers of one place serve its neighbours too.
+    """List west, south, east, north of the pieces that the city touches.
+
+    Their edges lie on multiples of PIECE_DEG, so that the answers of one place serve its neighbours too.
     """
     shapely.prepare(city.boundary)
     for west, south, east, north in boxes(city.boundary):
@@ -88,7 +89,7 @@ def pieces(city: City) -> Iterator[BBox]:
 
 
 def question(piece: BBox) -> str:
-    """The query for one piece: every way and relation with a green tag, and all that they are made of."""
+    """Write the query for one piece: every way and relation with a green tag, and all that they are made of."""
     west, south, east, north = piece
     where = f"({south:.6f},{west:.6f},{north:.6f},{east:.6f})"
     values: dict[str, list[str]] = {}

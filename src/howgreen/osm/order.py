@@ -102,7 +102,7 @@ def _in_order(path: Path, _changed: int, size: int) -> Ordered:
 
 
 def _objects(path: Path) -> Iterator[tuple[int, int]]:
-    """Rank (node, way, relation) and id of every object, in the order of the file."""
+    """List rank (node, way, relation) and id of every object, in the order of the file."""
     if path.suffix.lower() != ".osm":
         for item in osmium.FileProcessor(str(path)):
             yield _LETTERS.index(item.type_str()), item.id
@@ -119,7 +119,7 @@ def _objects(path: Path) -> Iterator[tuple[int, int]]:
 
 
 def _looked_through(objects: Iterator[tuple[int, int]]) -> tuple[bool, int, bool]:
-    """Whether objects are in order, their greatest id, and whether one is below 0."""
+    """Tell whether objects are in order, their greatest id, and whether one is below 0."""
     last, in_order, greatest, negative = (0, -(2**63)), True, 0, False
     for item in objects:
         in_order = in_order and item > last

@@ -31,7 +31,7 @@ _COLOURS = {0: (214, 208, 196, 255), 1: (46, 125, 50, 255), UNSEEN: (0, 0, 0, 0)
 def green_raster(
     areas: gpd.GeoDataFrame, city: City, *, out: str | Path, resolution_m: float = 10, progress: Progress | None = None
 ) -> Path:
-    """A 0/1 GeoTIFF of the areas: 1 where the pixel's centre lies in one of them.
+    """Write a 0/1 GeoTIFF of the areas: 1 where the pixel's centre lies in one of them.
 
     The centre decides, not half of the cover: summed over many pixels it has no bias, whatever the shapes.
 

@@ -23,7 +23,7 @@ def names_of(tags: Mapping[str, str]) -> frozenset[str]:
 
 
 def level_of(tags: Mapping[str, str]) -> int | None:
-    """The admin_level, 2 (country) to 11; None where there is none or it is no such number."""
+    """Read the admin_level, 2 (country) to 11; None where there is none or it is no such number."""
     text = tags.get("admin_level", "")
     return int(text) if text.isdecimal() and 2 <= int(text) <= 11 else None
 
@@ -35,12 +35,12 @@ def kind_of(tags: Mapping[str, str]) -> str:
 
 
 def kind_of_level(level: int | None) -> str:
-    """What areas of this level mostly are."""
+    """Tell what areas of this level mostly are."""
     return _KINDS.get(level or 0, "administrative area")
 
 
 def population_of(tags: Mapping[str, str]) -> tuple[Population | None, str]:
-    """Inhabitants with their year; a figure without a year is not used, and the second value says so."""
+    """Read the inhabitants with their year; a figure without a year is not used, and the second value says so."""
     digits = re.sub(r"[\s,.'’]", "", tags.get("population", ""))
     if not (digits.isascii() and digits.isdecimal() and int(digits) > 0):
         return None, ""

@@ -74,12 +74,12 @@ def _mostly_names(values: Sequence[str]) -> bool:
 
 
 def _best(columns: Sequence[str], apart: Mapping[str, int]) -> str | None:
-    """Of some columns, the one with most different values; ``name`` itself and then the first where they draw."""
+    """Pick of some columns the one with most different values; ``name`` itself and then the first where they draw."""
     return max(columns, key=lambda column: (apart[column], column.lower() == "name"), default=None)
 
 
 def _number_column(values: Mapping[str, Sequence[str]], count: int) -> str | None:
-    """The column of codes or whole numbers that tells all features apart, titled ones first."""
+    """Find the column of codes or whole numbers that tells all features apart, titled ones first."""
     different = [c for c, v in values.items() if len(v) == len(set(v)) == count and not _MEASURES.search(c)]
     wanted = sorted(different, key=lambda c: (not is_titled(c), bool(_ROW_NUMBERS.match(c))))
     return wanted[0] if wanted else None

@@ -128,14 +128,14 @@ def _refuse_water(path: Path, read: Sequence[Around]) -> None:
 
 
 def _rings(lines: Sequence[LineString]) -> tuple[list[LinearRing], list[LineString]]:
-    """Lines joined where they meet in one direction: the closed ones, and the others."""
+    """Join lines where they meet in one direction: the closed ones, and the others."""
     joined = shapely.get_parts(shapely.line_merge(shapely.MultiLineString(list(lines)), directed=True))
     closed = [LinearRing(line.coords) for line in joined if line.is_closed and len(line.coords) > 3]
     return closed, [line for line in joined if not line.is_closed]
 
 
 def _islands(rings: Sequence[LinearRing]) -> BaseGeometry:
-    """What closed lines hold; a ring in another is its lake."""
+    """Build what closed lines hold; a ring in another is its lake."""
     land: BaseGeometry = shapely.Polygon()
     for ring in rings:
         land = shapely.symmetric_difference(land, polygonal(shapely.Polygon(ring)))
@@ -143,7 +143,7 @@ def _islands(rings: Sequence[LinearRing]) -> BaseGeometry:
 
 
 def _of_file(city: City, land: BaseGeometry, *, path: Path, source: str) -> City:
-    """The city with the land that a user's file shows; an error where that cannot be its land."""
+    """Give the city the land that a user's file shows; an error where that cannot be its land."""
     inside = polygonal(shapely.intersection(city.boundary, land))
     if inside.is_empty:
         turned = shapely.transform(land, lambda xy: xy[:, ::-1])
@@ -190,7 +190,7 @@ class _Land:
 
 
 def _land_around(box: BBox, limits: BaseGeometry, coast: Sequence[LineString]) -> _Land:
-    """The land in a box of the limits.
+    """Find the land in a box of the limits.
 
     Where a line is broken in a wide frame, as at an extract's edge, a narrow one is tried, and then the limits
     themselves: they often follow the shore.
@@ -216,13 +216,13 @@ def _with(city: City, inside: Area, *, source: str) -> City:
 
 
 def _inside(line: LineString, frame: BaseGeometry) -> list[LineString]:
-    """The pieces of a line in a frame, in its own direction."""
+    """Cut a line to a frame, in its own direction."""
     cut = shapely.intersection(line, frame)
     return [part for part in shapely.get_parts(cut) if part.geom_type == "LineString" and part.length > 0]
 
 
 def _land_in(frame: BaseGeometry, coast: Sequence[LineString]) -> BaseGeometry | None:
-    """The land in a frame; None where the lines do not close around it."""
+    """Find the land in a frame; None where the lines do not close around it."""
     noded = shapely.union_all([shapely.boundary(frame), *coast])
     faces: list[Any] = shapely.get_parts(shapely.polygonize(shapely.get_parts(noded))).tolist()
     left, right = _votes(faces, coast)
@@ -234,7 +234,7 @@ def _land_in(frame: BaseGeometry, coast: Sequence[LineString]) -> BaseGeometry |
 
 
 def _votes(faces: Sequence[Polygon], coast: Sequence[LineString]) -> tuple[Any, Any]:
-    """For each face, the length of coastline that has it on its left and on its right."""
+    """Measure for each face the length of coastline that has it on its left and on its right."""
     ends = [np.asarray(line.coords)[:, :2] for line in coast]
     start, end = (np.concatenate(points) for points in ([p[:-1] for p in ends], [p[1:] for p in ends]))
     along = end - start

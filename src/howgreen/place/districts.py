@@ -94,7 +94,7 @@ def _with(city: City, areas: Areas, *, source: str, what: str) -> City:
 
 
 def _cut(feature: Feature, city: City, *, what: str) -> list[_Part]:
-    """The part of an area that lies in the city; none where it is a neighbour, or far away."""
+    """Cut an area to the city; none where it is a neighbour, or far away."""
     if not feature.fault and not _near(feature.geometry.bounds, city):
         return []
     shape = clean(feature.shape(), what=f"{what}, {feature.name or f'area {feature.number}'}").boundary
@@ -104,7 +104,7 @@ def _cut(feature: Feature, city: City, *, what: str) -> list[_Part]:
 
 
 def _near(bounds: tuple[float, float, float, float], city: City) -> bool:
-    """Whether bounds touch those of the city: a broken area on another continent is no concern of ours."""
+    """Tell whether bounds touch those of the city: a broken area on another continent is no concern of ours."""
     west, south, east, north = bounds
     if west < -180 or east > 180 or east - west > 180:
         return True
@@ -119,13 +119,13 @@ def _none_inside(features: Sequence[Feature], city: City, *, what: str) -> AreaE
 
 
 def _without_whole(parts: Sequence[_Part], city: City) -> list[_Part]:
-    """Without areas that cover all of the city: they are the city itself, or what it lies in."""
+    """Drop areas that cover all of the city: they are the city itself, or what it lies in."""
     inside = [part for part in parts if not same_ground(part.boundary, city.boundary)]
     return inside or list(parts)
 
 
 def _one_layer(parts: Sequence[_Part]) -> tuple[list[_Part], str]:
-    """Of layers that lie on each other (levels of one administration) the one with most areas, and a note on the others."""
+    """Pick of layers that lie on each other (levels of one administration) the one with most areas, with a note on the others."""
     by_layer: dict[str, list[_Part]] = {}
     for part in parts:
         by_layer.setdefault(part.feature.layer, []).append(part)

@@ -89,7 +89,7 @@ def _checked(encoding: str) -> str:
 
 
 def _found(values: Sequence[bytes], *, name: str | None, what: str) -> tuple[str | None, tuple[Caution, ...]]:
-    """The encoding in which the table holds the name; else a guess, which is told."""
+    """Find the encoding in which the table holds the name; else guess, and tell it."""
     if name:
         for encoding in ENCODINGS:
             if any(is_called(value.decode(encoding, "replace"), name) for value in values):
@@ -113,7 +113,7 @@ def _decodes(values: Sequence[bytes], encoding: str) -> bool:
 
 
 def _texts(dbf: Path) -> tuple[list[bytes], int]:
-    """The values of a dBASE table's text columns as bytes (at most 8 MB of rows), and its mark of the language."""
+    """Read the values of a dBASE table's text columns as bytes (at most 8 MB of rows), and its mark of the language."""
     with dbf.open("rb") as file:
         head = file.read(32)
         if len(head) < 32:

@@ -119,7 +119,7 @@ def from_frame(
 
 
 def _stem(path: Path) -> str:
-    """The file's name without what only tells its format."""
+    """Give the file's name without what only tells its format."""
     return path.name.removesuffix(".gz").partition(".")[0] or path.stem
 
 
@@ -142,13 +142,13 @@ def _city(areas: Areas, source: _Source, *, name: str | None, pick: int | str | 
 
 
 def _licence(features: Sequence[Feature]) -> str:
-    """The licence that the file itself gives for all of them."""
+    """Find the licence that the file itself gives for all of them."""
     given = {value for one in features for column, value in one.attributes.items() if column.lower() in _LICENCES}
     return given.pop() if len(given) == 1 else ""
 
 
 def _usable(features: Sequence[Feature]) -> tuple[list[Feature], str]:
-    """Without those that cannot be placed on the Earth, where others can; and a note on what is left out."""
+    """Drop those that cannot be placed on the Earth, where others can, with a note on what is left out."""
     usable = [feature for feature in features if not feature.fault]
     if not usable or len(usable) == len(features):
         return list(features), ""
@@ -161,7 +161,7 @@ def _usable(features: Sequence[Feature]) -> tuple[list[Feature], str]:
 
 
 def _together(features: Sequence[Feature], *, what: str) -> tuple[BaseGeometry, str]:
-    """One shape of all features, and what was done to them."""
+    """Join all features to one shape, and say what was done to them."""
     if len(features) == 1:
         return features[0].shape(), ""
     # Cleaned first, so that parts on both sides of the antimeridian come together in the same turn.
@@ -173,7 +173,7 @@ def _together(features: Sequence[Feature], *, what: str) -> tuple[BaseGeometry, 
 def _chosen(
     features: Sequence[Feature], *, name: str | None, pick: int | str | None, what: str
 ) -> tuple[list[Feature], str]:
-    """The features that are meant, and a note on what could not be checked."""
+    """Choose the features that are meant, with a note on what could not be checked."""
     called, unchecked = _called(features, name) if name else ([], "")
     listed = called or list(features)
     if pick == "all":
@@ -195,7 +195,7 @@ def _chosen(
 
 
 def _called(features: Sequence[Feature], name: str) -> tuple[list[Feature], str]:
-    """Those with the name, labelled by the value that says so.
+    """Find those with the name, labelled by the value that says so.
 
     What follows a comma narrows the choice as far as other columns can tell.
     """
@@ -217,14 +217,14 @@ def _mentions(row: Mapping[str, str], name: str) -> bool:
 
 
 def _labelled(features: Sequence[Feature], found: dict[int, str]) -> list[Feature]:
-    """The rows that were found; a single one is called as the column that bears the name says."""
+    """Give the rows that were found; a single one is called as the column that bears the name says."""
     if len(found) == 1:
         return [replace(features[i], name=label) for i, label in found.items()]
     return [features[i] for i in found]
 
 
 def _once(features: Sequence[Feature]) -> list[Feature]:
-    """One of areas on the same ground, as generalised copies of one file are: that with most vertices."""
+    """Keep one of areas on the same ground, as generalised copies of one file are: that with most vertices."""
     finest = sorted(features, key=lambda one: -shapely.get_num_coordinates(one.geometry))
     shapes = [clean(one.shape(), what=one.name or "area").boundary for one in finest]
     alike = len({one.layer for one in features}) == len(features) and all(

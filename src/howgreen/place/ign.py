@@ -70,12 +70,12 @@ class Commune:
 
 
 def is_asked(query: str) -> bool:
-    """Whether a query is for IGN: ``ign:69123``, ``ign:Lyon``, ``insee:69123``."""
+    """Tell whether a query is for IGN: ``ign:69123``, ``ign:Lyon``, ``insee:69123``."""
     return _ASKED.match(query) is not None
 
 
 def search(query: str, *, client: Client) -> list[City]:
-    """The communes with a name, or the commune or arrondissement with an INSEE code; without their districts.
+    """Find the communes with a name, or the commune or arrondissement with an INSEE code; without their districts.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def search(query: str, *, client: Client) -> list[City]:
 
 
 def with_districts(city: City, *, client: Client) -> City:
-    """Paris, Lyon and Marseille with their municipal arrondissements; other communes have none.
+    """Give Paris, Lyon and Marseille their municipal arrondissements; other communes have none.
 
     Raises
     ------
@@ -121,7 +121,7 @@ def with_districts(city: City, *, client: Client) -> City:
 
 
 def divided(city: City, parts: Iterable[Commune]) -> City:
-    """The city with these arrondissements as its districts, by their code."""
+    """Take these arrondissements as the city's districts, by their code."""
     made = []
     for part in sorted(parts, key=lambda part: part.code):
         boundary = clipped(clean(part.shape, what=part.name).boundary, city)
@@ -131,7 +131,7 @@ def divided(city: City, parts: Iterable[Commune]) -> City:
 
 
 def name_filter(wanted: str) -> str:
-    """The CQL filter for a name or code. Nothing that a user types can end its quotes: only letters a-z and digits pass.
+    """Write the CQL filter for a name or code. Nothing that a user types can end its quotes: only letters a-z and digits pass.
 
     ``Saint-Étienne`` becomes ``s__nt%_t__nn_``: accents, hyphens and blanks match anything, and what comes back is
     compared once more.
@@ -144,7 +144,7 @@ def name_filter(wanted: str) -> str:
 
 
 def city_of(commune: Commune, *, name: str) -> City:
-    """The city with a commune's limits.
+    """Make a city with a commune's limits.
 
     Raises
     ------
@@ -207,7 +207,7 @@ def _fetched(layer: str, cql: str, *, client: Client) -> list[Commune]:
 
 
 def features(body: bytes) -> list[dict[str, Any]]:
-    """The features of a WFS answer.
+    """Read the features of a WFS answer.
 
     Raises
     ------
@@ -236,7 +236,7 @@ def _shape(feature: Mapping[str, Any]) -> BaseGeometry | None:
 
 
 def commune_of(properties: Any, shape: BaseGeometry | None) -> Commune | None:
-    """A feature's attributes as a commune, in any case of their names; None without a code and a name."""
+    """Read a feature's attributes as a commune, in any case of their names; None without a code and a name."""
     if not isinstance(properties, Mapping):
         return None
     lower = {str(key).lower(): value for key, value in properties.items()}
@@ -295,7 +295,7 @@ def _layers(file: VectorFile) -> list[str]:
 
 
 def _marked(file: VectorFile, layer: str, column: str) -> bool:
-    """Whether the first object of a layer has the kind of identifier that IGN gave before it called them cleabs."""
+    """Tell whether the first object of a layer has the kind of identifier that IGN gave before it called them cleabs."""
     import pyogrio
 
     table = pyogrio.read_dataframe(file.gdal_path, layer=layer, columns=[column], read_geometry=False, max_features=1)
@@ -303,7 +303,7 @@ def _marked(file: VectorFile, layer: str, column: str) -> bool:
 
 
 def from_file(path: Path, *, name: str | None = None, pick: int | str | None = None) -> City:
-    """The commune of a downloaded ADMIN EXPRESS file, with its arrondissements where the file has them.
+    """Read the commune of a downloaded ADMIN EXPRESS file, with its arrondissements where the file has them.
 
     Only the shapes that are needed are read, so that the file of all of France can be given.
 

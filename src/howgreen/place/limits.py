@@ -124,7 +124,7 @@ def districts_in(city: City, *, osm: Path) -> tuple[District, ...]:
 
 
 def _is_whole(districts: Sequence[District], city: City) -> bool:
-    """Whether a lone area has nearly the same limits: the city itself under another level, not a part of it."""
+    """Tell whether a lone area has nearly the same limits: the city itself under another level, not a part of it."""
     return len(districts) == 1 and same_ground(districts[0].boundary, city.boundary, within=_LONE_PART)
 
 
@@ -202,7 +202,7 @@ def _city(key: OsmId, found: Found, *, query: str, note: str) -> City:
 
 
 def _narrowed(cities: list[City], qualifiers: list[str], *, osm: Path) -> list[City]:
-    """Those inside areas with the names after the comma; a name that the extract cannot check is said in the note."""
+    """Keep those inside areas with the names after the comma; a name that the extract cannot check is said in the note."""
     for qualifier in qualifiers:
         around = read_areas(osm, tags=[("boundary", "administrative")], matches=partial(_matches, variants(qualifier)))
         areas = [polygonal(shape) for shape in around.shapes.values()]

@@ -175,7 +175,7 @@ def _listed(query: str, known: _Known, *, radius_m: float | None) -> _Listed:
 
 
 def _of_osm(query: str, *, osm: str | Path | None, client: Client | None) -> _Listed:
-    """What the extract knows, and where it does not, what the network knows."""
+    """Ask the extract, and where it does not know, the network."""
     if osm is not None:
         try:
             return _Listed(cities=limits.search(query, osm=Path(osm)), source="osm")
@@ -254,7 +254,7 @@ def _refuse_radius(radius_m: float | None, what: str) -> None:
 
 
 def _places(stores: Sequence[str | Path]) -> list[City]:
-    """The places of all stores, each only once."""
+    """Gather the places of all stores, each only once."""
     from howgreen.store import places
 
     once: dict[tuple[str, str], City] = {}
@@ -265,7 +265,7 @@ def _places(stores: Sequence[str | Path]) -> list[City]:
 
 
 def _of_stores(query: str, known: Sequence[City]) -> list[City]:
-    """The places that bear the name or id; what follows a comma is tried, then left out with a note."""
+    """Find the places that bear the name or id; what follows a comma is tried, then left out with a note."""
     whole = [city for city in known if _called(city, query)]
     if whole or "," not in query:
         return [replace(city, name=query) for city in whole]
@@ -329,7 +329,7 @@ def _line(city: City) -> str:
 
 
 def described(city: City) -> str:
-    """What tells a place from others of its name: ``city, level 8, 47.9 km², 522,250 people (2021), osm:R120965, FR``."""
+    """Describe what tells a place from others of its name: ``city, level 8, 47.9 km², 522,250 people (2021), osm:R120965, FR``."""
     people = city.population
     parts = (
         city.kind,

@@ -38,7 +38,7 @@ class Hit:
     described: str
     """With what it lies in: ``Dayton, Montgomery County, Ohio, United States of America``."""
     names: frozenset[str]
-    """All its names, folded."""
+    """All its names, normalised."""
     lat: float
     lon: float
     shape: BaseGeometry | None
@@ -54,12 +54,12 @@ class Hit:
     """When Nominatim was asked: ``2026-05-17``."""
 
     def matches(self, query: str) -> bool:
-        """Whether the words before the first comma, or all of them, are its whole name in some language."""
+        """Tell whether the words before the first comma, or all of them, are its whole name in some language."""
         return not (variants(query) | variants(query.partition(",")[0])).isdisjoint(self.names)
 
 
 def search(query: str, *, client: Client) -> list[Hit]:
-    """Everything that a name can mean, in Nominatim's order: administrative limits and settled places only.
+    """Find everything that a name can mean, in Nominatim's order: administrative limits and settled places only.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def search(query: str, *, client: Client) -> list[Hit]:
 
 
 def lookup(number: OsmId, *, client: Client, total_s: float) -> Hit | None:
-    """The place with an id; None when Nominatim does not know it as one.
+    """Look up the place with an id; None when Nominatim does not know it as one.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def lookup(number: OsmId, *, client: Client, total_s: float) -> Hit | None:
 
 
 def city_of(hit: Hit, *, name: str) -> City:
-    """The city with the limits of a hit.
+    """Make a city with the limits of a hit.
 
     Raises
     ------
@@ -124,7 +124,7 @@ def _hits(
     url = f"{client.endpoints.nominatim.rstrip('/')}/{path}"
 
     def holds(body: bytes) -> bool:
-        """Whether there are limits of what is wanted: points are no answer to keep for long, or instead of limits."""
+        """Tell whether there are limits of what is meant: points are no answer to keep for long, or instead of limits."""
         return any(hit.shape is not None and wanted(hit) for hit in _read(body, day=""))
 
     request = Request(what="Nominatim", urls=[url], params={**whole, **params}, suffix=".json", check=holds)
@@ -137,7 +137,7 @@ def _read(body: bytes, *, day: str) -> list[Hit]:
 
 
 def records(body: bytes) -> list[dict[str, Any]]:
-    """The records of an answer.
+    """Read the records of an answer.
 
     Raises
     ------
@@ -152,7 +152,7 @@ def records(body: bytes) -> list[dict[str, Any]]:
 
 
 def hit_of(record: Mapping[str, Any], *, day: str) -> Hit | None:
-    """A record as a place; None for what cannot be one: shops, roads, rivers, or without a position.
+    """Read a record as a place; None for what cannot be one: shops, roads, rivers, or without a position.
 
     Both shapes that Nominatim has given are read: ``format=json`` says ``class`` where ``jsonv2`` says ``category``.
     """
@@ -196,7 +196,7 @@ def _id(record: Mapping[str, Any]) -> OsmId | None:
 
 
 def _level(record: Mapping[str, Any], tags: Mapping[str, str]) -> int | None:
-    """The admin_level: Nominatim does not give it, but its search rank of limits is twice the level."""
+    """Tell the admin_level: Nominatim does not give it, but its search rank of limits is twice the level."""
     given = tags.get("admin_level", "")
     rank = record.get("place_rank")
     ranked = rank // 2 if isinstance(rank, int) and rank % 2 == 0 and record.get("type") != "census" else None
@@ -212,7 +212,7 @@ def _kind(record: Mapping[str, Any], tags: Mapping[str, str], *, sort: str, leve
 
 
 def _shape(geojson: Any) -> BaseGeometry | None:
-    """The area of a record; points, lines and what cannot be read are none."""
+    """Read the area of a record; points, lines and what cannot be read are none."""
     if not isinstance(geojson, dict) or geojson.get("type") not in {"Polygon", "MultiPolygon"}:
         return None
     try:
@@ -223,7 +223,7 @@ def _shape(geojson: Any) -> BaseGeometry | None:
 
 
 def usable(hit: Hit, *, name: str) -> City | None:
-    """The city of a hit, or None where its limits are missing or broken."""
+    """Make the city of a hit, or None where its limits are missing or broken."""
     try:
         return city_of(hit, name=name)
     except (AreaError, PlaceNotFoundError):

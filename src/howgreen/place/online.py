@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from howgreen.core.errors import AreaError, NetworkError, PlaceNotFoundError
-from howgreen.core.text import truncate
+from howgreen.core.text import truncate, variants
 from howgreen.core.types import City
 from howgreen.net.client import Client
 from howgreen.osm.order import OsmId
@@ -32,7 +32,7 @@ class Match:
 
 
 def search(query: str, *, client: Client) -> list[Match]:
-    """All limits that a name or id can mean, those that bear the whole name first; without their districts.
+    """Find all limits that a name or id can mean, those that bear the whole name first; without their districts.
 
     A settled place and the county around it are both listed: which of them is meant is never guessed. Limits
     beat points: a point counts only where nothing with limits bears the name and Overpass knows its limits.
@@ -64,7 +64,7 @@ def search(query: str, *, client: Client) -> list[Match]:
 
 
 def by_id(number: OsmId, *, name: str, client: Client) -> City:
-    """The limits with an OpenStreetMap id; Overpass is asked where Nominatim cannot give them.
+    """Find the limits with an OpenStreetMap id; Overpass is asked where Nominatim cannot give them.
 
     Raises
     ------
@@ -83,7 +83,7 @@ def by_id(number: OsmId, *, name: str, client: Client) -> City:
 
 
 def with_districts(city: City, *, client: Client) -> City:
-    """The city with its districts; where they cannot be looked up it stays as it is, and its note says so.
+    """Look up the city's districts; where that cannot be done it stays as it is, and its note says so.
 
     The ratio of the city does not need its districts: a service that is down must not cost the answer.
     """
@@ -97,7 +97,7 @@ def with_districts(city: City, *, client: Client) -> City:
 
 
 def with_land(city: City, *, client: Client) -> City:
-    """The city with the sea cut off its land; as it was, with a note, where the coastline cannot be looked up.
+    """Cut the sea off the city's land; as it was, with a note, where the coastline cannot be looked up.
 
     IGN's communes end at the shore.
     """
@@ -118,18 +118,18 @@ def _second(number: OsmId, *, name: str, client: Client, first: NetworkError) ->
 
 
 def _around_points(query: str, hits: Sequence[Hit], *, client: Client) -> list[Match]:
-    """Limits that Overpass knows around the points that bear the name."""
+    """Find limits that Overpass knows around the points that bear the name."""
     found: dict[str, Match] = {}
     points = [hit for hit in hits if hit.matches(query)][:_MOST_POINTS]
     for hit in points:
-        names = overpass.folded_names(query, hit.names)
+        names = hit.names | variants(query.partition(",")[0])
         for city in overpass.around(hit.lat, hit.lon, names=names, name=query, client=client):
             found.setdefault(city.id, Match(city=replace(city, country=hit.country), exact=True))
     return list(found.values())
 
 
 def _sorted(matches: Sequence[Match], hits: Sequence[Hit]) -> list[Match]:
-    """Without doubles; whole names first, then settled places, then in the service's order."""
+    """Sort without doubles: whole names first, then settled places, then in the service's order."""
     once = {match.city.id: match for match in reversed(matches)}
     cities = sorted(
         (match.city for match in once.values()), key=lambda city: (city.admin_level or 99, -city.area_m2, city.id)
@@ -140,7 +140,7 @@ def _sorted(matches: Sequence[Match], hits: Sequence[Hit]) -> list[Match]:
 
 
 def _nothing(query: str, hits: Sequence[Hit]) -> Exception:
-    """Why nothing fits, as the error to raise."""
+    """Say why nothing fits, as the error to raise."""
     for hit in hits:
         if hit.shape is not None and hit.matches(query):
             try:

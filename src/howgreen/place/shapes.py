@@ -155,7 +155,7 @@ def check_degrees(geometry: BaseGeometry, *, what: str) -> None:
 
 
 def _polygons(geometry: BaseGeometry | None, *, what: str) -> list[Polygon]:
-    """All non-empty polygons of a shape, flat."""
+    """List all non-empty polygons of a shape."""
     if geometry is None or geometry.is_empty:
         raise AreaError(f"{what}: the boundary is empty; give a polygon")
     parts = [leaf for leaf in _leaves(shapely.force_2d(geometry)) if isinstance(leaf, Polygon) and not leaf.is_empty]
@@ -165,7 +165,7 @@ def _polygons(geometry: BaseGeometry | None, *, what: str) -> list[Polygon]:
 
 
 def _leaves(geometry: BaseGeometry) -> Iterator[BaseGeometry]:
-    """What a collection holds, collections in it opened as well."""
+    """List what a collection holds, collections in it opened as well."""
     for part in getattr(geometry, "geoms", [geometry]):
         if hasattr(part, "geoms"):
             yield from _leaves(part)
@@ -174,7 +174,7 @@ def _leaves(geometry: BaseGeometry) -> Iterator[BaseGeometry]:
 
 
 def _islands_apart(parts: Sequence[Polygon]) -> tuple[list[Polygon], int]:
-    """The parts with rings that lie wholly outside of their outer ring as parts of their own, and how many those are.
+    """Make rings that lie wholly outside of their outer ring parts of their own, and count them.
 
     Some programs write every further ring of an area as a hole, islands too. A ring inside such an island is its hole.
     """
@@ -196,7 +196,7 @@ def _islands_apart(parts: Sequence[Polygon]) -> tuple[list[Polygon], int]:
 
 
 def _continuous(polygon: Polygon, *, what: str) -> Polygon:
-    """The polygon without jumps from 179 to -179: longitudes run on beyond 180."""
+    """Undo jumps from 179 to -179: longitudes run on beyond 180."""
     west, _, east, _ = polygon.bounds
     if east - west <= 180:
         return polygon
@@ -217,7 +217,7 @@ def _unwrapped(ring: Any, *, what: str) -> npt.NDArray[np.float64]:
 
 
 def _repaired(parts: list[Polygon], *, what: str) -> tuple[Area, tuple[str, ...], int]:
-    """The union of the parts, each valid, notes on what was mended, and how many parts without area are left out."""
+    """Join the parts, each made valid, with notes on what was mended, and count those left out for want of area."""
     notes: list[str] = []
     fixed: list[Area] = []
     without_area: list[str] = []
@@ -244,7 +244,7 @@ def _repaired(parts: list[Polygon], *, what: str) -> tuple[Area, tuple[str, ...]
 
 
 def _fault(polygon: Polygon) -> tuple[str, str]:
-    """Why a polygon is not valid, and where."""
+    """Say why a polygon is not valid, and where."""
     text = shapely.is_valid_reason(polygon)
     match = re.match(r"(.*?)\s*\[(\S+) (\S+)\]", text)
     if not match:

@@ -240,7 +240,7 @@ def _read(path: Path, *, what: str) -> Iterator[list[VectorFile]]:
 def _layers(
     file: VectorFile, options: TableOptions, *, box: BBox | None = None, most: int | None = None
 ) -> list[_Layer]:
-    """Every table with geometries of a file; with a box of degrees, only what meets it."""
+    """Read every table with geometries of a file; with a box of degrees, only what meets it."""
     if file.format in _READERS:
         return [_READERS[file.format](file.file)]
     encoding: str | None = None
@@ -264,7 +264,7 @@ def _layers(
 
 
 def _layer_names(file: VectorFile) -> list[str]:
-    """Names of the layers that hold geometries."""
+    """List the layers that hold geometries."""
     if file.options:  # list_layers cannot pass them on
         count, names = pyogrio.read_info(file.gdal_path, layer=0, **file.options), []
         for number in range(_MOST_LAYERS):
@@ -278,7 +278,7 @@ def _layer_names(file: VectorFile) -> list[str]:
 
 
 def _box_there(crs: str | None, box: BBox | None) -> BBox | None:
-    """A box of degrees in a layer's own CRS."""
+    """Move a box of degrees to a layer's own CRS."""
     if box is None or crs is None:
         return box
     west, south, east, north = pyproj.Transformer.from_crs("EPSG:4326", crs, always_xy=True).transform_bounds(*box)
@@ -294,7 +294,7 @@ def _parquet(path: Path) -> _Layer:
 
 
 def _poly(path: Path) -> _Layer:
-    """A polygon file as Osmosis and osmium take them: a name, then rings; those whose name begins with ! are holes."""
+    """Read a polygon file of Osmosis and osmium: a name, then rings; those whose name begins with ! are holes."""
     lines = [line.strip() for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]
     name, *rest = [line for line in lines if line]
     areas: list[shapely.Polygon] = []
@@ -316,7 +316,7 @@ def _poly(path: Path) -> _Layer:
 
 
 def _records(path: Path) -> _Layer:
-    """A list in JSON: a saved answer of Nominatim, or features without a collection around them."""
+    """Read a list in JSON: a saved answer of Nominatim, or features without a collection around them."""
     listed = json.loads(path.read_bytes())
     rows, shapes = [], []
     for record in listed if isinstance(listed, list) else []:
@@ -419,7 +419,7 @@ def _features(
 
 
 def _rows(table: gpd.GeoDataFrame) -> list[dict[str, str]]:
-    """The texts and whole numbers of each row."""
+    """Gather the texts and whole numbers of each row."""
     names = [str(column) for column in table.columns if column != "geometry"]
     columns = {name: [_as_text(value) for value in table[name].tolist()] for name in names}
     whole = {name: values for name, values in columns.items() if "." not in values}
@@ -427,7 +427,7 @@ def _rows(table: gpd.GeoDataFrame) -> list[dict[str, str]]:
 
 
 def _as_text(value: Any) -> str:
-    """A text or whole number as text; empty for nothing, and a point for numbers that measure."""
+    """Write a text or whole number as text; empty for nothing, and a point for numbers that measure."""
     if isinstance(value, str):
         return one_line(value)
     if isinstance(value, int | np.integer) and not isinstance(value, bool):
@@ -438,7 +438,7 @@ def _as_text(value: Any) -> str:
 
 
 def _placed(table: gpd.GeoDataFrame, *, what: str) -> list[tuple[BaseGeometry, str]]:
-    """Each row's geometry in EPSG:4326, or as it was with the reason why it cannot be placed."""
+    """Move each row's geometry to EPSG:4326, or leave it with the reason why it cannot be placed."""
     try:
         moved = _moved(table, what=what)
     except AreaError as error:
@@ -483,7 +483,7 @@ def _moved(frame: gpd.GeoDataFrame, *, what: str) -> gpd.GeoDataFrame:
 
 
 def _fault(old: BaseGeometry, new: BaseGeometry, *, crs: pyproj.CRS, what: str) -> str:
-    """Why a geometry cannot lie where its coordinates say; empty where it can."""
+    """Say why a geometry cannot lie where its coordinates say; empty where it can."""
     try:
         if crs.is_geographic:
             check_degrees(old, what=what)
