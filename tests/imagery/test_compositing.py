@@ -1,5 +1,6 @@
 import warnings
 from dataclasses import replace
+from datetime import timedelta
 from itertools import count
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from howgreen.core.acquisitions import acquisitions
 from howgreen.core.errors import ImageError, MissingBandsError, NoImageError
 from howgreen.core.grid import chunk_sizes
 from howgreen.imagery import composite, composite_scaled, from_scaled, load
+from howgreen.imagery.composite.blocks import prepared
 from howgreen.pipeline.checkpoint import persist
 
 UTM = "EPSG:32632"
@@ -326,3 +328,33 @@ def test_scaled_integers_on_disk_are_the_same_reflectance(make_scene, tmp_path):
     assert np.nanmax(expected) == np.float32(3)
     assert np.isnan(expected).any()
     assert {str(np.load(path).dtype) for path in tmp_path.glob("scaled_*.npy")} == {"int16"}
+
+
+def test_255_dates_are_the_most_that_a_byte_counts(make_scene):
+    one = make_scene({"red": np.ones((4, 4), np.uint16)})
+    scenes = [replace(one, id=f"{n}", time=one.time + timedelta(days=n)) for n in range(256)]
+    assert len(prepared(scenes[:255], ["red"])[0]) == 255
+    with pytest.raises(ImageError, match="256 dates in one composite: at most 255"):
+        prepared(scenes, ["red"])
+
+
+@pytest.mark.parametrize("changing", ["blue", "green", "nir", "red", "swir16"])
+def test_blue_nir_and_swir_vote_on_false_alarms(make_scene, changing):
+    """A roof that is flagged on all five dates; one band of one date shows something else there."""
+    bands = ("blue", "green", "red", "nir", "swir16")
+    scenes = []
+    for day in range(5):
+        rasters = {band: np.full((30, 30), 2000, np.uint16) for band in bands}
+        rasters["scl"] = np.where(np.indices((30, 30)).min(axis=0) < 10, 4, 9).astype(np.uint8)
+        if day == 2:
+            rasters[changing] += np.uint16(2000)
+        scenes.append(make_scene(rasters, day=day))
+    _, n_clear = computed(scenes, grid_at(12, 12, 10, 10), bands=bands)
+    assert (n_clear == (4 if changing in ("blue", "nir", "swir16") else 5)).all()
+
+
+@pytest.mark.parametrize(("minutes", "groups"), [(15, 1), (16, 2)])
+def test_scenes_15_minutes_apart_are_one_acquisition(make_scene, minutes, groups):
+    red = np.ones((4, 4), np.uint16)
+    scenes = [make_scene({"red": red}), make_scene({"red": red}, minutes=minutes)]
+    assert len(acquisitions(scenes)) == groups

@@ -151,3 +151,22 @@ def test_missing_bands_are_not_clear():
 def test_two_thirds_without_overflow(flagged, data):
     got = cloud_mask._often(np.uint8([min(flagged, data)]), np.uint8([data])).item()
     assert got == (data >= 4 and 3 * min(flagged, data) >= 2 * data)
+
+
+@pytest.mark.parametrize(("side", "grows"), [(4, False), (6, True)])
+def test_clouds_of_60_m_have_a_rim_and_smaller_ones_have_none(side, grows):
+    flags = np.zeros((1, 40, 40), np.uint8)
+    flags[0, 15 : 15 + side, 15 : 15 + side] = quality.CLOUD
+    assert cloud_mask.cloud_rims(padded(flags), resolution_m=10).any() == grows
+
+
+@pytest.mark.parametrize(("dates", "agreeing", "counts"), [(8, 5, False), (8, 6, True), (4, 3, False), (4, 4, True)])
+def test_two_thirds_and_four_of_the_dates_have_to_agree(dates, agreeing, counts):
+    """All are flagged; those that agree show one roof, the others each something else that is brighter."""
+    flags = np.full((dates, 8, 8), quality.DOUBT)
+    codes = np.full((dates, 3, 8, 8), 3000, np.int16)
+    for n in range(agreeing, dates):
+        codes[n] += np.int16(3000 * (n - agreeing + 1))
+    good = clear(flags, codes)
+    assert good[:agreeing].all() if counts else not good[:agreeing].any()
+    assert not good[agreeing:].any()

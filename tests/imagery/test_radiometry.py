@@ -116,3 +116,30 @@ def test_all_cloud_is_unknown(make_scene):
     values = np.full((64, 64), 900, np.uint16)
     scene = make_scene({"red": values, "scl": (np.full((32, 32), 9, np.uint8), 20.0, WEST, NORTH, UTM)})
     assert decisions([scene])["scenes"][0]["offset_check"] == "unknown"
+
+
+@pytest.mark.parametrize(("aside_m", "same"), [(400, True), (460, False)])
+def test_half_of_their_ground_shared_is_the_same_ground(land, aside_m, same):
+    """Scenes of 1280 m that share (1280 - d) of (1280 + d)."""
+    bright = land(stored=1000, day=3, west=WEST + aside_m)
+    scenes = [land(day=1), bright, land(day=2)]
+    if same:
+        with pytest.raises(ImageError, match="not subtracted"):
+            decisions(scenes)
+    else:
+        assert [s["offset_check"] for s in decisions(scenes)["scenes"]] == ["consistent", "consistent", "doubtful"]
+
+
+@pytest.mark.parametrize(("pixels", "verdict"), [(199, "unknown"), (200, "consistent")])
+def test_200_clear_pixels_are_needed(make_scene, pixels, verdict):
+    codes = np.full(128 * 128, 9, np.uint8)
+    codes[:pixels] = 4
+    scene = make_scene({"red": np.full((128, 128), 300, np.uint16), "scl": codes.reshape(128, 128)})
+    assert decisions([scene])["scenes"][0]["offset_check"] == verdict
+
+
+@pytest.mark.parametrize(("share", "verdict"), [(0.006, "doubtful"), (0.014, "consistent")])
+def test_a_hundredth_of_dark_ground_is_enough(make_scene, share, verdict):
+    dn = np.full(128 * 128, 2000, np.uint16)
+    dn[: round(share * dn.size)] = 200
+    assert decisions([make_scene({"red": dn.reshape(128, 128)})])["scenes"][0]["offset_check"] == verdict
