@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from rasterio.enums import ColorInterp
 from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
+from rasterio.windows import Window
 
 from howgreen.core.errors import ImageError
 from howgreen.core.files import write_atomic
@@ -63,6 +65,25 @@ def storable(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
             if np.iinfo(name).min <= low and high <= np.iinfo(name).max:
                 return values.astype(name)
     raise ImageError(f"values of type {values.dtype}: convert the image to uint16, int16 or float32 first")
+
+
+SAMPLE_PX = 512
+"""Side of the window that tells an alpha band from others."""
+
+
+def alpha_index(dataset: Any) -> int | None:
+    """Find the number of the band that says where an open file has data; None where none does.
+
+    GDAL calls the fourth band of a picture its alpha band by default, the near-infrared of many files: one that has a name,
+    or more than a few values, is none.
+    """
+    found = [n for n, meaning in enumerate(getattr(dataset, "colorinterp", ()), 1) if meaning == ColorInterp.alpha]
+    if len(found) != 1 or dataset.count == 1 or (dataset.descriptions[found[0] - 1] or "alpha").lower() != "alpha":
+        return None
+    rows, columns = (slice((size - part) // 2, (size + part) // 2) for size in dataset.shape for part in [min(SAMPLE_PX, size)])
+    sample = dataset.read(found[0], window=Window.from_slices(rows, columns))
+    highest = 1.0 if sample.dtype.kind == "f" else float(np.iinfo(sample.dtype).max)
+    return found[0] if set(np.unique(sample).tolist()) <= {0.0, 1.0, 255.0, highest} else None
 
 
 def fitting_nodata(dtype: np.dtype[Any], nodata: float | None) -> float | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.enums import MaskFlags
 
+from howgreen.core.cog import alpha_index
 from howgreen.core.warnings import Caution
 
 if TYPE_CHECKING:
@@ -27,32 +28,12 @@ LEAST_EDGE = 8
 
 def hidden(dataset: Any, index: int) -> npt.NDArray[np.bool_] | None:
     """Where the file's own mask (inside, or a ``.msk`` beside it) or alpha band hides a band; None without any."""
+    if alpha := alpha_index(dataset):
+        return np.asarray(dataset.read(alpha) == 0)
     flags = dataset.mask_flag_enums[index - 1]
-    if MaskFlags.per_dataset not in flags:
+    if MaskFlags.per_dataset not in flags or MaskFlags.alpha in flags:
         return None
-    if MaskFlags.alpha in flags:
-        alpha = alpha_index(dataset)
-        if alpha is None:
-            return None
-        shown: npt.NDArray[Any] = dataset.read(alpha)
-    else:
-        shown = dataset.read_masks(index)
-    return np.asarray(shown == 0)
-
-
-def alpha_index(dataset: Any) -> int | None:
-    """Number of the band that says where there are data; None where none does.
-
-    GDAL calls the fourth band of a picture its alpha band by default, the near-infrared of many files: one that has a name,
-    or more than some values, is none.
-    """
-    found = [n for n, meaning in enumerate(dataset.colorinterp, 1) if meaning == ColorInterp.alpha]
-    if len(found) != 1 or (dataset.descriptions[found[0] - 1] or "alpha").lower() != "alpha":
-        return None
-    rows, columns = (min(512, size) for size in dataset.shape)
-    sample = dataset.read(found[0], out_shape=(rows, columns))
-    highest = 1.0 if sample.dtype.kind == "f" else float(np.iinfo(sample.dtype).max)
-    return found[0] if set(np.unique(sample).tolist()) <= {0.0, 1.0, 255.0, highest} else None
+    return np.asarray(dataset.read_masks(index) == 0)
 
 
 def as_nodata(

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from howgreen.core.cog import alpha_index
 from howgreen.core.errors import ImageError
 from howgreen.core.sensors import LANDSAT, SENTINEL2
 from howgreen.core.stac import DECIBEL, POWER
 from howgreen.core.types import Encoding
 from howgreen.core.warnings import Caution
 from howgreen.store import names as naming_rules
-from howgreen.store.fill import alpha_index, fits
+from howgreen.store.fill import fits
 from howgreen.store.layout import slug
 from howgreen.store.names import SKIP, Naming
 from howgreen.store.sources import BandSource, Options, Source, grid_of, opened

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
-from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.enums import MaskFlags
 from rasterio.errors import RasterioError
 from rasterio.windows import Window as RasterioWindow
 
+from howgreen.core.cog import alpha_index
 from howgreen.core.errors import ImageError
 from howgreen.core.grid import Window
 from howgreen.core.types import Asset
@@ -111,7 +112,9 @@ class Image:
     def masks(self, index: int) -> bool:
         """Whether the file has a mask or an alpha band that may hide pixels of a band."""
         flags: Sequence[Sequence[MaskFlags]] = getattr(self.dataset, "mask_flag_enums", ())
-        return bool(flags) and MaskFlags.per_dataset in flags[index - 1]
+        if flags and MaskFlags.per_dataset in flags[index - 1] and MaskFlags.alpha not in flags[index - 1]:
+            return True
+        return alpha_index(self.dataset) not in {None, index}
 
     def with_mask(self, hidden: float) -> Image:
         """The same file, hidden pixels read as ``hidden``."""
@@ -120,8 +123,8 @@ class Image:
     def _shown(self, index: int, window: Window) -> NDArray[np.bool_]:
         """Where the mask shows pixels of a window."""
         dataset, where = self.dataset, RasterioWindow.from_slices(*window.slices)
-        if MaskFlags.alpha in dataset.mask_flag_enums[index - 1]:
-            codes: NDArray[Any] = dataset.read(list(dataset.colorinterp).index(ColorInterp.alpha) + 1, window=where)
+        if alpha := alpha_index(dataset):
+            codes: NDArray[Any] = dataset.read(alpha, window=where)
         else:
             raw = getattr(dataset, "raw", dataset)  # of a file on the web all has arrived: see Fetched
             codes = raw.read_masks(index, window=where)
