@@ -80,7 +80,9 @@ def alpha_index(dataset: Any) -> int | None:
     found = [n for n, meaning in enumerate(getattr(dataset, "colorinterp", ()), 1) if meaning == ColorInterp.alpha]
     if len(found) != 1 or dataset.count == 1 or (dataset.descriptions[found[0] - 1] or "alpha").lower() != "alpha":
         return None
-    rows, columns = (slice((size - part) // 2, (size + part) // 2) for size in dataset.shape for part in [min(SAMPLE_PX, size)])
+    rows, columns = (
+        slice((size - part) // 2, (size + part) // 2) for size in dataset.shape for part in [min(SAMPLE_PX, size)]
+    )
     sample = dataset.read(found[0], window=Window.from_slices(rows, columns))
     highest = 1.0 if sample.dtype.kind == "f" else float(np.iinfo(sample.dtype).max)
     return found[0] if set(np.unique(sample).tolist()) <= {0.0, 1.0, 255.0, highest} else None

@@ -47,6 +47,17 @@ class ImageError(HowgreenError):
     """An image file is broken, truncated or lacks what it must say about itself."""
 
 
+class ContradictionError(ImageError):
+    """The pixels of a scene contradict what its metadata says of them."""
+
+    def __init__(self, message: str, *, scene: str, offset: float | None = None) -> None:
+        super().__init__(message)
+        self.scene = scene
+        """Its id."""
+        self.offset = offset
+        """The reflectance offset that its pixels fit instead; None where they do not tell."""
+
+
 class StoreError(HowgreenError):
     """A store is missing, damaged or would be overwritten."""
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 import howgreen
 from howgreen import imagery, landcover
 from howgreen.core import types
-from howgreen.core.errors import HowgreenError, ImageError, PlanError
+from howgreen.core.errors import ContradictionError, HowgreenError, ImageError, PlanError
 from howgreen.core.sensors import RADAR_BANDS, SENSORS, SENTINEL1
 from howgreen.core.types import Period
 from howgreen.core.warnings import Caution, gather
@@ -175,6 +175,8 @@ def without(plan: types.Plan, error: ImageError) -> types.Plan:
     bad = next((scene for scene in (*plan.scenes, *plan.radar) if _is_about(error, scene)), None)
     if bad is None:
         raise error
+    if isinstance(error, ContradictionError) and error.offset is not None:
+        return replace(plan, scenes=tuple(_read_with(one, error) if one is bad else one for one in plan.scenes))
     told = (*plan.warnings, *image_sources.left_out({bad.id: error}))
     if bad in plan.radar:
         others = tuple(scene for scene in plan.radar if scene is not bad)
@@ -188,6 +190,18 @@ def without(plan: types.Plan, error: ImageError) -> types.Plan:
     except HowgreenError:
         raise error from None
     return replace(plan, scenes=tuple(used), passed_over=tuple(passed_over), warnings=told)
+
+
+def _read_with(scene: Scene, error: ContradictionError) -> Scene:
+    """Give a scene the offset that its pixels fit, with a warning."""
+    shift = (error.offset or 0.0) - scene.offset
+    text = f"its metadata says offset {scene.offset:g}, its pixels fit {error.offset:g}: read with that"
+    assets = tuple(
+        replace(one, encoding=replace(one.encoding, offset=one.encoding.offset + shift)) if one.encoding else one
+        for one in scene.assets
+    )
+    caution = Caution("offset-doubtful", text)
+    return replace(scene, offset=error.offset or 0.0, assets=assets, warnings=(*scene.warnings, caution))
 
 
 def _is_about(error: ImageError, scene: Scene) -> bool:

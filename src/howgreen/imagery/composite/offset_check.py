@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,9 +24,10 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from rasterio.errors import CRSError
 
+from howgreen.core import plausibility
 from howgreen.core.acquisitions import by_time
-from howgreen.core.errors import ImageError
-from howgreen.core.sensors import DB_SCALE, SENSORS
+from howgreen.core.errors import ContradictionError, ImageError
+from howgreen.core.sensors import DB_SCALE, S2_OFFSET_04, SENSORS, SENTINEL2
 from howgreen.core.types import Asset, Scene
 from howgreen.imagery.composite import cloud_mask, median, radar
 from howgreen.imagery.read import quality
@@ -51,20 +53,29 @@ def decisions(scenes: Sequence[Scene]) -> dict[str, Any]:
 
     Raises
     ------
+    ContradictionError
+        If the pixels of a scene contradict its scale or offset beyond doubt; it tells the offset that they fit, where one does.
     ImageError
-        If the pixels of a scene contradict its offset beyond doubt, or a file cannot be read.
+        If a file cannot be read.
     """
     sar = [scene for scene in scenes if SENSORS[scene.sensor].is_radar]
     ordered = sorted((scene for scene in scenes if not SENSORS[scene.sensor].is_radar), key=by_time)
     with ThreadPoolExecutor(max_workers=THREADS) as pool:
-        measured = list(pool.map(_darkness, ordered))
+        looks = list(pool.map(_look, ordered))
+    measured = [
+        None if look is None else _darkness(_light(scene, look)) for scene, look in zip(ordered, looks, strict=True)
+    ]
     verdicts = [_verdict(i, ordered, measured) for i in range(len(ordered))]
-    for scene, (verdict, why) in zip(ordered, verdicts, strict=True):
+    for i, (scene, look, (verdict, why)) in enumerate(zip(ordered, looks, verdicts, strict=True)):
         if verdict == "contradicted":
-            raise ImageError(
-                f"scene {scene.id}: offset {scene.offset:g} contradicts its pixels ({why}); "
-                "add it again with the right --offset (Sentinel-2: -0.1 from baseline 04.00 on, unless already removed)"
+            raise ContradictionError(
+                f"scene {scene.id}: offset {scene.offset:g} contradicts its pixels ({why}); {_cure(scene)} "
+                "(Sentinel-2: -0.1 from baseline 04.00 on, unless already removed)",
+                scene=scene.id,
+                offset=_fitting(i, ordered, looks, measured),
             )
+        if look is not None and not _asked_before(scene):
+            _check_scale(scene, look)
     radar_record = {"radar": {"encoding": f"steps of {DB_SCALE:g} dB, median over passes", "scenes": radar.record(sar)}}
     return (radar_record if sar else {}) | {
         "encoding": f"int16 steps of {median.STEP:g} reflectance, median over clear dates",
@@ -118,24 +129,92 @@ def _frame(asset: Asset) -> GeoBox:
         return whole.zoom_to((min(COARSE_PX, whole.shape[0]), min(COARSE_PX, whole.shape[1])))
 
 
-def _darkness(scene: Scene) -> dict[str, float] | None:
-    """Share of clear pixels below zero in some visible band, and the darkest visible hundredth; None if unknown."""
+Look = dict[str, NDArray[Any]]
+"""Clear DN by band, (pixel,)."""
+
+
+def _asked_before(scene: Scene) -> bool:
+    """Tell whether its numbers were asked when it came into a store of ours."""
+    return "howgreen:sensor" in (scene.native.get("properties") or {})
+
+
+def _cure(scene: Scene) -> str:
+    if any("://" in asset.href for asset in scene.assets):
+        return "use another --catalog, or keep its files with `howgreen store add` and the right --offset"
+    return "add it again with the right --offset"
+
+
+def _check_scale(scene: Scene, look: Look) -> None:
+    """ContradictionError where a scene's numbers cannot be reflectance with the scale that its metadata says; only of scenes with
+    a near-infrared band, without which little is told.
+    """
+    if not set(plausibility.NEAR_INFRARED) & set(look):
+        return
+    encodings = {band: scene.encoding(band) for band in look}
+    found = plausibility.check(look, encodings, sensor=SENSORS[scene.sensor])
+    if found is None or found.kind == "offset":
+        return
+    likely = "" if found.likely is None else f"; likely scale {found.likely[0]:g} offset {found.likely[1]:g}"
+    raise ContradictionError(
+        f"scene {scene.id}: with scale {scene.scale:g} offset {scene.offset:g} {found.what}{likely}; use other images, or keep its "
+        "files with `howgreen store add` and the right --scale and --offset",
+        scene=scene.id,
+    )
+
+
+def _from_metadata(scene: Scene) -> bool:
+    """Tell whether its offset is what a catalogue or a product states, and no user's."""
+    origin = (scene.native.get("properties") or {}).get("howgreen:offset_from")
+    return origin in {"metadata", "default"} or (not _asked_before(scene) and bool(scene.radiometry))
+
+
+def _fitting(
+    i: int, scenes: Sequence[Scene], looks: Sequence[Look | None], measured: Sequence[Mapping[str, float] | None]
+) -> float | None:
+    """The one of Sentinel-2's two offsets that a scene does not have and its pixels fit; None where a user said the offset."""
+    scene, look = scenes[i], looks[i]
+    others = [offset for offset in (0.0, S2_OFFSET_04) if abs(offset - scene.offset) > 1e-9]
+    if look is None or scene.sensor != SENTINEL2.name or not _from_metadata(scene) or len(others) != 1:
+        return None
+    moved = {band: values + (others[0] - scene.offset) for band, values in _light(scene, look).items()}
+    changed = [*scenes[:i], replace(scene, offset=others[0]), *scenes[i + 1 :]]
+    verdict, _ = _verdict(i, changed, [*measured[:i], _darkness(moved), *measured[i + 1 :]])
+    return others[0] if verdict == "consistent" else None
+
+
+def _look(scene: Scene) -> Look | None:
+    """Read clear coarse pixels of a scene; None where there are too few, or no visible band.
+
+    Of a scene that was asked before only the visible bands are read.
+    """
     assets = [asset for name in VISIBLE if (asset := scene.asset(name))]
     if not assets:
         return None
+    near = next((asset for name in plausibility.NEAR_INFRARED if (asset := scene.asset(name))), None)
     frame = _frame(assets[0])
     good = _clear(scene, frame)
-    bands: list[NDArray[np.float64]] = []
-    for asset in assets:
+    bands: Look = {}
+    for asset in [*assets, *([near] if near and not _asked_before(scene) else [])]:
         own = scene.encoding(asset.band)
         values = read_coarse(asset, frame, nodata=own.nodata, float32=own.nodata is None)
         good &= ~missing(values, own.nodata)
-        bands.append(values * own.scale + own.offset)
+        bands[asset.band] = values
     if good.sum() < FEWEST_PX:
         return None
-    pixels = np.stack([band[good] for band in bands])
+    return {band: values[good] for band, values in bands.items()}
+
+
+def _light(scene: Scene, look: Look) -> Look:
+    """Reflectance of clear pixels by band."""
+    encodings = {band: scene.encoding(band) for band in look}
+    return {band: values * encodings[band].scale + encodings[band].offset for band, values in look.items()}
+
+
+def _darkness(light: Look) -> dict[str, float]:
+    """Measure the share of clear pixels below zero in some visible band, and the darkest visible hundredth."""
+    pixels = np.stack([values for band, values in light.items() if band in VISIBLE])
     return {
-        "clear_pixels": int(good.sum()),
+        "clear_pixels": pixels.shape[1],
         "negative_share": round(float((pixels < -0.005).any(axis=0).mean()), 4),
         "darkest": round(float(np.percentile(pixels, DARK_PERCENTILE, axis=1).min()), 4),
     }
