@@ -10,7 +10,18 @@ from hypothesis import strategies as st
 from shapely.geometry import GeometryCollection, LineString, MultiPolygon, Point, Polygon, box
 
 from howgreen.core.errors import AreaError
-from howgreen.core.geometry import bounds_of, boxes, crs_of, geodesic_area_m2, polygonal, utm_crs
+from howgreen.core.geometry import (
+    bounds_of,
+    boxes,
+    crs_of,
+    densify,
+    geodesic_area_m2,
+    polygonal,
+    project,
+    to_lonlat,
+    transformer,
+    utm_crs,
+)
 
 
 @pytest.mark.parametrize(
@@ -87,3 +98,30 @@ def test_bounds_across_the_antimeridian_are_those_of_geojson():
     assert boxes(MultiPolygon([east, west])) == (west.bounds, east.bounds)
     apart = MultiPolygon([box(1, 2, 3, 4), box(5, 1, 6, 3)])
     assert bounds_of(apart) == apart.bounds
+
+
+@pytest.mark.parametrize(("lon", "lat"), [(8.5, 46), (9.2512, 46), (8, 46.4987), (9.4021, 47)])
+def test_projected_edges_lie_within_two_centimetres_of_the_true_ones(lon, lat):
+    """Along a parallel a straight line in degrees bends by hundreds of metres on the grid."""
+    shape = project(box(8, 46, 9.5, 47), "EPSG:32632")
+    x, y = transformer("EPSG:4326", "EPSG:32632").transform(lon, lat)
+    assert shape.exterior.distance(Point(x, y)) < 0.02
+
+
+def test_a_shape_projects_the_same_whether_its_edges_were_bent_before():
+    shape = box(8.0003, 46.00007, 8.41, 46.3)
+    once, twice = (project(one, "EPSG:32632") for one in (shape, densify(shape)))
+    assert once.equals_exact(twice, 1e-6)
+
+
+def test_halves_at_the_antimeridian_are_one_again():
+    halves = MultiPolygon([box(179.9, -17, 180, -16.9), box(-180, -17, -179.9, -16.9)])
+    whole = project(halves, "EPSG:32760")
+    assert whole.geom_type == "Polygon"
+    assert whole.is_valid
+
+
+def test_there_and_back():
+    shape = box(600_000, 5_100_000, 640_000, 5_150_000)
+    back = project(to_lonlat(shape, "EPSG:32632"), "EPSG:32632")
+    assert back.symmetric_difference(shape).area / shape.area < 1e-4

@@ -303,3 +303,21 @@ def test_a_file_that_leads_to_others_is_not_followed(tmp_path):
     )
     with pytest.raises(ImageError, match="a VRT file"), opened(Asset(band="red", href=str(link))):
         pass
+
+
+@pytest.mark.parametrize(("off_px", "aligned"), [(0.0, True), (0.0009, True), (0.0011, False), (0.3, False)])
+def test_a_thousandth_of_a_pixel_off_is_not_aligned(make_scene, off_px, aligned):
+    """A file that lies a little beside the grid: copied as it is, or interpolated to where it lies."""
+    scene = make_scene({"red": places(20, 20)}, west=WEST + 10 * off_px)
+    values, _ = read_band(
+        scene.assets[0], grid=grid_at(0, 0, 10, 10), window=Window(top=2, bottom=8, left=2, right=8), nodata=0
+    )
+    assert (values.dtype == np.uint16) == aligned
+    np.testing.assert_allclose(values, places(20, 20)[2:8, 2:8] - (0 if aligned else off_px), atol=1e-3)
+
+
+@pytest.mark.parametrize(("pixel_m", "factor"), [(11.0, 1), (6.0, 1), (5.2, 2), (5.0, 2), (3.1, 3), (1.0, 10)])
+def test_finer_files_are_averaged_by_the_nearest_whole_factor_below(pixel_m, factor):
+    """From three quarters on it counts as the next one: 5.2 m on 10 m are 1.92."""
+    transform = Affine(pixel_m, 0, WEST, 0, -pixel_m, NORTH)
+    assert resample.shrink(grid_at(0, 0, 40, 40), UTM, transform) == factor
