@@ -67,7 +67,7 @@ class Wanted:
             raise PlanError(f"cropland {self.cropland!r} is unknown: use one of {', '.join(CROPLAND)}")
 
     def given(self, key: str) -> str | None:
-        """The file of a map, if one is given."""
+        """Return the file of a map, if one is given."""
         files = {
             "corine": self.corine,
             "worldcover": self.worldcover,
@@ -98,7 +98,7 @@ def wanted(
     endpoints: str | Path | None = None,
     offline: bool = False,
 ) -> Wanted:
-    """The maps as a user names them; ``endpoints`` is a file of :mod:`howgreen.net.endpoints`. See :class:`Wanted`."""
+    """Take the maps as a user names them; ``endpoints`` is a file of :mod:`howgreen.net.endpoints`. See :class:`Wanted`."""
     table = Path(endpoints) if endpoints else None
     return Wanted(
         layers=tuple(dict.fromkeys(names)),

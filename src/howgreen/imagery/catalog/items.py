@@ -109,7 +109,7 @@ def _outline(native: Mapping[str, Any]) -> Polygon | MultiPolygon:
 
 
 def _area(geometry: Any, bbox: Any) -> Polygon | MultiPolygon:
-    """The area of a footprint: of a GeometryCollection its areas, without a geometry the box that the item states."""
+    """Take the area of a footprint: of a GeometryCollection its areas, without a geometry the box that the item states."""
     if geometry is None:
         if not (isinstance(bbox, list) and len(bbox) in {4, 6} and all(isinstance(edge, int | float) for edge in bbox)):
             raise ValueError("neither a geometry nor a bbox")

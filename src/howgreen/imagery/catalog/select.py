@@ -200,8 +200,10 @@ def _near(scene: Scene, scenes: Sequence[Scene]) -> list[Scene]:
 def spread_over_period(
     shown: Sequence[NDArray[np.bool_]], scenes: Sequence[Scene], *, most: int = MOST_RADAR
 ) -> set[int]:
-    """Positions of the scenes of up to ``most`` passes: each time the pass that shows most of what was seen least, and
-    among equals the one farthest in time from those taken, so that they are spread over the period.
+    """Choose the scenes of up to ``most`` passes, spread over the period; returns their positions.
+
+    Each time the pass that shows most of what was seen least is taken, and among equals the one farthest in time from
+    those taken.
 
     Parameters
     ----------
@@ -231,7 +233,7 @@ def spread_over_period(
 
 
 def look_directions(scenes: Sequence[Scene]) -> tuple[str, ...]:
-    """A note where passes look from both sides; nothing otherwise."""
+    """Return a note where passes look from both sides; nothing otherwise."""
     orbits = [
         str(group[0].native.get("properties", {}).get("sat:orbit_state") or "").lower()
         for group in acquisitions([scene for scene in scenes if scene.sensor == SENTINEL1.name])

@@ -117,7 +117,7 @@ class Image:
         return alpha_index(self.dataset) not in {None, index}
 
     def with_mask(self, hidden: float) -> Image:
-        """The same file, hidden pixels read as ``hidden``."""
+        """Return the same file, hidden pixels read as ``hidden``."""
         return replace(self, hidden=hidden)
 
     def _shown(self, index: int, window: Window) -> NDArray[np.bool_]:
