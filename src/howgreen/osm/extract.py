@@ -34,7 +34,7 @@ Bounds = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class OsmAreas:
     """What an extract holds of the objects that were asked for."""
 
     tags: Mapping[OsmId, Tags]
@@ -50,12 +50,12 @@ class Found:
         return [key for key in self.tags if key not in self.shapes]
 
 
-def merged(parts: Sequence[Found]) -> Found:
+def merged(parts: Sequence[OsmAreas]) -> OsmAreas:
     """Merge what several files hold, each object once: whole where any of them has it whole."""
     tags = {key: one.tags[key] for one in parts for key in one.tags}
     shapes = {key: one.shapes[key] for one in parts for key in one.shapes}
     partial = {key: one.partial[key] for one in parts for key in one.partial if key not in shapes}
-    return Found(tags=tags, shapes={key: shapes[key] for key in tags if key in shapes}, partial=partial)
+    return OsmAreas(tags=tags, shapes={key: shapes[key] for key in tags if key in shapes}, partial=partial)
 
 
 def read_areas(
@@ -64,7 +64,7 @@ def read_areas(
     tags: Sequence[tuple[str, str]],
     matches: Callable[[OsmId, Tags], bool],
     partial: bool = False,
-) -> Found:
+) -> OsmAreas:
     """Read the areas of an extract that carry one of the tags and match.
 
     Parameters
@@ -85,11 +85,11 @@ def read_areas(
 
     """
     with _readable(path) as ordered:
-        tracker, found = _tracked(ordered, tags=tags, matches=matches)
-        shapes = _assembled(ordered, tracker, found) if found else {}
-        cut = [key for key in found if key not in shapes]
+        tracker, areas = _tracked(ordered, tags=tags, matches=matches)
+        shapes = _assembled(ordered, tracker, areas) if areas else {}
+        cut = [key for key in areas if key not in shapes]
         pieces = _pieces(ordered, cut) if partial and cut else {}
-    return Found(tags=found, shapes={key: shapes[key] for key in found if key in shapes}, partial=pieces)
+    return OsmAreas(tags=areas, shapes={key: shapes[key] for key in areas if key in shapes}, partial=pieces)
 
 
 def read_lines(path: Path, *, tags: Sequence[tuple[str, str]]) -> list[LineString]:
@@ -234,18 +234,18 @@ def _tracked(
     ordered: Ordered, *, tags: Sequence[tuple[str, str]], matches: Callable[[OsmId, Tags], bool]
 ) -> tuple[osmium.IdTracker, dict[OsmId, Tags]]:
     tracker = osmium.IdTracker()
-    found: dict[OsmId, Tags] = {}
+    areas: dict[OsmId, Tags] = {}
     objects = osmium.FileProcessor(str(ordered.path), osmium.osm.WAY | osmium.osm.RELATION)
     for item in objects.with_filter(osmium.filter.TagFilter(*tags)):
         key, values = ordered.original(OsmId(item.type_str().upper(), item.id)), dict(item.tags)
         if not _is_area(item, values) or not matches(key, values):
             continue
-        found[key] = values
+        areas[key] = values
         (tracker.add_relation if key.kind == "R" else tracker.add_way)(item.id)
         tracker.add_references(item)
-    if found:
+    if areas:
         tracker.complete_backward_references(str(ordered.path))
-    return tracker, found
+    return tracker, areas
 
 
 def _is_area(item: Any, tags: Tags) -> bool:
@@ -254,8 +254,8 @@ def _is_area(item: Any, tags: Tags) -> bool:
     return bool(len(item.nodes) > 3 and item.ends_have_same_id() and tags.get("area") != "no")
 
 
-def _assembled(ordered: Ordered, tracker: osmium.IdTracker, found: Mapping[OsmId, Tags]) -> dict[OsmId, BaseGeometry]:
-    keeper = _Keeper(found, ordered)
+def _assembled(ordered: Ordered, tracker: osmium.IdTracker, areas: Mapping[OsmId, Tags]) -> dict[OsmId, BaseGeometry]:
+    keeper = _Keeper(areas, ordered)
     manager = osmium.area.AreaManager()
     with osmium.io.Reader(str(ordered.path), osmium.osm.RELATION) as reader:
         osmium.apply(reader, tracker.id_filter(), manager.first_pass_handler())
@@ -270,10 +270,10 @@ def _assembled(ordered: Ordered, tracker: osmium.IdTracker, found: Mapping[OsmId
 class _Keeper(osmium.SimpleHandler):
     """Takes the finished areas from osmium."""
 
-    def __init__(self, found: Mapping[OsmId, Tags], ordered: Ordered) -> None:
+    def __init__(self, areas: Mapping[OsmId, Tags], ordered: Ordered) -> None:
         super().__init__()
         self.shapes: dict[OsmId, BaseGeometry] = {}
-        self._found = found
+        self._found = areas
         self._ordered = ordered
         self._factory = osmium.geom.WKBFactory()
 

@@ -15,7 +15,7 @@ from howgreen.core.errors import AreaError
 from howgreen.core.geometry import Area, geodesic_area_m2, polygonal
 from howgreen.core.text import truncate_list
 from howgreen.core.warnings import Caution, warn
-from howgreen.osm.extract import LICENCE, Found, Tags, extract_bounds, read_areas
+from howgreen.osm.extract import LICENCE, OsmAreas, Tags, extract_bounds, read_areas
 from howgreen.osm.order import OsmId
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def green_areas(city: City, *, osm: str | Path, progress: Progress | None = None
     return frame
 
 
-def _within_bounds(found: Found, path: Path) -> Found:
+def _within_bounds(found: OsmAreas, path: Path) -> OsmAreas:
     """Cut what is not whole at the extract's own edge."""
     bounds = extract_bounds(path)
     if bounds is None or not found.partial:
@@ -147,7 +147,7 @@ def _check_reach(path: Path, city: City) -> None:
         raise AreaError(f"{path}: holds {held:.0%} of {city.label}; give an extract that holds all of it")
 
 
-def read_green(path: Path) -> Found:
+def read_green(path: Path) -> OsmAreas:
     """Read the areas of an OpenStreetMap file that count as green, whole, or as far as they go where they are cut.
 
     Raises
@@ -160,7 +160,7 @@ def read_green(path: Path) -> Found:
     return read_areas(path, tags=pairs, matches=lambda _, tags: classify(tags) is not None, partial=True)
 
 
-def areas_within(found: Found, city: City) -> gpd.GeoDataFrame:
+def areas_within(found: OsmAreas, city: City) -> gpd.GeoDataFrame:
     """Cut green areas to a city, as :func:`green_areas` gives them."""
     inside = _inside(found, city)
     frame = _frame(found, inside)
@@ -200,7 +200,7 @@ def _fits(tag: GreenTag, tags: Tags) -> bool:
     return not tag.surfaces or tags.get("surface") in tag.surfaces
 
 
-def _inside(found: Found, city: City) -> dict[OsmId, Area]:
+def _inside(found: OsmAreas, city: City) -> dict[OsmId, Area]:
     """Cut the shapes to the city, the empty ones left out."""
     shapely.prepare(city.boundary)
     known = {**found.partial, **found.shapes}
@@ -213,7 +213,7 @@ def _inside(found: Found, city: City) -> dict[OsmId, Area]:
     return {key: part for key, part in sorted(cut.items()) if not part.is_empty}
 
 
-def _frame(found: Found, shapes: dict[OsmId, Area]) -> gpd.GeoDataFrame:
+def _frame(found: OsmAreas, shapes: dict[OsmId, Area]) -> gpd.GeoDataFrame:
     rows = []
     for key, shape in shapes.items():
         tag = classify(found.tags[key])

@@ -16,7 +16,7 @@ import shapely
 from howgreen.core.errors import AreaError
 from howgreen.core.geometry import BBox, boxes
 from howgreen.net.client import Request
-from howgreen.osm.extract import Found, merged
+from howgreen.osm.extract import OsmAreas, merged
 from howgreen.osm.green import GREEN_TAGS, areas_within, read_green
 from howgreen.osm.overpass import REFUSAL_S, has_areas
 
@@ -50,28 +50,28 @@ def green_areas_online(city: City, *, online: Network, progress: Progress | None
         When the city is too large to be asked for.
 
     """
-    wanted = list(pieces(city))
-    if len(wanted) > MOST_PIECES:
+    tiles = list(pieces(city))
+    if len(tiles) > MOST_PIECES:
         raise AreaError(
-            f"{city.label}: too large to ask Overpass for its green areas ({len(wanted)} pieces, at most {MOST_PIECES}); "
+            f"{city.label}: too large to ask Overpass for its green areas ({len(tiles)} pieces, at most {MOST_PIECES}); "
             "give --osm FILE.osm.pbf"
         )
     retry = online.retry
     client = online.client(
         replace(retry, attempt_s=max(retry.attempt_s, ATTEMPT_S), total_s=max(retry.total_s, TOTAL_S))
     )
-    found: list[Found] = []
-    for number, piece in enumerate(wanted):
+    parts: list[OsmAreas] = []
+    for number, piece in enumerate(tiles):
         if progress:
-            progress("osm green", number, len(wanted))
+            progress("osm green", number, len(tiles))
         request = Request(
             what="Overpass", urls=client.endpoints.overpass, form={"data": question(piece)}, suffix=".osm", check=has_areas,
             instead="an extract with --osm FILE.osm.pbf", refusal_s=REFUSAL_S,
         )  # fmt: skip
-        found.append(read_green(client.fetch(request).path))
+        parts.append(read_green(client.fetch(request).path))
     if progress:
-        progress("osm green", len(wanted), len(wanted))
-    return areas_within(merged(found), city)
+        progress("osm green", len(tiles), len(tiles))
+    return areas_within(merged(parts), city)
 
 
 def pieces(city: City) -> Iterator[BBox]:
@@ -95,9 +95,9 @@ def question(piece: BBox) -> str:
     values: dict[str, list[str]] = {}
     for tag in GREEN_TAGS:
         values.setdefault(tag.key, []).append(tag.value)
-    asked = "".join(
+    statements = "".join(
         f'{kind}["{key}"~"^({"|".join(sorted(set(listed)))})$"]{where};'
         for key, listed in values.items()
         for kind in ("way", "rel")
     )
-    return f"[out:xml][timeout:60][maxsize:536870912];({asked});(._;>;);out body;"
+    return f"[out:xml][timeout:60][maxsize:536870912];({statements});(._;>;);out body;"

@@ -81,8 +81,8 @@ def _best(columns: Sequence[str], apart: Mapping[str, int]) -> str | None:
 def _number_column(values: Mapping[str, Sequence[str]], count: int) -> str | None:
     """Find the column of codes or whole numbers that tells all features apart, titled ones first."""
     different = [c for c, v in values.items() if len(v) == len(set(v)) == count and not _MEASURES.search(c)]
-    wanted = sorted(different, key=lambda c: (not is_titled(c), bool(_ROW_NUMBERS.match(c))))
-    return wanted[0] if wanted else None
+    ranked = sorted(different, key=lambda c: (not is_titled(c), bool(_ROW_NUMBERS.match(c))))
+    return ranked[0] if ranked else None
 
 
 def rows_called(rows: Sequence[Row], names: Sequence[str | None], query: str) -> dict[int, str]:
@@ -99,5 +99,5 @@ def rows_called(rows: Sequence[Row], names: Sequence[str | None], query: str) ->
         for column, value in row.items():
             if len(value) <= 2 * _LONGEST_NAME and is_called(value, query):
                 by_column.setdefault(column, {})[i] = value
-    usable = {column: found for column, found in by_column.items() if is_titled(column) or len(found) == 1}
+    usable = {column: hits for column, hits in by_column.items() if is_titled(column) or len(hits) == 1}
     return min(usable.values(), key=len, default={})

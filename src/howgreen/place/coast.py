@@ -83,7 +83,7 @@ def with_land_file(city: City, path: Path) -> City:
     from howgreen.place.vectors import read_around
 
     read = [read_around(path, box, margin_deg=MARGIN_DEG) for box in boxes(city.boundary)]
-    shapes = [shape for found in read for shape in found.shapes]
+    shapes = [shape for part in read for shape in part.shapes]
     _refuse_water(path, read)
     source = f"land of {path.name}"
     areas = [polygonal(shape) for shape in shapes if shape.geom_type in {"Polygon", "MultiPolygon"}]
@@ -118,12 +118,12 @@ def read_lines_of(path: Path) -> list[LineString]:
 
 def _refuse_water(path: Path, read: Sequence[Around]) -> None:
     """Refuse a file that calls itself, or what it holds, water."""
-    names = [path.stem, *(layer for found in read for layer in found.layers)]
-    called = [name for name in names if _WATER_FILE.search(name.lower()) and "land" not in name.lower()]
-    kinds = [value for found in read for value in found.values if value.lower() in _WATER_KINDS]
-    if called or kinds:
+    names = [path.stem, *(layer for part in read for layer in part.layers)]
+    names_of_water = [name for name in names if _WATER_FILE.search(name.lower()) and "land" not in name.lower()]
+    kinds = [value for part in read for value in part.values if value.lower() in _WATER_KINDS]
+    if names_of_water or kinds:
         raise AreaError(
-            f"{path}: seems to hold water ({truncate((called + sorted(kinds))[0])}), not land; give polygons of land, or coastlines"
+            f"{path}: seems to hold water ({truncate((names_of_water + sorted(kinds))[0])}), not land; give polygons of land, or coastlines"
         )
 
 
@@ -243,11 +243,11 @@ def _votes(faces: Sequence[Polygon], coast: Sequence[LineString]) -> tuple[Any, 
     start, along, length = start[keep], along[keep], length[keep]
     aside = np.column_stack([-along[:, 1], along[:, 0]]) / length[:, None] * _BESIDE_DEG
     tree = shapely.STRtree(faces)
-    found = []
+    sides = []
     for side in (1, -1):
         votes = np.zeros(len(faces))
         points = shapely.points(start + along / 2 + side * aside)
         segment, face = tree.query(points, predicate="within")
         np.add.at(votes, face, length[segment])
-        found.append(votes)
-    return found[0], found[1]
+        sides.append(votes)
+    return sides[0], sides[1]

@@ -15,7 +15,7 @@ from howgreen.core.geometry import Area, geodesic_area_m2, polygonal
 from howgreen.core.text import truncate_list
 from howgreen.core.types import City, District
 from howgreen.core.warnings import Caution
-from howgreen.place.limits import add_districts, clipped
+from howgreen.place.osm_boundaries import add_districts, clipped
 from howgreen.place.shapes import MIN_AREA_M2, clean, join_notes, same_ground
 from howgreen.place.vectors import Areas, Feature, TableOptions, read_file, read_frame
 

@@ -200,27 +200,25 @@ def _called(features: Sequence[Feature], name: str) -> tuple[list[Feature], str]
     What follows a comma narrows the choice as far as other columns can tell.
     """
     rows, names = [one.attributes for one in features], [one.name for one in features]
-    found, (head, _, rest) = rows_called(rows, names, name), name.partition(",")
-    if found or not rest:
-        return _labelled(features, found), ""
-    found = rows_called(rows, names, head.strip())
+    hits, (head, _, rest) = rows_called(rows, names, name), name.partition(",")
+    if hits or not rest:
+        return _labelled(features, hits), ""
+    hits = rows_called(rows, names, head.strip())
     around = [part.strip() for part in rest.split(",") if part.strip()]
-    within = {i: label for i, label in found.items() if all(_mentions(rows[i], part) for part in around)}
-    unchecked = (
-        f"not checked whether it lies in {rest.strip()!r}: the file does not say" if found and not within else ""
-    )
-    return _labelled(features, within or found), unchecked
+    within = {i: label for i, label in hits.items() if all(_mentions(rows[i], part) for part in around)}
+    unchecked = f"not checked whether it lies in {rest.strip()!r}: the file does not say" if hits and not within else ""
+    return _labelled(features, within or hits), unchecked
 
 
 def _mentions(row: Mapping[str, str], name: str) -> bool:
     return any(is_called(value, name) for value in row.values())
 
 
-def _labelled(features: Sequence[Feature], found: dict[int, str]) -> list[Feature]:
+def _labelled(features: Sequence[Feature], hits: dict[int, str]) -> list[Feature]:
     """Give the rows that were found; a single one is called as the column that bears the name says."""
-    if len(found) == 1:
-        return [replace(features[i], name=label) for i, label in found.items()]
-    return [features[i] for i in found]
+    if len(hits) == 1:
+        return [replace(features[i], name=label) for i, label in hits.items()]
+    return [features[i] for i in hits]
 
 
 def _once(features: Sequence[Feature]) -> list[Feature]:

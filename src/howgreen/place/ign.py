@@ -21,7 +21,7 @@ from howgreen.core.text import is_called, normalise, truncate
 from howgreen.core.types import City, District, Population
 from howgreen.core.vector_files import VectorFile, vector_files
 from howgreen.net.client import Client, Request
-from howgreen.place.limits import add_districts, clipped
+from howgreen.place.osm_boundaries import add_districts, clipped
 from howgreen.place.shapes import clean, from_shape
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ _PARENT = "code_insee_de_la_commune_de_rattach"
 _DIVIDED = {"75056": "751", "69123": "6938", "13055": "132"}
 """The communes that have municipal arrondissements, and how the codes of those begin."""
 
-_ASKED = re.compile(r"^\s*(?:ign|insee)\s*:\s*(.+?)\s*$", re.IGNORECASE)
+_QUERY = re.compile(r"^\s*(?:ign|insee)\s*:\s*(.+?)\s*$", re.IGNORECASE)
 _CODE = re.compile(r"^\d[\dAB]\d{3}$")
 _COLUMNS = {
     "code": ("code_insee", "insee_arm", "insee_com"),
@@ -69,9 +69,9 @@ class Commune:
     """EPSG:4326."""
 
 
-def is_asked(query: str) -> bool:
+def is_query(query: str) -> bool:
     """Tell whether a query is for IGN: ``ign:69123``, ``ign:Lyon``, ``insee:69123``."""
-    return _ASKED.match(query) is not None
+    return _QUERY.match(query) is not None
 
 
 def search(query: str, *, client: Client) -> list[City]:
@@ -92,17 +92,19 @@ def search(query: str, *, client: Client) -> list[City]:
         When the service does not answer.
 
     """
-    wanted = _wanted(query)
-    arrondissement = any(wanted.startswith(start) and wanted != whole for whole, start in _DIVIDED.items())
-    if not re.search(r"[a-z0-9]", normalise(wanted)):
+    name_or_code = _name_or_code(query)
+    arrondissement = any(name_or_code.startswith(start) and name_or_code != whole for whole, start in _DIVIDED.items())
+    if not re.search(r"[a-z0-9]", normalise(name_or_code)):
         raise PlaceNotFoundError(f"{truncate(query)}: no name and no INSEE code; write ign:69123 or ign:Lyon")
-    layer = _ARRONDISSEMENTS if _CODE.match(wanted) and arrondissement else _COMMUNES
-    found = [commune for commune in _fetched(layer, name_filter(wanted), client=client) if _is(commune, wanted)]
-    if not found:
+    layer = _ARRONDISSEMENTS if _CODE.match(name_or_code) and arrondissement else _COMMUNES
+    communes = [
+        commune for commune in _fetched(layer, name_filter(name_or_code), client=client) if _is(commune, name_or_code)
+    ]
+    if not communes:
         raise PlaceNotFoundError(
             f"{truncate(query)}: IGN knows no commune of this name or INSEE code; write ign:69123 or ign:Lyon"
         )
-    return [city_of(commune, name=query) for commune in sorted(found, key=lambda commune: commune.code)]
+    return [city_of(commune, name=query) for commune in sorted(communes, key=lambda commune: commune.code)]
 
 
 def with_districts(city: City, *, client: Client) -> City:
@@ -130,15 +132,15 @@ def divided(city: City, parts: Iterable[Commune]) -> City:
     return add_districts(city, tuple(made)) if made else city
 
 
-def name_filter(wanted: str) -> str:
+def name_filter(name_or_code: str) -> str:
     """Write the CQL filter for a name or code. Nothing that a user types can end its quotes: only letters a-z and digits pass.
 
     ``Saint-Étienne`` becomes ``s__nt%_t__nn_``: accents, hyphens and blanks match anything, and what comes back is
     compared once more.
     """
-    if _CODE.match(wanted):
-        return f"code_insee = '{wanted}'"
-    apart = normalise(_APOSTROPHE.sub(" ", wanted))
+    if _CODE.match(name_or_code):
+        return f"code_insee = '{name_or_code}'"
+    apart = normalise(_APOSTROPHE.sub(" ", name_or_code))
     open_ended = _SAINT.sub("s%t%", _ACCENTED.sub("_", _GAP.sub("%", apart)))
     return f"nom_officiel ILIKE '{open_ended}'"
 
@@ -174,14 +176,14 @@ def city_of(commune: Commune, *, name: str) -> City:
     return city
 
 
-def _wanted(query: str) -> str:
-    match = _ASKED.match(query)
+def _name_or_code(query: str) -> str:
+    match = _QUERY.match(query)
     text = match[1] if match else query.strip()
     return text.upper() if _CODE.match(text.upper()) else text
 
 
-def _is(commune: Commune, wanted: str) -> bool:
-    return commune.code == wanted or is_called(commune.name, wanted)
+def _is(commune: Commune, name_or_code: str) -> bool:
+    return commune.code == name_or_code or is_called(commune.name, name_or_code)
 
 
 def _fetched(layer: str, cql: str, *, client: Client) -> list[Commune]:
@@ -329,13 +331,13 @@ def from_file(path: Path, *, name: str | None = None, pick: int | str | None = N
 
 
 def _of_file(file: VectorFile, *, name: str | None, pick: int | str | None, path: Path) -> City:
-    held = [(layer, fid, commune) for layer in _layers(file) for fid, commune in _attributes(file, layer)]
-    wanted = _wanted(name or "")
-    found = held if len(held) == 1 else [one for one in held if _is(one[2], wanted)]
-    whole = [one for one in found if not one[2].parent]
-    layer, fid, commune = _one(whole or found, name=name, pick=pick, path=path)
+    rows = [(layer, fid, commune) for layer in _layers(file) for fid, commune in _attributes(file, layer)]
+    name_or_code = _name_or_code(name or "")
+    matches = rows if len(rows) == 1 else [row for row in rows if _is(row[2], name_or_code)]
+    communes = [row for row in matches if not row[2].parent]
+    layer, fid, commune = _one(communes or matches, name=name, pick=pick, path=path)
     city = city_of(replace(commune, shape=_read_shapes(file, layer, [fid])[0]), name=name or commune.name)
-    parts = [one for one in held if one[2].parent == commune.code]
+    parts = [row for row in rows if row[2].parent == commune.code]
     if not parts:
         return city
     shapes = _read_shapes(file, parts[0][0], [part[1] for part in parts])
@@ -363,22 +365,22 @@ def _read_shapes(file: VectorFile, layer: str, fids: Sequence[int]) -> list[Base
 
 
 def _one(
-    found: Sequence[tuple[str, int, Commune]], *, name: str | None, pick: int | str | None, path: Path
+    rows: Sequence[tuple[str, int, Commune]], *, name: str | None, pick: int | str | None, path: Path
 ) -> tuple[str, int, Commune]:
-    if not found:
-        asked = truncate(name) if name else "no name was given, and it"
-        raise PlaceNotFoundError(f"{path}: no commune is called {asked}; write its name, or ign: and its INSEE code")
-    if len(found) == 1:
-        return found[0]
+    if not rows:
+        called = truncate(name) if name else "no name was given, and it"
+        raise PlaceNotFoundError(f"{path}: no commune is called {called}; write its name, or ign: and its INSEE code")
+    if len(rows) == 1:
+        return rows[0]
     listing = "\n".join(
-        f"  {number}. {one[2].name}, ign:{one[2].code}" for number, one in enumerate(found[:20], start=1)
+        f"  {number}. {row[2].name}, ign:{row[2].code}" for number, row in enumerate(rows[:20], start=1)
     )
     if pick is None:
-        raise AmbiguousPlaceError(f"{path}: {len(found)} communes fit; take one with --pick N or its id:\n{listing}")
+        raise AmbiguousPlaceError(f"{path}: {len(rows)} communes fit; take one with --pick N or its id:\n{listing}")
     text = str(pick).strip()
-    if text.isdecimal() and 1 <= int(text) <= len(found):
-        return found[int(text) - 1]
-    picked = [one for one in found if one[2].code == _wanted(text)]
+    if text.isdecimal() and 1 <= int(text) <= len(rows):
+        return rows[int(text) - 1]
+    picked = [row for row in rows if row[2].code == _name_or_code(text)]
     if not picked:
         raise PlaceNotFoundError(f"{path}: no match {pick!r}; pick one of:\n{listing}")
     return picked[0]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from howgreen.core.errors import AmbiguousPlaceError, AreaError, NetworkError, PlaceNotFoundError
 from howgreen.core.text import closest, is_called, truncate, truncate_list
 from howgreen.core.types import City
-from howgreen.place import limits
+from howgreen.place import osm_boundaries
 from howgreen.place.points import from_point, parse_coordinates
 from howgreen.place.shapes import join_notes
 
@@ -178,7 +178,7 @@ def _of_osm(query: str, *, osm: str | Path | None, client: Client | None) -> _Li
     """Ask the extract, and where it does not know, the network."""
     if osm is not None:
         try:
-            return _Listed(cities=limits.search(query, osm=Path(osm)), source="osm")
+            return _Listed(cities=osm_boundaries.search(query, osm=Path(osm)), source="osm")
         except PlaceNotFoundError:
             if client is None or client.offline:
                 raise
@@ -211,7 +211,7 @@ def _with_districts(city: City, known: _Known, *, source: str) -> City:
 
         return with_districts(city, client=known.client)
     if known.osm is not None and city.id.startswith("osm:") and not city.districts:
-        return limits.with_districts(city, osm=Path(known.osm))
+        return osm_boundaries.with_districts(city, osm=Path(known.osm))
     return city
 
 
@@ -275,9 +275,9 @@ def _of_stores(query: str, known: Sequence[City]) -> list[City]:
 
 
 def _called(city: City, query: str) -> bool:
-    asked = query.strip().casefold()
-    osm_id = limits.parse_id(query)
-    if asked == city.id.casefold() or (osm_id and f"osm:{osm_id}" == city.id):
+    lower = query.strip().casefold()
+    osm_id = osm_boundaries.parse_id(query)
+    if lower == city.id.casefold() or (osm_id and f"osm:{osm_id}" == city.id):
         return True
     name = query.strip().removeprefix("store:")
     return is_called(city.label, name) or is_called(city.name, name)
@@ -308,7 +308,7 @@ def _one(query: str, listed: Sequence[City], *, pick: int | str | None, sure: bo
     text = str(pick).strip()
     if text.isdecimal() and 1 <= int(text) <= len(listed):
         return listed[int(text) - 1]
-    osm_id = limits.parse_id(text)
+    osm_id = osm_boundaries.parse_id(text)
     ids = {text.casefold(), f"osm:{osm_id}".casefold()} if osm_id else {text.casefold()}
     picked = [city for city in listed if city.id.casefold() in ids]
     if len(picked) == 1:

@@ -17,7 +17,7 @@ from howgreen.net.http import parse_json
 from howgreen.osm.extract import LICENCE
 from howgreen.osm.order import OsmId
 from howgreen.osm.tags import PLACES, kind_of_level, names_of, population_of
-from howgreen.place.limits import left_out
+from howgreen.place.osm_boundaries import left_out
 from howgreen.place.shapes import from_shape, join_notes
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def search(query: str, *, client: Client) -> list[Hit]:
 
     """
     params = {"q": query, "limit": str(_MOST), "layer": "address", "dedupe": "0"}
-    return _hits("search", params, wanted=lambda hit: hit.matches(query), client=client)
+    return _hits("search", params, matches=lambda hit: hit.matches(query), client=client)
 
 
 def lookup(number: OsmId, *, client: Client, total_s: float) -> Hit | None:
@@ -81,7 +81,7 @@ def lookup(number: OsmId, *, client: Client, total_s: float) -> Hit | None:
 
     """
     params = {"osm_ids": str(number)}
-    hits = _hits("lookup", params, wanted=lambda hit: hit.id == number, client=client, total_s=total_s)
+    hits = _hits("lookup", params, matches=lambda hit: hit.id == number, client=client, total_s=total_s)
     return next((hit for hit in hits if hit.id == number), None)
 
 
@@ -116,7 +116,7 @@ def _hits(
     path: str,
     params: Mapping[str, str],
     *,
-    wanted: Callable[[Hit], bool],
+    matches: Callable[[Hit], bool],
     client: Client,
     total_s: float | None = None,
 ) -> list[Hit]:
@@ -125,7 +125,7 @@ def _hits(
 
     def holds(body: bytes) -> bool:
         """Tell whether there are limits of what is meant: points are no answer to keep for long, or instead of limits."""
-        return any(hit.shape is not None and wanted(hit) for hit in _read(body, day=""))
+        return any(hit.shape is not None and matches(hit) for hit in _read(body, day=""))
 
     request = Request(what="Nominatim", urls=[url], params={**whole, **params}, suffix=".json", check=holds)
     answer = client.fetch(request, total_s=total_s)
@@ -205,9 +205,9 @@ def _level(record: Mapping[str, Any], tags: Mapping[str, str]) -> int | None:
 
 
 def _kind(record: Mapping[str, Any], tags: Mapping[str, str], *, sort: str, level: int | None) -> str:
-    said = record.get("addresstype") or tags.get("linked_place") or tags.get("place") or tags.get("border_type")
-    if isinstance(said, str) and said not in _LIMITS:
-        return said
+    word = record.get("addresstype") or tags.get("linked_place") or tags.get("place") or tags.get("border_type")
+    if isinstance(word, str) and word not in _LIMITS:
+        return word
     return "census area" if sort == "census" else kind_of_level(level) if sort in _LIMITS else sort
 
 

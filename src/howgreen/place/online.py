@@ -13,7 +13,7 @@ from howgreen.core.text import truncate, variants
 from howgreen.core.types import City
 from howgreen.net.client import Client
 from howgreen.osm.order import OsmId
-from howgreen.place import ign, limits, nominatim, overpass
+from howgreen.place import ign, nominatim, osm_boundaries, overpass
 from howgreen.place.nominatim import Hit
 from howgreen.place.shapes import join_notes
 
@@ -47,10 +47,10 @@ def search(query: str, *, client: Client) -> list[Match]:
         When the services do not answer.
 
     """
-    number = limits.parse_id(query)
+    number = osm_boundaries.parse_id(query)
     if number is not None:
         return [Match(city=by_id(number, name=query, client=client), exact=True)]
-    if ign.is_asked(query):
+    if ign.is_query(query):
         return [Match(city=city, exact=True) for city in ign.search(query, client=client)]
     hits = nominatim.search(query, client=client)
     matches = [
@@ -119,13 +119,13 @@ def _second(number: OsmId, *, name: str, client: Client, first: NetworkError) ->
 
 def _around_points(query: str, hits: Sequence[Hit], *, client: Client) -> list[Match]:
     """Find limits that Overpass knows around the points that bear the name."""
-    found: dict[str, Match] = {}
+    matches: dict[str, Match] = {}
     points = [hit for hit in hits if hit.matches(query)][:_MOST_POINTS]
     for hit in points:
         names = hit.names | variants(query.partition(",")[0])
         for city in overpass.around(hit.lat, hit.lon, names=names, name=query, client=client):
-            found.setdefault(city.id, Match(city=replace(city, country=hit.country), exact=True))
-    return list(found.values())
+            matches.setdefault(city.id, Match(city=replace(city, country=hit.country), exact=True))
+    return list(matches.values())
 
 
 def _sorted(matches: Sequence[Match], hits: Sequence[Hit]) -> list[Match]:
@@ -135,8 +135,8 @@ def _sorted(matches: Sequence[Match], hits: Sequence[Hit]) -> list[Match]:
         (match.city for match in once.values()), key=lambda city: (city.admin_level or 99, -city.area_m2, city.id)
     )
     rank = {f"osm:{hit.id}": (not hit.settled, number) for number, hit in reversed(list(enumerate(hits)))}
-    kept = [replace(once[city.id], city=city) for city in limits.without_twins(cities)]
-    return sorted(kept, key=lambda match: (not match.exact, *rank.get(match.city.id, (False, len(hits)))))
+    unique = [replace(once[city.id], city=city) for city in osm_boundaries.without_twins(cities)]
+    return sorted(unique, key=lambda match: (not match.exact, *rank.get(match.city.id, (False, len(hits)))))
 
 
 def _nothing(query: str, hits: Sequence[Hit]) -> Exception:

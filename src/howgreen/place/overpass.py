@@ -15,7 +15,7 @@ from howgreen.net.client import Client
 from howgreen.osm.order import OsmId
 from howgreen.osm.overpass import AdminArea, fetch_areas, fetch_coast, has_areas, list_around, list_in
 from howgreen.osm.tags import names_of
-from howgreen.place import coast, limits
+from howgreen.place import coast, osm_boundaries
 from howgreen.place.shapes import join_notes
 
 _MOST_NAMED = 4
@@ -39,7 +39,7 @@ def by_id(number: OsmId, *, name: str, client: Client) -> City:
     """
     answer = fetch_areas([number], client=client)
     try:
-        (city, *_) = limits.search(str(number), osm=answer.path)
+        (city, *_) = osm_boundaries.search(str(number), osm=answer.path)
     except PlaceNotFoundError as error:
         raise PlaceNotFoundError(
             f"{number}: OpenStreetMap has no whole limits with this id; check it, or give --area FILE"
@@ -87,10 +87,10 @@ def with_districts(city: City, *, client: Client) -> City:
         ids = sorted(area.id for area in inside if area.level == level and f"osm:{area.id}" != city.id)[
             :_MOST_DISTRICTS
         ]
-        districts = limits.districts_in(city, osm=fetch_areas(ids, client=client).path) if ids else ()
+        districts = osm_boundaries.districts_in(city, osm=fetch_areas(ids, client=client).path) if ids else ()
         if districts:
-            return limits.add_districts(city, districts)
-    return limits.without_districts(city, "OpenStreetMap")
+            return osm_boundaries.add_districts(city, districts)
+    return osm_boundaries.without_districts(city, "OpenStreetMap")
 
 
 def _within(area: AdminArea, bounds: Sequence[BBox]) -> bool:

@@ -250,7 +250,7 @@ def _layers(
     elif file.format in {"GeoJSON", "GeoJSONSeq", "ESRIJSON", "TopoJSON"}:
         copy, cautions = utf8_copy(file.file, file.scratch, given=options.encoding, name=options.name)
         file = replace(file, file=copy)
-    found = []
+    layers = []
     for name in _layer_names(file):
         info = pyogrio.read_info(file.gdal_path, layer=name, **file.options)
         table = pyogrio.read_dataframe(
@@ -259,8 +259,8 @@ def _layers(
         )  # fmt: skip
         if isinstance(table, gpd.GeoDataFrame):
             assumed = "EPSG:4326" if file.format == "TopoJSON" else ""
-            found.append(_Layer(name=str(name), table=table, assumed_crs=assumed, warnings=cautions))
-    return found
+            layers.append(_Layer(name=str(name), table=table, assumed_crs=assumed, warnings=cautions))
+    return layers
 
 
 def _layer_names(file: VectorFile) -> list[str]:

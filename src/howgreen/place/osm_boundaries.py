@@ -15,7 +15,7 @@ from howgreen.core.errors import AreaError, PlaceNotFoundError
 from howgreen.core.geometry import Area, geodesic_area_m2, polygonal
 from howgreen.core.text import closest, truncate, truncate_list, variants
 from howgreen.core.types import City, District
-from howgreen.osm.extract import LICENCE, Found, Tags, extract_date, read_areas
+from howgreen.osm.extract import LICENCE, OsmAreas, Tags, extract_date, read_areas
 from howgreen.osm.order import OsmId
 from howgreen.osm.tags import PLACES, kind_of, level_of, names_of, population_of
 from howgreen.place.shapes import clean, from_shape, join_notes, same_ground
@@ -57,24 +57,24 @@ def search(query: str, *, osm: Path) -> list[City]:
         When the file cannot be read.
 
     """
-    seen: list[str] = []
-    head, *qualifiers = _asked(query)
-    wanted = parse_id(head)
+    names: list[str] = []
+    head, *qualifiers = _head_and_qualifiers(query)
+    osm_id = parse_id(head)
     called = variants(head) | variants(query)
 
     def matches(key: OsmId, tags: Tags) -> bool:
-        if wanted is not None:
-            return key == wanted
-        seen.extend([tags["name"]] if "name" in tags else [])
+        if osm_id is not None:
+            return key == osm_id
+        names.extend([tags["name"]] if "name" in tags else [])
         return not called.isdisjoint(names_of(tags))
 
-    found = read_areas(osm, tags=_TAGS, matches=matches)
-    if not found.tags:
-        raise PlaceNotFoundError(_unknown(query, osm=osm, known=seen))
-    if not found.shapes:
-        raise PlaceNotFoundError(_cut(found, osm=osm))
-    cities = _cities(found, query=query, osm=osm)
-    if wanted is not None or any(variants(query) & names_of(tags) for tags in found.tags.values()):
+    areas = read_areas(osm, tags=_TAGS, matches=matches)
+    if not areas.tags:
+        raise PlaceNotFoundError(_unknown(query, osm=osm, known=names))
+    if not areas.shapes:
+        raise PlaceNotFoundError(_cut(areas, osm=osm))
+    cities = _cities(areas, query=query, osm=osm)
+    if osm_id is not None or any(variants(query) & names_of(tags) for tags in areas.tags.values()):
         return cities  # the comma, if there is one, belongs to the name
     return _narrowed(cities, qualifiers, osm=osm)
 
@@ -110,11 +110,11 @@ def districts_in(city: City, *, osm: Path) -> tuple[District, ...]:
         administrative = tags.get("boundary") == "administrative" and f"osm:{key}" != city.id
         return administrative and "name" in tags and deeper is not None and deeper > level
 
-    found = read_areas(osm, tags=[("boundary", "administrative")], matches=below)
+    areas = read_areas(osm, tags=[("boundary", "administrative")], matches=below)
     shapely.prepare(city.boundary)
-    inside = [key for key, shape in found.shapes.items() if city.boundary.contains(shape.representative_point())]
-    for deeper in sorted({level_of(found.tags[key]) or 0 for key in inside}):
-        made = [_district(key, found, city) for key in inside if level_of(found.tags[key]) == deeper]
+    inside = [key for key, shape in areas.shapes.items() if city.boundary.contains(shape.representative_point())]
+    for deeper in sorted({level_of(areas.tags[key]) or 0 for key in inside}):
+        made = [_district(key, areas, city) for key in inside if level_of(areas.tags[key]) == deeper]
         districts = sorted(
             (district for district in made if district), key=lambda district: (district.name, district.id)
         )
@@ -151,7 +151,7 @@ def clipped(shape: Polygon | MultiPolygon, city: City) -> Polygon | MultiPolygon
     return shape if city.boundary.contains(shape) else polygonal(shapely.intersection(shape, city.boundary))
 
 
-def _asked(query: str) -> list[str]:
+def _head_and_qualifiers(query: str) -> list[str]:
     return [part.strip() for part in query.split(",") if part.strip()] or [query]
 
 
@@ -159,37 +159,37 @@ def _matches(names: frozenset[str], _: OsmId, tags: Tags) -> bool:
     return not names.isdisjoint(names_of(tags))
 
 
-def _cities(found: Found, *, query: str, osm: Path) -> list[City]:
-    official = [key for key in found.shapes if found.tags[key].get("boundary") == "administrative"]
-    keys = official or list(found.shapes)
+def _cities(areas: OsmAreas, *, query: str, osm: Path) -> list[City]:
+    official = [key for key in areas.shapes if areas.tags[key].get("boundary") == "administrative"]
+    keys = official or list(areas.shapes)
     date = extract_date(osm)
-    cut = [key for key in found.cut if found.tags[key].get("boundary") == "administrative"]
+    cut = [key for key in areas.cut if areas.tags[key].get("boundary") == "administrative"]
     notes = (
         f"limits from an OpenStreetMap extract of {date}" if date else "",
-        f"also of this name, but cut in the extract: {_describe(cut, found.tags)}" if cut else "",
+        f"also of this name, but cut in the extract: {_describe(cut, areas.tags)}" if cut else "",
     )
-    cities = [_city(key, found, query=query, note=join_notes(*notes)) for key in keys]
+    cities = [_city(key, areas, query=query, note=join_notes(*notes)) for key in keys]
     return without_twins(sorted(cities, key=lambda city: (city.admin_level or 99, -city.area_m2, city.id)))
 
 
 def without_twins(cities: list[City]) -> list[City]:
     """Keep of limits around the same ground (Paris is a department and a commune) only those of the deepest level."""
-    kept: list[City] = []
+    unique: list[City] = []
     for city in reversed(cities):
-        twin = next((i for i, other in enumerate(kept) if same_ground(city.boundary, other.boundary)), None)
+        twin = next((i for i, other in enumerate(unique) if same_ground(city.boundary, other.boundary)), None)
         if twin is None:
-            kept.append(city)
+            unique.append(city)
             continue
         same = f"has the same limits as {city.label} ({city.id}, level {city.admin_level or 'unknown'})"
-        kept[twin] = replace(kept[twin], note=join_notes(kept[twin].note, same))
-    return kept[::-1]
+        unique[twin] = replace(unique[twin], note=join_notes(unique[twin].note, same))
+    return unique[::-1]
 
 
-def _city(key: OsmId, found: Found, *, query: str, note: str) -> City:
-    tags = found.tags[key]
+def _city(key: OsmId, areas: OsmAreas, *, query: str, note: str) -> City:
+    tags = areas.tags[key]
     population, without_year = population_of(tags)
     city = from_shape(
-        found.shapes[key],
+        areas.shapes[key],
         name=query,
         label=tags.get("name", str(key)),
         id=f"osm:{key}",
@@ -219,10 +219,10 @@ def _narrowed(cities: list[City], qualifiers: list[str], *, osm: Path) -> list[C
     return cities
 
 
-def _district(key: OsmId, found: Found, city: City) -> District | None:
-    tags = found.tags[key]
+def _district(key: OsmId, areas: OsmAreas, city: City) -> District | None:
+    tags = areas.tags[key]
     try:
-        shape = clean(found.shapes[key], what=tags["name"]).boundary
+        shape = clean(areas.shapes[key], what=tags["name"]).boundary
     except AreaError:
         return None
     boundary = clipped(shape, city)
@@ -239,9 +239,9 @@ def _describe(keys: list[OsmId], tags: Mapping[OsmId, Tags]) -> str:
     return truncate_list(texts, most=4)
 
 
-def _cut(found: Found, *, osm: Path) -> str:
+def _cut(areas: OsmAreas, *, osm: Path) -> str:
     return (
-        f"{osm}: {_describe(found.cut, found.tags)} is cut at the edge of this extract, its limits are not whole; "
+        f"{osm}: {_describe(areas.cut, areas.tags)} is cut at the edge of this extract, its limits are not whole; "
         "give a larger extract, or a boundary with --area FILE"
     )
 
