@@ -15,8 +15,9 @@ import onnxruntime
 import rasterio
 
 Record = dict[str, Any]
-LEFT_OUT = ("model", "files", "libraries", "baseline", "notes", "warnings")
-"""Parts of a summary that are no answer; of the model its name is kept. A saved plan does not keep the baseline."""
+LEFT_OUT = ("model", "files", "libraries", "baseline", "notes", "warnings", "attributions")
+"""Parts of a summary that are no answer; of the model its name is kept. A saved plan does not keep the baseline.
+Notes, warnings and attributions are words."""
 WORDS = ("id", "name", "crs", "date", "start", "end", "platform", "land_source")
 """Keys whose text is part of the answer."""
 CLOSE = 1e-9

@@ -139,10 +139,10 @@ def python_door(bench: Bench) -> Record:
     bench.sampleton()
     code = """
 import howgreen
-plan = howgreen.plan("Sampleton", offline=True)
+plan = howgreen.plan("Sampleton")
 howgreen.write(howgreen.run(plan), "first")
 howgreen.write(howgreen.run(howgreen.read_plan("first/plan.json")), "again")
-result = howgreen.city("Sampleton", offline=True)
+result = howgreen.city("Sampleton")
 result.save("whole")
 print(repr((result.stats.green_ratio, result.stats.interval.low, result.stats.interval.high)))
 """
