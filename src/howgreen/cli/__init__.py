@@ -13,6 +13,7 @@ import click
 
 from howgreen.cli import benchmark, cities, earth, layers, models, stores, train  # noqa: F401 (each adds its commands)
 from howgreen.cli.root import howgreen
+from howgreen.cli.say import say
 from howgreen.cli.warnings import on_terminal
 from howgreen.core.errors import HowgreenError
 
@@ -63,7 +64,7 @@ def _stop(number: int, _: object) -> None:
 
 
 def _fail(message: str, code: int) -> None:
-    click.echo(f"howgreen: {message}", err=True)
+    say(f"howgreen: {message}", err=True)
     sys.exit(code)
 
 

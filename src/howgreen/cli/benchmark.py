@@ -9,6 +9,7 @@ import click
 from howgreen.cli.options import FOLDER
 from howgreen.cli.progress import bars
 from howgreen.cli.root import howgreen
+from howgreen.cli.say import say
 from howgreen.core.errors import MissingExtraError
 
 
@@ -50,4 +51,4 @@ def benchmark_command(
         page = contest_page(
             data, out=out, work=work or out / "parts", band_sets=band_sets, names=names, quick=quick, progress=progress
         )
-    click.echo(f"{page}: written")
+    say(f"{page}: written")

@@ -22,6 +22,7 @@ from howgreen.cli.options import (
 )
 from howgreen.cli.progress import bars
 from howgreen.cli.root import howgreen
+from howgreen.cli.say import say, say_json
 from howgreen.cli.warnings import refuse_if_strict
 from howgreen.core import words
 from howgreen.core.text import one_line
@@ -72,10 +73,10 @@ def city_command(
         summary = pipeline.write(result, folder, progress=progress)
         workdir.forget(result.plan)
     if as_json:
-        click.echo(json.dumps(summary.to_dict(), indent=2, ensure_ascii=False))
+        say_json(summary.to_dict())
     else:
-        click.echo("\n".join([*_headline(summary), *(f"note: {one_line(note)}" for note in summary.notes)]))
-        click.echo(f"report: {report.address_of(folder, 'report.html')}")
+        say("\n".join([*_headline(summary), *(f"note: {one_line(note)}" for note in summary.notes)]))
+        say(f"report: {report.address_of(folder, 'report.html')}")
 
 
 @howgreen.command("plan")
@@ -95,7 +96,10 @@ def plan_command(
         planned = AskedPlan(**asked).plan(progress=progress)
     if out is not None:
         planned.save(out)
-    click.echo(plan_json.to_json(planned) if as_json else planned.describe())
+    if as_json:
+        say_json(json.loads(plan_json.to_json(planned)))
+    else:
+        say(planned.describe())
     refuse_if_strict()
 
 
@@ -120,7 +124,7 @@ def where_command(
     known = Store(store) if store else None
     found = places.where(name, store=known, osm=osm, network=network_of(endpoints, offline=offline))
     for number, city in enumerate(found, 1):
-        click.echo(f"{number:3d}  {one_line(f'{city.label}: {place.described(city)}')}")
+        say(f"{number:3d}  {one_line(f'{city.label}: {place.described(city)}')}")
 
 
 @howgreen.command("osm-green")
@@ -140,7 +144,7 @@ def osm_green_command(out: str | Path | None, **asked: Any) -> None:
         folder = out or new_folder(city)
         report.check_target(folder)
         found = pipeline.osm_green(city, osm=wanted.osm, network=network, out=folder, progress=progress)
-    click.echo(
+    say(
         f"{one_line(city.label)}: OpenStreetMap maps {found.share:.1%} of it as green ({len(found.areas)} areas).\n"
         f"That is what people drew, not what a satellite saw.\nfiles: {report.address_of(found.folder, 'osm_green.gpkg')}"
     )

@@ -8,6 +8,7 @@ import click
 
 from howgreen.cli.options import FILE
 from howgreen.cli.root import howgreen
+from howgreen.cli.say import say
 
 
 @howgreen.command("ee-export")
@@ -25,6 +26,4 @@ def ee_export_command(plan_file: Path, folder: str, name: str | None) -> None:
     plan = city.read_plan(plan_file)
     called = name or f"{slug(plan.city.name)}_green_mask"
     task = drive_export.export(plan, folder=folder, name=called)
-    click.echo(
-        f"task {task} is under way: https://code.earthengine.google.com/tasks shows it\nfile: {folder}/{called}.tif"
-    )
+    say(f"task {task} is under way: https://code.earthengine.google.com/tasks shows it\nfile: {folder}/{called}.tif")

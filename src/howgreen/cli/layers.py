@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from howgreen.cli.asked import AskedPlan
 from howgreen.cli.options import FILE, new_folder, out_option, place_options, plan_options, refuse_beside_plan
 from howgreen.cli.progress import bars
 from howgreen.cli.root import howgreen
+from howgreen.cli.say import say, say_json
 from howgreen.cli.warnings import refuse_if_strict
 
 _LAYERS = ("corine", "worldcover", "dynamic-world", "osm-green", "clcplus", "tree-cover", "imperviousness")
@@ -74,10 +74,10 @@ def layers_command(
         found = compare_maps.layers(result, wanted, out=folder, progress=progress)
         workdir.forget(planned)
     if as_json:
-        click.echo(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
+        say_json(found.to_dict())
     else:
-        click.echo("\n".join(_lines(found.to_dict())))
-        click.echo(f"page: {report.address_of(folder, 'layers.html')}")
+        say("\n".join(_lines(found.to_dict())))
+        say(f"page: {report.address_of(folder, 'layers.html')}")
 
 
 def _lines(found: dict[str, Any]) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from howgreen.cli import cards
 from howgreen.cli.options import FILE
 from howgreen.cli.progress import bars
 from howgreen.cli.root import howgreen
+from howgreen.cli.say import say, say_json
 
 if TYPE_CHECKING:
     from howgreen.landcover.wrap import Answers, Kind
@@ -31,9 +31,9 @@ def predict_table_command(table: Path, out: Path, model: str | None) -> None:
 
     chosen = landcover.load_model(model or landcover.default_model(landcover.table_bands(table)))
     notes = landcover.predict_table(table, model=chosen, out=out)
-    click.echo(f"{out}: written with model {chosen.card.name}")
+    say(f"{out}: written with model {chosen.card.name}")
     for note in notes:
-        click.echo(f"note: table {table}: {note}", err=True)
+        say(f"note: table {table}: {note}", err=True)
 
 
 @howgreen.group("models")
@@ -48,11 +48,11 @@ def models_list() -> None:
     from howgreen.core.errors import ModelError
 
     for name in landcover.SHIPPED:
-        click.echo(cards.brief(landcover.load_model(name), None))
+        say(cards.brief(landcover.load_model(name), None))
     broken = []
     for name in landcover.added_names():
         try:
-            click.echo(cards.brief(landcover.load_model(name), landcover.entry(name)))
+            say(cards.brief(landcover.load_model(name), landcover.entry(name)))
         except ModelError as error:  # one that is damaged must not hide the others
             broken.append(error)
     if broken:
@@ -72,7 +72,7 @@ def models_show(
     found = landcover.load_model(model)
     entry = None if model in landcover.SHIPPED else landcover.entry(model)
     if as_json:
-        click.echo(json.dumps(cards.as_json(found, entry), indent=2, ensure_ascii=False))
+        say_json(cards.as_json(found, entry))
     else:
         click.echo(cards.in_words(found, entry))
 
@@ -96,11 +96,9 @@ def models_add(
 
     with bars() as progress:
         added = landcover.add_model(source, name=name, sha256=sha256, replaces=replaces, progress=progress)
-    click.echo(
-        f"{added.model.card.name}: added (sha256 {added.model.sha256}); use it with --model {added.model.card.name}"
-    )
+    say(f"{added.model.card.name}: added (sha256 {added.model.sha256}); use it with --model {added.model.card.name}")
     for note in added.notes:
-        click.echo(f"note: {note}")
+        say(f"note: {note}")
 
 
 @models_group.command("wrap")
@@ -186,7 +184,7 @@ def models_wrap(
         scale=scale, mean=_numbers(mean, "--mean"), std=_numbers(std, "--std"), resolution_m=resolution_m, tile_px=tile_px, halo_px=halo_px,
     )  # fmt: skip
     card = wrap_model(source, out, name=out.stem, wrapping=wrapping)
-    click.echo(
+    say(
         f"{out}: wrapped, {len(card.bands)} bands, classes {', '.join(one.name for one in card.classes)}; now `howgreen models add {out}`"
     )
 
@@ -205,4 +203,4 @@ def models_remove(name: str) -> None:
     from howgreen import landcover
 
     landcover.remove_model(name)
-    click.echo(f"{name}: removed; plans that were made with it need it again")
+    say(f"{name}: removed; plans that were made with it need it again")

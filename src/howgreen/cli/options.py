@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -92,9 +94,12 @@ plan_options = options(
 
 
 def new_folder(city: City) -> Path:
-    """A folder in the current one, named after the city, that does not exist yet."""
+    """Name a folder in the current one after the city, in its own letters where it has no others, that does not exist yet."""
     from howgreen.store import slug
 
-    base = slug(city.name)
+    letters = re.sub(r"[^\w]+", "-", unicodedata.normalize("NFC", city.name)).strip("-_")[:60]
+    base = (
+        slug(city.name) if any(letter.isascii() and letter.isalnum() for letter in letters) or not letters else letters
+    )
     names = [base, *(f"{base}-{number}" for number in range(2, 1000))]
     return next(Path(name) for name in names if not Path(name).exists())

@@ -12,6 +12,7 @@ from howgreen.cli.asked import AskedPlan
 from howgreen.cli.options import FILE, FOLDER, place_options, plan_options, refuse_beside_plan
 from howgreen.cli.progress import bars
 from howgreen.cli.root import howgreen
+from howgreen.cli.say import say
 from howgreen.cli.warnings import refuse_if_strict
 
 
@@ -71,7 +72,7 @@ def store_add(
             progress=progress,
         )
     for item in added:
-        click.echo(f"{root}: {item}")
+        say(f"{root}: {item}")
 
 
 @store_group.command("sync")
@@ -107,8 +108,8 @@ def store_sync(
         refuse_if_strict()
         kept = sync.sync(planned, root=root, everything=everything, progress=progress)
     for note in planned.notes:
-        click.echo(f"note: {note}")
-    click.echo(
+        say(f"note: {note}")
+    say(
         f"{root}: {planned.city.label}, {len(kept.fetched)} scenes fetched, {len(kept.there)} there already"
         + (f", {len(kept.empty)} show nothing of it" if kept.empty else "")
     )
@@ -123,8 +124,8 @@ def store_list(store: Path | None) -> None:
 
     for row in stores.listing(store or image_sources.default_store()):
         size = "" if row.size_bytes is None else f"  {row.size_bytes / 2**20:.1f} MiB"
-        click.echo(f"{row.time:%Y-%m-%d}  {row.sensor}  {', '.join(row.places) or '-'}  {row.id}{size}")
-        click.echo(f"            {', '.join(row.bands)}{'  (synthetic)' if row.synthetic else ''}")
+        say(f"{row.time:%Y-%m-%d}  {row.sensor}  {', '.join(row.places) or '-'}  {row.id}{size}")
+        say(f"            {', '.join(row.bands)}{'  (synthetic)' if row.synthetic else ''}")
 
 
 @store_group.command("verify")
@@ -138,7 +139,7 @@ def store_verify(store: Path | None) -> None:
     with bars() as progress:
         faults = stores.verify(root, progress=progress)
     for fault in faults:
-        click.echo(f"{fault.path}: {fault.what}; {fault.cure}", err=True)
+        say(f"{fault.path}: {fault.what}; {fault.cure}", err=True)
     if faults:
         raise click.exceptions.Exit(1)
-    click.echo(f"{root}: every file is as it was added")
+    say(f"{root}: every file is as it was added")

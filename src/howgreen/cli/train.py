@@ -9,6 +9,7 @@ import click
 from howgreen.cli.options import FILE
 from howgreen.cli.progress import bars
 from howgreen.cli.root import howgreen
+from howgreen.cli.say import say
 from howgreen.core.errors import MissingExtraError
 
 
@@ -54,15 +55,13 @@ def train_command(
             list(images), labels=labels, column=column, osm_green=osm_green, scale=scale, offset=offset, algorithm=algorithm,
             bands=tuple(name.strip() for name in bands.split(",")) if bands else None, out=out, progress=progress,
         )  # fmt: skip
-    click.echo(
-        f"{trained.path}: {algorithm}, learned from {', '.join(f'{n} {name}' for name, n in trained.counts.items())}"
-    )
+    say(f"{trained.path}: {algorithm}, learned from {', '.join(f'{n} {name}' for name, n in trained.counts.items())}")
     for note in trained.notes:
-        click.echo(f"note: {note}")
+        say(f"note: {note}")
     scores = trained.card.scores
     if scores:
-        click.echo(
+        say(
             f"on {scores['held_out_n']:.0f} pixels of polygons held out: {scores['held_out_oa']:.1%} right, green or not"
         )
     else:
-        click.echo("not judged: a class has a single polygon, so none could be held out")
+        say("not judged: a class has a single polygon, so none could be held out")

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from howgreen.cli.say import say
 from howgreen.core.errors import DoubtError
 from howgreen.core.warnings import Caution, HowgreenWarning
 
@@ -35,7 +36,7 @@ def on_terminal() -> Iterator[None]:
             others(message, *rest, **named)
         elif message.caution not in _told:
             _told[message.caution] = None
-            click.echo(f"warning: {message.caution.text} [{message.code}]", err=True)
+            say(f"warning: {message.caution.text} [{message.code}]", err=True)
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", HowgreenWarning)

@@ -74,15 +74,23 @@ def closest(query: str, known: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(by_spelling[spelling] for spelling in near))[:3]
 
 
-def one_line(text: str) -> str:
-    """Make a text of a stranger's harmless to a terminal and to a line: no line breaks, no control characters.
+def harmless(text: str) -> str:
+    """Make lines of text that may be a stranger's harmless to a terminal; breaks and spaces are kept.
 
     What a terminal would obey (escape, bell, carriage return, the C1 codes) becomes a space; what cannot be seen and turns the
     direction of writing around is dropped; letters of every script stay.
     """
     kinds = ((letter, unicodedata.category(letter)) for letter in text)
-    harmless = (" " if kind in _CONTROLS else letter for letter, kind in kinds if kind != "Cf" or letter in _JOINERS)
-    return " ".join("".join(harmless).split())
+    return "".join(
+        " " if kind in _CONTROLS and letter != "\n" else letter
+        for letter, kind in kinds
+        if kind != "Cf" or letter in _JOINERS
+    )
+
+
+def one_line(text: str) -> str:
+    """Make a text of a stranger's one line that is harmless to a terminal: as :func:`harmless`, single spaces between words."""
+    return " ".join(harmless(text).split())
 
 
 def truncate(text: str, *, most: int = 60) -> str:

@@ -6,7 +6,7 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from howgreen.core import words
-from howgreen.report import pictures
+from howgreen.report import fonts, pictures
 from howgreen.report.agreement_maps import SHOWN, picture
 from howgreen.report.poster import DPI, INK, PAPER, QUIET
 
@@ -33,7 +33,7 @@ def layers_poster(found: Mapping[str, Any], maps: Mapping[str, Any], preview: Pr
     FigureCanvasAgg(figure)
     mark = "SYNTHETIC · " if found["synthetic"] else ""
     title = f"{mark}{found['city']['label']} beside other maps"
-    figure.text(0.02, 1 - 0.32 / height, title, fontsize=19, color=INK, va="center")
+    fonts.write(figure, 0.02, 1 - 0.32 / height, title, fontsize=19, color=INK, va="center")
     for place, layer in enumerate(found["layers"]):
         axes = figure.add_axes(
             ((place + 0.03) / count, FOOT_IN / height, 0.94 / count, panel_in / height), facecolor=PAPER
@@ -46,7 +46,9 @@ def layers_poster(found: Mapping[str, Any], maps: Mapping[str, Any], preview: Pr
         handles=keys, loc="lower left", bbox_to_anchor=(0.015, 0.42 / height), ncols=5, frameon=False, fontsize=10
     )
     named = fill(" · ".join(found["attributions"]), int(width * 20))
-    figure.text(0.02, 0.42 / height, named, fontsize=6.5, color=QUIET, va="top", linespacing=1.4)
+    figure.text(
+        0.02, 0.42 / height, fonts.plain(fonts.fitting(named)[0]), fontsize=6.5, color=QUIET, va="top", linespacing=1.4
+    )
     figure.savefig(path, facecolor=PAPER, metadata={"Title": title}, pil_kwargs={"compress_level": 7})
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import date
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from howgreen.core import words
-from howgreen.report import pictures
+from howgreen.report import fonts, pictures
 from howgreen.report.outlines import outlines
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 INK, QUIET, PAPER, GREEN = "#1c2a22", "#55635a", "#fbfaf5", "#1b6b45"
 WIDTH_IN, DPI = 15.0, 130
 GAP, HEAD_IN, FOOT_IN = 0.02, 1.75, 1.25
+WARNED = "#8a4b00"
+WARNING_IN, LINE_LETTERS, MOST_LINES = 0.23, 150, 8
+"""Height of a line of warnings in inches, letters that fit into it, and the most lines."""
 UNDER = "#d6d4cd"
 """Where a map shows nothing."""
 MOST_KEYS, LONGEST_KEY = 14, 18
@@ -38,14 +42,19 @@ def poster(result: Result, found: Mapping[str, Any], preview: Preview, path: Pat
     from matplotlib.figure import Figure
     from PIL import Image
 
+    warned = _warnings(found)
+    head_in = HEAD_IN + (len(warned) * WARNING_IN + 0.1 if warned else 0)
     rows, columns = preview.label.shape
     panel_in = WIDTH_IN * (1 - 4 * GAP) / 3
     # Very long or very flat cities still get a page of ordinary shape; their maps are then centred in it.
     map_in = min(max(panel_in * rows / columns, 0.5 * panel_in), 1.7 * panel_in)
-    height = HEAD_IN + map_in + FOOT_IN
+    height = head_in + map_in + FOOT_IN
     figure = Figure(figsize=(WIDTH_IN, height), dpi=DPI, facecolor=PAPER)
     FigureCanvasAgg(figure)
     _head(figure, found, height)
+    for number, line in enumerate(warned):
+        y = 1 - (1.65 + number * WARNING_IN) / height
+        fonts.write(figure, GAP, y, line, size=11.5, color=WARNED)
     layers = (
         (f"Photo ({preview.photo_kind})", Image.fromarray(photo)),
         ("Green share of each pixel", pictures.fraction_picture(preview, result.landcover.water_codes)),
@@ -60,7 +69,7 @@ def poster(result: Result, found: Mapping[str, Any], preview: Preview, path: Pat
         if place == 0:
             _ruler(axes, preview)
     _foot(figure, found, preview, height)
-    title = f"How green is {found['city']['label']}?"
+    title = _question(found)
     figure.savefig(path, facecolor=PAPER, metadata={"Title": title}, pil_kwargs={"compress_level": 4})
 
 
@@ -78,9 +87,23 @@ def _flat(image: Image, preview: Preview) -> Image:
     return flat.convert("RGB")
 
 
-def _plain(text: str) -> str:
-    """Names must not turn into formulas."""
-    return text.replace("$", r"\$")
+def _question(found: Mapping[str, Any]) -> str:
+    """Ask the question by a name that can be drawn: its label's, else the name that was asked for, else its id."""
+    city = found["city"]
+    label = next((name for name in (city["label"], city["name"]) if fonts.drawable(name)), city["label"])
+    return f"How green is {words.subject(label, city['kind'])}?"
+
+
+def _warnings(found: Mapping[str, Any]) -> list[str]:
+    """Fold the warnings into lines; what does not fit is counted."""
+    lines = [
+        line
+        for one in found["warnings"]
+        for line in fill(f"⚠ {one['text']}", LINE_LETTERS, subsequent_indent="    ").split("\n")
+    ]
+    if len(lines) > MOST_LINES:
+        lines = [*lines[: MOST_LINES - 1], "    … more in report.html"]
+    return lines
 
 
 def _head(figure: Figure, found: Mapping[str, Any], height: float) -> None:
@@ -89,9 +112,7 @@ def _head(figure: Figure, found: Mapping[str, Any], height: float) -> None:
     synthetic = "   SYNTHETIC: a simulated city" if found["synthetic"] else ""
     big = words.percent(found["green_ratio"]) if found["green_ratio"] is not None else "not seen"
     number = figure.text(x, 1 - 1.3 / height, big, size=46, color=GREEN, family="serif", va="baseline")
-    figure.text(
-        x, top, _plain(f"How green is {found['city']['label']}?{synthetic}"), size=20, color=INK, family="serif"
-    )
+    fonts.write(figure, x, top, f"{_question(found)}{synthetic}", size=20, color=INK, serif=True)
     edge = number.get_window_extent().x1 / figure.bbox.width + 0.015
     likely = (
         f"between {words.digits(interval['low'])} and {words.percent(interval['high'])} "
@@ -170,7 +191,10 @@ def _foot(figure: Figure, found: Mapping[str, Any], preview: Preview, height: fl
     bar.tick_params(length=0)
     for spine in bar.spines.values():
         spine.set_visible(False)
-    keys = [Patch(fc=item["colour"], label=_plain(_short(item["name"]))) for item in _shown_classes(found)]
+    keys = [
+        Patch(fc=item["colour"], label=fonts.plain(fonts.fitting(_short(item["name"]))[0]))
+        for item in _shown_classes(found)
+    ]
     if preview.unseen.any():
         keys.append(Patch(fc=UNDER, ec="#7b5ea7", hatch="////", lw=0, label="not seen"))
     figure.legend(
@@ -185,12 +209,13 @@ def _foot(figure: Figure, found: Mapping[str, Any], preview: Preview, height: fl
         columnspacing=1.2,
         borderpad=0,
     )
-    figure.text(
+    fonts.write(
+        figure,
         GAP,
         0.86 / height,
-        _plain(f"Black: limits; dashed: districts. Model: {found['model']['name']}."),
+        f"Black: limits; dashed: districts. Model: {found['model']['name']}.",
         size=9.5,
         color=QUIET,
     )
-    credit = _plain(" · ".join([*found["attributions"], f"howgreen {found['howgreen']}"]))
-    figure.text(GAP, 0.22 / height, credit, size=8.5, color=QUIET, wrap=True)
+    credit = " · ".join([*found["attributions"], f"howgreen {found['howgreen']}"])
+    fonts.write(figure, GAP, 0.22 / height, credit, size=8.5, color=QUIET, wrap=True)

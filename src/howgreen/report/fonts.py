@@ -1,0 +1,86 @@
+"""Fonts for names in any script: those of this computer that have the letters; what no font has is left out, with a word."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from howgreen.core.text import one_line
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from matplotlib.text import Text
+
+SERIF, SANS = "DejaVu Serif", "DejaVu Sans"
+"""Both come with matplotlib; the second also knows Arabic, Hebrew, Cyrillic and Greek."""
+LEFT_OUT = "[letters that no font here has]"
+
+
+def write(figure: Figure, x: float, y: float, text: str, *, serif: bool = False, **style: Any) -> Text:
+    """Write a line on a figure in fonts that have its letters, never as a formula; right to left where its script is so.
+
+    Parameters
+    ----------
+    x, y
+        Shares of the figure's width and height.
+    style
+        Of :class:`matplotlib.text.Text`.
+    """
+    shown, families = fitting(one_line(text), first=SERIF if serif else SANS)
+    return figure.text(x, y, plain(shown), family=list(families), **style)
+
+
+def plain(text: str) -> str:
+    """Keep names from turning into formulas."""
+    return text.replace("$", r"\$")
+
+
+def drawable(text: str) -> bool:
+    """Tell whether the fonts of this computer have all letters of a text."""
+    return LEFT_OUT not in fitting(text)[0]
+
+
+@cache
+def fitting(text: str, *, first: str = SANS) -> tuple[str, tuple[str, ...]]:
+    """Return a text with what no font has left out, and the names of fonts that together draw the rest, in order."""
+    families = list(dict.fromkeys((first, SANS)))
+    missing = set(text) - set().union(*map(_letters, families))
+    for family in _others() if missing else ():
+        found = missing & _letters(family)
+        if found:
+            families.append(family)
+            missing -= found
+        if not missing:
+            break
+    if missing:
+        text = "".join("\0" if letter in missing else letter for letter in text)
+        while "\0\0" in text or "\0 \0" in text:
+            text = text.replace("\0 \0", "\0").replace("\0\0", "\0")
+        text = text.replace("\0", LEFT_OUT)
+    return text, tuple(families)
+
+
+@cache
+def _others() -> tuple[str, ...]:
+    """Names of the computer's upright fonts of ordinary weight, those made for all scripts first."""
+    from matplotlib.font_manager import fontManager
+
+    fonts = {
+        font.name
+        for font in fontManager.ttflist
+        if font.style == "normal" and font.weight in (400, "normal", "regular")
+    }
+    return tuple(sorted(fonts - {SERIF, SANS}, key=lambda name: (not name.startswith(("Noto Sans", "Unifont")), name)))
+
+
+@cache
+def _letters(family: str) -> frozenset[str]:
+    """All letters that a font has."""
+    from matplotlib.font_manager import FontProperties, findfont
+    from matplotlib.ft2font import FT2Font
+
+    try:
+        path = findfont(FontProperties(family=family), fallback_to_default=False)
+        return frozenset(map(chr, FT2Font(path).get_charmap()))
+    except (ValueError, RuntimeError, OSError):  # gone since matplotlib looked, or broken
+        return frozenset()
