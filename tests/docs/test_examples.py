@@ -67,3 +67,22 @@ def test_pages_have_such_lines():
 def test_a_line_that_it_does_not_understand_is_found(line: str):
     with pytest.raises((click.UsageError, AssertionError)):
         understood(line)
+
+
+LEAVES = {path: command for path, command in commands.walk().items() if not isinstance(command, click.Group)}
+
+
+@pytest.mark.parametrize("path", LEAVES, ids=" ".join)
+def test_the_help_of_every_command_ends_with_examples_that_it_understands(path: tuple[str, ...]):
+    lines = re.sub(r"\\\n\s*", "", LEAVES[path].epilog or "").splitlines()[2:]
+    assert any(f"{line.strip()} ".startswith(f"howgreen {' '.join(path)} ") for line in lines)
+    for line in lines:
+        understood(line.strip())
+
+
+@pytest.mark.parametrize("path", commands.walk(), ids=" ".join)
+def test_the_list_of_commands_says_whole_sentences(path: tuple[str, ...]):
+    """In a terminal of 80 columns, click cuts what is longer."""
+    said = commands.walk()[path].get_short_help_str(limit=80 - 6 - len("predict-table"))
+    assert said.endswith((".", "?"))
+    assert not said.endswith("..")

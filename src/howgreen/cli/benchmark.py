@@ -8,17 +8,17 @@ import click
 
 from howgreen.cli.options import FOLDER
 from howgreen.cli.progress import bars
-from howgreen.cli.root import howgreen
+from howgreen.cli.root import examples, howgreen
 from howgreen.cli.say import say
 from howgreen.core.errors import MissingExtraError
 
 
-@howgreen.command("benchmark")
+@howgreen.command("benchmark", epilog=examples("howgreen benchmark --data reference-data --quick --algorithm forest"))
 @click.option("--data", type=FOLDER, required=True, help="Folder with spectra/, reference/ and aberystwyth/.")
 @click.option(
     "--out", type=FOLDER, default=Path("benchmark"), show_default=True, help="Folder for benchmark.md and img/."
 )
-@click.option("--work", type=FOLDER, help="Folder that keeps finished parts and the models (default: OUT/parts).")
+@click.option("--work", type=FOLDER, help="Folder for finished parts and the models (default: OUT/parts).")
 @click.option(
     "--bands",
     "band_sets",
@@ -26,10 +26,10 @@ from howgreen.core.errors import MissingExtraError
     type=click.Choice(["sentinel-2", "four", "landsat"]),
     default=("sentinel-2",),
     show_default=True,
-    help="Bands that the algorithms may use; may be given several times.",
+    help="Bands that the algorithms may use; may be repeated.",
 )
-@click.option("--algorithm", "names", multiple=True, help="Only this one; may be given several times.")
-@click.option("--quick", is_flag=True, help="Tiny samples, to see it run: the figures mean nothing.")
+@click.option("--algorithm", "names", multiple=True, help="Only this algorithm; may be repeated.")
+@click.option("--quick", is_flag=True, help="Use tiny samples to see it run: the figures mean nothing.")
 def benchmark_command(
     data: Path,
     out: Path,
@@ -38,10 +38,10 @@ def benchmark_command(
     names: tuple[str, ...],
     quick: bool,  # noqa: FBT001 (a flag of the command line)
 ) -> None:
-    """Train every algorithm on the same samples, judge each on cities it never saw, and write the page about it.
+    """Compare the algorithms anew (extra [train]).
 
-    Needs the extra [train]. Takes about 15 minutes on two cores for one set of bands; a run that was stopped goes on from its
-    finished parts.
+    Trains every algorithm on the same samples, judges each on cities that it never saw, and writes the page about it. Takes
+    about 15 minutes on two cores for one set of bands; a run that was stopped continues from its finished parts.
     """
     try:
         from howgreen.training.contest.face import contest_page

@@ -21,7 +21,7 @@ from howgreen.cli.options import (
     refuse_beside_plan,
 )
 from howgreen.cli.progress import bars
-from howgreen.cli.root import howgreen
+from howgreen.cli.root import examples, howgreen
 from howgreen.cli.say import say, say_json
 from howgreen.cli.warnings import refuse_if_strict
 from howgreen.core import words
@@ -32,21 +32,28 @@ if TYPE_CHECKING:
     from howgreen.report import Summary
 
 
-@howgreen.command("city")
+@howgreen.command(
+    "city",
+    epilog=examples(
+        "howgreen city Sampleton",
+        'howgreen city "Lyon, France" --period 2024',
+        'howgreen city "45.76, 4.84" --radius 1500',
+    ),
+)
 @place_options
 @plan_options
-@click.option("--plan", "plan_file", type=FILE, help="Run a saved plan.json instead of making a new plan.")
+@click.option("--plan", "plan_file", type=FILE, help="Run this saved plan instead of making a new one.")
 @out_option
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON to standard output, nothing else.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON, and nothing else.")
 def city_command(
     plan_file: Path | None,
     out: str | Path | None,
     as_json: bool,  # noqa: FBT001 (a flag of the command line)
     **asked: Any,
 ) -> None:
-    """Answer how green NAME is, and write the report.
+    """Answer how green a place is, and write the report.
 
-    NAME is a city's name, an OSM id (R120965) or coordinates ("45.76, 4.84"); it may be left out with --area.
+    NAME is a city's name, an OpenStreetMap id (R120965) or coordinates ("45.76, 4.84"). Leave it out with --area.
     """
     from howgreen import report
     from howgreen.core.warnings import warn
@@ -79,17 +86,24 @@ def city_command(
         say(f"report: {report.address_of(folder, 'report.html')}")
 
 
-@howgreen.command("plan")
+@howgreen.command(
+    "plan",
+    epilog=examples('howgreen plan "Lyon, France" --period 2024 --out plan.json', "howgreen city --plan plan.json"),
+)
 @place_options
 @plan_options
-@click.option("--out", type=FILE, help="Keep the plan as JSON; `howgreen city --plan FILE` runs it.")
+@click.option("--out", type=FILE, help="Save the plan as JSON; `howgreen city --plan FILE` runs it.")
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
 def plan_command(
     out: Path | None,
     as_json: bool,  # noqa: FBT001 (a flag of the command line)
     **asked: Any,
 ) -> None:
-    """Show what `city` would do: scenes, dates, clear cover, bytes. Reads no reflectance."""
+    """Show what `city` would do: images, dates, bytes.
+
+    Lists the images with their dates and their clear share of the city, and how many bytes a run would read. Only coarse
+    cloud masks are looked at.
+    """
     from howgreen.pipeline import plan_json
 
     with bars() as progress:
@@ -103,10 +117,10 @@ def plan_command(
     refuse_if_strict()
 
 
-@howgreen.command("where")
+@howgreen.command("where", epilog=examples("howgreen where Springfield", "howgreen city Springfield --pick 2"))
 @click.argument("name")
 @click.option("--store", type=FOLDER, help="Folder of stored images (default: your own store).")
-@click.option("--osm", type=FILE, help="Local OpenStreetMap extract (.osm.pbf).")
+@click.option("--osm", type=FILE, help="Look the name up in this OpenStreetMap extract (.osm.pbf).")
 @endpoints_option
 @offline_option
 def where_command(
@@ -116,7 +130,10 @@ def where_command(
     endpoints: Path | None,
     offline: bool,  # noqa: FBT001 (a flag of the command line)
 ) -> None:
-    """List the places that NAME may mean: number, kind, level, area, population, id, country."""
+    """List the places that a name may mean.
+
+    Each has its number and id for --pick, its kind, administrative level, area, population and country.
+    """
     from howgreen import place
     from howgreen.pipeline import places
     from howgreen.pipeline.images import Store
@@ -127,13 +144,13 @@ def where_command(
         say(f"{number:3d}  {one_line(f'{city.label}: {place.described(city)}')}")
 
 
-@howgreen.command("osm-green")
+@howgreen.command("osm-green", epilog=examples("howgreen osm-green Vaduz --osm liechtenstein.osm.pbf"))
 @place_options
 @out_option
 def osm_green_command(out: str | Path | None, **asked: Any) -> None:
-    """Write the green areas that OpenStreetMap knows, as polygons (GeoPackage) and as a 0/1 GeoTIFF.
+    """Write what OpenStreetMap maps as green.
 
-    They are taken from --osm FILE, or asked of Overpass.
+    Writes polygons (GeoPackage) and a 0/1 GeoTIFF, from --osm FILE or from Overpass.
     """
     from howgreen import pipeline, report
 

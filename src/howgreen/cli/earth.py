@@ -7,18 +7,23 @@ from pathlib import Path
 import click
 
 from howgreen.cli.options import FILE
-from howgreen.cli.root import howgreen
+from howgreen.cli.root import examples, howgreen
 from howgreen.cli.say import say
 
 
-@howgreen.command("ee-export")
+@howgreen.command(
+    "ee-export",
+    epilog=examples(
+        'howgreen plan "Lyon, France" --catalog earth-engine --out plan.json', "howgreen ee-export plan.json"
+    ),
+)
 @click.argument("plan_file", metavar="PLAN.json", type=FILE)
 @click.option("--folder", default="howgreen", show_default=True, help="Folder in your Google Drive.")
 @click.option("--name", help="Name of the file there (default: after the city).")
 def ee_export_command(plan_file: Path, folder: str, name: str | None) -> None:
-    """Export the green mask of a plan to your Google Drive, computed by Earth Engine.
+    """Compute the green mask in Google Earth Engine.
 
-    PLAN.json comes from `howgreen plan NAME --catalog earth-engine --out PLAN.json`.
+    The mask is written to your Google Drive. PLAN.json comes from `howgreen plan NAME --catalog earth-engine --out PLAN.json`.
     """
     from howgreen.pipeline import city, drive_export
     from howgreen.store import slug

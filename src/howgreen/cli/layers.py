@@ -11,7 +11,7 @@ import click
 from howgreen.cli.asked import AskedPlan
 from howgreen.cli.options import FILE, new_folder, out_option, place_options, plan_options, refuse_beside_plan
 from howgreen.cli.progress import bars
-from howgreen.cli.root import howgreen
+from howgreen.cli.root import examples, howgreen
 from howgreen.cli.say import say, say_json
 from howgreen.cli.warnings import refuse_if_strict
 
@@ -20,12 +20,12 @@ _FILES = ("corine", "worldcover", "dynamic_world", "clcplus", "tree_cover", "imp
 _CROPLAND = ("green", "not-green", "left-out")
 
 
-@howgreen.command("layers")
+@howgreen.command("layers", epilog=examples('howgreen layers "Lyon, France" --layer worldcover'))
 @place_options
 @plan_options
-@click.option("--plan", "plan_file", type=FILE, help="Run a saved plan.json instead of making a new plan.")
+@click.option("--plan", "plan_file", type=FILE, help="Run this saved plan instead of making a new one.")
 @click.option(
-    "--layer", "names", type=click.Choice(_LAYERS), multiple=True, help="A map to compare with; may be repeated "
+    "--layer", "names", type=click.Choice(_LAYERS), multiple=True, help="Compare with this map; may be repeated "
     "(default: those whose file is given, or all that can be had)."
 )  # fmt: skip
 @click.option("--corine", help="CORINE: GeoTIFF, GeoPackage or FileGDB (default: the EEA's service).")
@@ -35,10 +35,14 @@ _CROPLAND = ("green", "not-green", "left-out")
 @click.option("--tree-cover", help="High Resolution Layer Tree Cover Density: file or address.")
 @click.option("--imperviousness", help="High Resolution Layer Imperviousness Density: file or address.")
 @click.option(
-    "--cropland", type=click.Choice(_CROPLAND), default="green", show_default=True, help="What their fields count as."
+    "--cropland",
+    type=click.Choice(_CROPLAND),
+    default="green",
+    show_default=True,
+    help="What fields on the other maps count as.",
 )
 @out_option
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON to standard output, nothing else.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON, and nothing else.")
 def layers_command(
     plan_file: Path | None,
     names: tuple[str, ...],
@@ -47,7 +51,11 @@ def layers_command(
     cropland: Any,
     **asked: Any,
 ) -> None:
-    """Compare the answer for NAME with CORINE, CLCplus, WorldCover, Dynamic World and other maps of the same ground."""
+    """Compare the answer with other land-cover maps.
+
+    Answers as `city` does, and compares with CORINE, CLCplus, WorldCover, Dynamic World, High Resolution Layers and
+    OpenStreetMap on the same ground.
+    """
     from howgreen import report
     from howgreen.core.warnings import warn
     from howgreen.pipeline import city as pipeline

@@ -10,22 +10,22 @@ import click
 from howgreen.cli import cards
 from howgreen.cli.options import FILE
 from howgreen.cli.progress import bars
-from howgreen.cli.root import howgreen
+from howgreen.cli.root import examples, howgreen
 from howgreen.cli.say import say, say_json
 
 if TYPE_CHECKING:
     from howgreen.landcover.wrap import Answers, Kind
 
 
-@howgreen.command("predict-table")
+@howgreen.command("predict-table", epilog=examples("howgreen predict-table spectra.csv --out predicted.csv"))
 @click.argument("table", type=FILE)
 @click.option("--out", type=FILE, required=True, help="CSV to write.")
 @click.option("--model", help="Name of a model or an ONNX file (default: the best that the columns allow).")
 def predict_table_command(table: Path, out: Path, model: str | None) -> None:
-    """Run a model on rows of reflectance (0-1): adds class probabilities, green_fraction and its
-    uncertainty.
+    """Run a model on the rows of a table of reflectances.
 
-    Columns are named B02...B12 or blue...swir22, in any order; other columns are carried through.
+    Adds class probabilities, green_fraction and its uncertainty. Columns are named B02...B12 or blue...swir22, in any
+    order, and hold reflectance between 0 and 1. Other columns are carried through.
     """
     from howgreen import landcover
 
@@ -38,12 +38,15 @@ def predict_table_command(table: Path, out: Path, model: str | None) -> None:
 
 @howgreen.group("models")
 def models_group() -> None:
-    """The models that tell green from the rest."""
+    """List, show, add, wrap and remove models."""
 
 
-@models_group.command("list")
+@models_group.command("list", epilog=examples("howgreen models list"))
 def models_list() -> None:
-    """Names, bands, error on reference data: those that come with howgreen, then those that were added."""
+    """List the models.
+
+    Names, bands and errors on reference data: first those that come with howgreen, then those that you added.
+    """
     from howgreen import landcover
     from howgreen.core.errors import ModelError
 
@@ -59,14 +62,17 @@ def models_list() -> None:
         raise ModelError("; ".join(str(error) for error in broken))
 
 
-@models_group.command("show")
+@models_group.command("show", epilog=examples("howgreen models show mixture-10"))
 @click.argument("model")
 @click.option("--json", "as_json", is_flag=True, help="Print the card as JSON.")
 def models_show(
     model: str,
     as_json: bool,  # noqa: FBT001 (a flag of the command line)
 ) -> None:
-    """The whole card of MODEL, a name or an ONNX file: bands, classes, scores, training data, licence, checksum."""
+    """Show everything on a model's card.
+
+    MODEL is a name or an ONNX file. The card has bands, classes, scores, training data, licence and checksum.
+    """
     from howgreen import landcover
 
     found = landcover.load_model(model)
@@ -77,7 +83,7 @@ def models_show(
         click.echo(cards.in_words(found, entry))
 
 
-@models_group.command("add")
+@models_group.command("add", epilog=examples("howgreen models add mycity.onnx", "howgreen city Bolzano --model mycity"))
 @click.argument("source", metavar="FILE|URL")
 @click.option("--name", help="What to call it (default: the name on its card).")
 @click.option("--sha256", help="Checksum that the file must have.")
@@ -88,9 +94,10 @@ def models_add(
     sha256: str | None,
     replaces: bool,  # noqa: FBT001 (a flag of the command line)
 ) -> None:
-    """Check a model, try it on a tile, and keep it: from then on its name works as --model NAME.
+    """Check a model, and keep it under its name.
 
-    Any ONNX file with a complete card will do; docs/models.md says what it has to keep to.
+    The model is tried on a tile first. From then on, --model NAME uses it. Any ONNX file with a complete card will do;
+    docs/models.md says what it must contain.
     """
     from howgreen import landcover
 
@@ -101,14 +108,20 @@ def models_add(
         say(f"note: {note}")
 
 
-@models_group.command("wrap")
+@models_group.command(
+    "wrap",
+    epilog=examples(
+        "howgreen models wrap forest.onnx --out mine.onnx --bands B02,B03,B04,B08 \\",
+        "    --classes tree:green,grass:green,built,water --kind table --answers probability --scale 10000",
+    ),
+)
 @click.argument("source", metavar="FILE", type=FILE)
 @click.option("--out", type=FILE, required=True, help="ONNX file to write.")
 @click.option(
     "--bands", required=True, help="Bands in the order of the model's input: blue,green,red,nir or B02,B03,B04,B08."
 )
 @click.option(
-    "--classes", required=True, help="Classes in the order of its answer: tree:green,grass:green,built,bare,water."
+    "--classes", required=True, help="Classes in the order of its output: tree:green,grass:green,built,bare,water."
 )
 @click.option(
     "--kind",
@@ -120,36 +133,36 @@ def models_add(
     "--answers",
     type=click.Choice(["logits", "probability", "labels", "fraction"]),
     required=True,
-    help="What it gives for a pixel.",
+    help="What the classifier returns for a pixel.",
 )
 @click.option(
     "--scale",
     type=float,
     default=1.0,
     show_default=True,
-    help="It was trained on reflectance x this: 10000 for the usual digital numbers.",
+    help="The classifier was trained on reflectance times this: 10000 for the usual digital numbers.",
 )
-@click.option("--mean", help="Number a band that is taken off after scaling: 0.1,0.2,...")
-@click.option("--std", help="Number a band that it is then divided by.")
+@click.option("--mean", help="One number for each band, subtracted after scaling: 0.1,0.2,...")
+@click.option("--std", help="One number for each band; the difference is divided by it.")
 @click.option(
     "--resolution",
     "resolution_m",
     type=float,
     default=10.0,
     show_default=True,
-    help="Metres a pixel that it was trained on.",
+    help="Pixel size in metres that it was trained on.",
 )
 @click.option(
     "--tile",
     "tile_px",
     type=click.IntRange(1, 4096),
-    help="Pixels of a tile's side (default: as its graph says, else 128).",
+    help="Width of a tile in pixels (default: as its graph says, otherwise 128).",
 )
 @click.option(
     "--halo",
     "halo_px",
     type=click.IntRange(0, 1024),
-    help="Pixels around a tile that count (default: 0 for rows, 16 for images).",
+    help="Pixels around a tile that influence it (default: 0 for rows, 16 for images).",
 )
 def models_wrap(
     source: Path,
@@ -165,10 +178,9 @@ def models_wrap(
     tile_px: int | None,
     halo_px: int | None,
 ) -> None:
-    """Make a foreign ONNX classifier (scikit-learn, LightGBM, XGBoost, torch, TensorFlow) one that `models add` takes.
+    """Turn a classifier of another tool into a model.
 
-    Example: howgreen models wrap forest.onnx --out mine.onnx --bands B02,B03,B04,B08 --classes tree:green,grass:green,built,water
-    --kind table --answers probability --scale 10000
+    Takes ONNX files of scikit-learn, LightGBM, XGBoost, PyTorch or TensorFlow, and writes one that `models add` takes.
     """
     from howgreen.core.sensors import common_name
     from howgreen.landcover.wrap import Wrapping, parse_classes, wrap_model
@@ -196,10 +208,10 @@ def _numbers(text: str | None, option: str) -> tuple[float, ...]:
         raise click.BadParameter(f"{text!r}: write numbers parted by commas", param_hint=option) from error
 
 
-@models_group.command("remove")
+@models_group.command("remove", epilog=examples("howgreen models remove mycity"))
 @click.argument("name")
 def models_remove(name: str) -> None:
-    """Forget a model that was added, and delete its file."""
+    """Delete a model that was added."""
     from howgreen import landcover
 
     landcover.remove_model(name)

@@ -30,7 +30,7 @@ out_option = click.option(
     "--out",
     metavar="FOLDER|URL",
     callback=_target,
-    help="Folder to write, or a URL such as s3://bucket/folder (default: a new folder named after the place).",
+    help="Folder to write, or a URL such as s3://bucket/folder (default: a new folder with the place's name).",
 )
 
 
@@ -57,20 +57,20 @@ def _number_or_id(_: click.Context, __: click.Parameter, given: str | None) -> i
     return int(given) if given is not None and given.isdecimal() else given
 
 
-offline_option = click.option("--offline", is_flag=True, help="Ask no service: only what is on this computer.")
+offline_option = click.option("--offline", is_flag=True, help="Use only what is on this computer, and ask no service.")
 endpoints_option = click.option(
-    "--endpoints", type=FILE, help="TOML or JSON file with other addresses of the services."
+    "--endpoints", type=FILE, help="TOML or JSON file with other addresses for the services."
 )
 # The names of these options are those of the fields of `asked.AskedPlan`, which takes them as they are.
 place_options = options(
     click.argument("query", metavar="[NAME]", required=False),
-    click.option("--store", type=FOLDER, help="Folder of stored images (default: your own store)."),
-    click.option("--osm", type=FILE, help="Local OpenStreetMap extract (.osm.pbf) to look the name up in."),
-    click.option("--area", help="Boundary: a file in any vector format, or WKT / GeoJSON text (lon lat)."),
-    click.option("--radius", "radius_m", type=float, help="Metres around coordinates."),
-    click.option("--pick", callback=_number_or_id, help="Which of several matches: its number or id."),
+    click.option("--store", type=FOLDER, help="Folder with a store of images (default: your own store)."),
+    click.option("--osm", type=FILE, help="Look the name up in this OpenStreetMap extract (.osm.pbf)."),
+    click.option("--area", help="Boundary: a vector file, or WKT or GeoJSON text (longitude, latitude)."),
+    click.option("--radius", "radius_m", type=float, help="Radius in metres around coordinates."),
+    click.option("--pick", callback=_number_or_id, help="Take this one of several matches: its number or id."),
     click.option("--name-column", help="Column of the boundary and district files that holds the names."),
-    click.option("--encoding", help="Of the letters of those files where they do not say, such as cp1252 or cp932."),
+    click.option("--encoding", help="Encoding of the names in those files, such as cp1252 or cp932."),
     endpoints_option,
     offline_option,
 )
@@ -79,15 +79,19 @@ plan_options = options(
         "--catalog",
         "catalogs",
         multiple=True,
-        help="Take images from this open catalogue: earth-search, planetary-computer or a STAC API's URL; may be repeated, "
-        "the next one answers where one does not (default: your store where it shows the place, else both).",
+        help="Take images from this open catalogue: earth-search, planetary-computer or the URL of a STAC API. May be "
+        "repeated: if one does not answer, the next is asked (default: your store if it shows the place, otherwise both).",
     ),
-    click.option("--districts", type=FILE, help="File of district boundaries."),
-    click.option("--land", type=FILE, help="File of land polygons, or coastlines, that cuts the sea off the limits."),
+    click.option("--districts", type=FILE, help="Vector file with the districts."),
     click.option(
-        "--period", help="YYYY-MM, or two joined by '/'; YYYY is that year's growing season (default: the newest)."
+        "--land", type=FILE, help="Vector file with land polygons or coastlines, which cut the sea off the boundary."
     ),
-    click.option("--sensor", default="sentinel-2", show_default=True, help="sentinel-2, landsat or sentinel-1."),
+    click.option(
+        "--period", help="YYYY-MM, or two joined by '/'. A year by itself is its growing season (default: the newest)."
+    ),
+    click.option(
+        "--sensor", default="sentinel-2", show_default=True, help="Satellite: sentinel-2, landsat or sentinel-1."
+    ),
     click.option("--model", help="Name of a model (see `howgreen models list`) or an ONNX file."),
     strict_option,
 )

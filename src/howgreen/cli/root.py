@@ -17,3 +17,8 @@ def howgreen() -> None:
 
     Try: howgreen city Sampleton
     """
+
+
+def examples(*lines: str) -> str:
+    """Write the last lines of a command's help; click leaves them as they are."""
+    return "\n".join(["\b", "Example:" if len(lines) == 1 else "Examples:", *(f"  {line}" for line in lines)])

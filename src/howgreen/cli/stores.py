@@ -11,29 +11,37 @@ import click
 from howgreen.cli.asked import AskedPlan
 from howgreen.cli.options import FILE, FOLDER, place_options, plan_options, refuse_beside_plan
 from howgreen.cli.progress import bars
-from howgreen.cli.root import howgreen
+from howgreen.cli.root import examples, howgreen
 from howgreen.cli.say import say
 from howgreen.cli.warnings import refuse_if_strict
 
 
 @howgreen.group("store")
 def store_group() -> None:
-    """Keep images on disk as a plain STAC catalogue of COGs."""
+    """Keep images on this computer.
+
+    A store is a plain STAC catalogue of cloud-optimised GeoTIFFs in a folder.
+    """
 
 
-@store_group.command("add")
+@store_group.command(
+    "add",
+    epilog=examples(
+        "howgreen store add image.tif --store shelf --city Bolzano --area limits.geojson --date 2023-07-01"
+    ),
+)
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--store", type=FOLDER, help="Folder of the store (default: your own).")
 @click.option("--city", required=True, help="The city that the images show.")
-@click.option("--area", help="Its limits: a vector file, or WKT / GeoJSON text (default: the image's footprint).")
-@click.option("--bands", help="Names of the bands in their order: red,green,blue,nir,scl.")
-@click.option("--scale", type=float, help="Reflectance = DN x scale + offset.")
+@click.option("--area", help="Its boundary: a vector file, or WKT or GeoJSON text (default: the image's footprint).")
+@click.option("--bands", help="Names of the bands in the order of the file: red,green,blue,nir,scl.")
+@click.option("--scale", type=float, help="Reflectance = digital number x scale + offset.")
 @click.option("--offset", type=float, help="See --scale.")
-@click.option("--nodata", type=int, help="DN that means no data.")
-@click.option("--date", "day", type=click.DateTime(["%Y-%m-%d"]), help="Day of the image, where its files do not say.")
-@click.option("--sensor", help="sentinel-2, landsat or sentinel-1, where the files do not say.")
-@click.option("--unit", help="Of radar bands: dB or power (linear), where the pixels do not tell.")
-@click.option("--replace", is_flag=True, help="Replace a scene that the store already has.")
+@click.option("--nodata", type=int, help="Digital number that means no data.")
+@click.option("--date", "day", type=click.DateTime(["%Y-%m-%d"]), help="Day of the image, if its files do not say.")
+@click.option("--sensor", help="sentinel-2, landsat or sentinel-1, if the files do not say.")
+@click.option("--unit", help="Unit of radar bands, if the pixels do not tell: dB, or power (linear).")
+@click.option("--replace", is_flag=True, help="Replace an image that the store already has.")
 def store_add(
     files: tuple[Path, ...],
     store: Path | None,
@@ -48,7 +56,10 @@ def store_add(
     unit: str | None,
     replace: bool,  # noqa: FBT001 (a flag of the command line)
 ) -> None:
-    """Add images: multi-band GeoTIFFs, a Sentinel-2 L2A SAFE folder, a Landsat Collection 2 Level-2 folder."""
+    """Add images to a store.
+
+    FILES are GeoTIFFs with one or several bands, Sentinel-2 L2A .SAFE folders, or Landsat Collection 2 Level-2 folders.
+    """
     from howgreen import place
     from howgreen import store as stores
     from howgreen.pipeline import image_sources
@@ -75,11 +86,17 @@ def store_add(
         say(f"{root}: {item}")
 
 
-@store_group.command("sync")
+@store_group.command(
+    "sync",
+    epilog=examples(
+        'howgreen store sync "Lyon, France" --period 2024 --store shelf',
+        'howgreen city "Lyon, France" --period 2024 --store shelf --offline',
+    ),
+)
 @place_options
 @plan_options
-@click.option("--plan", "plan_file", type=FILE, help="Keep what a saved plan.json needs instead of making a new plan.")
-@click.option("--all", "everything", is_flag=True, help="Keep the images that were found and not used as well.")
+@click.option("--plan", "plan_file", type=FILE, help="Keep what this saved plan needs instead of making a new one.")
+@click.option("--all", "everything", is_flag=True, help="Also keep the images that were found and not used.")
 def store_sync(
     plan_file: Path | None,
     everything: bool,  # noqa: FBT001 (a flag of the command line)
@@ -87,9 +104,10 @@ def store_sync(
     catalogs: tuple[str, ...],
     **asked: Any,
 ) -> None:
-    """Keep what NAME needs from the open catalogues: then `city NAME --store DIR --offline` gives the same answer.
+    """Keep what a place needs from the open catalogues.
 
-    NAME is as for `city`. Stopped at any moment, the same command goes on from there.
+    Then `city NAME --store DIR --offline` answers without a network. NAME is as for `city`. If it is stopped, the same
+    command continues.
     """
     from howgreen.net.endpoints import DEFAULT_CATALOGS
     from howgreen.pipeline import city as pipeline
@@ -115,10 +133,10 @@ def store_sync(
     )
 
 
-@store_group.command("list")
+@store_group.command("list", epilog=examples("howgreen store list --store shelf"))
 @click.option("--store", type=FOLDER, help="Folder of the store (default: your own).")
 def store_list(store: Path | None) -> None:
-    """What a store holds."""
+    """List the images in a store."""
     from howgreen import store as stores
     from howgreen.pipeline import image_sources
 
@@ -128,10 +146,13 @@ def store_list(store: Path | None) -> None:
         say(f"            {', '.join(row.bands)}{'  (synthetic)' if row.synthetic else ''}")
 
 
-@store_group.command("verify")
+@store_group.command("verify", epilog=examples("howgreen store verify --store shelf"))
 @click.option("--store", type=FOLDER, help="Folder of the store (default: your own).")
 def store_verify(store: Path | None) -> None:
-    """Check every file's checksum; exit 1 when one is missing, truncated or altered."""
+    """Check every file against its checksum.
+
+    Exits with 1 when a file is missing, truncated or altered.
+    """
     from howgreen import store as stores
     from howgreen.pipeline import image_sources
 

@@ -8,20 +8,26 @@ import click
 
 from howgreen.cli.options import FILE
 from howgreen.cli.progress import bars
-from howgreen.cli.root import howgreen
+from howgreen.cli.root import examples, howgreen
 from howgreen.cli.say import say
 from howgreen.core.errors import MissingExtraError
 
 
-@howgreen.command("train")
+@howgreen.command(
+    "train",
+    epilog=examples(
+        "howgreen train --labels labels.gpkg --images composite.tif --out mycity.onnx",
+        'howgreen city "My City" --model mycity.onnx',
+    ),
+)
 @click.option("--labels", type=FILE, help="Polygons or points with a class, in any vector format.")
-@click.option("--column", default="class", show_default=True, help="Column of the class.")
-@click.option("--osm-green", type=FILE, help="GeoPackage of `howgreen osm-green`: weak labels, filtered.")
+@click.option("--column", default="class", show_default=True, help="Column that holds the class.")
+@click.option("--osm-green", type=FILE, help="GeoPackage of `howgreen osm-green`, taken as weak labels and filtered.")
 @click.option(
-    "--images", type=FILE, multiple=True, required=True, help="A GeoTIFF with named bands, or one file a band."
+    "--images", type=FILE, multiple=True, required=True, help="A GeoTIFF with named bands, or one file for each band."
 )
 @click.option("--bands", help="Names of the bands in the file's order: red,green,blue,nir.")
-@click.option("--scale", type=float, help="Reflectance = number x scale + offset.")
+@click.option("--scale", type=float, help="Reflectance = digital number x scale + offset.")
 @click.option("--offset", type=float, help="See --scale.")
 @click.option(
     "--algorithm",
@@ -41,10 +47,10 @@ def train_command(
     algorithm: str,
     out: Path,
 ) -> None:
-    """Train a model for one city; use it with `howgreen city NAME --model OUT`.
+    """Train a model for one city (extra [train]).
 
-    Classes are tree, low vegetation, cropland, built, bare and water. A third of the polygons is held out whole to
-    judge. Needs the extra [train].
+    Use it with `howgreen city NAME --model OUT`. Classes are tree, low vegetation, cropland, built, bare and water. A third
+    of the polygons is held out whole to judge the model.
     """
     try:
         from howgreen.training.own.face import train_from_files

@@ -21,7 +21,7 @@ strict_option = click.option(
     is_flag=True,
     expose_value=False,
     callback=lambda context, _, given: context.meta.__setitem__(_STRICT, given),
-    help="Stop at any warning: nothing is written.",
+    help="Stop at any warning, and write nothing.",
 )
 
 
