@@ -161,3 +161,24 @@ def test_copies_of_an_area_in_several_layers_are_one(tmp_path):
     )
     with pytest.raises(AmbiguousPlaceError):
         from_file(tmp_path / "a.gpkg", name="Disc")
+
+
+def test_a_column_of_names_above_finds_all_its_parts():
+    """Japan's N03_003 is the city where N03_004 is its ward."""
+    table = frame(
+        N03_003=["大阪市", "大阪市", None], N03_004=["北区", "中央区", "吹田市"], N03_007=["27127", "27128", "27205"]
+    )
+    whole = from_frame(table, name="大阪市", pick="all")
+    assert whole.boundary.equals(shapely.union_all(GRID[:2]))
+    with pytest.raises(AmbiguousPlaceError, match="holds 2 areas called '大阪市'"):
+        from_frame(table, name="大阪市")
+    assert from_frame(table, name="27205").boundary.equals(GRID[2])
+
+
+def test_equal_names_are_told_apart_by_the_files_own_numbers():
+    assert names(frame(name=["Centro", "Centro", "Norte"], code=[31, 32, 33])) == [
+        "Centro (31)",
+        "Centro (32)",
+        "Norte",
+    ]
+    assert names(frame(name=["Centro", "Centro", "Norte"])) == ["Centro 1", "Centro 2", "Norte"]

@@ -160,6 +160,13 @@ def test_a_saved_answer_of_nominatim(tmp_path):
     city = from_file(tmp_path / "answer.json")
     assert (city.label, city.licence, city.id) == ("Town", "Data © OSM", "file:answer.json")
     assert from_text(json.dumps(records)).boundary.equals(TOWN)
+    (tmp_path / "bare.json").write_text(json.dumps([{"osm_id": 1, "name": "Town"}]))
+    with pytest.raises(AreaError, match="polygon_geojson=1"):
+        from_file(tmp_path / "bare.json")
+    for deep in ("[", '{"type":"Polygon","coordinates":['):
+        (tmp_path / "deep.json").write_text(deep + "[" * 100_000)
+        with pytest.raises(AreaError, match="cannot be read"):
+            from_file(tmp_path / "deep.json")
     (tmp_path / "none.json").write_text("[1, 2]")
     with pytest.raises(AreaError, match="a list in JSON without places"):
         from_file(tmp_path / "none.json")
@@ -358,5 +365,7 @@ def test_geojson_in_other_letters_than_utf_8(tmp_path):
     (tmp_path / "a.geojson").write_bytes(body.encode("cp1252"))
     assert from_file(tmp_path / "a.geojson", name="Zürich").label == "Zürich"
     assert from_file(tmp_path / "a.geojson").warnings[0].code == "encoding-assumed"
+    (tmp_path / "c.geojson").write_bytes(body.encode("utf-16"))
+    assert from_file(tmp_path / "c.geojson").label == "Zürich"
     (tmp_path / "b.geojson").write_bytes(b"\xef\xbb\xbf" + body.encode())
     assert (from_file(tmp_path / "b.geojson").label, from_file(tmp_path / "b.geojson").warnings) == ("Zürich", ())

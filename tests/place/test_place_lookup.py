@@ -192,3 +192,13 @@ def test_all_public_names_are_there():
     assert all(getattr(place, name) is not None for name in place.__all__)
     with pytest.raises(AttributeError, match="nonsense"):
         _ = place.nonsense
+
+
+def test_a_boundary_with_latitude_and_longitude_exchanged_is_noticed_where_the_name_is_known(store, extract, tmp_path):
+    turned = shapely.box(45.7, 4.8, 45.8, 4.9).wkt
+    with pytest.raises(AreaError, match="latitude and longitude of its boundary are exchanged"):
+        find("Lyon", area=turned, stores=[store])
+    assert find("Lyon", area=shapely.box(4.81, 45.71, 4.82, 45.72).wkt, stores=[store]).warnings == ()
+    far = find("Lyon", area=shapely.box(100, 10, 100.1, 10.1).wkt, stores=[store])
+    assert [caution.code for caution in far.warnings] == ["limits-doubtful"]
+    assert find("Graz", area=turned, stores=[store]).warnings == ()

@@ -175,11 +175,15 @@ def sniff(path: Path) -> str:
     for magic, kind in _MAGIC:
         if head.startswith(magic):
             return kind
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):  # as some shells write what a program prints
+        head = head[: len(head) // 2 * 2].decode("utf-16", errors="replace").encode()
+        if not head.lstrip().startswith((b"{", b"[")):
+            raise ValueError("UTF-16 text; save it as UTF-8")
     if _POINTERS.search(head):
         raise ValueError("it points to other files or servers, which is not followed")
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if text[:2] in {b"\xff\xfe", b"\xfe\xff"} or b"\0" in text[:64]:
-        raise ValueError("not UTF-8 text, and no format that is known by its first bytes")
+    if b"\0" in text[:64]:
+        raise ValueError("no text, and no format that is known by its first bytes")
     if text[:1] in {b"{", b"[", b"\x1e"}:
         return _json_kind(text)
     if text[:1] == b"<":

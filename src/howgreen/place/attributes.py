@@ -66,7 +66,7 @@ def name_column(rows: Sequence[Row], *, given: str | None = None) -> str | None:
     plain = _best([column for column in named if apart[column] >= _TELLS_APART * len(rows)], apart)
     if titled and apart[titled] > 1 and (not plain or apart[titled] >= _TITLED_TELLS * len(rows)):
         return titled
-    return plain or _number_column(values, len(rows)) or titled
+    return plain or _tells_all_apart(values, len(rows)) or titled
 
 
 def _mostly_names(values: Sequence[str]) -> bool:
@@ -78,8 +78,14 @@ def _best(columns: Sequence[str], apart: Mapping[str, int]) -> str | None:
     return max(columns, key=lambda column: (apart[column], column.lower() == "name"), default=None)
 
 
-def _number_column(values: Mapping[str, Sequence[str]], count: int) -> str | None:
-    """Find the column of codes or whole numbers that tells all features apart, titled ones first."""
+def number_column(rows: Sequence[Row]) -> str | None:
+    """Find the column of codes or whole numbers that tells all rows apart; None where there is none."""
+    columns = dict.fromkeys(column for row in rows for column in row)
+    return _tells_all_apart({column: [row[column] for row in rows if column in row] for column in columns}, len(rows))
+
+
+def _tells_all_apart(values: Mapping[str, Sequence[str]], count: int) -> str | None:
+    """Find the column in which all features differ, titled ones first."""
     different = [c for c, v in values.items() if len(v) == len(set(v)) == count and not _MEASURES.search(c)]
     ranked = sorted(different, key=lambda c: (not is_titled(c), bool(_ROW_NUMBERS.match(c))))
     return ranked[0] if ranked else None
@@ -88,8 +94,7 @@ def _number_column(values: Mapping[str, Sequence[str]], count: int) -> str | Non
 def rows_called(rows: Sequence[Row], names: Sequence[str | None], query: str) -> dict[int, str]:
     """Find the rows that bear a name: their position, and the value that says so.
 
-    Their own names decide before other columns; of these, name-like ones before others, which count only where they
-    tell one row.
+    Their own names decide before other columns. Of these, columns of codes and remarks count only where they tell one row.
     """
     own = {i: name for i, name in enumerate(names) if name and is_called(name, query)}
     if own:
@@ -99,5 +104,9 @@ def rows_called(rows: Sequence[Row], names: Sequence[str | None], query: str) ->
         for column, value in row.items():
             if len(value) <= 2 * _LONGEST_NAME and is_called(value, query):
                 by_column.setdefault(column, {})[i] = value
-    usable = {column: hits for column, hits in by_column.items() if is_titled(column) or len(hits) == 1}
+    usable = {
+        column: hits
+        for column, hits in by_column.items()
+        if len(hits) == 1 or is_titled(column) or _mostly_names([row[column] for row in rows if column in row])
+    }
     return min(usable.values(), key=len, default={})

@@ -15,6 +15,7 @@ from howgreen.core.geometry import Area, geodesic_area_m2, polygonal
 from howgreen.core.text import truncate_list
 from howgreen.core.types import City, District
 from howgreen.core.warnings import Caution
+from howgreen.place.attributes import number_column
 from howgreen.place.osm_boundaries import add_districts, clipped
 from howgreen.place.shapes import MIN_AREA_M2, clean, join_notes, same_ground
 from howgreen.place.vectors import Areas, Feature, TableOptions, read_file, read_frame
@@ -33,7 +34,7 @@ def from_districts_file(city: City, path: Path, options: TableOptions | None = N
 
     An area of which less than 1 % lies in the city is a neighbour, and left out; so is the city itself, and what is
     broken. Numbers stay the file's: an area called 7 is ``district 7``. Areas without a name or number are called
-    ``district N`` by their place in the file; equal names get that number.
+    ``district N`` by their place in the file; equal names get their number in the file's own table, or that one.
 
     Parameters
     ----------
@@ -87,7 +88,10 @@ def _with(city: City, areas: Areas, *, source: str, what: str) -> City:
         raise _none_inside(areas.features, city, what=what)
     chosen, note = _one_layer(_without_whole(parts, city))
     names = Counter(part.feature.name for part in chosen)
-    districts = tuple(_district(part, source=source, unique=names[part.feature.name] == 1) for part in chosen)
+    numbers = number_column([part.feature.attributes for part in chosen])
+    districts = tuple(
+        _district(part, source=source, unique=names[part.feature.name] == 1, numbers=numbers) for part in chosen
+    )
     cautions = (*areas.warnings, *_doubts(chosen, broken, city, what=what))
     made = add_districts(city, districts)
     return replace(made, note=join_notes(made.note, note), warnings=(*made.warnings, *cautions))
@@ -156,12 +160,11 @@ def _doubts(parts: Sequence[_Part], broken: Sequence[str], city: City, *, what: 
     return doubts
 
 
-def _district(part: _Part, *, source: str, unique: bool) -> District:
+def _district(part: _Part, *, source: str, unique: bool, numbers: str | None) -> District:
     feature = part.feature
     name = feature.name or "district"
-    name = f"district {name}" if name.isdecimal() else name
-    return District(
-        name=name if unique and feature.name else f"{name} {feature.number}",
-        id=f"file:{source}#{feature.number}",
-        boundary=part.boundary,
-    )
+    if name.isdecimal():
+        name = f"district {name}"
+    elif not (unique and feature.name):
+        name = f"{name} ({feature.attributes[numbers]})" if numbers else f"{name} {feature.number}"
+    return District(name=name, id=f"file:{source}#{feature.number}", boundary=part.boundary)

@@ -67,6 +67,8 @@ def utf8_copy(path: Path, scratch: Path, *, given: str | None, name: str | None)
     body = path.read_bytes()
     if given is None and _decodes([body], "utf-8"):
         return path, ()
+    if body.startswith((b"\xff\xfe", b"\xfe\xff")):
+        given = "utf-16"
     lines = [line for line in body.splitlines() if not line.isascii()][:2000]
     encoding, cautions = (_checked(given), ()) if given else _found(lines, name=name, what=path.name)
     try:

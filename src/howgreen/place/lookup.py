@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from howgreen.core.errors import AmbiguousPlaceError, AreaError, NetworkError, PlaceNotFoundError
 from howgreen.core.text import closest, is_called, truncate, truncate_list
 from howgreen.core.types import City
+from howgreen.core.warnings import Caution
 from howgreen.place import osm_boundaries
 from howgreen.place.points import from_point, parse_coordinates
 from howgreen.place.shapes import join_notes
@@ -105,6 +106,7 @@ def find(
     if area is not None:
         _refuse_radius(radius_m, "a boundary")
         city, source = _from_area(area, name=query, pick=pick, files=files), "file"
+        city = _checked_position(city, query, known)
     else:
         city, source = _from_query(query, known, radius_m=radius_m, pick=pick)
         city = city if files.districts else _with_districts(city, known, source=source)
@@ -188,6 +190,39 @@ def _of_osm(query: str, *, osm: str | Path | None, client: Client | None) -> _Li
 
     matches = search(query, client=client)
     return _Listed(cities=[match.city for match in matches], source="network", sure=matches[0].exact)
+
+
+def _checked_position(city: City, query: str | None, known: _Known) -> City:
+    """Notice limits that lie elsewhere than what else is known of the name, above all with latitude and longitude exchanged.
+
+    Raises
+    ------
+    AreaError
+        When they would lie right with the two exchanged.
+
+    """
+    import shapely
+
+    others = [other for other in _of_stores(query, _places(known.stores)) if other.kind != "circle"] if query else []
+    grounds = [other.boundary for other in others]
+    if known.osm is not None:
+        from howgreen.osm.extract import extract_bounds
+
+        bounds = extract_bounds(Path(known.osm))
+        grounds += [shapely.box(*bounds)] if bounds else []
+    if not grounds or any(ground.intersects(city.boundary) for ground in grounds):
+        return city
+    turned = shapely.transform(city.boundary, lambda xy: xy[:, ::-1])
+    if any(ground.intersects(turned) for ground in grounds):
+        raise AreaError(
+            f"{city.label}: latitude and longitude of its boundary are exchanged; write lon first, then lat"
+        )
+    if not others:
+        return city
+    text = (
+        f"{city.label}: its boundary does not touch that of {others[0].label} ({others[0].id}), which the store knows"
+    )
+    return replace(city, warnings=(*city.warnings, Caution("limits-doubtful", text)))
 
 
 def _from_query(

@@ -51,6 +51,7 @@ _UNREADABLE = (
     CRSError,
     UnicodeDecodeError,
     ValueError,
+    RecursionError,
     OSError,
     shapely.errors.GEOSException,
 )
@@ -327,6 +328,8 @@ def _records(path: Path) -> _Layer:
         properties = record.get("properties") if isinstance(record.get("properties"), dict) else record
         rows.append({key: value for key, value in properties.items() if isinstance(value, str | int)})
     if not rows:
+        if any(isinstance(record, dict) and "osm_id" in record for record in listed):
+            raise ValueError("places without their limits; ask Nominatim with polygon_geojson=1")
         raise ValueError("a list in JSON without places")
     return _Layer(name="", table=gpd.GeoDataFrame(rows, geometry=shapes, crs="EPSG:4326"))
 
