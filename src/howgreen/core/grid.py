@@ -153,14 +153,7 @@ def coarse_grid(city: City) -> tuple[GeoBox, NDArray[np.bool_]]:
     frame = grid(city, resolution_m=resolution_m)
     shape = project(city.boundary, city.crs)
     within = inside(shape, frame)
-    return frame, within if within.any() else _touched(shape, frame)  # a sliver narrower than a pixel
-
-
-def _touched(shape: BaseGeometry, grid: GeoBox) -> NDArray[np.bool_]:
-    from rasterio.features import rasterize
-
-    drawn = rasterize([shape], out_shape=grid.shape, transform=grid.affine, dtype="uint8", all_touched=True)
-    return np.asarray(drawn, dtype=bool)
+    return frame, within if within.any() else inside(shape, frame, in_part=True)  # a sliver narrower than a pixel
 
 
 def inside(shapes: BaseGeometry | Iterable[BaseGeometry], grid: GeoBox, *, in_part: bool = False) -> NDArray[np.bool_]:
