@@ -6,9 +6,8 @@
 
 from howgreen.compare.agreement import agree
 from howgreen.compare.legends import LEGENDS, Legend
-from howgreen.compare.sources import Map, Reader, raster_map, vector_map
+from howgreen.compare.sources import Map, Reader, raster_map, tile_names, tile_urls, vector_map
 from howgreen.compare.vectors import corine_file, corine_service, usable
-from howgreen.compare.worldcover import tile_names, tile_urls
 
 __all__ = [
     "LEGENDS",

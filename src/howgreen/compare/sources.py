@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -11,14 +12,19 @@ import numpy as np
 
 from howgreen.compare.legends import UNKNOWN, Legend, on_kinds, other_map
 from howgreen.core.errors import ImageError, NetworkError
-from howgreen.core.geometry import transformer
+from howgreen.core.geometry import boxes, transformer
 from howgreen.core.grid import inside
 
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
+    from shapely import MultiPolygon, Polygon
     from shapely.geometry.base import BaseGeometry
 
     from howgreen.core.agreement import Cropland, MapInfo
+
+TILE_DEG = 3
+"""Side of WorldCover's tiles."""
+_SOUTH, _NORTH = -60, 84
 
 Kinds = np.ndarray[Any, Any]
 """uint8 (y, x): :data:`howgreen.compare.legends.GREEN` and its kin."""
@@ -233,3 +239,31 @@ def _whole(positions: Any) -> Any:
     """Pixel numbers; -1 for what cannot be projected, as on the far side of the Earth."""
     finite = np.nan_to_num(positions, nan=-1.0, posinf=-1.0, neginf=-1.0)
     return np.floor(np.clip(finite, -1, 2**40)).astype(np.int64)
+
+
+def tile_names(area: Polygon | MultiPolygon) -> tuple[str, ...]:
+    """Name the tiles that an EPSG:4326 area touches: ``N45E003`` holds 45-48 N, 3-6 E. None beyond 60 S and 84 N.
+
+    Source: WorldCover Product User Manual v2.0 (ESA, 2022), section on tiling.
+    """
+    names = set()
+    for west, south, east, north in boxes(area):
+        for lat in _lower_edges(max(south, _SOUTH), min(north, _NORTH), last=_NORTH):
+            names |= {_tile_name(lon, lat) for lon in _lower_edges(west, east, last=180)}
+    return tuple(sorted(names))
+
+
+def tile_urls(area: Polygon | MultiPolygon, *, root: str) -> tuple[str, ...]:
+    """Addresses of the tiles that an area touches, under the folder ``root``."""
+    return tuple(f"{root.rstrip('/')}/ESA_WorldCover_10m_2021_v200_{name}_Map.tif" for name in tile_names(area))
+
+
+def _lower_edges(low: float, high: float, *, last: int) -> range:
+    """Lower edges of the tiles from one coordinate to another; an upper edge belongs to the next tile, if there is one."""
+    first = math.floor(low / TILE_DEG) * TILE_DEG
+    end = math.floor(high / TILE_DEG) * TILE_DEG
+    return range(min(first, last - TILE_DEG), min(end, last - TILE_DEG) + 1, TILE_DEG) if low <= high else range(0)
+
+
+def _tile_name(lon: int, lat: int) -> str:
+    return f"{'N' if lat >= 0 else 'S'}{abs(lat):02d}{'E' if lon >= 0 else 'W'}{abs(lon):03d}"
