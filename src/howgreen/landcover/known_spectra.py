@@ -13,6 +13,7 @@ import numpy as np
 
 from howgreen.core.errors import ModelError
 from howgreen.core.sensors import RADAR_BANDS
+from howgreen.core.types import HALF_GREEN
 from howgreen.landcover.model import FloatArray, Model, validate
 
 BANDS = ("blue", "green", "red", "rededge1", "rededge2", "rededge3", "nir", "nir08", "swir16", "swir22")
@@ -73,8 +74,9 @@ def try_known_spectra(model: Model, *, source: str) -> Iterator[str]:
         )
     for ground in KNOWN:
         fraction = fractions[ground.name]
-        if ground.green is not None and (fraction >= 0.5) != ground.green:
-            yield f"calls {ground.name} {'green' if fraction >= 0.5 else 'not green'} (green fraction {fraction:.2f})"
+        seems_green = fraction >= HALF_GREEN
+        if ground.green is not None and seems_green != ground.green:
+            yield f"calls {ground.name} {'green' if seems_green else 'not green'} (green fraction {fraction:.2f})"
 
 
 def _spectrum(model: Model, ground: KnownGround) -> FloatArray:
