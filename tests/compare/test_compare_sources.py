@@ -233,6 +233,15 @@ def test_polygons_leave_what_they_do_not_hold_unknown_or_to_the_rest():
         assert (found[:, 10:] == beyond).all()
 
 
+def test_a_map_that_points_to_another_file_is_not_followed(tmp_path):
+    secret = gpd.GeoDataFrame({"Code_18": ["111"]}, geometry=[shapely.box(11, 46, 12, 47)], crs="EPSG:4326")
+    secret.to_file(tmp_path / "secret.gpkg")
+    body = f"<OGRVRTDataSource><OGRVRTLayer name='secret'><SrcDataSource>{tmp_path}/secret.gpkg</SrcDataSource></OGRVRTLayer></OGRVRTDataSource>"
+    (tmp_path / "corine.gpkg").write_text(body)
+    with pytest.raises(ImageError, match="points to other files"):
+        corine_file(INFO, tmp_path / "corine.gpkg", grid=GRID, cropland="green")
+
+
 def test_a_vector_file_that_is_no_corine_is_refused(tmp_path):
     squares(column="landuse").to_file(tmp_path / "x.gpkg")
     with pytest.raises(ImageError, match=r"x\.gpkg: no attribute such as Code_18 \(landuse\)"):

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from howgreen.compare.legends import CORINE
 from howgreen.compare.sources import Map, vector_map
-from howgreen.core.errors import ImageError, NetworkError
+from howgreen.core.errors import HowgreenError, ImageError, NetworkError
 from howgreen.core.geometry import boxes
+from howgreen.core.vector_files import vector_files
 from howgreen.net.http import parse_json
 
 if TYPE_CHECKING:
@@ -48,14 +49,19 @@ def corine_file(info: MapInfo, path: Path, *, grid: GeoBox, cropland: Cropland) 
     from pyogrio.errors import CRSError, DataLayerError, DataSourceError, FeatureError
 
     try:
-        layer, column = _layer(path)
-        described = pyogrio.read_info(path, layer=layer)
-        if not described["crs"]:
-            raise ImageError(f"{path}: has no coordinate system; assign one (ogr2ogr -a_srs) and give it again")
-        frame = pyogrio.read_dataframe(
-            path, layer=layer, columns=[column], bbox=_bounds(grid, described["crs"]), max_features=MOST_POLYGONS + 1
-        )
-    except (DataSourceError, DataLayerError, FeatureError, CRSError, UnicodeDecodeError, OSError) as error:
+        with vector_files(path) as (file, *_):  # told its format: no file points to others, or to a server
+            source = file.gdal_path
+            layer, column = _layer(source, path)
+            described = pyogrio.read_info(source, layer=layer)
+            if not described["crs"]:
+                raise ImageError(f"{path}: has no coordinate system; assign one (ogr2ogr -a_srs) and give it again")
+            bounds = _bounds(grid, described["crs"])
+            frame = pyogrio.read_dataframe(
+                source, layer=layer, columns=[column], bbox=bounds, max_features=MOST_POLYGONS + 1
+            )
+    except HowgreenError:
+        raise
+    except (DataSourceError, DataLayerError, FeatureError, CRSError, ValueError, OSError) as error:
         reason = " ".join(str(error).split())[:120]
         raise ImageError(
             f"{path}: cannot be read as a map ({reason}); give CORINE as GeoTIFF, GeoPackage or FileGDB"
@@ -144,13 +150,13 @@ def _question(box: tuple[float, float, float, float], start: int) -> dict[str, s
     }  # fmt: skip
 
 
-def _layer(path: Path) -> tuple[str, str]:
+def _layer(source: str, path: Path) -> tuple[str, str]:
     """Find the first layer with an attribute of codes, and the attribute."""
     import pyogrio
 
     others = []
-    for name, _ in pyogrio.list_layers(path):
-        fields = [str(field) for field in pyogrio.read_info(path, layer=name)["fields"]]
+    for name, _ in pyogrio.list_layers(source):
+        fields = [str(field) for field in pyogrio.read_info(source, layer=name)["fields"]]
         column = next((field for field in fields if _CODE.match(field)), None)
         if column:
             return str(name), column

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from howgreen.core.errors import LabelError
+from howgreen.core.vector_files import vector_files
 from howgreen.training.contest.classes import CLASSES, GREEN, NAMES
 from howgreen.training.own.images import Image
 
@@ -92,7 +93,8 @@ def read_shapes(path: Path, column: str) -> gpd.GeoDataFrame:
     if not path.exists():
         raise LabelError(f"labels {path}: no such file; check the path")
     try:
-        frame = gpd.read_file(path)
+        with vector_files(path) as (file, *_):  # told its format: no file points to others, or to a server
+            frame = gpd.read_file(file.gdal_path)
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, ValueError) as error:
         raise LabelError(
             f"labels {path}: not a vector file that GDAL reads ({str(error).splitlines()[0][:120]})"
