@@ -180,7 +180,7 @@ def test_answers_travel_through_a_table(frame, tmp_path):
         (lambda rows: rows[1].__setitem__(0, "0"), "unit 0 is none"),
         (lambda rows: rows[1].__setitem__(0, "one"), "is no whole number"),
         (lambda rows: rows[1].__setitem__(2, ""), "has no reader"),
-        (lambda rows: rows[1].__setitem__(4, "99"), "dots, and a unit"),
+        (lambda rows: rows[1].__setitem__(4, "99"), "dots, and unit"),
         (lambda rows: rows[1].__setitem__(4, "-1"), "is no whole number"),
         (lambda rows: rows[1].__setitem__(4, "0.5"), "is no whole number"),
         (lambda rows: rows.append(rows[1]), "was answered by 'ann' before"),
@@ -234,3 +234,13 @@ def test_kappa_of_a_known_table():
     # statsmodels.stats.inter_rater.cohens_kappa (0.15) gives std_kappa 0.08979977728
     assert (found.kappa_high - found.kappa) / 1.96 == pytest.approx(0.08979977728, abs=1e-9)
     assert found.mean_difference == pytest.approx(0.1)
+
+
+def test_dots_one_by_one_must_be_those_counted(frame, tmp_path):
+    sample = draw(frame, looks=30, seed=2)
+    good = Answer(unit=1, reader="a", dots={"tree": 8, "water": 1}, pattern="ttttwtttt")
+    (tmp_path / "a.csv").write_text(write_answers([good], sample))
+    assert read_answers([tmp_path / "a.csv"], sample) == (good,)
+    (tmp_path / "a.csv").write_text(write_answers([replace(good, pattern="ttttttttt")], sample))
+    with pytest.raises(EstimateError, match="not those that it counts"):
+        read_answers([tmp_path / "a.csv"], sample)

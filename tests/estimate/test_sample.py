@@ -161,3 +161,18 @@ def test_what_is_no_sample_is_refused(tmp_path, text):
 def test_numbers_out_of_bounds(frame, changes, word):
     with pytest.raises(EstimateError, match=word):
         draw(frame, **({"looks": 50, "seed": 1} | changes))
+
+
+@pytest.mark.parametrize("dots", [1, 9, 25])
+def test_dots_beyond_the_limits_are_not_asked(frame, dots):
+    """The limits cut the rim's pixels in half: a single dot is the drawn point, others are a grid of which a part is outside."""
+    sample = draw(frame, looks=2000, seed=3, design="simple", dots=dots)
+    for u in sample.units:
+        rim = u.row in (0, 39) or u.column in (0, 59)
+        assert len(u.asked) == dots
+        assert 1 <= u.asked.count("1") <= dots
+        if not rim:
+            assert u.asked == "1" * dots
+    corner = next(u for u in sample.units if u.row == 0 and 0 < u.column < 59)
+    if dots == 9:
+        assert corner.asked == "000000111"  # the middle row lies on the very edge, which is not inside

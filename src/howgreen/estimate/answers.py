@@ -25,7 +25,9 @@ GREEN_KINDS = ("tree", "shrub", "grass", "crop")
 LAND_KINDS = (*GREEN_KINDS, "bare", "built")
 KINDS = (*LAND_KINDS, "water", "unknown")
 """What a dot can be; ``unknown`` is "cannot tell"."""
-COLUMNS = ("unit", "sample", "reader", "time", *KINDS)
+COLUMNS = ("unit", "sample", "reader", "time", *KINDS, "pattern")
+LETTERS = dict(zip("tsgcbuwx", KINDS, strict=True))
+"""The key, and the letter in a pattern, of each kind."""
 GOLD = "gold"
 """The reader's name under which an agreed answer stands."""
 LARGEST_FILE_BYTES = 20_000_000
@@ -42,6 +44,8 @@ class Answer:
     """Dots by kind; at least one in all."""
     time: str = ""
     """ISO 8601, UTC."""
+    pattern: str = ""
+    """The dots one by one, a letter of :data:`LETTERS` each, ``-`` for one that is not asked; empty where only counts are known."""
 
     @property
     def asked(self) -> int:
@@ -93,7 +97,9 @@ def write_answers(answers: Iterable[Answer], sample: Sample) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for one in answers:
-        writer.writerow([one.unit, sample.key, one.reader, one.time, *(one.dots.get(kind, 0) for kind in KINDS)])
+        writer.writerow(
+            [one.unit, sample.key, one.reader, one.time, *(one.dots.get(kind, 0) for kind in KINDS), one.pattern]
+        )
     return text.getvalue()
 
 
@@ -141,14 +147,20 @@ def _answer(row: Mapping[str, str], sample: Sample, where: str) -> Answer:
     if not reader or len(reader) > LONGEST_NAME:
         raise EstimateError(f"{where}: has no reader; write a name of at most {LONGEST_NAME} letters")
     dots = {kind: _whole(row.get(kind) or "0", f"{where}, column {kind}") for kind in KINDS}
-    total = sum(dots.values())
-    if not 1 <= total <= sample.dots:
+    total, asked = sum(dots.values()), sample.units[unit - 1].asked.count("1")
+    if total != asked:
+        raise EstimateError(f"{where}: has {total} dots, and unit {unit} has {asked}; look at it again")
+    dots, pattern = {kind: n for kind, n in dots.items() if n}, (row.get("pattern") or "").strip()
+    if pattern and dots != counted(pattern):
         raise EstimateError(
-            f"{where}: has {total} dots, and a unit of this sample has 1 to {sample.dots}; look at it again"
+            f"{where}: its dots one by one ({pattern[:30]!r}) are not those that it counts; leave the pattern out"
         )
-    return Answer(
-        unit=unit, reader=reader, dots={kind: n for kind, n in dots.items() if n}, time=(row.get("time") or "").strip()
-    )
+    return Answer(unit=unit, reader=reader, dots=dots, time=(row.get("time") or "").strip(), pattern=pattern)
+
+
+def counted(pattern: str) -> dict[str, int]:
+    """Count the dots of a pattern by kind; letters that stand for nothing are left out."""
+    return {kind: pattern.count(letter) for letter, kind in LETTERS.items() if letter in pattern}
 
 
 def _whole(text: str, where: str) -> int:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -156,6 +158,38 @@ def may_show(sample: Sample, answers: Sequence[Answer]) -> bool:
     counts = np.bincount([sample.units[unit - 1].stratum for unit in told], minlength=len(sample.weights))
     shares = {one.share(GREEN_KINDS) for one in told.values()}
     return bool(counts.min() >= (FEWEST_SHOWN_IN_STRATUM if len(sample.weights) > 1 else 1)) and len(shares) > 1
+
+
+def to_json(sample: Sample, found: Evaluation) -> dict[str, Any]:
+    """Give everything as plain values, with the design that a statistician needs to do it again."""
+    import howgreen
+
+    record: dict[str, Any] = {
+        "format": "howgreen estimate 1",
+        "howgreen": howgreen.__version__,
+        "place": sample.place,
+        "sample": {
+            "sha256": sample.sha256, "design": sample.design, "seed": sample.seed, "dots": sample.dots, "strata_bounds": sample.bounds,
+            "strata_weights": sample.weights, "drawn": len(sample.units), "frame_green": sample.frame_green,
+            "frame_land": sample.frame_land, "estimator": sample.estimator,
+        },
+    }  # fmt: skip
+    plain: dict[str, Any] = msgspec.to_builtins(found, enc_hook=dict)
+    classes = found.map_errors.classes
+    if classes is not None:  # pairs are no keys of JSON
+        matrix = [{"mapped": a, "true": b, "share": share} for (a, b), share in classes.matrix.items()]
+        plain["map_errors"]["classes"]["matrix"] = matrix
+    finite: dict[str, Any] = _finite({**record, **plain})
+    return finite
+
+
+def _finite(value: Any) -> Any:
+    """NaN and infinity are no JSON: null stands for them."""
+    if isinstance(value, float):
+        return value if np.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _finite(one) for key, one in value.items()}
+    return [_finite(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 class _Rows:

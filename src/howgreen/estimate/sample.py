@@ -26,6 +26,7 @@ from howgreen.estimate.design import FLOOR, Strata, allocate, expected_spread, s
 
 if TYPE_CHECKING:
     import geopandas as gpd
+    from affine import Affine
     from odc.geo.geobox import GeoBox
     from shapely.geometry.base import BaseGeometry
 
@@ -93,6 +94,8 @@ class Unit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """From 0."""
     district: str
     """That holds the drawn point; empty for none."""
+    asked: str
+    """For each dot, row by row from the north-west, 1 where it lies inside the limits and is asked, else 0."""
     twice: bool
     """Whether a second person reads it."""
     map_green: float
@@ -200,11 +203,12 @@ def draw(
     twice[rng.choice(count, -(-count // TWICE), replace=False)] = True
     lon, lat = transformer(str(frame.grid.crs), "EPSG:4326").transform(points[:, 0], points[:, 1])
     names = _names(frame, points)
+    asked = _asked(frame, pixels, points, dots)
     green, land = known["green"][*pixels.T], known["land"][*pixels.T]
     units = tuple(
         Unit(
             unit=i + 1, row=int(pixels[i, 0]), column=int(pixels[i, 1]), lon=round(float(lon[i]), 7), lat=round(float(lat[i]), 7),
-            stratum=int(stratum[i]), district=names[i], twice=bool(twice[i]), map_green=round(float(green[i]), 6),
+            stratum=int(stratum[i]), district=names[i], asked=asked[i], twice=bool(twice[i]), map_green=round(float(green[i]), 6),
             map_land=round(float(land[i]), 6),
         )
         for i in range(count)
@@ -314,6 +318,34 @@ def _pixels(frame: Frame, points: Floats) -> Ints:
     return np.stack([np.clip(np.floor(rows), 0, height - 1), np.clip(np.floor(columns), 0, width - 1)], axis=1).astype(
         np.intp
     )
+
+
+def dot_positions(affine: Affine, row: int, column: int, dots: int, point: tuple[float, float]) -> Floats:
+    """Place the dots of a unit: a regular grid over its pixel, row by row from the north-west; a single dot is the drawn point itself.
+
+    Returns
+    -------
+    float (dot, 2)
+        x and y on the sample's CRS.
+    """
+    if dots == 1:
+        return np.array([point])
+    side = round(dots**0.5)
+    steps = (np.arange(side) + 0.5) / side
+    y, x = np.meshgrid(steps, steps, indexing="ij")
+    return np.stack(affine @ (column + x.ravel(), row + y.ravel()), axis=1)
+
+
+def _asked(frame: Frame, pixels: Ints, points: Floats, dots: int) -> list[str]:
+    """Tell which dots lie inside the limits; where none does, the one nearest to the drawn point is asked."""
+    found = []
+    for (row, column), point in zip(pixels, points, strict=True):
+        at = dot_positions(frame.grid.affine, int(row), int(column), dots, (float(point[0]), float(point[1])))
+        inside = shapely.contains_xy(frame.shape, at[:, 0], at[:, 1])
+        if not inside.any():
+            inside[int(np.hypot(*(at - point).T).argmin())] = True
+        found.append("".join("1" if one else "0" for one in inside))
+    return found
 
 
 def _names(frame: Frame, points: Floats) -> list[str]:

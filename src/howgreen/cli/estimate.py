@@ -1,0 +1,250 @@
+"""``sample``, ``label``, ``estimate``: from a hundred looks to a number that can be published."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from howgreen.cli.asked import AskedPlan
+from howgreen.cli.options import FILE, FOLDER, place_options, plan_options, refuse_beside_plan
+from howgreen.cli.progress import bars
+from howgreen.cli.root import howgreen
+from howgreen.cli.warnings import refuse_if_strict
+from howgreen.core.text import one_line
+
+if TYPE_CHECKING:
+    from howgreen.estimate.estimators import Estimate
+    from howgreen.estimate.evaluate import Evaluation
+    from howgreen.estimate.sample import Sample
+
+_MOST_LISTED = 12
+
+
+@howgreen.command("sample")
+@place_options
+@plan_options
+@click.option("--plan", "plan_file", type=FILE, help="Sample the place of a saved plan.json.")
+@click.option(
+    "--looks", type=click.IntRange(20, 5000), help="How many places to look at (default: as --half-width needs)."
+)
+@click.option(
+    "--half-width",
+    type=click.FloatRange(0.5, 20),
+    default=3.0,
+    show_default=True,
+    help="Wanted interval: plus or minus so many points.",
+)
+@click.option("--dots", type=click.Choice(["1", "9", "25"]), default="9", show_default=True, help="Dots in each place.")
+@click.option(
+    "--design",
+    type=click.Choice(["stratified", "simple", "systematic"]),
+    default="stratified",
+    show_default=True,
+    help="How places are drawn.",
+)
+@click.option("--by-district", is_flag=True, help="Give each district at least ten looks, for an estimate of its own.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=1, show_default=True, help="The same seed draws the same places."
+)
+@click.option("--out", type=FOLDER, help="Folder to write (default: NAME-sample).")
+def sample_command(
+    plan_file: Path | None,
+    looks: int | None,
+    half_width: float,
+    dots: str,
+    design: Any,
+    by_district: bool,  # noqa: FBT001 (a flag of the command line)
+    seed: int,
+    out: Path | None,
+    **asked: Any,
+) -> None:
+    """Draw places of NAME to look at, so that a green ratio can be published.
+
+    One or two hundred looks, combined with the map, bring the interval from about ten points to two or three.
+
+    Example: howgreen sample Sampleton --half-width 3
+    """
+    from howgreen.pipeline import city as pipeline
+    from howgreen.pipeline import sampling
+    from howgreen.store import slug
+
+    with bars() as progress:
+        if plan_file is not None:
+            planned = pipeline.read_plan(plan_file)
+            refuse_beside_plan(asked)
+        else:
+            planned = AskedPlan(**asked).plan(progress=progress)
+        refuse_if_strict()
+        folder = out or Path(f"{slug(planned.city.name)}-sample")
+        sampling.check_out(folder)
+        result = pipeline.run(planned, progress=progress)
+        refuse_if_strict()
+        wanted = sampling.Wanted(
+            looks=looks, half_width=half_width / 100, dots=int(dots), design=design, by_district=by_district, seed=seed
+        )
+        sample = sampling.sample(result, wanted, folder)
+    click.echo(
+        f"{one_line(sample.place)}: {len(sample.units)} places to look at in {folder}, {sample.dots} dots each, "
+        f"{'one stratum' if len(sample.weights) == 1 else f'{len(sample.weights)} strata'}\n"
+        f"next: howgreen label {folder} --reader YOUR-NAME"
+    )
+
+
+@howgreen.command("label")
+@click.argument("folder", type=FOLDER)
+@click.option(
+    "--reader",
+    required=True,
+    help="Your name: answers are kept under it, and a part of the places is read by two people.",
+)
+@click.option(
+    "--image",
+    "images",
+    multiple=True,
+    metavar="FILE|URL",
+    help="A finer image: a GeoTIFF, or an address with {z} {x} {y} or {bbox}. May be repeated.",
+)
+@click.option("--image-date", "dates", multiple=True, help="Day or year of each --image: the estimate is of that time.")
+@click.option("--image-licence", "licences", multiple=True, help="Who made each --image, and its licence.")
+@click.option(
+    "--agree", is_flag=True, help="Two readers agree on the places that they told apart, and on as many others."
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    show_default=True,
+    help="Port on this computer; 0 for any that is free.",
+)
+@click.option("--browser/--no-browser", default=True, help="Open the page in a browser.")
+def label_command(
+    folder: Path,
+    reader: str,
+    images: tuple[str, ...],
+    dates: tuple[str, ...],
+    licences: tuple[str, ...],
+    agree: bool,  # noqa: FBT001 (a flag of the command line)
+    port: int,
+    browser: bool,  # noqa: FBT001 (a flag of the command line)
+) -> None:
+    """Look at the places of a sample, one at a time, on a page of this computer.
+
+    Every answer is kept at once; stop with Ctrl-C and go on with the same command.
+
+    Example: howgreen label sampleton-sample --reader ann --image ortho.tif --image-date 2024-06 --image-licence "City of X, CC BY 4.0"
+    """
+    import webbrowser
+
+    from howgreen.estimate.sample import load
+    from howgreen.pipeline.sampling import PICTURES
+    from howgreen.web.labelling import Server, Session
+    from howgreen.web.pictures import picture
+
+    if len(dates) != len(images) or len(licences) != len(images):
+        raise click.UsageError(
+            "give --image-date and --image-licence with each --image: the estimate is of that day, and its maker is named"
+        )
+    sample = load(folder / "sample.json")
+    shown = [
+        picture(image, date=date, licence=licence) for image, date, licence in zip(images, dates, licences, strict=True)
+    ]
+    shown += [picture(str(folder / file), name=name) for file, name in PICTURES if (folder / file).exists()]
+    with Server(Session(folder=folder, sample=sample, reader=reader, pictures=shown, agree=agree), port=port) as server:
+        click.echo(f"{one_line(sample.place)}: look at {server.url} (on this computer only; Ctrl-C ends it)")
+        if browser:
+            webbrowser.open(server.url)
+        try:
+            server.serve_forever(poll_interval=0.2)
+        except KeyboardInterrupt:
+            click.echo(f"every answer is kept in {folder}; next: howgreen estimate {folder}")
+
+
+@howgreen.command("estimate")
+@click.argument("folder", type=FOLDER)
+@click.option(
+    "--answers", "tables", type=FILE, multiple=True, help="Tables of answers (default: all answers-*.csv in FOLDER)."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+def estimate_command(
+    folder: Path,
+    tables: tuple[Path, ...],
+    as_json: bool,  # noqa: FBT001 (a flag of the command line)
+) -> None:
+    """Estimate the green ratio of a sample's place from what people saw, with its interval.
+
+    FOLDER is what `howgreen sample` wrote. Everything is also kept in FOLDER/estimate.json.
+
+    Example: howgreen estimate sampleton-sample
+    """
+    from howgreen.core.files import write_atomic
+    from howgreen.estimate.answers import read_answers
+    from howgreen.estimate.evaluate import evaluate, to_json
+    from howgreen.estimate.sample import load
+    from howgreen.web.labelling import all_answers
+
+    sample = load(folder / "sample.json")
+    answers = read_answers(tables, sample) if tables else all_answers(folder, sample)
+    found = evaluate(sample, answers)
+    record = to_json(sample, found)
+    write_atomic(folder / "estimate.json", json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+    click.echo(json.dumps(record, indent=2, ensure_ascii=False) if as_json else "\n".join(_in_words(sample, found)))
+
+
+def _points(one: Estimate) -> str:
+    return f"{100 * one.ratio:.1f} % ({one.level:.0%} interval {100 * one.low:.1f}-{100 * one.high:.1f} %)"
+
+
+def _in_words(sample: Sample, found: Evaluation) -> list[str]:
+    """The answer first, then what it rests on, then all that a reader has to know."""
+    who = f"{found.looked} places read by {len(found.readers)} {'person' if len(found.readers) == 1 else 'people'}"
+    lines = [
+        f"{one_line(sample.place)} is {_points(found.headline)} green: {who}, and the map",
+        f"without the map: {_points(found.plain)}",
+    ]
+    if found.two_phase:
+        lines.append(f"free of readers' errors (agreed answers): {_points(found.two_phase)}")
+    if found.agreement:
+        a = found.agreement
+        lines.append(
+            f"two readers: {a.units} places, kappa {a.kappa:.2f} ({a.kappa_low:.2f}-{a.kappa_high:.2f}), {len(a.disagreements)} told apart"
+        )
+    if found.two_phase is None:
+        table = ", ".join(f"{row.error:.0%}: {100 * row.ratio:.1f} %" for row in found.reader_errors)
+        lines.append(f"if readers err either way in so many of 100 dots, it is {table}")
+    if found.bounds:
+        lines.append(
+            f"{found.bounds.unknown_share:.1%} of the dots could not be told: between {100 * found.bounds.low:.1f} and {100 * found.bounds.high:.1f} %"
+        )
+    lines += [_district(one) for one in found.districts]
+    lines.append(
+        "cover of the whole area: " + ", ".join(f"{kind} {100 * one.ratio:.1f} %" for kind, one in found.cover.items())
+    )
+    errors = found.map_errors
+    bias = (
+        f", bias {100 * errors.bias.ratio:+.1f} points ({100 * errors.bias.low:+.1f} to {100 * errors.bias.high:+.1f})"
+        if errors.bias
+        else ""
+    )
+    lines.append(f"the map at these places: RMSE {errors.rmse:.2f}{bias}, slope of answers on map {errors.slope:.2f}")
+    if found.skipped:
+        lines.append(
+            f"note: {len(found.skipped)} places were passed over ({', '.join(map(str, found.skipped[:_MOST_LISTED]))}): look at them, for what is hard to see is not there by chance"
+        )
+    if found.untold:
+        lines.append(f"note: at {len(found.untold)} places no dot could be told; they are left out, see the bounds")
+    if found.systematic:
+        lines.append("note: the sample is systematic, so that the interval is wider than it need be")
+    return lines
+
+
+def _district(one: Any) -> str:
+    interval = (
+        "no interval: too few districts were looked at"
+        if one.low is None
+        else f"{100 * one.low:.1f}-{100 * one.high:.1f} %"
+    )
+    source = f"{one.looks} places" if not one.from_map else f"from the map, {one.looks} places: fewer than ten"
+    return f"  {one_line(one.name)}: {100 * one.ratio:.1f} % ({interval}; {source})"

@@ -1,0 +1,1 @@
+"""Pages that howgreen serves on this computer."""

@@ -1,0 +1,191 @@
+"use strict";
+// One unit at a time: a key a dot, or Shift and a key for the whole square. Nothing is loaded from elsewhere but the pictures of
+// services that the reader's own command named.
+const SVG = "http://www.w3.org/2000/svg";
+const NAMES = {tree: "tree", shrub: "shrub", grass: "grass", crop: "crop", bare: "bare", built: "built", water: "water", unknown: "can't tell"};
+const $ = (id) => document.getElementById(id);
+let state, unit, pattern = [], history = [], size, busy = false;
+
+async function ask(path, body) {
+  const response = await fetch(path, body === undefined ? {} : {method: "POST", body: JSON.stringify(body)});
+  const answer = await response.json();
+  if (!response.ok) throw new Error(answer.error);
+  return answer;
+}
+
+function fail(error) {
+  $("error").hidden = false;
+  $("error").textContent = error.message === "Failed to fetch"
+    ? "The program that serves this page has stopped. Start it again: every answer so far is kept." : error.message;
+}
+
+function element(name, attributes, parent) {
+  const made = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  if (parent) parent.append(made);
+  return made;
+}
+
+const kindOf = (letter) => state.letters[letter];
+const current = () => pattern.indexOf("");
+
+function tellState() {
+  $("place").textContent = state.place;
+  const done = state.queue.filter((one) => state.done.includes(one)).length;
+  document.body.dataset.done = done;
+  $("progress").textContent = `${done} of ${state.queue.length} looked at` + (state.agree ? " together" : ` by ${state.reader}`);
+  const e = state.estimate;
+  $("estimate").textContent = e ? `so far: ${(100 * e.ratio).toFixed(1)} % green, between ${(100 * e.low).toFixed(1)} and ${(100 * e.high).toFixed(1)} %` : "";
+}
+
+function draw() {
+  const at = current();
+  $("views").replaceChildren(...unit.views.map((view, index) => {
+    const figure = document.createElement("figure");
+    const frame = document.createElement("div");
+    frame.className = "frame";
+    for (const tile of view.tiles) {
+      const image = document.createElement("img");
+      image.alt = "";
+      image.src = tile.src;
+      image.style.left = `${100 * tile.x}%`;
+      image.style.top = `${100 * tile.y}%`;
+      image.style.width = image.style.height = `${100 * tile.side}%`;
+      frame.append(image);
+    }
+    const svg = element("svg", {viewBox: "0 0 1 1", "aria-hidden": "true"});
+    element("polygon", {points: view.outline.map((p) => p.join(",")).join(" "), class: "outline"}, svg);
+    const radius = Math.min(0.014, 0.32 * Math.abs(view.outline[1][0] - view.outline[0][0]) / Math.sqrt(pattern.length));
+    view.dots.forEach((p, i) => {
+      const beyond = unit.asked[i] === "0";
+      const kind = beyond ? "beyond" : pattern[i] ? kindOf(pattern[i]) : "";
+      element("circle", {cx: p[0], cy: p[1], r: radius, class: `dot ${kind} ${i === at ? "current" : ""}`}, svg);
+    });
+    frame.append(svg);
+    const caption = document.createElement("figcaption");
+    const picture = state.pictures[index];
+    caption.textContent = [picture.name, picture.date, picture.licence].filter(Boolean).join(" · ");
+    figure.append(frame, caption);
+    return figure;
+  }));
+  const asked = [...unit.asked].filter((one) => one === "1").length;
+  const left = pattern.filter((one) => one === "").length;
+  $("task").textContent = left
+    ? `Place ${unit.unit}: dot ${asked - left + 1} of ${asked}. What is there?` : `Place ${unit.unit}: all dots are told and kept.`;
+  $("credit").textContent = `${unit.lat.toFixed(5)}, ${unit.lon.toFixed(5)}; ${size} m across`;
+  $("readings").replaceChildren(...unit.readings.map((one) => {
+    const line = document.createElement("p");
+    const counts = {};
+    for (const letter of one.pattern) if (kindOf(letter)) counts[kindOf(letter)] = (counts[kindOf(letter)] || 0) + 1;
+    line.textContent = `${one.reader}: ` + Object.entries(counts).map(([kind, n]) => `${n} ${NAMES[kind]}`).join(", ");
+    return line;
+  }));
+}
+
+async function show(number, keep) {
+  unit = await ask(`unit/${number}/${size}.json`);
+  if (!keep) {
+    pattern = unit.pattern ? [...unit.pattern] : [...unit.asked].map((one) => (one === "1" ? "" : "-"));
+    history = [];
+  }
+  $("jump").value = number;
+  draw();
+  document.body.dataset.unit = number;
+  document.body.dataset.size = size;
+}
+
+function place(step) {
+  const queue = state.queue, here = queue.indexOf(unit.unit) + step;
+  return queue[Math.min(Math.max(here, 0), queue.length - 1)];
+}
+
+function firstOpen() {
+  return state.queue.find((one) => !state.done.includes(one));
+}
+
+async function tell(letter, whole) {
+  if (busy || current() < 0) return;
+  busy = true;
+  try {
+    history.push([...pattern]);
+    if (whole || $("whole").checked) pattern = pattern.map((one) => (one === "" ? letter : one));
+    else pattern[current()] = letter;
+    draw();
+    if (current() < 0) {
+      state = await ask("answer", {unit: unit.unit, pattern: pattern.join("")});
+      $("error").hidden = true;
+      tellState();
+      const next = firstOpen();
+      if (next !== undefined) await show(next);
+    }
+  } catch (error) {
+    pattern = history.pop();
+    draw();
+    fail(error);
+  } finally {
+    busy = false;
+  }
+}
+
+function undo() {
+  if (history.length) pattern = history.pop();
+  else pattern = [...unit.asked].map((one) => (one === "1" ? "" : "-"));
+  draw();
+}
+
+function zoom(step) {
+  const at = state.sizes.indexOf(size) + step;
+  if (at < 0 || at >= state.sizes.length) return;
+  size = state.sizes[at];
+  show(unit.unit, true).catch(fail);
+}
+
+function listen() {
+  for (const [letter, kind] of Object.entries(state.letters)) {
+    const button = document.createElement("button");
+    button.id = `kind-${kind}`;
+    const swatch = element("svg", {viewBox: "0 0 1 1", "aria-hidden": "true"});
+    element("circle", {cx: 0.5, cy: 0.5, r: 0.5, class: kind}, swatch);
+    const key = document.createElement("kbd");
+    key.textContent = letter;
+    button.append(swatch, NAMES[kind], key);
+    button.addEventListener("click", (event) => tell(letter, event.shiftKey));
+    $("kinds").append(button);
+  }
+  $("undo").addEventListener("click", undo);
+  $("previous").addEventListener("click", () => show(place(-1)).catch(fail));
+  $("next").addEventListener("click", () => show(place(1)).catch(fail));
+  $("nearer").addEventListener("click", () => zoom(-1));
+  $("further").addEventListener("click", () => zoom(1));
+  $("jump").addEventListener("change", () => {
+    const number = Number($("jump").value);
+    if (state.queue.includes(number)) show(number).catch(fail);
+    else $("jump").value = unit.unit;
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.target.id === "jump" || event.ctrlKey || event.metaKey || event.altKey) return;
+    const letter = event.key.toLowerCase();
+    if (letter in state.letters) tell(letter, event.shiftKey);
+    else if (event.key === "Backspace") undo();
+    else if (event.key === "ArrowLeft") show(place(-1)).catch(fail);
+    else if (event.key === "ArrowRight") show(place(1)).catch(fail);
+    else if (event.key === "+") zoom(-1);
+    else if (event.key === "-") zoom(1);
+    else return;
+    event.preventDefault();
+  });
+}
+
+async function start() {
+  state = await ask("state.json");
+  size = state.sizes[matchMedia("(max-width: 760px)").matches ? 0 : 1];  // a dot must be seen on a small screen too
+  listen();
+  tellState();
+  if (!state.queue.length) {
+    $("task").textContent = state.agree ? "There is nothing to agree on." : "There is nothing left to look at.";
+    return;
+  }
+  await show(firstOpen() ?? state.queue[0]);
+}
+
+start().catch(fail);
