@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from howgreen import __version__
 from howgreen.cli.asked import AskedPlan
 from howgreen.cli.options import FILE, FOLDER, place_options, plan_options, refuse_beside_plan
 from howgreen.cli.progress import bars
@@ -188,7 +189,7 @@ def estimate_command(
     sample = load(folder / "sample.json")
     answers = read_answers(tables, sample) if tables else all_answers(folder, sample)
     found = evaluate(sample, answers)
-    record = to_json(sample, found)
+    record = {"howgreen": __version__, **to_json(sample, found)}
     write_atomic(folder / "estimate.json", json.dumps(record, indent=2, ensure_ascii=False) + "\n")
     click.echo(json.dumps(record, indent=2, ensure_ascii=False) if as_json else "\n".join(_in_words(sample, found)))
 

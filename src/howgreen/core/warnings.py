@@ -6,10 +6,10 @@ reader can do. To add one:
 1. Take a code of :data:`CODES`, or add a row there (kebab-case, in alphabetical order, what it means in a few words).
 2. Where the doubt arises, put ``Caution("no-cloud-mask", "all its pixels count as clear; add a mask")`` into the ``warnings`` of
    the value that the function returns: ``City``, ``Scene``, ``Plan``, ``Composite``, ``LandCover`` or ``Result`` (a tuple, empty by
-   default; extend it with ``dataclasses.replace``). A scene's text does not name the scene: :func:`gather` does, and
+   default; extend it with ``dataclasses.replace``). A scene's text does not name the scene: :func:`howgreen.pipeline.doubts.gather` does, and
    says it once for all scenes with the same text. A function that returns no such value returns the cautions beside its answer, or,
    where nothing travels on (a file is added to a store), calls :func:`warn`.
-3. Do nothing else: the pipeline gathers them (:func:`gather`), and they appear on the terminal, in ``plan``, in
+3. Do nothing else: the pipeline gathers them (:func:`howgreen.pipeline.doubts.gather`), and they appear on the terminal, in ``plan``, in
    ``summary.json``, on the page, on ``map.png`` and as Python's :class:`HowgreenWarning`; ``--strict`` makes them errors.
 
 What cannot move the ratio is no warning but a note (``Plan.notes``).
@@ -19,14 +19,10 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from howgreen.core.text import one_line
-
-if TYPE_CHECKING:
-    from howgreen.core.types import Plan, Scene
 
 CODES: Mapping[str, str] = {
     "band-not-used": "a band or file of an image was not understood, and is not used",
@@ -60,9 +56,6 @@ CODES: Mapping[str, str] = {
     "scale-doubtful": "the numbers of an image may not be what reflectance they are taken for",
 }
 """What each code means. A code, once published, keeps its meaning."""
-
-MOST_NAMED = 3
-"""So many scenes are named where more have the same caution."""
 
 
 @dataclass(frozen=True)
@@ -108,28 +101,3 @@ def _depth() -> int:
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "howgreen":
         frame, depth = frame.f_back, depth + 1
     return depth
-
-
-def gather(plan: Plan, *more: Iterable[Caution]) -> tuple[Caution, ...]:
-    """Gather the cautions of a plan, its city and the scenes that it uses, and more of them, each once."""
-    of_scenes = _of_scenes((*plan.scenes, *plan.radar))
-    listed = (*plan.city.warnings, *of_scenes, *plan.warnings, *(one for group in more for one in group))
-    return tuple(dict.fromkeys(listed))
-
-
-def _of_scenes(scenes: Sequence[Scene]) -> list[Caution]:
-    """The scenes' cautions, with the names of those that share one."""
-    shared: dict[Caution, list[str]] = {}
-    for scene in scenes:
-        for caution in scene.warnings:
-            shared.setdefault(caution, []).append(scene.id)
-    return [
-        Caution(caution.code, f"{_named(ids, len(scenes))}: {caution.text}") for caution, ids in shared.items()
-    ]  # fmt: skip
-
-
-def _named(ids: Sequence[str], total: int) -> str:
-    if len(ids) == total > MOST_NAMED:
-        return f"all {total} images"
-    rest = f" and {len(ids) - MOST_NAMED} more" if len(ids) > MOST_NAMED else ""
-    return f"{'image' if len(ids) == 1 else 'images'} {', '.join(ids[:MOST_NAMED])}{rest}"

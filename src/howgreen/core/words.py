@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import math
 from datetime import date
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from howgreen.core.types import City
 
 NBSP = "\u00a0"
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -88,11 +84,6 @@ def days(dates: list[date]) -> str:
 def count(number: int, noun: str) -> str:
     """``1 image``, ``6 images``."""
     return f"{number:,}{NBSP}{noun}" + ("" if number == 1 else "s")
-
-
-def question(city: City) -> str:
-    """Ask what an answer answers: ``How green is Bolzano/Bozen?``; of a place without limits, of its image's area."""
-    return f"How green is {subject(city.label, city.kind)}?"
 
 
 def subject(label: str, kind: str) -> str:

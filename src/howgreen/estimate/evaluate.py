@@ -162,11 +162,8 @@ def may_show(sample: Sample, answers: Sequence[Answer]) -> bool:
 
 def to_json(sample: Sample, found: Evaluation) -> dict[str, Any]:
     """Give everything as plain values, with the design that a statistician needs to do it again."""
-    import howgreen
-
     record: dict[str, Any] = {
         "format": "howgreen estimate 1",
-        "howgreen": howgreen.__version__,
         "place": sample.place,
         "sample": {
             "sha256": sample.sha256, "design": sample.design, "seed": sample.seed, "dots": sample.dots, "strata_bounds": sample.bounds,

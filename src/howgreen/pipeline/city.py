@@ -15,10 +15,11 @@ from howgreen import imagery, landcover, measure
 from howgreen.core import types
 from howgreen.core.errors import ImageError
 from howgreen.core.types import Composite, LandCover, Period, Progress
-from howgreen.core.warnings import gather, warn
+from howgreen.core.warnings import warn
 from howgreen.net.network import Network
 from howgreen.pipeline import doubts, locks, planning, workdir
 from howgreen.pipeline.checkpoint import persist
+from howgreen.pipeline.doubts import gather
 from howgreen.pipeline.images import Catalogs, Store
 from howgreen.pipeline.places import to_city
 from howgreen.pipeline.plan_json import Plan

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,8 @@ FEWEST_DATES = 3
 """Fewer dates have no median that outvotes one undetected cloud or one mown meadow."""
 FAR_APART = timedelta(days=366)
 """First and last image further apart show a city that may have changed between them."""
+MOST_NAMED = 3
+"""So many scenes are named where more have the same caution."""
 LEAST_SEEN = 0.9
 """Where less of the land was seen, what was not seen can move the ratio by more than its usual error."""
 
@@ -94,3 +96,28 @@ def _of_dates(plan: Plan) -> Iterator[Caution]:
 def _in_season(scene: Scene, city: City) -> bool:
     latitude, day = city.boundary.representative_point().y, scene.time.date()
     return any(day in Period.growing_season(latitude, year) for year in (day.year, day.year + 1))
+
+
+def gather(plan: Plan, *more: Iterable[Caution]) -> tuple[Caution, ...]:
+    """Gather the cautions of a plan, its city and the scenes that it uses, and more of them, each once."""
+    of_scenes = _of_scenes((*plan.scenes, *plan.radar))
+    listed = (*plan.city.warnings, *of_scenes, *plan.warnings, *(one for group in more for one in group))
+    return tuple(dict.fromkeys(listed))
+
+
+def _of_scenes(scenes: Sequence[Scene]) -> list[Caution]:
+    """The scenes' cautions, with the names of those that share one."""
+    shared: dict[Caution, list[str]] = {}
+    for scene in scenes:
+        for caution in scene.warnings:
+            shared.setdefault(caution, []).append(scene.id)
+    return [
+        Caution(caution.code, f"{_named(ids, len(scenes))}: {caution.text}") for caution, ids in shared.items()
+    ]  # fmt: skip
+
+
+def _named(ids: Sequence[str], total: int) -> str:
+    if len(ids) == total > MOST_NAMED:
+        return f"all {total} images"
+    rest = f" and {len(ids) - MOST_NAMED} more" if len(ids) > MOST_NAMED else ""
+    return f"{'image' if len(ids) == 1 else 'images'} {', '.join(ids[:MOST_NAMED])}{rest}"

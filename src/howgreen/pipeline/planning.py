@@ -14,9 +14,10 @@ from howgreen.core import types
 from howgreen.core.errors import ContradictionError, HowgreenError, ImageError, PlanError
 from howgreen.core.sensors import RADAR_BANDS, SENSORS, SENTINEL1
 from howgreen.core.types import Period
-from howgreen.core.warnings import Caution, gather
+from howgreen.core.warnings import Caution
 from howgreen.net.http import redact_url
 from howgreen.pipeline import doubts, image_sources
+from howgreen.pipeline.doubts import gather
 from howgreen.pipeline.images import Catalogs, Store
 from howgreen.pipeline.plan_json import Plan
 

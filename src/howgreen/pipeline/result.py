@@ -63,7 +63,7 @@ class CityResult(Result):
 
     def _repr_html_(self) -> str:
         rows = [*self.stats.rows(), ("Images", self._dates()), ("Model", self.plan.model)]
-        title = words.question(self.plan.city)
+        title = f"How green is {words.subject(self.plan.city.label, self.plan.city.kind)}?"
         picture = report.thumbnail(self)
         return notebook.panel(title, rows, warnings=map(str, self.warnings), picture=picture)
 

@@ -221,7 +221,7 @@ class _Handler(BaseHTTPRequestHandler):
                 work(path)
         except HowgreenError as error:
             self._send(HTTPStatus.BAD_REQUEST, json.dumps({"error": str(error)}).encode(), "application/json")
-        except (ValueError, IndexError, KeyError, TypeError):
+        except (ValueError, IndexError, KeyError, TypeError, RecursionError):
             self._send(HTTPStatus.BAD_REQUEST, b'{"error": "that is no request of this page"}', "application/json")
         except OSError:
             self.close_connection = (
