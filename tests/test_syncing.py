@@ -211,3 +211,18 @@ def test_two_places_of_one_name_stay_beside_each_other(world: World, tmp_path: P
     assert [file.name for file in files] == ["frankfurt.geojson", "frankfurt-2.geojson", "frankfurt.geojson"]
     assert {city.id for city in places(tmp_path / "shelf")} == {"osm:R1", "osm:R2"}
     assert place_of(tmp_path / "shelf", "osm:R2").id == "osm:R2"
+
+
+def test_two_syncs_of_one_plan_into_one_store_both_end_well(planned: Plan, tmp_path: Path):
+    """They shared their scratch, and the first to end took it from under the other: 8 of 8 times one failed."""
+    planned.save(tmp_path / "plan.json")
+    command = [sys.executable, "-m", "howgreen.cli", "store", "sync", "--plan", "plan.json", "--store", "shelf"]
+    both = [
+        subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    told = [process.communicate(timeout=120) for process in both]
+    assert [process.returncode for process in both] == [0, 0], told
+    assert sorted("3 scenes fetched" in out for out, _ in told) == [False, True]
+    assert sorted("3 there already" in out for out, _ in told) == [False, True]
+    assert call("store", "verify", "--store", tmp_path / "shelf") == 0

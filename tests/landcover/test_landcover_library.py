@@ -188,17 +188,7 @@ def test_a_stop_on_the_way_leaves_the_old_model(file, other, shelf, monkeypatch,
     with pytest.raises(KeyboardInterrupt):
         add_model(other, replaces=True)
     assert load_model("theirs") == first
-    assert not [name for name in _files(shelf) if name.endswith(".part")]
-
-
-def test_what_a_killed_download_left_is_swept_after_a_day(shelf, file):
-    import os
-
-    for name, age in ((".old.part", 100_000), (".new.part", 10)):
-        part = library.scratch().rename(shelf / name)
-        os.utime(part, (part.stat().st_mtime - age,) * 2)
-    add_model(file)
-    assert [name for name in _files(shelf) if name.endswith(".part")] == [".new.part"]
+    assert not [name for name in _files(shelf) if ".part" in name]
 
 
 def test_a_plan_finds_its_model_under_any_name_by_its_bytes(file, other):

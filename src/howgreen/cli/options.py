@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
@@ -57,9 +58,25 @@ def _number_or_id(_: click.Context, __: click.Parameter, given: str | None) -> i
     return int(given) if given is not None and given.isdecimal() else given
 
 
+CONTACT = "HOWGREEN_CONTACT"
+
+
+def _keep_contact(_: click.Context, __: click.Parameter, given: str | None) -> None:
+    """Keep the address for this process: every request names it, those for tokens and files too."""
+    if given:
+        os.environ[CONTACT] = given
+
+
 offline_option = click.option("--offline", is_flag=True, help="Use only what is on this computer, and ask no service.")
 endpoints_option = click.option(
     "--endpoints", type=FILE, help="TOML or JSON file with other addresses for the services."
+)
+contact_option = click.option(
+    "--contact",
+    envvar=CONTACT,
+    expose_value=False,
+    callback=_keep_contact,
+    help=f"Your e-mail address, sent to the services that are asked (or set {CONTACT}).",
 )
 # The names of these options are those of the fields of `asked.AskedPlan`, which takes them as they are.
 place_options = options(
@@ -72,6 +89,7 @@ place_options = options(
     click.option("--name-column", help="Column of the boundary and district files that holds the names."),
     click.option("--encoding", help="Encoding of the names in those files, such as cp1252 or cp932."),
     endpoints_option,
+    contact_option,
     offline_option,
 )
 plan_options = options(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from howgreen import __version__
@@ -17,6 +19,10 @@ def howgreen() -> None:
 
     Try: howgreen city Sampleton
     """
+    import platformdirs
+
+    # What a drawing library keeps between runs lies with what we keep.
+    os.environ.setdefault("MPLCONFIGDIR", f"{platformdirs.user_cache_dir('howgreen')}/matplotlib")
 
 
 def examples(*lines: str) -> str:

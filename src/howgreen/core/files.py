@@ -7,15 +7,20 @@ was cut short (finished blocks, cached responses), is not, for that would wait f
 
 from __future__ import annotations
 
+import ctypes
+import glob
 import os
 import secrets
+import shutil
 import sys
+import tempfile
+import time
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 PREFIX = ".tmp-"
 """Names of files that are being written begin so; one of these that is old was left by a process that was killed."""
@@ -55,6 +60,91 @@ def write_atomic(path: Path, data: bytes | memoryview | str, *, durable: bool = 
     """Write a whole file or nothing, see :func:`atomic_path`; text as UTF-8."""
     with atomic_path(path, durable=durable) as scratch:
         scratch.write_bytes(data.encode() if isinstance(data, str) else data)
+
+
+_OWNER = ".owner"
+_UNOWNED_S = 86_400.0
+"""A scratch folder without a mark is left alone for so long: its maker may not have come to mark it."""
+
+
+@contextmanager
+def scratch_folder(parent: Path, prefix: str) -> Iterator[Path]:
+    """Make a folder of our own for what is not whole yet; it goes at the end, unless it was moved.
+
+    As long as this process lives the folder is marked as owned. What processes that were killed have left under the same
+    prefix is removed first.
+    """
+    from filelock import FileLock
+
+    sweep_scratch(parent, prefix)
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+    try:
+        with FileLock(folder / _OWNER):
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def disown(folder: Path) -> None:
+    """Take our mark out of a scratch folder that is whole, just before it is moved to its place."""
+    (folder / _OWNER).unlink(missing_ok=True)
+
+
+def sweep_scratch(parent: Path, prefix: str) -> None:
+    """Remove the scratch folders of a prefix that no living process owns."""
+    for left in parent.glob(f"{glob.escape(prefix)}*"):
+        with suppress(OSError):
+            if (left / _OWNER).exists():
+                _remove_unowned(left)
+            elif left.is_dir() and left.stat().st_mtime < time.time() - _UNOWNED_S:
+                shutil.rmtree(left, ignore_errors=True)
+
+
+def _remove_unowned(folder: Path) -> None:
+    """Remove a marked folder unless its owner lives; BlockingIOError when it does."""
+    if sys.platform == "win32":  # whether its owner lives cannot be asked there
+        if folder.stat().st_mtime < time.time() - _UNOWNED_S:
+            shutil.rmtree(folder, ignore_errors=True)
+        return
+    import fcntl
+
+    handle = os.open(folder / _OWNER, os.O_RDWR)  # never made anew: its owner may just have taken it out
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def folder_lock(folder: Path) -> Iterator[None]:
+    """Let one process at a time do something to a folder; the others wait. The lock leaves no file behind."""
+    if sys.platform == "win32":  # no folder can be opened there
+        from filelock import FileLock
+
+        with FileLock(folder / f"{PREFIX}lock"):
+            yield
+        return
+    import fcntl
+
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)  # which gives the lock back
+
+
+def exchange(one: Path, other: Path) -> bool:
+    """Exchange two names at once, so that each stands for something at any moment; False where the system cannot."""
+    if sys.platform != "linux":
+        return False
+    libc = ctypes.CDLL(None, use_errno=True)
+    here, swap = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    try:
+        return bool(libc.renameat2(here, os.fsencode(one), here, os.fsencode(other), swap) == 0)
+    except AttributeError:  # a C library without it
+        return False
 
 
 def sync_folder(folder: Path) -> None:

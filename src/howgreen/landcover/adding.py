@@ -139,9 +139,6 @@ def _downloaded(url: str, sha256: str | None, progress: Progress | None) -> tupl
     from howgreen.net.download import download
     from howgreen.net.http import redact_url
 
-    part = library.scratch()
-    try:
+    with library.scratch() as part:
         download(url, to=part, most_bytes=onnxfile.MOST_BYTES, unprotected=sha256 is not None, progress=progress)
         return redact_url(url), onnxfile.read_file(part)
-    finally:
-        part.unlink(missing_ok=True)

@@ -6,20 +6,17 @@ The entry is written last and at once, so a name always stands for a whole file,
 from __future__ import annotations
 
 import json
-import os
 import re
-import tempfile
-import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from howgreen.core.errors import ModelError
-from howgreen.core.files import write_atomic
+from howgreen.core.files import scratch_folder, write_atomic
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_OLD_S = 86_400
 _MOST_BYTES = 2**16
 
 
@@ -104,17 +101,13 @@ def drop(name: str) -> None:
     _drop_unused(sha256)
 
 
-def scratch() -> Path:
-    """Make a new empty file in the library, for a download; the caller deletes it. Those that a crash left are deleted."""
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """Give a name in the library for a download, which goes at the end; what a killed process left there goes first."""
     home = folder()
     home.mkdir(parents=True, exist_ok=True)
-    for left in home.glob(".*.part"):
-        with suppress(OSError):
-            if left.stat().st_mtime < time.time() - _OLD_S:
-                left.unlink()
-    handle, path = tempfile.mkstemp(dir=home, prefix=".", suffix=".part")
-    os.close(handle)
-    return Path(path)
+    with scratch_folder(home, ".part-") as made:
+        yield made / "model"
 
 
 def _holds(path: Path, content: bytes) -> bool:

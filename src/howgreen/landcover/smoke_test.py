@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from threading import Event
-
 import numpy as np
 
 from howgreen.core.errors import ModelError
 from howgreen.core.sensors import RADAR_BANDS
-from howgreen.landcover.contract import INPUT, OUTPUTS
+from howgreen.landcover.first_tile import try_first_tile
 from howgreen.landcover.known_spectra import try_known_spectra
-from howgreen.landcover.model import FloatArray, Model, runtime_errors, session_of, validate
-from howgreen.landcover.runtime import load_runtime
-from howgreen.net.http import in_time
+from howgreen.landcover.model import FloatArray, Model, validate
 
 LONGEST_S = 60.0
 """A tile that takes longer is no use."""
@@ -21,7 +16,6 @@ SUM_TOLERANCE = 0.01
 REACH_TOLERANCE = 0.01
 """Changes of an answer by far pixels that are worth a word."""
 _NEAR, _FEW = 1e-3, 0.01
-_STOP_S = 10.0
 
 
 def try_model(model: Model, *, source: str) -> tuple[str, ...]:
@@ -35,7 +29,9 @@ def try_model(model: Model, *, source: str) -> tuple[str, ...]:
     """
     rng = np.random.default_rng(0)
     tile = _random_tile(model, rng)
-    _ends(model, tile, source)
+    try_first_tile(
+        model.content, bands=len(model.card.bands), side=model.card.tile_px, source=source, seconds=LONGEST_S
+    )
     first = _answers(model, tile, source)
     if not np.array_equal(first, _answers(model, tile, source)):
         raise ModelError(f"model {source}: answers the same pixels differently; export it without randomness (as for "
@@ -54,31 +50,6 @@ def _random_tile(model: Model, rng: np.random.Generator) -> FloatArray:
     low_high = [(-25, 0) if band in RADAR_BANDS else (0, 0.6) for band in model.card.bands]
     bands = [rng.uniform(low, high, (side, side)) for low, high in low_high]
     return np.stack(bands)[None].astype(np.float32)
-
-
-def _ends(model: Model, tile: FloatArray, source: str) -> None:
-    """Run once under an eye on the clock: a graph may hold loops."""
-    options, session, ended = load_runtime().RunOptions(), session_of(model), Event()
-    options.log_severity_level = 4
-
-    def run() -> None:
-        try:
-            with suppress(*runtime_errors()):  # what goes wrong inside is told by the next run
-                session.run(list(OUTPUTS), {INPUT: tile}, options)
-        finally:
-            ended.set()
-
-    try:
-        in_time(run, LONGEST_S)
-    except TimeoutError as error:
-        side = model.card.tile_px
-        raise ModelError(
-            f"model {source}: takes more than {LONGEST_S:.0f} s for a tile of {side} x {side} pixels; make it smaller"
-        ) from error
-    finally:
-        # On a Ctrl-C too: a process that ends while ONNX Runtime still computes is aborted by the system.
-        options.terminate = True
-        ended.wait(_STOP_S)
 
 
 def _answers(model: Model, tile: FloatArray, source: str) -> FloatArray:

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 VERSION = 1
 """Of the JSON layout; a reader refuses others."""
+SCALES, MOST_OFFSET = (1e-9, 1.0), 100.0
+"""What one step of a file's numbers can be: from 2**-30 of full scale to reflectance or decibels themselves."""
+_POSSIBLE = f"scale of {SCALES[0]:g} to {SCALES[1]:g} and offset of at most {MOST_OFFSET:g}"
 MAX_BYTES = 64 * 2**20
 """A plan file larger than this is not a plan."""
 COMMON_MBIT_S = 50
@@ -174,16 +177,25 @@ def _check(plan: types.Plan) -> None:
 def _check_scene(scene: Scene) -> None:
     shares = (scene.clear_pct, scene.covered_pct, scene.cloud_cover_pct, scene.nodata)
     numbers = (scene.scale, scene.offset, *(share for share in shares if share is not None))
-    if not all(_finite(number) for number in numbers) or scene.scale <= 0:
-        raise ValueError(f"scene {scene.id}: scale, offset, nodata and shares are finite numbers")
+    if not all(_finite(number) for number in numbers) or not _possible(scene.scale, scene.offset):
+        raise ValueError(f"scene {scene.id}: scale, offset, nodata and shares are finite numbers, {_POSSIBLE}")
     if not isinstance(scene.power, bool) or not isinstance(scene.platform, str):
         raise ValueError(f"scene {scene.id}: power is true or false, and platform a text")  # noqa: TRY004 (of a file)
     for asset in scene.assets:
         own = scene.encoding(asset.band)
-        if not all(_finite(one) for one in (own.scale, own.offset, own.nodata or 0)) or own.scale <= 0:
-            raise ValueError(f"scene {scene.id}: scale, offset and nodata of band {asset.band} are finite numbers")
+        if not all(_finite(one) for one in (own.scale, own.offset, own.nodata or 0)) or not _possible(
+            own.scale, own.offset
+        ):
+            raise ValueError(
+                f"scene {scene.id}: scale, offset and nodata of band {asset.band} are finite numbers, {_POSSIBLE}"
+            )
         if not isinstance(asset.href, str) or not isinstance(asset.index, int) or asset.index < 1:
             raise ValueError(f"scene {scene.id}: href is a text and index a number from 1")
+
+
+def _possible(scale: float, offset: float) -> bool:
+    """Tell whether any image has such numbers: an edited plan is checked like a file."""
+    return SCALES[0] <= scale <= SCALES[1] and abs(offset) <= MOST_OFFSET
 
 
 def _finite(value: object) -> bool:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from howgreen.core.errors import NoImageError, StoreError
+from howgreen.core.files import folder_lock
 from howgreen.core.grid import Window
 from howgreen.core.sensors import SENSORS
 from howgreen.core.stac import Header
@@ -74,9 +75,10 @@ def sync(plan: Plan, *, root: Path, everything: bool = False, progress: Progress
     work = _Work(plan=plan, root=root, total=sum(_mib(plan, _assets(plan, scene)) for scene in scenes), tell=progress)
     place = put_place(root, plan.city)
     done: dict[str, list[str]] = {"fetched": [], "there": [], "empty": []}
-    for scene, files in _opening(work, scenes):
-        done[_keep(work, scene, files)].append(scene.id)
-    parts.discard(root)
+    with folder_lock(root):  # of two that fill one store the second finds what the first has fetched
+        for scene, files in _opening(work, scenes):
+            done[_keep(work, scene, files)].append(scene.id)
+        parts.discard(root)
     return Kept(place=place, **{what: tuple(ids) for what, ids in done.items()})
 
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import mkdtemp
 
 from howgreen.core.errors import OutputError
+from howgreen.core.files import disown, exchange, folder_lock, scratch_folder
 from howgreen.report.figures import FORMAT
 
 SUMMARY = "summary.json"
 LAYERS_FORMAT = "howgreen-layers/1"
 OSM_GREEN_FORMAT = "howgreen-osm-green/1"
+_OLD = "-old"
 FORMATS = (FORMAT, LAYERS_FORMAT, OSM_GREEN_FORMAT)
 """What a summary calls itself, in folders that are ours to replace."""
 
@@ -36,20 +38,21 @@ def new_folder(out: Path, *, needs_bytes: int = 0) -> Iterator[Path]:
     of_files = (OSError, RasterioError, CPLE_BaseError, DataSourceError, DataLayerError, FeatureError)
     out = Path(os.path.realpath(out))
     check_out(out, needs_bytes=needs_bytes)
-    scratch: Path | None = None
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-        scratch.chmod(0o777 & ~_umask())
-        yield scratch
-        _swap(scratch, out)
+        with folder_lock(out.parent):
+            _restore(out)
+        with scratch_folder(out.parent, f".{out.name}-") as scratch:
+            scratch.chmod(0o777 & ~_umask())
+            yield scratch
+            with folder_lock(out.parent):  # two that write the same report take turns
+                check_out(out)
+                disown(scratch)
+                _swap(scratch, out)
     except of_files as error:
         raise OutputError(
             f"{out}: cannot be written ({_reason(error)}); free some space or name another folder"
         ) from error
-    finally:
-        if scratch is not None:
-            shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _reason(error: BaseException) -> str:
@@ -114,12 +117,23 @@ def names_of(text: str, *, formats: Collection[str], itself: str) -> set[str]:
     return names | {f"{name}.aux.xml" for name in names} | {itself}
 
 
+def _restore(out: Path) -> None:
+    """Give an earlier report its name back that a process left off it when it was killed between two renames."""
+    for old in out.parent.glob(f".{glob.escape(out.name)}-*{_OLD}"):
+        if not out.exists():
+            old.rename(out)
+        else:
+            shutil.rmtree(old, ignore_errors=True)
+
+
 def _swap(scratch: Path, out: Path) -> None:
     """Put the new folder in the old one's place; the old one comes back if that fails."""
     if not out.exists():
         scratch.rename(out)
         return
-    old = out.with_name(f"{scratch.name}-old")
+    if exchange(scratch, out):
+        return  # the earlier report is scratch now
+    old = out.with_name(f"{scratch.name}{_OLD}")
     try:
         out.rename(old)
         try:
