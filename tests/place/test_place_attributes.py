@@ -34,6 +34,7 @@ def names(table, **options):
      "neighborhood", "CSDNAME", "NOM_COM", "GEN", "name:latin", "PREF", "CITY_NAME", "laua", "wardname", "ENTITY", "l_qu"],
 )  # fmt: skip
 def test_the_columns_of_national_agencies_are_found(title):
+    """geoBoundaries#2000, #2001; global-indicators#590."""
     codes = {
         "code": [f"E0{i:05d}" for i in range(12)],
         "type": ["town"] * 12,
@@ -46,6 +47,7 @@ def test_the_columns_of_national_agencies_are_found(title):
 
 
 def test_of_columns_like_names_the_one_that_differs_is_the_name():
+    """Space2Stats#182."""
     gadm = frame(
         GID_0=["ITA"] * 6, NAME_0=["Italy"] * 6, GID_1=["ITA.1_1"] * 6, NAME_1=["Alfa"] * 3 + ["Zulu"] * 3,
         GID_2=[f"ITA.1.{i}_1" for i in range(6)], NAME_2=["Alfa", *NAMES[1:6]], VARNAME_2=["A", *[None] * 5],
@@ -78,6 +80,7 @@ def test_the_column_that_bears_the_name_gives_the_label():
 
 
 def test_numbers_of_a_file_never_become_other_numbers():
+    """nyc-boundaries#69."""
     council = frame(OBJECTID=[1, 2, 3], DISTRICT=[7, 3, 1], population=[10, 20, 30], Shape_Leng=[0.5, 1.5, 2.5])
     assert names(council) == ["district 7", "district 3", "district 1"]
     assert from_frame(council, name="7").boundary.equals(GRID[0])

@@ -94,6 +94,7 @@ def test_a_coast_with_a_hundredth_on_the_wrong_side_is_not_guessed(stray: float,
     ("width", "believed"), [(0.00003, False), (0.02, False), (0.049, False), (0.051, True), (0.09, True)]
 )
 def test_rings_alone_are_believed_only_where_they_hold_half_of_the_limits(width: float, believed: bool):
+    """geoclimate#867."""
     ring = LineString(shapely.orient_polygons(box(9.001, 43.999, 9.001 + width, 44.101)).exterior.coords)
     found = coast.of_lines(CITY, [ring], source="coast of a test")
     assert (found.land is not None) is believed
@@ -129,6 +130,7 @@ ISLAND, LAKE = box(9.01, 44.01, 9.09, 44.09), box(9.03, 44.03, 9.05, 44.05)
 def test_closed_lines_of_a_file_are_islands_and_their_lakes_whichever_way_they_run(
     tmp_path: Path, turned: tuple[bool, bool]
 ):
+    """osmcoastline#42."""
     rings = [LineString(ring.exterior.coords) for ring in (ISLAND, LAKE)]
     lines = [ring.reverse() if turn else ring for ring, turn in zip(rings, turned, strict=True)]
     found = find("Port", area=CITY.boundary.wkt, files=PlaceFiles(land=land_file(tmp_path, *lines)))

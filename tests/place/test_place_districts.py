@@ -36,6 +36,7 @@ def test_a_broken_area_elsewhere_spoils_nothing_and_one_inside_is_told():
 
 
 def test_the_city_itself_and_what_it_lies_in_are_no_districts():
+    """foot#42, mapshaper#368."""
     region = shapely.box(11.2, 46.4, 11.5, 46.6)
     assert names(with_districts(CITY, frame(Town=CITY.boundary, Region=region, West=WEST, East=EAST))) == [
         "West",

@@ -37,6 +37,7 @@ def town(**properties):
 
 
 def test_a_shapefile_in_a_folder_of_a_zip_with_what_finder_adds(tmp_path):
+    """pyogrio#494."""
     frame(name=["Town"]).to_file(tmp_path / "town.shp")
     with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         for part in tmp_path.glob("town.*"):
@@ -125,6 +126,7 @@ def test_broken_archives_are_one_line(tmp_path, body):
 
 
 def test_topojson_has_no_crs_and_is_in_degrees(tmp_path):
+    """gdal#12216."""
     arcs = [list(map(list, TOWN.exterior.coords))]
     shape = {"type": "Polygon", "arcs": [[0]], "properties": {"name": "Town"}}
     body = {
@@ -206,6 +208,7 @@ def test_collections_of_geometries_give_their_areas(tmp_path):
 
 
 def test_a_crs_is_what_it_says_and_not_what_it_is_called(tmp_path):
+    """QGIS#34240, odc-geo#41."""
     frame(name=["Town"]).to_file(tmp_path / "a.shp")
     wgs84 = 'DATUM["D_WGS_1984",SPHEROID["WGS_1984",6378137.0,298.257223563]],PRIMEM["Greenwich",0.0],UNIT["Degree",0.0174532925199433]'
     (tmp_path / "a.prj").write_text(f'GEOGCS["GCS_unknown",{wgs84}]')

@@ -79,6 +79,7 @@ def test_a_hyphen_inside_a_name_does_not_part_it():
     ],
 )
 def test_names_are_compared_as_people_expect(query, label):
+    """pelias/schema#365, inaturalist#2560."""
     assert is_called(label, query)
 
 

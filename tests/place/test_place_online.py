@@ -360,7 +360,7 @@ def test_both_real_frankfurts_are_listed_and_their_populations_have_no_year(shar
 
 
 def test_nominatim_3140_limits_of_a_place_have_the_boroughs_inside_and_tell_what_they_surround(world):
-    """osm-search/Nominatim#3140: London's relation is classed place=city, has no level, and leaves the City out."""
+    """Nominatim#3140, #2911: osm-search/Nominatim#3140: London's relation is classed place=city, has no level, and leaves the City out."""
     around = rectangle(-0.5, 51.3, 0.3, 51.7)
     around["coordinates"].append(rectangle(-0.11, 51.51, -0.07, 51.52)["coordinates"][0])
     london = record(65606, "London", geojson=around, category="place", type="city", addresstype="city")

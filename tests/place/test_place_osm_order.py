@@ -49,6 +49,7 @@ def test_the_order_of_a_file_does_not_matter(town, rng: random.Random):
 
 
 def test_relations_first_as_overpass_writes_them(town):
+    """Overpass-API#265, #460; abstreet#212."""
     head, found = objects(town)
     town.write_text(head + "".join(found[::-1]) + "</osm>")
     assert find("Town", osm=town).id == "osm:R20"
@@ -66,6 +67,7 @@ def negative(path):
 
 
 def test_ids_below_0_are_read_and_stay_what_they_are(town):
+    """osmium-tool#77, osm2pgsql#1251."""
     path = negative(town)
     city = find("Town", osm=path)
     assert (city.id, city.boundary.equals(TOWN)) == ("osm:R-20", True)

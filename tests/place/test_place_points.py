@@ -29,6 +29,7 @@ def test_coordinates_are_read_as_people_write_them(text):
 
 @pytest.mark.parametrize("text", ["46,11", "-34,58", "38,7905625", "1,2,3,4", "45,76,4,84", "(46,11)"])
 def test_commas_that_may_be_decimal_or_not_are_asked_back(text):
+    """NominatimGeocoderBackend#1, OsmAnd#13653, cgeo#13840."""
     with pytest.raises(AreaError, match="a decimal comma, or two numbers"):
         parse_coordinates(text)
     assert parse_coordinates("46, 11") == (46, 11)  # with a blank it is a pair

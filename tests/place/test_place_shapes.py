@@ -179,6 +179,7 @@ NEEDLE = Polygon([(11.6, 46.5), (11.61, 46.5), (11.6, 46.5), (11.6, 46.5)])
 
 
 def test_a_part_without_area_is_left_out_and_told():
+    """vector2dggs#23, jts#558."""
     city = from_shape(MultiPolygon([A, NEEDLE]), name="Isles")
     assert city.boundary.equals(A)
     assert "1 part without area left out" in city.note
