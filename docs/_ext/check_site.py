@@ -17,6 +17,8 @@ import howgreen
 
 LOADS = {("script", "src"), ("img", "src"), ("img", "srcset"), ("iframe", "src"), ("source", "src"), ("source", "srcset"),
          ("video", "src"), ("audio", "src"), ("embed", "src"), ("object", "data"), ("use", "href"), ("image", "href")}  # fmt: skip
+OWN_FOLDERS = tuple(f"{folder}/" for folder in (Path(__file__).resolve().parents[2], Path.home()))
+"""Folders of the computer that builds the site, which no reader wants to see."""
 IDLE_LINKS = {"canonical", "next", "prev", "author", "license", "index", "search"}
 """Values of ``rel`` with which a <link> makes the browser fetch nothing."""
 
@@ -74,6 +76,9 @@ def faults(site: Path) -> Iterator[str]:
         for address in css_loads(path.read_text(encoding="utf-8")):
             if is_elsewhere(address):
                 yield f"{path.relative_to(site)} loads {address}"
+    for path in pages:
+        text = path.read_text(encoding="utf-8")
+        yield from (f"{path.relative_to(site)} names {own}" for own in OWN_FOLDERS if own in text)
     yield from (f"no page describes howgreen.{name}" for name in undocumented(site))
 
 

@@ -11,6 +11,7 @@ that we make ourselves. Its left half is meadow and its right half is stone, so 
 
 import datetime
 import tempfile
+import warnings
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -62,9 +63,18 @@ for kept in store.listing(shelf):
 # %%
 # A plan shows what would happen before any reflectance is read. It can be kept as JSON, and the same plan always gives
 # the same answer.
+#
+# howgreen warns of every doubt that could move the ratio, and a single image without a boundary and without a cloud mask
+# gives rise to several. Python would show them as warnings; here they are printed.
 
+warnings.simplefilter("ignore", howgreen.HowgreenWarning)
 plan = howgreen.plan("Halfgreen", store=shelf)
 print(f"{len(plan.scenes)} image of {plan.scenes[0].time:%Y-%m-%d}, model {plan.model}")
+for doubt in plan.warnings:
+    print(f"- {doubt.text} [{doubt.code}]")
+
+# %%
+# The answer is one half, and it carries the same doubts.
 
 result = howgreen.run(plan)
 print(f"green ratio {result.stats.green_ratio:.2f}, pixel ratio {result.stats.green_pixel_ratio:.2f}")

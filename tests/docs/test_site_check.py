@@ -45,6 +45,7 @@ def test_a_good_site_has_no_fault(small: Path):
         '<img src="missing.png">',
         '<a href="missing.html">a</a>',
         '<a href="#nowhere">a</a>',
+        f"<p>{Path.home()}/.cache/howgreen</p>",
     ],
 )
 def test_each_fault_is_found(small: Path, body: str):
