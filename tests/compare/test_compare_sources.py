@@ -282,6 +282,64 @@ def test_the_service_is_asked_page_by_page_until_it_has_no_more():
         np.testing.assert_array_equal(block(GRID), QUARTERS)
 
 
+def esri(frame):
+    """The same polygons in Esri's own JSON: rings, outer ones clockwise, as older servers answer whatever is asked."""
+    listed = []
+    for feature in json.loads(frame.to_json())["features"]:
+        parts = shapely.geometry.shape(feature["geometry"])
+        parts = shapely.geometry.polygon.orient(parts, -1)
+        rings = [list(ring.coords) for ring in (parts.exterior, *parts.interiors)]
+        listed.append({"attributes": feature["properties"], "geometry": {"rings": rings}})
+    return listed
+
+
+def asked_of(server):
+    area = shapely.box(11.3, 46.4, 11.4, 46.5)
+    return corine_service(INFO, area, url="https://x/MapServer/0", ask=server, grid=GRID, cropland="green")
+
+
+def test_esris_own_json_is_read_as_geojson_is():
+    frame = squares("EPSG:4326")
+    hole = frame.geometry.iloc[0].centroid.buffer(0.0005)
+    frame.loc[0, "geometry"] = frame.geometry.iloc[0].difference(hole)
+    plain, own = Server(frame), Server(frame)
+    own.features = esri(frame)
+    maps = []
+    for server in (plain, own):
+        with asked_of(server).open() as block:
+            maps.append(block(GRID))
+    np.testing.assert_array_equal(*maps)
+    assert (maps[0] != QUARTERS).any()  # the hole
+
+
+def test_esris_own_json_in_other_coordinates_is_one_line():
+    body = {"spatialReference": {"wkid": 102100}, "features": esri(squares("EPSG:4326"))}
+    with pytest.raises(
+        NetworkError, match="answers in coordinate system 102100, not 4326 as asked; give --corine FILE"
+    ):
+        asked_of(lambda url, params: json.dumps(body).encode())
+
+
+def test_a_server_that_ignores_resultoffset_is_one_line():
+    body = {"features": json.loads(squares("EPSG:4326").to_json())["features"], "exceededTransferLimit": True}
+    with pytest.raises(NetworkError, match="hands out every page alike"):
+        asked_of(lambda url, params: json.dumps(body).encode())
+
+
+def test_a_full_page_without_a_sign_is_not_the_last(monkeypatch):
+    monkeypatch.setattr("howgreen.compare.vectors.PAGE", 2)
+    server = Server(squares("EPSG:4326"))
+
+    def silent(url, params):
+        answer = json.loads(server(url, params))
+        answer.pop("exceededTransferLimit", None)
+        return json.dumps(answer).encode()
+
+    with asked_of(silent).open() as block:
+        np.testing.assert_array_equal(block(GRID), QUARTERS)
+    assert [params["resultOffset"] for _, params in server.asked] == ["0", "2", "4"]
+
+
 @pytest.mark.parametrize(("body", "reason"), [
     (b'{"error": {"code": 400, "message": "Invalid query"}}', "refuses .Invalid query"),
     (b"<html>busy</html>", "a web page"),

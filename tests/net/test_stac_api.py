@@ -1,10 +1,13 @@
 """Searches as servers really answer them: no page is the last because it looks so, and what they say is told."""
 
+import shutil
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
 
 from howgreen.core.errors import NetworkError
+from howgreen.net import stac_api
 from howgreen.net.stac_api import StacApi
 from loopback import Said, catalogue, found, item, loop
 
@@ -135,3 +138,98 @@ def test_more_than_can_be_looked_at_is_an_error():
         pytest.raises(NetworkError, match="more than 149 scenes; choose a shorter --period"),
     ):
         search(far.url, most=149)
+
+
+@pytest.mark.parametrize(
+    ("second", "words"),
+    [
+        (Said({"message": "upstream timed out"}, 504), r"is out of order \(HTTP 504: upstream timed out\)"),
+        (
+            Said(b"<html><title>Welcome to Hotel WiFi</title>"),
+            "answers with a web page instead of data .'Welcome to Hotel WiFi'",
+        ),
+        (Said(b'{"features": ['), "answers with broken JSON"),
+        (Said({"detail": "token expired"}, 401), r"wants an account \(HTTP 401: token expired\)"),
+    ],
+)
+def test_a_fault_on_page_2_is_told_as_what_it_is_and_never_a_shorter_answer(monkeypatch, second, words):
+    monkeypatch.setattr(stac_api, "POLICY", replace(stac_api.POLICY, tries=2, first_wait_s=0.01))
+
+    def answer(ask):
+        link = {"rel": "next", "href": "search?page=2", "method": "GET"}
+        return second if ask.query else found([item(day) for day in SEASON[:60]], link)
+
+    with loop(catalogue(answer)) as far, pytest.raises(NetworkError, match=words):
+        search(far.url)
+
+
+def test_a_fault_on_page_2_that_passes_does_not_shorten_the_answer(monkeypatch):
+    monkeypatch.setattr(stac_api, "POLICY", replace(stac_api.POLICY, first_wait_s=0.01))
+    fails = [Said(b"", 503), Said(b"", 502)]
+
+    def answer(ask):
+        if ask.query and fails:
+            return fails.pop()
+        start = int(ask.query.get("at", 0))
+        link = [{"rel": "next", "href": f"search?at={start + 60}", "method": "GET"}] if start < 120 else []
+        return found([item(day) for day in SEASON[start : start + 60]], *link)
+
+    with loop(catalogue(answer)) as far:
+        assert len(search(far.url)) == 150
+
+
+def test_a_proxy_that_refuses_is_named(monkeypatch):
+    with loop(lambda ask: Said({"message": "log in first"}, 407)) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        with pytest.raises(
+            NetworkError, match=r"http://example.org/v1: the proxy wants an account \(HTTP 407: log in first\)"
+        ):
+            search("http://example.org")
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    monkeypatch.setattr(stac_api, "POLICY", replace(stac_api.POLICY, tries=1))
+    with pytest.raises(NetworkError, match=r"cannot be reached through the proxy \(HTTPS_PROXY\)"):
+        search("https://example.org")
+
+
+def test_a_certificate_that_is_not_trusted_names_the_variable(tmp_path, monkeypatch):
+    """A proxy that looks into connections shows a certificate of its own."""
+    import ssl
+    import subprocess
+    from http.server import BaseHTTPRequestHandler, HTTPServer
+    from threading import Thread
+
+    if not shutil.which("openssl"):
+        pytest.skip("no openssl here")
+    pem = tmp_path / "own.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", str(pem), "-out", str(tmp_path / "cert.pem"),
+         "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"], check=True, capture_output=True,
+    )  # fmt: skip
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "cert.pem", pem)
+
+    class Landing(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(404)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    class Quiet(HTTPServer):
+        def handle_error(self, *_):
+            pass
+
+    server = Quiet(("127.0.0.1", 0), Landing)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setattr(stac_api, "POLICY", replace(stac_api.POLICY, tries=1))
+    url = f"https://127.0.0.1:{server.server_port}"
+    with pytest.raises(NetworkError, match=r"certificate that is not trusted here .*REQUESTS_CA_BUNDLE"):
+        search(url)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "cert.pem"))
+    with pytest.raises(NetworkError, match="HTTP 404"):
+        search(url)
+    server.shutdown()
+    server.server_close()

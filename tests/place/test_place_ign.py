@@ -87,6 +87,29 @@ def test_an_exception_report_or_a_cut_list_is_no_answer(ign):
         find("ign:Lyon", network=ign.online)
 
 
+def test_the_servers_own_words_are_told_and_a_full_list_is_doubted(ign):
+    report = b"<ows:ExceptionReport><ows:Exception><ows:ExceptionText>Unknown layer; ask another</ows:ExceptionText>"
+    with pytest.raises(ValueError, match=r"an error instead of data \(Unknown layer, ask another\)"):
+        features(report)
+    ign.usual = lambda _: Reply(report, 400)
+    with pytest.raises(NetworkError, match=r"HTTP 400: Unknown layer, ask another"):
+        find("ign:Lyon", network=ign.online)
+    full = {"features": [{}] * 500}
+    with pytest.raises(ValueError, match="500 places, as many as were asked for"):
+        features(json.dumps(full).encode())
+    assert len(features(json.dumps(full | {"numberMatched": 500}).encode())) == 500
+
+
+def test_arrondissements_without_a_census_date_are_districts_without_population(ign):
+    parts = json.loads(PARTS)
+    for part in parts["features"]:
+        part["properties"] = {k: v for k, v in part["properties"].items() if "recensement" not in k}
+    ign.usual = lambda ask: says(parts if "arrondissement" in ask.query["typeNames"] else COMMUNES)
+    found = find("ign:69123", network=ign.online)
+    assert len(found.districts) == len(parts["features"])
+    assert all(part.population is None for part in found.districts)
+
+
 def test_latitude_first_is_noticed(ign):
     swapped = json.loads(COMMUNES)
     ring = swapped["features"][1]["geometry"]["coordinates"][0][0]

@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import shapely
+
 from howgreen.compare.legends import CORINE
 from howgreen.compare.sources import Map, vector_map
 from howgreen.core.errors import HowgreenError, ImageError, NetworkError
@@ -125,20 +127,40 @@ def usable(body: bytes) -> bool:
 
 
 def _pages(box: tuple[float, float, float, float], *, url: str, ask: Ask) -> Iterator[list[dict[str, Any]]]:
-    start = 0
+    start, before = 0, None
     while True:
         parsed = json.loads(ask(f"{url.rstrip('/')}/query", _question(box, start)))
-        page = [one for one in parsed["features"] if isinstance(one, dict)]
+        page = [_as_geojson(one, parsed, url=url) for one in parsed["features"] if isinstance(one, dict)]
+        if page and page == before:
+            raise NetworkError(f"{url}: hands out every page alike, whatever it is asked for; give --corine FILE")
         yield page
-        start += len(page)
+        start, before = start + len(page), page
         # Where a server puts the sign differs between its versions; both are read.
         more = parsed.get("exceededTransferLimit") or (parsed.get("properties") or {}).get("exceededTransferLimit")
-        if not more or not page:
+        if not page or not (more or len(page) == PAGE):  # a page as full as was asked for may not be the last
             return
         if start > MOST_POLYGONS:
             raise NetworkError(
                 f"{url}: more than {MOST_POLYGONS:,} polygons; ask for a smaller place, or give --corine FILE"
             )
+
+
+def _as_geojson(feature: Mapping[str, Any], answer: Mapping[str, Any], *, url: str) -> dict[str, Any]:
+    """Turn a feature in Esri's own JSON, which older servers answer whatever is asked for, into GeoJSON."""
+    if "attributes" not in feature:
+        return dict(feature)
+    wkid = (answer.get("spatialReference") or {}).get("wkid", 4326)
+    if wkid != 4326:
+        raise NetworkError(f"{url}: answers in coordinate system {wkid}, not 4326 as asked; give --corine FILE")
+    try:
+        rings = [shapely.Polygon(ring) for ring in (feature.get("geometry") or {}).get("rings", ())]
+    except (TypeError, ValueError) as error:
+        raise NetworkError(f"{url}: polygons that cannot be read; give --corine FILE") from error
+    # Rings say by their direction which are holes, and servers differ in it: what lies in an odd number of them is inside.
+    inside: Any = shapely.MultiPolygon()
+    for ring in rings:
+        inside = inside.symmetric_difference(shapely.make_valid(ring))
+    return {"type": "Feature", "properties": feature["attributes"], "geometry": shapely.geometry.mapping(inside)}
 
 
 def _question(box: tuple[float, float, float, float], start: int) -> dict[str, str]:

@@ -400,7 +400,10 @@ def parse_json(body: bytes) -> Any:
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
-        raise ValueError(web_page(body) or ("broken JSON" if body[:1] != b"<" else "XML instead of JSON")) from None
+        words = server_words(body) if body.lstrip()[:1] == b"<" else ""
+        raise ValueError(
+            web_page(body) or (f"an error instead of data ({words})" if words else "broken JSON")
+        ) from None
 
 
 # ---- tries

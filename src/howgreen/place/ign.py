@@ -6,7 +6,6 @@ are read as well.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +20,7 @@ from howgreen.core.text import is_called, normalise, truncate
 from howgreen.core.types import City, District, Population
 from howgreen.core.vector_files import VectorFile, vector_files
 from howgreen.net.client import Client, Request
+from howgreen.net.http import parse_json
 from howgreen.place.osm_boundaries import add_districts, clipped
 from howgreen.place.shapes import clean, from_shape
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
 
 LICENCE = "IGN ADMIN EXPRESS COG, Licence Ouverte 2.0"
+MOST_FEATURES = 500
+"""Asked for at once; no name in France is borne so often."""
 _COMMUNES = "ADMINEXPRESS-COG.LATEST:commune"
 _ARRONDISSEMENTS = "ADMINEXPRESS-COG.LATEST:arrondissement_municipal"
 _PARENT = "code_insee_de_la_commune_de_rattach"
@@ -194,7 +196,7 @@ def _fetched(layer: str, cql: str, *, client: Client) -> list[Commune]:
         "typeNames": layer,
         "outputFormat": "application/json",
         "srsName": "EPSG:4326",
-        "count": "500",
+        "count": str(MOST_FEATURES),
         "CQL_FILTER": cql,
     }
     request = Request(
@@ -217,16 +219,15 @@ def features(body: bytes) -> list[dict[str, Any]]:
         With the reason when it is no FeatureCollection: an exception report, an error page, or cut short.
 
     """
-    try:
-        parsed = json.loads(body)
-    except (ValueError, RecursionError):
-        raise ValueError("an error page instead of data" if body.lstrip()[:1] == b"<" else "broken JSON") from None
+    parsed = parse_json(body)
     listed = parsed.get("features") if isinstance(parsed, dict) else None
     if not isinstance(listed, list) or not all(isinstance(feature, dict) for feature in listed):
         raise ValueError("an error instead of places")
     total = parsed.get("numberMatched")
     if isinstance(total, int) and total > len(listed):
         raise ValueError(f"only {len(listed)} of {total} places")
+    if not isinstance(total, int) and len(listed) >= MOST_FEATURES:
+        raise ValueError(f"{len(listed)} places, as many as were asked for, and no word of the rest")
     return listed
 
 
