@@ -12,7 +12,7 @@ from howgreen import __version__
 from howgreen.cli.asked import AskedPlan
 from howgreen.cli.options import FILE, FOLDER, place_options, plan_options, refuse_beside_plan
 from howgreen.cli.progress import bars
-from howgreen.cli.root import howgreen
+from howgreen.cli.root import examples, howgreen
 from howgreen.cli.warnings import refuse_if_strict
 from howgreen.core.text import one_line
 
@@ -24,7 +24,13 @@ if TYPE_CHECKING:
 _MOST_LISTED = 12
 
 
-@howgreen.command("sample")
+@howgreen.command(
+    "sample",
+    epilog=examples(
+        "howgreen sample Sampleton --half-width 3",
+        "howgreen sample --plan plan.json --looks 200 --by-district",
+    ),
+)
 @place_options
 @plan_options
 @click.option("--plan", "plan_file", type=FILE, help="Sample the place of a saved plan.json.")
@@ -62,11 +68,9 @@ def sample_command(
     out: Path | None,
     **asked: Any,
 ) -> None:
-    """Draw places of NAME to look at, so that a green ratio can be published.
+    """Draw places to look at, for a number to publish.
 
     One or two hundred looks, combined with the map, bring the interval from about ten points to two or three.
-
-    Example: howgreen sample Sampleton --half-width 3
     """
     from howgreen.pipeline import city as pipeline
     from howgreen.pipeline import sampling
@@ -94,7 +98,13 @@ def sample_command(
     )
 
 
-@howgreen.command("label")
+@howgreen.command(
+    "label",
+    epilog=examples(
+        "howgreen label sampleton-sample --reader ann",
+        "howgreen label sampleton-sample --reader ann --agree",
+    ),
+)
 @click.argument("folder", type=FOLDER)
 @click.option(
     "--reader",
@@ -131,11 +141,9 @@ def label_command(
     port: int,
     browser: bool,  # noqa: FBT001 (a flag of the command line)
 ) -> None:
-    """Look at the places of a sample, one at a time, on a page of this computer.
+    """Look at the places of a sample, on a page here.
 
     Every answer is kept at once; stop with Ctrl-C and go on with the same command.
-
-    Example: howgreen label sampleton-sample --reader ann --image ortho.tif --image-date 2024-06 --image-licence "City of X, CC BY 4.0"
     """
     import webbrowser
 
@@ -163,7 +171,12 @@ def label_command(
             click.echo(f"every answer is kept in {folder}; next: howgreen estimate {folder}")
 
 
-@howgreen.command("estimate")
+@howgreen.command(
+    "estimate",
+    epilog=examples(
+        "howgreen estimate sampleton-sample",
+    ),
+)
 @click.argument("folder", type=FOLDER)
 @click.option(
     "--answers", "tables", type=FILE, multiple=True, help="Tables of answers (default: all answers-*.csv in FOLDER)."
@@ -174,11 +187,9 @@ def estimate_command(
     tables: tuple[Path, ...],
     as_json: bool,  # noqa: FBT001 (a flag of the command line)
 ) -> None:
-    """Estimate the green ratio of a sample's place from what people saw, with its interval.
+    """Estimate the green ratio from what people saw.
 
     FOLDER is what `howgreen sample` wrote. Everything is also kept in FOLDER/estimate.json.
-
-    Example: howgreen estimate sampleton-sample
     """
     from howgreen.core.files import write_atomic
     from howgreen.estimate.answers import read_answers
