@@ -50,6 +50,16 @@ def test_a_shapefile_in_a_folder_of_a_zip_with_what_finder_adds(tmp_path):
     assert (city.label, city.id) == ("Town", "file:a.zip")
 
 
+def test_a_zip_in_a_zip_is_opened_once(tmp_path):
+    frame(name=["Town"]).to_file(tmp_path / "town.gpkg")
+    for name, inner in (("in.zip", "town.gpkg"), ("out.zip", "in.zip"), ("deep.zip", "out.zip")):
+        with zipfile.ZipFile(tmp_path / name, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.write(tmp_path / inner, f"data/{inner}")
+    assert area_of(tmp_path / "out.zip") == pytest.approx(AREA_M2, rel=1e-9)
+    with pytest.raises(AreaError, match="no vector file in it"):
+        from_file(tmp_path / "deep.zip")
+
+
 def test_a_zip_with_several_formats_of_one_thing_gives_it_once(tmp_path):
     frame(shapeName=["Town"]).to_file(tmp_path / "a.shp")
     frame(shapeName=["Town"]).to_file(tmp_path / "a.geojson")
@@ -136,6 +146,8 @@ def test_topojson_has_no_crs_and_is_in_degrees(tmp_path):
     }
     (tmp_path / "a.json").write_text(json.dumps(body))
     assert area_of(tmp_path / "a.json", name="Town") == pytest.approx(AREA_M2, rel=1e-9)
+    (tmp_path / "a.json").write_text(json.dumps({key: body[key] for key in ("objects", "arcs", "type")}))
+    assert area_of(tmp_path / "a.json", name="Town") == pytest.approx(AREA_M2, rel=1e-9)
     body["arcs"] = [[[x * 1e5, y * 1e5] for x, y in TOWN.exterior.coords]]
     (tmp_path / "b.topojson").write_text(json.dumps(body))
     with pytest.raises(AreaError, match="look like metres"):
@@ -216,6 +228,13 @@ def test_a_crs_is_what_it_says_and_not_what_it_is_called(tmp_path):
     frame(name=["Town"]).to_crs("+proj=laea +lat_0=46 +lon_0=11 +datum=WGS84").to_file(tmp_path / "b.shp")
     assert "unknown" in (tmp_path / "b.prj").read_text().lower()
     assert area_of(tmp_path / "b.shp") == pytest.approx(AREA_M2, rel=1e-4)
+    assert from_file(tmp_path / "b.shp").warnings == ()
+    frame(name=["Town"]).to_crs("+proj=laea +lat_0=46 +lon_0=11 +ellps=GRS80").to_file(tmp_path / "c.gpkg")
+    city = from_file(tmp_path / "c.gpkg")
+    assert (city.area_m2, [caution.code for caution in city.warnings]) == (
+        pytest.approx(AREA_M2, rel=1e-4),
+        ["crs-assumed"],
+    )
     (tmp_path / "b.prj").write_text('LOCAL_CS["unknown",UNIT["metre",1]]')
     with pytest.raises(AreaError, match="has no CRS"):
         from_file(tmp_path / "b.shp")

@@ -197,6 +197,12 @@ def test_islands_written_as_holes_are_areas_and_a_ring_in_one_is_its_hole():
     assert city.warnings[0].code == "limits-mended"
 
 
+def test_an_island_that_touches_is_one_too():
+    beside = box(11.4, 46.45)
+    city = from_shape(Polygon(A.exterior, [beside.exterior]), name="Isleton")
+    assert city.area_m2 == pytest.approx(geodesic_area_m2(A) + geodesic_area_m2(beside), rel=1e-9)
+
+
 def test_areas_are_found_however_deep_a_collection_is_nested():
     nested = GeometryCollection([GeometryCollection([MultiPolygon([A]), Point(0, 0)]), LineString([(0, 0), (1, 1)]), B])
     assert from_shape(nested, name="x").boundary.equals(MultiPolygon([A, B]))

@@ -34,7 +34,8 @@ _POINTERS = re.compile(
     rb"<(?:ogr\w*datasource|ogrvrt|ogrwfs|gdal|vrt|wcs_|wms|wmts|ogcapi)|gdal_streamed_alg|<!entity", re.IGNORECASE
 )
 _GEOMETRIES = "(?:Multi)?(?:Point|LineString|Polygon)|GeometryCollection"
-_TYPE = re.compile(rb'"type"\s*:\s*"(Topology|FeatureCollection|Feature|' + _GEOMETRIES.encode() + rb')"')
+_TYPE = re.compile(rb'"type"\s*:\s*"(FeatureCollection|Feature|' + _GEOMETRIES.encode() + rb')"')
+_TOPOLOGY = re.compile(rb'"type"\s*:\s*"Topology"')
 _ESRI = re.compile(rb'"geometryType"\s*:\s*"esriGeometry|"rings"\s*:\s*\[')
 _XML_ROOT = re.compile(rb"^(?:\s|<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^>\[]*>)*<(?:[\w.-]+:)?([\w.-]+)", re.DOTALL)
 _MAGIC = (
@@ -107,7 +108,10 @@ def _opened(path: Path, scratch: Path) -> list[VectorFile]:
         return [_known(path, "FileGDB", scratch)] if path.suffix.lower() == ".gdb" else _of_folder(path, scratch)
     kind = sniff(path)
     if kind == "zip":
-        _unpack(path, scratch)
+        left = _unpack(path, scratch, left=MAX_UNPACKED_BYTES)
+        archives = [] if _holds_vectors(scratch) else sorted(scratch.rglob("*.zip"))[:MAX_MEMBERS]
+        for number, archive in enumerate(archives):  # a zip in a zip, as some portals pack them
+            left = _unpack(archive, scratch / f"{number}", left=left)
         return _of_folder(scratch, scratch)
     if kind == "gzip":
         inner = scratch / (path.stem if path.suffix.lower() in {".gz", ".gzip"} else path.name)
@@ -185,7 +189,7 @@ def sniff(path: Path) -> str:
     if b"\0" in text[:64]:
         raise ValueError("no text, and no format that is known by its first bytes")
     if text[:1] in {b"{", b"[", b"\x1e"}:
-        return _json_kind(text)
+        return _json_kind(text, _tail(path))
     if text[:1] == b"<":
         return _xml_kind(text)
     if path.suffix.lower() == ".poly" and re.search(rb"^END\s*$", head[-4096:] + _tail(path), re.MULTILINE):
@@ -203,17 +207,19 @@ def _tail(path: Path) -> bytes:
         return file.read()
 
 
-def _json_kind(text: bytes) -> str:
+def _json_kind(text: bytes, tail: bytes) -> str:
     if text[:1] == b"\x1e" or re.match(rb'\{[^\n]*"type"\s*:\s*"Feature"[^\n]*\}\r?\n\{', text):
         return "GeoJSONSeq"
     if text[:1] == b"[":
         return "JSON records"
+    if _TOPOLOGY.search(text) or _TOPOLOGY.search(tail):  # whose objects may stand before its own type
+        return "TopoJSON"
     found = _TYPE.search(text)
     if _ESRI.search(text) and not (found and found[1] != b"Point"):
         return "ESRIJSON"
     if found is None:
         raise ValueError("JSON, but no GeoJSON or TopoJSON")
-    return "TopoJSON" if found[1] == b"Topology" else "GeoJSON"
+    return "GeoJSON"
 
 
 def _xml_kind(text: bytes) -> str:
@@ -230,9 +236,12 @@ def _xml_kind(text: bytes) -> str:
     raise ValueError(f"XML, but neither KML nor GML ({name or 'cut short'})")
 
 
-def _unpack(path: Path, into: Path) -> None:
-    """Unpack what can belong to a vector file, within bounds that count what really comes out."""
-    left = MAX_UNPACKED_BYTES
+def _holds_vectors(folder: Path) -> bool:
+    return any(file.suffix.lower() in _SUFFIXES for file in folder.rglob("*"))
+
+
+def _unpack(path: Path, into: Path, *, left: int) -> int:
+    """Unpack what can belong to a vector file, within a bound on what really comes out; what is left of the bound."""
     try:
         with zipfile.ZipFile(path) as archive:
             members = [info for info in archive.infolist() if not info.is_dir() and _of_interest(info.filename)]
@@ -247,6 +256,7 @@ def _unpack(path: Path, into: Path) -> None:
         raise ValueError(f"an archive that cannot be unpacked ({error}); unpack it first") from error
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise ValueError(f"an archive that is broken ({error})") from error
+    return left
 
 
 def _of_interest(name: str) -> bool:
@@ -254,7 +264,12 @@ def _of_interest(name: str) -> bool:
     if not parts or any(part.startswith((".", "__MACOSX", "/")) or ":" in part for part in parts):
         return False  # hidden, Finder's, or a way out of the folder
     suffix = PurePosixPath(parts[-1]).suffix.lower()
-    return suffix in _SUFFIXES or suffix in _BESIDE or any(part.lower().endswith(".gdb") for part in parts[:-1])
+    return (
+        suffix in _SUFFIXES
+        or suffix in _BESIDE
+        or suffix == ".zip"
+        or any(part.lower().endswith(".gdb") for part in parts[:-1])
+    )
 
 
 def _most(name: str) -> int:

@@ -173,6 +173,11 @@ def _leaves(geometry: BaseGeometry) -> Iterator[BaseGeometry]:
             yield part
 
 
+def _are_apart(one: Polygon, other: Polygon) -> bool:
+    """Tell whether two valid areas share no ground; they may touch."""
+    return one.is_valid and other.is_valid and (one.disjoint(other) or one.touches(other))
+
+
 def _islands_apart(parts: Sequence[Polygon]) -> tuple[list[Polygon], int]:
     """Make rings that lie wholly outside of their outer ring parts of their own, and count them.
 
@@ -182,7 +187,7 @@ def _islands_apart(parts: Sequence[Polygon]) -> tuple[list[Polygon], int]:
     count = 0
     for part in parts:
         shell, holes = Polygon(part.exterior), [Polygon(hole) for hole in ([] if part.is_valid else part.interiors)]
-        outside = [hole for hole in holes if shell.is_valid and hole.is_valid and not shell.intersects(hole)]
+        outside = [hole for hole in holes if _are_apart(shell, hole)]
         if not outside:
             apart.append(part)
             continue

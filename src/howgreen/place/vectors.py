@@ -407,8 +407,18 @@ def _areas(layers: Sequence[_Layer], options: TableOptions, *, what: str) -> Are
         raise AreaError(
             f"{what}: has no column {options.name_column!r}; there are {truncate_list(sorted(columns - {'geometry'}))}"
         )
-    cautions = tuple(dict.fromkeys(caution for layer in layers for caution in layer.warnings))
+    cautions = tuple(dict.fromkeys(caution for layer in layers for caution in (*layer.warnings, *_doubts(layer, what))))
     return Areas(features=tuple(features), warnings=cautions)
+
+
+def _doubts(layer: _Layer, what: str) -> list[Caution]:
+    """Say where a layer's CRS leaves its place on the Earth open: a datum that only names its ellipsoid."""
+    datum = layer.table.crs.datum if layer.table.crs is not None else None
+    if datum is None or "unknown" not in datum.name.lower() or layer.table.crs.is_engineering:
+        return []
+    return [
+        Caution("crs-assumed", f"{what}: its CRS names no datum; taken for WGS 84, which may be off by 100 m or more")
+    ]
 
 
 def _features(
