@@ -4,7 +4,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from howgreen.core.errors import ImageError
+from howgreen.core.errors import ContradictionError, ImageError
+from howgreen.core.reflectance import NOTHING_STATED
 from howgreen.imagery import decisions
 
 WEST, NORTH, UTM = 600_000.0, 5_200_000.0, "EPSG:32632"
@@ -14,12 +15,14 @@ WEST, NORTH, UTM = 600_000.0, 5_200_000.0, "EPSG:32632"
 def land(make_scene):
     """Scenes of one landscape: a tenth dark (0.02), the rest 0.04-0.25; ``stored`` is what was added to the DN."""
 
-    def make(*, stored=0, offset=0.0, darkest=200, mask=True, **options):
+    def make(*, stored=0, offset=0.0, darkest=200, mask=True, nir=False, **options):
         rng = np.random.default_rng(8)
         base = rng.integers(400, 2500, (128, 128))
         base[:13] = darkest + rng.integers(-20, 20, (13, 128))
         dn = (np.maximum(base, darkest - 20) + stored).astype(np.uint16)
         bands = {"blue": dn, "green": dn + np.uint16(50), "red": dn}
+        if nir:
+            bands["nir"] = (np.maximum(2 * base, darkest - 20) + stored).astype(np.uint16)
         if mask:
             bands["scl"] = np.full((128, 128), 4, np.uint8)
         return make_scene(bands, offset=offset, **options)
@@ -143,3 +146,46 @@ def test_a_hundredth_of_dark_ground_is_enough(make_scene, share, verdict):
     dn = np.full(128 * 128, 2000, np.uint16)
     dn[: round(share * dn.size)] = 200
     assert decisions([make_scene({"red": dn.reshape(128, 128)})])["scenes"][0]["offset_check"] == verdict
+
+
+def served(scene, **changes):
+    """The scene as a catalogue has it, whose item decided its offset."""
+    return replace(scene, native={"properties": {}}, **({"radiometry": "baseline 05.10, and no word"} | changes))
+
+
+def test_the_pixels_tell_which_offset_a_catalogues_scene_has(land):
+    for wrong, right in ((served(land(offset=-0.1)), 0.0), (served(land(stored=1000, day=3)), -0.1)):
+        with pytest.raises(ContradictionError) as caught:
+            decisions([land(day=1), wrong, land(day=2)])
+        assert (caught.value.scene, caught.value.offset) == (wrong.id, right)
+
+
+def test_an_offset_that_a_user_gave_or_that_fits_no_better_is_not_changed(land, make_scene):
+    given = replace(
+        land(offset=-0.1), native={"properties": {"howgreen:sensor": "sentinel-2", "howgreen:offset_from": "option"}}
+    )
+    odd = served(land(offset=-0.3))  # neither fits the record: two others would be left to choose from
+    for scene in (given, odd):
+        with pytest.raises(ContradictionError) as caught:
+            decisions([scene])
+        assert caught.value.offset is None
+
+
+def test_where_an_item_says_nothing_the_pixels_decide_alone(land):
+    bright = land(stored=1000, nir=True)
+    for scene, told in ((served(bright, radiometry=NOTHING_STATED), True), (served(bright), False)):
+        if told:
+            with pytest.raises(ContradictionError) as caught:
+                decisions([scene])
+            assert caught.value.offset == -0.1
+        else:
+            assert decisions([scene])["scenes"][0]["offset_check"] == "doubtful"
+
+
+def test_a_scale_that_cannot_be_is_an_error_that_names_what_fits(land):
+    scene = served(land(nir=True), scale=1e-5)
+    with pytest.raises(
+        ContradictionError, match=r"with scale 1e-05.*half of the pixels.*likely scale 0\.0001 offset 0"
+    ) as caught:
+        decisions([scene])
+    assert caught.value.offset is None

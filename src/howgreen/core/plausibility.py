@@ -49,6 +49,8 @@ ROUNDING = 0.75
 """Whole numbers that were multiplied lie so near to where they were before they were rounded."""
 MOST_ODD = 0.02
 STEP_TOLERANCE = 0.02
+FIT_TOLERANCE = 1e-3
+"""How exactly the distance of numbers is measured."""
 
 Kind = Literal["impossible", "scale", "offset"]
 
@@ -80,7 +82,7 @@ def check(
         Whose bands they are.
     """
     found = _check(numbers, encodings, sensor)
-    return None if found is None else replace(found, likely=_likely(numbers, encodings, sensor))
+    return None if found is None else replace(found, likely=_likely(numbers, encodings, sensor, found.kind))
 
 
 def _check(
@@ -195,25 +197,32 @@ def natural(step: float) -> bool:
     )
 
 
+def _tidy(scale: float) -> float:
+    """Take the short number that is meant by one that was measured, where there is one."""
+    short = [float(f"{scale:.2g}"), float(f"{1 / 65535:.5g}")]
+    return next((one for one in short if abs(scale / one - 1) < FIT_TOLERANCE), float(f"{scale:.5g}"))
+
+
 def _likely(
-    numbers: Mapping[str, npt.NDArray[Any]], encodings: Mapping[str, Encoding], sensor: Sensor
+    numbers: Mapping[str, npt.NDArray[Any]], encodings: Mapping[str, Encoding], sensor: Sensor, kind: Kind
 ) -> tuple[float, float] | None:
     """The first of the usual scales and offsets with which all is well: those that the gaps tell, then those that people use."""
     first = next(iter(encodings.values()))
     steps = [step for values in numbers.values() if (step := step_of(values)) and step != 1]
-    told = [float(f"{nice / steps[0]:.5g}") for nice in (1e-4, 1e-3)] if steps else []
+    told = [_tidy(round_step / steps[0]) for round_step in (1e-4, 1e-3)] if steps else []
     pairs = [
         (first.scale, 0.0),
         (first.scale, S2_OFFSET_04),
         (sensor.scale, sensor.offset),
         (LANDSAT.scale, LANDSAT.offset),
     ]
+    shifted = [(first.scale, round(first.offset + shift, 4)) for shift in (0.1, -0.1, -0.2)]
+    pairs = [*shifted, *pairs] if kind == "offset" else [*pairs, *shifted]
     pairs += [(scale, offset) for scale in told for offset in (0.0, S2_OFFSET_04)]
     pairs += [
         (scale, 0.0) for scale in (1e-4, 1e-3, 1e-2, 1.0, float(f"{1 / 65535:.5g}"), 4e-5, 0.4, float(f"{1 / 255:.5g}"))
     ]
     pairs += [(float(f"{first.scale * factor:.5g}"), 0.0) for factor in (0.1, 0.01, 10.0, 100.0)]
-    pairs += [(first.scale, round(first.offset + shift, 4)) for shift in (0.1, -0.2)]
     bare = {band: replace(one, nodata=None) for band, one in encodings.items()}
     for scale, offset in pairs:
         trial = {band: Encoding(scale=scale, offset=offset, nodata=None) for band in encodings}

@@ -21,6 +21,8 @@ from howgreen.core.types import Encoding
 FLAG = "boa_offset_applied"
 """Ends the name of the property by which providers say that they have taken the offset out of the pixels: it begins with
 ``earthsearch:``, in older items with ``sentinel:``, and elsewhere with what its provider likes."""
+NOTHING_STATED = "processing baseline unknown and no offset stated: none"
+"""Why an item has no offset where it tells nothing of it: then the pixels decide alone."""
 NEW_BASELINE = (4, 0)
 NEWEST_BASELINE = (10, 0)
 """What is newer is none: Sen2Cor at home writes 99.99."""
@@ -233,7 +235,7 @@ def _offset(native: Mapping[str, Any], habit: Habit, statements: Mapping[str, St
         if removed:
             return 0.0, f"processing baseline unknown, and the offset is out of the pixels ({removed})"
         if not said:
-            return 0.0, "processing baseline unknown and no offset stated: none"
+            return 0.0, NOTHING_STATED
         listed = ", ".join(f"{one:+g}" for one in sorted(said))
         return None, f"processing baseline unknown: offset {listed} as the item states"
     words = f"baseline {release[0]:02d}.{release[1]:02d}"

@@ -27,6 +27,7 @@ from rasterio.errors import CRSError
 from howgreen.core import plausibility
 from howgreen.core.acquisitions import by_time
 from howgreen.core.errors import ContradictionError, ImageError
+from howgreen.core.reflectance import NOTHING_STATED
 from howgreen.core.sensors import DB_SCALE, S2_OFFSET_04, SENSORS, SENTINEL2
 from howgreen.core.types import Asset, Scene
 from howgreen.imagery.composite import cloud_mask, median, radar
@@ -67,7 +68,7 @@ def decisions(scenes: Sequence[Scene]) -> dict[str, Any]:
     ]
     verdicts = [_verdict(i, ordered, measured) for i in range(len(ordered))]
     for i, (scene, look, (verdict, why)) in enumerate(zip(ordered, looks, verdicts, strict=True)):
-        if verdict == "contradicted":
+        if verdict == "contradicted" or (verdict == "doubtful" and _left_in(scene, look)):
             raise ContradictionError(
                 f"scene {scene.id}: offset {scene.offset:g} contradicts its pixels ({why}); {_cure(scene)} "
                 "(Sentinel-2: -0.1 from baseline 04.00 on, unless already removed)",
@@ -142,6 +143,14 @@ def _cure(scene: Scene) -> str:
     if any("://" in asset.href for asset in scene.assets):
         return "use another --catalog, or keep its files with `howgreen store add` and the right --offset"
     return "add it again with the right --offset"
+
+
+def _left_in(scene: Scene, look: Look | None) -> bool:
+    """Tell whether the pixels hold Sentinel-2's offset, of a scene whose item says nothing of it."""
+    if look is None or scene.radiometry != NOTHING_STATED:
+        return False
+    found = plausibility.check(look, {band: scene.encoding(band) for band in look}, sensor=SENSORS[scene.sensor])
+    return found is not None and found.kind == "offset" and found.likely == (scene.scale, S2_OFFSET_04)
 
 
 def _check_scale(scene: Scene, look: Look) -> None:

@@ -1,0 +1,236 @@
+"""Numbers that are no reflectance are found, and what fits is proposed; numbers that are pass."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+
+from howgreen.core.plausibility import check, natural, step_of
+from howgreen.core.sensors import LANDSAT, SENTINEL2
+from howgreen.core.types import Encoding
+
+BANDS = ("blue", "green", "red", "nir")
+
+
+def town(seed: int = 1, pixels: int = 60_000) -> dict[str, np.ndarray]:
+    """Reflectance in steps of 0.0001: a tenth of water, meadows, and roofs."""
+    rng = np.random.default_rng(seed)
+    kind = rng.random(pixels)
+    means = {
+        "blue": (0.03, 0.04, 0.14),
+        "green": (0.03, 0.07, 0.16),
+        "red": (0.02, 0.05, 0.18),
+        "nir": (0.02, 0.38, 0.25),
+    }
+    found = {}
+    for band, (water, meadow, roof) in means.items():
+        middle = np.where(kind < 0.1, water, np.where(kind < 0.6, meadow, roof))
+        found[band] = np.round(np.maximum(middle * rng.normal(1, 0.25, pixels), 0.002), 4)
+    return found
+
+
+def asked(light, *, scale=1e-4, offset=0.0, dtype="uint16", said=None, sensor=SENTINEL2):
+    numbers = {band: (values - offset) / scale for band, values in light.items()}
+    if np.dtype(dtype).kind != "f":
+        numbers = {
+            band: np.clip(np.rint(one), np.iinfo(dtype).min, np.iinfo(dtype).max) for band, one in numbers.items()
+        }
+    scale, offset = (scale, offset) if said is None else said
+    encodings = {band: Encoding(scale=scale, offset=offset, nodata=None) for band in numbers}
+    return check({band: one.astype(dtype) for band, one in numbers.items()}, encodings, sensor=sensor)
+
+
+@pytest.mark.parametrize(
+    ("scale", "offset", "dtype"),
+    [(1e-4, 0, "uint16"), (1e-4, -0.1, "uint16"), (1e-3, 0, "uint16"), (1.0, 0, "float32"), (1.0, 0, "float64"), (0.01, 0, "float32"),
+     (1 / 65535, 0, "uint16"), (2.75e-5, -0.2, "uint16"), (2e-4, -0.1, "int16"), (1 / 255, 0, "uint8"), (0.005, 0, "uint8")],
+)  # fmt: skip
+def test_what_is_right_passes_in_every_unit(scale, offset, dtype):
+    assert asked(town(), scale=scale, offset=offset, dtype=dtype) is None
+
+
+WRONG = {
+    "times 2.5": (4e-5, 0, "uint16"), "times 2": (5e-5, 0, "uint16"), "times 1.5": (1e-4 / 1.5, 0, "uint16"), "times 4": (2.5e-5, 0, "uint16"),
+    "65535 is one": (1 / 65535, 0, "uint16"), "times 2.5 of 65535": (0.4 / 65535, 0, "uint16"), "times 10": (1e-5, 0, "uint16"),
+    "a tenth": (1e-3, 0, "uint16"), "four tenths": (2.5e-4, 0, "uint16"), "the +1000": (1e-4, -0.1, "uint16"), "+2000": (1e-4, -0.2, "uint16"),
+    "subtracted twice": (1e-4, 0.1, "int16"), "Landsat's": (2.75e-5, -0.2, "uint16"),
+}  # fmt: skip
+WRONG_FLOATS = {
+    "times 2.5": 0.4,
+    "half": 2.0,
+    "four tenths": 2.5,
+    "times 2": 0.5,
+    "times 3": 1 / 3,
+    "times 10": 0.1,
+    "percent": 0.01,
+    "DN": 1e-4,
+    "of 255": 1 / 255,
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_wrong_is_found_and_the_cure_is_right_or_none(name):
+    scale, offset, dtype = WRONG[name]
+    found = asked(town(), scale=scale, offset=offset, dtype=dtype, said=(1e-4, 0.0))
+    assert found is not None
+    assert found.likely is None or found.likely == pytest.approx((scale, offset), rel=1e-3, abs=0.011)
+    if name not in {"four tenths", "+2000", "subtracted twice", "times 10"}:
+        assert found.likely is not None
+
+
+@pytest.mark.parametrize("name", WRONG_FLOATS)
+def test_floats_that_are_wrong_are_found(name):
+    found = asked(town(), scale=WRONG_FLOATS[name], dtype="float32", said=(1.0, 0.0))
+    assert found is not None
+    assert found.likely == pytest.approx((WRONG_FLOATS[name], 0.0), rel=1e-3) or found.likely is None
+
+
+def test_one_band_in_other_steps_is_named():
+    light = town()
+    numbers = {
+        band: np.rint(one * (25_000 if band == "red" else 10_000)).astype(np.uint16) for band, one in light.items()
+    }
+    found = check(numbers, dict.fromkeys(numbers, Encoding(scale=1e-4, offset=0, nodata=None)), sensor=SENTINEL2)
+    assert found.what.startswith("band red: its reflectance comes in steps of 0.00025")
+
+
+def test_every_second_number_of_a_bright_band_is_no_fault():
+    light = town()
+    light["nir"] = np.round(light["nir"] * 5000) / 5000
+    assert asked(light) is None
+
+
+def test_few_pixels_tell_nothing_and_landsat_has_no_steps():
+    few = {band: one[:199] for band, one in town().items()}
+    assert asked(few, offset=-0.1, said=(1e-4, 0.0)) is None
+    more = {band: one[:200] for band, one in town().items()}
+    assert asked(more, offset=-0.1, said=(1e-4, 0.0)).kind == "offset"
+    assert asked(town(), scale=5e-5, said=(1e-4, 0.0), sensor=LANDSAT) is None
+
+
+# ---- each threshold
+
+
+def flat(**levels: float) -> dict[str, np.ndarray]:
+    return {band: np.full(1000, level) for band, level in levels.items()}
+
+
+def share(low: float, high: float, part: float) -> np.ndarray:
+    values = np.full(1000, low)
+    values[: round(part * 1000)] = high
+    return values
+
+
+@pytest.mark.parametrize(
+    ("light", "kind"),
+    [
+        ({"red": share(0.05, 0.05, 0), "nir": np.full(1000, 0.74)}, None),
+        ({"red": share(0.05, 0.05, 0), "nir": np.full(1000, 0.76)}, "scale"),
+        ({"red": share(0.05, 0.05, 0), "nir": share(0.3, 1.06, 0.04)}, None),
+        ({"red": share(0.05, 0.05, 0), "nir": share(0.3, 1.06, 0.06)}, "scale"),
+        ({"red": share(0.05, 0.05, 0), "nir": share(0.3, 1.04, 0.06)}, None),
+        ({"red": share(0.05, 0.05, 0), "nir": share(0.1, 0.29, 0.02)}, None),
+        ({"red": share(0.05, 0.05, 0), "nir": share(0.1, 0.27, 0.02)}, "scale"),
+        ({"red": share(0.05, 0.05, 0), "nir": share(0.1, 0.29, 0.005)}, "scale"),
+        ({"red": share(0.05, -0.006, 0.19), "nir": np.full(1000, 0.4)}, None),
+        ({"red": share(0.05, -0.006, 0.21), "nir": np.full(1000, 0.4)}, "offset"),
+        ({"red": share(0.05, -0.004, 0.21), "nir": np.full(1000, 0.4)}, None),
+        ({"red": np.full(1000, 0.094), "nir": np.full(1000, 0.4)}, None),
+        ({"red": np.full(1000, 0.096), "nir": np.full(1000, 0.4)}, "offset"),
+        ({"red": share(0.2, 0.05, 0.06), "nir": np.full(1000, 0.4)}, None),
+        ({"red": share(0.2, 0.05, 0.04), "nir": np.full(1000, 0.4)}, "offset"),
+        ({"red": np.full(1000, 0.0049)}, "impossible"),
+        ({"green": np.full(1000, 1.21)}, "impossible"),
+        ({"green": share(0.03, 0.079, 0.5)}, "impossible"),
+        ({"green": share(0.03, 0.081, 0.5)}, None),
+    ],
+)  # fmt: skip
+def test_each_number_decides_where_it_stands(light, kind):
+    found = asked(light, scale=1.0, dtype="float64")
+    assert (None if found is None else found.kind) == kind
+
+
+def test_steps():
+    rng = np.random.default_rng(0)
+    dense = rng.integers(300, 800, 40_000)
+    assert step_of(dense.astype(np.uint16)) == 1
+    assert step_of((dense * 3).astype(np.uint16)) == pytest.approx(3)
+    assert step_of(np.rint(dense * 1.19).astype(np.uint16)) == 1
+    assert step_of(np.rint(dense * 1.25).astype(np.uint16)) == pytest.approx(1.25, rel=1e-3)
+    assert step_of((dense * 1e-4).astype(np.float32)) == pytest.approx(1e-4, rel=1e-4)
+    assert step_of(rng.random(40_000)) is None  # no steps
+    assert step_of(dense[:500].astype(np.uint16) * 3) is None  # too few pixels a number
+    assert (
+        step_of(np.sort(rng.choice(4000, 300, replace=False))[rng.integers(0, 300, 40_000)]) is None
+    )  # gaps of any width
+    for step, is_natural in (
+        (1e-4, True),
+        (1.01e-4, True),
+        (1.03e-4, False),
+        (1e-3, True),
+        (1 / 255, True),
+        (2.75e-5, True),
+        (2.5e-4, False),
+        (2**-12, True),
+    ):
+        assert natural(step) == is_natural, step
+
+
+# ---- real images
+
+TRIAL_FACTORS = (0.01, 0.1, 0.4, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.5535, 10.0, 16.38375, 100.0, 1000.0, 10_000.0)
+TRIAL_OFFSETS = (-0.2, -0.1, 0.1, 0.2)
+
+
+def real_images(data: Path) -> dict[str, dict[str, np.ndarray]]:
+    """Valid reflectance of real images: of the same pixels in all bands."""
+
+    def read(path, indexes, scale):
+        with rasterio.open(data / path) as file:
+            return [np.asarray(file.read(i), np.float64) * scale for i in indexes]
+
+    lommel = [read(f"lommel/ref_check_icor_S2_{code}.tif", [1], 1e-4)[0] for code in ("B02", "B03", "B04", "B08")]
+    opole = [read(f"opole/{code}.tiff", [1], 1.0)[0] for code in ("B03", "B04", "B08")]
+    images = {
+        "bolzano": dict(zip(("red", "green", "blue", "nir"), read("bolzano/S2_L2A_sample.tif", (1, 2, 3, 4), 1e-4), strict=True)),
+        "tlaxcala": dict(zip(BANDS, read("tlaxcala/Tlaxcala_allbands.tiff", (1, 2, 3, 7), 1e-4), strict=True)),
+        "aberystwyth": dict(zip(BANDS, read("aberystwyth/sen2_20210527_aber_mosaic.tif", (1, 2, 3, 7), 1e-3), strict=True)),
+        "lommel": dict(zip(BANDS, lommel, strict=True)),
+        "opole": dict(zip(BANDS[1:], opole, strict=True)),
+        "detroit": dict(zip(BANDS, read("detroit_l5/LT05_020030_merge_19950712_stack_clip.tiff", (1, 2, 3, 4), 1e-4), strict=True)),
+        "tabasco": dict(zip(BANDS, read("tabasco_l7/LE70220491999322_stack.tif", (1, 2, 3, 4), 1e-4), strict=True)),
+    }  # fmt: skip
+    found = {}
+    for name, bands in images.items():
+        good = np.logical_and.reduce([np.isfinite(one) & (one > 0) & (one < 6) for one in bands.values()])
+        step = max(1, int((good.size / 60_000) ** 0.5))
+        found[name] = {band: one[::step, ::step][good[::step, ::step]] for band, one in bands.items()}
+    return found
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", ["bolzano", "tlaxcala", "aberystwyth", "lommel", "opole", "detroit", "tabasco"])
+def test_no_wrong_factor_or_offset_passes_on_real_images_and_no_right_one_is_refused(shared_data, name):
+    light = real_images(shared_data)[name]
+    for scale, offset, dtype in (
+        (1e-4, 0, "uint16"),
+        (1e-4, -0.1, "uint16"),
+        (1.0, 0, "float32"),
+        (1 / 65535, 0, "uint16"),
+        (1e-3, 0, "uint16"),
+    ):
+        assert asked(light, scale=scale, offset=offset, dtype=dtype) is None, (scale, offset, dtype)
+    for factor in TRIAL_FACTORS:
+        for scale, dtype, said in ((1e-4 / factor, "uint16", 1e-4), (1 / factor, "float32", 1.0)):
+            found = asked(light, scale=scale, dtype=dtype, said=(said, 0.0))
+            assert found is not None, (factor, dtype)
+    for offset in TRIAL_OFFSETS:
+        for scale, dtype in ((1e-4, "int16"), (1.0, "float32")):
+            assert asked(light, scale=scale, offset=-offset, dtype=dtype, said=(scale, 0.0)) is not None, (
+                offset,
+                dtype,
+            )
+    assert asked(light, scale=LANDSAT.scale, offset=LANDSAT.offset, said=(1e-4, 0.0)) is not None

@@ -1,0 +1,109 @@
+"""Pixels without data are found whatever says so, and nothing else is taken for them."""
+
+from __future__ import annotations
+
+import warnings
+from datetime import date
+
+import numpy as np
+import pytest
+import rasterio
+from store_files import RGBN, make_values
+
+from howgreen import store
+from howgreen.core.warnings import HowgreenWarning
+from howgreen.store import fill
+
+DAY = date(2023, 7, 1)
+
+
+@pytest.fixture
+def root(tmp_path):
+    return tmp_path / "store"
+
+
+def empty(root, path, *, told=True, band="red", **options) -> np.ndarray:
+    """Where a band of the scene holds no data, once the file is in a store."""
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always", HowgreenWarning)
+        store.add([path], root=root, city="X", bands=RGBN, date=DAY, replace=True, **options)
+    assert ("nodata-assumed" in [one.message.code for one in found]) == told
+    (scene,) = store.scenes(root)
+    with rasterio.open(scene.asset(band).href) as file:
+        return file.read_masks(1) == 0
+
+
+def light(seed=0) -> np.ndarray:
+    return (np.stack([make_values(seed=seed + n) for n in range(4)]) * 1e-4).astype(np.float32)
+
+
+@pytest.mark.parametrize("value", [0.0, -0.1, -1.0, 3.4e38, 65535.0, -32768.0])
+def test_an_untold_border_of_one_value_at_the_end_of_all_others_is_no_data(tif, root, value):
+    data = light()
+    data[:, :, :20] = value
+    data[:, 30, 50] = value  # alone inside: ground
+    found = empty(root, tif(data=data))
+    assert found[:, :20].all()
+    assert not found[:, 20:].any()
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "is_fill"), [(8, 8, True), (7, 9, False), (1, 64, True), (9, 7, False), (1, 63, False)]
+)  # fmt: skip
+def test_a_border_has_64_pixels_and_8_side_by_side_on_the_edge(tif, root, rows, columns, is_fill):
+    data = light()
+    data[:, :rows, 8 : 8 + columns] = 0  # on the upper edge only
+    assert empty(root, tif(data=data), told=is_fill).sum() == (data[0] == 0).sum() * is_fill
+
+
+def test_one_value_among_the_others_or_in_one_band_alone_is_ground(tif, root):
+    data = light()
+    data[:, :20] = 0.15
+    assert not empty(root, tif(data=data), told=False).any()
+    data = light()
+    data[0, :20] = 0
+    assert not empty(root, tif(data=data), told=False).any()
+    data = light()
+    data[:, 20:40, 20:40] = 0  # not at the border
+    assert not empty(root, tif(data=data), told=False).any()
+
+
+def test_minus_9999_and_what_is_no_number_are_no_data_untold(tif, root):
+    data = light()
+    for place, value in enumerate((np.nan, np.inf, -np.inf, -9999)):
+        data[:, place, place] = value
+    assert np.argwhere(empty(root, tif(data=data), told=False)).tolist() == [[n, n] for n in range(4)]
+    whole = np.stack([make_values(seed=n, dtype="int16") for n in range(4)])
+    whole[:, 5, 5] = -9999
+    assert np.argwhere(empty(root, tif(data=whole), told=False)).tolist() == [[5, 5]]
+
+
+@pytest.mark.parametrize("beside", [False, True])
+@pytest.mark.parametrize("dtype", ["uint16", "float32"])
+def test_masks_of_the_file_are_believed_inside_and_beside(tif, root, beside, dtype):
+    data = light() if dtype == "float32" else np.stack([make_values(seed=n) for n in range(4)])
+    shown = np.ones(data.shape[1:], bool)
+    shown[10:20, 30:50] = False
+    path = tif(data=data)
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=not beside), rasterio.open(path, "r+") as out:
+        out.write_mask(shown)
+    np.testing.assert_array_equal(empty(root, path, told=False), ~shown)
+
+
+def test_a_fourth_band_called_alpha_by_default_is_near_infrared(tif, root):
+    """GDAL says so of four bands that are written as a picture."""
+    path = tif(data=np.stack([make_values(seed=n) for n in range(4)]), photometric="RGB", alpha="yes")
+    with rasterio.open(path) as file:
+        assert file.colorinterp[3] == rasterio.enums.ColorInterp.alpha
+    assert not empty(root, path, told=False, band="nir").any()
+    assert not empty(root, path, told=False, band="red").any()
+
+
+def test_nodata_of_a_scene_is_given_to_each_band_in_its_own_type():
+    values = np.array([[1, 2, 700]], np.uint16)
+    assert fill.as_nodata(values.copy(), 0, own=2, empty=[values == 700]).tolist() == [[1, 0, 0]]
+    floats = np.array([[1, 2, np.inf]], np.float32)
+    np.testing.assert_array_equal(fill.as_nodata(floats.copy(), None, own=2, empty=[]), [[1, np.nan, np.nan]])
+    assert fill.as_nodata(np.array([[0, 5]], np.uint8), None, own=None, empty=[np.array([[False, True]])]).tolist() == [
+        [0, 0]
+    ]
