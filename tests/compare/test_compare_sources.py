@@ -448,3 +448,11 @@ def test_what_a_file_is_is_told_from_all_its_blocks(tmp_path):
         raster_map(INFO, CORINE, hrefs=[path], read=map_reader(), cropland="green").open() as block,
     ):
         block(GRID[:1, :7])  # only 1, 2, 3 there
+
+
+def test_where_tiles_overlap_the_first_that_knows_a_pixel_decides(tmp_path):
+    first, codes = classes_file(tmp_path, [10, 50, 0], name="first.tif")
+    second, others = classes_file(tmp_path, [50, 10, 80, 10], name="second.tif")
+    kinds = {10: GREEN, 50: NOT_GREEN, 80: WATER, 0: UNKNOWN}
+    expected = np.vectorize(kinds.get)(np.where(codes == 0, others, codes))
+    np.testing.assert_array_equal(read(WORLDCOVER, first, second), expected)

@@ -9,6 +9,7 @@ import pytest
 import rasterio
 from rio_cogeo import cog_validate
 
+from howgreen.report import rasters
 from howgreen.report.rasters import blocks, shape_on_grid, write_rasters
 
 
@@ -169,3 +170,9 @@ def test_kept_numbers_are_written_as_they_are(make, tmp_path):
     data = result.composite.data.assign(scaled=(("band", "y", "x"), kept))
     write_rasters(dataclasses.replace(result, composite=dataclasses.replace(result.composite, data=data)), tmp_path)
     np.testing.assert_array_equal(read(tmp_path, "composite.tif"), kept)
+
+
+def test_no_pixel_is_shown_as_known_exactly():
+    """Standard errors in hundredths: rounded, but never down to nothing, nor up over one."""
+    told = np.array([[0.0, 0.001, 0.014, 0.016, 0.5, 1.0, 3.0, np.nan]], np.float32)
+    assert rasters._hundredths(told).tolist() == [[1, 1, 1, 2, 50, 100, 100, 255]]
