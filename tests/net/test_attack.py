@@ -1,6 +1,8 @@
 """What hostile servers try: answers without end, without haste, larger than they look, or that lead elsewhere."""
 
+import base64
 import gzip
+import hashlib
 import io
 import struct
 import time
@@ -229,3 +231,54 @@ def test_row_15_a_public_server_sends_no_reader_on_to_a_private_address(monkeypa
                 ask()
         assert len(far.asked) == 2
         http.close_sessions()
+
+
+def jpeg2000(tmp_path):
+    values = np.random.default_rng(1).integers(1, 9000, (1, 256, 256)).astype("uint16")
+    with rasterio.open(tmp_path / "x.jp2", "w", driver="JP2OpenJPEG", width=256, height=256, count=1, dtype="uint16",
+                       crs="EPSG:32633", transform=from_origin(0, 0, 10, 10), QUALITY=100, REVERSIBLE="YES") as out:  # fmt: skip
+        out.write(values)
+    return bytearray((tmp_path / "x.jp2").read_bytes())
+
+
+@pytest.mark.parametrize("how", ["item", "azure", "google", "s3", "nobody"])
+def test_row_6_a_file_that_comes_whole_is_compared_with_its_checksum(tmp_path, how):
+    """A byte that was altered on the way is silent in JPEG 2000: some pixels are others."""
+    data = jpeg2000(tmp_path)
+    md5, sha256 = hashlib.md5(data).digest(), hashlib.sha256(data).hexdigest()
+    stated = {
+        "azure": {"x-ms-blob-content-md5": base64.b64encode(md5).decode()},
+        "google": {"x-goog-hash": f"crc32c=AAAAAA==, md5={base64.b64encode(md5).decode()}"},
+        "s3": {"x-amz-request-id": "1", "ETag": f'"{md5.hex()}"'},
+    }.get(how, {})
+
+    def answer(ask):
+        said = ranged(bytes(data))(ask)
+        return replace(said, headers=said.headers | stated)
+
+    asset = {"band": "red", "sha256": sha256 if how == "item" else None}
+    with loop(answer) as far:
+        with opened(Asset(href=f"{far.url}/x.jp2", **asset)) as image:
+            good = image.dataset.read(1)
+        data[len(data) // 2] ^= 0x55
+        if how == "nobody":  # what cannot be known
+            with opened(Asset(href=f"{far.url}/x.jp2", **asset)) as image:
+                assert (image.dataset.read(1) != good).any()
+            return
+        with (
+            pytest.raises(ImageError, match=r"its bytes are not those that its (item|server) states the checksum of"),
+            opened(Asset(href=f"{far.url}/x.jp2", **asset)),
+        ):
+            pass
+
+
+@pytest.mark.parametrize(
+    "etag", ['W/"d41d8cd98f00b204e9800998ecf8427e"', '"d41d8cd98f00b204e9800998ecf8427e-3"', '"abc"']
+)
+def test_an_etag_that_is_no_md5_is_none(etag):
+    assert ranges._md5_of_whole({"x-amz-request-id": "1", "ETag": etag}) == b""
+    own_key = {"x-amz-request-id": "1", "ETag": '"d41d8cd98f00b204e9800998ecf8427e"'}
+    assert len(ranges._md5_of_whole(own_key)) == 16
+    assert ranges._md5_of_whole(own_key | {"x-amz-server-side-encryption": "aws:kms"}) == b""
+    assert ranges._md5_of_whole({"ETag": own_key["ETag"]}) == b""
+    assert ranges._md5_of_whole({"x-goog-hash": "md5=***"}) == b""

@@ -6,6 +6,7 @@ servers, broken connections, expired tokens) is asked again, a bounded number of
 
 from __future__ import annotations
 
+import base64
 import re
 import time
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from howgreen.net.http import FinalError, RetryPolicy, TransientError
 from howgreen.net.sas_tokens import SIGNERS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import requests
 
 POLICY = RetryPolicy(tries=5, first_wait_s=0.4, attempt_s=20.0, total_s=90.0)
@@ -28,6 +31,7 @@ LARGEST_WHOLE_BYTES = 32 << 20
 """A server that knows no ranges may hand out smaller files as a whole."""
 _PIECE = 1 << 20
 _CONTENT_RANGE = re.compile(r"^bytes (\d{1,18})-(\d{1,18})/(\d{1,18})$")
+_S3_ETAG = re.compile(r'^"([0-9a-f]{32})"$')
 _CURE = "run the same again, it goes on from what it has"
 
 
@@ -61,6 +65,8 @@ class Ranges:
         self._signer = SIGNERS.get(signer)
         self._lock = Lock()
         self._version: Version | None = None
+        self.md5 = b""
+        """Of the whole file, where its server states it."""
 
     @property
     def version(self) -> Version | None:
@@ -127,21 +133,22 @@ class Ranges:
         if reply.status_code == 200:
             if not 0 <= length <= LARGEST_WHOLE_BYTES:
                 raise self._error("its server hands out no ranges of files", "use another --catalog")
-            self._check_version(_version(reply, size=length))
+            self._check_version(_version(reply, size=length), reply.headers)
             return _received(reply, length)[first : last + 1]
         place = _CONTENT_RANGE.match(reply.headers.get("Content-Range", ""))
         start, end, size = (int(part) for part in place.groups()) if place else (-1, -1, -1)
         if place:
-            self._check_version(_version(reply, size=size))
+            self._check_version(_version(reply, size=size), reply.headers)
         wanted = min(last, size - 1) - first + 1
         if start != first or end - start + 1 != wanted or length not in {-1, wanted}:
             raise TransientError("hands out other bytes than it was asked for")
         return _received(reply, wanted)
 
-    def _check_version(self, found: Version) -> None:
+    def _check_version(self, found: Version, headers: Mapping[str, str]) -> None:
         with self._lock:
             if self._version is None:
                 self._version = found
+                self.md5 = _md5_of_whole(headers)
             elif self._version.differs(found):
                 raise self._changed()
 
@@ -157,6 +164,22 @@ def _version(reply: requests.Response, *, size: int) -> Version:
     return Version(
         size=size, etag="" if etag.startswith("W/") else etag, modified=reply.headers.get("Last-Modified", "")
     )
+
+
+def _md5_of_whole(headers: Mapping[str, str]) -> bytes:
+    """The MD5 of a whole file as Azure, Google and S3 state it (there the ETag of what was sent in one part, and not by a key
+    of the user's own); empty where none is.
+    """
+    hashes = dict(part.strip().partition("=")[::2] for part in headers.get("x-goog-hash", "").split(","))
+    stated = headers.get("x-ms-blob-content-md5") or hashes.get("md5", "")
+    try:
+        if stated:
+            return base64.b64decode(stated, validate=True)
+    except ValueError:
+        return b""
+    etag = _S3_ETAG.match(headers.get("ETag", "")) if "x-amz-request-id" in headers else None
+    plain = headers.get("x-amz-server-side-encryption", "AES256") == "AES256"
+    return bytes.fromhex(etag[1]) if etag and plain else b""
 
 
 def _received(reply: requests.Response, wanted: int) -> bytes:

@@ -9,6 +9,7 @@ their file anew when they are read, JPEG 2000 among them, then return garbage wi
 
 from __future__ import annotations
 
+import hashlib
 import os
 import struct
 import tempfile
@@ -88,8 +89,9 @@ POOL = Pool(IN_FLIGHT)
 class Remote:
     """One file on the web, and its likeness on this computer, which goes when nobody refers to this any more."""
 
-    def __init__(self, href: str, *, signer: str = "") -> None:
+    def __init__(self, href: str, *, signer: str = "", sha256: str | None = None) -> None:
         self.href = href
+        self._sha256 = sha256
         self._ranges = Ranges(href, signer=signer)
         self._lock = Lock()
         self._head_lock = Lock()
@@ -161,7 +163,24 @@ class Remote:
         else:  # where its pixels lie only its decoder knows
             for first in range(HEAD_BYTES, size, LARGEST_REQUEST_BYTES):
                 self._deliver([(first, min(first + LARGEST_REQUEST_BYTES, size))])
+            self._check_whole(size)
         return self._path
+
+    def _check_whole(self, size: int) -> None:
+        """Compare a file that came as a whole with what its item, or its server, says its bytes hash to."""
+        md5 = self._ranges.md5
+        if not self._sha256 and not md5:
+            return
+        sums = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
+        for first in range(0, size, LARGEST_REQUEST_BYTES):
+            part = os.pread(self._handle, min(LARGEST_REQUEST_BYTES, size - first), first)
+            for one in sums:
+                one.update(part)
+        if (self._sha256 and sums[0].hexdigest() != self._sha256) or (md5 and sums[1].digest() != md5):
+            raise ImageError(
+                f"{http.redact_url(self.href)}: its bytes are not those that its {'item' if self._sha256 else 'server'} "
+                "states the checksum of; try again, or use another --catalog"
+            )
 
     def _get(self, head: bytes, first: int, size: int) -> bytes:
         """Bytes, which are then in the file as well."""

@@ -206,7 +206,7 @@ class Files:
         key = asset.href, asset.signer
         with self._lock:
             if key not in self._far:
-                self._far[key] = _shared.remote(*key)
+                self._far[key] = _shared.remote(asset)
             return self._far[key]
 
     def check(self, assets: Iterable[Asset]) -> list[Future[None]]:
@@ -222,13 +222,13 @@ class _Shared:
         self._users = 0
         self._far: dict[tuple[str, str], Remote] = {}
 
-    def remote(self, href: str, signer: str) -> Remote:
+    def remote(self, asset: Asset) -> Remote:
+        key = asset.href, asset.signer
         with self._lock:
-            if not self._users:
-                return Remote(href, signer=signer)
-            if (href, signer) not in self._far:
-                self._far[href, signer] = Remote(href, signer=signer)
-            return self._far[href, signer]
+            far = self._far if self._users else {}
+            if key not in far:
+                far[key] = Remote(asset.href, signer=asset.signer, sha256=asset.sha256)
+            return far[key]
 
     def use(self, change: int) -> None:
         with self._lock:
