@@ -146,7 +146,7 @@ def spoiled(path: Path, change) -> None:
         lambda old: old[:40] + bytes([old[40] ^ 255]) + old[41:],
         lambda old: old[:-1] + bytes([old[-1] ^ 1]),
         lambda old: zlib.compress(b"too short"),
-        lambda old: zlib.compress(bytes(4 * 32 * 16)),
+        lambda old: zlib.compress(bytes(16 * 32 * 16)),
     ],
 )
 @pytest.mark.parametrize(("dtype", "predictor"), [("uint16", 2), ("float32", 1), ("float32", 3)])
