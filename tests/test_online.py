@@ -276,6 +276,7 @@ def shown_but(world: World, *lost: str) -> np.ndarray:
     "fault", [{"match": "s2/nir"}, {"match": "s2/scl"}, {"match": "s2/nir", "status": 403}], ids=["band", "mask", "403"]
 )
 def test_one_missing_file_loses_one_date_and_not_the_run(world: World, fault: dict):
+    """cirrus-earth-search#18, #20, #22: an item without one of its files; 403 where a bucket may not be listed."""
     world.files.fail(**({"kind": "status", "status": 404} | fault))
     network = city.Network()
     where = place.find("Small", stores=[world.places])

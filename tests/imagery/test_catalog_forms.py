@@ -56,6 +56,7 @@ def test_a_public_alternate_is_read_where_the_first_address_is_not():
 
 
 def test_stactools_sentinel2_166_a_geometry_collection_is_its_area():
+    """sentinel2#166: make_valid gives an area and a line."""
     line = {"type": "LineString", "coordinates": [[14.3, 52.2], [14.9, 52.2]]}
     one = item(DAYS[0]) | {"geometry": {"type": "GeometryCollection", "geometries": [OUTLINE, line]}}
     (scene,) = asked([one]).scenes

@@ -37,6 +37,7 @@ def token(life: timedelta, *, ahead: timedelta = timedelta()):
     ],
 )
 def test_a_token_is_asked_for_once_while_it_lives_whatever_the_clocks(life, ahead):
+    """PlanetaryComputer#418: tokens that last shorter; #463: tokens of yesterday."""
     with loop(lambda _: token(life, ahead=ahead)) as far:
         asked = signer(far)
         assert {asked.signed(HREF.format(n)).partition("?")[2] for n in range(100)} == {"st=1&sig=3"}

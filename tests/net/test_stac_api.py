@@ -27,7 +27,7 @@ def search(url, **options):
 
 @pytest.mark.parametrize("most", [1000, 100, 50, 37 * 2 + 1 - 50], ids=["1000", "100", "50 whatever is asked", "25"])
 def test_pc_apis_274_a_full_page_without_a_next_link_is_not_the_end(most):
-    """Since January 2026 Planetary Computer gives no next link; others cut pages at a limit of their own."""
+    """planetary-computer-apis#274: since January 2026 Planetary Computer gives no next link; others cut pages at a limit of their own."""
     with loop(catalogue(lambda ask: found([item(day) for day in asked_days(ask, most)]))) as far:
         assert sorted(one["properties"]["datetime"][:10] for one in search(far.url)) == sorted(SEASON)
         assert len(far.of("search")) <= 40
