@@ -39,6 +39,8 @@ MOST_NEGATIVE = 0.2
 DARK = 0.095
 """A twentieth of the ground is darker than this in some visible band."""
 NEGATIVE = -0.005
+BRIGHT_RED, DARKER_NIR, MOST_EXCHANGED = 0.2, 0.45, 0.01
+"""Pixels of more red than the first are odd where they reflect less than this share of it just beyond; so many are too many."""
 FEWEST_PX = 200
 """Pixels needed for any verdict."""
 FEWEST_PER_LEVEL, FEWEST_LEVELS = 10, 20
@@ -102,7 +104,7 @@ def _check(
         return found
     if min(values.size for values in light.values()) < FEWEST_PX:
         return None
-    if sensor is SENTINEL2 and (found := _gaps(bands, encodings)):
+    if sensor is SENTINEL2 and (found := gaps(bands, encodings)):
         return found
     return _ends(light) or _shift(light)
 
@@ -144,8 +146,24 @@ def _shift(light: Mapping[str, npt.NDArray[np.float64]]) -> Finding | None:
     return None
 
 
-def _gaps(bands: Mapping[str, npt.NDArray[Any]], encodings: Mapping[str, Encoding]) -> Finding | None:
-    """See the module's third point. One band that was multiplied is found among others that were not."""
+def exchanged(red: npt.NDArray[np.floating[Any]], nir: npt.NDArray[np.floating[Any]]) -> float:
+    """Return the share of pixels that are bright in red light and less than half as bright just beyond.
+
+    It is told where that can only be because two bands were taken for each other: plants look so then, and no ground does. Else 0.
+
+    Parameters
+    ----------
+    red, nir
+        Reflectance of the same pixels.
+    """
+    odd, usual = (
+        float(((one > BRIGHT_RED) & (other < DARKER_NIR * one)).mean()) for one, other in ((red, nir), (nir, red))
+    )
+    return odd if odd > MOST_EXCHANGED and odd > 10 * usual else 0.0
+
+
+def gaps(bands: Mapping[str, npt.NDArray[Any]], encodings: Mapping[str, Encoding]) -> Finding | None:
+    """Find a band whose reflectance comes in steps that nobody keeps; one that was multiplied also among others that were not."""
     steps = {band: step for band, values in bands.items() if (step := step_of(values))}
     whole = {band for band, step in steps.items() if step == 1 and bands[band].dtype.kind != "f"}  # no gaps
     found = {band: step * encodings[band].scale for band, step in steps.items()}
@@ -188,8 +206,9 @@ def step_of(values: npt.NDArray[Any]) -> float | None:
 
 
 def natural(step: float) -> bool:
-    """Tell whether a step of reflectance is one that people keep: a power of ten, a 255th, Landsat's, or a power of two as floats of
-    half precision have it.
+    """Tell whether a step of reflectance is one that people keep.
+
+    It is a power of ten, a 255th, Landsat's, or a power of two as floats of half precision have it.
     """
     power, half = 10.0 ** round(math.log10(step)), 2.0 ** round(math.log2(step))
     return abs(step / half - 1) <= STEP_TOLERANCE / 2 or any(
@@ -206,7 +225,7 @@ def _tidy(scale: float) -> float:
 def _likely(
     numbers: Mapping[str, npt.NDArray[Any]], encodings: Mapping[str, Encoding], sensor: Sensor, kind: Kind
 ) -> tuple[float, float] | None:
-    """The first of the usual scales and offsets with which all is well: those that the gaps tell, then those that people use."""
+    """Return the first of the usual scales and offsets with which all is well: those that the gaps tell, then those that people use."""
     first = next(iter(encodings.values()))
     steps = [step for values in numbers.values() if (step := step_of(values)) and step != 1]
     told = [_tidy(round_step / steps[0]) for round_step in (1e-4, 1e-3)] if steps else []

@@ -208,7 +208,7 @@ def _in_own_steps(one: Stated, sensor: Sensor) -> bool:
 def _sentinel2(
     native: Mapping[str, Any], habit: Habit, statements: Mapping[str, Stated]
 ) -> tuple[dict[str, Encoding], str]:
-    """Encodings by band; numbers that are not in ESA's steps are read as they are stated."""
+    """Return encodings by band; numbers that are not in ESA's steps are read as they are stated."""
     others = {band: one for band, one in statements.items() if not _in_own_steps(one, SENTINEL2)}
     offset, why = _offset(native, habit, {band: one for band, one in statements.items() if band not in others})
     found = {}

@@ -160,7 +160,7 @@ def scale_factor(band: str) -> float:
 
 
 def native_names(sensor: Sensor, satellite: str) -> Mapping[str, str] | None:
-    """Common names by native names on one satellite (``landsat-5``, or a product's name); None for an unknown one."""
+    """Return the common names by native names on one satellite (``landsat-5``, or a product's name); None for an unknown one."""
     found = (
         names for one, names in sensor.platforms.items() if re.search(one, satellite.replace("_", "-"), re.IGNORECASE)
     )
@@ -168,7 +168,7 @@ def native_names(sensor: Sensor, satellite: str) -> Mapping[str, str] | None:
 
 
 def common_name(spelling: str, sensor: Sensor = SENTINEL2, *, satellite: str = "") -> str | None:
-    """Common name of a band or mask spelt in any usual way (``B04``, ``b4``, ``Red``), or None.
+    """Return the common name of a band or mask spelt in any usual way (``B04``, ``b4``, ``Red``), or None.
 
     Parameters
     ----------

@@ -73,7 +73,7 @@ class Header:
 
 
 def utc(moment: datetime) -> datetime:
-    """The same moment in UTC; a time without a zone is taken as UTC."""
+    """Return the same moment in UTC; a time without a zone is taken as UTC."""
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
@@ -83,7 +83,7 @@ def stamp(moment: datetime) -> str:
 
 
 def item(header: Header, *, footprint: Polygon | MultiPolygon, assets: Mapping[str, Any]) -> dict[str, Any]:
-    """A STAC item; its links are relative to ``ROOT/<collection>/<id>/``."""
+    """Return a STAC item; its links are relative to ``ROOT/<collection>/<id>/``."""
     import shapely
 
     geometry = shapely.geometry.mapping(footprint)
@@ -125,7 +125,7 @@ def item(header: Header, *, footprint: Polygon | MultiPolygon, assets: Mapping[s
 
 
 def asset(header: Header, band: str, *, href: str, written: Written, grid: GeoBox) -> dict[str, Any]:
-    """The STAC asset of one COG."""
+    """Return the STAC asset of one COG."""
     nodata = "nan" if written.nodata is not None and written.nodata != written.nodata else written.nodata
     is_mask = band == header.sensor.mask
     raster: dict[str, Any] = {"data_type": written.data_type, "spatial_resolution": abs(grid.affine.a)}
@@ -269,7 +269,7 @@ def band_assets(native: Mapping[str, Any], sensor: Sensor) -> dict[str, Mapping[
 
 
 def _unit(entries: Mapping[str, Mapping[str, Any]]) -> str | None:
-    """Unit that the first band states; None without any."""
+    """Return the unit that the first band states; None without any."""
     first = next(iter(entries.values()))
     bands = (first.get("raster:bands") or []) + (first.get("bands") or [])
     return next((str(band["unit"]) for band in (*bands, first) if isinstance(band, dict) and "unit" in band), None)
@@ -306,7 +306,7 @@ def _time(properties: Mapping[str, Any]) -> datetime:
 
 
 def collection(sensor: Sensor) -> dict[str, Any]:
-    """An empty collection; extent and links are filled in as items come."""
+    """Return an empty collection; extent and links are filled in as items come."""
     return {
         "type": "Collection",
         "stac_version": STAC_VERSION,
@@ -323,7 +323,7 @@ def collection(sensor: Sensor) -> dict[str, Any]:
 
 
 def catalog() -> dict[str, Any]:
-    """An empty store."""
+    """Return an empty store."""
     return {
         "type": "Catalog",
         "stac_version": STAC_VERSION,
@@ -335,7 +335,7 @@ def catalog() -> dict[str, Any]:
 
 
 def widened(extent: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:
-    """A collection's extent with one more item in it."""
+    """Return a collection's extent with one more item in it."""
     boxes = [*((extent.get("spatial") or {}).get("bbox") or [])[:1], entry["bbox"]]
     times = [t for pair in ((extent.get("temporal") or {}).get("interval") or [])[:1] for t in pair if t]
     times = sorted([*times, entry["properties"]["datetime"]])

@@ -11,9 +11,10 @@ import numpy.typing as npt
 
 from howgreen.core.errors import OutputError, TableError
 from howgreen.core.files import atomic_path
+from howgreen.core.plausibility import exchanged, gaps
 from howgreen.core.sensors import common_name
+from howgreen.core.types import Encoding
 from howgreen.landcover.model import FloatArray, Model, require_bands, validate
-from howgreen.store.plausible import exchanged
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -240,6 +241,9 @@ def data_warnings(reflectance: npt.NDArray[np.float32], bands: Sequence[str]) ->
     if low.min() > _OFFSET_LEFT_IN:
         yield (f"no band is darker than {low.min():.2f}: the +0.1 (+1000) of Sentinel-2 from baseline 04.00 on seems to be left in; "
                "subtract 0.1")  # fmt: skip
+    plain = Encoding(scale=1.0, offset=0.0, nodata=None)
+    if found := gaps({band: known[:, place] for place, band in enumerate(bands)}, dict.fromkeys(bands, plain)):
+        yield f"{found.what}; divide the numbers by what they were multiplied with"
     yield from _order(known, bands)
 
 

@@ -50,7 +50,7 @@ def add(
     replace: bool = False,
     progress: Progress | None = None,
 ) -> list[str]:
-    """Adds the scenes in some files or folders, and the city that they are of.
+    """Add the scenes in some files or folders, and the city that they are of.
 
     Every file is looked at before anything is written; then each scene is stored as a whole. A scene that is
     there already, from the same bytes and options, is left alone.
@@ -116,7 +116,7 @@ def add(
 
 @contextmanager
 def _readable() -> Iterator[None]:
-    """Turns what the operating system refuses into an ImageError that names the file."""
+    """Turn what the operating system refuses into an ImageError that names the file."""
     try:
         yield
     except OSError as error:
@@ -125,7 +125,7 @@ def _readable() -> Iterator[None]:
 
 
 def _sources(files: Sequence[Path], options: Options) -> list[Source]:
-    """The scenes in the user's files, nothing read but what describes them."""
+    """Return the scenes in the user's files, nothing read but what describes them."""
     from howgreen.store import source_landsat, source_safe, source_tif
 
     if not files:
@@ -151,7 +151,7 @@ def _sources(files: Sequence[Path], options: Options) -> list[Source]:
 
 
 def _chosen(source: Source, options: Options) -> Source:
-    """A product with the bands that were asked for; ImageError when an option contradicts it."""
+    """Return a product with the bands that were asked for; ImageError when an option contradicts it."""
     day = source.time.date()
     if options.date not in {None, day}:
         raise ImageError(f"{source.name}: taken on {day} by its metadata, not on {options.date}; leave --date out")
@@ -243,7 +243,7 @@ def _keep_place(root: Path, city: str, boundary: City | None, added: Sequence[So
 
 
 def footprint_city(root: Path, name: str, added: Sequence[Source], *, known: City | None = None) -> City:
-    """A place whose limits are what some scenes show (and what it had before); it says so itself."""
+    """Return a place whose limits are what some scenes show (and what it had before); it says so itself."""
     import shapely
 
     root = root.resolve()

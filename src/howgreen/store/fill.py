@@ -90,7 +90,7 @@ def borders(source: Source) -> tuple[dict[GeoBox, npt.NDArray[np.bool_]], tuple[
 
 
 def _border(bands: Sequence[BandSource], source: Source) -> npt.NDArray[np.bool_] | None:
-    """The border (y, x) of one file grid; None where there is none, or the value is known for no data anyway.
+    """Return the border (y, x) of one file grid; None where there is none, or the value is known for no data anyway.
 
     It lies at the end of all that the bands hold: a value among the others is ground.
     """

@@ -59,7 +59,7 @@ def slug(text: str) -> str:
 
 
 def check_name(name: str, *, what: str) -> str:
-    """The name itself when it can be a file's name everywhere, else StoreError."""
+    """Return the name itself when it can be a file's name everywhere, else StoreError."""
     if not _NAME.match(name) or name.lower() == PLACES:
         raise StoreError(f"{what} {name!r}: use letters, digits, '.', '_' and '-' only, at most 200 of them")
     return name
@@ -67,7 +67,7 @@ def check_name(name: str, *, what: str) -> str:
 
 @contextmanager
 def disk_errors(path: Path, doing: str) -> Iterator[None]:
-    """Turns what the operating system refuses into a StoreError of one line."""
+    """Turn what the operating system refuses into a StoreError of one line."""
     try:
         yield
     except OSError as error:
@@ -76,12 +76,12 @@ def disk_errors(path: Path, doing: str) -> Iterator[None]:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Writes JSON atomically. No NaN: other tools could not read it."""
+    """Write JSON atomically. No NaN: other tools could not read it."""
     write_atomic(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file of the store, else StoreError."""
+    """Return a JSON object from a file of the store, else StoreError."""
     try:
         if path.stat().st_size > LARGEST_JSON_BYTES:
             raise StoreError(f"{path}: larger than any catalogue file; remove it and add the image again")
@@ -103,7 +103,7 @@ def is_store(root: Path) -> bool:
 
 
 def check_store(root: Path) -> Path:
-    """The folder, resolved, when it is a store; else StoreError that says how to make one."""
+    """Return the folder, resolved, when it is a store; else StoreError that says how to make one."""
     if not root.exists():
         raise StoreError(f"{root}: no such store; make one with `howgreen store add FILE --store {root} --city NAME`")
     if not root.is_dir():
@@ -115,7 +115,7 @@ def check_store(root: Path) -> Path:
 
 
 def inside(root: Path, base: Path, href: str) -> Path:
-    """The file that a relative or local href means, when it lies in the store; else StoreError.
+    """Return the file that a relative or local href means, when it lies in the store; else StoreError.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ def inside(root: Path, base: Path, href: str) -> Path:
 
 
 def item_files(root: Path) -> list[Path]:
-    """The item files that lie where howgreen puts them, linked or not, sorted."""
+    """Return the item files that lie where howgreen puts them, linked or not, sorted."""
     found = []
     for collection in _folders(root):
         if collection.name != PLACES:
@@ -155,7 +155,7 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def pending(root: Path) -> Path | None:
-    """The item file that a writer announced and may not have linked yet."""
+    """Return the item file that a writer announced and may not have linked yet."""
     try:
         announced = read_json(root / JOURNAL).get("item")
         return inside(root.resolve(), root, announced) if isinstance(announced, str) else None
@@ -173,7 +173,7 @@ class Workshop:
 
 @contextmanager
 def locked(root: Path) -> Iterator[None]:
-    """Holds the store's lock; makes the folder first. Waits for another writer, who keeps it only briefly."""
+    """Hold the store's lock; makes the folder first. Waits for another writer, who keeps it only briefly."""
     if root.exists() and not root.is_dir():
         raise StoreError(f"{root}: a file, not a folder; a store is a folder: give another path")
     while True:
@@ -193,7 +193,7 @@ def locked(root: Path) -> Iterator[None]:
 
 @contextmanager
 def workshop(root: Path) -> Iterator[Workshop]:
-    """A hidden folder to build in, gone afterwards; leftovers of writers that were killed go as well."""
+    """Give a hidden folder to build in, gone afterwards; leftovers of writers that were killed go as well."""
     new = not root.exists()
     with locked(root):
         clean(root)
@@ -210,7 +210,7 @@ def workshop(root: Path) -> Iterator[Workshop]:
 
 
 def clean(root: Path) -> None:
-    """Removes what killed writers left. Call it under the lock."""
+    """Remove what killed writers left. Call it under the lock."""
     for leftover in root.glob(f"{TEMPORARY}*"):
         if leftover.is_dir() and not _in_use(leftover):
             shutil.rmtree(leftover, ignore_errors=True)
@@ -232,7 +232,7 @@ def _in_use(folder: Path) -> bool:
 
 
 def _remove_if_unused(root: Path, *, folder_too: bool) -> None:
-    """Takes away the lock, and the folder when we made it, when nothing came to stand in it."""
+    """Take away the lock, and the folder when we made it, when nothing came to stand in it."""
     try:
         if {entry.name for entry in root.iterdir()} <= {LOCK}:
             (root / LOCK).unlink(missing_ok=True)

@@ -56,8 +56,10 @@ def qa60(values: npt.NDArray[Any], sensor: Sensor) -> npt.NDArray[Any]:
 
 
 def fmask(values: npt.NDArray[Any], sensor: Sensor) -> npt.NDArray[Any]:
-    """Fmask of its authors (0 clear, 1 water, 2 shadow, 3 snow, 4 cloud), of python-fmask (1 clear, 2 cloud, 3 shadow, 4 snow,
-    5 water, 0 none) or of HLS (bits), told apart by the values; 255 is none.
+    """Read an Fmask: of its authors, of python-fmask or of HLS, told apart by the values.
+
+    The first has 0 clear, 1 water, 2 shadow, 3 snow, 4 cloud; the second 1 clear, 2 cloud, 3 shadow, 4 snow, 5 water, 0 none; the third
+    bits. 255 is none.
     """
     codes = _whole(values)
     seen = codes[(codes >= 0) & (codes < 255)]
@@ -90,7 +92,7 @@ def flag(values: npt.NDArray[Any], sensor: Sensor) -> npt.NDArray[Any]:
 
 
 def qai(values: npt.NDArray[Any], sensor: Sensor) -> npt.NDArray[Any]:
-    """FORCE's QAI: bit 0 none, bits 1-2 cloud (3 cirrus), bit 3 shadow, bit 4 snow, bit 5 water."""
+    """Read FORCE's QAI: bit 0 none, bits 1-2 cloud (3 cirrus), bit 3 shadow, bit 4 snow, bit 5 water."""
     bits = _whole(values)
     cloud = bits >> 1 & 3
     tests = [bits & 1 == 1, cloud == 3, cloud > 0, bits >> 3 & 1 == 1, bits >> 4 & 1 == 1, bits >> 5 & 1 == 1]

@@ -50,7 +50,7 @@ class Naming:
     """Whether FORCE wrote the files: its NIR is Sentinel-2's band 8A, and its numbers are steps of 1e-4."""
 
     def common(self, name: str) -> str | None:
-        """Common name of a band; None where it is not understood."""
+        """Return the common name of a band; None where it is not understood."""
         plain = name.strip()
         upper = re.sub(r"[\s-]+", "_", plain.upper())
         if self.sensor is SENTINEL2 and self.is_force and upper in _FORCE_NAMES:
@@ -148,7 +148,7 @@ def _check_level(files: Sequence[Path]) -> None:
 
 
 def band_in(stem: str) -> str:
-    """The band's name in a file name: its last part that is one, as in ``T32TPS_20230701_B8A_20m``."""
+    """Return the band's name in a file name: its last part that is one, as in ``T32TPS_20230701_B8A_20m``."""
     match = re.search(
         r"(?i)(SR_B\d|SR_BAND\d|QA_PIXEL|(?:GAMMA|SIGMA)0_V[VH]|MSK_CLD\w+_\d\dm|MSK_CLD[A-Z]+|CLOUD_?MASK)$", stem
     )
@@ -181,7 +181,7 @@ _TAKEN_FIRST = re.compile(r"(?i)(?:^|[^a-z0-9])(?:L[COTEM]\d{2}_|S2[A-D]_MSI|S1[
 
 
 def day_in(text: str) -> date | None:
-    """The day that a name tells; None where it tells none.
+    """Return the day that a name tells; None where it tells none.
 
     Raises
     ------
@@ -257,7 +257,7 @@ def _ordinal(found: dict[date, int], start: int, year: str, number: str) -> None
 
 
 def day_of(files: Sequence[Path], tags: Sequence[dict[str, str]]) -> tuple[date, str]:
-    """The day on which the image in some files was taken, and who says so: ``metadata`` or ``file name``.
+    """Return the day on which the image in some files was taken, and who says so: ``metadata`` or ``file name``.
 
     Parameters
     ----------

@@ -48,7 +48,7 @@ def put(file: Path, values: npt.NDArray[Any], grid: GeoBox, *, state: str) -> No
 
 
 def get(file: Path) -> tuple[npt.NDArray[Any], GeoBox, str] | None:
-    """The pixels (y, x), their grid and the state of a band that was kept; None if there is none, or a broken one."""
+    """Return the pixels (y, x), their grid and the state of a band that was kept; None if there is none, or a broken one."""
     if not file.is_file():
         return None
     try:

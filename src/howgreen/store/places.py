@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def city_to_feature(city: City) -> dict[str, Any]:
-    """The city as a GeoJSON FeatureCollection, EPSG:4326, of plain JSON values; its districts follow it."""
+    """Return the city as a GeoJSON FeatureCollection, EPSG:4326, of plain JSON values; its districts follow it."""
     properties = {
         "role": "city",
         "name": city.name,
@@ -43,7 +43,7 @@ def city_to_feature(city: City) -> dict[str, Any]:
 
 
 def city_from_feature(value: Mapping[str, Any], *, path: Path | str = "place") -> City:
-    """The city in what :func:`city_to_feature` made, else StoreError."""
+    """Return the city in what :func:`city_to_feature` made, else StoreError."""
     try:
         first, *rest = value["features"]
         own = first["properties"]
@@ -94,7 +94,7 @@ def _read_population(own: Mapping[str, Any]) -> Population | None:
 
 
 def folded(name: str) -> str:
-    """A name for comparing: no accents, no case, single blanks."""
+    """Return a name for comparing: no accents, no case, single blanks."""
     plain = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
     return " ".join(plain.casefold().split())
 

@@ -26,7 +26,6 @@ _FILL_BIT, _SNOW_CONFIDENCE_BIT = 1, 1 << 12
 """Of QA_PIXEL (USGS LSDS-1619): every pixel that is no fill has a snow confidence of low (01) or high (11)."""
 _MOST_WRONG, _MOST_NEGATIVE = 0.5, 0.1
 _LAND_NIR = 0.15
-_BRIGHT, _DARKER, _MOST_ODD = 0.2, 0.45, 0.01
 _LOW_DB, _HIGH_DB = -35.0, 5.0
 
 
@@ -103,26 +102,13 @@ def _refusal(
     return f"{what}; likely --scale {scale:.5g}" + (f" --offset {offset:g}" if offset or source.offset else "") + insist
 
 
-def exchanged(red: npt.NDArray[np.floating], nir: npt.NDArray[np.floating]) -> float:
-    """Share of pixels that are bright in red light and less than half as bright just beyond, where that can only be because two
-    bands were taken for each other: plants look so then, and no ground does. Else 0.
-
-    Parameters
-    ----------
-    red, nir
-        Reflectance of the same pixels.
-    """
-    odd, usual = (float(((one > _BRIGHT) & (other < _DARKER * one)).mean()) for one, other in ((red, nir), (nir, red)))
-    return odd if odd > _MOST_ODD and odd > 10 * usual else 0.0
-
-
 def _check_order(source: Source, samples: Mapping[str, npt.NDArray[Any]]) -> None:
-    """See :func:`exchanged`."""
+    """Refuse bands that were taken for each other."""
     red, nir = samples.get("red"), samples.get("nir", samples.get("nir08"))
     if red is None or nir is None or red.size != nir.size or not red.size:
         return
     near = "nir" if "nir" in samples else "nir08"
-    odd = exchanged(_light(source, "red", red), _light(source, near, nir))
+    odd = plausibility.exchanged(_light(source, "red", red), _light(source, near, nir))
     if odd:
         raise ImageError(
             f"{source.name}: {100 * odd:.0f} % of its pixels reflect more than twice as much red as near-infrared light, which no "
@@ -131,7 +117,7 @@ def _check_order(source: Source, samples: Mapping[str, npt.NDArray[Any]]) -> Non
 
 
 def _check_collection(source: Source, samples: Mapping[str, npt.NDArray[Any]], codes: npt.NDArray[Any] | None) -> None:
-    """Collection 1, or Level 1, taken for Collection 2 Level-2: other quality bits, and land darker than black."""
+    """Refuse Collection 1, or Level 1, taken for Collection 2 Level-2: other quality bits, and land darker than black."""
     cure = "get Collection 2 Level-2 (L2SP), or give the right --scale and --offset and leave its quality band out"
     flags = np.zeros(0, np.uint16) if codes is None else codes.astype(np.uint16)
     seen = flags[flags & _FILL_BIT == 0]

@@ -73,7 +73,7 @@ def items(root: Path) -> list[pystac.Item]:
 
 
 def _checked(root: Path, file: Path) -> dict[str, Any]:
-    """An item whose parts are what they must be, its asset hrefs absolute and in the store; else StoreError."""
+    """Return an item whose parts are what they must be, its asset hrefs absolute and in the store; else StoreError."""
     native = layout.read_json(file)
     kinds = {"id": str, "properties": dict, "assets": dict}
     wrong = [key for key, kind in kinds.items() if not isinstance(native.get(key), kind)]
@@ -105,7 +105,7 @@ def scenes(root: Path) -> list[Scene]:
 
 
 def scene_at(root: Path, file: Path) -> Scene | None:
-    """The scene of one item file; None when it is of no sensor that we know. ``root`` is resolved."""
+    """Return the scene of one item file; None when it is of no sensor that we know. ``root`` is resolved."""
     from howgreen.core import stac
 
     native = _checked(root, file)
@@ -119,7 +119,7 @@ def scene_at(root: Path, file: Path) -> Scene | None:
 
 
 def resolved(root: Path, file: Path, href: str) -> str:
-    """An asset's absolute href: a file in the store, or an address on the web as it stands; else StoreError."""
+    """Return an asset's absolute href: a file in the store, or an address on the web as it stands; else StoreError."""
     return href if _REMOTE.match(href) else str(layout.inside(root, file.parent, href))
 
 
@@ -152,7 +152,7 @@ def walk(root: Path) -> Iterator[tuple[str, Path]]:
 
 
 def links_of(parent: dict[str, Any]) -> list[dict[str, Any]]:
-    """The links of a catalogue to its children and items, those with an href."""
+    """Return the links of a catalogue to its children and items, those with an href."""
     links = parent.get("links")
     return [
         one
@@ -173,7 +173,7 @@ def place_paths(root: Path) -> list[Path]:
 
 
 def place(root: Path, name: str) -> City | None:
-    """The place of that name, whatever its case and accents; None when there is none.
+    """Return the place of that name, whatever its case and accents; None when there is none.
 
     ``name`` may also be its label, one half of a label like ``Bolzano/Bozen``, or its id.
     """

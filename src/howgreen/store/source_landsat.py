@@ -27,14 +27,14 @@ _KINDS = ("json", "xml", "txt")
 
 
 def metadata_file(path: Path) -> Path | None:
-    """The MTL file of a Landsat folder, or None when it is not one."""
+    """Return the MTL file of a Landsat folder, or None when it is not one."""
     if not path.is_dir():
         return None
     return next((file for kind in _KINDS for file in sorted(path.glob(f"*_MTL.{kind}"))), None)
 
 
 def source(folder: Path, options: Options) -> Source:
-    """The scene in a Landsat folder; time, scale and offset are the product's own unless ``options`` say otherwise.
+    """Return the scene in a Landsat folder; time, scale and offset are the product's own unless ``options`` say otherwise.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def source(folder: Path, options: Options) -> Source:
 
 
 def read_mtl(file: Path) -> Groups:
-    """The groups of an MTL file, whichever of its three spellings it has; all values as text."""
+    """Return the groups of an MTL file, whichever of its three spellings it has; all values as text."""
     if file.stat().st_size > LARGEST_XML_BYTES:
         raise ImageError(f"{file}: too large for metadata; get the product again")
     try:
@@ -118,7 +118,7 @@ def _from_odl(text: str) -> Groups:
 
 
 def _numbers(spacecraft: str, file: Path) -> dict[int, str]:
-    """Common names by band number, which Landsats 4-7 and 8-9 count differently."""
+    """Return the common names by band number, which Landsats 4-7 and 8-9 count differently."""
     table = native_names(LANDSAT, spacecraft)
     if table is None:
         raise ImageError(f"{file}: spacecraft {spacecraft!r}; only Landsat 4, 5, 7, 8 and 9 have these products")
@@ -145,7 +145,7 @@ def _encodings(
 
 
 def _bands(folder: Path, contents: Mapping[str, str], numbers: Mapping[int, str]) -> tuple[BandSource, ...]:
-    """The bands that the folder holds: those that a model needs are enough."""
+    """Return the bands that the folder holds: those that a model needs are enough."""
     named = {name: (f"FILE_NAME_BAND_{number}", f"_SR_B{number}.TIF") for number, name in numbers.items()}
     named[LANDSAT.mask] = ("FILE_NAME_QUALITY_L1_PIXEL", "_QA_PIXEL.TIF")
     paths = {name: _file(folder, contents.get(key), suffix) for name, (key, suffix) in named.items()}

@@ -30,7 +30,7 @@ def is_safe(path: Path) -> bool:
 
 
 def source(folder: Path, options: Options) -> Source:
-    """The scene in a SAFE folder; times, scale and offset are the product's own unless ``options`` say otherwise.
+    """Return the scene in a SAFE folder; times, scale and offset are the product's own unless ``options`` say otherwise.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def source(folder: Path, options: Options) -> Source:
 
 
 def parse_xml(file: Path) -> ET.Element:
-    """A small XML file without a document type, and so without entities that could grow or read files."""
+    """Return a small XML file without a document type, and so without entities that could grow or read files."""
     if file.stat().st_size > LARGEST_XML_BYTES:
         raise ImageError(f"{file}: too large for metadata; get the product again")
     data = file.read_bytes()
@@ -116,8 +116,10 @@ _BAND_IDS = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09
 
 
 def _offsets(tree: ET.Element, quantum: float, baseline: str | None, file: Path) -> dict[str, float]:
-    """BOA_ADD_OFFSET as reflectance, by common band name. It decides whatever the baseline, which Sen2Cor at home does not know; where
-    it is missing, baselines from 04.00 on have one and older ones none.
+    """Return BOA_ADD_OFFSET as reflectance, by common band name.
+
+    It decides whatever the baseline, which Sen2Cor at home does not know; where it is missing, baselines from 04.00 on have one and
+    older ones none.
     """
     entries = list(tree.iterfind(".//{*}BOA_ADD_OFFSET"))
     release = baseline_of(baseline)

@@ -36,8 +36,9 @@ Given = tuple["Path", int, str]
 
 
 def sources(files: Sequence[Path], options: Options) -> list[Source]:
-    """Find the scenes in some rasters: many-band files are a scene each, one-band files together are one scene, and one-band
-    files beside one of many bands belong to it.
+    """Find the scenes in some rasters.
+
+    Files of many bands are a scene each, files of one band together are one scene, and beside one of many bands they belong to it.
 
     Raises
     ------
@@ -133,7 +134,7 @@ def _given(files: Sequence[Path], options: Options) -> list[Given]:
 
 
 def _stem(files: Sequence[Path]) -> str:
-    """What the names of the files share, else the name of their folder."""
+    """Return what the names of the files share, else the name of their folder."""
     stems = [path.stem for path in files]
     shared = stems[0]
     while any(not stem.startswith(shared) for stem in stems):
@@ -167,7 +168,7 @@ def _own_names(dataset: Any, path: Path) -> list[tuple[int, str]]:
 def _named(
     given: Sequence[Given], naming: Naming, *, where: str, strict: bool
 ) -> tuple[list[BandSource], tuple[Caution, ...]]:
-    """The bands that are wanted, and a caution that names those not understood."""
+    """Return the bands that are wanted, and a caution that names those not understood."""
     sensor = naming.sensor
     known = ", ".join(name for name in (*sensor.band_names, sensor.mask) if name)
     wanted = [(path, index, name, naming.common(name)) for path, index, name in given if name.strip() != SKIP]
@@ -249,7 +250,7 @@ def _nodata(dataset: Any, index: int, sensor: Sensor, options: Options) -> float
 
 
 def _unit(dataset: Any, band: BandSource, nodata: float | None, scaling: tuple[float, float], options: Options) -> str:
-    """What a radar band is in: as the user or the file says, else told by a sample of its pixels."""
+    """Return what a radar band is in: as the user or the file says, else told by a sample of its pixels."""
     if options.unit is not None:
         units = {"db": DECIBEL, "power": POWER}
         if options.unit.lower() not in units:

@@ -110,7 +110,7 @@ class Source:
 
 @contextmanager
 def opened(path: Path) -> Iterator[Any]:
-    """A raster file with a CRS and a place on Earth, else ImageError."""
+    """Open a raster file with a CRS and a place on Earth, else ImageError."""
     if not path.is_file():
         raise ImageError(f"{path}: no such file; check the path")
     try:
@@ -142,7 +142,7 @@ def _driver(path: Path) -> str:
 
 
 def _short(error: BaseException) -> str:
-    """The first line of a library's message."""
+    """Return the first line of a library's message."""
     return (str(error).splitlines() or [type(error).__name__])[0].strip()[:200]
 
 

@@ -30,7 +30,7 @@ class Fault:
 
 
 def verify(root: Path, *, progress: Progress | None = None) -> list[Fault]:
-    """Looks at every file of a store. An empty list means that it is whole.
+    """Look at every file of a store; an empty list means that it is whole.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def verify(root: Path, *, progress: Progress | None = None) -> list[Fault]:
 
 
 def _linked(root: Path) -> tuple[set[Path], list[Fault]]:
-    """The items that the links lead to, and what is wrong with the links."""
+    """Return the items that the links lead to, and what is wrong with the links."""
     linked: set[Path] = set()
     faults: list[Fault] = []
     waiting, seen = [root / layout.CATALOG], set[Path]()
@@ -100,7 +100,7 @@ def _mend(root: Path, parent: Path) -> str:
 
 
 def _target(root: Path, file: Path, href: str) -> Path | None:
-    """The file of an href; None when it is on the web."""
+    """Return the file of an href; None when it is on the web."""
     text = read.resolved(root, file, href)
     return None if text == href and "://" in href else Path(text)
 
@@ -110,7 +110,7 @@ def _leaving(file: Path, href: object, *, cure: str) -> Fault:
 
 
 def _item(root: Path, file: Path) -> list[Fault]:
-    """What is wrong with one item and its files."""
+    """Return what is wrong with one item and its files."""
     try:
         native = layout.read_json(file)
         read.open_item(file)

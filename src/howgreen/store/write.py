@@ -62,7 +62,7 @@ def put_scene(
     synthetic: bool = False,
     progress: Progress | None = None,
 ) -> pystac.Item:
-    """Stores one scene as a COG for each band and a STAC item; a scene of that id is replaced.
+    """Store one scene as a COG for each band and a STAC item; a scene of that id is replaced.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def store_scene(
     check: Callable[[Mapping[str, npt.NDArray[Any]]], tuple[Caution, ...]] | None = None,
     progress: Progress | None = None,
 ) -> Path:
-    """Builds a scene in a hidden folder, then puts it in its place. Returns the item's file.
+    """Build a scene in a hidden folder, then puts it in its place. Returns the item's file.
 
     Parameters
     ----------
@@ -172,7 +172,7 @@ def _build(
     check: Callable[[Mapping[str, npt.NDArray[Any]]], tuple[Caution, ...]] | None,
     progress: Progress | None,
 ) -> dict[str, Any]:
-    """Writes the COGs into a folder and returns the item."""
+    """Write the COGs into a folder and returns the item."""
     from howgreen.core import cog, stac
     from howgreen.store import footprint
 
@@ -204,7 +204,7 @@ def _build(
 
 
 def _codes(band: str, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """A mask in its own type; ImageError when its values are no such codes."""
+    """Return a mask in its own type; ImageError when its values are no such codes."""
     import numpy as np
 
     name, dtype, highest = _MASKS[band]
@@ -266,7 +266,7 @@ class _Seen:
 
 
 def _place(root: Path, built: Path, entry: dict[str, Any]) -> Path:
-    """Moves a finished scene into place and links it. Call it under the lock."""
+    """Move a finished scene into place and links it. Call it under the lock."""
     _link(root)
     folder = root / entry["collection"] / entry["id"]
     file: Path = folder / f"{entry['id']}.json"
@@ -285,7 +285,7 @@ def _place(root: Path, built: Path, entry: dict[str, Any]) -> Path:
 
 
 def _replace(built: Path, folder: Path, entry: dict[str, Any]) -> None:
-    """Puts new files beside the old ones under names of their own; the item's file then switches over at once."""
+    """Put new files beside the old ones under names of their own; the item's file then switches over at once."""
     for band, one in entry["assets"].items():
         name = f"{band}-{one['file:checksum'][4:16]}.tif"
         (built / f"{band}.tif").replace(folder / name)
@@ -299,7 +299,7 @@ def _replace(built: Path, folder: Path, entry: dict[str, Any]) -> None:
 
 
 def _discard(folder: Path) -> None:
-    """Takes away a folder that holds no item, as someone's half-removed scene leaves it."""
+    """Take away a folder that holds no item, as someone's half-removed scene leaves it."""
     if folder.is_symlink() or not folder.is_dir() or any(path.suffix != ".tif" for path in folder.iterdir()):
         raise StoreError(f"{folder}: in the way of the new scene and not an item; move it away and try again")
     for path in folder.iterdir():
@@ -308,7 +308,7 @@ def _discard(folder: Path) -> None:
 
 
 def mend(root: Path) -> None:
-    """Makes the catalogue lead to every scene that lies in its place, whoever was killed before linking it.
+    """Make the catalogue lead to every scene that lies in its place, whoever was killed before linking it.
 
     Raises StoreError when the folder cannot be written or a catalogue file is broken.
     """
@@ -355,7 +355,7 @@ def _collections(root: Path) -> list[Path]:
 
 
 def _relinked(parent: Mapping[str, Any], rel: str, hrefs: Mapping[str, str]) -> dict[str, Any]:
-    """The same object with links to all of ``hrefs``; links that others made stay."""
+    """Return the same object with links to all of ``hrefs``; links that others made stay."""
     others = [one for one in parent.get("links", []) if one.get("rel") != rel or f"{one.get('href')}" not in hrefs]
     media = "application/geo+json" if rel == "item" else "application/json"
     new = [{"rel": rel, "href": href, "type": media, "title": title} for href, title in hrefs.items()]
@@ -363,8 +363,9 @@ def _relinked(parent: Mapping[str, Any], rel: str, hrefs: Mapping[str, str]) -> 
 
 
 def put_place(root: Path, city: City, *, instead_of: str | None = None) -> Path:
-    """Stores a city with its districts as ``places/<name>.geojson``; the place of that name and id is
-    replaced, and another one of the same name stays beside it.
+    """Store a city with its districts as ``places/<name>.geojson``.
+
+    The place of that name and id is replaced, and another one of the same name stays beside it.
 
     Parameters
     ----------
@@ -386,7 +387,7 @@ def put_place(root: Path, city: City, *, instead_of: str | None = None) -> Path:
 
 
 def _place_file(folder: Path, city: City, replaced: str) -> Path:
-    """The file of that name with the place of that id, else a free one: two cities may have one name."""
+    """Return the file of that name with the place of that id, else a free one: two cities may have one name."""
     from howgreen.store.places import city_from_feature
 
     there = {path: city_from_feature(layout.read_json(path), path=path).id for path in sorted(folder.glob("*.geojson"))}

@@ -154,8 +154,9 @@ def _left_in(scene: Scene, look: Look | None) -> bool:
 
 
 def _check_scale(scene: Scene, look: Look) -> None:
-    """ContradictionError where a scene's numbers cannot be reflectance with the scale that its metadata says; only of scenes with
-    a near-infrared band, without which little is told.
+    """Raise ContradictionError where a scene's numbers cannot be reflectance with the scale that its metadata says.
+
+    Only scenes with a near-infrared band are asked: without it little is told.
     """
     if not set(plausibility.NEAR_INFRARED) & set(look):
         return
@@ -180,7 +181,7 @@ def _from_metadata(scene: Scene) -> bool:
 def _fitting(
     i: int, scenes: Sequence[Scene], looks: Sequence[Look | None], measured: Sequence[Mapping[str, float] | None]
 ) -> float | None:
-    """The one of Sentinel-2's two offsets that a scene does not have and its pixels fit; None where a user said the offset."""
+    """Return the one of Sentinel-2's two offsets that a scene does not have and its pixels fit; None where a user said the offset."""
     scene, look = scenes[i], looks[i]
     others = [offset for offset in (0.0, S2_OFFSET_04) if abs(offset - scene.offset) > 1e-9]
     if look is None or scene.sensor != SENTINEL2.name or not _from_metadata(scene) or len(others) != 1:
