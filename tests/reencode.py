@@ -237,6 +237,14 @@ def _raw(scale: float = 1.0, **how: Any) -> dict[str, Any]:
     return {"scale": 1e-4 / scale, **how}
 
 
+def rim(truth: Truth, paths: list[Path]) -> None:
+    """Let one band lie below 1000 along an edge, as real ones do: that is what the +1000 is for."""
+    with rasterio.open(paths[0], "r+") as out:
+        values = out.read(2)
+        values[-130:, -4:] = 900 + np.arange(4) * 20
+        out.write(values, 2)
+
+
 FLOAT = {"scale": 1.0, "dtype": "float32"}
 FORMS = (
     Form(name="uint16", write=many(nodata=0)),
@@ -262,6 +270,13 @@ FORMS = (
     Form(name="percent", write=many(how={"scale": 0.01, "dtype": "float32", "fill": None}), options={"scale": 0.01}, refused="likely --scale 0.01"),
     Form(name="the +1000", write=many(how={"offset": -0.1}), options={"offset": -0.1}, refused="give --offset -0.1"),
     Form(name="the +1000, tagged with no offset", write=then(many(how={"offset": -0.1}), tagged(1e-4, 0.0)), options={"offset": -0.1}, refused="give --offset -0.1"),
+    Form(
+        name="the +1000, a rim below it",
+        write=then(many(how={"offset": -0.1}), rim),
+        options={"offset": -0.1},
+        refused="give --offset -0.1",
+        tolerance=0.015,
+    ),
     Form(name="the +1000, tagged", write=then(many(how={"offset": -0.1}), tagged(1e-4, -0.1))),
     Form(name="Landsat's numbers", write=many(how={"scale": 2.75e-5, "offset": -0.2}), options={"scale": 2.75e-5, "offset": -0.2}, refused="--scale 2.75e-05 --offset -0.2"),
     Form(name="each band packed by itself", write=packed),

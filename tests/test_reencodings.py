@@ -23,7 +23,7 @@ from reencode import BANDS, FORMS, NATIVE, PACKING, Form, Truth, coded, stack
 
 SIDE = 160
 QUICK = {
-    "uint16", "int16 with -9999 untold", "floats with zeros untold", "65535 is one", "floats times 2.5", "the +1000, tagged with no offset",
+    "uint16", "int16 with -9999 untold", "floats with zeros untold", "65535 is one", "floats times 2.5", "the +1000, tagged with no offset", "the +1000, a rim below it",
     "each band packed by itself", "a mask inside", "an alpha band", "degrees", "no names", "SCL beside a file of many bands", "Fmask",
 }  # fmt: skip
 """Forms that every run of the tests takes; the others take as long again."""
@@ -136,6 +136,7 @@ def test_the_forms_are_many_and_their_answers_tell_something(simulated: Truth, t
 
 @pytest.mark.parametrize("form", [form for form in FORMS if form.name in QUICK], ids=lambda form: form.name)
 def test_a_form_gives_the_same_answer(form: Form, simulated: Truth, tmp_path: Path):
+    """Bands of unlike scales: xarray-spatial#2988, rio-tiler#707, rioxarray#833. Pixels below the +1000: earth-search#23, #77, MAJA#76."""
     holds(form, simulated, tmp_path)
 
 

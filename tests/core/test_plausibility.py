@@ -73,6 +73,7 @@ WRONG_FLOATS = {
 
 @pytest.mark.parametrize("name", WRONG)
 def test_what_is_wrong_is_found_and_the_cure_is_right_or_none(name):
+    """Landsat's numbers: geocompy#218, pylandtemp#4."""
     scale, offset, dtype = WRONG[name]
     found = asked(town(), scale=scale, offset=offset, dtype=dtype, said=(1e-4, 0.0))
     assert found is not None

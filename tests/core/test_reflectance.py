@@ -44,6 +44,7 @@ def test_the_baseline_decides_in_every_spelling_and_place(key, value):
 @pytest.mark.parametrize("key", ["earthsearch:boa_offset_applied", "sentinel:boa_offset_applied", "boa_offset_applied"])
 @pytest.mark.parametrize("value", [True, "true", "True", 1])
 def test_the_flag_of_every_name_says_that_the_offset_is_out(key, value):
+    """cirrus-earth-search#21, #33."""
     assert radiometry(item({"B04": {}}, **NEW, **{key: value}), SENTINEL2, habit="flagged").offset == 0
     assert radiometry(item({"B04": {}}, **NEW, **{key: False}), SENTINEL2, habit="flagged").offset == -0.1
 
@@ -65,6 +66,7 @@ def test_sen2cor_at_home_has_no_baseline_and_the_stated_offset_decides():
 )  # fmt: skip
 @pytest.mark.parametrize("properties", [{}, NEW, NEW | FLAGGED, {"s2:processing_baseline": "02.14"}])
 def test_another_scale_is_read_as_the_item_states_it_whatever_the_baseline(entry, properties):
+    """odc-stac#55, titiler-openeo#322, stackstac#202."""
     found = parsed({"red": entry, "nir": entry}, **properties)
     assert found.encoding("red") == found.encoding("nir") == Encoding(scale=0.001, offset=0, nodata=-9999)
 

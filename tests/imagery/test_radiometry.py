@@ -154,6 +154,7 @@ def served(scene, **changes):
 
 
 def test_the_pixels_tell_which_offset_a_catalogues_scene_has(land):
+    """earth-search#66, #71."""
     for wrong, right in ((served(land(offset=-0.1)), 0.0), (served(land(stored=1000, day=3)), -0.1)):
         with pytest.raises(ContradictionError) as caught:
             decisions([land(day=1), wrong, land(day=2)])

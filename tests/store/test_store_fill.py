@@ -39,6 +39,7 @@ def light(seed=0) -> np.ndarray:
 
 @pytest.mark.parametrize("value", [0.0, -0.1, -1.0, 3.4e38, 65535.0, -32768.0])
 def test_an_untold_border_of_one_value_at_the_end_of_all_others_is_no_data(tif, root, value):
+    """satpy#1727, stackstac#217, PlanetaryComputer#460."""
     data = light()
     data[:, :, :20] = value
     data[:, 30, 50] = value  # alone inside: ground
@@ -81,6 +82,7 @@ def test_minus_9999_and_what_is_no_number_are_no_data_untold(tif, root):
 @pytest.mark.parametrize("beside", [False, True])
 @pytest.mark.parametrize("dtype", ["uint16", "float32"])
 def test_masks_of_the_file_are_believed_inside_and_beside(tif, root, beside, dtype):
+    """rasterio#1178, async-geotiff#114, raster2dggs#105."""
     data = light() if dtype == "float32" else np.stack([make_values(seed=n) for n in range(4)])
     shown = np.ones(data.shape[1:], bool)
     shown[10:20, 30:50] = False

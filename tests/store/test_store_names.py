@@ -140,6 +140,29 @@ def test_of_two_masks_the_sensors_own_is_taken(tif, root):
         np.testing.assert_array_equal(file.read(1), data[2])
 
 
+def test_masks_of_several_days_go_with_the_images_of_their_day(tif, root):
+    images = [
+        tif(
+            f"a_2023070{day}.tif",
+            data=np.stack([make_values(seed=day), make_values(seed=day + 5)]),
+            names=("B04", "B08"),
+        )
+        for day in (1, 2)
+    ]
+    clouds = [
+        tif(f"a_2023070{day}_SCL.tif", data=make_values(seed=day, low=0, high=12, dtype="uint8")[None])
+        for day in (1, 2)
+    ]
+    store.add([*images, *clouds], root=root, city="X")
+    for day, scene in enumerate(store.scenes(root), 1):
+        assert (scene.time.date().day, scene.bands) == (day, ("red", "nir", "scl"))
+        with rasterio.open(scene.asset("scl").href) as file:
+            np.testing.assert_array_equal(file.read(1), make_values(seed=day, low=0, high=12, dtype="uint8"))
+    stray = tif("b_20230705_SCL.tif", data=make_values(low=0, high=12, dtype="uint8")[None])
+    with pytest.raises(ImageError, match="separate calls"):
+        store.add([*images, stray], root=root, city="X")
+
+
 # ---- Landsat's traps
 
 

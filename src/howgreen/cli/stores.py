@@ -37,7 +37,7 @@ def store_group() -> None:
 @click.option("--bands", help="Names of the bands in the order of the file: red,green,blue,nir,scl.")
 @click.option("--scale", type=float, help="Reflectance = digital number x scale + offset.")
 @click.option("--offset", type=float, help="See --scale.")
-@click.option("--nodata", type=int, help="Digital number that means no data.")
+@click.option("--nodata", type=float, help="Digital number that means no data.")
 @click.option("--date", "day", type=click.DateTime(["%Y-%m-%d"]), help="Day of the image, if its files do not say.")
 @click.option("--sensor", help="sentinel-2, landsat or sentinel-1, if the files do not say.")
 @click.option("--unit", help="Unit of radar bands, if the pixels do not tell: dB, or power (linear).")
@@ -50,7 +50,7 @@ def store_add(
     bands: str | None,
     scale: float | None,
     offset: float | None,
-    nodata: int | None,
+    nodata: float | None,
     day: datetime | None,
     sensor: str | None,
     unit: str | None,

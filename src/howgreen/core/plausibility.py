@@ -228,7 +228,7 @@ def _likely(
     """Return the first of the usual scales and offsets with which all is well: those that the gaps tell, then those that people use."""
     first = next(iter(encodings.values()))
     steps = [step for values in numbers.values() if (step := step_of(values)) and step != 1]
-    told = [_tidy(round_step / steps[0]) for round_step in (1e-4, 1e-3)] if steps else []
+    measured = [_tidy(round_step / steps[0]) for round_step in (1e-4, 1e-3)] if steps else []
     pairs = [
         (first.scale, 0.0),
         (first.scale, S2_OFFSET_04),
@@ -237,7 +237,7 @@ def _likely(
     ]
     shifted = [(first.scale, round(first.offset + shift, 4)) for shift in (0.1, -0.1, -0.2)]
     pairs = [*shifted, *pairs] if kind == "offset" else [*pairs, *shifted]
-    pairs += [(scale, offset) for scale in told for offset in (0.0, S2_OFFSET_04)]
+    pairs += [(scale, offset) for scale in measured for offset in (0.0, S2_OFFSET_04)]
     pairs += [
         (scale, 0.0) for scale in (1e-4, 1e-3, 1e-2, 1.0, float(f"{1 / 65535:.5g}"), 4e-5, 0.4, float(f"{1 / 255:.5g}"))
     ]

@@ -229,14 +229,14 @@ def _offset(native: Mapping[str, Any], habit: Habit, statements: Mapping[str, St
     """Offset of numbers in ESA's own steps, None for each band's own as stated; and why."""
     properties = native.get("properties") or {}
     removed = None if habit == "as delivered" else offset_removed(properties)
-    said = {one.offset for one in statements.values() if one.offset is not None and not one.is_empty}
+    offsets = {one.offset for one in statements.values() if one.offset is not None and not one.is_empty}
     release = baseline(native)
     if release is None:
         if removed:
             return 0.0, f"processing baseline unknown, and the offset is out of the pixels ({removed})"
-        if not said:
+        if not offsets:
             return 0.0, NOTHING_STATED
-        listed = ", ".join(f"{one:+g}" for one in sorted(said))
+        listed = ", ".join(f"{one:+g}" for one in sorted(offsets))
         return None, f"processing baseline unknown: offset {listed} as the item states"
     words = f"baseline {release[0]:02d}.{release[1]:02d}"
     if release < NEW_BASELINE:
@@ -245,6 +245,6 @@ def _offset(native: Mapping[str, Any], habit: Habit, statements: Mapping[str, St
         return 0.0, f"{words}, and the provider has taken the offset out of the pixels ({removed})"
     if habit == "as delivered":
         return S2_OFFSET_04, f"{words}, pixels as ESA delivers them: offset {S2_OFFSET_04:g}"
-    if len(said) > 1 or (habit == "unknown" and said == {0.0}):
+    if len(offsets) > 1 or (habit == "unknown" and offsets == {0.0}):
         return None, f"{words}, and no word of the pixels but the offset of each band that the item states"
     return S2_OFFSET_04, f"{words}, and no word that the offset was taken out of the pixels: offset {S2_OFFSET_04:g}"

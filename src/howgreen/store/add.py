@@ -120,8 +120,8 @@ def _readable() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        said = error.strerror or error
-        raise ImageError(f"{error.filename}: cannot be read ({said}); check the path and its permissions") from error
+        reason = error.strerror or error
+        raise ImageError(f"{error.filename}: cannot be read ({reason}); check the path and its permissions") from error
 
 
 def _sources(files: Sequence[Path], options: Options) -> list[Source]:
@@ -159,13 +159,13 @@ def _chosen(source: Source, options: Options) -> Source:
         raise ImageError(f"{source.name}: a {source.sensor.label} product; leave --sensor {options.sensor} out")
     if options.bands is None:
         return source
-    wanted = {name: common_name(name, source.sensor, satellite=source.platform or "") for name in options.bands}
-    kept = tuple(one for one in source.bands if one.band in wanted.values())
-    unknown = [name for name, known in wanted.items() if known is None]
+    names = {name: common_name(name, source.sensor, satellite=source.platform or "") for name in options.bands}
+    selected = tuple(one for one in source.bands if one.band in names.values())
+    unknown = [name for name, known in names.items() if known is None]
     if unknown:
         known = ", ".join(one.band for one in source.bands)
         raise ImageError(f"{source.name}: unknown band {', '.join(unknown)} in --bands; it has {known}")
-    return dataclasses.replace(source, bands=kept)
+    return dataclasses.replace(source, bands=selected)
 
 
 def _store(root: Path, source: Source, *, replace: bool, progress: Progress | None) -> None:

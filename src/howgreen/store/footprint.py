@@ -23,10 +23,10 @@ MOST_VERTICES = 400
 
 def valid(values: npt.NDArray[Any], nodata: float | None) -> npt.NDArray[np.bool_]:
     """Which pixels hold data: neither ``nodata`` nor NaN."""
-    there: npt.NDArray[np.bool_] = ~np.isnan(values) if values.dtype.kind == "f" else np.ones(values.shape, np.bool_)
+    has_data: npt.NDArray[np.bool_] = ~np.isnan(values) if values.dtype.kind == "f" else np.ones(values.shape, np.bool_)
     if nodata is not None and nodata == nodata:
-        there &= values != nodata
-    return there
+        has_data &= values != nodata
+    return has_data
 
 
 def outline(mask: npt.NDArray[np.bool_], grid: GeoBox) -> Polygon | MultiPolygon:

@@ -52,9 +52,9 @@ def get(file: Path) -> tuple[npt.NDArray[Any], GeoBox, str] | None:
     if not file.is_file():
         return None
     try:
-        with rasterio.open(file, sharing=False) as kept:
-            grid = GeoBox(kept.shape, kept.transform, kept.crs.to_wkt())
-            return kept.read(1), grid, str(kept.tags().get(_STATE, ""))
+        with rasterio.open(file, sharing=False) as dataset:
+            grid = GeoBox(dataset.shape, dataset.transform, dataset.crs.to_wkt())
+            return dataset.read(1), grid, str(dataset.tags().get(_STATE, ""))
     except RasterioError:
         return None
 

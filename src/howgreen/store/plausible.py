@@ -88,7 +88,12 @@ def _refusal(
         return f"{what}; an 8-bit picture was stretched for the eye: get the surface reflectance (L2A)"
     insist = " (--scale and --offset together insist on what they say)" if found.kind == "scale" else ""
     if found.likely is None:
-        return f"{what}; ask its provider for the right --scale and --offset{insist}"
+        alone = (
+            "; a band that alone has another scale needs it in the file (`gdal_edit.py -scale`)"
+            if len(encodings) > 1
+            else ""
+        )
+        return f"{what}; ask its provider for the right --scale and --offset{insist}{alone}"
     scale, offset = found.likely
     if (scale, offset) == (LANDSAT.scale, LANDSAT.offset) and source.sensor is not LANDSAT:
         return f"{what}; likely Landsat's numbers: --sensor landsat, or --scale {scale:g} --offset {offset:g}"

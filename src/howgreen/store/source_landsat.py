@@ -149,11 +149,11 @@ def _bands(folder: Path, contents: Mapping[str, str], numbers: Mapping[int, str]
     named = {name: (f"FILE_NAME_BAND_{number}", f"_SR_B{number}.TIF") for number, name in numbers.items()}
     named[LANDSAT.mask] = ("FILE_NAME_QUALITY_L1_PIXEL", "_QA_PIXEL.TIF")
     paths = {name: _file(folder, contents.get(key), suffix) for name, (key, suffix) in named.items()}
-    there = tuple(BandSource(band=name, path=path) for name, path in paths.items() if path.is_file())
+    present = tuple(BandSource(band=name, path=path) for name, path in paths.items() if path.is_file())
     for name in NEEDED:
         if not paths[name].is_file():
             raise ImageError(f"{paths[name]}: missing; get the whole product")
-    return there
+    return present
 
 
 def _lacking(bands: tuple[BandSource, ...], numbers: Mapping[int, str]) -> tuple[Caution, ...]:

@@ -153,11 +153,11 @@ def _bands(folder: Path, tree: ET.Element) -> tuple[BandSource, ...]:
         suffix = re.compile(rf"_{code}_{resolution}m(?:\.jp2)?$")
         if match := next((text for text in listed if suffix.search(text)), None):
             found.append(BandSource(band=name, path=_inside(folder, match)))
-    there = tuple(one for one in found if one.path.is_file())
-    lacking = [code for name, code, _ in _wanted() if name in NEEDED and name not in {one.band for one in there}]
+    present = tuple(one for one in found if one.path.is_file())
+    lacking = [code for name, code, _ in _wanted() if name in NEEDED and name not in {one.band for one in present}]
     if lacking:
         raise ImageError(f"{folder}: band {' and '.join(lacking)} missing; get the whole product")
-    return there
+    return present
 
 
 def _lacking(bands: tuple[BandSource, ...]) -> tuple[Caution, ...]:

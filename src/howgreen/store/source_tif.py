@@ -54,9 +54,24 @@ def sources(files: Sequence[Path], options: Options) -> list[Source]:
     many = [path for path in files if counts[path] != 1]
     if single and (not many or (len(many) == 1 and not options.bands)):
         return [_scene(many + single if many else files, options)]
+    if single and not options.bands and (groups := _by_day(many, single)):
+        return [_scene(group, options) for group in groups]
     if single:
         raise ImageError(f"{single[0]}: has one band, other files have more; add them in separate calls")
     return [_scene([path], options) for path in files]
+
+
+def _by_day(many: Sequence[Path], single: Sequence[Path]) -> list[list[Path]] | None:
+    """Put files of one band to the one of many bands that is of their day; None where that is not clear."""
+    try:
+        days = {path: naming_rules.day_in(path.stem) for path in (*many, *single)}
+    except ImageError:
+        return None
+    if len({days[path] for path in many}) < len(many) or any(
+        days[path] not in {days[one] for one in many} for path in single
+    ):
+        return None
+    return [[path, *(one for one in single if days[one] == days[path])] for path in many]
 
 
 def _scene(files: Sequence[Path], options: Options) -> Source:
@@ -168,11 +183,11 @@ def _own_names(dataset: Any, path: Path) -> list[tuple[int, str]]:
 def _named(
     given: Sequence[Given], naming: Naming, *, where: str, strict: bool
 ) -> tuple[list[BandSource], tuple[Caution, ...]]:
-    """Return the bands that are wanted, and a caution that names those not understood."""
+    """Return the bands that are listed, and a caution that names those not understood."""
     sensor = naming.sensor
     known = ", ".join(name for name in (*sensor.band_names, sensor.mask) if name)
-    wanted = [(path, index, name, naming.common(name)) for path, index, name in given if name.strip() != SKIP]
-    unknown = [name or f"number {index}" for _, index, name, common in wanted if common is None]
+    listed = [(path, index, name, naming.common(name)) for path, index, name in given if name.strip() != SKIP]
+    unknown = [name or f"number {index}" for _, index, name, common in listed if common is None]
     numbered = [
         name
         for name in unknown
@@ -188,7 +203,7 @@ def _named(
         raise ImageError(f"{where}: unknown band {', '.join(repr(name) for name in unknown)}; {cure}")
     bands = [
         BandSource(band=common, path=path, index=index, mask_kind=naming.mask_kind(name))
-        for path, index, name, common in wanted
+        for path, index, name, common in listed
         if common is not None
     ]
     bands = _one_mask(bands, sensor)

@@ -141,10 +141,10 @@ def _asset(root: Path, file: Path, entry: Mapping[str, Any]) -> Iterator[Fault]:
     except OSError:
         yield Fault(path=path, what="missing", cure=_AGAIN)
         return
-    said = entry.get("file:size")
-    if isinstance(said, int) and size != said:
-        how = "truncated" if size < said else "altered"
-        yield Fault(path=path, what=f"{how}: {size} bytes instead of {said}", cure=_AGAIN)
+    stated = entry.get("file:size")
+    if isinstance(stated, int) and size != stated:
+        how = "truncated" if size < stated else "altered"
+        yield Fault(path=path, what=f"{how}: {size} bytes instead of {stated}", cure=_AGAIN)
         return
     yield from _altered(path, str(entry.get("file:checksum") or ""))
 

@@ -292,9 +292,9 @@ def _replace(built: Path, folder: Path, entry: dict[str, Any]) -> None:
         one["href"] = f"./{name}"
     sync_folder(folder)
     layout.write_json(folder / f"{entry['id']}.json", entry)
-    kept = {one["href"][2:] for one in entry["assets"].values()}
+    current = {one["href"][2:] for one in entry["assets"].values()}
     for old in folder.glob("*.tif"):
-        if old.name not in kept:
+        if old.name not in current:
             old.unlink(missing_ok=True)
 
 
@@ -390,10 +390,10 @@ def _place_file(folder: Path, city: City, replaced: str) -> Path:
     """Return the file of that name with the place of that id, else a free one: two cities may have one name."""
     from howgreen.store.places import city_from_feature
 
-    there = {path: city_from_feature(layout.read_json(path), path=path).id for path in sorted(folder.glob("*.geojson"))}
+    known = {path: city_from_feature(layout.read_json(path), path=path).id for path in sorted(folder.glob("*.geojson"))}
     base = layout.slug(city.name)
-    names = (base, *(f"{base}-{number}" for number in range(2, len(there) + 3)))
-    return next(path for name in names if there.get(path := folder / f"{name}.geojson", replaced) == replaced)
+    names = (base, *(f"{base}-{number}" for number in range(2, len(known) + 3)))
+    return next(path for name in names if known.get(path := folder / f"{name}.geojson", replaced) == replaced)
 
 
 def _opened(file: Path) -> pystac.Item:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -98,6 +98,7 @@ def _record(scene: Scene, dark: Mapping[str, float] | None, verdict: str, why: s
         "offset": scene.offset,
         "offset_why": scene.radiometry or None,
         "nodata": scene.nodata,
+        **({"bands": own} if (own := {one.band: asdict(one.encoding) for one in scene.assets if one.encoding}) else {}),
         "baseline": properties.get("s2:processing_baseline") or properties.get("processing:version"),
         "mask": name if scene.asset(name) else None,
         "offset_check": verdict,
