@@ -22,9 +22,12 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Pages that people write; the others are written by `howgreen benchmark`.
+WRITTEN = $(filter-out docs/benchmark.md docs/contest.md,$(wildcard docs/*.md docs/commands/*.md))
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(BIN)/python docs/_ext/wrap.py README.md CHANGELOG.md CONTRIBUTING.md $(WRITTEN)
 
 # Pending deprecations are those of libraries among themselves; every other warning is an error.
 tutorials: $(VENV)/.dev

@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import wrap
 import yaml
 
 import howgreen
@@ -45,7 +46,7 @@ def test_lines_are_at_most_120_characters(page: Path):
         in_code ^= line.lstrip().startswith("```")
         if len(line) > 120 and not in_code and not line.startswith(("|", "!", "    ")):
             long.append(f"{number}: {len(line)}")
-    assert long == []
+    assert long == [], "make format wraps them"
 
 
 def test_every_extra_for_users_is_on_the_start_page():
@@ -55,3 +56,17 @@ def test_every_extra_for_users_is_on_the_start_page():
         "docs",
         "dev",
     ]
+
+
+def test_only_paragraphs_with_a_long_line_are_wrapped():
+    long = " ".join(["word"] * 40)
+    text = f"# {long}\n\nshort\nlines\n\n- {long}\n- next\n\n> {long}\n> {long}\n\n```text\n{long}\n```\n\n| {long} |\n"
+    found = wrap.wrap(text)
+    assert wrap.wrap(found) == found
+    assert found.count("word") == text.count("word")
+    assert found.startswith(f"# {long}\n\nshort\nlines\n\n- word")
+    assert f"```text\n{long}\n```\n\n| {long} |\n" in found
+    wrapped = found.split("\n\n")[2].splitlines() + found.split("\n\n")[3].splitlines()
+    assert max(map(len, wrapped)) <= wrap.LONGEST
+    assert all(line.startswith(("- ", "  ")) for line in found.split("\n\n")[2].splitlines())
+    assert all(line.startswith("> ") for line in found.split("\n\n")[3].splitlines())
