@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -80,6 +81,18 @@ def test_row_1_a_run_opens_no_socket_and_writes_nothing_outside_its_own_folders(
     lines = log.read_text().splitlines()
     assert [line for line in lines if not line.startswith("write ")] == []
     assert not trace.exists() or trace.read_text() == ""
+
+
+def test_row_1_one_module_alone_loads_onnx_runtime():
+    """Whoever else imported it would do so before its telemetry is off."""
+    source = Path(first_tile.__file__).parent.parent
+    direct = re.compile(r"^ *(import onnxruntime|from onnxruntime)", re.MULTILINE)
+    found = {
+        path.relative_to(source).as_posix()
+        for path in source.rglob("*.py")
+        if direct.search(re.sub(r"(?s)if TYPE_CHECKING:\n(?:    .*\n|\n)*", "", path.read_text()))
+    }
+    assert found <= {"landcover/runtime.py", "landcover/model.py"}  # the latter after load_runtime()
 
 
 def killed_in(code: str, folder: Path) -> None:

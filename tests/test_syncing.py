@@ -122,8 +122,8 @@ def test_a_second_sync_fetches_nothing(world: World, planned: Plan, tmp_path: Pa
     first = sync.sync(planned, root=tmp_path / "shelf")
     world.files.heal()
     second = sync.sync(planned, root=tmp_path / "shelf")
-    assert (first.there, second.fetched) == ((), ())
-    assert set(second.there) == set(first.fetched)
+    assert (first.present, second.fetched) == ((), ())
+    assert set(second.present) == set(first.fetched)
     assert world.files.count()["requests"] == 0
 
 
@@ -139,7 +139,7 @@ def test_a_broken_sync_goes_on_at_the_missing_band(world: World, planned: Plan, 
     assert "s2/nir" not in kept
     world.files.heal()
     done = sync.sync(planned, root=root)
-    assert set(done.there) == before
+    assert set(done.present) == before
     lines = world.files.count()["lines"]
     assert not any(f"/{one}/" in line for one in before for line in lines)
     assert sum("/s2/blue" in line for line in lines) == 1  # its head only

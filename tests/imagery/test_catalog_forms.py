@@ -1,11 +1,16 @@
 """Catalogues in the forms in which they answer: one odd item leaves the rest usable, and accounts are told."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import shapely
 
-from howgreen.core.errors import NoImageError
+from howgreen.core.errors import NetworkError, NoImageError
+from howgreen.core.geometry import geodesic_area_m2
 from howgreen.core.types import Period
-from howgreen.imagery import search
+from howgreen.imagery import estimate_bytes, grid, search
+from howgreen.imagery.catalog import coverage
 from howgreen.net.endpoints import Endpoints
 from howgreen.place import from_shape
 from loopback import OUTLINE, catalogue, found, item, loop
@@ -136,3 +141,33 @@ def test_a_double_that_lacks_a_band_does_not_beat_its_whole_twin():
     assert [scene.id for scene in asked([whole, newer]).scenes] == [newer["id"]]
     del newer["assets"]["nir"]
     assert [scene.id for scene in asked([whole, newer]).scenes] == [whole["id"]]
+
+
+@pytest.mark.parametrize(("broken", "good", "raises"), [(2, 1, False), (3, 1, True), (2, 0, True), (1, 0, True)])
+def test_masks_that_cannot_be_read_lose_their_dates_unless_the_first_three_all_do(monkeypatch, broken, good, raises):
+    def coverage_of(scene, frame):
+        if scene.time.month < 6 + broken:
+            raise NetworkError(f"no {scene.id}")
+        return (np.packbits(np.ones(frame.shape, bool)).tobytes(),) * 2
+
+    monkeypatch.setattr(coverage, "_coverage", coverage_of)
+    days = [f"2025-{6 + n:02d}-01" for n in range(broken + good)]
+    scenes = asked([item(day) for day in days if day < "2025-10"]).scenes
+    if raises:
+        with pytest.raises(NetworkError, match="no S2B"):
+            coverage.look_each(scenes, city=CITY)
+        return
+    seen, lost = coverage.look_each(scenes, city=CITY)
+    assert (len(seen), len(lost)) == (good, broken)
+
+
+def test_a_jpeg_2000_file_counts_whole_and_a_geotiff_its_share():
+    (cog,) = asked([item(DAYS[0])]).scenes
+    whole = replace(cog, assets=tuple(replace(one, href=one.href.replace(".tif", ".jp2")) for one in cog.assets))
+    small = grid(CITY, resolution_m=10)
+    pixels = geodesic_area_m2(cog.footprint) / 100
+    assert estimate_bytes([cog], ["red"], small) < 2 * small.shape[0] * small.shape[1] * 2
+    expected = 0.9 * (pixels + pixels / 4)  # the band at 10 m and the mask at 20 m
+    assert estimate_bytes([whole], ["red"], small) == pytest.approx(expected, rel=1e-6)
+    stated = replace(whole, assets=tuple(replace(one, size_bytes=1000) for one in whole.assets))
+    assert estimate_bytes([stated], ["red"], small) == 2000

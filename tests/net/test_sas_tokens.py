@@ -56,6 +56,39 @@ def test_a_token_is_replaced_before_it_ends(monkeypatch):
             assert len(far.asked) == expected
 
 
+@pytest.mark.parametrize(
+    ("life", "second"),
+    [
+        (timedelta(minutes=4), 180),  # a quarter of a short life is spared
+        (timedelta(minutes=45), 40 * 60),  # five minutes of a longer one
+        (timedelta(days=-1), 60),  # what is over by the clocks is used for a minute
+    ],
+)
+def test_how_long_a_token_is_used(monkeypatch, life, second):
+    moved = [0.0]
+    clock = time.monotonic
+    monkeypatch.setattr(sas_tokens.time, "monotonic", lambda: clock() + moved[0])
+    with loop(lambda _: token(life)) as far:
+        asked = signer(far)
+        for after, expected in ((0, 1), (second - 5, 1), (second + 5, 2)):
+            moved[0] = after
+            asked.signed(HREF.format(0))
+            assert len(far.asked) == expected
+
+
+def test_how_long_a_failure_is_remembered(monkeypatch):
+    moved = [0.0]
+    clock = time.monotonic
+    monkeypatch.setattr(sas_tokens.time, "monotonic", lambda: clock() + moved[0])
+    with loop(lambda _: Said({}, 404)) as far:
+        asked = signer(far)
+        for after, expected in ((0, 1), (58, 1), (62, 2)):
+            moved[0] = after
+            with pytest.raises(NetworkError, match="has no such page"):
+                asked.signed(HREF.format(0))
+            assert len(far.asked) == expected
+
+
 def test_a_busy_service_is_waited_for_as_it_says_and_then_left_alone(monkeypatch):
     monkeypatch.setattr(sas_tokens, "POLICY", replace(sas_tokens.POLICY, longest_wait_s=1.5))
     said = {"statusCode": 429, "message": "Rate limit is exceeded. Try again in 26 seconds."}

@@ -128,7 +128,7 @@ def store_sync(
     for note in planned.notes:
         say(f"note: {note}")
     say(
-        f"{root}: {planned.city.label}, {len(kept.fetched)} scenes fetched, {len(kept.there)} there already"
+        f"{root}: {planned.city.label}, {len(kept.fetched)} scenes fetched, {len(kept.present)} there already"
         + (f", {len(kept.empty)} show nothing of it" if kept.empty else "")
     )
 

@@ -167,8 +167,9 @@ def _version(reply: requests.Response, *, size: int) -> Version:
 
 
 def _md5_of_whole(headers: Mapping[str, str]) -> bytes:
-    """The MD5 of a whole file as Azure, Google and S3 state it (there the ETag of what was sent in one part, and not by a key
-    of the user's own); empty where none is.
+    """Return the MD5 of a whole file as Azure, Google and S3 state it; empty where none does.
+
+    At S3 that is the ETag of a file that was sent in one part, unless it was encrypted by a key of its owner's.
     """
     hashes = dict(part.strip().partition("=")[::2] for part in headers.get("x-goog-hash", "").split(","))
     stated = headers.get("x-ms-blob-content-md5") or hashes.get("md5", "")

@@ -106,7 +106,7 @@ class PlanetaryComputer:
 
 
 def _clock(reply: Response) -> datetime:
-    """The time as the server has it, which its tokens end by; ours where it does not say."""
+    """Return the time as the server has it, which its tokens end by; ours where it does not say."""
     try:
         return email.utils.parsedate_to_datetime(reply.headers["Date"]).astimezone(UTC)
     except (KeyError, TypeError, ValueError):

@@ -116,7 +116,7 @@ class Remote:
         self._read_head()
 
     def _read_head(self) -> bytes:
-        """The first bytes, fetched once; an error when they are not an image's."""
+        """Return the first bytes, fetched once; an error when they are not an image's."""
         with self._head_lock:
             head = self._head or self._ranges.get(0, HEAD_BYTES - 1)  # whole blocks, too
             if page := http.web_page(head):

@@ -34,12 +34,12 @@ _WINDOWS, _GRIDS = "howgreen:windows", "howgreen:grids"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kept:
+class SyncResult:
     """What a sync did."""
 
     fetched: tuple[str, ...]
     """Ids of the scenes that are new in the store, or larger than before."""
-    there: tuple[str, ...]
+    present: tuple[str, ...]
     """Ids of those that were there already."""
     empty: tuple[str, ...]
     """Ids of those that show nothing of the city: not kept."""
@@ -47,7 +47,7 @@ class Kept:
     """The file of the city and its districts."""
 
 
-def sync(plan: Plan, *, root: Path, everything: bool = False, progress: Progress | None = None) -> Kept:
+def sync(plan: Plan, *, root: Path, everything: bool = False, progress: Progress | None = None) -> SyncResult:
     """Keep the images and the place of a plan in a store.
 
     Parameters
@@ -74,12 +74,12 @@ def sync(plan: Plan, *, root: Path, everything: bool = False, progress: Progress
         raise NoImageError(f"{plan.city.label}: the plan has no scenes to keep; choose another period")
     work = _Work(plan=plan, root=root, total=sum(_mib(plan, _assets(plan, scene)) for scene in scenes), tell=progress)
     place = put_place(root, plan.city)
-    done: dict[str, list[str]] = {"fetched": [], "there": [], "empty": []}
+    done: dict[str, list[str]] = {"fetched": [], "present": [], "empty": []}
     with folder_lock(root):  # of two that fill one store the second finds what the first has fetched
         for scene, files in _opening(work, scenes):
             done[_keep(work, scene, files)].append(scene.id)
         parts.discard(root)
-    return Kept(place=place, **{what: tuple(ids) for what, ids in done.items()})
+    return SyncResult(place=place, **{what: tuple(ids) for what, ids in done.items()})
 
 
 @dataclass(kw_only=True)
@@ -116,17 +116,17 @@ def _opening(work: _Work, scenes: Sequence[Scene]) -> Iterator[tuple[Scene, File
     for number, scene in enumerate(scenes):
         for coming in scenes[number + len(ahead) : number + 2]:
             ahead.append(Files())
-            if not _there(work, coming):
+            if not _is_stored(work, coming):
                 ahead[-1].open_ahead(_assets(work.plan, coming))
         yield scene, ahead.pop(0)
 
 
 def _keep(work: _Work, scene: Scene, files: Files) -> str:
-    """Bring one scene into the store; says what became of it: a field of :class:`Kept`."""
+    """Bring one scene into the store; says what became of it: a field of :class:`SyncResult`."""
     assets = _assets(work.plan, scene)
-    if _there(work, scene):
+    if _is_stored(work, scene):
         work.step(assets)
-        return "there"
+        return "present"
     margin_px = halo_px(abs(work.plan.grid.affine.a))
     needed = {
         asset.band: windows.needed(asset, grid=work.plan.grid, margin_px=margin_px, files=files) for asset in assets
@@ -148,7 +148,7 @@ def _keep(work: _Work, scene: Scene, files: Files) -> str:
     return "fetched"
 
 
-def _there(work: _Work, scene: Scene) -> bool:
+def _is_stored(work: _Work, scene: Scene) -> bool:
     """Whether the store holds what the plan needs of a scene, every file of it."""
     known = _known(work.root, scene)
     bands = {asset.band for asset in _assets(work.plan, scene)}
