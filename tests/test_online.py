@@ -332,6 +332,21 @@ def test_a_scene_that_contradicts_itself_is_left_out_and_said(world: World, tmp_
         city.city("Small", store=store, period="2024-06-09/2024-06-09")
 
 
+def test_a_file_that_cannot_be_decoded_loses_its_date(world: World):
+    """It was there when the plan was made: what is wrong with it shows when its tiles are read."""
+    where = place.find("Small", stores=[world.places])
+    planned = asking.plan("Small", store=world.places, catalogs=[world.api.url], period="2024-05/2024-09")
+    world.files.fail("garbage", match="s2/nir", after=1)
+    found = city.run(planned)
+    (told,) = [one.text for one in found.warnings if one.code == "image-left-out"]
+    assert told.startswith(f"image s2 was left out: {world.files.url}/store/sentinel-2-l2a/s2/nir")
+    assert "cannot be read" in told
+    world.files.heal()
+    np.testing.assert_array_equal(found.composite.data["reflectance"].values, shown_but(world, "s2"))
+    whole = asking.plan("Small", store=world.store, period="2024-05/2024-09")
+    assert where.id == whole.city.id
+
+
 def test_what_was_fetched_for_the_plan_is_not_fetched_again_for_the_run(world: World):
     where = place.find("Small", stores=[world.places])
     city.city(where, images=city.Catalogs(world.api.url), period="2024-05/2024-09")

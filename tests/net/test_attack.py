@@ -282,3 +282,17 @@ def test_an_etag_that_is_no_md5_is_none(etag):
     assert ranges._md5_of_whole(own_key | {"x-amz-server-side-encryption": "aws:kms"}) == b""
     assert ranges._md5_of_whole({"ETag": own_key["ETag"]}) == b""
     assert ranges._md5_of_whole({"x-goog-hash": "md5=***"}) == b""
+
+
+def test_a_key_does_not_go_on_to_another_server():
+    keys = []
+    with loop(lambda ask: Said({})) as other:
+
+        def answer(ask):
+            keys.append(ask.headers.get("Key"))
+            return Said(b"", 307, {"Location": f"{ask.url}/on" if ask.path == "/" else f"{other.url}/there"})
+
+        with loop(answer) as far:
+            http.fetch(Request(url=f"{far.url}/", headers={"Key": "mine"}), policy=QUICK, cure="x")
+        assert keys == ["mine", "mine"]
+        assert other.asked[0].headers.get("Key") is None

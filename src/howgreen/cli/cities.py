@@ -12,6 +12,7 @@ from howgreen.cli.asked import AskedPlace, AskedPlan, network_of
 from howgreen.cli.options import (
     FILE,
     FOLDER,
+    contact_option,
     endpoints_option,
     new_folder,
     offline_option,
@@ -122,6 +123,7 @@ def plan_command(
 @click.option("--store", type=FOLDER, help="Folder of stored images (default: your own store).")
 @click.option("--osm", type=FILE, help="Look the name up in this OpenStreetMap extract (.osm.pbf).")
 @endpoints_option
+@contact_option
 @offline_option
 def where_command(
     name: str,

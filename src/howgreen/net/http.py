@@ -274,7 +274,7 @@ def send(request: Request, *, seconds: float, connect_s: float = 8.0) -> Respons
 
 def _follow(request: Request, *, end: float, connect_s: float) -> Response:
     here, method, headers = request.url, request.method, dict(request.headers or {})
-    host = urlsplit(here).netloc
+    first = urlsplit(here).scheme, urlsplit(here).netloc
     for number in range(MOST_REDIRECTS + 1):
         left = max(end - time.monotonic(), 0.05)
         bodies: dict[str, Any] = {} if method == "GET" else {"data": request.form, "json": request.json}
@@ -291,8 +291,8 @@ def _follow(request: Request, *, end: float, connect_s: float) -> Response:
                 return Response(status=reply.status_code, headers=reply.headers, body=body, url=here)
             here = urljoin(here, reply.headers["Location"])
             method = "GET" if reply.status_code == 303 else method
-        if urlsplit(here).netloc != host:
-            headers = {}
+        if (urlsplit(here).scheme, urlsplit(here).netloc) != first:
+            headers = {}  # a key is for the server that it was meant for, and never in the clear
     raise FinalError("sends on from address to address without end")
 
 
