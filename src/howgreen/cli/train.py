@@ -11,6 +11,7 @@ from howgreen.cli.progress import bars
 from howgreen.cli.root import examples, howgreen
 from howgreen.cli.say import say
 from howgreen.core.errors import MissingExtraError
+from howgreen.core.warnings import warn
 
 
 @howgreen.command(
@@ -22,6 +23,7 @@ from howgreen.core.errors import MissingExtraError
 )
 @click.option("--labels", type=FILE, help="Polygons or points with a class, in any vector format.")
 @click.option("--column", default="class", show_default=True, help="Column that holds the class.")
+@click.option("--classes", "meanings", help="What the column's values mean: 1=water,2=tree,3=built.")
 @click.option("--osm-green", type=FILE, help="GeoPackage of `howgreen osm-green`, taken as weak labels and filtered.")
 @click.option(
     "--images", type=FILE, multiple=True, required=True, help="A GeoTIFF with named bands, or one file for each band."
@@ -29,6 +31,8 @@ from howgreen.core.errors import MissingExtraError
 @click.option("--bands", help="Names of the bands in the file's order: red,green,blue,nir.")
 @click.option("--scale", type=float, help="Reflectance = digital number x scale + offset.")
 @click.option("--offset", type=float, help="See --scale.")
+@click.option("--nodata", type=float, help="Number that means no data, where the file does not say it.")
+@click.option("--sensor", help="Satellite of the image, where its bands do not tell: sentinel-2 or landsat.")
 @click.option(
     "--algorithm",
     default="forest",
@@ -39,11 +43,14 @@ from howgreen.core.errors import MissingExtraError
 def train_command(
     labels: Path | None,
     column: str,
+    meanings: str | None,
     osm_green: Path | None,
     images: tuple[Path, ...],
     bands: str | None,
     scale: float | None,
     offset: float | None,
+    nodata: float | None,
+    sensor: str | None,
     algorithm: str,
     out: Path,
 ) -> None:
@@ -53,21 +60,29 @@ def train_command(
     of the polygons is held out whole to judge the model.
     """
     try:
-        from howgreen.training.own.face import train_from_files
+        from howgreen.store.sources import Options
+        from howgreen.training.own.face import LabelFiles, parse_classes, train_from_files
     except ImportError as error:
         raise MissingExtraError(f"training ({error.name})", "train") from error
     with bars() as progress:
-        trained = train_from_files(
-            list(images), labels=labels, column=column, osm_green=osm_green, scale=scale, offset=offset, algorithm=algorithm,
-            bands=tuple(name.strip() for name in bands.split(",")) if bands else None, out=out, progress=progress,
+        given = LabelFiles(
+            labels=labels, column=column, classes=parse_classes(meanings) if meanings else None, osm_green=osm_green
+        )
+        said = Options(
+            bands=tuple(name.strip() for name in bands.split(",")) if bands else None, scale=scale, offset=offset,
+            nodata=nodata, sensor=sensor,
         )  # fmt: skip
+        trained = train_from_files(list(images), given, options=said, algorithm=algorithm, out=out, progress=progress)
+    warn(*trained.cautions)
     say(f"{trained.path}: {algorithm}, learned from {', '.join(f'{n} {name}' for name, n in trained.counts.items())}")
     for note in trained.notes:
         say(f"note: {note}")
     scores = trained.card.scores
     if scores:
         say(
-            f"on {scores['held_out_n']:.0f} pixels of polygons held out: {scores['held_out_oa']:.1%} right, green or not"
+            f"on {scores['held_out_n']:.0f} pixels of {scores['held_out_groups']:.0f} places held out: {scores['held_out_oa']:.1%} right, "
+            f"green or not (kappa {scores['held_out_kappa']:.2f}; all called one kind: {scores['held_out_majority_oa']:.1%}"
+            + (f"; shipped model: {scores['held_out_shipped_oa']:.1%})" if "held_out_shipped_oa" in scores else ")")
         )
     else:
-        say("not judged: a class has a single polygon, so none could be held out")
+        say("not judged: a class has ground in one place only, so none could be held out")

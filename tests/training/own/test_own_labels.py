@@ -15,6 +15,7 @@ pytest.importorskip("torch")
 from howgreen.core.errors import HowgreenError, LabelError
 from howgreen.landcover import load_model
 from howgreen.landcover.classify import classify_array
+from howgreen.store.sources import Options
 from howgreen.training.contest.classes import BUILT, TREE, WATER
 from howgreen.training.contest.effort import QUICK
 from howgreen.training.own import face, fit, labels, weak
@@ -85,7 +86,7 @@ def _far(frame):
 
 BAD_LABELS = {
     "outside": (lambda frame: _far(frame).set_crs(CRS, allow_override=True), r"none lies on the image.*labels x .*image x"),
-    "unknown": (lambda frame: frame.assign(**{"class": "lawn"}), r"unknown class 'lawn'.*the classes are tree"),
+    "unknown": (lambda frame: frame.assign(**{"class": "zebra"}), r"unknown class 'zebra'.*--classes zebra=tree.*the classes are tree"),
     "one": (lambda frame: frame[frame["class"] == "tree"], r"one class only \(tree\)"),
     "green only": (lambda frame: frame.assign(**{"class": ["tree", "cropland", "tree"] * 3}), r"only green ground.*label both"),
     "column": (lambda frame: frame.rename(columns={"class": "kind"}), r"no column 'class' \(there: kind\).*--column"),
@@ -105,7 +106,10 @@ def test_bad_labels_are_caught_by_name_and_nothing_is_written(fault, tmp_path):
 
 
 def _train(image, path, out, **more):
-    return face.train_from_files([image], labels=path, algorithm="ndvi-rule", out=out, progress=lambda *_: None, **more)
+    given = face.LabelFiles(labels=path)
+    return face.train_from_files(
+        [image], given, options=Options(**more), algorithm="ndvi-rule", out=out, progress=lambda *_: None
+    )
 
 
 def _numbers(scale: float, shift: float = 0) -> np.ndarray:
@@ -118,7 +122,7 @@ BAD_IMAGES = {
     "float +0.1": (lambda: _reflectance() + np.float32(0.1), {}, r"--offset -0\.1"),
     "float x10000": (lambda: _reflectance() * np.float32(1e4), {}, r"likely --scale 0\.0001"),
     "all NaN": (lambda: _reflectance() * np.float32(np.nan), {}, r"hold no data"),
-    "order": (lambda: np.flip(_reflectance(), axis=0), {}, r"another order"),
+    "order": (lambda: np.flip(_reflectance(), axis=0), {}, r"another order|darker than any land"),
     "no nir": (lambda: _reflectance()[:3], {"names": BANDS[:3]}, r"lacks nir"),
     "no names": (_reflectance, {"names": ("", "", "", "")}, r"--bands"),
 }  # fmt: skip
@@ -135,7 +139,7 @@ def test_bad_images_are_caught_by_name_and_nothing_is_written(fault, tmp_path):
 
 @pytest.mark.parametrize(("scale", "more"), [(1e-4, {}), (1e-3, {"scale": 1e-3})])
 def test_the_same_ground_in_other_numbers_is_the_same_image(scale, more, tmp_path):
-    read = read_image([_write(tmp_path / "i.tif", _numbers(scale))], **more)
+    read = read_image([_write(tmp_path / "i.tif", _numbers(scale))], Options(**more))
     np.testing.assert_allclose(read.reflectance, _reflectance(), atol=1.01 * scale)
     assert read.bands == BANDS
 
@@ -153,8 +157,12 @@ def test_pixels_without_data_teach_nothing(tmp_path):
 @pytest.mark.parametrize("algorithm", ["forest", "ndvi-rule"])
 def test_a_model_of_ones_own_tells_what_it_was_taught(algorithm, tmp_path):
     found = labels.read_labels(_saved(_frame(), tmp_path), _image())
-    made = fit.train_own(_image(), found, source="labels.gpkg", algorithm=algorithm, out=tmp_path / "own.onnx", name="own",
-                         effort=QUICK, progress=lambda *_: None)  # fmt: skip
+    made = fit.train_own(
+        _image(),
+        found,
+        fit.Recipe(source="labels.gpkg", algorithm=algorithm, out=tmp_path / "own.onnx", name="own", effort=QUICK),
+        progress=lambda *_: None,
+    )
     model = load_model(made.path)
     picked = [BANDS.index(band) for band in model.card.bands]
     _, green, _ = model.run(_reflectance()[picked][None])
@@ -173,8 +181,12 @@ def test_networks_and_combinations_learn_from_polygons_too(algorithm, tmp_path):
     values[:, 50:, :7] = np.nan
     found = labels.read_labels(_saved(_frame(), tmp_path), _image(values))
     effort = replace(QUICK, unet_steps=30, epochs=150)
-    made = fit.train_own(_image(values), found, source="labels.gpkg", algorithm=algorithm, out=tmp_path / "own.onnx", name="own",
-                         effort=effort, progress=lambda *_: None)  # fmt: skip
+    made = fit.train_own(
+        _image(values),
+        found,
+        fit.Recipe(source="labels.gpkg", algorithm=algorithm, out=tmp_path / "own.onnx", name="own", effort=effort),
+        progress=lambda *_: None,
+    )
     model = load_model(made.path)
     label, green = classify_array(values, model)[:2]
     assert model.card.looks_around == (algorithm == "unet")
@@ -190,8 +202,14 @@ def test_a_stopped_training_goes_on_and_leaves_nothing_behind(tmp_path):
     effort = replace(QUICK, unet_steps=6)
 
     def train(out: str, progress) -> bytes:
-        fit.train_own(_image(), found, source="labels.gpkg", algorithm="unet", out=tmp_path / out / "own.onnx", name="own",
-                      effort=effort, progress=progress)  # fmt: skip
+        fit.train_own(
+            _image(),
+            found,
+            fit.Recipe(
+                source="labels.gpkg", algorithm="unet", out=tmp_path / out / "own.onnx", name="own", effort=effort
+            ),
+            progress=progress,
+        )
         return (tmp_path / out / "own.onnx").read_bytes()
 
     def stop(stage: str, done: int, total: int) -> None:
@@ -227,7 +245,7 @@ def test_weak_labels_drop_edges_and_what_does_not_look_green(tmp_path):
     values[:, 10:14, 8:12] = np.array(SPECTRA["built"], np.float32)[:, None, None]  # a house in the wood
     frame = gpd.GeoDataFrame({"group": ["tree", "other"]}, geometry=[_square(2, 2, 16), _square(30, 2, 10)], crs=CRS)
     found = weak.weak_labels(_saved(frame, tmp_path), _image(values), seed=1)
-    trees = found.kept(found.code == TREE)
+    trees = found.teaching.kept(found.teaching.code == TREE)
     assert trees.rows.min() == 3
     assert trees.rows.max() == 16, "one pixel inside the polygon"
     assert not ((trees.rows >= 10) & (trees.rows < 14) & (trees.columns >= 8) & (trees.columns < 12)).any()
@@ -272,3 +290,139 @@ def test_shapes_that_cannot_teach_are_refused_by_name(geometry, kinds, said, tmp
     frame = gpd.GeoDataFrame({"class": kinds}, geometry=geometry, crs=CRS)
     with pytest.raises(LabelError, match=said):
         labels.read_labels(_saved(frame, tmp_path), _image())
+
+
+def _as_points(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """The same labels as points, one a pixel, as lists of samples have them."""
+    found = labels.burnt(list(frame.geometry), list(range(len(frame))), _image())  # a code a shape is enough here
+    x, y = GRID.transform @ (found.columns + 0.5, found.rows + 0.5)
+    return gpd.GeoDataFrame(
+        {"class": frame["class"].to_numpy()[found.code]}, geometry=gpd.points_from_xy(x, y), crs=CRS
+    )
+
+
+def test_points_of_one_field_are_held_out_together():
+    frame = _frame()
+    names = [labels.NAMES.index(one) for one in frame["class"]]
+    polygons = labels.burnt(list(frame.geometry), names, _image())
+    points = replace(polygons, shape=np.arange(len(polygons.code)))
+    assert len(np.unique(polygons.groups())) == 9
+    assert len(np.unique(points.groups())) < 30, "blocks, not 324 points"
+    held = fit.held_out(points, rng=np.random.default_rng(0))
+    assert set(points.groups()[held]).isdisjoint(points.groups()[~held])
+    blocks = {
+        (r // labels.BLOCK_PX, c // labels.BLOCK_PX)
+        for r, c in zip(points.rows[held], points.columns[held], strict=True)
+    }
+    rest = {
+        (r // labels.BLOCK_PX, c // labels.BLOCK_PX)
+        for r, c in zip(points.rows[~held], points.columns[~held], strict=True)
+    }
+    assert blocks.isdisjoint(rest)
+
+
+def test_labels_that_say_nothing_get_a_warning_and_not_a_figure_that_flatters(tmp_path):
+    """Classes drawn by lot over many places of one kind of ground: whatever is learned is no better than chance."""
+    rng = np.random.default_rng(1)
+    values = _reflectance()
+    values[:] = (values[:, :, :1] * rng.uniform(0.7, 1.3, (1, SIDE, SIDE))).astype(np.float32)
+    rows = [
+        (kind, _square(c, r, 4))
+        for c in range(0, 56, 8)
+        for r in range(0, 56, 8)
+        for kind in [rng.choice(["tree", "built"])]
+    ]
+    frame = gpd.GeoDataFrame({"class": [kind for kind, _ in rows]}, geometry=[shape for _, shape in rows], crs=CRS)
+    codes = [labels.NAMES.index(kind) for kind in frame["class"]]
+    found = labels.burnt(list(frame.geometry), codes, _image(values))
+    job = fit._Own(
+        image=_image(values), algorithm="forest", name="x", source="x", seed=0, effort=QUICK, progress=lambda *_: None
+    )
+    scores = job.scores(found, tmp_path / "held.onnx")
+    assert scores["held_out_kappa"] < 0.2
+    assert scores["held_out_majority_oa"] > 0.45
+    (caution, *_) = fit.doubts(scores)
+    assert caution.code == "model-doubtful"
+    assert "learned next to nothing" in caution.text
+
+
+@pytest.mark.parametrize(
+    ("scores", "word"),
+    [
+        ({}, "was not judged"),
+        ({"oa": 0.9, "majority_oa": 0.6, "kappa": 0.2, "groups": 9}, "next to nothing"),
+        ({"oa": 0.9, "majority_oa": 0.6, "kappa": 0.8, "groups": 9, "shipped_oa": 0.95}, "use that one"),
+        ({"oa": 0.9, "majority_oa": 0.6, "kappa": 0.8, "groups": 5}, "5 places only"),
+        ({"oa": 0.9, "majority_oa": 0.6, "kappa": 0.21, "groups": 6, "shipped_oa": 0.9}, None),
+    ],
+)
+def test_what_a_model_of_ones_own_may_be_no_use_for(scores, word):
+    found = [one.text for one in fit.doubts({f"held_out_{key}": value for key, value in scores.items()})]
+    assert (not found) if word is None else word in found[0]
+
+
+def test_the_shipped_model_is_judged_on_the_same_ground(tmp_path):
+    found = labels.read_labels(_saved(_frame(), tmp_path), _image())
+    recipe = fit.Recipe(source="l", algorithm="ndvi-rule", out=tmp_path / "own.onnx", name="own", effort=QUICK)
+    made = fit.train_own(_image(), found, recipe, progress=lambda *_: None)
+    assert made.card.scores["held_out_shipped_oa"] == 1
+    assert made.card.scores["held_out_majority_oa"] == pytest.approx(2 / 3, abs=1e-5)
+    assert made.card.scores["held_out_groups"] == 3
+    assert any("3 places only" in one.text for one in made.cautions)
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        (["forest", "urban", "lake"], None),
+        (["Trees", "built_up", "Water"], None),
+        ([1, 2, 3], "1=tree, 2=built,3=sea"),
+        ([1.0, 2.0, 3.0], "1=forest,2=urban,3=water"),
+    ],
+)
+def test_classes_by_other_names_and_numbers(values, text, tmp_path):
+    frame = _frame().assign(**{"class": [value for value in values for _ in range(3)]})
+    meanings = labels.parse_classes(text) if text else None
+    found = labels.read_labels(_saved(frame, tmp_path), _image(), classes=meanings)
+    assert found.counts() == {"tree": 108, "built": 108, "water": 108}
+
+
+@pytest.mark.parametrize("text", ["1", "1=", "1=zebra", "", "=tree,2"])
+def test_meanings_that_are_none(text):
+    with pytest.raises(LabelError, match="write VALUE=CLASS"):
+        labels.parse_classes(text)
+
+
+def test_weak_labels_that_do_not_fit_the_image_are_refused(tmp_path):
+    """A map of another place: as many of its pixels are green as of the rest."""
+    rng = np.random.default_rng(0)
+    values = np.where(
+        rng.random((1, SIDE, SIDE)) < 0.5, *(np.array(SPECTRA[k], np.float32)[:, None, None] for k in ("tree", "built"))
+    )
+    squares = [_square(int(c), int(r), 8) for c, r in rng.integers(0, 50, (8, 2))]
+    frame = gpd.GeoDataFrame({"group": ["tree"] * 8}, geometry=squares, crs=CRS)
+    with pytest.raises(LabelError, match=r"no greener in here\.tif than the rest"):
+        weak.weak_labels(_saved(frame, tmp_path), _image(values), seed=1)
+
+
+def test_what_the_filter_dropped_still_judges(tmp_path):
+    values = _reflectance()
+    values[:, 8:20, 4:10] = np.array(SPECTRA["built"], np.float32)[:, None, None]  # half of the mapped wood was felled
+    frame = gpd.GeoDataFrame({"group": ["tree"]}, geometry=[_square(2, 2, 17)], crs=CRS)
+    found = weak.weak_labels(_saved(frame, tmp_path), _image(values), seed=1)
+    mapped = found.code == TREE
+    assert mapped.sum() == 15 * 15
+    felled = mapped & (found.rows >= 8) & (found.rows < 20) & (found.columns >= 4) & (found.columns < 10)
+    assert not found.learned[felled].any()
+    assert found.learned[mapped & ~felled].mean() > 0.9
+    assert len(found.teaching.code) < len(found.code)
+    assert any("all of them judge" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("marker", [-9999.0, -3.4028234663852886e38])
+def test_no_data_without_a_tag_is_not_learned(marker, tmp_path):
+    values = _reflectance()
+    values[:, :12] = marker
+    read = read_image([_write(tmp_path / "i.tif", values)], Options())
+    assert not read.seen[:12].any()
+    assert read.seen[12:].all()

@@ -2,31 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from howgreen.core.errors import LabelError, OutputError
 from howgreen.core.types import Progress
+from howgreen.store.sources import Options
 from howgreen.training.contest.effort import SEED
-from howgreen.training.own.fit import Trained, train_own
+from howgreen.training.own.fit import Recipe, Trained, train_own
 from howgreen.training.own.images import read_image
-from howgreen.training.own.labels import read_labels
+from howgreen.training.own.labels import parse_classes, read_labels
 from howgreen.training.own.weak import joined, weak_labels
+
+__all__ = ["LabelFiles", "parse_classes", "train_from_files"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelFiles:
+    """Where labels come from."""
+
+    labels: Path | None = None
+    """Polygons or points with a class."""
+    column: str = "class"
+    classes: Mapping[str, str] | None = None
+    """Class by what the column holds; None where it holds the classes' own names."""
+    osm_green: Path | None = None
+    """GeoPackage of ``howgreen osm-green``: weak labels."""
+
+    @property
+    def given(self) -> list[Path]:
+        """The files."""
+        return [path for path in (self.labels, self.osm_green) if path is not None]
 
 
 def train_from_files(
-    images: list[Path],
-    *,
-    labels: Path | None,
-    column: str = "class",
-    osm_green: Path | None = None,
-    bands: tuple[str, ...] | None = None,
-    scale: float | None = None,
-    offset: float | None = None,
-    algorithm: str = "forest",
-    out: Path,
-    progress: Progress,
+    images: list[Path], given: LabelFiles, *, options: Options, algorithm: str = "forest", out: Path, progress: Progress
 ) -> Trained:
     """Train on own labels, on OpenStreetMap's green areas, or on both.
+
+    Parameters
+    ----------
+    options
+        What the user says of the image: bands, scale, offset, no data, sensor.
 
     Raises
     ------
@@ -35,13 +53,13 @@ def train_from_files(
     OutputError
         ``out`` cannot be written.
     """
-    given = [path for path in (labels, osm_green) if path is not None]
-    if not given:
+    if not given.given:
         raise LabelError("nothing to learn from: give --labels or --osm-green")
     if out.suffix != ".onnx":
         raise OutputError(f"{out}: a model file ends in .onnx; choose another --out")
-    image = read_image(images, bands=bands, scale=scale, offset=offset)
-    parts = [read_labels(labels, image, column=column)] if labels else []
-    parts += [weak_labels(osm_green, image, seed=SEED)] if osm_green else []
-    return train_own(image, joined(*parts), source=" and ".join(path.name for path in given), algorithm=algorithm, out=out, name=out.stem,
-                     progress=progress)  # fmt: skip
+    image = read_image(images, options)
+    parts = [read_labels(given.labels, image, column=given.column, classes=given.classes)] if given.labels else []
+    parts += [weak_labels(given.osm_green, image, seed=SEED)] if given.osm_green else []
+    source = " and ".join(path.name for path in given.given)
+    recipe = Recipe(source=source, algorithm=algorithm, out=out, name=out.stem)
+    return train_own(image, joined(*parts), recipe, progress=progress)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from howgreen.core.errors import LabelError
+from howgreen.core.errors import LabelError, MissingBandsError
 from howgreen.core.types import ModelCard, Progress
-from howgreen.landcover.model import load_model
+from howgreen.core.warnings import Caution
+from howgreen.landcover.model import default_model, load_model
 from howgreen.training.contest import graphs, judge
 from howgreen.training.contest.cards import COMBINATION, MEMBERS, tiling
 from howgreen.training.contest.classes import CLASSES, GREEN, NAMES
@@ -27,6 +28,10 @@ from howgreen.training.own.labels import Labels, check
 ALGORITHMS = (*CONTESTANTS, COMBINATION)
 _PER_CLASS = 2_000
 _HELD_OUT = 0.3
+LEAST_KAPPA = 0.2
+"""Agreement beyond chance below which a model has learned next to nothing ("slight", Landis & Koch 1977)."""
+FEWEST_GROUPS = 6
+"""Places held out below which a figure says little."""
 _SETTINGS: Mapping[str, Setting] = {
     "knn": {"neighbours": 12}, "svm": {"c": 1, "gamma": 0.5}, "forest": {"leaf": 5}, "boosting": {"leaves": 15},
     "network": {"width": 32}, "unet": {"width": 1.0},
@@ -43,21 +48,28 @@ class Trained:
     """Labelled pixels by class."""
     notes: tuple[str, ...]
     """What of the labels taught nothing."""
+    cautions: tuple[Caution, ...]
+    """Why the model may be no use."""
 
 
-def train_own(
-    image: Image,
-    labels: Labels,
-    *,
-    source: str,
-    algorithm: str,
-    out: Path,
-    name: str,
-    seed: int = SEED,
-    effort: Effort | None = None,
-    progress: Progress,
-) -> Trained:
-    """Train, judge on a third of the polygons held out, train again on all, and write ``out``.
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """What to make, of what, and how hard to try."""
+
+    source: str
+    """What the labels are called in errors and on the card."""
+    algorithm: str
+    out: Path
+    name: str
+    seed: int = SEED
+    effort: Effort | None = None
+
+
+def train_own(image: Image, labels: Labels, recipe: Recipe, *, progress: Progress) -> Trained:
+    """Train, judge on a third of the ground held out, train again on all, and write the model's file.
+
+    Held out are whole polygons, and whole blocks of points. The model is compared with calling everything the commonest kind, and with
+    the shipped model for the same bands; where it is no better, that is a warning.
 
     Half of what is learned are mixtures of two or three labelled pixels: labels are pure, cities are not, and a model that met
     pure ground only calls a half-green pixel all or nothing.
@@ -67,23 +79,52 @@ def train_own(
     LabelError
         The labels cannot teach: see :func:`howgreen.training.own.labels.check`; or no such algorithm.
     """
+    algorithm, out = recipe.algorithm, recipe.out
     if algorithm not in ALGORITHMS:
         raise LabelError(f"algorithm {algorithm!r}: not one that learns from labels; choose {', '.join(ALGORITHMS)}")
-    check(labels, image, source=source)
+    check(labels.teaching, image, source=recipe.source)
     job = _Own(
-        image=image,
-        algorithm=algorithm,
-        name=name,
-        source=source,
-        seed=seed,
-        effort=effort or Effort(),
-        progress=progress,
-    )
+        image=image, algorithm=algorithm, name=recipe.name, source=recipe.source, seed=recipe.seed,
+        effort=recipe.effort or Effort(), progress=progress,
+    )  # fmt: skip
     scores = job.scores(labels, out.with_name(f".{out.name}.held-out.onnx"))
-    card, checkpoint = replace(job.card(labels), scores=scores), out.with_name(f".{out.name}.checkpoint")
-    save(job.fit(labels, card, checkpoint=checkpoint), out)
+    card, checkpoint = replace(job.card(labels.teaching), scores=scores), out.with_name(f".{out.name}.checkpoint")
+    save(job.fit(labels.teaching, card, checkpoint=checkpoint), out)
     checkpoint.unlink(missing_ok=True)
-    return Trained(path=out, card=load_model(out).card, counts=labels.counts(), notes=labels.notes)
+    return Trained(
+        path=out,
+        card=load_model(out).card,
+        counts=labels.teaching.counts(),
+        notes=labels.notes,
+        cautions=tuple(doubts(scores)),
+    )
+
+
+def doubts(scores: Mapping[str, float]) -> Iterator[Caution]:
+    """Tell why a model with these held-out figures may be no use."""
+    if not scores:
+        yield Caution(
+            "model-doubtful",
+            "the model was not judged: a class has ground in one place only; label it in two places or more",
+        )
+        return
+    right, usual = scores["held_out_oa"], scores["held_out_majority_oa"]
+    if scores["held_out_kappa"] <= LEAST_KAPPA:
+        yield Caution(
+            "model-doubtful",
+            f"on ground held out it is {right:.0%} right where calling everything one kind is {usual:.0%} right (kappa "
+            f"{scores['held_out_kappa']:.2f}): it has learned next to nothing; look at labels and image",
+        )
+    elif right < (shipped := scores.get("held_out_shipped_oa", 0.0)):
+        yield Caution(
+            "model-doubtful",
+            f"on ground held out it is {right:.1%} right, and the shipped model is {shipped:.1%} right there: use that one",
+        )
+    if scores["held_out_groups"] < FEWEST_GROUPS:
+        yield Caution(
+            "model-doubtful",
+            f"it was judged on {scores['held_out_groups']:.0f} places only, so the figure may be off by far; label more of them",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,17 +176,31 @@ class _Own:
             return {}
         card, checkpoint = self.card(labels), scratch.with_suffix(".checkpoint")
         try:
-            save(self.fit(labels.kept(~held), card, checkpoint=checkpoint), scratch)
+            save(self.fit(labels.kept(~held).teaching, card, checkpoint=checkpoint), scratch)
             model = load_model(scratch)
         finally:
             scratch.unlink(missing_ok=True)
         checkpoint.unlink(missing_ok=True)
-        figures = judge.pure_figures(judge.answer(model, self._place(labels.kept(held))))
-        return {
-            f"held_out_{key}": round(figures[key], 5)
-            for key in ("n", "oa", "f1", "iou", "kappa", "class_oa")
-            if key in figures
-        }
+        place = self._place(labels.kept(held))
+        figures = judge.pure_figures(judge.answer(model, place))
+        green = GREEN[labels.code[held]]
+        figures["groups"] = len(np.unique(labels.groups()[held]))
+        figures["majority_oa"] = float(max(green.mean(), 1 - green.mean()))
+        shipped = self._shipped_oa(place)
+        if shipped is not None:
+            figures["shipped_oa"] = shipped
+        kept = ("n", "groups", "oa", "f1", "iou", "kappa", "class_oa", "majority_oa", "shipped_oa")
+        return {f"held_out_{key}": round(float(figures[key]), 5) for key in kept if key in figures}
+
+    def _shipped_oa(self, place: Place) -> float | None:
+        """Judge the shipped model for the same bands on the same ground; None where there is none for them."""
+        try:
+            shipped = load_model(default_model(self.image.bands))
+        except MissingBandsError:
+            return None
+        rows = [self.image.bands.index(band) for band in shipped.card.bands]
+        theirs = replace(place, bands=shipped.card.bands, reflectance=place.reflectance[rows])
+        return float(judge.pure_figures(judge.answer(shipped, theirs))["oa"])
 
     def card(self, labels: Labels) -> ModelCard:
         counts = ", ".join(f"{count} {name}" for name, count in labels.counts().items())
@@ -180,14 +235,16 @@ def mixtures_of(pure: Floats, shares: Floats, *, rng: np.random.Generator) -> tu
 
 
 def held_out(labels: Labels, *, rng: np.random.Generator) -> npt.NDArray[np.bool_] | None:
-    """(n,) pixels of about a third of each class's polygons; None where a class has but one."""
+    """(n,) pixels of about a third of each class's groups; None where a class has but one."""
+    groups = labels.groups()
     held = np.zeros(len(labels.code), bool)
     for name in labels.counts():
         ours = labels.code == NAMES.index(name)
-        shapes = np.unique(labels.shape[ours])
-        if len(shapes) < 2:
+        there = np.unique(groups[ours])
+        if len(there) < 2:
             return None
-        chosen = rng.permutation(shapes)[: max(round(_HELD_OUT * len(shapes)), 1)]
-        held |= ours & np.isin(labels.shape, chosen)
+        chosen = rng.permutation(there)[: max(round(_HELD_OUT * len(there)), 1)]
+        held |= np.isin(groups, chosen)  # with all that lies in them, whatever its class
+    left = set(labels.kept(~held).teaching.counts())
     kinds = GREEN[labels.code[held]]
-    return held if kinds.any() and not kinds.all() else None
+    return held if kinds.any() and not kinds.all() and left >= set(labels.teaching.counts()) else None

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from odc.geo.geobox import GeoBox
 
 from howgreen.core.errors import ImageError, MissingBandsError
-from howgreen.core.sensors import SCL_BAD, SCL_WATER, SENTINEL2
-from howgreen.store import plausible, source_tif, sources
+from howgreen.core.types import Encoding
+from howgreen.core.warnings import warn
+from howgreen.imagery.read import quality
+from howgreen.store import fill, plausible, source_tif, sources
 
 Floats = npt.NDArray[np.float32]
 _ANY_DAY = date(2000, 1, 1)
@@ -48,17 +51,13 @@ class Image:
         return np.asarray((nir - red) / np.maximum(nir + red, np.float32(1e-4)))
 
 
-def read_image(
-    files: list[Path], *, bands: tuple[str, ...] | None = None, scale: float | None = None, offset: float | None = None
-) -> Image:
+def read_image(files: list[Path], options: sources.Options) -> Image:
     """Open a GeoTIFF with several bands, or one file a band, all on one grid.
 
     Parameters
     ----------
-    bands
-        Names in the file's order; where None, the file must name them.
-    scale, offset
-        Reflectance = number * scale + offset; where None, what the file says, else the sensor's own.
+    options
+        What the user says: names of the bands in the file's order, scale and offset, no data, sensor; None where the file is to say it.
 
     Raises
     ------
@@ -67,7 +66,7 @@ def read_image(
     MissingBandsError
         Green, red or near-infrared is not there.
     """
-    options = sources.Options(bands=bands, scale=scale, offset=offset, date=_ANY_DAY)
+    options = replace(options, date=options.date or _ANY_DAY)
     found = source_tif.sources(files, options)
     if len(found) != 1:
         raise ImageError(f"{', '.join(str(file) for file in files)}: {len(found)} images; train on one (a composite.tif of "
@@ -92,7 +91,10 @@ def _check_size(source: sources.Source) -> None:
 
 
 def _checked(source: sources.Source) -> Image:
-    read = {layer.band: layer.read() for layer in sources.layers(source)}
+    # The same rules as for a store: whatever says that there are no data, no tag included.
+    edges, cautions = fill.borders(source)
+    warn(*cautions)
+    read = {layer.band: layer.read() for layer in sources.layers(source, edges)}
     grids = {band: grid for band, (_, grid) in read.items()}
     first = next(band for band in grids if band != source.sensor.mask)
     apart = [band for band, grid in grids.items() if grid != grids[first]]
@@ -100,21 +102,23 @@ def _checked(source: sources.Source) -> Image:
         raise ImageError(f"{source.name}: {', '.join(apart)} lie on another grid than {first}; bring all bands onto one grid, as "
                          "with `gdalwarp`, or use the composite.tif of `howgreen city`")  # fmt: skip
     numbers = {band: values for band, (values, _) in read.items() if band != source.sensor.mask}
-    holes = {band: _holes(values, source.nodata) for band, values in numbers.items()}
+    holes = {band: _holes(values, source.encoding(band).nodata) for band, values in numbers.items()}
     valid = {band: values[~holes[band]] for band, values in numbers.items()}
     if not all(values.size for values in valid.values()):
         empty = [band for band, values in valid.items() if not values.size]
         raise ImageError(f"{source.name}: {', '.join(empty)} hold no data at all (NaN or nodata); check the file")
     plausible.check(source, valid)
     bands = tuple(band for band in source.sensor.band_names if band in numbers)
-    layers = [np.where(holes[band], np.nan, numbers[band] * np.float64(source.scale) + source.offset) for band in bands]
+    layers = [np.where(holes[band], np.nan, _reflectance(numbers[band], source.encoding(band))) for band in bands]
     reflectance = np.stack(layers).astype(np.float32)
-    if source.sensor.mask in read and source.sensor is SENTINEL2:
-        reflectance[:, np.isin(read[source.sensor.mask][0], _BAD)] = np.nan
+    if source.sensor.mask in read:
+        flags = quality.TABLES[source.sensor.mask][read[source.sensor.mask][0]]
+        reflectance[:, flags != 0] = np.nan
     return Image(name=source.name, bands=bands, reflectance=reflectance, grid=grids[first])
 
 
-_BAD = tuple(code for code in SCL_BAD if code != SCL_WATER)
+def _reflectance(numbers: npt.NDArray[Any], encoding: Encoding) -> npt.NDArray[np.float64]:
+    return np.asarray(numbers * np.float64(encoding.scale) + encoding.offset)
 
 
 def _holes(values: npt.NDArray[np.generic], nodata: float | None) -> npt.NDArray[np.bool_]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,24 @@ if TYPE_CHECKING:
 
 FEWEST = 10
 """Pixels that a class needs."""
+BLOCK_PX = 16
+"""Points, and shapes of a pixel or two, that lie in one block of this side are held out together: neighbours are no strangers."""
+SMALL_PX = 4
+"""Shapes of at most so many pixels are grouped by their block."""
+SYNONYMS: Mapping[str, str] = {
+    **dict.fromkeys(("forest", "woods", "wood", "woodland", "trees", "canopy"), "tree"),
+    **dict.fromkeys(
+        ("grass", "grassland", "meadow", "lawn", "herbaceous", "herbs", "shrub", "shrubs", "low plants"),
+        "low vegetation",
+    ),
+    **dict.fromkeys(("crop", "crops", "agriculture", "agricultural", "arable", "farmland"), "cropland"),
+    **dict.fromkeys(
+        ("urban", "building", "buildings", "built up", "built-up", "impervious", "sealed", "road", "roads"), "built"
+    ),
+    **dict.fromkeys(("soil", "bare soil", "bare ground", "barren", "sand", "rock"), "bare"),
+    **dict.fromkeys(("river", "lake", "sea", "ocean", "waterbody", "water body"), "water"),
+}
+"""Usual names of the classes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,12 +53,29 @@ class Labels:
     """Number of the polygon or point that the pixel lies in: whole ones are held out to judge."""
     notes: tuple[str, ...] = ()
     """What of the file taught nothing, and why, for people."""
+    learned: npt.NDArray[np.bool_] | None = None
+    """Which of them teach; the others only judge. None for all: what was filtered by the image must not be judged by what passed."""
+
+    @property
+    def teaching(self) -> Labels:
+        """Those that teach."""
+        return self if self.learned is None else self.kept(self.learned)
 
     def kept(self, keep: npt.NDArray[np.bool_]) -> Labels:
         """Take some of the pixels."""
         return replace(
-            self, rows=self.rows[keep], columns=self.columns[keep], code=self.code[keep], shape=self.shape[keep]
-        )
+            self, rows=self.rows[keep], columns=self.columns[keep], code=self.code[keep], shape=self.shape[keep],
+            learned=None if self.learned is None else self.learned[keep],
+        )  # fmt: skip
+
+    def groups(self) -> npt.NDArray[np.int64]:
+        """Number the groups that are held out whole: a polygon, or all small shapes of one block.
+
+        Points of one field are no more strangers to each other than its pixels are.
+        """
+        _, inverse, counts = np.unique(self.shape, return_inverse=True, return_counts=True)
+        blocks = (self.rows // BLOCK_PX).astype(np.int64) * 1_000_003 + self.columns // BLOCK_PX
+        return np.where(counts[inverse] <= SMALL_PX, -1 - blocks, self.shape)
 
     def counts(self) -> dict[str, int]:
         """Pixels by class name, classes without any left out."""
@@ -48,8 +83,15 @@ class Labels:
         return {cls.name: found[cls.code] for cls in CLASSES if found[cls.code]}
 
 
-def read_labels(path: Path, image: Image, *, column: str = "class") -> Labels:
-    """Pixels whose centre lies in a polygon, and those under points. Ground that two classes claim is left out.
+def read_labels(path: Path, image: Image, *, column: str = "class", classes: Mapping[str, str] | None = None) -> Labels:
+    """Read the pixels whose centre lies in a polygon, and those under points. Ground that two classes claim is left out.
+
+    Parameters
+    ----------
+    column
+        Holds the class: one of howgreen's names, a usual synonym, or what ``classes`` says.
+    classes
+        Class by what the column holds: ``{"1": "water"}``.
 
     Raises
     ------
@@ -57,7 +99,7 @@ def read_labels(path: Path, image: Image, *, column: str = "class") -> Labels:
         No such file, no CRS, no column, unknown or too few classes, all outside the image or on pixels without data.
     """
     frame = read_shapes(path, column)
-    codes = _codes(frame, path, column)
+    codes = _codes(frame, path, column, classes or {})
     frame = frame.to_crs(str(image.grid.crs))
     found = burnt(list(frame.geometry), codes, image)
     inside = frame.intersects(image.grid.extent.geom).to_numpy()
@@ -120,17 +162,49 @@ def read_shapes(path: Path, column: str) -> gpd.GeoDataFrame:
     return frame[usable.to_numpy()]
 
 
-def _codes(frame: Any, path: Path, column: str) -> list[int]:
+def parse_classes(text: str) -> dict[str, str]:
+    """Read ``1=water,2=tree``: which class a value of the column stands for.
+
+    Raises
+    ------
+    LabelError
+        Not of that form, or no class of howgreen's.
+    """
+    found = {}
+    for entry in text.split(","):
+        value, equals, name = entry.partition("=")
+        called = _class_of(name, {})
+        if not equals or called is None:
+            raise LabelError(
+                f"--classes {entry.strip()!r}: write VALUE=CLASS with a class of {', '.join(NAMES)}, parted by commas"
+            )
+        found[_word(value)] = called
+    return found
+
+
+def _word(value: object) -> str:
+    """Bring a value of a column to one spelling; 1.0 is 1."""
+    text = str(value).strip().lower().replace("_", " ")
+    return text.removesuffix(".0")
+
+
+def _class_of(value: object, classes: Mapping[str, str]) -> str | None:
+    word = _word(value)
+    name = classes.get(word) or SYNONYMS.get(word, word)
+    return name if name in NAMES else None
+
+
+def _codes(frame: Any, path: Path, column: str, classes: Mapping[str, str]) -> list[int]:
     without = int(frame[column].isna().sum())
     if without:
         raise LabelError(f"labels {path}: {without} of {len(frame)} shapes have no class in column {column!r}; give each one, or "
                          "delete them")  # fmt: skip
-    words = [str(value).strip().lower().replace("_", " ") for value in frame[column]]
-    unknown = sorted(set(words) - set(NAMES))
+    names = [_class_of(value, classes) for value in frame[column]]
+    unknown = sorted({_word(value) for value, name in zip(frame[column], names, strict=True) if name is None})
     if unknown:
         raise LabelError(f"labels {path}: unknown class {', '.join(repr(word) for word in unknown[:8])} in column {column!r}; "
-                         f"the classes are {', '.join(NAMES)}")  # fmt: skip
-    return [NAMES.index(word) for word in words]
+                         f"say what each is with --classes {unknown[0]}=tree,... (the classes are {', '.join(NAMES)})")  # fmt: skip
+    return [NAMES.index(name) for name in names if name is not None]
 
 
 def _where(frame: Any, image: Image) -> str:

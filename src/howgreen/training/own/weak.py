@@ -6,6 +6,7 @@ pixels that do not look like most of their class are dropped; what is not green 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,8 @@ from howgreen.training.own.labels import Labels, burnt, read_shapes
 GROUPS = {"tree": TREE, "grass": LOW, "crop": CROP}
 """Groups of ``howgreen osm-green``; "other" (parks, graves) is a mixture by nature and labels nothing."""
 SHRINK_PX = 1.0
+LEAST_LIFT = 0.6
+"""A map of green whose pixels beat the others in fewer pairs than this says nothing about the image; chance is 0.5."""
 _LEAST_NDVI = 0.35
 _MOST_SPREADS = 2.5
 _GREY_NDVI = 0.15
@@ -44,12 +47,35 @@ def weak_labels(path: Path, image: Image, *, seed: int) -> Labels:
     codes = [GROUPS[str(group)] for group in known["group"]]
     mapped = burnt(list(known.geometry), codes, image, shrink_px=SHRINK_PX)
     seen = mapped.kept(image.seen[mapped.rows, mapped.columns])
-    green = seen.kept(agreeing(image.ndvi[seen.rows, seen.columns], seen.code))
-    if not len(green.code):
+    agree = agreeing(image.ndvi[seen.rows, seen.columns], seen.code)
+    if not agree.any():
         raise LabelError(f"weak labels {path}: no mapped green of {len(mapped.code)} pixels looks green in {image.name}; check that map "
                          "and image show the same place, in the growing season")  # fmt: skip
+    lift = _lift(list(frame.geometry), image)
+    if lift < LEAST_LIFT:
+        raise LabelError(
+            f"weak labels {path}: what is mapped green is no greener in {image.name} than the rest (in {lift:.0%} of pairs of pixels, "
+            "half would be chance): map and image do not show the same place, or not in the growing season"
+        )
     other = _other_ground(list(frame.geometry), image, first=len(frame), seed=seed)
-    return joined(green, other)
+    # Filtered by the image, the labels cannot be judged by what passed: the map's own green judges, all of it.
+    found = joined(replace(seen, learned=agree), other)
+    share = f"{agree.mean():.0%} of the mapped green pixels look like most of their class and teach; all of them judge"
+    return replace(found, notes=(*found.notes, share))
+
+
+def _lift(shapes: list[object], image: Image) -> float:
+    """Tell how often a pixel that is mapped green has the higher NDVI of a pair with one that is not (area under the ROC curve)."""
+    from rasterio.features import rasterize
+    from scipy.stats import rankdata
+
+    size = (image.grid.shape.y, image.grid.shape.x)
+    mapped = (rasterize(shapes, out_shape=size, transform=image.grid.transform) > 0)[image.seen]
+    ranks = rankdata(image.ndvi[image.seen])
+    ours, rest = int(mapped.sum()), int((~mapped).sum())
+    if not ours or not rest:
+        return 1.0
+    return float((ranks[mapped].sum() - ours * (ours + 1) / 2) / ours / rest)
 
 
 def agreeing(ndvi: npt.NDArray[np.floating], code: npt.NDArray[np.int_]) -> npt.NDArray[np.bool_]:
@@ -85,8 +111,9 @@ def _other_ground(shapes: list[object], image: Image, *, first: int, seed: int) 
 
 
 def joined(*parts: Labels) -> Labels:
-    """All labels as one."""
+    """Join labels into one set."""
     fields = ("rows", "columns", "code", "shape")
     rows, columns, code, shape = (np.concatenate([getattr(part, name) for part in parts]) for name in fields)
     notes = tuple(note for part in parts for note in part.notes)
-    return Labels(rows=rows, columns=columns, code=code, shape=shape, notes=notes)
+    learned = [np.ones(len(part.code), bool) if part.learned is None else part.learned for part in parts]
+    return Labels(rows=rows, columns=columns, code=code, shape=shape, notes=notes, learned=np.concatenate(learned))
