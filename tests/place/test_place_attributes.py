@@ -86,6 +86,9 @@ def test_numbers_of_a_file_never_become_other_numbers():
     assert from_frame(council, name="7").boundary.equals(GRID[0])
     assert names(frame(BoroCD=[101.0, 203.0], pop2020=[5, 6])) == ["district 101", "district 203"]
     assert names(frame(ward=["07", "03"])) == ["district 07", "district 03"]
+    assert names(frame(DISTRICT=[7, 7, 3])) == ["district 7 1", "district 7 2", "district 3"]
+    assert names(frame(DISTRICT=[7, 7, 3], GEOID=["71", "72", "3"])) == ["district 71", "district 72", "district 3"]
+    assert names(frame(males=[501, 622], total_hh=[5, 6], zone_id=[12, 4])) == ["district 12", "district 4"]
     assert names(frame(height=[0.5, 1.5])) == ["district 1", "district 2"]
 
 

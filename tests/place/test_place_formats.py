@@ -186,6 +186,24 @@ def test_a_saved_answer_of_nominatim(tmp_path):
         from_file(tmp_path / "none.json")
 
 
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [({"exceededTransferLimit": True}, True), ({"properties": {"exceededTransferLimit": True}}, True), ({"numberMatched": 9, "numberReturned": 1}, True),
+     ({"exceededTransferLimit": False}, False), ({"numberMatched": 1, "numberReturned": 1}, False)],
+)  # fmt: skip
+def test_a_saved_answer_that_is_only_a_part_is_told(tmp_path, more, told):
+    (tmp_path / "a.geojson").write_text(
+        json.dumps({"type": "FeatureCollection", "features": [town(name="Town")], **more})
+    )
+    assert [caution.code for caution in from_file(tmp_path / "a.geojson").warnings] == ["limits-doubtful"] * told
+
+
+def test_names_in_all_languages_as_overture_writes_them(tmp_path):
+    pytest.importorskip("pyarrow")
+    frame(names=[{"primary": "Town", "common": None}]).to_parquet(tmp_path / "a.parquet")
+    assert from_file(tmp_path / "a.parquet").label == "Town"
+
+
 def test_a_polygon_file_of_osmosis_with_a_hole(tmp_path):
     ring = "\n".join(f"   {x:.7E}   {y:.7E}" for x, y in TOWN.exterior.coords)
     hole = shapely.box(11.33, 46.48, 11.34, 46.49)
@@ -309,6 +327,27 @@ def test_a_typed_shape_points_nowhere_either(tmp_path):
     for kind in ("vrt in geojson", "streamed in geojson"):
         with pytest.raises(AreaError, match="points to other files"):
             from_text(traps(secret, 0)[kind])
+
+
+def test_links_in_kml_and_gml_are_not_followed(tmp_path, listener):
+    url = f"http://127.0.0.1:{listener.server_port}"
+    ring = " ".join(f"{x},{y}" for x, y in TOWN.exterior.coords)
+    (tmp_path / "a.kml").write_text(
+        f'<?xml version="1.0"?><kml xmlns="http://www.opengis.net/kml/2.2"><Document><NetworkLink><Link><href>{url}/x.kml</href></Link>'
+        f"</NetworkLink><Placemark><name>Town</name><styleUrl>{url}/s.kml#a</styleUrl><Polygon><outerBoundaryIs><LinearRing>"
+        f"<coordinates>{ring}</coordinates></LinearRing></outerBoundaryIs></Polygon></Placemark></Document></kml>"
+    )
+    points = " ".join(f"{lat} {lon}" for lon, lat in TOWN.exterior.coords)
+    (tmp_path / "a.gml").write_text(
+        '<?xml version="1.0"?><c:FeatureCollection xmlns:c="http://www.opengis.net/wfs/2.0" xmlns:xlink="http://www.w3.org/1999/xlink" '
+        'xmlns:gml="http://www.opengis.net/gml/3.2" xmlns:t="urn:t"><c:member><t:city gml:id="c1"><t:name>Town</t:name>'
+        f'<t:ref xlink:href="{url}/x.gml#a"/><t:geom><gml:Polygon gml:id="p1" srsName="urn:ogc:def:crs:EPSG::4326"><gml:exterior>'
+        f"<gml:LinearRing><gml:posList>{points}</gml:posList></gml:LinearRing></gml:exterior></gml:Polygon></t:geom></t:city>"
+        "</c:member></c:FeatureCollection>"
+    )
+    for name in ("a.kml", "a.gml"):
+        assert area_of(tmp_path / name) == pytest.approx(AREA_M2, rel=1e-6)
+    assert listener.asked == []
 
 
 def test_a_gml_file_asks_no_server_for_its_schema_and_leaves_nothing_beside_it(tmp_path, listener):

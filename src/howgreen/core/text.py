@@ -6,18 +6,20 @@ import difflib
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 # Letters that Unicode does not take apart into a base letter and a mark.
 _LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "æ": "ae", "œ": "oe", "þ": "th", "ı": "i"})
 # How they are spelt where a keyboard or a file has only a to z.
 _SPELT_OUT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"})
 _ABBREVIATED = {"saint": "st", "sankt": "st", "sainte": "ste", "fort": "ft", "mount": "mt"}
+_CAN_BE_SHORT = frozenset(_ABBREVIATED)
 # What only marks a sound between two letters (okina, apostrophes), or cannot be seen.
 _APOSTROPHES = re.compile(r"['\u2019\u2018\u02bb\u02bc\u02b9\u02be\u02bf\ua78c\u201b\u2032\u00b4`\u05f3]")
 _UNSEEN = re.compile("[\u00ad\u0640\u200b-\u200f\u2060\ufeff]")
 _GAPS = re.compile(r"[\s\-‐‑–—_·・./]+")
 # Marks beside letters: accents of Latin, Greek and Cyrillic, vowel signs of Hebrew and Arabic, which most texts leave out.
-_MARKS = ((0x300, 0x36F), (0x591, 0x5BD), (0x5BF, 0x5C7), (0x64B, 0x65F), (0x670, 0x670))
+_MARKS = re.compile("[\u0300-\u036f\u0591-\u05bd\u05bf-\u05c7\u064b-\u065f\u0670]")
 _PARTS = re.compile(r"\s*[/;|]\s*|\s+[-–—]\s+")
 _CONTROLS = frozenset(("Cc", "Cs", "Co", "Zl", "Zp"))
 _JOINERS = "\u200c\u200d"  # they shape letters of Persian and Hindi
@@ -35,28 +37,30 @@ def normalise(text: str) -> str:
     apart = _UNSEEN.sub("", _APOSTROPHES.sub("", text))
     for _ in range(2):
         apart = unicodedata.normalize("NFKD", apart).casefold()
-    bare = "".join(letter for letter in unicodedata.normalize("NFKD", apart) if not _is_mark(letter))
+    bare = _MARKS.sub("", unicodedata.normalize("NFKD", apart))
     shown = _UNSEEN.sub("", _APOSTROPHES.sub("", bare))  # taking apart can bring them out as well
     return _GAPS.sub(" ", shown.translate(_LETTERS)).strip()
 
 
-def _is_mark(letter: str) -> bool:
-    return any(low <= ord(letter) <= high for low, high in _MARKS)
-
-
 def variants(name: str) -> frozenset[str]:
     """List the normalised ways to write one name: ``Müllheim`` is also ``muellheim``, ``Saint-Denis`` also ``st denis``."""
-    composed = unicodedata.normalize("NFC", name).casefold()
-    written = {normalise(name), normalise(_APOSTROPHES.sub(" ", name)), normalise(composed.translate(_SPELT_OUT))}
-    short = {" ".join(_ABBREVIATED.get(word, word) for word in text.split()) for text in written}
-    return frozenset((written | short) - {""})
+    written = {normalise(name)}
+    if _APOSTROPHES.search(name):
+        written.add(normalise(_APOSTROPHES.sub(" ", name)))
+    if not name.isascii():
+        composed = unicodedata.normalize("NFC", name).casefold()
+        written.add(normalise(composed.translate(_SPELT_OUT)))
+    words = [text.split() for text in written]
+    written |= {" ".join(_ABBREVIATED.get(word, word) for word in text) for text in words if _CAN_BE_SHORT.intersection(text)}
+    return frozenset(written - {""})
 
 
+@lru_cache(maxsize=4096)  # tables repeat what lies above: the province of each town
 def spellings(label: str) -> frozenset[str]:
     """List all normalised names that a label stands for: ``Bolzano/Bozen`` is also ``bolzano`` and ``bozen``."""
-    whole = [label, _BRACKETS.sub("", label)]
-    parts = [part for name in whole for part in _PARTS.split(name)]
-    return frozenset(written for name in (*whole, *parts) for written in variants(name))
+    names = {label, _BRACKETS.sub("", label)} if "(" in label else {label}
+    names |= {part for name in names if _PARTS.search(name) for part in _PARTS.split(name)}
+    return frozenset(written for name in names for written in variants(name))
 
 
 def is_called(label: str, query: str) -> bool:
@@ -80,6 +84,8 @@ def harmless(text: str) -> str:
     What a terminal would obey (escape, bell, carriage return, the C1 codes) becomes a space; what cannot be seen and turns the
     direction of writing around is dropped; letters of every script stay.
     """
+    if text.isprintable():
+        return " ".join(text.split())
     kinds = ((letter, unicodedata.category(letter)) for letter in text)
     return "".join(
         " " if kind in _CONTROLS and letter != "\n" else letter

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from howgreen.core.text import is_called
+from howgreen.core.text import spellings, variants
 
 Row = Mapping[str, str]
 """Attributes of one feature: its texts and whole numbers, by column."""
@@ -22,6 +22,9 @@ _NAME_ENDS = ("name", "naam", "navn", "namn", "nam", "nm")
 # Numbers of these titles count or measure; those of the next are the row's place in somebody's table.
 _MEASURES = re.compile(
     r"pop|area|shape|count|sum|total|leng|perim|house|elev|year|date|lat|lon|rank|scale", re.IGNORECASE
+)
+_IDENTIFIES = re.compile(
+    r"(^|_|\d)(num|no|nr|code|cod|cd|id|dist|zone|sect|prec)|(id|code|cd|nr|no|num|dist)(_|\d|$)", re.IGNORECASE
 )
 _ROW_NUMBERS = re.compile(r"^(object|ogc_?f|f|g|u|row_?|feature_?)?_?id(_\d)?$|^index$", re.IGNORECASE)
 _CODE = re.compile(r"^(\S*\d\S*|[A-Z]{1,3}|[A-Z]{2,3}([.\-_][A-Z0-9]+)+|\S+://.*|\S+@\S+|#.*|(?i:true|false|yes|no))$")
@@ -66,7 +69,8 @@ def name_column(rows: Sequence[Row], *, given: str | None = None) -> str | None:
     plain = _best([column for column in named if apart[column] >= _TELLS_APART * len(rows)], apart)
     if titled and apart[titled] > 1 and (not plain or apart[titled] >= _TITLED_TELLS * len(rows)):
         return titled
-    return plain or _tells_all_apart(values, len(rows)) or titled
+    numbered = _best([column for column in columns if is_titled(column) and apart[column] > 1], apart)
+    return plain or _tells_all_apart(values, len(rows)) or numbered or titled
 
 
 def _mostly_names(values: Sequence[str]) -> bool:
@@ -87,7 +91,7 @@ def number_column(rows: Sequence[Row]) -> str | None:
 def _tells_all_apart(values: Mapping[str, Sequence[str]], count: int) -> str | None:
     """Find the column in which all features differ, titled ones first."""
     different = [c for c, v in values.items() if len(v) == len(set(v)) == count and not _MEASURES.search(c)]
-    ranked = sorted(different, key=lambda c: (not is_titled(c), bool(_ROW_NUMBERS.match(c))))
+    ranked = sorted(different, key=lambda c: (not is_titled(c), bool(_ROW_NUMBERS.match(c)), not _IDENTIFIES.search(c)))
     return ranked[0] if ranked else None
 
 
@@ -96,13 +100,14 @@ def rows_called(rows: Sequence[Row], names: Sequence[str | None], query: str) ->
 
     Their own names decide before other columns. Of these, columns of codes and remarks count only where they tell one row.
     """
-    own = {i: name for i, name in enumerate(names) if name and is_called(name, query)}
+    ways = variants(query)
+    own = {i: name for i, name in enumerate(names) if name and not ways.isdisjoint(spellings(name))}
     if own:
         return own
     by_column: dict[str, dict[int, str]] = {}
     for i, row in enumerate(rows):
         for column, value in row.items():
-            if len(value) <= 2 * _LONGEST_NAME and is_called(value, query):
+            if len(value) <= 2 * _LONGEST_NAME and not ways.isdisjoint(spellings(value)):
                 by_column.setdefault(column, {})[i] = value
     usable = {
         column: hits

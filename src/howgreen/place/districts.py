@@ -163,8 +163,7 @@ def _doubts(parts: Sequence[_Part], broken: Sequence[str], city: City, *, what: 
 def _district(part: _Part, *, source: str, unique: bool, numbers: str | None) -> District:
     feature = part.feature
     name = feature.name or "district"
-    if name.isdecimal():
-        name = f"district {name}"
-    elif not (unique and feature.name):
+    name = f"district {name}" if name.isdecimal() else name
+    if not (unique and feature.name):
         name = f"{name} ({feature.attributes[numbers]})" if numbers else f"{name} {feature.number}"
     return District(name=name, id=f"file:{source}#{feature.number}", boundary=part.boundary)

@@ -246,8 +246,9 @@ def _picked(listed: Sequence[Feature], features: Sequence[Feature], *, pick: int
 
 
 def _listing(features: Sequence[Feature]) -> str:
+    several = len({feature.layer for feature in features}) > 1
     lines = [
-        f"  {number}. {feature.name or 'without a name'}, {_area_km2(feature)}"
+        f"  {number}. {feature.name or 'without a name'}, {_area_km2(feature)}{f', layer {feature.layer}' * several}"
         for number, feature in enumerate(features[:_MOST_LISTED], start=1)
     ]
     rest = len(features) - _MOST_LISTED

@@ -41,6 +41,7 @@ _WKT = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _MOST_LAYERS = 200
+_END_BYTES = 2**14
 _GREATEST_EDGE_M = 1000.0
 _MOST_VERTICES = 10_000
 _NO_CRS = "has no CRS; save it with one (a Shapefile's .prj beside it), or as GeoJSON in lon, lat"
@@ -250,6 +251,7 @@ def _layers(
         encoding, cautions = shapefile_encoding(file.file, given=options.encoding, name=options.name)
     elif file.format in {"GeoJSON", "GeoJSONSeq", "ESRIJSON", "TopoJSON"}:
         copy, cautions = utf8_copy(file.file, file.scratch, given=options.encoding, name=options.name)
+        cautions += _only_a_part(file.file)
         file = replace(file, file=copy)
     layers = []
     for name in _layer_names(file):
@@ -262,6 +264,20 @@ def _layers(
             assumed = "EPSG:4326" if file.format == "TopoJSON" else ""
             layers.append(_Layer(name=str(name), table=table, assumed_crs=assumed, warnings=cautions))
     return layers
+
+
+def _only_a_part(path: Path) -> tuple[Caution, ...]:
+    """Say where a saved answer of a server tells that it is not all that there is."""
+    with path.open("rb") as file:
+        ends = file.read(_END_BYTES)
+        file.seek(max(path.stat().st_size - _END_BYTES, 0))
+        ends += file.read()
+    matched, returned = (re.search(rb'"number' + key + rb'"\s*:\s*(\d+)', ends) for key in (b"Matched", b"Returned"))
+    fewer = matched is not None and returned is not None and int(returned[1]) < int(matched[1])
+    if not fewer and not re.search(rb'"exceededTransferLimit"\s*:\s*true', ends):
+        return ()
+    text = f"{path.name}: the server that wrote it gave only a part of its areas; fetch all pages"
+    return (Caution("limits-doubtful", text),)
 
 
 def _layer_names(file: VectorFile) -> list[str]:
@@ -433,14 +449,16 @@ def _features(
 
 def _rows(table: gpd.GeoDataFrame) -> list[dict[str, str]]:
     """Gather the texts and whole numbers of each row."""
-    names = [str(column) for column in table.columns if column != "geometry"]
-    columns = {name: [_as_text(value) for value in table[name].tolist()] for name in names}
+    names = [column for column in table.columns if column != "geometry"]
+    columns = {str(name): [_as_text(value) for value in table[name].tolist()] for name in names}
     whole = {name: values for name, values in columns.items() if "." not in values}
     return [{name: values[i] for name, values in whole.items() if values[i]} for i in range(len(table))]
 
 
 def _as_text(value: Any) -> str:
     """Write a text or whole number as text; empty for nothing, and a point for numbers that measure."""
+    if isinstance(value, dict):  # as Overture Maps writes names in all languages
+        value = value.get("primary")
     if isinstance(value, str):
         return one_line(value)
     if isinstance(value, int | np.integer) and not isinstance(value, bool):
