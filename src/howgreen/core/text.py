@@ -51,7 +51,9 @@ def variants(name: str) -> frozenset[str]:
         composed = unicodedata.normalize("NFC", name).casefold()
         written.add(normalise(composed.translate(_SPELT_OUT)))
     words = [text.split() for text in written]
-    written |= {" ".join(_ABBREVIATED.get(word, word) for word in text) for text in words if _CAN_BE_SHORT.intersection(text)}
+    written |= {
+        " ".join(_ABBREVIATED.get(word, word) for word in text) for text in words if _CAN_BE_SHORT.intersection(text)
+    }
     return frozenset(written - {""})
 
 
@@ -85,7 +87,7 @@ def harmless(text: str) -> str:
     direction of writing around is dropped; letters of every script stay.
     """
     if text.isprintable():
-        return " ".join(text.split())
+        return text
     kinds = ((letter, unicodedata.category(letter)) for letter in text)
     return "".join(
         " " if kind in _CONTROLS and letter != "\n" else letter
