@@ -31,6 +31,8 @@ COARSE_PX = 10_000
 """How many coarse pixels a city gets about, for looking at masks."""
 BLOCK_PX = 1024
 """Side of the blocks into which a raster is cut that comes as one plain array."""
+EDGE_PX = 1e-6
+"""What lies so near to a pixel's edge, in pixels, lies on it."""
 LEAF_PX = 64
 """Side of a window at which its pixels are looked at one by one."""
 
@@ -208,10 +210,13 @@ def _fill(marked: NDArray[np.bool_], shape: BaseGeometry, t: Any, window: Window
     if shape.contains_properly(box):
         marked[window.slices] = True
     elif max(window.shape) <= LEAF_PX and in_part:
+        edge = EDGE_PX * t.a  # a pixel that only shares its edge with the shape has no part in it
         west, north = np.meshgrid(
             t.c + t.a * np.arange(window.left, window.right), t.f + t.e * np.arange(window.top, window.bottom)
         )
-        marked[window.slices] |= shapely.intersects(shape, shapely.box(west, north + t.e, west + t.a, north))
+        marked[window.slices] |= shapely.intersects(
+            shape, shapely.box(west + edge, north + t.e + edge, west + t.a - edge, north - edge)
+        )
     elif max(window.shape) <= LEAF_PX:
         x = t.c + t.a * (np.arange(window.left, window.right) + 0.5)
         y = t.f + t.e * (np.arange(window.top, window.bottom) + 0.5)

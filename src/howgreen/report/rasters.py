@@ -1,9 +1,10 @@
 """The maps as cloud-optimised GeoTIFFs, written block by block.
 
-``composite.tif``, ``landcover.tif`` and ``green_fraction.tif`` show the whole grid, so that what lies just beyond
-the limits can be looked at too; so does ``green_uncertainty.tif``, where the model says how sure it is of each pixel. ``green_mask.tif`` shows what the ratio counts and nothing else: 1 and 0 on seen
-land inside the limits; 255 where nothing was seen, on water and outside. The mean of its 0 and 1 is
-``green_pixel_ratio``, but for the pixels that the limits cut in two.
+``green_mask.tif``, ``green_fraction.tif`` and, where the model says how sure it is of each pixel, ``green_uncertainty.tif`` show what the
+ratio counts and nothing else: seen land of which any part lies inside the limits (or a district); no data on water, where
+nothing was seen, and beyond. ``landcover.tif`` shows the water as well. So every figure can be made again from the files: weight
+each pixel by the part of it that lies in the zone. ``composite.tif`` shows the whole grid, so that what lies just beyond the
+limits can be looked at too.
 """
 
 from __future__ import annotations
@@ -42,9 +43,9 @@ OUTSIDE = 255
 
 FILES = {
     "green_mask.tif": "1 green (at least half of the pixel), 0 not; 255 unseen, water or outside the limits",
-    "green_fraction.tif": "green share of each pixel, 0-1; NaN unseen",
-    "green_uncertainty.tif": "standard error of the green share of each pixel, in hundredths; 255 unseen",
-    "landcover.tif": "class of each pixel, with colours and names; 255 unseen",
+    "green_fraction.tif": "green share of each pixel, 0-1; NaN unseen, water or outside the limits",
+    "green_uncertainty.tif": "standard error of the green share of each pixel, in hundredths; 255 unseen, water or outside the limits",
+    "landcover.tif": "class of each pixel, water too, with colours and names; 255 unseen or outside the limits",
     "composite.tif": "clear picture of the period: surface reflectance x 10,000 (vv and vh: dB x 100); -32768 never clear",
 }
 
@@ -166,11 +167,16 @@ def land_on_grid(result: Result) -> BaseGeometry:
 
 
 def counted_fraction(result: Result) -> Any:
-    """Green share of the pixels that the figures count, lazy float32 (y, x); NaN elsewhere.
+    """Return the green share of the pixels that the figures count, lazy float32 (y, x); NaN elsewhere.
 
     Counted is seen land of which any part lies inside the limits, or a district. A pixel that they cut is kept whole: who
     weights it by the part inside gets the figures.
     """
+    return _counted(result)[1]
+
+
+def _counted(result: Result) -> tuple[Any, Any]:
+    """Labels and green shares (y, x), lazy, of all that lies inside the limits in part; UNSEEN and NaN where nothing counts."""
     import dask.array as da
 
     label = _lazy(result.landcover.data["label"].transpose("y", "x"))
@@ -178,11 +184,18 @@ def counted_fraction(result: Result) -> Any:
     clip = _Clip(counted_on_grid(result), result.landcover.grid, in_part=True)
     within = da.map_blocks(clip, chunks=label.chunks, dtype=bool, meta=_meta(bool))
     water = np.isin(np.arange(256), result.landcover.water_codes)
-    return fraction.map_blocks(_cut, label, within, water=water, dtype=np.float32, meta=_meta(np.float32))
+    options = {"water": water, "dtype": np.uint8, "meta": _meta(np.uint8)}
+    shown = label.map_blocks(_cut_label, fraction, within, **options)
+    return shown, fraction.map_blocks(_cut, shown, water=water, dtype=np.float32, meta=_meta(np.float32))
 
 
-def _cut(fraction: Array, label: Array, within: Array, *, water: Array) -> Array:
-    return np.where(within & (label != UNSEEN) & ~water[label], fraction, np.float32(np.nan))
+def _cut_label(label: Array, fraction: Array, within: Array, *, water: Array) -> Array:
+    # Land without a green share is not seen land: the figures do not count it either.
+    return np.where(within & (water[label] | ~np.isnan(fraction)), label, np.uint8(UNSEEN))
+
+
+def _cut(values: Array, label: Array, *, water: Array) -> Array:
+    return np.where((label != UNSEEN) & ~water[label], values, np.float32(np.nan))
 
 
 def counted_on_grid(result: Result) -> BaseGeometry:
@@ -199,22 +212,21 @@ def _streams(result: Result) -> dict[str, Any]:
     """List what goes into each file, lazy, in the blocks that :class:`Scratch` takes: composite (band, y, x), the others (y, x)."""
     import dask.array as da
 
-    label = _lazy(result.landcover.data["label"].transpose("y", "x"))
-    fraction = _lazy(result.landcover.data["green_fraction"].transpose("y", "x")).rechunk(label.chunks)
+    label, fraction = _counted(result)
     n_clear = _lazy(result.composite.data["n_clear"].transpose("y", "x")).rechunk(label.chunks)
     clip = _Clip(land_on_grid(result), result.landcover.grid)
     within = da.map_blocks(clip, chunks=label.chunks, dtype=bool, meta=_meta(bool))
-    water = np.isin(np.arange(256), result.landcover.water_codes)
+    byte = {"dtype": np.uint8, "meta": _meta(np.uint8)}
     streams = {
-        "green_mask.tif": label.map_blocks(_mask, fraction, within, water=water, dtype=np.uint8, meta=_meta(np.uint8)),
+        "green_mask.tif": fraction.map_blocks(_mask, **byte),
         "green_fraction.tif": fraction.map_blocks(_coarse, dtype=np.float32, meta=_meta(np.float32)),
         "landcover.tif": label,
         "composite.tif": _composite(result),
-        "n_clear": n_clear.map_blocks(_inside, within, dtype=np.uint8, meta=_meta(np.uint8)),
+        "n_clear": n_clear.map_blocks(_inside, within, **byte),
     }
     if "green_uncertainty" in result.landcover.data:
-        unsure = _lazy(result.landcover.data["green_uncertainty"].transpose("y", "x"))
-        streams["green_uncertainty.tif"] = unsure.map_blocks(_hundredths, dtype=np.uint8, meta=_meta(np.uint8))
+        unsure = _lazy(result.landcover.data["green_uncertainty"].transpose("y", "x")).rechunk(label.chunks)
+        streams["green_uncertainty.tif"] = unsure.map_blocks(_hundredths, fraction, **byte)
     return {name: stream.rechunk({-2: BLOCK_PX, -1: BLOCK_PX}) for name, stream in streams.items()}
 
 
@@ -252,10 +264,8 @@ class _Clip:
         return "clip", self._in_part, shapely.to_wkb(self._shape), tuple(self._grid.transform)
 
 
-def _mask(label: Array, fraction: Array, within: Array, *, water: Array) -> Array:
-    # A comparison with NaN is False; whatever is unseen is set to 255 below.
-    counted = within & (label != UNSEEN) & ~np.isnan(fraction) & ~water[label]
-    return np.where(counted, (fraction >= HALF_GREEN).astype(np.uint8), np.uint8(UNSEEN))
+def _mask(fraction: Array) -> Array:
+    return np.where(np.isnan(fraction), np.uint8(UNSEEN), (fraction >= HALF_GREEN).astype(np.uint8))
 
 
 def _coarse(fraction: Array) -> Array:
@@ -264,8 +274,9 @@ def _coarse(fraction: Array) -> Array:
     return values
 
 
-def _hundredths(uncertainty: Array) -> Array:
+def _hundredths(uncertainty: Array, fraction: Array) -> Array:
     steps = np.rint(uncertainty / np.float32(UNCERTAINTY_SCALE))
+    steps[np.isnan(fraction)] = np.nan
     # Rounded up from nothing: no pixel is known exactly.
     return np.where(np.isnan(steps), np.float32(UNSEEN), np.clip(steps, 1, 100)).astype(np.uint8)
 

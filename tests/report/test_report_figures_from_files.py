@@ -1,0 +1,112 @@
+"""Every figure of ``summary.json`` is made again from the files beside it, by exactextract and PROJ, without a line of ours."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pytest
+import rasterio
+import shapely
+from exactextract import exact_extract
+from pyproj import Geod
+
+from howgreen import report
+
+SUMS = ("land_area_m2", "observed_area_m2", "green_area_m2")
+RATIOS = ("green_ratio", "green_pixel_ratio", "observed_ratio")
+
+
+@pytest.fixture(scope="module", params=["whole", "with sea", "reaching district"])
+def written(request: pytest.FixtureRequest, make: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    result = make(180, 150, chunk=70)
+    city = result.plan.city
+    if request.param == "with sea":
+        west, south, east, north = city.boundary.bounds
+        dry = shapely.intersection(city.boundary, shapely.box(west, south, east, south + 0.7 * (north - south)))
+        city = dataclasses.replace(city, land=dry, land_source="by hand")
+    elif request.param == "reaching district":
+        first = city.districts[0]
+        wide = dataclasses.replace(first, boundary=first.boundary.buffer(0.0004))
+        city = dataclasses.replace(city, districts=(wide, *city.districts[1:]))
+    from howgreen import measure
+
+    zones = measure.green(result.landcover, city)
+    result = dataclasses.replace(
+        result, plan=dataclasses.replace(result.plan, city=city), stats=zones[0].stats, zones=measure.to_frame(zones)
+    )
+    folder = tmp_path_factory.mktemp("report") / "out"
+    report.write(result, folder)
+    return folder
+
+
+def figures(folder: Path, row: Any, summary: dict[str, Any], land: Any) -> dict[str, float]:
+    """The figures of one zone, from the rasters, the zone's shape in ``districts.gpkg``, and the classes' names."""
+    with rasterio.open(folder / "green_fraction.tif") as file:
+        crs, pixel_m2 = file.crs, abs(file.transform.a * file.transform.e)
+    dense = shapely.segmentize(row.geometry, 0.0005)
+    ashore = dense if land is None else shapely.intersection(dense, land)
+    zone = gpd.GeoDataFrame(geometry=[ashore], crs="EPSG:4326").to_crs(crs)
+    geod = Geod(ellps="WGS84")
+    zone_m2, land_m2 = (abs(geod.geometry_area_perimeter(shapely.orient_polygons(s))[0]) for s in (dense, ashore))
+    scale = pixel_m2 * land_m2 / zone.area[0]
+
+    def over(name: str, *wanted: str) -> dict[str, Any]:
+        return exact_extract(str(folder / name), zone, list(wanted))[0]["properties"]
+
+    fraction = over("green_fraction.tif", "count", "sum", "mean")
+    classes = over("landcover.tif", "unique", "frac", "count")
+    names = {item["code"]: item["name"] for item in summary["model"]["classes"]}
+    shares = np.atleast_1d(classes["frac"]) * classes["count"] * scale
+    by_class = {names[int(code)]: m2 for code, m2 in zip(np.atleast_1d(classes["unique"]), shares, strict=True)}
+    land_area = land_m2 - by_class.get("water", 0.0)
+    return {
+        "zone_area_m2": zone_m2,
+        "land_area_m2": land_area,
+        "observed_area_m2": fraction["count"] * scale,
+        "green_area_m2": fraction["sum"] * scale,
+        "green_ratio": fraction["mean"],
+        "green_pixel_ratio": over("green_mask.tif", "mean")["mean"],
+        "observed_ratio": fraction["count"] * scale / land_area,
+        "by_class": by_class,
+    }
+
+
+def test_every_figure_is_made_again_from_the_files(written: Path):
+    summary = json.loads((written / "summary.json").read_text())
+    zones = gpd.read_file(written / "districts.gpkg")
+    sea = summary["city"]["land_source"] != ""
+    land = None
+    if sea:
+        west, south, east, north = zones.geometry[0].bounds
+        land = shapely.box(west, south, east, south + 0.7 * (north - south))
+    for row, told in zip(zones.itertuples(), [summary, *summary["districts"]], strict=True):
+        made = figures(written, row, summary, land)
+        assert made["zone_area_m2"] == pytest.approx(told["zone_area_m2"], rel=1e-5)
+        for name in SUMS:
+            assert made[name] == pytest.approx(told[name], rel=1e-4), (row.name, name)
+        for name in RATIOS:
+            assert made[name] == pytest.approx(told[name], abs=1e-4), (row.name, name)
+        people = told["city"]["population"] if told is summary else told["population"]
+        if told["green_m2_per_inhabitant"] is not None:
+            each = made["green_area_m2"] / made["observed_ratio"] / people["count"]
+            assert each == pytest.approx(told["green_m2_per_inhabitant"], rel=1e-4)
+        if told is summary:
+            assert made["by_class"] == pytest.approx({k: v for k, v in told["area_by_class_m2"].items() if v}, rel=1e-4)
+
+
+def test_the_uncertainty_covers_what_the_fraction_covers(written: Path):
+    with rasterio.open(written / "green_fraction.tif") as one, rasterio.open(written / "green_uncertainty.tif") as two:
+        np.testing.assert_array_equal(np.isnan(one.read(1)), two.read(1) == 255)
+
+
+def test_the_figures_of_the_table_are_those_of_the_summary(written: Path):
+    summary = json.loads((written / "summary.json").read_text())
+    zones = gpd.read_file(written / "districts.gpkg")
+    for row, told in zip(zones.to_dict("records"), [summary, *summary["districts"]], strict=True):
+        for name in ("zone_area_m2", *SUMS, *RATIOS):
+            assert row[name] == told[name]
