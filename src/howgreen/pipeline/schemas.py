@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from howgreen.landcover.card import Card
+from howgreen.pipeline.plan_file import PlanFile
 from howgreen.report.figures import LayersSummary, Summary, schema_of
 
 HOME = Path(__file__).parent.parent
@@ -20,6 +22,8 @@ def schemas() -> Mapping[str, dict[str, Any]]:
         "report/layers.schema.json": schema_of(
             LayersSummary, identity="urn:howgreen:layers:1", title="howgreen comparison with other maps"
         ),
+        "pipeline/plan.schema.json": schema_of(PlanFile, identity="urn:howgreen:plan:1", title="howgreen plan"),
+        "landcover/card.schema.json": schema_of(Card, identity="urn:howgreen:card:1", title="howgreen model card"),
     }
 
 
