@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _southern(arguments: Sequence[str] | None) -> list[str]:
-    """The arguments, with coordinates of the southern hemisphere ("-18.14, 178.44") kept from looking like options."""
+    """Return the arguments, with coordinates of the southern hemisphere ("-18.14, 178.44") kept from looking like options."""
     given = sys.argv[1:] if arguments is None else arguments
     return [f" {argument}" if re.match(r"-\d[\d.]*\s*[,; ]", argument) else argument for argument in given]
 

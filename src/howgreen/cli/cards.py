@@ -37,7 +37,7 @@ def in_words(model: Model, entry: Entry | None) -> str:
 
 
 def brief(model: Model, entry: Entry | None) -> str:
-    """What tells models apart: bands, error, checksum."""
+    """Say what tells models apart: bands, error, checksum."""
     card = model.card
     error = card.reference_error
     scored = "no reference" if error is None else f"RMSE {error.rmse:.3f}, bias {error.bias:+.3f} on {error.source}"
@@ -74,7 +74,7 @@ def _lines(model: Model, entry: Entry | None) -> Iterator[str]:
 
 
 def own_name(model: Model) -> str:
-    """The name inside the file, which may have been added under another."""
+    """Return the name inside the file, which may have been added under another."""
     from howgreen.landcover import card_of
 
     return card_of(model.content, source=str(model.path)).name
@@ -98,7 +98,7 @@ def _classes(card: ModelCard) -> Iterator[str]:
 
 
 def _swatch(colour: str) -> str:
-    """The colour itself, where the terminal has colours; click takes it off elsewhere."""
+    """Show the colour itself, where the terminal has colours; click takes it off elsewhere."""
     red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
     return click.style("    ", bg=(red, green, blue)) if sys.stdout.isatty() else ""
 

@@ -210,7 +210,7 @@ def _points(one: Estimate) -> str:
 
 
 def _in_words(sample: Sample, found: Evaluation) -> list[str]:
-    """The answer first, then what it rests on, then all that a reader has to know."""
+    """Say the answer first, then what it rests on, then all that a reader has to know."""
     who = f"{found.looked} places read by {len(found.readers)} {'person' if len(found.readers) == 1 else 'people'}"
     lines = [
         f"{one_line(sample.place)} is {_points(found.headline)} green: {who}, and the map",

@@ -23,7 +23,7 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
 def _target(_: click.Context, parameter: click.Parameter, given: str | None) -> str | Path | None:
-    """A URL as it is typed, else a Path."""
+    """Return a URL as it is typed, else a Path."""
     return given if given is None or "://" in given else Path(FOLDER.convert(given, parameter, _))
 
 
@@ -47,7 +47,7 @@ def options(*options: Callable[[F], F]) -> Callable[[F], F]:
 
 
 def refuse_beside_plan(asked: Iterable[str]) -> None:
-    """A plan decides everything: what is asked beside it would be passed over in silence."""
+    """Refuse what is asked beside a plan, which decides everything: it would be passed over in silence."""
     context, typed = click.get_current_context(), click.core.ParameterSource.COMMANDLINE
     given = [name for name in asked if context.get_parameter_source(name) is typed and context.params[name] is not None]
     if given:

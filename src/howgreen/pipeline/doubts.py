@@ -106,7 +106,7 @@ def gather(plan: Plan, *more: Iterable[Caution]) -> tuple[Caution, ...]:
 
 
 def _of_scenes(scenes: Sequence[Scene]) -> list[Caution]:
-    """The scenes' cautions, with the names of those that share one."""
+    """List the scenes' cautions, with the names of those that share one."""
     shared: dict[Caution, list[str]] = {}
     for scene in scenes:
         for caution in scene.warnings:

@@ -65,7 +65,7 @@ def _frame(ee: Any, plan: Plan) -> Any:
 
 
 def _clear(ee: Any, scene: Scene, bands: tuple[str, ...]) -> Any:
-    """A scene's reflectance where its mask calls it clear, bands by common name."""
+    """Take a scene's reflectance where its mask calls it clear, bands by common name."""
     names = {asset.band: earthengine.address(asset.href) for asset in scene.assets}
     sensor = SENSORS[scene.sensor]
     image = ee.Image(names[bands[0]].image)

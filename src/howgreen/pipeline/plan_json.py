@@ -85,7 +85,7 @@ def _days(plan: types.Plan) -> str:
 
 
 def to_json(plan: types.Plan) -> str:
-    """A plan as JSON text; :func:`from_json` gives the same plan back."""
+    """Write a plan as JSON text; :func:`from_json` gives the same plan back."""
     return json.dumps(
         {
             "howgreen_plan": VERSION,
@@ -232,7 +232,7 @@ def save(plan: types.Plan, path: Path) -> None:
 
 
 def describe(plan: types.Plan) -> str:
-    """What a plan will do, for people: the city, the scenes with their clear cover, the bytes to read."""
+    """Say what a plan will do, for people: the city, the scenes with their clear cover, the bytes to read."""
     city, sensor = plan.city, SENSORS[plan.sensor]
     height, width = plan.grid.shape
     size = imagery.estimate_bytes((*plan.scenes, *plan.radar), plan.bands, grid=plan.grid)

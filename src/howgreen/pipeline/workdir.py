@@ -18,8 +18,9 @@ DAYS_KEPT = 7
 
 
 def work_folder(plan: Plan, work: str | Path | None = None) -> Path:
-    """Where a plan's finished blocks lie: the name changes with everything that decides the pixels, the state of the
-    images' files and our own version among it.
+    """Name the folder where a plan's finished blocks lie.
+
+    The name changes with everything that decides the pixels, the state of the images' files and our own version among it.
     """
     base = Path(work) if work is not None else cache_folder() / "runs"
     _forget_old_runs(base)
@@ -36,7 +37,7 @@ def forget(plan: Plan) -> None:
 
 
 def _stamp(asset: Asset) -> tuple[int, int]:
-    """Changes when a local file does."""
+    """Return what changes when a local file does."""
     try:
         there = Path(asset.href).stat()
     except OSError:  # on the web, or gone: reading it says so

@@ -43,7 +43,7 @@ def is_url(out: str | Path) -> bool:
 
 
 def address_of(out: str | Path, name: str) -> str:
-    """The address of a file of a folder, for people."""
+    """Return the address of a file of a folder, for people."""
     return f"{_shown(str(out)).rstrip('/')}/{name}" if is_url(out) else str(Path(out) / name)
 
 
@@ -63,7 +63,7 @@ def check_target(out: str | Path, *, needs_bytes: int = 0) -> None:
 
 @contextmanager
 def new_target(out: str | Path, *, needs_bytes: int = 0, progress: Progress | None = None) -> Iterator[Path]:
-    """A local folder to fill; when all went well it takes the place of ``out``, or is sent there.
+    """Give a local folder to fill; when all went well it takes the place of ``out``, or is sent there.
 
     Parameters
     ----------
@@ -188,7 +188,7 @@ class _Storage:
 
 
 def _faults() -> tuple[type[Exception], ...]:
-    """What drivers raise when a storage refuses or breaks off: most of it is OSError, but not all."""
+    """List what drivers raise when a storage refuses or breaks off: most of it is OSError, but not all."""
     found: list[type[Exception]] = [OSError, ValueError, RuntimeError, NotImplementedError]
     for module, name in _DRIVER_ERRORS:
         if module in sys.modules:
@@ -201,7 +201,7 @@ def _reason(error: BaseException) -> str:
 
 
 def _shown(url: str) -> str:
-    """A URL as it may be shown: without user, password and query."""
+    """Return a URL as it may be shown: without user, password and query."""
     scheme, _, rest = url.partition("://")
     host, slash, path = rest.partition("?")[0].partition("/")
     return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"

@@ -21,7 +21,7 @@ AROUND_M = 2 * math.pi * 6_378_137
 
 
 def explore(result: Result, *, longest_px: int = 1600) -> folium.Map:
-    """A map with the photo, the green share, the classes, the limits, the districts and a drawing tool.
+    """Draw a map with the photo, the green share, the classes, the limits, the districts and a drawing tool.
 
     What is drawn with the tool is exported as ``area.geojson``, which ``howgreen city --area`` takes.
     The pictures are warped to EPSG:3857, in which the map is drawn, so they lie where they should.
@@ -61,7 +61,7 @@ def explore(result: Result, *, longest_px: int = 1600) -> folium.Map:
 
 
 def to_web_mercator(image: Any, preview: Preview) -> tuple[Any, list[list[float]]]:
-    """An RGBA picture (y, x, 4) warped to EPSG:3857, and its corners as ``[[south, west], [north, east]]`` degrees."""
+    """Warp an RGBA picture (y, x, 4) to EPSG:3857, and give its corners as ``[[south, west], [north, east]]`` degrees."""
     import numpy as np
     import shapely
     from affine import Affine
@@ -105,7 +105,7 @@ def _with_alpha(preview: Preview) -> Any:
 
 
 def eastward(shape: BaseGeometry) -> BaseGeometry:
-    """What lies west of Greenwich, counted on to the east beyond 180 degrees."""
+    """Move what lies west of Greenwich, counted on to the east beyond 180 degrees."""
     import shapely
 
     moved: BaseGeometry = shapely.transform(shape, lambda p: p + [[360, 0]] * (p[:, :1] < 0))

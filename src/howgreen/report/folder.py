@@ -24,7 +24,7 @@ FORMATS = (FORMAT, LAYERS_FORMAT, OSM_GREEN_FORMAT)
 
 @contextmanager
 def new_folder(out: Path, *, needs_bytes: int = 0) -> Iterator[Path]:
-    """A new folder beside ``out`` that takes its place when all went well, and vanishes when anything did not.
+    """Give a new folder beside ``out`` that takes its place when all went well, and vanishes when anything did not.
 
     Raises
     ------
@@ -56,7 +56,7 @@ def new_folder(out: Path, *, needs_bytes: int = 0) -> Iterator[Path]:
 
 
 def _reason(error: BaseException) -> str:
-    """What lay at the bottom of it, in one line."""
+    """Say what lay at the bottom of it, in one line."""
     while error.__cause__ is not None:
         error = error.__cause__
     return " ".join((getattr(error, "strerror", None) or str(error)).split())
@@ -69,8 +69,9 @@ def _umask() -> int:
 
 
 def check_out(out: Path, *, needs_bytes: int = 0) -> None:
-    """Refuse (OutputError) a disk with less than ``needs_bytes`` free, and what may not be replaced: anything but an
-    empty folder or one that is wholly ours.
+    """Refuse a disk with less than ``needs_bytes`` free, and what may not be replaced.
+
+    That is anything but an empty folder or one that is wholly ours. OutputError says which.
     """
     _check_space(out, needs_bytes)
     if not out.exists():
@@ -106,7 +107,7 @@ def _ours(out: Path) -> set[str]:
 
 
 def names_of(text: str, *, formats: Collection[str], itself: str) -> set[str]:
-    """The names of files that a summary lists as its own, its own among them; none when it is no such summary."""
+    """List the names of files that a summary lists as its own, its own among them; none when it is no such summary."""
     try:
         earlier = json.loads(text)
     except (ValueError, RecursionError):

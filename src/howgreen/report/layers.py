@@ -62,7 +62,7 @@ def layers_summary(
 
 @cache
 def layers_schema() -> dict[str, Any]:
-    """The published JSON schema (draft 2020-12) of a comparison's ``summary.json``."""
+    """Read the published JSON schema (draft 2020-12) of a comparison's ``summary.json``."""
     found: dict[str, Any] = json.loads(text_of("layers.schema.json"))
     return found
 
@@ -150,7 +150,7 @@ def _map(result: Result, preview: Preview, maps: Mapping[str, Any], lines: Seque
 
 
 def _chosen(keys: Sequence[str]) -> str:
-    """The style that shows the map whose button is chosen; no script is needed for that."""
+    """Write the style that shows the map whose button is chosen; no script is needed for that."""
     return "".join(f".viewer:has(#pick-{key}:checked) #map-{key} {{ display: block; }}\n" for key in keys)
 
 

@@ -22,8 +22,10 @@ FILES = {
 
 
 def write_osm_green(city: City, areas: gpd.GeoDataFrame, folder: Path, *, share: float, source: str) -> dict[str, Any]:
-    """Write ``summary.json`` of OSM's green: the share (0-1) that is mapped as green, of all ground inside the limits,
-    and the areas by group in square metres, overlaps counted in each. Returns it.
+    """Write and return ``summary.json`` of OSM's green.
+
+    It holds the share (0-1) that is mapped as green, of all ground inside the limits, and the areas by group in square metres,
+    overlaps counted in each.
     """
     found = {
         "format": OSM_GREEN_FORMAT,

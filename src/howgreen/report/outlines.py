@@ -33,7 +33,7 @@ class Outline:
 
 
 def outline(boundary: BaseGeometry, preview: Preview) -> Outline:
-    """An EPSG:4326 boundary over the preview's pixels."""
+    """Lay an EPSG:4326 boundary over the preview's pixels."""
     shape = in_pixels(project(boundary, preview.crs), preview.transform)
     shape = shape.simplify(TOLERANCE_PX)
     largest = max(shapely.get_parts(shape), key=lambda part: part.area)
@@ -42,13 +42,13 @@ def outline(boundary: BaseGeometry, preview: Preview) -> Outline:
 
 
 def outlines(result: Result, preview: Preview) -> list[Outline]:
-    """The city's outline, then its districts'."""
+    """Draw the city's outline, then its districts'."""
     city = result.plan.city
     return [outline(boundary, preview) for boundary in (city.boundary, *(d.boundary for d in city.districts))]
 
 
 def in_pixels(shape: BaseGeometry, transform: Affine) -> BaseGeometry:
-    """A shape on the grid's CRS in pixels."""
+    """Turn a shape on the grid's CRS in pixels."""
     inverse = ~transform
 
     def move(points: Any) -> Any:

@@ -27,7 +27,7 @@ LABELLED_PX = 70
 
 
 def page(result: Result, found: Mapping[str, Any], preview: Preview, *, photo: Array) -> str:
-    """The page's HTML.
+    """Write the page's HTML.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def page(result: Result, found: Mapping[str, Any], preview: Preview, *, photo: A
 
 
 def text_of(name: str) -> str:
-    """A file of this folder that is part of a page."""
+    """Read a file of this folder that is part of a page."""
     return files("howgreen.report").joinpath(name).read_text(encoding="utf-8")
 
 

@@ -74,7 +74,7 @@ def poster(result: Result, found: Mapping[str, Any], preview: Preview, path: Pat
 
 
 def _flat(image: Image, preview: Preview) -> Image:
-    """A map with all that lies on it as one opaque picture: matplotlib would resample each layer by itself."""
+    """Merge a map with all that lies on it into one opaque picture: matplotlib would resample each layer by itself."""
     import numpy as np
     from PIL import Image
 
@@ -154,7 +154,7 @@ def _parts(line: Outline) -> Any:
 
 
 def _ruler(axes: Axes, preview: Preview) -> None:
-    """A bar of a round length, about a fifth of the map."""
+    """Draw a bar of a round length, about a fifth of the map."""
     columns, metres = preview.label.shape[1], abs(preview.transform.a)
     wanted = columns * metres / 5
     power = 10 ** (len(str(int(wanted))) - 1)

@@ -90,7 +90,7 @@ def attributions(result: Result) -> list[str]:
 
 
 def _credits(scenes: Sequence[Scene]) -> list[str]:
-    """What those who give the images away ask to be told."""
+    """List what those who give the images away ask to be told."""
     years = sorted({scene.time.year for scene in scenes if scene.sensor.startswith("sentinel")})
     named = [f"Contains modified Copernicus Sentinel data {', '.join(map(str, years))}"] if years else []
     if any(scene.sensor == "landsat" for scene in scenes):

@@ -97,9 +97,7 @@ def _page(result: Result, found: Mapping[str, Any], preview: Preview, photo: Arr
 
 
 def needed_bytes(plan: Plan) -> int:
-    """Room that a report needs while it is written: its maps with their overviews, before and after they are
-    compressed, and the rest.
-    """
+    """Estimate the room that a report needs while it is written: its maps, before and after they are compressed, and the rest."""
     height, width = plan.grid.shape
     return int(height * width * (2 * len(plan.bands) + 7) * 2.1) + 8 * 2**20
 
