@@ -99,8 +99,11 @@ def test_another_scale_than_reflectance_is_refused_with_the_cure(pixel_model, tm
         ("red,nir\n0.1,0.2\n0.1,high\n", "row 3, column nir: 'high'"),
         ("red,nir\n0.1,-9999\n", "row 2, column nir: '-9999'"),
         ("red,nir,B08\n0.1,0.2,0.3\n", "nir and B08 are both nir"),
-        ("red,nir,green_fraction\n0.1,0.2,0.3\n", "already has green_fraction"),
-        ("red,nir,label,B8\n0.1,0.2,0.3,0.4\n", "both nir; it already has label"),
+        (
+            "red,nir,green_fraction,howgreen_label\n0.1,0.2,0.3,a\n",
+            "already has howgreen_label, .* give another --prefix",
+        ),
+        ("red,nir,label,B8\n0.1,0.2,0.3,0.4\n", "both nir"),
         ("red,nir\n0.1,0.2\n0.1,0.2,0.3,0.4\n", "not a comma-separated table"),
         # One field more than the header in every row: nothing may be shifted to the next column.
         ("red,nir\nx,0.1,0.2\ny,0.1,0.2\n", "not a comma-separated table"),
@@ -115,6 +118,18 @@ def test_a_table_that_cannot_be_used_says_why_and_leaves_nothing(pixel_model, tm
     assert "t.csv" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert [path.name for path in tmp_path.iterdir()] == ["t.csv"]
+
+
+@pytest.mark.parametrize(("given", "prefix", "said"), [(None, "howgreen_", 1), ("x_", "x_", 0)])
+def test_a_table_that_has_such_columns_keeps_them_and_the_new_ones_get_a_prefix(
+    pixel_model, tmp_path, given, prefix, said
+):
+    file = _write(tmp_path / "t.csv", "red,nir,label,green\n0.1,0.2,oak,yes\n")
+    notes = predict_table(file, model=pixel_model, out=tmp_path / "o.csv", prefix=given)
+    assert len([note for note in notes if "it already has label" in note]) == said
+    header, row = (tmp_path / "o.csv").read_text().splitlines()
+    assert header.startswith(f"red,nir,label,green,{prefix}label,{prefix}green_fraction,{prefix}probability_")
+    assert row.startswith("0.1,0.2,oak,yes,")
 
 
 def test_a_later_fault_leaves_the_old_answer_alone(pixel_model, tmp_path, monkeypatch):

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from howgreen.core.errors import NetworkError, PlaceNotFoundError
+from howgreen.core.text import closest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,6 +19,9 @@ if TYPE_CHECKING:
     from howgreen.pipeline.images import Catalogs, Store
     from howgreen.pipeline.plan_json import Plan
     from howgreen.pipeline.result import CityResult
+
+
+SAMPLE = "Sampleton"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,18 +51,30 @@ class AskedPlace:
         from howgreen.pipeline import image_sources
 
         root = image_sources.find_store(self.query, self.store, progress=progress)
-        return place.find(
-            self.query,
-            stores=[root] if root else [],
-            osm=self.osm,
-            area=self.area,
-            radius_m=self.radius_m,
-            pick=self.pick,
-            network=network,
-            files=place.PlaceFiles(
-                districts=self.districts, land=self.land, name_column=self.name_column, encoding=self.encoding
-            ),
-        )
+        with _sample_meant(self.query):
+            return place.find(
+                self.query,
+                stores=[root] if root else [],
+                osm=self.osm,
+                area=self.area,
+                radius_m=self.radius_m,
+                pick=self.pick,
+                network=network,
+                files=place.PlaceFiles(
+                    districts=self.districts, land=self.land, name_column=self.name_column, encoding=self.encoding
+                ),
+            )
+
+
+@contextmanager
+def _sample_meant(query: str | None) -> Iterator[None]:
+    """Ask whether the sample city was meant, where a name that looks like its name is not found."""
+    try:
+        yield
+    except (PlaceNotFoundError, NetworkError) as error:
+        if query and closest(query, [SAMPLE]) and SAMPLE not in str(error):
+            raise type(error)(f"{error}; did you mean {SAMPLE}, the sample city?") from error
+        raise
 
 
 @dataclass(frozen=True, kw_only=True)

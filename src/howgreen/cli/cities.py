@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,11 @@ from howgreen.cli.options import (
     FOLDER,
     contact_option,
     endpoints_option,
+    json_option,
     new_folder,
     offline_option,
     out_option,
+    overwrite_option,
     place_options,
     plan_options,
     refuse_beside_plan,
@@ -29,7 +32,7 @@ from howgreen.core import words
 from howgreen.core.text import one_line
 
 if TYPE_CHECKING:
-    from howgreen.core.types import Plan
+    from howgreen.core.types import City, Plan
     from howgreen.report import Summary
 
 
@@ -45,10 +48,12 @@ if TYPE_CHECKING:
 @plan_options
 @click.option("--plan", "plan_file", type=FILE, help="Run this saved plan instead of making a new one.")
 @out_option
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON, and nothing else.")
+@overwrite_option
+@json_option
 def city_command(
     plan_file: Path | None,
     out: str | Path | None,
+    overwrite: bool,  # noqa: FBT001 (a flag of the command line)
     as_json: bool,  # noqa: FBT001 (a flag of the command line)
     **asked: Any,
 ) -> None:
@@ -64,7 +69,7 @@ def city_command(
     def check(planned: Plan) -> str | Path:
         refuse_if_strict()
         folder = out or new_folder(planned.city)
-        report.check_target(folder, needs_bytes=report.needed_bytes(planned))
+        report.check_target(folder, needs_bytes=report.needed_bytes(planned), overwrite=overwrite)
         return folder
 
     with bars() as progress:
@@ -94,7 +99,7 @@ def city_command(
 @place_options
 @plan_options
 @click.option("--out", type=FILE, help="Save the plan as JSON; `howgreen city --plan FILE` runs it.")
-@click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
+@json_option
 def plan_command(
     out: Path | None,
     as_json: bool,  # noqa: FBT001 (a flag of the command line)
@@ -125,12 +130,14 @@ def plan_command(
 @endpoints_option
 @contact_option
 @offline_option
+@json_option
 def where_command(
     name: str,
     store: Path | None,
     osm: Path | None,
     endpoints: Path | None,
     offline: bool,  # noqa: FBT001 (a flag of the command line)
+    as_json: bool,  # noqa: FBT001 (a flag of the command line)
 ) -> None:
     """List the places that a name may mean.
 
@@ -142,14 +149,31 @@ def where_command(
 
     known = Store(store) if store else None
     found = places.where(name, store=known, osm=osm, network=network_of(endpoints, offline=offline))
+    if as_json:
+        say_json([_place(number, city) for number, city in enumerate(found, 1)])
+        return
     for number, city in enumerate(found, 1):
         say(f"{number:3d}  {one_line(f'{city.label}: {place.described(city)}')}")
+
+
+def _place(number: int, city: City) -> dict[str, Any]:
+    """Tell what tells a place from others, as JSON values."""
+    keys = ("label", "id", "kind", "admin_level", "country", "area_m2")
+    people = city.population
+    return {"number": number, **{key: getattr(city, key) for key in keys}, "population": people and asdict(people)}
 
 
 @howgreen.command("osm-green", epilog=examples("howgreen osm-green Vaduz --osm liechtenstein.osm.pbf"))
 @place_options
 @out_option
-def osm_green_command(out: str | Path | None, **asked: Any) -> None:
+@overwrite_option
+@json_option
+def osm_green_command(
+    out: str | Path | None,
+    overwrite: bool,  # noqa: FBT001 (a flag of the command line)
+    as_json: bool,  # noqa: FBT001 (a flag of the command line)
+    **asked: Any,
+) -> None:
     """Write what OpenStreetMap maps as green.
 
     Writes polygons (GeoPackage) and a 0/1 GeoTIFF, from --osm FILE or from Overpass.
@@ -161,8 +185,11 @@ def osm_green_command(out: str | Path | None, **asked: Any) -> None:
     with bars() as progress:
         city = wanted.city(network, progress=progress)
         folder = out or new_folder(city)
-        report.check_target(folder)
+        report.check_target(folder, overwrite=overwrite)
         found = pipeline.osm_green(city, osm=wanted.osm, network=network, out=folder, progress=progress)
+    if as_json:
+        say_json(found.summary)
+        return
     say(
         f"{one_line(city.label)}: OpenStreetMap maps {found.share:.1%} of it as green ({len(found.areas)} areas).\n"
         f"That is what people drew, not what a satellite saw.\nfiles: {report.address_of(found.folder, 'osm_green.gpkg')}"

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from howgreen.cli.options import FILE
+from howgreen.cli.options import FILE, json_option
 from howgreen.cli.root import examples, howgreen
-from howgreen.cli.say import say
+from howgreen.cli.say import say, say_json
 
 
 @howgreen.command(
@@ -20,7 +20,13 @@ from howgreen.cli.say import say
 @click.argument("plan_file", metavar="PLAN.json", type=FILE)
 @click.option("--folder", default="howgreen", show_default=True, help="Folder in your Google Drive.")
 @click.option("--name", help="Name of the file there (default: after the city).")
-def ee_export_command(plan_file: Path, folder: str, name: str | None) -> None:
+@json_option
+def ee_export_command(
+    plan_file: Path,
+    folder: str,
+    name: str | None,
+    as_json: bool,  # noqa: FBT001 (a flag of the command line)
+) -> None:
     """Compute the green mask in Google Earth Engine.
 
     The mask is written to your Google Drive. PLAN.json comes from `howgreen plan NAME --catalog earth-engine --out PLAN.json`.
@@ -31,4 +37,7 @@ def ee_export_command(plan_file: Path, folder: str, name: str | None) -> None:
     plan = city.read_plan(plan_file)
     called = name or f"{slug(plan.city.name)}_green_mask"
     task = drive_export.export(plan, folder=folder, name=called)
+    if as_json:
+        say_json({"task": task, "file": f"{folder}/{called}.tif"})
+        return
     say(f"task {task} is under way: https://code.earthengine.google.com/tasks shows it\nfile: {folder}/{called}.tif")

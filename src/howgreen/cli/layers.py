@@ -9,7 +9,16 @@ from typing import Any
 import click
 
 from howgreen.cli.asked import AskedPlan
-from howgreen.cli.options import FILE, new_folder, out_option, place_options, plan_options, refuse_beside_plan
+from howgreen.cli.options import (
+    FILE,
+    json_option,
+    new_folder,
+    out_option,
+    overwrite_option,
+    place_options,
+    plan_options,
+    refuse_beside_plan,
+)
 from howgreen.cli.progress import bars
 from howgreen.cli.root import examples, howgreen
 from howgreen.cli.say import say, say_json
@@ -42,11 +51,13 @@ _CROPLAND = ("green", "not-green", "left-out")
     help="What fields on the other maps count as.",
 )
 @out_option
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON, and nothing else.")
+@overwrite_option
+@json_option
 def layers_command(
     plan_file: Path | None,
     names: tuple[str, ...],
     out: str | Path | None,
+    overwrite: bool,  # noqa: FBT001 (a flag of the command line)
     as_json: bool,  # noqa: FBT001 (a flag of the command line)
     cropland: Any,
     **asked: Any,
@@ -76,7 +87,7 @@ def layers_command(
             planned = AskedPlan(**asked).plan(progress=progress)
         refuse_if_strict()
         folder = out or new_folder(planned.city)
-        report.check_target(folder)
+        report.check_target(folder, overwrite=overwrite)
         result = pipeline.run(planned, progress=progress)
         refuse_if_strict()
         found = compare_maps.layers(result, wanted, out=folder, progress=progress)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from howgreen.cli import cards
-from howgreen.cli.options import FILE
+from howgreen.cli.options import FILE, json_option
 from howgreen.cli.progress import bars
 from howgreen.cli.root import examples, howgreen
 from howgreen.cli.say import say, say_json
@@ -21,7 +21,17 @@ if TYPE_CHECKING:
 @click.argument("table", type=FILE)
 @click.option("--out", type=FILE, required=True, help="CSV to write.")
 @click.option("--model", help="Name of a model or an ONNX file (default: the best that the columns allow).")
-def predict_table_command(table: Path, out: Path, model: str | None) -> None:
+@click.option(
+    "--prefix", help="Before the names of the new columns (default: howgreen_ where the table has such names)."
+)
+@json_option
+def predict_table_command(
+    table: Path,
+    out: Path,
+    model: str | None,
+    prefix: str | None,
+    as_json: bool,  # noqa: FBT001 (a flag of the command line)
+) -> None:
     """Run a model on the rows of a table of reflectances.
 
     Adds class probabilities, green_fraction and its uncertainty. Columns are named B02...B12 or blue...swir22, in any
@@ -30,7 +40,10 @@ def predict_table_command(table: Path, out: Path, model: str | None) -> None:
     from howgreen import landcover
 
     chosen = landcover.load_model(model or landcover.default_model(landcover.table_bands(table)))
-    notes = landcover.predict_table(table, model=chosen, out=out)
+    notes = landcover.predict_table(table, model=chosen, out=out, prefix=prefix)
+    if as_json:
+        say_json({"out": str(out), "model": chosen.card.name, "notes": list(notes)})
+        return
     say(f"{out}: written with model {chosen.card.name}")
     for note in notes:
         say(f"note: table {table}: {note}", err=True)
@@ -42,7 +55,10 @@ def models_group() -> None:
 
 
 @models_group.command("list", epilog=examples("howgreen models list"))
-def models_list() -> None:
+@json_option
+def models_list(
+    as_json: bool,  # noqa: FBT001 (a flag of the command line)
+) -> None:
     """List the models.
 
     Names, bands and errors on reference data: first those that come with howgreen, then those that you added.
@@ -50,14 +66,20 @@ def models_list() -> None:
     from howgreen import landcover
     from howgreen.core.errors import ModelError
 
-    for name in landcover.SHIPPED:
-        say(cards.brief(landcover.load_model(name), None))
+    found: list[tuple[landcover.Model, landcover.Entry | None]] = [
+        (landcover.load_model(name), None) for name in landcover.SHIPPED
+    ]
     broken = []
     for name in landcover.added_names():
         try:
-            say(cards.brief(landcover.load_model(name), landcover.entry(name)))
+            found.append((landcover.load_model(name), landcover.entry(name)))
         except ModelError as error:  # one that is damaged must not hide the others
             broken.append(error)
+    if as_json:
+        say_json([cards.as_json(*one) for one in found])
+    else:
+        for one in found:
+            say(cards.brief(*one))
     if broken:
         raise ModelError("; ".join(str(error) for error in broken))
 
@@ -88,11 +110,13 @@ def models_show(
 @click.option("--name", help="What to call it (default: the name on its card).")
 @click.option("--sha256", help="Checksum that the file must have.")
 @click.option("--replace", "replaces", is_flag=True, help="Replace a model that was added under the same name.")
+@json_option
 def models_add(
     source: str,
     name: str | None,
     sha256: str | None,
     replaces: bool,  # noqa: FBT001 (a flag of the command line)
+    as_json: bool,  # noqa: FBT001 (a flag of the command line)
 ) -> None:
     """Check a model, and keep it under its name.
 
@@ -103,6 +127,9 @@ def models_add(
 
     with bars() as progress:
         added = landcover.add_model(source, name=name, sha256=sha256, replaces=replaces, progress=progress)
+    if as_json:
+        say_json({"name": added.model.card.name, "sha256": added.model.sha256, "notes": list(added.notes)})
+        return
     say(f"{added.model.card.name}: added (sha256 {added.model.sha256}); use it with --model {added.model.card.name}")
     for note in added.notes:
         say(f"note: {note}")

@@ -16,6 +16,7 @@ from howgreen.cli.warnings import strict_option
 if TYPE_CHECKING:
     from howgreen.core.types import City
 
+SENSORS = ("sentinel-2", "landsat", "sentinel-1")
 F = TypeVar("F", bound=Callable[..., Any])
 
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -33,6 +34,10 @@ out_option = click.option(
     callback=_target,
     help="Folder to write, or a URL such as s3://bucket/folder (default: a new folder with the place's name).",
 )
+
+
+overwrite_option = click.option("--overwrite", is_flag=True, help="Replace an earlier answer in --out.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON, and nothing else.")
 
 
 def options(*options: Callable[[F], F]) -> Callable[[F], F]:
@@ -65,6 +70,19 @@ def _keep_contact(_: click.Context, __: click.Parameter, given: str | None) -> N
     """Keep the address for this process: every request names it, those for tokens and files too."""
     if given:
         os.environ[CONTACT] = given
+
+
+def _period(_: click.Context, __: click.Parameter, given: str | None) -> str | None:
+    """Refuse a period that cannot be read as a slip of the pen, before anything is looked up."""
+    from howgreen.core.errors import PeriodError
+    from howgreen.core.period import Period
+
+    if given is not None:
+        try:
+            Period.parse(given)
+        except PeriodError as error:
+            raise click.BadParameter(str(error)) from error
+    return given
 
 
 offline_option = click.option("--offline", is_flag=True, help="Use only what is on this computer, and ask no service.")
@@ -105,10 +123,12 @@ plan_options = options(
         "--land", type=FILE, help="Vector file with land polygons or coastlines, which cut the sea off the boundary."
     ),
     click.option(
-        "--period", help="YYYY-MM, or two joined by '/'. A year by itself is its growing season (default: the newest)."
+        "--period",
+        callback=_period,
+        help="YYYY-MM, or two joined by '/'. A year by itself is its growing season (default: the newest).",
     ),
     click.option(
-        "--sensor", default="sentinel-2", show_default=True, help="Satellite: sentinel-2, landsat or sentinel-1."
+        "--sensor", type=click.Choice(SENSORS), default="sentinel-2", show_default=True, help="Satellite or radar."
     ),
     click.option("--model", help="Name of a model (see `howgreen models list`) or an ONNX file."),
     strict_option,

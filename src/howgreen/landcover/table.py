@@ -25,18 +25,25 @@ _SCALE_LIMIT = 1.5
 """A median above this cannot be reflectance of 0-1."""
 _NODATA_LIMIT = -1.0
 """Values below are codes for "no data", not over-corrected reflectance."""
+PREFIX = "howgreen_"
+"""Before the names of new columns where a table has columns of the plain names."""
 FEWEST_ROWS = 50
 """Rows below tell nothing about the others."""
 _OFFSET_LEFT_IN = 0.095
 _TOO_DARK, _TOO_BRIGHT = 0.03, 1.6
 
 
-def predict_table(table: Path, *, model: Model, out: Path) -> tuple[str, ...]:
+def predict_table(table: Path, *, model: Model, out: Path, prefix: str | None = None) -> tuple[str, ...]:
     """Write a table to ``out`` with a model's prediction added to each row.
 
     The new columns are ``label``, ``green_fraction``, ``probability_<class>`` and, where the model estimates it,
-    ``green_uncertainty`` (standard error of the fraction). Band columns are named B02 ... B12 or blue ... swir22 in any order and case and hold reflectance 0-1; other columns
-    are carried through letter by letter. A row with an empty band gets empty answers.
+    ``green_uncertainty`` (standard error of the fraction). Band columns are named B02 ... B12 or blue ... swir22 in any order and
+    case and hold reflectance 0-1; other columns are carried through letter by letter. A row with an empty band gets empty answers.
+
+    Parameters
+    ----------
+    prefix
+        Stands before the names of the new columns; None for ``howgreen_`` where the table has columns of these names, else nothing.
 
     Returns
     -------
@@ -56,7 +63,7 @@ def predict_table(table: Path, *, model: Model, out: Path) -> tuple[str, ...]:
     _needs_no_neighbours(model, table)
     try:
         with atomic_path(out) as part:
-            return _write(table, model, part)
+            return _write(table, model, part, prefix)
     except OSError as error:
         raise OutputError(f"{out}: cannot be written ({error.strerror}); choose another --out") from error
 
@@ -79,18 +86,20 @@ def _needs_no_neighbours(model: Model, table: Path) -> None:
                          "use a pixel model")  # fmt: skip
 
 
-def _write(table: Path, model: Model, part: Path) -> tuple[str, ...]:
+def _write(table: Path, model: Model, part: Path, prefix: str | None) -> tuple[str, ...]:
     found: tuple[str, ...] = ()
     first_row = 2  # as a spreadsheet counts: the header is row 1
     with part.open("w", encoding="utf-8", newline="") as file:
         for chunk in _chunks(table):
             columns = _band_columns(chunk, model, table)
+            if first_row == 2:
+                added, notes = _added(chunk, model, table, prefix)
             if chunk.empty:
                 break
             reflectance = _reflectance(chunk, columns, table, first_row)
             if first_row == 2:
-                found = tuple(data_warnings(reflectance, model.card.bands))
-            answered = _answer(chunk, reflectance, model)
+                found = (*notes, *data_warnings(reflectance, model.card.bands))
+            answered = _answer(chunk, reflectance, model, added)
             answered.to_csv(file, index=False, header=first_row == 2, float_format="%.6f", lineterminator="\n")
             first_row += len(chunk)
     if first_row == 2:
@@ -139,17 +148,27 @@ def _band_columns(chunk: pd.DataFrame, model: Model, table: Path) -> list[str]:
             found.setdefault(band, []).append(column)
     require_bands(model.card, list(found), what=f"columns of table {table}")
     faults = [f"{' and '.join(found[band])} are both {band}" for band in model.card.bands if len(found[band]) > 1]
-    clash = [name for name in _added(model) if name in chunk.columns]
-    if clash:
-        faults.append(f"it already has {', '.join(clash)}, which the answer adds")
     if faults:
         raise TableError(f"table {table}: {'; '.join(faults)}; rename or drop columns")
     return [found[band][0] for band in model.card.bands]
 
 
-def _added(model: Model) -> list[str]:
+def _added(chunk: pd.DataFrame, model: Model, table: Path, prefix: str | None) -> tuple[list[str], tuple[str, ...]]:
+    """Name the new columns so that none is there already, and say so where that took a prefix."""
     shares = [f"probability_{cls.name.replace(' ', '_')}" for cls in model.card.classes]
-    return ["label", "green_fraction", *shares, *(["green_uncertainty"] if model.has_uncertainty else [])]
+    names = ["label", "green_fraction", *shares, *(["green_uncertainty"] if model.has_uncertainty else [])]
+    there = set(chunk.columns)
+    clash = [name for name in names if name in there]
+    used = prefix if prefix is not None else PREFIX if clash else ""
+    named = [f"{used}{name}" for name in names]
+    still = [name for name in named if name in there]
+    if still:
+        raise TableError(
+            f"table {table}: it already has {', '.join(still)}, which the answer adds; give another --prefix"
+        )
+    if clash and prefix is None:
+        return named, (f"it already has {', '.join(clash)}: the new columns are called {', '.join(named)}",)
+    return named, ()
 
 
 def _reflectance(chunk: pd.DataFrame, columns: list[str], table: Path, first_row: int) -> npt.NDArray[np.float32]:
@@ -182,7 +201,9 @@ def _check_scale(reflectance: npt.NDArray[np.float32], table: Path) -> None:
                      f"divide them by their scale (here probably {divisor})")  # fmt: skip
 
 
-def _answer(chunk: pd.DataFrame, reflectance: npt.NDArray[np.float32], model: Model) -> pd.DataFrame:
+def _answer(
+    chunk: pd.DataFrame, reflectance: npt.NDArray[np.float32], model: Model, names_added: Sequence[str]
+) -> pd.DataFrame:
     import pandas as pd
 
     seen = np.asarray(np.isfinite(reflectance).all(axis=1))
@@ -191,7 +212,7 @@ def _answer(chunk: pd.DataFrame, reflectance: npt.NDArray[np.float32], model: Mo
     names = np.array([cls.name for cls in model.card.classes])
     label = np.where(seen, names[found[1 : 1 + len(names)].argmax(axis=0)], "")
     values = [label, *np.where(seen, found, np.nan)]
-    added = pd.DataFrame(dict(zip(_added(model), values, strict=True)), index=chunk.index)
+    added = pd.DataFrame(dict(zip(names_added, values, strict=True)), index=chunk.index)
     return pd.concat([chunk, added], axis=1)
 
 

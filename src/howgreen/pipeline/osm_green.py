@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from howgreen import report
 from howgreen.core.errors import PlaceNotFoundError
@@ -30,6 +31,8 @@ class OsmGreen:
     """Area of their union over the area of the place."""
     folder: str | Path
     """Folder or URL; holds ``osm_green.gpkg``, ``osm_green.tif`` and ``summary.json``."""
+    summary: Mapping[str, Any]
+    """What ``summary.json`` holds."""
 
 
 def osm_green(
@@ -67,5 +70,5 @@ def osm_green(
     with report.new_target(out, progress=progress) as scratch:
         green_raster(areas, city, out=scratch / "osm_green.tif", progress=progress)
         areas.to_file(scratch / "osm_green.gpkg", layer="osm_green", driver="GPKG")
-        report.write_osm_green(city, areas, scratch, share=share, source=str(osm or "Overpass"))
-    return OsmGreen(city=city, areas=areas, share=share, folder=out)
+        summary = report.write_osm_green(city, areas, scratch, share=share, source=str(osm or "Overpass"))
+    return OsmGreen(city=city, areas=areas, share=share, folder=out, summary=summary)

@@ -47,8 +47,13 @@ def address_of(out: str | Path, name: str) -> str:
     return f"{_shown(str(out)).rstrip('/')}/{name}" if is_url(out) else str(Path(out) / name)
 
 
-def check_target(out: str | Path, *, needs_bytes: int = 0) -> None:
+def check_target(out: str | Path, *, needs_bytes: int = 0, overwrite: bool = True) -> None:
     """Refuse, before any long work, a place that cannot be written or holds what is not ours.
+
+    Parameters
+    ----------
+    overwrite
+        An earlier report there may be replaced.
 
     Raises
     ------
@@ -56,9 +61,14 @@ def check_target(out: str | Path, *, needs_bytes: int = 0) -> None:
         With the reason; for a storage whose driver is missing, with the line that installs it.
     """
     if is_url(out):
-        _Storage(str(out)).check()
+        whole = _Storage(str(out)).check()
     else:
         check_out(Path(out), needs_bytes=needs_bytes)
+        whole = (Path(out) / SUMMARY).exists()
+    if whole and not overwrite:
+        raise OutputError(
+            f"{_shown(str(out)) if is_url(out) else out}: holds an earlier answer; add --overwrite to replace it, or name another folder"
+        )
 
 
 @contextmanager
@@ -116,14 +126,15 @@ class _Storage:
         if not self._root.strip("/"):
             raise OutputError(f"{self._label}: is the root of a storage; name a folder in it")
 
-    def check(self) -> None:
-        """OutputError when it cannot be listed or holds what is not ours."""
+    def check(self) -> bool:
+        """Tell whether it holds a whole report; OutputError when it cannot be listed or holds what is not ours."""
         there = self._there()
         strangers = there - self._ours(there)
         if strangers:
             raise OutputError(
                 f"{self._label}: holds {min(strangers)!r}, which is not part of a report; name another folder or move it away"
             )
+        return SUMMARY in there
 
     def send(self, folder: Path, progress: Progress | None) -> None:
         """Send a folder, its summary last."""

@@ -1,0 +1,127 @@
+"""How commands behave towards people and scripts: exit codes, overwriting, JSON, hints."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from affine import Affine
+from odc.geo.geobox import GeoBox
+
+from howgreen import cli, place
+from howgreen.cli import options
+from howgreen.core.sensors import SENSORS
+from howgreen.store import put_place, put_scene
+
+GRID = GeoBox((30, 40), Affine(10, 0, 680_000, 0, -10, 5_150_000), "EPSG:32632")
+AREA = GRID.extent.to_crs("EPSG:4326").geom.buffer(-0.0003)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    grass = {"blue": 400, "green": 700, "red": 500, "nir": 4000}
+    rasters = {band: (np.full(GRID.shape, value, np.uint16), GRID) for band, value in grass.items()}
+    put_scene(
+        tmp_path / "shelf", id="s1", sensor="sentinel-2", time=datetime(2024, 6, 1, 10, tzinfo=UTC), rasters=rasters,
+        scale=1e-4, offset=0.0, nodata=0,
+    )  # fmt: skip
+    put_place(tmp_path / "shelf", place.from_shape(AREA, name="Small"))
+    return tmp_path / "shelf"
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., int]:
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: object) -> int:
+        with pytest.raises(SystemExit) as left:
+            cli.main([str(argument) for argument in arguments])
+        return int(left.value.code or 0)
+
+    return run
+
+
+def test_the_sensors_of_the_option_are_those_that_there_are():
+    assert set(options.SENSORS) == set(SENSORS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["city", "X", "--sensor", "kite"], "'kite' is not one of"),
+        (["plan", "X", "--period", "summer"], "write YYYY"),
+        (["city", "X", "--no-such"], "No such option"),
+        (["cities"], "No such command"),
+        (["city", "X", "--radius", "far"], "not a valid float"),
+    ],
+)
+def test_slips_of_the_pen_exit_2_and_say_what_to_write(
+    call: Callable[..., int], arguments: list[str], words: str, capsys
+):
+    assert call(*arguments) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_an_earlier_answer_is_replaced_only_when_asked_and_before_any_work(
+    call: Callable[..., int], store: Path, tmp_path: Path, capsys
+):
+    assert call("city", "Small", "--store", store, "--out", "out") == 0
+    before = (tmp_path / "out" / "summary.json").read_bytes()
+    capsys.readouterr()
+    assert call("city", "Small", "--store", store, "--out", "out") == 1
+    told = capsys.readouterr().err
+    assert "howgreen: out: holds an earlier answer; add --overwrite to replace it, or name another folder\n" in told
+    assert (tmp_path / "out" / "summary.json").read_bytes() == before
+    assert call("city", "Small", "--store", store, "--out", "out", "--overwrite") == 0
+    assert (tmp_path / "out" / "summary.json").read_bytes() != before  # made at another time
+    (tmp_path / "empty").mkdir()
+    assert call("city", "Small", "--store", store, "--out", "empty") == 0
+
+
+def test_the_same_holds_for_storages_elsewhere(call: Callable[..., int], store: Path, capsys):
+    assert call("city", "Small", "--store", store, "--out", "memory://here/out") == 0
+    assert call("city", "Small", "--store", store, "--out", "memory://here/out") == 1
+    assert "add --overwrite" in capsys.readouterr().err
+    assert call("city", "Small", "--store", store, "--out", "memory://here/out", "--overwrite") == 0
+
+
+def test_where_and_models_answer_in_json(call: Callable[..., int], store: Path, capsys):
+    assert call("where", "Small", "--store", store, "--json") == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    assert (found["number"], found["label"], found["kind"]) == (1, "Small", "drawn shape")
+    assert call("models", "list", "--json") == 0
+    names = [card["name"] for card in json.loads(capsys.readouterr().out)]
+    assert {"mixture-10", "ndvi"} <= set(names)
+    assert call("plan", "Small", "--store", store, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["howgreen_plan"] == 1
+
+
+def test_json_holds_no_character_that_a_terminal_obeys_and_stays_what_it_was(capsys):
+    from howgreen.cli.say import say, say_json
+
+    value = {"name": "a\x1b[31m\x9b2J\u202eb", "città": "北京"}
+    say_json(value)
+    text = capsys.readouterr().out
+    assert json.loads(text) == value
+    assert "北京" in text
+    assert not {"\x1b", "\x9b", "\u202e"} & set(text)
+    say("  1. a\x1b[2Jb\n  two  blanks\r")
+    assert capsys.readouterr().out == "  1. a [2Jb\n  two  blanks \n"
+
+
+def test_a_slip_in_the_samples_name_is_asked_back(call: Callable[..., int], capsys):
+    assert call("city", "Samplton", "--offline") == 1
+    assert "did you mean Sampleton" in capsys.readouterr().err
+    assert call("city", "Zzyzx", "--offline") == 1
+    assert "Sampleton" not in capsys.readouterr().err
+
+
+def test_a_folder_is_named_in_the_places_own_letters():
+    named = options.new_folder(place.from_shape(AREA, name="北京市 القاهرة"))
+    assert named.name == "北京市-القاهرة"
+    assert options.new_folder(place.from_shape(AREA, name="Saint-Étienne (42)")).name == "saint-etienne-42"
+    assert options.new_folder(place.from_shape(AREA, name="..")).name.startswith("x")
