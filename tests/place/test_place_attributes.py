@@ -7,6 +7,7 @@ import warnings
 import geopandas as gpd
 import pytest
 import shapely
+import shapely.affinity
 
 from howgreen.core.errors import AmbiguousPlaceError, AreaError
 from howgreen.place import PlaceFiles, find, from_file, from_shape, with_districts
@@ -188,3 +189,17 @@ def test_equal_names_are_told_apart_by_the_files_own_numbers():
         "Norte",
     ]
     assert names(frame(name=["Centro", "Centro", "Norte"])) == ["Centro 1", "Centro 2", "Norte"]
+
+
+@pytest.mark.parametrize(("share", "alike"), [(0.96, True), (0.94, False)])
+def test_how_much_copies_of_an_area_may_differ(tmp_path, share, alike):
+    disc = shapely.Point(11.5, 46.5).buffer(0.05, quad_segs=64)
+    smaller = shapely.affinity.scale(disc, share**0.5, share**0.5).simplify(1e-6)
+    for layer, shape in (("fine", disc), ("coarse", smaller)):
+        table = gpd.GeoDataFrame({"name": ["Disc"]}, geometry=[shape], crs="EPSG:4326")
+        table.to_file(tmp_path / "a.gpkg", layer=layer)
+    if alike:
+        assert from_file(tmp_path / "a.gpkg", name="Disc").boundary.equals(disc)
+    else:
+        with pytest.raises(AmbiguousPlaceError, match="layer coarse"):
+            from_file(tmp_path / "a.gpkg", name="Disc")

@@ -113,6 +113,16 @@ def test_the_sum_of_an_archive_is_bounded_and_not_each_part(tmp_path, monkeypatc
         from_file(tmp_path / "a.zip")
 
 
+def test_the_number_of_members_is_bounded(tmp_path, monkeypatch):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for number in range(5):
+            archive.writestr(f"{number}.geojson", json.dumps(town(name=f"Town {number}")))
+    assert from_file(tmp_path / "a.zip", name="Town 3").label == "Town 3"
+    monkeypatch.setattr(vector_files, "MAX_MEMBERS", 4)
+    with pytest.raises(AreaError, match="more than 4 files in it"):
+        from_file(tmp_path / "a.zip")
+
+
 def test_no_member_of_an_archive_leaves_its_folder(tmp_path):
     inner = tmp_path / "in"
     inner.mkdir()

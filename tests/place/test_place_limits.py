@@ -195,10 +195,10 @@ def test_limits_without_a_level_have_the_lowest_level_of_the_areas_inside(osm, r
     assert [district.name for district in with_districts(town, osm=path).districts] == ["Barnet", "Camden"]
 
 
-@pytest.mark.parametrize(("side", "alone"), [(0.197, True), (0.19, False)])
+@pytest.mark.parametrize(("side", "alone"), [(0.196, True), (0.194, False)])
 def test_a_lone_area_with_nearly_the_same_limits_is_the_city_itself(osm, ring, tmp_path, side, alone):
     osm.limits(1, ring(0, 0, 0.2), level=6, name="Town")
-    osm.limits(2, ring(0, 0, side), level=8, name="Town borough")  # 3 % or 10 % less
+    osm.limits(2, ring(0, 0, side), level=8, name="Town borough")  # 4 % or 6 % less
     path = osm.save(tmp_path / "a.osm")
     assert (with_districts(search("Town", osm=path)[0], osm=path).districts == ()) is alone
 

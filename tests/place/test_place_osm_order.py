@@ -96,6 +96,9 @@ def test_a_small_pbf_is_checked_and_a_large_one_trusted(town, monkeypatch):
         for item in osmium.FileProcessor(str(plain)):
             writer.add(item)
     assert find("Town", osm=pbf).id == "osm:R-20"
+    large = pbf.rename(pbf.with_name("large.osm.pbf"))
+    monkeypatch.setattr(order, "_CHECKED_PBF_BYTES", 10)
+    assert in_order(large).path == large
 
 
 def test_what_is_too_large_to_be_sorted_names_the_command_that_does(town, monkeypatch):

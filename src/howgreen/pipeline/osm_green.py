@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from howgreen import report
 from howgreen.core.errors import PlaceNotFoundError
 from howgreen.core.types import City
+from howgreen.core.warnings import warn
 from howgreen.net.network import Network
 from howgreen.osm import green_areas, green_areas_online, green_raster, green_share
 from howgreen.pipeline.places import to_city
@@ -62,6 +63,7 @@ def osm_green(
     city = to_city(place, network=network, progress=progress)
     if city.synthetic:
         raise PlaceNotFoundError(f"{city.label}: is simulated, OpenStreetMap knows nothing of it; name a real place")
+    warn(*city.warnings)
     if osm is None:
         areas = green_areas_online(city, online=network or Network(), progress=progress)
     else:
