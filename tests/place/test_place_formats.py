@@ -440,3 +440,19 @@ def test_geojson_in_other_letters_than_utf_8(tmp_path):
     assert from_file(tmp_path / "c.geojson").label == "Zürich"
     (tmp_path / "b.geojson").write_bytes(b"\xef\xbb\xbf" + body.encode())
     assert (from_file(tmp_path / "b.geojson").label, from_file(tmp_path / "b.geojson").warnings) == ("Zürich", ())
+
+
+@pytest.mark.parametrize("name", ["Zürich", "Łódź", "Genève", "São Paulo", "東京", "O’Fallon"])
+def test_names_that_were_read_wrongly_before_are_mended(tmp_path, name):
+    mangled = name.encode().decode("cp1252", errors="ignore")
+    frame(name=[mangled]).to_file(tmp_path / "a.gpkg")
+    back = mangled.encode("cp1252", errors="ignore") == name.encode()  # some bytes are no letter there
+    assert (from_file(tmp_path / "a.gpkg").label == name) is back
+    frame(name=[name]).to_file(tmp_path / "b.gpkg")
+    assert from_file(tmp_path / "b.gpkg").label == name
+
+
+@pytest.mark.parametrize("name", ["SÃO PAULO", "ÎLE", "Ã", "Åse", "Ø", "Ça", "PÃRNU"])
+def test_names_that_only_look_mangled_stay(tmp_path, name):
+    frame(name=[name]).to_file(tmp_path / "a.gpkg")
+    assert from_file(tmp_path / "a.gpkg").label == name

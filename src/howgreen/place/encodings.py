@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from howgreen.core.warnings import Caution
 ENCODINGS = ("cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp874", "cp932", "cp949",
              "gb18030", "big5", "cp850", "cp437", "mac_roman")  # fmt: skip
 """In which names are looked for where a table does not say: those of Windows, of East Asia, and of older systems."""
+_MANGLED = re.compile("[\u00c2-\u00df\u00e0-\u00f4][\u0080-\u00bf\u0152-\u0192\u02c6\u02dc\u2013-\u2122]")
 _MOST_BYTES = 8 * 2**20
 # ESRI's programs write "ANSI" whatever the letters are.
 _SAYS_NOTHING = frozenset({0x00, 0x57})
@@ -78,6 +80,16 @@ def utf8_copy(path: Path, scratch: Path, *, given: str | None, name: str | None)
     copy = scratch / f"utf-8 {path.name}"
     copy.write_text(text, encoding="utf-8")
     return copy, cautions
+
+
+def unmangled(text: str) -> str:
+    """Undo what reading UTF-8 as Windows' letters made of a text: ``ZÃ¼rich`` is ``Zürich``; others stay as they are."""
+    if text.isascii() or not _MANGLED.search(text):
+        return text
+    try:
+        return text.encode("cp1252").decode("utf-8")
+    except UnicodeError:  # SÃO PAULO is right as it is
+        return text
 
 
 def _checked(encoding: str) -> str:

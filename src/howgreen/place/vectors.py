@@ -26,7 +26,7 @@ from howgreen.core.text import one_line, truncate, truncate_list
 from howgreen.core.vector_files import FORMATS, VectorFile, vector_files
 from howgreen.core.warnings import Caution
 from howgreen.place.attributes import name_column
-from howgreen.place.encodings import shapefile_encoding, utf8_copy
+from howgreen.place.encodings import shapefile_encoding, unmangled, utf8_copy
 from howgreen.place.shapes import check_degrees
 
 if TYPE_CHECKING:
@@ -460,7 +460,7 @@ def _as_text(value: Any) -> str:
     if isinstance(value, dict):  # as Overture Maps writes names in all languages
         value = value.get("primary")
     if isinstance(value, str):
-        return one_line(value)
+        return one_line(unmangled(value))
     if isinstance(value, int | np.integer) and not isinstance(value, bool):
         return str(value)
     if isinstance(value, float) and np.isfinite(value):
