@@ -10,6 +10,7 @@ import rasterio
 
 from howgreen import store
 from howgreen.core.errors import ImageError
+from howgreen.core.warnings import HowgreenWarning
 
 NAMES = ("blue", "green", "red", "nir", "swir16", "swir22")
 RAW = {"blue": 8747, "green": 8246, "red": 7175, "nir": 20366}
@@ -80,3 +81,13 @@ def test_elkton_is_refused(shared_data, root):
                 sensor="landsat", date=date(2017, 7, 1),
             )  # fmt: skip
     assert not root.exists()
+
+
+@pytest.mark.real
+def test_two_products_in_one_folder_are_two_scenes_and_two_bands_are_enough(shared_data, root):
+    with pytest.warns(HowgreenWarning, match="its folder lacks blue, green, swir16, swir22"):
+        names = store.add([shared_data / "landsat_c2l2"], root=root, city="X")
+    assert names == ["LC08_L2SP_017036_20130419_20200913_02_T2", "LC08_L2SR_099120_20191129_20201016_02_T2"]
+    scenes = store.scenes(root)
+    assert [scene.bands for scene in scenes] == [("red", "nir", "qa_pixel")] * 2
+    assert [scene.id for scene in scenes] == names

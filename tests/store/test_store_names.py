@@ -33,14 +33,14 @@ def root(tmp_path):
         ("02Jul2023", DAY), ("2-July-2023", DAY), ("2023Jul02", DAY), ("city_2023_jul_2", DAY), ("S2_2023183", DAY), ("A2023183", DAY), ("2023-183", DAY),
         ("LE70220491999322EDC00_stack", date(1999, 11, 18)), ("LC08_L2SP_193028_20230702_20230710_02_T1_SR_B4", DAY),
         ("S2A_MSIL2A_20230702T101559_N0509_R065_T32TPS_20230703T161355", DAY), ("02-02-2023", date(2023, 2, 2)), ("L2A_T32TPS_20230702", DAY),
-        ("plain", None), ("x_20231399", None), ("B04_10m", None), ("123456789012", None), ("2023", None), ("T32TPS_2023", None), ("2023000", None), ("2023366", None),
+        ("2023-7-2", DAY), ("town 2023.07.2", DAY), ("13.7.2023", date(2023, 7, 13)), ("plain", None), ("x_20231399", None), ("B04_10m", None), ("123456789012", None), ("2023", None), ("T32TPS_2023", None), ("2023000", None), ("2023366", None),
     ],
 )  # fmt: skip
 def test_days_in_names_of_every_usual_form(name, day):
     assert day_in(name) == day
 
 
-@pytest.mark.parametrize("name", ["03-07-2023", "a_20230701_20230702", "2023-07-01_to_2023-07-05"])
+@pytest.mark.parametrize("name", ["03-07-2023", "3.7.2023", "a_20230701_20230702", "2023-07-01_to_2023-07-05"])
 def test_days_that_can_be_read_in_two_ways_are_asked_back(name):
     with pytest.raises(ImageError, match=r" or |2 days"):
         day_in(name)
@@ -93,6 +93,12 @@ def test_the_same_words_of_nobody_known_are_asked_back_and_the_cure_works(tif, r
         store.add([path], root=root, city="X")
     store.add([path], root=root, city="X", bands=OURS)
     assert store.scenes(root)[0].bands == OURS
+
+
+def test_a_number_among_other_words_names_the_band(tif, root):
+    names = ("B4, central wavelength 665 nm", "Near-infrared (B08)")
+    store.add([tif(data=np.stack([make_values(), make_values(seed=1)]), names=names)], root=root, city="X")
+    assert store.scenes(root)[0].bands == ("red", "nir")
 
 
 def test_what_is_not_understood_is_named_and_what_is_of_no_use_is_not(tif, root):

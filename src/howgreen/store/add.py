@@ -136,8 +136,8 @@ def _sources(files: Sequence[Path], options: Options) -> list[Source]:
         path = given.parent if given.name == source_safe.METADATA else given
         if source_safe.is_safe(path):
             found.append(_chosen(source_safe.source(path, options), options))
-        elif source_landsat.metadata_file(path):
-            found.append(_chosen(source_landsat.source(path, options), options))
+        elif products := source_landsat.metadata_files(path):
+            found += [_chosen(source_landsat.source(product, options), options) for product in products]
         elif path.is_dir():
             raise ImageError(f"{path}: neither a Sentinel-2 .SAFE folder nor a Landsat one; name the GeoTIFFs in it")
         else:

@@ -25,6 +25,8 @@ _LANDSAT = re.compile(
 _FORCE = re.compile(r"(?i)(?:^|_)(?:sen2[abcdl]|lnd0[4-9])_(?:boa|bap|qai)(?:_|$)|_LEVEL2_")
 _LEVEL_1 = re.compile(r"(?i)_L1(?:TP|GT|GS)_|MSIL1C")
 _COLLECTION_1 = re.compile(r"(?i)_01_(?:T1|T2|RT)(?:_|$)|-SC\d{14}|_sr_band\d|_pixel_qa$")
+_NUMBERED = re.compile(r"(?i)\bB(?:0?[1-9]|8A|1[0-2])\b")
+"""A band's number among other words, as in ``B4, central wavelength 665 nm``."""
 _FORCE_NAMES = {"NIR": "nir08", "BROADNIR": "nir"}
 _OTHER_NAMES = {
     "SWIR1": "swir16", "SWIR2": "swir22", "SWIR_1": "swir16", "SWIR_2": "swir22", "RE1": "rededge1", "RE2": "rededge2",
@@ -62,6 +64,8 @@ class Naming:
             return other
         if known is None and masks.kind_of(plain) and self.sensor.mask:
             return self.sensor.mask
+        if known is None and self.sensor is SENTINEL2 and (match := _NUMBERED.search(plain)):
+            return common_name(match[0])
         return known
 
     def mask_kind(self, name: str) -> str:
@@ -169,7 +173,8 @@ def band_in(stem: str) -> str:
 _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 _YEAR = r"((?:19|20)\d{2})"
 _ISO = re.compile(rf"(?<!\d){_YEAR}([-_.]?)(\d{{2}})\2(\d{{2}})(?=\D|$|\d{{4}}(?!\d)|\d{{6}}(?!\d))")
-_DAY_FIRST = re.compile(rf"(?<!\d)(\d{{2}})([-_.]?)(\d{{2}})\2{_YEAR}(?!\d)")
+_SHORT = re.compile(rf"(?<!\d){_YEAR}([-_.])(\d{{1,2}})\2(\d{{1,2}})(?!\d)")
+_DAY_FIRST = re.compile(rf"(?<!\d)(?:(\d{{2}})(\d{{2}})|(\d{{1,2}})([-_.])(\d{{1,2}})\4){_YEAR}(?!\d)")
 _ORDINAL = re.compile(rf"(?<!\d){_YEAR}[-_]?(\d{{3}})(?!\d)")
 _LANDSAT_OLD = re.compile(
     rf"(?i)(?:^|[^a-z])L[CETOM]\d\d{{6}}{_YEAR}(\d{{3}})(?!\d)|(?:^|_)L[CETOM]0\d{{7}}{_YEAR}(\d{{2}})(\d{{2}})(?!\d)"
@@ -201,7 +206,7 @@ def day_in(text: str) -> date | None:
 
 def _iso(text: str) -> dict[date, int]:
     found: dict[date, int] = {}
-    for match in _ISO.finditer(text):
+    for match in (*_ISO.finditer(text), *_SHORT.finditer(text)):
         _note(found, match.start(), match[1], match[3], match[4])
     return found
 
@@ -228,8 +233,9 @@ def _day_first(text: str) -> dict[date, int]:
     found: dict[date, int] = {}
     for match in _DAY_FIRST.finditer(text):
         either: dict[date, int] = {}
-        _note(either, match.start(), match[4], match[3], match[1])
-        _note(either, match.start(), match[4], match[1], match[3])
+        first, second = match[1] or match[3], match[2] or match[5]
+        _note(either, match.start(), match[6], second, first)
+        _note(either, match.start(), match[6], first, second)
         if len(either) > 1:
             raise ImageError(f"{match[0]!r} is {' or '.join(map(str, sorted(either)))}")
         found |= either

@@ -26,15 +26,19 @@ if TYPE_CHECKING:
 _KINDS = ("json", "xml", "txt")
 
 
-def metadata_file(path: Path) -> Path | None:
-    """Return the MTL file of a Landsat folder, or None when it is not one."""
+def metadata_files(path: Path) -> list[Path]:
+    """List the MTL files of a Landsat folder, one for each product in it; none when it is no such folder."""
     if not path.is_dir():
-        return None
-    return next((file for kind in _KINDS for file in sorted(path.glob(f"*_MTL.{kind}"))), None)
+        return []
+    found: dict[str, Path] = {}
+    for kind in _KINDS:
+        for file in sorted(path.glob(f"*_MTL.{kind}")):
+            found.setdefault(file.stem, file)
+    return [found[name] for name in sorted(found)]
 
 
-def source(folder: Path, options: Options) -> Source:
-    """Return the scene in a Landsat folder; time, scale and offset are the product's own unless ``options`` say otherwise.
+def source(file: Path, options: Options) -> Source:
+    """Return the scene of a Landsat MTL file and its folder; time, scale and offset are the product's own unless ``options`` say otherwise.
 
     Raises
     ------
@@ -42,9 +46,7 @@ def source(folder: Path, options: Options) -> Source:
         When metadata or images are missing, broken, of another level, or lead out of the folder.
 
     """
-    file = metadata_file(folder)
-    if file is None:
-        raise ImageError(f"{folder}: no Landsat MTL file; get the whole Collection 2 Level-2 product")
+    folder = file.parent
     groups = read_mtl(file)
     contents, image = groups.get("PRODUCT_CONTENTS", {}), groups.get("IMAGE_ATTRIBUTES", {})
     level = contents.get("PROCESSING_LEVEL", "?")
