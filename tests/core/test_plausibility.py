@@ -112,6 +112,20 @@ def test_few_pixels_tell_nothing_and_landsat_has_no_steps():
     assert asked(town(), scale=5e-5, said=(1e-4, 0.0), sensor=LANDSAT) is None
 
 
+def test_a_coast_of_which_nearly_all_is_sea_is_no_fault():
+    """A tile with a town on an island: water reflects next to nothing in the near-infrared, and comes out below zero in part."""
+    town_light, rng = town(pixels=400), np.random.default_rng(3)
+    sea = {"blue": 0.04, "green": 0.02, "red": -0.01, "nir": 0.005}
+    light = {
+        band: np.concatenate([values, rng.normal(sea[band], 0.002, 99_600)]) for band, values in town_light.items()
+    }
+    assert asked(light, scale=1.0, dtype="float64") is None
+    only_sea = {band: values[-99_600:] for band, values in light.items()}
+    assert asked(only_sea, scale=1.0, dtype="float64") is None
+    found = asked(light, scale=10.0, dtype="float64", said=(1.0, 0.0))
+    assert found is not None
+
+
 # ---- each threshold
 
 

@@ -29,13 +29,13 @@ NEAR_INFRARED = ("nir", "nir08")
 LOWEST_MEDIAN, HIGHEST_MEDIAN = 0.005, 1.2
 """Of all bands together: beyond it nothing is reflectance, whoever says so."""
 LOWEST_TOP = 0.08
-"""Even where most is sea, one pixel in a hundred is land."""
+"""One pixel in a hundred of any land is brighter in some band."""
 BRIGHT_MEDIAN, BRIGHT_TOP = 0.75, 1.05
 """Median, and level that one pixel in twenty exceeds, of one band: snow and clouds alone come near."""
 LEAST_NIR_TOP = 0.28
-"""Near-infrared that one pixel in a hundred exceeds: plants, roofs and bare ground do everywhere."""
+"""Near-infrared that one pixel in a hundred of the land exceeds: plants, roofs and bare ground do everywhere."""
 MOST_NEGATIVE = 0.2
-"""Share of pixels with less than no light in some visible band: some shade comes out so, no landscape does."""
+"""Share of the land with less than no light in some visible band: some shade comes out so (and much water), no landscape does."""
 DARK = 0.095
 """A twentieth of the ground is darker than this in some visible band."""
 NEGATIVE = -0.005
@@ -100,19 +100,40 @@ def _check(
         band: values.astype(np.float64) * encodings[band].scale + encodings[band].offset
         for band, values in bands.items()
     }
-    if found := _impossible(light):
+    land = _land(light)
+    if found := _impossible(light, land):
         return found
     if min(values.size for values in light.values()) < FEWEST_PX:
         return None
     if sensor is SENTINEL2 and (found := gaps(bands, encodings)):
         return found
-    return _ends(light) or _shift(light)
+    return _ends(light, land) or _shift(light, land)
 
 
-def _impossible(light: Mapping[str, npt.NDArray[np.float64]]) -> Finding | None:
-    together = np.concatenate([values.ravel() for values in light.values()])
-    middle, top = np.percentile(together, [50, 99])
-    if LOWEST_MEDIAN <= middle <= HIGHEST_MEDIAN and top >= LOWEST_TOP:
+Light = Mapping[str, npt.NDArray[np.float64]]
+"""Reflectance by band, (pixel,)."""
+
+
+def _land(light: Light) -> Light:
+    """Select the pixels that are no water, whatever the scale: more near-infrared than green (or red) light.
+
+    All of them where that cannot be told; none where fewer than FEWEST_PX are left.
+    """
+    near = next((light[band] for band in NEAR_INFRARED if band in light), None)
+    visible = next((light[band] for band in ("green", "red") if band in light), None)
+    if near is None or visible is None or any(values.shape != near.shape for values in light.values()):
+        return light
+    is_land = near > visible
+    return {band: values[is_land] for band, values in light.items()} if is_land.sum() >= FEWEST_PX else {}
+
+
+def _impossible(light: Light, land: Light) -> Finding | None:
+    middle, top = _middle_and_top(light)
+    dark = middle < LOWEST_MEDIAN or top < LOWEST_TOP
+    if dark and land is not light:  # where nearly all is sea, the land decides
+        middle, top = _middle_and_top(land) if land else (LOWEST_MEDIAN, LOWEST_TOP)
+        dark = middle < LOWEST_MEDIAN or top < LOWEST_TOP
+    if middle <= HIGHEST_MEDIAN and not dark:
         return None
     text = (
         f"half of the pixels reflect less than {middle:.3g}, and 1 % more than {top:.3g}: not surface reflectance (0-1)"
@@ -120,24 +141,31 @@ def _impossible(light: Mapping[str, npt.NDArray[np.float64]]) -> Finding | None:
     return Finding(kind="impossible", what=text)
 
 
-def _ends(light: Mapping[str, npt.NDArray[np.float64]]) -> Finding | None:
+def _middle_and_top(light: Light) -> tuple[float, float]:
+    """Median, and level that one pixel in a hundred exceeds, of all bands together."""
+    middle, top = np.percentile(np.concatenate([values.ravel() for values in light.values()]), [50, 99])
+    return float(middle), float(top)
+
+
+def _ends(light: Light, land: Light) -> Finding | None:
     for band, values in light.items():
         middle, top = np.percentile(values, [50, 95])
         if middle > BRIGHT_MEDIAN or top > BRIGHT_TOP:
             text = f"band {band}: half of it reflects more than {middle:.2f}, and 5 % more than {top:.2f}: brighter than snow"
             return Finding(kind="scale", what=text)
     for band in NEAR_INFRARED:
-        if band in light and (top := float(np.percentile(light[band], 99))) < LEAST_NIR_TOP:
-            text = f"band {band}: not one pixel in a hundred reflects more than {top:.3f}: darker than any land"
+        if band in land and (top := float(np.percentile(land[band], 99))) < LEAST_NIR_TOP:
+            text = f"band {band}: not one pixel in a hundred of its land reflects more than {top:.3f}: darker than any land, or the bands are in another order (--bands)"
             return Finding(kind="scale", what=text)
     return None
 
 
-def _shift(light: Mapping[str, npt.NDArray[np.float64]]) -> Finding | None:
+def _shift(light: Light, land: Light) -> Finding | None:
     visible = [light[band] for band in VISIBLE if band in light] or list(light.values())
-    share = max(float((values < NEGATIVE).mean()) for values in visible)
+    ground = [land[band] for band in VISIBLE if band in land] or list(land.values())
+    share = max((float((values < NEGATIVE).mean()) for values in ground), default=0.0)
     if share > MOST_NEGATIVE:
-        text = f"{100 * share:.0f} % of the pixels reflect less than nothing: an offset seems subtracted twice"
+        text = f"{100 * share:.0f} % of the land reflects less than nothing: an offset seems subtracted twice"
         return Finding(kind="offset", what=text)
     dark = [float(np.percentile(values, 5)) for values in visible]
     if min(dark) >= DARK:
