@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+import shapely
 from affine import Affine
 from click.testing import CliRunner
 from odc.geo.geobox import GeoBox
@@ -19,6 +20,7 @@ from howgreen import place
 from howgreen.cli import howgreen as command
 from howgreen.core.errors import NoImageError, PlanError
 from howgreen.pipeline import city, locks, plan_json
+from howgreen.pipeline.images import Store
 from howgreen.store import put_place, put_scene
 
 BANDS = ("blue", "green", "red", "nir")
@@ -115,3 +117,12 @@ def test_blocks_that_a_process_still_reads_are_not_deleted(tmp_path: Path):
     locks.release(tmp_path / "run")
     subprocess.run([*other, str(tmp_path / "run")], check=True)
     assert not (tmp_path / "run").exists()
+
+
+def test_limits_with_latitude_and_longitude_exchanged_are_noticed_by_the_images(store: Path):
+    area = GRID.extent.to_crs("EPSG:4326").geom.buffer(-0.0003)
+    turned = shapely.transform(area, lambda xy: xy[:, ::-1])
+    with pytest.raises(NoImageError, match="shows it with latitude and longitude exchanged"):
+        city.plan(place.from_shape(turned, name="Turned"), images=Store(store))
+    with pytest.raises(NoImageError, match="has none of any date"):
+        city.plan(place.from_shape(shapely.box(50, 20, 50.01, 20.01), name="Far"), images=Store(store))

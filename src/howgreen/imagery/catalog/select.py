@@ -5,9 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
@@ -163,10 +165,17 @@ def _nothing(city: City, period: Period, root: Path | None, sensor: str | None) 
     if root is None:
         return f"{head}; choose another period, or add images with `howgreen store add`"
     others = _stored(root, city)
+    if not others and _stored(root, _turned(city)):
+        return f"{head}, but the store {root} shows it with latitude and longitude exchanged; write lon first, then lat"
     if not others:
         return f"{head}, and the store {root} has none of any date; add images with `howgreen store add`"
     held = "; ".join(_held(others, sensor) for sensor in sorted({scene.sensor for scene in others}))
     return f"{head}; the store has {held}. {_proposal(others, city, sensor)}"
+
+
+def _turned(city: City) -> City:
+    """Exchange latitude and longitude of a city's limits."""
+    return replace(city, boundary=shapely.transform(city.boundary, lambda xy: xy[:, ::-1]))
 
 
 def _held(scenes: Sequence[Scene], sensor: str) -> str:
