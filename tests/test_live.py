@@ -59,7 +59,7 @@ def test_nominatim_knows_vaduz():
 
 
 def test_overpass_knows_green_in_bolzano():
-    assert len(green_areas_online(from_shape(HERE, name="Here"), online=Network()))
+    assert len(green_areas_online(from_shape(HERE, name="Here"), network=Network()))
 
 
 def test_a_small_city_from_start_to_end(tmp_path: Path):

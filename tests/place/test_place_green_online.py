@@ -80,9 +80,9 @@ def test_the_answers_of_overpass_give_the_polygons_of_the_extract(town, tmp_path
     answers = tmp_path / "answers"
     answers.mkdir()
     with served(overpass(extract, answers)) as service:
-        found = green_areas_online(city, online=online(service, tmp_path))
+        found = green_areas_online(city, network=online(service, tmp_path))
         assert len(service.asked) == 4
-        again = green_areas_online(city, online=online(service, tmp_path))
+        again = green_areas_online(city, network=online(service, tmp_path))
         assert len(service.asked) == 4  # kept
     same(found, green_areas(city, osm=extract))
     same(again, found)
@@ -97,7 +97,7 @@ def test_a_real_extract_gives_the_same_polygons_by_overpass(shared_data, tmp_pat
     answers = tmp_path / "answers"
     answers.mkdir()
     with served(overpass(extract, answers)) as service:
-        found = green_areas_online(city, online=online(service, tmp_path))
+        found = green_areas_online(city, network=online(service, tmp_path))
     same(found, green_areas(city, osm=extract))
     assert len(found) == 18
 
@@ -113,10 +113,10 @@ def test_a_server_that_gives_up_is_one_error_and_the_rerun_goes_on(town, tmp_pat
         with pytest.raises(
             NetworkError, match=r"Overpass gave no answer .*Query timed out.*or give an extract with --osm FILE"
         ):
-            green_areas_online(city, online=online(service, tmp_path))
+            green_areas_online(city, network=online(service, tmp_path))
         service.replies.clear()
         before = len(service.asked)
-        same(green_areas_online(city, online=online(service, tmp_path)), green_areas(city, osm=extract))
+        same(green_areas_online(city, network=online(service, tmp_path)), green_areas(city, osm=extract))
         assert len(service.asked) == before + 3  # the first piece was kept
 
 
@@ -129,7 +129,7 @@ def whole_reply(service, city, whole):
 def test_a_country_is_not_asked_of_a_public_server():
     country = from_shape(shapely.box(5.0, 45.0, 7.0, 47.0), name="Country")
     with pytest.raises(AreaError, match=r"too large to ask Overpass.*give --osm"):
-        green_areas_online(country, online=Network(offline=True))
+        green_areas_online(country, network=Network(offline=True))
 
 
 def test_pieces_cover_the_city_and_only_it():
@@ -143,4 +143,4 @@ def test_pieces_cover_the_city_and_only_it():
 def test_offline_says_what_to_give(tmp_path):
     city = from_shape(shapely.box(9.06, 47.06, 9.07, 47.07), name="T")
     with pytest.raises(NetworkError, match=r"Overpass may not be asked \(offline\).*give an extract"):
-        green_areas_online(city, online=Network(offline=True, cache=tmp_path))
+        green_areas_online(city, network=Network(offline=True, cache=tmp_path))

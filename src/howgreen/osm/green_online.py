@@ -34,7 +34,7 @@ ATTEMPT_S, TOTAL_S = 70.0, 300.0
 """Green areas are the largest question that we ask; the server itself gives up after 60 s."""
 
 
-def green_areas_online(city: City, *, online: Network, progress: Progress | None = None) -> gpd.GeoDataFrame:
+def green_areas_online(city: City, *, network: Network, progress: Progress | None = None) -> gpd.GeoDataFrame:
     """Fetch the green polygons of OpenStreetMap, cut to the city; as :func:`howgreen.osm.green.green_areas` from an extract.
 
     Parameters
@@ -56,8 +56,8 @@ def green_areas_online(city: City, *, online: Network, progress: Progress | None
             f"{city.label}: too large to ask Overpass for its green areas ({len(tiles)} pieces, at most {MOST_PIECES}); "
             "give --osm FILE.osm.pbf"
         )
-    retry = online.retry
-    client = online.client(
+    retry = network.retry
+    client = network.client(
         replace(retry, attempt_s=max(retry.attempt_s, ATTEMPT_S), total_s=max(retry.total_s, TOTAL_S))
     )
     parts: list[OsmAreas] = []

@@ -240,7 +240,7 @@ def _osm_green(result: Result, wanted: Wanted) -> Map:
     if wanted.osm is not None:
         areas, source = osm.green_areas(city, osm=wanted.osm), str(wanted.osm)
     else:
-        areas, source = osm.green_areas_online(city, online=wanted.network), wanted.network.endpoints.overpass[0]
+        areas, source = osm.green_areas_online(city, network=wanted.network), wanted.network.endpoints.overpass[0]
     # Fields first: where a meadow is drawn on farmland, the meadow is what the pixel is.
     areas = areas.assign(code=[2 if group == "crop" else 1 for group in areas["group"]]).sort_values(
         "code", ascending=False, kind="stable"

@@ -65,7 +65,7 @@ def osm_green(
         raise PlaceNotFoundError(f"{city.label}: is simulated, OpenStreetMap knows nothing of it; name a real place")
     warn(*city.warnings)
     if osm is None:
-        areas = green_areas_online(city, online=network or Network(), progress=progress)
+        areas = green_areas_online(city, network=network or Network(), progress=progress)
     else:
         areas = green_areas(city, osm=Path(osm), progress=progress)
     share = green_share(areas, city)
