@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import click
 
-from howgreen.cli import benchmark, cities, earth, estimate, layers, models, stores, train  # noqa: F401 (each adds its commands)
+from howgreen.cli import benchmark, cities, earth, estimate, judge, layers, models, stores, train  # noqa: F401 (each adds its commands)
 from howgreen.cli.root import howgreen
 from howgreen.cli.say import say
 from howgreen.cli.warnings import on_terminal

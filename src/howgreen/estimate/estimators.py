@@ -327,11 +327,11 @@ def _variance(residual: Floats, looks: Looks) -> tuple[float, float]:
 
 def _estimate(ratio: float, variance: float, df: float, n: int, level: float, method: str) -> Estimate:
     """Put the interval around a ratio: Student's, or Wilson's where the share is rare or nothing varied."""
-    from scipy import stats
+    from scipy import special
 
     se = float(np.sqrt(variance))
     inside = min(max(ratio, 0.0), 1.0)
-    quantile = float(stats.t.ppf((1 + level) / 2, df))
+    quantile = float(special.stdtrit(df, (1 + level) / 2))  # of Student's t; scipy.stats asks fifty times as long
     low, high = ratio - quantile * se, ratio + quantile * se
     if se == 0 or inside < RARE or inside > 1 - RARE:
         low, high = wilson(inside, _effective_looks(inside, variance, n), quantile=quantile)

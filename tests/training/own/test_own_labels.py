@@ -13,10 +13,11 @@ from shapely import Point, box
 pytest.importorskip("torch")
 
 from howgreen.core.errors import HowgreenError, LabelError
+from howgreen.core.labels import CLASS_NAMES, GREEN_CLASSES, parse_classes
 from howgreen.landcover import load_model
 from howgreen.landcover.classify import classify_array
 from howgreen.store.sources import Options
-from howgreen.training.contest.classes import BUILT, TREE, WATER
+from howgreen.training.contest.classes import BUILT, CLASSES, TREE, WATER
 from howgreen.training.contest.effort import QUICK
 from howgreen.training.own import face, fit, labels, weak
 from howgreen.training.own.images import Image, read_image
@@ -382,7 +383,7 @@ def test_the_shipped_model_is_judged_on_the_same_ground(tmp_path):
 )
 def test_classes_by_other_names_and_numbers(values, text, tmp_path):
     frame = _frame().assign(**{"class": [value for value in values for _ in range(3)]})
-    meanings = labels.parse_classes(text) if text else None
+    meanings = parse_classes(text) if text else None
     found = labels.read_labels(_saved(frame, tmp_path), _image(), classes=meanings)
     assert found.counts() == {"tree": 108, "built": 108, "water": 108}
 
@@ -390,7 +391,7 @@ def test_classes_by_other_names_and_numbers(values, text, tmp_path):
 @pytest.mark.parametrize("text", ["1", "1=", "1=zebra", "", "=tree,2"])
 def test_meanings_that_are_none(text):
     with pytest.raises(LabelError, match="write VALUE=CLASS"):
-        labels.parse_classes(text)
+        parse_classes(text)
 
 
 def test_weak_labels_that_do_not_fit_the_image_are_refused(tmp_path):
@@ -426,3 +427,8 @@ def test_no_data_without_a_tag_is_not_learned(marker, tmp_path):
     read = read_image([_write(tmp_path / "i.tif", values)], Options())
     assert not read.seen[:12].any()
     assert read.seen[12:].all()
+
+
+def test_labels_may_have_the_classes_that_models_are_trained_on():
+    assert [cls.name for cls in CLASSES] == list(CLASS_NAMES)
+    assert {cls.name for cls in CLASSES if cls.green} == GREEN_CLASSES

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from howgreen.core.errors import LabelError, OutputError
+from howgreen.core.labels import parse_classes
 from howgreen.core.types import Progress
 from howgreen.store.sources import Options
 from howgreen.training.contest.effort import SEED
 from howgreen.training.own.fit import Recipe, Trained, train_own
 from howgreen.training.own.images import read_image
-from howgreen.training.own.labels import parse_classes, read_labels
+from howgreen.training.own.labels import read_labels
 from howgreen.training.own.weak import joined, weak_labels
 
 __all__ = ["LabelFiles", "parse_classes", "train_from_files"]

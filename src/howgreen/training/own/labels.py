@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from howgreen.core.errors import LabelError
-from howgreen.core.vector_files import vector_files
+from howgreen.core.labels import burn, classes_of, read_shapes
 from howgreen.training.contest.classes import CLASSES, GREEN, NAMES
 from howgreen.training.own.images import Image
 
 if TYPE_CHECKING:
-    import geopandas as gpd
+    pass
 
 FEWEST = 10
 """Pixels that a class needs."""
@@ -25,20 +25,6 @@ BLOCK_PX = 16
 """Points, and shapes of a pixel or two, that lie in one block of this side are held out together: neighbours are no strangers."""
 SMALL_PX = 4
 """Shapes of at most so many pixels are grouped by their block."""
-SYNONYMS: Mapping[str, str] = {
-    **dict.fromkeys(("forest", "woods", "wood", "woodland", "trees", "canopy"), "tree"),
-    **dict.fromkeys(
-        ("grass", "grassland", "meadow", "lawn", "herbaceous", "herbs", "shrub", "shrubs", "low plants"),
-        "low vegetation",
-    ),
-    **dict.fromkeys(("crop", "crops", "agriculture", "agricultural", "arable", "farmland"), "cropland"),
-    **dict.fromkeys(
-        ("urban", "building", "buildings", "built up", "built-up", "impervious", "sealed", "road", "roads"), "built"
-    ),
-    **dict.fromkeys(("soil", "bare soil", "bare ground", "barren", "sand", "rock"), "bare"),
-    **dict.fromkeys(("river", "lake", "sea", "ocean", "waterbody", "water body"), "water"),
-}
-"""Usual names of the classes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +85,7 @@ def read_labels(path: Path, image: Image, *, column: str = "class", classes: Map
         No such file, no CRS, no column, unknown or too few classes, all outside the image or on pixels without data.
     """
     frame = read_shapes(path, column)
-    codes = _codes(frame, path, column, classes or {})
+    codes = [NAMES.index(name) for name in classes_of(frame, path, column, classes or {})]
     frame = frame.to_crs(str(image.grid.crs))
     found = burnt(list(frame.geometry), codes, image)
     inside = frame.intersects(image.grid.extent.geom).to_numpy()
@@ -127,86 +113,6 @@ def _unused(inside: npt.NDArray[np.bool_], found: Labels, seen: Labels, image: I
         yield f"{silent} shapes hold no pixel's centre of their own: too small, or claimed by another class"
 
 
-def read_shapes(path: Path, column: str) -> gpd.GeoDataFrame:
-    """Shapes with a CRS and a column; LabelError where anything of that lacks."""
-    import geopandas as gpd
-    import pyogrio
-
-    if not path.exists():
-        raise LabelError(f"labels {path}: no such file; check the path")
-    try:
-        with vector_files(path) as (file, *_):  # told its format: no file points to others, or to a server
-            frame = gpd.read_file(file.gdal_path)
-    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, ValueError) as error:
-        raise LabelError(
-            f"labels {path}: not a vector file that GDAL reads ({str(error).splitlines()[0][:120]})"
-        ) from error
-    if not isinstance(frame, gpd.GeoDataFrame) or not len(frame):
-        raise LabelError(f"labels {path}: holds no polygon or point; draw some and give each a class")
-    if frame.crs is None:
-        raise LabelError(
-            f"labels {path}: does not say its CRS; write it into the file, as with `ogr2ogr -a_srs EPSG:4326`"
-        )
-    if column not in frame:
-        there = ", ".join(str(name) for name in frame if name != "geometry") or "none"
-        raise LabelError(
-            f"labels {path}: no column {column!r} (there: {there}); name the one that holds the class with --column"
-        )
-    usable = ~(frame.geometry.is_empty | frame.geometry.isna())
-    if not usable.any():
-        raise LabelError(f"labels {path}: all shapes are empty; draw polygons or points")
-    kinds = set(frame.geometry[usable].geom_type)
-    if not kinds <= {"Polygon", "MultiPolygon", "Point", "MultiPoint"}:
-        other = ", ".join(sorted(kinds - {"Polygon", "MultiPolygon", "Point", "MultiPoint"}))
-        raise LabelError(f"labels {path}: holds {other}, which have no area; draw polygons or points")
-    return frame[usable.to_numpy()]
-
-
-def parse_classes(text: str) -> dict[str, str]:
-    """Read ``1=water,2=tree``: which class a value of the column stands for.
-
-    Raises
-    ------
-    LabelError
-        Not of that form, or no class of howgreen's.
-    """
-    found = {}
-    for entry in text.split(","):
-        value, equals, name = entry.partition("=")
-        called = _class_of(name, {})
-        if not equals or called is None:
-            raise LabelError(
-                f"--classes {entry.strip()!r}: write VALUE=CLASS with a class of {', '.join(NAMES)}, parted by commas"
-            )
-        found[_word(value)] = called
-    return found
-
-
-def _word(value: object) -> str:
-    """Bring a value of a column to one spelling; 1.0 is 1."""
-    text = str(value).strip().lower().replace("_", " ")
-    return text.removesuffix(".0")
-
-
-def _class_of(value: object, classes: Mapping[str, str]) -> str | None:
-    word = _word(value)
-    name = classes.get(word) or SYNONYMS.get(word, word)
-    return name if name in NAMES else None
-
-
-def _codes(frame: Any, path: Path, column: str, classes: Mapping[str, str]) -> list[int]:
-    without = int(frame[column].isna().sum())
-    if without:
-        raise LabelError(f"labels {path}: {without} of {len(frame)} shapes have no class in column {column!r}; give each one, or "
-                         "delete them")  # fmt: skip
-    names = [_class_of(value, classes) for value in frame[column]]
-    unknown = sorted({_word(value) for value, name in zip(frame[column], names, strict=True) if name is None})
-    if unknown:
-        raise LabelError(f"labels {path}: unknown class {', '.join(repr(word) for word in unknown[:8])} in column {column!r}; "
-                         f"say what each is with --classes {unknown[0]}=tree,... (the classes are {', '.join(NAMES)})")  # fmt: skip
-    return [NAMES.index(name) for name in names if name is not None]
-
-
 def _where(frame: Any, image: Image) -> str:
     west, south, east, north = frame.total_bounds
     box = image.grid.extent.boundingbox
@@ -216,24 +122,10 @@ def _where(frame: Any, image: Image) -> str:
 
 def burnt(shapes: list[Any], codes: list[int], image: Image, *, shrink_px: float = 0.0) -> Labels:
     """Shapes in the image's CRS as labelled pixels; ``shrink_px`` keeps polygons away from their edges."""
-    from rasterio.features import rasterize
-
-    size, transform = image.grid.shape, image.grid.transform
     if shrink_px:
-        shapes = [shape.buffer(-shrink_px * abs(transform.a)) for shape in shapes]
-    numbered = [(shape, number + 1) for number, shape in enumerate(shapes) if not shape.is_empty]
-    owner = np.zeros((size.y, size.x), np.int32)
-    claims = np.zeros((len(CLASSES), size.y, size.x), bool)
-    if numbered:
-        owner = rasterize(numbered, out_shape=(size.y, size.x), transform=transform, dtype="int32")
-    for code in sorted(set(codes)):
-        ours = [shape for shape, number in numbered if codes[number - 1] == code]
-        if ours:
-            claims[code] = rasterize(ours, out_shape=(size.y, size.x), transform=transform) > 0
-    rows, columns = np.nonzero((owner > 0) & (claims.sum(axis=0) == 1))
-    shape = owner[rows, columns].astype(np.int64) - 1
-    of_pixel = np.asarray(codes, dtype=np.int64)[shape]
-    return Labels(rows=rows, columns=columns, code=of_pixel, shape=shape)
+        shapes = [shape.buffer(-shrink_px * abs(image.grid.transform.a)) for shape in shapes]
+    found = burn(shapes, codes, image.grid)
+    return Labels(rows=found.rows, columns=found.columns, code=found.code, shape=found.shape)
 
 
 def check(labels: Labels, image: Image, *, source: str) -> None:

@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from howgreen.core.errors import LabelError
+from howgreen.core.labels import read_shapes
 from howgreen.training.contest.classes import BUILT, CROP, LOW, TREE, WATER
 from howgreen.training.own.images import Image
-from howgreen.training.own.labels import Labels, burnt, read_shapes
+from howgreen.training.own.labels import Labels, burnt
 
 GROUPS = {"tree": TREE, "grass": LOW, "crop": CROP}
 """Groups of ``howgreen osm-green``; "other" (parks, graves) is a mixture by nature and labels nothing."""

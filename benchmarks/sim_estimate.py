@@ -1,0 +1,411 @@
+"""Whether the intervals hold what they promise, on towns whose truth is known: coverage, width, looks needed, as tables in Markdown.
+
+Run by name, ``python benchmarks/sim_estimate.py [--draws 4000] [part ...]``: some minutes. The parts are ``coverage``, ``width``, ``readers``,
+``stop`` and ``systematic``; ``--picture FILE`` draws what the looks bring. Every figure is of the estimators that are shipped; with 4,000 draws
+a coverage of 95 % is known to 0.35 points.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage, stats
+
+from howgreen.estimate.answers import DISAGREE
+from howgreen.estimate.design import FLOOR, Strata, allocate, expected_spread, stratify
+from howgreen.estimate.estimators import (
+    FEWEST,
+    Estimate,
+    Gold,
+    Looks,
+    MapShares,
+    estimate_by_regression,
+    estimate_ratio,
+    estimate_two_phase,
+)
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.intp]
+
+SIDE_PX = 200
+PATCHINESS = 0.43
+"""Of the beta distribution of green shares: a pixel's spread is then that of Sampleton."""
+GREEN = (0.05, 0.10, 0.60, 0.95)
+MAP_R2 = (0.5, 0.8, 0.9)
+DOTS = (1, 9, 25)
+LOOKS = (20, 50, 200)
+ERRORS = ((0.0, 0.0), (0.05, 0.05), (0.10, 0.10), (0.02, 0.10))
+HALF_WIDTHS = (0.03, 0.05)
+MOST_LOOKS = 600
+
+
+@dataclass(frozen=True, kw_only=True)
+class Town:
+    """A simulated town: what is true, and what its map says."""
+
+    true: Floats
+    """(pixel,) green share; a square, row by row."""
+    mapped: Floats
+
+    @property
+    def ratio(self) -> float:
+        """The truth."""
+        return float(self.true.mean())
+
+
+def town(green: float, r2: float, *, seed: int = 1) -> Town:
+    """Make a town with patches of green, and a map whose squared correlation with the truth is ``r2``; it may be biased."""
+    rng = np.random.default_rng(seed)
+    field = ndimage.gaussian_filter(rng.normal(size=(SIDE_PX, SIDE_PX)), 3, mode="wrap").ravel()
+    rank = (stats.rankdata(field) - 0.5) / field.size
+    true = np.asarray(stats.beta.ppf(rank, PATCHINESS * green, PATCHINESS * (1 - green)))
+    noise = rng.normal(size=field.size)
+    low, high = 0.0, 3.0
+    for _ in range(30):  # the more noise, the less is left
+        middle = (low + high) / 2
+        kept = np.corrcoef(true, np.clip(true + middle * noise, 0, 1))[0, 1] ** 2
+        low, high = (middle, high) if kept > r2 else (low, middle)
+    return Town(true=true, mapped=np.clip(true + low * noise, 0, 1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Design:
+    """Strata of a town, and how many looks each gets."""
+
+    stratum: Ints
+    """(pixel,)"""
+    weight: Floats
+    counts: Ints
+
+
+def simple(place: Town, looks: int) -> Design:
+    """Draw without strata."""
+    return Design(stratum=np.zeros(place.true.size, np.intp), weight=np.ones(1), counts=np.array([looks]))
+
+
+def stratified(place: Town, looks: int) -> Design:
+    """Draw by strata, as ``howgreen sample`` does."""
+    strata: Strata = stratify(place.mapped, np.ones(place.mapped.size), looks=looks)
+    code = strata.of(place.mapped)
+    weight = np.bincount(code, minlength=len(strata)) / code.size
+    spread = np.array([expected_spread(place.mapped[code == one]).mean() for one in range(len(strata))])
+    counts = allocate(weight, spread, looks=looks, floor=min(FLOOR, looks // len(weight)))
+    return Design(stratum=code, weight=weight, counts=counts)
+
+
+def drawn(design: Design, draws: int, rng: np.random.Generator) -> Ints:
+    """(draw, look) pixels; the order of looking is random across strata."""
+    parts = [
+        rng.choice(np.flatnonzero(design.stratum == one), (draws, count)) for one, count in enumerate(design.counts)
+    ]
+    return np.asarray(rng.permuted(np.concatenate(parts, axis=1), axis=1))
+
+
+def answered(place: Town, pixels: Ints, dots: int, rng: np.random.Generator) -> Floats:
+    """Count dots without error."""
+    return rng.binomial(dots, place.true[pixels]) / dots
+
+
+def looks_of(green: Floats, design: Design, pixels: Ints) -> Looks:
+    """Put one draw into the estimator's words."""
+    return Looks(green=green, land=np.ones(len(green)), stratum=design.stratum[pixels], weight=design.weight)
+
+
+def map_of(place: Town, pixels: Ints) -> MapShares:
+    """Give what the map says."""
+    return MapShares(
+        green=place.mapped[pixels],
+        land=np.ones(len(pixels)),
+        frame_green=float(place.mapped.mean()),
+        frame_land=1.0,
+    )
+
+
+@dataclass
+class Tally:
+    """How often the truth was inside, and how wide the interval was."""
+
+    truth: float
+    found: list[Estimate]
+
+    @property
+    def coverage(self) -> float:
+        """Share of intervals that hold the truth."""
+        return float(np.mean([one.low <= self.truth <= one.high for one in self.found]))
+
+    @property
+    def half_width(self) -> float:
+        """Mean half-width."""
+        return float(np.mean([one.half_width for one in self.found]))
+
+    @property
+    def bias(self) -> float:
+        """Mean miss."""
+        return float(np.mean([one.ratio for one in self.found])) - self.truth
+
+
+Estimator = Callable[[Town, Design, Ints, Floats], Estimate]
+
+
+def plain(_: Town, design: Design, pixels: Ints, green: Floats) -> Estimate:
+    """Estimate from the looks alone."""
+    return estimate_ratio(looks_of(green, design, pixels))
+
+
+def with_map(place: Town, design: Design, pixels: Ints, green: Floats) -> Estimate:
+    """Estimate from the looks and the map."""
+    return estimate_ratio(looks_of(green, design, pixels), map_of(place, pixels))
+
+
+def regression(place: Town, _: Design, pixels: Ints, green: Floats) -> Estimate:
+    """Estimate by regression on the map."""
+    return estimate_by_regression(green, place.mapped[pixels], float(place.mapped.mean()))
+
+
+WAYS: dict[str, tuple[Callable[[Town, int], Design], Estimator]] = {
+    "looks alone": (simple, plain),
+    "with the map": (simple, with_map),
+    "regression": (simple, regression),
+    "strata": (stratified, plain),
+    "strata and map": (stratified, with_map),
+}
+
+
+def tallies(place: Town, looks: int, dots: int, draws: int, *, seed: int) -> dict[str, Tally]:
+    """Draw a cell's samples and estimate in every way."""
+    rng = np.random.default_rng(seed)
+    found = {}
+    for name, (make, estimator) in WAYS.items():
+        design = make(place, looks)
+        if len(design.weight) == 1 and make is stratified:
+            continue
+        pixels = drawn(design, draws, rng)
+        green = answered(place, pixels, dots, rng)
+        both = zip(pixels, green, strict=True)
+        found[name] = Tally(place.ratio, [estimator(place, design, one, answers) for one, answers in both])
+    return found
+
+
+def coverage(draws: int) -> None:
+    """Print coverage and half-width of every cell, then the worst of each way."""
+    table(["green", "map R²", "dots", "looks", *(f"{name}" for name in WAYS)])
+    worst: dict[tuple[str, int], list[float]] = {}
+    for green in GREEN:
+        for r2 in MAP_R2:
+            place = town(green, r2)
+            for dots in DOTS:
+                for looks in LOOKS:
+                    found = tallies(place, looks, dots, draws, seed=looks + dots)
+                    cells = [
+                        f"{100 * found[name].coverage:.1f} (±{100 * found[name].half_width:.1f})"
+                        if name in found
+                        else "–"
+                        for name in WAYS
+                    ]
+                    row([f"{place.ratio:.2f}", f"{r2:.1f}", str(dots), str(looks), *cells])
+                    for name, one in found.items():
+                        worst.setdefault((name, looks), []).append(one.coverage)
+    print()
+    table(["way", "looks", "least covered, %", "most covered, %", "cells of 93-97 %"])
+    for (name, looks), values in sorted(worst.items(), key=lambda item: (list(WAYS).index(item[0][0]), item[0][1])):
+        good = sum(0.93 <= value <= 0.97 for value in values)
+        row([name, str(looks), f"{100 * min(values):.1f}", f"{100 * max(values):.1f}", f"{good} of {len(values)}"])
+
+
+def readers(draws: int, *, looks: int = 200, green: float = 0.6, r2: float = 0.8) -> None:
+    """Print what readers' errors do to the estimate from one reader, and to the two-phase one."""
+    place = town(green, r2)
+    design = stratified(place, looks)
+    table(
+        [
+            "dots",
+            "bare read as green / green as bare",
+            "one reader: bias",
+            "covers, %",
+            "agreed answers: bias",
+            "covers, %",
+            "half-width",
+        ]
+    )
+    for dots in (1, 9):
+        for wrong in ERRORS:
+            rng = np.random.default_rng(looks + dots)
+            pixels = drawn(design, draws, rng)
+            read = Tally(place.ratio, [])
+            agreed = Tally(place.ratio, [])
+            for one in pixels:
+                true = rng.random((looks, dots)) < place.true[one][:, None]
+                first, second = (_misread(true, wrong, rng) for _ in range(2))
+                green_read = first.mean(axis=1)
+                read.found.append(with_map(place, design, one, green_read))
+                gold = _gold(true.mean(axis=1), green_read, second.mean(axis=1), rng)
+                agreed.found.append(estimate_two_phase(looks_of(green_read, design, one), gold, map_of(place, one)))
+            row([
+                str(dots), f"{wrong[0]:.0%} / {wrong[1]:.0%}", f"{100 * read.bias:+.1f}", f"{100 * read.coverage:.1f}",
+                f"{100 * agreed.bias:+.1f}", f"{100 * agreed.coverage:.1f}", f"±{100 * agreed.half_width:.1f}",
+            ])  # fmt: skip
+
+
+def _misread(
+    true: npt.NDArray[np.bool_], wrong: tuple[float, float], rng: np.random.Generator
+) -> npt.NDArray[np.bool_]:
+    return true ^ (rng.random(true.shape) < np.where(true, wrong[1], wrong[0]))
+
+
+def _gold(true: Floats, first: Floats, second: Floats, rng: np.random.Generator) -> Gold:
+    """Agree on all disagreements of a fifth, and on as many of the others, at least ten in all."""
+    twice = rng.choice(len(true), len(true) // 5, replace=False)
+    apart = twice[np.abs(first[twice] - second[twice]) > DISAGREE]
+    alike = np.setdiff1d(twice, apart)
+    again = rng.choice(alike, min(max(len(apart), FEWEST - len(apart), 2), len(alike)), replace=False)
+    position = np.concatenate([apart, again]).astype(np.intp)
+    weight = np.concatenate([np.ones(len(apart)), np.full(len(again), len(alike) / len(again))])
+    return Gold(position=position, green=true[position], land=np.ones(len(position)), weight=weight)
+
+
+def stop(draws: int, *, green: float = 0.6, r2: float = 0.8) -> None:
+    """Print coverage where looking stops as soon as the interval is as narrow as wanted."""
+    place = town(green, r2)
+    table(["design", "dots", "stops at", "covers, %", "looks: mean", "least", "most"])
+    for make, start in ((simple, 20), (stratified, 30)):
+        for dots in (1, 9):
+            for wanted in HALF_WIDTHS:
+                rng = np.random.default_rng(start + dots)
+                design = make(place, MOST_LOOKS)
+                tally, counts = Tally(place.ratio, []), []
+                for _ in range(draws):
+                    pixels = drawn(design, 1, rng)[0]
+                    answers = answered(place, pixels, dots, rng)
+                    tally.found.append(_stopped(place, design, pixels, answers, start=start, wanted=wanted))
+                    counts.append(tally.found[-1].n)
+                row([
+                    "strata" if make is stratified else "simple", str(dots), f"±{100 * wanted:.0f}", f"{100 * tally.coverage:.1f}",
+                    f"{np.mean(counts):.0f}", str(min(counts)), str(max(counts)),
+                ])  # fmt: skip
+
+
+def _stopped(place: Town, design: Design, pixels: Ints, answers: Floats, *, start: int, wanted: float) -> Estimate:
+    """Look at one place after the other until the interval may be shown and is narrow enough."""
+    for looks in range(start, len(pixels) + 1):
+        seen, green = pixels[:looks], answers[:looks]
+        counts = np.bincount(design.stratum[seen], minlength=len(design.weight))
+        if (len(design.weight) > 1 and counts.min() < FLOOR) or np.ptp(green) == 0:
+            continue
+        found = with_map(place, design, seen, green)
+        if found.half_width <= wanted:
+            break
+    return found
+
+
+def systematic(draws: int, *, r2: float = 0.8) -> None:
+    """Print how far a systematic sample's interval is too wide."""
+    table(["green", "looks", "looks alone: covers, %", "half-width", "with the map: covers, %", "half-width"])
+    for green in GREEN:
+        place = town(green, r2)
+        for step in (28, 20, 14):
+            rng = np.random.default_rng(step)
+            alone, helped = Tally(place.ratio, []), Tally(place.ratio, [])
+            for top, left in rng.integers(0, step, (draws, 2)):
+                rows, columns = np.meshgrid(
+                    np.arange(top, SIDE_PX, step), np.arange(left, SIDE_PX, step), indexing="ij"
+                )
+                pixels = (rows * SIDE_PX + columns).ravel()
+                design = Design(
+                    stratum=np.zeros(place.true.size, np.intp), weight=np.ones(1), counts=np.array([len(pixels)])
+                )
+                answers = answered(place, pixels, 9, rng)
+                alone.found.append(plain(place, design, pixels, answers))
+                helped.found.append(with_map(place, design, pixels, answers))
+            row([
+                f"{place.ratio:.2f}", f"{(SIDE_PX / step) ** 2:.0f}", f"{100 * alone.coverage:.1f}", f"±{100 * alone.half_width:.1f}",
+                f"{100 * helped.coverage:.1f}", f"±{100 * helped.half_width:.1f}",
+            ])  # fmt: skip
+
+
+def width(draws: int, *, picture: Path | None = None) -> None:
+    """Print, and draw, the half-width by the number of looks."""
+    place = town(0.6, 0.8)
+    steps = (20, 30, 50, 75, 100, 150, 200, 300, 400)
+    table(["dots", "looks", *WAYS])
+    curves: dict[tuple[int, str], list[float]] = {}
+    for dots in (1, 9):
+        for looks in steps:
+            found = tallies(place, looks, dots, max(draws // 10, 20), seed=looks)
+            row(
+                [
+                    str(dots),
+                    str(looks),
+                    *(f"±{100 * found[name].half_width:.1f}" if name in found else "–" for name in WAYS),
+                ]
+            )
+            for name, one in found.items():
+                curves.setdefault((dots, name), []).append(100 * one.half_width)
+    if picture is not None:
+        _draw(curves, steps, picture)
+
+
+def _draw(curves: dict[tuple[int, str], list[float]], steps: tuple[int, ...], file: Path) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.2, 4.2), layout="constrained")
+    axes = figure.add_subplot()
+    shown = (
+        (1, "looks alone", "#9a8f7d", "looks alone, one dot a place"), (9, "looks alone", "#b8733c", "looks alone, nine dots a place"),
+        (1, "strata and map", "#7fae6b", "looks and map, one dot"), (9, "strata and map", "#1b6b2f", "looks and map, nine dots"),
+    )  # fmt: skip
+    for dots, name, colour, label in shown:
+        axes.plot(steps, curves[dots, name], color=colour, lw=2.4, label=label)
+    axes.axhline(3, color="#555555", lw=0.8, ls=(0, (4, 3)))
+    axes.text(steps[-1], 3.15, "±3 points", ha="right", size=9, color="#555555")
+    axes.set(
+        xlabel="places that a person looks at",
+        ylabel="half-width of the 95 % interval, points",
+        ylim=(0, None),
+        xlim=(0, steps[-1]),
+    )
+    axes.grid(axis="y", color="#e4e0d8")
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    figure.savefig(file, dpi=140)
+
+
+def table(names: Iterable[str]) -> None:
+    """Print the head of a Markdown table."""
+    names = list(names)
+    row(names)
+    row(["---"] * len(names))
+
+
+def row(cells: Iterable[str]) -> None:
+    """Print a row of a Markdown table."""
+    print("| " + " | ".join(cells) + " |", flush=True)
+
+
+PARTS: dict[str, Callable[[int], None]] = {
+    "readers": readers, "width": width, "systematic": systematic, "coverage": coverage, "stop": stop,
+}  # fmt: skip
+
+
+def main() -> None:
+    """Run what is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], default=[])
+    parser.add_argument("--draws", type=int, default=4000)
+    parser.add_argument("--picture", type=Path)
+    asked = parser.parse_args()
+    for name in asked.parts or PARTS:
+        started = time.perf_counter()
+        print(f"\n## {name}, {asked.draws:,} draws a cell\n", flush=True)
+        width(asked.draws, picture=asked.picture) if name == "width" else PARTS[name](asked.draws)
+        print(f"\n({time.perf_counter() - started:.0f} s)", flush=True)
+
+
+if __name__ == "__main__":
+    main()

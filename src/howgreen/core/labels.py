@@ -1,0 +1,162 @@
+"""Shapes with a class: what people call the classes, the file that holds them, and the pixels that they claim."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from howgreen.core.errors import LabelError
+from howgreen.core.vector_files import vector_files
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+    from odc.geo.geobox import GeoBox
+
+CLASS_NAMES = ("tree", "low vegetation", "cropland", "built", "bare", "water")
+"""Classes that labels may have."""
+GREEN_CLASSES = frozenset({"tree", "low vegetation", "cropland"})
+SYNONYMS: Mapping[str, str] = {
+    **dict.fromkeys(("forest", "woods", "wood", "woodland", "trees", "canopy"), "tree"),
+    **dict.fromkeys(
+        ("grass", "grassland", "meadow", "lawn", "herbaceous", "herbs", "shrub", "shrubs", "low plants"),
+        "low vegetation",
+    ),
+    **dict.fromkeys(("crop", "crops", "agriculture", "agricultural", "arable", "farmland"), "cropland"),
+    **dict.fromkeys(
+        ("urban", "building", "buildings", "built up", "built-up", "impervious", "sealed", "road", "roads"), "built"
+    ),
+    **dict.fromkeys(("soil", "bare soil", "bare ground", "barren", "sand", "rock"), "bare"),
+    **dict.fromkeys(("river", "lake", "sea", "ocean", "waterbody", "water body"), "water"),
+}
+"""Usual names of the classes."""
+
+
+def read_shapes(path: Path, column: str) -> gpd.GeoDataFrame:
+    """Shapes with a CRS and a column; LabelError where anything of that lacks."""
+    import geopandas as gpd
+    import pyogrio
+
+    if not path.exists():
+        raise LabelError(f"labels {path}: no such file; check the path")
+    try:
+        with vector_files(path) as (file, *_):  # told its format: no file points to others, or to a server
+            frame = gpd.read_file(file.gdal_path)
+    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, ValueError) as error:
+        raise LabelError(
+            f"labels {path}: not a vector file that GDAL reads ({str(error).splitlines()[0][:120]})"
+        ) from error
+    if not isinstance(frame, gpd.GeoDataFrame) or not len(frame):
+        raise LabelError(f"labels {path}: holds no polygon or point; draw some and give each a class")
+    if frame.crs is None:
+        raise LabelError(
+            f"labels {path}: does not say its CRS; write it into the file, as with `ogr2ogr -a_srs EPSG:4326`"
+        )
+    if column not in frame:
+        there = ", ".join(str(name) for name in frame if name != "geometry") or "none"
+        raise LabelError(
+            f"labels {path}: no column {column!r} (there: {there}); name the one that holds the class with --column"
+        )
+    usable = ~(frame.geometry.is_empty | frame.geometry.isna())
+    if not usable.any():
+        raise LabelError(f"labels {path}: all shapes are empty; draw polygons or points")
+    kinds = set(frame.geometry[usable].geom_type)
+    if not kinds <= {"Polygon", "MultiPolygon", "Point", "MultiPoint"}:
+        other = ", ".join(sorted(kinds - {"Polygon", "MultiPolygon", "Point", "MultiPoint"}))
+        raise LabelError(f"labels {path}: holds {other}, which have no area; draw polygons or points")
+    return frame[usable.to_numpy()]
+
+
+def parse_classes(text: str) -> dict[str, str]:
+    """Read ``1=water,2=tree``: which class a value of the column stands for.
+
+    Raises
+    ------
+    LabelError
+        Not of that form, or no class of howgreen's.
+    """
+    found = {}
+    for entry in text.split(","):
+        value, equals, name = entry.partition("=")
+        called = class_of(name, {})
+        if not equals or called is None:
+            raise LabelError(
+                f"--classes {entry.strip()!r}: write VALUE=CLASS with a class of {', '.join(CLASS_NAMES)}, parted by commas"
+            )
+        found[word(value)] = called
+    return found
+
+
+def word(value: object) -> str:
+    """Bring a value of a column to one spelling; 1.0 is 1."""
+    text = str(value).strip().lower().replace("_", " ")
+    return text.removesuffix(".0")
+
+
+def class_of(value: object, classes: Mapping[str, str]) -> str | None:
+    """Tell which class a value stands for; None for none that is known."""
+    called = word(value)
+    name = classes.get(called) or SYNONYMS.get(called, called)
+    return name if name in CLASS_NAMES else None
+
+
+def classes_of(frame: Any, path: Path, column: str, classes: Mapping[str, str]) -> list[str]:
+    """Name the class of each shape.
+
+    Raises
+    ------
+    LabelError
+        A shape without a class, or with one that nobody knows; the message names it and its cure.
+    """
+    without = int(frame[column].isna().sum())
+    if without:
+        raise LabelError(f"labels {path}: {without} of {len(frame)} shapes have no class in column {column!r}; give each one, or "
+                         "delete them")  # fmt: skip
+    names = [class_of(value, classes) for value in frame[column]]
+    unknown = sorted({word(value) for value, name in zip(frame[column], names, strict=True) if name is None})
+    if unknown:
+        raise LabelError(f"labels {path}: unknown class {', '.join(repr(one) for one in unknown[:8])} in column {column!r}; "
+                         f"say what each is with --classes {unknown[0]}=tree,... (the classes are {', '.join(CLASS_NAMES)})")  # fmt: skip
+    return [name for name in names if name is not None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claimed:
+    """Pixels that shapes of one class alone claim."""
+
+    rows: npt.NDArray[np.int_]
+    columns: npt.NDArray[np.int_]
+    code: npt.NDArray[np.int_]
+    shape: npt.NDArray[np.int_]
+    """Number of the shape that the pixel lies in."""
+
+
+def burn(shapes: Sequence[Any], codes: Sequence[int], grid: GeoBox) -> Claimed:
+    """Find the pixels whose centre lies in a polygon, and those under points; ground that two codes claim is left out.
+
+    Parameters
+    ----------
+    shapes
+        On the grid's CRS; empty ones claim nothing.
+    codes
+        One a shape, from 0.
+    """
+    from rasterio.features import rasterize
+
+    size, transform = grid.shape, grid.transform
+    numbered = [(shape, number + 1) for number, shape in enumerate(shapes) if not shape.is_empty]
+    owner = np.zeros((size.y, size.x), np.int32)
+    claims = np.zeros((size.y, size.x), np.uint8)
+    if numbered:
+        owner = rasterize(numbered, out_shape=(size.y, size.x), transform=transform, dtype="int32")
+    for code in sorted(set(codes)):
+        ours = [shape for shape, number in numbered if codes[number - 1] == code]
+        if ours:
+            claims += rasterize(ours, out_shape=(size.y, size.x), transform=transform) > 0
+    rows, columns = np.nonzero((owner > 0) & (claims == 1))
+    shape = owner[rows, columns].astype(np.int64) - 1
+    return Claimed(rows=rows, columns=columns, code=np.asarray(codes, dtype=np.int64)[shape], shape=shape)
