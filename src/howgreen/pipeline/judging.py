@@ -201,4 +201,4 @@ def _shares(frame: gpd.GeoDataFrame, labels: LabelFile) -> npt.NDArray[np.float6
         raise LabelError(
             f"labels {labels.path}: column {name!r} holds what is no share of 0-1; divide percent by 100, and leave shapes without one out"
         )
-    return values
+    return np.asarray(values, float)
