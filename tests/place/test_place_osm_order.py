@@ -83,6 +83,30 @@ def test_a_mixture_of_ids_keeps_both_kinds(town):
     assert list(green_areas(from_shape(TOWN, name="x"), osm=town)["osm_id"]) == ["W2"]
 
 
+def placed(path):
+    """As Overpass writes it for ``out geom;``: no nodes, their positions in the ways."""
+    text = path.read_text()
+    nodes = dict(re.findall(r'<node id="(\d+)" version="1" (lat="[^"]+" lon="[^"]+")/>', text))
+    without = re.sub(r"<node [^>]*/>\s*", "", text)
+    target = path.with_name("geom.osm")
+    target.write_text(re.sub(r'<nd ref="(\d+)"/>', lambda m: f'<nd ref="{m[1]}" {nodes[m[1]]}/>', without))
+    return target
+
+
+def test_positions_in_the_ways_are_read_as_nodes_are(town):
+    path = placed(town)
+    assert find("Town", osm=path).boundary.equals(TOWN)
+    assert list(green_areas(from_shape(TOWN, name="x"), osm=path)["osm_id"]) == ["W2"]
+    assert find("Town", osm=negative(path)).boundary.equals(TOWN)
+
+
+def test_positions_in_relations_name_the_question_that_gives_ways(town):
+    text = town.read_text().replace('role="outer"/>', 'role="outer"><nd lat="47.0" lon="9.0"/></member>')
+    town.write_text(text)
+    with pytest.raises(AreaError, match="out body; >; out skel qt;"):
+        find("Town", osm=town)
+
+
 def test_a_file_in_order_is_read_as_it_is_and_a_sorted_copy_is_made_once(town):
     assert in_order(town).path == town
     path = negative(town)
@@ -154,3 +178,9 @@ def test_lines_of_an_unsorted_file_are_whole(osm, tmp_path):
     path.write_text(head + "".join(found[::-1]) + "</osm>")
     (line,) = read_lines(path, tags=[("natural", "coastline")])
     assert list(line.coords) == [(9.0, 47.0), (9.1, 47.1), (9.2, 47.0)]
+
+
+def test_a_file_of_elsewhere_that_does_not_say_so_is_doubted(town):
+    far = from_shape(shapely.box(20.0, 10.0, 20.1, 10.1), name="Far")
+    with pytest.warns(HowgreenWarning, match="does not say which ground it holds"):
+        assert green_areas(far, osm=town).empty

@@ -119,6 +119,11 @@ def green_areas(city: City, *, osm: str | Path, progress: Progress | None = None
     found = _within_bounds(read_green(Path(osm)), Path(osm))
     tell("osm green", 1, 2)
     frame = areas_within(found, city)
+    if frame.empty and extract_bounds(Path(osm)) is None:
+        text = (
+            f"{osm}: maps no green in {city.label}, and does not say which ground it holds; see that it holds the place"
+        )
+        frame.attrs["warnings"] = [Caution("osm-cut", text)]
     tell("osm green", 2, 2)
     warn(*frame.attrs["warnings"])
     return frame

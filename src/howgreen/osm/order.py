@@ -2,7 +2,7 @@
 
 Published extracts are so. What Overpass writes for ``out body; >; out skel;`` begins with the relations, and what JOSM saves
 has ids below 0: osmium then finds nothing, or stops. Such a file is sorted into a temporary one, once a process, and ids
-below 0 get numbers above all others there.
+below 0 get numbers above all others there. ``out geom;`` writes positions into the ways and no nodes: they get theirs.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ MOST_BYTES = 512 * 2**20
 _CHECKED_PBF_BYTES = 2**20
 """Of a larger PBF file the order is not checked: that would take longer than reading it, and programs write them sorted."""
 _XML_OBJECT = re.compile(rb"<(node|way|relation)\s[^>]*?\bid\s*=\s*[\"'](-?\d+)")
+_PLACED_NODE = re.compile(rb"<nd\s[^>]*\blat\s*=")
+_PLACED_MEMBER = re.compile(rb"<member\s[^>]*[^/]>\s*<nd\s[^>]*\blat\s*=")
+_OVERLAP_BYTES = 2**12
 _RANKS = {b"node": 0, b"way": 1, b"relation": 2}
 _LETTERS = "nwr"
 _CHUNK_BYTES = 2**22
@@ -82,7 +85,8 @@ def _in_order(path: Path, _changed: int, size: int) -> Ordered:
     if is_pbf and size > _CHECKED_PBF_BYTES:
         return Ordered(path=path)
     is_sorted, greatest, negative = _looked_through(_objects(path))
-    if is_sorted and not negative:
+    placed = path.suffix.lower() == ".osm" and _has_placed_ways(path)
+    if is_sorted and not negative and not placed:
         return Ordered(path=path)
     if size > MOST_BYTES:
         cure = "osmium renumber" if negative else "osmium sort"
@@ -91,9 +95,9 @@ def _in_order(path: Path, _changed: int, size: int) -> Ordered:
     ordered = Ordered(path=folder / "sorted.osm.pbf", base=greatest if negative else None)
     weakref.finalize(ordered, shutil.rmtree, folder, ignore_errors=True)  # at the end of the process, if not before
     source = path
-    if ordered.base is not None:
-        source = folder / "renumbered.osm.pbf"
-        _renumber(path, source, base=ordered.base)
+    if ordered.base is not None or placed:
+        source = folder / "rewritten.osm.pbf"
+        _rewrite(path, source, base=ordered.base or 0)
     reader = osmium.MergeInputReader()
     reader.add_file(str(source))
     with osmium.SimpleWriter(str(ordered.path)) as writer:
@@ -129,18 +133,47 @@ def _looked_through(objects: Iterator[tuple[int, int]]) -> tuple[bool, int, bool
     return in_order, greatest, negative
 
 
-def _renumber(path: Path, target: Path, *, base: int) -> None:
-    """Write a file whose ids below 0 stand above all others."""
+def _has_placed_ways(path: Path) -> bool:
+    """Tell whether the ways of an XML file hold their positions themselves.
+
+    Raises
+    ------
+    AreaError
+        When relations do: their members' ways are then in no file.
+
+    """
+    with path.open("rb") as file:
+        rest, placed = b"", False
+        while chunk := file.read(_CHUNK_BYTES):
+            text = rest + chunk
+            if _PLACED_MEMBER.search(text):
+                raise AreaError(
+                    f"{path}: its relations hold positions instead of ways (Overpass' `out geom`); "
+                    "ask with `out body; >; out skel qt;`"
+                )
+            placed = placed or _PLACED_NODE.search(text) is not None
+            rest = text[-_OVERLAP_BYTES:]
+    return placed
+
+
+def _rewrite(path: Path, target: Path, *, base: int) -> None:
+    """Write a file whose ids below 0 stand above all others, and whose ways have nodes where they held positions."""
 
     def new(number: int) -> int:
         return base - number if number < 0 else number
 
+    known = {node.id for node in osmium.FileProcessor(str(path), osmium.osm.NODE)}
     with osmium.SimpleWriter(str(target)) as writer:
         item: Any
         for item in osmium.FileProcessor(str(path)):
             if item.is_node():
                 writer.add_node(item.replace(id=new(item.id)))
             elif item.is_way():
+                for node in item.nodes:
+                    if node.location.valid() and node.ref not in known:
+                        known.add(node.ref)
+                        where = (node.location.lon, node.location.lat)
+                        writer.add_node(osmium.osm.mutable.Node(id=new(node.ref), location=where))
                 writer.add_way(item.replace(id=new(item.id), nodes=[new(node.ref) for node in item.nodes]))
             else:
                 members = [(member.type, new(member.ref), member.role) for member in item.members]
