@@ -88,9 +88,17 @@ def _of_dates(plan: Plan) -> Iterator[Caution]:
     if outside:
         yield Caution(
             "out-of-season",
-            f"{len(outside)} of {count(len(plan.scenes), 'image')} lie outside of the growing season here: what is bare or leafless "
-            "then counts as not green",
+            plain(
+                f"{_how_many(len(outside), len(plan.scenes))} outside of the growing season here: what is bare or leafless then "
+                "counts as not green"
+            ),
         )
+
+
+def _how_many(some: int, total: int) -> str:
+    if some == total:
+        return "the only image lies" if total == 1 else f"all {total} images lie"
+    return f"{some} of {total} images {'lies' if some == 1 else 'lie'}"
 
 
 def _in_season(scene: Scene, city: City) -> bool:
