@@ -125,3 +125,36 @@ def test_a_folder_is_named_in_the_places_own_letters():
     assert named.name == "北京市-القاهرة"
     assert options.new_folder(place.from_shape(AREA, name="Saint-Étienne (42)")).name == "saint-etienne-42"
     assert options.new_folder(place.from_shape(AREA, name="..")).name.startswith("x")
+
+
+def test_the_cache_is_shown_and_cleared_and_nothing_else_is_touched(
+    call: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+):
+    from howgreen.pipeline import image_sources, locks
+
+    home = tmp_path / "cache"
+    monkeypatch.setattr(image_sources, "cache_folder", lambda: home)
+    assert call("cache") == 0  # none yet
+    for name in ("runs/a", "runs/b", "places", "sampleton-2-7-9000", "of-another-program"):
+        (home / name).mkdir(parents=True)
+        (home / name / "file").write_bytes(b"x" * 2**20)
+    locks.hold(home / "runs" / "b")
+    capsys.readouterr()
+    assert call("cache", "--json") == 0
+    kept = {one["name"]: one["size_bytes"] for one in json.loads(capsys.readouterr().out)["kept"]}
+    assert set(kept) == {"places", "runs", "sampleton-2-7-9000"}
+    assert kept["places"] == 2**20
+    assert call("cache", "--clear") == 0
+    assert (home / "of-another-program" / "file").exists()
+    assert (home / "runs" / "b" / "file").exists()
+    assert not (home / "runs" / "a").exists()
+    assert not (home / "places").exists()
+    locks.release(home / "runs" / "b")
+
+
+def test_the_store_may_be_named_once_for_all_commands(call: Callable[..., int], store: Path, monkeypatch, capsys):
+    monkeypatch.setenv("HOWGREEN_STORE", str(store))
+    assert call("where", "Small") == 0
+    assert "Small" in capsys.readouterr().out
+    assert call("city", "Small", "--out", "out") == 0
+    assert call("city", "--plan", "out/plan.json", "--out", "again") == 0

@@ -11,7 +11,18 @@ from collections.abc import Sequence
 
 import click
 
-from howgreen.cli import benchmark, cities, earth, estimate, judge, layers, models, stores, train  # noqa: F401 (each adds its commands)
+from howgreen.cli import (  # noqa: F401 (each adds its commands)
+    benchmark,
+    cache,
+    cities,
+    earth,
+    estimate,
+    judge,
+    layers,
+    models,
+    stores,
+    train,
+)
 from howgreen.cli.root import howgreen
 from howgreen.cli.say import say
 from howgreen.cli.warnings import on_terminal

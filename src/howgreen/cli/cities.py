@@ -125,7 +125,9 @@ def plan_command(
 
 @howgreen.command("where", epilog=examples("howgreen where Springfield", "howgreen city Springfield --pick 2"))
 @click.argument("name")
-@click.option("--store", type=FOLDER, help="Folder of stored images (default: your own store).")
+@click.option(
+    "--store", type=FOLDER, envvar="HOWGREEN_STORE", help="Folder of stored images (default: your own store)."
+)
 @click.option("--osm", type=FILE, help="Look the name up in this OpenStreetMap extract (.osm.pbf).")
 @endpoints_option
 @contact_option

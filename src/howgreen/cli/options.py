@@ -99,7 +99,9 @@ contact_option = click.option(
 # The names of these options are those of the fields of `asked.AskedPlan`, which takes them as they are.
 place_options = options(
     click.argument("query", metavar="[NAME]", required=False),
-    click.option("--store", type=FOLDER, help="Folder with a store of images (default: your own store)."),
+    click.option(
+        "--store", type=FOLDER, envvar="HOWGREEN_STORE", help="Folder with a store of images (default: your own store)."
+    ),
     click.option("--osm", type=FILE, help="Look the name up in this OpenStreetMap extract (.osm.pbf)."),
     click.option("--area", help="Boundary: a vector file, or WKT or GeoJSON text (longitude, latitude)."),
     click.option("--radius", "radius_m", type=float, help="Radius in metres around coordinates."),

@@ -31,7 +31,7 @@ def store_group() -> None:
     ),
 )
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--store", type=FOLDER, help="Folder of the store (default: your own).")
+@click.option("--store", type=FOLDER, envvar="HOWGREEN_STORE", help="Folder of the store (default: your own).")
 @click.option("--city", required=True, help="The city that the images show.")
 @click.option("--area", help="Its boundary: a vector file, or WKT or GeoJSON text (default: the image's footprint).")
 @click.option("--bands", help="Names of the bands in the order of the file: red,green,blue,nir,scl.")
@@ -134,7 +134,7 @@ def store_sync(
 
 
 @store_group.command("list", epilog=examples("howgreen store list --store shelf"))
-@click.option("--store", type=FOLDER, help="Folder of the store (default: your own).")
+@click.option("--store", type=FOLDER, envvar="HOWGREEN_STORE", help="Folder of the store (default: your own).")
 def store_list(store: Path | None) -> None:
     """List the images in a store."""
     from howgreen import store as stores
@@ -147,7 +147,7 @@ def store_list(store: Path | None) -> None:
 
 
 @store_group.command("verify", epilog=examples("howgreen store verify --store shelf"))
-@click.option("--store", type=FOLDER, help="Folder of the store (default: your own).")
+@click.option("--store", type=FOLDER, envvar="HOWGREEN_STORE", help="Folder of the store (default: your own).")
 def store_verify(store: Path | None) -> None:
     """Check every file against its checksum.
 
