@@ -40,9 +40,12 @@ def test_rectangle_with_known_shares(cover, city):
     assert stats.area_by_class_m2 == pytest.approx({"tree": 0.5 * GROUND, "built": GROUND, "water": GROUND}, **NEAR)
     assert stats.green_m2_per_inhabitant == pytest.approx(0.7 / 1.5 * 1.75 * GROUND / 10, **NEAR)
     assert stats.interval is not None
-    assert (stats.interval.low, stats.interval.high) == pytest.approx((0.7 / 1.5 - 0.06, 0.7 / 1.5 + 0.06), rel=1e-5)
-    assert stats.interval.level == 0.95
-    assert stats.interval.method.startswith("model error on reference data, carried to the city")
+    found, seen, ratio = stats.interval, 1.5 / 1.75, 0.7 / 1.5
+    assert (found.model_low, found.model_high) == pytest.approx((ratio - 0.06, ratio + 0.06), rel=1e-5)
+    assert (found.unseen_low, found.unseen_high) == pytest.approx((seen * ratio, seen * ratio + 1 - seen), rel=1e-5)
+    assert (found.low, found.high) == pytest.approx((seen * (ratio - 0.06), seen * (ratio + 0.06) + 1 - seen), rel=1e-5)
+    assert found.level == 0.95
+    assert found.method.startswith("model: by hand; unseen: 14.3%")
 
 
 def test_interval_is_clipped_and_absent_without_reference(cover, city):

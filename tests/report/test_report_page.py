@@ -69,7 +69,11 @@ def test_headline_with_what_must_stand_beside_it(html, make):
     assert f"Land that was seen{100 * result.stats.observed_ratio:.0f} %" in text.replace("seen ", "seen")
     assert "Satellite images5" in text.replace("images ", "images")
     assert "12 May – 11 Sep 2024" in text
-    assert "model error on reference data" in text
+    assert "in a place where it has never been" in text
+    span = result.stats.interval
+    assert f"{100 * span.model_low:.0f} to {100 * span.model_high:.0f} % of the land that was seen" in text
+    unseen = f"{100 * span.unseen_low:.0f} to {100 * span.unseen_high:.0f} % of all the land"
+    assert (unseen in text) == (result.stats.observed_ratio < 0.995)
     assert "left out. The range from" in text
 
 

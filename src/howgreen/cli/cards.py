@@ -86,7 +86,11 @@ def _reference(card: ModelCard) -> str:
         return "none: reports show no interval"
     return (
         f"{error.source}: n {error.n}, RMSE {error.rmse:.3f}, MAE {error.mae:.3f}, bias {error.bias:+.3f}, R² {error.r2:.3f}; "
-        f"interval of a mean: ± {error.half_width:.3f} at {error.level:.0%} ({error.method})"
+        f"interval of a new place: ± {error.half_width:.3f} at {error.level:.0%} ({error.method})"
+        + "".join(
+            f"; {place.place}: {place.error:+.3f} ± {place.standard_error:.3f} ({place.n} pixels, {place.clusters} clusters)"
+            for place in error.places
+        )
     )
 
 

@@ -268,6 +268,21 @@ def water_codes(classes: Iterable[ModelClass]) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PlaceError:
+    """How far off a model was, on average, in one place that taught it nothing."""
+
+    place: str
+    """Its name, and what is known there."""
+    error: float
+    """Mean of (predicted - reference) green fraction."""
+    standard_error: float
+    """Of that mean, pixels of one polygon, block or site moving together."""
+    n: int
+    """Pixels."""
+    clusters: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReferenceScore:
     """How a model erred on reference data it never saw, in units of green fraction."""
 
@@ -280,10 +295,14 @@ class ReferenceScore:
     """Mean of (predicted - reference)."""
     r2: float
     half_width: float
-    """Half of the interval of the *mean* green fraction at ``level``: see ``method``."""
+    """Half of the interval of the *mean* green fraction of a new place at ``level``: see ``method``."""
     level: float
     method: str
     """How half_width follows from the errors, in a sentence."""
+    places: tuple[PlaceError, ...] = ()
+    """Places whose mean errors say how far off a new place may be; empty where half_width rests on one place."""
+    tau: float = 0.0
+    """Standard deviation of the mean error between places, beyond what sampling explains."""
 
 
 ZONE_SCORES_M2: Mapping[str, float] = {
@@ -355,12 +374,25 @@ class LandCover:
 
 @dataclass(frozen=True, kw_only=True)
 class Interval:
-    """A range for ``green_ratio``."""
+    """A range for the green share of a zone's land, of which ``green_ratio`` is what was seen.
+
+    It holds two doubts that are told apart: what the model may have got wrong on the land that was seen, and what the land may
+    hold that no clear image showed.
+    """
 
     low: float
+    """Where the model erred most to one side and all unseen land is bare."""
     high: float
+    """Where the model erred most to the other side and all unseen land is green."""
+    model_low: float
+    """Of the land that was seen, by the model's error alone."""
+    model_high: float
+    unseen_low: float
+    """Of all the land, were the model exact: unseen land all bare."""
+    unseen_high: float
+    """The same, unseen land all green."""
     level: float
-    """Confidence level, as 0.95."""
+    """Confidence level of the model's part, as 0.95; unseen land may be anything."""
     method: str
 
 
@@ -417,6 +449,9 @@ class GreenStats:
     def _repr_html_(self) -> str:
         return notebook.panel("Green ratio", self.rows())
 
+
+INTERVAL_ENDS = ("low", "high", "model_low", "model_high", "unseen_low", "unseen_high")
+"""Numbers of an :class:`Interval`: columns ``interval_<end>`` of the zones' table."""
 
 FIGURES = (
     "zone_area_m2",

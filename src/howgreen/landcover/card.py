@@ -58,6 +58,16 @@ class ClassOnCard(_Strict, frozen=True, kw_only=True):
     colour: Annotated[str, Meta(pattern="^#[0-9a-fA-F]{6}$")]
 
 
+class PlaceOnCard(_Strict, frozen=True, kw_only=True):
+    """How far off a model was, on average, in one place that taught it nothing."""
+
+    place: Annotated[Text, Meta(description="Its name, and what is known there.")]
+    error: Annotated[float, Meta(description="Mean of (predicted - reference) green fraction.")]
+    standard_error: Annotated[float, Meta(ge=0, description="Pixels of one polygon, block or site move together.")]
+    n: Annotated[int, Meta(ge=1, description="Pixels.")]
+    clusters: Annotated[int, Meta(ge=1)]
+
+
 class ReferenceOnCard(_Strict, frozen=True, kw_only=True):
     """How a model erred on reference data it never saw, in units of green fraction."""
 
@@ -67,13 +77,17 @@ class ReferenceOnCard(_Strict, frozen=True, kw_only=True):
     mae: float
     bias: Annotated[float, Meta(description="Mean of (predicted - reference).")]
     r2: float
-    half_width: Annotated[Positive, Meta(description="Half of the interval of the mean green fraction at `level`.")]
+    half_width: Annotated[Positive, Meta(description="Half of the interval of a new place's mean green fraction at `level`.")]
     level: Positive
     method: Annotated[Text, Meta(description="How half_width follows from the errors, in a sentence.")]
+    places: Annotated[tuple[PlaceOnCard, ...], Meta(description="What half_width rests on, if on several.")] = ()
+    tau: Annotated[float, Meta(ge=0, description="Standard deviation of the mean error between places.")] = 0.0
 
 
 class Card(_Strict, frozen=True, kw_only=True):
-    """What a model says about itself, inside its ONNX file (metadata key `howgreen`). Every key is needed."""
+    """What a model says about itself, inside its ONNX file (metadata key `howgreen`). Every key is needed, but for
+    `places` and `tau` of its reference error.
+    """
 
     name: Name
     version: Name

@@ -1,4 +1,4 @@
-"""How sure a ratio is: the model's error on reference data, and more where a zone is small."""
+"""How sure a ratio is: the model's error in a place it has never been, more where a zone is small, and the land that was not seen."""
 
 from __future__ import annotations
 
@@ -7,38 +7,61 @@ from itertools import pairwise
 
 from howgreen.core.types import ZONE_SCORES_M2, Interval, ModelCard
 
+SMALL = 1.05
+"""A zone is called small where its size widens the interval by more than this."""
 
-def interval(ratio: float | None, card: ModelCard, *, area_m2: float) -> Interval | None:
-    """Give the interval of a zone's green ratio; None without a ratio, or where no reference judged the model.
+
+def interval(
+    ratio: float | None, card: ModelCard, *, area_m2: float, observed_ratio: float | None = 1.0
+) -> Interval | None:
+    """Give the interval of a zone's green share; None without a ratio, or where no reference judged the model.
 
     Parameters
     ----------
     ratio
-        0-1.
+        Green share of the land that was seen, 0-1.
     area_m2
         Land of the zone that was seen.
+    observed_ratio
+        Share of the zone's land that was seen, 0-1. What was not seen may be anything from bare to green.
     """
     error, half_width = card.reference_error, half_width_of(card, area_m2=area_m2)
-    if ratio is None or error is None or half_width is None:
+    if ratio is None or error is None or half_width is None or observed_ratio is None:
         return None
-    method = f"model error on reference data, carried to the city: {error.method}"
-    if half_width > error.half_width:
-        method += "; wider, because the zone is small, by what zones of its size needed in simulated cities"
+    unseen = 1 - observed_ratio
+    model_low, model_high = max(ratio - half_width, 0.0), min(ratio + half_width, 1.0)
     return Interval(
-        low=max(ratio - half_width, 0.0), high=min(ratio + half_width, 1.0), level=error.level, method=method
+        low=observed_ratio * model_low,
+        high=observed_ratio * model_high + unseen,
+        model_low=model_low,
+        model_high=model_high,
+        unseen_low=observed_ratio * ratio,
+        unseen_high=observed_ratio * ratio + unseen,
+        level=error.level,
+        method=_method(error.method, wider=half_width > SMALL * error.half_width, unseen=unseen),
     )
 
 
-def half_width_of(card: ModelCard, *, area_m2: float) -> float | None:
-    """Half of the interval: that of the reference, or the wider one that zones of this size need, where the card knows.
+def _method(error: str, *, wider: bool, unseen: float) -> str:
+    parts = [f"model: {error}"]
+    if wider:
+        parts.append("the zone is small: what zones of its size needed in simulated cities is added in squares")
+    if round(unseen, 3) > 0:
+        parts.append(f"unseen: {unseen:.1%} of the land was not seen, and is taken to be anything from bare to green")
+    return "; ".join(parts)
 
-    Between the sizes that the card knows it is interpolated over the logarithm of the area; smaller zones get the width of
-    the smallest, which is too little for zones of a few pixels.
+
+def half_width_of(card: ModelCard, *, area_m2: float) -> float | None:
+    """Give half of the model's part of the interval: the error of a place and that of a zone of this size, sqrt(a^2 + b^2).
+
+    Between the sizes that the card knows the zone's part is interpolated over the logarithm of the area; smaller zones get that of
+    the smallest, which is too little for zones of a few pixels; beyond the largest it shrinks with the square root of the area, as
+    independent errors do.
     """
     if card.reference_error is None:
         return None
     known = sorted((area, card.scores[name]) for name, area in ZONE_SCORES_M2.items() if name in card.scores)
-    return max([card.reference_error.half_width, *([_between(known, area_m2)] if known else [])])
+    return math.hypot(card.reference_error.half_width, _between(known, area_m2) if known else 0.0)
 
 
 def _between(known: list[tuple[float, float]], area_m2: float) -> float:
@@ -48,4 +71,4 @@ def _between(known: list[tuple[float, float]], area_m2: float) -> float:
         if area_m2 <= large:
             share = math.log(area_m2 / small) / math.log(large / small)
             return wide + share * (narrow - wide)
-    return known[-1][1]
+    return known[-1][1] * math.sqrt(known[-1][0] / area_m2)

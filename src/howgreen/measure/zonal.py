@@ -181,7 +181,7 @@ def _stats(zone: ZoneShape, sums_m2: Sums, landcover: LandCover) -> GreenStats:
         green_area_m2=green_area,
         green_ratio=ratio,
         green_pixel_ratio=min(float(half[land].sum()) / observed, 1.0) if observed > 0 else None,
-        interval=interval(ratio, landcover.card, area_m2=observed),
+        interval=interval(ratio, landcover.card, area_m2=observed, observed_ratio=observed_ratio),
         observed_ratio=observed_ratio,
         area_by_class_m2={item.name: float(area[item.code]) for item in landcover.card.classes},
         green_m2_per_inhabitant=_per_inhabitant(green_area, observed_ratio, zone),

@@ -10,7 +10,7 @@ import shapely
 
 from howgreen.core.errors import AreaError
 from howgreen.core.geometry import densify, geodesic_area_m2, polygonal, project
-from howgreen.core.types import FIGURES
+from howgreen.core.types import FIGURES, INTERVAL_ENDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,7 +84,8 @@ def _ground(
 def to_frame(zones: Sequence[Zone]) -> gpd.GeoDataFrame:
     """Make a table of zones in EPSG:4326, one row each in the order given.
 
-    Columns ``name``, ``id``, ``kind``, :data:`FIGURES`, ``interval_low``, ``interval_high``, ``geometry``;
+    Columns ``name``, ``id``, ``kind``, :data:`FIGURES`, ``interval_<end>`` for each of
+    :data:`INTERVAL_ENDS`, ``geometry``;
     figures are float64 with NaN where a zone has none.
     """
     import geopandas as gpd
@@ -92,7 +93,7 @@ def to_frame(zones: Sequence[Zone]) -> gpd.GeoDataFrame:
 
     columns: dict[str, object] = {key: [getattr(zone, key) for zone in zones] for key in ("name", "id", "kind")}
     columns |= {key: np.array([getattr(z.stats, key) for z in zones], dtype=float) for key in FIGURES}
-    for end in ("low", "high"):
+    for end in INTERVAL_ENDS:
         values = [getattr(z.stats.interval, end) if z.stats.interval else None for z in zones]
         columns[f"interval_{end}"] = np.array(values, dtype=float)
     # One kind of geometry throughout: files such as GeoPackage keep one kind a layer.

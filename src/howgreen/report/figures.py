@@ -77,11 +77,15 @@ class PopulationFigures(Part, frozen=True, kw_only=True):
 
 
 class IntervalFigures(Part, frozen=True, kw_only=True):
-    """A range for green_ratio."""
+    """A range for the green share of the land: what the model may be off by, and land that no image showed."""
 
-    low: Ratio
-    high: Ratio
-    level: Annotated[float, Meta(description="Confidence level, as 0.95.")]
+    low: Annotated[Ratio, Meta(description="The model off most to one side, and unseen land bare.")]
+    high: Annotated[Ratio, Meta(description="The model off most to the other side, and unseen land green.")]
+    model_low: Annotated[Ratio, Meta(description="Of the land that was seen, by the model's error alone.")]
+    model_high: Ratio
+    unseen_low: Annotated[Ratio, Meta(description="Of all the land, were the model exact and unseen land bare.")]
+    unseen_high: Annotated[Ratio, Meta(description="The same, unseen land green.")]
+    level: Annotated[float, Meta(description="Confidence level of the model's part, as 0.95.")]
     method: str
 
 
@@ -173,6 +177,16 @@ class ClassFigures(Part, frozen=True, kw_only=True):
     colour: Annotated[str, Meta(pattern="^#[0-9a-fA-F]{6}$")]
 
 
+class PlaceErrorFigures(Part, frozen=True, kw_only=True):
+    """How far off the model was, on average, in one place that taught it nothing."""
+
+    place: str
+    error: float
+    standard_error: Annotated[float, Meta(ge=0)]
+    n: Count
+    clusters: Count
+
+
 class ReferenceErrorFigures(Part, frozen=True, kw_only=True):
     """How the model erred on reference data that it never saw, in units of green fraction."""
 
@@ -185,6 +199,8 @@ class ReferenceErrorFigures(Part, frozen=True, kw_only=True):
     half_width: float
     level: float
     method: str
+    places: Annotated[tuple[PlaceErrorFigures, ...], Meta(description="What the half-width rests on.")]
+    tau: Annotated[float, Meta(ge=0, description="Standard deviation of the mean error between places.")]
 
 
 class ModelFigures(Part, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from howgreen.core.sensors import SENSORS
-from howgreen.core.types import FIGURES
+from howgreen.core.types import FIGURES, INTERVAL_ENDS
 from howgreen.report.figures import FORMAT, Summary
 
 if TYPE_CHECKING:
@@ -135,8 +135,8 @@ def _districts(result: Result) -> list[dict[str, Any]]:
     for row in result.zones.to_dict("records"):
         if row["kind"] != "district":
             continue
-        low, high = _number(row["interval_low"]), _number(row["interval_high"])
-        interval = None if low is None else {"low": low, "high": high, "level": level, "method": method}
+        ends = {end: _number(row[f"interval_{end}"]) for end in INTERVAL_ENDS}
+        interval = None if ends["low"] is None else {**ends, "level": level, "method": method}
         found.append(
             {
                 "name": str(row["name"]),
