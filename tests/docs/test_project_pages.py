@@ -18,7 +18,7 @@ PAGES = [
     *(ROOT / "docs").glob("*.md"),
     *(ROOT / "docs" / "commands").glob("*.md"),
 ]
-WRITTEN_BY_PROGRAM = {"benchmark.md"}
+WRITTEN_BY_PROGRAM = {"benchmark.md", "contest.md"}
 
 
 def test_the_citation_has_what_its_format_asks_for_and_names_this_version():

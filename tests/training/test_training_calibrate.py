@@ -13,17 +13,25 @@ pytestmark = pytest.mark.train
 
 
 def _reference(cities=("Here", "There", "Yonder")) -> Reference:
-    """One band that tells the green share of pure pixels exactly; water, which no mixture may hold, is far off."""
+    """One band that tells the green share of pure pixels exactly, and one that is 1 for water only."""
     code = np.tile([TREE, BUILT, WATER], 20 * len(cities))
     green = (code == TREE).astype(float)
-    band = np.where(code == WATER, 99.0, green)
     group = tuple(np.repeat(cities, 60).tolist())
-    return Reference(reflectance=band[:, None], bands=("green",), green=green, group=group, code=code)
+    return Reference(
+        reflectance=np.stack([green, code == WATER], axis=1),
+        bands=("green", "water"),
+        green=green,
+        group=group,
+        code=code,
+    )
 
 
 def test_mixtures_of_pure_pixels_know_their_share():
     mixed = calibrate.real_mixtures(_reference(("Here",)), count=500)
     np.testing.assert_allclose(mixed.reflectance[:, 0], mixed.green)
+    assert 0.2 < mixed.reflectance[:, 1].mean() < 0.45, "water is mixed in like the other classes"
+    land, _ = calibrate.traced_mixtures(_reference(("Here",)), without=WATER, count=500)
+    assert land.reflectance[:, 1].max() == 0
     assert 0.3 < mixed.green.mean() < 0.7
     assert ((mixed.green > 0.01) & (mixed.green < 0.99)).mean() > 0.3
 

@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("prosail")
 
-from howgreen.training import canopy, mixtures
+from howgreen.training import canopy, mixtures, paints
 from howgreen.training.spectra import WAVELENGTH_NM, Materials, Responses
 
 pytestmark = pytest.mark.train
@@ -51,23 +51,28 @@ def test_pure_edge_and_patchwork_pixels_all_occur():
 
 
 def test_mixing_in_full_light_is_linear(world):
-    one_each = replace(world, members=tuple(members[:1] for members in world.members), covered=np.ones(1))
+    one_each = replace(
+        world, members=tuple(members[:1] for members in world.members), covered=np.ones(1), littered=np.ones(1)
+    )
     shares = mixtures.draw_shares(200, rng=np.random.default_rng(3))
-    got, covered = mixtures._lit(one_each, shares, light=np.ones((5, 200, 10)), rng=np.random.default_rng(0))
+    got, covered = mixtures._lit(one_each, shares, light=np.ones((6, 200, 10)), rng=np.random.default_rng(0))
     np.testing.assert_allclose(got, shares @ np.concatenate(one_each.members))
     np.testing.assert_array_equal(covered, 1)
 
 
-def test_soil_between_young_crops_counts_as_bare(world):
-    half = replace(world, covered=np.full(30, 0.4))
+def test_soil_between_young_crops_and_between_straw_counts_as_bare(world):
+    half = replace(world, covered=np.full(30, 0.4), littered=np.full(30, 0.7))
     rng = np.random.default_rng(3)
     pixels = mixtures.mix(half, 2000, rng=rng)
     np.testing.assert_allclose(pixels.shares.sum(axis=1), 1)
     pure = mixtures.mix(world, 2000, rng=np.random.default_rng(3)).shares
     np.testing.assert_allclose(pixels.shares[:, mixtures.LOW], 0.4 * pure[:, mixtures.LOW])
     np.testing.assert_allclose(
-        pixels.shares[:, mixtures.BARE], pure[:, mixtures.BARE] + 0.6 * pure[:, mixtures.LOW], atol=1e-12
+        pixels.shares[:, mixtures.BARE],
+        pure[:, mixtures.BARE] + 0.6 * pure[:, mixtures.LOW] + 0.3 * pure[:, mixtures.DRY],
+        atol=1e-12,
     )
+    np.testing.assert_allclose(pixels.shares[:, mixtures.DRY], 0.7 * pure[:, mixtures.DRY])
 
 
 def test_low_plants_split_into_grass_and_crops(world):
@@ -86,7 +91,7 @@ def _light(shares, sun_cos, seed=0):
 
 
 def test_shade_of_houses_darkens_the_ground_more_than_crowns_and_roofs_and_turns_it_blue():
-    shares = np.tile([0.0, 0.2, 0.8, 0.0, 0.0], (4000, 1))
+    shares = np.tile([0.0, 0.2, 0.8, 0.0, 0.0, 0.0], (4000, 1))
     light = _light(shares, 0.5).mean(axis=1)
     blue, nir = light[:, 0], light[:, 1]
     assert nir[mixtures.BARE] < nir[mixtures.LOW] < nir[mixtures.TREE]
@@ -96,16 +101,22 @@ def test_shade_of_houses_darkens_the_ground_more_than_crowns_and_roofs_and_turns
 
 
 def test_a_low_sun_throws_longer_shadows():
-    shares = np.tile([0.3, 0.0, 0.4, 0.3, 0.0], (4000, 1))
+    shares = np.tile([0.3, 0.0, 0.4, 0.3, 0.0, 0.0], (4000, 1))
     high, low = (_light(shares, cos).mean(axis=1)[mixtures.BARE, 1] for cos in (0.95, 0.5))
     assert low < 0.9 * high
 
 
 def test_coarse_bands_see_more_of_the_neighbours(world):
     own, around = np.ones((1000, 10)), np.zeros((1000, 10))
-    seen = mixtures._blurred(own, around, coarse=world.coarse, rng=np.random.default_rng(0))
-    assert seen[:, ~world.coarse].mean() > 0.8 > 0.7 > seen[:, world.coarse].mean()
-    np.testing.assert_allclose(mixtures._blurred(own, own, coarse=world.coarse, rng=np.random.default_rng(0)), 1)
+
+    def seen(other, *, shore):
+        at = np.full((1000, 1), shore)
+        return mixtures._blurred(own, other, coarse=world.coarse, shore=at, rng=np.random.default_rng(0))
+
+    inland, shore = seen(around, shore=False), seen(around, shore=True)
+    assert inland[:, ~world.coarse].mean() > 0.8 > 0.7 > inland[:, world.coarse].mean() > shore[:, world.coarse].mean()
+    np.testing.assert_array_equal(inland[:, ~world.coarse], shore[:, ~world.coarse])
+    np.testing.assert_allclose(seen(own, shore=True), 1)
 
 
 def test_canopies_are_green_and_straw_is_not():
@@ -120,8 +131,10 @@ def test_canopies_are_green_and_straw_is_not():
 
     assert np.median(ndvi(canopy.TREES["broadleaf"])) > 0.75
     assert np.median(ndvi(canopy.TREES["conifer"])) > 0.7
+    assert np.median(ndvi(canopy.TREES["budding wood"])) < np.median(ndvi(canopy.TREES["broadleaf"]))
     assert np.median(ndvi(canopy.LOW["grass"])) > 0.7
-    assert np.median(ndvi(canopy.STRAW)) < 0.4
+    assert np.median(ndvi(canopy.DRY["straw"])) < 0.25 < np.median(ndvi(canopy.DRY["litter"])) < 0.45
+    assert 0.4 < np.median(ndvi(canopy.LOW["parched grass"])) < np.median(ndvi(canopy.LOW["dry grass"])) < 0.75
     assert np.median(ndvi(canopy.LOW["young crop"])) < np.median(ndvi(canopy.LOW["crop"]))
 
 
@@ -135,12 +148,50 @@ def test_soils_rise_to_the_infrared_and_waters_fall():
     assert ((water >= 0) & (water < 0.5)).all()
 
 
+def test_snow_is_bright_and_dark_in_the_short_waves():
+    snow = canopy.snows(200, responses=_boxes(), rng=np.random.default_rng(9))
+    assert (snow[:, 2] > 0.3).all()
+    assert (snow[:, 8] < 0.2).all()
+    assert np.abs(snow[:, 7] / snow[:, 2] - 1).max() < 0.2, "no red edge"
+
+
+def test_water_lies_beside_plants_in_patches_and_edges():
+    shares = mixtures.draw_shares(20_000, rng=np.random.default_rng(4))
+    mixed = (shares.max(axis=1) < 1 - 1e-6) & (shares[:, mixtures.WATER] > 0.01)
+    beside = mixed & (shares[:, mixtures.GREEN].sum(axis=1) > 0.05)
+    assert 0.1 < mixed.mean() < 0.2
+    assert beside.mean() > 0.08
+
+
+def test_paint_and_turf_rise_slower_than_leaves():
+    rng, responses = np.random.default_rng(5), _boxes()
+    paint = paints.draw(300, responses=responses, rng=rng)
+    leaf, _ = canopy.canopies(canopy.LOW["grass"], 40, grounds=canopy.soils(20, rng=rng), responses=responses, rng=rng)
+    assert ((paint > 0) & (paint < 1)).all()
+
+    def jump(seen: np.ndarray) -> float:
+        return float(np.median((seen[:, 4] - seen[:, 3]) / (seen[:, 7] - seen[:, 3])))
+
+    assert jump(paint) < 0.4 < 0.55 < jump(leaf)
+
+
+def test_measured_materials_join_the_built_and_the_bare(world):
+    measured = mixtures.EndMembers(
+        built=np.array([[0.2] * 10, [0.4] * 10]), source=np.array(["klum", "gulfport"]), turf=np.full((1, 10), 0.06),
+        bare=np.full((1, 10), 0.9),
+    )  # fmt: skip
+    built = mixtures._measured_built(measured, 4000, responses=_boxes(), rng=np.random.default_rng(1))
+    assert ((built > 0) & (built <= 1.2)).all()
+    flat = np.abs(built[:, 9] / built[:, 7] - 1) < 0.15
+    assert 0.55 < flat.mean() < 0.97, "some are paint, whose infrared is not flat"
+
+
 def test_built_surfaces_follow_their_materials():
     flat = np.array([[0.1], [0.3]]) * np.ones(WAVELENGTH_NM.size)
     materials = Materials(names=("A1", "V1"), spectra=flat)
     seen = mixtures._built(materials, 3000, responses=_boxes(), rng=np.random.default_rng(8))
     np.testing.assert_allclose(seen, seen[:, :1] * np.ones(10))
-    assert 0.08 < np.median(seen[:, 0]) < 0.15, "asphalt is common, painted plastic is not"
+    assert 0.07 < np.median(seen[:, 0]) < 0.15, "asphalt is common, painted plastic is not"
 
 
 def test_gathering_classes_loses_no_share_and_no_green(world):

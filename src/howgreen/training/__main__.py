@@ -19,10 +19,17 @@ from howgreen.core.errors import HowgreenError, MissingExtraError
     show_default=True,
     help="Where the .onnx files go.",
 )
-def main(data: Path, out: Path) -> None:
-    """Simulate, train, judge and export every shipped model: minutes on two cores."""
+@click.option(
+    "--work",
+    type=click.Path(path_type=Path),
+    default=Path("build/models"),
+    show_default=True,
+    help="Keeps what is finished: a run that was stopped goes on from there.",
+)
+def main(data: Path, out: Path, work: Path) -> None:
+    """Simulate, train, judge and export every shipped model: half an hour on two cores."""
     try:
-        written = _made(data, out)
+        written = _made(data, out, work)
     except HowgreenError as error:
         click.echo(f"howgreen.training: {error}", err=True)
         sys.exit(1)
@@ -30,12 +37,12 @@ def main(data: Path, out: Path) -> None:
         click.echo(f"{path}  {path.stat().st_size:,} bytes")
 
 
-def _made(data: Path, out: Path) -> list[Path]:
+def _made(data: Path, out: Path, work: Path) -> list[Path]:
     try:
         from howgreen.training.make import make
     except ImportError as error:
         raise MissingExtraError(f"training ({error.name})", "train") from error
-    return make(data, out=out, progress=_tell)
+    return make(data, out=out, work=work, progress=_tell)
 
 
 def _tell(stage: str, done: int, total: int) -> None:

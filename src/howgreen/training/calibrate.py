@@ -12,10 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from howgreen.training.evaluate import Z_95, Reference
-from howgreen.training.mixtures import WATER
 from howgreen.training.spectra import Array
 
 LEVEL = 0.95
+NONE = -1
+"""No class: nothing is left out of a mixture."""
 _PIXELS = 20_000
 _SEED = 5
 
@@ -34,11 +35,21 @@ def cities_of(references: Sequence[Reference]) -> dict[str, Reference]:
 
 
 def real_mixtures(city: Reference, *, count: int = _PIXELS, seed: int = _SEED) -> Reference:
-    """Mixtures of two or three pure land pixels of one city, each class as often as the others."""
+    """Mix two or three pure pixels of one city, each class as often as the others, water among them."""
+    return traced_mixtures(city, count=count, seed=seed)[0]
+
+
+def traced_mixtures(
+    city: Reference, *, without: int = NONE, count: int = _PIXELS, seed: int = _SEED
+) -> tuple[Reference, npt.NDArray[np.int_]]:
+    """Mix pure pixels of one city, ``without`` those of a class, and tell the polygons (n, 3) that each mixture comes from."""
     codes = np.array([], int) if city.code is None else city.code
-    picked, weight = blends(codes, without=WATER, count=count, rng=np.random.default_rng(seed))
-    return Reference(reflectance=np.einsum("np,npb->nb", weight, city.reflectance[picked]), bands=city.bands,
-                     green=(weight * city.green[picked]).sum(axis=1), group=(city.group[0],) * count)  # fmt: skip
+    picked, weight = blends(codes, without=without, count=count, rng=np.random.default_rng(seed))
+    mixed = Reference(reflectance=np.einsum("np,npb->nb", weight, city.reflectance[picked]), bands=city.bands,
+                      green=(weight * city.green[picked]).sum(axis=1), group=(city.group[0],) * count)  # fmt: skip
+    polygon = np.arange(len(codes)) if city.cluster is None else city.cluster
+    # A third pixel without a share comes from the first one's polygon.
+    return mixed, np.where(weight > 0, polygon[picked], polygon[picked[:, :1]])
 
 
 def blends(

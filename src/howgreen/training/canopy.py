@@ -27,31 +27,39 @@ class Prior:
     dry_matter_g_cm2: Span
     leaf_area_index: Span
     leaf_angle_deg: Span
-    lit: Span = (1.0, 1.0)
-    """Share of the light that gaps and shaded crown sides leave, which the turbid medium of 4SAIL knows nothing of."""
     anthocyanin_ug_cm2: Span = (0.0, 3.0)
     open_ground: bool = False
     """Plants in rows, between which soil is seen from above: only part of such ground is covered."""
+    weathered: Span = (0.0, 0.0)
+    """Exponent by which dead leaves darken towards short wavelengths, from 1,650 nm on: humus, which PROSPECT knows nothing of."""
     commonness: float = 1.0
     """How often it is met, against the others of its class."""
 
 
 TREES = {
     "broadleaf": Prior(
-        leaf_layers=(1.2, 2.3), chlorophyll_ug_cm2=(22, 70), brown=(0, 0.2), water_cm=(0.008, 0.03),
-        dry_matter_g_cm2=(0.002, 0.011), leaf_area_index=(2, 7.5), leaf_angle_deg=(20, 65), lit=(0.4, 1.1),
+        leaf_layers=(1.1, 2.1), chlorophyll_ug_cm2=(22, 70), brown=(0, 0.2), water_cm=(0.008, 0.03),
+        dry_matter_g_cm2=(0.002, 0.011), leaf_area_index=(2, 7.5), leaf_angle_deg=(30, 72),
     ),
     "street tree": Prior(
         leaf_layers=(1.2, 2.3), chlorophyll_ug_cm2=(15, 55), brown=(0, 0.5), water_cm=(0.006, 0.026),
-        dry_matter_g_cm2=(0.003, 0.013), leaf_area_index=(0.8, 3.5), leaf_angle_deg=(25, 70), lit=(0.35, 0.9),
+        dry_matter_g_cm2=(0.003, 0.013), leaf_area_index=(0.8, 3.5), leaf_angle_deg=(25, 70),
     ),
     "conifer": Prior(
-        leaf_layers=(1.6, 3.0), chlorophyll_ug_cm2=(25, 75), brown=(0, 0.6), water_cm=(0.012, 0.05),
-        dry_matter_g_cm2=(0.01, 0.035), leaf_area_index=(1.5, 8), leaf_angle_deg=(35, 75), lit=(0.15, 0.8),
+        leaf_layers=(1.1, 2.3), chlorophyll_ug_cm2=(25, 80), brown=(0, 0.7), water_cm=(0.012, 0.05),
+        dry_matter_g_cm2=(0.008, 0.03), leaf_area_index=(1.5, 8), leaf_angle_deg=(50, 82),
+    ),
+    "grey shrub": Prior(
+        leaf_layers=(1.4, 2.6), chlorophyll_ug_cm2=(8, 40), brown=(0.1, 1.1), water_cm=(0.002, 0.012),
+        dry_matter_g_cm2=(0.006, 0.022), leaf_area_index=(0.6, 3), leaf_angle_deg=(40, 80), commonness=0.25,
+    ),
+    "budding wood": Prior(
+        leaf_layers=(1.1, 2.0), chlorophyll_ug_cm2=(15, 45), brown=(0, 0.8), water_cm=(0.006, 0.02),
+        dry_matter_g_cm2=(0.002, 0.01), leaf_area_index=(0.5, 1.8), leaf_angle_deg=(30, 72), commonness=0.25,
     ),
     "shrub": Prior(
         leaf_layers=(1.4, 2.6), chlorophyll_ug_cm2=(15, 60), brown=(0, 0.7), water_cm=(0.005, 0.025),
-        dry_matter_g_cm2=(0.005, 0.02), leaf_area_index=(1, 4.5), leaf_angle_deg=(35, 75), lit=(0.55, 0.95),
+        dry_matter_g_cm2=(0.005, 0.02), leaf_area_index=(1, 4.5), leaf_angle_deg=(35, 75),
     ),
 }  # fmt: skip
 """Woody plants: shrubs among them, which no satellite pixel of 10 m tells from trees."""
@@ -59,28 +67,39 @@ TREES = {
 LOW = {
     "grass": Prior(
         leaf_layers=(1.2, 2.4), chlorophyll_ug_cm2=(10, 50), brown=(0, 0.6), water_cm=(0.006, 0.03),
-        dry_matter_g_cm2=(0.002, 0.007), leaf_area_index=(1.8, 7), leaf_angle_deg=(25, 70), lit=(0.95, 1.12),
+        dry_matter_g_cm2=(0.002, 0.007), leaf_area_index=(1.8, 7), leaf_angle_deg=(25, 70),
     ),
     "dry grass": Prior(
         leaf_layers=(1.3, 2.6), chlorophyll_ug_cm2=(3, 25), brown=(0.1, 1.2), water_cm=(0.001, 0.01),
-        dry_matter_g_cm2=(0.003, 0.012), leaf_area_index=(0.8, 4), leaf_angle_deg=(35, 80), lit=(0.8, 1.0),
+        dry_matter_g_cm2=(0.003, 0.012), leaf_area_index=(0.8, 4), leaf_angle_deg=(35, 80),
+    ),
+    "parched grass": Prior(
+        leaf_layers=(1.4, 2.6), chlorophyll_ug_cm2=(3, 14), brown=(0.1, 0.9), water_cm=(0.001, 0.008),
+        dry_matter_g_cm2=(0.003, 0.012), leaf_area_index=(0.8, 3.5), leaf_angle_deg=(35, 78), commonness=0.8,
     ),
     "crop": Prior(
         leaf_layers=(1.2, 2.0), chlorophyll_ug_cm2=(20, 70), brown=(0, 0.4), water_cm=(0.01, 0.036),
-        dry_matter_g_cm2=(0.002, 0.008), leaf_area_index=(1.6, 7), leaf_angle_deg=(25, 65), lit=(0.95, 1.12),
+        dry_matter_g_cm2=(0.002, 0.008), leaf_area_index=(1.6, 7), leaf_angle_deg=(25, 65),
     ),
     "young crop": Prior(
         leaf_layers=(1.1, 1.8), chlorophyll_ug_cm2=(25, 65), brown=(0, 0.2), water_cm=(0.012, 0.036),
-        dry_matter_g_cm2=(0.002, 0.006), leaf_area_index=(0.15, 2), leaf_angle_deg=(25, 70), lit=(0.95, 1.1),
+        dry_matter_g_cm2=(0.002, 0.006), leaf_area_index=(0.15, 2), leaf_angle_deg=(25, 70),
         open_ground=True, commonness=0.15,
     ),
 }  # fmt: skip
 
-STRAW = Prior(
-    leaf_layers=(1.5, 3.0), chlorophyll_ug_cm2=(0, 2), brown=(0.3, 1.8), water_cm=(0.0005, 0.003),
-    dry_matter_g_cm2=(0.004, 0.015), leaf_area_index=(0.3, 2.5), leaf_angle_deg=(40, 80), lit=(0.7, 1.0),
-)  # fmt: skip
-"""Dead stubble and litter: counted as bare ground, for nothing in it is green."""
+DRY = {
+    "straw": Prior(
+        leaf_layers=(1.5, 3.0), chlorophyll_ug_cm2=(0, 0.5), brown=(0, 0.25), water_cm=(0.0005, 0.003),
+        dry_matter_g_cm2=(0.004, 0.015), leaf_area_index=(0.3, 4), leaf_angle_deg=(25, 80), open_ground=True, weathered=(0, 0.6),
+    ),
+    "litter": Prior(
+        leaf_layers=(1.5, 3.0), chlorophyll_ug_cm2=(0, 1.5), brown=(0.2, 1.4), water_cm=(0.0005, 0.006),
+        dry_matter_g_cm2=(0.004, 0.015), leaf_area_index=(0.5, 4), leaf_angle_deg=(20, 70), open_ground=True, commonness=0.3,
+        weathered=(0, 0.4),
+    ),
+}  # fmt: skip
+"""Dead grass, stubble and fallen leaves: nothing in them is green, and between them the ground is bare."""
 
 
 def canopies(
@@ -115,7 +134,8 @@ def canopies(
         ]
     )  # fmt: skip
     covered = 1 - np.exp(-0.5 * area) if prior.open_ground else np.ones(count)
-    return to_bands(spectra, responses) * draw(prior.lit)[:, None], np.asarray(covered)
+    weathered = np.minimum(WAVELENGTH_NM / 1650, 1.0) ** draw(prior.weathered)[:, None]
+    return to_bands(spectra * weathered, responses), np.asarray(covered)
 
 
 def soils(count: int, *, rng: np.random.Generator) -> Array:
@@ -125,14 +145,26 @@ def soils(count: int, *, rng: np.random.Generator) -> Array:
     dry, wet = spectral_lib.soil.rsoil1, spectral_lib.soil.rsoil2
     moisture = rng.uniform(0, 1, (count, 1))
     base = (1 - moisture) * dry + moisture * wet * rng.uniform(0.7, 3.0, (count, 1))
-    tilt = (WAVELENGTH_NM / 1000) ** rng.normal(0.0, 0.25, (count, 1))
+    tilt = (WAVELENGTH_NM / 1000) ** rng.normal(-0.25, 0.22, (count, 1))
     # Iron oxides darken the blue and the green: a logistic step whose place and depth vary.
     place, depth = rng.uniform(520, 600, (count, 1)), rng.uniform(0, 0.5, (count, 1))
     iron = 1 - depth / (1 + np.exp((WAVELENGTH_NM - place) / 30))
-    wanted = np.exp(rng.uniform(np.log(0.08), np.log(0.42), (count, 1)))
+    wanted = np.exp(rng.uniform(np.log(0.08), np.log(0.55), (count, 1)))
     shape = base * tilt * iron
     at_850nm = shape[:, [int(850 - WAVELENGTH_NM[0])]]
     return np.asarray(np.clip(shape / at_850nm * wanted, 0.005, 0.9))
+
+
+def snows(count: int, *, responses: Responses, rng: np.random.Generator) -> Array:
+    """Band reflectance (count, band) of snow, fresh to dirty and wet: bright in the visible, nearly black in the short-wave infrared.
+
+    A logistic fall between 900 and 1,500 nm with the levels of Wiscombe & Warren 1980 (J. Atmos. Sci. 37: 2712).
+    """
+    nm = WAVELENGTH_NM
+    bright, far = rng.uniform(0.4, 0.95, (count, 1)), rng.uniform(0.01, 0.14, (count, 1))
+    dirt = 1 - rng.uniform(0, 0.3, (count, 1)) * np.exp(-(nm - 400) / 300)
+    fall = 1 / (1 + np.exp((nm - rng.uniform(1050, 1250, (count, 1))) / rng.uniform(80, 160, (count, 1))))
+    return to_bands((far + (bright - far) * fall) * dirt, responses)
 
 
 _NM = (400, 440, 490, 520, 560, 600, 620, 665, 680, 705, 740, 760, 783, 810, 833, 865, 900, 970, 1100, 1300, 2500)

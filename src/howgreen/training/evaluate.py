@@ -11,13 +11,17 @@ import numpy.typing as npt
 import pandas as pd
 
 from howgreen.core.sensors import LANDSAT, SENTINEL2, Sensor, common_name
-from howgreen.core.types import ReferenceScore
+from howgreen.core.types import PlaceError, ReferenceScore
+from howgreen.training import places
 from howgreen.training.mixtures import BARE, BUILT, COVER_OF, GREEN, LOW, TREE, WATER, Mixtures
 from howgreen.training.spectra import Array, Responses, existing, on_axis, to_bands
 
 POTSDAM_FILE = "reference/potsdam_vegetation_fraction.csv"
 GERMANY_FILE = "reference/germany_pixels.csv"
 ABERYSTWYTH_IMAGE = "aberystwyth/sen2_20210527_aber_mosaic.tif"
+
+BLOCK_M = 300
+"""Side of the blocks of Potsdam whose pixels are taken to err together."""
 
 Predict = Callable[[Array], Array]
 """Reflectance (n, band), bands in the model's order, to green fraction (n,)."""
@@ -47,6 +51,8 @@ class Reference:
     """City of each pixel."""
     code: npt.NDArray[np.int_] | None = None
     """(n,) class of each pixel, a place in :data:`howgreen.training.mixtures.CLASSES`, where it is pure and known."""
+    cluster: npt.NDArray[np.int_] | None = None
+    """(n,) polygon, block or site of each pixel: pixels of one err together."""
 
     def columns(self, bands: Sequence[str]) -> Array:
         """Reflectance of some bands, in that order."""
@@ -55,8 +61,9 @@ class Reference:
     def only(self, chosen: npt.NDArray[np.bool_]) -> Reference:
         """Some of the pixels, (n,) true where they stay."""
         group = tuple(name for name, kept in zip(self.group, chosen.tolist(), strict=True) if kept)
-        code = None if self.code is None else self.code[chosen]
-        return replace(self, reflectance=self.reflectance[chosen], green=self.green[chosen], group=group, code=code)
+        code, cluster = (None if part is None else part[chosen] for part in (self.code, self.cluster))
+        return replace(self, reflectance=self.reflectance[chosen], green=self.green[chosen], group=group, code=code,
+                       cluster=cluster)  # fmt: skip
 
     def as_landsat(self) -> Reference:
         """Bands of Sentinel-2 in place of Landsat's, which lie within some 15 nm of them; its near-infrared is the narrow one."""
@@ -75,8 +82,9 @@ def read_potsdam(data: Path, responses: Responses) -> Reference:
     wavelength_nm = np.array([float(str(name).removesuffix("nm")) for name in bands])
     spectra = on_axis(table[bands].to_numpy(dtype=float) / 1e4, wavelength_nm)
     green = table["vegetation_fraction"].to_numpy(dtype=float)
+    easting, northing = (table[name] // BLOCK_M for name in ("easting_m", "northing_m"))
     return Reference(reflectance=to_bands(spectra, responses), bands=responses.bands, green=green,
-                     group=("Potsdam",) * len(green))  # fmt: skip
+                     group=("Potsdam",) * len(green), cluster=pd.factorize(easting * 1e6 + northing)[0])  # fmt: skip
 
 
 def read_germany(data: Path) -> Reference:
@@ -91,6 +99,7 @@ def read_germany(data: Path) -> Reference:
         green=GREEN[code].astype(float),
         group=tuple(table["Region"]),
         code=code,
+        cluster=pd.factorize(table["Region"] + "/" + table["ID"].astype(str))[0],
     )
 
 
@@ -102,15 +111,19 @@ def read_aberystwyth(data: Path) -> Reference:
 
     with rasterio.open(existing(data, ABERYSTWYTH_IMAGE)) as source:
         image, shape, transform = source.read() / 1000, source.shape, source.transform
-    pixels, codes = [], []
+    pixels, codes, numbers = [], list[npt.NDArray[np.int_]](), list[npt.NDArray[np.int_]]()
     for name, number in WELSH_CLASS.items():
         polygons = gpd.read_file(existing(data, f"aberystwyth/cls_{name}_smpls.gpkg")).geometry
-        inside = rasterize(polygons, out_shape=shape, transform=transform) > 0
-        pixels.append(image[:, inside].T)
-        codes.append(np.full(int(inside.sum()), number))
+        marks = enumerate(polygons, start=1 + sum(len(part) for part in numbers))
+        burnt = rasterize(
+            ((polygon, mark) for mark, polygon in marks), out_shape=shape, transform=transform, dtype="int32"
+        )
+        pixels.append(image[:, burnt > 0].T)
+        codes.append(np.full(int((burnt > 0).sum()), number))
+        numbers.append(burnt[burnt > 0])
     code = np.concatenate(codes)
     return Reference(reflectance=np.concatenate(pixels), bands=SENTINEL2.band_names, green=GREEN[code].astype(float),
-                     group=("Aberystwyth",) * len(code), code=code)  # fmt: skip
+                     group=("Aberystwyth",) * len(code), code=code, cluster=np.concatenate(numbers))  # fmt: skip
 
 
 def simulated(pixels: Mixtures) -> Reference:
@@ -135,33 +148,38 @@ def accuracy(predicted: Array, truth: Array, *, threshold: float = 0.5) -> float
     return float(np.mean((predicted >= threshold) == (truth >= 0.5)))
 
 
-def half_width(predicted: Array, truth: Array) -> float:
-    """Half of the 95 % interval of a mean green fraction: z * sqrt(standard error^2 + bias^2)."""
-    miss = predicted - truth
-    standard_error = float(np.std(miss, ddof=1)) / float(np.sqrt(len(miss)))
-    return float(Z_95 * np.sqrt(standard_error**2 + float(np.mean(miss)) ** 2))
-
-
-def judge_potsdam(predicted: Array, reference: Reference, *, sensor: Sensor = SENTINEL2) -> ReferenceScore:
-    """The error that a city's interval is made of.
+def judge_potsdam(
+    predicted: Array, reference: Reference, *, known: Sequence[PlaceError], sensor: Sensor = SENTINEL2
+) -> ReferenceScore:
+    """Give the error that a city's interval is made of: that of a new place, by how far off several places were.
 
     Parameters
     ----------
     predicted
         (n,) green fraction of the reference's pixels.
+    known
+        Mean errors of places, Potsdam's among them.
     sensor
         The one whose bands the reference was resampled to.
     """
+    found = places.spread(known)
     return ReferenceScore(
         source="Potsdam, Germany, 98 photo-interpreted vegetation fractions of 30 m pixels, EnMAP spectra of 2022-07-24 "
         f"resampled to the bands of {_BANDS_OF[sensor.name]} (EnMAP-Box)",
         n=len(predicted),
-        half_width=half_width(predicted, reference.green),
-        level=0.95,
-        method="1.96 * sqrt(standard error^2 + bias^2) of predicted - reference over 98 pixels of one city taken as "
-        "independent; spatial clustering, other cities, seasons and 10 m pixels are not in it",
+        half_width=found.half_width,
+        level=places.LEVEL,
+        method=f"prediction interval of a new place from the mean errors of {found.places} places that taught nothing, "
+        f"t({found.places - 2}) sqrt(tau^2 + SE^2) with tau {found.tau:.3f} between places (DerSimonian-Laird) and standard error "
+        f"{found.standard_error:.3f} of their mean (Hartung-Knapp); errors of limits, dates and masks are not in it",
+        places=tuple(_rounded(place) for place in known),
+        tau=round(found.tau, 5),
         **errors(predicted, reference.green),
     )
+
+
+def _rounded(place: PlaceError) -> PlaceError:
+    return replace(place, error=round(place.error, 5), standard_error=round(place.standard_error, 5))
 
 
 def score(

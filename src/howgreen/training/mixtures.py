@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from howgreen.core.types import ModelClass
-from howgreen.training import atmosphere, canopy, shade
+from howgreen.training import atmosphere, canopy, paints, shade
 from howgreen.training.spectra import Array, Materials, Responses, to_bands
 
 CLASSES = (
@@ -20,25 +20,41 @@ CLASSES = (
     ModelClass(code=1, name="low vegetation", green=True, colour="#8fc65a"),
     ModelClass(code=2, name="built", green=False, colour="#b0a8a0"),
     ModelClass(code=3, name="bare", green=False, colour="#d9b26f"),
-    ModelClass(code=4, name="water", green=False, colour="#3f7fbf"),
+    ModelClass(code=4, name="dry plants", green=False, colour="#cdbb7a"),
+    ModelClass(code=5, name="water", green=False, colour="#3f7fbf"),
 )
-"""What pixels are mixed from."""
-TREE, LOW, BUILT, BARE, WATER = range(5)
+"""What pixels are mixed from. Dry plants are straw, stubble, litter and grass that is dead or dormant."""
+TREE, LOW, BUILT, BARE, DRY, WATER = range(6)
 GREEN = np.array([cls.green for cls in CLASSES])
 
 COVERS = (
     ModelClass(code=0, name="vegetation", green=True, colour="#4c9a3f"),
     ModelClass(code=1, name="built", green=False, colour="#b0a8a0"),
     ModelClass(code=2, name="bare", green=False, colour="#d9b26f"),
-    ModelClass(code=3, name="water", green=False, colour="#3f7fbf"),
+    ModelClass(code=3, name="dry plants", green=False, colour="#cdbb7a"),
+    ModelClass(code=4, name="water", green=False, colour="#3f7fbf"),
 )
 """What shipped models tell apart: trees and low plants are one, because pixels alone confuse them. Of real woods
 (Aberystwyth, Bolzano) most came out as low plants, and a map must not show a difference that was not seen."""
-COVER_OF = np.array([0, 0, 1, 2, 3])
+COVER_OF = np.array([0, 0, 1, 2, 3, 4])
 """Place in :data:`COVERS` of each of :data:`CLASSES`."""
 
 _KIND_WEIGHT = {"A": 3.0, "C": 2.0, "R": 2.5, "B": 1.0, "X": 1.5, "L": 2.5, "S": 1.0, "G": 0.7, "V": 0.25, "Z": 0.6}
 """How common each kind of SLUM material is in a city seen from above (painted PVC is rare, asphalt is not)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndMembers:
+    """Measured surfaces that are known in a sensor's bands only."""
+
+    built: Array
+    """(n, band) roofs, walls, metals, cloth."""
+    source: npt.NDArray[np.str_]
+    """(n,) who measured each: a key of ``_SOURCES``."""
+    turf: Array
+    """(n, band) artificial turf."""
+    bare: Array
+    """(n, band) dirt and sand."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +65,8 @@ class Surfaces:
     """One (n, band) array a class, in the order of :data:`CLASSES`."""
     covered: Array
     """(n,) share of the ground of each of the low plants that it hides from above; the rest of it is bare."""
+    littered: Array
+    """(n,) the same of each of the dry plants."""
     crop: npt.NDArray[np.bool_]
     """(n,) which of the low plants are crops."""
     bands: tuple[str, ...]
@@ -78,8 +96,21 @@ class Mixtures:
         return np.asarray(self.shares[:, GREEN].sum(axis=1))
 
 
-def surfaces(materials: Materials, responses: Responses, *, per_kind: int, rng: np.random.Generator) -> Surfaces:
-    """Libraries of all five classes; ``per_kind`` spectra for each kind of canopy."""
+def surfaces(
+    materials: Materials,
+    responses: Responses,
+    *,
+    per_kind: int,
+    rng: np.random.Generator,
+    measured: EndMembers | None = None,
+) -> Surfaces:
+    """Simulate libraries of all classes; ``per_kind`` spectra for each kind of canopy.
+
+    Parameters
+    ----------
+    measured
+        End members in the sensor's bands, which join the materials of the full spectra.
+    """
     ground = canopy.soils(2 * per_kind, rng=rng)
     street = np.concatenate([ground[:per_kind], materials.spectra])
 
@@ -91,12 +122,16 @@ def surfaces(materials: Materials, responses: Responses, *, per_kind: int, rng: 
     grown = {kind: grow(kind, prior) for kind, prior in canopy.LOW.items()}
     crop = np.concatenate([np.full(len(covered), "crop" in kind) for kind, (_, covered) in grown.items()])
     low, covered = (np.concatenate(parts) for parts in zip(*grown.values(), strict=True))
-    straw, _ = canopy.canopies(canopy.STRAW, per_kind // 2, grounds=ground, responses=responses, rng=rng)
-    bare = np.concatenate([to_bands(ground, responses), straw])
+    dry, littered = (np.concatenate(parts) for parts in zip(*(grow(*kind) for kind in canopy.DRY.items()), strict=True))
+    snow = canopy.snows(max(per_kind // 12, 1), responses=responses, rng=rng)
+    bare = np.concatenate([to_bands(ground, responses), snow])
     built = _built(materials, 4 * per_kind, responses=responses, rng=rng)
+    if measured is not None:
+        bare = np.concatenate([bare, _varied(measured.bare, per_kind // 4, rng=rng)])
+        built = np.concatenate([built, _measured_built(measured, round(1.2 * per_kind), responses=responses, rng=rng)])
     water = canopy.waters(4 * per_kind, responses=responses, rng=rng)
-    return Surfaces(members=(trees, low, built, bare, water), covered=covered, crop=crop, bands=responses.bands,
-                    coarse=responses.resolution_m > responses.resolution_m.min())  # fmt: skip
+    return Surfaces(members=(trees, low, built, bare, dry, water), covered=covered, littered=littered, crop=crop,
+                    bands=responses.bands, coarse=responses.resolution_m > responses.resolution_m.min())  # fmt: skip
 
 
 def _built(materials: Materials, count: int, *, responses: Responses, rng: np.random.Generator) -> Array:
@@ -105,47 +140,95 @@ def _built(materials: Materials, count: int, *, responses: Responses, rng: np.ra
     chosen = rng.choice(len(weight), (count, 3), p=weight / weight.sum())
     parts = rng.dirichlet((0.5, 0.5, 0.5), count)
     pure = to_bands(materials.spectra, responses)
-    faced = np.exp(rng.normal(-0.1, 0.3, (count, 1)))
+    faced = np.exp(rng.normal(-0.15, 0.4, (count, 1)))
     return np.asarray(np.einsum("np,npb->nb", parts, pure[chosen]) * faced)
 
 
+_SOURCES = {"klum": 0.7, "gulfport": 0.3}
+"""How often each source of measured materials is drawn; half of Gulfport's is coloured cloth."""
+_LIKE_PLANTS = 0.25
+"""Share of paint and artificial turf among the built surfaces that full spectra lack."""
+_BESIDE = 0.3
+"""Share of them that a common material lies beside, in one member."""
+
+
+def _measured_built(measured: EndMembers, count: int, *, responses: Responses, rng: np.random.Generator) -> Array:
+    """Measured materials, each kind of source alike, and paints and turf, weathered and some of them beside another."""
+    paint = _varied(np.concatenate([measured.turf, paints.draw(60, responses=responses, rng=rng)]), count, rng=rng)
+    sources = [_varied(measured.built[measured.source == name], count, rng=rng) for name in _SOURCES]
+    picked = rng.choice(len(sources), count, p=list(_SOURCES.values()))
+    other = np.stack(sources)[picked, np.arange(count)]
+    found = np.where(rng.random((count, 1)) < _LIKE_PLANTS, paint, other)
+    part = np.where(rng.random((count, 1)) < _BESIDE, rng.random((count, 1)), 1.0)
+    return np.asarray(part * found + (1 - part) * rng.permutation(other))
+
+
+def _varied(spectra: Array, count: int, *, rng: np.random.Generator) -> Array:
+    """Draw spectra (count, band): brighter or darker, and a little tilted, so that a few measurements stand for a kind."""
+    chosen = spectra[rng.integers(0, len(spectra), count)]
+    tilt = rng.normal(0, 0.08, (count, 1)) * np.linspace(-1, 1, spectra.shape[1])
+    return np.clip(chosen * np.exp(rng.normal(-0.05, 0.2, (count, 1)) + tilt), 0.001, 1.2)
+
+
+_WET_PATCHES, _WET_EDGES = 0.28, 0.16
+_RANGELAND = 0.2
+"""Shares of patchwork and of edges that hold water."""
+
+
 def draw_shares(count: int, *, rng: np.random.Generator) -> Array:
-    """Shares (count, class): pure pixels, edges between two surfaces, and the patchwork of a city."""
+    """Draw shares (count, class): pure pixels, edges between two surfaces, and the patchwork of a city."""
     classes = len(CLASSES)
-    kind = rng.choice(3, count, p=(0.34, 0.26, 0.40))
-    first = rng.choice(classes, count, p=(0.25, 0.25, 0.24, 0.14, 0.12))
-    second = rng.choice(classes, count, p=(0.26, 0.26, 0.30, 0.12, 0.06))
+    kind = rng.choice(3, count, p=(0.40, 0.24, 0.36))
+    first = rng.choice(classes, count, p=(0.24, 0.26, 0.22, 0.10, 0.08, 0.10))
+    second = rng.choice(classes, count, p=(0.26, 0.26, 0.22, 0.06, 0.04, _WET_EDGES))
     pure = np.eye(classes)[first]
     split = rng.random((count, 1))
     edge = split * pure + (1 - split) * np.eye(classes)[second]
+    # Some neighbourhoods are even and some are patched: between the two lies how bent the answer along a mixing line is.
+    evenness = rng.uniform(0.35, 1.0, (count, 1))
     patch = np.zeros((count, classes))
-    patch[:, :WATER] = rng.dirichlet((0.75, 0.75, 1.1, 0.3), count)
+    rangeland = rng.random((count, 1)) < _RANGELAND
+    parts = (
+        rng.standard_gamma(np.where(rangeland, (0.3, 0.75, 0.1, 0.7, 1.0), (0.75, 0.75, 1.1, 0.2, 0.2)) * evenness)
+        + 1e-9
+    )
+    wet = np.where(rng.random((count, 1)) < _WET_PATCHES, rng.beta(0.7, 0.7, (count, 1)), 0.0)
+    patch[:, :WATER] = (1 - wet) * parts / parts.sum(axis=1, keepdims=True)
+    patch[:, [WATER]] = wet
     return np.asarray(np.select([kind[:, None] == 0, kind[:, None] == 1], [pure, edge], patch))
 
 
 def mix(surface: Surfaces, count: int, *, rng: np.random.Generator) -> Mixtures:
-    """``count`` pixels as a satellite would show them, most of them corrected for the air."""
-    shares, beside = draw_shares(count, rng=rng), draw_shares(count, rng=rng)
-    alike = rng.choice((0.0, 1.0), (count, 1), p=(0.5, 0.5)) * rng.random((count, 1))
+    """Simulate ``count`` pixels as a satellite would show them, most of them corrected for the air."""
+    return mix_of(surface, draw_shares(count, rng=rng), rng=rng)
+
+
+def mix_of(surface: Surfaces, shares: Array, *, rng: np.random.Generator) -> Mixtures:
+    """Simulate pixels of these shares (n, class)."""
+    count = len(shares)
+    beside = draw_shares(count, rng=rng)
+    shore = (shares[:, [WATER]] > 0) & (shares[:, [WATER]] < 1)
+    alike = np.where(shore | (rng.random((count, 1)) < 0.5), rng.random((count, 1)), 0.0)
     around_shares = (1 - alike) * shares + alike * beside
     nm, air = centres_nm(surface.bands), atmosphere.draw(count, rng=rng)
     light = _light(shares, around_shares, sun_cos=air.sun_cos, nm=nm, rng=rng)
     own, covered = _lit(surface, shares, light=light, rng=rng)
     around, _ = _lit(surface, around_shares, light=light, rng=rng)
-    around = np.where(rng.random((count, 1)) < 0.5, own, around)
-    seen = atmosphere.through(_blurred(own, around, coarse=surface.coarse, rng=rng), air, nm=nm)
+    around = np.where(~shore & (rng.random((count, 1)) < 0.5), own, around)
+    seen = atmosphere.through(_blurred(own, around, coarse=surface.coarse, shore=shore, rng=rng), air, nm=nm)
     return Mixtures(reflectance=_measured(seen, rng=rng), shares=_opened(shares, covered), bands=surface.bands)
 
 
 def _opened(shares: Array, covered: Array) -> Array:
-    """Shares in which the soil between low plants, of which (n,) are ``covered``, counts as bare."""
+    """Shares in which the soil between low and between dry plants, (n, 2) of which is ``covered``, counts as bare."""
     opened = shares.copy()
-    opened[:, LOW] *= covered
-    opened[:, BARE] += shares[:, LOW] * (1 - covered)
+    for column, code in enumerate((LOW, DRY)):
+        opened[:, code] *= covered[:, column]
+        opened[:, BARE] += shares[:, code] * (1 - covered[:, column])
     return opened
 
 
-_DEEP = 0.06
+_DEEP = 0.03
 """Share of pixels in the shade of something large: a tower, a wood's edge, a cliff."""
 
 
@@ -161,24 +244,27 @@ def _light(shares: Array, around: Array, *, sun_cos: Array, nm: Array, rng: np.r
     ground = shade.lit_share(near[:, [BUILT]] * roofed, near[:, [TREE]], tan_sun=tan_sun, rng=rng)
     deep = np.where(rng.random(sun_cos.shape) < _DEEP, 0.8 * rng.beta(0.6, 1.6, sun_cos.shape), 0.0)
     slope = shade.slopes(len(shares), tan_sun=tan_sun, rng=rng)
-    crowns, lawns = 1 - 0.3 * (1 - ground), 1 - 0.85 * (1 - ground)
-    direct = np.stack([crowns, lawns, roofed + (1 - roofed) * ground, ground, np.ones_like(ground)])
+    crowns, lawns = 1 - 0.3 * (1 - ground), 1 - 0.7 * (1 - ground)
+    direct = np.stack([crowns, lawns, roofed + (1 - roofed) * ground, ground, lawns, np.ones_like(ground)])
     direct[:WATER] *= (1 - deep) * slope
     sky = shade.skylight(len(shares), nm=nm, rng=rng)
     return np.asarray(direct * (1 - sky) + sky)
 
 
 def _lit(surface: Surfaces, shares: Array, *, light: Array, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Reflectance (n, band) of mixed surfaces in the light (class, n, band) that each gets, and how much of the low is covered (n,)."""
+    """Reflectance (n, band) of mixed surfaces in the light (class, n, band) that each gets, and how much
+    of the low and of the dry is covered (n, 2).
+    """
     count = len(shares)
-    seen, covered = np.zeros((count, len(surface.bands))), np.ones(count)
+    seen, covered = np.zeros((count, len(surface.bands))), np.ones((count, 2))
     for code, members in enumerate(surface.members):
         pick = rng.integers(0, len(members), (2, count))
         part = rng.random((count, 1))
         pure = part * members[pick[0]] + (1 - part) * members[pick[1]]
         seen += shares[:, [code]] * pure * light[code]
-        if code == LOW:
-            covered = part[:, 0] * surface.covered[pick[0]] + (1 - part[:, 0]) * surface.covered[pick[1]]
+        if code in (LOW, DRY):
+            hidden = surface.covered if code == LOW else surface.littered
+            covered[:, [LOW, DRY].index(code)] = part[:, 0] * hidden[pick[0]] + (1 - part[:, 0]) * hidden[pick[1]]
     return seen, covered
 
 
@@ -193,10 +279,21 @@ def centres_nm(bands: Sequence[str]) -> Array:
     return np.array([_CENTRE_NM[band] for band in bands], dtype=float)
 
 
-def _blurred(own: Array, around: Array, *, coarse: npt.NDArray[np.bool_], rng: np.random.Generator) -> Array:
-    """A pixel as its point-spread function shows it: coarse bands see more of the neighbours."""
+def _blurred(
+    own: Array,
+    around: Array,
+    *,
+    coarse: npt.NDArray[np.bool_],
+    shore: npt.NDArray[np.bool_],
+    rng: np.random.Generator,
+) -> Array:
+    """A pixel as its point-spread function shows it: coarse bands see more of the neighbours.
+
+    On a shore (n, 1) the neighbours are the bank: of a band of twice the pixel's side, a quarter is the pixel itself.
+    """
     fine_weight = rng.uniform(0.75, 1.0, (len(own), 1))
-    weight = np.where(coarse, fine_weight * rng.uniform(0.4, 0.95, (len(own), 1)), fine_weight)
+    least = np.where(shore, 0.25, 0.4)
+    weight = np.where(coarse, fine_weight * (least + (0.95 - least) * rng.random((len(own), 1))), fine_weight)
     return np.asarray(weight * own + (1 - weight) * around)
 
 
@@ -207,6 +304,14 @@ def _measured(seen: Array, *, rng: np.random.Generator) -> Array:
     return np.asarray(seen * gain + noise)
 
 
+def joined(first: Mixtures, second: Mixtures, *, rng: np.random.Generator) -> Mixtures:
+    """Put two sets of pixels of the same bands together, in random order."""
+    order = rng.permutation(len(first.shares) + len(second.shares))
+    reflectance, shares = (np.concatenate(pair)[order] for pair in (
+        (first.reflectance, second.reflectance), (first.shares, second.shares)))  # fmt: skip
+    return Mixtures(reflectance=reflectance, shares=shares, bands=first.bands)
+
+
 def covers(shares: Array) -> Array:
-    """Shares of :data:`COVERS` (n, 4) from shares of :data:`CLASSES` (n, 5)."""
+    """Shares of :data:`COVERS` (n, 5) from shares of :data:`CLASSES` (n, 6)."""
     return np.asarray(shares @ np.eye(len(COVERS))[COVER_OF])

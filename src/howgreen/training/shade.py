@@ -25,15 +25,15 @@ def lit_share(roofs: Array, crowns: Array, *, tan_sun: Array, rng: np.random.Gen
     tan_sun
         (n, 1) tangent of the sun's zenith angle.
     """
-    house = np.exp(rng.normal(np.log(0.55), 0.5, roofs.shape))
+    house = np.exp(rng.normal(np.log(0.45), 0.5, roofs.shape))
     tree = np.exp(rng.normal(np.log(0.5), 0.4, crowns.shape))
     return np.asarray(np.exp(-_BLOCK * tan_sun * (roofs * house + crowns * tree)))
 
 
 def slopes(count: int, *, tan_sun: Array, rng: np.random.Generator) -> Array:
     """(n, 1) direct light on sloping ground over that on level ground; most ground is level."""
-    hilly = rng.random((count, 1)) < 0.2
-    tilt = np.radians(rng.uniform(0, 35, (count, 1))) * hilly
+    hilly = rng.random((count, 1)) < 0.1
+    tilt = np.radians(rng.uniform(0, 30, (count, 1))) * hilly
     towards = np.cos(rng.uniform(0, 2 * np.pi, (count, 1)))
     return np.asarray(np.maximum(np.cos(tilt) + np.sin(tilt) * towards * tan_sun, 0.0))
 

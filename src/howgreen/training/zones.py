@@ -33,7 +33,9 @@ def half_widths(
     cities: Sequence[Place],
     pixel_m: float = 10,
 ) -> dict[str, float]:
-    """Scores of a card, :data:`howgreen.core.types.ZONE_SCORES_M2`: 95 % of the zones of a size erred less.
+    """Give the scores of a card, :data:`howgreen.core.types.ZONE_SCORES_M2`: 95 % of the zones of a size erred less, beside their city.
+
+    What a whole city is off by is the place's part of an interval, and comes from real places; it is taken off here.
 
     Parameters
     ----------
@@ -52,9 +54,14 @@ def half_widths(
 
 
 def ratio_errors(
-    green: Predict, water: Callable[[Array], npt.NDArray[np.bool_]], bands: Sequence[str], *, cities: Sequence[Place]
+    green: Predict,
+    water: Callable[[Array], npt.NDArray[np.bool_]],
+    bands: Sequence[str],
+    *,
+    cities: Sequence[Place],
+    name: str = "simulated_cities",
 ) -> dict[str, float]:
-    """Scores of a card: error of the ratio of whole simulated cities, root mean square and worst (0-1)."""
+    """Give the scores of a card: error of the ratio of whole simulated cities, root mean square and worst (0-1)."""
     misses = []
     for city in cities:
         rows, shares = city.with_bands(bands).rows()
@@ -62,8 +69,8 @@ def ratio_errors(
         true = shares[:, GREEN].sum(dtype=float) / (1 - shares[:, WATER]).sum(dtype=float)
         misses.append(float(green(rows.astype(float))[land].sum() / max(land.sum(), 1) - true))
     return {
-        "simulated_cities_ratio_rms": float(np.sqrt(np.mean(np.square(misses)))),
-        "simulated_cities_ratio_worst": float(np.max(np.abs(misses))),
+        f"{name}_ratio_rms": float(np.sqrt(np.mean(np.square(misses)))),
+        f"{name}_ratio_worst": float(np.max(np.abs(misses))),
     }
 
 
@@ -71,4 +78,6 @@ def _of_city(side: int, green: Predict, water: Callable[[Array], npt.NDArray[np.
     shape = city.shares.shape[1:]
     rows = city.reflectance.reshape(len(city.bands), -1).T.astype(float)
     said, land = green(rows).reshape(shape), ~water(rows).reshape(shape)
-    return zone_errors(side, said, city.green, city.shares[WATER], land)
+    true = city.green.sum(dtype=float) / max(city.land.sum(dtype=float), 1e-9)
+    own = 100 * (said[land].sum() / max(land.sum(), 1) - true)
+    return [miss - own for miss in zone_errors(side, said, city.green, city.shares[WATER], land)]

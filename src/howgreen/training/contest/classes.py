@@ -22,7 +22,7 @@ TREE, LOW, CROP, BUILT, BARE, WATER = range(6)
 NAMES = tuple(cls.name for cls in CLASSES)
 GREEN = np.array([cls.green for cls in CLASSES])
 
-FIVE_TO_SIX = np.array([TREE, LOW, BUILT, BARE, WATER])
+FROM_MIXED = np.array([TREE, LOW, BUILT, BARE, BARE, WATER])
 """Place here of each class of :data:`howgreen.training.mixtures.CLASSES`."""
 
 BAND_SETS: Mapping[str, tuple[str, ...]] = {

@@ -11,6 +11,9 @@ from howgreen.training.contest.effort import QUICK, Effort
 from howgreen.training.contest.page import write_page
 from howgreen.training.contest.pictures import draw
 from howgreen.training.contest.run import CONTESTANTS, World, benchmark
+from howgreen.training.shipped_page import shipped_page
+
+__all__ = ["contest_page", "shipped_page"]
 
 
 def contest_page(
@@ -23,7 +26,7 @@ def contest_page(
     quick: bool,
     progress: Progress,
 ) -> Path:
-    """Run a contest for each set of bands and write ``out/benchmark.md``.
+    """Run a contest for each set of bands and write ``out/contest.md``.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""``benchmark.md`` and its figures, from the figures of a contest: nothing on the page is written by hand."""
+"""``contest.md`` and its figures, from the figures of a contest: nothing on the page is written by hand."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _SLOW_MPX_S = 5.0
 
 
 def write_page(contests: Sequence[Mapping[str, Any]], out: Path, *, pictures: Mapping[str, str], quick: bool) -> Path:
-    """Write ``out/benchmark.md``; ``pictures`` are files below ``out`` by what they show."""
+    """Write ``out/contest.md``; ``pictures`` are files below ``out`` by what they show."""
     lines = [_OPENING]
     if quick:
         lines.append("**This is a quick run. Its figures mean nothing.**")
     for contest in contests:
         lines += _section(contest)
     lines += [f"## {title}\n\n![{title}]({name})" for title, name in pictures.items()]
-    page = out / "benchmark.md"
+    page = out / "contest.md"
     out.mkdir(parents=True, exist_ok=True)
     part = page.with_suffix(".part")
     part.write_text("\n\n".join(lines) + "\n", encoding="utf-8")

@@ -17,7 +17,7 @@ from howgreen.core.sensors import LANDSAT, SENTINEL2
 from howgreen.core.types import Progress
 from howgreen.landcover.model import Model, load_model, models
 from howgreen.measure.interval import half_width_of
-from howgreen.training import evaluate, mixtures
+from howgreen.training import evaluate, mixtures, references
 from howgreen.training.contest import graphs, judge, learners, samples, scenes, unet
 from howgreen.training.contest.cards import COMBINATION, MEMBERS, card_of
 from howgreen.training.contest.classes import BAND_SETS, CLASSES, GREEN, PIXEL_M
@@ -26,9 +26,9 @@ from howgreen.training.contest.learners import Fit, Job, Setting, Training
 from howgreen.training.contest.samples import Place
 from howgreen.training.contest.sureness import sureness
 from howgreen.training.export import save
-from howgreen.training.spectra import read_materials, read_responses
+from howgreen.training.spectra import Responses, read_materials, read_responses
 
-VERSION = 2
+VERSION = 3
 """Raised when parts of older runs no longer count."""
 
 CONTESTANTS: Mapping[str, tuple[Fit, tuple[Setting, ...]]] = {
@@ -45,6 +45,8 @@ CONTESTANTS: Mapping[str, tuple[Fit, tuple[Setting, ...]]] = {
 
 EVERYTHING = "all cities"
 RANDOM = "random split"
+REAL = "real cities"
+"""Left out, nothing but simulation is learned from."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,15 +66,20 @@ class World:
     def _library(self) -> mixtures.Surfaces:
         rng = np.random.default_rng(SEED)
         responses = read_responses(self.data)
-        return mixtures.surfaces(read_materials(self.data), responses, per_kind=self.effort.per_kind, rng=rng)
+        return self._surfaces(responses, rng)
+
+    def _surfaces(self, responses: Responses, rng: np.random.Generator) -> mixtures.Surfaces:
+        measured = references.end_members(self.data, bands=responses.bands)
+        return mixtures.surfaces(
+            read_materials(self.data), responses, per_kind=self.effort.per_kind, rng=rng, measured=measured
+        )
 
     @cached_property
     def mixed(self) -> Place:
         """Simulated mixtures to learn from."""
         library, rng = self._library, np.random.default_rng(SEED + 1)
         if self.sensor == LANDSAT.name:
-            responses = read_responses(self.data, LANDSAT)
-            library = mixtures.surfaces(read_materials(self.data), responses, per_kind=self.effort.per_kind, rng=rng)
+            library = self._surfaces(read_responses(self.data, LANDSAT), rng)
         return samples.mixed_pixels(library, self.effort.mixtures, rng=rng)
 
     @cached_property
@@ -133,7 +140,7 @@ class World:
         for number, city in enumerate(self.real):
             learned = self.halves[number][0] if without == RANDOM else city
             rows = samples.some_rows(learned.with_bands(bands), per_class=self.effort.real_per_class, rng=rng)
-            parts += [rows] if city.name != without else []
+            parts += [rows] if without not in (city.name, REAL) else []
         reflectance, shares = (np.concatenate([part[side] for part in parts]).astype(np.float32) for side in (0, 1))
         watched = tuple(town.with_bands(bands) for town in self.tuning)
         return Training(reflectance=reflectance, shares=shares, bands=bands, towns=towns, watched=watched)

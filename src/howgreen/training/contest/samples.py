@@ -13,7 +13,7 @@ import pandas as pd
 from howgreen.core.sensors import SENTINEL2, common_name
 from howgreen.training import mixtures
 from howgreen.training.calibrate import blends
-from howgreen.training.contest.classes import CLASSES, CROP, FIVE_TO_SIX, GERMAN, GREEN, LOW, WATER, WELSH
+from howgreen.training.contest.classes import CLASSES, CROP, FROM_MIXED, GERMAN, GREEN, LOW, WATER, WELSH
 from howgreen.training.evaluate import ABERYSTWYTH_IMAGE, GERMANY_FILE
 from howgreen.training.spectra import Array, existing
 
@@ -74,7 +74,7 @@ def mixed_pixels(surfaces: mixtures.Surfaces, count: int, *, rng: np.random.Gene
     rows, shares = [], []
     for crops, target, part in ((False, LOW, count - count // 3), (True, CROP, count // 3)):
         made = mixtures.mix(surfaces.with_low(crops=crops), part, rng=rng)
-        places = FIVE_TO_SIX.copy()
+        places = FROM_MIXED.copy()
         places[mixtures.LOW] = target
         rows.append(made.reflectance)
         shares.append(made.shares @ np.eye(len(CLASSES))[places])

@@ -1,0 +1,309 @@
+"""Judge a model on real land that taught it nothing: every figure with its clustered standard error.
+
+Fractions that people measured or interpreted, pure pixels of known classes, and mixtures of pure pixels with exact shares. A model is
+given as a function from reflectance to green share, so that a rule, a network and a file are judged alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from howgreen.core.sensors import LANDSAT, SENTINEL2, Sensor
+from howgreen.core.types import PlaceError
+from howgreen.training import calibrate, evaluate, references
+from howgreen.training.clusters import Mean, clustered_mean, jackknifed_mean
+from howgreen.training.evaluate import Predict, Reference
+from howgreen.training.mixtures import BARE, BUILT, GREEN, LOW, TREE, WATER
+from howgreen.training.spectra import Array, read_responses
+
+Value = TypeVar("Value")
+
+SHARES = np.linspace(0, 1, 11)
+"""Of plants along a mixing line."""
+QUARTILES = 4
+
+
+@dataclass(frozen=True)
+class Ground:
+    """All references that judge, read when first asked for."""
+
+    data: Path
+
+    @cached_property
+    def germany(self) -> Reference:
+        """Pure pixels of Freiburg and Münster."""
+        return evaluate.read_germany(self.data)
+
+    @cached_property
+    def aberystwyth(self) -> Reference:
+        """Pure pixels of Aberystwyth."""
+        return evaluate.read_aberystwyth(self.data)
+
+    @cached_property
+    def cities(self) -> Mapping[str, Reference]:
+        """Pure pixels, city by city."""
+        return calibrate.cities_of((self.germany, self.aberystwyth))
+
+    def potsdam(self, sensor: Sensor) -> Reference:
+        """98 interpreted fractions as a sensor would see them."""
+        return evaluate.read_potsdam(self.data, read_responses(self.data, sensor))
+
+    @cached_property
+    def australia(self) -> Reference:
+        """Field-measured fractions."""
+        return references.read_australia(self.data)
+
+    @cached_property
+    def texas(self) -> Reference:
+        """Fractions by an index at 2 m."""
+        return references.read_hydice(self.data)
+
+    @cached_property
+    def habitats(self) -> tuple[Reference, npt.NDArray[np.str_]]:
+        """Habitats along the Southern Bug."""
+        return references.read_habitats(self.data)
+
+    @cached_property
+    def tabasco(self) -> tuple[Reference, npt.NDArray[np.str_], npt.NDArray[np.str_]]:
+        """One place, wet and dry."""
+        return references.read_tabasco(self.data)
+
+
+def known(value: Value | None) -> Value:
+    """Take a value that cannot be None here.
+
+    Raises
+    ------
+    ValueError
+        It is None: a reference without classes or bands where they are needed.
+    """
+    if value is None:
+        raise ValueError("a reference lacks classes, clusters or bands that are needed here")
+    return value
+
+
+def columns(reference: Reference, bands: Sequence[str], sensor: Sensor) -> Array | None:
+    """Reflectance of a reference as a model of some sensor wants it; None where the reference lacks a band."""
+    if sensor is LANDSAT and reference.bands == SENTINEL2.band_names:
+        reference = reference.as_landsat()
+    return reference.columns(bands) if set(bands) <= set(reference.bands) else None
+
+
+def fractions(predict: Predict, bands: Sequence[str], *, ground: Ground, sensor: Sensor = SENTINEL2) -> dict[str, Any]:
+    """Errors on measured and interpreted fractions, place by place, and by quartile of brightness."""
+    found = {}
+    places = {"Potsdam": ground.potsdam(sensor), "Australia": ground.australia, "Texas": ground.texas}
+    for name, reference in places.items():
+        seen = columns(reference, bands, sensor)
+        if seen is not None and len(reference.green):
+            found[name] = fraction_figures(predict(seen), reference)
+    return found
+
+
+def fraction_figures(predicted: Array, reference: Reference) -> dict[str, Any]:
+    """RMSE and bias with standard errors, the slope of truth on map, and the error from the darkest to the brightest quarter."""
+    missed = predicted - reference.green
+    squared, bias = (clustered_mean(values, reference.cluster) for values in (missed**2, missed))
+    rmse = float(np.sqrt(squared.mean))
+    parts = np.array_split(reference.reflectance.mean(axis=1).argsort(kind="stable"), QUARTILES)
+    return {
+        "n": len(missed),
+        "clusters": bias.clusters,
+        "rmse": rmse,
+        "rmse_se": squared.standard_error / (2 * rmse) if rmse else 0.0,
+        "bias": bias.mean,
+        "bias_se": bias.standard_error,
+        "slope": slope(predicted, reference.green),
+        "by_brightness": [float(missed[part].mean()) for part in parts],
+    }
+
+
+def slope(predicted: Array, truth: Array) -> float:
+    """Slope of the truth on what is said: above 1 where answers are drawn to the middle."""
+    return float(np.polyfit(predicted, truth, 1)[0])
+
+
+def pure_means(predict: Predict, bands: Sequence[str], *, ground: Ground, sensor: Sensor = SENTINEL2) -> dict[str, Any]:
+    """Mean answer for each class of pure land of each place; 1 is right for plants, 0 for all else."""
+    found = dict[str, Any]()
+    for name, reference in ground.cities.items():
+        seen = columns(reference, bands, sensor)
+        if seen is not None and reference.code is not None:
+            said = predict(seen)
+            for code, word in _WORDS.items():
+                _keep(found, f"{name}, {word}", said, reference.code == code, reference.cluster)
+    reference, habitat = ground.habitats
+    if (seen := columns(reference, bands, sensor)) is not None:
+        said = predict(seen)
+        for label, words in _HABITATS.items():
+            _keep(found, f"Southern Bug, {words}", said, habitat == label, reference.cluster)
+    reference, label_of, season = ground.tabasco
+    if (seen := columns(reference, bands, sensor)) is not None:
+        said = predict(seen)
+        for label in sorted(set(label_of.tolist())):
+            for when in ("wet", "dry"):
+                _keep(
+                    found, f"Tabasco, {label}, {when}", said, (label_of == label) & (season == when), reference.cluster
+                )
+    return found
+
+
+_WORDS = {TREE: "trees", LOW: "grass and crops", BUILT: "built", BARE: "bare soil", WATER: "water"}
+_HABITATS = {
+    "T1H": "planted broadleaved woods", "T11": "willow and poplar woods", "S35": "scrub", "Q51": "reed", "R1B": "steppe",
+    "R12": "grass on rock", "V11": "arable land", "J1": "villages with gardens", "J4.2": "roads", "C2.3": "river",
+}  # fmt: skip
+
+
+def _keep(
+    found: dict[str, Any],
+    name: str,
+    said: Array,
+    chosen: npt.NDArray[np.bool_],
+    cluster: npt.NDArray[np.int_] | None,
+) -> None:
+    if chosen.any():
+        found[name] = asdict(clustered_mean(said[chosen], None if cluster is None else cluster[chosen]))
+
+
+def water_and_plants(
+    predict: Predict, bands: Sequence[str], *, ground: Ground, sensor: Sensor = SENTINEL2
+) -> dict[str, Any]:
+    """Error of the green share of real water mixed with real plants, share by share alike, city by city."""
+    found = {}
+    for name, city in ground.cities.items():
+        mixed, members = pairs(city, of=(WATER,), seed=11)
+        seen = columns(mixed, bands, sensor)
+        if seen is not None:
+            found[name] = asdict(jackknifed_mean(predict(seen) - mixed.green, members))
+    return found
+
+
+_PAIRS = 3000
+
+
+def pairs(city: Reference, *, of: Sequence[int], seed: int) -> tuple[Reference, npt.NDArray[np.int_]]:
+    """Mixtures of one plant pixel and one pixel of other classes, at every share alike; and the two polygons of each (n, 2)."""
+    rng, code, cluster = np.random.default_rng(seed), known(city.code), known(city.cluster)
+    plant = rng.choice(np.flatnonzero(GREEN[code]), _PAIRS)
+    other = rng.choice(np.flatnonzero(np.isin(code, of)), _PAIRS)
+    share = rng.random((_PAIRS, 1))
+    mixed = Reference(reflectance=share * city.reflectance[plant] + (1 - share) * city.reflectance[other], bands=city.bands,
+                      green=share[:, 0], group=(city.group[0],) * _PAIRS)  # fmt: skip
+    return mixed, np.stack([cluster[plant], cluster[other]], axis=1)
+
+
+def mixing_lines(
+    predict: Predict, bands: Sequence[str], *, data: Path, ground: Ground, sensor: Sensor = SENTINEL2
+) -> dict[str, list[float]]:
+    """Mean answer of real lawn and of real trees over eight real backgrounds, at each of :data:`SHARES`."""
+    plants, backgrounds = _line_ends(data, ground)
+    found = {}
+    for plant, leaves in plants.items():
+        for ground_name, floor in backgrounds.items():
+            rng, count = np.random.default_rng(3), 60
+            one, other = leaves[rng.integers(0, len(leaves), count)], floor[rng.integers(0, len(floor), count)]
+            answers = []
+            for share in SHARES:
+                mixed = Reference(reflectance=share * one + (1 - share) * other, bands=SENTINEL2.band_names,
+                                  green=np.full(count, share), group=("line",) * count)  # fmt: skip
+                seen = columns(mixed, bands, sensor)
+                answers.append(float(predict(known(seen)).mean()))
+            found[f"{plant} over {ground_name}"] = answers
+    return found
+
+
+def place_errors(
+    predict: Predict, bands: Sequence[str], *, ground: Ground, sensor: Sensor = SENTINEL2, count: int = 20_000
+) -> list[PlaceError]:
+    """Mean error of each place whose truth people saw or measured, with its clustered standard error.
+
+    Potsdam and Australia by their fractions; Freiburg, Münster, Aberystwyth and Texas by mixtures of their pure land pixels, all classes
+    alike, ``count`` of them. The wavelengths of Texas's red edge are known to 10 nm only, where the edge rises by a tenth of reflectance:
+    it judges no model that looks there. Simulated towns are no places.
+    """
+    found = []
+    fractions_of = {
+        "Potsdam, interpreted fractions": ground.potsdam(sensor),
+        "Australian rangeland, measured in the field": ground.australia,
+    }
+    for name, reference in fractions_of.items():
+        seen = columns(reference, bands, sensor)
+        if seen is not None:
+            found.append(_place(name, clustered_mean(predict(seen) - reference.green, reference.cluster)))
+    cities = dict(ground.cities)
+    if not any(band.startswith("rededge") for band in bands):
+        cities["Texas"] = references.read_texas(ground.data)
+    for name, city in cities.items():
+        mixed, polygons = calibrate.traced_mixtures(city, without=WATER, count=count)
+        seen = columns(mixed, bands, sensor)
+        if seen is not None:
+            missed = predict(seen) - mixed.green
+            found.append(_place(f"{name}, mixtures of pure pixels", jackknifed_mean(missed, polygons)))
+    return found
+
+
+def _place(name: str, mean: Mean) -> PlaceError:
+    return PlaceError(place=name, error=mean.mean, standard_error=mean.standard_error, n=mean.n, clusters=mean.clusters)
+
+
+def worst_of_line(answers: Sequence[float]) -> float:
+    """Largest distance of a mixing line from the straight one."""
+    return float(np.abs(np.asarray(answers) - SHARES).max())
+
+
+def _line_ends(data: Path, ground: Ground) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Spectra in Sentinel-2's bands: plants of Aberystwyth and Texas, and what may lie beneath."""
+    klum, texas = (references.read_table(data, name) for name in (references.KLUM_FILE, references.HYDICE_PURE_FILE))
+    aber, muufl = ground.aberystwyth, references.read_table(data, references.MUUFL_FILE)
+    code = known(aber.code)
+    dead = np.concatenate([muufl.of(label=word) for word in ("DriedLeaves", "GroundLitter", "DeadWees")])
+    habitats, habitat = ground.habitats
+    plants = {
+        "lawn": np.concatenate([aber.reflectance[code == LOW][::40], texas.of(label="Grass")]),
+        "trees": np.concatenate([aber.reflectance[code == TREE][::40], habitats.reflectance[habitat == "T1H"][::20]]),
+    }
+    backgrounds = {
+        "asphalt": np.concatenate([klum.of(label="Asphalt"), texas.of(label="Asphalt")]),
+        "red tile": klum.of(sub="Red matte ceramic"),
+        "concrete": klum.of(sub="Grey concrete"),
+        "bright plaster": klum.of(sub="Bright plaster"),
+        "metal": np.concatenate([klum.of(label="Metal"), texas.of(label="Metal")]),
+        "dark roof": texas.of(label="Roof"),
+        "bare dirt": texas.of(label="Dirt"),
+        "dead plants": dead,
+    }
+    return plants, backgrounds
+
+
+def look_alikes(predict: Predict, bands: Sequence[str], *, data: Path, sensor: Sensor = SENTINEL2) -> dict[str, float]:
+    """Mean answer for paint, cloth and turf that look like plants: 0 is right."""
+    klum, texas, muufl, turf = (
+        references.read_table(data, name)
+        for name in (references.KLUM_FILE, references.HYDICE_PURE_FILE, references.MUUFL_FILE, references.TURF_FILE)
+    )
+    groups = {
+        "artificial turf": turf.of(label="turf"),
+        "green paint": klum.of(color="Green"),
+        "blue paint": klum.of(color="Blue"),
+        "dark blue roof": texas.of(label="Roof"),
+        "white paint": klum.of(color="White"),
+    }
+    cloths = np.concatenate([muufl.of(label=f"{word}Cloth") for word in ("Blue", "Green", "Red", "Black")])
+    if not {"swir16", "swir22"} & set(bands):
+        groups["cloth"] = cloths
+    return {name: float(predict(_seen(spectra, bands, sensor)).mean()) for name, spectra in groups.items()}
+
+
+def _seen(spectra: Array, bands: Sequence[str], sensor: Sensor) -> Array:
+    rows = Reference(
+        reflectance=spectra, bands=SENTINEL2.band_names, green=np.zeros(len(spectra)), group=("",) * len(spectra)
+    )
+    return known(columns(rows, bands, sensor))
