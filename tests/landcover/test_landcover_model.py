@@ -44,11 +44,23 @@ def test_the_shipped_unet_looks_around_and_is_never_chosen_by_itself():
     assert default_model(looking.card.bands) == "mixture-10"
 
 
-def test_half_width_covers_bias_and_standard_error():
-    for one in models():
+def test_the_half_width_is_what_the_places_of_the_card_say_of_a_new_one():
+    pytest.importorskip("scipy")
+    from howgreen.training.places import spread
+
+    for one in (*models(), load_model("unet-10")):
         score = one.card.reference_error
-        spread = np.sqrt((score.rmse**2 - score.bias**2) * score.n / (score.n - 1))
-        assert score.half_width == pytest.approx(1.96 * np.hypot(spread / np.sqrt(score.n), score.bias), rel=1e-3)
+        assert len(score.places) >= 4
+        assert not any("simulated" in place.place for place in score.places)
+        told = spread(score.places)
+        assert (score.half_width, score.tau) == pytest.approx((told.about_the_ratio, told.tau), rel=1e-3, abs=1e-4)
+
+
+def test_snow_is_not_green_to_the_shipped_models():
+    snow = np.array([0.90, 0.90, 0.89, 0.88, 0.87, 0.86, 0.85, 0.83, 0.10, 0.08], np.float32)
+    for one in models():
+        seen = snow[[SENTINEL.index(band) for band in one.card.bands]]
+        assert one.run(seen.reshape(1, -1, 1, 1))[1].item() < 0.1, one.card.name
 
 
 def test_default_model_takes_the_most_bands_that_are_there():

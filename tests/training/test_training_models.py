@@ -96,7 +96,8 @@ def test_ndvi_anchors_are_found_again():
     index = 0.1 + green * 0.6
     red = 0.3 * (1 - index) / 2
     reflectance = np.stack([np.zeros(3000), red, 0.3 - red], axis=1)
-    shares = np.stack([green, 0 * green, 1 - green, 0 * green, 0 * green], axis=1)
+    nothing = 0 * green
+    shares = np.stack([green, nothing, 1 - green, nothing, nothing, nothing], axis=1)
     assert ndvi.fit_anchors(mixtures.Mixtures(reflectance=reflectance, shares=shares, bands=ndvi.BANDS)) == (0.1, 0.7)
 
 

@@ -25,6 +25,9 @@ def test_worked_by_hand():
     assert found.tau == pytest.approx(np.sqrt(variance - s**2))
     assert found.standard_error == pytest.approx(np.sqrt(variance / 4))
     assert found.half_width == pytest.approx(4.302653 * np.sqrt(variance - s**2 + variance / 4), rel=1e-6)
+    assert found.about_the_ratio == pytest.approx(0.025 + found.half_width), (
+        "a model that leans is that much further off"
+    )
 
 
 def test_published_example():

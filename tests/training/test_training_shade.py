@@ -22,7 +22,7 @@ def test_shade_follows_the_geometry_of_a_random_town():
     rng = np.random.default_rng(0)
     lit = shade.lit_share(0.3 * COLUMN, 0 * COLUMN, tan_sun=0.5 * COLUMN, rng=rng)
     ratio = -np.log(lit) / (0.9 * 0.3 * 0.5)
-    assert np.median(ratio) == pytest.approx(0.55, rel=0.02)
+    assert np.median(ratio) == pytest.approx(0.45, rel=0.02)
     longer = shade.lit_share(0.3 * COLUMN, 0 * COLUMN, tan_sun=1.0 * COLUMN, rng=np.random.default_rng(0))
     np.testing.assert_allclose(longer, lit**2)
 

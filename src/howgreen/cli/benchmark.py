@@ -44,7 +44,7 @@ def benchmark_command(
     shipped: bool,  # noqa: FBT001 (a flag of the command line)
     quick: bool,  # noqa: FBT001
 ) -> None:
-    """Judge the shipped models and compare the algorithms anew (extra [train]).
+    """Judge the models, compare the algorithms (extra [train]).
 
     Judges the shipped models on land that taught them nothing; then trains every algorithm on the same samples and judges each
     on cities that it never saw; writes a page about either. Takes about 15 minutes on two cores for one set of bands, two with

@@ -77,7 +77,9 @@ class ReferenceOnCard(_Strict, frozen=True, kw_only=True):
     mae: float
     bias: Annotated[float, Meta(description="Mean of (predicted - reference).")]
     r2: float
-    half_width: Annotated[Positive, Meta(description="Half of the interval of a new place's mean green fraction at `level`.")]
+    half_width: Annotated[
+        Positive, Meta(description="Half of the interval of a new place's mean green fraction at `level`.")
+    ]
     level: Positive
     method: Annotated[Text, Meta(description="How half_width follows from the errors, in a sentence.")]
     places: Annotated[tuple[PlaceOnCard, ...], Meta(description="What half_width rests on, if on several.")] = ()

@@ -36,7 +36,7 @@ KNOWN = (
     KnownGround(name="red roof", green=False, reflectance=(0.07, 0.09, 0.17, 0.21, 0.23, 0.245, 0.255, 0.26, 0.34, 0.31)),
     KnownGround(name="sand", green=False, reflectance=(0.20, 0.26, 0.31, 0.33, 0.35, 0.36, 0.375, 0.385, 0.43, 0.39)),
     KnownGround(name="water", green=False, reflectance=(0.045, 0.06, 0.045, 0.035, 0.02, 0.02, 0.017, 0.015, 0.006, 0.004)),
-    KnownGround(name="snow", green=None, reflectance=(0.90, 0.90, 0.89, 0.88, 0.87, 0.86, 0.85, 0.83, 0.10, 0.08)),
+    KnownGround(name="snow", green=False, reflectance=(0.90, 0.90, 0.89, 0.88, 0.87, 0.86, 0.85, 0.83, 0.10, 0.08)),
 )  # fmt: skip
 
 ALIKE = 0.02

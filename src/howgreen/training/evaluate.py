@@ -167,11 +167,12 @@ def judge_potsdam(
         source="Potsdam, Germany, 98 photo-interpreted vegetation fractions of 30 m pixels, EnMAP spectra of 2022-07-24 "
         f"resampled to the bands of {_BANDS_OF[sensor.name]} (EnMAP-Box)",
         n=len(predicted),
-        half_width=found.half_width,
+        half_width=round(found.about_the_ratio, 5),
         level=places.LEVEL,
         method=f"prediction interval of a new place from the mean errors of {found.places} places that taught nothing, "
         f"t({found.places - 2}) sqrt(tau^2 + SE^2) with tau {found.tau:.3f} between places (DerSimonian-Laird) and standard error "
-        f"{found.standard_error:.3f} of their mean (Hartung-Knapp); errors of limits, dates and masks are not in it",
+        f"{found.standard_error:.3f} of their mean (Hartung-Knapp), and that mean, {found.mean:+.3f}, to either side; errors of limits, "
+        "dates and masks are not in it",
         places=tuple(_rounded(place) for place in known),
         tau=round(found.tau, 5),
         **errors(predicted, reference.green),

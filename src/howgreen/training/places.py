@@ -32,8 +32,13 @@ class Spread:
     tau: float
     """Standard deviation between places."""
     half_width: float
-    """Half of the prediction interval of a new place's mean error."""
+    """Half of the prediction interval of a new place's mean error, about :attr:`mean`."""
     places: int
+
+    @property
+    def about_the_ratio(self) -> float:
+        """Half of an interval about what the model says, which is off by :attr:`mean` to begin with."""
+        return abs(self.mean) + self.half_width
 
 
 def spread(places: Sequence[PlaceError], *, level: float = LEVEL) -> Spread:
