@@ -6,6 +6,7 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
+from howgreen.core.errors import ModelError
 from howgreen.landcover import load_model
 from howgreen.training import evaluate, export, make, mixtures, ndvi, network
 from howgreen.training.contest.effort import QUICK
@@ -169,3 +170,22 @@ def test_shipped_models_know_real_pure_pixels_of_two_cities(shared_data):
         assert accuracy > 0.94
         claimed = [model.card.scores[f"{city}_accuracy_at_0.5"] for city in ("freiburg", "muenster")]
         assert min(claimed) - 1e-4 <= accuracy <= max(claimed) + 1e-4
+
+
+def test_a_stopped_make_goes_on_from_the_models_that_it_has(tmp_path, monkeypatch):
+    """What is kept is not made again, even without the data; what is missing is asked for; another recipe starts anew."""
+    import onnx
+
+    effort = make.Effort(per_kind=3)
+    kept = tmp_path / "work" / make._key(effort)
+    for name in make.NAMES:
+        export.save(onnx.load(load_model(name).path), kept / f"{name}.onnx")
+    asked = {"out": tmp_path / "out", "effort": effort, "work": tmp_path / "work"}
+    written = make.make(tmp_path / "no data", **asked)
+    assert [path.stem for path in written] == list(make.NAMES)
+    assert [load_model(path).card.name for path in written] == list(make.NAMES)
+    (kept / "mixture-6.onnx").unlink()
+    with pytest.raises(ModelError, match="no such file"):
+        make.make(tmp_path / "no data", **asked)
+    monkeypatch.setattr(make, "SEED", make.SEED + 1)
+    assert make._key(effort) != kept.name
