@@ -45,14 +45,16 @@ class Period:
 
     @classmethod
     def parse(cls, text: str) -> Period:
-        """``2024``, ``2024-05``, ``2024-05/2024-09`` or ``2024-05-03/2024-05-20``, both ends inclusive."""
+        """Read ``2024``, ``2024-05``, ``2024-05/2024-09`` or ``2024-05-03/2024-05-20``, both ends inclusive."""
         first, _, second = text.partition("/")
         return cls(start=_bounds(first)[0], end=_bounds(second or first)[1])
 
     @classmethod
     def growing_season(cls, latitude: float, year: int) -> Period:
-        """The greenest season of ``year``: May-September north of 23.4 degrees, November-March (ending in
-        ``year``) south of -23.4, the whole year in the tropics, where rain and not warmth decides.
+        """Return the greenest season of ``year`` at a latitude.
+
+        May-September north of 23.4 degrees, November-March (ending in ``year``) south of -23.4, the whole year in the
+        tropics, where rain and not warmth decides.
         """
         if latitude > 23.4:
             return cls(start=date(year, 5, 1), end=date(year, 9, 30))

@@ -349,7 +349,7 @@ def _asked(frame: Frame, pixels: Ints, points: Floats, dots: int) -> list[str]:
 
 
 def _names(frame: Frame, points: Floats) -> list[str]:
-    """The district that holds each point; the first of several."""
+    """Name the district that holds each point; the first of several."""
     names = np.full(len(points), "", dtype=object)
     for one in reversed(frame.districts):
         names[shapely.contains_xy(one.shape, points[:, 0], points[:, 1])] = one.name

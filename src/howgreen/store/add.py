@@ -34,7 +34,7 @@ FOOTPRINT_NOTE = (
 )
 
 
-def add(
+def add(  # noqa: PLR0913 (what a person may say of an image, each by its name, as on the command line)
     files: Sequence[Path],
     *,
     root: Path,
@@ -170,7 +170,8 @@ def _chosen(source: Source, options: Options) -> Source:
 
 def _store(root: Path, source: Source, *, replace: bool, progress: Progress | None) -> None:
     from howgreen.core.stac import Header
-    from howgreen.store import fill, plausible, sources
+    from howgreen.store import plausible, sources
+    from howgreen.store.borders import find_borders
 
     with _readable():
         digest = sources.digest(source)
@@ -179,7 +180,7 @@ def _store(root: Path, source: Source, *, replace: bool, progress: Progress | No
         mend(root)
         return
     with _readable():
-        borders, cautions = fill.borders(source)
+        borders, cautions = find_borders(source)
     header = Header(
         id=layout.check_name(source.id, what="scene id"),
         sensor=source.sensor,

@@ -166,7 +166,7 @@ def _check_degrees(dataset: Any, path: Path) -> None:
 
 
 def layers(source: Source, borders: Mapping[GeoBox, npt.NDArray[np.bool_]] | None = None) -> list[Layer]:
-    """List the bands of a scene, each read from its file when its turn comes; ``borders`` as :func:`fill.borders` finds them."""
+    """List the bands of a scene, each read from its file when its turn comes; ``borders`` as :func:`howgreen.store.borders.find_borders` finds them."""
     keep = _Keep()
 
     def reader(one: BandSource) -> Callable[[], Raster]:

@@ -45,7 +45,7 @@ class Layer:
     read: Callable[[], Raster]
 
 
-def put_scene(
+def put_scene(  # noqa: PLR0913 (what is known of a scene, each by its name)
     root: Path,
     *,
     id: str,  # noqa: A002  STAC's own word

@@ -15,7 +15,8 @@ from howgreen.core.errors import ImageError, MissingBandsError
 from howgreen.core.types import Encoding
 from howgreen.core.warnings import warn
 from howgreen.imagery.read import quality
-from howgreen.store import fill, plausible, source_tif, sources
+from howgreen.store import plausible, source_tif, sources
+from howgreen.store.borders import find_borders
 
 Floats = npt.NDArray[np.float32]
 _ANY_DAY = date(2000, 1, 1)
@@ -92,7 +93,7 @@ def _check_size(source: sources.Source) -> None:
 
 def _checked(source: sources.Source) -> Image:
     # The same rules as for a store: whatever says that there are no data, no tag included.
-    edges, cautions = fill.borders(source)
+    edges, cautions = find_borders(source)
     warn(*cautions)
     read = {layer.band: layer.read() for layer in sources.layers(source, edges)}
     grids = {band: grid for band, (_, grid) in read.items()}
