@@ -68,7 +68,7 @@ def make(folder: Path, *, size_px: int, native: bool) -> None:
 
 
 def scenes(folder: Path) -> list[Scene]:
-    """The scenes that :func:`make` wrote."""
+    """List the scenes that :func:`make` wrote."""
     start = datetime(2024, 5, 1, 10, tzinfo=UTC)
     return [
         Scene(

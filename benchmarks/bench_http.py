@@ -85,7 +85,7 @@ def _async_geotiff(url: str, names: list[str]) -> float:
 
 
 def _odc(url: str, names: list[str]) -> float:
-    """The same bands onto the city's grid; 20 m bands are repeated, so its sum is another."""
+    """Read the same bands onto the city's grid; 20 m bands are repeated, so its sum is another."""
     import odc.stac
     import pystac
 

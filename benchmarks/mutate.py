@@ -1,4 +1,4 @@
-"""``python -m benchmarks.mutate [--only WORD]``: do the tests notice when a line that matters is wrong?
+"""Ask whether the tests notice when a line that matters is wrong: ``python -m benchmarks.mutate [--only WORD]``.
 
 Each entry of ``mutants.toml`` names a file, the text in it, the wrong text to put there, and the tests that should fail then. One after
 the other they are put into a copy of the tree, and the tests are run there, until the first that fails. A
@@ -44,7 +44,7 @@ def mutants(path: Path) -> list[Mutant]:
 
 
 def copied(folder: Path) -> Path:
-    """A copy of the tree that tests can run in, with the real data beside it where there is any."""
+    """Make a copy of the tree that tests can run in, with the real data beside it where there is any."""
     tree = folder / "howgreen"
     tree.mkdir()
     for name in COPIED:

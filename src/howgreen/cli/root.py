@@ -18,7 +18,7 @@ def howgreen() -> None:
     green ratio, how sure it is, and the map that proves it.
 
     Try: howgreen city Sampleton
-    """
+    """  # noqa: D400 (it is a question)
     import platformdirs
 
     # What a drawing library keeps between runs lies with what we keep.

@@ -87,8 +87,9 @@ class ReferenceOnCard(_Strict, frozen=True, kw_only=True):
 
 
 class Card(_Strict, frozen=True, kw_only=True):
-    """What a model says about itself, inside its ONNX file (metadata key `howgreen`). Every key is needed, but for
-    `places` and `tau` of its reference error.
+    """What a model says about itself, inside its ONNX file (metadata key `howgreen`).
+
+    Every key is needed, but for `places` and `tau` of its reference error.
     """
 
     name: Name

@@ -65,7 +65,7 @@ def blends(
 
 
 def factor(missed: Array, told: Array) -> float:
-    """What standard errors must be multiplied with, so that 95 % of the misses are within 1.96 of them."""
+    """Tell what standard errors must be multiplied with, so that 95 % of the misses are within 1.96 of them."""
     return float(np.quantile(np.abs(missed) / told, LEVEL) / Z_95)
 
 
@@ -75,8 +75,9 @@ def held(missed: Array, told: Array) -> float:
 
 
 def judged(tell: Tell, bands: Sequence[str], references: Sequence[Reference]) -> tuple[float, dict[str, float]]:
-    """The factor that all real cities ask for together, and figures of a card: how many mixtures of each city are held by the
-    factor that the other cities ask for (``uncertainty_<city>_held``, of 95 %).
+    """Return the factor that all real cities ask for together, and figures of a card.
+
+    They tell how many mixtures of each city are held by the factor that the other cities ask for (``uncertainty_<city>_held``, of 95 %).
     """
     pairs = {}
     for city, pure in cities_of(references).items():

@@ -59,7 +59,7 @@ class Reference:
         return self.reflectance[:, [self.bands.index(band) for band in bands]]
 
     def only(self, chosen: npt.NDArray[np.bool_]) -> Reference:
-        """Some of the pixels, (n,) true where they stay."""
+        """Return some of the pixels, (n,) true where they stay."""
         group = tuple(name for name, kept in zip(self.group, chosen.tolist(), strict=True) if kept)
         code, cluster = (None if part is None else part[chosen] for part in (self.code, self.cluster))
         return replace(self, reflectance=self.reflectance[chosen], green=self.green[chosen], group=group, code=code,

@@ -24,7 +24,7 @@ LOGIT_LIMIT = 30.0
 
 
 def network_graph(layers: Layers, card: ModelCard) -> onnx.ModelProto:
-    """The graph of :func:`howgreen.training.network.predict`, its classes gathered to the card's covers, their green part as green fraction, and its standard error."""
+    """Build the graph of :func:`howgreen.training.network.predict`, its classes gathered to the card's covers, their green part as green fraction, and its standard error."""
     numbers = {"low": CLIP[0], "high": CLIP[1], "dark": DARK}
     tensors = [_number(name, value) for name, value in numbers.items()]
     nodes = [
@@ -70,7 +70,7 @@ def network_graph(layers: Layers, card: ModelCard) -> onnx.ModelProto:
 
 
 def ndvi_graph(card: ModelCard, *, bare: float, full: float) -> onnx.ModelProto:
-    """The NDVI rule on bands (green, red, nir): see :func:`howgreen.training.ndvi.fraction_and_water`."""
+    """Build the NDVI rule on bands (green, red, nir): see :func:`howgreen.training.ndvi.fraction_and_water`."""
     from howgreen.training.ndvi import TINY, WATER_NIR
 
     tensors = [_number(name, value) for name, value in {
@@ -131,7 +131,7 @@ def _model(
 
 
 def with_card(model: onnx.ModelProto, card: ModelCard) -> onnx.ModelProto:
-    """The same network under another card."""
+    """Return the same network under another card."""
     again = onnx.ModelProto()
     again.CopyFrom(model)
     del again.metadata_props[:]

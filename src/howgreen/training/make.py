@@ -288,7 +288,7 @@ def _judged(
     green: evaluate.Predict,
     water: Callable[[Array], npt.NDArray[np.bool_]],
 ) -> ModelCard:
-    """The card with its figures."""
+    """Complete the card with its figures."""
     known = place_errors(green, card.bands, ground=judges.ground, sensor=judges.sensor)
     error = evaluate.judge_potsdam(
         green(judges.potsdam.columns(card.bands)), judges.potsdam, known=known, sensor=judges.sensor

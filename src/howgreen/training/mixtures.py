@@ -74,7 +74,7 @@ class Surfaces:
     """(band,) whether a pixel of the band is larger than the grid's, so that it is seen together with its neighbours."""
 
     def with_low(self, *, crops: bool) -> Surfaces:
-        """The same with crops alone as low plants, or with grass alone."""
+        """Return the same with crops alone as low plants, or with grass alone."""
         part = self.crop == crops
         members = (*self.members[:LOW], self.members[LOW][part], *self.members[LOW + 1 :])
         return replace(self, members=members, covered=self.covered[part], crop=self.crop[part])
@@ -252,8 +252,11 @@ def _light(shares: Array, around: Array, *, sun_cos: Array, nm: Array, rng: np.r
 
 
 def _lit(surface: Surfaces, shares: Array, *, light: Array, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Reflectance (n, band) of mixed surfaces in the light (class, n, band) that each gets, and how much
-    of the low and of the dry is covered (n, 2).
+    """Mix surfaces in the light (class, n, band) that each gets.
+
+    Returns
+    -------
+    reflectance (n, band), and how much of the low and of the dry is covered (n, 2).
     """
     count = len(shares)
     seen, covered = np.zeros((count, len(surface.bands))), np.ones((count, 2))
@@ -287,7 +290,7 @@ def _blurred(
     shore: npt.NDArray[np.bool_],
     rng: np.random.Generator,
 ) -> Array:
-    """A pixel as its point-spread function shows it: coarse bands see more of the neighbours.
+    """Blur a pixel as its point-spread function shows it: coarse bands see more of the neighbours.
 
     On a shore (n, 1) the neighbours are the bank: of a band of twice the pixel's side, a quarter is the pixel itself.
     """

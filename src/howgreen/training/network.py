@@ -44,7 +44,7 @@ class Layers:
 
 
 def logged(reflectance: npt.ArrayLike) -> Array:
-    """What the first layer gets of reflectance: see :data:`NORMALISATION`."""
+    """Compute what the first layer gets of reflectance: see :data:`NORMALISATION`."""
     return np.asarray(np.log(np.clip(np.asarray(reflectance, dtype=np.float64), *CLIP) + DARK))
 
 
@@ -139,7 +139,7 @@ def _descend(
 def _learn_error(
     network: nn.Sequential, inputs: torch.Tensor, shares: torch.Tensor, *, epochs: int, batch: int
 ) -> nn.Conv2d:
-    """A layer that tells how far off the finished network is, by the likelihood of its misses (Nix & Weigend 1994)."""
+    """Return a layer that tells how far off the finished network is, by the likelihood of its misses (Nix & Weigend 1994)."""
     green, last = torch.tensor(GREEN), network[-1]
     with torch.no_grad():
         hidden = network[:-1](inputs)
@@ -155,7 +155,7 @@ def _learn_error(
 
 
 def _folded(network: nn.Sequential, error: nn.Conv2d, bands: tuple[str, ...], mean: Array, spread: Array) -> Layers:
-    """The trained numbers, with the standardisation folded into the first layer: nothing to do at run time."""
+    """Return the trained numbers, with the standardisation folded into the first layer: nothing to do at run time."""
     convolutions = [part for part in network if isinstance(part, nn.Conv2d)]
     weights = [part.weight.detach().numpy().astype(np.float64)[:, :, 0, 0] for part in convolutions]
     biases = [part.bias.detach().numpy().astype(np.float64) for part in convolutions if part.bias is not None]
@@ -171,8 +171,11 @@ def _folded(network: nn.Sequential, error: nn.Conv2d, bands: tuple[str, ...], me
 
 
 def predict(layers: Layers, reflectance: npt.ArrayLike) -> tuple[Array, Array]:
-    """The trainer's own answer for reflectance (n, band) in the order of ``layers.bands``: class shares (n, class), and the
-    standard error (n,) of the green share.
+    """Predict, by the trainer's own arithmetic, for reflectance (n, band) in the order of ``layers.bands``.
+
+    Returns
+    -------
+    class shares (n, class), and the standard error (n,) of the green share.
     """
     hidden = logged(reflectance)
     for weight, bias in zip(layers.weights[:-1], layers.biases[:-1], strict=True):

@@ -48,7 +48,7 @@ class Materials:
 
 
 def existing(data: Path, name: str) -> Path:
-    """A file of the data folder.
+    """Return a file of the data folder.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def existing(data: Path, name: str) -> Path:
 
 
 def read_materials(data: Path) -> Materials:
-    """The impervious materials of SLUM (Kotthaus et al. 2014, doi:10.5281/zenodo.4263842)."""
+    """Return the impervious materials of SLUM (Kotthaus et al. 2014, doi:10.5281/zenodo.4263842)."""
     table = pd.read_csv(existing(data, MATERIALS_FILE), index_col="wavelength")
     measured_nm = table.index.to_numpy(dtype=float)
     spectra = [np.interp(WAVELENGTH_NM, measured_nm, table[name].to_numpy(dtype=float) / 100) for name in table]

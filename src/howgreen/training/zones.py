@@ -21,7 +21,7 @@ _SEED = 7000
 
 
 def towns(count: int, *, extent_m: int, sensor: Sensor = SENTINEL2) -> list[Place]:
-    """Simulated cities of the sample city's own materials; other seeds than the contest's."""
+    """Simulate cities of the sample city's own materials; other seeds than the contest's."""
     return [judging_town(_SEED + number, extent_m=extent_m, sensor=sensor.name) for number in range(count)]
 
 

@@ -32,7 +32,7 @@ def tiling(name: str) -> dict[str, int]:
 
 
 def card_of(name: str, setting: Setting, *, band_set: str, effort: Effort) -> ModelCard:
-    """The card of a contestant."""
+    """Return the card of a contestant."""
     told = ", ".join(f"{key} {value:g}" for key, value in setting.items())
     return ModelCard(
         name=f"{name}-{band_set}", version="0.1.0", bands=BAND_SETS[band_set],

@@ -54,7 +54,7 @@ class Descent:
 
 
 def device() -> torch.device:
-    """A GPU where torch sees one, else the CPU."""
+    """Choose a GPU where torch sees one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
@@ -177,7 +177,7 @@ def _resumed(path: Path | None, state: _State) -> list[Point]:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Sums in one order, hence the same numbers every time."""
+    """Add values up in one order, hence the same numbers every time."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -187,7 +187,7 @@ def one_thread() -> Iterator[None]:
 
 
 def key_of(*parts: Any) -> str:
-    """A fingerprint of arrays and plain values."""
+    """Return a fingerprint of arrays and plain values."""
     found = hashlib.sha256()
     for part in parts:
         found.update(np.ascontiguousarray(part).tobytes() if isinstance(part, np.ndarray) else repr(part).encode())

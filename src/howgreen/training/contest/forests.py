@@ -28,31 +28,31 @@ class Ensemble:
             self.columns.setdefault(name, []).append(value)
 
     def branch(self, node: int, *, feature: int, threshold: float, yes: int, no: int) -> None:
-        """An inner node: ``yes`` where the feature is at most the threshold."""
+        """Add an inner node: ``yes`` where the feature is at most the threshold."""
         self._put(nodes_treeids=self.trees, nodes_nodeids=node, nodes_featureids=feature, nodes_modes="BRANCH_LEQ",
                   nodes_values=rounded_down(threshold), nodes_truenodeids=yes, nodes_falsenodeids=no)  # fmt: skip
 
     def leaf(self, node: int, values: Mapping[int, float]) -> None:
-        """A leaf and what it adds to each target."""
+        """Add a leaf and what it adds to each target."""
         self._put(nodes_treeids=self.trees, nodes_nodeids=node, nodes_featureids=0, nodes_modes="LEAF",
                   nodes_values=0.0, nodes_truenodeids=0, nodes_falsenodeids=0)  # fmt: skip
         for target, weight in values.items():
             self._put(target_treeids=self.trees, target_nodeids=node, target_ids=target, target_weights=float(weight))
 
     def write(self, parts: Parts, rows: str, output: str) -> None:
-        """The one node."""
+        """Give the one node."""
         parts.add("TreeEnsembleRegressor", [rows], output, domain=ML_DOMAIN, n_targets=self.targets,
                   aggregate_function="SUM", post_transform="NONE", **self.columns)  # fmt: skip
 
 
 def rounded_down(threshold: float) -> float:
-    """The largest float32 not above: a float32 feature then falls on the same side as in the library."""
+    """Return the largest float32 not above: a float32 feature then falls on the same side as in the library."""
     single = np.float32(threshold)
     return float(np.nextafter(single, np.float32(-np.inf)) if float(single) > threshold else single)
 
 
 def of_forest(forest: Any, *, targets: int) -> Ensemble:
-    """A fitted ``RandomForestRegressor`` of shares."""
+    """Translate a fitted ``RandomForestRegressor`` of shares."""
     ensemble = Ensemble(targets=targets)
     for estimator in forest.estimators_:
         tree = estimator.tree_
@@ -68,7 +68,7 @@ def of_forest(forest: Any, *, targets: int) -> Ensemble:
 
 
 def of_booster(booster: Any, *, targets: int) -> Ensemble:
-    """A fitted LightGBM booster; tree number t adds to class t mod ``targets``."""
+    """Translate a fitted LightGBM booster; tree number t adds to class t mod ``targets``."""
     ensemble = Ensemble(targets=targets)
     for number, info in enumerate(booster.dump_model()["tree_info"]):
         _boosted(ensemble, info["tree_structure"], number % targets)

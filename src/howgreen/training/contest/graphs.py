@@ -40,12 +40,12 @@ class Parts:
         self.nodes.append(helper.make_node(op, list(inputs), [output], **attributes))
 
     def number(self, name: str, values: npt.ArrayLike, dtype: Any = np.float32) -> str:
-        """A constant."""
+        """Add a constant."""
         self.tensors.append(numpy_helper.from_array(np.asarray(values, dtype=dtype), name))
         return name
 
     def conv(self, source: str, weights: Array, biases: npt.ArrayLike, output: str) -> None:
-        """A 1x1 convolution with ``weights`` (out, in)."""
+        """Add a 1x1 convolution with ``weights`` (out, in)."""
         weight = self.number(f"{output}_weight", np.asarray(weights)[:, :, None, None])
         self.add("Conv", [source, weight, self.number(f"{output}_bias", biases)], output)
 
@@ -132,7 +132,7 @@ def softmax(parts: Parts, logits: str) -> None:
 
 
 def finished(parts: Parts, card: ModelCard) -> onnx.ModelProto:
-    """The model: adds ``green_fraction``, the probabilities of the green classes together, and the card."""
+    """Finish the model: add ``green_fraction``, the probabilities of the green classes together, and the card."""
     green = np.array([[cls.green for cls in card.classes]], dtype=float)
     parts.conv(PROBABILITY, green, [0.0], "green_total")
     parts.add("Clip", ["green_total", parts.number("none", 0.0), parts.number("all", 1.0)], OUTPUTS[1])

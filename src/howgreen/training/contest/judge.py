@@ -38,7 +38,7 @@ class Answer:
 
 
 def answer(model: Model, place: Place) -> Answer:
-    """Runs the model over a place."""
+    """Run the model over a place."""
     place = place.with_bands(model.card.bands)
     rows, shares = place.rows()
     unsure = None
@@ -65,7 +65,7 @@ def _on_rows(model: Model, rows: Floats) -> tuple[Floats, Floats, Floats | None]
 
 
 def _on_even_fields(model: Model, rows: Floats) -> tuple[Floats, Floats]:
-    """The middles of even fields, wide enough that a network which looks around sees nothing else."""
+    """Return the middles of even fields, wide enough that a network which looks around sees nothing else."""
     side = 2 * model.card.halo_px + 4 if model.card.halo_px else model.card.tile_px
     middle, found = side // 2, []
     for start in range(0, len(rows), _BATCH):
@@ -97,7 +97,7 @@ def pure_figures(found: Answer) -> dict[str, Any]:
 
 
 def confusion(found: Answer) -> list[list[int]]:
-    """(true, told) counts of the six classes."""
+    """Count the pairs (true, predicted) of the six classes."""
     size = len(NAMES)
     pairs = found.true_shares.argmax(1) * size + found.probability.argmax(1)
     counted: list[list[int]] = np.bincount(pairs, minlength=size * size).reshape(size, size).tolist()

@@ -44,7 +44,7 @@ class Training:
     """Towns that teach nothing: the course of a training is looked at there."""
 
     def key(self) -> str:
-        """A fingerprint of all of it."""
+        """Return a fingerprint of all of it."""
         towns = [part for town in self.towns for part in (town.reflectance, town.shares)]
         return descent.key_of(self.reflectance, self.shares, self.bands, *towns)
 
@@ -65,7 +65,7 @@ class Job:
     """Where a long training keeps its way so far; the caller removes it when it has kept the result."""
 
     def rng(self) -> np.random.Generator:
-        """A generator of its own for each job."""
+        """Return a generator of its own for each job."""
         return np.random.default_rng(self.seed)
 
     def descend(self, net: Any, draw: Callable[[np.random.Generator], descent.Batch], *, steps: int, rate: float,
@@ -107,7 +107,7 @@ def ndvi_rule(job: Job) -> onnx.ModelProto:
 
 
 def ndvi_linear(job: Job) -> onnx.ModelProto:
-    """A green fraction linear in NDVI between two anchors fitted to the training pixels."""
+    """Fit a green fraction linear in NDVI between two anchors fitted to the training pixels."""
     from howgreen.training import ndvi
     from howgreen.training.export import ndvi_graph
 
@@ -122,7 +122,7 @@ def ndvi_linear(job: Job) -> onnx.ModelProto:
 
 
 def nearest_neighbours(job: Job) -> onnx.ModelProto:
-    """The mean shares of the k nearest of a subsample of the training pixels (the file holds them)."""
+    """Predict the mean shares of the k nearest of a subsample of the training pixels (the file holds them)."""
     chosen = job.rng().permutation(len(job.training.shares))[: job.effort.support]
     parts, _, support = _opened(job, job.training.reflectance[chosen])
     neighbours = min(int(job.setting["neighbours"]), len(chosen))
@@ -198,7 +198,7 @@ def _calibration(decisions: npt.NDArray[np.float64], labels: npt.NDArray[np.int_
 
 
 def random_forest(job: Job) -> onnx.ModelProto:
-    """A forest that regresses the shares."""
+    """Fit a forest that regresses the shares."""
     from sklearn.ensemble import RandomForestRegressor
 
     parts, _, values = _opened(job, job.training.reflectance)
@@ -236,7 +236,7 @@ def gradient_boosting(job: Job) -> onnx.ModelProto:
 def _boosting_course(
     booster: Any, job: Job, values: npt.NDArray[np.float32], features: graphs.Features
 ) -> list[descent.Point]:
-    """Looked up afterwards, at ten numbers of trees: a smaller booster is a part of the finished one."""
+    """Look the loss up afterwards, at ten numbers of trees: a smaller booster is a part of the finished one."""
     import torch
 
     def found(rows: npt.NDArray[np.float32], shares: Floats, trees: int) -> dict[str, float]:
@@ -254,7 +254,7 @@ def _boosting_course(
 
 
 def _watched_rows(job: Job, features: graphs.Features) -> tuple[npt.NDArray[np.float32], Floats] | None:
-    """Some pixels of the watched towns: features (n, feature) and shares (n, class)."""
+    """Return some pixels of the watched towns: features (n, feature) and shares (n, class)."""
     if not job.training.watched:
         return None
     reflectance, shares = (np.concatenate(side) for side in zip(*(t.rows() for t in job.training.watched), strict=True))

@@ -115,7 +115,7 @@ _SHIPPED = "shipped "
 
 
 def winner(found: Mapping[str, Any]) -> str | None:
-    """The contestant with the smallest ratio error among those that are fast enough, or None."""
+    """Return the contestant with the smallest ratio error among those that are fast enough, or None."""
     fast = {name: ratio_error(each) for name, each in found.items() if 2 / each["seconds_per_mpx"] >= _SLOW_MPX_S}
     return min(fast, key=lambda name: fast[name]) if fast else None
 

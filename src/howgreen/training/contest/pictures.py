@@ -119,7 +119,7 @@ def _answers(contest: Mapping[str, Any], place: Place, path: Path) -> bool:
 
 
 def _courses(contest: Mapping[str, Any], _: Place, path: Path) -> bool:
-    """A row a contestant: loss where it learns and where it is watched; accuracy and error of the fraction where it is watched."""
+    """Draw a row a contestant: loss where it learns and where it is watched; accuracy and error of the fraction where it is watched."""
     from matplotlib import pyplot as plt
 
     courses = contest["courses"]

@@ -131,7 +131,7 @@ class World:
         return samples.as_place("Potsdam", reference.reflectance, shares, reference.bands)
 
     def training(self, *, without: str) -> Training:
-        """What contestants learn from when a city is left out."""
+        """Gather what contestants learn from when a city is left out."""
         rng, bands = np.random.default_rng(SEED + 2), BAND_SETS[self.band_set]
         parts = [self.mixed.with_bands(bands).rows()]
         towns = tuple(town.with_bands(bands) for town in self.towns)
@@ -146,7 +146,7 @@ class World:
         return Training(reflectance=reflectance, shares=shares, bands=bands, towns=towns, watched=watched)
 
     def judging(self, city: Place) -> Place:
-        """A real city, thinned so that the slowest contestant ends in time."""
+        """Return a real city, thinned so that the slowest contestant ends in time."""
         return samples.thinned(city, pixels=self.effort.judged_pixels, rng=np.random.default_rng(SEED + 3))
 
 
@@ -166,7 +166,7 @@ class Contest:
         return self.work / hashlib.sha256(told.encode()).hexdigest()[:12] / f"{slug}.json"
 
     def settings(self) -> dict[str, Setting]:
-        """The best of each contestant's settings on towns that do not judge."""
+        """Choose the best of each contestant's settings on towns that do not judge."""
         training: Training | None = None
         chosen: dict[str, Setting] = {}
         for done, name in enumerate(self.names):
@@ -213,14 +213,14 @@ class Contest:
         checkpoint.unlink(missing_ok=True)
 
     def model(self, name: str, *, without: str, setting: Setting, training: Training) -> Model:
-        """A contestant trained without a city; kept."""
+        """Train a contestant without a city; kept."""
         path = self.part("model", name, without).with_suffix(".onnx")
         if not path.exists():
             self._fit(name, setting, training, self.world.effort, path, course=self.part("course", name, without))
         return load_model(path)
 
     def combination(self, *, without: str) -> Model:
-        """The average of the members trained without a city."""
+        """Average the members trained without a city."""
         path = self.part("model", COMBINATION, without).with_suffix(".onnx")
         if not path.exists():
             files = [self.part("model", name, without).with_suffix(".onnx") for name in MEMBERS]
@@ -235,7 +235,7 @@ class Contest:
 
 
 def _smaller(training: Training) -> Training:
-    """A third of the pixels: tuning is the same small effort for all."""
+    """Take a third of the pixels: tuning is the same small effort for all."""
     chosen = np.random.default_rng(SEED + 4).permutation(len(training.shares))[: max(len(training.shares) // 3, 300)]
     return replace(training, reflectance=training.reflectance[chosen], shares=training.shares[chosen])
 

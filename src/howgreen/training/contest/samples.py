@@ -49,7 +49,7 @@ class Place:
         return np.asarray(1 - self.shares[WATER])
 
     def with_bands(self, bands: Sequence[str]) -> Place:
-        """Some of the bands, in that order."""
+        """Return some of the bands, in that order."""
         picked = self.reflectance[[self.bands.index(band) for band in bands]]
         return replace(self, bands=tuple(bands), reflectance=picked)
 
@@ -70,7 +70,7 @@ def as_place(name: str, reflectance: Array, shares: Array, bands: Sequence[str])
 
 
 def mixed_pixels(surfaces: mixtures.Surfaces, count: int, *, rng: np.random.Generator) -> Place:
-    """Simulated mixtures of the six classes: in every third, the low plants are a crop."""
+    """Simulate mixtures of the six classes: in every third, the low plants are a crop."""
     rows, shares = [], []
     for crops, target, part in ((False, LOW, count - count // 3), (True, CROP, count // 3)):
         made = mixtures.mix(surfaces.with_low(crops=crops), part, rng=rng)
@@ -120,7 +120,7 @@ def some_rows(place: Place, *, per_class: int, rng: np.random.Generator) -> tupl
 
 
 def thinned(place: Place, *, pixels: int, rng: np.random.Generator) -> Place:
-    """The same place with at most ``pixels`` known pixels, so that judging takes bounded time."""
+    """Return the same place with at most ``pixels`` known pixels, so that judging takes bounded time."""
     rows, columns = np.nonzero(place.known)
     if len(rows) <= pixels:
         return place
@@ -133,7 +133,7 @@ def thinned(place: Place, *, pixels: int, rng: np.random.Generator) -> Place:
 
 
 def halves(place: Place, *, rng: np.random.Generator) -> tuple[Place, Place]:
-    """The known pixels split at random in two: what must not be done to judge, and is shown once beside what must."""
+    """Split the known pixels at random in two: what must not be done to judge, and is shown once beside what must."""
     first = np.isfinite(place.shares[0]) & (rng.random(place.shares.shape[1:]) < 0.5)
     nothing = np.float32(np.nan)
     return (

@@ -76,7 +76,7 @@ def _nothing(cover: Floats, _: slice) -> tuple[Floats, Floats]:
 
 
 def _materials(library: Surfaces, rng: np.random.Generator) -> Floats:
-    """A spectrum of the library for every material of the simulator, (material, band)."""
+    """Return a spectrum of the library for every material of the simulator, (material, band)."""
     members = dict(zip((cls.name for cls in FIVE), library.members, strict=True))
     # The simulator's plants hide all their ground: those of open ground have no place in it.
     grass, crops = (library.with_low(crops=crops) for crops in (False, True))

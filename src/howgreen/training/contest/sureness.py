@@ -19,9 +19,10 @@ _LEAST = 10
 
 
 def sureness(model: Model, places: Mapping[str, Sequence[Place]]) -> dict[str, Any]:
-    """Of each group of places: how many misses are within 1.96 standard errors (``held``), and, from the surest eighth of the
-    pixels to the least sure, what was told and how far off it was (``told``, ``missed``; root mean squares). Empty where
-    the model does not tell.
+    """Judge the standard errors of each group of places.
+
+    ``held`` is how many misses are within 1.96 of them; ``told`` and ``missed`` are, from the surest eighth of the pixels to the
+    least sure, what was told and how far off it was (root mean squares). Empty where the model does not tell.
     """
     if not model.has_uncertainty:
         return {}

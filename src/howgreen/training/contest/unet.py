@@ -66,7 +66,7 @@ def write(parts: graphs.Parts, net: Any, features: graphs.Features) -> None:
 
 
 def build(channels: int, width: float) -> Any:
-    """An untrained network; ``width`` scales its channels."""
+    """Return an untrained network; ``width`` scales its channels."""
     from monai.networks.nets.unet import UNet
 
     widths = tuple(int(size * width) for size in WIDTHS)
@@ -75,7 +75,7 @@ def build(channels: int, width: float) -> Any:
 
 
 def folded(net: Any, features: graphs.Features) -> Any:
-    """The same network on logged bands: features are linear in them, so its first layer can make them itself.
+    """Return the same network on logged bands: features are linear in them, so its first layer can make them itself.
 
     Only what it pads with differs, at the tile's outermost pixels, from where nothing reaches a tile's middle.
     """
@@ -92,7 +92,7 @@ def folded(net: Any, features: graphs.Features) -> Any:
 
 
 def exported(net: Any, channels: int) -> onnx.ModelProto:
-    """``logs`` (N, C, H, W) to ``logits``; torch's own exporter."""
+    """Export the network from ``logs`` (N, C, H, W) to ``logits``; torch's own exporter."""
     import torch
 
     out: Any = io.BytesIO()  # torch takes one, and does not say so
@@ -142,9 +142,10 @@ class _Samples:
         return np.asarray(values.reshape(len(logs), len(weights), *logs.shape[2:]), dtype=np.float32)
 
     def _crop(self, number: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
-        """A piece of a town, turned at random: (band, y, x) and (class, y, x), ``CROP_PX`` wide. Where not all is known, one that
-        holds a known pixel of a class drawn at random; what lies beyond the town is NaN. Reflectance is linear in materials, so two
-        looks of one town make a third, of materials that no other has.
+        """Cut a piece out of a town, turned at random: (band, y, x) and (class, y, x), ``CROP_PX`` wide.
+
+        Where not all is known, it holds a known pixel of a class drawn at random; what lies beyond the town is NaN. Reflectance is
+        linear in materials, so two looks of one town make a third, of materials that no other has.
         """
         town, (top, left) = self.job.training.towns[number], self._corners[number](rng)
         other, share = self.job.training.towns[int(rng.choice(self._looks[number]))], np.float32(rng.random())
@@ -172,7 +173,7 @@ class _Samples:
         return laid(self.job.training.reflectance), laid(self.job.training.shares)
 
     def watch(self) -> descent.Watch | None:
-        """Looks at the watched towns, each as one image."""
+        """Look at the watched towns, each as one image."""
         import torch
 
         halvings = int(np.prod(STRIDES))
@@ -192,7 +193,7 @@ class _Samples:
 
 
 def _corners(place: Place) -> Corners:
-    """What draws the top left corner of a piece of a place."""
+    """Make what draws the top left corner of a piece of a place."""
     if place.known.all():
         # Less than nothing where the town is smaller: it then lies inside the piece.
         room = [size - CROP_PX for size in place.shares.shape[1:]]
@@ -209,7 +210,7 @@ def _corners(place: Place) -> Corners:
 
 
 def _cut(values: Floats, top: int, left: int) -> Floats:
-    """A square of ``CROP_PX`` whose corner may lie outside."""
+    """Return a square of ``CROP_PX`` whose corner may lie outside."""
     piece = np.full((len(values), CROP_PX, CROP_PX), np.nan, np.float32)
     height, width = values.shape[1:]
     first_y, first_x = max(top, 0), max(left, 0)

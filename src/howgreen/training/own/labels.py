@@ -55,7 +55,7 @@ class Labels:
         )  # fmt: skip
 
     def groups(self) -> npt.NDArray[np.int64]:
-        """Number the groups that are held out whole: a polygon, or all small shapes of one block.
+        """Give each pixel the number of the group that is held out whole: a polygon, or all small shapes of one block.
 
         Points of one field are no more strangers to each other than its pixels are.
         """
