@@ -4,13 +4,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test lint format tutorials docs bench models test-live test-train wheel clean
+.PHONY: demo test lint format tutorials docs bench models test-slow test-live test-train wheel clean
 
 demo: $(VENV)/.run
 	$(BIN)/howgreen city Sampleton
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# What takes minutes: every form of one image.
+test-slow: $(VENV)/.dev
+	$(BIN)/python -m pytest -m slow
 
 # Asks the real services, once each; needs the internet.
 test-live: $(VENV)/.dev
