@@ -47,11 +47,18 @@ if TYPE_CHECKING:
 @place_options
 @plan_options
 @click.option("--plan", "plan_file", type=FILE, help="Run this saved plan instead of making a new one.")
+@click.option(
+    "--estimate",
+    "sample_folder",
+    type=FOLDER,
+    help="Lead the report with the estimate of this sample's folder; without NAME and --plan, by the plan in it.",
+)
 @out_option
 @overwrite_option
 @json_option
 def city_command(
     plan_file: Path | None,
+    sample_folder: Path | None,
     out: str | Path | None,
     overwrite: bool,  # noqa: FBT001 (a flag of the command line)
     as_json: bool,  # noqa: FBT001 (a flag of the command line)
@@ -64,10 +71,15 @@ def city_command(
     from howgreen import report
     from howgreen.core.warnings import warn
     from howgreen.pipeline import city as pipeline
-    from howgreen.pipeline import workdir
+    from howgreen.pipeline import sampling, workdir
+
+    if sample_folder is not None and plan_file is None and not (asked["query"] or asked["area"]):
+        plan_file = sample_folder / sampling.PLAN
 
     def check(planned: Plan) -> str | Path:
         refuse_if_strict()
+        if sample_folder is not None:
+            sampling.estimate_of(sample_folder, planned)  # what does not belong together is told before the work
         folder = out or new_folder(planned.city)
         report.check_target(folder, needs_bytes=report.needed_bytes(planned), overwrite=overwrite)
         return folder
@@ -83,7 +95,8 @@ def city_command(
             result = AskedPlan(**asked).answer(check, progress=progress)
         refuse_if_strict()
         folder = out or new_folder(result.plan.city)
-        summary = pipeline.write(result, folder, progress=progress)
+        estimate = sampling.estimate_of(sample_folder, result.plan) if sample_folder is not None else None
+        summary = pipeline.write(result, folder, estimate=estimate, progress=progress)
         workdir.forget(result.plan)
     if as_json:
         say_json(summary.to_dict())
@@ -201,21 +214,37 @@ def osm_green_command(
 def _headline(summary: Summary) -> list[str]:
     """Say the answer in two lines: ratio, interval, how much was seen, on which dates."""
     label = one_line(words.subject(summary.city.label, summary.city.kind))
+    lead = summary.estimate
+    if lead is not None:
+        return [
+            (
+                f"{label} is {lead.ratio:.0%} green ± {words.half_width(lead.low, lead.high)} points ({lead.level:.0%} interval "
+                f"{lead.low:.0%}-{lead.high:.0%}): {lead.in_words()}"
+            ),
+            f"the map alone: {_alone(summary)}; model {summary.model.name}",
+        ]
     if summary.observed_ratio is None:
         return [
             f"{label}: all of it that was seen is water, so there is no ratio; if that cannot be, try another --model"
         ]
     if summary.green_ratio is None:
         return [f"{label}: no land was seen clearly, so there is no ratio"]
+    dates = [scene.date for scene in summary.scenes]
+    used = dates[0] if len(dates) == 1 else f"{len(dates)} dates, {min(dates)} to {max(dates)}"
+    return [
+        f"{label} is {_alone(summary)}",
+        f"{summary.observed_ratio:.0%} of its land was seen; {used}; model {summary.model.name}",
+    ]
+
+
+def _alone(summary: Summary) -> str:
+    """What the map says by itself, with the model's interval."""
+    if summary.green_ratio is None:
+        return "no land was seen clearly"
     interval = summary.interval
     span = (
         "no interval: the model has no reference error"
         if interval is None
         else f"{interval.level:.0%} interval {interval.low:.0%}-{interval.high:.0%}"
     )
-    dates = [scene.date for scene in summary.scenes]
-    used = dates[0] if len(dates) == 1 else f"{len(dates)} dates, {min(dates)} to {max(dates)}"
-    return [
-        f"{label} is {summary.green_ratio:.0%} green ({span})",
-        f"{summary.observed_ratio:.0%} of its land was seen; {used}; model {summary.model.name}",
-    ]
+    return f"{summary.green_ratio:.0%} green ({span})"

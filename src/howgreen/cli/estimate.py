@@ -149,7 +149,7 @@ def label_command(
 
     from howgreen.estimate.sample import load
     from howgreen.pipeline.sampling import PICTURES
-    from howgreen.web.labelling import Server, Session
+    from howgreen.web.labelling import Server, Session, keep_images
     from howgreen.web.pictures import picture
 
     if len(dates) != len(images) or len(licences) != len(images):
@@ -160,6 +160,7 @@ def label_command(
     shown = [
         picture(image, date=date, licence=licence) for image, date, licence in zip(images, dates, licences, strict=True)
     ]
+    keep_images(folder, shown)
     shown += [picture(str(folder / file), name=name) for file, name in PICTURES if (folder / file).exists()]
     with Server(Session(folder=folder, sample=sample, reader=reader, pictures=shown, agree=agree), port=port) as server:
         click.echo(f"{one_line(sample.place)}: look at {server.url} (on this computer only; Ctrl-C ends it)")
@@ -195,12 +196,15 @@ def estimate_command(
     from howgreen.estimate.answers import read_answers
     from howgreen.estimate.evaluate import evaluate, to_json
     from howgreen.estimate.sample import load
-    from howgreen.web.labelling import all_answers
+    from howgreen.web.labelling import all_answers, images_of
 
     sample = load(folder / "sample.json")
     answers = read_answers(tables, sample) if tables else all_answers(folder, sample)
     found = evaluate(sample, answers)
-    record = {"howgreen": __version__, **to_json(sample, found)}
+    record = {
+        "howgreen": __version__, **to_json(sample, found), "looks": sorted(one.time for one in answers if one.time),
+        "images": images_of(folder),
+    }  # fmt: skip
     write_atomic(folder / "estimate.json", json.dumps(record, indent=2, ensure_ascii=False) + "\n")
     click.echo(json.dumps(record, indent=2, ensure_ascii=False) if as_json else "\n".join(_in_words(sample, found)))
 

@@ -43,6 +43,18 @@ def span(low: float | None, high: float | None) -> str:
     return f"{digits(low)}–{percent(high)}"
 
 
+def half_width(low: float, high: float) -> str:
+    """Half of an interval in points: ``3``, ``2.6`` below 10, or ``<0.1``."""
+    half = 100 * (high - low) / 2
+    return f"{half:.0f}" if half >= 9.95 else "<0.1" if half < 0.05 else f"{half:.1f}".removesuffix(".0")
+
+
+def rests_on(places: int, people: int) -> str:
+    """Say what an estimate rests on: ``140 places read by two people, and the map``."""
+    who = {1: "one person", 2: "two people"}.get(people, f"{people} people")
+    return f"{places:,} {'place' if places == 1 else 'places'} read by {who}, and the map"
+
+
 def points(difference: float) -> str:
     """Difference of two ratios: ``+1.2 points``."""
     return f"{100 * difference:+.1f}{NBSP}points".replace("-", "−")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from howgreen.report import Summary
+    from howgreen.report.figures import EstimateFigures
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,13 +69,21 @@ class CityResult(Result):
         return notebook.panel(title, rows, warnings=map(str, self.warnings), picture=picture)
 
 
-def write(result: Result, out: str | Path, *, progress: Progress | None = None) -> Summary:
+def write(
+    result: Result,
+    out: str | Path,
+    *,
+    estimate: EstimateFigures | None = None,
+    progress: Progress | None = None,
+) -> Summary:
     """Write the folder that a person opens: page, maps, tables, plan.
 
     Parameters
     ----------
     out
         A folder or a URL of fsspec.
+    estimate
+        Of :func:`howgreen.pipeline.sampling.estimate_of`: the report leads with it.
 
     Returns
     -------
@@ -87,5 +96,10 @@ def write(result: Result, out: str | Path, *, progress: Progress | None = None) 
         The folder holds something else, or cannot be written.
     """
     return report.write(
-        result, out, truth=truth(result.plan), plan_json=plan_json.to_json(result.plan), progress=progress
+        result,
+        out,
+        truth=truth(result.plan),
+        estimate=estimate,
+        plan_json=plan_json.to_json(result.plan),
+        progress=progress,
     )

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 
 from howgreen.core import cog
-from howgreen.core.errors import OutputError
+from howgreen.core.errors import EstimateError, OutputError
+from howgreen.core.files import write_atomic
 from howgreen.core.geometry import project
 from howgreen.core.grid import Window
 from howgreen.core.types import UNSEEN
 from howgreen.estimate.design import expect_answers, looks_needed
-from howgreen.estimate.sample import Design, Frame, FrameDistrict, Sample, draw, save
+from howgreen.estimate.estimators import Estimate
+from howgreen.estimate.sample import Design, Frame, FrameDistrict, Sample, draw, load, save
 from howgreen.measure.coverage import coverage_windows
 from howgreen.pipeline import plan_json
+from howgreen.report.figures import DesignEstimate, EstimateFigures
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,12 +29,16 @@ if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
     from shapely.geometry.base import BaseGeometry
 
-    from howgreen.core.types import Result
+    from howgreen.core.types import Plan, Result
 
 USUAL_RMSE = 0.2
 """Of a pixel, where the model's card has no figure."""
 PICTURES = (("photo.tif", "the season's picture, 10 m"), ("infrared.tif", "the same in infrared: plants are red"))
 """Files of a sample's folder that a reader sees, and what they are called."""
+PLAN = "plan.json"
+"""In a sample's folder: what made the map; it can be run again."""
+ESTIMATE = "estimate.json"
+LARGEST_ESTIMATE_BYTES = 50_000_000
 _BANDS = {"photo.tif": ("red", "green", "blue"), "infrared.tif": ("nir", "red", "green")}
 _DARK_PERCENT, _BRIGHT_PERCENT = 1, 99
 
@@ -79,6 +87,7 @@ def sample(result: Result, wanted: Wanted, folder: Path) -> Sample:
     )
     try:
         save(drawn, folder)
+        write_atomic(folder / PLAN, plan_json.to_json(result.plan))
         for name, bands in _BANDS.items():
             if set(bands) <= set(result.composite.bands):
                 _picture(result, bands, folder / name)
@@ -131,7 +140,7 @@ def frame_of(result: Result) -> Frame:
     return Frame(
         place=city.label,
         place_id=city.id,
-        plan_sha256=hashlib.sha256(plan_json.to_json(plan).encode()).hexdigest(),
+        plan_sha256=sha256_of(plan),
         grid=plan.grid,
         shape=shape,
         cover=_cover(shape, plan.grid),
@@ -142,6 +151,94 @@ def frame_of(result: Result) -> Frame:
             FrameDistrict(name=name, shape=one, cover=_cover(one, plan.grid)) for name, one in districts if one.area
         ),
     )
+
+
+def sha256_of(plan: Plan) -> str:
+    """Hash a plan: a sample belongs to the map that it makes."""
+    return hashlib.sha256(plan_json.to_json(plan).encode()).hexdigest()
+
+
+def estimate_of(folder: Path, plan: Plan) -> EstimateFigures:
+    """Read the estimate of a sample's folder for the report of the plan that it was drawn by.
+
+    Raises
+    ------
+    EstimateError
+        No estimate there yet, of another sample, or of another map than the plan makes.
+    """
+    drawn = load(folder / "sample.json")
+    if drawn.plan_sha256 != sha256_of(plan):
+        raise EstimateError(
+            f"{folder}: was drawn by another map than this one (place, images, model or version differ); "
+            f"use the plan that it was drawn by, with --plan {folder / PLAN}"
+        )
+    found = _read_estimate(folder / ESTIMATE)
+    if found.sample.sha256 != drawn.sha256:
+        raise EstimateError(f"{folder / ESTIMATE}: is of another sample; run `howgreen estimate {folder}` again")
+    days = sorted(one[:10] for one in found.looks if one)
+    return EstimateFigures(
+        **_interval(found.headline),
+        looked=found.looked,
+        drawn=len(drawn.units),
+        readers=len(found.readers),
+        first_look=days[0] if days else "",
+        last_look=days[-1] if days else "",
+        images=tuple(found.images),
+        design=drawn.design,
+        seed=drawn.seed,
+        dots=drawn.dots,
+        strata_bounds=drawn.bounds,
+        strata_weights=drawn.weights,
+        frame_green=drawn.frame_green,
+        frame_land=drawn.frame_land,
+        sample_sha256=drawn.sha256,
+        without_map=DesignEstimate(**_interval(found.plain)),
+        two_phase=None if found.two_phase is None else DesignEstimate(**_interval(found.two_phase)),
+        kappa=None if found.agreement is None else found.agreement.kappa,
+    )
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    """What a report takes of ``estimate.json``."""
+
+    sample: _KeptSample
+    headline: Estimate
+    plain: Estimate
+    two_phase: Estimate | None
+    agreement: _KeptAgreement | None
+    looked: int
+    readers: tuple[str, ...]
+    looks: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
+
+
+class _KeptSample(msgspec.Struct, frozen=True):
+    sha256: str
+
+
+class _KeptAgreement(msgspec.Struct, frozen=True):
+    kappa: float | None
+
+
+def _read_estimate(file: Path) -> _Kept:
+    try:
+        if file.stat().st_size > LARGEST_ESTIMATE_BYTES:
+            raise EstimateError(f"{file}: is larger than any estimate; run `howgreen estimate {file.parent}` again")
+        return msgspec.json.decode(file.read_bytes(), type=_Kept)
+    except OSError as error:
+        raise EstimateError(
+            f"{file}: cannot be read ({error.strerror}); run `howgreen estimate {file.parent}` first"
+        ) from error
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise EstimateError(f"{file}: is no estimate ({error}); run `howgreen estimate {file.parent}` again") from error
+
+
+def _interval(one: Estimate) -> dict[str, Any]:
+    """Give the parts that a report shows; a ratio that the map's help put beyond 0-1 stands at its end."""
+    return {
+        "ratio": min(max(one.ratio, 0.0), 1.0), "low": one.low, "high": one.high, "level": one.level, "se": one.se, "df": one.df,
+        "method": one.method,
+    }  # fmt: skip
 
 
 def _cover(shape: BaseGeometry, grid: GeoBox) -> npt.NDArray[np.float32]:

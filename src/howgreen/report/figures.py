@@ -89,6 +89,56 @@ class IntervalFigures(Part, frozen=True, kw_only=True):
     method: str
 
 
+class DesignEstimate(Part, frozen=True, kw_only=True):
+    """A green ratio from looks at a probability sample, with its design-based interval."""
+
+    ratio: Ratio
+    low: Ratio
+    high: Ratio
+    level: Ratio
+    se: Annotated[float, Meta(ge=0, description="Standard error.")]
+    df: Annotated[float, Meta(ge=0, description="Degrees of freedom of the standard error.")]
+    method: str
+
+
+class EstimateFigures(DesignEstimate, frozen=True, kw_only=True):
+    """The estimate that leads the report: looks of people, combined with the map; and all that a statistician needs to do it again."""
+
+    looked: Annotated[int, Meta(ge=0, description="Places that somebody looked at.")]
+    drawn: Annotated[int, Meta(ge=0, description="Places that were drawn.")]
+    readers: Annotated[int, Meta(ge=0, description="People who looked.")]
+    first_look: Annotated[str, Meta(description="Day of the first look, ISO 8601; empty where nobody kept it.")]
+    last_look: str
+    images: Annotated[
+        tuple[str, ...],
+        Meta(description="Finer images that were looked at, with date and licence; the estimate is of their day."),
+    ]
+    design: Annotated[str, Meta(description="stratified, simple or systematic")]
+    seed: int
+    dots: Annotated[int, Meta(ge=1, description="Dots in each place.")]
+    strata_bounds: Annotated[tuple[float, ...], Meta(description="Of mapped green share.")]
+    strata_weights: Annotated[tuple[float, ...], Meta(description="Share of the area in each stratum.")]
+    frame_green: Annotated[float, Meta(description="Mean of mapped green over the area, water counting 0.")]
+    frame_land: Annotated[float, Meta(description="Mean of mapped land over the area.")]
+    sample_sha256: str
+    without_map: DesignEstimate
+    two_phase: Annotated[
+        DesignEstimate | None, Meta(description="Free of the readers' errors, where enough answers were agreed on.")
+    ]
+    kappa: Annotated[
+        float | None, Meta(description="Cohen's, of two readers; null where too few places were read twice.")
+    ]
+
+    @property
+    def half_width(self) -> float:
+        """Half of the interval's width."""
+        return (self.high - self.low) / 2
+
+    def in_words(self) -> str:
+        """Say what it rests on: ``140 places read by two people, and the map``."""
+        return words.rests_on(self.looked, self.readers)
+
+
 class CityFigures(Part, frozen=True, kw_only=True):
     """The place that was asked for."""
 
@@ -262,6 +312,12 @@ class Summary(Document, frozen=True, kw_only=True):
     observed_ratio: ObservedRatio
     green_m2_per_inhabitant: PerInhabitant
     interval: IntervalFigures | None
+    estimate: Annotated[
+        EstimateFigures | None,
+        Meta(
+            description="What people saw, combined with the map: the headline where it is there. green_ratio stays the map's own."
+        ),
+    ] = None
     warnings: Warnings
     area_by_class_m2: Annotated[
         dict[str, Annotated[float, Meta(ge=0)]],
@@ -297,6 +353,12 @@ class Summary(Document, frozen=True, kw_only=True):
         return words.plain(f"<Summary {self.city.label}: {self._answer()}>")
 
     def _answer(self) -> str:
+        if self.estimate is not None:
+            lead = self.estimate
+            return (
+                f"{words.percent(lead.ratio)} green ± {words.half_width(lead.low, lead.high)} ({words.percent(lead.level)} interval "
+                f"{words.span(lead.low, lead.high)}): {lead.in_words()}"
+            )
         if self.green_ratio is None:
             return "no land seen"
         span = self.interval

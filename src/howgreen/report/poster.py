@@ -107,10 +107,13 @@ def _warnings(found: Mapping[str, Any]) -> list[str]:
 
 
 def _head(figure: Figure, found: Mapping[str, Any], height: float) -> None:
-    interval = found["interval"]
+    lead = found["estimate"]
+    interval, ratio = (lead, lead["ratio"]) if lead else (found["interval"], found["green_ratio"])
     x, top = GAP, 1 - 0.62 / height
     synthetic = "   SYNTHETIC: a simulated city" if found["synthetic"] else ""
-    big = words.percent(found["green_ratio"]) if found["green_ratio"] is not None else "not seen"
+    big = words.percent(ratio) if ratio is not None else "not seen"
+    if lead:
+        big += f" ± {words.half_width(lead['low'], lead['high'])}"
     number = figure.text(x, 1 - 1.3 / height, big, size=46, color=GREEN, family="serif", va="baseline")
     fonts.write(figure, x, top, f"{_question(found)}{synthetic}", size=20, color=INK, serif=True)
     edge = number.get_window_extent().x1 / figure.bbox.width + 0.015
@@ -125,6 +128,9 @@ def _head(figure: Figure, found: Mapping[str, Any], height: float) -> None:
         f"{words.percent(found['observed_ratio'])} of the land seen, in "
         f"{words.count(found['n_scenes'], 'image')}, {dates}"
     )
+    if lead:
+        alone = words.percent(found["green_ratio"])
+        facts = f"{words.rests_on(lead['looked'], lead['readers'])}; the map alone {alone}. {words.count(found['n_scenes'], 'image')}, {dates}"
     figure.text(edge, 1 - 1.04 / height, likely, size=13.5, color=INK)
     figure.text(edge, 1 - 1.3 / height, facts, size=13.5, color=QUIET)
 

@@ -43,6 +43,7 @@ def values(result: Result) -> dict[str, Any]:
         },
         **_figures({name: getattr(result.stats, name) for name in FIGURES}),
         "interval": None if result.stats.interval is None else asdict(result.stats.interval),
+        "estimate": None,
         "warnings": [asdict(caution) for caution in result.warnings],
         "area_by_class_m2": {name: float(value) for name, value in result.stats.area_by_class_m2.items()},
         "districts": _districts(result),

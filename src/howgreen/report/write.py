@@ -7,8 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from howgreen.report.delivery import new_target
-from howgreen.report.figures import Summary
+from howgreen.report.figures import EstimateFigures, Summary
 from howgreen.report.folder import SUMMARY
 from howgreen.report.rasters import blocks, drawn, files_of
 from howgreen.report.summary import values
@@ -34,6 +36,7 @@ def write(
     out: str | Path,
     *,
     truth: Mapping[str, Any] | None = None,
+    estimate: EstimateFigures | None = None,
     plan_json: str | None = None,
     progress: Progress | None = None,
 ) -> Summary:
@@ -46,6 +49,8 @@ def write(
         storage, as a URL of fsspec.
     truth
         For simulated cities: ``green_ratio`` (0-1) and, if known, ``districts`` (name to ratio).
+    estimate
+        What people saw, combined with the map: it leads the report.
     plan_json
         Text of ``plan.json``; no such file without it.
 
@@ -71,6 +76,7 @@ def write(
         found = values(result)
         found["clear_looks"] = maps.clear.figures()
         found["truth"] = _truth(truth, found)
+        found["estimate"] = None if estimate is None else msgspec.to_builtins(estimate)
         found["files"] = {
             name: text for name, text in (files_of(result) | OTHERS).items() if name != "plan.json" or plan_json
         }

@@ -19,6 +19,7 @@ from threading import Lock
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
 import numpy as np
 from affine import Affine
 
@@ -33,6 +34,9 @@ from howgreen.web.pictures import SIZES_M, Picture, chip, on_chip, tiles
 HOST = "127.0.0.1"
 LARGEST_BODY_BYTES = 10_000
 SLOWEST_REQUEST_S = 10.0
+IMAGES = "images.json"
+"""In a sample's folder: which finer images were looked at."""
+LARGEST_IMAGES_BYTES = 1_000_000
 
 
 def answers_file(folder: Path, reader: str) -> Path:
@@ -52,6 +56,33 @@ def all_answers(folder: Path, sample: Sample) -> tuple[Answer, ...]:
     """Read the answers of all readers in a sample's folder; none where nobody looked yet."""
     tables = [file for file in sorted(folder.glob("answers-*.csv")) if file.stat().st_size]
     return read_answers(tables, sample) if tables else ()
+
+
+def keep_images(folder: Path, shown: Sequence[Picture]) -> None:
+    """Keep which finer images were looked at: the estimate is of their day, and their makers are named."""
+    told = images_of(folder)
+    told += [text for one in shown if (text := f"{one.name}, {one.date}, {one.licence}") not in told]
+    if told:
+        write_atomic(folder / IMAGES, json.dumps(told, indent=1, ensure_ascii=False) + "\n")
+
+
+def images_of(folder: Path) -> list[str]:
+    """Finer images that readers of a sample looked at, with date and licence.
+
+    Raises
+    ------
+    EstimateError
+        The file that keeps them is none of ours any more.
+    """
+    file = folder / IMAGES
+    if not file.exists():
+        return []
+    try:
+        return msgspec.json.decode(file.read_bytes()[:LARGEST_IMAGES_BYTES], type=list[str])
+    except (OSError, msgspec.DecodeError) as error:
+        raise EstimateError(
+            f"{file}: is no list of images ({error}); delete it, and start `howgreen label` again"
+        ) from error
 
 
 @dataclass
