@@ -44,9 +44,9 @@ def span(low: float | None, high: float | None) -> str:
 
 
 def half_width(low: float, high: float) -> str:
-    """Half of an interval in points: ``3``, ``2.6`` below 10, or ``<0.1``."""
+    """Half of an interval in points: ``3``, ``0.6`` below 1, or ``<0.1``."""
     half = 100 * (high - low) / 2
-    return f"{half:.0f}" if half >= 9.95 else "<0.1" if half < 0.05 else f"{half:.1f}".removesuffix(".0")
+    return f"{half:.0f}" if half >= 0.95 else "<0.1" if half < 0.05 else f"{half:.1f}"
 
 
 def rests_on(places: int, people: int) -> str:

@@ -1,0 +1,86 @@
+"""Labels beside the map, and a report that leads with what people saw, as a user types them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import geopandas as gpd
+import pytest
+from shapely import Point
+
+from howgreen import cli
+from howgreen.estimate.answers import Answer, write_answers
+from howgreen.estimate.sample import load
+
+
+def call(*arguments: object) -> int:
+    """Run the command line in this process; its exit code."""
+    with pytest.raises(SystemExit) as done:
+        cli.main([str(argument) for argument in arguments])
+    return int(done.value.code or 0)
+
+
+@pytest.fixture(scope="module")
+def folder(sampleton: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sample of Sampleton whose every place was read, by one who sees what the map sees and a little more."""
+    folder = tmp_path_factory.mktemp("sampled") / "sample"
+    assert call("sample", "Sampleton", "--store", sampleton, "--looks", 40, "--out", folder) == 0
+    sample = load(folder / "sample.json")
+    answers = []
+    for unit in sample.units:
+        asked = unit.asked.count("1")
+        green = round(asked * min(unit.map_green + 0.04, 1.0)) if unit.map_land else 0
+        dots = {"tree": green, "built" if unit.map_land else "water": asked - green}
+        answers.append(
+            Answer(unit=unit.unit, reader="ann", dots={k: n for k, n in dots.items() if n}, time="2026-11-27T10:00:00Z")
+        )
+    (folder / "answers-ann.csv").write_text(write_answers(answers, sample))
+    return folder
+
+
+def test_the_report_leads_with_what_people_saw(folder, tmp_path, capsys):
+    assert call("city", "--estimate", folder, "--out", tmp_path / "none") == 1
+    assert "run `howgreen estimate" in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()
+    assert call("estimate", folder) == 0
+    capsys.readouterr()
+    assert call("city", "--estimate", folder, "--out", tmp_path / "out") == 0
+    said = capsys.readouterr().out
+    assert "40 places read by one person, and the map" in said.partition("\n")[0]
+    assert said.splitlines()[1].startswith("the map alone: ")
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    kept = json.loads((folder / "estimate.json").read_text())
+    assert summary["estimate"]["ratio"] == kept["headline"]["ratio"]
+    assert (summary["estimate"]["looked"], summary["estimate"]["first_look"]) == (40, "2026-11-27")
+    assert summary["estimate"]["sample_sha256"] == load(folder / "sample.json").sha256
+
+
+def test_a_sample_of_another_map_is_refused_before_the_work(folder, sampleton, tmp_path, capsys):
+    call("estimate", folder)
+    capsys.readouterr()
+    asked = ("city", "Sampleton", "--store", sampleton, "--model", "ndvi", "--estimate", folder)
+    assert call(*asked, "--out", tmp_path / "out") == 1
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "was drawn by another map" in error
+    assert "plan.json" in error
+    assert not (tmp_path / "out").exists()
+
+
+def test_labels_are_judged_by_a_reports_map(folder, tmp_path, capsys):
+    assert call("city", "--plan", folder / "plan.json", "--out", tmp_path / "out") == 0
+    units = load(folder / "sample.json").units
+    labels = tmp_path / "labels.gpkg"
+    points = [Point(unit.lon, unit.lat) for unit in units]
+    classes = ["river" if not unit.map_land else "wood" if unit.map_green >= 0.5 else "sealed" for unit in units]
+    gpd.GeoDataFrame({"kind": classes}, geometry=points, crs=4326).to_file(labels, driver="GPKG")
+    capsys.readouterr()
+    assert call("judge", tmp_path / "out", "--labels", labels, "--column", "kind", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["labels"], found["overall"]["value"], found["overall"]["low"]) == (40, 1.0, None)
+    assert call("judge", tmp_path / "out", "--labels", labels, "--column", "kind", "--probability") == 0
+    assert "a probability sample: the 95 % intervals hold for the whole place" in capsys.readouterr().out
+    assert call("judge", tmp_path / "out", "--labels", labels, "--column", "kind") == 0
+    assert "not a probability sample" in capsys.readouterr().out
+    assert call("judge", tmp_path / "out", "--labels", labels) == 1
+    assert "no column 'class'" in capsys.readouterr().err
