@@ -15,6 +15,7 @@ from howgreen.estimate.estimators import (
     Gold,
     Looks,
     MapShares,
+    _effective_looks,
     estimate_by_regression,
     estimate_domain,
     estimate_ratio,
@@ -264,3 +265,23 @@ def test_strata_and_the_map_cover_and_narrow():
     assert all(0.93 <= count / 1000 <= 0.975 for count in covered.values()), covered
     assert np.mean(widths["assisted"]) < np.mean(widths["strata"])
     assert LEVEL == 0.95
+
+
+def test_rare_green_is_guarded_by_a_coin_and_less_the_less_rare():
+    """Twenty-five tosses of a coin where there is none, none at a quarter: simulated to cover, so a change has to be simulated anew."""
+    for share, tosses in ((0.05, 20.0), (0.1, 15.0), (0.2, 5.0), (0.9, 15.0), (0.25, 0.0), (0.6, 0.0)):
+        variance, n = 0.0002, 50
+        coin = share * (1 - share)
+        wanted = coin / (((n - 1) * variance + tosses * coin / n) / (n - 1 + tosses))
+        assert _effective_looks(share, variance, n) == pytest.approx(wanted)
+
+
+def test_few_dots_of_rare_green_cover():
+    """A town of 5 %, nine dots in each of fifty places, looks alone: with half the tosses it covers 91 %."""
+    rng = np.random.default_rng(11)
+    covered = 0
+    for _ in range(1500):
+        answers = rng.binomial(9, rng.beta(0.43 * 0.05, 0.43 * 0.95, 50)) / 9
+        found = estimate_ratio(unstratified(answers))
+        covered += found.low <= 0.05 <= found.high
+    assert 0.93 <= covered / 1500 <= 0.97

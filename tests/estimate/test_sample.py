@@ -71,6 +71,19 @@ def test_chances_are_by_area(frame):
     assert rim == pytest.approx(area, abs=3 * (area * (1 - area) / 5000) ** 0.5)
 
 
+@pytest.mark.parametrize(("looks", "own"), [(24, False), (26, True)])
+def test_unseen_ground_that_expects_less_than_one_look_is_no_stratum_of_its_own(frame, looks, own):
+    """One part in 25 of the area: 24 looks expect less than one there."""
+    green = np.where(np.isnan(frame.green), 0.5, frame.green).astype(np.float32)
+    rows = np.cumsum(frame.cover.sum(axis=1)) <= frame.cover.sum() / 25
+    green[rows] = np.nan
+    part = float(frame.cover[rows].sum() / frame.cover.sum())
+    scaled = round(looks / 25 / part)
+    drawn = draw(replace(frame, green=green, land=np.where(np.isnan(green), np.nan, 1).astype(np.float32)), looks=scaled, seed=1)
+    alone = [one for one in drawn.weights if one == pytest.approx(part)]
+    assert bool(alone) is own
+
+
 def test_unseen_ground_is_a_stratum_of_its_own(frame):
     sample = draw(frame, looks=100, seed=2)
     unseen = [u.stratum for u in sample.units if u.row < 8 and u.column >= 50]

@@ -246,8 +246,14 @@ def _known(frame: Frame) -> dict[str, Floats]:
 
 
 def _green_strata(frame: Frame, known: dict[str, Floats], looks: int) -> tuple[Any, Floats, tuple[float, ...], Floats]:
-    """Strata of mapped green share, and the unseen ground behind them."""
+    """Strata of mapped green share, and the unseen ground behind them.
+
+    Unseen ground that would get less than one look by its area lies in the stratum of the mean share, which stands for it: as a stratum of its own it
+    would take a floor's looks from the rest.
+    """
     unseen = ~np.isfinite(frame.green)
+    if float(frame.cover[unseen].sum()) * looks < float(frame.cover.sum()):
+        unseen = np.zeros_like(unseen)
     area = np.where(unseen, 0, frame.cover).astype(float)
     share = known["green"]
     strata = stratify(share[area > 0], area[area > 0], looks=looks) if area.sum() > 0 else Strata(bounds=())

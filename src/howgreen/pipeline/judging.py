@@ -183,7 +183,7 @@ def _notes(given: int, inside: int, used: int, *, unseen: int) -> Iterator[str]:
         yield f"{given - inside} of {given} labels lie outside the limits and are left out"
     if unseen:
         yield f"{unseen} labelled places were not seen by any image and are left out"
-    if used < inside:
+    if used + unseen < inside:  # a point is unseen or used; of areas, some pixels may be either
         yield f"{inside - used} labels hold no seen pixel's centre of their own: too small, unseen, or claimed by another class"
 
 
