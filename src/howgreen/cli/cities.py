@@ -238,7 +238,7 @@ def _headline(summary: Summary) -> list[str]:
 
 
 def _alone(summary: Summary) -> str:
-    """What the map says by itself, with the model's interval."""
+    """Say what the map says by itself, with the model's interval."""
     if summary.green_ratio is None:
         return "no land was seen clearly"
     interval = summary.interval
