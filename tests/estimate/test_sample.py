@@ -14,7 +14,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from howgreen.core.errors import EstimateError
-from howgreen.estimate.sample import DISTRICT_FLOOR, Frame, FrameDistrict, draw, load, save
+from howgreen.estimate.sample import DISTRICT_FLOOR, Frame, FrameDistrict, draw, load, save, save_for_others
 
 GRID = GeoBox((40, 60), Affine(10, 0, 600_000, 0, -10, 5_100_000), "EPSG:32632")
 LIMITS = shapely.box(600_005, 5_099_605, 600_595, 5_099_995)  # cuts the pixels of the rim in half
@@ -79,9 +79,36 @@ def test_unseen_ground_that_expects_less_than_one_look_is_no_stratum_of_its_own(
     green[rows] = np.nan
     part = float(frame.cover[rows].sum() / frame.cover.sum())
     scaled = round(looks / 25 / part)
-    drawn = draw(replace(frame, green=green, land=np.where(np.isnan(green), np.nan, 1).astype(np.float32)), looks=scaled, seed=1)
+    drawn = draw(
+        replace(frame, green=green, land=np.where(np.isnan(green), np.nan, 1).astype(np.float32)), looks=scaled, seed=1
+    )
     alone = [one for one in drawn.weights if one == pytest.approx(part)]
     assert bool(alone) is own
+
+
+@pytest.mark.parametrize("dots", [1, 9])
+def test_other_programs_get_the_same_places_and_nothing_of_the_map(frame, tmp_path, dots):
+    drawn = draw(replace(frame, place="A & <b>"), looks=30, seed=4, dots=dots)
+    save_for_others(drawn, tmp_path)
+    earth = gpd.read_file(tmp_path / "google-earth.kml", driver="KML").to_crs(drawn.crs)
+    assert list(earth["Name"]) == [str(unit.unit) for unit in drawn.units]
+    assert earth.area.to_numpy() == pytest.approx(100, rel=1e-2)
+    plots = pd.read_csv(tmp_path / "collect-earth-online-plots.csv")
+    samples = pd.read_csv(tmp_path / "collect-earth-online-samples.csv")
+    assert list(plots)[:3] == ["LON", "LAT", "PLOTID"]
+    assert list(samples) == ["LON", "LAT", "PLOTID", "SAMPLEID"]
+    assert len(samples) == sum(unit.asked.count("1") for unit in drawn.units)
+    inside = gpd.GeoDataFrame(samples, geometry=gpd.points_from_xy(samples.LON, samples.LAT), crs=4326).to_crs(
+        drawn.crs
+    )
+    for unit, square in zip(drawn.units, earth.geometry, strict=True):
+        ours = inside[unit.unit == inside.PLOTID]
+        assert ours.within(square.buffer(0.02)).all()
+        assert list(ours.SAMPLEID) == [n + 1 for n, asked in enumerate(unit.asked) if asked == "1"]
+    points = gpd.read_file(tmp_path / "acatama-points.gpkg")
+    assert list(points["id"]) == list(plots.PLOTID) == [unit.unit for unit in drawn.units]
+    assert points.crs.to_string() == drawn.crs
+    assert set(points) == {"id", "sample", "geometry"}
 
 
 def test_unseen_ground_is_a_stratum_of_its_own(frame):

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -383,6 +385,64 @@ def save(sample: Sample, folder: Path) -> None:
     units.to_file(folder / "units.gpkg", layer="units", driver="GPKG")
     write_atomic(folder / "units.csv", units.drop(columns="geometry").to_csv(index=False, lineterminator="\n"))
     write_atomic(folder / "sample.json", msgspec.json.format(msgspec.json.encode(sample), indent=1))
+
+
+def save_for_others(sample: Sample, folder: Path) -> None:
+    """Write the places for other programs: Google Earth (KML), Collect Earth Online (two CSV) and AcATaMa (a point layer).
+
+    None of them says what the map thinks, or which stratum a place lies in. Collect Earth Online wants LON, LAT, PLOTID (and SAMPLEID), in
+    this order, with anything else behind them; its plots are the squares, its samples the dots.
+
+    Raises
+    ------
+    OSError
+        When the disk refuses.
+    """
+    import geopandas as gpd
+
+    folder.mkdir(parents=True, exist_ok=True)
+    units = frame_of_units(sample)
+    squares = [
+        f"<Placemark><name>{unit}</name><description>{escape(sample.place)}, sample {sample.key}</description><styleUrl>#square</styleUrl>"
+        f"<Polygon><tessellate>1</tessellate><outerBoundaryIs><LinearRing><coordinates>{_ring(square)}</coordinates></LinearRing>"
+        "</outerBoundaryIs></Polygon></Placemark>"
+        for unit, square in zip(units["unit"], units.geometry, strict=True)
+    ]
+    style = '<Style id="square"><LineStyle><color>ff00ffff</color><width>2</width></LineStyle><PolyStyle><fill>0</fill></PolyStyle></Style>'
+    write_atomic(
+        folder / "google-earth.kml",
+        '<?xml version="1.0" encoding="UTF-8"?>\n<kml xmlns="http://www.opengis.net/kml/2.2"><Document>'
+        f"<name>{escape(sample.place)}</name>{style}\n" + "\n".join(squares) + "\n</Document></kml>\n",
+    )
+    plots, dots = ["LON,LAT,PLOTID,SAMPLE"], ["LON,LAT,PLOTID,SAMPLEID"]
+    for unit, square in zip(sample.units, units.geometry, strict=True):
+        middle = square.centroid if sample.dots > 1 else shapely.Point(unit.lon, unit.lat)
+        plots.append(f"{middle.x:.7f},{middle.y:.7f},{unit.unit},{sample.key}")
+        dots += [f"{x:.7f},{y:.7f},{unit.unit},{number}" for number, (x, y) in _dots_of(sample, unit)]
+    write_atomic(folder / "collect-earth-online-plots.csv", "\n".join(plots) + "\n")
+    write_atomic(folder / "collect-earth-online-samples.csv", "\n".join(dots) + "\n")
+    points = gpd.GeoDataFrame(
+        {"id": units["unit"], "sample": units["sample"]},
+        geometry=gpd.points_from_xy([u.lon for u in sample.units], [u.lat for u in sample.units]),
+        crs="EPSG:4326",
+    )
+    points.to_crs(sample.crs).to_file(folder / "acatama-points.gpkg", layer="points", driver="GPKG")
+
+
+def _ring(square: BaseGeometry) -> str:
+    return " ".join(f"{x:.7f},{y:.7f}" for x, y in shapely.get_coordinates(square))
+
+
+def _dots_of(sample: Sample, unit: Unit) -> Iterator[tuple[int, tuple[float, float]]]:
+    """Yield number and position (longitude, latitude) of each dot of a unit that is asked."""
+    from affine import Affine
+
+    here = transformer("EPSG:4326", sample.crs).transform(unit.lon, unit.lat)
+    at = dot_positions(Affine(*sample.transform), unit.row, unit.column, sample.dots, here)
+    lon, lat = transformer(sample.crs, "EPSG:4326").transform(at[:, 0], at[:, 1])
+    for number, asked in enumerate(unit.asked):
+        if asked == "1":
+            yield number + 1, (float(lon[number]), float(lat[number]))
 
 
 def frame_of_units(sample: Sample) -> gpd.GeoDataFrame:

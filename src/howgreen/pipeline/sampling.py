@@ -17,7 +17,7 @@ from howgreen.core.grid import Window
 from howgreen.core.types import UNSEEN
 from howgreen.estimate.design import expect_answers, looks_needed
 from howgreen.estimate.estimators import Estimate
-from howgreen.estimate.sample import Design, Frame, FrameDistrict, Sample, draw, load, save
+from howgreen.estimate.sample import Design, Frame, FrameDistrict, Sample, draw, load, save, save_for_others
 from howgreen.measure.coverage import coverage_windows
 from howgreen.pipeline import plan_json
 from howgreen.report.figures import DesignEstimate, EstimateFigures
@@ -38,6 +38,8 @@ PICTURES = (("photo.tif", "the season's picture, 10 m"), ("infrared.tif", "the s
 PLAN = "plan.json"
 """In a sample's folder: what made the map; it can be run again."""
 ESTIMATE = "estimate.json"
+OTHERS = "other-programs"
+"""Folder in a sample's: the same places for other programs."""
 LARGEST_ESTIMATE_BYTES = 50_000_000
 _BANDS = {"photo.tif": ("red", "green", "blue"), "infrared.tif": ("nir", "red", "green")}
 _DARK_PERCENT, _BRIGHT_PERCENT = 1, 99
@@ -87,6 +89,7 @@ def sample(result: Result, wanted: Wanted, folder: Path) -> Sample:
     )
     try:
         save(drawn, folder)
+        save_for_others(drawn, folder / OTHERS)
         write_atomic(folder / PLAN, plan_json.to_json(result.plan))
         for name, bands in _BANDS.items():
             if set(bands) <= set(result.composite.bands):
