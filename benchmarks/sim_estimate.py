@@ -362,7 +362,7 @@ def _draw(curves: dict[tuple[int, str], list[float]], steps: tuple[int, ...], fi
     for dots, name, colour, label in shown:
         axes.plot(steps, curves[dots, name], color=colour, lw=2.4, label=label)
     axes.axhline(3, color="#555555", lw=0.8, ls=(0, (4, 3)))
-    axes.text(steps[-1], 3.15, "±3 points", ha="right", size=9, color="#555555")
+    axes.text(4, 2.85, "±3 points", va="top", size=9, color="#555555")
     axes.set(
         xlabel="places that a person looks at",
         ylabel="half-width of the 95 % interval, points",
