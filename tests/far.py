@@ -12,7 +12,7 @@ from shapely import box
 
 from howgreen.core.grid import Window
 from howgreen.core.types import Asset, Scene
-from howgreen.imagery.read.resample import read_band
+from howgreen.imagery.read._resample import read_band
 
 SIDE, TILE = 512, 128
 FRAME = GeoBox((SIDE, SIDE), Affine(10, 0, 600_000, 0, -10, 5_200_000), "EPSG:32632")

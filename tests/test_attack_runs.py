@@ -15,9 +15,9 @@ import pytest
 import onnx_models
 from howgreen.core import files
 from howgreen.core.errors import ModelError, OutputError, PlanError
-from howgreen.landcover import first_tile, library
+from howgreen.landcover import _library, first_tile
 from howgreen.pipeline import plan_json
-from howgreen.report import folder as folders
+from howgreen.report import _folder as folders
 
 WATCH = """
 import os, sys
@@ -92,7 +92,7 @@ def test_row_1_one_module_alone_loads_onnx_runtime():
         for path in source.rglob("*.py")
         if direct.search(re.sub(r"(?s)if TYPE_CHECKING:\n(?:    .*\n|\n)*", "", path.read_text()))
     }
-    assert found <= {"landcover/runtime.py", "landcover/model.py"}  # the latter after load_runtime()
+    assert found <= {"landcover/_runtime.py", "landcover/model.py"}  # the latter after load_runtime()
 
 
 def killed_in(code: str, folder: Path) -> None:
@@ -108,7 +108,7 @@ def killed_in(code: str, folder: Path) -> None:
 WRITING = """
 import time
 from pathlib import Path
-from howgreen.report.folder import new_folder
+from howgreen.report._folder import new_folder
 with new_folder(Path("out")) as folder:
     (folder / "big.bin").write_bytes(bytes(1000))
     print("there", flush=True)
@@ -148,7 +148,7 @@ def test_row_8_a_folder_without_a_mark_is_left_alone_for_a_day(tmp_path: Path):
 
 
 def test_row_8_a_killed_download_of_a_model_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(library, "folder", lambda: tmp_path / "models")
+    monkeypatch.setattr(_library, "folder", lambda: tmp_path / "models")
     code = f"""
 import time
 from pathlib import Path
@@ -160,7 +160,7 @@ with library.scratch() as part:
     time.sleep(60)
 """
     killed_in(code, tmp_path)
-    with library.scratch() as part:
+    with _library.scratch() as part:
         assert list((tmp_path / "models").iterdir()) == [part.parent]
     assert list((tmp_path / "models").iterdir()) == []
 
@@ -208,7 +208,7 @@ def test_row_9_without_exchange_the_report_is_still_replaced(tmp_path: Path, mon
 TURNS = """
 import json, sys
 from pathlib import Path
-from howgreen.report.folder import FORMATS, new_folder
+from howgreen.report._folder import FORMATS, new_folder
 for number in range(60):
     with new_folder(Path("out")) as folder:
         (folder / "summary.json").write_text(json.dumps({"format": FORMATS[0], "files": ["a.txt"]}))

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from howgreen.core.errors import OutputError
-from howgreen.pipeline.checkpoint import persist
+from howgreen.pipeline._checkpoint import persist
 
 
 def lazy(height: int, width: int, chunk: int, calls: list[tuple[int, ...]] | None = None) -> xr.Dataset:

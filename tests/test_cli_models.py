@@ -355,7 +355,7 @@ def test_a_table_that_looks_wrong_is_answered_with_a_note(tmp_path, capsys):
 
 def test_a_model_given_by_path_is_tried_before_the_long_work(tmp_path, capsys, monkeypatch):
     scene(tmp_path / "store", "sentinel-2")
-    monkeypatch.setattr("howgreen.landcover.smoke_test.LONGEST_S", 1.0)
+    monkeypatch.setattr("howgreen.landcover._smoke_test.LONGEST_S", 1.0)
     theirs.endless(tmp_path / "m.onnx")
     options = ["--store", tmp_path / "store", "--model", tmp_path / "m.onnx", "--out", tmp_path / "out"]
     capsys.readouterr()

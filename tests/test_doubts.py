@@ -18,7 +18,7 @@ from shapely import box
 from howgreen import cli
 from howgreen.core.types import Asset, City, GreenStats, Period, Plan, Scene
 from howgreen.core.warnings import CODES, Caution
-from howgreen.pipeline import doubts
+from howgreen.pipeline import _doubts
 from howgreen.store import put_place, put_scene
 
 GRID = GeoBox((30, 40), Affine(10, 0, 680_000, 0, -10, 5_150_000), "EPSG:32632")
@@ -45,7 +45,7 @@ def plan(*scenes: Scene, place: City | None = None) -> Plan:
 
 
 def codes(made: Plan) -> list[str]:
-    return [caution.code for caution in doubts.of_plan(made)]
+    return [caution.code for caution in _doubts.of_plan(made)]
 
 
 JULY = [date(2024, 7, day) for day in (1, 11, 21, 31)]
@@ -60,7 +60,7 @@ def test_fewer_than_three_dates_are_told_and_two_tiles_of_one_pass_are_one():
     first = scene(JULY[0])
     twin = dataclasses.replace(first, id="T", time=first.time + timedelta(minutes=1))
     assert codes(plan(first, twin, scene(JULY[1]))) == ["few-dates"]
-    (caution,) = doubts.of_plan(plan(scene(JULY[0])))
+    (caution,) = _doubts.of_plan(plan(scene(JULY[0])))
     assert caution.text.startswith("only 1 date (1 Jul 2024)")
 
 
@@ -93,7 +93,7 @@ def test_images_outside_of_the_growing_season_are_told(latitude: float, day: dat
 
 def test_images_without_a_mask_and_a_place_without_limits_are_told():
     made = plan(scene(JULY[0], mask=False), *map(scene, JULY[1:]), place=city("image footprint"))
-    found = {caution.code: caution.text for caution in doubts.of_plan(made)}
+    found = {caution.code: caution.text for caution in _doubts.of_plan(made)}
     assert list(found) == ["limits-are-image", "no-cloud-mask"]
     assert "not the limits of Xton" in found["limits-are-image"]
     assert found["no-cloud-mask"].startswith("1 of 4 images have no cloud mask")
@@ -111,10 +111,10 @@ def test_a_low_share_seen_is_told(seen: float | None, told: bool):
         reference_error = object()
 
     record = {"radiometry": {"scenes": [{"id": "S", "offset_check": "doubtful", "offset_check_why": "too bright"}]}}
-    found = [caution.code for caution in doubts.of_answer(stats, Card, record)]
+    found = [caution.code for caution in _doubts.of_answer(stats, Card, record)]
     assert found == ["offset-doubtful", *(["low-share-seen"] if told else [])]
     Card.reference_error = None
-    assert [c.code for c in doubts.of_answer(stats, Card, {"radiometry": {"scenes": []}})][-1] == "model-unscored"
+    assert [c.code for c in _doubts.of_answer(stats, Card, {"radiometry": {"scenes": []}})][-1] == "model-unscored"
 
 
 # Through the command line: an image without a mask, of one winter's day, whose footprint is all that is known of the place.

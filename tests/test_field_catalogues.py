@@ -23,7 +23,7 @@ from faults import Faults
 from howgreen import place
 from howgreen.core.errors import HowgreenError, NoImageError
 from howgreen.pipeline import city, plan_json
-from howgreen.report.rasters import project
+from howgreen.report._rasters import project
 from howgreen.store import put_place
 from providers import BANDS, Look, provider, provider_with_files
 
@@ -167,7 +167,7 @@ def test_odc_289_a_plan_keeps_no_token_and_runs_after_all_of_them_have_expired(
 ):
     """odc-stac#289: tokens last 45 minutes, a plan may wait for days: links are signed when they are read."""
     tokens, bare = Tokens(), noise(30)
-    monkeypatch.setattr("howgreen.net.ranges.SIGNERS", {"planetary-computer": tokens})
+    monkeypatch.setattr("howgreen.net._ranges.SIGNERS", {"planetary-computer": tokens})
     look = Look(id="S2A_32TPS_20240601_0_L2A", time=day(2024, 6, 1), grid=GRID, bare=bare)
     with provider_with_files("planetary-computer", [look], tmp_path / "far") as (catalog, files):
         files.fail("token", token="sig=secret1")

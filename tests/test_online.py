@@ -22,7 +22,7 @@ from faults import Faults
 from howgreen import cli, place
 from howgreen.core.errors import ImageError, NetworkError, NoImageError
 from howgreen.core.types import City, Period
-from howgreen.net import ranges
+from howgreen.net import _ranges
 from howgreen.net.endpoints import Endpoints
 from howgreen.pipeline import city, image_sources
 from howgreen.store import put_place, put_scene
@@ -150,7 +150,7 @@ def test_a_silent_catalogue_is_passed_over_and_said(world: World, tmp_path: Path
 
 
 def test_a_catalogue_whose_files_fail_is_passed_over(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(ranges, "POLICY", replace(ranges.POLICY, first_wait_s=0.01))
+    monkeypatch.setattr(_ranges, "POLICY", replace(_ranges.POLICY, first_wait_s=0.01))
     other = f"{dead()}/files"
     with served(natives(world.store, files=other, base=world.store.parent), tmp_path) as broken:
         found = asking.plan("Small", store=world.places, catalogs=[broken, world.api.url], period="2024-05/2024-09")

@@ -15,7 +15,7 @@ from hypothesis.extra.numpy import arrays
 from odc.geo.geobox import GeoBox
 
 from howgreen.compare import Map, agree
-from howgreen.compare.legends import GREEN, NOT_GREEN, UNKNOWN, WATER
+from howgreen.compare._legends import GREEN, NOT_GREEN, UNKNOWN, WATER
 from howgreen.core.agreement import BOTH, NEITHER, NOT_COMPARED, ONLY_OURS, ONLY_THEIRS, Agreement, MapInfo
 from howgreen.core.errors import ImageError
 from howgreen.core.types import City, District, LandCover, ModelCard, ModelClass

@@ -18,7 +18,7 @@ from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
 from howgreen.compare import LEGENDS, corine_file, corine_service, raster_map, tile_names, usable, vector_map
-from howgreen.compare.legends import GREEN, NOT_GREEN, UNKNOWN, WATER, on_kinds, other_map
+from howgreen.compare._legends import GREEN, NOT_GREEN, UNKNOWN, WATER, on_kinds, other_map
 from howgreen.core.agreement import MapInfo
 from howgreen.core.errors import ImageError, NetworkError
 from howgreen.imagery import map_reader
@@ -327,7 +327,7 @@ def test_a_server_that_ignores_resultoffset_is_one_line():
 
 
 def test_a_full_page_without_a_sign_is_not_the_last(monkeypatch):
-    monkeypatch.setattr("howgreen.compare.vectors.PAGE", 2)
+    monkeypatch.setattr("howgreen.compare._vectors.PAGE", 2)
     server = Server(squares("EPSG:4326"))
 
     def silent(url, params):

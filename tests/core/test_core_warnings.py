@@ -14,7 +14,7 @@ from shapely import box
 from howgreen.core.text import one_line
 from howgreen.core.types import City, Period, Plan, Scene
 from howgreen.core.warnings import CODES, Caution, HowgreenWarning, warn
-from howgreen.pipeline.doubts import gather
+from howgreen.pipeline._doubts import gather
 
 AREA = box(11.3, 46.4, 11.4, 46.5)
 NO_MASK = Caution("no-cloud-mask", "has no cloud mask: all its pixels count as clear")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from howgreen.core.errors import EstimateError
-from howgreen.estimate.accuracy import StratifiedClasses, assess
+from howgreen.estimate._accuracy import StratifiedClasses, assess
 
 
 def _of_matrix(matrix, units, names):

@@ -14,7 +14,7 @@ from shapely import box
 from far import FRAME, SIDE, cog
 from faults import Faults
 from howgreen.core.types import Asset, City, Scene
-from howgreen.net import ranges
+from howgreen.net import _ranges
 
 UTM = "EPSG:32632"
 
@@ -75,9 +75,9 @@ def make_city():
 
 @pytest.fixture(autouse=True)
 def _forget_looks():
-    from howgreen.imagery.catalog import coverage
+    from howgreen.imagery.catalog import _coverage
 
-    coverage._looked.cache_clear()
+    _coverage._looked.cache_clear()
 
 
 @pytest.fixture(scope="session")
@@ -112,5 +112,5 @@ def far_server(far_folder):
 @pytest.fixture
 def far(far_server, monkeypatch):
     far_server.heal()
-    monkeypatch.setattr(ranges, "POLICY", replace(ranges.POLICY, first_wait_s=0.01, attempt_s=0.4))
+    monkeypatch.setattr(_ranges, "POLICY", replace(_ranges.POLICY, first_wait_s=0.01, attempt_s=0.4))
     return far_server

@@ -16,7 +16,7 @@ from howgreen.core.errors import NetworkError, NoImageError
 from howgreen.core.geometry import boxes
 from howgreen.core.types import Period
 from howgreen.imagery import choose, composite, find, grid
-from howgreen.imagery.catalog import search
+from howgreen.imagery.catalog import _search
 from howgreen.net.endpoints import CATALOGS, Endpoints
 from howgreen.store import put_scene
 
@@ -67,7 +67,7 @@ def pixels(scenes, city):
 
 def test_over_http_it_is_the_same_picture(api, store, city):
     here = find(city, PERIOD, root=store, sensor="sentinel-2")
-    there = search.find_online(city, PERIOD, catalog=Endpoints().catalog(api), sensor="sentinel-2")
+    there = _search.find_online(city, PERIOD, catalog=Endpoints().catalog(api), sensor="sentinel-2")
     assert len(here) == 3
     assert [(s.id, s.clear_pct, s.offset) for s in there] == [(s.id, s.clear_pct, s.offset) for s in here]
     names, local = pixels(here, city)
@@ -80,13 +80,13 @@ def test_over_http_it_is_the_same_picture(api, store, city):
 
 def test_a_catalogue_without_the_sensor_says_so(api, city):
     with pytest.raises(NoImageError, match=r"landsat-c2-l2.*--catalog"):
-        search.search(city, PERIOD, catalog=Endpoints().catalog(api), sensor="landsat")
+        _search.search(city, PERIOD, catalog=Endpoints().catalog(api), sensor="landsat")
 
 
 def test_more_than_can_be_looked_at_is_an_error_and_not_a_shorter_answer(api, city, monkeypatch):
-    monkeypatch.setattr(search, "MOST_ITEMS", 2)
+    monkeypatch.setattr(_search, "MOST_ITEMS", 2)
     with pytest.raises(NetworkError, match="more than 2 scenes"):
-        search.search(city, PERIOD, catalog=Endpoints().catalog(api), sensor="sentinel-2")
+        _search.search(city, PERIOD, catalog=Endpoints().catalog(api), sensor="sentinel-2")
 
 
 def test_nobody_there_is_one_clear_error(city):
@@ -94,13 +94,13 @@ def test_nobody_there_is_one_clear_error(city):
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
         with pytest.raises(NetworkError, match=rf"^{url}: refuses the connection; .*--catalog$"):
-            search.search(city, PERIOD, catalog=Endpoints().catalog(f"earth-search={url}"), sensor="sentinel-2")
+            _search.search(city, PERIOD, catalog=Endpoints().catalog(f"earth-search={url}"), sensor="sentinel-2")
 
 
 def test_what_is_no_stac_is_one_clear_error(files, tmp_path, city):
     (tmp_path / "page.html").write_text("<html>hello</html>")
     with pytest.raises(NetworkError, match="answers with a web page instead of data"):
-        search.search(city, PERIOD, catalog=Endpoints().catalog(f"{files.url}/page.html"), sensor="sentinel-2")
+        _search.search(city, PERIOD, catalog=Endpoints().catalog(f"{files.url}/page.html"), sensor="sentinel-2")
 
 
 def test_pc_296_suva_asks_with_two_boxes():

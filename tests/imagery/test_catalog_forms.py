@@ -10,7 +10,7 @@ from howgreen.core.errors import NetworkError, NoImageError
 from howgreen.core.geometry import geodesic_area_m2
 from howgreen.core.types import Period
 from howgreen.imagery import estimate_bytes, grid, search
-from howgreen.imagery.catalog import coverage
+from howgreen.imagery.catalog import _coverage
 from howgreen.net.endpoints import Endpoints
 from howgreen.place import from_shape
 from loopback import OUTLINE, catalogue, found, item, loop
@@ -150,14 +150,14 @@ def test_masks_that_cannot_be_read_lose_their_dates_unless_the_first_three_all_d
             raise NetworkError(f"no {scene.id}")
         return (np.packbits(np.ones(frame.shape, bool)).tobytes(),) * 2
 
-    monkeypatch.setattr(coverage, "_coverage", coverage_of)
+    monkeypatch.setattr(_coverage, "_coverage", coverage_of)
     days = [f"2025-{6 + n:02d}-01" for n in range(broken + good)]
     scenes = asked([item(day) for day in days if day < "2025-10"]).scenes
     if raises:
         with pytest.raises(NetworkError, match="no S2B"):
-            coverage.look_each(scenes, city=CITY)
+            _coverage.look_each(scenes, city=CITY)
         return
-    seen, lost = coverage.look_each(scenes, city=CITY)
+    seen, lost = _coverage.look_each(scenes, city=CITY)
     assert (len(seen), len(lost)) == (good, broken)
 
 

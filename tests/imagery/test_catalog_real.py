@@ -6,7 +6,7 @@ import pytest
 
 from howgreen.core.sensors import LANDSAT, SENTINEL2
 from howgreen.core.stac import deduplicate
-from howgreen.imagery.catalog import items
+from howgreen.imagery.catalog import _items
 from howgreen.net.endpoints import CATALOGS
 
 pytestmark = pytest.mark.real
@@ -24,7 +24,7 @@ def recorded(shared_data, name):
 
 
 def test_earth_search_pages_become_scenes_of_one_sensor(earth_search):
-    scenes = [s for item in earth_search if (s := items.scene(item, catalog=EARTH_SEARCH, sensor=SENTINEL2))]
+    scenes = [s for item in earth_search if (s := _items.scene(item, catalog=EARTH_SEARCH, sensor=SENTINEL2))]
     assert {s.native["collection"] for s in scenes} == {"sentinel-2-l2a", "sentinel-2-c1-l2a"}
     assert all(s.bands == (*SENTINEL2.band_names, "scl") for s in scenes)
     assert all(a.href.startswith("https://") and a.href.endswith(".tif") for s in scenes for a in s.assets)
@@ -32,11 +32,11 @@ def test_earth_search_pages_become_scenes_of_one_sensor(earth_search):
         ("sentinel-2-l2a", 0.0),
         ("sentinel-2-c1-l2a", -0.1),
     }
-    assert not any(items.scene(item, catalog=EARTH_SEARCH, sensor=LANDSAT) for item in earth_search)
+    assert not any(_items.scene(item, catalog=EARTH_SEARCH, sensor=LANDSAT) for item in earth_search)
 
 
 def test_each_tile_of_earth_search_is_there_once_and_from_the_first_collection(earth_search):
-    scenes = [s for item in earth_search if (s := items.scene(item, catalog=EARTH_SEARCH, sensor=SENTINEL2))]
+    scenes = [s for item in earth_search if (s := _items.scene(item, catalog=EARTH_SEARCH, sensor=SENTINEL2))]
     single = [scenes[i] for i in deduplicate(scenes, collections=("sentinel-2-l2a", "sentinel-2-c1-l2a"))]
     tiles = [s.native["properties"]["grid:code"] for s in scenes]
     assert len(tiles) > len(set(tiles)) == len(single)
@@ -48,7 +48,7 @@ def test_each_tile_of_earth_search_is_there_once_and_from_the_first_collection(e
 
 def test_planetary_computer_keys_and_old_baseline(shared_data):
     item = recorded(shared_data, "S2B_MSIL2A_20190629T212529_R043_T06VVN_20201006T080531")
-    scene = items.scene(item, catalog=PLANETARY, sensor=SENTINEL2)
+    scene = _items.scene(item, catalog=PLANETARY, sensor=SENTINEL2)
     assert scene.bands == (*SENTINEL2.band_names, "scl")
     assert {a.band: a.href.rsplit("_", 2)[1] for a in scene.assets}["nir08"] == "B8A"
     assert scene.offset == 0.0
@@ -58,7 +58,7 @@ def test_planetary_computer_keys_and_old_baseline(shared_data):
 
 def test_baseline_out_of_an_old_items_product_name(shared_data):
     item = recorded(shared_data, "S2A_28QCH_20200714_0_L2A")
-    scene = items.scene(item, catalog=EARTH_SEARCH, sensor=SENTINEL2)
+    scene = _items.scene(item, catalog=EARTH_SEARCH, sensor=SENTINEL2)
     assert scene.offset == 0.0
     assert "02.14" in scene.radiometry
 
@@ -67,7 +67,7 @@ def test_baseline_out_of_an_old_items_product_name(shared_data):
     "name", ["LC08_L2SP_028030_20200114_20200824_02_T1_SR", "LE07_L2SP_044033_20210329_20210424_02_T1_SR"]
 )
 def test_landsat_near_infrared_is_nir_by_the_common_name_whatever_the_satellite(shared_data, name):
-    scene = items.scene(recorded(shared_data, name), catalog=PLANETARY, sensor=LANDSAT)
+    scene = _items.scene(recorded(shared_data, name), catalog=PLANETARY, sensor=LANDSAT)
     assert scene.bands == (*LANDSAT.band_names, "qa_pixel")
     tails = {a.band: a.href.rsplit("_", 1)[1] for a in scene.assets}
     assert tails["nir"] == ("B5.TIF" if name.startswith("LC08") else "B4.TIF")

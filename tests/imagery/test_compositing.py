@@ -17,8 +17,8 @@ from howgreen.core.acquisitions import acquisitions
 from howgreen.core.errors import ImageError, MissingBandsError, NoImageError
 from howgreen.core.grid import chunk_sizes
 from howgreen.imagery import composite, composite_scaled, from_scaled, load
-from howgreen.imagery.composite.blocks import prepared
-from howgreen.pipeline.checkpoint import persist
+from howgreen.imagery.composite._blocks import prepared
+from howgreen.pipeline._checkpoint import persist
 
 UTM = "EPSG:32632"
 WEST, NORTH = 600_000.0, 5_200_000.0
@@ -216,16 +216,16 @@ def test_odc_138_a_pass_over_midnight_of_utc_is_one_date(make_scene):
 
 def test_pc_12_stackstac_116_a_median_holds_all_dates_of_one_block_and_no_more(make_scene, monkeypatch):
     """PlanetaryComputer#12, stackstac#116: medians over time blow memory; a corner of the picture reads its block only."""
-    from howgreen.imagery.composite import median
+    from howgreen.imagery.composite import _median
 
     scenes = [make_scene({"red": np.full((130, 150), 500 + day, np.uint16)}, day=day) for day in range(7)]
-    held, real = [], median.median
+    held, real = [], _median.median
 
     def watched(planes, clear, **options):
         held.append(np.shape(planes))
         return real(planes, clear, **options)
 
-    monkeypatch.setattr(median, "median", watched)
+    monkeypatch.setattr(_median, "median", watched)
     data = composite(scenes, grid=grid_at(0, 0, 130, 150), bands=("red",), block_px=32).data
     corner = data.isel(y=slice(0, 5), x=slice(0, 5)).compute(scheduler="synchronous")
     np.testing.assert_allclose(corner["reflectance"], 0.0503)
@@ -275,11 +275,11 @@ def test_attributes_and_grid(stack):
 
 
 def test_one_task_reads_for_both_outputs(stack, monkeypatch):
-    from howgreen.imagery.composite import optical
+    from howgreen.imagery.composite import _optical
 
     calls = []
-    real = optical._composite_block
-    monkeypatch.setattr(optical, "_composite_block", lambda *a: calls.append(1) or real(*a))
+    real = _optical._composite_block
+    monkeypatch.setattr(_optical, "_composite_block", lambda *a: calls.append(1) or real(*a))
     computed(stack[:1], GRID, block_px=1024)
     assert len(calls) == 2  # the files begin 3 rows below the grid: blocks of 3 and of 68 rows
 

@@ -9,8 +9,8 @@ from shapely import MultiPolygon, Point, box
 from howgreen.core.errors import ImageError, NoClearImageError, NoImageError
 from howgreen.core.types import Period
 from howgreen.imagery import choose, estimate_bytes, find
-from howgreen.imagery.catalog.coverage import look
-from howgreen.imagery.catalog.select import _greedy
+from howgreen.imagery.catalog._coverage import look
+from howgreen.imagery.catalog._select import _greedy
 
 UTM = "EPSG:32632"
 WEST, NORTH = 600_000.0, 5_200_000.0

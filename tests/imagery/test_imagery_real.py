@@ -15,7 +15,7 @@ from shapely.geometry import shape
 from howgreen.core.sensors import SCL_BAD
 from howgreen.core.types import Asset, City, Scene
 from howgreen.imagery import composite, decisions, grid
-from howgreen.imagery.catalog.coverage import look
+from howgreen.imagery.catalog._coverage import look
 
 pytestmark = pytest.mark.real
 

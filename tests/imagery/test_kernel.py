@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from howgreen.core.types import NEVER_CLEAR
-from howgreen.imagery.composite import median as kernel
+from howgreen.imagery.composite import _median as kernel
 
 
 def nanmedian(codes, clear):

@@ -13,7 +13,7 @@ from howgreen.core.sensors import LANDSAT, SENTINEL2
 from howgreen.core.stac import deduplicate
 from howgreen.core.types import Asset
 from howgreen.imagery import composite, decisions
-from howgreen.imagery.catalog import items
+from howgreen.imagery.catalog import _items
 from howgreen.net.endpoints import CATALOGS, Endpoints
 
 EARTH_SEARCH, PLANETARY, _, COPERNICUS = CATALOGS.values()
@@ -55,7 +55,7 @@ def served(kind, baseline):
 def test_the_same_scene_from_any_provider_has_the_same_reflectance(make_scene, kind, baseline):
     bare = np.random.default_rng(3).integers(150, 4000, (40, 40)).astype(np.uint16)
     item, provider, added = served(kind, baseline)
-    scene = items.scene(item, catalog=provider, sensor=SENTINEL2)
+    scene = _items.scene(item, catalog=provider, sensor=SENTINEL2)
     files = make_scene(
         {"red": bare + np.uint16(added), "nir": bare + np.uint16(added), "scl": np.full((40, 40), 4, np.uint8)}
     )
@@ -86,7 +86,7 @@ def test_earth_search_66_71_a_wrong_flag_is_contradicted_by_the_pixels(make_scen
     rng = np.random.default_rng(8)
     bare = rng.integers(100, 2500, (128, 128)).astype(np.uint16)
     dark = {"blue": bare, "green": bare, "red": bare, "scl": np.full((128, 128), 4, np.uint8)}
-    lies = items.scene(
+    lies = _items.scene(
         native(("red",), **{"earthsearch:boa_offset_applied": False}), catalog=EARTH_SEARCH, sensor=SENTINEL2
     )
     wrong = replace(make_scene(dark), offset=lies.offset, radiometry=lies.radiometry)
@@ -130,7 +130,7 @@ def test_landsat_collection_2_scale_and_offset():
 
 
 def scene(**options):
-    return items.scene(native(**options), catalog=EARTH_SEARCH, sensor=SENTINEL2)
+    return _items.scene(native(**options), catalog=EARTH_SEARCH, sensor=SENTINEL2)
 
 
 def single(scenes, **options):
@@ -172,7 +172,7 @@ def test_landsat_real_time_gives_way_to_tier_1():
     def landsat(name):
         item = native(("red", "nir08", "qa_pixel"), name=name, collection="landsat-c2-l2", baseline=None,
                       constellation="landsat", platform="landsat-9")  # fmt: skip
-        return items.scene(item, catalog=PLANETARY, sensor=LANDSAT)
+        return _items.scene(item, catalog=PLANETARY, sensor=LANDSAT)
 
     early, late = (landsat(f"LC09_L2SP_193027_20240601_{tail}") for tail in ("20240601_02_RT", "20240615_02_T1"))
     assert single([late, early]) == [late]
@@ -193,15 +193,15 @@ def test_footprints_across_the_antimeridian_are_split_there(ring):
 
 
 def test_level_1_and_other_sensors_are_no_scenes():
-    assert items.scene(native(collection="sentinel-2-l1c"), catalog=EARTH_SEARCH, sensor=SENTINEL2) is None
-    assert items.scene(native(), catalog=EARTH_SEARCH, sensor=LANDSAT) is None
+    assert _items.scene(native(collection="sentinel-2-l1c"), catalog=EARTH_SEARCH, sensor=SENTINEL2) is None
+    assert _items.scene(native(), catalog=EARTH_SEARCH, sensor=LANDSAT) is None
 
 
 @pytest.mark.parametrize("href", ["s3://eodata/x", "file:///etc", "/vsizip/x"])
 def test_only_http_is_read(href):
     item = native(href=href)
-    assert items.scene(item, catalog=COPERNICUS, sensor=SENTINEL2) is None
-    assert items.needs_account(item, sensor=SENTINEL2) == href.startswith(("s3:", "file:"))
+    assert _items.scene(item, catalog=COPERNICUS, sensor=SENTINEL2) is None
+    assert _items.needs_account(item, sensor=SENTINEL2) == href.startswith(("s3:", "file:"))
 
 
 def test_catalogues_by_name_by_url_and_as_mirrors():

@@ -16,7 +16,7 @@ from shapely import box
 from howgreen.core.errors import MissingBandsError, NoImageError
 from howgreen.core.types import Period
 from howgreen.imagery import choose, composite, decisions, look
-from howgreen.imagery.catalog import select
+from howgreen.imagery.catalog import _select
 
 UTM, WEST, NORTH = "EPSG:32632", 600_000.0, 5_200_000.0
 GRID = GeoBox((40, 45), Affine(10, 0, WEST, 0, -10, NORTH), UTM)
@@ -168,8 +168,8 @@ def test_passes_are_spread_over_the_period(make_pass, make_city):
     scenes = [flat(make_pass, 6 * n) for n in range(25)]
     used, passed = choose(look(scenes, city=city), city=city, period=Period.parse("2024"), bands=BANDS)
     days = sorted((scene.time - scenes[0].time) // timedelta(days=1) for scene in used)
-    assert len(used) == select.MOST_RADAR
-    assert len(passed) == 25 - select.MOST_RADAR
+    assert len(used) == _select.MOST_RADAR
+    assert len(passed) == 25 - _select.MOST_RADAR
     assert days[0] == 0
     assert days[-1] == 144
     assert np.diff(days).max() <= 18
@@ -194,8 +194,8 @@ def test_sides_are_told_where_both_looked(make_pass):
             for n, name in enumerate(names)
         ]
 
-    assert select.look_directions(orbits("ascending", "ascending")) == ()
-    (note,) = select.look_directions(orbits("ascending", "descending", "DESCENDING"))
+    assert _select.look_directions(orbits("ascending", "ascending")) == ()
+    (note,) = _select.look_directions(orbits("ascending", "descending", "DESCENDING"))
     assert "1 ascending, 2 descending" in note
 
 

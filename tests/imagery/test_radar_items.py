@@ -10,8 +10,8 @@ from shapely.geometry import mapping
 
 from howgreen.core.errors import NoImageError
 from howgreen.core.sensors import SENTINEL1
-from howgreen.imagery.catalog import items
-from howgreen.imagery.catalog.search import _collections
+from howgreen.imagery.catalog import _items
+from howgreen.imagery.catalog._search import _collections
 from howgreen.net.endpoints import CATALOGS
 
 PLANETARY = CATALOGS["planetary-computer"]
@@ -37,7 +37,7 @@ def native(**properties) -> dict:
 
 
 def test_terrain_corrected_power():
-    found = items.scene(native(), catalog=PLANETARY, sensor=SENTINEL1)
+    found = _items.scene(native(), catalog=PLANETARY, sensor=SENTINEL1)
     assert found.bands == ("vv", "vh")
     assert (found.sensor, found.power, found.scale, found.offset, found.nodata) == (
         "sentinel-1",
@@ -57,16 +57,16 @@ def test_decibels_that_say_so():
     for asset in item["assets"].values():
         for band in asset.get("raster:bands", []):
             band["unit"] = "dB"
-    assert items.scene(item, catalog=PLANETARY, sensor=SENTINEL1).power is False
+    assert _items.scene(item, catalog=PLANETARY, sensor=SENTINEL1).power is False
 
 
 def test_ground_range_is_no_scene():
     """GRD is neither terrain-corrected nor on any map."""
     grd = native(**{"sar:product_type": "GRD"}) | {"collection": "sentinel-1-grd"}
-    assert items.scene(grd, catalog=PLANETARY, sensor=SENTINEL1) is None
+    assert _items.scene(grd, catalog=PLANETARY, sensor=SENTINEL1) is None
     horizontal = native(**{"sar:polarizations": ["HH"]})
     horizontal["assets"] = {"hh": deepcopy(horizontal["assets"]["vv"])}
-    assert items.scene(horizontal, catalog=PLANETARY, sensor=SENTINEL1) is None
+    assert _items.scene(horizontal, catalog=PLANETARY, sensor=SENTINEL1) is None
 
 
 def test_a_catalogue_without_it_says_so():

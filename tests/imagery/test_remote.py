@@ -20,9 +20,9 @@ from far import FRAME, SIDE, TILE, cog, local, read, red, scene
 from faults import Faults
 from howgreen.core.grid import Window
 from howgreen.imagery import composite
-from howgreen.imagery.catalog.coverage import look
+from howgreen.imagery.catalog._coverage import look
+from howgreen.imagery.read._prefetch import prefetch_window
 from howgreen.imagery.read.opener import Files, opened
-from howgreen.imagery.read.prefetch import prefetch_window
 from howgreen.net import sparse_file
 
 
@@ -155,7 +155,7 @@ from odc.geo.geobox import GeoBox
 from affine import Affine
 from howgreen.imagery.read.opener import Files
 from howgreen.core.grid import Window
-from howgreen.imagery.read.resample import read_band
+from howgreen.imagery.read._resample import read_band
 from howgreen.core.types import Asset
 grid = GeoBox((512, 512), Affine(10, 0, 600_000, 0, -10, 5_200_000), "EPSG:32632")
 files = Files()
@@ -193,7 +193,7 @@ from odc.geo.geobox import GeoBox
 from affine import Affine
 from howgreen.imagery.read.opener import Files
 from howgreen.core.grid import Window
-from howgreen.imagery.read.resample import read_band
+from howgreen.imagery.read._resample import read_band
 from howgreen.core.types import Asset
 grid = GeoBox((512, 512), Affine(10, 0, 600000, 0, -10, 5200000), "EPSG:32632")
 files = Files()

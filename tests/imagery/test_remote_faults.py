@@ -12,9 +12,9 @@ from faults import Faults
 from howgreen.core.errors import ImageError, NetworkError
 from howgreen.core.grid import Window
 from howgreen.imagery import composite
-from howgreen.imagery.read.coarse import read_coarse
+from howgreen.imagery.read._coarse import read_coarse
 from howgreen.imagery.read.opener import Files
-from howgreen.net import http, ranges, sas_tokens
+from howgreen.net import _ranges, http, sas_tokens
 
 PASSING = {
     "asked too often": {"kind": "status", "status": 429, "headers": {"Retry-After": "0"}, "times": 2},
@@ -62,7 +62,7 @@ LASTING = {
 
 @pytest.mark.parametrize("trouble", sorted(LASTING))
 def test_what_lasts_is_one_clear_error_and_is_not_remembered(far, monkeypatch, trouble):
-    monkeypatch.setattr(ranges, "POLICY", replace(ranges.POLICY, tries=3))
+    monkeypatch.setattr(_ranges, "POLICY", replace(_ranges.POLICY, tries=3))
     asset = red(far)
     how, words = LASTING[trouble]
     far.fail(**how)
@@ -78,7 +78,7 @@ def test_what_lasts_is_one_clear_error_and_is_not_remembered(far, monkeypatch, t
 @pytest.mark.parametrize("kind", ["status", "drop", "etag", "short"])
 def test_no_fault_makes_a_poorer_picture(far, monkeypatch, kind):
     """A fault of any one request in the middle of a composite is an error of the whole."""
-    monkeypatch.setattr(ranges, "POLICY", replace(ranges.POLICY, tries=2))
+    monkeypatch.setattr(_ranges, "POLICY", replace(_ranges.POLICY, tries=2))
     lazy = composite([scene(far.url)], grid=FRAME, bands=("red", "nir"), block_px=TILE)
     far.fail(kind, match="nir", after=3, status=500)
     with pytest.raises(NetworkError, match="nir0"):
@@ -115,7 +115,7 @@ class Token:
 @pytest.fixture
 def token(monkeypatch):
     token = Token()
-    monkeypatch.setattr(ranges, "SIGNERS", {"test": token})
+    monkeypatch.setattr(_ranges, "SIGNERS", {"test": token})
     return token
 
 

@@ -17,9 +17,9 @@ from scipy.ndimage import map_coordinates
 from howgreen.core.errors import ImageError
 from howgreen.core.grid import Window
 from howgreen.core.types import Asset
-from howgreen.imagery.read import resample
+from howgreen.imagery.read import _resample
+from howgreen.imagery.read._resample import read_codes, tile_grid
 from howgreen.imagery.read.opener import Files, opened
-from howgreen.imagery.read.resample import read_codes, tile_grid
 
 UTM = "EPSG:32632"
 WEST, NORTH = 600_000.0, 5_200_000.0
@@ -27,7 +27,7 @@ WEST, NORTH = 600_000.0, 5_200_000.0
 
 def read_band(asset, **options):
     """As the real one, with the pixels that are missing nowhere spelt out."""
-    values, none = resample.read_band(asset, **options)
+    values, none = _resample.read_band(asset, **options)
     return values, np.zeros(values.shape, bool) if none is None else none
 
 
@@ -320,4 +320,4 @@ def test_a_thousandth_of_a_pixel_off_is_not_aligned(make_scene, off_px, aligned)
 def test_finer_files_are_averaged_by_the_nearest_whole_factor_below(pixel_m, factor):
     """From three quarters on it counts as the next one: 5.2 m on 10 m are 1.92."""
     transform = Affine(pixel_m, 0, WEST, 0, -pixel_m, NORTH)
-    assert resample.shrink(grid_at(0, 0, 40, 40), UTM, transform) == factor
+    assert _resample.shrink(grid_at(0, 0, 40, 40), UTM, transform) == factor

@@ -14,7 +14,7 @@ from rasterio.windows import Window as RasterioWindow
 from howgreen.core.errors import ImageError
 from howgreen.core.grid import Window
 from howgreen.core.types import Asset
-from howgreen.imagery.read.decode import Tiles, tiles_of
+from howgreen.imagery.read._decode import Tiles, tiles_of
 from howgreen.imagery.read.opener import Image, open_image, opened
 
 PLACE = {"crs": "EPSG:32632", "transform": Affine(10, 0, 600_000, 0, -10, 5_200_000)}

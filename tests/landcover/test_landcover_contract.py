@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 import onnx_models as theirs
 from howgreen.core.errors import ModelError
 from howgreen.landcover import card_from_json, load_model
+from howgreen.landcover._smoke_test import try_model as tried
 from howgreen.landcover.model import model_from
-from howgreen.landcover.smoke_test import try_model as tried
 
 onnx = theirs.onnx
 BANDS = ("red", "nir")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from howgreen.landcover.table import FEWEST_ROWS, data_warnings
+from howgreen.landcover._table import FEWEST_ROWS, data_warnings
 
 BANDS = ("blue", "red", "nir")
 

@@ -8,7 +8,7 @@ import pytest
 import onnx_models as theirs
 from howgreen.core.errors import ModelError
 from howgreen.landcover import SHIPPED, load_model
-from howgreen.landcover.known_spectra import BANDS, KNOWN, try_known_spectra
+from howgreen.landcover._known_spectra import BANDS, KNOWN, try_known_spectra
 
 onnx = theirs.onnx
 

@@ -9,7 +9,7 @@ import pytest
 
 import onnx_models as theirs
 from howgreen.core.errors import ModelError, NetworkError, PlanError
-from howgreen.landcover import SHIPPED, add_model, added_names, entry, library, load_model, planned_model, remove_model
+from howgreen.landcover import SHIPPED, _library, add_model, added_names, entry, load_model, planned_model, remove_model
 
 BANDS = ("red", "nir")
 
@@ -177,14 +177,14 @@ def test_an_entry_cannot_point_out_of_the_folder(file, shelf):
 @pytest.mark.parametrize("broken_at", ["put", "_write"])
 def test_a_stop_on_the_way_leaves_the_old_model(file, other, shelf, monkeypatch, broken_at):
     first = add_model(file).model
-    real = getattr(library, broken_at)
+    real = getattr(_library, broken_at)
 
     def stopped(path, content):
         if broken_at == "put" or path.suffix == ".json":
             raise KeyboardInterrupt
         real(path, content)
 
-    monkeypatch.setattr(library, broken_at, stopped)
+    monkeypatch.setattr(_library, broken_at, stopped)
     with pytest.raises(KeyboardInterrupt):
         add_model(other, replaces=True)
     assert load_model("theirs") == first

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 import onnx_models as theirs
 from howgreen.core.errors import ModelError
-from howgreen.landcover import load_model, onnxfile
-from howgreen.landcover.onnxfile import card_text
+from howgreen.landcover import _onnxfile, load_model
+from howgreen.landcover._onnxfile import card_text
 
 onnx = theirs.onnx
 CARD = theirs.card(["red", "nir"])
@@ -123,9 +123,9 @@ def test_a_file_of_two_gigabytes_is_not_read(tmp_path):
 def test_the_limit_itself_is_still_read(tmp_path, monkeypatch):
     file = tmp_path / "m.onnx"
     file.write_bytes(_with().SerializeToString())
-    monkeypatch.setattr(onnxfile, "MOST_BYTES", file.stat().st_size)
+    monkeypatch.setattr(_onnxfile, "MOST_BYTES", file.stat().st_size)
     load_model(file)
-    monkeypatch.setattr(onnxfile, "MOST_BYTES", file.stat().st_size - 1)
+    monkeypatch.setattr(_onnxfile, "MOST_BYTES", file.stat().st_size - 1)
     with pytest.raises(ModelError, match="the most that is taken"):
         load_model(file)
 

@@ -7,8 +7,8 @@ import pytest
 
 import onnx_models as theirs
 from howgreen.core.errors import ModelError
-from howgreen.landcover import load_model, smoke_test
-from howgreen.landcover.smoke_test import try_model
+from howgreen.landcover import _smoke_test, load_model
+from howgreen.landcover._smoke_test import try_model
 
 onnx = theirs.onnx
 BANDS = ("red", "nir")
@@ -95,7 +95,7 @@ def test_answers_that_are_no_shares_are_refused(tmp_path, formula, said):
 
 def test_a_graph_that_does_not_end_is_stopped(tmp_path, monkeypatch):
     """A loop of 2^62 rounds: the clock ends it, not the reader's patience."""
-    monkeypatch.setattr(smoke_test, "LONGEST_S", 0.3)
+    monkeypatch.setattr(_smoke_test, "LONGEST_S", 0.3)
     model = load_model(theirs.endless(tmp_path / "m.onnx"))
     with pytest.raises(ModelError, match=r"takes more than 0 s for a tile of 16 x 16"):
         tried(model, source="m")
@@ -118,7 +118,7 @@ def test_a_graph_that_fails_inside_is_one_line(tmp_path):
 def test_radar_bands_are_tried_in_decibels(tmp_path):
     theirs.linear(tmp_path / "m.onnx", ("vv", "red"))
     model = load_model(tmp_path / "m.onnx")
-    tile = smoke_test._random_tile(model, np.random.default_rng(0))
+    tile = _smoke_test._random_tile(model, np.random.default_rng(0))
     seen = tile[0].min(axis=(1, 2)), tile[0].max(axis=(1, 2))
     assert seen[0][0] < -20
     assert seen[1][0] <= 0

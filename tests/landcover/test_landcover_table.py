@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from howgreen.core.errors import MissingBandsError, OutputError, TableError
-from howgreen.landcover import load_model, predict_table, table
+from howgreen.landcover import _table, load_model, predict_table
 
 
 def _write(path, text: str):
@@ -75,7 +75,7 @@ def test_a_row_with_an_empty_band_gets_empty_answers(pixel_model, tmp_path):
 
 
 def test_big_tables_go_through_in_pieces(pixel_model, tmp_path, monkeypatch):
-    monkeypatch.setattr(table, "_ROWS", 7)
+    monkeypatch.setattr(_table, "_ROWS", 7)
     values = np.random.default_rng(1).random(40).round(4)
     given = _write(tmp_path / "t.csv", "red,nir\n" + "".join(f"0.1,{value}\n" for value in values))
     predict_table(given, model=pixel_model, out=tmp_path / "o.csv")
@@ -133,7 +133,7 @@ def test_a_table_that_has_such_columns_keeps_them_and_the_new_ones_get_a_prefix(
 
 
 def test_a_later_fault_leaves_the_old_answer_alone(pixel_model, tmp_path, monkeypatch):
-    monkeypatch.setattr(table, "_ROWS", 2)
+    monkeypatch.setattr(_table, "_ROWS", 2)
     old = _write(tmp_path / "o.csv", "old")
     given = _write(tmp_path / "t.csv", "red,nir\n0.1,0.2\n0.1,0.2\n0.1,oops\n")
     with pytest.raises(TableError, match="row 4"):

@@ -8,7 +8,7 @@ from shapely import MultiPolygon, box
 
 from howgreen.core.geometry import geodesic_area_m2
 from howgreen.core.types import City
-from howgreen.measure.zones import zone_shapes
+from howgreen.measure._zones import zone_shapes
 
 
 def town(boundary, crs):

@@ -16,9 +16,9 @@ from rasterio.transform import from_origin
 from howgreen.core.errors import HowgreenError, ImageError, NetworkError
 from howgreen.core.sensors import SENTINEL2
 from howgreen.core.types import Asset
-from howgreen.imagery.catalog import items
+from howgreen.imagery.catalog import _items
 from howgreen.imagery.read.opener import opened
-from howgreen.net import http, ranges, sparse_file, stac_api
+from howgreen.net import _ranges, http, sparse_file, stac_api
 from howgreen.net.endpoints import CATALOGS, Endpoints
 from howgreen.net.http import Request, RetryPolicy, is_private
 from howgreen.net.stac_api import StacApi
@@ -109,14 +109,14 @@ def test_row_11_json_of_strangers_is_one_line(body):
 
 @pytest.mark.parametrize("length", ["abc", "-5", "1e9", "9" * 400, "५"])
 def test_row_11_headers_of_strangers_are_one_line(monkeypatch, length):
-    monkeypatch.setattr(ranges, "POLICY", replace(QUICK, total_s=1))
+    monkeypatch.setattr(_ranges, "POLICY", replace(QUICK, total_s=1))
     headers = {
         "Content-Length": length.encode().decode("latin-1"),
         "Content-Range": f"bytes 0-9/{length[:3]}",
         "Connection": "close",
     }
     with loop(lambda ask: Said(b"0123456789", 206, headers)) as far, pytest.raises(NetworkError) as caught:
-        ranges.Ranges(f"{far.url}/x.tif").get(0, 9)
+        _ranges.Ranges(f"{far.url}/x.tif").get(0, 9)
     assert "\n" not in str(caught.value)
 
 
@@ -210,9 +210,9 @@ def test_row_15_an_item_of_a_public_catalogue_leads_to_no_private_address(href):
     one = item("2025-06-03")
     for entry in one["assets"].values():
         entry["href"] = href
-    assert items.scene(one, catalog=CATALOGS["earth-search"], sensor=SENTINEL2) is None
+    assert _items.scene(one, catalog=CATALOGS["earth-search"], sensor=SENTINEL2) is None
     own = Endpoints().catalog("http://127.0.0.1:8/stac")
-    assert items.scene(one, catalog=own, sensor=SENTINEL2) is not None
+    assert _items.scene(one, catalog=own, sensor=SENTINEL2) is not None
 
 
 def test_row_15_a_public_server_sends_no_reader_on_to_a_private_address(monkeypatch):
@@ -222,7 +222,7 @@ def test_row_15_a_public_server_sends_no_reader_on_to_a_private_address(monkeypa
         monkeypatch.setattr(http, "is_private", lambda url: known(url) and not url.startswith(far.url))
         http.close_sessions()
         for ask in (
-            lambda: ranges.Ranges(f"{far.url}/x.tif").get(0, 9),
+            lambda: _ranges.Ranges(f"{far.url}/x.tif").get(0, 9),
             lambda: http.fetch(Request(url=far.url), policy=QUICK, cure="x"),
         ):
             with pytest.raises(
@@ -276,12 +276,12 @@ def test_row_6_a_file_that_comes_whole_is_compared_with_its_checksum(tmp_path, h
     "etag", ['W/"d41d8cd98f00b204e9800998ecf8427e"', '"d41d8cd98f00b204e9800998ecf8427e-3"', '"abc"']
 )
 def test_an_etag_that_is_no_md5_is_none(etag):
-    assert ranges._md5_of_whole({"x-amz-request-id": "1", "ETag": etag}) == b""
+    assert _ranges._md5_of_whole({"x-amz-request-id": "1", "ETag": etag}) == b""
     own_key = {"x-amz-request-id": "1", "ETag": '"d41d8cd98f00b204e9800998ecf8427e"'}
-    assert len(ranges._md5_of_whole(own_key)) == 16
-    assert ranges._md5_of_whole(own_key | {"x-amz-server-side-encryption": "aws:kms"}) == b""
-    assert ranges._md5_of_whole({"ETag": own_key["ETag"]}) == b""
-    assert ranges._md5_of_whole({"x-goog-hash": "md5=***"}) == b""
+    assert len(_ranges._md5_of_whole(own_key)) == 16
+    assert _ranges._md5_of_whole(own_key | {"x-amz-server-side-encryption": "aws:kms"}) == b""
+    assert _ranges._md5_of_whole({"ETag": own_key["ETag"]}) == b""
+    assert _ranges._md5_of_whole({"x-goog-hash": "md5=***"}) == b""
 
 
 def test_a_key_does_not_go_on_to_another_server():

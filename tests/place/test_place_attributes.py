@@ -11,8 +11,8 @@ import shapely.affinity
 
 from howgreen.core.errors import AmbiguousPlaceError, AreaError
 from howgreen.place import PlaceFiles, find, from_file, from_shape, with_districts
-from howgreen.place.attributes import looks_like_name, name_column
-from howgreen.place.files import from_frame
+from howgreen.place._attributes import looks_like_name, name_column
+from howgreen.place._files import from_frame
 
 GRID = [shapely.box(11 + 0.01 * i, 46, 11.01 + 0.01 * i, 46.01) for i in range(12)]
 WHOLE = from_shape(shapely.box(11, 46, 11.12, 46.01), name="All")

@@ -19,7 +19,7 @@ from howgreen.core.errors import AreaError
 from howgreen.net.endpoints import Endpoints
 from howgreen.net.network import Network
 from howgreen.osm.extract import read_lines
-from howgreen.place import PlaceFiles, coast, find, from_shape
+from howgreen.place import PlaceFiles, _coast, find, from_shape
 from howgreen.store import city_from_feature, city_to_feature
 
 CITY = from_shape(box(9.0, 44.0, 9.1, 44.1), name="Port")
@@ -42,9 +42,9 @@ def same(one: shapely.Geometry, other: shapely.Geometry) -> None:
 
 
 def test_the_land_lies_on_the_left_of_its_coastline():
-    found = coast.of_lines(CITY, [SHORE], source="test")
+    found = _coast.of_lines(CITY, [SHORE], source="test")
     same(found.land, box(9.0, 44.0, 9.05, 44.1))
-    same(coast.of_lines(CITY, [SHORE.reverse()], source="test").land, box(9.05, 44.0, 9.1, 44.1))
+    same(_coast.of_lines(CITY, [SHORE.reverse()], source="test").land, box(9.05, 44.0, 9.1, 44.1))
     assert "km² of the limits are sea" in found.note
     assert found.boundary == CITY.boundary
 
@@ -59,7 +59,7 @@ def test_islands_lagoons_and_coasts_that_leave_the_box(islands, cuts, shore):
     world = shapely.box(8.5, 43.5, 9.6, 44.6)  # coasts end far outside the limits
     rings = shapely.get_parts(shapely.boundary(shapely.orient_polygons(shapely.intersection(land, world))))
     lines = [piece for ring in rings for piece in _pieces(ring, cuts)]
-    found = coast.of_lines(CITY, lines, source="test")
+    found = _coast.of_lines(CITY, lines, source="test")
     share = shapely.intersection(land, CITY.boundary).area / CITY.boundary.area
     if found.warnings:  # an islet of a river looks the same: what is nearly all sea is not believed
         assert share < 0.5
@@ -76,7 +76,7 @@ def _pieces(ring: LineString, cuts: int) -> list[LineString]:
 
 def test_a_broken_coastline_is_not_guessed():
     gap = [LineString([(9.05, 43.0), (9.05, 44.03)]), LineString([(9.05, 44.06), (9.05, 45.0)])]
-    found = coast.of_lines(CITY, gap, source="coastline of a test")
+    found = _coast.of_lines(CITY, gap, source="coastline of a test")
     assert found.land is None
     assert "sea told by its colour alone: the coastline of a test is broken here" in found.note
 
@@ -85,7 +85,7 @@ def test_a_broken_coastline_is_not_guessed():
 def test_a_coast_with_a_hundredth_on_the_wrong_side_is_not_guessed(stray: float, guessed: bool):
     """A piece of ``stray`` degrees in the land has the same face on both sides; the shore is 0.1 to 0.12 degrees long."""
     piece = LineString([(9.02, 44.03), (9.02, 44.03 + stray)])
-    found = coast.of_lines(CITY, [SHORE, piece], source="coastline of a test")
+    found = _coast.of_lines(CITY, [SHORE, piece], source="coastline of a test")
     assert (found.land is not None) is guessed
     assert ("broken here" in found.note) is not guessed
 
@@ -96,7 +96,7 @@ def test_a_coast_with_a_hundredth_on_the_wrong_side_is_not_guessed(stray: float,
 def test_rings_alone_are_believed_only_where_they_hold_half_of_the_limits(width: float, believed: bool):
     """geoclimate#867."""
     ring = LineString(shapely.orient_polygons(box(9.001, 43.999, 9.001 + width, 44.101)).exterior.coords)
-    found = coast.of_lines(CITY, [ring], source="coast of a test")
+    found = _coast.of_lines(CITY, [ring], source="coast of a test")
     assert (found.land is not None) is believed
     assert [caution.code for caution in found.warnings] == ([] if believed else ["coast-unclear"])
     assert ("islets of a river" in found.note) is not believed
@@ -105,14 +105,14 @@ def test_rings_alone_are_believed_only_where_they_hold_half_of_the_limits(width:
 @pytest.mark.parametrize(("width", "believed"), [(0.0008, False), (0.0012, True)])
 def test_limits_that_are_almost_all_sea_are_not_believed(width: float, believed: bool):
     """A coast that leaves the box, with less or more than a hundredth of land."""
-    found = coast.of_lines(CITY, [LineString([(9.0 + width, 43.0), (9.0 + width, 45.0)])], source="test")
+    found = _coast.of_lines(CITY, [LineString([(9.0 + width, 43.0), (9.0 + width, 45.0)])], source="test")
     assert (found.land is not None) is believed
     assert ("would be sea" in found.note) is not believed
 
 
 def test_a_lagoon_in_the_land_is_sea():
     ring = LineString(shapely.orient_polygons(box(9.02, 44.02, 9.04, 44.04)).exterior.coords).reverse()
-    same(coast.of_lines(CITY, [ring], source="test").land, CITY.boundary.difference(box(9.02, 44.02, 9.04, 44.04)))
+    same(_coast.of_lines(CITY, [ring], source="test").land, CITY.boundary.difference(box(9.02, 44.02, 9.04, 44.04)))
 
 
 def land_file(folder: Path, *shapes: object, **columns: list[str]) -> Path:
@@ -183,19 +183,19 @@ def test_land_that_cannot_be_the_citys_is_refused_with_its_cure(tmp_path: Path):
 
 
 def test_inland_nothing_changes():
-    assert coast.of_lines(CITY, [], source="test") == CITY
-    assert coast.of_lines(CITY, [LineString([(20, 50), (21, 51)])], source="test") == CITY
+    assert _coast.of_lines(CITY, [], source="test") == CITY
+    assert _coast.of_lines(CITY, [LineString([(20, 50), (21, 51)])], source="test") == CITY
 
 
 def test_a_coast_beside_the_limits_leaves_all_land():
-    assert coast.of_lines(CITY, [LineString([(9.105, 43.0), (9.105, 45.0)])], source="test") == CITY
+    assert _coast.of_lines(CITY, [LineString([(9.105, 43.0), (9.105, 45.0)])], source="test") == CITY
 
 
 def test_at_the_antimeridian_both_halves_have_their_coast():
     suva = from_shape(box(179.9, -18.1, 180.1, -18.0), name="Suva")
     west = LineString([(179.95, -17), (179.95, -19)])  # southwards: land in the east
     east = LineString([(-179.95, -19), (-179.95, -17)])  # northwards: land in the west
-    found = coast.of_lines(suva, [west, east], source="test")
+    found = _coast.of_lines(suva, [west, east], source="test")
     same(found.land, shapely.union_all([box(179.95, -18.1, 180, -18.0), box(-180, -18.1, -179.95, -18.0)]))
 
 
@@ -226,7 +226,7 @@ def test_a_file_without_land_there_is_one_line(tmp_path: Path):
 
 
 def test_land_survives_json():
-    found = coast.of_lines(CITY, [SHORE], source="test")
+    found = _coast.of_lines(CITY, [SHORE], source="test")
     assert city_from_feature(city_to_feature(found)) == found
 
 
@@ -234,7 +234,7 @@ def test_limits_of_an_extract_lose_their_sea(osm, ring, tmp_path: Path):
     osm.limits(1, ring(9.0, 44.0, 0.1), level=8, name="Port")
     osm.way([(9.05, 43.9), (9.05, 44.05), (9.05, 44.2)], {"natural": "coastline"})
     path = osm.save(tmp_path / "port.osm")
-    assert [len(line.coords) for line in read_lines(path, tags=[coast.COAST])] == [3]
+    assert [len(line.coords) for line in read_lines(path, tags=[_coast.COAST])] == [3]
     same(find("Port", osm=path).land, box(9.0, 44.0, 9.05, 44.1))
 
 
@@ -250,12 +250,12 @@ def test_a_coastline_cut_by_the_extract_is_not_guessed(osm, ring, tmp_path: Path
 def test_overpass_is_asked_for_the_coastline_around_the_limits(osm, tmp_path: Path):
     osm.way([(9.05, 43.9), (9.05, 44.2)], {"natural": "coastline"})
     body = osm.save(tmp_path / "coast.osm").read_bytes()
-    from howgreen.place import online
+    from howgreen.place import _online
 
     with served(lambda _: Reply(body)) as service:
         asked = Network(endpoints=Endpoints(overpass=(service.url,)), cache=tmp_path / "cache")
-        found = online.with_land(CITY, client=asked.client())
-        again = online.with_land(CITY, client=replace(asked, offline=True).client())
+        found = _online.with_land(CITY, client=asked.client())
+        again = _online.with_land(CITY, client=replace(asked, offline=True).client())
     same(found.land, box(9.0, 44.0, 9.05, 44.1))
     assert again == found
     (ask,) = service.asked
@@ -263,17 +263,17 @@ def test_overpass_is_asked_for_the_coastline_around_the_limits(osm, tmp_path: Pa
 
 
 def test_without_an_answer_the_city_stays_and_says_so(tmp_path: Path):
-    from howgreen.place import online
+    from howgreen.place import _online
 
     client = Network(cache=tmp_path, offline=True).client()
-    found = online.with_land(CITY, client=client)
+    found = _online.with_land(CITY, client=client)
     assert found.land is None
     assert "sea told by its colour alone: no coastline (offline)" in found.note
 
 
 def test_limits_that_follow_a_shore_whose_line_breaks_off_beyond_are_all_land():
     broken = LineString([(9.1, 44.0), (9.1, 44.1), (9.099, 44.105)])  # ends in the margin
-    assert coast.of_lines(CITY, [broken], source="test") == CITY
+    assert _coast.of_lines(CITY, [broken], source="test") == CITY
 
 
 @pytest.mark.real
@@ -284,13 +284,13 @@ def test_monaco_ends_at_the_shore_and_a_box_around_it_does_not(shared_data: Path
     assert monaco.land is None
     assert "sea" not in monaco.note
     port = from_shape(box(7.4195, 43.7325, 7.431, 43.738), name="Port Hercule")
-    found = coast.with_land(port, osm=path)
+    found = _coast.with_land(port, osm=path)
     assert 0.4 < found.land.area / port.boundary.area < 0.9
 
 
 @pytest.mark.real
 def test_helsinki_is_cut_and_not_guessed(shared_data: Path):
     centre = from_shape(box(24.935, 60.16, 24.96, 60.18), name="Helsinki")
-    found = coast.with_land(centre, osm=shared_data / "osm/Helsinki.osm.pbf")
+    found = _coast.with_land(centre, osm=shared_data / "osm/Helsinki.osm.pbf")
     assert found.land is None
     assert "broken here" in found.note

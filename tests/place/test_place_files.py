@@ -14,7 +14,7 @@ from shapely import MultiPolygon, Point, Polygon
 from howgreen.core.errors import AmbiguousPlaceError, AreaError, PlaceNotFoundError
 from howgreen.core.geometry import geodesic_area_m2
 from howgreen.place import from_file, from_shape, from_text
-from howgreen.place.districts import from_districts_file
+from howgreen.place._districts import from_districts_file
 from howgreen.place.vectors import MAX_TEXT, is_shape_text
 
 # Not symmetric: exchanged axes would put it into the Gulf of Aden.

@@ -13,7 +13,7 @@ from howgreen.core.errors import AreaError, OutputError
 from howgreen.core.geometry import geodesic_area_m2
 from howgreen.core.grid import grid
 from howgreen.osm import GREEN_TAGS, green_area_m2, green_areas, green_raster, green_share
-from howgreen.osm.green import classify
+from howgreen.osm._green import classify
 from howgreen.place import from_shape
 
 
@@ -142,7 +142,7 @@ def test_the_raster_agrees_with_the_polygons(path, town, tmp_path):
 def test_blocks_leave_no_seam(path, town, tmp_path, monkeypatch):
     areas = green_areas(town, osm=path)
     whole = rasterio.open(green_raster(areas, town, out=tmp_path / "a.tif")).read(1)
-    monkeypatch.setattr("howgreen.osm.raster._BLOCK_PX", 48)
+    monkeypatch.setattr("howgreen.osm._raster._BLOCK_PX", 48)
     told = []
     parts = rasterio.open(
         green_raster(areas, town, out=tmp_path / "b.tif", progress=lambda *step: told.append(step))

@@ -15,7 +15,7 @@ from howgreen.net.endpoints import Endpoints
 from howgreen.net.http import RetryPolicy
 from howgreen.net.network import Network
 from howgreen.osm import green_areas, green_areas_online
-from howgreen.osm.green_online import PIECE_DEG, pieces, question
+from howgreen.osm._green_online import PIECE_DEG, pieces, question
 from howgreen.place import from_shape
 
 QUICK = RetryPolicy(tries=3, pause_s=0, total_s=5, attempt_s=4, connect_s=1, first_wait_s=0.01)

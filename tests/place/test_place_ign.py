@@ -15,7 +15,7 @@ from howgreen.net.endpoints import Endpoints
 from howgreen.net.http import RetryPolicy
 from howgreen.net.network import Network
 from howgreen.place import find
-from howgreen.place.ign import commune_of, features, name_filter
+from howgreen.place._ign import commune_of, features, name_filter
 
 COMMUNES = (DATA / "ign_communes.json").read_bytes()
 PARTS = (DATA / "ign_arrondissements.json").read_bytes()

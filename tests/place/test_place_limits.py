@@ -7,7 +7,7 @@ import shapely
 from howgreen.core.errors import AreaError, PlaceNotFoundError
 from howgreen.core.geometry import geodesic_area_m2
 from howgreen.osm.extract import OsmId, extract_date, read_areas
-from howgreen.place.osm_boundaries import parse_id, search, with_districts
+from howgreen.place._osm_boundaries import parse_id, search, with_districts
 
 ADMIN = [("boundary", "administrative")]
 

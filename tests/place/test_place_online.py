@@ -17,7 +17,7 @@ from howgreen.net.http import RetryPolicy
 from howgreen.net.network import Network
 from howgreen.osm.overpass import elements, has_areas
 from howgreen.place import candidates, find, from_shape
-from howgreen.place.nominatim import hit_of, records
+from howgreen.place._nominatim import hit_of, records
 from howgreen.store import place, put_place
 
 BOX = (4.8, 45.7, 4.9, 45.8)

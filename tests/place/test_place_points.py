@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from howgreen.core.errors import AreaError
 from howgreen.place import from_point
-from howgreen.place.points import parse_coordinates
+from howgreen.place._points import parse_coordinates
 
 
 @pytest.mark.parametrize(

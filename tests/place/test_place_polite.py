@@ -19,7 +19,7 @@ from howgreen.net.cache import load, save
 from howgreen.net.client import POLITE, Client, Request
 from howgreen.net.endpoints import Endpoints, read_endpoints
 from howgreen.net.http import RetryPolicy
-from howgreen.place.nominatim import records
+from howgreen.place._nominatim import records
 
 QUICK = RetryPolicy(tries=3, pause_s=0.01, total_s=2.0, attempt_s=0.4, connect_s=0.3, first_wait_s=0.02)
 GOOD = says([{"name": "Lyon"}])
@@ -168,7 +168,7 @@ def test_osmnx_385_own_user_agent_one_request_a_second_every_answer_kept(tmp_pat
 def test_processes_take_turns(tmp_path):
     """osmnx#385: one request a second per application, not per process."""
     code = (
-        "import sys; from pathlib import Path; from howgreen.net.rate_limit import wait_turn; import time\n"
+        "import sys; from pathlib import Path; from howgreen.net._rate_limit import wait_turn; import time\n"
         "for _ in range(2):\n assert wait_turn(Path(sys.argv[1]), 'h:1', pause_s=0.25, within_s=20); print(time.time(), flush=True)"
     )
     runs = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE) for _ in range(3)]
@@ -178,7 +178,7 @@ def test_processes_take_turns(tmp_path):
 
 
 def test_a_turn_that_does_not_come_in_time_is_given_up(tmp_path):
-    from howgreen.net.rate_limit import wait_turn
+    from howgreen.net._rate_limit import wait_turn
 
     assert wait_turn(tmp_path, "h", pause_s=30, within_s=0.1)
     began = time.monotonic()

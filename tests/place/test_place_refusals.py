@@ -6,10 +6,10 @@ import pytest
 from services import Reply, says, served
 
 from howgreen.core.errors import NetworkError
+from howgreen.net._rate_limit import postpone, refused_s, wait_turn
 from howgreen.net.client import POLITE
 from howgreen.net.endpoints import Endpoints
 from howgreen.net.network import Network
-from howgreen.net.rate_limit import postpone, refused_s, wait_turn
 from howgreen.osm import overpass
 
 BUSY = Reply(b"<html><p><strong>Error</strong>: runtime error: rate_limited</p></html>", 429)
@@ -77,7 +77,7 @@ def test_a_clock_that_was_set_back_does_not_hold_us(tmp_path, monkeypatch):
     postpone(tmp_path, "host", 30)
     assert 29 < refused_s(tmp_path, "host") <= 30
     assert not wait_turn(tmp_path, "host", pause_s=0, within_s=0.1)
-    monkeypatch.setattr("howgreen.net.rate_limit.time.time", lambda: 1e9)
+    monkeypatch.setattr("howgreen.net._rate_limit.time.time", lambda: 1e9)
     assert refused_s(tmp_path, "host") == 0
 
 

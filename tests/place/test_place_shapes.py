@@ -10,7 +10,7 @@ from shapely.geometry import GeometryCollection
 
 from howgreen.core.errors import AreaError
 from howgreen.core.geometry import geodesic_area_m2
-from howgreen.place.shapes import centre, clean, from_shape, join_notes, split_antimeridian
+from howgreen.place._shapes import centre, clean, from_shape, join_notes, split_antimeridian
 
 SUVA = Polygon([(178, -18.5), (182, -18.5), (182, -17.5), (178, -17.5)]).segmentize(0.1)
 BOW_TIE = Polygon([(0, 0), (0.1, 0.1), (0.1, 0), (0, 0.1)])

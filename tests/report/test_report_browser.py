@@ -8,8 +8,8 @@ import shutil
 import pytest
 
 from howgreen import report
-from howgreen.report.page import page
-from howgreen.report.pictures import from_data, photo_rgb
+from howgreen.report._page import page
+from howgreen.report._pictures import from_data, photo_rgb
 
 pytestmark = [
     pytest.mark.browser,

@@ -10,8 +10,8 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from howgreen.core.errors import OutputError
-from howgreen.report.delivery import address_of, check_target, is_url, new_target
-from howgreen.report.folder import FORMATS
+from howgreen.report._delivery import address_of, check_target, is_url, new_target
+from howgreen.report._folder import FORMATS
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from html.parser import HTMLParser
 import pytest
 
 from howgreen.core import words
+from howgreen.report._write import write
 from howgreen.report.figures import DesignEstimate, EstimateFigures, Summary
-from howgreen.report.write import write
 
 
 class Reader(HTMLParser):

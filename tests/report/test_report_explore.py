@@ -7,8 +7,8 @@ import pytest
 from pyproj import Transformer
 
 from howgreen import report
-from howgreen.report.explore import to_web_mercator
-from howgreen.report.pictures import from_data
+from howgreen.report._explore import to_web_mercator
+from howgreen.report._pictures import from_data
 
 
 @pytest.fixture(scope="module")

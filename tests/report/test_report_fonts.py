@@ -10,39 +10,39 @@ import pytest
 from PIL import Image
 
 from howgreen import report
-from howgreen.report import fonts, poster
-from howgreen.report.pictures import from_data, photo_rgb
+from howgreen.report import _fonts, _poster
+from howgreen.report._pictures import from_data, photo_rgb
 
 
 def test_latin_greek_cyrillic_and_arabic_are_drawn_by_matplotlibs_own_fonts():
     for text in ("Bolzano/Bozen", "Αθήνα", "Київ", "القاهرة", "תל אביב"):
-        shown, families = fonts.fitting(text, first=fonts.SERIF)
+        shown, families = _fonts.fitting(text, first=_fonts.SERIF)
         assert shown == text
-        assert families == (fonts.SERIF, fonts.SANS)
+        assert families == (_fonts.SERIF, _fonts.SANS)
 
 
 def test_what_no_font_has_is_left_out_with_one_word(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(fonts, "_others", lambda: ())
-    fonts.fitting.cache_clear()
-    assert fonts.fitting("北京市 or 東京")[0] == f"{fonts.LEFT_OUT} or {fonts.LEFT_OUT}"
-    assert not fonts.drawable("दिल्ली")
-    assert fonts.drawable("$1 & Co")
-    fonts.fitting.cache_clear()
+    monkeypatch.setattr(_fonts, "_others", lambda: ())
+    _fonts.fitting.cache_clear()
+    assert _fonts.fitting("北京市 or 東京")[0] == f"{_fonts.LEFT_OUT} or {_fonts.LEFT_OUT}"
+    assert not _fonts.drawable("दिल्ली")
+    assert _fonts.drawable("$1 & Co")
+    _fonts.fitting.cache_clear()
 
 
 def test_a_font_of_the_computer_that_has_the_letters_is_used(monkeypatch: pytest.MonkeyPatch):
     letters = {
         "Han": frozenset("北京市"),
         "Thai": frozenset("กรุงเทพ"),
-        fonts.SERIF: frozenset("a "),
-        fonts.SANS: frozenset("a "),
+        _fonts.SERIF: frozenset("a "),
+        _fonts.SANS: frozenset("a "),
     }
-    monkeypatch.setattr(fonts, "_others", lambda: ("Empty", "Han", "Thai"))
-    monkeypatch.setattr(fonts, "_letters", lambda family: letters.get(family, frozenset()))
-    fonts.fitting.cache_clear()
-    assert fonts.fitting("北京 a", first=fonts.SERIF) == ("北京 a", (fonts.SERIF, fonts.SANS, "Han"))
-    assert fonts.fitting("กรุง 北") == ("กรุง 北", (fonts.SANS, "Han", "Thai"))
-    fonts.fitting.cache_clear()
+    monkeypatch.setattr(_fonts, "_others", lambda: ("Empty", "Han", "Thai"))
+    monkeypatch.setattr(_fonts, "_letters", lambda family: letters.get(family, frozenset()))
+    _fonts.fitting.cache_clear()
+    assert _fonts.fitting("北京 a", first=_fonts.SERIF) == ("北京 a", (_fonts.SERIF, _fonts.SANS, "Han"))
+    assert _fonts.fitting("กรุง 北") == ("กรุง 北", (_fonts.SANS, "Han", "Thai"))
+    _fonts.fitting.cache_clear()
 
 
 @pytest.mark.parametrize("label", ["北京市 القاهرة", "दिल्ली", "กรุงเทพ", "$a_b$ \x1b[31m", "القاهرة الكبرى"])
@@ -53,7 +53,7 @@ def test_the_picture_draws_any_name_without_a_warning(result, label, tmp_path):
     found["attributions"] = [label]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        poster.poster(result, found, preview, tmp_path / "map.png", photo=photo_rgb(preview))
+        _poster.poster(result, found, preview, tmp_path / "map.png", photo=photo_rgb(preview))
     with Image.open(tmp_path / "map.png") as picture:
         assert np.asarray(picture.convert("L"))[:150].min() < 100  # a title is there
 
@@ -64,9 +64,9 @@ def test_warnings_stand_above_the_maps_and_the_picture_grows_by_their_lines(resu
     for count in (0, 2, 40):
         found = report.summary(result).to_dict()
         found["warnings"] = [{"code": "few-dates", "text": f"doubt number {n}"} for n in range(count)]
-        lines = poster._warnings(found)
-        assert len(lines) == min(count, poster.MOST_LINES)
-        poster.poster(result, found, preview, tmp_path / "map.png", photo=photo_rgb(preview))
+        lines = _poster._warnings(found)
+        assert len(lines) == min(count, _poster.MOST_LINES)
+        _poster.poster(result, found, preview, tmp_path / "map.png", photo=photo_rgb(preview))
         with Image.open(tmp_path / "map.png") as picture:
             sizes.append(picture.size[1])
     assert sizes[0] < sizes[1] < sizes[2]
@@ -78,6 +78,6 @@ def test_a_place_without_limits_is_not_called_by_the_citys_name(make, tmp_path):
     city = dataclasses.replace(result.plan.city, kind="image footprint")
     shown = dataclasses.replace(result, plan=dataclasses.replace(result.plan, city=city))
     assert (
-        poster._question(report.summary(shown).to_dict())
+        _poster._question(report.summary(shown).to_dict())
         == "How green is the area of the image (not Testborough’s limits)?"
     )

@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as hnp
 from rasterio.enums import Resampling
 from rasterio.io import MemoryFile
 
-from howgreen.report.overviews import pyramid
+from howgreen.report._overviews import pyramid
 
 NONE = -32768
 

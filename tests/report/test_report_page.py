@@ -6,8 +6,8 @@ from html.parser import HTMLParser
 import pytest
 
 from howgreen import report
-from howgreen.report.page import page
-from howgreen.report.pictures import from_data, photo_rgb
+from howgreen.report._page import page
+from howgreen.report._pictures import from_data, photo_rgb
 
 EVIL = """<script>alert(1)</script>"><img src=x onerror=alert(2)>'; alert(3); //{{ 7*7 }} $x$"""
 ADDRESSES = {"src", "href", "srcset", "data", "action", "poster", "xlink:href", "formaction", "background"}

@@ -11,8 +11,8 @@ import rasterio
 from rasterio.features import rasterize
 from rio_cogeo import cog_validate
 
-from howgreen.report import rasters
-from howgreen.report.rasters import blocks, shape_on_grid, write_rasters
+from howgreen.report import _rasters
+from howgreen.report._rasters import blocks, shape_on_grid, write_rasters
 
 
 @pytest.fixture(scope="module")
@@ -196,4 +196,4 @@ def test_kept_numbers_are_written_as_they_are(make, tmp_path):
 def test_no_pixel_is_shown_as_known_exactly():
     """Standard errors in hundredths: rounded, but never down to nothing, nor up over one."""
     told = np.array([[0.0, 0.001, 0.014, 0.016, 0.5, 1.0, 3.0, np.nan]], np.float32)
-    assert rasters._hundredths(told).tolist() == [[1, 1, 1, 2, 50, 100, 100, 255]]
+    assert _rasters._hundredths(told).tolist() == [[1, 1, 1, 2, 50, 100, 100, 255]]

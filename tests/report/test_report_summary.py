@@ -7,7 +7,7 @@ import jsonschema
 import pytest
 
 from howgreen import report
-from howgreen.report.summary import schema
+from howgreen.report._summary import schema
 
 
 def check(found):

@@ -11,10 +11,10 @@ import pytest
 
 from howgreen import report
 from howgreen.core.errors import OutputError
-from howgreen.report import write as module  # noqa: F401 - the function; the module is taken from sys.modules
-from howgreen.report.summary import schema
+from howgreen.report import _write as module  # noqa: F401 - the function; the module is taken from sys.modules
+from howgreen.report._summary import schema
 
-WRITE = sys.modules["howgreen.report.write"]
+WRITE = sys.modules["howgreen.report._write"]
 FILES = {
     "report.html", "green_mask.tif", "green_fraction.tif", "green_uncertainty.tif", "landcover.tif", "landcover.tif.aux.xml", "composite.tif",
     "districts.gpkg", "summary.json", "plan.json", "map.png",
@@ -153,7 +153,7 @@ def test_the_earlier_report_comes_back_if_the_move_fails(small, tmp_path, monkey
             raise KeyboardInterrupt
         return rename(self, target)
 
-    monkeypatch.setattr("howgreen.report.folder.exchange", lambda one, other: False)  # as on other systems
+    monkeypatch.setattr("howgreen.report._folder.exchange", lambda one, other: False)  # as on other systems
     monkeypatch.setattr(Path, "rename", fail)
     with pytest.raises(KeyboardInterrupt):
         report.write(small, out)

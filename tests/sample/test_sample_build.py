@@ -14,7 +14,7 @@ from howgreen.core.errors import StoreError
 from howgreen.core.sensors import LANDSAT, SENTINEL2
 from howgreen.core.types import Period
 from howgreen.sample.sensors_sim import SHOTS
-from howgreen.store.verify import verify
+from howgreen.store._verify import verify
 
 build_module = import_module("howgreen.sample.build")
 SMALL_M = 1200

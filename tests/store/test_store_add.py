@@ -16,7 +16,7 @@ from howgreen import store
 from howgreen.core.errors import HowgreenError, ImageError, StoreError
 from howgreen.core.geometry import crs_of, geodesic_area_m2
 from howgreen.core.types import City
-from howgreen.store.add import FOOTPRINT_KIND
+from howgreen.store._add import FOOTPRINT_KIND
 
 DAY = date(2023, 7, 1)
 

@@ -12,7 +12,7 @@ from store_files import RGBN, make_values
 
 from howgreen import store
 from howgreen.core.warnings import HowgreenWarning
-from howgreen.store import fill
+from howgreen.store import _fill
 
 DAY = date(2023, 7, 1)
 
@@ -103,9 +103,9 @@ def test_a_fourth_band_called_alpha_by_default_is_near_infrared(tif, root):
 
 def test_nodata_of_a_scene_is_given_to_each_band_in_its_own_type():
     values = np.array([[1, 2, 700]], np.uint16)
-    assert fill.as_nodata(values.copy(), 0, own=2, empty=[values == 700]).tolist() == [[1, 0, 0]]
+    assert _fill.as_nodata(values.copy(), 0, own=2, empty=[values == 700]).tolist() == [[1, 0, 0]]
     floats = np.array([[1, 2, np.inf]], np.float32)
-    np.testing.assert_array_equal(fill.as_nodata(floats.copy(), None, own=2, empty=[]), [[1, np.nan, np.nan]])
-    assert fill.as_nodata(np.array([[0, 5]], np.uint8), None, own=None, empty=[np.array([[False, True]])]).tolist() == [
-        [0, 0]
-    ]
+    np.testing.assert_array_equal(_fill.as_nodata(floats.copy(), None, own=2, empty=[]), [[1, np.nan, np.nan]])
+    assert _fill.as_nodata(
+        np.array([[0, 5]], np.uint8), None, own=None, empty=[np.array([[False, True]])]
+    ).tolist() == [[0, 0]]

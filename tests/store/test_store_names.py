@@ -14,8 +14,8 @@ from howgreen import store
 from howgreen.core.errors import ImageError
 from howgreen.core.sensors import LANDSAT, SENTINEL2
 from howgreen.core.warnings import HowgreenWarning
-from howgreen.store import masks
-from howgreen.store.names import band_in, day_in, naming
+from howgreen.store import _masks
+from howgreen.store._names import band_in, day_in, naming
 
 DAY = date(2023, 7, 2)
 
@@ -114,12 +114,12 @@ def test_what_is_not_understood_is_named_and_what_is_of_no_use_is_not(tif, root)
 
 
 def test_masks_of_others_are_read_as_the_sensors_own():
-    assert [masks.kind_of(name) for name in ("QA60", "Fmask", "MSK_CLDPRB", "CLD", "cloud_mask", "QAI", "MSK_CLDPRB_20m", "red", "SCL")] == [
+    assert [_masks.kind_of(name) for name in ("QA60", "Fmask", "MSK_CLDPRB", "CLD", "cloud_mask", "QAI", "MSK_CLDPRB_20m", "red", "SCL")] == [
         "qa60", "fmask", "probability", "probability", "flag", "qai", "probability", None, None,
     ]  # fmt: skip
 
     def read(kind, values, sensor=SENTINEL2, dtype=np.uint16):
-        return masks.KINDS[kind](np.array([values], dtype), sensor)[0].tolist()
+        return _masks.KINDS[kind](np.array([values], dtype), sensor)[0].tolist()
 
     assert read("qa60", [0, 1024, 2048, 3072]) == [7, 9, 10, 9]
     assert read("fmask", [0, 0, 1, 2, 3, 4, 255]) == [7, 7, 6, 3, 11, 9, 0]

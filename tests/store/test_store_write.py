@@ -24,7 +24,7 @@ from howgreen import store
 from howgreen.core import cog
 from howgreen.core.errors import ImageError, StoreError
 from howgreen.core.types import City, District, Population
-from howgreen.store import footprint, layout
+from howgreen.store import _footprint, layout
 
 WHEN = datetime(2023, 7, 1, 10, 15, 59, tzinfo=UTC)
 
@@ -248,11 +248,11 @@ def test_bad_bands_are_refused_and_leave_nothing(tmp_path, grid, values):
 )
 def test_outline_holds_every_valid_pixel(mask, limit):
     box = GeoBox(mask.shape, Affine(10, 0, 500000, 0, -10, 5150000), "EPSG:32632")
-    before, footprint.LARGEST_SIDE_PX = footprint.LARGEST_SIDE_PX, limit
+    before, _footprint.LARGEST_SIDE_PX = _footprint.LARGEST_SIDE_PX, limit
     try:
-        outline = footprint.outline(mask, box)
+        outline = _footprint.outline(mask, box)
     finally:
-        footprint.LARGEST_SIDE_PX = before
+        _footprint.LARGEST_SIDE_PX = before
     assert outline.is_empty == (not mask.any())
     rows, columns = np.nonzero(mask)
     xs, ys = 500005 + 10 * columns, 5149995 - 10 * rows
@@ -262,15 +262,15 @@ def test_outline_holds_every_valid_pixel(mask, limit):
 
 def test_outline_of_a_split_swath_follows_it(grid):
     mask = np.tri(200, dtype=bool)
-    found = footprint.outline(mask, grid((200, 200)))
-    whole = footprint.outline(np.ones((200, 200), bool), grid((200, 200)))
+    found = _footprint.outline(mask, grid((200, 200)))
+    whole = _footprint.outline(np.ones((200, 200), bool), grid((200, 200)))
     assert 0.5 <= found.area / whole.area < 0.53
     assert len(found.exterior.coords) < 800
 
 
 def test_outline_across_the_antimeridian_is_split():
     box = GeoBox((100, 100), Affine(1000, 0, 790000, 0, -1000, 8000000), "EPSG:32760")
-    found = footprint.outline(np.ones((100, 100), bool), box)
+    found = _footprint.outline(np.ones((100, 100), bool), box)
     assert found.geom_type == "MultiPolygon"
     assert {round(abs(x)) for x in (found.bounds[0], found.bounds[2])} == {180}
 

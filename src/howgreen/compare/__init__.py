@@ -4,10 +4,10 @@
 :func:`agree` counts. What reads files and asks services is handed in: this stage knows no network.
 """
 
-from howgreen.compare.agreement import agree
-from howgreen.compare.legends import LEGENDS, Legend
-from howgreen.compare.sources import Map, Reader, raster_map, tile_names, tile_urls, vector_map
-from howgreen.compare.vectors import corine_file, corine_service, usable
+from howgreen.compare._agreement import agree
+from howgreen.compare._legends import LEGENDS, Legend
+from howgreen.compare._sources import Map, Reader, raster_map, tile_names, tile_urls, vector_map
+from howgreen.compare._vectors import corine_file, corine_service, usable
 
 __all__ = [
     "LEGENDS",

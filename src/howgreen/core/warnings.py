@@ -6,10 +6,10 @@ reader can do. To add one:
 1. Take a code of :data:`CODES`, or add a row there (kebab-case, in alphabetical order, what it means in a few words).
 2. Where the doubt arises, put ``Caution("no-cloud-mask", "all its pixels count as clear; add a mask")`` into the ``warnings`` of
    the value that the function returns: ``City``, ``Scene``, ``Plan``, ``Composite``, ``LandCover`` or ``Result`` (a tuple, empty by
-   default; extend it with ``dataclasses.replace``). A scene's text does not name the scene: :func:`howgreen.pipeline.doubts.gather` does, and
+   default; extend it with ``dataclasses.replace``). A scene's text does not name the scene: :func:`howgreen.pipeline._doubts.gather` does, and
    says it once for all scenes with the same text. A function that returns no such value returns the cautions beside its answer, or,
    where nothing travels on (a file is added to a store), calls :func:`warn`.
-3. Do nothing else: the pipeline gathers them (:func:`howgreen.pipeline.doubts.gather`), and they appear on the terminal, in ``plan``, in
+3. Do nothing else: the pipeline gathers them (:func:`howgreen.pipeline._doubts.gather`), and they appear on the terminal, in ``plan``, in
    ``summary.json``, on the page, on ``map.png`` and as Python's :class:`HowgreenWarning`; ``--strict`` makes them errors.
 
 What cannot move the ratio is no warning but a note (``Plan.notes``).

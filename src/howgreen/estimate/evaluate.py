@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from howgreen.core.errors import EstimateError
-from howgreen.estimate.accuracy import Accuracy, StratifiedClasses, assess
+from howgreen.estimate._accuracy import Accuracy, StratifiedClasses, assess
 from howgreen.estimate.answers import GREEN_KINDS, KINDS, LAND_KINDS, Agreement, Answer, Readings, agreement, in_order
 from howgreen.estimate.estimators import (
     FEWEST,

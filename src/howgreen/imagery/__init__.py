@@ -1,13 +1,13 @@
 """From a city and a period to one clear picture: find scenes, choose among them, harmonise, mask, composite."""
 
 from howgreen.core.grid import grid
-from howgreen.imagery.catalog.coverage import find, look, look_each, missing_files
-from howgreen.imagery.catalog.maps import find_tiles, map_reader
-from howgreen.imagery.catalog.search import SearchResult, find_online, search
-from howgreen.imagery.catalog.select import choose, estimate_bytes, look_directions, mixed_platforms
-from howgreen.imagery.composite.combine import composite, composite_scaled, from_scaled
-from howgreen.imagery.composite.offset_check import decisions
-from howgreen.imagery.composite.optical import load
+from howgreen.imagery.catalog._coverage import find, look, look_each, missing_files
+from howgreen.imagery.catalog._maps import find_tiles, map_reader
+from howgreen.imagery.catalog._search import SearchResult, find_online, search
+from howgreen.imagery.catalog._select import choose, estimate_bytes, look_directions, mixed_platforms
+from howgreen.imagery.composite._combine import composite, composite_scaled, from_scaled
+from howgreen.imagery.composite._offset_check import decisions
+from howgreen.imagery.composite._optical import load
 from howgreen.imagery.read.opener import shared_files
 
 __all__ = [

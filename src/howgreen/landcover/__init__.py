@@ -1,10 +1,12 @@
 """Composite in, class probabilities and green fraction out: every classifier is one ONNX file."""
 
-from howgreen.landcover.adding import Added, add_model, remove_model
+from howgreen.landcover._adding import Added, add_model, remove_model
+from howgreen.landcover._library import Entry, entry
+from howgreen.landcover._library import names as added_names
+from howgreen.landcover._smoke_test import try_model
+from howgreen.landcover._table import predict_table, table_bands
 from howgreen.landcover.card import card_from_json, card_to_json
 from howgreen.landcover.classify import classify
-from howgreen.landcover.library import Entry, entry
-from howgreen.landcover.library import names as added_names
 from howgreen.landcover.model import (
     CHOSEN_FROM,
     SHIPPED,
@@ -18,8 +20,6 @@ from howgreen.landcover.model import (
     planned_model,
     require_bands,
 )
-from howgreen.landcover.smoke_test import try_model
-from howgreen.landcover.table import predict_table, table_bands
 
 __all__ = [
     "CHOSEN_FROM",

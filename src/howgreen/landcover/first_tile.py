@@ -44,8 +44,8 @@ def main(arguments: Sequence[str]) -> int:
     """Run the model of standard input on a tile; the exit code says what happened."""
     import numpy as np
 
+    from howgreen.landcover._runtime import load_runtime
     from howgreen.landcover.contract import INPUT
-    from howgreen.landcover.runtime import load_runtime
 
     bands, side, most_bytes = (int(argument) for argument in arguments)
     content = sys.stdin.buffer.read()

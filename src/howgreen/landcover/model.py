@@ -16,10 +16,10 @@ import numpy.typing as npt
 from howgreen.core.errors import MissingBandsError, ModelError, PlanError
 from howgreen.core.types import ModelCard, is_water
 from howgreen.core.warnings import Caution
-from howgreen.landcover import contract, library, onnxfile
+from howgreen.landcover import _library, _onnxfile, contract
+from howgreen.landcover._runtime import load_runtime
 from howgreen.landcover.card import card_from_json
 from howgreen.landcover.contract import INPUT, OUTPUTS, UNCERTAINTY
-from howgreen.landcover.runtime import load_runtime
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -205,7 +205,7 @@ def load_model(name_or_path: str | Path) -> Model:
         Unknown name, unreadable file, a card that is missing or broken, or a network that breaks the contract.
     """
     name = str(name_or_path)
-    added = None if name in SHIPPED else library.entry(name)
+    added = None if name in SHIPPED else _library.entry(name)
     if added is not None:
         return _added(added)
     if "://" in name:
@@ -214,13 +214,13 @@ def load_model(name_or_path: str | Path) -> Model:
         raise ModelError(f"model {redact_url(name)}: fetch it first with `howgreen models add URL`, then use its name")
     path = _FOLDER / f"{name}.onnx" if name in SHIPPED else Path(name_or_path)
     try:
-        content = onnxfile.read_file(path)
+        content = _onnxfile.read_file(path)
     except ModelError:
         raise
     except (OSError, ValueError) as error:
         raise ModelError(
-            f"model {name!r}: neither a shipped or added model ({', '.join([*SHIPPED, *library.names()])}) nor a file "
-            f"that can be read ({onnxfile.why(error)}); `howgreen models list` shows those that are here"
+            f"model {name!r}: neither a shipped or added model ({', '.join([*SHIPPED, *_library.names()])}) nor a file "
+            f"that can be read ({_onnxfile.why(error)}); `howgreen models list` shows those that are here"
         ) from error
     return model_from(content, path=path, source=str(path))
 
@@ -238,14 +238,14 @@ def model_from(content: bytes, *, path: Path, source: str) -> Model:
 
 def card_of(content: bytes, *, source: str) -> ModelCard:
     """Read the card inside a file's bytes. ModelError when it is none."""
-    return card_from_json(onnxfile.card_text(content, source=source), source=source)
+    return card_from_json(_onnxfile.card_text(content, source=source), source=source)
 
 
-def _added(entry: library.Entry) -> Model:
+def _added(entry: _library.Entry) -> Model:
     """Load a model of the user's library; in plans and reports it goes by the name that it has there."""
     again = f"add it again with `howgreen models add {entry.source} --name {entry.name} --replace`"
     try:
-        content = onnxfile.read_file(entry.path)
+        content = _onnxfile.read_file(entry.path)
     except OSError as error:
         raise ModelError(
             f"model {entry.name}: its file {entry.path} cannot be read ({error.strerror}); {again}"
@@ -258,7 +258,7 @@ def _added(entry: library.Entry) -> Model:
 
 def is_known(name: str) -> bool:
     """Whether a name stands for a shipped model or one that was added."""
-    return name in SHIPPED or library.entry(name) is not None
+    return name in SHIPPED or _library.entry(name) is not None
 
 
 def planned_model(name: str, *, sha256: str) -> Model:
@@ -277,7 +277,7 @@ def planned_model(name: str, *, sha256: str) -> Model:
         if found.sha256 == sha256:
             return found
         fault = f"its file is not the one that the plan was made with (sha256 {found.sha256[:12]}, not {sha256[:12]})"
-    for other in (*SHIPPED, *library.names()):
+    for other in (*SHIPPED, *_library.names()):
         with suppress(ModelError):
             if (same := load_model(other)).sha256 == sha256:
                 return same

@@ -4,7 +4,7 @@
 into the table that a result carries.
 """
 
-from howgreen.measure.zonal import green
-from howgreen.measure.zones import to_frame
+from howgreen.measure._zonal import green
+from howgreen.measure._zones import to_frame
 
 __all__ = ["green", "to_frame"]

@@ -16,10 +16,10 @@ from urllib.parse import urlsplit
 
 from howgreen.core.errors import NetworkError
 from howgreen.net import cache, http
+from howgreen.net._rate_limit import postpone, refused_s, wait_turn
 from howgreen.net.cache import CachedResponse
 from howgreen.net.endpoints import Endpoints
 from howgreen.net.http import FinalError, RetryPolicy, TransientError
-from howgreen.net.rate_limit import postpone, refused_s, wait_turn
 
 _LOG = logging.getLogger(__name__)
 

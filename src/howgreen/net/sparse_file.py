@@ -2,7 +2,7 @@
 
 GDAL alone asks for one range after the other and cannot be told to see to it that a file stays the same. Here it reads
 an ordinary, sparse file: first its directories are fetched, then, many at once, the tiles under the windows to come.
-All bytes come through :class:`howgreen.net.ranges.Ranges`, each once; what cannot be had is an error of whoever
+All bytes come through :class:`howgreen.net._ranges.Ranges`, each once; what cannot be had is an error of whoever
 wants to read it. (A file object of Python's that GDAL reads from, rasterio's ``opener``, was tried: formats that open
 their file anew when they are read, JPEG 2000 among them, then return garbage without an error.)
 """
@@ -24,7 +24,7 @@ from weakref import finalize
 
 from howgreen.core.errors import ImageError, NetworkError
 from howgreen.net import http
-from howgreen.net.ranges import Ranges, Version
+from howgreen.net._ranges import Ranges, Version
 
 IN_FLIGHT = 32
 """Requests under way at once: what an answer takes is mostly waiting, whatever the number of cores."""

@@ -6,21 +6,21 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from howgreen.osm.green import GREEN_TAGS as GREEN_TAGS
-    from howgreen.osm.green import green_area_m2 as green_area_m2
-    from howgreen.osm.green import green_areas as green_areas
-    from howgreen.osm.green import green_share as green_share
-    from howgreen.osm.green_online import green_areas_online as green_areas_online
-    from howgreen.osm.raster import green_raster as green_raster
+    from howgreen.osm._green import GREEN_TAGS as GREEN_TAGS
+    from howgreen.osm._green import green_area_m2 as green_area_m2
+    from howgreen.osm._green import green_areas as green_areas
+    from howgreen.osm._green import green_share as green_share
+    from howgreen.osm._green_online import green_areas_online as green_areas_online
+    from howgreen.osm._raster import green_raster as green_raster
 
 # Geometry libraries take a tenth of a second each to import: a module is loaded when one of its names is first used.
 _HOME = {
-    "GREEN_TAGS": "green",
-    "green_area_m2": "green",
-    "green_areas": "green",
-    "green_areas_online": "green_online",
-    "green_raster": "raster",
-    "green_share": "green",
+    "GREEN_TAGS": "_green",
+    "green_area_m2": "_green",
+    "green_areas": "_green",
+    "green_areas_online": "_green_online",
+    "green_raster": "_raster",
+    "green_share": "_green",
 }
 
 __all__ = [  # noqa: PLE0604 (a computed list; sorted in _HOME)

@@ -17,13 +17,13 @@ from howgreen.core.errors import ImageError
 from howgreen.core.types import Composite, LandCover, Period, Progress
 from howgreen.core.warnings import warn
 from howgreen.net.network import Network
-from howgreen.pipeline import doubts, locks, planning, workdir
-from howgreen.pipeline.checkpoint import persist
-from howgreen.pipeline.doubts import gather
+from howgreen.pipeline import _doubts, locks, planning, workdir
+from howgreen.pipeline._checkpoint import persist
+from howgreen.pipeline._doubts import gather
+from howgreen.pipeline._provenance import provenance
 from howgreen.pipeline.images import Catalogs, Store
 from howgreen.pipeline.places import to_city
 from howgreen.pipeline.plan_json import Plan
-from howgreen.pipeline.provenance import provenance
 from howgreen.pipeline.result import CityResult, write
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def _run(plan: types.Plan, work: str | Path | None, progress: Progress | None) -
             record = checked.result()  # before the long work: a scene that contradicts itself is refused
         composite, covered = _kept(plan, scaled, model, folder / "pixels", progress)
         zones = measure.green(covered, plan.city, progress=progress)
-    cautions = gather(plan, composite.warnings, covered.warnings, doubts.of_answer(zones[0].stats, model.card, record))
+    cautions = gather(plan, composite.warnings, covered.warnings, _doubts.of_answer(zones[0].stats, model.card, record))
     return CityResult(
         plan=plan,
         composite=composite,

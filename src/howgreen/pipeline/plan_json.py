@@ -20,7 +20,7 @@ from howgreen.core.sensors import SENSORS
 from howgreen.core.text import one_line
 from howgreen.core.types import Asset, Encoding, Period, Scene
 from howgreen.core.warnings import Caution
-from howgreen.pipeline.plan_file import GridFile, PlanFile, SceneFile
+from howgreen.pipeline._plan_file import GridFile, PlanFile, SceneFile
 from howgreen.store import city_from_feature, city_to_feature
 
 if TYPE_CHECKING:

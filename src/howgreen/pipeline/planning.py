@@ -16,8 +16,8 @@ from howgreen.core.sensors import RADAR_BANDS, SENSORS, SENTINEL1
 from howgreen.core.types import Period
 from howgreen.core.warnings import Caution
 from howgreen.net.http import redact_url
-from howgreen.pipeline import doubts, image_sources
-from howgreen.pipeline.doubts import gather
+from howgreen.pipeline import _doubts, image_sources
+from howgreen.pipeline._doubts import gather
 from howgreen.pipeline.images import Catalogs, Store
 from howgreen.pipeline.plan_json import Plan
 
@@ -120,7 +120,7 @@ def make(
 
 
 def _with_warnings(plan: Plan) -> Plan:
-    return replace(plan, warnings=gather(plan, doubts.of_plan(plan)))
+    return replace(plan, warnings=gather(plan, _doubts.of_plan(plan)))
 
 
 def _planned(

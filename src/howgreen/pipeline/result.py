@@ -10,7 +10,7 @@ from howgreen import report
 from howgreen.core import notebook, words
 from howgreen.core.types import Progress, Result
 from howgreen.pipeline import plan_json
-from howgreen.pipeline.provenance import truth
+from howgreen.pipeline._provenance import truth
 
 if TYPE_CHECKING:
     import folium

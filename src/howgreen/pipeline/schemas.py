@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from howgreen.landcover.card import Card
-from howgreen.pipeline.plan_file import PlanFile
+from howgreen.pipeline._plan_file import PlanFile
 from howgreen.report.figures import LayersSummary, Summary, schema_of
 
 HOME = Path(__file__).parent.parent

@@ -25,9 +25,9 @@ from howgreen.core.geometry import BBox
 from howgreen.core.text import one_line, truncate, truncate_list
 from howgreen.core.vector_files import FORMATS, VectorFile, vector_files
 from howgreen.core.warnings import Caution
-from howgreen.place.attributes import name_column
-from howgreen.place.encodings import shapefile_encoding, unmangled, utf8_copy
-from howgreen.place.shapes import check_degrees
+from howgreen.place._attributes import name_column
+from howgreen.place._encodings import shapefile_encoding, unmangled, utf8_copy
+from howgreen.place._shapes import check_degrees
 
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry

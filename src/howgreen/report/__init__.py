@@ -4,16 +4,16 @@
 :func:`summary` the figures as JSON values (schema: ``summary.schema.json`` beside this file).
 """
 
-from howgreen.report.agreement_maps import agreement_map
-from howgreen.report.delivery import address_of, check_target, new_target
-from howgreen.report.explore import explore
+from howgreen.report._agreement_maps import agreement_map
+from howgreen.report._delivery import address_of, check_target, new_target
+from howgreen.report._explore import explore
+from howgreen.report._folder import check_out, new_folder
+from howgreen.report._layers import layers_schema, layers_summary, write_layers
+from howgreen.report._notebook import green_fraction, thumbnail, to_frame
+from howgreen.report._osm_green import write_osm_green
+from howgreen.report._summary import schema, summary
+from howgreen.report._write import needed_bytes, write
 from howgreen.report.figures import Summary
-from howgreen.report.folder import check_out, new_folder
-from howgreen.report.layers import layers_schema, layers_summary, write_layers
-from howgreen.report.notebook import green_fraction, thumbnail, to_frame
-from howgreen.report.osm_green import write_osm_green
-from howgreen.report.summary import schema, summary
-from howgreen.report.write import needed_bytes, write
 
 __all__ = [
     "Summary",

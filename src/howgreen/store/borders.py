@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from howgreen.core.warnings import Caution
-from howgreen.store.fill import COMMON
+from howgreen.store._fill import COMMON
 from howgreen.store.sources import broken, grid_of, opened
 
 if TYPE_CHECKING:

@@ -16,10 +16,10 @@ from howgreen.core.sensors import LANDSAT, SENTINEL2
 from howgreen.core.stac import DECIBEL, POWER
 from howgreen.core.types import Encoding
 from howgreen.core.warnings import Caution
-from howgreen.store import names as naming_rules
-from howgreen.store.fill import fits
+from howgreen.store import _names as naming_rules
+from howgreen.store._fill import fits
+from howgreen.store._names import SKIP, Naming
 from howgreen.store.layout import slug
-from howgreen.store.names import SKIP, Naming
 from howgreen.store.sources import BandSource, Options, Source, grid_of, opened
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError
 
 from howgreen.core.errors import ImageError
 from howgreen.core.types import Encoding
-from howgreen.store import fill, masks
+from howgreen.store import _fill, _masks
 from howgreen.store.write import Layer
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class BandSource:
     encoding: Encoding | None = None
     """Where it differs from its scene's."""
     mask_kind: str = ""
-    """Of a cloud mask that is not the sensor's own: a key of :data:`howgreen.store.masks.KINDS`."""
+    """Of a cloud mask that is not the sensor's own: a key of :data:`howgreen.store._masks.KINDS`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,13 +220,13 @@ def read(one: BandSource, source: Source, *, keep: _Keep, borders: Mapping[GeoBo
         grid = grid_of(dataset, one.path)
         with broken(one):
             values = keep.band(dataset, one.path, one.index)
-            hidden = None if is_mask else fill.hidden(dataset, one.index)
+            hidden = None if is_mask else _fill.hidden(dataset, one.index)
         own = dataset.nodatavals[one.index - 1]
     if is_mask:
-        return (masks.KINDS[one.mask_kind](values, source.sensor) if one.mask_kind else values), grid
+        return (_masks.KINDS[one.mask_kind](values, source.sensor) if one.mask_kind else values), grid
     border = borders.get(grid)
     empty = [mask for mask in (hidden, border) if mask is not None]
-    return fill.as_nodata(values, source.encoding(one.band).nodata, own=own, empty=empty), grid
+    return _fill.as_nodata(values, source.encoding(one.band).nodata, own=own, empty=empty), grid
 
 
 def digest(source: Source) -> str:

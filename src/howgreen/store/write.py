@@ -174,7 +174,7 @@ def _build(
 ) -> dict[str, Any]:
     """Write the COGs into a folder and returns the item."""
     from howgreen.core import cog, stac
-    from howgreen.store import footprint
+    from howgreen.store import _footprint
 
     assets: dict[str, Any] = {}
     seen = _Seen()
@@ -195,7 +195,7 @@ def _build(
         if is_mask:
             seen.codes[layer.band] = values[:: (step := seen.step(values)), ::step]
         else:
-            seen.look(layer.band, values, footprint.valid(values, written.nodata), grid)
+            seen.look(layer.band, values, _footprint.valid(values, written.nodata), grid)
     if progress:
         progress("store", len(layers), len(layers))
     if check:
@@ -256,7 +256,7 @@ class _Seen:
         }
 
     def footprint(self, name: str) -> Polygon | MultiPolygon:
-        from howgreen.store.footprint import outline
+        from howgreen.store._footprint import outline
 
         mask, grid = min(self._masks, key=lambda pair: abs(pair[1].affine.determinant))
         whole = polygonal(outline(mask, grid))

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from howgreen.imagery.composite.median import Int16s, Planes, median, shifted
+from howgreen.imagery.composite._median import Int16s, Planes, median, shifted
 from howgreen.imagery.read.quality import CLOUD, DOUBT, NO_DATA, Flags
 
 BUFFER_M = 40
@@ -132,7 +132,7 @@ def clear(
     flags
         (date, y, x) with a margin of :func:`halo_px` on each side.
     codes
-        [date][band] (y, x) as :func:`howgreen.imagery.composite.median.median` takes them, with ``shifts``; no margin.
+        [date][band] (y, x) as :func:`howgreen.imagery.composite._median.median` takes them, with ``shifts``; no margin.
     missing
         (date, y, x) no margin: a band has no data.
     voters

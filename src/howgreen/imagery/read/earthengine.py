@@ -188,7 +188,7 @@ class Pixels:
 
 @dataclass(frozen=True, kw_only=True)
 class Address:
-    """Where a band is, as :func:`howgreen.imagery.catalog.earthengine.scenes` writes it into an href."""
+    """Where a band is, as :func:`howgreen.imagery.catalog._earthengine.scenes` writes it into an href."""
 
     url: str
     name: str

@@ -24,7 +24,7 @@ from howgreen.core.errors import ImageError
 from howgreen.core.grid import Window
 from howgreen.core.types import Asset
 from howgreen.imagery.read import earthengine
-from howgreen.imagery.read.decode import ByteRange, Tiles, tile_bytes, tiles_of
+from howgreen.imagery.read._decode import ByteRange, Tiles, tile_bytes, tiles_of
 from howgreen.net import http
 from howgreen.net.sparse_file import Remote
 

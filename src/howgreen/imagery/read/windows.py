@@ -14,8 +14,8 @@ from howgreen.core.errors import ImageError
 from howgreen.core.grid import Window
 from howgreen.core.types import Asset
 from howgreen.imagery.read import earthengine
+from howgreen.imagery.read._resample import file_window
 from howgreen.imagery.read.opener import GDAL_OPTIONS, Files, opened
-from howgreen.imagery.read.resample import file_window
 
 
 def needed(asset: Asset, *, grid: GeoBox, margin_px: int, files: Files | None = None) -> Window | None:

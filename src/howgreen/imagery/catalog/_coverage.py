@@ -1,0 +1,178 @@
+"""Which scenes show a city, and how much of *it* is clear in each: judged by masks, never by a scene's own figure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+
+from howgreen.core.errors import HowgreenError, ImageError, NetworkError
+from howgreen.core.grid import coarse_grid
+from howgreen.core.sensors import SENSORS
+from howgreen.core.types import Asset, City, Period, Progress, Scene
+from howgreen.imagery.read import quality
+from howgreen.imagery.read._coarse import THREADS, read_coarse
+from howgreen.imagery.read._resample import missing
+from howgreen.imagery.read.opener import Files
+
+MOST_LOST = 3
+"""So many scenes that cannot be read, and none that can: the catalogue is at fault."""
+
+
+def find(city: City, period: Period, *, root: Path, sensor: str) -> list[Scene]:
+    """Scenes of a store that show some of the city in the period, clearest inside the city first.
+
+    Parameters
+    ----------
+    city, period
+        Where and when.
+    root
+        Folder of the store.
+    sensor
+        Key of :data:`howgreen.core.sensors.SENSORS`.
+
+    Returns
+    -------
+    Scenes with ``clear_pct`` and ``covered_pct`` of the city; empty if there are none. Only overviews of the mask
+    are read (of a reflective band where there is no mask: then all that is covered counts as clear).
+
+    Raises
+    ------
+    ImageError
+        If a file cannot be read; it is named.
+    """
+    return look([scene for scene in _stored(root, city) if scene.sensor == sensor and scene.time in period], city=city)
+
+
+def _stored(root: Path, city: City) -> list[Scene]:
+    """Scenes of a store whose footprint meets the city."""
+    from howgreen.store.read import scenes
+
+    return [scene for scene in scenes(root) if scene.footprint.intersects(city.boundary)]
+
+
+def look(scenes: Sequence[Scene], *, city: City, progress: Progress | None = None) -> list[Scene]:
+    """Keep the scenes that show any of the city, with ``clear_pct`` and ``covered_pct`` filled in, clearest first."""
+    seen = coverage(scenes, city=city, progress=progress)
+    looked = [
+        replace(scene, clear_pct=float(100 * clear.mean()), covered_pct=float(100 * covered.mean()))
+        for scene, (covered, clear) in zip(scenes, seen, strict=True)
+    ]
+    return sorted((scene for scene in looked if scene.covered_pct), key=rank)
+
+
+def look_each(
+    scenes: Sequence[Scene], *, city: City, progress: Progress | None = None
+) -> tuple[list[Scene], dict[str, HowgreenError]]:
+    """Look at the scenes as :func:`look`; those that cannot be read are left out, and told by id with the reason.
+
+    Raises
+    ------
+    NetworkError, ImageError
+        None of the first few can be read: it is not the scenes.
+    """
+    frame, inside = coarse_grid(city)
+    lost: dict[str, HowgreenError] = {}
+    seen: list[Scene] = []
+    with ThreadPoolExecutor(max_workers=THREADS) as pool:
+        futures = [pool.submit(_coverage, scene, frame) for scene in scenes]
+        for number, (scene, future) in enumerate(zip(scenes, futures, strict=True), 1):
+            try:
+                covered, clear = (_unpack(bits, inside) for bits in future.result())
+                seen.append(
+                    replace(scene, clear_pct=float(100 * clear.mean()), covered_pct=float(100 * covered.mean()))
+                )
+            except (NetworkError, ImageError) as error:
+                lost[scene.id] = error
+                if not seen and (len(lost) == len(scenes) or len(lost) >= MOST_LOST):
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    raise
+            if progress:
+                progress("look", number, len(scenes))
+    return sorted((scene for scene in seen if scene.covered_pct), key=rank), lost
+
+
+def missing_files(scenes: Sequence[Scene], bands: Sequence[str]) -> dict[str, HowgreenError]:
+    """Ask for the first bytes of each file on the web that scenes need; the scenes that lack one by id, and why."""
+    files = Files()
+    wanted = {
+        scene.id: files.check(a for a in scene.assets if a.band in {*bands, SENSORS[scene.sensor].mask})
+        for scene in scenes
+    }
+    lost: dict[str, HowgreenError] = {}
+    for name, futures in wanted.items():
+        for future in futures:
+            try:
+                future.result()
+            except (NetworkError, ImageError) as error:
+                lost.setdefault(name, error)
+                break
+    return lost
+
+
+def rank(scene: Scene) -> tuple[Any, ...]:
+    """Order of scenes: clearest inside the city, then oldest."""
+    return -round(scene.clear_pct or 0, 1), scene.time, scene.id
+
+
+def coverage(
+    scenes: Sequence[Scene], *, city: City, progress: Progress | None = None
+) -> list[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
+    """For each scene, which coarse pixels of the city have data and which are clear, (pixel,) each."""
+    frame, inside = coarse_grid(city)
+    found = []
+    with ThreadPoolExecutor(max_workers=THREADS) as pool:
+        for number, seen in enumerate(pool.map(lambda scene: _coverage(scene, frame), scenes), 1):
+            found.append(seen)
+            if progress:
+                progress("look", number, len(scenes))
+    return [(_unpack(a, inside), _unpack(b, inside)) for a, b in found]
+
+
+def _unpack(bits: bytes, inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    flat = np.unpackbits(np.frombuffer(bits, np.uint8), count=inside.size).astype(bool)
+    return flat.reshape(inside.shape)[inside]
+
+
+def _coverage(scene: Scene, frame: GeoBox) -> tuple[bytes, bytes]:
+    """Bits of the coarse frame: has data; is clear."""
+    sensor = SENSORS[scene.sensor]
+    asset = scene.asset(sensor.mask) or _any_band(scene)
+    return _looked(asset, _stamp(asset), sensor.mask, scene.encoding(asset.band).nodata, frame)
+
+
+def _any_band(scene: Scene) -> Asset:
+    names = SENSORS[scene.sensor].band_names
+    asset = next((scene.asset(name) for name in ("red", *names) if scene.asset(name)), None)
+    if asset is None:
+        raise ImageError(
+            f"scene {scene.id}: has none of the bands {', '.join(names)}; add the image again with --bands"
+        )
+    return asset
+
+
+def _stamp(asset: Asset) -> tuple[int, int]:
+    """Return what changes when a local file does."""
+    path = Path(asset.href)
+    return (path.stat().st_mtime_ns, path.stat().st_size) if path.is_file() else (0, 0)
+
+
+@lru_cache(maxsize=256)  # find and choose look at the same scenes; an entry is some kilobytes
+def _looked(
+    asset: Asset, _stamp: tuple[int, int], mask_name: str, nodata: float | None, frame: GeoBox
+) -> tuple[bytes, bytes]:
+    if asset.band == mask_name:
+        codes = read_coarse(asset, frame, nodata=quality.outside_code(mask_name))
+        flags = quality.TABLES[mask_name][np.clip(codes, 0, 65535).astype(np.uint16)]
+        covered, clear = flags & quality.NO_DATA == 0, flags == 0
+    else:
+        values = read_coarse(asset, frame, nodata=nodata, float32=nodata is None)
+        covered = clear = ~missing(values, nodata)
+    return np.packbits(covered).tobytes(), np.packbits(clear).tobytes()

@@ -1,0 +1,312 @@
+"""Choosing scenes: enough clear looks at every part of the city, no more."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+
+from howgreen.core.acquisitions import acquisitions
+from howgreen.core.errors import NoClearImageError, NoImageError
+from howgreen.core.geometry import geodesic_area_m2
+from howgreen.core.grid import outline
+from howgreen.core.sensors import LANDSAT, SENSORS, SENTINEL1, Sensor, native_names
+from howgreen.core.stac import deduplicate
+from howgreen.core.types import Asset, City, Period, Scene
+from howgreen.imagery.catalog._coverage import _stored, coverage, look, rank
+from howgreen.imagery.read.opener import is_web
+
+MAX_SCENES = 12
+MIN_CLEAR_PCT = 5.0
+"""Scenes that show less of the city clearly are left out, unless they show ground that no other does."""
+ENOUGH_LOOKS = 5
+"""Clear dates wanted for each pixel: the median then outvotes two dates that the mask got wrong."""
+ENOUGH_PCT = 98.0
+"""Share of what any scene shows clearly of the city that has to have them."""
+LEAST_GAIN_PCT = 0.5
+"""A scene has to bring this much of the city a wanted look."""
+BAND_BYTES, MASK_BYTES = 1.6, 0.15
+"""Of a pixel in a compressed file, about: 1.5 in the images of Bolzano and Sampleton; noise does not compress."""
+JPEG2000_BYTES = 0.9
+"""Of a pixel in a JPEG 2000 file, about: a 10 m band of a Sentinel-2 tile, 121 million pixels, takes some 100 MB."""
+_JPEG2000 = re.compile(r"\.jp2$", re.IGNORECASE)
+RADAR_BYTES = 4.0
+"""Floats full of grain, which no compression makes smaller."""
+MOST_RADAR = 12
+"""Acquisitions of a radar taken for the median."""
+LEAST_RADAR = 0.005
+"""An acquisition of a radar has to show this share of the city."""
+WINDOW = dt.timedelta(days=75)
+"""Half the length of the periods that are proposed instead."""
+
+
+def choose(
+    scenes: Sequence[Scene],
+    *,
+    city: City,
+    period: Period,
+    bands: Sequence[str],
+    max_scenes: int = MAX_SCENES,
+    min_clear_pct: float = MIN_CLEAR_PCT,
+    root: Path | None = None,
+    sensor: str | None = None,
+) -> tuple[list[Scene], list[Scene]]:
+    """Choose the scenes to use, best first, and those passed over.
+
+    Scenes are taken one by one, each time the one that brings most of the city a clear look that it still lacks
+    (a first look counts more than a fifth), until nearly all of it has ENOUGH_LOOKS or ``max_scenes`` are taken.
+    A double of the same moment and place counts once. The order of ``scenes`` does not matter.
+
+    Parameters
+    ----------
+    scenes
+        As :func:`howgreen.imagery.find` gives them; those that lack one of ``bands`` are passed over.
+    city, period, bands
+        What they are for; the period serves the message if there is none.
+    max_scenes
+        Most that are taken; of a radar see :func:`spread_over_period`.
+    min_clear_pct
+        See MIN_CLEAR_PCT; of the part of the city that any image covers. All together must show this much, too.
+    root, sensor
+        Store in which to look for a better period, and the sensor that was asked for: for the message if nothing fits.
+
+    Raises
+    ------
+    NoImageError
+        If there is no scene; tells what the store holds.
+    NoClearImageError
+        If none shows the city clearly; lists the dates.
+    """
+    if not scenes:
+        raise NoImageError(_nothing(city, period, root, sensor))
+    complete = [scene for scene in scenes if not _lacking(scene, bands)]
+    if not complete:
+        lacking = sorted({band for scene in scenes for band in _lacking(scene, bands)})
+        raise NoImageError(
+            f"{city.label}, {period}: {len(scenes)} scenes, but none has all of {', '.join(bands)} "
+            f"(they lack {', '.join(lacking)}); use a model with fewer bands"
+        )
+    ordered = sorted(complete, key=rank)
+    seen = coverage(ordered, city=city)
+    single = deduplicate(ordered, covered=[covered for covered, _ in seen])
+    ordered, seen = [ordered[i] for i in single], [seen[i] for i in single]
+    reached = np.logical_or.reduce([covered for covered, _ in seen])
+    if not reached.any():
+        raise NoImageError(_nothing(city, period, root, sensor))
+    clear = [pixels[reached] for _, pixels in seen]
+    if SENSORS[ordered[0].sensor].is_radar:  # no cloud to avoid: many passes, spread over the period, against the grain
+        taken = spread_over_period(clear, ordered)
+    else:
+        taken = _greedy(clear, most=max_scenes, least_pct=min_clear_pct, passes=_pass_of(ordered))
+    shown_pct = 100 * np.logical_or.reduce([clear[i] for i in taken]).mean() if taken else 0.0
+    if shown_pct < min_clear_pct:
+        raise NoClearImageError(_cloudy(ordered, city, period, root))
+    used = [scene for i, scene in enumerate(ordered) if i in taken]
+    kept = {scene.id for scene in used}
+    return used, sorted((scene for scene in scenes if scene.id not in kept), key=rank)
+
+
+def _lacking(scene: Scene, bands: Sequence[str]) -> list[str]:
+    return [band for band in bands if scene.asset(band) is None]
+
+
+def _pass_of(scenes: Sequence[Scene]) -> list[int]:
+    """For each scene the number of its pass: overlapping tiles of one pass are one look."""
+    number = {scene.id: i for i, group in enumerate(acquisitions(scenes)) for scene in group}
+    return [number[scene.id] for scene in scenes]
+
+
+def _greedy(clear: Sequence[NDArray[np.bool_]], *, most: int, least_pct: float, passes: Sequence[int]) -> set[int]:
+    """Positions of the scenes taken, given each one's clear pixels, best first, and its pass."""
+    size = clear[0].size
+    looks = np.zeros(size, np.int16)
+    reachable = np.logical_or.reduce(clear)
+    by_pass = {number: np.zeros(size, bool) for number in passes}
+    taken: set[int] = set()
+    while len(taken) < most and 100 * (looks[reachable] >= ENOUGH_LOOKS).sum() < ENOUGH_PCT * reachable.sum():
+        gains = [
+            0.0 if i in taken else _gain(pixels & ~by_pass[passes[i]], looks, least_pct)
+            for i, pixels in enumerate(clear)
+        ]
+        best = int(np.argmax(gains))  # the first of equals: the clearest, then the oldest
+        if gains[best] <= 0:
+            break
+        taken.add(best)
+        looks += clear[best] & ~by_pass[passes[best]]
+        by_pass[passes[best]] |= clear[best]
+    return taken
+
+
+def _gain(new: NDArray[np.bool_], looks: NDArray[np.int16], least_pct: float) -> float:
+    """Worth of the new clear pixels: each counts 1/2 for every look it has had. 0 if too few are wanted."""
+    wanted = new & (looks < ENOUGH_LOOKS)
+    first = 100 * (new & (looks == 0)).mean()
+    if 100 * wanted.mean() < LEAST_GAIN_PCT or (100 * new.mean() < least_pct and first < LEAST_GAIN_PCT):
+        return 0.0
+    return float((0.5 ** looks[wanted]).sum() / new.size)
+
+
+def _dates(scenes: Sequence[Scene]) -> str:
+    """``2023-05-01 (3 % clear), ...``, at most eight."""
+    shown = [f"{s.time:%Y-%m-%d} ({s.clear_pct or 0:.0f} % clear)" for s in sorted(scenes, key=rank)[:8]]
+    return ", ".join(shown) + (f" and {len(scenes) - 8} more" if len(scenes) > 8 else "")
+
+
+def _nothing(city: City, period: Period, root: Path | None, sensor: str | None) -> str:
+    kind = f"{SENSORS[sensor].label} " if sensor else ""
+    head = f"{city.label}, {period}: no {kind}image shows it"
+    if root is None:
+        return f"{head}; choose another period, or add images with `howgreen store add`"
+    others = _stored(root, city)
+    if not others and _stored(root, _turned(city)):
+        return f"{head}, but the store {root} shows it with latitude and longitude exchanged; write lon first, then lat"
+    if not others:
+        return f"{head}, and the store {root} has none of any date; add images with `howgreen store add`"
+    held = "; ".join(_held(others, sensor) for sensor in sorted({scene.sensor for scene in others}))
+    return f"{head}; the store has {held}. {_proposal(others, city, sensor)}"
+
+
+def _turned(city: City) -> City:
+    """Exchange latitude and longitude of a city's limits."""
+    return replace(city, boundary=shapely.transform(city.boundary, lambda xy: xy[:, ::-1]))
+
+
+def _held(scenes: Sequence[Scene], sensor: str) -> str:
+    times = sorted(scene.time for scene in scenes if scene.sensor == sensor)
+    span = f"{times[0]:%Y-%m-%d}" if len(times) == 1 else f"{times[0]:%Y-%m-%d} to {times[-1]:%Y-%m-%d}"
+    return f"{len(times)} of {SENSORS[sensor].label} ({span})"
+
+
+def _cloudy(scenes: Sequence[Scene], city: City, period: Period, root: Path | None) -> str:
+    head = f"{city.label}, {period}: no image is clear enough inside its limits: {_dates(scenes)}"
+    others = [] if root is None else [s for s in _stored(root, city) if s.time not in period]
+    return f"{head}. {_proposal(others, city, scenes[0].sensor)}"
+
+
+def _proposal(scenes: Sequence[Scene], city: City, sensor: str | None) -> str:
+    """Propose a cure: the period around the clearest other scene that holds most clear looks."""
+    good = [scene for scene in look(scenes, city=city) if (scene.clear_pct or 0) >= MIN_CLEAR_PCT] if scenes else []
+    if not good:
+        return "Add clearer images with `howgreen store add`"
+    best = max(good, key=lambda s: (sum(min(o.clear_pct or 0, 100) for o in _near(s, good)), -s.time.timestamp()))
+    near = _near(best, good)
+    start, end = min(s.time for s in near), max(s.time for s in near)
+    switch = f"--sensor {best.sensor} " if sensor not in {None, best.sensor} else ""
+    return f"Try {switch}--period {start:%Y-%m-%d}/{end:%Y-%m-%d} ({SENSORS[best.sensor].label}: {_dates(near)})"
+
+
+def _near(scene: Scene, scenes: Sequence[Scene]) -> list[Scene]:
+    return [other for other in scenes if other.sensor == scene.sensor and abs(other.time - scene.time) <= WINDOW]
+
+
+def spread_over_period(
+    shown: Sequence[NDArray[np.bool_]], scenes: Sequence[Scene], *, most: int = MOST_RADAR
+) -> set[int]:
+    """Choose the scenes of up to ``most`` passes, spread over the period; returns their positions.
+
+    Each time the pass that shows most of what was seen least is taken, and among equals the one farthest in time from
+    those taken.
+
+    Parameters
+    ----------
+    shown
+        For each scene which pixels of the city it shows, (pixel,).
+    scenes
+        In any order.
+    """
+    place = {scene.id: number for number, scene in enumerate(scenes)}
+    passes = [[place[scene.id] for scene in group] for group in acquisitions(scenes)]
+    covers = [np.logical_or.reduce([shown[i] for i in group]) for group in passes]
+    times = [scenes[group[0]].time.timestamp() for group in passes]
+    looks = np.zeros(shown[0].size)
+    taken: list[int] = []
+
+    def worth(number: int) -> tuple[float, float]:
+        gain = float((1 / (1 + looks[covers[number]])).sum() / looks.size)
+        return round(gain, 2), min((abs(times[number] - times[other]) for other in taken), default=0.0)
+
+    left = [number for number, cover in enumerate(covers) if cover.mean() >= LEAST_RADAR]
+    while left and len(taken) < most:
+        best = max(left, key=worth)  # the first of equals: the oldest
+        left.remove(best)
+        taken.append(best)
+        looks += covers[best]
+    return {i for number in taken for i in passes[number]}
+
+
+def look_directions(scenes: Sequence[Scene]) -> tuple[str, ...]:
+    """Return a note where passes look from both sides; nothing otherwise."""
+    orbits = [
+        str(group[0].native.get("properties", {}).get("sat:orbit_state") or "").lower()
+        for group in acquisitions([scene for scene in scenes if scene.sensor == SENTINEL1.name])
+    ]
+    up, down = orbits.count("ascending"), orbits.count("descending")
+    if not (up and down):
+        return ()
+    return (f"radar looked from both sides ({up} ascending, {down} descending passes): walls and slopes are averaged",)
+
+
+def mixed_platforms(scenes: Sequence[Scene]) -> tuple[str, ...]:
+    """Return a note where scenes of Landsats 4-7 and of 8 and 9 are used together; nothing otherwise.
+
+    The bands of ETM+ (and TM) are wider than OLI's, so that the same ground differs a little, in the near-infrared most
+    (Roy et al. 2016, Remote Sensing of Environment 185, doi:10.1016/j.rse.2015.12.024). Their regression is not applied:
+    it was fitted to the conterminous United States, and a correction that nobody asked for hides in every figure.
+    """
+    names = sorted({scene.platform for scene in scenes if scene.sensor == LANDSAT.name and scene.platform})
+    kinds = {tuple((native_names(LANDSAT, name) or {}).items()) for name in names}
+    if len(kinds) < 2:
+        return ()
+    told = ", ".join(name.replace("landsat-", "Landsat ") for name in names)
+    return (f"images of {told} in one picture: their bands differ a little (Roy et al. 2016), nothing was corrected",)
+
+
+def estimate_bytes(scenes: Sequence[Scene], bands: Sequence[str], grid: GeoBox | None = None) -> int:
+    """Estimate the bytes of files that a composite of these bands and their masks reads; of whole files without a ``grid``.
+
+    Takes the share of a scene's footprint that the grid covers; all of a JPEG 2000 file on the web, which cannot be read in
+    part. A file whose size no catalogue states counts BAND_BYTES or MASK_BYTES for each of its pixels in the grid
+    (JPEG2000_BYTES for each pixel of its scene), and nothing without one.
+    """
+    area = outline(grid) if grid is not None else None
+    total = 0.0
+    for scene in scenes:
+        sensor = SENSORS[scene.sensor]
+        shared = scene.footprint.area if area is None else scene.footprint.intersection(area).area
+        of_scene = min(1.0, shared / scene.footprint.area) if scene.footprint.area > 0 else 1.0
+        of_grid = 0.0 if grid is None or area is None else min(1.0, shared / area.area)
+        for asset in scene.assets:
+            if asset.band in {*bands, sensor.mask}:
+                if is_web(asset.href) and _JPEG2000.search(asset.href):
+                    total += asset.size_bytes or (_whole_bytes(asset, scene) if grid is not None else 0)
+                else:
+                    total += (
+                        of_scene * asset.size_bytes
+                        if asset.size_bytes
+                        else of_grid * _unknown_bytes(asset, sensor, grid)
+                    )
+    return round(total)
+
+
+def _resolution_m(asset: Asset, sensor: Sensor) -> float:
+    return {band.name: band.resolution_m for band in sensor.bands}.get(asset.band, 2 * sensor.resolution_m)
+
+
+def _whole_bytes(asset: Asset, scene: Scene) -> float:
+    """Estimate what a JPEG 2000 file holds, all of its scene."""
+    return geodesic_area_m2(scene.footprint) / _resolution_m(asset, SENSORS[scene.sensor]) ** 2 * JPEG2000_BYTES
+
+
+def _unknown_bytes(asset: Asset, sensor: Sensor, grid: GeoBox | None) -> float:
+    """Estimate what a file of unknown size holds of a whole grid."""
+    if grid is None:
+        return 0.0
+    pixels: float = grid.shape[0] * grid.shape[1] * (abs(grid.affine.a) / _resolution_m(asset, sensor)) ** 2
+    return pixels * (RADAR_BYTES if sensor.is_radar else MASK_BYTES if asset.band == sensor.mask else BAND_BYTES)

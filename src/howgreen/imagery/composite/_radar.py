@@ -1,0 +1,173 @@
+"""Sentinel-1: backscatter in decibels, the median of many acquisitions, which sees through cloud.
+
+A single radar picture is grainy (speckle). What is left of the grain after the median over a dozen acquisitions is small, and
+the median keeps edges that a filter within the picture would smear; so it is the only filter here. No mask is needed: a
+pixel that has data was seen. Values under FLOOR_DB are the noise at the border of a swath, and count as no data.
+
+Files hold decibels or linear power (``Scene.power``). They become decibels pixel by pixel before the median. For an odd
+number of acquisitions the order of the two makes no difference; for an even one the middle two are averaged in decibels,
+which is the geometric mean of their power. Files that do not lie on the grid are interpolated in their own unit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import rasterio
+from dask.base import tokenize
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+
+from howgreen.core.acquisitions import Acquisitions
+from howgreen.core.grid import Window, windows
+from howgreen.core.sensors import DB_SCALE
+from howgreen.core.types import Asset, Scene
+from howgreen.imagery.composite import _median
+from howgreen.imagery.composite._blocks import corner_of, layout, prefetch_for, prepared
+from howgreen.imagery.composite._optical import item_of
+from howgreen.imagery.read._prefetch import Prefetch
+from howgreen.imagery.read._resample import read_band
+from howgreen.imagery.read.opener import GDAL_OPTIONS, Files
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+FLOOR_DB = -50.0
+"""Far below the noise of the instrument itself (-22 dB and less)."""
+Chunks = tuple[tuple[int, ...], tuple[int, ...]]
+
+
+def decibels(numbers: NDArray[Any], scene: Scene, band: str) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Backscatter of DN in decibels, and where there is none (0 dB stands there)."""
+    own = scene.encoding(band)
+    values = numbers.astype(np.float32) * np.float32(own.scale) + np.float32(own.offset)
+    if scene.power:
+        with np.errstate(divide="ignore", invalid="ignore"):  # nothing and less than nothing has no logarithm
+            values = np.float32(10) * np.log10(values)
+    none = ~(values >= FLOOR_DB)  # NaN too
+    values[none] = 0
+    return values, none
+
+
+def backscatter(
+    scenes: Sequence[Scene], *, grid: GeoBox, bands: Sequence[str], block_px: int, chunks: Chunks | None = None
+) -> xr.Dataset:
+    """Take the median of all acquisitions, lazily, in whole numbers.
+
+    Parameters
+    ----------
+    scenes
+        Of Sentinel-1; their order does not matter. Of one pass, the first (by id) with data shows a pixel.
+    grid, block_px
+        As :func:`howgreen.imagery.composite` takes them.
+    bands
+        ``vv``, ``vh`` or both.
+    chunks
+        Heights and widths of the blocks, instead of ``block_px``.
+
+    Returns
+    -------
+    ``scaled`` int16 (band, y, x) in steps of DB_SCALE, NEVER_CLEAR where never seen;
+    ``n_clear`` uint8 (y, x), how many acquisitions have data in all bands.
+    """
+    import dask.array as da
+    import xarray as xr
+    from dask.highlevelgraph import HighLevelGraph
+    from odc.geo.xr import xr_coords
+
+    acquisitions, names = prepared(scenes, bands)
+    corner = (0, 0)
+    if chunks is None:
+        corner = corner_of(acquisitions, grid=grid, bands=names)
+        chunks = layout(corner, grid=grid, block_px=block_px)
+    heights, widths = chunks
+    block_windows, token = windows(heights, widths), tokenize(acquisitions, grid, names, heights, widths)
+    prefetch = prefetch_for(acquisitions, grid, block_windows.values(), names, Files())
+    blocks, medians, counts = (f"{what}-{token}" for what in ("radar-block", "backscatter", "n-passes"))
+    layers: dict[str, dict[Any, Any]] = {blocks: {}, medians: {}, counts: {}}
+    for (i, j), window in block_windows.items():
+        layers[blocks][(blocks, i, j)] = (partial(_block, acquisitions, grid, window, names, prefetch),)
+        layers[medians][(medians, 0, i, j)] = (item_of, (blocks, i, j), 0)
+        layers[counts][(counts, i, j)] = (item_of, (blocks, i, j), 1)
+    graph = HighLevelGraph(layers, {blocks: set(), medians: {blocks}, counts: {blocks}})
+    return xr.Dataset(
+        {
+            "scaled": (
+                ("band", "y", "x"),
+                da.Array(graph, medians, ((len(names),), heights, widths), dtype=np.int16),
+            ),
+            "n_clear": (
+                ("y", "x"),
+                da.Array(graph, counts, (heights, widths), dtype=np.uint8),
+                {"units": "1", "long_name": "passes that showed the pixel"},
+            ),
+        },
+        coords={"band": list(names), **xr_coords(grid)},
+        attrs={"scenes": [scene.id for group in acquisitions for scene in group], "corner": corner},
+    )
+
+
+def _block(
+    acquisitions: Acquisitions, grid: GeoBox, window: Window, bands: tuple[str, ...], prefetch: Prefetch
+) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+    prefetch.wait(window)
+    codes: list[list[NDArray[np.int16]]] = []
+    covered = np.empty((len(acquisitions), *window.shape), bool)
+    with rasterio.Env(**GDAL_OPTIONS):
+        for number, scenes in enumerate(acquisitions):
+            planes, none = _read_pass(scenes, grid, window, bands, prefetch.files)
+            codes.append([_median.encode(plane, scale=_median.STEP / DB_SCALE, offset=0.0) for plane in planes])
+            covered[number] = ~none
+    return _median.median(codes, covered)
+
+
+def _read_pass(
+    scenes: tuple[Scene, ...], grid: GeoBox, window: Window, bands: tuple[str, ...], files: Files
+) -> tuple[list[NDArray[np.float32]], NDArray[np.bool_]]:
+    """Decibels (y, x) of each band, and where any is missing."""
+    planes, missing = _read_scene(scenes[0], grid, window, bands, files)
+    for scene in scenes[1:]:  # slices of one pass overlap a little
+        if not missing.any():
+            break
+        more, none = _read_scene(scene, grid, window, bands, files)
+        planes = [np.where(missing, new, old) for new, old in zip(more, planes, strict=True)]
+        missing &= none
+    return planes, missing
+
+
+def _read_scene(
+    scene: Scene, grid: GeoBox, window: Window, bands: tuple[str, ...], files: Files
+) -> tuple[list[NDArray[np.float32]], NDArray[np.bool_]]:
+    planes = []
+    missing = np.zeros(window.shape, bool)
+    for band in bands:
+        numbers, none = read_band(
+            _band(scene, band), grid=grid, window=window, nodata=scene.encoding(band).nodata, files=files
+        )
+        values, dark = decibels(numbers, scene, band)
+        missing |= dark if none is None else none | dark
+        planes.append(values)
+    return planes, missing
+
+
+def _band(scene: Scene, band: str) -> Asset:
+    return next(asset for asset in scene.assets if asset.band == band)
+
+
+def record(scenes: Sequence[Scene]) -> list[dict[str, Any]]:
+    """How each scene's numbers were understood, as JSON values."""
+    return [
+        {
+            "id": scene.id,
+            "time": scene.time.isoformat(),
+            "unit": "linear power" if scene.power else "dB",
+            "scale": scene.scale,
+            "offset": scene.offset,
+            "nodata": scene.nodata,
+            "why": scene.radiometry or None,
+        }
+        for scene in sorted(scenes, key=lambda one: (one.time, one.id))
+    ]

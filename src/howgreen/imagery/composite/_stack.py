@@ -1,0 +1,194 @@
+"""All dates of one block, read and masked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+
+from howgreen.core.acquisitions import Acquisitions
+from howgreen.core.grid import Window
+from howgreen.core.sensors import SENSORS
+from howgreen.core.types import Scene
+from howgreen.imagery.composite import _median, cloud_mask
+from howgreen.imagery.composite._blocks import asset_of
+from howgreen.imagery.read import quality
+from howgreen.imagery.read._resample import read_band, read_codes
+from howgreen.imagery.read.opener import GDAL_OPTIONS, Files
+
+VOTERS = ("blue", "nir", "swir16")
+"""Bands that vote on false alarms of the mask, those of them that the composite has; else its first band."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stack:
+    """All dates of a block, as they come from the files wherever that saves a pass over the pixels."""
+
+    planes: list[list[NDArray[Any]]]
+    """[date][band] (y, x): int16 codes, or uint16 DN that lack the date's shift."""
+    shifts: list[int]
+    """For each date, see :func:`howgreen.imagery.composite._median.whole_shift`."""
+    clear: NDArray[np.bool_]
+    """(date, y, x)."""
+
+
+class BufferPool:
+    """Memory that one block after another is read into.
+
+    Fresh memory, which the system first fills with zeros, takes a tenth of the composite's time. Elsewhere (on a cluster) a copy starts without any.
+    """
+
+    def __init__(self) -> None:
+        self._idle: list[NDArray[np.uint16]] = []
+
+    def __reduce__(self) -> tuple[type[BufferPool], tuple[()]]:
+        return BufferPool, ()
+
+    @contextmanager
+    def borrow(self, shape: tuple[int, ...]) -> Iterator[NDArray[np.uint16]]:
+        """Room of a shape, holding anything; nothing may refer to it afterwards."""
+        size = math.prod(shape)
+        try:
+            buffer = self._idle.pop()  # of a list: no two threads get the same
+        except IndexError:
+            buffer = np.empty(size, np.uint16)
+        if buffer.size < size:
+            buffer = np.empty(size, np.uint16)
+        yield buffer[:size].reshape(shape)
+        self._idle.append(buffer)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reader:
+    """What every read of a block has in common."""
+
+    grid: GeoBox
+    window: Window
+    bands: tuple[str, ...]
+    margin_px: int
+    """Of the mask's flags around the block."""
+    files: Files
+
+    @property
+    def inner(self) -> tuple[slice, slice]:
+        """The block within its margin."""
+        m, (height, width) = self.margin_px, self.window.shape
+        return slice(m, m + height), slice(m, m + width)
+
+
+def _read_scene(
+    scene: Scene, reader: Reader, out: NDArray[np.uint16]
+) -> tuple[list[NDArray[Any]], NDArray[np.bool_], quality.Flags]:
+    """Planes (y, x) of each band, where any is missing (y, x), and the mask's flags (y, x) with a margin.
+
+    ``out`` (band, y, x) is memory that the planes may use.
+    """
+    name = SENSORS[scene.sensor].mask
+    mask = scene.asset(name)
+    window, halo = reader.window, reader.window.grown(reader.margin_px)
+    flags = np.zeros(halo.shape, np.uint8)
+    if mask is not None:
+        flags = read_codes(
+            mask,
+            grid=reader.grid,
+            window=halo,
+            fill=quality.outside_code(name),
+            table=quality.TABLES[name],
+            files=reader.files,
+        )
+        if (flags & quality.NO_DATA).all():  # outside the swath: nothing to read
+            return [np.zeros(window.shape, np.int16)] * len(reader.bands), np.ones(window.shape, bool), flags
+    planes: list[NDArray[Any]] = []
+    missing = np.zeros(window.shape, bool)
+    empty: NDArray[np.bool_] | None = None
+    for buffer, band in zip(out, reader.bands, strict=True):
+        own = scene.encoding(band)
+        values, none = read_band(
+            asset_of(scene, band), grid=reader.grid, window=window, nodata=own.nodata, out=buffer, files=reader.files
+        )
+        if none is not None:
+            missing |= none
+        if own.nodata is None:  # nothing is told from no data: what is zero in all bands is no ground
+            empty = values == 0 if empty is None else empty & (values == 0)
+        shift = _median.whole_shift(values.dtype, scale=own.scale, offset=own.offset)
+        if shift is None or shift != _shift(scene):  # the planes of a date lack one and the same shift
+            values = _median.encode(values, scale=own.scale, offset=own.offset)
+        planes.append(values)
+    return planes, missing if empty is None else missing | empty, flags
+
+
+def _read_date(
+    scenes: tuple[Scene, ...], reader: Reader, out: NDArray[np.uint16]
+) -> tuple[list[NDArray[Any]], NDArray[np.bool_], quality.Flags]:
+    """Like :func:`_read_scene`; where scenes of one pass overlap, the first (by id) with a clear pixel shows it."""
+    planes, missing, flags = _read_scene(scenes[0], reader, out)
+    if len(scenes) == 1:
+        return planes, missing, flags
+    planes = _coded(planes, scenes[0])  # the scenes of a pass may differ in offset
+    for scene in scenes[1:]:
+        more, more_missing, more_flags = _read_scene(scene, reader, np.empty_like(out))
+        flags_here, more_here = flags[reader.inner], more_flags[reader.inner]
+        better = _rank(more_here, more_missing) < _rank(flags_here, missing)
+        planes = [np.where(better, new, old) for new, old in zip(_coded(more, scene), planes, strict=True)]
+        chosen = np.where(better, more_here, flags_here)
+        # In the margin no band was read, so the mask alone merges the flags; where that differs from the scene
+        # whose bands were taken (a band is missing there), the pixel is left out.
+        flags = np.where(_rank(more_flags, None) < _rank(flags, None), more_flags, flags)
+        missing = np.where(better, more_missing, missing) | (chosen != flags[reader.inner])
+    return planes, missing, flags
+
+
+def _coded(planes: list[NDArray[Any]], scene: Scene) -> list[NDArray[Any]]:
+    return [plane if plane.dtype == np.int16 else _median.shifted(plane, _shift(scene)) for plane in planes]
+
+
+def _rank(flags: quality.Flags, missing: NDArray[np.bool_] | None) -> NDArray[np.uint8]:
+    """0 clear, 1 flagged, 2 no data."""
+    rank: NDArray[np.uint8] = (flags != 0).astype(np.uint8)
+    rank[flags & quality.NO_DATA != 0] = 2
+    if missing is not None:
+        rank[missing] = 2
+    return rank
+
+
+def read_stack(
+    acquisitions: Acquisitions,
+    *,
+    grid: GeoBox,
+    window: Window,
+    bands: tuple[str, ...],
+    files: Files,
+    buffer: NDArray[np.uint16],
+) -> Stack:
+    """All dates of a block; its planes may lie in ``buffer`` (date, band, y, x)."""
+    resolution_m = abs(grid.affine.a)
+    reader = Reader(grid=grid, window=window, bands=bands, margin_px=cloud_mask.halo_px(resolution_m), files=files)
+    stack: list[list[NDArray[Any]]] = []
+    missing = np.empty((len(acquisitions), *window.shape), bool)
+    flags = np.empty((len(acquisitions), *window.grown(reader.margin_px).shape), np.uint8)
+    with rasterio.Env(**GDAL_OPTIONS):
+        for t, scenes in enumerate(acquisitions):
+            planes, missing[t], flags[t] = _read_date(scenes, reader, buffer[t])
+            stack.append(planes)
+    voters = tuple(bands.index(band) for band in VOTERS if band in bands) or (0,)
+    shifts = [_shift(scenes[0]) for scenes in acquisitions]
+    if any(_has_mask(scene) for scenes in acquisitions for scene in scenes):
+        clear = cloud_mask.clear(flags, stack, missing, voters=voters, resolution_m=resolution_m, shifts=shifts)
+    else:
+        clear = ~missing
+    return Stack(planes=stack, shifts=shifts, clear=clear)
+
+
+def _shift(scene: Scene) -> int:
+    return _median.whole_shift(np.dtype(np.uint16), scale=scene.scale, offset=scene.offset) or 0
+
+
+def _has_mask(scene: Scene) -> bool:
+    return scene.asset(SENSORS[scene.sensor].mask) is not None

@@ -1,0 +1,100 @@
+"""Fetching the bytes of blocks before they are read: over the web, waiting takes longer than anything else."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from concurrent.futures import Future
+from threading import Lock
+from typing import Any
+
+import rasterio
+from odc.geo.geobox import GeoBox
+
+from howgreen.core.grid import Window
+from howgreen.core.types import Asset
+from howgreen.imagery.read._decode import ByteRange
+from howgreen.imagery.read._resample import file_window
+from howgreen.imagery.read.opener import GDAL_OPTIONS, Files, Image, byte_ranges, is_ranged, opened, wait_for
+
+MOST_BLOCKS = 16
+"""Blocks that are requested ahead of the one that is read, if they are small."""
+MOST_BYTES = 128 << 20
+"""About what is requested ahead, at most: enough to be busy, little to lose when the run is stopped."""
+BYTES_PER_PX = 1.5
+"""Of a compressed tile of two-byte pixels, about."""
+
+TileRequest = tuple[Asset, Window]
+"""A band, and the part of the grid that will be read of it."""
+
+
+def _byte_ranges(image: Image, index: int, grid: GeoBox, window: Window) -> list[ByteRange]:
+    in_file = file_window(image.dataset, grid, window)
+    return [] if in_file is None else byte_ranges(image.dataset, index, in_file)
+
+
+def prefetch_window(image: Image, index: int, *, grid: GeoBox, window: Window) -> list[Future[None]]:
+    """Request the tiles of a file that a block of the grid needs; the futures are done when they are here."""
+    return image.remote.fetch(_byte_ranges(image, index, grid, window)) if image.remote else []
+
+
+class Prefetch:
+    """The blocks of one composite in the order in which they will be computed, and what each needs of the web."""
+
+    def __init__(self, blocks: Sequence[tuple[Window, Sequence[TileRequest]]], *, grid: GeoBox, files: Files) -> None:
+        self.files = files
+        self._grid = grid
+        self._blocks = [(window, [one for one in requests if is_ranged(one[0].href)]) for window, requests in blocks]
+        self._requested: dict[int, list[Future[None]]] = {}
+        self._lock = Lock()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _anew, (self._blocks, self._grid, self.files)
+
+    def wait(self, window: Window) -> None:
+        """Wait until the bytes of a block are here, and request those of the next ones.
+
+        Raises
+        ------
+        NetworkError
+            If they are not to be had.
+        """
+        number = next((i for i, (one, _) in enumerate(self._blocks) if one == window), None)
+        if number is None or not self._blocks[number][1]:
+            return
+        with self._lock:
+            last = min(number + self._distance(number), len(self._blocks) - 1)
+            self._request([n for n in range(number, last + 1) if n not in self._requested])
+            mine = self._requested[number]
+        wait_for(mine)
+
+    def _request(self, numbers: Sequence[int]) -> None:
+        """Request what some blocks need, file by file, for neighbours' tiles lie beside each other in the file.
+
+        Opening a file takes processor time but, once its directories are here, no waiting.
+        """
+        by_asset: dict[Asset, list[tuple[int, Window]]] = {}
+        for number in numbers:
+            for asset, window in self._blocks[number][1]:
+                by_asset.setdefault(asset, []).append((number, window))
+        self.files.open_ahead(by_asset)
+        requested: dict[int, list[Future[None]]] = {number: [] for number in numbers}
+        with rasterio.Env(**GDAL_OPTIONS):
+            for asset, parts in by_asset.items():
+                with opened(asset, self.files) as image:
+                    needs = {number: _byte_ranges(image, asset.index, self._grid, window) for number, window in parts}
+                    if image.remote:
+                        image.remote.fetch(itertools.chain.from_iterable(needs.values()))
+                        for number, own in needs.items():
+                            requested[number] += image.remote.fetch(own)
+        self._requested |= requested
+
+    def _distance(self, number: int) -> int:
+        """How many blocks ahead."""
+        window, requests = self._blocks[number]
+        size = window.shape[0] * window.shape[1] * len(requests) * BYTES_PER_PX
+        return min(MOST_BLOCKS, int(MOST_BYTES / max(size, 1)))
+
+
+def _anew(blocks: Sequence[tuple[Window, Sequence[TileRequest]]], grid: GeoBox, files: Files) -> Prefetch:
+    return Prefetch(blocks, grid=grid, files=files)

@@ -1,0 +1,92 @@
+"""A model's first tile: whether it does what its card says, tried before it is taken into the library."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from howgreen.core.errors import ModelError
+from howgreen.core.sensors import RADAR_BANDS
+from howgreen.landcover._known_spectra import try_known_spectra
+from howgreen.landcover.first_tile import try_first_tile
+from howgreen.landcover.model import FloatArray, Model, validate
+
+LONGEST_S = 60.0
+"""A tile that takes longer is no use."""
+SUM_TOLERANCE = 0.01
+REACH_TOLERANCE = 0.01
+"""Changes of an answer by far pixels that are worth a word."""
+_NEAR, _FEW = 1e-3, 0.01
+
+
+def try_model(model: Model, *, source: str) -> tuple[str, ...]:
+    """Run a model on tiles of random pixels and of known ground; notes for people on what is allowed and may surprise.
+
+    Raises
+    ------
+    ModelError
+        It does not end, answers no shares of 0-1 that add up to 1, answers the same pixels differently, or its
+        neighbours decide although its card says that they do not.
+    """
+    rng = np.random.default_rng(0)
+    tile = _random_tile(model, rng)
+    try_first_tile(
+        model.content, bands=len(model.card.bands), side=model.card.tile_px, source=source, seconds=LONGEST_S
+    )
+    first = _answers(model, tile, source)
+    if not np.array_equal(first, _answers(model, tile, source)):
+        raise ModelError(f"model {source}: answers the same pixels differently; export it without randomness (as for "
+                         "evaluation, not training)")  # fmt: skip
+    sums = first[1:].sum(axis=0)
+    if np.abs(sums - 1).max() > SUM_TOLERANCE:
+        raise ModelError(f"model {source}: the probabilities of a pixel add up to {sums.min():.3g}-{sums.max():.3g}, not 1; "
+                         "end its graph with a softmax")  # fmt: skip
+    neighbours = _reach if model.card.looks_around else _pixelwise
+    return (*neighbours(model, tile, first, rng, source), *try_known_spectra(model, source=source))
+
+
+def _random_tile(model: Model, rng: np.random.Generator) -> FloatArray:
+    """(1, band, y, x): plausible reflectance, or decibels where a band is a radar's."""
+    side = model.card.tile_px
+    low_high = [(-25, 0) if band in RADAR_BANDS else (0, 0.6) for band in model.card.bands]
+    bands = [rng.uniform(low, high, (side, side)) for low, high in low_high]
+    return np.stack(bands)[None].astype(np.float32)
+
+
+def _answers(model: Model, tile: FloatArray, source: str) -> FloatArray:
+    """(1 + class, y, x): green fraction and probabilities. An uncertainty is looked at and left out."""
+    probability, fraction, uncertainty = model.run(tile)
+    answers = np.concatenate([fraction[0], probability[0]])
+    validate(answers, None, source=source)
+    if uncertainty is not None:
+        validate(uncertainty[0], None, source=source)
+    return answers
+
+
+def _pixelwise(
+    model: Model, tile: FloatArray, first: FloatArray, rng: np.random.Generator, source: str
+) -> tuple[str, ...]:
+    """Check that a pixel model answers shuffled pixels with the same answers, shuffled."""
+    order = rng.permutation(tile[0, 0].size)
+    shuffled = tile.reshape(*tile.shape[:2], -1)[..., order].reshape(tile.shape)
+    again = _answers(model, np.ascontiguousarray(shuffled), source)
+    change = np.abs(again.reshape(len(again), -1) - first.reshape(len(first), -1)[:, order]).max(axis=0)
+    # Not all: sums in another order may carry a pixel over a threshold of a tree.
+    if (change > _NEAR).mean() > _FEW:
+        raise ModelError(f"model {source}: its card says halo_px 0, but neighbouring pixels change its answers; write the "
+                         "true halo_px into the card, or a stride_px below tile_px, and tiles are blended")  # fmt: skip
+    return ()
+
+
+def _reach(model: Model, tile: FloatArray, first: FloatArray, rng: np.random.Generator, source: str) -> tuple[str, ...]:
+    """Report how far pixels beyond the halo change the answer of the middle pixel."""
+    middle, halo = model.card.tile_px // 2, model.card.halo_px
+    other = _random_tile(model, rng)
+    near = slice(max(middle - halo, 0), middle + halo + 1)
+    other[..., near, near] = tile[..., near, near]
+    change = float(np.abs(_answers(model, other, source) - first)[:, middle, middle].max())
+    if change <= REACH_TOLERANCE:
+        return ()
+    further = f"pixels further than halo_px {halo} change its answers by up to {change:.2f}"
+    if model.card.overlap_px:
+        return (f"{further}: its tiles are blended over {model.card.overlap_px} pixels, so that no seam shows",)
+    return (f"{further}: seams may show where tiles meet; a smaller stride_px in its card would blend them",)

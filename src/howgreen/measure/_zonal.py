@@ -1,0 +1,194 @@
+"""From land cover to the green ratio of a city and its districts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import shapely
+
+from howgreen.core.errors import ImageError, ModelError
+from howgreen.core.grid import chunk_sizes, windows
+from howgreen.core.types import HALF_GREEN, UNSEEN, GreenStats, Zone
+from howgreen.measure._zones import ZoneShape, zone_shapes
+from howgreen.measure.coverage import coverage_windows
+from howgreen.measure.interval import interval
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import xarray as xr
+    from affine import Affine
+
+    from howgreen.core.grid import Window
+    from howgreen.core.types import City, LandCover, ModelCard, Progress
+
+Sums = np.ndarray[Any, Any]
+"""float64 (3, 256): for each label the pixels of the zone, their summed green fraction, those at least half green."""
+
+
+def green(landcover: LandCover, city: City, *, progress: Progress | None = None) -> tuple[Zone, ...]:
+    """How green a city and each of its districts are.
+
+    Every pixel counts with the exact share of it that lies in the zone (``exactextract``), block by block over
+    the chunks of the land cover; each block is computed once, for all zones, and only if a zone reaches it.
+    Planar sums are scaled by ellipsoidal over planar area of the zone. What lies beyond the raster is unseen land.
+
+    Parameters
+    ----------
+    landcover
+        ``label`` and ``green_fraction`` on one north-up grid. A land pixel is seen where it has both.
+    city
+        Its districts are measured each for itself; they need not lie inside, nor fill the city.
+
+    Returns
+    -------
+    tuple of Zone
+        The city first, then its districts in their order. Areas in square metres.
+
+    Raises
+    ------
+    AreaError
+        A boundary has no area.
+    ImageError
+        The grid is not north-up.
+    ModelError
+        The labels hold a code that the model's card does not know.
+    """
+    if not (landcover.grid.axis_aligned and landcover.grid.transform.a > 0 > landcover.grid.transform.e):
+        raise ImageError("land cover: its grid is rotated or not north-up; warp it to a north-up grid first")
+    zones = zone_shapes(city, str(landcover.grid.crs))
+    sums = _sums(landcover, zones, progress)
+    _check_codes(sums, landcover.card)
+    pixel_m2 = abs(landcover.grid.transform.determinant)
+    return tuple(
+        Zone(
+            name=zone.name,
+            id=zone.id,
+            kind=zone.kind,
+            boundary=zone.boundary,
+            stats=_stats(zone, total * pixel_m2 * zone.scale, landcover),
+        )
+        for zone, total in zip(zones, sums, strict=True)
+    )
+
+
+def _sums(landcover: LandCover, zones: Sequence[ZoneShape], progress: Progress | None) -> list[Sums]:
+    """Add up the sums of each zone over all blocks that it reaches."""
+    from dask.base import compute
+    from dask.delayed import delayed
+
+    transform: Affine = landcover.grid.transform
+    water = landcover.water_codes
+    totals = [np.zeros((3, 256)) for _ in zones]
+    reached = [
+        (
+            zones_here,
+            delayed(_block_sums, pure=False)(label, fraction, window, _Shapes(zones_here, zones), transform, water),
+        )
+        for window, label, fraction in _blocks(landcover.data)
+        if (zones_here := _reaching(zones, window, transform))
+    ]
+    for start in range(0, len(reached), step := max(8, len(reached) // 20) if progress else len(reached) or 1):
+        group = reached[start : start + step]
+        for (zones_here, _), block_sums in zip(group, compute(*(task for _, task in group)), strict=True):
+            for position, values in zip(zones_here, block_sums, strict=True):
+                totals[position] += values
+        if progress:
+            progress("measure", start + len(group), len(reached))
+    return totals
+
+
+class _Shapes:
+    """Shapes on their way into a task; opaque to dask, which would walk through a list of them."""
+
+    def __init__(self, positions: Sequence[int], zones: Sequence[ZoneShape]) -> None:
+        self.shapes = [zones[position].shape for position in positions]
+
+
+def _blocks(data: xr.Dataset) -> Iterator[tuple[Window, Any, Any]]:
+    """Each spatial chunk: its window, its labels, its fractions (delayed or plain)."""
+    label, fraction = data["label"].transpose("y", "x"), data["green_fraction"].transpose("y", "x")
+    chunks = label.chunks or fraction.chunks or tuple(map(chunk_sizes, label.shape))
+    # Not optimised here: optimising the two apart would compute what they share twice.
+    labels, fractions = (
+        variable.chunk(dict(zip(("y", "x"), chunks, strict=True))).data.to_delayed(optimize_graph=False)
+        for variable in (label, fraction)
+    )
+    for block, window in windows(*chunks).items():
+        yield window, labels[block], fractions[block]
+
+
+def _reaching(zones: Sequence[ZoneShape], window: Window, transform: Affine) -> list[int]:
+    box = shapely.box(*window.bounds(transform))
+    return [position for position, zone in enumerate(zones) if zone.shape.intersects(box)]
+
+
+def _block_sums(
+    label: np.ndarray[Any, Any],
+    fraction: np.ndarray[Any, Any],
+    window: Window,
+    zones: _Shapes,
+    transform: Affine,
+    water: tuple[int, ...],
+) -> list[Sums]:
+    """Add up the sums of the zones that reach one block."""
+    unknown = np.isnan(fraction)
+    land = ~np.isin(np.arange(256), water)
+    label = np.where(unknown & land[label], np.uint8(UNSEEN), label)
+    fraction = np.where(unknown, 0, fraction)
+    return [_zone_sums(label, fraction, window, shape, transform) for shape in zones.shapes]
+
+
+def _zone_sums(
+    label: np.ndarray[Any, Any], fraction: np.ndarray[Any, Any], block: Window, shape: Any, transform: Affine
+) -> Sums:
+    total = np.zeros((3, 256))
+    for part in coverage_windows(shape, block, transform):
+        here = part.window.within(block)
+        codes, values = label[here].ravel(), fraction[here].ravel()
+        if part.pixels is not None:
+            codes, values = codes[part.pixels], values[part.pixels]
+        green = np.bincount(codes, weights=values if part.share is None else part.share * values, minlength=256)
+        # Pixels that are at least half green are counted 256 codes further on: one count for two lines.
+        apart = np.bincount(codes + np.intp(256) * (values >= HALF_GREEN), weights=part.share, minlength=512)
+        total += np.stack([apart[:256] + apart[256:], green, apart[256:]])
+    return total
+
+
+def _check_codes(sums: Sequence[Sums], card: ModelCard) -> None:
+    known = {item.code for item in card.classes} | {UNSEEN}
+    strange = sorted({int(code) for total in sums for code in np.flatnonzero(total[0])} - known)
+    if strange:
+        raise ModelError(f"land cover holds the labels {strange}, which model {card.name} does not define; use its own")
+
+
+def _stats(zone: ZoneShape, sums_m2: Sums, landcover: LandCover) -> GreenStats:
+    """Make the answer for one zone from its sums, already in square metres on the ground."""
+    area, greenness, half = sums_m2
+    water = list(landcover.water_codes)
+    land = [item.code for item in landcover.card.classes if item.code not in water]
+    land_area = max(zone.land_m2 - float(area[water].sum()), 0.0)
+    # Rounding must not make more land than there is.
+    observed = min(float(area[land].sum()), land_area)
+    green_area = min(float(greenness[land].sum()), observed)
+    ratio = green_area / observed if observed > 0 else None
+    observed_ratio = observed / land_area if land_area > 0 else None
+    return GreenStats(
+        zone_area_m2=zone.area_m2,
+        land_area_m2=land_area,
+        observed_area_m2=observed,
+        green_area_m2=green_area,
+        green_ratio=ratio,
+        green_pixel_ratio=min(float(half[land].sum()) / observed, 1.0) if observed > 0 else None,
+        interval=interval(ratio, landcover.card, area_m2=observed, observed_ratio=observed_ratio),
+        observed_ratio=observed_ratio,
+        area_by_class_m2={item.name: float(area[item.code]) for item in landcover.card.classes},
+        green_m2_per_inhabitant=_per_inhabitant(green_area, observed_ratio, zone),
+    )
+
+
+def _per_inhabitant(green_area_m2: float, observed_ratio: float | None, zone: ZoneShape) -> float | None:
+    if zone.population is None or zone.population.count <= 0 or not observed_ratio:
+        return None
+    return green_area_m2 / observed_ratio / zone.population.count

@@ -1,0 +1,103 @@
+"""What OpenStreetMap maps as green inside a city, asked of its database piece by piece.
+
+The answers are OpenStreetMap files, read by the code that reads local extracts: the same tags, and osmium assembles the
+same rings, holes and all. An area that reaches over several pieces comes whole in each of them, and counts once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import shapely
+
+from howgreen.core.errors import AreaError
+from howgreen.core.geometry import BBox, boxes
+from howgreen.net.client import Request
+from howgreen.osm._green import GREEN_TAGS, areas_within, read_green
+from howgreen.osm.extract import OsmAreas, merged
+from howgreen.osm.overpass import REFUSAL_S, has_areas
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+
+    from howgreen.core.types import City, Progress
+    from howgreen.net.network import Network
+
+PIECE_DEG = 0.1
+"""Side of a piece: about 8 by 11 km, a few megabytes over a city."""
+MOST_PIECES = 300
+"""A place with more is refused: public servers are shared by all."""
+ATTEMPT_S, TOTAL_S = 70.0, 300.0
+"""Green areas are the largest question that we ask; the server itself gives up after 60 s."""
+
+
+def green_areas_online(city: City, *, network: Network, progress: Progress | None = None) -> gpd.GeoDataFrame:
+    """Fetch the green polygons of OpenStreetMap, cut to the city; as :func:`howgreen.osm._green.green_areas` from an extract.
+
+    Parameters
+    ----------
+    progress
+        Told ``("osm green", pieces done, pieces in all)``.
+
+    Raises
+    ------
+    NetworkError
+        When no server answers; the pieces that did are kept, and the same again goes on from them.
+    AreaError
+        When the city is too large to be asked for.
+
+    """
+    tiles = list(pieces(city))
+    if len(tiles) > MOST_PIECES:
+        raise AreaError(
+            f"{city.label}: too large to ask Overpass for its green areas ({len(tiles)} pieces, at most {MOST_PIECES}); "
+            "give --osm FILE.osm.pbf"
+        )
+    retry = network.retry
+    client = network.client(
+        replace(retry, attempt_s=max(retry.attempt_s, ATTEMPT_S), total_s=max(retry.total_s, TOTAL_S))
+    )
+    parts: list[OsmAreas] = []
+    for number, piece in enumerate(tiles):
+        if progress:
+            progress("osm green", number, len(tiles))
+        request = Request(
+            what="Overpass", urls=client.endpoints.overpass, form={"data": question(piece)}, suffix=".osm", check=has_areas,
+            instead="an extract with --osm FILE.osm.pbf", refusal_s=REFUSAL_S,
+        )  # fmt: skip
+        parts.append(read_green(client.fetch(request).path))
+    if progress:
+        progress("osm green", len(tiles), len(tiles))
+    return areas_within(merged(parts), city)
+
+
+def pieces(city: City) -> Iterator[BBox]:
+    """List west, south, east, north of the pieces that the city touches.
+
+    Their edges lie on multiples of PIECE_DEG, so that the answers of one place serve its neighbours too.
+    """
+    shapely.prepare(city.boundary)
+    for west, south, east, north in boxes(city.boundary):
+        for row in range(math.floor(south / PIECE_DEG), math.ceil(north / PIECE_DEG)):
+            for column in range(math.floor(west / PIECE_DEG), math.ceil(east / PIECE_DEG)):
+                left, low, right, top = (round(n * PIECE_DEG, 6) for n in (column, row, column + 1, row + 1))
+                if city.boundary.intersects(shapely.box(left, low, right, top)):
+                    yield left, low, right, top
+
+
+def question(piece: BBox) -> str:
+    """Write the query for one piece: every way and relation with a green tag, and all that they are made of."""
+    west, south, east, north = piece
+    where = f"({south:.6f},{west:.6f},{north:.6f},{east:.6f})"
+    values: dict[str, list[str]] = {}
+    for tag in GREEN_TAGS:
+        values.setdefault(tag.key, []).append(tag.value)
+    statements = "".join(
+        f'{kind}["{key}"~"^({"|".join(sorted(set(listed)))})$"]{where};'
+        for key, listed in values.items()
+        for kind in ("way", "rel")
+    )
+    return f"[out:xml][timeout:60][maxsize:536870912];({statements});(._;>;);out body;"

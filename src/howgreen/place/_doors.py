@@ -1,0 +1,177 @@
+"""The public doors to a place, each a few lines over one worker: values in, values out.
+
+The one by name is :func:`howgreen.place_from_name`, for it knows the user's store and the sample as well.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from howgreen.core.errors import AreaError
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+    from shapely.geometry.base import BaseGeometry
+
+    from howgreen.core.types import City
+
+
+def place_from_point(lat: float, lon: float, *, radius_m: float | None = None, name: str | None = None) -> City:
+    """Draw a circle on the ground around a position.
+
+    Parameters
+    ----------
+    lat, lon
+        Degrees, WGS 84; latitude first.
+    radius_m
+        Metres on the ellipsoid; 2,000 when left out.
+    name
+        How the place is called; by its coordinates when left out.
+
+    Raises
+    ------
+    AreaError
+        When the position or the radius cannot be.
+
+    """
+    from howgreen.place._points import from_point
+
+    return from_point(lat, lon, radius_m=radius_m, name=name)
+
+
+def place_from_geometry(
+    geometry: BaseGeometry | gpd.GeoDataFrame | gpd.GeoSeries | Mapping[str, Any] | str,
+    *,
+    name: str | None = None,
+    pick: int | str | None = None,
+    name_column: str | None = None,
+) -> City:
+    """Take a shape as the limits of a place.
+
+    Parameters
+    ----------
+    geometry
+        A shapely geometry, a GeoJSON mapping, WKT or GeoJSON text in EPSG:4326 (lon, lat), or a GeoDataFrame or
+        GeoSeries in its own CRS.
+    name
+        How the place is called; of a frame's rows, the one with this name is taken.
+    pick
+        Which of several areas: number (from 1) or name, or ``"all"`` to take them together.
+    name_column
+        The column of a frame that holds the names, where it is not plain.
+
+    Raises
+    ------
+    AreaError
+        When it is no usable area.
+    AmbiguousPlaceError
+        When several areas fit; the message lists them.
+    PlaceNotFoundError
+        When ``pick`` is none of them.
+
+    """
+    from shapely.geometry.base import BaseGeometry
+
+    from howgreen.place._files import from_frame, from_text
+    from howgreen.place._shapes import from_shape
+    from howgreen.place.vectors import TableOptions
+
+    if isinstance(geometry, BaseGeometry):
+        return from_shape(geometry, name=name or "drawn shape")
+    if isinstance(geometry, Mapping):
+        return from_text(json.dumps(geometry), name=name, pick=pick)
+    if isinstance(geometry, str):
+        return from_text(geometry, name=name, pick=pick)
+    if hasattr(geometry, "to_crs"):
+        return from_frame(geometry, name=name, pick=pick, options=TableOptions(name_column=name_column))
+    raise AreaError(f"a {type(geometry).__name__} is no geometry; give shapely, a GeoDataFrame, GeoJSON or WKT")
+
+
+def place_from_file(
+    path: str | Path,
+    *,
+    name: str | None = None,
+    pick: int | str | None = None,
+    name_column: str | None = None,
+    encoding: str | None = None,
+) -> City:
+    """Read the limits of a place out of a vector file: GeoJSON, GeoPackage, Shapefile, KML, TopoJSON, GeoParquet, ...
+
+    Parameters
+    ----------
+    path
+        Any CRS; also zipped.
+    name
+        Which of its areas, and how the place is called; the area's own name, or the file's, if left out.
+    pick
+        Which of several areas: number (from 1) or name, or ``"all"`` to take them together.
+    name_column
+        The column that holds the names, where it is not plain.
+    encoding
+        Of the letters of an old file, such as ``cp1252``, where the file does not say.
+
+    Raises
+    ------
+    AreaError
+        When the file holds no usable area, or its CRS is missing or wrong.
+    AmbiguousPlaceError
+        When several areas fit; the message lists them.
+    PlaceNotFoundError
+        When ``pick`` is none of them.
+
+    """
+    from howgreen.place._lookup import PlaceFiles, find
+
+    files = PlaceFiles(name_column=name_column, encoding=encoding)
+    return find(name, area=Path(path), pick=pick, files=files)
+
+
+def with_districts(
+    place: City,
+    districts: str | Path | gpd.GeoDataFrame,
+    *,
+    name_column: str | None = None,
+    encoding: str | None = None,
+) -> City:
+    """Return the place with the areas of a file or frame as its districts, cut to it; those it had are replaced.
+
+    Parameters
+    ----------
+    place
+        Whose districts these are.
+    districts
+        A vector file, or a GeoDataFrame with a CRS. Areas of which less than 1 % lies inside are left out.
+    name_column, encoding
+        As in :func:`place_from_file`.
+
+    Raises
+    ------
+    AreaError
+        When the file cannot be used, or none of its areas lies in the place.
+
+    """
+    from howgreen.place._districts import from_districts_file, from_districts_frame
+    from howgreen.place.vectors import TableOptions
+
+    options = TableOptions(name_column=name_column, encoding=encoding)
+    if isinstance(districts, str | Path):
+        return from_districts_file(place, Path(districts), options)
+    return from_districts_frame(place, districts, options)
+
+
+def with_land(place: City, path: str | Path) -> City:
+    """Return the place with the sea cut off by a file with polygons of land, or coastlines (land on their left).
+
+    Raises
+    ------
+    AreaError
+        When the file cannot be read, or shows no land inside the limits.
+
+    """
+    from howgreen.place._coast import with_land_file
+
+    return with_land_file(replace(place, land=None), Path(path))

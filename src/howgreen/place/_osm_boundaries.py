@@ -1,0 +1,257 @@
+"""Administrative limits and their parts in a local OpenStreetMap extract."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import shapely
+from shapely import MultiPolygon, Polygon
+
+from howgreen.core.errors import AreaError, PlaceNotFoundError
+from howgreen.core.geometry import Area, geodesic_area_m2, polygonal
+from howgreen.core.text import closest, truncate, truncate_list, variants
+from howgreen.core.types import City, District
+from howgreen.osm.extract import LICENCE, OsmAreas, Tags, extract_date, read_areas
+from howgreen.osm.order import OsmId
+from howgreen.osm.tags import PLACES, kind_of, level_of, names_of, population_of
+from howgreen.place._shapes import clean, from_shape, join_notes, same_ground
+
+_TAGS = [("boundary", "administrative"), ("boundary", "census"), *(("place", place) for place in PLACES)]
+_ID = re.compile(r"^(?:osm:)?(r|w|relation/|way/)(-?\d+)$", re.IGNORECASE)
+# A lone area inside that differs from the city by less than this share is the city.
+_LONE_PART = 0.05
+# Of the limits: ground that they surround and leave out is told from here on.
+_LEAST_HOLE = 1e-3
+_COVERAGE = re.compile(r"the districts \(\d+\) cover \d+% of the city")
+
+
+def parse_id(query: str) -> OsmId | None:
+    """Read ``R120965``, ``osm:r120965``, ``relation/120965`` or ``W…`` as an OSM id; None for other texts."""
+    match = _ID.match(query.strip())
+    return OsmId(match[1][0].upper(), int(match[2])) if match else None
+
+
+def search(query: str, *, osm: Path) -> list[City]:
+    """Find the limits in an extract that have a name or id, best known level first; without their districts.
+
+    Administrative limits (levels 2-11) come before those of census places, and polygons that only say ``place=...``: these
+    count only where no administrative limits bear the name.
+
+    Parameters
+    ----------
+    query
+        A name in any language that OSM gives, any case and accents, or an id (``R120965``). What follows a comma
+        (``Vaduz, Liechtenstein``) narrows the choice as far as the extract can tell.
+    osm
+        An OpenStreetMap extract.
+
+    Raises
+    ------
+    PlaceNotFoundError
+        When nothing bears the name, or when all that does is cut at the extract's edge.
+    AreaError
+        When the file cannot be read.
+
+    """
+    names: list[str] = []
+    head, *qualifiers = _head_and_qualifiers(query)
+    osm_id = parse_id(head)
+    called = variants(head) | variants(query)
+
+    def matches(key: OsmId, tags: Tags) -> bool:
+        if osm_id is not None:
+            return key == osm_id
+        names.extend([tags["name"]] if "name" in tags else [])
+        return not called.isdisjoint(names_of(tags))
+
+    areas = read_areas(osm, tags=_TAGS, matches=matches)
+    if not areas.tags:
+        raise PlaceNotFoundError(_unknown(query, osm=osm, known=names))
+    if not areas.shapes:
+        raise PlaceNotFoundError(_cut(areas, osm=osm))
+    cities = _cities(areas, query=query, osm=osm)
+    if osm_id is not None or any(variants(query) & names_of(tags) for tags in areas.tags.values()):
+        return cities  # the comma, if there is one, belongs to the name
+    return _narrowed(cities, qualifiers, osm=osm)
+
+
+def with_districts(city: City, *, osm: Path) -> City:
+    """Take the administrative areas of the next level inside a city as its districts, as far as the extract holds them whole.
+
+    An area belongs to the city when its representative point lies inside it. Limits without a level (``place=city``) have the
+    lowest level of the areas inside. A city without any says so in its note.
+
+    Raises
+    ------
+    AreaError
+        When the file cannot be read.
+
+    """
+    districts = districts_in(city, osm=osm)
+    return add_districts(city, districts) if districts else without_districts(city, "this extract")
+
+
+def without_districts(city: City, source: str) -> City:
+    """Say in a city's note that a source has no districts of it."""
+    note = f"without districts: {source} has no administrative areas inside"
+    return replace(city, note=join_notes(city.note, note))
+
+
+def districts_in(city: City, *, osm: Path) -> tuple[District, ...]:
+    """Find the administrative areas of the next level inside a city; see :func:`with_districts`."""
+    level = city.admin_level or 0
+
+    def below(key: OsmId, tags: Tags) -> bool:
+        deeper = level_of(tags)
+        administrative = tags.get("boundary") == "administrative" and f"osm:{key}" != city.id
+        return administrative and "name" in tags and deeper is not None and deeper > level
+
+    areas = read_areas(osm, tags=[("boundary", "administrative")], matches=below)
+    shapely.prepare(city.boundary)
+    inside = [key for key, shape in areas.shapes.items() if city.boundary.contains(shape.representative_point())]
+    for deeper in sorted({level_of(areas.tags[key]) or 0 for key in inside}):
+        made = [_district(key, areas, city) for key in inside if level_of(areas.tags[key]) == deeper]
+        districts = sorted(
+            (district for district in made if district), key=lambda district: (district.name, district.id)
+        )
+        if districts and not _is_whole(districts, city):
+            return tuple(districts)
+    return ()
+
+
+def _is_whole(districts: Sequence[District], city: City) -> bool:
+    """Tell whether a lone area has nearly the same limits: the city itself under another level, not a part of it."""
+    return len(districts) == 1 and same_ground(districts[0].boundary, city.boundary, within=_LONE_PART)
+
+
+def add_districts(city: City, districts: tuple[District, ...]) -> City:
+    """Give a city these districts instead of any it had, and a note where they leave part of it out."""
+    covered_m2 = geodesic_area_m2(shapely.union_all([district.boundary for district in districts]))
+    share = covered_m2 / city.area_m2
+    others = [part for part in city.note.split("; ") if not _COVERAGE.fullmatch(part)]
+    note = f"the districts ({len(districts)}) cover {share:.0%} of the city" if share < 0.99 else ""
+    return replace(city, districts=districts, note=join_notes(*others, note))
+
+
+def left_out(boundary: Area) -> str:
+    """Say how much ground limits surround and leave out: Greater London without the City; empty where that is little."""
+    rings = [ring for part in getattr(boundary, "geoms", [boundary]) for ring in part.interiors]
+    hole_m2 = sum(geodesic_area_m2(Polygon(ring)) for ring in rings)
+    if hole_m2 < _LEAST_HOLE * geodesic_area_m2(boundary):
+        return ""
+    return f"the limits surround {hole_m2 / 1e6:.1f} km² that are not part of them"
+
+
+def clipped(shape: Polygon | MultiPolygon, city: City) -> Polygon | MultiPolygon:
+    """Cut a shape to the city; may come back empty."""
+    return shape if city.boundary.contains(shape) else polygonal(shapely.intersection(shape, city.boundary))
+
+
+def _head_and_qualifiers(query: str) -> list[str]:
+    return [part.strip() for part in query.split(",") if part.strip()] or [query]
+
+
+def _matches(names: frozenset[str], _: OsmId, tags: Tags) -> bool:
+    return not names.isdisjoint(names_of(tags))
+
+
+def _cities(areas: OsmAreas, *, query: str, osm: Path) -> list[City]:
+    official = [key for key in areas.shapes if areas.tags[key].get("boundary") == "administrative"]
+    keys = official or list(areas.shapes)
+    date = extract_date(osm)
+    cut = [key for key in areas.cut if areas.tags[key].get("boundary") == "administrative"]
+    notes = (
+        f"limits from an OpenStreetMap extract of {date}" if date else "",
+        f"also of this name, but cut in the extract: {_describe(cut, areas.tags)}" if cut else "",
+    )
+    cities = [_city(key, areas, query=query, note=join_notes(*notes)) for key in keys]
+    return without_twins(sorted(cities, key=lambda city: (city.admin_level or 99, -city.area_m2, city.id)))
+
+
+def without_twins(cities: list[City]) -> list[City]:
+    """Keep of limits around the same ground (Paris is a department and a commune) only those of the deepest level."""
+    unique: list[City] = []
+    for city in reversed(cities):
+        twin = next((i for i, other in enumerate(unique) if same_ground(city.boundary, other.boundary)), None)
+        if twin is None:
+            unique.append(city)
+            continue
+        same = f"has the same limits as {city.label} ({city.id}, level {city.admin_level or 'unknown'})"
+        unique[twin] = replace(unique[twin], note=join_notes(unique[twin].note, same))
+    return unique[::-1]
+
+
+def _city(key: OsmId, areas: OsmAreas, *, query: str, note: str) -> City:
+    tags = areas.tags[key]
+    population, without_year = population_of(tags)
+    city = from_shape(
+        areas.shapes[key],
+        name=query,
+        label=tags.get("name", str(key)),
+        id=f"osm:{key}",
+        kind=kind_of(tags),
+        licence=LICENCE,
+        note=join_notes(note, without_year),
+    )
+    city = replace(city, note=join_notes(city.note, left_out(city.boundary)))
+    return replace(city, admin_level=level_of(tags), population=population)
+
+
+def _narrowed(cities: list[City], qualifiers: list[str], *, osm: Path) -> list[City]:
+    """Keep those inside areas with the names after the comma; a name that the extract cannot check is said in the note."""
+    for qualifier in qualifiers:
+        around = read_areas(osm, tags=[("boundary", "administrative")], matches=partial(_matches, variants(qualifier)))
+        areas = [polygonal(shape) for shape in around.shapes.values()]
+        inside = [c for c in cities if any(area.contains(c.boundary.representative_point()) for area in areas)]
+        if inside or (areas and not around.cut):
+            cities = inside
+            continue
+        note = f"not checked whether it lies in {qualifier!r}: the extract does not hold that area whole"
+        cities = [replace(city, note=join_notes(city.note, note)) for city in cities]
+    if not cities:
+        raise PlaceNotFoundError(
+            f"{osm}: no place of that name lies in {', '.join(qualifiers)}; leave out what follows the comma"
+        )
+    return cities
+
+
+def _district(key: OsmId, areas: OsmAreas, city: City) -> District | None:
+    tags = areas.tags[key]
+    try:
+        shape = clean(areas.shapes[key], what=tags["name"]).boundary
+    except AreaError:
+        return None
+    boundary = clipped(shape, city)
+    if boundary.is_empty:
+        return None
+    return District(name=tags["name"], id=f"osm:{key}", boundary=boundary, population=population_of(tags)[0])
+
+
+def _describe(keys: list[OsmId], tags: Mapping[OsmId, Tags]) -> str:
+    texts = [
+        f"{tags[key].get('name', 'without a name')} ({key}, level {tags[key].get('admin_level', 'unknown')})"
+        for key in keys
+    ]
+    return truncate_list(texts, most=4)
+
+
+def _cut(areas: OsmAreas, *, osm: Path) -> str:
+    return (
+        f"{osm}: {_describe(areas.cut, areas.tags)} is cut at the edge of this extract, its limits are not whole; "
+        "give a larger extract, or a boundary with --area FILE"
+    )
+
+
+def _unknown(query: str, *, osm: Path, known: list[str]) -> str:
+    if parse_id(query):
+        return f"{truncate(query)} is no limits in {osm}; check the id, or give an extract that holds it"
+    near = closest(query, known)
+    if near:
+        return f"{truncate(query)} is not in {osm}; did you mean {' or '.join(near)}?"
+    names = sorted(set(known))
+    held = f"it names {truncate_list(names)}" if names else "it names no administrative limits"
+    return f"{truncate(query)} is not in {osm}: {held}"

@@ -1,0 +1,162 @@
+"""A comparison as files a person opens: the page, the picture, the figures. It decides nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from howgreen.core import words
+from howgreen.core.agreement import FIGURES
+from howgreen.report import _pictures
+from howgreen.report._agreement_maps import SHOWN, file_name, picture, small
+from howgreen.report._folder import LAYERS_FORMAT, SUMMARY
+from howgreen.report._outlines import outlines
+from howgreen.report._page import policy, text_of
+from howgreen.report._summary import values
+from howgreen.report.figures import LayersSummary
+
+if TYPE_CHECKING:
+    from howgreen.core.agreement import Agreement, Compared
+    from howgreen.core.types import Result
+    from howgreen.report._outlines import Outline
+    from howgreen.report._pictures import Preview
+
+PAGE, PICTURE = "layers.html", "layers.png"
+
+
+def layers_summary(
+    result: Result,
+    compared: Sequence[Compared],
+    *,
+    cropland: str,
+    legends: Mapping[str, Sequence[Any]],
+    notes: Sequence[str],
+) -> dict[str, Any]:
+    """Gather all figures of a comparison, as its ``summary.json`` holds them; :func:`layers_schema` describes every key.
+
+    Parameters
+    ----------
+    cropland
+        What became of the other maps' fields.
+    legends
+        By key of a map: its classes as JSON values.
+    notes
+        What was passed over.
+    """
+    ours = values(result)
+    kept = ("howgreen", "synthetic", "city", "period", "green_ratio", "green_pixel_ratio", "interval", "observed_ratio", "warnings",
+            "n_scenes", "scenes", "model", "grid")  # fmt: skip
+    return {
+        "format": LAYERS_FORMAT,
+        **{key: ours[key] for key in kept},
+        "cropland": cropland,
+        "layers": [_layer(one, legends[one.info.key]) for one in compared],
+        "notes": [*ours["notes"], *notes],
+        "files": {},
+        "attributions": [*ours["attributions"], *dict.fromkeys(one.info.licence for one in compared)],
+    }
+
+
+@cache
+def layers_schema() -> dict[str, Any]:
+    """Read the published JSON schema (draft 2020-12) of a comparison's ``summary.json``."""
+    found: dict[str, Any] = json.loads(text_of("layers.schema.json"))
+    return found
+
+
+def write_layers(result: Result, found: dict[str, Any], folder: Path) -> LayersSummary:
+    """Write page, picture and figures into a folder that holds the agreement maps already.
+
+    Parameters
+    ----------
+    found
+        Of :func:`layers_summary`; its ``files`` are filled in.
+    """
+    from howgreen.report._layers_poster import layers_poster
+
+    names = {layer["key"]: layer["label"] for layer in found["layers"]}
+    found["files"] = {
+        PAGE: "the page to read; opens without a network",
+        PICTURE: "the maps as one picture",
+        **{file_name(key): f"where ours and {label} agree" for key, label in names.items()},
+        SUMMARY: "this file",
+    }
+    preview = _pictures.from_data(result)
+    maps = {key: small(folder, key, preview.label.shape) for key in names}
+    (folder / PAGE).write_text(_page(result, found, preview, maps), encoding="utf-8")
+    layers_poster(found, maps, preview, folder / PICTURE)
+    figures = LayersSummary.from_dict(found)
+    (folder / SUMMARY).write_text(figures.to_json(), encoding="utf-8")
+    return figures
+
+
+def _layer(one: Compared, classes: Sequence[Any]) -> dict[str, Any]:
+    info = one.info
+    first, *others = one.zones
+    return {
+        "key": info.key,
+        "label": info.label,
+        "source": info.source,
+        "detail": info.detail,
+        "licence": info.licence,
+        "note": info.note,
+        "city": _figures(first),
+        "districts": [_figures(zone) for zone in others],
+        "classes": list(classes),
+    }
+
+
+def _figures(zone: Agreement) -> dict[str, Any]:
+    return {"name": zone.name, "id": zone.id, **{key: getattr(zone, key) for key in FIGURES}}
+
+
+def _page(result: Result, found: Mapping[str, Any], preview: Preview, maps: Mapping[str, Any]) -> str:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    # Everything is escaped, whatever the template is called: names come from strangers' files.
+    environment = Environment(
+        loader=PackageLoader("howgreen", "report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters |= {"percent": words.percent, "points": _points, "area": words.area, "two": _two}
+    script, style = text_of("viewer.js"), text_of("report.css") + text_of("layers.css")
+    text: str = environment.get_template("layers.html").render(
+        s=found,
+        words=words,
+        script=script,
+        style=style + _chosen(list(maps)),
+        policy=policy(script),
+        map=_map(result, preview, maps, outlines(result, preview)),
+        categories=SHOWN.values(),
+    )
+    return text
+
+
+def _map(result: Result, preview: Preview, maps: Mapping[str, Any], lines: Sequence[Outline]) -> dict[str, Any]:
+    height, width = preview.label.shape
+    return {
+        "width": width,
+        "height": height,
+        "metres": abs(preview.transform.a),
+        "photo": _pictures.jpeg(_pictures.photo_rgb(preview)),
+        "fraction": _pictures.png(_pictures.fraction_picture(preview, result.landcover.water_codes)),
+        "agreements": {key: _pictures.png(picture(values, preview.inside)) for key, values in maps.items()},
+        "limits": lines[0].path,
+        "districts": [line.path for line in lines[1:]],
+    }
+
+
+def _chosen(keys: Sequence[str]) -> str:
+    """Write the style that shows the map whose button is chosen; no script is needed for that."""
+    return "".join(f".viewer:has(#pick-{key}:checked) #map-{key} {{ display: block; }}\n" for key in keys)
+
+
+def _points(difference: float | None) -> str:
+    return words.NONE if difference is None else words.points(difference)
+
+
+def _two(value: float | None) -> str:
+    return words.NONE if value is None else f"{value:.2f}".replace("-", "−")

@@ -1,0 +1,71 @@
+"""Limits and districts as paths over the pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import shapely
+
+from howgreen.core.geometry import project
+
+if TYPE_CHECKING:
+    from affine import Affine
+    from shapely.geometry.base import BaseGeometry
+
+    from howgreen.core.types import Result
+    from howgreen.report._pictures import Preview
+
+TOLERANCE_PX = 0.4
+"""How far a drawn line may lie beside the true one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outline:
+    """One zone in pixels of the preview, x to the right and y down."""
+
+    shape: BaseGeometry
+    path: str
+    """SVG path data."""
+    label_x: float
+    label_y: float
+    """A point well inside."""
+
+
+def outline(boundary: BaseGeometry, preview: Preview) -> Outline:
+    """Lay an EPSG:4326 boundary over the preview's pixels."""
+    shape = in_pixels(project(boundary, preview.crs), preview.transform)
+    shape = shape.simplify(TOLERANCE_PX)
+    largest = max(shapely.get_parts(shape), key=lambda part: part.area)
+    place = shapely.maximum_inscribed_circle(largest, tolerance=2).coords[0]
+    return Outline(shape=shape, path=path(shape), label_x=round(place[0], 1), label_y=round(place[1], 1))
+
+
+def outlines(result: Result, preview: Preview) -> list[Outline]:
+    """Draw the city's outline, then its districts'."""
+    city = result.plan.city
+    return [outline(boundary, preview) for boundary in (city.boundary, *(d.boundary for d in city.districts))]
+
+
+def in_pixels(shape: BaseGeometry, transform: Affine) -> BaseGeometry:
+    """Turn a shape on the grid's CRS in pixels."""
+    inverse = ~transform
+
+    def move(points: Any) -> Any:
+        import numpy as np
+
+        x, y = points[:, 0], points[:, 1]
+        return np.column_stack((inverse.a * x + inverse.b * y + inverse.c, inverse.d * x + inverse.e * y + inverse.f))
+
+    moved: BaseGeometry = shapely.transform(shape, move)
+    return moved
+
+
+def path(shape: BaseGeometry) -> str:
+    """SVG path data with one decimal, every ring closed."""
+    rings: list[str] = []
+    for part in shapely.get_parts(shape):
+        for ring in (part.exterior, *part.interiors):
+            corners = " ".join(f"{x:.1f},{y:.1f}" for x, y in ring.coords[:-1])
+            rings.append(f"M{corners}Z")
+    return "".join(rings)

@@ -1,0 +1,135 @@
+"""The folder that a person opens: written beside its place, then moved there whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from howgreen.report._delivery import new_target
+from howgreen.report._folder import SUMMARY
+from howgreen.report._rasters import blocks, drawn, files_of
+from howgreen.report._summary import values
+from howgreen.report.figures import EstimateFigures, Summary
+
+if TYPE_CHECKING:
+    from howgreen.core.types import Plan, Progress, Result
+    from howgreen.report._pictures import Array, Preview
+
+OTHERS = {
+    "report.html": "the page to read; opens without a network",
+    "map.png": "the maps as one picture",
+    "districts.gpkg": "limits and figures of the city (first row) and its districts",
+    "plan.json": "what the answer was decided by; can be run again",
+    SUMMARY: "this file",
+}
+CACHE_BYTES = 64_000_000
+STEPS_AFTER = 4
+"""Steps of the progress after the maps are drawn: page, picture, tables, and the maps packed."""
+
+
+def write(
+    result: Result,
+    out: str | Path,
+    *,
+    truth: Mapping[str, Any] | None = None,
+    estimate: EstimateFigures | None = None,
+    plan_json: str | None = None,
+    progress: Progress | None = None,
+) -> Summary:
+    """Write everything about a result into a folder; all of it or nothing.
+
+    Parameters
+    ----------
+    out
+        A new folder, an empty one, or one that an earlier report made (it is replaced); or such a place on another
+        storage, as a URL of fsspec.
+    truth
+        For simulated cities: ``green_ratio`` (0-1) and, if known, ``districts`` (name to ratio).
+    estimate
+        What people saw, combined with the map: it leads the report.
+    plan_json
+        Text of ``plan.json``; no such file without it.
+
+    Returns
+    -------
+    Summary
+        What ``summary.json`` holds; see :func:`howgreen.report._summary.schema`.
+
+    Raises
+    ------
+    OutputError
+        The folder holds something else, or cannot be written.
+    """
+    import rasterio
+
+    from howgreen.report._pictures import from_files, photo_rgb
+    from howgreen.report._poster import poster
+
+    tick = _Ticks(blocks(result) + STEPS_AFTER if progress else 0, progress)
+    room = new_target(out, needs_bytes=needed_bytes(result.plan), progress=progress)
+    # GDAL's own cache would grow with the city, up to 5 % of the memory; nearly every byte is used once.
+    with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES), room as folder, drawn(result, folder, tell=tick) as maps:
+        found = values(result)
+        found["clear_looks"] = maps.clear.figures()
+        found["truth"] = _truth(truth, found)
+        found["estimate"] = None if estimate is None else msgspec.to_builtins(estimate)
+        found["files"] = {
+            name: text for name, text in (files_of(result) | OTHERS).items() if name != "plan.json" or plan_json
+        }
+        # Packing is GDAL's work, compressing the page's pictures zlib's, most of the rest Python's.
+        with ThreadPoolExecutor(2) as pool:
+            packing = pool.submit(maps.pack)
+            preview = from_files(result, maps.paths)
+            photo = photo_rgb(preview)
+            page = pool.submit(_page, result, found, preview, photo, folder)
+            poster(result, found, preview, folder / "map.png", photo=photo)
+            tick()
+            _tables(result, found, folder, plan_json)
+            tick()
+            for other in (page, packing):
+                other.result()
+                tick()
+    return Summary.from_dict(found)
+
+
+def _page(result: Result, found: Mapping[str, Any], preview: Preview, photo: Array, folder: Path) -> None:
+    from howgreen.report._page import page
+
+    (folder / "report.html").write_text(page(result, found, preview, photo=photo), encoding="utf-8")
+
+
+def needed_bytes(plan: Plan) -> int:
+    """Estimate the room that a report needs while it is written: its maps, before and after they are compressed, and the rest."""
+    height, width = plan.grid.shape
+    return int(height * width * (2 * len(plan.bands) + 7) * 2.1) + 8 * 2**20
+
+
+class _Ticks:
+    """Counts steps for a progress bar."""
+
+    def __init__(self, total: int, progress: Progress | None) -> None:
+        self._total, self._progress, self._done = total, progress, 0
+
+    def __call__(self) -> None:
+        self._done += 1
+        if self._progress is not None:
+            self._progress("report", self._done, self._total)
+
+
+def _truth(truth: Mapping[str, Any] | None, found: Mapping[str, Any]) -> dict[str, Any] | None:
+    if truth is None:
+        return None
+    estimate, true = found["green_ratio"], float(truth["green_ratio"])
+    districts = {str(name): float(value) for name, value in dict(truth.get("districts") or {}).items()}
+    return {"green_ratio": true, "error": None if estimate is None else estimate - true, "districts": districts}
+
+
+def _tables(result: Result, found: Mapping[str, Any], folder: Path, plan_json: str | None) -> None:
+    result.zones.to_file(folder / "districts.gpkg", layer="zones", driver="GPKG", engine="pyogrio")
+    if plan_json:
+        (folder / "plan.json").write_text(plan_json, encoding="utf-8")
+    (folder / SUMMARY).write_text(Summary.from_dict(found).to_json(), encoding="utf-8")

@@ -1,0 +1,263 @@
+"""Images that a user has, into a store: GeoTIFFs, Sentinel-2 SAFE folders, Landsat folders."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from howgreen.core.errors import ImageError, StoreError
+from howgreen.core.geometry import crs_of, geodesic_area_m2, polygonal
+from howgreen.core.sensors import common_name
+from howgreen.core.types import City
+from howgreen.core.warnings import Caution, warn
+from howgreen.core.words import IMAGE_FOOTPRINT
+from howgreen.store import layout
+from howgreen.store.places import goes_by
+from howgreen.store.read import place, scene_at
+from howgreen.store.write import mend, put_place, store_scene
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import date as day
+
+    from howgreen.core.types import Progress
+    from howgreen.store.sources import Options, Source
+
+_LOG = logging.getLogger(__name__)
+FOOTPRINT_KIND = IMAGE_FOOTPRINT
+FOOTPRINT_NOTE = (
+    "No limits were given: the area is what the images show, not the city. "
+    "Give the city's limits with --area to get its own green ratio."
+)
+
+
+def add(  # noqa: PLR0913 (what a person may say of an image, each by its name, as on the command line)
+    files: Sequence[Path],
+    *,
+    root: Path,
+    city: str,
+    boundary: City | None = None,
+    bands: Sequence[str] | None = None,
+    scale: float | None = None,
+    offset: float | None = None,
+    nodata: float | None = None,
+    date: day | None = None,
+    sensor: str | None = None,
+    unit: str | None = None,
+    replace: bool = False,
+    progress: Progress | None = None,
+) -> list[str]:
+    """Add the scenes in some files or folders, and the city that they are of.
+
+    Every file is looked at before anything is written; then each scene is stored as a whole. A scene that is
+    there already, from the same bytes and options, is left alone.
+
+    Parameters
+    ----------
+    files
+        Rasters of many bands (a scene each), rasters of one band each (together one scene), Sentinel-2 L2A
+        ``.SAFE`` folders, Landsat Collection 2 Level-2 folders.
+    root
+        The store; made when it does not exist.
+    city
+        Name of the place in the store.
+    boundary
+        Its limits; None keeps the place that the store has of that name, else takes the footprint of the images.
+    bands
+        Names in the order of the bands (or of the one-band files), ``-`` for one to leave out; None takes the
+        names that the files give.
+    scale, offset
+        Reflectance = DN * scale + offset. Where None: the file's own, else the sensor's; floats are taken as
+        reflectance.
+    nodata
+        DN that means *no data*. Where None: the file's own, else 0; NaN for floats.
+    date
+        When a GeoTIFF was taken, for files that do not have it in their name.
+    sensor
+        Key of :data:`howgreen.core.sensors.SENSORS`; None tells it by the names of the bands.
+    unit
+        Of a radar's bands, once scaled: ``dB`` or ``power`` (linear). None tells it by the pixels: power is never
+        negative, and land in decibels nearly always is.
+    replace
+        Overwrite scenes of the same id.
+    progress
+        Told ``("store", bands done, bands in all)``, scene by scene.
+
+    Returns
+    -------
+    list of str
+        Ids of the scenes, those that were there already among them.
+
+    Raises
+    ------
+    ImageError
+        When a file is broken, or does not say what it must and no option does.
+    StoreError
+        When the folder cannot be written, or holds another scene of that id.
+
+    """
+    from howgreen.store.sources import Options
+
+    if not city.strip():
+        raise StoreError("no city given: name the one that the images show (--city)")
+    names = tuple(name.strip() for name in bands) if bands is not None else None
+    options = Options(bands=names, scale=scale, offset=offset, nodata=nodata, date=date, sensor=sensor, unit=unit)
+    with _readable():
+        found = _sources([Path(file) for file in files], options)
+    root = Path(root)
+    for one in found:
+        _store(root, one, replace=replace, progress=progress)
+    _keep_place(root, city, boundary, found)
+    return [one.id for one in found]
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Turn what the operating system refuses into an ImageError that names the file."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        raise ImageError(f"{error.filename}: cannot be read ({reason}); check the path and its permissions") from error
+
+
+def _sources(files: Sequence[Path], options: Options) -> list[Source]:
+    """Return the scenes in the user's files, nothing read but what describes them."""
+    from howgreen.store import _source_landsat, _source_safe, source_tif
+
+    if not files:
+        raise ImageError("no image given: name GeoTIFFs, a Sentinel-2 .SAFE folder or a Landsat folder")
+    found: list[Source] = []
+    rasters: list[Path] = []
+    for given in files:
+        path = given.parent if given.name == _source_safe.METADATA else given
+        if _source_safe.is_safe(path):
+            found.append(_chosen(_source_safe.source(path, options), options))
+        elif products := _source_landsat.metadata_files(path):
+            found += [_chosen(_source_landsat.source(product, options), options) for product in products]
+        elif path.is_dir():
+            raise ImageError(f"{path}: neither a Sentinel-2 .SAFE folder nor a Landsat one; name the GeoTIFFs in it")
+        else:
+            rasters.append(path)
+    if rasters:
+        found += source_tif.sources(rasters, options)
+    twice = {one.id for one in found if [other.id for other in found].count(one.id) > 1}
+    if twice:
+        raise ImageError(f"{', '.join(sorted(twice))}: two of the files make the same scene; add one, or rename one")
+    return found
+
+
+def _chosen(source: Source, options: Options) -> Source:
+    """Return a product with the bands that were asked for; ImageError when an option contradicts it."""
+    day = source.time.date()
+    if options.date not in {None, day}:
+        raise ImageError(f"{source.name}: taken on {day} by its metadata, not on {options.date}; leave --date out")
+    if options.sensor not in {None, source.sensor.name}:
+        raise ImageError(f"{source.name}: a {source.sensor.label} product; leave --sensor {options.sensor} out")
+    if options.bands is None:
+        return source
+    names = {name: common_name(name, source.sensor, satellite=source.platform or "") for name in options.bands}
+    selected = tuple(one for one in source.bands if one.band in names.values())
+    unknown = [name for name, known in names.items() if known is None]
+    if unknown:
+        known = ", ".join(one.band for one in source.bands)
+        raise ImageError(f"{source.name}: unknown band {', '.join(unknown)} in --bands; it has {known}")
+    return dataclasses.replace(source, bands=selected)
+
+
+def _store(root: Path, source: Source, *, replace: bool, progress: Progress | None) -> None:
+    from howgreen.core.stac import Header
+    from howgreen.store import plausible, sources
+    from howgreen.store.borders import find_borders
+
+    with _readable():
+        digest = sources.digest(source)
+    if not replace and _there_already(root, source, digest):
+        _LOG.info("%s: in the store already, from the same files", source.id)
+        mend(root)
+        return
+    with _readable():
+        borders, cautions = find_borders(source)
+    header = Header(
+        id=layout.check_name(source.id, what="scene id"),
+        sensor=source.sensor,
+        time=source.time,
+        scale=source.scale,
+        offset=source.offset,
+        nodata=source.nodata,
+        cloud_cover_pct=source.cloud_cover_pct,
+        baseline=source.baseline,
+        platform=source.platform,
+        unit=source.unit,
+        origin=_origin(source, digest),
+        encodings=source.encodings,
+        warnings=(*source.warnings, *cautions),
+    )
+    doubts = list(header.warnings)
+
+    def check(samples: Mapping[str, Any]) -> tuple[Caution, ...]:
+        found = plausible.check(source, samples)
+        doubts.extend(found)
+        return found
+
+    store_scene(root, header, sources.layers(source, borders), check=check, progress=progress)
+    warn(*(Caution(one.code, f"{source.name}: {one.text}") for one in doubts))
+
+
+def _origin(source: Source, digest: str) -> dict[str, Any]:
+    return {
+        "howgreen:source": Path(source.name).name,
+        "howgreen:source_sha256": digest,
+        "howgreen:time_from": source.time_from,
+        "howgreen:offset_from": source.offset_from,
+    }
+
+
+def _there_already(root: Path, source: Source, digest: str) -> bool:
+    """Whether the store holds this very scene, whole; StoreError when it holds another one of that id."""
+    file = root / source.sensor.collection / source.id / f"{source.id}.json"
+    if not file.is_file():
+        return False
+    try:
+        native = layout.read_json(file)
+        same = native["properties"].get("howgreen:source_sha256") == digest
+        whole = all((file.parent / one["href"]).stat().st_size == one["file:size"] for one in native["assets"].values())
+    except (StoreError, OSError, KeyError, TypeError, AttributeError):
+        return False  # a damaged scene is there to be mended by adding it again
+    if whole and not same:
+        raise StoreError(
+            f"{root}: scene {source.id} is there already, of other files or options; overwrite it with --replace"
+        )
+    return whole
+
+
+def _keep_place(root: Path, city: str, boundary: City | None, added: Sequence[Source]) -> None:
+    known = place(root, city)
+    instead_of = known.id if known else None
+    if boundary is not None:
+        put_place(root, dataclasses.replace(boundary, name=city), instead_of=instead_of)
+    elif known is None or known.kind == FOOTPRINT_KIND:
+        put_place(root, footprint_city(root, city, added, known=known), instead_of=instead_of)
+
+
+def footprint_city(root: Path, name: str, added: Sequence[Source], *, known: City | None = None) -> City:
+    """Return a place whose limits are what some scenes show (and what it had before); it says so itself."""
+    import shapely
+
+    root = root.resolve()
+    files = [root / one.sensor.collection / one.id / f"{one.id}.json" for one in added]
+    shapes = [scene.footprint for file in files if (scene := scene_at(root, file))]
+    area = polygonal(shapely.union_all([*shapes, *([known.boundary] if known else [])]))
+    return City(
+        name=name if known is None or not goes_by(known, name) else known.name,
+        label=name if known is None else known.label,
+        id=f"store:{layout.slug(name)}",
+        boundary=area,
+        crs=crs_of(area),
+        area_m2=geodesic_area_m2(area),
+        kind=FOOTPRINT_KIND,
+        note=FOOTPRINT_NOTE,
+    )
