@@ -218,7 +218,7 @@ for number in range(60):
 
 @pytest.mark.parametrize("exchanged", [True, False])
 def test_row_14_two_runs_into_one_folder_take_turns(tmp_path: Path, exchanged: bool):
-    code = TURNS if exchanged else f"from howgreen.report import folder as f\nf.exchange = lambda *_: False\n{TURNS}"
+    code = TURNS if exchanged else f"from howgreen.report import _folder as f\nf.exchange = lambda *_: False\n{TURNS}"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     both = [
         subprocess.Popen(

@@ -11,7 +11,8 @@ import pytest
 import howgreen
 from howgreen import imagery, landcover, measure, sample
 from howgreen.core.errors import HowgreenError, MissingBandsError, NoImageError, PeriodError, PlanError
-from howgreen.core.types import Plan
+from howgreen.core.types import Plan, Scene
+from howgreen.core.warnings import HowgreenWarning
 from howgreen.net.network import Network
 from howgreen.pipeline import city, plan_json
 
@@ -117,8 +118,20 @@ def test_a_plan_for_another_model_file_is_refused(plan: Plan, tmp_path: Path):
         city.run(dataclasses.replace(plan, model_sha256="0" * 64), work=tmp_path)
 
 
+def _without_its_first_file(scene: Scene, folder: Path) -> Scene:
+    asset = dataclasses.replace(scene.assets[0], href=str(folder / "gone.tif"))
+    return dataclasses.replace(scene, assets=(asset, *scene.assets[1:]))
+
+
+def test_a_plan_with_one_image_gone_loses_that_date_and_says_so(plan: Plan, tmp_path: Path):
+    scenes = (_without_its_first_file(plan.scenes[0], tmp_path), *plan.scenes[1:])
+    with pytest.warns(HowgreenWarning, match=r"gone\.tif"):
+        result = city.run(dataclasses.replace(plan, scenes=scenes), work=tmp_path)
+    assert len(result.plan.scenes) == len(plan.scenes) - 1
+    assert "image-left-out" in {caution.code for caution in result.warnings}
+
+
 def test_a_plan_whose_images_are_gone_is_refused(plan: Plan, tmp_path: Path):
-    asset = dataclasses.replace(plan.scenes[0].assets[0], href=str(tmp_path / "gone.tif"))
-    scene = dataclasses.replace(plan.scenes[0], assets=(asset, *plan.scenes[0].assets[1:]))
+    scenes = tuple(_without_its_first_file(scene, tmp_path) for scene in plan.scenes)
     with pytest.raises(HowgreenError, match=r"gone\.tif"):
-        city.run(dataclasses.replace(plan, scenes=(scene, *plan.scenes[1:])), work=tmp_path)
+        city.run(dataclasses.replace(plan, scenes=scenes), work=tmp_path)

@@ -196,4 +196,5 @@ def test_kept_numbers_are_written_as_they_are(make, tmp_path):
 def test_no_pixel_is_shown_as_known_exactly():
     """Standard errors in hundredths: rounded, but never down to nothing, nor up over one."""
     told = np.array([[0.0, 0.001, 0.014, 0.016, 0.5, 1.0, 3.0, np.nan]], np.float32)
-    assert _rasters._hundredths(told).tolist() == [[1, 1, 1, 2, 50, 100, 100, 255]]
+    fraction = np.where(np.isnan(told), np.nan, 0.5).astype(np.float32)
+    assert _rasters._hundredths(told, fraction).tolist() == [[1, 1, 1, 2, 50, 100, 100, 255]]

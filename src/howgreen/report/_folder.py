@@ -37,7 +37,13 @@ def new_folder(out: Path, *, needs_bytes: int = 0) -> Iterator[Path]:
 
     of_files = (OSError, RasterioError, CPLE_BaseError, DataSourceError, DataLayerError, FeatureError)
     out = Path(os.path.realpath(out))
-    check_out(out, needs_bytes=needs_bytes)
+    try:
+        check_out(out, needs_bytes=needs_bytes)
+    except OutputError:
+        if not out.parent.is_dir():
+            raise
+        with folder_lock(out.parent):  # another process may have been exchanging it while it was looked at
+            check_out(out, needs_bytes=needs_bytes)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with folder_lock(out.parent):

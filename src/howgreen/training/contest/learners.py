@@ -16,7 +16,7 @@ import numpy.typing as npt
 import onnx
 
 from howgreen.core.types import ModelCard, Progress
-from howgreen.training import network
+from howgreen.training import mixtures, network
 from howgreen.training.contest import descent, forests, graphs
 from howgreen.training.contest.classes import CLASSES, GREEN
 from howgreen.training.contest.effort import Effort
@@ -114,7 +114,8 @@ def ndvi_linear(job: Job) -> onnx.ModelProto:
     place = [job.training.bands.index(band) for band in ndvi.BANDS]
     # The anchors ask only for the green share: any class may carry it.
     green = job.training.shares[:, GREEN].sum(axis=1, dtype=float)
-    shares = np.stack([green, 0 * green, 1 - green, 0 * green, 0 * green], axis=1)
+    shares = np.zeros((len(green), len(mixtures.CLASSES)))
+    shares[:, mixtures.TREE], shares[:, mixtures.BUILT] = green, 1 - green
     reflectance = job.training.reflectance[:, place].astype(float)
     bare, full = ndvi.fit_anchors(Mixtures(reflectance=reflectance, shares=shares, bands=ndvi.BANDS))
     card = replace(job.card, classes=ndvi.CLASSES, bands=ndvi.BANDS, normalisation="clip to 0..2")
