@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from howgreen.core import notebook, words
 from howgreen.core.period import Period as Period  # noqa: PLC0414 (the word is taken from here)
@@ -257,12 +257,24 @@ class ModelClass:
     """``#rrggbb``."""
 
 
-def is_water(item: ModelClass) -> bool:
+class NamedClass(Protocol):
+    """A class as a model's card or a summary has it."""
+
+    @property
+    def code(self) -> int:
+        """Value in the label raster."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+
+
+def is_water(item: NamedClass) -> bool:
     """Say whether a class is the one that is not land: it is called water, in small or capital letters."""
     return item.name.casefold() == "water"
 
 
-def water_codes(classes: Iterable[ModelClass]) -> tuple[int, ...]:
+def water_codes(classes: Iterable[NamedClass]) -> tuple[int, ...]:
     """Codes of the classes that are not land."""
     return tuple(item.code for item in classes if is_water(item))
 

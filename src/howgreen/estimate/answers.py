@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from howgreen.core.errors import EstimateError
+from howgreen.core.types import HALF_GREEN
 
 if TYPE_CHECKING:
     from howgreen.estimate.sample import Sample
@@ -234,7 +235,7 @@ def agreement(readings: Readings) -> Agreement | None:
         return None
     one = np.array([readings.first[unit].share(GREEN_KINDS) for unit in both])
     two = np.array([readings.second[unit].share(GREEN_KINDS) for unit in both])
-    kappa, se = _kappa(one >= 0.5, two >= 0.5)
+    kappa, se = _kappa(one >= HALF_GREEN, two >= HALF_GREEN)
     apart = tuple(unit for unit, a, b in zip(both, one, two, strict=True) if abs(a - b) > DISAGREE)
     return Agreement(
         units=len(both), kappa=kappa, kappa_low=kappa - 1.96 * se, kappa_high=min(kappa + 1.96 * se, 1.0),

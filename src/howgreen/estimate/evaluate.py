@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from howgreen.core.errors import EstimateError
+from howgreen.core.types import HALF_GREEN
 from howgreen.estimate._accuracy import Accuracy, StratifiedClasses, assess
 from howgreen.estimate.answers import GREEN_KINDS, KINDS, LAND_KINDS, Agreement, Answer, Readings, agreement, in_order
 from howgreen.estimate.estimators import (
@@ -353,7 +354,9 @@ def _bias(looks: Looks, miss: Floats) -> Estimate | None:
 
 def _classes(rows: _Rows, looks: Looks) -> Accuracy | None:
     def named(green: Floats, land: Floats) -> npt.NDArray[np.str_]:
-        return np.where(land < 0.5, "water", np.where(green >= 0.5 * np.maximum(land, 1e-9), "green", "not green"))
+        return np.where(
+            land < 0.5, "water", np.where(green >= HALF_GREEN * np.maximum(land, 1e-9), "green", "not green")
+        )
 
     assist = rows.map_shares()
     if looks.counts.min() < 2:

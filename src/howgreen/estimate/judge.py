@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from howgreen.core.errors import LabelError
 from howgreen.core.labels import CLASS_NAMES, GREEN_CLASSES
+from howgreen.core.types import HALF_GREEN
 from howgreen.estimate.estimators import FEWEST, LEVEL, wilson
 
 Floats = npt.NDArray[np.float64]
@@ -101,7 +102,7 @@ def judge(places: Places, *, probability: bool, level: float = LEVEL) -> Judgeme
     names = np.array(CLASS_NAMES)[places.label]
     green = np.isin(names, list(GREEN_CLASSES))
     true = np.select([names == "water", green], [2, 0], 1)
-    mapped = np.select([places.mapped_water, places.mapped_green >= 0.5], [2, 0], 1)
+    mapped = np.select([places.mapped_water, places.mapped_green >= HALF_GREEN], [2, 0], 1)
     matrix = np.zeros((3, 3), int)
     np.add.at(matrix, (mapped, true), 1)
 
@@ -150,7 +151,7 @@ def _kappa(matrix: npt.NDArray[np.int_]) -> float | None:
 def _class(places: Places, here: npt.NDArray[np.bool_]) -> ClassAtLabels:
     green = np.where(places.mapped_water, 0.0, places.mapped_green)[here]
     return ClassAtLabels(
-        places=int(here.sum()), called_green=float((green >= 0.5).mean()), mean_green=float(green.mean())
+        places=int(here.sum()), called_green=float((green >= HALF_GREEN).mean()), mean_green=float(green.mean())
     )
 
 

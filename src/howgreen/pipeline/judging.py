@@ -14,7 +14,7 @@ import shapely
 from howgreen.core.errors import LabelError, OutputError
 from howgreen.core.geometry import project
 from howgreen.core.labels import CLASS_NAMES, burn, classes_of, read_shapes
-from howgreen.core.types import UNSEEN, is_water
+from howgreen.core.types import UNSEEN, water_codes
 from howgreen.estimate.judge import Judgement, Places, judge
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def map_of_report(folder: Path) -> Mapped:
         city = gpd.read_file(folder / "districts.gpkg", rows=1).geometry.iloc[0]
     except (OSError, RasterioError, msgspec.DecodeError, ValueError) as error:
         raise OutputError(f"{folder}: is no report of this version ({str(error)[:120]}); make it again") from error
-    codes = [one.code for one in summary.model.classes if one.name.casefold() == "water"]
+    codes = water_codes(summary.model.classes)
     return Mapped(
         title=f"{summary.city.label}, model {summary.model.name}",
         grid=grid,
@@ -111,7 +111,7 @@ def map_of(result: Result) -> Mapped:
     """Take the map of a finished run."""
     data, grid = result.landcover.data, result.plan.grid
     label = np.asarray(data["label"].values)
-    codes = [one.code for one in result.card.classes if is_water(one)]
+    codes = result.landcover.water_codes
     return Mapped(
         title=f"{result.plan.city.label}, model {result.card.name}",
         grid=grid,

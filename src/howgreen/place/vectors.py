@@ -21,7 +21,7 @@ import shapely
 from pyogrio.errors import CRSError, DataLayerError, DataSourceError, FieldError
 
 from howgreen.core.errors import AreaError, HowgreenError, MissingExtraError
-from howgreen.core.geometry import BBox
+from howgreen.core.geometry import BBox, transformer
 from howgreen.core.text import one_line, truncate, truncate_list
 from howgreen.core.vector_files import FORMATS, VectorFile, vector_files
 from howgreen.core.warnings import Caution
@@ -298,7 +298,7 @@ def _box_there(crs: str | None, box: BBox | None) -> BBox | None:
     """Move a box of degrees to a layer's own CRS."""
     if box is None or crs is None:
         return box
-    west, south, east, north = pyproj.Transformer.from_crs("EPSG:4326", crs, always_xy=True).transform_bounds(*box)
+    west, south, east, north = transformer("EPSG:4326", crs).transform_bounds(*box)
     return west, south, east, north
 
 

@@ -7,6 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from howgreen.core import words
+from howgreen.core.geometry import transformer
 from howgreen.report import _pictures
 
 if TYPE_CHECKING:
@@ -65,13 +66,12 @@ def to_web_mercator(image: Any, preview: Preview) -> tuple[Any, list[list[float]
     import numpy as np
     import shapely
     from affine import Affine
-    from pyproj import Transformer
     from rasterio.warp import Resampling, reproject
 
     rows, columns = image.shape[:2]
     t = preview.transform
     frame = shapely.box(t.c, t.f + t.e * rows, t.c + t.a * columns, t.f)
-    to_mercator = Transformer.from_crs(preview.crs, "EPSG:3857", always_xy=True).transform
+    to_mercator = transformer(str(preview.crs), "EPSG:3857").transform
     dense = shapely.segmentize(frame, max(t.a * columns, -t.e * rows) / 20)
     moved = shapely.transform(dense, lambda p: np.column_stack(to_mercator(p[:, 0], p[:, 1])))
     if moved.bounds[2] - moved.bounds[0] > AROUND_M / 2:  # across the antimeridian: the map goes on to the east
@@ -90,7 +90,7 @@ def to_web_mercator(image: Any, preview: Preview) -> tuple[Any, list[list[float]
         dst_crs="EPSG:3857",
         resampling=Resampling.nearest,
     )
-    to_degrees = Transformer.from_crs("EPSG:3857", "EPSG:4326", always_xy=True).transform
+    to_degrees = transformer("EPSG:3857", "EPSG:4326").transform
     _, bottom = to_degrees(0, north - side * height)
     _, top = to_degrees(0, north)
     left, right = (360 * x / AROUND_M for x in (west, west + side * width))  # may lie beyond 180

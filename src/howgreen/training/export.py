@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from howgreen.core.files import write_atomic
 from howgreen.core.types import ModelCard
 from howgreen.landcover.card import METADATA_KEY, card_to_json
 from howgreen.landcover.contract import INPUT, OUTPUTS, UNCERTAINTY
@@ -142,6 +143,4 @@ def with_card(model: onnx.ModelProto, card: ModelCard) -> onnx.ModelProto:
 def save(model: onnx.ModelProto, path: Path) -> None:
     """Write atomically: a model file is whole or not there."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_bytes(model.SerializeToString(deterministic=True))
-    part.replace(path)
+    write_atomic(path, model.SerializeToString(deterministic=True))

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from howgreen.core.files import atomic_path
 from howgreen.core.types import Progress
 from howgreen.training.contest.classes import GREEN
 from howgreen.training.network import loss_of
@@ -152,11 +153,9 @@ def _kept(path: Path | None, state: _State, curve: list[Point]) -> None:
     if path is None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.part")
     # Python's own file: a full disk is then an OSError, which the command line tells in one line.
-    with part.open("wb") as file:
+    with atomic_path(path, durable=False) as part, part.open("wb") as file:
         torch.save({"key": state.key, "curve": curve, **state.saved()}, file)
-    part.replace(path)
 
 
 def _resumed(path: Path | None, state: _State) -> list[Point]:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import onnx
 
+from howgreen.core.files import write_atomic
 from howgreen.core.sensors import LANDSAT, SENTINEL2
 from howgreen.core.types import Progress
 from howgreen.landcover.model import Model, load_model, models
@@ -246,9 +247,7 @@ def _class_loss(found: judge.Answer) -> float:
 
 def _keep(path: Path, found: Mapping[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(found))
-    part.replace(path)
+    write_atomic(path, json.dumps(found), durable=False)
 
 
 def benchmark(
