@@ -152,7 +152,7 @@ def test_row_8_a_killed_download_of_a_model_leaves_nothing(tmp_path: Path, monke
     code = f"""
 import time
 from pathlib import Path
-from howgreen.landcover import library
+from howgreen.landcover import _library as library
 library.folder = lambda: Path({str(tmp_path / "models")!r})
 with library.scratch() as part:
     part.write_bytes(bytes(1000))

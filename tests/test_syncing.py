@@ -27,8 +27,8 @@ from howgreen.core.errors import NetworkError, StoreError
 from howgreen.core.types import Plan
 from howgreen.net import _ranges
 from howgreen.pipeline import sync
-from howgreen.store import _verify, places, put_place, put_scene, scenes
 from howgreen.store import place as place_of
+from howgreen.store import places, put_place, put_scene, scenes, verify
 
 SIDE = 1200
 FINE = GeoBox((SIDE, SIDE), Affine(10, 0, 680_000, 0, -10, 5_150_000), "EPSG:32632")
@@ -132,7 +132,7 @@ def test_a_broken_sync_goes_on_at_the_missing_band(world: World, planned: Plan, 
     world.files.fail("status", status=404, match="/s2/nir", after=1)
     with pytest.raises(NetworkError, match=r"nir\.tif"):
         sync.sync(planned, root=root)
-    assert _verify(root) == []
+    assert verify(root) == []
     before = {scene.id for scene in scenes(root)}
     kept = {path.parent.name + "/" + path.name.partition("-")[0] for path in root.glob(".parts/*/*.tif")}
     assert "s2/blue" in kept
@@ -143,7 +143,7 @@ def test_a_broken_sync_goes_on_at_the_missing_band(world: World, planned: Plan, 
     lines = world.files.count()["lines"]
     assert not any(f"/{one}/" in line for one in before for line in lines)
     assert sum("/s2/blue" in line for line in lines) == 1  # its head only
-    assert _verify(root) == []
+    assert verify(root) == []
     assert not (root / ".parts").exists()
 
 
@@ -164,9 +164,9 @@ def test_killed_at_any_moment_the_store_verifies_and_the_next_run_finishes(world
         time.sleep(wait_s)
         os.kill(run.pid, signal.SIGKILL)
         run.wait(10)
-        assert not (root / "catalog.json").exists() or _verify(root) == []
+        assert not (root / "catalog.json").exists() or verify(root) == []
     sync.sync(planned, root=root)
-    assert _verify(root) == []
+    assert verify(root) == []
     assert {scene.id for scene in scenes(root)} == {scene.id for scene in planned.scenes}
 
 
@@ -179,7 +179,7 @@ def test_another_citys_part_of_a_scene_stays(world: World, planned: Plan, tmp_pa
     second = asking.plan("Other", store=world.places, catalogs=[world.api], period="2024")
     sync.sync(second, root=root)
     assert sync.sync(planned, root=root).fetched == ()
-    assert _verify(root) == []
+    assert verify(root) == []
     assert {city.name for city in places(root)} == {"Small", "Other"}
     with rasterio.open(scenes(root)[0].asset("red").href) as whole:
         assert whole.shape == (1024, 1024)
@@ -201,7 +201,7 @@ def test_a_changed_file_is_one_error(world: World, planned: Plan, tmp_path: Path
     world.files.fail("etag", match="/s1/red", after=1)
     with pytest.raises(NetworkError, match="has changed while it was read"):
         sync.sync(planned, root=tmp_path / "shelf")
-    assert _verify(tmp_path / "shelf") == []
+    assert verify(tmp_path / "shelf") == []
 
 
 def test_two_places_of_one_name_stay_beside_each_other(world: World, tmp_path: Path):

@@ -119,7 +119,7 @@ def test_a_file_in_the_way(small, tmp_path):
     ("raised", "expected"),
     [(OSError(28, "No space left on device"), OutputError), (KeyboardInterrupt(), KeyboardInterrupt)],
 )
-@pytest.mark.parametrize("step", ["write._tables", "folder._swap"])
+@pytest.mark.parametrize("step", ["_write._tables", "_folder._swap"])
 @pytest.mark.parametrize("earlier", [True, False])
 def test_nothing_half_written(small, tmp_path, monkeypatch, raised, expected, step, earlier):
     """Whatever stops it, there is either no folder or the earlier one, whole."""

@@ -26,7 +26,7 @@ from odc.geo.geobox import GeoBox
 from howgreen import store
 from howgreen.core import cog
 from howgreen.core import stac as item
-from howgreen.store import footprint, read, write
+from howgreen.store import _footprint, read, write
 from howgreen.core.errors import StoreError
 from howgreen.core.types import City
 

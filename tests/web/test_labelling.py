@@ -189,7 +189,7 @@ def test_keys_buttons_undo_and_jump(chromium, folder, at_home):
         assert page.evaluate("pattern.every((one) => one === '')")
         page.check("#whole")
         page.click("#kind-tree")
-        page.wait_for_selector("body[data-done='1']")
+        page.wait_for_selector("body[data-done='1'][data-unit='2']")
         page.uncheck("#whole")
         page.fill("#jump", "40")
         page.keyboard.press("Enter")
