@@ -28,6 +28,7 @@ from howgreen.core.sensors import SENTINEL2
 from howgreen.core.types import Asset, Scene
 
 DATES, THREADS = 6, 2
+NEAR_INFRARED = ("rededge2", "rededge3", "nir", "nir08")
 CACHE_BYTES = 64_000_000  # tiles are decoded once: GDAL need not keep them
 WEST, NORTH, CRS = 600_000, 5_000_040, "EPSG:32631"
 SHIFT_PX = 317  # the city does not begin where the tile begins
@@ -55,7 +56,9 @@ def make(folder: Path, *, size_px: int, native: bool) -> None:
     resolutions = {band.name: int(band.resolution_m) if native else 10 for band in SENTINEL2.bands}
     for name, resolution_m in resolutions.items():
         side = size_px * 10 // resolution_m
-        ground = 300 + 2500 * _smooth(rng, side, 40) + rng.normal(0, 60, (side, side))
+        # Land reflects more in the near-infrared: numbers that could not be reflectance are refused.
+        low, range_ = (900, 3600) if name in NEAR_INFRARED else (300, 2500)
+        ground = low + range_ * _smooth(rng, side, 40) + rng.normal(0, 60, (side, side))
         _write(folder / f"{name}.tif", ground.astype(np.uint16), resolution_m)
     for date in range(DATES):
         (folder / str(date)).mkdir()
