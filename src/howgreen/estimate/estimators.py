@@ -29,9 +29,8 @@ RARE = 0.25
 COIN_LOOKS = 25
 """For Wilson's interval, the variance found is averaged with a coin's as if that came from up to this many looks, fewer the less rare green is (none at
 :data:`RARE`): most small samples of rare green hold hardly any and look surer than they are, and one place in a hundred that a good map gets
-wholly wrong can hide from fifty looks. Simulated (``benchmarks/sim_estimate.py``): with 25, looks alone cover 93-98 % in towns of 5, 10 and 95 %
-green from 50 looks on, with 10 as little as 91 %, with 0 as little as 89 %; with a good map and such hidden places, strata cover 95 % with 25, and 82 %
-with 0. The price is width: where green is rare and the map good, 50 looks cover 99 % and more."""
+wholly wrong can hide from fifty looks. ``benchmarks/sim_estimate.py`` shows what they cover. The price is width: where green
+is rare and the map good, 50 looks cover 99 % and more."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -151,7 +151,7 @@ def may_show(sample: Sample, answers: Sequence[Answer]) -> bool:
     """Whether an interval may be shown to a person who is still looking, who may then stop.
 
     Stopping at a wanted width keeps the interval true from the 20th look on, the 30th with strata, and not while a stratum has fewer
-    than five looks or all answers are alike (simulated: 4,000 runs a cell; earlier, a lucky run of equal answers stops at once).
+    than five looks or all answers are alike (simulated, 800 runs a cell; earlier, a lucky run of equal answers stops at once).
     """
     told = {one.unit: one for one in answers if one.known}
     if len(told) < (SHOWN_FROM_STRATIFIED if len(sample.weights) > 1 else SHOWN_FROM):
