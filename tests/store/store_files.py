@@ -70,8 +70,10 @@ def jp2(path: Path, array: np.ndarray, res: float) -> None:
 
 
 def landsat_tif(path: Path, array: np.ndarray) -> None:
+    nodata = -9999 if array.dtype == np.int16 else 0
+    profile = {"count": 1, "height": array.shape[0], "width": array.shape[1], "dtype": array.dtype, "nodata": nodata}
     where = {"crs": "EPSG:32632", "transform": Affine(30, 0, ORIGIN[0], 0, -30, ORIGIN[1])}
-    with rasterio.open(path, "w", driver="GTiff", count=1, height=40, width=40, dtype="uint16", nodata=0, **where) as t:
+    with rasterio.open(path, "w", driver="GTiff", **profile, **where) as t:
         t.write(array, 1)
 
 

@@ -200,10 +200,32 @@ def test_loose_landsat_files_never_pass_as_sentinel_2():
 
 def test_level_1_and_collection_1_are_told_apart_by_name():
     for name, what in (("LC08_L1TP_193028_20230701_20230710_02_T1_B4", "Level-1"), ("S2A_MSIL1C_20230701T101559_B04", "Level-1"),
-                       ("LC08_L2SP_193028_20170701_20170710_01_T1_SR_B4", "Collection 1"), ("LT05_193028_19950701_01_T1_sr_band4", "Collection 1")):  # fmt: skip
+                       ("LC08_L2SP_193028_20170701_20170710_01_T1_SR_B4", "Collection 1"), ("LT05_193028_19950701_01_T1_B4", "Collection 1")):  # fmt: skip
         with pytest.raises(ImageError, match=f"{what} by its name.*--scale"):
             naming(files(name), ["B4"], sensor=None, bands_given=False)
         naming(files(name), ["red"], sensor="landsat", bands_given=True)
+    for name, collection in (("LT05_L1TP_193028_19950701_20170710_01_T1_sr_band4", 1), ("LC08_L2SP_1_20230701_20230710_02_T1_SR_B4", 2),
+                             ("LT05_020030_merge_19950712", 0)):  # fmt: skip
+        assert naming(files(name), ["B4"], sensor=None, bands_given=False).collection == collection
+
+
+def test_files_of_two_satellites_and_landsats_called_sentinels_are_refused():
+    both = files("ref_input_L8_B04", "ref_input_S2_B08")
+    with pytest.raises(ImageError, match=r"ref_input_L8_B04.*ref_input_S2_B08.*one satellite at a time"):
+        naming(both, ["B04", "B08"], sensor=None, bands_given=False)
+    with pytest.raises(ImageError, match="leave --sensor sentinel-2 out"):
+        naming(both[:1], ["B04"], sensor="sentinel-2", bands_given=False)
+    assert naming(both[1:], ["B08"], sensor="sentinel-2", bands_given=False).sensor is SENTINEL2
+    # A name that only looks like either is neither.
+    for name in ("T32TPS_20230701_B08", "LS2_town_20230701", "pixel5_20230701"):
+        assert naming(files(name), ["B08"], sensor=None, bands_given=False).sensor is SENTINEL2
+
+
+@pytest.mark.parametrize("name", ["B4", "B04", "sr_band4", "band 4", "band_4", "band 4 reflectance", "SR_B4"])
+def test_landsats_bands_in_every_spelling(name):
+    found = naming(files("LE70220491999322_stack"), [name], sensor=None, bands_given=False)
+    assert found.common(name) == "nir"
+    assert found.common("band 6 temperature") is None
 
 
 @pytest.mark.real

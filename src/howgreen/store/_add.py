@@ -138,6 +138,8 @@ def _sources(files: Sequence[Path], options: Options) -> list[Source]:
             found.append(_chosen(_source_safe.source(path, options), options))
         elif products := _source_landsat.metadata_files(path):
             found += [_chosen(_source_landsat.source(product, options), options) for product in products]
+        elif path.is_dir() and (loose := _source_landsat.loose_files(path)):
+            found += [one for files_of_one in loose for one in source_tif.sources(files_of_one, options)]
         elif path.is_dir():
             raise ImageError(f"{path}: neither a Sentinel-2 .SAFE folder nor a Landsat one; name the GeoTIFFs in it")
         else:

@@ -34,6 +34,8 @@ _NAMES: Mapping[str, str] = {
     "probability": r"(msk)?cldprb(10m|20m|60m)?|cld|clp|cloudprob(ability)?|probability|s2cloudless",
     "flag": r"clm|cloudmask|clouds?|mskclouds?|cloudflag",
     "qai": r"qai",
+    "bqa": r"bqa",
+    "pixel_qa": r"pixelqa",
 }
 
 
@@ -99,11 +101,28 @@ def qai(values: npt.NDArray[Any], sensor: Sensor) -> npt.NDArray[Any]:
     return _coded(np.select(tests, [NOTHING, CIRRUS, CLOUD, SHADOW, SNOW, WATER], CLEAR).astype(np.uint8), sensor)
 
 
+def bqa(values: npt.NDArray[Any], sensor: Sensor) -> npt.NDArray[Any]:
+    """Read Collection 1's BQA (USGS LSDS-1873): bit 0 fill, 4 cloud; confidence, 3 high, of shadow (7-8), snow (9-10) and cirrus (11-12)."""
+    bits = _whole(values)
+    tests = [bits & 1 == 1, bits >> 4 & 1 == 1, bits >> 11 & 3 == 3, bits >> 7 & 3 == 3, bits >> 9 & 3 == 3]
+    return _coded(np.select(tests, [NOTHING, CLOUD, CIRRUS, SHADOW, SNOW], CLEAR).astype(np.uint8), sensor)
+
+
+def pixel_qa(values: npt.NDArray[Any], sensor: Sensor) -> npt.NDArray[Any]:
+    """Read the ``pixel_qa`` of Collection 1's surface reflectance (USGS LSDS-1368): one bit a kind, and the confidence of cirrus (8-9)."""
+    bits = _whole(values)
+    tests = [bits & 1 == 1, bits >> 5 & 1 == 1, bits >> 8 & 3 == 3, bits >> 3 & 1 == 1, bits >> 4 & 1 == 1,
+             bits >> 2 & 1 == 1]  # fmt: skip
+    return _coded(np.select(tests, [NOTHING, CLOUD, CIRRUS, SHADOW, SNOW, WATER], CLEAR).astype(np.uint8), sensor)
+
+
 KINDS: Mapping[str, Callable[[Any, Sensor], Any]] = {
     "qa60": qa60,
     "fmask": fmask,
     "probability": probability,
     "flag": flag,
     "qai": qai,
+    "bqa": bqa,
+    "pixel_qa": pixel_qa,
 }
 """Readers of masks (y, x) by kind; each gives codes of the sensor's own mask."""

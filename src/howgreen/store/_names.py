@@ -23,8 +23,14 @@ _LANDSAT = re.compile(
     r"(?i)(?:^|[^a-z0-9])(?:l[cotem]0?([4-9])(?=\d{6}|[_.-]|$)|lnd0([4-9])|landsat[-_ ]?([4-9])?|l([4-9])(?=[_.-]))"
 )
 _FORCE = re.compile(r"(?i)(?:^|_)(?:sen2[abcdl]|lnd0[4-9])_(?:boa|bap|qai)(?:_|$)|_LEVEL2_")
+_SENTINEL_2 = re.compile(
+    r"(?i)(?:^|[^a-z0-9])(?:s2(?=[_.-]|[a-d](?:[_.-]|$)|$)|sentinel[-_ ]?2)|(?:^|_)t\d\d[a-z]{3}_20\d{6}"
+)
 _LEVEL_1 = re.compile(r"(?i)_L1(?:TP|GT|GS)_|MSIL1C")
 _COLLECTION_1 = re.compile(r"(?i)_01_(?:T1|T2|RT)(?:_|$)|-SC\d{14}|_sr_band\d|_pixel_qa$")
+_COLLECTION_1_SURFACE = re.compile(r"(?i)_sr_band\d$|_pixel_qa$")
+"""The files in which Collection 1 kept surface reflectance, and their quality band: steps of 1e-4, and other bits."""
+_LANDSAT_NUMBER = re.compile(r"(?i)(?:(?:sr[_ ])?b(?:and)?)[_ ]?0?([1-7])(?:[_ ](?:surface[_ ])?reflectance)?")
 _NUMBERED = re.compile(r"(?i)\bB(?:0?[1-9]|8A|1[0-2])\b")
 """A band's number among other words, as in ``B4, central wavelength 665 nm``."""
 _FORCE_NAMES = {"NIR": "nir08", "BROADNIR": "nir"}
@@ -48,6 +54,8 @@ class Naming:
     sensor: Sensor
     satellite: str = ""
     """As in ``LC08``; empty when the names tell none, or several."""
+    collection: int = 0
+    """Landsat's, 1 or 2; 0 where the names do not tell."""
     is_force: bool = False
     """Whether FORCE wrote the files: its NIR is Sentinel-2's band 8A, and its numbers are steps of 1e-4."""
 
@@ -58,8 +66,8 @@ class Naming:
         if self.sensor is SENTINEL2 and self.is_force and upper in _FORCE_NAMES:
             return _FORCE_NAMES[upper]
         known = common_name(plain, self.sensor, satellite=self.satellite)
-        if known is None and self.sensor is LANDSAT and self.satellite and re.fullmatch(r"(?i)b\d|sr_band\d", plain):
-            known = common_name(f"SR_B{plain[-1]}", self.sensor, satellite=self.satellite)
+        if known is None and self.sensor is LANDSAT and self.satellite and (match := _LANDSAT_NUMBER.fullmatch(plain)):
+            known = common_name(f"SR_B{match[1]}", self.sensor, satellite=self.satellite)
         if known is None and (other := _OTHER_NAMES.get(upper)) in self.sensor.band_names:
             return other
         if known is None and _masks.kind_of(plain) and self.sensor.mask:
@@ -96,7 +104,7 @@ def naming(files: Sequence[Path], names: Sequence[str], *, sensor: str | None, b
     Raises
     ------
     ImageError
-        When the sensor is unknown, or the names say that the numbers are no surface reflectance.
+        When the sensor is unknown, or the names say that the numbers are no surface reflectance, or of another sensor, or of two.
     """
     stems = [file.stem for file in files]
     if sensor is not None and sensor not in SENSORS:
@@ -105,6 +113,7 @@ def naming(files: Sequence[Path], names: Sequence[str], *, sensor: str | None, b
     numbers = {
         next((group for group in match.groups() if group), "") for stem in stems if (match := _LANDSAT.search(stem))
     }
+    _check_one_satellite(files, sensor=sensor, bands_given=bands_given)
     landsat = sensor == LANDSAT.name or (sensor is None and (bool(numbers) or any(_is_landsat(name) for name in names)))
     if landsat:
         known = {number for number in numbers if number}
@@ -115,7 +124,7 @@ def naming(files: Sequence[Path], names: Sequence[str], *, sensor: str | None, b
         )
         if sensor is None:
             _check_level(files)
-        return Naming(sensor=LANDSAT, satellite=satellite, is_force=is_force)
+        return Naming(sensor=LANDSAT, satellite=satellite, collection=_collection(stems), is_force=is_force)
     if sensor is None and any(_LEVEL_1.search(stem) for stem in stems):
         _check_level(files)
     if sensor is not None:
@@ -134,6 +143,35 @@ def naming(files: Sequence[Path], names: Sequence[str], *, sensor: str | None, b
     return Naming(sensor=SENTINEL2, is_force=is_force)
 
 
+def is_landsat_file(file: Path) -> bool:
+    """Tell whether a file is one of Landsat's by its name, its satellite named."""
+    match = _LANDSAT.search(file.stem)
+    return bool(match and any(match.groups()))
+
+
+def _check_one_satellite(files: Sequence[Path], *, sensor: str | None, bands_given: bool) -> None:
+    """ImageError where files are Landsat's by their names and are to pass as Sentinel-2, alone or among Sentinel-2's own.
+
+    Their numbers of bands mean other colours: Landsat 8's band 8 is panchromatic, Sentinel-2's the near-infrared.
+    """
+    ours = [file for file in files if is_landsat_file(file)]
+    others = [file for file in files if file not in ours and _SENTINEL_2.search(file.stem)]
+    if ours and others and not bands_given:
+        raise ImageError(
+            f"{ours[0]}, {others[0].name}: files of Landsat and of Sentinel-2 by their names; add those of one satellite at a time"
+        )
+    if ours and sensor == SENTINEL2.name and not bands_given:
+        raise ImageError(
+            f"{ours[0]}: Landsat's by its name, whose bands are numbered otherwise; leave --sensor {sensor} out, or name the bands with --bands"
+        )
+
+
+def _collection(stems: Sequence[str]) -> int:
+    if any(_COLLECTION_1.search(stem) for stem in stems):
+        return 1
+    return 2 if any(re.search(r"(?i)_02_(?:T1|T2|RT)(?:_|$)", stem) for stem in stems) else 0
+
+
 def _is_landsat(name: str) -> bool:
     return name.upper().startswith(("SR_B", "QA_PIXEL", "SR_BAND"))
 
@@ -142,12 +180,14 @@ def _check_level(files: Sequence[Path]) -> None:
     """ImageError where Landsat's file names say Level-1 or Collection 1, which are other numbers."""
     cure = "get Collection 2 Level-2 (L2SP), or say what they are with --sensor, --bands, --scale and --offset"
     for file in files:
+        if _COLLECTION_1_SURFACE.search(file.stem):
+            continue  # named after the Level-1 product that it was made from
         if _LEVEL_1.search(file.stem):
             raise ImageError(f"{file}: Level-1 by its name, not surface reflectance; {cure}")
         if _COLLECTION_1.search(file.stem):
             raise ImageError(
-                f"{file}: Collection 1 by its name, whose numbers are other than Collection 2's; get Collection 2 Level-2 (L2SP), or give "
-                "--sensor landsat, --bands, --scale 0.0001 and --offset 0, its quality band left out"
+                f"{file}: Collection 1 by its name, and not its surface reflectance (..._sr_band4.tif); get Collection 2 Level-2 (L2SP), or "
+                "give --sensor landsat, --bands, --scale 0.0001 and --offset 0, its quality band left out"
             )
 
 

@@ -13,6 +13,7 @@ from howgreen.core.sensors import LANDSAT, native_names
 from howgreen.core.stac import utc
 from howgreen.core.types import Encoding
 from howgreen.core.warnings import Caution
+from howgreen.store._names import is_landsat_file
 from howgreen.store._source_safe import LARGEST_XML_BYTES, parse_xml
 from howgreen.store.sources import NEEDED, BandSource, Options, Source
 
@@ -24,17 +25,27 @@ if TYPE_CHECKING:
     Groups = dict[str, dict[str, str]]
 
 _KINDS = ("json", "xml", "txt")
+_BAND = re.compile(r"(?i)_(?:sr_|st_|toa_)?(?:b(?:and)?\d+|qa_[a-z]+|[a-z]+_qa|bqa|aerosol)$")
 
 
 def metadata_files(path: Path) -> list[Path]:
     """List the MTL files of a Landsat folder, one for each product in it; none when it is no such folder."""
-    if not path.is_dir():
+    if not path.is_dir() or any(path.glob("*_sr_band*.tif")):  # Collection 1: its MTL file is that of Level 1
         return []
     found: dict[str, Path] = {}
     for kind in _KINDS:
         for file in sorted(path.glob(f"*_MTL.{kind}")):
             found.setdefault(file.stem, file)
     return [found[name] for name in sorted(found)]
+
+
+def loose_files(path: Path) -> list[list[Path]]:
+    """List the bands of each product in a folder without a usable MTL file, by their names; none where these are not Landsat's."""
+    products: dict[str, list[Path]] = {}
+    for file in sorted(one for one in path.iterdir() if one.suffix.lower() in {".tif", ".tiff"} and one.is_file()):
+        if is_landsat_file(file):
+            products.setdefault(_BAND.sub("", file.stem), []).append(file)
+    return list(products.values())
 
 
 def source(file: Path, options: Options) -> Source:

@@ -26,6 +26,10 @@ _FILL_BIT, _SNOW_CONFIDENCE_BIT = 1, 1 << 12
 """Of QA_PIXEL (USGS LSDS-1619): every pixel that is no fill has a snow confidence of low (01) or high (11)."""
 _MOST_WRONG, _MOST_NEGATIVE = 0.5, 0.1
 _LAND_NIR = 0.15
+_MOST_BETWEEN, _BETWEEN = 0.75, 0.005
+"""More of the pixels than the first with a near-infrared between green and red, to within the second: it is a panchromatic band.
+
+Of seven real images at most 3 % of the near-infrared lies there, of a Landsat 8 panchromatic band 91 to 94 %."""
 _LOW_DB, _HIGH_DB = -35.0, 5.0
 
 
@@ -97,6 +101,8 @@ def _refusal(
     scale, offset = found.likely
     if (scale, offset) == (LANDSAT.scale, LANDSAT.offset) and source.sensor is not LANDSAT:
         return f"{what}; likely Landsat's numbers: --sensor landsat, or --scale {scale:g} --offset {offset:g}"
+    if found.kind == "offset" and source.sensor is LANDSAT and scale == LANDSAT.scale:
+        return f"{what}; no surface reflectance of Collection 2: get Collection 2 Level-2 (L2SP), or give the right --scale and --offset"
     if found.kind == "offset" and scale == source.scale:
         if offset == S2_OFFSET_04:
             return (
@@ -119,6 +125,20 @@ def _check_order(source: Source, samples: Mapping[str, npt.NDArray[Any]]) -> Non
             f"{source.name}: {100 * odd:.0f} % of its pixels reflect more than twice as much red as near-infrared light, which no "
             "ground does: its bands are in another order; give it with --bands"
         )
+    green = samples.get("green")
+    if green is not None and green.size == red.size >= plausibility.FEWEST_PX:
+        share = _between(_light(source, near, nir), _light(source, "green", green), _light(source, "red", red))
+        if share > _MOST_BETWEEN:
+            raise ImageError(
+                f"{source.name}: band {near} lies between green and red in {100 * share:.0f} % of its pixels: a panchromatic band "
+                "(Landsat's band 8), no near-infrared; leave it out, or give the order with --bands"
+            )
+
+
+def _between(one: npt.NDArray[Any], green: npt.NDArray[Any], red: npt.NDArray[Any]) -> float:
+    """Share of pixels in which a band is a mean of green and red."""
+    low, high = np.minimum(green, red) - _BETWEEN, np.maximum(green, red) + _BETWEEN
+    return float(((one >= low) & (one <= high)).mean())
 
 
 def _check_collection(source: Source, samples: Mapping[str, npt.NDArray[Any]], codes: npt.NDArray[Any] | None) -> None:

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
     from howgreen.core.sensors import Sensor
 
+OLD_LANDSAT_NODATA = -9999
+FINER_PX = 0.75
+"""A near-infrared band whose pixels are smaller than this part of red's is Landsat's panchromatic band, of half the size."""
 SAMPLE_PX = 256
 """Side of the sample that tells decibels from power."""
 
@@ -83,6 +86,7 @@ def _scene(files: Sequence[Path], options: Options) -> Source:
     alone = len(files) > 1 and all(index == 1 for _, index, _ in given)
     where = ", ".join(path.name for path in files) if alone else str(files[0])
     bands, cautions = _named(given, naming, where=where, strict=options.bands is not None)
+    _check_panchromatic(bands, where)
     first = next(one for one in bands if one.band in naming.sensor.band_names)
     name = str(files[0].parent) if alone else str(files[0])
     day, day_from = (
@@ -119,6 +123,22 @@ def _scene(files: Sequence[Path], options: Options) -> Source:
         scale_given=options.scale is not None,
         warnings=cautions,
     )
+
+
+def _check_panchromatic(bands: Sequence[BandSource], where: str) -> None:
+    """Refuse the finer of Landsat's bands where it is taken for near-infrared: no satellite sees that finer than red."""
+    paths = {one.band: one.path for one in bands}
+    if "nir" not in paths or "red" not in paths or paths["nir"] == paths["red"]:
+        return
+    sizes = {}
+    for name in ("red", "nir"):
+        with opened(paths[name]) as dataset:
+            sizes[name] = max(map(abs, dataset.res))
+    if sizes["nir"] < FINER_PX * sizes["red"]:
+        raise ImageError(
+            f"{where}: band nir has pixels of {sizes['nir']:.3g}, red of {sizes['red']:.3g}: it is Landsat's panchromatic band, no "
+            "near-infrared; leave it out, or name the bands with --bands and --sensor landsat"
+        )
 
 
 def _tags(path: Path) -> dict[str, str]:
@@ -238,7 +258,11 @@ def _encoding(dataset: Any, one: BandSource, naming: Naming, options: Options) -
     if own_scale != 1.0 or own_offset != 0.0:
         scale, offset, origin = own_scale, own_offset, "metadata"
     else:
-        usual = (SENTINEL2.scale, 0.0) if naming.is_force else (sensor.scale, sensor.offset)
+        usual = (
+            (SENTINEL2.scale, 0.0)
+            if naming.is_force or _old_landsat(dataset, index, naming)
+            else (sensor.scale, sensor.offset)
+        )
         (scale, offset), origin = ((1.0, 0.0) if is_float else usual), "default"
     if options.scale is not None:
         # A scale of one's own makes the other offset meaningless, unless it is the same scale.
@@ -246,10 +270,17 @@ def _encoding(dataset: Any, one: BandSource, naming: Naming, options: Options) -
         scale = options.scale
     if options.offset is not None:
         offset, origin = options.offset, "option"
-    return Encoding(scale=scale, offset=offset, nodata=_nodata(dataset, index, sensor, options)), origin
+    return Encoding(scale=scale, offset=offset, nodata=_nodata(dataset, index, naming, options)), origin
 
 
-def _nodata(dataset: Any, index: int, sensor: Sensor, options: Options) -> float | None:
+def _old_landsat(dataset: Any, index: int, naming: Naming) -> bool:
+    """Tell Landsat's numbers of before Collection 2, which are steps of 1e-4: by the name, else by signed numbers, which Collection 2 has none of."""
+    if naming.sensor is not LANDSAT or naming.collection == 2:
+        return False
+    return naming.collection == 1 or dataset.dtypes[index] == "int16"
+
+
+def _nodata(dataset: Any, index: int, naming: Naming, options: Options) -> float | None:
     """DN of a band that means no data; None for floats, whose NaN it is."""
     dtype = np.dtype(dataset.dtypes[index])
     if dtype.kind == "f":
@@ -258,9 +289,8 @@ def _nodata(dataset: Any, index: int, sensor: Sensor, options: Options) -> float
         return options.nodata
     own = dataset.nodatavals[index]
     if own is None or not fits(own, dtype):
-        return (
-            float(sensor.nodata) if fits(sensor.nodata, dtype) else None
-        )  # the radar's own does not fit unsigned numbers
+        usual = OLD_LANDSAT_NODATA if _old_landsat(dataset, index, naming) else naming.sensor.nodata
+        return float(usual) if fits(usual, dtype) else None  # the radar's own does not fit unsigned numbers
     return float(own)
 
 
