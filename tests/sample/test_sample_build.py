@@ -16,7 +16,7 @@ from howgreen.core.types import Period
 from howgreen.sample.sensors_sim import SHOTS
 from howgreen.store._verify import verify
 
-build_module = import_module("howgreen.sample.build")
+build_module = import_module("howgreen.sample.simulation")
 SMALL_M = 1200
 
 

@@ -14,7 +14,7 @@ from howgreen.sample.canvas import Canvas
 from howgreen.sample.clouds import make_sky, under_sky
 from howgreen.sample.light import Sun, cast_shade, sun_at, through_optics
 
-build_module = import_module("howgreen.sample.build")
+build_module = import_module("howgreen.sample.simulation")
 CITY = {"cover": 0.2, "scale_m": 400, "base_m": 600, "haze": 0.0}
 
 

@@ -257,7 +257,7 @@ def find_store(query: str | None, store: str | Path | None, *, progress: Progres
     if has_own and query and stores.place(own, query):
         return own
     if query and query.strip().casefold() == "sampleton":
-        from howgreen import sample  # simulating takes libraries that no real city needs: a quarter of a second
+        from howgreen import sample
 
         return sample.ensure(cache_folder(), progress=progress)
     return own if has_own else None

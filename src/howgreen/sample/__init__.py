@@ -4,7 +4,22 @@ It makes a first try work with no network and is the tests' oracle. It is always
 no accuracy measured on it is a real city's.
 """
 
-from howgreen.sample.build import SEED, build, ensure
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from howgreen.sample.kept import SEED, ensure
 from howgreen.sample.truth import Truth, ZoneTruth, truth
 
+if TYPE_CHECKING:
+    from howgreen.sample.simulation import build as build
+
 __all__ = ["SEED", "Truth", "ZoneTruth", "build", "ensure", "truth"]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "build":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from howgreen.sample.simulation import build
+
+    return build

@@ -18,6 +18,8 @@ import numpy.typing as npt
 from shapely import LineString, Point, Polygon
 from shapely.geometry.base import BaseGeometry
 
+from howgreen.sample.kept import EXTENT_M
+
 Doubles = npt.NDArray[np.float64]
 Floats = npt.NDArray[np.float32]
 
@@ -25,8 +27,6 @@ CRS = "EPSG:32625"
 """UTM zone 25 north: the city lies in the open Atlantic, where nothing else can be meant."""
 LEFT_M, TOP_M = 496_800.0, 4_992_000.0
 """Easting and northing of the image's top left corner (about 45.08 N, 33.04 W); multiples of 60 m."""
-EXTENT_M = 9_000
-"""Side of the image, in metres."""
 
 COAST_X, RIVER_Y = 1500.0, 4900.0
 CENTRE = (2550.0, 4250.0)

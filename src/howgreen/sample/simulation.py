@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import threading
-import time
 import uuid
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,27 +20,20 @@ from howgreen.core.types import City, Progress
 from howgreen.sample import sensors_sim as sim
 from howgreen.sample.canvas import Canvas
 from howgreen.sample.clouds import Sky, make_sky
-from howgreen.sample.layout import CRS, EXTENT_M, LEFT_M, TOP_M, make_land
+from howgreen.sample.counting import write_truth
+from howgreen.sample.kept import EXTENT_M, SEED
+from howgreen.sample.layout import CRS, LEFT_M, TOP_M, make_land
 from howgreen.sample.light import Day, Sun, mixed, sun_at
 from howgreen.sample.limits import make_city
 from howgreen.sample.paint import paint_city
 from howgreen.sample.sensors_sim import SHOTS, Shot
 from howgreen.sample.spectra import BANDS, season_table
-from howgreen.sample.truth import write_truth
 from howgreen.sample.variation import make_variation, relief, shifter
 from howgreen.store import put_place, put_scene
 
 Floats = npt.NDArray[np.float32]
 Raster = tuple[npt.NDArray[np.generic], GeoBox]
 
-SEED = 7
-"""Seed of the one Sampleton that everybody gets."""
-VERSION = 2
-"""Raised whenever the simulated city changes, so that old copies are not mistaken for it."""
-
-_ONE_BUILD = threading.Lock()
-_STALE_S = 3600
-"""Leavings of a killed build are swept away after this long; a living one never takes so."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,29 +201,3 @@ def build(root: Path, *, seed: int = SEED, extent_m: int = EXTENT_M, progress: P
     finally:
         shutil.rmtree(workshop, ignore_errors=True)
     return city
-
-
-def _sweep(cache_dir: Path) -> None:
-    for left in cache_dir.glob(".sampleton-*.tmp"):
-        if time.time() - left.stat().st_mtime > _STALE_S:
-            shutil.rmtree(left, ignore_errors=True)
-
-
-def ensure(cache_dir: Path, *, seed: int = SEED, extent_m: int = EXTENT_M, progress: Progress | None = None) -> Path:
-    """Return the sample city's store below ``cache_dir``, built at first use and then kept.
-
-    Two processes may come at once: both build, the first to finish wins and the other takes its store. Of two
-    threads the second waits for the first.
-    """
-    root = cache_dir / f"sampleton-{VERSION}-{seed}-{extent_m}"
-    with _ONE_BUILD:
-        if root.is_dir():
-            return root
-        cache_dir.mkdir(parents=True, exist_ok=True)
-        _sweep(cache_dir)
-        try:
-            build(root, seed=seed, extent_m=extent_m, progress=progress)
-        except StoreError:
-            if not root.is_dir():
-                raise
-    return root
