@@ -11,7 +11,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-NAMES = ("help", "classify", "composite", "city", "large", "http")
+NAMES = ("help", "classify", "composite", "city", "notebook", "large", "http")
 RESULTS = Path(__file__).parent / "results"
 
 
