@@ -35,7 +35,6 @@ Floats = npt.NDArray[np.float32]
 Raster = tuple[npt.NDArray[np.generic], GeoBox]
 
 
-
 @dataclass(frozen=True, kw_only=True)
 class SimulatedScene:
     """One scene before it is stored."""
