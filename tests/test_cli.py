@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import pkgutil
 import signal
 import subprocess
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 
+import click
 import jsonschema
 import numpy as np
 import pytest
@@ -19,6 +22,7 @@ from rio_cogeo.cogeo import cog_validate
 
 import howgreen
 from howgreen import cli, report
+from howgreen.cli.root import COMMANDS
 
 FILES = {
     "report.html",
@@ -77,12 +81,41 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]):
         assert command in printed
 
 
-def test_help_loads_nothing_heavy():
+def test_help_loads_five_modules_of_ours_click_and_nothing_else_that_is_not_python_s():
     code = (
-        "import sys, howgreen.cli; heavy = {'numpy', 'rasterio', 'geopandas', 'dask', 'onnxruntime', 'rich'} & set(sys.modules);"
-        "sys.exit(str(heavy) if heavy else 0)"
+        "import sys; from howgreen import cli\n"
+        "sys.argv[1:] = ['--help']\n"
+        "try: cli.main()\n"
+        "except SystemExit: pass\n"
+        "ours = {name for name in sys.modules if name.split('.')[0] == 'howgreen'}\n"
+        "tops = {name.split('.')[0] for name in sys.modules} - set(sys.stdlib_module_names) - set(sys.argv[2:])\n"
+        "print(sorted(ours), sorted(tops), sorted({'difflib', 'json', 'importlib.metadata'} & set(sys.modules)), sep='\\n')"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    bare = subprocess.run(
+        [sys.executable, "-c", "import sys; print(*{name.split('.')[0] for name in sys.modules})"],
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", code.replace("sys.argv[2:]", repr(bare.stdout.split()))],
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    modules, tops, slow = done.stdout.splitlines()[-3:]
+    assert modules == "['howgreen', 'howgreen.cli', 'howgreen.cli.root', 'howgreen.core', 'howgreen.core.errors']"
+    assert (tops, slow) == ("['click', 'howgreen']", "[]")
+
+
+def test_the_list_of_commands_says_what_each_says_of_itself():
+    context = click.Context(cli.howgreen)
+    for name, home in COMMANDS.items():
+        command = cli.howgreen.get_command(context, name)
+        assert command is not None
+        assert command.callback is not None
+        assert command.callback.__module__ == f"howgreen.cli.{home.module}"
+        assert command.get_short_help_str(limit=100) == home.purpose
+    for module in pkgutil.iter_modules(cli.__path__):
+        if module.name != "__main__":
+            import_module(f"howgreen.cli.{module.name}")
+    assert set(cli.howgreen.commands) == set(COMMANDS)
 
 
 def test_the_journey_of_a_real_city_loads_no_simulation():

@@ -6,14 +6,16 @@ from importlib import import_module
 
 import click
 
-import_module("howgreen.cli")  # it hangs all commands on the program
-program: click.Group = import_module("howgreen.cli.root").howgreen
+program: click.Group = import_module("howgreen.cli").howgreen
 
 
 def walk(group: click.Group = program, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], click.Command]:
     """Return every command below ``group`` by its words: ``("store", "add")``."""
     found: dict[tuple[str, ...], click.Command] = {}
-    for name, command in sorted(group.commands.items()):
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
         found[(*path, name)] = command
         if isinstance(command, click.Group):
             found.update(walk(command, (*path, name)))

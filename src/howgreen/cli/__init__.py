@@ -12,21 +12,7 @@ from collections.abc import Sequence
 
 import click
 
-from howgreen.cli import (  # noqa: F401 (each adds its commands)
-    benchmark,
-    cache,
-    cities,
-    earth,
-    estimate,
-    judge,
-    layers,
-    models,
-    stores,
-    train,
-)
 from howgreen.cli.root import howgreen
-from howgreen.cli.say import say
-from howgreen.cli.warnings import on_terminal
 from howgreen.core.errors import HowgreenError
 
 
@@ -40,8 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # Image libraries print their own complaints beside raising them; ours is the one line that counts.
     os.environ.setdefault("CPL_LOG", os.devnull)
     try:
-        with on_terminal():
-            sys.exit(howgreen.main(_southern(arguments), prog_name="howgreen", standalone_mode=False) or 0)
+        sys.exit(howgreen.main(_southern(arguments), prog_name="howgreen", standalone_mode=False) or 0)
     except click.exceptions.Exit as finished:
         sys.exit(finished.exit_code)
     except click.ClickException as error:
@@ -78,6 +63,8 @@ def _stop(number: int, _: object) -> None:
 
 
 def _fail(message: str, code: int) -> None:
+    from howgreen.cli.say import say
+
     say(f"howgreen: {message}", err=True)
     sys.exit(code)
 

@@ -3,15 +3,62 @@
 from __future__ import annotations
 
 import os
+from importlib import import_module
+from typing import NamedTuple
 
 import click
 
 from howgreen import __version__
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Home(NamedTuple):
+    module: str
+    """In ``howgreen.cli``; imported when the command is asked for."""
+    purpose: str
+    """The first sentence of the command's own help."""
+
+
+COMMANDS = {
+    "benchmark": _Home("benchmark", "Judge the models, compare the algorithms (extra [train])."),
+    "cache": _Home("cache", "Show or clear what is kept to be quick."),
+    "city": _Home("cities", "Answer how green a place is, and write the report."),
+    "ee-export": _Home("earth", "Compute the green mask in Google Earth Engine."),
+    "estimate": _Home("estimate", "Estimate the green ratio from what people saw."),
+    "judge": _Home("judge", "Compare the map with labels that you have."),
+    "label": _Home("estimate", "Look at the places of a sample, on a page here."),
+    "layers": _Home("layers", "Compare the answer with other land-cover maps."),
+    "models": _Home("models", "List, show, add, wrap and remove models."),
+    "osm-green": _Home("cities", "Write what OpenStreetMap maps as green."),
+    "plan": _Home("cities", "Show what `city` would do: images, dates, bytes."),
+    "predict-table": _Home("models", "Run a model on the rows of a table of reflectances."),
+    "sample": _Home("estimate", "Draw places to look at, for a number to publish."),
+    "store": _Home("stores", "Keep images on this computer."),
+    "train": _Home("train", "Train a model for one city (extra [train])."),
+    "where": _Home("cities", "List the places that a name may mean."),
+}
+"""Where every command lives, so that ``--help`` imports none of them."""
+
+
+class _Program(click.Group):
+    """A group whose commands are imported when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *COMMANDS})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in COMMANDS:
+            import_module(f"howgreen.cli.{COMMANDS[cmd_name].module}")
+        return super().get_command(ctx, cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name].purpose) for name in self.list_commands(ctx)])
+
+
+@click.group(cls=_Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="howgreen")
-def howgreen() -> None:
+@click.pass_context
+def howgreen(context: click.Context) -> None:
     """How green is my city?
 
     Finds a city's limits, picks clear satellite images, maps the vegetation in every pixel, and answers with the
@@ -21,8 +68,11 @@ def howgreen() -> None:
     """  # noqa: D400 (it is a question)
     import platformdirs
 
+    from howgreen.cli.warnings import on_terminal
+
     # What a drawing library keeps between runs lies with what we keep.
     os.environ.setdefault("MPLCONFIGDIR", f"{platformdirs.user_cache_dir('howgreen')}/matplotlib")
+    context.with_resource(on_terminal())
 
 
 def examples(*lines: str) -> str:
