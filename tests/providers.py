@@ -14,6 +14,8 @@ from odc.geo.geobox import GeoBox
 
 from catalogue import natives, served
 from faults import Faults
+from howgreen.core.sensors import SENSORS
+from howgreen.core.stac import Header
 from howgreen.store import put_scene
 
 BANDS = ("blue", "green", "red", "nir")
@@ -73,10 +75,7 @@ def _publish(look: Look, store: Path, *, takes_offset_out: bool) -> None:
     }
     there = np.all([bare > 0 for bare in look.bare.values()], axis=0)
     rasters["scl"] = (np.where(there, 4, 0).astype(np.uint8), look.grid)
-    put_scene(
-        store, id=look.id, sensor="sentinel-2", time=look.time, rasters=rasters, scale=1e-4,
-        offset=-0.1 if added else 0.0, nodata=0, baseline=look.baseline, synthetic=True,
-    )  # fmt: skip
+    put_scene(store, Header(id=look.id, sensor=SENSORS["sentinel-2"], time=look.time, scale=1e-4, offset=-0.1 if added else 0.0, nodata=0, baseline=look.baseline, synthetic=True), rasters)  # fmt: skip
 
 
 def _shaped(native: dict[str, Any], look: Look, kind: str) -> dict[str, Any]:

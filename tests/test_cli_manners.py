@@ -15,6 +15,7 @@ from odc.geo.geobox import GeoBox
 from howgreen import cli, place
 from howgreen.cli import options
 from howgreen.core.sensors import SENSORS
+from howgreen.core.stac import Header
 from howgreen.store import put_place, put_scene
 
 GRID = GeoBox((30, 40), Affine(10, 0, 680_000, 0, -10, 5_150_000), "EPSG:32632")
@@ -25,10 +26,7 @@ AREA = GRID.extent.to_crs("EPSG:4326").geom.buffer(-0.0003)
 def store(tmp_path: Path) -> Path:
     grass = {"blue": 400, "green": 700, "red": 500, "nir": 4000}
     rasters = {band: (np.full(GRID.shape, value, np.uint16), GRID) for band, value in grass.items()}
-    put_scene(
-        tmp_path / "shelf", id="s1", sensor="sentinel-2", time=datetime(2024, 6, 1, 10, tzinfo=UTC), rasters=rasters,
-        scale=1e-4, offset=0.0, nodata=0,
-    )  # fmt: skip
+    put_scene(tmp_path / "shelf", Header(id="s1", sensor=SENSORS["sentinel-2"], time=datetime(2024, 6, 1, 10, tzinfo=UTC), scale=1e-4, offset=0.0, nodata=0), rasters)  # fmt: skip
     put_place(tmp_path / "shelf", place.from_shape(AREA, name="Small"))
     return tmp_path / "shelf"
 

@@ -22,6 +22,8 @@ from odc.geo.geobox import GeoBox
 import onnx_models as theirs
 from faults import Faults
 from howgreen import cli, landcover, place
+from howgreen.core import sensors
+from howgreen.core.stac import Header
 from howgreen.store import put_place, put_scene
 
 BANDS = ("blue", "green", "red", "nir")
@@ -59,7 +61,11 @@ def scene(root: Path, sensor: str) -> tuple[np.ndarray, GeoBox]:
     shares = np.random.default_rng(7).uniform(0.01, 0.6, (len(BANDS), *grid.shape))
     counts = np.round((shares - offset) / scale).astype(np.uint16)
     rasters = {band: (counts[number], grid) for number, band in enumerate(BANDS)}
-    put_scene(root, id="s1", sensor=sensor, time=MOMENT, rasters=rasters, scale=scale, offset=offset, nodata=0)
+    put_scene(
+        root,
+        Header(id="s1", sensor=sensors.SENSORS[sensor], time=MOMENT, scale=scale, offset=offset, nodata=0),
+        rasters,
+    )
     area = grid.extent.to_crs("EPSG:4326").geom.buffer(-0.000005 * metres)
     put_place(root, place.from_shape(area, name="Small"))
     return counts * scale + offset, grid

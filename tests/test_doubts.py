@@ -16,6 +16,8 @@ from odc.geo.geobox import GeoBox
 from shapely import box
 
 from howgreen import cli
+from howgreen.core.sensors import SENSORS
+from howgreen.core.stac import Header
 from howgreen.core.types import Asset, City, GreenStats, Period, Plan, Scene
 from howgreen.core.warnings import CODES, Caution
 from howgreen.pipeline import _doubts
@@ -125,10 +127,7 @@ def store(tmp_path: Path) -> Path:
     root = tmp_path / "shelf"
     grass = {"blue": 400, "green": 700, "red": 500, "nir": 4000}
     rasters = {band: (np.full(GRID.shape, value, np.uint16), GRID) for band, value in grass.items()}
-    put_scene(
-        root, id="s1", sensor="sentinel-2", time=datetime(2024, 2, 1, 10, tzinfo=UTC), rasters=rasters, scale=1e-4, offset=0.0,
-        nodata=0,
-    )  # fmt: skip
+    put_scene(root, Header(id="s1", sensor=SENSORS["sentinel-2"], time=datetime(2024, 2, 1, 10, tzinfo=UTC), scale=1e-4, offset=0.0, nodata=0), rasters)  # fmt: skip
     area = GRID.extent.to_crs("EPSG:4326").geom.buffer(-0.0003)
     place = dataclasses.replace(
         city(), name="Tlax", label="Tlax\x1b[31m\x07cala", boundary=area, kind="image footprint"

@@ -20,6 +20,8 @@ import earth_server
 import onnx_models
 from howgreen import cli, landcover, place
 from howgreen.core.errors import MissingExtraError, NetworkError, PlanError
+from howgreen.core.sensors import SENSORS
+from howgreen.core.stac import Header
 from howgreen.imagery.read import earthengine
 from howgreen.pipeline import city, drive_export
 from howgreen.store import put_place, put_scene
@@ -49,8 +51,7 @@ def rasters(day: int) -> dict[str, tuple[np.ndarray, GeoBox]]:
 def store(tmp_path: Path) -> Path:
     root = tmp_path / "store"
     for day in (1, 2, 3):
-        put_scene(root, id=f"s{day}", sensor="sentinel-2", time=datetime(2024, 6, day, 10, tzinfo=UTC),
-                  rasters=rasters(day), scale=1e-4, offset=0.0, nodata=0)  # fmt: skip
+        put_scene(root, Header(id=f"s{day}", sensor=SENSORS["sentinel-2"], time=datetime(2024, 6, day, 10, tzinfo=UTC), scale=1e-4, offset=0.0, nodata=0), rasters(day))  # fmt: skip
     area = FINE.extent.to_crs("EPSG:4326").geom.buffer(-0.0003)
     put_place(root, place.from_shape(area, name="Small"))
     return root

@@ -11,6 +11,8 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from howgreen import place
+from howgreen.core.sensors import SENSORS
+from howgreen.core.stac import Header
 from howgreen.pipeline import city
 from howgreen.store import put_place, put_scene
 
@@ -27,10 +29,7 @@ def shot(root: Path, moment: datetime, platform: str, *, stripes: slice | None =
     if stripes:
         for name, values in rasters.items():
             values[stripes] = 1 if name == "qa_pixel" else 0
-    put_scene(
-        root, id=f"{platform}-{moment:%Y%m%d}", sensor="landsat", time=moment, platform=platform, scale=2.75e-5, offset=-0.2,
-        nodata=0, rasters={name: (values, GRID) for name, values in rasters.items()},
-    )  # fmt: skip
+    put_scene(root, Header(id=f"{platform}-{moment:%Y%m%d}", sensor=SENSORS["landsat"], time=moment, platform=platform, scale=2.75e-5, offset=-0.2, nodata=0), {name: (values, GRID) for name, values in rasters.items()})  # fmt: skip
 
 
 @pytest.fixture

@@ -21,6 +21,8 @@ from catalogue import natives, served
 from faults import Faults
 from howgreen import cli, place
 from howgreen.core.errors import ImageError, NetworkError, NoImageError
+from howgreen.core.sensors import SENSORS
+from howgreen.core.stac import Header
 from howgreen.core.types import City, Period
 from howgreen.net import _ranges
 from howgreen.net.endpoints import Endpoints
@@ -59,14 +61,16 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         scl[:, : 20 * day] = 9
         put_scene(
             store,
-            id=f"s{day}",
-            sensor="sentinel-2",
-            time=datetime(2024, 6, day, 10, tzinfo=UTC),
-            rasters={band: (plane, GRID) for band, plane in {**values, "scl": scl}.items()},
-            scale=1e-4,
-            offset=0.0,
-            nodata=0,
-            synthetic=True,
+            Header(
+                id=f"s{day}",
+                sensor=SENSORS["sentinel-2"],
+                time=datetime(2024, 6, day, 10, tzinfo=UTC),
+                scale=1e-4,
+                offset=0.0,
+                nodata=0,
+                synthetic=True,
+            ),
+            {band: (plane, GRID) for band, plane in {**values, "scl": scl}.items()},
         )
     small = place.from_shape(GRID.extent.to_crs("EPSG:4326").geom.buffer(-0.0003), name="Small")
     put_place(store, small)
@@ -319,10 +323,7 @@ def test_a_scene_that_contradicts_itself_is_left_out_and_said(world: World, tmp_
     shutil.copytree(world.store, store)
     values = {band: np.full(GRID.shape, 500, np.uint16) for band in BANDS}
     clear = {"scl": (np.full(GRID.shape, 4, np.uint8), GRID)}
-    put_scene(
-        store, id="wrong", sensor="sentinel-2", time=datetime(2024, 6, 9, 10, tzinfo=UTC), scale=1e-4, offset=-0.1, nodata=0,
-        rasters={band: (plane, GRID) for band, plane in values.items()} | clear, synthetic=True,
-    )  # fmt: skip
+    put_scene(store, Header(id="wrong", sensor=SENSORS["sentinel-2"], time=datetime(2024, 6, 9, 10, tzinfo=UTC), scale=1e-4, offset=-0.1, nodata=0, synthetic=True), {band: (plane, GRID) for band, plane in values.items()} | clear)  # fmt: skip
     found = city.city("Small", store=store, period="2024-05/2024-09")
     (told,) = [one.text for one in found.warnings if one.code == "image-left-out"]
     assert told.startswith("image wrong was left out: scene wrong: offset -0.1 contradicts its pixels")

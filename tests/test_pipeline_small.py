@@ -19,6 +19,8 @@ from odc.geo.geobox import GeoBox
 from howgreen import place
 from howgreen.cli import howgreen as command
 from howgreen.core.errors import NoImageError, PlanError
+from howgreen.core.sensors import SENSORS
+from howgreen.core.stac import Header
 from howgreen.pipeline import city, locks, plan_json
 from howgreen.pipeline.images import Store
 from howgreen.store import put_place, put_scene
@@ -32,7 +34,9 @@ def _add(root: Path, day: int, *, bands: tuple[str, ...] = BANDS) -> Path:
     grass = dict(zip(BANDS, (400, 700, 500, 4000), strict=True))
     rasters = {band: (np.full(GRID.shape, grass[band], np.uint16), GRID) for band in bands}
     moment = datetime(2024, 6, day, 10, tzinfo=UTC)
-    put_scene(root, id=f"s{day}", sensor="sentinel-2", time=moment, rasters=rasters, scale=1e-4, offset=0.0, nodata=0)
+    put_scene(
+        root, Header(id=f"s{day}", sensor=SENSORS["sentinel-2"], time=moment, scale=1e-4, offset=0.0, nodata=0), rasters
+    )
     return root / "sentinel-2-l2a" / f"s{day}" / f"{bands[-1]}.tif"
 
 

@@ -18,6 +18,8 @@ from catalogue import natives, served
 from faults import Faults
 from howgreen import cli, place
 from howgreen.core.errors import MissingBandsError, NoImageError, PlanError
+from howgreen.core.sensors import SENSORS
+from howgreen.core.stac import Header
 from howgreen.core.types import ModelCard, ModelClass
 from howgreen.landcover import card_to_json
 from howgreen.pipeline import city, plan_json, sync
@@ -76,10 +78,7 @@ def radar(root: Path, day: int, *, gone: slice | None = None, bands: tuple[str, 
         if gone:
             values[:, gone] = -32768
         rasters[band] = (values, GRID)
-    put_scene(
-        root, id=f"wave-{day}", sensor="sentinel-1", time=datetime(2024, 6, day, 5, tzinfo=UTC), rasters=rasters,
-        scale=1.0, offset=0.0, nodata=-32768, unit="1", platform="sentinel-1a", synthetic=True,
-    )  # fmt: skip
+    put_scene(root, Header(id=f"wave-{day}", sensor=SENSORS["sentinel-1"], time=datetime(2024, 6, day, 5, tzinfo=UTC), scale=1.0, offset=0.0, nodata=-32768, unit="1", platform="sentinel-1a", synthetic=True), rasters)  # fmt: skip
 
 
 def camera(root: Path, day: int, *, cloud: slice | None = None) -> None:
@@ -89,10 +88,7 @@ def camera(root: Path, day: int, *, cloud: slice | None = None) -> None:
     if cloud:
         scl[cloud] = 9
     rasters = {band: (rng.integers(200, 4000, GRID.shape).astype(np.uint16), GRID) for band in ("red", "nir")}
-    put_scene(
-        root, id=f"light-{day}", sensor="sentinel-2", time=datetime(2024, 6, day, 10, tzinfo=UTC),
-        rasters={**rasters, "scl": (scl, GRID)}, scale=1e-4, offset=0.0, nodata=0, synthetic=True,
-    )  # fmt: skip
+    put_scene(root, Header(id=f"light-{day}", sensor=SENSORS["sentinel-2"], time=datetime(2024, 6, day, 10, tzinfo=UTC), scale=1e-4, offset=0.0, nodata=0, synthetic=True), {**rasters, "scl": (scl, GRID)})  # fmt: skip
 
 
 @pytest.fixture

@@ -90,7 +90,7 @@ def answer(root: Path, truth: Truth) -> tuple[float, float, float]:
 def add(paths: list[Path], root: Path, **options: Any) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", HowgreenWarning)
-        store.add(paths, root=root, city="Box", **options)
+        store.add(paths, root=root, city="Box", options=store.Options(**options))
 
 
 _EXPECTED: dict[tuple[int, bool], tuple[float, float, float]] = {}

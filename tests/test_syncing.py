@@ -24,6 +24,8 @@ from catalogue import natives, served
 from faults import Faults
 from howgreen import cli, place
 from howgreen.core.errors import NetworkError, StoreError
+from howgreen.core.sensors import SENSORS
+from howgreen.core.stac import Header
 from howgreen.core.types import Plan
 from howgreen.net import _ranges
 from howgreen.pipeline import sync
@@ -61,8 +63,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         rasters = {band: (rng.integers(1300, 4000, FINE.shape).astype(np.uint16), FINE) for band in BANDS}
         scl = np.full(COARSE.shape, 4, np.uint8)
         scl[:, : 100 * day] = 9
-        put_scene(base / "store", id=f"s{day}", sensor="sentinel-2", time=datetime(2024, 6, day, 10, tzinfo=UTC),
-                  rasters=rasters | {"scl": (scl, COARSE)}, scale=1e-4, offset=-0.1, nodata=0, baseline="05.10")  # fmt: skip
+        put_scene(base / "store", Header(id=f"s{day}", sensor=SENSORS["sentinel-2"], time=datetime(2024, 6, day, 10, tzinfo=UTC), scale=1e-4, offset=-0.1, nodata=0, baseline="05.10"), rasters | {"scl": (scl, COARSE)})  # fmt: skip
     area = INSIDE.extent.to_crs("EPSG:4326").geom.buffer(-0.0003)
     put_place(base / "places", place.from_shape(area, name="Small"))
     with Faults(base) as files, served(natives(base / "store", files=files.url, base=base), base) as api:

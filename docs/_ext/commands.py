@@ -15,7 +15,8 @@ def walk(group: click.Group = program, path: tuple[str, ...] = ()) -> dict[tuple
     context = click.Context(group)
     for name in group.list_commands(context):
         command = group.get_command(context, name)
-        assert command is not None
+        if command is None:
+            continue
         found[(*path, name)] = command
         if isinstance(command, click.Group):
             found.update(walk(command, (*path, name)))

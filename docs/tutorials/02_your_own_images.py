@@ -53,9 +53,7 @@ store.add(
     root=shelf,
     city="Halfgreen",
     boundary=None,
-    bands=["blue", "green", "red", "nir"],
-    scale=0.0001,
-    date=datetime.date(2024, 7, 1),
+    options=store.Options(bands=["blue", "green", "red", "nir"], scale=0.0001, date=datetime.date(2024, 7, 1)),
 )
 for kept in store.listing(shelf):
     print(f"{kept.id}: {kept.sensor}, {kept.time:%Y-%m-%d}, {', '.join(kept.bands)}")

@@ -14,6 +14,8 @@ from catalogue import natives, served
 from faults import Faults
 from howgreen.core.errors import NetworkError, NoImageError
 from howgreen.core.geometry import boxes
+from howgreen.core.sensors import SENSORS
+from howgreen.core.stac import Header
 from howgreen.core.types import Period
 from howgreen.imagery import choose, composite, find, grid
 from howgreen.imagery.catalog import _search
@@ -39,11 +41,7 @@ def store(tmp_path):
         scl = np.full((SIDE, SIDE), 4, np.uint8)
         scl[: 100 * (number == 1)] = 9
         values = rng.integers(200, 3000, (2, SIDE, SIDE)).astype(np.uint16) + np.uint16(added)
-        put_scene(
-            tmp_path / "store", id=f"scene-{number}", sensor="sentinel-2", time=datetime(2024, month, 3, 10, tzinfo=UTC),
-            rasters={"red": (values[0], frame), "nir": (values[1], frame), "scl": (scl, frame)}, scale=1e-4, offset=-0.1,
-            nodata=0, baseline="05.11", synthetic=True,
-        )  # fmt: skip
+        put_scene(tmp_path / "store", Header(id=f"scene-{number}", sensor=SENSORS["sentinel-2"], time=datetime(2024, month, 3, 10, tzinfo=UTC), scale=1e-4, offset=-0.1, nodata=0, baseline="05.11", synthetic=True), {"red": (values[0], frame), "nir": (values[1], frame), "scl": (scl, frame)})  # fmt: skip
     return tmp_path / "store"
 
 

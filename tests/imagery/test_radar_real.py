@@ -13,6 +13,8 @@ from rasterio.errors import NotGeoreferencedWarning
 from howgreen import store as stores
 from howgreen.cli import howgreen as command
 from howgreen.core.errors import ImageError
+from howgreen.core.sensors import SENSORS
+from howgreen.core.stac import Header
 from howgreen.core.types import Period
 from howgreen.imagery import choose, composite, find
 from howgreen.store import put_scene
@@ -57,15 +59,9 @@ def test_a_year_of_two_sensors(shared_data, tmp_path, make_city):
     for number, day in enumerate(days):
         noon = datetime(day.year, day.month, day.day, 10, tzinfo=UTC)
         power = {band: ((dn[number] ** 2) * 10**-8.3).astype(np.float32) for band, dn in waves.items()}
-        put_scene(
-            root, id=f"wave-{day}", sensor="sentinel-1", time=noon, scale=1.0, offset=0.0, nodata=None, unit="1",
-            rasters={band: (values, grid) for band, values in power.items()},
-        )  # fmt: skip
+        put_scene(root, Header(id=f"wave-{day}", sensor=SENSORS["sentinel-1"], time=noon, scale=1.0, offset=0.0, nodata=None, unit="1"), {band: (values, grid) for band, values in power.items()})  # fmt: skip
         try:
-            put_scene(
-                root, id=f"light-{day}", sensor="sentinel-2", time=noon, scale=1e-4, offset=0.0, nodata=65535,
-                rasters={band: (numbers[number], grid) for band, (numbers, _, _) in light.items()},
-            )  # fmt: skip
+            put_scene(root, Header(id=f"light-{day}", sensor=SENSORS["sentinel-2"], time=noon, scale=1e-4, offset=0.0, nodata=65535), {band: (numbers[number], grid) for band, (numbers, _, _) in light.items()})  # fmt: skip
         except ImageError as error:
             refused.append((number, "every pixel is nodata" in str(error)))
     assert refused == [(1, True), (2, True)]  # the two months that no camera saw

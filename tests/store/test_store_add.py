@@ -45,7 +45,9 @@ def limits() -> City:
 
 def test_many_band_tiff_by_option(tif, root):
     path = tif()
-    (name,) = store.add([path], root=root, city="Bolzano", boundary=limits(), bands=RGBN, scale=1e-4, date=DAY)
+    (name,) = store.add(
+        [path], root=root, city="Bolzano", boundary=limits(), options=store.Options(bands=RGBN, scale=1e-4, date=DAY)
+    )
     (scene,) = store.scenes(root)
     assert scene.id == name == "sentinel-2-2023-07-01-image-20230701"
     assert (scene.scale, scene.offset, scene.nodata, scene.time.date()) == (1e-4, 0.0, 0, DAY)
@@ -76,13 +78,13 @@ def test_described_bands_that_nobody_needs_are_left_out(tif, root):
 
 
 def test_dash_leaves_a_band_out(tif, root):
-    store.add([tif()], root=root, city="X", bands=["red", "-", "-", "nir"])
+    store.add([tif()], root=root, city="X", options=store.Options(bands=["red", "-", "-", "nir"]))
     assert store.scenes(root)[0].bands == ("red", "nir")
 
 
 def test_scl_in_the_same_file_becomes_bytes(tif, root):
     data = np.stack([make_values(), make_values(low=0, high=12)])
-    store.add([tif(data=data)], root=root, city="X", bands=["red", "scl"])
+    store.add([tif(data=data)], root=root, city="X", options=store.Options(bands=["red", "scl"]))
     (scene,) = store.scenes(root)
     assert read(scene, "scl").dtype == np.uint8
     np.testing.assert_array_equal(read(scene, "scl"), data[1])
@@ -104,14 +106,16 @@ def test_files_of_one_band_make_one_scene(tif, root):
 
 def test_files_of_one_band_named_by_option(tif, root):
     files = [tif(f"{letter}.tif", data=make_values(seed=i)[None]) for i, letter in enumerate("abc")]
-    store.add(files, root=root, city="X", bands=["green", "red", "-"], date=DAY)
+    store.add(files, root=root, city="X", options=store.Options(bands=["green", "red", "-"], date=DAY))
     (scene,) = store.scenes(root)
     assert scene.bands == ("green", "red")
     np.testing.assert_array_equal(read(scene, "red"), make_values(seed=1))
 
 
 def test_two_many_band_files_are_two_scenes(tif, root):
-    ids = store.add([tif("a_20230701.tif"), tif("b_20230711.tif")], root=root, city="X", bands=RGBN)
+    ids = store.add(
+        [tif("a_20230701.tif"), tif("b_20230711.tif")], root=root, city="X", options=store.Options(bands=RGBN)
+    )
     assert [scene.id for scene in store.scenes(root)] == ids
     assert [scene.time for scene in store.scenes(root)] == [datetime(2023, 7, d, 12, tzinfo=UTC) for d in (1, 11)]
 
@@ -120,7 +124,12 @@ def test_nodata_option_then_tag_then_zero(tif, root):
     data = np.stack([make_values(seed=i) for i in range(4)])
     data[:, :10] = 0
     for name, own, given, expected in [("a", None, None, 0), ("b", 65535, None, 65535), ("c", 65535, 7, 7)]:
-        store.add([tif(f"{name}_20230701.tif", data=data, nodata=own)], root=root, city=name, bands=RGBN, nodata=given)
+        store.add(
+            [tif(f"{name}_20230701.tif", data=data, nodata=own)],
+            root=root,
+            city=name,
+            options=store.Options(bands=RGBN, nodata=given),
+        )
         (scene,) = (one for one in store.scenes(root) if one.id.endswith(f"{name}-20230701"))
         assert scene.nodata == expected
 
@@ -128,7 +137,7 @@ def test_nodata_option_then_tag_then_zero(tif, root):
 def test_zero_border_without_a_tag_is_outside_of_the_footprint(tif, root):
     data = np.stack([make_values(seed=i) for i in range(4)])
     data[:, :30] = 0
-    store.add([tif(data=data)], root=root, city="X", bands=RGBN)
+    store.add([tif(data=data)], root=root, city="X", options=store.Options(bands=RGBN))
     (scene,) = store.scenes(root)
     assert geodesic_area_m2(scene.footprint) == pytest.approx(30 * 80 * 100, rel=2e-3)
     with rasterio.open(scene.asset("red").href) as found:
@@ -152,7 +161,7 @@ def test_files_with_unlike_nodata_keep_their_own(tif, root):
 def test_float_reflectance_stays_float(tif, root):
     data = (np.stack([make_values(seed=i) for i in range(4)]) * 1e-4).astype(np.float32)
     data[:, :6] = -9999
-    store.add([tif(data=data, nodata=-9999)], root=root, city="X", bands=RGBN)
+    store.add([tif(data=data, nodata=-9999)], root=root, city="X", options=store.Options(bands=RGBN))
     (scene,) = store.scenes(root)
     assert (scene.scale, scene.offset, scene.nodata) == (1.0, 0.0, None)
     found = read(scene, "red")
@@ -165,7 +174,7 @@ def test_scale_of_the_file_itself(tif, root):
     path = tif()
     with rasterio.open(path, "r+") as target:
         target.scales, target.offsets = (2e-4,) * 4, (-0.02,) * 4
-    store.add([path], root=root, city="X", bands=RGBN)
+    store.add([path], root=root, city="X", options=store.Options(bands=RGBN))
     (scene,) = store.scenes(root)
     assert (scene.scale, scene.offset) == (2e-4, -0.02)
 
@@ -173,8 +182,13 @@ def test_scale_of_the_file_itself(tif, root):
 def test_rotated_and_geographic_grids_keep_their_place(tif, root):
     turned = Affine(8, 6, ORIGIN[0], 6, -8, ORIGIN[1])
     degrees = Affine(0.0001, 0, 11.3, 0, -0.0001, 46.5)
-    store.add([tif("a_20230701.tif", transform=turned)], root=root, city="turned", bands=RGBN)
-    store.add([tif("b_20230701.tif", transform=degrees, crs="EPSG:4326")], root=root, city="degrees", bands=RGBN)
+    store.add([tif("a_20230701.tif", transform=turned)], root=root, city="turned", options=store.Options(bands=RGBN))
+    store.add(
+        [tif("b_20230701.tif", transform=degrees, crs="EPSG:4326")],
+        root=root,
+        city="degrees",
+        options=store.Options(bands=RGBN),
+    )
     first, second = store.scenes(root)
     assert geodesic_area_m2(first.footprint) == pytest.approx(60 * 80 * 100, rel=2e-3)
     assert second.footprint.bounds == pytest.approx((11.3, 46.494, 11.308, 46.5), abs=1e-9)
@@ -186,7 +200,7 @@ def test_rotated_and_geographic_grids_keep_their_place(tif, root):
 
 
 def test_without_limits_the_city_is_what_the_image_shows(tif, root):
-    store.add([tif()], root=root, city="Nowhere", bands=RGBN)
+    store.add([tif()], root=root, city="Nowhere", options=store.Options(bands=RGBN))
     found = store.place(root, "nowhere")
     assert found.kind == FOOTPRINT_KIND
     assert "not the city" in found.note
@@ -196,15 +210,15 @@ def test_without_limits_the_city_is_what_the_image_shows(tif, root):
 
 def test_footprint_city_grows_with_its_images(tif, root):
     east = Affine(10, 0, ORIGIN[0] + 800, 0, -10, ORIGIN[1])
-    store.add([tif("a_20230701.tif")], root=root, city="X", bands=RGBN)
-    store.add([tif("b_20230702.tif", transform=east)], root=root, city="x", bands=RGBN)
+    store.add([tif("a_20230701.tif")], root=root, city="X", options=store.Options(bands=RGBN))
+    store.add([tif("b_20230702.tif", transform=east)], root=root, city="x", options=store.Options(bands=RGBN))
     assert [one.name for one in store.places(root)] == ["X"]
     assert store.place(root, "X").area_m2 == pytest.approx(2 * 60 * 80 * 100, rel=3e-3)
 
 
 def test_known_limits_are_kept_when_none_are_given(tif, root):
-    store.add([tif("a_20230701.tif")], root=root, city="X", boundary=limits(), bands=RGBN)
-    store.add([tif("b_20230702.tif")], root=root, city="X", bands=RGBN)
+    store.add([tif("a_20230701.tif")], root=root, city="X", boundary=limits(), options=store.Options(bands=RGBN))
+    store.add([tif("b_20230702.tif")], root=root, city="X", options=store.Options(bands=RGBN))
     assert store.place(root, "X").boundary == limits().boundary
 
 
@@ -213,20 +227,20 @@ def test_known_limits_are_kept_when_none_are_given(tif, root):
 
 def test_the_same_again_changes_nothing(tif, root):
     path = tif()
-    first = store.add([path], root=root, city="X", bands=RGBN)
+    first = store.add([path], root=root, city="X", options=store.Options(bands=RGBN))
     before = {p: (p.stat().st_mtime_ns, p.stat().st_size) for p in root.rglob("*.tif")}
-    assert store.add([path], root=root, city="X", bands=RGBN) == first
+    assert store.add([path], root=root, city="X", options=store.Options(bands=RGBN)) == first
     assert {p: (p.stat().st_mtime_ns, p.stat().st_size) for p in root.rglob("*.tif")} == before
 
 
 def test_another_scene_of_that_id_needs_replace(tif, root):
-    store.add([tif()], root=root, city="X", bands=RGBN)
+    store.add([tif()], root=root, city="X", options=store.Options(bands=RGBN))
     fresh = np.stack([make_values(seed=i + 50) for i in range(4)])
     with pytest.raises(StoreError, match="--replace"):
-        store.add([tif(data=fresh)], root=root, city="X", bands=RGBN)
+        store.add([tif(data=fresh)], root=root, city="X", options=store.Options(bands=RGBN))
     with pytest.raises(StoreError, match="--replace"):
-        store.add([tif()], root=root, city="X", bands=RGBN[::-1])
-    store.add([tif(data=fresh)], root=root, city="X", bands=RGBN, replace=True)
+        store.add([tif()], root=root, city="X", options=store.Options(bands=RGBN[::-1]))
+    store.add([tif(data=fresh)], root=root, city="X", replace=True, options=store.Options(bands=RGBN))
     (scene,) = store.scenes(root)
     np.testing.assert_array_equal(read(scene, "red"), make_values(seed=50))
     assert store.verify(root) == []
@@ -234,18 +248,18 @@ def test_another_scene_of_that_id_needs_replace(tif, root):
 
 def test_adding_again_mends_what_was_lost(tif, root):
     path = tif()
-    store.add([path], root=root, city="X", bands=RGBN)
+    store.add([path], root=root, city="X", options=store.Options(bands=RGBN))
     red = root / "sentinel-2-l2a" / store.scenes(root)[0].id / "red.tif"
     red.write_bytes(red.read_bytes()[:100])
     assert len(store.verify(root)) == 1
-    store.add([path], root=root, city="X", bands=RGBN)
+    store.add([path], root=root, city="X", options=store.Options(bands=RGBN))
     assert store.verify(root) == []
     np.testing.assert_array_equal(read(store.scenes(root)[0], "red"), make_values(seed=0))
 
 
 def test_progress_counts_bands(tif, root):
     told = []
-    store.add([tif()], root=root, city="X", bands=RGBN, progress=lambda *step: told.append(step))
+    store.add([tif()], root=root, city="X", progress=lambda *step: told.append(step), options=store.Options(bands=RGBN))
     assert told == [("store", done, 4) for done in range(5)]
 
 
@@ -254,7 +268,7 @@ def test_progress_counts_bands(tif, root):
 
 def refused(root, files, **options) -> str:
     with pytest.raises(HowgreenError) as caught:
-        store.add(files, root=root, city="X", **options)
+        store.add(files, root=root, city="X", options=store.Options(**options))
     assert "\n" not in str(caught.value)
     assert not root.exists(), "something was left behind"
     return str(caught.value)
@@ -293,7 +307,7 @@ def test_refusal_leaves_an_empty_folder_empty(tif, tmp_path):
     path = tif(compress="deflate")
     path.write_bytes(path.read_bytes()[:3000])
     with pytest.raises(ImageError):
-        store.add([path], root=folder, city="X", bands=RGBN)
+        store.add([path], root=folder, city="X", options=store.Options(bands=RGBN))
     assert list(folder.iterdir()) == []
 
 
@@ -303,7 +317,7 @@ def test_interruption_leaves_nothing(tif, root):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        store.add([tif()], root=root, city="X", bands=RGBN, progress=interrupt)
+        store.add([tif()], root=root, city="X", progress=interrupt, options=store.Options(bands=RGBN))
     assert not root.exists()
 
 
@@ -343,19 +357,19 @@ def test_wrong_scale_is_told_with_the_likely_one(tif, root):
 def test_shifted_numbers_are_suspected_unless_the_offset_is_given(tif, root):
     shifted = np.stack([make_values(seed=i, low=1100, high=5000) for i in range(4)])
     assert "--offset -0.1" in refused(root, [tif(data=shifted)], bands=RGBN)
-    store.add([tif(data=shifted)], root=root, city="X", bands=RGBN, offset=-0.1)
+    store.add([tif(data=shifted)], root=root, city="X", options=store.Options(bands=RGBN, offset=-0.1))
     assert store.scenes(root)[0].offset == -0.1
-    store.add([tif(data=shifted)], root=root, city="X", bands=RGBN, offset=0, replace=True)
+    store.add([tif(data=shifted)], root=root, city="X", replace=True, options=store.Options(bands=RGBN, offset=0))
     assert store.scenes(root)[0].offset == 0
 
 
 def test_a_refused_image_leaves_the_others_whole(tif, root):
     good, bad = tif("good_20230701.tif"), tif("bad_20230702.tif", compress="deflate")
     bad.write_bytes(bad.read_bytes()[:5000])
-    store.add([good], root=root, city="X", bands=RGBN)
+    store.add([good], root=root, city="X", options=store.Options(bands=RGBN))
     before = sorted(root.rglob("*"))
     with pytest.raises(ImageError):
-        store.add([bad], root=root, city="X", bands=RGBN)
+        store.add([bad], root=root, city="X", options=store.Options(bands=RGBN))
     assert sorted(root.rglob("*")) == before
     assert store.verify(root) == []
 
@@ -373,7 +387,9 @@ def test_a_band_without_any_data_is_refused(root, tmp_path):
     values = np.full((4, 20, 20), 0.2, np.float32)
     values[2] = np.nan
     with pytest.raises(ImageError, match="band blue: every pixel is nodata"):
-        store.add([_four_bands(tmp_path / "a.tif", values)], root=root, city="X", bands=RGBN, date=DAY)
+        store.add(
+            [_four_bands(tmp_path / "a.tif", values)], root=root, city="X", options=store.Options(bands=RGBN, date=DAY)
+        )
     assert not root.exists()
 
 
@@ -381,17 +397,19 @@ def test_infinite_values_are_told_without_a_murmur(root, tmp_path):
     values = np.full((4, 20, 20), 300, np.float32)
     values[:, :5] = np.inf
     with pytest.raises(ImageError, match="not surface reflectance"):
-        store.add([_four_bands(tmp_path / "a.tif", values)], root=root, city="X", bands=RGBN, date=DAY)
+        store.add(
+            [_four_bands(tmp_path / "a.tif", values)], root=root, city="X", options=store.Options(bands=RGBN, date=DAY)
+        )
 
 
 def test_metres_called_degrees_are_refused_before_anything_is_written(root, tmp_path):
     path = _four_bands(tmp_path / "a.tif", np.full((4, 20, 20), 0.2, np.float32), crs="EPSG:4326")
     with pytest.raises(ImageError, match=r"a\.tif: x 680000…680200, y 5\.1498e\+06…5\.15e\+06 are no degrees"):
-        store.add([path], root=root, city="X", bands=RGBN, date=DAY)
+        store.add([path], root=root, city="X", options=store.Options(bands=RGBN, date=DAY))
     assert not root.exists()
 
 
 def test_a_city_without_a_name_is_refused(tif, root):
     with pytest.raises(StoreError, match="no city given"):
-        store.add([tif()], root=root, city="  ", bands=RGBN, scale=1e-4, date=DAY)
+        store.add([tif()], root=root, city="  ", options=store.Options(bands=RGBN, scale=1e-4, date=DAY))
     assert not root.exists()

@@ -26,7 +26,7 @@ def empty(root, path, *, told=True, band="red", **options) -> np.ndarray:
     """Where a band of the scene holds no data, once the file is in a store."""
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("always", HowgreenWarning)
-        store.add([path], root=root, city="X", bands=RGBN, date=DAY, replace=True, **options)
+        store.add([path], root=root, city="X", replace=True, options=store.Options(bands=RGBN, date=DAY, **options))
     assert ("nodata-assumed" in [one.message.code for one in found]) == told
     (scene,) = store.scenes(root)
     with rasterio.open(scene.asset(band).href) as file:

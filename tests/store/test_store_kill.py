@@ -41,8 +41,8 @@ def values(seed):
 
 def put(name, seed):
     rasters = {"red": (values(seed), GRID), "nir": (values(seed + 1), GRID)}
-    store.put_scene(root, id=name, sensor="sentinel-2", time=datetime(2023, 7, 1, tzinfo=UTC), rasters=rasters,
-                    scale=1e-4, offset=0.0, nodata=0)
+    sensor, moment = item.SENSORS["sentinel-2"], datetime(2023, 7, 1, tzinfo=UTC)
+    store.put_scene(root, item.Header(id=name, sensor=sensor, time=moment, scale=1e-4, offset=0.0, nodata=0), rasters)
 
 
 def place():

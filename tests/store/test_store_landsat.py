@@ -32,7 +32,7 @@ def test_loose_files_of_a_product_mean_what_the_folder_means(landsat, root, spac
     folder = landsat(spacecraft=spacecraft)
     files = [folder / f"{folder.name}_SR_B{code}.TIF" for code in codes]
     store.add([folder], root=root, city="X")
-    store.add(files, root=root, city="X", date=date(2023, 7, 2))
+    store.add(files, root=root, city="X", options=store.Options(date=date(2023, 7, 2)))
     whole, loose = store.scenes(root)
     assert whole.platform == loose.platform == spacecraft.lower().replace("_", "-")
     for band in NAMES:
@@ -52,25 +52,25 @@ def test_numbered_bands_of_an_unknown_satellite_are_refused(landsat, root, tmp_p
     with pytest.raises(ImageError, match=r"SR_B3.*Landsats 4-7.*--bands"):
         store.add(files, root=root, city="X")
     assert not root.exists()
-    store.add(files, root=root, city="X", bands=["red", "nir"], sensor="landsat")
+    store.add(files, root=root, city="X", options=store.Options(bands=["red", "nir"], sensor="landsat"))
     assert store.scenes(root)[0].bands == ("red", "nir")
 
 
 def test_collection_1_is_not_taken_for_collection_2(tif, root):
     values = np.stack([np.full((60, 80), dn, np.uint16) for dn in RAW.values()])
     with pytest.raises(ImageError, match=r"100 % of its land reflects less than nothing.*Collection 2"):
-        store.add([tif(data=values)], root=root, city="X", bands=list(RAW), sensor="landsat")
+        store.add([tif(data=values)], root=root, city="X", options=store.Options(bands=list(RAW), sensor="landsat"))
     grass = np.stack([np.full((60, 80), 9000 + 9000 * (n == 3), np.uint16) for n in range(4)])
     for code, stays_out in ((2720, True), (21824, False), (5440, False)):
         data = np.concatenate([grass, np.full((1, 60, 80), code, np.uint16)])
         image = tif(f"q{code}_20230701.tif", data=data)
-        given = {"root": root, "city": "X", "bands": [*RAW, "qa_pixel"], "sensor": "landsat"}
+        said = store.Options(bands=[*RAW, "qa_pixel"], sensor="landsat")
         if stays_out:
             with pytest.raises(ImageError, match="QA_PIXEL"):
-                store.add([image], **given)
+                store.add([image], root=root, city="X", options=said)
             assert not root.exists()
         else:
-            store.add([image], **given)
+            store.add([image], root=root, city="X", options=said)
 
 
 @pytest.mark.real
@@ -79,10 +79,7 @@ def test_elkton_is_refused(shared_data, root):
     files = [folder / f"L8-B{n}-Elkton-VA.tiff" for n in (2, 3, 4, 5, "QA")]
     for count in (4, 5):
         with pytest.raises(ImageError, match="Collection 2"):
-            store.add(
-                files[:count], root=root, city="Elkton", bands=["blue", "green", "red", "nir", "qa_pixel"][:count],
-                sensor="landsat", date=date(2017, 7, 1),
-            )  # fmt: skip
+            store.add(files[:count], root=root, city="Elkton", options=store.Options(bands=["blue", "green", "red", "nir", "qa_pixel"][:count], sensor="landsat", date=date(2017, 7, 1)))  # fmt: skip
     assert not root.exists()
 
 

@@ -91,7 +91,7 @@ def test_the_same_words_of_nobody_known_are_asked_back_and_the_cure_works(tif, r
     path = tif("export_20230701.tif", data=ten("uint16"), names=FORCE)
     with pytest.raises(ImageError, match=r"BROADNIR band 8 where FORCE wrote them.*--bands"):
         store.add([path], root=root, city="X")
-    store.add([path], root=root, city="X", bands=OURS)
+    store.add([path], root=root, city="X", options=store.Options(bands=OURS))
     assert store.scenes(root)[0].bands == OURS
 
 
@@ -233,6 +233,11 @@ def test_elktons_loose_files_are_refused_as_what_they_are(shared_data, root):
     """Landsat 8's top-of-atmosphere numbers: band 8 is panchromatic, and no near-infrared."""
     paths = [shared_data / "elkton_l8" / f"L8-B{n}-Elkton-VA.tiff" for n in (2, 3, 4, 8)]
     with pytest.raises(ImageError):
-        store.add(paths, root=root, city="Elkton", date=DAY)
+        store.add(paths, root=root, city="Elkton", options=store.Options(date=DAY))
     with pytest.raises(ImageError, match="Collection 2"):
-        store.add([*paths[:3], shared_data / "elkton_l8" / "L8-B5-Elkton-VA.tiff"], root=root, city="Elkton", date=DAY)
+        store.add(
+            [*paths[:3], shared_data / "elkton_l8" / "L8-B5-Elkton-VA.tiff"],
+            root=root,
+            city="Elkton",
+            options=store.Options(date=DAY),
+        )

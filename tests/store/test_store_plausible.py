@@ -27,11 +27,16 @@ def _meadow(red: int, nir: int) -> np.ndarray:
 
 
 def test_bands_that_were_taken_for_each_other_are_refused(tif, root):
-    options = {"root": root, "city": "Bolzano", "date": DAY, "scale": 1e-4}
-    store.add([tif("right.tif", data=_meadow(400, 4000), names=("red", "nir"), nodata=0)], **options)
+    said = store.Options(date=DAY, scale=1e-4)
+    store.add(
+        [tif("right.tif", data=_meadow(400, 4000), names=("red", "nir"), nodata=0)],
+        root=root,
+        city="Bolzano",
+        options=said,
+    )
     wrong = tif("wrong.tif", data=_meadow(4000, 400), names=("red", "nir"), nodata=0)
     with pytest.raises(ImageError, match=r"wrong\.tif: 33 % of its pixels.*another order.*--bands"):
-        store.add([wrong], **options)
+        store.add([wrong], root=root, city="Bolzano", options=said)
     assert len(store.scenes(root)) == 1
 
 
@@ -39,4 +44,9 @@ def test_bands_that_were_taken_for_each_other_are_refused(tif, root):
 def test_a_shift_left_in_is_found_in_any_unit(tif, root, scale, dtype):
     values = ((_meadow(400, 4000) * 1e-4 + 0.1) / scale).round(4).astype(dtype)
     with pytest.raises(ImageError, match=r"in no visible band is a twentieth darker.*--offset -0\.1"):
-        store.add([tif(data=values, names=("red", "nir"))], root=root, city="Bolzano", date=DAY, scale=scale)
+        store.add(
+            [tif(data=values, names=("red", "nir"))],
+            root=root,
+            city="Bolzano",
+            options=store.Options(date=DAY, scale=scale),
+        )

@@ -27,7 +27,7 @@ def read(scene, band):
 
 def refused(root, folder, **options) -> str:
     with pytest.raises(ImageError) as caught:
-        store.add([folder], root=root, city="X", **options)
+        store.add([folder], root=root, city="X", options=store.Options(**options))
     assert "\n" not in str(caught.value)
     assert not root.exists()
     return str(caught.value)
@@ -69,7 +69,12 @@ def test_options_choose_from_a_product_or_are_refused(safe, landsat, root):
     assert "purple" in refused(root, folder, bands=["red", "purple"])
     assert "2023-07-01" in refused(root, folder, date=date(2023, 7, 2))
     assert "--sensor landsat" in refused(root, folder, sensor="landsat")
-    store.add([folder], root=root, city="X", bands=["B04", "nir", "SCL"], offset=0, date=date(2023, 7, 1))
+    store.add(
+        [folder],
+        root=root,
+        city="X",
+        options=store.Options(bands=["B04", "nir", "SCL"], offset=0, date=date(2023, 7, 1)),
+    )
     (scene,) = store.scenes(root)
     assert (scene.bands, scene.offset) == (("red", "nir", "scl"), 0)
 

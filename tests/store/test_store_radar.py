@@ -27,7 +27,7 @@ def land(seed=0) -> np.ndarray:
 
 def refused(root, files, **options) -> str:
     with pytest.raises(ImageError) as caught:
-        store.add(files, root=root, city="X", **options)
+        store.add(files, root=root, city="X", options=store.Options(**options))
     assert "\n" not in str(caught.value)
     assert not root.exists()
     return str(caught.value)
@@ -39,7 +39,7 @@ def test_power_and_decibels(tif, root, power, unit):
     values = land() if power else 10 * np.log10(land())
     image = tif(data=values, names=["VV", "VH"])
     given = {} if unit is None else {"unit": "power" if power else "dB"}
-    store.add([image], root=root, city="X", **given)
+    store.add([image], root=root, city="X", options=store.Options(**given))
     (scene,) = store.scenes(root)
     assert (scene.sensor, scene.bands, scene.power, scene.nodata) == ("sentinel-1", ("vv", "vh"), power, None)
     for band, expected in zip(("vv", "vh"), values, strict=True):
@@ -61,7 +61,7 @@ def test_whole_numbers_with_a_scale_and_a_nodata_value(tif, root):
     hundredths[:, :5] = -32768
     image = tif(data=hundredths, names=["vv", "vh"], nodata=-32768)
     assert "RTC" in refused(root, [image])
-    store.add([image], root=root, city="X", scale=0.01)
+    store.add([image], root=root, city="X", options=store.Options(scale=0.01))
     (scene,) = store.scenes(root)
     assert (scene.power, scene.scale, scene.nodata) == (False, 0.01, -32768)
 
@@ -69,7 +69,9 @@ def test_whole_numbers_with_a_scale_and_a_nodata_value(tif, root):
 def test_unsigned_numbers_without_a_nodata_value(tif, root):
     """Decibels shifted to be positive."""
     shifted = np.rint((10 * np.log10(land()) + 50) * 100).astype(np.uint16)
-    store.add([tif(data=shifted, names=["vv", "vh"])], root=root, city="X", scale=0.01, offset=-50)
+    store.add(
+        [tif(data=shifted, names=["vv", "vh"])], root=root, city="X", options=store.Options(scale=0.01, offset=-50)
+    )
     (scene,) = store.scenes(root)
     assert (scene.power, scene.scale, scene.offset, scene.nodata) == (False, 0.01, -50.0, None)
 
@@ -94,15 +96,15 @@ def test_what_cannot_be_backscatter_is_refused(tif, root):
 def test_another_unit_is_another_scene(tif, root):
     image = tif(data=land(), names=["VV", "VH"])
     store.add([image], root=root, city="X")
-    store.add([image], root=root, city="X", unit="power")
+    store.add([image], root=root, city="X", options=store.Options(unit="power"))
     with pytest.raises(StoreError, match="--replace"):
-        store.add([image], root=root, city="X", unit="dB")
+        store.add([image], root=root, city="X", options=store.Options(unit="dB"))
 
 
 @pytest.mark.real
 def test_senica(shared_data, root):
     files = [shared_data / "senica_s1" / f"{pol}.tif" for pol in ("VV", "VH")]
-    store.add(files, root=root, city="Senica", date=date(2018, 7, 1))
+    store.add(files, root=root, city="Senica", options=store.Options(date=date(2018, 7, 1)))
     (scene,) = store.scenes(root)
     assert (scene.bands, scene.power) == (("vv", "vh"), False)
     for path, band in zip(files, scene.bands, strict=True):

@@ -35,20 +35,20 @@ def same_pixels(path, scene, bands) -> None:
 def test_bolzano(shared_data, root):
     path = shared_data / "bolzano" / "S2_L2A_sample.tif"
     bands = ["red", "green", "blue", "nir", "scl"]
-    store.add([path], root=root, city="Bolzano", bands=bands, scale=1e-4, date=date(2023, 7, 1))
+    store.add([path], root=root, city="Bolzano", options=store.Options(bands=bands, scale=1e-4, date=date(2023, 7, 1)))
     (scene,) = store.scenes(root)
     same_pixels(path, scene, bands)
     assert (scene.scale, scene.offset, scene.nodata) == (1e-4, 0.0, 0)
     assert geodesic_area_m2(scene.footprint) == pytest.approx(935 * 705 * 100, rel=2e-3)
     assert store.verify(root) == []
     # It names its bands itself, so no option but the date is needed.
-    store.add([path], root=root.with_name("other"), city="Bolzano", date=date(2023, 7, 1))
+    store.add([path], root=root.with_name("other"), city="Bolzano", options=store.Options(date=date(2023, 7, 1)))
     assert store.scenes(root.with_name("other"))[0].bands == scene.bands
 
 
 def test_tlaxcala_border_is_no_data(shared_data, root):
     path = shared_data / "tlaxcala" / "Tlaxcala_allbands.tiff"
-    store.add([path], root=root, city="Tlaxcala", bands=TEN, date=date(2020, 2, 1))
+    store.add([path], root=root, city="Tlaxcala", options=store.Options(bands=TEN, date=date(2020, 2, 1)))
     (scene,) = store.scenes(root)
     same_pixels(path, scene, SENTINEL2.band_names)
     with rasterio.open(path) as given:
@@ -60,9 +60,9 @@ def test_tlaxcala_border_is_no_data(shared_data, root):
 def test_aberystwyth_tells_its_scale(shared_data, root):
     path = shared_data / "aberystwyth" / "sen2_20210527_aber_mosaic.tif"
     with pytest.raises(ImageError, match=r"likely --scale 0\.001"):
-        store.add([path], root=root, city="Aberystwyth", bands=TEN)
+        store.add([path], root=root, city="Aberystwyth", options=store.Options(bands=TEN))
     assert not root.exists()
-    store.add([path], root=root, city="Aberystwyth", bands=TEN, scale=0.001)
+    store.add([path], root=root, city="Aberystwyth", options=store.Options(bands=TEN, scale=0.001))
     (scene,) = store.scenes(root)
     assert scene.time.date() == date(2021, 5, 27)
     same_pixels(path, scene, SENTINEL2.band_names)
@@ -71,10 +71,12 @@ def test_aberystwyth_tells_its_scale(shared_data, root):
 def test_files_of_one_band(shared_data, root):
     day = date(2019, 5, 22)
     files = [shared_data / "fort_mcmurray" / f"{band}.tif" for band in ("B02", "B03", "B04", "B08", "B11", "SCL")]
-    assert store.add(files, root=root, city="Fort McMurray", date=day) == ["sentinel-2-2019-05-22-fort-mcmurray"]
+    assert store.add(files, root=root, city="Fort McMurray", options=store.Options(date=day)) == [
+        "sentinel-2-2019-05-22-fort-mcmurray"
+    ]
     floats = [shared_data / "opole" / f"{band}.tiff" for band in ("B03", "B04", "B08")]
-    store.add(floats, root=root, city="Opole", date=day)
+    store.add(floats, root=root, city="Opole", options=store.Options(date=day))
     lommel = sorted((shared_data / "lommel").glob("ref_input_S2_B0[2348].tif"))
-    store.add(lommel, root=root, city="Lommel", date=date(2019, 4, 11))
+    store.add(lommel, root=root, city="Lommel", options=store.Options(date=date(2019, 4, 11)))
     assert [place.name for place in store.places(root)] == ["Fort McMurray", "Lommel", "Opole"]
     assert store.verify(root) == []

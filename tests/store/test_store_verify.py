@@ -11,6 +11,7 @@ from store_files import make_grid, make_values
 
 from howgreen import store
 from howgreen.core.errors import HowgreenError, StoreError
+from howgreen.core.sensors import SENSORS
 from howgreen.core.types import City
 
 
@@ -20,13 +21,15 @@ def whole(tmp_path_factory) -> Path:
     for day in (1, 2):
         store.put_scene(
             root,
-            id=f"day-{day}",
-            sensor="sentinel-2",
-            time=datetime(2023, 7, day, tzinfo=UTC),
-            rasters={band: (make_values(seed=day), make_grid()) for band in ("red", "nir")},
-            scale=1e-4,
-            offset=0.0,
-            nodata=0,
+            store.Header(
+                id=f"day-{day}",
+                sensor=SENSORS["sentinel-2"],
+                time=datetime(2023, 7, day, tzinfo=UTC),
+                scale=1e-4,
+                offset=0.0,
+                nodata=0,
+            ),
+            {band: (make_values(seed=day), make_grid()) for band in ("red", "nir")},
         )
     (scene, _) = store.scenes(root)
     store.put_place(root, City(name="X", label="X", id="x", boundary=scene.footprint, crs="EPSG:32632", area_m2=1.0))

@@ -42,7 +42,7 @@ def benchmark_command(
     band_sets: tuple[str, ...],
     names: tuple[str, ...],
     shipped: bool,  # noqa: FBT001 (a flag of the command line)
-    quick: bool,  # noqa: FBT001
+    quick: bool,  # noqa: FBT001 (a flag of the command line)
 ) -> None:
     """Judge the models, compare the algorithms (extra [train]).
 

@@ -60,7 +60,7 @@ def train_command(
     of the polygons is held out whole to judge the model.
     """
     try:
-        from howgreen.store.sources import Options
+        from howgreen.store.options import Options
         from howgreen.training.own.face import LabelFiles, parse_classes, train_from_files
     except ImportError as error:
         raise MissingExtraError(f"training ({error.name})", "train") from error
@@ -69,7 +69,7 @@ def train_command(
             labels=labels, column=column, classes=parse_classes(meanings) if meanings else None, osm_green=osm_green
         )
         said = Options(
-            bands=tuple(name.strip() for name in bands.split(",")) if bands else None, scale=scale, offset=offset,
+            bands=bands.split(",") if bands else None, scale=scale, offset=offset,
             nodata=nodata, sensor=sensor,
         )  # fmt: skip
         trained = train_from_files(list(images), given, options=said, algorithm=algorithm, out=out, progress=progress)

@@ -16,6 +16,7 @@ from odc.geo.geobox import GeoBox
 
 from howgreen.core.errors import StoreError
 from howgreen.core.sensors import LANDSAT, SENSORS, SENTINEL2
+from howgreen.core.stac import Header
 from howgreen.core.types import City, Progress
 from howgreen.sample import sensors_sim as sim
 from howgreen.sample.canvas import Canvas
@@ -133,16 +134,18 @@ def _store(root: Path, scene: SimulatedScene) -> None:
     shot, sensor = scene.shot, SENSORS[scene.shot.sensor]
     put_scene(
         root,
-        id=shot.id,
-        sensor=sensor.name,
-        time=shot.time,
-        rasters=scene.rasters,
-        scale=sensor.scale,
-        offset=shot.offset,
-        nodata=sensor.nodata,
-        cloud_cover_pct=round(100 * float((scene.sky.opacity > 0.16).mean()), 2),
-        baseline=shot.baseline,
-        synthetic=True,
+        Header(
+            id=shot.id,
+            sensor=sensor,
+            time=shot.time,
+            scale=sensor.scale,
+            offset=shot.offset,
+            nodata=sensor.nodata,
+            cloud_cover_pct=round(100 * float((scene.sky.opacity > 0.16).mean()), 2),
+            baseline=shot.baseline,
+            synthetic=True,
+        ),
+        scene.rasters,
     )
 
 

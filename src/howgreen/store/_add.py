@@ -15,16 +15,16 @@ from howgreen.core.types import City
 from howgreen.core.warnings import Caution, warn
 from howgreen.core.words import IMAGE_FOOTPRINT
 from howgreen.store import layout
+from howgreen.store.options import Options
 from howgreen.store.places import goes_by
 from howgreen.store.read import place, scene_at
 from howgreen.store.write import mend, put_place, store_scene
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from datetime import date as day
 
     from howgreen.core.types import Progress
-    from howgreen.store.sources import Options, Source
+    from howgreen.store.sources import Source
 
 _LOG = logging.getLogger(__name__)
 FOOTPRINT_KIND = IMAGE_FOOTPRINT
@@ -34,19 +34,13 @@ FOOTPRINT_NOTE = (
 )
 
 
-def add(  # noqa: PLR0913 (what a person may say of an image, each by its name, as on the command line)
+def add(
     files: Sequence[Path],
     *,
     root: Path,
     city: str,
     boundary: City | None = None,
-    bands: Sequence[str] | None = None,
-    scale: float | None = None,
-    offset: float | None = None,
-    nodata: float | None = None,
-    date: day | None = None,
-    sensor: str | None = None,
-    unit: str | None = None,
+    options: Options | None = None,
     replace: bool = False,
     progress: Progress | None = None,
 ) -> list[str]:
@@ -66,21 +60,8 @@ def add(  # noqa: PLR0913 (what a person may say of an image, each by its name, 
         Name of the place in the store.
     boundary
         Its limits; None keeps the place that the store has of that name, else takes the footprint of the images.
-    bands
-        Names in the order of the bands (or of the one-band files), ``-`` for one to leave out; None takes the
-        names that the files give.
-    scale, offset
-        Reflectance = DN * scale + offset. Where None: the file's own, else the sensor's; floats are taken as
-        reflectance.
-    nodata
-        DN that means *no data*. Where None: the file's own, else 0; NaN for floats.
-    date
-        When a GeoTIFF was taken, for files that do not have it in their name.
-    sensor
-        Key of :data:`howgreen.core.sensors.SENSORS`; None tells it by the names of the bands.
-    unit
-        Of a radar's bands, once scaled: ``dB`` or ``power`` (linear). None tells it by the pixels: power is never
-        negative, and land in decibels nearly always is.
+    options
+        What is known of the images and not said by their files, or said wrongly.
     replace
         Overwrite scenes of the same id.
     progress
@@ -99,14 +80,10 @@ def add(  # noqa: PLR0913 (what a person may say of an image, each by its name, 
         When the folder cannot be written, or holds another scene of that id.
 
     """
-    from howgreen.store.sources import Options
-
     if not city.strip():
         raise StoreError("no city given: name the one that the images show (--city)")
-    names = tuple(name.strip() for name in bands) if bands is not None else None
-    options = Options(bands=names, scale=scale, offset=offset, nodata=nodata, date=date, sensor=sensor, unit=unit)
     with _readable():
-        found = _sources([Path(file) for file in files], options)
+        found = _sources([Path(file) for file in files], options or Options())
     root = Path(root)
     for one in found:
         _store(root, one, replace=replace, progress=progress)

@@ -15,7 +15,8 @@ from howgreen.core.types import Encoding
 from howgreen.core.warnings import Caution
 from howgreen.store._names import is_landsat_file
 from howgreen.store._source_safe import LARGEST_XML_BYTES, parse_xml
-from howgreen.store.sources import NEEDED, BandSource, Options, Source
+from howgreen.store.options import Options
+from howgreen.store.sources import NEEDED, BandSource, Source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,7 +14,8 @@ from howgreen.core.sensors import S2_OFFSET_04, SENTINEL2, common_name
 from howgreen.core.stac import utc
 from howgreen.core.types import Encoding
 from howgreen.core.warnings import Caution
-from howgreen.store.sources import NEEDED, BandSource, Options, Source
+from howgreen.store.options import Options
+from howgreen.store.sources import NEEDED, BandSource, Source
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -20,7 +20,8 @@ from howgreen.store import _names as naming_rules
 from howgreen.store._fill import fits
 from howgreen.store._names import SKIP, Naming
 from howgreen.store.layout import slug
-from howgreen.store.sources import BandSource, Options, Source, grid_of, opened
+from howgreen.store.options import Options
+from howgreen.store.sources import BandSource, Source, grid_of, opened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -21,7 +21,7 @@ from howgreen.store.write import Layer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from datetime import date, datetime
+    from datetime import datetime
     from pathlib import Path
 
     import numpy.typing as npt
@@ -37,20 +37,6 @@ NEEDED = ("red", "nir")
 """Bands without which no model says what is green."""
 LARGEST_BAND_PX = 1_000_000_000
 LARGEST_KEPT_BYTES = 1 << 30
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """What the user says of the images; None where the files are to say it."""
-
-    bands: tuple[str, ...] | None = None
-    scale: float | None = None
-    offset: float | None = None
-    nodata: float | None = None
-    date: date | None = None
-    sensor: str | None = None
-    unit: str | None = None
-    """Of radar bands: ``dB`` or ``power``."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,6 @@ from howgreen.store import layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from datetime import datetime
 
     import numpy as np
     import numpy.typing as npt
@@ -45,22 +44,8 @@ class Layer:
     read: Callable[[], Raster]
 
 
-def put_scene(  # noqa: PLR0913 (what is known of a scene, each by its name)
-    root: Path,
-    *,
-    id: str,  # noqa: A002  STAC's own word
-    sensor: str,
-    time: datetime,
-    rasters: Mapping[str, Raster],
-    scale: float,
-    offset: float,
-    nodata: int | None,
-    cloud_cover_pct: float | None = None,
-    baseline: str | None = None,
-    platform: str | None = None,
-    unit: str = "",
-    synthetic: bool = False,
-    progress: Progress | None = None,
+def put_scene(
+    root: Path, header: Header, rasters: Mapping[str, Raster], *, progress: Progress | None = None
 ) -> pystac.Item:
     """Store one scene as a COG for each band and a STAC item; a scene of that id is replaced.
 
@@ -68,26 +53,10 @@ def put_scene(  # noqa: PLR0913 (what is known of a scene, each by its name)
     ----------
     root
         The store; made when it does not exist.
-    id
-        Letters, digits, ``.``, ``_``, ``-``.
-    sensor
-        Key of :data:`howgreen.core.sensors.SENSORS`.
-    time
-        When the image was taken; without a zone it is UTC.
+    header
+        What is known of the scene besides its pixels; its id has letters, digits, ``.``, ``_``, ``-`` only.
     rasters
         By common band name or the sensor's mask name: (y, x) digital numbers and their grid. Grids may differ.
-    scale, offset
-        Reflectance = DN * scale + offset.
-    nodata
-        DN of the reflective bands that means *no data*; None when every DN is data (floats: NaN).
-    cloud_cover_pct
-        Of the whole scene, 0-100.
-    baseline, platform
-        Sentinel-2 processing baseline (``05.09``); ``sentinel-2a``, ``landsat-9``.
-    unit
-        Of a radar's bands once scaled: ``dB``, or ``1`` for linear power.
-    synthetic
-        True for simulated scenes.
     progress
         Told ``("store", bands done, bands in all)``.
 
@@ -104,23 +73,7 @@ def put_scene(  # noqa: PLR0913 (what is known of a scene, each by its name)
         When the folder cannot be written.
 
     """
-    from howgreen.core.stac import Header
-
-    if sensor not in SENSORS:
-        raise ImageError(f"sensor {sensor!r} is unknown: use {' or '.join(SENSORS)}")
-    header = Header(
-        id=layout.check_name(id, what="scene id"),
-        sensor=SENSORS[sensor],
-        time=time,
-        scale=scale,
-        offset=offset,
-        nodata=nodata,
-        cloud_cover_pct=cloud_cover_pct,
-        baseline=baseline,
-        platform=platform,
-        unit=unit,
-        synthetic=synthetic,
-    )
+    layout.check_name(header.id, what="scene id")
     layers = [Layer(band=band, read=lambda raster=raster: raster) for band, raster in rasters.items()]  # type: ignore[misc]
     return _opened(store_scene(Path(root), header, layers, progress=progress))
 

@@ -16,7 +16,7 @@ from howgreen.core.errors import HowgreenError, LabelError
 from howgreen.core.labels import CLASS_NAMES, GREEN_CLASSES, parse_classes
 from howgreen.landcover import load_model
 from howgreen.landcover.classify import classify_array
-from howgreen.store.sources import Options
+from howgreen.store.options import Options
 from howgreen.training.contest.classes import BUILT, CLASSES, TREE, WATER
 from howgreen.training.contest.effort import QUICK
 from howgreen.training.own import face, fit, labels, weak

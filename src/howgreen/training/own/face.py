@@ -9,7 +9,7 @@ from pathlib import Path
 from howgreen.core.errors import LabelError, OutputError
 from howgreen.core.labels import parse_classes
 from howgreen.core.types import Progress
-from howgreen.store.sources import Options
+from howgreen.store.options import Options
 from howgreen.training.contest.effort import SEED
 from howgreen.training.own.fit import Recipe, Trained, train_own
 from howgreen.training.own.images import read_image

@@ -17,6 +17,7 @@ from howgreen.core.warnings import warn
 from howgreen.imagery.read import quality
 from howgreen.store import plausible, source_tif, sources
 from howgreen.store.borders import find_borders
+from howgreen.store.options import Options
 
 Floats = npt.NDArray[np.float32]
 _ANY_DAY = date(2000, 1, 1)
@@ -52,7 +53,7 @@ class Image:
         return np.asarray((nir - red) / np.maximum(nir + red, np.float32(1e-4)))
 
 
-def read_image(files: list[Path], options: sources.Options) -> Image:
+def read_image(files: list[Path], options: Options) -> Image:
     """Open a GeoTIFF with several bands, or one file a band, all on one grid.
 
     Parameters
