@@ -30,8 +30,15 @@ FILES = {
     "green_fraction.tif",
     "green_uncertainty.tif",
     "landcover.tif",
-    "landcover.tif.aux.xml",  # names of the classes: GeoTIFF itself has no place for them
+    "green_mask.tif.aux.xml",  # names of the classes: GeoTIFF itself has no place for them
+    "landcover.tif.aux.xml",
     "composite.tif",
+    "green_mask.qml",  # styles
+    "green_fraction.qml",
+    "green_uncertainty.qml",
+    "landcover.qml",
+    "composite.qml",
+    "howgreen.qgz",
     "districts.gpkg",
     "summary.json",
     "plan.json",

@@ -12,6 +12,8 @@ from typing import Any
 import geopandas as gpd
 import numpy as np
 import onnxruntime
+import pandas as pd
+import pyogrio
 import rasterio
 
 Record = dict[str, Any]
@@ -40,13 +42,15 @@ def fingerprint() -> dict[str, str]:
 def record(folder: Path) -> Record:
     """Keep the figures of ``summary.json``, every raster's pixels and every table of a folder."""
     found: Record = {}
+    bands: list[str] = []
     if (folder / "summary.json").exists():
         summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
         found["figures"] = dict(_flat(summary))
         if "model" in summary:
             found["figures"]["model/name"] = summary["model"]["name"]
+        bands = summary.get("bands", [])
     for path in sorted(folder.glob("*.tif")):
-        found[path.name] = _raster(path)
+        found[path.name] = _raster(path, bands)
     for path in sorted(folder.glob("*.gpkg")):
         found[path.name] = _table(path)
     return found
@@ -68,13 +72,16 @@ def _flat(value: Any, at: str = "") -> Iterator[tuple[str, Any]]:
         yield at, value
 
 
-def _raster(path: Path) -> Record:
+def _raster(path: Path, bands: list[str]) -> Record:
+    """Keep a raster; bands that the summary names in its order, whatever theirs in the file."""
     with rasterio.open(path) as file:
-        pixels = file.read()
-        valid = file.read_masks() > 0
+        names = file.descriptions
+        order = [names.index(band) for band in bands] if sorted(map(str, names)) == sorted(bands) else range(file.count)
+        pixels = file.read([n + 1 for n in order])
+        valid = file.read_masks([n + 1 for n in order]) > 0
         nodata = None if file.nodata is None else repr(file.nodata)
         where = [file.crs.to_string(), *file.transform[:6]]
-        bands = [file.descriptions, file.scales, file.offsets]
+        about = [[values[n] for n in order] for values in (names, file.scales, file.offsets)]
     sums = [float(band[good].sum(dtype=np.float64)) for band, good in zip(pixels, valid, strict=True)]
     canonical = np.where(np.isnan(pixels), np.nan, pixels) if pixels.dtype.kind == "f" else pixels  # one kind of NaN
     return {
@@ -82,7 +89,7 @@ def _raster(path: Path) -> Record:
         "shape": list(pixels.shape),
         "nodata": nodata,
         "where": where,
-        "bands": json.loads(json.dumps(bands)),
+        "bands": json.loads(json.dumps(about)),
         "valid": [int(good.sum()) for good in valid],
         "sums": sums,
         "sha256": hashlib.sha256(canonical.astype(pixels.dtype).tobytes()).hexdigest(),
@@ -90,7 +97,8 @@ def _raster(path: Path) -> Record:
 
 
 def _table(path: Path) -> Record:
-    frame = gpd.read_file(path)
+    layers = [gpd.read_file(path, layer=name) for name, kind in pyogrio.list_layers(path) if kind and name != "land"]
+    frame = gpd.GeoDataFrame(pd.concat(layers, ignore_index=True), crs=layers[0].crs)
     shapes = hashlib.sha256(b"".join(frame.geometry.normalize().to_wkb()))
     found: Record = {
         "rows": len(frame),

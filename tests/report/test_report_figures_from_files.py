@@ -9,6 +9,8 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
+import pyogrio
 import pytest
 import rasterio
 import shapely
@@ -16,6 +18,7 @@ from exactextract import exact_extract
 from pyproj import Geod
 
 from howgreen import report
+from howgreen.core.types import INTERVAL_ENDS
 
 SUMS = ("land_area_m2", "observed_area_m2", "green_area_m2")
 RATIOS = ("green_ratio", "green_pixel_ratio", "observed_ratio")
@@ -76,15 +79,45 @@ def figures(folder: Path, row: Any, summary: dict[str, Any], land: Any) -> dict[
     }
 
 
+def zones_of(folder: Path) -> gpd.GeoDataFrame:
+    """The city, then its districts."""
+    layers = [gpd.read_file(folder / "districts.gpkg", layer=name) for name in ("city", "districts")]
+    return gpd.GeoDataFrame(pd.concat(layers, ignore_index=True), crs=layers[0].crs)
+
+
+def land_of(folder: Path) -> Any:
+    """What is not sea, dense as the figures take it; None where nobody said."""
+    path = folder / "districts.gpkg"
+    if "land" not in set(pyogrio.list_layers(path)[:, 0]):
+        return None
+    return shapely.segmentize(gpd.read_file(path, layer="land").geometry.iloc[0], 0.0005)
+
+
+def interval_of(ratio: float, seen: float, half_width: float) -> dict[str, float]:
+    """The model's error to both sides, and unseen land that may be anything."""
+    low, high = max(ratio - half_width, 0), min(ratio + half_width, 1)
+    return {
+        "low": seen * low,
+        "high": seen * high + 1 - seen,
+        "model_low": low,
+        "model_high": high,
+        "unseen_low": seen * ratio,
+        "unseen_high": seen * ratio + 1 - seen,
+    }
+
+
+def numbers(values: dict[str, Any]) -> set[str]:
+    """Keys of a part of the summary that hold a number."""
+    return {key for key, value in values.items() if isinstance(value, float)}
+
+
 def test_every_figure_is_made_again_from_the_files(written: Path):
     summary = json.loads((written / "summary.json").read_text())
-    zones = gpd.read_file(written / "districts.gpkg")
-    sea = summary["city"]["land_source"] != ""
-    land = None
-    if sea:
-        west, south, east, north = zones.geometry[0].bounds
-        land = shapely.box(west, south, east, south + 0.7 * (north - south))
+    zones, land = zones_of(written), land_of(written)
+    assert (land is not None) == (summary["city"]["land_source"] != "")
     for row, told in zip(zones.itertuples(), [summary, *summary["districts"]], strict=True):
+        # A new figure has to be made again here, or its reader cannot.
+        assert numbers(told) == {"zone_area_m2", *SUMS, *RATIOS, "green_m2_per_inhabitant"}
         made = figures(written, row, summary, land)
         assert made["zone_area_m2"] == pytest.approx(told["zone_area_m2"], rel=1e-5)
         for name in SUMS:
@@ -95,7 +128,13 @@ def test_every_figure_is_made_again_from_the_files(written: Path):
         if told["green_m2_per_inhabitant"] is not None:
             each = made["green_area_m2"] / made["observed_ratio"] / people["count"]
             assert each == pytest.approx(told["green_m2_per_inhabitant"], rel=1e-4)
+        wide = summary["model"]["reference_error"]["half_width"]
+        again = interval_of(made["green_ratio"], made["observed_ratio"], wide)
+        assert numbers(told["interval"]) == {*again, "level"}
+        for name, value in again.items():
+            assert value == pytest.approx(told["interval"][name], abs=1e-4), (row.name, name)
         if told is summary:
+            assert told["city"]["bounds"] == pytest.approx(row.geometry.bounds, abs=1e-9)
             assert made["by_class"] == pytest.approx({k: v for k, v in told["area_by_class_m2"].items() if v}, rel=1e-4)
 
 
@@ -106,7 +145,9 @@ def test_the_uncertainty_covers_what_the_fraction_covers(written: Path):
 
 def test_the_figures_of_the_table_are_those_of_the_summary(written: Path):
     summary = json.loads((written / "summary.json").read_text())
-    zones = gpd.read_file(written / "districts.gpkg")
+    zones = zones_of(written)
     for row, told in zip(zones.to_dict("records"), [summary, *summary["districts"]], strict=True):
         for name in ("zone_area_m2", *SUMS, *RATIOS):
             assert row[name] == told[name]
+        for end in INTERVAL_ENDS:
+            assert row[f"interval_{end}"] == told["interval"][end]

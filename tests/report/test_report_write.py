@@ -16,8 +16,12 @@ from howgreen.report._summary import schema
 
 WRITE = sys.modules["howgreen.report._write"]
 FILES = {
-    "report.html", "green_mask.tif", "green_fraction.tif", "green_uncertainty.tif", "landcover.tif", "landcover.tif.aux.xml", "composite.tif",
-    "districts.gpkg", "summary.json", "plan.json", "map.png",
+    "report.html", "green_mask.tif", "green_fraction.tif", "green_uncertainty.tif", "landcover.tif", "composite.tif",
+    "districts.gpkg", "howgreen.qgz", "summary.json", "plan.json", "map.png",
+}  # fmt: skip
+BESIDE = {  # what belongs to a raster and is not told of by itself
+    "green_mask.tif.aux.xml", "landcover.tif.aux.xml", "green_mask.qml", "green_fraction.qml", "green_uncertainty.qml", "landcover.qml",
+    "composite.qml",
 }  # fmt: skip
 
 
@@ -41,9 +45,9 @@ def names(folder: Path) -> set[str]:
 
 def test_all_files_and_nothing_else(done):
     out, found = done
-    assert names(out) == FILES
+    assert names(out) == FILES | BESIDE
     assert names(out.parent) == {"report"}
-    assert set(found["files"]) | {"landcover.tif.aux.xml"} == FILES
+    assert set(found["files"]) == FILES
     assert (out / "plan.json").read_text() == '{"a": 1}'
 
 
@@ -57,10 +61,11 @@ def test_summary_file_is_what_was_returned_and_fits_the_schema(done, small):
 
 
 def test_districts_file(done, small):
-    frame = gpd.read_file(done[0] / "districts.gpkg")
-    assert list(frame["name"]) == list(small.zones["name"])
-    assert frame["green_ratio"].tolist() == pytest.approx(small.zones["green_ratio"].tolist())
-    assert frame.crs == "EPSG:4326"
+    for layer, zones in (("city", small.zones.iloc[:1]), ("districts", small.zones.iloc[1:])):
+        frame = gpd.read_file(done[0] / "districts.gpkg", layer=layer)
+        assert list(frame["name"]) == list(zones["name"])
+        assert frame["green_ratio"].tolist() == pytest.approx(zones["green_ratio"].tolist())
+        assert frame.crs == "EPSG:4326"
 
 
 def test_picture(done):
@@ -77,7 +82,7 @@ def test_an_earlier_report_and_an_empty_folder_are_replaced(small, tmp_path):
     report.write(small, out, plan_json="{}")
     first = (out / "summary.json").stat().st_ino
     report.write(small, out)
-    assert names(out) == FILES - {"plan.json"}
+    assert names(out) == (FILES | BESIDE) - {"plan.json"}
     assert (out / "summary.json").stat().st_ino != first
     assert names(tmp_path) == {"out"}
 
@@ -104,7 +109,7 @@ def test_a_strangers_file_among_ours_is_left_alone(done, small):
     try:
         with pytest.raises(OutputError, match=r"notes\.txt"):
             report.write(small, out)
-        assert names(out) == FILES | {"notes.txt"}
+        assert names(out) == FILES | BESIDE | {"notes.txt"}
     finally:
         (out / "notes.txt").unlink()
 

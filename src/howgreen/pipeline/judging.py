@@ -94,7 +94,7 @@ def map_of_report(folder: Path) -> Mapped:
             green, grid = file.read(1), GeoBox(file.shape, file.transform, str(file.crs))
         with rasterio.open(folder / "landcover.tif") as file:
             label = file.read(1)
-        city = gpd.read_file(folder / "districts.gpkg", rows=1).geometry.iloc[0]
+        city = gpd.read_file(folder / "districts.gpkg", layer=0, rows=1).geometry.iloc[0]
     except (OSError, RasterioError, msgspec.DecodeError, ValueError) as error:
         raise OutputError(f"{folder}: is no report of this version ({str(error)[:120]}); make it again") from error
     codes = water_codes(summary.model.classes)

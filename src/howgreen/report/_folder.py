@@ -121,7 +121,8 @@ def names_of(text: str, *, formats: Collection[str], itself: str) -> set[str]:
     if not isinstance(earlier, dict) or earlier.get("format") not in formats:
         return set()
     names = {str(name) for name in earlier.get("files", ())}
-    return names | {f"{name}.aux.xml" for name in names} | {itself}
+    beside = {f"{name.removesuffix('.tif')}.qml" for name in names if name.endswith(".tif")}
+    return names | beside | {f"{name}.aux.xml" for name in names} | {itself}
 
 
 def _restore(out: Path) -> None:

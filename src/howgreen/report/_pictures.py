@@ -87,7 +87,7 @@ def from_files(result: Result, paths: Mapping[str, Path], *, longest_px: int = 1
     import rasterio
     from rasterio.enums import Resampling
 
-    from howgreen.report._rasters import UNCERTAINTY_SCALE
+    from howgreen.report._rasters import UNCERTAINTY_SCALE, composite_bands
 
     def read(name: str, bands: list[int], how: Any) -> Array:
         with rasterio.open(paths[name]) as file:
@@ -96,7 +96,8 @@ def from_files(result: Result, paths: Mapping[str, Path], *, longest_px: int = 1
 
     shape = _shape(result, longest_px)
     names, kind = _photo_bands(result)
-    scaled = read("composite.tif", [result.composite.bands.index(n) + 1 for n in names], Resampling.average)
+    there = composite_bands(result)
+    scaled = read("composite.tif", [there.index(name) + 1 for name in names], Resampling.average)
     factors = np.array([scale_factor(name) for name in names], np.float32)[:, None, None]
     photo = np.where(scaled == NEVER_CLEAR, np.nan, scaled * factors).astype(np.float32)
     fraction = read("green_fraction.tif", [1], Resampling.average)[0]
@@ -161,18 +162,25 @@ def _preview(
     )
 
 
-def photo_rgb(preview: Preview) -> Array:
-    """uint8 (y, x, 3): the same stretch for the whole city, tied to reflectance."""
+def stretch(preview: Preview) -> tuple[float, Array]:
+    """Give what the photo shows as black, and as white in each of its three colours: reflectance, or dB of a radar."""
     values = preview.photo
     if "true" in preview.photo_kind:
         thin = slice(None, None, max(1, max(values.shape[1:]) // 500))  # a percentile needs no more
         seen = values[:, thin, thin][:, preview.inside[thin, thin]]
         bright = np.nanpercentile(seen, 99) if np.isfinite(seen).any() else WHITE[0]
-        white = np.full(3, np.clip(1.15 * bright, *WHITE))
-    elif preview.photo_kind.startswith(RADAR):
-        values, white = (values - RADAR_DB[0]) / (RADAR_DB[1] - RADAR_DB[0]), np.ones(3)
-    else:
-        white = np.array([0.45, 0.3, 0.3])
+        return 0.0, np.full(3, np.clip(1.15 * bright, *WHITE))
+    if preview.photo_kind.startswith(RADAR):
+        return RADAR_DB[0], np.full(3, RADAR_DB[1])
+    return 0.0, np.array([0.45, 0.3, 0.3])
+
+
+def photo_rgb(preview: Preview) -> Array:
+    """uint8 (y, x, 3): the same stretch for the whole city, tied to reflectance."""
+    values = preview.photo
+    black, white = stretch(preview)
+    if black:
+        values, white = (values - black) / (white[0] - black), np.ones(3)
     # Powers are looked up in a table: finer than a byte tells, and a fifth of the time.
     table = np.rint(255 * np.linspace(0, 1, _TABLE) ** (1 / GAMMA)).astype(np.uint8)
     missing = np.isnan(values).any(axis=0)

@@ -50,6 +50,7 @@ FILES = {
 }
 
 
+TRUE_COLOUR = ("red", "green", "blue")
 UNCERTAINTY_SCALE = 0.01
 """What one number of ``green_uncertainty.tif`` is worth."""
 
@@ -115,7 +116,8 @@ def drawn(result: Result, folder: Path, *, tell: Callable[[], None] | None = Non
     def pack() -> None:
         for name, target in targets.items():
             target.pack(**_packing(name))
-        _write_category_names(folder / "landcover.tif", result.card.classes)
+        for name in ("green_mask.tif", "landcover.tif"):
+            _write_category_names(folder / name, legend(name, result.card.classes)[1])
 
     try:
         sources = [*(streams[name] for name in targets), streams["n_clear"]]
@@ -230,13 +232,24 @@ def _streams(result: Result) -> dict[str, Any]:
     return {name: stream.rechunk({-2: BLOCK_PX, -1: BLOCK_PX}) for name, stream in streams.items()}
 
 
+def composite_bands(result: Result) -> tuple[str, ...]:
+    """Names of the bands of ``composite.tif`` in its order: red, green, blue first, as every viewer shows them."""
+    there = result.composite.bands
+    return (
+        (*TRUE_COLOUR, *(band for band in there if band not in TRUE_COLOUR))
+        if set(TRUE_COLOUR) <= set(there)
+        else there
+    )
+
+
 def _composite(result: Result) -> Any:
     """(band, y, x) whole numbers, those that are kept where there are any."""
-    data = result.composite.data
+    data, names = result.composite.data, composite_bands(result)
+    order = [result.composite.bands.index(name) for name in names]
     if "scaled" in data:
-        return _lazy(data["scaled"].transpose("band", "y", "x")).rechunk({0: -1})
-    factors = tuple(scale_factor(band) for band in result.composite.bands)
-    reflectance = _lazy(data["reflectance"].transpose("band", "y", "x")).rechunk({0: -1})
+        return _lazy(data["scaled"].transpose("band", "y", "x"))[order].rechunk({0: -1})
+    factors = tuple(scale_factor(band) for band in names)
+    reflectance = _lazy(data["reflectance"].transpose("band", "y", "x"))[order].rechunk({0: -1})
     return reflectance.map_blocks(_to_scaled, factors=factors, dtype=np.int16, meta=np.zeros((0, 0, 0), np.int16))
 
 
@@ -319,28 +332,35 @@ class _Counter:
 def _dress(path: Path, name: str, result: Result) -> None:
     """Names, colours, units and explanations, which the COG takes over."""
     import rasterio
+    from rasterio.enums import ColorInterp
 
     with rasterio.open(path, "r+") as file:
         file.update_tags(
             DESCRIPTION=FILES[name], SOFTWARE=f"howgreen {result.plan.howgreen}", PERIOD=str(result.plan.period)
         )
         if name == "composite.tif":
-            file.scales = [scale_factor(band) for band in result.composite.bands]
-            file.units = ["dB" if band in RADAR_BANDS else "1" for band in result.composite.bands]
-            file.descriptions = result.composite.bands
+            bands = composite_bands(result)
+            file.scales = [scale_factor(band) for band in bands]
+            file.units = ["dB" if band in RADAR_BANDS else "1" for band in bands]
+            file.descriptions = bands
+            if bands[:3] == TRUE_COLOUR:
+                rest = [ColorInterp.undefined] * (len(bands) - 3)
+                file.colorinterp = [ColorInterp.red, ColorInterp.green, ColorInterp.blue, *rest]
         elif name == "green_fraction.tif":
             file.set_band_description(1, "green_fraction")
+            file.units = ("1",)
         elif name == "green_uncertainty.tif":
             file.set_band_description(1, "green_uncertainty")
             file.scales, file.units = (UNCERTAINTY_SCALE,), ("1",)
         else:
-            colours, names = _legend(name, result.card.classes)
+            colours, names = legend(name, result.card.classes)
             file.set_band_description(1, name.removesuffix(".tif"))
             file.write_colormap(1, colours)
             file.update_tags(1, **{f"CLASS_{code}": text for code, text in names.items()})
 
 
-def _legend(name: str, classes: tuple[ModelClass, ...]) -> tuple[dict[int, tuple[int, ...]], dict[int, str]]:
+def legend(name: str, classes: tuple[ModelClass, ...]) -> tuple[dict[int, tuple[int, ...]], dict[int, str]]:
+    """Give the colours (red, green, blue, alpha) and the names of the values of a map of classes."""
     unseen = {UNSEEN: (0, 0, 0, 0)}
     if name == "green_mask.tif":
         return {0: (242, 234, 215, 255), 1: (31, 107, 69, 255), **unseen}, {
@@ -363,9 +383,9 @@ def _packing(name: str) -> dict[str, Any]:
     return {"compress": "DEFLATE", "level": 1, "predictor": "NO"}
 
 
-def _write_category_names(path: Path, classes: tuple[ModelClass, ...]) -> None:
+def _write_category_names(path: Path, names: Mapping[int, str]) -> None:
     """Class names where GDAL and QGIS look for them: the TIFF format itself has no place for them."""
-    names = {item.code: item.name for item in classes}
+    names = {code: name for code, name in names.items() if code != UNSEEN}
     band = ET.Element("PAMRasterBand", band="1")
     categories = ET.SubElement(band, "CategoryNames")
     for code in range(max(names) + 1):

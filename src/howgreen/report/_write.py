@@ -11,6 +11,7 @@ import msgspec
 
 from howgreen.report._delivery import new_target
 from howgreen.report._folder import SUMMARY
+from howgreen.report._qgis import PROJECT, TABLES, write_styles, write_tables
 from howgreen.report._rasters import blocks, drawn, files_of
 from howgreen.report._summary import values
 from howgreen.report.figures import EstimateFigures, Summary
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 OTHERS = {
     "report.html": "the page to read; opens without a network",
     "map.png": "the maps as one picture",
-    "districts.gpkg": "limits and figures of the city (first row) and its districts",
+    TABLES: "limits and figures, in layers: city, and where there are any districts, and land without the sea",
+    PROJECT: "all maps in their colours, for QGIS; beside each raster lies its style (.qml)",
     "plan.json": "what the answer was decided by; can be run again",
     SUMMARY: "this file",
 }
@@ -85,6 +87,7 @@ def write(
             packing = pool.submit(maps.pack)
             preview = from_files(result, maps.paths)
             photo = photo_rgb(preview)
+            write_styles(result, preview, folder)
             page = pool.submit(_page, result, found, preview, photo, folder)
             poster(result, found, preview, folder / "map.png", photo=photo)
             tick()
@@ -129,7 +132,7 @@ def _truth(truth: Mapping[str, Any] | None, found: Mapping[str, Any]) -> dict[st
 
 
 def _tables(result: Result, found: Mapping[str, Any], folder: Path, plan_json: str | None) -> None:
-    result.zones.to_file(folder / "districts.gpkg", layer="zones", driver="GPKG", engine="pyogrio")
+    write_tables(result, folder)
     if plan_json:
         (folder / "plan.json").write_text(plan_json, encoding="utf-8")
     (folder / SUMMARY).write_text(Summary.from_dict(found).to_json(), encoding="utf-8")

@@ -1,0 +1,319 @@
+"""What QGIS needs to show a report as the page does: a style beside each raster, styles inside the GeoPackage, and one project.
+
+The formats are QGIS's own XML, written by hand because QGIS is no Python package; a test opens the files in a real QGIS.
+Properties are written as ``prop``, which every QGIS 3 reads.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import zipfile
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+from howgreen.core.errors import OutputError
+from howgreen.core.types import UNSEEN
+from howgreen.report import _pictures
+from howgreen.report._rasters import TRUE_COLOUR, composite_bands, files_of, legend
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    import geopandas as gpd
+
+    from howgreen.core.types import Result
+    from howgreen.report._pictures import Preview
+
+PROJECT = "howgreen.qgz"
+TABLES = "districts.gpkg"
+CITY, DISTRICTS, LAND = "city", "districts", "land"
+"""Layers of the GeoPackage. ``land`` is the city without the sea, where that is known: the figures count nothing beyond it."""
+_VERSION = "3.22.0"
+"""Of the XML: what this QGIS writes, later ones read."""
+_TITLES = {
+    "green_mask.tif": "Green or not",
+    "green_fraction.tif": "Green share",
+    "green_uncertainty.tif": "Standard error of the green share",
+    "landcover.tif": "Land cover",
+    "composite.tif": "Clear picture of the period",
+    CITY: "Boundary",
+    DISTRICTS: "Districts: green ratio",
+    LAND: "Land: the boundary without the sea",
+}
+_SHOWN = (CITY, "green_fraction.tif", "composite.tif")
+"""What the project shows when it is opened; the rest is a click away."""
+_DATED = (1980, 1, 1, 0, 0, 0)
+"""Time of the project in its archive: the same report gives the same bytes."""
+_ALIASES = {
+    "name": "name",
+    "zone_area_m2": "area (m²)",
+    "land_area_m2": "land (m²)",
+    "observed_area_m2": "land that was seen (m²)",
+    "green_area_m2": "green (m²)",
+    "green_ratio": "green ratio (0-1)",
+    "green_pixel_ratio": "share in mostly green pixels (0-1)",
+    "observed_ratio": "share of the land that was seen (0-1)",
+    "green_m2_per_inhabitant": "green per inhabitant (m²)",
+    "interval_low": "green ratio, lower end (0-1)",
+    "interval_high": "green ratio, upper end (0-1)",
+}
+"""What the columns are called in QGIS's tables, with their units."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Style:
+    """How one layer is drawn: the elements that stand in a ``.qml`` and in a project alike."""
+
+    name: str
+    """File of a raster, layer of the GeoPackage."""
+    parts: tuple[ET.Element, ...]
+
+    @property
+    def vector(self) -> bool:
+        """Whether it is a layer of the GeoPackage."""
+        return self.name in (CITY, DISTRICTS, LAND)
+
+    def qml(self) -> str:
+        """Write it as a style file."""
+        kind = {"styleCategories": "AllStyleCategories", "version": _VERSION}
+        root = ET.Element("qgis", kind)
+        root.extend(self.parts)
+        return "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n" + ET.tostring(root, encoding="unicode")
+
+
+def write_tables(result: Result, folder: Path) -> None:
+    """Write the GeoPackage: layers for the city, its districts and its land, where it has any, and their styles.
+
+    Version 1.2, which readers from 2018 on open.
+    """
+    path, zones = folder / TABLES, result.zones
+    kinds = {CITY: zones[zones["kind"] == "city"], DISTRICTS: zones[zones["kind"] == "district"], LAND: _land(result)}
+    layers = {name: rows for name, rows in kinds.items() if len(rows)}
+    for name, rows in layers.items():
+        mode = "a" if path.exists() else "w"
+        rows.to_file(path, layer=name, driver="GPKG", engine="pyogrio", mode=mode, VERSION="1.2")
+    _keep_styles(path, [_vector_style(name) for name in layers])
+
+
+def _land(result: Result) -> gpd.GeoDataFrame:
+    """Make a table of the city's land, one row; no row where nobody said what is sea."""
+    import geopandas as gpd
+    from shapely import MultiPolygon
+
+    city = result.plan.city
+    parts = (
+        [] if city.land is None else [city.land if isinstance(city.land, MultiPolygon) else MultiPolygon([city.land])]
+    )
+    columns = {"name": [city.label] * len(parts), "source": [city.land_source] * len(parts)}
+    return gpd.GeoDataFrame(columns, geometry=parts, crs="EPSG:4326")
+
+
+def write_styles(result: Result, preview: Preview, folder: Path) -> None:
+    """Write a ``.qml`` beside each raster, and the project that opens all of them."""
+    names = list(files_of(result))
+    styles = [_raster_style(name, result, preview) for name in sorted(names, key=list(_TITLES).index)]
+    for style in styles:
+        (folder / qml_of(style.name)).write_text(style.qml(), encoding="utf-8")
+    city = result.plan.city
+    there = {CITY: True, DISTRICTS: bool(city.districts), LAND: city.land is not None}
+    vectors = [name for name, is_there in there.items() if is_there]
+    project = _project(result, [*map(_vector_style, vectors), *styles])
+    entry = zipfile.ZipInfo("howgreen.qgs", _DATED)
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    with zipfile.ZipFile(folder / PROJECT, "w") as packed:
+        packed.writestr(entry, project)
+
+
+def qml_of(raster: str) -> str:
+    """Name the style of a raster: QGIS takes it by itself where it has the raster's name."""
+    return f"{raster.removesuffix('.tif')}.qml"
+
+
+def _raster_style(name: str, result: Result, preview: Preview) -> _Style:
+    if name == "composite.tif":
+        renderer, gamma = _photo(result, preview), _pictures.GAMMA
+    elif name == "green_fraction.tif":
+        renderer, gamma = _scale(_pictures.RAMP, 1.0), 1.0
+    elif name == "green_uncertainty.tif":
+        renderer, gamma = _scale(_pictures.UNSURE_RAMP, _pictures.UNSURE_MOST), 1.0
+    else:
+        renderer, gamma = _classes(*legend(name, result.card.classes)), 1.0
+    pipe = ET.Element("pipe")
+    pipe.append(renderer)
+    ET.SubElement(pipe, "brightnesscontrast", brightness="0", contrast="0", gamma=f"{gamma:g}")
+    ET.SubElement(pipe, "huesaturation", saturation="0", grayscaleMode="0", colorizeOn="0")
+    smooth = name in ("composite.tif", "green_fraction.tif", "green_uncertainty.tif")
+    ET.SubElement(
+        pipe, "rasterresampler", maxOversampling="2", **({"zoomedOutResampler": "bilinear"} if smooth else {})
+    )
+    return _Style(name=name, parts=(pipe,))
+
+
+def _renderer(kind: str, **bands: str) -> ET.Element:
+    return ET.Element("rasterrenderer", type=kind, opacity="1", alphaBand="-1", nodataColor="", **bands)
+
+
+def _photo(result: Result, preview: Preview) -> ET.Element:
+    """Draw what the page's photo shows, by the same stretch: QGIS applies a file's scale before it draws."""
+    bands, (black, white) = composite_bands(result), _pictures.stretch(preview)
+    names = next((names for names, _ in _pictures.PHOTOS if set(names) <= set(bands)), None)
+    if names is None:
+        grey = _renderer("singlebandgray", grayBand="1", gradient="BlackToWhite")
+        _contrast(grey, "contrastEnhancement", black, float(white[0]))
+        return grey
+    colours = {f"{colour}Band": str(bands.index(name) + 1) for colour, name in zip(TRUE_COLOUR, names, strict=True)}
+    renderer = _renderer("multibandcolor", **colours)
+    for colour, most in zip(TRUE_COLOUR, white, strict=True):
+        _contrast(renderer, f"{colour}ContrastEnhancement", black, float(most))
+    return renderer
+
+
+def _contrast(renderer: ET.Element, tag: str, low: float, high: float) -> None:
+    part = ET.SubElement(renderer, tag)
+    for name, text in (("minValue", f"{low:g}"), ("maxValue", f"{high:g}"), ("algorithm", "StretchToMinimumMaximum")):
+        ET.SubElement(part, name).text = text
+
+
+def _scale(colours: tuple[str, ...], most: float) -> ET.Element:
+    """Colours from 0 to ``most``, blended in between."""
+    ends = {"classificationMin": "0", "classificationMax": f"{most:g}"}
+    renderer = _renderer("singlebandpseudocolor", band="1", **ends)
+    ramp = ET.SubElement(
+        ET.SubElement(renderer, "rastershader"), "colorrampshader", colorRampType="INTERPOLATED", classificationMode="1",
+        clip="0", minimumValue="0", maximumValue=f"{most:g}",
+    )  # fmt: skip
+    steps = 10 if most == 1 else 6
+    for n in range(steps + 1):
+        value = most * n / steps
+        colour = _pictures.ramp(n / steps, colours)
+        ET.SubElement(ramp, "item", value=f"{value:g}", label=f"{100 * value:.0f} %", color=colour, alpha="255")
+    return renderer
+
+
+def _classes(colours: dict[int, tuple[int, ...]], names: dict[int, str]) -> ET.Element:
+    renderer = _renderer("paletted", band="1")
+    palette = ET.SubElement(renderer, "colorPalette")
+    for code, name in names.items():
+        if code != UNSEEN:
+            colour = "#" + bytes(colours[code][:3]).hex()
+            ET.SubElement(palette, "paletteEntry", value=str(code), label=name, color=colour, alpha="255")
+    return renderer
+
+
+def _vector_style(name: str) -> _Style:
+    if name in (CITY, LAND):
+        colour, width = ("34,34,34,255", "0.6") if name == CITY else ("31,120,180,255", "0.4")
+        outline = {"style": "no", "outline_color": colour, "outline_width": width, "outline_style": "solid"}
+        renderer = ET.Element("renderer-v2", type="singleSymbol", symbollevels="0", forceraster="0", enableorderby="0")
+        ET.SubElement(renderer, "symbols").append(_fill("0", outline))
+    else:
+        renderer = ET.Element(
+            "renderer-v2", type="graduatedSymbol", attr="green_ratio", graduatedMethod="GraduatedColor", symbollevels="0",
+            forceraster="0", enableorderby="0",
+        )  # fmt: skip
+        ranges, symbols = ET.SubElement(renderer, "ranges"), ET.SubElement(renderer, "symbols")
+        for n in range(10):
+            low, high = n / 10, (n + 1) / 10
+            label = f"{10 * n}-{10 * (n + 1)} %"
+            ET.SubElement(
+                ranges, "range", symbol=str(n), lower=f"{low:g}", upper=f"{high:g}", label=label, render="true"
+            )
+            colour = _rgba(_pictures.ramp((low + high) / 2))
+            line = {"outline_color": "255,255,255,255", "outline_width": "0.3", "outline_style": "solid"}
+            symbols.append(_fill(str(n), {"color": colour, "style": "solid", **line}))
+    aliases = ET.Element("aliases")
+    for field, text in _ALIASES.items():
+        ET.SubElement(aliases, "alias", field=field, name=text)
+    shown = ET.Element("previewExpression")
+    shown.text = '"name"'
+    return _Style(name=name, parts=(renderer, aliases, shown))
+
+
+def _fill(name: str, properties: dict[str, str]) -> ET.Element:
+    symbol = ET.Element("symbol", type="fill", name=name, alpha="1", clip_to_extent="1", force_rhr="0")
+    layer = ET.SubElement(symbol, "layer", {"class": "SimpleFill", "enabled": "1", "pass": "0", "locked": "0"})
+    for key, value in properties.items():
+        ET.SubElement(layer, "prop", k=key, v=value)
+    return symbol
+
+
+def _rgba(colour: str) -> str:
+    return ",".join(map(str, (*bytes.fromhex(colour[1:]), 255)))
+
+
+_STYLES_TABLE = """CREATE TABLE layer_styles (id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, f_table_catalog TEXT(256),
+f_table_schema TEXT(256), f_table_name TEXT(256), f_geometry_column TEXT(256), styleName TEXT(30), styleQML TEXT, styleSLD TEXT,
+useAsDefault BOOLEAN, description TEXT, owner TEXT(30), ui TEXT(30), update_time DATETIME DEFAULT
+(strftime('%Y-%m-%dT%H:%M:%fZ','now')))"""
+
+
+def _keep_styles(path: Path, styles: Iterable[_Style]) -> None:
+    """Keep default styles where QGIS looks for them: in the table that it makes itself when a person saves a style."""
+    try:
+        with closing(sqlite3.connect(path)) as file, file:
+            file.execute(_STYLES_TABLE)
+            file.execute(
+                "INSERT INTO gpkg_contents (table_name, data_type, identifier, description, srs_id) "
+                "VALUES ('layer_styles', 'attributes', 'layer_styles', '', 0)"
+            )
+            for style in styles:
+                file.execute(
+                    "INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geometry_column, styleName, "
+                    "styleQML, styleSLD, useAsDefault, description, owner) VALUES ('', '', ?, 'geom', ?, ?, '', 1, ?, '')",
+                    (style.name, style.name, style.qml(), _TITLES[style.name]),
+                )
+    except sqlite3.Error as error:
+        raise OutputError(f"{path}: its styles cannot be written ({error}); free some space and try again") from error
+
+
+def _project(result: Result, styles: Sequence[_Style]) -> str:
+    """Describe a project that shows the files beside it, wherever the folder lies."""
+    grid = result.landcover.grid
+    title = f"How green is {result.plan.city.label}?"
+    root = ET.Element("qgis", version=_VERSION, projectname=title)
+    ET.SubElement(root, "title").text = title
+    ET.SubElement(root, "projectCrs").append(_crs(str(grid.crs)))
+    tree = ET.SubElement(root, "layer-tree-group")
+    canvas = ET.SubElement(root, "mapcanvas", name="theMapCanvas")
+    ET.SubElement(canvas, "units").text = "meters"
+    extent = ET.SubElement(canvas, "extent")
+    for name, value in zip(("xmin", "ymin", "xmax", "ymax"), grid.extent.boundingbox.bbox, strict=True):
+        ET.SubElement(extent, name).text = repr(float(value))
+    ET.SubElement(canvas, "destinationsrs").append(_crs(str(grid.crs)))
+    layers = ET.SubElement(root, "projectlayers")
+    for style in styles:
+        source = f"./{TABLES}|layername={style.name}" if style.vector else f"./{style.name}"
+        # QGIS gives ids of up to ten letters away for its own, and then finds no layer for its tree.
+        driver, key = ("ogr" if style.vector else "gdal"), f"howgreen_{style.name.removesuffix('.tif')}"
+        shown = "Qt::Checked" if style.name in _SHOWN else "Qt::Unchecked"
+        about = {"id": key, "name": _TITLES[style.name], "source": source, "providerKey": driver}
+        ET.SubElement(tree, "layer-tree-layer", about, checked=shown, expanded=str(int(style.name in _SHOWN)))
+        kind = {"type": "vector", "geometry": "Polygon"} if style.vector else {"type": "raster"}
+        layer = ET.SubElement(layers, "maplayer", kind, hasScaleBasedVisibilityFlag="0")
+        crs = "EPSG:4326" if style.vector else str(grid.crs)
+        for tag, text in (("id", key), ("datasource", source), ("layername", _TITLES[style.name])):
+            ET.SubElement(layer, tag).text = text
+        ET.SubElement(layer, "srs").append(_crs(crs))
+        ET.SubElement(layer, "provider", {"encoding": "UTF-8"} if style.vector else {}).text = driver
+        layer.extend(style.parts)
+    properties = ET.SubElement(root, "properties")
+    for group, name, kind, value in (
+        ("Paths", "Absolute", "bool", "false"),
+        ("SpatialRefSys", "ProjectionsEnabled", "int", "1"),
+    ):
+        ET.SubElement(ET.SubElement(properties, group), name, type=kind).text = value
+    return "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n" + ET.tostring(root, encoding="unicode")
+
+
+def _crs(name: str) -> ET.Element:
+    from pyproj import CRS
+
+    crs = CRS.from_user_input(name)
+    found = ET.Element("spatialrefsys")
+    # Of the newest WKT, with its area of use, QGIS 3.22 does not recognise the EPSG code.
+    for tag, text in (("wkt", crs.to_wkt("WKT1_GDAL")), ("authid", name), ("description", crs.name)):
+        ET.SubElement(found, tag).text = text
+    return found

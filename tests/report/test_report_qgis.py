@@ -1,0 +1,205 @@
+"""A report in QGIS: the styles, the tables and the project, read by a real QGIS where it is installed and drawn by it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import geopandas as gpd
+import numpy as np
+import pyogrio
+import pytest
+import rasterio
+from PIL import Image
+
+from howgreen import report
+from howgreen.report import _pictures
+from howgreen.report._rasters import FILES, composite_bands
+
+PYTHON = "/usr/bin/python3"
+"""Debian's QGIS belongs to Debian's Python."""
+
+
+def qgis_there() -> bool:
+    if not Path(PYTHON).exists():
+        return False
+    asked = subprocess.run([PYTHON, "-c", "import qgis.core"], capture_output=True, check=False)
+    return asked.returncode == 0
+
+
+@pytest.fixture(scope="module")
+def folder(make: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("qgis") / "made"
+    report.write(make(180, 210), out)
+    moved = out.with_name("moved elsewhere")
+    out.rename(moved)  # paths in the project are relative
+    return moved
+
+
+@pytest.fixture(scope="module")
+def seen(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if not qgis_there():
+        pytest.skip("needs Debian's python3-qgis")
+    out = tmp_path_factory.mktemp("seen")
+    script = Path(__file__).with_name("render_qgis.py")
+    env = {**os.environ, "QT_QPA_PLATFORM": "offscreen", "XDG_RUNTIME_DIR": str(out), "HOME": str(out)}
+    env.pop("PYTHONPATH", None)
+    subprocess.run([PYTHON, str(script), str(folder), str(out)], env=env, check=True, capture_output=True, timeout=120)
+    return out
+
+
+@pytest.fixture(scope="module")
+def told(seen: Path) -> dict[str, Any]:
+    return json.loads((seen / "told.json").read_text())
+
+
+def picture(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB")).astype(int)
+
+
+def test_every_raster_has_its_style_and_the_project_shows_every_file(folder: Path):
+    rasters = sorted(path.name for path in folder.glob("*.tif"))
+    assert rasters == sorted(FILES)
+    for name in rasters:
+        assert ET.parse(folder / name.replace(".tif", ".qml")).getroot().tag == "qgis"
+    with zipfile.ZipFile(folder / "howgreen.qgz") as packed:
+        root = ET.fromstring(packed.read("howgreen.qgs"))
+    sources = [layer.findtext("datasource") for layer in root.iter("maplayer")]
+    assert sorted(sources) == sorted(
+        [*(f"./{name}" for name in rasters), "./districts.gpkg|layername=city", "./districts.gpkg|layername=districts"]
+    )
+    assert all(len(layer.findtext("id", "")) > 10 for layer in root.iter("maplayer"))
+
+
+def test_the_page_and_the_summary_name_the_project(folder: Path):
+    assert "howgreen.qgz" in json.loads((folder / "summary.json").read_text())["files"]
+
+
+def test_a_report_with_its_styles_may_be_replaced(folder: Path, make: Any, tmp_path: Path):
+    shutil.copytree(folder, tmp_path / "again")
+    report.write(make(90, 90), tmp_path / "again")
+
+
+def test_the_geopackage_is_1_2_with_two_layers_and_their_default_styles(folder: Path):
+    path = folder / "districts.gpkg"
+    assert [name for name, kind in pyogrio.list_layers(path) if kind] == ["city", "districts"]
+    city, districts = (gpd.read_file(path, layer=name) for name in ("city", "districts"))
+    assert (len(city), len(districts)) == (1, 6)
+    assert set(city["kind"]) == {"city"}
+    assert set(districts["kind"]) == {"district"}
+    with sqlite3.connect(path) as file:
+        assert file.execute("PRAGMA user_version").fetchone() == (10200,)
+        rows = file.execute("SELECT f_table_name, useAsDefault, styleQML FROM layer_styles ORDER BY 1").fetchall()
+        assert file.execute("SELECT count(*) FROM gpkg_contents WHERE table_name = 'layer_styles'").fetchone() == (1,)
+    file.close()
+    assert [row[:2] for row in rows] == [("city", 1), ("districts", 1)]
+
+
+def test_a_city_without_districts_has_one_layer(make: Any, tmp_path: Path):
+    result = make(60, 60)
+    plan = replace(result.plan, city=replace(result.plan.city, districts=()))
+    report.write(replace(result, plan=plan, zones=result.zones.iloc[:1]), tmp_path / "out")
+    assert [name for name, kind in pyogrio.list_layers(tmp_path / "out" / "districts.gpkg") if kind] == ["city"]
+    with zipfile.ZipFile(tmp_path / "out" / "howgreen.qgz") as packed:
+        assert b"layername=districts" not in packed.read("howgreen.qgs")
+
+
+def test_red_green_and_blue_come_first_and_are_called_so(folder: Path):
+    with rasterio.open(folder / "composite.tif") as file:
+        assert file.descriptions == ("red", "green", "blue", "nir", "swir16")
+        assert [kind.name for kind in file.colorinterp[:3]] == ["red", "green", "blue"]
+
+
+@pytest.mark.parametrize(
+    ("bands", "expected"),
+    [
+        (("blue", "green", "red", "nir"), ("red", "green", "blue", "nir")),
+        (("red", "nir", "green", "blue", "vv"), ("red", "green", "blue", "nir", "vv")),
+        (("green", "red", "nir"), ("green", "red", "nir")),
+        (("vv", "vh"), ("vv", "vh")),
+    ],
+)
+def test_other_bands_keep_their_order(make: Any, bands: tuple[str, ...], expected: tuple[str, ...]):
+    result = make(60, 60)
+    data = result.composite.data.isel(band=[n % 5 for n in range(len(bands))]).assign_coords(band=list(bands))
+    object.__setattr__(result.composite, "data", data)
+    assert composite_bands(result) == expected
+
+
+def test_values_that_are_classes_have_names_in_the_files(folder: Path):
+    for name in ("green_mask.tif", "landcover.tif"):
+        root = ET.parse(folder / f"{name}.aux.xml").getroot()
+        assert [item.text for item in root.iter("Category")][:2] == (
+            ["not green", "green"] if name == "green_mask.tif" else ["built-up", "bare or mixed"]
+        )
+
+
+def test_qgis_opens_every_file_by_itself_in_its_style(told: dict[str, Any]):
+    alone = told["alone"]
+    assert all(layer["valid"] for layer in alone.values())
+    assert alone["composite.tif"]["bands"] == [1, 2, 3]
+    assert alone["composite.tif"]["names"][3] == "Band 4: nir"
+    assert alone["green_fraction.tif"]["renderer"] == "singlebandpseudocolor"
+    assert alone["green_mask.tif"]["legend"] == [[0, "not green", "#f2ead7"], [1, "green", "#1f6b45"]]
+    names = ["built-up", "bare or mixed", "grass and low plants", "trees", "water"]
+    assert [item[1] for item in alone["landcover.tif"]["legend"]] == names
+    assert alone["districts"]["renderer"] == "graduatedSymbol"
+    assert (alone["city"]["rows"], alone["districts"]["rows"]) == (1, 6)
+    assert "green ratio (0-1)" in alone["districts"]["aliases"]
+
+
+def test_the_project_opens_wherever_it_lies(told: dict[str, Any], folder: Path):
+    assert told["read"]
+    assert told["crs"] == "EPSG:32632"
+    assert told["title"] == "How green is Testborough?"
+    assert all(layer["valid"] and layer["source"].startswith(str(folder)) for layer in told["project"])
+    assert [layer["name"] for layer in told["project"] if layer["shown"]] == [
+        "Boundary", "Green share", "Clear picture of the period",
+    ]  # fmt: skip
+
+
+def test_the_project_draws_what_each_file_draws(seen: Path):
+    for name in (*(raster.removesuffix(".tif") for raster in FILES), "city", "districts"):
+        alone, within = (picture(seen / f"{prefix}{name}.png") for prefix in ("", "project-howgreen_"))
+        np.testing.assert_array_equal(alone, within)
+
+
+def test_colours_in_qgis_are_those_of_the_page(seen: Path, folder: Path):
+    with rasterio.open(folder / "green_fraction.tif") as file:
+        fraction = file.read(1)
+    drawn = picture(seen / "green_fraction.png")[1::2, 1::2]  # QGIS drew 420 x 360, twice the pixels
+    counted = np.isfinite(fraction)
+    expected = np.array([list(bytes.fromhex(_pictures.ramp(value)[1:])) for value in fraction[counted]])
+    assert np.median(np.abs(drawn[counted] - expected).max(axis=1)) <= 6
+    assert (drawn[~counted] == 255).all(axis=1).mean() > 0.97
+
+
+def test_the_photo_in_qgis_has_its_red_in_red(seen: Path, folder: Path):
+    with rasterio.open(folder / "composite.tif") as file:
+        red, green, blue = file.read([1, 2, 3]) * 1e-4
+    drawn = picture(seen / "composite.png")[1::2, 1::2]
+    roofs = (red > green) & (green > blue)
+    assert roofs.sum() > 100
+    assert (drawn[roofs][:, 0] > drawn[roofs][:, 2]).mean() > 0.95
+
+
+def test_districts_differ_in_colour_and_the_city_hides_none(seen: Path):
+    drawn = picture(seen / "districts.png").reshape(-1, 3)
+    _, counts = np.unique(drawn, axis=0, return_counts=True)
+    assert (counts > 1000).sum() >= 4  # background and at least three classes
+    outline = picture(seen / "city.png")
+    assert ((outline == 255).all(axis=2)).mean() > 0.9
+
+
+def test_the_renderer_of_the_tests_is_no_module_of_ours():
+    assert "qgis" not in sys.modules
