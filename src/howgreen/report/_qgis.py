@@ -145,15 +145,15 @@ def _raster_style(name: str, result: Result, preview: Preview) -> _Style:
     pipe.append(renderer)
     ET.SubElement(pipe, "brightnesscontrast", brightness="0", contrast="0", gamma=f"{gamma:g}")
     ET.SubElement(pipe, "huesaturation", saturation="0", grayscaleMode="0", colorizeOn="0")
-    smooth = name in ("composite.tif", "green_fraction.tif", "green_uncertainty.tif")
-    ET.SubElement(
-        pipe, "rasterresampler", maxOversampling="2", **({"zoomedOutResampler": "bilinear"} if smooth else {})
-    )
+    drawn = {"maxOversampling": "2"}
+    if name not in ("green_mask.tif", "landcover.tif"):
+        drawn["zoomedOutResampler"] = "bilinear"
+    ET.SubElement(pipe, "rasterresampler", drawn)
     return _Style(name=name, parts=(pipe,))
 
 
 def _renderer(kind: str, **bands: str) -> ET.Element:
-    return ET.Element("rasterrenderer", type=kind, opacity="1", alphaBand="-1", nodataColor="", **bands)
+    return ET.Element("rasterrenderer", {"type": kind, "opacity": "1", "alphaBand": "-1", "nodataColor": "", **bands})
 
 
 def _photo(result: Result, preview: Preview) -> ET.Element:
@@ -300,11 +300,9 @@ def _project(result: Result, styles: Sequence[_Style]) -> str:
         ET.SubElement(layer, "provider", {"encoding": "UTF-8"} if style.vector else {}).text = driver
         layer.extend(style.parts)
     properties = ET.SubElement(root, "properties")
-    for group, name, kind, value in (
-        ("Paths", "Absolute", "bool", "false"),
-        ("SpatialRefSys", "ProjectionsEnabled", "int", "1"),
-    ):
-        ET.SubElement(ET.SubElement(properties, group), name, type=kind).text = value
+    paths, system = ET.SubElement(properties, "Paths"), ET.SubElement(properties, "SpatialRefSys")
+    ET.SubElement(paths, "Absolute", type="bool").text = "false"
+    ET.SubElement(system, "ProjectionsEnabled", type="int").text = "1"
     return "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n" + ET.tostring(root, encoding="unicode")
 
 
