@@ -29,6 +29,7 @@ FILES = {
     "green_mask.tif",
     "green_fraction.tif",
     "green_uncertainty.tif",
+    "n_clear.tif",
     "landcover.tif",
     "green_mask.tif.aux.xml",  # names of the classes: GeoTIFF itself has no place for them
     "landcover.tif.aux.xml",

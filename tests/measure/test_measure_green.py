@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 import shapely
+import xarray as xr
 from affine import Affine
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -246,3 +247,25 @@ def test_known_sea_counts_nowhere_seen_or_not(cover, city):
     assert sum(whole.area_by_class_m2.values()) == pytest.approx(whole.land_area_m2, rel=1e-4)
     assert ashore.green_ratio == pytest.approx(0.2, rel=1e-4)
     assert (afloat.land_area_m2, afloat.green_ratio, afloat.observed_ratio) == (0, None, None)
+
+
+@pytest.mark.parametrize("chunks", [None, (4, 7)])
+def test_how_often_the_seen_land_was_seen_counts_each_pixel_by_its_share(cover, city, chunks):
+    """Ten columns of built land: the second half seen on three dates, the first on one; a water column and an unseen one."""
+    label = np.ones((10, 12), np.uint8)
+    label[:, 10], label[:, 11] = 2, 255
+    fraction = np.where(label == 255, np.nan, 0.25)
+    looks = np.where(np.arange(12) < 5, 1, 3) * np.ones((10, 1), int)
+    looks[:, 10], looks[:, 11] = 9, 0
+    looks = xr.DataArray(looks.astype(np.uint8), dims=("y", "x"))
+    town = city(shapely.box(0, 0, 12, 10), districts=[shapely.box(4.5, 0, 7, 10), shapely.box(11, 0, 12, 10)])
+    whole, part, unseen = (
+        zone.stats for zone in measure.green(cover(label, fraction, chunks=chunks), town, n_clear=looks)
+    )
+    assert whole.clear_dates_mean == pytest.approx(2.0, rel=1e-5)
+    assert whole.seen_once_ratio == pytest.approx(0.5, rel=1e-5)
+    assert part.clear_dates_mean == pytest.approx((0.5 * 1 + 2 * 3) / 2.5, rel=1e-5)
+    assert part.seen_once_ratio == pytest.approx(0.2, rel=1e-5)
+    assert (unseen.clear_dates_mean, unseen.seen_once_ratio) == (None, None)
+    nobody, *_ = (zone.stats for zone in measure.green(cover(label, fraction), town))
+    assert (nobody.clear_dates_mean, nobody.seen_once_ratio) == (None, None)

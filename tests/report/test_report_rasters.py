@@ -33,7 +33,8 @@ def read(folder, name):
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize(
-    "name", ["green_mask.tif", "green_fraction.tif", "green_uncertainty.tif", "landcover.tif", "composite.tif"]
+    "name",
+    ["green_mask.tif", "green_fraction.tif", "green_uncertainty.tif", "n_clear.tif", "landcover.tif", "composite.tif"],
 )
 def test_valid_cogs_on_the_grid(folder, name):
     path, result, _ = folder
@@ -151,6 +152,19 @@ def test_looks_are_those_inside_the_limits(folder):
     assert (found["min"], found["max"]) == (seen.min(), seen.max())
     assert found["median"] == np.median(seen)
     assert found["never_pct"] == pytest.approx(100 * (seen == 0).mean())
+
+
+def test_how_often_each_pixel_was_seen_is_a_map_cut_as_the_others(folder):
+    path, result, _ = folder
+    shown, looks = read(path, "n_clear.tif")[0], result.composite.data["n_clear"].values
+    within = read(path, "landcover.tif")[0] != 255
+    assert within.any()
+    np.testing.assert_array_equal(shown[within], looks[within])  # water as well
+    assert (shown[0] == 255).all()
+    assert (shown[shown != 255] == looks[shown != 255]).all()
+    assert (shown == 0).any()  # inside, and never seen
+    with rasterio.open(path / "n_clear.tif") as file:
+        assert (file.descriptions, file.units, file.nodata, file.dtypes) == (("n_clear",), ("dates",), 255, ("uint8",))
 
 
 def test_each_block_is_computed_once(make, tmp_path):

@@ -16,7 +16,7 @@ from howgreen.report._summary import schema
 
 WRITE = sys.modules["howgreen.report._write"]
 FILES = {
-    "report.html", "green_mask.tif", "green_fraction.tif", "green_uncertainty.tif", "landcover.tif", "composite.tif",
+    "report.html", "green_mask.tif", "green_fraction.tif", "green_uncertainty.tif", "n_clear.tif", "landcover.tif", "composite.tif",
     "districts.gpkg", "howgreen.qgz", "summary.json", "plan.json", "map.png",
 }  # fmt: skip
 BESIDE = {  # what belongs to a raster and is not told of by itself

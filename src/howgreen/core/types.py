@@ -53,6 +53,8 @@ class District:
     boundary: Polygon | MultiPolygon
     """EPSG:4326."""
     population: Population | None = None
+    level: int | None = None
+    """OSM admin_level where there is one; districts of several levels lie on each other."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -433,6 +435,10 @@ class GreenStats:
     """Hard labels over everything seen, water included, the known sea not."""
     green_m2_per_inhabitant: float | None = None
     """green_area_m2 / observed_ratio / population; None without a population."""
+    clear_dates_mean: float | None = None
+    """Number of dates that showed the observed land clearly, its mean over that land; None where nothing was seen, or nobody counted."""
+    seen_once_ratio: float | None = None
+    """Share of the observed land that one date alone showed: no other date could outvote an undetected cloud there."""
 
     def __repr__(self) -> str:
         """Show ratio, interval and share seen, in one line."""
@@ -474,6 +480,8 @@ FIGURES = (
     "green_pixel_ratio",
     "observed_ratio",
     "green_m2_per_inhabitant",
+    "clear_dates_mean",
+    "seen_once_ratio",
 )
 """Scalar fields of :class:`GreenStats`: columns of the zones' table, keys of the summary."""
 
@@ -487,6 +495,8 @@ class Zone:
     kind: Literal["city", "district"]
     boundary: Polygon | MultiPolygon
     stats: GreenStats
+    level: int | None = None
+    """OSM admin_level where there is one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -499,7 +509,7 @@ class Result:
     stats: GreenStats
     """Of the whole city."""
     zones: gpd.GeoDataFrame
-    """EPSG:4326; row 0 the city, then its districts; columns ``name``, ``id``, ``kind``, the scalar fields of
+    """EPSG:4326; row 0 the city, then its districts; columns ``name``, ``id``, ``kind``, ``level``, the scalar fields of
     GreenStats, ``interval_low``, ``interval_high``, ``geometry``."""
     card: ModelCard
     provenance: Mapping[str, Any]

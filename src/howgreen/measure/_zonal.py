@@ -24,10 +24,13 @@ if TYPE_CHECKING:
     from howgreen.core.types import City, LandCover, ModelCard, Progress
 
 Sums = np.ndarray[Any, Any]
-"""float64 (3, 256): for each label the pixels of the zone, their summed green fraction, those at least half green."""
+"""float64 (5, 256): for each label the pixels of the zone, their summed green fraction, those at least half green, their summed
+number of clear dates, those that one date alone showed."""
 
 
-def green(landcover: LandCover, city: City, *, progress: Progress | None = None) -> tuple[Zone, ...]:
+def green(
+    landcover: LandCover, city: City, *, n_clear: xr.DataArray | None = None, progress: Progress | None = None
+) -> tuple[Zone, ...]:
     """How green a city and each of its districts are.
 
     Every pixel counts with the exact share of it that lies in the zone (``exactextract``), block by block over
@@ -40,6 +43,8 @@ def green(landcover: LandCover, city: City, *, progress: Progress | None = None)
         ``label`` and ``green_fraction`` on one north-up grid. A land pixel is seen where it has both.
     city
         Its districts are measured each for itself; they need not lie inside, nor fill the city.
+    n_clear
+        uint8 (y, x) on the same grid: how many dates showed each pixel clearly; None where nobody counted.
 
     Returns
     -------
@@ -58,7 +63,7 @@ def green(landcover: LandCover, city: City, *, progress: Progress | None = None)
     if not (landcover.grid.axis_aligned and landcover.grid.transform.a > 0 > landcover.grid.transform.e):
         raise ImageError("land cover: its grid is rotated or not north-up; warp it to a north-up grid first")
     zones = zone_shapes(city, str(landcover.grid.crs))
-    sums = _sums(landcover, zones, progress)
+    sums = _sums(landcover, zones, n_clear, progress)
     _check_codes(sums, landcover.card)
     pixel_m2 = abs(landcover.grid.transform.determinant)
     return tuple(
@@ -67,26 +72,29 @@ def green(landcover: LandCover, city: City, *, progress: Progress | None = None)
             id=zone.id,
             kind=zone.kind,
             boundary=zone.boundary,
-            stats=_stats(zone, total * pixel_m2 * zone.scale, landcover),
+            level=zone.level,
+            stats=_stats(zone, total * pixel_m2 * zone.scale, landcover, counted=n_clear is not None),
         )
         for zone, total in zip(zones, sums, strict=True)
     )
 
 
-def _sums(landcover: LandCover, zones: Sequence[ZoneShape], progress: Progress | None) -> list[Sums]:
+def _sums(
+    landcover: LandCover, zones: Sequence[ZoneShape], n_clear: xr.DataArray | None, progress: Progress | None
+) -> list[Sums]:
     """Add up the sums of each zone over all blocks that it reaches."""
     from dask.base import compute
     from dask.delayed import delayed
 
     transform: Affine = landcover.grid.transform
     water = landcover.water_codes
-    totals = [np.zeros((3, 256)) for _ in zones]
+    totals = [np.zeros((5, 256)) for _ in zones]
     reached = [
         (
             zones_here,
-            delayed(_block_sums, pure=False)(label, fraction, window, _Shapes(zones_here, zones), transform, water),
+            delayed(_block_sums, pure=False)(pixels, window, _Shapes(zones_here, zones), transform, water),
         )
-        for window, label, fraction in _blocks(landcover.data)
+        for window, pixels in _blocks(landcover.data, n_clear)
         if (zones_here := _reaching(zones, window, transform))
     ]
     for start in range(0, len(reached), step := max(8, len(reached) // 20) if progress else len(reached) or 1):
@@ -106,17 +114,18 @@ class _Shapes:
         self.shapes = [zones[position].shape for position in positions]
 
 
-def _blocks(data: xr.Dataset) -> Iterator[tuple[Window, Any, Any]]:
-    """Each spatial chunk: its window, its labels, its fractions (delayed or plain)."""
+def _blocks(data: xr.Dataset, n_clear: xr.DataArray | None) -> Iterator[tuple[Window, list[Any]]]:
+    """Each spatial chunk: its window, and its labels, fractions and numbers of clear dates, if any (delayed or plain)."""
     label, fraction = data["label"].transpose("y", "x"), data["green_fraction"].transpose("y", "x")
+    looks = [] if n_clear is None else [n_clear.transpose("y", "x")]
     chunks = label.chunks or fraction.chunks or tuple(map(chunk_sizes, label.shape))
     # Not optimised here: optimising the two apart would compute what they share twice.
-    labels, fractions = (
+    parts = [
         variable.chunk(dict(zip(("y", "x"), chunks, strict=True))).data.to_delayed(optimize_graph=False)
-        for variable in (label, fraction)
-    )
+        for variable in (label, fraction, *looks)
+    ]
     for block, window in windows(*chunks).items():
-        yield window, labels[block], fractions[block]
+        yield window, [part[block] for part in parts]
 
 
 def _reaching(zones: Sequence[ZoneShape], window: Window, transform: Affine) -> list[int]:
@@ -125,34 +134,36 @@ def _reaching(zones: Sequence[ZoneShape], window: Window, transform: Affine) -> 
 
 
 def _block_sums(
-    label: np.ndarray[Any, Any],
-    fraction: np.ndarray[Any, Any],
+    pixels: Sequence[np.ndarray[Any, Any]],
     window: Window,
     zones: _Shapes,
     transform: Affine,
     water: tuple[int, ...],
 ) -> list[Sums]:
-    """Add up the sums of the zones that reach one block."""
+    """Add up the sums of the zones that reach one block, of its labels, fractions and numbers of clear dates, if any."""
+    label, fraction, *counted = pixels
     unknown = np.isnan(fraction)
     land = ~np.isin(np.arange(256), water)
     label = np.where(unknown & land[label], np.uint8(UNSEEN), label)
     fraction = np.where(unknown, 0, fraction)
-    return [_zone_sums(label, fraction, window, shape, transform) for shape in zones.shapes]
+    looks = counted[0] if counted else np.zeros(label.shape, np.uint8)
+    return [_zone_sums((label, fraction, looks), window, shape, transform) for shape in zones.shapes]
 
 
-def _zone_sums(
-    label: np.ndarray[Any, Any], fraction: np.ndarray[Any, Any], block: Window, shape: Any, transform: Affine
-) -> Sums:
-    total = np.zeros((3, 256))
+def _zone_sums(pixels: tuple[np.ndarray[Any, Any], ...], block: Window, shape: Any, transform: Affine) -> Sums:
+    total = np.zeros((5, 256))
     for part in coverage_windows(shape, block, transform):
         here = part.window.within(block)
-        codes, values = label[here].ravel(), fraction[here].ravel()
+        codes, values, looks = (plane[here].ravel() for plane in pixels)
         if part.pixels is not None:
-            codes, values = codes[part.pixels], values[part.pixels]
-        green = np.bincount(codes, weights=values if part.share is None else part.share * values, minlength=256)
+            codes, values, looks = codes[part.pixels], values[part.pixels], looks[part.pixels]
+        green, dates, once = (
+            np.bincount(codes, weights=one if part.share is None else part.share * one, minlength=256)
+            for one in (values, looks, looks == 1)
+        )
         # Pixels that are at least half green are counted 256 codes further on: one count for two lines.
         apart = np.bincount(codes + np.intp(256) * (values >= HALF_GREEN), weights=part.share, minlength=512)
-        total += np.stack([apart[:256] + apart[256:], green, apart[256:]])
+        total += np.stack([apart[:256] + apart[256:], green, apart[256:], dates, once])
     return total
 
 
@@ -163,14 +174,15 @@ def _check_codes(sums: Sequence[Sums], card: ModelCard) -> None:
         raise ModelError(f"land cover holds the labels {strange}, which model {card.name} does not define; use its own")
 
 
-def _stats(zone: ZoneShape, sums_m2: Sums, landcover: LandCover) -> GreenStats:
+def _stats(zone: ZoneShape, sums_m2: Sums, landcover: LandCover, *, counted: bool) -> GreenStats:
     """Make the answer for one zone from its sums, already in square metres on the ground."""
-    area, greenness, half = sums_m2
+    area, greenness, half, dates, once = sums_m2
     water = list(landcover.water_codes)
     land = [item.code for item in landcover.card.classes if item.code not in water]
     land_area = max(zone.land_m2 - float(area[water].sum()), 0.0)
     # Rounding must not make more land than there is.
-    observed = min(float(area[land].sum()), land_area)
+    seen = float(area[land].sum())
+    observed = min(seen, land_area)
     green_area = min(float(greenness[land].sum()), observed)
     ratio = green_area / observed if observed > 0 else None
     observed_ratio = observed / land_area if land_area > 0 else None
@@ -185,6 +197,8 @@ def _stats(zone: ZoneShape, sums_m2: Sums, landcover: LandCover) -> GreenStats:
         observed_ratio=observed_ratio,
         area_by_class_m2={item.name: float(area[item.code]) for item in landcover.card.classes},
         green_m2_per_inhabitant=_per_inhabitant(green_area, observed_ratio, zone),
+        clear_dates_mean=float(dates[land].sum()) / seen if counted and seen > 0 else None,
+        seen_once_ratio=min(float(once[land].sum()) / seen, 1.0) if counted and seen > 0 else None,
     )
 
 

@@ -10,7 +10,7 @@ import shapely
 
 from howgreen.core.errors import AreaError
 from howgreen.core.geometry import densify, geodesic_area_m2, polygonal, project
-from howgreen.core.types import FIGURES, INTERVAL_ENDS
+from howgreen.core.types import FIGURES, INTERVAL_ENDS, District
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +32,8 @@ class ZoneShape:
     boundary: Polygon | MultiPolygon
     """EPSG:4326, as it was given."""
     population: Population | None
+    level: int | None
+    """OSM admin_level where there is one."""
     shape: BaseGeometry
     """Of its land (all of it where no sea is known), on the grid's CRS; may be empty."""
     area_m2: float
@@ -53,45 +55,45 @@ def zone_shapes(city: City, crs: str) -> tuple[ZoneShape, ...]:
     AreaError
         A boundary is empty or has no area on the grid.
     """
-    first = _ground(city.label, city.id, "city", city.boundary, city.land, city.population, crs)
-    others = [_ground(d.name, d.id, "district", d.boundary, city.land, d.population, crs) for d in city.districts]
-    return first, *others
+    whole = District(
+        name=city.label, id=city.id, boundary=city.boundary, population=city.population, level=city.admin_level
+    )
+    return _ground(whole, "city", city.land, crs), *(_ground(one, "district", city.land, crs) for one in city.districts)
 
 
 def _ground(
-    name: str,
-    identity: str,
-    kind: Literal["city", "district"],
-    boundary: Polygon | MultiPolygon,
-    land: Polygon | MultiPolygon | None,
-    population: Population | None,
-    crs: str,
+    part: District, kind: Literal["city", "district"], land: Polygon | MultiPolygon | None, crs: str
 ) -> ZoneShape:
+    boundary = part.boundary
     dense = densify(boundary)
     shape = project(boundary, crs)
     area_m2 = land_m2 = geodesic_area_m2(dense)
     if not (area_m2 > 0 and np.isfinite(shape.area) and shape.area > 0):
-        raise AreaError(f"{kind} {name!r} ({identity}): its boundary has no area on {crs}; give a polygon that has one")
+        raise AreaError(
+            f"{kind} {part.name!r} ({part.id}): its boundary has no area on {crs}; give a polygon that has one"
+        )
     if land is not None:
         ashore = polygonal(shapely.intersection(dense, densify(land)))
         shape, land_m2 = project(ashore, crs), geodesic_area_m2(ashore)
     return ZoneShape(
-        name=name, id=identity, kind=kind, boundary=boundary, population=population, shape=shape, area_m2=area_m2,
-        land_m2=land_m2,
+        name=part.name, id=part.id, kind=kind, boundary=boundary, population=part.population, level=part.level, shape=shape,
+        area_m2=area_m2, land_m2=land_m2,
     )  # fmt: skip
 
 
 def to_frame(zones: Sequence[Zone]) -> gpd.GeoDataFrame:
     """Make a table of zones in EPSG:4326, one row each in the order given.
 
-    Columns ``name``, ``id``, ``kind``, :data:`FIGURES`, ``interval_<end>`` for each of
+    Columns ``name``, ``id``, ``kind``, ``level`` (empty where there is none), :data:`FIGURES`, ``interval_<end>`` for each of
     :data:`INTERVAL_ENDS`, ``geometry``;
     figures are float64 with NaN where a zone has none.
     """
     import geopandas as gpd
+    import pandas as pd
     from shapely import MultiPolygon
 
     columns: dict[str, object] = {key: [getattr(zone, key) for zone in zones] for key in ("name", "id", "kind")}
+    columns["level"] = pd.array([zone.level for zone in zones], dtype="Int32")
     columns |= {key: np.array([getattr(z.stats, key) for z in zones], dtype=float) for key in FIGURES}
     for end in INTERVAL_ENDS:
         values = [getattr(z.stats.interval, end) if z.stats.interval else None for z in zones]

@@ -228,7 +228,9 @@ def _district(key: OsmId, areas: OsmAreas, city: City) -> District | None:
     boundary = clipped(shape, city)
     if boundary.is_empty:
         return None
-    return District(name=tags["name"], id=f"osm:{key}", boundary=boundary, population=population_of(tags)[0])
+    return District(
+        name=tags["name"], id=f"osm:{key}", boundary=boundary, population=population_of(tags)[0], level=level_of(tags)
+    )
 
 
 def _describe(keys: list[OsmId], tags: Mapping[OsmId, Tags]) -> str:

@@ -4,7 +4,7 @@
 ratio counts and nothing else: seen land of which any part lies inside the limits (or a district); no data on water, where
 nothing was seen, and beyond. ``landcover.tif`` shows the water as well. So every figure can be made again from the files: weight
 each pixel by the part of it that lies in the zone. ``composite.tif`` shows the whole grid, so that what lies just beyond the
-limits can be looked at too.
+limits can be looked at too. ``n_clear.tif`` shows all that lies inside the limits, water as well.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ FILES = {
     "green_mask.tif": "1 green (at least half of the pixel), 0 not; 255 unseen, water or outside the limits",
     "green_fraction.tif": "green share of each pixel, 0-1; NaN unseen, water or outside the limits",
     "green_uncertainty.tif": "standard error of the green share of each pixel, in hundredths; 255 unseen, water or outside the limits",
+    "n_clear.tif": "number of dates that showed each pixel clearly, water too; 0 never, 255 outside the limits or known sea",
     "landcover.tif": "class of each pixel, water too, with colours and names; 255 unseen or outside the limits",
     "composite.tif": "clear picture of the period: surface reflectance x 10,000 (vv and vh: dB x 100); -32768 never clear",
 }
@@ -107,7 +108,11 @@ def drawn(result: Result, folder: Path, *, tell: Callable[[], None] | None = Non
     targets = {
         name: Scratch(
             folder / name,
-            _layout(result.landcover.grid, streams[name], smooth=name not in ("green_mask.tif", "landcover.tif")),
+            _layout(
+                result.landcover.grid,
+                streams[name],
+                smooth=name not in ("green_mask.tif", "landcover.tif", "n_clear.tif"),
+            ),
             tell=tell,
         )
         for name in files_of(result)
@@ -120,7 +125,7 @@ def drawn(result: Result, folder: Path, *, tell: Callable[[], None] | None = Non
             _write_category_names(folder / name, legend(name, result.card.classes)[1])
 
     try:
-        sources = [*(streams[name] for name in targets), streams["n_clear"]]
+        sources = [*(streams[name] for name in targets), streams["clear dates"]]
         sinks: list[Any] = [*targets.values(), counts]
         da.store(sources, sinks, lock=False, scheduler="threads")
         for name, target in targets.items():
@@ -218,13 +223,16 @@ def _streams(result: Result) -> dict[str, Any]:
     n_clear = _lazy(result.composite.data["n_clear"].transpose("y", "x")).rechunk(label.chunks)
     clip = _Clip(land_on_grid(result), result.landcover.grid)
     within = da.map_blocks(clip, chunks=label.chunks, dtype=bool, meta=_meta(bool))
+    clip = _Clip(counted_on_grid(result), result.landcover.grid, in_part=True)
+    in_part = da.map_blocks(clip, chunks=label.chunks, dtype=bool, meta=_meta(bool))
     byte = {"dtype": np.uint8, "meta": _meta(np.uint8)}
     streams = {
         "green_mask.tif": fraction.map_blocks(_mask, **byte),
         "green_fraction.tif": fraction.map_blocks(_coarse, dtype=np.float32, meta=_meta(np.float32)),
         "landcover.tif": label,
         "composite.tif": _composite(result),
-        "n_clear": n_clear.map_blocks(_inside, within, **byte),
+        "n_clear.tif": n_clear.map_blocks(_inside, in_part, **byte),
+        "clear dates": n_clear.map_blocks(_inside, within, **byte),
     }
     if "green_uncertainty" in result.landcover.data:
         unsure = _lazy(result.landcover.data["green_uncertainty"].transpose("y", "x")).rechunk(label.chunks)
@@ -352,6 +360,9 @@ def _dress(path: Path, name: str, result: Result) -> None:
         elif name == "green_uncertainty.tif":
             file.set_band_description(1, "green_uncertainty")
             file.scales, file.units = (UNCERTAINTY_SCALE,), ("1",)
+        elif name == "n_clear.tif":
+            file.set_band_description(1, "n_clear")
+            file.units = ("dates",)
         else:
             colours, names = legend(name, result.card.classes)
             file.set_band_description(1, name.removesuffix(".tif"))

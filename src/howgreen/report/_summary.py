@@ -131,7 +131,7 @@ def _population(population: Population | None) -> dict[str, Any] | None:
 def _districts(result: Result) -> list[dict[str, Any]]:
     level = result.stats.interval.level if result.stats.interval else None
     method = result.stats.interval.method if result.stats.interval else None
-    populations = {district.id: district.population for district in result.plan.city.districts}
+    known = {district.id: district for district in result.plan.city.districts}
     found = []
     for row in result.zones.to_dict("records"):
         if row["kind"] != "district":
@@ -142,7 +142,8 @@ def _districts(result: Result) -> list[dict[str, Any]]:
             {
                 "name": str(row["name"]),
                 "id": str(row["id"]),
-                "population": _population(populations.get(row["id"])),
+                "level": known[row["id"]].level if row["id"] in known else None,
+                "population": _population(known[row["id"]].population if row["id"] in known else None),
                 **_figures(row),
                 "interval": interval,
             }

@@ -37,6 +37,11 @@ PixelRatio = Annotated[
 ]
 ObservedRatio = Annotated[Ratio | None, Meta(description="Observed / land; null when there is no land.")]
 PerInhabitant = Annotated[Annotated[float, Meta(ge=0)] | None, Meta(description=_PER_HEAD)]
+ClearDates = Annotated[
+    Annotated[float, Meta(ge=0)] | None,
+    Meta(description="Number of dates that showed the observed land clearly, its mean over that land."),
+]
+SeenOnce = Annotated[Ratio | None, Meta(description="Share of the observed land that one date alone showed.")]
 Percent = Annotated[float, Meta(ge=0, le=100)]
 Count = Annotated[int, Meta(ge=0)]
 Area = Annotated[float, Meta(ge=0)]
@@ -172,6 +177,7 @@ class DistrictFigures(Part, frozen=True, kw_only=True):
 
     name: str
     id: str
+    level: Annotated[int | None, Meta(description="OSM admin_level where there is one.")] = None
     population: PopulationFigures | None
     zone_area_m2: ZoneArea
     land_area_m2: LandArea
@@ -181,6 +187,8 @@ class DistrictFigures(Part, frozen=True, kw_only=True):
     green_pixel_ratio: PixelRatio
     observed_ratio: ObservedRatio
     green_m2_per_inhabitant: PerInhabitant
+    clear_dates_mean: ClearDates = None
+    seen_once_ratio: SeenOnce = None
     interval: IntervalFigures | None
 
 
@@ -311,6 +319,8 @@ class Summary(Document, frozen=True, kw_only=True):
     green_pixel_ratio: PixelRatio
     observed_ratio: ObservedRatio
     green_m2_per_inhabitant: PerInhabitant
+    clear_dates_mean: ClearDates = None
+    seen_once_ratio: SeenOnce = None
     interval: IntervalFigures | None
     estimate: Annotated[
         EstimateFigures | None,

@@ -37,7 +37,8 @@ def city_to_feature(city: City) -> dict[str, Any]:
     }
     features = [{"type": "Feature", "properties": properties, "geometry": mapping(city.boundary)}]
     for part in city.districts:
-        own = {"role": "district", "name": part.name, "id": part.id, **_population(part.population)}
+        level = {} if part.level is None else {"admin_level": part.level}
+        own = {"role": "district", "name": part.name, "id": part.id, **level, **_population(part.population)}
         features.append({"type": "Feature", "properties": own, "geometry": mapping(part.boundary)})
     return {"type": "FeatureCollection", "features": features}
 
@@ -76,6 +77,7 @@ def _district(feature: Mapping[str, Any]) -> District:
         id=str(own["id"]),
         boundary=area_from(feature["geometry"]),
         population=_read_population(own),
+        level=own.get("admin_level"),
     )
 
 
