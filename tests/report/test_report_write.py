@@ -21,6 +21,7 @@ FILES = {
 }  # fmt: skip
 BESIDE = {  # what belongs to a raster and is not told of by itself
     "green_mask.tif.aux.xml", "landcover.tif.aux.xml", "green_mask.qml", "green_fraction.qml", "green_uncertainty.qml", "landcover.qml",
+    "n_clear.qml",
     "composite.qml",
 }  # fmt: skip
 

@@ -49,6 +49,9 @@ UNSURE_RAMP = ("#f6f2ea", "#dccbdc", "#b997c0", "#8d5f9f", "#5c2f74", "#34104a")
 """Standard error from 0 to :data:`UNSURE_MOST`."""
 UNSURE_MOST = 0.3
 """A pixel that may be anything has a standard error of 0.29."""
+CLEAR_RAMP = ("#f6efe6", "#d6dfe6", "#a6c4dc", "#6ea0cb", "#3a76b0", "#174b87")
+"""Number of dates that showed a pixel clearly, from none to :data:`CLEAR_MOST` or more."""
+CLEAR_MOST = 5
 STEPS = 40
 """Shades of the fraction map: finer than anyone can tell apart, and small as a file."""
 

@@ -37,6 +37,7 @@ _TITLES = {
     "green_mask.tif": "Green or not",
     "green_fraction.tif": "Green share",
     "green_uncertainty.tif": "Standard error of the green share",
+    "n_clear.tif": "Dates that showed it clearly",
     "landcover.tif": "Land cover",
     "composite.tif": "Clear picture of the period",
     CITY: "Boundary",
@@ -57,6 +58,9 @@ _ALIASES = {
     "green_pixel_ratio": "share in mostly green pixels (0-1)",
     "observed_ratio": "share of the land that was seen (0-1)",
     "green_m2_per_inhabitant": "green per inhabitant (m²)",
+    "clear_dates_mean": "clear dates, mean",
+    "seen_once_ratio": "share of the seen land that one date showed (0-1)",
+    "level": "level (OSM)",
     "interval_low": "green ratio, lower end (0-1)",
     "interval_high": "green ratio, upper end (0-1)",
 }
@@ -136,9 +140,12 @@ def _raster_style(name: str, result: Result, preview: Preview) -> _Style:
     if name == "composite.tif":
         renderer, gamma = _photo(result, preview), _pictures.GAMMA
     elif name == "green_fraction.tif":
-        renderer, gamma = _scale(_pictures.RAMP, 1.0), 1.0
+        renderer, gamma = _scale(_pictures.RAMP, 1.0, steps=10), 1.0
     elif name == "green_uncertainty.tif":
-        renderer, gamma = _scale(_pictures.UNSURE_RAMP, _pictures.UNSURE_MOST), 1.0
+        renderer, gamma = _scale(_pictures.UNSURE_RAMP, _pictures.UNSURE_MOST, steps=6), 1.0
+    elif name == "n_clear.tif":
+        dates = _pictures.CLEAR_MOST
+        renderer, gamma = _scale(_pictures.CLEAR_RAMP, dates, steps=dates, share=False), 1.0
     else:
         renderer, gamma = _classes(*legend(name, result.card.classes)), 1.0
     pipe = ET.Element("pipe")
@@ -146,7 +153,7 @@ def _raster_style(name: str, result: Result, preview: Preview) -> _Style:
     ET.SubElement(pipe, "brightnesscontrast", brightness="0", contrast="0", gamma=f"{gamma:g}")
     ET.SubElement(pipe, "huesaturation", saturation="0", grayscaleMode="0", colorizeOn="0")
     drawn = {"maxOversampling": "2"}
-    if name not in ("green_mask.tif", "landcover.tif"):
+    if name not in ("green_mask.tif", "landcover.tif", "n_clear.tif"):
         drawn["zoomedOutResampler"] = "bilinear"
     ET.SubElement(pipe, "rasterresampler", drawn)
     return _Style(name=name, parts=(pipe,))
@@ -177,19 +184,25 @@ def _contrast(renderer: ET.Element, tag: str, low: float, high: float) -> None:
         ET.SubElement(part, name).text = text
 
 
-def _scale(colours: tuple[str, ...], most: float) -> ET.Element:
-    """Colours from 0 to ``most``, blended in between."""
+def _scale(colours: tuple[str, ...], most: float, *, steps: int, share: bool = True) -> ET.Element:
+    """Colours from 0 to ``most``, blended in between; of shares, or of numbers."""
     ends = {"classificationMin": "0", "classificationMax": f"{most:g}"}
     renderer = _renderer("singlebandpseudocolor", band="1", **ends)
     ramp = ET.SubElement(
         ET.SubElement(renderer, "rastershader"), "colorrampshader", colorRampType="INTERPOLATED", classificationMode="1",
         clip="0", minimumValue="0", maximumValue=f"{most:g}",
     )  # fmt: skip
-    steps = 10 if most == 1 else 6
     for n in range(steps + 1):
         value = most * n / steps
         colour = _pictures.ramp(n / steps, colours)
-        ET.SubElement(ramp, "item", value=f"{value:g}", label=f"{100 * value:.0f} %", color=colour, alpha="255")
+        ET.SubElement(
+            ramp,
+            "item",
+            value=f"{value:g}",
+            label=f"{100 * value:.0f} %" if share else f"{value:g}",
+            color=colour,
+            alpha="255",
+        )
     return renderer
 
 
