@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import geopandas as gpd
 import pytest
 import shapely
 from shapely import Polygon
 
 from howgreen.core.errors import AreaError
-from howgreen.place import from_shape, with_districts
+from howgreen.core.types import District
+from howgreen.place import PlaceFiles, _lookup, from_shape, with_districts
 
 CITY = from_shape(shapely.box(11.3, 46.45, 11.34, 46.49), name="Town")
 WEST, EAST = shapely.box(11.3, 46.45, 11.32, 46.49), shapely.box(11.32, 46.45, 11.34, 46.49)
@@ -78,3 +81,26 @@ def test_latitude_and_longitude_exchanged_are_noticed():
         with_districts(CITY, frame(West=turned))
     with pytest.raises(AreaError, match="none of its 1 areas lies in Town"):
         with_districts(CITY, frame(Far=shapely.box(5, 50, 6, 51)))
+
+
+def test_levels_of_a_file_stand_beside_each_other_and_each_says_what_it_leaves_out(tmp_path):
+    shapes = {"Town": CITY.boundary, "West": WEST, "East": EAST, "Nook": shapely.box(11.3, 46.45, 11.31, 46.46)}
+    table = frame(**shapes).assign(ADMIN_LEVEL=["8", "9", "9", "10"])
+    table.to_file(tmp_path / "d.gpkg")
+    files = PlaceFiles(districts=tmp_path / "d.gpkg", district_levels=(10, 9))
+    city = files.with_districts(CITY)
+    assert [(d.level, d.name) for d in city.districts] == [(9, "West"), (9, "East"), (10, "Nook")]
+    assert "the districts of level 10 (1) cover 6% of the city" in city.note
+    assert "level 9" not in city.note  # they fill it
+    assert city.warnings == ()  # one level on the other is no overlap
+    with pytest.raises(AreaError, match=r"no areas of level 11 .*8 \(1\), 9 \(2\), 10 \(1\)"):
+        PlaceFiles(districts=tmp_path / "d.gpkg", district_levels=(11,)).with_districts(CITY)
+
+
+def test_stored_districts_answer_for_their_levels_offline():
+    parts = [District(name=n, id=n, boundary=b, level=9) for n, b in (("West", WEST), ("East", EAST))]
+    city = dataclasses.replace(CITY, districts=(*parts, District(name="Nook", id="N", boundary=WEST, level=10)))
+    known = _lookup._Known(stores=(), osm=None, client=None)
+    assert names(_lookup._with_levels(city, known, (9,))) == ["West", "East"]
+    with pytest.raises(AreaError, match=r"no areas of level 8 .*9 \(2\), 10 \(1\)"):
+        _lookup._with_levels(city, known, (8,))

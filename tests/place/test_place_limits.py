@@ -173,6 +173,18 @@ def test_districts_are_the_next_level_inside(path):
     assert "the districts (2) cover 50% of the city" in city.note
 
 
+def test_as_many_levels_as_are_asked_for_are_districts_each_told_what_it_leaves_out(path):
+    city = with_districts(search("R2", osm=path)[0], osm=path, levels=(10, 9))
+    assert [(d.level, d.name) for d in city.districts] == [(9, "Lakeside"), (9, "Northend"), (10, "Nook")]
+    whole = city.area_m2 / 1e6
+    assert f"the districts of level 9 (2) cover 50% of the city, {whole / 2:.1f} km² lie in none" in city.note
+    assert "the districts of level 10 (1) cover 0% of the city" in city.note
+    again = with_districts(city, osm=path, levels=[9])
+    assert again.note.count("the districts") == 1
+    with pytest.raises(AreaError, match=r"no areas of level 4 lie inside; levels with areas: 9 \(2\), 10 \(1\)"):
+        with_districts(city, osm=path, levels=[9, 4])
+
+
 def test_a_level_that_is_missing_is_skipped(path):
     land = with_districts(search("Landia", osm=path)[0], osm=path)
     assert [d.id for d in land.districts] == ["osm:R2", "osm:R3", "osm:R4"]
@@ -286,3 +298,13 @@ def test_only_wanted_objects_are_assembled(path):
     found = read_areas(path, tags=ADMIN, matches=lambda key, tags: tags["admin_level"] == "9")
     assert [str(key) for key in found.shapes] == ["R5", "R6", "R8"]
     assert found.cut == []
+
+
+@pytest.mark.real
+def test_liechtenstein_has_its_eleven_communes_as_well_as_its_two_regions(shared_data):
+    osm = shared_data / "osm/liechtenstein.osm.pbf"
+    (country,) = search("Liechtenstein", osm=osm)
+    assert [d.name for d in with_districts(country, osm=osm).districts] == ["Oberland", "Unterland"]
+    both = with_districts(country, osm=osm, levels=(6, 8)).districts
+    assert [d.level for d in both] == [6] * 2 + [8] * 11
+    assert {"Vaduz", "Schaan", "Ruggell", "Triesenberg"} < {d.name for d in both if d.level == 8}

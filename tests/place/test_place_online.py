@@ -16,7 +16,7 @@ from howgreen.net.endpoints import Endpoints
 from howgreen.net.http import RetryPolicy
 from howgreen.net.network import Network
 from howgreen.osm.overpass import elements, has_areas
-from howgreen.place import candidates, find, from_shape
+from howgreen.place import PlaceFiles, candidates, find, from_shape
 from howgreen.place._nominatim import hit_of, records
 from howgreen.store import place, put_place
 
@@ -199,6 +199,20 @@ def test_districts_are_the_next_level_below(world):
     city = find("Lyon", network=world.online)
     assert [(part.name, part.id) for part in city.districts] == [("East", "osm:R11"), ("West", "osm:R10")]
     assert "rel(10);rel(11);" in world.overpass.asked[1].query["data"]
+
+
+def test_levels_that_are_asked_for_are_fetched_and_one_that_is_not_there_is_an_error(world):
+    world.nominatim.replies.append(says([record(7, "Lyon", geojson=rectangle(*BOX))]))
+    west, south, east, north = BOX
+    halves = [(11, admin("East", 9), (4.85, south, east, north)), (10, admin("West", 9), (west, south, 4.85, north))]
+    quarter = (12, admin("Quarter", 10), (west, south, 4.85, 45.75))
+    there = listed((7, admin("Lyon", 8), BOX), *halves, quarter)
+    world.overpass.replies += [there, says(osm_file(*halves, quarter))]
+    city = find("Lyon", network=world.online, files=PlaceFiles(district_levels=(10, 9)))
+    assert [(part.level, part.name) for part in city.districts] == [(9, "East"), (9, "West"), (10, "Quarter")]
+    assert "rel(10);rel(11);rel(12);" in world.overpass.asked[1].query["data"]
+    with pytest.raises(AreaError, match=r"no areas of level 5 .* 9 \(2\), 10 \(1\)"):
+        find("Lyon", network=world.online, files=PlaceFiles(district_levels=(5,)))
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,7 @@ class AskedPlace:
     endpoints: Path | None = None
     offline: bool = False
     districts: Path | None = None
+    district_levels: tuple[int, ...] = ()
     land: Path | None = None
 
     def network(self) -> Network:
@@ -61,7 +62,11 @@ class AskedPlace:
                 pick=self.pick,
                 network=network,
                 files=place.PlaceFiles(
-                    districts=self.districts, land=self.land, name_column=self.name_column, encoding=self.encoding
+                    districts=self.districts,
+                    land=self.land,
+                    district_levels=self.district_levels,
+                    name_column=self.name_column,
+                    encoding=self.encoding,
                 ),
             )
 

@@ -122,6 +122,14 @@ plan_options = options(
     ),
     click.option("--districts", type=FILE, help="Vector file with the districts."),
     click.option(
+        "--district-level",
+        "district_levels",
+        type=click.IntRange(1, 15),
+        multiple=True,
+        help="Take the areas of this administrative level of OpenStreetMap as districts; may be repeated (default: the next "
+        "level below the place's).",
+    ),
+    click.option(
         "--land", type=FILE, help="Vector file with land polygons or coastlines, which cut the sea off the boundary."
     ),
     click.option(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -30,6 +30,7 @@ def place_from_name(
     store: Store | None = None,
     osm: str | Path | None = None,
     network: Network | None = None,
+    district_levels: Sequence[int] = (),
     progress: Progress | None = None,
 ) -> City:
     """Look a name, an id or coordinates up, and return the one place that is meant, with its districts and its land.
@@ -46,6 +47,8 @@ def place_from_name(
         A local OpenStreetMap extract.
     network
         How services are asked; None for the usual ones, ``Network(offline=True)`` for none.
+    district_levels
+        OpenStreetMap's administrative levels whose areas are the districts; none for the next below the place's.
     progress
         Told of the sample city while it is simulated, at its first use.
 
@@ -55,7 +58,10 @@ def place_from_name(
         One line: what, where, and what to do.
     """
     root = image_sources.find_store(query, store.path if store else None, progress=progress)
-    return stage.find(query, stores=[root] if root else [], osm=osm, pick=pick, network=network or Network())
+    files = stage.PlaceFiles(district_levels=tuple(district_levels))
+    return stage.find(
+        query, stores=[root] if root else [], osm=osm, pick=pick, network=network or Network(), files=files
+    )
 
 
 def where(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ from howgreen.core.text import truncate_list
 from howgreen.core.types import City, District
 from howgreen.core.warnings import Caution
 from howgreen.place._attributes import number_column
-from howgreen.place._osm_boundaries import add_districts, clipped
+from howgreen.place._osm_boundaries import add_districts, check_levels, clipped
 from howgreen.place._shapes import MIN_AREA_M2, clean, join_notes, same_ground
 from howgreen.place.vectors import Areas, Feature, TableOptions, read_file, read_frame
 
@@ -25,11 +25,14 @@ if TYPE_CHECKING:
 
 # Neighbouring areas of another data set overlap the city's edge by slivers: they are not districts of the city.
 _LEAST_INSIDE = 0.01
+_LEVEL_COLUMNS = frozenset({"admin_level", "adminlevel", "adm_level"})
 # Where districts lie on each other by more than this share of the city, their sum is not the city.
 _MOST_OVERLAP = 0.01
 
 
-def from_districts_file(city: City, path: Path, options: TableOptions | None = None) -> City:
+def from_districts_file(
+    city: City, path: Path, options: TableOptions | None = None, *, levels: Collection[int] = ()
+) -> City:
     """Take the areas of a file as the city's districts, cut to the city.
 
     An area of which less than 1 % lies in the city is a neighbour, and left out; so is the city itself, and what is
@@ -44,14 +47,17 @@ def from_districts_file(city: City, path: Path, options: TableOptions | None = N
         Any vector file, any CRS.
     options
         How its attributes are to be read.
+    levels
+        Only the areas with these values of ``admin_level``, all of them beside each other; none for all areas, of layers that lie on
+        each other the one with most.
 
     Raises
     ------
     AreaError
-        When the file cannot be used, or none of its areas lies in the city.
+        When the file cannot be used, has no areas of a level, or none of its areas lies in the city.
 
     """
-    return _with(city, read_file(path, options), source=path.name, what=str(path))
+    return _with(city, read_file(path, options), source=path.name, what=str(path), levels=levels)
 
 
 def from_districts_frame(city: City, frame: gpd.GeoDataFrame, options: TableOptions | None = None) -> City:
@@ -74,7 +80,7 @@ class _Part:
     boundary: Area
 
 
-def _with(city: City, areas: Areas, *, source: str, what: str) -> City:
+def _with(city: City, areas: Areas, *, source: str, what: str, levels: Collection[int] = ()) -> City:
     parts: list[_Part] = []
     broken: list[str] = []
     for feature in areas.features:
@@ -86,15 +92,32 @@ def _with(city: City, areas: Areas, *, source: str, what: str) -> City:
         raise AreaError(broken[0])
     if not parts:
         raise _none_inside(areas.features, city, what=what)
-    chosen, note = _one_layer(_without_whole(parts, city))
+    chosen, note = _of_levels(parts, city, levels) if levels else _one_layer(_without_whole(parts, city))
     names = Counter(part.feature.name for part in chosen)
     numbers = number_column([part.feature.attributes for part in chosen])
     districts = tuple(
         _district(part, source=source, unique=names[part.feature.name] == 1, numbers=numbers) for part in chosen
     )
-    cautions = (*areas.warnings, *_doubts(chosen, broken, city, what=what))
+    layers = [[one for one in chosen if _level(one.feature) == level] for level in sorted(set(levels))] or [chosen]
+    cautions = [*areas.warnings, *(one for layer in layers for one in _doubts(layer, broken, city, what=what))]
     made = add_districts(city, districts)
-    return replace(made, note=join_notes(made.note, note), warnings=(*made.warnings, *cautions))
+    return replace(made, note=join_notes(made.note, note), warnings=(*made.warnings, *dict.fromkeys(cautions)))
+
+
+def _level(feature: Feature) -> int | None:
+    """Read the administrative level that a file gives an area; None where it gives none."""
+    value = next((value for key, value in feature.attributes.items() if key.casefold() in _LEVEL_COLUMNS), None)
+    try:
+        return int(float(value)) if value is not None else None
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _of_levels(parts: Sequence[_Part], city: City, levels: Collection[int]) -> tuple[list[_Part], str]:
+    """Take the areas of some levels, level by level."""
+    found = Counter(level for part in parts if (level := _level(part.feature)) is not None)
+    check_levels(city, levels, found)
+    return [part for level in sorted(set(levels)) for part in parts if _level(part.feature) == level], ""
 
 
 def _cut(feature: Feature, city: City, *, what: str) -> list[_Part]:
@@ -166,4 +189,4 @@ def _district(part: _Part, *, source: str, unique: bool, numbers: str | None) ->
     name = f"district {name}" if name.isdecimal() else name
     if not (unique and feature.name):
         name = f"{name} ({feature.attributes[numbers]})" if numbers else f"{name} {feature.number}"
-    return District(name=name, id=f"file:{source}#{feature.number}", boundary=part.boundary)
+    return District(name=name, id=f"file:{source}#{feature.number}", boundary=part.boundary, level=_level(feature))

@@ -32,6 +32,9 @@ class PlaceFiles:
     land: str | Path | None = None
     """A vector file with polygons of land, or coastlines with the land on their left; without it, the coastline of the OSM
     extract or of OpenStreetMap's services is taken for limits that come from there."""
+    district_levels: tuple[int, ...] = ()
+    """OpenStreetMap's administrative levels whose areas are the districts, as many as are wanted; none for the next below the
+    city's. With ``districts``, the values of the file's ``admin_level``."""
     name_column: str | None = None
     """The column of the boundary file and of the districts' that holds the names, where it is not plain."""
     encoding: str | None = None
@@ -42,6 +45,14 @@ class PlaceFiles:
         from howgreen.place.vectors import TableOptions
 
         return TableOptions(name_column=self.name_column, encoding=self.encoding)
+
+    def with_districts(self, city: City) -> City:
+        """Give a city the districts of the file, if there is one."""
+        from howgreen.place._districts import from_districts_file
+
+        if self.districts is None:
+            return city
+        return from_districts_file(city, Path(self.districts), self.options(), levels=self.district_levels)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,11 +120,10 @@ def find(
         city = _checked_position(city, query, known)
     else:
         city, source = _from_query(query, known, radius_m=radius_m, pick=pick)
-        city = city if files.districts else _with_districts(city, known, source=source)
-    if files.districts is not None:
-        from howgreen.place._districts import from_districts_file
-
-        city = from_districts_file(city, Path(files.districts), files.options())
+        city = city if files.districts or files.district_levels else _with_districts(city, known, source=source)
+    if files.district_levels and files.districts is None:
+        city = _with_levels(city, known, files.district_levels)
+    city = files.with_districts(city)
     return _with_land(city, known, source=source, land=files.land)
 
 
@@ -247,6 +257,32 @@ def _with_districts(city: City, known: _Known, *, source: str) -> City:
         return with_districts(city, client=known.client)
     if known.osm is not None and city.id.startswith("osm:") and not city.districts:
         return _osm_boundaries.with_districts(city, osm=Path(known.osm))
+    return city
+
+
+def _with_levels(city: City, known: _Known, levels: tuple[int, ...]) -> City:
+    """Give a city the areas of some administrative levels as its districts: of the extract, of the store, else of the network.
+
+    Raises
+    ------
+    AreaError
+        There are none of a level, or nobody may be asked.
+
+    """
+    if known.osm is not None:
+        return _osm_boundaries.with_districts(city, osm=Path(known.osm), levels=levels)
+    stored = tuple(one for one in city.districts if one.level in levels)
+    if set(levels) <= {one.level for one in stored}:
+        return _osm_boundaries.add_districts(city, stored)
+    if known.client is not None and not known.client.offline:
+        from howgreen.place._online import with_districts
+
+        return with_districts(city, client=known.client, levels=levels)
+    there: dict[int, int] = {}
+    for one in city.districts:
+        if one.level is not None:
+            there[one.level] = there.get(one.level, 0) + 1
+    _osm_boundaries.check_levels(city, levels, there)
     return city
 
 

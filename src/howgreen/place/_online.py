@@ -5,7 +5,7 @@ Nominatim is asked first. Where it has only a point, or no usable limits, Overpa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from howgreen.core.errors import AreaError, NetworkError, PlaceNotFoundError
@@ -82,11 +82,14 @@ def by_id(number: OsmId, *, name: str, client: Client) -> City:
     return replace(city, country=city.country or (hit.country if hit else ""))
 
 
-def with_districts(city: City, *, client: Client) -> City:
+def with_districts(city: City, *, client: Client, levels: Collection[int] = ()) -> City:
     """Look up the city's districts; where that cannot be done it stays as it is, and its note says so.
 
-    The ratio of the city does not need its districts: a service that is down must not cost the answer.
+    The ratio of the city does not need its districts: a service that is down must not cost the answer, but for levels that were
+    asked for.
     """
+    if levels:
+        return _overpass.with_districts(city, client=client, levels=levels)
     try:
         if city.id.startswith("ign:"):
             return _ign.with_districts(city, client=client)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -24,9 +24,11 @@ _TAGS = [("boundary", "administrative"), ("boundary", "census"), *(("place", pla
 _ID = re.compile(r"^(?:osm:)?(r|w|relation/|way/)(-?\d+)$", re.IGNORECASE)
 # A lone area inside that differs from the city by less than this share is the city.
 _LONE_PART = 0.05
+# Districts that cover this share of the city fill it.
+_FILLED = 0.99
 # Of the limits: ground that they surround and leave out is told from here on.
 _LEAST_HOLE = 1e-3
-_COVERAGE = re.compile(r"the districts \(\d+\) cover \d+% of the city")
+_COVERAGE = re.compile(r"the districts (?:of level \d+ )?\(\d+\) cover \d+% of the city, [^;]* in none")
 
 
 def parse_id(query: str) -> OsmId | None:
@@ -79,8 +81,8 @@ def search(query: str, *, osm: Path) -> list[City]:
     return _narrowed(cities, qualifiers, osm=osm)
 
 
-def with_districts(city: City, *, osm: Path) -> City:
-    """Take the administrative areas of the next level inside a city as its districts, as far as the extract holds them whole.
+def with_districts(city: City, *, osm: Path, levels: Collection[int] = ()) -> City:
+    """Take the administrative areas of the next level inside a city, or of those asked for, as its districts, as far as the extract holds them whole.
 
     An area belongs to the city when its representative point lies inside it. Limits without a level (``place=city``) have the
     lowest level of the areas inside. A city without any says so in its note.
@@ -88,10 +90,10 @@ def with_districts(city: City, *, osm: Path) -> City:
     Raises
     ------
     AreaError
-        When the file cannot be read.
+        When the file cannot be read, or has no areas of a level that was asked for.
 
     """
-    districts = districts_in(city, osm=osm)
+    districts = districts_in(city, osm=osm, levels=levels)
     return add_districts(city, districts) if districts else without_districts(city, "this extract")
 
 
@@ -101,26 +103,46 @@ def without_districts(city: City, source: str) -> City:
     return replace(city, note=join_notes(city.note, note))
 
 
-def districts_in(city: City, *, osm: Path) -> tuple[District, ...]:
-    """Find the administrative areas of the next level inside a city; see :func:`with_districts`."""
+def districts_in(city: City, *, osm: Path, levels: Collection[int] = ()) -> tuple[District, ...]:
+    """Find the administrative areas of the next level inside a city, or of ``levels``; see :func:`with_districts`.
+
+    Raises
+    ------
+    AreaError
+        There are none of a level that was asked for.
+    """
     level = city.admin_level or 0
 
     def below(key: OsmId, tags: Tags) -> bool:
         deeper = level_of(tags)
         administrative = tags.get("boundary") == "administrative" and f"osm:{key}" != city.id
-        return administrative and "name" in tags and deeper is not None and deeper > level
+        return administrative and "name" in tags and deeper is not None and (deeper in levels or deeper > level)
 
     areas = read_areas(osm, tags=[("boundary", "administrative")], matches=below)
     shapely.prepare(city.boundary)
     inside = [key for key, shape in areas.shapes.items() if city.boundary.contains(shape.representative_point())]
+    by_level: dict[int, list[District]] = {}
     for deeper in sorted({level_of(areas.tags[key]) or 0 for key in inside}):
         made = [_district(key, areas, city) for key in inside if level_of(areas.tags[key]) == deeper]
-        districts = sorted(
-            (district for district in made if district), key=lambda district: (district.name, district.id)
-        )
-        if districts and not _is_whole(districts, city):
-            return tuple(districts)
-    return ()
+        by_level[deeper] = sorted((one for one in made if one), key=lambda one: (one.name, one.id))
+    if levels:
+        check_levels(city, levels, {level: len(found) for level, found in by_level.items()})
+        return tuple(one for level in sorted(set(levels)) for one in by_level[level])
+    parts = (found for found in by_level.values() if found and not _is_whole(found, city))
+    return tuple(next(parts, ()))
+
+
+def check_levels(city: City, asked: Collection[int], there: Mapping[int, int]) -> None:
+    """AreaError where a level that was asked for has no areas inside a city; ``there`` has the number of those of each level."""
+    lacking = [level for level in sorted(set(asked)) if not there.get(level)]
+    if not lacking:
+        return
+    held = ", ".join(f"{level} ({there[level]})" for level in sorted(there) if there[level])
+    raise AreaError(
+        f"{city.label}: no areas of level {', '.join(map(str, lacking))} lie inside; "
+        + (f"levels with areas: {held}" if held else "none of any level does")
+        + "; change --district-level or leave it out"
+    )
 
 
 def _is_whole(districts: Sequence[District], city: City) -> bool:
@@ -129,12 +151,22 @@ def _is_whole(districts: Sequence[District], city: City) -> bool:
 
 
 def add_districts(city: City, districts: tuple[District, ...]) -> City:
-    """Give a city these districts instead of any it had, and a note where they leave part of it out."""
+    """Give a city these districts instead of any it had, and a note where those of a level leave part of it out."""
+    others = [part for part in city.note.split("; ") if not _COVERAGE.fullmatch(part)]
+    levels = list(dict.fromkeys(one.level for one in districts))
+    notes = [_uncovered([one for one in districts if one.level == level], city, levels) for level in levels]
+    return replace(city, districts=districts, note=join_notes(*others, *notes))
+
+
+def _uncovered(districts: Sequence[District], city: City, levels: Sequence[int | None]) -> str:
+    """Say how much of a city districts of one level leave out; empty where that is nearly nothing."""
     covered_m2 = geodesic_area_m2(shapely.union_all([district.boundary for district in districts]))
     share = covered_m2 / city.area_m2
-    others = [part for part in city.note.split("; ") if not _COVERAGE.fullmatch(part)]
-    note = f"the districts ({len(districts)}) cover {share:.0%} of the city" if share < 0.99 else ""
-    return replace(city, districts=districts, note=join_notes(*others, note))
+    if share >= _FILLED:
+        return ""
+    which = f"of level {districts[0].level} " if len(levels) > 1 else ""
+    rest = f"{(city.area_m2 - covered_m2) / 1e6:.1f} km² lie in none"
+    return f"the districts {which}({len(districts)}) cover {share:.0%} of the city, {rest}"
 
 
 def left_out(boundary: Area) -> str:

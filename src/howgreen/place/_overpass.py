@@ -5,7 +5,8 @@ Holes, exclaves, and rings that are not whole are treated in one way wherever li
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from howgreen.core.errors import AreaError, PlaceNotFoundError
@@ -67,13 +68,15 @@ def around(lat: float, lon: float, *, names: frozenset[str], name: str, client: 
     return cities
 
 
-def with_districts(city: City, *, client: Client) -> City:
-    """Take the administrative areas of the next level inside a city as its districts; a note says where there are none.
+def with_districts(city: City, *, client: Client, levels: Collection[int] = ()) -> City:
+    """Take the administrative areas of the next level inside a city, or of those asked for, as its districts; a note says where there are none.
 
     Raises
     ------
     NetworkError
         When no server answers.
+    AreaError
+        There are none of a level that was asked for.
 
     """
     bounds = boxes(city.boundary)
@@ -81,8 +84,19 @@ def with_districts(city: City, *, client: Client) -> City:
     own = next((area.level for area in areas if f"osm:{area.id}" == city.id), None) or city.admin_level or 0
     city = replace(city, admin_level=own or None)
     inside = [
-        area for area in areas if area.level and area.level > own and "name" in area.tags and _within(area, bounds)
+        area
+        for area in areas
+        if area.level and (area.level in levels or area.level > own) and "name" in area.tags and _within(area, bounds)
     ]
+    if levels:
+        _osm_boundaries.check_levels(city, levels, Counter(area.level for area in inside if area.level))
+        ids = sorted(area.id for area in inside if area.level in levels and f"osm:{area.id}" != city.id)
+        if len(ids) > _MOST_DISTRICTS:
+            raise AreaError(
+                f"{city.label}: {len(ids)} areas of level {', '.join(map(str, levels))}, more than {_MOST_DISTRICTS}; use an --osm extract"
+            )
+        osm = fetch_areas(ids, client=client).path
+        return _osm_boundaries.add_districts(city, _osm_boundaries.districts_in(city, osm=osm, levels=levels))
     for level in sorted({area.level for area in inside if area.level})[:_LEVELS_TRIED]:
         ids = sorted(area.id for area in inside if area.level == level and f"osm:{area.id}" != city.id)[
             :_MOST_DISTRICTS
