@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from howgreen.core.types import ModelClass, Result
+    from howgreen.report._cells import Cells
 
 Array = np.ndarray[Any, Any]
 
@@ -41,6 +42,8 @@ WHITE = (0.18, 0.45)
 """Reflectance shown as white lies between these: 0.3, but for very dark or very bright cities."""
 NO_DATA = (214, 212, 205)
 _TABLE = 4096
+STRIP_PX = 4_000_000
+"""Pixels read at once where all of them are added up."""
 
 RAMP = ("#f4ecd8", "#dfdfa8", "#b3cc7e", "#76ad60", "#3b874f", "#0d5a3a", "#04361f")
 """Green share from 0 to 1; darker throughout, so that it reads without colours too."""
@@ -74,6 +77,8 @@ class Preview:
     """bool (y, x): inside the limits."""
     land: Array
     """bool (y, x): inside the limits, and not known to be sea."""
+    cells: Cells
+    """The green shares that the page carries."""
     transform: Affine
     """Of the small pixels on the grid's CRS."""
     crs: str
@@ -108,7 +113,8 @@ def from_files(result: Result, paths: Mapping[str, Path], *, longest_px: int = 1
     if "green_uncertainty.tif" in paths:
         steps = read("green_uncertainty.tif", [1], Resampling.average)[0]
         uncertainty = np.where(steps == UNSEEN, np.float32(np.nan), steps * np.float32(UNCERTAINTY_SCALE))
-    return _preview(result, photo, kind, fraction, uncertainty, read("landcover.tif", [1], Resampling.nearest)[0])
+    label = read("landcover.tif", [1], Resampling.nearest)[0]
+    return _preview(result, photo, kind, fraction, uncertainty, label, _cells_of_files(result, paths))
 
 
 def from_data(result: Result, *, longest_px: int = 1600) -> Preview:
@@ -129,7 +135,45 @@ def from_data(result: Result, *, longest_px: int = 1600) -> Preview:
         parts["uncertainty"] = result.landcover.data["green_uncertainty"].transpose("y", "x")
     small = parts.isel(thin).compute()
     uncertainty = small["uncertainty"].values if "uncertainty" in small else None
-    return _preview(result, small["photo"].values, kind, small["fraction"].values, uncertainty, small["label"].values)
+    label, fraction = small["label"].values, small["fraction"].values
+    return _preview(
+        result, small["photo"].values, kind, fraction, uncertainty, label, _cells_of_data(result, label, fraction, step)
+    )
+
+
+def _cells_of_files(result: Result, paths: Mapping[str, Path]) -> Cells:
+    """Add up every pixel of the maps, a strip of rows at a time."""
+    import rasterio
+    from rasterio.windows import Window
+
+    from howgreen.report._cells import cells, side_of
+    from howgreen.report._rasters import land_on_grid
+
+    grid, land = result.landcover.grid, land_on_grid(result)
+    height, width = (int(size) for size in grid.shape)
+    side = side_of((height, width))
+    rows = side * max(1, STRIP_PX // (width * side))
+    with rasterio.open(paths["green_fraction.tif"]) as fraction, rasterio.open(paths["landcover.tif"]) as label:
+
+        def strip(top: int) -> tuple[Array, Array, Array]:
+            window = Window(0, top, width, min(rows, height - top))
+            part = grid[top : min(top + rows, height), 0:width]
+            return label.read(1, window=window), fraction.read(1, window=window), inside(land, part, in_part=True)
+
+        return cells((strip(top) for top in range(0, height, rows)), side)
+
+
+def _cells_of_data(result: Result, label: Array, fraction: Array, step: int) -> Cells:
+    """Take each of the thinned pixels for the square that it stands for."""
+    from dataclasses import replace
+
+    from howgreen.report._cells import cells
+    from howgreen.report._rasters import counted_on_grid, land_on_grid
+
+    small = result.landcover.grid.zoom_to(label.shape)
+    counts = inside(counted_on_grid(result), small, in_part=True) & ~np.isin(label, result.landcover.water_codes)
+    shares = np.where(counts, fraction, np.float32(np.nan))
+    return replace(cells([(label, shares, inside(land_on_grid(result), small, in_part=True))], 1), side_px=step)
 
 
 def _shape(result: Result, longest_px: int) -> tuple[int, int]:
@@ -147,7 +191,7 @@ def _photo_bands(result: Result) -> tuple[tuple[str, ...], str]:
 
 
 def _preview(
-    result: Result, photo: Array, kind: str, fraction: Array, uncertainty: Array | None, label: Array
+    result: Result, photo: Array, kind: str, fraction: Array, uncertainty: Array | None, label: Array, cells: Cells
 ) -> Preview:
     from howgreen.report._rasters import land_on_grid, shape_on_grid
 
@@ -160,6 +204,7 @@ def _preview(
         label=label,
         inside=inside(shape_on_grid(result), small),
         land=inside(land_on_grid(result), small),
+        cells=cells,
         transform=small.transform,
         crs=str(small.crs),
     )
