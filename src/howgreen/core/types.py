@@ -329,6 +329,18 @@ together, so that a small zone's error does not average out as a city's does."""
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrainingImage:
+    """An image that taught a model of one place: what the model knows, and where, when and by which satellite it knows it."""
+
+    sensor: str
+    """Key of :data:`howgreen.core.sensors.SENSORS`."""
+    day: str
+    """ISO date; empty where nobody said it."""
+    bounds: tuple[float, float, float, float]
+    """West, south, east, north in EPSG:4326."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelCard:
     """What a model says about itself, inside its ONNX file (metadata key ``howgreen``)."""
 
@@ -355,6 +367,8 @@ class ModelCard:
     """None where no reference was at hand: reports then show no interval and say why."""
     training_data: str
     licence: str
+    learned_from: tuple[TrainingImage, ...] = ()
+    """Images of the one place that it was made for; empty for a model that is meant for any place."""
 
     @property
     def overlap_px(self) -> int:

@@ -45,6 +45,7 @@ CODES: Mapping[str, str] = {
     "mixed-satellites": "images of satellites whose bands differ stand in one picture",
     "model-blind-to-water": "the model has no class water: rivers and lakes count as land",
     "model-doubtful": "the model answered a trial oddly",
+    "model-elsewhere": "the model was made of images of another place, season or satellite",
     "model-other-pixels": "the model was made for pixels of another size",
     "model-unscored": "the model was not compared with reference data: there is no interval",
     "no-cloud-mask": "an image has no cloud mask: all its pixels count as clear",

@@ -112,7 +112,7 @@ def run(plan: types.Plan, *, work: str | Path | None = None, progress: Progress 
 def _run(plan: types.Plan, work: str | Path | None, progress: Progress | None) -> CityResult:
     import rasterio
 
-    model = landcover.planned_model(plan.model, sha256=plan.model_sha256)
+    model = landcover.for_plan(landcover.planned_model(plan.model, sha256=plan.model_sha256), plan)
     workdir.check_files(plan)
     folder = workdir.work_folder(plan, work)
     locks.hold(folder)

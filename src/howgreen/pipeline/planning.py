@@ -160,7 +160,7 @@ def _planned(
             *(Caution("mixed-satellites", text) for text in imagery.mixed_platforms(used)),
             *(Caution("mixed-looks", text) for text in imagery.look_directions((*used, *radar))),
             *(Caution("model-doubtful", text) for text in tried),
-            *landcover.model_warnings(green.card, resolution_m=resolution_m),
+            *landcover.model_warnings(green.card, resolution_m=resolution_m, city=city, scenes=used),
         ),
     )
 
