@@ -433,3 +433,117 @@ def test_no_data_without_a_tag_is_not_learned(marker, tmp_path):
 def test_labels_may_have_the_classes_that_models_are_trained_on():
     assert [cls.name for cls in CLASSES] == list(CLASS_NAMES)
     assert {cls.name for cls in CLASSES if cls.green} == GREEN_CLASSES
+
+
+def _as_raster(path, codes, *, side=10.0, nodata=0):
+    """A raster of classes over the whole image, in pixels of ``side`` metres."""
+    profile = {"driver": "GTiff", "count": 1, "height": codes.shape[0], "width": codes.shape[1], "dtype": "uint8", "crs": CRS,
+               "transform": Affine(side, 0, 600_000, 0, -side, 5_000_000), "nodata": nodata}  # fmt: skip
+    with rasterio.open(path, "w", **profile) as file:
+        file.write(codes.astype(np.uint8), 1)
+    return path
+
+
+def test_a_raster_of_classes_labels_the_pixels_that_it_fills_with_one(tmp_path):
+    codes = np.zeros((SIDE * 2, SIDE * 2))
+    codes[20:40, :41] = 7  # ends in the middle of an image's pixel
+    codes[20:40, 80:100] = 3
+    path = _as_raster(tmp_path / "classes.tif", codes, side=5.0)
+    found = labels.read_labels(path, [_image()], classes={"7": "tree", "3": "built"})
+    got = {name: found.kept(found.code == labels.NAMES.index(name)) for name in found.counts()}
+    assert set(got) == {"tree", "built"}
+    assert (got["tree"].rows.min(), got["tree"].rows.max()) == (10, 19)
+    assert got["tree"].columns.max() == 19, "half of pixel 20 has no class"
+    assert len(got["built"].code) == 100
+    assert len(np.unique(found.groups())) < 12, "held out by blocks"
+    with pytest.raises(LabelError, match=r"its numbers 3, 7 mean.*--classes 3=tree"):
+        labels.read_labels(path, [_image()])
+
+
+def test_a_background_over_all_other_shapes_is_named(tmp_path):
+    frame = _frame()
+    whole = gpd.GeoDataFrame({"class": ["cropland"]}, geometry=[box(*frame.total_bounds)], crs=CRS)
+    path = _saved(gpd.pd.concat([frame, whole]), tmp_path)
+    with pytest.raises(LabelError, match=r"one shape \(cropland\) lies over all those of built, tree, water"):
+        labels.read_labels(path, [_image()])
+
+
+def test_several_images_teach_together_and_hold_the_same_ground_out(tmp_path):
+    """Two seasons: in the second the trees are bare, and half of it was not seen."""
+    winter = _reflectance()
+    winter[:, :, :20] = np.array((0.06, 0.08, 0.09, 0.18), np.float32)[:, None, None]
+    winter[:, 30:] = np.nan
+    second = replace(_image(winter), day="2021-11-18", sensor="sentinel-2")
+    images = [replace(_image(), day="2021-07-01", sensor="sentinel-2"), second]
+    found = labels.read_labels(_saved(_frame(), tmp_path), images)
+    assert set(found.image) == {0, 1}
+    assert not (found.rows[found.image == 1] >= 30).any()
+    fold = holdout.folds(found, rng=np.random.default_rng(0))
+    of = {int(shape): set(fold[found.shape == shape].tolist()) for shape in np.unique(found.shape)}
+    assert all(len(numbers) == 1 for numbers in of.values()), "a polygon is held out in all images"
+    recipe = fit.Recipe(source="l", algorithm="boosting", out=tmp_path / "own.onnx", name="own", effort=QUICK)
+    made = fit.train_own(images, found, recipe, progress=lambda *_: None)
+    assert [one.day for one in made.card.learned_from] == ["2021-07-01", "2021-11-18"]
+    assert len(made.views) == 2
+    model = load_model(made.path)
+    assert np.nanmean(classify_array(winter, model)[1][:30, :20]) > 0.6, "it knows bare trees"
+
+
+def test_blocks_of_ground_are_the_same_in_images_on_other_grids():
+    finer = GeoBox((SIDE * 2, SIDE * 2), Affine(5, 0, 600_000, 0, -5, 5_000_000), CRS)
+    image = replace(_image(), grid=finer)
+    rows, columns = np.array([0, 31, 32, 63]), np.array([0, 31, 32, 64])
+    there = labels.blocks_of(rows, columns, image, _image())
+    same = labels.blocks_of(rows // 2, columns // 2, _image(), _image())
+    assert (there == same).all()
+    assert len(set(there.tolist())) == 3
+
+
+@pytest.mark.parametrize("marker", [-9999, 65535, 0])
+def test_whole_numbers_for_no_data_are_not_learned_inside_either(marker, tmp_path):
+    values = _numbers(1e-4).astype(np.int32 if marker < 0 else np.uint16)
+    values[:, 20:30, 20:30] = marker
+    read = read_images([_write(tmp_path / "i.tif", values)], Options())[0]
+    assert not read.seen[20:30, 20:30].any()
+    assert read.seen.sum() == SIDE * SIDE - 100
+
+
+def test_the_standard_error_of_a_pixel_is_a_line_through_the_knots(tmp_path):
+    found = labels.read_labels(_saved(_frame(), tmp_path), [_image()])
+    recipe = fit.Recipe(source="l", algorithm="ndvi-linear", out=tmp_path / "own.onnx", name="own", effort=QUICK)
+    made = fit.train_own([_image()], found, recipe, progress=lambda *_: None)
+    model = load_model(made.path)
+    curve, share = holdout.error_curve(made.held_out)
+    green, told = model.run(_reflectance()[[BANDS.index(band) for band in model.card.bands]][None])[1:]
+    np.testing.assert_allclose(told, np.interp(green, holdout.KNOTS, curve), atol=1e-5)
+    assert share >= 0.949
+    assert curve.min() >= holdout.LEAST_ERROR
+
+
+def test_the_interval_grows_with_what_held_out_places_say(tmp_path):
+    found = labels.read_labels(_saved(_frame(), tmp_path), [_image()])
+    recipe = fit.Recipe(source="l", algorithm="forest", out=tmp_path / "own.onnx", name="own", effort=QUICK)
+    job = fit._Own(images=(_image(),), recipe=recipe, effort=QUICK, progress=lambda *_: None)
+    of, cover = job.held_out(found), {"tree": 0.5, "built": 0.5, "mixed": 0.0}
+    near = holdout.interval_of(of, cover, source="l")
+    off = replace(of.found, green=np.where(of.labels.code == BUILT, 0.3, of.found.green).astype(np.float32))
+    far = holdout.interval_of(replace(of, found=off), cover, source="l")
+    assert near.half_width < 0.1
+    assert far.half_width >= 0.5 * 0.3 - 0.01
+    assert holdout.interval_of(of, {"tree": 0.5, "cropland": 0.5}, source="l") is None, "a class that nobody labelled"
+
+
+def test_the_page_says_where_labels_and_map_disagree(tmp_path):
+    frame = _frame()
+    frame.loc[0, "class"] = "water"  # a wood that is called water
+    image = _write(tmp_path / "2021-07-01.tif", _reflectance())
+    given = face.LabelFiles(labels=_saved(frame, tmp_path))
+    made = face.train_from_files(
+        [image], given, options=Options(), algorithm="forest", out=tmp_path / "own.onnx", progress=lambda *_: None
+    )
+    text = (tmp_path / "own.html").read_text()
+    assert "contradicts it too" in text
+    assert "10.27" in text
+    assert made.card.learned_from[0].day == "2021-07-01"
+    assert any("1 of 9 labelled places are contradicted" in note for note in made.notes)
+    assert "http" not in text.replace("http-equiv", "").replace("http://www.w3.org", "")

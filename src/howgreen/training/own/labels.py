@@ -132,16 +132,13 @@ def read_labels(
 
 def _check_covered(path: Path, codes: list[int], found: Labels, frame: Any, inside: npt.NDArray[np.bool_]) -> None:
     """LabelError where one shape lies over all ground of other classes, as a background does."""
-    given = {NAMES[code] for code, there in zip(codes, inside, strict=True) if there}
-    lost = given - set(found.counts())
-    if not lost:
-        return
-    areas = frame.geometry.area.to_numpy()
-    largest = int(areas.argmax())
-    name = NAMES[[code for code, there in zip(codes, inside, strict=True) if there][largest]]
-    if len(found.counts()) < 2 and len(areas) > 1 and areas[largest] > 0.5 * areas.sum():
-        raise LabelError(f"labels {path}: one shape ({name}) lies over those of {', '.join(sorted(lost))}, and ground that two classes "
-                         "claim teaches nothing; delete that shape, or cut the others out of it")  # fmt: skip
+    here = [NAMES[code] for code, there in zip(codes, inside, strict=True) if there]
+    lost = sorted(set(here) - set(found.counts()))
+    background = int(frame.geometry.area.to_numpy().argmax())
+    under = frame.geometry[np.isin(here, lost)]
+    if lost and here[background] not in lost and under.intersects(frame.geometry.iloc[background]).all():
+        raise LabelError(f"labels {path}: one shape ({here[background]}) lies over all those of {', '.join(lost)}, and ground that two "
+                         "classes claim teaches nothing; delete that shape, or cut the others out of it")  # fmt: skip
 
 
 def _seen(path: Path, found: Labels, image: Image) -> Labels:

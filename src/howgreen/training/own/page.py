@@ -169,13 +169,14 @@ def _views(views: tuple[View, ...], of: HeldOut | None) -> Any:
     figure, axes = plt.subplots(
         len(views),
         len(names),
-        figsize=(3.2 * len(names), (height + 0.4) * len(views)),
+        figsize=(3.2 * len(names), 0.5 + (height + 0.5) * len(views)),
         layout="constrained",
         squeeze=False,
     )
     for number, (row, view) in enumerate(zip(axes, views, strict=True)):
         for name, axis in zip(names, row, strict=True):
-            axis.set(xticks=[], yticks=[], title=name if number == 0 else "")
+            axis.set(xticks=[], yticks=[])
+            axis.set_title(name if number == 0 else "", fontsize=10)
             if name in ("image", "labels"):
                 axis.imshow(view.photo if name == "image" else 0.55 + 0.45 * view.photo)
             if name == "green fraction":
@@ -187,7 +188,6 @@ def _views(views: tuple[View, ...], of: HeldOut | None) -> Any:
         row[0].set_ylabel(view.image.day)
     if six:
         _legend(figure)
-    figure.get_layout_engine().set(h_pad=0.12)
     return figure
 
 
