@@ -12,7 +12,7 @@ from odc.geo.geobox import GeoBox
 
 from howgreen.core.errors import EstimateError
 from howgreen.estimate.answers import GOLD, KINDS, Answer, agreement, in_order, read_answers, to_agree_on, write_answers
-from howgreen.estimate.evaluate import evaluate, may_show
+from howgreen.estimate.evaluate import evaluate, may_show, share_of_area
 from howgreen.estimate.sample import Frame, FrameDistrict, draw
 
 GRID = GeoBox((60, 80), Affine(10, 0, 600_000, 0, -10, 5_100_000), "EPSG:32632")
@@ -74,6 +74,18 @@ def test_the_estimate_holds_the_truth_and_beats_the_map(frame):
     assert set(found.cover) == {"tree", "built", "water"}
     assert found.map_errors.classes.users["water"].value == 1
     assert (found.looked, found.skipped, found.untold, found.readers) == (150, (), (), ("ann",))
+
+
+def test_the_share_of_some_kinds_is_of_the_whole_area_with_its_water(frame):
+    sample = draw(frame, looks=200, dots=9, seed=5)
+    answers = looks(sample)
+    whole = share_of_area(sample, answers, ("tree", "built", "water"))
+    assert whole.ratio == pytest.approx(1)
+    one = share_of_area(sample, answers, ("tree", "water"))
+    assert one.low <= np.where(WATER, 1, TREES).mean() <= one.high
+    assert one.ratio == pytest.approx(
+        share_of_area(sample, answers, ("tree",)).ratio + share_of_area(sample, answers, ("water",)).ratio
+    )
 
 
 def test_estimates_of_many_samples_are_unbiased_and_cover(frame):

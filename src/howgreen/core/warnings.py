@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from howgreen.core.text import one_line
 
 CODES: Mapping[str, str] = {
+    "account-incomplete": "an account for Article 8 lacks a map, a class of communes, or part of its ground",
     "band-not-used": "a band or file of an image was not understood, and is not used",
     "catalogue-incomplete": "a catalogue may hold more images than it gave",
     "catalogue-not-used": "a catalogue did not answer, or what it gave could not be used; another one answered",

@@ -147,6 +147,18 @@ def evaluate(sample: Sample, answers: Sequence[Answer], *, level: float = LEVEL)
     )
 
 
+def share_of_area(sample: Sample, answers: Sequence[Answer], kinds: Sequence[str], *, level: float = LEVEL) -> Estimate:
+    """Estimate the share of the whole area, water in it, that is of some kinds (of :data:`howgreen.estimate.answers.KINDS`).
+
+    Raises
+    ------
+    EstimateError
+        As :func:`evaluate`.
+    """
+    rows = _Rows(sample, {unit: one for unit, one in in_order(answers).first.items() if one.known})
+    return estimate_ratio(rows.looks(green=rows.share(kinds), land=np.ones(len(rows.answers))), level=level)
+
+
 def may_show(sample: Sample, answers: Sequence[Answer]) -> bool:
     """Whether an interval may be shown to a person who is still looking, who may then stop.
 

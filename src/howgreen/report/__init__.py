@@ -11,11 +11,14 @@ from howgreen.report._folder import check_out, new_folder
 from howgreen.report._layers import layers_schema, layers_summary, write_layers
 from howgreen.report._notebook import green_fraction, thumbnail, to_frame
 from howgreen.report._osm_green import write_osm_green
+from howgreen.report._restoration import LookedFigures, RestorationSummary, write_restoration
 from howgreen.report._summary import schema, summary
 from howgreen.report._write import needed_bytes, write
 from howgreen.report.figures import Summary
 
 __all__ = [
+    "LookedFigures",
+    "RestorationSummary",
     "Summary",
     "address_of",
     "agreement_map",
@@ -35,4 +38,5 @@ __all__ = [
     "write",
     "write_layers",
     "write_osm_green",
+    "write_restoration",
 ]
