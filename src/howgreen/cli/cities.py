@@ -53,12 +53,18 @@ if TYPE_CHECKING:
     type=FOLDER,
     help="Lead the report with the estimate of this sample's folder; without NAME and --plan, by the plan in it.",
 )
+@click.option(
+    "--population",
+    type=FILE,
+    help="GeoTIFF of people by cell, such as WorldPop's or GHS-POP's: also tells how green it is where they live.",
+)
 @out_option
 @overwrite_option
 @json_option
 def city_command(
     plan_file: Path | None,
     sample_folder: Path | None,
+    population: Path | None,
     out: str | Path | None,
     overwrite: bool,  # noqa: FBT001 (a flag of the command line)
     as_json: bool,  # noqa: FBT001 (a flag of the command line)
@@ -72,6 +78,7 @@ def city_command(
     from howgreen.core.warnings import warn
     from howgreen.pipeline import city as pipeline
     from howgreen.pipeline import sampling, workdir
+    from howgreen.pipeline.population import read_people, with_population
 
     if sample_folder is not None and plan_file is None and not (asked["query"] or asked["area"]):
         plan_file = sample_folder / sampling.PLAN
@@ -80,6 +87,8 @@ def city_command(
         refuse_if_strict()
         if sample_folder is not None:
             sampling.estimate_of(sample_folder, planned)  # what does not belong together is told before the work
+        if population is not None:
+            read_people(population, planned.city)
         folder = out or new_folder(planned.city)
         report.check_target(folder, needs_bytes=report.needed_bytes(planned), overwrite=overwrite)
         return folder
@@ -96,7 +105,11 @@ def city_command(
         refuse_if_strict()
         folder = out or new_folder(result.plan.city)
         estimate = sampling.estimate_of(sample_folder, result.plan) if sample_folder is not None else None
-        summary = pipeline.write(result, folder, estimate=estimate, progress=progress)
+        populated = None
+        if population is not None:
+            result, populated = with_population(result, population)
+        refuse_if_strict()
+        summary = pipeline.write(result, folder, estimate=estimate, populated=populated, progress=progress)
         workdir.forget(result.plan)
     if as_json:
         say_json(summary.to_dict())
@@ -218,10 +231,11 @@ def _headline(summary: Summary) -> list[str]:
     if lead is not None:
         return [
             (
-                f"{label} is {lead.ratio:.0%} green ± {words.half_width(lead.low, lead.high)} points ({lead.level:.0%} interval "
+                f"{label} is {lead.ratio:.0%} {words.counted(lead.counted)} ± {words.half_width(lead.low, lead.high)} points ({lead.level:.0%} interval "
                 f"{lead.low:.0%}-{lead.high:.0%}): {lead.in_words()}"
             ),
             f"the map alone: {_alone(summary)}; model {summary.model.name}",
+            *_denominators(summary),
         ]
     if summary.observed_ratio is None:
         return [
@@ -234,6 +248,25 @@ def _headline(summary: Summary) -> list[str]:
     return [
         f"{label} is {_alone(summary)}",
         f"{summary.observed_ratio:.0%} of its land was seen; {used}; model {summary.model.name}",
+        *_denominators(summary),
+    ]
+
+
+def _denominators(summary: Summary) -> list[str]:
+    """Name the grounds over which the same mapped green is another share: total, land, observed, populated."""
+    over = summary.denominators
+    if over is None or over.observed is None or over.land is None or over.total is None:
+        return []
+    line = f"mapped green over the land that was seen {over.observed:.1%}, over all land {over.land:.1%}, over all inside the limits {over.total:.1%}"
+    where = over.populated
+    if where is None or where.green_ratio is None or where.mean_green is None:
+        return [line]
+    return [
+        line,
+        (
+            f"where people live ({where.people:,} of them in {where.cells:,} cells of {one_line(where.source)}): {where.green_ratio:.1%} of that "
+            f"land, and {where.mean_green:.1%} in the cell of the average person"
+        ),
     ]
 
 

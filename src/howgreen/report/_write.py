@@ -14,7 +14,7 @@ from howgreen.report._folder import SUMMARY
 from howgreen.report._qgis import PROJECT, TABLES, write_styles, write_tables
 from howgreen.report._rasters import blocks, drawn, files_of
 from howgreen.report._summary import values
-from howgreen.report.figures import EstimateFigures, Summary
+from howgreen.report.figures import EstimateFigures, PopulatedFigures, Summary
 
 if TYPE_CHECKING:
     from howgreen.core.types import Plan, Progress, Result
@@ -39,6 +39,7 @@ def write(
     *,
     truth: Mapping[str, Any] | None = None,
     estimate: EstimateFigures | None = None,
+    populated: PopulatedFigures | None = None,
     plan_json: str | None = None,
     progress: Progress | None = None,
 ) -> Summary:
@@ -53,6 +54,8 @@ def write(
         For simulated cities: ``green_ratio`` (0-1) and, if known, ``districts`` (name to ratio).
     estimate
         What people saw, combined with the map: it leads the report.
+    populated
+        The green of the ground on which people live, where a population raster was given.
     plan_json
         Text of ``plan.json``; no such file without it.
 
@@ -79,6 +82,7 @@ def write(
         found["clear_looks"] = maps.clear.figures()
         found["truth"] = _truth(truth, found)
         found["estimate"] = None if estimate is None else msgspec.to_builtins(estimate)
+        found["denominators"]["populated"] = None if populated is None else msgspec.to_builtins(populated)
         found["files"] = {
             name: text for name, text in (files_of(result) | OTHERS).items() if name != "plan.json" or plan_json
         }

@@ -94,6 +94,32 @@ class IntervalFigures(Part, frozen=True, kw_only=True):
     method: str
 
 
+class PopulatedFigures(Part, frozen=True, kw_only=True):
+    """The green of the cells of a population raster in which people live."""
+
+    source: Annotated[str, Meta(description="File of the raster.")]
+    people: Annotated[Count, Meta(description="Inside the limits, by the raster.")]
+    cells: Annotated[Count, Meta(description="Cells inside the limits with at least one person.")]
+    green_ratio: Annotated[Ratio | None, Meta(description="Green share of the seen land of those cells.")]
+    mean_green: Annotated[
+        Ratio | None, Meta(description="Mean over the people of the green share of the seen land in their own cell.")
+    ]
+
+
+class DenominatorFigures(Part, frozen=True, kw_only=True):
+    """The mapped green over other grounds than the headline's."""
+
+    headline: Annotated[Literal["observed"], Meta(description="Which of them green_ratio is.")]
+    total: Annotated[
+        Ratio | None, Meta(description="Of all inside the limits; water and unseen ground count as not green.")
+    ]
+    land: Annotated[Ratio | None, Meta(description="Of all land; unseen land counts as not green.")]
+    observed: Annotated[Ratio | None, Meta(description="Of the land that was seen clearly.")]
+    populated: Annotated[
+        PopulatedFigures | None, Meta(description="Of the land on which people live; null without a population raster.")
+    ]
+
+
 class DesignEstimate(Part, frozen=True, kw_only=True):
     """A green ratio from looks at a probability sample, with its design-based interval."""
 
@@ -109,6 +135,9 @@ class DesignEstimate(Part, frozen=True, kw_only=True):
 class EstimateFigures(DesignEstimate, frozen=True, kw_only=True):
     """The estimate that leads the report: looks of people, combined with the map; and all that a statistician needs to do it again."""
 
+    counted: Annotated[
+        Literal["vegetation", "vegetation-without-cropland", "canopy"], Meta(description="What counts as green.")
+    ]
     looked: Annotated[int, Meta(ge=0, description="Places that somebody looked at.")]
     drawn: Annotated[int, Meta(ge=0, description="Places that were drawn.")]
     readers: Annotated[int, Meta(ge=0, description="People who looked.")]
@@ -141,7 +170,7 @@ class EstimateFigures(DesignEstimate, frozen=True, kw_only=True):
 
     def in_words(self) -> str:
         """Say what it rests on: ``140 places read by two people, and the map``."""
-        return words.rests_on(self.looked, self.readers)
+        return words.rests_on(self.looked, self.readers, self.counted)
 
 
 class CityFigures(Part, frozen=True, kw_only=True):
@@ -328,6 +357,9 @@ class Summary(Document, frozen=True, kw_only=True):
             description="What people saw, combined with the map: the headline where it is there. green_ratio stays the map's own."
         ),
     ] = None
+    denominators: Annotated[
+        DenominatorFigures | None, Meta(description="The same mapped green over other grounds, by their names.")
+    ] = None
     warnings: Warnings
     area_by_class_m2: Annotated[
         dict[str, Annotated[float, Meta(ge=0)]],
@@ -366,7 +398,7 @@ class Summary(Document, frozen=True, kw_only=True):
         if self.estimate is not None:
             lead = self.estimate
             return (
-                f"{words.percent(lead.ratio)} green ± {words.half_width(lead.low, lead.high)} ({words.percent(lead.level)} interval "
+                f"{words.percent(lead.ratio)} {words.counted(lead.counted)} ± {words.half_width(lead.low, lead.high)} ({words.percent(lead.level)} interval "
                 f"{words.span(lead.low, lead.high)}): {lead.in_words()}"
             )
         if self.green_ratio is None:
