@@ -11,10 +11,6 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from howgreen.core.errors import EstimateError
-from howgreen.estimate.answers import GOLD, KINDS, Answer, agreement, in_order, read_answers, to_agree_on, write_answers
-from howgreen.estimate.evaluate import evaluate, may_show, share_of_area
-
-
 from howgreen.estimate.answers import (
     COUNTED,
     GOLD,
@@ -26,7 +22,7 @@ from howgreen.estimate.answers import (
     to_agree_on,
     write_answers,
 )
-from howgreen.estimate.evaluate import evaluate, may_show
+from howgreen.estimate.evaluate import evaluate, may_show, share_of_area
 from howgreen.estimate.sample import Frame, FrameDistrict, draw
 
 GRID = GeoBox((60, 80), Affine(10, 0, 600_000, 0, -10, 5_100_000), "EPSG:32632")

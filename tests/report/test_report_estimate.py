@@ -90,9 +90,10 @@ def test_what_an_estimate_rests_on(places, people, text):
 def test_a_report_says_what_is_counted_if_not_all_vegetation(make, tmp_path):
     summary = write(make(120, 140), tmp_path / "out", estimate=_seen(counted="canopy"))
     assert "61 % under tree canopy ± 3" in repr(summary).replace("\xa0", " ")
-    page = (tmp_path / "out" / "report.html").read_text().replace("\xa0", " ")
+    page = " ".join(Reader((tmp_path / "out" / "report.html").read_text()).text.split())
     assert "and the map; what is counted is canopy" in page
-    assert "Crowns of trees cover 61 % of them" in page
+    assert "Crowns of trees cover 61% of them" in page
+    assert "of the land of Testborough is under the crowns of trees" in page
     assert "Plants cover" not in page
 
 
@@ -105,5 +106,5 @@ def test_the_page_names_every_ground_that_green_is_compared_with(make, tmp_path)
     assert over.land == pytest.approx(summary.green_area_m2 / summary.land_area_m2)
     assert over.total == pytest.approx(summary.green_area_m2 / summary.zone_area_m2)
     assert over.total <= over.land <= over.observed
-    page = (tmp_path / "out" / "report.html").read_text().replace("\xa0", " ")
-    assert "Where people live, it is 31 %; around the average person, in their own cell of people.tif, 27 %" in page
+    page = " ".join(Reader((tmp_path / "out" / "report.html").read_text()).text.split())
+    assert "Where people live, it is 31%; around the average person, in their own cell of people.tif, 27%" in page

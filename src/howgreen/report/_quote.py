@@ -36,6 +36,10 @@ def sentence(found: Mapping[str, Any], language: Language) -> str:
         head = _("%(ratio)s of the land of %(place)s is covered by vegetation (%(level)s interval: %(range)s).")
     else:
         head = _("%(ratio)s of the land of %(place)s is covered by vegetation (no interval is known).")
+    if lead and lead["counted"] == "canopy":
+        head = _("%(ratio)s of the land of %(place)s is under the crowns of trees (%(level)s interval: %(range)s).")
+    elif lead and lead["counted"] != "vegetation":
+        head = _("%(ratio)s of the land of %(place)s is covered by plants but crops (%(level)s interval: %(range)s).")
     said = [head % parts]
     if lead:
         said.append(_("It rests on %(what)s.") % {"what": language.rests_on(lead["looked"], lead["readers"])})
