@@ -138,6 +138,13 @@ plan_options = options(
         help="YYYY-MM, or two joined by '/'. A year by itself is its growing season (default: the newest).",
     ),
     click.option(
+        "--season",
+        type=click.Choice(("calendar", "peak", "year")),
+        default="calendar",
+        show_default=True,
+        help="What a year is: its growing season by the calendar; its greenest months, measured in coarse overviews; all of it.",
+    ),
+    click.option(
         "--sensor", type=click.Choice(SENSORS), default="sentinel-2", show_default=True, help="Satellite or radar."
     ),
     click.option("--model", help="Name of a model (see `howgreen models list`) or an ONNX file."),

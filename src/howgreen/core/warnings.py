@@ -38,6 +38,7 @@ CODES: Mapping[str, str] = {
     "few-dates": "one date, or very few: what was bare or mown on that day counts as not green",
     "image-left-out": "an image that contradicts itself or cannot be read was left out",
     "limits-are-image": "the place has no limits: its area is the image's footprint",
+    "dry-season": "in the tropics, all images are of the months that are dry in most places there",
     "limits-doubtful": "the limits may not be those of the place that was asked for",
     "limits-mended": "parts of the limits were broken, and were mended or left out",
     "low-share-seen": "much of the land was never seen clearly",
@@ -55,6 +56,7 @@ CODES: Mapping[str, str] = {
     "osm-cut": "green areas are cut where the OpenStreetMap extract ends",
     "out-of-season": "images lie outside of the growing season",
     "population-doubtful": "the number of inhabitants is old, or of other limits",
+    "season-unmeasured": "too few months have clear images to tell which are the greenest",
     "scale-doubtful": "the numbers of an image may not be what reflectance they are taken for",
 }
 """What each code means. A code, once published, keeps its meaning."""

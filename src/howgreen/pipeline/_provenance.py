@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import howgreen
 from howgreen import imagery
+from howgreen.pipeline.plan_json import season_values
 
 if TYPE_CHECKING:
     from howgreen.core.types import Plan
@@ -30,6 +31,7 @@ def provenance(plan: Plan) -> dict[str, Any]:
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "libraries": {name: version(name) for name in _LIBRARIES},
         "radiometry": imagery.decisions((*plan.scenes, *plan.radar)),
+        **({"season": season_values(plan.season)} if plan.season else {}),
     }
 
 

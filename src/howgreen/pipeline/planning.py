@@ -13,7 +13,7 @@ from howgreen import imagery, landcover
 from howgreen.core import types
 from howgreen.core.errors import ContradictionError, HowgreenError, ImageError, PlanError
 from howgreen.core.sensors import RADAR_BANDS, SENSORS, SENTINEL1
-from howgreen.core.types import Period
+from howgreen.core.types import Period, Season
 from howgreen.core.warnings import Caution
 from howgreen.net.http import redact_url
 from howgreen.pipeline import _doubts, image_sources
@@ -38,18 +38,26 @@ class Choice:
     """Key of :data:`howgreen.core.sensors.SENSORS`."""
     model: str | Path | None = None
     """Name of a model or path of an ONNX file; None for the best that the images' bands allow."""
-    period: Period | str | int | date | None = None
+    period: Season | Period | str | int | date | None = None
     """See :func:`howgreen.pipeline.image_sources.asked_period`; a day is that day."""
 
     def __post_init__(self) -> None:
         if self.sensor not in SENSORS:
             raise PlanError(f"sensor {self.sensor!r} is unknown: use one of {', '.join(SENSORS)}")
 
+        if self.season.kind == "peak" and SENSORS[self.sensor].is_radar:
+            raise PlanError(f"season 'peak' is measured by optical images: not by --sensor {self.sensor}")
+
+    @property
+    def season(self) -> Season:
+        """Which part of a year is meant."""
+        return self.period if isinstance(self.period, Season) else Season("calendar", self.period)
+
     def of(self, city: City) -> tuple[Period | None, tuple[str, ...]]:
         """Return the period that is meant, and notes."""
-        given = self.period
+        given = self.season.period
         asked = given if given is None or isinstance(given, Period) else str(given)
-        return image_sources.asked_period(asked, city)
+        return image_sources.asked_period(asked, city, self.season.kind)
 
 
 def images_from(images: Store | Catalogs | None, store: str | Path | None) -> Store | Catalogs | None:
@@ -108,7 +116,7 @@ def make(
         root=root,
         named=isinstance(images, Store),
         catalogs=catalogs_of(images, network),
-        period=period,
+        period=period or Season(choice.season.kind),
         sensor=choice.sensor,
         network=network,
     ):
@@ -129,6 +137,7 @@ def _planned(
     """Plan with the images of one store or catalogue."""
     sensor, model = choice.sensor, choice.model
     found = source.scenes(city, sensor=sensor, progress=progress)
+    found, source, season, others = _in_season(found, city, source, choice, progress=progress)
     shared = _shared_bands(found.scenes, sensor, model)
     radar, beside = _radar(city, source, choice, progress=progress)
     there = (*shared, *(band for band in RADAR_BANDS if radar and all(band in scene.bands for scene in radar)))
@@ -145,14 +154,15 @@ def _planned(
         sensor=sensor,
         grid=imagery.grid(city, resolution_m=resolution_m),
         scenes=tuple(used),
-        passed_over=tuple(passed_over),
+        passed_over=(*passed_over, *others),
         bands=bands,
         source=source.source,
         model=green.card.name if model is None else _model_name(model),
         model_sha256=green.sha256,
         howgreen=howgreen.__version__,
         radar=radar,
-        notes=(*notes, *found.notes, *beside.notes),
+        season=season,
+        notes=(*notes, *([season.in_words()] if season else []), *found.notes, *beside.notes),
         warnings=(
             *found.warnings,
             *beside.warnings,
@@ -163,6 +173,23 @@ def _planned(
             *landcover.model_warnings(green.card, resolution_m=resolution_m, city=city, scenes=used),
         ),
     )
+
+
+def _in_season(
+    found: image_sources.Found,
+    city: City,
+    source: image_sources.ImageSource,
+    choice: Choice,
+    *,
+    progress: Progress | None,
+) -> tuple[image_sources.Found, image_sources.ImageSource, types.MeasuredSeason | None, tuple[Scene, ...]]:
+    """Keep the scenes of the greenest months where these are asked for: they, the source in that period, what was measured, the others."""
+    if choice.season.kind != "peak" or not found.scenes:
+        return found, source, None, ()
+    period, season = imagery.measure_season(found.scenes, city=city, searched=source.period, progress=progress)
+    kept = tuple(scene for scene in found.scenes if scene.time in period)
+    others = tuple(scene for scene in found.scenes if scene.time not in period)
+    return replace(found, scenes=kept), replace(source, period=period), season, others
 
 
 def without(plan: types.Plan, error: ImageError) -> types.Plan:
@@ -184,7 +211,8 @@ def without(plan: types.Plan, error: ImageError) -> types.Plan:
         if not others:
             raise error
         return replace(plan, radar=others, warnings=told)
-    there = [scene for scene in (*plan.scenes, *plan.passed_over) if scene.id != bad.id]
+    again = (scene for scene in plan.passed_over if plan.season is None or scene.time in plan.period)
+    there = [scene for scene in (*plan.scenes, *again) if scene.id != bad.id]
     bands = _of(plan.sensor, plan.bands)
     try:
         used, passed_over = imagery.choose(there, city=plan.city, period=plan.period, bands=bands, sensor=plan.sensor)
