@@ -147,3 +147,34 @@ def test_size_stays_small(make):
     preview = from_data(result)
     html = page(result, report.summary(result).to_dict(), preview, photo=photo_rgb(preview))
     assert len(html) < 3_500_000  # so that a square one stays below 6 MB or so
+
+
+def of_levels(result):
+    """The same result with its first three districts on level 9 and the others on level 10."""
+    import dataclasses
+
+    own = [dataclasses.replace(one, level=9 + (n > 2)) for n, one in enumerate(result.plan.city.districts)]
+    plan = dataclasses.replace(result.plan, city=dataclasses.replace(result.plan.city, districts=tuple(own)))
+    zones = result.zones.copy()
+    zones["level"] = zones["level"].where(zones["kind"] == "city", [8, *(one.level for one in own)])
+    return dataclasses.replace(result, plan=plan, zones=zones)
+
+
+def test_levels_of_districts_stand_apart_and_each_says_how_often_its_land_was_seen(make, html):
+    result = of_levels(make(120, 140))
+    shown = make_page(result)
+    assert re.findall(r"<h3>(Level \d+ \(\d+\))</h3>", shown) == ["Level 9 (3)", "Level 10 (3)"]
+    tables = re.findall(r'<table class="districts"(?: id="districts")?>.*?</table>', shown, re.DOTALL)
+    assert [table.count("<tr data-row") for table in tables] == [3, 3]
+    assert re.findall(r'<tr data-row="(\d+)"', "".join(tables)) == list("012345")
+    mean = result.zones["clear_dates_mean"].iloc[1]
+    assert f'data-value="{mean}"' in tables[0]
+    assert "<h3>Level" not in html  # one level needs no title
+    assert html.count('<table class="districts"') == 1
+
+
+def test_how_often_each_pixel_was_seen_is_a_layer_of_the_map(html):
+    assert '<img class="layer over" id="clear" src="data:image/png' in html
+    assert 'data-layer="clear">Seen how often</button>' in html
+    legend = html[html.index('data-of="clear"') :]
+    assert "5 or more" in legend[: legend.index("</div>")]

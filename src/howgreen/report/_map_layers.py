@@ -87,6 +87,21 @@ def map_layers(result: Result, preview: Preview, language: Language) -> list[Map
                 ),
             )
         )
+    if (preview.clear[preview.land] > 0).any():
+        most = _pictures.CLEAR_MOST
+        dates = [str(n) if n < most else _("%(n)s or more") % {"n": n} for n in range(1, most + 1)]
+        made.append(
+            MapLayer(
+                key="clear",
+                title=_("Seen how often"),
+                alt=_("Map of how many dates showed each pixel clearly, from light (one) to dark"),
+                picture=_pictures.png(_pictures.clear_picture(preview)),
+                legend=Legend(
+                    title=_("Dates that showed each pixel clearly"),
+                    keys=tuple(zip(_pictures.CLEAR_RAMP[1:], dates, strict=True)),
+                ),
+            )
+        )
     return made
 
 

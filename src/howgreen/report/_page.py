@@ -65,7 +65,8 @@ def page(
             layers=map_layers(result, preview, language),
             cells=for_page(preview.cells, result.landcover.grid, result.card, found, _pixels(lines, preview, result)),
             pixels=preview.cells.packed(),
-            districts=_districts(found, lines, language),
+            districts=(districts := _districts(found, lines, language)),
+            levels=_levels(districts, language),
             scale=_scale(found),
             classes=_classes(found),
             scenes=_scenes(found, language),
@@ -155,12 +156,13 @@ def _districts(found: Mapping[str, Any], lines: Sequence[Outline], language: Lan
         return []
     west, _, east, _ = lines[0].shape.bounds
     shown = []
-    for row, line in zip(found["districts"], lines[1:], strict=True):
+    for number, (row, line) in enumerate(zip(found["districts"], lines[1:], strict=True)):
         left, _, right, _ = line.shape.bounds
         interval = row["interval"] or {"low": None, "high": None}
         shown.append(
             {
                 **row,
+                "row": number,
                 "path": line.path,
                 "x": line.label_x,
                 "y": line.label_y,
@@ -170,6 +172,17 @@ def _districts(found: Mapping[str, Any], lines: Sequence[Outline], language: Lan
             }
         )
     return shown
+
+
+def _levels(districts: Sequence[Mapping[str, Any]], language: Language) -> list[dict[str, Any]]:
+    """Group the districts by their administrative level, each with a title where there are several."""
+    levels = list(dict.fromkeys(row["level"] for row in districts))
+    made = []
+    for level in levels:
+        rows = [row for row in districts if row["level"] == level]
+        title = language.gettext("Level %(level)s (%(number)s)") % {"level": level, "number": len(rows)}
+        made.append({"title": title if len(levels) > 1 else "", "rows": rows})
+    return made
 
 
 def _scale(found: Mapping[str, Any]) -> dict[str, float]:

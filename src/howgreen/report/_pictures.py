@@ -71,6 +71,8 @@ class Preview:
     """float32 (y, x), NaN unseen."""
     uncertainty: Array | None
     """float32 (y, x) standard error of the green share, NaN unseen; None where the model does not tell."""
+    clear: Array
+    """uint8 (y, x), number of dates that showed it clearly; 255 outside the limits."""
     label: Array
     """uint8 (y, x), 255 unseen."""
     inside: Array
@@ -113,8 +115,9 @@ def from_files(result: Result, paths: Mapping[str, Path], *, longest_px: int = 1
     if "green_uncertainty.tif" in paths:
         steps = read("green_uncertainty.tif", [1], Resampling.average)[0]
         uncertainty = np.where(steps == UNSEEN, np.float32(np.nan), steps * np.float32(UNCERTAINTY_SCALE))
-    label = read("landcover.tif", [1], Resampling.nearest)[0]
-    return _preview(result, photo, kind, fraction, uncertainty, label, _cells_of_files(result, paths))
+    label, clear = (read(name, [1], Resampling.nearest)[0] for name in ("landcover.tif", "n_clear.tif"))
+    shown = {"photo": photo, "fraction": fraction, "uncertainty": uncertainty, "clear": clear, "label": label}
+    return _preview(result, kind, shown, _cells_of_files(result, paths))
 
 
 def from_data(result: Result, *, longest_px: int = 1600) -> Preview:
@@ -129,16 +132,15 @@ def from_data(result: Result, *, longest_px: int = 1600) -> Preview:
             "photo": result.composite.data["reflectance"].sel(band=list(names)).transpose("band", "y", "x"),
             "fraction": result.landcover.data["green_fraction"].transpose("y", "x"),
             "label": result.landcover.data["label"].transpose("y", "x"),
+            "clear": result.composite.data["n_clear"].transpose("y", "x"),
         }
     )
     if "green_uncertainty" in result.landcover.data:
         parts["uncertainty"] = result.landcover.data["green_uncertainty"].transpose("y", "x")
     small = parts.isel(thin).compute()
-    uncertainty = small["uncertainty"].values if "uncertainty" in small else None
-    label, fraction = small["label"].values, small["fraction"].values
-    return _preview(
-        result, small["photo"].values, kind, fraction, uncertainty, label, _cells_of_data(result, label, fraction, step)
-    )
+    shown = {name: small[name].values for name in ("photo", "fraction", "clear", "label")}
+    shown["uncertainty"] = small["uncertainty"].values if "uncertainty" in small else None
+    return _preview(result, kind, shown, _cells_of_data(result, shown["label"], shown["fraction"], step))
 
 
 def _cells_of_files(result: Result, paths: Mapping[str, Path]) -> Cells:
@@ -190,18 +192,14 @@ def _photo_bands(result: Result) -> tuple[tuple[str, ...], str]:
     return (there[0],) * 3, f"{RADAR} in {there[0].upper()}" if there[0] in RADAR_BANDS else f"band {there[0]}"
 
 
-def _preview(
-    result: Result, photo: Array, kind: str, fraction: Array, uncertainty: Array | None, label: Array, cells: Cells
-) -> Preview:
+def _preview(result: Result, kind: str, shown: Mapping[str, Any], cells: Cells) -> Preview:
+    """Gather a preview; ``shown`` has its pictures by field."""
     from howgreen.report._rasters import land_on_grid, shape_on_grid
 
-    small = result.landcover.grid.zoom_to(label.shape)
+    small = result.landcover.grid.zoom_to(shown["label"].shape)
     return Preview(
-        photo=photo,
+        **shown,
         photo_kind=kind,
-        fraction=fraction,
-        uncertainty=uncertainty,
-        label=label,
         inside=inside(shape_on_grid(result), small),
         land=inside(land_on_grid(result), small),
         cells=cells,
@@ -265,6 +263,12 @@ def uncertainty_picture(preview: Preview, water: tuple[int, ...]) -> Image | Non
     index = np.where(np.isnan(preview.uncertainty), np.uint8(UNSEEN), steps)
     index = np.where(np.isin(preview.label, water), np.uint8(STEPS + 1), index)
     return palette(index, {n: ramp(n / STEPS, UNSURE_RAMP) for n in range(STEPS + 1)} | {STEPS + 1: WATER})
+
+
+def clear_picture(preview: Preview) -> Image:
+    """Palette picture of how many dates showed each pixel clearly, transparent outside the limits and where none did."""
+    index = np.where(preview.land & (preview.clear > 0), np.minimum(preview.clear, CLEAR_MOST), UNSEEN).astype(np.uint8)
+    return palette(index, dict(enumerate(CLEAR_RAMP)))
 
 
 def classes_picture(preview: Preview, classes: tuple[ModelClass, ...]) -> Image:

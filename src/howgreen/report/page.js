@@ -2,14 +2,14 @@
 (() => {
   document.documentElement.classList.add("scripted");
   const compare = new Intl.Collator(document.documentElement.lang, { numeric: true }).compare;
-  for (const button of document.querySelectorAll("#districts th button")) {
+  for (const button of document.querySelectorAll(".districts th button")) {
     button.addEventListener("click", () => {
       const head = button.parentElement;
       const column = [...head.parentElement.children].indexOf(head);
       const text = column === 0;
       const down = head.ariaSort === "descending" || (head.ariaSort === "none" && text) ? 1 : -1;
       const value = (row) => row.children[column].dataset.value;
-      const body = document.querySelector("#districts tbody");
+      const body = button.closest("table").querySelector("tbody");
       const order = (a, b) => down * (text ? compare(value(a), value(b)) : value(a) - value(b));
       body.append(...[...body.children].sort(order));
       for (const other of head.parentElement.children) if (other.ariaSort) other.ariaSort = "none";
