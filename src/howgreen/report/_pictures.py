@@ -138,7 +138,7 @@ def from_data(result: Result, *, longest_px: int = 1600) -> Preview:
     if "green_uncertainty" in result.landcover.data:
         parts["uncertainty"] = result.landcover.data["green_uncertainty"].transpose("y", "x")
     small = parts.isel(thin).compute()
-    shown = {name: small[name].values for name in ("photo", "fraction", "clear", "label")}
+    shown: dict[str, Any] = {name: small[name].values for name in ("photo", "fraction", "clear", "label")}
     shown["uncertainty"] = small["uncertainty"].values if "uncertainty" in small else None
     return _preview(result, kind, shown, _cells_of_data(result, shown["label"], shown["fraction"], step))
 
