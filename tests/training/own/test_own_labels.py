@@ -525,12 +525,16 @@ def test_the_interval_grows_with_what_held_out_places_say(tmp_path):
     recipe = fit.Recipe(source="l", algorithm="forest", out=tmp_path / "own.onnx", name="own", effort=QUICK)
     job = fit._Own(images=(_image(),), recipe=recipe, effort=QUICK, progress=lambda *_: None)
     of, cover = job.held_out(found), {"tree": 0.5, "built": 0.5, "mixed": 0.0}
-    near = holdout.interval_of(of, cover, source="l")
+    near = holdout.interval_of(of, cover, source="l", beyond=0.02)
     off = replace(of.found, green=np.where(of.labels.code == BUILT, 0.3, of.found.green).astype(np.float32))
-    far = holdout.interval_of(replace(of, found=off), cover, source="l")
+    far = holdout.interval_of(replace(of, found=off), cover, source="l", beyond=0.02)
     assert near.half_width < 0.1
+    wider = holdout.interval_of(of, cover, source="l", beyond=0.06)
+    assert wider.half_width > near.half_width + 0.05
     assert far.half_width >= 0.5 * 0.3 - 0.01
-    assert holdout.interval_of(of, {"tree": 0.5, "cropland": 0.5}, source="l") is None, "a class that nobody labelled"
+    assert holdout.interval_of(of, {"tree": 0.5, "cropland": 0.5}, source="l", beyond=0.02) is None, (
+        "a class that nobody labelled"
+    )
 
 
 def test_the_page_says_where_labels_and_map_disagree(tmp_path):

@@ -105,7 +105,7 @@ def train_own(images: Sequence[Image], labels: Labels, recipe: Recipe, *, progre
     fitted = job.fit(labels.teaching, card, checkpoint=checkpoint)
     with _scratch(fitted, out.with_name(f".{out.name}.whole.onnx")) as model:
         views = tuple(view_of(model, image, labels.kept(labels.image == number)) for number, image in enumerate(images))
-    save(fitted if of is None else _sure(fitted, of, views, recipe.source), out)
+    save(fitted if of is None else _sure(fitted, of, views, recipe), out)
     checkpoint.unlink(missing_ok=True)
     return Trained(
         path=out,
@@ -118,18 +118,20 @@ def train_own(images: Sequence[Image], labels: Labels, recipe: Recipe, *, progre
     )
 
 
-def _sure(fitted: onnx.ModelProto, of: HeldOut, views: Sequence[View], source: str) -> onnx.ModelProto:
+def _sure(fitted: onnx.ModelProto, of: HeldOut, views: Sequence[View], recipe: Recipe) -> onnx.ModelProto:
     """Give a model its standard errors and its interval."""
     # The algorithm's own card: a rule on NDVI has other bands and classes than were offered.
     text = next(one.value for one in fitted.metadata_props if one.key == METADATA_KEY)
-    card = card_from_json(text, source=source)
+    card = card_from_json(text, source=recipe.source)
     curve, share = holdout.error_curve(of)
     covers = [holdout.cover_of(view.green[view.seen], view.probability[:, view.seen].T) for view in views]
     cover = {name: float(np.mean([one[name] for one in covers])) for name in covers[0]}
     card = replace(
         card,
         scores={**card.scores, "held_out_uncertainty_held": round(share, 5)},
-        reference_error=holdout.interval_of(of, cover, source=source),
+        reference_error=holdout.interval_of(
+            of, cover, source=recipe.source, beyond=holdout.UNLABELLED[recipe.algorithm]
+        ),
     )
     finished = holdout.with_uncertainty(fitted, curve)
     onnx.helper.set_model_props(finished, {METADATA_KEY: card_to_json(card)})
