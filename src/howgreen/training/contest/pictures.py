@@ -115,7 +115,8 @@ def _answers(contest: Mapping[str, Any], place: Place, path: Path) -> bool:
         return False
     bands = [place.bands.index(band) for band in ("red", "green", "blue")]
     layers = np.moveaxis(place.reflectance[bands], 0, -1)
-    photo = np.clip(np.nan_to_num(layers / max(np.nanpercentile(layers, 98), 0.05), nan=1.0), 0, 1) ** 0.7
+    brightest = max(float(np.nanpercentile(layers, 98)), 0.05)
+    photo = np.clip(np.nan_to_num(layers / brightest, nan=1.0), 0, 1) ** 0.7
     true = np.where(place.known, place.green, np.nan)
     figure, axes = plt.subplots(
         len(shown), 6, figsize=(9.6, 1.66 * len(shown) + 0.3), layout="constrained", squeeze=False
