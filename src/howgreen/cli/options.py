@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -153,12 +154,18 @@ plan_options = options(
 
 
 def new_folder(city: City) -> Path:
-    """Name a folder in the current one after the city, in its own letters where it has no others, that does not exist yet."""
+    """Name a folder in the current one after the city that does not exist yet."""
+    return next(folder for folder in folder_names(city) if not folder.exists())
+
+
+def folder_names(city: City) -> Iterator[Path]:
+    """Name folders in the current one after the city, in its own letters where it has no others: ``lyon``, ``lyon-2``, ..."""
     from howgreen.store import slug
 
     letters = re.sub(r"[^\w]+", "-", unicodedata.normalize("NFC", city.name)).strip("-_")[:60]
     base = (
         slug(city.name) if any(letter.isascii() and letter.isalnum() for letter in letters) or not letters else letters
     )
-    names = [base, *(f"{base}-{number}" for number in range(2, 1000))]
-    return next(Path(name) for name in names if not Path(name).exists())
+    yield Path(base)
+    for number in count(2):
+        yield Path(f"{base}-{number}")

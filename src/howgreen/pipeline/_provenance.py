@@ -13,7 +13,7 @@ from howgreen.pipeline.plan_json import season_values
 if TYPE_CHECKING:
     from howgreen.core.types import Plan
 
-_LIBRARIES = ("numpy", "rasterio", "onnxruntime", "odc-geo", "exactextract")
+LIBRARIES = ("numpy", "rasterio", "onnxruntime", "odc-geo", "exactextract")
 
 
 def provenance(plan: Plan) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def provenance(plan: Plan) -> dict[str, Any]:
     return {
         "howgreen": howgreen.__version__,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "libraries": {name: version(name) for name in _LIBRARIES},
+        "libraries": {name: version(name) for name in LIBRARIES},
         "radiometry": imagery.decisions((*plan.scenes, *plan.radar)),
         **({"season": season_values(plan.season)} if plan.season else {}),
     }

@@ -5,6 +5,7 @@
 """
 
 from howgreen.report._agreement_maps import agreement_map
+from howgreen.report._checksums import is_unaltered
 from howgreen.report._delivery import address_of, check_target, new_target
 from howgreen.report._explore import explore
 from howgreen.report._folder import check_out, new_folder
@@ -26,6 +27,7 @@ __all__ = [
     "check_target",
     "explore",
     "green_fraction",
+    "is_unaltered",
     "layers_schema",
     "layers_summary",
     "needed_bytes",
