@@ -17,6 +17,7 @@ from howgreen.cli.options import (
     contact_option,
     endpoints_option,
     folder_names,
+    is_typed,
     json_option,
     new_folder,
     offline_option,
@@ -48,7 +49,12 @@ if TYPE_CHECKING:
 )
 @place_options
 @plan_options
-@click.option("--plan", "plan_file", type=FILE, help="Run this saved plan instead of making a new one.")
+@click.option(
+    "--plan",
+    "plan_file",
+    type=FILE,
+    help="Run this saved plan instead of making a new one; --store says where its images lie now.",
+)
 @click.option(
     "--estimate",
     "sample_folder",
@@ -99,8 +105,8 @@ def city_command(
     try:
         with bars() as progress:
             if plan_file is not None:
-                planned = pipeline.read_plan(plan_file)
-                refuse_beside_plan(asked)
+                refuse_beside_plan(name for name in asked if name != "store")
+                planned = pipeline.Plan.load(plan_file, store=asked["store"] if is_typed("store") else None)
                 warn(*planned.warnings)
                 check(planned)
                 result = pipeline.run(planned, progress=progress)

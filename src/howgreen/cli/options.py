@@ -52,10 +52,15 @@ def options(*options: Callable[[F], F]) -> Callable[[F], F]:
     return decorate
 
 
+def is_typed(name: str) -> bool:
+    """Say whether an option was typed, and not set by a file, the environment or default."""
+    return click.get_current_context().get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+
+
 def refuse_beside_plan(asked: Iterable[str]) -> None:
     """Refuse what is asked beside a plan, which decides everything: it would be passed over in silence."""
-    context, typed = click.get_current_context(), click.core.ParameterSource.COMMANDLINE
-    given = [name for name in asked if context.get_parameter_source(name) is typed and context.params[name] is not None]
+    params = click.get_current_context().params
+    given = [name for name in asked if is_typed(name) and params[name] is not None]
     if given:
         raise click.UsageError(f"--plan decides everything: leave {', '.join(sorted(given))} out, or make a new plan")
 

@@ -21,6 +21,7 @@ from howgreen.core.text import one_line
 from howgreen.core.types import Asset, Encoding, MeasuredSeason, MonthGreenness, Period, Scene
 from howgreen.core.warnings import Caution
 from howgreen.pipeline._plan_file import GridFile, PlanFile, SceneFile, SeasonFile
+from howgreen.pipeline.rebase import rebased
 from howgreen.store import city_from_feature, city_to_feature
 
 if TYPE_CHECKING:
@@ -41,15 +42,21 @@ class Plan(types.Plan):
     """All that decides an answer, before any reflectance is read: same plan, same answer."""
 
     @classmethod
-    def load(cls, path: str | Path) -> Plan:
-        """Read a plan that was saved.
+    def load(cls, path: str | Path, *, store: str | Path | None = None) -> Plan:
+        """Read a plan that was saved, here or on another computer.
+
+        Parameters
+        ----------
+        store
+            Where the images of the store lie now that the plan was made with: they are found by their checksums.
 
         Raises
         ------
         PlanError
-            The file cannot be read, or is not a plan of this version.
+            The file cannot be read, or is not a plan of this version, or the store lacks one of its images.
         """
-        return load(Path(path))
+        plan = load(Path(path))
+        return plan if store is None else rebased(plan, Path(store))
 
     def save(self, path: str | Path) -> None:
         """Write the plan as JSON, whole or not at all; ``howgreen city --plan FILE`` runs it as well."""

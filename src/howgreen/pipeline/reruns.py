@@ -36,7 +36,8 @@ def earlier(plan: Plan, folder: Path) -> Summary | None:
     except (OSError, ValueError, msgspec.MsgspecError, HowgreenError):
         return None
     made_by = summary.provenance.get("libraries")
-    more = summary.estimate is not None or summary.denominators.populated is not None
+    others = summary.denominators
+    more = summary.estimate is not None or (others is not None and others.populated is not None)
     if more or made_by != {name: version(name) for name in LIBRARIES}:
         return None
     return summary if report.is_unaltered(folder) else None
