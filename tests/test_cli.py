@@ -40,7 +40,6 @@ FILES = {
     "landcover.qml",
     "composite.qml",
     "howgreen.qgz",
-    "SHA256SUMS",
     "districts.gpkg",
     "summary.json",
     "plan.json",
