@@ -56,12 +56,16 @@ models: $(VENV)/.train
 test-train: $(VENV)/.train
 	$(BIN)/python -m pytest -m train
 
+# What a stranger gets: a source archive, the wheel made of it, and the README's commands run by the wheel in an environment with
+# nothing else in it. NEWCOMER names another Python: `make wheel NEWCOMER=python3.13`.
+NEWCOMER ?= $(PYTHON)
 wheel: $(VENV)/.dev
-	rm -rf dist build
-	$(BIN)/python -m build --wheel --outdir dist
-	$(PIP) --no-deps --target build/installed dist/*.whl
-	cd build && PYTHONPATH=installed ../$(BIN)/python -c "import howgreen; assert 'installed' in howgreen.__file__"
-	cd build && PYTHONPATH=installed ../$(BIN)/python -m howgreen.cli models list
+	rm -rf dist build/newcomer
+	$(BIN)/python -m build --outdir dist
+	$(NEWCOMER) -m venv build/newcomer
+	build/newcomer/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt dist/*.whl
+	build/newcomer/bin/howgreen models list
+	HOWGREEN_PROGRAM=$(CURDIR)/build/newcomer/bin/howgreen $(BIN)/python -m pytest tests/docs/test_readme.py
 
 clean:
 	rm -rf $(VENV) dist build docs/examples docs/reference .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

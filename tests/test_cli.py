@@ -40,6 +40,7 @@ FILES = {
     "landcover.qml",
     "composite.qml",
     "howgreen.qgz",
+    "SHA256SUMS",
     "districts.gpkg",
     "summary.json",
     "plan.json",

@@ -64,10 +64,10 @@ def test_slips_of_the_pen_exit_2_and_say_what_to_write(
     assert words in capsys.readouterr().err
 
 
-def test_an_earlier_answer_is_replaced_only_when_asked_and_before_any_work(
+def test_another_answer_is_replaced_only_when_asked_and_before_any_work(
     call: Callable[..., int], store: Path, tmp_path: Path, capsys
 ):
-    assert call("city", "Small", "--store", store, "--out", "out") == 0
+    assert call("city", "Small", "--store", store, "--out", "out", "--model", "ndvi") == 0
     first = (tmp_path / "out" / "summary.json").stat().st_ino
     before = (tmp_path / "out" / "summary.json").read_bytes()
     capsys.readouterr()
@@ -79,6 +79,68 @@ def test_an_earlier_answer_is_replaced_only_when_asked_and_before_any_work(
     assert (tmp_path / "out" / "summary.json").stat().st_ino != first  # made anew
     (tmp_path / "empty").mkdir()
     assert call("city", "Small", "--store", store, "--out", "empty") == 0
+
+
+@pytest.fixture
+def answered(call: Callable[..., int], store: Path, capsys) -> Callable[[], bool]:
+    """Ask the same thing again: whether it was answered from what was there."""
+    assert call("city", "Small", "--store", store) == 0
+    assert "made before" not in capsys.readouterr().out
+
+    def again(*more: object) -> bool:
+        assert call("city", "Small", "--store", store, *more) == 0
+        return "made before" in capsys.readouterr().out
+
+    return again
+
+
+def test_the_same_question_is_answered_at_once_and_says_so(answered: Callable[..., bool], tmp_path: Path, monkeypatch):
+    from howgreen.pipeline import city
+
+    monkeypatch.setattr(city, "run", None)  # nothing is computed
+    assert answered()
+    assert answered("--out", "small")
+    assert [path.name for path in tmp_path.glob("small*")] == ["small"]
+
+
+def test_the_same_question_in_json_is_the_whole_summary(answered, call, store: Path, tmp_path: Path, capsys):
+    assert call("city", "Small", "--store", store, "--json") == 0
+    assert json.loads(capsys.readouterr().out) == json.loads((tmp_path / "small" / "summary.json").read_text())
+
+
+def test_an_altered_or_incomplete_report_is_made_anew(answered: Callable[..., bool], tmp_path: Path):
+    (tmp_path / "small" / "map.png").unlink()
+    assert not answered()  # beside it, as small-2
+    assert (tmp_path / "small-2" / "map.png").exists()
+    assert answered()
+    for folder in (tmp_path / "small", tmp_path / "small-2"):
+        with (folder / "green_mask.tif").open("ab") as file:
+            file.write(b"0")
+    assert not answered()
+
+
+def test_other_images_models_and_periods_are_other_questions(answered: Callable[..., bool], store: Path):
+    assert not answered("--model", "ndvi")
+    assert not answered("--period", "2024-06")
+    rasters = {band: (np.full(GRID.shape, 900, np.uint16), GRID) for band in ("blue", "green", "red", "nir")}
+    put_scene(store, Header(id="s2", sensor=SENSORS["sentinel-2"], time=datetime(2024, 6, 9, 10, tzinfo=UTC), scale=1e-4, offset=0.0, nodata=0), rasters)  # fmt: skip
+    assert not answered()
+
+
+def test_other_code_and_other_libraries_answer_anew(answered: Callable[..., bool], monkeypatch: pytest.MonkeyPatch):
+    from howgreen.pipeline import reruns
+
+    with monkeypatch.context() as patched:
+        patched.setattr(reruns, "version", lambda name: "0.0")
+        assert not answered()
+    with monkeypatch.context() as patched:
+        patched.setattr(reruns, "_code_changed", lambda: 1e12)
+        assert not answered()
+    assert answered()
+
+
+def test_overwriting_is_never_answered_from_what_is_there(answered: Callable[..., bool]):
+    assert not answered("--out", "small", "--overwrite")
 
 
 def test_the_same_holds_for_storages_elsewhere(call: Callable[..., int], store: Path, capsys):

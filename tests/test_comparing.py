@@ -270,8 +270,8 @@ def test_the_page_shows_each_map_with_the_network_off(made):
         tab.check("#pick-worldcover")
         assert tab.locator("#map-worldcover").is_visible()
         assert not tab.locator("#map-corine").is_visible()
-        tab.click("[data-stop='0']")
-        assert tab.evaluate("getComputedStyle(document.getElementById('classes')).opacity") == "0"
+        tab.click("[data-layer='']")
+        assert tab.evaluate("getComputedStyle(document.getElementById('classes')).visibility") == "hidden"
         before = tab.evaluate("document.querySelector('.world').style.transform")
         tab.click("[data-do=in]")
         assert tab.evaluate("document.querySelector('.world').style.transform") != before

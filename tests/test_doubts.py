@@ -18,7 +18,7 @@ from shapely import box
 from howgreen import cli
 from howgreen.core.sensors import SENSORS
 from howgreen.core.stac import Header
-from howgreen.core.types import Asset, City, GreenStats, Period, Plan, Scene
+from howgreen.core.types import Asset, City, GreenStats, MeasuredSeason, MonthGreenness, Period, Plan, Scene
 from howgreen.core.warnings import CODES, Caution
 from howgreen.pipeline import _doubts
 from howgreen.store import put_place, put_scene
@@ -91,6 +91,42 @@ def test_images_outside_of_the_growing_season_are_told(latitude: float, day: dat
         dataclasses.replace(scene(d), id=str(n), time=scene(d).time + timedelta(hours=n)) for n, d in enumerate(days)
     ]
     assert ("out-of-season" in codes(plan(*scenes, place=city(latitude=latitude)))) == told
+
+
+@pytest.mark.parametrize(
+    ("latitude", "day", "told"),
+    [
+        (18.0, date(2002, 4, 16), True),  # Tabasco's dry image
+        (18.0, date(1999, 11, 18), False),  # and its wet one
+        (19.3, date(2024, 12, 1), True),
+        (19.3, date(2024, 5, 1), False),
+        (-12.0, date(2024, 6, 1), True),
+        (-12.0, date(2024, 10, 31), True),
+        (-12.0, date(2024, 11, 1), False),
+        (-12.0, date(2024, 4, 16), False),
+        (4.7, date(2024, 2, 1), False),  # near the equator no month is dry
+        (24.0, date(2024, 2, 1), False),  # out of season instead
+    ],
+)
+def test_a_day_of_the_dry_season_of_the_tropics_is_told(latitude: float, day: date, told: bool):
+    place = city(latitude=latitude)
+    assert ("dry-season" in codes(plan(scene(day), place=place))) == told
+    assert "dry-season" not in codes(plan(scene(day), scene(date(2024, 7, 3)), scene(date(2024, 1, 3)), place=place))
+
+
+@pytest.mark.parametrize(("months", "told"), [(5, True), (6, False)])
+def test_a_season_measured_in_few_months_is_told_and_stands_for_the_calendar(months: int, told: bool):
+    greenness = [
+        MonthGreenness(
+            month=date(2024, n, 1), greenness=0.1 * n if n <= months else None, dates=1, seen_pct=9, taken=n == 1
+        )
+        for n in range(1, 8)
+    ]
+    searched = Period(start=date(2024, 1, 1), end=date(2024, 12, 31))
+    season = MeasuredSeason(searched=searched, months=tuple(greenness), read_bytes=0)
+    made = dataclasses.replace(plan(*(scene(date(2024, 1, day)) for day in (1, 9, 17))), season=season)
+    assert codes(made) == (["season-unmeasured"] if told else [])
+    assert f"of {months} months compared" in season.in_words()
 
 
 def test_images_without_a_mask_and_a_place_without_limits_are_told():

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from howgreen.core.errors import HowgreenError
-    from howgreen.core.types import City, GreenStats, Period
+    from howgreen.core.types import City, GreenStats, Period, Season
     from howgreen.core.warnings import HowgreenWarning
     from howgreen.net.network import Network
     from howgreen.pipeline.city import city, plan, read_plan, run
@@ -38,6 +38,7 @@ __all__ = [
     "Network",
     "Period",
     "Plan",
+    "Season",
     "Store",
     "Summary",
     "__version__",
@@ -59,7 +60,7 @@ __all__ = [
 
 _HOMES = {
     "core.errors": ("HowgreenError",),
-    "core.types": ("City", "GreenStats", "Period"),
+    "core.types": ("City", "GreenStats", "Period", "Season"),
     "core.warnings": ("HowgreenWarning",),
     "net.network": ("Network",),
     "pipeline.city": ("city", "plan", "read_plan", "run"),

@@ -50,15 +50,21 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return here
 
 
+PROGRAM = os.environ.get("HOWGREEN_PROGRAM")
+"""An installed ``howgreen`` to run instead of this checkout's: ``make wheel`` names that of an environment with nothing else in it."""
+KEPT = ("PATH", "HOME", "LANG", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME")
+
+
 @pytest.fixture
 def run(folder: Path, at_home: Path, sampleton: Path):
-    """Run a command line of the README with the program under test."""
+    """Run a command line of the README with the program under test, in a shell that has set nothing."""
 
     def go(line: str) -> str:
         words = shlex.split(line)
         assert words[0].removeprefix(".venv/bin/") == "howgreen"
-        command = [sys.executable, "-m", "howgreen.cli", *words[1:]]
-        done = subprocess.run(command, cwd=folder, env=dict(os.environ), capture_output=True, text=True, check=False)
+        command = [PROGRAM, *words[1:]] if PROGRAM else [sys.executable, "-m", "howgreen.cli", *words[1:]]
+        env = {name: os.environ[name] for name in (*KEPT, *(() if PROGRAM else ("PYTHONPATH",))) if name in os.environ}
+        done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{line}\n{done.stderr}"
         return done.stdout
 

@@ -11,8 +11,18 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from howgreen.core.errors import EstimateError
-from howgreen.estimate.answers import GOLD, KINDS, Answer, agreement, in_order, read_answers, to_agree_on, write_answers
-from howgreen.estimate.evaluate import evaluate, may_show
+from howgreen.estimate.answers import (
+    COUNTED,
+    GOLD,
+    KINDS,
+    Answer,
+    agreement,
+    in_order,
+    read_answers,
+    to_agree_on,
+    write_answers,
+)
+from howgreen.estimate.evaluate import evaluate, may_show, share_of_area
 from howgreen.estimate.sample import Frame, FrameDistrict, draw
 
 GRID = GeoBox((60, 80), Affine(10, 0, 600_000, 0, -10, 5_100_000), "EPSG:32632")
@@ -74,6 +84,18 @@ def test_the_estimate_holds_the_truth_and_beats_the_map(frame):
     assert set(found.cover) == {"tree", "built", "water"}
     assert found.map_errors.classes.users["water"].value == 1
     assert (found.looked, found.skipped, found.untold, found.readers) == (150, (), (), ("ann",))
+
+
+def test_the_share_of_some_kinds_is_of_the_whole_area_with_its_water(frame):
+    sample = draw(frame, looks=200, dots=9, seed=5)
+    answers = looks(sample)
+    whole = share_of_area(sample, answers, ("tree", "built", "water"))
+    assert whole.ratio == pytest.approx(1)
+    one = share_of_area(sample, answers, ("tree", "water"))
+    assert one.low <= np.where(WATER, 1, TREES).mean() <= one.high
+    assert one.ratio == pytest.approx(
+        share_of_area(sample, answers, ("tree",)).ratio + share_of_area(sample, answers, ("water",)).ratio
+    )
 
 
 def test_estimates_of_many_samples_are_unbiased_and_cover(frame):
@@ -244,3 +266,31 @@ def test_dots_one_by_one_must_be_those_counted(frame, tmp_path):
     (tmp_path / "a.csv").write_text(write_answers([replace(good, pattern="ttttttttt")], sample))
     with pytest.raises(EstimateError, match="not those that it counts"):
         read_answers([tmp_path / "a.csv"], sample)
+
+
+def test_what_is_counted_decides_the_headline(frame):
+    """A third of the green dots are crops, and another third grass: each definition against its own truth."""
+    sample = draw(frame, looks=200, seed=5)
+    answers = []
+    for one in looks(sample):
+        green = one.dots.get("tree", 0)
+        parts = {"tree": green - 2 * (green // 3), "grass": green // 3, "crop": green // 3}
+        rest = {kind: n for kind, n in one.dots.items() if kind != "tree"}
+        answers.append(replace(one, dots={kind: n for kind, n in (parts | rest).items() if n}))
+    found = {what: evaluate(sample, answers, count=what) for what in COUNTED}
+    ratios = {what: one.headline.ratio for what, one in found.items()}
+    assert ratios["vegetation"] > ratios["vegetation-without-cropland"] > ratios["canopy"]
+    crop, grass = (found["vegetation"].cover[kind].ratio for kind in ("crop", "grass"))
+    plain = {what: one.plain.ratio for what, one in found.items()}
+    land = 1 - found["vegetation"].cover["water"].ratio
+    assert plain["vegetation"] - plain["vegetation-without-cropland"] == pytest.approx(crop / land)
+    assert plain["vegetation-without-cropland"] - plain["canopy"] == pytest.approx(grass / land)
+    for what, one in found.items():
+        assert one.counted == what
+        assert one.definitions == found["vegetation"].definitions
+        assert one.definitions[what] == one.headline
+        assert one.map_errors == found["vegetation"].map_errors  # the map shows all vegetation
+        assert one.of_total.ratio == pytest.approx(one.plain.ratio * land)
+    assert "the map" in found["vegetation"].headline.method
+    assert "the map" not in found["canopy"].headline.method
+    assert found["canopy"].districts == tuple(one for one in found["canopy"].districts if not one.from_map)

@@ -21,7 +21,7 @@ def test_a_card_survives_json(make_card):
         assert card_from_json(card_to_json(card), source="x") == card
 
 
-@pytest.mark.parametrize("key", [field.name for field in dataclasses.fields(ModelCard)])
+@pytest.mark.parametrize("key", [one.name for one in dataclasses.fields(ModelCard) if one.name != "learned_from"])
 def test_a_missing_key_is_named_with_its_file(make_card, key):
     values = _values(make_card)
     del values[key]

@@ -222,7 +222,7 @@ def make_result(
         howgreen="0.1.0",
     )
     lazy = LandCover(data=cover.chunk({"y": chunk, "x": chunk}), grid=grid, card=make_card(error=error))
-    zones = measure.green(lazy, city)
+    zones = measure.green(lazy, city, n_clear=composite["n_clear"])
     return Result(
         plan=plan,
         composite=Composite(data=composite.chunk({"band": -1, "y": chunk, "x": chunk}), grid=grid, scenes=plan.scenes),

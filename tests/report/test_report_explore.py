@@ -20,8 +20,14 @@ def test_layers_and_drawing(html):
     for name in ("Photo (true colour)", "Green share", "Classes", "Uncertainty", "Limits of Testborough", "Districts"):
         assert name in html
     assert html.count("L.imageOverlay(") == 4
-    assert "L.Control.Draw" in html
+    assert "map.pm.addControls" in html
     assert "area.geojson" in html
+
+
+def test_libraries_lie_inside(html):
+    """Nothing is loaded from elsewhere; only the streets below the map are."""
+    assert not re.findall(r"<(?:script|link)[^>]+(?:src|href)=[\"'](?!data:)", html)
+    assert html.count("L.Control.extend(") >= 1
 
 
 def test_names_stay_text(make):
@@ -57,6 +63,14 @@ def test_large_results_are_thinned(make):
 
 
 def test_drawing_is_left_to_areas(html):
-    options = re.search(r"draw: (\{.*?\})", html, re.DOTALL)
-    assert options is not None
-    assert '"marker": false' in html or "marker: false" in html or '"marker":false' in html
+    assert all(f"{kind}: false" in html for kind in ("drawMarker", "drawCircle", "drawPolyline", "drawText"))
+
+
+def test_licences_lie_beside_the_libraries():
+    from importlib.resources import files
+
+    vendor = files("howgreen.report").joinpath("vendor")
+    assert "BSD 2-Clause" in vendor.joinpath("leaflet", "LICENSE").read_text(encoding="utf-8")
+    assert "MIT License" in vendor.joinpath("geoman", "LICENSE").read_text(encoding="utf-8")
+    others = vendor.joinpath("geoman", "LICENSE-THIRD-PARTY").read_text(encoding="utf-8")
+    assert all(name in others for name in ("Turf", "Lodash", "polyclip-ts", "splaytree-ts", "bignumber.js"))

@@ -7,6 +7,9 @@ import warnings
 
 import numpy as np
 import pytest
+from fontTools.fontBuilder import FontBuilder
+from fontTools.pens.ttGlyphPen import TTGlyphPen
+from matplotlib import font_manager
 from PIL import Image
 
 from howgreen import report
@@ -43,6 +46,38 @@ def test_a_font_of_the_computer_that_has_the_letters_is_used(monkeypatch: pytest
     assert _fonts.fitting("北京 a", first=_fonts.SERIF) == ("北京 a", (_fonts.SERIF, _fonts.SANS, "Han"))
     assert _fonts.fitting("กรุง 北") == ("กรุง 北", (_fonts.SANS, "Han", "Thai"))
     _fonts.fitting.cache_clear()
+
+
+def test_a_font_that_was_installed_since_matplotlib_looked_is_found(tmp_path, monkeypatch: pytest.MonkeyPatch):
+    path = tmp_path / "fresh.ttf"
+    builder = FontBuilder(1000, isTTF=True)
+    builder.setupGlyphOrder([".notdef", "beijing"])
+    builder.setupCharacterMap({ord("北"): "beijing"})
+    pen = TTGlyphPen(None)
+    pen.moveTo((0, 0)), pen.lineTo((0, 700)), pen.lineTo((500, 700)), pen.closePath()
+    builder.setupGlyf({".notdef": TTGlyphPen(None).glyph(), "beijing": pen.glyph()})
+    builder.setupHorizontalMetrics({".notdef": (500, 0), "beijing": (500, 0)})
+    builder.setupHorizontalHeader(ascent=800, descent=-200)
+    builder.setupNameTable({"familyName": "Fresh Han", "styleName": "Regular"})
+    builder.setupOS2()
+    builder.setupPost()
+    builder.save(path)
+    (tmp_path / "broken.ttf").write_bytes(b"no font")
+    monkeypatch.setattr(font_manager, "findSystemFonts", lambda: [str(path), str(tmp_path / "broken.ttf")])
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", list(font_manager.fontManager.ttflist))
+    for known in (_fonts._others, _fonts._letters, _fonts.fitting):
+        known.cache_clear()
+    assert "Fresh Han" in _fonts.fitting("北")[1]
+    for known in (_fonts._others, _fonts._letters, _fonts.fitting):
+        known.cache_clear()
+
+
+@pytest.mark.skipif(
+    not any("CJK" in name for name in font_manager.get_font_names()), reason="Debian's fonts-noto are not installed"
+)
+def test_debians_fonts_draw_the_scripts_of_most_people():
+    for text in ("北京市 東京 서울", "दिल्ली", "กรุงเทพมหานคร", "বাংলা தமிழ் తెలుగు", "አዲስ አበባ"):
+        assert _fonts.drawable(text)
 
 
 @pytest.mark.parametrize("label", ["北京市 القاهرة", "दिल्ली", "กรุงเทพ", "$a_b$ \x1b[31m", "القاهرة الكبرى"])

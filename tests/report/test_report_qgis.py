@@ -105,6 +105,25 @@ def test_the_geopackage_is_1_2_with_two_layers_and_their_default_styles(folder: 
     assert [row[:2] for row in rows] == [("city", 1), ("districts", 1)]
 
 
+def test_districts_of_several_levels_are_layers_of_their_own(make: Any, tmp_path: Path):
+    result = make(60, 70)
+    own = tuple(replace(one, level=9 + (n > 1)) for n, one in enumerate(result.plan.city.districts))
+    zones = result.zones.assign(level=[8, *(one.level for one in own)])
+    plan = replace(result.plan, city=replace(result.plan.city, districts=own))
+    report.write(replace(result, plan=plan, zones=zones), tmp_path / "out")
+    path = tmp_path / "out" / "districts.gpkg"
+    assert [name for name, kind in pyogrio.list_layers(path) if kind] == [
+        "city",
+        "districts_level_9",
+        "districts_level_10",
+    ]
+    assert [len(gpd.read_file(path, layer=f"districts_level_{level}")) for level in (9, 10)] == [2, 4]
+    with zipfile.ZipFile(tmp_path / "out" / "howgreen.qgz") as packed:
+        project = packed.read("howgreen.qgs").decode()
+    assert "Districts: green ratio, level 10" in project
+    assert "layername=districts_level_9" in project
+
+
 def test_a_city_without_districts_has_one_layer(make: Any, tmp_path: Path):
     result = make(60, 60)
     plan = replace(result.plan, city=replace(result.plan.city, districts=()))

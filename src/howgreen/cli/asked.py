@@ -14,6 +14,7 @@ from howgreen.core.text import closest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from howgreen.core.period import Season, SeasonKind
     from howgreen.core.types import City, Progress
     from howgreen.net.network import Network
     from howgreen.pipeline.images import Catalogs, Store
@@ -88,8 +89,15 @@ class AskedPlan(AskedPlace):
 
     catalogs: tuple[str, ...] = ()
     period: str | None = None
+    season: SeasonKind = "calendar"
     sensor: str = "sentinel-2"
     model: str | None = None
+
+    def asked_period(self) -> Season:
+        """Return the period with its season."""
+        from howgreen.core.period import Season
+
+        return Season(self.season, self.period)
 
     def images(self) -> Store | Catalogs | None:
         """Return where the images come from; beside catalogues, a store only knows places."""
@@ -105,7 +113,7 @@ class AskedPlan(AskedPlace):
         from howgreen.pipeline import planning
 
         images, network = self.images(), self.network()
-        choice = planning.Choice(sensor=self.sensor, model=self.model, period=self.period)
+        choice = planning.Choice(sensor=self.sensor, model=self.model, period=self.asked_period())
         planning.catalogs_of(images, network)  # what is misspelt is told before any service is asked
         where = self.city(network, progress=progress)
         return pipeline.answer(where, images, choice, network=network, check=check, progress=progress)
@@ -116,12 +124,12 @@ class AskedPlan(AskedPlace):
         from howgreen.pipeline import planning
 
         images, network = self.images(), self.network()
-        planning.Choice(sensor=self.sensor, model=self.model, period=self.period)
+        planning.Choice(sensor=self.sensor, model=self.model, period=self.asked_period())
         planning.catalogs_of(images, network)  # what is misspelt is told before any service is asked
         return pipeline.plan(
             self.city(network, progress=progress),
             images=images,
-            period=self.period,
+            period=self.asked_period(),
             sensor=self.sensor,
             model=self.model,
             network=network,

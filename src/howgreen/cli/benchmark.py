@@ -20,7 +20,7 @@ from howgreen.core.errors import MissingExtraError
     type=FOLDER,
     default=Path("benchmark"),
     show_default=True,
-    help="Folder for benchmark.md, contest.md and img/.",
+    help="Folder for benchmark.md, contest.md, img/ and models/.",
 )
 @click.option("--work", type=FOLDER, help="Folder for finished parts and the models (default: OUT/parts).")
 @click.option(
@@ -32,7 +32,10 @@ from howgreen.core.errors import MissingExtraError
     show_default=True,
     help="Bands that the algorithms may use; may be repeated.",
 )
-@click.option("--algorithm", "names", multiple=True, help="Only this algorithm; may be repeated.")
+@click.option("--algorithm", "names", multiple=True, help="Only this algorithm, or combination; may be repeated.")
+@click.option(
+    "--no-real-pictures", is_flag=True, help="Draw no real image: a page to pass on, whatever the licence of the data."
+)
 @click.option("--shipped", is_flag=True, help="Judge only the shipped models: no algorithm is trained.")
 @click.option("--quick", is_flag=True, help="Use tiny samples to see it run: the figures mean nothing.")
 def benchmark_command(
@@ -41,25 +44,26 @@ def benchmark_command(
     work: Path | None,
     band_sets: tuple[str, ...],
     names: tuple[str, ...],
+    no_real_pictures: bool,  # noqa: FBT001
     shipped: bool,  # noqa: FBT001 (a flag of the command line)
     quick: bool,  # noqa: FBT001 (a flag of the command line)
 ) -> None:
     """Judge the models, compare the algorithms (extra [train]).
 
     Judges the shipped models on land that taught them nothing; then trains every algorithm on the same samples and judges each
-    on cities that it never saw; writes a page about either. Takes about 15 minutes on two cores for one set of bands, two with
+    on cities that it never saw; writes a page about either, with pictures of every algorithm, and all models as files for
+    `howgreen city --model`. Takes about 15 minutes on two cores for one set of bands, two with
     --shipped; a run that was stopped continues from its finished parts.
     """
     try:
-        from howgreen.training.contest.face import contest_page, shipped_page
+        from howgreen.training.contest.face import Asked, contest_page, shipped_page
     except ImportError as error:
         raise MissingExtraError(f"the benchmark ({error.name})", "train") from error
+    asked = Asked(band_sets=band_sets, names=names, quick=quick, real_pictures=not no_real_pictures)
     with bars() as progress:
         pages = [] if quick else [shipped_page(data, out=out, progress=progress)]
         if not shipped:
             kept = work or out / "parts"
-            pages.append(
-                contest_page(data, out=out, work=kept, band_sets=band_sets, names=names, quick=quick, progress=progress)
-            )
+            pages.append(contest_page(data, out=out, work=kept, ask=asked, progress=progress))
     for page in pages:
         say(f"{page}: written")

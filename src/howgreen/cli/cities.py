@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ from howgreen.cli.options import (
     FOLDER,
     contact_option,
     endpoints_option,
+    folder_names,
+    is_typed,
     json_option,
     new_folder,
     offline_option,
@@ -46,12 +49,22 @@ if TYPE_CHECKING:
 )
 @place_options
 @plan_options
-@click.option("--plan", "plan_file", type=FILE, help="Run this saved plan instead of making a new one.")
+@click.option(
+    "--plan",
+    "plan_file",
+    type=FILE,
+    help="Run this saved plan instead of making a new one; --store says where its images lie now.",
+)
 @click.option(
     "--estimate",
     "sample_folder",
     type=FOLDER,
     help="Lead the report with the estimate of this sample's folder; without NAME and --plan, by the plan in it.",
+)
+@click.option(
+    "--population",
+    type=FILE,
+    help="GeoTIFF of people by cell, such as WorldPop's or GHS-POP's: also tells how green it is where they live.",
 )
 @out_option
 @overwrite_option
@@ -59,6 +72,7 @@ if TYPE_CHECKING:
 def city_command(
     plan_file: Path | None,
     sample_folder: Path | None,
+    population: Path | None,
     out: str | Path | None,
     overwrite: bool,  # noqa: FBT001 (a flag of the command line)
     as_json: bool,  # noqa: FBT001 (a flag of the command line)
@@ -69,40 +83,76 @@ def city_command(
     NAME is a city's name, an OpenStreetMap id (R120965) or coordinates ("45.76, 4.84"). Leave it out with --area.
     """
     from howgreen import report
-    from howgreen.core.warnings import warn
+    from howgreen.core.warnings import Caution, warn
     from howgreen.pipeline import city as pipeline
     from howgreen.pipeline import sampling, workdir
+    from howgreen.pipeline.population import read_people, with_population
 
     if sample_folder is not None and plan_file is None and not (asked["query"] or asked["area"]):
         plan_file = sample_folder / sampling.PLAN
 
-    def check(planned: Plan) -> str | Path:
+    def check(planned: Plan) -> None:
         refuse_if_strict()
         if sample_folder is not None:
             sampling.estimate_of(sample_folder, planned)  # what does not belong together is told before the work
+        if population is not None:
+            read_people(population, planned.city)
+        if sample_folder is None and population is None and not overwrite:
+            _stop_if_answered(planned, out)
         folder = out or new_folder(planned.city)
         report.check_target(folder, needs_bytes=report.needed_bytes(planned), overwrite=overwrite)
-        return folder
 
-    with bars() as progress:
-        if plan_file is not None:
-            planned = pipeline.read_plan(plan_file)
-            refuse_beside_plan(asked)
-            warn(*planned.warnings)
-            check(planned)
-            result = pipeline.run(planned, progress=progress)
-        else:
-            result = AskedPlan(**asked).answer(check, progress=progress)
+    try:
+        with bars() as progress:
+            if plan_file is not None:
+                refuse_beside_plan(name for name in asked if name != "store")
+                planned = pipeline.Plan.load(plan_file, store=asked["store"] if is_typed("store") else None)
+                warn(*planned.warnings)
+                check(planned)
+                result = pipeline.run(planned, progress=progress)
+            else:
+                result = AskedPlan(**asked).answer(check, progress=progress)
+            refuse_if_strict()
+            folder = out or new_folder(result.plan.city)
+            estimate = sampling.estimate_of(sample_folder, result.plan) if sample_folder is not None else None
+            populated = None
+            if population is not None:
+                result, populated = with_population(result, population)
+            refuse_if_strict()
+            summary = pipeline.write(result, folder, estimate=estimate, populated=populated, progress=progress)
+            workdir.forget(result.plan)
+            again = ""
+    except _Answered as before:
+        summary, folder = before.summary, before.folder
+        warn(*(Caution(code=one.code, text=one.text) for one in summary.warnings))
         refuse_if_strict()
-        folder = out or new_folder(result.plan.city)
-        estimate = sampling.estimate_of(sample_folder, result.plan) if sample_folder is not None else None
-        summary = pipeline.write(result, folder, estimate=estimate, progress=progress)
-        workdir.forget(result.plan)
+        again = " (made before, by the same plan from the same images; `--out FOLDER --overwrite` makes it anew)"
     if as_json:
         say_json(summary.to_dict())
     else:
         say("\n".join([*_headline(summary), *(f"note: {one_line(note)}" for note in summary.notes)]))
-        say(f"report: {report.address_of(folder, 'report.html')}")
+        say(f"report: {report.address_of(folder, 'report.html')}{again}")
+
+
+class _Answered(Exception):  # noqa: N818 (it is no error)
+    """Stops a run before its work: the same plan was answered before."""
+
+    def __init__(self, summary: Summary, folder: Path) -> None:
+        super().__init__(str(folder))
+        self.summary, self.folder = summary, folder
+
+
+def _stop_if_answered(planned: Plan, out: str | Path | None) -> None:
+    """Raise _Answered where a folder holds the answer of this very plan: that of ``out``, or one with the city's name."""
+    from howgreen.pipeline import reruns
+
+    if isinstance(out, str):
+        return  # a storage elsewhere is not read again
+    named = takewhile(Path.exists, folder_names(planned.city)) if out is None else [out]
+    for folder in named:
+        summary = reruns.earlier(planned, folder)
+        if summary is not None:
+            raise _Answered(summary, folder)
 
 
 @howgreen.command(
@@ -218,10 +268,11 @@ def _headline(summary: Summary) -> list[str]:
     if lead is not None:
         return [
             (
-                f"{label} is {lead.ratio:.0%} green ± {words.half_width(lead.low, lead.high)} points ({lead.level:.0%} interval "
+                f"{label} is {lead.ratio:.0%} {words.counted(lead.counted)} ± {words.half_width(lead.low, lead.high)} points ({lead.level:.0%} interval "
                 f"{lead.low:.0%}-{lead.high:.0%}): {lead.in_words()}"
             ),
             f"the map alone: {_alone(summary)}; model {summary.model.name}",
+            *_denominators(summary),
         ]
     if summary.observed_ratio is None:
         return [
@@ -234,6 +285,25 @@ def _headline(summary: Summary) -> list[str]:
     return [
         f"{label} is {_alone(summary)}",
         f"{summary.observed_ratio:.0%} of its land was seen; {used}; model {summary.model.name}",
+        *_denominators(summary),
+    ]
+
+
+def _denominators(summary: Summary) -> list[str]:
+    """Name the grounds over which the same mapped green is another share: total, land, observed, populated."""
+    over = summary.denominators
+    if over is None or over.observed is None or over.land is None or over.total is None:
+        return []
+    line = f"mapped green over the land that was seen {over.observed:.1%}, over all land {over.land:.1%}, over all inside the limits {over.total:.1%}"
+    where = over.populated
+    if where is None or where.green_ratio is None or where.mean_green is None:
+        return [line]
+    return [
+        line,
+        (
+            f"where people live ({where.people:,} of them in {where.cells:,} cells of {one_line(where.source)}): {where.green_ratio:.1%} of that "
+            f"land, and {where.mean_green:.1%} in the cell of the average person"
+        ),
     ]
 
 

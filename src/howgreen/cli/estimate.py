@@ -14,6 +14,7 @@ from howgreen.cli.options import FILE, FOLDER, place_options, plan_options, refu
 from howgreen.cli.progress import bars
 from howgreen.cli.root import examples, howgreen
 from howgreen.cli.warnings import refuse_if_strict
+from howgreen.core import words
 from howgreen.core.text import one_line
 
 if TYPE_CHECKING:
@@ -182,10 +183,18 @@ def label_command(
 @click.option(
     "--answers", "tables", type=FILE, multiple=True, help="Tables of answers (default: all answers-*.csv in FOLDER)."
 )
+@click.option(
+    "--count",
+    type=click.Choice(["vegetation", "vegetation-without-cropland", "canopy"]),
+    default="vegetation",
+    show_default=True,
+    help="What counts as green; canopy is trees alone.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def estimate_command(
     folder: Path,
     tables: tuple[Path, ...],
+    count: str,
     as_json: bool,  # noqa: FBT001 (a flag of the command line)
 ) -> None:
     """Estimate the green ratio from what people saw.
@@ -200,7 +209,7 @@ def estimate_command(
 
     sample = load(folder / "sample.json")
     answers = read_answers(tables, sample) if tables else all_answers(folder, sample)
-    found = evaluate(sample, answers)
+    found = evaluate(sample, answers, count=count)
     record = {
         "howgreen": __version__, **to_json(sample, found), "looks": sorted(one.time for one in answers if one.time),
         "images": images_of(folder),
@@ -217,9 +226,10 @@ def _in_words(sample: Sample, found: Evaluation) -> list[str]:
     """Say the answer first, then what it rests on, then all that a reader has to know."""
     who = f"{found.looked} places read by {len(found.readers)} {'person' if len(found.readers) == 1 else 'people'}"
     lines = [
-        f"{one_line(sample.place)} is {_points(found.headline)} green: {who}, and the map",
-        f"without the map: {_points(found.plain)}",
+        f"{one_line(sample.place)} is {_points(found.headline)} {words.counted(found.counted)}: {who}, and the map",
+        f"without the map: {_points(found.plain)}; of everything inside the limits, water included: {_points(found.of_total)}",
     ]
+    lines += [f"counting {name}: {_points(one)}" for name, one in found.definitions.items() if name != found.counted]
     if found.two_phase:
         lines.append(f"free of readers' errors (agreed answers): {_points(found.two_phase)}")
     if found.agreement:

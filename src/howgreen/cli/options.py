@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -51,10 +52,15 @@ def options(*options: Callable[[F], F]) -> Callable[[F], F]:
     return decorate
 
 
+def is_typed(name: str) -> bool:
+    """Say whether an option was typed, and not set by a file, the environment or default."""
+    return click.get_current_context().get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+
+
 def refuse_beside_plan(asked: Iterable[str]) -> None:
     """Refuse what is asked beside a plan, which decides everything: it would be passed over in silence."""
-    context, typed = click.get_current_context(), click.core.ParameterSource.COMMANDLINE
-    given = [name for name in asked if context.get_parameter_source(name) is typed and context.params[name] is not None]
+    params = click.get_current_context().params
+    given = [name for name in asked if is_typed(name) and params[name] is not None]
     if given:
         raise click.UsageError(f"--plan decides everything: leave {', '.join(sorted(given))} out, or make a new plan")
 
@@ -72,7 +78,7 @@ def _keep_contact(_: click.Context, __: click.Parameter, given: str | None) -> N
         os.environ[CONTACT] = given
 
 
-def check_period(_: click.Context, __: click.Parameter, given: str | None) -> str | None:
+def _period(_: click.Context, __: click.Parameter, given: str | None) -> str | None:
     """Refuse a period that cannot be read as a slip of the pen, before anything is looked up."""
     from howgreen.core.errors import PeriodError
     from howgreen.core.period import Period
@@ -134,8 +140,15 @@ plan_options = options(
     ),
     click.option(
         "--period",
-        callback=check_period,
+        callback=_period,
         help="YYYY-MM, or two joined by '/'. A year by itself is its growing season (default: the newest).",
+    ),
+    click.option(
+        "--season",
+        type=click.Choice(("calendar", "peak", "year")),
+        default="calendar",
+        show_default=True,
+        help="What a year is: its growing season by the calendar; its greenest months, measured in coarse overviews; all of it.",
     ),
     click.option(
         "--sensor", type=click.Choice(SENSORS), default="sentinel-2", show_default=True, help="Satellite or radar."
@@ -146,12 +159,18 @@ plan_options = options(
 
 
 def new_folder(city: City) -> Path:
-    """Name a folder in the current one after the city, in its own letters where it has no others, that does not exist yet."""
+    """Name a folder in the current one after the city that does not exist yet."""
+    return next(folder for folder in folder_names(city) if not folder.exists())
+
+
+def folder_names(city: City) -> Iterator[Path]:
+    """Name folders in the current one after the city, in its own letters where it has no others: ``lyon``, ``lyon-2``, ..."""
     from howgreen.store import slug
 
     letters = re.sub(r"[^\w]+", "-", unicodedata.normalize("NFC", city.name)).strip("-_")[:60]
     base = (
         slug(city.name) if any(letter.isascii() and letter.isalnum() for letter in letters) or not letters else letters
     )
-    names = [base, *(f"{base}-{number}" for number in range(2, 1000))]
-    return next(Path(name) for name in names if not Path(name).exists())
+    yield Path(base)
+    for number in count(2):
+        yield Path(f"{base}-{number}")

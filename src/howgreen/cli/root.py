@@ -21,7 +21,6 @@ class _Home(NamedTuple):
 COMMANDS = {
     "benchmark": _Home("benchmark", "Judge the models, compare the algorithms (extra [train])."),
     "cache": _Home("cache", "Show or clear what is kept to be quick."),
-    "change": _Home("change", "Tell what changed between two periods or images."),
     "city": _Home("cities", "Answer how green a place is, and write the report."),
     "ee-export": _Home("earth", "Compute the green mask in Google Earth Engine."),
     "estimate": _Home("estimate", "Estimate the green ratio from what people saw."),
@@ -29,6 +28,7 @@ COMMANDS = {
     "label": _Home("estimate", "Look at the places of a sample, on a page here."),
     "layers": _Home("layers", "Compare the answer with other land-cover maps."),
     "models": _Home("models", "List, show, add, wrap and remove models."),
+    "nrr": _Home("nrr", "Count green space and tree cover as EU law does."),
     "osm-green": _Home("cities", "Write what OpenStreetMap maps as green."),
     "plan": _Home("cities", "Show what `city` would do: images, dates, bytes."),
     "predict-table": _Home("models", "Run a model on the rows of a table of reflectances."),

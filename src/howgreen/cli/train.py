@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -21,17 +22,24 @@ from howgreen.core.warnings import warn
         'howgreen city "My City" --model mycity.onnx',
     ),
 )
-@click.option("--labels", type=FILE, help="Polygons or points with a class, in any vector format.")
+@click.option(
+    "--labels", type=FILE, help="Polygons or points with a class, in any vector format, or a GeoTIFF of classes."
+)
 @click.option("--column", default="class", show_default=True, help="Column that holds the class.")
-@click.option("--classes", "meanings", help="What the column's values mean: 1=water,2=tree,3=built.")
+@click.option("--classes", "meanings", help="What the values of the column or the raster mean: 1=water,2=tree,3=built.")
 @click.option("--osm-green", type=FILE, help="GeoPackage of `howgreen osm-green`, taken as weak labels and filtered.")
 @click.option(
-    "--images", type=FILE, multiple=True, required=True, help="A GeoTIFF with named bands, or one file for each band."
+    "--images",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    required=True,
+    help="A GeoTIFF with named bands, one file for each band, or a SAFE or Landsat folder; several days of the same ground may be given.",
 )
 @click.option("--bands", help="Names of the bands in the file's order: red,green,blue,nir.")
 @click.option("--scale", type=float, help="Reflectance = digital number x scale + offset.")
 @click.option("--offset", type=float, help="See --scale.")
 @click.option("--nodata", type=float, help="Number that means no data, where the file does not say it.")
+@click.option("--date", "day", type=click.DateTime(["%Y-%m-%d"]), help="Day of the image, if its files do not say.")
 @click.option("--sensor", help="Satellite of the image, where its bands do not tell: sentinel-2 or landsat.")
 @click.option(
     "--algorithm",
@@ -50,18 +58,19 @@ def train_command(
     scale: float | None,
     offset: float | None,
     nodata: float | None,
+    day: datetime | None,
     sensor: str | None,
     algorithm: str,
     out: Path,
 ) -> None:
     """Train a model for one city (extra [train]).
 
-    Use it with `howgreen city NAME --model OUT`. Classes are tree, low vegetation, cropland, built, bare and water. A third
-    of the polygons is held out whole to judge the model.
+    Use it with `howgreen city NAME --model OUT`. Classes are tree, low vegetation, cropland, built, bare and water. Polygons and
+    blocks of points are held out whole to judge the model; a page beside it shows where labels and map disagree.
     """
     try:
         from howgreen.store.options import Options
-        from howgreen.training.own.face import LabelFiles, parse_classes, train_from_files
+        from howgreen.training.own.face import LabelFiles, parse_classes, train_from_files, verdict
     except ImportError as error:
         raise MissingExtraError(f"training ({error.name})", "train") from error
     with bars() as progress:
@@ -70,19 +79,12 @@ def train_command(
         )
         said = Options(
             bands=bands.split(",") if bands else None, scale=scale, offset=offset,
-            nodata=nodata, sensor=sensor,
+            nodata=nodata, sensor=sensor, date=day.date() if day else None,
         )  # fmt: skip
         trained = train_from_files(list(images), given, options=said, algorithm=algorithm, out=out, progress=progress)
     warn(*trained.cautions)
-    say(f"{trained.path}: {algorithm}, learned from {', '.join(f'{n} {name}' for name, n in trained.counts.items())}")
+    say(f"{trained.path}: learned from {', '.join(f'{n} {name}' for name, n in trained.counts.items())}")
     for note in trained.notes:
         say(f"note: {note}")
-    scores = trained.card.scores
-    if scores:
-        say(
-            f"on {scores['held_out_n']:.0f} pixels of {scores['held_out_groups']:.0f} places held out: {scores['held_out_oa']:.1%} right, "
-            f"green or not (kappa {scores['held_out_kappa']:.2f}; all called one kind: {scores['held_out_majority_oa']:.1%}"
-            + (f"; shipped model: {scores['held_out_shipped_oa']:.1%})" if "held_out_shipped_oa" in scores else ")")
-        )
-    else:
-        say("not judged: a class has ground in one place only, so none could be held out")
+    say(verdict(trained, algorithm))
+    say(f"{out.with_suffix('.html')}: how right it is, its map beside the image, and where labels disagree")

@@ -6,6 +6,7 @@ import calendar
 import re
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Literal
 
 from howgreen.core.errors import PeriodError
 
@@ -25,6 +26,11 @@ def _bounds(text: str) -> tuple[date, date]:
     except ValueError as error:
         raise PeriodError(f"period {text!r}: {error}") from error
     return first, last
+
+
+SeasonKind = Literal["calendar", "peak", "year"]
+SEASONS: tuple[SeasonKind, ...] = ("calendar", "peak", "year")
+"""What a year by itself may mean: its growing season by the calendar, its greenest months as measured, all of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,9 +68,31 @@ class Period:
             return cls(start=date(year - 1, 11, 1), end=date(year, 3, 31))
         return cls(start=date(year, 1, 1), end=date(year, 12, 31))
 
+    @classmethod
+    def green_year(cls, latitude: float, year: int) -> Period:
+        """Return the twelve months around the growing season of ``year``: January to December, south of -23.4 July to June."""
+        if latitude < -23.4:
+            return cls(start=date(year - 1, 7, 1), end=date(year, 6, 30))
+        return cls(start=date(year, 1, 1), end=date(year, 12, 31))
+
     def __contains__(self, moment: date) -> bool:
         day = moment.date() if isinstance(moment, datetime) else moment
         return self.start <= day <= self.end and day.month in self.months
 
     def __str__(self) -> str:
         return f"{self.start.isoformat()}/{self.end.isoformat()}"
+
+
+@dataclass(frozen=True)
+class Season:
+    """Which part of a year images may come from, to be given as a ``period``: ``Season("peak", 2024)``."""
+
+    kind: SeasonKind
+    """``calendar``: a year is its growing season by latitude. ``peak``: the greenest months, measured in the overviews of the clear
+    images of a year, or of the period that is given. ``year``: all months of a year."""
+    period: Period | str | int | date | None = None
+    """The year, or what else a ``period`` may be; None for the newest year that has images."""
+
+    def __post_init__(self) -> None:
+        if self.kind not in SEASONS:
+            raise PeriodError(f"season {self.kind!r} is unknown: use {', '.join(SEASONS)}")

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from howgreen.core import notebook, words
 from howgreen.core.period import Period as Period  # noqa: PLC0414 (the word is taken from here)
+from howgreen.core.period import Season as Season  # noqa: PLC0414 (the word is taken from here)
 from howgreen.core.text import one_line
 from howgreen.core.warnings import Caution
 
@@ -194,6 +195,49 @@ class Scene:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MonthGreenness:
+    """How green a place was in one month, as coarse overviews show it."""
+
+    month: date
+    """Its first day."""
+    greenness: float | None
+    """Mean NDVI of the place, months that show different parts of it made comparable; None where too little was seen."""
+    dates: int
+    """Acquisitions that were read."""
+    seen_pct: float
+    """Share of the place that they show clearly, 0-100."""
+    taken: bool
+    """Whether it belongs to the season."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasuredSeason:
+    """The months that were compared for the greenest."""
+
+    searched: Period
+    """Where they were looked for."""
+    months: tuple[MonthGreenness, ...]
+    """Those with a clear image, by time."""
+    read_bytes: int
+    """Of files on the web, fetched for it."""
+
+    def in_words(self) -> str:
+        """Say which months are the greenest, and how green all are: ``2024-06 0.71 (3 dates), ...``."""
+        taken = [one.month for one in self.months if one.taken]
+        if not taken:
+            return "no month of the year has an image clear enough to measure how green it was"
+        span = f"{taken[0]:%Y-%m}" if len(taken) == 1 else f"{taken[0]:%Y-%m} to {taken[-1]:%Y-%m}"
+        listed = ", ".join(
+            f"{one.month:%Y-%m} {'-' if one.greenness is None else f'{one.greenness:.2f}'} ({words.count(one.dates, 'date')})"
+            for one in self.months
+        )
+        compared = sum(one.greenness is not None for one in self.months)
+        return words.plain(
+            f"season measured: greenest {span}, of {words.count(compared, 'month')} compared by mean NDVI: {listed}"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """All that decides an answer, before any reflectance is read: same plan, same answer."""
 
@@ -216,6 +260,8 @@ class Plan:
     radar: tuple[Scene, ...] = ()
     """Scenes of Sentinel-1 whose median stands beside the reflectance, where the model takes ``vv`` or ``vh`` and
     ``sensor`` is another."""
+    season: MeasuredSeason | None = None
+    """How the period was found, where it is the greenest months as measured."""
     notes: tuple[str, ...] = ()
     """What a reader must know of how the scenes were found: catalogues that did not answer, scenes left out."""
     warnings: tuple[Caution, ...] = ()
@@ -329,6 +375,18 @@ together, so that a small zone's error does not average out as a city's does."""
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrainingImage:
+    """An image that taught a model of one place: what the model knows, and where, when and by which satellite it knows it."""
+
+    sensor: str
+    """Key of :data:`howgreen.core.sensors.SENSORS`."""
+    day: str
+    """ISO date; empty where nobody said it."""
+    bounds: tuple[float, float, float, float]
+    """West, south, east, north in EPSG:4326."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelCard:
     """What a model says about itself, inside its ONNX file (metadata key ``howgreen``)."""
 
@@ -355,6 +413,8 @@ class ModelCard:
     """None where no reference was at hand: reports then show no interval and say why."""
     training_data: str
     licence: str
+    learned_from: tuple[TrainingImage, ...] = ()
+    """Images of the one place that it was made for; empty for a model that is meant for any place."""
 
     @property
     def overlap_px(self) -> int:

@@ -25,11 +25,10 @@ from dataclasses import dataclass
 from howgreen.core.text import one_line
 
 CODES: Mapping[str, str] = {
+    "account-incomplete": "an account for Article 8 lacks a map, a class of communes, or part of its ground",
     "band-not-used": "a band or file of an image was not understood, and is not used",
     "catalogue-incomplete": "a catalogue may hold more images than it gave",
     "catalogue-not-used": "a catalogue did not answer, or what it gave could not be used; another one answered",
-    "change-not-normalised": "two images could not be brought to one radiometry, and are compared as they are",
-    "change-of-season": "two periods differ as a whole, by season, weather or light, and not only by what changed",
     "coast-unclear": "which part of the limits is sea could not be told for certain",
     "crs-assumed": "a file does not say its coordinate system, or says it doubtfully; one was assumed",
     "date-assumed": "the day of an image was guessed",
@@ -39,6 +38,7 @@ CODES: Mapping[str, str] = {
     "few-dates": "one date, or very few: what was bare or mown on that day counts as not green",
     "image-left-out": "an image that contradicts itself or cannot be read was left out",
     "limits-are-image": "the place has no limits: its area is the image's footprint",
+    "dry-season": "in the tropics, all images are of the months that are dry in most places there",
     "limits-doubtful": "the limits may not be those of the place that was asked for",
     "limits-mended": "parts of the limits were broken, and were mended or left out",
     "low-share-seen": "much of the land was never seen clearly",
@@ -47,6 +47,7 @@ CODES: Mapping[str, str] = {
     "mixed-satellites": "images of satellites whose bands differ stand in one picture",
     "model-blind-to-water": "the model has no class water: rivers and lakes count as land",
     "model-doubtful": "the model answered a trial oddly",
+    "model-elsewhere": "the model was made of images of another place, season or satellite",
     "model-other-pixels": "the model was made for pixels of another size",
     "model-unscored": "the model was not compared with reference data: there is no interval",
     "no-cloud-mask": "an image has no cloud mask: all its pixels count as clear",
@@ -55,7 +56,7 @@ CODES: Mapping[str, str] = {
     "osm-cut": "green areas are cut where the OpenStreetMap extract ends",
     "out-of-season": "images lie outside of the growing season",
     "population-doubtful": "the number of inhabitants is old, or of other limits",
-    "radar-instead": "no optical image was clear: radar answered, which sees structure and not leaves",
+    "season-unmeasured": "too few months have clear images to tell which are the greenest",
     "scale-doubtful": "the numbers of an image may not be what reflectance they are taken for",
 }
 """What each code means. A code, once published, keeps its meaning."""

@@ -49,10 +49,11 @@ def half_width(low: float, high: float) -> str:
     return f"{half:.0f}" if half >= 0.95 else "<0.1" if half < 0.05 else f"{half:.1f}"
 
 
-def rests_on(places: int, people: int) -> str:
-    """Say what an estimate rests on: ``140 places read by two people, and the map``."""
+def rests_on(places: int, people: int, what: str = "vegetation") -> str:
+    """Say what an estimate rests on: ``140 places read by two people, and the map``; and what it counts, if not all vegetation."""
     who = {1: "one person", 2: "two people"}.get(people, f"{people} people")
-    return f"{places:,} {'place' if places == 1 else 'places'} read by {who}, and the map"
+    read = f"{places:,} {'place' if places == 1 else 'places'} read by {who}, and the map"
+    return read if what == "vegetation" else f"{read}; what is counted is {what.replace('-', ' ')}"
 
 
 def points(difference: float) -> str:
@@ -101,3 +102,16 @@ def count(number: int, noun: str) -> str:
 def subject(label: str, kind: str) -> str:
     """Name what was measured: the place, or, where nobody gave its limits, the area of the image that shows it."""
     return f"the area of the image (not {label}’s limits)" if kind == IMAGE_FOOTPRINT else label
+
+
+COUNTED = {
+    "vegetation": "green",
+    "vegetation-without-cropland": "green without cropland",
+    "canopy": "under tree canopy",
+}
+"""What an estimate counts, and how a sentence says it: ``61 % green``."""
+
+
+def counted(what: str) -> str:
+    """Say what an estimate counts, as the end of ``Lyon is 61 % …``."""
+    return COUNTED[what]

@@ -23,6 +23,12 @@ if TYPE_CHECKING:
     from howgreen.estimate.sample import Sample
 
 GREEN_KINDS = ("tree", "shrub", "grass", "crop")
+COUNTED = {
+    "vegetation": GREEN_KINDS,
+    "vegetation-without-cropland": ("tree", "shrub", "grass"),
+    "canopy": ("tree",),
+}
+"""Kinds that count as green, by what is counted (names of :data:`howgreen.core.words.COUNTED`)."""
 LAND_KINDS = (*GREEN_KINDS, "bare", "built")
 KINDS = (*LAND_KINDS, "water", "unknown")
 """What a dot can be; ``unknown`` is "cannot tell"."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -13,7 +13,17 @@ import numpy.typing as npt
 from howgreen.core.errors import EstimateError
 from howgreen.core.types import HALF_GREEN
 from howgreen.estimate._accuracy import Accuracy, StratifiedClasses, assess
-from howgreen.estimate.answers import GREEN_KINDS, KINDS, LAND_KINDS, Agreement, Answer, Readings, agreement, in_order
+from howgreen.estimate.answers import (
+    COUNTED,
+    GREEN_KINDS,
+    KINDS,
+    LAND_KINDS,
+    Agreement,
+    Answer,
+    Readings,
+    agreement,
+    in_order,
+)
 from howgreen.estimate.estimators import (
     FEWEST,
     LEVEL,
@@ -88,10 +98,16 @@ class MapErrors:
 class Evaluation:
     """All that a sample and its answers say."""
 
+    counted: str
+    """What counts as green: a key of :data:`howgreen.estimate.answers.COUNTED`."""
     headline: Estimate
-    """Assisted by the map, as the sample was designed for."""
+    """Of the land; assisted by the map, as the sample was designed for, where all vegetation is counted."""
     plain: Estimate
     """Without the map."""
+    of_total: Estimate
+    """Of everything inside the limits, water included; without the map."""
+    definitions: Mapping[str, Estimate]
+    """Of the land, by what can be counted: the headline among them."""
     two_phase: Estimate | None
     """Free of the readers' errors, where enough answers were agreed on."""
     agreement: Agreement | None
@@ -113,8 +129,16 @@ class Evaluation:
     """A systematic sample's interval is conservative."""
 
 
-def evaluate(sample: Sample, answers: Sequence[Answer], *, level: float = LEVEL) -> Evaluation:
+def evaluate(
+    sample: Sample, answers: Sequence[Answer], *, count: str = "vegetation", level: float = LEVEL
+) -> Evaluation:
     """Estimate all there is to estimate.
+
+    Parameters
+    ----------
+    count
+        What counts as green: a key of :data:`howgreen.estimate.answers.COUNTED`. The map knows all vegetation only: where less is
+        counted, it helps by its strata alone.
 
     Raises
     ------
@@ -123,28 +147,44 @@ def evaluate(sample: Sample, answers: Sequence[Answer], *, level: float = LEVEL)
     """
     readings = in_order(answers)
     told = {unit: one for unit, one in readings.first.items() if one.known}
-    rows = _Rows(sample, told)
-    looks, assist = rows.looks(), rows.map_shares()
+    rows = _Rows(sample, told, COUNTED[count])
+    looks, assist = rows.looks(), rows.map_shares() if count == "vegetation" else None
+    everything = np.ones(len(rows.answers))
     headline = estimate_ratio(looks, assist, level=level)
     last = max(readings.first, default=0)
     return Evaluation(
+        counted=count,
         headline=headline,
+        of_total=estimate_ratio(rows.looks(land=everything), level=level),
+        definitions={name: _definition(_Rows(sample, told, kinds), level) for name, kinds in COUNTED.items()},
         plain=estimate_ratio(looks, level=level),
         two_phase=_two_phase(rows, readings, looks, assist, level),
         agreement=agreement(readings),
-        bounds=_bounds(sample, readings, level),
+        bounds=_bounds(rows, readings, assist, level),
         reader_errors=tuple(
             ReaderError(error=e, ratio=min(max((headline.ratio - e) / (1 - 2 * e), 0.0), 1.0)) for e in READER_ERRORS
         ),
         districts=_districts(rows, looks, assist, level),
         cover=_cover(rows, level),
-        map_errors=_map_errors(rows, looks),
+        map_errors=_map_errors(_Rows(sample, told)),
         looked=len(readings.first),
         skipped=tuple(unit for unit in range(1, last) if unit not in readings.first),
         untold=tuple(sorted(set(readings.first) - set(told))),
         readers=readings.readers,
         systematic=sample.design == "systematic",
     )
+
+
+def share_of_area(sample: Sample, answers: Sequence[Answer], kinds: Sequence[str], *, level: float = LEVEL) -> Estimate:
+    """Estimate the share of the whole area, water in it, that is of some kinds (of :data:`howgreen.estimate.answers.KINDS`).
+
+    Raises
+    ------
+    EstimateError
+        As :func:`evaluate`.
+    """
+    rows = _Rows(sample, {unit: one for unit, one in in_order(answers).first.items() if one.known})
+    return estimate_ratio(rows.looks(green=rows.share(kinds), land=np.ones(len(rows.answers))), level=level)
 
 
 def may_show(sample: Sample, answers: Sequence[Answer]) -> bool:
@@ -193,8 +233,9 @@ def _finite(value: Any) -> Any:
 class _Rows:
     """Answered units as arrays, in the order of looking."""
 
-    def __init__(self, sample: Sample, told: Mapping[int, Answer]) -> None:
+    def __init__(self, sample: Sample, told: Mapping[int, Answer], green_kinds: Sequence[str] = GREEN_KINDS) -> None:
         self.sample = sample
+        self.green_kinds = green_kinds
         self.answers = [told[unit] for unit in sorted(told)]
         self.units = [sample.units[one.unit - 1] for one in self.answers]
         self.position = {one.unit: i for i, one in enumerate(self.answers)}
@@ -209,7 +250,7 @@ class _Rows:
         if not self.answers:
             raise EstimateError("answers: none that tells a dot; look at places with `howgreen label` first")
         return Looks(
-            green=self.share(GREEN_KINDS) if green is None else green,
+            green=self.share(self.green_kinds) if green is None else green,
             land=self.share(LAND_KINDS) if land is None else land,
             stratum=self.stratum(),
             weight=np.array(self.sample.weights),
@@ -224,7 +265,15 @@ class _Rows:
         )
 
 
-def _two_phase(rows: _Rows, readings: Readings, looks: Looks, assist: MapShares, level: float) -> Estimate | None:
+def _definition(rows: _Rows, level: float) -> Estimate:
+    """Estimate by one definition of green, helped by the map where it maps just that."""
+    assist = rows.map_shares() if rows.green_kinds == GREEN_KINDS else None
+    return estimate_ratio(rows.looks(), assist, level=level)
+
+
+def _two_phase(
+    rows: _Rows, readings: Readings, looks: Looks, assist: MapShares | None, level: float
+) -> Estimate | None:
     """Estimate with the agreed answers, where there are enough."""
     twice = [unit for unit in readings.second if unit in rows.position]
     found = agreement(readings)
@@ -242,7 +291,7 @@ def _two_phase(rows: _Rows, readings: Readings, looks: Looks, assist: MapShares,
         looks,
         Gold(
             position=np.array([rows.position[unit] for unit in gold], np.intp),
-            green=np.array([one.share(GREEN_KINDS) for one in gold.values()]),
+            green=np.array([one.share(rows.green_kinds) for one in gold.values()]),
             land=np.array([one.share(LAND_KINDS) for one in gold.values()]),
             weight=np.array(weight),
         ),
@@ -251,31 +300,36 @@ def _two_phase(rows: _Rows, readings: Readings, looks: Looks, assist: MapShares,
     )
 
 
-def _bounds(sample: Sample, readings: Readings, level: float) -> Bounds | None:
+def _bounds(known: _Rows, readings: Readings, assist: MapShares | None, level: float) -> Bounds | None:
     """Give the ratio with all unknown dots bare, and with all of them green."""
-    rows = _Rows(sample, readings.first)
+    rows = _Rows(known.sample, readings.first, known.green_kinds)
     unknown = rows.share(("unknown",), unknown_as=0.0)
     if not unknown.any():
         return None
     land = rows.share((*LAND_KINDS, "unknown"), unknown_as=0.0)
     ends = [
-        estimate_ratio(rows.looks(green=rows.share(kinds, unknown_as=0.0), land=land), rows.map_shares(), level=level)
-        for kinds in (GREEN_KINDS, (*GREEN_KINDS, "unknown"))
+        estimate_ratio(
+            rows.looks(green=rows.share(kinds, unknown_as=0.0), land=land), assist and rows.map_shares(), level=level
+        )
+        for kinds in (rows.green_kinds, (*rows.green_kinds, "unknown"))
     ]
     return Bounds(unknown_share=float(unknown.mean()), low=ends[0].low, high=ends[1].high)
 
 
-def _districts(rows: _Rows, looks: Looks, assist: MapShares, level: float) -> tuple[DistrictEstimate, ...]:
+def _districts(rows: _Rows, looks: Looks, assist: MapShares | None, level: float) -> tuple[DistrictEstimate, ...]:
+    """Estimate each district; one with few looks by the map, and not at all where the map does not know what is counted."""
     names = np.array([unit.district for unit in rows.units])
     direct: dict[str, Estimate] = {}
     for one in rows.sample.districts:
         inside = names == one.name
         if inside.sum() >= FEWEST:
-            part = MapShares(green=assist.green, land=assist.land, frame_green=one.map_green, frame_land=one.map_land)
+            part = assist and replace(assist, frame_green=one.map_green, frame_land=one.map_land)
             direct[one.name] = estimate_domain(looks, inside, part, level=level)
-    spread = _between(rows.sample, direct, level)
+    spread = _between(rows.sample, direct, level) if assist else None
     found = []
     for one in rows.sample.districts:
+        if assist is None and one.name not in direct:
+            continue
         mapped = one.map_green / one.map_land if one.map_land > 0 else float("nan")
         own = direct.get(one.name)
         ratio = own.ratio if own else mapped
@@ -326,7 +380,9 @@ def _cover(rows: _Rows, level: float) -> dict[str, Estimate]:
     }
 
 
-def _map_errors(rows: _Rows, looks: Looks) -> MapErrors:
+def _map_errors(rows: _Rows) -> MapErrors:
+    """Compare the map, which shows all vegetation, with the looks."""
+    looks = rows.looks()
     mapped = np.array([unit.map_green for unit in rows.units])
     weight = (looks.weight / looks.counts)[looks.stratum]
     miss = mapped - looks.green

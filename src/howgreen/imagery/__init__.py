@@ -4,6 +4,7 @@ from howgreen.core.grid import grid
 from howgreen.imagery.catalog._coverage import find, look, look_each, missing_files
 from howgreen.imagery.catalog._maps import find_tiles, map_reader
 from howgreen.imagery.catalog._search import SearchResult, find_online, search
+from howgreen.imagery.catalog._season import measure_season
 from howgreen.imagery.catalog._select import choose, estimate_bytes, look_directions, mixed_platforms
 from howgreen.imagery.composite._combine import composite, composite_scaled, from_scaled
 from howgreen.imagery.composite._offset_check import decisions
@@ -27,6 +28,7 @@ __all__ = [
     "look_directions",
     "look_each",
     "map_reader",
+    "measure_season",
     "missing_files",
     "mixed_platforms",
     "search",

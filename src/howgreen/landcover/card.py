@@ -86,10 +86,20 @@ class ReferenceOnCard(_Strict, frozen=True, kw_only=True):
     tau: Annotated[float, Meta(ge=0, description="Standard deviation of the mean error between places.")] = 0.0
 
 
+class ImageOnCard(_Strict, frozen=True, kw_only=True):
+    """An image that taught a model of one place."""
+
+    sensor: Name
+    day: Annotated[str, Meta(pattern=r"^(\d{4}-\d{2}-\d{2})?$", description="ISO date; empty where nobody said it.")]
+    bounds: Annotated[
+        tuple[float, float, float, float], Meta(description="West, south, east, north in degrees (EPSG:4326).")
+    ]
+
+
 class Card(_Strict, frozen=True, kw_only=True):
     """What a model says about itself, inside its ONNX file (metadata key `howgreen`).
 
-    Every key is needed, but for `places` and `tau` of its reference error.
+    Every key is needed, but for `learned_from`, and `places` and `tau` of its reference error.
     """
 
     name: Name
@@ -112,6 +122,12 @@ class Card(_Strict, frozen=True, kw_only=True):
     ]
     training_data: Text
     licence: Text
+    learned_from: Annotated[
+        tuple[ImageOnCard, ...],
+        Meta(
+            description="Images of the one place that it was made for; far from them in place, season or sensor there is a warning."
+        ),
+    ] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -126,7 +142,10 @@ class Card(_Strict, frozen=True, kw_only=True):
 
 def card_to_json(card: ModelCard) -> str:
     """Write a card as JSON, keys sorted: the same card always gives the same text."""
-    return json.dumps(dataclasses.asdict(card), sort_keys=True, ensure_ascii=False, allow_nan=False)
+    told = dataclasses.asdict(card)
+    if not card.learned_from:  # so that cards without it stay what earlier versions wrote, and read
+        del told["learned_from"]
+    return json.dumps(told, sort_keys=True, ensure_ascii=False, allow_nan=False)
 
 
 def card_from_json(text: str, *, source: str) -> ModelCard:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+import math
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -24,17 +26,22 @@ from howgreen.landcover.contract import INPUT, OUTPUTS, UNCERTAINTY
 if TYPE_CHECKING:
     import onnxruntime
 
+    from howgreen.core.types import City, Plan, Scene
+
 FloatArray = npt.NDArray[np.float32]
 
 CHOSEN_FROM = ("mixture-10", "mixture-6", "mixture-4", "ndvi")
 """Where no model is named, in the order of preference."""
-FOR_RADAR = ("radar-4", "radar-2")
-"""The same for radar alone: the first needs several acquisitions."""
-SHIPPED = (*CHOSEN_FROM, "unet-10", *FOR_RADAR)
+SHIPPED = (*CHOSEN_FROM, "unet-10")
 STRIP_PX = 16_384
 """Pixels that a pixel model is run on at once."""
 ROUNDING = 1e-3
 """How far rounding may carry a share out of 0-1: half precision inside a graph does that."""
+FAR_KM = 100.0
+"""A model of one place that is used further away meets other ground, soils and light."""
+FAR_DAYS = 45
+"""So many days later in the year the same plants look different."""
+KM_PER_DEGREE = 111.2
 SAME_RESOLUTION = 1.25
 """Pixel sizes that differ by a smaller factor count as the same."""
 _FOLDER = Path(__file__).parent / "models"
@@ -287,13 +294,8 @@ def planned_model(name: str, *, sha256: str) -> Model:
 
 
 def models() -> list[Model]:
-    """Load the shipped models of reflectance that are chosen from where none is named, the preferred first."""
+    """Load the shipped models that are chosen from where none is named, the preferred first."""
     return [load_model(name) for name in CHOSEN_FROM]
-
-
-def radar_models() -> list[Model]:
-    """Load the shipped models of radar alone, the preferred first."""
-    return [load_model(name) for name in FOR_RADAR]
 
 
 def default_model(bands: Collection[str]) -> str:
@@ -304,12 +306,10 @@ def default_model(bands: Collection[str]) -> str:
     MissingBandsError
         No shipped model can do with these bands.
     """
-    cards = []
-    for name in (*CHOSEN_FROM, *FOR_RADAR):
-        cards.append(load_model(name).card)
-        if set(cards[-1].bands) <= set(bands):
-            return cards[-1].name
-    needs = "; ".join(f"{card.name} needs {', '.join(card.bands)}" for card in cards)
+    for model in models():
+        if set(model.card.bands) <= set(bands):
+            return model.card.name
+    needs = "; ".join(f"{model.card.name} needs {', '.join(model.card.bands)}" for model in models())
     raise MissingBandsError(f"bands {', '.join(sorted(bands)) or 'none'}: no shipped model fits them: {needs}")
 
 
@@ -332,9 +332,63 @@ def require_bands(card: ModelCard, bands: Collection[str], *, what: str) -> None
     raise MissingBandsError(f"model {card.name}: {what} lack {', '.join(missing)} (there: {there}); {cure}")
 
 
-def model_warnings(card: ModelCard, *, resolution_m: float) -> tuple[Caution, ...]:
-    """List what is doubtful of a model used on pixels of ``resolution_m`` metres; empty when it fits them."""
+def elsewhere(card: ModelCard, *, city: City, scenes: Sequence[Scene]) -> str:
+    """Tell how far a model of one place is from what it was made for, in place, season and satellite; empty where it is at home."""
+    if not card.learned_from:
+        return ""
+    faults = []
+    apart_km = min(_apart_km(image.bounds, city.boundary.bounds) for image in card.learned_from)
+    if apart_km > FAR_KM:
+        faults.append(f"{apart_km:,.0f} km from the place that it was made for")
+    taught = [date.fromisoformat(image.day) for image in card.learned_from if image.day]
+    late = [
+        scene for scene in scenes if taught and min(_days_apart(scene.time.date(), day) for day in taught) > FAR_DAYS
+    ]
+    if 2 * len(late) > len(scenes):
+        days = ", ".join(f"{day:%d %B}" for day in taught)
+        faults.append(
+            f"in another season (it learned from images of {days}; most used here are more than {FAR_DAYS} days away)"
+        )
+    sensors = {image.sensor for image in card.learned_from}
+    other = sorted({scene.sensor for scene in scenes} - sensors)
+    if other:
+        faults.append(f"on images of {', '.join(other)} (it learned from {', '.join(sorted(sensors))})")
+    return "; ".join(faults)
+
+
+def _apart_km(one: Sequence[float], other: Sequence[float]) -> float:
+    """Distance between two boxes in degrees, on a sphere; 0 where they touch."""
+    south, north = max(one[1], other[1]), min(one[3], other[3])
+    north_south = max(south - north, 0.0)
+    gaps = [max(a[0] - b[2], 0.0) for a, b in ((one, other), (other, one))]
+    round_the_back = max(360 - (max(one[2], other[2]) - min(one[0], other[0])), 0.0)
+    east_west = min(max(gaps), round_the_back)
+    middle = math.radians((one[1] + one[3] + other[1] + other[3]) / 4)
+    return KM_PER_DEGREE * math.hypot(north_south, east_west * math.cos(middle))
+
+
+def _days_apart(one: date, other: date) -> int:
+    """Days between two days of the year, whatever the year."""
+    apart = abs(one.timetuple().tm_yday - other.timetuple().tm_yday)
+    return min(apart, 365 - apart)
+
+
+def for_plan(model: Model, plan: Plan) -> Model:
+    """Take the interval off a model that is used far from home: what its own place told holds there alone."""
+    if model.card.reference_error is None or not elsewhere(model.card, city=plan.city, scenes=plan.scenes):
+        return model
+    return replace(model, card=replace(model.card, reference_error=None))
+
+
+def model_warnings(
+    card: ModelCard, *, resolution_m: float, city: City | None = None, scenes: Sequence[Scene] = ()
+) -> tuple[Caution, ...]:
+    """List what is doubtful of a model used on a city's images with pixels of ``resolution_m`` metres; empty when it fits them."""
     warnings = []
+    far = elsewhere(card, city=city, scenes=scenes) if city else ""
+    if far:
+        text = f"model {card.name} is used {far}: what it says there was never checked, and there is no interval"
+        warnings.append(Caution("model-elsewhere", text))
     larger = max(card.resolution_m, resolution_m) / min(card.resolution_m, resolution_m)
     if larger >= SAME_RESOLUTION:
         warnings.append(

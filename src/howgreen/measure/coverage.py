@@ -7,11 +7,12 @@ the cost follows the length of the edge and not the area.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import shapely
 
 from howgreen.core.geometry import polygonal
@@ -59,6 +60,20 @@ def coverage_windows(polygon: BaseGeometry, window: Window, transform: Affine) -
     else:
         for quarter in window.quarters():
             yield from coverage_windows(cut, quarter, transform)
+
+
+def covered_share(shape: BaseGeometry, size: Sequence[int], transform: Affine) -> npt.NDArray[np.float64]:
+    """Return the share (y, x) of each pixel of a raster inside a shape on its CRS, exactly."""
+    share = np.zeros((size[0], size[1]))
+    whole = Window(top=0, bottom=size[0], left=0, right=size[1])
+    for part in coverage_windows(shape, whole, transform):
+        view = share[part.window.slices]
+        if part.pixels is None:
+            view[...] = 1
+        else:
+            rows, columns = np.unravel_index(part.pixels, part.window.shape)
+            view[rows, columns] = np.asarray(part.share)
+    return share
 
 
 def _edge(cut: BaseGeometry, window: Window, transform: Affine) -> CoverageWindow:

@@ -104,6 +104,11 @@ class Remote:
         self._fetched = 0
 
     @property
+    def fetched(self) -> int:
+        """Bytes fetched so far."""
+        return self._fetched
+
+    @property
     def version(self) -> Version | None:
         """What the server says of the file's state; None before anything was read."""
         return self._ranges.version

@@ -13,12 +13,19 @@ from howgreen.core.warnings import Caution
 from howgreen.core.words import IMAGE_FOOTPRINT, area, count, days, percent, plain
 
 if TYPE_CHECKING:
-    from howgreen.core.types import City, GreenStats, ModelCard, Plan, Scene
+    from datetime import date
+
+    from howgreen.core.types import City, GreenStats, MeasuredSeason, ModelCard, Plan, Scene
 
 FEWEST_DATES = 3
 """Fewer dates have no median that outvotes one undetected cloud or one mown meadow."""
 FAR_APART = timedelta(days=366)
 """First and last image further apart show a city that may have changed between them."""
+FEWEST_MONTHS = 6
+"""Fewer months compared say little about which of a year is the greenest."""
+EQUATOR, TROPIC = 5.0, 23.4
+DRY_NORTH, DRY_SOUTH = (12, 1, 2, 3, 4), (6, 7, 8, 9, 10)
+"""Months of little rain in most of the tropics north and south of the equator, and latitudes between which they are."""
 MOST_NAMED = 3
 """So many scenes are named where more have the same caution."""
 LEAST_SEEN = 0.9
@@ -84,6 +91,17 @@ def _of_dates(plan: Plan) -> Iterator[Caution]:
         )
     if max(seen) - min(seen) > FAR_APART:
         yield Caution("dates-far-apart", plain(f"the images span {days(seen)}: the city may have changed in between"))
+    if plan.season is not None:
+        yield from _of_season(plan.season)
+        return
+    if _all_dry(seen, plan.city):
+        yield Caution(
+            "dry-season",
+            plain(
+                f"all images are of the months that are dry in most of the tropics on this side of the equator ({days(seen)}): what is "
+                "leafless or withered then counts as not green; add images of the wet season, or use --season peak"
+            ),
+        )
     outside = [scene for scene in plan.scenes if not _in_season(scene, plan.city)]
     if outside:
         yield Caution(
@@ -93,6 +111,26 @@ def _of_dates(plan: Plan) -> Iterator[Caution]:
                 "counts as not green"
             ),
         )
+
+
+def _of_season(season: MeasuredSeason) -> Iterator[Caution]:
+    """Say where too few months were compared."""
+    compared = [one for one in season.months if one.greenness is not None]
+    if len(compared) < FEWEST_MONTHS:
+        which = ", ".join(f"{one.month:%Y-%m}" for one in compared) or "none"
+        yield Caution(
+            "season-unmeasured",
+            f"only {count(len(compared), 'month')} with clear images ({which}) in {season.searched}: whether others are greener is not known; "
+            "add images of other months",
+        )
+
+
+def _all_dry(seen: Sequence[date], city: City) -> bool:
+    """Tell whether all days lie in the dry months of the tropics of a hemisphere; near the equator there are no such months."""
+    latitude = city.boundary.representative_point().y
+    if not EQUATOR <= abs(latitude) <= TROPIC:
+        return False
+    return all(day.month in (DRY_NORTH if latitude > 0 else DRY_SOUTH) for day in seen)
 
 
 def _how_many(some: int, total: int) -> str:

@@ -87,6 +87,26 @@ class SceneFile(Part, frozen=True, kw_only=True):
     warnings: tuple[WarningFile, ...] = ()
 
 
+class MonthFile(Part, frozen=True, kw_only=True):
+    """How green a place was in one month, as coarse overviews show it."""
+
+    month: Annotated[str, Meta(pattern=r"^\d{4}-\d{2}$")]
+    greenness: Annotated[
+        float | None, Meta(description="Mean NDVI, comparable between months; null where too little was seen.")
+    ]
+    dates: Annotated[int, Meta(ge=0, description="Acquisitions that were read.")]
+    seen_pct: Annotated[float, Meta(ge=0, le=100)]
+    taken: Annotated[bool, Meta(description="Whether it belongs to the season.")]
+
+
+class SeasonFile(Part, frozen=True, kw_only=True):
+    """The months that were compared for the greenest, where the period was measured."""
+
+    searched: Annotated[tuple[datetime.date, datetime.date], Meta(description="First and last day.")]
+    read_bytes: Annotated[int, Meta(ge=0, description="Of files on the web, fetched for it.")]
+    months: tuple[MonthFile, ...]
+
+
 class PlanFile(Part, frozen=True, kw_only=True):
     """All that decides an answer, before any reflectance is read: same plan, same answer."""
 
@@ -103,5 +123,6 @@ class PlanFile(Part, frozen=True, kw_only=True):
     scenes: Annotated[tuple[SceneFile, ...], Meta(description="Those that will be used, best first.")]
     passed_over: Annotated[tuple[SceneFile, ...], Meta(description="Those that were found and not used.")]
     radar: tuple[SceneFile, ...] = ()
+    season: SeasonFile | None = None
     notes: tuple[str, ...] = ()
     warnings: tuple[WarningFile, ...] = ()

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import howgreen
 from howgreen import imagery
+from howgreen.pipeline.plan_json import season_values
 
 if TYPE_CHECKING:
     from howgreen.core.types import Plan
 
-_LIBRARIES = ("numpy", "rasterio", "onnxruntime", "odc-geo", "exactextract")
+LIBRARIES = ("numpy", "rasterio", "onnxruntime", "odc-geo", "exactextract")
 
 
 def provenance(plan: Plan) -> dict[str, Any]:
@@ -28,8 +29,9 @@ def provenance(plan: Plan) -> dict[str, Any]:
     return {
         "howgreen": howgreen.__version__,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "libraries": {name: version(name) for name in _LIBRARIES},
+        "libraries": {name: version(name) for name in LIBRARIES},
         "radiometry": imagery.decisions((*plan.scenes, *plan.radar)),
+        **({"season": season_values(plan.season)} if plan.season else {}),
     }
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from howgreen import imagery, landcover, measure
 from howgreen.core import types
 from howgreen.core.errors import ImageError
-from howgreen.core.types import Composite, LandCover, Period, Progress
+from howgreen.core.types import Composite, LandCover, Period, Progress, Season
 from howgreen.core.warnings import warn
 from howgreen.net.network import Network
 from howgreen.pipeline import _doubts, locks, planning, workdir
@@ -40,7 +40,7 @@ def plan(
     place: Area | None = None,
     *,
     images: Store | Catalogs | None = None,
-    period: Period | str | int | date | None = None,
+    period: Season | Period | str | int | date | None = None,
     sensor: str = "sentinel-2",
     model: str | Path | None = None,
     network: Network | None = None,
@@ -58,7 +58,8 @@ def plan(
         A :class:`Store`, or :class:`Catalogs`. None for the user's own store (or the embedded sample when Sampleton is asked for)
         where it shows the place, else the open catalogues.
     period
-        ``"2024-05/2024-09"``; a year by itself is its growing season; None for the newest that has images.
+        ``"2024-05/2024-09"``; a year by itself is its growing season; ``Season("peak", 2024)`` for its greenest months as measured;
+        None for the newest growing season that has images.
     sensor
         Key of :data:`howgreen.core.sensors.SENSORS`.
     model
@@ -112,7 +113,7 @@ def run(plan: types.Plan, *, work: str | Path | None = None, progress: Progress 
 def _run(plan: types.Plan, work: str | Path | None, progress: Progress | None) -> CityResult:
     import rasterio
 
-    model = landcover.planned_model(plan.model, sha256=plan.model_sha256)
+    model = landcover.for_plan(landcover.planned_model(plan.model, sha256=plan.model_sha256), plan)
     workdir.check_files(plan)
     folder = workdir.work_folder(plan, work)
     locks.hold(folder)
@@ -143,7 +144,7 @@ def city(
     place: Area | None = None,
     *,
     images: Store | Catalogs | None = None,
-    period: Period | str | int | date | None = None,
+    period: Season | Period | str | int | date | None = None,
     sensor: str = "sentinel-2",
     model: str | Path | None = None,
     network: Network | None = None,

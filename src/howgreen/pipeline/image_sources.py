@@ -17,7 +17,8 @@ from pathlib import Path
 
 from howgreen import imagery
 from howgreen import store as stores
-from howgreen.core.errors import HowgreenError, NetworkError, NoClearImageError, NoImageError
+from howgreen.core.errors import HowgreenError, NetworkError, NoClearImageError, NoImageError, PeriodError
+from howgreen.core.period import Season, SeasonKind
 from howgreen.core.types import City, Period, Progress, Scene
 from howgreen.core.warnings import Caution
 from howgreen.net.endpoints import DEFAULT_CATALOGS, Catalog
@@ -90,11 +91,14 @@ def left_out(lost: Mapping[str, HowgreenError]) -> tuple[Caution, ...]:
     return tuple(Caution("image-left-out", f"image {name} was left out: {error}") for name, error in lost.items())
 
 
-def asked_period(period: Period | str | None, city: City) -> tuple[Period | None, tuple[str, ...]]:
+def asked_period(
+    period: Period | str | None, city: City, kind: SeasonKind = "calendar"
+) -> tuple[Period | None, tuple[str, ...]]:
     """Return the period that a user means, and notes to tell.
 
     A year by itself means its growing season: a median over twelve months would show winter, and answer another question.
-    Two days, two months or a month mean just what they say. A :class:`Period` is taken as it is.
+    Two days, two months or a month mean just what they say. A :class:`Period` is taken as it is. Of the other kinds of season, a
+    year is all of it, in the south the twelve months around its growing season.
 
     Raises
     ------
@@ -105,11 +109,20 @@ def asked_period(period: Period | str | None, city: City) -> tuple[Period | None
         return period, ()
     whole = Period.parse(period)
     if not _A_YEAR.match(period.strip()):
+        if kind == "year":
+            raise PeriodError(
+                f"period {period}: season 'year' takes a year, as 2024; leave the season out for just these days"
+            )
         return whole, ()
-    season = Period.growing_season(city.boundary.representative_point().y, whole.start.year)
+    latitude, year = city.boundary.representative_point().y, period.strip()
+    if kind != "calendar":
+        around = Period.green_year(latitude, whole.start.year)
+        return around, () if around == whole else (
+            f"{year} means the twelve months around its growing season here, {around}",
+        )
+    season = Period.growing_season(latitude, whole.start.year)
     if season == whole:  # in the tropics
         return whole, ()
-    year = period.strip()
     return season, (f"{year} means its growing season here, {season}; for all of the year ask for {year}-01/{year}-12",)
 
 
@@ -119,7 +132,7 @@ def image_sources(
     root: Path | None,
     named: bool,
     catalogs: Sequence[Catalog],
-    period: Period | None,
+    period: Period | Season | None,
     sensor: str,
     network: Network | None = None,
     today: date | None = None,
@@ -137,18 +150,21 @@ def image_sources(
     catalogs
         To be asked, in their order; empty for none.
     period
-        See :func:`asked_period`; None for the newest growing season: of those with images in a store, of the last
-        SEASONS in catalogues.
+        See :func:`asked_period`; None for the newest growing season, a kind of season for the newest of it: of those with images in a
+        store, of the last SEASONS in catalogues.
     today
         For tests; UTC's day if None.
 
     """
+    kind: SeasonKind = period.kind if isinstance(period, Season) else "calendar"
+    period = None if isinstance(period, Season) else period
     days = _days(city, root, sensor) if root else []
     if root and (named or not catalogs or any(period is None or day in period for day in days)):
-        yield ImageSource(period=period or _stored_season(city, days), root=root)
+        yield ImageSource(period=period or _of_kind(_stored_season(city, days, kind), city, kind), root=root)
         if named:
             return
-    seasons = [period] if period else newest_seasons(city, today=today or datetime.now(UTC).date())
+    newest = newest_seasons(city, today=today or datetime.now(UTC).date())
+    seasons = [period] if period else [_of_kind(season, city, kind) for season in newest]
     yield from (ImageSource(period=season, catalog=one, network=network) for season in seasons for one in catalogs)
 
 
@@ -167,12 +183,6 @@ class Failures:
         except (NetworkError, NoImageError) as error:
             _LOG.info("%s: %s", source.label, error)
             self._met.append((source, error))
-
-    def of_servers(self) -> Failures:
-        """Keep only which servers were silent: what holds for any sensor."""
-        kept = Failures(self._label)
-        kept._met = [(met, error) for met, error in self._met if isinstance(error, NetworkError)]
-        return kept
 
     def rules_out(self, source: ImageSource) -> bool:
         """Tell whether looking there was tried in another way: its server was silent, or the same images showed no ground."""
@@ -214,6 +224,12 @@ def newest_seasons(city: City, *, today: date, count: int = SEASONS) -> list[Per
     return [season for season in seasons if season.start + SEASON_UNDER_WAY <= today][:count]
 
 
+def _of_kind(season: Period, city: City, kind: SeasonKind) -> Period:
+    """Return a growing season, or the year around it where that is meant."""
+    latitude = city.boundary.representative_point().y
+    return season if kind == "calendar" else Period.green_year(latitude, season.end.year)
+
+
 def _days(city: City, root: Path, sensor: str) -> list[date]:
     """Days of a store's images of the city."""
     return [
@@ -223,14 +239,14 @@ def _days(city: City, root: Path, sensor: str) -> list[date]:
     ]
 
 
-def _stored_season(city: City, days: Sequence[date]) -> Period:
-    """Return the newest growing season of the city in which a store has any image of it."""
+def _stored_season(city: City, days: Sequence[date], kind: SeasonKind = "calendar") -> Period:
+    """Return the newest growing season of the city in which (of other kinds, around which) a store has any image of it."""
     latitude = city.boundary.representative_point().y
     years = sorted({day.year for day in days} | {day.year + 1 for day in days}, reverse=True)
     seasons = [Period.growing_season(latitude, year) for year in years]
     newest = max(days, default=datetime.now(UTC).date())
     return next(
-        (season for season in seasons if any(day in season for day in days)),
+        (season for season in seasons if any(day in _of_kind(season, city, kind) for day in days)),
         Period.growing_season(latitude, newest.year),
     )
 

@@ -18,9 +18,10 @@ from howgreen.core.errors import OutputError, PeriodError, PlanError, StoreError
 from howgreen.core.files import write_atomic
 from howgreen.core.sensors import SENSORS
 from howgreen.core.text import one_line
-from howgreen.core.types import Asset, Encoding, Period, Scene
+from howgreen.core.types import Asset, Encoding, MeasuredSeason, MonthGreenness, Period, Scene
 from howgreen.core.warnings import Caution
-from howgreen.pipeline._plan_file import GridFile, PlanFile, SceneFile
+from howgreen.pipeline._plan_file import GridFile, PlanFile, SceneFile, SeasonFile
+from howgreen.pipeline.rebase import rebased
 from howgreen.store import city_from_feature, city_to_feature
 
 if TYPE_CHECKING:
@@ -41,15 +42,21 @@ class Plan(types.Plan):
     """All that decides an answer, before any reflectance is read: same plan, same answer."""
 
     @classmethod
-    def load(cls, path: str | Path) -> Plan:
-        """Read a plan that was saved.
+    def load(cls, path: str | Path, *, store: str | Path | None = None) -> Plan:
+        """Read a plan that was saved, here or on another computer.
+
+        Parameters
+        ----------
+        store
+            Where the images of the store lie now that the plan was made with: they are found by their checksums.
 
         Raises
         ------
         PlanError
-            The file cannot be read, or is not a plan of this version.
+            The file cannot be read, or is not a plan of this version, or the store lacks one of its images.
         """
-        return load(Path(path))
+        plan = load(Path(path))
+        return plan if store is None else rebased(plan, Path(store))
 
     def save(self, path: str | Path) -> None:
         """Write the plan as JSON, whole or not at all; ``howgreen city --plan FILE`` runs it as well."""
@@ -106,6 +113,7 @@ def to_json(plan: types.Plan) -> str:
             "passed_over": [_scene_to_json(scene) for scene in plan.passed_over],
         }
         | ({"radar": [_scene_to_json(scene) for scene in plan.radar]} if plan.radar else {})
+        | ({"season": season_values(plan.season)} if plan.season else {})
         | ({"notes": list(plan.notes)} if plan.notes else {})
         | _warnings_to_json(plan.warnings),
         indent=1,
@@ -152,11 +160,29 @@ def _plan(data: PlanFile) -> Plan:
         model_sha256=data.model_sha256,
         howgreen=data.howgreen,
         radar=tuple(map(_scene, data.radar)),
+        season=_season(data.season),
         notes=data.notes,
         warnings=tuple(Caution(one.code, one.text) for one in data.warnings),
     )
     _check(plan)
     return plan
+
+
+def season_values(season: MeasuredSeason) -> dict[str, Any]:
+    """Return a measured season as JSON values."""
+    return {
+        "searched": [season.searched.start.isoformat(), season.searched.end.isoformat()],
+        "read_bytes": season.read_bytes,
+        "months": [asdict(one) | {"month": f"{one.month:%Y-%m}"} for one in season.months],
+    }
+
+
+def _season(data: SeasonFile | None) -> MeasuredSeason | None:
+    if data is None:
+        return None
+    start, end = data.searched
+    months = (MonthGreenness(**_values(one) | {"month": Period.parse(one.month).start}) for one in data.months)
+    return MeasuredSeason(searched=Period(start=start, end=end), months=tuple(months), read_bytes=data.read_bytes)
 
 
 def _grid(data: GridFile) -> GeoBox:
@@ -242,6 +268,11 @@ def describe(plan: types.Plan) -> str:
         *(f"warning: {caution.text}" for caution in plan.warnings),
         *(f"note: {note}" for note in plan.notes),
         f"period {plan.period}, {sensor.label}, model {plan.model} ({len(plan.bands)} bands)",
+        *(
+            [f"season: {plan.season.read_bytes / 2**20:.1f} MiB of overviews were read to measure it"]
+            if plan.season and plan.season.read_bytes
+            else []
+        ),
         f"grid {width} x {height} pixels of {abs(plan.grid.resolution.x):g} m, {plan.grid.crs}",
         f"scenes used: {len(plan.scenes)}, about {size / 2**20:.0f} MiB to read from {plan.source}{_wait(plan, size)}",
         *(_line(scene) for scene in plan.scenes),

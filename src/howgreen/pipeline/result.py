@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from howgreen.report import Summary
-    from howgreen.report.figures import EstimateFigures
+    from howgreen.report.figures import EstimateFigures, PopulatedFigures
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +74,7 @@ def write(
     out: str | Path,
     *,
     estimate: EstimateFigures | None = None,
+    populated: PopulatedFigures | None = None,
     progress: Progress | None = None,
 ) -> Summary:
     """Write the folder that a person opens: page, maps, tables, plan.
@@ -84,6 +85,8 @@ def write(
         A folder or a URL of fsspec.
     estimate
         Of :func:`howgreen.pipeline.sampling.estimate_of`: the report leads with it.
+    populated
+        Of :func:`howgreen.pipeline.population.with_population`.
 
     Returns
     -------
@@ -100,6 +103,7 @@ def write(
         out,
         truth=truth(result.plan),
         estimate=estimate,
+        populated=populated,
         plan_json=plan_json.to_json(result.plan),
         progress=progress,
     )

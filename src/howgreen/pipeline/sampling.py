@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import numpy as np
@@ -13,21 +13,16 @@ from howgreen.core import cog
 from howgreen.core.errors import EstimateError, OutputError
 from howgreen.core.files import write_atomic
 from howgreen.core.geometry import project
-from howgreen.core.grid import Window
 from howgreen.core.types import UNSEEN
 from howgreen.estimate.design import expect_answers, looks_needed
 from howgreen.estimate.estimators import Estimate
 from howgreen.estimate.sample import Design, Frame, FrameDistrict, Sample, draw, load, save, save_for_others
-from howgreen.measure.coverage import coverage_windows
+from howgreen.measure.coverage import covered_share
 from howgreen.pipeline import plan_json
 from howgreen.report.figures import DesignEstimate, EstimateFigures
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import numpy.typing as npt
-    from odc.geo.geobox import GeoBox
-    from shapely.geometry.base import BaseGeometry
 
     from howgreen.core.types import Plan, Result
 
@@ -146,12 +141,16 @@ def frame_of(result: Result) -> Frame:
         plan_sha256=sha256_of(plan),
         grid=plan.grid,
         shape=shape,
-        cover=_cover(shape, plan.grid),
+        cover=covered_share(shape, plan.grid.shape, plan.grid.affine).astype(np.float32),
         green=np.where(unseen, np.nan, np.where(water, 0, fraction)).astype(np.float32),
         land=land,
         map_rmse=USUAL_RMSE if reference is None else reference.rmse,
         districts=tuple(
-            FrameDistrict(name=name, shape=one, cover=_cover(one, plan.grid)) for name, one in districts if one.area
+            FrameDistrict(
+                name=name, shape=one, cover=covered_share(one, plan.grid.shape, plan.grid.affine).astype(np.float32)
+            )
+            for name, one in districts
+            if one.area
         ),
     )
 
@@ -181,6 +180,7 @@ def estimate_of(folder: Path, plan: Plan) -> EstimateFigures:
     days = sorted(one[:10] for one in found.looks if one)
     return EstimateFigures(
         **_interval(found.headline),
+        counted=found.counted,
         looked=found.looked,
         drawn=len(drawn.units),
         readers=len(found.readers),
@@ -207,6 +207,7 @@ class _Kept(msgspec.Struct, frozen=True):
     sample: _KeptSample
     headline: Estimate
     plain: Estimate
+    counted: Literal["vegetation", "vegetation-without-cropland", "canopy"]
     two_phase: Estimate | None
     agreement: _KeptAgreement | None
     looked: int
@@ -242,17 +243,3 @@ def _interval(one: Estimate) -> dict[str, Any]:
         "ratio": min(max(one.ratio, 0.0), 1.0), "low": one.low, "high": one.high, "level": one.level, "se": one.se, "df": one.df,
         "method": one.method,
     }  # fmt: skip
-
-
-def _cover(shape: BaseGeometry, grid: GeoBox) -> npt.NDArray[np.float32]:
-    """(y, x) share of each pixel inside a shape, exactly."""
-    covered = np.zeros(grid.shape, np.float32)
-    whole = Window(top=0, bottom=grid.shape[0], left=0, right=grid.shape[1])
-    for part in coverage_windows(shape, whole, grid.affine):
-        view = covered[part.window.slices]
-        if part.pixels is None:
-            view[...] = 1
-        else:
-            rows, columns = np.unravel_index(part.pixels, part.window.shape)
-            view[rows, columns] = np.asarray(part.share)
-    return covered

@@ -9,7 +9,8 @@ from typing import Any
 
 from howgreen.landcover.card import Card
 from howgreen.pipeline._plan_file import PlanFile
-from howgreen.report.figures import ChangeSummary, LayersSummary, Summary, schema_of
+from howgreen.report import RestorationSummary
+from howgreen.report.figures import LayersSummary, Summary, schema_of
 
 HOME = Path(__file__).parent.parent
 """Folder of the package."""
@@ -22,8 +23,8 @@ def schemas() -> Mapping[str, dict[str, Any]]:
         "report/layers.schema.json": schema_of(
             LayersSummary, identity="urn:howgreen:layers:1", title="howgreen comparison with other maps"
         ),
-        "report/change.schema.json": schema_of(
-            ChangeSummary, identity="urn:howgreen:change:1", title="howgreen change"
+        "report/restoration.schema.json": schema_of(
+            RestorationSummary, identity="urn:howgreen:nrr:1", title="howgreen account for Article 8"
         ),
         "pipeline/plan.schema.json": schema_of(PlanFile, identity="urn:howgreen:plan:1", title="howgreen plan"),
         "landcover/card.schema.json": schema_of(Card, identity="urn:howgreen:card:1", title="howgreen model card"),

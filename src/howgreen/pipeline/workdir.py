@@ -46,7 +46,13 @@ def _stamp(asset: Asset) -> tuple[int, int]:
 
 
 def check_files(plan: Plan) -> None:
-    """PlanError where a local image has another size than its catalogue says."""
+    """PlanError where a local image has another size than its catalogue says, or all of them are gone."""
+    local = [asset for scene in (*plan.scenes, *plan.radar) for asset in scene.assets if "://" not in asset.href]
+    if local and not any(Path(asset.href).exists() for asset in local):
+        raise PlanError(
+            f"{local[0].href}: not there, nor any other image of the plan; where their store has moved, name it: `howgreen city "
+            "--plan FILE --store FOLDER`, or Plan.load(file, store=folder) in Python"
+        )
     for scene in (*plan.scenes, *plan.radar):
         for asset in scene.assets:
             size = _stamp(asset)[1]

@@ -5,28 +5,29 @@
 """
 
 from howgreen.report._agreement_maps import agreement_map
-from howgreen.report._change import change_schema, write_change
-from howgreen.report._change import in_words as change_in_words
+from howgreen.report._checksums import is_unaltered
 from howgreen.report._delivery import address_of, check_target, new_target
 from howgreen.report._explore import explore
 from howgreen.report._folder import check_out, new_folder
 from howgreen.report._layers import layers_schema, layers_summary, write_layers
 from howgreen.report._notebook import green_fraction, thumbnail, to_frame
 from howgreen.report._osm_green import write_osm_green
+from howgreen.report._restoration import LookedFigures, RestorationSummary, write_restoration
 from howgreen.report._summary import schema, summary
 from howgreen.report._write import needed_bytes, write
 from howgreen.report.figures import Summary
 
 __all__ = [
+    "LookedFigures",
+    "RestorationSummary",
     "Summary",
     "address_of",
     "agreement_map",
-    "change_in_words",
-    "change_schema",
     "check_out",
     "check_target",
     "explore",
     "green_fraction",
+    "is_unaltered",
     "layers_schema",
     "layers_summary",
     "needed_bytes",
@@ -37,7 +38,7 @@ __all__ = [
     "thumbnail",
     "to_frame",
     "write",
-    "write_change",
     "write_layers",
     "write_osm_green",
+    "write_restoration",
 ]

@@ -1,4 +1,4 @@
-"""A folium map of a result, for notebooks."""
+"""A folium map of a result, for notebooks; its libraries lie inside it (``vendor/``), so that it opens without a network."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from howgreen.core import words
 from howgreen.core.geometry import transformer
 from howgreen.report import _pictures
+from howgreen.report._page import text_of
 
 if TYPE_CHECKING:
     import folium
@@ -19,12 +20,17 @@ if TYPE_CHECKING:
 
 AROUND_M = 2 * math.pi * 6_378_137
 """The width of the world in EPSG:3857."""
+SCRIPTS = ("vendor/leaflet/leaflet.js", "vendor/geoman/leaflet-geoman.js")
+STYLES = ("vendor/leaflet/leaflet.css", "vendor/geoman/leaflet-geoman.css")
+_BUTTON = """.howgreen-export button { border: 0; border-radius: 2px; background: #fff; color: #222; font: 13px system-ui, sans-serif;
+  padding: 0 9px; height: 30px; cursor: pointer; } .howgreen-export button:hover { background: #f4f4f4; }"""
 
 
 def explore(result: Result, *, longest_px: int = 1600) -> folium.Map:
     """Draw a map with the photo, the green share, the classes, the limits, the districts and a drawing tool.
 
-    What is drawn with the tool is exported as ``area.geojson``, which ``howgreen city --area`` takes.
+    What is drawn with the tool is exported as ``area.geojson``, which ``howgreen city --area`` takes. The map opens without a
+    network: only the streets below it (OpenStreetMap) are missing then.
     The pictures are warped to EPSG:3857, in which the map is drawn, so they lie where they should.
 
     Parameters
@@ -33,13 +39,14 @@ def explore(result: Result, *, longest_px: int = 1600) -> folium.Map:
         Longest side of the pictures, in pixels.
     """
     import folium
-    from folium.plugins import Draw
 
     from howgreen.core.geometry import bounds_of
 
     preview = _pictures.from_data(result, longest_px=longest_px)
     west, south, east, north = bounds_of(result.plan.city.boundary)
     shown = folium.Map(control_scale=True, tiles="OpenStreetMap")
+    shown.default_js, shown.default_css = [], []  # folium would load them, and more, from elsewhere
+    _libraries().add_to(shown)
     unsure = _pictures.uncertainty_picture(preview, result.landcover.water_codes)
     layers = (
         (f"Photo ({preview.photo_kind})", _with_alpha(preview), True),
@@ -53,12 +60,35 @@ def explore(result: Result, *, longest_px: int = 1600) -> folium.Map:
             shown
         )
     _outlines(result, shown)
-    rectangle = {"polygon": True, "rectangle": True}
-    others = dict.fromkeys(("circle", "circlemarker", "marker", "polyline"), False)
-    Draw(export=True, filename="area.geojson", draw_options=rectangle | others).add_to(shown)
     folium.LayerControl(collapsed=False).add_to(shown)
+    _drawing(shown).add_to(shown)
     shown.fit_bounds([[south, west], [north, east if east > west else east + 360]])
     return shown
+
+
+def _libraries() -> Any:
+    """Return an element that puts the libraries into the head of the page."""
+    styles = "".join(f"<style>{text_of(name)}</style>\n" for name in STYLES) + f"<style>{_BUTTON}</style>\n"
+    return _element("header", styles + "".join(f"<script>{text_of(name)}</script>\n" for name in SCRIPTS))
+
+
+def _drawing(shown: folium.Map) -> Any:
+    """Return an element that adds the drawing tool and its export, once everything else is on the map."""
+    script = text_of("drawing.js").replace("MAP;", f"{shown.get_name()};", 1).replace("FILENAME", '"area.geojson"')
+    return _element("script", script)
+
+
+def _element(place: str, text: str) -> Any:
+    """Make an element of folium's from a text that is none of Jinja's; folium renders it twice."""
+    from branca.element import MacroElement
+    from jinja2 import Template
+
+    element: Any = MacroElement()  # type: ignore[no-untyped-call]
+    element._template = Template(  # noqa: SLF001 (folium's own way to give an element its text)
+        "{% macro " + place + "(this, kwargs) %}{{ this.text }}{% endmacro %}"
+    )
+    element.text = f"{{% raw %}}{text}{{% endraw %}}"
+    return element
 
 
 def to_web_mercator(image: Any, preview: Preview) -> tuple[Any, list[list[float]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -62,9 +63,15 @@ def fitting(text: str, *, first: str = SANS) -> tuple[str, tuple[str, ...]]:
 
 @cache
 def _others() -> tuple[str, ...]:
-    """Names of the computer's upright fonts of ordinary weight, those made for all scripts first."""
-    from matplotlib.font_manager import fontManager
+    """Names of the computer's upright fonts of ordinary weight, those made for all scripts first.
 
+    matplotlib keeps a list of fonts for ever; those installed since are added to it.
+    """
+    from matplotlib.font_manager import findSystemFonts, fontManager
+
+    for path in sorted(set(findSystemFonts()) - {font.fname for font in fontManager.ttflist}):
+        with suppress(RuntimeError, OSError, ValueError, KeyError):  # broken, or of a kind that it cannot draw
+            fontManager.addfont(path)
     fonts = {
         font.name
         for font in fontManager.ttflist

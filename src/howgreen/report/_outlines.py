@@ -27,6 +27,8 @@ class Outline:
     shape: BaseGeometry
     path: str
     """SVG path data."""
+    exact_px: float
+    """Its area before it was simplified, in pixels of the preview."""
     label_x: float
     label_y: float
     """A point well inside."""
@@ -35,10 +37,13 @@ class Outline:
 def outline(boundary: BaseGeometry, preview: Preview) -> Outline:
     """Lay an EPSG:4326 boundary over the preview's pixels."""
     shape = in_pixels(project(boundary, preview.crs), preview.transform)
+    exact = shape.area
     shape = shape.simplify(TOLERANCE_PX)
     largest = max(shapely.get_parts(shape), key=lambda part: part.area)
     place = shapely.maximum_inscribed_circle(largest, tolerance=2).coords[0]
-    return Outline(shape=shape, path=path(shape), label_x=round(place[0], 1), label_y=round(place[1], 1))
+    return Outline(
+        shape=shape, path=path(shape), exact_px=exact, label_x=round(place[0], 1), label_y=round(place[1], 1)
+    )
 
 
 def outlines(result: Result, preview: Preview) -> list[Outline]:

@@ -1,4 +1,8 @@
-"""``report.html``: one file, its pictures inside, that opens with the network off."""
+"""``report.html``: one file, its pictures inside, that opens with the network off.
+
+The page is ``template.html``, which includes one file of ``sections/`` after the other. To add a section, write it there, include it,
+and hand in what it shows in :func:`page`; texts stand in ``{% trans %}`` or ``_()`` (see :mod:`howgreen.report._language`).
+"""
 
 from __future__ import annotations
 
@@ -9,24 +13,34 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from howgreen.core import words
+from howgreen.core.warnings import CODES
 from howgreen.report import _pictures
+from howgreen.report._cells import for_page
+from howgreen.report._language import ENGLISH
+from howgreen.report._links import linked
+from howgreen.report._map_layers import map_layers, ramp
 from howgreen.report._outlines import outlines
+from howgreen.report._quote import bibtex, citation, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from jinja2 import Environment
+
     from howgreen.core.types import Result
+    from howgreen.report._language import Language
     from howgreen.report._outlines import Outline
     from howgreen.report._pictures import Array, Preview
 
 LABELLED_PX = 70
 """Districts at least so wide on the choropleth are named there (of 1,000 across)."""
+SCRIPTS = ("viewer.js", "page.js", "area.js")
+"""Run in this order, as one."""
 
 
-def page(result: Result, found: Mapping[str, Any], preview: Preview, *, photo: Array) -> str:
+def page(
+    result: Result, found: Mapping[str, Any], preview: Preview, *, photo: Array, language: Language = ENGLISH
+) -> str:
     """Write the page's HTML.
 
     Parameters
@@ -36,44 +50,72 @@ def page(result: Result, found: Mapping[str, Any], preview: Preview, *, photo: A
     photo
         Of :func:`howgreen.report._pictures.photo_rgb`.
     """
+    script, style = "\n".join(map(text_of, SCRIPTS)), text_of("report.css")
+    lines = outlines(result, preview)
+    text: str = (
+        environment(language)
+        .get_template("template.html")
+        .render(
+            s=found,
+            tell=language,
+            script=script,
+            style=style,
+            policy=policy(script),
+            map=_map(preview, photo, lines),
+            layers=map_layers(result, preview, language),
+            cells=for_page(preview.cells, result.landcover.grid, result.card, found, _pixels(lines, preview, result)),
+            pixels=preview.cells.packed(),
+            districts=(districts := _districts(found, lines, language)),
+            levels=_levels(districts, language),
+            scale=_scale(found),
+            classes=_classes(found),
+            scenes=_scenes(found, language),
+            dates=language.days([date.fromisoformat(scene["date"]) for scene in found["scenes"]]),
+            period=language.days([date.fromisoformat(found["period"][key]) for key in ("start", "end")]),
+            legend=ramp(_pictures.RAMP),
+            meanings=_meanings(language),
+            quote=sentence(found, language),
+            citation=citation(found, language),
+            bibtex=bibtex(found),
+            provenance=json.dumps(found["provenance"], indent=2, ensure_ascii=False, default=str),
+        )
+    )
+    return text
+
+
+def _meanings(language: Language) -> dict[str, str] | None:
+    """Say in the page's language what the codes of warnings mean; None in English, where the warnings say it themselves."""
+    return {code: language.gettext(text) for code, text in CODES.items()} if language.code != "en" else None
+
+
+def environment(language: Language) -> Environment:
+    """Make what renders the templates of this folder in a language."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     # Everything is escaped, whatever the template is called: names come from strangers' files.
-    environment = Environment(
+    made = Environment(
         loader=PackageLoader("howgreen", "report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
     )
-    environment.filters |= {
-        "percent": words.percent,
-        "digits": words.digits,
-        "area": words.area,
-        "points": words.points,
-        "significant": words.significant,
+    made.policies["ext.i18n.trimmed"] = True
+    made.install_gettext_callables(language.gettext, language.ngettext, newstyle=True)  # type: ignore[attr-defined]
+    made.filters |= {
+        "percent": language.percent,
+        "digits": language.digits,
+        "area": language.area,
+        "points": language.points,
+        "significant": language.significant,
+        "whole": language.whole,
+        "decimals": language.decimals,
+        "moment": language.moment,
+        "linked": linked,
         "ramp": _pictures.ramp,
     }
-    script, style = text_of("viewer.js"), text_of("report.css")
-    lines = outlines(result, preview)
-    text: str = environment.get_template("template.html").render(
-        s=found,
-        words=words,
-        script=script,
-        style=style,
-        policy=policy(script),
-        map=_map(result, preview, photo, lines),
-        districts=_districts(found, lines),
-        scale=_scale(found),
-        classes=_classes(found),
-        scenes=_scenes(found),
-        dates=words.days([date.fromisoformat(scene["date"]) for scene in found["scenes"]]),
-        legend=[_pictures.ramp(n / 20) for n in range(21)],
-        unsure_legend=[_pictures.ramp(n / 20, _pictures.UNSURE_RAMP) for n in range(21)],
-        unsure_most=round(100 * _pictures.UNSURE_MOST),
-        provenance=json.dumps(found["provenance"], indent=2, ensure_ascii=False, default=str),
-    )
-    return text
+    return made
 
 
 def text_of(name: str) -> str:
@@ -90,46 +132,57 @@ def policy(script: str) -> str:
     )
 
 
-def _map(result: Result, preview: Preview, photo: Array, lines: Sequence[Outline]) -> dict[str, Any]:
+def _map(preview: Preview, photo: Array, lines: Sequence[Outline]) -> dict[str, Any]:
     height, width = preview.label.shape
-    unsure = _pictures.uncertainty_picture(preview, result.landcover.water_codes)
     return {
         "width": width,
         "height": height,
         "metres": abs(preview.transform.a),
         "photo": _pictures.jpeg(photo),
         "photo_kind": preview.photo_kind,
-        "fraction": _pictures.png(_pictures.fraction_picture(preview, result.landcover.water_codes)),
-        "uncertainty": None if unsure is None else _pictures.png(unsure),
-        "radar": None if preview.radar is None else _pictures.jpeg(_pictures.radar_rgb(preview.radar)),
-        "water": _pictures.WATER if np.isin(preview.label, result.landcover.water_codes).any() else None,
-        "classes": _pictures.png(_pictures.classes_picture(preview, result.card.classes)),
         "unseen": _pictures.png(_pictures.unseen_picture(preview)) if preview.unseen.any() else None,
         "limits": lines[0].path,
     }
 
 
-def _districts(found: Mapping[str, Any], lines: Sequence[Outline]) -> list[dict[str, Any]]:
+def _pixels(lines: Sequence[Outline], preview: Preview, result: Result) -> float:
+    """Size of the limits in pixels of the grid."""
+    return float(lines[0].exact_px * (result.landcover.grid.shape[1] / preview.label.shape[1]) ** 2)
+
+
+def _districts(found: Mapping[str, Any], lines: Sequence[Outline], language: Language) -> list[dict[str, Any]]:
     """One row a district: its figures, its path, and whether its name fits."""
     if not found["districts"]:
         return []
     west, _, east, _ = lines[0].shape.bounds
     shown = []
-    for row, line in zip(found["districts"], lines[1:], strict=True):
+    for number, (row, line) in enumerate(zip(found["districts"], lines[1:], strict=True)):
         left, _, right, _ = line.shape.bounds
         interval = row["interval"] or {"low": None, "high": None}
         shown.append(
             {
                 **row,
+                "row": number,
                 "path": line.path,
                 "x": line.label_x,
                 "y": line.label_y,
                 "named": (right - left) / (east - west) * 1000 >= LABELLED_PX,
-                "span": words.span(interval["low"], interval["high"]),
+                "span": language.span(interval["low"], interval["high"]),
                 "true": found["truth"]["districts"].get(row["name"]) if found["truth"] else None,
             }
         )
     return shown
+
+
+def _levels(districts: Sequence[Mapping[str, Any]], language: Language) -> list[dict[str, Any]]:
+    """Group the districts by their administrative level, each with a title where there are several."""
+    levels = list(dict.fromkeys(row["level"] for row in districts))
+    made = []
+    for level in levels:
+        rows = [row for row in districts if row["level"] == level]
+        title = language.gettext("Level %(level)s (%(number)s)") % {"level": level, "number": len(rows)}
+        made.append({"title": title if len(levels) > 1 else "", "rows": rows})
+    return made
 
 
 def _scale(found: Mapping[str, Any]) -> dict[str, float]:
@@ -154,12 +207,12 @@ def _classes(found: Mapping[str, Any]) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: -row["area_m2"])
 
 
-def _scenes(found: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _scenes(found: Mapping[str, Any], language: Language) -> list[dict[str, Any]]:
     """Images in the order of their dates, each with its place on the period's line (0-1)."""
     start, end = (date.fromisoformat(found["period"][key]) for key in ("start", "end"))
     length = max((end - start).days, 1)
     rows = [
-        {**scene, "used": used, "day": words.day(when), "place": min(max((when - start).days / length, 0.0), 1.0)}
+        {**scene, "used": used, "day": language.day(when), "place": min(max((when - start).days / length, 0.0), 1.0)}
         for used, scenes in ((True, [*found["scenes"], *found["radar"]]), (False, found["passed_over"]))
         for scene in scenes
         for when in [date.fromisoformat(scene["date"])]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from base64 import b64encode
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from howgreen.core.grid import inside
-from howgreen.core.sensors import DB_SCALE, RADAR_BANDS, SENTINEL1, scale_factor
+from howgreen.core.sensors import RADAR_BANDS, scale_factor
 from howgreen.core.types import NEVER_CLEAR, UNSEEN
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from howgreen.core.types import ModelClass, Result
+    from howgreen.report._cells import Cells
 
 Array = np.ndarray[Any, Any]
 
@@ -36,15 +37,13 @@ RADAR = "radar"
 """How the photo of a place that no camera saw begins to be called."""
 RADAR_DB = (-25.0, 0.0)
 """Backscatter shown as black and as white."""
-RADAR_COLOURS = ((-20.0, -2.0), (-27.0, -9.0), (2.0, 14.0))
-"""Decibels shown as none and as all of red (VV), green (VH) and blue (VV over VH): woods green, houses pink and white, fields and
-bare ground blue to violet, water black."""
-RADAR_PAIR = SENTINEL1.band_names
 GAMMA = 1.7
 WHITE = (0.18, 0.45)
 """Reflectance shown as white lies between these: 0.3, but for very dark or very bright cities."""
 NO_DATA = (214, 212, 205)
 _TABLE = 4096
+STRIP_PX = 4_000_000
+"""Pixels read at once where all of them are added up."""
 
 RAMP = ("#f4ecd8", "#dfdfa8", "#b3cc7e", "#76ad60", "#3b874f", "#0d5a3a", "#04361f")
 """Green share from 0 to 1; darker throughout, so that it reads without colours too."""
@@ -72,17 +71,19 @@ class Preview:
     """float32 (y, x), NaN unseen."""
     uncertainty: Array | None
     """float32 (y, x) standard error of the green share, NaN unseen; None where the model does not tell."""
+    clear: Array
+    """uint8 (y, x), number of dates that showed it clearly; 255 outside the limits."""
     label: Array
     """uint8 (y, x), 255 unseen."""
     inside: Array
     """bool (y, x): inside the limits."""
     land: Array
     """bool (y, x): inside the limits, and not known to be sea."""
+    cells: Cells
+    """The green shares that the page carries."""
     transform: Affine
     """Of the small pixels on the grid's CRS."""
     crs: str
-    radar: Array | None = None
-    """float32 (2, y, x) VV and VH in dB, NaN never seen, where radar stands beside a photo."""
 
     @property
     def unseen(self) -> Array:
@@ -110,16 +111,13 @@ def from_files(result: Result, paths: Mapping[str, Path], *, longest_px: int = 1
     factors = np.array([scale_factor(name) for name in names], np.float32)[:, None, None]
     photo = np.where(scaled == NEVER_CLEAR, np.nan, scaled * factors).astype(np.float32)
     fraction = read("green_fraction.tif", [1], Resampling.average)[0]
-    uncertainty = radar = None
-    if _has_radar(result, kind):
-        places = [there.index(name) + 1 for name in RADAR_PAIR]
-        raw = read("composite.tif", places, Resampling.average)
-        radar = np.where(raw == NEVER_CLEAR, np.nan, raw * np.float32(DB_SCALE)).astype(np.float32)
+    uncertainty = None
     if "green_uncertainty.tif" in paths:
         steps = read("green_uncertainty.tif", [1], Resampling.average)[0]
         uncertainty = np.where(steps == UNSEEN, np.float32(np.nan), steps * np.float32(UNCERTAINTY_SCALE))
-    label = read("landcover.tif", [1], Resampling.nearest)[0]
-    return replace(_preview(result, photo, kind, fraction, uncertainty, label), radar=radar)
+    label, clear = (read(name, [1], Resampling.nearest)[0] for name in ("landcover.tif", "n_clear.tif"))
+    shown = {"photo": photo, "fraction": fraction, "uncertainty": uncertainty, "clear": clear, "label": label}
+    return _preview(result, kind, shown, _cells_of_files(result, paths))
 
 
 def from_data(result: Result, *, longest_px: int = 1600) -> Preview:
@@ -134,16 +132,50 @@ def from_data(result: Result, *, longest_px: int = 1600) -> Preview:
             "photo": result.composite.data["reflectance"].sel(band=list(names)).transpose("band", "y", "x"),
             "fraction": result.landcover.data["green_fraction"].transpose("y", "x"),
             "label": result.landcover.data["label"].transpose("y", "x"),
+            "clear": result.composite.data["n_clear"].transpose("y", "x"),
         }
     )
     if "green_uncertainty" in result.landcover.data:
         parts["uncertainty"] = result.landcover.data["green_uncertainty"].transpose("y", "x")
-    if _has_radar(result, kind):
-        parts["radar"] = result.composite.data["reflectance"].sel(band=list(RADAR_PAIR)).rename(band="polarisation")
     small = parts.isel(thin).compute()
-    uncertainty = small["uncertainty"].values if "uncertainty" in small else None
-    made = _preview(result, small["photo"].values, kind, small["fraction"].values, uncertainty, small["label"].values)
-    return replace(made, radar=small["radar"].transpose("polarisation", "y", "x").values if "radar" in small else None)
+    shown: dict[str, Any] = {name: small[name].values for name in ("photo", "fraction", "clear", "label")}
+    shown["uncertainty"] = small["uncertainty"].values if "uncertainty" in small else None
+    return _preview(result, kind, shown, _cells_of_data(result, shown["label"], shown["fraction"], step))
+
+
+def _cells_of_files(result: Result, paths: Mapping[str, Path]) -> Cells:
+    """Add up every pixel of the maps, a strip of rows at a time."""
+    import rasterio
+    from rasterio.windows import Window
+
+    from howgreen.report._cells import cells, side_of
+    from howgreen.report._rasters import land_on_grid
+
+    grid, land = result.landcover.grid, land_on_grid(result)
+    height, width = (int(size) for size in grid.shape)
+    side = side_of((height, width))
+    rows = side * max(1, STRIP_PX // (width * side))
+    with rasterio.open(paths["green_fraction.tif"]) as fraction, rasterio.open(paths["landcover.tif"]) as label:
+
+        def strip(top: int) -> tuple[Array, Array, Array]:
+            window = Window(0, top, width, min(rows, height - top))
+            part = grid[top : min(top + rows, height), 0:width]
+            return label.read(1, window=window), fraction.read(1, window=window), inside(land, part, in_part=True)
+
+        return cells((strip(top) for top in range(0, height, rows)), side)
+
+
+def _cells_of_data(result: Result, label: Array, fraction: Array, step: int) -> Cells:
+    """Take each of the thinned pixels for the square that it stands for."""
+    from dataclasses import replace
+
+    from howgreen.report._cells import cells
+    from howgreen.report._rasters import counted_on_grid, land_on_grid
+
+    small = result.landcover.grid.zoom_to(label.shape)
+    counts = inside(counted_on_grid(result), small, in_part=True) & ~np.isin(label, result.landcover.water_codes)
+    shares = np.where(counts, fraction, np.float32(np.nan))
+    return replace(cells([(label, shares, inside(land_on_grid(result), small, in_part=True))], 1), side_px=step)
 
 
 def _shape(result: Result, longest_px: int) -> tuple[int, int]:
@@ -152,35 +184,25 @@ def _shape(result: Result, longest_px: int) -> tuple[int, int]:
     return max(1, round(height / shrink)), max(1, round(width / shrink))
 
 
-def _has_radar(result: Result, photo_kind: str) -> bool:
-    """Tell whether radar is there beside the photo, and is not the photo itself."""
-    return set(RADAR_PAIR) <= set(result.composite.bands) and not photo_kind.startswith(RADAR)
-
-
 def _photo_bands(result: Result) -> tuple[tuple[str, ...], str]:
     there = result.composite.bands
     for names, kind in PHOTOS:
         if set(names) <= set(there):
             return names, kind
-    if set(RADAR_PAIR) <= set(there):
-        return RADAR_PAIR, f"{RADAR} in VV and VH"
     return (there[0],) * 3, f"{RADAR} in {there[0].upper()}" if there[0] in RADAR_BANDS else f"band {there[0]}"
 
 
-def _preview(
-    result: Result, photo: Array, kind: str, fraction: Array, uncertainty: Array | None, label: Array
-) -> Preview:
+def _preview(result: Result, kind: str, shown: Mapping[str, Any], cells: Cells) -> Preview:
+    """Gather a preview; ``shown`` has its pictures by field."""
     from howgreen.report._rasters import land_on_grid, shape_on_grid
 
-    small = result.landcover.grid.zoom_to(label.shape)
+    small = result.landcover.grid.zoom_to(shown["label"].shape)
     return Preview(
-        photo=photo,
+        **shown,
         photo_kind=kind,
-        fraction=fraction,
-        uncertainty=uncertainty,
-        label=label,
         inside=inside(shape_on_grid(result), small),
         land=inside(land_on_grid(result), small),
+        cells=cells,
         transform=small.transform,
         crs=str(small.crs),
     )
@@ -202,8 +224,6 @@ def stretch(preview: Preview) -> tuple[float, Array]:
 def photo_rgb(preview: Preview) -> Array:
     """uint8 (y, x, 3): the same stretch for the whole city, tied to reflectance."""
     values = preview.photo
-    if len(values) == len(RADAR_PAIR):
-        return radar_rgb(values)
     black, white = stretch(preview)
     if black:
         values, white = (values - black) / (white[0] - black), np.ones(3)
@@ -216,18 +236,6 @@ def photo_rgb(preview: Preview) -> Array:
         rgb[..., number] = table[places.astype(np.uint16)]
     rgb[missing] = NO_DATA
     return rgb
-
-
-def radar_rgb(decibels: Array) -> Array:
-    """uint8 (y, x, 3) of VV and VH (2, y, x), by :data:`RADAR_COLOURS`."""
-    vv, vh = decibels
-    shades = [
-        np.clip((values - low) / (high - low), 0, 1)
-        for values, (low, high) in zip((vv, vh, vv - vh), RADAR_COLOURS, strict=True)
-    ]
-    rgb = np.rint(255 * np.nan_to_num(np.stack(shades, axis=-1))).astype(np.uint8)
-    rgb[np.isnan(decibels).any(axis=0)] = NO_DATA
-    return np.asarray(rgb)
 
 
 def ramp(position: float, colours: tuple[str, ...] = RAMP) -> str:
@@ -255,6 +263,12 @@ def uncertainty_picture(preview: Preview, water: tuple[int, ...]) -> Image | Non
     index = np.where(np.isnan(preview.uncertainty), np.uint8(UNSEEN), steps)
     index = np.where(np.isin(preview.label, water), np.uint8(STEPS + 1), index)
     return palette(index, {n: ramp(n / STEPS, UNSURE_RAMP) for n in range(STEPS + 1)} | {STEPS + 1: WATER})
+
+
+def clear_picture(preview: Preview) -> Image:
+    """Palette picture of how many dates showed each pixel clearly, transparent outside the limits and where none did."""
+    index = np.where(preview.land & (preview.clear > 0), np.minimum(preview.clear, CLEAR_MOST), UNSEEN).astype(np.uint8)
+    return palette(index, dict(enumerate(CLEAR_RAMP)))
 
 
 def classes_picture(preview: Preview, classes: tuple[ModelClass, ...]) -> Image:

@@ -130,7 +130,7 @@ def _head(figure: Figure, found: Mapping[str, Any], height: float) -> None:
     )
     if lead:
         alone = words.percent(found["green_ratio"])
-        facts = f"{words.rests_on(lead['looked'], lead['readers'])}; the map alone {alone}. {words.count(found['n_scenes'], 'image')}, {dates}"
+        facts = f"{words.rests_on(lead['looked'], lead['readers'], lead['counted'])}; the map alone {alone}. {words.count(found['n_scenes'], 'image')}, {dates}"
     figure.text(edge, 1 - 1.04 / height, likely, size=13.5, color=INK)
     figure.text(edge, 1 - 1.3 / height, facts, size=13.5, color=QUIET)
 

@@ -78,7 +78,13 @@ class _Style:
     @property
     def vector(self) -> bool:
         """Whether it is a layer of the GeoPackage."""
-        return self.name in (CITY, DISTRICTS, LAND)
+        return not self.name.endswith(".tif")
+
+    @property
+    def title(self) -> str:
+        """What people read."""
+        level = self.name.removeprefix(f"{DISTRICTS}_level_")
+        return f"{_TITLES[DISTRICTS]}, level {level}" if level != self.name else _TITLES[self.name]
 
     def qml(self) -> str:
         """Write it as a style file."""
@@ -94,12 +100,25 @@ def write_tables(result: Result, folder: Path) -> None:
     Version 1.2, which readers from 2018 on open.
     """
     path, zones = folder / TABLES, result.zones
-    kinds = {CITY: zones[zones["kind"] == "city"], DISTRICTS: zones[zones["kind"] == "district"], LAND: _land(result)}
+    parts = zones[zones["kind"] == "district"]
+    by_level = {
+        name: parts if level is None else parts[parts["level"] == level]
+        for name, level in district_layers(result).items()
+    }
+    kinds = {CITY: zones[zones["kind"] == "city"], **by_level, LAND: _land(result)}
     layers = {name: rows for name, rows in kinds.items() if len(rows)}
     for name, rows in layers.items():
         mode = "a" if path.exists() else "w"
         rows.to_file(path, layer=name, driver="GPKG", engine="pyogrio", mode=mode, VERSION="1.2")
     _keep_styles(path, [_vector_style(name) for name in layers])
+
+
+def district_layers(result: Result) -> dict[str, int | None]:
+    """Name the layers of districts: one, or one for each administrative level (its value) where there are several; none without districts."""
+    levels = list(dict.fromkeys(one.level for one in result.plan.city.districts))
+    if len(levels) > 1 and None not in levels:
+        return {f"{DISTRICTS}_level_{level}": level for level in levels}
+    return {DISTRICTS: None} if levels else {}
 
 
 def _land(result: Result) -> gpd.GeoDataFrame:
@@ -122,8 +141,7 @@ def write_styles(result: Result, preview: Preview, folder: Path) -> None:
     for style in styles:
         (folder / qml_of(style.name)).write_text(style.qml(), encoding="utf-8")
     city = result.plan.city
-    there = {CITY: True, DISTRICTS: bool(city.districts), LAND: city.land is not None}
-    vectors = [name for name, is_there in there.items() if is_there]
+    vectors = [CITY, *district_layers(result), *([LAND] if city.land is not None else [])]
     project = _project(result, [*map(_vector_style, vectors), *styles])
     entry = zipfile.ZipInfo("howgreen.qgs", _DATED)
     entry.compress_type = zipfile.ZIP_DEFLATED
@@ -276,7 +294,7 @@ def _keep_styles(path: Path, styles: Iterable[_Style]) -> None:
                 file.execute(
                     "INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geometry_column, styleName, "
                     "styleQML, styleSLD, useAsDefault, description, owner) VALUES ('', '', ?, 'geom', ?, ?, '', 1, ?, '')",
-                    (style.name, style.name, style.qml(), _TITLES[style.name]),
+                    (style.name, style.name, style.qml(), style.title),
                 )
     except sqlite3.Error as error:
         raise OutputError(f"{path}: its styles cannot be written ({error}); free some space and try again") from error
@@ -302,12 +320,12 @@ def _project(result: Result, styles: Sequence[_Style]) -> str:
         # QGIS gives ids of up to ten letters away for its own, and then finds no layer for its tree.
         driver, key = ("ogr" if style.vector else "gdal"), f"howgreen_{style.name.removesuffix('.tif')}"
         shown = "Qt::Checked" if style.name in _SHOWN else "Qt::Unchecked"
-        about = {"id": key, "name": _TITLES[style.name], "source": source, "providerKey": driver}
+        about = {"id": key, "name": style.title, "source": source, "providerKey": driver}
         ET.SubElement(tree, "layer-tree-layer", about, checked=shown, expanded=str(int(style.name in _SHOWN)))
         kind = {"type": "vector", "geometry": "Polygon"} if style.vector else {"type": "raster"}
         layer = ET.SubElement(layers, "maplayer", kind, hasScaleBasedVisibilityFlag="0")
         crs = "EPSG:4326" if style.vector else str(grid.crs)
-        for tag, text in (("id", key), ("datasource", source), ("layername", _TITLES[style.name])):
+        for tag, text in (("id", key), ("datasource", source), ("layername", style.title)):
             ET.SubElement(layer, tag).text = text
         ET.SubElement(layer, "srs").append(_crs(crs))
         ET.SubElement(layer, "provider", {"encoding": "UTF-8"} if style.vector else {}).text = driver

@@ -16,7 +16,7 @@ from howgreen.report.figures import FORMAT, Summary
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
 
-    from howgreen.core.types import City, ModelCard, Plan, Population, Result, Scene
+    from howgreen.core.types import City, GreenStats, ModelCard, Plan, Population, Result, Scene
 
 
 def summary(result: Result) -> Summary:
@@ -44,6 +44,7 @@ def values(result: Result) -> dict[str, Any]:
         **_figures({name: getattr(result.stats, name) for name in FIGURES}),
         "interval": None if result.stats.interval is None else asdict(result.stats.interval),
         "estimate": None,
+        "denominators": _denominators(result.stats),
         "warnings": [asdict(caution) for caution in result.warnings],
         "area_by_class_m2": {name: float(value) for name, value in result.stats.area_by_class_m2.items()},
         "districts": _districts(result),
@@ -101,6 +102,19 @@ def _credits(scenes: Sequence[Scene]) -> list[str]:
 
 def _figures(values: Mapping[Hashable, Any]) -> dict[str, float | None]:
     return {name: _number(values[name]) for name in FIGURES}
+
+
+def _denominators(stats: GreenStats) -> dict[str, Any]:
+    def over(whole_m2: float) -> float | None:
+        return stats.green_area_m2 / whole_m2 if whole_m2 > 0 and stats.green_ratio is not None else None
+
+    return {
+        "headline": "observed",
+        "total": over(stats.zone_area_m2),
+        "land": over(stats.land_area_m2),
+        "observed": stats.green_ratio,
+        "populated": None,
+    }
 
 
 def _number(value: Any) -> float | None:

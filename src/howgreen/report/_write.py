@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from howgreen.report._checksums import CHECKSUMS, write_checksums
 from howgreen.report._delivery import new_target
 from howgreen.report._folder import SUMMARY
 from howgreen.report._qgis import PROJECT, TABLES, write_styles, write_tables
 from howgreen.report._rasters import blocks, drawn, files_of
 from howgreen.report._summary import values
-from howgreen.report.figures import EstimateFigures, Summary
+from howgreen.report.figures import EstimateFigures, PopulatedFigures, Summary
 
 if TYPE_CHECKING:
     from howgreen.core.types import Plan, Progress, Result
@@ -27,6 +28,7 @@ OTHERS = {
     PROJECT: "all maps in their colours, for QGIS; beside each raster lies its style (.qml)",
     "plan.json": "what the answer was decided by; can be run again",
     SUMMARY: "this file",
+    CHECKSUMS: "checksums of all files, for `sha256sum --check`",
 }
 CACHE_BYTES = 64_000_000
 STEPS_AFTER = 4
@@ -39,6 +41,7 @@ def write(
     *,
     truth: Mapping[str, Any] | None = None,
     estimate: EstimateFigures | None = None,
+    populated: PopulatedFigures | None = None,
     plan_json: str | None = None,
     progress: Progress | None = None,
 ) -> Summary:
@@ -53,6 +56,8 @@ def write(
         For simulated cities: ``green_ratio`` (0-1) and, if known, ``districts`` (name to ratio).
     estimate
         What people saw, combined with the map: it leads the report.
+    populated
+        The green of the ground on which people live, where a population raster was given.
     plan_json
         Text of ``plan.json``; no such file without it.
 
@@ -74,28 +79,31 @@ def write(
     tick = _Ticks(blocks(result) + STEPS_AFTER if progress else 0, progress)
     room = new_target(out, needs_bytes=needed_bytes(result.plan), progress=progress)
     # GDAL's own cache would grow with the city, up to 5 % of the memory; nearly every byte is used once.
-    with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES), room as folder, drawn(result, folder, tell=tick) as maps:
-        found = values(result)
-        found["clear_looks"] = maps.clear.figures()
-        found["truth"] = _truth(truth, found)
-        found["estimate"] = None if estimate is None else msgspec.to_builtins(estimate)
-        found["files"] = {
-            name: text for name, text in (files_of(result) | OTHERS).items() if name != "plan.json" or plan_json
-        }
-        # Packing is GDAL's work, compressing the page's pictures zlib's, most of the rest Python's.
-        with ThreadPoolExecutor(2) as pool:
-            packing = pool.submit(maps.pack)
-            preview = from_files(result, maps.paths)
-            photo = photo_rgb(preview)
-            write_styles(result, preview, folder)
-            page = pool.submit(_page, result, found, preview, photo, folder)
-            poster(result, found, preview, folder / "map.png", photo=photo)
-            tick()
-            _tables(result, found, folder, plan_json)
-            tick()
-            for other in (page, packing):
-                other.result()
+    with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES), room as folder:
+        with drawn(result, folder, tell=tick) as maps:
+            found = values(result)
+            found["clear_looks"] = maps.clear.figures()
+            found["truth"] = _truth(truth, found)
+            found["estimate"] = None if estimate is None else msgspec.to_builtins(estimate)
+            found["denominators"]["populated"] = None if populated is None else msgspec.to_builtins(populated)
+            found["files"] = {
+                name: text for name, text in (files_of(result) | OTHERS).items() if name != "plan.json" or plan_json
+            }
+            # Packing is GDAL's work, compressing the page's pictures zlib's, most of the rest Python's.
+            with ThreadPoolExecutor(2) as pool:
+                packing = pool.submit(maps.pack)
+                preview = from_files(result, maps.paths)
+                photo = photo_rgb(preview)
+                write_styles(result, preview, folder)
+                page = pool.submit(_page, result, found, preview, photo, folder)
+                poster(result, found, preview, folder / "map.png", photo=photo)
                 tick()
+                _tables(result, found, folder, plan_json)
+                tick()
+                for other in (page, packing):
+                    other.result()
+                    tick()
+        write_checksums(folder)
     return Summary.from_dict(found)
 
 

@@ -94,6 +94,32 @@ class IntervalFigures(Part, frozen=True, kw_only=True):
     method: str
 
 
+class PopulatedFigures(Part, frozen=True, kw_only=True):
+    """The green of the cells of a population raster in which people live."""
+
+    source: Annotated[str, Meta(description="File of the raster.")]
+    people: Annotated[Count, Meta(description="Inside the limits, by the raster.")]
+    cells: Annotated[Count, Meta(description="Cells inside the limits with at least one person.")]
+    green_ratio: Annotated[Ratio | None, Meta(description="Green share of the seen land of those cells.")]
+    mean_green: Annotated[
+        Ratio | None, Meta(description="Mean over the people of the green share of the seen land in their own cell.")
+    ]
+
+
+class DenominatorFigures(Part, frozen=True, kw_only=True):
+    """The mapped green over other grounds than the headline's."""
+
+    headline: Annotated[Literal["observed"], Meta(description="Which of them green_ratio is.")]
+    total: Annotated[
+        Ratio | None, Meta(description="Of all inside the limits; water and unseen ground count as not green.")
+    ]
+    land: Annotated[Ratio | None, Meta(description="Of all land; unseen land counts as not green.")]
+    observed: Annotated[Ratio | None, Meta(description="Of the land that was seen clearly.")]
+    populated: Annotated[
+        PopulatedFigures | None, Meta(description="Of the land on which people live; null without a population raster.")
+    ]
+
+
 class DesignEstimate(Part, frozen=True, kw_only=True):
     """A green ratio from looks at a probability sample, with its design-based interval."""
 
@@ -109,6 +135,9 @@ class DesignEstimate(Part, frozen=True, kw_only=True):
 class EstimateFigures(DesignEstimate, frozen=True, kw_only=True):
     """The estimate that leads the report: looks of people, combined with the map; and all that a statistician needs to do it again."""
 
+    counted: Annotated[
+        Literal["vegetation", "vegetation-without-cropland", "canopy"], Meta(description="What counts as green.")
+    ]
     looked: Annotated[int, Meta(ge=0, description="Places that somebody looked at.")]
     drawn: Annotated[int, Meta(ge=0, description="Places that were drawn.")]
     readers: Annotated[int, Meta(ge=0, description="People who looked.")]
@@ -141,7 +170,7 @@ class EstimateFigures(DesignEstimate, frozen=True, kw_only=True):
 
     def in_words(self) -> str:
         """Say what it rests on: ``140 places read by two people, and the map``."""
-        return words.rests_on(self.looked, self.readers)
+        return words.rests_on(self.looked, self.readers, self.counted)
 
 
 class CityFigures(Part, frozen=True, kw_only=True):
@@ -328,6 +357,9 @@ class Summary(Document, frozen=True, kw_only=True):
             description="What people saw, combined with the map: the headline where it is there. green_ratio stays the map's own."
         ),
     ] = None
+    denominators: Annotated[
+        DenominatorFigures | None, Meta(description="The same mapped green over other grounds, by their names.")
+    ] = None
     warnings: Warnings
     area_by_class_m2: Annotated[
         dict[str, Annotated[float, Meta(ge=0)]],
@@ -366,7 +398,7 @@ class Summary(Document, frozen=True, kw_only=True):
         if self.estimate is not None:
             lead = self.estimate
             return (
-                f"{words.percent(lead.ratio)} green ± {words.half_width(lead.low, lead.high)} ({words.percent(lead.level)} interval "
+                f"{words.percent(lead.ratio)} {words.counted(lead.counted)} ± {words.half_width(lead.low, lead.high)} ({words.percent(lead.level)} interval "
                 f"{words.span(lead.low, lead.high)}): {lead.in_words()}"
             )
         if self.green_ratio is None:
@@ -464,110 +496,6 @@ class LayersSummary(Document, frozen=True, kw_only=True):
         Literal["green", "not-green", "left-out"], Meta(description="What became of the other maps' fields.")
     ]
     layers: Annotated[tuple[LayerFigures, ...], Meta(min_length=1)]
-    notes: tuple[str, ...]
-    files: dict[str, str]
-    attributions: tuple[str, ...]
-
-
-Delta = Annotated[float, Meta(ge=-1, le=1)]
-
-
-class ChangeClassFigures(Part, frozen=True, kw_only=True):
-    """Ground that changed alike."""
-
-    code: Annotated[int, Meta(ge=0, le=254, description="In change.tif.")]
-    name: str
-    colour: Annotated[str, Meta(pattern="^#[0-9a-fA-F]{6}$")]
-    area_m2: Area
-    green_before: Ratio | None
-    green_after: Ratio | None
-    green_change: Annotated[Delta | None, Meta(description="Mean change of the green fraction.")]
-
-
-class PatchFigures(Part, frozen=True, kw_only=True):
-    """One connected piece of ground that lost or gained green."""
-
-    kind: Literal["lost", "gained"]
-    area_m2: Area
-    green_m2: Annotated[float, Meta(ge=0, description="Green area that went or came.")]
-    lon: float
-    lat: float
-    district: str
-
-
-class NormalisationFigures(Part, frozen=True, kw_only=True):
-    """How the second image was brought to the radiometry of the first: value x gain + offset."""
-
-    bands: tuple[str, ...]
-    gains: tuple[float, ...]
-    offsets: tuple[float, ...]
-    invariant: Annotated[int, Meta(ge=0, description="Pixels that IR-MAD calls unchanged.")]
-    tried: Count
-    applied: bool
-
-
-class SilhouetteFigures(Part, frozen=True, kw_only=True):
-    """How well one number of clusters divides a sample."""
-
-    clusters: Annotated[int, Meta(ge=1)]
-    silhouette: Delta
-
-
-class ClusteringFigures(Part, frozen=True, kw_only=True):
-    """How the kinds of change were found: principal components of blocks, and k-means (Celik 2009)."""
-
-    block_px: Count
-    components: Count
-    explained: Annotated[Ratio, Meta(description="Share of the variance in the components.")]
-    chosen: Annotated[int, Meta(ge=1, description="Clusters.")]
-    given: Annotated[bool, Meta(description="Whether the user named the number.")]
-    silhouettes: tuple[SilhouetteFigures, ...]
-    normalisation: NormalisationFigures
-
-
-class ThresholdFigures(Part, frozen=True, kw_only=True):
-    """When a change was believed, and the sums of what was."""
-
-    z: Annotated[float, Meta(description="Standard errors of a pixel's difference.")]
-    least: Annotated[Ratio, Meta(description="Least change of the green fraction.")]
-    shift: Annotated[Delta, Meta(description="Median difference of all pixels; not taken off.")]
-    mapping_unit_m2: Annotated[float, Meta(ge=0, description="Smaller patches are no change.")]
-    sieved_m2: Area
-    lost_m2: Annotated[float, Meta(ge=0, description="Green area lost where a loss was believed.")]
-    gained_m2: Area
-    kept_m2: Annotated[float, Meta(ge=0, description="Green area that both have, pixel by pixel.")]
-
-
-class ChangeSide(Part, frozen=True, kw_only=True):
-    """One of the two answers."""
-
-    period: PeriodFigures
-    green_ratio: GreenRatio
-    interval: IntervalFigures | None
-    observed_ratio: ObservedRatio
-    scenes: Scenes
-
-
-class ChangeSummary(Document, frozen=True, kw_only=True):
-    """Figures of `howgreen change`. Areas in square metres, ratios 0-1, absent figures null."""
-
-    format: Literal["howgreen-change/1"]
-    howgreen: Annotated[str, Meta(description="Version of the program.")]
-    synthetic: Annotated[bool, Meta(description="True when the city or its images are simulated.")]
-    city: CityFigures
-    method: Literal["measured", "pca-kmeans"]
-    before: ChangeSide
-    after: ChangeSide
-    compared_m2: Annotated[float, Meta(ge=0, description="Land inside the limits that both saw.")]
-    green_before: Annotated[Ratio | None, Meta(description="Green share of the land that both saw.")]
-    green_after: Ratio | None
-    classes: Annotated[tuple[ChangeClassFigures, ...], Meta(min_length=1)]
-    patches: Annotated[tuple[PatchFigures, ...], Meta(description="The largest losses, then the largest gains.")]
-    threshold: Annotated[ThresholdFigures | None, Meta(description="Of the method `measured`.")]
-    clustering: Annotated[ClusteringFigures | None, Meta(description="Of the method `pca-kmeans`.")]
-    warnings: Warnings
-    model: ModelFigures
-    grid: GridFigures
     notes: tuple[str, ...]
     files: dict[str, str]
     attributions: tuple[str, ...]

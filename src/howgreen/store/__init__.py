@@ -1,7 +1,7 @@
 """The store: scenes as cloud-optimised GeoTIFFs and places as GeoJSON, in a plain STAC catalogue on disk."""
 
 from howgreen.core.stac import Header
-from howgreen.store._add import add
+from howgreen.store._add import add, sources_in
 from howgreen.store._verify import Fault, verify
 from howgreen.store.layout import slug
 from howgreen.store.options import Options
@@ -25,5 +25,6 @@ __all__ = [
     "put_scene",
     "scenes",
     "slug",
+    "sources_in",
     "verify",
 ]

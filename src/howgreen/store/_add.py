@@ -83,7 +83,7 @@ def add(
     if not city.strip():
         raise StoreError("no city given: name the one that the images show (--city)")
     with _readable():
-        found = _sources([Path(file) for file in files], options or Options())
+        found = sources_in([Path(file) for file in files], options or Options())
     root = Path(root)
     for one in found:
         _store(root, one, replace=replace, progress=progress)
@@ -101,8 +101,14 @@ def _readable() -> Iterator[None]:
         raise ImageError(f"{error.filename}: cannot be read ({reason}); check the path and its permissions") from error
 
 
-def _sources(files: Sequence[Path], options: Options) -> list[Source]:
-    """Return the scenes in the user's files, nothing read but what describes them."""
+def sources_in(files: Sequence[Path], options: Options) -> list[Source]:
+    """Find the scenes in the user's files and folders, nothing read but what describes them.
+
+    Raises
+    ------
+    ImageError
+        Not an image, or one that does not say what it must; the message says which option tells it.
+    """
     from howgreen.store import _source_landsat, _source_safe, source_tif
 
     if not files:

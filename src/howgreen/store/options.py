@@ -28,6 +28,8 @@ class Options:
     unit: str | None = None
     """Of a radar's bands, once scaled: ``dB`` or ``power`` (linear). None tells it by the pixels: power is never negative,
     and land in decibels nearly always is."""
+    undated: bool = False
+    """Whether an image whose day nobody says is taken all the same, for uses in which it does not matter."""
 
     def __post_init__(self) -> None:
         """Take blanks around names for a slip of the finger."""

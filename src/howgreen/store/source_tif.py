@@ -21,10 +21,11 @@ from howgreen.store._fill import fits
 from howgreen.store._names import SKIP, Naming
 from howgreen.store.layout import slug
 from howgreen.store.options import Options
-from howgreen.store.sources import BandSource, Source, grid_of, opened
+from howgreen.store.sources import NOBODY, UNDATED, BandSource, Source, grid_of, opened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import date
     from pathlib import Path
 
     from howgreen.core.sensors import Sensor
@@ -90,9 +91,7 @@ def _scene(files: Sequence[Path], options: Options) -> Source:
     _check_panchromatic(bands, where)
     first = next(one for one in bands if one.band in naming.sensor.band_names)
     name = str(files[0].parent) if alone else str(files[0])
-    day, day_from = (
-        (options.date, "option") if options.date else naming_rules.day_of(files, [_tags(one) for one in files])
-    )
+    day, day_from = _day(files, options)
     encodings = {}
     origins = {}
     for one in bands:
@@ -140,6 +139,18 @@ def _check_panchromatic(bands: Sequence[BandSource], where: str) -> None:
             f"{where}: band nir has pixels of {sizes['nir']:.3g}, red of {sizes['red']:.3g}: it is Landsat's panchromatic band, no "
             "near-infrared; leave it out, or name the bands with --bands and --sensor landsat"
         )
+
+
+def _day(files: Sequence[Path], options: Options) -> tuple[date, str]:
+    """Tell the day of a scene, and who says it."""
+    if options.date:
+        return options.date, "option"
+    try:
+        return naming_rules.day_of(files, [_tags(one) for one in files])
+    except ImageError:
+        if not options.undated:
+            raise
+        return UNDATED, NOBODY
 
 
 def _tags(path: Path) -> dict[str, str]:

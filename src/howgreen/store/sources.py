@@ -6,6 +6,7 @@ import hashlib
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,6 +36,9 @@ _DRIVERS = {b"II*\0": "GTiff", b"MM\0*": "GTiff", b"II+\0": "GTiff", b"MM\0+": "
 _MOST_LATITUDE, _MOST_LONGITUDE = 91.0, 541.0
 NEEDED = ("red", "nir")
 """Bands without which no model says what is green."""
+UNDATED = date(2000, 1, 1)
+"""Day of an image that may go without one; its ``time_from`` says so."""
+NOBODY = "nobody"
 LARGEST_BAND_PX = 1_000_000_000
 LARGEST_KEPT_BYTES = 1 << 30
 
@@ -64,7 +68,7 @@ class Source:
     bands: tuple[BandSource, ...]
     time: datetime
     time_from: str
-    """``metadata``, ``option`` or ``file name``."""
+    """``metadata``, ``option``, ``file name``, or ``nobody``."""
     scale: float
     offset: float
     offset_from: str

@@ -13,7 +13,7 @@ from howgreen.core.errors import ModelError
 from howgreen.training.contest import page, run
 from howgreen.training.contest.classes import BAND_SETS
 from howgreen.training.contest.effort import QUICK
-from howgreen.training.contest.face import contest_page
+from howgreen.training.contest.face import Asked, contest_page
 
 pytestmark = pytest.mark.train
 
@@ -26,9 +26,7 @@ def _quiet(*_):
 def test_a_contest_writes_its_page_and_a_second_run_only_reads(shared_data, tmp_path):
     asked = {
         "work": tmp_path / "work",
-        "band_sets": ("four",),
-        "names": ("ndvi-rule", "network", "unet"),
-        "quick": True,
+        "ask": Asked(band_sets=("four",), names=("ndvi-rule", "network", "unet"), quick=True),
         "progress": _quiet,
     }
     written = contest_page(shared_data, out=tmp_path / "out", **asked)
@@ -38,7 +36,8 @@ def test_a_contest_writes_its_page_and_a_second_run_only_reads(shared_data, tmp_
         assert f"| {name} |" in text
     pictures = sorted((tmp_path / "out" / "img").glob("*.png"))
     assert [path.name for path in pictures] == [
-        f"benchmark_four_{what}.png" for what in ("answers", "confusion", "courses", "seams", "sureness", "tradeoff")
+        f"benchmark_four_{what}.png"
+        for what in ("answers", "confusion", "courses", "real", "seams", "sureness", "tradeoff")
     ]
     for path in pictures:
         assert f"img/{path.name}" in text
@@ -62,7 +61,11 @@ def test_the_city_left_out_teaches_nothing(shared_data):
 def test_an_unknown_algorithm_is_named(tmp_path):
     with pytest.raises(ModelError, match=r"algorithm magic: not known; there are ndvi-rule"):
         contest_page(
-            tmp_path, out=tmp_path, work=tmp_path, band_sets=("four",), names=("magic",), quick=True, progress=_quiet
+            tmp_path,
+            out=tmp_path,
+            work=tmp_path,
+            ask=Asked(band_sets=("four",), names=("magic",), quick=True),
+            progress=_quiet,
         )
 
 
@@ -72,9 +75,7 @@ def test_missing_data_is_named(tmp_path):
             tmp_path,
             out=tmp_path / "o",
             work=tmp_path / "w",
-            band_sets=("four",),
-            names=(),
-            quick=True,
+            ask=Asked(band_sets=("four",), quick=True),
             progress=_quiet,
         )
     assert not (tmp_path / "o").exists()

@@ -136,6 +136,12 @@ def coverage(
     return [(_unpack(a, inside), _unpack(b, inside)) for a, b in found]
 
 
+def bits(scene: Scene, frame: GeoBox, inside: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Tell which coarse pixels of the city have data in a scene, and which are clear, (pixel,) each."""
+    covered, clear = _coverage(scene, frame)
+    return _unpack(covered, inside), _unpack(clear, inside)
+
+
 def _unpack(bits: bytes, inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
     flat = np.unpackbits(np.frombuffer(bits, np.uint8), count=inside.size).astype(bool)
     return flat.reshape(inside.shape)[inside]

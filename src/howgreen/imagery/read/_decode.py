@@ -1,8 +1,7 @@
 """Tiles of the commonest GeoTIFFs (DEFLATE, one band of whole numbers or of 32-bit floats), decoded past GDAL.
 
 libtiff takes a third of its time to add up the differences that predictor 2 leaves, and GDAL copies each tile through a
-cache of its own. imagecodecs (libdeflate, and a plain loop for the sums) gives the same numbers in two thirds of the time. Whatever is not
-exactly the common kind is left to GDAL. Tiles whose bytes were altered are not: where they still fill the tile, libtiff
+cache of its own. libdeflate, and sums by numpy, give the same numbers in two thirds of the time. Whatever is not exactly the common kind is left to GDAL. Tiles whose bytes were altered are not: where they still fill the tile, libtiff
 does not look at their checksum and gives wrong numbers without a word.
 """
 
@@ -12,7 +11,7 @@ import itertools
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,10 +34,10 @@ ByteRange = tuple[int, int]
 
 
 class _Buffers(threading.local):
-    """Memory that a thread reads and decodes one tile after another into: fresh memory would take as long again."""
+    """Memory that a thread reads one tile after another into: fresh memory would take as long again."""
 
     def __init__(self) -> None:
-        self.packed, self.tile = (np.empty(LARGEST_TILE_BYTES, np.uint8) for _ in range(2))
+        self.packed = np.empty(LARGEST_TILE_BYTES, np.uint8)
 
 
 _buffers = _Buffers()
@@ -90,7 +89,7 @@ class Tiles:
 
     def _decoded(self, file: Any, first: int, end: int) -> NDArray[Any] | None:
         """One tile (y, x) as it is packed, good until the next is asked for."""
-        import imagecodecs
+        import deflate
 
         size = end - first
         if size > LARGEST_TILE_BYTES:
@@ -99,30 +98,36 @@ class Tiles:
         packed = _buffers.packed[:size]
         if file.readinto(packed) != size:
             return None
-        flat = _buffers.tile[: self.shape[0] * self.shape[1] * self.dtype.itemsize]
-        try:  # any buffer will do, whatever the signature says
-            decoded = imagecodecs.deflate_decode(cast("bytes", packed.data), raw=False, out=flat.data)
-        except imagecodecs.DeflateError as error:
+        expected = self.shape[0] * self.shape[1] * self.dtype.itemsize
+        try:  # never longer than expected: a tile that unpacks to more is refused too
+            decoded = deflate.zlib_decompress(packed, expected)
+        except deflate.DeflateError as error:
             raise RasterioError(f"the tile at byte {first} is not what was written") from error
-        if len(decoded) != flat.size:  # a last strip is shorter
+        if len(decoded) != expected:  # a last strip is shorter
             return None
-        tile = flat.view(self.dtype).reshape(self.shape)
-        return imagecodecs.floatpred_decode(tile, axis=-1) if self.float_bytes else tile
+        if self.float_bytes:
+            return _floats(np.frombuffer(decoded, np.uint8).reshape(*self.shape, 4))
+        return np.frombuffer(decoded, self.dtype).reshape(self.shape)
 
     def _place(self, tile: NDArray[Any], top: int, left: int, out: NDArray[Any]) -> None:
         """Copy what a tile shows of ``out``, whose row and column ``top``, ``left`` are the tile's first (may be negative)."""
-        import imagecodecs
-
         bottom, right = min(top + tile.shape[0], out.shape[0]), min(left + tile.shape[1], out.shape[1])
         y, x = max(top, 0), max(left, 0)
         rows, inner = tile[y - top : bottom - top, : right - left], out[y:bottom, x:right]
         if not self.differences:
             inner[...] = rows[:, x - left :]
         elif left >= 0:  # added up where they are wanted: one pass less over memory
-            imagecodecs.delta_decode(rows, axis=-1, out=inner)
+            np.add.accumulate(rows, axis=-1, dtype=self.dtype, out=inner)
         else:  # rows begin before ``out`` does
-            imagecodecs.delta_decode(rows, axis=-1, out=rows)
-            inner[...] = rows[:, x - left :]
+            inner[...] = np.add.accumulate(rows, axis=-1, dtype=self.dtype)[:, x - left :]
+
+
+def _floats(packed: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Unpack the rows of a tile of floats: first all their highest bytes, then the next, each the difference from the one before."""
+    height, width, size = packed.shape
+    summed = np.add.accumulate(packed.reshape(height, -1), axis=-1, dtype=np.uint8)
+    planes = summed.reshape(height, size, width).transpose(0, 2, 1)
+    return np.ascontiguousarray(planes).view(">f4")[..., 0].astype(np.float32)
 
 
 def tiles_of(dataset: Any, path: Path) -> Tiles | None:

@@ -236,8 +236,17 @@ class _Shared:
             if not self._users:
                 self._far.clear()
 
+    def fetched(self) -> int:
+        with self._lock:
+            return sum(far.fetched for far in self._far.values())
+
 
 _shared = _Shared()
+
+
+def fetched_bytes() -> int:
+    """Return how many bytes of files on the web were fetched within the :func:`shared_files` that is open; 0 outside of one."""
+    return _shared.fetched()
 
 
 @contextmanager

@@ -41,5 +41,5 @@ def card_of(name: str, setting: Setting, *, band_set: str, effort: Effort) -> Mo
         training_data="Simulated mixtures (PROSPECT-D + 4SAIL, soils, water, SLUM materials: Kotthaus et al. 2014, "
         "doi:10.5281/zenodo.4263842), simulated towns with shadows, and labelled Sentinel-2 pixels of Freiburg, Münster and "
         "Aberystwyth; contains modified Copernicus Sentinel data. The contest says which city was left out",
-        licence="Apache-2.0", **tiling(name),
+        licence="Apache-2.0", learned_from=(), **tiling(name),
     )  # fmt: skip

@@ -20,9 +20,13 @@ _SLOW_MPX_S = 5.0
 
 def write_page(contests: Sequence[Mapping[str, Any]], out: Path, *, pictures: Mapping[str, str], quick: bool) -> Path:
     """Write ``out/contest.md``; ``pictures`` are files below ``out`` by what they show."""
-    lines = [_OPENING]
+    lines = [
+        "# Which algorithm maps city green best?",
+        "**In short.** " + " ".join(_verdict(each) for each in contests),
+    ]
     if quick:
         lines.append("**This is a quick run. Its figures mean nothing.**")
+    lines.append(_OPENING)
     for contest in contests:
         lines += _section(contest)
     lines += [f"## {title}\n\n![{title}]({name})" for title, name in pictures.items()]
@@ -34,16 +38,63 @@ def write_page(contests: Sequence[Mapping[str, Any]], out: Path, *, pictures: Ma
     return page
 
 
-_OPENING = f"""# Which algorithm maps city green best?
+_BANDS = {
+    "sentinel-2": "ten bands of Sentinel-2",
+    "four": "blue, green, red and near-infrared",
+    "landsat": "six bands of Landsat",
+}
 
-Written by `howgreen benchmark`; do not edit. Every figure is of the ONNX file, run as the program runs it.
+
+def _verdict(contest: Mapping[str, Any]) -> str:
+    """Say which algorithm to take with these bands, and by how much it matters."""
+    found = contest["contestants"]
+    ranked = sorted(found, key=lambda name: ratio_error(found[name]))
+    best, worst = ranked[0], ranked[-1]
+    text = (
+        f"With {_BANDS[contest['band_set']]}, **{best}** errs least in simulated cities ({ratio_error(found[best]):.1f} points of the city's "
+        f"ratio, root mean square), {worst} most ({ratio_error(found[worst]):.1f})"
+    )
+    slow = 2 / found[best]["seconds_per_mpx"] < _SLOW_MPX_S
+    text += f", but it is slow ({2 / found[best]['seconds_per_mpx']:.1f} Mpx/s on two cores)." if slow else "."
+    right = {name: mean_of(each["cities"], "oa") for name, each in found.items() if each["cities"]}
+    if right:
+        low, high = min(right, key=lambda name: right[name]), max(right, key=lambda name: right[name])
+        text += (
+            f" On real, pure pixels that taught none of them, they are {100 * right[low]:.1f} ({low}) to {100 * right[high]:.1f} % ({high}) "
+            "right, green or not."
+        )
+    shipped = [name for name in ranked if name.startswith(_SHIPPED)]
+    return text + (_beside_shipped(found, best, shipped[0]) if shipped else "")
+
+
+def _beside_shipped(found: Mapping[str, Any], best: str, shipped: str) -> str:
+    if best == shipped:
+        return " So take the model that comes with howgreen."
+    gain, half = _gain(found[shipped], found[best])
+    if gain - half > 0:
+        return (
+            f" The best model that comes with howgreen, {shipped.removeprefix(_SHIPPED)}, errs by {ratio_error(found[shipped]):.1f}: more than "
+            f"by chance, but {best} learned from towns of the same builder, which no real city is."
+        )
+    return (
+        f" The best model that comes with howgreen, {shipped.removeprefix(_SHIPPED)}, errs by {ratio_error(found[shipped]):.1f}: no more than "
+        "chance can explain, so take that one."
+    )
+
+
+_OPENING = f"""Written by `howgreen benchmark`; do not edit. Every figure is of the ONNX file, run as the program runs it.
 
 All algorithms learn from the same pixels: simulated mixtures, simulated towns, labelled pixels of real cities. The two NDVI
 rules look for their own numbers on these; every other algorithm may try {CANDIDATES} settings, on simulated towns that do not
 judge. KNN and SVM keep a random subsample of the pixels, because their files and their time grow with it.
 
+Every algorithm's model, trained on everything, lies in `models/` beside this page: `howgreen city PLACE --model
+models/combination-sentinel-2.onnx`. To train one on a city of your own: `howgreen train --algorithm NAME`.
+
 - **Real, pure pixels**: the whole city is left out of training. Freiburg and Münster are rows of a table, so U-Net is shown an even
   field of each pixel: it cannot use its surroundings there. In Aberystwyth it sees the image.
+  Landsat's are Tabasco in a wet and in a dry season, which teach nothing; its polygons were drawn in the wet season, and what is
+  called bare then carries weeds.
 - **Simulated cities**: the sample city's simulator with other seeds. Their materials are in no training sample, but towns of the
   same builder are: this favours what learned from the towns, U-Net most. Synthetic, and no accuracy of a real city.
 - **Potsdam**: 98 photo-interpreted fractions of 30 m (EnMAP). It judges only; no setting and no method was chosen by it. U-Net is
@@ -65,7 +116,7 @@ def _section(contest: Mapping[str, Any]) -> list[str]:
     found = contest["contestants"]
     parts = [f"## Bands: {contest['band_set']}", _summary(found), _winner(found)]
     if any(each["cities"] for each in found.values()):
-        parts += ["### Real cities, each left out in turn: pure pixels, green or not", _cities(found)]
+        parts += ["### Real places, each left out: pure pixels, green or not", _cities(found)]
     parts += ["### Simulated cities: green fraction of 10 m pixels and the city's ratio" if contest["band_set"] != "landsat"
               else "### Simulated cities: green fraction of 30 m pixels and the city's ratio", _simulated(found)]  # fmt: skip
     parts += ["### Zones: does an interval of one width hold?", _zones(found)]
@@ -74,7 +125,7 @@ def _section(contest: Mapping[str, Any]) -> list[str]:
     if any(each.get("sureness") for each in found.values()):
         parts += ["### Does a model know how far off each pixel is?", _table(*sureness.table(found)), _SURENESS]
     if any(each["cities"] for each in found.values()):
-        parts += ["### Confusion of the six covers, all left-out cities together (rows: true)", *_confusions(found)]
+        parts += ["### Confusion of the six covers, all left-out places together (rows: true)", *_confusions(found)]
     settings = ", ".join(f"{name} {_told(setting)}" for name, setting in contest["settings"].items() if setting)
     return [*parts, f"Settings chosen: {settings}." if settings else ""]
 

@@ -11,19 +11,28 @@ import numpy as np
 import numpy.typing as npt
 
 from howgreen.landcover.classify import classify_array
-from howgreen.landcover.model import load_model
+from howgreen.landcover.model import Model, load_model
 from howgreen.training.contest import sureness
 from howgreen.training.contest.classes import CLASSES, NAMES
 from howgreen.training.contest.page import ratio_error
 from howgreen.training.contest.samples import Place
 
 _DPI = 72
-SHOWN = ("ndvi-linear", "forest", "network", "unet")
-"""Whose answers stand beside the image."""
+_LARGEST_MISS = 0.5
+"""Difference of the green fraction that is shown in full colour."""
+_DIM = 0.45
 
 
-def draw(contest: Mapping[str, Any], place: Place, out: Path) -> dict[str, str]:
-    """All figures of a contest below ``out/img``; files (relative to ``out``) by what they show."""
+def draw(contest: Mapping[str, Any], place: Place, out: Path, *, real: Place | None = None) -> dict[str, str]:
+    """All figures of a contest below ``out/img``; files (relative to ``out``) by what they show.
+
+    Parameters
+    ----------
+    place
+        A simulated city, whose truth is known everywhere.
+    real
+        A piece of a real image with labelled polygons; None to draw none.
+    """
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -32,7 +41,7 @@ def draw(contest: Mapping[str, Any], place: Place, out: Path) -> dict[str, str]:
     drawn = {
         f"Error against speed ({slug})": (_tradeoff, f"img/benchmark_{slug}_tradeoff.png"),
         f"Confusion matrices ({slug}), share of the true class": (_confusions, f"img/benchmark_{slug}_confusion.png"),
-        f"A simulated city beside the answers: green fraction and cover ({slug})": (_answers, f"img/benchmark_{slug}_answers.png"),
+        f"Image, prediction and reference of every algorithm: a simulated city ({slug})": (_answers, f"img/benchmark_{slug}_answers.png"),
         f"The course of the trainings: loss, and accuracy and error on simulated towns that teach nothing ({slug})": (
             _courses, f"img/benchmark_{slug}_courses.png"),
         f"Tiles of U-Net in a simulated city: green fraction, and how far it is from that of the card's own tiles ({slug})": (
@@ -43,6 +52,9 @@ def draw(contest: Mapping[str, Any], place: Place, out: Path) -> dict[str, str]:
     for title, (figure, name) in drawn.items():
         if figure(contest, place, out / name):
             written[title] = name
+    if real is not None and _answers(contest, real, out / f"img/benchmark_{slug}_real.png"):
+        title = f"Image, prediction and reference of every algorithm: {real.name}, which taught none of them ({slug})"
+        written[title] = f"img/benchmark_{slug}_real.png"
     return written
 
 
@@ -95,27 +107,67 @@ def _confusions(contest: Mapping[str, Any], _: Place, path: Path) -> bool:
 
 
 def _answers(contest: Mapping[str, Any], place: Place, path: Path) -> bool:
+    """Draw a row an algorithm: image, green fraction said and true, their difference, cover said and true."""
     from matplotlib import pyplot as plt
 
-    shown = [name for name in SHOWN if name in contest["contestants"]]
+    shown = _models(contest, place)
     if not shown:
         return False
     bands = [place.bands.index(band) for band in ("red", "green", "blue")]
-    photo = np.clip(np.moveaxis(place.reflectance[bands], 0, -1) / 0.25, 0, 1) ** 0.7
-    figure, axes = plt.subplots(2, len(shown) + 2, figsize=(2.3 * (len(shown) + 2), 4.9), layout="constrained")
-    axes[0, 0].imshow(photo)
-    axes[0, 0].set_title("image")
-    axes[1, 0].axis("off")
-    _show(axes[:, 1], "truth", place.green, _coloured(place.shares.argmax(axis=0)))
-    for column, name in enumerate(shown, 2):
-        model = load_model(Path(contest["folder"]) / f"model_{name}_all-cities.onnx")
+    layers = np.moveaxis(place.reflectance[bands], 0, -1)
+    brightest = max(float(np.nanpercentile(layers, 98)), 0.05)
+    photo = np.clip(np.nan_to_num(layers / brightest, nan=1.0), 0, 1) ** 0.7
+    true = np.where(place.known, place.green, np.nan)
+    figure, axes = plt.subplots(
+        len(shown), 6, figsize=(9.6, 1.66 * len(shown) + 0.3), layout="constrained", squeeze=False
+    )
+    for row, (name, model) in zip(axes, shown.items(), strict=True):
         block = classify_array(place.with_bands(model.card.bands).reflectance, model)
-        cover = _coloured(block[0].astype(int)) if len(model.card.classes) == len(CLASSES) else None
-        _show(axes[:, column], name, block[1], cover)
+        row[0].imshow(photo)
+        row[0].set_ylabel(name, fontsize=8)
+        row[1].imshow(block[1], cmap="YlGn", vmin=0, vmax=1)
+        _over(row[2], photo, place).imshow(true, cmap="YlGn", vmin=0, vmax=1)
+        _over(row[3], photo, place).imshow(block[1] - true, cmap="PiYG", vmin=-_LARGEST_MISS, vmax=_LARGEST_MISS)
+        _cover(row[4], block, model)
+        truth = _coloured(np.nan_to_num(place.shares).argmax(axis=0))
+        _over(row[5], photo, place).imshow(np.dstack([truth, place.known]))
+    titles = ("image", "green: said", "green: reference", "said - reference", "cover: said", "cover: reference")
+    for axis, title in zip(axes[0], titles, strict=True):
+        axis.set_title(title, fontsize=9)
     for axis in axes.flat:
         axis.set(xticks=[], yticks=[])
     _save(figure, path)
     return True
+
+
+def _models(contest: Mapping[str, Any], place: Place) -> dict[str, Model]:
+    """Every contestant, as it was trained without the place, and the shipped model that is chosen first."""
+    found = {}
+    for name in contest["contestants"]:
+        if name.startswith("shipped "):
+            found[name] = load_model(name.removeprefix("shipped "))
+            break  # they stand last, the preferred one first
+        files = [
+            Path(contest["folder"]) / f"model_{name}_{left_out}.onnx" for left_out in (place.name.lower(), "all-cities")
+        ]
+        found[name] = load_model(next(file for file in files if file.exists()))
+    return found
+
+
+def _over(axis: Any, photo: npt.NDArray[Any], place: Place) -> Any:
+    """Lay the dimmed image under what is known in parts only."""
+    if not place.known.all():
+        axis.imshow(1 - _DIM * (1 - photo))
+    return axis
+
+
+def _cover(axis: Any, block: npt.NDArray[Any], model: Model) -> None:
+    """Draw the classes of a model in their own colours, white where nothing was seen."""
+    from matplotlib.colors import to_rgb
+
+    colours = np.ones((256, 3))
+    colours[: len(model.card.classes)] = [to_rgb(cls.colour) for cls in model.card.classes]
+    axis.imshow(colours[block[0].astype(int)])
 
 
 def _courses(contest: Mapping[str, Any], _: Place, path: Path) -> bool:
@@ -177,15 +229,6 @@ def _seams(contest: Mapping[str, Any], place: Place, path: Path) -> bool:
         axis.set(xticks=[], yticks=[])
     _save(figure, path)
     return True
-
-
-def _show(axes: Any, title: str, green: npt.ArrayLike, cover: npt.NDArray[np.float64] | None) -> None:
-    axes[0].imshow(green, cmap="YlGn", vmin=0, vmax=1)
-    axes[0].set_title(title)
-    if cover is None:
-        axes[1].axis("off")
-    else:
-        axes[1].imshow(cover)
 
 
 def _sureness(contest: Mapping[str, Any], _: Place, path: Path) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-from howgreen.core.files import write_atomic
+from howgreen.core.files import atomic_path, write_atomic
 from howgreen.core.sensors import LANDSAT, SENTINEL2
 from howgreen.core.types import Progress
 from howgreen.landcover.model import Model, load_model, models
@@ -29,7 +29,7 @@ from howgreen.training.contest.sureness import sureness
 from howgreen.training.export import save
 from howgreen.training.spectra import Responses, read_materials, read_responses
 
-VERSION = 3
+VERSION = 4
 """Raised when parts of older runs no longer count."""
 
 CONTESTANTS: Mapping[str, tuple[Fit, tuple[Setting, ...]]] = {
@@ -43,6 +43,9 @@ CONTESTANTS: Mapping[str, tuple[Fit, tuple[Setting, ...]]] = {
     "unet": (unet.unet, ({"width": 0.5}, {"width": 0.75}, {"width": 1.0})),
 }
 """The algorithms, and the settings that each may try (the same number; the NDVI rules search their own numbers)."""
+
+PICTURED_PX = 300
+"""Side of the piece of a real image that is shown."""
 
 EVERYTHING = "all cities"
 RANDOM = "random split"
@@ -111,16 +114,26 @@ class World:
 
     @cached_property
     def real(self) -> list[Place]:
-        """Real cities with pure pixels; none where the sensor is Landsat."""
+        """Real places with pure pixels. Those of Landsat, two seasons of one place, teach nothing."""
         if self.sensor == LANDSAT.name:
-            return []
+            return samples.tabasco(self.data)
         return [*samples.german_cities(self.data), samples.aberystwyth(self.data)]
+
+    @property
+    def teachers(self) -> list[Place]:
+        """Real cities that teach where they are not left out."""
+        return [] if self.sensor == LANDSAT.name else self.real
+
+    def picture(self) -> Place | None:
+        """Cut a piece out of a real image with its labels, for a picture; None where the data folder has none."""
+        image = samples.tabasco_image(self.data) if self.sensor == LANDSAT.name else samples.aberystwyth(self.data)
+        return image and samples.labelled_piece(image, side=PICTURED_PX)
 
     @cached_property
     def halves(self) -> list[tuple[Place, Place]]:
         """The real cities, split at random by pixel."""
         rng = np.random.default_rng(SEED + 5)
-        return [samples.halves(city, rng=rng) for city in self.real]
+        return [samples.halves(city, rng=rng) for city in self.teachers]
 
     @cached_property
     def potsdam(self) -> Place:
@@ -138,7 +151,7 @@ class World:
         towns = tuple(town.with_bands(bands) for town in self.towns)
         each = max(self.effort.scene_pixels // max(len(towns), 1), 1)
         parts += [samples.thinned(town, pixels=each, rng=rng).rows() for town in towns]
-        for number, city in enumerate(self.real):
+        for number, city in enumerate(self.teachers):
             learned = self.halves[number][0] if without == RANDOM else city
             rows = samples.some_rows(learned.with_bands(bands), per_class=self.effort.real_per_class, rng=rng)
             parts += [rows] if without not in (city.name, REAL) else []
@@ -287,6 +300,20 @@ def benchmark(
             "folder": str(contest.part("x").parent)}  # fmt: skip
 
 
+def pictured(world: World, folder: Path) -> Place | None:
+    """Keep the piece of a real image that is shown with the other parts, so that a second run needs no data."""
+    path = folder / "picture.npz"
+    if not path.exists():
+        place = world.picture()
+        if place is None:
+            return None
+        with atomic_path(path, durable=False) as part, part.open("wb") as file:
+            np.savez(file, reflectance=place.reflectance, shares=place.shares, bands=place.bands, name=place.name)
+    with np.load(path, allow_pickle=False) as kept:
+        bands = tuple(str(band) for band in kept["bands"])
+        return Place(name=str(kept["name"]), bands=bands, reflectance=kept["reflectance"], shares=kept["shares"])
+
+
 def _courses(contest: Contest) -> dict[str, Any]:
     """How the trainings on all cities went, of those that go step by step."""
     paths = {name: contest.part("course", name, EVERYTHING) for name in contest.names}
@@ -302,11 +329,12 @@ def _scored(contest: Contest, name: str, settings: Mapping[str, Setting]) -> dic
     if not path.exists():
         world, found = contest.world, dict[str, Any](cities={})
         for city in world.real:
-            model = _trained(contest, name, settings, without=city.name)
+            left_out = city.name if world.teachers else EVERYTHING
+            model = _trained(contest, name, settings, without=left_out)
             found["cities"][city.name] = judge.pure_figures(judge.answer(model, world.judging(city)))
         model = _trained(contest, name, settings, without=EVERYTHING)
         found |= _general(contest, model)
-        if world.real:
+        if world.teachers:
             model = _trained(contest, name, settings, without=RANDOM)
             others = [judge.pure_figures(judge.answer(model, world.judging(other))) for _, other in world.halves]
             found["random_split_oa"] = float(np.mean([figures["oa"] for figures in others]))

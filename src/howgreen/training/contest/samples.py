@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,10 +10,22 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from howgreen.core.sensors import SENTINEL2, common_name
-from howgreen.training import mixtures
+from howgreen.core.sensors import LANDSAT, SENTINEL2, common_name
+from howgreen.training import mixtures, references
 from howgreen.training.calibrate import blends
-from howgreen.training.contest.classes import CLASSES, CROP, FROM_MIXED, GERMAN, GREEN, LOW, WATER, WELSH
+from howgreen.training.contest.classes import (
+    BARE,
+    BUILT,
+    CLASSES,
+    CROP,
+    FROM_MIXED,
+    GERMAN,
+    GREEN,
+    LOW,
+    TREE,
+    WATER,
+    WELSH,
+)
 from howgreen.training.evaluate import ABERYSTWYTH_IMAGE, GERMANY_FILE
 from howgreen.training.spectra import Array, existing
 
@@ -108,6 +120,68 @@ def aberystwyth(data: Path) -> Place:
         inside = rasterize(polygons, out_shape=image.shape[1:], transform=transform) > 0
         shares[:, inside] = np.eye(len(CLASSES), dtype=np.float32)[:, [code]]
     return Place(name="Aberystwyth", bands=SENTINEL2.band_names, reflectance=image, shares=shares)
+
+
+TABASCO: Mapping[str, int] = {"forest": TREE, "herbaceous": LOW, "barren": BARE, "urban": BUILT, "water": WATER}
+TABASCO_IMAGE, TABASCO_POLYGONS = "tabasco_l7/LE70220491999322_stack.tif", "tabasco_l7/training_data.shp"
+"""The wet season, in whose image the polygons were drawn; they are there for a picture and may be absent."""
+
+
+def tabasco(data: Path) -> list[Place]:
+    """One place of Landsat in a wet and in a dry season: clear, pure pixels, rows of a table. It teaches nothing."""
+    reference, label, season = references.read_tabasco(data)
+    shares = np.eye(len(CLASSES))[[TABASCO[name] for name in label]]
+    return [
+        as_place(
+            f"Tabasco, {name} season", reference.reflectance[season == name], shares[season == name], reference.bands
+        )
+        for name in ("wet", "dry")
+    ]
+
+
+def tabasco_image(data: Path) -> Place | None:
+    """Read the image of the wet season with its polygons; None where it is not there."""
+    import geopandas as gpd
+    import rasterio
+
+    if not (data / TABASCO_IMAGE).exists() or not (data / TABASCO_POLYGONS).exists():
+        return None
+    with rasterio.open(data / TABASCO_IMAGE) as source:
+        image, transform, crs = source.read().astype(np.float32), source.transform, source.crs
+    frame = gpd.read_file(data / TABASCO_POLYGONS).to_crs(crs.to_wkt())
+    polygons = [(shape, TABASCO[str(name)]) for shape, name in zip(frame.geometry, frame["class"], strict=True)]
+    reflectance = np.where((image[7:8] >= 2) | (image[:6] <= -9999), np.nan, image[:6] * np.float32(1e-4))
+    shares = _burnt(polygons, reflectance.shape[1:], transform)
+    return Place(name="Tabasco, wet season", bands=LANDSAT.band_names, reflectance=reflectance, shares=shares)
+
+
+def _burnt(polygons: Sequence[tuple[object, int]], size: tuple[int, ...], transform: object) -> Floats:
+    """(class, y, x) shares of pure polygons, each with its class; NaN outside."""
+    from rasterio.features import rasterize
+
+    shares = np.full((len(CLASSES), *size), np.nan, np.float32)
+    for shape, code in polygons:
+        inside = rasterize([shape], out_shape=size, transform=transform) > 0
+        shares[:, inside] = np.eye(len(CLASSES), dtype=np.float32)[:, [code]]
+    return shares
+
+
+def labelled_piece(place: Place, *, side: int) -> Place:
+    """Cut the square out of a place in which most pixels are known."""
+    from scipy.ndimage import uniform_filter
+
+    side = min(side, *place.known.shape)
+    # Of each class as much as of the others: many small classes show more than one large one.
+    weight = sum(
+        (known / max(known.sum(), 1) for known in (np.nan_to_num(place.shares) > 0.5)),
+        start=np.zeros(place.known.shape),
+    )
+    dense = uniform_filter(weight, side, mode="constant")
+    half = side // 2
+    middle = dense[half : dense.shape[0] - side + half + 1, half : dense.shape[1] - side + half + 1]
+    top, left = np.unravel_index(int(middle.argmax()), middle.shape)
+    cut = (slice(None), slice(int(top), int(top) + side), slice(int(left), int(left) + side))
+    return replace(place, reflectance=place.reflectance[cut], shares=place.shares[cut])
 
 
 def some_rows(place: Place, *, per_class: int, rng: np.random.Generator) -> tuple[Floats, Floats]:

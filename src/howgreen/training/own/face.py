@@ -1,4 +1,4 @@
-"""Files in, model file out."""
+"""Files in, model file and its page out."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from howgreen.core.types import Progress
 from howgreen.store.options import Options
 from howgreen.training.contest.effort import SEED
 from howgreen.training.own.fit import Recipe, Trained, train_own
-from howgreen.training.own.images import read_image
+from howgreen.training.own.images import read_images
 from howgreen.training.own.labels import read_labels
+from howgreen.training.own.page import verdict, write_page
 from howgreen.training.own.weak import joined, weak_labels
 
-__all__ = ["LabelFiles", "parse_classes", "train_from_files"]
+__all__ = ["LabelFiles", "parse_classes", "train_from_files", "verdict"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,10 +25,10 @@ class LabelFiles:
     """Where labels come from."""
 
     labels: Path | None = None
-    """Polygons or points with a class."""
+    """Polygons or points with a class, or a GeoTIFF of classes."""
     column: str = "class"
     classes: Mapping[str, str] | None = None
-    """Class by what the column holds; None where it holds the classes' own names."""
+    """Class by what the column or the raster holds; None where it holds the classes' own names."""
     osm_green: Path | None = None
     """GeoPackage of ``howgreen osm-green``: weak labels."""
 
@@ -40,12 +41,14 @@ class LabelFiles:
 def train_from_files(
     images: list[Path], given: LabelFiles, *, options: Options, algorithm: str = "forest", out: Path, progress: Progress
 ) -> Trained:
-    """Train on own labels, on OpenStreetMap's green areas, or on both.
+    """Train on own labels, on OpenStreetMap's green areas, or on both; write the model, and a page about it beside it.
 
     Parameters
     ----------
+    images
+        GeoTIFFs, or folders as a store takes them. Several images of many bands show the same ground on other days.
     options
-        What the user says of the image: bands, scale, offset, no data, sensor.
+        What the user says of the images: bands, scale, offset, no data, day, sensor.
 
     Raises
     ------
@@ -58,9 +61,11 @@ def train_from_files(
         raise LabelError("nothing to learn from: give --labels or --osm-green")
     if out.suffix != ".onnx":
         raise OutputError(f"{out}: a model file ends in .onnx; choose another --out")
-    image = read_image(images, options)
-    parts = [read_labels(given.labels, image, column=given.column, classes=given.classes)] if given.labels else []
-    parts += [weak_labels(given.osm_green, image, seed=SEED)] if given.osm_green else []
+    read = read_images(images, options)
+    parts = [read_labels(given.labels, read, column=given.column, classes=given.classes)] if given.labels else []
+    parts += [weak_labels(given.osm_green, read, seed=SEED)] if given.osm_green else []
     source = " and ".join(path.name for path in given.given)
     recipe = Recipe(source=source, algorithm=algorithm, out=out, name=out.stem)
-    return train_own(image, joined(*parts), recipe, progress=progress)
+    trained = train_own(read, joined(*parts), recipe, progress=progress)
+    write_page(trained, algorithm, out.with_suffix(".html"))
+    return trained

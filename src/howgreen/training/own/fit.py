@@ -1,10 +1,12 @@
-"""Own labels and an image in, one ONNX file out: any algorithm of the contest, judged on polygons held out whole."""
+"""Own labels and images in, one ONNX file out: any algorithm of the contest, judged on groups held out whole."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -13,25 +15,33 @@ import onnx
 from howgreen.core.errors import LabelError, MissingBandsError
 from howgreen.core.types import ModelCard, Progress
 from howgreen.core.warnings import Caution
-from howgreen.landcover.model import default_model, load_model
+from howgreen.landcover.card import METADATA_KEY, card_from_json, card_to_json
+from howgreen.landcover.model import Model, default_model, load_model
 from howgreen.training.contest import graphs, judge
 from howgreen.training.contest.cards import COMBINATION, MEMBERS, tiling
-from howgreen.training.contest.classes import CLASSES, GREEN, NAMES
+from howgreen.training.contest.classes import CLASSES
+from howgreen.training.contest.descent import Point
 from howgreen.training.contest.effort import SEED, Effort
+from howgreen.training.contest.judge import Answer
 from howgreen.training.contest.learners import Job, Setting, Training
 from howgreen.training.contest.run import CONTESTANTS
-from howgreen.training.contest.samples import Floats, Place
+from howgreen.training.contest.samples import Floats, Place, as_place
 from howgreen.training.export import save
+from howgreen.training.own import holdout
+from howgreen.training.own.holdout import HeldOut
 from howgreen.training.own.images import Image
-from howgreen.training.own.labels import Labels, check
+from howgreen.training.own.labels import Labels, check, together
+from howgreen.training.own.view import View, view_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ALGORITHMS = (*CONTESTANTS, COMBINATION)
 _PER_CLASS = 2_000
-_HELD_OUT = 0.3
-LEAST_KAPPA = 0.2
-"""Agreement beyond chance below which a model has learned next to nothing ("slight", Landis & Koch 1977)."""
-FEWEST_GROUPS = 6
-"""Places held out below which a figure says little."""
+_SLOW = ("unet",)
+"""Algorithms of minutes: a third of the groups is held out once, not each in turn."""
+_MIXED = 3_000
+"""Mixtures of held-out pixels that judge."""
 _SETTINGS: Mapping[str, Setting] = {
     "knn": {"neighbours": 12}, "svm": {"c": 1, "gamma": 0.5}, "forest": {"leaf": 5}, "boosting": {"leaves": 15},
     "network": {"width": 32}, "unet": {"width": 1.0},
@@ -47,9 +57,13 @@ class Trained:
     counts: Mapping[str, int]
     """Labelled pixels by class."""
     notes: tuple[str, ...]
-    """What of the labels taught nothing."""
+    """What of the labels taught nothing, and which of them the map contradicts."""
     cautions: tuple[Caution, ...]
     """Why the model may be no use."""
+    held_out: HeldOut | None
+    """What was said of ground held out; None where none could be."""
+    views: tuple[View, ...]
+    """The images beside the finished model's map."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,11 +79,11 @@ class Recipe:
     effort: Effort | None = None
 
 
-def train_own(image: Image, labels: Labels, recipe: Recipe, *, progress: Progress) -> Trained:
-    """Train, judge on a third of the ground held out, train again on all, and write the model's file.
+def train_own(images: Sequence[Image], labels: Labels, recipe: Recipe, *, progress: Progress) -> Trained:
+    """Train, judge on ground held out, train again on all, and write the model's file.
 
-    Held out are whole polygons, and whole blocks of points. The model is compared with calling everything the commonest kind, and with
-    the shipped model for the same bands; where it is no better, that is a warning.
+    Held out are whole polygons, and whole blocks of points, each third in turn (with U-Net one third). The model is compared with
+    calling everything the commonest kind, and with the shipped model for the same bands; where it is no better, that is a warning.
 
     Half of what is learned are mixtures of two or three labelled pixels: labels are pure, cities are not, and a model that met
     pure ground only calls a half-green pixel all or nothing.
@@ -82,169 +96,218 @@ def train_own(image: Image, labels: Labels, recipe: Recipe, *, progress: Progres
     algorithm, out = recipe.algorithm, recipe.out
     if algorithm not in ALGORITHMS:
         raise LabelError(f"algorithm {algorithm!r}: not one that learns from labels; choose {', '.join(ALGORITHMS)}")
-    check(labels.teaching, image, source=recipe.source)
-    job = _Own(
-        image=image, algorithm=algorithm, name=recipe.name, source=recipe.source, seed=recipe.seed,
-        effort=recipe.effort or Effort(), progress=progress,
-    )  # fmt: skip
-    scores = job.scores(labels, out.with_name(f".{out.name}.held-out.onnx"))
-    card, checkpoint = replace(job.card(labels.teaching), scores=scores), out.with_name(f".{out.name}.checkpoint")
-    save(job.fit(labels.teaching, card, checkpoint=checkpoint), out)
+    check(labels.teaching, images, source=recipe.source)
+    job = _Own(images=tuple(images), recipe=recipe, effort=recipe.effort or Effort(), progress=progress)
+    of = job.held_out(labels)
+    scores = {} if of is None else holdout.scores(of)
+    checkpoint = out.with_name(f".{out.name}.checkpoint")
+    card = replace(job.card(labels.teaching), scores=scores)
+    fitted = job.fit(labels.teaching, card, checkpoint=checkpoint)
+    with _scratch(fitted, out.with_name(f".{out.name}.whole.onnx")) as model:
+        views = tuple(view_of(model, image, labels.kept(labels.image == number)) for number, image in enumerate(images))
+    save(fitted if of is None else _sure(fitted, of, views, recipe), out)
     checkpoint.unlink(missing_ok=True)
     return Trained(
         path=out,
         card=load_model(out).card,
         counts=labels.teaching.counts(),
-        notes=labels.notes,
-        cautions=tuple(doubts(scores)),
+        notes=(*labels.notes, *([] if of is None else _contradicted(of))),
+        cautions=tuple(holdout.doubts(scores)),
+        held_out=of,
+        views=views,
     )
 
 
-def doubts(scores: Mapping[str, float]) -> Iterator[Caution]:
-    """Tell why a model with these held-out figures may be no use."""
-    if not scores:
-        yield Caution(
-            "model-doubtful",
-            "the model was not judged: a class has ground in one place only; label it in two places or more",
+def _sure(fitted: onnx.ModelProto, of: HeldOut, views: Sequence[View], recipe: Recipe) -> onnx.ModelProto:
+    """Give a model its standard errors and its interval."""
+    # The algorithm's own card: a rule on NDVI has other bands and classes than were offered.
+    text = next(one.value for one in fitted.metadata_props if one.key == METADATA_KEY)
+    card = card_from_json(text, source=recipe.source)
+    curve, share = holdout.error_curve(of)
+    covers = [holdout.cover_of(view.green[view.seen], view.probability[:, view.seen].T) for view in views]
+    cover = {name: float(np.mean([one[name] for one in covers])) for name in covers[0]}
+    card = replace(
+        card,
+        scores={**card.scores, "held_out_uncertainty_held": round(share, 5)},
+        reference_error=holdout.interval_of(
+            of, cover, source=recipe.source, beyond=holdout.UNLABELLED[recipe.algorithm]
+        ),
+    )
+    finished = holdout.with_uncertainty(fitted, curve)
+    onnx.helper.set_model_props(finished, {METADATA_KEY: card_to_json(card)})
+    return finished
+
+
+def _contradicted(of: HeldOut) -> Iterator[str]:
+    """Say how many labelled places the map contradicts."""
+    found = holdout.doubtful_labels(of)
+    if found:
+        both = sum(one.shipped_too for one in found)
+        yield (
+            f"{len(found)} of {len(np.unique(of.labels.groups()))} labelled places are contradicted by the model that did not meet them"
+            + (f", {both} of them by the shipped model too: look whether the label is right" if both else "")
         )
-        return
-    right, usual = scores["held_out_oa"], scores["held_out_majority_oa"]
-    if scores["held_out_kappa"] <= LEAST_KAPPA:
-        yield Caution(
-            "model-doubtful",
-            f"on ground held out it is {right:.0%} right where calling everything one kind is {usual:.0%} right (kappa "
-            f"{scores['held_out_kappa']:.2f}): it has learned next to nothing; look at labels and image",
-        )
-    elif right < (shipped := scores.get("held_out_shipped_oa", 0.0)):
-        yield Caution(
-            "model-doubtful",
-            f"on ground held out it is {right:.1%} right, and the shipped model is {shipped:.1%} right there: use that one",
-        )
-    if scores["held_out_groups"] < FEWEST_GROUPS:
-        yield Caution(
-            "model-doubtful",
-            f"it was judged on {scores['held_out_groups']:.0f} places only, so the figure may be off by far; label more of them",
-        )
+
+
+@contextmanager
+def _scratch(fitted: onnx.ModelProto, path: Path) -> Iterator[Model]:
+    """Run a model that is not finished."""
+    try:
+        save(fitted, path)
+        yield load_model(path)
+    finally:
+        path.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Own:
-    image: Image
-    algorithm: str
-    name: str
-    source: str
-    seed: int
+    images: tuple[Image, ...]
+    recipe: Recipe
     effort: Effort
     progress: Progress
 
-    def fit(self, labels: Labels, card: ModelCard, *, checkpoint: Path) -> onnx.ModelProto:
+    @property
+    def bands(self) -> tuple[str, ...]:
+        return self.images[0].bands
+
+    def fit(
+        self, labels: Labels, card: ModelCard, *, checkpoint: Path, watched: tuple[Place, ...] = (),
+        course: list[Point] | None = None,
+    ) -> onnx.ModelProto:  # fmt: skip
         """Train the model; a training that takes long goes on from its checkpoint."""
         reflectance, shares = self._samples(labels)
         # Of the image, a network that looks around learns where labels are; what is between them it only sees.
-        towns = (self._place(labels),) if card.looks_around else ()
-        training = Training(reflectance=reflectance, shares=shares, bands=self.image.bands, towns=towns)
+        towns = tuple(self._places(labels)) if card.looks_around else ()
+        training = Training(reflectance=reflectance, shares=shares, bands=self.bands, towns=towns, watched=watched)
 
         def made(algorithm: str) -> onnx.ModelProto:
             return CONTESTANTS[algorithm][0](
-                Job(training=training, setting=_SETTINGS.get(algorithm, {}), effort=self.effort, seed=self.seed, card=card,
-                    checkpoint=checkpoint, progress=self.progress)
+                Job(training=training, setting=_SETTINGS.get(algorithm, {}), effort=self.effort, seed=self.recipe.seed,
+                    card=card, checkpoint=checkpoint, progress=self.progress, note=None if course is None else course.extend)
             )  # fmt: skip
 
-        if self.algorithm == COMBINATION:
+        if self.recipe.algorithm == COMBINATION:
             return graphs.averaged([made(member) for member in MEMBERS], card)
-        return made(self.algorithm)
+        return made(self.recipe.algorithm)
 
-    def _place(self, labels: Labels) -> Place:
-        """Read the image, with the shares of the labelled pixels."""
-        shares = np.full((len(CLASSES), *self.image.reflectance.shape[1:]), np.nan, np.float32)
-        shares[:, labels.rows, labels.columns] = np.eye(len(CLASSES), dtype=np.float32)[:, labels.code]
-        return Place(name=self.image.name, bands=self.image.bands, reflectance=self.image.reflectance, shares=shares)
+    def _places(self, labels: Labels) -> Iterator[Place]:
+        """Read the images, with the shares of the labelled pixels."""
+        for number, image in enumerate(self.images):
+            ours = labels.kept(labels.image == number)
+            shares = np.full((len(CLASSES), *image.reflectance.shape[1:]), np.nan, np.float32)
+            shares[:, ours.rows, ours.columns] = np.eye(len(CLASSES), dtype=np.float32)[:, ours.code]
+            if len(ours.code):
+                yield Place(name=image.name, bands=image.bands, reflectance=image.reflectance, shares=shares)
 
     def _samples(self, labels: Labels) -> tuple[Floats, Floats]:
-        rng = np.random.default_rng(self.seed)
-        kept = np.concatenate(
+        rng = np.random.default_rng(self.recipe.seed)
+        chosen = np.concatenate(
             [rng.permutation(np.flatnonzero(labels.code == code))[:_PER_CLASS] for code in range(len(CLASSES))]
         )
-        pure = self.image.reflectance[:, labels.rows[kept], labels.columns[kept]].T
-        shares = np.eye(len(CLASSES), dtype=np.float32)[labels.code[kept]]
-        return mixtures_of(pure, shares, rng=rng)
+        kept = labels.kept(np.isin(np.arange(len(labels.code)), chosen))
+        return mixtures_of(kept.reflectance(self.images), _one_hot(kept.code), rng=rng)
 
-    def scores(self, labels: Labels, scratch: Path) -> dict[str, float]:
-        """Figures on polygons held out whole; none where a class has but one polygon."""
-        held = held_out(labels, rng=np.random.default_rng(self.seed))
-        if held is None:
-            return {}
-        card, checkpoint = self.card(labels), scratch.with_suffix(".checkpoint")
-        try:
-            save(self.fit(labels.kept(~held).teaching, card, checkpoint=checkpoint), scratch)
-            model = load_model(scratch)
-        finally:
-            scratch.unlink(missing_ok=True)
-        checkpoint.unlink(missing_ok=True)
-        place = self._place(labels.kept(held))
-        figures = judge.pure_figures(judge.answer(model, place))
-        green = GREEN[labels.code[held]]
-        figures["groups"] = len(np.unique(labels.groups()[held]))
-        figures["majority_oa"] = float(max(green.mean(), 1 - green.mean()))
-        shipped = self._shipped_oa(place)
-        if shipped is not None:
-            figures["shipped_oa"] = shipped
-        kept = ("n", "groups", "oa", "f1", "iou", "kappa", "class_oa", "majority_oa", "shipped_oa")
-        return {f"held_out_{key}": round(float(figures[key]), 5) for key in kept if key in figures}
+    def held_out(self, labels: Labels) -> HeldOut | None:
+        """Predict for each group by a model that never met it; None where a class has but one."""
+        rng = np.random.default_rng(self.recipe.seed)
+        fold = holdout.folds(labels, rng=rng)
+        if fold is None:
+            return None
+        scratch = self.recipe.out.with_name(f".{self.recipe.out.name}.held-out.onnx")
+        judged, found, mixed, groups, course = [], list[Answer](), list[Answer](), [], list[Point]()
+        for number in range(1 if self.recipe.algorithm in _SLOW else holdout.FOLDS):
+            out, teaching = labels.kept(fold == number), labels.kept(fold != number).teaching
+            # All share one name: a training that was stopped goes on where it was, and what was done before is done again.
+            checkpoint = scratch.with_suffix(f".{number}.checkpoint")
+            card = self.card(teaching)
+            watched = () if number or card.looks_around else (self._rows(out),)
+            fitted = self.fit(teaching, card, checkpoint=checkpoint, watched=watched, course=None if number else course)
+            with _scratch(fitted, scratch) as model:
+                for image, place in zip(np.unique(out.image), self._places(out), strict=True):
+                    order = _in_order(out.kept(out.image == image))
+                    judged.append(order)
+                    found.append(judge.answer(model, place))
+                place, first = self._mixed(out, rng)
+                mixed.append(judge.answer(model, place))
+                groups.append(out.groups()[first])
+            checkpoint.unlink(missing_ok=True)
+        kept = together(judged)
+        return HeldOut(
+            labels=kept, found=holdout.labelled(found), mixed=holdout.labelled(mixed), mixed_group=np.concatenate(groups),
+            shipped=self._shipped(kept), course=course,
+        )  # fmt: skip
 
-    def _shipped_oa(self, place: Place) -> float | None:
-        """Judge the shipped model for the same bands on the same ground; None where there is none for them."""
+    def _rows(self, labels: Labels) -> Place:
+        return as_place(
+            "held out", labels.reflectance(self.images).astype(float), _one_hot(labels.code).astype(float), self.bands
+        )
+
+    def _mixed(self, labels: Labels, rng: np.random.Generator) -> tuple[Place, npt.NDArray[np.int_]]:
+        """Mix held-out pixels; also which pixel comes first in each mixture."""
+        few = np.sort(rng.permutation(len(labels.code))[: 4 * _MIXED])
+        labels_few = labels.kept(np.isin(np.arange(len(labels.code)), few))
+        pure = labels_few.reflectance(self.images)
+        mixed, shares, first = mixed_only(pure, _one_hot(labels_few.code), count=_MIXED, rng=rng)
+        return as_place("mixtures", mixed.astype(float), shares.astype(float), self.bands), few[first]
+
+    def _shipped(self, labels: Labels) -> Floats | None:
+        """Green fraction of the same pixels by the shipped model for these bands; None where there is none for them."""
         try:
-            shipped = load_model(default_model(self.image.bands))
+            shipped = load_model(default_model(self.bands))
         except MissingBandsError:
             return None
-        rows = [self.image.bands.index(band) for band in shipped.card.bands]
-        theirs = replace(place, bands=shipped.card.bands, reflectance=place.reflectance[rows])
-        return float(judge.pure_figures(judge.answer(shipped, theirs))["oa"])
+        return np.asarray(judge.answer(shipped, self._rows(labels)).green)
 
     def card(self, labels: Labels) -> ModelCard:
+        recipe, first = self.recipe, self.images[0]
         counts = ", ".join(f"{count} {name}" for name, count in labels.counts().items())
-        note = (
+        kept = (
             f" KNN and SVM keep at most {self.effort.support} of the pixels."
-            if self.algorithm in ("knn", "svm")
+            if recipe.algorithm in ("knn", "svm")
             else ""
         )
+        names = ", ".join(Path(image.name).name for image in self.images)
         return ModelCard(
-            name=self.name, version="1", bands=self.image.bands, resolution_m=float(abs(self.image.grid.transform.a)),
-            description=f"Made by `howgreen train` ({self.algorithm}) for one city.{note} No reference of fractions judged it, so "
-            "reports show no interval.",
-            normalisation=graphs.NORMALISATION, classes=CLASSES, scores={}, **tiling(self.algorithm),
+            name=recipe.name, version="1", bands=self.bands, resolution_m=float(abs(first.grid.transform.a)),
+            description=f"Made by `howgreen train` ({recipe.algorithm}) for one city.{kept}",
+            normalisation=graphs.NORMALISATION, classes=CLASSES, scores={}, **tiling(recipe.algorithm),
             reference_error=None, licence="that of the labels and the image",
-            training_data=f"Labelled pixels of {Path(self.image.name).name} ({counts}; {self.source}) and mixtures of them",
+            training_data=f"Labelled pixels of {names} ({counts}; {recipe.source}) and mixtures of them",
+            learned_from=tuple(image.on_card() for image in self.images),
         )  # fmt: skip
+
+
+def _in_order(labels: Labels) -> Labels:
+    """Sort the pixels of one image as a raster holds them, which is how a place's answers come; each pixel once."""
+    order = np.lexsort((labels.columns, labels.rows))
+    return Labels(
+        rows=labels.rows[order], columns=labels.columns[order], code=labels.code[order], shape=labels.shape[order],
+        block=labels.block[order], image=labels.image[order], notes=labels.notes,
+        learned=None if labels.learned is None else labels.learned[order],
+    )  # fmt: skip
+
+
+def _one_hot(code: npt.NDArray[np.int_]) -> Floats:
+    return np.asarray(np.eye(len(CLASSES), dtype=np.float32)[code])
 
 
 def mixtures_of(pure: Floats, shares: Floats, *, rng: np.random.Generator) -> tuple[Floats, Floats]:
     """Add to the pixels as many mixtures of two or three of them: (n, band) and (n, class)."""
-    count = len(pure)
+    mixed, of, _ = mixed_only(pure, shares, count=len(pure), rng=rng)
+    return np.concatenate([pure, mixed]).astype(np.float32), np.concatenate([shares, of]).astype(np.float32)
+
+
+def mixed_only(
+    pure: Floats, shares: Floats, *, count: int, rng: np.random.Generator
+) -> tuple[Floats, Floats, npt.NDArray[np.int_]]:
+    """Mix two or three pixels of each class as often: (count, band), (count, class), and the first pixel of each mixture."""
     # As often of each class: what was labelled most must not be what is mixed most.
     code = shares.argmax(axis=1)
     weight = 1 / np.bincount(code, minlength=shares.shape[1])[code]
-    picked = rng.choice(count, (count, 3), p=weight / weight.sum())
+    picked = rng.choice(len(pure), (count, 3), p=weight / weight.sum())
     parts = rng.dirichlet((0.8, 0.8, 0.8), count)
     parts[rng.random(count) < 0.5, 2] = 0
     parts /= parts.sum(axis=1, keepdims=True)
     mixed = np.einsum("np,npb->nb", parts, pure[picked])
     of = np.einsum("np,npk->nk", parts, shares[picked])
-    return np.concatenate([pure, mixed]).astype(np.float32), np.concatenate([shares, of]).astype(np.float32)
-
-
-def held_out(labels: Labels, *, rng: np.random.Generator) -> npt.NDArray[np.bool_] | None:
-    """(n,) pixels of about a third of each class's groups; None where a class has but one."""
-    groups = labels.groups()
-    held = np.zeros(len(labels.code), bool)
-    for name in labels.counts():
-        ours = labels.code == NAMES.index(name)
-        there = np.unique(groups[ours])
-        if len(there) < 2:
-            return None
-        chosen = rng.permutation(there)[: max(round(_HELD_OUT * len(there)), 1)]
-        held |= np.isin(groups, chosen)  # with all that lies in them, whatever its class
-    left = set(labels.kept(~held).teaching.counts())
-    kinds = GREEN[labels.code[held]]
-    return held if kinds.any() and not kinds.all() and left >= set(labels.teaching.counts()) else None
+    return mixed.astype(np.float32), of.astype(np.float32), picked[:, 0]

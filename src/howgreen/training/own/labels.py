@@ -1,23 +1,23 @@
-"""Polygons and points with a class, onto the pixels of an image; whatever is wrong with them is said by name."""
+"""Polygons, points and rasters with a class, onto the pixels of images; whatever is wrong with them is said by name."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from odc.geo.geobox import GeoBox
 
-from howgreen.core.errors import LabelError
-from howgreen.core.labels import burn, classes_of, read_shapes
+from howgreen.core.errors import HowgreenError, LabelError
+from howgreen.core.geometry import transformer
+from howgreen.core.labels import burn, class_of, classes_of, read_shapes, word
+from howgreen.store import sources
 from howgreen.training.contest.classes import CLASSES, GREEN, NAMES
-from howgreen.training.own.images import Image
-
-if TYPE_CHECKING:
-    pass
+from howgreen.training.own.images import Floats, Image
 
 FEWEST = 10
 """Pixels that a class needs."""
@@ -29,14 +29,18 @@ SMALL_PX = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Labels:
-    """Labelled pixels of one image."""
+    """Labelled pixels of one or several images."""
 
     rows: npt.NDArray[np.int_]
     columns: npt.NDArray[np.int_]
     code: npt.NDArray[np.int_]
     """Place in :data:`howgreen.training.contest.classes.CLASSES`."""
     shape: npt.NDArray[np.int_]
-    """Number of the polygon or point that the pixel lies in: whole ones are held out to judge."""
+    """Number of the polygon or point that the pixel lies in, the same in all images: whole ones are held out to judge."""
+    block: npt.NDArray[np.int64]
+    """Number of the block of ground that the pixel lies in, the same in all images."""
+    image: npt.NDArray[np.int_]
+    """Number of the image."""
     notes: tuple[str, ...] = ()
     """What of the file taught nothing, and why, for people."""
     learned: npt.NDArray[np.bool_] | None = None
@@ -50,7 +54,7 @@ class Labels:
     def kept(self, keep: npt.NDArray[np.bool_]) -> Labels:
         """Take some of the pixels."""
         return replace(
-            self, rows=self.rows[keep], columns=self.columns[keep], code=self.code[keep], shape=self.shape[keep],
+            self, **{name: getattr(self, name)[keep] for name in FIELDS},
             learned=None if self.learned is None else self.learned[keep],
         )  # fmt: skip
 
@@ -59,47 +63,192 @@ class Labels:
 
         Points of one field are no more strangers to each other than its pixels are.
         """
-        _, inverse, counts = np.unique(self.shape, return_inverse=True, return_counts=True)
-        blocks = (self.rows // BLOCK_PX).astype(np.int64) * 1_000_003 + self.columns // BLOCK_PX
-        return np.where(counts[inverse] <= SMALL_PX, -1 - blocks, self.shape)
+        _, inverse = np.unique(self.shape, return_inverse=True)
+        sizes = [np.bincount(inverse[self.image == number], minlength=1) for number in np.unique(self.image)]
+        largest = np.zeros(int(inverse.max(initial=0)) + 1, int)
+        for size in sizes:
+            largest[: len(size)] = np.maximum(largest[: len(size)], size)
+        return np.where(largest[inverse] <= SMALL_PX, -1 - self.block, self.shape)
 
     def counts(self) -> dict[str, int]:
         """Pixels by class name, classes without any left out."""
         found = Counter(self.code.tolist())
         return {cls.name: found[cls.code] for cls in CLASSES if found[cls.code]}
 
+    def reflectance(self, images: Sequence[Image]) -> Floats:
+        """(n, band) of the labelled pixels."""
+        found = np.empty((len(self.code), len(images[0].bands)), np.float32)
+        for number, image in enumerate(images):
+            ours = self.image == number
+            found[ours] = image.reflectance[:, self.rows[ours], self.columns[ours]].T
+        return found
 
-def read_labels(path: Path, image: Image, *, column: str = "class", classes: Mapping[str, str] | None = None) -> Labels:
+
+FIELDS = ("rows", "columns", "code", "shape", "block", "image")
+"""Of :class:`Labels`, one value a pixel."""
+
+
+def read_labels(
+    path: Path, images: Sequence[Image], *, column: str = "class", classes: Mapping[str, str] | None = None
+) -> Labels:
     """Read the pixels whose centre lies in a polygon, and those under points. Ground that two classes claim is left out.
+
+    A raster of classes (GeoTIFF) labels the pixels that it fills with one class.
 
     Parameters
     ----------
+    images
+        Of the same ground; each pixel that was seen is labelled in each.
     column
         Holds the class: one of howgreen's names, a usual synonym, or what ``classes`` says.
     classes
-        Class by what the column holds: ``{"1": "water"}``.
+        Class by what the column or the raster holds: ``{"1": "water"}``.
 
     Raises
     ------
     LabelError
         No such file, no CRS, no column, unknown or too few classes, all outside the image or on pixels without data.
     """
+    if path.suffix.lower() in RASTERS:
+        return _of_raster(path, images, classes or {})
     frame = read_shapes(path, column)
     codes = [NAMES.index(name) for name in classes_of(frame, path, column, classes or {})]
-    frame = frame.to_crs(str(image.grid.crs))
-    found = burnt(list(frame.geometry), codes, image)
-    inside = frame.intersects(image.grid.extent.geom).to_numpy()
-    if not inside.any():
-        raise LabelError(f"labels {path}: none lies on the image {image.name} ({_where(frame, image)}); check their places and "
-                         "CRS, or use another image")  # fmt: skip
-    if not len(found.code):
-        raise LabelError(f"labels {path}: no pixel of {image.name} is claimed by one class alone: shapes of different classes "
-                         "lie on each other, or hold no pixel's centre; draw larger ones, each with one class")  # fmt: skip
+    parts = []
+    for number, image in enumerate(images):
+        here = frame.to_crs(str(image.grid.crs))
+        found = burnt(list(here.geometry), codes, image, number=number, first=images[0])
+        inside = here.intersects(image.grid.extent.geom).to_numpy()
+        if not inside.any():
+            raise LabelError(f"labels {path}: none lies on the image {image.name} ({_where(here, image)}); check their places and "
+                             "CRS, or use another image")  # fmt: skip
+        if not len(found.code):
+            raise LabelError(f"labels {path}: no pixel of {image.name} is claimed by one class alone: shapes of different classes "
+                             "lie on each other, or hold no pixel's centre; draw larger ones, each with one class")  # fmt: skip
+        _check_covered(path, codes, found, here[inside], inside)
+        seen = _seen(path, found, image)
+        parts.append(replace(seen, notes=tuple(_unused(inside, found, seen, image))))
+    return together(parts)
+
+
+def _check_covered(path: Path, codes: list[int], found: Labels, frame: Any, inside: npt.NDArray[np.bool_]) -> None:
+    """LabelError where one shape lies over all ground of other classes, as a background does."""
+    here = [NAMES[code] for code, there in zip(codes, inside, strict=True) if there]
+    lost = sorted(set(here) - set(found.counts()))
+    background = int(frame.geometry.area.to_numpy().argmax())
+    under = frame.geometry[np.isin(here, lost)]
+    if lost and here[background] not in lost and under.intersects(frame.geometry.iloc[background]).all():
+        raise LabelError(f"labels {path}: one shape ({here[background]}) lies over all those of {', '.join(lost)}, and ground that two "
+                         "classes claim teaches nothing; delete that shape, or cut the others out of it")  # fmt: skip
+
+
+def _seen(path: Path, found: Labels, image: Image) -> Labels:
+    """Take the labelled pixels that have data; LabelError where none has."""
     seen = found.kept(image.seen[found.rows, found.columns])
     if not len(seen.code):
         raise LabelError(f"labels {path}: all {len(found.code)} labelled pixels of {image.name} hold no data (NaN, nodata or cloud); "
                          "label ground that was seen")  # fmt: skip
-    return replace(seen, notes=tuple(_unused(inside, found, seen, image)))
+    return seen
+
+
+RASTERS = (".tif", ".tiff")
+_QUARTERS = (0.25, 0.75)
+_MOST_CLASSES = 64
+"""More different numbers are an image, not classes."""
+
+
+def _of_raster(path: Path, images: Sequence[Image], classes: Mapping[str, str]) -> Labels:
+    """Label the pixels whose centre and the middles of whose quarters hold one class.
+
+    Raises
+    ------
+    LabelError
+        A number of the raster that ``classes`` does not name, or no labelled pixel on an image.
+    """
+    try:
+        with sources.opened(path) as dataset:
+            values, nodata = dataset.read(1), dataset.nodatavals[0]
+            grid = sources.grid_of(dataset, path)
+    except HowgreenError as error:
+        raise LabelError(f"labels {error}") from error
+    code_of = _meanings(path, values, nodata, classes)
+    parts = []
+    for number, image in enumerate(images):
+        rows, columns = (side.ravel() for side in np.indices((image.grid.shape.y, image.grid.shape.x)))
+        codes = [_sampled(values, grid, image.grid, rows + down, columns + right, code_of)
+                 for down, right in ((0.5, 0.5), *((y, x) for y in _QUARTERS for x in _QUARTERS))]  # fmt: skip
+        pure = np.logical_and.reduce([codes[0] == other for other in codes]) & (codes[0] >= 0)
+        if not pure.any():
+            raise LabelError(
+                f"labels {path}: no pixel of {image.name} lies in one class of it alone; check its place and CRS"
+            )
+        # A pixel is a shape of its own: they are held out by blocks of ground.
+        found = _labels(rows[pure], columns[pure], codes[0][pure], np.flatnonzero(pure), image, number, images[0])
+        seen = _seen(path, found, image)
+        notes = (
+            f"{len(seen.code)} of {pure.size} pixels of {image.name} lie in one class of {path.name} alone and have data",
+        )
+        parts.append(replace(seen, notes=notes))
+    return together(parts)
+
+
+def _meanings(
+    path: Path, values: npt.NDArray[Any], nodata: float | None, classes: Mapping[str, str]
+) -> dict[float, int]:
+    """Give the code of each number that a raster holds; what has no class by ``classes`` is an error, unless it is no data."""
+    there = [number for number in np.unique(values).tolist() if np.isfinite(number) and number != nodata]
+    if len(there) > _MOST_CLASSES:
+        raise LabelError(
+            f"labels {path}: holds {len(there)} different numbers, which are no classes; give a raster with a class a pixel"
+        )
+    found = {number: name for number in there if (name := class_of(number, classes)) is not None}
+    left = [word(number) for number in there if number not in found]
+    if not found or (left and not set(left) <= {"0"}):
+        raise LabelError(f"labels {path}: says nothing of what its numbers {', '.join(left[:8])} mean; say it with --classes "
+                         f"{left[0]}=tree,... (the classes are {', '.join(NAMES)})")  # fmt: skip
+    return {number: NAMES.index(name) for number, name in found.items()}
+
+
+def _sampled(
+    values: npt.NDArray[Any],
+    grid: GeoBox,
+    onto: GeoBox,
+    rows: npt.NDArray[Any],
+    columns: npt.NDArray[Any],
+    code_of: Mapping[float, int],
+) -> npt.NDArray[np.int_]:
+    """(n,) code of the class at places of another grid; -1 for none."""
+    x, y = _world(onto, rows, columns)
+    x, y = transformer(str(onto.crs), str(grid.crs)).transform(x, y)
+    down, right = _on_grid(grid, x, y)
+    inside = (right >= 0) & (down >= 0) & (right < values.shape[1]) & (down < values.shape[0])
+    numbers = values[down[inside].astype(int), right[inside].astype(int)]
+    found = np.full(len(rows), -1)
+    found[inside] = np.select([numbers == number for number in code_of], list(code_of.values()), -1)
+    return found
+
+
+def _world(grid: GeoBox, rows: npt.NDArray[Any], columns: npt.NDArray[Any]) -> tuple[Any, Any]:
+    """Coordinates of places on a grid, in its CRS."""
+    at: Any = grid.transform  # its own types know single numbers only
+    x, y = at @ (columns, rows)
+    return x, y
+
+
+def _on_grid(grid: GeoBox, x: Any, y: Any) -> tuple[Any, Any]:
+    """Rows and columns of places in a grid's CRS."""
+    at: Any = ~grid.transform
+    columns, rows = at @ (x, y)
+    return rows, columns
+
+
+def together(parts: Sequence[Labels]) -> Labels:
+    """Join labels of several images: the same shapes, each note once."""
+    learned = [np.ones(len(part.code), bool) if part.learned is None else part.learned for part in parts]
+    return Labels(
+        **{name: np.concatenate([getattr(part, name) for part in parts]) for name in FIELDS},
+        notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
+        learned=None if all(part.learned is None for part in parts) else np.concatenate(learned),
+    )
 
 
 def _unused(inside: npt.NDArray[np.bool_], found: Labels, seen: Labels, image: Image) -> Iterator[str]:
@@ -120,15 +269,57 @@ def _where(frame: Any, image: Image) -> str:
             f"y {box.bottom:.0f}…{box.top:.0f}")  # fmt: skip
 
 
-def burnt(shapes: list[Any], codes: list[int], image: Image, *, shrink_px: float = 0.0) -> Labels:
-    """Shapes in the image's CRS as labelled pixels; ``shrink_px`` keeps polygons away from their edges."""
+def burnt(
+    shapes: list[Any],
+    codes: list[int],
+    image: Image,
+    *,
+    number: int = 0,
+    first: Image | None = None,
+    shrink_px: float = 0.0,
+) -> Labels:
+    """Turn shapes in the image's CRS into labelled pixels.
+
+    Parameters
+    ----------
+    number
+        Of the image, among those that teach.
+    first
+        The first of those images, whose pixels count the blocks of ground; None for ``image``.
+    shrink_px
+        Keeps polygons away from their edges.
+    """
     if shrink_px:
         shapes = [shape.buffer(-shrink_px * abs(image.grid.transform.a)) for shape in shapes]
     found = burn(shapes, codes, image.grid)
-    return Labels(rows=found.rows, columns=found.columns, code=found.code, shape=found.shape)
+    return _labels(found.rows, found.columns, found.code, found.shape, image, number, first or image)
 
 
-def check(labels: Labels, image: Image, *, source: str) -> None:
+def _labels(
+    rows: npt.NDArray[np.int_], columns: npt.NDArray[np.int_], code: npt.NDArray[np.int_], shape: npt.NDArray[np.int_],
+    image: Image, number: int, first: Image,
+) -> Labels:  # fmt: skip
+    """Labelled pixels of one image, with the blocks of ground that they lie in."""
+    return Labels(
+        rows=rows, columns=columns, code=code, shape=shape, block=blocks_of(rows, columns, image, first),
+        image=np.full(len(rows), number),
+    )  # fmt: skip
+
+
+def blocks_of(
+    rows: npt.NDArray[np.int_], columns: npt.NDArray[np.int_], image: Image, first: Image
+) -> npt.NDArray[np.int64]:
+    """Give the number of the block of ground, a square of the first image's pixels, that each pixel of an image lies in."""
+    if image.grid != first.grid:
+        x, y = _world(image.grid, rows + 0.5, columns + 0.5)
+        x, y = transformer(str(image.grid.crs), str(first.grid.crs)).transform(x, y)
+        down, right = _on_grid(first.grid, x, y)
+        rows, columns = np.floor(down).astype(np.int64), np.floor(right).astype(np.int64)
+    half = 500_000  # so that blocks west and north of the first image have numbers too
+    return np.asarray((rows // BLOCK_PX + half).astype(np.int64) * 1_000_003 + columns // BLOCK_PX + half)
+
+
+def check(labels: Labels, images: Sequence[Image], *, source: str) -> None:
     """Check that something can be learned: two kinds of ground, enough pixels, bands in the order they are said to be in.
 
     Raises
@@ -149,8 +340,12 @@ def check(labels: Labels, image: Image, *, source: str) -> None:
         raise LabelError(
             f"labels {source}: too few pixels with data of {', '.join(few)}; label at least {FEWEST} of each class"
         )
-    _check_order(labels, image)
-    _check_shift(labels, image)
+    for number, image in enumerate(images):
+        here = labels.kept(labels.image == number)
+        green = GREEN[here.code]
+        if green.any() and not green.all():
+            _check_order(here, image)
+            _check_shift(here, image)
 
 
 def _check_order(labels: Labels, image: Image) -> None:

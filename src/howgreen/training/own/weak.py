@@ -6,8 +6,10 @@ pixels that do not look like most of their class are dropped; what is not green 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +18,7 @@ from howgreen.core.errors import LabelError
 from howgreen.core.labels import read_shapes
 from howgreen.training.contest.classes import BUILT, CROP, LOW, TREE, WATER
 from howgreen.training.own.images import Image
-from howgreen.training.own.labels import Labels, burnt
+from howgreen.training.own.labels import Labels, blocks_of, burnt, together
 
 GROUPS = {"tree": TREE, "grass": LOW, "crop": CROP}
 """Groups of ``howgreen osm-green``; "other" (parks, graves) is a mixture by nature and labels nothing."""
@@ -32,8 +34,8 @@ _WATER_NIR = 0.08
 _MOST_OTHER = 4000
 
 
-def weak_labels(path: Path, image: Image, *, seed: int) -> Labels:
-    """Labels from the GeoPackage that ``howgreen osm-green`` writes (a column ``group``).
+def weak_labels(path: Path, images: Sequence[Image], *, seed: int) -> Labels:
+    """Labels from the GeoPackage that ``howgreen osm-green`` writes (a column ``group``), on each image.
 
     Trees, grass and crops come from the map; built ground and water are what lies apart from all that is mapped green and is
     plainly grey (NDVI below 0.15) or plainly water (dark, greener than near-infrared).
@@ -43,10 +45,17 @@ def weak_labels(path: Path, image: Image, *, seed: int) -> Labels:
     LabelError
         No such file or column, or too little of it agrees with the image.
     """
-    frame = read_shapes(path, "group").to_crs(str(image.grid.crs))
+    frame = read_shapes(path, "group")
+    return together([_on(path, frame, images, number, seed=seed) for number in range(len(images))])
+
+
+def _on(path: Path, frame: Any, images: Sequence[Image], number: int, *, seed: int) -> Labels:
+    """Labels of one image."""
+    image = images[number]
+    frame = frame.to_crs(str(image.grid.crs))
     known = frame[frame["group"].isin(list(GROUPS))]
     codes = [GROUPS[str(group)] for group in known["group"]]
-    mapped = burnt(list(known.geometry), codes, image, shrink_px=SHRINK_PX)
+    mapped = burnt(list(known.geometry), codes, image, number=number, first=images[0], shrink_px=SHRINK_PX)
     seen = mapped.kept(image.seen[mapped.rows, mapped.columns])
     agree = agreeing(image.ndvi[seen.rows, seen.columns], seen.code)
     if not agree.any():
@@ -58,7 +67,7 @@ def weak_labels(path: Path, image: Image, *, seed: int) -> Labels:
             f"weak labels {path}: what is mapped green is no greener in {image.name} than the rest (in {lift:.0%} of pairs of pixels, "
             "half would be chance): map and image do not show the same place, or not in the growing season"
         )
-    other = _other_ground(list(frame.geometry), image, first=len(frame), seed=seed)
+    other = _other_ground(list(frame.geometry), images, number, seed=seed)
     # Filtered by the image, the labels cannot be judged by what passed: the map's own green judges, all of it.
     found = joined(replace(seen, learned=agree), other)
     share = f"{agree.mean():.0%} of the mapped green pixels look like most of their class and teach; all of them judge"
@@ -91,8 +100,9 @@ def agreeing(ndvi: npt.NDArray[np.floating], code: npt.NDArray[np.int_]) -> npt.
     return keep
 
 
-def _other_ground(shapes: list[object], image: Image, *, first: int, seed: int) -> Labels:
+def _other_ground(shapes: list[object], images: Sequence[Image], number: int, *, seed: int) -> Labels:
     """Built ground and water that the image shows, away from mapped green; every pixel is a shape of its own."""
+    image = images[number]
     from rasterio.features import rasterize
     from scipy.ndimage import binary_dilation
 
@@ -105,16 +115,23 @@ def _other_ground(shapes: list[object], image: Image, *, first: int, seed: int) 
     for code, where in ((BUILT, grey), (WATER, water)):
         rows, columns = np.nonzero(where)
         chosen = np.sort(rng.permutation(len(rows))[:_MOST_OTHER])
-        # Blocks of 16 pixels are held out as one, as polygons are.
-        shape = first + (rows[chosen] // 16) * 100_000 + columns[chosen] // 16
-        parts.append(Labels(rows=rows[chosen], columns=columns[chosen], code=np.full(len(chosen), code), shape=shape))
+        # Shapes of one pixel: blocks of them are held out as one, as polygons are.
+        rows, columns = rows[chosen], columns[chosen]
+        parts.append(
+            Labels(
+                rows=rows, columns=columns, code=np.full(len(rows), code), shape=rows * image.grid.shape.x + columns,
+                block=blocks_of(rows, columns, image, images[0]), image=np.full(len(rows), number),
+            )
+        )  # fmt: skip
     return joined(*parts)
 
 
 def joined(*parts: Labels) -> Labels:
-    """Join labels into one set."""
-    fields = ("rows", "columns", "code", "shape")
-    rows, columns, code, shape = (np.concatenate([getattr(part, name) for part in parts]) for name in fields)
-    notes = tuple(note for part in parts for note in part.notes)
-    learned = [np.ones(len(part.code), bool) if part.learned is None else part.learned for part in parts]
-    return Labels(rows=rows, columns=columns, code=code, shape=shape, notes=notes, learned=np.concatenate(learned))
+    """Join labels of different shapes into one set; a pixel that several label is the first one's."""
+    apart, shapes = 0, []
+    for part in parts:
+        shapes.append(replace(part, shape=part.shape + apart))
+        apart += int(part.shape.max(initial=-1)) + 1
+    found = together(shapes)
+    _, first = np.unique(np.stack([found.image, found.rows, found.columns]), axis=1, return_index=True)
+    return found.kept(np.isin(np.arange(len(found.code)), first))

@@ -1,0 +1,49 @@
+"""Answers that were given before: the same plan needs no second run."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import howgreen
+from howgreen.core.errors import HowgreenError
+from howgreen.pipeline import plan_json, workdir
+from howgreen.pipeline._provenance import LIBRARIES
+
+if TYPE_CHECKING:
+    from howgreen.core.types import Plan
+    from howgreen.report import Summary
+
+
+def earlier(plan: Plan, folder: Path) -> Summary | None:
+    """Return the figures of an earlier report of this very plan; None where it has to be run.
+
+    The report must hold the same plan to the letter (images' checksums, model and version among it), have all its files as they
+    were written, be made by the libraries that are there now, and be younger than the program's own code; local images must be
+    there as they were catalogued.
+    """
+    import msgspec
+
+    from howgreen import report
+
+    kept = folder / "plan.json"
+    try:
+        if kept.read_text(encoding="utf-8") != plan_json.to_json(plan) or kept.stat().st_mtime < _code_changed():
+            return None
+        summary = msgspec.json.decode((folder / "summary.json").read_bytes(), type=report.Summary)
+        workdir.check_files(plan)
+    except (OSError, ValueError, msgspec.MsgspecError, HowgreenError):
+        return None
+    made_by = summary.provenance.get("libraries")
+    others = summary.denominators
+    more = summary.estimate is not None or (others is not None and others.populated is not None)
+    if more or made_by != {name: version(name) for name in LIBRARIES}:
+        return None
+    return summary if report.is_unaltered(folder) else None
+
+
+def _code_changed() -> float:
+    """Return when the program's own files last changed: an answer that is older may be another one's."""
+    package = Path(howgreen.__file__).parent
+    return max(path.stat().st_mtime for path in package.rglob("*") if path.suffix in (".py", ".onnx", ".html"))

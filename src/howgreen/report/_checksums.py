@@ -1,0 +1,37 @@
+"""Checksums of a report's files, in the form that ``sha256sum --check`` reads: who received it can tell that it is whole."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CHECKSUMS = "SHA256SUMS"
+_LINE = re.compile(r"([0-9a-f]{64})  ([^/\\\n]+)\n")
+_MOST_BYTES = 2**20
+
+
+def write_checksums(folder: Path) -> None:
+    """Write the checksums of all files of a finished folder."""
+    files = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    lines = [f"{_sha256(path)}  {path.name}\n" for path in files]
+    (folder / CHECKSUMS).write_text("".join(lines), encoding="utf-8")
+
+
+def is_unaltered(folder: Path) -> bool:
+    """Say whether every file that the folder was finished with is there as it was; files that came later do not matter."""
+    try:
+        with (folder / CHECKSUMS).open(encoding="utf-8") as file:
+            text = file.read(_MOST_BYTES)
+        told = {name: digest for digest, name in _LINE.findall(text)}
+        return bool(told) and all(_sha256(folder / name) == digest for name, digest in told.items())
+    except (OSError, ValueError):
+        return False
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,194 @@
+"""The language of a page: its words from a gettext catalogue, its numbers and days as people write them there.
+
+English is in the templates and in the code (:func:`_language.Language.gettext`); ``locale/CODE.po`` holds what the others say.
+Numbers are rounded by :mod:`howgreen.core.words` in every language; only their signs change.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from functools import cache
+from importlib.resources import files
+from io import BytesIO
+from typing import Any
+
+from howgreen.core import words
+from howgreen.core.words import NBSP
+
+LANGUAGES: Mapping[str, str] = {"en": "English", "de": "Deutsch", "es": "Español", "fr": "Français"}
+"""Codes of the languages that a report can be written in, and what they call themselves."""
+
+_FOUR_DIGITS = re.compile(r"(?<![\d,])(\d),(\d{3})(?![\d,])")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Language:
+    """Words, numbers and days of one language."""
+
+    code: str = "en"
+    """BCP 47, as ``de``: the ``lang`` of the page."""
+    messages: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
+    """English text to this language's; forms by number for texts that have a plural."""
+    rtl: bool = False
+    """Written from right to left."""
+    decimal: str = "."
+    group: str = ","
+    before_percent: str = ""
+    """What stands between a number and its percent sign."""
+
+    # ---- words ----------------------------------------------------------------------------------
+    def gettext(self, text: str) -> str:
+        """Return the text in this language, or the English one where the catalogue lacks it."""
+        found = self.messages.get(text, text)
+        return found if isinstance(found, str) else found[0]
+
+    def ngettext(self, one: str, many: str, number: float) -> str:
+        """Return the form of a text that goes with a number."""
+        several = number > 1 if self.code == "fr" else number != 1
+        forms = self.messages.get(one, (one, many))
+        return forms if isinstance(forms, str) else forms[min(int(several), len(forms) - 1)]
+
+    def subject(self, label: str, kind: str) -> str:
+        """Name what was measured: as :func:`howgreen.core.words.subject`."""
+        if kind != words.IMAGE_FOOTPRINT:
+            return label
+        return self.gettext("the area of the image (not the limits of %(name)s)") % {"name": label}
+
+    # ---- numbers --------------------------------------------------------------------------------
+    def local(self, text: str) -> str:
+        """Write a number of :mod:`howgreen.core.words` with this language's signs."""
+        if self.code == "es":  # four digits stand together there
+            text = _FOUR_DIGITS.sub(r"\1\2", text)
+        return text.translate({44: self.group, 46: self.decimal}).replace(f"{NBSP}%", f"{self.before_percent}%")
+
+    def digits(self, ratio: float | None) -> str:
+        """``47``, ``0.4``, or a dash."""
+        return self.local(words.digits(ratio))
+
+    def percent(self, ratio: float | None) -> str:
+        """``47%``, or a dash."""
+        return self.local(words.percent(ratio))
+
+    def span(self, low: float | None, high: float | None) -> str:
+        """``41–53%``, or nothing."""
+        return self.local(words.span(low, high))
+
+    def half_width(self, low: float, high: float) -> str:
+        """Half of an interval in points."""
+        return self.local(words.half_width(low, high))
+
+    def area(self, square_metres: float | None) -> str:
+        """``28.3 km²``, or hectares, or a dash."""
+        return self.local(words.area(square_metres))
+
+    def significant(self, value: float, *, figures: int = 3) -> str:
+        """``28.3``, ``1,230``."""
+        return self.local(words.significant(value, figures=figures))
+
+    def whole(self, value: float) -> str:
+        """``48,200``."""
+        return self.local(f"{value:,.0f}")
+
+    def decimals(self, value: float, places: int) -> str:
+        """``0.18``."""
+        return self.local(f"{value:.{places}f}").replace("-", "−")
+
+    def points(self, difference: float) -> str:
+        """Write the difference of two ratios: ``+1.2 points``."""
+        number = self.local(f"{100 * difference:+.1f}".replace("-", "−"))
+        return self.gettext("%(number)s points") % {"number": number}
+
+    def images(self, number: int) -> str:
+        """``1 image``, ``6 images``."""
+        return self.ngettext("%(num)s image", "%(num)s images", number) % {"num": self.whole(number)}
+
+    def rests_on(self, places: int, people: int) -> str:
+        """Say what an estimate rests on: as :func:`howgreen.core.words.rests_on`."""
+        where = self.ngettext("%(num)s place", "%(num)s places", places) % {"num": self.whole(places)}
+        who = self.ngettext("one person", "%(num)s people", people) % {"num": self.whole(people)}
+        who = self.gettext("two people") if people == 2 else who
+        return self.gettext("%(places)s read by %(people)s, and the map") % {"places": where, "people": who}
+
+    def odds(self, level: float) -> str:
+        """Say a confidence level as people do: ``19 of 20`` for 0.95."""
+        hits, tries = next(
+            ((round(level * n), n) for n in (10, 20) if abs(level * n % 1) < 1e-9), (round(100 * level), 100)
+        )
+        return self.gettext("%(hits)s of %(tries)s") % {"hits": hits, "tries": tries}
+
+    # ---- days -----------------------------------------------------------------------------------
+    def day(self, when: date) -> str:
+        """``3 May 2024``."""
+        if not self._foreign:
+            return words.day(when)
+        from babel.dates import format_date
+
+        return str(format_date(when, "medium" if self.code != "de" else "d. MMM y", locale=self.code))
+
+    def days(self, dates: list[date]) -> str:
+        """First to last: ``3 May – 28 Sep 2024``, a single day, or a dash."""
+        if not dates or not self._foreign:
+            return words.days(dates)
+        first, last = min(dates), max(dates)
+        return self.day(first) if first == last else f"{self.day(first)} – {self.day(last)}"
+
+    def moment(self, text: str) -> str:
+        """Write a moment of ISO 8601 to the minute: ``1 Oct 2024, 08:00 UTC``; what is none stays as it is."""
+        try:
+            when = datetime.fromisoformat(text)
+        except ValueError:
+            return text
+        zone = " UTC" if when.utcoffset() is not None and not when.utcoffset() else ""
+        return f"{self.day(when.date())}, {when:%H:%M}{zone}"
+
+    @property
+    def _foreign(self) -> bool:
+        return self.code in LANGUAGES and self.code != "en"
+
+
+ENGLISH = Language()
+
+
+@cache
+def language(code: str) -> Language:
+    """Read a language: a key of :data:`LANGUAGES`.
+
+    Raises
+    ------
+    ValueError
+        There is no such language.
+    """
+    if code == "en":
+        return ENGLISH
+    if code not in LANGUAGES:
+        raise ValueError(f"language {code!r} is unknown: use one of {', '.join(LANGUAGES)}")
+    from babel import Locale
+
+    locale = Locale.parse(code)
+    symbols = locale.number_symbols["latn"]
+    pattern = locale.percent_formats[None].pattern
+    return Language(
+        code=code,
+        messages=catalogue(code),
+        rtl=locale.text_direction == "rtl",
+        decimal=symbols["decimal"],
+        group=symbols["group"],
+        before_percent=pattern[pattern.rindex("0") + 1 : pattern.index("%")],
+    )
+
+
+def catalogue(code: str) -> dict[str, str | tuple[str, ...]]:
+    """Read ``locale/CODE.po``: English text to this language's."""
+    from babel.messages.pofile import read_po
+
+    text = files("howgreen.report").joinpath("locale", f"{code}.po").read_bytes()
+    found: dict[str, str | tuple[str, ...]] = {}
+    for message in read_po(BytesIO(text), locale=code, abort_invalid=True):
+        if message.id:
+            one: Any = message.id if isinstance(message.id, str) else message.id[0]
+            if message.string and all(message.string):
+                found[str(one)] = message.string if isinstance(message.string, str) else tuple(message.string)
+    return found

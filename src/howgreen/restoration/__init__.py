@@ -1,0 +1,48 @@
+"""Urban ecosystems under the EU's Nature Restoration Regulation: the areas that Article 8 is about, counted on its own maps.
+
+Areas of urban green space and of tree cover are sums over the official maps inside official limits, in EPSG:3035. They are not
+howgreen's green ratio, and never bear its name.
+"""
+
+from howgreen.restoration.account import (
+    CANOPY_ENOUGH,
+    CHANGE_MARGIN,
+    GREEN_ENOUGH,
+    MARGIN,
+    Account,
+    Cover,
+    Maps,
+    Sums,
+    Total,
+    Unit,
+    UnitAccount,
+    account,
+)
+from howgreen.restoration.maps import CLCPLUS, LAEA, PIXEL_M, TREE_COVER, CoverMap, cut_out, open_map
+from howgreen.restoration.zones import AREAS, Clusters, clusters_from, zones_of
+
+__all__ = [
+    "AREAS",
+    "CANOPY_ENOUGH",
+    "CHANGE_MARGIN",
+    "CLCPLUS",
+    "GREEN_ENOUGH",
+    "LAEA",
+    "MARGIN",
+    "PIXEL_M",
+    "TREE_COVER",
+    "Account",
+    "Clusters",
+    "Cover",
+    "CoverMap",
+    "Maps",
+    "Sums",
+    "Total",
+    "Unit",
+    "UnitAccount",
+    "account",
+    "clusters_from",
+    "cut_out",
+    "open_map",
+    "zones_of",
+]

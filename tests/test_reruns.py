@@ -1,0 +1,100 @@
+"""A plan runs where its store lies now: another folder, another computer."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from affine import Affine
+from odc.geo.geobox import GeoBox
+
+import howgreen
+from howgreen import cli, place
+from howgreen.core.errors import PlanError, StoreError
+from howgreen.core.sensors import SENSORS
+from howgreen.core.stac import Header
+from howgreen.pipeline.rebase import rebased
+from howgreen.store import put_place, put_scene
+
+GRID = GeoBox((30, 40), Affine(10, 0, 680_000, 0, -10, 5_150_000), "EPSG:32632")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(5)
+    for day in (1, 9):
+        rasters = {
+            band: (rng.integers(300, 4000, GRID.shape).astype(np.uint16), GRID)
+            for band in ("blue", "green", "red", "nir")
+        }
+        time = datetime(2024, 6, day, 10, tzinfo=UTC)
+        put_scene(tmp_path / "shelf", Header(id=f"s{day}", sensor=SENSORS["sentinel-2"], time=time, scale=1e-4, offset=0.0, nodata=0), rasters)  # fmt: skip
+    put_place(tmp_path / "shelf", place.from_shape(GRID.extent.to_crs("EPSG:4326").geom.buffer(-0.0003), name="Small"))
+    return tmp_path / "shelf"
+
+
+@pytest.fixture
+def saved(store: Path, tmp_path: Path) -> Path:
+    howgreen.plan("Small", store=store).save(tmp_path / "plan.json")
+    return tmp_path / "plan.json"
+
+
+def run(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as left:
+        cli.main([str(argument) for argument in arguments])
+    return int(left.value.code or 0)
+
+
+def test_a_plan_runs_with_a_moved_store_and_gives_the_same_answer(store: Path, saved: Path, tmp_path: Path):
+    before = howgreen.run(howgreen.Plan.load(saved)).stats
+    moved = shutil.move(store, tmp_path / "another computer")
+    plan = howgreen.Plan.load(saved, store=moved)
+    assert plan.source == str(moved)
+    assert all(asset.href.startswith(str(moved)) for scene in plan.scenes for asset in scene.assets)
+    assert howgreen.run(plan).stats == before
+    assert run("city", "--plan", saved, "--store", moved, "--out", tmp_path / "out") == 0
+    assert (tmp_path / "out" / "summary.json").exists()
+
+
+def test_without_its_store_a_plan_says_how_to_name_it(store: Path, saved: Path, tmp_path: Path, capsys):
+    store.rename(tmp_path / "gone")
+    assert run("city", "--plan", saved, "--out", tmp_path / "out") == 1
+    told = capsys.readouterr().err
+    assert "--plan FILE --store FOLDER" in told
+    assert not (tmp_path / "out").exists()
+
+
+def test_files_are_known_by_their_bytes_and_not_by_their_names(store: Path, saved: Path, tmp_path: Path):
+    plan = howgreen.Plan.load(saved)
+    other = tmp_path / "other"
+    for day in (1, 9):  # the same names, other bytes
+        rasters = {band: (np.full(GRID.shape, 700, np.uint16), GRID) for band in ("blue", "green", "red", "nir")}
+        time = datetime(2024, 6, day, 10, tzinfo=UTC)
+        put_scene(other, Header(id=f"s{day}", sensor=SENSORS["sentinel-2"], time=time, scale=1e-4, offset=0.0, nodata=0), rasters)  # fmt: skip
+    with pytest.raises(PlanError, match=r"holds no file of .* of s[19] with checksum"):
+        rebased(plan, other)
+    with pytest.raises(StoreError):
+        rebased(plan, tmp_path / "nothing")
+
+
+def test_images_on_the_web_stay_where_they_are(store: Path, saved: Path):
+    plan = howgreen.Plan.load(saved)
+    far = [
+        replace(scene, assets=tuple(replace(asset, href="https://far.example/x.tif") for asset in scene.assets))
+        for scene in plan.scenes
+    ]
+    away = replace(plan, scenes=tuple(far), source="https://far.example")
+    assert rebased(away, store) == away
+
+
+def test_a_file_without_checksum_is_not_guessed(store: Path, saved: Path):
+    plan = howgreen.Plan.load(saved)
+    bare = tuple(
+        replace(scene, assets=tuple(replace(asset, sha256=None) for asset in scene.assets)) for scene in plan.scenes
+    )
+    with pytest.raises(PlanError, match="no checksum"):
+        rebased(replace(plan, scenes=bare), store)
