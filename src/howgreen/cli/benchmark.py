@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from howgreen.cli.options import FOLDER
+from howgreen.cli.options import FOLDER, json_option
 from howgreen.cli.progress import bars
 from howgreen.cli.root import examples, howgreen
-from howgreen.cli.say import say
+from howgreen.cli.say import say, say_json
 from howgreen.core.errors import MissingExtraError
 
 
@@ -38,6 +38,7 @@ from howgreen.core.errors import MissingExtraError
 )
 @click.option("--shipped", is_flag=True, help="Judge only the shipped models: no algorithm is trained.")
 @click.option("--quick", is_flag=True, help="Use tiny samples to see it run: the figures mean nothing.")
+@json_option
 def benchmark_command(
     data: Path,
     out: Path,
@@ -47,6 +48,7 @@ def benchmark_command(
     no_real_pictures: bool,  # noqa: FBT001
     shipped: bool,  # noqa: FBT001 (a flag of the command line)
     quick: bool,  # noqa: FBT001 (a flag of the command line)
+    as_json: bool,  # noqa: FBT001 (a flag of the command line)
 ) -> None:
     """Judge the models, compare the algorithms (extra [train]).
 
@@ -65,5 +67,8 @@ def benchmark_command(
         if not shipped:
             kept = work or out / "parts"
             pages.append(contest_page(data, out=out, work=kept, ask=asked, progress=progress))
+    if as_json:
+        say_json({"pages": [str(page) for page in pages]})
+        return
     for page in pages:
         say(f"{page}: written")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from howgreen.cli.asked import AskedPlace, AskedPlan, network_of
+from howgreen.cli.manners import quiet
 from howgreen.cli.options import (
     FILE,
     FOLDER,
@@ -35,7 +36,7 @@ from howgreen.core import words
 from howgreen.core.text import one_line
 
 if TYPE_CHECKING:
-    from howgreen.core.types import City, Plan
+    from howgreen.core.types import City, Plan, Progress
     from howgreen.report import Summary
 
 
@@ -82,56 +83,82 @@ def city_command(
 
     NAME is a city's name, an OpenStreetMap id (R120965) or coordinates ("45.76, 4.84"). Leave it out with --area.
     """
-    from howgreen import report
-    from howgreen.core.warnings import Caution, warn
-    from howgreen.pipeline import city as pipeline
-    from howgreen.pipeline import sampling, workdir
-    from howgreen.pipeline.population import read_people, with_population
-
-    if sample_folder is not None and plan_file is None and not (asked["query"] or asked["area"]):
-        plan_file = sample_folder / sampling.PLAN
-
-    def check(planned: Plan) -> None:
-        refuse_if_strict()
-        if sample_folder is not None:
-            sampling.estimate_of(sample_folder, planned)  # what does not belong together is told before the work
-        if population is not None:
-            read_people(population, planned.city)
-        if sample_folder is None and population is None and not overwrite:
-            _stop_if_answered(planned, out)
-        folder = out or new_folder(planned.city)
-        report.check_target(folder, needs_bytes=report.needed_bytes(planned), overwrite=overwrite)
-
-    try:
-        with bars() as progress:
-            if plan_file is not None:
-                refuse_beside_plan(name for name in asked if name != "store")
-                planned = pipeline.Plan.load(plan_file, store=asked["store"] if is_typed("store") else None)
-                warn(*planned.warnings)
-                check(planned)
-                result = pipeline.run(planned, progress=progress)
-            else:
-                result = AskedPlan(**asked).answer(check, progress=progress)
-            refuse_if_strict()
-            folder = out or new_folder(result.plan.city)
-            estimate = sampling.estimate_of(sample_folder, result.plan) if sample_folder is not None else None
-            populated = None
-            if population is not None:
-                result, populated = with_population(result, population)
-            refuse_if_strict()
-            summary = pipeline.write(result, folder, estimate=estimate, populated=populated, progress=progress)
-            workdir.forget(result.plan)
+    with bars() as progress:
+        wanted = _Wanted(sample_folder=sample_folder, population=population, out=out, overwrite=overwrite)
+        try:
+            summary, folder = _answer(plan_file, wanted, asked, progress)
             again = ""
-    except _Answered as before:
-        summary, folder = before.summary, before.folder
-        warn(*(Caution(code=one.code, text=one.text) for one in summary.warnings))
-        refuse_if_strict()
-        again = " (made before, by the same plan from the same images; `--out FOLDER --overwrite` makes it anew)"
+        except _Answered as before:
+            summary, folder = before.summary, before.folder
+            again = " (made before, by the same plan from the same images; `--out FOLDER --overwrite` makes it anew)"
+    from howgreen import report
+
     if as_json:
         say_json(summary.to_dict())
     else:
-        say("\n".join([*_headline(summary), *(f"note: {one_line(note)}" for note in summary.notes)]))
+        notes = [] if quiet() else [f"note: {one_line(note)}" for note in summary.notes]
+        say("\n".join([*_headline(summary), *notes]))
         say(f"report: {report.address_of(folder, 'report.html')}{again}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Wanted:
+    """What is wanted of an answer beside the plan."""
+
+    sample_folder: Path | None
+    population: Path | None
+    out: str | Path | None
+    overwrite: bool
+
+    def check(self, planned: Plan) -> None:
+        """Look at a plan before it is run: refuse what cannot end well, and stop where it was answered before."""
+        from howgreen import report
+        from howgreen.pipeline import plan_json, sampling
+        from howgreen.pipeline.population import read_people
+
+        refuse_if_strict()
+        if self.sample_folder is not None:
+            sampling.estimate_of(self.sample_folder, planned)  # what does not belong together is told before the work
+        if self.population is not None:
+            read_people(self.population, planned.city)
+        if self.sample_folder is None and self.population is None and not self.overwrite:
+            _stop_if_answered(planned, self.out)
+        folder = self.out or new_folder(planned.city)
+        report.check_target(folder, needs_bytes=report.needed_bytes(planned), overwrite=self.overwrite)
+        if not quiet():
+            say(plan_json.reading(planned), err=True)
+
+
+def _answer(
+    plan_file: Path | None, wanted: _Wanted, asked: dict[str, Any], progress: Progress
+) -> tuple[Summary, str | Path]:
+    """Run a saved plan or a new one, and write the report; its figures and its folder."""
+    from howgreen.core.warnings import warn
+    from howgreen.pipeline import city as pipeline
+    from howgreen.pipeline import sampling, workdir
+    from howgreen.pipeline.population import with_population
+
+    folder = wanted.sample_folder
+    if folder is not None and plan_file is None and not (asked["query"] or asked["area"]):
+        plan_file = folder / sampling.PLAN
+    if plan_file is not None:
+        refuse_beside_plan(name for name in asked if name != "store")
+        planned = pipeline.Plan.load(plan_file, store=asked["store"] if is_typed("store") else None)
+        warn(*planned.warnings)
+        wanted.check(planned)
+        result = pipeline.run(planned, progress=progress)
+    else:
+        result = AskedPlan(**asked).answer(wanted.check, progress=progress)
+    refuse_if_strict()
+    out = wanted.out or new_folder(result.plan.city)
+    estimate = sampling.estimate_of(folder, result.plan) if folder is not None else None
+    populated = None
+    if wanted.population is not None:
+        result, populated = with_population(result, wanted.population)
+    refuse_if_strict()
+    summary = pipeline.write(result, out, estimate=estimate, populated=populated, progress=progress)
+    workdir.forget(result.plan)
+    return summary, out
 
 
 class _Answered(Exception):  # noqa: N818 (it is no error)
@@ -144,6 +171,7 @@ class _Answered(Exception):  # noqa: N818 (it is no error)
 
 def _stop_if_answered(planned: Plan, out: str | Path | None) -> None:
     """Raise _Answered where a folder holds the answer of this very plan: that of ``out``, or one with the city's name."""
+    from howgreen.core.warnings import Caution, warn
     from howgreen.pipeline import reruns
 
     if isinstance(out, str):
@@ -152,6 +180,8 @@ def _stop_if_answered(planned: Plan, out: str | Path | None) -> None:
     for folder in named:
         summary = reruns.earlier(planned, folder)
         if summary is not None:
+            warn(*(Caution(code=one.code, text=one.text) for one in summary.warnings))
+            refuse_if_strict()
             raise _Answered(summary, folder)
 
 

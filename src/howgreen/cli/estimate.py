@@ -10,9 +10,10 @@ import click
 
 from howgreen import __version__
 from howgreen.cli.asked import AskedPlan
-from howgreen.cli.options import FILE, FOLDER, place_options, plan_options, refuse_beside_plan
+from howgreen.cli.options import FILE, FOLDER, json_option, place_options, plan_options, refuse_beside_plan
 from howgreen.cli.progress import bars
 from howgreen.cli.root import examples, howgreen
+from howgreen.cli.say import say_json
 from howgreen.cli.warnings import refuse_if_strict
 from howgreen.core import words
 from howgreen.core.text import one_line
@@ -58,6 +59,7 @@ _MOST_LISTED = 12
     "--seed", type=click.IntRange(0), default=1, show_default=True, help="The same seed draws the same places."
 )
 @click.option("--out", type=FOLDER, help="Folder to write (default: NAME-sample).")
+@json_option
 def sample_command(
     plan_file: Path | None,
     looks: int | None,
@@ -67,6 +69,7 @@ def sample_command(
     by_district: bool,  # noqa: FBT001 (a flag of the command line)
     seed: int,
     out: Path | None,
+    as_json: bool,  # noqa: FBT001 (a flag of the command line)
     **asked: Any,
 ) -> None:
     """Draw places to look at, for a number to publish.
@@ -92,6 +95,15 @@ def sample_command(
             looks=looks, half_width=half_width / 100, dots=int(dots), design=design, by_district=by_district, seed=seed
         )
         sample = sampling.sample(result, wanted, folder)
+    if as_json:
+        about = {
+            "place": sample.place,
+            "folder": str(folder),
+            "places_to_look_at": len(sample.units),
+            "dots": sample.dots,
+        }
+        say_json({**about, "strata": len(sample.weights)})
+        return
     click.echo(
         f"{one_line(sample.place)}: {len(sample.units)} places to look at in {folder}, {sample.dots} dots each, "
         f"{'one stratum' if len(sample.weights) == 1 else f'{len(sample.weights)} strata'}\n"

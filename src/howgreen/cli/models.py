@@ -191,6 +191,7 @@ def models_add(
     type=click.IntRange(0, 1024),
     help="Pixels around a tile that influence it (default: 0 for rows, 16 for images).",
 )
+@json_option
 def models_wrap(
     source: Path,
     out: Path,
@@ -204,6 +205,7 @@ def models_wrap(
     resolution_m: float,
     tile_px: int | None,
     halo_px: int | None,
+    as_json: bool,  # noqa: FBT001 (a flag of the command line)
 ) -> None:
     """Turn a classifier of another tool into a model.
 
@@ -223,6 +225,9 @@ def models_wrap(
         scale=scale, mean=_numbers(mean, "--mean"), std=_numbers(std, "--std"), resolution_m=resolution_m, tile_px=tile_px, halo_px=halo_px,
     )  # fmt: skip
     card = wrap_model(source, out, name=out.stem, wrapping=wrapping)
+    if as_json:
+        say_json({"model": str(out), "bands": list(card.bands), "classes": [one.name for one in card.classes]})
+        return
     say(
         f"{out}: wrapped, {len(card.bands)} bands, classes {', '.join(one.name for one in card.classes)}; now `howgreen models add {out}`"
     )
@@ -237,9 +242,13 @@ def _numbers(text: str | None, option: str) -> tuple[float, ...]:
 
 @models_group.command("remove", epilog=examples("howgreen models remove mycity"))
 @click.argument("name")
-def models_remove(name: str) -> None:
+@json_option
+def models_remove(name: str, as_json: bool) -> None:  # noqa: FBT001 (a flag of the command line)
     """Delete a model that was added."""
     from howgreen import landcover
 
     landcover.remove_model(name)
+    if as_json:
+        say_json({"removed": name})
+        return
     say(f"{name}: removed; plans that were made with it need it again")

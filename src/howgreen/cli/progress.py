@@ -1,30 +1,46 @@
-"""Progress bars on standard error."""
+"""Progress on standard error: bars on a terminal, lines where more was asked for."""
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from howgreen.cli.manners import quiet
+
 if TYPE_CHECKING:
     from howgreen.core.types import Progress
+
+_LOG = logging.getLogger(__name__)
 
 
 @contextmanager
 def bars() -> Iterator[Progress]:
-    """Progress bars on standard error, one a stage; quiet where that is not a terminal."""
+    """Progress bars on standard error, one a stage; none with ``-q`` and where that is not a terminal.
+
+    Enter it before anything heavy is loaded: a first line is there at once.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bars
 
     columns = (TextColumn("{task.description:12s}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     console = Console(stderr=True)
-    with Bars(*columns, console=console, disable=not console.is_terminal) as shown:
+    with Bars(*columns, console=console, disable=quiet() or not console.is_terminal) as shown:
+        starting = shown.add_task("loading", total=None)
+        shown.refresh()
         tasks: dict[str, Any] = {}
+        begun: dict[str, float] = {}
 
         def progress(stage: str, done: int, total: int) -> None:
             if stage not in tasks:
-                tasks[stage] = shown.add_task(stage, total=total)
+                shown.update(starting, visible=False)
+                tasks[stage], begun[stage] = shown.add_task(stage, total=total), time.monotonic()
             shown.update(tasks[stage], completed=done, total=total)
+            if done == total and stage in begun:
+                _LOG.info("%s: %d steps in %.2f s", stage, total, time.monotonic() - begun.pop(stage))
 
         yield progress
+        shown.update(starting, visible=False)

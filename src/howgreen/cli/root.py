@@ -47,9 +47,29 @@ class _Program(click.Group):
         return sorted({*super().list_commands(ctx), *COMMANDS})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name in COMMANDS:
-            import_module(f"howgreen.cli.{COMMANDS[cmd_name].module}")
-        return super().get_command(ctx, cmd_name)
+        if cmd_name not in COMMANDS:
+            return super().get_command(ctx, cmd_name)
+        from howgreen.cli.manners import defaults, with_manners
+
+        import_module(f"howgreen.cli.{COMMANDS[cmd_name].module}")
+        command = super().get_command(ctx, cmd_name)
+        if command is not None:
+            with_manners(command)
+            ctx.default_map = {cmd_name: defaults(command, cmd_name, commands=COMMANDS)}
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from howgreen.core.text import closest
+
+            near = closest(args[0], COMMANDS)
+            if not near or args[0] in COMMANDS:
+                raise
+            raise click.UsageError(f"{error.message} Did you mean {near[0]!r}?", ctx=ctx) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

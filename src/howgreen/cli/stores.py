@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,10 @@ from typing import Any
 import click
 
 from howgreen.cli.asked import AskedPlan
-from howgreen.cli.options import FILE, FOLDER, place_options, plan_options, refuse_beside_plan
+from howgreen.cli.options import FILE, FOLDER, json_option, place_options, plan_options, refuse_beside_plan
 from howgreen.cli.progress import bars
 from howgreen.cli.root import examples, howgreen
-from howgreen.cli.say import say
+from howgreen.cli.say import say, say_json
 from howgreen.cli.warnings import refuse_if_strict
 
 
@@ -42,6 +43,7 @@ def store_group() -> None:
 @click.option("--sensor", help="sentinel-2, landsat or sentinel-1, if the files do not say.")
 @click.option("--unit", help="Unit of radar bands, if the pixels do not tell: dB, or power (linear).")
 @click.option("--replace", is_flag=True, help="Replace an image that the store already has.")
+@json_option
 def store_add(
     files: tuple[Path, ...],
     store: Path | None,
@@ -55,6 +57,7 @@ def store_add(
     sensor: str | None,
     unit: str | None,
     replace: bool,  # noqa: FBT001 (a flag of the command line)
+    as_json: bool,  # noqa: FBT001 (a flag of the command line)
 ) -> None:
     """Add images to a store.
 
@@ -84,6 +87,9 @@ def store_add(
             replace=replace,
             progress=progress,
         )
+    if as_json:
+        say_json({"store": str(root), "added": [str(item) for item in added]})
+        return
     for item in added:
         say(f"{root}: {item}")
 
@@ -99,9 +105,11 @@ def store_add(
 @plan_options
 @click.option("--plan", "plan_file", type=FILE, help="Keep what this saved plan needs instead of making a new one.")
 @click.option("--all", "everything", is_flag=True, help="Also keep the images that were found and not used.")
+@json_option
 def store_sync(
     plan_file: Path | None,
     everything: bool,  # noqa: FBT001 (a flag of the command line)
+    as_json: bool,  # noqa: FBT001 (a flag of the command line)
     store: Path | None,
     catalogs: tuple[str, ...],
     **asked: Any,
@@ -127,6 +135,10 @@ def store_sync(
             planned = AskedPlan(**asked, store=known, catalogs=asked_of).plan(progress=progress)
         refuse_if_strict()
         kept = sync.sync(planned, root=root, everything=everything, progress=progress)
+    if as_json:
+        counts = {"fetched": list(kept.fetched), "present": list(kept.present), "empty": list(kept.empty)}
+        say_json({"store": str(root), "city": planned.city.label, "notes": list(planned.notes), **counts})
+        return
     for note in planned.notes:
         say(f"note: {note}")
     say(
@@ -137,12 +149,17 @@ def store_sync(
 
 @store_group.command("list", epilog=examples("howgreen store list --store shelf"))
 @click.option("--store", type=FOLDER, envvar="HOWGREEN_STORE", help="Folder of the store (default: your own).")
-def store_list(store: Path | None) -> None:
+@json_option
+def store_list(store: Path | None, as_json: bool) -> None:  # noqa: FBT001 (a flag of the command line)
     """List the images in a store."""
     from howgreen import store as stores
     from howgreen.pipeline import image_sources
 
-    for row in stores.listing(store or image_sources.default_store()):
+    rows = stores.listing(store or image_sources.default_store())
+    if as_json:
+        say_json([{**asdict(row), "time": row.time.isoformat()} for row in rows])
+        return
+    for row in rows:
         size = "" if row.size_bytes is None else f"  {row.size_bytes / 2**20:.1f} MiB"
         say(f"{row.time:%Y-%m-%d}  {row.sensor}  {', '.join(row.places) or '-'}  {row.id}{size}")
         say(f"            {', '.join(row.bands)}{'  (synthetic)' if row.synthetic else ''}")
@@ -150,7 +167,8 @@ def store_list(store: Path | None) -> None:
 
 @store_group.command("verify", epilog=examples("howgreen store verify --store shelf"))
 @click.option("--store", type=FOLDER, envvar="HOWGREEN_STORE", help="Folder of the store (default: your own).")
-def store_verify(store: Path | None) -> None:
+@json_option
+def store_verify(store: Path | None, as_json: bool) -> None:  # noqa: FBT001 (a flag of the command line)
     """Check every file against its checksum.
 
     Exits with 1 when a file is missing, truncated or altered.
@@ -161,6 +179,9 @@ def store_verify(store: Path | None) -> None:
     root = store or image_sources.default_store()
     with bars() as progress:
         faults = stores.verify(root, progress=progress)
+    if as_json:
+        say_json({"store": str(root), "faults": [{**asdict(fault), "path": str(fault.path)} for fault in faults]})
+        raise click.exceptions.Exit(1 if faults else 0)
     for fault in faults:
         say(f"{fault.path}: {fault.what}; {fault.cure}", err=True)
     if faults:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
-from howgreen.cli.options import FILE
+from howgreen.cli.options import FILE, json_option
 from howgreen.cli.progress import bars
 from howgreen.cli.root import examples, howgreen
-from howgreen.cli.say import say
+from howgreen.cli.say import say, say_json
 from howgreen.core.errors import MissingExtraError
 from howgreen.core.warnings import warn
 
@@ -48,6 +48,7 @@ from howgreen.core.warnings import warn
     help="ndvi-rule, ndvi-linear, knn, svm, forest, boosting, network, unet or combination.",
 )
 @click.option("--out", type=FILE, required=True, help="ONNX file to write.")
+@json_option
 def train_command(
     labels: Path | None,
     column: str,
@@ -62,6 +63,7 @@ def train_command(
     sensor: str | None,
     algorithm: str,
     out: Path,
+    as_json: bool,  # noqa: FBT001 (a flag of the command line)
 ) -> None:
     """Train a model for one city (extra [train]).
 
@@ -83,6 +85,10 @@ def train_command(
         )  # fmt: skip
         trained = train_from_files(list(images), given, options=said, algorithm=algorithm, out=out, progress=progress)
     warn(*trained.cautions)
+    if as_json:
+        about = {"model": str(trained.path), "learned_from": dict(trained.counts), "notes": list(trained.notes)}
+        say_json({**about, "verdict": verdict(trained, algorithm), "page": str(out.with_suffix(".html"))})
+        return
     say(f"{trained.path}: learned from {', '.join(f'{n} {name}' for name, n in trained.counts.items())}")
     for note in trained.notes:
         say(f"note: {note}")

@@ -6,6 +6,7 @@ import email.utils
 import importlib.metadata
 import ipaddress
 import json
+import logging
 import os
 import random
 import re
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     import requests
 
 T = TypeVar("T")
+_LOG = logging.getLogger(__name__)
 
 BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 """What a server may answer that can be better a moment later."""
@@ -287,6 +289,7 @@ def _follow(request: Request, *, end: float, connect_s: float) -> Response:
             ) as reply,
         ):  # fmt: skip
             body = _received(reply, most_bytes=request.most_bytes, end=end)
+            _LOG.debug("%s %s: %d, %d bytes", method, redact_url(here), reply.status_code, len(body))
             if reply.status_code not in MOVED or "Location" not in reply.headers:
                 return Response(status=reply.status_code, headers=reply.headers, body=body, url=here)
             here = urljoin(here, reply.headers["Location"])

@@ -261,7 +261,6 @@ def describe(plan: types.Plan) -> str:
     """Say what a plan will do, for people: the city, the scenes with their clear cover, the bytes to read."""
     city, sensor = plan.city, SENSORS[plan.sensor]
     height, width = plan.grid.shape
-    size = imagery.estimate_bytes((*plan.scenes, *plan.radar), plan.bands, grid=plan.grid)
     lines = [
         f"{city.label} ({city.kind}, {city.area_m2 / 1e6:.1f} km², {city.id})",
         *([f"note: {city.note}"] if city.note else []),
@@ -274,7 +273,7 @@ def describe(plan: types.Plan) -> str:
             else []
         ),
         f"grid {width} x {height} pixels of {abs(plan.grid.resolution.x):g} m, {plan.grid.crs}",
-        f"scenes used: {len(plan.scenes)}, about {size / 2**20:.0f} MiB to read from {plan.source}{_wait(plan, size)}",
+        f"scenes used: {len(plan.scenes)}, {_bytes(plan)}",
         *(_line(scene) for scene in plan.scenes),
     ]
     if plan.radar:
@@ -282,6 +281,16 @@ def describe(plan: types.Plan) -> str:
     if plan.passed_over:
         lines += [f"found and not used: {len(plan.passed_over)}", *(_line(scene) for scene in plan.passed_over)]
     return "\n".join(lines)
+
+
+def reading(plan: types.Plan) -> str:
+    """Say in a line what a run will read, and from where."""
+    return f"{words.count(len(plan.scenes) + len(plan.radar), 'image')} of {plan.city.label}: {_bytes(plan)}"
+
+
+def _bytes(plan: types.Plan) -> str:
+    size = imagery.estimate_bytes((*plan.scenes, *plan.radar), plan.bands, grid=plan.grid)
+    return f"about {size / 2**20:.0f} MiB to read from {plan.source}{_wait(plan, size)}"
 
 
 def _wait(plan: types.Plan, size_bytes: int) -> str:
