@@ -21,6 +21,7 @@ from howgreen.core.errors import MissingBandsError, NoImageError, PlanError
 from howgreen.core.sensors import SENSORS
 from howgreen.core.stac import Header
 from howgreen.core.types import ModelCard, ModelClass
+from howgreen.core.warnings import HowgreenWarning
 from howgreen.landcover import card_to_json
 from howgreen.pipeline import city, plan_json, sync
 from howgreen.store import put_place, put_scene
@@ -87,7 +88,7 @@ def camera(root: Path, day: int, *, cloud: slice | None = None) -> None:
     scl = np.full(GRID.shape, 4, np.uint8)
     if cloud:
         scl[cloud] = 9
-    rasters = {band: (rng.integers(200, 4000, GRID.shape).astype(np.uint16), GRID) for band in ("red", "nir")}
+    rasters = {band: (rng.integers(200, 4000, GRID.shape).astype(np.uint16), GRID) for band in ("red", "nir", "green")}
     put_scene(root, Header(id=f"light-{day}", sensor=SENSORS["sentinel-2"], time=datetime(2024, 6, day, 10, tzinfo=UTC), scale=1e-4, offset=0.0, nodata=0, synthetic=True), {**rasters, "scl": (scl, GRID)})  # fmt: skip
 
 
@@ -231,3 +232,70 @@ def test_store_sync_keeps_the_radar_too(store: Path, model: Callable[..., str], 
     one, two = (city.run(plan, work=tmp_path / name) for plan, name in ((far, "far"), (near, "near")))
     np.testing.assert_array_equal(one.composite.data["reflectance"].values, two.composite.data["reflectance"].values)
     assert one.stats == two.stats
+
+
+def test_the_shipped_models_answer_by_radar_alone(store: Path):
+    """One acquisition has no variation; four tell fields from what stays."""
+    radar(store, 1)
+    one = city.plan("Wet", store=store, sensor="sentinel-1", period="2024-06")
+    assert (one.model, one.bands) == ("radar-2", ("vv", "vh"))
+    for day in (7, 13):
+        radar(store, day)
+    assert city.plan("Wet", store=store, sensor="sentinel-1", period="2024-06").model == "radar-2"
+    radar(store, 19)
+    many = city.plan("Wet", store=store, sensor="sentinel-1", period="2024-06")
+    assert (many.model, many.bands) == ("radar-4", ("vv", "vh", "vv_variation", "vh_variation"))
+    result = city.run(many)
+    assert result.stats.interval is not None
+    assert result.stats.interval.model_high - result.stats.interval.model_low > 0.5
+    spread = result.composite.data["reflectance"].sel(band="vv_variation").values
+    assert np.nanmax(spread) < 0.02  # four times the same
+
+
+def test_where_no_camera_sees_the_ground_radar_answers(store: Path, tmp_path: Path):
+    """Under cloud, or without any optical image: with a warning, and not where a model was named."""
+    camera(store, 3, cloud=np.s_[:, :])
+    for day in (1, 7):
+        radar(store, day)
+    with pytest.warns(HowgreenWarning, match="answered with radar"):
+        plan = city.plan("Wet", store=store, period="2024-06")
+    assert (plan.sensor, plan.model) == ("sentinel-1", "radar-2")
+    assert [one.code for one in plan.warnings if one.code.startswith("radar")] == ["radar-instead"]
+    with pytest.raises(NoImageError, match="clear"):
+        city.plan("Wet", store=store, period="2024-06", model="ndvi")
+    assert call("city", "Wet", "--store", store, "--period", "2024-06", "--strict", "--out", tmp_path / "no") == 1
+    camera(store, 9)
+    assert city.plan("Wet", store=store, period="2024-06").sensor == "sentinel-2"
+
+
+def test_without_radar_the_first_error_stays(store: Path):
+    camera(store, 3, cloud=np.s_[:, :])
+    with pytest.raises(NoImageError, match="clear"):
+        city.plan("Wet", store=store, period="2024-06")
+    radar(store, 1, bands=("vv",))
+    with pytest.raises(NoImageError, match="clear"):
+        city.plan("Wet", store=store, period="2024-06")
+
+
+def test_a_store_with_radar_shows_it_beside_the_photo(store: Path, tmp_path: Path):
+    """It decides nothing: with and without it the answer is the same."""
+    camera(store, 3)
+    camera(store, 8)
+    before = _ndvi(store)
+    for day in (1, 7):
+        radar(store, day)
+    after = _ndvi(store)
+    assert after.stats == before.stats
+    assert after.plan.bands == (*before.plan.bands, "vv", "vh")
+    assert len(after.plan.radar) == 2
+    summary = after.save(tmp_path / "out")
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert 'data-layer="radar"' in page
+    assert 'id="radar"' in page
+    assert len(summary.radar) == 2
+    before.save(tmp_path / "plain")
+    assert 'data-layer="radar"' not in (tmp_path / "plain" / "report.html").read_text()
+
+
+def _ndvi(store: Path) -> city.CityResult:
+    return city.run(city.plan("Wet", store=store, period="2024-06", model="ndvi"))

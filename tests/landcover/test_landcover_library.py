@@ -54,7 +54,9 @@ def test_an_added_model_is_known_by_the_name_on_its_card(file, shelf):
 def test_it_goes_by_the_name_it_was_given(file):
     assert add_model(file, name="our_2.1-b").model.card.name == "our_2.1-b"
     assert load_model("our_2.1-b").card.version == "3"
-    with pytest.raises(ModelError, match=r"neither a shipped or added model \(.*ndvi, unet-10, our_2\.1-b\)"):
+    with pytest.raises(
+        ModelError, match=r"neither a shipped or added model \(.*ndvi, unet-10, radar-4, radar-2, our_2\.1-b\)"
+    ):
         load_model("theirs")
 
 

@@ -78,7 +78,7 @@ def _keep_contact(_: click.Context, __: click.Parameter, given: str | None) -> N
         os.environ[CONTACT] = given
 
 
-def _period(_: click.Context, __: click.Parameter, given: str | None) -> str | None:
+def check_period(_: click.Context, __: click.Parameter, given: str | None) -> str | None:
     """Refuse a period that cannot be read as a slip of the pen, before anything is looked up."""
     from howgreen.core.errors import PeriodError
     from howgreen.core.period import Period
@@ -140,7 +140,7 @@ plan_options = options(
     ),
     click.option(
         "--period",
-        callback=_period,
+        callback=check_period,
         help="YYYY-MM, or two joined by '/'. A year by itself is its growing season (default: the newest).",
     ),
     click.option(

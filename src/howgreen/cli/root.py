@@ -21,6 +21,7 @@ class _Home(NamedTuple):
 COMMANDS = {
     "benchmark": _Home("benchmark", "Judge the models, compare the algorithms (extra [train])."),
     "cache": _Home("cache", "Show or clear what is kept to be quick."),
+    "change": _Home("change", "Tell what changed between two periods or images."),
     "city": _Home("cities", "Answer how green a place is, and write the report."),
     "ee-export": _Home("earth", "Compute the green mask in Google Earth Engine."),
     "estimate": _Home("estimate", "Estimate the green ratio from what people saw."),

@@ -8,7 +8,7 @@ the satellite: ``SR_B4`` is red on Landsats 8 and 9 and near-infrared on 4, 5 an
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -146,12 +146,19 @@ SENTINEL1 = Sensor(
 
 SENSORS: dict[str, Sensor] = {sensor.name: sensor for sensor in (SENTINEL2, LANDSAT, SENTINEL1)}
 OPTICAL = tuple(name for name, sensor in SENSORS.items() if not sensor.is_radar)
-RADAR_BANDS = SENTINEL1.band_names
+VARIATION_OF = MappingProxyType({f"{band}_variation": band for band in SENTINEL1.band_names})
+"""What a composite holds and no file does: how much a polarisation changed between acquisitions (standard deviation, dB)."""
+RADAR_BANDS = (*SENTINEL1.band_names, *VARIATION_OF)
 """Bands whose values are decibels; all others are reflectance."""
 REFLECTANCE_SCALE = 1e-4
 """Scale factor of the int16 that reflectance is kept as: Sentinel-2's own."""
 DB_SCALE = 0.01
 """Scale factor of the int16 that decibels are kept as: a fiftieth of what the radar's own calibration can tell."""
+
+
+def bands_in_files(bands: Iterable[str]) -> tuple[str, ...]:
+    """List what has to be read for a composite's bands: those themselves, or what they are made of, each once."""
+    return tuple(dict.fromkeys(VARIATION_OF.get(band, band) for band in bands))
 
 
 def scale_factor(band: str) -> float:

@@ -29,6 +29,8 @@ CODES: Mapping[str, str] = {
     "band-not-used": "a band or file of an image was not understood, and is not used",
     "catalogue-incomplete": "a catalogue may hold more images than it gave",
     "catalogue-not-used": "a catalogue did not answer, or what it gave could not be used; another one answered",
+    "change-not-normalised": "two images could not be brought to one radiometry, and are compared as they are",
+    "change-of-season": "two periods differ as a whole, by season, weather or light, and not only by what changed",
     "coast-unclear": "which part of the limits is sea could not be told for certain",
     "crs-assumed": "a file does not say its coordinate system, or says it doubtfully; one was assumed",
     "date-assumed": "the day of an image was guessed",
@@ -56,6 +58,7 @@ CODES: Mapping[str, str] = {
     "osm-cut": "green areas are cut where the OpenStreetMap extract ends",
     "out-of-season": "images lie outside of the growing season",
     "population-doubtful": "the number of inhabitants is old, or of other limits",
+    "radar-instead": "no optical image was clear: radar answered, which sees structure and not leaves",
     "season-unmeasured": "too few months have clear images to tell which are the greenest",
     "scale-doubtful": "the numbers of an image may not be what reflectance they are taken for",
 }

@@ -9,6 +9,7 @@ from howgreen.landcover.card import card_from_json, card_to_json
 from howgreen.landcover.classify import classify
 from howgreen.landcover.model import (
     CHOSEN_FROM,
+    FOR_RADAR,
     SHIPPED,
     Model,
     card_of,
@@ -19,11 +20,13 @@ from howgreen.landcover.model import (
     model_warnings,
     models,
     planned_model,
+    radar_models,
     require_bands,
 )
 
 __all__ = [
     "CHOSEN_FROM",
+    "FOR_RADAR",
     "SHIPPED",
     "Added",
     "Entry",
@@ -43,6 +46,7 @@ __all__ = [
     "models",
     "planned_model",
     "predict_table",
+    "radar_models",
     "remove_model",
     "require_bands",
     "table_bands",

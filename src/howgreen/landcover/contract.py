@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from howgreen.core.errors import ModelError
-from howgreen.core.sensors import SENSORS
+from howgreen.core.sensors import SENSORS, VARIATION_OF
 from howgreen.core.types import ModelCard
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def _faults_of_card(card: ModelCard) -> Iterator[str]:
     tile_bytes = 4 * (len(card.bands) + len(card.classes) + 2) * card.tile_px**2
     if tile_bytes > LARGEST_TILE_BYTES:
         yield f"one tile of tile_px {card.tile_px} takes {tile_bytes / 2**30:.1f} GiB, more than 1"
-    known = list(dict.fromkeys(name for sensor in SENSORS.values() for name in sensor.band_names))
+    known = list(dict.fromkeys((*(name for sensor in SENSORS.values() for name in sensor.band_names), *VARIATION_OF)))
     unknown = [band for band in card.bands if band not in known]
     if unknown:
         yield f"no image has bands {', '.join(unknown)} (there are {', '.join(known)})"

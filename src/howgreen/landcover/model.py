@@ -32,7 +32,9 @@ FloatArray = npt.NDArray[np.float32]
 
 CHOSEN_FROM = ("mixture-10", "mixture-6", "mixture-4", "ndvi")
 """Where no model is named, in the order of preference."""
-SHIPPED = (*CHOSEN_FROM, "unet-10")
+FOR_RADAR = ("radar-4", "radar-2")
+"""The same for radar alone: the first needs several acquisitions."""
+SHIPPED = (*CHOSEN_FROM, "unet-10", *FOR_RADAR)
 STRIP_PX = 16_384
 """Pixels that a pixel model is run on at once."""
 ROUNDING = 1e-3
@@ -294,8 +296,13 @@ def planned_model(name: str, *, sha256: str) -> Model:
 
 
 def models() -> list[Model]:
-    """Load the shipped models that are chosen from where none is named, the preferred first."""
+    """Load the shipped models of reflectance that are chosen from where none is named, the preferred first."""
     return [load_model(name) for name in CHOSEN_FROM]
+
+
+def radar_models() -> list[Model]:
+    """Load the shipped models of radar alone, the preferred first."""
+    return [load_model(name) for name in FOR_RADAR]
 
 
 def default_model(bands: Collection[str]) -> str:
@@ -306,10 +313,12 @@ def default_model(bands: Collection[str]) -> str:
     MissingBandsError
         No shipped model can do with these bands.
     """
-    for model in models():
-        if set(model.card.bands) <= set(bands):
-            return model.card.name
-    needs = "; ".join(f"{model.card.name} needs {', '.join(model.card.bands)}" for model in models())
+    cards = []
+    for name in (*CHOSEN_FROM, *FOR_RADAR):
+        cards.append(load_model(name).card)
+        if set(cards[-1].bands) <= set(bands):
+            return cards[-1].name
+    needs = "; ".join(f"{card.name} needs {', '.join(card.bands)}" for card in cards)
     raise MissingBandsError(f"bands {', '.join(sorted(bands)) or 'none'}: no shipped model fits them: {needs}")
 
 

@@ -184,6 +184,12 @@ class Failures:
             _LOG.info("%s: %s", source.label, error)
             self._met.append((source, error))
 
+    def of_servers(self) -> Failures:
+        """Keep only which servers were silent: what holds for any sensor."""
+        kept = Failures(self._label)
+        kept._met = [(met, error) for met, error in self._met if isinstance(error, NetworkError)]
+        return kept
+
     def rules_out(self, source: ImageSource) -> bool:
         """Tell whether looking there was tried in another way: its server was silent, or the same images showed no ground."""
         return any(

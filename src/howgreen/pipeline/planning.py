@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -11,8 +12,16 @@ from typing import TYPE_CHECKING, TypeVar
 import howgreen
 from howgreen import imagery, landcover
 from howgreen.core import types
-from howgreen.core.errors import ContradictionError, HowgreenError, ImageError, PlanError
-from howgreen.core.sensors import RADAR_BANDS, SENSORS, SENTINEL1
+from howgreen.core.acquisitions import acquisitions
+from howgreen.core.errors import (
+    ContradictionError,
+    HowgreenError,
+    ImageError,
+    MissingBandsError,
+    NoImageError,
+    PlanError,
+)
+from howgreen.core.sensors import RADAR_BANDS, SENSORS, SENTINEL1, VARIATION_OF, bands_in_files
 from howgreen.core.types import Period, Season
 from howgreen.core.warnings import Caution
 from howgreen.net.http import redact_url
@@ -28,6 +37,9 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
+
+FEWEST_FOR_VARIATION = 4
+"""Fewer acquisitions tell no field that is sown and mown from what stays as it is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +113,8 @@ def make(
     then
         What to do with the plan; where the images cannot be read in the end, the next source is tried.
 
+    Where there are images and none is clear, or none but radar, radar answers, with a warning, unless a model was named.
+
     Raises
     ------
     NoImageError, NetworkError
@@ -110,21 +124,43 @@ def make(
     if not isinstance(images, Catalogs):
         root = image_sources.find_store(city.name, images.path if images else None, progress=progress)
     period, notes = choice.of(city)
+
+    def first(choice: Choice, failed: image_sources.Failures, *doubts: Caution) -> tuple[T] | None:
+        for source in image_sources.image_sources(
+            city,
+            root=root,
+            named=isinstance(images, Store),
+            catalogs=catalogs_of(images, network),
+            period=period or Season(choice.season.kind),
+            sensor=choice.sensor,
+            network=network,
+        ):
+            if failed.rules_out(source):
+                continue
+            with failed.recorded(source):
+                made = _planned(city, source, choice, (*notes, *failed.notes()), progress=progress)
+                return (then(_with_warnings(replace(made, warnings=(*doubts, *made.warnings)))),)
+        return None
+
     failed = image_sources.Failures(city.label)
-    for source in image_sources.image_sources(
-        city,
-        root=root,
-        named=isinstance(images, Store),
-        catalogs=catalogs_of(images, network),
-        period=period or Season(choice.season.kind),
-        sensor=choice.sensor,
-        network=network,
-    ):
-        if failed.rules_out(source):
-            continue
-        with failed.recorded(source):
-            return then(_with_warnings(_planned(city, source, choice, (*notes, *failed.notes()), progress=progress)))
-    raise failed.error()
+    done = first(choice, failed)
+    if done is None and _may_be_radar(choice) and isinstance(failed.error(), NoImageError):
+        doubt = Caution("radar-instead", f"no clear optical image ({failed.error()}): {_INSTEAD}")
+        with suppress(MissingBandsError):  # of images that no model of radar can use
+            done = first(replace(choice, sensor=SENTINEL1.name), failed.of_servers(), doubt)
+    if done is None:
+        raise failed.error()
+    return done[0]
+
+
+_INSTEAD = (
+    "answered with radar, which sees through cloud, and structure instead of leaves; a far wider interval says so. "
+    "For an optical answer ask for another --period"
+)
+
+
+def _may_be_radar(choice: Choice) -> bool:
+    return choice.model is None and not SENSORS[choice.sensor].is_radar
 
 
 def _with_warnings(plan: Plan) -> Plan:
@@ -140,12 +176,12 @@ def _planned(
     found, source, season, others = _in_season(found, city, source, choice, progress=progress)
     shared = _shared_bands(found.scenes, sensor, model)
     radar, beside = _radar(city, source, choice, progress=progress)
-    there = (*shared, *(band for band in RADAR_BANDS if radar and all(band in scene.bands for scene in radar)))
-    green = landcover.load_model(model or landcover.default_model(there))
+    there = (*shared, *_variation(shared, found.scenes), *_shown_by(radar))
+    green = landcover.load_model(model or landcover.default_model(there if SENSORS[sensor].is_radar else shared))
     landcover.require_bands(green.card, there, what="the images")
     # What comes from a file was never tried: a graph that does not end, or answers nonsense, is told here and not an hour later.
     tried = landcover.try_model(green, source=str(model)) if model and not landcover.is_known(str(model)) else ()
-    bands = (*green.card.bands, *_for_the_photo(green.card.bands, shared))
+    bands = (*green.card.bands, *_for_the_pictures(green.card.bands, there))
     used, passed_over, lost = _chosen(found.scenes, city, source, _of(sensor, bands), sensor=sensor)
     resolution_m = SENSORS[sensor].resolution_m
     return Plan(
@@ -168,7 +204,7 @@ def _planned(
             *beside.warnings,
             *lost,
             *(Caution("mixed-satellites", text) for text in imagery.mixed_platforms(used)),
-            *(Caution("mixed-looks", text) for text in imagery.look_directions((*used, *radar))),
+            *(Caution("mixed-looks", text) for text in imagery.look_directions(_that_decide(used, radar, green.card))),
             *(Caution("model-doubtful", text) for text in tried),
             *landcover.model_warnings(green.card, resolution_m=resolution_m, city=city, scenes=used),
         ),
@@ -184,7 +220,7 @@ def _in_season(
     progress: Progress | None,
 ) -> tuple[image_sources.Found, image_sources.ImageSource, types.MeasuredSeason | None, tuple[Scene, ...]]:
     """Keep the scenes of the greenest months where these are asked for: they, the source in that period, what was measured, the others."""
-    if choice.season.kind != "peak" or not found.scenes:
+    if choice.season.kind != "peak" or not found.scenes or SENSORS[choice.sensor].is_radar:
         return found, source, None, ()
     period, season = imagery.measure_season(found.scenes, city=city, searched=source.period, progress=progress)
     kept = tuple(scene for scene in found.scenes if scene.time in period)
@@ -243,19 +279,51 @@ def _is_about(error: ImageError, scene: Scene) -> bool:
 def _radar(
     city: City, source: image_sources.ImageSource, choice: Choice, *, progress: Progress | None
 ) -> tuple[tuple[Scene, ...], image_sources.Found]:
-    """Choose radar scenes to use beside another sensor's, and tell what there was; none where no model asks."""
+    """Choose radar scenes to stand beside another sensor's, and tell what there was.
+
+    A catalogue is asked for them where the model takes radar; a store's are at hand, and shown in the report in any case.
+    """
     model, nothing = choice.model, image_sources.Found(scenes=())
-    if model is None or SENSORS[choice.sensor].is_radar:
+    if SENSORS[choice.sensor].is_radar:
         return (), nothing
-    bands = landcover.load_model(model).card.bands
+    bands = landcover.load_model(model).card.bands if model else ()
     wanted = [band for band in bands if band in RADAR_BANDS]
-    if len(wanted) == len(bands):
+    if wanted and len(wanted) == len(bands):
         raise PlanError(f"model {model}: takes radar alone ({', '.join(wanted)}); use --sensor {SENTINEL1.name}")
     if not wanted:
-        return (), nothing
+        return _to_show(city, source, progress=progress), nothing
     found = source.scenes(city, sensor=SENTINEL1.name, progress=progress)
-    used, _, lost = _chosen(found.scenes, city, source, wanted, sensor=SENTINEL1.name)
+    used, _, lost = _chosen(found.scenes, city, source, bands_in_files(wanted), sensor=SENTINEL1.name)
     return tuple(used), replace(found, warnings=(*found.warnings, *lost))
+
+
+def _to_show(city: City, source: image_sources.ImageSource, *, progress: Progress | None) -> tuple[Scene, ...]:
+    """Choose a store's radar scenes of the period, which decide nothing; none where there are none that can be read."""
+    if source.root is None:
+        return ()
+    try:
+        found = source.scenes(city, sensor=SENTINEL1.name, progress=progress)
+        used, _, _ = _chosen(found.scenes, city, source, SENTINEL1.band_names, sensor=SENTINEL1.name)
+    except (NoImageError, ImageError):
+        return ()
+    return tuple(used)
+
+
+def _shown_by(radar: Sequence[Scene]) -> tuple[str, ...]:
+    """List the bands of radar that stands beside another sensor."""
+    shared = tuple(band for band in SENTINEL1.band_names if radar and all(band in scene.bands for scene in radar))
+    return (*shared, *_variation(shared, radar))
+
+
+def _variation(bands: Collection[str], scenes: Sequence[Scene]) -> tuple[str, ...]:
+    """List what a composite can say of the change between acquisitions, where they are enough."""
+    enough = any(band in SENTINEL1.band_names for band in bands) and len(acquisitions(scenes)) >= FEWEST_FOR_VARIATION
+    return tuple(made for made, of in VARIATION_OF.items() if enough and of in bands)
+
+
+def _that_decide(used: Sequence[Scene], radar: Sequence[Scene], card: types.ModelCard) -> tuple[Scene, ...]:
+    """Leave radar out that is only shown."""
+    return (*used, *radar) if set(card.bands) & set(RADAR_BANDS) else tuple(used)
 
 
 def _chosen(
@@ -284,14 +352,17 @@ def _chosen(
 
 def _of(sensor: str, bands: Sequence[str]) -> tuple[str, ...]:
     """Return those bands that a sensor's own scenes have to have."""
-    return tuple(band for band in bands if SENSORS[sensor].is_radar or band not in RADAR_BANDS)
+    if SENSORS[sensor].is_radar:
+        return bands_in_files(bands)
+    return tuple(band for band in bands if band not in RADAR_BANDS)
 
 
 def _shared_bands(found: Sequence[Scene], sensor: str, model: str | Path | None) -> tuple[str, ...]:
     """Return the bands that all usable scenes have, in the sensor's order; one that no model can use does not count."""
     known = (*SENSORS[sensor].band_names, SENSORS[sensor].mask)
     kinds = {frozenset(scene.bands) for scene in found} or {frozenset(known)}
-    cards = [one.card for one in ([landcover.load_model(model)] if model else landcover.models())]
+    shipped = landcover.radar_models if SENSORS[sensor].is_radar else landcover.models
+    cards = [one.card for one in ([landcover.load_model(model)] if model else shipped())]
     usable = {kind for kind in kinds if any(kind.issuperset(_of(sensor, card.bands)) for card in cards)}
     shared = frozenset.intersection(*(usable or kinds))
     return tuple(band for band in known if band in shared)
@@ -302,6 +373,6 @@ def _model_name(given: str | Path) -> str:
     return str(given) if landcover.is_known(str(given)) else str(Path(given).absolute())
 
 
-def _for_the_photo(needed: tuple[str, ...], there: Collection[str]) -> list[str]:
-    """List the visible bands that the model does not need and the report's photo does."""
-    return [band for band in ("red", "green", "blue") if band in there and band not in needed]
+def _for_the_pictures(needed: tuple[str, ...], there: Collection[str]) -> list[str]:
+    """List the bands that the model does not need and the report's pictures do: the photo's, and radar's."""
+    return [band for band in ("red", "green", "blue", *SENTINEL1.band_names) if band in there and band not in needed]

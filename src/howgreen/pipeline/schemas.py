@@ -10,7 +10,7 @@ from typing import Any
 from howgreen.landcover.card import Card
 from howgreen.pipeline._plan_file import PlanFile
 from howgreen.report import RestorationSummary
-from howgreen.report.figures import LayersSummary, Summary, schema_of
+from howgreen.report.figures import ChangeSummary, LayersSummary, Summary, schema_of
 
 HOME = Path(__file__).parent.parent
 """Folder of the package."""
@@ -25,6 +25,9 @@ def schemas() -> Mapping[str, dict[str, Any]]:
         ),
         "report/restoration.schema.json": schema_of(
             RestorationSummary, identity="urn:howgreen:nrr:1", title="howgreen account for Article 8"
+        ),
+        "report/change.schema.json": schema_of(
+            ChangeSummary, identity="urn:howgreen:change:1", title="howgreen change"
         ),
         "pipeline/plan.schema.json": schema_of(PlanFile, identity="urn:howgreen:plan:1", title="howgreen plan"),
         "landcover/card.schema.json": schema_of(Card, identity="urn:howgreen:card:1", title="howgreen model card"),

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from howgreen.core.errors import NoImageError, StoreError
 from howgreen.core.files import folder_lock
 from howgreen.core.grid import Window
-from howgreen.core.sensors import SENSORS
+from howgreen.core.sensors import SENSORS, bands_in_files
 from howgreen.core.stac import Header
 from howgreen.imagery.composite.cloud_mask import halo_px
 from howgreen.imagery.read import windows
@@ -106,7 +106,7 @@ def _mib(plan: Plan, assets: Sequence[Asset]) -> float:
 
 def _assets(plan: Plan, scene: Scene) -> list[Asset]:
     """List the bands that the plan needs, those of them that the scene has, and its mask."""
-    wanted = {*plan.bands, SENSORS[scene.sensor].mask}
+    wanted = {*bands_in_files(plan.bands), SENSORS[scene.sensor].mask}
     return [asset for asset in scene.assets if asset.band in wanted]
 
 

@@ -5,6 +5,8 @@
 """
 
 from howgreen.report._agreement_maps import agreement_map
+from howgreen.report._change import change_schema, write_change
+from howgreen.report._change import in_words as change_in_words
 from howgreen.report._checksums import is_unaltered
 from howgreen.report._delivery import address_of, check_target, new_target
 from howgreen.report._explore import explore
@@ -23,6 +25,8 @@ __all__ = [
     "Summary",
     "address_of",
     "agreement_map",
+    "change_in_words",
+    "change_schema",
     "check_out",
     "check_target",
     "explore",
@@ -38,6 +42,7 @@ __all__ = [
     "thumbnail",
     "to_frame",
     "write",
+    "write_change",
     "write_layers",
     "write_osm_green",
     "write_restoration",

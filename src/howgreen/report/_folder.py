@@ -18,8 +18,9 @@ SUMMARY = "summary.json"
 LAYERS_FORMAT = "howgreen-layers/1"
 OSM_GREEN_FORMAT = "howgreen-osm-green/1"
 RESTORATION_FORMAT = "howgreen-nrr/1"
+CHANGE_FORMAT = "howgreen-change/1"
 _OLD = "-old"
-FORMATS = (FORMAT, LAYERS_FORMAT, OSM_GREEN_FORMAT, RESTORATION_FORMAT)
+FORMATS = (FORMAT, LAYERS_FORMAT, OSM_GREEN_FORMAT, RESTORATION_FORMAT, CHANGE_FORMAT)
 """What a summary calls itself, in folders that are ours to replace."""
 
 

@@ -102,6 +102,24 @@ def map_layers(result: Result, preview: Preview, language: Language) -> list[Map
                 ),
             )
         )
+    if preview.radar is not None:
+        made.append(
+            MapLayer(
+                key="radar",
+                title=_("Radar"),
+                alt=_("Radar picture: woods green, houses pink and white, fields and bare ground blue, water black"),
+                picture=_pictures.jpeg(_pictures.radar_rgb(preview.radar)),
+                legend=Legend(
+                    title=_("Radar (Sentinel-1): VV red, VH green, VV over VH blue"),
+                    keys=(
+                        ("#7fbf4d", _("woods")),
+                        ("#f2b6e8", _("houses")),
+                        ("#6a3fe0", _("fields and bare ground")),
+                        ("#000014", _("water")),
+                    ),
+                ),
+            )
+        )
     return made
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from howgreen.core.grid import inside
-from howgreen.core.sensors import RADAR_BANDS, scale_factor
+from howgreen.core.sensors import DB_SCALE, RADAR_BANDS, SENTINEL1, scale_factor
 from howgreen.core.types import NEVER_CLEAR, UNSEEN
 
 if TYPE_CHECKING:
@@ -37,6 +37,10 @@ RADAR = "radar"
 """How the photo of a place that no camera saw begins to be called."""
 RADAR_DB = (-25.0, 0.0)
 """Backscatter shown as black and as white."""
+RADAR_COLOURS = ((-20.0, -2.0), (-27.0, -9.0), (2.0, 14.0))
+"""Decibels shown as none and as all of red (VV), green (VH) and blue (VV over VH): woods green, houses pink and white, fields and
+bare ground blue to violet, water black."""
+RADAR_PAIR = SENTINEL1.band_names
 GAMMA = 1.7
 WHITE = (0.18, 0.45)
 """Reflectance shown as white lies between these: 0.3, but for very dark or very bright cities."""
@@ -84,6 +88,8 @@ class Preview:
     transform: Affine
     """Of the small pixels on the grid's CRS."""
     crs: str
+    radar: Array | None = None
+    """float32 (2, y, x) VV and VH in dB, NaN never seen, where radar stands beside a photo."""
 
     @property
     def unseen(self) -> Array:
@@ -111,12 +117,22 @@ def from_files(result: Result, paths: Mapping[str, Path], *, longest_px: int = 1
     factors = np.array([scale_factor(name) for name in names], np.float32)[:, None, None]
     photo = np.where(scaled == NEVER_CLEAR, np.nan, scaled * factors).astype(np.float32)
     fraction = read("green_fraction.tif", [1], Resampling.average)[0]
-    uncertainty = None
+    uncertainty = radar = None
+    if _has_radar(result, kind):
+        raw = read("composite.tif", [there.index(name) + 1 for name in RADAR_PAIR], Resampling.average)
+        radar = np.where(raw == NEVER_CLEAR, np.nan, raw * np.float32(DB_SCALE)).astype(np.float32)
     if "green_uncertainty.tif" in paths:
         steps = read("green_uncertainty.tif", [1], Resampling.average)[0]
         uncertainty = np.where(steps == UNSEEN, np.float32(np.nan), steps * np.float32(UNCERTAINTY_SCALE))
     label, clear = (read(name, [1], Resampling.nearest)[0] for name in ("landcover.tif", "n_clear.tif"))
-    shown = {"photo": photo, "fraction": fraction, "uncertainty": uncertainty, "clear": clear, "label": label}
+    shown = {
+        "photo": photo,
+        "fraction": fraction,
+        "uncertainty": uncertainty,
+        "clear": clear,
+        "label": label,
+        "radar": radar,
+    }
     return _preview(result, kind, shown, _cells_of_files(result, paths))
 
 
@@ -137,9 +153,12 @@ def from_data(result: Result, *, longest_px: int = 1600) -> Preview:
     )
     if "green_uncertainty" in result.landcover.data:
         parts["uncertainty"] = result.landcover.data["green_uncertainty"].transpose("y", "x")
+    if _has_radar(result, kind):
+        parts["radar"] = result.composite.data["reflectance"].sel(band=list(RADAR_PAIR)).rename(band="polarisation")
     small = parts.isel(thin).compute()
     shown: dict[str, Any] = {name: small[name].values for name in ("photo", "fraction", "clear", "label")}
     shown["uncertainty"] = small["uncertainty"].values if "uncertainty" in small else None
+    shown["radar"] = small["radar"].transpose("polarisation", "y", "x").values if "radar" in small else None
     return _preview(result, kind, shown, _cells_of_data(result, shown["label"], shown["fraction"], step))
 
 
@@ -184,11 +203,18 @@ def _shape(result: Result, longest_px: int) -> tuple[int, int]:
     return max(1, round(height / shrink)), max(1, round(width / shrink))
 
 
+def _has_radar(result: Result, photo_kind: str) -> bool:
+    """Tell whether radar is there beside the photo, and is not the photo itself."""
+    return set(RADAR_PAIR) <= set(result.composite.bands) and not photo_kind.startswith(RADAR)
+
+
 def _photo_bands(result: Result) -> tuple[tuple[str, ...], str]:
     there = result.composite.bands
     for names, kind in PHOTOS:
         if set(names) <= set(there):
             return names, kind
+    if set(RADAR_PAIR) <= set(there):
+        return RADAR_PAIR, f"{RADAR} in VV and VH"
     return (there[0],) * 3, f"{RADAR} in {there[0].upper()}" if there[0] in RADAR_BANDS else f"band {there[0]}"
 
 
@@ -224,6 +250,8 @@ def stretch(preview: Preview) -> tuple[float, Array]:
 def photo_rgb(preview: Preview) -> Array:
     """uint8 (y, x, 3): the same stretch for the whole city, tied to reflectance."""
     values = preview.photo
+    if len(values) == len(RADAR_PAIR):
+        return radar_rgb(values)
     black, white = stretch(preview)
     if black:
         values, white = (values - black) / (white[0] - black), np.ones(3)
@@ -236,6 +264,18 @@ def photo_rgb(preview: Preview) -> Array:
         rgb[..., number] = table[places.astype(np.uint16)]
     rgb[missing] = NO_DATA
     return rgb
+
+
+def radar_rgb(decibels: Array) -> Array:
+    """uint8 (y, x, 3) of VV and VH (2, y, x), by :data:`RADAR_COLOURS`."""
+    vv, vh = decibels
+    shades = [
+        np.clip((values - low) / (high - low), 0, 1)
+        for values, (low, high) in zip((vv, vh, vv - vh), RADAR_COLOURS, strict=True)
+    ]
+    rgb = np.rint(255 * np.nan_to_num(np.stack(shades, axis=-1))).astype(np.uint8)
+    rgb[np.isnan(decibels).any(axis=0)] = NO_DATA
+    return np.asarray(rgb)
 
 
 def ramp(position: float, colours: tuple[str, ...] = RAMP) -> str:

@@ -122,7 +122,7 @@ def drawn(result: Result, folder: Path, *, tell: Callable[[], None] | None = Non
         for name, target in targets.items():
             target.pack(**_packing(name))
         for name in ("green_mask.tif", "landcover.tif"):
-            _write_category_names(folder / name, legend(name, result.card.classes)[1])
+            write_category_names(folder / name, legend(name, result.card.classes)[1])
 
     try:
         sources = [*(streams[name] for name in targets), streams["clear dates"]]
@@ -394,7 +394,7 @@ def _packing(name: str) -> dict[str, Any]:
     return {"compress": "DEFLATE", "level": 1, "predictor": "NO"}
 
 
-def _write_category_names(path: Path, names: Mapping[int, str]) -> None:
+def write_category_names(path: Path, names: Mapping[int, str]) -> None:
     """Class names where GDAL and QGIS look for them: the TIFF format itself has no place for them."""
     names = {code: name for code, name in names.items() if code != UNSEEN}
     band = ET.Element("PAMRasterBand", band="1")

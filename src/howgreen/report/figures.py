@@ -501,6 +501,110 @@ class LayersSummary(Document, frozen=True, kw_only=True):
     attributions: tuple[str, ...]
 
 
+Delta = Annotated[float, Meta(ge=-1, le=1)]
+
+
+class ChangeClassFigures(Part, frozen=True, kw_only=True):
+    """Ground that changed alike."""
+
+    code: Annotated[int, Meta(ge=0, le=254, description="In change.tif.")]
+    name: str
+    colour: Annotated[str, Meta(pattern="^#[0-9a-fA-F]{6}$")]
+    area_m2: Area
+    green_before: Ratio | None
+    green_after: Ratio | None
+    green_change: Annotated[Delta | None, Meta(description="Mean change of the green fraction.")]
+
+
+class PatchFigures(Part, frozen=True, kw_only=True):
+    """One connected piece of ground that lost or gained green."""
+
+    kind: Literal["lost", "gained"]
+    area_m2: Area
+    green_m2: Annotated[float, Meta(ge=0, description="Green area that went or came.")]
+    lon: float
+    lat: float
+    district: str
+
+
+class NormalisationFigures(Part, frozen=True, kw_only=True):
+    """How the second image was brought to the radiometry of the first: value x gain + offset."""
+
+    bands: tuple[str, ...]
+    gains: tuple[float, ...]
+    offsets: tuple[float, ...]
+    invariant: Annotated[int, Meta(ge=0, description="Pixels that IR-MAD calls unchanged.")]
+    tried: Count
+    applied: bool
+
+
+class SilhouetteFigures(Part, frozen=True, kw_only=True):
+    """How well one number of clusters divides a sample."""
+
+    clusters: Annotated[int, Meta(ge=1)]
+    silhouette: Delta
+
+
+class ClusteringFigures(Part, frozen=True, kw_only=True):
+    """How the kinds of change were found: principal components of blocks, and k-means (Celik 2009)."""
+
+    block_px: Count
+    components: Count
+    explained: Annotated[Ratio, Meta(description="Share of the variance in the components.")]
+    chosen: Annotated[int, Meta(ge=1, description="Clusters.")]
+    given: Annotated[bool, Meta(description="Whether the user named the number.")]
+    silhouettes: tuple[SilhouetteFigures, ...]
+    normalisation: NormalisationFigures
+
+
+class ThresholdFigures(Part, frozen=True, kw_only=True):
+    """When a change was believed, and the sums of what was."""
+
+    z: Annotated[float, Meta(description="Standard errors of a pixel's difference.")]
+    least: Annotated[Ratio, Meta(description="Least change of the green fraction.")]
+    shift: Annotated[Delta, Meta(description="Median difference of all pixels; not taken off.")]
+    mapping_unit_m2: Annotated[float, Meta(ge=0, description="Smaller patches are no change.")]
+    sieved_m2: Area
+    lost_m2: Annotated[float, Meta(ge=0, description="Green area lost where a loss was believed.")]
+    gained_m2: Area
+    kept_m2: Annotated[float, Meta(ge=0, description="Green area that both have, pixel by pixel.")]
+
+
+class ChangeSide(Part, frozen=True, kw_only=True):
+    """One of the two answers."""
+
+    period: PeriodFigures
+    green_ratio: GreenRatio
+    interval: IntervalFigures | None
+    observed_ratio: ObservedRatio
+    scenes: Scenes
+
+
+class ChangeSummary(Document, frozen=True, kw_only=True):
+    """Figures of `howgreen change`. Areas in square metres, ratios 0-1, absent figures null."""
+
+    format: Literal["howgreen-change/1"]
+    howgreen: Annotated[str, Meta(description="Version of the program.")]
+    synthetic: Annotated[bool, Meta(description="True when the city or its images are simulated.")]
+    city: CityFigures
+    method: Literal["measured", "pca-kmeans"]
+    before: ChangeSide
+    after: ChangeSide
+    compared_m2: Annotated[float, Meta(ge=0, description="Land inside the limits that both saw.")]
+    green_before: Annotated[Ratio | None, Meta(description="Green share of the land that both saw.")]
+    green_after: Ratio | None
+    classes: Annotated[tuple[ChangeClassFigures, ...], Meta(min_length=1)]
+    patches: Annotated[tuple[PatchFigures, ...], Meta(description="The largest losses, then the largest gains.")]
+    threshold: Annotated[ThresholdFigures | None, Meta(description="Of the method `measured`.")]
+    clustering: Annotated[ClusteringFigures | None, Meta(description="Of the method `pca-kmeans`.")]
+    warnings: Warnings
+    model: ModelFigures
+    grid: GridFigures
+    notes: tuple[str, ...]
+    files: dict[str, str]
+    attributions: tuple[str, ...]
+
+
 def schema_of(kind: type, *, identity: str, title: str) -> dict[str, Any]:
     """Make the JSON schema (draft 2020-12) of a type.
 

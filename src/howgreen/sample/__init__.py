@@ -12,14 +12,19 @@ from howgreen.sample.kept import SEED, ensure
 from howgreen.sample.truth import Truth, ZoneTruth, truth
 
 if TYPE_CHECKING:
+    from howgreen.sample.earlier import ensure_earlier as ensure_earlier
     from howgreen.sample.simulation import build as build
 
-__all__ = ["SEED", "Truth", "ZoneTruth", "build", "ensure", "truth"]
+__all__ = ["SEED", "Truth", "ZoneTruth", "build", "ensure", "ensure_earlier", "truth"]
 
 
 def __getattr__(name: str) -> Any:
-    if name != "build":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from howgreen.sample.simulation import build
+    if name == "build":
+        from howgreen.sample.simulation import build
 
-    return build
+        return build
+    if name == "ensure_earlier":
+        from howgreen.sample.earlier import ensure_earlier
+
+        return ensure_earlier
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

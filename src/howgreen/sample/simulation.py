@@ -107,30 +107,33 @@ def _shoot(cells: Floats, shot: Shot, sun: Sun, canvas: Canvas) -> SimulatedScen
     return SimulatedScene(shot=shot, rasters=make(cells, shot, sky, rng, extent_m), sky=sky)
 
 
-def simulate(canvas: Canvas, *, threads: int = 2) -> Iterator[SimulatedScene]:
+def simulate(
+    canvas: Canvas, *, shots: tuple[tuple[int, tuple[Shot, ...]], ...] = SHOTS, threads: int = 2
+) -> Iterator[SimulatedScene]:
     """All scenes of a painted city, one after the other."""
     fields = make_variation(canvas)
     # The scenes of one sun are taken while the ground is mixed under the next.
     with ThreadPoolExecutor(1) as camera:
         taken: list[Future[SimulatedScene]] = []
-        for sun_day, shots in SHOTS:
+        for sun_day, group in shots:
             sun = sun_at(sun_day)
             days = [
                 Day(
                     table=season_table(shot.day_of_year),
                     shift=shifter(fields, day_of_year=shot.day_of_year, flow=shot.flow, surf=shot.surf),
                 )
-                for shot in shots
+                for shot in group
             ]
             cubes = mixed(canvas, sun, days, relief=relief(fields, sun), threads=threads)
             while taken:
                 yield taken.pop(0).result()
-            taken = [camera.submit(_shoot, cubes.pop(0), shot, sun, canvas) for shot in shots]
+            taken = [camera.submit(_shoot, cubes.pop(0), shot, sun, canvas) for shot in group]
         while taken:
             yield taken.pop(0).result()
 
 
-def _store(root: Path, scene: SimulatedScene) -> None:
+def store_scene(root: Path, scene: SimulatedScene) -> None:
+    """Put one scene into a store."""
     shot, sensor = scene.shot, SENSORS[scene.shot.sensor]
     put_scene(
         root,
@@ -160,7 +163,7 @@ def _fill(root: Path, seed: int, extent_m: int, progress: Progress | None) -> Ci
         for done, scene in enumerate(simulate(canvas)):
             if progress:
                 progress("simulating scenes", done, total)
-            written.append(writer.submit(_store, root, scene))
+            written.append(writer.submit(store_scene, root, scene))
         for each in written:
             each.result()
     if progress:

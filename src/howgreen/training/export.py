@@ -67,7 +67,7 @@ def network_graph(layers: Layers, card: ModelCard) -> onnx.ModelProto:
         helper.make_node("Clip", ["any_log_error", "least_error", "most_error"], ["log_error"]),
         helper.make_node("Exp", ["log_error"], [UNCERTAINTY]),
     ]
-    return _model(nodes, tensors, card, uncertain=True)
+    return model_of(nodes, tensors, card, uncertain=True)
 
 
 def ndvi_graph(card: ModelCard, *, bare: float, full: float) -> onnx.ModelProto:
@@ -99,7 +99,7 @@ def ndvi_graph(card: ModelCard, *, bare: float, full: float) -> onnx.ModelProto:
         node("Sub", ["land", OUTPUTS[1]], ["rest"]),
         node("Concat", ["rest", OUTPUTS[1], "water"], [OUTPUTS[0]], axis=1),
     ]
-    return _model(nodes, tensors, card)
+    return model_of(nodes, tensors, card)
 
 
 def _tensor(name: str, values: Any) -> onnx.TensorProto:
@@ -110,9 +110,11 @@ def _number(name: str, value: float) -> onnx.TensorProto:
     return _tensor(name, value)
 
 
-def _model(
+def model_of(
     nodes: Sequence[onnx.NodeProto], tensors: Sequence[onnx.TensorProto], card: ModelCard, *, uncertain: bool = False
 ) -> onnx.ModelProto:
+    """Put nodes and tensors together as a model that carries its card."""
+
     def value(name: str, channels: int) -> onnx.ValueInfoProto:
         return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", channels, "y", "x"])
 

@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
+from howgreen import landcover
 from howgreen.core.sensors import LANDSAT, SENTINEL2, Sensor
 from howgreen.core.types import ModelCard, ModelClass, Progress
-from howgreen.training import calibrate, evaluate, export, mixtures, ndvi, network, references, zones
+from howgreen.training import calibrate, evaluate, export, mixtures, ndvi, network, radar_network, references, zones
 from howgreen.training.contest.classes import GREEN as GREEN_OF_SIX
 from howgreen.training.contest.effort import Effort as ContestEffort
 from howgreen.training.contest.samples import Place
@@ -79,6 +80,7 @@ class Effort:
     """Of each climate."""
     contest: ContestEffort = field(default_factory=lambda: ContestEffort(canvases=12, unet_steps=1200))
     """Of U-Net, which learns from the simulation that the contest learns from."""
+    radar: radar_network.Effort = field(default_factory=radar_network.Effort)
     hidden: tuple[int, ...] = (32, 16)
     """Channels between; 32 and 32, 40 and 16 erred as much on simulated towns and on mixtures of real pixels, and took longer."""
 
@@ -107,7 +109,7 @@ def make(
     work: Path | None = None,
     progress: Progress | None = None,
 ) -> list[Path]:
-    """Write ``mixture-10``, ``mixture-4``, ``ndvi``, ``unet-10`` and ``mixture-6`` (.onnx) to ``out``; the same bytes each time on one machine.
+    """Write all models of :data:`NAMES` (.onnx) to ``out``; the same bytes each time on one machine.
 
     Parameters
     ----------
@@ -127,6 +129,11 @@ def make(
             told("simulate", number, 2)
             _make_for(sensor, data, effort=effort, kept=kept, progress=told)
         told("simulate", 2, 2)
+        for name in landcover.FOR_RADAR:
+            if not (kept / f"{name}.onnx").exists():
+                radar_network.make_radar(
+                    name, out=kept, version=VERSION, licence=LICENCE, effort=effort.radar, progress=told
+                )
         written = []
         for name in NAMES:
             export.save(onnx.load(kept / f"{name}.onnx"), out / f"{name}.onnx")
@@ -134,7 +141,7 @@ def make(
     return written
 
 
-NAMES = ("mixture-10", "mixture-4", "ndvi", "unet-10", "mixture-6")
+NAMES = ("mixture-10", "mixture-4", "ndvi", "unet-10", "mixture-6", *landcover.FOR_RADAR)
 """All shipped models, in the order in which they are made."""
 
 

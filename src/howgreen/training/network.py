@@ -76,41 +76,55 @@ def train(
     progress: Progress | None = None,
 ) -> Layers:
     """Network for some of the mixtures' bands: seeded, one thread, hence the same numbers every time."""
+    features = logged(pixels.reflectance[:, [pixels.bands.index(band) for band in bands]])
+    lessons = Lessons(names=tuple(bands), features=features, shares=pixels.shares, green=GREEN)
+    return fit(lessons, hidden=hidden, epochs=epochs, seed=seed, batch=batch, progress=progress)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lessons:
+    """What a network of single pixels learns from."""
+
+    names: tuple[str, ...]
+    """Of the features: bands, or what was made of them."""
+    features: Array
+    """(n, feature)."""
+    shares: Array
+    """(n, class), each row sums to 1."""
+    green: npt.NDArray[np.bool_]
+    """(class,)."""
+
+
+def fit(
+    lessons: Lessons, *, hidden: Sequence[int], epochs: int, seed: int, batch: int = 1024, progress: Progress | None
+) -> Layers:
+    """Train on features as they are: seeded, one thread, hence the same numbers every time."""
     torch.manual_seed(seed)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        return _fit(pixels, bands=tuple(bands), hidden=hidden, epochs=epochs, batch=batch, progress=progress)
+        return _fit(lessons, hidden=hidden, epochs=epochs, batch=batch, progress=progress)
     finally:
         torch.set_num_threads(threads)
 
 
-def _fit(
-    pixels: Mixtures,
-    *,
-    bands: tuple[str, ...],
-    hidden: Sequence[int],
-    epochs: int,
-    batch: int,
-    progress: Progress | None,
-) -> Layers:
-    features = logged(pixels.reflectance[:, [pixels.bands.index(band) for band in bands]])
-    mean, spread = features.mean(axis=0), features.std(axis=0)
-    inputs = torch.tensor((features - mean) / spread, dtype=torch.float32)[:, :, None, None]
-    shares = torch.tensor(pixels.shares, dtype=torch.float32)[:, :, None, None]
-    green = torch.tensor(GREEN)
-    network = build(len(bands), shares.shape[1], hidden)
+def _fit(lessons: Lessons, *, hidden: Sequence[int], epochs: int, batch: int, progress: Progress | None) -> Layers:
+    mean, spread = lessons.features.mean(axis=0), lessons.features.std(axis=0)
+    inputs = torch.tensor((lessons.features - mean) / spread, dtype=torch.float32)[:, :, None, None]
+    shares = torch.tensor(lessons.shares, dtype=torch.float32)[:, :, None, None]
+    green = torch.tensor(lessons.green)
+    network = build(len(lessons.names), shares.shape[1], hidden)
 
     def told(done: int) -> None:
         if progress:
-            progress(f"train {len(bands)} bands", done, epochs)
+            progress(f"train {len(lessons.names)} bands", done, epochs)
 
     def loss(rows: torch.Tensor) -> torch.Tensor:
         return loss_of(network(inputs[rows]), shares[rows], green)
 
     _descend(network, loss, count=len(inputs), epochs=epochs, batch=batch, told=told)
-    error = _learn_error(network, inputs, shares, epochs=max(epochs // 2, 1), batch=batch)
-    return _folded(network, error, bands, mean, spread)
+    error = _learn_error(network, inputs, shares, green, epochs=max(epochs // 2, 1), batch=batch)
+    return _folded(network, error, lessons.names, mean, spread)
 
 
 def _descend(
@@ -137,10 +151,16 @@ def _descend(
 
 
 def _learn_error(
-    network: nn.Sequential, inputs: torch.Tensor, shares: torch.Tensor, *, epochs: int, batch: int
+    network: nn.Sequential,
+    inputs: torch.Tensor,
+    shares: torch.Tensor,
+    green: torch.Tensor,
+    *,
+    epochs: int,
+    batch: int,
 ) -> nn.Conv2d:
     """Return a layer that tells how far off the finished network is, by the likelihood of its misses (Nix & Weigend 1994)."""
-    green, last = torch.tensor(GREEN), network[-1]
+    last = network[-1]
     with torch.no_grad():
         hidden = network[:-1](inputs)
         missed = (torch.softmax(last(hidden), dim=1)[:, green] - shares[:, green]).sum(dim=1).square()
@@ -177,7 +197,12 @@ def predict(layers: Layers, reflectance: npt.ArrayLike) -> tuple[Array, Array]:
     -------
     class shares (n, class), and the standard error (n,) of the green share.
     """
-    hidden = logged(reflectance)
+    return predict_features(layers, logged(reflectance))
+
+
+def predict_features(layers: Layers, features: Array) -> tuple[Array, Array]:
+    """Predict for features (n, feature) as the network learned them; returns what :func:`predict` does."""
+    hidden = features
     for weight, bias in zip(layers.weights[:-1], layers.biases[:-1], strict=True):
         hidden = np.maximum(hidden @ weight.T.astype(np.float64) + bias, 0)
     logits = hidden @ layers.weights[-1].T.astype(np.float64) + layers.biases[-1]

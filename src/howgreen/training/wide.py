@@ -172,6 +172,12 @@ def wide_city(climate: str, greenness: float, *, seed: int, sensor: Sensor) -> P
     return Place(name=f"{climate} {seed}", bands=sensor.band_names, reflectance=image, shares=shares)
 
 
+def covers(climate: str, greenness: float, *, seed: int) -> tuple[npt.NDArray[np.int_], Floats]:
+    """(y, x) class of each cell of the same city, and its height in metres."""
+    cells = _painted(CLIMATES[climate], greenness, PATTERNS[seed % len(PATTERNS)], np.random.default_rng([seed, 17]))
+    return _CLASS[cells], _HEIGHT_M[cells]
+
+
 def _noise(rng: np.random.Generator, scale_m: float) -> Floats:
     """Smooth noise, spread about evenly over 0-1."""
     from scipy.ndimage import zoom

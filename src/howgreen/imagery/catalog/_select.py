@@ -17,7 +17,7 @@ from howgreen.core.acquisitions import acquisitions
 from howgreen.core.errors import NoClearImageError, NoImageError
 from howgreen.core.geometry import geodesic_area_m2
 from howgreen.core.grid import outline
-from howgreen.core.sensors import LANDSAT, SENSORS, SENTINEL1, Sensor, native_names
+from howgreen.core.sensors import LANDSAT, SENSORS, SENTINEL1, Sensor, bands_in_files, native_names
 from howgreen.core.stac import deduplicate
 from howgreen.core.types import Asset, City, Period, Scene
 from howgreen.imagery.catalog._coverage import _stored, coverage, look, rank
@@ -283,7 +283,7 @@ def estimate_bytes(scenes: Sequence[Scene], bands: Sequence[str], grid: GeoBox |
         of_scene = min(1.0, shared / scene.footprint.area) if scene.footprint.area > 0 else 1.0
         of_grid = 0.0 if grid is None or area is None else min(1.0, shared / area.area)
         for asset in scene.assets:
-            if asset.band in {*bands, sensor.mask}:
+            if asset.band in {*bands_in_files(bands), sensor.mask}:
                 if is_web(asset.href) and _JPEG2000.search(asset.href):
                     total += asset.size_bytes or (_whole_bytes(asset, scene) if grid is not None else 0)
                 else:

@@ -7,6 +7,9 @@ pixel that has data was seen. Values under FLOOR_DB are the noise at the border 
 Files hold decibels or linear power (``Scene.power``). They become decibels pixel by pixel before the median. For an odd
 number of acquisitions the order of the two makes no difference; for an even one the middle two are averaged in decibels,
 which is the geometric mean of their power. Files that do not lie on the grid are interpolated in their own unit.
+
+How much a pixel changed between acquisitions tells fields, which are sown and mown, from woods and houses: ``vv_variation`` and
+``vh_variation`` are the standard deviations of its decibels, speckle's share (some 2 dB) in them.
 """
 
 from __future__ import annotations
@@ -23,8 +26,8 @@ from odc.geo.geobox import GeoBox
 
 from howgreen.core.acquisitions import Acquisitions
 from howgreen.core.grid import Window, windows
-from howgreen.core.sensors import DB_SCALE
-from howgreen.core.types import Asset, Scene
+from howgreen.core.sensors import DB_SCALE, VARIATION_OF, bands_in_files
+from howgreen.core.types import NEVER_CLEAR, Asset, Scene
 from howgreen.imagery.composite import _median
 from howgreen.imagery.composite._blocks import corner_of, layout, prefetch_for, prepared
 from howgreen.imagery.composite._optical import item_of
@@ -64,13 +67,13 @@ def backscatter(
     grid, block_px
         As :func:`howgreen.imagery.composite` takes them.
     bands
-        ``vv``, ``vh`` or both.
+        ``vv``, ``vh`` and what is made of them, ``vv_variation`` and ``vh_variation``.
     chunks
         Heights and widths of the blocks, instead of ``block_px``.
 
     Returns
     -------
-    ``scaled`` int16 (band, y, x) in steps of DB_SCALE, NEVER_CLEAR where never seen;
+    ``scaled`` int16 (band, y, x) in steps of DB_SCALE, NEVER_CLEAR where never seen (variation: less than twice);
     ``n_clear`` uint8 (y, x), how many acquisitions have data in all bands.
     """
     import dask.array as da
@@ -78,14 +81,14 @@ def backscatter(
     from dask.highlevelgraph import HighLevelGraph
     from odc.geo.xr import xr_coords
 
-    acquisitions, names = prepared(scenes, bands)
-    corner = (0, 0)
+    acquisitions, in_files = prepared(scenes, bands_in_files(bands))
+    names, corner = tuple(bands), (0, 0)
     if chunks is None:
-        corner = corner_of(acquisitions, grid=grid, bands=names)
+        corner = corner_of(acquisitions, grid=grid, bands=in_files)
         chunks = layout(corner, grid=grid, block_px=block_px)
     heights, widths = chunks
     block_windows, token = windows(heights, widths), tokenize(acquisitions, grid, names, heights, widths)
-    prefetch = prefetch_for(acquisitions, grid, block_windows.values(), names, Files())
+    prefetch = prefetch_for(acquisitions, grid, block_windows.values(), in_files, Files())
     blocks, medians, counts = (f"{what}-{token}" for what in ("radar-block", "backscatter", "n-passes"))
     layers: dict[str, dict[Any, Any]] = {blocks: {}, medians: {}, counts: {}}
     for (i, j), window in block_windows.items():
@@ -114,14 +117,37 @@ def _block(
     acquisitions: Acquisitions, grid: GeoBox, window: Window, bands: tuple[str, ...], prefetch: Prefetch
 ) -> tuple[NDArray[Any], NDArray[np.uint8]]:
     prefetch.wait(window)
+    in_files = bands_in_files(bands)
     codes: list[list[NDArray[np.int16]]] = []
     covered = np.empty((len(acquisitions), *window.shape), bool)
     with rasterio.Env(**GDAL_OPTIONS):
         for number, scenes in enumerate(acquisitions):
-            planes, none = _read_pass(scenes, grid, window, bands, prefetch.files)
+            planes, none = _read_pass(scenes, grid, window, in_files, prefetch.files)
             codes.append([_median.encode(plane, scale=_median.STEP / DB_SCALE, offset=0.0) for plane in planes])
             covered[number] = ~none
-    return _median.median(codes, covered)
+    # What changed is asked first: the median may work in place.
+    changed = {
+        band: variation([date[in_files.index(of)] for date in codes], covered)
+        for band, of in VARIATION_OF.items()
+        if band in bands
+    }
+    medians, counts = _median.median(codes, covered)
+    if not changed:
+        return medians, counts
+    levels = dict(zip(in_files, medians, strict=True)) | changed
+    return np.stack([levels[band] for band in bands]), counts
+
+
+def variation(codes: Sequence[NDArray[np.int16]], covered: NDArray[np.bool_]) -> NDArray[np.int16]:
+    """Give the standard deviation of codes (date) (y, x) over the dates that cover a pixel, in the same steps; NEVER_CLEAR under two."""
+    count = covered.sum(axis=0, dtype=np.int64)
+    total, squares = np.zeros_like(count), np.zeros_like(count)
+    for plane, there in zip(codes, covered, strict=True):
+        value = np.where(there, plane, 0).astype(np.int64)
+        total += value
+        squares += value * value
+    spread = np.sqrt(np.maximum(count * squares - total * total, 0)) / np.maximum(count, 1)
+    return np.where(count < 2, NEVER_CLEAR, np.rint(spread)).astype(np.int16)
 
 
 def _read_pass(

@@ -1,0 +1,328 @@
+"""Kinds of change without any labels: principal components of blocks of the difference image, and k-means.
+
+Celik 2009 (IEEE Geosci. Remote Sens. Lett. 6: 772): the difference image is cut into blocks that do not overlap; the principal
+components of those blocks span a space; every pixel is the vector of its own neighbourhood in that space, and k-means divides them. Here
+the blocks hold all bands that both images share, each divided by the spread of its own differences, the second image has been brought to
+the radiometry of the first (:mod:`howgreen.change._normalise`), and the number of clusters is the one with the best mean silhouette
+(Rousseeuw 1987, J. Comput. Appl. Math. 20: 53). What was found has no names but those that the green model gives: how much greener or
+less green a cluster became. The cluster that differs least is called least changed.
+
+Components and clusters are learned from pixels that are drawn the more often the more they differ. A difference is cut off at
+:data:`MOST_SPREADS` spreads from the middle one, so that a handful of glaring pixels does not decide where all others go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from howgreen.change._ground import Answer, Bools, Floats, Slab, check, pixel_m2, reflectance, slabs
+from howgreen.change._normalise import normalise
+from howgreen.core.change import NOT_COMPARED, Change, ChangeClass, Clustering, Normalisation
+from howgreen.core.errors import PlanError
+from howgreen.core.sensors import RADAR_BANDS
+from howgreen.core.types import City
+from howgreen.core.warnings import Caution
+
+BLOCK_PX = 3
+MOST_SPREADS = 20.0
+"""More is as different as can be."""
+EXPLAINED = 0.9
+"""Share of the variance of the blocks that the components have to hold."""
+CHOICES = range(2, 8)
+"""Numbers of clusters that are tried."""
+MOST_CLUSTERS = 12
+"""That may be asked for: more cannot be told apart on a map."""
+MOST = 20_000
+"""Pixels that components and centres are learned from."""
+LOOK = 16
+"""Every so many pixels tell what a usual difference is."""
+MOST_JUDGED = 1500
+"""Pixels of a silhouette, which compares each with every other."""
+LEAST = 200
+"""Fewer pixels have no clusters."""
+SEED = 9
+GREENER = 0.05
+"""Change of the mean green fraction from which a cluster is called greener, or less green."""
+_COLOURS = {
+    "least changed": ("#e6e0d0",),
+    "less green": ("#b2182b", "#ef8a62", "#f4b79b"),
+    "greener": ("#1b7837", "#7fbf7b", "#b8dfb2"),
+    "changed, as green": ("#6a51a3", "#2c6fbb", "#c9a227", "#8c6d5a", "#5fb3b3"),
+}
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """Both images and how they are compared."""
+
+    before: Answer
+    after: Answer
+    bands: tuple[str, ...]
+    gains: Floats
+    offsets: Floats
+
+    def difference(self, rows: slice) -> Floats:
+        """(band, y, x) second less first image, some rows; NaN where one is unseen."""
+        first, second = (reflectance(one, self.bands, rows) for one in (self.before, self.after))
+        return second * self.gains[:, None, None] + self.offsets[:, None, None] - first
+
+
+@dataclass(frozen=True)
+class _Space:
+    """Where a pixel's neighbourhood becomes a point."""
+
+    middle: Floats
+    """(band,) median difference."""
+    spread: Floats
+    """(band,) what differences are divided by."""
+    mean: Floats
+    axes: Floats
+    """(block x block x band, component)."""
+    explained: float
+
+    def points(self, difference: Floats) -> Floats:
+        """(y, x, component) of (band, y + 2 margins, x + 2 margins)."""
+        tame = tamed(difference, self.middle[:, None, None], self.spread[:, None, None])
+        windows = np.lib.stride_tricks.sliding_window_view(tame, (BLOCK_PX, BLOCK_PX), (1, 2))
+        flat = windows.transpose(1, 2, 0, 3, 4).reshape(*windows.shape[1:3], -1)
+        return np.asarray((flat - self.mean) @ self.axes, np.float32)
+
+
+def tamed(difference: Floats, middle: Floats, spread: Floats) -> Floats:
+    """Differences in spreads, cut off where they are far from the middle one."""
+    return np.clip(difference, middle - MOST_SPREADS * spread, middle + MOST_SPREADS * spread) / spread
+
+
+def clusters(before: Answer, after: Answer, city: City, *, number: int | None = None) -> Change:
+    """Divide the ground by how it changed between two images.
+
+    Parameters
+    ----------
+    before, after
+        Composite and land cover of each, on one grid.
+    number
+        Of clusters; None for the one with the best silhouette.
+
+    Raises
+    ------
+    PlanError
+        Different grids, no band that both have, or too little ground that both saw.
+    """
+    check(before, after)
+    bands = tuple(band for band in before.composite.bands if band in after.composite.bands and band not in RADAR_BANDS)
+    if not bands:
+        raise PlanError("the two images share no band of reflectance: change by clusters needs at least one")
+    ground = list(slabs(before, after, city))
+    compared = int(sum(slab.compared.sum() for slab in ground))
+    if compared < LEAST:
+        raise PlanError(
+            f"{city.label}: only {compared} pixels were seen as land by both images; change needs at least {LEAST}"
+        )
+    found = _normalised(before, after, bands, ground, compared)
+    pair = _Pair(before, after, bands, np.array(found.gains, np.float32), np.array(found.offsets, np.float32))
+    space, sample = _space(pair, ground, compared)
+    centres, silhouettes = _centres(sample, number)
+    codes = _assigned(pair, space, ground, centres)
+    size = pixel_m2(city, before.landcover.grid)
+    classes, codes = _named(codes, ground, size, _order(centres, space, bands))
+    total = max(sum(one.area_m2 for one in classes), 1e-9)
+    return Change(
+        method="pca-kmeans",
+        codes=codes,
+        grid=before.landcover.grid,
+        classes=classes,
+        compared_m2=compared * size,
+        green_before=sum(one.area_m2 * (one.green_before or 0) for one in classes) / total,
+        green_after=sum(one.area_m2 * (one.green_after or 0) for one in classes) / total,
+        clustering=Clustering(
+            block_px=BLOCK_PX,
+            components=space.axes.shape[1],
+            explained=space.explained,
+            silhouettes=silhouettes,
+            chosen=len(centres),
+            given=number is not None,
+            normalisation=found,
+        ),
+        warnings=tuple(_doubts(found)),
+    )
+
+
+def _doubts(found: Normalisation) -> Iterator[Caution]:
+    if not found.applied:
+        yield Caution(
+            "change-not-normalised",
+            f"only {found.invariant} of {found.tried} pixels could be called unchanged, or they lie on no line: the images are "
+            "compared as they are, and haze or another sun may pass for change",
+        )
+
+
+def _normalised(
+    before: Answer, after: Answer, bands: tuple[str, ...], ground: Sequence[Slab], compared: int
+) -> Normalisation:
+    """Fit the lines to pixels drawn at random from what both saw."""
+    rng = np.random.default_rng(SEED)
+    pairs = []
+    for slab, rows in _rows(ground):
+        taken = slab.compared & (rng.random(slab.compared.shape) < 2 * MOST / compared)
+        pairs.append([reflectance(one, bands, rows)[:, taken].T.astype(float) for one in (before, after)])
+    first, second = (np.concatenate([pair[number] for pair in pairs]) for number in (0, 1))
+    seen = np.isfinite(first).all(axis=1) & np.isfinite(second).all(axis=1)
+    return normalise(first[seen], second[seen], bands=bands)
+
+
+def _rows(ground: Sequence[Slab]) -> Iterator[tuple[Slab, slice]]:
+    for slab in ground:
+        yield slab, slice(slab.top, slab.top + slab.compared.shape[0])
+
+
+def _with_margin(pair: _Pair, rows: slice) -> Floats:
+    """(band, y + 2 margins, x + 2 margins) differences, the nearest beyond the edges, 0 where one is unseen."""
+    margin = BLOCK_PX // 2
+    height = pair.before.landcover.grid.shape[0]
+    wide = slice(max(rows.start - margin, 0), min(rows.stop + margin, height))
+    values = np.nan_to_num(pair.difference(wide))
+    above, below = margin - (rows.start - wide.start), margin - (wide.stop - rows.stop)
+    return np.pad(values, ((0, 0), (above, below), (margin, margin)), mode="edge")
+
+
+def _space(pair: _Pair, ground: Sequence[Slab], compared: int) -> tuple[_Space, Floats]:
+    """Learn the components from blocks that do not overlap; also the points of pixels drawn at random.
+
+    Both are drawn the more often the more they differ: a change that covers a thousandth of a city would else be no component and no
+    cluster, and k-means would divide noise.
+    """
+    rng = np.random.default_rng(SEED + 1)
+    # A thinned first look tells what is usual, so that the second can take what is not more often.
+    usual = np.concatenate([pair.difference(rows)[:, slab.compared][:, ::LOOK].T for slab, rows in _rows(ground)])
+    middle, spread = _middle_and_spread(usual[np.isfinite(usual).all(axis=1)])
+    far = np.square(tamed(usual, middle, spread) - middle / spread).sum(axis=1)
+    typical = float(np.nanmean(far)) + 1e-12
+    blocks, neighbourhoods = list[Floats](), list[Floats]()
+    for slab, rows in _rows(ground):
+        tame = tamed(_with_margin(pair, rows), middle[:, None, None], spread[:, None, None])
+        windows = np.lib.stride_tricks.sliding_window_view(tame, (BLOCK_PX, BLOCK_PX), (1, 2))
+        tiled = np.zeros_like(slab.compared)
+        tiled[1::BLOCK_PX, 1::BLOCK_PX] = True
+        off = np.square(tame[:, 1:-1, 1:-1] - (middle / spread)[:, None, None]).sum(axis=0) / typical
+        share = MOST / compared * off
+        for chosen, into in (
+            (slab.compared & tiled & (rng.random(tiled.shape) < share * BLOCK_PX**2), blocks),
+            (slab.compared & (rng.random(tiled.shape) < share), neighbourhoods),
+        ):
+            rows_in, columns_in = np.nonzero(chosen)
+            into.append(windows[:, rows_in, columns_in].transpose(1, 0, 2, 3).reshape(len(rows_in), -1))
+    vectors, points = np.concatenate(blocks), np.concatenate(neighbourhoods)
+    if min(len(vectors), len(points)) < LEAST // 4:
+        raise PlanError("the two images do not differ: there is nothing to divide")
+    mean = vectors.mean(axis=0)
+    values, axes = np.linalg.eigh(np.cov((vectors - mean).T.astype(float)))
+    share = np.cumsum(values[::-1]) / max(values.sum(), 1e-30)
+    kept = int(np.searchsorted(share, EXPLAINED)) + 1
+    # The sign of a component means nothing; the largest entry is made positive, so that a run can be repeated.
+    chosen_axes = axes[:, ::-1][:, :kept]
+    chosen_axes = chosen_axes * np.sign(chosen_axes[np.abs(chosen_axes).argmax(axis=0), range(kept)])
+    space = _Space(middle, spread, mean.astype(np.float32), chosen_axes.astype(np.float32), float(share[kept - 1]))
+    return space, np.asarray((points - space.mean) @ space.axes, np.float32)
+
+
+def _middle_and_spread(rows: Floats) -> tuple[Floats, Floats]:
+    """(band,) median and robust standard deviation of differences (n, band): what changed does not widen it."""
+    middle = np.median(rows, axis=0)
+    return middle.astype(np.float32), np.asarray(1.4826 * np.median(np.abs(rows - middle), axis=0) + 1e-4, np.float32)
+
+
+def _centres(sample: Floats, number: int | None) -> tuple[Floats, dict[int, float]]:
+    """Centres (cluster, component) of the best number of clusters, and the silhouettes of all."""
+    from scipy.cluster.vq import kmeans2, vq
+
+    rng = np.random.default_rng(SEED + 2)
+    judged = sample[rng.permutation(len(sample))[:MOST_JUDGED]].astype(float)
+    found, silhouettes = dict[int, Floats](), dict[int, float]()
+    for count in CHOICES if number is None else [number]:
+        centres, labels = kmeans2(sample.astype(float), count, iter=50, minit="++", rng=np.random.default_rng(SEED + 3))
+        centres = centres[np.bincount(labels, minlength=count) > 0]
+        found[count] = np.asarray(centres, np.float32)
+        silhouettes[count] = silhouette(judged, vq(judged, centres)[0])
+    best = max(silhouettes, key=lambda count: (silhouettes[count], -count))
+    return found[best], silhouettes
+
+
+def silhouette(points: NDArray[np.float64], labels: NDArray[np.int_]) -> float:
+    """Mean over the points of (b - a) / max(a, b): a the mean distance to its own cluster, b to the next; 0 for one cluster."""
+    from scipy.spatial.distance import cdist
+
+    numbers, counts = np.unique(labels, return_counts=True)
+    if len(numbers) < 2:
+        return 0.0
+    apart = cdist(points, points)
+    sums = np.stack([apart[:, labels == number].sum(axis=1) for number in numbers], axis=1)
+    place = np.searchsorted(numbers, labels)
+    rows = np.arange(len(points))
+    own = sums[rows, place] / np.maximum(counts[place] - 1, 1)
+    means = sums / counts
+    means[rows, place] = np.inf
+    other = means.min(axis=1)
+    value = (other - own) / np.maximum(np.maximum(own, other), 1e-30)
+    return float(np.where(counts[place] > 1, value, 0).mean())
+
+
+def _assigned(pair: _Pair, space: _Space, ground: Sequence[Slab], centres: Floats) -> NDArray[np.uint8]:
+    """(y, x) number of the nearest centre; NOT_COMPARED elsewhere."""
+    parts = []
+    for slab, rows in _rows(ground):
+        points = space.points(_with_margin(pair, rows))
+        far = (points[..., None, :] - centres).astype(np.float32) if len(centres) * points.size < 2**26 else None
+        if far is not None:
+            nearest = np.square(far).sum(axis=-1).argmin(axis=-1)
+        else:  # wide places: |p - c|^2 without the |p|^2 that all share
+            nearest = (np.square(centres).sum(axis=1) - 2 * points @ centres.T).argmin(axis=-1)
+        parts.append(np.where(slab.compared, nearest, NOT_COMPARED).astype(np.uint8))
+    return np.concatenate(parts)
+
+
+def _order(centres: Floats, space: _Space, bands: tuple[str, ...]) -> NDArray[np.int_]:
+    """Clusters from the least to the most difference of reflectance, in spreads."""
+    vectors = (centres @ space.axes.T + space.mean).reshape(len(centres), len(bands), -1)
+    return np.asarray(np.sqrt(np.square(vectors).mean(axis=(1, 2))).argsort(kind="stable"))
+
+
+def _named(
+    codes: NDArray[np.uint8], ground: Sequence[Slab], size: float, order: NDArray[np.int_]
+) -> tuple[tuple[ChangeClass, ...], NDArray[np.uint8]]:
+    """Give clusters their codes (1 least changed, then by how much they differ), names, colours and figures."""
+    table = np.full(256, NOT_COMPARED, np.uint8)
+    table[order] = np.arange(1, len(order) + 1)
+    codes = table[codes]
+    count, sums = np.zeros(len(order) + 1), np.zeros((2, len(order) + 1))
+    for slab, rows in _rows(ground):
+        inside: Bools = slab.compared
+        here = codes[rows][inside]
+        count += np.bincount(here, minlength=len(order) + 1)
+        for number, green in enumerate(slab.green):
+            sums[number] += np.bincount(here, weights=green[inside], minlength=len(order) + 1)
+    used = dict[str, int]()
+    classes = []
+    for code in range(1, len(order) + 1):
+        before, after = (float(one[code] / count[code]) if count[code] else None for one in sums)
+        kind = _kind(code, before, after)
+        used[kind] = used.get(kind, 0) + 1
+        shades = _COLOURS[kind]
+        name = kind if used[kind] == 1 else f"{kind} {used[kind]}"
+        classes.append(
+            ChangeClass(
+                code=code, name=name, colour=shades[(used[kind] - 1) % len(shades)], area_m2=float(count[code] * size),
+                green_before=before, green_after=after,
+            )
+        )  # fmt: skip
+    return tuple(classes), codes
+
+
+def _kind(code: int, before: float | None, after: float | None) -> str:
+    if code == 1:
+        return "least changed"
+    change = 0.0 if before is None or after is None else after - before
+    return "greener" if change >= GREENER else "less green" if change <= -GREENER else "changed, as green"

@@ -1,0 +1,87 @@
+"""Two answers on one grid, read slab by slab: what of a place can be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from howgreen.core.errors import PlanError
+from howgreen.core.geometry import project
+from howgreen.core.grid import inside
+from howgreen.core.types import City, Composite, LandCover
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Floats = NDArray[np.float32]
+Bools = NDArray[np.bool_]
+ROWS = 512
+"""Of a slab."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """One of the two."""
+
+    composite: Composite
+    landcover: LandCover
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slab:
+    """Some rows of both answers."""
+
+    top: int
+    compared: Bools
+    """(y, x): inside the limits, and seen as land by both."""
+    green: tuple[Floats, Floats]
+    """Green fraction before and after, (y, x)."""
+
+
+def check(before: Answer, after: Answer) -> None:
+    """PlanError where the two do not lie on one grid."""
+    if before.landcover.grid != after.landcover.grid:
+        raise PlanError("the two answers lie on different grids: change needs one place and one pixel size")
+
+
+def slabs(before: Answer, after: Answer, city: City) -> Iterator[Slab]:
+    """Read the green fractions of both from the top down."""
+    grid = before.landcover.grid
+    limits = project(city.boundary, str(grid.crs))
+    for top in range(0, grid.shape[0], ROWS):
+        rows = slice(top, min(top + ROWS, grid.shape[0]))
+        compared = inside(limits, grid[rows, :])
+        green = []
+        for one in (before, after):
+            part = _part(one.landcover.data[["label", "green_fraction"]], rows)
+            fraction = part["green_fraction"].transpose("y", "x").values
+            label = part["label"].transpose("y", "x").values
+            compared &= np.isfinite(fraction) & ~np.isin(label, one.landcover.water_codes)
+            green.append(fraction)
+        yield Slab(top=top, compared=compared, green=(green[0], green[1]))
+
+
+def reflectance(answer: Answer, bands: tuple[str, ...], rows: slice) -> Floats:
+    """(band, y, x) of some rows; NaN where never clear."""
+    data = answer.composite.data["reflectance"].sel(band=list(bands)).transpose("band", "y", "x")
+    return np.asarray(data.isel(y=rows).values, np.float32)
+
+
+def uncertainty(answer: Answer, rows: slice) -> Floats | None:
+    """(y, x) standard errors of the green fraction of some rows; None where the model does not tell."""
+    if "green_uncertainty" not in answer.landcover.data:
+        return None
+    return np.asarray(answer.landcover.data["green_uncertainty"].transpose("y", "x").isel(y=rows).values, np.float32)
+
+
+def pixel_m2(city: City, grid: Any) -> float:
+    """Ellipsoidal area of a pixel: the limits' own over that of their projection."""
+    return float(abs(grid.affine.a * grid.affine.e) * city.area_m2 / project(city.boundary, str(grid.crs)).area)
+
+
+def _part(data: xr.Dataset, rows: slice) -> xr.Dataset:
+    return data.isel(y=rows).compute()

@@ -1,0 +1,108 @@
+"""Bring one image to the radiometry of another by pixels that did not change.
+
+Which pixels did not change is asked by the iteratively re-weighted multivariate alteration detection (IR-MAD, Nielsen 2007, IEEE Trans.
+Image Processing 16: 463): canonical correlation finds pairs of band combinations that agree as well as they can; the sum of squared,
+standardised differences is chi-squared where nothing changed; its probability is the weight of the next round. The lines are orthogonal
+regressions over pixels that are unchanged with a probability over 95 % (Canty & Nielsen 2008, Remote Sens. Environ. 112: 1025).
+
+It was chosen over a regression on all pixels because that is drawn to what changed, over picking dark and bright objects by hand because
+nobody is there to pick, and because it does not depend on the gains and offsets that it is to find. It takes off what the two images
+differ by everywhere alike: haze, sun, and a season that all plants share too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from howgreen.core.change import Normalisation
+
+Floats = NDArray[np.float64]
+
+UNCHANGED = 0.95
+"""Probability of no change from which a pixel is invariant."""
+LEAST_INVARIANT = 100
+"""Fewer pixels fit no line."""
+LEAST_CORRELATION = 0.8
+"""Of a band over the invariant pixels: under it they do not lie on a line."""
+MOST_ROUNDS, SETTLED = 50, 1e-4
+GAINS = (0.5, 2.0)
+"""Lines steeper or flatter are no radiometry."""
+
+
+def normalise(before: Floats, after: Floats, *, bands: Sequence[str]) -> Normalisation:
+    """Find gains and offsets that bring ``after`` to ``before``.
+
+    Parameters
+    ----------
+    before, after
+        (n, band) reflectance of the same pixels.
+    bands
+        Their names.
+
+    Returns
+    -------
+    Normalisation
+        ``applied`` is False, gains are 1 and offsets 0, where too few pixels are invariant.
+    """
+    count = len(before)
+    weight = no_change(before, after) if count > LEAST_INVARIANT else np.zeros(count)
+    chosen = weight > UNCHANGED
+    lines = (
+        [_line(after[chosen, band], before[chosen, band]) for band in range(len(bands))]
+        if chosen.sum() >= LEAST_INVARIANT
+        else []
+    )
+    fit = bool(lines) and all(line is not None for line in lines)
+    found = [line for line in lines if line is not None] if fit else [(1.0, 0.0)] * len(bands)
+    return Normalisation(
+        bands=tuple(bands),
+        gains=tuple(gain for gain, _ in found),
+        offsets=tuple(offset for _, offset in found),
+        invariant=int(chosen.sum()),
+        tried=count,
+        applied=fit,
+    )
+
+
+def no_change(before: Floats, after: Floats) -> Floats:
+    """(n,) probability of no change by IR-MAD; zeros where the bands have no variance to compare."""
+    from scipy import linalg, stats
+
+    bands = before.shape[1]
+    both = np.concatenate([before, after], axis=1)
+    weight, last = np.ones(len(both)), np.zeros(bands)
+    for _ in range(MOST_ROUNDS):
+        mean = np.average(both, axis=0, weights=weight)
+        centred = both - mean
+        covariance = (centred * weight[:, None]).T @ centred / weight.sum()
+        one, two, cross = covariance[:bands, :bands], covariance[bands:, bands:], covariance[:bands, bands:]
+        try:
+            values, a = linalg.eigh(cross @ linalg.solve(two, cross.T, assume_a="pos"), one)
+        except (linalg.LinAlgError, ValueError):
+            return np.zeros(len(both))
+        correlation = np.sqrt(np.clip(values, 0, 1 - 1e-9))
+        b = linalg.solve(two, cross.T @ a, assume_a="pos")
+        b /= np.sqrt(np.maximum(np.einsum("ij,ik,kj->j", b, two, b), 1e-30))
+        variates = centred[:, :bands] @ a - centred[:, bands:] @ b
+        chi2 = np.sum(variates**2 / np.maximum(2 * (1 - correlation), 1e-12), axis=1)
+        weight = stats.chi2.sf(chi2, bands)
+        if weight.sum() < LEAST_INVARIANT / 2:
+            return np.zeros(len(both))
+        if np.max(np.abs(correlation - last)) < SETTLED:
+            break
+        last = correlation
+    return np.asarray(weight)
+
+
+def _line(x: Floats, y: Floats) -> tuple[float, float] | None:
+    """Gain and offset of the orthogonal regression of y on x; None where the points do not lie on one."""
+    (xx, xy), (_, yy) = np.cov(x, y)
+    if min(xx, yy) <= 0 or xy / np.sqrt(xx * yy) < LEAST_CORRELATION:
+        return None
+    gain = (yy - xx + np.sqrt((yy - xx) ** 2 + 4 * xy**2)) / (2 * xy)
+    if not GAINS[0] <= gain <= GAINS[1]:
+        return None
+    return float(gain), float(y.mean() - gain * x.mean())

@@ -1,0 +1,178 @@
+"""``change``: what changed between two periods, or two images."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from howgreen.cli.asked import AskedPlan
+from howgreen.cli.options import (
+    check_period,
+    json_option,
+    new_folder,
+    out_option,
+    overwrite_option,
+    place_options,
+    plan_options,
+)
+from howgreen.cli.progress import bars
+from howgreen.cli.root import examples, howgreen
+from howgreen.cli.say import say, say_json
+from howgreen.cli.warnings import refuse_if_strict
+from howgreen.core.text import one_line
+
+if TYPE_CHECKING:
+    from howgreen.core.period import Period
+    from howgreen.core.types import City
+    from howgreen.pipeline.images import Catalogs, Store
+
+_METHODS = ("measured", "pca-kmeans")
+_HECTARE = 10_000
+
+
+@howgreen.command(
+    "change",
+    epilog=examples(
+        'howgreen change "Lyon, France" --from 2018 --to 2026',
+        'howgreen change "Lyon, France" --from 2018 --to 2026 --method pca-kmeans',
+        "howgreen change --images before.tif after.tif --bands blue,green,red,nir --method pca-kmeans",
+    ),
+)
+@place_options
+@plan_options
+@click.option("--from", "before", callback=check_period, help="The first period, as --period of `city`.")
+@click.option("--to", "after", callback=check_period, help="The second one.")
+@click.option(
+    "--images", nargs=2, type=click.Path(path_type=Path, exists=True), help="Two image files instead of NAME."
+)
+@click.option("--bands", help="Of --images: names of the bands in the order of the file.")
+@click.option("--scale", type=float, help="Of --images: reflectance = digital number x scale + offset.")
+@click.option("--offset", type=float, help="See --scale.")
+@click.option("--nodata", type=float, help="Of --images: digital number that means no data.")
+@click.option(
+    "--method", type=click.Choice(_METHODS), default="measured", show_default=True,
+    help="Loss and gain beyond the pixels' standard errors, or clusters found without labels.",
+)  # fmt: skip
+@click.option(
+    "--clusters", type=click.IntRange(2, 12), help="Number of clusters (default: that of the best silhouette)."
+)
+@click.option(
+    "--mapping-unit",
+    type=click.FloatRange(0),
+    default=0.1,
+    show_default=True,
+    help="Smallest patch that counts, in ha.",
+)
+@out_option
+@overwrite_option
+@json_option
+def change_command(
+    images: tuple[Path, Path] | None,
+    method: Any,
+    clusters: int | None,
+    mapping_unit: float,
+    out: str | Path | None,
+    overwrite: bool,  # noqa: FBT001 (a flag of the command line)
+    as_json: bool,  # noqa: FBT001 (a flag of the command line)
+    **asked: Any,
+) -> None:
+    """Tell what changed between two periods or images.
+
+    Both periods are mapped by one model on one grid. `measured` tells green that was lost, gained and kept, where the
+    difference is more than noise; `pca-kmeans` divides the ground by how it changed, without labels.
+    """
+    from howgreen import report
+    from howgreen.pipeline import change as pipeline
+    from howgreen.pipeline import planning, workdir
+
+    wanted = pipeline.Wanted(method=method, clusters=clusters, mapping_unit_m2=mapping_unit * _HECTARE)
+    if asked["period"] is not None:
+        raise click.UsageError("--period is one period: say --from and --to")
+    spoken = {name: asked.pop(name) for name in ("before", "after", "bands", "scale", "offset", "nodata")}
+    with bars() as progress, TemporaryDirectory(prefix="howgreen-") as scratch:
+        plan = AskedPlan(**asked)
+        city, periods, source = _asked(plan, images, spoken, Path(scratch), progress)
+        folder = out or new_folder(city)
+        report.check_target(folder, overwrite=overwrite)
+        choice = planning.Choice(sensor=plan.sensor if images is None else _sensor_of(source), model=plan.model)
+        before, after = pipeline.answers(city, periods, source, choice, network=plan.network(), progress=progress)
+        found = pipeline.find(before, after, wanted)
+        refuse_if_strict()
+        summary = pipeline.write(before, after, found, out=folder, progress=progress)
+        for one in (before, after):
+            workdir.forget(one.plan)
+    if as_json:
+        say_json(summary.to_dict())
+        return
+    say("\n".join(_lines(summary.to_dict())))
+    say(f"page: {report.address_of(folder, 'change.html')}")
+
+
+def _asked(
+    plan: AskedPlan, images: tuple[Path, Path] | None, spoken: dict[str, Any], scratch: Path, progress: Any
+) -> tuple[City, tuple[Period | str, Period | str], Store | Catalogs | None]:
+    """Return the place, its two periods, and where their images are."""
+    from howgreen.pipeline import change as pipeline
+    from howgreen.pipeline.images import Store
+    from howgreen.store import Options
+
+    if images is None:
+        if spoken["before"] is None or spoken["after"] is None:
+            raise click.UsageError("name both periods: --from 2018 --to 2026 (or two files with --images)")
+        of_files = [name for name in ("bands", "scale", "offset", "nodata") if spoken[name] is not None]
+        if of_files:
+            raise click.UsageError(f"--{of_files[0]} is of --images: leave it out")
+        return plan.city(plan.network(), progress=progress), (spoken["before"], spoken["after"]), plan.images()
+    if plan.query is not None or plan.catalogs or plan.store is not None:
+        raise click.UsageError("--images brings its own images: leave NAME, --store and --catalog out")
+    bands = spoken["bands"]
+    context = click.get_current_context()
+    typed = context.get_parameter_source("sensor") is click.core.ParameterSource.COMMANDLINE
+    options = Options(
+        bands=None if bands is None else bands.split(","), scale=spoken["scale"], offset=spoken["offset"],
+        nodata=spoken["nodata"], sensor=plan.sensor if typed else None,
+    )  # fmt: skip
+    city, periods = pipeline.pair_in_store(
+        images,
+        root=scratch / "store",
+        days=(_day(spoken["before"]), _day(spoken["after"])),
+        boundary=plan.city(plan.network(), progress=progress) if plan.area else None,
+        options=options,
+        progress=progress,
+    )
+    return city, periods, Store(scratch / "store")
+
+
+def _sensor_of(source: Any) -> str:
+    from howgreen import store as stores
+
+    return next(iter(stores.scenes(source.path))).sensor
+
+
+def _day(given: str | None) -> date | None:
+    """Return the day that is meant, where --from and --to are those of image files."""
+    try:
+        return None if given is None else datetime.strptime(given, "%Y-%m-%d").date()  # noqa: DTZ007 (a day has no hour)
+    except ValueError:
+        raise click.UsageError(f"{given}: with --images, --from and --to are days, as 2024-06-30") from None
+
+
+def _lines(found: dict[str, Any]) -> list[str]:
+    """Say what changed: a sentence, then a line for each kind of ground."""
+    from howgreen.core import words
+    from howgreen.report import change_in_words
+
+    lines = [f"{one_line(found['city']['label'])}: {change_in_words(found)}"]
+    for one in found["classes"]:
+        moved = "" if one["green_change"] is None else f", green {words.plain(words.points(one['green_change']))}"
+        lines.append(f"  {one['name']}: {words.plain(words.area(one['area_m2']))}{moved}")
+    worst = next((one for one in found["patches"] if one["kind"] == "lost"), None)
+    if worst:
+        lines.append(
+            f"  largest loss: {words.plain(words.area(worst['green_m2']))} at {worst['lat']:.5f}, {worst['lon']:.5f}"
+        )
+    return [*lines, *(f"note: {one_line(note)}" for note in found["notes"])]

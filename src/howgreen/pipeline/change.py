@@ -1,0 +1,179 @@
+"""Two answers for one place, and what changed between them.
+
+Both periods are planned and run as `city` does, by one model on one grid; :mod:`howgreen.change` compares, and
+:mod:`howgreen.report` makes the folder.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from howgreen import change as stage
+from howgreen import report
+from howgreen import store as stores
+from howgreen.change import Answer
+from howgreen.core.change import Change
+from howgreen.core.errors import PlanError
+from howgreen.core.period import Period
+from howgreen.core.warnings import Caution, warn
+from howgreen.pipeline import city as cities
+from howgreen.pipeline import image_sources, planning
+from howgreen.pipeline.images import Catalogs, Store
+from howgreen.pipeline.result import CityResult
+from howgreen.store import Options
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import date
+
+    from howgreen.core.types import City, Progress, Scene
+    from howgreen.net.network import Network
+    from howgreen.report.figures import ChangeSummary
+
+Method = Literal["measured", "pca-kmeans"]
+METHODS: tuple[Method, ...] = ("measured", "pca-kmeans")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """Which change, and how it is found."""
+
+    method: Method = "measured"
+    clusters: int | None = None
+    """Of ``pca-kmeans``; None for the number with the best silhouette."""
+    mapping_unit_m2: float = 1000.0
+    """Of ``measured``: smaller patches are no change."""
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise PlanError(f"method {self.method!r} is unknown: use one of {', '.join(METHODS)}")
+        if self.clusters is not None and not 2 <= self.clusters <= stage.MOST_CLUSTERS:
+            raise PlanError(f"{self.clusters} clusters: from 2 to {stage.MOST_CLUSTERS} can be told apart")
+        if self.mapping_unit_m2 < 0:
+            raise PlanError(f"a mapping unit of {self.mapping_unit_m2:g} m2: it is 0 or more")
+
+
+def answers(
+    place: City,
+    periods: tuple[Period | str, Period | str],
+    images: Store | Catalogs | None,
+    choice: planning.Choice,
+    *,
+    network: Network,
+    progress: Progress | None = None,
+) -> tuple[CityResult, CityResult]:
+    """Answer for both periods with one model.
+
+    Parameters
+    ----------
+    choice
+        Sensor and model; its period is not looked at.
+
+    Raises
+    ------
+    HowgreenError
+        As :func:`howgreen.pipeline.city.plan` and ``run``.
+    """
+    if place.synthetic:
+        _sample_of_both_years(place, images, progress)
+    before = cities.answer(place, images, replace(choice, period=periods[0]), network=network, progress=progress)
+    # The same model for both: what two models differ by is no change.
+    alike = replace(choice, model=choice.model or before.plan.model, sensor=before.plan.sensor)
+    after = cities.answer(place, images, replace(alike, period=periods[1]), network=network, progress=progress)
+    if {scene.id for scene in before.plan.scenes} == {scene.id for scene in after.plan.scenes}:
+        raise PlanError(
+            f"{place.label}: both periods have the same images ({before.plan.period} and {after.plan.period}): name two that differ"
+        )
+    return before, after
+
+
+def _sample_of_both_years(place: City, images: Store | Catalogs | None, progress: Progress | None) -> None:
+    """Simulate the sample city's earlier year, where it is the sample that is asked for."""
+    from howgreen import sample
+
+    root = (
+        None if isinstance(images, Catalogs) else image_sources.find_store(place.name, images.path if images else None)
+    )
+    if root is not None:
+        sample.ensure_earlier(root, progress=progress)
+
+
+def find(before: CityResult, after: CityResult, wanted: Wanted) -> Change:
+    """Compare two answers."""
+    one, other = (Answer(composite=each.composite, landcover=each.landcover) for each in (before, after))
+    if wanted.method == "pca-kmeans":
+        found = stage.clusters(one, other, before.plan.city, number=wanted.clusters)
+    else:
+        found = stage.measured(one, other, before.plan.city, mapping_unit_m2=wanted.mapping_unit_m2)
+    return replace(found, warnings=(*_doubts(before, after), *found.warnings))
+
+
+def _doubts(before: CityResult, after: CityResult) -> Iterator[Caution]:
+    """Tell what is doubtful about either answer, and about the pair."""
+    for word, each in (("before", before), ("after", after)):
+        yield from (Caution(one.code, f"{word}: {one.text}") for one in each.warnings)
+
+
+def write(
+    before: CityResult, after: CityResult, found: Change, *, out: str | Path, progress: Progress | None = None
+) -> ChangeSummary:
+    """Write the folder that shows a change; returns its figures."""
+    warn(*(one for one in found.warnings if one.code.startswith("change-")))
+    with report.new_target(out, progress=progress) as folder:
+        return report.write_change(before, after, found, folder)
+
+
+def pair_in_store(
+    files: tuple[Path, Path],
+    *,
+    root: Path,
+    days: tuple[date | None, date | None],
+    boundary: City | None = None,
+    options: Options | None = None,
+    progress: Progress | None = None,
+) -> tuple[City, tuple[Period, Period]]:
+    """Put two image files into a new store, and return the place that they show and their days.
+
+    Parameters
+    ----------
+    files
+        As ``howgreen store add`` takes them, before and after.
+    root
+        An empty folder.
+    days
+        Where the files do not say them.
+    boundary
+        Limits; None for the footprint of the first image.
+
+    Raises
+    ------
+    ImageError, PlanError
+        A file that cannot be read, or two images of one day.
+    """
+    given = options or Options()
+    name = boundary.name if boundary is not None else f"{files[0].stem} and {files[1].stem}"
+    found = list[Scene | None]()
+    for file, day in zip(files, days, strict=True):
+        known = {scene.id for scene in stores.scenes(root)} if found else set[str]()
+        stores.add(
+            [file],
+            root=root,
+            city=name,
+            boundary=boundary,
+            options=replace(given, date=day or given.date),
+            progress=progress,
+        )
+        found.append(next((scene for scene in stores.scenes(root) if scene.id not in known), None))
+    first, second = found
+    if first is None or second is None or first.time.date() >= second.time.date():
+        raise PlanError(
+            f"{files[0].name} and {files[1].name}: two images of two days are needed, the older first; say the days with "
+            "--from YYYY-MM-DD --to YYYY-MM-DD"
+        )
+    periods = tuple(Period(start=one.time.date(), end=one.time.date()) for one in (first, second))
+    city = stores.place(root, name)
+    if city is None:
+        raise PlanError(f"{files[0].name}: shows no place")
+    return city, (periods[0], periods[1])
