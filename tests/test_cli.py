@@ -45,6 +45,9 @@ FILES = {
     "summary.json",
     "plan.json",
     "map.png",
+    "share.png",
+    "districts.csv",
+    "districts.xlsx",
 }
 
 

@@ -17,7 +17,8 @@ from howgreen.report._summary import schema
 WRITE = sys.modules["howgreen.report._write"]
 FILES = {
     "report.html", "green_mask.tif", "green_fraction.tif", "green_uncertainty.tif", "n_clear.tif", "landcover.tif", "composite.tif",
-    "districts.gpkg", "howgreen.qgz", "SHA256SUMS", "summary.json", "plan.json", "map.png",
+    "districts.gpkg", "howgreen.qgz", "SHA256SUMS", "summary.json", "plan.json", "map.png", "share.png", "districts.csv",
+    "districts.xlsx",
 }  # fmt: skip
 BESIDE = {  # what belongs to a raster and is not told of by itself
     "green_mask.tif.aux.xml", "landcover.tif.aux.xml", "green_mask.qml", "green_fraction.qml", "green_uncertainty.qml", "landcover.qml",

@@ -67,6 +67,13 @@ if TYPE_CHECKING:
     type=FILE,
     help="GeoTIFF of people by cell, such as WorldPop's or GHS-POP's: also tells how green it is where they live.",
 )
+@click.option(
+    "--language",
+    type=click.Choice(["en", "de", "es", "fr"]),
+    default="en",
+    show_default=True,
+    help="Language of the page and its pictures.",
+)
 @out_option
 @overwrite_option
 @json_option
@@ -74,6 +81,7 @@ def city_command(
     plan_file: Path | None,
     sample_folder: Path | None,
     population: Path | None,
+    language: str,
     out: str | Path | None,
     overwrite: bool,  # noqa: FBT001 (a flag of the command line)
     as_json: bool,  # noqa: FBT001 (a flag of the command line)
@@ -84,7 +92,9 @@ def city_command(
     NAME is a city's name, an OpenStreetMap id (R120965) or coordinates ("45.76, 4.84"). Leave it out with --area.
     """
     with bars() as progress:
-        wanted = _Wanted(sample_folder=sample_folder, population=population, out=out, overwrite=overwrite)
+        wanted = _Wanted(
+            sample_folder=sample_folder, population=population, language=language, out=out, overwrite=overwrite
+        )
         try:
             summary, folder = _answer(plan_file, wanted, asked, progress)
             again = ""
@@ -107,6 +117,7 @@ class _Wanted:
 
     sample_folder: Path | None
     population: Path | None
+    language: str
     out: str | Path | None
     overwrite: bool
 
@@ -122,7 +133,7 @@ class _Wanted:
         if self.population is not None:
             read_people(self.population, planned.city)
         if self.sample_folder is None and self.population is None and not self.overwrite:
-            _stop_if_answered(planned, self.out)
+            _stop_if_answered(planned, self.out, self.language)
         folder = self.out or new_folder(planned.city)
         report.check_target(folder, needs_bytes=report.needed_bytes(planned), overwrite=self.overwrite)
         if not quiet():
@@ -156,7 +167,9 @@ def _answer(
     if wanted.population is not None:
         result, populated = with_population(result, wanted.population)
     refuse_if_strict()
-    summary = pipeline.write(result, out, estimate=estimate, populated=populated, progress=progress)
+    summary = pipeline.write(
+        result, out, estimate=estimate, populated=populated, language=wanted.language, progress=progress
+    )
     workdir.forget(result.plan)
     return summary, out
 
@@ -169,8 +182,8 @@ class _Answered(Exception):  # noqa: N818 (it is no error)
         self.summary, self.folder = summary, folder
 
 
-def _stop_if_answered(planned: Plan, out: str | Path | None) -> None:
-    """Raise _Answered where a folder holds the answer of this very plan: that of ``out``, or one with the city's name."""
+def _stop_if_answered(planned: Plan, out: str | Path | None, language: str) -> None:
+    """Raise _Answered where a folder holds the answer of this very plan in this language: that of ``out``, or one with the city's name."""
     from howgreen.core.warnings import Caution, warn
     from howgreen.pipeline import reruns
 
@@ -179,7 +192,7 @@ def _stop_if_answered(planned: Plan, out: str | Path | None) -> None:
     named = takewhile(Path.exists, folder_names(planned.city)) if out is None else [out]
     for folder in named:
         summary = reruns.earlier(planned, folder)
-        if summary is not None:
+        if summary is not None and summary.language == language:
             warn(*(Caution(code=one.code, text=one.text) for one in summary.warnings))
             refuse_if_strict()
             raise _Answered(summary, folder)

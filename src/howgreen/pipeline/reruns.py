@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from howgreen.core.types import Plan
     from howgreen.report import Summary
 
+SHIPPED = (".py", ".onnx", ".html", ".css", ".js", ".po")
+
 
 def earlier(plan: Plan, folder: Path) -> Summary | None:
     """Return the figures of an earlier report of this very plan; None where it has to be run.
@@ -46,4 +48,4 @@ def earlier(plan: Plan, folder: Path) -> Summary | None:
 def _code_changed() -> float:
     """Return when the program's own files last changed: an answer that is older may be another one's."""
     package = Path(howgreen.__file__).parent
-    return max(path.stat().st_mtime for path in package.rglob("*") if path.suffix in (".py", ".onnx", ".html"))
+    return max(path.stat().st_mtime for path in package.rglob("*") if path.suffix in SHIPPED)

@@ -29,9 +29,9 @@ class CityResult(Result):
         """Show a folium map of the photo, the green fraction and the classes, with a drawing tool."""
         return report.explore(self)
 
-    def save(self, out: str | Path, *, progress: Progress | None = None) -> Summary:
+    def save(self, out: str | Path, *, language: str = "en", progress: Progress | None = None) -> Summary:
         """Write the report's folder and return its figures. See :func:`write`."""
-        return write(self, out, progress=progress)
+        return write(self, out, language=language, progress=progress)
 
     def summary(self) -> Summary:
         """Return all figures, typed, without writing any file."""
@@ -75,6 +75,7 @@ def write(
     *,
     estimate: EstimateFigures | None = None,
     populated: PopulatedFigures | None = None,
+    language: str = "en",
     progress: Progress | None = None,
 ) -> Summary:
     """Write the folder that a person opens: page, maps, tables, plan.
@@ -87,6 +88,8 @@ def write(
         Of :func:`howgreen.pipeline.sampling.estimate_of`: the report leads with it.
     populated
         Of :func:`howgreen.pipeline.population.with_population`.
+    language
+        Of the page and its pictures: ``en``, ``de``, ``es`` or ``fr``.
 
     Returns
     -------
@@ -104,6 +107,7 @@ def write(
         truth=truth(result.plan),
         estimate=estimate,
         populated=populated,
+        language=language,
         plan_json=plan_json.to_json(result.plan),
         progress=progress,
     )

@@ -105,12 +105,17 @@ class Language:
         """``1 image``, ``6 images``."""
         return self.ngettext("%(num)s image", "%(num)s images", number) % {"num": self.whole(number)}
 
-    def rests_on(self, places: int, people: int) -> str:
+    def rests_on(self, places: int, people: int, what: str = "vegetation") -> str:
         """Say what an estimate rests on: as :func:`howgreen.core.words.rests_on`."""
         where = self.ngettext("%(num)s place", "%(num)s places", places) % {"num": self.whole(places)}
         who = self.ngettext("one person", "%(num)s people", people) % {"num": self.whole(people)}
         who = self.gettext("two people") if people == 2 else who
-        return self.gettext("%(places)s read by %(people)s, and the map") % {"places": where, "people": who}
+        read = self.gettext("%(places)s read by %(people)s, and the map") % {"places": where, "people": who}
+        if what == "vegetation":
+            return read
+        return f"{read}; " + self.gettext("what is counted is %(what)s") % {
+            "what": self.gettext(what.replace("-", " "))
+        }
 
     def odds(self, level: float) -> str:
         """Say a confidence level as people do: ``19 of 20`` for 0.95."""

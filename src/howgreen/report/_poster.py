@@ -6,8 +6,8 @@ from datetime import date
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
-from howgreen.core import words
 from howgreen.report import _fonts, _pictures
+from howgreen.report._language import ENGLISH
 from howgreen.report._outlines import outlines
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from howgreen.core.types import Result
+    from howgreen.report._language import Language
     from howgreen.report._outlines import Outline
     from howgreen.report._pictures import Array, Preview
 
@@ -36,7 +37,15 @@ HATCHING, VEIL = 0.85, 199
 """How opaque are the hatching of what was unseen (of 1) and the paper over what lies outside (of 255)."""
 
 
-def poster(result: Result, found: Mapping[str, Any], preview: Preview, path: Path, *, photo: Array) -> None:
+def poster(
+    result: Result,
+    found: Mapping[str, Any],
+    preview: Preview,
+    path: Path,
+    *,
+    photo: Array,
+    language: Language = ENGLISH,
+) -> None:
     """Draw the picture and save it as PNG; ``photo`` of :func:`howgreen.report._pictures.photo_rgb`."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -51,29 +60,30 @@ def poster(result: Result, found: Mapping[str, Any], preview: Preview, path: Pat
     height = head_in + map_in + FOOT_IN
     figure = Figure(figsize=(WIDTH_IN, height), dpi=DPI, facecolor=PAPER)
     FigureCanvasAgg(figure)
-    _head(figure, found, height)
+    _head(figure, found, height, language)
     for number, line in enumerate(warned):
         y = 1 - (1.65 + number * WARNING_IN) / height
         _fonts.write(figure, GAP, y, line, size=11.5, color=WARNED)
+    _ = language.gettext
     layers = (
-        (f"Photo ({preview.photo_kind})", Image.fromarray(photo)),
-        ("Green share of each pixel", _pictures.fraction_picture(preview, result.landcover.water_codes)),
-        ("Land cover classes", _pictures.classes_picture(preview, result.card.classes)),
+        (f"{_('Photo')} ({_(preview.photo_kind)})", Image.fromarray(photo)),
+        (_("Green share of each pixel"), _pictures.fraction_picture(preview, result.landcover.water_codes)),
+        (_("Land cover classes"), _pictures.classes_picture(preview, result.card.classes)),
     )
     lines = outlines(result, preview)
     shrink = max(1, int(columns / (panel_in * DPI)))
     for place, (title, image) in enumerate(layers):
         left = GAP + place * (panel_in / WIDTH_IN + GAP)
         axes = figure.add_axes((left, FOOT_IN / height, panel_in / WIDTH_IN, map_in / height))
-        _map(axes, title, _flat(image, preview).reduce(shrink), preview, lines)
+        _map(axes, title, flat(image, preview).reduce(shrink), preview, lines)
         if place == 0:
             _ruler(axes, preview)
-    _foot(figure, found, preview, height)
-    title = _question(found)
+    _foot(figure, found, preview, height, language)
+    title = _question(found, language)
     figure.savefig(path, facecolor=PAPER, metadata={"Title": title}, pil_kwargs={"compress_level": 4})
 
 
-def _flat(image: Image, preview: Preview) -> Image:
+def flat(image: Image, preview: Preview) -> Image:
     """Merge a map with all that lies on it into one opaque picture: matplotlib would resample each layer by itself."""
     import numpy as np
     from PIL import Image
@@ -87,11 +97,11 @@ def _flat(image: Image, preview: Preview) -> Image:
     return flat.convert("RGB")
 
 
-def _question(found: Mapping[str, Any]) -> str:
+def _question(found: Mapping[str, Any], language: Language) -> str:
     """Ask the question by a name that can be drawn: its label's, else the name that was asked for, else its id."""
     city = found["city"]
     label = next((name for name in (city["label"], city["name"]) if _fonts.drawable(name)), city["label"])
-    return f"How green is {words.subject(label, city['kind'])}?"
+    return language.gettext("How green is %(place)s?") % {"place": language.subject(label, city["kind"])}
 
 
 def _warnings(found: Mapping[str, Any]) -> list[str]:
@@ -106,31 +116,37 @@ def _warnings(found: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _head(figure: Figure, found: Mapping[str, Any], height: float) -> None:
-    lead = found["estimate"]
+def _head(figure: Figure, found: Mapping[str, Any], height: float, language: Language) -> None:
+    _, lead = language.gettext, found["estimate"]
     interval, ratio = (lead, lead["ratio"]) if lead else (found["interval"], found["green_ratio"])
     x, top = GAP, 1 - 0.62 / height
-    synthetic = "   SYNTHETIC: a simulated city" if found["synthetic"] else ""
-    big = words.percent(ratio) if ratio is not None else "not seen"
+    synthetic = " – " + _("SYNTHETIC city: not a real place.") if found["synthetic"] else ""
+    big = language.percent(ratio) if ratio is not None else _("not seen")
     if lead:
-        big += f" ± {words.half_width(lead['low'], lead['high'])}"
+        big += f" ± {language.half_width(lead['low'], lead['high'])}"
     number = figure.text(x, 1 - 1.3 / height, big, size=46, color=GREEN, family="serif", va="baseline")
-    _fonts.write(figure, x, top, f"{_question(found)}{synthetic}", size=20, color=INK, serif=True)
+    _fonts.write(figure, x, top, f"{_question(found, language)}{synthetic}", size=20, color=INK, serif=True)
     edge = number.get_window_extent().x1 / figure.bbox.width + 0.015
-    likely = (
-        f"between {words.digits(interval['low'])} and {words.percent(interval['high'])} "
-        f"({words.percent(interval['level'])} interval)"
-        if interval
-        else "no interval: the model was not compared with reference data"
-    )
-    dates = words.days([date.fromisoformat(scene["date"]) for scene in found["scenes"]])
-    facts = (
-        f"{words.percent(found['observed_ratio'])} of the land seen, in "
-        f"{words.count(found['n_scenes'], 'image')}, {dates}"
-    )
+    likely = _("no interval: the model was not compared with reference data")
+    if interval:
+        likely = _("between %(low)s and %(high)s (%(level)s interval)") % {
+            "low": language.digits(interval["low"]),
+            "high": language.percent(interval["high"]),
+            "level": language.percent(interval["level"]),
+        }
+    dates = language.days([date.fromisoformat(scene["date"]) for scene in found["scenes"]])
+    images = language.images(found["n_scenes"])
     if lead:
-        alone = words.percent(found["green_ratio"])
-        facts = f"{words.rests_on(lead['looked'], lead['readers'], lead['counted'])}; the map alone {alone}. {words.count(found['n_scenes'], 'image')}, {dates}"
+        what = {
+            "what": language.rests_on(lead["looked"], lead["readers"], lead["counted"]),
+            "share": language.percent(found["green_ratio"]),
+        }
+        facts = _("%(what)s; the map alone %(share)s") % what + f". {images}, {dates}"
+    else:
+        facts = (
+            _("%(seen)s of the land seen") % {"seen": language.percent(found["observed_ratio"])}
+            + f", {images}, {dates}"
+        )
     figure.text(edge, 1 - 1.04 / height, likely, size=13.5, color=INK)
     figure.text(edge, 1 - 1.3 / height, facts, size=13.5, color=QUIET)
 
@@ -151,6 +167,12 @@ def _map(axes: Axes, title: str, image: Image, preview: Preview, lines: Sequence
     axes.set_title(title, size=12, color=INK, loc="left", pad=6)
     for spine in axes.spines.values():
         spine.set_visible(False)
+
+
+def draw_map(axes: Axes, image: Image, result: Result, preview: Preview) -> None:
+    """Draw a picture of :func:`flat` with the limits, the districts and a ruler; no title."""
+    _map(axes, "", image, preview, outlines(result, preview))
+    _ruler(axes, preview)
 
 
 def _parts(line: Outline) -> Any:
@@ -184,7 +206,7 @@ def _short(name: str) -> str:
     return name if len(name) <= LONGEST_KEY else f"{name[: LONGEST_KEY - 1]}…"
 
 
-def _foot(figure: Figure, found: Mapping[str, Any], preview: Preview, height: float) -> None:
+def _foot(figure: Figure, found: Mapping[str, Any], preview: Preview, height: float, language: Language) -> None:
     from matplotlib.colors import LinearSegmentedColormap
     from matplotlib.patches import Patch
 
@@ -193,16 +215,16 @@ def _foot(figure: Figure, found: Mapping[str, Any], preview: Preview, height: fl
     colours = LinearSegmentedColormap.from_list("green", _pictures.RAMP)
     bar.imshow([[n / 255 for n in range(256)]], cmap=colours, aspect="auto", extent=(0, 100, 0, 1))
     bar.set(yticks=[], xticks=[0, 25, 50, 75, 100])
-    bar.set_xticklabels(["0", "25", "50", "75", "100 %"], size=9, color=QUIET)
+    bar.set_xticklabels(["0", "25", "50", "75", language.percent(1.0)], size=9, color=QUIET)
     bar.tick_params(length=0)
     for spine in bar.spines.values():
         spine.set_visible(False)
     keys = [
-        Patch(fc=item["colour"], label=_fonts.plain(_fonts.fitting(_short(item["name"]))[0]))
+        Patch(fc=item["colour"], label=_fonts.plain(_fonts.fitting(_short(language.gettext(item["name"])))[0]))
         for item in _shown_classes(found)
     ]
     if preview.unseen.any():
-        keys.append(Patch(fc=UNDER, ec="#7b5ea7", hatch="////", lw=0, label="not seen"))
+        keys.append(Patch(fc=UNDER, ec="#7b5ea7", hatch="////", lw=0, label=language.gettext("not seen")))
     figure.legend(
         handles=keys,
         loc="upper left",
@@ -219,7 +241,7 @@ def _foot(figure: Figure, found: Mapping[str, Any], preview: Preview, height: fl
         figure,
         GAP,
         0.86 / height,
-        f"Black: limits; dashed: districts. Model: {found['model']['name']}.",
+        language.gettext("Black: limits; dashed: districts. Model: %(model)s.") % {"model": found["model"]["name"]},
         size=9.5,
         color=QUIET,
     )

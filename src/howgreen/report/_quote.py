@@ -42,7 +42,9 @@ def sentence(found: Mapping[str, Any], language: Language) -> str:
         head = _("%(ratio)s of the land of %(place)s is covered by plants but crops (%(level)s interval: %(range)s).")
     said = [head % parts]
     if lead:
-        said.append(_("It rests on %(what)s.") % {"what": language.rests_on(lead["looked"], lead["readers"])})
+        said.append(
+            _("It rests on %(what)s.") % {"what": language.rests_on(lead["looked"], lead["readers"], lead["counted"])}
+        )
     said.append(_("Measured by howgreen %(version)s from %(images)s of %(sensor)s (%(dates)s).") % parts)
     if not lead and (found["observed_ratio"] or 0) < FULLY_SEEN:
         said.append(_("%(seen)s of the land was seen.") % {"seen": language.percent(found["observed_ratio"])})

@@ -12,18 +12,25 @@ import msgspec
 from howgreen.report._checksums import CHECKSUMS, write_checksums
 from howgreen.report._delivery import new_target
 from howgreen.report._folder import SUMMARY
+from howgreen.report._language import language as language_of
+from howgreen.report._private import roots_of, without_paths
 from howgreen.report._qgis import PROJECT, TABLES, write_styles, write_tables
 from howgreen.report._rasters import blocks, drawn, files_of
 from howgreen.report._summary import values
+from howgreen.report._tables import CSV, XLSX, write_csv, write_xlsx
 from howgreen.report.figures import EstimateFigures, PopulatedFigures, Summary
 
 if TYPE_CHECKING:
     from howgreen.core.types import Plan, Progress, Result
+    from howgreen.report._language import Language
     from howgreen.report._pictures import Array, Preview
 
 OTHERS = {
     "report.html": "the page to read; opens without a network",
     "map.png": "the maps as one picture",
+    "share.png": "the answer as a picture to share, with its interval and doubts",
+    CSV: "figures of the city and its districts, for programs: ratios 0-1, areas in square metres",
+    XLSX: "the same, for Excel and LibreOffice",
     TABLES: "limits and figures, in layers: city, and where there are any districts, and land without the sea",
     PROJECT: "all maps in their colours, for QGIS; beside each raster lies its style (.qml)",
     "plan.json": "what the answer was decided by; can be run again",
@@ -32,7 +39,9 @@ OTHERS = {
 }
 CACHE_BYTES = 64_000_000
 STEPS_AFTER = 4
-"""Steps of the progress after the maps are drawn: page, picture, tables, and the maps packed."""
+"""Steps of the progress after the maps are drawn: page, pictures, tables, and the maps packed."""
+PRIVATE = ("source", "notes", "warnings", "provenance")
+"""Where a summary may hold a path of its maker's computer."""
 
 
 def write(
@@ -43,6 +52,7 @@ def write(
     estimate: EstimateFigures | None = None,
     populated: PopulatedFigures | None = None,
     plan_json: str | None = None,
+    language: str = "en",
     progress: Progress | None = None,
 ) -> Summary:
     """Write everything about a result into a folder; all of it or nothing.
@@ -60,6 +70,8 @@ def write(
         The green of the ground on which people live, where a population raster was given.
     plan_json
         Text of ``plan.json``; no such file without it.
+    language
+        Of the page, the pictures and the table for people: a key of :data:`howgreen.report._language.LANGUAGES`.
 
     Returns
     -------
@@ -75,13 +87,18 @@ def write(
 
     from howgreen.report._pictures import from_files, photo_rgb
     from howgreen.report._poster import poster
+    from howgreen.report._share import share
 
+    spoken = language_of(language)
     tick = _Ticks(blocks(result) + STEPS_AFTER if progress else 0, progress)
     room = new_target(out, needs_bytes=needed_bytes(result.plan), progress=progress)
     # GDAL's own cache would grow with the city, up to 5 % of the memory; nearly every byte is used once.
     with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES), room as folder:
         with drawn(result, folder, tell=tick) as maps:
             found = values(result)
+            found["language"] = language
+            roots = roots_of(result.plan)
+            found |= {key: without_paths(found[key], roots) for key in PRIVATE}
             found["clear_looks"] = maps.clear.figures()
             found["truth"] = _truth(truth, found)
             found["estimate"] = None if estimate is None else msgspec.to_builtins(estimate)
@@ -95,10 +112,11 @@ def write(
                 preview = from_files(result, maps.paths)
                 photo = photo_rgb(preview)
                 write_styles(result, preview, folder)
-                page = pool.submit(_page, result, found, preview, photo, folder)
-                poster(result, found, preview, folder / "map.png", photo=photo)
+                page = pool.submit(_page, result, found, preview, photo, folder, spoken)
+                poster(result, found, preview, folder / "map.png", photo=photo, language=spoken)
+                share(result, found, preview, folder / "share.png", language=spoken)
                 tick()
-                _tables(result, found, folder, plan_json)
+                _tables(result, found, folder, plan_json, spoken)
                 tick()
                 for other in (page, packing):
                     other.result()
@@ -107,10 +125,12 @@ def write(
     return Summary.from_dict(found)
 
 
-def _page(result: Result, found: Mapping[str, Any], preview: Preview, photo: Array, folder: Path) -> None:
+def _page(
+    result: Result, found: Mapping[str, Any], preview: Preview, photo: Array, folder: Path, language: Language
+) -> None:
     from howgreen.report._page import page
 
-    (folder / "report.html").write_text(page(result, found, preview, photo=photo), encoding="utf-8")
+    (folder / "report.html").write_text(page(result, found, preview, photo=photo, language=language), encoding="utf-8")
 
 
 def needed_bytes(plan: Plan) -> int:
@@ -139,8 +159,10 @@ def _truth(truth: Mapping[str, Any] | None, found: Mapping[str, Any]) -> dict[st
     return {"green_ratio": true, "error": None if estimate is None else estimate - true, "districts": districts}
 
 
-def _tables(result: Result, found: Mapping[str, Any], folder: Path, plan_json: str | None) -> None:
+def _tables(result: Result, found: Mapping[str, Any], folder: Path, plan_json: str | None, language: Language) -> None:
     write_tables(result, folder)
+    write_csv(found, folder / CSV)
+    write_xlsx(found, folder / XLSX, language)
     if plan_json:
         (folder / "plan.json").write_text(plan_json, encoding="utf-8")
     (folder / SUMMARY).write_text(Summary.from_dict(found).to_json(), encoding="utf-8")

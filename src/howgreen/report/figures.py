@@ -337,6 +337,12 @@ class Summary(Document, frozen=True, kw_only=True):
 
     format: Literal["howgreen-summary/1"]
     howgreen: Annotated[str, Meta(description="Version of the program.")]
+    language: Annotated[
+        str,
+        Meta(
+            description="In which the page and the pictures are written, as en; the figures here are the same in all."
+        ),
+    ] = "en"
     synthetic: Annotated[bool, Meta(description="True when the city or its images are simulated.")]
     city: CityFigures
     period: PeriodFigures

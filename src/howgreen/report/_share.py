@@ -1,0 +1,130 @@
+"""``share.png``: the answer as one picture of 1200 by 630 pixels, as messengers and networks show it, with interval and doubts."""
+
+from __future__ import annotations
+
+from datetime import date
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any
+
+from howgreen.report import _fonts
+from howgreen.report._language import ENGLISH
+from howgreen.report._poster import GREEN, INK, PAPER, QUIET, WARNED, draw_map, flat
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from howgreen.core.types import Result
+    from howgreen.report._language import Language
+    from howgreen.report._pictures import Preview
+
+SIZE_PX, DPI = (1200, 630), 100
+MAP_PX = (40, 56, 500, 500)
+"""Left, top, width and height that the map may fill, from the picture's right and top edge."""
+TEXT_X, LETTERS, MOST_DOUBTS = 0.04, 62, 3
+"""Left edge of the texts, letters of a line, and the most lines of doubts."""
+
+
+def share(
+    result: Result, found: Mapping[str, Any], preview: Preview, path: Path, *, language: Language = ENGLISH
+) -> None:
+    """Draw the picture and save it as PNG."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    from howgreen.report import _pictures
+
+    figure = Figure(figsize=(SIZE_PX[0] / DPI, SIZE_PX[1] / DPI), dpi=DPI, facecolor=PAPER)
+    FigureCanvasAgg(figure)
+    _texts(figure, found, language)
+    right, top, width, height = MAP_PX
+    box = (1 - (right + width) / SIZE_PX[0], 1 - (top + height) / SIZE_PX[1], width / SIZE_PX[0], height / SIZE_PX[1])
+    axes = figure.add_axes(box)
+    picture = flat(_pictures.fraction_picture(preview, result.landcover.water_codes), preview)
+    draw_map(axes, picture.reduce(max(1, max(picture.size) // (2 * width))), result, preview)
+    figure.savefig(
+        path, facecolor=PAPER, metadata={"Title": _question(found, language)}, pil_kwargs={"compress_level": 6}
+    )
+
+
+def _question(found: Mapping[str, Any], language: Language) -> str:
+    city = found["city"]
+    label = next((name for name in (city["label"], city["name"]) if _fonts.drawable(name)), city["label"])
+    return language.gettext("How green is %(place)s?") % {"place": language.subject(label, city["kind"])}
+
+
+def _texts(figure: Any, found: Mapping[str, Any], language: Language) -> None:
+    _, lead = language.gettext, found["estimate"]
+    span = lead or found["interval"]
+    ratio = lead["ratio"] if lead else found["green_ratio"]
+    y = _lines(figure, 0.9, _question(found, language), size=25, color=INK, letters=34, step=0.065, most=2)
+    big = language.percent(ratio) if ratio is not None else _("not seen")
+    figure.text(TEXT_X, y - 0.185, big, size=96 if ratio is not None else 60, color=GREEN, family="serif")
+    y -= 0.24
+    if ratio is not None:
+        y = _lines(
+            figure, y, _("of its land is covered by vegetation"), size=19, color=INK, letters=44, step=0.055, most=2
+        )
+    likely = _("no interval: the model was not compared with reference data")
+    if span:
+        likely = _("between %(low)s and %(high)s (%(level)s interval)") % {
+            "low": language.digits(span["low"]),
+            "high": language.percent(span["high"]),
+            "level": language.percent(span["level"]),
+        }
+    y = _lines(figure, y, likely, size=19, color=INK, letters=44, step=0.055, most=2)
+    images = language.images(found["n_scenes"])
+    dates = language.days([date.fromisoformat(scene["date"]) for scene in found["scenes"]])
+    facts = _("%(seen)s of the land seen") % {"seen": language.percent(found["observed_ratio"])}
+    if lead:
+        facts = language.rests_on(lead["looked"], lead["readers"], lead["counted"])
+    y = _lines(figure, y, f"{facts}; {images}, {dates}", size=14, color=QUIET, letters=LETTERS, step=0.042, most=2)
+    if found["synthetic"]:
+        y = _lines(
+            figure,
+            y,
+            _("SYNTHETIC city: not a real place."),
+            size=14,
+            color=WARNED,
+            letters=LETTERS,
+            step=0.042,
+            most=1,
+        )
+    _doubts(figure, y - 0.01, found, language)
+    credit = " · ".join([*found["attributions"], f"howgreen {found['howgreen']}"])
+    lines = wrap(credit, 165)
+    for number, line in enumerate(lines[:2]):
+        cut = line if number == 0 or len(lines) <= 2 else f"{line} …"
+        _fonts.write(figure, TEXT_X, 0.055 - number * 0.03, cut, size=8.5, color=QUIET)
+
+
+def _doubts(figure: Any, y: float, found: Mapping[str, Any], language: Language) -> None:
+    """Write what there is room for; the rest is counted."""
+    from howgreen.core.warnings import CODES
+
+    codes = list(dict.fromkeys(one["code"] for one in found["warnings"]))
+    room = min(MOST_DOUBTS, int((y - 0.1) / 0.04))
+    lines: list[str] = []
+    for number, code in enumerate(codes):
+        text = wrap(f"⚠ {language.gettext(CODES[code])}", LETTERS, subsequent_indent="    ")
+        rest = len(codes) - number
+        if len(lines) + len(text) + (rest > 1) > room:
+            lines.append(
+                language.ngettext("⚠ %(num)s doubt, see the report", "⚠ %(num)s doubts, see the report", rest)
+                % {"num": rest}
+            )
+            break
+        lines += text
+    for number, line in enumerate(lines):
+        _fonts.write(figure, TEXT_X, y - number * 0.04, line, size=12.5, color=WARNED)
+
+
+def _lines(figure: Any, y: float, text: str, *, size: float, color: str, letters: int, step: float, most: int) -> float:
+    """Write a text in at most so many lines; return where the next one goes."""
+    lines = wrap(text, letters, break_on_hyphens=False)
+    if len(lines) > most:
+        lines = [*lines[: most - 1], f"{lines[most - 1][: letters - 1]}…"]
+    for line in lines:
+        _fonts.write(figure, TEXT_X, y, line, size=size, color=color, serif=size > 24)
+        y -= step
+    return y
