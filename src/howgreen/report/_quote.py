@@ -39,7 +39,9 @@ def sentence(found: Mapping[str, Any], language: Language) -> str:
     if lead and lead["counted"] == "canopy":
         head = _("%(ratio)s of the land of %(place)s is under the crowns of trees (%(level)s interval: %(range)s).")
     elif lead and lead["counted"] != "vegetation":
-        head = _("%(ratio)s of the land of %(place)s is covered by plants other than crops (%(level)s interval: %(range)s).")
+        head = _(
+            "%(ratio)s of the land of %(place)s is covered by plants other than crops (%(level)s interval: %(range)s)."
+        )
     said = [head % parts]
     if lead:
         said.append(
