@@ -68,7 +68,7 @@ def test_overlaps_count_once_in_the_share(path, town):
 def test_nothing_mapped_is_an_empty_frame_and_a_share_of_nought(osm, ring, tmp_path, town):
     osm.way(ring(9.5, 47.5, 0.01), {"landuse": "forest"})
     areas = green_areas(town, osm=osm.save(tmp_path / "a.osm"))
-    assert list(areas.columns) == ["osm_id", "name", "tag", "group", "area_m2", "geometry"]
+    assert list(areas.columns) == ["osm_id", "name", "tag", "group", "access", "area_m2", "geometry"]
     assert len(areas) == 0
     assert green_share(areas, town) == 0.0
     with rasterio.open(green_raster(areas, town, out=tmp_path / "a.tif")) as source:

@@ -31,6 +31,7 @@ COMMANDS = {
     "models": _Home("models", "List, show, add, wrap and remove models."),
     "nrr": _Home("nrr", "Count green space and tree cover as EU law does."),
     "osm-green": _Home("cities", "Write what OpenStreetMap maps as green."),
+    "people": _Home("people", "Tell who lives near how much green."),
     "plan": _Home("cities", "Show what `city` would do: images, dates, bytes."),
     "predict-table": _Home("models", "Run a model on the rows of a table of reflectances."),
     "sample": _Home("estimate", "Draw places to look at, for a number to publish."),

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from howgreen.osm._green import green_area_m2 as green_area_m2
     from howgreen.osm._green import green_areas as green_areas
     from howgreen.osm._green import green_share as green_share
+    from howgreen.osm._green import is_public as is_public
     from howgreen.osm._green_online import green_areas_online as green_areas_online
     from howgreen.osm._raster import green_raster as green_raster
 
@@ -21,6 +22,7 @@ _HOME = {
     "green_areas_online": "_green_online",
     "green_raster": "_raster",
     "green_share": "_green",
+    "is_public": "_green",
 }
 
 __all__ = [  # noqa: PLE0604 (a computed list; sorted in _HOME)

@@ -79,10 +79,16 @@ GREEN_TAGS: tuple[GreenTag, ...] = (
 hold whole villages), ``landuse=greenfield`` (building land), ``landuse=farmyard``, and single trees and tree rows
 (they have no area)."""
 
+PUBLIC_TAGS = frozenset(
+    {"leisure=park", "leisure=common", "leisure=garden", "leisure=nature_reserve", "leisure=dog_park", "landuse=village_green",
+     "landuse=recreation_ground", "landuse=forest", "natural=wood"}
+)  # fmt: skip
+"""Of the green areas, those that people may mostly enter, where ``access`` does not say otherwise."""
+_CLOSED = ("private", "no", "customers", "permit", "residents", "members")
 _BARE_WETLANDS = ("tidalflat", "mud", "saltern")
 _LEAST_HELD = 0.9
 """Share of a city that an extract has to hold. Not all of it: limits reach a little beyond a coast that was cut out tightly."""
-_COLUMNS = ("osm_id", "name", "tag", "group", "area_m2")
+_COLUMNS = ("osm_id", "name", "tag", "group", "access", "area_m2")
 
 
 def green_areas(city: City, *, osm: str | Path, progress: Progress | None = None) -> gpd.GeoDataFrame:
@@ -103,7 +109,7 @@ def green_areas(city: City, *, osm: str | Path, progress: Progress | None = None
     -------
     GeoDataFrame
         EPSG:4326; columns ``osm_id`` (``W123``), ``name`` (or None), ``tag`` (``natural=wood``), ``group`` (``tree``,
-        ``grass``, ``crop``, ``other``), ``area_m2`` (ellipsoidal, inside the city), ``geometry`` (Polygon or
+        ``grass``, ``crop``, ``other``), ``access`` (its tag, or None), ``area_m2`` (ellipsoidal, inside the city), ``geometry`` (Polygon or
         MultiPolygon); sorted by ``osm_id``; ``attrs["licence"]`` is the attribution, ``attrs["warnings"]`` lists what is
         doubtful. Empty where nothing is mapped.
 
@@ -180,6 +186,18 @@ def classify(tags: Tags) -> GreenTag | None:
     return next((tag for tag in GREEN_TAGS if _fits(tag, tags)), None)
 
 
+def is_public(areas: gpd.GeoDataFrame) -> pd.Series[bool]:
+    """Tell which green areas the public may enter, as far as OpenStreetMap says: by use, and not closed by ``access``.
+
+    A garden counts only where ``access`` opens it: most are private.
+    """
+    access = areas["access"].fillna("")
+    garden = areas["tag"].eq("leisure=garden")
+    opened = access.isin(["yes", "permissive", "public"])
+    public: pd.Series[bool] = areas["tag"].isin(PUBLIC_TAGS) & ~access.isin(_CLOSED) & (~garden | opened)
+    return public
+
+
 def green_area_m2(areas: gpd.GeoDataFrame) -> float:
     """Ground that the areas cover, in m2 on the ellipsoid; where they overlap it counts once.
 
@@ -224,7 +242,8 @@ def _frame(found: OsmAreas, shapes: dict[OsmId, Area]) -> gpd.GeoDataFrame:
         tag = classify(found.tags[key])
         if tag is not None:
             name = found.tags[key].get("name")
-            rows.append((str(key), name, f"{tag.key}={tag.value}", tag.group, geodesic_area_m2(shape)))
+            access = found.tags[key].get("access")
+            rows.append((str(key), name, f"{tag.key}={tag.value}", tag.group, access, geodesic_area_m2(shape)))
     # Objects, so that a missing name stays None: pandas would make NaN of it.
     table = pd.DataFrame(rows, columns=list(_COLUMNS), dtype=object).astype({"area_m2": float})
     frame = gpd.GeoDataFrame(table, geometry=list(shapes.values()), crs="EPSG:4326")

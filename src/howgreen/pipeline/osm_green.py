@@ -71,6 +71,6 @@ def osm_green(
     share = green_share(areas, city)
     with report.new_target(out, progress=progress) as scratch:
         green_raster(areas, city, out=scratch / "osm_green.tif", progress=progress)
-        areas.to_file(scratch / "osm_green.gpkg", layer="osm_green", driver="GPKG")
+        areas.drop(columns="access").to_file(scratch / "osm_green.gpkg", layer="osm_green", driver="GPKG")
         summary = report.write_osm_green(city, areas, scratch, share=share, source=str(osm or "Overpass"))
     return OsmGreen(city=city, areas=areas, share=share, folder=out, summary=summary)

@@ -9,7 +9,7 @@ from typing import Any
 
 from howgreen.landcover.card import Card
 from howgreen.pipeline._plan_file import PlanFile
-from howgreen.report import RestorationSummary
+from howgreen.report import PeopleSummary, RestorationSummary
 from howgreen.report.figures import ChangeSummary, LayersSummary, Summary, schema_of
 
 HOME = Path(__file__).parent.parent
@@ -22,6 +22,9 @@ def schemas() -> Mapping[str, dict[str, Any]]:
         "report/summary.schema.json": schema_of(Summary, identity="urn:howgreen:summary:1", title="howgreen summary"),
         "report/layers.schema.json": schema_of(
             LayersSummary, identity="urn:howgreen:layers:1", title="howgreen comparison with other maps"
+        ),
+        "report/people.schema.json": schema_of(
+            PeopleSummary, identity="urn:howgreen:people:1", title="howgreen people and green"
         ),
         "report/restoration.schema.json": schema_of(
             RestorationSummary, identity="urn:howgreen:nrr:1", title="howgreen account for Article 8"

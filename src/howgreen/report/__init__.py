@@ -14,6 +14,7 @@ from howgreen.report._folder import check_out, new_folder
 from howgreen.report._layers import layers_schema, layers_summary, write_layers
 from howgreen.report._notebook import green_fraction, thumbnail, to_frame
 from howgreen.report._osm_green import write_osm_green
+from howgreen.report._people import PeopleSummary, write_people
 from howgreen.report._restoration import LookedFigures, RestorationSummary, write_restoration
 from howgreen.report._summary import schema, summary
 from howgreen.report._write import needed_bytes, write
@@ -21,6 +22,7 @@ from howgreen.report.figures import Summary
 
 __all__ = [
     "LookedFigures",
+    "PeopleSummary",
     "RestorationSummary",
     "Summary",
     "address_of",
@@ -45,5 +47,6 @@ __all__ = [
     "write_change",
     "write_layers",
     "write_osm_green",
+    "write_people",
     "write_restoration",
 ]

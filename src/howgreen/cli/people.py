@@ -1,0 +1,110 @@
+"""``people``: who lives near how much green."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from howgreen.cli.asked import AskedPlan
+from howgreen.cli.options import (
+    FILE,
+    json_option,
+    new_folder,
+    out_option,
+    overwrite_option,
+    place_options,
+    plan_options,
+    refuse_beside_plan,
+)
+from howgreen.cli.progress import bars
+from howgreen.cli.root import examples, howgreen
+from howgreen.cli.say import say, say_json
+from howgreen.cli.warnings import refuse_if_strict
+
+if TYPE_CHECKING:
+    from howgreen.report import PeopleSummary
+
+
+@howgreen.command(
+    "people",
+    epilog=examples(
+        'howgreen people "Lyon, France" --population GHS_POP_E2025_GLOBE_R2023A_54009_100_V1_0_R5_C19.zip --osm rhone.osm.pbf',
+        "howgreen people Vienna --population census.gpkg --population-column people --population-year 2021",
+    ),
+)
+@place_options
+@plan_options
+@click.option("--plan", "plan_file", type=FILE, help="Run this saved plan instead of making a new one.")
+@click.option(
+    "--population", required=True, help="Counts of people: GeoTIFF (or zip, or address), or areas with a column."
+)
+@click.option("--population-column", help="Column with the people of each area.")
+@click.option(
+    "--population-year", type=click.IntRange(1900, 2100), help="Year of the population, where its name does not tell."
+)
+@out_option
+@overwrite_option
+@json_option
+def people_command(
+    plan_file: Path | None,
+    population: str,
+    population_column: str | None,
+    population_year: int | None,
+    out: str | Path | None,
+    overwrite: bool,  # noqa: FBT001 (a flag of the command line)
+    as_json: bool,  # noqa: FBT001 (a flag of the command line)
+    **asked: Any,
+) -> None:
+    """Tell who lives near how much green.
+
+    Answers as `city` does, and weights the green around people (100, 300 and 500 m) by a population: GHS-POP, WorldPop, or the areas of
+    a census. With --osm also: public green spaces, and how much of the green OpenStreetMap maps.
+    """
+    from howgreen import report
+    from howgreen.core.warnings import warn
+    from howgreen.pipeline import city as pipeline
+    from howgreen.pipeline import workdir
+    from howgreen.pipeline.people import Given, check_given, people_near_green
+
+    given = Given(
+        population=population, column=population_column, year=population_year, osm=asked["osm"],
+        network=AskedPlan(**asked).network(),
+    )  # fmt: skip
+    check_given(given)
+    with bars() as progress:
+        if plan_file is not None:
+            refuse_beside_plan(name for name in asked if name not in ("osm", "offline", "endpoints"))
+            planned = pipeline.read_plan(plan_file)
+            warn(*planned.warnings)
+        else:
+            planned = AskedPlan(**asked).plan(progress=progress)
+        refuse_if_strict()
+        folder = out or Path(f"{new_folder(planned.city)}-people")
+        report.check_target(folder, overwrite=overwrite)
+        result = pipeline.run(planned, progress=progress)
+        refuse_if_strict()
+        found = people_near_green(result, given, out=folder, progress=progress, check=refuse_if_strict)
+        workdir.forget(planned)
+    if as_json:
+        say_json(found.to_dict())
+    else:
+        say("\n".join(_lines(found)))
+        say(f"page: {report.address_of(folder, 'people.html')}")
+
+
+def _lines(found: PeopleSummary) -> list[str]:
+    from howgreen.core import words
+
+    whole = found.zones[0]
+    public = (
+        ""
+        if whole.near_public is None
+        else f", {words.percent(whole.near_public)} within 300 m of a public green space"
+    )
+    return [
+        f"{found.city.label}: {words.percent(whole.near_patch)} of the people live within 300 m of a vegetated patch of half a hectare{public}",
+        f"around the average person {words.percent(whole.around[1].mean_share)} of the land within 300 m is green",
+        f"the population holds {found.population.people:,.0f} people in these limits; used: {found.population.used:,.0f}",
+    ]

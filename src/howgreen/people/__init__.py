@@ -1,0 +1,38 @@
+"""People: who lives near how much green. Counts of people stay in their own cells; the limits and the green go to them."""
+
+from howgreen.people.cells import Cells, Counts, cells_of_areas, cells_of_grid
+from howgreen.people.figures import (
+    AROUND_M,
+    MIN_PATCH_M2,
+    NEAR_M,
+    PeopleFigures,
+    Surroundings,
+    figures,
+    gini,
+    weighted_quantiles,
+)
+from howgreen.people.population import PopulationGrid, epoch_of, read_grid
+from howgreen.people.surroundings import Ground, around, distance_m, mapped_and_seen, patches
+
+__all__ = [
+    "AROUND_M",
+    "MIN_PATCH_M2",
+    "NEAR_M",
+    "Cells",
+    "Counts",
+    "Ground",
+    "PeopleFigures",
+    "PopulationGrid",
+    "Surroundings",
+    "around",
+    "cells_of_areas",
+    "cells_of_grid",
+    "distance_m",
+    "epoch_of",
+    "figures",
+    "gini",
+    "mapped_and_seen",
+    "patches",
+    "read_grid",
+    "weighted_quantiles",
+]

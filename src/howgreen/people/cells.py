@@ -1,0 +1,158 @@
+"""Cells of a population beside the pixels of the map: how many people of each cell live where, and which pixels are theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import shapely
+
+from howgreen.core.geometry import transformer
+
+if TYPE_CHECKING:
+    from odc.geo.geobox import GeoBox
+    from shapely.geometry.base import BaseGeometry
+
+    from howgreen.people.population import PopulationGrid
+
+Floats = npt.NDArray[np.float64]
+NONE = -1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """People of each cell inside one zone."""
+
+    name: str
+    id: str
+    people: Floats
+    """(n,) of each cell: its people times the share of the cell inside."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cells:
+    """The cells that a place touches."""
+
+    zones: tuple[Counts, ...]
+    """The place itself first, then its districts."""
+    of_pixel: npt.NDArray[np.int32]
+    """(y, x) which cell holds the centre of each pixel of the map; -1 where none does."""
+    shapes: Sequence[BaseGeometry]
+    """(n,) in the population's CRS."""
+    crs: str
+
+    @property
+    def people(self) -> Floats:
+        """(n,) people of each cell inside the place."""
+        return self.zones[0].people
+
+    def mean(self, values: npt.NDArray[np.floating], where: npt.NDArray[np.bool_]) -> Floats:
+        """Average pixels of the map over each cell; NaN for cells without one.
+
+        Parameters
+        ----------
+        values, where
+            (y, x): what is averaged, and which pixels count.
+        """
+        use = where & (self.of_pixel != NONE) & np.isfinite(values)
+        index = self.of_pixel[use]
+        count = np.bincount(index, minlength=len(self.people))
+        total = np.bincount(index, weights=values[use].astype(np.float64), minlength=len(self.people))
+        mean: Floats = np.divide(total, count, out=np.full(len(self.people), np.nan), where=count > 0)
+        return mean
+
+
+def cells_of_grid(
+    population: PopulationGrid, covers: Mapping[tuple[str, str], npt.NDArray[np.floating]], grid: GeoBox
+) -> Cells:
+    """Take the cells of a raster that the place touches.
+
+    Parameters
+    ----------
+    covers
+        By (name, id) of a zone, the place first: (y, x) share of each of the population's cells inside it, exactly.
+    grid
+        Of the map.
+    """
+    first = next(iter(covers.values()))
+    rows, columns = np.nonzero(first > 0)
+    number = np.full(first.shape, NONE, np.int32)
+    number[rows, columns] = np.arange(len(rows), dtype=np.int32)
+    zones = tuple(
+        Counts(name=name, id=identity, people=(population.people * cover)[rows, columns])
+        for (name, identity), cover in covers.items()
+    )
+    return Cells(
+        zones=zones,
+        of_pixel=_cells_under(grid, population.grid, number),
+        shapes=_squares(population.grid, rows, columns),
+        crs=str(population.grid.crs),
+    )
+
+
+def _squares(grid: GeoBox, rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp]) -> Sequence[BaseGeometry]:
+    a, e, c, f = grid.affine.a, grid.affine.e, grid.affine.c, grid.affine.f
+    west, north = c + a * columns, f + e * rows
+    return list(shapely.box(west, north + e, west + a, north))
+
+
+def _cells_under(
+    grid: GeoBox, cells: GeoBox, number: npt.NDArray[np.int32], *, slab: int = 256
+) -> npt.NDArray[np.int32]:
+    """Find the cell under the centre of each pixel, slab by slab."""
+    height, width = grid.shape
+    found = np.full((height, width), NONE, np.int32)
+    move = transformer(str(grid.crs), str(cells.crs)).transform
+    inverse = ~cells.affine
+    across = np.arange(width) + 0.5
+    for top in range(0, height, slab):
+        down = np.arange(top, min(top + slab, height)) + 0.5
+        x, y = grid.affine * np.meshgrid(across, down)
+        column, row = inverse * np.array(move(x, y))
+        row, column = np.floor(row), np.floor(column)
+        there = np.isfinite(row) & (row >= 0) & (row < number.shape[0]) & (column >= 0) & (column < number.shape[1])
+        part = found[top : top + slab]
+        part[there] = number[row[there].astype(int), column[there].astype(int)]
+    return found
+
+
+def cells_of_areas(
+    shapes: Sequence[BaseGeometry], people: Floats, zones: Mapping[tuple[str, str], BaseGeometry], grid: GeoBox
+) -> Cells:
+    """Take areas with a count each, as a census gives them; people are taken to live evenly inside an area.
+
+    Parameters
+    ----------
+    shapes
+        (n,) on the map's CRS.
+    people
+        (n,) of each whole area.
+    zones
+        By (name, id), the place first: its shape on the map's CRS.
+    """
+    from rasterio.features import rasterize
+
+    first = next(iter(zones.values()))
+    shapely.prepare(first)
+    touching = np.flatnonzero(shapely.intersects(np.array(shapes, object), first)).tolist()
+    kept = [shapes[i] for i in touching]
+    counts = tuple(
+        Counts(
+            name=name,
+            id=identity,
+            people=np.array(
+                [people[i] * shapely.intersection(shapes[i], zone).area / shapes[i].area for i in touching]
+            ),
+        )
+        for (name, identity), zone in zones.items()
+    )
+    of_pixel = np.full(tuple(grid.shape), NONE, np.int32)
+    if kept:
+        of_pixel = rasterize(
+            [(shape, number) for number, shape in enumerate(kept)], out_shape=tuple(grid.shape), transform=grid.affine, fill=NONE,
+            dtype="int32",
+        )  # fmt: skip
+    return Cells(zones=counts, of_pixel=of_pixel, shapes=kept, crs=str(grid.crs))

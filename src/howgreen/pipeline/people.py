@@ -1,0 +1,324 @@
+"""Who lives near how much green: an answer, a population and, if wanted, OpenStreetMap's green areas, written as a folder."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import shapely
+
+from howgreen import __version__, osm, people, report
+from howgreen.core.errors import ImageError, LabelError
+from howgreen.core.files import atomic_path
+from howgreen.core.geometry import densify, polygonal, project
+from howgreen.core.grid import inside
+from howgreen.core.labels import read_shapes
+from howgreen.core.types import UNSEEN
+from howgreen.core.warnings import Caution, warn
+from howgreen.measure.coverage import cover_of
+from howgreen.net.download import download
+from howgreen.net.network import Network
+from howgreen.people.population import crs_of_grid
+from howgreen.pipeline.image_sources import cache_folder
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    from shapely.geometry.base import BaseGeometry
+
+    from howgreen.core.types import City, Progress, Result
+    from howgreen.report import PeopleSummary
+
+MOST_BYTES = 4 * 2**30
+"""Of a population file, unpacked: a country of WorldPop."""
+FAR_APART = 0.3
+"""Two numbers of inhabitants that differ by more than this share of the larger are told."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """The population, and a map of green areas."""
+
+    population: str | Path
+    """GeoTIFF of counts (or a zip with one), an address of such a file, or areas with a column of counts."""
+    column: str | None = None
+    """Column that holds the people of each area."""
+    year: int | None = None
+    """Of the population, where the file's name does not tell it."""
+    osm: Path | None = None
+    """OpenStreetMap extract, for public green spaces and for what mappers drew."""
+    network: Network = field(default_factory=Network)
+
+
+def people_near_green(
+    result: Result,
+    given: Given,
+    *,
+    out: str | Path,
+    check: Callable[[], object] | None = None,
+    progress: Progress | None = None,
+) -> PeopleSummary:
+    """Work out who lives near how much green and write the folder that shows it.
+
+    Parameters
+    ----------
+    result
+        Of :func:`howgreen.pipeline.city.run`.
+    out
+        A new folder, an empty one, or one that howgreen made (it is replaced); or a URL of fsspec.
+    check
+        Called when all warnings were told and nothing is written yet; raises to stop.
+
+    Raises
+    ------
+    HowgreenError
+        One line: what, where, and what to do.
+    """
+    check_given(given)
+    city, ground = result.plan.city, _ground(result)
+    with _local(given, progress) as file:
+        cells, source, year = _cells(file, given, result)
+    if cells.people.sum() <= 0:
+        raise ImageError(f"{source}: counts nobody in {city.label}; give the population of this place")
+    mapped = None if given.osm is None else osm.green_areas(city, osm=given.osm, progress=progress)
+    around, rasters = _surroundings(ground, cells, result, mapped)
+    zones = [people.figures(zone, around) for zone in cells.zones]
+    cautions = _doubts(city, zones[0], source, year)
+    warn(*cautions)
+    if check is not None:
+        check()
+    found = {
+        "format": "howgreen-people/1",
+        "howgreen": __version__,
+        "synthetic": city.synthetic,
+        "city": {"name": city.name, "label": city.label, "id": city.id},
+        "population": {
+            "source": source, "year": year, "people": zones[0].people, "used": zones[0].used, "cells": len(cells.people),
+            "crs": cells.crs if len(cells.crs) < 40 else "see the file",
+        },
+        "green_ratio": result.stats.green_ratio,
+        "populated_green_ratio": _populated(ground, cells),
+        "model": result.card.name,
+        "dates": sorted({scene.time.date().isoformat() for scene in result.plan.scenes}),
+        "zones": [asdict(zone) for zone in zones],
+        "mapped": None if mapped is None else _mapped(ground, result, mapped),
+        "warnings": [{"code": one.code, "text": one.text} for one in (*result.warnings, *cautions)],
+        "attributions": [*dict.fromkeys(text for text in (city.licence, "" if mapped is None else mapped.attrs["licence"]) if text)],
+        "files": {},
+    }  # fmt: skip
+    with report.new_target(out, progress=progress) as folder:
+        return report.write_people(found, result, cells.shapes, cells.crs, _cell_table(cells, around), rasters, folder)
+
+
+def check_given(given: Given) -> None:
+    """Refuse, before any long work, files that are not there.
+
+    Raises
+    ------
+    ImageError
+        With the path.
+    """
+    for path in (given.population, given.osm):
+        if path is not None and "://" not in str(path) and not Path(path).exists():
+            raise ImageError(f"{path}: no such file; check the path")
+
+
+def _ground(result: Result) -> people.Ground:
+    """Take the green share of all land that was seen, beyond the limits too."""
+    data, grid = result.landcover.data, result.plan.grid
+    label = np.asarray(data["label"].transpose("y", "x").values)
+    green = np.asarray(data["green_fraction"].transpose("y", "x").values, np.float32)
+    land = (label != UNSEEN) & ~np.isin(label, result.landcover.water_codes)
+    limits = project(result.plan.city.boundary, str(grid.crs))
+    return people.Ground(
+        green=np.where(land, green, np.float32(np.nan)), inside=inside(limits, grid), pixel_m=abs(grid.affine.a)
+    )
+
+
+@contextmanager
+def _local(given: Given, progress: Progress | None) -> Iterator[Path]:
+    """Give the population as a file on this computer: fetched once and kept, unpacked for as long as it is read."""
+    text = str(given.population)
+    path = _fetched(text, given.network, progress) if "://" in text else Path(text)
+    if path.suffix.lower() != ".zip" or given.column is not None:
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="howgreen-") as folder:
+        yield _unpacked(path, Path(folder))
+
+
+def _fetched(url: str, network: Network, progress: Progress | None) -> Path:
+    name = url.partition("?")[0].rpartition("/")[2] or "population.tif"
+    kept = cache_folder() / "population" / hashlib.sha256(url.encode()).hexdigest()[:16] / name
+    if kept.exists():
+        return kept
+    if network.offline:
+        raise ImageError(f"{name}: may not be fetched (offline); give a file on this computer")
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(kept) as part:
+        download(url, to=part, most_bytes=MOST_BYTES, progress=progress)
+    return kept
+
+
+def _unpacked(path: Path, folder: Path) -> Path:
+    """Take the one GeoTIFF out of a zip, as GHS-POP's tiles come."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            inner = [one for one in archive.infolist() if one.filename.lower().endswith((".tif", ".tiff"))]
+            if len(inner) != 1:
+                raise ImageError(f"{path.name}: holds {len(inner)} GeoTIFFs; unpack the one that is meant")
+            if inner[0].file_size > MOST_BYTES:
+                raise ImageError(f"{path.name}: unpacks to {inner[0].file_size / 2**30:.0f} GB; cut it to your country")
+            target = folder / Path(inner[0].filename).name
+            with archive.open(inner[0]) as source, target.open("wb") as sink:
+                shutil.copyfileobj(source, sink, 2**20)
+    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as error:
+        raise ImageError(f"{path.name}: cannot be unpacked ({error}); fetch it again") from error
+    return target
+
+
+def _cells(file: Path, given: Given, result: Result) -> tuple[people.Cells, str, int | None]:
+    grid, city = result.plan.grid, result.plan.city
+    places = {(city.name, city.id): city.boundary} | {(one.name, one.id): one.boundary for one in city.districts}
+    if given.column is not None:
+        shapes, counts = _areas(file, given.column, str(grid.crs))
+        zones = {key: project(shape, str(grid.crs)) for key, shape in places.items()}
+        return people.cells_of_areas(shapes, counts, zones, grid), file.name, given.year
+    crs = crs_of_grid(file)
+    there = {key: polygonal(project(shape, crs)) for key, shape in places.items()}
+    population = people.read_grid(file, there[city.name, city.id], crs=crs)
+    covers = {key: cover_of(shape, population.grid) for key, shape in there.items()}
+    return people.cells_of_grid(population, covers, grid), population.source, given.year or population.year
+
+
+def _areas(file: Path, column: str, crs: str) -> tuple[list[BaseGeometry], npt.NDArray[np.float64]]:
+    frame = read_shapes(file, column)
+    try:
+        counts = frame[column].astype(float).to_numpy()
+    except (TypeError, ValueError) as error:
+        raise LabelError(
+            f"{file}: column {column!r} holds no numbers; name the one with the people of each area"
+        ) from error
+    if (counts[np.isfinite(counts)] < 0).any():
+        raise LabelError(f"{file}: column {column!r} holds numbers below 0; name the one with the people of each area")
+    degrees = frame.to_crs("EPSG:4326").geometry
+    shapes = [polygonal(project(densify(shape), crs)) for shape in degrees]
+    kept = [i for i, shape in enumerate(shapes) if shape.area > 0]
+    if not kept:
+        raise LabelError(f"{file}: holds no areas; give polygons with the people of each")
+    return [shapes[i] for i in kept], np.nan_to_num(counts[kept])
+
+
+def _surroundings(
+    ground: people.Ground, cells: people.Cells, result: Result, mapped: Any
+) -> tuple[people.Surroundings, Mapping[str, Any]]:
+    home = ground.inside & ground.seen
+    green, share, rasters = {}, {}, {}
+    for metres in people.AROUND_M:
+        found = people.around(ground, metres)
+        green[metres], share[metres] = cells.mean(found.green_m2, home), cells.mean(found.share, home)
+        if metres == people.NEAR_M:
+            rasters["green_around_300m.tif"] = np.where(home, found.share, np.float32(np.nan))
+    far = people.distance_m(people.patches(ground, people.MIN_PATCH_M2), ground.pixel_m)
+    rasters["patch_distance.tif"] = np.where(home, far, np.float32(np.nan))
+    public = None
+    if mapped is not None:
+        spaces = _large(mapped[osm.is_public(mapped)], result)
+        public = (
+            people.distance_m(inside(spaces, result.plan.grid), ground.pixel_m)
+            if spaces
+            else np.full(far.shape, np.inf)
+        )
+    return people.Surroundings(
+        green_m2=green,
+        share=share,
+        near_patch=cells.mean((far <= people.NEAR_M).astype(float), home),
+        near_public=None if public is None else cells.mean((public <= people.NEAR_M).astype(float), home),
+        green_ratio=cells.mean(ground.green, home),
+    ), rasters
+
+
+def _large(areas: Any, result: Result) -> list[BaseGeometry]:
+    """Join green areas that touch, and keep those of at least half a hectare."""
+    crs = str(result.plan.grid.crs)
+    whole = shapely.union_all([project(shape, crs) for shape in areas.geometry])
+    return [part for part in getattr(whole, "geoms", [whole]) if part.area >= people.MIN_PATCH_M2]
+
+
+def _populated(ground: people.Ground, cells: people.Cells) -> float | None:
+    """Give the green ratio of the seen land in cells where somebody lives."""
+    lived = np.append(cells.people > 0, False)[cells.of_pixel] & ground.inside & ground.seen
+    return float(ground.green[lived].mean(dtype=np.float64)) if lived.any() else None
+
+
+def _mapped(ground: people.Ground, result: Result, mapped: Any) -> list[dict[str, Any]]:
+    grid, city = result.plan.grid, result.plan.city
+    crs = str(grid.crs)
+    drawn = (
+        inside([project(shape, crs) for shape in mapped.geometry], grid) if len(mapped) else np.zeros(grid.shape, bool)
+    )
+    zones = [(city.name, city.id, ground.inside)]
+    zones += [(one.name, one.id, inside(project(one.boundary, crs), grid)) for one in city.districts]
+    found = []
+    for name, identity, zone in zones:
+        areas = people.mapped_and_seen(ground, drawn, zone)
+        green = areas["mapped_green_m2"] + areas["unmapped_green_m2"]
+        found.append(
+            {
+                "name": name,
+                "id": identity,
+                **areas,
+                "completeness": areas["mapped_green_m2"] / green if green > 0 else None,
+            }
+        )
+    return found
+
+
+def _doubts(city: City, whole: people.PeopleFigures, source: str, year: int | None) -> tuple[Caution, ...]:
+    found = []
+    told = city.population
+    if (
+        told is not None
+        and not city.synthetic
+        and abs(told.count - whole.people) > FAR_APART * max(told.count, whole.people)
+    ):
+        found.append(
+            Caution(
+                "population-doubtful",
+                f"{source}: holds {whole.people:,.0f} people in these limits where {told.source} says {told.count:,} "
+                f"({told.year}); see that it is a raster of counts, of these limits and not warped",
+            )
+        )
+    if year is None:
+        found.append(
+            Caution(
+                "population-doubtful", f"{source}: does not say of which year it is; give it with --population-year"
+            )
+        )
+    if whole.used < 0.99 * whole.people:
+        found.append(
+            Caution(
+                "low-share-seen",
+                f"around {whole.people - whole.used:,.0f} of {whole.people:,.0f} people no land was seen: they are in no figure",
+            )
+        )
+    return tuple(found)
+
+
+def _cell_table(cells: people.Cells, around: people.Surroundings) -> dict[str, npt.NDArray[np.float64]]:
+    near = people.AROUND_M[1]
+    table = {
+        "people": cells.people,
+        "green_ratio": around.green_ratio,
+        **{f"green_share_{metres}m": around.share[metres] for metres in people.AROUND_M},
+        f"green_m2_{near}m": around.green_m2[near],
+        "near_patch": around.near_patch,
+    }
+    return table if around.near_public is None else table | {"near_public": around.near_public}
