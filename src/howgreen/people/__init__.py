@@ -11,7 +11,6 @@ from howgreen.people.figures import (
     gini,
     weighted_quantiles,
 )
-from howgreen.people.population import PopulationGrid, epoch_of, read_grid
 from howgreen.people.surroundings import Ground, around, distance_m, mapped_and_seen, patches
 
 __all__ = [
@@ -22,17 +21,14 @@ __all__ = [
     "Counts",
     "Ground",
     "PeopleFigures",
-    "PopulationGrid",
     "Surroundings",
     "around",
     "cells_of_areas",
     "cells_of_grid",
     "distance_m",
-    "epoch_of",
     "figures",
     "gini",
     "mapped_and_seen",
     "patches",
-    "read_grid",
     "weighted_quantiles",
 ]

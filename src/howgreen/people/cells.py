@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
     from shapely.geometry.base import BaseGeometry
 
-    from howgreen.people.population import PopulationGrid
-
 Floats = npt.NDArray[np.float64]
 NONE = -1
 
@@ -66,12 +64,14 @@ class Cells:
 
 
 def cells_of_grid(
-    population: PopulationGrid, covers: Mapping[tuple[str, str], npt.NDArray[np.floating]], grid: GeoBox
+    people: Floats, cells: GeoBox, covers: Mapping[tuple[str, str], npt.NDArray[np.floating]], grid: GeoBox
 ) -> Cells:
     """Take the cells of a raster that the place touches.
 
     Parameters
     ----------
+    people, cells
+        (y, x) people in each cell, and where the cells are: the raster's own grid.
     covers
         By (name, id) of a zone, the place first: (y, x) share of each of the population's cells inside it, exactly.
     grid
@@ -82,14 +82,14 @@ def cells_of_grid(
     number = np.full(first.shape, NONE, np.int32)
     number[rows, columns] = np.arange(len(rows), dtype=np.int32)
     zones = tuple(
-        Counts(name=name, id=identity, people=(population.people * cover)[rows, columns])
+        Counts(name=name, id=identity, people=(people * cover)[rows, columns])
         for (name, identity), cover in covers.items()
     )
     return Cells(
         zones=zones,
-        of_pixel=_cells_under(grid, population.grid, number),
-        shapes=_squares(population.grid, rows, columns),
-        crs=str(population.grid.crs),
+        of_pixel=_cells_under(grid, cells, number),
+        shapes=_squares(cells, rows, columns),
+        crs=str(cells.crs),
     )
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import shapely
+from odc.geo.geobox import GeoBox
 
 from howgreen import __version__, osm, people, report
 from howgreen.core.errors import ImageError, LabelError
@@ -23,11 +24,12 @@ from howgreen.core.grid import inside
 from howgreen.core.labels import read_shapes
 from howgreen.core.types import UNSEEN
 from howgreen.core.warnings import Caution, warn
-from howgreen.measure.coverage import cover_of
+from howgreen.measure.coverage import covered_share
+from howgreen.measure.populated import populated
 from howgreen.net.download import download
 from howgreen.net.network import Network
-from howgreen.people.population import crs_of_grid
 from howgreen.pipeline.image_sources import cache_folder
+from howgreen.pipeline.population import doubts, epoch_of, read_people
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -38,8 +40,6 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 4 * 2**30
 """Of a population file, unpacked: a country of WorldPop."""
-FAR_APART = 0.3
-"""Two numbers of inhabitants that differ by more than this share of the larger are told."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +84,7 @@ def people_near_green(
     check_given(given)
     city, ground = result.plan.city, _ground(result)
     with _local(given, progress) as file:
-        cells, source, year = _cells(file, given, result)
+        cells, source, year, lived_in = _cells(file, given, result)
     if cells.people.sum() <= 0:
         raise ImageError(f"{source}: counts nobody in {city.label}; give the population of this place")
     mapped = None if given.osm is None else osm.green_areas(city, osm=given.osm, progress=progress)
@@ -104,7 +104,7 @@ def people_near_green(
             "crs": cells.crs if len(cells.crs) < 40 else "see the file",
         },
         "green_ratio": result.stats.green_ratio,
-        "populated_green_ratio": _populated(ground, cells),
+        "populated_green_ratio": lived_in,
         "model": result.card.name,
         "dates": sorted({scene.time.date().isoformat() for scene in result.plan.scenes}),
         "zones": [asdict(zone) for zone in zones],
@@ -184,18 +184,22 @@ def _unpacked(path: Path, folder: Path) -> Path:
     return target
 
 
-def _cells(file: Path, given: Given, result: Result) -> tuple[people.Cells, str, int | None]:
+def _cells(file: Path, given: Given, result: Result) -> tuple[people.Cells, str, int | None, float | None]:
     grid, city = result.plan.grid, result.plan.city
     places = {(city.name, city.id): city.boundary} | {(one.name, one.id): one.boundary for one in city.districts}
     if given.column is not None:
         shapes, counts = _areas(file, given.column, str(grid.crs))
         zones = {key: project(shape, str(grid.crs)) for key, shape in places.items()}
-        return people.cells_of_areas(shapes, counts, zones, grid), file.name, given.year
-    crs = crs_of_grid(file)
-    there = {key: polygonal(project(shape, crs)) for key, shape in places.items()}
-    population = people.read_grid(file, there[city.name, city.id], crs=crs)
-    covers = {key: cover_of(shape, population.grid) for key, shape in there.items()}
-    return people.cells_of_grid(population, covers, grid), population.source, given.year or population.year
+        return people.cells_of_areas(shapes, counts, zones, grid), file.name, given.year, None
+    found = read_people(file, city)
+    shape = found.count.shape
+    covers = {
+        key: covered_share(polygonal(project(limits, found.crs)), shape, found.transform)
+        for key, limits in places.items()
+    }
+    cells = people.cells_of_grid(found.count, GeoBox(shape, found.transform, found.crs), covers, grid)
+    year = given.year or epoch_of(found.source)
+    return cells, found.source, year, populated(result.landcover, city, found).green_ratio
 
 
 def _areas(file: Path, column: str, crs: str) -> tuple[list[BaseGeometry], npt.NDArray[np.float64]]:
@@ -252,12 +256,6 @@ def _large(areas: Any, result: Result) -> list[BaseGeometry]:
     return [part for part in getattr(whole, "geoms", [whole]) if part.area >= people.MIN_PATCH_M2]
 
 
-def _populated(ground: people.Ground, cells: people.Cells) -> float | None:
-    """Give the green ratio of the seen land in cells where somebody lives."""
-    lived = np.append(cells.people > 0, False)[cells.of_pixel] & ground.inside & ground.seen
-    return float(ground.green[lived].mean(dtype=np.float64)) if lived.any() else None
-
-
 def _mapped(ground: people.Ground, result: Result, mapped: Any) -> list[dict[str, Any]]:
     grid, city = result.plan.grid, result.plan.city
     crs = str(grid.crs)
@@ -282,20 +280,7 @@ def _mapped(ground: people.Ground, result: Result, mapped: Any) -> list[dict[str
 
 
 def _doubts(city: City, whole: people.PeopleFigures, source: str, year: int | None) -> tuple[Caution, ...]:
-    found = []
-    told = city.population
-    if (
-        told is not None
-        and not city.synthetic
-        and abs(told.count - whole.people) > FAR_APART * max(told.count, whole.people)
-    ):
-        found.append(
-            Caution(
-                "population-doubtful",
-                f"{source}: holds {whole.people:,.0f} people in these limits where {told.source} says {told.count:,} "
-                f"({told.year}); see that it is a raster of counts, of these limits and not warped",
-            )
-        )
+    found = list(doubts(source, whole.people, city))
     if year is None:
         found.append(
             Caution(

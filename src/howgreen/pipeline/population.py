@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from howgreen.core.errors import ImageError
 from howgreen.core.geometry import project
 from howgreen.core.warnings import Caution, warn
 from howgreen.core.words import plain
-from howgreen.measure.populated import People, Populated, populated
+from howgreen.measure.populated import People, populated
 from howgreen.report.figures import PopulatedFigures
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from howgreen.pipeline.result import CityResult
 
 MOST_CELLS = 50_000_000
+_EPOCH = re.compile(r"(?:GHS_POP_E|_pop_|_ppp_|[_-])(19[5-9]\d|20[0-4]\d)(?=[_.-])", re.IGNORECASE)
 MOST_APART = 2.0
 """Times by which the raster's people may differ from the number that the place is known by, before it is told."""
 
@@ -74,9 +76,9 @@ def with_population(result: CityResult, path: Path) -> tuple[CityResult, Populat
     """
     city = result.plan.city
     found = populated(result.landcover, city, read_people(path, city))
-    doubts = _doubts(found, city)
-    warn(*doubts)
-    return replace(result, warnings=(*result.warnings, *doubts)), PopulatedFigures(
+    told = doubts(found.source, found.people, city)
+    warn(*told)
+    return replace(result, warnings=(*result.warnings, *told)), PopulatedFigures(
         source=found.source,
         people=round(found.people),
         cells=found.cells,
@@ -85,13 +87,19 @@ def with_population(result: CityResult, path: Path) -> tuple[CityResult, Populat
     )
 
 
-def _doubts(found: Populated, city: City) -> tuple[Caution, ...]:
-    """Compare the people of the raster with the number that the place is known by."""
+def doubts(source: str, people: float, city: City) -> tuple[Caution, ...]:
+    """Compare the people of a population inside the limits with the number that the place is known by."""
     known = city.population
-    if known is None or not known.count or 1 / MOST_APART < found.people / known.count < MOST_APART:
+    if known is None or not known.count or 1 / MOST_APART < people / known.count < MOST_APART:
         return ()
     text = (
-        f"{found.source} has {found.people:,.0f} people inside the limits, and {known.source} has {known.count:,} ({known.year}); "
+        f"{source} has {people:,.0f} people inside the limits, and {known.source} has {known.count:,} ({known.year}); "
         "are its numbers people by cell, and not a density?"
     )
     return (Caution("population-doubtful", plain(text)),)
+
+
+def epoch_of(name: str) -> int | None:
+    """Read the year that a file's name tells: ``GHS_POP_E2025_GLOBE_R2023A_...``, ``fra_pop_2024_CN_100m_R2025A_v1.tif``."""
+    found = _EPOCH.search(name)
+    return int(found[1]) if found else None
