@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 
 import numpy as np
@@ -237,6 +238,134 @@ def test_torch_by_both_exporters(tmp_path, dynamo):
         warnings.simplefilter("ignore")  # each of torch's exporters calls things that torch itself retires
         torch.onnx.export(net, (torch.zeros(1, 4, 16, 16),), str(path), dynamo=dynamo, input_names=["x"], verbose=False)
     model = _wrapped(path, tmp_path / "m.onnx", halo_px=1, tile_px=None)
+    with torch.no_grad():
+        truth = torch.softmax(net(torch.from_numpy(IMAGE)), 1).numpy()
+    np.testing.assert_allclose(model.run(IMAGE).probability, truth, atol=1e-4)
+
+
+@pytest.mark.train
+def test_xgboost_as_people_export_it(tmp_path):
+    xgboost = pytest.importorskip("xgboost")
+    convert = pytest.importorskip("onnxmltools").convert_xgboost
+    from onnxmltools.convert.common.data_types import FloatTensorType
+
+    x, y = _reflectance()
+    learner = xgboost.XGBClassifier(n_estimators=10, max_depth=3, n_jobs=1).fit(x, y)
+    path = tmp_path / "f.onnx"
+    path.write_bytes(convert(learner, initial_types=[("x", FloatTensorType([None, 4]))]).SerializeToString())
+    rows = np.moveaxis(IMAGE, 1, -1).reshape(-1, 4)
+    truth = np.moveaxis(learner.predict_proba(rows).reshape(1, 16, 16, 3), -1, 1)
+    model = _wrapped(path, tmp_path / "m.onnx", kind="table", answers="probability")
+    np.testing.assert_allclose(model.run(IMAGE).probability, truth, atol=1e-4)
+    labels = _wrapped(path, tmp_path / "l.onnx", kind="table", answers="labels")
+    assert (labels.run(IMAGE).probability.argmax(1)[0].ravel() == learner.predict(rows)).all()
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("labels", ["whole", "text"])
+def test_labels_of_scikit_learn(tmp_path, labels):
+    pytest.importorskip("sklearn")
+    to_onnx = pytest.importorskip("skl2onnx").to_onnx
+    from sklearn.tree import DecisionTreeClassifier
+
+    x, y = _reflectance()
+    names = np.array(["tree", "grass", "built"])
+    learner = DecisionTreeClassifier(random_state=0).fit(x, names[y] if labels == "text" else y)
+    path = tmp_path / "f.onnx"
+    path.write_bytes(to_onnx(learner, x[:1], options={id(learner): {"zipmap": False}}).SerializeToString())
+    if labels == "text":
+        with pytest.raises(ModelError, match="its labels are text; say --answers probability"):
+            _wrapped(path, tmp_path / "m.onnx", kind="table", answers="labels")
+        return
+    model = _wrapped(path, tmp_path / "m.onnx", kind="table", answers="labels")
+    rows = np.moveaxis(IMAGE, 1, -1).reshape(-1, 4)
+    assert (model.run(IMAGE).probability.argmax(1)[0].ravel() == learner.predict(rows)).all()
+
+
+def _unet(torch):
+    from monai.networks.nets.unet import UNet
+
+    torch.manual_seed(0)
+    return UNet(spatial_dims=2, in_channels=4, out_channels=3, channels=(4, 8), strides=(2,), norm="batch").eval()
+
+
+def _exported(torch, net, path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch calls what it retires itself
+        torch.onnx.export(net, (torch.zeros(1, 4, 16, 16),), str(path), dynamo=False, input_names=["x"])
+    return path
+
+
+@pytest.mark.train
+def test_a_unet_of_monai(tmp_path):
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("monai")
+    net = _unet(torch)
+    model = _wrapped(_exported(torch, net, tmp_path / "f.onnx"), tmp_path / "m.onnx", halo_px=4, tile_px=None)
+    with torch.no_grad():
+        truth = torch.softmax(net(torch.from_numpy(IMAGE)), 1).numpy()
+    np.testing.assert_allclose(model.run(IMAGE).probability, truth, atol=1e-4)
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("way", ["half", "on the fly", "fixed"])
+def test_quantised_networks_answer_as_before(tmp_path, way):
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("monai")
+    path, small = _exported(torch, _unet(torch), tmp_path / "f.onnx"), tmp_path / "q.onnx"
+    if way == "half":
+        net = onnx.load(path)
+        for tensor in net.graph.initializer:
+            if tensor.data_type == FLOAT:
+                values = onnx.numpy_helper.to_array(tensor).astype(np.float16)
+                tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
+        for value in (net.graph.input[0], net.graph.output[0]):
+            value.type.tensor_type.elem_type = onnx.TensorProto.FLOAT16
+        onnx.save(net, small)
+    else:
+        _quantised(path, small, on_the_fly=way == "on the fly")
+    model = _wrapped(small, tmp_path / "m.onnx", halo_px=4, tile_px=None)
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(small, providers=["CPUExecutionProvider"])
+    given = IMAGE.astype(np.float16) if way == "half" else IMAGE
+    (logits,) = session.run(None, {session.get_inputs()[0].name: given})
+    np.testing.assert_allclose(model.run(IMAGE).probability, _softmax(logits.astype(np.float32), 1), atol=2e-3)
+
+
+def _quantised(path, small, *, on_the_fly):
+    from onnxruntime import quantization
+
+    logging.disable(logging.WARNING)  # it advises a step that changes nothing here
+    try:
+        if on_the_fly:
+            quantization.quantize_dynamic(path, small, weight_type=quantization.QuantType.QUInt8)
+            return
+
+        class Reader(quantization.CalibrationDataReader):
+            left = [{"x": IMAGE}]
+
+            def get_next(self):
+                return self.left.pop() if self.left else None
+
+        quantization.quantize_static(path, small, Reader())
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+@pytest.mark.train
+def test_weights_in_a_file_beside_it_are_taken_in(tmp_path):
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("onnxscript")
+    net = torch.nn.Sequential(torch.nn.Conv2d(4, 64, 1), torch.nn.ReLU(), torch.nn.Conv2d(64, 3, 1)).eval()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            net, (torch.zeros(1, 4, 16, 16),), str(tmp_path / "f.onnx"), dynamo=True, external_data=True, input_names=["x"], verbose=False
+        )
+    assert (tmp_path / "f.onnx.data").exists()
+    model = _wrapped(tmp_path / "f.onnx", tmp_path / "m.onnx", halo_px=0, tile_px=None)
+    (tmp_path / "f.onnx.data").unlink()
     with torch.no_grad():
         truth = torch.softmax(net(torch.from_numpy(IMAGE)), 1).numpy()
     np.testing.assert_allclose(model.run(IMAGE).probability, truth, atol=1e-4)
