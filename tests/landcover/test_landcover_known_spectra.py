@@ -7,7 +7,7 @@ import pytest
 
 import onnx_models as theirs
 from howgreen.core.errors import ModelError
-from howgreen.landcover import SHIPPED, load_model
+from howgreen.landcover import SHIPPED, load_model, try_model
 from howgreen.landcover._known_spectra import BANDS, KNOWN, try_known_spectra
 
 onnx = theirs.onnx
@@ -77,7 +77,7 @@ def test_spread_just_above_the_bound_passes(tmp_path):
             list(try_known_spectra(model, source="m"))
 
 
-@pytest.mark.parametrize("tile_px", [16, 64])
+@pytest.mark.parametrize("tile_px", [16, 64, 256])
 def test_normalising_over_the_tile_is_refused(tmp_path, tile_px):
     split, parts = _split()
     nodes = [
@@ -98,3 +98,21 @@ def test_normalising_over_the_tile_is_refused(tmp_path, tile_px):
 def test_radar_is_left_alone(tmp_path):
     theirs.linear(tmp_path / "m.onnx", ("vv", "vh"))
     assert list(try_known_spectra(load_model(tmp_path / "m.onnx"), source="m")) == []
+
+
+def test_an_index_that_is_stretched_over_the_tile_is_refused_by_that_name(tmp_path):
+    """Near-infrared less red, from the tile's least to its most: dark and bright ground far away make no difference to it."""
+    split, parts = _split()
+    nodes = [
+        split,
+        _node("Sub", ["nir", "red"], ["d"]),
+        _node("ReduceMin", ["d"], ["low"], keepdims=1, axes=[2, 3]),
+        _node("ReduceMax", ["d"], ["high"], keepdims=1, axes=[2, 3]),
+        _node("Sub", ["high", "low"], ["span0"]),
+        _node("Add", ["span0", "tiny"], ["span"]),
+        _node("Sub", ["d", "low"], ["above"]),
+        _node("Div", ["above", "span"], ["raw"]),
+    ]
+    model = _model(tmp_path, nodes, [*parts, *_numbers(tiny=np.float32(1e-6))], tile_px=64, stride_px=64)
+    with pytest.raises(ModelError, match="normalises over the whole tile"):
+        try_model(model, source="m")

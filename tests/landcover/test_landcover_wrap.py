@@ -361,7 +361,13 @@ def test_weights_in_a_file_beside_it_are_taken_in(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            net, (torch.zeros(1, 4, 16, 16),), str(tmp_path / "f.onnx"), dynamo=True, external_data=True, input_names=["x"], verbose=False
+            net,
+            (torch.zeros(1, 4, 16, 16),),
+            str(tmp_path / "f.onnx"),
+            dynamo=True,
+            external_data=True,
+            input_names=["x"],
+            verbose=False,
         )
     assert (tmp_path / "f.onnx.data").exists()
     model = _wrapped(tmp_path / "f.onnx", tmp_path / "m.onnx", halo_px=0, tile_px=None)

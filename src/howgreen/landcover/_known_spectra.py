@@ -42,7 +42,9 @@ KNOWN = (
 ALIKE = 0.02
 """Predictions for all known ground within this much of each other are one answer for everything."""
 FAR_DARK, FAR_BRIGHT = 0.005, 0.95
-"""Reflectance of the other half of a tile, to find out whether it counts."""
+"""Reflectance of the other half of a tile, to find out whether it counts: all bands dark, all bright, and either the visible or
+the infrared ones alone, for what is stretched over a tile may be an index of bands."""
+VISIBLE = ("blue", "green", "red", "rededge1")
 TILE_WIDE = 0.1
 """A green fraction that moves by more than this when only far ground changes depends on the whole tile."""
 
@@ -103,22 +105,25 @@ def _green_fraction(model: Model, ground: KnownGround, source: str) -> float:
 
 
 def _check_far_ground(model: Model, source: str) -> None:
-    """Compare predictions beside a dark and beside a bright far half: only what is further away than the halo differs."""
+    """Compare predictions beside far halves of other light: only what is further away than the halo differs."""
     card = model.card
     if 2 * card.halo_px + 2 > card.tile_px:
         return
+    visible = np.isin(card.bands, VISIBLE)
     predictions = []
-    for far in (FAR_DARK, FAR_BRIGHT):
+    for far in (np.zeros(len(visible), bool), np.ones(len(visible), bool), visible, ~visible):
         tile = _mixed_tile(model)
-        tile[:, :, card.tile_px // 2 + card.halo_px :] = far
-        predictions.append(_fractions(model, tile, source)[: card.tile_px // 2])
-    change = np.abs(predictions[1] - predictions[0])
-    # The row beside the far half may see it through a window that the card rounds down; the far end of the tile may not.
-    moved = float(change[: max(card.tile_px // 4, 1)].max())
+        light = np.where(far, FAR_BRIGHT, FAR_DARK).astype(np.float32)
+        # In columns: a pixel model is run on strips of rows, and what lies in another strip would not count.
+        tile[:, :, :, card.tile_px // 2 + card.halo_px :] = light[None, :, None, None]
+        predictions.append(_fractions(model, tile, source)[:, : card.tile_px // 2])
+    change = np.max([np.abs(one - predictions[0]) for one in predictions[1:]], axis=0)
+    # The column beside the far half may see it through a window that the card rounds down; the far end of the tile may not.
+    moved = float(change[:, : max(card.tile_px // 4, 1)].max())
     if moved > TILE_WIDE:
         raise ModelError(
-            f"model {source}: its answer for a pixel moves by {moved:.2f} when only the far half of the tile turns from dark to "
-            "bright; it normalises over the whole tile (instance norm, min-max stretch, quantisation on the fly). Export it with "
+            f"model {source}: its answer for a pixel moves by {moved:.2f} when only the light of the far half of the tile "
+            "changes; it normalises over the whole tile (instance norm, min-max stretch, quantisation on the fly). Export it with "
             "fixed means and scales"
         )
 

@@ -40,8 +40,10 @@ def try_model(model: Model, *, source: str) -> tuple[str, ...]:
     if np.abs(sums - 1).max() > SUM_TOLERANCE:
         raise ModelError(f"model {source}: the probabilities of a pixel add up to {sums.min():.3g}-{sums.max():.3g}, not 1; "
                          "end its graph with a softmax")  # fmt: skip
+    # What depends on the whole tile is told by that name, before it is taken for a wrong halo.
+    surprises = tuple(try_known_spectra(model, source=source))
     neighbours = _reach if model.card.looks_around else _pixelwise
-    return (*neighbours(model, tile, first, rng, source), *try_known_spectra(model, source=source))
+    return (*neighbours(model, tile, first, rng, source), *surprises)
 
 
 def _random_tile(model: Model, rng: np.random.Generator) -> FloatArray:
