@@ -343,7 +343,8 @@ def _quantised(path, small, *, on_the_fly):
             return
 
         class Reader(quantization.CalibrationDataReader):
-            left = [{"x": IMAGE}]
+            def __init__(self):
+                self.left = [{"x": IMAGE}]
 
             def get_next(self):
                 return self.left.pop() if self.left else None
