@@ -22,7 +22,7 @@ __all__ = ["Asked", "contest_page", "shipped_page"]
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """Which contest to run."""
+    """What contest to run."""
 
     band_sets: Sequence[str]
     names: Sequence[str] = ()

@@ -1,4 +1,4 @@
-"""Figures of the contest's page, as small PNG files."""
+"""Figures of the contest's page: small PNG files."""
 
 from __future__ import annotations
 

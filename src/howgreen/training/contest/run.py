@@ -301,7 +301,7 @@ def benchmark(
 
 
 def pictured(world: World, folder: Path) -> Place | None:
-    """Keep the piece of a real image that is shown with the other parts, so that a second run needs no data."""
+    """Keep the piece of a real image that is shown beside the other parts: a second run needs no data."""
     path = folder / "picture.npz"
     if not path.exists():
         place = world.picture()
