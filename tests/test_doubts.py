@@ -18,7 +18,7 @@ from shapely import box
 from howgreen import cli
 from howgreen.core.sensors import SENSORS
 from howgreen.core.stac import Header
-from howgreen.core.types import Asset, City, GreenStats, MeasuredSeason, MonthGreenness, Period, Plan, Scene
+from howgreen.core.types import Asset, City, GreenStats, MeasuredSeason, ModelClass, MonthGreenness, Period, Plan, Scene
 from howgreen.core.warnings import CODES, Caution
 from howgreen.pipeline import _doubts
 from howgreen.store import put_place, put_scene
@@ -153,6 +153,40 @@ def test_a_low_share_seen_is_told(seen: float | None, told: bool):
     assert found == ["offset-doubtful", *(["low-share-seen"] if told else [])]
     Card.reference_error = None
     assert [c.code for c in _doubts.of_answer(stats, Card, {"radiometry": {"scenes": []}})][-1] == "model-unscored"
+
+
+@pytest.mark.parametrize(
+    ("water", "told"),
+    [(0.0, "water on 0 % of the limits, so that it lies on land"), (0.51, "mostly water"), (0.49, "lies on land")],
+)
+def test_a_sea_that_was_not_believed_is_asked_of_the_pixels(water: float, told: str):
+    place = dataclasses.replace(
+        city(), warnings=(Caution("coast-unclear", "by the coastline 99.9% of the limits would be sea"),)
+    )
+    stats = GreenStats(
+        zone_area_m2=1e6, land_area_m2=1e6 * (1 - water), observed_area_m2=1e6 * (1 - water), green_area_m2=1.0, green_ratio=0.5,
+        green_pixel_ratio=0.5, interval=None, observed_ratio=1.0, area_by_class_m2={},
+    )  # fmt: skip
+
+    class Card:
+        name, reference_error = "m", object()
+        classes = (
+            ModelClass(code=0, name="green", green=True, colour="#0f0"),
+            ModelClass(code=1, name="Water", green=False, colour="#00f"),
+        )
+
+    none = {"radiometry": {"scenes": []}}
+    (found,) = _doubts.of_answer(stats, Card, none, place)
+    assert (found.code, told in found.text.replace("\xa0", " ")) == ("coast-unclear", True)
+    assert list(_doubts.of_answer(stats, Card, none, city())) == []
+    assert list(_doubts.of_answer(stats, Card, none, dataclasses.replace(place, land=place.boundary))) == []
+    Card.classes = Card.classes[:1]  # a model that knows no water cannot be asked
+    assert list(_doubts.of_answer(stats, Card, none, place)) == []
+
+
+def test_every_code_is_given_somewhere():
+    source = "".join(p.read_text() for p in Path(_doubts.__file__).parents[1].rglob("*.py") if p.name != "warnings.py")
+    assert [code for code in CODES if f'"{code}"' not in source] == []
 
 
 # Through the command line: an image without a mask, of one winter's day, whose footprint is all that is known of the place.

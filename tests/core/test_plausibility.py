@@ -98,6 +98,31 @@ def test_one_band_in_other_steps_is_named():
     assert found.what.startswith("band red: its reflectance comes in steps of 0.00025")
 
 
+@pytest.mark.parametrize("band", ["blue", "green", "red"])
+def test_an_offset_left_in_one_visible_band_alone_is_found(band):
+    light = town()
+    light[band] = light[band] + 0.1
+    found = asked(light)
+    assert found.kind == "offset"
+    assert found.what.startswith(f"band {band}: only a hundredth is darker than")
+
+
+@pytest.mark.parametrize(
+    ("factor", "found"), [(1.0, False), (1.02, False), (1.05, True), (1.1, True), (1.15, True), (1.19, True)]
+)
+def test_a_small_factor_leaves_numbers_out_in_every_band(factor, found):
+    numbers = {band: np.rint(np.rint(one * 10_000) * factor).astype(np.uint16) for band, one in town().items()}
+    encodings = dict.fromkeys(numbers, Encoding(scale=1e-4, offset=0, nodata=None))
+    told = check(numbers, encodings, sensor=SENTINEL2)
+    assert (told is not None) == found
+    if told:
+        assert f"multiplied by {factor:.2f}" in told.what
+    numbers["red"] = np.rint(town()["red"] * 10_000).astype(
+        np.uint16
+    )  # one band without a gap: it is how it was stored
+    assert check(numbers, encodings, sensor=SENTINEL2) is None
+
+
 def test_every_second_number_of_a_bright_band_is_no_fault():
     light = town()
     light["nir"] = np.round(light["nir"] * 5000) / 5000
@@ -161,6 +186,9 @@ def share(low: float, high: float, part: float) -> np.ndarray:
         ({"green": np.full(1000, 1.21)}, "impossible"),
         ({"green": share(0.03, 0.079, 0.5)}, "impossible"),
         ({"green": share(0.03, 0.081, 0.5)}, None),
+        ({"blue": np.full(1000, 0.03), "green": np.full(1000, 0.04), "red": np.full(1000, 0.099), "nir": np.full(1000, 0.4)}, None),
+        ({"blue": np.full(1000, 0.03), "green": np.full(1000, 0.04), "red": np.full(1000, 0.101), "nir": np.full(1000, 0.4)}, "offset"),
+        ({"blue": np.full(1000, 0.03), "green": np.full(1000, 0.096), "red": np.full(1000, 0.3), "nir": np.full(1000, 0.4)}, None),
     ],
 )  # fmt: skip
 def test_each_number_decides_where_it_stands(light, kind):
@@ -242,6 +270,14 @@ def test_no_wrong_factor_or_offset_passes_on_real_images_and_no_right_one_is_ref
         for scale, dtype, said in ((1e-4 / factor, "uint16", 1e-4), (1 / factor, "float32", 1.0)):
             found = asked(light, scale=scale, dtype=dtype, said=(said, 0.0))
             assert found is not None, (factor, dtype)
+    for factor in (1.05, 1.1, 1.15):  # where bands of whole numbers lie dense enough
+        numbers = {band: np.rint(np.rint(one * 1e4) * factor).astype(np.uint16) for band, one in light.items()}
+        dense = name not in {"aberystwyth", "detroit"}
+        found = check(numbers, dict.fromkeys(numbers, Encoding(scale=1e-4, offset=0, nodata=None)), sensor=SENTINEL2)
+        assert (found is not None) or not dense, factor
+    for band in ("blue", "green", "red") if "blue" in light else ():
+        for offset in (0.1, 0.2):
+            assert asked(light | {band: light[band] + offset}) is not None, (band, offset)
     for offset in TRIAL_OFFSETS:
         for scale, dtype in ((1e-4, "int16"), (1.0, "float32")):
             assert asked(light, scale=scale, offset=-offset, dtype=dtype, said=(scale, 0.0)) is not None, (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from howgreen.core.acquisitions import acquisitions
 from howgreen.core.sensors import SENSORS
-from howgreen.core.types import Period
+from howgreen.core.types import Period, water_codes
 from howgreen.core.warnings import Caution
 from howgreen.core.words import IMAGE_FOOTPRINT, area, count, days, percent, plain
 
@@ -28,6 +28,8 @@ DRY_NORTH, DRY_SOUTH = (12, 1, 2, 3, 4), (6, 7, 8, 9, 10)
 """Months of little rain in most of the tropics north and south of the equator, and latitudes between which they are."""
 MOST_NAMED = 3
 """So many scenes are named where more have the same caution."""
+MOSTLY_WATER = 0.5
+"""Share of the limits from which the images are said to show mostly water."""
 LEAST_SEEN = 0.9
 """Where less of the land was seen, what was not seen can move the ratio by more than its usual error."""
 
@@ -39,8 +41,12 @@ def of_plan(plan: Plan) -> Iterator[Caution]:
     yield from _of_dates(plan)
 
 
-def of_answer(stats: GreenStats, card: ModelCard, provenance: Mapping[str, Any]) -> Iterator[Caution]:
+def of_answer(
+    stats: GreenStats, card: ModelCard, provenance: Mapping[str, Any], city: City | None = None
+) -> Iterator[Caution]:
     """Tell what showed only when the pixels were read."""
+    if city is not None:
+        yield from _of_sea(stats, card, city)
     for scene in provenance["radiometry"]["scenes"]:
         if scene["offset_check"] == "doubtful":
             yield Caution("offset-doubtful", f"image {scene['id']}: {scene['offset_check_why']}; check its --offset")
@@ -58,6 +64,21 @@ def of_answer(stats: GreenStats, card: ModelCard, provenance: Mapping[str, Any])
             "model-unscored",
             f"model {card.name} was not compared with reference data: how far it is off is not known, and there is no interval",
         )
+
+
+def _of_sea(stats: GreenStats, card: ModelCard, city: City) -> Iterator[Caution]:
+    """Where a coastline was not believed, tell what the pixels say: their water is what was left out."""
+    doubted = any(one.code == "coast-unclear" for one in city.warnings)
+    if not doubted or city.land is not None or not water_codes(card.classes) or stats.zone_area_m2 <= 0:
+        return
+    water = 1 - stats.land_area_m2 / stats.zone_area_m2
+    told = "the place is mostly water" if water >= MOSTLY_WATER else "it lies on land for the most part"
+    yield Caution(
+        "coast-unclear",
+        plain(
+            f"{city.label}: the images show water on {percent(water)} of the limits, so that {told}; that water alone is left out"
+        ),
+    )
 
 
 def _of_limits(city: City) -> Iterator[Caution]:

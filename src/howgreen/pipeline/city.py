@@ -127,7 +127,9 @@ def _run(plan: types.Plan, work: str | Path | None, progress: Progress | None) -
             record = checked.result()  # before the long work: a scene that contradicts itself is refused
         composite, covered = _kept(plan, scaled, model, folder / "pixels", progress)
         zones = measure.green(covered, plan.city, n_clear=composite.data["n_clear"], progress=progress)
-    cautions = gather(plan, composite.warnings, covered.warnings, _doubts.of_answer(zones[0].stats, model.card, record))
+    cautions = gather(
+        plan, composite.warnings, covered.warnings, _doubts.of_answer(zones[0].stats, model.card, record, plan.city)
+    )
     return CityResult(
         plan=plan,
         composite=composite,

@@ -213,6 +213,9 @@ def _checked_position(city: City, query: str | None, known: _Known) -> City:
     """
     import shapely
 
+    from howgreen.place._land import check_order
+
+    check_order(city)
     others = [other for other in _of_stores(query, _places(known.stores)) if other.kind != "circle"] if query else []
     grounds = [other.boundary for other in others]
     if known.osm is not None:
