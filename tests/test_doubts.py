@@ -236,7 +236,7 @@ def test_each_doubt_is_told_wherever_the_number_stands(call: Callable[..., int],
     assert [hero.index(f'data-code="{code}"') for code in EXPECTED] == sorted(
         hero.index(f'data-code="{code}"') for code in EXPECTED
     )
-    assert "How green is <em>the area of the image (not Tlax" in hero
+    assert "How green is <em>the area of the image (not the limits of Tlax" in hero
 
 
 def test_a_plan_tells_them_before_any_pixel(call: Callable[..., int], store: Path, capsys):
