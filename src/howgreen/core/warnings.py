@@ -27,13 +27,8 @@ from howgreen.core.text import one_line
 CODES: Mapping[str, str] = {
     "account-incomplete": "an account for Article 8 lacks a map, a class of communes, or part of its ground",
     "band-not-used": "a band or file of an image was not understood, and is not used",
-<<<<<<< HEAD
-    "catalogue-incomplete": "a catalogue may hold more images than it gave",
-    "catalogue-not-used": "a catalogue did not answer, or what it gave could not be used; another one answered",
     "change-not-normalised": "two images could not be brought to one radiometry, and are compared as they are",
     "change-of-season": "two periods differ as a whole, by season, weather or light, and not only by what changed",
-=======
->>>>>>> 5d40311 (core: find an offset in one visible band, and small factors; place: refuse exchanged coordinates that lie in the sea; ask the pixels where a coastline is not believed)
     "coast-unclear": "which part of the limits is sea could not be told for certain",
     "crs-assumed": "a file does not say its coordinate system, or says it doubtfully; one was assumed",
     "dates-far-apart": "the images are of years or seasons far apart",
