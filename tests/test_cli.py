@@ -39,6 +39,7 @@ FILES = {
     "green_uncertainty.qml",
     "landcover.qml",
     "composite.qml",
+    "n_clear.qml",
     "howgreen.qgz",
     "SHA256SUMS",
     "districts.gpkg",
