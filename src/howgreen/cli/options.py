@@ -118,14 +118,18 @@ place_options = options(
     contact_option,
     offline_option,
 )
+catalog_option = click.option(
+    "--catalog",
+    "catalogs",
+    multiple=True,
+    help="Take images from this open catalogue: earth-search, planetary-computer or the URL of a STAC API. May be "
+    "repeated: if one does not answer, the next is asked (default: your store if it shows the place, otherwise both).",
+)
+land_option = click.option(
+    "--land", type=FILE, help="Vector file with land polygons or coastlines, which cut the sea off the boundary."
+)
 plan_options = options(
-    click.option(
-        "--catalog",
-        "catalogs",
-        multiple=True,
-        help="Take images from this open catalogue: earth-search, planetary-computer or the URL of a STAC API. May be "
-        "repeated: if one does not answer, the next is asked (default: your store if it shows the place, otherwise both).",
-    ),
+    catalog_option,
     click.option("--districts", type=FILE, help="Vector file with the districts."),
     click.option(
         "--district-level",
@@ -135,9 +139,7 @@ plan_options = options(
         help="Take the areas of this administrative level of OpenStreetMap as districts; may be repeated (default: the next "
         "level below the place's).",
     ),
-    click.option(
-        "--land", type=FILE, help="Vector file with land polygons or coastlines, which cut the sea off the boundary."
-    ),
+    land_option,
     click.option(
         "--period",
         callback=check_period,
@@ -154,6 +156,51 @@ plan_options = options(
         "--sensor", type=click.Choice(SENSORS), default="sentinel-2", show_default=True, help="Satellite or radar."
     ),
     click.option("--model", help="Name of a model (see `howgreen models list`) or an ONNX file."),
+    strict_option,
+)
+
+
+def _years(_: click.Context, __: click.Parameter, given: str) -> tuple[int, ...]:
+    """Read ``2017:2026``, ``1985,1995`` or both mixed."""
+    found: list[int] = []
+    for part in given.split(","):
+        match = re.fullmatch(r"\s*(\d{4})(?:\s*:\s*(\d{4}))?\s*", part)
+        if not match or (match[2] and int(match[2]) < int(match[1])):
+            raise click.BadParameter(f"{given!r}: write 2017:2026, or 1985,1995,2005")
+        found += range(int(match[1]), int(match[2] or match[1]) + 1)
+    return tuple(sorted(set(found)))
+
+
+def _months(_: click.Context, __: click.Parameter, given: str | None) -> tuple[int, int] | None:
+    """Read ``4:6``; ``11:3`` ends in the year."""
+    if given is None:
+        return None
+    match = re.fullmatch(r"\s*(\d{1,2})(?:\s*:\s*(\d{1,2}))?\s*", given)
+    first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+    if not (1 <= first <= 12 and 1 <= last <= 12):
+        raise click.BadParameter(f"{given!r}: write 4:6 for April to June, or 11:3")
+    return first, last
+
+
+trend_options = options(
+    click.option("--years", callback=_years, required=True, help="Years: 2017:2026, or 1985,1995,2005."),
+    click.option(
+        "--months",
+        callback=_months,
+        help="Months of each year, the same in all: 4:6; 11:3 ends in the year (default: the growing season by the calendar).",
+    ),
+    click.option(
+        "--sensor",
+        "sensors",
+        type=click.Choice(SENSORS[:2]),
+        multiple=True,
+        help="May be repeated: satellites are joined by the years that both saw (default: sentinel-2 from 2017 on, else landsat).",
+    ),
+    click.option(
+        "--model", help="Name of a model or an ONNX file, for all years (default: by the first year's images)."
+    ),
+    catalog_option,
+    land_option,
     strict_option,
 )
 

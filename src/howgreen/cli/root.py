@@ -37,6 +37,7 @@ COMMANDS = {
     "sample": _Home("estimate", "Draw places to look at, for a number to publish."),
     "store": _Home("stores", "Keep images on this computer."),
     "train": _Home("train", "Train a model for one city (extra [train])."),
+    "trend": _Home("trend", "Compare years: a slope, and what it could have shown."),
     "where": _Home("cities", "List the places that a name may mean."),
 }
 """Where every command lives, so that ``--help`` imports none of them."""

@@ -53,6 +53,9 @@ class Choice:
     period: Season | Period | str | int | date | None = None
     """See :func:`howgreen.pipeline.image_sources.asked_period`; a day is that day."""
 
+    platforms: tuple[str, ...] = ()
+    """Only scenes of these satellites (``landsat-5``); none for all of the sensor."""
+
     def __post_init__(self) -> None:
         if self.sensor not in SENSORS:
             raise PlanError(f"sensor {self.sensor!r} is unknown: use one of {', '.join(SENSORS)}")
@@ -173,6 +176,8 @@ def _planned(
     """Plan with the images of one store or catalogue."""
     sensor, model = choice.sensor, choice.model
     found = source.scenes(city, sensor=sensor, progress=progress)
+    if choice.platforms:
+        found = replace(found, scenes=[scene for scene in found.scenes if scene.platform in choice.platforms])
     found, source, season, others = _in_season(found, city, source, choice, progress=progress)
     shared = _shared_bands(found.scenes, sensor, model)
     radar, beside = _radar(city, source, choice, progress=progress)

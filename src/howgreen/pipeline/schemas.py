@@ -9,7 +9,7 @@ from typing import Any
 
 from howgreen.landcover.card import Card
 from howgreen.pipeline._plan_file import PlanFile
-from howgreen.report import PeopleSummary, RestorationSummary
+from howgreen.report import PeopleSummary, RestorationSummary, TrendSummary
 from howgreen.report.figures import ChangeSummary, LayersSummary, Summary, schema_of
 
 HOME = Path(__file__).parent.parent
@@ -32,6 +32,7 @@ def schemas() -> Mapping[str, dict[str, Any]]:
         "report/change.schema.json": schema_of(
             ChangeSummary, identity="urn:howgreen:change:1", title="howgreen change"
         ),
+        "report/trend.schema.json": schema_of(TrendSummary, identity="urn:howgreen:trend:1", title="howgreen trend"),
         "pipeline/plan.schema.json": schema_of(PlanFile, identity="urn:howgreen:plan:1", title="howgreen plan"),
         "landcover/card.schema.json": schema_of(Card, identity="urn:howgreen:card:1", title="howgreen model card"),
     }

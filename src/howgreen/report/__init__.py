@@ -17,6 +17,7 @@ from howgreen.report._osm_green import write_osm_green
 from howgreen.report._people import PeopleSummary, write_people
 from howgreen.report._restoration import LookedFigures, RestorationSummary, write_restoration
 from howgreen.report._summary import schema, summary
+from howgreen.report._trend import TrendSummary, trend_summary, write_trend
 from howgreen.report._write import needed_bytes, write
 from howgreen.report.figures import Summary
 
@@ -25,6 +26,7 @@ __all__ = [
     "PeopleSummary",
     "RestorationSummary",
     "Summary",
+    "TrendSummary",
     "address_of",
     "agreement_map",
     "change_in_words",
@@ -43,10 +45,12 @@ __all__ = [
     "summary",
     "thumbnail",
     "to_frame",
+    "trend_summary",
     "write",
     "write_change",
     "write_layers",
     "write_osm_green",
     "write_people",
     "write_restoration",
+    "write_trend",
 ]

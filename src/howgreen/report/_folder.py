@@ -20,8 +20,9 @@ OSM_GREEN_FORMAT = "howgreen-osm-green/1"
 PEOPLE_FORMAT = "howgreen-people/1"
 RESTORATION_FORMAT = "howgreen-nrr/1"
 CHANGE_FORMAT = "howgreen-change/1"
+TREND_FORMAT = "howgreen-trend/1"
 _OLD = "-old"
-FORMATS = (FORMAT, LAYERS_FORMAT, OSM_GREEN_FORMAT, PEOPLE_FORMAT, RESTORATION_FORMAT, CHANGE_FORMAT)
+FORMATS = (FORMAT, LAYERS_FORMAT, OSM_GREEN_FORMAT, PEOPLE_FORMAT, RESTORATION_FORMAT, CHANGE_FORMAT, TREND_FORMAT)
 """What a summary calls itself, in folders that are ours to replace."""
 
 

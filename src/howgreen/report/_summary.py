@@ -35,7 +35,7 @@ def values(result: Result) -> dict[str, Any]:
         "format": FORMAT,
         "howgreen": plan.howgreen,
         "synthetic": synthetic(result),
-        "city": _city(plan.city),
+        "city": city_values(plan.city),
         "period": {
             "start": plan.period.start.isoformat(),
             "end": plan.period.end.isoformat(),
@@ -121,7 +121,8 @@ def _number(value: Any) -> float | None:
     return None if value is None or math.isnan(value) else float(value)
 
 
-def _city(city: City) -> dict[str, Any]:
+def city_values(city: City) -> dict[str, Any]:
+    """Gather the figures of a place as JSON values."""
     from howgreen.core.geometry import bounds_of
 
     return {

@@ -1,0 +1,82 @@
+"""``trend``: several years of one place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from howgreen.cli.asked import AskedPlan
+from howgreen.cli.options import json_option, new_folder, out_option, overwrite_option, place_options, trend_options
+from howgreen.cli.progress import bars
+from howgreen.cli.root import examples, howgreen
+from howgreen.cli.say import say, say_json
+from howgreen.cli.warnings import refuse_if_strict
+from howgreen.core.text import one_line
+
+if TYPE_CHECKING:
+    from howgreen.report import TrendSummary
+
+
+@howgreen.command(
+    "trend",
+    epilog=examples(
+        'howgreen trend "Lyon, France" --years 2017:2026',
+        "howgreen trend Detroit --years 1985:2026 --sensor landsat --sensor sentinel-2",
+        "howgreen trend Athens --years 2017:2026 --months 3:5",
+    ),
+)
+@place_options
+@trend_options
+@out_option
+@overwrite_option
+@json_option
+def trend_command(
+    years: tuple[int, ...],
+    sensors: tuple[str, ...],
+    months: tuple[int, int] | None,
+    model: str | None,
+    out: str | Path | None,
+    overwrite: bool,  # noqa: FBT001 (a flag of the command line)
+    as_json: bool,  # noqa: FBT001 (a flag of the command line)
+    **asked: Any,
+) -> None:
+    """Compare years: a slope, and what it could have shown.
+
+    Answers each year with the same limits, months and model, joins satellites by the years that both saw of this place, and says the
+    change a year with its interval, the smallest change that could have been seen, and whether it can be told from noise.
+    """
+    from howgreen import report
+    from howgreen.pipeline import planning, trending
+
+    wanted = AskedPlan(**asked)
+    question = trending.Asked(years=years, sensors=sensors, model=model, months=months)
+    images, network = wanted.images(), wanted.network()
+    planning.catalogs_of(images, network)  # what is misspelt is told before any service is asked
+    with bars() as progress:
+        city = wanted.city(network, progress=progress)
+        folder = out or new_folder(city)
+        report.check_target(folder, overwrite=overwrite)
+        found = trending.over_years(
+            city, images, question, out=folder, network=network, check=refuse_if_strict, progress=progress
+        )
+    if as_json:
+        say_json(found.to_dict())
+    else:
+        say("\n".join(_lines(found)))
+        say(f"page: {report.address_of(folder, 'trend.html')}")
+
+
+def _lines(found: TrendSummary) -> list[str]:
+    lines = [f"{one_line(found.city.label)}, {found.in_words()}"]
+    for one in found.years:
+        apart = "" if one.year_to_year is None else f", year to year ±{100 * one.year_to_year:.1f} points"
+        joined = f", joined {100 * one.joined_ratio:.1f}%" if found.joins else ""
+        lines.append(
+            f"  {one.year}  {100 * one.green_ratio:5.1f}% green{joined} (interval {one.interval_low:.0%}-{one.interval_high:.0%}, of it shared by all "
+            f"years {one.model_low:.0%}-{one.model_high:.0%}{apart}); {one.observed_ratio:.0%} seen, {len(one.dates)} dates, {one.satellites}"
+        )
+    lines += [
+        f"{one.older} moved by {100 * one.shift:+.1f} points (standard error {100 * one.se:.1f}) to the level of {one.newer}, by {len(one.years)} years"
+        for one in found.joins
+    ]
+    return lines

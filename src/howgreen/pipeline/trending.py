@@ -1,0 +1,247 @@
+"""Several years of one place: the same limits, months and model in each, joined across satellites, with a slope and what it could show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from howgreen import __version__, report, trend
+from howgreen.core import words
+from howgreen.core.errors import NoImageError, PlanError
+from howgreen.core.period import Period, Season
+from howgreen.core.sensors import LANDSAT, SENTINEL2
+from howgreen.core.trends import Trend, YearAnswer
+from howgreen.core.warnings import Caution, warn
+from howgreen.net.network import Network
+from howgreen.pipeline import city as journey
+from howgreen.pipeline import plan_json, planning, workdir
+
+if TYPE_CHECKING:
+    from howgreen.core.types import City, GreenStats, Plan, Progress
+    from howgreen.pipeline.images import Catalogs, Store
+    from howgreen.pipeline.result import CityResult
+    from howgreen.report import TrendSummary
+
+FIRST_SENTINEL2 = 2017
+"""First year of Sentinel-2 with a whole growing season of surface reflectance."""
+MOST_YEARS = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """Satellites whose bands are alike."""
+
+    sensor: str
+    platforms: tuple[str, ...]
+    """Of the sensor; empty for all."""
+    first: int
+    last: int
+    """Years in which they took images."""
+
+
+FAMILIES: Mapping[str, Family] = {
+    "landsat-4-7": Family(
+        sensor=LANDSAT.name, platforms=("landsat-4", "landsat-5", "landsat-7"), first=1982, last=2023
+    ),
+    "landsat-8-9": Family(sensor=LANDSAT.name, platforms=("landsat-8", "landsat-9"), first=2013, last=9999),
+    "sentinel-2": Family(sensor=SENTINEL2.name, platforms=(), first=2015, last=9999),
+}
+"""Oldest first; the newest that answers sets the level."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What a user wants to know of the years."""
+
+    years: tuple[int, ...]
+    sensors: tuple[str, ...] = ()
+    """Keys of SENSORS; none for Sentinel-2 where it saw all years, else Landsat."""
+    model: str | Path | None = None
+    """None for what the images of the first year that has any allow; then that one in all years."""
+    months: tuple[int, int] | None = None
+    """First and last month, the same in each year; None for the growing season by the calendar. From the second half of the year into
+    the first half of the next they end in the year."""
+
+    def __post_init__(self) -> None:
+        if len(self.years) < 2:
+            raise PlanError("a trend takes two years at least: --years 2017:2026")
+        if len(self.years) > MOST_YEARS:
+            raise PlanError(f"{len(self.years)} years: ask for {MOST_YEARS} at most")
+        strange = [one for one in self.sensors if one not in {family.sensor for family in FAMILIES.values()}]
+        if strange:
+            raise PlanError(f"sensor {strange[0]!r} has no trend: use sentinel-2 or landsat")
+
+    def families(self) -> tuple[str, ...]:
+        """List the families of satellites to ask, oldest first."""
+        sensors = self.sensors or ((SENTINEL2.name,) if min(self.years) >= FIRST_SENTINEL2 else (LANDSAT.name,))
+        return tuple(name for name, family in FAMILIES.items() if family.sensor in sensors)
+
+    def period(self, year: int) -> Season | Period:
+        """Return the days of a year from which images may come."""
+        if self.months is None:
+            return Season("calendar", year)
+        first, last = self.months
+        return Period.parse(f"{year - (first > last)}-{first:02d}/{year}-{last:02d}")
+
+
+def over_years(
+    city: City,
+    images: Store | Catalogs | None,
+    asked: Asked,
+    *,
+    out: str | Path,
+    network: Network | None = None,
+    check: Callable[[], object] | None = None,
+    progress: Progress | None = None,
+) -> TrendSummary:
+    """Answer each year, join the satellites, fit the line and write the folder that shows it.
+
+    Parameters
+    ----------
+    city
+        Its limits are those of every year.
+    images
+        Where they come from; None as for :func:`howgreen.pipeline.city.plan`.
+    out
+        A new folder, an empty one, or one that howgreen made (it is replaced); or a URL of fsspec.
+    check
+        Called when all is computed and nothing is written yet; raises to stop.
+
+    Raises
+    ------
+    HowgreenError
+        Fewer than two years have clear images; or as :func:`howgreen.pipeline.city.city`, for what is no lack of images.
+    """
+    answers: list[YearAnswer] = []
+    gaps: list[tuple[int, str, str]] = []
+    plans: dict[str, Plan] = {}
+    for name in asked.families():
+        family = FAMILIES[name]
+        for year in sorted(set(asked.years)):
+            if not family.first <= year <= family.last:
+                continue
+            try:
+                result = _answer(city, images, asked, (year, family), network=network or Network(), progress=progress)
+            except NoImageError as error:
+                gaps.append((year, name, str(error)))
+                continue
+            asked = replace(asked, model=asked.model or result.plan.model)
+            plans[f"plan_{year}_{name}.json"] = result.plan
+            if result.stats.green_ratio is None:
+                gaps.append((year, name, "no land was seen clearly"))
+            else:
+                answers.append(_year(result.stats, result, year, name))
+    found = _trend(city, answers, asked, gaps)
+    cautions = _doubts(found, gaps)
+    warn(*cautions)
+    if check is not None:
+        check()
+    summary = _figures(found, plans, gaps, cautions)
+    with report.new_target(out, progress=progress) as folder:
+        for file, plan in plans.items():
+            plan_json.save(plan, folder / file)
+        return report.write_trend(summary, folder)
+
+
+def _answer(
+    city: City,
+    images: Store | Catalogs | None,
+    asked: Asked,
+    which: tuple[int, Family],
+    *,
+    network: Network,
+    progress: Progress | None,
+) -> CityResult:
+    import warnings
+
+    from howgreen.core.warnings import HowgreenWarning
+
+    year, family = which
+    choice = planning.Choice(
+        sensor=family.sensor, model=asked.model, period=asked.period(year), platforms=family.platforms
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", HowgreenWarning)  # told once for all years, by code
+        result = journey.answer(city, images, choice, network=network, progress=progress)
+    workdir.forget(result.plan)
+    return result
+
+
+def _year(stats: GreenStats, result: CityResult, year: int, series: str) -> YearAnswer:
+    ratio, span = stats.green_ratio or 0.0, stats.interval
+    return YearAnswer(
+        year=year,
+        series=series,
+        ratio=ratio,
+        low=span.low if span else ratio,
+        high=span.high if span else ratio,
+        model_low=span.model_low if span else ratio,
+        model_high=span.model_high if span else ratio,
+        unseen_low=span.unseen_low if span else ratio,
+        unseen_high=span.unseen_high if span else ratio,
+        observed_ratio=stats.observed_ratio or 0.0,
+        days=tuple(sorted({scene.time.date() for scene in result.plan.scenes})),
+        cautions=tuple(dict.fromkeys(caution.code for caution in result.warnings)),
+    )
+
+
+def _trend(city: City, answers: list[YearAnswer], asked: Asked, gaps: list[tuple[int, str, str]]) -> Trend:
+    try:
+        return trend.trend_of(answers, asked.families())
+    except ValueError as error:
+        why = f"; {gaps[0][0]}: {gaps[0][2]}" if gaps else ""
+        raise NoImageError(
+            f"{city.label}: {len(answers)} of {len(asked.years)} years have clear images, {error}{why}"
+        ) from error
+
+
+LEAST_SEEN = 0.9
+"""A year of which less of the land was seen may differ from others by what was not."""
+FEWEST_DATES = 3
+
+
+def _doubts(found: Trend, gaps: list[tuple[int, str, str]]) -> tuple[Caution, ...]:
+    """Tell what may make a slope, or hide one."""
+    cautions = []
+    answers = [point.answer for point in found.points]
+    little = [str(a.year) for a in answers if a.observed_ratio < LEAST_SEEN]
+    if little:
+        cautions.append(
+            Caution(
+                "low-share-seen",
+                f"in {', '.join(little)} less than {LEAST_SEEN:.0%} of the land was seen: these years may differ by that alone",
+            )
+        )
+    few = [str(a.year) for a in answers if len(a.days) < FEWEST_DATES]
+    if few:
+        cautions.append(
+            Caution(
+                "few-dates",
+                f"{', '.join(few)}: fewer than {FEWEST_DATES} dates, so that one mown or dry day may make the year; ask for more --months",
+            )
+        )
+    for name, shared in found.unjoined.items():
+        cautions.append(
+            Caution(
+                "mixed-satellites",
+                f"{name} is left out: it shares {words.plain(words.count(shared, 'year'))} with the next satellites, of "
+                f"{trend.FEWEST_SHARED} that are needed to join them",
+            )
+        )
+    missing = sorted({year for year, _, _ in gaps} - {a.year for a in answers})
+    if missing:
+        cautions.append(
+            Caution("image-left-out", f"no clear image in {', '.join(map(str, missing))}: a gap in the series")
+        )
+    return tuple(cautions)
+
+
+def _figures(
+    found: Trend, plans: Mapping[str, Plan], gaps: list[tuple[int, str, str]], cautions: tuple[Caution, ...]
+) -> TrendSummary:
+    first = next(iter(plans.values()))
+    last = found.points[-1].answer
+    plan = plans.get(f"plan_{last.year}_{last.series}.json", first)
+    return report.trend_summary(found, plan, version=__version__, gaps=gaps, warnings=cautions)
