@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from howgreen.core.warnings import Caution
 
 PAGE, TABLE = "trend.html", "trend.csv"
-_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 860, 380, 56, 120, 20, 40
+_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 890, 380, 56, 160, 20, 40
 """Of the chart, in units of its view box."""
 LEAST_SPAN = 0.1
 """Range of ratios that the chart shows at least: one that fills its height with noise misleads."""
@@ -254,6 +254,7 @@ def _page(found: TrendSummary) -> str:
     labels = {"landsat-4-7": "Landsat 4–7", "landsat-8-9": "Landsat 8–9", "sentinel-2": SENSORS["sentinel-2"].label}
     text: str = environment.get_template("trend.html").render(
         s=found,
+        gaps=_missing(found),
         chart=_chart(found),
         labels=labels,
         style=text_of("report.css"),
@@ -262,6 +263,12 @@ def _page(found: TrendSummary) -> str:
         words=words,
     )
     return text
+
+
+def _missing(found: TrendSummary) -> list[tuple[int, str]]:
+    """List the years of which nothing is in the series, with the reason of the newest satellites, cut to its first sentence."""
+    there = {one.year for one in found.years}
+    return sorted({gap.year: gap.why.partition(";")[0] for gap in found.gaps if gap.year not in there}.items())
 
 
 def _span(pair: tuple[float, float]) -> str:
