@@ -213,8 +213,8 @@ def test_the_default_folder_is_new_and_named_after_the_city(
 ):
     monkeypatch.chdir(tmp_path)
     added(image, tmp_path / "store")
-    for _ in range(2):
-        assert call("city", "Half", "--store", tmp_path / "store") == 0
+    for model in ("mixture-4", "ndvi"):
+        assert call("city", "Half", "--store", tmp_path / "store", "--model", model) == 0
     assert (tmp_path / "half" / "report.html").exists()
     assert (tmp_path / "half-2" / "report.html").exists()
 
