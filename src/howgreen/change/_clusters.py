@@ -40,6 +40,8 @@ MOST = 20_000
 """Pixels that components and centres are learned from."""
 LOOK = 16
 """Every so many pixels tell what a usual difference is."""
+TIE = 0.01
+"""Silhouettes of a sample that differ by less are alike."""
 MOST_JUDGED = 1500
 """Pixels of a silhouette, which compares each with every other."""
 LEAST = 200
@@ -247,8 +249,13 @@ def _centres(sample: Floats, number: int | None) -> tuple[Floats, dict[int, floa
         centres = centres[np.bincount(labels, minlength=count) > 0]
         found[count] = np.asarray(centres, np.float32)
         silhouettes[count] = silhouette(judged, vq(judged, centres)[0])
-    best = max(silhouettes, key=lambda count: (silhouettes[count], -count))
-    return found[best], silhouettes
+    return found[fewest_of_the_best(silhouettes)], silhouettes
+
+
+def fewest_of_the_best(silhouettes: dict[int, float]) -> int:
+    """Choose the least number of clusters whose silhouette is as good as the best, to :data:`TIE`."""
+    best = max(silhouettes.values())
+    return min(count for count, value in silhouettes.items() if value >= best - TIE)
 
 
 def silhouette(points: NDArray[np.float64], labels: NDArray[np.int_]) -> float:

@@ -154,7 +154,7 @@ def pair_in_store(
     """
     given = options or Options()
     name = boundary.name if boundary is not None else f"{files[0].stem} and {files[1].stem}"
-    found = list[Scene | None]()
+    found: list[Scene | None] = []
     for file, day in zip(files, days, strict=True):
         known = {scene.id for scene in stores.scenes(root)} if found else set[str]()
         stores.add(
