@@ -193,7 +193,11 @@ def label_command(
 )
 @click.argument("folder", type=FOLDER)
 @click.option(
-    "--answers", "tables", type=FILE, multiple=True, help="Tables of answers (default: all answers-*.csv in FOLDER)."
+    "--answers",
+    "tables",
+    type=FILE,
+    multiple=True,
+    help="Answers: our tables, Collect Earth Online's or AcATaMa's (default: all answers-*.csv in FOLDER).",
 )
 @click.option(
     "--count",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from howgreen.core.errors import EstimateError
 from howgreen.core.types import HALF_GREEN
+from howgreen.estimate._returned import POINT_FILES, is_collect_earth, read_acatama, read_collect_earth
 
 if TYPE_CHECKING:
     from howgreen.estimate.sample import Sample
@@ -73,7 +74,7 @@ class Answer:
 
 
 def read_answers(files: Sequence[Path], sample: Sample) -> tuple[Answer, ...]:
-    """Read tables of answers and check each row against the sample.
+    """Read tables of answers and check each row against the sample: our own, Collect Earth Online's or AcATaMa's.
 
     Raises
     ------
@@ -83,8 +84,7 @@ def read_answers(files: Sequence[Path], sample: Sample) -> tuple[Answer, ...]:
     """
     answers: dict[tuple[int, str], Answer] = {}
     for file in files:
-        for number, row in _rows(file):
-            answer = _answer(row, sample, f"{file}, row {number}")
+        for number, answer in _of_file(file, sample):
             key = answer.unit, answer.reader
             if key in answers:
                 raise EstimateError(
@@ -96,6 +96,24 @@ def read_answers(files: Sequence[Path], sample: Sample) -> tuple[Answer, ...]:
             f"{', '.join(map(str, files))}: holds no answers; look at places with `howgreen label` first"
         )
     return tuple(answers.values())
+
+
+def _of_file(file: Path, sample: Sample) -> Iterator[tuple[int, Answer]]:
+    """Read the answers of one file, with the row that they stand in."""
+    if file.suffix.lower() in POINT_FILES:
+        for (unit, reader), dots in read_acatama(file, sample, KINDS).items():
+            yield unit, Answer(unit=unit, reader=reader, dots=dots)
+        return
+    rows = _rows(file)
+    if rows and is_collect_earth([name for name in rows[0][1] if name]):
+        told, times = read_collect_earth(rows, sample, file, KINDS)
+        for (unit, reader), dots in told.items():
+            if (count := sum(dots.values())) != (asked := sample.units[unit - 1].asked.count("1")):
+                raise EstimateError(f"{file}: place {unit} has {count} of its {asked} dots told; look at it again")
+            yield unit, Answer(unit=unit, reader=reader[:LONGEST_NAME], dots=dots, time=times.get(unit, ""))
+        return
+    for number, row in rows:
+        yield number, _answer(row, sample, f"{file}, row {number}")
 
 
 def write_answers(answers: Iterable[Answer], sample: Sample) -> str:
@@ -124,8 +142,9 @@ def _rows(file: Path) -> list[tuple[int, dict[str, str]]]:
         raise EstimateError(f"{file}: is not text in UTF-8; save it as CSV UTF-8") from error
     try:
         reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=";" if ";" in text.partition("\n")[0] else ",")
-        missing = [name for name in ("unit", "sample", "reader") if name not in (reader.fieldnames or ())]
-        if missing:
+        names = list(reader.fieldnames or ())
+        missing = [name for name in ("unit", "sample", "reader") if name not in names]
+        if missing and not is_collect_earth(names):
             raise EstimateError(f"{file}: has no column {missing[0]}; its columns are {', '.join(COLUMNS)}")
         return [
             (number, row)

@@ -418,7 +418,7 @@ def save_for_others(sample: Sample, folder: Path) -> None:
     for unit, square in zip(sample.units, units.geometry, strict=True):
         middle = square.centroid if sample.dots > 1 else shapely.Point(unit.lon, unit.lat)
         plots.append(f"{middle.x:.7f},{middle.y:.7f},{unit.unit},{sample.key}")
-        dots += [f"{x:.7f},{y:.7f},{unit.unit},{number}" for number, (x, y) in _dots_of(sample, unit)]
+        dots += [f"{x:.7f},{y:.7f},{unit.unit},{number}" for number, (x, y) in dots_of(sample, unit)]
     write_atomic(folder / "collect-earth-online-plots.csv", "\n".join(plots) + "\n")
     write_atomic(folder / "collect-earth-online-samples.csv", "\n".join(dots) + "\n")
     points = gpd.GeoDataFrame(
@@ -433,7 +433,7 @@ def _ring(square: BaseGeometry) -> str:
     return " ".join(f"{x:.7f},{y:.7f}" for x, y in shapely.get_coordinates(square))
 
 
-def _dots_of(sample: Sample, unit: Unit) -> Iterator[tuple[int, tuple[float, float]]]:
+def dots_of(sample: Sample, unit: Unit) -> Iterator[tuple[int, tuple[float, float]]]:
     """Yield number and position (longitude, latitude) of each dot of a unit that is asked."""
     from affine import Affine
 
