@@ -1,0 +1,197 @@
+"""The page in other languages: nothing is missing, nothing bypasses the catalogues, and right to left works."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from datetime import date
+
+import pytest
+from messages import messages
+
+from howgreen import report
+from howgreen.cli.cities import city_command
+from howgreen.core.warnings import CODES, Caution
+from howgreen.report._language import ENGLISH, LANGUAGES, Language, catalogue, language
+from howgreen.report._page import environment, page
+from howgreen.report._pictures import from_data, photo_rgb
+
+FOREIGN = [code for code in LANGUAGES if code != "en"]
+PLACES = re.compile(r"%\(\w+\)s|\{\w+\}")
+MARKS = re.compile(r"</?\w+>")
+
+
+class Anything(dict):
+    """Fills every place of a text."""
+
+    def __missing__(self, key):
+        return "7"
+
+
+def test_the_command_line_offers_these_languages():
+    (option,) = (one for one in city_command.params if one.name == "language")
+    assert set(option.type.choices) == set(LANGUAGES)
+
+
+@pytest.mark.parametrize("code", FOREIGN)
+def test_no_text_is_missing_or_left_over(code):
+    """To mend a catalogue: ``python tests/report/messages.py``, then write what it lists."""
+    assert set(catalogue(code)) == set(messages())
+
+
+@pytest.mark.parametrize("code", FOREIGN)
+def test_every_text_renders(code):
+    spoken = language(code)
+    for one, forms in messages().items():
+        for number in (1, 5):
+            text = spoken.ngettext(*forms, number) if len(forms) == 2 else spoken.gettext(one)
+            source = forms[0] if number == 1 or len(forms) == 1 else forms[1]
+            assert sorted(PLACES.findall(text)) == sorted(PLACES.findall(source)), one
+            assert sorted(MARKS.findall(text)) == sorted(MARKS.findall(source)), one
+            assert '"' not in text, one  # it may stand in an attribute
+            shown = environment(spoken).from_string("{{ t }}").render(t=text % Anything() if "%(" in text else text)
+            assert shown
+            assert "%(" not in shown
+
+
+@pytest.mark.parametrize("code", FOREIGN)
+def test_what_is_the_same_as_in_english_is_so_on_purpose(code):
+    same = {one for one, text in catalogue(code).items() if text == one}
+    assert same <= {
+        "%(num)s images", "%(number)s points", "±%(most)s points or more", "Classes", "Dates", "Land", "Licence", "Photo", "Radar", "Satellite", "no",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("code", "percent", "area", "thousands", "day", "points"),
+    [
+        ("en", "61%", "28.3 km²", "48,200", "3 May 2024", "+1.2 points"),
+        ("de", "61 %", "28,3 km²", "48.200", "3. Mai 2024", "+1,2 Punkte"),
+        ("es", "61 %", "28,3 km²", "48.200", "3 may 2024", "+1,2 puntos"),
+        ("fr", "61 %", "28,3 km²", "48 200", "3 mai 2024", "+1,2 points"),
+    ],
+)
+def test_numbers_and_days_as_people_write_them(code, percent, area, thousands, day, points):
+    spoken = language(code)
+    plain = [
+        re.sub(r"[\xa0\u202f]", " ", text)
+        for text in (
+            spoken.percent(0.61),
+            spoken.area(28.3e6),
+            spoken.whole(48200),
+            spoken.day(date(2024, 5, 3)),
+            spoken.points(0.012),
+        )
+    ]
+    assert plain == [percent, area, thousands, day, points]
+    assert spoken.digits(0.004) == ("0.4" if code == "en" else "0,4")
+    assert spoken.whole(1200) == {"en": "1,200", "de": "1.200", "es": "1200", "fr": "1\u202f200"}[code]
+
+
+def test_moments_and_odds():
+    assert ENGLISH.moment("2024-10-01T08:00:00+00:00").replace("\xa0", " ") == "1 Oct 2024, 08:00 UTC"
+    assert ENGLISH.moment("once") == "once"
+    assert [ENGLISH.odds(level) for level in (0.95, 0.9, 0.99)] == ["19 of 20", "9 of 10", "99 of 100"]
+    with pytest.raises(ValueError, match="use one of en, de"):
+        language("xx")
+
+
+def written(result, spoken):
+    preview = from_data(result, longest_px=120)
+    found = report.summary(result).to_dict()
+    found["files"] = {"map.png": "the maps as one picture", "districts.csv": "x", "share.png": "y"}
+    return page(result, found, preview, photo=photo_rgb(preview), language=spoken)
+
+
+@pytest.mark.parametrize("code", FOREIGN)
+def test_warnings_are_told_in_the_language_with_their_details_in_english(make, code):
+    import dataclasses
+
+    result = dataclasses.replace(make(60, 70), warnings=(Caution("no-cloud-mask", "2024-05-12 has no mask; add one"),))
+    html = written(result, language(code))
+    assert f'<html lang="{code}" dir="ltr">' in html
+    assert catalogue(code)[CODES["no-cloud-mask"]] in html
+    assert re.search(r'class="original" lang="en" dir="ltr">2024-05-12 has no mask', html)
+
+
+# ---- nothing bypasses the catalogue: a language that marks each of its texts, written from right to left ------------------
+
+
+def pseudo() -> Language:
+    """Every text between brackets, its letters with marks, its places and tags kept."""
+
+    def marked(text: str) -> str:
+        return (
+            "⟦"
+            + "".join(
+                part if part.startswith(("%(", "{", "<")) else part.upper()
+                for part in re.split(r"(%\(\w+\)s|\{\w+\}|</?\w+>)", text)
+            )
+            + "⟧"
+        )
+
+    return Language(
+        code="ar",
+        rtl=True,
+        messages={
+            one: marked(one) if len(forms) == 1 else tuple(map(marked, forms)) for one, forms in messages().items()
+        },
+    )
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Debian's chromium")
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_right_to_left_and_nothing_bypasses_the_catalogue(make, tmp_path):
+    from playwright.sync_api import sync_playwright
+
+    path = tmp_path / "report.html"
+    path.write_text(written(make(120, 140), pseudo()), encoding="utf-8")
+    with sync_playwright() as player:
+        browser = player.chromium.launch(
+            executable_path=shutil.which("chromium"),
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        for width in (1400, 1000, 390):
+            tab = browser.new_context(viewport={"width": width, "height": 900}, offline=True).new_page()
+            tab.goto(path.as_uri())
+            assert tab.evaluate("getComputedStyle(document.body).direction") == "rtl"
+            assert tab.evaluate("document.documentElement.scrollWidth") <= width
+            assert (
+                tab.evaluate(
+                    "[...document.querySelectorAll('.scroll')].every(box => box.scrollWidth <= box.clientWidth)"
+                )
+                or width == 390
+            )
+            heading = tab.locator("h1").bounding_box()
+            assert heading["x"] + heading["width"] > 0.85 * width
+            number = tab.locator(".number bdi").bounding_box()
+            assert number["x"] + number["width"] > 0.85 * width
+            assert tab.locator(".stage").evaluate("stage => getComputedStyle(stage).direction") == "ltr"
+            tab.locator("[data-area=draw]").click()
+            assert "⟦" in tab.locator(".guide").inner_text()
+        bare = tab.evaluate(
+            """() => {
+              const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), found = [];
+              const data = '[lang=en], .code, script, style, noscript, pre, h1 em, .brand, tbody th, .n, option, .tip, #quote, #citation, .sources, footer, dd, td, title, bdi';
+              while (walker.nextNode()) {
+                const node = walker.currentNode, text = node.textContent.trim();
+                if (/\\p{L}{3}/u.test(text) && !text.includes('⟦') && !node.parentElement.closest(data)) {
+                  const near = node.parentElement.textContent;
+                  if (!near.includes('⟦')) found.push(text);
+                }
+              }
+              for (const item of document.querySelectorAll('[aria-label], [alt], [placeholder], [data-hint-wheel]')) {
+                for (const name of ['aria-label', 'alt', 'data-hint-wheel']) {
+                  const text = item.getAttribute(name);
+                  if (text && /\\p{L}{3}/u.test(text) && !text.includes('⟦')) found.push(`${name}: ${text}`);
+                }
+              }
+              return found;
+            }"""
+        )
+        browser.close()
+    of_the_model = {"bare or mixed", "grass and low plants", "fraction-mlp", "BibTeX"}
+    inside_a_marked_text = {"THIS"}
+    days = {text for text in bare if re.search(r"\b20\d\d$", text)}
+    assert set(bare) <= of_the_model | inside_a_marked_text | days
