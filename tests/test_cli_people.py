@@ -156,15 +156,16 @@ def test_the_files_hold_what_the_page_says(folder, figures):
 
 
 def osm_file(path, shapes):
-    """An OpenStreetMap file of closed ways; shapes are (polygon in EPSG:4326, tags)."""
+    """An OpenStreetMap file; shapes are (polygon or line in EPSG:4326, tags)."""
     nodes, ways = [], []
     for shape, tags in shapes:
-        points = list(shape.exterior.coords)[:-1]
+        line = shape.geom_type == "LineString"
+        points = list(shape.coords) if line else list(shape.exterior.coords)[:-1]
         first = len(nodes) + 1
         nodes += [
             f'<node id="{first + i}" version="1" lat="{y:.7f}" lon="{x:.7f}"/>' for i, (x, y) in enumerate(points)
         ]
-        numbers = [*range(first, first + len(points)), first]
+        numbers = [*range(first, first + len(points)), *([] if line else [first])]
         inner = "".join(f'<nd ref="{n}"/>' for n in numbers) + "".join(
             f'<tag k="{k}" v="{v}"/>' for k, v in tags.items()
         )
@@ -180,17 +181,21 @@ def test_public_green_and_what_mappers_drew(folder, truth, figures):
         box = shapely.box(middle.x + x, middle.y, middle.x + x + side, middle.y + side)
         return shapely.transform(box, transformer(truth["crs"], "EPSG:4326").transform, interleaved=False)
 
+    line = shapely.LineString([(middle.x - 800, middle.y + 60), (middle.x, middle.y + 60)])
+    street = shapely.transform(line, transformer(truth["crs"], "EPSG:4326").transform, interleaved=False)
     osm_file(path / "town.osm", [
         (square(0, 120), {"leisure": "park"}),
         (square(-1500, 120), {"leisure": "park", "access": "private"}),
         (square(1500, 120), {"leisure": "garden"}),
         (square(2500, 60), {"leisure": "park"}),
+        (street, {"highway": "residential"}),
     ])  # fmt: skip
-    found = figures(GHS, osm=path / "town.osm")
+    found = figures(GHS, osm=path / "town.osm", walk=True)
     park = shapely.box(middle.x, middle.y, middle.x + 120, middle.y + 120).buffer(NEAR_M)
     near = shapely.contains_xy(park, truth["x"], truth["y"]).sum() / len(truth["x"])
     assert 0 < near < 0.1
     assert found["zones"][0]["near_public"] == pytest.approx(near, rel=0.25), "one open park of half a hectare counts"
+    assert 0 < found["zones"][0]["near_public_walk"] < found["zones"][0]["near_public"], "along one street, from one side"
     (whole, *_) = found["mapped"]
     drawn = whole["mapped_green_m2"] + whole["mapped_not_green_m2"]
     assert drawn == pytest.approx(3 * 120**2 + 60**2, rel=0.12)

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 @click.option(
     "--population-year", type=click.IntRange(1900, 2100), help="Year of the population, where its name does not tell."
 )
+@click.option("--walk", is_flag=True, help="Also measure along ways to public green spaces; needs --osm.")
 @out_option
 @overwrite_option
 @json_option
@@ -52,6 +53,7 @@ def people_command(
     population: str,
     population_column: str | None,
     population_year: int | None,
+    walk: bool,  # noqa: FBT001 (a flag of the command line)
     out: str | Path | None,
     overwrite: bool,  # noqa: FBT001 (a flag of the command line)
     as_json: bool,  # noqa: FBT001 (a flag of the command line)
@@ -69,7 +71,7 @@ def people_command(
     from howgreen.pipeline.people import Given, check_given, people_near_green
 
     given = Given(
-        population=population, column=population_column, year=population_year, osm=asked["osm"],
+        population=population, column=population_column, year=population_year, osm=asked["osm"], walk=walk,
         network=AskedPlan(**asked).network(),
     )  # fmt: skip
     check_given(given)

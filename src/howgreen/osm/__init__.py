@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from howgreen.osm._green import is_public as is_public
     from howgreen.osm._green_online import green_areas_online as green_areas_online
     from howgreen.osm._raster import green_raster as green_raster
+    from howgreen.osm._ways import read_ways as read_ways
 
 # Geometry libraries take a tenth of a second each to import: a module is loaded when one of its names is first used.
 _HOME = {
@@ -23,6 +24,7 @@ _HOME = {
     "green_raster": "_raster",
     "green_share": "_green",
     "is_public": "_green",
+    "read_ways": "_ways",
 }
 
 __all__ = [  # noqa: PLE0604 (a computed list; sorted in _HOME)

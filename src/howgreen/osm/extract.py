@@ -92,10 +92,17 @@ def read_areas(
     return OsmAreas(tags=areas, shapes={key: shapes[key] for key in areas if key in shapes}, partial=pieces)
 
 
-def read_lines(path: Path, *, tags: Sequence[tuple[str, str]]) -> list[LineString]:
+def read_lines(
+    path: Path, *, tags: Sequence[tuple[str, str]], matches: Callable[[Tags], bool] | None = None
+) -> list[LineString]:
     """Read the ways of an extract that carry one of the tags, as lines (EPSG:4326) in their own direction.
 
     A way whose nodes the extract does not all hold is split there.
+
+    Parameters
+    ----------
+    matches
+        Told all tags of each such way; None for all of them.
 
     Raises
     ------
@@ -105,7 +112,7 @@ def read_lines(path: Path, *, tags: Sequence[tuple[str, str]]) -> list[LineStrin
     """
     with _readable(path) as ordered:
         ways = osmium.FileProcessor(str(ordered.path), osmium.osm.WAY).with_filter(osmium.filter.TagFilter(*tags))
-        lines = _lines(ordered, [way.id for way in ways])
+        lines = _lines(ordered, [way.id for way in ways if matches is None or matches(dict(way.tags))])
     return [line for runs in lines.values() for line in runs]
 
 

@@ -11,12 +11,14 @@ from howgreen.people.figures import (
     gini,
     weighted_quantiles,
 )
+from howgreen.people.network import SNAP_M, walking_m
 from howgreen.people.surroundings import Ground, around, distance_m, mapped_and_seen, patches
 
 __all__ = [
     "AROUND_M",
     "MIN_PATCH_M2",
     "NEAR_M",
+    "SNAP_M",
     "Cells",
     "Counts",
     "Ground",
@@ -30,5 +32,6 @@ __all__ = [
     "gini",
     "mapped_and_seen",
     "patches",
+    "walking_m",
     "weighted_quantiles",
 ]

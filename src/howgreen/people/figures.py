@@ -35,6 +35,8 @@ class Surroundings:
     """The same for public green spaces; None where no map of them was given."""
     green_ratio: Floats
     """Green share of the cell's own seen land."""
+    walk_m: Floats | None = None
+    """Metres along ways from the cell's middle to a public green space, inf for none; None where it was not asked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +65,8 @@ class PeopleFigures:
     """Share of people within 300 m, in a straight line, of a vegetated patch of at least half a hectare."""
     near_public: float | None
     """Share of people within 300 m, in a straight line, of a public green space of at least half a hectare."""
+    near_public_walk: float | None
+    """Share of people within 300 m of one along the ways that OpenStreetMap maps."""
     gini: float | None
     """Of the green within 300 m, weighted by people: 0 all have the same, towards 1 few have all."""
 
@@ -79,6 +83,7 @@ def figures(zone: Counts, around: Surroundings) -> PeopleFigures:
         around=tuple(_around(metres, weight, around) for metres in AROUND_M),
         near_patch=_mean(around.near_patch, weight),
         near_public=None if around.near_public is None else _mean(around.near_public, weight),
+        near_public_walk=None if around.walk_m is None else _mean((around.walk_m <= NEAR_M).astype(float), weight),
         gini=gini(around.green_m2[AROUND_M[1]], weight),
     )
 

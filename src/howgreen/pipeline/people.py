@@ -6,7 +6,7 @@ import hashlib
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,7 +19,7 @@ from odc.geo.geobox import GeoBox
 from howgreen import __version__, osm, people, report
 from howgreen.core.errors import ImageError, LabelError
 from howgreen.core.files import atomic_path
-from howgreen.core.geometry import densify, polygonal, project
+from howgreen.core.geometry import densify, polygonal, project, transformer
 from howgreen.core.grid import inside
 from howgreen.core.labels import read_shapes
 from howgreen.core.types import UNSEEN
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from howgreen.core.types import City, Progress, Result
     from howgreen.report import PeopleSummary
 
+AROUND_DEG = 0.01
+"""Ways so far beyond the limits are known too."""
 MOST_BYTES = 4 * 2**30
 """Of a population file, unpacked: a country of WorldPop."""
 
@@ -54,6 +56,8 @@ class Given:
     """Of the population, where the file's name does not tell it."""
     osm: Path | None = None
     """OpenStreetMap extract, for public green spaces and for what mappers drew."""
+    walk: bool = False
+    """Measure the distance along ways too; needs ``osm``."""
     network: Network = field(default_factory=Network)
 
 
@@ -88,7 +92,7 @@ def people_near_green(
     if cells.people.sum() <= 0:
         raise ImageError(f"{source}: counts nobody in {city.label}; give the population of this place")
     mapped = None if given.osm is None else osm.green_areas(city, osm=given.osm, progress=progress)
-    around, rasters = _surroundings(ground, cells, result, mapped)
+    around, rasters = _surroundings(ground, cells, result, mapped, given)
     zones = [people.figures(zone, around) for zone in cells.zones]
     cautions = _doubts(city, zones[0], source, year)
     warn(*cautions)
@@ -125,6 +129,8 @@ def check_given(given: Given) -> None:
     ImageError
         With the path.
     """
+    if given.walk and given.osm is None:
+        raise ImageError("distances on foot need the ways of an OpenStreetMap extract: give it with --osm")
     for path in (given.population, given.osm):
         if path is not None and "://" not in str(path) and not Path(path).exists():
             raise ImageError(f"{path}: no such file; check the path")
@@ -221,7 +227,7 @@ def _areas(file: Path, column: str, crs: str) -> tuple[list[BaseGeometry], npt.N
 
 
 def _surroundings(
-    ground: people.Ground, cells: people.Cells, result: Result, mapped: Any
+    ground: people.Ground, cells: people.Cells, result: Result, mapped: Any, given: Given
 ) -> tuple[people.Surroundings, Mapping[str, Any]]:
     home = ground.inside & ground.seen
     green, share, rasters = {}, {}, {}
@@ -232,7 +238,7 @@ def _surroundings(
             rasters["green_around_300m.tif"] = np.where(home, found.share, np.float32(np.nan))
     far = people.distance_m(people.patches(ground, people.MIN_PATCH_M2), ground.pixel_m)
     rasters["patch_distance.tif"] = np.where(home, far, np.float32(np.nan))
-    public = None
+    public = walk = None
     if mapped is not None:
         spaces = _large(mapped[osm.is_public(mapped)], result)
         public = (
@@ -240,13 +246,31 @@ def _surroundings(
             if spaces
             else np.full(far.shape, np.inf)
         )
+        if given.walk:
+            walk = _on_foot(cells, spaces, result, Path(given.osm or ""))
     return people.Surroundings(
         green_m2=green,
         share=share,
         near_patch=cells.mean((far <= people.NEAR_M).astype(float), home),
         near_public=None if public is None else cells.mean((public <= people.NEAR_M).astype(float), home),
         green_ratio=cells.mean(ground.green, home),
+        walk_m=walk,
     ), rasters
+
+
+def _on_foot(
+    cells: people.Cells, spaces: Sequence[BaseGeometry], result: Result, extract: Path
+) -> npt.NDArray[np.float64]:
+    """Measure the way along mapped ways from the middle of each cell."""
+    crs = str(result.plan.grid.crs)
+    middles = shapely.get_coordinates(shapely.centroid(np.array(cells.shapes, object)))
+    homes = np.column_stack(transformer(cells.crs, crs).transform(*middles.T))
+    west, south, east, north = result.plan.city.boundary.bounds
+    box = shapely.box(west - AROUND_DEG, south - AROUND_DEG, east + AROUND_DEG, north + AROUND_DEG)
+    ways = [way for way in osm.read_ways(extract) if way.intersects(box)]
+    if not ways:
+        raise ImageError(f"{extract}: maps no way in {result.plan.city.label}; give an extract with streets and paths")
+    return people.walking_m(homes, [project(way, crs) for way in ways], spaces)
 
 
 def _large(areas: Any, result: Result) -> list[BaseGeometry]:
@@ -306,4 +330,8 @@ def _cell_table(cells: people.Cells, around: people.Surroundings) -> dict[str, n
         f"green_m2_{near}m": around.green_m2[near],
         "near_patch": around.near_patch,
     }
-    return table if around.near_public is None else table | {"near_public": around.near_public}
+    if around.near_public is not None:
+        table["near_public"] = around.near_public
+    if around.walk_m is not None:
+        table["walk_m"] = np.where(np.isfinite(around.walk_m), around.walk_m, np.nan)
+    return table

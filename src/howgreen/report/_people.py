@@ -83,6 +83,9 @@ class ZonePeople(Part, frozen=True, kw_only=True):
             description="Share of people within 300 m, in a straight line, of a green space of 0.5 ha that OpenStreetMap maps as public."
         ),
     ]
+    near_public_walk: Annotated[
+        Ratio | None, Meta(description="The same along the ways that OpenStreetMap maps, from the middle of each cell.")
+    ]
     gini: Annotated[Ratio | None, Meta(description="Of the green within 300 m, weighted by people.")]
 
 
@@ -167,7 +170,12 @@ def _table(path: Path, summary: PeopleSummary) -> None:
         row: dict[str, Any] = {"name": zone.name, "id": zone.id, "people": zone.people, "used": zone.used}
         for one in zone.around:
             row |= {f"mean_green_share_{one.metres}m": one.mean_share, f"mean_green_m2_{one.metres}m": one.mean_m2}
-        row |= {"near_patch": zone.near_patch, "near_public": zone.near_public, "gini": zone.gini}
+        row |= {
+            "near_patch": zone.near_patch,
+            "near_public": zone.near_public,
+            "near_public_walk": zone.near_public_walk,
+            "gini": zone.gini,
+        }
         if summary.mapped is not None:
             row["osm_completeness"] = mapped[zone.id].completeness if zone.id in mapped else None
         rows.append(row)

@@ -1,0 +1,38 @@
+"""Ways that people walk on, as OpenStreetMap maps them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from howgreen.osm.extract import Tags, read_lines
+
+if TYPE_CHECKING:
+    from shapely import LineString
+
+WALKED = (
+    "footway", "path", "pedestrian", "steps", "living_street", "residential", "service", "unclassified", "track", "road",
+    "cycleway", "bridleway", "tertiary", "tertiary_link", "secondary", "secondary_link", "primary", "primary_link",
+)  # fmt: skip
+"""Values of ``highway`` on which people walk, where nothing forbids it."""
+_CLOSED = ("no", "private")
+_OPEN = ("yes", "designated", "permissive", "public")
+
+
+def walkable(tags: Tags) -> bool:
+    """Tell whether people may walk there, as far as the tags say."""
+    if tags.get("area") == "yes" or tags.get("indoor") == "yes":
+        return False
+    foot = tags.get("foot", "")
+    return foot in _OPEN or (foot not in _CLOSED and tags.get("access") not in _CLOSED)
+
+
+def read_ways(path: Path) -> list[LineString]:
+    """Read the ways of an extract that people walk on, as lines (EPSG:4326).
+
+    Raises
+    ------
+    AreaError
+        The file is missing, cut short or not OpenStreetMap data.
+    """
+    return read_lines(path, tags=[("highway", value) for value in WALKED], matches=walkable)
