@@ -195,7 +195,9 @@ def test_public_green_and_what_mappers_drew(folder, truth, figures):
     near = shapely.contains_xy(park, truth["x"], truth["y"]).sum() / len(truth["x"])
     assert 0 < near < 0.1
     assert found["zones"][0]["near_public"] == pytest.approx(near, rel=0.25), "one open park of half a hectare counts"
-    assert 0 < found["zones"][0]["near_public_walk"] < found["zones"][0]["near_public"], "along one street, from one side"
+    assert 0 < found["zones"][0]["near_public_walk"] < found["zones"][0]["near_public"], (
+        "along one street, from one side"
+    )
     (whole, *_) = found["mapped"]
     drawn = whole["mapped_green_m2"] + whole["mapped_not_green_m2"]
     assert drawn == pytest.approx(3 * 120**2 + 60**2, rel=0.12)
