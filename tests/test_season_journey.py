@@ -68,7 +68,11 @@ def test_the_greenest_months_are_planned_told_and_kept(store, tmp_path, capsys):
     kept = summary["provenance"]["season"]
     assert [round(month["greenness"], 2) for month in kept["months"]] == list(CURVE)
     assert [month["month"] for month in kept["months"] if month["taken"]] == ["2023-04", "2023-05"]
-    assert told in (out / "report.html").read_text(encoding="utf-8")
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert told in page
+    bars = page[page.index('data-testid="season"') :]
+    assert "2023-04: 0.62 · 3 dates (used). 2023-05: 0.60" in bars
+    assert bars[: bars.index("</svg>")].count("✓") == 2
     assert "out-of-season" not in {one["code"] for one in summary["warnings"]}  # April was measured
     again = plan_json.load(out / "plan.json")
     assert plan_json.to_json(again) == (out / "plan.json").read_text(encoding="utf-8")

@@ -150,6 +150,26 @@ def test_a_folder_without_its_mtl_file_is_its_bands_and_two_are_enough(landsat, 
     assert scene.bands == ("red", "nir", "qa_pixel")
 
 
+def test_harmonised_landsat_is_landsat_in_steps_of_sentinel_2(root, tmp_path):
+    """HLS L30's B05 is near-infrared; of a file called B05 alone it would be Sentinel-2's red edge."""
+    folder = tmp_path / "hls"
+    folder.mkdir()
+    for number, value in {2: 400, 3: 700, 4: 600, 5: 3500, 6: 2000, 7: 1000}.items():
+        data = np.arange(60 * 80, dtype=np.int16).reshape(60, 80) % 97 + value
+        landsat_tif(folder / f"HLS.L30.T32TPS.2023182T101559.v2.0.B{number:02d}.tif", data.astype(np.int16))
+    flags = np.full((60, 80), 64, np.uint8)  # clear
+    flags[3] = 2 | 64  # cloud
+    landsat_tif(folder / "HLS.L30.T32TPS.2023182T101559.v2.0.Fmask.tif", flags)
+    store.add([folder], root=root, city="X")
+    (scene,) = store.scenes(root)
+    assert (scene.sensor, scene.time.date(), scene.scale, scene.offset) == ("landsat", date(2023, 7, 1), 1e-4, 0)
+    assert scene.bands == (*NAMES, "qa_pixel")
+    with rasterio.open(scene.asset("nir").href) as file:
+        assert file.read(1).min() == 3500
+    with rasterio.open(scene.asset("qa_pixel").href) as file:
+        assert [bool(code >> 3 & 1) for code in file.read(1)[[3, 4], 0]] == [True, False]
+
+
 def test_a_folder_of_something_else_stays_unknown(tif, root, tmp_path):
     tif("town_20230701.tif")
     with pytest.raises(ImageError, match="neither a Sentinel-2"):
@@ -169,10 +189,10 @@ def colours(seed=3):
 def test_a_band_between_green_and_red_is_no_near_infrared(tif, root):
     green, red, nir, pan = colours()
     names = ["green", "red", "nir"]
-    store.add([tif(data=np.stack([green, red, nir]).astype(np.uint16))], root=root, city="X", bands=names)
+    store.add([tif(data=np.stack([green, red, nir]).astype(np.uint16))], root=root, city="X", options=store.Options(bands=names))
     for share, passes in ((0.7, True), (0.8, False)):
         mixed = np.where(np.arange(60 * 80).reshape(60, 80) < share * 60 * 80, pan, nir)
-        given = {"root": root, "city": "X", "bands": names, "replace": True}
+        given = {"root": root, "city": "X", "options": store.Options(bands=names), "replace": True}
         image = tif(data=np.stack([green, red, mixed]).astype(np.uint16))
         if passes:
             store.add([image], **given)
@@ -195,9 +215,10 @@ def test_a_near_infrared_of_half_the_pixel_size_is_panchromatic(root, tmp_path):
 @pytest.mark.real
 def test_elktons_panchromatic_band_never_passes(shared_data, root):
     paths = [shared_data / "elkton_l8" / f"L8-B{n}-Elkton-VA.tiff" for n in (2, 3, 4, 8)]
-    given = {"root": root, "city": "Elkton", "date": date(2017, 7, 1), "scale": 2e-5, "offset": -0.1}
+    bands = ["blue", "green", "red", "nir"]
+    said = store.Options(sensor="sentinel-2", bands=bands, date=date(2017, 7, 1), scale=2e-5, offset=-0.1)
     with pytest.raises(ImageError, match="panchromatic"):
-        store.add(paths, sensor="sentinel-2", bands=["blue", "green", "red", "nir"], **given)
+        store.add(paths, root=root, city="Elkton", options=said)
 
 
 @pytest.mark.real
@@ -205,12 +226,8 @@ def test_tabasco_and_detroit_are_read_by_the_numbers_of_before_collection_2(shar
     stacks = [shared_data / "tabasco_l7" / f"LE7022049{day}_stack.tif" for day in (1999322, 2002106)]
     with pytest.warns(HowgreenWarning, match="8 not understood"):
         store.add(stacks, root=root, city="Tabasco")
-    store.add(
-        [shared_data / "detroit_l5" / "LT05_020030_merge_19950712_stack_clip.tiff"],
-        root=root,
-        city="Detroit",
-        bands=NAMES,
-    )
+    detroit = shared_data / "detroit_l5" / "LT05_020030_merge_19950712_stack_clip.tiff"
+    store.add([detroit], root=root, city="Detroit", options=store.Options(bands=NAMES))
     scenes = store.scenes(root)
     assert {(one.scale, one.offset, one.nodata) for one in scenes} == {(1e-4, 0, -9999)}
     assert {one.platform for one in scenes} == {"landsat-7", "landsat-5"}

@@ -182,6 +182,7 @@ def test_loose_landsat_files_never_pass_as_sentinel_2():
         ["L8-B2-Elkton", "L8-B8-Elkton"],
         ["landsat8_town"],
         ["20230701_LEVEL2_LND08_BOA"],
+        ["HLS.L30.T32TPS.2023182T101559.v2.0.B05", "HLS.L30.T32TPS.2023182T101559.v2.0.Fmask"],
     ):
         found = naming(files(*names), ["B2", "B4"], sensor=None, bands_given=False)
         assert (found.sensor, found.satellite) == (LANDSAT, "LC08"), names
@@ -193,6 +194,7 @@ def test_loose_landsat_files_never_pass_as_sentinel_2():
         ["image_20230701"],
         ["S2A_MSIL2A_20230701T101559_N0509"],
         ["Tel-Aviv_L2A"],
+        ["HLS.S30.T32TPS.2023182T101559.v2.0.B08"],
         ["pixel5_20230701"],
     ):
         assert naming(files(*names), ["B02", "B04"], sensor=None, bands_given=False).sensor is SENTINEL2, names

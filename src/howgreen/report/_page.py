@@ -70,6 +70,7 @@ def page(
             scale=_scale(found),
             classes=_classes(found),
             scenes=_scenes(found, language),
+            season=_season(found, language),
             dates=language.days([date.fromisoformat(scene["date"]) for scene in found["scenes"]]),
             period=language.days([date.fromisoformat(found["period"][key]) for key in ("start", "end")]),
             legend=ramp(_pictures.RAMP),
@@ -205,6 +206,24 @@ def _classes(found: Mapping[str, Any]) -> list[dict[str, Any]]:
         row["share"] = row["area_m2"] / total if total else None
         row["bar"] = row["area_m2"] / largest if largest else 0.0
     return sorted(rows, key=lambda row: -row["area_m2"])
+
+
+def _season(found: Mapping[str, Any], language: Language) -> list[dict[str, Any]]:
+    """Lay out the months that were compared for the greenest, where the period was measured: a bar and its text each."""
+    made = []
+    for one in (found["provenance"].get("season") or {}).get("months", ()):
+        level = one["greenness"]
+        dates = language.ngettext("%(n)s date", "%(n)s dates", one["dates"]) % {"n": one["dates"]}
+        number = "–" if level is None else f"{level:.2f}".replace(".", language.decimal)
+        made.append(
+            {
+                "month": one["month"],
+                "bar": min(max(level or 0.0, 0.0), 1.0),
+                "shown": f"{number} · {dates}",
+                "taken": one["taken"],
+            }
+        )
+    return made
 
 
 def _scenes(found: Mapping[str, Any], language: Language) -> list[dict[str, Any]]:

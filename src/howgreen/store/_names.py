@@ -22,6 +22,8 @@ SKIP = "-"
 _LANDSAT = re.compile(
     r"(?i)(?:^|[^a-z0-9])(?:l[cotem]0?([4-9])(?=\d{6}|[_.-]|$)|lnd0([4-9])|landsat[-_ ]?([4-9])?|l([4-9])(?=[_.-]))"
 )
+_HLS_LANDSAT = re.compile(r"(?i)(?:^|[^a-z0-9])hls[._-]?l30(?![0-9])")
+"""NASA's harmonised Landsat 8 and 9: Landsat 8's numbers of bands, in steps of 1e-4."""
 _FORCE = re.compile(r"(?i)(?:^|_)(?:sen2[abcdl]|lnd0[4-9])_(?:boa|bap|qai)(?:_|$)|_LEVEL2_")
 _SENTINEL_2 = re.compile(
     r"(?i)(?:^|[^a-z0-9])(?:s2(?=[_.-]|[a-d](?:[_.-]|$)|$)|sentinel[-_ ]?2)|(?:^|_)t\d\d[a-z]{3}_20\d{6}"
@@ -110,7 +112,7 @@ def naming(files: Sequence[Path], names: Sequence[str], *, sensor: str | None, b
     if sensor is not None and sensor not in SENSORS:
         raise ImageError(f"sensor {sensor!r} is unknown: use {' or '.join(SENSORS)}")
     is_force = any(_FORCE.search(stem) for stem in stems)
-    numbers = {
+    numbers = {"8" for stem in stems if _HLS_LANDSAT.search(stem)} | {
         next((group for group in match.groups() if group), "") for stem in stems if (match := _LANDSAT.search(stem))
     }
     _check_one_satellite(files, sensor=sensor, bands_given=bands_given)
@@ -146,7 +148,7 @@ def naming(files: Sequence[Path], names: Sequence[str], *, sensor: str | None, b
 def is_landsat_file(file: Path) -> bool:
     """Tell whether a file is one of Landsat's by its name, its satellite named."""
     match = _LANDSAT.search(file.stem)
-    return bool(match and any(match.groups()))
+    return bool((match and any(match.groups())) or _HLS_LANDSAT.search(file.stem))
 
 
 def _check_one_satellite(files: Sequence[Path], *, sensor: str | None, bands_given: bool) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Groups = dict[str, dict[str, str]]
 
 _KINDS = ("json", "xml", "txt")
-_BAND = re.compile(r"(?i)_(?:sr_|st_|toa_)?(?:b(?:and)?\d+|qa_[a-z]+|[a-z]+_qa|bqa|aerosol)$")
+_BAND = re.compile(r"(?i)[_.](?:sr_|st_|toa_)?(?:fmask|[svr]aa|[sv]za|b(?:and)?\d+|qa_[a-z]+|[a-z]+_qa|bqa|aerosol)$")
 
 
 def metadata_files(path: Path) -> list[Path]:
