@@ -189,7 +189,12 @@ def colours(seed=3):
 def test_a_band_between_green_and_red_is_no_near_infrared(tif, root):
     green, red, nir, pan = colours()
     names = ["green", "red", "nir"]
-    store.add([tif(data=np.stack([green, red, nir]).astype(np.uint16))], root=root, city="X", options=store.Options(bands=names))
+    store.add(
+        [tif(data=np.stack([green, red, nir]).astype(np.uint16))],
+        root=root,
+        city="X",
+        options=store.Options(bands=names),
+    )
     for share, passes in ((0.7, True), (0.8, False)):
         mixed = np.where(np.arange(60 * 80).reshape(60, 80) < share * 60 * 80, pan, nir)
         given = {"root": root, "city": "X", "options": store.Options(bands=names), "replace": True}
