@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from howgreen.sample.kept import SEED, ensure
+from howgreen.sample.identity import SEED
+from howgreen.sample.kept import ensure
 from howgreen.sample.truth import Truth, ZoneTruth, truth
 
 if TYPE_CHECKING:

@@ -12,16 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from howgreen.core.errors import StoreError
+from howgreen.sample.identity import EXTENT_M, SEED, VERSION
 
 if TYPE_CHECKING:
     from howgreen.core.types import Progress
-
-SEED = 7
-"""Seed of the one Sampleton that everybody gets."""
-VERSION = 2
-"""Raised whenever the simulated city changes, so that old copies are not mistaken for it."""
-EXTENT_M = 9_000
-"""Side of its images in metres."""
 
 _ONE_BUILD = threading.Lock()
 _STALE_S = 3600

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from shapely import LineString, Point, Polygon
 from shapely.geometry.base import BaseGeometry
 
-from howgreen.sample.kept import EXTENT_M
+from howgreen.sample.identity import EXTENT_M
 
 Doubles = npt.NDArray[np.float64]
 Floats = npt.NDArray[np.float32]

@@ -22,7 +22,7 @@ from howgreen.sample import sensors_sim as sim
 from howgreen.sample.canvas import Canvas
 from howgreen.sample.clouds import Sky, make_sky
 from howgreen.sample.counting import write_truth
-from howgreen.sample.kept import EXTENT_M, SEED
+from howgreen.sample.identity import EXTENT_M, SEED
 from howgreen.sample.layout import CRS, LEFT_M, TOP_M, make_land
 from howgreen.sample.light import Day, Sun, mixed, sun_at
 from howgreen.sample.limits import make_city
