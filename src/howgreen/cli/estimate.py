@@ -270,7 +270,10 @@ def _in_words(sample: Sample, found: Evaluation) -> list[str]:
         if errors.bias
         else ""
     )
-    lines.append(f"the map at these places: RMSE {errors.rmse:.2f}{bias}, slope of answers on map {errors.slope:.2f}")
+    lines.append(
+        f"the map at these places: RMSE {errors.rmse:.2f} ({errors.rmse_low:.2f} to {errors.rmse_high:.2f}){bias}, slope of answers on map "
+        f"{errors.slope:.2f} ({errors.slope_low:.2f} to {errors.slope_high:.2f})"
+    )
     if found.skipped:
         lines.append(
             f"note: {len(found.skipped)} places were passed over ({', '.join(map(str, found.skipped[:_MOST_LISTED]))}): look at them, for what is hard to see is not there by chance"

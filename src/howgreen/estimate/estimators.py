@@ -136,7 +136,7 @@ def estimate_ratio(looks: Looks, assist: MapShares | None = None, *, level: floa
     """
     _check_counts(looks)
     line = _linearise(looks, assist)
-    variance, df = _variance(line.residual, looks)
+    variance, df = variance_of(line.residual, looks)
     method = "ratio of two stratified means" if len(looks.weight) > 1 else "ratio of two means"
     method = (
         method
@@ -239,7 +239,7 @@ def estimate_two_phase(looks: Looks, gold: Gold, assist: MapShares | None = None
     spread = float((gold.weight * (missed - correction) ** 2).sum()) / (twice - 1)
     shared = float((gold.weight * (missed - correction) * (read - read_mean)).sum()) / (twice - 1)
     # The variance that the truth itself would have in the first phase, then that of the second, in which not all agreements are looked at again.
-    variance, _ = _variance(line.residual, looks)
+    variance, _ = variance_of(line.residual, looks)
     variance = max(variance + (spread + 2 * shared) / count, 0.0) + spread * (1 / twice - 1 / count)
     again = gold.weight > 1
     if again.sum() > 1:
@@ -282,7 +282,7 @@ def estimate_domain(
         )
     _check_counts(looks)
     line = _linearise(part, assist)
-    variance, df = _variance(line.residual, looks)
+    variance, df = variance_of(line.residual, looks)
     method = "ratio of two means of a part" + (
         ", assisted by the map (difference estimator)" if assist is not None else ""
     )
@@ -313,7 +313,7 @@ def _stratified_mean(values: Floats, looks: Looks) -> float:
     return float((looks.weight * sums / looks.counts).sum())
 
 
-def _variance(residual: Floats, looks: Looks) -> tuple[float, float]:
+def variance_of(residual: Floats, looks: Looks) -> tuple[float, float]:
     """Variance of a stratified mean of residuals, and Satterthwaite's degrees of freedom (1946)."""
     counts = looks.counts
     parts = np.zeros(len(counts))

@@ -34,6 +34,7 @@ from howgreen.estimate.estimators import (
     estimate_domain,
     estimate_ratio,
     estimate_two_phase,
+    variance_of,
 )
 from howgreen.estimate.sample import Sample
 
@@ -86,10 +87,14 @@ class MapErrors:
 
     rmse: float
     """Of the green share of a unit, the answers' own scatter included."""
+    rmse_low: float
+    rmse_high: float
     bias: Estimate | None
     """Map less answer, over the frame; its ``ratio`` is the bias."""
     slope: float
     """Of answers on map, weighted: above 1 where the map pulls towards the middle."""
+    slope_low: float
+    slope_high: float
     classes: Accuracy | None
     """Green (at least half), not green and water; None where a stratum has too few looks."""
 
@@ -384,17 +389,44 @@ def _map_errors(rows: _Rows) -> MapErrors:
     """Compare the map, which shows all vegetation, with the looks."""
     looks = rows.looks()
     mapped = np.array([unit.map_green for unit in rows.units])
-    weight = (looks.weight / looks.counts)[looks.stratum]
     miss = mapped - looks.green
-    centred = mapped - float((weight * mapped).sum())
-    spread = float((weight * centred**2).sum())
-    slope = float((weight * centred * looks.green).sum()) / spread if spread > 0 else float("nan")
+    squares = estimate_ratio(replace(looks, green=miss**2, land=np.ones(len(miss))))
+    slope = slope_of(looks, mapped)
     return MapErrors(
-        rmse=float(np.sqrt((weight * miss**2).sum())),
+        rmse=float(np.sqrt(squares.ratio)),
+        rmse_low=float(np.sqrt(squares.low)),
+        rmse_high=float(np.sqrt(squares.high)),
         bias=_bias(looks, miss),
-        slope=slope,
+        slope=slope.ratio,
+        slope_low=slope.low,
+        slope_high=slope.high,
         classes=_classes(rows, looks),
     )
+
+
+def slope_of(looks: Looks, mapped: Floats, *, level: float = LEVEL) -> Estimate:
+    """Estimate the slope of answers on map over the frame, by weighted least squares with a linearised variance (Särndal et al. 1992, 5.10).
+
+    NaN where the map says the same everywhere.
+    """
+    from scipy import special
+
+    weight = (looks.weight / looks.counts)[looks.stratum]
+    centred = mapped - float((weight * mapped).sum())
+    spread = float((weight * centred**2).sum())
+    if spread <= 0:
+        nothing = float("nan")
+        return Estimate(
+            ratio=nothing, se=nothing, df=1, low=nothing, high=nothing, level=level, n=len(mapped), method="none"
+        )
+    slope = float((weight * centred * looks.green).sum()) / spread
+    left = looks.green - float((weight * looks.green).sum()) - slope * centred
+    variance, df = variance_of(centred * left / spread, looks)
+    half = float(special.stdtrit(df, (1 + level) / 2)) * float(np.sqrt(variance))
+    return Estimate(
+        ratio=slope, se=float(np.sqrt(variance)), df=df, low=slope - half, high=slope + half, level=level, n=len(mapped),
+        method="weighted least squares",
+    )  # fmt: skip
 
 
 def _bias(looks: Looks, miss: Floats) -> Estimate | None:
