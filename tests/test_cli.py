@@ -143,6 +143,12 @@ def test_completion_shows_what_loads_on_first_use():
     assert all(getattr(howgreen, name) is not None for name in howgreen.__all__)
 
 
+def test_the_record_says_how_areas_can_be_made_again(answered: Path):
+    areas = json.loads((answered / "summary.json").read_text())["provenance"]["areas"]
+    assert (areas["ellipsoid"], areas["densify_deg"]) == ("WGS 84", 0.005)
+    assert "0.5" in areas["half_green"]
+
+
 def test_city_writes_the_whole_folder(answered: Path):
     assert {path.name for path in answered.iterdir()} == FILES
     for path in answered.glob("*.tif"):

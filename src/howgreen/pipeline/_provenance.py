@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import howgreen
 from howgreen import imagery
+from howgreen.core.geometry import DENSIFY_DEG
+from howgreen.core.types import HALF_GREEN
 from howgreen.pipeline.plan_json import season_values
 
 if TYPE_CHECKING:
@@ -30,6 +32,12 @@ def provenance(plan: Plan) -> dict[str, Any]:
         "howgreen": howgreen.__version__,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "libraries": {name: version(name) for name in LIBRARIES},
+        "areas": {
+            "ellipsoid": "WGS 84",
+            "densify_deg": DENSIFY_DEG,
+            "cover": "exact share of each pixel inside the limits (exactextract), times ellipsoidal over planar area of the zone",
+            "half_green": f"share of at least {HALF_GREEN:g} before it is rounded for green_fraction.tif",
+        },
         "radiometry": imagery.decisions((*plan.scenes, *plan.radar)),
         **({"season": season_values(plan.season)} if plan.season else {}),
     }
