@@ -226,10 +226,16 @@ def test_nothing_sticks_out_sideways(tab, width):
     box = tab.locator(".stage").bounding_box()
     assert box["width"] > 0.85 * width - 130
     assert tab.evaluate("[...document.querySelectorAll('.scroll')].every(box => box.scrollWidth <= box.clientWidth)")
-    cells = tab.locator("#districts tr :last-child").evaluate_all(
+    shown = tab.locator("#districts tbody tr").first.inner_text()
+    assert re.search(r"\d+\s*$", shown)
+    cells = tab.locator("#districts tbody tr > *").evaluate_all(
         "cells => cells.map(cell => cell.getBoundingClientRect().right)"
     )
     assert max(cells) <= width
+    wide = tab.locator("#districts tbody tr > *").evaluate_all(
+        "cells => cells.every(cell => cell.scrollWidth <= cell.clientWidth + 1)"
+    )
+    assert wide
 
 
 @pytest.mark.parametrize("width", [390, 1000, 1400])

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 CSV, XLSX = "districts.csv", "districts.xlsx"
 FIGURES = ("green_ratio", "interval_low", "interval_high", "observed_ratio", "land_area_m2", "observed_area_m2", "green_area_m2",
-           "green_m2_per_inhabitant", "population")  # fmt: skip
+           "green_m2_per_inhabitant", "population", "clear_dates_mean", "seen_once_ratio")  # fmt: skip
 """Columns of the CSV after name, id and kind; ratios 0-1, areas in square metres."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
