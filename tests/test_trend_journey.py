@@ -156,6 +156,29 @@ def test_the_same_model_and_months_in_every_year(tmp_path):
     assert report.TrendSummary.from_dict(found.to_dict()) == found
 
 
+@pytest.mark.filterwarnings("ignore::howgreen.HowgreenWarning")
+def test_coefficients_from_elsewhere_are_applied_where_they_are_asked_for_and_told(tmp_path):
+    root = tmp_path / "store"
+    area = town(root)
+    for year in (2001, 2002):
+        add(root, year, 20, sensor="landsat", platform="landsat-7")
+    own, roy = (
+        trending.over_years(
+            area,
+            Store(root),
+            trending.Asked(years=(2001, 2002), model="ndvi", bandpass=name),
+            out=tmp_path / (name or "own"),
+        )
+        for name in ("", "roy-2016")
+    )
+    assert roy.years[0].green_ratio > own.years[0].green_ratio + 0.01  # dry streets seem greener by it
+    assert own.coefficients == ""
+    assert "Roy et al. 2016" in (tmp_path / "roy-2016" / "trend.html").read_text(encoding="utf-8")
+    assert "coefficients" not in (tmp_path / "own" / "trend.html").read_text(encoding="utf-8")
+    plan = json.loads((tmp_path / "roy-2016" / "plan_2001_landsat-4-7.json").read_text(encoding="utf-8"))
+    assert "3 of 3 images were brought to Landsat 8's bands by Roy et al. 2016" in plan["notes"][-1]
+
+
 def test_what_cannot_be_asked(tmp_path):
     area = town(tmp_path)
     with pytest.raises(PlanError, match="two years at least"):

@@ -136,6 +136,21 @@ def test_nothing_clear_leaves_the_period_as_it_was(city):
     assert "no month of the year" in season.in_words()
 
 
+def test_what_is_read_over_the_web_is_counted_to_the_byte(far, make_city):
+    from far import scene
+    from howgreen.imagery import shared_files
+
+    place = make_city(box(600_000, 5_200_000 - 5120, 605_120, 5_200_000))
+    with shared_files():
+        scenes = look([scene(far.url), scene(far.url, 1)], city=place)
+        before = far.count()["bytes"]
+        _, season = measure_season(scenes, city=place, searched=YEAR)
+        assert 0 < season.read_bytes == far.count()["bytes"] - before
+        _, again = measure_season(scenes, city=place, searched=YEAR)
+        assert again.read_bytes == 0  # what was fetched serves whoever comes next
+    assert season.months[0].dates == 2
+
+
 def months(*numbers):
     return [date(2024, number, 1) for number in numbers]
 

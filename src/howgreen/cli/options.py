@@ -197,6 +197,13 @@ trend_options = options(
         help="May be repeated: satellites are joined by the years that both saw (default: sentinel-2 from 2017 on, else landsat).",
     ),
     click.option(
+        "--coefficients",
+        type=click.Choice(("nasa-hls", "roy-2016")),
+        default=None,
+        help="Bring reflectance to Landsat 8's by published regressions first: Sentinel-2's by NASA's, Landsat 4-7's by Roy et al. 2016 "
+        "(default: none).",
+    ),
+    click.option(
         "--model", help="Name of a model or an ONNX file, for all years (default: by the first year's images)."
     ),
     catalog_option,

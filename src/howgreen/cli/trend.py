@@ -34,6 +34,7 @@ def trend_command(
     years: tuple[int, ...],
     sensors: tuple[str, ...],
     months: tuple[int, int] | None,
+    coefficients: str | None,
     model: str | None,
     out: str | Path | None,
     overwrite: bool,  # noqa: FBT001 (a flag of the command line)
@@ -49,7 +50,7 @@ def trend_command(
     from howgreen.pipeline import planning, trending
 
     wanted = AskedPlan(**asked)
-    question = trending.Asked(years=years, sensors=sensors, model=model, months=months)
+    question = trending.Asked(years=years, sensors=sensors, model=model, months=months, bandpass=coefficients or "")
     images, network = wanted.images(), wanted.network()
     planning.catalogs_of(images, network)  # what is misspelt is told before any service is asked
     with bars() as progress:

@@ -105,8 +105,8 @@ class Remote:
 
     @property
     def fetched(self) -> int:
-        """Bytes fetched so far."""
-        return self._fetched
+        """Bytes fetched so far, the first ones of the file among them."""
+        return self._fetched + len(self._head)
 
     @property
     def version(self) -> Version | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import howgreen
 from howgreen import imagery, landcover
-from howgreen.core import types
+from howgreen.core import bandpass, types
 from howgreen.core.acquisitions import acquisitions
 from howgreen.core.errors import (
     ContradictionError,
@@ -53,6 +53,8 @@ class Choice:
     period: Season | Period | str | int | date | None = None
     """See :func:`howgreen.pipeline.image_sources.asked_period`; a day is that day."""
 
+    bandpass: str = ""
+    """Key of :data:`howgreen.core.bandpass.BANDPASSES`: a published regression that is to be applied; empty for none."""
     platforms: tuple[str, ...] = ()
     """Only scenes of these satellites (``landsat-5``); none for all of the sensor."""
 
@@ -178,6 +180,8 @@ def _planned(
     found = source.scenes(city, sensor=sensor, progress=progress)
     if choice.platforms:
         found = replace(found, scenes=[scene for scene in found.scenes if scene.platform in choice.platforms])
+    if choice.bandpass:
+        found = _adjusted(found, choice.bandpass)
     found, source, season, others = _in_season(found, city, source, choice, progress=progress)
     shared = _shared_bands(found.scenes, sensor, model)
     radar, beside = _radar(city, source, choice, progress=progress)
@@ -214,6 +218,14 @@ def _planned(
             *landcover.model_warnings(green.card, resolution_m=resolution_m, city=city, scenes=used),
         ),
     )
+
+
+def _adjusted(found: image_sources.Found, name: str) -> image_sources.Found:
+    """Bring scenes to another satellite's reflectance by a published regression, and say so."""
+    scenes = [bandpass.adjusted(scene, name) for scene in found.scenes]
+    moved = sum(one is not other for one, other in zip(scenes, found.scenes, strict=True))
+    note = f"{moved} of {len(scenes)} images were brought to Landsat 8's bands by {bandpass.BANDPASSES[name].title}"
+    return replace(found, scenes=scenes, notes=(*found.notes, *([note] if moved else [])))
 
 
 def _in_season(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from howgreen import __version__, report, trend
 from howgreen.core import words
+from howgreen.core.bandpass import BANDPASSES
 from howgreen.core.errors import NoImageError, PlanError
 from howgreen.core.period import Period, Season
 from howgreen.core.sensors import LANDSAT, SENTINEL2
@@ -60,6 +61,8 @@ class Asked:
     """Keys of SENSORS; none for Sentinel-2 where it saw all years, else Landsat."""
     model: str | Path | None = None
     """None for what the images of the first year that has any allow; then that one in all years."""
+    bandpass: str = ""
+    """Key of :data:`howgreen.core.bandpass.BANDPASSES`; empty for no coefficients from elsewhere."""
     months: tuple[int, int] | None = None
     """First and last month, the same in each year; None for the growing season by the calendar. From the second half of the year into
     the first half of the next they end in the year."""
@@ -138,7 +141,8 @@ def over_years(
     warn(*cautions)
     if check is not None:
         check()
-    summary = _figures(found, plans, gaps, cautions)
+    coefficients = BANDPASSES[asked.bandpass].title if asked.bandpass else ""
+    summary = _figures(found, plans, gaps, cautions, coefficients)
     with report.new_target(out, progress=progress) as folder:
         for file, plan in plans.items():
             plan_json.save(plan, folder / file)
@@ -160,7 +164,11 @@ def _answer(
 
     year, family = which
     choice = planning.Choice(
-        sensor=family.sensor, model=asked.model, period=asked.period(year), platforms=family.platforms
+        sensor=family.sensor,
+        model=asked.model,
+        period=asked.period(year),
+        platforms=family.platforms,
+        bandpass=asked.bandpass,
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", HowgreenWarning)  # told once for all years, by code
@@ -239,9 +247,15 @@ def _doubts(found: Trend, gaps: list[tuple[int, str, str]]) -> tuple[Caution, ..
 
 
 def _figures(
-    found: Trend, plans: Mapping[str, Plan], gaps: list[tuple[int, str, str]], cautions: tuple[Caution, ...]
+    found: Trend,
+    plans: Mapping[str, Plan],
+    gaps: list[tuple[int, str, str]],
+    cautions: tuple[Caution, ...],
+    coefficients: str,
 ) -> TrendSummary:
     first = next(iter(plans.values()))
     last = found.points[-1].answer
     plan = plans.get(f"plan_{last.year}_{last.series}.json", first)
-    return report.trend_summary(found, plan, version=__version__, gaps=gaps, warnings=cautions)
+    return report.trend_summary(
+        found, plan, version=__version__, gaps=gaps, warnings=cautions, coefficients=coefficients
+    )

@@ -101,6 +101,7 @@ class TrendSummary(Document, frozen=True, kw_only=True):
     years: tuple[YearFigures, ...]
     left_out: Annotated[tuple[YearFigures, ...], Meta(description="Answers that are no part of the series.")]
     gaps: tuple[GapFigures, ...]
+    coefficients: Annotated[str, Meta(description="Published regressions applied to the reflectance; empty for none.")]
     joins: tuple[JoinFigures, ...]
     slope: Annotated[
         float, Meta(description="Ratio a year: median of the slopes between all pairs of years (Theil, Sen).")
@@ -138,7 +139,13 @@ def _points(change: float) -> str:
 
 
 def trend_summary(
-    found: Trend, plan: Plan, *, version: str, gaps: Sequence[tuple[int, str, str]], warnings: Sequence[Caution]
+    found: Trend,
+    plan: Plan,
+    *,
+    version: str,
+    gaps: Sequence[tuple[int, str, str]],
+    warnings: Sequence[Caution],
+    coefficients: str = "",
 ) -> TrendSummary:
     """Gather the figures of a trend.
 
@@ -150,6 +157,8 @@ def trend_summary(
         Of its last year: the place, the period and who asks to be named.
     gaps
         Year, satellites and reason.
+    coefficients
+        Published regressions that were applied to the reflectance, by their title; empty for none.
     """
     fit = found.fit
     half = None if math.isnan(fit.noise) else _t(len(found.points) - 2) * fit.noise
@@ -163,6 +172,7 @@ def trend_summary(
         years=tuple(_year(point.answer, point.value, half) for point in found.points),
         left_out=tuple(_year(one, one.ratio, None) for one in found.left_out),
         gaps=tuple(GapFigures(year=year, satellites=name, why=why) for year, name, why in gaps),
+        coefficients=coefficients,
         joins=tuple(JoinFigures(**asdict(one)) for one in found.joins),
         slope=fit.slope.slope,
         slope_low=fit.slope.low,
