@@ -18,6 +18,15 @@ if os.environ.get("CI"):  # there, a property that fails once in a hundred runs 
 
 
 @pytest.fixture(autouse=True)
+def _words_of_a_shell() -> Iterator[None]:
+    """Errors are read as the command line says them; tests/core/test_wording.py is about those that Python says."""
+    from howgreen.core.wording import for_a_shell
+
+    with for_a_shell():
+        yield
+
+
+@pytest.fixture(autouse=True)
 def _no_refusals() -> Iterator[None]:
     """Ports are used again: what one test's server asked for does not bind the next one's."""
     from howgreen.net import http

@@ -9,6 +9,7 @@ The names below load on first use, so that ``import howgreen`` is instant.
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -78,7 +79,7 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     home = next((module for module, names in _HOMES.items() if name in names), None)
     if home is None:
-        raise AttributeError(f"module 'howgreen' has no attribute {name!r}")
+        raise AttributeError(f"module 'howgreen' has no attribute {name!r}", name=name, obj=sys.modules[__name__])
     return getattr(import_module(f"howgreen.{home}"), name)
 
 

@@ -14,10 +14,16 @@ import click
 
 from howgreen.cli.root import howgreen
 from howgreen.core.errors import HowgreenError
+from howgreen.core.wording import for_a_shell
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point: every error that a user can meet is one line and a non-zero exit code."""
+    with for_a_shell():
+        _main(arguments)
+
+
+def _main(arguments: Sequence[str] | None) -> None:
     signal.signal(signal.SIGTERM, _stop)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else its shell wants it to be deaf to Ctrl-C
         signal.signal(signal.SIGINT, _stop)

@@ -6,9 +6,15 @@ Anything else that escapes is a defect of ours.
 
 from __future__ import annotations
 
+from howgreen.core.wording import as_read
+
 
 class HowgreenError(Exception):
     """Base of all errors that howgreen raises on purpose."""
+
+    def __str__(self) -> str:
+        """Say it in the words of whoever reads it: see :mod:`howgreen.core.wording`."""
+        return as_read(super().__str__())
 
 
 class InputError(HowgreenError, ValueError):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import sys
+import time
+from collections.abc import Callable, Iterable
 from html import escape
+from typing import Any
 
 from howgreen.core.text import one_line
 
@@ -32,3 +35,37 @@ def panel(title: str, rows: Iterable[tuple[str, str]], *, warnings: Iterable[str
 
 def _safe(text: str) -> str:
     return escape(one_line(text))
+
+
+_EVERY_S = 0.2
+"""Bars are drawn no more often: each drawing is a message to the browser."""
+
+
+def bars() -> Callable[[str, int, int], None] | None:
+    """Make progress bars where this runs in a notebook, None elsewhere: what long work tells when nobody asked to be told."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    if shell is None or not hasattr(shell, "kernel"):
+        return None
+    from IPython import display as shown
+
+    stages: dict[str, tuple[int, int]] = {}
+    handle: Any = shown.display(shown.HTML(""), display_id=True)
+    drawn = 0.0
+
+    def tell(stage: str, done: int, total: int) -> None:
+        nonlocal drawn
+        stages[stage] = done, total
+        now = time.monotonic()
+        if now - drawn >= _EVERY_S or done == total:
+            drawn = now
+            handle.update(shown.HTML("".join(_bar(name, *steps) for name, steps in stages.items())))
+
+    return tell
+
+
+def _bar(stage: str, done: int, total: int) -> str:
+    name = _safe(stage)
+    return (
+        f'<div style="font-family:sans-serif"><progress value="{done}" max="{max(total, 1)}" aria-label="{name}"></progress> '
+        f"{name}: {done} of {total}</div>"
+    )

@@ -23,6 +23,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from howgreen.core.text import one_line
+from howgreen.core.wording import as_read
 
 CODES: Mapping[str, str] = {
     "account-incomplete": "an account for Article 8 lacks a map, a class of communes, or part of its ground",
@@ -86,6 +87,10 @@ class HowgreenWarning(UserWarning):
     def __init__(self, caution: Caution) -> None:
         super().__init__(caution.text)
         self.caution = caution
+
+    def __str__(self) -> str:
+        """Say it in the words of whoever reads it: see :mod:`howgreen.core.wording`."""
+        return as_read(super().__str__())
 
     @property
     def code(self) -> str:

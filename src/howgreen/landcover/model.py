@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from howgreen.core.errors import MissingBandsError, ModelError, PlanError
+from howgreen.core.text import closest
 from howgreen.core.types import ModelCard, is_water
 from howgreen.core.warnings import Caution
 from howgreen.landcover import _library, _onnxfile, contract
@@ -229,8 +230,10 @@ def load_model(name_or_path: str | Path) -> Model:
     except ModelError:
         raise
     except (OSError, ValueError) as error:
+        near = closest(str(name), [*SHIPPED, *_library.names()])
+        meant = f"did you mean {near[0]}? It is " if near else ""
         raise ModelError(
-            f"model {name!r}: neither a shipped or added model ({', '.join([*SHIPPED, *_library.names()])}) nor a file "
+            f"model {name!r}: {meant}neither a shipped or added model ({', '.join([*SHIPPED, *_library.names()])}) nor a file "
             f"that can be read ({_onnxfile.why(error)}); `howgreen models list` shows those that are here"
         ) from error
     return model_from(content, path=path, source=str(path))

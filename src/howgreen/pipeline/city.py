@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from howgreen import imagery, landcover, measure
-from howgreen.core import types
-from howgreen.core.errors import ImageError
+from howgreen.core import notebook, types
+from howgreen.core.errors import ImageError, PlanError
 from howgreen.core.types import Composite, LandCover, Period, Progress, Season
 from howgreen.core.warnings import warn
 from howgreen.net.network import Network
@@ -77,6 +77,8 @@ def plan(
         One line: what, where, and what to do.
     """
     choice = planning.Choice(sensor=sensor, model=model, period=period)
+    planning.check_network(network)
+    progress = progress or notebook.bars()
     images, network = planning.images_from(images, store), network or Network()
     planning.catalogs_of(images, network)  # what is misspelt is told before any service is asked
     city = to_city(place, store=images if isinstance(images, Store) else None, network=network, progress=progress)
@@ -96,7 +98,9 @@ def run(plan: types.Plan, *, work: str | Path | None = None, progress: Progress 
     work
         Folder for finished blocks; a run that was stopped goes on from them. None for the user's cache.
     """
-    told = plan.warnings
+    if not isinstance(plan, types.Plan):
+        raise PlanError(f"run() takes a plan: howgreen.run(howgreen.plan(...)), or Plan.load(file); not {plan!r}")
+    told, progress = plan.warnings, progress or notebook.bars()
     with imagery.shared_files():
         while True:
             try:
@@ -158,6 +162,8 @@ def city(
     Where the images of one catalogue cannot be read in the end, the next one is planned with and read.
     """
     choice = planning.Choice(sensor=sensor, model=model, period=period)
+    planning.check_network(network)
+    progress = progress or notebook.bars()
     images, network = planning.images_from(images, store), network or Network()
     planning.catalogs_of(images, network)
     where = to_city(place, store=images if isinstance(images, Store) else None, network=network, progress=progress)

@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from howgreen.core.errors import StoreError
+
+if TYPE_CHECKING:
+    from howgreen.core.types import Progress
+    from howgreen.pipeline.places import Area
+    from howgreen.store import Options
 
 
 @dataclass(frozen=True)
@@ -22,6 +28,50 @@ class Store:
             raise StoreError(
                 f"{self.root}: is a file, not a store; put it into one first: howgreen store add {self.root} --city NAME"
             )
+
+    def add(
+        self,
+        *files: str | Path,
+        city: str | None = None,
+        area: Area | None = None,
+        options: Options | None = None,
+        replace: bool = False,
+        progress: Progress | None = None,
+    ) -> list[str]:
+        """Put images into the store, which is made where there is none; ids of the images are returned.
+
+        Parameters
+        ----------
+        files
+            GeoTIFFs with one or several bands, Sentinel-2 L2A ``.SAFE`` folders, Landsat Collection 2 Level-2 folders.
+        city
+            The city that they show.
+        area
+            Its boundary, as for :func:`howgreen.plan`; None for the images' footprint.
+        options
+            What the files do not say: ``Options(bands=["red", "green", "blue", "nir"], scale=1e-4)``, of
+            :mod:`howgreen.store`.
+        replace
+            Put them in the place of images that are there already.
+
+        Raises
+        ------
+        StoreError, ImageError
+            One line: what, where, and what to do.
+        """
+        if not files or city is None:
+            names = ", ".join(repr(str(file)) for file in files) or "'image.tif'"
+            raise StoreError(
+                f"say which file, and which city it shows: Store({str(self.root)!r}).add({names}, city='NAME')"
+            )
+        from howgreen import store as stores
+        from howgreen.pipeline.places import to_city
+
+        boundary = None if area is None else to_city(area)
+        paths = [Path(file).expanduser() for file in files]
+        return stores.add(
+            paths, root=self.path, city=city, boundary=boundary, options=options, replace=replace, progress=progress
+        )
 
     @property
     def path(self) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from howgreen import place as stage
-from howgreen.core.errors import PlaceNotFoundError
+from howgreen.core.errors import AreaError, PlaceNotFoundError
 from howgreen.core.types import City
 from howgreen.net.network import Network
 from howgreen.pipeline import image_sources
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from howgreen.pipeline.images import Store
 
     Area: TypeAlias = "City | str | Path | BaseGeometry | gpd.GeoDataFrame | gpd.GeoSeries | Mapping[str, Any]"
+
+
+_FILES = frozenset({".geojson", ".json", ".gpkg", ".shp", ".kml", ".gml", ".fgb", ".zip", ".parquet", ".topojson"})
+"""Endings of boundary files, which no place's name has."""
 
 
 def place_from_name(
@@ -90,5 +94,7 @@ def to_city(
     if isinstance(place, Path):
         return stage.place_from_file(place)
     if isinstance(place, str) and not is_shape_text(place):
+        if Path(place).suffix.lower() in _FILES:
+            raise AreaError(f"{place!r} is the name of a file: hand it over as Path({place!r})")
         return place_from_name(place, store=store, network=network, progress=progress)
     return stage.place_from_geometry(place)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -22,9 +22,11 @@ from howgreen.core.errors import (
     PlanError,
 )
 from howgreen.core.sensors import RADAR_BANDS, SENSORS, SENTINEL1, VARIATION_OF, bands_in_files
+from howgreen.core.text import closest
 from howgreen.core.types import Period, Season
 from howgreen.core.warnings import Caution
 from howgreen.net.http import redact_url
+from howgreen.net.network import Network
 from howgreen.pipeline import _doubts, image_sources
 from howgreen.pipeline._doubts import gather
 from howgreen.pipeline.images import Catalogs, Store
@@ -33,7 +35,6 @@ from howgreen.pipeline.plan_json import Plan
 if TYPE_CHECKING:
     from howgreen.core.types import City, Progress, Scene
     from howgreen.net.endpoints import Catalog
-    from howgreen.net.network import Network
 
 
 T = TypeVar("T")
@@ -60,7 +61,11 @@ class Choice:
 
     def __post_init__(self) -> None:
         if self.sensor not in SENSORS:
-            raise PlanError(f"sensor {self.sensor!r} is unknown: use one of {', '.join(SENSORS)}")
+            near = closest(str(self.sensor), SENSORS)
+            meant = f"did you mean {near[0]!r}?" if near else f"use one of {', '.join(SENSORS)}"
+            raise PlanError(f"sensor {self.sensor!r} is unknown: {meant}")
+        if self.model is not None and not isinstance(self.model, str | Path):
+            raise PlanError(f"model={self.model!r}: write the name of a model, or the path of an ONNX file")
 
         if self.season.kind == "peak" and SENSORS[self.sensor].is_radar:
             raise PlanError(f"season 'peak' is measured by optical images: not by --sensor {self.sensor}")
@@ -73,8 +78,24 @@ class Choice:
     def of(self, city: City) -> tuple[Period | None, tuple[str, ...]]:
         """Return the period that is meant, and notes."""
         given = self.season.period
-        asked = given if given is None or isinstance(given, Period) else str(given)
+        asked = given if given is None or isinstance(given, Period) else _period_text(given)
         return image_sources.asked_period(asked, city, self.season.kind)
+
+
+def _period_text(given: object) -> str:
+    """Return a period as text: a year, a day or a moment of any library, or two of them."""
+    if isinstance(given, tuple | list) and len(given) == 2:
+        return f"{_period_text(given[0])}/{_period_text(given[1])}"
+    if isinstance(given, datetime):  # pandas' moments are such too
+        return given.date().isoformat()
+    whole = isinstance(given, float) and given.is_integer()
+    return str(int(given) if whole else given)  # type: ignore[call-overload]
+
+
+def check_network(network: object) -> None:
+    """Refuse what is no Network: False would pass for one that may ask everybody."""
+    if network is not None and not isinstance(network, Network):
+        raise PlanError(f"network={network!r}: write howgreen.Network(offline=True), or leave it out")
 
 
 def images_from(images: Store | Catalogs | None, store: str | Path | None) -> Store | Catalogs | None:

@@ -109,5 +109,5 @@ def write(
         populated=populated,
         language=language,
         plan_json=plan_json.to_json(result.plan),
-        progress=progress,
+        progress=progress or notebook.bars(),
     )

@@ -88,7 +88,23 @@ def place_from_geometry(
         return from_text(geometry, name=name, pick=pick)
     if hasattr(geometry, "to_crs"):
         return from_frame(geometry, name=name, pick=pick, options=TableOptions(name_column=name_column))
-    raise AreaError(f"a {type(geometry).__name__} is no geometry; give shapely, a GeoDataFrame, GeoJSON or WKT")
+    raise AreaError(f"a {type(geometry).__name__} is no geometry; {_meant(geometry)}")
+
+
+def _meant(given: object) -> str:
+    """Guess what was meant by a value that is no place, and say how it is written."""
+    if isinstance(given, tuple | list) and given and all(isinstance(one, int | float) for one in given):
+        if len(given) == 2:
+            return f'coordinates are text: "{given[0]}, {given[1]}" (lat, lon)'
+        if len(given) == 4:
+            return f"a box is shapely.box{tuple(given)} (west, south, east, north)"
+    if isinstance(given, tuple | list):
+        return "one place at a time: call it for each of them"
+    if isinstance(given, int):
+        return f'an OpenStreetMap id is text: "R{given}"'
+    if hasattr(given, "geometry"):
+        return "give its .geometry"
+    return "give shapely, a GeoDataFrame, GeoJSON or WKT"
 
 
 def place_from_file(
