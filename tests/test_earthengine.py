@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,12 @@ import asking
 import earth_server
 import onnx_models
 from howgreen import cli, landcover, place
-from howgreen.core.errors import MissingExtraError, NetworkError, PlanError
+from howgreen.core.errors import MissingExtraError, ModelError, NetworkError, PlanError
 from howgreen.core.sensors import SENSORS
 from howgreen.core.stac import Header
 from howgreen.imagery.read import earthengine
+from howgreen.landcover import load_model
+from howgreen.landcover.earth_engine import cover
 from howgreen.pipeline import city, drive_export
 from howgreen.store import put_place, put_scene
 
@@ -324,3 +327,43 @@ def test_the_command_says_where_the_file_will_be(
             cli.main([str(argument) for argument in arguments])
         assert not done.value.code
     assert "task TASK1 is under way" in capsys.readouterr().out
+
+
+def test_what_cannot_be_exported_says_why():
+    for name in ("unet-10", "radar-4"):
+        with pytest.raises(ModelError, match=r"looks at neighbours \(tiles of 256 pixels"):
+            cover(load_model(name), None)
+    import onnx
+
+    node = onnx.helper.make_node(
+        "TreeEnsembleRegressor", ["reflectance"], ["green_fraction"], domain="ai.onnx.ml", n_targets=1,
+        nodes_modes=["BRANCH_LEQ", "LEAF", "LEAF", "LEAF"], nodes_treeids=[0, 0, 0, 1],
+    )  # fmt: skip
+    graph = onnx.helper.make_graph([node], "forest", [], [])
+    pixel = load_model("ndvi")
+    forest = replace(pixel, content=onnx.helper.make_model(graph).SerializeToString())
+    with pytest.raises(ModelError, match="a forest of 2 trees with 1 branches"):
+        cover(forest, None)
+
+
+def test_a_server_without_a_browser_logs_in_by_a_service_account(tmp_path, monkeypatch):
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    private = rsa.generate_private_key(65537, 2048).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    key = tmp_path / "key.json"
+    key.write_text(json.dumps({
+        "type": "service_account", "project_id": "green", "private_key": private.decode(), "private_key_id": "1",
+        "client_email": "me@green.iam.gserviceaccount.com", "token_uri": "https://oauth2.googleapis.com/token",
+    }))  # fmt: skip
+    monkeypatch.delenv(earthengine.KEY_FILE, raising=False)
+    assert earthengine._credentials(earthengine.URL) == "persistent"
+    monkeypatch.setenv(earthengine.KEY_FILE, str(key))
+    account = earthengine._credentials(earthengine.URL)
+    assert (account.service_account_email, account.project_id) == ("me@green.iam.gserviceaccount.com", "green")
+    assert type(earthengine._credentials("http://127.0.0.1:8000")).__name__ == "AnonymousCredentials"
+    key.write_text("{}")
+    with pytest.raises(NetworkError, match="no key file of a service account"):
+        earthengine._credentials(earthengine.URL)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import webbrowser
 from pathlib import Path
 
 import fsspec
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
+from fsspec.registry import _registry
 
 from howgreen.core.errors import OutputError
 from howgreen.report._delivery import address_of, check_target, is_url, new_target
@@ -114,6 +116,45 @@ def test_every_refusal_says_what_to_do_and_shows_no_password(url, cure):
         check_target(url)
     assert str(told.value).startswith(cure)
     assert "secret" not in str(told.value)
+
+
+@pytest.mark.parametrize("out", ["gdrive:folder", "gdrive:/folder", "GDrive:folder", "s3:folder"])
+def test_a_storage_misspelt_is_no_folder_here(out, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OutputError, match=r"write (gdrive|s3)://folder"):
+        check_target(out)
+    with pytest.raises(OutputError, match=r"write (gdrive|s3)://folder"):
+        check_target(Path(out))
+
+
+@pytest.mark.parametrize(("raised", "told"), [
+    (webbrowser.Error("could not locate runnable browser"), "GOOGLE_APPLICATION_CREDENTIALS"),
+    (EOFError("no terminal"), "GOOGLE_APPLICATION_CREDENTIALS"),
+    (ValueError("Service account info was not in the expected format"), "cannot be reached"),
+    (KeyError("access_token"), "cannot be reached"),
+    (AttributeError("'NoneType' object has no attribute 'refresh'"), "cannot be reached"),
+])  # fmt: skip
+def test_a_driver_that_cannot_log_in_is_one_line(raised, told, monkeypatch):
+    """As gdrive-fsspec 0.4 does on a computer without a browser, with a broken key, without an answer."""
+    asked = {}
+
+    class Broken(MemoryFileSystem):
+        protocol = "gdrive"
+        cachable = False
+
+        def __init__(self, **options):
+            asked.update(options)
+            raise raised
+
+    monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
+    monkeypatch.setitem(_registry, "gdrive", Broken)
+    with pytest.raises(OutputError, match=told):
+        check_target("GDRIVE://folder/x")
+    assert "creds" not in asked
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "key.json")
+    with pytest.raises(OutputError):
+        check_target("gdrive://folder/x")
+    assert (asked["token"], asked["creds"]) == ("service_account", "key.json")
 
 
 def test_paths_stay_paths(tmp_path):

@@ -359,6 +359,25 @@ def test_images_need_their_date_and_licence(folder):
     assert "--image-date" in done.stderr
 
 
+def test_ign_is_known_by_its_name_and_asks_for_the_day_only(folder):
+    shown = picture("IGN", date="2022")
+    assert shown.licence == "IGN BD ORTHO, Licence Ouverte 2.0"
+    assert shown.origin == "https://data.geopf.fr"
+    laid, _ = tiles(shown, "EPSG:32631", (652_000.0, 5_062_000.0), 120)
+    asked = dict(pair.split("=") for pair in laid[0]["src"].partition("?")[2].split("&"))
+    assert (asked["LAYER"], asked["TILEMATRIXSET"], asked["REQUEST"]) == ("ORTHOIMAGERY.ORTHOPHOTOS", "PM", "GetTile")
+    assert all(asked[key].isdecimal() for key in ("TILEMATRIX", "TILEROW", "TILECOL"))
+    done = _cli("label", folder, "--reader", "a", "--image", "ign")
+    assert done.returncode == 2
+    assert "departement" in done.stderr
+    told = ("--image", "x.tif", "--image", "ign", "--image-date", "2020", "--image-date", "2022")
+    done = _cli("label", folder, "--reader", "a", *told)
+    assert "--image-licence" in done.stderr
+    done = _cli("label", folder, "--reader", "a", *told, "--image-licence", "ours")
+    assert "x.tif" in done.stderr  # the licence is the file's, and there is no such file
+    assert "--image-licence" not in done.stderr
+
+
 def test_a_sample_is_not_drawn_over_another(folder, at_home):
     done = _cli("sample", "Sampleton", "--looks", "60", "--out", folder)
     assert done.returncode == 1

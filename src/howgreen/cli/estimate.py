@@ -128,8 +128,8 @@ def sample_command(
     "--image",
     "images",
     multiple=True,
-    metavar="FILE|URL",
-    help="A finer image: a GeoTIFF, or an address with {z} {x} {y} or {bbox}. May be repeated.",
+    metavar="FILE|URL|ign",
+    help="A finer image: a GeoTIFF, an address with {z} {x} {y} or {bbox}, or ign (France). May be repeated.",
 )
 @click.option("--image-date", "dates", multiple=True, help="Day or year of each --image: the estimate is of that time.")
 @click.option("--image-licence", "licences", multiple=True, help="Who made each --image, and its licence.")
@@ -163,15 +163,22 @@ def label_command(
     from howgreen.estimate.sample import load
     from howgreen.pipeline.sampling import PICTURES
     from howgreen.web.labelling import Server, Session, keep_images
-    from howgreen.web.pictures import picture
+    from howgreen.web.pictures import SERVICES, picture
 
-    if len(dates) != len(images) or len(licences) != len(images):
+    named = [SERVICES.get(image.strip().lower()) for image in images]
+    if len(dates) != len(images):
+        why = "".join(f"; {one.dated}" for one in dict.fromkeys(named) if one is not None)
+        raise click.UsageError(f"give --image-date with each --image: the estimate is of that day{why}")
+    if len(licences) not in {len(images), named.count(None)}:
         raise click.UsageError(
-            "give --image-date and --image-licence with each --image: the estimate is of that day, and its maker is named"
+            "give --image-licence with each --image (not with a service that is known by its name): its maker is named"
         )
+    given = iter(licences)
+    of_images = [next(given) if one is None or len(licences) == len(images) else "" for one in named]
     sample = load(folder / "sample.json")
     shown = [
-        picture(image, date=date, licence=licence) for image, date, licence in zip(images, dates, licences, strict=True)
+        picture(image, date=date, licence=licence)
+        for image, date, licence in zip(images, dates, of_images, strict=True)
     ]
     keep_images(folder, shown)
     shown += [picture(str(folder / file), name=name) for file, name in PICTURES if (folder / file).exists()]

@@ -1,7 +1,8 @@
 """A model as an Earth Engine image: the same arithmetic, run on Google's machines (extra ``[ee]``).
 
 Pixel models are stacks of a dozen simple operations; each has its like in Earth Engine, so the ONNX graph is translated
-operation by operation. A model that looks at neighbours is refused.
+operation by operation. A model that looks at neighbours is refused, and a forest: what Earth Engine calls with the whole expression of a
+picture may have ten megabytes, and a forest would have to be written out branch by branch.
 """
 
 from __future__ import annotations
@@ -43,9 +44,11 @@ def cover(model: Model, reflectance: Any) -> tuple[Any, Any]:
         raise MissingExtraError("exporting a model to Earth Engine", "ee") from error
     if model.card.looks_around:
         raise ModelError(
-            f"model {model.card.name}: looks at neighbours, which Earth Engine cannot do here; use a pixel model"
+            f"model {model.card.name}: looks at neighbours (tiles of {model.card.tile_px} pixels with {model.card.halo_px} around them), "
+            "and an expression of Earth Engine has no tiles; use a pixel model such as mixture-10, or `howgreen city`, which runs it here"
         )
     graph = onnx.load_model_from_string(model.content).graph
+    _refuse_forest(model, graph)
     values: dict[str, Tensor] = {one.name: onnx.numpy_helper.to_array(one) for one in graph.initializer}
     values[INPUT] = reflectance
     for node in graph.node:
@@ -58,6 +61,24 @@ def cover(model: Model, reflectance: Any) -> tuple[Any, Any]:
         results = _OPERATIONS[node.op_type](inputs, options)
         values.update(zip(node.output, results if isinstance(results, list) else [results], strict=True))
     return values[OUTPUTS[0]], values[OUTPUTS[1]].rename("green_fraction")
+
+
+def _refuse_forest(model: Model, graph: Any) -> None:
+    """ModelError where the network is, or holds, an ensemble of trees."""
+    branches, trees = 0, set[int]()
+    for node in graph.node:
+        if node.op_type.startswith("TreeEnsemble"):
+            columns = {one.name: one for one in node.attribute}
+            branches += (
+                sum(mode != b"LEAF" for mode in columns["nodes_modes"].strings) if "nodes_modes" in columns else 0
+            )
+            trees |= set(columns["nodes_treeids"].ints) if "nodes_treeids" in columns else set[int]()
+    if branches or trees:
+        raise ModelError(
+            f"model {model.card.name}: is a forest of {len(trees)} trees with {branches:,} branches, which would have to be written out "
+            "branch by branch in an expression of Earth Engine; use a pixel network such as mixture-10, or `howgreen city`, which runs it "
+            "here"
+        )
 
 
 def green_mask(model: Model, reflectance: Any) -> Any:

@@ -7,6 +7,8 @@ folder is whole. A note lies there while files are being sent, so that the same 
 from __future__ import annotations
 
 import json
+import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,14 +33,30 @@ _DRIVER_ERRORS = (
     ("botocore.exceptions", "ClientError"),
     ("google.auth.exceptions", "GoogleAuthError"),
     ("googleapiclient.errors", "Error"),
+    ("httplib2.error", "HttpLib2Error"),
+    ("pydata_google_auth.exceptions", "PyDataCredentialsError"),
+    ("oauthlib.oauth2.rfc6749.errors", "OAuth2Error"),
     ("azure.core.exceptions", "AzureError"),
     ("aiohttp", "ClientError"),
     ("paramiko", "SSHException"),
 )
 
 
+KEY_FILE = "GOOGLE_APPLICATION_CREDENTIALS"
+"""The variable by which Google's tools find a service account's key file."""
+
+
 def is_url(out: str | Path) -> bool:
-    """Whether it names a storage elsewhere: ``scheme://...``; a Path never does."""
+    """Whether it names a storage elsewhere: ``scheme://...``; a Path never does.
+
+    Raises
+    ------
+    OutputError
+        It is a storage misspelt: ``gdrive:folder`` would be a folder of that name here.
+    """
+    misspelt = re.match(rf"({'|'.join(_PACKAGES)}):(?!//)/?(.*)", str(out), re.IGNORECASE)
+    if misspelt:
+        raise OutputError(f"{out}: is no folder here; write {misspelt[1].lower()}://{misspelt[2] or 'folder'}")
     return isinstance(out, str) and "://" in out
 
 
@@ -107,16 +125,26 @@ class _Storage:
         import fsspec
 
         self._label = _shown(url)
-        scheme = url.partition("://")[0].partition("::")[0].lower()
+        scheme = url.partition("://")[0].rpartition("::")[2].lower()
+        url = f"{url.partition('://')[0].lower()}://{url.partition('://')[2]}"
         try:
-            self._files, root = fsspec.core.url_to_fs(url)
+            self._files, root = fsspec.core.url_to_fs(url, **_account(scheme))
         except ImportError as error:
             package = _PACKAGES.get(scheme)
             cure = f"pip install {package}" if package else " ".join(str(error).split())
             raise OutputError(f"{self._label}: its driver is not installed; {cure}") from error
         except ValueError as error:
+            if "protocol" in str(error).lower():
+                raise OutputError(
+                    f"{self._label}: no storage is known as {scheme}://; name a folder, or a URL of fsspec such as s3://bucket/folder"
+                ) from error
             raise OutputError(
-                f"{self._label}: no storage is known as {scheme}://; name a folder, or a URL of fsspec such as s3://bucket/folder"
+                f"{self._label}: cannot be reached ({_reason(error)}); check the address and your account"
+            ) from error
+        except _no_browser() as error:
+            raise OutputError(
+                f"{self._label}: wants to log in with a browser, and there is none here; log in once on a computer with one, or set "
+                f"{KEY_FILE} to the key file of a service account that the folder is shared with"
             ) from error
         except _faults() as error:
             raise OutputError(
@@ -198,9 +226,23 @@ class _Storage:
             return ""
 
 
+def _account(scheme: str) -> dict[str, str]:
+    """Give a driver the service account that Google's tools would use, where it does not look for it itself."""
+    key = os.environ.get(KEY_FILE)
+    return {"token": "service_account", "creds": key} if scheme == "gdrive" and key else {}
+
+
+def _no_browser() -> tuple[type[Exception], ...]:
+    import webbrowser
+
+    return (webbrowser.Error, EOFError)
+
+
 def _faults() -> tuple[type[Exception], ...]:
     """List what drivers raise when a storage refuses or breaks off: most of it is OSError, but not all."""
-    found: list[type[Exception]] = [OSError, ValueError, RuntimeError, NotImplementedError]
+    found: list[type[Exception]] = [
+        OSError, ValueError, RuntimeError, NotImplementedError, AttributeError, LookupError, TypeError, *_no_browser()
+    ]  # fmt: skip
     for module, name in _DRIVER_ERRORS:
         if module in sys.modules:
             found.append(getattr(sys.modules[module], name))

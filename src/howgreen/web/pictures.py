@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -48,6 +50,31 @@ class Picture:
         return f"{parts.scheme}://{parts.netloc}"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """A map service that people may name instead of writing its address."""
+
+    label: str
+    address: str
+    licence: str
+    dated: str
+    """Where its user finds the day that must be said: a mosaic is of many."""
+
+
+SERVICES: Mapping[str, Service] = MappingProxyType(
+    {
+        "ign": Service(
+            label="IGN BD ORTHO",
+            address="https://data.geopf.fr/wmts?SERVICE=WMTS&REQUEST=GetTile&VERSION=1.0.0&LAYER=ORTHOIMAGERY.ORTHOPHOTOS"
+            "&STYLE=normal&FORMAT=image/jpeg&TILEMATRIXSET=PM&TILEMATRIX={z}&TILEROW={y}&TILECOL={x}",
+            licence="IGN BD ORTHO, Licence Ouverte 2.0",
+            dated="IGN photographs each departement every three years or so; https://cartes.gouv.fr shows the year",
+        )
+    }
+)
+"""By the name that ``--image`` takes. IGN's orthophotos cover France at 20 cm, free to use with their maker named."""
+
+
 def picture(source: str, *, name: str = "", date: str = "", licence: str = "") -> Picture:
     """Make a picture of what a user typed: a file or an address.
 
@@ -58,6 +85,9 @@ def picture(source: str, *, name: str = "", date: str = "", licence: str = "") -
     NetworkError
         The address is not one of a map service.
     """
+    known = SERVICES.get(source.strip().lower())
+    if known is not None:
+        return Picture(name=name or known.label, source=known.address, date=date, licence=licence or known.licence)
     if "://" in source:
         parts = urlsplit(source)
         placed = all(mark in source for mark in ("{z}", "{x}", "{y}")) or "{bbox}" in source

@@ -3,8 +3,9 @@
 Images are read window by window in their own pixels (``getPixels``), so that everything after is the path that all
 images take.
 
-The account is the one that ``earthengine authenticate`` has set up; its project, or ``EARTHENGINE_PROJECT``, pays the
-quota. Its token goes to Google's own address and to no other.
+The account is the one that ``earthengine authenticate`` has set up, or, where there is no browser, the service account whose key file
+``GOOGLE_APPLICATION_CREDENTIALS`` names. Its project, or ``EARTHENGINE_PROJECT``, pays the quota. Its token goes to Google's own address
+and to no other.
 """
 
 from __future__ import annotations
@@ -33,6 +34,13 @@ MOST_BYTES = 40_000_000
 """Of one answer; Earth Engine gives 48 MiB at most."""
 DEADLINE_MS, RETRIES = 60_000, 3
 
+KEY_FILE = "GOOGLE_APPLICATION_CREDENTIALS"
+"""The variable by which Google's tools find a service account's key file."""
+_LOG_IN = (
+    "run `earthengine authenticate` once; without a browser (a server, a container) run `earthengine authenticate --auth_mode=notebook`, "
+    f"or set {KEY_FILE} to the key file of a service account that may use Earth Engine"
+)
+
 _connected: list[str] = []
 _lock = Lock()
 
@@ -53,7 +61,9 @@ def connect(url: str = URL) -> Any:
         raise MissingExtraError("Earth Engine", "ee") from error
     with _lock, translate_errors(url):
         if _connected != [url]:
-            ee.Initialize(_credentials(url), url=url, project=os.environ.get("EARTHENGINE_PROJECT"))
+            credentials = _credentials(url)
+            project = os.environ.get("EARTHENGINE_PROJECT") or getattr(credentials, "project_id", None)
+            ee.Initialize(credentials, url=url, project=project)
             ee.data.setDeadline(DEADLINE_MS)
             ee.data.setMaxRetries(RETRIES)
             _connected[:] = [url]
@@ -61,14 +71,35 @@ def connect(url: str = URL) -> Any:
 
 
 def _credentials(url: str) -> Any:
-    """Of the user for Google; nobody's for a server on this machine."""
+    """Of the user, or of a service account, for Google; nobody's for a server on this machine."""
     from google.auth.credentials import AnonymousCredentials
 
     if url.rstrip("/") == URL:
-        return "persistent"
+        key = os.environ.get(KEY_FILE)
+        return _service_account(key) if key else "persistent"
     if urlsplit(url).hostname in {"127.0.0.1", "localhost", "::1"}:
         return AnonymousCredentials()  # type: ignore[no-untyped-call]
     raise NetworkError(f"{url}: not Earth Engine's address ({URL}); an account's token is sent to no other")
+
+
+def _service_account(path: str) -> Any:
+    """Read a service account's key file.
+
+    Raises
+    ------
+    NetworkError
+        It is none.
+    """
+    import ee
+    from google.oauth2 import service_account
+
+    try:
+        return service_account.Credentials.from_service_account_file(path, scopes=ee.oauth.SCOPES)  # type: ignore[no-untyped-call]
+    except (OSError, ValueError, KeyError) as error:
+        raise NetworkError(
+            f"{KEY_FILE}={path}: is no key file of a service account ({' '.join(str(error).split())[:120]}); make one at "
+            "https://console.cloud.google.com/iam-admin/serviceaccounts, or unset it to use the account of `earthengine authenticate`"
+        ) from error
 
 
 @contextmanager
@@ -85,16 +116,14 @@ def translate_errors(url: str) -> Iterator[None]:
         text = " ".join(str(error).split())
         low = text.lower()
         if "authorize" in low or "authenticate" in low or "credential" in low:
-            cure = "run `earthengine authenticate` once"
+            cure = _LOG_IN
         elif "project" in low:
             cure = "set EARTHENGINE_PROJECT to a Google Cloud project that may use Earth Engine"
         elif "too many" in low or "quota" in low:
             cure = "wait a little, and run the same again: it goes on from what it has"
         raise NetworkError(f"Earth Engine ({url}): {text[:200]}; {cure}") from error
     except google.auth.exceptions.GoogleAuthError as error:
-        raise NetworkError(
-            f"Earth Engine ({url}): the account is refused ({error}); run `earthengine authenticate`"
-        ) from error
+        raise NetworkError(f"Earth Engine ({url}): the account is refused ({error}); {_LOG_IN}") from error
     except (requests.RequestException, OSError, ValueError, KeyError) as error:
         raise NetworkError(f"Earth Engine ({url}): no proper answer ({error!r:.120}); {cure}") from error
 
