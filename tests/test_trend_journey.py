@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -173,6 +174,11 @@ def test_coefficients_from_elsewhere_are_applied_where_they_are_asked_for_and_to
     )
     assert roy.years[0].green_ratio > own.years[0].green_ratio + 0.01  # dry streets seem greener by it
     assert own.coefficients == ""
+    assert (own.slope_low, own.noise, own.detectable, own.verdict) == (None, None, None, "too few years to tell")
+    assert "nan" not in own.in_words() + own.to_json()
+    assert "nan" not in re.sub(
+        r"<style>.*?</style>", "", (tmp_path / "own" / "trend.html").read_text(encoding="utf-8"), flags=re.DOTALL
+    )
     assert "Roy et al. 2016" in (tmp_path / "roy-2016" / "trend.html").read_text(encoding="utf-8")
     assert "coefficients" not in (tmp_path / "own" / "trend.html").read_text(encoding="utf-8")
     plan = json.loads((tmp_path / "roy-2016" / "plan_2001_landsat-4-7.json").read_text(encoding="utf-8"))

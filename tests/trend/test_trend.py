@@ -62,6 +62,13 @@ def test_four_years_are_too_few_however_straight(n, told):
     assert fit(range(n), [0.5 - 0.1 * year + 0.001 * (year % 2) for year in range(n)]).verdict == told
 
 
+@pytest.mark.parametrize(("n", "told"), [(2, False), (3, False), (4, False), (5, True)])
+def test_of_fewer_than_five_years_no_interval_is_told(n, told):
+    found = fit(range(n), [0.5 + 0.01 * year + 0.001 * (-1) ** year for year in range(n)])
+    assert math.isfinite(found.slope.low) is math.isfinite(found.slope.high) is told
+    assert math.isfinite(found.detectable) is math.isfinite(found.noise) is (n > 2)
+
+
 def test_both_the_interval_and_the_noise_have_their_say():
     """One wild year: the interval of the slope does not see it, the noise does."""
     values = [0.30, 0.31, 0.32, 0.33, 0.34, 0.35, 0.36, 0.90]

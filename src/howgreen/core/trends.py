@@ -17,6 +17,7 @@ class Slope:
     slope: float
     low: float
     high: float
+    """Ends of its interval; NaN of fewer years than it takes."""
     intercept: float
     """Value of the line in year 0."""
 

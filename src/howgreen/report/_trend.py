@@ -32,8 +32,6 @@ _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 890, 380, 56, 160, 20, 40
 LEAST_SPAN = 0.1
 """Range of ratios that the chart shows at least: one that fills its height with noise misleads."""
 
-Change = Annotated[float, Meta(description="Ratio a year.")]
-
 
 class YearFigures(Part, frozen=True, kw_only=True):
     """One year of the series."""
@@ -106,8 +104,8 @@ class TrendSummary(Document, frozen=True, kw_only=True):
     slope: Annotated[
         float, Meta(description="Ratio a year: median of the slopes between all pairs of years (Theil, Sen).")
     ]
-    slope_low: Change
-    slope_high: Change
+    slope_low: Annotated[float | None, Meta(description="Ends of its interval; null of fewer than five years.")]
+    slope_high: float | None
     intercept: Annotated[float, Meta(description="Of the line, in year 0.")]
     level: Annotated[float, Meta(description="Confidence level of the slope's interval, as 0.95.")]
     noise: Annotated[
@@ -125,7 +123,10 @@ class TrendSummary(Document, frozen=True, kw_only=True):
 
     def in_words(self) -> str:
         """Say the slope with its interval, the verdict, and what could have been seen, in two sentences."""
-        change = f"{_points(self.slope)} points a year ({words.percent(self.level)} interval {_points(self.slope_low)} to {_points(self.slope_high)})"
+        change = f"{_points(self.slope)} points a year"
+        if self.slope_low is not None and self.slope_high is not None:
+            ends = f"{_points(self.slope_low)} to {_points(self.slope_high)}"
+            change += f" ({words.percent(self.level)} interval {ends})"
         hidden = (
             ""
             if self.detectable is None
@@ -175,8 +176,8 @@ def trend_summary(
         coefficients=coefficients,
         joins=tuple(JoinFigures(**asdict(one)) for one in found.joins),
         slope=fit.slope.slope,
-        slope_low=fit.slope.low,
-        slope_high=fit.slope.high,
+        slope_low=_known(fit.slope.low),
+        slope_high=_known(fit.slope.high),
         intercept=fit.slope.intercept,
         level=0.95,
         noise=_known(fit.noise),

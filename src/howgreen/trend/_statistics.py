@@ -81,10 +81,11 @@ def theil_sen(years: Sequence[float] | NDArray[np.float64], values: Sequence[flo
     from scipy.stats import theilslopes
 
     found = theilslopes(np.asarray(values, float), np.asarray(years, float), alpha=LEVEL)
+    told = len(np.unique(np.asarray(years, float))) >= FEWEST_YEARS  # of fewer, Sen's interval is none of 95 %
     return Slope(
         slope=float(found.slope),
-        low=float(found.low_slope),
-        high=float(found.high_slope),
+        low=float(found.low_slope) if told else math.nan,
+        high=float(found.high_slope) if told else math.nan,
         intercept=float(found.intercept),
     )
 
