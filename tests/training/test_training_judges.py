@@ -74,6 +74,24 @@ def test_places_are_those_whose_truth_people_saw_and_no_town(shared_data):
 
 
 @pytest.mark.real
+def test_a_model_that_has_been_in_a_place_is_judged_there_by_its_untaught_twin(shared_data):
+    """Four bands: Australia's error is the twin's, every other place's the model's own."""
+
+    def grey(rows):
+        return np.zeros(len(rows))
+
+    four = ("blue", "green", "red", "nir")
+    ground = Ground(shared_data)
+    own = judges.place_errors(_half, four, ground=ground, count=300)
+    told = judges.place_errors(_half, four, ground=ground, untaught=grey, count=300)
+    changed = [one.place for one, other in zip(own, told, strict=True) if one != other]
+    assert changed == ["Australian rangeland, measured in the field"]
+    assert next(place.error for place in told if place.place in changed) == pytest.approx(
+        -ground.australia.green.mean()
+    )
+
+
+@pytest.mark.real
 def test_sites_that_teach_never_judge(shared_data):
     kept, taught = (references.read_australia(shared_data, kept=kept) for kept in (True, False))
     assert not set(kept.cluster.tolist()) & set(taught.cluster.tolist())

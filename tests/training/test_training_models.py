@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
 from howgreen.core.errors import ModelError
+from howgreen.core.sensors import SENTINEL2
 from howgreen.landcover import load_model
 from howgreen.training import evaluate, export, make, mixtures, ndvi, network, radar_network
 from howgreen.training.contest.effort import QUICK
@@ -161,6 +164,19 @@ def test_one_command_makes_all_models(shared_data, tmp_path):
         assert ("Landsat 8" if card.name == "mixture-6" else "Sentinel-2") in card.reference_error.source
         assert card.name == "unet-10" or "freiburg_accuracy_at_0.5" in card.scores
         assert card.scores["simulated_cities_ratio_worst"] >= card.scores["simulated_cities_ratio_rms"] > 0
+
+
+@pytest.mark.real
+def test_field_pixels_join_where_a_recipe_asks_for_them(pixels, shared_data):
+    plain = make.Recipe(bands=("red", "nir"), sensor=SENTINEL2)
+    assert make._with_field(pixels, plain, shared_data, rng=np.random.default_rng(1)) is pixels
+    joined = make._with_field(pixels, replace(plain, field_share=0.25), shared_data, rng=np.random.default_rng(1))
+    assert joined.bands == plain.bands
+    assert len(joined.shares) == round(1.25 * len(pixels.shares))
+    np.testing.assert_allclose(joined.shares.sum(axis=1), 1)
+    assert len(
+        np.unique(np.concatenate([joined.reflectance, pixels.with_bands(plain.bands).reflectance]), axis=0)
+    ) == len(np.unique(joined.reflectance, axis=0)), "no simulated pixel is lost"
 
 
 @pytest.mark.real

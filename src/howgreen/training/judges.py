@@ -221,23 +221,34 @@ def mixing_lines(
 
 
 def place_errors(
-    predict: Predict, bands: Sequence[str], *, ground: Ground, sensor: Sensor = SENTINEL2, count: int = 20_000
+    predict: Predict,
+    bands: Sequence[str],
+    *,
+    ground: Ground,
+    sensor: Sensor = SENTINEL2,
+    untaught: Predict | None = None,
+    count: int = 20_000,
 ) -> list[PlaceError]:
     """Mean error of each place whose truth people saw or measured, with its clustered standard error.
 
     Potsdam and Australia by their fractions; Freiburg, Münster, Aberystwyth and Texas by mixtures of their pure land pixels, all classes
     alike, ``count`` of them. The wavelengths of Texas's red edge are known to 10 nm only, where the edge rises by a tenth of reflectance:
     it judges no model that looks there. Simulated towns are no places.
+
+    Parameters
+    ----------
+    untaught
+        Judged in Australia in place of a model that learned from other sites there: where it has been, no model is at a new place.
     """
     found = []
     fractions_of = {
-        "Potsdam, interpreted fractions": ground.potsdam(sensor),
-        "Australian rangeland, measured in the field": ground.australia,
+        "Potsdam, interpreted fractions": (ground.potsdam(sensor), predict),
+        "Australian rangeland, measured in the field": (ground.australia, untaught or predict),
     }
-    for name, reference in fractions_of.items():
+    for name, (reference, judged) in fractions_of.items():
         seen = columns(reference, bands, sensor)
         if seen is not None:
-            found.append(_place(name, clustered_mean(predict(seen) - reference.green, reference.cluster)))
+            found.append(_place(name, clustered_mean(judged(seen) - reference.green, reference.cluster)))
     cities = dict(ground.cities)
     if not any(band.startswith("rededge") for band in bands):
         cities["Texas"] = references.read_texas(ground.data)

@@ -95,6 +95,12 @@ class Mixtures:
         """(n,) share of vegetation: the sum of the green classes' shares."""
         return np.asarray(self.shares[:, GREEN].sum(axis=1))
 
+    def with_bands(self, bands: Sequence[str]) -> Mixtures:
+        """Return the same pixels in some of the bands, in that order."""
+        return replace(
+            self, reflectance=self.reflectance[:, [self.bands.index(band) for band in bands]], bands=tuple(bands)
+        )
+
 
 def surfaces(
     materials: Materials,
