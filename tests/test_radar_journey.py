@@ -297,5 +297,23 @@ def test_a_store_with_radar_shows_it_beside_the_photo(store: Path, tmp_path: Pat
     assert 'data-layer="radar"' not in (tmp_path / "plain" / "report.html").read_text()
 
 
+def test_radar_that_is_only_shown_may_break(store: Path):
+    """The layer goes, with a warning; the answer stays."""
+    camera(store, 3)
+    camera(store, 8)
+    radar(store, 1)
+    whole = _ndvi(store)
+    plan = city.plan("Wet", store=store, period="2024-06", model="ndvi")
+    for scene in plan.radar:
+        for asset in scene.assets:
+            path = Path(asset.href)
+            path.write_bytes(path.read_bytes()[:600] + b"x" * (path.stat().st_size - 600))
+    result = city.run(plan)
+    assert result.stats == whole.stats
+    assert not result.plan.radar
+    assert [one.code for one in result.warnings].count("image-left-out") == 1
+    assert not {"vv", "vh"} & set(result.composite.bands)
+
+
 def _ndvi(store: Path) -> city.CityResult:
     return city.run(city.plan("Wet", store=store, period="2024-06", model="ndvi"))

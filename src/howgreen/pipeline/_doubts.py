@@ -103,13 +103,13 @@ def _of_dates(plan: Plan) -> Iterator[Caution]:
     if not seen:
         return
     if len(seen) < FEWEST_DATES:
-        yield Caution(
-            "few-dates",
-            plain(
-                f"only {count(len(seen), 'date')} ({days(seen)}): what was bare, mown or under an undetected cloud then "
-                "counts as not green; add images of other dates"
-            ),
+        why = (
+            "the radar's grain is not averaged over time, and fields are not told from woods by how they change"
+            if SENSORS[plan.sensor].is_radar
+            else "what was bare, mown or under an undetected cloud then counts as not green"
         )
+        told = f"only {count(len(seen), 'date')} ({days(seen)}): {why}; add images of other dates"
+        yield Caution("few-dates", plain(told))
     if max(seen) - min(seen) > FAR_APART:
         yield Caution("dates-far-apart", plain(f"the images span {days(seen)}: the city may have changed in between"))
     if plan.season is not None:

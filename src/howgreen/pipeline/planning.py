@@ -282,9 +282,12 @@ def without(plan: types.Plan, error: ImageError) -> types.Plan:
     told = (*plan.warnings, *image_sources.left_out({bad.id: error}))
     if bad in plan.radar:
         others = tuple(scene for scene in plan.radar if scene is not bad)
-        if not others:
+        if not others and set(landcover.planned_model(plan.model, sha256=plan.model_sha256).card.bands) & set(
+            RADAR_BANDS
+        ):
             raise error
-        return replace(plan, radar=others, warnings=told)
+        shown = plan.bands if others else tuple(band for band in plan.bands if band not in RADAR_BANDS)
+        return replace(plan, radar=others, bands=shown, warnings=told)
     again = (scene for scene in plan.passed_over if plan.season is None or scene.time in plan.period)
     there = [scene for scene in (*plan.scenes, *again) if scene.id != bad.id]
     bands = _of(plan.sensor, plan.bands)
