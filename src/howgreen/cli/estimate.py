@@ -255,6 +255,12 @@ def _in_words(sample: Sample, found: Evaluation) -> list[str]:
     lines += [f"counting {name}: {_points(one)}" for name, one in found.definitions.items() if name != found.counted]
     if found.two_phase:
         lines.append(f"free of readers' errors (agreed answers): {_points(found.two_phase)}")
+    if found.corrected:
+        c = found.corrected
+        lines.append(
+            f"corrected by the reader's error rates (bare read as green {c.bare_as_green:.1%}, green as bare {c.green_as_bare:.1%}): "
+            f"{_points(c.estimate)}"
+        )
     if found.agreement:
         a = found.agreement
         lines.append(

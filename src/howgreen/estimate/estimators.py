@@ -252,6 +252,66 @@ def estimate_two_phase(looks: Looks, gold: Gold, assist: MapShares | None = None
     return _estimate(line.ratio + correction, variance, agreed - 1, count, level, method)
 
 
+@dataclass(frozen=True, kw_only=True)
+class ReadDots:
+    """How a reader saw the dots on which an agreed answer is known, by unit."""
+
+    bare: Floats
+    """(g,) dots of land that truly are not green."""
+    bare_as_green: Floats
+    green: Floats
+    """(g,) dots that truly are green."""
+    green_as_bare: Floats
+    weight: Floats
+    """(g,) of each unit."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Corrected:
+    """A ratio corrected by the reader's own error rates."""
+
+    estimate: Estimate
+    bare_as_green: float
+    """Share of what is bare that the reader called green (e0)."""
+    green_as_bare: float
+    """Share of what is green that the reader called bare (e1)."""
+
+
+FEWEST_DOTS = 30
+"""Dots of either kind from which an error rate is a rate."""
+LEAST_SKILL = 0.3
+"""1 - e0 - e1: a reader with less tells green from bare hardly better than a coin, and dividing by it makes noise."""
+
+
+def estimate_corrected(observed: Estimate, dots: ReadDots) -> Corrected | None:
+    """Correct what a reader saw by the error rates that agreed answers show: (p - e0) / (1 - e0 - e1) (Rogan & Gladen 1978).
+
+    The variance of both rates is in the interval, units as clusters. None where too few dots tell the rates, or the reader hardly
+    tells green from bare. The two-phase estimate needs no rates that are the same everywhere, and comes first.
+    """
+    if len(dots.weight) < FEWEST or min(dots.bare.sum(), dots.green.sum()) < FEWEST_DOTS:
+        return None
+    low, low_variance = _rate(dots.bare_as_green, dots.bare, dots.weight)
+    high, high_variance = _rate(dots.green_as_bare, dots.green, dots.weight)
+    skill = 1 - low - high
+    if skill < LEAST_SKILL:
+        return None
+    ratio = (observed.ratio - low) / skill
+    variance = (observed.se**2 + (1 - ratio) ** 2 * low_variance + ratio**2 * high_variance) / skill**2
+    found = _estimate(
+        ratio, variance, len(dots.weight) - 1, observed.n, observed.level, "corrected by the reader's error rates"
+    )
+    return Corrected(estimate=found, bare_as_green=low, green_as_bare=high)
+
+
+def _rate(part: Floats, whole: Floats, weight: Floats) -> tuple[float, float]:
+    """Ratio of two weighted sums over clusters, and its variance."""
+    total = float((weight * whole).sum())
+    rate = float((weight * part).sum()) / total
+    left = weight * (part - rate * whole)
+    return rate, float((left**2).sum()) * len(weight) / (len(weight) - 1) / total**2
+
+
 def estimate_domain(
     looks: Looks, inside: npt.NDArray[np.bool_], assist: MapShares | None = None, *, level: float = LEVEL
 ) -> Estimate:

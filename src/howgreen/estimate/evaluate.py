@@ -18,6 +18,7 @@ from howgreen.estimate.answers import (
     GREEN_KINDS,
     KINDS,
     LAND_KINDS,
+    LETTERS,
     Agreement,
     Answer,
     Readings,
@@ -27,10 +28,13 @@ from howgreen.estimate.answers import (
 from howgreen.estimate.estimators import (
     FEWEST,
     LEVEL,
+    Corrected,
     Estimate,
     Gold,
     Looks,
     MapShares,
+    ReadDots,
+    estimate_corrected,
     estimate_domain,
     estimate_ratio,
     estimate_two_phase,
@@ -115,6 +119,8 @@ class Evaluation:
     """Of the land, by what can be counted: the headline among them."""
     two_phase: Estimate | None
     """Free of the readers' errors, where enough answers were agreed on."""
+    corrected: Corrected | None
+    """By the reader's error rates, where enough dots were agreed on one by one."""
     agreement: Agreement | None
     bounds: Bounds | None
     """None where every dot was told."""
@@ -164,6 +170,7 @@ def evaluate(
         definitions={name: _definition(_Rows(sample, told, kinds), level) for name, kinds in COUNTED.items()},
         plain=estimate_ratio(looks, level=level),
         two_phase=_two_phase(rows, readings, looks, assist, level),
+        corrected=_corrected(rows, readings, headline),
         agreement=agreement(readings),
         bounds=_bounds(rows, readings, assist, level),
         reader_errors=tuple(
@@ -276,10 +283,8 @@ def _definition(rows: _Rows, level: float) -> Estimate:
     return estimate_ratio(rows.looks(), assist, level=level)
 
 
-def _two_phase(
-    rows: _Rows, readings: Readings, looks: Looks, assist: MapShares | None, level: float
-) -> Estimate | None:
-    """Estimate with the agreed answers, where there are enough."""
+def _agreed(rows: _Rows, readings: Readings) -> dict[int, tuple[Answer, float]] | None:
+    """Give each agreed answer, and how many of the units that were read twice it stands for; None where they are too few to tell."""
     twice = [unit for unit in readings.second if unit in rows.position]
     found = agreement(readings)
     gold = {unit: one for unit, one in readings.gold.items() if unit in twice and one.known}
@@ -291,18 +296,57 @@ def _two_phase(
     alike, again = [u for u in twice if u not in apart], [u for u in gold if u not in apart]
     if not again:
         return None
-    weight = [1.0 if unit in apart else len(alike) / len(again) for unit in gold]
+    return {unit: (one, 1.0 if unit in apart else len(alike) / len(again)) for unit, one in gold.items()}
+
+
+def _two_phase(
+    rows: _Rows, readings: Readings, looks: Looks, assist: MapShares | None, level: float
+) -> Estimate | None:
+    """Estimate with the agreed answers, where there are enough."""
+    gold = _agreed(rows, readings)
+    if gold is None:
+        return None
     return estimate_two_phase(
         looks,
         Gold(
             position=np.array([rows.position[unit] for unit in gold], np.intp),
-            green=np.array([one.share(rows.green_kinds) for one in gold.values()]),
-            land=np.array([one.share(LAND_KINDS) for one in gold.values()]),
-            weight=np.array(weight),
+            green=np.array([one.share(rows.green_kinds) for one, _ in gold.values()]),
+            land=np.array([one.share(LAND_KINDS) for one, _ in gold.values()]),
+            weight=np.array([weight for _, weight in gold.values()]),
         ),
         assist,
         level=level,
     )
+
+
+def _corrected(rows: _Rows, readings: Readings, observed: Estimate) -> Corrected | None:
+    """Compare the first reader's dots with the agreed ones, dot by dot, where both were told one by one."""
+    green = {letter for letter, kind in LETTERS.items() if kind in rows.green_kinds}
+    land = {letter for letter, kind in LETTERS.items() if kind in LAND_KINDS}
+    stratum = rows.stratum()
+    found = []
+    for unit, (gold, stands_for) in (_agreed(rows, readings) or {}).items():
+        read = readings.first[unit]
+        if not gold.pattern or len(read.pattern) != len(gold.pattern):
+            continue
+        pairs = [(r in green, g in green) for r, g in zip(read.pattern, gold.pattern, strict=True) if {r, g} <= land]
+        bare, bare_as_green, greens, green_as_bare = (
+            sum(pair in kind for pair in pairs)
+            for kind in (
+                ((False, False), (True, False)),
+                ((True, False),),
+                ((True, True), (False, True)),
+                ((False, True),),
+            )
+        )
+        here = int(stratum[rows.position[unit]])
+        weight = stands_for * rows.sample.weights[here] / int((stratum == here).sum())
+        found.append((bare, bare_as_green, greens, green_as_bare, weight))
+    if not found:
+        return None
+    columns = np.array(found, float).T
+    names = ("bare", "bare_as_green", "green", "green_as_bare", "weight")
+    return estimate_corrected(observed, ReadDots(**dict(zip(names, columns, strict=True))))
 
 
 def _bounds(known: _Rows, readings: Readings, assist: MapShares | None, level: float) -> Bounds | None:
