@@ -124,7 +124,7 @@ def doubts(found: Mapping[str, float]) -> Iterator[Caution]:
             f"on ground held out it is {right:.0%} right where calling everything one kind is {usual:.0%} right (kappa "
             f"{found['held_out_kappa']:.2f}): it has learned next to nothing; look at labels and image",
         )
-    elif right < (shipped := found.get("held_out_shipped_oa", 0.0)):
+    elif round(right, 3) < round(shipped := found.get("held_out_shipped_oa", 0.0), 3):
         yield Caution(
             "model-doubtful",
             f"on ground held out it is {right:.1%} right, and the shipped model is {shipped:.1%} right there: use that one",
