@@ -34,6 +34,7 @@ COMMANDS = {
     "people": _Home("people", "Tell who lives near how much green."),
     "plan": _Home("cities", "Show what `city` would do: images, dates, bytes."),
     "predict-table": _Home("models", "Run a model on the rows of a table of reflectances."),
+    "rank": _Home("rank", "Rank many cities, with ties called ties."),
     "sample": _Home("estimate", "Draw places to look at, for a number to publish."),
     "store": _Home("stores", "Keep images on this computer."),
     "train": _Home("train", "Train a model for one city (extra [train])."),

@@ -1,0 +1,126 @@
+"""The list of cities: a table of names, or a vector file of limits."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from howgreen.core.errors import InputError, TableError
+from howgreen.store.layout import slug
+
+if TYPE_CHECKING:
+    from howgreen.core.types import City
+
+MOST_CITIES = 20_000
+LARGEST_TABLE_BYTES = 64 << 20
+_NAMES = ("name", "city", "place", "municipality")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One city of a list."""
+
+    key: str
+    """Name of its folder; no two of a list have the same."""
+    name: str
+    place: str | City
+    """What is looked up: a name, an id or coordinates; or the place itself."""
+
+
+def read_list(path: Path, *, name_column: str | None = None) -> tuple[Entry, ...]:
+    """Read the cities of a CSV table (columns ``name`` and, where that is not what is looked up, ``place``) or of a vector file.
+
+    Raises
+    ------
+    TableError
+        No such file, no names, or none of a row's limits can be used.
+    """
+    if not path.is_file():
+        raise TableError(
+            f"{path}: no such file; give a CSV with a column name, or a vector file with the cities' limits"
+        )
+    found = (
+        _of_table(path, name_column)
+        if path.suffix.lower() in (".csv", ".tsv", ".txt")
+        else _of_shapes(path, name_column)
+    )
+    entries = list(found)
+    if not entries:
+        raise TableError(f"{path}: holds no city")
+    if len(entries) > MOST_CITIES:
+        raise TableError(f"{path}: {len(entries)} cities are more than {MOST_CITIES}; split the list")
+    return tuple(_with_keys(entries))
+
+
+def _with_keys(found: list[tuple[str, Any]]) -> Iterator[Entry]:
+    """Give each city a folder name of its own; the second Neustadt is ``neustadt-2``."""
+    seen: Counter[str] = Counter()
+    for name, place in found:
+        key = slug(name)
+        seen[key] += 1
+        yield Entry(key=key if seen[key] == 1 else f"{key}-{seen[key]}", name=name, place=place)
+
+
+def _of_table(path: Path, name_column: str | None) -> Iterator[tuple[str, str]]:
+    if path.stat().st_size > LARGEST_TABLE_BYTES:
+        raise TableError(f"{path}: larger than {LARGEST_TABLE_BYTES >> 20} MiB, no list of cities")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise TableError(f"{path}: is not written in UTF-8; save it so") from error
+    head = text.splitlines()[0] if text else ""
+    reader = csv.DictReader(text.splitlines(), delimiter=max(",;\t", key=head.count))
+    names = {str(field).strip().lower(): field for field in reader.fieldnames or ()}
+    column = (
+        names.get(name_column.lower()) if name_column else next((names[one] for one in _NAMES if one in names), None)
+    )
+    if column is None:
+        raise TableError(
+            f"{path}: no column {name_column or 'name'!r} (there: {', '.join(names) or 'none'}); say it with --name-column"
+        )
+    query = names.get("place", column)
+    for number, row in enumerate(reader, 2):
+        name, place = (str(row.get(one) or "").strip() for one in (column, query))
+        if not name and not place:
+            continue
+        if not name or not place:
+            raise TableError(f"{path}: line {number} has no name or no place")
+        yield name, place
+
+
+def _of_shapes(path: Path, name_column: str | None) -> Iterator[tuple[str, City]]:
+    import geopandas as gpd
+    import pyogrio
+
+    from howgreen.core.vector_files import vector_files
+    from howgreen.place import place_from_geometry
+
+    try:
+        with vector_files(path) as (file, *_):
+            frame = gpd.read_file(file.gdal_path)
+    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, ValueError) as error:
+        raise TableError(f"{path}: neither a CSV nor a vector file ({str(error).splitlines()[0][:120]})") from error
+    columns = {str(one).lower(): str(one) for one in frame.columns if one != "geometry"}
+    column = (
+        columns.get(name_column.lower())
+        if name_column
+        else next((columns[one] for one in _NAMES if one in columns), None)
+    )
+    if column is None:
+        raise TableError(
+            f"{path}: no column {name_column or 'name'!r} (there: {', '.join(columns) or 'none'}); say it with --name-column"
+        )
+    for number in range(len(frame)):
+        row = frame.iloc[[number]]
+        name = str(row[column].iloc[0] or "").strip() or f"number {number + 1}"
+        try:
+            yield (
+                name,
+                place_from_geometry(row.rename(columns={column: "name"}) if column != "name" else row, name=name),
+            )
+        except InputError as error:
+            raise TableError(f"{path}: {name}: {error}") from error
