@@ -46,7 +46,7 @@ def test_the_estimate_leads_and_the_maps_own_interval_moves_below(make, tmp_path
     text = words_of(page)
     assert "61% ± 3 between 58 and 64% (95% interval): 140 places read by two people, and the map" in text
     own = summary.green_ratio
-    assert f"The map alone says {100 * own:.0f}%, between" in text
+    assert f"The map alone gives {100 * own:.0f}%, between" in text
     assert text.index("The map alone") > text.index("140 places")
     assert (
         "140 of 150 places drawn at random (stratified, seed 1, 2 strata, 9 dots each) were looked at, 2026-11-25 to 2026-11-27"

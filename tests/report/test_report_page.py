@@ -73,13 +73,13 @@ def test_headline_with_what_must_stand_beside_it(html, make):
     assert f"Land that was seen{100 * result.stats.observed_ratio:.0f}%" in text.replace("seen ", "seen")
     assert "Satellite images5" in text.replace("images ", "images")
     assert "12 May – 11 Sep 2024" in text
-    assert "in a place where it has never been" in text
+    assert "in a place where it has not been checked" in text
     span = result.stats.interval
     assert result.stats.observed_ratio < 0.995
     assert f"{100 * span.model_low:.0f} to {100 * span.model_high:.0f}% of the land that was seen" in text
     assert f"{100 * span.unseen_low:.0f} to {100 * span.unseen_high:.0f}% of all the land" in text
     assert "Rivers, lakes and sea are left out." in text
-    assert "in 19 of 20 places. It holds two doubts" in text
+    assert "In 19 of 20 places, we expect the true share to lie in this range. It allows for two things" in text
 
 
 def test_synthetic_is_said_and_only_then(html, make):
@@ -164,13 +164,13 @@ def test_levels_of_districts_stand_apart_and_each_says_how_often_its_land_was_se
     result = of_levels(make(120, 140))
     shown = make_page(result)
     assert re.findall(r"<h3>(Level \d+ \(\d+\))</h3>", shown) == ["Level 9 (3)", "Level 10 (3)"]
-    tables = re.findall(r'<table class="districts"(?: id="districts")?>.*?</table>', shown, re.DOTALL)
-    assert [table.count("<tr data-row") for table in tables] == [3, 3]
-    assert re.findall(r'<tr data-row="(\d+)"', "".join(tables)) == list("012345")
+    tables = re.findall(r'<table role="table" class="districts"(?: id="districts")?>.*?</table>', shown, re.DOTALL)
+    assert [table.count('<tr role="row" data-row') for table in tables] == [3, 3]
+    assert re.findall(r'<tr role="row" data-row="(\d+)"', "".join(tables)) == list("012345")
     mean = result.zones["clear_dates_mean"].iloc[1]
     assert f'data-value="{mean}"' in tables[0]
     assert "<h3>Level" not in html  # one level needs no title
-    assert html.count('<table class="districts"') == 1
+    assert html.count('class="districts"') == 1
 
 
 def test_how_often_each_pixel_was_seen_is_a_layer_of_the_map(html):

@@ -27,9 +27,9 @@ def cache_command(
     clear: bool,  # noqa: FBT001 (a flag of the command line)
     as_json: bool,  # noqa: FBT001 (a flag of the command line)
 ) -> None:
-    """Show or clear what is kept to be quick.
+    """Show or clear the cache.
 
-    All of it can be made or fetched again. Stores, models that you added, and reports are not part of it.
+    Everything in it can be made or fetched again. Stores, reports and models that you added are not part of it.
     """
     from howgreen.pipeline import locks
     from howgreen.pipeline.image_sources import cache_folder

@@ -80,7 +80,7 @@ def change_command(
     as_json: bool,  # noqa: FBT001 (a flag of the command line)
     **asked: Any,
 ) -> None:
-    """Tell what changed between two periods or images.
+    """Show what changed between two periods or images.
 
     Both periods are mapped by one model on one grid. `measured` tells green that was lost, gained and kept, where the
     difference is more than noise; `pca-kmeans` divides the ground by how it changed, without labels.

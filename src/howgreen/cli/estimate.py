@@ -154,7 +154,7 @@ def label_command(
     port: int,
     browser: bool,  # noqa: FBT001 (a flag of the command line)
 ) -> None:
-    """Look at the places of a sample, on a page here.
+    """Look at the places of a sample in a browser.
 
     Every answer is kept at once; stop with Ctrl-C and go on with the same command.
     """

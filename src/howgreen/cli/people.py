@@ -59,7 +59,7 @@ def people_command(
     as_json: bool,  # noqa: FBT001 (a flag of the command line)
     **asked: Any,
 ) -> None:
-    """Tell who lives near how much green.
+    """Show how much green people live near.
 
     Answers as `city` does, and weights the green around people (100, 300 and 500 m) by a population: GHS-POP, WorldPop, or the areas of
     a census. With --osm also: public green spaces, and how much of the green OpenStreetMap maps.

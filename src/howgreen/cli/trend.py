@@ -41,7 +41,7 @@ def trend_command(
     as_json: bool,  # noqa: FBT001 (a flag of the command line)
     **asked: Any,
 ) -> None:
-    """Compare years: a slope, and what it could have shown.
+    """Compare years, and tell how small a trend would show.
 
     Answers each year with the same limits, months and model, joins satellites by the years that both saw of this place, and says the
     change a year with its interval, the smallest change that could have been seen, and whether it can be told from noise.
