@@ -25,7 +25,7 @@ from howgreen.core.sensors import SENSORS
 from howgreen.core.stac import Header
 from howgreen.imagery.read import earthengine
 from howgreen.landcover import load_model
-from howgreen.landcover.earth_engine import cover
+from howgreen.landcover.earth_engine import cover, graph_of
 from howgreen.pipeline import city, drive_export
 from howgreen.store import put_place, put_scene
 
@@ -344,6 +344,9 @@ def test_what_cannot_be_exported_says_why():
     forest = replace(pixel, content=onnx.helper.make_model(graph).SerializeToString())
     with pytest.raises(ModelError, match="a forest of 2 trees with 1 branches"):
         cover(forest, None)
+    strange = onnx.helper.make_graph([onnx.helper.make_node("Sin", ["reflectance"], ["x"])], "strange", [], [])
+    with pytest.raises(ModelError, match="its operation Sin is not known"):
+        graph_of(replace(pixel, content=onnx.helper.make_model(strange).SerializeToString()))
 
 
 def test_a_server_without_a_browser_logs_in_by_a_service_account(tmp_path, monkeypatch):

@@ -38,6 +38,27 @@ def cover(model: Model, reflectance: Any) -> tuple[Any, Any]:
     ModelError
         The model looks at neighbours, or has an operation that is not known here.
     """
+    graph = graph_of(model)
+    import onnx
+
+    values: dict[str, Tensor] = {one.name: onnx.numpy_helper.to_array(one) for one in graph.initializer}
+    values[INPUT] = reflectance
+    for node in graph.node:
+        options = {one.name: onnx.helper.get_attribute_value(one) for one in node.attribute}
+        inputs = [values[name] for name in node.input if name]
+        results = _OPERATIONS[node.op_type](inputs, options)
+        values.update(zip(node.output, results if isinstance(results, list) else [results], strict=True))
+    return values[OUTPUTS[0]], values[OUTPUTS[1]].rename("green_fraction")
+
+
+def graph_of(model: Model) -> Any:
+    """Read the graph of a model that Earth Engine can compute.
+
+    Raises
+    ------
+    MissingExtraError, ModelError
+        As :func:`cover`, before anybody has to log in.
+    """
     try:
         import onnx
     except ImportError as error:
@@ -49,18 +70,13 @@ def cover(model: Model, reflectance: Any) -> tuple[Any, Any]:
         )
     graph = onnx.load_model_from_string(model.content).graph
     _refuse_forest(model, graph)
-    values: dict[str, Tensor] = {one.name: onnx.numpy_helper.to_array(one) for one in graph.initializer}
-    values[INPUT] = reflectance
-    for node in graph.node:
-        if node.op_type not in _OPERATIONS:
-            raise ModelError(
-                f"model {model.card.name}: its operation {node.op_type} is not known in Earth Engine; use another"
-            )
-        options = {one.name: onnx.helper.get_attribute_value(one) for one in node.attribute}
-        inputs = [values[name] for name in node.input if name]
-        results = _OPERATIONS[node.op_type](inputs, options)
-        values.update(zip(node.output, results if isinstance(results, list) else [results], strict=True))
-    return values[OUTPUTS[0]], values[OUTPUTS[1]].rename("green_fraction")
+    unknown = sorted({node.op_type for node in graph.node} - set(_OPERATIONS))
+    if unknown:
+        raise ModelError(
+            f"model {model.card.name}: its operation {', '.join(unknown)} is not known in Earth Engine; use a pixel model such as "
+            "mixture-10, or `howgreen city`, which runs it here"
+        )
+    return graph
 
 
 def _refuse_forest(model: Model, graph: Any) -> None:

@@ -38,8 +38,9 @@ def export(plan: Plan, *, folder: str = "howgreen", name: str = "green_mask") ->
     if any(asset.signer != earthengine.SIGNER for scene in plan.scenes for asset in scene.assets):
         raise PlanError(f"plan of {plan.source}: its images are not Earth Engine's; plan with --catalog earth-engine")
     model = landcover.planned_model(plan.model, sha256=plan.model_sha256)
-    from howgreen.landcover.earth_engine import green_mask
+    from howgreen.landcover.earth_engine import graph_of, green_mask
 
+    graph_of(model)  # what cannot be exported is told before anybody has to log in
     ee = earthengine.connect(plan.source)
     with earthengine.translate_errors(plan.source):
         picture = ee.ImageCollection.fromImages([_clear(ee, scene, model.card.bands) for scene in plan.scenes]).median()
