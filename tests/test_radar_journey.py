@@ -20,7 +20,7 @@ from howgreen import cli, place
 from howgreen.core.errors import MissingBandsError, NoImageError, PlanError
 from howgreen.core.sensors import SENSORS
 from howgreen.core.stac import Header
-from howgreen.core.types import ModelCard, ModelClass
+from howgreen.core.types import ModelCard, ModelClass, Season
 from howgreen.core.warnings import HowgreenWarning
 from howgreen.landcover import card_to_json
 from howgreen.pipeline import city, plan_json, sync
@@ -264,6 +264,10 @@ def test_where_no_camera_sees_the_ground_radar_answers(store: Path, tmp_path: Pa
     with pytest.raises(NoImageError, match="clear"):
         city.plan("Wet", store=store, period="2024-06", model="ndvi")
     assert call("city", "Wet", "--store", store, "--period", "2024-06", "--strict", "--out", tmp_path / "no") == 1
+    peak = city.plan(
+        "Wet", store=store, period=Season("peak", "2024")
+    )  # radar measures no season, and answers all the same
+    assert peak.sensor == "sentinel-1"
     camera(store, 9)
     assert city.plan("Wet", store=store, period="2024-06").sensor == "sentinel-2"
 

@@ -27,7 +27,7 @@ from howgreen.core.text import one_line
 
 if TYPE_CHECKING:
     from howgreen.core.period import Period
-    from howgreen.core.types import City
+    from howgreen.core.types import City, Season
     from howgreen.pipeline.images import Catalogs, Store
 
 _METHODS = ("measured", "pca-kmeans")
@@ -114,8 +114,9 @@ def change_command(
 
 def _asked(
     plan: AskedPlan, images: tuple[Path, Path] | None, spoken: dict[str, Any], scratch: Path, progress: Any
-) -> tuple[City, tuple[Period | str, Period | str], Store | Catalogs | None]:
+) -> tuple[City, tuple[Period | Season, Period | Season], Store | Catalogs | None]:
     """Return the place, its two periods, and where their images are."""
+    from howgreen.core.types import Season
     from howgreen.pipeline import change as pipeline
     from howgreen.pipeline.images import Store
     from howgreen.store import Options
@@ -126,7 +127,8 @@ def _asked(
         of_files = [name for name in ("bands", "scale", "offset", "nodata") if spoken[name] is not None]
         if of_files:
             raise click.UsageError(f"--{of_files[0]} is of --images: leave it out")
-        return plan.city(plan.network(), progress=progress), (spoken["before"], spoken["after"]), plan.images()
+        periods = Season(plan.season, spoken["before"]), Season(plan.season, spoken["after"])
+        return plan.city(plan.network(), progress=progress), periods, plan.images()
     if plan.query is not None or plan.catalogs or plan.store is not None:
         raise click.UsageError("--images brings its own images: leave NAME, --store and --catalog out")
     bands = spoken["bands"]

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import date
 
-    from howgreen.core.types import City, Progress, Scene
+    from howgreen.core.types import City, Progress, Scene, Season
     from howgreen.net.network import Network
     from howgreen.report.figures import ChangeSummary
 
@@ -57,7 +57,7 @@ class Wanted:
 
 def answers(
     place: City,
-    periods: tuple[Period | str, Period | str],
+    periods: tuple[Season | Period | str, Season | Period | str],
     images: Store | Catalogs | None,
     choice: planning.Choice,
     *,

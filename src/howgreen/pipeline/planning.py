@@ -173,7 +173,9 @@ def make(
     if done is None and _may_be_radar(choice) and isinstance(failed.error(), NoImageError):
         doubt = Caution("radar-instead", f"no clear optical image ({failed.error()}): {_INSTEAD}")
         with suppress(MissingBandsError):  # of images that no model of radar can use
-            done = first(replace(choice, sensor=SENTINEL1.name), failed.of_servers(), doubt)
+            # Which months are the greenest is measured by optical images: radar takes the whole of what was searched.
+            when = Season("year", choice.season.period) if choice.season.kind == "peak" else choice.period
+            done = first(replace(choice, sensor=SENTINEL1.name, period=when), failed.of_servers(), doubt)
     if done is None:
         raise failed.error()
     return done[0]
