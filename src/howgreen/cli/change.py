@@ -127,8 +127,8 @@ def _asked(
         of_files = [name for name in ("bands", "scale", "offset", "nodata") if spoken[name] is not None]
         if of_files:
             raise click.UsageError(f"--{of_files[0]} is of --images: leave it out")
-        periods = Season(plan.season, spoken["before"]), Season(plan.season, spoken["after"])
-        return plan.city(plan.network(), progress=progress), periods, plan.images()
+        seasons = Season(plan.season, spoken["before"]), Season(plan.season, spoken["after"])
+        return plan.city(plan.network(), progress=progress), seasons, plan.images()
     if plan.query is not None or plan.catalogs or plan.store is not None:
         raise click.UsageError("--images brings its own images: leave NAME, --store and --catalog out")
     bands = spoken["bands"]
