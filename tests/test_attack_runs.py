@@ -92,7 +92,7 @@ def test_row_1_one_module_alone_loads_onnx_runtime():
         for path in source.rglob("*.py")
         if direct.search(re.sub(r"(?s)if TYPE_CHECKING:\n(?:    .*\n|\n)*", "", path.read_text()))
     }
-    assert found <= {"landcover/_runtime.py", "landcover/model.py"}  # the latter after load_runtime()
+    assert found <= {"core/onnx_runtime.py"}
 
 
 def killed_in(code: str, folder: Path) -> None:

@@ -10,6 +10,7 @@ from howgreen.imagery.composite._combine import composite, composite_scaled, fro
 from howgreen.imagery.composite._offset_check import decisions
 from howgreen.imagery.composite._optical import load
 from howgreen.imagery.read.opener import shared_files
+from howgreen.imagery.read.sky import detector_of
 
 __all__ = [
     "SearchResult",
@@ -17,6 +18,7 @@ __all__ = [
     "composite",
     "composite_scaled",
     "decisions",
+    "detector_of",
     "estimate_bytes",
     "find",
     "find_online",

@@ -44,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run the model of standard input on a tile; the exit code says what happened."""
     import numpy as np
 
-    from howgreen.landcover._runtime import load_runtime
+    from howgreen.core.onnx_runtime import load_runtime
     from howgreen.landcover.contract import INPUT
 
     bands, side, most_bytes = (int(argument) for argument in arguments)

@@ -16,11 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from howgreen.core.errors import MissingBandsError, ModelError, PlanError
+from howgreen.core.onnx_runtime import error_line, open_session, runtime_errors
 from howgreen.core.text import closest
 from howgreen.core.types import ModelCard, is_water
 from howgreen.core.warnings import Caution
 from howgreen.landcover import _library, _onnxfile, contract
-from howgreen.landcover._runtime import load_runtime
 from howgreen.landcover.card import card_from_json
 from howgreen.landcover.contract import INPUT, OUTPUTS, UNCERTAINTY
 
@@ -98,7 +98,7 @@ class Model:
         try:
             arrays = session_of(self).run(outputs, {INPUT: reflectance})
         except runtime_errors() as error:
-            raise ModelError(f"model {self.path}: cannot run on {reflectance.shape}: {_line(error)}") from error
+            raise ModelError(f"model {self.path}: cannot run on {reflectance.shape}: {error_line(error)}") from error
         count, _, *size = reflectance.shape
         shapes = [(count, len(self.card.classes), *size), (count, 1, *size), (count, 1, *size)][: len(arrays)]
         if [array.shape for array in arrays] != shapes:
@@ -169,43 +169,8 @@ def _session(sha256: str, content: bytes, card: ModelCard, source: str) -> onnxr
     """One session a process and file: sessions are thread-safe, and cannot be pickled."""
     with _sessions_lock:
         if sha256 not in _sessions:
-            _sessions[sha256] = _open(content, card, source)
+            _sessions[sha256] = open_session(content, looks_around=card.looks_around, source=source)
         return _sessions[sha256]
-
-
-def _open(content: bytes, card: ModelCard, source: str) -> onnxruntime.InferenceSession:
-    onnxruntime = load_runtime()
-    options = onnxruntime.SessionOptions()
-    if not card.looks_around:
-        # The last level lays channels out for convolutions that look around; those of single pixels, which are plain
-        # products of matrices, take a third longer in it.
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
-    # Dask's threads do the parallel work; threads inside threads only wait for each other.
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    # Never another format, which knows less checks; and no library of custom operators is ever registered.
-    options.add_session_config_entry("session.load_model_format", "ONNX")
-    options.log_severity_level = 4  # what goes wrong comes back as an error, not as text on the terminal
-    try:
-        # Without a fallback, which would print what went wrong and try the same again.
-        return onnxruntime.InferenceSession(
-            content, sess_options=options, providers=["CPUExecutionProvider"], enable_fallback=0
-        )
-    except runtime_errors() as error:
-        raise ModelError(f"model {source}: not a model that ONNX Runtime reads: {_line(error)}") from error
-
-
-def runtime_errors() -> tuple[type[Exception], ...]:
-    """List all that ONNX Runtime raises; no class of its own stands above them."""
-    load_runtime()
-    from onnxruntime.capi import onnxruntime_pybind11_state as state
-
-    own = [kind for kind in vars(state).values() if isinstance(kind, type) and issubclass(kind, Exception)]
-    return (*own, UnicodeDecodeError)  # the latter where a message quotes a name that is no text
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
 
 
 def load_model(name_or_path: str | Path) -> Model:

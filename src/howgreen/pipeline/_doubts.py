@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from howgreen import imagery
 from howgreen.core.acquisitions import acquisitions
 from howgreen.core.sensors import SENSORS
 from howgreen.core.types import Period, water_codes
@@ -90,11 +91,29 @@ def _of_limits(city: City) -> Iterator[Caution]:
 
 
 def _of_masks(plan: Plan) -> Iterator[Caution]:
-    bare = [s.id for s in plan.scenes if not SENSORS[s.sensor].is_radar and s.asset(SENSORS[s.sensor].mask) is None]
-    if bare:
-        which = "the images have" if len(bare) > 1 else f"image {bare[0]} has"
-        some = f"{len(bare)} of {len(plan.scenes)} images have" if len(bare) < len(plan.scenes) else which
-        yield Caution("no-cloud-mask", f"{some} no cloud mask: all pixels count as clear, clouds and their shadows too")
+    optical = [scene for scene in plan.scenes if not SENSORS[scene.sensor].is_radar]
+    without = [scene for scene in optical if scene.asset(SENSORS[scene.sensor].mask) is None]
+    told = [scene.id for scene in without if imagery.detector_of([scene])]
+    blind = [scene.id for scene in without if scene.id not in told]
+    if blind:
+        yield Caution(
+            "no-cloud-mask",
+            f"{_have(blind, plan)} no cloud mask, and too few bands to find clouds by: all pixels count as clear, clouds and their "
+            "shadows too",
+        )
+    if told:
+        yield Caution(
+            "own-cloud-mask",
+            f"{_have(told, plan)} no cloud mask: clouds were found by howgreen's own detector, which may miss thin ones, and take "
+            "large white roofs for clouds; give a mask with `howgreen store add --mask`",
+        )
+
+
+def _have(ids: Sequence[str], plan: Plan) -> str:
+    """Say how many of a plan's images have what is told next."""
+    if len(ids) < len(plan.scenes):
+        return f"{len(ids)} of {len(plan.scenes)} images have"
+    return "the images have" if len(ids) > 1 else f"image {ids[0]} has"
 
 
 def _of_dates(plan: Plan) -> Iterator[Caution]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from howgreen import clouds
 from howgreen.core import plausibility
 from howgreen.core.errors import ImageError
 from howgreen.core.sensors import LANDSAT, S2_OFFSET_04, SENTINEL1
@@ -74,7 +75,17 @@ def check(source: Source, samples: Mapping[str, npt.NDArray[Any]]) -> tuple[Caut
         code = "offset-doubtful" if found.kind == "offset" else "scale-doubtful"
         who = "as was insisted" if insisted else "as its metadata says"
         return (Caution(code, f"with {_numbers(source, encodings)}, {who}: {found.what}"),)
+    if found.kind == "offset" and _cloudy(source, samples):
+        text = "most of it is cloud, so whether an offset was left in its numbers cannot be told"
+        return (Caution("offset-doubtful", text),)
     raise ImageError(_refusal(source, samples, encodings, found))
+
+
+def _cloudy(source: Source, samples: Mapping[str, npt.NDArray[Any]]) -> bool:
+    """Tell whether most of an image is cloud, whichever offset is right: ground under an offset looks like thin haze."""
+    light = {band: _light(source, band, values) for band, values in samples.items()}
+    less = {band: values + S2_OFFSET_04 for band, values in light.items()}
+    return clouds.mostly_veiled(light) and clouds.mostly_veiled(less)
 
 
 def _numbers(source: Source, encodings: Mapping[str, Encoding]) -> str:

@@ -209,14 +209,16 @@ def mix(surface: Surfaces, count: int, *, rng: np.random.Generator) -> Mixtures:
     return mix_of(surface, draw_shares(count, rng=rng), rng=rng)
 
 
-def mix_of(surface: Surfaces, shares: Array, *, rng: np.random.Generator) -> Mixtures:
-    """Simulate pixels of these shares (n, class)."""
+def mix_of(
+    surface: Surfaces, shares: Array, *, rng: np.random.Generator, air: atmosphere.Air | None = None
+) -> Mixtures:
+    """Simulate pixels of these shares (n, class); under the usual air unless another is given."""
     count = len(shares)
     beside = draw_shares(count, rng=rng)
     shore = (shares[:, [WATER]] > 0) & (shares[:, [WATER]] < 1)
     alike = np.where(shore | (rng.random((count, 1)) < 0.5), rng.random((count, 1)), 0.0)
     around_shares = (1 - alike) * shares + alike * beside
-    nm, air = centres_nm(surface.bands), atmosphere.draw(count, rng=rng)
+    nm, air = centres_nm(surface.bands), air or atmosphere.draw(count, rng=rng)
     light = _light(shares, around_shares, sun_cos=air.sun_cos, nm=nm, rng=rng)
     own, covered = _lit(surface, shares, light=light, rng=rng)
     around, _ = _lit(surface, around_shares, light=light, rng=rng)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -13,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
+from howgreen import clouds
 from howgreen.core.errors import HowgreenError, ImageError, NetworkError
 from howgreen.core.grid import coarse_grid
 from howgreen.core.sensors import SENSORS
 from howgreen.core.types import Asset, City, Period, Progress, Scene
-from howgreen.imagery.read import quality
+from howgreen.imagery.read import quality, sky
 from howgreen.imagery.read._coarse import THREADS, read_coarse
 from howgreen.imagery.read._resample import missing
 from howgreen.imagery.read.opener import Files
@@ -41,7 +43,8 @@ def find(city: City, period: Period, *, root: Path, sensor: str) -> list[Scene]:
     Returns
     -------
     Scenes with ``clear_pct`` and ``covered_pct`` of the city; empty if there are none. Only overviews of the mask
-    are read (of a reflective band where there is no mask: then all that is covered counts as clear).
+    are read; where there is no mask, of the bands in which clouds show themselves (with too few of them, all that is covered counts as
+    clear).
 
     Raises
     ------
@@ -150,6 +153,9 @@ def _unpack(bits: bytes, inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
 def _coverage(scene: Scene, frame: GeoBox) -> tuple[bytes, bytes]:
     """Bits of the coarse frame: has data; is clear."""
     sensor = SENSORS[scene.sensor]
+    if not sky.has_mask(scene) and (detector := sky.detector_of([scene])):
+        bare = replace(scene, native={})
+        return _veiled(bare, tuple(_stamp(asset) for asset in scene.assets), detector, frame)
     asset = scene.asset(sensor.mask) or _any_band(scene)
     return _looked(asset, _stamp(asset), sensor.mask, scene.encoding(asset.band).nodata, frame)
 
@@ -168,6 +174,19 @@ def _stamp(asset: Asset) -> tuple[int, int]:
     """Return what changes when a local file does."""
     path = Path(asset.href)
     return (path.stat().st_mtime_ns, path.stat().st_size) if path.is_file() else (0, 0)
+
+
+@lru_cache(maxsize=256)
+def _veiled(scene: Scene, _stamps: tuple[tuple[int, int], ...], detector: str, frame: GeoBox) -> tuple[bytes, bytes]:
+    """See :func:`_coverage`, for an image without a mask: its own pixels are asked."""
+    k = max(1, math.ceil(clouds.CELL_M / abs(frame.affine.a)))
+    cells = frame.zoom_out(k)
+    look = sky.look([scene], cells, detector=detector)
+    found = clouds.alone(look, cell_m=abs(cells.affine.a), latitude=sky.latitude_of(cells), day=scene.time.date())
+    rows, columns = (np.minimum(np.arange(n) // k, most - 1) for n, most in zip(frame.shape, found.shape, strict=True))
+    covered = look.data[np.ix_(rows, columns)]
+    clear = covered & (found[np.ix_(rows, columns)] == clouds.CLEAR_CELL)
+    return np.packbits(covered).tobytes(), np.packbits(clear).tobytes()
 
 
 @lru_cache(maxsize=256)  # find and choose look at the same scenes; an entry is some kilobytes

@@ -14,6 +14,7 @@ reflectance itself is asked, on coarse pixels that the mask calls clear:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
@@ -24,14 +25,18 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from rasterio.errors import CRSError
 
+from howgreen import clouds
 from howgreen.core import plausibility
 from howgreen.core.acquisitions import by_time
 from howgreen.core.errors import ContradictionError, ImageError
+from howgreen.core.geometry import geodesic_area_m2
+from howgreen.core.grid import outline
 from howgreen.core.reflectance import NOTHING_STATED
 from howgreen.core.sensors import DB_SCALE, S2_OFFSET_04, SENSORS, SENTINEL2
 from howgreen.core.types import Asset, Scene
 from howgreen.imagery.composite import _median, _radar, cloud_mask
-from howgreen.imagery.read import quality
+from howgreen.imagery.composite._blocks import asset_of
+from howgreen.imagery.read import quality, sky
 from howgreen.imagery.read._coarse import THREADS, read_coarse
 from howgreen.imagery.read._resample import missing
 from howgreen.imagery.read.opener import opened
@@ -45,6 +50,10 @@ NEGATIVE_WARN, NEGATIVE_ERROR = 0.10, 0.30
 DARK_PERCENTILE = 1.0
 DARK_WARN = 0.09
 DARK_APART = 0.06
+LIKE_AN_OFFSET = 0.8
+"""An image of which this share is clear with Sentinel-2's other offset, and as much is not clear with its own, may lack it."""
+UNEVEN = 0.6
+"""Spread (nine tenths of the pixels to a tenth) of the light that a date has more than another, over its middle: less is an offset."""
 SAME_GROUND = 0.5
 """Scenes are of the same ground when they share this much of their joint outline."""
 
@@ -92,7 +101,7 @@ def decisions(scenes: Sequence[Scene]) -> dict[str, Any]:
 
 def _record(scene: Scene, dark: Mapping[str, float] | None, verdict: str, why: str) -> dict[str, Any]:
     properties = scene.native.get("properties", {})
-    name = SENSORS[scene.sensor].mask
+    name, detector = SENSORS[scene.sensor].mask, sky.detector_of([scene])
     return {
         "id": scene.id,
         "time": scene.time.isoformat(),
@@ -102,7 +111,7 @@ def _record(scene: Scene, dark: Mapping[str, float] | None, verdict: str, why: s
         "nodata": scene.nodata,
         **({"bands": own} if (own := {one.band: asdict(one.encoding) for one in scene.assets if one.encoding}) else {}),
         "baseline": properties.get("s2:processing_baseline") or properties.get("processing:version"),
-        "mask": name if scene.asset(name) else None,
+        "mask": name if scene.asset(name) else detector,
         "offset_check": verdict,
         "offset_check_why": why,
         "measured": dict(dark) if dark else None,
@@ -110,11 +119,17 @@ def _record(scene: Scene, dark: Mapping[str, float] | None, verdict: str, why: s
 
 
 def _mask_words(scenes: Sequence[Scene]) -> str:
-    bare = [scene.id for scene in scenes if scene.asset(SENSORS[scene.sensor].mask) is None]
+    without = [scene for scene in scenes if not sky.has_mask(scene)]
+    bare = [scene.id for scene in without if sky.detector_of([scene]) is None]
     words = (
         f"quality band; flags on two thirds of at least {cloud_mask.FEWEST_VOTES} dates whose reflectance agrees are false "
         f"alarms and ignored; Sentinel-2 clouds of {cloud_mask.SMALLEST_CLOUD_M} m and more grown by {cloud_mask.BUFFER_M} m"
     )
+    if beside := sorted({sky.detector_of([scene], few=True) or "" for scene in scenes if sky.has_mask(scene)} - {""}):
+        words += f"; strong haze that moves is added by howgreen's own detector ({', '.join(beside)})"
+    for scene in without:
+        if detector := sky.detector_of([scene]):
+            words += f"; {scene.id}: no cloud mask, clouds found by howgreen's own detector ({detector} {clouds.card(detector).version})"
     if bare:
         words += f"; no cloud mask in {', '.join(bare)}: all their pixels count as clear"
     return words
@@ -237,10 +252,54 @@ def _clear(scene: Scene, frame: GeoBox) -> NDArray[np.bool_]:
     name = SENSORS[scene.sensor].mask
     asset = scene.asset(name)
     if asset is None:
-        return np.ones(frame.shape, bool)
+        detector = sky.detector_of([scene])
+        return np.ones(frame.shape, bool) if detector is None else _clear_by_detector(scene, frame, detector)
     codes = read_coarse(asset, frame, nodata=quality.outside_code(name))
     clear: NDArray[np.bool_] = quality.TABLES[name][np.clip(codes, 0, 65535).astype(np.uint16)] == 0
     return clear
+
+
+def _clear_by_detector(scene: Scene, frame: GeoBox, detector: str) -> NDArray[np.bool_]:
+    """Find clear pixels of an image without a mask.
+
+    Ground under an offset that was left in looks like thin haze all over: where hardly anything is clear as the numbers are understood,
+    and nearly everything without the offset, nothing is left out.
+    """
+
+    def clear(shift: float) -> NDArray[np.bool_]:
+        look = sky.look([scene], frame, detector=detector, shift=shift)
+        cells = clouds.alone(look, cell_m=_cell_m(frame), latitude=sky.latitude_of(frame), day=scene.time.date())
+        return np.asarray(look.data & (cells == clouds.CLEAR_CELL))
+
+    as_understood = clear(0.0)
+    if as_understood.mean() < 1 - LIKE_AN_OFFSET and clear(S2_OFFSET_04).mean() > LIKE_AN_OFFSET:
+        return np.ones(frame.shape, bool)
+    return as_understood
+
+
+def _cell_m(frame: GeoBox) -> float:
+    """Side of a frame's pixels in metres, about, whatever its units."""
+    return math.sqrt(geodesic_area_m2(outline(frame)) / (frame.shape[0] * frame.shape[1]))
+
+
+def _uneven(one: Scene, other: Scene) -> bool:
+    """Tell whether the light that one image shows more than another differs from place to place, as haze does and no offset."""
+    frame = _frame(asset_of(one, next(band for band in VISIBLE if one.asset(band))))
+    spreads = []
+    for band in VISIBLE:
+        if one.asset(band) is None or other.asset(band) is None:
+            continue
+        light = []
+        for scene in (one, other):
+            own = scene.encoding(band)
+            values = read_coarse(asset_of(scene, band), frame, nodata=own.nodata, float32=True)
+            light.append(values * own.scale + own.offset)
+        more = light[0] - light[1]
+        more = more[np.isfinite(more)]
+        if more.size >= FEWEST_PX:
+            low, middle, high = np.percentile(more, [10, 50, 90])
+            spreads.append(float(high - low) / max(float(middle), 1e-3))
+    return bool(spreads) and min(spreads) > UNEVEN
 
 
 def _verdict(i: int, scenes: Sequence[Scene], measured: Sequence[Mapping[str, float] | None]) -> tuple[str, str]:
@@ -259,10 +318,20 @@ def _verdict(i: int, scenes: Sequence[Scene], measured: Sequence[Mapping[str, fl
             if other and j != i and _comparable(scenes[j], scenes[i]) and other["negative_share"] <= NEGATIVE_WARN
         ]
         why = f"the darkest hundredth reflects {darkest:.2f} in every visible band: an offset seems not subtracted"
-        if others and darkest - float(np.median(others)) > DARK_APART:
+        apart = bool(others) and darkest - float(np.median(others)) > DARK_APART
+        if apart and not sky.has_mask(scenes[i]) and _hazy(i, scenes, measured):
+            return "unknown", "brighter than other dates, but not evenly: haze over it, and no offset"
+        if apart:
             return "contradicted", f"{why}; on the other dates it reflects {float(np.median(others)):.2f}"
         return "doubtful", why
     return "consistent", f"darkest hundredth {darkest:.3f}, {100 * negative:.1f} % negative"
+
+
+def _hazy(i: int, scenes: Sequence[Scene], measured: Sequence[Mapping[str, float] | None]) -> bool:
+    """Tell whether the darkest of the comparable dates differs unevenly from a date."""
+    others = [j for j, other in enumerate(measured) if other and j != i and _comparable(scenes[j], scenes[i])]
+    darkest = min(others, key=lambda j: (measured[j] or {})["darkest"])
+    return _uneven(scenes[i], scenes[darkest])
 
 
 def _comparable(one: Scene, other: Scene) -> bool:

@@ -20,6 +20,7 @@ from howgreen.core.grid import Window, windows
 from howgreen.core.types import Scene
 from howgreen.imagery.composite import _median
 from howgreen.imagery.composite._blocks import corner_of, layout, prefetch_for, prepared
+from howgreen.imagery.composite._sky import Sky
 from howgreen.imagery.composite._stack import BufferPool, read_stack
 from howgreen.imagery.read._prefetch import Prefetch
 from howgreen.imagery.read.opener import Files
@@ -37,10 +38,13 @@ def _composite_block(
     bands: tuple[str, ...],
     prefetch: Prefetch,
     buffers: BufferPool,
+    sky: Sky,
 ) -> tuple[_median.Int16s, NDArray[np.uint8]]:
     with buffers.borrow((len(acquisitions), len(bands), *window.shape)) as buffer:
         prefetch.wait(window)
-        stack = read_stack(acquisitions, grid=grid, window=window, bands=bands, files=prefetch.files, buffer=buffer)
+        stack = read_stack(
+            acquisitions, grid=grid, window=window, bands=bands, files=prefetch.files, buffer=buffer, sky=sky
+        )
         return _median.median(stack.planes, stack.clear, shifts=stack.shifts)
 
 
@@ -51,11 +55,14 @@ def _load_block(
     bands: tuple[str, ...],
     prefetch: Prefetch,
     buffers: BufferPool,
+    sky: Sky,
 ) -> NDArray[np.float32]:
     out = np.empty((len(acquisitions), len(bands), *window.shape), np.float32)
     with buffers.borrow(out.shape) as buffer:
         prefetch.wait(window)
-        stack = read_stack(acquisitions, grid=grid, window=window, bands=bands, files=prefetch.files, buffer=buffer)
+        stack = read_stack(
+            acquisitions, grid=grid, window=window, bands=bands, files=prefetch.files, buffer=buffer, sky=sky
+        )
         for t, planes in enumerate(stack.planes):
             for b, plane in enumerate(planes):
                 codes = _median.shifted(plane, stack.shifts[t]) if plane.dtype == np.uint16 else plane
@@ -100,7 +107,7 @@ def composite_scaled(
     acquisitions, names = prepared(scenes, bands)
     corner = corner_of(acquisitions, grid=grid, bands=names)
     heights, widths = layout(corner, grid=grid, block_px=block_px)
-    files, buffers = Files(), BufferPool()
+    files, buffers, sky = Files(), BufferPool(), Sky(acquisitions, grid)
     block_windows = windows(heights, widths)
     prefetch = prefetch_for(acquisitions, grid, block_windows.values(), names, files)
     token = tokenize(acquisitions, grid, names, heights, widths)
@@ -108,7 +115,7 @@ def composite_scaled(
     layers: dict[str, dict[Any, Any]] = {blocks: {}, medians: {}, counts: {}}
     for (i, j), window in block_windows.items():
         layers[blocks][(blocks, i, j)] = (
-            partial(_composite_block, acquisitions, grid, window, names, prefetch, buffers),
+            partial(_composite_block, acquisitions, grid, window, names, prefetch, buffers, sky),
         )
         layers[medians][(medians, 0, i, j)] = (item_of, (blocks, i, j), 0)
         layers[counts][(counts, i, j)] = (item_of, (blocks, i, j), 1)
@@ -150,12 +157,12 @@ def load(scenes: Sequence[Scene], *, grid: GeoBox, bands: Sequence[str], block_p
 
     acquisitions, names = prepared(scenes, bands)
     heights, widths = layout(corner_of(acquisitions, grid=grid, bands=names), grid=grid, block_px=block_px)
-    files, buffers = Files(), BufferPool()
+    files, buffers, sky = Files(), BufferPool(), Sky(acquisitions, grid)
     block_windows = windows(heights, widths)
     prefetch = prefetch_for(acquisitions, grid, block_windows.values(), names, files)
     name = f"dates-{tokenize(acquisitions, grid, names, heights, widths)}"
     layer: dict[Any, Any] = {
-        (name, 0, 0, i, j): (partial(_load_block, acquisitions, grid, window, names, prefetch, buffers),)
+        (name, 0, 0, i, j): (partial(_load_block, acquisitions, grid, window, names, prefetch, buffers, sky),)
         for (i, j), window in block_windows.items()
     }
     chunks = ((len(acquisitions),), (len(names),), heights, widths)

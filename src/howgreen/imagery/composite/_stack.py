@@ -19,6 +19,7 @@ from howgreen.core.sensors import SENSORS
 from howgreen.core.types import Scene
 from howgreen.imagery.composite import _median, cloud_mask
 from howgreen.imagery.composite._blocks import asset_of
+from howgreen.imagery.composite._sky import Sky
 from howgreen.imagery.read import quality
 from howgreen.imagery.read._resample import read_band, read_codes
 from howgreen.imagery.read.opener import GDAL_OPTIONS, Files
@@ -166,8 +167,9 @@ def read_stack(
     bands: tuple[str, ...],
     files: Files,
     buffer: NDArray[np.uint16],
+    sky: Sky,
 ) -> Stack:
-    """All dates of a block; its planes may lie in ``buffer`` (date, band, y, x)."""
+    """All dates of a block; its planes may lie in ``buffer`` (date, band, y, x), ``sky`` knows what the pixels show of clouds."""
     resolution_m = abs(grid.affine.a)
     reader = Reader(grid=grid, window=window, bands=bands, margin_px=cloud_mask.halo_px(resolution_m), files=files)
     stack: list[list[NDArray[Any]]] = []
@@ -176,10 +178,12 @@ def read_stack(
     with rasterio.Env(**GDAL_OPTIONS):
         for t, scenes in enumerate(acquisitions):
             planes, missing[t], flags[t] = _read_date(scenes, reader, buffer[t])
+            if (found := sky.flags(t, window.grown(reader.margin_px))) is not None:
+                flags[t] |= found
             stack.append(planes)
     voters = tuple(bands.index(band) for band in VOTERS if band in bands) or (0,)
     shifts = [_shift(scenes[0]) for scenes in acquisitions]
-    if any(_has_mask(scene) for scenes in acquisitions for scene in scenes):
+    if flags.any():
         clear = cloud_mask.clear(flags, stack, missing, voters=voters, resolution_m=resolution_m, shifts=shifts)
     else:
         clear = ~missing
@@ -188,7 +192,3 @@ def read_stack(
 
 def _shift(scene: Scene) -> int:
     return _median.whole_shift(np.dtype(np.uint16), scale=scene.scale, offset=scene.offset) or 0
-
-
-def _has_mask(scene: Scene) -> bool:
-    return scene.asset(SENSORS[scene.sensor].mask) is not None

@@ -27,8 +27,15 @@ THREADS = 8
 """Scenes read together; the work is waiting for files."""
 
 
-def read_coarse(asset: Asset, frame: GeoBox, *, nodata: float | None, float32: bool = False) -> NDArray[Any]:
-    """Values of a band on a coarse grid by the nearest pixel, from overviews where there are any.
+def read_coarse(
+    asset: Asset,
+    frame: GeoBox,
+    *,
+    nodata: float | None,
+    float32: bool = False,
+    resampling: Resampling = Resampling.nearest,
+) -> NDArray[Any]:
+    """Values of a band on a coarse grid, by the nearest pixel unless told otherwise, from overviews where there are any.
 
     Outside the file: ``nodata``, or NaN with ``float32``.
     """
@@ -40,7 +47,7 @@ def read_coarse(asset: Asset, frame: GeoBox, *, nodata: float | None, float32: b
             transform=frame.affine,
             height=frame.shape[0],
             width=frame.shape[1],
-            resampling=Resampling.nearest,
+            resampling=resampling,
             src_nodata=nodata,
             **options,
         ) as view:

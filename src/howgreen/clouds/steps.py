@@ -1,0 +1,203 @@
+"""What a network of single cells cannot know: how large a cloud is, that it moves, and where its shadow falls.
+
+* **Size.** A cloud that is as small as a roof is taken for a roof: what no square of SMALLEST_M fits into is left out (a grey opening
+  of the probability).
+* **A stack.** Where other dates that are mostly clear show a place as bright, it is a roof, sand or a greenhouse, and no cloud. Where
+  one date adds light to what the clearest dates agree on, and its colour does not speak against it, that is haze.
+* **Shadow.** Dark cells are a cloud's shadow only where one falls by the sun's direction, and, with other dates, where they are darker
+  than usual.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from howgreen.clouds.detect import CLOUD, HAZE, LEAST_VEIL, SHADOW, SNOW, veil
+
+SMALLEST_M = 120
+"""Side of the square that fits into any cloud that is found."""
+LEAST_SHADOW = 0.5
+MOSTLY_CLEAR = 0.5
+"""Dates that show this share clearly tell what the ground looks like."""
+SAME, SAME_PART = 0.03, 0.2
+"""A place is as bright as on another date where the visible light differs by less: 0.03 + 20 %."""
+ADDED, ADDED_PART = 0.04, 0.25
+"""Light that haze adds at least to what the clearest dates show: 0.04 + 25 %."""
+LEAST_DOUBT = 0.1
+"""Veil of a cell whose colour does not speak against haze."""
+STRONG_VEIL = 0.6
+"""Veil that counts beside a mask that says clear."""
+FEWEST_DATES = 3
+"""Dates needed to say beside another mask that a cloud has moved."""
+DARKER = 0.8
+"""Near-infrared light in a cloud's shadow over that of other dates, at most."""
+FARTHEST_M = 5000
+"""How far from a cloud its shadow is looked for."""
+LOCAL_HOUR = 10.5
+"""Sentinel-2 and Landsat pass at this hour by the sun."""
+
+CLEAR_CELL, CLOUD_CELL, SHADOW_CELL, SNOW_CELL = (np.uint8(code) for code in range(4))
+
+Floats = NDArray[np.float32]
+Bools = NDArray[np.bool_]
+Cells = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """One date on coarse cells."""
+
+    probability: NDArray[np.uint8]
+    """(5, y, x) in 255ths: see :func:`howgreen.clouds.detect.probabilities`."""
+    visible: Floats
+    """(y, x) reflectance in the bluest band there is; NaN where there are no data."""
+    nir: Floats
+    """(y, x) reflectance."""
+
+    @property
+    def data(self) -> Bools:
+        """Where there are data."""
+        return np.isfinite(self.visible)
+
+    def chance(self) -> Floats:
+        """Probabilities 0-1."""
+        return self.probability.astype(np.float32) / np.float32(255)
+
+
+def opened(chance: Floats, *, cell_m: float) -> Floats:
+    """Leave out what no square of SMALLEST_M fits into, as a grey opening does."""
+    side = max(1, round(SMALLEST_M / cell_m))
+    if side == 1:
+        return chance
+    shrunk = ndimage.minimum_filter(chance, side, mode="nearest")
+    # An even square has no middle: growing it back to the other side puts it where it was.
+    return np.asarray(ndimage.maximum_filter(shrunk, side, mode="nearest", origin=-1 if side % 2 == 0 else 0))
+
+
+def alone(look: Look, *, cell_m: float, latitude: float, day: date) -> Cells:
+    """Tell of one date by itself what its cells (y, x) are: clear, cloud, shadow or snow."""
+    return together([look], cell_m=cell_m, latitude=latitude, days=[day])[0]
+
+
+def together(looks: Sequence[Look], *, cell_m: float, latitude: float, days: Sequence[date]) -> list[Cells]:
+    """Tell of each date what its cells (y, x) are, by what all dates show.
+
+    Parameters
+    ----------
+    looks
+        Of one grid of cells.
+    cell_m
+        Their size in metres.
+    latitude
+        Degrees north: with the day, where shadows fall.
+    """
+    veils = [opened(veil(look.chance()), cell_m=cell_m) for look in looks]
+    hidden = [(one >= LEAST_VEIL) & look.data for one, look in zip(veils, looks, strict=True)]
+    good = [_mostly_clear(bad, look) for bad, look in zip(hidden, looks, strict=True)]
+    found = []
+    for t, look in enumerate(looks):
+        others = [k for k in range(len(looks)) if k != t and good[k]]
+        bad = hidden[t]
+        if others:
+            ground = _darkest([looks[k] for k in others])
+            more = look.visible - ground
+            bad = bad & ~(more < SAME + SAME_PART * ground)  # NaN, where no other date has data, leaves the flag
+            bad |= (more > ADDED + ADDED_PART * ground) & (veils[t] >= LEAST_DOUBT)
+        shaded = _shadow(look, bad, [looks[k] for k in others], cell_m=cell_m, towards=away_from_sun(latitude, days[t]))
+        found.append(_named(look, bad, shaded))
+    return found
+
+
+def moved(looks: Sequence[Look], *, cell_m: float) -> list[Bools]:
+    """Find strong, sizeable haze and cloud that other dates do not show, of dates that have another mask; (y, x) each.
+
+    Nothing, where fewer than FEWEST_DATES are mostly clear.
+    """
+    veils = [opened(veil(look.chance()), cell_m=cell_m) for look in looks]
+    good = [_mostly_clear((one >= LEAST_VEIL) & look.data, look) for one, look in zip(veils, looks, strict=True)]
+    found = []
+    for t, look in enumerate(looks):
+        others = [looks[k] for k in range(len(looks)) if k != t and good[k]]
+        if len(others) < FEWEST_DATES - 1:
+            found.append(np.zeros(look.visible.shape, bool))
+            continue
+        ground = _darkest(others)
+        found.append((veils[t] >= STRONG_VEIL) & (look.visible - ground > ADDED + ADDED_PART * ground))
+    return found
+
+
+def _mostly_clear(hidden: Bools, look: Look) -> bool:
+    seen = int(look.data.sum())
+    return bool(seen and (look.data & ~hidden).sum() >= MOSTLY_CLEAR * seen)
+
+
+def _darkest(looks: Sequence[Look]) -> Floats:
+    """Visible light (y, x) of the darkest date that is not in shadow, NaN where there is none; of four and more, of the second."""
+    light = np.stack([
+        np.where(look.probability[SHADOW] >= 255 * LEAST_SHADOW, np.nan, look.visible) for look in looks
+    ])  # fmt: skip
+    light = np.sort(light, axis=0)  # NaN last
+    counts = np.isfinite(light).sum(axis=0)
+    second = np.where(counts >= 4, light[min(1, len(light) - 1)], light[0])
+    return np.asarray(second, np.float32)
+
+
+def _shadow(look: Look, cloud: Bools, others: Sequence[Look], *, cell_m: float, towards: tuple[float, float]) -> Bools:
+    """Find dark cells that a cloud's shadow can fall on."""
+    dark = opened(look.chance()[SHADOW], cell_m=cell_m) >= LEAST_SHADOW
+    if not (cloud.any() and dark.any()):
+        return np.zeros(cloud.shape, bool)
+    dark &= _cast(cloud, round(FARTHEST_M / cell_m), towards)
+    if others:
+        usual = np.stack([other.nir for other in others])
+        counted = np.isfinite(usual).any(axis=0)
+        middle = np.full(cloud.shape, np.nan, np.float32)
+        middle[counted] = np.nanmedian(usual[:, counted], axis=0)
+        dark &= ~(look.nir > DARKER * middle)
+    return np.asarray(dark & ~cloud)
+
+
+def away_from_sun(latitude: float, day: date) -> tuple[float, float]:
+    """Direction (down, right) in which shadows fall on a picture whose top is north, a unit vector.
+
+    The sun's declination by Cooper 1969 (Solar Energy 12: 333), its hour that at which the satellites pass.
+    """
+    tilt = np.radians(23.45) * np.sin(2 * np.pi * (284 + day.timetuple().tm_yday) / 365)
+    place, hour = np.radians(latitude), np.radians(15 * (LOCAL_HOUR - 12))
+    east = -np.cos(tilt) * np.sin(hour)
+    north = np.sin(tilt) * np.cos(place) - np.cos(tilt) * np.sin(place) * np.cos(hour)
+    length = float(np.hypot(east, north)) or 1.0
+    return float(north) / length, -float(east) / length
+
+
+def _cast(cloud: Bools, most: int, towards: tuple[float, float]) -> Bools:
+    """Cells that lie within ``most`` cells of a cloud in one direction, a few cells to its sides as well."""
+    wide = ndimage.binary_dilation(cloud, iterations=3)
+    reach, step = wide.copy(), 1
+    while step <= most:  # doubling: what is within 1, 2, 4, ... cells
+        reach |= _moved(reach, step * towards[0], step * towards[1])
+        step *= 2
+    return reach
+
+
+def _moved(cells: Bools, down: float, right: float) -> Bools:
+    out = np.zeros_like(cells)
+    height, width = cells.shape
+    dy, dx = round(down), round(right)
+    if abs(dy) >= height or abs(dx) >= width:
+        return out
+    out[max(dy, 0) : height + min(dy, 0), max(dx, 0) : width + min(dx, 0)] = cells[
+        max(-dy, 0) : height + min(-dy, 0), max(-dx, 0) : width + min(-dx, 0)
+    ]
+    return out
+
+
+def _named(look: Look, hidden: Bools, shaded: Bools) -> Cells:
+    snow = look.probability[SNOW].astype(np.int16) > np.maximum(look.probability[HAZE], look.probability[CLOUD])
+    return np.select([hidden & snow, hidden, shaded], [SNOW_CELL, CLOUD_CELL, SHADOW_CELL], CLEAR_CELL).astype(np.uint8)

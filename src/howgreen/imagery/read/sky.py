@@ -1,0 +1,88 @@
+"""Dates on coarse cells, for finding clouds in the pixels themselves: read from overviews, never from whole files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+from rasterio.enums import Resampling
+
+from howgreen import clouds
+from howgreen.clouds import Look
+from howgreen.core.grid import outline
+from howgreen.core.sensors import SENSORS
+from howgreen.core.types import Scene
+from howgreen.imagery.read._coarse import read_coarse
+
+MOST_CELLS = 1024
+"""Cells along the longer side: of what is larger, cells are larger too."""
+
+
+def detector_of(scenes: Sequence[Scene], *, few: bool = False) -> str | None:
+    """Name the detector that the bands of all the scenes allow; None where they allow none, or no cloud hides what they show."""
+    if not scenes or any(SENSORS[scene.sensor].is_radar for scene in scenes):
+        return None
+    return clouds.detector_for(set.intersection(*(set(scene.bands) for scene in scenes)), few=few)
+
+
+def has_mask(scene: Scene) -> bool:
+    """Whether an image brings a mask of clouds."""
+    return scene.asset(SENSORS[scene.sensor].mask) is not None
+
+
+def cells_of(grid: GeoBox) -> tuple[GeoBox, int]:
+    """Lay cells over a grid, each of k x k of its pixels; return them and k."""
+    k = max(1, round(clouds.CELL_M / abs(grid.affine.a)))
+    while max(grid.shape) > k * MOST_CELLS:
+        k *= 2
+    return grid.zoom_out(k), k
+
+
+def latitude_of(frame: GeoBox) -> float:
+    """Degrees north of a grid's middle."""
+    return float(outline(frame).centroid.y)
+
+
+def look(scenes: Sequence[Scene], frame: GeoBox, *, detector: str, shift: float = 0.0) -> Look:
+    """Look at the scenes of one pass on a grid of cells; where they overlap, the first with data shows.
+
+    Parameters
+    ----------
+    shift
+        Added to the reflectance, to see what another offset would show.
+
+    Raises
+    ------
+    ImageError, NetworkError
+        A file cannot be read.
+    """
+    names = clouds.bands_of(detector)
+    light = _light(scenes[0], frame, names)
+    for scene in scenes[1:]:
+        empty = np.isnan(light[0])
+        if empty.any():
+            light = np.where(empty, _light(scene, frame, names), light)
+    light = light + np.float32(shift)
+    chance = clouds.probabilities(detector, light)
+    return Look(
+        probability=np.rint(chance * 255).astype(np.uint8),
+        visible=light[0],
+        nir=light[names.index("nir")],
+    )
+
+
+def _light(scene: Scene, frame: GeoBox, bands: Sequence[str]) -> NDArray[np.float32]:
+    """Reflectance (band, y, x) of cells, means of their pixels; NaN where a band has no data, or all are zero."""
+    out = np.empty((len(bands), *frame.shape), np.float32)
+    empty = np.ones(frame.shape, bool)
+    for plane, band in zip(out, bands, strict=True):
+        asset, own = scene.asset(band), scene.encoding(band)
+        if asset is None:
+            raise ValueError(f"scene {scene.id} has no band {band}")
+        values = read_coarse(asset, frame, nodata=own.nodata, float32=True, resampling=Resampling.average)
+        empty &= values == 0
+        plane[...] = values * np.float32(own.scale) + np.float32(own.offset)
+    out[:, np.isnan(out).any(axis=0) | (empty & (scene.nodata is None))] = np.nan
+    return out
