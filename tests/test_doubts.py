@@ -218,7 +218,7 @@ def call(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., int]:
     return run
 
 
-EXPECTED = ["limits-are-image", "no-cloud-mask", "few-dates", "out-of-season"]
+EXPECTED = ["limits-are-image", "own-cloud-mask", "few-dates", "out-of-season"]
 
 
 def test_each_doubt_is_told_wherever_the_number_stands(call: Callable[..., int], store: Path, tmp_path: Path, capsys):
@@ -252,7 +252,9 @@ def test_strict_makes_them_errors_and_nothing_is_written(call: Callable[..., int
     assert call("city", "Tlax", "--period", "2024-02", "--store", store, "--strict") == 1
     assert set(tmp_path.iterdir()) == before
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last.startswith("howgreen: --strict: 4 warnings (few-dates, limits-are-image, no-cloud-mask, out-of-season)")
+    assert last.startswith(
+        "howgreen: --strict: 4 warnings (few-dates, limits-are-image, out-of-season, own-cloud-mask)"
+    )
     assert call("plan", "Tlax", "--period", "2024-02", "--store", store, "--strict") == 1
     assert call("city", "Tlax", "--period", "2024-02", "--store", store, "--out", "out") == 0
 

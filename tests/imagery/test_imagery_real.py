@@ -108,7 +108,7 @@ def test_fort_mcmurray_degrees_agree_with_gdal(shared_data):
     assert (clear & np.isin(codes, SCL_BAD)).mean() < 0.01  # GDAL's positions differ by a hundredth of a pixel
 
 
-def test_lommel_without_a_mask_is_all_taken_and_said(shared_data):
+def test_lommel_without_a_mask_is_taken_where_it_is_clear_and_that_is_said(shared_data):
     folder = shared_data / "lommel"
     names = {"blue": "B02", "green": "B03", "red": "B04", "nir": "B08"}
     assets = [Asset(band=band, href=str(folder / f"ref_check_icor_S2_{n}.tif")) for band, n in names.items()]
@@ -121,4 +121,10 @@ def test_lommel_without_a_mask_is_all_taken_and_said(shared_data):
         clear = n_clear == 1
         np.testing.assert_array_equal(plane[clear], (np.minimum(dn, 32_766) / 10_000).astype(np.float32)[clear])
         assert not (clear & (dn == 65_535)).any()
-    assert "no cloud mask in lommel" in decisions([scene])["mask"]
+    cloud, shadow, field = n_clear[370:400, 200:230], n_clear[280:310, 20:50], n_clear[170:200, 180:230]
+    assert (cloud.mean(), shadow.mean()) == (0, 0)
+    assert field.mean() == 1
+    assert 0.8 < n_clear.mean() < 0.9
+    assert (
+        "lommel: no cloud mask, clouds found by howgreen's own detector (clouds-4 1.0.0)" in decisions([scene])["mask"]
+    )

@@ -22,6 +22,8 @@ from howgreen.clouds.detect import CLOUD, HAZE, LEAST_VEIL, SHADOW, SNOW, veil
 
 SMALLEST_M = 120
 """Side of the square that fits into any cloud that is found."""
+BRIGHTEST = 0.65
+"""Reflectance that no ground but snow reaches over a whole cell: thick cloud, and what it is where a sensor saturates."""
 LEAST_SHADOW = 0.5
 MOSTLY_CLEAR = 0.5
 """Dates that show this share clearly tell what the ground looks like."""
@@ -69,6 +71,11 @@ class Look:
         """Probabilities 0-1."""
         return self.probability.astype(np.float32) / np.float32(255)
 
+    def veil(self, *, cell_m: float) -> Floats:
+        """Probability (y, x) of all that hides the ground by its brightness, of what is large enough; what no ground reaches is sure."""
+        chance = np.where(self.visible >= BRIGHTEST, np.float32(1), veil(self.chance()))
+        return opened(chance, cell_m=cell_m)
+
 
 def opened(chance: Floats, *, cell_m: float) -> Floats:
     """Leave out what no square of SMALLEST_M fits into, as a grey opening does."""
@@ -97,7 +104,7 @@ def together(looks: Sequence[Look], *, cell_m: float, latitude: float, days: Seq
     latitude
         Degrees north: with the day, where shadows fall.
     """
-    veils = [opened(veil(look.chance()), cell_m=cell_m) for look in looks]
+    veils = [look.veil(cell_m=cell_m) for look in looks]
     hidden = [(one >= LEAST_VEIL) & look.data for one, look in zip(veils, looks, strict=True)]
     good = [_mostly_clear(bad, look) for bad, look in zip(hidden, looks, strict=True)]
     found = []
@@ -119,7 +126,7 @@ def moved(looks: Sequence[Look], *, cell_m: float) -> list[Bools]:
 
     Nothing, where fewer than FEWEST_DATES are mostly clear.
     """
-    veils = [opened(veil(look.chance()), cell_m=cell_m) for look in looks]
+    veils = [look.veil(cell_m=cell_m) for look in looks]
     good = [_mostly_clear((one >= LEAST_VEIL) & look.data, look) for one, look in zip(veils, looks, strict=True)]
     found = []
     for t, look in enumerate(looks):
@@ -181,7 +188,7 @@ def _cast(cloud: Bools, most: int, towards: tuple[float, float]) -> Bools:
     wide = ndimage.binary_dilation(cloud, iterations=3)
     reach, step = wide.copy(), 1
     while step <= most:  # doubling: what is within 1, 2, 4, ... cells
-        reach |= _moved(reach, step * towards[0], step * towards[1])
+        reach = np.asarray(reach | _moved(reach, step * towards[0], step * towards[1]))
         step *= 2
     return reach
 
