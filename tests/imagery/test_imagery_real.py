@@ -122,7 +122,8 @@ def test_lommel_without_a_mask_is_taken_where_it_is_clear_and_that_is_said(share
         np.testing.assert_array_equal(plane[clear], (np.minimum(dn, 32_766) / 10_000).astype(np.float32)[clear])
         assert not (clear & (dn == 65_535)).any()
     cloud, shadow, field = n_clear[370:400, 200:230], n_clear[280:310, 20:50], n_clear[170:200, 180:230]
-    assert (cloud.mean(), shadow.mean()) == (0, 0)
+    assert cloud.mean() == 0
+    assert shadow.mean() < 0.2
     assert field.mean() == 1
     assert 0.8 < n_clear.mean() < 0.9
     assert (

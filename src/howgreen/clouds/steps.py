@@ -185,10 +185,10 @@ def away_from_sun(latitude: float, day: date) -> tuple[float, float]:
 
 def _cast(cloud: Bools, most: int, towards: tuple[float, float]) -> Bools:
     """Cells that lie within ``most`` cells of a cloud in one direction, a few cells to its sides as well."""
-    wide = ndimage.binary_dilation(cloud, iterations=3)
-    reach, step = wide.copy(), 1
+    reach: Bools = np.asarray(ndimage.binary_dilation(cloud, iterations=3), bool)
+    step = 1
     while step <= most:  # doubling: what is within 1, 2, 4, ... cells
-        reach = np.asarray(reach | _moved(reach, step * towards[0], step * towards[1]))
+        reach |= _moved(reach, step * towards[0], step * towards[1])
         step *= 2
     return reach
 
