@@ -11,7 +11,7 @@ import rasterio
 from store_files import make_values
 
 from howgreen import store
-from howgreen.core.errors import ImageError
+from howgreen.core.errors import ImageError, StoreError
 from howgreen.core.sensors import LANDSAT, SENTINEL2
 from howgreen.core.warnings import HowgreenWarning
 from howgreen.store import _masks
@@ -136,6 +136,41 @@ def test_masks_of_others_are_read_as_the_sensors_own():
     assert [code >> 7 & 1 for code in landsat] == [0, 0, 1, 0, 0, 0, 0]
     assert [code >> 4 & 1 for code in landsat] == [0, 0, 0, 1, 0, 0, 0]
     assert [code & 1 for code in landsat] == [0, 0, 0, 0, 0, 0, 1]
+
+
+def test_a_mask_of_which_the_clear_numbers_are_said_has_no_other_codes():
+    read = _masks.read_as(_masks.kind_with([0, 3]), np.array([[0, 1, 3, 255, np.nan]]), SENTINEL2)
+    assert read[0].tolist() == [7, 9, 7, 9, 0]
+    assert _masks.read_as(_masks.kind_with([1]), np.array([[1, 0]], np.uint8), LANDSAT)[0].tolist() == [21824, 22280]
+
+
+def test_a_mask_that_a_user_names_replaces_what_the_image_brings(tif, root):
+    data = np.stack([make_values(), make_values(seed=1), np.full((60, 80), 9, np.uint16)])
+    image = tif("T32TPS_20230701.tif", data=data, names=("B04", "B08", "SCL"))
+    clouds = np.zeros((1, 60, 80), np.uint8)
+    clouds[0, :10] = 1
+    mask = tif("mine.tif", data=clouds)
+    (name,) = store.add([image], root=root, city="X", options=store.Options(mask=mask, mask_clear=(0,)))
+    (scene,) = store.scenes(root)
+    with rasterio.open(scene.asset("scl").href) as file:
+        assert [np.unique(part).tolist() for part in (file.read(1)[:10], file.read(1)[10:])] == [[9], [7]]
+    assert store.add([image], root=root, city="X", options=store.Options(mask=mask, mask_clear=(0,))) == [name]
+    with pytest.raises(StoreError, match="of other files or options"):
+        store.add([image], root=root, city="X", options=store.Options(mask=mask, mask_clear=(1,)))
+
+
+def test_a_mask_is_of_one_image_one_band_and_a_kind_that_is_known(tif, root):
+    data = np.stack([make_values(), make_values(seed=1)])
+    images = [tif(f"T32TPS_2023070{day}.tif", data=data, names=("B04", "B08")) for day in (1, 2)]
+    flat = tif("mine.tif", data=np.zeros((1, 60, 80), np.uint8))
+
+    def refused(files, mask, why, **options):
+        with pytest.raises(ImageError, match=why):
+            store.add(files, root=root, city="X", options=store.Options(mask=mask, **options))
+
+    refused(images, flat, "one mask, but 2 images", mask_clear=(0,))
+    refused(images[:1], flat, "--mask-clear 0")
+    refused(images[:1], images[1], "2 bands; a mask has one", mask_clear=(0,))
 
 
 def test_of_two_masks_the_sensors_own_is_taken(tif, root):

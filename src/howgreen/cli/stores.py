@@ -42,6 +42,8 @@ def store_group() -> None:
 @click.option("--date", "day", type=click.DateTime(["%Y-%m-%d"]), help="Day of the image, if its files do not say.")
 @click.option("--sensor", help="sentinel-2, landsat or sentinel-1, if the files do not say.")
 @click.option("--unit", help="Unit of radar bands, if the pixels do not tell: dB, or power (linear).")
+@click.option("--mask", type=FILE, help="The image's cloud mask, a file of its own (default: what its files bring).")
+@click.option("--mask-clear", help="Numbers of --mask that are clear, as 0 or 0,1, if its name does not tell its kind.")
 @click.option("--replace", is_flag=True, help="Replace an image that the store already has.")
 @json_option
 def store_add(
@@ -56,6 +58,8 @@ def store_add(
     day: datetime | None,
     sensor: str | None,
     unit: str | None,
+    mask: Path | None,
+    mask_clear: str | None,
     replace: bool,  # noqa: FBT001 (a flag of the command line)
     as_json: bool,  # noqa: FBT001 (a flag of the command line)
 ) -> None:
@@ -83,6 +87,8 @@ def store_add(
                 date=None if day is None else day.date(),
                 sensor=sensor,
                 unit=unit,
+                mask=mask,
+                mask_clear=None if mask_clear is None else _numbers(mask_clear),
             ),
             replace=replace,
             progress=progress,
@@ -92,6 +98,13 @@ def store_add(
         return
     for item in added:
         say(f"{root}: {item}")
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r}: write numbers, as 0 or 0,1", param_hint="--mask-clear") from error
 
 
 @store_group.command(

@@ -132,7 +132,37 @@ def sources_in(files: Sequence[Path], options: Options) -> list[Source]:
     twice = {one.id for one in found if [other.id for other in found].count(one.id) > 1}
     if twice:
         raise ImageError(f"{', '.join(sorted(twice))}: two of the files make the same scene; add one, or rename one")
-    return found
+    return found if options.mask is None else [_masked(found, options.mask, options.mask_clear)]
+
+
+def _masked(found: Sequence[Source], path: Path, clear: tuple[float, ...] | None) -> Source:
+    """Return the one scene with the mask that the user gives instead of any other."""
+    from howgreen.store import _masks
+    from howgreen.store._names import band_in
+    from howgreen.store.sources import BandSource, grid_of, opened
+
+    if len(found) != 1:
+        raise ImageError(f"{path}: one mask, but {len(found)} images; add each with its own --mask")
+    (source,) = found
+    if source.sensor.is_radar:
+        raise ImageError(f"{path}: a radar sees through clouds; leave --mask out")
+    with opened(path) as dataset:
+        grid_of(dataset, path)
+        if dataset.count != 1:
+            raise ImageError(
+                f"{path}: {dataset.count} bands; a mask has one: cut it out, as with `gdal_translate -b 1`"
+            )
+    name = band_in(path.stem)
+    own = common_name(name, source.sensor, satellite=source.platform or "") == source.sensor.mask
+    kind = _masks.kind_with(clear) if clear else _masks.kind_of(name) or _masks.kind_of(path.stem)
+    if kind is None and not own:
+        raise ImageError(
+            f"{path}: which mask it is, its name does not tell (SCL, QA_PIXEL, Fmask, QA60, BQA, MSK_CLDPRB, cloud_mask, ...); say "
+            "which of its numbers are clear, as with --mask-clear 0"
+        )
+    mask = BandSource(band=source.sensor.mask, path=path, mask_given=True, mask_kind=kind or "")
+    bands = tuple(one for one in source.bands if one.band != source.sensor.mask)
+    return dataclasses.replace(source, bands=(*bands, mask))
 
 
 def _chosen(source: Source, options: Options) -> Source:

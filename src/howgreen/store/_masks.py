@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -126,3 +126,22 @@ KINDS: Mapping[str, Callable[[Any, Sensor], Any]] = {
     "pixel_qa": pixel_qa,
 }
 """Readers of masks (y, x) by kind; each gives codes of the sensor's own mask."""
+_CLEAR_CODES = "clear="
+
+
+def kind_with(clear: Sequence[float]) -> str:
+    """Return the kind of a mask of which a user says which numbers are clear."""
+    return _CLEAR_CODES + ",".join(f"{number:g}" for number in clear)
+
+
+def read_as(kind: str, values: npt.NDArray[Any], sensor: Sensor) -> npt.NDArray[Any]:
+    """Turn a mask (y, x) of one of :data:`KINDS`, or of :func:`kind_with`, into codes of the sensor's own mask.
+
+    Of a mask whose clear numbers a user says, all other numbers are cloud, and what is no number is no data.
+    """
+    if not kind.startswith(_CLEAR_CODES):
+        return np.asarray(KINDS[kind](values, sensor))
+    clear = [float(number) for number in kind.removeprefix(_CLEAR_CODES).split(",")]
+    numbers = values.astype(np.float64)
+    classes = np.select([np.isin(numbers, clear), np.isnan(numbers)], [CLEAR, NOTHING], CLOUD)
+    return _coded(classes.astype(np.uint8), sensor)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
+    from pathlib import Path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +29,10 @@ class Options:
     unit: str | None = None
     """Of a radar's bands, once scaled: ``dB`` or ``power`` (linear). None tells it by the pixels: power is never negative,
     and land in decibels nearly always is."""
+    mask: Path | None = None
+    """The cloud mask of one image, a raster of one band, on any grid; it replaces what the image brings."""
+    mask_clear: tuple[float, ...] | None = None
+    """Numbers of ``mask`` that are clear, all others being cloud; None tells its kind by its name."""
     undated: bool = False
     """Whether an image whose day nobody says is taken all the same, for uses in which it does not matter."""
 

@@ -53,8 +53,10 @@ class BandSource:
     index: int = 1
     encoding: Encoding | None = None
     """Where it differs from its scene's."""
+    mask_given: bool = False
+    """Whether a user named it as the mask of the image."""
     mask_kind: str = ""
-    """Of a cloud mask that is not the sensor's own: a key of :data:`howgreen.store._masks.KINDS`."""
+    """Of a cloud mask that is not the sensor's own: see :func:`howgreen.store._masks.read_as`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,7 +215,7 @@ def read(one: BandSource, source: Source, *, keep: _Keep, borders: Mapping[GeoBo
             hidden = None if is_mask else _fill.hidden(dataset, one.index)
         own = dataset.nodatavals[one.index - 1]
     if is_mask:
-        return (_masks.KINDS[one.mask_kind](values, source.sensor) if one.mask_kind else values), grid
+        return (_masks.read_as(one.mask_kind, values, source.sensor) if one.mask_kind else values), grid
     border = borders.get(grid)
     empty = [mask for mask in (hidden, border) if mask is not None]
     return _fill.as_nodata(values, source.encoding(one.band).nodata, own=own, empty=empty), grid
@@ -229,6 +231,7 @@ def digest(source: Source) -> str:
     meaning = (bands, source.sensor.name, source.time, source.scale, source.offset, source.nodata, source.baseline)
     more = (
         *([source.unit] if source.unit else []),
+        *(one.mask_kind for one in source.bands if one.mask_given),
         *sorted((band, repr(one)) for band, one in source.encodings.items()),
     )
     total.update(repr((*meaning, *more)).encode())
