@@ -205,9 +205,13 @@ def _stop_if_answered(planned: Plan, out: str | Path | None, language: str) -> N
 @place_options
 @plan_options
 @click.option("--out", type=FILE, help="Save the plan as JSON; `howgreen city --plan FILE` runs it.")
+@click.option(
+    "--html", type=FILE, help="Write a page that shows every date, its clear share, and whether it is taken and why."
+)
 @json_option
 def plan_command(
     out: Path | None,
+    html: Path | None,
     as_json: bool,  # noqa: FBT001 (a flag of the command line)
     **asked: Any,
 ) -> None:
@@ -222,11 +226,30 @@ def plan_command(
         planned = AskedPlan(**asked).plan(progress=progress)
     if out is not None:
         planned.save(out)
+    if html is not None:
+        _write_page(planned, html)
     if as_json:
         say_json(json.loads(plan_json.to_json(planned)))
     else:
         say(planned.describe())
     refuse_if_strict()
+
+
+def _write_page(plan: Plan, path: Path) -> None:
+    """Write the page that shows which dates a plan chose from."""
+    from howgreen import imagery, report
+    from howgreen.core.errors import OutputError
+    from howgreen.core.files import write_atomic
+    from howgreen.pipeline.candidates import candidates
+    from howgreen.pipeline.plan_json import describe
+
+    with imagery.shared_files():
+        found = candidates(plan, far=True)
+    text = report.candidates_page(found, title=f"Plan for {plan.city.label}", lines=describe(plan).splitlines())
+    try:
+        write_atomic(path, text.encode())
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror}); choose another --html") from error
 
 
 @howgreen.command("where", epilog=examples("howgreen where Springfield", "howgreen city Springfield --pick 2"))

@@ -19,6 +19,8 @@ from howgreen.core.warnings import Caution
 
 if TYPE_CHECKING:
     import geopandas as gpd
+    import numpy as np
+    import numpy.typing as npt
     import xarray as xr
     from odc.geo.geobox import GeoBox
     from shapely import MultiPolygon, Polygon
@@ -560,6 +562,22 @@ class Zone:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """One image that an answer could be made from."""
+
+    id: str
+    day: date
+    clear_pct: float | None
+    """Share of the city that it shows clearly, 0-100; None where nobody looked."""
+    mask: Literal["own", "detector", "none"]
+    """Who found its clouds: the mask that it brings, howgreen's detector, or nobody."""
+    why: str
+    """``taken``, or why it was not: ``cloudy``, ``bands`` (it lacks some), ``enough`` (others show all that it shows)."""
+    picture: npt.NDArray[np.uint8] | None
+    """(y, x, 3); None where there is none."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Result:
     """Everything that one run found out."""
 
@@ -574,5 +592,7 @@ class Result:
     card: ModelCard
     provenance: Mapping[str, Any]
     """Versions, decisions on offsets and masks, times: JSON values."""
+    candidates: tuple[Candidate, ...] = ()
+    """Images that were chosen from, where somebody asked for their pictures."""
     warnings: tuple[Caution, ...] = ()
     """All that is doubtful about the answer, the plan's among them."""

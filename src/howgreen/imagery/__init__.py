@@ -5,14 +5,17 @@ from howgreen.imagery.catalog._coverage import find, look, look_each, missing_fi
 from howgreen.imagery.catalog._maps import find_tiles, map_reader
 from howgreen.imagery.catalog._search import SearchResult, find_online, search
 from howgreen.imagery.catalog._season import measure_season
-from howgreen.imagery.catalog._select import choose, estimate_bytes, look_directions, mixed_platforms
+from howgreen.imagery.catalog._select import MIN_CLEAR_PCT, choose, estimate_bytes, look_directions, mixed_platforms
 from howgreen.imagery.composite._combine import composite, composite_scaled, from_scaled
 from howgreen.imagery.composite._offset_check import decisions
 from howgreen.imagery.composite._optical import load
 from howgreen.imagery.read.opener import shared_files
 from howgreen.imagery.read.sky import detector_of
+from howgreen.imagery.read.thumbnails import frame_of as thumbnail_frame
+from howgreen.imagery.read.thumbnails import thumbnail
 
 __all__ = [
+    "MIN_CLEAR_PCT",
     "SearchResult",
     "choose",
     "composite",
@@ -35,4 +38,6 @@ __all__ = [
     "mixed_platforms",
     "search",
     "shared_files",
+    "thumbnail",
+    "thumbnail_frame",
 ]

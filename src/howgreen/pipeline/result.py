@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from howgreen.core import notebook, words
 from howgreen.core.types import Progress, Result
 from howgreen.pipeline import plan_json
 from howgreen.pipeline._provenance import truth
+from howgreen.pipeline.candidates import candidates
 
 if TYPE_CHECKING:
     import folium
@@ -102,7 +103,7 @@ def write(
         The folder holds something else, or cannot be written.
     """
     return report.write(
-        result,
+        replace(result, candidates=candidates(result.plan)),
         out,
         truth=truth(result.plan),
         estimate=estimate,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from howgreen.core.warnings import CODES
 from howgreen.report import _pictures
+from howgreen.report._candidates import strip
 from howgreen.report._cells import for_page
 from howgreen.report._language import ENGLISH
 from howgreen.report._links import linked
@@ -39,7 +40,12 @@ SCRIPTS = ("viewer.js", "page.js", "area.js")
 
 
 def page(
-    result: Result, found: Mapping[str, Any], preview: Preview, *, photo: Array, language: Language = ENGLISH
+    result: Result,
+    found: Mapping[str, Any],
+    preview: Preview,
+    *,
+    photo: Array,
+    language: Language = ENGLISH,
 ) -> str:
     """Write the page's HTML.
 
@@ -71,6 +77,7 @@ def page(
             classes=_classes(found),
             scenes=_scenes(found, language),
             season=_season(found, language),
+            candidates=strip(result.candidates, language),
             dates=language.days([date.fromisoformat(scene["date"]) for scene in found["scenes"]]),
             period=language.days([date.fromisoformat(found["period"][key]) for key in ("start", "end")]),
             legend=ramp(_pictures.RAMP),

@@ -1,0 +1,50 @@
+"""Small pictures of single dates, for people to see which were clear."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+from rasterio.enums import Resampling
+
+from howgreen.core.types import Scene
+from howgreen.imagery.read._coarse import read_coarse
+
+SIDE_PX = 112
+"""Longer side of a picture."""
+BRIGHTEST = 0.35
+"""Reflectance that is shown white, so that clouds are and roofs are not all."""
+GAMMA = 0.7
+COLOURS = ("red", "green", "blue")
+FALSE_COLOURS = ("nir", "red", "green")
+"""Where there is no blue."""
+
+
+def frame_of(grid: GeoBox) -> GeoBox:
+    """Lay a grid of at most SIDE_PX squared pixels over a city's."""
+    factor = max(1, math.ceil(max(grid.shape) / SIDE_PX))
+    return grid.zoom_out(factor)
+
+
+def thumbnail(scene: Scene, frame: GeoBox) -> NDArray[np.uint8] | None:
+    """Draw one image (y, x, 3) in natural colours, else as infrared film shows them; None where it has too few bands.
+
+    Grey where there are no data. ImageError or NetworkError when a file cannot be read.
+    """
+    bands = next((names for names in (COLOURS, FALSE_COLOURS) if all(scene.asset(name) for name in names)), None)
+    if bands is None:
+        return None
+    light = np.empty((*frame.shape, 3), np.float32)
+    for place, band in enumerate(bands):
+        asset, own = scene.asset(band), scene.encoding(band)
+        if asset is None:
+            return None
+        values = read_coarse(asset, frame, nodata=own.nodata, float32=True, resampling=Resampling.average)
+        light[..., place] = values * own.scale + own.offset
+    if scene.nodata is None:
+        light[(light == 0).all(axis=-1)] = np.nan
+    shown = np.clip(light / BRIGHTEST, 0, 1) ** GAMMA
+    picture: NDArray[np.uint8] = np.where(np.isfinite(shown), np.nan_to_num(shown) * 255, 128).astype(np.uint8)
+    return picture

@@ -1,0 +1,57 @@
+"""The strip of dates: every image that could have been used, with its clear share, whether it was, and why not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from howgreen.report._language import ENGLISH, Language
+from howgreen.report._pictures import jpeg
+
+if TYPE_CHECKING:
+    from howgreen.core.types import Candidate
+
+
+def strip(found: Sequence[Candidate], language: Language = ENGLISH) -> list[dict[str, Any]]:
+    """Return what ``sections/candidates.html`` shows of each image."""
+    return [
+        {
+            "id": one.id,
+            "day": language.day(one.day),
+            "clear_share": None if one.clear_pct is None else one.clear_pct / 100,
+            "mask": one.mask,
+            "why": one.why,
+            "taken": one.why == "taken",
+            "picture": None if one.picture is None else jpeg(one.picture),
+            "width": 0 if one.picture is None else one.picture.shape[1],
+            "height": 0 if one.picture is None else one.picture.shape[0],
+        }
+        for one in found
+    ]
+
+
+def candidates_page(found: Sequence[Candidate], *, title: str, lines: Sequence[str]) -> str:
+    """Write a page of its own that shows the strip, its pictures inside.
+
+    Parameters
+    ----------
+    title
+        What is planned.
+    lines
+        What else the plan says, a paragraph each.
+    """
+    from howgreen.report._page import environment, policy, text_of
+
+    text: str = (
+        environment(ENGLISH)
+        .get_template("plan.html")
+        .render(
+            title=title,
+            lines=lines,
+            candidates=strip(found),
+            style=text_of("report.css"),
+            policy=policy(""),
+            tell=ENGLISH,
+        )
+    )
+    return text
