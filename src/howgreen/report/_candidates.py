@@ -38,7 +38,7 @@ def candidates_page(found: Sequence[Candidate], *, title: str, lines: Sequence[s
     title
         What is planned.
     lines
-        What else the plan says, a paragraph each.
+        What else the plan says.
     """
     from howgreen.report._page import environment, policy, text_of
 

@@ -107,7 +107,8 @@ def composite_scaled(
     acquisitions, names = prepared(scenes, bands)
     corner = corner_of(acquisitions, grid=grid, bands=names)
     heights, widths = layout(corner, grid=grid, block_px=block_px)
-    files, buffers, sky = Files(), BufferPool(), Sky(acquisitions, grid)
+    files, buffers = Files(), BufferPool()
+    sky = Sky(acquisitions, grid, files)
     block_windows = windows(heights, widths)
     prefetch = prefetch_for(acquisitions, grid, block_windows.values(), names, files)
     token = tokenize(acquisitions, grid, names, heights, widths)
@@ -157,7 +158,8 @@ def load(scenes: Sequence[Scene], *, grid: GeoBox, bands: Sequence[str], block_p
 
     acquisitions, names = prepared(scenes, bands)
     heights, widths = layout(corner_of(acquisitions, grid=grid, bands=names), grid=grid, block_px=block_px)
-    files, buffers, sky = Files(), BufferPool(), Sky(acquisitions, grid)
+    files, buffers = Files(), BufferPool()
+    sky = Sky(acquisitions, grid, files)
     block_windows = windows(heights, widths)
     prefetch = prefetch_for(acquisitions, grid, block_windows.values(), names, files)
     name = f"dates-{tokenize(acquisitions, grid, names, heights, widths)}"

@@ -14,6 +14,7 @@ from howgreen.core.acquisitions import Acquisitions
 from howgreen.core.grid import Window
 from howgreen.imagery.read import quality, sky
 from howgreen.imagery.read._coarse import THREADS
+from howgreen.imagery.read.opener import Files
 
 _FLAGS = np.zeros(4, np.uint8)
 _FLAGS[clouds.CLOUD_CELL] = quality.CLOUD
@@ -27,44 +28,47 @@ class Sky:
     Elsewhere (on a cluster) a copy looks again.
     """
 
-    def __init__(self, acquisitions: Acquisitions, grid: GeoBox) -> None:
-        self._acquisitions, self._grid = acquisitions, grid
+    def __init__(self, acquisitions: Acquisitions, grid: GeoBox, files: Files) -> None:
+        self._acquisitions, self._grid, self._files = acquisitions, grid, files
         self._lock = Lock()
+        self._masked = all(any(map(sky.has_mask, group)) for group in acquisitions)
         self._cells: list[NDArray[np.uint8]] | None = None
 
-    def __reduce__(self) -> tuple[type[Sky], tuple[Acquisitions, GeoBox]]:
-        return Sky, (self._acquisitions, self._grid)
+    def __reduce__(self) -> tuple[type[Sky], tuple[Acquisitions, GeoBox, Files]]:
+        return Sky, (self._acquisitions, self._grid, self._files)
 
     def flags(self, date: int, window: Window) -> NDArray[np.uint8] | None:
         """Return the flags (y, x) of a date in a window of the grid; None where the pixels tell nothing."""
         with self._lock:
             if self._cells is None:
-                self._cells = flags(self._acquisitions, self._grid)
+                self._cells = flags(self._acquisitions, self._grid, self._files)
         cells = self._cells[date]
         if not cells.any():
             return None
-        _, k = sky.cells_of(self._grid)
+        _, k = sky.cells_of(self._grid, wide=self._masked)
         rows = np.clip(np.arange(window.top, window.bottom) // k, 0, cells.shape[0] - 1)
         columns = np.clip(np.arange(window.left, window.right) // k, 0, cells.shape[1] - 1)
         return cells[np.ix_(rows, columns)]
 
 
-def flags(acquisitions: Acquisitions, grid: GeoBox) -> list[NDArray[np.uint8]]:
+def flags(acquisitions: Acquisitions, grid: GeoBox, files: Files) -> list[NDArray[np.uint8]]:
     """Find the flags of each date on the cells of a grid, (y, x) or a single zero where the pixels tell nothing.
 
     Dates without a mask are told by the pixels alone. Of dates that have one, only what is strong, sizeable and not there on other
     dates is added to it.
     """
-    frame, _ = sky.cells_of(grid)
-    cell_m = abs(frame.affine.a)
     masked = [any(sky.has_mask(scene) for scene in group) for group in acquisitions]
     nothing = [np.zeros((1, 1), np.uint8)] * len(acquisitions)
     if all(masked) and len(acquisitions) < clouds.FEWEST_DATES:
         return nothing
+    frame, _ = sky.cells_of(grid, wide=all(masked))
+    cell_m = abs(frame.affine.a)
     detectors = [sky.detector_of(group, few=has_mask) for group, has_mask in zip(acquisitions, masked, strict=True)]
     known = [t for t, name in enumerate(detectors) if name is not None]
     with ThreadPoolExecutor(max_workers=THREADS) as pool:
-        looks = list(pool.map(lambda t: sky.look(acquisitions[t], frame, detector=str(detectors[t])), known))
+        looks = list(
+            pool.map(lambda t: sky.look(acquisitions[t], frame, detector=str(detectors[t]), files=files), known)
+        )
     if not looks:
         return nothing
     days = [acquisitions[t][0].time.date() for t in known]

@@ -29,7 +29,8 @@ LATTICE_PX = 32
 
 
 @lru_cache(maxsize=256)
-def _same_crs(wkt: str, other: str) -> bool:
+def same_crs(wkt: str, other: str) -> bool:
+    """Tell whether two descriptions are of one coordinate system."""
     return bool(CRS.from_user_input(wkt) == CRS.from_user_input(other))
 
 
@@ -50,7 +51,7 @@ def alignment(dataset: Any, grid: GeoBox) -> tuple[int, int, int] | None:
     row, column = _whole((source.f - target.f) / target.e), _whole((source.c - target.c) / target.a)
     if not k or k != k_y or row is None or column is None:
         return None
-    return (k, row, column) if _same_crs(dataset.crs.to_wkt(), str(grid.crs)) else None
+    return (k, row, column) if same_crs(dataset.crs.to_wkt(), str(grid.crs)) else None
 
 
 def file_window(dataset: Any, grid: GeoBox, window: Window) -> Window | None:

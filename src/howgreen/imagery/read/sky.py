@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
-from rasterio.enums import Resampling
 
 from howgreen import clouds
 from howgreen.clouds import Look
 from howgreen.core.grid import outline
 from howgreen.core.sensors import SENSORS
 from howgreen.core.types import Scene
-from howgreen.imagery.read._coarse import read_coarse
+from howgreen.imagery.read._coarse import read_means
+from howgreen.imagery.read.opener import Files
 
 MOST_CELLS = 1024
 """Cells along the longer side: of what is larger, cells are larger too."""
@@ -32,9 +32,15 @@ def has_mask(scene: Scene) -> bool:
     return scene.asset(SENSORS[scene.sensor].mask) is not None
 
 
-def cells_of(grid: GeoBox) -> tuple[GeoBox, int]:
-    """Lay cells over a grid, each of k x k of its pixels; return them and k."""
-    k = max(1, round(clouds.CELL_M / abs(grid.affine.a)))
+def cells_of(grid: GeoBox, *, wide: bool = False) -> tuple[GeoBox, int]:
+    """Lay cells over a grid, each of k x k of its pixels; return them and k.
+
+    Parameters
+    ----------
+    wide
+        Cells of twice the side: enough for what is added to masks that there are.
+    """
+    k = max(1, round(clouds.CELL_M / abs(grid.affine.a))) * (2 if wide else 1)
     while max(grid.shape) > k * MOST_CELLS:
         k *= 2
     return grid.zoom_out(k), k
@@ -45,13 +51,17 @@ def latitude_of(frame: GeoBox) -> float:
     return float(outline(frame).centroid.y)
 
 
-def look(scenes: Sequence[Scene], frame: GeoBox, *, detector: str, shift: float = 0.0) -> Look:
+def look(
+    scenes: Sequence[Scene], frame: GeoBox, *, detector: str, shift: float = 0.0, files: Files | None = None
+) -> Look:
     """Look at the scenes of one pass on a grid of cells; where they overlap, the first with data shows.
 
     Parameters
     ----------
     shift
         Added to the reflectance, to see what another offset would show.
+    files
+        Those that stay open for whoever reads on.
 
     Raises
     ------
@@ -59,11 +69,11 @@ def look(scenes: Sequence[Scene], frame: GeoBox, *, detector: str, shift: float 
         A file cannot be read.
     """
     names = clouds.bands_of(detector)
-    light = _light(scenes[0], frame, names)
+    light = _light(scenes[0], frame, names, files)
     for scene in scenes[1:]:
         empty = np.isnan(light[0])
         if empty.any():
-            light = np.where(empty, _light(scene, frame, names), light)
+            light = np.where(empty, _light(scene, frame, names, files), light)
     light = light + np.float32(shift)
     chance = clouds.probabilities(detector, light)
     return Look(
@@ -73,7 +83,7 @@ def look(scenes: Sequence[Scene], frame: GeoBox, *, detector: str, shift: float 
     )
 
 
-def _light(scene: Scene, frame: GeoBox, bands: Sequence[str]) -> NDArray[np.float32]:
+def _light(scene: Scene, frame: GeoBox, bands: Sequence[str], files: Files | None) -> NDArray[np.float32]:
     """Reflectance (band, y, x) of cells, means of their pixels; NaN where a band has no data, or all are zero."""
     out = np.empty((len(bands), *frame.shape), np.float32)
     empty = np.ones(frame.shape, bool)
@@ -81,7 +91,7 @@ def _light(scene: Scene, frame: GeoBox, bands: Sequence[str]) -> NDArray[np.floa
         asset, own = scene.asset(band), scene.encoding(band)
         if asset is None:
             raise ValueError(f"scene {scene.id} has no band {band}")
-        values = read_coarse(asset, frame, nodata=own.nodata, float32=True, resampling=Resampling.average)
+        values = read_means(asset, frame, nodata=own.nodata, files=files)
         empty &= values == 0
         plane[...] = values * np.float32(own.scale) + np.float32(own.offset)
     out[:, np.isnan(out).any(axis=0) | (empty & (scene.nodata is None))] = np.nan

@@ -7,10 +7,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
-from rasterio.enums import Resampling
 
 from howgreen.core.types import Scene
-from howgreen.imagery.read._coarse import read_coarse
+from howgreen.imagery.read._coarse import read_means
 
 SIDE_PX = 112
 """Longer side of a picture."""
@@ -41,7 +40,7 @@ def thumbnail(scene: Scene, frame: GeoBox) -> NDArray[np.uint8] | None:
         asset, own = scene.asset(band), scene.encoding(band)
         if asset is None:
             return None
-        values = read_coarse(asset, frame, nodata=own.nodata, float32=True, resampling=Resampling.average)
+        values = read_means(asset, frame, nodata=own.nodata)
         light[..., place] = values * own.scale + own.offset
     if scene.nodata is None:
         light[(light == 0).all(axis=-1)] = np.nan
