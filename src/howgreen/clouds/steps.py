@@ -24,6 +24,8 @@ SMALLEST_M = 120
 """Side of the square that fits into any cloud that is found."""
 BRIGHTEST = 0.65
 """Reflectance that no ground but snow reaches over a whole cell: thick cloud, and what it is where a sensor saturates."""
+SMALLEST_M2 = 40_000
+"""Area of a cloud that is found by its colour alone."""
 LEAST_SHADOW = 0.5
 MOSTLY_CLEAR = 0.5
 """Dates that show this share clearly tell what the ground looks like."""
@@ -105,7 +107,7 @@ def together(looks: Sequence[Look], *, cell_m: float, latitude: float, days: Seq
         Degrees north: with the day, where shadows fall.
     """
     veils = [look.veil(cell_m=cell_m) for look in looks]
-    hidden = [(one >= LEAST_VEIL) & look.data for one, look in zip(veils, looks, strict=True)]
+    hidden = [_sizeable((one >= LEAST_VEIL) & look.data, cell_m) for one, look in zip(veils, looks, strict=True)]
     good = [_mostly_clear(bad, look) for bad, look in zip(hidden, looks, strict=True)]
     found = []
     for t, look in enumerate(looks):
@@ -137,6 +139,14 @@ def moved(looks: Sequence[Look], *, cell_m: float) -> list[Bools]:
         ground = _darkest(others)
         found.append((veils[t] >= STRONG_VEIL) & (look.visible - ground > ADDED + ADDED_PART * ground))
     return found
+
+
+def _sizeable(hidden: Bools, cell_m: float) -> Bools:
+    """Leave out what is connected over less than SMALLEST_M2: a block of white roofs is, and hardly any cloud."""
+    numbers, count = ndimage.label(hidden, structure=np.ones((3, 3)))
+    large = np.bincount(numbers.ravel(), minlength=count + 1) * cell_m**2 >= SMALLEST_M2
+    large[0] = False
+    return np.asarray(large[numbers], bool)
 
 
 def _mostly_clear(hidden: Bools, look: Look) -> bool:
