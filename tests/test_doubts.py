@@ -57,6 +57,18 @@ def test_three_clear_days_of_one_season_leave_no_doubt():
     assert codes(plan(*map(scene, JULY[:3]))) == []
 
 
+@pytest.mark.parametrize(("clear_pct", "told"), [(79.0, True), (81.0, False)])
+def test_where_no_date_without_a_mask_is_clear_over_four_fifths_it_is_told(clear_pct: float, told: bool):
+    bands = ("green", "red", "nir")
+    assets = tuple(Asset(band=band, href=f"/x/{band}.tif") for band in bands)
+    bare = [dataclasses.replace(scene(day), assets=assets, clear_pct=clear_pct - n) for n, day in enumerate(JULY)]
+    found = codes(plan(*bare))
+    assert "own-cloud-mask" in found
+    assert ("no-clear-date" in found) == told
+    masked = dataclasses.replace(bare[0], assets=(*assets, Asset(band="scl", href="/x/scl.tif")))
+    assert "no-clear-date" not in codes(plan(masked, *bare[1:]))
+
+
 def test_fewer_than_three_dates_are_told_and_two_tiles_of_one_pass_are_one():
     assert codes(plan(*map(scene, JULY[:2]))) == ["few-dates"]
     first = scene(JULY[0])

@@ -50,6 +50,7 @@ CODES: Mapping[str, str] = {
     "model-elsewhere": "the model was made of images of another place, season or satellite",
     "model-other-pixels": "the model was made for pixels of another size",
     "model-unscored": "the model was not compared with reference data: there is no interval",
+    "no-clear-date": "no image without a mask is clear over most of the place: what counts as clear may lie under haze",
     "no-cloud-mask": "an image has no cloud mask and too few bands to find clouds by: all its pixels count as clear",
     "nodata-assumed": "which pixels hold no data was found from the pixels themselves",
     "offset-doubtful": "the pixels of an image do not fit the offset that its metadata says",

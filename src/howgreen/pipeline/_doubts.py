@@ -27,6 +27,8 @@ FEWEST_MONTHS = 6
 EQUATOR, TROPIC = 5.0, 23.4
 DRY_NORTH, DRY_SOUTH = (12, 1, 2, 3, 4), (6, 7, 8, 9, 10)
 """Months of little rain in most of the tropics north and south of the equator, and latitudes between which they are."""
+CLEAR_DATE_PCT = 80
+"""Where no date without a mask shows this share clearly, nothing tells thin haze from ground."""
 MOST_NAMED = 3
 """So many scenes are named where more have the same caution."""
 MOSTLY_WATER = 0.5
@@ -107,6 +109,12 @@ def _of_masks(plan: Plan) -> Iterator[Caution]:
             f"{_have(told, plan)} no cloud mask: clouds were found by howgreen's own detector, which may miss thin ones, and take "
             "large white roofs for clouds; give a mask with `howgreen store add --mask`",
         )
+        if len(told) == len(optical) and max(scene.clear_pct or 0.0 for scene in optical) < CLEAR_DATE_PCT:
+            yield Caution(
+                "no-clear-date",
+                f"no image is clear over {CLEAR_DATE_PCT:.0f} % of the place by howgreen's own detector: what counts as clear may lie "
+                "under a thin veil, and the ratio be far off; add images of clear days",
+            )
 
 
 def _have(ids: Sequence[str], plan: Plan) -> str:

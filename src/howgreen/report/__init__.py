@@ -5,10 +5,10 @@
 """
 
 from howgreen.report._agreement_maps import agreement_map
+from howgreen.report._candidates import candidates_page
 from howgreen.report._change import change_schema, write_change
 from howgreen.report._change import in_words as change_in_words
 from howgreen.report._checksums import is_unaltered
-from howgreen.report._candidates import candidates_page
 from howgreen.report._delivery import address_of, check_target, new_target
 from howgreen.report._explore import explore
 from howgreen.report._folder import check_out, new_folder
@@ -30,9 +30,9 @@ __all__ = [
     "TrendSummary",
     "address_of",
     "agreement_map",
+    "candidates_page",
     "change_in_words",
     "change_schema",
-    "candidates_page",
     "check_out",
     "check_target",
     "explore",

@@ -26,10 +26,17 @@ from howgreen.core.errors import HowgreenError, MissingExtraError
     show_default=True,
     help="Keeps what is finished: a run that was stopped goes on from there.",
 )
-def main(data: Path, out: Path, work: Path) -> None:
+@click.option(
+    "--clouds-out",
+    type=click.Path(path_type=Path),
+    default=Path(__file__).parents[1] / "clouds" / "models",
+    show_default=True,
+    help="Where the detectors of clouds go.",
+)
+def main(data: Path, out: Path, work: Path, clouds_out: Path) -> None:
     """Simulate, train, judge and export every shipped model: half an hour on two cores."""
     try:
-        written = _made(data, out, work)
+        written = [*_clouds_made(data, clouds_out), *_made(data, out, work)]
     except HowgreenError as error:
         click.echo(f"howgreen.training: {error}", err=True)
         sys.exit(1)
@@ -43,6 +50,14 @@ def _made(data: Path, out: Path, work: Path) -> list[Path]:
     except ImportError as error:
         raise MissingExtraError(f"training ({error.name})", "train") from error
     return make(data, out=out, work=work, progress=_tell)
+
+
+def _clouds_made(data: Path, out: Path) -> list[Path]:
+    try:
+        from howgreen.training.clouds.make import make
+    except ImportError as error:
+        raise MissingExtraError(f"training ({error.name})", "train") from error
+    return make(data, out=out, progress=_tell)
 
 
 def _tell(stage: str, done: int, total: int) -> None:
