@@ -34,11 +34,11 @@ CODES: Mapping[str, str] = {
     "crs-assumed": "a file does not say its coordinate system, or says it doubtfully; one was assumed",
     "dates-far-apart": "the images are of years or seasons far apart",
     "districts-doubtful": "districts overlap, reach beyond the limits, or leave parts of them out",
+    "dry-season": "in the tropics, all images are of the months that are dry in most places there",
     "encoding-assumed": "the letters of a file's names were guessed",
     "few-dates": "one date, or very few: what was bare or mown on that day counts as not green",
     "image-left-out": "an image that contradicts itself or cannot be read was left out",
     "limits-are-image": "the place has no limits: its area is the image's footprint",
-    "dry-season": "in the tropics, all images are of the months that are dry in most places there",
     "limits-doubtful": "the limits may not be those of the place that was asked for",
     "limits-mended": "parts of the limits were broken, and were mended or left out",
     "low-share-seen": "much of the land was never seen clearly",
@@ -59,8 +59,8 @@ CODES: Mapping[str, str] = {
     "own-cloud-mask": "an image has no cloud mask: clouds were found by howgreen's own detector",
     "population-doubtful": "the number of inhabitants is old, or of other limits",
     "radar-instead": "no optical image was clear: radar answered, which sees structure and not leaves",
-    "season-unmeasured": "too few months have clear images to tell which are the greenest",
     "scale-doubtful": "the numbers of an image may not be what reflectance they are taken for",
+    "season-unmeasured": "too few months have clear images to tell which are the greenest",
 }
 """What each code means. A code, once published, keeps its meaning."""
 
