@@ -272,6 +272,22 @@ def test_where_no_camera_sees_the_ground_radar_answers(store: Path, tmp_path: Pa
     assert city.plan("Wet", store=store, period="2024-06").sensor == "sentinel-2"
 
 
+def test_a_catalogue_whose_images_are_all_cloudy_is_asked_for_radar(store: Path, tmp_path: Path):
+    camera(store, 3, cloud=np.s_[:, :])
+    for day in (1, 7, 13, 19):
+        radar(store, day)
+    shape = place.from_shape(GRID.extent.to_crs("EPSG:4326").geom.buffer(0.001), name="Wet")
+    put_place(tmp_path / "places", shape)
+    with Faults(root=tmp_path) as files, served(natives(store, files=files.url, base=tmp_path), tmp_path) as url:
+        asked = ["--store", tmp_path / "places", "--catalog", url, "--period", "2024-06", "--out", tmp_path / "out"]
+        assert call("city", "Wet", *asked) == 0
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert (summary["sensor"], summary["model"]["name"]) == ("sentinel-1", "radar-4")
+    (told,) = (one["text"] for one in summary["warnings"] if one["code"] == "radar-instead")
+    assert "clear" in told
+    assert summary["interval"]["high"] - summary["interval"]["low"] > 0.5
+
+
 def test_without_radar_the_first_error_stays(store: Path):
     camera(store, 3, cloud=np.s_[:, :])
     with pytest.raises(NoImageError, match="clear"):

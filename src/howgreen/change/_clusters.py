@@ -46,6 +46,7 @@ MOST_JUDGED = 1500
 """Pixels of a silhouette, which compares each with every other."""
 LEAST = 200
 """Fewer pixels have no clusters."""
+STRIP_ROWS = 32
 SEED = 9
 GREENER = 0.05
 """Change of the mean green fraction from which a cluster is called greener, or less green."""
@@ -279,15 +280,15 @@ def silhouette(points: NDArray[np.float64], labels: NDArray[np.int_]) -> float:
 
 def _assigned(pair: _Pair, space: _Space, ground: Sequence[Slab], centres: Floats) -> NDArray[np.uint8]:
     """(y, x) number of the nearest centre; NOT_COMPARED elsewhere."""
-    parts = []
+    # |p - c|^2 without the |p|^2 that all centres share; a few rows at once, for a neighbourhood is 9 pixels of every band.
+    lengths, parts = np.square(centres).sum(axis=1), []
     for slab, rows in _rows(ground):
-        points = space.points(_with_margin(pair, rows))
-        far = (points[..., None, :] - centres).astype(np.float32) if len(centres) * points.size < 2**26 else None
-        if far is not None:
-            nearest = np.square(far).sum(axis=-1).argmin(axis=-1)
-        else:  # wide places: |p - c|^2 without the |p|^2 that all share
-            nearest = (np.square(centres).sum(axis=1) - 2 * points @ centres.T).argmin(axis=-1)
-        parts.append(np.where(slab.compared, nearest, NOT_COMPARED).astype(np.uint8))
+        wide = _with_margin(pair, rows)
+        for top in range(0, slab.compared.shape[0], STRIP_ROWS):
+            compared = slab.compared[top : top + STRIP_ROWS]
+            points = space.points(wide[:, top : top + len(compared) + BLOCK_PX - 1])
+            nearest = (lengths - 2 * points @ centres.T).argmin(axis=-1)
+            parts.append(np.where(compared, nearest, NOT_COMPARED).astype(np.uint8))
     return np.concatenate(parts)
 
 
