@@ -72,8 +72,15 @@ def on_screen(tab, points):
     return [(box["x"] + x + k * px, box["y"] + y + k * py) for px, py in points]
 
 
+def settle(tab):
+    """Wait until the page has answered: it does so in the next frame, once its shares are unpacked."""
+    tab.evaluate(
+        "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 20))))"
+    )
+
+
 def answer(tab):
-    tab.wait_for_timeout(120)
+    settle(tab)
     data = tab.locator(".found").evaluate("item => ({...item.dataset})")
     return {key: float(value) for key, value in data.items() if key != "testid" and value}
 
@@ -222,17 +229,17 @@ def test_keys_draw_move_and_delete(clean):
 @browser_test
 def test_what_cannot_be_answered_is_said(clean):
     draw(clean, [(2, 200), (12, 200), (12, 238), (2, 238)])
-    clean.wait_for_timeout(120)
+    settle(clean)
     assert "No land of the city" in clean.locator(".found").inner_text()
     clean.locator("[data-area=clear]").click()
     draw(clean, [(120, 80), (190, 150), (190, 80), (120, 150)])
-    clean.wait_for_timeout(120)
+    settle(clean)
     assert "crosses itself" in clean.locator(".guide").inner_text()
     assert clean.locator("[data-area=save]").is_disabled()
     clean.locator("[data-area=clear]").click()
     draw(clean, SQUARE)
     draw(clean, [(10, 10), (30, 10), (30, 30)], button="hole")
-    clean.wait_for_timeout(120)
+    settle(clean)
     assert "must lie inside" in clean.locator(".guide").inner_text()
 
 

@@ -163,7 +163,7 @@ def test_right_to_left_and_nothing_bypasses_the_catalogue(make, tmp_path):
             assert number["x"] + number["width"] > 0.85 * width
             assert tab.locator(".stage").evaluate("stage => getComputedStyle(stage).direction") == "ltr"
             tab.locator("[data-area=draw]").click()
-            assert "⟦" in tab.locator(".guide").inner_text()
+            tab.locator(".guide").filter(has_text="⟦").wait_for()
         bare = tab.evaluate(
             """() => {
               const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), found = [];
