@@ -16,12 +16,14 @@ import rasterio
 import shapely
 from exactextract import exact_extract
 from pyproj import Geod
+from rasterio.features import geometry_mask
 
 from howgreen import report
 from howgreen.core.types import INTERVAL_ENDS
 
 SUMS = ("land_area_m2", "observed_area_m2", "green_area_m2")
 RATIOS = ("green_ratio", "green_pixel_ratio", "observed_ratio")
+DATES = ("clear_dates_mean", "seen_once_ratio")
 
 
 @pytest.fixture(scope="module", params=["whole", "with sea", "reaching district"])
@@ -38,7 +40,7 @@ def written(request: pytest.FixtureRequest, make: Any, tmp_path_factory: pytest.
         city = dataclasses.replace(city, districts=(wide, *city.districts[1:]))
     from howgreen import measure
 
-    zones = measure.green(result.landcover, city)
+    zones = measure.green(result.landcover, city, n_clear=result.composite.data["n_clear"])
     result = dataclasses.replace(
         result, plan=dataclasses.replace(result.plan, city=city), stats=zones[0].stats, zones=measure.to_frame(zones)
     )
@@ -68,6 +70,7 @@ def figures(folder: Path, row: Any, summary: dict[str, Any], land: Any) -> dict[
     by_class = {names[int(code)]: m2 for code, m2 in zip(np.atleast_1d(classes["unique"]), shares, strict=True)}
     land_area = land_m2 - by_class.get("water", 0.0)
     return {
+        "zone": zone,
         "zone_area_m2": zone_m2,
         "land_area_m2": land_area,
         "observed_area_m2": fraction["count"] * scale,
@@ -77,6 +80,29 @@ def figures(folder: Path, row: Any, summary: dict[str, Any], land: Any) -> dict[
         "observed_ratio": fraction["count"] * scale / land_area,
         "by_class": by_class,
     }
+
+
+def dates(folder: Path, zone: Any) -> dict[str, float]:
+    """Of the land that was seen in a zone: mean number of dates, and share that one date showed."""
+    with rasterio.open(folder / "n_clear.tif") as counts, rasterio.open(folder / "green_fraction.tif") as fraction:
+        clear, counted = counts.read(1).astype(float), np.isfinite(fraction.read(1))
+        profile = counts.profile | {"driver": "GTiff", "dtype": "float32", "nodata": np.nan, "compress": None}
+    found = {}
+    for name, values in (("clear_dates_mean", clear), ("seen_once_ratio", (clear == 1).astype(float))):
+        with rasterio.MemoryFile() as memory:
+            with memory.open(**profile) as file:
+                file.write(np.where(counted, values, np.nan).astype("float32"), 1)
+            found[name] = exact_extract(memory.name, zone, ["mean"])[0]["properties"]["mean"]
+    return found
+
+
+def looks(folder: Path, zone: Any) -> dict[str, float]:
+    """How many dates showed the pixels whose middle lies in the city."""
+    with rasterio.open(folder / "n_clear.tif") as file:
+        inside = geometry_mask(zone.geometry, file.shape, file.transform, invert=True)
+        clear = np.sort(file.read(1)[inside])
+    middle = clear[int(np.ceil(len(clear) / 2)) - 1]
+    return {"min": clear[0], "median": middle, "max": clear[-1], "never_pct": 100 * (clear == 0).mean()}
 
 
 def zones_of(folder: Path) -> gpd.GeoDataFrame:
@@ -117,8 +143,10 @@ def test_every_figure_is_made_again_from_the_files(written: Path):
     assert (land is not None) == (summary["city"]["land_source"] != "")
     for row, told in zip(zones.itertuples(), [summary, *summary["districts"]], strict=True):
         # A new figure has to be made again here, or its reader cannot.
-        assert numbers(told) == {"zone_area_m2", *SUMS, *RATIOS, "green_m2_per_inhabitant"}
+        assert numbers(told) == {"zone_area_m2", *SUMS, *RATIOS, *DATES, "green_m2_per_inhabitant"}
         made = figures(written, row, summary, land)
+        for name, value in dates(written, made["zone"]).items():
+            assert value == pytest.approx(told[name], rel=1e-4), (row.name, name)
         assert made["zone_area_m2"] == pytest.approx(told["zone_area_m2"], rel=1e-5)
         for name in SUMS:
             assert made[name] == pytest.approx(told[name], rel=1e-4), (row.name, name)
@@ -134,6 +162,11 @@ def test_every_figure_is_made_again_from_the_files(written: Path):
         for name, value in again.items():
             assert value == pytest.approx(told["interval"][name], abs=1e-4), (row.name, name)
         if told is summary:
+            assert looks(written, made["zone"]) == pytest.approx(told["clear_looks"], abs=0.02)
+            over = {"total": made["zone_area_m2"], "land": made["land_area_m2"], "observed": made["observed_area_m2"]}
+            assert numbers(told["denominators"]) == set(over)
+            for name, ground in over.items():
+                assert made["green_area_m2"] / ground == pytest.approx(told["denominators"][name], abs=1e-4)
             assert told["city"]["bounds"] == pytest.approx(row.geometry.bounds, abs=1e-9)
             assert made["by_class"] == pytest.approx({k: v for k, v in told["area_by_class_m2"].items() if v}, rel=1e-4)
 
