@@ -53,7 +53,6 @@ class Choice:
     """Name of a model or path of an ONNX file; None for the best that the images' bands allow."""
     period: Season | Period | str | int | date | None = None
     """See :func:`howgreen.pipeline.image_sources.asked_period`; a day is that day."""
-
     bandpass: str = ""
     """Key of :data:`howgreen.core.bandpass.BANDPASSES`: a published regression that is to be applied; empty for none."""
     platforms: tuple[str, ...] = ()
@@ -66,7 +65,6 @@ class Choice:
             raise PlanError(f"sensor {self.sensor!r} is unknown: {meant}")
         if self.model is not None and not isinstance(self.model, str | Path):
             raise PlanError(f"model={self.model!r}: write the name of a model, or the path of an ONNX file")
-
         if self.season.kind == "peak" and SENSORS[self.sensor].is_radar:
             raise PlanError(f"season 'peak' is measured by optical images: not by --sensor {self.sensor}")
 
