@@ -70,6 +70,8 @@ def test_the_greenest_months_are_planned_told_and_kept(store, tmp_path, capsys):
     assert [month["month"] for month in kept["months"] if month["taken"]] == ["2023-04", "2023-05"]
     page = (out / "report.html").read_text(encoding="utf-8")
     assert told in page
+    line = page[page.index('<svg class="days"') :]
+    assert line[: line.index("</svg>")].count("<circle") == 6  # images of other months are in the table alone
     bars = page[page.index('data-testid="season"') :]
     assert "2023-04: 0.62 · 3 dates (used). 2023-05: 0.60" in bars
     assert bars[: bars.index("</svg>")].count("✓") == 2

@@ -234,11 +234,11 @@ def _season(found: Mapping[str, Any], language: Language) -> list[dict[str, Any]
 
 
 def _scenes(found: Mapping[str, Any], language: Language) -> list[dict[str, Any]]:
-    """Images in the order of their dates, each with its place on the period's line (0-1)."""
+    """Images in the order of their dates, each with its place on the period's line: 0-1, others lie outside of it."""
     start, end = (date.fromisoformat(found["period"][key]) for key in ("start", "end"))
     length = max((end - start).days, 1)
     rows = [
-        {**scene, "used": used, "day": language.day(when), "place": min(max((when - start).days / length, 0.0), 1.0)}
+        {**scene, "used": used, "day": language.day(when), "place": (when - start).days / length}
         for used, scenes in ((True, [*found["scenes"], *found["radar"]]), (False, found["passed_over"]))
         for scene in scenes
         for when in [date.fromisoformat(scene["date"])]
