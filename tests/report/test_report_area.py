@@ -12,6 +12,7 @@ import pytest
 import shapely
 from pyproj import Transformer
 
+import howgreen
 from howgreen import measure, report
 from howgreen.report._cells import cells, side_of, to_degrees
 from howgreen.report._page import page
@@ -163,6 +164,8 @@ def test_what_is_saved_is_what_was_drawn_to_a_pixel(clean, result):
         (round((x - t.c) / t.a), round((y - t.f) / t.e)) for x, y in (to_grid(*p) for p in shape.exterior.coords)
     }
     assert corners == set(SQUARE)
+    place = howgreen.place_from_file(waited.value.path().rename(waited.value.path().with_suffix(".geojson")))
+    assert place.area_m2 == pytest.approx(1e2 * (shapely.Polygon(SQUARE).area - shapely.Polygon(HOLE).area), rel=0.01)
     assert feature["properties"]["green_ratio"] == pytest.approx(truth(result, [SQUARE, HOLE]).green_ratio, abs=0.004)
 
 
