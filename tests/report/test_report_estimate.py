@@ -94,6 +94,7 @@ def test_a_report_says_what_is_counted_if_not_all_vegetation(make, tmp_path):
     assert "and the map; what is counted is canopy" in page
     assert "Crowns of trees cover 61% of them" in page
     assert "of the land of Testborough is under the crowns of trees" in page
+    assert "The map knows all vegetation only, which is something else: The map alone gives" in page
     assert "Plants cover" not in page
 
 

@@ -337,7 +337,10 @@ def _headline(summary: Summary) -> list[str]:
                 f"{label} is {lead.ratio:.0%} {words.counted(lead.counted)} ± {words.half_width(lead.low, lead.high)} points ({lead.level:.0%} interval "
                 f"{lead.low:.0%}-{lead.high:.0%}): {lead.in_words()}"
             ),
-            f"the map alone: {_alone(summary)}; model {summary.model.name}",
+            (
+                f"the map alone{'' if lead.counted == 'vegetation' else ', of all vegetation'}: {_alone(summary)}; model "
+                f"{summary.model.name}"
+            ),
             *_denominators(summary),
         ]
     if summary.observed_ratio is None:
