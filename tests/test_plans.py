@@ -174,3 +174,20 @@ def test_words_name_each_scene_and_its_clear_cover():
     assert "2023-07-01  clear  87 % of the city, covers  91 %  S2_one" in words
     assert "found and not used: 1" in words
     assert "S2_two" in words
+
+
+def test_a_plan_does_not_name_its_maker_and_is_read_on_another_computer(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(Path, "home", lambda: Path("/home/ann"))
+    asset = Asset(band="red", href="/home/ann/shelf/red.tif", index=1)
+    scene = Scene(
+        id="a", sensor="sentinel-2", time=datetime(2024, 6, 1, tzinfo=UTC), footprint=box(11, 46, 12, 47), assets=(asset,),
+        scale=1e-4, offset=0.0, nodata=0,
+    )  # fmt: skip
+    plan = dataclasses.replace(made((scene,)), source="/home/ann/shelf")
+    text = plan_json.to_json(plan)
+    assert "/home/ann" not in text
+    assert plan_json.from_json(text) == plan
+    monkeypatch.setattr(Path, "home", lambda: Path("/home/bob"))
+    assert plan_json.from_json(text).scenes[0].assets[0].href == "/home/bob/shelf/red.tif"
+    elsewhere = dataclasses.replace(plan, source="/home/anna/shelf", scenes=())
+    assert json.loads(plan_json.to_json(elsewhere))["source"] == "/home/anna/shelf"

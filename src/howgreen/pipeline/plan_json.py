@@ -106,8 +106,8 @@ def to_json(plan: types.Plan) -> str:
             "sensor": plan.sensor,
             "grid": _grid_to_json(plan.grid),
             "bands": list(plan.bands),
-            "source": plan.source,
-            "model": plan.model,
+            "source": _without_home(plan.source),
+            "model": _without_home(plan.model),
             "model_sha256": plan.model_sha256,
             "scenes": [_scene_to_json(scene) for scene in plan.scenes],
             "passed_over": [_scene_to_json(scene) for scene in plan.passed_over],
@@ -155,8 +155,8 @@ def _plan(data: PlanFile) -> Plan:
         scenes=tuple(map(_scene, data.scenes)),
         passed_over=tuple(map(_scene, data.passed_over)),
         bands=data.bands,
-        source=data.source,
-        model=data.model,
+        source=_at_home(data.source),
+        model=_at_home(data.model),
         model_sha256=data.model_sha256,
         howgreen=data.howgreen,
         radar=tuple(map(_scene, data.radar)),
@@ -199,7 +199,7 @@ def _grid(data: GridFile) -> GeoBox:
 def _scene(data: SceneFile) -> Scene:
     assets = (
         Asset(
-            **{key: getattr(one, key) for key in _ASSET_KEYS},
+            **{key: getattr(one, key) for key in _ASSET_KEYS} | {"href": _at_home(one.href)},
             encoding=None if one.encoding is None else Encoding(**_values(one.encoding)),
         )
         for one in data.assets
@@ -311,6 +311,17 @@ def _share(percent: float | None) -> str:
     return "?" if percent is None else f"{percent:.0f}"
 
 
+def _without_home(path: str) -> str:
+    """Write a path below the home folder from ``~`` on: a plan that is passed on does not name its maker."""
+    home = str(Path.home())
+    return f"~{path[len(home) :]}" if len(home) > 1 and path.startswith((f"{home}/", f"{home}\\")) else path
+
+
+def _at_home(path: str) -> str:
+    """Read what :func:`_without_home` wrote, on whichever computer."""
+    return f"{Path.home()}{path[1:]}" if path.startswith(("~/", "~\\")) else path
+
+
 def _grid_to_json(grid: GeoBox) -> dict[str, Any]:
     return {"crs": str(grid.crs), "shape": list(grid.shape), "transform": list(grid.transform)[:6]}
 
@@ -322,7 +333,9 @@ def _scene_to_json(scene: Scene) -> dict[str, Any]:
         "time": scene.time.isoformat(),
         "footprint": shapely.geometry.mapping(scene.footprint),
         "assets": [
-            {key: value for key, value in asdict(asset).items() if key != "encoding" or value} for asset in scene.assets
+            {key: value for key, value in asdict(asset).items() if key != "encoding" or value}
+            | {"href": _without_home(asset.href)}
+            for asset in scene.assets
         ],
         "scale": scene.scale,
         "offset": scene.offset,
