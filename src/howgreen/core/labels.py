@@ -21,18 +21,31 @@ CLASS_NAMES = ("tree", "low vegetation", "cropland", "built", "bare", "water")
 """Classes that labels may have."""
 GREEN_CLASSES = frozenset({"tree", "low vegetation", "cropland"})
 SYNONYMS: Mapping[str, str] = {
-    **dict.fromkeys(("forest", "woods", "wood", "woodland", "trees", "canopy"), "tree"),
     **dict.fromkeys(
-        ("grass", "grassland", "meadow", "lawn", "herbaceous", "herbs", "shrub", "shrubs", "low plants"),
+        ("forest", "woods", "wood", "woodland", "trees", "canopy", "tree cover", "tree canopy", "deciduous", "coniferous", "evergreen",
+         "deciduous forest", "coniferous forest", "mixed forest", "broadleaf", "orchard", "mangroves"),
+        "tree",
+    ),
+    **dict.fromkeys(
+        ("grass", "grassland", "meadow", "lawn", "lawns", "herbaceous", "herbaceous vegetation", "herbs", "shrub", "shrubs", "shrubland",
+         "bush", "bushes", "pasture", "low plants", "herbaceous wetland"),
         "low vegetation",
     ),
-    **dict.fromkeys(("crop", "crops", "agriculture", "agricultural", "arable", "farmland"), "cropland"),
+    **dict.fromkeys(("crop", "crops", "agriculture", "agricultural", "arable", "arable land", "farmland", "field", "fields"), "cropland"),
     **dict.fromkeys(
-        ("urban", "building", "buildings", "built up", "built-up", "impervious", "sealed", "road", "roads"), "built"
+        ("urban", "building", "buildings", "built up", "built-up", "built area", "buildup", "impervious", "impervious surface", "sealed",
+         "road", "roads", "asphalt", "concrete", "pavement", "paved", "roof", "roofs", "residential", "industrial", "settlement",
+         "settlements", "city", "town"),
+        "built",
     ),
-    **dict.fromkeys(("soil", "bare soil", "bare ground", "barren", "sand", "rock"), "bare"),
-    **dict.fromkeys(("river", "lake", "sea", "ocean", "waterbody", "water body"), "water"),
-}
+    **dict.fromkeys(
+        ("soil", "bare soil", "bare ground", "bare land", "bareland", "barren", "sand", "rock", "bare / sparse vegetation", "quarry"),
+        "bare",
+    ),
+    **dict.fromkeys(
+        ("river", "lake", "sea", "ocean", "waterbody", "water body", "water bodies", "permanent water bodies", "pond", "open water"), "water"
+    ),
+}  # fmt: skip
 """Usual names of the classes."""
 
 

@@ -65,7 +65,9 @@ def of_answer(
     if card.reference_error is None:
         yield Caution(
             "model-unscored",
-            f"model {card.name} was not compared with reference data: how far it is off is not known, and there is no interval",
+            f"model {card.name} was not compared with reference data: how far it is off is not known, and there is no interval"
+            if not card.learned_from
+            else f"model {card.name} has no interval here: too few labelled places judged it, or it is used away from them",
         )
 
 

@@ -378,6 +378,7 @@ def test_the_shipped_model_is_judged_on_the_same_ground(tmp_path):
     [
         (["forest", "urban", "lake"], None),
         (["Trees", "built_up", "Water"], None),
+        (["Tree cover", "Built-up", "Permanent water bodies"], None),
         ([1, 2, 3], "1=tree, 2=built,3=sea"),
         ([1.0, 2.0, 3.0], "1=forest,2=urban,3=water"),
     ],
