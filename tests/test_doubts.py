@@ -159,6 +159,7 @@ def test_a_low_share_seen_is_told(seen: float | None, told: bool):
     class Card:
         name = "m"
         reference_error = object()
+        learned_from = ()
 
     record = {"radiometry": {"scenes": [{"id": "S", "offset_check": "doubtful", "offset_check_why": "too bright"}]}}
     found = [caution.code for caution in _doubts.of_answer(stats, Card, record)]
