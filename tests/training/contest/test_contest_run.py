@@ -115,3 +115,46 @@ def test_a_stopped_run_leaves_no_half_part(tmp_path):
     with pytest.raises(TypeError):
         run._keep(tmp_path / "a" / "q.json", {"x": object()})
     assert not (tmp_path / "a" / "q.json").exists()
+
+
+def _contestant(points: float, seconds: float = 0.1, oa: float | None = None) -> dict:
+    cities = {} if oa is None else {"x": {"oa": oa}}
+    return {
+        "simulated": {"a": {"ratio_points": points}, "b": {"ratio_points": -points}},
+        "seconds_per_mpx": seconds,
+        "cities": cities,
+    }
+
+
+def test_the_verdict_says_what_to_take_and_whether_it_matters():
+    def said(**found):
+        named = {name.replace("_", " "): each for name, each in found.items()}
+        return page._verdict({"band_set": "four", "contestants": named})
+
+    best = said(forest=_contestant(3.0, oa=0.9), shipped_m=_contestant(1.0, oa=0.95))
+    assert "**shipped m** errs least in simulated cities (1.0 points" in best
+    assert "forest most (3.0)" in best
+    assert "90.0 (forest) to 95.0 % (shipped m) right" in best
+    assert best.endswith("So take the model that comes with howgreen.")
+    slow = said(svm=_contestant(1.0, seconds=4.0), shipped_m=_contestant(2.0))
+    assert "but it is slow (0.5 Mpx/s on two cores)" in slow
+    assert "more than by chance, but svm learned from towns of the same builder" in slow
+    near = {"a": {"ratio_points": 1.0}, "b": {"ratio_points": 3.0}}
+    chance = said(forest=_contestant(1.9), shipped_m={**_contestant(1.0), "simulated": near})
+    assert "no more than chance can explain" in chance
+
+
+def test_the_average_of_two_asks_for_both(monkeypatch, tmp_path):
+    from howgreen.training.contest import face
+
+    asked = []
+
+    def stop(*_, names, **__):
+        asked.append(names)
+        raise ModelError("enough")
+
+    monkeypatch.setattr(face, "benchmark", stop)
+    ask = Asked(band_sets=("four",), names=("combination", "forest"), quick=True)
+    with pytest.raises(ModelError, match="enough"):
+        contest_page(tmp_path, out=tmp_path, work=tmp_path, ask=ask, progress=_quiet)
+    assert asked == [["forest", "boosting", "network"]]
