@@ -28,7 +28,7 @@ from howgreen.cli.options import (
     plan_options,
     refuse_beside_plan,
 )
-from howgreen.cli.progress import bars
+from howgreen.cli.progress import bars, tell_first
 from howgreen.cli.root import examples, howgreen
 from howgreen.cli.say import say, say_json
 from howgreen.cli.warnings import refuse_if_strict
@@ -136,8 +136,7 @@ class _Wanted:
             _stop_if_answered(planned, self.out, self.language)
         folder = self.out or new_folder(planned.city)
         report.check_target(folder, needs_bytes=report.needed_bytes(planned), overwrite=self.overwrite)
-        if not quiet():
-            say(plan_json.reading(planned), err=True)
+        tell_first(plan_json.reading(planned))
 
 
 def _answer(

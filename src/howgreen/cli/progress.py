@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from howgreen.cli.manners import quiet
+from howgreen.cli.say import say
 
 if TYPE_CHECKING:
     from howgreen.core.types import Progress
 
 _LOG = logging.getLogger(__name__)
+
+
+def tell_first(text: str) -> None:
+    """Say before long work what it will be: to a person at a terminal, to others where they asked for more with ``-v``."""
+    if sys.stderr.isatty() and not quiet():
+        say(text, err=True)
+    else:
+        _LOG.info("%s", text)
 
 
 @contextmanager
