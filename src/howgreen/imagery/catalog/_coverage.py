@@ -181,11 +181,10 @@ def _veiled(scene: Scene, _stamps: tuple[tuple[int, int], ...], detector: str, f
     """See :func:`_coverage`, for an image without a mask: its own pixels are asked."""
     k = max(1, math.ceil(clouds.CELL_M / abs(frame.affine.a)))
     cells = frame.zoom_out(k)
-    look = sky.look([scene], cells, detector=detector)
-    found = clouds.alone(look, cell_m=abs(cells.affine.a), latitude=sky.latitude_of(cells), day=scene.time.date())
+    data, found = sky.clear_alone(scene, cells, detector=detector, cell_m=abs(cells.affine.a))
     rows, columns = (np.minimum(np.arange(n) // k, most - 1) for n, most in zip(frame.shape, found.shape, strict=True))
-    covered = look.data[np.ix_(rows, columns)]
-    clear = covered & (found[np.ix_(rows, columns)] == clouds.CLEAR_CELL)
+    covered = data[np.ix_(rows, columns)]
+    clear = covered & found[np.ix_(rows, columns)]
     return np.packbits(covered).tobytes(), np.packbits(clear).tobytes()
 
 

@@ -50,8 +50,6 @@ NEGATIVE_WARN, NEGATIVE_ERROR = 0.10, 0.30
 DARK_PERCENTILE = 1.0
 DARK_WARN = 0.09
 DARK_APART = 0.06
-LIKE_AN_OFFSET = 0.8
-"""An image of which this share is clear with Sentinel-2's other offset, and as much is not clear with its own, may lack it."""
 UNEVEN = 0.6
 """Spread (nine tenths of the pixels to a tenth) of the light that a date has more than another, over its middle: less is an offset."""
 SAME_GROUND = 0.5
@@ -253,28 +251,12 @@ def _clear(scene: Scene, frame: GeoBox) -> NDArray[np.bool_]:
     asset = scene.asset(name)
     if asset is None:
         detector = sky.detector_of([scene])
-        return np.ones(frame.shape, bool) if detector is None else _clear_by_detector(scene, frame, detector)
+        if detector is None:
+            return np.ones(frame.shape, bool)
+        return sky.clear_alone(scene, frame, detector=detector, cell_m=_cell_m(frame))[1]
     codes = read_coarse(asset, frame, nodata=quality.outside_code(name))
     clear: NDArray[np.bool_] = quality.TABLES[name][np.clip(codes, 0, 65535).astype(np.uint16)] == 0
     return clear
-
-
-def _clear_by_detector(scene: Scene, frame: GeoBox, detector: str) -> NDArray[np.bool_]:
-    """Find clear pixels of an image without a mask.
-
-    Ground under an offset that was left in looks like thin haze all over: where hardly anything is clear as the numbers are understood,
-    and nearly everything without the offset, nothing is left out.
-    """
-
-    def clear(shift: float) -> NDArray[np.bool_]:
-        look = sky.look([scene], frame, detector=detector, shift=shift)
-        cells = clouds.alone(look, cell_m=_cell_m(frame), latitude=sky.latitude_of(frame), day=scene.time.date())
-        return np.asarray(look.data & (cells == clouds.CLEAR_CELL))
-
-    as_understood = clear(0.0)
-    if as_understood.mean() < 1 - LIKE_AN_OFFSET and clear(S2_OFFSET_04).mean() > LIKE_AN_OFFSET:
-        return np.ones(frame.shape, bool)
-    return as_understood
 
 
 def _cell_m(frame: GeoBox) -> float:

@@ -11,13 +11,15 @@ from odc.geo.geobox import GeoBox
 from howgreen import clouds
 from howgreen.clouds import Look
 from howgreen.core.grid import outline
-from howgreen.core.sensors import SENSORS
+from howgreen.core.sensors import S2_OFFSET_04, SENSORS
 from howgreen.core.types import Scene
 from howgreen.imagery.read._coarse import read_means
 from howgreen.imagery.read.opener import Files
 
 MOST_CELLS = 1024
 """Cells along the longer side: of what is larger, cells are larger too."""
+LIKE_AN_OFFSET = 0.8
+"""Share that is clear without the offset, and hidden with it, where an offset that was left in looks like haze."""
 
 
 def detector_of(scenes: Sequence[Scene], *, few: bool = False) -> str | None:
@@ -49,6 +51,29 @@ def cells_of(grid: GeoBox, *, wide: bool = False) -> tuple[GeoBox, int]:
 def latitude_of(frame: GeoBox) -> float:
     """Degrees north of a grid's middle."""
     return float(outline(frame).centroid.y)
+
+
+def clear_alone(
+    scene: Scene, frame: GeoBox, *, detector: str, cell_m: float
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Find where an image without a mask has data, and where it is clear, (y, x) each, from its own pixels.
+
+    Ground under an offset that was left in looks like thin haze all over: where hardly anything is clear as the numbers are understood,
+    and nearly everything without the offset, nothing is left out.
+    """
+
+    def clear(shift: float) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        seen = look([scene], frame, detector=detector, shift=shift)
+        cells = clouds.alone(seen, cell_m=cell_m, latitude=latitude_of(frame), day=scene.time.date())
+        return seen.data, np.asarray(seen.data & (cells == clouds.CLEAR_CELL))
+
+    data, as_understood = clear(0.0)
+    if (
+        as_understood.sum() < (1 - LIKE_AN_OFFSET) * data.sum()
+        and clear(S2_OFFSET_04)[1].sum() > LIKE_AN_OFFSET * data.sum()
+    ):
+        return data, data
+    return data, as_understood
 
 
 def look(
