@@ -415,5 +415,6 @@ def _model_name(given: str | Path) -> str:
 
 
 def _for_the_pictures(needed: tuple[str, ...], there: Collection[str]) -> list[str]:
-    """List the bands that the model does not need and the report's pictures do: the photo's, and radar's."""
-    return [band for band in ("red", "green", "blue", *SENTINEL1.band_names) if band in there and band not in needed]
+    """List the bands that the model does not need and the report's pictures do: the photo's, and radar's where no model takes any."""
+    radar = () if set(needed) & set(RADAR_BANDS) else SENTINEL1.band_names
+    return [band for band in ("red", "green", "blue", *radar) if band in there and band not in needed]
