@@ -14,6 +14,7 @@ from PIL import Image
 
 from howgreen import report
 from howgreen.report import _fonts, _poster
+from howgreen.report._language import ENGLISH
 from howgreen.report._pictures import from_data, photo_rgb
 
 
