@@ -206,7 +206,9 @@ def test_a_store_from_an_image_answers(image: Path, tmp_path: Path, capsys: pyte
     assert call("store", "verify", "--store", store) == 0
     assert call("city", "Half", "--store", store, "--out", tmp_path / "out") == 0
     stats = json.loads((tmp_path / "out" / "summary.json").read_text())
-    assert stats["green_pixel_ratio"] == pytest.approx(0.5, abs=0.02)
+    # Its even bare half has no dark place, and no mask: some of it passes for haze, and stays unseen.
+    assert 0.48 < stats["green_pixel_ratio"] < 0.75
+    assert "own-cloud-mask" in {one["code"] for one in stats["warnings"]}
     assert call("where", "half", "--store", store) == 0
     assert "image footprint" in capsys.readouterr().out
 

@@ -16,7 +16,6 @@ from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from howgreen.clouds.detect import CLOUD, HAZE, LEAST_VEIL, SHADOW, SNOW, veil
 
@@ -81,6 +80,8 @@ class Look:
 
 def opened(chance: Floats, *, cell_m: float) -> Floats:
     """Leave out what no square of SMALLEST_M fits into, as a grey opening does."""
+    from scipy import ndimage  # takes a tenth of a second to load
+
     side = max(1, round(SMALLEST_M / cell_m))
     if side == 1:
         return chance
@@ -143,6 +144,8 @@ def moved(looks: Sequence[Look], *, cell_m: float) -> list[Bools]:
 
 def _sizeable(hidden: Bools, cell_m: float) -> Bools:
     """Leave out what is connected over less than SMALLEST_M2: a block of white roofs is, and hardly any cloud."""
+    from scipy import ndimage  # takes a tenth of a second to load
+
     numbers, count = ndimage.label(hidden, structure=np.ones((3, 3)))
     large = np.bincount(numbers.ravel(), minlength=count + 1) * cell_m**2 >= SMALLEST_M2
     large[0] = False
@@ -195,6 +198,8 @@ def away_from_sun(latitude: float, day: date) -> tuple[float, float]:
 
 def _cast(cloud: Bools, most: int, towards: tuple[float, float]) -> Bools:
     """Cells that lie within ``most`` cells of a cloud in one direction, a few cells to its sides as well."""
+    from scipy import ndimage  # takes a tenth of a second to load
+
     reach: Bools = np.asarray(ndimage.binary_dilation(cloud, iterations=3), bool)
     step = 1
     while step <= most:  # doubling: what is within 1, 2, 4, ... cells
