@@ -23,7 +23,11 @@ def lines_of(page: Path) -> list[str]:
     for _, block in BLOCK.findall(page.read_text(encoding="utf-8")):
         for line in re.sub(r"\\\n\s*", "", block).splitlines():
             bare = line.strip().removeprefix("$ ")
-            if PROGRAM.search(f" {bare}") and not bare.startswith(("#", "pip ", "pipx ")) and "/pip " not in bare:
+            if (
+                PROGRAM.search(f" {bare}")
+                and not bare.startswith(("#", "pip ", "pipx ", "podman build "))
+                and "/pip " not in bare
+            ):
                 found.append(bare)
     return found
 
