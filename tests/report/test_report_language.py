@@ -13,8 +13,9 @@ from howgreen import report
 from howgreen.cli.cities import city_command
 from howgreen.core.warnings import CODES, Caution
 from howgreen.report._language import ENGLISH, LANGUAGES, Language, catalogue, language
-from howgreen.report._page import environment, page
+from howgreen.report._page import page
 from howgreen.report._pictures import from_data, photo_rgb
+from howgreen.report._templates import environment
 
 FOREIGN = [code for code in LANGUAGES if code != "en"]
 PLACES = re.compile(r"%\(\w+\)s|\{\w+\}")

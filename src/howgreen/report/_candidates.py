@@ -40,7 +40,7 @@ def candidates_page(found: Sequence[Candidate], *, title: str, lines: Sequence[s
     lines
         What else the plan says.
     """
-    from howgreen.report._page import environment, policy, text_of
+    from howgreen.report._templates import environment, policy, text_of
 
     text: str = (
         environment(ENGLISH)

@@ -16,10 +16,10 @@ from howgreen.core.change import NOT_COMPARED
 from howgreen.report import _fonts, _pictures
 from howgreen.report._folder import CHANGE_FORMAT, SUMMARY
 from howgreen.report._outlines import outlines
-from howgreen.report._page import policy, text_of
 from howgreen.report._poster import DPI, INK, PAPER, QUIET
 from howgreen.report._rasters import write_category_names
 from howgreen.report._summary import values
+from howgreen.report._templates import policy, text_of
 from howgreen.report.figures import ChangeSummary
 
 if TYPE_CHECKING:

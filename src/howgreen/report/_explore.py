@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from howgreen.core import words
 from howgreen.core.geometry import transformer
 from howgreen.report import _pictures
-from howgreen.report._page import text_of
+from howgreen.report._templates import text_of
 
 if TYPE_CHECKING:
     import folium

@@ -14,8 +14,8 @@ from howgreen.report import _pictures
 from howgreen.report._agreement_maps import SHOWN, file_name, picture, small
 from howgreen.report._folder import LAYERS_FORMAT, SUMMARY
 from howgreen.report._outlines import outlines
-from howgreen.report._page import policy, text_of
 from howgreen.report._summary import values
+from howgreen.report._templates import policy, text_of
 from howgreen.report.figures import LayersSummary
 
 if TYPE_CHECKING:

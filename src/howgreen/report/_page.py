@@ -7,10 +7,7 @@ and hand in what it shows in :func:`page`; texts stand in ``{% trans %}`` or ``_
 from __future__ import annotations
 
 import json
-from base64 import b64encode
 from datetime import date
-from hashlib import sha256
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from howgreen.core.warnings import CODES
@@ -18,15 +15,13 @@ from howgreen.report import _pictures
 from howgreen.report._candidates import strip
 from howgreen.report._cells import for_page
 from howgreen.report._language import ENGLISH
-from howgreen.report._links import linked
 from howgreen.report._map_layers import map_layers, ramp
 from howgreen.report._outlines import outlines
 from howgreen.report._quote import bibtex, citation, sentence
+from howgreen.report._templates import environment, policy, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from jinja2 import Environment
 
     from howgreen.core.types import Result
     from howgreen.report._language import Language
@@ -94,50 +89,6 @@ def page(
 def _meanings(language: Language) -> dict[str, str] | None:
     """Say in the page's language what the codes of warnings mean; None in English, where the warnings say it themselves."""
     return {code: language.gettext(text) for code, text in CODES.items()} if language.code != "en" else None
-
-
-def environment(language: Language) -> Environment:
-    """Make what renders the templates of this folder in a language."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    # Everything is escaped, whatever the template is called: names come from strangers' files.
-    made = Environment(
-        loader=PackageLoader("howgreen", "report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        extensions=["jinja2.ext.i18n"],
-    )
-    made.policies["ext.i18n.trimmed"] = True
-    made.install_gettext_callables(language.gettext, language.ngettext, newstyle=True)  # type: ignore[attr-defined]
-    made.filters |= {
-        "percent": language.percent,
-        "digits": language.digits,
-        "area": language.area,
-        "points": language.points,
-        "significant": language.significant,
-        "whole": language.whole,
-        "decimals": language.decimals,
-        "moment": language.moment,
-        "linked": linked,
-        "ramp": _pictures.ramp,
-    }
-    return made
-
-
-def text_of(name: str) -> str:
-    """Read a file of this folder that is part of a page."""
-    return files("howgreen.report").joinpath(name).read_text(encoding="utf-8")
-
-
-def policy(script: str) -> str:
-    """Nothing may be loaded, and no script may run but ours."""
-    digest = b64encode(sha256(script.encode()).digest()).decode()
-    return (
-        f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; "
-        "base-uri 'none'; form-action 'none'"
-    )
 
 
 def _map(preview: Preview, photo: Array, lines: Sequence[Outline]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from howgreen.core import cog, words
 from howgreen.report._folder import SUMMARY
-from howgreen.report._page import policy, text_of
+from howgreen.report._templates import policy, text_of
 from howgreen.report.figures import Area, Count, Document, GreenRatio, Part, Ratio, Warnings
 
 if TYPE_CHECKING:

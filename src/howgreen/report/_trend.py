@@ -16,7 +16,7 @@ from howgreen.core import words
 from howgreen.core.sensors import SENSORS
 from howgreen.report import _summary
 from howgreen.report._folder import SUMMARY
-from howgreen.report._page import policy, text_of
+from howgreen.report._templates import policy, text_of
 from howgreen.report.figures import CityFigures, Document, Part, PeriodFigures, Ratio, WarningFigures
 
 if TYPE_CHECKING:
