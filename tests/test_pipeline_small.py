@@ -22,7 +22,7 @@ from howgreen.core.errors import NoImageError, PlanError
 from howgreen.core.sensors import SENSORS
 from howgreen.core.stac import Header
 from howgreen.pipeline import city, locks, plan_json
-from howgreen.pipeline.images import Store
+from howgreen.pipeline.inputs import Store
 from howgreen.store import put_place, put_scene
 
 BANDS = ("blue", "green", "red", "nir")

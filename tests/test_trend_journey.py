@@ -18,7 +18,7 @@ from howgreen.core.errors import NoImageError, PlanError
 from howgreen.core.sensors import SENSORS
 from howgreen.core.stac import Header
 from howgreen.pipeline import trending
-from howgreen.pipeline.images import Store
+from howgreen.pipeline.inputs import Store
 from howgreen.store import put_place, put_scene
 
 GRID = GeoBox((30, 40), Affine(10, 0, 680_000, 0, -10, 5_150_000), "EPSG:32632")

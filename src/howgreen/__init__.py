@@ -20,9 +20,8 @@ if TYPE_CHECKING:
     from howgreen.net.network import Network
     from howgreen.pipeline.city import city, plan, read_plan, run
     from howgreen.pipeline.compare_maps import layers
-    from howgreen.pipeline.images import Catalogs, Store
+    from howgreen.pipeline.inputs import Catalogs, Store, place_from_name, where
     from howgreen.pipeline.osm_green import osm_green
-    from howgreen.pipeline.places import place_from_name, where
     from howgreen.pipeline.plan_json import Plan
     from howgreen.pipeline.result import CityResult, write
     from howgreen.place import place_from_file, place_from_geometry, place_from_point, with_districts, with_land
@@ -66,9 +65,8 @@ _HOMES = {
     "net.network": ("Network",),
     "pipeline.city": ("city", "plan", "read_plan", "run"),
     "pipeline.compare_maps": ("layers",),
-    "pipeline.images": ("Catalogs", "Store"),
     "pipeline.osm_green": ("osm_green",),
-    "pipeline.places": ("place_from_name", "where"),
+    "pipeline.inputs": ("Catalogs", "Store", "place_from_name", "where"),
     "pipeline.plan_json": ("Plan",),
     "pipeline.result": ("CityResult", "write"),
     "place": ("place_from_file", "place_from_geometry", "place_from_point", "with_districts", "with_land"),

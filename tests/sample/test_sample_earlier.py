@@ -9,7 +9,7 @@ import pytest
 from howgreen import sample
 from howgreen.net.network import Network
 from howgreen.pipeline import change, planning
-from howgreen.pipeline.images import Store
+from howgreen.pipeline.inputs import Store
 from howgreen.store import place, scenes
 
 

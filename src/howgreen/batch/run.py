@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from howgreen.core.period import Season
     from howgreen.core.types import City
     from howgreen.net.network import Network
-    from howgreen.pipeline.images import Catalogs, Store
+    from howgreen.pipeline.inputs import Catalogs, Store
     from howgreen.report import Summary
 
 TRIES = 3
@@ -167,13 +167,13 @@ def one_city(entry: Entry, ask: Ask, out: Path) -> Row:
 def _answered(entry: Entry, ask: Ask, folder: Path) -> Row:
     """Plan, and run where no report of the same plan is there."""
     from howgreen.pipeline import city as one
-    from howgreen.pipeline import places, plan_json, reruns, workdir
-    from howgreen.pipeline.images import Store
+    from howgreen.pipeline import inputs, plan_json, reruns, workdir
+    from howgreen.pipeline.inputs import Store
 
     store = ask.images if isinstance(ask.images, Store) else None
     where = entry.place
     if isinstance(where, str):
-        where = places.place_from_name(where, store=store, osm=ask.osm, network=ask.network)
+        where = inputs.place_from_name(where, store=store, osm=ask.osm, network=ask.network)
     planned = one.plan(
         where, images=ask.images, period=ask.period, sensor=ask.sensor, model=ask.model, network=ask.network
     )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from howgreen.core.period import Season, SeasonKind
     from howgreen.core.types import City, Progress
     from howgreen.net.network import Network
-    from howgreen.pipeline.images import Catalogs, Store
+    from howgreen.pipeline.inputs import Catalogs, Store
     from howgreen.pipeline.plan_json import Plan
     from howgreen.pipeline.result import CityResult
 
@@ -101,7 +101,7 @@ class AskedPlan(AskedPlace):
 
     def images(self) -> Store | Catalogs | None:
         """Return where the images come from; beside catalogues, a store only knows places."""
-        from howgreen.pipeline.images import Catalogs, Store
+        from howgreen.pipeline.inputs import Catalogs, Store
 
         if self.catalogs:
             return Catalogs(self.catalogs)

@@ -28,7 +28,7 @@ from howgreen.core.text import one_line
 if TYPE_CHECKING:
     from howgreen.core.period import Period
     from howgreen.core.types import City, Season
-    from howgreen.pipeline.images import Catalogs, Store
+    from howgreen.pipeline.inputs import Catalogs, Store
 
 _METHODS = ("measured", "pca-kmeans")
 _HECTARE = 10_000
@@ -118,7 +118,7 @@ def _asked(
     """Return the place, its two periods, and where their images are."""
     from howgreen.core.types import Season
     from howgreen.pipeline import change as pipeline
-    from howgreen.pipeline.images import Store
+    from howgreen.pipeline.inputs import Store
     from howgreen.store import Options
 
     if images is None:

@@ -274,11 +274,11 @@ def where_command(
     Each has its number and id for --pick, its kind, administrative level, area, population and country.
     """
     from howgreen import place
-    from howgreen.pipeline import places
-    from howgreen.pipeline.images import Store
+    from howgreen.pipeline import inputs
+    from howgreen.pipeline.inputs import Store
 
     known = Store(store) if store else None
-    found = places.where(name, store=known, osm=osm, network=network_of(endpoints, offline=offline))
+    found = inputs.where(name, store=known, osm=osm, network=network_of(endpoints, offline=offline))
     if as_json:
         say_json([_place(number, city) for number, city in enumerate(found, 1)])
         return

@@ -24,7 +24,7 @@ from howgreen.cli.root import examples, howgreen
 from howgreen.cli.say import say, say_json
 
 if TYPE_CHECKING:
-    from howgreen.pipeline.images import Catalogs, Store
+    from howgreen.pipeline.inputs import Catalogs, Store
 
 
 @howgreen.command(
@@ -102,7 +102,7 @@ def rank_command(
 
 
 def _images(store: Path | None, catalogs: tuple[str, ...]) -> Store | Catalogs | None:
-    from howgreen.pipeline.images import Catalogs, Store
+    from howgreen.pipeline.inputs import Catalogs, Store
 
     if catalogs:
         return Catalogs(catalogs)

@@ -20,7 +20,7 @@ from howgreen.core.period import Period
 from howgreen.core.warnings import Caution, warn
 from howgreen.pipeline import city as cities
 from howgreen.pipeline import image_sources, planning
-from howgreen.pipeline.images import Catalogs, Store
+from howgreen.pipeline.inputs import Catalogs, Store
 from howgreen.pipeline.result import CityResult
 from howgreen.store import Options
 

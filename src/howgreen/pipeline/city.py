@@ -21,8 +21,7 @@ from howgreen.pipeline import _doubts, locks, planning, workdir
 from howgreen.pipeline._checkpoint import persist
 from howgreen.pipeline._doubts import gather
 from howgreen.pipeline._provenance import provenance
-from howgreen.pipeline.images import Catalogs, Store
-from howgreen.pipeline.places import to_city
+from howgreen.pipeline.inputs import Catalogs, Store, to_city
 from howgreen.pipeline.plan_json import Plan
 from howgreen.pipeline.result import CityResult, write
 
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 
     import xarray as xr
 
-    from howgreen.pipeline.places import Area
+    from howgreen.pipeline.inputs import Area
 
 __all__ = ["CityResult", "Plan", "city", "plan", "read_plan", "run", "write"]
 

@@ -13,7 +13,7 @@ from howgreen.core.types import City
 from howgreen.core.warnings import warn
 from howgreen.net.network import Network
 from howgreen.osm import green_areas, green_areas_online, green_raster, green_share
-from howgreen.pipeline.places import to_city
+from howgreen.pipeline.inputs import to_city
 
 if TYPE_CHECKING:
     import geopandas as gpd

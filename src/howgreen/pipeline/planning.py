@@ -29,7 +29,7 @@ from howgreen.net.http import redact_url
 from howgreen.net.network import Network
 from howgreen.pipeline import _doubts, image_sources
 from howgreen.pipeline._doubts import gather
-from howgreen.pipeline.images import Catalogs, Store
+from howgreen.pipeline.inputs import Catalogs, Store
 from howgreen.pipeline.plan_json import Plan
 
 if TYPE_CHECKING:

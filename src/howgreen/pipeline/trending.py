@@ -21,7 +21,7 @@ from howgreen.pipeline import plan_json, planning, workdir
 
 if TYPE_CHECKING:
     from howgreen.core.types import City, GreenStats, Plan, Progress
-    from howgreen.pipeline.images import Catalogs, Store
+    from howgreen.pipeline.inputs import Catalogs, Store
     from howgreen.pipeline.result import CityResult
     from howgreen.report import TrendSummary
 

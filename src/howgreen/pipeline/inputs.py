@@ -1,30 +1,113 @@
-"""Places by name, looked for in the user's own store and the sample as well as in OpenStreetMap."""
+"""What a user hands over: a place in any of its forms, and where the images of a plan come from.
+
+Places are looked for in the user's own store and the sample as well as in OpenStreetMap.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from howgreen import place as stage
-from howgreen.core.errors import AreaError, PlaceNotFoundError
+from howgreen.core.errors import AreaError, PlaceNotFoundError, StoreError
 from howgreen.core.types import City
 from howgreen.net.network import Network
 from howgreen.pipeline import image_sources
-from howgreen.place.vectors import is_shape_text
 
 if TYPE_CHECKING:
     import geopandas as gpd
     from shapely.geometry.base import BaseGeometry
 
     from howgreen.core.types import Progress
-    from howgreen.pipeline.images import Store
+    from howgreen.store import Options
 
     Area: TypeAlias = "City | str | Path | BaseGeometry | gpd.GeoDataFrame | gpd.GeoSeries | Mapping[str, Any]"
 
 
 _FILES = frozenset({".geojson", ".json", ".gpkg", ".shp", ".kml", ".gml", ".fgb", ".zip", ".parquet", ".topojson"})
 """Endings of boundary files, which no place's name has."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """Images in a store on this computer, and no others: ``Store("shelf")``; see ``howgreen store add``."""
+
+    root: str | Path
+    """Its folder."""
+
+    def __post_init__(self) -> None:
+        """Refuse a file: images are added to a store first."""
+        if self.path.is_file():
+            raise StoreError(
+                f"{self.root}: is a file, not a store; put it into one first: howgreen store add {self.root} --city NAME"
+            )
+
+    def add(
+        self,
+        *files: str | Path,
+        city: str | None = None,
+        area: Area | None = None,
+        options: Options | None = None,
+        replace: bool = False,
+        progress: Progress | None = None,
+    ) -> list[str]:
+        """Put images into the store, which is made where there is none; ids of the images are returned.
+
+        Parameters
+        ----------
+        files
+            GeoTIFFs with one or several bands, Sentinel-2 L2A ``.SAFE`` folders, Landsat Collection 2 Level-2 folders.
+        city
+            The city that they show.
+        area
+            Its boundary, as for :func:`howgreen.plan`; None for the images' footprint.
+        options
+            What the files do not say: ``Options(bands=["red", "green", "blue", "nir"], scale=1e-4)``, of
+            :mod:`howgreen.store`.
+        replace
+            Put them in the place of images that are there already.
+
+        Raises
+        ------
+        StoreError, ImageError
+            One line: what, where, and what to do.
+        """
+        if not files or city is None:
+            names = ", ".join(repr(str(file)) for file in files) or "'image.tif'"
+            raise StoreError(
+                f"say which file, and which city it shows: Store({str(self.root)!r}).add({names}, city='NAME')"
+            )
+        from howgreen import store as stores
+
+        boundary = None if area is None else to_city(area)
+        paths = [Path(file).expanduser() for file in files]
+        return stores.add(
+            paths, root=self.path, city=city, boundary=boundary, options=options, replace=replace, progress=progress
+        )
+
+    @property
+    def path(self) -> Path:
+        """The folder, absolute."""
+        return Path(self.root).expanduser().absolute()
+
+
+@dataclass(frozen=True)
+class Catalogs:
+    """Images of open catalogues, in the order in which they are asked: ``Catalogs("earth-search")``.
+
+    The next one answers where one is silent or has nothing.
+    """
+
+    names: str | Sequence[str] = ()
+    """One or several of: ``earth-search``, ``planetary-computer``, a STAC API's URL, ``name=URL`` for a mirror. None: those
+    that need no account."""
+
+    @property
+    def listed(self) -> tuple[str, ...]:
+        """The names, as a tuple however they were given."""
+        return (self.names,) if isinstance(self.names, str) else tuple(self.names)
 
 
 def place_from_name(
@@ -93,6 +176,8 @@ def to_city(
         raise PlaceNotFoundError("no place given: write a name, an id, or coordinates such as 45.76, 4.84")
     if isinstance(place, Path):
         return stage.place_from_file(place)
+    from howgreen.place.vectors import is_shape_text
+
     if isinstance(place, str) and not is_shape_text(place):
         if Path(place).suffix.lower() in _FILES:
             raise AreaError(f"{place!r} is the name of a file: hand it over as Path({place!r})")

@@ -1,0 +1,60 @@
+"""What renders the pages: templates of this folder, in a language, under a policy that loads nothing from elsewhere."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from hashlib import sha256
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from howgreen.report import _pictures
+from howgreen.report._links import linked
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+    from howgreen.report._language import Language
+
+
+def environment(language: Language) -> Environment:
+    """Make what renders the templates of this folder in a language."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    # Everything is escaped, whatever the template is called: names come from strangers' files.
+    made = Environment(
+        loader=PackageLoader("howgreen", "report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    made.policies["ext.i18n.trimmed"] = True
+    made.install_gettext_callables(language.gettext, language.ngettext, newstyle=True)  # type: ignore[attr-defined]
+    made.filters |= {
+        "percent": language.percent,
+        "digits": language.digits,
+        "area": language.area,
+        "points": language.points,
+        "significant": language.significant,
+        "whole": language.whole,
+        "decimals": language.decimals,
+        "moment": language.moment,
+        "linked": linked,
+        "ramp": _pictures.ramp,
+    }
+    return made
+
+
+def text_of(name: str) -> str:
+    """Read a file of this folder that is part of a page."""
+    return files("howgreen.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def policy(script: str) -> str:
+    """Nothing may be loaded, and no script may run but ours."""
+    digest = b64encode(sha256(script.encode()).digest()).decode()
+    return (
+        f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
