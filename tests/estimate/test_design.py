@@ -17,7 +17,7 @@ from howgreen.estimate.design import (
     allocate,
     expect_answers,
     expected_spread,
-    found_answers,
+    looks_in_all,
     looks_needed,
     stratify,
 )
@@ -94,8 +94,15 @@ def test_expected_answers_are_what_a_reader_gives(dots):
     )
     assert expected.variance == pytest.approx(read.var(), rel=0.03)
     assert expected.residual == pytest.approx((read - mapped).var(), rel=0.03)
-    found = found_answers(read[:500], mapped[:500])
-    assert found.r2 == pytest.approx(expected.r2, abs=0.08)
+    left = read[:500] - mapped[:500]
+    sized = looks_in_all(0.03, 500, float(left.std(ddof=1) / np.sqrt(500)))
+    assert sized == pytest.approx(looks_needed(0.03, expected, assisted=True), rel=0.15)
+
+
+def test_a_sample_is_sized_anew_by_the_answers_so_far():
+    """A standard error halves with four times the looks."""
+    assert looks_in_all(0.03, 50, 0.03) == pytest.approx(50 * (1.97 * 0.03 / 0.03) ** 2, rel=0.02)
+    assert looks_in_all(0.015, 50, 0.03) == pytest.approx(4 * looks_in_all(0.03, 50, 0.03), rel=0.02)
 
 
 def test_the_map_saves_looks():

@@ -87,6 +87,16 @@ def test_the_estimate_holds_the_truth_and_beats_the_map(frame):
     assert (found.looked, found.skipped, found.untold, found.readers) == (150, (), (), ("ann",))
 
 
+def test_after_thirty_looks_the_sample_is_sized_anew(frame):
+    sample = draw(frame, looks=300, dots=9, seed=3, design="simple")
+    assert evaluate(sample, looks(sample, 29)).looks_in_all == {}
+    early = evaluate(sample, looks(sample, 60)).looks_in_all
+    assert early[5] < early[3] < early[2]
+    wanted = early[3]
+    found = evaluate(sample, looks(sample, min(wanted, 300))).headline
+    assert found.half_width == pytest.approx(0.03, rel=0.3)
+
+
 def test_the_share_of_some_kinds_is_of_the_whole_area_with_its_water(frame):
     sample = draw(frame, looks=200, dots=9, seed=5)
     answers = looks(sample)

@@ -287,6 +287,9 @@ def _in_words(sample: Sample, found: Evaluation) -> list[str]:
         f"the map at these places: RMSE {errors.rmse:.2f} ({errors.rmse_low:.2f} to {errors.rmse_high:.2f}){bias}, slope of answers on map "
         f"{errors.slope:.2f} ({errors.slope_low:.2f} to {errors.slope_high:.2f})"
     )
+    if found.looks_in_all:
+        sizes = ", ".join(f"±{points} points {looks:,}" for points, looks in found.looks_in_all.items())
+        lines.append(f"looks in all, by the answers so far: {sizes}; {len(sample.units):,} places are drawn")
     if found.skipped:
         lines.append(
             f"note: {len(found.skipped)} places were passed over ({', '.join(map(str, found.skipped[:_MOST_LISTED]))}): look at them, for what is hard to see is not there by chance"

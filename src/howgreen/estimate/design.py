@@ -128,11 +128,6 @@ def expect_answers(share: Floats, area: Floats, *, dots: int, map_rmse: float) -
     return AnswerSpread(variance=between + residual, residual=residual)
 
 
-def found_answers(answers: Floats, mapped: Floats) -> AnswerSpread:
-    """Take the answers' spread from the first looks, to size the rest anew."""
-    return AnswerSpread(variance=float(answers.var(ddof=1)), residual=float((answers - mapped).var(ddof=1)))
-
-
 def looks_needed(half_width: float, spread: AnswerSpread, *, assisted: bool, level: float = 0.95) -> int:
     """Count the looks of a simple sample that bring the interval to ± ``half_width`` (0-1).
 
@@ -158,3 +153,13 @@ def looks_needed(half_width: float, spread: AnswerSpread, *, assisted: bool, lev
             f"half-width {half_width:g}: would take {looks:,} looks, more than {MOST_LOOKS:,}; ask for a wider one"
         )
     return looks
+
+
+def looks_in_all(half_width: float, looked: int, se: float, *, level: float = 0.95) -> int:
+    """Count the looks in all that bring an interval to ± ``half_width`` (0-1), by the standard error of the looks so far.
+
+    The order of looking is random, so that the spread of the first answers is that of all, as they are read by this reader
+    in this design.
+    """
+    variance = se**2 * looked
+    return looks_needed(half_width, AnswerSpread(variance=variance, residual=variance), assisted=False, level=level)

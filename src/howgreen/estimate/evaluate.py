@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,6 +26,7 @@ from howgreen.estimate.answers import (
     agreement,
     in_order,
 )
+from howgreen.estimate.design import looks_in_all
 from howgreen.estimate.estimators import (
     FEWEST,
     LEVEL,
@@ -47,6 +49,10 @@ Floats = npt.NDArray[np.float64]
 SHOWN_FROM = 20
 SHOWN_FROM_STRATIFIED = 30
 FEWEST_SHOWN_IN_STRATUM = 5
+RESIZED_FROM = 30
+"""Looks from which the spread of the answers sizes the sample anew."""
+WIDTHS = (5, 3, 2)
+"""Half-widths in points that a sample is sized for then."""
 READER_ERRORS = (0.02, 0.05, 0.10)
 """Errors of a reader, either way, for the table of what they would do."""
 FEWEST_DISTRICTS = 3
@@ -138,6 +144,8 @@ class Evaluation:
     readers: tuple[str, ...]
     systematic: bool
     """A systematic sample's interval is conservative."""
+    looks_in_all: Mapping[int, int]
+    """By half-width in points: looks in all that would bring the headline's interval to it; empty before :data:`RESIZED_FROM` looks."""
 
 
 def evaluate(
@@ -184,7 +192,19 @@ def evaluate(
         untold=tuple(sorted(set(readings.first) - set(told))),
         readers=readings.readers,
         systematic=sample.design == "systematic",
+        looks_in_all=_resized(headline, level),
     )
+
+
+def _resized(headline: Estimate, level: float) -> dict[int, int]:
+    """Size the sample anew by what was read; a width that would take too many looks is left out."""
+    if headline.n < RESIZED_FROM or not headline.se > 0:
+        return {}
+    found = {}
+    for points in WIDTHS:
+        with suppress(EstimateError):
+            found[points] = looks_in_all(points / 100, headline.n, headline.se, level=level)
+    return found
 
 
 def share_of_area(sample: Sample, answers: Sequence[Answer], kinds: Sequence[str], *, level: float = LEVEL) -> Estimate:

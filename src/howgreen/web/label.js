@@ -29,13 +29,19 @@ function element(name, attributes, parent) {
 const kindOf = (letter) => state.letters[letter];
 const current = () => pattern.indexOf("");
 
+// Looks in all that would bring the interval to a width, by the answers so far.
+function sized(looks) {
+  const all = Object.entries(looks || {}).sort((a, b) => b[0] - a[0]);
+  return all.length ? `; in all about ${all.map(([points, n]) => `${n} looks for ±${points}`).join(", ")} points` : "";
+}
+
 function tellState() {
   $("place").textContent = state.place;
   const done = state.queue.filter((one) => state.done.includes(one)).length;
   document.body.dataset.done = done;
   $("progress").textContent = `${done} of ${state.queue.length} looked at` + (state.agree ? " together" : ` by ${state.reader}`);
   const e = state.estimate;
-  $("estimate").textContent = e ? `so far: ${(100 * e.ratio).toFixed(1)} % green, between ${(100 * e.low).toFixed(1)} and ${(100 * e.high).toFixed(1)} %` : "";
+  $("estimate").textContent = e ? `so far: ${(100 * e.ratio).toFixed(1)} % green, between ${(100 * e.low).toFixed(1)} and ${(100 * e.high).toFixed(1)} %${sized(state.looks_in_all)}` : "";
 }
 
 function draw() {

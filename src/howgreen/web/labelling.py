@@ -152,8 +152,10 @@ class Session:
         }  # fmt: skip
         answers = all_answers(self.folder, self.sample)
         if not self.agree and may_show(self.sample, answers):
-            estimate = evaluate(self.sample, answers).headline
+            whole = evaluate(self.sample, answers)
+            estimate = whole.headline
             found["estimate"] = {"ratio": estimate.ratio, "low": estimate.low, "high": estimate.high, "n": estimate.n}
+            found["looks_in_all"] = {str(points): looks for points, looks in whole.looks_in_all.items()}
         return found
 
     def unit(self, number: int, size_m: int) -> dict[str, Any]:
