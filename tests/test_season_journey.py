@@ -146,7 +146,7 @@ DAYS = ("2015-08-20", "2015-07-31", "2015-09-09", "2015-08-30", "2015-07-11")
 @pytest.mark.real
 @pytest.mark.filterwarnings("ignore::howgreen.HowgreenWarning")
 def test_five_dates_of_slovenia_a_wholly_clouded_one_among_them(shared_data, tmp_path):
-    """The clouds of 2015-08-20 and 07-31 have no mask: they pull their months down, and another month is the greenest."""
+    """The clouds of 2015-08-20 and 07-31 have no mask: the detector tells them, so that no month is pulled down by one."""
     scenes = np.load(shared_data / "slovenia_dates" / "REFERENCE_SCENES.npy")
     grid = GeoBox(scenes.shape[1:3], Affine(9.995, 0, 465181.05, 0, -9.997, 5080254.63), "EPSG:32633")
     for day, values in zip(DAYS, scenes, strict=True):
@@ -162,9 +162,8 @@ def test_five_dates_of_slovenia_a_wholly_clouded_one_among_them(shared_data, tmp
     )
     level = {f"{one.month:%m}": one.greenness for one in made.season.months}
     assert list(level) == ["07", "08", "09"]
-    assert level["08"] < 0.75 * level["09"]
+    assert level["08"] == pytest.approx(level["09"], rel=0.1)
     assert made.season.months[2].taken
-    assert not made.season.months[1].taken
 
 
 @pytest.mark.real
