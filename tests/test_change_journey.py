@@ -15,7 +15,7 @@ from howgreen.cli.root import howgreen as command
 from howgreen.report import change_schema
 from howgreen.report.figures import ChangeSummary
 
-BANDS = ("blue", "green", "red", "nir")
+BANDS = ("blue", "green", "red", "nir", "scl")
 
 
 @pytest.fixture
@@ -31,9 +31,12 @@ def images(tmp_path: Path) -> tuple[Path, Path]:
     for name, share in (("before", green), ("after", later)):
         values = share * leaf[:, None, None] + (1 - share) * stone[:, None, None]
         values = np.rint(values * (1 + rng.normal(0, 0.01, values.shape))).astype(np.uint16)
+        values = np.concatenate(
+            [values, np.full((1, 80, 80), 4, np.uint16)]
+        )  # clear: an even bare half passes for haze in part
         path = tmp_path / f"{name}.tif"
         with rasterio.open(
-            path, "w", driver="GTiff", width=80, height=80, count=4, dtype="uint16", crs="EPSG:32632", nodata=0,
+            path, "w", driver="GTiff", width=80, height=80, count=5, dtype="uint16", crs="EPSG:32632", nodata=0,
             transform=Affine(10, 0, 680_000, 0, -10, 5_150_000),
         ) as file:  # fmt: skip
             file.write(values)
