@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from rasterio._err import CPLE_BaseError  # it has no public name
 from rasterio.enums import ColorInterp
 from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
@@ -77,7 +78,7 @@ def alpha_index(dataset: Any) -> int | None:
     GDAL calls the fourth band of a picture its alpha band by default, the near-infrared of many files: one that has a name,
     or more than a few values, is none.
     """
-    found = [n for n, meaning in enumerate(getattr(dataset, "colorinterp", ()), 1) if meaning == ColorInterp.alpha]
+    found = [n for n, meaning in enumerate(_meanings(dataset), 1) if meaning == ColorInterp.alpha]
     if len(found) != 1 or dataset.count == 1 or (dataset.descriptions[found[0] - 1] or "alpha").lower() != "alpha":
         return None
     rows, columns = (
@@ -86,6 +87,21 @@ def alpha_index(dataset: Any) -> int | None:
     sample = dataset.read(found[0], window=Window.from_slices(rows, columns))
     highest = 1.0 if sample.dtype.kind == "f" else float(np.iinfo(sample.dtype).max)
     return found[0] if set(np.unique(sample).tolist()) <= {0.0, 1.0, 255.0, highest} else None
+
+
+def _meanings(dataset: Any) -> Sequence[ColorInterp]:
+    """Tell what the bands of an open file mean.
+
+    rasterio takes GDAL's answer here for an error's number, and raises what a failed reading of another file left behind in this thread.
+    Once raised it is gone.
+    """
+    if not hasattr(type(dataset), "colorinterp"):
+        return ()
+    try:
+        found: Sequence[ColorInterp] = dataset.colorinterp
+    except CPLE_BaseError:
+        found = dataset.colorinterp
+    return found
 
 
 def fitting_nodata(dtype: np.dtype[Any], nodata: float | None) -> float | None:

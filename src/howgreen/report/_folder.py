@@ -88,6 +88,14 @@ def check_out(out: Path, *, needs_bytes: int = 0) -> None:
         return
     if not out.is_dir():
         raise OutputError(f"{out}: is a file; name a folder")
+    try:
+        _check_what_is_there(out)
+    except FileNotFoundError:
+        # Another process exchanged it just now; whoever writes looks again, alone.
+        return
+
+
+def _check_what_is_there(out: Path) -> None:
     if out.is_mount() or out.resolve() == Path.cwd():
         raise OutputError(f"{out}: is where you stand or a disk's root, which cannot be replaced; name a folder in it")
     strangers = {path.name for path in out.iterdir()} - _ours(out)
