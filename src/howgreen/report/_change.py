@@ -19,7 +19,7 @@ from howgreen.report._outlines import outlines
 from howgreen.report._poster import DPI, INK, PAPER, QUIET
 from howgreen.report._rasters import write_category_names
 from howgreen.report._summary import values
-from howgreen.report._templates import policy, text_of
+from howgreen.report._templates import policy, templates, text_of
 from howgreen.report.figures import ChangeSummary
 
 if TYPE_CHECKING:
@@ -125,14 +125,7 @@ def _picture(figures: Mapping[str, Any], index: Array) -> Any:
 
 
 def _page(result: Result, figures: Mapping[str, Any], preview: Preview, photos: list[Array], index: Array) -> str:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    # Everything is escaped, whatever the template is called: names come from strangers' files.
-    environment = Environment(
-        loader=PackageLoader("howgreen", "report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )  # fmt: skip
-    environment.filters |= {"percent": words.percent, "points": words.points, "area": words.area}
+    environment = templates({"percent": words.percent, "points": words.points, "area": words.area})
     script, style = text_of("viewer.js"), text_of("report.css") + text_of("layers.css")
     lines = outlines(result, preview)
     height, width = preview.label.shape

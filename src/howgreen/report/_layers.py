@@ -15,7 +15,7 @@ from howgreen.report._agreement_maps import SHOWN, file_name, picture, small
 from howgreen.report._folder import LAYERS_FORMAT, SUMMARY
 from howgreen.report._outlines import outlines
 from howgreen.report._summary import values
-from howgreen.report._templates import policy, text_of
+from howgreen.report._templates import policy, templates, text_of
 from howgreen.report.figures import LayersSummary
 
 if TYPE_CHECKING:
@@ -114,14 +114,7 @@ def _figures(zone: Agreement) -> dict[str, Any]:
 
 
 def _page(result: Result, found: Mapping[str, Any], preview: Preview, maps: Mapping[str, Any]) -> str:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    # Everything is escaped, whatever the template is called: names come from strangers' files.
-    environment = Environment(
-        loader=PackageLoader("howgreen", "report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )  # fmt: skip
-    environment.filters |= {"percent": words.percent, "points": _points, "area": words.area, "two": _two}
+    environment = templates({"percent": words.percent, "points": _points, "area": words.area, "two": _two})
     script, style = text_of("viewer.js"), text_of("report.css") + text_of("layers.css")
     text: str = environment.get_template("layers.html").render(
         s=found,

@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from howgreen.core import cog, words
 from howgreen.report._folder import SUMMARY
-from howgreen.report._templates import policy, text_of
+from howgreen.report._templates import policy, templates, text_of
 from howgreen.report.figures import Area, Count, Document, GreenRatio, Part, Ratio, Warnings
 
 if TYPE_CHECKING:
@@ -220,13 +220,7 @@ def _picture(path: Path, summary: PeopleSummary, share: Any) -> None:
 def _page(summary: PeopleSummary, picture: Path) -> str:
     from base64 import b64encode
 
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("howgreen", "report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )  # fmt: skip
-    environment.filters |= {"percent": words.percent, "area": words.area, "number": _number}
+    environment = templates({"percent": words.percent, "area": words.area, "number": _number})
     text: str = environment.get_template("people.html").render(
         s=summary,
         style=text_of("report.css"),

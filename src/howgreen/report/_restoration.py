@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from howgreen.core import words
 from howgreen.report._folder import SUMMARY
-from howgreen.report._templates import policy, text_of
+from howgreen.report._templates import policy, templates, text_of
 from howgreen.report.figures import Area, Count, Document, Part, Ratio
 
 if TYPE_CHECKING:
@@ -227,13 +227,7 @@ def _picture(path: Path, found: RestorationSummary, shapes: Sequence[BaseGeometr
 def _page(found: RestorationSummary, areas: Mapping[str, str], picture: Path) -> str:
     from base64 import b64encode
 
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("howgreen", "report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )  # fmt: skip
-    environment.filters |= {"percent": words.percent, "area": words.area}
+    environment = templates({"percent": words.percent, "area": words.area})
     text: str = environment.get_template("restoration.html").render(
         s=found,
         names=areas,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from howgreen.report import _pictures
 from howgreen.report._links import linked
@@ -16,22 +17,25 @@ if TYPE_CHECKING:
     from howgreen.report._language import Language
 
 
-def environment(language: Language) -> Environment:
-    """Make what renders the templates of this folder in a language."""
+def templates(filters: Mapping[str, Callable[..., Any]], *, extensions: Sequence[str] = ()) -> Environment:
+    """Make what renders the templates of this folder; everything is escaped, for names come from strangers' files."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    # Everything is escaped, whatever the template is called: names come from strangers' files.
     made = Environment(
         loader=PackageLoader("howgreen", "report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        extensions=["jinja2.ext.i18n"],
+        extensions=list(extensions),
     )
-    made.policies["ext.i18n.trimmed"] = True
-    made.install_gettext_callables(language.gettext, language.ngettext, newstyle=True)  # type: ignore[attr-defined]
-    made.filters |= {
+    made.filters |= filters
+    return made
+
+
+def environment(language: Language) -> Environment:
+    """Make what renders the templates of this folder in a language."""
+    filters: dict[str, Callable[..., Any]] = {
         "percent": language.percent,
         "digits": language.digits,
         "area": language.area,
@@ -43,6 +47,9 @@ def environment(language: Language) -> Environment:
         "linked": linked,
         "ramp": _pictures.ramp,
     }
+    made = templates(filters, extensions=["jinja2.ext.i18n"])
+    made.policies["ext.i18n.trimmed"] = True
+    made.install_gettext_callables(language.gettext, language.ngettext, newstyle=True)  # type: ignore[attr-defined]
     return made
 
 

@@ -16,7 +16,7 @@ from howgreen.core import words
 from howgreen.core.sensors import SENSORS
 from howgreen.report import _summary
 from howgreen.report._folder import SUMMARY
-from howgreen.report._templates import policy, text_of
+from howgreen.report._templates import policy, templates, text_of
 from howgreen.report.figures import CityFigures, Document, Part, PeriodFigures, Ratio, WarningFigures
 
 if TYPE_CHECKING:
@@ -255,13 +255,7 @@ def _table(path: Path, found: TrendSummary) -> None:
 
 
 def _page(found: TrendSummary) -> str:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("howgreen", "report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )  # fmt: skip
-    environment.filters |= {"percent": words.percent, "points": _points, "span": _span}
+    environment = templates({"percent": words.percent, "points": _points, "span": _span})
     labels = {"landsat-4-7": "Landsat 4–7", "landsat-8-9": "Landsat 8–9", "sentinel-2": SENSORS["sentinel-2"].label}
     text: str = environment.get_template("trend.html").render(
         s=found,
