@@ -65,6 +65,7 @@ def test_two_images(images: tuple[Path, Path], tmp_path: Path, method: str):
         codes = file.read(1)
         assert file.nodata == 255
         assert file.colormap(1)[255][3] == 0
+    assert all(one.name in (out / "change.qml").read_text() for one in found.classes)
     corner = np.bincount(codes[7:18, 7:18].ravel(), minlength=256)
     worst = min(found.classes, key=lambda one: one.green_change if one.green_change is not None else 0)
     assert corner.argmax() == worst.code

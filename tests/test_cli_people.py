@@ -136,7 +136,7 @@ def test_the_files_hold_what_the_page_says(folder, figures):
     path, _ = folder
     found = figures(GHS)
     out = path / f"{Path(GHS).stem[:8]}-out"
-    assert set(found["files"]) == {file.name for file in out.iterdir()}
+    assert {*found["files"], "green_around_300m.qml"} == {file.name for file in out.iterdir()}
     cells = gpd.read_file(out / "people.gpkg", layer="cells")
     assert cells.people.sum() == pytest.approx(found["population"]["people"], rel=1e-9)
     use = cells[cells.green_share_300m.notna()]
@@ -149,6 +149,7 @@ def test_the_files_hold_what_the_page_says(folder, figures):
         values = file.read(1)
     assert np.nanmin(values) >= 0
     assert np.nanmax(values) <= 1
+    assert "singlebandpseudocolor" in (out / "green_around_300m.qml").read_text()
     page = (out / "people.html").read_text(encoding="utf-8")
     assert f"{found['population']['people']:,.0f}" in page
     assert "not the share of people who live near a park" in page

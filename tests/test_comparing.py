@@ -135,7 +135,9 @@ def test_the_folder_holds_what_its_summary_says(made):
     assert written == found.to_dict()
     jsonschema.Draft202012Validator.check_schema(report.layers_schema())
     jsonschema.validate(written, report.layers_schema(), cls=jsonschema.Draft202012Validator)
-    assert {path.name for path in out.iterdir() if path.suffix != ".xml"} == set(written["files"])
+    rasters = {name for name in written["files"] if name.endswith(".tif")}
+    beside = {f"{name}.aux.xml" for name in rasters} | {name.replace(".tif", ".qml") for name in rasters}
+    assert {path.name for path in out.iterdir()} == set(written["files"]) | beside
     for key in ("corine", "worldcover"):
         path = out / f"agreement_{key}.tif"
         assert cog_validate(str(path))[0]

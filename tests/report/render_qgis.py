@@ -1,6 +1,7 @@
 """Run by the Python that QGIS belongs to: opens a report as a person would, and draws what QGIS then shows.
 
-Usage: render_qgis.py FOLDER OUT. Writes OUT/project.png, OUT/<layer>.png for each file opened by itself, and OUT/told.json.
+Usage: render_qgis.py FOLDER OUT [FOLDER]. Writes OUT/project.png, OUT/<layer>.png for each file opened by itself (the rasters of the
+other folder too), and OUT/told.json.
 """
 
 import json
@@ -56,9 +57,10 @@ def bands(layer):
 
 told = {"alone": {}, "project": []}
 first = None
-for path in sorted(folder.glob("*.tif")):
+for path in sorted(path for one in (folder, *map(Path, sys.argv[3:])) for path in one.glob("*.tif")):
     layer = QgsRasterLayer(str(path), path.stem)
-    first = first or layer
+    if path.parent == folder:
+        first = first or layer
     told["alone"][path.name] = {
         "valid": layer.isValid(), "renderer": layer.renderer().type(), "legend": legend(layer), "bands": bands(layer),
         "names": [layer.bandName(n + 1) for n in range(layer.bandCount())],

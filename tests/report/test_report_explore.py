@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,11 +18,19 @@ def html(make):
 
 
 def test_layers_and_drawing(html):
-    for name in ("Photo (true colour)", "Green share", "Classes", "Uncertainty", "Limits of Testborough", "Districts"):
+    for name in ("Photo (true colour)", "Green share", "Classes", "Uncertainty", "Seen how often: one date (light) to 5 or more (dark)",
+                 "Limits of Testborough", "Districts"):  # fmt: skip
         assert name in html
-    assert html.count("L.imageOverlay(") == 4
+    assert html.count("L.imageOverlay(") == 5
     assert "map.pm.addControls" in html
     assert "area.geojson" in html
+
+
+def test_what_no_date_showed_has_no_layer_of_its_dates(make):
+    result = make(60, 70)
+    never = result.composite.data.assign(n_clear=result.composite.data["n_clear"] * 0)
+    blind = replace(result, composite=replace(result.composite, data=never))
+    assert "Seen how often" not in report.explore(blind, longest_px=70).get_root().render()
 
 
 def test_libraries_lie_inside(html):

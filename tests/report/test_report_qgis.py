@@ -21,8 +21,11 @@ import pytest
 import rasterio
 from PIL import Image
 
-from howgreen import report
+from howgreen import osm, report
+from howgreen.core import cog
 from howgreen.report import _pictures
+from howgreen.report._agreement_maps import CATEGORIES
+from howgreen.report._qgis import write_share_style
 from howgreen.report._rasters import FILES, composite_bands
 
 PYTHON = "/usr/bin/python3"
@@ -46,14 +49,31 @@ def folder(make: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def seen(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def others(make: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Rasters of other commands than ``city``."""
+    out, result = tmp_path_factory.mktemp("others"), make(180, 210)
+    grid, city = result.plan.grid, result.plan.city
+    with report.agreement_map(out, "worldcover", grid, label="WorldCover") as keep:
+        keep(0, 0, np.repeat(np.uint8([[0, 1, 2, 3, 255]]), 42, axis=1).repeat(180, axis=0))
+    green = gpd.GeoDataFrame(
+        {"group": ["tree"], "area_m2": [1.0]}, geometry=[city.districts[0].boundary], crs="EPSG:4326"
+    )
+    osm.green_raster(green, city, out=out / "osm_green.tif")
+    report.write_osm_green(city, green, out, share=0.1, source="here")
+    cog.write(out / "around.tif", np.float32([[0, 0.5, 1, np.nan]]), grid=grid[:1, :4], band="around", nodata=None)
+    write_share_style(out / "around.tif")
+    return out
+
+
+@pytest.fixture(scope="module")
+def seen(folder: Path, others: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not qgis_there():
         pytest.skip("needs Debian's python3-qgis")
     out = tmp_path_factory.mktemp("seen")
     script = Path(__file__).with_name("render_qgis.py")
     env = {**os.environ, "QT_QPA_PLATFORM": "offscreen", "XDG_RUNTIME_DIR": str(out), "HOME": str(out)}
     env.pop("PYTHONPATH", None)
-    subprocess.run([PYTHON, str(script), str(folder), str(out)], env=env, check=True, capture_output=True, timeout=120)
+    subprocess.run([PYTHON, str(script), str(folder), str(out), str(others)], env=env, check=True, capture_output=True, timeout=120)
     return out
 
 
@@ -175,6 +195,28 @@ def test_qgis_opens_every_file_by_itself_in_its_style(told: dict[str, Any]):
     assert alone["districts"]["renderer"] == "graduatedSymbol"
     assert (alone["city"]["rows"], alone["districts"]["rows"]) == (1, 6)
     assert "green ratio (0-1)" in alone["districts"]["aliases"]
+
+
+def test_rasters_of_other_commands_have_their_styles_and_names(others: Path):
+    assert sorted(path.name for path in others.iterdir()) == [
+        "agreement_worldcover.qml", "agreement_worldcover.tif", "agreement_worldcover.tif.aux.xml", "around.qml", "around.tif",
+        "osm_green.qml", "osm_green.tif", "osm_green.tif.aux.xml", "summary.json",
+    ]  # fmt: skip
+    palette = ET.parse(others / "osm_green.qml").getroot().iter("paletteEntry")
+    assert [tuple(item.get(key) for key in ("value", "label", "color")) for item in palette] == [
+        ("0", "not mapped as green", "#d6d0c4"),
+        ("1", "mapped as green", "#2e7d32"),
+    ]
+
+
+def test_qgis_shows_rasters_of_other_commands_in_their_colours(told: dict[str, Any], seen: Path):
+    alone = told["alone"]
+    assert alone["agreement_worldcover.tif"]["legend"] == [[code, *what] for code, what in sorted(CATEGORIES.items())]
+    assert alone["osm_green.tif"]["legend"] == [[0, "not mapped as green", "#d6d0c4"], [1, "mapped as green", "#2e7d32"]]
+    assert alone["around.tif"]["renderer"] == "singlebandpseudocolor"
+    middle = picture(seen / "agreement_worldcover.png")[180, 42::84]  # 420 pixels wide, five columns of categories
+    wanted = [*(list(bytes.fromhex(colour[1:])) for _, (_, colour) in sorted(CATEGORIES.items())), [255, 255, 255]]
+    np.testing.assert_array_equal(middle, wanted)
 
 
 def test_the_project_opens_wherever_it_lies(told: dict[str, Any], folder: Path):

@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
-from xml.etree import ElementTree as ET
 
 import numpy as np
 
 from howgreen.core.agreement import BOTH, NEITHER, NOT_COMPARED, ONLY_OURS, ONLY_THEIRS
 from howgreen.core.cog import pack, plain_raster
+from howgreen.report._qgis import write_class_style
+from howgreen.report._rasters import write_category_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +60,8 @@ def agreement_map(folder: Path, key: str, grid: GeoBox, *, label: str) -> Iterat
         pack(plain, final, overview_resampling="MODE")
     finally:
         plain.unlink(missing_ok=True)
-    _write_names(final)
+    write_category_names(final, {code: name for code, (name, _) in CATEGORIES.items()})
+    write_class_style(final, CATEGORIES)
 
 
 def small(folder: Path, key: str, shape: tuple[int, int]) -> Array:
@@ -96,12 +98,3 @@ def _dress(file: Any, label: str) -> None:
     names = {f"CLASS_{code}": name for code, (name, _) in CATEGORIES.items()}
     file.update_tags(1, **names, **{f"CLASS_{NOT_COMPARED}": "not compared"})
     file.update_tags(DESCRIPTION=f"howgreen against {label}")
-
-
-def _write_names(path: Path) -> None:
-    """Names where GDAL and QGIS look for them: the TIFF format itself has no place for them."""
-    root = ET.Element("PAMDataset")
-    names = ET.SubElement(ET.SubElement(root, "PAMRasterBand", band="1"), "CategoryNames")
-    for code in sorted(CATEGORIES):
-        ET.SubElement(names, "Category").text = CATEGORIES[code][0]
-    ET.ElementTree(root).write(path.with_name(f"{path.name}.aux.xml"), encoding="utf-8")

@@ -17,6 +17,7 @@ from howgreen.report import _fonts, _pictures
 from howgreen.report._folder import CHANGE_FORMAT, SUMMARY
 from howgreen.report._outlines import outlines
 from howgreen.report._poster import DPI, INK, PAPER, QUIET
+from howgreen.report._qgis import write_class_style
 from howgreen.report._rasters import write_category_names
 from howgreen.report._summary import values
 from howgreen.report._templates import policy, templates, text_of
@@ -37,6 +38,7 @@ def write_change(before: Result, after: Result, found: Change, folder: Path) -> 
     figures = _figures(before, after, found)
     cog.write(folder / MAP, found.codes, grid=found.grid, band="change", nodata=NOT_COMPARED, colours=_colours(found))
     write_category_names(folder / MAP, {one.code: one.name for one in found.classes})
+    write_class_style(folder / MAP, {one.code: (one.name, one.colour) for one in found.classes})
     views = [_pictures.from_data(one) for one in (before, after)]
     photos = _alike(views)
     index = _small(found, views[0])

@@ -22,12 +22,13 @@ AROUND_M = 2 * math.pi * 6_378_137
 """The width of the world in EPSG:3857."""
 SCRIPTS = ("vendor/leaflet/leaflet.js", "vendor/geoman/leaflet-geoman.js")
 STYLES = ("vendor/leaflet/leaflet.css", "vendor/geoman/leaflet-geoman.css")
+SEEN = f"Seen how often: one date (light) to {_pictures.CLEAR_MOST} or more (dark)"
 _BUTTON = """.howgreen-export button { border: 0; border-radius: 2px; background: #fff; color: #222; font: 13px system-ui, sans-serif;
   padding: 0 9px; height: 30px; cursor: pointer; } .howgreen-export button:hover { background: #f4f4f4; }"""
 
 
 def explore(result: Result, *, longest_px: int = 1600) -> folium.Map:
-    """Draw a map with the photo, the green share, the classes, the limits, the districts and a drawing tool.
+    """Draw a map with the photo, the green share, the classes, how often it was seen, the limits, the districts and a drawing tool.
 
     What is drawn with the tool is exported as ``area.geojson``, which ``howgreen city --area`` takes. The map opens without a
     network: only the streets below it (OpenStreetMap) are missing then.
@@ -53,6 +54,7 @@ def explore(result: Result, *, longest_px: int = 1600) -> folium.Map:
         ("Green share", _pictures.rgba(_pictures.fraction_picture(preview, result.landcover.water_codes)), True),
         ("Classes", _pictures.rgba(_pictures.classes_picture(preview, result.card.classes)), False),
         *([] if unsure is None else [("Uncertainty", _pictures.rgba(unsure), False)]),
+        *([(SEEN, _pictures.rgba(_pictures.clear_picture(preview)), False)] if preview.seen_at_all else []),
     )
     for name, image, visible in layers:
         warped, bounds = to_web_mercator(image, preview)

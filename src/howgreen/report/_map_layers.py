@@ -87,7 +87,7 @@ def map_layers(result: Result, preview: Preview, language: Language) -> list[Map
                 ),
             )
         )
-    if (preview.clear[preview.land] > 0).any():
+    if preview.seen_at_all:
         most = _pictures.CLEAR_MOST
         dates = [str(n) if n < most else _("%(n)s or more") % {"n": n} for n in range(1, most + 1)]
         made.append(

@@ -14,9 +14,11 @@ if TYPE_CHECKING:
 
     from howgreen.core.types import City
 
+RASTER = "osm_green.tif"
+NAMES = ("not mapped as green", "mapped as green")
 FILES = {
     "osm_green.gpkg": "the areas that OpenStreetMap maps as green, cut to the limits; EPSG:4326",
-    "osm_green.tif": "1 mapped as green, 0 not, 255 outside the limits",
+    RASTER: "1 mapped as green, 0 not, 255 outside the limits",
     SUMMARY: "this file",
 }
 
@@ -27,6 +29,7 @@ def write_osm_green(city: City, areas: gpd.GeoDataFrame, folder: Path, *, share:
     It holds the share (0-1) that is mapped as green, of all ground inside the limits, and the areas by group in square metres,
     overlaps counted in each.
     """
+    _style(folder / RASTER)
     found = {
         "format": OSM_GREEN_FORMAT,
         "city": {"name": city.name, "label": city.label, "id": city.id},
@@ -39,3 +42,16 @@ def write_osm_green(city: City, areas: gpd.GeoDataFrame, folder: Path, *, share:
     }
     (folder / SUMMARY).write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return found
+
+
+def _style(raster: Path) -> None:
+    """Give the values their names, and QGIS its style, in the colours that the raster brings."""
+    import rasterio
+
+    from howgreen.report._qgis import write_class_style
+    from howgreen.report._rasters import write_category_names
+
+    with rasterio.open(raster) as file:
+        colours = file.colormap(1)
+    write_category_names(raster, dict(enumerate(NAMES)))
+    write_class_style(raster, {code: (name, "#" + bytes(colours[code][:3]).hex()) for code, name in enumerate(NAMES)})

@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from howgreen.core import cog, words
 from howgreen.report._folder import SUMMARY
+from howgreen.report._qgis import write_share_style
 from howgreen.report._templates import policy, templates, text_of
 from howgreen.report.figures import Area, Count, Document, GreenRatio, Part, Ratio, Warnings
 
@@ -148,6 +149,7 @@ def write_people(
     for name in (AROUND, DISTANCE):
         values = np.asarray(rasters[name], np.float32)
         cog.write(folder / name, values, grid=result.plan.grid, band=name.removesuffix(".tif"), nodata=None)
+    write_share_style(folder / AROUND)
     _cells(folder / CELLS, shapes, crs, table)
     _table(folder / TABLE, summary)
     _picture(folder / PICTURE, summary, rasters[AROUND])

@@ -97,6 +97,11 @@ class Preview:
         unseen: Array = self.land & (self.label == UNSEEN)
         return unseen
 
+    @property
+    def seen_at_all(self) -> bool:
+        """Whether any date showed any of the land clearly."""
+        return bool((self.clear[self.land] > 0).any())
+
 
 def from_files(result: Result, paths: Mapping[str, Path], *, longest_px: int = 1600) -> Preview:
     """Made from the overviews of the maps that the report has drawn; ``paths`` by their names."""

@@ -19,7 +19,7 @@ from howgreen.report import _pictures
 from howgreen.report._rasters import TRUE_COLOUR, composite_bands, files_of, legend
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     import geopandas as gpd
@@ -154,6 +154,29 @@ def qml_of(raster: str) -> str:
     return f"{raster.removesuffix('.tif')}.qml"
 
 
+def write_class_style(raster: Path, classes: Mapping[int, tuple[str, str]]) -> None:
+    """Write the style of a raster of classes beside it.
+
+    Parameters
+    ----------
+    classes
+        By code: name, and colour as ``#rrggbb``.
+    """
+    colours = {code: tuple(bytes.fromhex(colour[1:])) for code, (_, colour) in classes.items()}
+    names = {code: name for code, (name, _) in classes.items()}
+    _write_style(raster, _pipe(_classes(colours, names), smooth=False))
+
+
+def write_share_style(raster: Path) -> None:
+    """Write the style of a raster of shares from 0 to 1 beside it, in the colours of the green share."""
+    _write_style(raster, _pipe(_scale(_pictures.RAMP, 1.0, steps=10), smooth=True))
+
+
+def _write_style(raster: Path, pipe: ET.Element) -> None:
+    style = _Style(name=raster.name, parts=(pipe,))
+    raster.with_name(qml_of(raster.name)).write_text(style.qml(), encoding="utf-8")
+
+
 def _raster_style(name: str, result: Result, preview: Preview) -> _Style:
     if name == "composite.tif":
         renderer, gamma = _photo(result, preview), _pictures.GAMMA
@@ -166,15 +189,21 @@ def _raster_style(name: str, result: Result, preview: Preview) -> _Style:
         renderer, gamma = _scale(_pictures.CLEAR_RAMP, dates, steps=dates, share=False), 1.0
     else:
         renderer, gamma = _classes(*legend(name, result.card.classes)), 1.0
+    smooth = name not in ("green_mask.tif", "landcover.tif", "n_clear.tif")
+    return _Style(name=name, parts=(_pipe(renderer, gamma=gamma, smooth=smooth),))
+
+
+def _pipe(renderer: ET.Element, *, gamma: float = 1.0, smooth: bool) -> ET.Element:
+    """Wrap how the values of a raster are drawn; ``smooth`` for values that may be averaged."""
     pipe = ET.Element("pipe")
     pipe.append(renderer)
     ET.SubElement(pipe, "brightnesscontrast", brightness="0", contrast="0", gamma=f"{gamma:g}")
     ET.SubElement(pipe, "huesaturation", saturation="0", grayscaleMode="0", colorizeOn="0")
     drawn = {"maxOversampling": "2"}
-    if name not in ("green_mask.tif", "landcover.tif", "n_clear.tif"):
+    if smooth:
         drawn["zoomedOutResampler"] = "bilinear"
     ET.SubElement(pipe, "rasterresampler", drawn)
-    return _Style(name=name, parts=(pipe,))
+    return pipe
 
 
 def _renderer(kind: str, **bands: str) -> ET.Element:
