@@ -82,6 +82,25 @@ def test_what_is_wrong_is_found_and_the_cure_is_right_or_none(name):
         assert found.likely is not None
 
 
+@pytest.mark.parametrize("said", [(2.75e-5, -0.2), (1.0, 0.0)], ids=["Landsat's", "one"])
+@pytest.mark.parametrize("sensor", [SENTINEL2, LANDSAT], ids=["sentinel-2", "landsat"])
+def test_visible_bands_alone_are_not_proposed_darker_than_land_is(said, sensor):
+    """Without near-infrared light, Landsat's scale with no offset made a town of it that is as dark as woods."""
+    visible = {band: values for band, values in town().items() if band != "nir"}
+    for scale, offset in ((1e-4, 0.0), (1e-3, 0.0), (1e-4, -0.1)):
+        found = asked(visible, scale=scale, offset=offset, said=said, sensor=sensor)
+        assert found.likely == pytest.approx((scale, offset)), (scale, offset)
+
+
+@pytest.mark.parametrize(("times", "scale"), [(1.85, 1e-4), (2.05, 4e-5)])
+def test_of_two_scales_that_fit_the_usual_one_is_proposed_unless_it_is_far_stranger(times, scale):
+    """At 1.94 times the usual brightness, the usual scale is 1.5 times less near to it than four tenths of it."""
+    visible = {band: values for band, values in town().items() if band != "nir"}
+    middle = np.median(np.concatenate(list(visible.values())))
+    light = {band: values * (0.07 * times / middle) for band, values in visible.items()}
+    assert asked(light, said=(1.0, 0.0), dtype="float64").likely == pytest.approx((scale, 0.0))
+
+
 @pytest.mark.parametrize("name", WRONG_FLOATS)
 def test_floats_that_are_wrong_are_found(name):
     found = asked(town(), scale=WRONG_FLOATS[name], dtype="float32", said=(1.0, 0.0))
@@ -285,3 +304,13 @@ def test_no_wrong_factor_or_offset_passes_on_real_images_and_no_right_one_is_ref
                 dtype,
             )
     assert asked(light, scale=LANDSAT.scale, offset=LANDSAT.offset, said=(1e-4, 0.0)) is not None
+
+
+@pytest.mark.real
+def test_visible_bands_of_a_top_of_atmosphere_image_that_pass_for_landsat(shared_data):
+    numbers = {}
+    for band, code in (("blue", "B02"), ("green", "B03"), ("red", "B04")):
+        with rasterio.open(shared_data / f"lommel/ref_input_L8_{code}.tif") as file:
+            numbers[band] = file.read(1)[::4, ::4].ravel()
+    encodings = dict.fromkeys(numbers, Encoding(scale=LANDSAT.scale, offset=LANDSAT.offset, nodata=None))
+    assert check(numbers, encodings, sensor=LANDSAT).likely == (1e-4, 0.0)

@@ -62,6 +62,10 @@ STEP_TOLERANCE = 0.02
 FIT_TOLERANCE = 1e-3
 """How exactly the distance of numbers is measured."""
 
+USUAL_MEDIAN, AS_USUAL = 0.07, 1.5
+"""Middle of the visible light of usual land, and how many times less near to it than the nearest a scale may bring it that is proposed.
+Without near-infrared light nearly every scale gives something that might be dark woods."""
+
 Kind = Literal["impossible", "scale", "offset"]
 
 
@@ -287,7 +291,10 @@ def _tidy(scale: float) -> float:
 def _likely(
     numbers: Mapping[str, npt.NDArray[Any]], encodings: Mapping[str, Encoding], sensor: Sensor, kind: Kind
 ) -> tuple[float, float] | None:
-    """Return the first of the usual scales and offsets with which all is well: those that the gaps tell, then those that people use."""
+    """Return the first of the usual scales and offsets that fits: those that the gaps tell, then those that people use.
+
+    Of an image that several make reflectance, only those count that make its visible light about as bright as land usually is.
+    """
     first = next(iter(encodings.values()))
     steps = [step for values in numbers.values() if (step := step_of(values)) and step != 1]
     measured = [_tidy(round_step / steps[0]) for round_step in (1e-4, 1e-3)] if steps else []
@@ -299,14 +306,25 @@ def _likely(
     ]
     shifted = [(first.scale, round(first.offset + shift, 4)) for shift in (0.1, -0.1, -0.2)]
     pairs = [*shifted, *pairs] if kind == "offset" else [*pairs, *shifted]
-    pairs += [(scale, offset) for scale in measured for offset in (0.0, S2_OFFSET_04)]
+    pairs += [(scale, offset) for scale in (*measured, 1e-4) for offset in (0.0, S2_OFFSET_04)]
     pairs += [
-        (scale, 0.0) for scale in (1e-4, 1e-3, 1e-2, 1.0, float(f"{1 / 65535:.5g}"), 4e-5, 0.4, float(f"{1 / 255:.5g}"))
+        (scale, 0.0) for scale in (1e-3, 1e-2, 1.0, float(f"{1 / 65535:.5g}"), 4e-5, 0.4, float(f"{1 / 255:.5g}"))
     ]
     pairs += [(float(f"{first.scale * factor:.5g}"), 0.0) for factor in (0.1, 0.01, 10.0, 100.0)]
     bare = {band: replace(one, nodata=None) for band, one in encodings.items()}
-    for scale, offset in pairs:
+    fitting = []
+    for scale, offset in dict.fromkeys(pairs):
         trial = {band: Encoding(scale=scale, offset=offset, nodata=None) for band in encodings}
-        if trial != bare and _check(numbers, trial, sensor) is None:
-            return scale, offset
-    return None
+        stray = abs(scale / LANDSAT.scale - 1) < STEP_TOLERANCE and offset != LANDSAT.offset  # nobody stores these
+        if not stray and trial != bare and _check(numbers, trial, sensor) is None:
+            fitting.append((scale, offset))
+    strange = [_strangeness(numbers, *pair) for pair in fitting]
+    near = (pair for pair, one in zip(fitting, strange, strict=True) if one <= min(strange) + math.log(AS_USUAL))
+    return next(near, None)
+
+
+def _strangeness(numbers: Mapping[str, npt.NDArray[Any]], scale: float, offset: float) -> float:
+    """Tell how far, as a logarithm, the middle of the visible light lies from that of usual land."""
+    visible = [numbers[band] for band in VISIBLE if band in numbers] or list(numbers.values())
+    middle = float(np.median(np.concatenate([values.ravel() for values in visible]))) * scale + offset
+    return abs(math.log(max(middle, 1e-4) / USUAL_MEDIAN))
