@@ -73,7 +73,9 @@ def seen(folder: Path, others: Path, tmp_path_factory: pytest.TempPathFactory) -
     script = Path(__file__).with_name("render_qgis.py")
     env = {**os.environ, "QT_QPA_PLATFORM": "offscreen", "XDG_RUNTIME_DIR": str(out), "HOME": str(out)}
     env.pop("PYTHONPATH", None)
-    subprocess.run([PYTHON, str(script), str(folder), str(out), str(others)], env=env, check=True, capture_output=True, timeout=120)
+    subprocess.run(
+        [PYTHON, str(script), str(folder), str(out), str(others)], env=env, check=True, capture_output=True, timeout=120
+    )
     return out
 
 
@@ -212,7 +214,10 @@ def test_rasters_of_other_commands_have_their_styles_and_names(others: Path):
 def test_qgis_shows_rasters_of_other_commands_in_their_colours(told: dict[str, Any], seen: Path):
     alone = told["alone"]
     assert alone["agreement_worldcover.tif"]["legend"] == [[code, *what] for code, what in sorted(CATEGORIES.items())]
-    assert alone["osm_green.tif"]["legend"] == [[0, "not mapped as green", "#d6d0c4"], [1, "mapped as green", "#2e7d32"]]
+    assert alone["osm_green.tif"]["legend"] == [
+        [0, "not mapped as green", "#d6d0c4"],
+        [1, "mapped as green", "#2e7d32"],
+    ]
     assert alone["around.tif"]["renderer"] == "singlebandpseudocolor"
     middle = picture(seen / "agreement_worldcover.png")[180, 42::84]  # 420 pixels wide, five columns of categories
     wanted = [*(list(bytes.fromhex(colour[1:])) for _, (_, colour) in sorted(CATEGORIES.items())), [255, 255, 255]]
