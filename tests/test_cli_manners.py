@@ -134,7 +134,7 @@ def test_other_code_and_other_libraries_answer_anew(answered: Callable[..., bool
         patched.setattr(reruns, "version", lambda name: "0.0")
         assert not answered()
     with monkeypatch.context() as patched:
-        patched.setattr(reruns, "_code_changed", lambda: 1e12)
+        patched.setattr(reruns, "code_changed", lambda: 1e12)
         assert not answered()
     assert answered()
 

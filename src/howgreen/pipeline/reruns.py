@@ -31,7 +31,7 @@ def earlier(plan: Plan, folder: Path) -> Summary | None:
 
     kept = folder / "plan.json"
     try:
-        if kept.read_text(encoding="utf-8") != plan_json.to_json(plan) or kept.stat().st_mtime < _code_changed():
+        if kept.read_text(encoding="utf-8") != plan_json.to_json(plan) or kept.stat().st_mtime < code_changed():
             return None
         summary = msgspec.json.decode((folder / "summary.json").read_bytes(), type=report.Summary)
         workdir.check_files(plan)
@@ -45,7 +45,7 @@ def earlier(plan: Plan, folder: Path) -> Summary | None:
     return summary if report.is_unaltered(folder) else None
 
 
-def _code_changed() -> float:
+def code_changed() -> float:
     """Return when the program's own files last changed: an answer that is older may be another one's."""
     package = Path(howgreen.__file__).parent
     return max(path.stat().st_mtime for path in package.rglob("*") if path.suffix in SHIPPED)

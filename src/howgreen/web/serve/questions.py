@@ -128,6 +128,11 @@ def read_question(raw: bytes) -> Question:
     return asked
 
 
+def stored_question(text: str) -> Question:
+    """Read a question that was checked before it was stored."""
+    return msgspec.json.decode(text, type=Question)
+
+
 def _checked(asked: Question) -> Question:
     """Refuse what no run can answer, before it waits in a line."""
     for name in ("period", "season", "sensor", "model", "language"):
