@@ -1,0 +1,205 @@
+// The one field: a name becomes limits, and limits can be changed by hand.
+
+import * as api from "./api.js";
+import { h, later, put, say } from "./dom.js";
+import { Drawing, MOST_CORNERS } from "./draw.js";
+import { areaOf, verticesOf } from "./geodesy.js";
+import { fitGeometry, showLimits } from "./map.js";
+import { km2, number, percent, t, when } from "./words.js";
+
+/** A field that offers places while somebody types (the combobox of the ARIA patterns). */
+function field(chosen) {
+  let found = [], at = -1, asking = null;
+  const list = h("ul", { id: "candidates", role: "listbox", "aria-label": t("candidates"), class: "candidates", hidden: true });
+  const told = h("p", { class: "hint", role: "status" });
+  const input = h("input", { id: "query", type: "text", role: "combobox", autocomplete: "off", spellcheck: "false", maxlength: 200, "aria-expanded": "false", "aria-controls": "candidates", "aria-autocomplete": "list", placeholder: t("placeholder"), "aria-labelledby": "question" });
+
+  const show = () => {
+    put(list, ...found.map((one, index) => h("li", { role: "option", id: `candidate-${index}`, "aria-selected": String(index === at), onpointerdown: (event) => { event.preventDefault(); take(index); } },
+      h("span", { class: "name" }, one.label), h("span", { class: "quiet" }, [one.kind, one.region, one.area_km2 ? km2(one.area_km2 * 1e6) : null].filter(Boolean).join(" · ")))));
+    list.hidden = !found.length;
+    input.setAttribute("aria-expanded", String(Boolean(found.length)));
+    if (at >= 0) input.setAttribute("aria-activedescendant", `candidate-${at}`); else input.removeAttribute("aria-activedescendant");
+  };
+  const close = () => { found = []; at = -1; show(); };
+  const take = (index) => { const one = found[index]; if (one) { input.value = one.label; close(); told.textContent = ""; chosen(one); } };
+  const look = later(220, async () => {
+    const query = input.value.trim();
+    asking?.abort();
+    if (query.length < 2) { close(); told.textContent = ""; return; }
+    const mine = (asking = new AbortController());
+    told.textContent = t("looking");
+    try {
+      const places = await api.places(query, mine.signal);
+      if (mine.signal.aborted) return;
+      found = places; at = -1; show();
+      told.textContent = places.length ? "" : t("nothing-found");
+      if (places.length) say(t("found", { n: number(places.length) }));
+    } catch (error) {
+      if (error.name === "AbortError") return;
+      close(); told.textContent = error.message;
+    }
+  });
+  input.addEventListener("input", look);
+  input.addEventListener("blur", () => setTimeout(close, 150));
+  input.addEventListener("keydown", (event) => {
+    if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+      event.preventDefault();
+      if (!found.length) { look(); return; }
+      at = (at + (event.key === "ArrowDown" ? 1 : found.length - (at < 0 ? 0 : 1))) % found.length;
+      show();
+    } else if (event.key === "Enter") { event.preventDefault(); if (found.length) take(Math.max(at, 0)); else look(); }
+    else if (event.key === "Escape") close();
+  });
+  return h("div", { class: "field" }, input, list, told);
+}
+
+/** The first screen. */
+export function home(panel, { open, draw, uploaded, show }) {
+  const file = h("input", { type: "file", class: "sr", id: "upload", accept: ".geojson,.json,.gpkg,.zip,.shp,.kml,.gml,.fgb,.parquet,.topojson,.poly,.gz", onchange: () => file.files[0] && uploaded(file.files[0]) });
+  const before = h("section", { class: "before", hidden: true });
+  put(panel, 
+    h("h1", { id: "question" }, t("question")), field(open),
+    h("p", { class: "or" }, h("button", { type: "button", class: "link", onclick: draw }, t("draw")), " · ", h("label", { class: "link", for: "upload" }, t("upload")), file),
+    before, h("footer", { class: "quiet" }, t("what"), " ", h("a", { href: "/docs" }, t("api"))));
+  api.results().then((rows) => {
+    if (!rows.length) return;
+    const picked = new Set();
+    const compare = h("button", { type: "button", disabled: true, onclick: () => show([...picked]) }, t("compare"));
+    before.hidden = false;
+    before.append(h("h2", {}, t("before")), h("ul", { class: "answers" }, rows.map((row) => {
+      const box = h("input", { type: "checkbox", "aria-label": t("pick", { name: row.label }), onchange: () => {
+        if (box.checked && picked.size >= 4) { box.checked = false; say(t("four")); return; }
+        if (box.checked) picked.add(row.id); else picked.delete(row.id);
+        compare.disabled = picked.size < 2;
+      } });
+      return h("li", {}, box, h("a", { href: `#r=${row.id}` }, row.label), h("b", {}, row.ratio === null || row.ratio === undefined ? "–" : percent(row.ratio)), h("span", { class: "quiet" }, when(row.created)));
+    })), rows.length > 1 && compare);
+  }).catch(() => { before.hidden = true; });
+}
+
+const YEARS = () => { const now = new Date().getUTCFullYear(); return Array.from({ length: now - 2016 }, (_, i) => String(now - i)); };
+
+/** What is to be measured: limits, which can be changed, and when. */
+export class Place {
+  constructor(panel, map, { back, measured }) { Object.assign(this, { panel, map, back, measured, drawing: null, original: null }); }
+
+  /** @param feature limits as a GeoJSON Feature, or null for those that are drawn from nothing */
+  open(feature, id = null) {
+    this.id = id;
+    this.name = feature?.properties?.label ?? feature?.properties?.name ?? "";
+    this.properties = feature?.properties ?? {};
+    this.geometry = feature?.geometry ?? null;
+    this.original = this.geometry;
+    showLimits(this.map, this.geometry, { filled: true });
+    if (this.geometry) fitGeometry(this.map, this.geometry);
+    this.render();
+    if (!feature) this.edit();
+  }
+
+  render() {
+    const own = !this.id;
+    const p = this.properties;
+    this.size = h("p", { class: "size", role: "status" });
+    this.problem = h("p", { class: "problem", role: "alert" });
+    this.nameField = h("input", { id: "own-name", type: "text", maxlength: 120, value: this.name, placeholder: t("own-area") });
+    this.period = h("select", { id: "period" }, h("option", { value: "" }, t("newest")), YEARS().map((year) => h("option", { value: year }, year)));
+    this.season = h("select", { id: "season" }, [["", t("season-calendar")], ["peak", t("season-peak")], ["year", t("season-year")]].map(([value, text]) => h("option", { value }, text)));
+    this.sensor = h("select", { id: "sensor" }, [["sentinel-2", "Sentinel-2 (10 m, 2017–)"], ["landsat", "Landsat (30 m, 1985–)"]].map(([value, text]) => h("option", { value }, text)));
+    this.go = h("button", { type: "submit", class: "go" }, t("measure"));
+    this.tools = h("div", { class: "drawtools", role: "toolbar", "aria-label": t("draw-tools"), hidden: true });
+    const change = h("button", { type: "button", onclick: () => this.edit() }, t("change-limits"));
+    this.changeButton = change;
+    const row = (id, label, control) => h("div", { class: "row" }, h("label", { for: id }, label), control);
+    put(this.panel, 
+      h("p", {}, h("button", { type: "button", class: "link back", onclick: () => { this.close(); this.back(); } }, t("back"))),
+      h("h1", { class: "place" }, this.name || t("own-area")),
+      h("p", { class: "quiet" }, [p.kind, p.region, p.districts ? t("n-districts", { n: number(p.districts) }) : null].filter(Boolean).join(" · ")),
+      this.size, p.note && h("p", { class: "quiet" }, p.note), this.problem,
+      h("form", { onsubmit: (event) => { event.preventDefault(); this.measure(); } },
+        change, this.tools, own && row("own-name", t("name"), this.nameField),
+        row("period", t("when"), this.period),
+        h("details", {}, h("summary", {}, t("more")), row("season", t("season"), this.season), row("sensor", t("satellite"), this.sensor)),
+        this.go),
+      p.licence && h("p", { class: "quiet small" }, t("limits-by", { source: p.licence })));
+    this.tell();
+  }
+
+  tell() {
+    this.size.textContent = this.geometry ? t("size", { area: km2(areaOf(this.geometry)), n: number(verticesOf(this.geometry)) }) : t("nothing-drawn");
+    this.go.disabled = !this.geometry || Boolean(this.problem.textContent);
+  }
+
+  edit() {
+    if (this.drawing) return;
+    if (this.geometry && verticesOf(this.geometry) > MOST_CORNERS) { this.problem.textContent = t("too-many-corners", { n: number(MOST_CORNERS) }); return; }
+    showLimits(this.map, null);
+    this.changeButton.hidden = true;
+    this.drawing = new Drawing(this.map, () => this.drawn());
+    this.asked = later(400, () => this.ask());
+    const modes = [["part", t("tool-part")], ["part-freehand", t("tool-freehand")], ["hole", t("tool-hole")], ["select", t("tool-move")]];
+    const buttons = modes.map(([mode, text]) => h("button", { type: "button", "data-mode": mode, onclick: () => this.mode(mode) }, text));
+    const undo = h("button", { type: "button", onclick: () => { this.drawing.undo(); this.drawn(); } }, t("undo"));
+    const clear = h("button", { type: "button", onclick: () => { this.drawing.clear(); this.mode("part"); this.drawn(); } }, t("clear"));
+    put(this.tools, ...buttons, undo, clear, h("p", { class: "quiet small", id: "howto" }));
+    this.tools.hidden = false;
+    this.buttons = buttons;
+    if (this.geometry) this.drawing.load(this.geometry);
+    this.drawing.finished = () => this.mode("select");
+    this.mode(this.geometry ? "select" : "part");
+  }
+
+  mode(name) {
+    this.drawing.mode(name);
+    for (const one of this.buttons) one.setAttribute("aria-pressed", String(one.dataset.mode === name));
+    this.tools.querySelector("#howto").textContent = t(`how-${name}`);
+  }
+
+  drawn() {
+    const now = this.drawing.state();
+    this.touched = true;
+    this.geometry = now.geometry;
+    this.problem.textContent = now.crossing ? t("crosses", { where: `${number(now.crossing[1], 4)}, ${number(now.crossing[0], 4)}` }) : "";
+    this.tell();
+    if (now.drawing) this.go.disabled = true;
+    else if (now.geometry) { this.id = null; this.asked(); }
+  }
+
+  /** The server has the last word on what it measures: too large, too many corners, crossed. */
+  async ask() {
+    this.asking?.abort();
+    if (!this.geometry) return;
+    const mine = (this.asking = new AbortController());
+    try {
+      const told = await api.check(this.geometry, mine.signal);
+      if (mine.signal.aborted) return;
+      this.problem.textContent = told.ok ? "" : told.problems.join(" ");
+      this.checked = told;
+      this.tell();
+    } catch (error) { if (error.name !== "AbortError") { this.problem.textContent = error.message; this.tell(); } }
+  }
+
+  async measure() {
+    this.go.disabled = true;
+    const inputs = { language: document.documentElement.lang, sensor: this.sensor.value };
+    if (this.period.value) inputs.period = this.period.value;
+    if (this.season.value) inputs.season = this.season.value;
+    const name = (this.nameField.value || this.name).trim() || t("own-area");
+    if (this.id) inputs.place = { id: this.id };
+    else Object.assign(inputs, { place: { type: "Feature", properties: {}, geometry: this.geometry }, name });
+    try {
+      const job = await api.measure(inputs);
+      this.close();
+      this.measured(job);
+    } catch (error) {
+      this.problem.textContent = error.after ? t("try-again", { detail: error.message, s: number(error.after) }) : error.message;
+      this.go.disabled = false;
+    }
+  }
+
+  close() {
+    this.asking?.abort();
+    if (this.drawing) { this.drawing.stop(); this.drawing = null; }
+    this.touched = false;
+  }
+}

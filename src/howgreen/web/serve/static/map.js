@@ -1,0 +1,164 @@
+// The map: a plain ground, our own layers, and nothing from elsewhere.
+
+import { Map as GLMap, NavigationControl, ScaleControl, LngLatBounds } from "./vendor/maplibre-gl/maplibre-gl.mjs";
+import { h } from "./dom.js";
+import { boundsOf } from "./geodesy.js";
+import { number, t } from "./words.js";
+
+const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+const EMPTY = { type: "FeatureCollection", features: [] };
+const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+
+/** Lines of longitude and latitude: some measure of place where there is no map beneath. */
+function graticule() {
+  const features = [];
+  const line = (coordinates, fine) => features.push({ type: "Feature", properties: { fine }, geometry: { type: "LineString", coordinates } });
+  for (let lon = -180; lon <= 180; lon += 10) line([[lon, -85], [lon, 85]], lon % 30 !== 0);
+  for (let lat = -80; lat <= 80; lat += 10) line([[-180, lat], [180, lat]], lat % 30 !== 0);
+  return { type: "FeatureCollection", features };
+}
+
+function style() {
+  return {
+    version: 8,
+    sources: { graticule: { type: "geojson", data: graticule() }, limits: { type: "geojson", data: EMPTY }, districts: { type: "geojson", data: EMPTY, promoteId: "index" }, here: { type: "geojson", data: EMPTY } },
+    layers: [
+      { id: "ground", type: "background", paint: { "background-color": colour("beyond") } },
+      { id: "graticule", type: "line", source: "graticule", paint: { "line-color": colour("line"), "line-width": ["case", ["get", "fine"], 0.6, 1.2] } },
+      { id: "limits-fill", type: "fill", source: "limits", paint: { "fill-color": colour("green"), "fill-opacity": 0.14 } },
+      { id: "districts-fill", type: "fill", source: "districts", paint: { "fill-color": colour("ink"), "fill-opacity": ["case", ["boolean", ["feature-state", "chosen"], false], 0.14, 0] } },
+      { id: "districts", type: "line", source: "districts", paint: { "line-color": colour("ink"), "line-opacity": 0.75, "line-width": ["case", ["boolean", ["feature-state", "chosen"], false], 3, 1] } },
+      { id: "limits", type: "line", source: "limits", paint: { "line-color": colour("ink"), "line-width": 2 } },
+      { id: "here", type: "circle", source: "here", paint: { "circle-radius": 7, "circle-color": "rgba(255,255,255,0)", "circle-stroke-color": "#c2185b", "circle-stroke-width": 3 } },
+    ],
+  };
+}
+
+/** Make a map in an element; it is ready when the promise is kept. */
+export async function makeMap(container, { view = null, name = null, controls = true } = {}) {
+  const map = new GLMap({
+    container, style: style(), attributionControl: false, cooperativeGestures: false, dragRotate: false, pitchWithRotate: false, touchPitch: false,
+    center: view ? [view[0], view[1]] : [8, 30], zoom: view ? view[2] : 1.4, maxZoom: 19, fadeDuration: calm() ? 0 : 150, renderWorldCopies: false,
+    canvasContextAttributes: { preserveDrawingBuffer: true },
+    locale: { "NavigationControl.ZoomIn": t("zoom-in"), "NavigationControl.ZoomOut": t("zoom-out"), "Map.Title": name ?? t("map") },
+  });
+  map.touchZoomRotate.disableRotation();
+  if (controls) {
+    map.addControl(new NavigationControl({ showCompass: false }), "top-right");
+    map.addControl(new ScaleControl({ maxWidth: 140 }), "bottom-right");
+  }
+  await new Promise((ready) => (map.loaded() ? ready() : map.once("load", ready)));
+  return map;
+}
+
+/** Dark or light: the map follows the page. */
+export function repaint(map) {
+  map.setPaintProperty("ground", "background-color", colour("beyond"));
+  map.setPaintProperty("graticule", "line-color", colour("line"));
+  for (const [layer, key] of [["limits", "line-color"], ["districts", "line-color"], ["districts-fill", "fill-color"]]) map.setPaintProperty(layer, key, colour("ink"));
+  map.setPaintProperty("limits-fill", "fill-color", colour("green"));
+}
+
+export function showLimits(map, geometry, { filled = false } = {}) {
+  map.getSource("limits").setData(geometry ? { type: "Feature", properties: {}, geometry } : EMPTY);
+  map.setLayoutProperty("limits-fill", "visibility", filled ? "visible" : "none");
+}
+
+export const showHere = (map, position) => map.getSource("here").setData(position ? { type: "Feature", properties: {}, geometry: { type: "Point", coordinates: position } } : EMPTY);
+
+/** Districts' outlines, each with its place in the list; none for none. */
+export function showDistricts(map, collection) {
+  const numbered = collection && { ...collection, features: collection.features.map((one, index) => ({ ...one, properties: { ...one.properties, index } })) };
+  map.getSource("districts").setData(numbered ?? EMPTY);
+}
+export function chooseDistrict(map, index, before) {
+  if (before !== null) map.setFeatureState({ source: "districts", id: before }, { chosen: false });
+  if (index !== null) map.setFeatureState({ source: "districts", id: index }, { chosen: true });
+}
+
+/** Show one raster of a result, under the lines; the one before goes when this one is there. */
+export function showRaster(map, layer, opacity) {
+  const id = layer ? `raster:${layer.tilejson}` : null;
+  for (const other of map.getStyle().layers.filter((one) => one.type === "raster" && one.id !== id)) {
+    map.removeLayer(other.id);
+    map.removeSource(other.id);
+  }
+  if (!layer) return;
+  if (!map.getSource(id)) {
+    map.addSource(id, { type: "raster", url: new URL(layer.tilejson, location.href).href, tileSize: 256 });
+    map.addLayer({ id, type: "raster", source: id, paint: { "raster-resampling": "nearest", "raster-fade-duration": calm() ? 0 : 150 } }, "limits-fill");
+  }
+  map.setPaintProperty(id, "raster-opacity", opacity);
+}
+
+/** How much of the map's edges the panel hides. */
+export function padding(map) {
+  const panel = document.getElementById("panel").getBoundingClientRect(), box = map.getContainer().getBoundingClientRect();
+  const beside = panel.right < box.right - 200 && panel.left < box.left + 60 && panel.top < box.bottom - 20 && getComputedStyle(document.getElementById("panel")).position === "fixed";
+  const edge = Math.min(40, box.width / 10, box.height / 10);
+  return { top: edge, bottom: edge, right: edge, left: beside ? Math.max(edge, panel.right - box.left + 20) : edge };
+}
+
+export function fit(map, bounds, { at_once = false } = {}) {
+  if (!bounds) return;
+  const [w, south, e, n] = bounds;
+  map.fitBounds(new LngLatBounds([w, south], [e, n]), { padding: padding(map), duration: at_once || calm() ? 0 : 900, maxZoom: 16 });
+}
+export const fitGeometry = (map, geometry, how) => fit(map, boundsOf(geometry), how);
+export const viewOf = (map) => { const c = map.getCenter(); return [c.lng, c.lat, map.getZoom()]; };
+
+/** Two maps, one over the other, parted by a line that hand and keys move. */
+export class Swipe {
+  constructor(below, element) { this.below = below; this.element = element; this.above = null; this.at = 50; }
+
+  async open(layer, opacity, geometry, at, moved) {
+    this.moved = moved;
+    if (!this.above) {
+      this.frame = h("div", { class: "map over", "aria-hidden": "true" });
+      this.rule = h("div", { class: "rule" });
+      this.slider = h("input", { type: "range", min: 0, max: 100, step: 1, class: "swipe", "aria-label": t("swipe-line"), oninput: () => this.move(Number(this.slider.value)) });
+      this.element.append(this.frame, this.rule, this.slider);
+      this.above = await makeMap(this.frame, { view: viewOf(this.below), controls: false });
+      this.above.getCanvas().tabIndex = -1;
+      this.follow = () => this.above?.jumpTo({ center: this.below.getCenter(), zoom: this.below.getZoom() });
+      this.below.on("move", this.follow);
+      this.grab();
+    }
+    this.follow();
+    showLimits(this.above, geometry);
+    showRaster(this.above, layer, opacity);
+    this.move(at ?? this.at);
+  }
+
+  /** The line's handle is dragged as any slider's; the maps beneath are dragged as ever. */
+  grab() {
+    const drag = (event) => {
+      const box = this.element.getBoundingClientRect();
+      this.move(Math.round(Math.min(100, Math.max(0, ((event.clientX - box.left) / box.width) * 100))));
+    };
+    this.rule.addEventListener("pointerdown", (event) => {
+      this.rule.setPointerCapture(event.pointerId);
+      this.rule.addEventListener("pointermove", drag);
+      const stop = () => this.rule.removeEventListener("pointermove", drag);
+      this.rule.addEventListener("pointerup", stop, { once: true });
+      this.rule.addEventListener("pointercancel", stop, { once: true });
+    });
+  }
+
+  move(at) {
+    this.at = at;
+    this.frame.style.clipPath = `inset(0 0 0 ${at}%)`;
+    this.rule.style.left = `${at}%`;
+    this.slider.value = at;
+    this.slider.setAttribute("aria-valuetext", `${number(at)} %`);
+    this.moved?.(at);
+  }
+
+  close() {
+    if (!this.above) return;
+    this.below.off("move", this.follow);
+    this.above.remove();
+    this.above = null;
+    for (const one of [this.frame, this.rule, this.slider]) one.remove();
+  }
+}
