@@ -140,7 +140,7 @@ export class Place {
     const modes = [["part", t("tool-part")], ["part-freehand", t("tool-freehand")], ["hole", t("tool-hole")], ["select", t("tool-move")]];
     const buttons = modes.map(([mode, text]) => h("button", { type: "button", "data-mode": mode, onclick: () => this.mode(mode) }, text));
     const undo = h("button", { type: "button", onclick: () => { this.drawing.undo(); this.drawn(); } }, t("undo"));
-    const clear = h("button", { type: "button", onclick: () => { this.drawing.clear(); this.mode("part"); this.drawn(); } }, t("clear"));
+    const clear = h("button", { type: "button", onclick: () => { this.drawing.clear(); this.mode("part"); this.drawn(); } }, t("clear-all"));
     put(this.tools, ...buttons, undo, clear, h("p", { class: "quiet small", id: "howto" }));
     this.tools.hidden = false;
     this.buttons = buttons;
@@ -184,7 +184,7 @@ export class Place {
     const inputs = { language: document.documentElement.lang, sensor: this.sensor.value };
     if (this.period.value) inputs.period = this.period.value;
     if (this.season.value) inputs.season = this.season.value;
-    const name = (this.nameField.value || this.name).trim() || t("own-area");
+    const name = (this.properties.label && this.original ? t("changed", { name: this.name }) : this.nameField.value.trim()) || t("own-area");
     if (this.id) inputs.place = { id: this.id };
     else Object.assign(inputs, { place: { type: "Feature", properties: {}, geometry: this.geometry }, name });
     try {
