@@ -19,7 +19,7 @@ export const post = async (path, body, more = {}, signal) =>
   answered(await fetch(path, { method: "POST", headers: headers({ "Content-Type": "application/json", Accept: "application/json", ...more }), body: JSON.stringify(body), signal }));
 export const remove = async (path) => answered(await fetch(path, { method: "DELETE", headers: headers({ "Content-Type": "application/json" }) }));
 
-export const places = (query, signal) => get(`/places?q=${encodeURIComponent(query)}&limit=8`, signal).then((told) => told.places);
+export const places = (query, signal, online = false) => get(`/places?q=${encodeURIComponent(query)}&limit=8${online ? "&online=true" : ""}`, signal).then((told) => told.places);
 export const place = (id) => get(`/places/${encodeURIComponent(id)}`);
 export const check = (geometry, signal) => post("/places/check", geometry, {}, signal);
 export const measure = (inputs) => post("/processes/city/execution", { inputs }, { Prefer: "respond-async" });

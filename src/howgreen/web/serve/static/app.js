@@ -11,7 +11,7 @@ import { go, read } from "./state.js";
 import { choose, LANGUAGES, speak, spoken, t } from "./words.js";
 
 const panel = document.getElementById("panel"), maps = document.getElementById("maps");
-let map, leave = () => {}, shown = null, about = { labelling: false };
+let map, leave = () => {}, shown = null, about = { labelling: false, online: false };
 
 const bar = () => h("header", { class: "brand" },
   h("a", { href: "#", class: "logo" }, h("img", { src: "/static/icon.svg", alt: "", width: 22, height: 22 }), "howgreen"),
@@ -75,7 +75,7 @@ async function route() {
       put(body, h("p", {}, h("button", { type: "button", class: "link back", onclick: start }, t("back"))), h("p", { class: "problem", role: "alert" }, error.message));
     }
   } else {
-    home(fresh("home"), { open: (one) => go({ place: one.id }), draw: () => { shown = "drawn"; leave = place(null, null); }, uploaded: (file) => { shown = "uploaded"; uploaded(file); }, show: (ids) => go({ results: ids }) });
+    home(fresh("home"), { open: (one) => go({ place: one.id }), draw: () => { shown = "drawn"; leave = place(null, null); }, uploaded: (file) => { shown = "uploaded"; uploaded(file); }, show: (ids) => go({ results: ids }), online: () => about.online });
     if (matchMedia("(min-width: 800px)").matches) document.getElementById("query").focus();
   }
 }
@@ -92,5 +92,5 @@ try {
 document.body.dataset.ready = "yes";
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => repaint(map));
 window.addEventListener("hashchange", route);
-api.get("/?f=json").then((told) => { about = { labelling: (told.links ?? []).some((one) => one.rel === "labelling") }; }).catch(() => {});
+api.get("/?f=json").then((told) => { about = { labelling: (told.links ?? []).some((one) => one.rel === "labelling"), online: Boolean(told.online) }; }).catch(() => {});
 await route();

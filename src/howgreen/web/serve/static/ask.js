@@ -8,7 +8,7 @@ import { fitGeometry, showLimits } from "./map.js";
 import { km2, number, percent, t, when } from "./words.js";
 
 /** A field that offers places while somebody types (the combobox of the ARIA patterns). */
-function field(chosen) {
+function field(chosen, { online }) {
   let found = [], at = -1, asking = null;
   const list = h("ul", { id: "candidates", role: "listbox", "aria-label": t("candidates"), class: "candidates", hidden: true });
   const told = h("p", { class: "hint", role: "status" });
@@ -22,24 +22,27 @@ function field(chosen) {
     if (at >= 0) input.setAttribute("aria-activedescendant", `candidate-${at}`); else input.removeAttribute("aria-activedescendant");
   };
   const close = () => { found = []; at = -1; show(); };
-  const take = (index) => { const one = found[index]; if (one) { input.value = one.label; close(); told.textContent = ""; chosen(one); } };
-  const look = later(220, async () => {
+  const take = (index) => { const one = found[index]; if (one?.search) look.now(true); else if (one) { input.value = one.label; close(); told.textContent = ""; chosen(one); } };
+  const ask = async (further = false) => {
     const query = input.value.trim();
     asking?.abort();
     if (query.length < 2) { close(); told.textContent = ""; return; }
     const mine = (asking = new AbortController());
     told.textContent = t("looking");
     try {
-      const places = await api.places(query, mine.signal);
+      const places = await api.places(query, mine.signal, further);
       if (mine.signal.aborted) return;
-      found = places; at = -1; show();
+      // Services of others are asked when somebody says so, and not at every letter.
+      found = online() && !further && query.length > 2 ? [...places, { search: true, label: t("search-further", { query }) }] : places;
+      at = -1; show();
       told.textContent = places.length ? "" : t("nothing-found");
       if (places.length) say(t("found", { n: number(places.length) }));
     } catch (error) {
       if (error.name === "AbortError") return;
       close(); told.textContent = error.message;
     }
-  });
+  };
+  const look = Object.assign(later(220, ask), { now: ask });
   input.addEventListener("input", look);
   input.addEventListener("blur", () => setTimeout(close, 150));
   input.addEventListener("keydown", (event) => {
@@ -48,18 +51,18 @@ function field(chosen) {
       if (!found.length) { look(); return; }
       at = (at + (event.key === "ArrowDown" ? 1 : found.length - (at < 0 ? 0 : 1))) % found.length;
       show();
-    } else if (event.key === "Enter") { event.preventDefault(); if (found.length) take(Math.max(at, 0)); else look(); }
+    } else if (event.key === "Enter") { event.preventDefault(); if (found.length) take(Math.max(at, 0)); else ask(online()); }
     else if (event.key === "Escape") close();
   });
   return h("div", { class: "field" }, input, list, told);
 }
 
 /** The first screen. */
-export function home(panel, { open, draw, uploaded, show }) {
+export function home(panel, { open, draw, uploaded, show, online }) {
   const file = h("input", { type: "file", class: "sr", id: "upload", accept: ".geojson,.json,.gpkg,.zip,.shp,.kml,.gml,.fgb,.parquet,.topojson,.poly,.gz", onchange: () => file.files[0] && uploaded(file.files[0]) });
   const before = h("section", { class: "before", hidden: true });
   put(panel, 
-    h("h1", { id: "question" }, t("question")), field(open),
+    h("h1", { id: "question" }, t("question")), field(open, { online }),
     h("p", { class: "or" }, h("button", { type: "button", class: "link", onclick: draw }, t("draw")), " · ", h("label", { class: "link", for: "upload" }, t("upload")), file),
     before, h("footer", { class: "quiet" }, t("what"), " ", h("a", { href: "/docs" }, t("api"))));
   api.results().then((rows) => {

@@ -6,6 +6,7 @@ import { boundsOf } from "./geodesy.js";
 import { number, t } from "./words.js";
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+const HOME = { center: [-20, 25], zoom: 1.6 };
 const EMPTY = { type: "FeatureCollection", features: [] };
 const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
@@ -21,9 +22,10 @@ function graticule() {
 function style() {
   return {
     version: 8,
-    sources: { graticule: { type: "geojson", data: graticule() }, limits: { type: "geojson", data: EMPTY }, districts: { type: "geojson", data: EMPTY, promoteId: "index" }, here: { type: "geojson", data: EMPTY } },
+    sources: { world: { type: "geojson", data: new URL("./land.json", import.meta.url).href }, graticule: { type: "geojson", data: graticule() }, limits: { type: "geojson", data: EMPTY }, districts: { type: "geojson", data: EMPTY, promoteId: "index" }, here: { type: "geojson", data: EMPTY } },
     layers: [
       { id: "ground", type: "background", paint: { "background-color": colour("beyond") } },
+      { id: "world", type: "fill", source: "world", paint: { "fill-color": colour("land"), "fill-opacity": ["interpolate", ["linear"], ["zoom"], 5, 1, 8, 0] } },  // half degrees: a globe to look at, no coast to measure
       { id: "graticule", type: "line", source: "graticule", paint: { "line-color": colour("line"), "line-width": ["case", ["get", "fine"], 0.6, 1.2] } },
       { id: "limits-fill", type: "fill", source: "limits", paint: { "fill-color": colour("green"), "fill-opacity": 0.14 } },
       { id: "districts-fill", type: "fill", source: "districts", paint: { "fill-color": colour("ink"), "fill-opacity": ["case", ["boolean", ["feature-state", "chosen"], false], 0.14, 0] } },
@@ -38,7 +40,7 @@ function style() {
 export async function makeMap(container, { view = null, name = null, controls = true } = {}) {
   const map = new GLMap({
     container, style: style(), attributionControl: false, cooperativeGestures: false, dragRotate: false, pitchWithRotate: false, touchPitch: false,
-    center: view ? [view[0], view[1]] : [8, 30], zoom: view ? view[2] : 1.4, maxZoom: 19, fadeDuration: calm() ? 0 : 150, renderWorldCopies: false,
+    center: view ? [view[0], view[1]] : HOME.center, zoom: view ? view[2] : HOME.zoom, maxZoom: 19, fadeDuration: calm() ? 0 : 150, renderWorldCopies: false,
     canvasContextAttributes: { preserveDrawingBuffer: true },
     locale: { "NavigationControl.ZoomIn": t("zoom-in"), "NavigationControl.ZoomOut": t("zoom-out"), "Map.Title": name ?? t("map") },
   });
@@ -54,6 +56,7 @@ export async function makeMap(container, { view = null, name = null, controls = 
 /** Dark or light: the map follows the page. */
 export function repaint(map) {
   map.setPaintProperty("ground", "background-color", colour("beyond"));
+  map.setPaintProperty("world", "fill-color", colour("land"));
   map.setPaintProperty("graticule", "line-color", colour("line"));
   for (const [layer, key] of [["limits", "line-color"], ["districts", "line-color"], ["districts-fill", "fill-color"]]) map.setPaintProperty(layer, key, colour("ink"));
   map.setPaintProperty("limits-fill", "fill-color", colour("green"));

@@ -16,7 +16,7 @@ export async function speak(wanted) {
 export function choose(code) { localStorage.setItem("howgreen-language", code); }
 export const spoken = () => language;
 
-/** A sentence of the catalogue with its values: `t("area", {km2: "60"})`. */
+/** A sentence of the catalogue with its values: `t("found", {n: "3"})`. */
 export function t(key, values = {}) {
   const text = catalogue[key] ?? key;
   return text.replace(/\{(\w+)\}/g, (all, name) => (name in values ? values[name] : all));

@@ -1,0 +1,50 @@
+"""Each string of the page exists in each language, with the same values in it, and each is used."""
+
+from __future__ import annotations
+
+import json
+import re
+from importlib.resources import files
+
+import pytest
+
+STATIC = files("howgreen.web.serve") / "static"
+LANGUAGES = ("en", "fr", "de", "es")
+CATALOGUES = {one: json.loads((STATIC / "i18n" / f"{one}.json").read_text(encoding="utf-8")) for one in LANGUAGES}
+SCRIPTS = {path.name: path.read_text(encoding="utf-8") for path in STATIC.iterdir() if path.name.endswith(".js")}
+FAMILIES = ("how-", "stage-", "layer-", "class-")
+"""Keys that a script puts together: the beginning of each."""
+STATUSES = {"accepted", "running", "failed", "successful", "dismissed"}
+
+
+def values(text: str) -> list[str]:
+    return sorted(re.findall(r"\{(\w+)\}", text))
+
+
+@pytest.mark.parametrize("language", LANGUAGES[1:])
+def test_a_language_says_all_that_english_says_with_the_same_values(language):
+    english, other = CATALOGUES["en"], CATALOGUES[language]
+    assert other.keys() == english.keys()
+    assert {key: values(text) for key, text in other.items()} == {key: values(text) for key, text in english.items()}
+    same = [key for key, text in other.items() if text == english[key] and len(text) > 12]
+    assert same in ([], ["label-command"]), "left in English"
+
+
+def test_what_a_script_says_is_in_the_catalogue():
+    said = {key for script in SCRIPTS.values() for key in re.findall(r'\bt\("([\w-]+)"', script)}
+    assert said - CATALOGUES["en"].keys() == set()
+
+
+def test_no_string_is_left_that_nobody_says():
+    said = {key for script in SCRIPTS.values() for key in re.findall(r'"([\w-]+)"', script)}
+    idle = {key for key in CATALOGUES["en"] if key not in said and not key.startswith(FAMILIES)} - STATUSES
+    assert idle == set()
+
+
+def test_nothing_is_loaded_from_elsewhere_and_nothing_of_a_stranger_becomes_html():
+    for name, script in SCRIPTS.items():
+        assert not re.search(r"https?://(?!www\.w3\.org)", script), name
+        assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(", script), name
+    page = (STATIC / "index.html").read_text(encoding="utf-8")
+    assert not re.search(r"https?://|<style|style=|<script>|onload", page)
+    assert "url(" not in (STATIC / "page.css").read_text(encoding="utf-8")
