@@ -42,7 +42,13 @@ def store_group() -> None:
 @click.option("--date", "day", type=click.DateTime(["%Y-%m-%d"]), help="Day of the image, if its files do not say.")
 @click.option("--sensor", help="sentinel-2, landsat or sentinel-1, if the files do not say.")
 @click.option("--unit", help="Unit of radar bands, if the pixels do not tell: dB, or power (linear).")
-@click.option("--mask", type=FILE, help="The image's cloud mask, a file of its own (default: what its files bring).")
+@click.option(
+    "--mask",
+    type=FILE,
+    metavar="FILE|omnicloudmask",
+    help="The image's cloud mask: a file of its own, or omnicloudmask to have it made by that package, where you have it and its weights "
+    "(default: what its files bring).",
+)
 @click.option("--mask-clear", help="Numbers of --mask that are clear, as 0 or 0,1, if its name does not tell its kind.")
 @click.option("--replace", is_flag=True, help="Replace an image that the store already has.")
 @json_option

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from howgreen.clouds import omnicloudmask
 from howgreen.core.errors import ImageError, StoreError
 from howgreen.core.geometry import crs_of, geodesic_area_m2, polygonal
 from howgreen.core.sensors import common_name
@@ -132,7 +133,22 @@ def sources_in(files: Sequence[Path], options: Options) -> list[Source]:
     twice = {one.id for one in found if [other.id for other in found].count(one.id) > 1}
     if twice:
         raise ImageError(f"{', '.join(sorted(twice))}: two of the files make the same scene; add one, or rename one")
-    return found if options.mask is None else [_masked(found, options.mask, options.mask_clear)]
+    if options.mask is None:
+        return found
+    if str(options.mask) == omnicloudmask.NAME:
+        return [_to_be_masked(one) for one in found]
+    return [_masked(found, options.mask, options.mask_clear)]
+
+
+def _to_be_masked(source: Source) -> Source:
+    """Return a scene whose mask is made from its own pixels when it is stored, instead of any other."""
+    from howgreen.store.sources import BandSource
+
+    if source.sensor.is_radar:
+        raise ImageError(f"{source.name}: a radar sees through clouds; leave --mask out")
+    bands = tuple(one for one in source.bands if one.band != source.sensor.mask)
+    mask = BandSource(band=source.sensor.mask, path=bands[0].path, mask_given=True, mask_kind=omnicloudmask.NAME)
+    return dataclasses.replace(source, bands=(*bands, mask))
 
 
 def _masked(found: Sequence[Source], path: Path, clear: tuple[float, ...] | None) -> Source:
@@ -223,11 +239,13 @@ def _store(root: Path, source: Source, *, replace: bool, progress: Progress | No
 
 
 def _origin(source: Source, digest: str) -> dict[str, Any]:
+    mask = next((one.mask_kind for one in source.bands if one.mask_given), "")
     return {
         "howgreen:source": Path(source.name).name,
         "howgreen:source_sha256": digest,
         "howgreen:time_from": source.time_from,
         "howgreen:offset_from": source.offset_from,
+        **({"howgreen:mask_from": mask} if mask else {}),
     }
 
 

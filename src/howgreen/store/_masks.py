@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from howgreen.clouds import omnicloudmask
+from howgreen.core.errors import ImageError
 from howgreen.core.sensors import SENTINEL2, Sensor
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+    from odc.geo.geobox import GeoBox
 
 LEAST_PROBABILITY = 40
 """Percent from which a pixel counts as cloud: the threshold that s2cloudless recommends."""
 NOTHING, CLEAR, WATER, SHADOW, CLOUD, CIRRUS, SNOW = range(7)
+METRES_PER_DEGREE = 111_320
 _SCL = np.array([0, 7, 6, 3, 9, 10, 11], np.uint8)
 """SCL codes; clear is 7, *unclassified*: no class is made up."""
 _QA_PIXEL = np.array([1, 21824, 21952, 23888, 22280, 54596, 30048], np.uint16)
@@ -145,3 +149,26 @@ def read_as(kind: str, values: npt.NDArray[Any], sensor: Sensor) -> npt.NDArray[
     numbers = values.astype(np.float64)
     classes = np.select([np.isin(numbers, clear), np.isnan(numbers)], [CLEAR, NOTHING], CLOUD)
     return _coded(classes.astype(np.uint8), sensor)
+
+
+def of_omnicloudmask(
+    light: npt.NDArray[np.float32], grid: GeoBox, name: str, sensor: Sensor
+) -> tuple[npt.NDArray[Any], GeoBox]:
+    """Ask OmniCloudMask of an image, and give its answer as codes (y, x) of the sensor's own mask, with their grid.
+
+    Parameters
+    ----------
+    light
+        See :func:`howgreen.clouds.omnicloudmask.ask`.
+    grid
+        Its pixels.
+    name
+        Of the image, for messages.
+    """
+    side = abs(grid.affine.a) * (METRES_PER_DEGREE if grid.crs is not None and grid.crs.geographic else 1)
+    if not omnicloudmask.FINEST_M <= side <= omnicloudmask.COARSEST_M:
+        raise ImageError(
+            f"{name}: pixels of {side:.3g} m; {omnicloudmask.NAME} knows 10 to 50 m: leave --mask out, or resample the image with gdalwarp"
+        )
+    table = np.array([CLEAR, CLOUD, CIRRUS, SHADOW], np.uint8)  # clear, thick cloud, thin cloud, shadow
+    return _coded(table[omnicloudmask.ask(light)], sensor), grid

@@ -30,7 +30,8 @@ class Options:
     """Of a radar's bands, once scaled: ``dB`` or ``power`` (linear). None tells it by the pixels: power is never negative,
     and land in decibels nearly always is."""
     mask: Path | None = None
-    """The cloud mask of one image, a raster of one band, on any grid; it replaces what the image brings."""
+    """The cloud mask of one image, a raster of one band, on any grid; it replaces what the image brings. ``Path("omnicloudmask")``, for
+    any number of images, has OmniCloudMask make it from red, green and near-infrared light."""
     mask_clear: tuple[float, ...] | None = None
     """Numbers of ``mask`` that are clear, all others being cloud; None tells its kind by its name."""
     undated: bool = False

@@ -15,6 +15,7 @@ from odc.geo.geobox import GeoBox
 from rasterio.enums import Interleaving
 from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError
 
+from howgreen.clouds import omnicloudmask
 from howgreen.core.errors import ImageError
 from howgreen.core.types import Encoding
 from howgreen.store import _fill, _masks
@@ -208,6 +209,8 @@ def read(one: BandSource, source: Source, *, keep: _Keep, borders: Mapping[GeoBo
 
     """
     is_mask = one.band == source.sensor.mask
+    if one.mask_kind == omnicloudmask.NAME:
+        return _masks.of_omnicloudmask(*_light(source, keep, borders), source.sensor)
     with opened(one.path) as dataset:
         grid = grid_of(dataset, one.path)
         with broken(one):
@@ -219,6 +222,32 @@ def read(one: BandSource, source: Source, *, keep: _Keep, borders: Mapping[GeoBo
     border = borders.get(grid)
     empty = [mask for mask in (hidden, border) if mask is not None]
     return _fill.as_nodata(values, source.encoding(one.band).nodata, own=own, empty=empty), grid
+
+
+def _light(
+    source: Source, keep: _Keep, borders: Mapping[GeoBox, npt.NDArray[np.bool_]]
+) -> tuple[npt.NDArray[np.float32], GeoBox, str]:
+    """Reflectance (3, y, x) of the bands that OmniCloudMask is shown, NaN where there are no data, their grid, and the image's name."""
+    by_name = {one.band: one for one in source.bands}
+    lacking = [name for name in omnicloudmask.BANDS if name not in by_name]
+    if lacking:
+        raise ImageError(
+            f"{source.name}: --mask {omnicloudmask.NAME} needs the bands red, green and nir; {', '.join(lacking)} is missing"
+        )
+    planes, grids = [], []
+    for name in omnicloudmask.BANDS:
+        values, grid = read(by_name[name], source, keep=keep, borders=borders)
+        own = source.encoding(name)
+        light = values.astype(np.float32) * np.float32(own.scale) + np.float32(own.offset)
+        if own.nodata is not None:
+            light[values == own.nodata] = np.nan
+        planes.append(light)
+        grids.append(grid)
+    if len(set(grids)) > 1:
+        raise ImageError(
+            f"{source.name}: --mask {omnicloudmask.NAME} needs red, green and nir on one grid; resample them with gdalwarp"
+        )
+    return np.stack(planes), grids[0], source.name
 
 
 def digest(source: Source) -> str:

@@ -26,6 +26,7 @@ from odc.geo.geobox import GeoBox
 from rasterio.errors import CRSError
 
 from howgreen import clouds
+from howgreen.clouds import omnicloudmask
 from howgreen.core import plausibility
 from howgreen.core.acquisitions import by_time
 from howgreen.core.errors import ContradictionError, ImageError
@@ -125,6 +126,13 @@ def _mask_words(scenes: Sequence[Scene]) -> str:
     )
     if beside := sorted({sky.detector_of([scene], few=True) or "" for scene in scenes if sky.has_mask(scene)} - {""}):
         words += f"; strong haze that moves is added by howgreen's own detector ({', '.join(beside)})"
+    asked = [
+        scene.id
+        for scene in scenes
+        if scene.native.get("properties", {}).get("howgreen:mask_from") == omnicloudmask.NAME
+    ]
+    if asked:
+        words += f"; mask made by OmniCloudMask from red, green and near-infrared light: {', '.join(asked)}"
     for scene in without:
         if detector := sky.detector_of([scene]):
             words += f"; {scene.id}: no cloud mask, clouds found by howgreen's own detector ({detector} {clouds.card(detector).version})"
