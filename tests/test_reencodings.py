@@ -19,6 +19,7 @@ from faults import Faults
 from howgreen import place, store
 from howgreen.core.errors import ImageError
 from howgreen.core.warnings import HowgreenWarning
+from howgreen.pipeline.sync import sync
 from reencode import BANDS, FORMS, NATIVE, PACKING, Form, Truth, coded, stack
 
 SIDE = 160
@@ -208,6 +209,7 @@ def catalogue(simulated: Truth, tmp_path_factory: pytest.TempPathFactory) -> Ite
             *SERVED,
             ("each band packed by itself", {}, {}, {}),
             ("a mask inside", {}, {}, {}),
+            ("a mask beside", {}, {}, {}),
             ("times 2.5, unsaid", {"scale": 4e-5}, {}, {}),
         ]
         for day, (name, how, said, properties) in enumerate(forms, 1):
@@ -218,12 +220,14 @@ def catalogue(simulated: Truth, tmp_path_factory: pytest.TempPathFactory) -> Ite
                 own = {
                     band: {"raster:bands": [{"scale": s, "offset": o, "nodata": 0}]} for band, (s, o) in PACKING.items()
                 }
-            if name == "a mask inside":
+            masked = name in {"a mask inside", "a mask beside"}
+            if masked:
                 planes = coded(simulated, fill=700)
             for band, values in planes.items():
                 path = stack(simulated, folder / f"x_202406{day:02d}_{NATIVE[band]}.tif", {band: values}, names=None)
-                if name == "a mask inside":
-                    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(path, "r+") as out:
+                if masked:
+                    inside = name == "a mask inside"
+                    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=inside), rasterio.open(path, "r+") as out:
                         out.write_mask(~simulated.empty)
             hrefs = {band: f"{files.url}/{day}/x_202406{day:02d}_{NATIVE[band]}.tif" for band in BANDS}
             items.append(item(f"form-{day}", day, hrefs, own, properties, simulated))
@@ -241,8 +245,8 @@ def asked(url: str, day: int, truth: Truth) -> tuple[float, float, float]:
 
 @pytest.mark.parametrize(
     "day",
-    range(1, len(SERVED) + 3),
-    ids=[*(name for name, *_ in SERVED), "each band packed by itself", "a mask inside"],
+    range(1, len(SERVED) + 4),
+    ids=[*(name for name, *_ in SERVED), "each band packed by itself", "a mask inside", "a mask beside"],
 )
 def test_a_catalogue_of_any_habit_gives_the_same_answer(
     day: int, catalogue: tuple[str, Path], simulated: Truth, tmp_path: Path
@@ -254,10 +258,25 @@ def test_a_catalogue_of_any_habit_gives_the_same_answer(
     assert land == pytest.approx(right[2], rel=0.003)
 
 
+@pytest.mark.parametrize("day", [len(SERVED) + 2, len(SERVED) + 3], ids=["a mask inside", "a mask beside"])
+def test_what_is_kept_of_a_masked_image_gives_the_same_answer(
+    day: int, catalogue: tuple[str, Path], simulated: Truth, tmp_path: Path
+):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", HowgreenWarning)
+        period = f"2024-06-{day:02d}/2024-06-{day:02d}"
+        sync(
+            howgreen.plan(area_of(simulated), images=howgreen.Catalogs(catalogue[0]), period=period), root=tmp_path / "kept"
+        )
+    assert answer(tmp_path / "kept", simulated) == pytest.approx(
+        expected(simulated, tmp_path, masked=False), abs=0.003, rel=0.003
+    )
+
+
 def test_what_a_catalogue_does_not_say_is_refused_and_the_cure_works(
     catalogue: tuple[str, Path], simulated: Truth, tmp_path: Path
 ):
-    day = len(SERVED) + 3
+    day = len(SERVED) + 4
     with pytest.raises(ImageError, match=r"multiplied; likely scale 4e-05 offset 0; .*howgreen store add.*--scale"):
         asked(catalogue[0], day, simulated)
     add(sorted((catalogue[1] / str(day)).glob("*.tif")), tmp_path / "store", scale=4e-5)

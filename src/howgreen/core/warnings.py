@@ -43,6 +43,7 @@ CODES: Mapping[str, str] = {
     "limits-mended": "parts of the limits were broken, and were mended or left out",
     "low-share-seen": "much of the land was never seen clearly",
     "map-doubtful": "a map that the answer is compared with may not be what it is taken for",
+    "mask-file-unread": "what lies where an image's mask file would be is none; if there is one, what it hides counts as ground",
     "mixed-looks": "radar images that look from different directions stand in one picture",
     "mixed-satellites": "images of satellites whose bands differ stand in one picture",
     "model-blind-to-water": "the model has no class water: rivers and lakes count as land",

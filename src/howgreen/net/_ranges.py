@@ -35,6 +35,10 @@ _S3_ETAG = re.compile(r'^"([0-9a-f]{32})"$')
 _CURE = "run the same again, it goes on from what it has"
 
 
+class AbsentError(NetworkError):
+    """The server has no such file, or shows it to nobody who asks as we do (HTTP 4xx)."""
+
+
 class _RefusedError(Exception):
     """The server wants a token, or another one."""
 
@@ -93,8 +97,8 @@ class Ranges:
             try:
                 return self._request(url, first, last)
             except _RefusedError as refused:
-                if self._signer is None or fresh:
-                    raise self._error(str(refused), "try again later, or use another --catalog") from None
+                if self._signer is None or fresh or url == self.href:  # without a token a new one is of no use
+                    raise self._absent(str(refused), "try again later, or use another --catalog") from None
                 self._signer.forget(url)
         raise AssertionError  # the second time returns or raises
 
@@ -124,7 +128,8 @@ class Ranges:
             raise TransientError(http.describe_status(status), after_s=after_s)
         if status == 416 and self._version is not None:
             raise self._changed()
-        raise self._error(http.describe_status(status), "make a new plan, or use another --catalog")
+        kind = self._absent if 400 <= status < 500 and status != 416 else self._error
+        raise kind(http.describe_status(status), "make a new plan, or use another --catalog")
 
     def _body(self, reply: requests.Response, first: int, last: int) -> bytes:
         """Return the bytes of an answer, once they are sure to be the ones that were asked for."""
@@ -154,6 +159,9 @@ class Ranges:
 
     def _changed(self) -> NetworkError:
         return self._error("the file has changed while it was read", "run the same again, it reads the new one")
+
+    def _absent(self, why: str, cure: str) -> AbsentError:
+        return AbsentError(str(self._error(why, cure)))
 
     def _error(self, why: str, cure: str) -> NetworkError:
         return NetworkError(f"{http.redact_url(self.href)}: {why}; {cure}")

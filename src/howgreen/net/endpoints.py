@@ -107,6 +107,19 @@ CATALOGS: Mapping[str, Catalog] = MappingProxyType(
 """By name, in the order in which they are asked."""
 DEFAULT_CATALOGS = ("earth-search", "planetary-computer")
 """Those that need no account."""
+WITHOUT_MASK_FILES = frozenset(
+    {
+        "e84-earth-search-sentinel-data.s3.us-west-2.amazonaws.com",
+        "sentinel-cogs.s3.us-west-2.amazonaws.com",
+        "esa-worldcover.s3.eu-central-1.amazonaws.com",
+        "landsatlook.usgs.gov",
+        "sentinel2l2a01.blob.core.windows.net",
+        "landsateuwest.blob.core.windows.net",
+        "sentinel1euwestrtc.blob.core.windows.net",
+        "zipper.dataspace.copernicus.eu",
+    }
+)
+"""Hosts of the catalogues' files, beside none of which a mask file of GDAL's (``FILE.tif.msk``) lies: they are not asked for one."""
 
 
 @dataclass(frozen=True, kw_only=True)

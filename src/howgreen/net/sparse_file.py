@@ -20,11 +20,13 @@ from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 from weakref import finalize
 
 from howgreen.core.errors import ImageError, NetworkError
 from howgreen.net import http
-from howgreen.net._ranges import Ranges, Version
+from howgreen.net._ranges import AbsentError, Ranges, Version
+from howgreen.net.endpoints import WITHOUT_MASK_FILES
 
 IN_FLIGHT = 32
 """Requests under way at once: what an answer takes is mostly waiting, whatever the number of cores."""
@@ -43,6 +45,10 @@ LARGEST_WHOLE_BYTES = 2 << 30
 """Of a JPEG 2000 file, which comes whole."""
 LARGEST_TILE_BYTES = 256 << 20
 """Of one tile or strip, packed."""
+LARGEST_MASK_BYTES = 64 << 20
+"""Of a mask file, which comes whole; GDAL packs them to less than a hundredth of their image."""
+MASK = ".msk"
+"""Ends the name of the mask file that GDAL puts beside an image: ``FILE.tif.msk``."""
 SLACK = 1.5, 64 << 20
 """What is fetched of a file in all: so many times its size and so many bytes; each byte of it is wanted about once."""
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -91,12 +97,17 @@ class Remote:
 
     def __init__(self, href: str, *, signer: str = "", sha256: str | None = None) -> None:
         self.href = href
+        self.mask_doubt = ""
+        """What its server answers with where a mask file would be, when that is none; empty where there is no doubt."""
         self._sha256 = sha256
+        self._signer = signer
         self._ranges = Ranges(href, signer=signer)
         self._lock = Lock()
         self._head_lock = Lock()
         self._head = b""
         self._opened: Future[Path] | None = None
+        self._mask: Future[Remote | None] | None = None
+        self._everything: list[Future[None]] = []
         self._asked: dict[int, tuple[int, Future[None]]] = {}
         self._handle = -1
         self._block = 4096
@@ -166,10 +177,53 @@ class Remote:
             except ValueError as error:
                 raise ImageError(f"{http.redact_url(self.href)}: {error}; use another --catalog") from error
         else:  # where its pixels lie only its decoder knows
-            for first in range(HEAD_BYTES, size, LARGEST_REQUEST_BYTES):
-                self._deliver([(first, min(first + LARGEST_REQUEST_BYTES, size))])
+            self._deliver_all()
             self._check_whole(size)
         return self._path
+
+    def mask(self) -> Future[Remote | None]:
+        """Return the mask file that lies beside this one, all its bytes here; None where there is none.
+
+        Its server is asked once, and again only after a failure; one that is known to have none is not asked.
+        """
+        with self._lock:
+            if self._mask is None or (self._mask.done() and self._mask.exception() is not None):
+                self._mask = POOL.submit(self._open_mask)
+            return self._mask
+
+    def _open_mask(self) -> Remote | None:
+        if urlsplit(self.href).hostname in WITHOUT_MASK_FILES:
+            return None
+        beside = Remote(_beside(self.href), signer=self._signer)
+        try:
+            head = beside._ranges.get(0, HEAD_BYTES - 1)
+        except AbsentError:
+            return None
+        if head[:4] not in _TIFF:  # of servers that answer every address
+            self.mask_doubt = http.web_page(head) or "something that is no TIFF file"
+            return None
+        size = beside._ranges.version.size if beside._ranges.version else len(head)
+        if size > LARGEST_MASK_BYTES:
+            raise ImageError(
+                f"{http.redact_url(self.href)}: the mask file beside it has {size >> 20} MiB, more than the "
+                f"{LARGEST_MASK_BYTES >> 20} that are taken; fetch both files and keep them with `howgreen store add`"
+            )
+        beside._head, beside._opened = head, Future()
+        try:
+            path = beside._open()
+            beside._deliver_all()
+        except ImageError as error:  # told of the image: that is what is left out
+            why = str(error).removeprefix(f"{http.redact_url(beside.href)}: ").partition(";")[0]
+            raise ImageError(
+                f"{http.redact_url(self.href)}: the mask file beside it ({MASK}) cannot be read ({why}); use another --catalog, "
+                "or keep the image with `howgreen store add`"
+            ) from error
+        beside._opened.set_result(path)
+        return beside
+
+    def _deliver_all(self) -> None:
+        for first in range(HEAD_BYTES, self._size, LARGEST_REQUEST_BYTES):
+            self._deliver([(first, min(first + LARGEST_REQUEST_BYTES, self._size))])
 
     def _check_whole(self, size: int) -> None:
         """Compare a file that came as a whole with what its item, or its server, says its bytes hash to."""
@@ -210,6 +264,8 @@ class Remote:
 
     def fetch(self, spans: Iterable[ByteRange]) -> list[Future[None]]:
         """Ask for bytes that will be read, at once and close ones together; the futures are done when they are here."""
+        if self._everything and not any(one.done() and one.exception() for one in self._everything):
+            return self._everything
         mine: list[ByteRange] = []
         futures: list[Future[None]] = []
         with self._lock:
@@ -225,10 +281,11 @@ class Remote:
         return futures
 
     def everything(self) -> list[Future[None]]:
-        """Ask for the whole file."""
+        """Ask for the whole file; what is asked for afterwards comes with it."""
         version = self._ranges.version
         size, step = version.size if version else 0, LARGEST_REQUEST_BYTES
-        return self.fetch((first, min(first + step, size)) for first in range(0, size, step))
+        self._everything = self.fetch((first, min(first + step, size)) for first in range(0, size, step))
+        return self._everything
 
     def _keep(self, group: Sequence[ByteRange], promised: Sequence[Future[None]]) -> None:
         try:
@@ -247,6 +304,12 @@ class Remote:
         if len(data) < end - first:
             raise ImageError(f"{http.redact_url(self.href)}: ends before its tiles do; use another --catalog")
         os.pwrite(self._handle, data, first)
+
+
+def _beside(href: str) -> str:
+    """Return the address of the mask file beside an image: its query, where a signature may be, stays."""
+    parts = urlsplit(href)
+    return urlunsplit(parts._replace(path=parts.path + MASK, fragment=""))
 
 
 def _up(value: int, step: int) -> int:
@@ -297,6 +360,8 @@ def directories(read: Callable[[int, int], bytes], size: int) -> Iterator[ByteRa
         When they claim more than a file of images has.
     """
     start = read(0, 16)
+    if len(start) < 16:
+        raise ValueError("ends within its first bytes")
     order = "<" if start[:2] == b"II" else ">"
     big = 43 in start[2:4]
     count_code, word, entry = ("Q", "Q", 20) if big else ("H", "I", 12)

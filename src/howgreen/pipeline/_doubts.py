@@ -53,6 +53,11 @@ def of_answer(
     for scene in provenance["radiometry"]["scenes"]:
         if scene["offset_check"] == "doubtful":
             yield Caution("offset-doubtful", f"image {scene['id']}: {scene['offset_check_why']}; check its --offset")
+    for answer in provenance["radiometry"].get("mask_files", ()):
+        yield Caution(
+            "mask-file-unread",
+            f"{answer} where the mask file of an image (FILE.tif.msk) would be: none is taken to be there, and no pixel to be hidden by one",
+        )
     if stats.observed_ratio is not None and stats.observed_ratio < LEAST_SEEN:
         unseen = area(stats.land_area_m2 - stats.observed_area_m2)
         yield Caution(

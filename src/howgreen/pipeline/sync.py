@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -136,7 +136,7 @@ def _keep(work: _Work, scene: Scene, files: Files) -> str:
         return "empty"
     known = _known(work.root, scene)
     wanted = _join({band: window for band, window in needed.items() if window}, known.get(_WINDOWS, {}))
-    assets = [asset for asset in scene.assets if asset.band in wanted]
+    assets = [_marked(scene, asset, files) for asset in scene.assets if asset.band in wanted]
     for asset in assets:
         if not _part(work.root, scene, asset, wanted[asset.band]).is_file():
             windows.request(asset, wanted[asset.band], files=files)
@@ -146,6 +146,13 @@ def _keep(work: _Work, scene: Scene, files: Files) -> str:
     store_scene(work.root, _header(scene, assets, wanted, states, grids, work.plan.source), layers)
     parts.discard(work.root, scene.id)
     return "fetched"
+
+
+def _marked(scene: Scene, asset: Asset, files: Files) -> Asset:
+    """Give a band without a nodata value the one that its pixels get where a mask hides them: a store keeps no masks of that kind."""
+    own = scene.encoding(asset.band)
+    nodata = windows.nodata_of(asset, own.nodata, files=files) if own.nodata is None else own.nodata
+    return asset if nodata == own.nodata else replace(asset, encoding=replace(own, nodata=nodata))
 
 
 def _is_stored(work: _Work, scene: Scene) -> bool:
@@ -196,7 +203,7 @@ def _fetch(work: _Work, scene: Scene, asset: Asset, window: Window, files: Files
     file = _part(work.root, scene, asset, window)
     kept = parts.get(file)
     if kept is None:
-        values, grid = windows.read_window(asset, window, files=files)
+        values, grid = windows.read_window(asset, window, nodata=scene.encoding(asset.band).nodata, files=files)
         state = windows.state(asset, files=files)
         parts.put(file, values, grid, state=state)
     else:

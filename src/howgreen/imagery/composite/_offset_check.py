@@ -40,7 +40,7 @@ from howgreen.imagery.composite._blocks import asset_of
 from howgreen.imagery.read import quality, sky
 from howgreen.imagery.read._coarse import THREADS, read_coarse
 from howgreen.imagery.read._resample import missing
-from howgreen.imagery.read.opener import opened
+from howgreen.imagery.read.opener import mask_doubts, opened
 
 COARSE_PX = 256
 """Side of the coarse read."""
@@ -88,7 +88,8 @@ def decisions(scenes: Sequence[Scene]) -> dict[str, Any]:
     radar_record = {
         "radar": {"encoding": f"steps of {DB_SCALE:g} dB, median over passes", "scenes": _radar.record(sar)}
     }
-    return (radar_record if sar else {}) | {
+    masks = mask_doubts(asset for scene in scenes for asset in scene.assets)
+    return (radar_record if sar else {}) | ({"mask_files": sorted(masks)} if masks else {}) | {
         "encoding": f"int16 steps of {_median.STEP:g} reflectance, median over clear dates",
         "mask": _mask_words(ordered),
         "scenes": [

@@ -20,12 +20,15 @@ from rasterio.windows import Window as RasterioWindow
 from howgreen.core.grid import Window
 from howgreen.core.types import Asset
 from howgreen.imagery.read._prefetch import prefetch_window
-from howgreen.imagery.read._resample import same_crs, shrink
+from howgreen.imagery.read._resample import coarsened, file_window, missing, same_crs, shrink
 from howgreen.imagery.read.earthengine import Pixels
 from howgreen.imagery.read.opener import GDAL_OPTIONS, Files, Image, open_image, opened, wait_for
+from howgreen.imagery.read.quality import TABLES
 
 BEYOND_PX = 4
 """Coarse pixels around a frame that are fetched with it."""
+STRIP_ROWS = 256
+"""Rows of a strip that is read at once, after it is made coarser."""
 THREADS = 8
 """Scenes read together; the work is waiting for files."""
 
@@ -42,20 +45,33 @@ def read_coarse(
 
     Outside the file: ``nodata``, or NaN with ``float32``.
     """
-    with rasterio.Env(**GDAL_OPTIONS), opened(asset) as full, _overview(full, asset, frame) as dataset:
-        options: dict[str, Any] = {"dtype": "float32", "nodata": float("nan")} if float32 else {"nodata": nodata}
-        with WarpedVRT(
-            dataset,
-            crs=str(frame.crs),
-            transform=frame.affine,
-            height=frame.shape[0],
-            width=frame.shape[1],
-            resampling=resampling,
-            src_nodata=nodata,
-            **options,
-        ) as view:
-            values: NDArray[Any] = view.read(asset.index)
-            return values
+    fill = float("nan") if float32 else nodata
+    with rasterio.Env(**GDAL_OPTIONS), opened(asset) as full, _overview(full, asset, frame) as image:
+        if asset.band not in TABLES and full.beside is not None and full.beside.hides(asset.index):
+            mean = resampling is Resampling.average
+            with _without_hidden(full, image, asset.index, frame, nodata=nodata, fill=fill, mean=mean) as shown:
+                return _warped(shown, 1, frame, fill=fill, own=fill, resampling=resampling)
+        dataset = getattr(image.dataset, "raw", image.dataset)
+        return _warped(dataset, asset.index, frame, fill=fill, own=nodata, resampling=resampling)
+
+
+def _warped(
+    dataset: Any, index: int, frame: GeoBox, *, fill: float | None, own: float | None, resampling: Resampling
+) -> NDArray[Any]:
+    """Put a band on a frame: ``own`` is its nodata value, ``fill`` that of the answer; with NaN the answer is float32."""
+    with WarpedVRT(
+        dataset,
+        crs=str(frame.crs),
+        transform=frame.affine,
+        height=frame.shape[0],
+        width=frame.shape[1],
+        resampling=resampling,
+        src_nodata=own,
+        nodata=fill,
+        **({"dtype": "float32"} if fill is not None and math.isnan(fill) else {}),
+    ) as view:
+        values: NDArray[Any] = view.read(index)
+        return values
 
 
 def read_means(asset: Asset, frame: GeoBox, *, nodata: float | None, files: Files | None = None) -> NDArray[np.float32]:
@@ -64,7 +80,8 @@ def read_means(asset: Asset, frame: GeoBox, *, nodata: float | None, files: File
     Files on this computer that lie straight on the grid's own coordinates are not warped, which takes a fifth of the time.
     """
     with rasterio.Env(**GDAL_OPTIONS), opened(asset, files) as image:
-        at = None if image.remote or image.hidden is not None else _straight(image.dataset, frame)
+        warped = image.remote or image.hidden is not None or (image.beside and image.beside.hides(asset.index))
+        at = None if warped else _straight(image.dataset, frame)
         if at is not None:
             return _decimated(image, asset.index, frame, at, nodata)
     return read_coarse(asset, frame, nodata=nodata, float32=True, resampling=Resampling.average)
@@ -109,8 +126,8 @@ def _decimated(
 
 
 @contextmanager
-def _overview(full: Image, asset: Asset, frame: GeoBox) -> Iterator[Any]:
-    """Open the dataset's coarsest overview that is as fine as the frame, or itself.
+def _overview(full: Image, asset: Asset, frame: GeoBox) -> Iterator[Image]:
+    """Open an image's coarsest overview that is as fine as the frame, or itself.
 
     GDAL's warper takes none by itself, and would decode all of a large file.
     """
@@ -120,17 +137,65 @@ def _overview(full: Image, asset: Asset, frame: GeoBox) -> Iterator[Any]:
     level = sum(factor <= step for factor in factors) - 1
     if far:
         with _in_memory(*full.dataset.coarse(2 ** max(0, int(step).bit_length() - 1)), crs=full.dataset.crs) as dataset:
-            yield dataset
+            yield Image(dataset=dataset)
         return
     image = full if level < 0 else open_image(asset.href, remote=full.remote, overview=level)
     try:
         # The warper may look a little beyond.
         everything = Window(top=0, bottom=frame.shape[0], left=0, right=frame.shape[1]).grown(BEYOND_PX)
         wait_for(prefetch_window(image, asset.index, grid=frame, window=everything))
-        yield getattr(image.dataset, "raw", image.dataset)
+        yield image
     finally:
         if image is not full:
             image.dataset.close()
+
+
+@contextmanager
+def _without_hidden(
+    full: Image, image: Image, index: int, frame: GeoBox, *, nodata: float | None, fill: float | None, mean: bool
+) -> Iterator[Any]:
+    """Open in memory what a frame needs of a band, ``fill`` where the mask file beside it hides pixels or there are no data.
+
+    GDAL's warper knows no masks of other files. Pixels that are much finer than the frame's are averaged, or left out, by a whole
+    factor first, strip by strip, so that memory does not grow with the file.
+    """
+    dataset, mask = image.dataset, full.beside
+    if mask is None:
+        raise ValueError("nothing is hidden where there is no mask file")
+    everything = Window(top=0, bottom=frame.shape[0], left=0, right=frame.shape[1]).grown(BEYOND_PX)
+    inner = file_window(dataset, frame, everything) or Window(top=0, bottom=1, left=0, right=1)
+    k = min(max(1, shrink(frame, dataset.crs.to_wkt(), dataset.transform) // 2), *dataset.shape)
+    (top, bottom), (left, right) = (
+        (min(first // k, size // k - 1) * k, min(-(-end // k), size // k) * k)
+        for first, end, size in zip((inner.top, inner.left), (inner.bottom, inner.right), dataset.shape, strict=True)
+    )
+    strips = []
+    for row in range(top, bottom, STRIP_ROWS * k):
+        strip = Window(top=row, bottom=min(row + STRIP_ROWS * k, bottom), left=left, right=right)
+        values = image.read(index, strip)
+        shown = mask.shown(index, strip) if image is full else mask.shown_smaller(index, _in_full(full, image, strip), strip.shape)
+        valid = shown & ~missing(values, nodata)
+        if mean:
+            values, valid = coarsened(values, valid, k)
+        else:
+            values, valid = (one[k // 2 :: k, k // 2 :: k] for one in (values, valid))
+        strips.append(np.where(valid, values, values.dtype.type(0) if fill is None else fill))
+    floats = mean or (fill is not None and math.isnan(fill))
+    shrunk = np.concatenate(strips).astype(np.float32 if floats else dataset.dtypes[index - 1])
+    transform = dataset.transform @ Affine.translation(left, top) @ Affine.scale(k)
+    with _in_memory(shrunk, transform, crs=dataset.crs) as made:
+        yield made
+
+
+def _in_full(full: Image, overview: Image, window: Window) -> Window:
+    """Find the window of an image that shows what a window of its overview does."""
+    down, across = (whole / part for whole, part in zip(full.dataset.shape, overview.dataset.shape, strict=True))
+    return Window(
+        top=round(window.top * down),
+        bottom=round(window.bottom * down),
+        left=round(window.left * across),
+        right=round(window.right * across),
+    )
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from howgreen.core.types import Asset
 from howgreen.imagery.read._decode import ByteRange
 from howgreen.imagery.read._resample import file_window
 from howgreen.imagery.read.opener import GDAL_OPTIONS, Files, Image, byte_ranges, is_ranged, opened, wait_for
+from howgreen.imagery.read.quality import TABLES
 
 MOST_BLOCKS = 16
 """Blocks that are requested ahead of the one that is read, if they are small."""
@@ -83,6 +84,8 @@ class Prefetch:
             for asset, parts in by_asset.items():
                 with opened(asset, self.files) as image:
                     needs = {number: _byte_ranges(image, asset.index, self._grid, window) for number, window in parts}
+                    if image.beside and asset.band not in TABLES:
+                        image.beside.begin(asset.index)
                     if image.remote:
                         image.remote.fetch(itertools.chain.from_iterable(needs.values()))
                         for number, own in needs.items():

@@ -184,7 +184,7 @@ def _bounds(rows: NDArray[np.float64], columns: NDArray[np.float64], shape: tupl
     return _not_empty(window)
 
 
-def _coarsened(values: NDArray[Any], valid: NDArray[np.bool_], k: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+def coarsened(values: NDArray[Any], valid: NDArray[np.bool_], k: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Mean of the valid among each k x k pixels."""
     height, width = values.shape[0] // k, values.shape[1] // k
     cut = np.s_[: height * k, : width * k]
@@ -212,7 +212,7 @@ def _interpolate(
     values = image.read(index, Window(top=top, bottom=bottom, left=left, right=right))
     valid = ~missing(values, nodata)
     if k > 1:
-        values, valid = _coarsened(values, valid, k)
+        values, valid = coarsened(values, valid, k)
         rows, columns = rows / k, columns / k
         top, left = top // k, left // k
     return _bilinear(values, valid, rows - (top + 0.5), columns - (left + 0.5))
@@ -305,8 +305,7 @@ def read_band(
     with opened(asset, files) as plain:
         dataset, image = plain.dataset, plain
         if plain.masks(asset.index):  # what the mask hides becomes nodata
-            whole = np.dtype(dataset.dtypes[asset.index - 1]).kind != "f"
-            nodata = 0 if nodata is None and whole else nodata
+            nodata = plain.nodata(asset.index, nodata)
             image = plain.with_mask(np.nan if nodata is None else nodata)
         at = alignment(dataset, grid)
         if at is None:

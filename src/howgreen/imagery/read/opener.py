@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
-from rasterio.enums import MaskFlags
 from rasterio.errors import RasterioError
 from rasterio.windows import Window as RasterioWindow
 
@@ -25,6 +25,7 @@ from howgreen.core.grid import Window
 from howgreen.core.types import Asset
 from howgreen.imagery.read import earthengine
 from howgreen.imagery.read._decode import ByteRange, Tiles, tile_bytes, tiles_of
+from howgreen.imagery.read._mask_file import MaskFile, has_own_mask
 from howgreen.net import http
 from howgreen.net.sparse_file import Remote
 
@@ -51,7 +52,7 @@ class Fetched:
         self.raw = raw
         """The dataset itself, for those who have fetched what they will read."""
         self._remote = remote
-        if any(MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags for flags in raw.mask_flag_enums):
+        if any(has_own_mask(raw, index) for index in raw.indexes):
             wait_for(remote.everything())  # where its mask lies GDAL does not say
 
     def __getattr__(self, name: str) -> Any:
@@ -99,6 +100,8 @@ class Image:
     """Rasterio's, or what behaves like it: :class:`Fetched`, or Earth Engine's."""
     remote: Remote | None = None
     """Where its bytes come from; None for a file on this computer."""
+    beside: MaskFile | None = None
+    """What may lie beside it, and hide pixels; None where nothing can."""
     tiles: Tiles | None = None
     """How its tiles are packed, where they need no GDAL."""
 
@@ -110,11 +113,19 @@ class Image:
     """What pixels become that the file's own mask (or alpha band) hides; None to leave them as they are."""
 
     def masks(self, index: int) -> bool:
-        """Whether the file has a mask or an alpha band that may hide pixels of a band."""
-        flags: Sequence[Sequence[MaskFlags]] = getattr(self.dataset, "mask_flag_enums", ())
-        if flags and MaskFlags.per_dataset in flags[index - 1] and MaskFlags.alpha not in flags[index - 1]:
+        """Whether a mask, in the file or beside it, or an alpha band may hide pixels of a band.
+
+        ImageError, NetworkError when a mask file cannot be read.
+        """
+        if has_own_mask(self.dataset, index) or alpha_index(self.dataset) not in {None, index}:
             return True
-        return alpha_index(self.dataset) not in {None, index}
+        return self.beside is not None and self.beside.hides(index)
+
+    def nodata(self, index: int, stated: float | None) -> float | None:
+        """Return what hidden pixels of a band are read as, given the nodata value that is stated; that one where none are hidden."""
+        if stated is None and np.dtype(self.dataset.dtypes[index - 1]).kind != "f" and self.masks(index):
+            return 0
+        return stated
 
     def with_mask(self, hidden: float) -> Image:
         """Return the same file, hidden pixels read as ``hidden``."""
@@ -123,6 +134,8 @@ class Image:
     def _shown(self, index: int, window: Window) -> NDArray[np.bool_]:
         """Where the mask shows pixels of a window."""
         dataset, where = self.dataset, RasterioWindow.from_slices(*window.slices)
+        if self.beside is not None and self.beside.hides(index):
+            return self.beside.shown(index, window)
         if alpha := alpha_index(dataset):
             codes: NDArray[Any] = dataset.read(alpha, window=where)
         else:
@@ -146,6 +159,13 @@ class Image:
         rows, columns = window.slices
         values: NDArray[Any] = self.dataset.read(index, window=RasterioWindow.from_slices(rows, columns), out=out)
         return values
+
+
+    def close(self) -> None:
+        """Close the file, and the mask file beside it."""
+        self.dataset.close()
+        if self.beside is not None:
+            self.beside.close()
 
 
 def wait_for(pieces: Iterable[Future[None]]) -> None:
@@ -192,7 +212,7 @@ class Files:
                     idle_again = True
         finally:
             if not idle_again:
-                image.dataset.close()
+                image.close()
 
     def open_ahead(self, assets: Iterable[Asset]) -> None:
         """Begin to open files on the web, all at once."""
@@ -242,6 +262,15 @@ class _Shared:
 
 
 _shared = _Shared()
+
+
+def mask_doubts(assets: Iterable[Asset]) -> set[str]:
+    """Name the hosts of files on the web that answer with no mask file where one would be, and say with what.
+
+    Only of files that were read within the :func:`shared_files` that is open.
+    """
+    remotes = (_shared.remote(asset) for asset in assets if is_ranged(asset.href))
+    return {f"{urlsplit(remote.href).hostname} answers with {remote.mask_doubt}" for remote in remotes if remote.mask_doubt}
 
 
 def fetched_bytes() -> int:
@@ -316,7 +345,12 @@ def open_image(href: str, *, remote: Remote | None = None, overview: int | None 
         dataset.close()
         raise ImageError(f"{href}: a {driver} file, not a GeoTIFF or JPEG 2000; convert it and add it again")
     tiles = tiles_of(dataset, Path(path))
-    return Image(dataset=dataset if remote is None else Fetched(dataset, remote), remote=remote, tiles=tiles)
+    return Image(
+        dataset=dataset if remote is None else Fetched(dataset, remote),
+        remote=remote,
+        tiles=tiles,
+        beside=MaskFile(href, dataset, remote) if overview is None else None,
+    )
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import rasterio
 from affine import Affine
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from howgreen.core.types import Asset
 from howgreen.imagery.read import earthengine
 from howgreen.imagery.read._resample import file_window
 from howgreen.imagery.read.opener import GDAL_OPTIONS, Files, opened
+from howgreen.imagery.read.quality import TABLES
 
 
 def needed(asset: Asset, *, grid: GeoBox, margin_px: int, files: Files | None = None) -> Window | None:
@@ -52,8 +54,12 @@ def request(asset: Asset, window: Window, *, files: Files) -> None:
         image.request(asset.index, window)
 
 
-def read_window(asset: Asset, window: Window, *, files: Files | None = None) -> tuple[NDArray[Any], GeoBox]:
+def read_window(
+    asset: Asset, window: Window, *, nodata: float | None = None, files: Files | None = None
+) -> tuple[NDArray[Any], GeoBox]:
     """Pixels (y, x) of a window as they are in the file, and the grid they lie on in its own CRS.
+
+    Those that a mask hides, in the file or beside it, or an alpha band, become ``nodata``: 0 of whole numbers that have none, else NaN.
 
     Raises
     ------
@@ -61,10 +67,20 @@ def read_window(asset: Asset, window: Window, *, files: Files | None = None) -> 
         If they cannot be read.
     """
     with rasterio.Env(**GDAL_OPTIONS), opened(asset, files) as image:
-        values = image.read(asset.index, window)
+        masked = image
+        if asset.band not in TABLES and image.masks(asset.index):
+            empty = image.nodata(asset.index, nodata)
+            masked = image.with_mask(np.nan if empty is None else empty)
+        values = masked.read(asset.index, window)
         transform: Affine = image.dataset.transform
         crs: CRS = image.dataset.crs
         return values, GeoBox(values.shape, transform @ Affine.translation(window.left, window.top), crs.to_wkt())
+
+
+def nodata_of(asset: Asset, stated: float | None, *, files: Files) -> float | None:
+    """Return the nodata value that a band has as :func:`read_window` gives it, where ``stated`` is that of the file."""
+    with rasterio.Env(**GDAL_OPTIONS), opened(asset, files) as image:
+        return stated if asset.band in TABLES else image.nodata(asset.index, stated)
 
 
 def state(asset: Asset, *, files: Files) -> str:
