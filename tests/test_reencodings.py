@@ -266,7 +266,8 @@ def test_what_is_kept_of_a_masked_image_gives_the_same_answer(
         warnings.simplefilter("ignore", HowgreenWarning)
         period = f"2024-06-{day:02d}/2024-06-{day:02d}"
         sync(
-            howgreen.plan(area_of(simulated), images=howgreen.Catalogs(catalogue[0]), period=period), root=tmp_path / "kept"
+            howgreen.plan(area_of(simulated), images=howgreen.Catalogs(catalogue[0]), period=period),
+            root=tmp_path / "kept",
         )
     assert answer(tmp_path / "kept", simulated) == pytest.approx(
         expected(simulated, tmp_path, masked=False), abs=0.003, rel=0.003

@@ -38,9 +38,18 @@ def write(path, *, count=1, shown=SHOWN, beside=True, overviews=False, **profile
     values = np.random.default_rng(3).integers(300, 900, (count, SIDE, SIDE)).astype(np.uint16)
     if shown is not None:
         values[:, ~shown] = HIDDEN
-    options = {"crs": "EPSG:32632", "transform": FRAME.affine, "tiled": True, "blockxsize": TILE, "blockysize": TILE, "compress": "deflate"}
+    options = {
+        "crs": "EPSG:32632",
+        "transform": FRAME.affine,
+        "tiled": True,
+        "blockxsize": TILE,
+        "blockysize": TILE,
+        "compress": "deflate",
+    }
     with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=not beside):
-        with rasterio.open(path, "w", driver="GTiff", width=SIDE, height=SIDE, count=count, dtype="uint16", **options | profile) as out:
+        with rasterio.open(
+            path, "w", driver="GTiff", width=SIDE, height=SIDE, count=count, dtype="uint16", **options | profile
+        ) as out:
             out.write(values)
         with rasterio.open(path, "r+") as out:
             if overviews:
@@ -135,7 +144,10 @@ def test_nothing_is_asked_for_where_nothing_can_be_hidden(world, monkeypatch):
 
 
 def test_the_open_catalogues_files_are_known_to_have_none():
-    assert {"sentinel-cogs.s3.us-west-2.amazonaws.com", "sentinel2l2a01.blob.core.windows.net"} <= endpoints.WITHOUT_MASK_FILES
+    assert {
+        "sentinel-cogs.s3.us-west-2.amazonaws.com",
+        "sentinel2l2a01.blob.core.windows.net",
+    } <= endpoints.WITHOUT_MASK_FILES
     assert not any("/" in host or host != host.lower() for host in endpoints.WITHOUT_MASK_FILES)
 
 
@@ -183,9 +195,12 @@ def test_a_broken_mask_is_one_line_that_names_the_image(world, where, damage, to
     whole = mask.read_bytes()
     if damage == "shape":
         other = write(world.root / "other.tif")
-        with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=False):
-            with rasterio.open(other, "w", driver="GTiff", width=400, height=512, count=1, dtype="uint16", crs="EPSG:32632", transform=FRAME.affine) as out:
-                out.write_mask(np.zeros((512, 400), bool))
+        profile = {"driver": "GTiff", "width": 400, "height": 512, "count": 1, "dtype": "uint16"}
+        with (
+            rasterio.Env(GDAL_TIFF_INTERNAL_MASK=False),
+            rasterio.open(other, "w", transform=FRAME.affine, **profile) as out,
+        ):
+            out.write_mask(np.zeros((512, 400), bool))
         shutil.copy(f"{other}.msk", mask)
     else:
         mask.write_bytes(whole[: 20_000 if damage == "cut" else 7])

@@ -89,14 +89,18 @@ def decisions(scenes: Sequence[Scene]) -> dict[str, Any]:
         "radar": {"encoding": f"steps of {DB_SCALE:g} dB, median over passes", "scenes": _radar.record(sar)}
     }
     masks = mask_doubts(asset for scene in scenes for asset in scene.assets)
-    return (radar_record if sar else {}) | ({"mask_files": sorted(masks)} if masks else {}) | {
-        "encoding": f"int16 steps of {_median.STEP:g} reflectance, median over clear dates",
-        "mask": _mask_words(ordered),
-        "scenes": [
-            _record(scene, dark, verdict, why)
-            for scene, dark, (verdict, why) in zip(ordered, measured, verdicts, strict=True)
-        ],
-    }
+    return (
+        (radar_record if sar else {})
+        | ({"mask_files": sorted(masks)} if masks else {})
+        | {
+            "encoding": f"int16 steps of {_median.STEP:g} reflectance, median over clear dates",
+            "mask": _mask_words(ordered),
+            "scenes": [
+                _record(scene, dark, verdict, why)
+                for scene, dark, (verdict, why) in zip(ordered, measured, verdicts, strict=True)
+            ],
+        }
+    )
 
 
 def _record(scene: Scene, dark: Mapping[str, float] | None, verdict: str, why: str) -> dict[str, Any]:

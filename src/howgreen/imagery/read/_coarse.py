@@ -173,7 +173,11 @@ def _without_hidden(
     for row in range(top, bottom, STRIP_ROWS * k):
         strip = Window(top=row, bottom=min(row + STRIP_ROWS * k, bottom), left=left, right=right)
         values = image.read(index, strip)
-        shown = mask.shown(index, strip) if image is full else mask.shown_smaller(index, _in_full(full, image, strip), strip.shape)
+        shown = (
+            mask.shown(index, strip)
+            if image is full
+            else mask.shown_smaller(index, _in_full(full, image, strip), strip.shape)
+        )
         valid = shown & ~missing(values, nodata)
         if mean:
             values, valid = coarsened(values, valid, k)

@@ -160,7 +160,6 @@ class Image:
         values: NDArray[Any] = self.dataset.read(index, window=RasterioWindow.from_slices(rows, columns), out=out)
         return values
 
-
     def close(self) -> None:
         """Close the file, and the mask file beside it."""
         self.dataset.close()
@@ -270,7 +269,9 @@ def mask_doubts(assets: Iterable[Asset]) -> set[str]:
     Only of files that were read within the :func:`shared_files` that is open.
     """
     remotes = (_shared.remote(asset) for asset in assets if is_ranged(asset.href))
-    return {f"{urlsplit(remote.href).hostname} answers with {remote.mask_doubt}" for remote in remotes if remote.mask_doubt}
+    return {
+        f"{urlsplit(remote.href).hostname} answers with {remote.mask_doubt}" for remote in remotes if remote.mask_doubt
+    }
 
 
 def fetched_bytes() -> int:
