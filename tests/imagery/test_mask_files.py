@@ -1,6 +1,5 @@
 """Mask files of GDAL's beside images (``FILE.tif.msk``): what they hide is no ground, on the web as on this computer."""
 
-import hashlib
 import shutil
 from dataclasses import replace
 
