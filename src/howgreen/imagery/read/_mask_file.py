@@ -78,7 +78,7 @@ class MaskFile:
 
         ImageError when it cannot be read.
         """
-        return self._codes(index, window) != 0
+        return np.asarray(self._codes(index, window) != 0)
 
     def shown_smaller(self, index: int, window: Window, shape: tuple[int, int]) -> NDArray[np.bool_]:
         """Where it shows the pixels of a window of an overview, of another ``shape`` than the image's own pixels there.
