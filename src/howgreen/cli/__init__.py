@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
 import gc
 import os
@@ -29,6 +30,7 @@ def _main(arguments: Sequence[str] | None) -> None:
         signal.signal(signal.SIGINT, _stop)
     # Loading libraries makes a million objects that all stay: looking for garbage among them takes a tenth of the time.
     gc.set_threshold(100_000, 50, 50)
+    atexit.register(gc.freeze)  # and looking once more at the end, where all of them go anyway, as much again
     # Image libraries print their own complaints beside raising them; ours is the one line that counts.
     os.environ.setdefault("CPL_LOG", os.devnull)
     try:
