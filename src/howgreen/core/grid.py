@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate, pairwise, product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import shapely
@@ -33,8 +33,8 @@ BLOCK_PX = 1024
 """Side of the blocks into which a raster is cut that comes as one plain array."""
 EDGE_PX = 1e-6
 """What lies so near to a pixel's edge, in pixels, lies on it."""
-LEAF_PX = 64
-"""Side of a window at which its pixels are looked at one by one."""
+LARGEST_SQUARE_PX = 1024
+"""Side of the squares that are looked at first, a power of two."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,7 +161,7 @@ def coarse_grid(city: City) -> tuple[GeoBox, NDArray[np.bool_]]:
 def inside(shapes: BaseGeometry | Iterable[BaseGeometry], grid: GeoBox, *, in_part: bool = False) -> NDArray[np.bool_]:
     """Find the pixels whose centre lies inside a shape, or inside any of several.
 
-    A window is split until it lies wholly in or out. rasterio could draw the shapes, but it changes the filters
+    Squares are quartered until they lie wholly in or out. rasterio could draw the shapes, but it changes the filters
     of warnings while it does, which no two threads may do at once.
 
     Parameters
@@ -203,24 +203,29 @@ def _around(shape: BaseGeometry, grid: GeoBox) -> Window | None:
     return window if window.top < window.bottom and window.left < window.right else None
 
 
-def _fill(marked: NDArray[np.bool_], shape: BaseGeometry, t: Any, window: Window, *, in_part: bool) -> None:
-    box = shapely.box(*window.bounds(t))
-    if not shape.intersects(box):
-        return
-    if shape.contains_properly(box):
-        marked[window.slices] = True
-    elif max(window.shape) <= LEAF_PX and in_part:
+def _fill(marked: NDArray[np.bool_], shape: BaseGeometry, t: Affine, window: Window, *, in_part: bool) -> None:
+    """Mark the pixels of a window: squares that the shape's edge cuts are quartered, all of a size at once, down to pixels."""
+    height, width = window.shape
+    side = min(LARGEST_SQUARE_PX, 1 << (min(height, width) - 1).bit_length())
+    down, across = -(-height // side), -(-width // side)
+    found = np.zeros((down * side, across * side), dtype=bool)
+    rows, columns = (index.ravel() for index in np.indices((down, across)))
+    while True:
+        west, north = t.c + t.a * (window.left + columns * side), t.f + t.e * (window.top + rows * side)
+        if side == 1:
+            break
+        squares = shapely.box(west, north + t.e * side, west + t.a * side, north)
+        reached = shapely.intersects(shape, squares)
+        whole = reached & shapely.contains_properly(shape, squares)
+        found.reshape(len(found) // side, side, -1, side)[rows[whole], :, columns[whole]] = True
+        cut = reached & ~whole
+        side //= 2
+        rows = np.add.outer(2 * rows[cut], (0, 0, 1, 1)).ravel()
+        columns = np.add.outer(2 * columns[cut], (0, 1, 0, 1)).ravel()
+    if in_part:
         edge = EDGE_PX * t.a  # a pixel that only shares its edge with the shape has no part in it
-        west, north = np.meshgrid(
-            t.c + t.a * np.arange(window.left, window.right), t.f + t.e * np.arange(window.top, window.bottom)
-        )
-        marked[window.slices] |= shapely.intersects(
-            shape, shapely.box(west + edge, north + t.e + edge, west + t.a - edge, north - edge)
-        )
-    elif max(window.shape) <= LEAF_PX:
-        x = t.c + t.a * (np.arange(window.left, window.right) + 0.5)
-        y = t.f + t.e * (np.arange(window.top, window.bottom) + 0.5)
-        marked[window.slices] |= shapely.contains_xy(shape, *np.meshgrid(x, y))
+        pixels = shapely.box(west + edge, north + t.e + edge, west + t.a - edge, north - edge)
+        found[rows, columns] = shapely.intersects(shape, pixels)
     else:
-        for quarter in window.quarters():
-            _fill(marked, shape, t, quarter, in_part=in_part)
+        found[rows, columns] = shapely.contains_xy(shape, west + t.a / 2, north + t.e / 2)
+    marked[window.slices] |= found[:height, :width]

@@ -99,7 +99,9 @@ def _sums(
     ]
     for start in range(0, len(reached), step := max(8, len(reached) // 20) if progress else len(reached) or 1):
         group = reached[start : start + step]
-        for (zones_here, _), block_sums in zip(group, compute(*(task for _, task in group), scheduler="threads"), strict=True):
+        for (zones_here, _), block_sums in zip(
+            group, compute(*(task for _, task in group), scheduler="threads"), strict=True
+        ):
             for position, values in zip(zones_here, block_sums, strict=True):
                 totals[position] += values
         if progress:
