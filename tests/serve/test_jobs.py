@@ -104,7 +104,7 @@ def test_an_old_answer_is_looked_at_anew(
     jobs.dismiss(jobs.jobs(status=Status.accepted)[0].id)
     with monkeypatch.context() as patched:
         patched.setattr("howgreen.pipeline.reruns.code_changed", lambda: now().timestamp() + 5)
-        assert jobs.submit(asked(), client="c").id != first.id
+        assert Jobs(engine, settings).submit(asked(), client="c").id != first.id
     jobs.dismiss(jobs.jobs(status=Status.accepted)[0].id)
     assert jobs.submit(asked(), client="c").id == first.id
     (settings.results / ("a" * 64) / "summary.json").unlink()

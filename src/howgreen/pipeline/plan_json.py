@@ -121,6 +121,14 @@ def to_json(plan: types.Plan) -> str:
     )
 
 
+def for_strangers(plan: types.Plan) -> str:
+    """Write a plan as JSON text that names no folder of this computer; its local images are found again by their checksums."""
+    from howgreen import report
+
+    value = report.without_paths(json.loads(to_json(plan)), report.roots_of(plan))
+    return json.dumps(value, indent=1, ensure_ascii=False)
+
+
 def from_json(text: str) -> Plan:
     """Read what :func:`to_json` wrote.
 

@@ -25,13 +25,22 @@ def earlier(plan: Plan, folder: Path) -> Summary | None:
     were written, be made by the libraries that are there now, and be younger than the program's own code; local images must be
     there as they were catalogued.
     """
+    try:
+        if (folder / "plan.json").read_text(encoding="utf-8") != plan_json.to_json(plan):
+            return None
+    except (OSError, ValueError):
+        return None
+    return still_valid(plan, folder)
+
+
+def still_valid(plan: Plan, folder: Path) -> Summary | None:
+    """Return the figures of an earlier report that is known to be of this plan, where nothing else has changed; see :func:`earlier`."""
     import msgspec
 
     from howgreen import report
 
-    kept = folder / "plan.json"
     try:
-        if kept.read_text(encoding="utf-8") != plan_json.to_json(plan) or kept.stat().st_mtime < code_changed():
+        if (folder / "plan.json").stat().st_mtime < code_changed():
             return None
         summary = msgspec.json.decode((folder / "summary.json").read_bytes(), type=report.Summary)
         workdir.check_files(plan)

@@ -77,6 +77,7 @@ def write(
     estimate: EstimateFigures | None = None,
     populated: PopulatedFigures | None = None,
     language: str = "en",
+    published: bool = False,
     progress: Progress | None = None,
 ) -> Summary:
     """Write the folder that a person opens: page, maps, tables, plan.
@@ -91,6 +92,8 @@ def write(
         Of :func:`howgreen.pipeline.population.with_population`.
     language
         Of the page and its pictures: ``en``, ``de``, ``es`` or ``fr``.
+    published
+        Whether strangers will read it: then the plan in it names files without their folders; with ``--store`` it runs all the same.
 
     Returns
     -------
@@ -109,6 +112,6 @@ def write(
         estimate=estimate,
         populated=populated,
         language=language,
-        plan_json=plan_json.to_json(result.plan),
+        plan_json=plan_json.for_strangers(result.plan) if published else plan_json.to_json(result.plan),
         progress=progress or notebook.bars(),
     )

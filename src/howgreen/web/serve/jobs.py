@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Select, delete, func, insert, or_, select, update
@@ -498,12 +499,17 @@ class Jobs:
         ).first()
         if row is None or not self._is_whole(str(row.result)):
             return None
-        from howgreen.pipeline.reruns import code_changed
-
-        if row.finished.timestamp() < code_changed():
+        if row.finished.timestamp() < self._program_changed:
             return None
         connection.execute(update(answers).where(answers.c.id == row.result).values(used=now()))
         return row
+
+    @cached_property
+    def _program_changed(self) -> float:
+        """When the program last changed, which it does not do while it runs; other code may answer otherwise."""
+        from howgreen.pipeline.reruns import code_changed
+
+        return code_changed()
 
     def _is_whole(self, result_id: str) -> bool:
         return (self._settings.results / result_id / "summary.json").is_file()

@@ -1,0 +1,314 @@
+"""One job in a process of its own: ``python -m howgreen.web.serve.child PARENT``.
+
+A line of JSON comes in (:class:`Order`), lines of JSON go out (:func:`main`). Each further byte that comes in says that the job is
+still this process's; when none comes for long, when the pipe ends, or when the parent dies, it ends at once, wherever it is: what is
+finished lies under its name, and the rest has no name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from howgreen.core.errors import HowgreenError, NetworkError, NoClearImageError, NoImageError
+from howgreen.core.text import one_line
+from howgreen.core.wording import for_a_shell
+from howgreen.web.serve.questions import Question
+from howgreen.web.serve.results import PLACE, SCRATCH, row_of
+from howgreen.web.serve.settings import Settings
+
+if TYPE_CHECKING:
+    from howgreen.core.types import Plan, Progress, Scene
+    from howgreen.pipeline.inputs import Catalogs, Store
+    from howgreen.web.serve.results import ResultRow
+
+SILENT_S = 25.0
+"""Without a word of the worker for so long, the job may be somebody else's soon: it must end before the lease does."""
+NICENESS = 10
+"""Pages and tiles come first."""
+MOST_DATES = 200
+Tell = Callable[[str, dict[str, Any]], None]
+"""Told kind and data of an event."""
+STAGES: Mapping[str, tuple[str, float, float]] = {
+    "search": ("searching images", 1, 5),
+    "look": ("looking for clouds", 5, 15),
+    "season": ("measuring the season", 5, 15),
+    "composite and land cover": ("reading images and mapping green", 15, 80),
+    "measure": ("measuring", 80, 85),
+    "report": ("writing the report", 85, 99),
+}
+"""Of the pipeline: what people read, and from which to which per cent of the whole it goes."""
+_OPTION = re.compile(r"--([a-z])")
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker asks of this process."""
+
+    job: str
+    question: Question
+    settings: Settings
+
+
+class _AnsweredBefore(Exception):  # noqa: N818 (no error: the way out of a run that is not needed)
+    def __init__(self, folder: Path) -> None:
+        super().__init__(str(folder))
+        self.folder = folder
+
+
+def encode(value: Any) -> bytes:
+    """Write settings and what holds them as one line of JSON."""
+    return msgspec.json.encode(value, enc_hook=str) + b"\n"
+
+
+def decode(line: bytes, kind: Any) -> Any:
+    """Read what :func:`encode` wrote."""
+    return msgspec.json.decode(line, type=kind, dec_hook=lambda wanted, text: wanted(text))
+
+
+def main(arguments: list[str]) -> int:
+    """Carry out the order on standard input; lines of JSON on standard output say how it goes.
+
+    ``{"kind": "progress" | "date" | "note", …}`` are events; the last line is ``{"kind": "result", …}`` with the row of the result, or
+    ``{"kind": "failed", "message": …}``.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: the worker says when to end
+    die_with(int(arguments[0]))
+    order: Order = decode(sys.stdin.buffer.readline(), Order)
+    _LastWord(SILENT_S).start()
+    out = os.fdopen(os.dup(1), "wb", buffering=0)
+    os.dup2(2, 1)  # what a library prints is no line of ours
+    lock = threading.Lock()
+
+    def tell(kind: str, data: dict[str, Any]) -> None:
+        line = json.dumps({**data, "kind": kind}, ensure_ascii=False).encode() + b"\n"
+        with lock, contextlib.suppress(BrokenPipeError):
+            out.write(line)
+
+    bound(order.settings)
+    try:
+        row = answer(order.question, order.settings, tell)
+    except HowgreenError as error:
+        tell("failed", {"message": for_visitors(words_of(error), order.settings)})
+    except MemoryError:
+        tell("failed", {"message": "not enough memory on this server for so large a place: ask for a smaller one"})
+    except OSError as error:
+        tell(
+            "failed", {"message": for_visitors(f"the server's disk refuses: {error.strerror or error}", order.settings)}
+        )
+    else:
+        tell("result", json.loads(msgspec.json.encode(asdict(row))))
+    return 0
+
+
+def die_with(parent: int) -> None:
+    """End when the parent does: by the kernel's word on Linux, else by the end of the pipe."""
+    if sys.platform == "linux":
+        import ctypes
+
+        set_death_signal = 1
+        ctypes.CDLL(None, use_errno=True).prctl(set_death_signal, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:  # it died before it could be asked for
+        os._exit(1)
+
+
+class _LastWord(threading.Thread):
+    """Waits for bytes on standard input, and ends the process when none comes for long, or none will."""
+
+    def __init__(self, silent_s: float) -> None:
+        super().__init__(daemon=True)
+        self._silent_s, self._heard = silent_s, time.monotonic()
+
+    def start(self) -> None:
+        super().start()
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def run(self) -> None:
+        while os.read(0, 1024):
+            self._heard = time.monotonic()
+        os._exit(1)
+
+    def _watch(self) -> None:
+        while time.monotonic() - self._heard < self._silent_s:
+            time.sleep(0.5)
+        os._exit(1)
+
+
+def bound(settings: Settings) -> None:
+    """Bound this process's memory, keep all that it writes in the server's folder, and let pages and tiles come first."""
+    for name, folder in (("XDG_CACHE_HOME", settings.cache), ("MPLCONFIGDIR", settings.cache / "matplotlib")):
+        folder.mkdir(parents=True, exist_ok=True)
+        os.environ[name] = str(folder.absolute())
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    os.environ.setdefault("CPL_LOG", os.devnull)
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        most = settings.most_memory_bytes
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with contextlib.suppress(AttributeError, OSError):
+        os.nice(NICENESS)
+
+
+def answer(question: Question, settings: Settings, tell: Tell) -> ResultRow:
+    """Plan, run and write the report of a question; of one that was answered by the same plan, only plan.
+
+    Raises
+    ------
+    HowgreenError
+        One line: why there is no answer.
+    """
+    from howgreen.core.files import folder_lock
+
+    # Of two processes with one question, however that came about, the second waits for the first to end.
+    mine = settings.scratch / "questions" / question.key
+    mine.mkdir(parents=True, exist_ok=True)
+    with folder_lock(mine):
+        try:
+            folder = _made(question, settings, tell)
+        except _AnsweredBefore as before:
+            tell("note", {"text": "the same images were measured before: this is that answer"})
+            folder = before.folder
+        return row_of(folder, language=question.language)
+
+
+def _made(question: Question, settings: Settings, tell: Tell) -> Path:
+    from howgreen.net.network import Network
+    from howgreen.pipeline import city, planning, reruns, workdir
+
+    planned: list[Plan] = []
+
+    def look(plan: Plan) -> None:
+        planned.append(plan)
+        _tell_plan(plan, tell)
+        folder = settings.results / result_id(plan, question.language)
+        if (folder / PLACE).is_file() and reruns.still_valid(plan, folder) is not None:
+            raise _AnsweredBefore(folder)
+
+    progress = in_words(tell)
+    choice = planning.Choice(sensor=question.sensor, model=question.model, period=question.when)
+    network = Network(offline=settings.offline)
+    failures: list[HowgreenError] = []
+    for images in sources(settings):
+        try:
+            result = city.answer(question.city, images, choice, network=network, check=look, progress=progress)
+        except (NoImageError, NetworkError) as error:
+            failures.append(error)
+            continue
+        folder = settings.results / result_id(planned[-1], question.language)
+        _write(result, folder, question, settings, progress)
+        workdir.forget(result.plan)
+        return folder
+    if not failures:
+        raise NoImageError("this server has no images: whoever runs it has to name a store or catalogues")
+    raise next((error for error in failures if isinstance(error, NoClearImageError)), failures[-1])
+
+
+def sources(settings: Settings) -> list[Store | Catalogs]:
+    """List where images may come from, in the order in which they are tried."""
+    from howgreen.pipeline.inputs import Catalogs, Store
+
+    stores: list[Store | Catalogs] = [Store(root) for root in settings.stores]
+    return stores if settings.offline else [*stores, Catalogs(settings.catalogs)]
+
+
+def result_id(plan: Plan, language: str) -> str:
+    """Name a result: the SHA-256 of the plan and the report's language."""
+    from howgreen.pipeline import plan_json
+
+    return hashlib.sha256(f"{plan_json.to_json(plan)}\n{language}".encode()).hexdigest()
+
+
+def _write(result: Any, folder: Path, question: Question, settings: Settings, progress: Progress) -> None:
+    """Write the report apart, then put it in its place whole; an older one that is there goes at the same moment."""
+    from howgreen.core.files import exchange, scratch_folder, sync_folder, write_atomic
+    from howgreen.pipeline.result import write
+    from howgreen.store import city_to_feature
+
+    settings.results.mkdir(parents=True, exist_ok=True)
+    with scratch_folder(settings.scratch, SCRATCH) as scratch:
+        made = scratch / folder.name
+        write(result, made, language=question.language, published=True, progress=progress)
+        write_atomic(made / PLACE, json.dumps(city_to_feature(result.plan.city), ensure_ascii=False))
+        sync_files(made)
+        if not folder.exists():
+            made.rename(folder)
+        elif not exchange(made, folder):
+            folder.rename(scratch / "old")
+            made.rename(folder)
+        sync_folder(settings.results)
+
+
+def sync_files(folder: Path) -> None:
+    """Make all files of a folder outlive a power cut."""
+    for path in (*folder.iterdir(), folder):
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _tell_plan(plan: Plan, tell: Tell) -> None:
+    from howgreen import imagery
+
+    def date(scene: Scene, *, taken: bool) -> dict[str, Any]:
+        clear = None if scene.clear_pct is None else round(scene.clear_pct / 100, 4)
+        size = imagery.estimate_bytes([scene], plan.bands, grid=plan.grid) if taken else 0
+        return {"date": f"{scene.time:%Y-%m-%d}", "clear": clear, "taken": taken, "bytes": size, "scene": scene.id[:80]}
+
+    both = [date(scene, taken=True) for scene in plan.scenes] + [date(scene, taken=False) for scene in plan.passed_over]
+    for one in both[:MOST_DATES]:
+        tell("date", one)
+    for caution in plan.warnings[:20]:
+        tell("note", {"text": caution.text, "code": caution.code})
+
+
+def in_words(tell: Tell) -> Progress:
+    """Turn the pipeline's stages into what people read, with one per cent for the whole, which never goes back."""
+    most = 0
+
+    def progress(stage: str, done: int, total: int) -> None:
+        nonlocal most
+        words, start, end = STAGES.get(stage, (stage, most, most))
+        percent = int(start + (end - start) * done / max(total, 1))
+        most = max(most, percent)
+        tell("progress", {"stage": words, "done": done, "of": total, "percent": most})
+
+    return progress
+
+
+def words_of(error: HowgreenError) -> str:
+    """Return what an error says, with the options of the command line in it."""
+    with for_a_shell():
+        return str(error)
+
+
+def for_visitors(text: str, settings: Settings) -> str:
+    """Say an error to those who see a page: no folder of the server, no options of a command line."""
+    from howgreen.report import without_paths
+
+    roots = sorted(
+        {str(path) for path in (settings.data, settings.data.absolute(), *settings.stores, Path.home())},
+        key=len,
+        reverse=True,
+    )
+    flat: str = without_paths(one_line(text), [root for root in roots if len(root) > 1])
+    return _OPTION.sub(r"\1", flat.replace("`", ""))[:500]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

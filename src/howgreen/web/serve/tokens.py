@@ -1,0 +1,68 @@
+"""Who may ask: tokens in a file that holds only their hashes. A token has 256 bits of chance, so that a plain hash keeps it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from pathlib import Path
+
+from howgreen.core.errors import InputError
+from howgreen.core.files import atomic_path
+
+_LINE = re.compile(r"([0-9a-f]{64})(?: (.{0,100}))?")
+_MOST_BYTES = 2**20
+PREFIX = "hg_"
+"""So that a token that got where it should not is recognised."""
+
+
+class Tokens:
+    """The tokens of a file, which is read again when it changes."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known: frozenset[str] = frozenset()
+        self._stamp: tuple[int, int] | None = None
+        self._read()
+
+    def client(self, token: str) -> str | None:
+        """Return what stands for whoever has a token; None when it is none of the file's."""
+        self._read()
+        # Only hashes are compared: how long it takes tells nothing of a token.
+        digest = _hash(token)
+        return f"token-{digest[:32]}" if digest in self._known else None
+
+    def _read(self) -> None:
+        try:
+            state = self._path.stat()
+            stamp = (state.st_mtime_ns, state.st_size)
+            if stamp == self._stamp:
+                return
+            with self._path.open(encoding="utf-8") as file:
+                lines = file.read(_MOST_BYTES).splitlines()
+        except (OSError, ValueError) as error:
+            if self._stamp is not None:  # it was there: whoever had a token has it no more
+                self._known, self._stamp = frozenset(), (0, 0)
+                return
+            raise InputError(
+                f"--tokens {self._path}: cannot be read; make one: howgreen serve token --tokens {self._path}"
+            ) from error
+        told = [line for line in (line.strip() for line in lines) if line and not line.startswith("#")]
+        found = [_LINE.fullmatch(line) for line in told]
+        if None in found and self._stamp is None:
+            raise InputError(f"--tokens {self._path}: line {found.index(None) + 1} is no hash of a token")
+        self._known, self._stamp = frozenset(one[1] for one in found if one), stamp
+
+
+def add_token(path: Path, *, name: str = "") -> str:
+    """Make a token, and write its hash to a file that only its owner may read."""
+    token = PREFIX + secrets.token_urlsafe(32)
+    there = path.read_text(encoding="utf-8") if path.exists() else ""
+    with atomic_path(path) as scratch:
+        scratch.touch(mode=0o600)
+        scratch.write_text(f"{there}{_hash(token)} {name}".rstrip() + "\n", encoding="utf-8")
+    return token
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode(errors="surrogateescape")).hexdigest()

@@ -1,0 +1,314 @@
+"""A process that works on one job at a time: ``python -m howgreen.web.serve.worker``.
+
+It takes a job, starts a child for it, writes down what the child tells, and renews the lease; the work itself, with its libraries and
+its memory, is the child's. It ends when its standard input does, and gives its job back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import secrets
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import msgspec
+from sqlalchemy.exc import SQLAlchemyError
+
+from howgreen.core.errors import HowgreenError
+from howgreen.core.text import one_line
+from howgreen.web.serve.child import Order, decode, encode
+from howgreen.web.serve.database import connect
+from howgreen.web.serve.jobs import LEASE_S, Job, Jobs, LeaseLostError
+from howgreen.web.serve.log import log_as_json
+from howgreen.web.serve.results import ResultRow
+from howgreen.web.serve.settings import Settings
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
+_LOG = logging.getLogger(__name__)
+
+CHILD = (sys.executable, "-m", "howgreen.web.serve.child")
+BEAT_S = 5.0
+"""Between two renewals of a lease."""
+LOOK_S = 0.5
+"""Between two looks whether a job waits, or the one at hand was dismissed; progress is written as often."""
+MOST_LINE_BYTES = 2**20
+_LAST_WORDS_BYTES = 2_000
+
+
+class Work(msgspec.Struct, frozen=True, kw_only=True):
+    """What a server asks of a worker, as a line of JSON on its standard input."""
+
+    settings: Settings
+    child: tuple[str, ...]
+
+
+def main() -> int:
+    """Work until standard input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a manager may tell all of a server's processes: the server tells us
+    work: Work = decode(sys.stdin.buffer.readline(), Work)
+    log_as_json()
+    stop = threading.Event()
+    threading.Thread(target=_until_the_end, args=(stop,), daemon=True).start()
+    Worker(work.settings, child=work.child).run(stop)
+    return 0
+
+
+def _until_the_end(stop: threading.Event) -> None:
+    while os.read(0, 1024):
+        pass
+    stop.set()
+    time.sleep(10)
+    os._exit(1)  # a database that does not answer must not keep it
+
+
+class Worker:
+    """One worker, by its name in the database."""
+
+    def __init__(self, settings: Settings, *, child: Sequence[str] = CHILD) -> None:
+        self._settings, self._child = settings, tuple(child)
+        self.name = f"{boot()}-{os.getpid()}-{secrets.token_hex(4)}"
+        self._engine = connect(settings)
+        self._jobs = Jobs(self._engine, settings)
+        self._beaten = -BEAT_S
+
+    def run(self, stop: threading.Event) -> None:
+        """Take jobs, one after the other, until told to stop. What the database refuses is tried again."""
+        with _sign_of_life(self._settings, self.name):
+            while not stop.is_set():
+                try:
+                    self._beat(None)
+                    job = self._jobs.claim(self.name)
+                    if job is not None:
+                        self._carry_out(job, stop)
+                        continue
+                except LeaseLostError as error:
+                    _LOG.warning("%s", error)
+                    continue
+                except (SQLAlchemyError, HowgreenError, OSError) as error:
+                    # Whatever it was doing, its lease ends by itself.
+                    _LOG.warning("worker: %s", one_line(str(error))[:300])
+                stop.wait(LOOK_S)
+            with contextlib.suppress(SQLAlchemyError, HowgreenError):
+                self._jobs.leave(self.name)
+        self._engine.dispose()
+
+    def _beat(self, job: Job | None) -> None:
+        """Say that this worker lives, and goes on with its job; without one, now and then."""
+        if job is None and time.monotonic() - self._beaten < BEAT_S:
+            return
+        self._jobs.beat(self.name, host=socket.gethostname()[:64], job=job)
+        self._beaten = time.monotonic()
+
+    def _carry_out(self, job: Job, stop: threading.Event) -> None:
+        self._settings.scratch.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile() as said:
+            process = subprocess.Popen(  # noqa: S603 (our own program, and a number)
+                [*self._child, str(os.getpid())], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, cwd=self._settings.scratch,
+                bufsize=0,
+            )  # fmt: skip
+            running = _Running(job, process, self._jobs, self._settings)
+            try:
+                running.order()
+                end = running.follow(stop, self._beat)
+            finally:
+                _end(process)
+            self._conclude(job, end, process.returncode, said)
+
+    def _conclude(self, job: Job, end: dict[str, Any], code: int, said: IO[bytes]) -> None:
+        """Write down how a job ended."""
+        if end["kind"] == "result":
+            row = msgspec.convert({key: value for key, value in end.items() if key != "kind"}, ResultRow)
+            self._insist(lambda: self._jobs.finish(job, row))
+        elif end["kind"] == "failed":
+            self._insist(lambda: self._jobs.fail(job, str(end["message"])))
+        elif end["kind"] == "stopped":
+            self._jobs.give_back(job, "the server was stopped: it waits again, and goes on from what was kept")
+        else:
+            _LOG.warning("job %s: its process ended with %s: %s", job.id, code, _last_words(said))
+            why = "its process was killed (by hand, or for want of memory)" if code < 0 else "its process broke down"
+            self._insist(lambda: self._jobs.lose(job, why))
+
+    def _insist(self, write: Any) -> None:
+        """Write the last word, again and again while the database refuses, as long as the lease lasts.
+
+        A result whose folder lies there is not lost even then: the next attempt finds it.
+        """
+        end = time.monotonic() + LEASE_S
+        while True:
+            try:
+                write()
+            except LeaseLostError:
+                raise
+            except (SQLAlchemyError, HowgreenError) as error:
+                if time.monotonic() > end:
+                    raise
+                _LOG.warning("worker: %s", one_line(str(error))[:300])
+                time.sleep(LOOK_S)
+            else:
+                return
+
+
+class _Running:
+    """A child at work: its lines in, the job's events out."""
+
+    def __init__(self, job: Job, process: subprocess.Popen[bytes], jobs: Jobs, settings: Settings) -> None:
+        if process.stdin is None or process.stdout is None:
+            raise ValueError("a child has pipes")
+        self._job, self._process, self._jobs, self._settings = job, process, jobs, settings
+        self._in, self._out = process.stdin, process.stdout
+        self._progress: dict[str, Any] | None = None
+        self._stage = ""
+        self._left = b""
+        self._end: dict[str, Any] = {"kind": "lost"}
+
+    def order(self) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            self._in.write(encode(Order(job=self._job.id, question=self._job.question, settings=self._settings)))
+
+    def follow(self, stop: threading.Event, beat: Any) -> dict[str, Any]:
+        """Write down what the child tells until it ends, is too slow, is told to stop, or the job is not ours any more.
+
+        Raises
+        ------
+        LeaseLostError
+            The job was dismissed, or was taken for dead.
+        """
+        began = beaten = looked = time.monotonic()
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._out, selectors.EVENT_READ)
+            while True:
+                if selector.select(LOOK_S) and not self._read():
+                    return self._end
+                now = time.monotonic()
+                if stop.is_set():
+                    return {"kind": "stopped"}
+                if now - began > self._settings.job_seconds:
+                    minutes = self._settings.job_seconds / 60
+                    return {
+                        "kind": "failed",
+                        "message": f"took longer than {minutes:.3g} minutes: ask for a smaller place",
+                    }
+                if now - beaten > BEAT_S:
+                    beat(self._job)
+                    beaten = now
+                    with contextlib.suppress(BrokenPipeError):
+                        self._in.write(b".")
+                if now - looked > LOOK_S:
+                    looked = now
+                    if not self._jobs.is_held(self._job):
+                        raise LeaseLostError(f"job {self._job.id}: was dismissed")
+                    self._tell_progress()
+
+    def _read(self) -> bool:
+        """Take in what the child wrote; False when it writes no more."""
+        got = os.read(self._out.fileno(), 2**16)
+        *lines, self._left = (self._left + got).split(b"\n")
+        for line in lines:
+            self._take(line)
+        if len(self._left) > MOST_LINE_BYTES:
+            return False
+        return bool(got)
+
+    def _take(self, line: bytes) -> None:
+        try:
+            told = json.loads(line)
+            kind = told["kind"]
+        except (ValueError, LookupError, TypeError):  # cut short
+            return
+        if kind in ("result", "failed"):
+            self._end = told
+        elif kind == "progress":
+            self._progress = told
+            if told.get("stage") != self._stage:
+                self._tell_progress()
+        elif kind in ("date", "note"):
+            self._jobs.tell(self._job, kind, {key: value for key, value in told.items() if key != "kind"})
+
+    def _tell_progress(self) -> None:
+        told, self._progress = self._progress, None
+        if told is not None:
+            self._stage = str(told.get("stage", ""))
+            self._jobs.tell(self._job, "progress", {key: value for key, value in told.items() if key != "kind"})
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a child that is still there; what it had not finished has no name."""
+    process.kill()
+    for pipe in (process.stdin, process.stdout):
+        with contextlib.suppress(OSError):
+            if pipe is not None:
+                pipe.close()
+    process.wait()
+
+
+def _last_words(said: IO[bytes]) -> str:
+    size = said.seek(0, os.SEEK_END)
+    said.seek(max(size - _LAST_WORDS_BYTES, 0))
+    lines = said.read().decode(errors="replace").strip().splitlines()
+    return one_line(lines[-1])[:300] if lines else "no word"
+
+
+def boot() -> str:
+    """Name this run of this computer: another name, and whoever worked here before is gone."""
+    try:
+        text = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
+    except OSError:
+        text = socket.gethostname()
+    return "".join(letter for letter in text if letter.isalnum())[:32]
+
+
+@contextlib.contextmanager
+def _sign_of_life(settings: Settings, name: str) -> Any:
+    """Hold a lock as long as this process lives: whoever finds it free knows at once that it is dead."""
+    path = _sign(settings, name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = _lock(path)
+    lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+        path.unlink(missing_ok=True)
+
+
+def is_dead(settings: Settings, name: str) -> bool:
+    """Tell whether a worker is known to be dead: its lock is there and free. Of others, time tells."""
+    path = _sign(settings, name)
+    if not name.replace("-", "").isalnum() or not path.is_file():
+        return False
+    lock = _lock(path)
+    try:
+        lock.acquire(timeout=0)
+    except (TimeoutError, OSError):
+        return False
+    lock.release()
+    return True
+
+
+def _sign(settings: Settings, name: str) -> Path:
+    return settings.scratch / "workers" / f"{name}.lock"
+
+
+def _lock(path: Path) -> BaseFileLock:
+    from filelock import FileLock
+
+    return FileLock(path, thread_local=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
