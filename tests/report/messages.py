@@ -11,7 +11,7 @@ from pathlib import Path
 
 import howgreen
 from howgreen.core.warnings import CODES
-from howgreen.report import _pictures, _rasters, _write
+from howgreen.report import _rasters, _write, shades
 
 REPORT = Path(howgreen.__file__).parent / "report"
 PYTHON = ("_language", "_map_layers", "_page", "_poster", "_quote", "_share", "_tables")
@@ -52,7 +52,7 @@ def messages() -> dict[str, tuple[str, ...]]:
         *_rasters.FILES.values(),
         *CLASSES,
         *COUNTED,
-        *(kind for _, kind in _pictures.PHOTOS),
+        *(kind for _, kind in shades.PHOTOS),
     ):
         _add(found, text)
     return found

@@ -23,7 +23,7 @@ from PIL import Image
 
 from howgreen import osm, report
 from howgreen.core import cog
-from howgreen.report import _pictures
+from howgreen.report import shades
 from howgreen.report._agreement_maps import CATEGORIES
 from howgreen.report._qgis import write_share_style
 from howgreen.report._rasters import FILES, composite_bands
@@ -245,7 +245,7 @@ def test_colours_in_qgis_are_those_of_the_page(seen: Path, folder: Path):
         fraction = file.read(1)
     drawn = picture(seen / "green_fraction.png")[1::2, 1::2]  # QGIS drew 420 x 360, twice the pixels
     counted = np.isfinite(fraction)
-    expected = np.array([list(bytes.fromhex(_pictures.ramp(value)[1:])) for value in fraction[counted]])
+    expected = np.array([list(bytes.fromhex(shades.ramp(value)[1:])) for value in fraction[counted]])
     assert np.median(np.abs(drawn[counted] - expected).max(axis=1)) <= 6
     assert (drawn[~counted] == 255).all(axis=1).mean() > 0.97
 

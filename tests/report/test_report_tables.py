@@ -13,7 +13,7 @@ from PIL import Image
 
 from howgreen import report
 from howgreen.core.warnings import CODES, Caution
-from howgreen.report import _private, _tables
+from howgreen.report import _tables, private
 from howgreen.report._language import ENGLISH
 from howgreen.report._share import share
 
@@ -104,7 +104,7 @@ HOME = "/home/anna maria"
     ],
 )
 def test_paths_of_this_computer_become_names(text, shown):
-    assert _private.without_paths({"a": [text]}, [f"{HOME}/green/store", HOME])["a"] == [shown]
+    assert private.without_paths({"a": [text]}, [f"{HOME}/green/store", HOME])["a"] == [shown]
 
 
 def test_no_file_that_is_read_names_a_path(make, tmp_path):

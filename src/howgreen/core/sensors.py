@@ -62,6 +62,17 @@ class Sensor:
         return tuple(band.name for band in self.bands)
 
 
+CENTRE_NM: Mapping[str, Mapping[str, float]] = MappingProxyType(
+    {
+        "sentinel-2": {
+            "blue": 492, "green": 560, "red": 665, "rededge1": 704, "rededge2": 740, "rededge3": 783, "nir": 833, "nir08": 865,
+            "swir16": 1614, "swir22": 2202,
+        },
+        "landsat": {"blue": 482, "green": 561, "red": 655, "nir": 865, "swir16": 1609, "swir22": 2201},
+    }
+)  # fmt: skip
+"""Middle of each band in nanometres: of Sentinel-2A (ESA's user handbook) and of Landsat 8 (USGS); their sisters differ by a few."""
+
 S2_OFFSET_04 = -0.1
 """Reflectance offset of Sentinel-2 L2A from processing baseline 04.00 on (BOA_ADD_OFFSET = -1000 DN)."""
 

@@ -16,12 +16,12 @@ from howgreen.report._layers import layers_schema, layers_summary, write_layers
 from howgreen.report._notebook import green_fraction, thumbnail, to_frame
 from howgreen.report._osm_green import write_osm_green
 from howgreen.report._people import PeopleSummary, write_people
-from howgreen.report._private import roots_of, without_paths
 from howgreen.report._restoration import LookedFigures, RestorationSummary, write_restoration
 from howgreen.report._summary import schema, summary
 from howgreen.report._trend import TrendSummary, trend_summary, write_trend
 from howgreen.report._write import needed_bytes, write
 from howgreen.report.figures import Summary
+from howgreen.report.private import roots_of, without_paths
 
 __all__ = [
     "LookedFigures",

@@ -76,7 +76,7 @@ def small(folder: Path, key: str, shape: tuple[int, int]) -> Array:
 
 def picture(categories: Array, inside: Array) -> Image:
     """Palette picture of an agreement map (uint8, y, x), transparent outside the limits (bool, y, x)."""
-    from howgreen.report._pictures import palette
+    from howgreen.report.shades import palette
 
     index = np.where(inside & (categories == NOT_COMPARED), np.uint8(4), categories)
     return palette(index, {code: colour for code, (_, colour) in SHOWN.items()})

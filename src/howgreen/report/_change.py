@@ -13,7 +13,7 @@ import numpy as np
 
 from howgreen.core import cog, words
 from howgreen.core.change import NOT_COMPARED
-from howgreen.report import _fonts, _pictures
+from howgreen.report import _fonts, _pictures, shades
 from howgreen.report._folder import CHANGE_FORMAT, SUMMARY
 from howgreen.report._outlines import outlines
 from howgreen.report._poster import DPI, INK, PAPER, QUIET
@@ -123,7 +123,7 @@ def _small(found: Change, preview: Preview) -> Array:
 
 
 def _picture(figures: Mapping[str, Any], index: Array) -> Any:
-    return _pictures.palette(index, {one["code"]: one["colour"] for one in figures["classes"]})
+    return shades.palette(index, {one["code"]: one["colour"] for one in figures["classes"]})
 
 
 def _page(result: Result, figures: Mapping[str, Any], preview: Preview, photos: list[Array], index: Array) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from howgreen.report import _pictures
+from howgreen.report import _pictures, shades
 
 if TYPE_CHECKING:
     from howgreen.core.types import Result
@@ -58,9 +58,9 @@ def map_layers(result: Result, preview: Preview, language: Language) -> list[Map
             picture=_pictures.png(_pictures.fraction_picture(preview, water)),
             legend=Legend(
                 title=_("Green share of each pixel"),
-                ramp=ramp(_pictures.RAMP),
+                ramp=ramp(shades.RAMP),
                 ends=("0", language.digits(0.5), language.percent(1.0)),
-                keys=((_pictures.WATER, _("water, not counted")),) if wet else (),
+                keys=((shades.WATER, _("water, not counted")),) if wet else (),
             ),
         ),
         MapLayer(
@@ -73,7 +73,7 @@ def map_layers(result: Result, preview: Preview, language: Language) -> list[Map
     ]
     unsure = _pictures.uncertainty_picture(preview, water)
     if unsure is not None:
-        most = round(100 * _pictures.UNSURE_MOST)
+        most = round(100 * shades.UNSURE_MOST)
         made.append(
             MapLayer(
                 key="uncertainty",
@@ -82,13 +82,13 @@ def map_layers(result: Result, preview: Preview, language: Language) -> list[Map
                 picture=_pictures.png(unsure),
                 legend=Legend(
                     title=_("Uncertainty of each pixel’s share (standard error)"),
-                    ramp=ramp(_pictures.UNSURE_RAMP),
+                    ramp=ramp(shades.UNSURE_RAMP),
                     ends=("0", f"±{most // 2}", _("±%(most)s points or more") % {"most": most}),
                 ),
             )
         )
     if preview.seen_at_all:
-        most = _pictures.CLEAR_MOST
+        most = shades.CLEAR_MOST
         dates = [str(n) if n < most else _("%(n)s or more") % {"n": n} for n in range(1, most + 1)]
         made.append(
             MapLayer(
@@ -98,7 +98,7 @@ def map_layers(result: Result, preview: Preview, language: Language) -> list[Map
                 picture=_pictures.png(_pictures.clear_picture(preview)),
                 legend=Legend(
                     title=_("Dates that showed each pixel clearly"),
-                    keys=tuple(zip(_pictures.CLEAR_RAMP[1:], dates, strict=True)),
+                    keys=tuple(zip(shades.CLEAR_RAMP[1:], dates, strict=True)),
                 ),
             )
         )
@@ -108,7 +108,7 @@ def map_layers(result: Result, preview: Preview, language: Language) -> list[Map
                 key="radar",
                 title=_("Radar"),
                 alt=_("Radar picture: woods green, houses pink and white, fields and bare ground blue, water black"),
-                picture=_pictures.jpeg(_pictures.radar_rgb(preview.radar)),
+                picture=_pictures.jpeg(shades.radar_rgb(preview.radar)),
                 legend=Legend(
                     title=_("Radar (Sentinel-1): VV red, VH green, VV over VH blue"),
                     keys=(
@@ -125,7 +125,7 @@ def map_layers(result: Result, preview: Preview, language: Language) -> list[Map
 
 def ramp(colours: tuple[str, ...]) -> tuple[str, ...]:
     """List 21 colours from one end of a ramp to the other."""
-    return tuple(_pictures.ramp(n / 20, colours) for n in range(21))
+    return tuple(shades.ramp(n / 20, colours) for n in range(21))
 
 
 def _class_keys(result: Result, language: Language) -> tuple[tuple[str, str], ...]:

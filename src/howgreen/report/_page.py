@@ -11,7 +11,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from howgreen.core.warnings import CODES
-from howgreen.report import _pictures
+from howgreen.report import _pictures, shades
 from howgreen.report._candidates import strip
 from howgreen.report._cells import for_page
 from howgreen.report._language import ENGLISH
@@ -75,7 +75,7 @@ def page(
             candidates=strip(result.candidates, language),
             dates=language.days([date.fromisoformat(scene["date"]) for scene in found["scenes"]]),
             period=language.days([date.fromisoformat(found["period"][key]) for key in ("start", "end")]),
-            legend=ramp(_pictures.RAMP),
+            legend=ramp(shades.RAMP),
             meanings=_meanings(language),
             quote=sentence(found, language),
             citation=citation(found, language),

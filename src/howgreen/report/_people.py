@@ -193,10 +193,10 @@ def _picture(path: Path, summary: PeopleSummary, share: Any) -> None:
     from matplotlib.colors import LinearSegmentedColormap
     from matplotlib.figure import Figure
 
-    from howgreen.report import _fonts, _pictures
+    from howgreen.report import _fonts, shades
 
     step = max(1, max(share.shape) // 1200)
-    ramp = LinearSegmentedColormap.from_list("green", list(_pictures.RAMP)).with_extremes(bad="#e9e6dc")
+    ramp = LinearSegmentedColormap.from_list("green", list(shades.RAMP)).with_extremes(bad="#e9e6dc")
     figure = Figure(figsize=(13, 6.4), dpi=120, facecolor="#fbfaf5", layout="constrained")
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2, width_ratios=(1.5, 1))

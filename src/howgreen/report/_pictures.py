@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from howgreen.core.grid import inside
-from howgreen.core.sensors import DB_SCALE, RADAR_BANDS, SENTINEL1, scale_factor
+from howgreen.core.sensors import DB_SCALE, scale_factor
 from howgreen.core.types import NEVER_CLEAR, UNSEEN
+from howgreen.report import shades
+from howgreen.report.shades import CLEAR_RAMP, RADAR, RADAR_PAIR, palette, photo_bands
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,41 +28,8 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 
-PHOTOS = (
-    (("red", "green", "blue"), "true colour"),
-    (("nir", "red", "green"), "false colour: plants red"),
-    (("swir16", "nir", "red"), "false colour: plants green"),
-)
-"""Bands of the photo and what it is called, best first."""
-
-RADAR = "radar"
-"""How the photo of a place that no camera saw begins to be called."""
-RADAR_DB = (-25.0, 0.0)
-"""Backscatter shown as black and as white."""
-RADAR_COLOURS = ((-20.0, -2.0), (-27.0, -9.0), (2.0, 14.0))
-"""Decibels shown as none and as all of red (VV), green (VH) and blue (VV over VH): woods green, houses pink and white, fields and
-bare ground blue to violet, water black."""
-RADAR_PAIR = SENTINEL1.band_names
-GAMMA = 1.7
-WHITE = (0.18, 0.45)
-"""Reflectance shown as white lies between these: 0.3, but for very dark or very bright cities."""
-NO_DATA = (214, 212, 205)
-_TABLE = 4096
 STRIP_PX = 4_000_000
 """Pixels read at once where all of them are added up."""
-
-RAMP = ("#f4ecd8", "#dfdfa8", "#b3cc7e", "#76ad60", "#3b874f", "#0d5a3a", "#04361f")
-"""Green share from 0 to 1; darker throughout, so that it reads without colours too."""
-WATER = "#bcd3e2"
-UNSURE_RAMP = ("#f6f2ea", "#dccbdc", "#b997c0", "#8d5f9f", "#5c2f74", "#34104a")
-"""Standard error from 0 to :data:`UNSURE_MOST`."""
-UNSURE_MOST = 0.3
-"""A pixel that may be anything has a standard error of 0.29."""
-CLEAR_RAMP = ("#f6efe6", "#d6dfe6", "#a6c4dc", "#6ea0cb", "#3a76b0", "#174b87")
-"""Number of dates that showed a pixel clearly, from none to :data:`CLEAR_MOST` or more."""
-CLEAR_MOST = 5
-STEPS = 40
-"""Shades of the fraction map: finer than anyone can tell apart, and small as a file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,13 +183,7 @@ def _has_radar(result: Result, photo_kind: str) -> bool:
 
 
 def _photo_bands(result: Result) -> tuple[tuple[str, ...], str]:
-    there = result.composite.bands
-    for names, kind in PHOTOS:
-        if set(names) <= set(there):
-            return names, kind
-    if set(RADAR_PAIR) <= set(there):
-        return RADAR_PAIR, f"{RADAR} in VV and VH"
-    return (there[0],) * 3, f"{RADAR} in {there[0].upper()}" if there[0] in RADAR_BANDS else f"band {there[0]}"
+    return photo_bands(result.composite.bands)
 
 
 def _preview(result: Result, kind: str, shown: Mapping[str, Any], cells: Cells) -> Preview:
@@ -241,79 +204,31 @@ def _preview(result: Result, kind: str, shown: Mapping[str, Any], cells: Cells) 
 
 def stretch(preview: Preview) -> tuple[float, Array]:
     """Give what the photo shows as black, and as white in each of its three colours: reflectance, or dB of a radar."""
-    values = preview.photo
-    if "true" in preview.photo_kind:
-        thin = slice(None, None, max(1, max(values.shape[1:]) // 500))  # a percentile needs no more
-        seen = values[:, thin, thin][:, preview.inside[thin, thin]]
-        bright = np.nanpercentile(seen, 99) if np.isfinite(seen).any() else WHITE[0]
-        return 0.0, np.full(3, np.clip(1.15 * bright, *WHITE))
-    if preview.photo_kind.startswith(RADAR):
-        return RADAR_DB[0], np.full(3, RADAR_DB[1])
-    return 0.0, np.array([0.45, 0.3, 0.3])
+    return shades.stretch(preview.photo, preview.photo_kind, preview.inside)
 
 
 def photo_rgb(preview: Preview) -> Array:
     """uint8 (y, x, 3): the same stretch for the whole city, tied to reflectance."""
-    values = preview.photo
-    if len(values) == len(RADAR_PAIR):
-        return radar_rgb(values)
-    black, white = stretch(preview)
-    if black:
-        values, white = (values - black) / (white[0] - black), np.ones(3)
-    # Powers are looked up in a table: finer than a byte tells, and a fifth of the time.
-    table = np.rint(255 * np.linspace(0, 1, _TABLE) ** (1 / GAMMA)).astype(np.uint8)
-    missing = np.isnan(values).any(axis=0)
-    rgb = np.empty((*missing.shape, 3), np.uint8)
-    for number, plane in enumerate(values):
-        places = np.clip(np.nan_to_num(plane) * np.float32((_TABLE - 1) / white[number]), 0, _TABLE - 1)
-        rgb[..., number] = table[places.astype(np.uint16)]
-    rgb[missing] = NO_DATA
-    return rgb
-
-
-def radar_rgb(decibels: Array) -> Array:
-    """uint8 (y, x, 3) of VV and VH (2, y, x), by :data:`RADAR_COLOURS`."""
-    vv, vh = decibels
-    shades = [
-        np.clip((values - low) / (high - low), 0, 1)
-        for values, (low, high) in zip((vv, vh, vv - vh), RADAR_COLOURS, strict=True)
-    ]
-    rgb = np.rint(255 * np.nan_to_num(np.stack(shades, axis=-1))).astype(np.uint8)
-    rgb[np.isnan(decibels).any(axis=0)] = NO_DATA
-    return np.asarray(rgb)
-
-
-def ramp(position: float, colours: tuple[str, ...] = RAMP) -> str:
-    """Colour of a green share, or of a place from 0 to 1 on another ramp, ``#rrggbb``."""
-    place = min(max(position, 0.0), 1.0) * (len(colours) - 1)
-    left = min(int(place), len(colours) - 2)
-    one, two = (np.array(list(bytes.fromhex(colours[n][1:]))) for n in (left, left + 1))
-    return "#" + bytes(np.rint(one + (place - left) * (two - one)).astype(np.uint8)).hex()
+    return shades.photo_rgb(preview.photo, *stretch(preview))
 
 
 def fraction_picture(preview: Preview, water: tuple[int, ...]) -> Image:
     """Palette picture of the green share, transparent where unseen; water, which no ratio counts, in its own colour."""
-    steps = np.rint(np.nan_to_num(preview.fraction) * STEPS).clip(0, STEPS).astype(np.uint8)
-    index = np.where(np.isnan(preview.fraction), np.uint8(UNSEEN), steps)
-    index = np.where(np.isin(preview.label, water), np.uint8(STEPS + 1), index)
-    return palette(index, {n: ramp(n / STEPS) for n in range(STEPS + 1)} | {STEPS + 1: WATER})
+    index = shades.fraction_codes(preview.fraction, np.isin(preview.label, water))
+    return palette(index, shades.fraction_colours())
 
 
 def uncertainty_picture(preview: Preview, water: tuple[int, ...]) -> Image | None:
     """Palette picture of the standard error, transparent where unseen; None where the model does not tell."""
     if preview.uncertainty is None:
         return None
-    share = np.nan_to_num(preview.uncertainty) / UNSURE_MOST
-    steps = np.rint(share * STEPS).clip(0, STEPS).astype(np.uint8)
-    index = np.where(np.isnan(preview.uncertainty), np.uint8(UNSEEN), steps)
-    index = np.where(np.isin(preview.label, water), np.uint8(STEPS + 1), index)
-    return palette(index, {n: ramp(n / STEPS, UNSURE_RAMP) for n in range(STEPS + 1)} | {STEPS + 1: WATER})
+    index = shades.uncertainty_codes(preview.uncertainty, np.isin(preview.label, water))
+    return palette(index, shades.uncertainty_colours())
 
 
 def clear_picture(preview: Preview) -> Image:
     """Palette picture of how many dates showed each pixel clearly, transparent outside the limits and where none did."""
-    index = np.where(preview.land & (preview.clear > 0), np.minimum(preview.clear, CLEAR_MOST), UNSEEN).astype(np.uint8)
-    return palette(index, dict(enumerate(CLEAR_RAMP)))
+    return palette(shades.clear_codes(preview.clear, preview.land), dict(enumerate(CLEAR_RAMP)))
 
 
 def classes_picture(preview: Preview, classes: tuple[ModelClass, ...]) -> Image:
@@ -350,17 +265,3 @@ def jpeg(rgb: Array) -> str:
     buffer = BytesIO()
     Image.fromarray(rgb).save(buffer, "JPEG", quality=84, optimize=True, progressive=True)
     return f"data:image/jpeg;base64,{b64encode(buffer.getvalue()).decode()}"
-
-
-def palette(index: Array, colours: dict[int, str]) -> Image:
-    """Picture of codes (uint8, y, x) in their colours; 255 is transparent."""
-    from PIL import Image
-
-    picture = Image.fromarray(np.ascontiguousarray(index), mode=None).convert("L")
-    picture = Image.frombytes("P", picture.size, picture.tobytes())
-    flat = [0] * 768
-    for code, colour in colours.items():
-        flat[3 * code : 3 * code + 3] = list(bytes.fromhex(colour[1:]))
-    picture.putpalette(flat)
-    picture.info["transparency"] = UNSEEN
-    return picture

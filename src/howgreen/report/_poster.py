@@ -6,7 +6,7 @@ from datetime import date
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
-from howgreen.report import _fonts, _pictures
+from howgreen.report import _fonts, _pictures, shades
 from howgreen.report._language import ENGLISH
 from howgreen.report._outlines import outlines
 
@@ -212,7 +212,7 @@ def _foot(figure: Figure, found: Mapping[str, Any], preview: Preview, height: fl
 
     third = (1 - GAP) / 3
     bar = figure.add_axes((GAP + third, 0.86 / height, third - GAP, 0.13 / height))
-    colours = LinearSegmentedColormap.from_list("green", _pictures.RAMP)
+    colours = LinearSegmentedColormap.from_list("green", shades.RAMP)
     bar.imshow([[n / 255 for n in range(256)]], cmap=colours, aspect="auto", extent=(0, 100, 0, 1))
     bar.set(yticks=[], xticks=[0, 25, 50, 75, 100])
     bar.set_xticklabels(["0", "25", "50", "75", language.percent(1.0)], size=9, color=QUIET)

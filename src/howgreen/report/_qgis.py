@@ -15,7 +15,7 @@ from xml.etree import ElementTree as ET
 
 from howgreen.core.errors import OutputError
 from howgreen.core.types import UNSEEN
-from howgreen.report import _pictures
+from howgreen.report import _pictures, shades
 from howgreen.report._rasters import TRUE_COLOUR, composite_bands, files_of, legend
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ def write_class_style(raster: Path, classes: Mapping[int, tuple[str, str]]) -> N
 
 def write_share_style(raster: Path) -> None:
     """Write the style of a raster of shares from 0 to 1 beside it, in the colours of the green share."""
-    _write_style(raster, _pipe(_scale(_pictures.RAMP, 1.0, steps=10), smooth=True))
+    _write_style(raster, _pipe(_scale(shades.RAMP, 1.0, steps=10), smooth=True))
 
 
 def _write_style(raster: Path, pipe: ET.Element) -> None:
@@ -179,14 +179,14 @@ def _write_style(raster: Path, pipe: ET.Element) -> None:
 
 def _raster_style(name: str, result: Result, preview: Preview) -> _Style:
     if name == "composite.tif":
-        renderer, gamma = _photo(result, preview), _pictures.GAMMA
+        renderer, gamma = _photo(result, preview), shades.GAMMA
     elif name == "green_fraction.tif":
-        renderer, gamma = _scale(_pictures.RAMP, 1.0, steps=10), 1.0
+        renderer, gamma = _scale(shades.RAMP, 1.0, steps=10), 1.0
     elif name == "green_uncertainty.tif":
-        renderer, gamma = _scale(_pictures.UNSURE_RAMP, _pictures.UNSURE_MOST, steps=6), 1.0
+        renderer, gamma = _scale(shades.UNSURE_RAMP, shades.UNSURE_MOST, steps=6), 1.0
     elif name == "n_clear.tif":
-        dates = _pictures.CLEAR_MOST
-        renderer, gamma = _scale(_pictures.CLEAR_RAMP, dates, steps=dates, share=False), 1.0
+        dates = shades.CLEAR_MOST
+        renderer, gamma = _scale(shades.CLEAR_RAMP, dates, steps=dates, share=False), 1.0
     else:
         renderer, gamma = _classes(*legend(name, result.card.classes)), 1.0
     smooth = name not in ("green_mask.tif", "landcover.tif", "n_clear.tif")
@@ -213,7 +213,7 @@ def _renderer(kind: str, **bands: str) -> ET.Element:
 def _photo(result: Result, preview: Preview) -> ET.Element:
     """Draw what the page's photo shows, by the same stretch: QGIS applies a file's scale before it draws."""
     bands, (black, white) = composite_bands(result), _pictures.stretch(preview)
-    names = next((names for names, _ in _pictures.PHOTOS if set(names) <= set(bands)), None)
+    names = next((names for names, _ in shades.PHOTOS if set(names) <= set(bands)), None)
     if names is None:
         grey = _renderer("singlebandgray", grayBand="1", gradient="BlackToWhite")
         _contrast(grey, "contrastEnhancement", black, float(white[0]))
@@ -241,7 +241,7 @@ def _scale(colours: tuple[str, ...], most: float, *, steps: int, share: bool = T
     )  # fmt: skip
     for n in range(steps + 1):
         value = most * n / steps
-        colour = _pictures.ramp(n / steps, colours)
+        colour = shades.ramp(n / steps, colours)
         ET.SubElement(
             ramp,
             "item",
@@ -281,7 +281,7 @@ def _vector_style(name: str) -> _Style:
             ET.SubElement(
                 ranges, "range", symbol=str(n), lower=f"{low:g}", upper=f"{high:g}", label=label, render="true"
             )
-            colour = _rgba(_pictures.ramp((low + high) / 2))
+            colour = _rgba(shades.ramp((low + high) / 2))
             line = {"outline_color": "255,255,255,255", "outline_width": "0.3", "outline_style": "solid"}
             symbols.append(_fill(str(n), {"color": colour, "style": "solid", **line}))
     aliases = ET.Element("aliases")

@@ -8,7 +8,7 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from howgreen.report import _pictures
+from howgreen.report import shades
 from howgreen.report._links import linked
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def environment(language: Language) -> Environment:
         "decimals": language.decimals,
         "moment": language.moment,
         "linked": linked,
-        "ramp": _pictures.ramp,
+        "ramp": shades.ramp,
     }
     made = templates(filters, extensions=["jinja2.ext.i18n"])
     made.policies["ext.i18n.trimmed"] = True

@@ -13,12 +13,12 @@ from howgreen.report._checksums import CHECKSUMS, write_checksums
 from howgreen.report._delivery import new_target
 from howgreen.report._folder import SUMMARY
 from howgreen.report._language import language as language_of
-from howgreen.report._private import roots_of, without_paths
 from howgreen.report._qgis import PROJECT, TABLES, write_styles, write_tables
 from howgreen.report._rasters import blocks, drawn, files_of
 from howgreen.report._summary import values
 from howgreen.report._tables import CSV, XLSX, write_csv, write_xlsx
 from howgreen.report.figures import EstimateFigures, PopulatedFigures, Summary
+from howgreen.report.private import roots_of, without_paths
 
 if TYPE_CHECKING:
     from howgreen.core.types import Plan, Progress, Result
