@@ -40,6 +40,8 @@ class Settings:
     job_seconds: float = 3600
     keep: timedelta = timedelta(days=30)
     """Results that nobody has asked for so long go, and jobs that ended so long ago."""
+    hosts: tuple[str, ...] = ()
+    """Names under which the server answers, beside those of the loopback."""
     tokens: Path | None = None
     """File of hashed tokens; None: open to whoever reaches it."""
     proxies: int = 0

@@ -1,0 +1,119 @@
+"""What happens to a job, told as it happens (server-sent events); who comes back hears what it missed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Request
+from fastapi.responses import StreamingResponse
+from starlette.concurrency import run_in_threadpool
+
+from howgreen.web.serve.api_processes import NO_JOB, PROCESS, status_info
+from howgreen.web.serve.jobs import Event, Job, Status
+from howgreen.web.serve.models import JobId
+from howgreen.web.serve.safety import public_text
+from howgreen.web.serve.service import Here, Service, client_of, not_found, problems
+
+POLL_SECONDS = 0.4
+KEEP_ALIVE_SECONDS = 15.0
+MOST_SECONDS = 600.0
+"""After which a stream ends; a browser asks again by itself, from where it was."""
+RETRY_MS = 1500
+
+
+router = APIRouter(tags=["processes"])
+
+
+@router.get(
+    "/jobs/{job_id}/events",
+    response_class=StreamingResponse,
+    responses={
+        200: {"description": "Events", "content": {"text/event-stream": {"schema": {"type": "string"}}}},
+        **problems(503),
+    },
+)
+async def events(
+    service: Here,
+    request: Request,
+    job_id: JobId,
+    last_event_id: Annotated[str | None, Header(max_length=20, pattern=r"^\d*$")] = None,
+) -> StreamingResponse:
+    """Tell what happens to a job: ``status``, ``progress``, ``date`` and ``note``; ends after the last."""
+    job = await run_in_threadpool(service.jobs.job, job_id)
+    if job is None:
+        raise not_found("job", kind=NO_JOB)
+    client = client_of(request)
+    service.streams.enter(client)
+    after = int(last_event_id) if last_event_id else 0
+
+    async def told() -> AsyncIterator[bytes]:
+        try:
+            async for part in _stream(service, job_id, after):
+                yield part
+        finally:
+            service.streams.leave(client)
+
+    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+    return StreamingResponse(told(), media_type="text/event-stream", headers=headers)
+
+
+async def _stream(service: Service, job_id: str, after: int) -> AsyncIterator[bytes]:
+    yield f"retry: {RETRY_MS}\n\n".encode()
+    begun = spoken = time.monotonic()
+    line: int | None = None
+    while time.monotonic() - begun < MOST_SECONDS:
+        job, listed, now_line = await run_in_threadpool(_look, service, job_id, after)
+        if job is None:
+            yield _event("status", {"jobID": job_id, "status": Status.dismissed.value, "message": "forgotten"}, None)
+            return
+        for one in listed:
+            after = one.id
+            yield _event(one.kind, _data(one, job, now_line), one.id)
+            spoken = time.monotonic()
+        if now_line != line and not listed and now_line is not None:  # others were answered: nearer to the front
+            yield _event("status", _status(job, now_line), None)
+            spoken = time.monotonic()
+        line = now_line
+        if job.status.is_over and not listed:
+            yield _event("status", _status(job, None), None)
+            return
+        if time.monotonic() - spoken > KEEP_ALIVE_SECONDS:
+            yield b": still here\n\n"
+            spoken = time.monotonic()
+        if not listed:
+            await asyncio.sleep(POLL_SECONDS)
+
+
+def _look(service: Service, job_id: str, after: int) -> tuple[Job | None, list[Event], int | None]:
+    job = service.jobs.job(job_id)  # before the events: none that came later is missed when it is over
+    if job is None:
+        return None, [], None
+    listed = service.jobs.events(job_id, after=after)
+    return job, listed, service.jobs.place_in_line(job_id) if job.status is Status.accepted else None
+
+
+def _status(job: Job, line: int | None) -> dict[str, Any]:
+    return status_info(job, line).model_dump(mode="json", exclude_none=True)
+
+
+def _data(event: Event, job: Job, line: int | None) -> dict[str, Any]:
+    """Say an event; a status that is no longer the job's is said as it was."""
+    data = _clean(event.data)
+    if event.kind != "status":
+        return data
+    if data.get("status") == job.status.value:
+        return {**_status(job, line), **data}
+    return {"jobID": job.id, "processID": PROCESS, "type": "process", **data}
+
+
+def _clean(data: dict[str, Any]) -> dict[str, Any]:
+    return {key: public_text(value) if isinstance(value, str) else value for key, value in data.items()}
+
+
+def _event(kind: str, data: dict[str, Any], number: int | None) -> bytes:
+    head = f"id: {number}\n" if number is not None else ""
+    return f"{head}event: {kind}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n".encode()

@@ -1,0 +1,212 @@
+"""Results as a STAC catalogue: one collection, one item a result, in the form that STAC clients walk."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter, Request, Response
+from shapely.geometry import mapping
+
+from howgreen.core.errors import HowgreenError
+from howgreen.core.geometry import bounds_of
+from howgreen.core.text import one_line
+from howgreen.web.serve.models import Limit, Offset, ResultId
+from howgreen.web.serve.safety import RefusedError
+from howgreen.web.serve.service import Here, Service, not_found, problems
+
+if TYPE_CHECKING:
+    from howgreen.web.serve.reports import Report
+
+VERSION = "1.1.0"
+COLLECTION = "howgreen"
+CONFORMS = (
+    "https://api.stacspec.org/v1.0.0/core",
+    "https://api.stacspec.org/v1.0.0/collections",
+    "https://api.stacspec.org/v1.0.0/ogcapi-features",
+    "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/core",
+    "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/geojson",
+)
+_GEO = "application/geo+json"
+_ROLES = {".tif": ["data"], ".png": ["overview"], ".html": ["metadata"], ".json": ["metadata"]}
+_WORLD = [-180.0, -90.0, 180.0, 90.0]
+
+
+router = APIRouter(tags=["stac"])
+_JSON_ANSWER: dict[int | str, dict[str, Any]] = {
+    200: {"description": "A STAC document", "content": {"application/json": {}}}
+}
+_GEO_ANSWER: dict[int | str, dict[str, Any]] = {200: {"description": "A STAC document", "content": {_GEO: {}}}}
+
+
+def _item(service: Service, request: Request, result_id: str) -> dict[str, Any] | None:
+    report = service.reports.get(result_id)
+    if report is None:
+        return None
+    return item_of(report, _base(request))
+
+
+@router.get("/stac", response_class=Response, responses={**_JSON_ANSWER, **problems()})
+def catalog(request: Request) -> Response:
+    """Return the catalogue."""
+    base = _base(request)
+    links = [
+        _link(f"{base}/stac", "self"), _link(f"{base}/stac", "root"), _link(f"{base}/stac/collections", "data"),
+        _link(f"{base}/stac/collections/{COLLECTION}", "child"), _link(f"{base}/conformance", "conformance"),
+        _link(f"{base}/api", "service-desc", "application/vnd.oai.openapi+json;version=3.0"),
+        _link(f"{base}/docs", "service-doc", "text/html"),
+    ]  # fmt: skip
+    value = {
+        "type": "Catalog", "id": "howgreen-results", "stac_version": VERSION, "title": "How green places are",
+        "description": "Results of this server: the green share of places, and the maps that prove it.",
+        "conformsTo": list(CONFORMS), "links": links,
+    }  # fmt: skip
+    return _answer(value)
+
+
+@router.get("/stac/collections", response_class=Response, responses={**_JSON_ANSWER, **problems()})
+def collections(service: Here, request: Request) -> Response:
+    """List the collections: one."""
+    base = _base(request)
+    links = [_link(f"{base}/stac/collections", "self"), _link(f"{base}/stac", "root")]
+    return _answer({"collections": [_collection(service, base)], "links": links})
+
+
+@router.get("/stac/collections/{collection_id}", response_class=Response, responses={**_JSON_ANSWER, **problems()})
+def collection(service: Here, request: Request, collection_id: str) -> Response:
+    """Return the collection of results."""
+    _check(collection_id)
+    return _answer(_collection(service, _base(request)))
+
+
+@router.get("/stac/collections/{collection_id}/items", response_class=Response, responses={**_GEO_ANSWER, **problems()})
+def items(service: Here, request: Request, collection_id: str, limit: Limit = 20, offset: Offset = 0) -> Response:
+    """List results as items, the newest first."""
+    _check(collection_id)
+    base = _base(request)
+    own = f"{base}/stac/collections/{COLLECTION}/items"
+    rows = service.results.listed(limit=limit + 1, offset=offset)
+    found = []
+    for row in rows[:limit]:
+        try:
+            one = _item(service, request, row.id)
+        except HowgreenError:  # one that is being removed
+            one = None
+        found += [one] if one else []
+    links = [
+        _link(own, "self", _GEO),
+        _link(f"{base}/stac", "root"),
+        _link(f"{base}/stac/collections/{COLLECTION}", "collection"),
+    ]
+    if len(rows) > limit:
+        links.append(_link(f"{own}?limit={limit}&offset={offset + limit}", "next", _GEO))
+    value = {"type": "FeatureCollection", "features": found, "numberReturned": len(found), "links": links}
+    return _answer(value, kind=_GEO)
+
+
+@router.get(
+    "/stac/collections/{collection_id}/items/{result_id}",
+    response_class=Response,
+    responses={**_GEO_ANSWER, **problems()},
+)
+def one_item(service: Here, request: Request, collection_id: str, result_id: ResultId) -> Response:
+    """Return a result as an item."""
+    _check(collection_id)
+    try:
+        found = _item(service, request, result_id)
+    except HowgreenError as error:
+        raise RefusedError(404, str(error)) from error
+    if found is None:
+        raise not_found("result")
+    return _answer(found, kind=_GEO)
+
+
+def item_of(report: Report, base: str) -> dict[str, Any]:
+    """Describe a result as a STAC item."""
+    summary, city = report.summary, report.city
+    collection = f"{base}/stac/collections/{COLLECTION}"
+    period = summary["period"]
+    properties = {
+        "title": f"How green is {one_line(city.label)}?",
+        "datetime": None,
+        "start_datetime": f"{period['start']}T00:00:00Z",
+        "end_datetime": f"{period['end']}T23:59:59Z",
+        "created": _moment(report.row.created),
+        "howgreen:place": one_line(city.label),
+        "howgreen:place_id": city.id,
+        "howgreen:green_ratio": summary["green_ratio"],
+        "howgreen:interval": summary["interval"],
+        "howgreen:observed_ratio": summary["observed_ratio"],
+        "howgreen:model": summary["model"]["name"],
+        "howgreen:synthetic": summary["synthetic"],
+        "proj:code": summary["grid"]["crs"],
+        "proj:shape": summary["grid"]["shape"],
+        "proj:transform": summary["grid"]["transform"],
+    }
+    assets = {
+        one.name: {
+            "href": f"{base}/results/{report.id}/files/{one.name}",
+            "title": one.title,
+            "type": one.type,
+            "file:size": one.bytes,
+            "roles": _ROLES.get(one.path.suffix, ["metadata"]),
+        }
+        for one in report.files.values()
+        if not one.name.endswith((".qml", ".xml"))
+    }
+    return {
+        "type": "Feature", "stac_version": VERSION, "id": report.id,
+        "stac_extensions": [
+            "https://stac-extensions.github.io/projection/v2.0.0/schema.json",
+            "https://stac-extensions.github.io/file/v2.1.0/schema.json",
+        ],
+        "geometry": mapping(city.boundary), "bbox": list(bounds_of(city.boundary)), "properties": properties, "assets": assets,
+        "collection": COLLECTION,
+        "links": [
+            _link(f"{collection}/items/{report.id}", "self", _GEO), _link(f"{base}/stac", "root"), _link(collection, "parent"),
+            _link(collection, "collection"), _link(f"{base}/#r={report.id}", "alternate", "text/html"),
+        ],
+    }  # fmt: skip
+
+
+def _collection(service: Service, base: str) -> dict[str, Any]:
+    own = f"{base}/stac/collections/{COLLECTION}"
+    rows = service.results.listed(limit=100, offset=0)
+    boxes = [row.bounds for row in rows]
+    whole = (
+        [min(b[0] for b in boxes), min(b[1] for b in boxes), max(b[2] for b in boxes), max(b[3] for b in boxes)]
+        if boxes
+        else _WORLD
+    )
+    first = _moment(min((row.created for row in rows), default=datetime.now(UTC)))
+    return {
+        "type": "Collection", "id": COLLECTION, "stac_version": VERSION, "title": "How green places are",
+        "description": "The green share of places as it was measured here: figures, maps and tables.", "license": "other",
+        "keywords": ["vegetation", "urban green", "land cover"],
+        "extent": {"spatial": {"bbox": [whole]}, "temporal": {"interval": [[first, None]]}},
+        "links": [
+            _link(own, "self"), _link(f"{base}/stac", "root"), _link(f"{base}/stac", "parent"), _link(f"{own}/items", "items", _GEO),
+        ],
+    }  # fmt: skip
+
+
+def _check(collection_id: str) -> None:
+    if collection_id != COLLECTION:
+        raise not_found("collection")
+
+
+def _base(request: Request) -> str:
+    return str(request.base_url).rstrip("/")
+
+
+def _moment(when: datetime) -> str:
+    return when.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _link(href: str, rel: str, kind: str = "application/json") -> dict[str, str]:
+    return {"href": href, "rel": rel, "type": kind}
+
+
+def _answer(value: dict[str, Any], *, kind: str = "application/json") -> Response:
+    return Response(json.dumps(value, ensure_ascii=False, allow_nan=False), media_type=kind)

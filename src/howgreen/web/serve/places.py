@@ -1,0 +1,310 @@
+"""Which places a visitor can mean: those of the server's own stores and extract, and, where it may ask, of open services.
+
+Names are offered while they are typed, from what lies here; services are asked only when somebody says so, for theirs is no
+auto-completion. What a visitor draws or uploads comes as GeoJSON and is looked at like any boundary.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from howgreen import place as stage
+from howgreen.core.errors import AreaError, HowgreenError, NetworkError, PlaceNotFoundError
+from howgreen.core.geometry import area_from, bounds_of, geodesic_area_m2
+from howgreen.core.text import is_called, normalise, one_line, spellings
+from howgreen.net.network import Network
+from howgreen.sample.identity import EXTENT_M, SEED
+
+if TYPE_CHECKING:
+    from howgreen.core.types import City
+    from howgreen.web.serve.settings import Settings
+
+FEWEST_LETTERS = 3
+"""Of a name that services are asked for."""
+MOST_KEPT = 400
+"""Places that were found, kept for the choice that follows."""
+STORE_SECONDS = 30.0
+"""How long the list of a store's places is taken to be what it was."""
+LONGEST_NAME = 120
+_LOG = logging.getLogger(__name__)
+
+
+class TooLargeError(AreaError):
+    """A place is larger, or its limits finer, than this server takes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A place that a name may mean."""
+
+    id: str
+    label: str
+    kind: str
+    region: str
+    area_km2: float | None
+    source: str
+    """``store``, ``osm`` or ``online``."""
+    bbox: tuple[float, float, float, float] | None
+    """West, south, east, north."""
+
+
+class Places:
+    """The places that this server knows."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._found: OrderedDict[str, tuple[City, str]] = OrderedDict()
+        self._stored: tuple[float, list[City]] = (-STORE_SECONDS, [])
+        self._lock = Lock()
+
+    def candidates(self, query: str, *, limit: int, online: bool) -> list[Candidate]:
+        """List the places that a name, or its beginning, may mean, the likeliest first.
+
+        Parameters
+        ----------
+        online
+            Whether services may be asked, where the server may ask any and the name is long enough.
+
+        Raises
+        ------
+        NetworkError
+            Only services could know, and none answers.
+        """
+        query = one_line(query)[:LONGEST_NAME]
+        if not normalise(query):
+            return []
+        listed = [(city, "store") for city in self._here() if _offered(city, query)]
+        listed.sort(key=lambda pair: (not is_called(pair[0].label, query), normalise(pair[0].label)))
+        if self._settings.osm is not None and len(query) >= FEWEST_LETTERS:
+            listed += [(city, "osm") for city in self._asked(lambda: self._of_extract(query))]
+        may_ask = online and not self._settings.offline and len(query) >= FEWEST_LETTERS
+        if may_ask and not any(is_called(city.label, query) for city, _ in listed):
+            listed += [
+                (city, "online") for city in self._asked(lambda: stage.candidates(query, network=self._network()))
+            ]
+        shown: dict[str, Candidate] = {}
+        for city, source in listed:
+            self._keep(city, source)
+            shown.setdefault(city.id, _candidate(city, source))
+        return list(shown.values())[:limit]
+
+    def city(self, id: str) -> City:  # noqa: A002 (the word of City)
+        """Return the place with an id that :meth:`candidates` gave, with its districts.
+
+        Raises
+        ------
+        PlaceNotFoundError
+            No place here has that id.
+        NetworkError
+            Only services could know, and none answers.
+        """
+        for city in self._here():
+            if city.id == id:
+                return city
+        with self._lock:
+            kept = self._found.get(id)
+        if kept is None and not id.startswith("osm:"):
+            raise PlaceNotFoundError("no place here has that id; look it up by its name again")
+        if kept is not None and kept[0].districts:
+            return kept[0]
+        source = kept[1] if kept else ""
+        osm = self._settings.osm if source != "online" else None
+        network = self._network() if not self._settings.offline and source != "osm" else None
+        city = stage.find(id, osm=osm, network=network)
+        if kept is not None:
+            city = replace(city, name=kept[0].name)
+        self._keep(city, source or "online")
+        return city
+
+    def source_of(self, id: str) -> str:  # noqa: A002
+        """Say where a place was found: ``store``, ``osm`` or ``online``."""
+        with self._lock:
+            kept = self._found.get(id)
+        return kept[1] if kept else "store"
+
+    def _asked(self, ask: Callable[[], list[City]]) -> list[City]:
+        try:
+            return ask()
+        except PlaceNotFoundError:
+            return []
+        except NetworkError:
+            raise
+        except HowgreenError as error:
+            _LOG.info("places: %s", error)
+            return []
+
+    def _of_extract(self, query: str) -> list[City]:
+        return stage.candidates(query, osm=self._settings.osm)
+
+    def _network(self) -> Network:
+        return Network(cache=self._settings.cache / "places")
+
+    def _keep(self, city: City, source: str) -> None:
+        with self._lock:
+            there = self._found.get(city.id)
+            if there is None or city.districts:
+                self._found[city.id] = (city, source)
+            self._found.move_to_end(city.id)
+            while len(self._found) > MOST_KEPT:
+                self._found.popitem(last=False)
+
+    def _here(self) -> list[City]:
+        """List the places of the stores and the sample city; read anew after a while, for a store may grow."""
+        with self._lock:
+            when, cities = self._stored
+            if time.monotonic() - when < STORE_SECONDS:
+                return cities
+            cities = list(self._read())
+            self._stored = (time.monotonic(), cities)
+            return cities
+
+    def _read(self) -> Iterator[City]:
+        from howgreen import store
+
+        ids = set()
+        for root in self._settings.stores:
+            try:
+                cities = store.places(root)
+            except HowgreenError as error:
+                _LOG.warning("store left out: %s", error)
+                continue
+            for city in cities:
+                if city.id not in ids:
+                    ids.add(city.id)
+                    yield city
+        sample = sampleton()
+        if sample.id not in ids:
+            yield sample
+
+
+_sample: list[City] = []
+
+
+def sampleton() -> City:
+    """Return the sample city's limits; its images are simulated when it is measured."""
+    if not _sample:
+        from howgreen.sample.layout import make_land
+        from howgreen.sample.limits import make_city
+
+        _sample.append(make_city(make_land(SEED, extent_m=EXTENT_M)))
+    return _sample[0]
+
+
+def _offered(city: City, query: str) -> bool:
+    """Tell whether a text is a place's name or the beginning of one of its words."""
+    typed = normalise(query)
+    words = {city.name, city.label}
+    return any(
+        spelt.startswith(typed) or f" {typed}" in spelt for name in words for spelt in spellings(name)
+    ) or query.casefold() in {city.id.casefold()}
+
+
+def _candidate(city: City, source: str) -> Candidate:
+    name, _, rest = city.label.partition(", ")
+    return Candidate(
+        id=city.id,
+        label=one_line(name if rest else city.label),
+        kind=one_line(city.kind),
+        region=one_line(rest or city.country),
+        area_km2=round(city.area_m2 / 1e6, 2),
+        source=source,
+        bbox=tuple(round(one, 6) for one in bounds_of(city.boundary)),  # type: ignore[arg-type]
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Looked:
+    """What was found of an outline."""
+
+    area_km2: float
+    vertices: int
+    problems: tuple[str, ...]
+    city: City | None
+    """None where it can be no place's limits."""
+
+
+def look(value: Mapping[str, Any], settings: Settings, *, name: str = "") -> Looked:
+    """Look at a GeoJSON geometry or Feature as the limits of a place: its size, and what is wrong with it.
+
+    Nothing is opened and no reader of files is asked: the numbers are taken as they stand.
+    """
+    geometry = value.get("geometry") if value.get("type") == "Feature" else value
+    if not isinstance(geometry, Mapping) or geometry.get("type") not in {"Polygon", "MultiPolygon"}:
+        return _wrong("give a GeoJSON Polygon or MultiPolygon, or a Feature with one")
+    vertices = _count(geometry.get("coordinates"), most=50 * settings.most_vertices)
+    if vertices > settings.most_vertices:
+        return _wrong(f"{vertices:,} vertices; at most {settings.most_vertices:,} are taken: simplify it", vertices)
+    try:
+        shape = area_from(geometry)
+        if shape.is_empty:
+            return _wrong("the outline is empty; draw an area", vertices)
+        city = stage.from_shape(shape, name=name or "drawn area", kind="drawn shape")
+    except (HowgreenError, ValueError, ArithmeticError) as error:
+        text = one_line(str(error)).removeprefix(f"{name or 'drawn area'}: ")
+        told = (
+            text
+            if isinstance(error, HowgreenError)
+            else "the outline is no GeoJSON area: rings of at least four positions"
+        )
+        return _wrong(told, vertices, _area_of(geometry))
+    return Looked(area_km2=city.area_m2 / 1e6, vertices=vertices, problems=_too_large(city, settings), city=city)
+
+
+def _too_large(city: City, settings: Settings) -> tuple[str, ...]:
+    area = city.area_m2 / 1e6
+    if area <= settings.most_area_km2:
+        return ()
+    return (f"{area:,.0f} km²; at most {settings.most_area_km2:,.0f} km² are measured here: choose a smaller area",)
+
+
+def check_size(city: City, settings: Settings) -> None:
+    """Refuse a place that is larger than this server measures.
+
+    Raises
+    ------
+    TooLargeError
+        With both areas.
+    """
+    for text in _too_large(city, settings):
+        raise TooLargeError(f"{city.label}: {text}")
+
+
+def _wrong(text: str, vertices: int = 0, area_km2: float = 0.0) -> Looked:
+    return Looked(area_km2=area_km2, vertices=vertices, problems=(text,), city=None)
+
+
+def _area_of(geometry: Mapping[str, Any]) -> float:
+    """Measure an outline that crosses itself, as far as that can be: the page shows the size while it is drawn."""
+    try:
+        area = geodesic_area_m2(area_from(geometry)) / 1e6
+    except (HowgreenError, ValueError, ArithmeticError):
+        return 0.0
+    return area if 0 <= area < 1e9 else 0.0
+
+
+def _count(value: Any, *, most: int) -> int:
+    """Count the positions in GeoJSON coordinates, without following more than there may be."""
+    if not isinstance(value, list):
+        return 0
+    if value and all(isinstance(one, int | float) for one in value[:2]):
+        return 1
+    count = 0
+    for one in value:
+        count += _count(one, most=most - count)
+        if count > most:
+            break
+    return count
+
+
+def upload_name(given: str) -> str:
+    """Make a plain name of what a visitor calls a file: its last part, letters and digits, with its ending."""
+    last = one_line(given).replace("\\", "/").rpartition("/")[2]
+    plain = "".join(letter if letter.isalnum() or letter in "._- " else "_" for letter in last).strip(". ")
+    stem, dot, suffix = plain.rpartition(".")
+    return f"{(stem if dot else plain)[:80] or 'upload'}{dot}{suffix[:10]}" if dot else plain[:80] or "upload"

@@ -1,0 +1,383 @@
+"""What strangers may send, and what they are told: hosts, origins, bounds, tokens, headers, and errors without paths."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import hashlib
+import hmac
+import ipaddress
+import json
+import logging
+import os
+import re
+import secrets
+import tempfile
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from howgreen.core.errors import OutputError
+from howgreen.core.text import one_line
+from howgreen.report.private import without_paths
+from howgreen.web.serve.settings import Settings
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+JSON, BYTES = "application/json", "application/octet-stream"
+PROBLEM = "application/problem+json"
+MOST_JSON_BYTES = 2_000_000
+"""Of a body of JSON: limits of 20,000 vertices take a third of it."""
+MOST_DEPTH = 32
+"""Of brackets within brackets: a collection of multipolygons needs eight."""
+BODY_SECONDS = 60.0
+"""In which a whole body has to arrive."""
+MOST_URL_BYTES = 8_000
+LONGEST_TEXT = 600
+"""Of what an error says."""
+
+_PAGE = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self'; "
+    "connect-src 'self'; worker-src 'self' blob:; child-src 'self' blob:; manifest-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_NOTHING = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+REPORT_POLICY = (
+    "sandbox allow-scripts allow-downloads allow-popups; default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'; "
+    "script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+)
+"""Of a report's page: its own script runs in an origin of its own, and may ask nobody."""
+_HEADERS = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
+}
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+_LOG = logging.getLogger(__name__)
+
+
+class RefusedError(Exception):
+    """A request is not answered, and why."""
+
+    def __init__(
+        self, status: int, detail: str, *, kind: str = "about:blank", headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.status, self.detail, self.kind, self.headers = status, detail, kind, dict(headers or {})
+
+
+_TITLES = {
+    400: "Bad request", 401: "Not allowed without a token", 403: "Not allowed", 404: "Not found", 405: "Method not allowed",
+    406: "Not acceptable", 408: "Too slow", 411: "Length required", 413: "Too large", 414: "Address too long",
+    415: "Unsupported media type", 421: "Another host", 422: "Not understood", 429: "Too many", 500: "A defect of the server",
+    502: "A service did not answer", 503: "Busy", 507: "Disk full",
+}  # fmt: skip
+
+
+def problem(status: int, detail: str, *, kind: str = "about:blank", instance: str = "") -> bytes:
+    """Write an error as RFC 9457 has it; ``detail`` is one line for people that names no path of this computer."""
+    value = {"type": kind, "title": _TITLES.get(status, "Error"), "status": status, "detail": public_text(detail)}
+    if instance:
+        value["instance"] = instance
+    return json.dumps(value, ensure_ascii=False).encode()
+
+
+def public_text(text: str) -> str:
+    """Make a text fit for strangers: one line, bounded, without a path of this computer."""
+    cleaned = without_paths(one_line(str(text)), _roots())
+    return str(cleaned)[:LONGEST_TEXT]
+
+
+def _roots() -> list[str]:
+    roots = {str(Path.home()), str(Path.cwd()), tempfile.gettempdir()}
+    return sorted((root for root in roots if len(root) > 1), key=len, reverse=True)
+
+
+def depth_of(raw: bytes) -> int:
+    """Count how deep the brackets of a JSON text go, without reading it."""
+    brackets = _STRING.sub(b"", raw).translate(None, _NO_BRACKETS)
+    return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0)
+
+
+@dataclass(frozen=True)
+class Token:
+    """Somebody who may ask."""
+
+    name: str
+    digest: str
+    """SHA-256 of the token, in hexadecimal: tokens are 256 random bits, which need no slow hash."""
+
+
+def new_token(name: str) -> tuple[str, str]:
+    """Make a token, and the line that a file of tokens keeps of it."""
+    token = secrets.token_urlsafe(32)
+    return token, f"{name}:{_digest(token)}"
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def read_tokens(path: Path) -> tuple[Token, ...]:
+    """Read a file of hashed tokens: ``NAME:SHA256`` on each line; lines that begin with ``#`` are comments.
+
+    Raises
+    ------
+    OutputError
+        It cannot be read, or a line is none of these, or there is no token in it.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8")[:1_000_000].splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise OutputError(f"{path}: the tokens cannot be read ({error}); name a file of NAME:SHA256 lines") from error
+    kept = [(number, line.strip()) for number, line in enumerate(lines, 1) if line.strip() and line.strip()[0] != "#"]
+    found = []
+    for number, line in kept:
+        match = re.fullmatch(r"([\w.@ -]{1,80}):([0-9a-f]{64})", line)
+        if not match:
+            raise OutputError(
+                f"{path}: line {number} is no NAME:SHA256; make one with `howgreen serve --new-token NAME`"
+            )
+        found.append(Token(match[1], match[2]))
+    if not found:
+        raise OutputError(f"{path}: holds no token; make one with `howgreen serve --new-token NAME`")
+    return tuple(found)
+
+
+def holder(tokens: Iterable[Token], authorization: str) -> Token | None:
+    """Find whose token a header carries (``Bearer TOKEN``, or ``Basic`` as browsers send it); all are compared, in constant time."""
+    scheme, _, given = authorization.strip().partition(" ")
+    token = given.strip()
+    if scheme.lower() == "basic":
+        try:
+            token = base64.b64decode(token, validate=True).decode().partition(":")[2]
+        except (binascii.Error, UnicodeDecodeError, ValueError):
+            token = ""
+    elif scheme.lower() != "bearer":
+        token = ""
+    asked, found = _digest(token), None
+    for one in tokens:
+        if hmac.compare_digest(one.digest, asked):
+            found = one
+    return found
+
+
+def client_key(folder: Path) -> bytes:
+    """Return the secret with which clients' addresses are hashed; made at first use, kept beside the database."""
+    path = folder / "client.key"
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        folder.mkdir(parents=True, exist_ok=True)
+        made = secrets.token_bytes(32)
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:  # another server was first
+            return path.read_bytes()
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(made)
+        return made
+
+
+class Guard:
+    """Stands before the application: looks at every request before it is read, and at every answer before it is sent."""
+
+    def __init__(self, app: App, *, settings: Settings, page: Callable[[str], bool]) -> None:
+        self._app, self._settings, self._page = app, settings, page
+        self._tokens = read_tokens(settings.tokens) if settings.tokens else ()
+        self._key = client_key(settings.data)
+        self._named = frozenset(name.lower().rstrip(".") for name in (*settings.hosts, settings.host))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                await self._app(scope, receive, send)
+            return
+        outgoing = _Outgoing(send, policy=_PAGE if self._page(scope["path"]) else _NOTHING)
+        try:
+            headers = _headers(scope)
+            self._check(scope, headers)
+            scope["state"] = {**scope.get("state", {}), "client": self._client(scope, headers)}
+            body = await self._body(scope, headers, receive)
+            await self._app(scope, _replay(body, receive), outgoing)
+        except RefusedError as error:
+            await outgoing.refuse(error)
+        except Exception:  # noqa: BLE001 (whatever it was: the log has it, and no stranger)
+            number = secrets.token_hex(6)
+            _LOG.exception("request %s: %s %s", number, scope["method"], scope["path"])
+            text = f"something went wrong here that should not; the log has it under {number}"
+            await outgoing.refuse(RefusedError(500, text))
+
+    def _check(self, scope: Scope, headers: Mapping[str, str]) -> None:
+        """Refuse what is not asked of this server, or by a page of another, or without a token where one is needed."""
+        if len(scope.get("raw_path") or b"") + len(scope.get("query_string") or b"") > MOST_URL_BYTES:
+            raise RefusedError(414, f"an address of more than {MOST_URL_BYTES:,} bytes; shorten it")
+        host = headers.get("host", "")
+        if not self.knows(host):
+            raise RefusedError(421, "this server does not answer under that name; start it with --allowed-host NAME")
+        if scope["method"] not in _SAFE:
+            _check_origin(headers, host)
+            _check_kind(headers, scope)
+        if self._tokens and scope["path"] != "/health":
+            found = holder(self._tokens, headers.get("authorization", ""))
+            if found is None:
+                ask = {"www-authenticate": 'Basic realm="howgreen", charset="UTF-8"'}
+                raise RefusedError(
+                    401, "this server needs a token: send it as `Authorization: Bearer TOKEN`", headers=ask
+                )
+            scope["howgreen.token"] = found.name
+
+    def knows(self, host: str) -> bool:
+        """Tell whether a Host header names this server: a page that had its name's address changed to ours does not know ours.
+
+        On the loopback these are its own names; else an address may be any, for only names can be rebound.
+        """
+        try:
+            name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
+        except ValueError:
+            return False
+        if name == "localhost" or name in self._named:
+            return True
+        try:
+            address = ipaddress.ip_address(name)
+        except ValueError:
+            return False
+        return address.is_loopback or not _is_loopback(self._settings.host)
+
+    def _client(self, scope: Scope, headers: Mapping[str, str]) -> str:
+        """Name who asks, hashed: by token, else by address; of X-Forwarded-For only what our own proxies wrote."""
+        if name := scope.get("howgreen.token"):
+            who = f"token {name}"
+        else:
+            who = (scope.get("client") or ("unknown",))[0]
+            hops = [one.strip() for one in headers.get("x-forwarded-for", "").split(",") if one.strip()]
+            if self._settings.proxies and hops:
+                who = hops[-min(self._settings.proxies, len(hops))][:100]
+        return hashlib.blake2b(str(who).encode(), key=self._key, digest_size=16).hexdigest()
+
+    async def _body(self, scope: Scope, headers: Mapping[str, str], receive: Receive) -> bytes:
+        """Read a body within its bounds in bytes, time and depth; none is asked for where none belongs."""
+        upload = scope["path"] == "/places/upload"
+        most = self._settings.most_upload_bytes if upload else MOST_JSON_BYTES
+        given = headers.get("content-length", "0")
+        if not given.isdecimal() or len(given) > 12:
+            raise RefusedError(400, "the Content-Length is no number")
+        if int(given) > most:
+            raise RefusedError(413, f"a body of {int(given):,} bytes; at most {most:,} are taken", headers=_CLOSE)
+        if scope["method"] in _SAFE and not int(given) and "transfer-encoding" not in headers:
+            return b""
+        parts, size = [], 0
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                while True:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise RefusedError(400, "the connection was closed before the body was whole")
+                    parts.append(message.get("body", b""))
+                    size += len(parts[-1])
+                    if size > most:
+                        raise RefusedError(
+                            413, f"a body of more than {most:,} bytes, which is the most", headers=_CLOSE
+                        )
+                    if not message.get("more_body"):
+                        break
+        except TimeoutError as error:
+            raise RefusedError(408, f"the body did not arrive in {BODY_SECONDS:.0f} seconds", headers=_CLOSE) from error
+        raw = b"".join(parts)
+        if not upload and depth_of(raw) > MOST_DEPTH:
+            raise RefusedError(400, f"JSON with brackets more than {MOST_DEPTH} deep; at most that many are read")
+        return raw
+
+
+_CLOSE = {"connection": "close"}
+
+
+def _headers(scope: Scope) -> dict[str, str]:
+    return {key.decode("latin-1").lower(): value.decode("latin-1") for key, value in scope["headers"]}
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _check_origin(headers: Mapping[str, str], host: str) -> None:
+    """Refuse what a page of another origin sends; programs send neither of these headers."""
+    site, origin = headers.get("sec-fetch-site", ""), headers.get("origin", "")
+    if site not in {"", "same-origin", "none"}:
+        raise RefusedError(403, "this was sent by a page of another site, which may not")
+    if origin:
+        try:
+            theirs = urlsplit(origin).netloc.lower()
+        except ValueError:
+            theirs = ""
+        if theirs != host.lower():
+            raise RefusedError(403, "this was sent by a page of another site, which may not")
+
+
+def _check_kind(headers: Mapping[str, str], scope: Scope) -> None:
+    """Refuse bodies that a form of another site could send unasked; DELETE needs none, and forms cannot send it."""
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if scope["method"] == "DELETE" and not kind:
+        return
+    needed = BYTES if scope["path"] == "/places/upload" else JSON
+    if kind != needed and not (needed == JSON and kind == "application/geo+json"):
+        raise RefusedError(415, f"send the body with `Content-Type: {needed}`")
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """Hand the application a body that was read already; then only the end of the connection is told."""
+    sent = False
+
+    async def replay() -> Message:
+        nonlocal sent
+        if not sent:
+            sent = True
+            return {"type": "http.request", "body": body, "more_body": False}
+        return await receive()
+
+    return replay
+
+
+class _Outgoing:
+    """Puts the headers of safety on an answer, where the answer does not say otherwise."""
+
+    def __init__(self, send: Send, *, policy: str) -> None:
+        self._send, self._policy, self.started = send, policy, False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.started = True
+            headers = list(message.get("headers", ()))
+            there = {key.lower() for key, _ in headers}
+            wanted = {**_HEADERS, "content-security-policy": self._policy, "cache-control": "no-store"}
+            headers += [(key.encode(), value.encode()) for key, value in wanted.items() if key.encode() not in there]
+            message = {**message, "headers": headers}
+        await self._send(message)
+
+    async def refuse(self, error: RefusedError) -> None:
+        if self.started:  # too late for another answer: the connection breaks off, which no client takes for an end
+            raise ConnectionAbortedError(error.detail)
+        body = problem(error.status, error.detail, kind=error.kind)
+        headers = {"content-type": PROBLEM, "content-length": str(len(body)), **error.headers}
+        raw = [(key.encode(), value.encode()) for key, value in headers.items()]
+        await self({"type": "http.response.start", "status": error.status, "headers": raw})
+        await self._send({"type": "http.response.body", "body": body})

@@ -1,0 +1,71 @@
+"""The page's own files: only those that lie in its folder, by their names."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import PurePosixPath
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Request, Response
+
+from howgreen.web.serve.service import not_found, problems
+
+_TYPES = {
+    ".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".mjs": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8", ".json": "application/json", ".svg": "image/svg+xml", ".png": "image/png",
+    ".woff2": "font/woff2", ".txt": "text/plain; charset=utf-8", ".md": "text/plain; charset=utf-8", ".pbf": "application/x-protobuf",
+    ".webmanifest": "application/manifest+json", ".map": "application/json",
+}  # fmt: skip
+
+
+def is_page(path: str) -> bool:
+    """Tell whether a path is the page's own, whose policy lets its scripts run."""
+    return path in {"/", "/docs"} or path.startswith(("/static/", "/label"))
+
+
+@lru_cache(maxsize=1)
+def _listed() -> dict[str, Any]:
+    """List the files of the folder: what is asked for is looked up here, and never made into a path."""
+    found: dict[str, Any] = {}
+
+    def walk(folder: Any, prefix: str) -> None:
+        for one in folder.iterdir():
+            if one.name.startswith((".", "__")):
+                continue
+            if one.is_dir():
+                walk(one, f"{prefix}{one.name}/")
+            elif PurePosixPath(one.name).suffix in _TYPES or one.name.startswith("LICENSE"):
+                found[prefix + one.name] = one
+
+    root = files(__package__ or "").joinpath("static")
+    if root.is_dir():
+        walk(root, "")
+    return found
+
+
+@lru_cache(maxsize=256)
+def _content(name: str) -> tuple[bytes, str]:
+    body: bytes = _listed()[name].read_bytes()
+    return body, f'"{hashlib.sha256(body).hexdigest()[:24]}"'
+
+
+router = APIRouter(tags=["front"])
+
+
+@router.get(
+    "/static/{name:path}", response_class=Response,
+    responses={200: {"description": "A file of the page", "content": {"application/octet-stream": {}}},
+               304: {"description": "Not changed"}, **problems()},
+)  # fmt: skip
+def static(request: Request, name: Annotated[str, Path(max_length=200)]) -> Response:
+    """Return a file of the page."""
+    if name not in _listed():
+        raise not_found("file")
+    body, etag = _content(name)
+    headers = {"etag": etag, "cache-control": "no-cache"}
+    if etag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    kind = _TYPES.get(PurePosixPath(name).suffix, "text/plain; charset=utf-8")
+    return Response(body, media_type=kind, headers=headers)
