@@ -23,6 +23,12 @@ def test_percent_and_span():
     assert words.span(None, None) == ""
 
 
+def test_dry_plants_are_told_from_fifteen_percent_of_the_land_on():
+    assert words.told_dry(0.15) == 0.15
+    assert words.told_dry(0.1499) is None
+    assert words.told_dry(None) is None
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [

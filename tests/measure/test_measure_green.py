@@ -49,6 +49,18 @@ def test_rectangle_with_known_shares(cover, city):
     assert found.method.startswith("model: by hand; unseen: 14.3%")
 
 
+def test_dry_plants_are_summed_over_the_seen_land_as_green_is(cover, city):
+    """Columns 0.5-3.25 of a 5-wide strip: tree and built half and whole, water and unseen left out."""
+    grounds = cover([[0, 1, 2, UNSEEN]], [[0.8, 0.3, 0.9, np.nan]])
+    dry = xr.DataArray(np.array([[0.1, 0.6, 0.05, np.nan]], np.float32), dims=("y", "x"))
+    told = dataclasses.replace(grounds, data=grounds.data.assign(dry_fraction=dry))
+    place = city(box(0.5, 0, 3.25, 1))
+    plain, stats = (measure.green(one, place)[0].stats for one in (grounds, told))
+    assert stats.dry_ratio == pytest.approx((0.5 * 0.1 + 0.6) / 1.5, rel=1e-5)
+    assert plain.dry_ratio is None
+    assert dataclasses.replace(stats, dry_ratio=None) == plain
+
+
 def test_interval_is_clipped_and_absent_without_reference(cover, city):
     whole = city(box(0, 0, 2, 2))
     green = measure.green(cover(np.zeros((2, 2)), np.ones((2, 2))), whole)[0].stats

@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 import pytest
 
 from howgreen import report
+from howgreen.report._language import language
 from howgreen.report._page import page
 from howgreen.report._pictures import from_data, photo_rgb
 
@@ -130,6 +131,30 @@ def test_without_interval_districts_or_anything_seen(make):
     assert "not seen" in text
     assert "No clear image shows any land" in text
     assert "District by district" not in text
+
+
+@pytest.mark.parametrize(
+    ("code", "sentence", "quoted"),
+    [
+        ("en", "15% more is dry vegetation", "Another 15% is dry vegetation, which is not green."),
+        ("de", "% mehr sind trockene Pflanzen", "% sind trockene Pflanzen, die nicht grün sind."),
+        ("es", "% es vegetación seca", "% es vegetación seca, que no es verde."),
+        ("fr", "% de plus sont de la végétation sèche", "% de plus sont de la végétation sèche, qui n’est pas verte."),
+    ],
+)
+def test_dry_vegetation_stands_beside_the_green_where_there_is_much_of_it(make, code, sentence, quoted):
+    result, words = make(60, 70), language(code)
+
+    def told(share):
+        found = report.summary(result).to_dict() | {"dry_ratio": share}
+        preview = from_data(result, longest_px=80)
+        return Reader(page(result, found, preview, photo=photo_rgb(preview), language=words)).text.replace("\u202f", "")
+
+    for share in (None, 0.149):
+        assert sentence.removeprefix("15") not in told(share)
+    much = re.sub(r"[\s\u00a0]+(?=%)", "", told(0.15))
+    assert sentence in much
+    assert quoted in much
 
 
 def test_truth_beside_the_estimate(make):

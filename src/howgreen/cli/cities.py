@@ -352,9 +352,20 @@ def _headline(summary: Summary) -> list[str]:
     used = dates[0] if len(dates) == 1 else f"{len(dates)} dates, {min(dates)} to {max(dates)}"
     return [
         f"{label} is {_alone(summary)}",
+        *_dry(summary),
         f"{summary.observed_ratio:.0%} of its land was seen; {used}; model {summary.model.name}",
         *_denominators(summary),
     ]
+
+
+def _dry(summary: Summary) -> list[str]:
+    """Name the dry vegetation beside the green, where there is much of it."""
+    dry = words.told_dry(summary.dry_ratio)
+    return (
+        []
+        if dry is None
+        else [f"{dry:.0%} more is dry vegetation (straw, litter, dead or dormant grass), which is not green"]
+    )
 
 
 def _denominators(summary: Summary) -> list[str]:

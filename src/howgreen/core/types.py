@@ -34,6 +34,9 @@ NEVER_CLEAR = -32768
 HALF_GREEN = 0.5
 """Green fraction from which on a pixel counts as green in a 0/1 mask: at least half of it."""
 
+DRY_PLANTS = "dry plants"
+"""Class of straw, stubble, litter, and grass that is dead or dormant: plants that are not green."""
+
 Progress = Callable[[str, int, int], None]
 """Told ``(stage, steps done, steps in all)`` as long work goes on; faces turn it into bars."""
 
@@ -329,6 +332,11 @@ def water_codes(classes: Iterable[NamedClass]) -> tuple[int, ...]:
     return tuple(item.code for item in classes if is_water(item))
 
 
+def dry_code(classes: Iterable[NamedClass]) -> int | None:
+    """Code of the class of dry plants; None where a model does not tell them from bare ground."""
+    return next((item.code for item in classes if item.name.casefold() == DRY_PLANTS), None)
+
+
 @dataclass(frozen=True, kw_only=True)
 class PlaceError:
     """How far off a model was, on average, in one place that taught it nothing."""
@@ -501,6 +509,8 @@ class GreenStats:
     """Number of dates that showed the observed land clearly, its mean over that land; None where nothing was seen, or nobody counted."""
     seen_once_ratio: float | None = None
     """Share of the observed land that one date alone showed: no other date could outvote an undetected cloud there."""
+    dry_ratio: float | None = None
+    """Share of the observed land under dry plants, which are no part of green_ratio; None where the model does not tell them."""
 
     def __repr__(self) -> str:
         """Show ratio, interval and share seen, in one line."""

@@ -11,6 +11,14 @@ NONE = "–"
 IMAGE_FOOTPRINT = "image footprint"
 """Kind of a city whose limits nobody gave."""
 
+DRY_TOLD = 0.15
+"""Share of the seen land under dry plants from which on it is told beside the green ratio; below, bare ground passes for as much."""
+
+
+def told_dry(ratio: float | None) -> float | None:
+    """Return a share of dry plants that is large enough to be told beside the green ratio, or None."""
+    return ratio if ratio is not None and ratio >= DRY_TOLD else None
+
 
 def plain(text: str) -> str:
     """Return the text with ordinary spaces, for a terminal."""

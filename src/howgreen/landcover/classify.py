@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from howgreen.core.sensors import scale_factor
-from howgreen.core.types import NEVER_CLEAR, UNSEEN, Composite, LandCover, ModelCard
+from howgreen.core.types import NEVER_CLEAR, UNSEEN, Composite, LandCover, ModelCard, dry_code
 from howgreen.landcover.model import FloatArray, Model, Prediction, require_bands, validate
 from howgreen.landcover.tiles import cuts, margin_px, ramp, shifted, starts, total, window
 
@@ -251,6 +251,10 @@ def _dataset(stacked: Any, pixels: xr.DataArray, model: Model) -> xr.Dataset:
     share = {"units": "1", "valid_min": 0.0, "valid_max": 1.0}
     uncertainty = {"long_name": "standard error of the vegetated share of the pixel", **share}
     optional = {"green_uncertainty": (("y", "x"), stacked[-1], uncertainty)} if model.has_uncertainty else {}
+    code = dry_code(card.classes)
+    if code is not None:
+        dry = {"long_name": "share of the pixel under dry plants", **share}
+        optional["dry_fraction"] = (("y", "x"), stacked[_FIRST_CLASS + code], dry)
     return xr.Dataset(
         {
             "label": (("y", "x"), stacked[_LABEL].astype(np.uint8), flags),

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from howgreen.core.types import City, LandCover, ModelCard, Progress
 
 Sums = np.ndarray[Any, Any]
-"""float64 (5, 256): for each label the pixels of the zone, their summed green fraction, those at least half green, their summed
-number of clear dates, those that one date alone showed."""
+"""float64 (6, 256): for each label the pixels of the zone, their summed green fraction, those at least half green, their summed
+number of clear dates, those that one date alone showed, their summed share of dry plants."""
 
 
 def green(
@@ -40,7 +40,8 @@ def green(
     Parameters
     ----------
     landcover
-        ``label`` and ``green_fraction`` on one north-up grid. A land pixel is seen where it has both.
+        ``label`` and ``green_fraction`` on one north-up grid. A land pixel is seen where it has both. ``dry_fraction`` where the
+        model tells it.
     city
         Its districts are measured each for itself; they need not lie inside, nor fill the city.
     n_clear
@@ -88,7 +89,7 @@ def _sums(
 
     transform: Affine = landcover.grid.transform
     water = landcover.water_codes
-    totals = [np.zeros((5, 256)) for _ in zones]
+    totals = [np.zeros((6, 256)) for _ in zones]
     reached = [
         (
             zones_here,
@@ -117,17 +118,21 @@ class _Shapes:
 
 
 def _blocks(data: xr.Dataset, n_clear: xr.DataArray | None) -> Iterator[tuple[Window, list[Any]]]:
-    """Each spatial chunk: its window, and its labels, fractions and numbers of clear dates, if any (delayed or plain)."""
+    """Each spatial chunk: its window, and its labels, green and dry fractions and numbers of clear dates (delayed; None without)."""
     label, fraction = data["label"].transpose("y", "x"), data["green_fraction"].transpose("y", "x")
-    looks = [] if n_clear is None else [n_clear.transpose("y", "x")]
+    more = [data.get("dry_fraction"), n_clear]
     chunks = label.chunks or fraction.chunks or tuple(map(chunk_sizes, label.shape))
     # Not optimised here: optimising the two apart would compute what they share twice.
     parts = [
-        variable.chunk(dict(zip(("y", "x"), chunks, strict=True))).data.to_delayed(optimize_graph=False)
-        for variable in (label, fraction, *looks)
+        variable
+        if variable is None
+        else variable.transpose("y", "x")
+        .chunk(dict(zip(("y", "x"), chunks, strict=True)))
+        .data.to_delayed(optimize_graph=False)
+        for variable in (label, fraction, *more)
     ]
     for block, window in windows(*chunks).items():
-        yield window, [part[block] for part in parts]
+        yield window, [None if part is None else part[block] for part in parts]
 
 
 def _reaching(zones: Sequence[ZoneShape], window: Window, transform: Affine) -> list[int]:
@@ -136,36 +141,36 @@ def _reaching(zones: Sequence[ZoneShape], window: Window, transform: Affine) -> 
 
 
 def _block_sums(
-    pixels: Sequence[np.ndarray[Any, Any]],
+    pixels: Sequence[Any],
     window: Window,
     zones: _Shapes,
     transform: Affine,
     water: tuple[int, ...],
 ) -> list[Sums]:
-    """Add up the sums of the zones that reach one block, of its labels, fractions and numbers of clear dates, if any."""
-    label, fraction, *counted = pixels
+    """Add up the sums of the zones that reach one block, of its labels, fractions, shares of dry plants and numbers of clear dates."""
+    label, fraction, dry, looks = pixels
     unknown = np.isnan(fraction)
     land = ~np.isin(np.arange(256), water)
     label = np.where(unknown & land[label], np.uint8(UNSEEN), label)
     fraction = np.where(unknown, 0, fraction)
-    looks = counted[0] if counted else np.zeros(label.shape, np.uint8)
-    return [_zone_sums((label, fraction, looks), window, shape, transform) for shape in zones.shapes]
+    dry = np.zeros(label.shape, np.float32) if dry is None else np.where(unknown, 0, dry)
+    looks = np.zeros(label.shape, np.uint8) if looks is None else looks
+    return [_zone_sums((label, fraction, looks, dry), window, shape, transform) for shape in zones.shapes]
 
 
 def _zone_sums(pixels: tuple[np.ndarray[Any, Any], ...], block: Window, shape: Any, transform: Affine) -> Sums:
-    total = np.zeros((5, 256))
+    total = np.zeros((6, 256))
     for part in coverage_windows(shape, block, transform):
         here = part.window.within(block)
-        codes, values, looks = (plane[here].ravel() for plane in pixels)
-        if part.pixels is not None:
-            codes, values, looks = codes[part.pixels], values[part.pixels], looks[part.pixels]
-        green, dates, once = (
+        flat = [plane[here].ravel() for plane in pixels]
+        codes, values, looks, dry = flat if part.pixels is None else [plane[part.pixels] for plane in flat]
+        green, dates, once, dead = (
             np.bincount(codes, weights=one if part.share is None else part.share * one, minlength=256)
-            for one in (values, looks, looks == 1)
+            for one in (values, looks, looks == 1, dry)
         )
         # Pixels that are at least half green are counted 256 codes further on: one count for two lines.
         apart = np.bincount(codes + np.intp(256) * (values >= HALF_GREEN), weights=part.share, minlength=512)
-        total += np.stack([apart[:256] + apart[256:], green, apart[256:], dates, once])
+        total += np.stack([apart[:256] + apart[256:], green, apart[256:], dates, once, dead])
     return total
 
 
@@ -178,7 +183,7 @@ def _check_codes(sums: Sequence[Sums], card: ModelCard) -> None:
 
 def _stats(zone: ZoneShape, sums_m2: Sums, landcover: LandCover, *, counted: bool) -> GreenStats:
     """Make the answer for one zone from its sums, already in square metres on the ground."""
-    area, greenness, half, dates, once = sums_m2
+    area, greenness, half, dates, once, dry = sums_m2
     water = list(landcover.water_codes)
     land = [item.code for item in landcover.card.classes if item.code not in water]
     land_area = max(zone.land_m2 - float(area[water].sum()), 0.0)
@@ -201,6 +206,9 @@ def _stats(zone: ZoneShape, sums_m2: Sums, landcover: LandCover, *, counted: boo
         green_m2_per_inhabitant=_per_inhabitant(green_area, observed_ratio, zone),
         clear_dates_mean=float(dates[land].sum()) / seen if counted and seen > 0 else None,
         seen_once_ratio=min(float(once[land].sum()) / seen, 1.0) if counted and seen > 0 else None,
+        dry_ratio=min(float(dry[land].sum()) / observed, 1.0)
+        if observed > 0 and "dry_fraction" in landcover.data
+        else None,
     )
 
 

@@ -11,6 +11,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from howgreen.core.warnings import CODES
+from howgreen.core.words import told_dry
 from howgreen.report import _pictures, shades
 from howgreen.report._candidates import strip
 from howgreen.report._cells import for_page
@@ -77,6 +78,7 @@ def page(
             period=language.days([date.fromisoformat(found["period"][key]) for key in ("start", "end")]),
             legend=ramp(shades.RAMP),
             meanings=_meanings(language),
+            dry=told_dry(found["dry_ratio"]),
             quote=sentence(found, language),
             citation=citation(found, language),
             bibtex=bibtex(found),

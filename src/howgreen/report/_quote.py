@@ -6,6 +6,8 @@ import re
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from howgreen.core.words import told_dry
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -47,6 +49,9 @@ def sentence(found: Mapping[str, Any], language: Language) -> str:
         said.append(
             _("It rests on %(what)s.") % {"what": language.rests_on(lead["looked"], lead["readers"], lead["counted"])}
         )
+    dry = told_dry(found["dry_ratio"])
+    if not lead and dry is not None:
+        said.append(_("Another %(dry)s is dry vegetation, which is not green.") % {"dry": language.percent(dry)})
     said.append(_("Measured by howgreen %(version)s from %(images)s of %(sensor)s (%(dates)s).") % parts)
     if not lead and (found["observed_ratio"] or 0) < FULLY_SEEN:
         said.append(_("%(seen)s of the land was seen.") % {"seen": language.percent(found["observed_ratio"])})

@@ -42,6 +42,7 @@ def values(result: Result) -> dict[str, Any]:
             "months": list(plan.period.months),
         },
         **_figures({name: getattr(result.stats, name) for name in FIGURES}),
+        "dry_ratio": result.stats.dry_ratio,
         "interval": None if result.stats.interval is None else asdict(result.stats.interval),
         "estimate": None,
         "denominators": _denominators(result.stats),

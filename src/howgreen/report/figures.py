@@ -356,6 +356,12 @@ class Summary(Document, frozen=True, kw_only=True):
     green_m2_per_inhabitant: PerInhabitant
     clear_dates_mean: ClearDates = None
     seen_once_ratio: SeenOnce = None
+    dry_ratio: Annotated[
+        Ratio | None,
+        Meta(
+            description="Dry plants (straw, litter, dead grass) / observed land, beside green_ratio; null where the model does not tell them."
+        ),
+    ] = None
     interval: IntervalFigures | None
     estimate: Annotated[
         EstimateFigures | None,
