@@ -36,7 +36,7 @@ COMMANDS = {
     "predict-table": _Home("models", "Run a model on the rows of a table of reflectances."),
     "rank": _Home("rank", "Rank many cities, with ties called ties."),
     "sample": _Home("estimate", "Draw places to look at, for a number to publish."),
-    "serve": _Home("serve", "Open the page to visitors, with an API behind it (extra [web])."),
+    "serve": _Home("serve", "Open a page and an API to visitors (extra [web])."),
     "store": _Home("stores", "Keep images on this computer."),
     "train": _Home("train", "Train a model for one city (extra [train])."),
     "trend": _Home("trend", "Compare years, and tell how small a trend would show."),

@@ -116,7 +116,7 @@ def serve_command(
     dask: str | None,
     demo: bool,  # noqa: FBT001
 ) -> None:
-    """Open the page to visitors, with an API behind it (extra [web]).
+    """Open a page and an API to visitors (extra [web]).
 
     `howgreen serve token --tokens FILE` makes a token, prints it once, and keeps only its hash.
     """

@@ -16,7 +16,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,11 +78,16 @@ def decode(line: bytes, kind: Any) -> Any:
     return msgspec.json.decode(line, type=kind, dec_hook=lambda wanted, text: wanted(text))
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: list[str], work: Callable[[Question, Settings, Tell], ResultRow] | None = None) -> int:
     """Carry out the order on standard input; lines of JSON on standard output say how it goes.
 
     ``{"kind": "progress" | "date" | "note", …}`` are events; the last line is ``{"kind": "result", …}`` with the row of the result, or
     ``{"kind": "failed", "message": …}``.
+
+    Parameters
+    ----------
+    work
+        What the job is; None for :func:`answer`.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: the worker says when to end
     die_with(int(arguments[0]))
@@ -99,7 +104,7 @@ def main(arguments: list[str]) -> int:
 
     bound(order.settings)
     try:
-        row = answer(order.question, order.settings, tell)
+        row = (work or answer)(order.question, order.settings, tell)
     except HowgreenError as error:
         tell("failed", {"message": for_visitors(words_of(error), order.settings)})
     except MemoryError:
@@ -233,16 +238,28 @@ def result_id(plan: Plan, language: str) -> str:
 
 
 def _write(result: Any, folder: Path, question: Question, settings: Settings, progress: Progress) -> None:
-    """Write the report apart, then put it in its place whole; an older one that is there goes at the same moment."""
-    from howgreen.core.files import exchange, scratch_folder, sync_folder, write_atomic
     from howgreen.pipeline.result import write
     from howgreen.store import city_to_feature
 
+    with in_place(folder, settings) as made:
+        write(result, made, language=question.language, published=True, progress=progress)
+        text = json.dumps(city_to_feature(result.plan.city), ensure_ascii=False)
+        (made / PLACE).write_text(text, encoding="utf-8")
+
+
+@contextlib.contextmanager
+def in_place(folder: Path, settings: Settings) -> Iterator[Path]:
+    """Give a name to make a folder under, apart from all that is shown; at the end it takes its place whole.
+
+    An older one that is there goes at the same moment.
+    """
+    from howgreen.core.files import exchange, scratch_folder, sync_folder
+
     settings.results.mkdir(parents=True, exist_ok=True)
+    settings.scratch.mkdir(parents=True, exist_ok=True)
     with scratch_folder(settings.scratch, SCRATCH) as scratch:
         made = scratch / folder.name
-        write(result, made, language=question.language, published=True, progress=progress)
-        write_atomic(made / PLACE, json.dumps(city_to_feature(result.plan.city), ensure_ascii=False))
+        yield made
         sync_files(made)
         if not folder.exists():
             made.rename(folder)

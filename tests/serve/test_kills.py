@@ -1,0 +1,170 @@
+"""Server, worker and job are killed at random moments and started again: nothing finished is lost, and nothing runs twice at once."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+import standin
+from sqlalchemy import Engine
+
+from howgreen.web.serve.child import encode
+from howgreen.web.serve.jobs import Job, Jobs, Status
+from howgreen.web.serve.results import Results
+from howgreen.web.serve.settings import Settings
+from serving import asked
+
+STANDIN = str(Path(__file__).with_name("standin.py"))
+
+
+class Server:
+    """A server of stand-in jobs that can be killed and started again."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings, self.known = settings, set[psutil.Process]()
+        self.start()
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, STANDIN, "serve", encode(self.settings).decode()],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        assert self.process.stdout.readline().startswith(b"http://127.0.0.1:")
+        self.process.stdout.close()
+
+    def below(self, kind: str) -> list[psutil.Process]:
+        """The workers, or the processes of their jobs."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            workers = psutil.Process(self.process.pid).children()
+            self.known.update(workers)
+            if kind == "worker":
+                return workers
+            found = [child for worker in workers for child in worker.children()]
+            self.known.update(found)
+            return found
+        return []
+
+    def kill(self, kind: str, chance: random.Random) -> bool:
+        """Kill one of a kind; False where there is none just now."""
+        if kind == "server":
+            self.below("child")
+            self.process.kill()
+            self.process.wait()
+            self.start()
+            return True
+        there = self.below(kind)
+        if not there:
+            return False
+        with contextlib.suppress(psutil.NoSuchProcess):
+            chance.choice(there).kill()
+        return True
+
+    def stop(self) -> int:
+        self.below("child")
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(20)
+
+
+@pytest.fixture
+def server(settings: Settings, engine: Engine) -> Iterator[Server]:
+    made = Server(replace(settings, workers=2, port=0, queue=10_000, jobs_per_day=10_000))
+    try:
+        yield made
+    finally:
+        if made.process.poll() is None:
+            made.process.kill()
+            made.process.wait()
+        for left in made.known:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                left.kill()
+
+
+def record(settings: Settings) -> list[tuple[str, str, float]]:
+    lines = (settings.data / "record").read_text().splitlines()
+    return [(what, key, float(moment)) for what, key, moment in (line.split() for line in lines)]
+
+
+def check(jobs: Jobs, results: Results, finished: dict[str, Job]) -> None:
+    """What was finished is there, as it was, and whole; what is listed is whole."""
+    for job in jobs.jobs(status=Status.successful, limit=1000):
+        finished.setdefault(job.id, job)
+    for job in finished.values():
+        there = jobs.job(job.id)
+        assert (there.status, there.result, there.attempt, there.finished) == (
+            Status.successful,
+            job.result,
+            job.attempt,
+            job.finished,
+        )
+    for row in results.listed(limit=1000):
+        assert standin.is_whole(results.folder(row.id))
+
+
+def storm(server: Server, jobs: Jobs, results: Results, *, kills: int, seed: int) -> dict[str, int]:
+    """Kill at random moments while jobs come in, then let everything end; how often each kind was killed."""
+    chance, killed, number = random.Random(seed), {"server": 0, "worker": 0, "child": 0}, 0
+    finished: dict[str, Job] = {}
+    made: list[Job] = []
+    while sum(killed.values()) < kills:
+        while jobs.counts()[Status.accepted] < 3:
+            made.append(jobs.submit(asked(number), client="c"))
+            number += 1
+        time.sleep(chance.uniform(0, 1.0))
+        kind = chance.choice(list(killed))
+        killed[kind] += server.kill(kind, chance)
+        check(jobs, results, finished)
+    end = time.monotonic() + 120
+    while any(not jobs.job(job.id).status.is_over for job in made):
+        assert time.monotonic() < end, [jobs.job(job.id).message for job in made]
+        time.sleep(0.1)
+    check(jobs, results, finished)
+    for job in (jobs.job(one.id) for one in made):
+        assert job.status is Status.successful or "3 times in all" in job.message
+    lines = record(server.settings)
+    ends = {job.key: job.finished.timestamp() for job in finished.values()}
+    assert [line for line in lines if line[0] == "overlap"] == []
+    assert [line for line in lines if line[0] == "begin" and line[2] > ends.get(line[1], float("inf"))] == []
+    wrote = [key for what, key, _ in lines if what == "wrote"]
+    assert len(wrote) == len(set(wrote))  # a folder that is there is linked, and not made again
+    return killed
+
+
+def ended(server: Server) -> None:
+    """A server that is stopped leaves no process, no lock and nothing half-written."""
+    assert server.stop() == -signal.SIGTERM
+    _, alive = psutil.wait_procs(server.known, timeout=10)
+    assert alive == []
+    scratch = server.settings.scratch
+    assert list((scratch / "workers").glob("*.lock")) == [] or all(
+        not is_alive(path) for path in (scratch / "workers").glob("*.lock")
+    )
+
+
+def is_alive(sign: Path) -> bool:
+    return psutil.pid_exists(int(sign.stem.split("-")[1]))
+
+
+def test_five_kills(server: Server, jobs: Jobs, results: Results):
+    storm(server, jobs, results, kills=5, seed=1)
+    ended(server)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [2, 3])
+def test_thirty_kills(server: Server, jobs: Jobs, results: Results, settings: Settings, seed: int):
+    killed = storm(server, jobs, results, kills=30, seed=seed)
+    assert min(killed.values()) >= 5
+    if not settings.database:
+        with jobs._engine.connect() as connection:
+            assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
+    ended(server)
