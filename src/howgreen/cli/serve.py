@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -126,6 +126,7 @@ def serve_command(
         _make_token(tokens, name)
         return
     try:
+        from howgreen.web.serve.app import create_app
         from howgreen.web.serve.log import log_as_json
         from howgreen.web.serve.server import serve
         from howgreen.web.serve.settings import Settings
@@ -140,13 +141,7 @@ def serve_command(
     )  # fmt: skip
     _check(settings)
     log_as_json()
-    serve(settings, _app(), listening=lambda url: _tell(settings, url))
-
-
-def _app() -> Any:
-    from importlib import import_module
-
-    return import_module("howgreen.web.serve.app").create_app
+    serve(settings, create_app, listening=lambda url: _tell(settings, url))
 
 
 def _tell(settings: Settings, url: str) -> None:

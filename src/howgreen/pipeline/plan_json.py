@@ -123,9 +123,9 @@ def to_json(plan: types.Plan) -> str:
 
 def for_strangers(plan: types.Plan) -> str:
     """Write a plan as JSON text that names no folder of this computer; its local images are found again by their checksums."""
-    from howgreen import report
+    from howgreen.report.private import roots_of, without_paths
 
-    value = report.without_paths(json.loads(to_json(plan)), report.roots_of(plan))
+    value = without_paths(json.loads(to_json(plan)), roots_of(plan))
     return json.dumps(value, indent=1, ensure_ascii=False)
 
 

@@ -21,7 +21,6 @@ from howgreen.report._summary import schema, summary
 from howgreen.report._trend import TrendSummary, trend_summary, write_trend
 from howgreen.report._write import needed_bytes, write
 from howgreen.report.figures import Summary
-from howgreen.report.private import roots_of, without_paths
 
 __all__ = [
     "LookedFigures",
@@ -44,13 +43,11 @@ __all__ = [
     "needed_bytes",
     "new_folder",
     "new_target",
-    "roots_of",
     "schema",
     "summary",
     "thumbnail",
     "to_frame",
     "trend_summary",
-    "without_paths",
     "write",
     "write_change",
     "write_layers",

@@ -316,7 +316,7 @@ def words_of(error: HowgreenError) -> str:
 
 def for_visitors(text: str, settings: Settings) -> str:
     """Say an error to those who see a page: no folder of the server, no options of a command line."""
-    from howgreen.report import without_paths
+    from howgreen.report.private import without_paths
 
     roots = sorted(
         {str(path) for path in (settings.data, settings.data.absolute(), *settings.stores, Path.home())},

@@ -31,7 +31,7 @@ class JsonLines(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": one_line(record.getMessage()),
-            **getattr(record, "values", {}),
+            **getattr(record, "request", {}),
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)

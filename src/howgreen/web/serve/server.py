@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -41,15 +41,11 @@ MOST_HEAD_BYTES = 32_768
 KEEP_ALIVE_S = 15
 FINISH_S = 3
 """For answers under way, when the server stops."""
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 def serve(
     settings: Settings,
-    app: Callable[[Settings, Jobs, Results], App],
+    app: Callable[[Settings, Jobs, Results], Any],
     *,
     child: Sequence[str] = CHILD,
     listening: Callable[[str], None] = lambda _: None,
@@ -77,7 +73,7 @@ def serve(
         try:
             jobs, results = Jobs(engine, settings), Results(engine, settings)
             config = uvicorn.Config(
-                logged(app(settings, jobs, results)), http="h11", ws="none", lifespan="auto", log_config=None, access_log=False,
+                app(settings, jobs, results), http="h11", ws="none", lifespan="auto", log_config=None, access_log=False,
                 server_header=False, proxy_headers=False, limit_concurrency=MOST_CONNECTIONS, backlog=256,
                 timeout_keep_alive=KEEP_ALIVE_S, timeout_graceful_shutdown=FINISH_S, h11_max_incomplete_event_size=MOST_HEAD_BYTES,
             )  # fmt: skip
@@ -214,28 +210,3 @@ def _close(worker: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(OSError):
         if worker.stdin is not None:
             worker.stdin.close()
-
-
-def logged(app: App) -> App:
-    """Log each request in a line: method, path without its query, status, milliseconds; not who asked."""
-
-    async def application(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await app(scope, receive, send)
-            return
-        began, status = time.perf_counter(), 0
-
-        async def sent(message: MutableMapping[str, Any]) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            await app(scope, receive, sent)
-        finally:
-            spent = round(1000 * (time.perf_counter() - began), 1)
-            values = {"method": scope["method"], "path": scope["path"][:200], "status": status, "ms": spent}
-            _LOG.info("request", extra={"values": values})
-
-    return application
