@@ -31,8 +31,18 @@ class Entry:
     """What is looked up: a name, an id or coordinates; or the place itself."""
 
 
-def read_list(path: Path, *, name_column: str | None = None) -> tuple[Entry, ...]:
-    """Read the cities of a CSV table (columns ``name`` and, where that is not what is looked up, ``place``) or of a vector file.
+def folder_of(key: str, out: Path, year: int | None = None) -> Path:
+    """Name the folder of a city's report; those of years lie apart, so that no report lies inside another."""
+    return out / "cities" / key if year is None else out / "years" / str(year) / key
+
+
+def read_list(path: Path, *, name_column: str | None = None, level: int | None = None) -> tuple[Entry, ...]:
+    """Read the cities of a CSV table (columns ``name`` and, where that is not what is looked up, ``place``), a vector file or an extract.
+
+    Parameters
+    ----------
+    level
+        Of an OpenStreetMap extract: the administrative level of the areas that are taken, 8 for municipalities in many countries.
 
     Raises
     ------
@@ -43,17 +53,46 @@ def read_list(path: Path, *, name_column: str | None = None) -> tuple[Entry, ...
         raise TableError(
             f"{path}: no such file; give a CSV with a column name, or a vector file with the cities' limits"
         )
-    found = (
-        _of_table(path, name_column)
-        if path.suffix.lower() in (".csv", ".tsv", ".txt")
-        else _of_shapes(path, name_column)
-    )
+    if is_extract(path):
+        found: Iterator[tuple[str, Any]] = _of_extract(path, level)
+    elif level is not None:
+        raise TableError(f"{path}: no OpenStreetMap extract (.osm.pbf), and only that has levels; leave --level out")
+    elif path.suffix.lower() in (".csv", ".tsv", ".txt"):
+        found = _of_table(path, name_column)
+    else:
+        found = _of_shapes(path, name_column)
     entries = list(found)
     if not entries:
         raise TableError(f"{path}: holds no city")
     if len(entries) > MOST_CITIES:
         raise TableError(f"{path}: {len(entries)} cities are more than {MOST_CITIES}; split the list")
     return tuple(_with_keys(entries))
+
+
+def is_extract(path: Path) -> bool:
+    """Say whether a file is an OpenStreetMap extract by its name."""
+    return path.name.lower().endswith((".osm.pbf", ".osm", ".osm.bz2", ".osm.gz"))
+
+
+def _of_extract(path: Path, level: int | None) -> Iterator[tuple[str, str]]:
+    """Take the areas of an administrative level, by their ids; in the order of their names."""
+    from howgreen.osm.extract import read_areas
+
+    if level is None:
+        raise TableError(f"{path}: say which areas with --level, such as 8 for municipalities")
+    found = read_areas(
+        path,
+        tags=[("boundary", "administrative")],
+        matches=lambda _, tags: (
+            tags.get("boundary") == "administrative"
+            and tags.get("admin_level") == str(level)
+            and bool(tags.get("name"))
+        ),
+    )
+    whole = [(found.tags[key]["name"], f"{key.kind}{key.number}") for key in found.shapes]
+    if not whole:
+        raise TableError(f"{path}: holds no whole area of level {level}; try another --level")
+    yield from sorted(whole)
 
 
 def _with_keys(found: list[tuple[str, Any]]) -> Iterator[Entry]:

@@ -1,4 +1,4 @@
-"""One city, one task: it plans, runs, writes its own folder whole or not at all, and hands back a small row.
+"""One city, one task: it plans, runs, writes its own folders whole or not at all, and hands back a small row a year.
 
 A run that was interrupted and started again plans each city anew and keeps the reports of plans that are the same to the letter.
 """
@@ -10,12 +10,12 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-from howgreen.batch.cities import Entry
+from howgreen.batch.cities import Entry, folder_of
 from howgreen.batch.ranking import Row
 from howgreen.core.errors import HowgreenError, MissingExtraError, NetworkError
 from howgreen.core.text import one_line
@@ -23,19 +23,20 @@ from howgreen.core.types import Progress
 from howgreen.core.warnings import HowgreenWarning
 
 if TYPE_CHECKING:
-    from howgreen.core.period import Season
-    from howgreen.core.types import City
+    from howgreen.core.period import Period, Season
+    from howgreen.core.types import City, Plan
     from howgreen.net.network import Network
     from howgreen.pipeline.inputs import Catalogs, Store
     from howgreen.report import Summary
+
+T = TypeVar("T")
 
 TRIES = 3
 """Of one city, where a network or a disk failed; any other error is the same the next time."""
 WAIT_S = 20.0
 """For a scheduler to answer."""
-FOLDER = "cities"
 _DETAIL = 0.0002
-"""Degrees by which outlines on the page may be off: 20 m."""
+"""Degrees by which outlines in the tables may be off: 20 m."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,10 +46,38 @@ class Ask:
     images: Store | Catalogs | None = None
     osm: Path | None = None
     """OpenStreetMap extract in which names are looked up."""
-    period: Season | str | None = None
+    period: Period | Season | str | None = None
+    """Not looked at where years are asked for."""
+    years: tuple[int, ...] = ()
+    """Each is answered, with the same limits and the same model."""
+    months: tuple[int, int] | None = None
+    """First and last month of each year; None for the growing season by the calendar."""
     sensor: str = "sentinel-2"
     model: str | None = None
     network: Network | None = None
+    by: Literal["vegetation", "osm-green"] = "vegetation"
+    """What is ranked: what satellites saw, or what OpenStreetMap's mappers drew as green."""
+    language: str = "en"
+    """Of each city's report."""
+
+    @property
+    def spans(self) -> tuple[tuple[int | None, Period | Season | str | None], ...]:
+        """List the years with their days; one without a year where one period is asked for."""
+        if not self.years:
+            return ((None, self.period),)
+        from howgreen.pipeline.trending import period_of
+
+        return tuple((year, period_of(year, self.months)) for year in self.years)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workers:
+    """Who does the work."""
+
+    count: int = 2
+    """Threads of this process, each with a city; on a cluster, the least number of cities that it is given at once."""
+    scheduler: str | None = None
+    """Address of a Dask cluster, ``tcp://…``: its workers take a city each, and write to the folder, which all of them must see."""
 
 
 def rank(
@@ -56,38 +85,92 @@ def rank(
     ask: Ask,
     out: Path,
     *,
-    workers: int = 2,
-    scheduler: str | None = None,
+    workers: Workers | None = None,
     progress: Progress,
-    run: Callable[[Entry, Ask, Path], Row] | None = None,
+    run: Callable[[Entry, Ask, Path], tuple[Row, ...]] | None = None,
 ) -> list[Row]:
-    """Answer every city, as many at once as there are workers; the rows in the order of the list.
+    """Answer every city, as many at once as there are workers; the rows in the order of the list, by year.
 
     An error costs its own city and no other: the row says it.
 
     Parameters
     ----------
-    workers
-        Threads of this process, each with a city; not used with a scheduler.
-    scheduler
-        Address of a Dask cluster, ``tcp://…``: its workers take a city each, and write to ``out``, which all of them must see.
     run
         What is done for a city; None for :func:`one_city`.
     """
-    task, rows = run or one_city, dict[str, Row]()
+    task = run or one_city
+    done = each(entries, ask, out, task=task, failed=failed_rows, workers=workers or Workers(), progress=progress)
+    return [row for rows in done for row in rows]
+
+
+def each(
+    entries: Sequence[Entry],
+    ask: Ask,
+    out: Path,
+    *,
+    task: Callable[[Entry, Ask, Path], T],
+    failed: Callable[[Entry, Ask, str], T],
+    workers: Workers,
+    progress: Progress,
+) -> list[T]:
+    """Do a task for every city; the results in the order of the list.
+
+    Parameters
+    ----------
+    failed
+        What stands for a city whose task raised, or whose worker died: told the reason.
+    """
+    results = dict[str, T]()
     with warnings.catch_warnings():
         # They stand in each city's report, and their codes in the table.
         warnings.simplefilter("ignore", HowgreenWarning)
-        with _pool(workers, scheduler) as (pool, most):
-            for row in _as_completed(pool, task, entries, ask, out, most):
-                rows[row.key] = row
-                progress("cities", len(rows), len(entries))
-    return [rows[entry.key] for entry in entries]
+        with _pool(workers) as pool:
+            for entry, future in pool.as_completed(task, entries, ask, out):
+                results[entry.key] = _result(future, lambda why, entry=entry: failed(entry, ask, why))  # type: ignore[misc]
+                progress("cities", len(results), len(entries))
+    return [results[entry.key] for entry in entries]
+
+
+def _result(future: Future[T], failed: Callable[[str], T]) -> T:
+    try:
+        return future.result()
+    except Exception as error:  # noqa: BLE001 (whatever befalls a city, the others go on)
+        return failed(one_line(f"{type(error).__name__}: {error}"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Pool(Generic[T]):
+    """What takes tasks, and how many it should have at a time."""
+
+    executor: Executor
+    width: Callable[[], int]
+    """Cities that are worked on at once, now: a cluster may grow."""
+
+    def as_completed(
+        self, task: Callable[[Entry, Ask, Path], T], entries: Sequence[Entry], ask: Ask, out: Path
+    ) -> Iterator[tuple[Entry, Future[T]]]:
+        """Yield cities as they end; no more wait than are worked on, so that a stop is soon and memory flat."""
+        left, running = iter(entries), dict[Future[T], Entry]()
+
+        def start() -> None:
+            for entry in islice(left, max(2 * self.width() - len(running), 0)):
+                running[self.executor.submit(task, entry, ask, out)] = entry
+
+        start()
+        try:
+            while running:
+                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    yield running.pop(future), future
+                start()
+        finally:
+            for future in running:
+                future.cancel()
 
 
 @contextmanager
-def _pool(workers: int, scheduler: str | None) -> Iterator[tuple[Executor, int]]:
-    """Make threads of this process, or take a Dask cluster; also how many cities it works on at once.
+def _pool(workers: Workers) -> Iterator[_Pool[Any]]:
+    """Make threads of this process, or take a Dask cluster.
 
     Raises
     ------
@@ -96,9 +179,9 @@ def _pool(workers: int, scheduler: str | None) -> Iterator[tuple[Executor, int]]
     NetworkError
         No scheduler answers at the address.
     """
-    if scheduler is None:
-        with ThreadPoolExecutor(workers) as pool:
-            yield pool, workers
+    if workers.scheduler is None:
+        with ThreadPoolExecutor(workers.count) as pool:
+            yield _Pool(executor=pool, width=lambda: workers.count)
         return
     try:
         import distributed
@@ -106,88 +189,114 @@ def _pool(workers: int, scheduler: str | None) -> Iterator[tuple[Executor, int]]
         raise MissingExtraError("a Dask cluster (distributed)", "cluster") from error
     try:
         # It says of few of its functions what they give.
-        client: Any = distributed.Client(scheduler, timeout=WAIT_S)  # type: ignore[no-untyped-call]
+        client: Any = distributed.Client(workers.scheduler, timeout=WAIT_S, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         raise NetworkError(
-            f"scheduler {scheduler}: does not answer ({one_line(str(error))[:120]}); check its address"
+            f"scheduler {workers.scheduler}: does not answer ({one_line(str(error))[:120]}); check its address"
         ) from error
     with client:
         # A city that kills its worker would kill the next one too.
-        yield client.get_executor(pure=False, retries=0), max(len(client.scheduler_info(n_workers=-1)["workers"]), 1)
+        executor = client.get_executor(pure=False, retries=0)
+        yield _Pool(executor=executor, width=lambda: max(sum(client.nthreads().values()), workers.count))
 
 
-def _as_completed(
-    pool: Executor,
-    task: Callable[[Entry, Ask, Path], Row],
-    entries: Sequence[Entry],
-    ask: Ask,
-    out: Path,
-    workers: int,
-) -> Iterator[Row]:
-    """Yield rows as cities end; no more wait than there are workers, so that a stop is soon and memory flat."""
-    left, running = iter(entries), dict[Future[Row], Entry]()
-
-    def start(count: int) -> None:
-        for entry in islice(left, count):
-            running[pool.submit(task, entry, ask, out)] = entry
-
-    start(2 * workers)
-    try:
-        while running:
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                entry = running.pop(future)
-                yield _row(future, entry)
-            start(len(done))
-    finally:
-        for future in running:
-            future.cancel()
+def failed_rows(entry: Entry, ask: Ask, error: str) -> tuple[Row, ...]:
+    """Return what stands for a city without an answer, in each of its years."""
+    return tuple(Row(key=entry.key, name=entry.name, year=year, counted=ask.by, error=error) for year, _ in ask.spans)
 
 
-def _row(future: Future[Row], entry: Entry) -> Row:
-    try:
-        return future.result()
-    except Exception as error:  # noqa: BLE001 (whatever befalls a city, the others go on)
-        return Row(key=entry.key, name=entry.name, error=one_line(f"{type(error).__name__}: {error}"))
+def one_city(entry: Entry, ask: Ask, out: Path) -> tuple[Row, ...]:
+    """Answer one city in each year; what a network or a disk refuses is tried again."""
+    place = tried(lambda: find(entry, ask))
+    if isinstance(place, str):
+        return failed_rows(entry, ask, place)
+    if ask.by == "osm-green":
+        row = tried(lambda: _mapped(entry, ask, place, folder_of(entry.key, out)))
+        return failed_rows(entry, ask, row) if isinstance(row, str) else (row,)
+    rows = []
+    for year, period in ask.spans:
+        asked = replace(ask, period=period)
+        row = tried(lambda asked=asked, year=year: _answered(entry, asked, place, out, year))  # type: ignore[misc]
+        if isinstance(row, str):
+            row = Row(key=entry.key, name=entry.name, year=year, error=row)
+        rows.append(row)
+        ask = replace(ask, model=ask.model or row.model or None)  # what two models differ by is no change
+    return tuple(rows)
 
 
-def one_city(entry: Entry, ask: Ask, out: Path) -> Row:
-    """Answer one city; what a network or a disk refuses is tried again."""
+def tried(work: Callable[[], T]) -> T | str:
+    """Do a piece of work, again where a network or a disk refused; what is wrong where it cannot be done."""
     for left in reversed(range(TRIES)):
         try:
-            return _answered(entry, ask, out / FOLDER / entry.key)
+            return work()
         except (NetworkError, OSError) as error:
             if not left:
-                return Row(key=entry.key, name=entry.name, error=one_line(str(error)))
+                return one_line(str(error))
         except HowgreenError as error:
-            return Row(key=entry.key, name=entry.name, error=one_line(str(error)))
+            return one_line(str(error))
     raise AssertionError("every try ends above")
 
 
-def _answered(entry: Entry, ask: Ask, folder: Path) -> Row:
+def find(entry: Entry, ask: Ask) -> City:
+    """Look a city's limits up, where the list does not hold them; the sample city's earlier year is made where it is asked for."""
+    from howgreen import sample
+    from howgreen.pipeline import image_sources, inputs
+    from howgreen.pipeline.inputs import Catalogs, Store
+
+    if not isinstance(entry.place, str):
+        return entry.place
+    store = ask.images if isinstance(ask.images, Store) else None
+    place = inputs.place_from_name(entry.place, store=store, osm=ask.osm, network=ask.network)
+    if place.synthetic and ask.years and not isinstance(ask.images, Catalogs):
+        root = image_sources.find_store(place.name, store.path if store else None)
+        if root is not None:
+            sample.ensure_earlier(root)
+    return place
+
+
+def planned(ask: Ask, place: City) -> Plan:
+    """Plan one city in the period that is asked for."""
+    from howgreen.pipeline import city as one
+
+    return one.plan(
+        place, images=ask.images, period=ask.period, sensor=ask.sensor, model=ask.model, network=ask.network
+    )
+
+
+def earlier(plan: Plan, folder: Path, language: str) -> Summary | None:
+    """Return the figures of an earlier report of this very plan in this language."""
+    from howgreen.pipeline import reruns
+
+    summary = reruns.earlier(plan, folder)
+    return summary if summary is not None and summary.language == language else None
+
+
+def digest_of(plan: Plan) -> str:
+    """Return the checksum of a plan, which decides the answer."""
+    from howgreen.pipeline import plan_json
+
+    return hashlib.sha256(plan_json.to_json(plan).encode()).hexdigest()
+
+
+def _answered(entry: Entry, ask: Ask, place: City, out: Path, year: int | None) -> Row:
     """Plan, and run where no report of the same plan is there."""
     from howgreen.pipeline import city as one
-    from howgreen.pipeline import inputs, plan_json, reruns, workdir
-    from howgreen.pipeline.inputs import Store
+    from howgreen.pipeline import workdir
 
-    store = ask.images if isinstance(ask.images, Store) else None
-    where = entry.place
-    if isinstance(where, str):
-        where = inputs.place_from_name(where, store=store, osm=ask.osm, network=ask.network)
-    planned = one.plan(
-        where, images=ask.images, period=ask.period, sensor=ask.sensor, model=ask.model, network=ask.network
-    )
-    summary = reruns.earlier(planned, folder)
+    plan, folder = planned(ask, place), folder_of(entry.key, out, year)
+    summary = earlier(plan, folder, ask.language)
     if summary is None:
-        result = one.run(planned)
-        summary = one.write(result, folder)
-        workdir.forget(planned)
-    digest = hashlib.sha256(plan_json.to_json(planned).encode()).hexdigest()
-    return row_of(entry, summary, planned.city, digest)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        result = one.run(plan)
+        summary = one.write(result, folder, language=ask.language)
+        workdir.forget(plan)
+    return replace(row_of(entry, summary, plan), year=year)
 
 
-def row_of(entry: Entry, summary: Summary, city: City, digest: str) -> Row:
+def row_of(entry: Entry, summary: Summary, plan: Plan) -> Row:
     """Take from a city's figures what a ranking needs."""
+    from howgreen.pipeline.trending import series_of
+
     dates = sorted(str(scene.date) for scene in summary.scenes)
     interval = summary.interval
     return Row(
@@ -197,6 +306,8 @@ def row_of(entry: Entry, summary: Summary, city: City, digest: str) -> Row:
         green_ratio=summary.green_ratio,
         low=None if interval is None else interval.low,
         high=None if interval is None else interval.high,
+        model_low=None if interval is None else interval.model_low,
+        model_high=None if interval is None else interval.model_high,
         level=None if interval is None else interval.level,
         observed_ratio=summary.observed_ratio,
         land_area_m2=summary.land_area_m2,
@@ -204,9 +315,34 @@ def row_of(entry: Entry, summary: Summary, city: City, digest: str) -> Row:
         last_date=dates[-1] if dates else "",
         n_dates=len(set(dates)),
         sensor=summary.sensor,
+        series=series_of(plan.scenes),
         model=summary.model.name,
-        plan_sha256=digest,
+        plan_sha256=digest_of(plan),
         warnings=tuple(dict.fromkeys(one.code for one in summary.warnings)),
-        error="" if summary.green_ratio is not None else "no land was seen clearly",
-        wkt=city.boundary.simplify(_DETAIL).wkt,
+        error=_why(summary),
+        wkt=plan.city.boundary.simplify(_DETAIL).wkt,
+    )
+
+
+def _why(summary: Summary) -> str:
+    """Say why there is no ratio; nothing where there is one."""
+    if summary.green_ratio is not None:
+        return ""
+    return "all of it that was seen is water" if summary.observed_ratio is None else "no land was seen clearly"
+
+
+def _mapped(entry: Entry, ask: Ask, place: City, folder: Path) -> Row:
+    """Write what OpenStreetMap maps as green; it has no plan, and is done anew each time."""
+    from howgreen.pipeline.osm_green import osm_green
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    found = osm_green(place, out=folder, osm=ask.osm, network=ask.network)
+    return Row(
+        key=entry.key,
+        name=entry.name,
+        label=found.city.label,
+        counted="osm-green",
+        green_ratio=found.share,
+        sensor="openstreetmap",
+        wkt=found.city.boundary.simplify(_DETAIL).wkt,
     )

@@ -160,8 +160,10 @@ plan_options = options(
 )
 
 
-def _years(_: click.Context, __: click.Parameter, given: str) -> tuple[int, ...]:
-    """Read ``2017:2026``, ``1985,1995`` or both mixed."""
+def read_years(_: click.Context, __: click.Parameter, given: str | None) -> tuple[int, ...]:
+    """Read ``2017:2026``, ``1985,1995`` or both mixed; none where nothing is given."""
+    if given is None:
+        return ()
     found: list[int] = []
     for part in given.split(","):
         match = re.fullmatch(r"\s*(\d{4})(?:\s*:\s*(\d{4}))?\s*", part)
@@ -171,7 +173,7 @@ def _years(_: click.Context, __: click.Parameter, given: str) -> tuple[int, ...]
     return tuple(sorted(set(found)))
 
 
-def _months(_: click.Context, __: click.Parameter, given: str | None) -> tuple[int, int] | None:
+def read_months(_: click.Context, __: click.Parameter, given: str | None) -> tuple[int, int] | None:
     """Read ``4:6``; ``11:3`` ends in the year."""
     if given is None:
         return None
@@ -183,10 +185,10 @@ def _months(_: click.Context, __: click.Parameter, given: str | None) -> tuple[i
 
 
 trend_options = options(
-    click.option("--years", callback=_years, required=True, help="Years: 2017:2026, or 1985,1995,2005."),
+    click.option("--years", callback=read_years, required=True, help="Years: 2017:2026, or 1985,1995,2005."),
     click.option(
         "--months",
-        callback=_months,
+        callback=read_months,
         help="Months of each year, the same in all: 4:6; 11:3 ends in the year (default: the growing season by the calendar).",
     ),
     click.option(

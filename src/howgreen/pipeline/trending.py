@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ from howgreen.pipeline import city as journey
 from howgreen.pipeline import plan_json, planning, workdir
 
 if TYPE_CHECKING:
-    from howgreen.core.types import City, GreenStats, Plan, Progress
+    from howgreen.core.types import City, GreenStats, Plan, Progress, Scene
     from howgreen.pipeline.inputs import Catalogs, Store
     from howgreen.pipeline.result import CityResult
     from howgreen.report import TrendSummary
@@ -83,10 +83,28 @@ class Asked:
 
     def period(self, year: int) -> Season | Period:
         """Return the days of a year from which images may come."""
-        if self.months is None:
-            return Season("calendar", year)
-        first, last = self.months
-        return Period.parse(f"{year - (first > last)}-{first:02d}/{year}-{last:02d}")
+        return period_of(year, self.months)
+
+
+def period_of(year: int, months: tuple[int, int] | None) -> Season | Period:
+    """Return the days of a year between two months, or its growing season by the calendar."""
+    if months is None:
+        return Season("calendar", year)
+    first, last = months
+    return Period.parse(f"{year - (first > last)}-{first:02d}/{year}-{last:02d}")
+
+
+def series_of(scenes: Iterable[Scene]) -> str:
+    """Name the satellites of some scenes by their bands: a key of FAMILIES; several are joined by ``+``, others are their sensor."""
+    found = set()
+    for scene in scenes:
+        alike = (
+            name
+            for name, one in FAMILIES.items()
+            if one.sensor == scene.sensor and (not one.platforms or scene.platform in one.platforms)
+        )
+        found.add(next(alike, scene.sensor))
+    return "+".join(sorted(found))
 
 
 def over_years(

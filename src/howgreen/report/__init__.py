@@ -12,17 +12,22 @@ from howgreen.report._checksums import is_unaltered
 from howgreen.report._delivery import address_of, check_target, new_target
 from howgreen.report._explore import explore
 from howgreen.report._folder import check_out, new_folder
+from howgreen.report._language import ENGLISH, LANGUAGES, Language, catalogue, language
 from howgreen.report._layers import layers_schema, layers_summary, write_layers
 from howgreen.report._notebook import green_fraction, thumbnail, to_frame
 from howgreen.report._osm_green import write_osm_green
 from howgreen.report._people import PeopleSummary, write_people
 from howgreen.report._restoration import LookedFigures, RestorationSummary, write_restoration
 from howgreen.report._summary import schema, summary
+from howgreen.report._templates import environment, policy, text_of
 from howgreen.report._trend import TrendSummary, trend_summary, write_trend
 from howgreen.report._write import needed_bytes, write
 from howgreen.report.figures import Summary
 
 __all__ = [
+    "ENGLISH",
+    "LANGUAGES",
+    "Language",
     "LookedFigures",
     "PeopleSummary",
     "RestorationSummary",
@@ -31,20 +36,25 @@ __all__ = [
     "address_of",
     "agreement_map",
     "candidates_page",
+    "catalogue",
     "change_in_words",
     "change_schema",
     "check_out",
     "check_target",
+    "environment",
     "explore",
     "green_fraction",
     "is_unaltered",
+    "language",
     "layers_schema",
     "layers_summary",
     "needed_bytes",
     "new_folder",
     "new_target",
+    "policy",
     "schema",
     "summary",
+    "text_of",
     "thumbnail",
     "to_frame",
     "trend_summary",

@@ -185,11 +185,11 @@ def language(code: str) -> Language:
     )
 
 
-def catalogue(code: str) -> dict[str, str | tuple[str, ...]]:
-    """Read ``locale/CODE.po``: English text to this language's."""
+def catalogue(code: str, *, folder: str = "report") -> dict[str, str | tuple[str, ...]]:
+    """Read ``locale/CODE.po`` of a folder: English text to this language's."""
     from babel.messages.pofile import read_po
 
-    text = files("howgreen.report").joinpath("locale", f"{code}.po").read_bytes()
+    text = files(f"howgreen.{folder}").joinpath("locale", f"{code}.po").read_bytes()
     found: dict[str, str | tuple[str, ...]] = {}
     for message in read_po(BytesIO(text), locale=code, abort_invalid=True):
         if message.id:

@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from howgreen.report._language import Language
 
 
-def templates(filters: Mapping[str, Callable[..., Any]], *, extensions: Sequence[str] = ()) -> Environment:
-    """Make what renders the templates of this folder; everything is escaped, for names come from strangers' files."""
+def templates(
+    filters: Mapping[str, Callable[..., Any]], *, extensions: Sequence[str] = (), folder: str = "report"
+) -> Environment:
+    """Make what renders the templates of a folder; everything is escaped, for names come from strangers' files."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     made = Environment(
-        loader=PackageLoader("howgreen", "report"),
+        loader=PackageLoader("howgreen", folder),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -33,8 +35,8 @@ def templates(filters: Mapping[str, Callable[..., Any]], *, extensions: Sequence
     return made
 
 
-def environment(language: Language) -> Environment:
-    """Make what renders the templates of this folder in a language."""
+def environment(language: Language, *, folder: str = "report") -> Environment:
+    """Make what renders the templates of a folder in a language."""
     filters: dict[str, Callable[..., Any]] = {
         "percent": language.percent,
         "digits": language.digits,
@@ -47,7 +49,7 @@ def environment(language: Language) -> Environment:
         "linked": linked,
         "ramp": shades.ramp,
     }
-    made = templates(filters, extensions=["jinja2.ext.i18n"])
+    made = templates(filters, extensions=["jinja2.ext.i18n"], folder=folder)
     made.policies["ext.i18n.trimmed"] = True
     made.install_gettext_callables(language.gettext, language.ngettext, newstyle=True)  # type: ignore[attr-defined]
     return made

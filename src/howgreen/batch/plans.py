@@ -1,0 +1,225 @@
+"""What a ranking would do, before anything is fetched: dates, bytes and areas of every city, and about how long it takes."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from howgreen.batch.cities import Entry, folder_of
+from howgreen.batch.run import Ask, Workers, digest_of, each, earlier, find, planned, tried
+from howgreen.core import words
+from howgreen.core.text import one_line
+from howgreen.core.types import Progress
+
+if TYPE_CHECKING:
+    from howgreen.core.types import City, Plan
+
+CITY_S, PIXEL_DATES_S = 1.2, 1.1e-6
+"""Seconds of one core a city, whatever its size, and a pixel and date: measured on cut-outs of Sampleton (see docs)."""
+MOST_LINES = 40
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """What would be done for a city in one year."""
+
+    key: str
+    name: str
+    year: int | None = None
+    label: str = ""
+    state: Literal["to do", "answered", "cannot"] = "to do"
+    """``answered``: the report of this very plan is there. ``cannot``: see ``error``."""
+    area_m2: float | None = None
+    """Inside the limits."""
+    n_images: int = 0
+    n_dates: int = 0
+    first_date: str = ""
+    last_date: str = ""
+    source: str = ""
+    bytes: int = 0
+    """To fetch from the web, or to read from a disk, as estimated; none where it is answered."""
+    from_web: bool = False
+    pixels: int = 0
+    """Of the city's grid."""
+    model: str = ""
+    plan_sha256: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outlook:
+    """What all of it comes to."""
+
+    cities: int
+    answers: int
+    """To give: cities times years."""
+    to_do: int
+    answered: int
+    cannot: int
+    area_m2: float
+    """Of what is to do."""
+    n_dates: int
+    bytes: int
+    bytes_from_web: int
+    planning_s: float
+    """That planning just took; a run plans again."""
+    fetching_s: float
+    """At COMMON_MBIT_S."""
+    working_s: float
+    """Of all cores that are used, by CITY_S and PIXEL_DATES_S."""
+
+    @property
+    def seconds(self) -> float:
+        """About how long a run takes."""
+        return self.planning_s + self.fetching_s + self.working_s
+
+
+def plan(
+    entries: Sequence[Entry], ask: Ask, out: Path, *, workers: Workers | None = None, progress: Progress
+) -> tuple[list[Planned], Outlook]:
+    """Plan every city as a run would, and read no reflectance; what was found, and what it comes to."""
+    workers, start = workers or Workers(), time.monotonic()
+    done = each(entries, ask, out, task=plan_city, failed=_failed, workers=workers, progress=progress)
+    rows = [row for rows in done for row in rows]
+    return rows, outlook(rows, planning_s=time.monotonic() - start, cores=_cores(workers))
+
+
+def _cores(workers: Workers) -> int:
+    """Count the cores that a run would keep busy: on this computer no more than it has."""
+    return workers.count if workers.scheduler else min(workers.count, os.cpu_count() or 1)
+
+
+def _failed(entry: Entry, ask: Ask, error: str) -> tuple[Planned, ...]:
+    return tuple(
+        Planned(key=entry.key, name=entry.name, year=year, state="cannot", error=error) for year, _ in ask.spans
+    )
+
+
+def plan_city(entry: Entry, ask: Ask, out: Path) -> tuple[Planned, ...]:
+    """Plan one city in each year, and look whether it was answered before."""
+    place = tried(lambda: find(entry, ask))
+    if isinstance(place, str):
+        return _failed(entry, ask, place)
+    if ask.by == "osm-green":
+        return (_of_map(entry, ask, place),)
+    rows = []
+    for year, period in ask.spans:
+        asked = replace(ask, period=period)
+        row = tried(lambda asked=asked, year=year: _planned(entry, asked, place, out, year))  # type: ignore[misc]
+        if isinstance(row, str):
+            row = Planned(key=entry.key, name=entry.name, year=year, state="cannot", error=row)
+        rows.append(row)
+        ask = replace(ask, model=ask.model or row.model or None)
+    return tuple(rows)
+
+
+def _planned(entry: Entry, ask: Ask, place: City, out: Path, year: int | None) -> Planned:
+    made = planned(ask, place)
+    done = earlier(made, folder_of(entry.key, out, year), ask.language) is not None
+    days = sorted({f"{scene.time:%Y-%m-%d}" for scene in made.scenes})
+    height, width = made.grid.shape
+    return Planned(
+        key=entry.key,
+        name=entry.name,
+        year=year,
+        label=made.city.label,
+        state="answered" if done else "to do",
+        area_m2=made.city.area_m2,
+        n_images=len(made.scenes) + len(made.radar),
+        n_dates=len(days),
+        first_date=days[0] if days else "",
+        last_date=days[-1] if days else "",
+        source=made.source,
+        bytes=0 if done else _bytes(made),
+        from_web="://" in made.source,
+        pixels=height * width,
+        model=made.model,
+        plan_sha256=digest_of(made),
+    )
+
+
+def _bytes(made: Plan) -> int:
+    from howgreen import imagery
+
+    return imagery.estimate_bytes((*made.scenes, *made.radar), made.bands, grid=made.grid)
+
+
+def _of_map(entry: Entry, ask: Ask, place: City) -> Planned:
+    """Tell what the map will be read from, for it has no plan: an extract is read as a whole, Overpass does not say beforehand what it will send."""
+    size = ask.osm.stat().st_size if ask.osm is not None else 0
+    return Planned(
+        key=entry.key,
+        name=entry.name,
+        label=place.label,
+        area_m2=place.area_m2,
+        source=str(ask.osm or "Overpass"),
+        bytes=size,
+        from_web=ask.osm is None,
+    )
+
+
+def outlook(rows: Sequence[Planned], *, planning_s: float, cores: int) -> Outlook:
+    """Add up what is to do."""
+    from howgreen.pipeline.plan_json import COMMON_MBIT_S
+
+    to_do = [row for row in rows if row.state == "to do"]
+    web = sum(row.bytes for row in to_do if row.from_web)
+    work = sum(CITY_S + PIXEL_DATES_S * row.pixels * row.n_dates for row in to_do)
+    return Outlook(
+        cities=len({row.key for row in rows}),
+        answers=len(rows),
+        to_do=len(to_do),
+        answered=sum(row.state == "answered" for row in rows),
+        cannot=sum(row.state == "cannot" for row in rows),
+        area_m2=sum(row.area_m2 or 0.0 for row in to_do),
+        n_dates=sum(row.n_dates for row in to_do),
+        bytes=sum(row.bytes for row in to_do),
+        bytes_from_web=web,
+        planning_s=planning_s,
+        fetching_s=web * 8 / (COMMON_MBIT_S * 1e6),
+        working_s=work / cores,
+    )
+
+
+def to_values(rows: Sequence[Planned], total: Outlook) -> dict[str, Any]:
+    """Return a plan as JSON values."""
+    return {"cities": [asdict(row) for row in rows], "total": {**asdict(total), "seconds": total.seconds}}
+
+
+def describe(rows: Sequence[Planned], total: Outlook) -> str:
+    """Say a plan as a table for a terminal, of MOST_LINES lines at most, and what it comes to."""
+    from howgreen.pipeline.plan_json import COMMON_MBIT_S
+
+    shown = rows[:MOST_LINES]
+    names = [one_line(row.name)[:30] + (f" {row.year}" if row.year is not None else "") for row in shown]
+    wide = max(map(len, [*names, "city"]))
+    lines = [f"{'city':{wide}s}  {'km²':>8s}  {'dates':>5s}  {'first':10s}  {'last':10s}  {'MiB':>8s}  state"]
+    for name, row in zip(names, shown, strict=True):
+        area = "" if row.area_m2 is None else f"{row.area_m2 / 1e6:.1f}"
+        size = f"{row.bytes / 2**20:.1f}" if row.state == "to do" else ""
+        days = f"{row.n_dates or '':>5}  {row.first_date:10s}  {row.last_date:10s}"
+        state = f"cannot: {one_line(row.error)[:120]}" if row.state == "cannot" else row.state
+        lines.append(f"{name:{wide}s}  {area:>8s}  {days}  {size:>8s}  {state}")
+    if len(rows) > len(shown):
+        lines.append(f"… and {len(rows) - len(shown):,} more (all of them with --json)")
+    many = f" of {words.plain(words.count(total.cities, 'city')).replace('citys', 'cities')}"
+    lines.append(
+        f"{total.to_do:,} to do, {total.answered:,} answered before, {total.cannot:,} that cannot be"
+        f"{many}: {total.area_m2 / 1e6:,.1f} km², {total.bytes / 2**20:,.0f} MiB to read, {total.bytes_from_web / 2**20:,.0f} of them from the web"
+    )
+    lines.append(
+        f"about {_duration(total.seconds)}: planning {_duration(total.planning_s)}, fetching {_duration(total.fetching_s)} at {COMMON_MBIT_S} Mbit/s, "
+        f"working {_duration(total.working_s)}. Nothing has been fetched but what planning needs."
+    )
+    return "\n".join(lines)
+
+
+def _duration(seconds: float) -> str:
+    """``40 s``, ``12 min``, ``3.2 h``."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
