@@ -75,7 +75,8 @@ class Watched:
         self.workers_mib: list[float] = []
         self._me = psutil.Process()
 
-    def __call__(self, stage: str, done: int, total: int) -> None:
+    def __call__(self, _stage: str, done: int, _total: int) -> None:
+        """Look, and kill at the moment."""
         self.moments.append(time.monotonic())
         if done % 10 == 0:
             self.client_mib.append(self._me.memory_info().rss / 2**20)

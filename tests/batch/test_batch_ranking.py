@@ -12,6 +12,7 @@ from shapely import box
 from howgreen import batch
 from howgreen.batch import run as running
 from howgreen.core.errors import HowgreenError, NetworkError, TableError
+from howgreen.place import from_shape
 
 
 def _row(key, ratio, half=0.05, **more):
@@ -106,15 +107,21 @@ def _entries(*names):
     return tuple(batch.Entry(key=name, name=name, place=name) for name in names)
 
 
+def _placed():
+    return batch.Entry(key="a", name="A", place=from_shape(box(9, 47, 9.1, 47.1), name="A"))
+
+
 def _ranked_with(task, entries, tmp_path, workers=2):
-    return batch.rank(entries, batch.Ask(), tmp_path, workers=workers, progress=lambda *_: None, run=task)
+    return batch.rank(
+        entries, batch.Ask(), tmp_path, workers=batch.Workers(count=workers), progress=lambda *_: None, run=task
+    )
 
 
 def test_an_error_costs_its_own_city(tmp_path):
     def task(entry, ask, out):
         if entry.key == "bad":
             raise RuntimeError("boom\nbang")
-        return _row(entry.key, 0.5)
+        return (_row(entry.key, 0.5),)
 
     rows = _ranked_with(task, _entries("a", "bad", "c"), tmp_path)
     assert [row.key for row in rows] == ["a", "bad", "c"]
@@ -133,7 +140,7 @@ def test_only_what_a_network_or_a_disk_refuses_is_tried_again(monkeypatch, tmp_p
         raise error
 
     monkeypatch.setattr(running, "_answered", fails)
-    row = running.one_city(_entries("a")[0], batch.Ask(), tmp_path)
+    (row,) = running.one_city(_placed(), batch.Ask(), tmp_path)
     assert len(asked) == tries
     assert row.error == str(error)
 
@@ -148,7 +155,7 @@ def test_a_service_that_answers_the_second_time(monkeypatch, tmp_path):
         return one
 
     monkeypatch.setattr(running, "_answered", answers_late)
-    assert running.one_city(_entries("a")[0], batch.Ask(), tmp_path).green_ratio == 0.4
+    assert running.one_city(_placed(), batch.Ask(), tmp_path)[0].green_ratio == 0.4
 
 
 def test_a_stop_starts_no_further_city(tmp_path):
@@ -157,13 +164,20 @@ def test_a_stop_starts_no_further_city(tmp_path):
     def task(entry, ask, out):
         with lock:
             started.append(entry.key)
-        return _row(entry.key, 0.5)
+        return (_row(entry.key, 0.5),)
 
     def stop(stage, done, total):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        batch.rank(_entries(*"abcdefghijklmnop"), batch.Ask(), tmp_path, workers=1, progress=stop, run=task)
+        batch.rank(
+            _entries(*"abcdefghijklmnop"),
+            batch.Ask(),
+            tmp_path,
+            workers=batch.Workers(count=1),
+            progress=stop,
+            run=task,
+        )
     assert len(started) <= 3
 
 
@@ -183,8 +197,8 @@ def test_the_files_agree_and_the_page_is_escaped(tmp_path):
     text = (tmp_path / "ranking.html").read_text()
     assert "&lt;b&gt;&amp;" in text
     assert "<b>&" not in text
-    assert "1 of 1 pairs of cities can be told apart" in text
-    assert "C: not found" in text
+    assert "All of them can be told apart." in text
+    assert 'C: <span lang="en" dir="ltr">not found</span>' in text
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in files)
 
 
@@ -219,7 +233,7 @@ def _half(entry, ask, out):
 
     if entry.key == "fatal":
         os._exit(1)
-    return batch.Row(key=entry.key, name=entry.name, green_ratio=0.5, low=0.4, high=0.6)
+    return (batch.Row(key=entry.key, name=entry.name, green_ratio=0.5, low=0.4, high=0.6),)
 
 
 def test_a_cluster_gives_the_same_rows(tmp_path):
@@ -229,7 +243,12 @@ def test_a_cluster_gives_the_same_rows(tmp_path):
         n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None, protocol="tcp"
     ) as cluster:
         there = batch.rank(
-            entries, batch.Ask(), tmp_path, scheduler=cluster.scheduler_address, progress=lambda *_: None, run=_half
+            entries,
+            batch.Ask(),
+            tmp_path,
+            workers=batch.Workers(scheduler=cluster.scheduler_address),
+            progress=lambda *_: None,
+            run=_half,
         )
     assert there == _ranked_with(_half, entries, tmp_path)
 
@@ -239,7 +258,12 @@ def test_a_scheduler_that_is_not_there_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(running, "WAIT_S", 0.3)
     with pytest.raises(NetworkError, match=r"scheduler tcp://127\.0\.0\.1:9: does not answer"):
         batch.rank(
-            _entries("a"), batch.Ask(), tmp_path, scheduler="tcp://127.0.0.1:9", progress=lambda *_: None, run=_half
+            _entries("a"),
+            batch.Ask(),
+            tmp_path,
+            workers=batch.Workers(scheduler="tcp://127.0.0.1:9"),
+            progress=lambda *_: None,
+            run=_half,
         )
 
 
@@ -251,7 +275,7 @@ def test_a_lost_worker_costs_one_city(tmp_path):
             _entries("a", "fatal", "b", "c"),
             batch.Ask(),
             tmp_path,
-            scheduler=cluster.scheduler_address,
+            workers=batch.Workers(scheduler=cluster.scheduler_address),
             progress=lambda *_: None,
             run=_half,
         )

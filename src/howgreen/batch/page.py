@@ -189,6 +189,9 @@ def page(found: Ranking, *, files: Sequence[str], language: Language = ENGLISH) 
             doubts=_doubts(found, language),
             map=_map(found.order, language),
             ramp="linear-gradient(to right, #{}, #{})".format(*(bytes(one).hex() for one in (_LIGHT, _DARK))),
+            as_of=language.days([date.fromisoformat(one.row.last_date) for one in found.order if one.row.last_date])
+            if found.is_map
+            else "",
             files=files,
             style=report.text_of("report.css"),
             policy=report.policy(""),
@@ -203,7 +206,7 @@ def _line(found: Ranking, one: Ranked, language: Language) -> dict[str, Any]:
     low, high = (100 * (one if one is not None else row.green_ratio or 0.0) for one in (row.low, row.high))
     return {
         "one": one,
-        "href": _href(found, row),
+        "href": (folder_of(row.key, Path(), row.year) / "report.html").as_posix(),
         "may_be": str(one.best) if one.best == one.worst else f"{one.best}–{one.worst}",
         "interval": language.span(row.low, row.high) or "–",
         "left": round(low, 2),
@@ -211,11 +214,6 @@ def _line(found: Ranking, one: Ranked, language: Language) -> dict[str, Any]:
         "at": round(100 * (row.green_ratio or 0.0), 2),
         "days": language.days(days),
     }
-
-
-def _href(found: Ranking, row: Row) -> str:
-    name = "summary.json" if found.is_map else "report.html"
-    return folder_of(row.key, Path(), row.year).joinpath(name).as_posix()
 
 
 def _series(found: Ranking) -> dict[str, list[tuple[int, float]]]:

@@ -333,14 +333,18 @@ def _why(summary: Summary) -> str:
 
 def _mapped(entry: Entry, ask: Ask, place: City, folder: Path) -> Row:
     """Write what OpenStreetMap maps as green; it has no plan, and is done anew each time."""
+    from howgreen.osm.extract import extract_date
     from howgreen.pipeline.osm_green import osm_green
 
     folder.parent.mkdir(parents=True, exist_ok=True)
     found = osm_green(place, out=folder, osm=ask.osm, network=ask.network)
+    day = extract_date(ask.osm) if ask.osm is not None else ""
     return Row(
         key=entry.key,
         name=entry.name,
         label=found.city.label,
+        first_date=day,
+        last_date=day,
         counted="osm-green",
         green_ratio=found.share,
         sensor="openstreetmap",
