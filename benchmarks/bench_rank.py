@@ -110,7 +110,7 @@ def cpu(cluster: Any) -> float:
 @contextmanager
 def local(processes: int) -> Iterator[Any]:
     with distributed.LocalCluster(
-        n_workers=processes, threads_per_worker=1, dashboard_address=None, memory_limit=0
+        n_workers=processes, threads_per_worker=1, dashboard_address="127.0.0.1:0", memory_limit=0
     ) as cluster:
         yield cluster
 

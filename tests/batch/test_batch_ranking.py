@@ -240,7 +240,7 @@ def test_a_cluster_gives_the_same_rows(tmp_path):
     distributed = pytest.importorskip("distributed")
     entries = _entries(*"abcdef")
     with distributed.LocalCluster(
-        n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None, protocol="tcp"
+        n_workers=1, threads_per_worker=2, processes=False, dashboard_address="127.0.0.1:0", protocol="tcp"
     ) as cluster:
         there = batch.rank(
             entries,
@@ -270,7 +270,7 @@ def test_a_scheduler_that_is_not_there_is_named(tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_a_lost_worker_costs_one_city(tmp_path):
     distributed = pytest.importorskip("distributed")
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster:
         rows = batch.rank(
             _entries("a", "fatal", "b", "c"),
             batch.Ask(),

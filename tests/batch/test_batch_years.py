@@ -83,6 +83,25 @@ def test_what_cannot_be_compared_has_no_interval(other):
     assert (found.change, found.low, found.is_told) == (pytest.approx(0.7), None, False)
 
 
+@pytest.mark.parametrize(
+    ("dates", "alike"),
+    [
+        (("2019-06-01", "2019-08-01", "2024-06-01", "2024-08-01"), True),
+        (("2019-06-01", "2019-06-01", "2024-07-15", "2024-07-15"), True),  # 45 days, of a leap year
+        (("2019-06-01", "2019-06-01", "2024-07-17", "2024-07-17"), False),
+        (("2018-12-20", "2018-12-20", "2024-01-20", "2024-01-20"), True),  # around New Year
+        (("1999-11-18", "1999-11-18", "2002-04-16", "2002-04-16"), False),
+    ],
+)
+def test_another_season_is_no_change(dates, alike):
+    rows = [
+        _row(year, ratio, 0.01, first_date=first, last_date=last)
+        for year, ratio, first, last in ((2019, 0.9, *dates[:2]), (2024, 0.4, *dates[2:]))
+    ]
+    found = _only(rows)
+    assert (found.is_told, found.other_season) == (alike, not alike)
+
+
 def test_a_year_without_an_answer_is_passed_over():
     rows = [_row(2019, None, None), _row(2020, 0.4, 0.01), _row(2024, 0.5, 0.01)]
     assert set(batch.changes(rows)) == {("a", 2024)}
@@ -185,7 +204,7 @@ def test_a_plan_adds_up_what_is_to_do():
     total = plans.outlook(rows, planning_s=3, cores=2)
     assert (total.to_do, total.answered, total.cannot, total.area_m2, total.n_dates) == (2, 1, 1, 3e6, 6)
     assert (total.bytes, total.bytes_from_web, total.fetching_s) == (25_000_007, 25_000_000, pytest.approx(4))
-    assert total.working_s == pytest.approx(plans.CITY_S + 3e6 * plans.PIXEL_DATES_S)
+    assert total.working_s == pytest.approx(1.0 + 1.2 + 3 * 0.35)
     assert total.seconds == pytest.approx(7 + total.working_s)
     many = [plans.Planned(key=str(n), name=f"N{n}") for n in range(100)]
     text = plans.describe(many, total)

@@ -26,6 +26,7 @@ _LEAST_PX = 5.0
 _LIGHT, _DARK = (237, 244, 214), (16, 84, 48)
 _SPARK = (110.0, 26.0)
 """Width and height of the small line of a city's years."""
+_MOST_CREDITS = 40
 _MOST_NAMED = 12
 """Names in a sentence; of more, only their number is told."""
 
@@ -46,6 +47,11 @@ class Ranking:
     def is_map(self) -> bool:
         """Whether it ranks what OpenStreetMap maps as green."""
         return any(row.counted == "osm-green" for rows in self.years.values() for row in rows)
+
+    def season_differs(self, row: Row) -> bool:
+        """Whether a city's dates lie in another season than those of its first year."""
+        change = self.changes.get((row.key, row.year or 0))
+        return change is not None and change.other_season
 
 
 def ranking_of(rows: Sequence[Row], *, year: int | None = None) -> Ranking:
@@ -150,13 +156,16 @@ def _ties(found: Ranking, language: Language) -> Iterator[str]:
 def _changed(found: Ranking, language: Language) -> str:
     more, less, compared = told(found.changes, found.year or 0)
     if not compared:
-        return language.gettext("No city has an answer in an earlier year, so no change can be told.")
-    if not more + less:
-        return language.gettext("No city's change since its first year can be told from none.")
-    numbers = {"more": language.whole(more), "less": language.whole(less), "num": language.whole(compared)}
+        return language.gettext("No city can be compared with an earlier year.")
+    numbers = {
+        "num": language.whole(compared),
+        "more": language.whole(more),
+        "less": language.whole(less),
+        "rest": language.whole(compared - more - less),
+    }
     return (
         language.gettext(
-            "Since their first year, %(more)s of %(num)s cities have become greener and %(less)s less green; the change of the others cannot be told from none."
+            "Of %(num)s that can be compared with their first year, %(more)s became greener and %(less)s less green; of %(rest)s no change can be told."
         )
         % numbers
     )
@@ -167,7 +176,7 @@ def _changed(found: Ranking, language: Language) -> str:
 
 def page(found: Ranking, *, files: Sequence[str], language: Language = ENGLISH) -> str:
     """Render the page."""
-    places = [_line(found, one, language) for one in found.order]
+    places = [_line(one, language) for one in found.order]
     series = _series(found)
     text: str = (
         report.environment(language, folder="batch")
@@ -193,6 +202,9 @@ def page(found: Ranking, *, files: Sequence[str], language: Language = ENGLISH) 
             if found.is_map
             else "",
             files=files,
+            credits=list(dict.fromkeys(text.rstrip(".") for one in found.order for text in one.row.credits))[
+                :_MOST_CREDITS
+            ],
             style=report.text_of("report.css"),
             policy=report.policy(""),
         )
@@ -200,7 +212,7 @@ def page(found: Ranking, *, files: Sequence[str], language: Language = ENGLISH) 
     return text
 
 
-def _line(found: Ranking, one: Ranked, language: Language) -> dict[str, Any]:
+def _line(one: Ranked, language: Language) -> dict[str, Any]:
     row = one.row
     days = [date.fromisoformat(text) for text in dict.fromkeys((row.first_date, row.last_date)) if text]
     low, high = (100 * (one if one is not None else row.green_ratio or 0.0) for one in (row.low, row.high))
@@ -287,6 +299,14 @@ def _unlike(found: Ranking, language: Language) -> Iterator[str]:
             "The images are not of the same satellites (%(names)s): what satellites differ by is in the order."
         )
         yield text % {"names": ", ".join(series)}
+    names = [row.name for row in rows if found.season_differs(row)]
+    if names:
+        text = language.ngettext(
+            "The dates of %(names)s lie in another season than those of its first year: it cannot be compared.",
+            "The dates of %(names)s lie in another season than those of their first year: they cannot be compared.",
+            len(names),
+        )
+        yield text % {"names": ", ".join(names[:_MOST_NAMED]) + (" …" if len(names) > _MOST_NAMED else "")}
     months = {row.first_date[:7] for row in rows} | {row.last_date[:7] for row in rows}
     if found.year is None and len({month[:4] for month in months if month}) > 1 and not found.is_map:
         yield language.gettext("The images are of several years: name one --period for all.")

@@ -12,10 +12,14 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Literal
 
 import numpy as np
 
+SEASON_DAYS = 45
+"""Days of the year by which the middles of two years' dates may differ: beyond, what a season does would be taken for a change."""
+YEAR_DAYS = 365.2425
 MOST_LISTED = 100
 """Ties of a city that are listed by name; of more, only their number is told, or a table of n cities would hold n squared."""
 
@@ -56,6 +60,8 @@ class Row:
     """Codes."""
     error: str = ""
     """Why there is no answer; empty where there is one."""
+    credits: tuple[str, ...] = ()
+    """To whom images and limits are owed."""
     wkt: str = ""
     """The limits, simplified, EPSG:4326."""
 
@@ -85,7 +91,9 @@ class Change:
     """Difference of the two ratios, -1 to 1."""
     low: float | None = None
     high: float | None = None
-    """Its interval; None where nothing tells it: no interval of the model, or satellites whose bands differ."""
+    """Its interval; None where nothing tells it: no interval of the model, other satellites or models, or another season."""
+    other_season: bool = False
+    """Whether the dates of the two years lie too far apart in the year (SEASON_DAYS) to be compared."""
 
     @property
     def is_told(self) -> bool:
@@ -158,8 +166,9 @@ def _scatter(years: Sequence[Row]) -> float | None:
 def _change(first: Row, last: Row, scatter: float | None) -> Change:
     change = (last.green_ratio or 0.0) - (first.green_ratio or 0.0)
     half = scatter if scatter is not None else _independent(first, last)
-    if half is None or first.series != last.series or first.model != last.model:
-        return Change(since=first.year or 0, change=change)
+    other_season = _season_days(first, last) > SEASON_DAYS
+    if half is None or first.series != last.series or first.model != last.model or other_season:
+        return Change(since=first.year or 0, change=change, other_season=other_season)
     (first_bare, first_green), (last_bare, last_green) = _unseen(first), _unseen(last)
     return Change(
         since=first.year or 0,
@@ -167,6 +176,18 @@ def _change(first: Row, last: Row, scatter: float | None) -> Change:
         low=max(last_bare - first_green - half, -1.0),
         high=min(last_green - first_bare + half, 1.0),
     )
+
+
+def _season_days(first: Row, last: Row) -> float:
+    """Count the days of the year between the middles of two years' dates; none where these are not known."""
+    if not (first.first_date and last.first_date):
+        return 0.0
+    days = []
+    for row in (first, last):
+        start, end = (date.fromisoformat(day).toordinal() for day in (row.first_date, row.last_date))
+        days.append((start + end) / 2)
+    apart = (days[1] - days[0]) % YEAR_DAYS
+    return min(apart, YEAR_DAYS - apart)
 
 
 def _unseen(row: Row) -> tuple[float, float]:
@@ -196,7 +217,7 @@ def apart(order: Sequence[Ranked]) -> tuple[int, int]:
 
 
 def told(found: Mapping[tuple[str, int], Change], year: int) -> tuple[int, int, int]:
-    """Count the cities that are surely greener in a year than in their first, surely less green, and compared at all."""
-    of_year = [one for (_, when), one in found.items() if when == year]
+    """Count the cities that are surely greener in a year than in their first, surely less green, and that can be compared at all."""
+    of_year = [one for (_, when), one in found.items() if when == year and one.low is not None]
     more = sum(one.is_told and one.change > 0 for one in of_year)
     return more, sum(one.is_told for one in of_year) - more, len(of_year)

@@ -320,6 +320,7 @@ def row_of(entry: Entry, summary: Summary, plan: Plan) -> Row:
         plan_sha256=digest_of(plan),
         warnings=tuple(dict.fromkeys(one.code for one in summary.warnings)),
         error=_why(summary),
+        credits=tuple(summary.attributions),
         wkt=plan.city.boundary.simplify(_DETAIL).wkt,
     )
 
@@ -348,5 +349,6 @@ def _mapped(entry: Entry, ask: Ask, place: City, folder: Path) -> Row:
         counted="osm-green",
         green_ratio=found.share,
         sensor="openstreetmap",
+        credits=tuple(found.summary["attributions"]),
         wkt=found.city.boundary.simplify(_DETAIL).wkt,
     )
