@@ -92,6 +92,12 @@ def _action(_: click.Context, __: click.Parameter, text: str) -> str:
     show_default=True,
     help="Proxies in front, whose X-Forwarded-For is believed.",
 )
+@click.option(
+    "--allowed-host",
+    "hosts",
+    multiple=True,
+    help="Name under which visitors reach it; may be repeated (default: none).",
+)
 @click.option("--dask", help="Address of a Dask scheduler (tcp://…) whose workers do the reading (extra [cluster]).")
 @click.option("--demo", is_flag=True, help="Sampleton only, without a network.")
 def serve_command(
@@ -113,6 +119,7 @@ def serve_command(
     tokens: Path | None,
     name: str,
     proxies: int,
+    hosts: tuple[str, ...],
     dask: str | None,
     demo: bool,  # noqa: FBT001
 ) -> None:
@@ -137,7 +144,7 @@ def serve_command(
     settings = Settings(
         data=folder.absolute(), database=database, stores=tuple(path.absolute() for path in shelves), osm=osm and osm.absolute(), catalogs=catalogs,
         offline=offline or demo, host=host, port=port, workers=workers, queue=queue, jobs_per_day=jobs_per_day, keep=keep,
-        most_area_km2=max_area, most_disk_bytes=int(max_disk * 1e9), tokens=tokens and tokens.absolute(), proxies=proxies, dask=dask,
+        most_area_km2=max_area, most_disk_bytes=int(max_disk * 1e9), tokens=tokens and tokens.absolute(), proxies=proxies, hosts=hosts, dask=dask,
     )  # fmt: skip
     _check(settings)
     log_as_json()

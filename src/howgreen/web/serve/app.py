@@ -29,7 +29,7 @@ from howgreen.web.serve.pages import docs_page
 from howgreen.web.serve.places import Places
 from howgreen.web.serve.reports import Reports
 from howgreen.web.serve.safety import PROBLEM, Guard, RefusedError, problem
-from howgreen.web.serve.service import Service, problems, refused
+from howgreen.web.serve.service import Here, Service, problems, refused
 
 if TYPE_CHECKING:
     from howgreen.web.serve.jobs import Jobs
@@ -81,12 +81,18 @@ def _front(app: FastAPI) -> None:
         responses={200: {"description": "The page, or what is offered", "content": {"text/html": {"schema": {"type": "string"}}}},
                    **problems()},
     )  # fmt: skip
-    def landing(request: Request, f: Annotated[str | None, Query(pattern="^(json|html)$")] = None) -> Response:
+    def landing(
+        service: Here, request: Request, f: Annotated[str | None, Query(pattern="^(json|html)$")] = None
+    ) -> Response:
         """Return the page; or, to programs, what this server offers."""
         wants = request.headers.get("accept", "")
         if f == "html" or (f is None and "text/html" in wants):
             return HTMLResponse(files(__package__ or "").joinpath("static/index.html").read_bytes())
-        return JSONResponse(Landing(title=_TITLE, description=_ABOUT, links=_links()).model_dump(exclude_none=True))
+        return JSONResponse(
+            Landing(title=_TITLE, description=_ABOUT, online=not service.settings.offline, links=_links()).model_dump(
+                exclude_none=True
+            )
+        )
 
     @app.get(
         "/api",

@@ -42,6 +42,8 @@ class Landing(BaseModel):
 
     title: str
     description: str
+    online: bool
+    """Whether open services may be asked for places."""
     links: list[Link]
 
 

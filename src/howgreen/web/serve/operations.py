@@ -1,8 +1,7 @@
-"""What whoever runs the server wants to know: health, metrics, and a line a request in the log."""
+"""What whoever runs the server wants to know: health and metrics."""
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
     from howgreen.web.serve.safety import App, Message, Receive, Scope, Send
-
-_LOG = logging.getLogger("howgreen.web.serve")
 
 
 class Metrics:
@@ -66,7 +63,7 @@ class _State(Collector):
 
 
 class Watch:
-    """Counts each request, and writes a line of it."""
+    """Counts each request, and how long it took."""
 
     def __init__(self, app: App, *, metrics: Metrics) -> None:
         self._app, self._metrics = app, metrics
@@ -92,8 +89,6 @@ class Watch:
             method = scope["method"] if scope["method"] in {"GET", "HEAD", "POST", "DELETE", "OPTIONS"} else "other"
             self._metrics.requests.labels(route, method, str(status)).inc()
             self._metrics.seconds.labels(route).observe(seconds)
-            told = {"method": method, "route": route, "status": status, "ms": round(1000 * seconds, 1)}
-            _LOG.info("%s %s %s %.1f ms", method, route, status, 1000 * seconds, extra={"request": told})
 
 
 def _some() -> dict[int | str, dict[str, Any]]:

@@ -19,7 +19,6 @@ from howgreen.core.errors import AreaError, HowgreenError, NetworkError, PlaceNo
 from howgreen.core.geometry import area_from, bounds_of, geodesic_area_m2
 from howgreen.core.text import is_called, normalise, one_line, spellings
 from howgreen.net.network import Network
-from howgreen.sample.identity import EXTENT_M, SEED
 
 if TYPE_CHECKING:
     from howgreen.core.types import City
@@ -155,7 +154,7 @@ class Places:
                 self._found.popitem(last=False)
 
     def _here(self) -> list[City]:
-        """List the places of the stores and the sample city; read anew after a while, for a store may grow."""
+        """List the places of the stores; read anew after a while, for a store may grow."""
         with self._lock:
             when, cities = self._stored
             if time.monotonic() - when < STORE_SECONDS:
@@ -178,22 +177,6 @@ class Places:
                 if city.id not in ids:
                     ids.add(city.id)
                     yield city
-        sample = sampleton()
-        if sample.id not in ids:
-            yield sample
-
-
-_sample: list[City] = []
-
-
-def sampleton() -> City:
-    """Return the sample city's limits; its images are simulated when it is measured."""
-    if not _sample:
-        from howgreen.sample.layout import make_land
-        from howgreen.sample.limits import make_city
-
-        _sample.append(make_city(make_land(SEED, extent_m=EXTENT_M)))
-    return _sample[0]
 
 
 def _offered(city: City, query: str) -> bool:

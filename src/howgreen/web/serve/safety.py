@@ -6,7 +6,6 @@ import asyncio
 import base64
 import binascii
 import hashlib
-import hmac
 import ipaddress
 import json
 import logging
@@ -14,17 +13,17 @@ import os
 import re
 import secrets
 import tempfile
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from contextlib import suppress
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from howgreen.core.errors import OutputError
 from howgreen.core.text import one_line
 from howgreen.report.private import without_paths
 from howgreen.web.serve.settings import Settings
+from howgreen.web.serve.tokens import Tokens
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -45,7 +44,7 @@ LONGEST_TEXT = 600
 """Of what an error says."""
 
 _PAGE = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; "
     "connect-src 'self'; worker-src 'self' blob:; child-src 'self' blob:; manifest-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
@@ -112,67 +111,15 @@ def depth_of(raw: bytes) -> int:
     return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0)
 
 
-@dataclass(frozen=True)
-class Token:
-    """Somebody who may ask."""
-
-    name: str
-    digest: str
-    """SHA-256 of the token, in hexadecimal: tokens are 256 random bits, which need no slow hash."""
-
-
-def new_token(name: str) -> tuple[str, str]:
-    """Make a token, and the line that a file of tokens keeps of it."""
-    token = secrets.token_urlsafe(32)
-    return token, f"{name}:{_digest(token)}"
-
-
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
-
-
-def read_tokens(path: Path) -> tuple[Token, ...]:
-    """Read a file of hashed tokens: ``NAME:SHA256`` on each line; lines that begin with ``#`` are comments.
-
-    Raises
-    ------
-    OutputError
-        It cannot be read, or a line is none of these, or there is no token in it.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8")[:1_000_000].splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise OutputError(f"{path}: the tokens cannot be read ({error}); name a file of NAME:SHA256 lines") from error
-    kept = [(number, line.strip()) for number, line in enumerate(lines, 1) if line.strip() and line.strip()[0] != "#"]
-    found = []
-    for number, line in kept:
-        match = re.fullmatch(r"([\w.@ -]{1,80}):([0-9a-f]{64})", line)
-        if not match:
-            raise OutputError(
-                f"{path}: line {number} is no NAME:SHA256; make one with `howgreen serve --new-token NAME`"
-            )
-        found.append(Token(match[1], match[2]))
-    if not found:
-        raise OutputError(f"{path}: holds no token; make one with `howgreen serve --new-token NAME`")
-    return tuple(found)
-
-
-def holder(tokens: Iterable[Token], authorization: str) -> Token | None:
-    """Find whose token a header carries (``Bearer TOKEN``, or ``Basic`` as browsers send it); all are compared, in constant time."""
+def given_token(authorization: str) -> str:
+    """Read the token of a header: ``Bearer TOKEN``, or the password of ``Basic``, which browsers send."""
     scheme, _, given = authorization.strip().partition(" ")
-    token = given.strip()
+    if scheme.lower() == "bearer":
+        return given.strip()
     if scheme.lower() == "basic":
-        try:
-            token = base64.b64decode(token, validate=True).decode().partition(":")[2]
-        except (binascii.Error, UnicodeDecodeError, ValueError):
-            token = ""
-    elif scheme.lower() != "bearer":
-        token = ""
-    asked, found = _digest(token), None
-    for one in tokens:
-        if hmac.compare_digest(one.digest, asked):
-            found = one
-    return found
+        with suppress(binascii.Error, UnicodeDecodeError, ValueError):
+            return base64.b64decode(given.strip(), validate=True).decode().partition(":")[2]
+    return ""
 
 
 def client_key(folder: Path) -> bytes:
@@ -197,7 +144,7 @@ class Guard:
 
     def __init__(self, app: App, *, settings: Settings, page: Callable[[str], bool]) -> None:
         self._app, self._settings, self._page = app, settings, page
-        self._tokens = read_tokens(settings.tokens) if settings.tokens else ()
+        self._tokens = Tokens(settings.tokens) if settings.tokens else None
         self._key = client_key(settings.data)
         self._named = frozenset(name.lower().rstrip(".") for name in (*settings.hosts, settings.host))
 
@@ -211,6 +158,8 @@ class Guard:
         try:
             headers = _headers(scope)
             self._check(scope, headers)
+            if self._settings.proxies and headers.get("x-forwarded-proto") in {"http", "https"}:
+                scope["scheme"] = headers["x-forwarded-proto"]
             scope["state"] = {**scope.get("state", {}), "client": self._client(scope, headers)}
             body = await self._body(scope, headers, receive)
             await self._app(scope, _replay(body, receive), outgoing)
@@ -232,14 +181,14 @@ class Guard:
         if scope["method"] not in _SAFE:
             _check_origin(headers, host)
             _check_kind(headers, scope)
-        if self._tokens and scope["path"] != "/health":
-            found = holder(self._tokens, headers.get("authorization", ""))
+        if self._tokens is not None and scope["path"] != "/health":
+            found = self._tokens.client(given_token(headers.get("authorization", "")))
             if found is None:
                 ask = {"www-authenticate": 'Basic realm="howgreen", charset="UTF-8"'}
                 raise RefusedError(
                     401, "this server needs a token: send it as `Authorization: Bearer TOKEN`", headers=ask
                 )
-            scope["howgreen.token"] = found.name
+            scope["howgreen.token"] = found
 
     def knows(self, host: str) -> bool:
         """Tell whether a Host header names this server: a page that had its name's address changed to ours does not know ours.
@@ -261,7 +210,7 @@ class Guard:
     def _client(self, scope: Scope, headers: Mapping[str, str]) -> str:
         """Name who asks, hashed: by token, else by address; of X-Forwarded-For only what our own proxies wrote."""
         if name := scope.get("howgreen.token"):
-            who = f"token {name}"
+            who = name
         else:
             who = (scope.get("client") or ("unknown",))[0]
             hops = [one.strip() for one in headers.get("x-forwarded-for", "").split(",") if one.strip()]

@@ -1,0 +1,78 @@
+"""A server with one finished result of the sample city, made once; each test has its own copy of the state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("fastapi")
+
+from starlette.testclient import TestClient
+
+import howgreen
+from howgreen.core.types import City
+from howgreen.sample.identity import EXTENT_M, SEED
+from howgreen.sample.layout import make_land
+from howgreen.sample.limits import make_city
+from howgreen.web.serve.app import create_app
+from howgreen.web.serve.database import open_database
+from howgreen.web.serve.jobs import Jobs
+from howgreen.web.serve.results import Results
+from howgreen.web.serve.settings import Settings
+from serving import Answered, Rig
+
+
+@pytest.fixture(scope="session")
+def city() -> City:
+    """Sampleton's limits."""
+    return make_city(make_land(SEED, extent_m=EXTENT_M))
+
+
+@pytest.fixture(scope="session")
+def report(sampleton: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report on Sampleton."""
+    folder = tmp_path_factory.mktemp("answer") / "sampleton"
+    plan = howgreen.plan("Sampleton", store=sampleton, period="2024")
+    howgreen.run(plan, work=folder.parent / "work").save(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def make_rig(sampleton: Path) -> Callable[..., Rig]:
+    def make(folder: Path, **values: Any) -> Rig:
+        settings = Settings(data=folder, stores=(sampleton,), offline=True, workers=0, **values)
+        engine = open_database(settings)
+        jobs, results = Jobs(engine, settings), Results(engine, settings)
+        return Rig(settings, jobs, results, create_app(settings, jobs, results))
+
+    return make
+
+
+@pytest.fixture
+def rig(make_rig: Callable[..., Rig], tmp_path: Path) -> Rig:
+    """A server of its own, with nothing in it."""
+    return make_rig(tmp_path / "data")
+
+
+@pytest.fixture
+def client(rig: Rig) -> Iterator[TestClient]:
+    with rig.client() as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def answered(
+    make_rig: Callable[..., Rig], city: City, report: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Answered]:
+    """A server that has one result, for tests that only read."""
+    rig = make_rig(tmp_path_factory.mktemp("answered") / "data")
+    rig.ask(city)
+    job = rig.work()
+    rig.jobs.tell(job, "progress", {"stage": "reading", "done": 3, "of": 8, "percent": 41})
+    rig.jobs.tell(job, "date", {"date": "2024-06-15", "clear": 0.98, "taken": True, "bytes": 1234567})
+    result = rig.answer(job, report)
+    with rig.client() as client:
+        yield Answered(rig, client, result, job)
