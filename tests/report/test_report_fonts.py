@@ -114,6 +114,6 @@ def test_a_place_without_limits_is_not_called_by_the_citys_name(make, tmp_path):
     city = dataclasses.replace(result.plan.city, kind="image footprint")
     shown = dataclasses.replace(result, plan=dataclasses.replace(result.plan, city=city))
     assert (
-        _poster._question(report.summary(shown).to_dict(), ENGLISH)
+        _poster.question(report.summary(shown).to_dict(), ENGLISH)
         == "How green is the area of the image (not the limits of Testborough)?"
     )

@@ -62,18 +62,16 @@ def test_absent_figures_are_empty(make, tmp_path):
 
 @pytest.mark.parametrize("doubts", [0, 1, 6])
 def test_the_picture_to_share(make, tmp_path, monkeypatch, doubts):
-    from howgreen.report import _fonts
     from howgreen.report._pictures import from_data
+    from howgreen.report._sheet import Sheet
 
     result = make(60, 70)
     found = report.summary(result).to_dict()
     found["warnings"] = [{"code": code, "text": "…"} for code in list(CODES)[:doubts]]
     written = []
-    write = _fonts.write
+    write = Sheet.write
     monkeypatch.setattr(
-        _fonts,
-        "write",
-        lambda figure, x, y, text, **style: (written.append(text), write(figure, x, y, text, **style))[1],
+        Sheet, "write", lambda self, x, y, text, **style: (written.append(text), write(self, x, y, text, **style))[1]
     )
     share(result, found, from_data(result), tmp_path / "share.png")
     with Image.open(tmp_path / "share.png") as picture:

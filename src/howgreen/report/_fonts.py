@@ -31,6 +31,14 @@ def write(figure: Figure, x: float, y: float, text: str, *, serif: bool = False,
     return figure.text(x, y, plain(shown), family=list(families), **style)
 
 
+def opened(text: str, *, serif: bool = False) -> tuple[Any, str]:
+    """Open fonts that have the letters of a line, as one font of FreeType; and the line, without what no font has."""
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+
+    shown, families = fitting(text, first=SERIF if serif else SANS)
+    return get_font([findfont(FontProperties(family=family)) for family in families]), shown
+
+
 def plain(text: str) -> str:
     """Keep names from turning into formulas."""
     return text.replace("$", r"\$")

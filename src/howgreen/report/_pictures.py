@@ -238,9 +238,10 @@ def classes_picture(preview: Preview, classes: tuple[ModelClass, ...]) -> Image:
 
 def unseen_picture(preview: Preview) -> Image:
     """Hatching over what was not seen inside the limits, transparent elsewhere."""
-    rows, columns = np.indices(preview.label.shape)
     period = max(6, round(max(preview.label.shape) / 130))
-    line = (rows + columns) % period < max(1.0, period / 4)
+    line = np.add.outer(*(np.arange(size, dtype=np.int32) for size in preview.label.shape)) % period < max(
+        1.0, period / 4
+    )
     index = np.where(preview.unseen, np.where(line, 1, 0), UNSEEN).astype(np.uint8)
     return palette(index, {0: "#d6d4cd", 1: "#7b5ea7"})
 

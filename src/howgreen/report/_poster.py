@@ -9,23 +9,24 @@ from typing import TYPE_CHECKING, Any
 from howgreen.report import _fonts, _pictures, shades
 from howgreen.report._language import ENGLISH
 from howgreen.report._outlines import outlines
+from howgreen.report._sheet import Sheet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
     from PIL.Image import Image
 
     from howgreen.core.types import Result
     from howgreen.report._language import Language
     from howgreen.report._outlines import Outline
     from howgreen.report._pictures import Array, Preview
+    from howgreen.report._sheet import Box, Placed
 
 INK, QUIET, PAPER, GREEN = "#1c2a22", "#55635a", "#fbfaf5", "#1b6b45"
 WIDTH_IN, DPI = 15.0, 130
 GAP, HEAD_IN, FOOT_IN = 0.02, 1.75, 1.25
+LEFT_PX = GAP * WIDTH_IN * DPI
 WARNED = "#8a4b00"
 WARNING_IN, LINE_LETTERS, MOST_LINES = 0.23, 150, 8
 """Height of a line of warnings in inches, letters that fit into it, and the most lines."""
@@ -47,8 +48,6 @@ def poster(
     language: Language = ENGLISH,
 ) -> None:
     """Draw the picture and save it as PNG; ``photo`` of :func:`howgreen.report._pictures.photo_rgb`."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
     from PIL import Image
 
     warned = _warnings(found)
@@ -58,12 +57,10 @@ def poster(
     # Very long or very flat cities still get a page of ordinary shape; their maps are then centred in it.
     map_in = min(max(panel_in * rows / columns, 0.5 * panel_in), 1.7 * panel_in)
     height = head_in + map_in + FOOT_IN
-    figure = Figure(figsize=(WIDTH_IN, height), dpi=DPI, facecolor=PAPER)
-    FigureCanvasAgg(figure)
-    _head(figure, found, height, language)
+    sheet = Sheet(round(WIDTH_IN * DPI), round(height * DPI), dpi=DPI, paper=PAPER)
+    _head(sheet, found, language)
     for number, line in enumerate(warned):
-        y = 1 - (1.65 + number * WARNING_IN) / height
-        _fonts.write(figure, GAP, y, line, size=11.5, color=WARNED)
+        sheet.write(LEFT_PX, (1.65 + number * WARNING_IN) * DPI, line, size=11.5, color=WARNED)
     _ = language.gettext
     layers = (
         (f"{_('Photo')} ({_(preview.photo_kind)})", Image.fromarray(photo)),
@@ -72,32 +69,33 @@ def poster(
     )
     lines = outlines(result, preview)
     shrink = max(1, int(columns / (panel_in * DPI)))
-    for place, (title, image) in enumerate(layers):
-        left = GAP + place * (panel_in / WIDTH_IN + GAP)
-        axes = figure.add_axes((left, FOOT_IN / height, panel_in / WIDTH_IN, map_in / height))
-        _map(axes, title, flat(image, preview).reduce(shrink), preview, lines)
-        if place == 0:
-            _ruler(axes, preview)
-    _foot(figure, found, preview, height, language)
-    title = _question(found, language)
-    figure.savefig(path, facecolor=PAPER, metadata={"Title": title}, pil_kwargs={"compress_level": 4})
+    for number, (title, image) in enumerate(layers):
+        left = LEFT_PX + number * (panel_in * DPI + LEFT_PX)
+        box = (left, head_in * DPI, left + panel_in * DPI, (head_in + map_in) * DPI)
+        place = draw_map(sheet, flat(image, preview, shrink), preview, lines, box)
+        sheet.write(place.left, place.top - 6 * sheet.point, title, size=12, color=INK)
+        if number == 0:
+            draw_ruler(sheet, place, preview)
+    _foot(sheet, found, preview, language)
+    sheet.save(path, title=question(found, language))
 
 
-def flat(image: Image, preview: Preview) -> Image:
-    """Merge a map with all that lies on it into one opaque picture: matplotlib would resample each layer by itself."""
+def flat(image: Image, preview: Preview, shrink: int = 1) -> Image:
+    """Merge a map with all that lies on it into one opaque picture, ``shrink`` times smaller."""
     import numpy as np
     from PIL import Image
 
+    image = image.convert("RGBA").reduce(shrink)
     flat = Image.new("RGBA", image.size, UNDER)
-    flat.alpha_composite(image.convert("RGBA"))
+    flat.alpha_composite(image)
     if preview.unseen.any():
-        hatching = _pictures.unseen_picture(preview).convert("RGBA")
+        hatching = _pictures.unseen_picture(preview).convert("RGBA").reduce(shrink)
         flat.paste(hatching, mask=hatching.getchannel("A").point(lambda alpha: round(alpha * HATCHING)))
-    flat.paste(PAPER, mask=Image.fromarray(np.where(preview.inside, np.uint8(0), np.uint8(VEIL))))
+    flat.paste(PAPER, mask=Image.fromarray(np.where(preview.inside, np.uint8(0), np.uint8(VEIL))).reduce(shrink))
     return flat.convert("RGB")
 
 
-def _question(found: Mapping[str, Any], language: Language) -> str:
+def question(found: Mapping[str, Any], language: Language) -> str:
     """Ask the question by a name that can be drawn: its label's, else the name that was asked for, else its id."""
     city = found["city"]
     label = next((name for name in (city["label"], city["name"]) if _fonts.drawable(name)), city["label"])
@@ -116,17 +114,15 @@ def _warnings(found: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _head(figure: Figure, found: Mapping[str, Any], height: float, language: Language) -> None:
+def _head(sheet: Sheet, found: Mapping[str, Any], language: Language) -> None:
     _, lead = language.gettext, found["estimate"]
     interval, ratio = (lead, lead["ratio"]) if lead else (found["interval"], found["green_ratio"])
-    x, top = GAP, 1 - 0.62 / height
     synthetic = " – " + _("SYNTHETIC city: not a real place.") if found["synthetic"] else ""
     big = language.percent(ratio) if ratio is not None else _("not seen")
     if lead:
         big += f" ± {language.half_width(lead['low'], lead['high'])}"
-    number = figure.text(x, 1 - 1.3 / height, big, size=46, color=GREEN, family="serif", va="baseline")
-    _fonts.write(figure, x, top, f"{_question(found, language)}{synthetic}", size=20, color=INK, serif=True)
-    edge = number.get_window_extent().x1 / figure.bbox.width + 0.015
+    edge = sheet.write(LEFT_PX, 1.3 * DPI, big, size=46, color=GREEN, serif=True) + 0.225 * DPI
+    sheet.write(LEFT_PX, 0.62 * DPI, f"{question(found, language)}{synthetic}", size=20, color=INK, serif=True)
     likely = _("no interval: the model was not compared with reference data")
     if interval:
         likely = _("between %(low)s and %(high)s (%(level)s interval)") % {
@@ -147,52 +143,38 @@ def _head(figure: Figure, found: Mapping[str, Any], height: float, language: Lan
             _("%(seen)s of the land seen") % {"seen": language.percent(found["observed_ratio"])}
             + f", {images}, {dates}"
         )
-    figure.text(edge, 1 - 1.04 / height, likely, size=13.5, color=INK)
-    figure.text(edge, 1 - 1.3 / height, facts, size=13.5, color=QUIET)
+    sheet.write(edge, 1.04 * DPI, likely, size=13.5, color=INK)
+    sheet.write(edge, 1.3 * DPI, facts, size=13.5, color=QUIET)
 
 
-def _map(axes: Axes, title: str, image: Image, preview: Preview, lines: Sequence[Outline]) -> None:
-    import numpy as np
-    from matplotlib.patches import PathPatch
-    from matplotlib.path import Path as Line
-
-    rows, columns = preview.label.shape
-    axes.imshow(np.asarray(image), extent=(0, columns, rows, 0), interpolation="antialiased", aspect="equal")
-    for number, line in reversed(list(enumerate(lines))):
-        rings = [np.asarray(r.coords) for p in _parts(line) for r in (p.exterior, *p.interiors)]
-        outline = Line.make_compound_path(*(Line(ring, closed=True) for ring in rings))
-        style = {"lw": 1.3, "ec": INK} if number == 0 else {"lw": 0.7, "ec": "white", "ls": (0, (4, 2))}
-        axes.add_patch(PathPatch(outline, fc="none", **style))
-    axes.set(xlim=(0, columns), ylim=(rows, 0), xticks=[], yticks=[])
-    axes.set_title(title, size=12, color=INK, loc="left", pad=6)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-
-
-def draw_map(axes: Axes, image: Image, result: Result, preview: Preview) -> None:
-    """Draw a picture of :func:`flat` with the limits, the districts and a ruler; no title."""
-    _map(axes, "", image, preview, outlines(result, preview))
-    _ruler(axes, preview)
-
-
-def _parts(line: Outline) -> Any:
+def draw_map(sheet: Sheet, picture: Image, preview: Preview, lines: Sequence[Outline], box: Box) -> Placed:
+    """Lay a picture of :func:`flat` in a box, with the limits and the districts over it; say where it lies."""
     import shapely
 
-    return shapely.get_parts(line.shape)
+    place = sheet.lay(picture, box)
+    thinner = picture.width / preview.label.shape[1]
+    city, *districts = [shapely.transform(line.shape, lambda points: points * thinner) for line in lines]
+    sheet.outline(districts, place, width=0.7, color="white", dashed=True)
+    sheet.outline([city], place, width=1.3, color=INK)
+    return place
 
 
-def _ruler(axes: Axes, preview: Preview) -> None:
+def draw_ruler(sheet: Sheet, place: Placed, preview: Preview) -> None:
     """Draw a bar of a round length, about a fifth of the map."""
     columns, metres = preview.label.shape[1], abs(preview.transform.a)
     wanted = columns * metres / 5
     power = 10 ** (len(str(int(wanted))) - 1)
     length = next((n * power for n in (5, 2, 1) if n * power <= wanted), power)
-    left, width = 0.035, length / metres / columns
+    left, width = place.left + 0.035 * place.width, length / metres / columns * place.width
     text = f"{length // 1000} km" if length >= 1000 else f"{length} m"
-    box = {"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "boxstyle": "round,pad=0.35"}
-    axes.text(left + width / 2, 0.055, text, size=9, ha="center", color=INK, transform=axes.transAxes, bbox=box)
-    axes.plot([left, left + width], [0.035, 0.035], color="white", lw=5, transform=axes.transAxes)
-    axes.plot([left, left + width], [0.035, 0.035], color=INK, lw=2.5, transform=axes.transAxes)
+    middle, y, em = left + width / 2, place.top + 0.945 * place.height, 9 * sheet.point
+    half = 0.32 * em * len(text) + 0.35 * em
+    sheet.bar((middle - half, y - 1.1 * em, middle + half, y + 0.35 * em), "white", opacity=0.85, radius=0.35 * em)
+    sheet.write(middle, y, text, size=9, color=INK, align=0.5)
+    y = place.top + 0.965 * place.height
+    for thick, colour in ((2.5, "white"), (1.25, INK)):
+        reach = thick * sheet.point
+        sheet.bar((left - reach, y - reach, left + width + reach, y + reach), colour)
 
 
 def _shown_classes(found: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -206,44 +188,41 @@ def _short(name: str) -> str:
     return name if len(name) <= LONGEST_KEY else f"{name[: LONGEST_KEY - 1]}…"
 
 
-def _foot(figure: Figure, found: Mapping[str, Any], preview: Preview, height: float, language: Language) -> None:
-    from matplotlib.colors import LinearSegmentedColormap
-    from matplotlib.patches import Patch
+def _foot(sheet: Sheet, found: Mapping[str, Any], preview: Preview, language: Language) -> None:
+    from PIL import Image, ImageColor
 
-    third = (1 - GAP) / 3
-    bar = figure.add_axes((GAP + third, 0.86 / height, third - GAP, 0.13 / height))
-    colours = LinearSegmentedColormap.from_list("green", shades.RAMP)
-    bar.imshow([[n / 255 for n in range(256)]], cmap=colours, aspect="auto", extent=(0, 100, 0, 1))
-    bar.set(yticks=[], xticks=[0, 25, 50, 75, 100])
-    bar.set_xticklabels(["0", "25", "50", "75", language.percent(1.0)], size=9, color=QUIET)
-    bar.tick_params(length=0)
-    for spine in bar.spines.values():
-        spine.set_visible(False)
-    keys = [
-        Patch(fc=item["colour"], label=_fonts.plain(_fonts.fitting(_short(language.gettext(item["name"])))[0]))
-        for item in _shown_classes(found)
-    ]
-    if preview.unseen.any():
-        keys.append(Patch(fc=UNDER, ec="#7b5ea7", hatch="////", lw=0, label=language.gettext("not seen")))
-    figure.legend(
-        handles=keys,
-        loc="upper left",
-        bbox_to_anchor=(GAP + 2 * third + 0.012, 1.08 / height),
-        ncols=3,
-        frameon=False,
-        fontsize=9,
-        labelcolor=INK,
-        handlelength=1.2,
-        columnspacing=1.2,
-        borderpad=0,
-    )
-    _fonts.write(
-        figure,
-        GAP,
-        0.86 / height,
-        language.gettext("Black: limits; dashed: districts. Model: %(model)s.") % {"model": found["model"]["name"]},
-        size=9.5,
-        color=QUIET,
-    )
+    (width, height), third = sheet.image.size, (1 - GAP) / 3
+    left, right = (GAP + third) * width, 2 * third * width
+    top = height - 0.99 * DPI
+    ramp = Image.new("RGB", (256, 1))
+    ramp.putdata([ImageColor.getrgb(shades.ramp(n / 255)) for n in range(256)])
+    size = round(right - left), round(0.13 * DPI)
+    sheet.image.paste(ramp.resize(size, Image.Resampling.BILINEAR), (round(left), round(top)))
+    for share, text in ((0, "0"), (0.25, "25"), (0.5, "50"), (0.75, "75"), (1, language.percent(1.0))):
+        at = left + share * (right - left)
+        sheet.write(at, height - 0.69 * DPI, text, size=9, color=QUIET, align=0.5)
+    _keys(sheet, found, preview, language)
+    told = language.gettext("Black: limits; dashed: districts. Model: %(model)s.") % {"model": found["model"]["name"]}
+    sheet.write(LEFT_PX, height - 0.86 * DPI, told, size=9.5, color=QUIET)
     credit = " · ".join([*found["attributions"], f"howgreen {found['howgreen']}"])
-    _fonts.write(figure, GAP, 0.22 / height, credit, size=8.5, color=QUIET, wrap=True)
+    for number, line in enumerate(reversed(sheet.wrap(credit, width - 2 * LEFT_PX, size=8.5))):
+        sheet.write(LEFT_PX, height - (0.22 + 0.16 * number) * DPI, line, size=8.5, color=QUIET)
+
+
+def _keys(sheet: Sheet, found: Mapping[str, Any], preview: Preview, language: Language) -> None:
+    """Lay the keys of the classes in three columns under the third map."""
+    keys = [(item["colour"], _short(language.gettext(item["name"]))) for item in _shown_classes(found)]
+    if preview.unseen.any():
+        keys.append((UNDER, language.gettext("not seen")))
+    (width, height), em = sheet.image.size, 9 * sheet.point
+    x, rows, rest = (2 * (1 - GAP) / 3 + GAP + 0.0175) * width, *divmod(len(keys), 3)
+    for column in range(3):
+        y, right = height - 1.08 * DPI + 0.85 * em, x
+        for colour, name in [keys.pop(0) for _ in range(rows + (column < rest))]:
+            box = (x, y - 0.7 * em, x + 1.2 * em, y)
+            sheet.bar(box, colour)
+            if colour == UNDER:
+                sheet.hatch(box, "#7b5ea7")
+            right = max(right, sheet.write(x + 2 * em, y, name, size=9, color=INK))
+            y += 1.5 * em
+        x = right + 1.2 * em

@@ -6,9 +6,10 @@ from datetime import date
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
-from howgreen.report import _fonts
 from howgreen.report._language import ENGLISH
-from howgreen.report._poster import GREEN, INK, PAPER, QUIET, WARNED, draw_map, flat
+from howgreen.report._outlines import outlines
+from howgreen.report._poster import GREEN, INK, PAPER, QUIET, WARNED, draw_map, draw_ruler, flat, question
+from howgreen.report._sheet import Sheet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,41 +30,30 @@ def share(
     result: Result, found: Mapping[str, Any], preview: Preview, path: Path, *, language: Language = ENGLISH
 ) -> None:
     """Draw the picture and save it as PNG."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     from howgreen.report import _pictures
 
-    figure = Figure(figsize=(SIZE_PX[0] / DPI, SIZE_PX[1] / DPI), dpi=DPI, facecolor=PAPER)
-    FigureCanvasAgg(figure)
-    _texts(figure, found, language)
+    sheet = Sheet(*SIZE_PX, dpi=DPI, paper=PAPER)
+    _texts(sheet, found, language)
     right, top, width, height = MAP_PX
-    box = (1 - (right + width) / SIZE_PX[0], 1 - (top + height) / SIZE_PX[1], width / SIZE_PX[0], height / SIZE_PX[1])
-    axes = figure.add_axes(box)
-    picture = flat(_pictures.fraction_picture(preview, result.landcover.water_codes), preview)
-    draw_map(axes, picture.reduce(max(1, max(picture.size) // (2 * width))), result, preview)
-    figure.savefig(
-        path, facecolor=PAPER, metadata={"Title": _question(found, language)}, pil_kwargs={"compress_level": 6}
-    )
+    box = (SIZE_PX[0] - right - width, top, SIZE_PX[0] - right, top + height)
+    picture = _pictures.fraction_picture(preview, result.landcover.water_codes)
+    shrink = max(1, max(picture.size) // (2 * width))
+    place = draw_map(sheet, flat(picture, preview, shrink), preview, outlines(result, preview), box)
+    draw_ruler(sheet, place, preview)
+    sheet.save(path, title=question(found, language))
 
 
-def _question(found: Mapping[str, Any], language: Language) -> str:
-    city = found["city"]
-    label = next((name for name in (city["label"], city["name"]) if _fonts.drawable(name)), city["label"])
-    return language.gettext("How green is %(place)s?") % {"place": language.subject(label, city["kind"])}
-
-
-def _texts(figure: Any, found: Mapping[str, Any], language: Language) -> None:
+def _texts(sheet: Sheet, found: Mapping[str, Any], language: Language) -> None:
     _, lead = language.gettext, found["estimate"]
     span = lead or found["interval"]
     ratio = lead["ratio"] if lead else found["green_ratio"]
-    y = _lines(figure, 0.9, _question(found, language), size=25, color=INK, letters=34, step=0.065, most=2)
+    y = _lines(sheet, 0.9, question(found, language), size=25, color=INK, letters=34, step=0.065, most=2)
     big = language.percent(ratio) if ratio is not None else _("not seen")
-    figure.text(TEXT_X, y - 0.185, big, size=96 if ratio is not None else 60, color=GREEN, family="serif")
+    _write(sheet, y - 0.185, big, size=96 if ratio is not None else 60, color=GREEN, serif=True)
     y -= 0.24
     if ratio is not None:
         y = _lines(
-            figure, y, _("of its land is covered by vegetation"), size=19, color=INK, letters=44, step=0.055, most=2
+            sheet, y, _("of its land is covered by vegetation"), size=19, color=INK, letters=44, step=0.055, most=2
         )
     likely = _("no interval: the model was not compared with reference data")
     if span:
@@ -72,16 +62,16 @@ def _texts(figure: Any, found: Mapping[str, Any], language: Language) -> None:
             "high": language.percent(span["high"]),
             "level": language.percent(span["level"]),
         }
-    y = _lines(figure, y, likely, size=19, color=INK, letters=44, step=0.055, most=2)
+    y = _lines(sheet, y, likely, size=19, color=INK, letters=44, step=0.055, most=2)
     images = language.images(found["n_scenes"])
     dates = language.days([date.fromisoformat(scene["date"]) for scene in found["scenes"]])
     facts = _("%(seen)s of the land seen") % {"seen": language.percent(found["observed_ratio"])}
     if lead:
         facts = language.rests_on(lead["looked"], lead["readers"], lead["counted"])
-    y = _lines(figure, y, f"{facts}; {images}, {dates}", size=14, color=QUIET, letters=LETTERS, step=0.042, most=2)
+    y = _lines(sheet, y, f"{facts}; {images}, {dates}", size=14, color=QUIET, letters=LETTERS, step=0.042, most=2)
     if found["synthetic"]:
         y = _lines(
-            figure,
+            sheet,
             y,
             _("SYNTHETIC city: not a real place."),
             size=14,
@@ -90,15 +80,15 @@ def _texts(figure: Any, found: Mapping[str, Any], language: Language) -> None:
             step=0.042,
             most=1,
         )
-    _doubts(figure, y - 0.01, found, language)
+    _doubts(sheet, y - 0.01, found, language)
     credit = " · ".join([*found["attributions"], f"howgreen {found['howgreen']}"])
     lines = wrap(credit, 165)
     for number, line in enumerate(lines[:2]):
         cut = line if number == 0 or len(lines) <= 2 else f"{line} …"
-        _fonts.write(figure, TEXT_X, 0.055 - number * 0.03, cut, size=8.5, color=QUIET)
+        _write(sheet, 0.055 - number * 0.03, cut, size=8.5, color=QUIET)
 
 
-def _doubts(figure: Any, y: float, found: Mapping[str, Any], language: Language) -> None:
+def _doubts(sheet: Sheet, y: float, found: Mapping[str, Any], language: Language) -> None:
     """Write what there is room for; the rest is counted."""
     from howgreen.core.warnings import CODES
 
@@ -116,15 +106,22 @@ def _doubts(figure: Any, y: float, found: Mapping[str, Any], language: Language)
             break
         lines += text
     for number, line in enumerate(lines):
-        _fonts.write(figure, TEXT_X, y - number * 0.04, line, size=12.5, color=WARNED)
+        _write(sheet, y - number * 0.04, line, size=12.5, color=WARNED)
 
 
-def _lines(figure: Any, y: float, text: str, *, size: float, color: str, letters: int, step: float, most: int) -> float:
+def _lines(
+    sheet: Sheet, y: float, text: str, *, size: float, color: str, letters: int, step: float, most: int
+) -> float:
     """Write a text in at most so many lines; return where the next one goes."""
     lines = wrap(text, letters, break_on_hyphens=False)
     if len(lines) > most:
         lines = [*lines[: most - 1], f"{lines[most - 1][: letters - 1]}…"]
     for line in lines:
-        _fonts.write(figure, TEXT_X, y, line, size=size, color=color, serif=size > 24)
+        _write(sheet, y, line, size=size, color=color, serif=size > 24)
         y -= step
     return y
+
+
+def _write(sheet: Sheet, y: float, text: str, *, size: float, color: str, serif: bool = False) -> None:
+    """Write a line at the left; ``y`` as a share of the picture's height, from below."""
+    sheet.write(TEXT_X * SIZE_PX[0], (1 - y) * SIZE_PX[1], text, size=size, color=color, serif=serif)
