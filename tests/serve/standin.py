@@ -22,6 +22,8 @@ def work(question, settings, tell):
     from howgreen.web.serve.child import in_place
     from howgreen.web.serve.results import PLACE, row_of
 
+    if os.environ.get("STANDIN_FAULT"):
+        fault(os.environ["STANDIN_FAULT"], settings, tell)
     folder = settings.results / hashlib.sha256(f"{question.key}".encode()).hexdigest()
     mine = settings.scratch / "questions" / question.key
     mine.mkdir(parents=True, exist_ok=True)
@@ -51,6 +53,33 @@ def work(question, settings, tell):
                     (made / "summary.json").write_text(json.dumps(summary))
                 note(settings, "wrote", question.key)
         return row_of(folder, language=question.language)
+
+
+def fault(kind, settings, tell):
+    """Go wrong in one of the ways in which a process can."""
+    import errno
+    import signal
+
+    from howgreen.core.errors import NoImageError
+    from howgreen.web.serve.child import in_place
+
+    if kind == "full":
+        with in_place(settings.results / ("f" * 64), settings) as made:
+            made.mkdir()
+            (made / "half").write_bytes(b"half")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(made / "summary.json"))
+    if kind == "memory":
+        raise MemoryError
+    if kind == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if kind == "broken":
+        raise RuntimeError("a defect")
+    if kind == "no image":
+        raise NoImageError(f"{settings.data}/store/a.tif: has no image; use another --period")
+    if kind == "silent":
+        time.sleep(3600)
+    if kind == "endless line":
+        tell("note", {"text": "x" * 3_000_000})
 
 
 def note(settings, what, key):
@@ -92,4 +121,5 @@ if __name__ == "__main__":
     else:
         from howgreen.web.serve import child
 
+        child.SILENT_S = float(os.environ.get("STANDIN_SILENT_S", "25"))
         sys.exit(child.main(sys.argv[1:], work))

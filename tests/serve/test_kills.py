@@ -62,9 +62,11 @@ class Server:
             self.process.wait()
             self.start()
             return True
-        there = self.below(kind)
-        if not there:
-            return False
+        end = time.monotonic() + 5
+        while not (there := self.below(kind)):
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.02)
         with contextlib.suppress(psutil.NoSuchProcess):
             chance.choice(there).kill()
         return True
@@ -120,7 +122,7 @@ def storm(server: Server, jobs: Jobs, results: Results, *, kills: int, seed: int
             made.append(jobs.submit(asked(number), client="c"))
             number += 1
         time.sleep(chance.uniform(0, 1.0))
-        kind = chance.choice(list(killed))
+        kind = chance.choice([one for one, often in killed.items() if often <= kills // 3])
         killed[kind] += server.kill(kind, chance)
         check(jobs, results, finished)
     end = time.monotonic() + 120
@@ -163,7 +165,7 @@ def test_five_kills(server: Server, jobs: Jobs, results: Results):
 @pytest.mark.parametrize("seed", [2, 3])
 def test_thirty_kills(server: Server, jobs: Jobs, results: Results, settings: Settings, seed: int):
     killed = storm(server, jobs, results, kills=30, seed=seed)
-    assert min(killed.values()) >= 5
+    assert min(killed.values()) >= 8
     if not settings.database:
         with jobs._engine.connect() as connection:
             assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"

@@ -45,6 +45,8 @@ BEAT_S = 5.0
 """Between two renewals of a lease."""
 LOOK_S = 0.5
 """Between two looks whether a job waits, or the one at hand was dismissed; progress is written as often."""
+EXIT_S = 5.0
+"""For a process that has said its last word to end."""
 MOST_LINE_BYTES = 2**20
 _LAST_WORDS_BYTES = 2_000
 
@@ -193,6 +195,8 @@ class _Running:
             selector.register(self._out, selectors.EVENT_READ)
             while True:
                 if selector.select(LOOK_S) and not self._read():
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        self._process.wait(EXIT_S)  # by itself, so that its exit status tells why
                     return self._end
                 now = time.monotonic()
                 if stop.is_set():
@@ -221,6 +225,7 @@ class _Running:
         for line in lines:
             self._take(line)
         if len(self._left) > MOST_LINE_BYTES:
+            self._process.kill()
             return False
         return bool(got)
 
