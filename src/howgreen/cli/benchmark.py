@@ -34,7 +34,9 @@ from howgreen.core.errors import MissingExtraError
 )
 @click.option("--algorithm", "names", multiple=True, help="Only this algorithm, or combination; may be repeated.")
 @click.option(
-    "--no-real-pictures", is_flag=True, help="Draw no real image: a page to pass on, whatever the licence of the data."
+    "--no-real-pictures",
+    is_flag=True,
+    help="Draw no real image, only the maps made of it: a page to pass on, whatever the licence of the data.",
 )
 @click.option("--shipped", is_flag=True, help="Judge only the shipped models: no algorithm is trained.")
 @click.option("--quick", is_flag=True, help="Use tiny samples to see it run: the figures mean nothing.")

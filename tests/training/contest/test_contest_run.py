@@ -45,6 +45,14 @@ def test_a_contest_writes_its_page_and_a_second_run_only_reads(shared_data, tmp_
     # Without data nothing can be trained or judged again: the same page must come from the finished parts.
     again = contest_page(tmp_path / "nothing", out=tmp_path / "again", **asked)
     assert again.read_text() == text
+    # What may be passed on shows the maps that were made of the real image, and not the image.
+    bare = contest_page(
+        tmp_path / "nothing", out=tmp_path / "maps", **asked | {"ask": replace(asked["ask"], real_pictures=False)}
+    )
+    names = {path.name for path in (tmp_path / "maps" / "img").glob("*.png")}
+    assert {name for name in names if "real" in name} == {"benchmark_four_real_maps.png"}
+    assert "img/benchmark_four_real_maps.png" in bare.read_text()
+    assert np.asarray(Image.open(tmp_path / "maps/img/benchmark_four_real_maps.png").convert("L")).std() > 5
 
 
 @pytest.mark.real

@@ -30,7 +30,7 @@ class Asked:
     quick: bool = False
     """Tiny samples, whose figures mean nothing."""
     real_pictures: bool = True
-    """Whether to draw real images: the licence of some allows no pictures to be passed on."""
+    """Whether to draw real images, or only the maps made of them: the licence of some allows no pictures to be passed on."""
 
 
 def contest_page(
@@ -60,8 +60,8 @@ def contest_page(
         contest = benchmark(data, work=work, effort=effort, band_set=band_set, names=names, progress=progress)
         contests.append(contest)
         world = World(data=data, band_set=band_set, effort=effort)
-        real = pictured(world, Path(contest["folder"])) if ask.real_pictures else None
-        pictures |= draw(contest, world.simulated[0], out, real=real)
+        real = pictured(world, Path(contest["folder"]))
+        pictures |= draw(contest, world.simulated[0], out, real=real, photo=ask.real_pictures)
         _hand_over(contest, out / "models")
     return write_page(contests, out, pictures=pictures, quick=ask.quick)
 

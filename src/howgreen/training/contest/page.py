@@ -88,8 +88,8 @@ All algorithms learn from the same pixels: simulated mixtures, simulated towns, 
 rules look for their own numbers on these; every other algorithm may try {CANDIDATES} settings, on simulated towns that do not
 judge. KNN and SVM keep a random subsample of the pixels, because their files and their time grow with it.
 
-Every algorithm's model, trained on everything, lies in `models/` beside this page: `howgreen city PLACE --model
-models/combination-sentinel-2.onnx`. To train one on a city of your own: `howgreen train --algorithm NAME`.
+Every algorithm's model, trained on everything, lies in `models/` where the page was written (`--out`): `howgreen city PLACE
+--model models/combination-sentinel-2.onnx`. To train one on a city of your own: `howgreen train --algorithm NAME`.
 
 - **Real, pure pixels**: the whole city is left out of training. Freiburg and Münster are rows of a table, so U-Net is shown an even
   field of each pixel: it cannot use its surroundings there. In Aberystwyth it sees the image.

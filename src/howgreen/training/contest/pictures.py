@@ -23,7 +23,9 @@ _LARGEST_MISS = 0.5
 _DIM = 0.45
 
 
-def draw(contest: Mapping[str, Any], place: Place, out: Path, *, real: Place | None = None) -> dict[str, str]:
+def draw(
+    contest: Mapping[str, Any], place: Place, out: Path, *, real: Place | None = None, photo: bool = True
+) -> dict[str, str]:
     """All figures of a contest below ``out/img``; files (relative to ``out``) by what they show.
 
     Parameters
@@ -32,6 +34,8 @@ def draw(contest: Mapping[str, Any], place: Place, out: Path, *, real: Place | N
         A simulated city, whose truth is known everywhere.
     real
         A piece of a real image with labelled polygons; None to draw none.
+    photo
+        Whether the real image and its labels may be seen; else only the maps that were made of it.
     """
     import matplotlib as mpl
 
@@ -52,7 +56,11 @@ def draw(contest: Mapping[str, Any], place: Place, out: Path, *, real: Place | N
     for title, (figure, name) in drawn.items():
         if figure(contest, place, out / name):
             written[title] = name
-    if real is not None and _answers(contest, real, out / f"img/benchmark_{slug}_real.png"):
+    if real is not None and not photo:
+        if _maps(contest, real, out / f"img/benchmark_{slug}_real_maps.png"):
+            title = f"What every algorithm says of a real image: {real.name}, which taught none of them ({slug})"
+            written[title] = f"img/benchmark_{slug}_real_maps.png"
+    elif real is not None and _answers(contest, real, out / f"img/benchmark_{slug}_real.png"):
         title = f"Image, prediction and reference of every algorithm: {real.name}, which taught none of them ({slug})"
         written[title] = f"img/benchmark_{slug}_real.png"
     return written
@@ -136,6 +144,31 @@ def _answers(contest: Mapping[str, Any], place: Place, path: Path) -> bool:
         axis.set_title(title, fontsize=9)
     for axis in axes.flat:
         axis.set(xticks=[], yticks=[])
+    _save(figure, path)
+    return True
+
+
+def _maps(contest: Mapping[str, Any], place: Place, path: Path) -> bool:
+    """Draw a column an algorithm: the green fraction and the cover that it says, and nothing of the image itself."""
+    from matplotlib import pyplot as plt
+
+    shown = _models(contest, place)
+    if not shown:
+        return False
+    wide = -(-len(shown) // 2)
+    figure, axes = plt.subplots(4, wide, figsize=(1.9 * wide + 0.3, 8.2), layout="constrained", squeeze=False)
+    for axis in axes.flat:
+        axis.set(xticks=[], yticks=[])
+    for axis in axes[2:, len(shown) - wide :].flat:
+        axis.axis("off")
+    for number, (name, model) in enumerate(shown.items()):
+        green, cover = axes[2 * (number // wide) : 2 * (number // wide) + 2, number % wide]
+        block = classify_array(place.with_bands(model.card.bands).reflectance, model)
+        green.imshow(block[1], cmap="YlGn", vmin=0, vmax=1)
+        green.set_title(name, fontsize=9)
+        _cover(cover, block, model)
+    for row, what in enumerate(("green", "cover") * 2):
+        axes[row, 0].set_ylabel(f"{what}: said", fontsize=8)
     _save(figure, path)
     return True
 
