@@ -16,7 +16,7 @@ from howgreen.web.serve.api_processes import NO_JOB, PROCESS, status_info
 from howgreen.web.serve.jobs import Event, Job, Status
 from howgreen.web.serve.models import JobId
 from howgreen.web.serve.safety import public_text
-from howgreen.web.serve.service import Here, Service, client_of, not_found, problems
+from howgreen.web.serve.service import Here, Service, base_of, client_of, not_found, problems
 
 POLL_SECONDS = 0.4
 KEEP_ALIVE_SECONDS = 15.0
@@ -52,7 +52,7 @@ async def events(
 
     async def told() -> AsyncIterator[bytes]:
         try:
-            async for part in _stream(service, job_id, after):
+            async for part in _stream(service, job_id, after, base_of(request)):
                 yield part
         finally:
             service.streams.leave(client)
@@ -61,7 +61,7 @@ async def events(
     return StreamingResponse(told(), media_type="text/event-stream", headers=headers)
 
 
-async def _stream(service: Service, job_id: str, after: int) -> AsyncIterator[bytes]:
+async def _stream(service: Service, job_id: str, after: int, base: str) -> AsyncIterator[bytes]:
     yield f"retry: {RETRY_MS}\n\n".encode()
     begun = spoken = time.monotonic()
     line: int | None = None
@@ -72,14 +72,14 @@ async def _stream(service: Service, job_id: str, after: int) -> AsyncIterator[by
             return
         for one in listed:
             after = one.id
-            yield _event(one.kind, _data(one, job, now_line), one.id)
+            yield _event(one.kind, _data(one, job, now_line, base), one.id)
             spoken = time.monotonic()
         if now_line != line and not listed and now_line is not None:  # others were answered: nearer to the front
-            yield _event("status", _status(job, now_line), None)
+            yield _event("status", _status(job, now_line, base), None)
             spoken = time.monotonic()
         line = now_line
         if job.status.is_over and not listed:
-            yield _event("status", _status(job, None), None)
+            yield _event("status", _status(job, None, base), None)
             return
         if time.monotonic() - spoken > KEEP_ALIVE_SECONDS:
             yield b": still here\n\n"
@@ -96,17 +96,17 @@ def _look(service: Service, job_id: str, after: int) -> tuple[Job | None, list[E
     return job, listed, service.jobs.place_in_line(job_id) if job.status is Status.accepted else None
 
 
-def _status(job: Job, line: int | None) -> dict[str, Any]:
-    return status_info(job, line).model_dump(mode="json", exclude_none=True)
+def _status(job: Job, line: int | None, base: str) -> dict[str, Any]:
+    return status_info(job, line, base).model_dump(mode="json", exclude_none=True)
 
 
-def _data(event: Event, job: Job, line: int | None) -> dict[str, Any]:
+def _data(event: Event, job: Job, line: int | None, base: str) -> dict[str, Any]:
     """Say an event; a status that is no longer the job's is said as it was."""
     data = _clean(event.data)
     if event.kind != "status":
         return data
     if data.get("status") == job.status.value:
-        return {**_status(job, line), **data}
+        return {**_status(job, line, base), **data}
     return {"jobID": job.id, "processID": PROCESS, "type": "process", **data}
 
 

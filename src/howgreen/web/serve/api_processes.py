@@ -36,7 +36,7 @@ from howgreen.web.serve.models import (
 from howgreen.web.serve.places import TooLargeError, check_size, look
 from howgreen.web.serve.questions import question
 from howgreen.web.serve.safety import public_text
-from howgreen.web.serve.service import Here, Service, client_of, not_found, problems, refused
+from howgreen.web.serve.service import Here, Service, base_of, client_of, not_found, problems, refused
 
 PROCESS = "city"
 _OGC = "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0"
@@ -53,13 +53,15 @@ _ABOUT = (
 )
 
 
-def status_info(job: Job, line: int | None) -> StatusInfo:
+def status_info(job: Job, line: int | None, base: str) -> StatusInfo:
     """Describe how a job stands."""
-    links = [Link(href=f"/jobs/{job.id}", rel="self", type="application/json", title="how it stands")]
-    links.append(Link(href=f"/jobs/{job.id}/events", rel="monitor", type="text/event-stream", title="what happens"))
+    links = [Link(href=f"{base}/jobs/{job.id}", rel="self", type="application/json", title="how it stands")]
+    links.append(
+        Link(href=f"{base}/jobs/{job.id}/events", rel="monitor", type="text/event-stream", title="what happens")
+    )
     if job.status is Status.successful:
         rel = "http://www.opengis.net/def/rel/ogc/1.0/results"
-        links.append(Link(href=f"/jobs/{job.id}/results", rel=rel, type="application/json", title="the answer"))
+        links.append(Link(href=f"{base}/jobs/{job.id}/results", rel=rel, type="application/json", title="the answer"))
     return StatusInfo(
         processID=PROCESS, type="process", jobID=job.id, status=job.status.value, message=public_text(job.message),
         progress=job.progress, created=job.created, started=job.started, finished=job.finished, updated=job.updated, links=links,
@@ -77,8 +79,9 @@ def _found(service: Service, job_id: str) -> Job:
     return job
 
 
-def _told(service: Service, job: Job) -> StatusInfo:
-    return status_info(job, service.jobs.place_in_line(job.id) if job.status is Status.accepted else None)
+def _told(service: Service, job: Job, request: Request) -> StatusInfo:
+    line = service.jobs.place_in_line(job.id) if job.status is Status.accepted else None
+    return status_info(job, line, base_of(request))
 
 
 @router.get("/conformance", response_model=Conformance, responses=problems())
@@ -88,22 +91,22 @@ def conformance() -> Conformance:
 
 
 @router.get("/processes", response_model=ProcessList, responses=problems())
-def processes() -> ProcessList:
+def processes(request: Request) -> ProcessList:
     """List the processes: one."""
-    own = Link(href="/processes", rel="self", type="application/json", title="the processes")
-    return ProcessList(processes=[ProcessSummary(**_summary())], links=[own])
+    own = Link(href=f"{base_of(request)}/processes", rel="self", type="application/json", title="the processes")
+    return ProcessList(processes=[ProcessSummary(**_summary(base_of(request)))], links=[own])
 
 
 @router.get("/processes/{process_id}", response_model=Process, responses=problems())
-def process(process_id: str) -> Process:
+def process(request: Request, process_id: str) -> Process:
     """Describe a process with its inputs and outputs."""
     if process_id != PROCESS:
         raise not_found("process", kind=NO_PROCESS)
-    return Process(**_summary(), inputs=_inputs(), outputs=_outputs())
+    return Process(**_summary(base_of(request)), inputs=_inputs(), outputs=_outputs())
 
 
 @router.post(
-    "/processes/{process_id}/execution", status_code=201, response_model=StatusInfo,
+    "/processes/{process_id}/execution", status_code=201, response_model=StatusInfo, response_model_exclude_none=True,
     responses={
         201: {"headers": {"Location": {"schema": {"type": "string"}, "description": "Of the job."}}},
         **problems(403, 408, 413, 415, 502, 503, 507),
@@ -128,30 +131,40 @@ def execute(service: Here, request: Request, response: Response, process_id: str
         job = service.jobs.submit(asked_now, client=client_of(request))
     except HowgreenError as error:
         raise refused(error) from error
-    response.headers["Location"] = f"/jobs/{job.id}"
+    response.headers["Location"] = f"{base_of(request)}/jobs/{job.id}"
     response.headers["Preference-Applied"] = "respond-async"
-    return _told(service, job)
+    return _told(service, job, request)
 
 
-@router.get("/jobs", response_model=JobList, responses=problems())
+@router.get("/jobs", response_model=JobList, response_model_exclude_none=True, responses=problems())
 def list_jobs(
-    service: Here, limit: Limit = 20, offset: Offset = 0, status: Annotated[StatusName | None, Query()] = None
+    service: Here,
+    request: Request,
+    limit: Limit = 20,
+    offset: Offset = 0,
+    status: Annotated[StatusName | None, Query()] = None,
 ) -> JobList:
     """List jobs, the newest first."""
     listed = service.jobs.jobs(status=Status(status) if status else None, limit=limit + 1, offset=offset)
-    links = [Link(href="/jobs", rel="self", type="application/json")]
+    links = [Link(href=f"{base_of(request)}/jobs", rel="self", type="application/json")]
     if len(listed) > limit:
-        links.append(Link(href=f"/jobs?limit={limit}&offset={offset + limit}", rel="next", type="application/json"))
-    return JobList(jobs=[_told(service, job) for job in listed[:limit]], links=links)
+        links.append(
+            Link(
+                href=f"{base_of(request)}/jobs?limit={limit}&offset={offset + limit}",
+                rel="next",
+                type="application/json",
+            )
+        )
+    return JobList(jobs=[_told(service, job, request) for job in listed[:limit]], links=links)
 
 
-@router.get("/jobs/{job_id}", response_model=StatusInfo, responses=problems())
-def job_status(service: Here, job_id: JobId) -> StatusInfo:
+@router.get("/jobs/{job_id}", response_model=StatusInfo, response_model_exclude_none=True, responses=problems())
+def job_status(service: Here, request: Request, job_id: JobId) -> StatusInfo:
     """Say how a job stands."""
-    return _told(service, _found(service, job_id))
+    return _told(service, _found(service, job_id), request)
 
 
-@router.delete("/jobs/{job_id}", response_model=StatusInfo, responses=problems(403))
+@router.delete("/jobs/{job_id}", response_model=StatusInfo, response_model_exclude_none=True, responses=problems(403))
 def dismiss(service: Here, request: Request, job_id: JobId) -> StatusInfo:
     """End a job, or forget one that is over; its result stays."""
     try:
@@ -160,7 +173,7 @@ def dismiss(service: Here, request: Request, job_id: JobId) -> StatusInfo:
         raise refused(error) from error
     if job is None:
         raise not_found("job", kind=NO_JOB)
-    return _told(service, job)
+    return _told(service, job, request)
 
 
 @router.get("/jobs/{job_id}/results", response_model=JobResults, responses=problems())
@@ -220,15 +233,15 @@ def _city(service: Service, given: Inputs) -> City:
     return looked.city
 
 
-def _summary() -> dict[str, Any]:
+def _summary(base: str) -> dict[str, Any]:
     return {
         "id": PROCESS, "version": howgreen.__version__, "title": _TITLE, "description": _ABOUT,
         "keywords": ["vegetation", "urban green", "Sentinel-2", "Landsat"], "jobControlOptions": ["async-execute", "dismiss"],
         "outputTransmission": ["value", "reference"],
         "links": [
-            Link(href=f"/processes/{PROCESS}", rel="self", type="application/json", title="the process"),
+            Link(href=f"{base}/processes/{PROCESS}", rel="self", type="application/json", title="the process"),
             Link(
-                href=f"/processes/{PROCESS}/execution", rel="http://www.opengis.net/def/rel/ogc/1.0/execute",
+                href=f"{base}/processes/{PROCESS}/execution", rel="http://www.opengis.net/def/rel/ogc/1.0/execute",
                 type="application/json", title="ask",
             ),
         ],

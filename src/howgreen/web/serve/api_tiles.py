@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from howgreen.web.serve.models import ResultId, TileJson
-from howgreen.web.serve.service import Here, Service, not_found, problems
+from howgreen.web.serve.service import Here, Service, base_of, not_found, problems
 from howgreen.web.serve.tiles import HIGHEST_ZOOM, LOWEST_ZOOM, OVERZOOM, TITLES, LayerId, layers_of, opened
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def tilejson(service: Here, request: Request, result_id: ResultId, layer: LayerI
     report = _found(service, result_id, layer)
     raster = opened(report, layer)
     west, south, east, north = raster.bounds
-    base = str(request.base_url).rstrip("/")
+    base = base_of(request)
     return TileJson(
         tilejson="3.0.0", name=f"{report.row.label}: {TITLES[layer]}", scheme="xyz",
         attribution="; ".join(str(one) for one in report.summary.get("attributions") or ()),

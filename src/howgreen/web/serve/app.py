@@ -29,7 +29,7 @@ from howgreen.web.serve.pages import docs_page
 from howgreen.web.serve.places import Places
 from howgreen.web.serve.reports import Reports
 from howgreen.web.serve.safety import PROBLEM, Guard, RefusedError, problem
-from howgreen.web.serve.service import Here, Service, problems, refused
+from howgreen.web.serve.service import Here, Service, base_of, problems, refused
 
 if TYPE_CHECKING:
     from howgreen.web.serve.jobs import Jobs
@@ -89,9 +89,9 @@ def _front(app: FastAPI) -> None:
         if f == "html" or (f is None and "text/html" in wants):
             return HTMLResponse(files(__package__ or "").joinpath("static/index.html").read_bytes())
         return JSONResponse(
-            Landing(title=_TITLE, description=_ABOUT, online=not service.settings.offline, links=_links()).model_dump(
-                exclude_none=True
-            )
+            Landing(
+                title=_TITLE, description=_ABOUT, online=not service.settings.offline, links=_links(base_of(request))
+            ).model_dump(exclude_none=True)
         )
 
     @app.get(
@@ -123,18 +123,22 @@ def _front(app: FastAPI) -> None:
     app.openapi = with_problem  # type: ignore[method-assign]
 
 
-def _links() -> list[Link]:
+def _links(base: str) -> list[Link]:
     return [
-        Link(href="/", rel="self", type="application/json", title="this document"),
-        Link(href="/?f=html", rel="alternate", type="text/html", title="the page"),
-        Link(href="/api", rel="service-desc", type=OPENAPI, title="the interface"),
-        Link(href="/docs", rel="service-doc", type="text/html", title="the interface, to read"),
-        Link(href="/conformance", rel="conformance", type="application/json"),
-        Link(href="/conformance", rel="http://www.opengis.net/def/rel/ogc/1.0/conformance", type="application/json"),
-        Link(href="/processes", rel="http://www.opengis.net/def/rel/ogc/1.0/processes", type="application/json"),
-        Link(href="/jobs", rel="http://www.opengis.net/def/rel/ogc/1.0/job-list", type="application/json"),
-        Link(href="/results", rel="results", type="application/json", title="the results"),
-        Link(href="/stac", rel="data", type="application/json", title="the results as STAC"),
+        Link(href=f"{base}/", rel="self", type="application/json", title="this document"),
+        Link(href=f"{base}/?f=html", rel="alternate", type="text/html", title="the page"),
+        Link(href=f"{base}/api", rel="service-desc", type=OPENAPI, title="the interface"),
+        Link(href=f"{base}/docs", rel="service-doc", type="text/html", title="the interface, to read"),
+        Link(href=f"{base}/conformance", rel="conformance", type="application/json"),
+        Link(
+            href=f"{base}/conformance",
+            rel="http://www.opengis.net/def/rel/ogc/1.0/conformance",
+            type="application/json",
+        ),
+        Link(href=f"{base}/processes", rel="http://www.opengis.net/def/rel/ogc/1.0/processes", type="application/json"),
+        Link(href=f"{base}/jobs", rel="http://www.opengis.net/def/rel/ogc/1.0/job-list", type="application/json"),
+        Link(href=f"{base}/results", rel="results", type="application/json", title="the results"),
+        Link(href=f"{base}/stac", rel="data", type="application/json", title="the results as STAC"),
     ]
 
 

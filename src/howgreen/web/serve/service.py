@@ -108,6 +108,11 @@ def service_of(request: Request) -> Service:
 Here = Annotated[Service, Depends(service_of)]
 
 
+def base_of(request: Request) -> str:
+    """Return the address under which a client reached this server: clients of OGC's and STAC's documents follow whole links only."""
+    return str(request.base_url).rstrip("/")
+
+
 def client_of(request: Request) -> str:
     """Return the hash that stands for who asks."""
     return str(request.scope["state"]["client"])
