@@ -142,6 +142,7 @@ def _result(future: Future[T], failed: Callable[[str], T]) -> T:
 class _Pool(Generic[T]):
     """What takes tasks, and how many it should have at a time."""
 
+    name: str
     executor: Executor
     width: Callable[[], int]
     """Cities that are worked on at once, now: a cluster may grow."""
@@ -161,6 +162,8 @@ class _Pool(Generic[T]):
             while running:
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
+                    if future.cancelled():  # by no one here: a scheduler that is lost takes all of them with it
+                        raise _gone(self.name)
                     yield running.pop(future), future
                 start()
         finally:
@@ -181,7 +184,7 @@ def _pool(workers: Workers) -> Iterator[_Pool[Any]]:
     """
     if workers.scheduler is None:
         with ThreadPoolExecutor(workers.count) as pool:
-            yield _Pool(executor=pool, width=lambda: workers.count)
+            yield _Pool(name="threads", executor=pool, width=lambda: workers.count)
         return
     try:
         import distributed
@@ -197,7 +200,23 @@ def _pool(workers: Workers) -> Iterator[_Pool[Any]]:
     with client:
         # A city that kills its worker would kill the next one too.
         executor = client.get_executor(pure=False, retries=0)
-        yield _Pool(executor=executor, width=lambda: max(sum(client.nthreads().values()), workers.count))
+        yield _Pool(
+            name=f"scheduler {workers.scheduler}",
+            executor=executor,
+            width=lambda: max(_threads(client, workers.scheduler), workers.count),
+        )
+
+
+def _threads(client: Any, scheduler: str | None) -> int:
+    """Count the threads that a cluster has now."""
+    try:
+        return sum(client.nthreads().values())
+    except OSError as error:
+        raise _gone(f"scheduler {scheduler}") from error
+
+
+def _gone(name: str) -> NetworkError:
+    return NetworkError(f"{name}: is gone; the cities that were answered are kept, run again for the others")
 
 
 def failed_rows(entry: Entry, ask: Ask, error: str) -> tuple[Row, ...]:
