@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from shapely import Polygon
 
 _WIDE, _TALL = 900.0, 620.0
-_LEAST_PX = 5.0
+_MARGIN, _LEAST_PX = 5.0, 5.0
 """Places that are smaller on the map are drawn as dots."""
 _LIGHT, _DARK = (237, 244, 214), (16, 84, 48)
 _SPARK = (110.0, 26.0)
@@ -347,7 +347,7 @@ def _map(order: Sequence[Ranked], language: Language) -> dict[str, Any] | None:
     least, most = min(ratios), max(ratios)
 
     def xy(x: float, y: float) -> tuple[float, float]:
-        return round((x - west) * squeeze * scale + 1, 1), round((north - y) * scale + 1, 1)
+        return round((x - west) * squeeze * scale + _MARGIN, 1), round((north - y) * scale + _MARGIN, 1)
 
     def path(polygon: Polygon) -> str:
         rings = [polygon.exterior, *polygon.interiors]
@@ -369,8 +369,9 @@ def _map(order: Sequence[Ranked], language: Language) -> dict[str, Any] | None:
             }
         )
     return {
-        "width": math.ceil(wide * scale) + 2,
-        "height": math.ceil(tall * scale) + 2,
+        "width": math.ceil(wide * scale + 2 * _MARGIN),
+        "height": math.ceil(tall * scale + 2 * _MARGIN),
+        "radius": 4.5 if len(shapes) < 500 else 2.5,
         "shapes": drawn,
         "least": language.percent(least),
         "most": language.percent(most),
