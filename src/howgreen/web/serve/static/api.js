@@ -11,13 +11,10 @@ async function answered(response) {
   throw new ServerError(response.status, typeof detail === "string" ? detail : JSON.stringify(detail), Number(response.headers.get("Retry-After")) || null);
 }
 
-const token = () => sessionStorage.getItem("howgreen-token");
-const headers = (more = {}) => (token() ? { ...more, Authorization: `Bearer ${token()}` } : more);
-
-export const get = async (path, signal) => answered(await fetch(path, { headers: headers({ Accept: "application/json" }), signal }));
+export const get = async (path, signal) => answered(await fetch(path, { headers: { Accept: "application/json" }, signal }));
 export const post = async (path, body, more = {}, signal) =>
-  answered(await fetch(path, { method: "POST", headers: headers({ "Content-Type": "application/json", Accept: "application/json", ...more }), body: JSON.stringify(body), signal }));
-export const remove = async (path) => answered(await fetch(path, { method: "DELETE", headers: headers({ "Content-Type": "application/json" }) }));
+  answered(await fetch(path, { method: "POST", headers: { "Content-Type": "application/json", Accept: "application/json", ...more }, body: JSON.stringify(body), signal }));
+export const remove = async (path) => answered(await fetch(path, { method: "DELETE", headers: { "Content-Type": "application/json" } }));
 
 export const places = (query, signal, online = false) => get(`/places?q=${encodeURIComponent(query)}&limit=8${online ? "&online=true" : ""}`, signal).then((told) => told.places);
 export const place = (id) => get(`/places/${encodeURIComponent(id)}`);
@@ -32,7 +29,7 @@ export const area = (id, geometry) => post(`/results/${encodeURIComponent(id)}/a
 
 export async function upload(file) {
   const response = await fetch(`/places/upload?filename=${encodeURIComponent(file.name)}`, {
-    method: "POST", headers: headers({ "Content-Type": "application/octet-stream", Accept: "application/json" }), body: file });
+    method: "POST", headers: { "Content-Type": "application/octet-stream", Accept: "application/json" }, body: file });
   return answered(response);
 }
 

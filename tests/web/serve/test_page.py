@@ -1,0 +1,383 @@
+"""The page of `howgreen serve` in a real browser, against a real server that measures Sampleton, with no network but the loopback."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Debian's chromium (apt-get install chromium)"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+pytest.importorskip("fastapi", reason="needs the extra [web]")
+SHOTS = Path(os.environ.get("HOWGREEN_SCREENSHOTS", "build/screenshots"))
+WIDE, NARROW = {"width": 1400, "height": 900}, {"width": 390, "height": 844}
+GRAPHICS = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"]  # WebGL without a card
+PATIENT_MS = 60_000
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    """A server of the demo: Sampleton alone, offline."""
+    port, data = free_port(), tmp_path_factory.mktemp("serve")
+    with (data / "server.log").open("wb") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "howgreen.cli", "serve", "--demo", "--port", str(port), "--data", str(data)],
+            stdout=log,
+            stderr=log,
+        )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(300):
+            try:
+                urllib.request.urlopen(f"{address}/health", timeout=2).read()
+                break
+            except OSError:
+                assert server.poll() is None, (data / "server.log").read_text()
+                time.sleep(0.1)
+        yield address
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.wait(20)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as player:
+        browser = player.chromium.launch(
+            executable_path=shutil.which("chromium"),
+            args=["--no-sandbox", "--disable-background-networking", *GRAPHICS],
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_tab(browser, address):
+    """Open the page; the test fails on any error in its console, and on any request to elsewhere."""
+    contexts, troubles = [], []
+
+    def note(message):
+        if message.type in ("error", "warning") and "GPU stall" not in message.text:
+            troubles.append(message.text)
+
+    def opened(path="", *, size=WIDE, language="en-GB", **more):
+        context = browser.new_context(viewport=size, locale=language, has_touch=size is NARROW, **more)
+        contexts.append(context)
+        tab = context.new_page()
+        tab.set_default_timeout(PATIENT_MS)
+        tab.on("console", note)
+        tab.on("pageerror", lambda error: troubles.append(str(error)))
+        tab.on("request", lambda r: None if r.url.startswith((address, "data:", "blob:")) else troubles.append(r.url))
+        tab.goto(f"{address}/{path}")
+        return tab
+
+    opened.troubles = troubles
+    yield opened
+    for context in contexts:
+        context.close()
+    assert troubles == []
+
+
+@pytest.fixture(scope="module")
+def sampleton(address):
+    """The id of Sampleton's answer, measured once for all."""
+    found = json.load(urllib.request.urlopen(f"{address}/places?q=sampleton"))["places"][0]["id"]
+    return measured(address, {"place": {"id": found}})
+
+
+def measured(address, inputs) -> str:
+    body = json.dumps({"inputs": inputs}).encode()
+    asked = urllib.request.Request(
+        f"{address}/processes/city/execution",
+        body,
+        {"Content-Type": "application/json", "Prefer": "respond-async"},
+    )
+    job = json.load(urllib.request.urlopen(asked))
+    for _ in range(900):
+        if job["status"] in ("successful", "failed"):
+            break
+        time.sleep(0.1)
+        job = json.load(urllib.request.urlopen(f"{address}/jobs/{job['jobID']}"))
+    assert job["status"] == "successful", job
+    return job["result"]
+
+
+def shot(tab, name):
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    tab.wait_for_timeout(600)  # tiles fade in
+    tab.screenshot(path=SHOTS / f"{name}.png")
+
+
+def serious(tab) -> list[str]:
+    """What axe finds that is serious or worse."""
+    import axe_playwright_python
+
+    tab.evaluate((Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text())
+    found = tab.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    return [
+        f"{one['id']}: {one['nodes'][0]['html'][:150]}"
+        for one in found["violations"]
+        if one["impact"] in ("serious", "critical")
+    ]
+
+
+def km2(tab) -> float:
+    return float(re.match(r"[\d.,]+", tab.text_content(".size")).group().replace(",", ""))
+
+
+def clicks(tab, *corners):
+    for x, y in corners:
+        tab.mouse.move(x, y)
+        tab.wait_for_timeout(50)
+        tab.mouse.click(x, y)
+        tab.wait_for_timeout(80)
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_a_name_is_typed_measured_and_answered(open_tab, size):
+    name = "wide" if size is WIDE else "narrow"
+    tab = open_tab(size=size)
+    tab.wait_for_selector("#query")
+    assert serious(tab) == []
+    shot(tab, f"{name}-1-question")
+    tab.fill("#query", "samp")
+    tab.wait_for_selector("[role=option]")
+    tab.press("#query", "ArrowDown")
+    assert tab.get_attribute("#query", "aria-activedescendant") == "candidate-0"
+    tab.press("#query", "Enter")
+    tab.wait_for_selector("button.go:enabled")
+    assert abs(km2(tab) - 60) < 0.2
+    assert serious(tab) == []
+    shot(tab, f"{name}-2-limits")
+    tab.click("button.go")
+    tab.wait_for_selector(".number", state="attached")
+    assert re.fullmatch(r"59 % green", re.sub(r"\s+", " ", tab.text_content(".number")))
+    assert "#r=" in tab.url
+    assert tab.text_content(".synthetic strong") == "SYNTHETIC"
+    assert re.search(r"Between 38% and 81%, 19 times out of 20", tab.text_content(".between"))
+    assert serious(tab) == []
+    assert tab.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, "the page must not scroll sideways"
+    shot(tab, f"{name}-4-answer")
+
+
+def test_limits_are_drawn_by_hand_with_a_hole_and_an_exclave(open_tab, address):
+    found = json.load(urllib.request.urlopen(f"{address}/places?q=sampleton"))["places"][0]["id"]
+    tab = open_tab(f"#p={found}")
+    tab.click("text=Change the limits")
+    tab.wait_for_timeout(400)
+    whole = km2(tab)
+    tab.click("text=Cut a hole")
+    clicks(tab, (800, 400), (900, 400), (900, 500), (800, 500))
+    tab.keyboard.press("Enter")
+    tab.wait_for_timeout(700)
+    holed = km2(tab)
+    assert 0.5 < whole - holed < 2
+    tab.click("text=Draw a part")
+    clicks(tab, (560, 820), (580, 820), (580, 880), (480, 880), (480, 820), (560, 820), (560, 820))
+    tab.click("text=Move corners")
+    tab.wait_for_timeout(700)
+    assert km2(tab) > holed
+    # The page's own sum of the ellipsoid's area is the server's.
+    told = tab.evaluate("""async () => {
+        const { areaOf } = await import('/static/geodesy.js');
+        const shape = {type: 'Polygon', coordinates: [[[11.2, 46.4], [11.5, 46.42], [11.41, 46.6], [11.2, 46.4]], [[11.35, 46.45], [11.38, 46.5], [11.4, 46.45], [11.35, 46.45]]]};
+        const {check} = await import('/static/api.js');
+        return [areaOf(shape) / 1e6, (await check(shape)).area_km2];
+    }""")
+    assert told[0] == pytest.approx(told[1], rel=1e-4)
+    shot(tab, "wide-drawn")
+    # A corner is dragged across: said at once, and nothing can be asked.
+    before = km2(tab)
+    tab.mouse.click(850, 700)
+    tab.wait_for_timeout(400)
+    shot(tab, "wide-corners")
+    tab.click("text=Clear")
+    assert tab.text_content(".size") == "Nothing is drawn yet."
+    clicks(tab, (600, 300), (900, 300), (900, 600), (600, 600))
+    tab.keyboard.press("Enter")
+    tab.wait_for_timeout(500)
+    drawn = km2(tab)
+    tab.mouse.click(750, 450)
+    tab.wait_for_timeout(300)
+    tab.mouse.move(900, 600)
+    tab.mouse.down()
+    tab.mouse.move(560, 200, steps=8)
+    tab.mouse.up()
+    tab.wait_for_timeout(500)
+    assert "crosses itself near" in tab.text_content(".problem")
+    assert tab.is_disabled("button.go")
+    tab.click("text=Undo")
+    tab.wait_for_timeout(600)
+    assert km2(tab) == drawn
+    assert before > 0
+
+
+def test_a_square_that_is_drawn_is_measured_and_called_by_its_name(open_tab):
+    tab = open_tab("#v=-32.98,45.04,12.5")
+    tab.click("text=Draw an area")
+    clicks(tab, (800, 350), (950, 350), (950, 500), (800, 500))
+    tab.keyboard.press("Enter")
+    tab.wait_for_timeout(600)
+    tab.fill("#own-name", "<b>Mine</b> & yours")
+    tab.click("button.go:enabled")
+    tab.wait_for_selector(".number")
+    assert "<b>Mine</b> & yours" in tab.text_content("h1.place"), "a name is text"
+    assert tab.locator("h1.place b").count() == 0
+
+
+def test_a_file_of_limits_is_uploaded_and_a_bad_one_is_refused_in_a_line(open_tab):
+    tab = open_tab()
+    square = [[-32.99, 45.03], [-32.97, 45.03], [-32.97, 45.05], [-32.99, 45.05], [-32.99, 45.03]]
+    feature = {
+        "type": "Feature",
+        "properties": {"name": "<img src=x onerror=alert(1)>"},
+        "geometry": {"type": "Polygon", "coordinates": [square]},
+    }
+    tab.set_input_files(
+        "#upload",
+        {"name": "mine.geojson", "mimeType": "application/geo+json", "buffer": json.dumps(feature).encode()},
+    )
+    tab.wait_for_selector("button.go:enabled")
+    assert 3.4 < km2(tab) < 3.6
+    assert tab.locator("main img[src=x]").count() == 0
+    again = open_tab()
+    again.set_input_files("#upload", {"name": "mine.geojson", "mimeType": "text/plain", "buffer": b"<VRTDataset/>"})
+    again.wait_for_selector(".problem:not(:empty)")
+    assert "\n" not in again.text_content(".problem").strip()
+    open_tab.troubles[:] = [one for one in open_tab.troubles if "status of 4" not in one]  # the refusal itself
+
+
+def test_a_pixel_and_a_district_tell_their_story(open_tab, sampleton):
+    tab = open_tab(f"#r={sampleton}")
+    tab.wait_for_selector(".bars.districts")
+    tab.wait_for_timeout(800)
+    tab.mouse.click(925, 365)
+    tab.wait_for_selector(".spectrum svg")
+    assert re.search(r"\d+% green, give or take \d+ points", tab.text_content(".here"))
+    assert re.search(r"Seen clearly on \d+ dates", tab.text_content(".here"))
+    assert tab.locator(".spectrum .dot").count() >= 8
+    assert tab.locator(".zone h3").count() == 1
+    assert "d=" in tab.url
+    shot(tab, "wide-pixel")
+    tab.click(".districts button >> text=Old Town")
+    assert tab.text_content(".zone h3") == "Old Town"
+    tab.keyboard.press("Tab")
+    tab.click("text=What is in the middle?")
+    tab.wait_for_selector(".spectrum svg")
+    assert serious(tab) == []
+
+
+def test_layers_fade_and_part_and_a_link_opens_the_very_view(open_tab, sampleton):
+    tab = open_tab(f"#r={sampleton}")
+    tab.wait_for_selector(".layers")
+    for layer in ("photo", "classes", "uncertainty", "n_clear"):
+        tab.check(f".layers input[value={layer}]")
+        tab.wait_for_timeout(500)
+        shot(tab, f"layer-{layer}")
+        assert tab.locator(".legend li").count() >= (0 if layer == "photo" else 2)
+    tab.check(".layers input[value=fraction]")
+    tab.select_option("#against", "photo")
+    tab.wait_for_selector(".rule")
+    box = tab.locator(".rule").bounding_box()
+    tab.mouse.move(box["x"] + 14, 450)
+    tab.mouse.down()
+    tab.mouse.move(1000, 450, steps=5)
+    tab.mouse.up()
+    tab.wait_for_timeout(400)
+    assert re.search(r"s=photo&at=7[01]", tab.url)
+    tab.focus("input.swipe")
+    tab.keyboard.press("ArrowLeft")
+    tab.fill("#opacity", "60")
+    tab.mouse.move(1100, 300)
+    tab.mouse.wheel(0, -400)
+    tab.wait_for_timeout(1500)
+    shot(tab, "wide-swipe")
+    view = re.search(r"v=([-\d.,]+)", tab.url).group(1)
+    again = open_tab(tab.url.split("/", 3)[3])
+    again.wait_for_selector(".rule")
+    again.wait_for_timeout(800)
+    assert re.search(r"v=([-\d.,]+)", again.url).group(1) == view
+    assert again.input_value("#opacity") == "60"
+    assert again.input_value("#against") == "photo"
+    at = tab.input_value("input.swipe")
+    assert again.input_value("input.swipe") == at
+    shot(again, "wide-swipe-again")
+
+
+def test_a_measurement_survives_a_reload_and_can_be_stopped(open_tab, address):
+    square = [[-33.0, 45.02], [-32.95, 45.02], [-32.95, 45.06], [-33.0, 45.06], [-33.0, 45.02]]
+    body = {"inputs": {"place": {"type": "Polygon", "coordinates": [square]}, "name": "to be stopped"}}
+    asked = urllib.request.Request(
+        f"{address}/processes/city/execution", json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    job = json.load(urllib.request.urlopen(asked))["jobID"]
+    tab = open_tab(f"#j={job}", size=NARROW)
+    tab.wait_for_selector("h1:has-text('to be stopped')")
+    shot(tab, "narrow-3-running")
+    tab.reload()
+    tab.wait_for_selector("h1:has-text('to be stopped')")
+    if tab.locator("text=Stop measuring").count():
+        tab.click("text=Stop measuring")
+        tab.wait_for_selector("text=Ask again")
+
+
+def test_answers_stand_side_by_side_at_one_scale(open_tab, address, sampleton):
+    square = [[-33.0, 45.03], [-32.96, 45.03], [-32.96, 45.05], [-33.0, 45.05], [-33.0, 45.03]]
+    other = measured(address, {"place": {"type": "Polygon", "coordinates": [square]}, "name": "Part"})
+    tab = open_tab()
+    tab.wait_for_selector(".answers input")
+    for label in ("Sampleton", "Part"):
+        tab.check(f".answers li:has-text('{label}') input >> nth=0")
+    tab.click("text=Show side by side")
+    tab.wait_for_selector(".grid figure >> nth=1")
+    tab.wait_for_selector(".compared")
+    tab.wait_for_timeout(1500)
+    assert tab.locator(".compared tbody tr").count() == 2
+    assert "cannot be told apart" in tab.text_content(".screen")
+    assert serious(tab) == []
+    shot(tab, "wide-side-by-side")
+    narrow = open_tab(f"#r={sampleton},{other}", size=NARROW)
+    narrow.wait_for_selector(".grid figure >> nth=1")
+    narrow.wait_for_timeout(1500)
+    shot(narrow, "narrow-side-by-side")
+
+
+@pytest.mark.parametrize(("language", "words"), [("fr-FR", "de vert"), ("de-DE", "grün"), ("es-ES", "de verde")])
+def test_other_languages(open_tab, sampleton, language, words):
+    tab = open_tab(f"#r={sampleton}", language=language)
+    tab.wait_for_selector(".number")
+    assert words in tab.text_content(".number")
+    assert tab.get_attribute("html", "lang") == language[:2]
+
+
+def test_dark_and_on_paper(open_tab, sampleton):
+    tab = open_tab(f"#r={sampleton}", color_scheme="dark")
+    tab.wait_for_selector(".bars.districts")
+    tab.wait_for_timeout(1000)
+    assert serious(tab) == []
+    shot(tab, "wide-dark")
+    tab.emulate_media(media="print", color_scheme="light")
+    shot(tab, "paper")
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    tab.pdf(path=SHOTS / "paper.pdf", format="A4", print_background=True)
