@@ -66,7 +66,10 @@ export class Answer {
   show() { showRaster(this.map, this.layer, this.opacity / 100); this.legend(); }
 
   legend() {
-    put(this.key, ...(this.layer?.legend ?? []).map((one) => h("li", {}, h("i", { style: { background: one.colour } }), named(`class-${one.label}`, one.label))));
+    const steps = (this.layer?.legend ?? []).filter((one) => /^\d+ %$/.test(one.label)), rest = (this.layer?.legend ?? []).filter((one) => !steps.includes(one));
+    put(this.key,
+      steps.length > 2 && h("li", { class: "ramp" }, steps[0].label, h("i", { style: { background: `linear-gradient(90deg, ${steps.map((one) => one.colour).join(", ")})` } }), steps.at(-1).label),
+      (steps.length > 2 ? rest : this.layer?.legend ?? []).map((one) => h("li", {}, h("i", { style: { background: one.colour } }), named(`class-${one.label}`, one.label))));
   }
 
   render() {
@@ -100,7 +103,7 @@ export class Answer {
       summary.area_by_class_m2 && h("section", {}, h("h2", {}, t("cover")), cover(summary.area_by_class_m2, Object.fromEntries((layers.find((one) => one.id === "classes")?.legend ?? []).map((one) => [one.label, one.colour])))),
       zones.length ? h("section", {}, h("h2", {}, t("districts")), this.zoneBox) : null,
       this.result.dates?.length ? h("section", {}, h("h2", {}, t("dates")), dateList(this.result.dates)) : null,
-      h("section", { class: "noprint" }, h("h2", {}, t("files")), h("ul", { class: "files" }, files.map((file) => h("li", {}, h("a", { href: file.href, download: /\.(html|png)$/.test(file.href) ? null : "" }, file.title ?? file.href.split("/").pop()), h("span", { class: "quiet" }, file.bytes ? bytes(file.bytes) : ""))))),
+      h("section", { class: "noprint" }, h("h2", {}, t("files")), h("ul", { class: "files" }, files.map((file) => h("li", {}, h("a", { href: file.href, download: /\.(html|png)$/.test(file.href) ? null : "" }, file.href.split("/").pop()), h("span", { class: "quiet" }, file.bytes ? bytes(file.bytes) : ""), file.title && file.title !== "this file" && h("span", { class: "quiet what" }, file.title))))),
       (summary.notes ?? []).length ? h("section", {}, h("h2", {}, t("notes")), h("ul", { class: "notes" }, summary.notes.map((one) => h("li", {}, one)))) : null,
       h("footer", { class: "quiet small" }, summary.city?.licence ? t("limits-by", { source: summary.city.licence }) : ""));
     this.drawZones();
@@ -154,7 +157,7 @@ export class Answer {
     const unseen = told.fraction === null && !told.class;
     put(this.here, h("h2", {}, t("here"), " ", close), where,
       !told.inside ? h("p", {}, t("outside")) : unseen ? h("p", {}, t("unseen-here")) : h("p", {}, told.fraction === null ? "" : h("b", {}, told.standard_error === null || told.standard_error === undefined ? t("pixel", { ratio: percent(told.fraction) }) : t("pixel-se", { ratio: percent(told.fraction), se: number(100 * told.standard_error) })), told.class ? ` ${named(`class-${told.class.name}`, told.class.name)}.` : ""),
-      told.n_clear !== null && told.n_clear !== undefined && told.inside ? h("p", {}, t("seen-times", { n: number(told.n_clear) }), told.dates?.length ? h("span", { class: "quiet" }, ` ${told.dates.map(day).join(", ")}`) : "") : null,
+      told.n_clear !== null && told.n_clear !== undefined && told.inside ? h("p", {}, t("seen-times", { n: number(told.n_clear), all: number(this.result.dates?.length ?? told.n_clear) })) : null,
       told.spectrum?.length ? spectrum(told.spectrum) : null);
     this.here.scrollIntoView({ block: "nearest" });
   }

@@ -5,7 +5,7 @@ import { Answer } from "./answer.js";
 import { home, Place } from "./ask.js";
 import { compare } from "./compare.js";
 import { h, put } from "./dom.js";
-import { fitGeometry, makeMap, repaint, showLimits } from "./map.js";
+import { fitGeometry, makeMap, onPaper, repaint, showLimits } from "./map.js";
 import { watch } from "./run.js";
 import { go, read } from "./state.js";
 import { choose, LANGUAGES, speak, spoken, t } from "./words.js";
@@ -89,6 +89,7 @@ try {
   panel.append(h("p", { class: "problem", role: "alert" }, t("no-map", { why: error.message })));
   throw error;
 }
+onPaper(map);
 document.body.dataset.ready = "yes";
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => repaint(map));
 window.addEventListener("hashchange", route);

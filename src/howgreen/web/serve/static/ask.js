@@ -148,7 +148,8 @@ export class Place {
     this.tools.hidden = false;
     this.buttons = buttons;
     if (this.geometry) this.drawing.load(this.geometry);
-    this.drawing.finished = () => this.mode("select");
+    // The mode that drew it ends its own work first.
+    this.drawing.finished = (id) => setTimeout(() => { if (this.drawing) { this.mode("select"); this.drawing.select(id); } });
     this.mode(this.geometry ? "select" : "part");
   }
 

@@ -29,7 +29,7 @@ export class Drawing {
     });
     this.draw.start();
     this.draw.on("change", (ids, kind) => { if (kind !== "styling") changed(); });
-    this.draw.on("finish", (id, context) => { changed(); if (context.action === "draw") this.finished?.(); });
+    this.draw.on("finish", (id, context) => { changed(); if (context.action === "draw") this.finished?.(id); });
   }
 
   mode(name) { this.draw.setMode(name); }
@@ -67,6 +67,7 @@ export class Drawing {
     return { geometry, area: areaOf(geometry), vertices: verticesOf(geometry), crossing: null, drawing };
   }
 
+  select(id) { this.draw.selectFeature(id); }
   undo() { this.draw.undo(); }
   canUndo() { return this.draw.canUndo(); }
   clear() { this.draw.clear(); }

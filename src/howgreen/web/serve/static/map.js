@@ -104,6 +104,7 @@ export function padding(map) {
 
 export function fit(map, bounds, { at_once = false } = {}) {
   if (!bounds) return;
+  map.resize();  // a screen may have given it another height just now
   const [w, south, e, n] = bounds;
   map.fitBounds(new LngLatBounds([w, south], [e, n]), { padding: padding(map), duration: at_once || calm() ? 0 : 900, maxZoom: 16 });
 }
@@ -164,4 +165,17 @@ export class Swipe {
     this.above = null;
     for (const one of [this.frame, this.rule, this.slider]) one.remove();
   }
+}
+
+/** On paper: the map as it is seen beside the panel, drawn at once, since a browser prints without waiting. */
+export function onPaper(map) {
+  const paper = h("canvas", { class: "paper", "aria-hidden": "true" });
+  map.getContainer().parentElement.append(paper);
+  window.addEventListener("beforeprint", () => {
+    const from = map.getCanvas(), dots = from.width / map.getContainer().clientWidth || 1;
+    const left = Math.round(Math.max(0, padding(map).left - 20) * dots);
+    paper.width = from.width - left;
+    paper.height = from.height;
+    paper.getContext("2d").drawImage(from, left, 0, paper.width, paper.height, 0, 0, paper.width, paper.height);
+  });
 }

@@ -34,7 +34,8 @@ export function watch(panel, id, { done, again, back }) {
     }
     row.item.lastChild.textContent = told.of ? `${number(told.done)} / ${number(told.of)}` : "";
     row.item.classList.toggle("done", Boolean(told.of) && told.done >= told.of);
-    if (told.percent !== undefined) bar.value = told.percent;
+    if (told.percent) bar.value = told.percent;
+    if (before === "running") line.textContent = t("running");
   };
   const date = (told) => {
     if (seen.some((one) => one.date === told.date)) return;
@@ -46,9 +47,9 @@ export function watch(panel, id, { done, again, back }) {
   let before = null;
   const status = (told) => {
     title.textContent = told.label ?? t("own-area");
-    if (told.progress !== undefined && told.progress !== null) bar.value = told.progress;
+    if (told.progress) bar.value = told.progress;  // none yet: the bar moves to and fro
     if (told.stage) stage({ stage: told.stage });
-    const words = told.status === "accepted" ? (told.placeInLine ? t("in-line", { n: number(told.placeInLine) }) : t("accepted")) : told.status === "running" ? t("running") : told.status === "failed" ? (told.message || t("failed")) : t(told.status);
+    const words = told.status === "accepted" ? (told.placeInLine ? t("in-line", { n: number(told.placeInLine) }) : t("accepted")) : told.status === "running" ? t(known.size ? "running" : "starting") : told.status === "failed" ? (told.message || t("failed")) : t(told.status);
     line.textContent = words;
     line.classList.toggle("problem", told.status === "failed");
     if (told.status !== before) say(words);
