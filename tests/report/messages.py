@@ -8,13 +8,21 @@ from __future__ import annotations
 import sys
 from io import BytesIO
 from pathlib import Path
+from typing import get_args
 
 import howgreen
+from howgreen.change import NAMES
+from howgreen.core.trends import Verdict
 from howgreen.core.warnings import CODES
-from howgreen.report import _rasters, _write, shades
+from howgreen.pipeline.restoration import NOTES, SOURCES
+from howgreen.report import _change, _people, _rasters, _restoration, _sections, _trend, _write, shades
+from howgreen.restoration import AREAS
 
 REPORT = Path(howgreen.__file__).parent / "report"
-PYTHON = ("_language", "_map_layers", "_page", "_poster", "_quote", "_share", "_tables")
+PYTHON = (
+    "_change", "_language", "_map_layers", "_page", "_people", "_plates", "_poster", "_quote", "_restoration", "_share", "_tables",
+    "_trend",
+)  # fmt: skip
 CLASSES = (
     "vegetation",
     "built",
@@ -40,7 +48,7 @@ def messages() -> dict[str, tuple[str, ...]]:
 
     keywords = {"_": None, "gettext": None, "ngettext": (1, 2)}
     found: dict[str, tuple[str, ...]] = {}
-    for path in (REPORT / "template.html", *sorted((REPORT / "sections").glob("*.html"))):
+    for path in (REPORT / "base.html", REPORT / "template.html", *sorted((REPORT / "sections").glob("*.html"))):
         for _, _, text, _ in babel_extract(BytesIO(path.read_bytes()), keywords, [], {"trimmed": "true"}):
             _add(found, text)
     for name in PYTHON:
@@ -50,6 +58,18 @@ def messages() -> dict[str, tuple[str, ...]]:
         *CODES.values(),
         *_write.OTHERS.values(),
         *_rasters.FILES.values(),
+        *_people.FILES.values(),
+        *_change.FILES.values(),
+        *_trend.FILES.values(),
+        _trend.OF_A_YEAR,
+        *_restoration.FILES.values(),
+        _sections.FIGURES,
+        *NAMES,
+        *get_args(Verdict),
+        *get_args(_restoration.Verdict),
+        *AREAS.values(),
+        *NOTES,
+        *SOURCES,
         *CLASSES,
         *COUNTED,
         *(kind for _, kind in shades.PHOTOS),

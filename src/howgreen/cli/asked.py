@@ -42,6 +42,8 @@ class AskedPlace:
     districts: Path | None = None
     district_levels: tuple[int, ...] = ()
     land: Path | None = None
+    report: Path | None = None
+    """A report whose place it is."""
 
     def network(self) -> Network:
         """Return how services are asked."""
@@ -52,6 +54,8 @@ class AskedPlace:
         from howgreen import place
         from howgreen.pipeline import image_sources
 
+        if self.report is not None:
+            return self._of_report(self.report)
         root = image_sources.find_store(self.query, self.store, progress=progress)
         with _sample_meant(self.query):
             return place.find(
@@ -70,6 +74,18 @@ class AskedPlace:
                     encoding=self.encoding,
                 ),
             )
+
+    def _of_report(self, folder: Path) -> City:
+        from click import UsageError
+
+        from howgreen.pipeline.plan_json import Plan
+
+        beside = {"NAME": self.query, "--area": self.area, "--radius": self.radius_m, "--districts": self.districts,
+                  "--land": self.land, "--pick": self.pick}  # fmt: skip
+        given = [name for name, value in beside.items() if value is not None]
+        if given:
+            raise UsageError(f"--report says which place: leave {', '.join(given)} out")
+        return Plan.load(folder / "plan.json").city
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,16 +13,16 @@ import click
 from howgreen.cli.asked import AskedPlan
 from howgreen.cli.options import (
     check_period,
+    destination,
     json_option,
     new_folder,
-    out_option,
-    overwrite_option,
     place_options,
     plan_options,
+    section_options,
 )
 from howgreen.cli.progress import bars
 from howgreen.cli.root import examples, howgreen
-from howgreen.cli.say import say, say_json
+from howgreen.cli.say import page_line, say, say_json
 from howgreen.cli.warnings import refuse_if_strict
 from howgreen.core.text import one_line
 
@@ -39,6 +40,7 @@ _HECTARE = 10_000
     epilog=examples(
         'howgreen change "Lyon, France" --from 2018 --to 2026',
         'howgreen change "Lyon, France" --from 2018 --to 2026 --method pca-kmeans',
+        "howgreen change --report lyon --from 2018 --to 2026",
         "howgreen change --images before.tif after.tif --bands blue,green,red,nir --method pca-kmeans",
     ),
 )
@@ -67,25 +69,27 @@ _HECTARE = 10_000
     show_default=True,
     help="Smallest patch that counts, in ha.",
 )
-@out_option
-@overwrite_option
+@section_options
 @json_option
 def change_command(
     images: tuple[Path, Path] | None,
     method: Any,
     clusters: int | None,
     mapping_unit: float,
+    report: Path | None,
     out: str | Path | None,
     overwrite: bool,  # noqa: FBT001 (a flag of the command line)
+    language: str,
+    pdf: bool,  # noqa: FBT001 (a flag of the command line)
     as_json: bool,  # noqa: FBT001 (a flag of the command line)
     **asked: Any,
 ) -> None:
     """Show what changed between two periods or images.
 
     Both periods are mapped by one model on one grid. `measured` tells green that was lost, gained and kept, where the
-    difference is more than noise; `pca-kmeans` divides the ground by how it changed, without labels.
+    difference is more than noise; `pca-kmeans` divides the ground by how it changed, without labels. With --report it is of that
+    report's place and becomes a section of its page.
     """
-    from howgreen import report
     from howgreen.pipeline import change as pipeline
     from howgreen.pipeline import planning, workdir
 
@@ -93,23 +97,23 @@ def change_command(
     if asked["period"] is not None:
         raise click.UsageError("--period is one period: say --from and --to")
     spoken = {name: asked.pop(name) for name in ("before", "after", "bands", "scale", "offset", "nodata")}
+    target = destination(out, report, language, pdf=pdf, overwrite=overwrite)
     with bars() as progress, TemporaryDirectory(prefix="howgreen-") as scratch:
-        plan = AskedPlan(**asked)
+        plan = AskedPlan(**asked, report=report)
         city, periods, source = _asked(plan, images, spoken, Path(scratch), progress)
-        folder = out or new_folder(city)
-        report.check_target(folder, overwrite=overwrite)
+        target = target if report or out else replace(target, out=new_folder(city))
         choice = planning.Choice(sensor=plan.sensor if images is None else _sensor_of(source), model=plan.model)
         before, after = pipeline.answers(city, periods, source, choice, network=plan.network(), progress=progress)
         found = pipeline.find(before, after, wanted)
         refuse_if_strict()
-        summary = pipeline.write(before, after, found, out=folder, progress=progress)
+        summary = pipeline.write(before, after, found, out=target, progress=progress)
         for one in (before, after):
             workdir.forget(one.plan)
     if as_json:
         say_json(summary.to_dict())
         return
     say("\n".join(_lines(summary.to_dict())))
-    say(f"page: {report.address_of(folder, 'change.html')}")
+    say(page_line(target, "change"))
 
 
 def _asked(
@@ -142,7 +146,7 @@ def _asked(
         images,
         root=scratch / "store",
         days=(_day(spoken["before"]), _day(spoken["after"])),
-        boundary=plan.city(plan.network(), progress=progress) if plan.area else None,
+        boundary=plan.city(plan.network(), progress=progress) if plan.area or plan.report else None,
         options=options,
         progress=progress,
     )

@@ -20,10 +20,12 @@ from howgreen.cli.options import (
     folder_names,
     is_typed,
     json_option,
+    language_option,
     new_folder,
     offline_option,
     out_option,
     overwrite_option,
+    pdf_option,
     place_options,
     plan_options,
     refuse_beside_plan,
@@ -67,13 +69,8 @@ if TYPE_CHECKING:
     type=FILE,
     help="GeoTIFF of people by cell, such as WorldPop's or GHS-POP's: also tells how green it is where they live.",
 )
-@click.option(
-    "--language",
-    type=click.Choice(["en", "de", "es", "fr"]),
-    default="en",
-    show_default=True,
-    help="Language of the page and its pictures.",
-)
+@language_option
+@pdf_option
 @out_option
 @overwrite_option
 @json_option
@@ -82,6 +79,7 @@ def city_command(
     sample_folder: Path | None,
     population: Path | None,
     language: str,
+    pdf: bool,  # noqa: FBT001 (a flag of the command line)
     out: str | Path | None,
     overwrite: bool,  # noqa: FBT001 (a flag of the command line)
     as_json: bool,  # noqa: FBT001 (a flag of the command line)
@@ -93,7 +91,7 @@ def city_command(
     """
     with bars() as progress:
         wanted = _Wanted(
-            sample_folder=sample_folder, population=population, language=language, out=out, overwrite=overwrite
+            sample_folder=sample_folder, population=population, language=language, pdf=pdf, out=out, overwrite=overwrite
         )
         try:
             summary, folder = _answer(plan_file, wanted, asked, progress)
@@ -118,6 +116,7 @@ class _Wanted:
     sample_folder: Path | None
     population: Path | None
     language: str
+    pdf: bool
     out: str | Path | None
     overwrite: bool
 
@@ -128,12 +127,14 @@ class _Wanted:
         from howgreen.pipeline.population import read_people
 
         refuse_if_strict()
+        if self.pdf:
+            report.check_pdf()
         if self.sample_folder is not None:
             sampling.estimate_of(self.sample_folder, planned)  # what does not belong together is told before the work
         if self.population is not None:
             read_people(self.population, planned.city)
         if self.sample_folder is None and self.population is None and not self.overwrite:
-            _stop_if_answered(planned, self.out, self.language)
+            _stop_if_answered(planned, self.out, self.language, pdf=self.pdf)
         folder = self.out or new_folder(planned.city)
         report.check_target(folder, needs_bytes=report.needed_bytes(planned), overwrite=self.overwrite)
         tell_first(plan_json.reading(planned))
@@ -147,6 +148,7 @@ def _answer(
     from howgreen.pipeline import city as pipeline
     from howgreen.pipeline import sampling, workdir
     from howgreen.pipeline.population import with_population
+    from howgreen.report import Form
 
     folder = wanted.sample_folder
     if folder is not None and plan_file is None and not (asked["query"] or asked["area"]):
@@ -166,9 +168,8 @@ def _answer(
     if wanted.population is not None:
         result, populated = with_population(result, wanted.population)
     refuse_if_strict()
-    summary = pipeline.write(
-        result, out, estimate=estimate, populated=populated, language=wanted.language, progress=progress
-    )
+    form = Form(language=wanted.language, pdf=wanted.pdf)
+    summary = pipeline.write(result, out, estimate=estimate, populated=populated, form=form, progress=progress)
     workdir.forget(result.plan)
     return summary, out
 
@@ -181,7 +182,7 @@ class _Answered(Exception):  # noqa: N818 (it is no error)
         self.summary, self.folder = summary, folder
 
 
-def _stop_if_answered(planned: Plan, out: str | Path | None, language: str) -> None:
+def _stop_if_answered(planned: Plan, out: str | Path | None, language: str, *, pdf: bool) -> None:
     """Raise _Answered where a folder holds the answer of this very plan in this language: that of ``out``, or one with the city's name."""
     from howgreen.core.warnings import Caution, warn
     from howgreen.pipeline import reruns
@@ -191,7 +192,7 @@ def _stop_if_answered(planned: Plan, out: str | Path | None, language: str) -> N
     named = takewhile(Path.exists, folder_names(planned.city)) if out is None else [out]
     for folder in named:
         summary = reruns.earlier(planned, folder)
-        if summary is not None and summary.language == language:
+        if summary is not None and summary.language == language and (not pdf or "report.pdf" in summary.files):
             warn(*(Caution(code=one.code, text=one.text) for one in summary.warnings))
             refuse_if_strict()
             raise _Answered(summary, folder)

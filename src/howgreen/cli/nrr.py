@@ -7,10 +7,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from howgreen.cli.options import FILE, FOLDER, json_option, overwrite_option
+from howgreen.cli.options import (
+    FILE,
+    FOLDER,
+    destination,
+    json_option,
+    language_option,
+    overwrite_option,
+    pdf_option,
+    report_option,
+)
 from howgreen.cli.progress import bars
 from howgreen.cli.root import examples, howgreen
-from howgreen.cli.say import say, say_json
+from howgreen.cli.say import page_line, say, say_json
 from howgreen.cli.warnings import refuse_if_strict, strict_option
 
 if TYPE_CHECKING:
@@ -23,6 +32,7 @@ _MOST_LISTED = 12
     "nrr",
     epilog=examples(
         "howgreen nrr --communes LAU_RG_01M_2024.gpkg --clcplus clcplus_2023.tif --tree-cover tcd_2024.tif --clusters urban_2021.tif",
+        "howgreen nrr Bonn --communes lau.gpkg --clcplus today.tif --report bonn",
         "howgreen nrr Bonn --communes lau.gpkg --clcplus today.tif --clcplus-before baseline.tif --strict",
     ),
 )
@@ -43,8 +53,11 @@ _MOST_LISTED = 12
 @click.option("--change-margin", type=click.FloatRange(0, 20), default=0.5, show_default=True,
               help="Change, in percent of the baseline, below which nothing is decided.")  # fmt: skip
 @strict_option
+@report_option
 @click.option("--out", type=FOLDER, default=Path("nrr"), show_default=True, help="Folder to write.")
 @overwrite_option
+@language_option
+@pdf_option
 @json_option
 def nrr_command(
     names: tuple[str, ...],
@@ -59,20 +72,22 @@ def nrr_command(
     name_column: str | None,
     margin: float,
     change_margin: float,
+    report: Path | None,
     out: Path,
     overwrite: bool,  # noqa: FBT001 (a flag of the command line)
+    language: str,
+    pdf: bool,  # noqa: FBT001 (a flag of the command line)
     as_json: bool,  # noqa: FBT001 (a flag of the command line)
 ) -> None:
     """Count green space and tree cover as EU law does.
 
     For each commune: the area of urban green space and of tree cover in the whole commune, in its urban centres and clusters, and
     within 1 km of them; what changed since the baseline; and whether it may be left out. NAMES choose communes by name or id. These are
-    the official definitions, not howgreen's green ratio.
+    the official definitions, not howgreen's green ratio. With --report it becomes a section of that report's page.
     """
-    from howgreen import report
     from howgreen.pipeline import restoration
 
-    report.check_target(out, overwrite=overwrite)
+    target = destination(None if report else out, report, language, pdf=pdf, overwrite=overwrite)
     given = restoration.Given(
         communes=communes,
         clcplus=clcplus,
@@ -87,12 +102,12 @@ def nrr_command(
         margins=(margin / 100, change_margin / 100),
     )
     with bars() as progress:
-        found = restoration.account(given, out=out, progress=progress, check=refuse_if_strict)
+        found = restoration.account(given, out=target, progress=progress, check=refuse_if_strict)
     if as_json:
         say_json(found.to_dict())
     else:
         say("\n".join(_lines(found)))
-        say(f"page: {report.address_of(out, 'nrr.html')}")
+        say(page_line(target, "nrr"))
 
 
 def _lines(found: RestorationSummary) -> list[str]:

@@ -16,6 +16,7 @@ from howgreen.cli.warnings import strict_option
 
 if TYPE_CHECKING:
     from howgreen.core.types import City
+    from howgreen.report import Destination
 
 SENSORS = ("sentinel-2", "landsat", "sentinel-1")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -38,6 +39,19 @@ out_option = click.option(
 
 
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace an earlier answer in --out.")
+language_option = click.option(
+    "--language",
+    type=click.Choice(["en", "de", "es", "fr"]),
+    default="en",
+    show_default=True,
+    help="Language of the page and its pictures.",
+)
+pdf_option = click.option("--pdf", is_flag=True, help="Write the page as PDF too (extra `[pdf]`).")
+report_option = click.option(
+    "--report",
+    type=FOLDER,
+    help="Add the answer as a section to this report of `howgreen city`, instead of a folder of its own; the place is the report's.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON, and nothing else.")
 
 
@@ -63,6 +77,23 @@ def refuse_beside_plan(asked: Iterable[str]) -> None:
     given = [name for name in asked if is_typed(name) and params[name] is not None]
     if given:
         raise click.UsageError(f"--plan decides everything: leave {', '.join(sorted(given))} out, or make a new plan")
+
+
+def destination(
+    out: str | Path | None, report: Path | None, language: str, *, pdf: bool, overwrite: bool
+) -> Destination:
+    """Return where an answer goes, having looked whether it can be written there; without ``out`` it has to be named yet."""
+    from howgreen import report as reports
+
+    if report is not None:
+        beside = [name for name in ("out", "overwrite", "language") if is_typed(name)]
+        if beside:
+            raise click.UsageError(
+                f"--report says where the answer goes and in which language: leave --{beside[0]} out"
+            )
+    made = reports.Destination(out=out, report=report, language=language, pdf=pdf)
+    made.check(overwrite=overwrite)
+    return made
 
 
 def _number_or_id(_: click.Context, __: click.Parameter, given: str | None) -> int | str | None:
@@ -102,6 +133,8 @@ contact_option = click.option(
     callback=_keep_contact,
     help=f"Your e-mail address, sent to the services that are asked (or set {CONTACT}).",
 )
+# What commands have whose answer is a page of its own, or a section of a report.
+section_options = options(report_option, out_option, overwrite_option, language_option, pdf_option)
 # The names of these options are those of the fields of `asked.AskedPlan`, which takes them as they are.
 place_options = options(
     click.argument("query", metavar="[NAME]", required=False),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,17 +11,17 @@ import click
 from howgreen.cli.asked import AskedPlan
 from howgreen.cli.options import (
     FILE,
+    destination,
     json_option,
     new_folder,
-    out_option,
-    overwrite_option,
     place_options,
     plan_options,
     refuse_beside_plan,
+    section_options,
 )
 from howgreen.cli.progress import bars
 from howgreen.cli.root import examples, howgreen
-from howgreen.cli.say import say, say_json
+from howgreen.cli.say import page_line, say, say_json
 from howgreen.cli.warnings import refuse_if_strict
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     "people",
     epilog=examples(
         'howgreen people "Lyon, France" --population GHS_POP_E2025_GLOBE_R2023A_54009_100_V1_0_R5_C19.zip --osm rhone.osm.pbf',
+        "howgreen people --report lyon --population GHS_POP_E2025_GLOBE_R2023A_54009_100_V1_0_R5_C19.zip",
         "howgreen people Vienna --population census.gpkg --population-column people --population-year 2021",
     ),
 )
@@ -45,8 +47,7 @@ if TYPE_CHECKING:
     "--population-year", type=click.IntRange(1900, 2100), help="Year of the population, where its name does not tell."
 )
 @click.option("--walk", is_flag=True, help="Also measure along ways to public green spaces; needs --osm.")
-@out_option
-@overwrite_option
+@section_options
 @json_option
 def people_command(
     plan_file: Path | None,
@@ -54,17 +55,19 @@ def people_command(
     population_column: str | None,
     population_year: int | None,
     walk: bool,  # noqa: FBT001 (a flag of the command line)
+    report: Path | None,
     out: str | Path | None,
     overwrite: bool,  # noqa: FBT001 (a flag of the command line)
+    language: str,
+    pdf: bool,  # noqa: FBT001 (a flag of the command line)
     as_json: bool,  # noqa: FBT001 (a flag of the command line)
     **asked: Any,
 ) -> None:
     """Show how much green people live near.
 
     Answers as `city` does, and weights the green around people (100, 300 and 500 m) by a population: GHS-POP, WorldPop, or the areas of
-    a census. With --osm also: public green spaces, and how much of the green OpenStreetMap maps.
+    a census. With --report it answers by the plan of that report and becomes a section of its page. With --osm also: public green spaces, and how much of the green OpenStreetMap maps.
     """
-    from howgreen import report
     from howgreen.core.warnings import warn
     from howgreen.pipeline import city as pipeline
     from howgreen.pipeline import workdir
@@ -75,6 +78,10 @@ def people_command(
         network=AskedPlan(**asked).network(),
     )  # fmt: skip
     check_given(given)
+    if report is not None and plan_file is not None:
+        raise click.UsageError("--report has a plan of its own: leave --plan out")
+    target = destination(out, report, language, pdf=pdf, overwrite=overwrite)
+    plan_file = report / "plan.json" if report is not None else plan_file
     with bars() as progress:
         if plan_file is not None:
             refuse_beside_plan(name for name in asked if name not in ("osm", "offline", "endpoints"))
@@ -83,17 +90,18 @@ def people_command(
         else:
             planned = AskedPlan(**asked).plan(progress=progress)
         refuse_if_strict()
-        folder = out or Path(f"{new_folder(planned.city)}-people")
-        report.check_target(folder, overwrite=overwrite)
+        if report is None and out is None:
+            target = replace(target, out=Path(f"{new_folder(planned.city)}-people"))
+            target.check(overwrite=overwrite)
         result = pipeline.run(planned, progress=progress)
         refuse_if_strict()
-        found = people_near_green(result, given, out=folder, progress=progress, check=refuse_if_strict)
+        found = people_near_green(result, given, out=target, progress=progress, check=refuse_if_strict)
         workdir.forget(planned)
     if as_json:
         say_json(found.to_dict())
     else:
         say("\n".join(_lines(found)))
-        say(f"page: {report.address_of(folder, 'people.html')}")
+        say(page_line(target, "people"))
 
 
 def _lines(found: PeopleSummary) -> list[str]:

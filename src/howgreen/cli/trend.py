@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from howgreen.cli.asked import AskedPlan
-from howgreen.cli.options import json_option, new_folder, out_option, overwrite_option, place_options, trend_options
+from howgreen.cli.options import destination, json_option, new_folder, place_options, section_options, trend_options
 from howgreen.cli.progress import bars
 from howgreen.cli.root import examples, howgreen
-from howgreen.cli.say import say, say_json
+from howgreen.cli.say import page_line, say, say_json
 from howgreen.cli.warnings import refuse_if_strict
 from howgreen.core.text import one_line
 
@@ -22,13 +23,13 @@ if TYPE_CHECKING:
     epilog=examples(
         'howgreen trend "Lyon, France" --years 2017:2026',
         "howgreen trend Detroit --years 1985:2026 --sensor landsat --sensor sentinel-2",
+        "howgreen trend --report lyon --years 2017:2026",
         "howgreen trend Athens --years 2017:2026 --months 3:5",
     ),
 )
 @place_options
 @trend_options
-@out_option
-@overwrite_option
+@section_options
 @json_option
 def trend_command(
     years: tuple[int, ...],
@@ -36,8 +37,11 @@ def trend_command(
     months: tuple[int, int] | None,
     coefficients: str | None,
     model: str | None,
+    report: Path | None,
     out: str | Path | None,
     overwrite: bool,  # noqa: FBT001 (a flag of the command line)
+    language: str,
+    pdf: bool,  # noqa: FBT001 (a flag of the command line)
     as_json: bool,  # noqa: FBT001 (a flag of the command line)
     **asked: Any,
 ) -> None:
@@ -45,26 +49,26 @@ def trend_command(
 
     Answers each year with the same limits, months and model, joins satellites by the years that both saw of this place, and says the
     change a year with its interval, the smallest change that could have been seen, and whether it can be told from noise.
+    With --report it is of that report's place and becomes a section of its page.
     """
-    from howgreen import report
     from howgreen.pipeline import planning, trending
 
-    wanted = AskedPlan(**asked)
+    wanted = AskedPlan(**asked, report=report)
     question = trending.Asked(years=years, sensors=sensors, model=model, months=months, bandpass=coefficients or "")
     images, network = wanted.images(), wanted.network()
     planning.catalogs_of(images, network)  # what is misspelt is told before any service is asked
+    target = destination(out, report, language, pdf=pdf, overwrite=overwrite)
     with bars() as progress:
         city = wanted.city(network, progress=progress)
-        folder = out or new_folder(city)
-        report.check_target(folder, overwrite=overwrite)
+        target = target if report or out else replace(target, out=new_folder(city))
         found = trending.over_years(
-            city, images, question, out=folder, network=network, check=refuse_if_strict, progress=progress
+            city, images, question, out=target, network=network, check=refuse_if_strict, progress=progress
         )
     if as_json:
         say_json(found.to_dict())
     else:
         say("\n".join(_lines(found)))
-        say(f"page: {report.address_of(folder, 'trend.html')}")
+        say(page_line(target, "trend"))
 
 
 def _lines(found: TrendSummary) -> list[str]:

@@ -117,12 +117,17 @@ def _doubts(before: CityResult, after: CityResult) -> Iterator[Caution]:
 
 
 def write(
-    before: CityResult, after: CityResult, found: Change, *, out: str | Path, progress: Progress | None = None
+    before: CityResult,
+    after: CityResult,
+    found: Change,
+    *,
+    out: str | Path | report.Destination,
+    progress: Progress | None = None,
 ) -> ChangeSummary:
-    """Write the folder that shows a change; returns its figures."""
+    """Write the folder that shows a change, or a section of a report; returns its figures."""
     warn(*(one for one in found.warnings if one.code.startswith("change-")))
-    with report.new_target(out, progress=progress) as folder:
-        return report.write_change(before, after, found, folder)
+    with report.opened(report.Destination.of(out), "change", progress=progress) as desk:
+        return report.write_change(before, after, found, desk)
 
 
 def pair_in_store(

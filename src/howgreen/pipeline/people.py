@@ -65,7 +65,7 @@ def people_near_green(
     result: Result,
     given: Given,
     *,
-    out: str | Path,
+    out: str | Path | report.Destination,
     check: Callable[[], object] | None = None,
     progress: Progress | None = None,
 ) -> PeopleSummary:
@@ -76,7 +76,7 @@ def people_near_green(
     result
         Of :func:`howgreen.pipeline.city.run`.
     out
-        A new folder, an empty one, or one that howgreen made (it is replaced); or a URL of fsspec.
+        A new folder, an empty one, or one that howgreen made (it is replaced); a URL of fsspec; or a report that gets a section.
     check
         Called when all warnings were told and nothing is written yet; raises to stop.
 
@@ -117,8 +117,8 @@ def people_near_green(
         "attributions": [*dict.fromkeys(text for text in (city.licence, "" if mapped is None else mapped.attrs["licence"]) if text)],
         "files": {},
     }  # fmt: skip
-    with report.new_target(out, progress=progress) as folder:
-        return report.write_people(found, result, cells.shapes, cells.crs, _cell_table(cells, around), rasters, folder)
+    with report.opened(report.Destination.of(out), "people", progress=progress) as desk:
+        return report.write_people(found, result, cells.shapes, cells.crs, _cell_table(cells, around), rasters, desk)
 
 
 def check_given(given: Given) -> None:

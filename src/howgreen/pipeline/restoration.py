@@ -16,6 +16,7 @@ from howgreen.core.errors import AreaError, EstimateError, TableError
 from howgreen.core.geometry import polygonal, project
 from howgreen.core.text import truncate_list
 from howgreen.core.warnings import Caution, warn
+from howgreen.pipeline import plan_json
 from howgreen.place.vectors import TableOptions, read_file
 from howgreen.restoration import AREAS, CLCPLUS, LAEA, TREE_COVER, Account, Clusters, CoverMap, Maps, Unit
 
@@ -59,14 +60,18 @@ class Given:
 
 
 def account(
-    given: Given, *, out: str | Path, check: Callable[[], object] | None = None, progress: Progress | None = None
+    given: Given,
+    *,
+    out: str | Path | report.Destination,
+    check: Callable[[], object] | None = None,
+    progress: Progress | None = None,
 ) -> RestorationSummary:
     """Count what is asked for and write the folder that shows it.
 
     Parameters
     ----------
     out
-        A new folder, an empty one, or one that howgreen made (it is replaced); or a URL of fsspec.
+        A new folder, an empty one, or one that howgreen made (it is replaced); a URL of fsspec; or a report that gets a section.
     check
         Called when all warnings were told and nothing is written yet; raises to stop.
 
@@ -77,7 +82,9 @@ def account(
     """
     cautions: list[str] = []
     maps = _maps(given)
-    units = _units(given, cautions)
+    units, target = _units(given, cautions), report.Destination.of(out)
+    if target.report is not None:
+        _refuse_elsewhere(units, target.report)
     whole = shapely.union_all([unit.shape for unit in units])
     clusters = restoration.clusters_from(given.clusters, within=whole.bounds) if given.clusters else None
     _doubt(given, clusters, cautions)
@@ -89,13 +96,13 @@ def account(
         warn(Caution("account-incomplete", text))
     if check is not None:
         check()
-    with report.new_target(out, progress=progress) as folder:
-        _cut_out(maps, whole, folder, cautions)
+    with report.opened(target, "nrr", progress=progress) as desk:
+        _cut_out(maps, whole, desk.folder, cautions)
         return report.write_restoration(
             _figures(found, given, seen, cautions, clusters),
             {key: [restoration.zones_of(unit.shape, clusters)[key] for unit in units] for key in found.units[0].areas},
             AREAS,
-            folder,
+            desk,
         )
 
 
@@ -174,6 +181,16 @@ def _refuse_overlaps(units: Sequence[Unit], file: Path) -> None:
     twice = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
     if twice is not None:
         raise AreaError(f"{file}: two communes have the id {twice}; give each commune once")
+
+
+def _refuse_elsewhere(units: Sequence[Unit], folder: Path) -> None:
+    """Refuse communes of which none lies in the place of a report."""
+    city = plan_json.load(folder / "plan.json").city
+    limits = project(city.boundary, LAEA)
+    if not any(shapely.intersects(unit.shape, limits) for unit in units):
+        raise AreaError(
+            f"{folder}: is about {city.label}, and none of these communes lies there; name another --report"
+        )
 
 
 def _degurba_table(path: Path) -> dict[str, int]:
@@ -274,14 +291,12 @@ def _figures(
         }
         for one in found.totals
     ]
-    sources = {
-        "communes": Path(given.communes).name,
-        "green space": _names(given.clcplus),
-        "tree cover": _names(given.tree_cover),
-        "green space at the baseline": _names(given.clcplus_before),
-        "tree cover at the baseline": _names(given.tree_cover_before),
-        "urban centres and clusters": clusters.source if clusters else "",
-    }
+    names = (
+        Path(given.communes).name,
+        *(_names(one) for one in (given.clcplus, given.tree_cover, given.clcplus_before, given.tree_cover_before)),
+        clusters.source if clusters else "",
+    )
+    sources = dict(zip(SOURCES, names, strict=True))
     return report.RestorationSummary.from_dict(
         {
             "format": "howgreen-nrr/1",
@@ -293,13 +308,22 @@ def _figures(
             "total_area_m2": sum(one.unit.shape.area for one in found.units),
             "sources": {what: names for what, names in sources.items() if names},
             "warnings": list(cautions),
-            "notes": list(_NOTES),
+            "notes": list(NOTES),
             "files": {},
         }
     )
 
 
-_NOTES = (
+SOURCES = (
+    "communes",
+    "green space",
+    "tree cover",
+    "green space at the baseline",
+    "tree cover at the baseline",
+    "urban centres and clusters",
+)
+"""What each file is, in the figures."""
+NOTES = (
     "A pixel that limits cut counts by the part inside. The data note does not say how such pixels are to be counted.",
     "CLCplus Backbone shows the dominant class of a pixel: a street tree under half a pixel is no green space, and yet it is tree cover.",
     "So tree cover can rise while green space falls.",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import geopandas as gpd
     import xarray as xr
 
-    from howgreen.report import Summary
+    from howgreen.report import Form, Summary
     from howgreen.report.figures import EstimateFigures, PopulatedFigures
 
 
@@ -30,9 +30,11 @@ class CityResult(Result):
         """Show a folium map of the photo, the green fraction and the classes, with a drawing tool."""
         return report.explore(self)
 
-    def save(self, out: str | Path, *, language: str = "en", progress: Progress | None = None) -> Summary:
+    def save(
+        self, out: str | Path, *, language: str = "en", pdf: bool = False, progress: Progress | None = None
+    ) -> Summary:
         """Write the report's folder and return its figures. See :func:`write`."""
-        return write(self, out, language=language, progress=progress)
+        return write(self, out, form=report.Form(language=language, pdf=pdf), progress=progress)
 
     def summary(self) -> Summary:
         """Return all figures, typed, without writing any file."""
@@ -76,7 +78,7 @@ def write(
     *,
     estimate: EstimateFigures | None = None,
     populated: PopulatedFigures | None = None,
-    language: str = "en",
+    form: Form | None = None,
     published: bool = False,
     progress: Progress | None = None,
 ) -> Summary:
@@ -90,8 +92,8 @@ def write(
         Of :func:`howgreen.pipeline.sampling.estimate_of`: the report leads with it.
     populated
         Of :func:`howgreen.pipeline.population.with_population`.
-    language
-        Of the page and its pictures: ``en``, ``de``, ``es`` or ``fr``.
+    form
+        Language of the page and its pictures (``en``, ``de``, ``es`` or ``fr``), and whether it is a PDF too.
     published
         Whether strangers will read it: then the plan in it names files without their folders; with ``--store`` it runs all the same.
 
@@ -111,7 +113,7 @@ def write(
         truth=truth(result.plan),
         estimate=estimate,
         populated=populated,
-        language=language,
+        form=form,
         plan_json=plan_json.for_strangers(result.plan) if published else plan_json.to_json(result.plan),
         progress=progress or notebook.bars(),
     )

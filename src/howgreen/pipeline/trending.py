@@ -112,7 +112,7 @@ def over_years(
     images: Store | Catalogs | None,
     asked: Asked,
     *,
-    out: str | Path,
+    out: str | Path | report.Destination,
     network: Network | None = None,
     check: Callable[[], object] | None = None,
     progress: Progress | None = None,
@@ -126,7 +126,7 @@ def over_years(
     images
         Where they come from; None as for :func:`howgreen.pipeline.city.plan`.
     out
-        A new folder, an empty one, or one that howgreen made (it is replaced); or a URL of fsspec.
+        A new folder, an empty one, or one that howgreen made (it is replaced); a URL of fsspec; or a report that gets a section.
     check
         Called when all is computed and nothing is written yet; raises to stop.
 
@@ -161,10 +161,10 @@ def over_years(
         check()
     coefficients = BANDPASSES[asked.bandpass].title if asked.bandpass else ""
     summary = _figures(found, plans, gaps, cautions, coefficients)
-    with report.new_target(out, progress=progress) as folder:
+    with report.opened(report.Destination.of(out), "trend", progress=progress) as desk:
         for file, plan in plans.items():
-            plan_json.save(plan, folder / file)
-        return report.write_trend(summary, folder)
+            plan_json.save(plan, desk.folder / file)
+        return report.write_trend(summary, desk)
 
 
 def _answer(

@@ -16,18 +16,22 @@ from howgreen.report._language import ENGLISH, LANGUAGES, Language, catalogue, l
 from howgreen.report._layers import layers_schema, layers_summary, write_layers
 from howgreen.report._notebook import green_fraction, thumbnail, to_frame
 from howgreen.report._osm_green import write_osm_green
+from howgreen.report._pdf import check_pdf
 from howgreen.report._people import PeopleSummary, write_people
 from howgreen.report._restoration import LookedFigures, RestorationSummary, write_restoration
+from howgreen.report._sections import Destination, opened, report_of
 from howgreen.report._summary import schema, summary
 from howgreen.report._templates import environment, policy, text_of
 from howgreen.report._trend import TrendSummary, trend_summary, write_trend
-from howgreen.report._write import needed_bytes, write
+from howgreen.report._write import Form, needed_bytes, write
 from howgreen.report.figures import Summary
 
 __all__ = [
     "ENGLISH",
     "LANGUAGES",
     "Language",
+    "Destination",
+    "Form",
     "LookedFigures",
     "PeopleSummary",
     "RestorationSummary",
@@ -40,6 +44,7 @@ __all__ = [
     "change_in_words",
     "change_schema",
     "check_out",
+    "check_pdf",
     "check_target",
     "environment",
     "explore",
@@ -52,6 +57,8 @@ __all__ = [
     "new_folder",
     "new_target",
     "policy",
+    "opened",
+    "report_of",
     "schema",
     "summary",
     "text_of",

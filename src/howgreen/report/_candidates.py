@@ -40,18 +40,10 @@ def candidates_page(found: Sequence[Candidate], *, title: str, lines: Sequence[s
     lines
         What else the plan says.
     """
-    from howgreen.report._templates import environment, policy, text_of
+    from howgreen import __version__
+    from howgreen.report._templates import whole_page
 
-    text: str = (
-        environment(ENGLISH)
-        .get_template("plan.html")
-        .render(
-            title=title,
-            lines=lines,
-            candidates=strip(found),
-            style=text_of("report.css"),
-            policy=policy(""),
-            tell=ENGLISH,
-        )
+    about = {"howgreen": __version__, "synthetic": False, "attributions": ()}
+    return whole_page(
+        "plan.html", ENGLISH, {"about": about, "title": title, "lines": lines, "candidates": strip(found)}
     )
-    return text

@@ -2,51 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import cache
-from pathlib import Path
-from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from howgreen.core import cog, words
 from howgreen.core.change import NOT_COMPARED
-from howgreen.report import _fonts, _pictures, shades
-from howgreen.report._folder import CHANGE_FORMAT, SUMMARY
+from howgreen.report import _pictures, _plates, shades
+from howgreen.report._folder import CHANGE_FORMAT
 from howgreen.report._outlines import outlines
-from howgreen.report._poster import DPI, INK, PAPER, QUIET
 from howgreen.report._qgis import write_class_style
 from howgreen.report._rasters import write_category_names
+from howgreen.report._sections import Section
 from howgreen.report._summary import values
-from howgreen.report._templates import policy, templates, text_of
-from howgreen.report.figures import ChangeSummary
+from howgreen.report._templates import text_of
+from howgreen.report.figures import ChangeSide, ChangeSummary
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from howgreen.core.change import Change
     from howgreen.core.types import Result
+    from howgreen.report._language import Language
     from howgreen.report._pictures import Array, Preview
+    from howgreen.report._sections import Desk
 
-PAGE, PICTURE, MAP = "change.html", "change.png", "change.tif"
+TOPIC = "change"
+PICTURE, PRINT, MAP = "change.png", "change.svg", "change.tif"
+FILES = {
+    PICTURE: "both pictures and the change, side by side: a picture that stands alone",
+    PRINT: "the same picture for print",
+    MAP: "class of each pixel, with colours and names; 255 not compared (water, unseen, beyond the limits)",
+}
+CLUSTER = re.compile(r"(?P<kind>.*\D) (?P<number>\d+)")
 _SIDE = ("period", "green_ratio", "interval", "observed_ratio", "scenes")
-_PANEL_IN, _HEAD_IN, _FOOT_IN = 4.8, 1.25, 1.0
 
 
-def write_change(before: Result, after: Result, found: Change, folder: Path) -> ChangeSummary:
-    """Write map, page, picture and figures of a change into a folder."""
-    figures = _figures(before, after, found)
+def write_change(before: Result, after: Result, found: Change, desk: Desk) -> ChangeSummary:
+    """Write map, page, pictures and figures of a change."""
+    folder, language = desk.folder, desk.language
+    summary = ChangeSummary.from_dict(_figures(before, after, found))
     cog.write(folder / MAP, found.codes, grid=found.grid, band="change", nodata=NOT_COMPARED, colours=_colours(found))
     write_category_names(folder / MAP, {one.code: one.name for one in found.classes})
     write_class_style(folder / MAP, {one.code: (one.name, one.colour) for one in found.classes})
     views = [_pictures.from_data(one) for one in (before, after)]
     photos = _alike(views)
-    index = _small(found, views[0])
-    (folder / PAGE).write_text(_page(before, figures, views[0], photos, index), encoding="utf-8")
-    _poster(figures, views[0], photos, index, folder / PICTURE)
-    summary = ChangeSummary.from_dict(figures)
-    (folder / SUMMARY).write_text(summary.to_json(), encoding="utf-8")
-    return summary
+    shown = _picture(summary, _small(found, views[0]))
+    around = _around(summary, language)
+    _plates.write_plates(folder, TOPIC, around, _drawn(summary, photos, shown, language), language)
+    section = Section(
+        topic=TOPIC,
+        title=around.title,
+        when=f"{_days(summary.before, language)} – {_days(summary.after, language)}",
+        synthetic=summary.synthetic,
+        credits=summary.attributions,
+        picture=PICTURE,
+        values={"c": summary, "map": _map(before, views[0], photos, shown), "named": _named(language)},
+        scripts=("viewer.js", "page.js"),
+    )
+    return desk.finish(section, summary, FILES)
 
 
 @cache
@@ -85,12 +103,7 @@ def _figures(before: Result, after: Result, found: Change) -> dict[str, Any]:
         "model": first["model"],
         "grid": first["grid"],
         "notes": list(dict.fromkeys([*first["notes"], *second["notes"]])),
-        "files": {
-            PAGE: "the page to read; opens without a network",
-            PICTURE: "both pictures and the change, side by side",
-            MAP: f"class of each pixel, with colours and names; {NOT_COMPARED} not compared (water, unseen, beyond the limits)",
-            SUMMARY: "this file",
-        },
+        "files": {},
         "attributions": list(dict.fromkeys([*first["attributions"], *second["attributions"]])),
     }
 
@@ -122,69 +135,96 @@ def _small(found: Change, preview: Preview) -> Array:
     return np.ascontiguousarray(small[: preview.label.shape[0], : preview.label.shape[1]])
 
 
-def _picture(figures: Mapping[str, Any], index: Array) -> Any:
-    return shades.palette(index, {one["code"]: one["colour"] for one in figures["classes"]})
+def _picture(summary: ChangeSummary, index: Array) -> Any:
+    return shades.palette(index, {one.code: one.colour for one in summary.classes})
 
 
-def _page(result: Result, figures: Mapping[str, Any], preview: Preview, photos: list[Array], index: Array) -> str:
-    environment = templates({"percent": words.percent, "points": words.points, "area": words.area})
-    script, style = text_of("viewer.js"), text_of("report.css") + text_of("layers.css")
+def _map(result: Result, preview: Preview, photos: list[Array], shown: Any) -> dict[str, Any]:
     lines = outlines(result, preview)
     height, width = preview.label.shape
-    shown = {
+    return {
         "width": width,
         "height": height,
         "metres": abs(preview.transform.a),
         "photos": [_pictures.jpeg(one) for one in photos],
-        "change": _pictures.png(_picture(figures, index)),
+        "change": _pictures.png(shown),
         "limits": lines[0].path,
         "districts": [line.path for line in lines[1:]],
     }
-    text: str = environment.get_template("change.html").render(
-        s=figures, words=words, script=script, style=style, policy=policy(script), map=shown
+
+
+def _named(language: Language) -> Callable[[str], str]:
+    """Return what says the name of a class in a language; clusters of one kind are numbered."""
+
+    def named(name: str) -> str:
+        numbered = CLUSTER.fullmatch(name)
+        return (
+            language.gettext(name) if numbered is None else f"{language.gettext(numbered['kind'])} {numbered['number']}"
+        )
+
+    return named
+
+
+def _around(summary: ChangeSummary, language: Language) -> _plates.Around:
+    _, threshold = language.gettext, summary.threshold
+    if threshold is not None:
+        answer = _("Green lost: %(lost)s. Gained: %(gained)s. Kept: %(kept)s.") % {
+            "lost": language.area(threshold.lost_m2),
+            "gained": language.area(threshold.gained_m2),
+            "kept": language.area(threshold.kept_m2),
+        }
+    else:
+        number = summary.clustering.chosen if summary.clustering else 0
+        answer = _("%(number)s kinds of ground, by how they changed.") % {"number": number}
+    of = _(
+        "Of %(area)s of land that both saw, %(before)s was green before and %(after)s after, as model %(model)s maps it."
+    ) % {
+        "area": language.area(summary.compared_m2),
+        "before": language.percent(summary.green_before),
+        "after": language.percent(summary.green_after),
+        "model": summary.model.name,
+    }
+    return _plates.Around(
+        title=_("What changed in %(place)s?") % {"place": summary.city.label},
+        answer=answer,
+        facts=of,
+        codes=tuple(one.code for one in summary.warnings),
+        credits=summary.attributions,
+        synthetic=summary.synthetic,
     )
-    return text
 
 
-def _poster(figures: Mapping[str, Any], preview: Preview, photos: list[Array], index: Array, path: Path) -> None:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+def _drawn(summary: ChangeSummary, photos: list[Array], shown: Any, language: Language) -> _plates.Draw:
+    """Draw both photos and the change, and what its colours mean."""
     from matplotlib.patches import Patch
 
-    rows, columns = preview.label.shape
-    panel_in = min(max(_PANEL_IN * rows / columns, 0.5 * _PANEL_IN), 1.7 * _PANEL_IN)
-    width, height = 3 * _PANEL_IN, _HEAD_IN + panel_in + _FOOT_IN
-    figure = Figure(figsize=(width, height), dpi=DPI, facecolor=PAPER)
-    FigureCanvasAgg(figure)
-    mark = "SYNTHETIC · " if figures["synthetic"] else ""
-    title = f"{mark}What changed in {figures['city']['label']}"
-    _fonts.write(figure, 0.012, 1 - 0.3 / height, title, size=19, color=INK)
-    _fonts.write(figure, 0.012, 1 - 0.68 / height, in_words(figures), size=11.5, color=QUIET)
+    _, named = language.gettext, _named(language)
     panels = (
-        (_days(figures["before"]), photos[0]),
-        (_days(figures["after"]), photos[1]),
-        ("Change", _pictures.rgba(_picture(figures, index))),
+        (f"{_('Before')}: {_days(summary.before, language)}", photos[0]),
+        (f"{_('After')}: {_days(summary.after, language)}", photos[1]),
+        (_("Change"), _pictures.rgba(shown)),
     )
-    for place, (name, picture) in enumerate(panels):
-        axes = figure.add_axes(((place + 0.015) / 3, _FOOT_IN / height, 0.97 / 3, panel_in / height), facecolor=PAPER)
-        axes.imshow(picture, interpolation="nearest")
-        axes.set_axis_off()
-        axes.set_title(name, fontsize=10, color=INK, loc="left")
-    keys = [
-        Patch(color=one["colour"], label=f"{one['name']}: {words.area(one['area_m2'])}") for one in figures["classes"]
-    ]
-    figure.legend(
-        handles=keys, loc="lower left", bbox_to_anchor=(0.005, 0.4 / height), ncols=4, frameon=False, fontsize=9.5
-    )
-    named = _fonts.plain(_fonts.fitting(fill(" · ".join(figures["attributions"]), int(width * 20)))[0])
-    figure.text(0.012, 0.34 / height, named, fontsize=6.5, color=QUIET, va="top", linespacing=1.4)
-    figure.savefig(path, facecolor=PAPER, metadata={"Title": title}, pil_kwargs={"compress_level": 7})
+
+    def draw(figure: Figure, box: _plates.Box, ink: _plates.Ink) -> None:
+        left, bottom, width, height = box
+        for place, (title, picture) in enumerate(panels):
+            part = (left + place * width / 3, bottom + 0.06, 0.97 * width / 3, height - 0.09)
+            axes = _plates.plain_axes(figure, part, ink, title=title, map_=True)
+            axes.imshow(picture, interpolation="antialiased")
+            axes.set_anchor("W")
+        keys = [
+            Patch(fc=one.colour, label=f"{named(one.name)}: {language.area(one.area_m2)}") for one in summary.classes
+        ]
+        figure.legend(
+            handles=keys, loc="lower left", bbox_to_anchor=(left - 0.008, bottom - 0.012), ncols=4, frameon=False, fontsize=9,
+            labelcolor=ink.ink,
+        )  # fmt: skip
+
+    return draw
 
 
-def _days(side: Mapping[str, Any]) -> str:
-    from datetime import date
-
-    return words.days([date.fromisoformat(scene["date"]) for scene in side["scenes"]])
+def _days(side: ChangeSide, language: Language) -> str:
+    return language.days([scene.date for scene in side.scenes])
 
 
 def in_words(figures: Mapping[str, Any]) -> str:

@@ -27,13 +27,18 @@ FORMATS = (FORMAT, LAYERS_FORMAT, OSM_GREEN_FORMAT, PEOPLE_FORMAT, RESTORATION_F
 
 
 @contextmanager
-def new_folder(out: Path, *, needs_bytes: int = 0) -> Iterator[Path]:
+def new_folder(out: Path, *, needs_bytes: int = 0, instead_of: bytes | None = None) -> Iterator[Path]:
     """Give a new folder beside ``out`` that takes its place when all went well, and vanishes when anything did not.
+
+    Parameters
+    ----------
+    instead_of
+        What the summary of ``out`` must still hold then.
 
     Raises
     ------
     OutputError
-        ``out`` holds what is not ours, or the disk refuses.
+        ``out`` holds what is not ours, or was changed meanwhile, or the disk refuses.
     """
     from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
     from rasterio._err import CPLE_BaseError  # what rasterio lets through of GDAL's; it has no public name
@@ -57,12 +62,48 @@ def new_folder(out: Path, *, needs_bytes: int = 0) -> Iterator[Path]:
             yield scratch
             with folder_lock(out.parent):  # two that write the same report take turns
                 check_out(out)
+                if instead_of is not None and (out / SUMMARY).read_bytes() != instead_of:
+                    raise OutputError(f"{out}: was changed while this was written; run the same command again")
                 disown(scratch)
                 _swap(scratch, out)
     except of_files as error:
         raise OutputError(
             f"{out}: cannot be written ({_reason(error)}); free some space or name another folder"
         ) from error
+
+
+@contextmanager
+def copied_folder(out: Path, *, anew: Collection[str], text: Collection[str]) -> Iterator[Path]:
+    """Give a copy of a finished folder to change; it takes the folder's place when all went well.
+
+    Parameters
+    ----------
+    anew
+        Files that the copy begins without, for they are written again.
+    text
+        Of these, files that it begins with all the same. All others are the same files, by hard links where there are any: leave
+        them as they are.
+
+    Raises
+    ------
+    OutputError
+        As :func:`new_folder`; also where somebody else changed the folder meanwhile.
+    """
+    before = (out / SUMMARY).read_bytes()
+    with new_folder(out, instead_of=before) as scratch:
+        for path in out.iterdir():
+            if path.name in text:
+                shutil.copyfile(path, scratch / path.name)
+            elif path.name not in anew:
+                _link(path, scratch / path.name)
+        yield scratch
+
+
+def _link(path: Path, to: Path) -> None:
+    try:
+        to.hardlink_to(path)
+    except OSError:  # a disk without hard links
+        shutil.copy2(path, to)
 
 
 def _reason(error: BaseException) -> str:

@@ -16,6 +16,7 @@ from io import BytesIO
 from typing import Any
 
 from howgreen.core import words
+from howgreen.core.warnings import CODES
 from howgreen.core.words import NBSP
 
 LANGUAGES: Mapping[str, str] = {"en": "English", "de": "Deutsch", "es": "Español", "fr": "Français"}
@@ -50,6 +51,10 @@ class Language:
         several = number > 1 if self.code == "fr" else number != 1
         forms = self.messages.get(one, (one, many))
         return forms if isinstance(forms, str) else forms[min(int(several), len(forms) - 1)]
+
+    def meaning(self, code: str) -> str:
+        """Say what the code of a warning means."""
+        return self.gettext(CODES[code])
 
     def subject(self, label: str, kind: str) -> str:
         """Name what was measured: as :func:`howgreen.core.words.subject`."""
@@ -98,8 +103,15 @@ class Language:
 
     def points(self, difference: float) -> str:
         """Write the difference of two ratios: ``+1.2 points``."""
-        number = self.local(f"{100 * difference:+.1f}".replace("-", "−"))
-        return self.gettext("%(number)s points") % {"number": number}
+        return self.gettext("%(number)s points") % {"number": self.signed(difference, places=1)}
+
+    def signed(self, difference: float, *, places: int = 2) -> str:
+        """Write the difference of two ratios in points, without the word: ``+1.24``."""
+        return self.local(f"{100 * difference:+.{places}f}".replace("-", "−"))
+
+    def tenth(self, ratio: float) -> str:
+        """Write a ratio to the tenth of a percent: ``47.3%``."""
+        return self.local(f"{100 * ratio:.1f}{NBSP}%")
 
     def images(self, number: int) -> str:
         """``1 image``, ``6 images``."""

@@ -13,9 +13,10 @@ from howgreen.core.agreement import FIGURES
 from howgreen.report import _pictures
 from howgreen.report._agreement_maps import SHOWN, file_name, picture, small
 from howgreen.report._folder import LAYERS_FORMAT, SUMMARY
+from howgreen.report._language import ENGLISH
 from howgreen.report._outlines import outlines
 from howgreen.report._summary import values
-from howgreen.report._templates import policy, templates, text_of
+from howgreen.report._templates import text_of, whole_page
 from howgreen.report.figures import LayersSummary
 
 if TYPE_CHECKING:
@@ -114,18 +115,21 @@ def _figures(zone: Agreement) -> dict[str, Any]:
 
 
 def _page(result: Result, found: Mapping[str, Any], preview: Preview, maps: Mapping[str, Any]) -> str:
-    environment = templates({"percent": words.percent, "points": _points, "area": words.area, "two": _two})
-    script, style = text_of("viewer.js"), text_of("report.css") + text_of("layers.css")
-    text: str = environment.get_template("layers.html").render(
-        s=found,
-        words=words,
-        script=script,
-        style=style + _chosen(list(maps)),
-        policy=policy(script),
-        map=_map(result, preview, maps, outlines(result, preview)),
-        categories=SHOWN.values(),
+    return whole_page(
+        "layers.html",
+        ENGLISH,
+        {
+            "s": found,
+            "about": found,
+            "words": words,
+            "chosen": _chosen(list(maps)),
+            "map": _map(result, preview, maps, outlines(result, preview)),
+            "categories": SHOWN.values(),
+        },
+        scripts=("viewer.js",),
+        styles=("report.css", "layers.css"),
+        filters={"signed_points": _points, "two": _two},
     )
-    return text
 
 
 def _map(result: Result, preview: Preview, maps: Mapping[str, Any], lines: Sequence[Outline]) -> dict[str, Any]:

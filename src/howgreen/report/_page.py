@@ -10,7 +10,6 @@ import json
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from howgreen.core.warnings import CODES
 from howgreen.core.words import told_dry
 from howgreen.report import _pictures, shades
 from howgreen.report._candidates import strip
@@ -19,7 +18,8 @@ from howgreen.report._language import ENGLISH
 from howgreen.report._map_layers import map_layers, ramp
 from howgreen.report._outlines import outlines
 from howgreen.report._quote import bibtex, citation, sentence
-from howgreen.report._templates import environment, policy, text_of
+from howgreen.report._sections import TOPICS
+from howgreen.report._templates import whole_page
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,45 +52,39 @@ def page(
     photo
         Of :func:`howgreen.report._pictures.photo_rgb`.
     """
-    script, style = "\n".join(map(text_of, SCRIPTS)), text_of("report.css")
     lines = outlines(result, preview)
-    text: str = (
-        environment(language)
-        .get_template("template.html")
-        .render(
-            s=found,
-            tell=language,
-            script=script,
-            style=style,
-            policy=policy(script),
-            map=_map(preview, photo, lines),
-            layers=map_layers(result, preview, language),
-            cells=for_page(preview.cells, result.landcover.grid, result.card, found, _pixels(lines, preview, result)),
-            pixels=preview.cells.packed(),
-            districts=(districts := _districts(found, lines, language)),
-            levels=_levels(districts, language),
-            scale=_scale(found),
-            classes=_classes(found),
-            scenes=_scenes(found, language),
-            season=_season(found, language),
-            candidates=strip(result.candidates, language),
-            dates=language.days([date.fromisoformat(scene["date"]) for scene in found["scenes"]]),
-            period=language.days([date.fromisoformat(found["period"][key]) for key in ("start", "end")]),
-            legend=ramp(shades.RAMP),
-            meanings=_meanings(language),
-            dry=told_dry(found["dry_ratio"]),
-            quote=sentence(found, language),
-            citation=citation(found, language),
-            bibtex=bibtex(found),
-            provenance=json.dumps(found["provenance"], indent=2, ensure_ascii=False, default=str),
-        )
+    return whole_page(
+        "template.html",
+        language,
+        {
+            "s": found,
+            "about": found,
+            "created": found["provenance"].get("created"),
+            "topics": TOPICS,
+            "map": _map(preview, photo, lines),
+            "layers": map_layers(result, preview, language),
+            "cells": for_page(
+                preview.cells, result.landcover.grid, result.card, found, _pixels(lines, preview, result)
+            ),
+            "pixels": preview.cells.packed(),
+            "districts": (districts := _districts(found, lines, language)),
+            "levels": _levels(districts, language),
+            "scale": _scale(found),
+            "classes": _classes(found),
+            "scenes": _scenes(found, language),
+            "season": _season(found, language),
+            "candidates": strip(result.candidates, language),
+            "dates": language.days([date.fromisoformat(scene["date"]) for scene in found["scenes"]]),
+            "period": language.days([date.fromisoformat(found["period"][key]) for key in ("start", "end")]),
+            "legend": ramp(shades.RAMP),
+            "dry": told_dry(found["dry_ratio"]),
+            "quote": sentence(found, language),
+            "citation": citation(found, language),
+            "bibtex": bibtex(found),
+            "provenance": json.dumps(found["provenance"], indent=2, ensure_ascii=False, default=str),
+        },
+        scripts=SCRIPTS,
     )
-    return text
-
-
-def _meanings(language: Language) -> dict[str, str] | None:
-    """Say in the page's language what the codes of warnings mean; None in English, where the warnings say it themselves."""
-    return {code: language.gettext(text) for code, text in CODES.items()} if language.code != "en" else None
 
 
 def _map(preview: Preview, photo: Array, lines: Sequence[Outline]) -> dict[str, Any]:

@@ -2,35 +2,39 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from msgspec import Meta
 
-from howgreen.core import cog, words
-from howgreen.report._folder import SUMMARY
+from howgreen.core import cog
+from howgreen.report import _plates, shades
 from howgreen.report._qgis import write_share_style
-from howgreen.report._templates import policy, templates, text_of
+from howgreen.report._sections import Section
+from howgreen.report._tables import write_csv
 from howgreen.report.figures import Area, Count, Document, GreenRatio, Part, Ratio, Warnings
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from shapely.geometry.base import BaseGeometry
 
     from howgreen.core.types import Result
+    from howgreen.report._language import Language
+    from howgreen.report._sections import Desk
 
-PAGE, TABLE, CELLS, PICTURE = "people.html", "people.csv", "people.gpkg", "people.png"
+TOPIC = "people"
+TABLE, CELLS, PICTURE, PRINT = "people.csv", "people.gpkg", "people.png", "people.svg"
 AROUND, DISTANCE = "green_around_300m.tif", "patch_distance.tif"
 FILES = {
-    PAGE: "the page to read; opens without a network",
-    PICTURE: "green within 300 m, where people live",
+    PICTURE: "green within 300 m, where people live: a picture that stands alone",
+    PRINT: "the same picture for print",
     TABLE: "the figures of the place and its districts",
     CELLS: "the population's own cells, with the people inside the limits and the green around them",
     AROUND: "share of the land within 300 m that is green, 0-1",
     DISTANCE: "metres to the nearest patch of plants of half a hectare, in a straight line",
-    SUMMARY: "this file",
 }
 
 
@@ -132,9 +136,9 @@ def write_people(
     crs: str,
     table: Mapping[str, Any],
     rasters: Mapping[str, Any],
-    folder: Path,
+    desk: Desk,
 ) -> PeopleSummary:
-    """Write page, picture, tables, cells and rasters into a folder.
+    """Write page, pictures, tables, cells and rasters of an answer.
 
     Parameters
     ----------
@@ -145,17 +149,30 @@ def write_people(
     rasters
         By file name: float32 (y, x) on the result's grid.
     """
-    summary = PeopleSummary.from_dict({**found, "files": FILES})
+    summary, folder = PeopleSummary.from_dict({**found, "files": {}}), desk.folder
     for name in (AROUND, DISTANCE):
         values = np.asarray(rasters[name], np.float32)
         cog.write(folder / name, values, grid=result.plan.grid, band=name.removesuffix(".tif"), nodata=None)
     write_share_style(folder / AROUND)
     _cells(folder / CELLS, shapes, crs, table)
-    _table(folder / TABLE, summary)
-    _picture(folder / PICTURE, summary, rasters[AROUND])
-    (folder / PAGE).write_text(_page(summary, folder / PICTURE), encoding="utf-8")
-    (folder / SUMMARY).write_text(summary.to_json(), encoding="utf-8")
-    return summary
+    write_csv(_rows(summary), folder / TABLE)
+    draw = _drawn(summary, np.asarray(rasters[AROUND]), desk.language)
+    around = _around(summary, desk.language)
+    _plates.write_plates(folder, TOPIC, around, draw, desk.language)
+    section = Section(
+        topic=TOPIC,
+        title=around.title,
+        when=_days(summary, desk.language),
+        synthetic=summary.synthetic,
+        credits=summary.attributions,
+        picture=PICTURE,
+        values={
+            "p": summary,
+            "mapped": {one.id: one for one in summary.mapped or ()},
+            "picture": _plates.inside_page(draw),
+        },
+    )
+    return desk.finish(section, summary, FILES)
 
 
 def _cells(path: Path, shapes: Sequence[BaseGeometry], crs: str, table: Mapping[str, Any]) -> None:
@@ -165,7 +182,7 @@ def _cells(path: Path, shapes: Sequence[BaseGeometry], crs: str, table: Mapping[
     frame[frame["people"] > 0].to_file(path, layer="cells", driver="GPKG", engine="pyogrio")
 
 
-def _table(path: Path, summary: PeopleSummary) -> None:
+def _rows(summary: PeopleSummary) -> list[dict[str, Any]]:
     mapped = {one.id: one for one in summary.mapped or ()}
     rows = []
     for zone in summary.zones:
@@ -181,57 +198,59 @@ def _table(path: Path, summary: PeopleSummary) -> None:
         if summary.mapped is not None:
             row["osm_completeness"] = mapped[zone.id].completeness if zone.id in mapped else None
         rows.append(row)
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+    return rows
 
 
-def _picture(path: Path, summary: PeopleSummary, share: Any) -> None:
+def _days(summary: PeopleSummary, language: Language) -> str:
+    return language.days([date.fromisoformat(day) for day in summary.dates])
+
+
+def _around(summary: PeopleSummary, language: Language) -> _plates.Around:
+    _, whole = language.gettext, summary.zones[0]
+    near = _("%(share)s of the people live within 300 m of a vegetated patch of half a hectare.") % {
+        "share": language.percent(whole.near_patch)
+    }
+    mean = _(
+        "Around the average person %(share)s of the land within 300 m is green. A tenth of the people have at most %(least)s."
+    ) % {
+        "share": language.percent(whole.around[1].mean_share),
+        "least": language.percent(next(iter(whole.around[1].decile_shares), None)),
+    }
+    source = " ".join(str(part) for part in (summary.population.source, summary.population.year or "") if part)
+    model = _("Model: %(model)s") % {"model": summary.model}
+    return _plates.Around(
+        title=_("How much green do people have around them in %(place)s?") % {"place": summary.city.label},
+        answer=f"{near} {mean}",
+        facts=" · ".join((f"{_('People')}: {source}", _days(summary, language), model)),
+        codes=tuple(one.code for one in summary.warnings),
+        credits=summary.attributions,
+        synthetic=summary.synthetic,
+    )
+
+
+def _drawn(summary: PeopleSummary, share: Any, language: Language) -> _plates.Draw:
     """Draw the green within 300 m of where people may live, and how people are spread over it."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.colors import LinearSegmentedColormap
-    from matplotlib.figure import Figure
 
-    from howgreen.report import _fonts, shades
-
+    _ = language.gettext
     step = max(1, max(share.shape) // 1200)
     ramp = LinearSegmentedColormap.from_list("green", list(shades.RAMP)).with_extremes(bad="#e9e6dc")
-    figure = Figure(figsize=(13, 6.4), dpi=120, facecolor="#fbfaf5", layout="constrained")
-    FigureCanvasAgg(figure)
-    left, right = figure.subplots(1, 2, width_ratios=(1.5, 1))
-    shown = left.imshow(100 * share[::step, ::step], cmap=ramp, vmin=0, vmax=100, interpolation="nearest")
-    left.set_axis_off()
-    left.set_title("Green share of the land within 300 m", color="#1c2a22", loc="left")
-    figure.colorbar(shown, ax=left, shrink=0.6, label="%")
     deciles = next(one for one in summary.zones[0].around if one.metres == 300).decile_shares
-    at = [10 * (n + 1) for n in range(len(deciles))]
-    right.barh(at, [100 * value for value in deciles], height=7, color="#3b874f")
-    right.set_xlim(0, 100)
-    right.set_yticks(at, [f"{n} %" for n in at])
-    right.invert_yaxis()
-    right.set_xlabel("have at most this green share within 300 m, %")
-    right.set_ylabel("of the people")
-    for side in ("top", "right"):
-        right.spines[side].set_visible(False)
-    name = summary.city.label if _fonts.drawable(summary.city.label) else summary.city.id
-    right.set_title(f"People of {name}", color="#1c2a22", loc="left")
-    figure.savefig(path, facecolor="#fbfaf5")
 
+    def draw(figure: Figure, box: _plates.Box, ink: _plates.Ink) -> None:
+        left, bottom, width, height = box
+        title = _("Green share of the land within 300 m")
+        axes, edge = _plates.map_axes(figure, box, ink, title=title, shape=share.shape)
+        shown = axes.imshow(100 * share[::step, ::step], cmap=ramp, vmin=0, vmax=100, interpolation="nearest")
+        _plates.colour_bar(figure, (edge + 0.015, bottom + 0.1 * height, 0.7 * height), shown, ink)
+        start = max(edge + 0.14, left + 0.5 * width)
+        part = (start, bottom + 0.1, left + width - start, height - 0.13)
+        bars = _plates.plain_axes(figure, part, ink, title=_("People"))
+        at = [10 * (n + 1) for n in range(len(deciles))]
+        bars.barh(at, [100 * value for value in deciles], height=7, color="#3b874f")
+        bars.set_xlim(0, 100)
+        bars.set_yticks(at, [language.percent(n / 100) for n in at])
+        bars.invert_yaxis()
+        bars.set_xlabel(_("have at most this green share within 300 m, %"), size=9.5, color=ink.quiet)
 
-def _page(summary: PeopleSummary, picture: Path) -> str:
-    from base64 import b64encode
-
-    environment = templates({"percent": words.percent, "area": words.area, "number": _number})
-    text: str = environment.get_template("people.html").render(
-        s=summary,
-        style=text_of("report.css"),
-        policy=policy(""),
-        mapped={one.id: one for one in summary.mapped or ()},
-        picture=f"data:image/png;base64,{b64encode(picture.read_bytes()).decode()}",
-    )
-    return text
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}"
+    return draw

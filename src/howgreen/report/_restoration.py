@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import msgspec
 from msgspec import Meta
 
-from howgreen.core import words
-from howgreen.report._folder import SUMMARY
-from howgreen.report._templates import policy, templates, text_of
+from howgreen.report import _plates
+from howgreen.report._sections import Section
+from howgreen.report._tables import write_csv
 from howgreen.report.figures import Area, Count, Document, Part, Ratio
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from shapely.geometry.base import BaseGeometry
 
-PAGE, TABLE, TOTALS, MAPS, PICTURE = "nrr.html", "nrr.csv", "nrr_totals.csv", "nrr.gpkg", "nrr.png"
+    from howgreen.report._language import Language
+    from howgreen.report._sections import Desk
+
+TOPIC = "nrr"
+TABLE, TOTALS, MAPS, PICTURE, PRINT = "nrr.csv", "nrr_totals.csv", "nrr.gpkg", "nrr.png", "nrr.svg"
+FILES = {
+    PICTURE: "the share of green space of each commune: a picture that stands alone",
+    PRINT: "the same picture for print",
+    MAPS: "limits and figures of every commune; one layer for each way to draw the areas; EPSG:3035",
+    TABLE: "the same figures as a table",
+    TOTALS: "the sums of each country",
+    "urban_green_space.tif": "1 where CLCplus Backbone shows green space, inside the communes; EPSG:3035",
+    "urban_tree_cover.tif": "tree cover in percent, inside the communes; EPSG:3035",
+}
 MOST_ROWS = 500
 """Communes in the table of the page; the files hold all."""
 _FIRST, _LAST = "#f4ecd8", "#0d5a3a"
@@ -99,9 +111,9 @@ class RestorationSummary(Document, frozen=True, kw_only=True):
 
 
 def write_restoration(
-    found: RestorationSummary, shapes: Mapping[str, Sequence[BaseGeometry]], areas: Mapping[str, str], folder: Path
+    found: RestorationSummary, shapes: Mapping[str, Sequence[BaseGeometry]], areas: Mapping[str, str], desk: Desk
 ) -> RestorationSummary:
-    """Write page, tables, picture and figures into a folder; what else lies there is listed too.
+    """Write page, tables, pictures and figures; of the rasters, those that lie there are listed.
 
     Parameters
     ----------
@@ -110,25 +122,28 @@ def write_restoration(
     areas
         What the ways to draw them are called.
     """
-    texts = {
-        PAGE: "the page to read; opens without a network",
-        PICTURE: "the share of green space of each commune",
-        MAPS: "limits and figures of every commune; one layer for each way to draw the areas; EPSG:3035",
-        TABLE: "the same figures as a table",
-        TOTALS: "the sums of each country",
-        "urban_green_space.tif": "1 where CLCplus Backbone shows green space, inside the communes; EPSG:3035",
-        "urban_tree_cover.tif": "tree cover in percent, inside the communes; EPSG:3035",
-    }
-    present = {name: text for name, text in texts.items() if not name.endswith(".tif") or (folder / name).exists()}
-    found = msgspec.structs.replace(found, files=present | {SUMMARY: "this file"})
-    rows = list(_rows(found))
-    _table(folder / TABLE, rows)
-    _table(folder / TOTALS, list(_total_rows(found)))
+    folder, language = desk.folder, desk.language
+    write_csv(_rows(found), folder / TABLE)
+    write_csv(_total_rows(found), folder / TOTALS)
     _layers(folder / MAPS, found, shapes)
-    _picture(folder / PICTURE, found, shapes["commune"])
-    (folder / PAGE).write_text(_page(found, areas, folder / PICTURE), encoding="utf-8")
-    (folder / SUMMARY).write_text(found.to_json(), encoding="utf-8")
-    return found
+    draw = _drawn(found, shapes["commune"], language)
+    around = _around(found, language)
+    _plates.write_plates(folder, TOPIC, around, draw, language)
+    section = Section(
+        topic=TOPIC,
+        title=around.title,
+        when=language.gettext("Regulation (EU) 2024/1991, Article 8"),
+        picture=PICTURE,
+        values={
+            "r": found,
+            "names": areas,
+            "warnings": [{"code": "account-incomplete", "text": text} for text in found.warnings],
+            "shown": found.communes[:MOST_ROWS],
+            "picture": _plates.inside_page(draw),
+        },
+    )
+    present = {name: text for name, text in FILES.items() if (folder / name).exists()}
+    return desk.finish(section, found, present)
 
 
 def _cells(cover: CoverFigures) -> dict[str, Any]:
@@ -180,13 +195,6 @@ def _total_rows(found: RestorationSummary) -> list[dict[str, Any]]:
     ]
 
 
-def _table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-
-
 def _layers(path: Path, found: RestorationSummary, shapes: Mapping[str, Sequence[BaseGeometry]]) -> None:
     import geopandas as gpd
 
@@ -196,44 +204,65 @@ def _layers(path: Path, found: RestorationSummary, shapes: Mapping[str, Sequence
         frame.to_file(path, layer=area, driver="GPKG", engine="pyogrio")
 
 
-def _picture(path: Path, found: RestorationSummary, shapes: Sequence[BaseGeometry]) -> None:
+def _around(found: RestorationSummary, language: Language) -> _plates.Around:
+    _ = language.gettext
+    answers = []
+    for total in found.totals:
+        if total.area == "commune" and not total.left_out:
+            cover = total.cover
+            answers.append(
+                _("%(country)s: %(green)s of green space, %(trees)s of tree cover")
+                % {
+                    "country": total.country or "–",
+                    "green": language.area(cover.green.covered_m2),
+                    "trees": language.area(cover.canopy.covered_m2) if cover.canopy else "–",
+                }
+            )
+    return _plates.Around(
+        title=_("Urban green space and tree cover, as Article 8 counts them"),
+        answer="; ".join(answers),
+        facts=_(
+            "Regulation (EU) 2024/1991. This is not howgreen’s green ratio, which counts crops and leaves water out."
+        ),
+        codes=("account-incomplete",) if found.warnings else (),
+        credits=tuple(dict.fromkeys(found.sources.values())),
+    )
+
+
+def _drawn(found: RestorationSummary, shapes: Sequence[BaseGeometry], language: Language) -> _plates.Draw:
     """Draw the communes in the colour of their share of green space; those without a share stay grey."""
     import geopandas as gpd
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.colors import LinearSegmentedColormap
-    from matplotlib.figure import Figure
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import LinearSegmentedColormap, Normalize
 
+    _ = language.gettext
     share = [one.areas["commune"].green.share for one in found.communes]
     frame = gpd.GeoDataFrame(
         {"share": [float("nan") if one is None else 100 * one for one in share]}, geometry=list(shapes)
     )
-    figure = Figure(figsize=(9, 8), dpi=130, facecolor="#fbfaf5", layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    axes.set_axis_off()
-    axes.set_title("Urban green space (CLCplus Backbone), percent of each commune", color="#1c2a22", loc="left")
     ramp = LinearSegmentedColormap.from_list("green", [_FIRST, "#76ad60", _LAST])
     grey = {"color": "#d6d4cd"}
-    if frame["share"].notna().any():
-        frame.plot(
-            column="share", ax=axes, cmap=ramp, vmin=0, vmax=100, edgecolor="#55635a", linewidth=0.4, legend=True,
-            legend_kwds={"shrink": 0.5, "label": "%"}, missing_kwds=grey,
-        )  # fmt: skip
-    else:
-        frame.plot(ax=axes, **grey)
-    figure.savefig(path, facecolor="#fbfaf5")
+    west, south, east, north = frame.total_bounds
 
+    def draw(figure: Figure, box: _plates.Box, ink: _plates.Ink) -> None:
+        bottom, height = box[1], box[3]
+        title = _("Urban green space (CLCplus Backbone), percent of each commune")
+        axes, edge = _plates.map_axes(figure, box, ink, title=title, shape=(north - south, east - west))
+        if frame["share"].notna().any():
+            frame.plot(
+                column="share",
+                ax=axes,
+                cmap=ramp,
+                vmin=0,
+                vmax=100,
+                edgecolor=ink.quiet,
+                linewidth=0.4,
+                missing_kwds=grey,
+            )
+        else:
+            frame.plot(ax=axes, **grey)
+        axes.set(xlabel="", ylabel="")
+        colours = ScalarMappable(norm=Normalize(0, 100), cmap=ramp)
+        _plates.colour_bar(figure, (edge + 0.015, bottom + 0.1 * height, 0.7 * height), colours, ink)
 
-def _page(found: RestorationSummary, areas: Mapping[str, str], picture: Path) -> str:
-    from base64 import b64encode
-
-    environment = templates({"percent": words.percent, "area": words.area})
-    text: str = environment.get_template("restoration.html").render(
-        s=found,
-        names=areas,
-        style=text_of("report.css"),
-        policy=policy(""),
-        shown=found.communes[:MOST_ROWS],
-        picture=f"data:image/png;base64,{b64encode(picture.read_bytes()).decode()}",
-    )
-    return text
+    return draw

@@ -1,4 +1,4 @@
-"""``districts.csv`` for programs and ``districts.xlsx`` for people: the figures of the city and its districts."""
+"""Tables: ``districts.csv`` for programs and ``districts.xlsx`` for people, and the one way in which a CSV is written."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from howgreen.report._quote import citation, sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from howgreen.report._language import Language
@@ -42,12 +42,12 @@ def _row(zone: Mapping[str, Any], kind: str) -> dict[str, Any]:
     return {"name": zone["name"], "id": zone["id"], "kind": kind, **{name: values[name] for name in FIGURES}}
 
 
-def write_csv(found: Mapping[str, Any], path: Path) -> None:
-    """Write UTF-8 with commas and decimal points; empty where there is no figure."""
+def write_csv(found: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Write rows with the same keys as UTF-8 with commas and decimal points; empty where there is no figure."""
     with path.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file)
-        table.writerow(["name", "id", "kind", *FIGURES])
-        for row in rows(found):
+        table.writerow(list(found[0]))
+        for row in found:
             table.writerow([_harmless(value) if isinstance(value, str) else value for value in row.values()])
 
 

@@ -17,10 +17,16 @@ if TYPE_CHECKING:
     from howgreen.report._language import Language
 
 
-def templates(
-    filters: Mapping[str, Callable[..., Any]], *, extensions: Sequence[str] = (), folder: str = "report"
+def environment(
+    language: Language, filters: Mapping[str, Callable[..., Any]] | None = None, *, folder: str = "report"
 ) -> Environment:
-    """Make what renders the templates of a folder; everything is escaped, for names come from strangers' files."""
+    """Make what renders the templates of a folder in a language; everything is escaped, for names come from strangers' files.
+
+    Parameters
+    ----------
+    filters
+        Of one page, beside those of all.
+    """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     made = Environment(
@@ -29,30 +35,58 @@ def templates(
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        extensions=list(extensions),
+        extensions=["jinja2.ext.i18n"],
     )
-    made.filters |= filters
-    return made
-
-
-def environment(language: Language, *, folder: str = "report") -> Environment:
-    """Make what renders the templates of a folder in a language."""
-    filters: dict[str, Callable[..., Any]] = {
+    made.filters |= {
         "percent": language.percent,
         "digits": language.digits,
         "area": language.area,
         "points": language.points,
+        "signed": language.signed,
+        "tenth": language.tenth,
         "significant": language.significant,
         "whole": language.whole,
         "decimals": language.decimals,
         "moment": language.moment,
         "linked": linked,
         "ramp": shades.ramp,
+        **(filters or {}),
     }
-    made = templates(filters, extensions=["jinja2.ext.i18n"], folder=folder)
     made.policies["ext.i18n.trimmed"] = True
     made.install_gettext_callables(language.gettext, language.ngettext, newstyle=True)  # type: ignore[attr-defined]
     return made
+
+
+def whole_page(
+    template: str,
+    language: Language,
+    values: Mapping[str, Any],
+    *,
+    scripts: Sequence[str] = (),
+    styles: Sequence[str] = ("report.css",),
+    filters: Mapping[str, Callable[..., Any]] | None = None,
+) -> str:
+    """Render a page with its style, its script and its policy inside.
+
+    Parameters
+    ----------
+    template
+        One that extends ``base.html``.
+    values
+        What it shows; ``about`` (howgreen, synthetic, attributions) among it.
+    scripts, styles
+        Files of this folder, in their order.
+    """
+    script = "\n".join(map(text_of, scripts))
+    around = {
+        "tell": language,
+        "script": script,
+        "style": "".join(map(text_of, styles)),
+        "policy": policy(script),
+        "created": "",
+    }
+    text: str = environment(language, filters).get_template(template).render(**{**around, **values})
+    return text
 
 
 def text_of(name: str) -> str:

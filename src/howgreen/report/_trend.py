@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
+from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
@@ -14,19 +13,30 @@ from msgspec import Meta
 
 from howgreen.core import words
 from howgreen.core.sensors import SENSORS
-from howgreen.report import _summary
-from howgreen.report._folder import SUMMARY
-from howgreen.report._templates import policy, templates, text_of
+from howgreen.report import _plates, _summary
+from howgreen.report._sections import Section
+from howgreen.report._tables import write_csv
 from howgreen.report.figures import CityFigures, Document, Part, PeriodFigures, Ratio, WarningFigures
 
 if TYPE_CHECKING:
-    from datetime import date
+    from matplotlib.figure import Figure
 
     from howgreen.core.trends import Trend, YearAnswer
     from howgreen.core.types import Plan
     from howgreen.core.warnings import Caution
+    from howgreen.report._language import Language
+    from howgreen.report._sections import Desk
 
-PAGE, TABLE = "trend.html", "trend.csv"
+TOPIC = "trend"
+TABLE, PICTURE, PRINT = "trend.csv", "trend.png", "trend.svg"
+FILES = {
+    PICTURE: "the years and their line: a picture that stands alone",
+    PRINT: "the same picture for print",
+    TABLE: "the years as a table",
+}
+OF_A_YEAR = "what the answer of this year was decided by"
+LABELS = {"landsat-4-7": "Landsat 4–7", "landsat-8-9": "Landsat 8–9", "sentinel-2": SENSORS["sentinel-2"].label}
+COLOURS = {"sentinel-2": "#1f6b45", "landsat-8-9": "#b5651d", "landsat-4-7": "#7b5ea7"}
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 890, 380, 56, 160, 20, 40
 """Of the chart, in units of its view box."""
 LEAST_SPAN = 0.1
@@ -232,42 +242,131 @@ def _credits(plan: Plan, answers: Sequence[YearAnswer]) -> tuple[str, ...]:
     return tuple(text for text in named if text)
 
 
-def write_trend(found: TrendSummary, folder: Path) -> TrendSummary:
-    """Write page, table and figures into a folder; the plans that lie there are listed too."""
-    plans = {path.name: "what the answer of this year was decided by" for path in sorted(folder.glob("plan_*.json"))}
-    texts = {PAGE: "the page to read; opens without a network", TABLE: "the years as a table"}
-    found = msgspec.structs.replace(found, files=texts | plans | {SUMMARY: "this file"})
-    _table(folder / TABLE, found)
-    (folder / PAGE).write_text(_page(found), encoding="utf-8")
-    (folder / SUMMARY).write_text(found.to_json(), encoding="utf-8")
-    return found
-
-
-def _table(path: Path, found: TrendSummary) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=["in_series", *YearFigures.__struct_fields__])
-        writer.writeheader()
-        for in_series, rows in ((True, found.years), (False, found.left_out)):
-            for row in rows:
-                cells = {key: getattr(row, key) for key in row.__struct_fields__}
-                lists = {key: " ".join(cells[key]) for key in ("dates", "warnings")}
-                writer.writerow({"in_series": str(in_series).lower(), **cells, **lists})
-
-
-def _page(found: TrendSummary) -> str:
-    environment = templates({"percent": words.percent, "points": _points, "span": _span})
-    labels = {"landsat-4-7": "Landsat 4–7", "landsat-8-9": "Landsat 8–9", "sentinel-2": SENSORS["sentinel-2"].label}
-    text: str = environment.get_template("trend.html").render(
-        s=found,
-        gaps=_missing(found),
-        chart=_chart(found),
-        labels=labels,
-        style=text_of("report.css"),
-        policy=policy(""),
-        days=_days,
-        words=words,
+def write_trend(found: TrendSummary, desk: Desk) -> TrendSummary:
+    """Write page, pictures, table and figures; the plans that lie in the folder are listed too."""
+    language = desk.language
+    write_csv(_rows(found), desk.folder / TABLE)
+    around = _around(found, language)
+    _plates.write_plates(desk.folder, TOPIC, around, _drawn(found, language), language)
+    section = Section(
+        topic=TOPIC,
+        title=around.title,
+        when=_span(found),
+        synthetic=found.synthetic,
+        credits=found.attributions,
+        picture=PICTURE,
+        values={
+            "t": found,
+            "verdict": _verdict(found, language),
+            "gaps": _missing(found),
+            "chart": _chart(found),
+            "labels": LABELS,
+            "colours": COLOURS,
+            "days": lambda dates: language.days([date.fromisoformat(one) for one in dates]),
+        },
     )
-    return text
+    plans = {path.name: OF_A_YEAR for path in sorted(desk.folder.glob("plan_*.json"))}
+    return desk.finish(section, found, FILES | plans)
+
+
+def _rows(found: TrendSummary) -> list[dict[str, Any]]:
+    rows = []
+    for in_series, years in ((True, found.years), (False, found.left_out)):
+        for one in years:
+            cells = {key: getattr(one, key) for key in one.__struct_fields__}
+            lists = {key: " ".join(cells[key]) for key in ("dates", "warnings")}
+            rows.append({"in_series": str(in_series).lower(), **cells, **lists})
+    return rows
+
+
+def _span(found: TrendSummary) -> str:
+    return f"{found.years[0].year}–{found.years[-1].year}"
+
+
+def _verdict(found: TrendSummary, language: Language) -> str:
+    """Say the verdict as the beginning of a sentence."""
+    text = language.gettext(found.verdict)
+    return text[0].upper() + text[1:]
+
+
+def _around(found: TrendSummary, language: Language) -> _plates.Around:
+    _ = language.gettext
+    change = _("The green ratio changed by %(slope)s points a year.") % {"slope": language.signed(found.slope)}
+    if found.slope_low is not None and found.slope_high is not None:
+        change = _("The green ratio changed by %(slope)s points a year (%(level)s interval %(low)s to %(high)s).") % {
+            "slope": language.signed(found.slope),
+            "level": language.percent(found.level),
+            "low": language.signed(found.slope_low),
+            "high": language.signed(found.slope_high),
+        }
+    seen = ""
+    if found.detectable is not None:
+        least = language.decimals(100 * found.detectable, 2)
+        seen = _("Smaller than ±%(least)s points a year could not have been seen.") % {"least": least}
+    satellites = ", ".join(LABELS[name] for name in dict.fromkeys(one.satellites for one in found.years))
+    model = _("Model: %(model)s") % {"model": found.model}
+    return _plates.Around(
+        title=_("Is %(place)s becoming greener?") % {"place": found.city.label},
+        answer=f"{_verdict(found, language)}. {change} {seen}".strip(),
+        facts=" · ".join((_span(found), satellites, model)),
+        codes=tuple(one.code for one in found.warnings),
+        credits=found.attributions,
+        synthetic=found.synthetic,
+    )
+
+
+def _drawn(found: TrendSummary, language: Language) -> _plates.Draw:
+    """Draw the years, what sets them apart, the line, and how far the model may be off in all of them."""
+    _ = language.gettext
+    low, high = _range(found)
+
+    def draw(figure: Figure, box: _plates.Box, ink: _plates.Ink) -> None:
+        left, bottom, width, height = box
+        axes = _plates.plain_axes(figure, (left + 0.04, bottom + 0.06, width - 0.22, height - 0.09), ink)
+        years = [one.year for one in found.years]
+        told = found.verdict in ("more green", "less green")
+        line = [100 * (found.intercept + found.slope * year) for year in (years[0], years[-1])]
+        axes.plot((years[0], years[-1]), line, color="#5b7f6b", lw=1.8, ls="-" if told else (0, (5, 4)))
+        for name in dict.fromkeys(one.satellites for one in found.years):
+            some = [one for one in found.years if one.satellites == name]
+            axes.errorbar(
+                [one.year for one in some],
+                [100 * one.joined_ratio for one in some],
+                yerr=[100 * (one.year_to_year or 0.0) for one in some],
+                fmt="o",
+                color=COLOURS[name],
+                label=LABELS[name],
+                ms=6,
+                elinewidth=1.4,
+                alpha=0.9,
+            )
+        axes.set_ylim(100 * low, 100 * high)
+        axes.set_xticks(_year_ticks(years[0], years[-1]))
+        axes.yaxis.set_major_formatter(lambda value, _place: language.percent(value / 100))
+        axes.grid(axis="y", color=ink.quiet, alpha=0.2, lw=0.8)
+        axes.legend(loc="best", fontsize=9, frameon=False, labelcolor=ink.ink)
+        last = found.years[-1]
+        beside = _plates.plain_axes(figure, (left + width - 0.15, bottom + 0.06, 0.15, height - 0.09), ink, map_=True)
+        ends = [min(max(100 * end, 100 * low), 100 * high) for end in (last.model_low, last.model_high)]
+        beside.plot((0.1, 0.1), ends, color=ink.quiet, lw=1.8)
+        beside.set(xlim=(0, 1), ylim=(100 * low, 100 * high))
+        text = _("the model’s error,") + "\n" + _("shared by all")
+        beside.text(0.18, sum(ends) / 2, text, size=9, color=ink.quiet, va="center")
+
+    return draw
+
+
+def _year_ticks(first: int, last: int) -> range:
+    return range(first, last + 1, max(1, math.ceil((last - first + 1) / 12)))
+
+
+def _range(found: TrendSummary) -> tuple[float, float]:
+    """Lay out the ratios that the chart shows: those of the years with what sets them apart, in steps of a twentieth."""
+    half = found.years[0].year_to_year or 0.0
+    values = [one.joined_ratio for one in found.years]
+    low, high = min(values) - half, max(values) + half
+    middle, reach = (low + high) / 2, max(high - low, LEAST_SPAN) / 2
+    return max(0.0, math.floor(20 * (middle - reach)) / 20), min(1.0, math.ceil(20 * (middle + reach)) / 20)
 
 
 def _missing(found: TrendSummary) -> list[tuple[int, str]]:
@@ -276,24 +375,10 @@ def _missing(found: TrendSummary) -> list[tuple[int, str]]:
     return sorted({gap.year: gap.why.partition(";")[0] for gap in found.gaps if gap.year not in there}.items())
 
 
-def _span(pair: tuple[float, float]) -> str:
-    return words.span(*pair)
-
-
-def _days(dates: Sequence[str]) -> str:
-    from datetime import date as day
-
-    found: list[date] = [day.fromisoformat(one) for one in dates]
-    return words.days(found)
-
-
 def _chart(found: TrendSummary) -> dict[str, Any]:
     """Lay the series out: points with what sets years apart, the line, and its grid, in units of the view box."""
     half = found.years[0].year_to_year or 0.0
-    values = [one.joined_ratio for one in found.years]
-    low, high = min(values) - half, max(values) + half
-    middle, reach = (low + high) / 2, max(high - low, LEAST_SPAN) / 2
-    low, high = max(0.0, math.floor(20 * (middle - reach)) / 20), min(1.0, math.ceil(20 * (middle + reach)) / 20)
+    low, high = _range(found)
     first, last = found.years[0].year, found.years[-1].year
 
     def x(year: float) -> float:
@@ -305,7 +390,6 @@ def _chart(found: TrendSummary) -> dict[str, Any]:
         )
 
     step = 0.05 if high - low <= 0.4 else 0.1
-    every = max(1, math.ceil((last - first + 1) / 12))
     common = found.years[-1]
     return {
         "width": _WIDTH,
@@ -325,9 +409,9 @@ def _chart(found: TrendSummary) -> dict[str, Any]:
         ],
         "line": [(x(year), y(found.intercept + found.slope * year)) for year in (first, last)],
         "ticks": [
-            {"y": y(n * step), "text": words.percent(n * step)}
+            {"y": y(n * step), "value": n * step}
             for n in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)
         ],
-        "years": [{"x": x(year), "text": year} for year in range(first, last + 1, every)],
+        "years": [{"x": x(year), "text": year} for year in _year_ticks(first, last)],
         "common": {"top": y(common.model_high), "end": y(common.model_low), "x": _WIDTH - _RIGHT + 34},
     }

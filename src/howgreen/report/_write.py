@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +14,11 @@ from howgreen.report._checksums import CHECKSUMS, write_checksums
 from howgreen.report._delivery import new_target
 from howgreen.report._folder import SUMMARY
 from howgreen.report._language import language as language_of
+from howgreen.report._pdf import REPORT_PDF, TEXT, check_pdf, write_pdf
 from howgreen.report._qgis import PROJECT, TABLES, write_styles, write_tables
 from howgreen.report._rasters import blocks, drawn, files_of
 from howgreen.report._summary import values
-from howgreen.report._tables import CSV, XLSX, write_csv, write_xlsx
+from howgreen.report._tables import CSV, XLSX, rows, write_csv, write_xlsx
 from howgreen.report.figures import EstimateFigures, PopulatedFigures, Summary
 from howgreen.report.private import roots_of, without_paths
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 OTHERS = {
     "report.html": "the page to read; opens without a network",
+    REPORT_PDF: TEXT,
     "map.png": "the maps as one picture",
     "share.png": "the answer as a picture to share, with its interval and doubts",
     CSV: "figures of the city and its districts, for programs: ratios 0-1, areas in square metres",
@@ -44,6 +47,16 @@ PRIVATE = ("source", "notes", "warnings", "provenance")
 """Where a summary may hold a path of its maker's computer."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Form:
+    """How a report is written."""
+
+    language: str = "en"
+    """Of the page, the pictures and the table for people: a key of :data:`howgreen.report._language.LANGUAGES`."""
+    pdf: bool = False
+    """Write the page as PDF too."""
+
+
 def write(
     result: Result,
     out: str | Path,
@@ -52,7 +65,7 @@ def write(
     estimate: EstimateFigures | None = None,
     populated: PopulatedFigures | None = None,
     plan_json: str | None = None,
-    language: str = "en",
+    form: Form | None = None,
     progress: Progress | None = None,
 ) -> Summary:
     """Write everything about a result into a folder; all of it or nothing.
@@ -70,8 +83,8 @@ def write(
         The green of the ground on which people live, where a population raster was given.
     plan_json
         Text of ``plan.json``; no such file without it.
-    language
-        Of the page, the pictures and the table for people: a key of :data:`howgreen.report._language.LANGUAGES`.
+    form
+        Its language, and whether it is a PDF too; None for English and no PDF.
 
     Returns
     -------
@@ -89,23 +102,25 @@ def write(
     from howgreen.report._poster import poster
     from howgreen.report._share import share
 
-    spoken = language_of(language)
+    form = form or Form()
+    spoken = language_of(form.language)
+    if form.pdf:
+        check_pdf()
     tick = _Ticks(blocks(result) + STEPS_AFTER if progress else 0, progress)
     room = new_target(out, needs_bytes=needed_bytes(result.plan), progress=progress)
     # GDAL's own cache would grow with the city, up to 5 % of the memory; nearly every byte is used once.
     with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES), room as folder:
         with drawn(result, folder, tell=tick) as maps:
             found = values(result)
-            found["language"] = language
+            found["language"] = form.language
             roots = roots_of(result.plan)
             found |= {key: without_paths(found[key], roots) for key in PRIVATE}
             found["clear_looks"] = maps.clear.figures()
             found["truth"] = _truth(truth, found)
             found["estimate"] = None if estimate is None else msgspec.to_builtins(estimate)
             found["denominators"]["populated"] = None if populated is None else msgspec.to_builtins(populated)
-            found["files"] = {
-                name: text for name, text in (files_of(result) | OTHERS).items() if name != "plan.json" or plan_json
-            }
+            absent = {"plan.json" if not plan_json else "", REPORT_PDF if not form.pdf else ""}
+            found["files"] = {name: text for name, text in (files_of(result) | OTHERS).items() if name not in absent}
             # Packing is GDAL's work, compressing the page's pictures zlib's, most of the rest Python's.
             with ThreadPoolExecutor(2) as pool:
                 packing = pool.submit(maps.pack)
@@ -130,7 +145,10 @@ def _page(
 ) -> None:
     from howgreen.report._page import page
 
-    (folder / "report.html").write_text(page(result, found, preview, photo=photo, language=language), encoding="utf-8")
+    html = page(result, found, preview, photo=photo, language=language)
+    (folder / "report.html").write_text(html, encoding="utf-8")
+    if REPORT_PDF in found["files"]:
+        write_pdf(html, folder / REPORT_PDF)
 
 
 def needed_bytes(plan: Plan) -> int:
@@ -161,7 +179,7 @@ def _truth(truth: Mapping[str, Any] | None, found: Mapping[str, Any]) -> dict[st
 
 def _tables(result: Result, found: Mapping[str, Any], folder: Path, plan_json: str | None, language: Language) -> None:
     write_tables(result, folder)
-    write_csv(found, folder / CSV)
+    write_csv(rows(found), folder / CSV)
     write_xlsx(found, folder / XLSX, language)
     if plan_json:
         (folder / "plan.json").write_text(plan_json, encoding="utf-8")

@@ -399,6 +399,12 @@ class Summary(Document, frozen=True, kw_only=True):
     model: ModelFigures
     truth: TruthFigures | None
     files: Annotated[dict[str, str], Meta(description="File name to what it holds.")]
+    sections: Annotated[
+        dict[str, Annotated[tuple[str, ...], Meta(min_length=1)]],
+        Meta(
+            description="Answers that were added to the page (people, change, trend, nrr) and their files; the first holds the figures."
+        ),
+    ] = msgspec.field(default_factory=dict)
     attributions: tuple[str, ...]
     provenance: Annotated[dict[str, Any], Meta(description="Versions and decisions of the run; free in form.")]
 

@@ -1,7 +1,6 @@
 "use strict";
-// The map: pictures over each other, moved and scaled as one. It holds no projection.
-const howgreenMap = (() => {
-  const viewer = document.getElementById("viewer");
+// A map: pictures over each other, moved and scaled as one. It holds no projection. A page may show several; the first is the answer's.
+const [howgreenMap] = [...document.querySelectorAll(".viewer")].map((viewer) => {
   const stage = viewer.querySelector(".stage");
   const world = viewer.querySelector(".world");
   const tip = viewer.querySelector(".tip");
@@ -153,7 +152,7 @@ const howgreenMap = (() => {
   new ResizeObserver(all).observe(stage);
 
   // ---- layers and switches ------------------------------------------------------------------------
-  const fade = document.getElementById("fade");
+  const fade = viewer.querySelector(".fade input");
   const picks = [...viewer.querySelectorAll("[data-layer]")];
   const blend = (chosen) => {
     const layer = picks.find((pick) => pick.getAttribute("aria-pressed") === "true") || picks[0];
@@ -163,7 +162,7 @@ const howgreenMap = (() => {
       picture.style.opacity = on && fade ? fade.value / 100 : "";
     }
     if (fade) fade.disabled = !layer.dataset.layer;
-    const name = document.getElementById("fade-name");
+    const name = viewer.querySelector(".fade-name");
     if (name && layer.dataset.layer) name.textContent = layer.textContent;
     if (fade && layer.dataset.layer) fade.setAttribute("aria-valuetext", `${layer.textContent}: ${fade.value} %`);
     for (const legend of viewer.querySelectorAll("[data-of]")) legend.classList.toggle("aside", chosen && legend.dataset.of !== layer.dataset.layer);
@@ -205,4 +204,4 @@ const howgreenMap = (() => {
   if (picks.length) blend(false);
   all();
   return { stage, world, size, place, toMap, clamp, view: () => view, watch: (watcher) => { watchers.push(watcher); watcher(view); } };
-})();
+});
