@@ -89,7 +89,7 @@ def test_a_known_change_is_found_told_and_kept(greener, tmp_path, capsys):
     assert {*summary["files"]} == {path.name for path in out.iterdir()}
     assert json.loads((out / "plan_2024_sentinel-2.json").read_text())["period"]["start"] == "2024-05-01"
     page = (out / "trend.html").read_text(encoding="utf-8")
-    assert "<strong>More green.</strong>" in page
+    assert ">More green.</p>" in page
     assert page.count("<circle cx=") == 7 + 1  # and the key
     assert "http" not in page.replace("http-equiv", "")
     with (out / "trend.csv").open(encoding="utf-8") as file:

@@ -56,6 +56,8 @@ _COLOURS = {
     "greener": ("#1b7837", "#7fbf7b", "#b8dfb2"),
     "changed, as green": ("#6a51a3", "#2c6fbb", "#c9a227", "#8c6d5a", "#5fb3b3"),
 }
+KINDS = tuple(_COLOURS)
+"""What clusters are called."""
 
 
 @dataclass(frozen=True)

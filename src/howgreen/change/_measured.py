@@ -34,6 +34,8 @@ _LOOK = {
     LOST: ("green lost", "#b2182b"),
     GAINED: ("green gained", "#1b7837"),
 }
+SAID = tuple(name for name, _ in _LOOK.values())
+"""What the classes are called."""
 MOST_PATCHES = 20
 """Of each kind that are listed."""
 SHIFTED = 0.05
