@@ -27,7 +27,7 @@ def found(make):
 
 
 def test_csv_has_the_figures_of_the_summary(found, tmp_path):
-    _tables.write_csv(found, tmp_path / "t.csv")
+    _tables.write_csv(_tables.rows(found), tmp_path / "t.csv")
     with (tmp_path / "t.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["kind"] for row in rows] == ["city", *["district"] * 6]
@@ -55,7 +55,7 @@ def test_xlsx_has_them_too_and_no_formulas(found, tmp_path):
 
 def test_absent_figures_are_empty(make, tmp_path):
     bare = report.summary(make(60, 70, error=False)).to_dict()
-    _tables.write_csv(bare, tmp_path / "t.csv")
+    _tables.write_csv(_tables.rows(bare), tmp_path / "t.csv")
     assert ",," in (tmp_path / "t.csv").read_text(encoding="utf-8").splitlines()[1]
     _tables.write_xlsx(bare, tmp_path / "t.xlsx", ENGLISH)
 

@@ -16,7 +16,7 @@ import msgspec
 
 from howgreen.core.errors import OutputError
 from howgreen.report._checksums import CHECKSUMS, write_checksums
-from howgreen.report._delivery import check_target, is_url, new_target
+from howgreen.report._delivery import check_target, new_target
 from howgreen.report._folder import SUMMARY, copied_folder
 from howgreen.report._language import language as language_of
 from howgreen.report._pdf import REPORT_PDF, TEXT, check_pdf, write_pdf
@@ -169,8 +169,8 @@ def report_of(folder: Path) -> Summary:
     OutputError
         It is none, or an older version made it.
     """
-    if is_url(str(folder)):
-        raise OutputError(f"{folder}: a section can be added to a report on this disk only; name its folder")
+    if not folder.is_dir():
+        raise OutputError(f"{folder}: is no folder on this disk; name that of a report by `howgreen city`")
     try:
         found = msgspec.json.decode((folder / SUMMARY).read_bytes(), type=Summary)
         marked = "<!-- section:nrr -->" in (folder / REPORT_PAGE).read_text(encoding="utf-8")
@@ -195,7 +195,9 @@ def opened(destination: Destination, topic: str, *, progress: Progress | None = 
             yield Desk(folder=folder, language=language_of(destination.language), pdf=destination.pdf)
         return
     found = report_of(destination.report)
-    earlier = [name for one in _files_of(found, topic) for name in (one, f"{one}.aux.xml")]
+    earlier = [
+        name for one in _files_of(found, topic) for name in (one, f"{one}.aux.xml", f"{one.removesuffix('.tif')}.qml")
+    ]
     again = {*earlier, REPORT_PAGE, REPORT_PDF, SUMMARY, CHECKSUMS}
     with copied_folder(destination.report, anew=again, text=(REPORT_PAGE,)) as folder:
         yield Desk(

@@ -1,0 +1,188 @@
+"""Answers as sections of a report: one page, one summary; the report changes whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from affine import Affine
+from odc.geo.geobox import GeoBox
+
+from howgreen import cli, place, report
+from howgreen.core.errors import OutputError
+from howgreen.core.sensors import SENSORS
+from howgreen.core.stac import Header
+from howgreen.report._folder import copied_folder
+from howgreen.report._sections import TOPICS, Destination, opened, report_of
+from howgreen.report.figures import Summary
+from howgreen.store import put_place, put_scene
+
+pytestmark = pytest.mark.filterwarnings("ignore::howgreen.HowgreenWarning")
+
+GRID = GeoBox((30, 40), Affine(10, 0, 680_000, 0, -10, 5_150_000), "EPSG:32632")
+GRASS = {"blue": 400, "green": 700, "red": 500, "nir": 4000}
+STREET = {"blue": 900, "green": 1000, "red": 1100, "nir": 1300}
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory) -> Path:
+    """Six years of a town that gains a column of grass, a fortieth, a year."""
+    root = tmp_path_factory.mktemp("store")
+    put_place(root, place.from_shape(GRID.extent.to_crs("EPSG:4326").geom.buffer(-0.0003), name="Small"))
+    sensor, rng = SENSORS["sentinel-2"], np.random.default_rng(0)
+    for year in range(2019, 2025):
+        share = (np.arange(40) < 10 + 2 * (year - 2019)) * np.ones((30, 1))
+        noise = rng.normal(1, 0.02, share.shape)
+        light = {band: (share * GRASS[band] + (1 - share) * STREET[band]) * noise for band in GRASS}
+        moment = datetime(year, 7, 9, 10, tzinfo=UTC)
+        head = Header(id=f"s-{year}", sensor=sensor, time=moment, scale=1e-4, offset=0.0, nodata=0)
+        put_scene(root, head, {band: (values.round().astype(np.uint16), GRID) for band, values in light.items()})
+    return root
+
+
+def call(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as done:
+        cli.main([str(part) for part in arguments])
+    return int(done.value.code or 0)
+
+
+def made(store: Path, out: Path, *more: object) -> Path:
+    assert call("city", "Small", "--store", store, "--period", "2024", "--model", "ndvi", "--out", out, *more) == 0
+    return out
+
+
+def trend(store: Path, out: Path, *more: object) -> int:
+    return call("trend", "--report", out, "--store", store, "--years", "2019:2024", "--model", "ndvi", *more)
+
+
+def summary(folder: Path) -> Summary:
+    return Summary.from_dict(json.loads((folder / "summary.json").read_text(encoding="utf-8")))
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+
+
+def whole(folder: Path) -> None:
+    """The files are those that the summary lists and the checksums name, and the page loads nothing."""
+    assert report.is_unaltered(folder)
+    there = {path.name for path in folder.iterdir()}
+    listed = set(summary(folder).files)
+    assert listed <= there
+    assert {name.removesuffix(".aux.xml") for name in there if not name.endswith(".qml")} == listed
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert not re.search(r"(src|href)=.http", page.replace('href="https', ""))
+
+
+def test_a_section_joins_the_page_the_summary_and_the_folder(store, tmp_path, capsys):
+    out = made(store, tmp_path / "report")
+    before, first = digests(out), summary(out)
+    assert first.sections == {}
+    assert trend(store, out) == 0
+    assert f"page: {out}/report.html#trend-title" in capsys.readouterr().out
+    whole(out)
+    found, after = summary(out), digests(out)
+    assert list(found.sections) == ["trend"]
+    assert found.sections["trend"][0] == "trend.json"
+    assert set(found.sections["trend"]) == set(found.files) - set(first.files)
+    assert found.green_ratio == first.green_ratio
+    changed = {name for name in before if after[name] != before[name]}
+    assert changed == {"report.html", "summary.json", "SHA256SUMS"}
+    figures = json.loads((out / "trend.json").read_text(encoding="utf-8"))
+    assert figures["city"]["id"] == first.city.id
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "More green." in page
+    assert page.count('href="trend.csv"') == 1
+    # Once more: it takes the place of the first, and what the first had left is gone.
+    assert call("trend", "--report", out, "--store", store, "--years", "2019:2023", "--model", "ndvi") == 0
+    whole(out)
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert page.count('id="trend-title"') == 1
+    assert not (out / "plan_2024_sentinel-2.json").exists()
+    # And another beside it.
+    assert call("change", "--report", out, "--store", store, "--from", "2019", "--to", "2024", "--model", "ndvi",
+                "--method", "pca-kmeans", "--clusters", "2") == 0  # fmt: skip
+    whole(out)
+    assert list(summary(out).sections) == ["trend", "change"]
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert page.index('id="change-title"') < page.index('id="trend-title"'), "in the order of the page"
+    assert page.count("<html") == page.count("</body>") == page.count("Content-Security-Policy") == 1
+    assert len(re.findall(r"<script", page)) == 1
+
+
+def test_it_speaks_the_language_of_its_report(store, tmp_path):
+    out = made(store, tmp_path / "report", "--language", "de")
+    assert trend(store, out) == 0
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "Mehr Grün." in page
+    assert "Year by year" not in page
+
+
+def test_what_cannot_be_is_said_before_any_work(store, tmp_path, capsys):
+    out = made(store, tmp_path / "report")
+    for more, words in (
+        (("--report", out, "Small"), "leave NAME out"),
+        (("--report", out, "--out", tmp_path / "x"), "leave --out out"),
+        (("--report", out, "--language", "de"), "leave --language out"),
+        (("--report", tmp_path / "none"), "is no folder on this disk"),
+        (("--report", store), "is not a report"),
+    ):
+        assert call("trend", *more, "--store", store, "--years", "2019:2024") != 0
+        assert words in capsys.readouterr().err
+    page = out / "report.html"
+    page.write_text(page.read_text(encoding="utf-8").replace("<!-- section:nrr -->", ""), encoding="utf-8")
+    with pytest.raises(OutputError, match="made by an older version"):
+        report_of(out)
+
+
+def test_a_report_stays_as_it_was_where_a_section_fails(store, tmp_path):
+    out = made(store, tmp_path / "report")
+    before = digests(out)
+    with pytest.raises(ValueError, match="broken"), opened(Destination(report=out), "people") as desk:
+        (desk.folder / "people.csv").write_text("half")
+        (desk.folder / "report.html").write_text("half")
+        raise ValueError("broken")
+    assert digests(out) == before
+    with pytest.raises(OutputError, match="was changed while this was written"), copied_folder(out, anew=(), text=()):
+        (out / "summary.json").write_text((out / "summary.json").read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    assert set(digests(out)) == set(before)
+
+
+def test_marks_cannot_be_forged_by_a_name(store, tmp_path):
+    area = place.from_shape(GRID.extent.to_crs("EPSG:4326").geom.buffer(-0.0003), name="<!-- section:trend -->")
+    own = shutil.copytree(store, tmp_path / "store")
+    put_place(own, area)
+    out = tmp_path / "report"
+    assert call("city", area.name, "--store", own, "--period", "2024", "--model", "ndvi", "--out", out) == 0
+    page = (out / "report.html").read_text(encoding="utf-8")
+    for topic in (*TOPICS, "files"):
+        assert page.count(f"<!-- section:{topic} -->") == 1
+
+
+def test_the_page_as_pdf(store, tmp_path, capsys):
+    pytest.importorskip("weasyprint", reason="needs the extra [pdf]", exc_type=(ImportError, OSError))
+    out = made(store, tmp_path / "report", "--pdf")
+    first = (out / "report.pdf").read_bytes()
+    assert first.startswith(b"%PDF-")
+    assert b"/StructTreeRoot" in first, "tagged"
+    assert trend(store, out) == 0
+    whole(out)
+    assert len((out / "report.pdf").read_bytes()) > len(first), "it is made anew with the section"
+    capsys.readouterr()
+    own = tmp_path / "own"
+    assert call("trend", "Small", "--store", store, "--years", "2019:2024", "--model", "ndvi", "--pdf", "--out", own) == 0
+    assert (own / "trend.pdf").read_bytes().startswith(b"%PDF-")
+    assert "trend.pdf" in json.loads((own / "summary.json").read_text(encoding="utf-8"))["files"]
+
+
+def test_without_the_extra_it_is_said_how_to_get_it(store, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "weasyprint", None)
+    assert call("city", "Small", "--store", store, "--period", "2024", "--pdf", "--out", tmp_path / "x") == 1
+    assert 'pip install "howgreen[pdf]"' in capsys.readouterr().err
+    assert not (tmp_path / "x").exists()
