@@ -148,7 +148,6 @@ def _answer(
     from howgreen.pipeline import city as pipeline
     from howgreen.pipeline import sampling, workdir
     from howgreen.pipeline.population import with_population
-    from howgreen.report import Form
 
     folder = wanted.sample_folder
     if folder is not None and plan_file is None and not (asked["query"] or asked["area"]):
@@ -168,8 +167,15 @@ def _answer(
     if wanted.population is not None:
         result, populated = with_population(result, wanted.population)
     refuse_if_strict()
-    form = Form(language=wanted.language, pdf=wanted.pdf)
-    summary = pipeline.write(result, out, estimate=estimate, populated=populated, form=form, progress=progress)
+    summary = pipeline.write(
+        result,
+        out,
+        estimate=estimate,
+        populated=populated,
+        language=wanted.language,
+        pdf=wanted.pdf,
+        progress=progress,
+    )
     workdir.forget(result.plan)
     return summary, out
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import geopandas as gpd
     import xarray as xr
 
-    from howgreen.report import Form, Summary
+    from howgreen.report import Summary
     from howgreen.report.figures import EstimateFigures, PopulatedFigures
 
 
@@ -34,7 +34,7 @@ class CityResult(Result):
         self, out: str | Path, *, language: str = "en", pdf: bool = False, progress: Progress | None = None
     ) -> Summary:
         """Write the report's folder and return its figures. See :func:`write`."""
-        return write(self, out, form=report.Form(language=language, pdf=pdf), progress=progress)
+        return write(self, out, language=language, pdf=pdf, progress=progress)
 
     def summary(self) -> Summary:
         """Return all figures, typed, without writing any file."""
@@ -78,7 +78,8 @@ def write(
     *,
     estimate: EstimateFigures | None = None,
     populated: PopulatedFigures | None = None,
-    form: Form | None = None,
+    language: str = "en",
+    pdf: bool = False,
     published: bool = False,
     progress: Progress | None = None,
 ) -> Summary:
@@ -92,8 +93,10 @@ def write(
         Of :func:`howgreen.pipeline.sampling.estimate_of`: the report leads with it.
     populated
         Of :func:`howgreen.pipeline.population.with_population`.
-    form
-        Language of the page and its pictures (``en``, ``de``, ``es`` or ``fr``), and whether it is a PDF too.
+    language
+        Of the page and its pictures: ``en``, ``de``, ``es`` or ``fr``.
+    pdf
+        Whether the page is written as PDF too.
     published
         Whether strangers will read it: then the plan in it names files without their folders; with ``--store`` it runs all the same.
 
@@ -113,7 +116,7 @@ def write(
         truth=truth(result.plan),
         estimate=estimate,
         populated=populated,
-        form=form,
+        form=report.Form(language=language, pdf=pdf),
         plan_json=plan_json.for_strangers(result.plan) if published else plan_json.to_json(result.plan),
         progress=progress or notebook.bars(),
     )

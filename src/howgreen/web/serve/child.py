@@ -239,11 +239,10 @@ def result_id(plan: Plan, language: str) -> str:
 
 def _write(result: Any, folder: Path, question: Question, settings: Settings, progress: Progress) -> None:
     from howgreen.pipeline.result import write
-    from howgreen.report import Form
     from howgreen.store import city_to_feature
 
     with in_place(folder, settings) as made:
-        write(result, made, form=Form(language=question.language), published=True, progress=progress)
+        write(result, made, language=question.language, published=True, progress=progress)
         text = json.dumps(city_to_feature(result.plan.city), ensure_ascii=False)
         (made / PLACE).write_text(text, encoding="utf-8")
 
