@@ -40,10 +40,11 @@ def candidates_page(found: Sequence[Candidate], *, title: str, lines: Sequence[s
     lines
         What else the plan says.
     """
-    from howgreen import __version__
+    from importlib.metadata import version
+
     from howgreen.report._templates import whole_page
 
-    about = {"howgreen": __version__, "synthetic": False, "attributions": ()}
+    about = {"howgreen": version("howgreen"), "synthetic": False, "attributions": ()}
     return whole_page(
         "plan.html", ENGLISH, {"about": about, "title": title, "lines": lines, "candidates": strip(found)}
     )
