@@ -61,7 +61,7 @@ def catalog(request: Request) -> Response:
     base = base_of(request)
     links = [
         _link(f"{base}/stac", "self"), _link(f"{base}/stac", "root"), _link(f"{base}/stac/collections", "data"),
-        _link(f"{base}/stac/collections/{COLLECTION}", "child"), _link(f"{base}/conformance", "conformance"), _link(f"{base}/stac/search", "search", _GEO),
+        _link(f"{base}/stac/collections/{COLLECTION}", "child"), _link(f"{base}/conformance", "conformance"), *({**_link(f"{base}/stac/search", "search", _GEO), "method": method} for method in ("GET", "POST")),
         _link(f"{base}/api", "service-desc", "application/vnd.oai.openapi+json;version=3.0"),
         _link(f"{base}/docs", "service-doc", "text/html"),
     ]  # fmt: skip
