@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
 
@@ -91,7 +92,10 @@ def test_a_host_says_what_it_opens(
     assert "is open to whoever has a token" in capsys.readouterr().err
 
 
-def test_what_is_asked_for_is_what_is_served(call: Callable[..., int], served: list[Settings], tmp_path: Path):
+def test_what_is_asked_for_is_what_is_served(
+    monkeypatch: pytest.MonkeyPatch, call: Callable[..., int], served: list[Settings], tmp_path: Path
+):
+    monkeypatch.setattr("howgreen.batch.run.cluster", lambda _: nullcontext())
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "catalog.json").touch()
     assert call("--store", "a", "--port", 0, "--keep", "12h", "--max-area", 10, "--max-disk", 2, "--workers", 0, "--queue", 3,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -106,7 +107,13 @@ def test_an_old_answer_is_looked_at_anew(
         patched.setattr("howgreen.pipeline.reruns.code_changed", lambda: now().timestamp() + 5)
         assert Jobs(engine, settings).submit(asked(), client="c").id != first.id
     jobs.dismiss(jobs.jobs(status=Status.accepted)[0].id)
-    assert jobs.submit(asked(), client="c").id == first.id
+    shelf = settings.data / "shelf"
+    (shelf / "sentinel-2").mkdir(parents=True)  # an image that came later
+    with_store = Jobs(engine, replace(settings, stores=(shelf,)))
+    assert with_store.submit(asked(), client="c").id != first.id
+    jobs.dismiss(jobs.jobs(status=Status.accepted)[0].id)
+    os.utime(shelf / "sentinel-2", (0, 0))
+    assert with_store.submit(asked(), client="c").id == first.id
     (settings.results / ("a" * 64) / "summary.json").unlink()
     assert jobs.submit(asked(), client="c").id != first.id
 
@@ -363,8 +370,6 @@ def test_what_nobody_used_for_long_goes_with_its_jobs(jobs: Jobs, results: Resul
 
 
 def test_a_folder_without_its_row_is_not_shown_and_goes_later(results: Results, settings: Settings):
-    import os
-
     young, old = settings.results / ("a" * 64), settings.results / ("b" * 64)
     for folder in (young, old):
         folder.mkdir(parents=True)

@@ -149,6 +149,58 @@ def test_a_report_that_is_not_as_it_was_is_made_again_in_its_place(plain, shelf:
     assert list(settings.scratch.glob(".result-*")) == []
 
 
+@pytest.mark.slow
+def test_a_cluster_gives_the_same_answer(plain, shelf: Path, tmp_path: Path):
+    distributed = pytest.importorskip("distributed")
+    _, jobs, results = plain
+    asked_of = question(city_of_grass(), period="2024")
+    with distributed.LocalCluster(n_workers=1, threads_per_worker=2, dashboard_address="127.0.0.1:0") as there:
+        settings = replace(plain[0], stores=(shelf,), dask=there.scheduler_address)
+        with working(settings, CHILD):
+            done = over(jobs, jobs.submit(asked_of, client="c"))
+    assert done.status is Status.successful, done.message
+    assert list(settings.scratch.glob(".result-*")) == []
+    on_cluster, folder = results.summary(done.result), results.folder(done.result)
+    here = replace(settings, dask=None, data=tmp_path / "other")
+    engine = open_database(here)
+    with working(here, CHILD):
+        again = over(Jobs(engine, here), Jobs(engine, here).submit(asked_of, client="c"))
+    assert again.result == done.result
+    alone = Results(engine, here).summary(again.result)
+    for told in (on_cluster, alone):
+        del told["provenance"]["created"]
+    assert on_cluster == alone
+    assert (folder / "green_fraction.tif").read_bytes() == (
+        here.results / again.result / "green_fraction.tif"
+    ).read_bytes()
+    engine.dispose()
+
+
+@pytest.mark.slow
+def test_a_job_that_is_killed_while_it_reads_goes_on_from_what_was_kept(plain, shelf: Path, until: Callable[..., None]):
+    import psutil
+
+    settings, jobs, results = replace(plain[0], stores=(shelf,)), plain[1], plain[2]
+    asked_of = question(city_of_grass(), period="2024")
+
+    def kill() -> bool:
+        there = [one for one in psutil.Process().children() if "howgreen.web.serve.child" in one.cmdline()]
+        if not there or not any(event.kind == "progress" for event in jobs.events(job.id)):
+            return False
+        there[0].kill()
+        return True
+
+    with working(settings, CHILD):
+        job = jobs.submit(asked_of, client="c")
+        until(kill, most_s=60)
+        kept = {path: path.stat().st_mtime_ns for path in settings.cache.rglob("*.npy")}
+        assert kept
+        done = over(jobs, job)
+    assert (done.status, done.attempt) == (Status.successful, 2)
+    assert any("goes on from what was kept" in str(event.data) for event in jobs.events(job.id))
+    assert results.summary(done.result)["green_ratio"] > 0.9
+
+
 def test_a_question_that_no_image_answers_says_so_in_a_line_for_visitors(plain, shelf: Path, tmp_path: Path):
     settings, jobs, _ = plain
     with working(replace(settings, stores=(shelf,)), CHILD):

@@ -186,18 +186,7 @@ def _pool(workers: Workers) -> Iterator[_Pool[Any]]:
         with ThreadPoolExecutor(workers.count) as pool:
             yield _Pool(name="threads", executor=pool, width=lambda: workers.count)
         return
-    try:
-        import distributed
-    except ImportError as error:
-        raise MissingExtraError("a Dask cluster (distributed)", "cluster") from error
-    try:
-        # It says of few of its functions what they give.
-        client: Any = distributed.Client(workers.scheduler, timeout=WAIT_S, set_as_default=False)  # type: ignore[no-untyped-call]
-    except (OSError, ValueError) as error:
-        raise NetworkError(
-            f"scheduler {workers.scheduler}: does not answer ({one_line(str(error))[:120]}); check its address"
-        ) from error
-    with client:
+    with cluster(workers.scheduler) as client:
         # A city that kills its worker would kill the next one too.
         executor = client.get_executor(pure=False, retries=0)
         yield _Pool(
@@ -205,6 +194,32 @@ def _pool(workers: Workers) -> Iterator[_Pool[Any]]:
             executor=executor,
             width=lambda: max(_threads(client, workers.scheduler), workers.count),
         )
+
+
+@contextmanager
+def cluster(scheduler: str) -> Iterator[Any]:
+    """Connect to a Dask cluster, and leave it at the end; a client of distributed.
+
+    Raises
+    ------
+    MissingExtraError
+        The package distributed is not installed.
+    NetworkError
+        No scheduler answers at the address.
+    """
+    try:
+        import distributed
+    except ImportError as error:
+        raise MissingExtraError("a Dask cluster (distributed)", "cluster") from error
+    try:
+        # It says of few of its functions what they give.
+        client: Any = distributed.Client(scheduler, timeout=WAIT_S, set_as_default=False)  # type: ignore[no-untyped-call]
+    except (OSError, ValueError) as error:
+        raise NetworkError(
+            f"scheduler {scheduler}: does not answer ({one_line(str(error))[:120]}); check its address"
+        ) from error
+    with client:
+        yield client
 
 
 def _threads(client: Any, scheduler: str | None) -> int:

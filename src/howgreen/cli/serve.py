@@ -183,6 +183,11 @@ def _check(settings: Settings) -> None:
     catalogs_to_ask(settings.catalogs, network=Network(offline=settings.offline))
     if settings.tokens is not None:
         Tokens(settings.tokens)
+    if settings.dask is not None:
+        from howgreen.batch.run import cluster
+
+        with cluster(settings.dask):
+            pass
     settings.data.mkdir(parents=True, exist_ok=True)
 
 

@@ -62,7 +62,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     settings: Settings
 
 
-class _AnsweredBefore(Exception):  # noqa: N818 (no error: the way out of a run that is not needed)
+class _FolderIsThere(Exception):  # noqa: N818 (no error: the way out of a run that is not needed here)
     def __init__(self, folder: Path) -> None:
         super().__init__(str(folder))
         self.folder = folder
@@ -184,9 +184,8 @@ def answer(question: Question, settings: Settings, tell: Tell) -> ResultRow:
     with folder_lock(mine):
         try:
             folder = _made(question, settings, tell)
-        except _AnsweredBefore as before:
-            tell("note", {"text": "the same images were measured before: this is that answer"})
-            folder = before.folder
+        except _FolderIsThere as there:
+            folder = there.folder
         return row_of(folder, language=question.language)
 
 
@@ -201,7 +200,11 @@ def _made(question: Question, settings: Settings, tell: Tell) -> Path:
         _tell_plan(plan, tell)
         folder = settings.results / result_id(plan, question.language)
         if (folder / PLACE).is_file() and reruns.still_valid(plan, folder) is not None:
-            raise _AnsweredBefore(folder)
+            tell("note", {"text": "the same images were measured before: this is that answer"})
+            raise _FolderIsThere(folder)
+        if settings.dask is not None:
+            _make_on_cluster(plan, folder, question, settings, tell)
+            raise _FolderIsThere(folder)
 
     progress = in_words(tell)
     choice = planning.Choice(sensor=question.sensor, model=question.model, period=question.when)
@@ -222,6 +225,31 @@ def _made(question: Question, settings: Settings, tell: Tell) -> Path:
     raise next((error for error in failures if isinstance(error, NoClearImageError)), failures[-1])
 
 
+def _make_on_cluster(plan: Plan, folder: Path, question: Question, settings: Settings, tell: Tell) -> None:
+    """Have a plan carried out by a worker of a Dask cluster, which sees the same folders.
+
+    When this process ends, nobody waits for what the worker writes, and its folder is removed.
+    """
+    from howgreen.batch.run import cluster
+    from howgreen.pipeline import plan_json
+
+    tell("progress", {"stage": "reading images and mapping green, on a cluster", "done": 0, "of": 1, "percent": 15})
+    with cluster(str(settings.dask)) as client, in_place(folder, settings) as made:
+        text, out = plan_json.to_json(plan), str(made.absolute())
+        client.submit(carried_out, text, out, question.language, pure=False, retries=0).result()
+        _add_place(made, plan)
+
+
+def carried_out(plan: str, out: str, language: str) -> None:
+    """Carry out a plan, given as JSON, and write its report: what a worker of a cluster does."""
+    from howgreen.pipeline import city, plan_json, workdir
+    from howgreen.pipeline.result import write
+
+    result = city.run(plan_json.from_json(plan), progress=lambda *_: None)
+    write(result, out, language=language, published=True, progress=lambda *_: None)
+    workdir.forget(result.plan)
+
+
 def sources(settings: Settings) -> list[Store | Catalogs]:
     """List where images may come from, in the order in which they are tried."""
     from howgreen.pipeline.inputs import Catalogs, Store
@@ -239,12 +267,16 @@ def result_id(plan: Plan, language: str) -> str:
 
 def _write(result: Any, folder: Path, question: Question, settings: Settings, progress: Progress) -> None:
     from howgreen.pipeline.result import write
-    from howgreen.store import city_to_feature
 
     with in_place(folder, settings) as made:
         write(result, made, language=question.language, published=True, progress=progress)
-        text = json.dumps(city_to_feature(result.plan.city), ensure_ascii=False)
-        (made / PLACE).write_text(text, encoding="utf-8")
+        _add_place(made, result.plan)
+
+
+def _add_place(folder: Path, plan: Plan) -> None:
+    from howgreen.store import city_to_feature
+
+    (folder / PLACE).write_text(json.dumps(city_to_feature(plan.city), ensure_ascii=False), encoding="utf-8")
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ import json
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -499,7 +499,7 @@ class Jobs:
         ).first()
         if row is None or not self._is_whole(str(row.result)):
             return None
-        if row.finished.timestamp() < self._program_changed:
+        if row.finished.timestamp() < max(self._program_changed, _images_changed(self._settings)):
             return None
         connection.execute(update(answers).where(answers.c.id == row.result).values(used=now()))
         return row
@@ -605,6 +605,15 @@ def _lost(connection: Connection, row: Row[Any], why: str) -> None:
         )  # fmt: skip
     else:
         _wait_again(connection, row.id, f"{why}: it waits again, and goes on from what was kept", lost=1)
+
+
+def _images_changed(settings: Settings) -> float:
+    """Return when an image last came into a store: a scene's folder is moved into its sensor's."""
+    last = 0.0
+    for store in settings.stores:
+        with suppress(OSError):
+            last = max([last, *(folder.stat().st_mtime for folder in store.iterdir() if folder.is_dir())])
+    return last
 
 
 def _free_bytes(settings: Settings) -> int:
