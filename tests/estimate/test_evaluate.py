@@ -326,9 +326,9 @@ def dotted(sample, unit, reader, *, low=0.0, high=0.0, minute=0):
 
 
 def test_the_readers_error_rates_are_found_and_taken_out(frame):
-    """One reader calls a fifth of the green bare; with agreed answers the correction holds the truth, and the plain estimate does not."""
+    """One reader calls a fifth of the green bare: agreed answers tell it, dot by dot. What the interval holds: see the estimators' tests."""
     held, plain, rates = 0, 0, []
-    for seed in range(12):
+    for seed in range(6):
         sample = draw(frame, looks=500, seed=100 + seed)
         both = [dotted(sample, u.unit, "ann", low=0.02, high=0.2, minute=1) for u in sample.units]
         both += [dotted(sample, u.unit, "bob", minute=2) for u in sample.units if u.twice]
@@ -340,8 +340,8 @@ def test_the_readers_error_rates_are_found_and_taken_out(frame):
         held += found.corrected.estimate.low <= TRUE_RATIO <= found.corrected.estimate.high
         plain += found.headline.low <= TRUE_RATIO <= found.headline.high
     assert np.mean(rates, axis=0) == pytest.approx([0.02, 0.2], abs=0.06)
-    assert len(rates) >= 5
-    assert held >= len(rates) - 2
+    assert len(rates) >= 3
+    assert held >= len(rates) - 1
     assert plain <= 0.1 * len(rates)
     assert evaluate(sample, both).corrected is None  # nobody agreed on anything
     assert evaluate(sample, [*both, *(replace(one, pattern="") for one in gold)]).corrected is None  # nobody told dots

@@ -5,7 +5,7 @@ unit is land, x is 1 and the ratio is a mean. The map enters by the difference e
 McRoberts 2010, doi:10.1016/j.rse.2009.10.013; "prediction-powered inference" for a mean is the same): the map's mean over the whole frame,
 corrected by the mean miss in the sample. It is unbiased however bad the map is. Variances are linearised (Särndal et al., ch. 5), degrees of
 freedom are Satterthwaite's, and an interval is never of width 0: shares near 0 or 1 get Wilson's interval at an effective
-number of looks (after Korn & Graubard 1998).
+number of looks (after Korn & Graubard 1998), but not where the map assists a simple sample: its misses lean to neither side.
 """
 
 from __future__ import annotations
@@ -26,11 +26,12 @@ FEWEST = 10
 FEWEST_IN_STRATUM = 2
 RARE = 0.25
 """Below this share, or above 1 - it, the interval is Wilson's: there, t intervals of few looks cover too little."""
-COIN_LOOKS = 25
-"""For Wilson's interval, the variance found is averaged with a coin's as if that came from up to this many looks, fewer the less rare green is (none at
-:data:`RARE`): most small samples of rare green hold hardly any and look surer than they are, and one place in a hundred that a good map gets
-wholly wrong can hide from fifty looks. ``benchmarks/sim_estimate.py`` shows what they cover. The price is width: where green
-is rare and the map good, 50 looks cover 99 % and more."""
+COIN_SHARE, MOST_COIN_LOOKS, LEAST_COIN = 0.5, 25, 0.01
+"""For Wilson's interval, the variance found is averaged with a coin's as if that came from so many looks: half of those there are, at most 25,
+fewer the less rare green is (none at :data:`RARE`), and as the square of what strata and map leave unexplained, a hundredth at least. Most small samples of rare
+green hold hardly any and look surer than they are; where the map tells where the green is, that is not so, and a coin says too much.
+``benchmarks/sim_estimate.py`` shows what the intervals cover. The price: where one place in a hundred is wholly other than a good map says,
+most samples of fifty looks meet none of them, and no rule that is right elsewhere can know."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +146,17 @@ def estimate_ratio(looks: Looks, assist: MapShares | None = None, *, level: floa
     )
     if assist is not None:
         method += ", assisted by the map (difference estimator)"
-    return _estimate(line.ratio, variance, df, len(looks.green), level, method)
+    return _estimate(
+        line.ratio, variance, df, len(looks.green), level, method,
+        unexplained=_unexplained(variance, looks), lopsided=assist is None or len(looks.weight) > 1,
+    )  # fmt: skip
+
+
+def _unexplained(variance: float, looks: Looks) -> float:
+    """Return the variance over that of as many looks at a simple sample without a map, at most 1."""
+    alone = _linearise(looks, None).residual
+    most = _stratified_mean(alone**2, looks) / (len(alone) - 1)
+    return min(variance / most, 1.0) if most > 0 else 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -386,24 +397,48 @@ def variance_of(residual: Floats, looks: Looks) -> tuple[float, float]:
     return variance, float(np.clip(variance**2 / (parts**2 / (counts - 1)).sum(), 1, most))
 
 
-def _estimate(ratio: float, variance: float, df: float, n: int, level: float, method: str) -> Estimate:
-    """Put the interval around a ratio: Student's, or Wilson's where the share is rare or nothing varied."""
+def _estimate(
+    ratio: float,
+    variance: float,
+    df: float,
+    n: int,
+    level: float,
+    method: str,
+    *,
+    unexplained: float = 1.0,
+    lopsided: bool = True,
+) -> Estimate:
+    """Put the interval around a ratio: Student's, or Wilson's where the share is rare or nothing varied.
+
+    Parameters
+    ----------
+    unexplained
+        See :func:`_unexplained`.
+    lopsided
+        Whether estimates of a rare share are far above it more often than far below.
+    """
     from scipy import special
 
     se = float(np.sqrt(variance))
     inside = min(max(ratio, 0.0), 1.0)
     quantile = float(special.stdtrit(df, (1 + level) / 2))  # of Student's t; scipy.stats asks fifty times as long
     low, high = ratio - quantile * se, ratio + quantile * se
-    if se == 0 or inside < RARE or inside > 1 - RARE:
-        low, high = wilson(inside, _effective_looks(inside, variance, n), quantile=quantile)
+    nowhere = se == 0 or not 0 < ratio < 1  # an estimate that is no share tells little of where the share is
+    if nowhere or (lopsided and not RARE <= inside <= 1 - RARE):
+        score = wilson(inside, _effective_looks(inside, variance, n, unexplained=unexplained), quantile=quantile)
+        low, high = (min(low, score[0]), max(high, score[1])) if nowhere else score
         method += "; Wilson's interval"
     return Estimate(ratio=ratio, se=se, df=df, low=max(low, 0.0), high=min(high, 1.0), level=level, n=n, method=method)
 
 
-def _effective_looks(share: float, variance: float, n: int) -> float:
+def _effective_looks(share: float, variance: float, n: int, *, unexplained: float = 1.0) -> float:
     """Count the tosses of a coin that would be as sure as ``n`` looks of this variance; not more than ``n`` when nothing varied."""
     coin = share * (1 - share)
     if variance == 0 or coin == 0:
         return float(n)
-    tosses = COIN_LOOKS * (1 - min(share, 1 - share, RARE) / RARE)
+    tosses = (
+        min(COIN_SHARE * n, MOST_COIN_LOOKS)
+        * max(unexplained**2, LEAST_COIN)
+        * (1 - min(share, 1 - share, RARE) / RARE)
+    )
     return max(coin / (((n - 1) * variance + tosses * coin / n) / (n - 1 + tosses)), 1.0)
