@@ -18,7 +18,7 @@ export const spoken = () => language;
 
 /** A sentence of the catalogue with its values: `t("found", {n: "3"})`. */
 export function t(key, values = {}) {
-  const text = catalogue[key] ?? key;
+  const text = (values.n === "1" && catalogue[`${key}-one`]) || (catalogue[key] ?? key);
   return text.replace(/\{(\w+)\}/g, (all, name) => (name in values ? values[name] : all));
 }
 
