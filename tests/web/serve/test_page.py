@@ -12,6 +12,8 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -37,16 +39,13 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-@pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    """A server of the demo: Sampleton alone, offline."""
-    port, data = free_port(), tmp_path_factory.mktemp("serve")
+@contextmanager
+def serving(data: Path, *options: str) -> Iterator[str]:
+    """A server of its own, as a person starts it."""
+    port = free_port()
     with (data / "server.log").open("wb") as log:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "howgreen.cli", "serve", "--demo", "--port", str(port), "--data", str(data)],
-            stdout=log,
-            stderr=log,
-        )
+        command = ["-m", "howgreen.cli", "serve", "--port", str(port), "--data", str(data / "data"), *options]
+        server = subprocess.Popen([sys.executable, *command], stdout=log, stderr=log)
     address = f"http://127.0.0.1:{port}"
     try:
         for _ in range(300):
@@ -63,6 +62,27 @@ def address(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    """The demo: Sampleton alone, offline."""
+    with serving(tmp_path_factory.mktemp("serve"), "--demo") as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def bolzano(tmp_path_factory):
+    """A server of one real image and its commune's limits."""
+    real = Path(__file__).parents[4] / "shared" / "data" / "bolzano"
+    if not real.is_dir():
+        pytest.skip("no real data beside the checkout")
+    folder = tmp_path_factory.mktemp("bolzano")
+    add = ["store", "add", str(real / "S2_L2A_sample.tif"), "--city", "Bolzano", "--date", "2023-06-20"]
+    options = [*add, "--area", str(real / "boundary.geojson"), "--store", str(folder / "shelf")]
+    subprocess.run([sys.executable, "-m", "howgreen.cli", *options], check=True, capture_output=True)
+    with serving(folder, "--offline", "--store", str(folder / "shelf")) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
 def browser():
     from playwright.sync_api import sync_playwright
 
@@ -76,22 +96,23 @@ def browser():
 
 
 @pytest.fixture
-def open_tab(browser, address):
+def open_tab(browser):
     """Open the page; the test fails on any error in its console, and on any request to elsewhere."""
-    contexts, troubles = [], []
+    contexts, troubles, servers = [], [], []
 
     def note(message):
         if message.type in ("error", "warning") and "GPU stall" not in message.text:
             troubles.append(message.text)
 
-    def opened(path="", *, size=WIDE, language="en-GB", **more):
+    def opened(address, path="", *, size=WIDE, language="en-GB", **more):
+        servers.append(address)
         context = browser.new_context(viewport=size, locale=language, has_touch=size is NARROW, **more)
         contexts.append(context)
         tab = context.new_page()
         tab.set_default_timeout(PATIENT_MS)
         tab.on("console", note)
         tab.on("pageerror", lambda error: troubles.append(str(error)))
-        tab.on("request", lambda r: None if r.url.startswith((address, "data:", "blob:")) else troubles.append(r.url))
+        tab.on("request", lambda r: None if r.url.startswith((*servers, "data:", "blob:")) else troubles.append(r.url))
         tab.goto(f"{address}/{path}")
         return tab
 
@@ -158,9 +179,9 @@ def clicks(tab, *corners):
 
 
 @pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
-def test_a_name_is_typed_measured_and_answered(open_tab, size):
+def test_a_name_is_typed_measured_and_answered(open_tab, address, size):
     name = "wide" if size is WIDE else "narrow"
-    tab = open_tab(size=size)
+    tab = open_tab(address, size=size)
     tab.wait_for_selector("#query")
     assert serious(tab) == []
     shot(tab, f"{name}-1-question")
@@ -186,7 +207,7 @@ def test_a_name_is_typed_measured_and_answered(open_tab, size):
 
 def test_limits_are_drawn_by_hand_with_a_hole_and_an_exclave(open_tab, address):
     found = json.load(urllib.request.urlopen(f"{address}/places?q=sampleton"))["places"][0]["id"]
-    tab = open_tab(f"#p={found}")
+    tab = open_tab(address, f"#p={found}")
     tab.click("text=Change the limits")
     tab.wait_for_timeout(400)
     whole = km2(tab)
@@ -238,8 +259,8 @@ def test_limits_are_drawn_by_hand_with_a_hole_and_an_exclave(open_tab, address):
     assert before > 0
 
 
-def test_a_square_that_is_drawn_is_measured_and_called_by_its_name(open_tab):
-    tab = open_tab("#v=-32.98,45.04,12.5")
+def test_a_square_that_is_drawn_is_measured_and_called_by_its_name(open_tab, address):
+    tab = open_tab(address, "#v=-32.98,45.04,12.5")
     tab.click("text=Draw an area")
     clicks(tab, (800, 350), (950, 350), (950, 500), (800, 500))
     tab.keyboard.press("Enter")
@@ -251,8 +272,8 @@ def test_a_square_that_is_drawn_is_measured_and_called_by_its_name(open_tab):
     assert tab.locator("h1.place b").count() == 0
 
 
-def test_a_file_of_limits_is_uploaded_and_a_bad_one_is_refused_in_a_line(open_tab):
-    tab = open_tab()
+def test_a_file_of_limits_is_uploaded_and_a_bad_one_is_refused_in_a_line(open_tab, address):
+    tab = open_tab(address)
     square = [[-32.99, 45.03], [-32.97, 45.03], [-32.97, 45.05], [-32.99, 45.05], [-32.99, 45.03]]
     feature = {
         "type": "Feature",
@@ -266,15 +287,15 @@ def test_a_file_of_limits_is_uploaded_and_a_bad_one_is_refused_in_a_line(open_ta
     tab.wait_for_selector("button.go:enabled")
     assert 3.4 < km2(tab) < 3.6
     assert tab.locator("main img[src=x]").count() == 0
-    again = open_tab()
+    again = open_tab(address)
     again.set_input_files("#upload", {"name": "mine.geojson", "mimeType": "text/plain", "buffer": b"<VRTDataset/>"})
     again.wait_for_selector(".problem:not(:empty)")
     assert "\n" not in again.text_content(".problem").strip()
     open_tab.troubles[:] = [one for one in open_tab.troubles if "status of 4" not in one]  # the refusal itself
 
 
-def test_a_pixel_and_a_district_tell_their_story(open_tab, sampleton):
-    tab = open_tab(f"#r={sampleton}")
+def test_a_pixel_and_a_district_tell_their_story(open_tab, address, sampleton):
+    tab = open_tab(address, f"#r={sampleton}")
     tab.wait_for_selector(".bars.districts")
     tab.wait_for_timeout(800)
     tab.mouse.click(925, 365)
@@ -293,8 +314,8 @@ def test_a_pixel_and_a_district_tell_their_story(open_tab, sampleton):
     assert serious(tab) == []
 
 
-def test_layers_fade_and_part_and_a_link_opens_the_very_view(open_tab, sampleton):
-    tab = open_tab(f"#r={sampleton}")
+def test_layers_fade_and_part_and_a_link_opens_the_very_view(open_tab, address, sampleton):
+    tab = open_tab(address, f"#r={sampleton}")
     tab.wait_for_selector(".layers")
     for layer in ("photo", "classes", "uncertainty", "n_clear"):
         tab.check(f".layers input[value={layer}]")
@@ -319,7 +340,7 @@ def test_layers_fade_and_part_and_a_link_opens_the_very_view(open_tab, sampleton
     tab.wait_for_timeout(1500)
     shot(tab, "wide-swipe")
     view = re.search(r"v=([-\d.,]+)", tab.url).group(1)
-    again = open_tab(tab.url.split("/", 3)[3])
+    again = open_tab(address, tab.url.split("/", 3)[3])
     again.wait_for_selector(".rule")
     again.wait_for_timeout(800)
     assert re.search(r"v=([-\d.,]+)", again.url).group(1) == view
@@ -337,7 +358,7 @@ def test_a_measurement_survives_a_reload_and_can_be_stopped(open_tab, address):
         f"{address}/processes/city/execution", json.dumps(body).encode(), {"Content-Type": "application/json"}
     )
     job = json.load(urllib.request.urlopen(asked))["jobID"]
-    tab = open_tab(f"#j={job}", size=NARROW)
+    tab = open_tab(address, f"#j={job}", size=NARROW)
     tab.wait_for_selector("h1:has-text('to be stopped')")
     shot(tab, "narrow-3-running")
     tab.reload()
@@ -350,7 +371,7 @@ def test_a_measurement_survives_a_reload_and_can_be_stopped(open_tab, address):
 def test_answers_stand_side_by_side_at_one_scale(open_tab, address, sampleton):
     square = [[-33.0, 45.03], [-32.96, 45.03], [-32.96, 45.05], [-33.0, 45.05], [-33.0, 45.03]]
     other = measured(address, {"place": {"type": "Polygon", "coordinates": [square]}, "name": "Part"})
-    tab = open_tab()
+    tab = open_tab(address)
     tab.wait_for_selector(".answers input")
     for label in ("Sampleton", "Part"):
         tab.check(f".answers li:has-text('{label}') input >> nth=0")
@@ -362,22 +383,22 @@ def test_answers_stand_side_by_side_at_one_scale(open_tab, address, sampleton):
     assert "cannot be told apart" in tab.text_content(".screen")
     assert serious(tab) == []
     shot(tab, "wide-side-by-side")
-    narrow = open_tab(f"#r={sampleton},{other}", size=NARROW)
+    narrow = open_tab(address, f"#r={sampleton},{other}", size=NARROW)
     narrow.wait_for_selector(".grid figure >> nth=1")
     narrow.wait_for_timeout(1500)
     shot(narrow, "narrow-side-by-side")
 
 
 @pytest.mark.parametrize(("language", "words"), [("fr-FR", "de vert"), ("de-DE", "grün"), ("es-ES", "de verde")])
-def test_other_languages(open_tab, sampleton, language, words):
-    tab = open_tab(f"#r={sampleton}", language=language)
+def test_other_languages(open_tab, address, sampleton, language, words):
+    tab = open_tab(address, f"#r={sampleton}", language=language)
     tab.wait_for_selector(".number")
     assert words in tab.text_content(".number")
     assert tab.get_attribute("html", "lang") == language[:2]
 
 
-def test_dark_and_on_paper(open_tab, sampleton):
-    tab = open_tab(f"#r={sampleton}", color_scheme="dark")
+def test_dark_and_on_paper(open_tab, address, sampleton):
+    tab = open_tab(address, f"#r={sampleton}", color_scheme="dark")
     tab.wait_for_selector(".bars.districts")
     tab.wait_for_timeout(1000)
     assert serious(tab) == []
@@ -386,3 +407,23 @@ def test_dark_and_on_paper(open_tab, sampleton):
     shot(tab, "paper")
     SHOTS.mkdir(parents=True, exist_ok=True)
     tab.pdf(path=SHOTS / "paper.pdf", format="A4", print_background=True)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_a_real_city_from_its_name_to_its_pixels(open_tab, bolzano, size):
+    tab = open_tab(bolzano, size=size)
+    tab.fill("#query", "bozen")
+    tab.wait_for_selector("[role=option]:has-text('Bolzano')")
+    tab.press("#query", "Enter")
+    tab.click("button.go:enabled")
+    tab.wait_for_selector(".number")
+    assert 70 <= float(re.match(r"\d+", tab.text_content(".number")).group()) <= 80
+    assert "15 % of the land" in tab.text_content(".doubts")
+    assert "on one date" in tab.text_content(".facts")
+    tab.wait_for_timeout(1500)
+    box = tab.locator("#map").bounding_box()
+    tab.mouse.click(box["x"] + box["width"] * (0.66 if size is WIDE else 0.5), box["y"] + box["height"] * 0.45)
+    tab.wait_for_selector(".spectrum svg")
+    assert tab.locator(".spectrum .dot").count() == 4, "a four-band image"
+    shot(tab, f"bolzano-{'wide' if size is WIDE else 'narrow'}")

@@ -37,7 +37,9 @@ def test_what_a_script_says_is_in_the_catalogue():
 
 def test_no_string_is_left_that_nobody_says():
     said = {key for script in SCRIPTS.values() for key in re.findall(r'"([\w-]+)"', script)}
-    idle = {key for key in CATALOGUES["en"] if key.removesuffix("-one") not in said and not key.startswith(FAMILIES)} - STATUSES
+    idle = {
+        key for key in CATALOGUES["en"] if key.removesuffix("-one") not in said and not key.startswith(FAMILIES)
+    } - STATUSES
     assert idle == set()
 
 
