@@ -123,15 +123,18 @@ class _Wanted:
     def check(self, planned: Plan) -> None:
         """Look at a plan before it is run: refuse what cannot end well, and stop where it was answered before."""
         from howgreen import report
-        from howgreen.pipeline import plan_json, sampling
-        from howgreen.pipeline.population import read_people
+        from howgreen.pipeline import plan_json
 
         refuse_if_strict()
         if self.pdf:
             report.check_pdf()
         if self.sample_folder is not None:
+            from howgreen.pipeline import sampling
+
             sampling.estimate_of(self.sample_folder, planned)  # what does not belong together is told before the work
         if self.population is not None:
+            from howgreen.pipeline.population import read_people
+
             read_people(self.population, planned.city)
         if self.sample_folder is None and self.population is None and not self.overwrite:
             _stop_if_answered(planned, self.out, self.language, pdf=self.pdf)
@@ -146,12 +149,14 @@ def _answer(
     """Run a saved plan or a new one, and write the report; its figures and its folder."""
     from howgreen.core.warnings import warn
     from howgreen.pipeline import city as pipeline
-    from howgreen.pipeline import sampling, workdir
-    from howgreen.pipeline.population import with_population
+    from howgreen.pipeline import workdir
 
     folder = wanted.sample_folder
-    if folder is not None and plan_file is None and not (asked["query"] or asked["area"]):
-        plan_file = folder / sampling.PLAN
+    if folder is not None:
+        from howgreen.pipeline import sampling
+
+        if plan_file is None and not (asked["query"] or asked["area"]):
+            plan_file = folder / sampling.PLAN
     if plan_file is not None:
         refuse_beside_plan(name for name in asked if name != "store")
         planned = pipeline.Plan.load(plan_file, store=asked["store"] if is_typed("store") else None)
@@ -165,6 +170,8 @@ def _answer(
     estimate = sampling.estimate_of(folder, result.plan) if folder is not None else None
     populated = None
     if wanted.population is not None:
+        from howgreen.pipeline.population import with_population
+
         result, populated = with_population(result, wanted.population)
     refuse_if_strict()
     summary = pipeline.write(

@@ -191,11 +191,12 @@ def _preview(result: Result, kind: str, shown: Mapping[str, Any], cells: Cells) 
     from howgreen.report._rasters import land_on_grid, shape_on_grid
 
     small = result.landcover.grid.zoom_to(shown["label"].shape)
+    within = inside(shape_on_grid(result), small)
     return Preview(
         **shown,
         photo_kind=kind,
-        inside=inside(shape_on_grid(result), small),
-        land=inside(land_on_grid(result), small),
+        inside=within,
+        land=within if result.plan.city.land is None else inside(land_on_grid(result), small),
         cells=cells,
         transform=small.transform,
         crs=str(small.crs),

@@ -103,6 +103,7 @@ def drawn(result: Result, folder: Path, *, tell: Callable[[], None] | None = Non
     uncompressed copies of the maps stand in the folder until they are packed, or until the end.
     """
     import dask.array as da
+    from dask.threaded import get as threads  # by its name it would be looked for among clusters
 
     counts, streams = _Counter(tell), _streams(result)
     targets = {
@@ -127,7 +128,7 @@ def drawn(result: Result, folder: Path, *, tell: Callable[[], None] | None = Non
     try:
         sources = [*(streams[name] for name in targets), streams["clear dates"]]
         sinks: list[Any] = [*targets.values(), counts]
-        da.store(sources, sinks, lock=False, scheduler="threads")
+        da.store(sources, sinks, lock=False, scheduler=threads)
         for name, target in targets.items():
             target.close()
             _dress(target.path, name, result)
@@ -182,8 +183,8 @@ def counted_fraction(result: Result) -> Any:
     return _counted(result)[1]
 
 
-def _counted(result: Result) -> tuple[Any, Any]:
-    """Labels and green shares (y, x), lazy, of all that lies inside the limits in part; UNSEEN and NaN where nothing counts."""
+def _counted(result: Result) -> tuple[Any, Any, Any]:
+    """Labels and green shares (y, x), lazy, UNSEEN and NaN where nothing counts; and which pixels lie inside the limits in part."""
     import dask.array as da
 
     label = _lazy(result.landcover.data["label"].transpose("y", "x"))
@@ -193,7 +194,7 @@ def _counted(result: Result) -> tuple[Any, Any]:
     water = np.isin(np.arange(256), result.landcover.water_codes)
     options = {"water": water, "dtype": np.uint8, "meta": _meta(np.uint8)}
     shown = label.map_blocks(_cut_label, fraction, within, **options)
-    return shown, fraction.map_blocks(_cut, shown, water=water, dtype=np.float32, meta=_meta(np.float32))
+    return shown, fraction.map_blocks(_cut, shown, water=water, dtype=np.float32, meta=_meta(np.float32)), within
 
 
 def _cut_label(label: Array, fraction: Array, within: Array, *, water: Array) -> Array:
@@ -219,12 +220,10 @@ def _streams(result: Result) -> dict[str, Any]:
     """List what goes into each file, lazy, in the blocks that :class:`Scratch` takes: composite (band, y, x), the others (y, x)."""
     import dask.array as da
 
-    label, fraction = _counted(result)
+    label, fraction, in_part = _counted(result)
     n_clear = _lazy(result.composite.data["n_clear"].transpose("y", "x")).rechunk(label.chunks)
     clip = _Clip(land_on_grid(result), result.landcover.grid)
     within = da.map_blocks(clip, chunks=label.chunks, dtype=bool, meta=_meta(bool))
-    clip = _Clip(counted_on_grid(result), result.landcover.grid, in_part=True)
-    in_part = da.map_blocks(clip, chunks=label.chunks, dtype=bool, meta=_meta(bool))
     byte = {"dtype": np.uint8, "meta": _meta(np.uint8)}
     streams = {
         "green_mask.tif": fraction.map_blocks(_mask, **byte),
