@@ -28,6 +28,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", choices=[*NAMES, []], help="which benchmarks (default: all)")
     parser.add_argument("--quick", action="store_true", help="smaller inputs, for trying the benchmarks out")
     asked = parser.parse_args()
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # what is installed was compiled once, not at every start
     figures: dict[str, dict[str, float]] = {}
     for name in asked.names or NAMES:
         print(f"{name} ...", file=sys.stderr)

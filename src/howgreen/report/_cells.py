@@ -7,11 +7,11 @@ limits.
 
 from __future__ import annotations
 
-import zlib
 from base64 import b64encode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import deflate
 import numpy as np
 
 from howgreen.core.geometry import transformer
@@ -49,7 +49,7 @@ class Cells:
     def packed(self) -> str:
         """Return the three planes one after the other, deflated (zlib), as base64."""
         planes = b"".join(np.ascontiguousarray(plane).tobytes() for plane in (self.green, self.seen, self.unseen))
-        return b64encode(zlib.compress(planes, 9)).decode()
+        return b64encode(deflate.zlib_compress(planes, 9)).decode()
 
 
 def side_of(shape: tuple[int, int], *, most: int = MOST_CELLS) -> int:
