@@ -21,6 +21,7 @@ from howgreen.estimate.answers import DISAGREE
 from howgreen.estimate.design import FLOOR, Strata, allocate, expected_spread, stratify
 from howgreen.estimate.estimators import (
     FEWEST,
+    NOTHING,
     Estimate,
     Gold,
     Looks,
@@ -28,6 +29,7 @@ from howgreen.estimate.estimators import (
     estimate_by_regression,
     estimate_ratio,
     estimate_two_phase,
+    intervals,
 )
 
 Floats = npt.NDArray[np.float64]
@@ -177,7 +179,30 @@ WAYS: dict[str, tuple[Callable[[Town, int], Design], Estimator]] = {
 }
 
 
-def tallies(place: Town, looks: int, dots: int, draws: int, *, seed: int) -> dict[str, Tally]:
+@dataclass
+class Tallies:
+    """As :class:`Tally`, of many draws at once."""
+
+    truth: float
+    low: Floats
+    high: Floats
+
+    @property
+    def coverage(self) -> float:
+        """Share of intervals that hold the truth."""
+        return float(((self.low <= self.truth) & (self.truth <= self.high)).mean())
+
+    @property
+    def half_width(self) -> float:
+        """Mean half-width."""
+        return float((self.high - self.low).mean()) / 2
+
+
+CHECKED = 10
+"""Draws of each cell that are estimated one by one as well: both must give the same interval."""
+
+
+def tallies(place: Town, looks: int, dots: int, draws: int, *, seed: int) -> dict[str, Tallies]:
     """Draw a cell's samples and estimate in every way."""
     rng = np.random.default_rng(seed)
     found = {}
@@ -187,9 +212,52 @@ def tallies(place: Town, looks: int, dots: int, draws: int, *, seed: int) -> dic
             continue
         pixels = drawn(design, draws, rng)
         green = answered(place, pixels, dots, rng)
-        both = zip(pixels, green, strict=True)
-        found[name] = Tally(place.ratio, [estimator(place, design, one, answers) for one, answers in both])
+        low, high = at_once(place, design, pixels, green, way=estimator)
+        for one, answers, *ends in zip(pixels[:CHECKED], green, low, high, strict=False):
+            shipped = estimator(place, design, one, answers)
+            if not np.allclose(ends, (shipped.low, shipped.high), atol=1e-9):
+                raise RuntimeError(f"{name}: {ends} at once, {shipped} one by one")
+        found[name] = Tallies(place.ratio, low, high)
     return found
+
+
+def at_once(place: Town, design: Design, pixels: Ints, green: Floats, *, way: Estimator) -> tuple[Floats, Floats]:
+    """Give the ends of the intervals of all draws (draw, look), by the estimators' own rule of intervals."""
+    looks, mapped, mean = green.shape[1], place.mapped[pixels], float(place.mapped.mean())
+    if way is regression:
+        across, up = (one - one.mean(axis=1, keepdims=True) for one in (mapped, green))
+        spread = (across**2).sum(axis=1)
+        slope = (across * up).sum(axis=1) / spread
+        ratio = green.mean(axis=1) + slope * (mean - mapped.mean(axis=1))
+        variance = ((up - slope[:, None] * across) ** 2).sum(axis=1) / (looks - 2) / looks
+        low, high, _ = intervals(ratio, variance, np.full(len(ratio), looks - 2.0), looks)
+        return low, high
+    stratum, left = design.stratum[pixels], green - mapped if way is with_map else green
+    ratio, variance, parts = (np.zeros(len(green)) for _ in range(3))
+    square = np.zeros(len(green))
+    for one, (weight, count) in enumerate(zip(design.weight, design.counts, strict=True)):
+        mine = stratum == one
+        middle = (left * mine).sum(axis=1) / count
+        spread = (((left - middle[:, None]) ** 2) * mine).sum(axis=1) / (count - 1)
+        ratio += weight * middle
+        variance += weight**2 * spread / count
+        parts += (weight**2 * spread / count) ** 2 / (count - 1)
+        square += weight * (green**2 * mine).sum(axis=1) / count
+    alone = ratio if way is plain else sum(
+        weight * (green * (stratum == one)).sum(axis=1) / count
+        for one, (weight, count) in enumerate(zip(design.weight, design.counts, strict=True))
+    )  # fmt: skip
+    variance[variance < NOTHING] = 0
+    most = looks - len(design.weight)
+    df = np.clip(np.where(variance > 0, variance**2 / np.where(parts > 0, parts, 1), most), 1, most)
+    whole = (square - alone**2) / (looks - 1)
+    unexplained = np.where(whole > 1e-15, np.minimum(variance / np.where(whole > 1e-15, whole, 1), 1), 1.0)
+    assisted = way is with_map
+    low, high, _ = intervals(
+        ratio + (mean if assisted else 0.0), variance, df, looks,
+        unexplained=unexplained, lopsided=not assisted or len(design.weight) > 1,
+    )  # fmt: skip
+    return low, high
 
 
 def coverage(draws: int) -> None:

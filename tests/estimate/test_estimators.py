@@ -335,6 +335,15 @@ def test_few_dots_of_rare_green_cover():
     assert 0.93 <= covered / 1500 <= 0.97
 
 
+def test_answers_that_are_alike_in_each_stratum_are_no_certainty():
+    """Their variance is rounding, 1e-35 or so; ten looks at a stratum of one kind do not make the town known to a tenth of a point."""
+    answers = np.r_[np.zeros(40), np.full(10, 8 / 9)]
+    weight = np.array([0.953, 0.047])
+    found = estimate_ratio(Looks(green=answers, land=np.ones(50), stratum=np.repeat([0, 1], [40, 10]), weight=weight))
+    assert found.se == 0
+    assert found.high - found.low > 0.08
+
+
 @pytest.fixture(scope="module")
 def rare():
     """A town of 5 % green in patches of pixels, mostly full or empty."""

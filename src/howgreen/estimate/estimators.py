@@ -24,6 +24,8 @@ LEVEL = 0.95
 FEWEST = 10
 """Looks below which no interval is given: with fewer, intervals are wider than the question."""
 FEWEST_IN_STRATUM = 2
+NOTHING = 1e-18
+"""A variance below is rounding: all answers of each stratum were the same."""
 RARE = 0.25
 """Below this share, or above 1 - it, the interval is Wilson's: there, t intervals of few looks cover too little."""
 COIN_SHARE, MOST_COIN_LOOKS, LEAST_COIN = 0.5, 25, 0.01
@@ -362,10 +364,15 @@ def estimate_domain(
 
 def wilson(share: float, n: float, *, quantile: float) -> tuple[float, float]:
     """Give Wilson's score interval (1927) of a share of ``n`` looks; ``quantile`` is that of the normal or t distribution."""
-    squared = quantile**2
+    low, high = _scores(share, n, quantile)
+    return float(low), float(high)
+
+
+def _scores(share: Floats | float, n: Floats | float, quantile: Floats | float) -> tuple[Floats, Floats]:
+    squared = np.square(quantile)
     middle = (share + squared / (2 * n)) / (1 + squared / n)
     half = quantile * np.sqrt(share * (1 - share) / n + squared / (4 * n**2)) / (1 + squared / n)
-    return max(float(middle - half), 0.0), min(float(middle + half), 1.0)
+    return np.maximum(middle - half, 0.0), np.minimum(middle + half, 1.0)
 
 
 def _check_counts(looks: Looks) -> None:
@@ -392,7 +399,7 @@ def variance_of(residual: Floats, looks: Looks) -> tuple[float, float]:
         parts[stratum] = looks.weight[stratum] ** 2 * residual[looks.stratum == stratum].var(ddof=1) / count
     variance = float(parts.sum())
     most = len(residual) - len(counts)
-    if variance <= 0:
+    if variance < NOTHING:
         return 0.0, float(most)
     return variance, float(np.clip(variance**2 / (parts**2 / (counts - 1)).sum(), 1, most))
 
@@ -408,37 +415,54 @@ def _estimate(
     unexplained: float = 1.0,
     lopsided: bool = True,
 ) -> Estimate:
-    """Put the interval around a ratio: Student's, or Wilson's where the share is rare or nothing varied.
+    """Put the interval around a ratio: see :func:`intervals`."""
+    low, high, wilsons = intervals(ratio, variance, df, n, level=level, unexplained=unexplained, lopsided=lopsided)
+    method += "; Wilson's interval" if wilsons else ""
+    se = float(np.sqrt(variance))
+    return Estimate(ratio=ratio, se=se, df=df, low=float(low), high=float(high), level=level, n=n, method=method)
+
+
+def intervals(
+    ratio: Floats | float,
+    variance: Floats | float,
+    df: Floats | float,
+    n: int,
+    *,
+    level: float = LEVEL,
+    unexplained: Floats | float = 1.0,
+    lopsided: bool = True,
+) -> tuple[Floats, Floats, npt.NDArray[np.bool_]]:
+    """Give lower and upper ends around ratios: Student's, or Wilson's where the share is rare or nothing varied; and which are Wilson's.
 
     Parameters
     ----------
+    ratio, variance, df
+        Of one estimate, or arrays of many.
     unexplained
-        See :func:`_unexplained`.
+        Share of the variance that strata and map leave; see :func:`estimate_ratio`.
     lopsided
         Whether estimates of a rare share are far above it more often than far below.
     """
     from scipy import special
 
-    se = float(np.sqrt(variance))
-    inside = min(max(ratio, 0.0), 1.0)
-    quantile = float(special.stdtrit(df, (1 + level) / 2))  # of Student's t; scipy.stats asks fifty times as long
+    se, inside = np.sqrt(variance), np.clip(ratio, 0.0, 1.0)
+    quantile = special.stdtrit(df, (1 + level) / 2)  # of Student's t; scipy.stats asks fifty times as long
     low, high = ratio - quantile * se, ratio + quantile * se
-    nowhere = se == 0 or not 0 < ratio < 1  # an estimate that is no share tells little of where the share is
-    if nowhere or (lopsided and not RARE <= inside <= 1 - RARE):
-        score = wilson(inside, _effective_looks(inside, variance, n, unexplained=unexplained), quantile=quantile)
-        low, high = (min(low, score[0]), max(high, score[1])) if nowhere else score
-        method += "; Wilson's interval"
-    return Estimate(ratio=ratio, se=se, df=df, low=max(low, 0.0), high=min(high, 1.0), level=level, n=n, method=method)
+    score_low, score_high = _scores(inside, _effective_looks(inside, variance, n, unexplained=unexplained), quantile)
+    nowhere = (se == 0) | (ratio <= 0) | (ratio >= 1)  # an estimate that is no share tells little of where the share is
+    rare = (inside < RARE) | (inside > 1 - RARE) if lopsided else np.zeros_like(nowhere)
+    low = np.where(nowhere, np.minimum(low, score_low), np.where(rare, score_low, low))
+    high = np.where(nowhere, np.maximum(high, score_high), np.where(rare, score_high, high))
+    return np.maximum(low, 0.0), np.minimum(high, 1.0), np.asarray(nowhere | rare)
 
 
-def _effective_looks(share: float, variance: float, n: int, *, unexplained: float = 1.0) -> float:
+def _effective_looks(
+    share: Floats | float, variance: Floats | float, n: int, *, unexplained: Floats | float = 1.0
+) -> Floats:
     """Count the tosses of a coin that would be as sure as ``n`` looks of this variance; not more than ``n`` when nothing varied."""
-    coin = share * (1 - share)
-    if variance == 0 or coin == 0:
-        return float(n)
-    tosses = (
-        min(COIN_SHARE * n, MOST_COIN_LOOKS)
-        * max(unexplained**2, LEAST_COIN)
-        * (1 - min(share, 1 - share, RARE) / RARE)
-    )
-    return max(coin / (((n - 1) * variance + tosses * coin / n) / (n - 1 + tosses)), 1.0)
+    coin = np.multiply(share, np.subtract(1, share))
+    rarity = 1 - np.minimum(np.minimum(share, np.subtract(1, share)), RARE) / RARE
+    tosses = min(COIN_SHARE * n, MOST_COIN_LOOKS) * np.maximum(np.square(unexplained), LEAST_COIN) * rarity
+    mixed = (np.multiply(n - 1, variance) + tosses * coin / n) / (n - 1 + tosses)
+    nothing = (np.asarray(variance) == 0) | (coin == 0)
+    return np.where(nothing, float(n), np.maximum(coin / np.where(nothing, 1.0, mixed), 1.0))
