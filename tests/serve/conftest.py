@@ -17,6 +17,7 @@ from howgreen.web.serve.database import connect, open_database
 from howgreen.web.serve.jobs import Jobs
 from howgreen.web.serve.results import Results
 from howgreen.web.serve.settings import Settings
+from serving import fill_shelf
 
 
 @pytest.fixture(scope="session")
@@ -101,3 +102,9 @@ def until() -> Callable[[Callable[[], object]], None]:
             time.sleep(0.02)
 
     return wait
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Path:
+    """A store with one image of grass."""
+    return fill_shelf(tmp_path / "shelf")

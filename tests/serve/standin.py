@@ -107,15 +107,16 @@ async def nothing(scope, receive, send):
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "serve":
+    if sys.argv[1] in ("serve", "serve real jobs"):
         from howgreen.web.serve.child import decode
         from howgreen.web.serve.server import serve
         from howgreen.web.serve.settings import Settings
+        from howgreen.web.serve.worker import CHILD
 
         serve(
             decode(sys.argv[2].encode(), Settings),
             lambda *_: nothing,
-            child=(sys.executable, __file__),
+            child=(sys.executable, __file__) if sys.argv[1] == "serve" else CHILD,
             listening=lambda url: print(url, flush=True),  # noqa: T201 (whoever started it waits for that)
         )
     else:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, select, update
@@ -54,6 +56,15 @@ def answered(jobs: Jobs, settings: Settings, number: int = 0, name: str = "a" * 
     folder_of(settings, claimed, name)
     jobs.finish(claimed, row_of(settings.results / name, language="en"))
     return jobs.job(made.id)
+
+
+@pytest.fixture
+def plain_jobs(tmp_path: Path) -> Iterator[Jobs]:
+    """SQLite, where what is tested does not hang on the kind of database."""
+    settings = Settings(data=tmp_path / "data")
+    engine = database.open_database(settings)
+    yield Jobs(engine, settings)
+    engine.dispose()
 
 
 def expire(engine: Engine) -> None:
@@ -116,6 +127,16 @@ def test_an_old_answer_is_looked_at_anew(
     assert with_store.submit(asked(), client="c").id == first.id
     (settings.results / ("a" * 64) / "summary.json").unlink()
     assert jobs.submit(asked(), client="c").id != first.id
+
+
+@pytest.mark.parametrize(("hours", "same"), [(23.9, True), (24.1, False)])
+def test_an_answer_is_young_for_a_day(plain_jobs: Jobs, hours: float, same: bool):
+    jobs, settings, engine = plain_jobs, plain_jobs._settings, plain_jobs._engine
+    first = answered(jobs, settings)
+    with writing(engine) as connection:
+        connection.execute(update(database.jobs).values(finished=now() - timedelta(hours=hours)))
+    jobs.__dict__["_program_changed"] = 0.0
+    assert (jobs.submit(asked(), client="c").id == first.id) == same
 
 
 def test_two_visitors_at_the_same_moment_make_one_job(jobs: Jobs):

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,9 +19,10 @@ from sqlalchemy import Engine
 
 from howgreen.web.serve.child import encode
 from howgreen.web.serve.jobs import Job, Jobs, Status
+from howgreen.web.serve.questions import question
 from howgreen.web.serve.results import Results
 from howgreen.web.serve.settings import Settings
-from serving import asked
+from serving import asked, city_of_grass
 
 STANDIN = str(Path(__file__).with_name("standin.py"))
 
@@ -29,13 +30,13 @@ STANDIN = str(Path(__file__).with_name("standin.py"))
 class Server:
     """A server of stand-in jobs that can be killed and started again."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings, self.known = settings, set[psutil.Process]()
+    def __init__(self, settings: Settings, what: str = "serve") -> None:
+        self.settings, self.what, self.known = settings, what, set[psutil.Process]()
         self.start()
 
     def start(self) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, STANDIN, "serve", encode(self.settings).decode()],
+            [sys.executable, STANDIN, self.what, encode(self.settings).decode()],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
@@ -77,9 +78,9 @@ class Server:
         return self.process.wait(20)
 
 
-@pytest.fixture
-def server(settings: Settings, engine: Engine) -> Iterator[Server]:
-    made = Server(replace(settings, workers=2, port=0, queue=10_000, jobs_per_day=10_000))
+@contextlib.contextmanager
+def running(settings: Settings, what: str = "serve") -> Iterator[Server]:
+    made = Server(replace(settings, workers=2, port=0, queue=10_000, jobs_per_day=10_000), what)
     try:
         yield made
     finally:
@@ -91,12 +92,20 @@ def server(settings: Settings, engine: Engine) -> Iterator[Server]:
                 left.kill()
 
 
+@pytest.fixture
+def server(settings: Settings, engine: Engine) -> Iterator[Server]:
+    with running(settings) as made:
+        yield made
+
+
 def record(settings: Settings) -> list[tuple[str, str, float]]:
     lines = (settings.data / "record").read_text().splitlines()
     return [(what, key, float(moment)) for what, key, moment in (line.split() for line in lines)]
 
 
-def check(jobs: Jobs, results: Results, finished: dict[str, Job]) -> None:
+def check(
+    jobs: Jobs, results: Results, finished: dict[str, Job], is_whole: Callable[[Path], bool] = standin.is_whole
+) -> None:
     """What was finished is there, as it was, and whole; what is listed is whole."""
     for job in jobs.jobs(status=Status.successful, limit=1000):
         finished.setdefault(job.id, job)
@@ -109,7 +118,7 @@ def check(jobs: Jobs, results: Results, finished: dict[str, Job]) -> None:
             job.finished,
         )
     for row in results.listed(limit=1000):
-        assert standin.is_whole(results.folder(row.id))
+        assert is_whole(results.folder(row.id))
 
 
 def storm(server: Server, jobs: Jobs, results: Results, *, kills: int, seed: int) -> dict[str, int]:
@@ -170,3 +179,38 @@ def test_thirty_kills(server: Server, jobs: Jobs, results: Results, settings: Se
         with jobs._engine.connect() as connection:
             assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
     ended(server)
+
+
+@pytest.mark.slow
+def test_real_jobs_that_are_killed(settings: Settings, shelf: Path, jobs: Jobs, results: Results):
+    """As above, with six questions that are answered from images; the answers are those of an undisturbed run."""
+    from howgreen.pipeline import city
+    from howgreen.pipeline.inputs import Store
+    from howgreen.report import is_unaltered
+
+    chance, finished = random.Random(4), dict[str, Job]()
+    questions = [
+        question(city_of_grass(), period="2024", model=model, language=one)
+        for model in ("ndvi", None)
+        for one in ("en", "de", "fr")
+    ]
+    with running(replace(settings, stores=(shelf,)), "serve real jobs") as server:
+        made = [jobs.submit(one, client="c") for one in questions]
+        for kind in ("child", "worker", "server", "child", "server", "worker", "child"):
+            time.sleep(chance.uniform(0, 6))
+            server.kill(kind, chance)
+            check(jobs, results, finished, is_unaltered)
+        end = time.monotonic() + 240
+        while any(not jobs.job(job.id).status.is_over for job in made):
+            assert time.monotonic() < end, [jobs.job(job.id).message for job in made]
+            time.sleep(0.2)
+        check(jobs, results, finished, is_unaltered)
+        ended(server)
+    assert len(finished) >= 5  # one may have met three kills
+    assert list(settings.scratch.glob(".result-*")) == [] or results.sweep() == 0
+    expected = {
+        model: city.city(city_of_grass(), images=Store(shelf), period="2024", model=model).stats.green_ratio
+        for model in ("ndvi", None)
+    }
+    for job in finished.values():
+        assert results.summary(job.result)["green_ratio"] == expected[job.question.model]

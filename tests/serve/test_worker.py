@@ -11,19 +11,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
 import pytest
-from affine import Affine
-from odc.geo.geobox import GeoBox
 from sqlalchemy import event
 
-from howgreen import place
-from howgreen.core.sensors import SENSORS
-from howgreen.core.stac import Header
-from howgreen.store import put_place, put_scene
 from howgreen.web.serve import child as module
 from howgreen.web.serve.child import Order, encode, for_visitors, in_words
 from howgreen.web.serve.database import open_database
@@ -32,11 +24,9 @@ from howgreen.web.serve.questions import question
 from howgreen.web.serve.results import PLACE, Results
 from howgreen.web.serve.settings import Settings
 from howgreen.web.serve.worker import CHILD, Worker, is_dead
-from serving import asked
+from serving import asked, city_of_grass
 
 STANDIN = (sys.executable, str(Path(__file__).with_name("standin.py")))
-GRID = GeoBox((30, 40), Affine(10, 0, 680_000, 0, -10, 5_150_000), "EPSG:32632")
-AREA = GRID.extent.to_crs("EPSG:4326").geom.buffer(-0.0003)
 
 
 @pytest.fixture
@@ -68,28 +58,6 @@ def over(jobs: Jobs, job: Job, most_s: float = 60) -> Job:
         assert time.monotonic() < end, now
         time.sleep(0.02)
     return now
-
-
-@pytest.fixture
-def shelf(tmp_path: Path) -> Path:
-    """A store with one image of grass."""
-    grass = {"blue": 400, "green": 700, "red": 500, "nir": 4000}
-    rasters = {band: (np.full(GRID.shape, value, np.uint16), GRID) for band, value in grass.items()}
-    header = Header(
-        id="s1",
-        sensor=SENSORS["sentinel-2"],
-        time=datetime(2024, 6, 1, 10, tzinfo=UTC),
-        scale=1e-4,
-        offset=0.0,
-        nodata=0,
-    )
-    put_scene(tmp_path / "shelf", header, rasters)
-    put_place(tmp_path / "shelf", city_of_grass())
-    return tmp_path / "shelf"
-
-
-def city_of_grass():
-    return place.from_shape(AREA, name="Small")
 
 
 def test_a_real_job_writes_a_whole_report_that_names_no_folder_of_the_server(plain, shelf: Path, tmp_path: Path):
