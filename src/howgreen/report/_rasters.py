@@ -236,7 +236,7 @@ def _streams(result: Result) -> dict[str, Any]:
     if "green_uncertainty" in result.landcover.data:
         unsure = _lazy(result.landcover.data["green_uncertainty"].transpose("y", "x")).rechunk(label.chunks)
         streams["green_uncertainty.tif"] = unsure.map_blocks(_hundredths, fraction, **byte)
-    return {name: stream.rechunk({-2: BLOCK_PX, -1: BLOCK_PX}) for name, stream in streams.items()}
+    return {name: stream.rechunk({-2: BLOCK_PX, -1: BLOCK_PX}, method="tasks") for name, stream in streams.items()}
 
 
 def composite_bands(result: Result) -> tuple[str, ...]:
