@@ -32,9 +32,9 @@ NOTHING = 2.0
 """Reflectance that stands for no data: it darkens no neighbour."""
 VEILED = 0.5
 """Share of an image that haze, cloud or snow covers, from which nothing is told of its ground."""
-LEAST_VEIL = 0.35
+LEAST_VEIL = 0.4
 """Probability of haze, cloud and snow together from which a cell is not clear: lower than a half, because a cloud that is missed
-paints a town, and a roof that is taken for one comes back by its size and by its other dates."""
+paints a town, and a roof that is taken for one comes back by its size, its lack of a shadow and its other dates."""
 
 Floats = NDArray[np.float32]
 

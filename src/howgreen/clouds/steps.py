@@ -4,6 +4,8 @@
   of the probability).
 * **A stack.** Where other dates that are mostly clear show a place as bright, it is a roof, sand or a greenhouse, and no cloud. Where
   one date adds light to what the clearest dates agree on, and its colour does not speak against it, that is haze.
+* **A single date.** A small cloud within the picture casts its shadow into it: a small bright patch, not bright beyond doubt, without any
+  dark ground where its shadow would fall is taken for roofs.
 * **Shadow.** Dark cells are a cloud's shadow only where one falls by the sun's direction, and, with other dates, where they are darker
   than usual.
 """
@@ -19,12 +21,17 @@ from numpy.typing import NDArray
 
 from howgreen.clouds.detect import CLOUD, HAZE, LEAST_VEIL, SHADOW, SNOW, veil
 
-SMALLEST_M = 120
-"""Side of the square that fits into any cloud that is found."""
+SMALLEST_M = 80
+"""Side of the square that fits into any cloud that is found. This, the next but one, and LEAST_VEIL are chosen on simulated towns and
+skies: :mod:`howgreen.training.clouds.thresholds`."""
 BRIGHTEST = 0.65
 """Reflectance that no ground but snow reaches over a whole cell: thick cloud, and what it is where a sensor saturates."""
 SMALLEST_M2 = 40_000
 """Area of a cloud that is found by its colour alone."""
+SMALL_M2, SURE = 300_000, 0.8
+"""A patch smaller than this whose veil is nowhere as probable as that needs a shadow to be a cloud, where nothing but one date is seen."""
+NEAR_M = 1500
+"""How far from a small cloud its shadow is looked for at least; at most twice as far."""
 LEAST_SHADOW = 0.5
 MOSTLY_CLEAR = 0.5
 """Dates that show this share clearly tell what the ground looks like."""
@@ -36,6 +43,8 @@ LEAST_DOUBT = 0.1
 """Veil of a cell whose colour does not speak against haze."""
 STRONG_VEIL = 0.6
 """Veil that counts beside a mask that says clear."""
+MOVED_M = 120
+"""Side of the square that fits into any cloud that is added to a mask."""
 FEWEST_DATES = 3
 """Dates needed to say beside another mask that a cloud has moved."""
 DARKER = 0.8
@@ -72,17 +81,17 @@ class Look:
         """Probabilities 0-1."""
         return self.probability.astype(np.float32) / np.float32(255)
 
-    def veil(self, *, cell_m: float) -> Floats:
+    def veil(self, *, cell_m: float, smallest_m: float | None = None) -> Floats:
         """Probability (y, x) of all that hides the ground by its brightness, of what is large enough; what no ground reaches is sure."""
         chance = np.where(self.visible >= BRIGHTEST, np.float32(1), veil(self.chance()))
-        return opened(chance, cell_m=cell_m)
+        return opened(chance, cell_m=cell_m, smallest_m=smallest_m)
 
 
-def opened(chance: Floats, *, cell_m: float) -> Floats:
-    """Leave out what no square of SMALLEST_M fits into, as a grey opening does."""
+def opened(chance: Floats, *, cell_m: float, smallest_m: float | None = None) -> Floats:
+    """Leave out what no square of ``smallest_m`` (None for SMALLEST_M) fits into, as a grey opening does."""
     from scipy import ndimage  # takes a tenth of a second to load
 
-    side = max(1, round(SMALLEST_M / cell_m))
+    side = max(1, round((SMALLEST_M if smallest_m is None else smallest_m) / cell_m))
     if side == 1:
         return chance
     shrunk = ndimage.minimum_filter(chance, side, mode="nearest")
@@ -113,13 +122,15 @@ def together(looks: Sequence[Look], *, cell_m: float, latitude: float, days: Seq
     found = []
     for t, look in enumerate(looks):
         others = [k for k in range(len(looks)) if k != t and good[k]]
-        bad = hidden[t]
-        if others:
+        bad, towards = hidden[t], away_from_sun(latitude, days[t])
+        if not others:
+            bad = bad & ~_roofs(look, bad, veils[t], cell_m=cell_m, towards=towards)
+        else:
             ground = _darkest([looks[k] for k in others])
             more = look.visible - ground
             bad = bad & ~(more < SAME + SAME_PART * ground)  # NaN, where no other date has data, leaves the flag
             bad |= (more > ADDED + ADDED_PART * ground) & (veils[t] >= LEAST_DOUBT)
-        shaded = _shadow(look, bad, [looks[k] for k in others], cell_m=cell_m, towards=away_from_sun(latitude, days[t]))
+        shaded = _shadow(look, bad, [looks[k] for k in others], cell_m=cell_m, towards=towards)
         found.append(_named(look, bad, shaded))
     return found
 
@@ -129,7 +140,7 @@ def moved(looks: Sequence[Look], *, cell_m: float) -> list[Bools]:
 
     Nothing, where fewer than FEWEST_DATES are mostly clear.
     """
-    veils = [look.veil(cell_m=cell_m) for look in looks]
+    veils = [look.veil(cell_m=cell_m, smallest_m=MOVED_M) for look in looks]
     good = [_mostly_clear((one >= LEAST_VEIL) & look.data, look) for one, look in zip(veils, looks, strict=True)]
     found = []
     for t, look in enumerate(looks):
@@ -152,6 +163,26 @@ def _sizeable(hidden: Bools, cell_m: float) -> Bools:
     return np.asarray(large[numbers], bool)
 
 
+def _roofs(look: Look, hidden: Bools, veil: Floats, *, cell_m: float, towards: tuple[float, float]) -> Bools:
+    """Find small patches, not bright beyond doubt, whose shadow would be seen if they were clouds, and is not."""
+    from scipy import ndimage  # takes a tenth of a second to load
+
+    numbers, _ = ndimage.label(hidden, structure=np.ones((3, 3)))
+    most = round(NEAR_M / cell_m)
+    margin = 2 * most + 4  # as far as a shadow is cast
+    dark, known = np.pad(_dark(look, cell_m=cell_m) & ~hidden, margin), np.pad(look.data, margin)
+    roofs = np.zeros(hidden.shape, bool)
+    for number, place in enumerate(ndimage.find_objects(numbers), 1):
+        one = numbers[place] == number
+        if one.sum() * cell_m**2 >= SMALL_M2 or veil[place][one].max() >= SURE:
+            continue
+        around = tuple(slice(side.start, side.stop + 2 * margin) for side in place)
+        ground = _cast(np.pad(one, margin), most, towards)
+        if known[around][ground].all() and not dark[around][ground].any():
+            roofs[place] |= one
+    return roofs
+
+
 def _mostly_clear(hidden: Bools, look: Look) -> bool:
     seen = int(look.data.sum())
     return bool(seen and (look.data & ~hidden).sum() >= MOSTLY_CLEAR * seen)
@@ -168,9 +199,14 @@ def _darkest(looks: Sequence[Look]) -> Floats:
     return np.asarray(second, np.float32)
 
 
+def _dark(look: Look, *, cell_m: float) -> Bools:
+    """Cells (y, x) that are as dark as a shadow, of what is large enough."""
+    return np.asarray(opened(look.chance()[SHADOW], cell_m=cell_m) >= LEAST_SHADOW)
+
+
 def _shadow(look: Look, cloud: Bools, others: Sequence[Look], *, cell_m: float, towards: tuple[float, float]) -> Bools:
     """Find dark cells that a cloud's shadow can fall on."""
-    dark = opened(look.chance()[SHADOW], cell_m=cell_m) >= LEAST_SHADOW
+    dark = _dark(look, cell_m=cell_m)
     if not (cloud.any() and dark.any()):
         return np.zeros(cloud.shape, bool)
     dark &= _cast(cloud, round(FARTHEST_M / cell_m), towards)

@@ -60,7 +60,8 @@ class Image:
         return clouds.Look(probability=chance, visible=stack[0], nir=stack[bands.index("nir")])
 
 
-def _coarse(values: npt.NDArray[np.floating], k: int) -> Floats:
+def coarse(values: npt.NDArray[np.floating], k: int) -> Floats:
+    """Average squares of k x k pixels (y, x)."""
     height, width = (side // k * k for side in values.shape)
     parts = values[:height, :width].reshape(height // k, k, width // k, k)
     return np.asarray(parts.mean(axis=(1, 3)), np.float32)
@@ -74,7 +75,7 @@ def _read(path: Path) -> npt.NDArray[np.float32]:
 def _image(name: str, planes: dict[str, Floats], k: int, pixel_m: float, day: date, latitude: float) -> Image:
     return Image(
         name=name,
-        light={band: _coarse(plane, k) for band, plane in planes.items()},
+        light={band: coarse(plane, k) for band, plane in planes.items()},
         cell_m=pixel_m * k,
         day=day,
         latitude=latitude,
@@ -105,9 +106,9 @@ def others(data: Path) -> Iterator[Image]:
     planes = {band: _read(folder / f"{code}.tif")[0] / 1e4 for band, code in names.items()}
     scl = _read(folder / "SCL.tif")[0]
     fort = _image("Fort McMurray", planes, 3, 12, date(2019, 5, 22), 56.7)
-    marked = _coarse(np.isin(scl, (8, 9, 10)).astype(float), 3) > 0.5
+    marked = coarse(np.isin(scl, (8, 9, 10)).astype(float), 3) > 0.5
     yield Image(**{**vars(fort), "cloud": marked, "reference": "SCL 8, 9, 10"})
-    probable = _coarse((_read(folder / "CLP.tif")[0] / 255 >= 0.4).astype(float), 3) > 0.5
+    probable = coarse((_read(folder / "CLP.tif")[0] / 255 >= 0.4).astype(float), 3) > 0.5
     yield Image(**{**vars(fort), "cloud": probable, "reference": "cloud probability 40 %"})
     for file, day in (
         ("LE70220491999322_stack.tif", date(1999, 11, 18)),
@@ -116,7 +117,7 @@ def others(data: Path) -> Iterator[Image]:
         stack = _read(data / "tabasco_l7" / file)
         light = np.where(stack[:6] < -9000, np.nan, stack[:6] / 1e4)
         made = _image(f"Tabasco {day}", dict(zip(SIX, light, strict=True)), 2, 30, day, 17.5)
-        yield Image(**{**vars(made), "cloud": _coarse((stack[7] == 4).astype(float), 2) > 0.5, "reference": "Fmask"})
+        yield Image(**{**vars(made), "cloud": coarse((stack[7] == 4).astype(float), 2) > 0.5, "reference": "Fmask"})
     detroit = _read(data / "detroit_l5" / "LT05_020030_merge_19950712_stack_clip.tiff")
     light = np.where(detroit < -9000, np.nan, detroit / 1e4)
     yield _clear(_image("Detroit", dict(zip(SIX, light, strict=True)), 2, 30, date(1995, 7, 12), 42.3))

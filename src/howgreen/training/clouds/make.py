@@ -45,27 +45,28 @@ def make(data: Path, *, out: Path, pixels: int = PIXELS, progress: Progress | No
     learnt, judged = {}, {}
     for number, sensor in enumerate((SENTINEL2, LANDSAT)):
         told("simulate skies", number, 2)
-        learnt[sensor.name] = _skies(data, sensor, pixels, seed=SEED)
-        judged[sensor.name] = _skies(data, sensor, max(pixels // 5, 1000), seed=SEED + 1)
+        learnt[sensor.name] = skies(data, sensor, pixels, seed=SEED)
+        judged[sensor.name] = skies(data, sensor, max(pixels // 5, 1000), seed=SEED + 1)
     written = []
     for number, (name, (bands, sensors)) in enumerate(NAMES.items()):
         told("train cloud detectors", number, len(NAMES))
-        layers = fit.train(_together(learnt, bands, sensors), bands=bands, hidden=HIDDEN, epochs=EPOCHS, seed=SEED)
-        card = _card(name, layers, _together(judged, bands, sensors))
+        layers = fit.train(together(learnt, bands, sensors), bands=bands, hidden=HIDDEN, epochs=EPOCHS, seed=SEED)
+        card = _card(name, layers, together(judged, bands, sensors))
         export.save(graph(layers, card), out / f"{name}.onnx")
         written.append(out / f"{name}.onnx")
     told("train cloud detectors", len(NAMES), len(NAMES))
     return written
 
 
-def _skies(data: Path, sensor: Sensor, count: int, *, seed: int) -> Sky:
+def skies(data: Path, sensor: Sensor, count: int, *, seed: int) -> Sky:
+    """Simulate skies as a sensor sees them, from the spectra in a data folder."""
     responses = read_responses(data, sensor)
     measured = references.end_members(data, bands=responses.bands)
     rng = np.random.default_rng(seed)
     return simulate.simulate(read_materials(data), responses, count, per_kind=PER_KIND, rng=rng, measured=measured)
 
 
-def _together(skies: dict[str, Sky], bands: tuple[str, ...], sensors: tuple[Sensor, ...]) -> Sky:
+def together(skies: dict[str, Sky], bands: tuple[str, ...], sensors: tuple[Sensor, ...]) -> Sky:
     """Put the skies of some sensors together, with some of their bands."""
     chosen = [skies[sensor.name] for sensor in sensors]
     columns = [[sky.bands.index(band) for band in bands] for sky in chosen]
