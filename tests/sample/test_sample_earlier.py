@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from howgreen import sample
+from howgreen.core.geometry import transformer
+from howgreen.estimate.answers import CHANGE_LETTERS, Answer, counted
+from howgreen.estimate.change import evaluate_change
+from howgreen.estimate.sample import Sample, Unit, dots_of, draw
 from howgreen.net.network import Network
-from howgreen.pipeline import change, planning
+from howgreen.pipeline import change, planning, sampling
 from howgreen.pipeline.inputs import Store
+from howgreen.sample.earlier import earlier
+from howgreen.sample.layout import LEFT_M, TOP_M, make_land
+from howgreen.sample.paint import paint_city
+from howgreen.sample.spectra import GREEN_CLASSES, MATERIALS
 from howgreen.store import place, scenes
 
 
@@ -49,3 +59,26 @@ def test_change_finds_what_was_built_and_planted(root: Path, tmp_path: Path):
     summary = change.write(*pair, found, out=tmp_path / "out")
     assert summary.synthetic
     assert (summary.before.period.start.year, summary.after.period.start.year) == (2023, 2024)
+    # And people who look at both dates and are right bring intervals that hold the truth.
+    frame = sampling.frame_of_change(tmp_path / "out")
+    seed, extent_m = (int(part) for part in root.name.split("-")[2:])
+    now = paint_city(make_land(seed, extent_m=extent_m))
+    green = [np.isin([m.cover for m in MATERIALS], list(GREEN_CLASSES))[one.material] for one in (earlier(now)[0], now)]
+    held = {"lost": 0, "gained": 0}
+    for number in range(40):
+        drawn = draw(frame, looks=200, seed=number)
+        areas = evaluate_change(drawn, [told(drawn, unit, *green) for unit in drawn.units]).areas
+        for kind, true in (("lost", truth.lost_m2), ("gained", truth.gained_m2)):
+            held[kind] += areas[kind].low_m2 <= true <= areas[kind].high_m2
+        assert areas["lost"].high_m2 - areas["lost"].low_m2 < 0.8 * truth.lost_m2
+    assert min(held.values()) >= 36, held  # 38 of 40 are expected
+
+
+def told(drawn: Sample, unit: Unit, before: NDArray[np.bool_], after: NDArray[np.bool_]) -> Answer:
+    """Answer as somebody who sees every square metre on both dates."""
+    pattern = ["-"] * len(unit.asked)
+    for number, (lon, lat) in dots_of(drawn, unit):
+        x, y = transformer("EPSG:4326", drawn.crs).transform(lon, lat)
+        here = int(TOP_M - y), int(x - LEFT_M)
+        pattern[number - 1] = {(1, 0): "l", (0, 1): "g", (1, 1): "k", (0, 0): "n"}[int(before[here]), int(after[here])]
+    return Answer(unit=unit.unit, reader="ann", dots=counted("".join(pattern), CHANGE_LETTERS))

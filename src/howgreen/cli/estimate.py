@@ -10,7 +10,7 @@ import click
 
 from howgreen import __version__
 from howgreen.cli.asked import AskedPlan
-from howgreen.cli.options import FILE, FOLDER, json_option, place_options, plan_options, refuse_beside_plan
+from howgreen.cli.options import FILE, FOLDER, is_typed, json_option, place_options, plan_options, refuse_beside_plan
 from howgreen.cli.progress import bars
 from howgreen.cli.root import examples, howgreen
 from howgreen.cli.say import say_json
@@ -19,6 +19,7 @@ from howgreen.core import words
 from howgreen.core.text import one_line
 
 if TYPE_CHECKING:
+    from howgreen.estimate.change import ChangeEvaluation
     from howgreen.estimate.estimators import Estimate
     from howgreen.estimate.evaluate import Evaluation
     from howgreen.estimate.sample import Sample
@@ -31,11 +32,18 @@ _MOST_LISTED = 12
     epilog=examples(
         "howgreen sample Sampleton --half-width 3",
         "howgreen sample --plan plan.json --looks 200 --by-district",
+        "howgreen sample --change sampleton-change --looks 250",
     ),
 )
 @place_options
 @plan_options
 @click.option("--plan", "plan_file", type=FILE, help="Sample the place of a saved plan.json.")
+@click.option(
+    "--change",
+    "change_folder",
+    type=FOLDER,
+    help="Sample what changed: a folder that `howgreen change` wrote, or a report with that section.",
+)
 @click.option(
     "--looks", type=click.IntRange(20, 5000), help="How many places to look at (default: as --half-width needs)."
 )
@@ -62,6 +70,7 @@ _MOST_LISTED = 12
 @json_option
 def sample_command(
     plan_file: Path | None,
+    change_folder: Path | None,
     looks: int | None,
     half_width: float,
     dots: str,
@@ -74,12 +83,21 @@ def sample_command(
 ) -> None:
     """Draw places to look at, for a number to publish.
 
-    One or two hundred looks, combined with the map, bring the interval from about ten points to two or three.
+    One or two hundred looks, combined with the map, bring the interval from about ten points to two or three. With --change people look
+    at two dates, for the area that was lost and gained; half of the looks go to the map's change and to the ground beside it.
     """
     from howgreen.pipeline import city as pipeline
     from howgreen.pipeline import sampling
     from howgreen.store import slug
 
+    wanted = sampling.Wanted(
+        looks=looks, half_width=half_width / 100, dots=int(dots), design=design, by_district=by_district, seed=seed
+    )
+    if change_folder is not None:
+        _refuse_beside_change(asked, plan_file)
+        folder = out or Path(f"{change_folder.name}-sample")
+        _tell_drawn(sampling.sample_of_change(change_folder, wanted, folder), folder, as_json=as_json)
+        return
     with bars() as progress:
         if plan_file is not None:
             planned = pipeline.read_plan(plan_file)
@@ -91,10 +109,21 @@ def sample_command(
         sampling.check_out(folder)
         result = pipeline.run(planned, progress=progress)
         refuse_if_strict()
-        wanted = sampling.Wanted(
-            looks=looks, half_width=half_width / 100, dots=int(dots), design=design, by_district=by_district, seed=seed
-        )
         sample = sampling.sample(result, wanted, folder)
+    _tell_drawn(sample, folder, as_json=as_json)
+
+
+def _refuse_beside_change(asked: dict[str, Any], plan_file: Path | None) -> None:
+    """Refuse what a change decides by itself, and would be passed over in silence."""
+    given = [name for name in (*asked, "half_width", "design", "by_district") if is_typed(name)]
+    given += ["plan"] if plan_file is not None else []
+    if given:
+        name = "NAME" if given[0] == "query" else f"--{given[0].replace('_', '-')}"
+        raise click.UsageError(f"--change decides place, strata and images: leave {name} out")
+
+
+def _tell_drawn(sample: Sample, folder: Path, *, as_json: bool) -> None:
+    """Say what was drawn, and what comes next."""
     if as_json:
         about = {
             "place": sample.place,
@@ -160,6 +189,7 @@ def label_command(
     """
     import webbrowser
 
+    from howgreen import report
     from howgreen.estimate.sample import load
     from howgreen.pipeline.sampling import PICTURES
     from howgreen.web.labelling import Server, Session, keep_images
@@ -181,6 +211,9 @@ def label_command(
         for image, date, licence in zip(images, dates, of_images, strict=True)
     ]
     keep_images(folder, shown)
+    if sample.change is not None:
+        of_dates = zip(report.PHOTOS, (f"before: {sample.change.before}", f"after: {sample.change.after}"), strict=True)
+        shown = [picture(str(folder / file), name=name) for file, name in of_dates if (folder / file).exists()] + shown
     shown += [picture(str(folder / file), name=name) for file, name in PICTURES if (folder / file).exists()]
     with Server(Session(folder=folder, sample=sample, reader=reader, pictures=shown, agree=agree), port=port) as server:
         click.echo(f"{one_line(sample.place)}: look at {server.url} (on this computer only; Ctrl-C ends it)")
@@ -220,25 +253,68 @@ def estimate_command(
     count: str,
     as_json: bool,  # noqa: FBT001 (a flag of the command line)
 ) -> None:
-    """Estimate the green ratio from what people saw.
+    """Estimate the green ratio, or what changed, from what people saw.
 
     FOLDER is what `howgreen sample` wrote. Everything is also kept in FOLDER/estimate.json.
     """
     from howgreen.core.files import write_atomic
     from howgreen.estimate.answers import read_answers
+    from howgreen.estimate.change import change_to_json, evaluate_change
     from howgreen.estimate.evaluate import evaluate, to_json
     from howgreen.estimate.sample import load
     from howgreen.web.labelling import all_answers, images_of
 
     sample = load(folder / "sample.json")
     answers = read_answers(tables, sample) if tables else all_answers(folder, sample)
+    looked = {"looks": sorted(one.time for one in answers if one.time), "images": images_of(folder)}
+    if sample.change is not None:
+        change = evaluate_change(sample, answers)
+        record = {"howgreen": __version__, **change_to_json(sample, change), **looked}
+        write_atomic(folder / "estimate.json", json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+        say_json(record) if as_json else click.echo("\n".join(_change_in_words(sample, change)))
+        return
     found = evaluate(sample, answers, count=count)
-    record = {
-        "howgreen": __version__, **to_json(sample, found), "looks": sorted(one.time for one in answers if one.time),
-        "images": images_of(folder),
-    }  # fmt: skip
+    record = {"howgreen": __version__, **to_json(sample, found), **looked}
     write_atomic(folder / "estimate.json", json.dumps(record, indent=2, ensure_ascii=False) + "\n")
     click.echo(json.dumps(record, indent=2, ensure_ascii=False) if as_json else "\n".join(_in_words(sample, found)))
+
+
+def _change_in_words(sample: Sample, found: ChangeEvaluation) -> list[str]:
+    """Say the areas first, then what they rest on."""
+
+    def shown(area_m2: float) -> str:
+        sign = "-" if area_m2 < 0 else ""
+        return sign + words.plain(words.area(abs(area_m2)))
+
+    who = f"{found.looked} places read by {len(found.readers)} {'person' if len(found.readers) == 1 else 'people'}"
+    lines = [f"{one_line(sample.place)}, what changed: {who} on two dates ({found.level:.0%} intervals)"]
+    for kind in ("lost", "gained"):
+        one, mapped = found.areas[kind], shown(found.mapped_m2[kind])
+        lines.append(
+            f"  green {kind}: {shown(one.area_m2)} ({shown(one.low_m2)} to {shown(one.high_m2)}); pixels that the map calls so: {mapped}"
+        )
+    net = found.areas["net"]
+    lines.append(f"  gained less lost: {shown(net.area_m2)} ({shown(net.low_m2)} to {shown(net.high_m2)})")
+    for kind in ("kept", "neither"):
+        one = found.areas[kind]
+        name = "green on both dates" if kind == "kept" else "green on neither"
+        lines.append(f"  {name}: {shown(one.area_m2)} ({shown(one.low_m2)} to {shown(one.high_m2)})")
+    for kind in found.users:
+        right, all_of_it = found.users[kind].value, found.producers[kind].value
+        lines.append(
+            f"of what the map calls {kind}, {right:.0%} is (user's accuracy); of what is, it finds {all_of_it:.0%} (producer's)"
+        )
+    if found.unseen_m2:
+        lines.append(
+            f"note: nobody found change where the map sees none; up to {shown(found.unseen_m2)} could be there all the same"
+        )
+    if found.agreement:
+        lines.append(f"two readers: {found.agreement.units} places, kappa {found.agreement.kappa:.2f}")
+    if found.skipped:
+        lines.append(
+            f"note: {len(found.skipped)} places were passed over: look at them, for what is hard to see is not there by chance"
+        )
+    return lines
 
 
 def _points(one: Estimate) -> str:

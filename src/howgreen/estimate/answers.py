@@ -36,6 +36,9 @@ KINDS = (*LAND_KINDS, "water", "unknown")
 COLUMNS = ("unit", "sample", "reader", "time", *KINDS, "pattern")
 LETTERS = dict(zip("tsgcbuwx", KINDS, strict=True))
 """The key, and the letter in a pattern, of each kind."""
+CHANGE_LETTERS = {"l": "lost", "g": "gained", "k": "kept", "n": "neither", "x": "unknown"}
+"""The same where people look at two dates: green on the first alone, on the second alone, on both, on neither."""
+CHANGED_KINDS = ("lost", "gained")
 GOLD = "gold"
 """The reader's name under which an agreed answer stands."""
 LARGEST_FILE_BYTES = 20_000_000
@@ -73,6 +76,11 @@ class Answer:
         return (found + unknown_as * self.dots.get("unknown", 0)) / self.asked
 
 
+def letters_of(sample: Sample) -> Mapping[str, str]:
+    """Give the key of each kind that a dot of a sample can be."""
+    return LETTERS if sample.change is None else CHANGE_LETTERS
+
+
 def read_answers(files: Sequence[Path], sample: Sample) -> tuple[Answer, ...]:
     """Read tables of answers and check each row against the sample: our own, Collect Earth Online's or AcATaMa's.
 
@@ -100,13 +108,14 @@ def read_answers(files: Sequence[Path], sample: Sample) -> tuple[Answer, ...]:
 
 def _of_file(file: Path, sample: Sample) -> Iterator[tuple[int, Answer]]:
     """Read the answers of one file, with the row that they stand in."""
+    kinds = tuple(letters_of(sample).values())
     if file.suffix.lower() in POINT_FILES:
-        for (unit, reader), dots in read_acatama(file, sample, KINDS).items():
+        for (unit, reader), dots in read_acatama(file, sample, kinds).items():
             yield unit, Answer(unit=unit, reader=reader, dots=dots)
         return
     rows = _rows(file)
     if rows and is_collect_earth([name for name in rows[0][1] if name]):
-        told, times = read_collect_earth(rows, sample, file, KINDS)
+        told, times = read_collect_earth(rows, sample, file, kinds)
         for (unit, reader), dots in told.items():
             if (count := sum(dots.values())) != (asked := sample.units[unit - 1].asked.count("1")):
                 raise EstimateError(f"{file}: place {unit} has {count} of its {asked} dots told; look at it again")
@@ -120,10 +129,11 @@ def write_answers(answers: Iterable[Answer], sample: Sample) -> str:
     """Write answers as the table that :func:`read_answers` reads."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    kinds = tuple(letters_of(sample).values())
+    writer.writerow(("unit", "sample", "reader", "time", *kinds, "pattern"))
     for one in answers:
         writer.writerow(
-            [one.unit, sample.key, one.reader, one.time, *(one.dots.get(kind, 0) for kind in KINDS), one.pattern]
+            [one.unit, sample.key, one.reader, one.time, *(one.dots.get(kind, 0) for kind in kinds), one.pattern]
         )
     return text.getvalue()
 
@@ -172,21 +182,22 @@ def _answer(row: Mapping[str, str], sample: Sample, where: str) -> Answer:
     reader = (row["reader"] or "").strip()
     if not reader or len(reader) > LONGEST_NAME:
         raise EstimateError(f"{where}: has no reader; write a name of at most {LONGEST_NAME} letters")
-    dots = {kind: _whole(row.get(kind) or "0", f"{where}, column {kind}") for kind in KINDS}
+    letters = letters_of(sample)
+    dots = {kind: _whole(row.get(kind) or "0", f"{where}, column {kind}") for kind in letters.values()}
     total, asked = sum(dots.values()), sample.units[unit - 1].asked.count("1")
     if total != asked:
         raise EstimateError(f"{where}: has {total} dots, and unit {unit} has {asked}; look at it again")
     dots, pattern = {kind: n for kind, n in dots.items() if n}, (row.get("pattern") or "").strip()
-    if pattern and dots != counted(pattern):
+    if pattern and dots != counted(pattern, letters):
         raise EstimateError(
             f"{where}: its dots one by one ({pattern[:30]!r}) are not those that it counts; leave the pattern out"
         )
     return Answer(unit=unit, reader=reader, dots=dots, time=(row.get("time") or "").strip(), pattern=pattern)
 
 
-def counted(pattern: str) -> dict[str, int]:
+def counted(pattern: str, letters: Mapping[str, str] = LETTERS) -> dict[str, int]:
     """Count the dots of a pattern by kind; letters that stand for nothing are left out."""
-    return {kind: pattern.count(letter) for letter, kind in LETTERS.items() if letter in pattern}
+    return {kind: pattern.count(letter) for letter, kind in letters.items() if letter in pattern}
 
 
 def _whole(text: str, where: str) -> int:
@@ -250,16 +261,16 @@ DISAGREE = 0.25
 """Green shares of one unit that differ by more than this are a disagreement: beyond what dots at an edge explain."""
 
 
-def agreement(readings: Readings) -> Agreement | None:
-    """Compare the two readings of units that were read twice; None where there are none.
+def agreement(readings: Readings, kinds: Sequence[str] = GREEN_KINDS) -> Agreement | None:
+    """Compare the two readings of units that were read twice, by their share of some kinds; None where there are none.
 
     Kappa's interval is that of Fleiss, Cohen & Everitt (1969), large samples.
     """
     both = [unit for unit, other in readings.second.items() if readings.first[unit].known and other.known]
     if not both:
         return None
-    one = np.array([readings.first[unit].share(GREEN_KINDS) for unit in both])
-    two = np.array([readings.second[unit].share(GREEN_KINDS) for unit in both])
+    one = np.array([readings.first[unit].share(kinds) for unit in both])
+    two = np.array([readings.second[unit].share(kinds) for unit in both])
     kappa, se = _kappa(one >= HALF_GREEN, two >= HALF_GREEN)
     apart = tuple(unit for unit, a, b in zip(both, one, two, strict=True) if abs(a - b) > DISAGREE)
     return Agreement(
@@ -282,12 +293,12 @@ def _kappa(one: npt.NDArray[np.bool_], two: npt.NDArray[np.bool_]) -> tuple[floa
     return kappa, float(np.sqrt(max(a + b - c, 0) / len(one)) / (1 - chance))
 
 
-def to_agree_on(readings: Readings, *, seed: int) -> tuple[int, ...]:
+def to_agree_on(readings: Readings, *, seed: int, kinds: Sequence[str] = GREEN_KINDS) -> tuple[int, ...]:
     """Choose the units that two readers look at together: all disagreements, and as many of the agreements, drawn by chance.
 
     Agreements are looked at too, because two readers may share an illusion.
     """
-    found = agreement(readings)
+    found = agreement(readings, kinds)
     if found is None:
         return ()
     apart = set(found.disagreements)

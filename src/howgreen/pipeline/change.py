@@ -10,18 +10,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
 from howgreen import change as stage
 from howgreen import report
 from howgreen import store as stores
 from howgreen.change import Answer
+from howgreen.core import cog
 from howgreen.core.change import Change
 from howgreen.core.errors import PlanError
 from howgreen.core.period import Period
+from howgreen.core.types import UNSEEN
 from howgreen.core.warnings import Caution, warn
 from howgreen.pipeline import city as cities
 from howgreen.pipeline import image_sources, planning
 from howgreen.pipeline.inputs import Catalogs, Store
 from howgreen.pipeline.result import CityResult
+from howgreen.pipeline.sampling import write_pictures
 from howgreen.store import Options
 
 if TYPE_CHECKING:
@@ -127,7 +132,20 @@ def write(
     """Write the folder that shows a change, or a section of a report; returns its figures."""
     warn(*(one for one in found.warnings if one.code.startswith("change-")))
     with report.opened(report.Destination.of(out), "change", progress=progress) as desk:
+        _write_dates((before, after), desk.folder)
         return report.write_change(before, after, found, desk)
+
+
+def _write_dates(both: tuple[CityResult, CityResult], folder: Path) -> None:
+    """Write the green share and the picture of each date: what a sample of the change is drawn from, and looked at on."""
+    for result, name in zip(both, report.GREEN, strict=True):
+        data = result.landcover.data
+        label, share = np.asarray(data["label"].values), np.asarray(data["green_fraction"].values, np.float32)
+        bare = (label == UNSEEN) | np.isin(label, result.landcover.water_codes) | ~np.isfinite(share)
+        percent = np.where(bare, 255, np.rint(100 * np.nan_to_num(share))).astype(np.uint8)
+        cog.write(folder / name, percent, grid=result.plan.grid, band=name.removesuffix(".tif"), nodata=255)
+    if all({"red", "green", "blue"} <= set(result.composite.bands) for result in both):
+        write_pictures(both, ("red", "green", "blue"), [folder / name for name in report.PHOTOS])
 
 
 def pair_in_store(

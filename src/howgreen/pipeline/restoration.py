@@ -234,6 +234,8 @@ def _seen_by_people(folders: Sequence[Path], units: Sequence[Unit]) -> dict[str,
     found = {}
     for folder in folders:
         sample = load(folder / "sample.json")
+        if sample.change is not None:
+            raise EstimateError(f"{folder}: is a sample of change; give one of a single date")
         points = [project(shapely.Point(one.lon, one.lat), LAEA) for one in sample.units]
         hits = [unit for unit in units if shapely.contains(unit.shape, points).mean() > 0.99]
         if len(hits) != 1:

@@ -3,26 +3,46 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import numpy as np
 
+from howgreen import report
 from howgreen.core import cog
+from howgreen.core.change import NOT_COMPARED
 from howgreen.core.errors import EstimateError, OutputError
 from howgreen.core.files import write_atomic
 from howgreen.core.geometry import project
-from howgreen.core.types import UNSEEN
+from howgreen.core.types import HALF_GREEN, UNSEEN
+from howgreen.core.words import days, plain
 from howgreen.estimate.design import expect_answers, looks_needed
 from howgreen.estimate.estimators import Estimate
-from howgreen.estimate.sample import Design, Frame, FrameDistrict, Sample, draw, load, save, save_for_others
+from howgreen.estimate.sample import (
+    BESIDE,
+    ChangeFrame,
+    Design,
+    Frame,
+    FrameDistrict,
+    Sample,
+    draw,
+    load,
+    save,
+    save_for_others,
+)
 from howgreen.measure.coverage import covered_share
 from howgreen.pipeline import plan_json
-from howgreen.report.figures import DesignEstimate, EstimateFigures
+from howgreen.report.figures import ChangeSide, ChangeSummary, DesignEstimate, EstimateFigures
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+
+    import numpy.typing as npt
+    from odc.geo.geobox import GeoBox
+    from shapely.geometry.base import BaseGeometry
 
     from howgreen.core.types import Plan, Result
 
@@ -30,6 +50,12 @@ USUAL_RMSE = 0.2
 """Of a pixel, where the model's card has no figure."""
 PICTURES = (("photo.tif", "the season's picture, 10 m"), ("infrared.tif", "the same in infrared: plants are red"))
 """Files of a sample's folder that a reader sees, and what they are called."""
+CHANGE_LOOKS = 200
+"""Where nobody says how many."""
+BESIDE_PX = 3
+"""So near to mapped change, ground is a stratum of its own."""
+FEWEST_PIXELS = 10
+"""Of a stratum; a smaller one is left out of the frame."""
 PLAN = "plan.json"
 """In a sample's folder: what made the map; it can be run again."""
 ESTIMATE = "estimate.json"
@@ -88,7 +114,7 @@ def sample(result: Result, wanted: Wanted, folder: Path) -> Sample:
         write_atomic(folder / PLAN, plan_json.to_json(result.plan))
         for name, bands in _BANDS.items():
             if set(bands) <= set(result.composite.bands):
-                _picture(result, bands, folder / name)
+                write_pictures([result], bands, [folder / name])
     except OSError as error:
         raise OutputError(
             f"{folder}: cannot be written ({error.strerror}); choose another --out or make room"
@@ -107,20 +133,134 @@ def needed(frame: Frame, wanted: Wanted) -> int:
     )
 
 
-def _picture(result: Result, bands: tuple[str, ...], path: Path) -> None:
-    """Write three bands of the composite as 8-bit colours, stretched alike over the whole city; 0 where nothing was seen."""
-    values = result.composite.data["reflectance"].sel(band=list(bands)).values
-    plain = path.with_suffix(".plain.tif")
+def write_pictures(results: Sequence[Result], bands: tuple[str, ...], paths: Sequence[Path]) -> None:
+    """Write three bands of composites of one grid as 8-bit colours, stretched alike over all of them; 0 where nothing was seen."""
+    shown = [result.composite.data["reflectance"].sel(band=list(bands)).values for result in results]
+    ends = []
+    for number in range(len(bands)):
+        seen = np.concatenate([values[number][np.isfinite(values[number])] for values in shown])
+        ends.append(np.percentile(seen, (_DARK_PERCENT, _BRIGHT_PERCENT)) if seen.size else (0.0, 1.0))
+    for result, values, path in zip(results, shown, paths, strict=True):
+        unpacked = path.with_suffix(".plain.tif")
+        try:
+            with cog.plain_raster(unpacked, result.plan.grid, dtype="uint8", nodata=0, bands=3) as target:
+                for number, (band, (dark, bright)) in enumerate(zip(values, ends, strict=True), start=1):
+                    light = 1 + 254 * np.clip((band - dark) / max(bright - dark, 1e-6), 0, 1) ** 0.8
+                    target.write(np.nan_to_num(light, nan=0).astype(np.uint8), number)
+            cog.pack(unpacked, path, overview_resampling="AVERAGE")
+        finally:
+            unpacked.unlink(missing_ok=True)
+
+
+def sample_of_change(found: Path, wanted: Wanted, folder: Path) -> Sample:
+    """Draw a sample of the change that a folder of ``howgreen change`` shows, and write its folder.
+
+    Raises
+    ------
+    EstimateError
+        The folder shows no measured change, or lacks what a sample needs of it.
+    OutputError
+        The sample's folder cannot be written.
+    """
+    check_out(folder)
+    frame = frame_of_change(found)
+    looks = wanted.looks or CHANGE_LOOKS
+    drawn = draw(frame, looks=looks, seed=wanted.seed, dots=wanted.dots)
     try:
-        with cog.plain_raster(plain, result.plan.grid, dtype="uint8", nodata=0, bands=3) as target:
-            for number, band in enumerate(values, start=1):
-                seen = band[np.isfinite(band)]
-                dark, bright = np.percentile(seen, (_DARK_PERCENT, _BRIGHT_PERCENT)) if seen.size else (0.0, 1.0)
-                shown = 1 + 254 * np.clip((band - dark) / max(bright - dark, 1e-6), 0, 1) ** 0.8
-                target.write(np.nan_to_num(shown, nan=0).astype(np.uint8), number)
-        cog.pack(plain, path, overview_resampling="AVERAGE")
-    finally:
-        plain.unlink(missing_ok=True)
+        save(drawn, folder)
+        save_for_others(drawn, folder / OTHERS)
+        for name in report.PHOTOS:
+            if (found / name).exists():
+                shutil.copyfile(found / name, folder / name)
+    except OSError as error:
+        raise OutputError(
+            f"{folder}: cannot be written ({error.strerror}); choose another --out or make room"
+        ) from error
+    return drawn
+
+
+def frame_of_change(folder: Path) -> Frame:
+    """Make the frame to sample a change from: the land that both dates show, in strata of what the map says of it.
+
+    The strata are green that was lost, green that was gained, ground beside either (most of what a map misses lies there), ground that
+    is green on both dates, and the rest.
+    """
+    from scipy.ndimage import binary_dilation
+
+    summary = _change_in(folder)
+    codes, grid = _raster(folder / "change.tif")
+    green = np.mean([_raster(folder / name)[0].astype(np.float32) for name in report.GREEN], axis=0) / 100
+    named = {one.name: one.code for one in summary.classes}
+    lost, gained = (codes == named["green lost"], codes == named["green gained"])
+    compared = codes != NOT_COMPARED
+    beside = binary_dilation(lost | gained, iterations=BESIDE_PX) & compared & ~lost & ~gained
+    parts = {"lost": lost, "gained": gained, BESIDE: beside}
+    rest = compared & ~lost & ~gained & ~beside
+    parts |= {"kept": rest & (green >= HALF_GREEN), "neither": rest & (green < HALF_GREEN)}
+    parts = {name: part for name, part in parts.items() if part.sum() >= FEWEST_PIXELS}
+    whole = np.any(list(parts.values()), axis=0)
+    strata = np.select(list(parts.values()), range(len(parts)), default=0).astype(np.intp)
+    return Frame(
+        place=summary.city.label,
+        place_id=summary.city.id,
+        plan_sha256=hashlib.sha256((folder / "change.tif").read_bytes()).hexdigest(),
+        grid=grid,
+        shape=_outline(whole, grid),
+        cover=whole.astype(np.float32),
+        green=np.where(whole, green, 0).astype(np.float32),
+        land=whole.astype(np.float32),
+        map_rmse=USUAL_RMSE,
+        change=ChangeFrame(
+            strata=tuple(parts),
+            area_m2=float(summary.compared_m2 * whole.sum() / compared.sum()),
+            before=_days(summary.before),
+            after=_days(summary.after),
+        ),
+        strata=strata,
+    )
+
+
+def _change_in(folder: Path) -> ChangeSummary:
+    """Read the figures of a change: of a folder of its own, or of a report that has it as a section."""
+    for name in ("change.json", "summary.json"):
+        try:
+            found = msgspec.json.decode((folder / name).read_bytes(), type=ChangeSummary)
+        except (OSError, msgspec.MsgspecError):
+            continue
+        if found.threshold is None:
+            raise EstimateError(
+                f"{folder}: its change was found by {found.method}; draw the sample of one by `measured`"
+            )
+        lacking = [one for one in ("change.tif", *report.GREEN) if not (folder / one).exists()]
+        if lacking:
+            raise EstimateError(f"{folder}: lacks {lacking[0]}; make it anew with `howgreen change`")
+        return found
+    raise EstimateError(f"{folder}: is no folder that `howgreen change` wrote")
+
+
+def _raster(path: Path) -> tuple[npt.NDArray[Any], GeoBox]:
+    import rasterio
+    from odc.geo.geobox import GeoBox
+    from rasterio.errors import RasterioError
+
+    try:
+        with rasterio.open(path.resolve(), driver="GTiff") as file:
+            return file.read(1), GeoBox(file.shape, file.transform, str(file.crs))
+    except (RasterioError, OSError) as error:
+        raise EstimateError(f"{path}: cannot be read ({error}); make it anew with `howgreen change`") from error
+
+
+def _outline(inside: npt.NDArray[np.bool_], grid: GeoBox) -> BaseGeometry:
+    """Draw the edge of pixels, in the grid's CRS."""
+    import shapely.geometry
+    from rasterio.features import shapes
+
+    found = shapes(inside.astype(np.uint8), mask=inside, transform=grid.affine)
+    return shapely.union_all([shapely.geometry.shape(part) for part, _ in found])
+
+
+def _days(side: ChangeSide) -> str:
+    return plain(days([scene.date for scene in side.scenes]))
 
 
 def frame_of(result: Result) -> Frame:

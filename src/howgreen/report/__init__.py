@@ -6,7 +6,7 @@
 
 from howgreen.report._agreement_maps import agreement_map
 from howgreen.report._candidates import candidates_page
-from howgreen.report._change import change_schema, write_change
+from howgreen.report._change import GREEN, PHOTOS, change_schema, write_change
 from howgreen.report._change import in_words as change_in_words
 from howgreen.report._checksums import is_unaltered
 from howgreen.report._delivery import address_of, check_target, new_target
@@ -28,7 +28,9 @@ from howgreen.report.figures import Summary
 
 __all__ = [
     "ENGLISH",
+    "GREEN",
     "LANGUAGES",
+    "PHOTOS",
     "Destination",
     "Form",
     "Language",

@@ -33,17 +33,23 @@ if TYPE_CHECKING:
 
 TOPIC = "change"
 PICTURE, PRINT, MAP = "change.png", "change.svg", "change.tif"
+GREEN = ("green_before.tif", "green_after.tif")
+PHOTOS = ("photo_before.tif", "photo_after.tif")
 FILES = {
     PICTURE: "both pictures and the change, side by side: a picture that stands alone",
     PRINT: "the same picture for print",
     MAP: "class of each pixel, with colours and names; 255 not compared (water, unseen, beyond the limits)",
+    GREEN[0]: "green share of each pixel before, in percent; 255 not seen, or water",
+    GREEN[1]: "green share of each pixel after, in percent; 255 not seen, or water",
+    PHOTOS[0]: "the picture before, 8 bit; both in one stretch",
+    PHOTOS[1]: "the picture after, 8 bit; both in one stretch",
 }
 CLUSTER = re.compile(r"(?P<kind>.*\D) (?P<number>\d+)")
 _SIDE = ("period", "green_ratio", "interval", "observed_ratio", "scenes")
 
 
 def write_change(before: Result, after: Result, found: Change, desk: Desk) -> ChangeSummary:
-    """Write map, page, pictures and figures of a change."""
+    """Write map, page, pictures and figures of a change; the green shares and pictures of both dates that lie there are listed too."""
     folder, language = desk.folder, desk.language
     summary = ChangeSummary.from_dict(_figures(before, after, found))
     cog.write(folder / MAP, found.codes, grid=found.grid, band="change", nodata=NOT_COMPARED, colours=_colours(found))
@@ -64,7 +70,8 @@ def write_change(before: Result, after: Result, found: Change, desk: Desk) -> Ch
         values={"c": summary, "map": _map(before, views[0], photos, shown), "named": _named(language)},
         scripts=("viewer.js", "page.js"),
     )
-    return desk.finish(section, summary, FILES)
+    there = {name: text for name, text in FILES.items() if (folder / name).exists()}
+    return desk.finish(section, summary, there)
 
 
 @cache

@@ -2,7 +2,8 @@
 // One unit at a time: a key a dot, or Shift and a key for the whole square. Nothing is loaded from elsewhere but the pictures of
 // services that the reader's own command named.
 const SVG = "http://www.w3.org/2000/svg";
-const NAMES = {tree: "tree", shrub: "shrub", grass: "grass", crop: "crop", bare: "bare", built: "built", water: "water", unknown: "can't tell"};
+const NAMES = {tree: "tree", shrub: "shrub", grass: "grass", crop: "crop", bare: "bare", built: "built", water: "water", unknown: "can't tell",
+  lost: "green before, not after", gained: "green after, not before", kept: "green on both", neither: "green on neither"};
 const $ = (id) => document.getElementById(id);
 let state, unit, pattern = [], history = [], size, busy = false;
 
@@ -77,7 +78,7 @@ function draw() {
   const asked = [...unit.asked].filter((one) => one === "1").length;
   const left = pattern.filter((one) => one === "").length;
   $("task").textContent = left
-    ? `Place ${unit.unit}: dot ${asked - left + 1} of ${asked}. What is there?` : `Place ${unit.unit}: all dots are told and kept.`;
+    ? `Place ${unit.unit}: dot ${asked - left + 1} of ${asked}. ${"l" in state.letters ? "Was it green, is it?" : "What is there?"}` : `Place ${unit.unit}: all dots are told and kept.`;
   $("credit").textContent = `${unit.lat.toFixed(5)}, ${unit.lon.toFixed(5)}; ${size} m across`;
   $("readings").replaceChildren(...unit.readings.map((one) => {
     const line = document.createElement("p");

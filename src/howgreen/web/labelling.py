@@ -26,7 +26,18 @@ from affine import Affine
 from howgreen.core.errors import EstimateError, HowgreenError
 from howgreen.core.files import write_atomic
 from howgreen.core.geometry import transformer
-from howgreen.estimate.answers import GOLD, LETTERS, Answer, counted, in_order, read_answers, to_agree_on, write_answers
+from howgreen.estimate.answers import (
+    CHANGED_KINDS,
+    GOLD,
+    GREEN_KINDS,
+    Answer,
+    counted,
+    in_order,
+    letters_of,
+    read_answers,
+    to_agree_on,
+    write_answers,
+)
 from howgreen.estimate.evaluate import evaluate, may_show
 from howgreen.estimate.sample import Sample, Unit, dot_positions
 from howgreen.web.pictures import SIZES_M, Picture, chip, on_chip, tiles
@@ -109,7 +120,8 @@ class Session:
         """List the units for this reader, in order, those answered by him among them."""
         answers = all_answers(self.folder, self.sample)
         if self.agree:
-            return list(to_agree_on(in_order(answers), seed=self.sample.seed))
+            kinds = GREEN_KINDS if self.sample.change is None else CHANGED_KINDS
+            return list(to_agree_on(in_order(answers), seed=self.sample.seed, kinds=kinds))
         others: dict[int, int] = {}
         for one in answers:
             if one.reader not in (self.name, GOLD):
@@ -132,26 +144,26 @@ class Session:
         with self._lock:
             if unit not in self.queue():
                 raise EstimateError(f"unit {unit}: is not for this reader")
-            asked = self.sample.units[unit - 1].asked
+            asked, letters = self.sample.units[unit - 1].asked, letters_of(self.sample)
             fits = len(pattern) == len(asked) and all(
-                (p in LETTERS) if a == "1" else p == "-" for p, a in zip(pattern, asked, strict=True)
+                (p in letters) if a == "1" else p == "-" for p, a in zip(pattern, asked, strict=True)
             )
             if not fits:
                 raise EstimateError(f"unit {unit}: {pattern[:30]!r} has not one kind for each of its dots")
             now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
             own = self.own()
-            own[unit] = Answer(unit=unit, reader=self.name, dots=counted(pattern), time=now, pattern=pattern)
+            own[unit] = Answer(unit=unit, reader=self.name, dots=counted(pattern, letters), time=now, pattern=pattern)
             write_atomic(answers_file(self.folder, self.name), write_answers(own.values(), self.sample))
 
     def state(self) -> dict[str, Any]:
         """Say where the reader is: the queue, what is answered, and the interval so far where it may be shown."""
         queue, own = self.queue(), self.own()
         found: dict[str, Any] = {
-            "place": self.sample.place, "reader": self.reader, "agree": self.agree, "queue": queue, "done": sorted(own), "letters": LETTERS,
+            "place": self.sample.place, "reader": self.reader, "agree": self.agree, "queue": queue, "done": sorted(own), "letters": letters_of(self.sample),
             "sizes": SIZES_M, "pictures": [{"name": p.name, "date": p.date, "licence": p.licence} for p in self.pictures],
         }  # fmt: skip
         answers = all_answers(self.folder, self.sample)
-        if not self.agree and may_show(self.sample, answers):
+        if not self.agree and self.sample.change is None and may_show(self.sample, answers):
             whole = evaluate(self.sample, answers)
             estimate = whole.headline
             found["estimate"] = {"ratio": estimate.ratio, "low": estimate.low, "high": estimate.high, "n": estimate.n}
