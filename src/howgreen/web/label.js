@@ -8,9 +8,9 @@ const $ = (id) => document.getElementById(id);
 let state, unit, pattern = [], history = [], size, busy = false;
 
 async function ask(path, body) {
-  const response = await fetch(path, body === undefined ? {} : {method: "POST", body: JSON.stringify(body)});
+  const response = await fetch(path, body === undefined ? {} : {method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify(body)});
   const answer = await response.json();
-  if (!response.ok) throw new Error(answer.error);
+  if (!response.ok) throw new Error(answer.error ?? answer.detail);
   return answer;
 }
 

@@ -16,6 +16,7 @@ import howgreen
 from howgreen.core.errors import HowgreenError
 from howgreen.web.serve import (
     api_events,
+    api_labels,
     api_places,
     api_processes,
     api_results,
@@ -24,6 +25,7 @@ from howgreen.web.serve import (
     operations,
     static_files,
 )
+from howgreen.web.serve.labels import Labels
 from howgreen.web.serve.models import Landing, Link, Problem
 from howgreen.web.serve.pages import docs_page
 from howgreen.web.serve.places import Places
@@ -51,7 +53,14 @@ def create_app(settings: Settings, jobs: Jobs, results: Results) -> FastAPI:
     jobs, results
         On an open database; this application closes neither.
     """
-    service = Service(settings=settings, jobs=jobs, results=results, places=Places(settings), reports=Reports(results))
+    service = Service(
+        settings=settings,
+        jobs=jobs,
+        results=results,
+        places=Places(settings),
+        reports=Reports(results),
+        labels=Labels(settings),
+    )
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
@@ -64,7 +73,17 @@ def create_app(settings: Settings, jobs: Jobs, results: Results) -> FastAPI:
     )  # fmt: skip
     metrics = operations.Metrics(service)
     app.state.service, app.state.metrics = service, metrics
-    for part in (api_processes, api_events, api_results, api_tiles, api_stac, operations, api_places, static_files):
+    for part in (
+        api_processes,
+        api_events,
+        api_results,
+        api_tiles,
+        api_stac,
+        api_labels,
+        operations,
+        api_places,
+        static_files,
+    ):
         app.include_router(part.router)
     _front(app)
     _errors(app)
@@ -90,7 +109,10 @@ def _front(app: FastAPI) -> None:
             return HTMLResponse(files(__package__ or "").joinpath("static/index.html").read_bytes())
         return JSONResponse(
             Landing(
-                title=_TITLE, description=_ABOUT, online=not service.settings.offline, links=_links(base_of(request))
+                title=_TITLE,
+                description=_ABOUT,
+                online=not service.settings.offline,
+                links=_links(base_of(request), service.settings),
             ).model_dump(exclude_none=True)
         )
 
@@ -123,8 +145,8 @@ def _front(app: FastAPI) -> None:
     app.openapi = with_problem  # type: ignore[method-assign]
 
 
-def _links(base: str) -> list[Link]:
-    return [
+def _links(base: str, settings: Settings) -> list[Link]:
+    links = [
         Link(href=f"{base}/", rel="self", type="application/json", title="this document"),
         Link(href=f"{base}/?f=html", rel="alternate", type="text/html", title="the page"),
         Link(href=f"{base}/api", rel="service-desc", type=OPENAPI, title="the interface"),
@@ -140,6 +162,11 @@ def _links(base: str) -> list[Link]:
         Link(href=f"{base}/results", rel="results", type="application/json", title="the results"),
         Link(href=f"{base}/stac", rel="data", type="application/json", title="the results as STAC"),
     ]
+    if api_labels.offered(settings):
+        links.append(
+            Link(href=f"{base}/label", rel="labelling", type="text/html", title="look at the places of a sample")
+        )
+    return links
 
 
 def _errors(app: FastAPI) -> None:

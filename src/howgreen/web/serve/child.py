@@ -218,6 +218,7 @@ def _made(question: Question, settings: Settings, tell: Tell) -> Path:
             continue
         folder = settings.results / result_id(planned[-1], question.language)
         _write(result, folder, question, settings, progress)
+        _draw_sample(result, folder.name, settings, tell)
         workdir.forget(result.plan)
         return folder
     if not failures:
@@ -271,6 +272,16 @@ def _write(result: Any, folder: Path, question: Question, settings: Settings, pr
     with in_place(folder, settings) as made:
         write(result, made, language=question.language, published=True, progress=progress)
         _add_place(made, result.plan)
+
+
+def _draw_sample(result: Any, result_id: str, settings: Settings, tell: Tell) -> None:
+    """Draw the places that narrow the interval when people look at them; an answer stands without them."""
+    from howgreen.web.serve.labels import draw
+
+    try:
+        draw(result, result_id, settings)
+    except (HowgreenError, OSError) as error:
+        tell("note", {"text": for_visitors(f"no sample to look at was drawn: {error}", settings)})
 
 
 def _add_place(folder: Path, plan: Plan) -> None:

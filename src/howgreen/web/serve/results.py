@@ -156,9 +156,19 @@ class Results:
             return
         with reading(self._engine) as connection:
             known = set(connection.scalars(select(table.c.id)))
+        self._remove_samples(known)
         for folder in root.iterdir():
             if _ID.fullmatch(folder.name) and folder.name not in known and _age_s(folder) > _UNLISTED_S:
                 self._take_away(folder)
+
+    def _remove_samples(self, known: set[str]) -> None:
+        """Remove samples of results that are gone, where nobody has answered any of it."""
+        if not self._settings.samples.is_dir():
+            return
+        for folder in self._settings.samples.iterdir():
+            if folder.name not in known and _age_s(folder) > _UNLISTED_S and not any(folder.glob("answers-*.csv")):
+                with scratch_folder(self._settings.scratch, SCRATCH) as scratch:
+                    folder.rename(scratch / folder.name)
 
 
 def row_of(folder: Path, *, language: str) -> ResultRow:

@@ -205,7 +205,7 @@ class Guard:
             address = ipaddress.ip_address(name)
         except ValueError:
             return False
-        return address.is_loopback or not _is_loopback(self._settings.host)
+        return address.is_loopback or not is_loopback(self._settings.host)
 
     def _client(self, scope: Scope, headers: Mapping[str, str]) -> str:
         """Name who asks, hashed: by token, else by address; of X-Forwarded-For only what our own proxies wrote."""
@@ -259,7 +259,8 @@ def _headers(scope: Scope) -> dict[str, str]:
     return {key.decode("latin-1").lower(): value.decode("latin-1") for key, value in scope["headers"]}
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Tell whether an address to listen on is this computer's own."""
     if host == "localhost":
         return True
     try:

@@ -12,6 +12,7 @@ from limits.strategies import MovingWindowRateLimiter
 
 from howgreen.core.errors import InputError, NetworkError
 from howgreen.web.serve.jobs import DiskFullError, NotYoursError, QueueFullError, TooManyJobsError
+from howgreen.web.serve.labels import Labels
 from howgreen.web.serve.places import Places
 from howgreen.web.serve.reports import Reports
 from howgreen.web.serve.safety import PROBLEM, RefusedError
@@ -78,6 +79,7 @@ class Service:
     results: Results
     places: Places
     reports: Reports
+    labels: Labels
     tiles: Tiles = field(default_factory=Tiles)
     streams: Streams = field(default_factory=Streams)
     limiter: MovingWindowRateLimiter = field(default_factory=lambda: MovingWindowRateLimiter(MemoryStorage()))

@@ -61,6 +61,11 @@ class Settings:
         return self.data / "results"
 
     @property
+    def samples(self) -> Path:
+        """Folder of the samples that people look at, one a result, with their answers."""
+        return self.data / "samples"
+
+    @property
     def scratch(self) -> Path:
         """Folder of what is not finished; whoever finds it without an owner may remove it."""
         return self.data / "scratch"

@@ -10,8 +10,17 @@ import { bytes, day, km2, number, percent, points, t } from "./words.js";
 const named = (key, fallback) => (t(key) === key ? fallback : t(key));
 const layerName = (layer) => named(`layer-${layer.id}`, layer.title);
 
-/** The number in words, as one quotes it. */
-export function headline(summary) {
+/** The number in words, as one quotes it; what people read stands before what the map says alone. */
+export function headline(summary, sample) {
+  const e = sample?.estimate;
+  if (e && e.low !== null) {
+    return [
+      h("p", { class: "number" }, number(100 * e.ratio), h("span", {}, " %"), " ", h("small", {}, t("is-green"))),
+      h("p", { class: "between" }, t("between", { low: percent(e.low), high: percent(e.high), half: points(e.low, e.high) })),
+      gauge(e.ratio, e),
+      h("p", { class: "facts" }, t("read-by", { n: number(e.n), readers: number(sample.readers) }), " ", summary.green_ratio === null ? "" : t("map-alone", { ratio: percent(summary.green_ratio), low: percent(summary.interval.low), high: percent(summary.interval.high) })),
+    ];
+  }
   if (summary.green_ratio === null) return [h("p", { class: "number none" }, t("no-answer"))];
   const i = summary.interval;
   return [
@@ -32,6 +41,7 @@ export class Answer {
       return;
     }
     this.result = told;
+    this.sample = this.labelling ? await api.sample(id).catch(() => null) : null;
     const state = read();
     this.layer = told.layers.find((one) => one.id === state.layer) ?? told.layers.find((one) => one.id === "fraction") ?? told.layers[0];
     this.opacity = state.opacity ?? 100;
@@ -89,10 +99,11 @@ export class Answer {
       h("p", { class: "noprint" }, h("button", { type: "button", class: "link back", onclick: this.back }, t("back"))),
       summary.synthetic && h("p", { class: "synthetic" }, h("strong", {}, t("synthetic")), t("synthetic-more")),
       h("h1", { class: "place" }, label),
-      ...headline(summary),
+      ...headline(summary, this.sample),
       (summary.warnings ?? []).length ? h("ul", { class: "doubts" }, summary.warnings.map((one) => h("li", {}, one.text))) : null,
       h("p", { class: "facts" }, t("facts", { seen: summary.observed_ratio === null ? "–" : percent(summary.observed_ratio), land: km2(summary.land_area_m2), n: number((this.result.dates ?? []).length), from: day(summary.period.start), to: day(summary.period.end) })),
-      h("p", { class: "narrow" }, t("narrows"), " ", this.labelling ? h("a", { href: `/label/${this.result.id}` }, t("label-now")) : h("code", {}, t("label-command"))),
+      h("p", { class: "narrow" }, t("narrows"), " ", this.sample ? "" : h("code", {}, t("label-command"))),
+      this.sample && this.reading(),
       h("section", { class: "noprint" }, h("h2", {}, t("map")),
         h("fieldset", { class: "layers" }, h("legend", { class: "sr" }, t("layers")), layers.map((layer) => h("label", {}, h("input", { type: "radio", name: "layer", value: layer.id, checked: layer === this.layer, onchange: () => { this.layer = layer; this.show(); note({ layer: layer.id }); } }), h("span", {}, layerName(layer))))),
         this.key,
@@ -107,6 +118,17 @@ export class Answer {
       (summary.notes ?? []).length ? h("section", {}, h("h2", {}, t("notes")), h("ul", { class: "notes" }, summary.notes.map((one) => h("li", {}, one)))) : null,
       h("footer", { class: "quiet small" }, summary.city?.licence ? t("limits-by", { source: summary.city.licence }) : ""));
     this.drawZones();
+  }
+
+  /** The way to narrow the interval, from here: a name, and the page on which places are looked at. */
+  reading() {
+    const { looks, looked } = this.sample;
+    const name = h("input", { id: "reader", type: "text", maxlength: 40, pattern: "[\\p{L}\\p{N}_][\\p{L}\\p{N}_ .\\-]{0,39}", required: true, placeholder: t("reader"), "aria-label": t("reader"), value: localStorage.getItem("howgreen-reader") ?? "" });
+    return h("form", { class: "reading noprint", onsubmit: (event) => {
+      event.preventDefault();
+      localStorage.setItem("howgreen-reader", name.value);
+      location.assign(`/label/${this.result.id}/${encodeURIComponent(name.value)}/`);
+    } }, name, h("button", { type: "submit" }, t("label-now")), h("span", { class: "quiet" }, t("looked", { n: number(looked), all: number(looks) })));
   }
 
   drawZones() {

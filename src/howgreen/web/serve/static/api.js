@@ -24,6 +24,7 @@ export const job = (id) => get(`/jobs/${encodeURIComponent(id)}`);
 export const dismiss = (id) => remove(`/jobs/${encodeURIComponent(id)}`);
 export const result = (id) => get(`/results/${encodeURIComponent(id)}`);
 export const results = (limit = 30) => get(`/results?limit=${limit}`).then((told) => told.results);
+export const sample = (id) => get(`/results/${encodeURIComponent(id)}/sample`);
 export const pixel = (id, lon, lat, signal) => get(`/results/${encodeURIComponent(id)}/pixel?lon=${lon}&lat=${lat}`, signal);
 export const area = (id, geometry) => post(`/results/${encodeURIComponent(id)}/area`, geometry);
 

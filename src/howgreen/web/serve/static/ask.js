@@ -76,7 +76,7 @@ export function home(panel, { open, draw, uploaded, show, online }) {
         if (box.checked) picked.add(row.id); else picked.delete(row.id);
         compare.disabled = picked.size < 2;
       } });
-      return h("li", {}, box, h("a", { href: `#r=${row.id}` }, row.label), h("b", {}, row.ratio === null || row.ratio === undefined ? "–" : percent(row.ratio)), h("span", { class: "quiet" }, when(row.created)));
+      return h("li", {}, box, h("a", { href: `#r=${row.id}` }, row.label), h("b", {}, row.green_ratio === null || row.green_ratio === undefined ? "–" : percent(row.green_ratio)), h("span", { class: "quiet" }, when(row.created)));
     })), rows.length > 1 && compare);
   }).catch(() => { before.hidden = true; });
 }

@@ -1,0 +1,129 @@
+"""Samples drawn for results, and the people who look at them: `howgreen label` behind the server's own guard.
+
+A sample is drawn beside its report, by the same map, and stays as long as somebody has answered any of it: the answers are people's
+work, and no retention takes them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from howgreen.core.errors import EstimateError
+from howgreen.core.files import scratch_folder, sync_folder
+from howgreen.estimate.answers import GOLD
+from howgreen.estimate.evaluate import evaluate, may_show
+from howgreen.estimate.sample import load
+from howgreen.web.labelling import Session, all_answers
+from howgreen.web.pictures import picture
+from howgreen.web.serve.results import SCRATCH
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from howgreen.core.types import Result
+    from howgreen.estimate.sample import Sample
+    from howgreen.web.serve.settings import Settings
+
+HALF_WIDTH = 0.03
+"""Of the interval that the sample is sized for, as that of ``howgreen sample``."""
+DOTS = 9
+SEED = 1
+MOST_READERS = 20
+"""Of one sample: more would be no readers, but somebody who makes up names."""
+MOST_SESSIONS = 200
+TOGETHER = "@together"
+"""Behind a reader's name: two readers agree on what they told apart."""
+_ID = re.compile(r"[0-9a-f]{64}")
+
+
+def draw(result: Result, result_id: str, settings: Settings) -> None:
+    """Draw the sample of a result, unless there is one: a folder that takes its place whole.
+
+    Raises
+    ------
+    EstimateError
+        The place is too small, or has no land that a sample could lie on.
+    """
+    from howgreen.pipeline import sampling
+
+    target = settings.samples / result_id
+    if target.exists():
+        return
+    settings.samples.mkdir(parents=True, exist_ok=True)
+    wanted = sampling.Wanted(
+        looks=None, half_width=HALF_WIDTH, dots=DOTS, design="stratified", by_district=False, seed=SEED
+    )
+    with scratch_folder(settings.scratch, SCRATCH) as scratch:
+        made = scratch / result_id
+        sampling.sample(result, wanted, made)
+        with contextlib.suppress(OSError):  # another process was first
+            made.rename(target)
+        sync_folder(settings.samples)
+
+
+class Labels:
+    """All samples of a server, and who is looking at them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._sessions: dict[tuple[str, str], Session] = {}
+        self._lock = Lock()
+
+    def folder(self, result_id: str) -> Path | None:
+        """Return the folder of a result's sample; None where none was drawn."""
+        folder = self._settings.samples / result_id
+        return folder if _ID.fullmatch(result_id) and (folder / "sample.json").is_file() else None
+
+    def session(self, result_id: str, reader: str) -> Session | None:
+        """Return one reader's session, the same in each of his tabs; None where there is no sample.
+
+        Raises
+        ------
+        EstimateError
+            Not a name for a reader, or too many of them.
+        """
+        folder = self.folder(result_id)
+        if folder is None:
+            return None
+        with self._lock:
+            known = self._sessions.get((result_id, reader))
+            if known is not None:
+                return known
+            name = reader.removesuffix(TOGETHER)
+            if name.casefold() == GOLD:
+                raise EstimateError(f"reader {name!r}: this name stands for what readers agree on; take another")
+            readers = {one.stem.removeprefix("answers-") for one in folder.glob("answers-*.csv")}
+            if name not in readers and len(readers) >= MOST_READERS:
+                raise EstimateError(f"there are {MOST_READERS} readers of this sample, which is the most")
+            made = Session(
+                folder=folder, sample=load(folder / "sample.json"), reader=name, pictures=_pictures(folder), agree=name != reader
+            )  # fmt: skip
+            if len(self._sessions) >= MOST_SESSIONS:
+                self._sessions.pop(next(iter(self._sessions)))
+            self._sessions[result_id, reader] = made
+            return made
+
+    def state(self, result_id: str) -> dict[str, Any] | None:
+        """Say how far the looking is, and what it says so far where it may be shown; None where there is no sample."""
+        folder = self.folder(result_id)
+        if folder is None:
+            return None
+        sample: Sample = load(folder / "sample.json")
+        answers = all_answers(folder, sample)
+        readers = sorted({one.reader for one in answers if one.reader != GOLD})
+        told: dict[str, Any] = {
+            "looks": len(sample.units), "looked": len({one.unit for one in answers}), "readers": len(readers), "estimate": None,
+        }  # fmt: skip
+        if may_show(sample, answers):
+            one = evaluate(sample, answers).headline
+            told["estimate"] = {"ratio": one.ratio, "low": one.low, "high": one.high, "n": one.n, "method": one.method}
+        return told
+
+
+def _pictures(folder: Path) -> list[Any]:
+    from howgreen.pipeline.sampling import PICTURES
+
+    return [picture(str(folder / file), name=name) for file, name in PICTURES if (folder / file).exists()]
