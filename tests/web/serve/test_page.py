@@ -11,6 +11,8 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -387,6 +389,57 @@ def test_answers_stand_side_by_side_at_one_scale(open_tab, address, sampleton):
     narrow.wait_for_selector(".grid figure >> nth=1")
     narrow.wait_for_timeout(1500)
     shot(narrow, "narrow-side-by-side")
+
+
+def test_places_are_looked_at_from_the_answer_and_the_estimate_leads(open_tab, address, sampleton):
+    tab = open_tab(address, f"#r={sampleton}")
+    tab.fill("#reader", "ann")
+    tab.click("text=Begin to look")
+    tab.wait_for_selector("#views img")
+    assert tab.url == f"{address}/label/{sampleton}/ann/"
+    for _ in range(9):
+        tab.keyboard.press("g")
+    tab.wait_for_selector("body[data-done='1']")
+    looked = tab.evaluate("""async () => {
+        const state = await (await fetch('state.json')).json();
+        for (const [at, unit] of state.queue.slice(1, 60).entries()) {
+            const {asked} = await (await fetch(`unit/${unit}/120.json`)).json();
+            const pattern = [...asked].map((one, dot) => one === '1' ? ((unit + dot) % 10 < 6 ? 'g' : 'u') : '-').join('');
+            const told = await fetch('answer', {method: 'POST', headers: {'Content-Type': 'application/json'}, body: JSON.stringify({unit, pattern})});
+            if (!told.ok) return await told.text();
+        }
+        return 'all';
+    }""")
+    assert looked == "all"
+    told = json.load(urllib.request.urlopen(f"{address}/results/{sampleton}/sample"))
+    assert (told["looked"], told["readers"]) == (60, 1)
+    tab.goto(f"{address}/#r={sampleton}")
+    tab.wait_for_selector(".number")
+    shown = round(100 * told["estimate"]["ratio"])
+    assert tab.text_content(".number").startswith(str(shown))
+    assert "read by one person, and the map. The map alone says 59%" in tab.text_content(".screen")
+    shot(tab, "wide-estimate")
+    for reader in ("gold", "GOLD", "..", "a%2Fb", "<b>"):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(f"{address}/label/{sampleton}/{urllib.parse.quote(reader)}/")
+        assert refused.value.code in (404, 422)
+    for unit, pattern in ((1, "g"), (10**6, "ggggggggg"), (2, "zzzzzzzzz")):
+        body = json.dumps({"unit": unit, "pattern": pattern}).encode()
+        asked = urllib.request.Request(
+            f"{address}/label/{sampleton}/ann/answer", body, {"Content-Type": "application/json"}
+        )
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(asked)
+        assert refused.value.code in (400, 422)
+
+
+def test_only_readers_with_a_token_look_on_a_server_that_others_reach(tmp_path):
+    from howgreen.web.serve.api_labels import offered
+    from howgreen.web.serve.settings import Settings
+
+    assert offered(Settings(data=tmp_path))
+    assert not offered(Settings(data=tmp_path, host="0.0.0.0"))
+    assert offered(Settings(data=tmp_path, host="0.0.0.0", tokens=tmp_path / "tokens"))
 
 
 @pytest.mark.parametrize(("language", "words"), [("fr-FR", "de vert"), ("de-DE", "grün"), ("es-ES", "de verde")])

@@ -18,7 +18,7 @@ export function headline(summary, sample) {
       h("p", { class: "number" }, number(100 * e.ratio), h("span", {}, " %"), " ", h("small", {}, t("is-green"))),
       h("p", { class: "between" }, t("between", { low: percent(e.low), high: percent(e.high), half: points(e.low, e.high) })),
       gauge(e.ratio, e),
-      h("p", { class: "facts" }, t("read-by", { n: number(e.n), readers: number(sample.readers) }), " ", summary.green_ratio === null ? "" : t("map-alone", { ratio: percent(summary.green_ratio), low: percent(summary.interval.low), high: percent(summary.interval.high) })),
+      h("p", { class: "facts" }, t("read-by", { places: number(e.n), n: number(sample.readers) }), " ", summary.green_ratio === null ? "" : t("map-alone", { ratio: percent(summary.green_ratio), low: percent(summary.interval.low), high: percent(summary.interval.high) })),
     ];
   }
   if (summary.green_ratio === null) return [h("p", { class: "number none" }, t("no-answer"))];

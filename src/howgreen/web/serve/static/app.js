@@ -93,5 +93,8 @@ onPaper(map);
 document.body.dataset.ready = "yes";
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => repaint(map));
 window.addEventListener("hashchange", route);
-api.get("/?f=json").then((told) => { about = { labelling: (told.links ?? []).some((one) => one.rel === "labelling"), online: Boolean(told.online) }; }).catch(() => {});
+try {
+  const told = await api.get("/?f=json");
+  about = { labelling: (told.links ?? []).some((one) => one.rel === "labelling"), online: Boolean(told.online) };
+} catch { /* then neither is offered */ }
 await route();
