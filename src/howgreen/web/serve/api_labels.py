@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib.resources import files
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Body, Path, Request, Response
 from fastapi.responses import JSONResponse
@@ -122,7 +122,7 @@ def _check(service: Service) -> None:
 def _session(service: Service, result_id: str, reader: str) -> Session:
     _check(service)
     try:
-        session: Any = service.labels.session(result_id, reader)
+        session = service.labels.session(result_id, reader)
     except EstimateError as error:
         raise RefusedError(422, str(error)) from error
     if session is None:
