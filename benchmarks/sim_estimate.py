@@ -230,7 +230,10 @@ def at_once(place: Town, design: Design, pixels: Ints, green: Floats, *, way: Es
         slope = (across * up).sum(axis=1) / spread
         ratio = green.mean(axis=1) + slope * (mean - mapped.mean(axis=1))
         variance = ((up - slope[:, None] * across) ** 2).sum(axis=1) / (looks - 2) / looks
-        low, high, _ = intervals(ratio, variance, np.full(len(ratio), looks - 2.0), looks)
+        alone = np.maximum(green.var(axis=1, ddof=1) / looks, 1e-15)
+        unexplained = np.sqrt(np.minimum(variance / alone, 1))
+        df = np.full(len(ratio), looks - 2.0)
+        low, high, _ = intervals(ratio, variance, df, looks, unexplained=unexplained)
         return low, high
     stratum, left = design.stratum[pixels], green - mapped if way is with_map else green
     ratio, variance, parts = (np.zeros(len(green)) for _ in range(3))

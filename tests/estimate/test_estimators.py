@@ -388,6 +388,17 @@ def test_strata_of_a_good_map_cover_and_no_more(rare, assisted):
     assert half < 0.009
 
 
+def test_regression_on_a_good_map_covers_and_no_more(rare):
+    mapped, rng, held, halves = _mapped(rare, 0.06), np.random.default_rng(6), 0, []
+    for _ in range(1200):
+        rows = rng.integers(0, len(rare), 50)
+        found = estimate_by_regression(rng.binomial(9, rare[rows]) / 9, mapped[rows], float(mapped.mean()))
+        held += found.low <= rare.mean() <= found.high
+        halves.append(found.half_width)
+    assert 0.925 <= held / 1200 <= 0.97
+    assert np.mean(halves) < 0.03
+
+
 def test_strata_that_tell_nothing_leave_the_coin_where_it_was(rare):
     """Half the guard, or none, and these cover 90 %."""
     stratum = np.arange(len(rare)) % 5

@@ -207,7 +207,12 @@ def estimate_by_regression(green: Floats, mapped: Floats, frame_mean: float, *, 
     ratio = float(green.mean()) + slope * (frame_mean - float(mapped.mean()))
     residual = green - green.mean() - slope * centred
     variance = float((residual**2).sum()) / (count - 2) / count
-    return _estimate(ratio, variance, count - 2, count, level, "mean, assisted by the map (regression estimator)")
+    alone = float(green.var(ddof=1)) / count
+    unexplained = (
+        min(variance / alone, 1.0) ** 0.5 if alone > 0 else 1.0
+    )  # not its square: the slope is a guess as well
+    method = "mean, assisted by the map (regression estimator)"
+    return _estimate(ratio, variance, count - 2, count, level, method, unexplained=unexplained)
 
 
 @dataclass(frozen=True, kw_only=True)
