@@ -1,6 +1,6 @@
 """Many cities on a local Dask cluster: memory, a killed worker, throughput and cost a city. Run by name, it takes minutes.
 
-``python benchmarks/bench_rank.py [--cities 1000] [--pairs 3]`` cuts so many simulated cities out of Sampleton, each with limits of
+``python benchmarks/bench_rank.py [--cities 1000] [--pairs 3] [--each 30]`` cuts so many simulated cities out of Sampleton, each with limits of
 its own, ranks them with two worker processes of one thread each, kills one of them half-way, ranks again (nothing is left to do),
 and compares two processes with one, in turn. Figures are printed as JSON and stand in docs/commands/rank.md.
 """
@@ -141,13 +141,13 @@ def seconds_and_cpu(entries: Sequence[batch.Entry], ask: batch.Ask, out: Path, p
     return seconds, used
 
 
-def throughput(entries: Sequence[batch.Entry], ask: batch.Ask, out: Path, pairs: int) -> dict[str, Any]:
-    """Cities a second of two worker processes over those of one, in turn."""
+def throughput(entries: Sequence[batch.Entry], ask: batch.Ask, out: Path, *, pairs: int, each: int) -> dict[str, Any]:
+    """Cities a second of two worker processes over those of one, in turn, with so many cities for each process."""
     rows = []
     for number in range(pairs):
-        one_s, one_cpu = seconds_and_cpu(entries[:32], ask, out / f"one-{number}", 1)
-        two_s, two_cpu = seconds_and_cpu(entries[:64], ask, out / f"two-{number}", 2)
-        rows.append((30 / one_s, 60 / two_s, one_cpu / 30, two_cpu / 60))
+        one_s, one_cpu = seconds_and_cpu(entries[: 2 + each], ask, out / f"one-{number}", 1)
+        two_s, two_cpu = seconds_and_cpu(entries[: 4 + 2 * each], ask, out / f"two-{number}", 2)
+        rows.append((each / one_s, 2 * each / two_s, one_cpu / each, two_cpu / (2 * each)))
         print(f"pair {number}: {rows[-1]}", file=sys.stderr, flush=True)
     return {
         "cities_a_second_one_process": [round(row[0], 3) for row in rows],
@@ -243,6 +243,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cities", type=int, default=1000)
     parser.add_argument("--pairs", type=int, default=3)
+    parser.add_argument("--each", type=int, default=30, help="cities for each process where throughput is measured")
     parser.add_argument("--model", default=None)
     parser.add_argument("--parts", default="same,throughput,many")
     asked = parser.parse_args()
@@ -257,7 +258,7 @@ def main() -> None:
             found["same"] = same(entries[:: max(len(entries) // 20, 1)][:20], ask, out / "same")
             print(json.dumps(found, indent=1), file=sys.stderr, flush=True)
         if "throughput" in asked.parts:
-            found["throughput"] = throughput(entries, ask, out, asked.pairs)
+            found["throughput"] = throughput(entries, ask, out, pairs=asked.pairs, each=asked.each)
             print(json.dumps(found, indent=1), file=sys.stderr, flush=True)
         if "many" in asked.parts:
             found["many"] = many(entries, ask, out / "many")
