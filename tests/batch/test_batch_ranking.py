@@ -281,3 +281,18 @@ def test_a_lost_worker_costs_one_city(tmp_path):
         )
     assert [bool(row.error) for row in rows] == [False, True, False, False]
     assert "KilledWorker" in rows[1].error
+
+
+def test_threads_share_one_heap(monkeypatch):
+    asked = []
+
+    class Libc:
+        def mallopt(self, *values):
+            asked.append(values)
+
+    monkeypatch.setattr(running.ctypes, "CDLL", lambda _: Libc())
+    monkeypatch.setattr(running.sys, "platform", "linux")
+    running._share_one_heap.cache_clear()
+    running._share_one_heap()
+    running._share_one_heap()
+    assert asked == [(-8, 1)]
