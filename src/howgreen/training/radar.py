@@ -1,14 +1,21 @@
 """What Sentinel-1 sees of a landscape: backscatter of seven covers, their texture, their change over a season, and speckle.
 
-Values are gamma nought of C band at 30-46 degrees of incidence, in decibels; no pixel of a real image is in them. Levels and spreads
-are rounded from what is published, and where papers differ the spread covers them:
+Values are gamma nought of C band at 30-46 degrees of incidence, in decibels; no pixel of a real image is in them. **The levels were written
+down from memory of these works, rounded, and could not be checked in them**: what is publicly readable of them (titles, abstracts)
+confirms what each is about, and holds no table. So take each level as known to about 3 dB, which ``places`` and ``patches`` together span:
 
-- Ulaby & Dobson 1989, Handbook of Radar Scattering Statistics for Terrain (Artech House), C band: trees, grasses, crops, soils, roads;
-- Bauer-Marschallinger et al. 2021 (Sci. Data 8: 277, doi:10.1038/s41597-021-01059-7): mean Sentinel-1 backscatter of land covers;
-- Ruetschi, Schaepman & Small 2018 (Remote Sens. 10: 55, doi:10.3390/rs10010055): temperate forests over the year, about 1 dB in VV;
-- Veloso et al. 2017 (Remote Sens. Environ. 199: 415) and Vreugdenhil et al. 2018 (Remote Sens. 10: 1396): crops, 3-8 dB over a season;
-- Koppel et al. 2017 (Int. J. Remote Sensing 38: 6389): buildings, several dB by their height and by how they face the radar;
+- Ulaby & Dobson 1989, Handbook of Radar Scattering Statistics for Terrain (Artech House), C band: trees, grasses, short plants, soils, roads;
+- Bauer-Marschallinger et al. 2021 (Sci. Data 8: 277, doi:10.1038/s41597-021-01059-7): mean Sentinel-1 backscatter of land covers, as sigma
+  nought at 38 degrees, 1 dB below gamma nought;
+- Ruetschi, Schaepman & Small 2018 (Remote Sens. 10: 55, doi:10.3390/rs10010055): beech, oak and spruce over the year, flattened backscatter;
+- Veloso et al. 2017 (Remote Sens. Environ. 199: 415; seen only in others' references) and Vreugdenhil et al. 2018 (Remote Sens. 10: 1396,
+  doi:10.3390/rs10091396): crops, 3-8 dB over a season;
+- Koppel et al. 2017 (Int. J. Remote Sensing 38: 6389): buildings, most by their height, less by their form and how they face the radar;
 - Small 2011 (IEEE Trans. Geosci. Remote Sensing 49: 3081): gamma nought of flattened terrain.
+
+The one real image at hand (Senica, July 2018), which taught nothing, is no further off: its three largest woods have VV -7.2 to -7.6 and VH
+-13.5 to -14.1 (here -7.5 and -13.0), its middle, fields, -8.9 and -16.9 (grass and crops here -9.5 to -10.5 and -15.5 to -17.0), its
+darkest two hundredth -16.9 and -27.4 (water here -19.0 and -26.5).
 
 Speckle is fully developed (exponential power), smoothed by the instrument to about four looks, near the 4.4 that ESA states of 10 m GRD images.
 """
