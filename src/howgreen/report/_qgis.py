@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import zipfile
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
@@ -19,7 +19,7 @@ from howgreen.report import _pictures, shades
 from howgreen.report._rasters import TRUE_COLOUR, composite_bands, files_of, legend
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import geopandas as gpd
@@ -107,10 +107,24 @@ def write_tables(result: Result, folder: Path) -> None:
     }
     kinds = {CITY: zones[zones["kind"] == "city"], **by_level, LAND: _land(result)}
     layers = {name: rows for name, rows in kinds.items() if len(rows)}
-    for name, rows in layers.items():
-        mode = "a" if path.exists() else "w"
-        rows.to_file(path, layer=name, driver="GPKG", engine="pyogrio", mode=mode, VERSION="1.2")
+    with _unsynced():
+        for name, rows in layers.items():
+            mode = "a" if path.exists() else "w"
+            rows.to_file(path, layer=name, driver="GPKG", engine="pyogrio", mode=mode, VERSION="1.2")
     _keep_styles(path, [_vector_style(name) for name in layers])
+
+
+@contextmanager
+def _unsynced() -> Iterator[None]:
+    """Let SQLite not wait for the disk at every step, as with no other file of a folder that appears whole or not at all."""
+    import pyogrio
+
+    before = pyogrio.get_gdal_config_option("OGR_SQLITE_SYNCHRONOUS")
+    pyogrio.set_gdal_config_options({"OGR_SQLITE_SYNCHRONOUS": "OFF"})
+    try:
+        yield
+    finally:
+        pyogrio.set_gdal_config_options({"OGR_SQLITE_SYNCHRONOUS": before})
 
 
 def district_layers(result: Result) -> dict[str, int | None]:
@@ -314,6 +328,7 @@ def _keep_styles(path: Path, styles: Iterable[_Style]) -> None:
     """Keep default styles where QGIS looks for them: in the table that it makes itself when a person saves a style."""
     try:
         with closing(sqlite3.connect(path)) as file, file:
+            file.execute("PRAGMA synchronous = OFF")
             file.execute(_STYLES_TABLE)
             file.execute(
                 "INSERT INTO gpkg_contents (table_name, data_type, identifier, description, srs_id) "
