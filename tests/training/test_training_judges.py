@@ -117,23 +117,27 @@ def test_mixtures_tell_their_polygons(shared_data):
 
 @pytest.mark.real
 def test_simulated_plants_are_as_bright_as_real_ones(shared_data):
-    """5, 50 and 95 % of the near-infrared, and the median of the short-wave infrared, of pure pixels as a satellite sees them."""
+    """5, 50 and 95 % of the near-infrared, and the median of the short-wave infrared, of pure pixels as a satellite sees them.
+
+    Texas's trees are left out: its pixels of 2 m hold the shade between single crowns, as no pixel of 10 m does.
+    """
     responses = read_responses(shared_data)
     rng = np.random.default_rng(20)
     measured = references.end_members(shared_data, bands=responses.bands)
     world = mixtures.surfaces(read_materials(shared_data), responses, per_kind=120, rng=rng, measured=measured)
     ground = Ground(shared_data)
     habitats, habitat = ground.habitats
-    places = [*ground.cities.values(), references.read_texas(shared_data)]
+    cities = list(ground.cities.values())
+    places = {mixtures.TREE: cities, mixtures.LOW: [*cities, references.read_texas(shared_data)]}
     wild = {mixtures.TREE: ("T1H", "T11", "T13", "T19", "T1E", "S35", "S36"), mixtures.LOW: ("R21", "R36")}
     for code, names in wild.items():
-        real = [place.reflectance[place.code == code] for place in places]
+        real = [place.reflectance[place.code == code] for place in places[code]]
         real += [habitats.reflectance[np.isin(habitat, names)]]
         pool = np.concatenate([part[rng.integers(0, len(part), 1500)] for part in real])
         pure = np.eye(len(mixtures.CLASSES))[np.full(6000, code)]
         made = mixtures.mix_of(world, pure, rng=rng).reflectance
         near, short = TEN.index("nir08"), TEN.index("swir16")
         found, wanted = (np.quantile(values[:, near], (0.05, 0.5, 0.95)) for values in (made, pool))
-        np.testing.assert_allclose(found, wanted, atol=0.065)
+        np.testing.assert_allclose(found, wanted, atol=0.03 if code == mixtures.TREE else 0.055)
         assert abs(found[1] - wanted[1]) < 0.05
         assert abs(np.median(made[:, short]) - np.median(pool[:, short])) < 0.05

@@ -136,6 +136,7 @@ def test_one_command_makes_all_models(shared_data, tmp_path):
         cities=1,
         city_extent_m=600,
         contest=QUICK,
+        neighbourhoods=2,
         wide_cities=1,
         radar=radar_network.Effort(
             towns=0, landscapes=2, side_px=60, looks=1, pixels=1100, epochs=1, hidden=(4,), per_climate=1, judged=1

@@ -80,8 +80,12 @@ class Effort:
     city_extent_m: int = 1800
     wide_cities: int = len(GREENNESS)
     """Of each climate."""
-    contest: ContestEffort = field(default_factory=lambda: ContestEffort(canvases=12, unet_steps=1200))
-    """Of U-Net, which learns from the simulation that the contest learns from."""
+    contest: ContestEffort = field(
+        default_factory=lambda: ContestEffort(mixtures=120_000, canvases=12, unet_steps=8_000)
+    )
+    """Of U-Net, which learns from the simulation that the contest learns from, and from neighbourhoods."""
+    neighbourhoods: int = 1200
+    """Pieces of ground that U-Net is shown, of other materials each time."""
     radar: radar_network.Effort = field(default_factory=radar_network.Effort)
     hidden: tuple[int, ...] = (32, 16)
     """Channels between; 32 and 32, 40 and 16 erred as much on simulated towns and on mixtures of real pixels, and took longer."""
@@ -171,8 +175,9 @@ def _make_for(sensor: Sensor, data: Path, *, effort: Effort, kept: Path, progres
         elif name == "ndvi":
             _write_ndvi(pixels, judges_of, out=kept)
         else:
-            cities = (*judges_of.cities, *judges_of.wide)
-            make_unet(data, out=kept, version=VERSION, cities=cities, effort=effort.contest, progress=progress)
+            cities = {"simulated_cities": judges_of.cities, "wide_cities": judges_of.wide}
+            pieces = effort.neighbourhoods
+            make_unet(data, out=kept, cities=cities, effort=effort.contest, pieces=pieces, progress=progress)
 
 
 def _silent(stage: str, done: int, total: int) -> None:

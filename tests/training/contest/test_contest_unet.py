@@ -110,8 +110,8 @@ def test_a_crop_is_a_turned_piece_of_the_place_and_holds_something_known(height,
     known[rng.integers(height), rng.integers(width)] = True
     place = _grid_place(height, width, known)
     training = Training(reflectance=np.zeros((1, 2)), shares=np.zeros((1, 6)), bands=place.bands, towns=(place,))
-    samples = unet._Samples(job=SimpleNamespace(training=training), features=None)
-    reflectance, shares = samples._crop(0, rng)
+    samples = unet.Samples(job=SimpleNamespace(training=training), features=None)
+    reflectance, shares = samples.crop(0, rng)
     assert reflectance.shape == (2, unet.CROP_PX, unet.CROP_PX)
     inside = np.isfinite(reflectance[0])
     rows, columns = reflectance[:, inside].astype(int)
@@ -134,13 +134,13 @@ def test_two_looks_of_one_town_are_mixed_and_towns_are_not():
     training = Training(
         reflectance=np.zeros((1, 2)), shares=np.zeros((1, 6)), bands=town.bands, towns=(town, brighter, elsewhere)
     )
-    samples = unet._Samples(job=SimpleNamespace(training=training), features=None)
+    samples = unet.Samples(job=SimpleNamespace(training=training), features=None)
     rng = np.random.default_rng(0)
-    levels = [samples._crop(number, rng)[0].min() // 100 for number in (0, 1) for _ in range(40)]
+    levels = [samples.crop(number, rng)[0].min() // 100 for number in (0, 1) for _ in range(40)]
     assert min(levels) == 0
     assert max(levels) == 10
     assert len(set(levels)) > 6
-    assert {samples._crop(2, rng)[0].min() // 1000 for _ in range(20)} == {9}
+    assert {samples.crop(2, rng)[0].min() // 1000 for _ in range(20)} == {9}
 
 
 def test_a_file_says_what_the_trained_network_says_of_what_it_was_shown():
@@ -155,7 +155,7 @@ def test_a_file_says_what_the_trained_network_says_of_what_it_was_shown():
     values = rng.uniform(-0.1, 2.5, (1, 4, 64, 64)).astype(np.float32)
     values[0, 2, 30, 31] = np.nan
     with torch.no_grad():
-        shown = unet._Samples(job=SimpleNamespace(training=None), features=features)._seen(values)
+        shown = unet.Samples(job=SimpleNamespace(training=None), features=features).seen(values)
         wanted = torch.softmax(net(torch.tensor(shown)), dim=1).numpy()
     parts = graphs.Parts()
     unet.write(parts, net, features)

@@ -28,6 +28,8 @@ Batch = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
 Point = Mapping[str, float]
 """Part of the way: ``step``, ``loss`` (mean training loss since the last one), and what was watched."""
 
+Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+"""Of logits (n, class, y, x) and shares."""
 Watch = Callable[[Callable[[torch.Tensor], torch.Tensor]], Mapping[str, float]]
 """Asks a network, features to logits, for the curve only; it decides nothing."""
 
@@ -45,6 +47,8 @@ class Descent:
     rate: float
     """Largest learning rate of the one-cycle schedule (Smith & Topin 2018)."""
     seed: int
+    loss: Loss | None = None
+    """Of logits and shares; :func:`known_loss` where none is given."""
     watch: Watch | None = None
     key: str = ""
     """What decides the outcome besides: a checkpoint of another key is not ours."""
@@ -73,7 +77,8 @@ def descend(net: torch.nn.Module, way: Descent) -> list[Point]:
         done = int(curve[-1]["step"]) if curve else 0
         way.progress(f"{way.name} on {where.type}", done, way.steps)
         for step in range(done, way.steps):
-            losses.append(_step(state, way.draw(np.random.default_rng([way.seed, step])), where))
+            batch = way.draw(np.random.default_rng([way.seed, step]))
+            losses.append(_step(state, batch, where, way.loss or known_loss))
             if _is_point(step + 1, way.steps):
                 curve.append({"step": step + 1, "loss": float(np.mean(losses)), **_watched(net, where, way.watch)})
                 losses.clear()
@@ -108,10 +113,10 @@ class _State:
         self.schedule.load_state_dict(saved["schedule"])
 
 
-def _step(state: _State, batch: Batch, where: torch.device) -> float:
+def _step(state: _State, batch: Batch, where: torch.device, loss_of_step: Loss) -> float:
     values, shares = (torch.tensor(part).to(where) for part in batch)
     state.optimiser.zero_grad()
-    loss = known_loss(state.net(values), shares)
+    loss = loss_of_step(state.net(values), shares)
     loss.backward()
     state.optimiser.step()
     state.schedule.step()

@@ -66,7 +66,9 @@ def _on_rows(model: Model, rows: Floats) -> tuple[Floats, Floats, Floats | None]
 
 def _on_even_fields(model: Model, rows: Floats) -> tuple[Floats, Floats]:
     """Return the middles of even fields, wide enough that a network which looks around sees nothing else."""
-    side = 2 * model.card.halo_px + 4 if model.card.halo_px else model.card.tile_px
+    # Of halos of 16 and 32 pixels, a multiple of what the network halves.
+    halo = model.card.halo_px
+    side = 2 * halo + halo // 4 if halo else model.card.tile_px
     middle, found = side // 2, []
     for start in range(0, len(rows), _BATCH):
         fields = rows[start : start + _BATCH, :, None, None].repeat(side, 2).repeat(side, 3)

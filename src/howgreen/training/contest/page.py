@@ -100,7 +100,8 @@ Every algorithm's model, trained on everything, lies in `models/` where the page
 - **Potsdam**: 98 photo-interpreted fractions of 30 m (EnMAP). It judges only; no setting and no method was chosen by it. U-Net is
   shown even fields.
 - **Shipped** models, those that are chosen from where none is named, stand beside the contestants: they met only simulated mixtures, but
-  the cities guided their priors. `unet-10` is the U-Net below, trained on all of it.
+  the cities guided their priors. `unet-10` is a larger U-Net
+  than the one below, and learned from more, but from no real city.
 - **Random split** is what must not be done: half of the pixels of every city, judged by the other half. It is here to show how much it
   flatters. Pixels of one polygon are alike, so it tells how well polygons are remembered."""
 

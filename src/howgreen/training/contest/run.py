@@ -67,7 +67,8 @@ class World:
         return LANDSAT.name if self.band_set == "landsat" else SENTINEL2.name
 
     @cached_property
-    def _library(self) -> mixtures.Surfaces:
+    def library(self) -> mixtures.Surfaces:
+        """Surfaces of Sentinel-2's bands, from which mixtures and towns are made."""
         rng = np.random.default_rng(SEED)
         responses = read_responses(self.data)
         return self._surfaces(responses, rng)
@@ -81,7 +82,7 @@ class World:
     @cached_property
     def mixed(self) -> Place:
         """Simulated mixtures to learn from."""
-        library, rng = self._library, np.random.default_rng(SEED + 1)
+        library, rng = self.library, np.random.default_rng(SEED + 1)
         if self.sensor == LANDSAT.name:
             library = self._surfaces(read_responses(self.data, LANDSAT), rng)
         return samples.mixed_pixels(library, self.effort.mixtures, rng=rng)
@@ -91,7 +92,7 @@ class World:
         """Simulated towns to learn from."""
         effort = self.effort
         made = [
-            scenes.learned_town(1000 + n, extent_m=effort.extent_m, looks=effort.looks, library=self._library, sensor=self.sensor)
+            scenes.learned_town(1000 + n, extent_m=effort.extent_m, looks=effort.looks, library=self.library, sensor=self.sensor)
             for n in range(effort.canvases)
         ]  # fmt: skip
         return [town for looks in made for town in looks]
@@ -109,7 +110,7 @@ class World:
     def tuning(self) -> list[Place]:
         """Simulated towns that choose settings: neither learned from nor judging."""
         return scenes.learned_town(
-            3000, extent_m=self.effort.extent_m, looks=2, library=self._library, sensor=self.sensor
+            3000, extent_m=self.effort.extent_m, looks=2, library=self.library, sensor=self.sensor
         )
 
     @cached_property

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import io
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -35,7 +35,7 @@ CROP_PX = 64
 BATCH = 8
 _CROPS = 6
 """Of a batch; the rest are patchworks."""
-_EVEN_PX = 8
+EVEN_PX = 8
 """Side of the even fields in which pixels without neighbours are shown."""
 _RATE = 3e-3
 
@@ -47,7 +47,7 @@ def unet(job: Job) -> onnx.ModelProto:
     features, parts = graphs.features_of(job.training.reflectance), graphs.Parts()
     torch.manual_seed(job.seed)
     net = build(len(features.weights), job.setting["width"])
-    samples = _Samples(job=job, features=features)
+    samples = Samples(job=job, features=features)
     job.descend(net, samples.batch, steps=job.effort.unet_steps, rate=_RATE, watch=samples.watch())
     write(parts, net, features)
     return graphs.finished(parts, job.card)
@@ -66,11 +66,15 @@ def write(parts: graphs.Parts, net: Any, features: graphs.Features) -> None:
 
 
 def build(channels: int, width: float) -> Any:
-    """Return an untrained network; ``width`` scales its channels."""
+    """Return an untrained network of the contest; ``width`` scales its channels."""
+    return levels(channels, tuple(int(size * width) for size in WIDTHS), STRIDES)
+
+
+def levels(channels: int, widths: Sequence[int], strides: Sequence[int]) -> Any:
+    """Return an untrained network with ``widths`` channels on each level, and between them steps of ``strides`` pixels."""
     from monai.networks.nets.unet import UNet
 
-    widths = tuple(int(size * width) for size in WIDTHS)
-    return UNet(spatial_dims=2, in_channels=channels, out_channels=len(CLASSES), channels=widths, strides=STRIDES,
+    return UNet(spatial_dims=2, in_channels=channels, out_channels=len(CLASSES), channels=widths, strides=strides,
                 num_res_units=0, norm="batch", act="relu")  # fmt: skip
 
 
@@ -108,7 +112,7 @@ Corners = Callable[[np.random.Generator], tuple[int, ...]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Samples:
+class Samples:
     """What a U-Net is shown."""
 
     job: Job
@@ -128,12 +132,12 @@ class _Samples:
         """Features (batch, feature, y, x) and shares (batch, class, y, x) of one step."""
         towns = self.job.training.towns
         crops = _CROPS if towns else 0
-        pairs = [self._crop(int(rng.integers(len(towns))), rng) for _ in range(crops)]
-        pairs += [self._patchwork(rng) for _ in range(BATCH - crops)]
+        pairs = [self.crop(int(rng.integers(len(towns))), rng) for _ in range(crops)]
+        pairs += [self.patchwork(rng) for _ in range(BATCH - crops)]
         reflectance, shares = (np.stack(side).astype(np.float32) for side in zip(*pairs, strict=True))
-        return self._seen(reflectance), shares
+        return self.seen(reflectance), shares
 
-    def _seen(self, reflectance: Floats) -> npt.NDArray[np.float32]:
+    def seen(self, reflectance: Floats) -> npt.NDArray[np.float32]:
         """Features as the graph makes them, in its own precision: a pixel without data is dark."""
         seen = np.where(np.isfinite(reflectance).all(axis=1, keepdims=True), reflectance, np.float32(0))
         logs = np.log(np.clip(seen, *CLIP) + np.float32(DARK))
@@ -141,7 +145,7 @@ class _Samples:
         values = weights @ logs.reshape(len(logs), logs.shape[1], -1) + biases[:, None]
         return np.asarray(values.reshape(len(logs), len(weights), *logs.shape[2:]), dtype=np.float32)
 
-    def _crop(self, number: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    def crop(self, number: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
         """Cut a piece out of a town, turned at random: (band, y, x) and (class, y, x), ``CROP_PX`` wide.
 
         Where not all is known, it holds a known pixel of a class drawn at random; what lies beyond the town is NaN. Reflectance is
@@ -161,14 +165,14 @@ class _Samples:
             reflectance = share * reflectance + (1 - share) * turned(other.reflectance)
         return reflectance, turned(town.shares)
 
-    def _patchwork(self, rng: np.random.Generator) -> tuple[Floats, Floats]:
-        """Training pixels without neighbours, each as an even field."""
-        side = CROP_PX // _EVEN_PX
+    def patchwork(self, rng: np.random.Generator, *, even_px: int = EVEN_PX) -> tuple[Floats, Floats]:
+        """Training pixels without neighbours, each as an even field, ``even_px`` wide."""
+        side = CROP_PX // even_px
         chosen = rng.integers(0, len(self.job.training.shares), side * side)
 
         def laid(values: Floats) -> Floats:
             tiles = values[chosen].T.reshape(-1, side, side)
-            return tiles.repeat(_EVEN_PX, 1).repeat(_EVEN_PX, 2)
+            return tiles.repeat(even_px, 1).repeat(even_px, 2)
 
         return laid(self.job.training.reflectance), laid(self.job.training.shares)
 
@@ -180,7 +184,7 @@ class _Samples:
         images = []
         for town in self.job.training.watched:
             height, width = (size // halvings * halvings for size in town.shares.shape[1:])
-            values = self._seen(town.reflectance[None, :, :height, :width])
+            values = self.seen(town.reflectance[None, :, :height, :width])
             images.append((torch.tensor(values), torch.tensor(town.shares[None, :, :height, :width])))
         if not images:
             return None
