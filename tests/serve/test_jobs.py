@@ -392,12 +392,14 @@ def test_what_nobody_used_for_long_goes_with_its_jobs(jobs: Jobs, results: Resul
 
 def test_a_folder_without_its_row_is_not_shown_and_goes_later(results: Results, settings: Settings):
     young, old = settings.results / ("a" * 64), settings.results / ("b" * 64)
-    for folder in (young, old):
+    now_asked, asked_long_ago = settings.scratch / "questions" / "a", settings.scratch / "questions" / "b"
+    for folder in (young, old, now_asked, asked_long_ago):
         folder.mkdir(parents=True)
-    os.utime(old, (0, 0))
+    for folder in (old, asked_long_ago):
+        os.utime(folder, (0, 0))
     assert results.folder("b" * 64) is None
     results.sweep()
-    assert (young.exists(), old.exists()) == (True, False)
+    assert [folder.exists() for folder in (young, old, now_asked, asked_long_ago)] == [True, False, True, False]
 
 
 @pytest.mark.parametrize("name", ["..", "../data", "a" * 63, "A" * 64, "a" * 64 + "\n", "", "%2e%2e"])

@@ -214,3 +214,66 @@ def test_real_jobs_that_are_killed(settings: Settings, shelf: Path, jobs: Jobs, 
     }
     for job in finished.values():
         assert results.summary(job.result)["green_ratio"] == expected[job.question.model]
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_frozen_loses_its_job_and_hears_of_it(
+    settings: Settings, engine: Engine, jobs: Jobs, results: Results, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("STANDIN_STEP_S", "1")
+    with running(settings) as server:
+        job = jobs.submit(asked(), client="c")
+        end = time.monotonic() + 20
+        while not server.below("child"):
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        child = server.below("child")[0]
+        frozen = child.parent()
+        frozen.suspend()
+        child.suspend()  # else it would end with its answer, which nobody hears
+        try:
+            end = time.monotonic() + 60
+            while not (now := jobs.job(job.id)).status.is_over:
+                assert time.monotonic() < end, now
+                time.sleep(0.2)
+                if now.attempt == 1 and not is_held_by_anybody(child):
+                    break
+                if time.monotonic() > end - 25:
+                    child.resume()  # it wakes, finds that it heard nothing for long, and ends
+        finally:
+            frozen.resume()
+        end = time.monotonic() + 60
+        while not (now := jobs.job(job.id)).status.is_over:
+            assert time.monotonic() < end, now
+            time.sleep(0.2)
+        assert (now.status, now.attempt) == (Status.successful, 2)
+        assert [line for line in record(settings) if line[0] == "overlap"] == []
+        ended(server)
+
+
+def is_held_by_anybody(process: psutil.Process) -> bool:
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+
+
+@pytest.mark.slow
+def test_two_servers_share_a_line_and_one_may_go(settings: Settings, engine: Engine, jobs: Jobs, results: Results):
+    with running(settings) as first, running(settings) as second:
+        made = [jobs.submit(asked(number), client="c") for number in range(16)]
+        end = time.monotonic() + 60
+        while (
+            len({key for what, key, _ in record(settings) if what == "wrote"}) < 4
+            if (settings.data / "record").exists()
+            else True
+        ):
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        first.below("child")
+        first.process.kill()
+        first.process.wait()
+        while any(not jobs.job(job.id).status.is_over for job in made):
+            assert time.monotonic() < end, [jobs.job(job.id).message for job in made]
+            time.sleep(0.1)
+        check(jobs, results, {})
+        assert all(jobs.job(job.id).status is Status.successful for job in made)
+        assert [line for line in record(settings) if line[0] == "overlap"] == []
+        ended(second)

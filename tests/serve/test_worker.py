@@ -318,6 +318,22 @@ def test_the_database_may_refuse_for_a_while(plain, monkeypatch: pytest.MonkeyPa
     assert refusals == [2]
 
 
+def test_what_is_told_meanwhile_may_be_lost_but_not_the_job(plain, monkeypatch: pytest.MonkeyPatch):
+    from sqlalchemy.exc import OperationalError
+
+    settings, jobs, _ = plain
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OperationalError("UPDATE", {}, Exception("no connection"))
+
+    monkeypatch.setattr(Jobs, "tell", refuse)
+    monkeypatch.setattr(Jobs, "is_held", refuse)
+    monkeypatch.setenv("STANDIN_STEP_S", "0.3")
+    with working(settings):
+        done = over(jobs, jobs.submit(asked(), client="c"))
+    assert (done.status, done.attempt) == (Status.successful, 1)
+
+
 def test_a_full_database_is_told_and_hurts_nothing(tmp_path: Path):
     from howgreen.web.serve.jobs import DiskFullError
 

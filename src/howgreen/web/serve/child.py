@@ -27,7 +27,7 @@ from howgreen.core.errors import HowgreenError, NetworkError, NoClearImageError,
 from howgreen.core.text import one_line
 from howgreen.core.wording import for_a_shell
 from howgreen.web.serve.questions import Question
-from howgreen.web.serve.results import PLACE, SCRATCH, row_of
+from howgreen.web.serve.results import PLACE, QUESTIONS, SCRATCH, row_of
 from howgreen.web.serve.settings import Settings
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ def answer(question: Question, settings: Settings, tell: Tell) -> ResultRow:
     from howgreen.core.files import folder_lock
 
     # Of two processes with one question, however that came about, the second waits for the first to end.
-    mine = settings.scratch / "questions" / question.key
+    mine = settings.scratch / QUESTIONS / question.key
     mine.mkdir(parents=True, exist_ok=True)
     with folder_lock(mine):
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -34,6 +35,9 @@ SCRATCH = ".result-"
 _ID = re.compile(r"[0-9a-f]{64}")
 _MOST_SUMMARY_BYTES = 64 * 2**20
 _TOUCH_AFTER = timedelta(hours=1)
+QUESTIONS = "questions"
+"""In the scratch folder: a folder for each question, which whoever works on it locks."""
+_DAY_S = 86_400.0
 _UNLISTED_S = 3600.0
 """A folder without a row is left alone for so long: its row may be on its way."""
 
@@ -152,6 +156,9 @@ class Results:
         root, scratch = self._settings.results, self._settings.scratch
         if scratch.is_dir():
             sweep_scratch(scratch, SCRATCH)
+            for folder in (scratch / QUESTIONS).glob("*"):
+                if _age_s(folder) > _DAY_S:  # longer than any job takes
+                    shutil.rmtree(folder, ignore_errors=True)
         if not root.is_dir():
             return
         with reading(self._engine) as connection:

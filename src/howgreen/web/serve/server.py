@@ -21,7 +21,7 @@ from howgreen.web.serve.child import encode
 from howgreen.web.serve.database import open_database
 from howgreen.web.serve.jobs import Jobs
 from howgreen.web.serve.results import Results
-from howgreen.web.serve.worker import CHILD, Work, is_dead
+from howgreen.web.serve.worker import CHILD, Work, forget_dead, is_dead
 
 if TYPE_CHECKING:
     from howgreen.web.serve.settings import Settings
@@ -187,6 +187,7 @@ class _Caretaker:
     def _sweep(self) -> None:
         try:
             gone = self._results.sweep()
+            forget_dead(self._settings)
         except (SQLAlchemyError, HowgreenError, OSError) as error:
             _LOG.warning("old results cannot be removed: %s", one_line(str(error))[:300])
         else:

@@ -19,7 +19,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -145,7 +145,7 @@ class Worker:
             why = "its process was killed (by hand, or for want of memory)" if code < 0 else "its process broke down"
             self._insist(lambda: self._jobs.lose(job, why))
 
-    def _insist(self, write: Any) -> None:
+    def _insist(self, write: Callable[[], object]) -> None:
         """Write the last word, again and again while the database refuses, as long as the lease lasts.
 
         A result whose folder lies there is not lost even then: the next attempt finds it.
@@ -182,7 +182,7 @@ class _Running:
         with contextlib.suppress(BrokenPipeError):
             self._in.write(encode(Order(job=self._job.id, question=self._job.question, settings=self._settings)))
 
-    def follow(self, stop: threading.Event, beat: Any) -> dict[str, Any]:
+    def follow(self, stop: threading.Event, beat: Callable[[Job], object]) -> dict[str, Any]:
         """Write down what the child tells until it ends, is too slow, is told to stop, or the job is not ours any more.
 
         Raises
@@ -207,16 +207,29 @@ class _Running:
                         "kind": "failed",
                         "message": f"took longer than {minutes:.3g} minutes: ask for a smaller place",
                     }
-                if now - beaten > BEAT_S:
-                    beat(self._job)
+                if now - beaten > BEAT_S and self._tried(lambda: beat(self._job)):
                     beaten = now
                     with contextlib.suppress(BrokenPipeError):
                         self._in.write(b".")
                 if now - looked > LOOK_S:
                     looked = now
-                    if not self._jobs.is_held(self._job):
-                        raise LeaseLostError(f"job {self._job.id}: was dismissed")
-                    self._tell_progress()
+                    self._tried(self._look)
+
+    def _look(self) -> None:
+        if not self._jobs.is_held(self._job):
+            raise LeaseLostError(f"job {self._job.id}: was dismissed")
+        self._tell_progress()
+
+    def _tried(self, write: Callable[[], object]) -> bool:
+        """Ask the database, which may refuse for a while; whether it did not. The child ends by itself when that lasts too long."""
+        try:
+            write()
+        except LeaseLostError:
+            raise
+        except (SQLAlchemyError, HowgreenError) as error:
+            _LOG.warning("worker: %s", one_line(str(error))[:300])
+            return False
+        return True
 
     def _read(self) -> bool:
         """Take in what the child wrote; False when it writes no more."""
@@ -240,9 +253,10 @@ class _Running:
         elif kind == "progress":
             self._progress = told
             if told.get("stage") != self._stage:
-                self._tell_progress()
+                self._tried(self._tell_progress)
         elif kind in ("date", "note"):
-            self._jobs.tell(self._job, kind, {key: value for key, value in told.items() if key != "kind"})
+            data = {key: value for key, value in told.items() if key != "kind"}
+            self._tried(lambda: self._jobs.tell(self._job, kind, data))
 
     def _tell_progress(self) -> None:
         told, self._progress = self._progress, None
@@ -303,6 +317,13 @@ def is_dead(settings: Settings, name: str) -> bool:
         return False
     lock.release()
     return True
+
+
+def forget_dead(settings: Settings) -> None:
+    """Remove the signs that workers left who were killed."""
+    for path in (settings.scratch / "workers").glob("*.lock"):
+        if is_dead(settings, path.stem):
+            path.unlink(missing_ok=True)
 
 
 def _sign(settings: Settings, name: str) -> Path:
