@@ -60,7 +60,7 @@ def fault(kind, settings, tell):
     import errno
     import signal
 
-    from howgreen.core.errors import NoImageError
+    from howgreen.core.errors import NoImageError, OutputError
     from howgreen.web.serve.child import in_place
 
     if kind == "full":
@@ -68,6 +68,10 @@ def fault(kind, settings, tell):
             made.mkdir()
             (made / "half").write_bytes(b"half")
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(made / "summary.json"))
+    if kind == "no room":
+        raise OutputError(
+            f"{settings.scratch}/.result-x/f: needs about 48 MiB while it is written; name another folder"
+        )
     if kind == "memory":
         raise MemoryError
     if kind == "killed":

@@ -182,7 +182,8 @@ def test_a_question_that_no_image_answers_says_so_in_a_line_for_visitors(plain, 
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        ("full", "disk refuses: No space left on device"),
+        ("full", "this server's disk is full or refuses"),
+        ("no room", "this server's disk is full or refuses"),
         ("memory", "not enough memory"),
         ("killed", "its process was killed (by hand, or for want of memory), 3 times in all"),
         ("broken", "its process broke down, 3 times in all"),

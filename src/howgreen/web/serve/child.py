@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from howgreen.core.errors import HowgreenError, NetworkError, NoClearImageError, NoImageError
+from howgreen.core.errors import HowgreenError, NetworkError, NoClearImageError, NoImageError, OutputError
 from howgreen.core.text import one_line
 from howgreen.core.wording import for_a_shell
 from howgreen.web.serve.questions import Question
@@ -51,6 +51,7 @@ STAGES: Mapping[str, tuple[str, float, float]] = {
     "report": ("writing the report", 85, 99),
 }
 """Of the pipeline: what people read, and from which to which per cent of the whole it goes."""
+_NO_ROOM = "the report cannot be written: this server's disk is full or refuses; whoever runs it has to free some space"
 _OPTION = re.compile(r"--([a-z])")
 
 
@@ -105,14 +106,14 @@ def main(arguments: list[str], work: Callable[[Question, Settings, Tell], Result
     bound(order.settings)
     try:
         row = (work or answer)(order.question, order.settings, tell)
+    except OutputError as error:  # it names folders of ours, and cures that are not a visitor's
+        tell("failed", {"message": _NO_ROOM, "log": words_of(error)})
     except HowgreenError as error:
         tell("failed", {"message": for_visitors(words_of(error), order.settings)})
     except MemoryError:
         tell("failed", {"message": "not enough memory on this server for so large a place: ask for a smaller one"})
     except OSError as error:
-        tell(
-            "failed", {"message": for_visitors(f"the server's disk refuses: {error.strerror or error}", order.settings)}
-        )
+        tell("failed", {"message": _NO_ROOM, "log": f"{error.filename}: {error.strerror or error}"})
     else:
         tell("result", json.loads(msgspec.json.encode(asdict(row))))
     return 0

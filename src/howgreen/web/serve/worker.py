@@ -137,6 +137,7 @@ class Worker:
             row = msgspec.convert({key: value for key, value in end.items() if key != "kind"}, ResultRow)
             self._insist(lambda: self._jobs.finish(job, row))
         elif end["kind"] == "failed":
+            _LOG.warning("job %s: %s", job.id, one_line(str(end.get("log") or end["message"]))[:500])
             self._insist(lambda: self._jobs.fail(job, str(end["message"])))
         elif end["kind"] == "stopped":
             self._jobs.give_back(job, "the server was stopped: it waits again, and goes on from what was kept")
