@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import time
 
 import numpy as np
 import pytest
@@ -358,9 +359,30 @@ def test_tiles_are_kept_by_who_asked_and_not_sent_twice(answered):
     assert not again.content
 
 
-@pytest.mark.parametrize("where", ["30/0/0", "13/9000/0", "2/4/0", "17/0/0", "-1/0/0", "a/0/0"])
+@pytest.mark.parametrize(
+    "where", ["0/0/0", "1/0/0", "9/167/147", "30/0/0", "13/9000/0", "2/4/0", "17/0/0", "-1/0/0", "a/0/0"]
+)
 def test_tiles_beyond_a_layer_are_refused(answered, where):
     assert answered.client.get(f"/results/{answered.result}/tiles/fraction/{where}.png").status_code in {404, 422}
+
+
+def test_every_level_that_is_told_is_drawn_in_no_time(answered):
+    """GDAL takes minutes to warp a city for half a hemisphere: such tiles are not told of, and refused."""
+    told = answered.client.get(f"/results/{answered.result}/tiles/photo/tilejson.json").json()
+    assert (told["minzoom"], told["maxzoom"]) == (10, 15)
+    begun = time.monotonic()
+    for z in range(told["minzoom"], told["maxzoom"] + 1):
+        assert picture_of(answered, "photo", z, *tile_of(-32.99, 45.04, z))[..., 3].any()
+    assert time.monotonic() - begun < 20
+
+
+def test_a_head_says_what_a_get_says_without_its_body(answered):
+    there = f"/results/{answered.result}/files/landcover.tif"
+    head, got = answered.client.head(there), answered.client.get(there)
+    assert head.status_code == 200
+    assert head.content == b""
+    assert head.headers["content-length"] == got.headers["content-length"] == str(len(got.content))
+    assert answered.client.head(f"/jobs/{answered.job.id}/events").status_code == 405
 
 
 def test_a_tile_far_from_the_city_is_empty(answered):

@@ -40,7 +40,7 @@ async def events(
     service: Here,
     request: Request,
     job_id: JobId,
-    last_event_id: Annotated[str | None, Header(max_length=20, pattern=r"^\d*$")] = None,
+    last_event_id: Annotated[str, Header(max_length=18, pattern=r"^[0-9]*$")] = "",
 ) -> StreamingResponse:
     """Tell what happens to a job: ``status``, ``progress``, ``date`` and ``note``; ends after the last."""
     job = await run_in_threadpool(service.jobs.job, job_id)

@@ -15,7 +15,6 @@ from howgreen.web.serve import measured
 from howgreen.web.serve.models import (
     Area,
     DateItem,
-    FeatureCollection,
     FileLink,
     Limit,
     Link,
@@ -39,6 +38,12 @@ if TYPE_CHECKING:
 _FOR_A_DAY = "private, max-age=86400"
 _SHOWN = frozenset({".png", ".html", ".json", ".csv"})
 """Files that a browser may show; others it saves."""
+
+
+class GeoJsonResponse(Response):
+    """GeoJSON, as bytes."""
+
+    media_type = "application/geo+json"
 
 
 def file_links(report: Report) -> list[FileLink]:
@@ -121,13 +126,13 @@ def file(
     return FileResponse(one.path, media_type=one.type, headers=headers)
 
 
-@router.get("/results/{result_id}/districts.geojson", response_model=FeatureCollection, responses=problems())
+@router.get("/results/{result_id}/districts.geojson", response_class=GeoJsonResponse, responses=problems())
 def districts(service: Here, result_id: ResultId) -> Response:
     """Return the districts with their figures."""
     return _geojson(_found(service, result_id), "districts")
 
 
-@router.get("/results/{result_id}/limits.geojson", response_model=FeatureCollection, responses=problems())
+@router.get("/results/{result_id}/limits.geojson", response_class=GeoJsonResponse, responses=problems())
 def limits(service: Here, result_id: ResultId) -> Response:
     """Return the limits with the figures of the whole."""
     return _geojson(_found(service, result_id), "city")
@@ -198,4 +203,4 @@ def _geojson(report: Report, layer: str) -> Response:
     if tables is None:
         raise not_found("table in this result")
     body = _layer_bytes(report.id, report.version, str(tables.path), layer)
-    return Response(body, media_type="application/geo+json", headers={"cache-control": _FOR_A_DAY, "etag": tables.etag})
+    return GeoJsonResponse(body, headers={"cache-control": _FOR_A_DAY, "etag": tables.etag})

@@ -130,7 +130,7 @@ def one_item(service: Here, request: Request, collection_id: str, result_id: Res
 class Search(BaseModel):
     """What is looked for."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", strict=True)
     bbox: Annotated[list[float], Field(min_length=4, max_length=6)] | None = None
     datetime: Annotated[str, Field(max_length=100)] | None = None
     ids: Annotated[list[str], Field(max_length=100)] | None = None
@@ -144,9 +144,9 @@ def search(
     service: Here,
     request: Request,
     bbox: Annotated[str | None, Query(max_length=200, pattern=r"^-?[\d.eE+-]+(,-?[\d.eE+-]+){3,5}$")] = None,
-    datetime: Annotated[str | None, Query(max_length=100)] = None,
-    ids: Annotated[str | None, Query(max_length=7000)] = None,
-    collections: Annotated[str | None, Query(max_length=1000)] = None,
+    datetime: Annotated[str | None, Query(max_length=100, pattern=r"^[0-9TtZz:./+ -]*$")] = None,
+    ids: Annotated[str | None, Query(max_length=4000, pattern=r"^[0-9a-f,]*$")] = None,
+    collections: Annotated[str | None, Query(max_length=500, pattern=r"^[A-Za-z0-9_.,-]*$")] = None,
     limit: Limit = 20,
     offset: Offset = 0,
 ) -> Response:

@@ -9,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 
 from howgreen.web.serve.models import ResultId, TileJson
 from howgreen.web.serve.service import Here, Service, base_of, not_found, problems
-from howgreen.web.serve.tiles import HIGHEST_ZOOM, LOWEST_ZOOM, OVERZOOM, TITLES, LayerId, layers_of, opened
+from howgreen.web.serve.tiles import HIGHEST_ZOOM, LOWEST_ZOOM, TITLES, LayerId, layers_of, opened
 
 if TYPE_CHECKING:
     from howgreen.web.serve.reports import Report
@@ -38,7 +38,7 @@ def tilejson(service: Here, request: Request, result_id: ResultId, layer: LayerI
         tilejson="3.0.0", name=f"{report.row.label}: {TITLES[layer]}", scheme="xyz",
         attribution="; ".join(str(one) for one in report.summary.get("attributions") or ()),
         tiles=[f"{base}/results/{report.id}/tiles/{layer}/{{z}}/{{x}}/{{y}}.png?v={report.version}"],
-        minzoom=max(LOWEST_ZOOM, raster.low - 1), maxzoom=_highest(report, layer),
+        minzoom=raster.zooms[0], maxzoom=raster.zooms[1],
         bounds=raster.bounds, center=((west + east) / 2, (south + north) / 2, float(raster.low)),
     )  # fmt: skip
 
@@ -73,15 +73,11 @@ async def tile(
         return Response(status_code=304, headers=headers)
     body = service.tiles.kept(key)
     if body is None:
-        _check_range(await run_in_threadpool(lambda: _highest(_found(service, result_id, layer), layer)), z, x, y)
+        _check_range(await run_in_threadpool(lambda: opened(_found(service, result_id, layer), layer).zooms), z, x, y)
         body = await service.tiles.get(key, report)
     return Response(body, media_type="image/png", headers=headers)
 
 
-def _highest(report: Report, layer: str) -> int:
-    return min(HIGHEST_ZOOM, opened(report, layer).high + OVERZOOM)
-
-
-def _check_range(highest: int, z: int, x: int, y: int) -> None:
-    if z > highest or x >= 2**z or y >= 2**z:
+def _check_range(zooms: tuple[int, int], z: int, x: int, y: int) -> None:
+    if not zooms[0] <= z <= zooms[1] or x >= 2**z or y >= 2**z:
         raise not_found("tile: it lies beyond this layer")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.resources import files
 from typing import TYPE_CHECKING, Annotated, Any
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from howgreen.web.serve.settings import Settings
 
 OPENAPI = "application/vnd.oai.openapi+json;version=3.0"
+_PART = re.compile(r"\\\{\w+\\\}")
 _TITLE = "How green is my city?"
 _ABOUT = "Ask how green a place is, watch it being measured, and walk around in the answer."
 
@@ -87,9 +89,23 @@ def create_app(settings: Settings, jobs: Jobs, results: Results) -> FastAPI:
         app.include_router(part.router)
     _front(app)
     _errors(app)
-    app.add_middleware(Guard, settings=settings, page=static_files.is_page)
+    app.add_middleware(Guard, settings=settings, page=static_files.is_page, takes=_posts(app))
     app.add_middleware(operations.Watch, metrics=metrics)
     return app
+
+
+def _posts(app: FastAPI) -> Callable[[str], bool]:
+    """Make what tells the paths that take a body."""
+    return lambda path: "POST" in _methods(app, path)
+
+
+def _methods(app: FastAPI, path: str) -> list[str]:
+    """List the methods of a path; one that is written out counts before one with parts to fill in."""
+    paths = app.openapi()["paths"]
+    for known in sorted(paths, key=lambda one: one.count("{")):
+        if re.fullmatch(_PART.sub("[^/]+", re.escape(known)), path):
+            return [method.upper() for method in paths[known]]
+    return []
 
 
 def _front(app: FastAPI) -> None:
@@ -185,9 +201,12 @@ def _errors(app: FastAPI) -> None:
         return answer(told.status, told.detail, told.headers)
 
     @app.exception_handler(HTTPException)
-    async def on_http(_: Request, error: HTTPException) -> Response:
+    async def on_http(request: Request, error: HTTPException) -> Response:
         details = {404: "there is no such page here", 405: "this cannot be done with that page"}
-        return answer(error.status_code, details.get(error.status_code, str(error.detail)), dict(error.headers or {}))
+        headers = dict(error.headers or {})
+        if error.status_code == 405:
+            headers["allow"] = ", ".join(_methods(app, request.url.path))
+        return answer(error.status_code, details.get(error.status_code, str(error.detail)), headers)
 
     @app.exception_handler(RequestValidationError)
     async def on_invalid(_: Request, error: RequestValidationError) -> Response:

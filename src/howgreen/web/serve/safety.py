@@ -142,8 +142,10 @@ def client_key(folder: Path) -> bytes:
 class Guard:
     """Stands before the application: looks at every request before it is read, and at every answer before it is sent."""
 
-    def __init__(self, app: App, *, settings: Settings, page: Callable[[str], bool]) -> None:
-        self._app, self._settings, self._page = app, settings, page
+    def __init__(
+        self, app: App, *, settings: Settings, page: Callable[[str], bool], takes: Callable[[str], bool]
+    ) -> None:
+        self._app, self._settings, self._page, self._takes = app, settings, page, takes
         self._tokens = Tokens(settings.tokens) if settings.tokens else None
         self._key = client_key(settings.data)
         self._named = frozenset(name.lower().rstrip(".") for name in (*settings.hosts, settings.host))
@@ -154,7 +156,10 @@ class Guard:
             if scope["type"] == "lifespan":
                 await self._app(scope, receive, send)
             return
-        outgoing = _Outgoing(send, policy=_PAGE if self._page(scope["path"]) else _NOTHING)
+        head = scope["method"] == "HEAD" and not scope["path"].endswith("/events")
+        if head:
+            scope["method"] = "GET"
+        outgoing = _Outgoing(send, head=head, policy=_PAGE if self._page(scope["path"]) else _NOTHING)
         try:
             headers = _headers(scope)
             self._check(scope, headers)
@@ -180,7 +185,8 @@ class Guard:
             raise RefusedError(421, "this server does not answer under that name; start it with --allowed-host NAME")
         if scope["method"] not in _SAFE:
             _check_origin(headers, host)
-            _check_kind(headers, scope)
+            if scope["method"] == "POST" and self._takes(scope["path"]):
+                _check_kind(headers, scope["path"])
         if self._tokens is not None and scope["path"] != "/health":
             found = self._tokens.client(given_token(headers.get("authorization", "")))
             if found is None:
@@ -283,12 +289,10 @@ def _check_origin(headers: Mapping[str, str], host: str) -> None:
             raise RefusedError(403, "this was sent by a page of another site, which may not")
 
 
-def _check_kind(headers: Mapping[str, str], scope: Scope) -> None:
-    """Refuse bodies that a form of another site could send unasked; DELETE needs none, and forms cannot send it."""
+def _check_kind(headers: Mapping[str, str], path: str) -> None:
+    """Refuse bodies that a form of another site could send unasked; forms send nothing but POST."""
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if scope["method"] == "DELETE" and not kind:
-        return
-    needed = BYTES if scope["path"] == "/places/upload" else JSON
+    needed = BYTES if path == "/places/upload" else JSON
     if kind != needed and not (needed == JSON and kind == "application/geo+json"):
         raise RefusedError(415, f"send the body with `Content-Type: {needed}`")
 
@@ -310,8 +314,8 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 class _Outgoing:
     """Puts the headers of safety on an answer, where the answer does not say otherwise."""
 
-    def __init__(self, send: Send, *, policy: str) -> None:
-        self._send, self._policy, self.started = send, policy, False
+    def __init__(self, send: Send, *, policy: str, head: bool) -> None:
+        self._send, self._policy, self._head, self.started = send, policy, head, False
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -321,6 +325,8 @@ class _Outgoing:
             wanted = {**_HEADERS, "content-security-policy": self._policy, "cache-control": "no-store"}
             headers += [(key.encode(), value.encode()) for key, value in wanted.items() if key.encode() not in there]
             message = {**message, "headers": headers}
+        elif self._head:  # the same answer without its body
+            message = {**message, "body": b""}
         await self._send(message)
 
     async def refuse(self, error: RefusedError) -> None:
@@ -330,4 +336,4 @@ class _Outgoing:
         headers = {"content-type": PROBLEM, "content-length": str(len(body)), **error.headers}
         raw = [(key.encode(), value.encode()) for key, value in headers.items()]
         await self({"type": "http.response.start", "status": error.status, "headers": raw})
-        await self._send({"type": "http.response.body", "body": body})
+        await self({"type": "http.response.body", "body": body})

@@ -32,6 +32,8 @@ TILE_PX = 256
 OVERZOOM = 2
 """Levels beyond that of the pixels' own size: there each keeps its edges."""
 LOWEST_ZOOM, HIGHEST_ZOOM = 0, 20
+LEVELS_OUT = 1
+"""Levels above that in which a raster fits into one tile; to warp a city for half a hemisphere takes GDAL minutes."""
 THREADS = 2
 MOST_WAITING = 256
 """Tiles that may wait to be rendered; more are refused, and asked for again."""
@@ -114,6 +116,11 @@ class Raster:
     bands: tuple[str, ...]
     scales: tuple[float, ...]
     """By which the numbers of each band are multiplied."""
+
+    @property
+    def zooms(self) -> tuple[int, int]:
+        """The lowest and the highest level that tiles are drawn for."""
+        return max(LOWEST_ZOOM, self.low - LEVELS_OUT), min(HIGHEST_ZOOM, self.high + OVERZOOM)
 
 
 @lru_cache(maxsize=256)
