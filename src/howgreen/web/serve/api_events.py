@@ -25,6 +25,7 @@ MOST_SECONDS = 600.0
 RETRY_MS = 1500
 
 
+_EVENT = {"type": "object", "properties": {name: {"type": "string"} for name in ("id", "event", "data")}}
 router = APIRouter(tags=["processes"])
 
 
@@ -32,7 +33,7 @@ router = APIRouter(tags=["processes"])
     "/jobs/{job_id}/events",
     response_class=StreamingResponse,
     responses={
-        200: {"description": "Events", "content": {"text/event-stream": {"schema": {"type": "string"}}}},
+        200: {"description": "Events", "content": {"text/event-stream": {"schema": _EVENT}}},
         **problems(503),
     },
 )

@@ -46,6 +46,11 @@ class GeoJsonResponse(Response):
     media_type = "application/geo+json"
 
 
+_GEOJSON: dict[int | str, dict[str, Any]] = {
+    200: {"content": {GeoJsonResponse.media_type: {"schema": {"type": "object"}}}},
+}
+
+
 def file_links(report: Report) -> list[FileLink]:
     """List the files of a report."""
     base = f"/results/{report.id}/files"
@@ -126,13 +131,15 @@ def file(
     return FileResponse(one.path, media_type=one.type, headers=headers)
 
 
-@router.get("/results/{result_id}/districts.geojson", response_class=GeoJsonResponse, responses=problems())
+@router.get(
+    "/results/{result_id}/districts.geojson", response_class=GeoJsonResponse, responses={**_GEOJSON, **problems()}
+)
 def districts(service: Here, result_id: ResultId) -> Response:
     """Return the districts with their figures."""
     return _geojson(_found(service, result_id), "districts")
 
 
-@router.get("/results/{result_id}/limits.geojson", response_class=GeoJsonResponse, responses=problems())
+@router.get("/results/{result_id}/limits.geojson", response_class=GeoJsonResponse, responses={**_GEOJSON, **problems()})
 def limits(service: Here, result_id: ResultId) -> Response:
     """Return the limits with the figures of the whole."""
     return _geojson(_found(service, result_id), "city")

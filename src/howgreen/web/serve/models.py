@@ -6,13 +6,15 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 JobId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", description="Id of a job.")]
 ResultId = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="Id of a result.")]
 Limit = Annotated[int, Query(ge=1, le=100)]
 Offset = Annotated[int, Query(ge=0, le=1_000_000)]
-BBox = tuple[float, float, float, float]
+_NUMBERS = {"type": "array", "items": {"type": "number"}}
+BBox = Annotated[tuple[float, float, float, float], WithJsonSchema({**_NUMBERS, "minItems": 4, "maxItems": 4})]
+Centre = Annotated[tuple[float, float, float], WithJsonSchema({**_NUMBERS, "minItems": 3, "maxItems": 3})]
 StatusName = Literal["accepted", "running", "successful", "failed", "dismissed"]
 
 
@@ -317,7 +319,7 @@ class TileJson(BaseModel):
     minzoom: int
     maxzoom: int
     bounds: BBox
-    center: tuple[float, float, float]
+    center: Centre
 
 
 class PixelClass(BaseModel):
