@@ -415,3 +415,22 @@ def test_opening_a_result_keeps_it(jobs: Jobs, results: Results, settings: Setti
         connection.execute(update(database.results).values(used=now() - settings.keep - timedelta(days=1)))
     results.folder("a" * 64)
     assert results.sweep() == 0
+
+
+def test_blocks_of_jobs_that_were_stopped_are_bounded_and_never_taken_from_a_reader(plain_jobs: Jobs):
+    from howgreen.pipeline import locks
+    from howgreen.web.serve.results import BLOCKS_SHARE
+
+    settings = replace(plain_jobs._settings, most_disk_bytes=int(2_500 / BLOCKS_SHARE))
+    runs = [settings.blocks / f"{number:020x}" for number in range(4)]
+    for folder in runs:
+        folder.mkdir(parents=True)
+        (folder / "a.npy").write_bytes(b"x" * 1_000)
+    locks.hold(runs[3])
+    try:
+        for age, folder in enumerate(runs):
+            os.utime(folder, (now().timestamp() - 60 * age,) * 2)
+        Results(plain_jobs._engine, settings).sweep()
+        assert [folder.exists() for folder in runs] == [True, True, False, True]
+    finally:
+        locks.release(runs[3])

@@ -163,6 +163,7 @@ def test_a_job_that_is_killed_while_it_reads_goes_on_from_what_was_kept(plain, s
         until(kill, most_s=60)
         kept = {path: path.stat().st_mtime_ns for path in settings.cache.rglob("*.npy")}
         assert kept
+        assert all(settings.blocks in path.parents for path in kept)
         done = over(jobs, job)
     assert (done.status, done.attempt) == (Status.successful, 2)
     assert any("goes on from what was kept" in str(event.data) for event in jobs.events(job.id))

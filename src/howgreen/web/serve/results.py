@@ -10,6 +10,7 @@ import json
 import re
 import shutil
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -38,6 +39,8 @@ _TOUCH_AFTER = timedelta(hours=1)
 QUESTIONS = "questions"
 """In the scratch folder: a folder for each question, which whoever works on it locks."""
 _DAY_S = 86_400.0
+BLOCKS_SHARE = 0.25
+"""Of the room for results, as much again for the finished blocks of jobs that were stopped."""
 _UNLISTED_S = 3600.0
 """A folder without a row is left alone for so long: its row may be on its way."""
 
@@ -122,6 +125,7 @@ class Results:
                 held -= row.bytes
                 gone += 1
         self._remove_unlisted()
+        self._bound_blocks()
         return gone
 
     def bytes(self) -> int:
@@ -151,6 +155,18 @@ class Results:
             listed = connection.execute(select(table.c.id).where(table.c.id == folder.name)).first()
             if listed is None and folder.exists():
                 folder.rename(scratch / folder.name)
+
+    def _bound_blocks(self) -> None:
+        """Remove the blocks kept longest ago of jobs that were stopped, until they fit; none that a process reads."""
+        from howgreen.pipeline import locks
+
+        with suppress(OSError):
+            runs = sorted(self._settings.blocks.glob("[0-9a-f]*"), key=_age_s)
+            held, most = 0, self._settings.most_disk_bytes * BLOCKS_SHARE
+            for folder in runs:
+                held += sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+                if held > most:
+                    locks.discard(folder)
 
     def _remove_unlisted(self) -> None:
         root, scratch = self._settings.results, self._settings.scratch

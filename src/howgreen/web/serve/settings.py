@@ -74,3 +74,8 @@ class Settings:
     def cache(self) -> Path:
         """Folder of what can be made or fetched again: kept blocks, responses of services."""
         return self.data / "cache"
+
+    @property
+    def blocks(self) -> Path:
+        """Folder of the finished blocks of jobs that were stopped: where a job's process keeps them by itself."""
+        return self.cache / "howgreen" / "runs"
