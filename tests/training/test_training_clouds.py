@@ -46,7 +46,7 @@ def test_a_cloud_by_two_streams():
 
 @pytest.fixture(scope="module")
 def sky(shared_data):
-    return make._skies(shared_data, SENTINEL2, 3000, seed=5)
+    return make.skies(shared_data, SENTINEL2, 3000, seed=5)
 
 
 @pytest.mark.train
