@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 import standin
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from howgreen.web.serve.child import encode
 from howgreen.web.serve.jobs import Job, Jobs, Status
@@ -168,6 +168,33 @@ def is_alive(sign: Path) -> bool:
 def test_five_kills(server: Server, jobs: Jobs, results: Results):
     storm(server, jobs, results, kills=5, seed=1)
     ended(server)
+
+
+def test_a_database_whose_connections_break_costs_no_job(
+    settings: Settings, engine: Engine, jobs: Jobs, results: Results, monkeypatch: pytest.MonkeyPatch
+):
+    if not settings.database:
+        pytest.skip("SQLite has no connections that break")
+    monkeypatch.setenv("STANDIN_STEP_S", "0.5")
+    with running(settings) as server:
+        job = jobs.submit(asked(), client="c")
+        end = time.monotonic() + 60
+        while not server.below("child"):
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        for _ in range(3):
+            time.sleep(0.7)
+            with engine.begin() as connection:
+                connection.execute(
+                    text(
+                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND usename = 'howgreen'"
+                    )
+                )
+        while not (now := jobs.job(job.id)).status.is_over:
+            assert time.monotonic() < end, now
+            time.sleep(0.1)
+        assert (now.status, now.attempt) == (Status.successful, 1)
+        ended(server)
 
 
 @pytest.mark.slow
