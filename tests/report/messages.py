@@ -15,7 +15,7 @@ from howgreen.change import NAMES
 from howgreen.core.trends import Verdict
 from howgreen.core.warnings import CODES
 from howgreen.pipeline.restoration import NOTES, SOURCES
-from howgreen.report import _change, _people, _rasters, _restoration, _sections, _trend, _write, shades
+from howgreen.report import _change, _details, _people, _rasters, _restoration, _sections, _trend, _write, shades
 from howgreen.restoration import AREAS
 
 REPORT = Path(howgreen.__file__).parent / "report"
@@ -56,6 +56,7 @@ def messages() -> dict[str, tuple[str, ...]]:
             _add(found, text)
     for text in (
         *CODES.values(),
+        *_details.TEMPLATES,
         *_write.OTHERS.values(),
         *_rasters.FILES.values(),
         *_people.FILES.values(),

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shutil
 from datetime import date
+from pathlib import Path
 
 import pytest
 from messages import messages
 
+import howgreen
 from howgreen import report
 from howgreen.cli.cities import city_command
 from howgreen.core.warnings import CODES, Caution
+from howgreen.report._details import TEMPLATES
 from howgreen.report._language import ENGLISH, LANGUAGES, Language, catalogue, language
 from howgreen.report._page import page
 from howgreen.report._pictures import from_data, photo_rgb
@@ -113,6 +117,31 @@ def test_warnings_are_told_in_the_language_with_their_details_in_english(make, c
     assert f'<html lang="{code}" dir="ltr">' in html
     assert catalogue(code)[CODES["no-cloud-mask"]] in html
     assert re.search(r'class="original" lang="en" dir="ltr">2024-05-12 has no mask', html)
+
+
+@pytest.mark.parametrize("code", FOREIGN)
+def test_details_that_have_a_template_are_told_in_the_language(code):
+    spoken = language(code)
+    for template in TEMPLATES:
+        text = template % Anything()
+        told = spoken.detail(text)
+        assert told == spoken.gettext(template) % Anything()
+        assert spoken.detail(f"before: {text}") == f"{spoken.gettext('Before')}: {told}"
+    assert spoken.detail("nobody wrote this") is None
+    assert ENGLISH.detail(TEMPLATES[0] % Anything()) is None
+
+
+def test_the_templates_are_those_of_the_sources():
+    """Whoever words a warning anew has to word its template anew."""
+    written = set()
+    for path in Path(howgreen.__file__).parent.rglob("*.py"):
+        if path.name != "_details.py" and "Caution(" in (source := path.read_text(encoding="utf-8")):
+            nodes = ast.walk(ast.parse(source))
+            written |= {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    for template in TEMPLATES:
+        pieces = (piece for part in PLACES.split(template.replace("%%", "%")) for piece in re.split(r"[:;] ", part))
+        longest = max(pieces, key=len).strip()
+        assert any(longest in one for one in written), template
 
 
 # ---- nothing bypasses the catalogue: a language that marks each of its texts, written from right to left ------------------

@@ -195,7 +195,7 @@ def _around(summary: ChangeSummary, language: Language) -> _plates.Around:
         title=_("What changed in %(place)s?") % {"place": summary.city.label},
         answer=answer,
         facts=of,
-        codes=tuple(one.code for one in summary.warnings),
+        codes=tuple(sorted((one.code for one in summary.warnings), key=lambda code: not code.startswith("change-"))),
         credits=summary.attributions,
         synthetic=summary.synthetic,
     )

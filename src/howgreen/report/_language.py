@@ -18,6 +18,7 @@ from typing import Any
 from howgreen.core import words
 from howgreen.core.warnings import CODES
 from howgreen.core.words import NBSP
+from howgreen.report._details import detail
 
 LANGUAGES: Mapping[str, str] = {"en": "English", "de": "Deutsch", "es": "Español", "fr": "Français"}
 """Codes of the languages that a report can be written in, and what they call themselves."""
@@ -55,6 +56,10 @@ class Language:
     def meaning(self, code: str) -> str:
         """Say what the code of a warning means."""
         return self.gettext(CODES[code])
+
+    def detail(self, text: str) -> str | None:
+        """Say the detail of a warning; None where it can only be had in English."""
+        return detail(text, self)
 
     def subject(self, label: str, kind: str) -> str:
         """Name what was measured: as :func:`howgreen.core.words.subject`."""
