@@ -253,7 +253,7 @@ def estimate_command(
     count: str,
     as_json: bool,  # noqa: FBT001 (a flag of the command line)
 ) -> None:
-    """Estimate the green ratio, or what changed, from what people saw.
+    """Estimate green, or what changed, from what people saw.
 
     FOLDER is what `howgreen sample` wrote. Everything is also kept in FOLDER/estimate.json.
     """
