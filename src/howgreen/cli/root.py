@@ -24,7 +24,7 @@ COMMANDS = {
     "change": _Home("change", "Show what changed between two periods or images."),
     "city": _Home("cities", "Answer how green a place is, and write the report."),
     "ee-export": _Home("earth", "Compute the green mask in Google Earth Engine."),
-    "estimate": _Home("estimate", "Estimate the green ratio from what people saw."),
+    "estimate": _Home("estimate", "Estimate green, or what changed, from what people saw."),
     "judge": _Home("judge", "Compare the map with labels that you have."),
     "label": _Home("estimate", "Look at the places of a sample in a browser."),
     "layers": _Home("layers", "Compare the answer with other land-cover maps."),
