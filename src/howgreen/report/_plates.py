@@ -148,12 +148,23 @@ def _texts(figure: Figure, around: Around, ink: Ink, language: Language) -> None
     for number, line in enumerate(_most(lines, 2)):
         _fonts.write(figure, LEFT, 0.862 - 0.041 * number, line, size=13, color=ink.green)
     _fonts.write(figure, LEFT, 0.79, _cut(around.facts, LETTERS), size=10, color=ink.quiet)
-    doubts = [line for code in dict.fromkeys(around.codes) for line in wrap(f"⚠ {language.meaning(code)}", LETTERS)]
-    for number, line in enumerate(_most(doubts, MOST_DOUBTS)):
+    for number, line in enumerate(_doubts(around.codes, language)):
         _fonts.write(figure, LEFT, 0.1 - 0.03 * number, line, size=9.5, color=WARNED)
     credit = wrap(" · ".join([*around.credits, "howgreen"]), 200)
     for number, line in enumerate(_most(credit, MOST_CREDITS)):
         _fonts.write(figure, LEFT, 0.042 - 0.024 * number, line, size=7.5, color=ink.quiet)
+
+
+def _doubts(codes: Sequence[str], language: Language) -> list[str]:
+    """Write the first doubts, and count those that there is no room for."""
+    codes = list(dict.fromkeys(codes))
+    shown = codes if len(codes) <= MOST_DOUBTS else codes[: MOST_DOUBTS - 1]
+    lines = [_cut(f"⚠ {language.meaning(code)}", LETTERS) for code in shown]
+    rest = len(codes) - len(shown)
+    if rest:
+        more = language.ngettext("⚠ %(num)s doubt, see the report", "⚠ %(num)s doubts, see the report", rest)
+        lines.append(more % {"num": rest})
+    return lines
 
 
 def _most(lines: Sequence[str], most: int) -> list[str]:
