@@ -21,6 +21,7 @@ from howgreen.web.serve.database import now, writing
 from howgreen.web.serve.jobs import (
     LEASE_S,
     UNATTENDED,
+    UNREADABLE,
     WAITS,
     DiskFullError,
     Job,
@@ -345,6 +346,20 @@ def test_events_have_an_end_but_not_those_of_the_status(
     told = jobs.events(claimed.id)
     assert [event.kind for event in told] == ["status", "status", "note", "note", "status"]
     assert told[-1].data == {"status": "failed", "message": "no [2J image here"}
+
+
+def test_a_question_of_another_version_fails_alone(jobs: Jobs, engine: Engine):
+    first, second = jobs.submit(asked(0), client="c"), jobs.submit(asked(1), client="c")
+    with writing(engine) as connection:
+        connection.execute(update(database.jobs).where(database.jobs.c.id == first.id).values(question='{"place": 7}'))
+    assert jobs.claim("w") is None
+    assert (jobs.job(first.id).status, jobs.job(first.id).message, jobs.job(first.id).label) == (
+        Status.failed,
+        UNREADABLE,
+        "?",
+    )
+    assert jobs.claim("w").id == second.id
+    assert len(jobs.jobs()) == 2
 
 
 def test_health_says_what_is_wrong(jobs: Jobs, engine: Engine):

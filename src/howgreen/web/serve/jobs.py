@@ -26,7 +26,7 @@ from howgreen.web.serve import database
 from howgreen.web.serve.database import asks, events, forget, now, reading, workers, writing
 from howgreen.web.serve.database import jobs as table
 from howgreen.web.serve.database import results as answers
-from howgreen.web.serve.questions import Question, stored_question
+from howgreen.web.serve.questions import Question, is_readable, stored_question
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, Row
@@ -46,6 +46,7 @@ LEAST_FREE_BYTES = 500_000_000
 """Of the disk, for a job to be accepted."""
 WAITS = "waits"
 UNATTENDED = "waits: no worker is running; whoever runs this server has to start one"
+UNREADABLE = "the question was stored by another version of the program: ask it again"
 _DAY = timedelta(days=1)
 _MOST_MESSAGE = 500
 
@@ -295,6 +296,9 @@ class Jobs:
             if found is None:
                 return None
             row = _there(connection, found)
+            if not is_readable(row.question):
+                _change(connection, found, status=Status.failed, message=UNREADABLE, finished=now())
+                return None
             _change(
                 connection,
                 found,

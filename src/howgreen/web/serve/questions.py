@@ -129,8 +129,21 @@ def read_question(raw: bytes) -> Question:
 
 
 def stored_question(text: str) -> Question:
-    """Read a question that was checked before it was stored."""
-    return msgspec.json.decode(text, type=Question)
+    """Read a question that was checked before it was stored; of one that cannot be read any more, only that it was one."""
+    try:
+        asked = msgspec.json.decode(text, type=Question)
+        _ = asked.label
+    except (msgspec.MsgspecError, LookupError, TypeError):
+        return _UNREADABLE
+    return asked
+
+
+def is_readable(text: str) -> bool:
+    """Tell whether a stored question is one of this version."""
+    return stored_question(text) is not _UNREADABLE
+
+
+_UNREADABLE = Question(place={"features": [{"properties": {"label": "?"}}]})
 
 
 def _checked(asked: Question) -> Question:

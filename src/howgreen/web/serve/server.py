@@ -135,12 +135,15 @@ class _Caretaker:
         swept = -SWEEP_S
         try:
             while not stop.is_set():
-                self._start_missing()
-                for line in self._recovered():
-                    _LOG.warning("job %s was lost with its worker", line)
-                if time.monotonic() - swept >= SWEEP_S or self._is_over():
-                    swept = time.monotonic()
-                    self._sweep()
+                try:
+                    self._start_missing()
+                    for line in self._recovered():
+                        _LOG.warning("job %s was lost with its worker", line)
+                    if time.monotonic() - swept >= SWEEP_S or self._is_over():
+                        swept = time.monotonic()
+                        self._sweep()
+                except Exception:  # noqa: BLE001 (a defect of one step must not leave the server without workers)
+                    _LOG.exception("the caretaker stumbled, and goes on")
                 stop.wait(RECOVER_S)
         finally:
             self._stop_all()

@@ -104,6 +104,8 @@ class Worker:
                 except (SQLAlchemyError, HowgreenError, OSError) as error:
                     # Whatever it was doing, its lease ends by itself.
                     _LOG.warning("worker: %s", one_line(str(error))[:300])
+                except Exception:  # noqa: BLE001 (a defect that one job shows must not keep the others waiting)
+                    _LOG.exception("worker: stumbled, and goes on")
                 stop.wait(LOOK_S)
             with contextlib.suppress(SQLAlchemyError, HowgreenError):
                 self._jobs.leave(self.name)
