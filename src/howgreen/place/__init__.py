@@ -21,11 +21,14 @@ if TYPE_CHECKING:
     from howgreen.place._lookup import candidates as candidates
     from howgreen.place._lookup import described as described
     from howgreen.place._lookup import find as find
+    from howgreen.place._osm_boundaries import Named as Named
+    from howgreen.place._osm_boundaries import named_in as named_in
     from howgreen.place._points import from_point as from_point
     from howgreen.place._shapes import from_shape as from_shape
 
 # Geometry libraries take a tenth of a second each to import: a module is loaded when one of its names is first used.
 _HOME = {
+    "Named": "_osm_boundaries",
     "PlaceFiles": "_lookup",
     "candidates": "_lookup",
     "described": "_lookup",
@@ -33,6 +36,7 @@ _HOME = {
     "from_file": "_files",
     "from_point": "_points",
     "from_shape": "_shapes",
+    "named_in": "_osm_boundaries",
     "from_text": "_files",
     "place_from_file": "_doors",
     "place_from_geometry": "_doors",

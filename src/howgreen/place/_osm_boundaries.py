@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -35,6 +35,41 @@ def parse_id(query: str) -> OsmId | None:
     """Read ``R120965``, ``osm:r120965``, ``relation/120965`` or ``W…`` as an OSM id; None for other texts."""
     match = _ID.match(query.strip())
     return OsmId(match[1][0].upper(), int(match[2])) if match else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Named:
+    """A place that an extract names; its limits are not put together yet."""
+
+    id: str
+    """``osm:R120965``."""
+    label: str
+    names: frozenset[str]
+    """Normalised, in all languages."""
+    kind: str
+    level: int | None
+    """OSM admin_level where there is one."""
+
+
+def named_in(osm: Path) -> list[Named]:
+    """List the places that an extract names, in one pass over it; whether their limits are whole is seen when one is meant.
+
+    Raises
+    ------
+    AreaError
+        When the file cannot be read.
+
+    """
+    found: list[Named] = []
+
+    def noted(key: OsmId, tags: Tags) -> bool:
+        if "name" in tags:
+            kind, level = kind_of(tags), level_of(tags)
+            found.append(Named(id=f"osm:{key}", label=tags["name"], names=names_of(tags), kind=kind, level=level))
+        return False
+
+    read_areas(osm, tags=_TAGS, matches=noted)
+    return found
 
 
 def search(query: str, *, osm: Path) -> list[City]:

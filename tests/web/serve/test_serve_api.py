@@ -139,7 +139,7 @@ def test_a_drawn_place_is_asked_about_under_its_name(client):
         ({"place": {"id": "sample:sampleton"}, "model": "/tmp/evil.onnx"}, "model"),
         ({"place": {"id": "sample:sampleton"}, "sensor": "modis"}, "sensor"),
         ({"place": {"id": "sample:sampleton"}, "period": "yesterday"}, "period"),
-        ({"place": {"id": "osm:R1"}}, "not known"),
+        ({"place": {"id": "osm:R1"}}, "no place here has that id"),
         ({"place": {"href": "http://127.0.0.1/x.geojson"}}, "place"),
         ({"place": {"type": "Point", "coordinates": [1, 2]}}, "place"),
         ({"place": {"id": "sample:sampleton"}, "url": "file:///etc/passwd"}, "url"),
@@ -398,3 +398,24 @@ def test_health_and_metrics_tell_of_jobs(answered):
     assert 'howgreen_jobs{status="successful"} 1.0' in text
     assert 'route="/results/{result_id}"' in text, "by route, never by address"
     assert answered.result not in text
+
+
+@pytest.mark.real
+def test_an_extract_offers_its_places_by_the_beginning_of_any_of_their_names(make_rig, tmp_path, shared_data):
+    rig = make_rig(tmp_path, osm=shared_data / "osm" / "liechtenstein.osm.pbf")
+    with rig.client() as client:
+        for _ in range(40):  # the names are read once; until then there are none
+            found = client.get("/places", params={"q": "vad"}).json()["places"]
+            if found:
+                break
+        assert found[0]["label"] == "Vaduz"
+        assert found[0]["source"] == "osm"
+        place = client.get(f"/places/{found[0]['id']}").json()
+        assert place["properties"]["area_km2"] == pytest.approx(17.3, abs=0.3)
+        assert [one["label"] for one in client.get("/places", params={"q": "Triesenb"}).json()["places"]] == [
+            "Triesenberg"
+        ]
+        asked = client.post(
+            "/processes/city/execution", json={"inputs": {"place": {"id": found[0]["id"]}, "period": "2024"}}
+        )
+    assert asked.json().get("label") == "Vaduz", asked.text

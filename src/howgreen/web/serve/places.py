@@ -10,6 +10,8 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, wait
+from concurrent.futures import ThreadPoolExecutor as _Reader
 from dataclasses import dataclass, replace
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -21,6 +23,8 @@ from howgreen.core.text import is_called, normalise, one_line, spellings
 from howgreen.net.network import Network
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from howgreen.core.types import City
     from howgreen.web.serve.settings import Settings
 
@@ -28,9 +32,13 @@ FEWEST_LETTERS = 3
 """Of a name that services are asked for."""
 MOST_KEPT = 400
 """Places that were found, kept for the choice that follows."""
+NAMES_SECONDS = 2.0
+"""For which a visitor waits while the names of the extract are read."""
+MOST_NAMES = 20
 STORE_SECONDS = 30.0
 """How long the list of a store's places is taken to be what it was."""
 LONGEST_NAME = 120
+_UNKNOWN = "no place here has that id; look it up by its name again"
 _LOG = logging.getLogger(__name__)
 
 
@@ -58,9 +66,12 @@ class Places:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._found: OrderedDict[str, tuple[City, str]] = OrderedDict()
+        self._found: OrderedDict[str, tuple[City, bool]] = OrderedDict()
+        """By id; and whether it was looked up with its districts."""
         self._stored: tuple[float, list[City]] = (-STORE_SECONDS, [])
         self._lock = Lock()
+        self._names: Future[list[stage.Named]] | None = None
+        self._extract = Lock()
 
     def candidates(self, query: str, *, limit: int, online: bool) -> list[Candidate]:
         """List the places that a name, or its beginning, may mean, the likeliest first.
@@ -80,17 +91,20 @@ class Places:
             return []
         listed = [(city, "store") for city in self._here() if _offered(city, query)]
         listed.sort(key=lambda pair: (not is_called(pair[0].label, query), normalise(pair[0].label)))
-        if self._settings.osm is not None and len(query) >= FEWEST_LETTERS:
-            listed += [(city, "osm") for city in self._asked(lambda: self._of_extract(query))]
         may_ask = online and not self._settings.offline and len(query) >= FEWEST_LETTERS
-        if may_ask and not any(is_called(city.label, query) for city, _ in listed):
+        named = self._of_extract(query)
+        if may_ask and not any(
+            is_called(one, query) for one in (*(city.label for city, _ in listed), *(one.label for one in named))
+        ):
             listed += [
                 (city, "online") for city in self._asked(lambda: stage.candidates(query, network=self._network()))
             ]
         shown: dict[str, Candidate] = {}
         for city, source in listed:
-            self._keep(city, source)
+            self._keep(city, whole=source == "store")
             shown.setdefault(city.id, _candidate(city, source))
+        for one in named:
+            shown.setdefault(one.id, one)
         return list(shown.values())[:limit]
 
     def city(self, id: str) -> City:  # noqa: A002 (the word of City)
@@ -108,24 +122,19 @@ class Places:
                 return city
         with self._lock:
             kept = self._found.get(id)
-        if kept is None and not id.startswith("osm:"):
-            raise PlaceNotFoundError("no place here has that id; look it up by its name again")
-        if kept is not None and kept[0].districts:
+        if kept is not None and kept[1]:
             return kept[0]
-        source = kept[1] if kept else ""
-        osm = self._settings.osm if source != "online" else None
-        network = self._network() if not self._settings.offline and source != "osm" else None
-        city = stage.find(id, osm=osm, network=network)
-        if kept is not None:
-            city = replace(city, name=kept[0].name)
-        self._keep(city, source or "online")
-        return city
-
-    def source_of(self, id: str) -> str:  # noqa: A002
-        """Say where a place was found: ``store``, ``osm`` or ``online``."""
-        with self._lock:
-            kept = self._found.get(id)
-        return kept[1] if kept else "store"
+        if kept is None and not id.startswith("osm:"):
+            raise PlaceNotFoundError(_UNKNOWN)
+        network = None if self._settings.offline else self._network()
+        try:
+            with self._extract:  # an extract is read from its first byte to its last: one at a time
+                found = stage.find(id, osm=self._settings.osm, network=network)
+        except PlaceNotFoundError as error:
+            raise PlaceNotFoundError(_UNKNOWN) from error
+        found = replace(found, name=kept[0].name if kept is not None else found.label)
+        self._keep(found, whole=True)
+        return found
 
     def _asked(self, ask: Callable[[], list[City]]) -> list[City]:
         try:
@@ -138,17 +147,35 @@ class Places:
             _LOG.info("places: %s", error)
             return []
 
-    def _of_extract(self, query: str) -> list[City]:
-        return stage.candidates(query, osm=self._settings.osm)
+    def _of_extract(self, query: str) -> list[Candidate]:
+        """List the places of the extract that begin so; its names are read once, and until then it has none."""
+        if self._settings.osm is None:
+            return []
+        with self._lock:
+            if self._names is None:
+                self._names = _Reader(1, thread_name_prefix="names").submit(_named, self._settings.osm)
+            names = self._names
+        if wait([names], timeout=NAMES_SECONDS).not_done:
+            return []
+        typed = normalise(query)
+        found = [
+            one for one in names.result() if any(name.startswith(typed) or f" {typed}" in name for name in one.names)
+        ]
+        found.sort(key=lambda one: (typed not in one.names, one.level or 99, normalise(one.label)))
+        return [
+            Candidate(
+                id=one.id, label=one_line(one.label), kind=one.kind, region="", area_km2=None, source="osm", bbox=None
+            )
+            for one in found[:MOST_NAMES]
+        ]
 
     def _network(self) -> Network:
         return Network(cache=self._settings.cache / "places")
 
-    def _keep(self, city: City, source: str) -> None:
+    def _keep(self, city: City, *, whole: bool) -> None:
         with self._lock:
-            there = self._found.get(city.id)
-            if there is None or city.districts:
-                self._found[city.id] = (city, source)
+            if whole or city.id not in self._found:
+                self._found[city.id] = (city, whole)
             self._found.move_to_end(city.id)
             while len(self._found) > MOST_KEPT:
                 self._found.popitem(last=False)
@@ -177,6 +204,14 @@ class Places:
                 if city.id not in ids:
                     ids.add(city.id)
                     yield city
+
+
+def _named(osm: Path) -> list[stage.Named]:
+    try:
+        return stage.named_in(osm)
+    except HowgreenError as error:
+        _LOG.warning("extract left out: %s", error)
+        return []
 
 
 def _offered(city: City, query: str) -> bool:
