@@ -328,6 +328,7 @@ def test_layers_fade_and_part_and_a_link_opens_the_very_view(open_tab, address, 
     tab.select_option("#against", "photo")
     tab.wait_for_selector(".rule")
     box = tab.locator(".rule").bounding_box()
+    assert abs(box["x"] + 14 - 700) < 2
     tab.mouse.move(box["x"] + 14, 450)
     tab.mouse.down()
     tab.mouse.move(1000, 450, steps=5)

@@ -113,25 +113,33 @@ export const viewOf = (map) => { const c = map.getCenter(); return [c.lng, c.lat
 
 /** Two maps, one over the other, parted by a line that hand and keys move. */
 export class Swipe {
-  constructor(below, element) { this.below = below; this.element = element; this.above = null; this.at = 50; }
+  constructor(below, element) { this.below = below; this.element = element; this.above = this.frame = this.made = null; this.at = 50; }
 
   async open(layer, opacity, geometry, at, moved) {
     this.moved = moved;
-    if (!this.above) {
-      this.frame = h("div", { class: "map over", "aria-hidden": "true" });
-      this.rule = h("div", { class: "rule" });
-      this.slider = h("input", { type: "range", min: 0, max: 100, step: 1, class: "swipe", "aria-label": t("swipe-line"), oninput: () => this.move(Number(this.slider.value)) });
-      this.element.append(this.frame, this.rule, this.slider);
-      this.above = await makeMap(this.frame, { view: viewOf(this.below), controls: false });
-      this.above.getCanvas().tabIndex = -1;
-      this.follow = () => this.above?.jumpTo({ center: this.below.getCenter(), zoom: this.below.getZoom() });
-      this.below.on("move", this.follow);
-      this.grab();
-    }
+    this.made ??= this.make(at ?? this.at);
+    await this.made;
+    if (!this.above) return;  // closed again meanwhile
     this.follow();
     showLimits(this.above, geometry);
     showRaster(this.above, layer, opacity);
-    this.move(at ?? this.at);
+  }
+
+  /** The line is there, and can be moved, before the second map is. */
+  async make(at) {
+    this.frame = h("div", { class: "map over", "aria-hidden": "true" });
+    this.rule = h("div", { class: "rule" });
+    this.slider = h("input", { type: "range", min: 0, max: 100, step: 1, class: "swipe", "aria-label": t("swipe-line"), oninput: () => this.move(Number(this.slider.value)) });
+    this.element.append(this.frame, this.rule, this.slider);
+    this.grab();
+    this.move(at);
+    const { frame } = this;
+    const above = await makeMap(frame, { view: viewOf(this.below), controls: false });
+    if (this.frame !== frame) { above.remove(); return; }
+    this.above = above;
+    above.getCanvas().tabIndex = -1;
+    this.follow = () => above.jumpTo({ center: this.below.getCenter(), zoom: this.below.getZoom() });
+    this.below.on("move", this.follow);
   }
 
   /** The line's handle is dragged as any slider's; the maps beneath are dragged as ever. */
@@ -159,11 +167,10 @@ export class Swipe {
   }
 
   close() {
-    if (!this.above) return;
-    this.below.off("move", this.follow);
-    this.above.remove();
-    this.above = null;
+    if (!this.frame) return;
+    if (this.above) { this.below.off("move", this.follow); this.above.remove(); }
     for (const one of [this.frame, this.rule, this.slider]) one.remove();
+    this.above = this.frame = this.made = null;
   }
 }
 
