@@ -115,6 +115,8 @@ def test_what_a_form_of_another_site_could_send_is_not_taken(client, kind):
     reply = client.post(EXECUTE, content=json.dumps(ASK), headers={"Content-Type": kind})
     refusal(reply, 415, "application/json")
     assert client.get("/jobs").json()["jobs"] == []
+    answer = client.post(f"/label/{'0' * 64}/ann/answer", content="{}", headers={"Content-Type": kind})
+    refusal(answer, 415, "application/json")
 
 
 def test_our_own_page_may_ask(client):

@@ -96,7 +96,7 @@ def create_app(settings: Settings, jobs: Jobs, results: Results) -> FastAPI:
 
 def _posts(app: FastAPI) -> Callable[[str], bool]:
     """Make what tells the paths that take a body."""
-    return lambda path: "POST" in _methods(app, path)
+    return lambda path: path.startswith("/label/") or "POST" in _methods(app, path)
 
 
 def _methods(app: FastAPI, path: str) -> list[str]:

@@ -132,7 +132,7 @@ class Places:
                 found = stage.find(id, osm=self._settings.osm, network=network)
         except PlaceNotFoundError as error:
             raise PlaceNotFoundError(_UNKNOWN) from error
-        found = replace(found, name=kept[0].name if kept is not None else found.label)
+        found = replace(found, name=found.label)  # however it was typed, it is one question
         self._keep(found, whole=True)
         return found
 
