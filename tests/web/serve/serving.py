@@ -75,7 +75,7 @@ class Answered:
 def listening(app: Any) -> Iterator[str]:
     """Serve an application on the loopback, as the command does."""
     with closing(listen("127.0.0.1", 0)) as door:
-        config = uvicorn.Config(app, log_config=None, lifespan="on", server_header=False, timeout_graceful_shutdown=1)
+        config = uvicorn.Config(app, log_config=None, lifespan="off", server_header=False, timeout_graceful_shutdown=1)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [door]}, daemon=True)
         thread.start()
