@@ -17,7 +17,7 @@ from howgreen.web.serve.database import connect, open_database
 from howgreen.web.serve.jobs import Jobs
 from howgreen.web.serve.results import Results
 from howgreen.web.serve.settings import Settings
-from serving import fill_shelf
+from questions import fill_shelf
 
 
 @pytest.fixture(scope="session")

@@ -34,7 +34,7 @@ from howgreen.web.serve.jobs import (
 )
 from howgreen.web.serve.results import PLACE, Results, row_of
 from howgreen.web.serve.settings import Settings
-from serving import asked
+from questions import asked
 
 
 def folder_of(settings: Settings, job: Job, name: str = "a" * 64) -> str:

@@ -22,7 +22,7 @@ from howgreen.web.serve.jobs import Job, Jobs, Status
 from howgreen.web.serve.questions import question
 from howgreen.web.serve.results import Results
 from howgreen.web.serve.settings import Settings
-from serving import asked, city_of_grass
+from questions import asked, city_of_grass
 
 STANDIN = str(Path(__file__).with_name("standin.py"))
 

@@ -24,7 +24,7 @@ from howgreen.web.serve.questions import question
 from howgreen.web.serve.results import PLACE, Results
 from howgreen.web.serve.settings import Settings
 from howgreen.web.serve.worker import CHILD, Worker, is_dead
-from serving import asked, city_of_grass
+from questions import asked, city_of_grass
 
 STANDIN = (sys.executable, str(Path(__file__).with_name("standin.py")))
 
