@@ -271,8 +271,9 @@ class Tiles:
             return body
 
     def close(self) -> None:
-        """Draw no more."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """Draw no more of what waits; an application that is started again draws with new threads."""
+        pool, self._pool = self._pool, ThreadPoolExecutor(THREADS, thread_name_prefix="tiles")
+        pool.shutdown(wait=False, cancel_futures=True)
 
     async def get(self, key: tuple[Any, ...], report: Report) -> bytes:
         """Return a tile, rendered if need be; who asks for one that is being rendered waits for that.
