@@ -13,10 +13,10 @@ import rasterio
 import shapely
 from PIL import Image
 from pyproj import Transformer
-from serving import HOST, SQUARE
 
 from howgreen.core.types import UNSEEN
 from howgreen.report import shades
+from serving import HOST, SQUARE
 
 
 def tile_of(lon, lat, z):
