@@ -142,6 +142,16 @@ def test_a_body_without_a_length_is_counted_while_it_comes(client):
     refusal(reply, 413, f"{MOST_JSON_BYTES:,}")
 
 
+def test_all_bodies_together_are_bounded_and_counted_off(client, monkeypatch):
+    size = len(json.dumps(SQUARE))
+    monkeypatch.setattr(safety, "MOST_HELD_BYTES", size + 50)
+    for _ in range(3):  # one after the other there is room for each
+        assert client.post("/places/check", json=SQUARE).status_code == 200
+        reply = client.post("/places/check", json={**SQUARE, "note": "x" * size})
+        refusal(reply, 503, "too much is being sent at once")
+        assert int(reply.headers["retry-after"]) > 0
+
+
 def test_a_body_that_trickles_is_given_up(rig, monkeypatch):
     monkeypatch.setattr(safety, "BODY_SECONDS", 0.3)
     with listening(rig.app) as url:

@@ -39,6 +39,8 @@ MOST_DEPTH = 32
 """Of brackets within brackets: a collection of multipolygons needs eight."""
 BODY_SECONDS = 60.0
 """In which a whole body has to arrive."""
+MOST_HELD_BYTES = 150_000_000
+"""Of all bodies that are arriving or being worked on at one moment: each is bounded, and so is their sum."""
 MOST_URL_BYTES = 8_000
 LONGEST_TEXT = 600
 """Of what an error says."""
@@ -148,6 +150,7 @@ class Guard:
         self._app, self._settings, self._page, self._takes = app, settings, page, takes
         self._tokens = Tokens(settings.tokens) if settings.tokens else None
         self._key = client_key(settings.data)
+        self._held = 0
         self._named = frozenset(name.lower().rstrip(".") for name in (*settings.hosts, settings.host))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -175,6 +178,8 @@ class Guard:
             _LOG.exception("request %s: %s %s", number, scope["method"], scope["path"])
             text = f"something went wrong here that should not; the log has it under {number}"
             await outgoing.refuse(RefusedError(500, text))
+        finally:
+            self._held -= scope.pop("howgreen.held", 0)
 
     def _check(self, scope: Scope, headers: Mapping[str, str]) -> None:
         """Refuse what is not asked of this server, or by a page of another, or without a token where one is needed."""
@@ -224,6 +229,15 @@ class Guard:
                 who = hops[-min(self._settings.proxies, len(hops))][:100]
         return hashlib.blake2b(str(who).encode(), key=self._key, digest_size=16).hexdigest()
 
+    def _hold(self, scope: Scope, size: int) -> None:
+        """Count bytes that are held for a request, until it is answered."""
+        self._held += size
+        scope["howgreen.held"] = scope.get("howgreen.held", 0) + size
+        if self._held > MOST_HELD_BYTES:
+            raise RefusedError(
+                503, "too much is being sent at once; try again", headers={**_CLOSE, "retry-after": "10"}
+            )
+
     async def _body(self, scope: Scope, headers: Mapping[str, str], receive: Receive) -> bytes:
         """Read a body within its bounds in bytes, time and depth; none is asked for where none belongs."""
         upload = scope["path"] == "/places/upload"
@@ -244,6 +258,7 @@ class Guard:
                         raise RefusedError(400, "the connection was closed before the body was whole")
                     parts.append(message.get("body", b""))
                     size += len(parts[-1])
+                    self._hold(scope, len(parts[-1]))
                     if size > most:
                         raise RefusedError(
                             413, f"a body of more than {most:,} bytes, which is the most", headers=_CLOSE
