@@ -8,7 +8,7 @@ from howgreen.report._agreement_maps import agreement_map
 from howgreen.report._candidates import candidates_page
 from howgreen.report._change import GREEN, PHOTOS, change_schema, write_change
 from howgreen.report._change import in_words as change_in_words
-from howgreen.report._checksums import is_unaltered
+from howgreen.report._checksums import add_file, is_unaltered
 from howgreen.report._delivery import address_of, check_target, new_target
 from howgreen.report._explore import explore
 from howgreen.report._folder import check_out, new_folder
@@ -39,6 +39,7 @@ __all__ = [
     "RestorationSummary",
     "Summary",
     "TrendSummary",
+    "add_file",
     "address_of",
     "agreement_map",
     "candidates_page",

@@ -21,6 +21,12 @@ def write_checksums(folder: Path) -> None:
     (folder / CHECKSUMS).write_text("".join(lines), encoding="utf-8")
 
 
+def add_file(path: Path) -> None:
+    """Add the checksum of a file that came to a finished folder later: then it is one of the folder's own."""
+    with (path.parent / CHECKSUMS).open("a", encoding="utf-8") as file:
+        file.write(f"{_sha256(path)}  {path.name}\n")
+
+
 def is_unaltered(folder: Path) -> bool:
     """Say whether every file that the folder was finished with is there as it was; files that came later do not matter."""
     try:

@@ -27,7 +27,7 @@ from howgreen.core.errors import HowgreenError, NetworkError, NoClearImageError,
 from howgreen.core.text import one_line
 from howgreen.core.wording import for_a_shell
 from howgreen.web.serve.questions import Question
-from howgreen.web.serve.results import PLACE, QUESTIONS, SCRATCH, row_of
+from howgreen.web.serve.results import OSM_GREEN, PLACE, QUESTIONS, SCRATCH, row_of
 from howgreen.web.serve.settings import Settings
 
 if TYPE_CHECKING:
@@ -218,7 +218,7 @@ def _made(question: Question, settings: Settings, tell: Tell) -> Path:
             failures.append(error)
             continue
         folder = settings.results / result_id(planned[-1], question.language)
-        _write(result, folder, question, settings, progress)
+        _write(result, folder, question, settings, progress, tell)
         _draw_sample(result, folder.name, settings, tell)
         workdir.forget(result.plan)
         return folder
@@ -267,12 +267,27 @@ def result_id(plan: Plan, language: str) -> str:
     return hashlib.sha256(f"{plan_json.to_json(plan)}\n{language}".encode()).hexdigest()
 
 
-def _write(result: Any, folder: Path, question: Question, settings: Settings, progress: Progress) -> None:
+def _write(result: Any, folder: Path, question: Question, settings: Settings, progress: Progress, tell: Tell) -> None:
     from howgreen.pipeline.result import write
 
     with in_place(folder, settings) as made:
         write(result, made, language=question.language, published=True, progress=progress)
         _add_place(made, result.plan)
+        _add_osm_green(made, result.plan, settings, tell)
+
+
+def _add_osm_green(folder: Path, plan: Plan, settings: Settings, tell: Tell) -> None:
+    """Add what the server's extract maps as green, as a layer beside what is seen; an answer stands without it."""
+    from howgreen.osm import green_areas, green_raster
+    from howgreen.report import add_file
+
+    if settings.osm is None or plan.city.synthetic:
+        return
+    try:
+        areas = green_areas(plan.city, osm=settings.osm)
+        add_file(green_raster(areas, plan.city, out=folder / OSM_GREEN))
+    except HowgreenError as error:
+        tell("note", {"text": for_visitors(f"OpenStreetMap's green is not shown: {error}", settings)})
 
 
 def _draw_sample(result: Any, result_id: str, settings: Settings, tell: Tell) -> None:

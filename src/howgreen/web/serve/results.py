@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 PLACE = "place.geojson"
 """In a result's folder: the place with its districts, as :func:`howgreen.store.city_to_feature` writes it."""
+OSM_GREEN = "osm_green.tif"
+"""In a result's folder, where the server has an extract that holds the place."""
 SCRATCH = ".result-"
 """Prefix of folders that are being written, or removed."""
 _ID = re.compile(r"[0-9a-f]{64}")

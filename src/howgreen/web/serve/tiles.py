@@ -17,6 +17,7 @@ import numpy as np
 from howgreen.core.types import UNSEEN, water_codes
 from howgreen.report import shades
 from howgreen.web.serve.models import BBox, Layer, LegendEntry
+from howgreen.web.serve.results import OSM_GREEN
 from howgreen.web.serve.safety import RefusedError
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from howgreen.web.serve.reports import Report
 
 Array = np.ndarray[Any, Any]
-LayerId = Literal["photo", "fraction", "classes", "uncertainty", "n_clear", "radar"]
+LayerId = Literal["photo", "fraction", "classes", "uncertainty", "n_clear", "osm", "radar"]
 TILE_PX = 256
 OVERZOOM = 2
 """Levels beyond that of the pixels' own size: there each keeps its edges."""
@@ -46,6 +47,7 @@ _FILES = {
     "classes": "landcover.tif",
     "uncertainty": "green_uncertainty.tif",
     "n_clear": "n_clear.tif",
+    "osm": OSM_GREEN,
 }
 TITLES = {
     "photo": "Photo",
@@ -54,7 +56,10 @@ TITLES = {
     "classes": "Classes",
     "uncertainty": "Uncertainty",
     "n_clear": "Seen how often",
+    "osm": "OpenStreetMap",
 }
+_MAPPED = {0: "#d6d0c4", 1: "#2e7d32"}
+"""The colours that the raster itself brings."""
 
 
 def layers_of(report: Report) -> list[Layer]:
@@ -94,6 +99,11 @@ def _legend(report: Report, name: str) -> list[LegendEntry]:
             LegendEntry(label=str(one["name"]), colour=str(one["colour"]))
             for one in classes
             if there.get(one["name"], 0) > 0
+        ]
+    if name == "osm":
+        return [
+            LegendEntry(label="mapped as green (© OpenStreetMap contributors, ODbL)", colour=_MAPPED[1]),
+            LegendEntry(label="not mapped as green", colour=_MAPPED[0]),
         ]
     if name == "n_clear":
         most = shades.CLEAR_MOST
@@ -207,6 +217,8 @@ def _picture(report: Report, name: str, read: Any, how: str) -> Image:
     if name == "classes":
         codes = read("landcover.tif")
         return shades.palette(_codes(codes), {int(one["code"]): str(one["colour"]) for one in classes})
+    if name == "osm":
+        return shades.palette(_codes(read(OSM_GREEN)), _MAPPED)
     if name == "n_clear":
         dates = _codes(read("n_clear.tif"))
         return shades.palette(shades.clear_codes(dates, dates != UNSEEN), dict(enumerate(shades.CLEAR_RAMP)))

@@ -179,7 +179,7 @@ export class Answer {
     const unseen = told.fraction === null && !told.class;
     put(this.here, h("h2", {}, t("here"), " ", close), where,
       !told.inside ? h("p", {}, t("outside")) : unseen ? h("p", {}, t("unseen-here")) : h("p", {}, told.fraction === null ? "" : h("b", {}, told.standard_error === null || told.standard_error === undefined ? t("pixel", { ratio: percent(told.fraction) }) : t("pixel-se", { ratio: percent(told.fraction), se: number(100 * told.standard_error) })), told.class ? ` ${named(`class-${told.class.name}`, told.class.name)}.` : ""),
-      told.n_clear !== null && told.n_clear !== undefined && told.inside ? h("p", {}, t("seen-times", { n: number(told.n_clear), all: number(this.result.dates?.length ?? told.n_clear) })) : null,
+      told.n_clear !== null && told.n_clear !== undefined && told.inside ? h("p", {}, t("seen-times", { n: number(told.n_clear), all: number(told.dates?.length || (this.result.dates?.length ?? told.n_clear)) })) : null,
       told.spectrum?.length ? spectrum(told.spectrum) : null);
     this.here.scrollIntoView({ block: "nearest" });
   }
