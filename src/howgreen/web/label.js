@@ -2,10 +2,11 @@
 // One unit at a time: a key a dot, or Shift and a key for the whole square. Nothing is loaded from elsewhere but the pictures of
 // services that the reader's own command named.
 const SVG = "http://www.w3.org/2000/svg";
-const NAMES = {tree: "tree", shrub: "shrub", grass: "grass", crop: "crop", bare: "bare", built: "built", water: "water", unknown: "can't tell",
-  lost: "green before, not after", gained: "green after, not before", kept: "green on both", neither: "green on neither"};
 const $ = (id) => document.getElementById(id);
-let state, unit, pattern = [], history = [], size, busy = false;
+let words, state, unit, pattern = [], history = [], size, busy = false;
+
+// A sentence in the reader's language, with its values.
+const w = (key, values = {}) => words[key].replace(/\{(\w+)\}/g, (all, name) => values[name] ?? all);
 
 async function ask(path, body) {
   const response = await fetch(path, body === undefined ? {} : {method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify(body)});
@@ -17,7 +18,7 @@ async function ask(path, body) {
 function fail(error) {
   $("error").hidden = false;
   $("error").textContent = error.message === "Failed to fetch"
-    ? "The program that serves this page has stopped. Start it again: every answer so far is kept." : error.message;
+    ? w("stopped") : error.message;
 }
 
 function element(name, attributes, parent) {
@@ -33,16 +34,16 @@ const current = () => pattern.indexOf("");
 // Looks in all that would bring the interval to a width, by the answers so far.
 function sized(looks) {
   const all = Object.entries(looks || {}).sort((a, b) => b[0] - a[0]);
-  return all.length ? `; in all about ${all.map(([points, n]) => `${n} looks for ±${points}`).join(", ")} points` : "";
+  return all.length ? w("in-all", {list: all.map(([points, n]) => w("looks-for", {n, points})).join(", ")}) : "";
 }
 
 function tellState() {
   $("place").textContent = state.place;
   const done = state.queue.filter((one) => state.done.includes(one)).length;
   document.body.dataset.done = done;
-  $("progress").textContent = `${done} of ${state.queue.length} looked at` + (state.agree ? " together" : ` by ${state.reader}`);
+  $("progress").textContent = w(state.agree ? "looked-together" : "looked", {n: done, all: state.queue.length, reader: state.reader});
   const e = state.estimate;
-  $("estimate").textContent = e ? `so far: ${(100 * e.ratio).toFixed(1)} % green, between ${(100 * e.low).toFixed(1)} and ${(100 * e.high).toFixed(1)} %${sized(state.looks_in_all)}` : "";
+  $("estimate").textContent = e ? w("so-far", {ratio: (100 * e.ratio).toFixed(1), low: (100 * e.low).toFixed(1), high: (100 * e.high).toFixed(1)}) + sized(state.looks_in_all) : "";
 }
 
 function draw() {
@@ -78,13 +79,13 @@ function draw() {
   const asked = [...unit.asked].filter((one) => one === "1").length;
   const left = pattern.filter((one) => one === "").length;
   $("task").textContent = left
-    ? `Place ${unit.unit}: dot ${asked - left + 1} of ${asked}. ${"l" in state.letters ? "Was it green, is it?" : "What is there?"}` : `Place ${unit.unit}: all dots are told and kept.`;
-  $("credit").textContent = `${unit.lat.toFixed(5)}, ${unit.lon.toFixed(5)}; ${size} m across`;
+    ? w("task", {unit: unit.unit, dot: asked - left + 1, all: asked, question: w("l" in state.letters ? "question-change" : "question")}) : w("told", {unit: unit.unit});
+  $("credit").textContent = `${unit.lat.toFixed(5)}, ${unit.lon.toFixed(5)}; ${w("across", {size})}`;
   $("readings").replaceChildren(...unit.readings.map((one) => {
     const line = document.createElement("p");
     const counts = {};
     for (const letter of one.pattern) if (kindOf(letter)) counts[kindOf(letter)] = (counts[kindOf(letter)] || 0) + 1;
-    line.textContent = `${one.reader}: ` + Object.entries(counts).map(([kind, n]) => `${n} ${NAMES[kind]}`).join(", ");
+    line.textContent = `${one.reader}: ` + Object.entries(counts).map(([kind, n]) => `${n} ${w(kind)}`).join(", ");
     return line;
   }));
 }
@@ -155,7 +156,7 @@ function listen() {
     element("circle", {cx: 0.5, cy: 0.5, r: 0.5, class: kind}, swatch);
     const key = document.createElement("kbd");
     key.textContent = letter;
-    button.append(swatch, NAMES[kind], key);
+    button.append(swatch, w(kind), key);
     button.addEventListener("click", (event) => tell(letter, event.shiftKey));
     $("kinds").append(button);
   }
@@ -183,13 +184,26 @@ function listen() {
   });
 }
 
+// The words stand beside this page, in four languages; those that were chosen on the server's other page, else the browser's.
+async function speak() {
+  const all = await ask("label-words.json");
+  const wanted = [localStorage.getItem("howgreen-language"), ...navigator.languages].filter(Boolean).map((one) => one.slice(0, 2));
+  const language = wanted.find((one) => one in all) ?? "en";
+  words = all[language];
+  document.documentElement.lang = language;
+  document.title = w("title");
+  for (const one of document.querySelectorAll("[data-word]")) one.textContent = w(one.dataset.word);
+  for (const one of document.querySelectorAll("[data-label]")) one.setAttribute("aria-label", w(one.dataset.label));
+}
+
 async function start() {
+  await speak();
   state = await ask("state.json");
   size = state.sizes[matchMedia("(max-width: 760px)").matches ? 0 : 1];  // a dot must be seen on a small screen too
   listen();
   tellState();
   if (!state.queue.length) {
-    $("task").textContent = state.agree ? "There is nothing to agree on." : "There is nothing left to look at.";
+    $("task").textContent = w(state.agree ? "nothing-to-agree" : "nothing-left");
     return;
   }
   await show(firstOpen() ?? state.queue[0]);

@@ -239,6 +239,7 @@ _FILES: Mapping[str, str] = {
     "label.html": "text/html",
     "label.css": "text/css",
     "label.js": "text/javascript",
+    "label-words.json": "application/json",
     "icon.svg": "image/svg+xml",
 }
 

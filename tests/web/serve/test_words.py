@@ -8,6 +8,8 @@ from importlib.resources import files
 
 import pytest
 
+from howgreen.estimate.answers import CHANGE_LETTERS, LETTERS
+
 STATIC = files("howgreen.web.serve") / "static"
 LANGUAGES = ("en", "fr", "de", "es")
 CATALOGUES = {one: json.loads((STATIC / "i18n" / f"{one}.json").read_text(encoding="utf-8")) for one in LANGUAGES}
@@ -50,3 +52,25 @@ def test_nothing_is_loaded_from_elsewhere_and_nothing_of_a_stranger_becomes_html
     page = (STATIC / "index.html").read_text(encoding="utf-8")
     assert not re.search(r"https?://|<style|style=|<script>|onload", page)
     assert "url(" not in (STATIC / "page.css").read_text(encoding="utf-8")
+
+
+LOOKING = json.loads((files("howgreen.web") / "label-words.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("language", LANGUAGES[1:])
+def test_the_page_on_which_places_are_looked_at_says_all_in_each_language(language):
+    english, other = LOOKING["en"], LOOKING[language]
+    assert other.keys() == english.keys()
+    assert {key: values(text) for key, text in other.items()} == {key: values(text) for key, text in english.items()}
+    assert [key for key, text in other.items() if text == english[key] and len(text) > 5] == []
+
+
+def test_each_word_of_that_page_is_used_and_each_use_has_its_word():
+    script = (files("howgreen.web") / "label.js").read_text(encoding="utf-8")
+    page = (files("howgreen.web") / "label.html").read_text(encoding="utf-8")
+    said = set(re.findall(r'"([\w-]+)"', script)) | set(re.findall(r'data-(?:word|label)="([\w-]+)"', page))
+    kinds = set(LETTERS.values()) | set(CHANGE_LETTERS.values())
+    assert LOOKING["en"].keys() <= said | kinds
+    assert kinds <= LOOKING["en"].keys()
+    assert set(re.findall(r'\bw\("([\w-]+)"[,)]', script)) <= LOOKING["en"].keys()
+    assert set(re.findall(r'data-(?:word|label)="([\w-]+)"', page)) <= LOOKING["en"].keys()

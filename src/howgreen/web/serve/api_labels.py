@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from howgreen.web.labelling import Session
     from howgreen.web.serve.settings import Settings
 
-_FILES = {"label.css": "text/css; charset=utf-8", "label.js": "text/javascript; charset=utf-8", "icon.svg": "image/svg+xml"}  # fmt: skip
+_FILES = {"label.css": "text/css; charset=utf-8", "label.js": "text/javascript; charset=utf-8", "label-words.json": "application/json", "icon.svg": "image/svg+xml"}  # fmt: skip
 _READER = Annotated[str, Path(max_length=60, pattern=r"^[\w][\w .\-]{0,39}(@together)?$")]
 router = APIRouter(tags=["labels"])
 
