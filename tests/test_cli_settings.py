@@ -13,8 +13,8 @@ import pytest
 from howgreen import cli
 from howgreen.cli import manners, root
 
-WITHOUT_JSON = {"label"}
-"""It opens a page and waits: there is no answer to print."""
+WITHOUT_JSON = {"label", "serve"}
+"""They open a page and wait: there is no answer to print."""
 
 
 @pytest.fixture

@@ -330,6 +330,6 @@ def assert_one_picture_on_a_map(result: city.CityResult) -> None:
     boundary = result.plan.city.boundary
     assert len(shapely.get_parts(project(boundary, result.plan.city.crs))) == 1
     shown = result.explore()
-    assert sum(isinstance(child, folium.raster_layers.ImageOverlay) for child in shown._children.values()) == 4
+    assert sum(isinstance(child, folium.raster_layers.ImageOverlay) for child in shown._children.values()) == 5
     (_, west), (_, east) = shown.get_bounds()  # of all three
     assert east - west == pytest.approx(0.03, abs=0.003)

@@ -18,7 +18,7 @@ def html(make):
 
 
 def test_layers_and_drawing(html):
-    for name in ("Photo (true colour)", "Green share", "Classes", "Uncertainty", "Seen how often: one date (light) to 5 or more (dark)",
+    for name in ("Photo (true colour)", "Green share", "Classes", "Uncertainty", "Seen how often",
                  "Limits of Testborough", "Districts"):  # fmt: skip
         assert name in html
     assert html.count("L.imageOverlay(") == 5

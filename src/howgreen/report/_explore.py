@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from howgreen.core import words
 from howgreen.core.geometry import transformer
-from howgreen.report import _pictures, shades
+from howgreen.report import _pictures
 from howgreen.report._templates import text_of
 
 if TYPE_CHECKING:
@@ -22,7 +22,8 @@ AROUND_M = 2 * math.pi * 6_378_137
 """The width of the world in EPSG:3857."""
 SCRIPTS = ("vendor/leaflet/leaflet.js", "vendor/geoman/leaflet-geoman.js")
 STYLES = ("vendor/leaflet/leaflet.css", "vendor/geoman/leaflet-geoman.css")
-SEEN = f"Seen how often: one date (light) to {shades.CLEAR_MOST} or more (dark)"
+SEEN = "Seen how often"
+"""Short: the open list of layers covers no more of the map than its longest name needs."""
 _BUTTON = """.howgreen-export button { border: 0; border-radius: 2px; background: #fff; color: #222; font: 13px system-ui, sans-serif;
   padding: 0 9px; height: 30px; cursor: pointer; } .howgreen-export button:hover { background: #f4f4f4; }"""
 

@@ -35,6 +35,12 @@ GRAPHICS = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-
 PATIENT_MS = 60_000
 
 
+def told(asked: str | urllib.request.Request) -> dict:
+    """What the server says, its connection closed."""
+    with urllib.request.urlopen(asked, timeout=20) as said:
+        return json.load(said)
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -52,7 +58,7 @@ def serving(data: Path, *options: str) -> Iterator[str]:
     try:
         for _ in range(300):
             try:
-                urllib.request.urlopen(f"{address}/health", timeout=2).read()
+                told(f"{address}/health")
                 break
             except OSError:
                 assert server.poll() is None, (data / "server.log").read_text()
@@ -128,7 +134,7 @@ def open_tab(browser):
 @pytest.fixture(scope="module")
 def sampleton(address):
     """The id of Sampleton's answer, measured once for all."""
-    found = json.load(urllib.request.urlopen(f"{address}/places?q=sampleton"))["places"][0]["id"]
+    found = told(f"{address}/places?q=sampleton")["places"][0]["id"]
     return measured(address, {"place": {"id": found}})
 
 
@@ -139,12 +145,12 @@ def measured(address, inputs) -> str:
         body,
         {"Content-Type": "application/json", "Prefer": "respond-async"},
     )
-    job = json.load(urllib.request.urlopen(asked))
+    job = told(asked)
     for _ in range(900):
         if job["status"] in ("successful", "failed"):
             break
         time.sleep(0.1)
-        job = json.load(urllib.request.urlopen(f"{address}/jobs/{job['jobID']}"))
+        job = told(f"{address}/jobs/{job['jobID']}")
     assert job["status"] == "successful", job
     return job["result"]
 
@@ -208,7 +214,7 @@ def test_a_name_is_typed_measured_and_answered(open_tab, address, size):
 
 
 def test_limits_are_drawn_by_hand_with_a_hole_and_an_exclave(open_tab, address):
-    found = json.load(urllib.request.urlopen(f"{address}/places?q=sampleton"))["places"][0]["id"]
+    found = told(f"{address}/places?q=sampleton")["places"][0]["id"]
     tab = open_tab(address, f"#p={found}")
     tab.click("text=Change the limits")
     tab.wait_for_timeout(400)
@@ -225,7 +231,7 @@ def test_limits_are_drawn_by_hand_with_a_hole_and_an_exclave(open_tab, address):
     tab.wait_for_timeout(700)
     assert km2(tab) > holed
     # The page's own sum of the ellipsoid's area is that of many short geodesics, and the server's but for the edges' bend.
-    told = tab.evaluate("""async () => {
+    areas = tab.evaluate("""async () => {
         const { areaOf } = await import('/static/geodesy.js');
         const shape = {type: 'Polygon', coordinates: [[[11.32, 46.44], [11.35, 46.442], [11.341, 46.46], [11.32, 46.44]], [[11.335, 46.445], [11.338, 46.45], [11.34, 46.445], [11.335, 46.445]]]};
         const {check} = await import('/static/api.js');
@@ -233,8 +239,8 @@ def test_limits_are_drawn_by_hand_with_a_hole_and_an_exclave(open_tab, address):
     }""")
     rings = [[(11.32, 46.44), (11.35, 46.442), (11.341, 46.46)], [(11.335, 46.445), (11.338, 46.45), (11.34, 46.445)]]
     fine = shapely.segmentize(shapely.Polygon(rings[0], rings[1:]), 1e-4)
-    assert told[0] == pytest.approx(geodesic_area_m2(fine) / 1e6, rel=1e-7)
-    assert told[0] == pytest.approx(told[1], rel=2e-4)
+    assert areas[0] == pytest.approx(geodesic_area_m2(fine) / 1e6, rel=1e-7)
+    assert areas[0] == pytest.approx(areas[1], rel=2e-4)
     shot(tab, "wide-drawn")
     # A corner is dragged across: said at once, and nothing can be asked.
     before = km2(tab)
@@ -360,7 +366,7 @@ def test_a_measurement_survives_a_reload_and_can_be_stopped(open_tab, address):
     asked = urllib.request.Request(
         f"{address}/processes/city/execution", json.dumps(body).encode(), {"Content-Type": "application/json"}
     )
-    job = json.load(urllib.request.urlopen(asked))["jobID"]
+    job = told(asked)["jobID"]
     tab = open_tab(address, f"#j={job}", size=NARROW)
     tab.wait_for_selector("h1:has-text('to be stopped')")
     shot(tab, "narrow-3-running")
@@ -412,26 +418,28 @@ def test_places_are_looked_at_from_the_answer_and_the_estimate_leads(open_tab, a
         return 'all';
     }""")
     assert looked == "all"
-    told = json.load(urllib.request.urlopen(f"{address}/results/{sampleton}/sample"))
-    assert (told["looked"], told["readers"]) == (60, 1)
+    state = told(f"{address}/results/{sampleton}/sample")
+    assert (state["looked"], state["readers"]) == (60, 1)
     tab.goto(f"{address}/#r={sampleton}")
     tab.wait_for_selector(".number")
-    shown = round(100 * told["estimate"]["ratio"])
+    shown = round(100 * state["estimate"]["ratio"])
     assert tab.text_content(".number").startswith(str(shown))
     assert "read by one person, and the map. The map alone says 59%" in tab.text_content(".screen")
     shot(tab, "wide-estimate")
     for reader in ("gold", "GOLD", "..", "a%2Fb", "<b>"):
         with pytest.raises(urllib.error.HTTPError) as refused:
-            urllib.request.urlopen(f"{address}/label/{sampleton}/{urllib.parse.quote(reader)}/")
-        assert refused.value.code in (404, 422)
+            told(f"{address}/label/{sampleton}/{urllib.parse.quote(reader)}/")
+        with refused.value:
+            assert refused.value.code in (404, 422)
     for unit, pattern in ((1, "g"), (10**6, "ggggggggg"), (2, "zzzzzzzzz")):
         body = json.dumps({"unit": unit, "pattern": pattern}).encode()
         asked = urllib.request.Request(
             f"{address}/label/{sampleton}/ann/answer", body, {"Content-Type": "application/json"}
         )
         with pytest.raises(urllib.error.HTTPError) as refused:
-            urllib.request.urlopen(asked)
-        assert refused.value.code in (400, 422)
+            told(asked)
+        with refused.value:
+            assert refused.value.code in (400, 422)
 
 
 def test_only_readers_with_a_token_look_on_a_server_that_others_reach(tmp_path):
