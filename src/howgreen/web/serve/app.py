@@ -128,7 +128,8 @@ def _front(app: FastAPI) -> None:
                 title=_TITLE,
                 description=_ABOUT,
                 online=not service.settings.offline,
-                links=_links(base_of(request), service.settings),
+                labelling=api_labels.offered(service.settings),
+                links=_links(base_of(request)),
             ).model_dump(exclude_none=True)
         )
 
@@ -161,8 +162,8 @@ def _front(app: FastAPI) -> None:
     app.openapi = with_problem  # type: ignore[method-assign]
 
 
-def _links(base: str, settings: Settings) -> list[Link]:
-    links = [
+def _links(base: str) -> list[Link]:
+    return [
         Link(href=f"{base}/", rel="self", type="application/json", title="this document"),
         Link(href=f"{base}/?f=html", rel="alternate", type="text/html", title="the page"),
         Link(href=f"{base}/api", rel="service-desc", type=OPENAPI, title="the interface"),
@@ -178,11 +179,6 @@ def _links(base: str, settings: Settings) -> list[Link]:
         Link(href=f"{base}/results", rel="results", type="application/json", title="the results"),
         Link(href=f"{base}/stac", rel="data", type="application/json", title="the results as STAC"),
     ]
-    if api_labels.offered(settings):
-        links.append(
-            Link(href=f"{base}/label", rel="labelling", type="text/html", title="look at the places of a sample")
-        )
-    return links
 
 
 def _errors(app: FastAPI) -> None:

@@ -46,6 +46,8 @@ class Landing(BaseModel):
     description: str
     online: bool
     """Whether open services may be asked for places."""
+    labelling: bool
+    """Whether visitors may look at the places of a result's sample."""
     links: list[Link]
 
 

@@ -95,6 +95,6 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => repa
 window.addEventListener("hashchange", route);
 try {
   const told = await api.get("/?f=json");
-  about = { labelling: (told.links ?? []).some((one) => one.rel === "labelling"), online: Boolean(told.online) };
+  about = { labelling: Boolean(told.labelling), online: Boolean(told.online) };
 } catch { /* then neither is offered */ }
 await route();
