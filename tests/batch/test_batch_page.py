@@ -12,12 +12,12 @@ from pathlib import Path
 import geopandas as gpd
 import numpy as np
 import pytest
-from ranking_messages import messages
 from shapely import box
 
 from howgreen import batch
 from howgreen.batch.page import page, ranking_of, spoken
 from howgreen.report import ENGLISH, LANGUAGES, Language, catalogue
+from messages import of_ranking as messages
 
 FOREIGN = [code for code in LANGUAGES if code != "en"]
 PLACES = re.compile(r"%\(\w+\)s")
@@ -51,7 +51,7 @@ def shown(found: list[batch.Row], language: Language = ENGLISH) -> str:
 
 @pytest.mark.parametrize("code", FOREIGN)
 def test_no_text_is_missing_or_left_over(code):
-    """To mend a catalogue: ``python tests/batch/ranking_messages.py``, then write what it lists."""
+    """To mend a catalogue: ``python tests/messages.py``, then write what it lists."""
     assert set(catalogue(code, folder="batch")) == set(messages())
 
 

@@ -9,7 +9,6 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from messages import messages
 
 import howgreen
 from howgreen import report
@@ -20,6 +19,7 @@ from howgreen.report._language import ENGLISH, LANGUAGES, Language, catalogue, l
 from howgreen.report._page import page
 from howgreen.report._pictures import from_data, photo_rgb
 from howgreen.report._templates import environment
+from messages import of_report as messages
 
 FOREIGN = [code for code in LANGUAGES if code != "en"]
 PLACES = re.compile(r"%\(\w+\)s|\{\w+\}")
@@ -40,7 +40,7 @@ def test_the_command_line_offers_these_languages():
 
 @pytest.mark.parametrize("code", FOREIGN)
 def test_no_text_is_missing_or_left_over(code):
-    """To mend a catalogue: ``python tests/report/messages.py``, then write what it lists."""
+    """To mend a catalogue: ``python tests/messages.py``, then write what it lists."""
     assert set(catalogue(code)) == set(messages())
 
 

@@ -6,11 +6,8 @@ The terminal, ``summary.json`` and Python have them in English only; a sentence 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from howgreen.report._language import Language
 
 TEMPLATES = (
     "%(share)s of the land (%(area)s) was never seen clearly, and may be more or less green than the rest; a longer --period may show it",
@@ -36,15 +33,15 @@ TEMPLATES = (
 _PLACE = re.compile(r"%\((\w+)\)s")
 
 
-def detail(text: str, language: Language) -> str | None:
-    """Say the detail of a warning in a language; None where it can only be had in English."""
+def detail(text: str, gettext: Callable[[str], str]) -> str | None:
+    """Say the detail of a warning in the language of ``gettext``; None where it can only be had in English."""
     for side, name in (("before: ", "Before"), ("after: ", "After")):
         if text.startswith(side):
-            inner = detail(text.removeprefix(side), language)
-            return None if inner is None else f"{language.gettext(name)}: {inner}"
+            inner = detail(text.removeprefix(side), gettext)
+            return None if inner is None else f"{gettext(name)}: {inner}"
     for template in TEMPLATES:
         found = _pattern(template).fullmatch(text)
-        told = language.gettext(template)
+        told = gettext(template)
         if found and told != template:
             return told % found.groupdict()
     return None

@@ -59,7 +59,7 @@ class Language:
 
     def detail(self, text: str) -> str | None:
         """Say the detail of a warning; None where it can only be had in English."""
-        return detail(text, self)
+        return detail(text, self.gettext)
 
     def subject(self, label: str, kind: str) -> str:
         """Name what was measured: as :func:`howgreen.core.words.subject`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -58,8 +58,6 @@ TITLES = {
     "n_clear": "Seen how often",
     "osm": "OpenStreetMap",
 }
-_MAPPED = {0: "#d6d0c4", 1: "#2e7d32"}
-"""The colours that the raster itself brings."""
 
 
 def layers_of(report: Report) -> list[Layer]:
@@ -101,9 +99,10 @@ def _legend(report: Report, name: str) -> list[LegendEntry]:
             if there.get(one["name"], 0) > 0
         ]
     if name == "osm":
+        colours = opened(report, name).colours
         return [
-            LegendEntry(label="mapped as green (© OpenStreetMap contributors, ODbL)", colour=_MAPPED[1]),
-            LegendEntry(label="not mapped as green", colour=_MAPPED[0]),
+            LegendEntry(label="mapped as green (© OpenStreetMap contributors, ODbL)", colour=colours[1]),
+            LegendEntry(label="not mapped as green", colour=colours[0]),
         ]
     if name == "n_clear":
         most = shades.CLEAR_MOST
@@ -126,6 +125,8 @@ class Raster:
     bands: tuple[str, ...]
     scales: tuple[float, ...]
     """By which the numbers of each band are multiplied."""
+    colours: Mapping[int, str]
+    """Of codes, where the file has a table of them."""
 
     @property
     def zooms(self) -> tuple[int, int]:
@@ -141,7 +142,14 @@ def _raster(path: FilePath, version: str) -> Raster:  # noqa: ARG001 (a raster t
         bounds = reader.get_geographic_bounds("EPSG:4326")
         names = tuple(str(name or "") for name in reader.dataset.descriptions)
         scales = tuple(float(one) for one in reader.dataset.scales)
-        return Raster(tuple(bounds), int(reader.minzoom), int(reader.maxzoom), names, scales)
+        return Raster(tuple(bounds), int(reader.minzoom), int(reader.maxzoom), names, scales, _colours(reader.dataset))
+
+
+def _colours(dataset: Any) -> Mapping[int, str]:
+    """Read the colours that a raster itself brings, without those that are transparent."""
+    if dataset.colorinterp[0].name != "palette":
+        return {}
+    return {code: f"#{r:02x}{g:02x}{b:02x}" for code, (r, g, b, alpha) in dataset.colormap(1).items() if alpha}
 
 
 def opened(report: Report, name: str) -> Raster:
@@ -218,7 +226,7 @@ def _picture(report: Report, name: str, read: Any, how: str) -> Image:
         codes = read("landcover.tif")
         return shades.palette(_codes(codes), {int(one["code"]): str(one["colour"]) for one in classes})
     if name == "osm":
-        return shades.palette(_codes(read(OSM_GREEN)), _MAPPED)
+        return shades.palette(_codes(read(OSM_GREEN)), opened(report, name).colours)
     if name == "n_clear":
         dates = _codes(read("n_clear.tif"))
         return shades.palette(shades.clear_codes(dates, dates != UNSEEN), dict(enumerate(shades.CLEAR_RAMP)))
