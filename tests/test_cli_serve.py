@@ -101,7 +101,7 @@ def test_a_host_says_what_it_opens(
 def test_what_is_asked_for_is_what_is_served(
     monkeypatch: pytest.MonkeyPatch, call: Callable[..., int], served: list[Settings], tmp_path: Path
 ):
-    monkeypatch.setattr("howgreen.batch.run.cluster", lambda _: nullcontext())
+    monkeypatch.setattr("howgreen.pipeline.cluster.cluster", lambda _: nullcontext())
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "catalog.json").touch()
     assert call("--store", "a", "--port", 0, "--keep", "12h", "--max-area", 10, "--max-disk", 2, "--workers", 0, "--queue", 3,

@@ -255,7 +255,7 @@ def test_a_cluster_gives_the_same_rows(tmp_path):
 
 def test_a_scheduler_that_is_not_there_is_named(tmp_path, monkeypatch):
     pytest.importorskip("distributed")
-    monkeypatch.setattr(running, "WAIT_S", 0.3)
+    monkeypatch.setattr("howgreen.pipeline.cluster.WAIT_S", 0.3)
     with pytest.raises(NetworkError, match=r"scheduler tcp://127\.0\.0\.1:9: does not answer"):
         batch.rank(
             _entries("a"),

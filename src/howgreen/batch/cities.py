@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from howgreen.core.errors import InputError, TableError
-from howgreen.store.layout import slug
+from howgreen.core.text import slug
 
 if TYPE_CHECKING:
     from howgreen.core.types import City

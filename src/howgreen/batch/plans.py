@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from howgreen.batch.cities import Entry, folder_of
+from howgreen.batch.ranking import CityYear
 from howgreen.batch.run import Ask, Workers, digest_of, each, earlier, find, planned, tried
 from howgreen.core import words
 from howgreen.core.text import one_line
 from howgreen.core.types import Progress
 
 if TYPE_CHECKING:
-    from howgreen.core.types import City, Plan
+    from howgreen.core.types import City
 
 CITY_S, PIXEL_S, PIXEL_DATE_S = 1.0, 1.2e-6, 0.35e-6
 """Seconds of one core: a city, whatever its size; a pixel; a pixel on a date. Measured on Sampleton and cut-outs of it."""
@@ -24,30 +25,20 @@ MOST_LINES = 40
 
 
 @dataclass(frozen=True, kw_only=True)
-class Planned:
+class Planned(CityYear):
     """What would be done for a city in one year."""
 
-    key: str
-    name: str
-    year: int | None = None
-    label: str = ""
     state: Literal["to do", "answered", "cannot"] = "to do"
     """``answered``: the report of this very plan is there. ``cannot``: see ``error``."""
     area_m2: float | None = None
     """Inside the limits."""
     n_images: int = 0
-    n_dates: int = 0
-    first_date: str = ""
-    last_date: str = ""
     source: str = ""
     bytes: int = 0
     """To fetch from the web, or to read from a disk, as estimated; none where it is answered."""
     from_web: bool = False
     pixels: int = 0
     """Of the city's grid."""
-    model: str = ""
-    plan_sha256: str = ""
-    error: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +109,8 @@ def plan_city(entry: Entry, ask: Ask, out: Path) -> tuple[Planned, ...]:
 
 
 def _planned(entry: Entry, ask: Ask, place: City, out: Path, year: int | None) -> Planned:
+    from howgreen.pipeline.plan_json import bytes_to_read
+
     made = planned(ask, place)
     done = earlier(made, folder_of(entry.key, out, year), ask.language) is not None
     days = sorted({f"{scene.time:%Y-%m-%d}" for scene in made.scenes})
@@ -134,18 +127,12 @@ def _planned(entry: Entry, ask: Ask, place: City, out: Path, year: int | None) -
         first_date=days[0] if days else "",
         last_date=days[-1] if days else "",
         source=made.source,
-        bytes=0 if done else _bytes(made),
+        bytes=0 if done else bytes_to_read(made),
         from_web="://" in made.source,
         pixels=height * width,
         model=made.model,
         plan_sha256=digest_of(made),
     )
-
-
-def _bytes(made: Plan) -> int:
-    from howgreen import imagery
-
-    return imagery.estimate_bytes((*made.scenes, *made.radar), made.bands, grid=made.grid)
 
 
 def _of_map(entry: Entry, ask: Ask, place: City) -> Planned:

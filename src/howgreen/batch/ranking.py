@@ -25,8 +25,8 @@ MOST_LISTED = 100
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
-    """What one city's run hands back for one year; small, so that many of them fit anywhere."""
+class CityYear:
+    """One city in one year: which, from which images, and by which plan."""
 
     key: str
     name: str
@@ -34,6 +34,20 @@ class Row:
     """The year that was asked for; None where one period was asked for."""
     label: str = ""
     """The place as its source calls it."""
+    first_date: str = ""
+    last_date: str = ""
+    n_dates: int = 0
+    model: str = ""
+    plan_sha256: str = ""
+    """Of the plan, which decides the answer."""
+    error: str = ""
+    """Why there is no answer; empty where there is one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row(CityYear):
+    """What one city's run hands back for one year; small, so that many of them fit anywhere."""
+
     counted: Literal["vegetation", "osm-green"] = "vegetation"
     """What the ratio counts: what satellites saw, or what OpenStreetMap's mappers drew."""
     green_ratio: float | None = None
@@ -47,19 +61,11 @@ class Row:
     level: float | None = None
     observed_ratio: float | None = None
     land_area_m2: float | None = None
-    first_date: str = ""
-    last_date: str = ""
-    n_dates: int = 0
     sensor: str = ""
     series: str = ""
     """Satellites whose bands are alike: ``sentinel-2``, ``landsat-4-7``, ``landsat-8-9``; several joined by ``+``."""
-    model: str = ""
-    plan_sha256: str = ""
-    """Of the plan, which decides the answer."""
     warnings: tuple[str, ...] = ()
     """Codes."""
-    error: str = ""
-    """Why there is no answer; empty where there is one."""
     credits: tuple[str, ...] = ()
     """To whom images and limits are owed."""
     wkt: str = ""

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from howgreen.batch.cities import Entry, folder_of
 from howgreen.batch.ranking import Row
-from howgreen.core.errors import HowgreenError, MissingExtraError, NetworkError
+from howgreen.core.errors import HowgreenError, NetworkError
 from howgreen.core.text import one_line
 from howgreen.core.types import Progress
 from howgreen.core.warnings import HowgreenWarning
@@ -28,16 +28,13 @@ from howgreen.core.warnings import HowgreenWarning
 if TYPE_CHECKING:
     from howgreen.core.period import Period, Season
     from howgreen.core.types import City, Plan
-    from howgreen.net.network import Network
-    from howgreen.pipeline.inputs import Catalogs, Store
+    from howgreen.pipeline.inputs import Catalogs, Network, Store
     from howgreen.report import Summary
 
 T = TypeVar("T")
 
 TRIES = 3
 """Of one city, where a network or a disk failed; any other error is the same the next time."""
-WAIT_S = 20.0
-"""For a scheduler to answer."""
 _M_ARENA_MAX = -8
 """Of glibc's malloc.h."""
 _DETAIL = 0.0002
@@ -191,6 +188,8 @@ def _pool(workers: Workers) -> Iterator[_Pool[Any]]:
         with ThreadPoolExecutor(workers.count) as pool:
             yield _Pool(name="threads", executor=pool, width=lambda: workers.count)
         return
+    from howgreen.pipeline.cluster import cluster
+
     with cluster(workers.scheduler) as client:
         # A city that kills its worker would kill the next one too.
         executor = client.get_executor(pure=False, retries=0)
@@ -199,32 +198,6 @@ def _pool(workers: Workers) -> Iterator[_Pool[Any]]:
             executor=executor,
             width=lambda: max(_threads(client, workers.scheduler), workers.count),
         )
-
-
-@contextmanager
-def cluster(scheduler: str) -> Iterator[Any]:
-    """Connect to a Dask cluster, and leave it at the end; a client of distributed.
-
-    Raises
-    ------
-    MissingExtraError
-        The package distributed is not installed.
-    NetworkError
-        No scheduler answers at the address.
-    """
-    try:
-        import distributed
-    except ImportError as error:
-        raise MissingExtraError("a Dask cluster (distributed)", "cluster") from error
-    try:
-        # It says of few of its functions what they give.
-        client: Any = distributed.Client(scheduler, timeout=WAIT_S, set_as_default=False)  # type: ignore[no-untyped-call]
-    except (OSError, ValueError) as error:
-        raise NetworkError(
-            f"scheduler {scheduler}: does not answer ({one_line(str(error))[:120]}); check its address"
-        ) from error
-    with client:
-        yield client
 
 
 def _threads(client: Any, scheduler: str | None) -> int:

@@ -250,15 +250,15 @@ def plan_command(
 
 def _write_page(plan: Plan, path: Path) -> None:
     """Write the page that shows which dates a plan chose from."""
-    from howgreen import imagery, report
+    from howgreen import report
     from howgreen.core.errors import OutputError
     from howgreen.core.files import write_atomic
     from howgreen.pipeline.candidates import candidates
     from howgreen.pipeline.plan_json import describe
 
-    with imagery.shared_files():
-        found = candidates(plan, far=True)
-    text = report.candidates_page(found, title=f"Plan for {plan.city.label}", lines=describe(plan).splitlines())
+    text = report.candidates_page(
+        candidates(plan, far=True), title=f"Plan for {plan.city.label}", lines=describe(plan).splitlines()
+    )
     try:
         write_atomic(path, text.encode())
     except OSError as error:

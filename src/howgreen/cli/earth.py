@@ -31,8 +31,8 @@ def ee_export_command(
 
     The mask is written to your Google Drive. PLAN.json comes from `howgreen plan NAME --catalog earth-engine --out PLAN.json`.
     """
+    from howgreen.core.text import slug
     from howgreen.pipeline import city, drive_export
-    from howgreen.store import slug
 
     plan = city.read_plan(plan_file)
     called = name or f"{slug(plan.city.name)}_green_mask"

@@ -86,9 +86,9 @@ def sample_command(
     One or two hundred looks, combined with the map, bring the interval from about ten points to two or three. With --change people look
     at two dates, for the area that was lost and gained; half of the looks go to the map's change and to the ground beside it.
     """
+    from howgreen.core.text import slug
     from howgreen.pipeline import city as pipeline
     from howgreen.pipeline import sampling
-    from howgreen.store import slug
 
     wanted = sampling.Wanted(
         looks=looks, half_width=half_width / 100, dots=int(dots), design=design, by_district=by_district, seed=seed

@@ -254,7 +254,7 @@ def new_folder(city: City) -> Path:
 
 def folder_names(city: City) -> Iterator[Path]:
     """Name folders in the current one after the city, in its own letters where it has no others: ``lyon``, ``lyon-2``, ..."""
-    from howgreen.store import slug
+    from howgreen.core.text import slug
 
     letters = re.sub(r"[^\w]+", "-", unicodedata.normalize("NFC", city.name)).strip("-_")[:60]
     base = (

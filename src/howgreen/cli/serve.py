@@ -184,7 +184,7 @@ def _check(settings: Settings) -> None:
     if settings.tokens is not None:
         Tokens(settings.tokens)
     if settings.dask is not None:
-        from howgreen.batch.run import cluster
+        from howgreen.pipeline.cluster import cluster
 
         with cluster(settings.dask):
             pass

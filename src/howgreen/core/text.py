@@ -1,8 +1,9 @@
-"""When two spellings mean the same name."""
+"""When two spellings mean the same name; a name as a file can have it; one harmless line out of any text."""
 
 from __future__ import annotations
 
 import difflib
+import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -78,6 +79,13 @@ def closest(query: str, known: Iterable[str]) -> list[str]:
             by_spelling.setdefault(spelling, name)
     near = difflib.get_close_matches(normalise(query), list(by_spelling), n=6, cutoff=0.65)
     return list(dict.fromkeys(by_spelling[spelling] for spelling in near))[:3]
+
+
+def slug(text: str) -> str:
+    """Lower-case ASCII name for files, ``Bolzano/Bozen`` -> ``bolzano-bozen``; a hash where nothing is left."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    short = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:80].strip("-")
+    return short or "x" + hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def harmless(text: str) -> str:

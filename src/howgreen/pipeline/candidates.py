@@ -41,7 +41,7 @@ def candidates(plan: Plan, *, far: bool = False) -> tuple[Candidate, ...]:
         except (ImageError, NetworkError):  # a picture less; where the pixels count, the run says so
             return None
 
-    with ThreadPoolExecutor(max_workers=THREADS) as pool:
+    with imagery.shared_files(), ThreadPoolExecutor(max_workers=THREADS) as pool:
         pictures = list(pool.map(drawn, scenes))
     used = {scene.id for scene in plan.scenes}
     made = [

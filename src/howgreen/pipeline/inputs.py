@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     Area: TypeAlias = "City | str | Path | BaseGeometry | gpd.GeoDataFrame | gpd.GeoSeries | Mapping[str, Any]"
 
 
+__all__ = ["Area", "Catalogs", "Network", "Store", "place_from_name", "to_city", "where"]
+
 _FILES = frozenset({".geojson", ".json", ".gpkg", ".shp", ".kml", ".gml", ".fgb", ".zip", ".parquet", ".topojson"})
 """Endings of boundary files, which no place's name has."""
 

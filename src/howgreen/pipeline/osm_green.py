@@ -74,3 +74,8 @@ def osm_green(
         areas.drop(columns="access").to_file(scratch / "osm_green.gpkg", layer="osm_green", driver="GPKG")
         summary = report.write_osm_green(city, areas, scratch, share=share, source=str(osm or "Overpass"))
     return OsmGreen(city=city, areas=areas, share=share, folder=out, summary=summary)
+
+
+def add_layer(report_folder: Path, city: City, *, osm: Path, name: str) -> None:
+    """Add what an extract maps as green to a report, as a raster beside what is seen."""
+    report.add_file(green_raster(green_areas(city, osm=osm), city, out=report_folder / name))

@@ -296,8 +296,13 @@ def reading(plan: types.Plan) -> str:
     return f"{words.count(len(plan.scenes) + len(plan.radar), 'image')} of {plan.city.label}: {_bytes(plan)}"
 
 
+def bytes_to_read(plan: types.Plan, scenes: Sequence[Scene] | None = None) -> int:
+    """Estimate what a run will read of a plan's images, or of some of them."""
+    return imagery.estimate_bytes((*plan.scenes, *plan.radar) if scenes is None else scenes, plan.bands, grid=plan.grid)
+
+
 def _bytes(plan: types.Plan) -> str:
-    size = imagery.estimate_bytes((*plan.scenes, *plan.radar), plan.bands, grid=plan.grid)
+    size = bytes_to_read(plan)
     return f"about {size / 2**20:.0f} MiB to read from {plan.source}{_wait(plan, size)}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -149,7 +150,7 @@ def _steps(shares: Array, wet: Array) -> Array:
     return np.where(wet, np.uint8(STEPS + 1), index)
 
 
-def palette(index: Array, colours: dict[int, str]) -> Image:
+def palette(index: Array, colours: Mapping[int, str]) -> Image:
     """Picture of codes (uint8, y, x) in their colours; 255 is transparent."""
     from PIL import Image
 

@@ -3,7 +3,6 @@
 from howgreen.core.stac import Header
 from howgreen.store._add import add, sources_in
 from howgreen.store._verify import Fault, verify
-from howgreen.store.layout import slug
 from howgreen.store.options import Options
 from howgreen.store.places import city_from_feature, city_to_feature
 from howgreen.store.read import Row, items, listing, place, places, scenes
@@ -24,7 +23,6 @@ __all__ = [
     "put_place",
     "put_scene",
     "scenes",
-    "slug",
     "sources_in",
     "verify",
 ]

@@ -12,6 +12,7 @@ from howgreen.clouds import omnicloudmask
 from howgreen.core.errors import ImageError, StoreError
 from howgreen.core.geometry import crs_of, geodesic_area_m2, polygonal
 from howgreen.core.sensors import common_name
+from howgreen.core.text import slug
 from howgreen.core.types import City
 from howgreen.core.warnings import Caution, warn
 from howgreen.core.words import IMAGE_FOOTPRINT
@@ -287,7 +288,7 @@ def footprint_city(root: Path, name: str, added: Sequence[Source], *, known: Cit
     return City(
         name=name if known is None or not goes_by(known, name) else known.name,
         label=name if known is None else known.label,
-        id=f"store:{layout.slug(name)}",
+        id=f"store:{slug(name)}",
         boundary=area,
         crs=crs_of(area),
         area_m2=geodesic_area_m2(area),

@@ -8,13 +8,11 @@ got lost. Writers hold a lock for the short time of the change only; the system 
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 import re
 import shutil
 import tempfile
-import unicodedata
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,13 +47,6 @@ _CURES = {
     errno.ENOENT: "the folder above it is not there or takes no folders: choose another folder",
     errno.EEXIST: "a file is in the way: choose another folder",
 }
-
-
-def slug(text: str) -> str:
-    """Lower-case ASCII name for files, ``Bolzano/Bozen`` -> ``bolzano-bozen``; a hash where nothing is left."""
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
-    short = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:80].strip("-")
-    return short or "x" + hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def check_name(name: str, *, what: str) -> str:

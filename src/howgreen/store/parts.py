@@ -12,6 +12,7 @@ from odc.geo.geobox import GeoBox
 from rasterio.errors import RasterioError
 
 from howgreen.core.files import write_atomic
+from howgreen.core.text import slug
 from howgreen.store import layout
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ _STATE = "HOWGREEN_STATE"
 
 def path(root: Path, scene: str, band: str, key: str) -> Path:
     """Where a band lies; ``key`` tells where it is from and which pixels it has."""
-    return root / FOLDER / layout.slug(scene) / f"{band}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.tif"
+    return root / FOLDER / slug(scene) / f"{band}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.tif"
 
 
 def put(file: Path, values: npt.NDArray[Any], grid: GeoBox, *, state: str) -> None:
@@ -62,4 +63,4 @@ def get(file: Path) -> tuple[npt.NDArray[Any], GeoBox, str] | None:
 def discard(root: Path, scene: str | None = None) -> None:
     """Delete the bands of a scene, once it is whole, or of all scenes."""
     folder = root / FOLDER
-    shutil.rmtree(folder if scene is None else folder / layout.slug(scene), ignore_errors=True)
+    shutil.rmtree(folder if scene is None else folder / slug(scene), ignore_errors=True)

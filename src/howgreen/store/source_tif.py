@@ -14,12 +14,12 @@ from howgreen.core.cog import alpha_index
 from howgreen.core.errors import ImageError
 from howgreen.core.sensors import LANDSAT, SENTINEL2
 from howgreen.core.stac import DECIBEL, POWER
+from howgreen.core.text import slug
 from howgreen.core.types import Encoding
 from howgreen.core.warnings import Caution
 from howgreen.store import _names as naming_rules
 from howgreen.store._fill import fits
 from howgreen.store._names import SKIP, Naming
-from howgreen.store.layout import slug
 from howgreen.store.options import Options
 from howgreen.store.sources import NOBODY, UNDATED, BandSource, Source, grid_of, opened
 

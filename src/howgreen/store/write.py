@@ -10,6 +10,7 @@ from howgreen.core.errors import ImageError, StoreError
 from howgreen.core.files import sync_folder
 from howgreen.core.geometry import polygonal
 from howgreen.core.sensors import SENSORS
+from howgreen.core.text import slug
 from howgreen.store import layout
 
 if TYPE_CHECKING:
@@ -344,7 +345,7 @@ def _place_file(folder: Path, city: City, replaced: str) -> Path:
     from howgreen.store.places import city_from_feature
 
     known = {path: city_from_feature(layout.read_json(path), path=path).id for path in sorted(folder.glob("*.geojson"))}
-    base = layout.slug(city.name)
+    base = slug(city.name)
     names = (base, *(f"{base}-{number}" for number in range(2, len(known) + 3)))
     return next(path for name in names if known.get(path := folder / f"{name}.geojson", replaced) == replaced)
 

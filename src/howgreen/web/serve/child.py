@@ -26,6 +26,7 @@ import msgspec
 from howgreen.core.errors import HowgreenError, NetworkError, NoClearImageError, NoImageError, OutputError
 from howgreen.core.text import one_line
 from howgreen.core.wording import for_a_shell
+from howgreen.web.serve import on_cluster
 from howgreen.web.serve.questions import Question
 from howgreen.web.serve.results import OSM_GREEN, PLACE, QUESTIONS, SCRATCH, row_of
 from howgreen.web.serve.settings import Settings
@@ -51,6 +52,7 @@ STAGES: Mapping[str, tuple[str, float, float]] = {
     "report": ("writing the report", 85, 99),
 }
 """Of the pipeline: what people read, and from which to which per cent of the whole it goes."""
+_ON_CLUSTER = "reading images and mapping green, on a cluster"
 _NO_ROOM = "the report cannot be written: this server's disk is full or refuses; whoever runs it has to free some space"
 _OPTION = re.compile(r"--([a-z])")
 
@@ -191,8 +193,8 @@ def answer(question: Question, settings: Settings, tell: Tell) -> ResultRow:
 
 
 def _made(question: Question, settings: Settings, tell: Tell) -> Path:
-    from howgreen.net.network import Network
     from howgreen.pipeline import city, planning, reruns, workdir
+    from howgreen.pipeline.inputs import Network
 
     planned: list[Plan] = []
 
@@ -204,7 +206,10 @@ def _made(question: Question, settings: Settings, tell: Tell) -> Path:
             tell("note", {"text": "the same images were measured before: this is that answer"})
             raise _FolderIsThere(folder)
         if settings.dask is not None:
-            _make_on_cluster(plan, folder, question, settings, tell)
+            tell("progress", {"stage": _ON_CLUSTER, "done": 0, "of": 1, "percent": 15})
+            with in_place(folder, settings) as made:
+                on_cluster.make(plan, made, str(settings.dask), language=question.language)
+                _add_place(made, plan)
             raise _FolderIsThere(folder)
 
     progress = in_words(tell)
@@ -225,31 +230,6 @@ def _made(question: Question, settings: Settings, tell: Tell) -> Path:
     if not failures:
         raise NoImageError("this server has no images: whoever runs it has to name a store or catalogues")
     raise next((error for error in failures if isinstance(error, NoClearImageError)), failures[-1])
-
-
-def _make_on_cluster(plan: Plan, folder: Path, question: Question, settings: Settings, tell: Tell) -> None:
-    """Have a plan carried out by a worker of a Dask cluster, which sees the same folders.
-
-    When this process ends, nobody waits for what the worker writes, and its folder is removed.
-    """
-    from howgreen.batch.run import cluster
-    from howgreen.pipeline import plan_json
-
-    tell("progress", {"stage": "reading images and mapping green, on a cluster", "done": 0, "of": 1, "percent": 15})
-    with cluster(str(settings.dask)) as client, in_place(folder, settings) as made:
-        text, out = plan_json.to_json(plan), str(made.absolute())
-        client.submit(carried_out, text, out, question.language, pure=False, retries=0).result()
-        _add_place(made, plan)
-
-
-def carried_out(plan: str, out: str, language: str) -> None:
-    """Carry out a plan, given as JSON, and write its report: what a worker of a cluster does."""
-    from howgreen.pipeline import city, plan_json, workdir
-    from howgreen.pipeline.result import write
-
-    result = city.run(plan_json.from_json(plan), progress=lambda *_: None)
-    write(result, out, language=language, published=True, progress=lambda *_: None)
-    workdir.forget(result.plan)
 
 
 def sources(settings: Settings) -> list[Store | Catalogs]:
@@ -278,14 +258,12 @@ def _write(result: Any, folder: Path, question: Question, settings: Settings, pr
 
 def _add_osm_green(folder: Path, plan: Plan, settings: Settings, tell: Tell) -> None:
     """Add what the server's extract maps as green, as a layer beside what is seen; an answer stands without it."""
-    from howgreen.osm import green_areas, green_raster
-    from howgreen.report import add_file
+    from howgreen.pipeline.osm_green import add_layer
 
     if settings.osm is None or plan.city.synthetic:
         return
     try:
-        areas = green_areas(plan.city, osm=settings.osm)
-        add_file(green_raster(areas, plan.city, out=folder / OSM_GREEN))
+        add_layer(folder, plan.city, osm=settings.osm, name=OSM_GREEN)
     except HowgreenError as error:
         tell("note", {"text": for_visitors(f"OpenStreetMap's green is not shown: {error}", settings)})
 
@@ -339,11 +317,11 @@ def sync_files(folder: Path) -> None:
 
 
 def _tell_plan(plan: Plan, tell: Tell) -> None:
-    from howgreen import imagery
+    from howgreen.pipeline.plan_json import bytes_to_read
 
     def date(scene: Scene, *, taken: bool) -> dict[str, Any]:
         clear = None if scene.clear_pct is None else round(scene.clear_pct / 100, 4)
-        size = imagery.estimate_bytes([scene], plan.bands, grid=plan.grid) if taken else 0
+        size = bytes_to_read(plan, [scene]) if taken else 0
         return {"date": f"{scene.time:%Y-%m-%d}", "clear": clear, "taken": taken, "bytes": size, "scene": scene.id[:80]}
 
     both = [date(scene, taken=True) for scene in plan.scenes] + [date(scene, taken=False) for scene in plan.passed_over]

@@ -20,7 +20,7 @@ from howgreen import place as stage
 from howgreen.core.errors import AreaError, HowgreenError, NetworkError, PlaceNotFoundError
 from howgreen.core.geometry import area_from, bounds_of, geodesic_area_m2
 from howgreen.core.text import is_called, normalise, one_line, spellings
-from howgreen.net.network import Network
+from howgreen.pipeline.inputs import Network
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,7 +16,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import event
 
+import howgreen
+from howgreen.core.errors import OutputError
+from howgreen.pipeline import plan_json
 from howgreen.web.serve import child as module
+from howgreen.web.serve import on_cluster
 from howgreen.web.serve.child import Order, encode, for_visitors, in_words
 from howgreen.web.serve.database import open_database
 from howgreen.web.serve.jobs import Job, Jobs, Status
@@ -115,6 +119,59 @@ def test_a_report_that_is_not_as_it_was_is_made_again_in_its_place(plain, shelf:
     assert page.stat().st_size > 10_000
     assert [path.name for path in settings.results.iterdir()] == [done.result]
     assert list(settings.scratch.glob(".result-*")) == []
+
+
+def test_a_task_on_a_cluster_ends_once_nobody_says_that_it_is_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(on_cluster, "SAID_S", 0.02)
+    with on_cluster._wanted(tmp_path / "wanted") as word:
+        look = on_cluster.while_wanted(word, silent_s=0.3)
+        end = time.monotonic() + 0.5
+        while time.monotonic() < end:
+            look("composite", 1, 9)  # said anew every now and then: it goes on
+            time.sleep(0.02)
+    with pytest.raises(OutputError, match="nobody waits"):
+        look("composite", 2, 9)
+    word.write_text("what one that was killed said last")
+    look = on_cluster.while_wanted(word, silent_s=0.1)
+    look("composite", 3, 9)
+    time.sleep(0.15)
+    with pytest.raises(OutputError, match="nobody waits"):
+        look("composite", 4, 9)
+
+
+def test_nothing_of_an_answer_that_nobody_wants_is_read_or_written(plain, shelf: Path, tmp_path: Path):
+    plan = howgreen.plan(city_of_grass(), images=howgreen.Store(shelf), period="2024")
+    with pytest.raises(OutputError, match="nobody waits"):
+        on_cluster.carried_out(plan_json.to_json(plan), str(tmp_path / "made"), "en", str(tmp_path / "gone"))
+    assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.slow
+def test_a_job_that_is_dismissed_leaves_its_cluster_too(plain, shelf: Path):
+    distributed = pytest.importorskip("distributed")
+    _, jobs, _ = plain
+    with (
+        distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0") as there,
+        distributed.Client(there) as client,
+    ):
+        busy = client.submit(time.sleep, 6, pure=False)  # so that the job's task waits
+        settings = replace(plain[0], stores=(shelf,), dask=there.scheduler_address)
+        with working(settings, CHILD):
+            job = jobs.submit(question(city_of_grass(), period="2024"), client="c")
+            end = time.monotonic() + 60
+            while not any("carried_out" in key for key in tasks(client)):
+                assert time.monotonic() < end
+                time.sleep(0.05)
+            jobs.dismiss(job.id)
+            while any("carried_out" in key for key in tasks(client)):
+                assert time.monotonic() < end
+                time.sleep(0.05)
+        assert not busy.done()
+
+
+def tasks(client):
+    """Names of all that a scheduler knows of."""
+    return client.run_on_scheduler(lambda dask_scheduler: [str(key) for key in dask_scheduler.tasks])
 
 
 @pytest.mark.slow
