@@ -283,6 +283,38 @@ def test_a_lost_worker_costs_one_city(tmp_path):
     assert "KilledWorker" in rows[1].error
 
 
+def _its_share(entry, ask, out):
+    """Tells how many threads it may keep busy; what it warns of is heard by nobody."""
+    from howgreen.core.threads import threads
+    from howgreen.core.warnings import Caution, warn
+
+    warn(Caution("few-dates", "a doubt that stands in the report"))
+    return (batch.Row(key=entry.key, name=entry.name, n_dates=threads()),)
+
+
+@pytest.mark.parametrize(("count", "share"), [(1, 6), (2, 3), (4, 1), (9, 1)])
+def test_cities_at_once_divide_the_processor(tmp_path, monkeypatch, count, share):
+    monkeypatch.setattr(running, "cores", lambda: 6)
+    workers = batch.Workers(count=count)
+    rows = batch.rank(
+        _entries("a", "b"), batch.Ask(), tmp_path, workers=workers, progress=lambda *_: None, run=_its_share
+    )
+    assert [row.error for row in rows] == ["", ""]
+    assert [row.n_dates for row in rows] == [share, share]
+
+
+def test_on_a_cluster_a_city_keeps_one_core_busy(tmp_path):
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=2, processes=False, dashboard_address="127.0.0.1:0", protocol="tcp"
+    ) as cluster:
+        workers = batch.Workers(scheduler=cluster.scheduler_address)
+        rows = batch.rank(
+            _entries("a", "b"), batch.Ask(), tmp_path, workers=workers, progress=lambda *_: None, run=_its_share
+        )
+    assert [row.n_dates for row in rows] == [1, 1]
+
+
 def test_threads_share_one_heap(monkeypatch):
     asked = []
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -14,6 +13,7 @@ from howgreen.batch.ranking import CityYear
 from howgreen.batch.run import Ask, Workers, digest_of, each, earlier, find, planned, tried
 from howgreen.core import words
 from howgreen.core.text import one_line
+from howgreen.core.threads import cores
 from howgreen.core.types import Progress
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def plan(
 
 def _cores(workers: Workers) -> int:
     """Count the cores that a run would keep busy: on this computer no more than it has."""
-    return workers.count if workers.scheduler else min(workers.count, os.cpu_count() or 1)
+    return workers.count if workers.scheduler else min(workers.count, cores())
 
 
 def _failed(entry: Entry, ask: Ask, error: str) -> tuple[Planned, ...]:

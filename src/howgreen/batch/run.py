@@ -22,6 +22,7 @@ from howgreen.batch.cities import Entry, folder_of
 from howgreen.batch.ranking import Row
 from howgreen.core.errors import HowgreenError, NetworkError
 from howgreen.core.text import one_line
+from howgreen.core.threads import at_most, cores
 from howgreen.core.types import Progress
 from howgreen.core.warnings import HowgreenWarning
 
@@ -148,6 +149,8 @@ class _Pool(Generic[T]):
     executor: Executor
     width: Callable[[], int]
     """Cities that are worked on at once, now: a cluster may grow."""
+    share: int
+    """Threads that each of them may keep busy."""
 
     def as_completed(
         self, task: Callable[[Entry, Ask, Path], T], entries: Sequence[Entry], ask: Ask, out: Path
@@ -157,7 +160,7 @@ class _Pool(Generic[T]):
 
         def start() -> None:
             for entry in islice(left, max(2 * self.width() - len(running), 0)):
-                running[self.executor.submit(task, entry, ask, out)] = entry
+                running[self.executor.submit(_within, self.share, task, entry, ask, out)] = entry
 
         start()
         try:
@@ -173,6 +176,13 @@ class _Pool(Generic[T]):
                 future.cancel()
 
 
+def _within(share: int, task: Callable[[Entry, Ask, Path], T], entry: Entry, ask: Ask, out: Path) -> T:
+    """Do a city's task on its share of the processor; what it warns of stands in its report, and its codes in the table."""
+    warnings.simplefilter("ignore", HowgreenWarning)  # on a cluster, of a process elsewhere
+    with at_most(share):
+        return task(entry, ask, out)
+
+
 @contextmanager
 def _pool(workers: Workers) -> Iterator[_Pool[Any]]:
     """Make threads of this process, or take a Dask cluster.
@@ -186,7 +196,8 @@ def _pool(workers: Workers) -> Iterator[_Pool[Any]]:
     """
     if workers.scheduler is None:
         with ThreadPoolExecutor(workers.count) as pool:
-            yield _Pool(name="threads", executor=pool, width=lambda: workers.count)
+            share = max(cores() // workers.count, 1)
+            yield _Pool(name="threads", executor=pool, width=lambda: workers.count, share=share)
         return
     from howgreen.pipeline.cluster import cluster
 
@@ -197,6 +208,7 @@ def _pool(workers: Workers) -> Iterator[_Pool[Any]]:
             name=f"scheduler {workers.scheduler}",
             executor=executor,
             width=lambda: max(_threads(client, workers.scheduler), workers.count),
+            share=1,  # a worker's other threads, and other workers of its machine, have cities of their own
         )
 
 

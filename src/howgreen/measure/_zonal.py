@@ -9,6 +9,7 @@ import shapely
 
 from howgreen.core.errors import ImageError, ModelError
 from howgreen.core.grid import chunk_sizes, windows
+from howgreen.core.threads import scheduler
 from howgreen.core.types import HALF_GREEN, UNSEEN, GreenStats, Zone
 from howgreen.measure._zones import ZoneShape, zone_shapes
 from howgreen.measure.coverage import coverage_windows
@@ -86,7 +87,6 @@ def _sums(
     """Add up the sums of each zone over all blocks that it reaches."""
     from dask.base import compute
     from dask.delayed import delayed
-    from dask.threaded import get as threads  # by its name it would be looked for among clusters
 
     transform: Affine = landcover.grid.transform
     water = landcover.water_codes
@@ -102,7 +102,7 @@ def _sums(
     for start in range(0, len(reached), step := max(8, len(reached) // 20) if progress else len(reached) or 1):
         group = reached[start : start + step]
         for (zones_here, _), block_sums in zip(
-            group, compute(*(task for _, task in group), scheduler=threads), strict=True
+            group, compute(*(task for _, task in group), scheduler=scheduler()), strict=True
         ):
             for position, values in zip(zones_here, block_sums, strict=True):
                 totals[position] += values

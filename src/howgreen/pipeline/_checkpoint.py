@@ -17,6 +17,7 @@ import numpy as np
 
 from howgreen.core.errors import OutputError
 from howgreen.core.files import atomic_path
+from howgreen.core.threads import scheduler
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -39,7 +40,6 @@ def persist(data: xr.Dataset, folder: Path, *, stage: str, progress: Progress | 
     """
     from dask.base import compute
     from dask.delayed import delayed
-    from dask.threaded import get as threads  # by its name it would be looked for among clusters
 
     folder.mkdir(parents=True, exist_ok=True)
     chunked = data.unify_chunks()
@@ -56,7 +56,7 @@ def persist(data: xr.Dataset, folder: Path, *, stage: str, progress: Progress | 
                 continue
             parts = [tasks[name].reshape(len(rows), len(columns))[row, column] for name in names]
             writes.append(delayed(_write, pure=False)(paths, parts, tick.step))
-    compute(*writes, scheduler=threads)
+    compute(*writes, scheduler=scheduler())
     return chunked.assign({name: (chunked[name].dims, _reopened(chunked[name], folder)) for name in names})
 
 

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 from howgreen import imagery, landcover, measure
 from howgreen.core import notebook, types
 from howgreen.core.errors import ImageError, PlanError
+from howgreen.core.threads import pool
 from howgreen.core.types import Composite, LandCover, Period, Progress, Season
 from howgreen.core.warnings import warn
 from howgreen.net.network import Network
@@ -122,8 +122,8 @@ def _run(plan: types.Plan, work: str | Path | None, progress: Progress | None) -
     locks.hold(folder)
     # Open files keep their blocks in GDAL's cache, which would take 5 % of the memory: a composite reads each once.
     with rasterio.Env(GDAL_CACHEMAX=64_000_000):
-        with ThreadPoolExecutor(1) as pool:
-            checked = pool.submit(provenance, plan)  # some pixels are looked at while libraries load
+        with pool(1) as aside:
+            checked = aside.submit(provenance, plan)  # some pixels are looked at while libraries load
             scaled = imagery.composite_scaled(
                 plan.scenes, radar=plan.radar, grid=plan.grid, bands=plan.bands, block_px=_block_px(plan)
             )

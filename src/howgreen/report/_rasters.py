@@ -20,6 +20,7 @@ import numpy as np
 from howgreen.core.geometry import polygonal, project
 from howgreen.core.grid import inside
 from howgreen.core.sensors import RADAR_BANDS, scale_factor
+from howgreen.core.threads import scheduler
 from howgreen.core.types import HALF_GREEN, NEVER_CLEAR, UNSEEN
 from howgreen.report._cogs import BLOCK_PX, Layout, Scratch
 
@@ -103,7 +104,6 @@ def drawn(result: Result, folder: Path, *, tell: Callable[[], None] | None = Non
     uncompressed copies of the maps stand in the folder until they are packed, or until the end.
     """
     import dask.array as da
-    from dask.threaded import get as threads  # by its name it would be looked for among clusters
 
     counts, streams = _Counter(tell), _streams(result)
     targets = {
@@ -128,7 +128,7 @@ def drawn(result: Result, folder: Path, *, tell: Callable[[], None] | None = Non
     try:
         sources = [*(streams[name] for name in targets), streams["clear dates"]]
         sinks: list[Any] = [*targets.values(), counts]
-        da.store(sources, sinks, lock=False, scheduler=threads)
+        da.store(sources, sinks, lock=False, scheduler=scheduler())
         for name, target in targets.items():
             target.close()
             _dress(target.path, name, result)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from howgreen.core.threads import pool
 from howgreen.report._checksums import CHECKSUMS, write_checksums
 from howgreen.report._delivery import new_target
 from howgreen.report._folder import SUMMARY
@@ -122,12 +122,12 @@ def write(
             absent = {"plan.json" if not plan_json else "", REPORT_PDF if not form.pdf else ""}
             found["files"] = {name: text for name, text in (files_of(result) | OTHERS).items() if name not in absent}
             # Packing is GDAL's work, compressing the page's pictures zlib's, most of the rest Python's.
-            with ThreadPoolExecutor(2) as pool:
-                packing = pool.submit(maps.pack)
+            with pool(2) as aside:
+                packing = aside.submit(maps.pack)
                 preview = from_files(result, maps.paths)
                 photo = photo_rgb(preview)
                 write_styles(result, preview, folder)
-                page = pool.submit(_page, result, found, preview, photo, folder, spoken)
+                page = aside.submit(_page, result, found, preview, photo, folder, spoken)
                 poster(result, found, preview, folder / "map.png", photo=photo, language=spoken)
                 share(result, found, preview, folder / "share.png", language=spoken)
                 tick()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -20,7 +19,7 @@ from howgreen.core.grid import coarse_grid
 from howgreen.core.sensors import SENSORS
 from howgreen.core.types import Asset, City, Period, Progress, Scene
 from howgreen.imagery.read import quality, sky
-from howgreen.imagery.read._coarse import THREADS, read_coarse
+from howgreen.imagery.read._coarse import read_coarse, together
 from howgreen.imagery.read._resample import missing
 from howgreen.imagery.read.opener import Files
 
@@ -84,7 +83,7 @@ def look_each(
     frame, inside = coarse_grid(city)
     lost: dict[str, HowgreenError] = {}
     seen: list[Scene] = []
-    with ThreadPoolExecutor(max_workers=THREADS) as pool:
+    with together(scenes) as pool:
         futures = [pool.submit(_coverage, scene, frame) for scene in scenes]
         for number, (scene, future) in enumerate(zip(scenes, futures, strict=True), 1):
             try:
@@ -131,7 +130,7 @@ def coverage(
     """For each scene, which coarse pixels of the city have data and which are clear, (pixel,) each."""
     frame, inside = coarse_grid(city)
     found = []
-    with ThreadPoolExecutor(max_workers=THREADS) as pool:
+    with together(scenes) as pool:
         for number, seen in enumerate(pool.map(lambda scene: _coverage(scene, frame), scenes), 1):
             found.append(seen)
             if progress:

@@ -9,7 +9,6 @@ the months are what is compared.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -23,7 +22,7 @@ from howgreen.core.grid import coarse_grid
 from howgreen.core.period import Period
 from howgreen.core.types import City, MeasuredSeason, MonthGreenness, Progress, Scene
 from howgreen.imagery.catalog import _coverage
-from howgreen.imagery.read._coarse import THREADS, read_coarse
+from howgreen.imagery.read._coarse import read_coarse, together
 from howgreen.imagery.read._resample import missing
 from howgreen.imagery.read.opener import fetched_bytes
 
@@ -169,7 +168,7 @@ def _looks(scenes: Sequence[Scene], city: City, progress: Progress | None) -> li
         for group in sorted(groups, key=lambda group: -sum(scene.clear_pct or 0 for scene in group))[:MOST_A_MONTH]
     ]
     looks = []
-    with ThreadPoolExecutor(max_workers=THREADS) as pool:
+    with together(scenes) as pool:
         for number, (month, values) in enumerate(
             zip(
                 (month for month, _ in wanted),

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -38,7 +37,7 @@ from howgreen.core.types import Asset, Scene
 from howgreen.imagery.composite import _median, _radar, cloud_mask
 from howgreen.imagery.composite._blocks import asset_of
 from howgreen.imagery.read import quality, sky
-from howgreen.imagery.read._coarse import THREADS, read_coarse
+from howgreen.imagery.read._coarse import read_coarse, together
 from howgreen.imagery.read._resample import missing
 from howgreen.imagery.read.opener import mask_doubts, opened
 
@@ -69,7 +68,7 @@ def decisions(scenes: Sequence[Scene]) -> dict[str, Any]:
     """
     sar = [scene for scene in scenes if SENSORS[scene.sensor].is_radar]
     ordered = sorted((scene for scene in scenes if not SENSORS[scene.sensor].is_radar), key=by_time)
-    with ThreadPoolExecutor(max_workers=THREADS) as pool:
+    with together(ordered) as pool:
         looks = list(pool.map(_look, ordered))
     measured = [
         None if look is None else _darkness(_light(scene, look)) for scene, look in zip(ordered, looks, strict=True)

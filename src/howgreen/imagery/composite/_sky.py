@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 
 import numpy as np
@@ -13,7 +12,7 @@ from howgreen import clouds
 from howgreen.core.acquisitions import Acquisitions
 from howgreen.core.grid import Window
 from howgreen.imagery.read import quality, sky
-from howgreen.imagery.read._coarse import THREADS
+from howgreen.imagery.read._coarse import together
 from howgreen.imagery.read.opener import Files
 
 _FLAGS = np.zeros(4, np.uint8)
@@ -65,7 +64,7 @@ def flags(acquisitions: Acquisitions, grid: GeoBox, files: Files) -> list[NDArra
     cell_m = abs(frame.affine.a)
     detectors = [sky.detector_of(group, few=has_mask) for group, has_mask in zip(acquisitions, masked, strict=True)]
     known = [t for t, name in enumerate(detectors) if name is not None]
-    with ThreadPoolExecutor(max_workers=THREADS) as pool:
+    with together(scene for t in known for scene in acquisitions[t]) as pool:
         looks = list(
             pool.map(lambda t: sky.look(acquisitions[t], frame, detector=str(detectors[t]), files=files), known)
         )
@@ -74,8 +73,8 @@ def flags(acquisitions: Acquisitions, grid: GeoBox, files: Files) -> list[NDArra
     days = [acquisitions[t][0].time.date() for t in known]
     found = list(nothing)
     if not all(masked):
-        together = clouds.together(looks, cell_m=cell_m, latitude=sky.latitude_of(frame), days=days)
-        for t, cells in zip(known, together, strict=True):
+        kinds = clouds.together(looks, cell_m=cell_m, latitude=sky.latitude_of(frame), days=days)
+        for t, cells in zip(known, kinds, strict=True):
             found[t] = _FLAGS[cells]
     if any(masked):
         for t, cloud in zip(known, clouds.moved(looks, cell_m=cell_m), strict=True):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,11 +19,12 @@ from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterioWindow
 
 from howgreen.core.grid import Window
-from howgreen.core.types import Asset
+from howgreen.core.threads import pool
+from howgreen.core.types import Asset, Scene
 from howgreen.imagery.read._prefetch import prefetch_window
 from howgreen.imagery.read._resample import coarsened, file_window, missing, same_crs, shrink
 from howgreen.imagery.read.earthengine import Pixels
-from howgreen.imagery.read.opener import GDAL_OPTIONS, Files, Image, open_image, opened, wait_for
+from howgreen.imagery.read.opener import GDAL_OPTIONS, Files, Image, is_web, open_image, opened, wait_for
 from howgreen.imagery.read.quality import TABLES
 
 BEYOND_PX = 4
@@ -31,6 +33,12 @@ STRIP_ROWS = 256
 """Rows of a strip that is read at once, after it is made coarser."""
 THREADS = 8
 """Scenes read together; the work is waiting for files."""
+
+
+def together(scenes: Iterable[Scene]) -> Executor:
+    """Return what reads scenes together: threads that wait for the web; of files on this computer no more than may compute at once."""
+    far = any(is_web(asset.href) for scene in scenes for asset in scene.assets)
+    return ThreadPoolExecutor(THREADS) if far else pool(THREADS)
 
 
 def read_coarse(
