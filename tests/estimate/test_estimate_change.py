@@ -68,6 +68,7 @@ def test_the_worked_example_of_the_good_practices():
     assert found.users["gained"].value == pytest.approx(0.733333, abs=1e-6)
     assert found.producers["lost"].value == pytest.approx(0.748661, abs=1e-6)
     assert found.producers["gained"].value == pytest.approx(0.847156, abs=1e-6)
+    assert found.areas["net"].area_m2 / 1e4 == pytest.approx(11686.154 - 21157.762, abs=0.001), "gained less lost"
     one = found.areas["lost"]
     assert one.high_m2 - one.area_m2 == pytest.approx(one.area_m2 - one.low_m2)
     assert (one.high_m2 - one.area_m2) / one.se_m2 == pytest.approx(1.97, abs=0.02), (

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -58,6 +60,12 @@ def test_cells_count_by_their_people_and_unseen_ones_are_told():
     assert found.around[1].mean_share == pytest.approx(0.5)
     assert found.around[1].decile_shares == (0.2, 0.2, *[0.6] * 7)
     assert found.near_public is None
+
+
+def test_near_on_foot_is_300_metres():
+    zone = Counts(name="a", id="a", people=np.array([100.0, 300.0, 50.0]))
+    found = figures(zone, replace(surroundings([0.2, 0.6, 0.1], [0, 1, 0]), walk_m=np.array([300.0, 301.0, np.inf])))
+    assert found.near_public_walk == pytest.approx(100 / 450)
 
 
 def test_a_zone_without_people_has_no_figures():

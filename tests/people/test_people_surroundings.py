@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from howgreen.people import Ground, around, distance_m, mapped_and_seen, patches
+from howgreen.people import MIN_PATCH_M2, Ground, around, distance_m, mapped_and_seen, patches
 from howgreen.people.surroundings import disk
 
 
@@ -49,11 +49,11 @@ def test_a_patch_hangs_together_side_by_side_over_half_a_hectare():
     green[2:7, 2:12] = 0.5  # 50 pixels: half a hectare
     green[10:17, 2:9] = 1  # 49 pixels
     green[17, 9] = 1  # touches by a corner only
-    marked = patches(ground(green), 5000)
+    marked = patches(ground(green), MIN_PATCH_M2)
     assert marked[2:7, 2:12].all()
     assert marked.sum() == 50
     green[2, 2] = 0.49
-    assert not patches(ground(green), 5000).any()
+    assert not patches(ground(green), MIN_PATCH_M2).any()
 
 
 def test_distance_runs_to_the_edge_of_the_patch():
