@@ -31,6 +31,7 @@ WRITTEN = $(filter-out docs/benchmark.md docs/contest.md,$(wildcard docs/*.md do
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(BIN)/python docs/_ext/modules.py
 	$(BIN)/python docs/_ext/wrap.py README.md CHANGELOG.md CONTRIBUTING.md $(WRITTEN)
 
 # Pending deprecations are those of libraries among themselves; every other warning is an error.
