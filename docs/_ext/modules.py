@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,6 +24,7 @@ def modules(room: str) -> list[Path]:
     return sorted(path for path in found if not path.name.startswith("__") and "versions" not in path.parts)
 
 
+@cache
 def sentence(path: Path) -> str:
     """Read the first sentence of what a module says of itself."""
     first = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").partition("\n\n")[0]
