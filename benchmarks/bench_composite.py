@@ -107,8 +107,8 @@ def _composite(folder: Path) -> dict[str, float]:
     """Compute all blocks, keeping none."""
     import dask
     import dask.array as da
-    import odc.geo.xr  # noqa: F401 - composite imports it and xarray; their time is not its own
-    import xarray  # noqa: F401
+    import odc.geo.xr  # noqa: F401 (composite imports it: its loading is not timed)
+    import xarray  # noqa: F401 (its loading is not timed)
 
     from howgreen.imagery import composite
 
@@ -162,7 +162,7 @@ def measure(*, size_px: int, native: bool) -> dict[str, float]:
     }
 
 
-def run(quick: bool) -> dict[str, float]:  # noqa: FBT001 - the signature that all benchmarks share
+def run(quick: bool) -> dict[str, float]:  # noqa: FBT001 (the signature that all benchmarks share)
     """Figures of a 419 km2 (quick) or 1,600 km2 city, all bands at 10 m and with Sentinel-2's own resolutions."""
     size_px = 2048 if quick else 4000
     figures: dict[str, float] = {}

@@ -296,7 +296,7 @@ async def _main() -> None:
     given = asked.parse_args()
     server = Server(given.root, given.upstream, given.latency)
     listening = await asyncio.start_server(server.serve, "127.0.0.1", 0, limit=1 << 20, backlog=512)
-    print(f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}", flush=True)  # noqa: T201
+    print(f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}", flush=True)  # noqa: T201 (who started it reads this)
     async with listening:
         await listening.serve_forever()
 

@@ -22,7 +22,7 @@ def test_a_shape_is_asked_from_many_threads_at_once():
         for _ in range(4):
             shape = shapely.Polygon(np.column_stack([radius * np.cos(angles), radius * np.sin(angles)]))
             with ThreadPoolExecutor(8) as pool:
-                found = list(pool.map(lambda _: inside(shape, grid, in_part=in_part), range(8)))  # noqa: B023
+                found = list(pool.map(lambda _: inside(shape, grid, in_part=in_part), range(8)))  # noqa: B023 (all are called before the next turn)
             assert all(np.array_equal(found[0], other) for other in found)
 
 

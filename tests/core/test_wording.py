@@ -141,5 +141,5 @@ def test_periods_are_what_people_hold_in_their_hands():
         == _period_text(np.datetime64("2024-06-01"))
         == "2024-06-01"
     )
-    assert _period_text(datetime.datetime(2024, 6, 1, 10)) == "2024-06-01"  # noqa: DTZ001
+    assert _period_text(datetime.datetime(2024, 6, 1, 10)) == "2024-06-01"  # noqa: DTZ001 (as people write it)
     assert _period_text((day, "2024-09")) == _period_text([day, "2024-09"]) == "2024-06-01/2024-09"

@@ -11,7 +11,7 @@ from nbclient import NotebookClient
 CELLS = (
     "import howgreen, shapely\nresult = howgreen.city('Sampleton', period=2024)\nresult",
     "result.stats",
-    "west, south, east, north = result.plan.city.boundary.bounds\n"  # noqa: ISC004
+    "west, south, east, north = result.plan.city.boundary.bounds\n"  # noqa: ISC004 (lines of one cell)
     "middle = shapely.box(*(shapely.Point((west + east) / 2, (south + north) / 2).buffer(0.005).bounds))\n"
     "howgreen.plan(middle, store=result.plan.source, period=(2024, 2024))",
     "howgreen.plan(result.zones.iloc[1:2][['name', 'geometry']], store=result.plan.source)",

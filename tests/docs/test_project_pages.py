@@ -58,6 +58,19 @@ def test_every_extra_for_users_is_on_the_start_page():
     ]
 
 
+def test_every_exception_from_a_rule_says_why():
+    bare = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for folder in ("src", "tests", "benchmarks", "docs")
+        for path in (ROOT / folder).rglob("*.py")
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if "# noqa" in line
+        and path != Path(__file__)
+        and not re.search(r"# noqa: [A-Z]+\d+(, ?[A-Z]+\d+)* \(.+\)", line)
+    ]
+    assert bare == []
+
+
 def test_only_paragraphs_with_a_long_line_are_wrapped():
     long = " ".join(["word"] * 40)
     text = f"# {long}\n\nshort\nlines\n\n- {long}\n- next\n\n> {long}\n> {long}\n\n```text\n{long}\n```\n\n| {long} |\n"

@@ -201,7 +201,7 @@ def test_bytes(make_scene):
     from affine import Affine
     from odc.geo.geobox import GeoBox
 
-    from howgreen.imagery import grid  # noqa: F401 - the name is taken by a local value below
+    from howgreen.imagery import grid  # noqa: F401 (the name is taken by a local value below)
 
     made = scene(make_scene, scl(0))
     whole = sum(a.size_bytes for a in made.assets)

@@ -11,7 +11,7 @@ import pytest
 
 from howgreen import report
 from howgreen.core.errors import OutputError
-from howgreen.report import _write as module  # noqa: F401 - the function; the module is taken from sys.modules
+from howgreen.report import _write as module  # noqa: F401 (the function; the module is taken from sys.modules)
 from howgreen.report._summary import schema
 
 WRITE = sys.modules["howgreen.report._write"]

@@ -197,7 +197,7 @@ def test_scene_of_the_same_id_is_replaced_and_the_old_files_go(root, grid, value
 
 def test_a_hundred_catalogue_entries_keep_their_order_and_extent(tmp_path, grid, values):
     for day in (3, 1, 2):
-        put(tmp_path, {"red": (values((8, 8)), grid((8, 8)))}, id=f"day-{day}", time=datetime(2023, 7, day))  # noqa: DTZ001
+        put(tmp_path, {"red": (values((8, 8)), grid((8, 8)))}, id=f"day-{day}", time=datetime(2023, 7, day))  # noqa: DTZ001 (no time zone is what is tested)
     assert [scene.id for scene in store.scenes(tmp_path)] == ["day-1", "day-2", "day-3"]
     (collection,) = pystac.Catalog.from_file(str(tmp_path / "catalog.json")).get_children()
     first, last = collection.extent.temporal.intervals[0]

@@ -93,7 +93,7 @@ def rank_command(
     year: int | None,
     workers: int,
     scheduler: str | None,
-    as_json: bool,  # noqa: FBT001
+    as_json: bool,  # noqa: FBT001 (a flag of the command line)
     **asked: Any,
 ) -> None:
     """Rank many cities, with ties called ties.

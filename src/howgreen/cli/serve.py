@@ -121,7 +121,7 @@ def serve_command(
     proxies: int,
     hosts: tuple[str, ...],
     dask: str | None,
-    demo: bool,  # noqa: FBT001
+    demo: bool,  # noqa: FBT001 (a flag of the command line)
 ) -> None:
     """Open a page and an API to visitors (extra [web]).
 

@@ -120,9 +120,9 @@ def usable(body: bytes) -> bool:
     """
     parsed = parse_json(body)
     if isinstance(parsed, dict) and isinstance(parsed.get("error"), dict):
-        raise ValueError(f"the server refuses ({str(parsed['error'].get('message'))[:80]})")  # noqa: TRY004  the value is wrong, not the caller
+        raise ValueError(f"the server refuses ({str(parsed['error'].get('message'))[:80]})")  # noqa: TRY004 (the value is wrong, not the caller)
     if not (isinstance(parsed, dict) and isinstance(parsed.get("features"), list)):
-        raise ValueError("an answer without polygons")  # noqa: TRY004  the value is wrong, not the caller
+        raise ValueError("an answer without polygons")  # noqa: TRY004 (the value is wrong, not the caller)
     return bool(parsed["features"])
 
 

@@ -192,7 +192,7 @@ def plain_raster(path: Path, grid: GeoBox, *, dtype: str, nodata: float, bands: 
     return rasterio.open(path, "w", driver="GTiff", **profile, **tiles, compress=compress)
 
 
-def pack(plain: Path, final: Path, **creation: Any) -> None:
+def pack(plain: Path, final: Path, creation: Mapping[str, Any]) -> None:
     """Make a COG of a plain raster, with all that it says of itself.
 
     Parameters

@@ -157,7 +157,7 @@ def area_from(value: Mapping[str, Any]) -> Polygon | MultiPolygon:
     except (ShapelyError, AttributeError, TypeError, KeyError, IndexError) as error:
         raise ValueError(f"not a GeoJSON geometry: {error!r}") from error
     if not isinstance(geom, Polygon | MultiPolygon):
-        raise ValueError(f"a {geom.geom_type}, not an area")  # noqa: TRY004  the value is wrong, not the caller
+        raise ValueError(f"a {geom.geom_type}, not an area")  # noqa: TRY004 (the value is wrong, not the caller)
     return geom
 
 

@@ -76,7 +76,7 @@ def green_raster(
                 _describe(target, areas)
                 _fill(target, areas, city, frame, progress)
             # The mean of 0 and 1 is neither: overviews take the commonest value.
-            cog.pack(plain, final, overview_resampling="MODE")
+            cog.pack(plain, final, {"overview_resampling": "MODE"})
     except (OSError, RasterioError) as error:
         raise OutputError(f"{out}: cannot be written ({error}); choose another place or make room") from error
     return out

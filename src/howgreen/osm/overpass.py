@@ -116,7 +116,7 @@ def admin_areas(body: bytes) -> list[AdminArea]:
 def _admin_area(element: Mapping[str, Any]) -> AdminArea:
     number = element.get("id")
     if not isinstance(number, int):
-        raise ValueError("a relation without an id")  # noqa: TRY004  the value is wrong, not the caller
+        raise ValueError("a relation without an id")  # noqa: TRY004 (the value is wrong, not the caller)
     given = element.get("tags")
     tags = {str(key): str(value) for key, value in given.items()} if isinstance(given, dict) else {}
     box = element.get("bounds")

@@ -147,7 +147,7 @@ def write_pictures(results: Sequence[Result], bands: tuple[str, ...], paths: Seq
                 for number, (band, (dark, bright)) in enumerate(zip(values, ends, strict=True), start=1):
                     light = 1 + 254 * np.clip((band - dark) / max(bright - dark, 1e-6), 0, 1) ** 0.8
                     target.write(np.nan_to_num(light, nan=0).astype(np.uint8), number)
-            cog.pack(unpacked, path, overview_resampling="AVERAGE")
+            cog.pack(unpacked, path, {"overview_resampling": "AVERAGE"})
         finally:
             unpacked.unlink(missing_ok=True)
 

@@ -304,7 +304,7 @@ def _box_there(crs: str | None, box: BBox | None) -> BBox | None:
 
 def _parquet(path: Path) -> _Layer:
     try:
-        import pyarrow  # noqa: F401  geopandas needs it, and its own message would not say which extra brings it
+        import pyarrow  # noqa: F401 (geopandas needs it, and its own message would not say which extra brings it)
     except ImportError as error:
         raise MissingExtraError("Reading GeoParquet", "parquet") from error
     return _Layer(name="", table=gpd.read_parquet(path))

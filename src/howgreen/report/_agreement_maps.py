@@ -57,7 +57,7 @@ def agreement_map(folder: Path, key: str, grid: GeoBox, *, label: str) -> Iterat
             yield lambda row, column, values: file.write(values, 1, window=_window(row, column, values))
             _dress(file, label)
         # The mean of two categories is a third: overviews take the commonest value.
-        pack(plain, final, overview_resampling="MODE")
+        pack(plain, final, {"overview_resampling": "MODE"})
     finally:
         plain.unlink(missing_ok=True)
     write_category_names(final, {code: name for code, (name, _) in CATEGORIES.items()})

@@ -17,7 +17,7 @@ from howgreen.core.cog import TILE_PX, pack, plain_raster
 from howgreen.report._overviews import pyramid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 Array = np.ndarray[Any, Any]
@@ -97,9 +97,9 @@ class Scratch:
                 path.unlink(missing_ok=True)
         self.path.unlink(missing_ok=True)
 
-    def pack(self, **creation: Any) -> None:
+    def pack(self, creation: Mapping[str, Any]) -> None:
         """Make the COG of it. ``creation``: options of GDAL's driver."""
-        pack(self.path, self.final, **creation)
+        pack(self.path, self.final, creation)
 
 
 def _vrt(layout: Layout, names: list[str]) -> str:

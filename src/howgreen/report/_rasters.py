@@ -121,7 +121,7 @@ def drawn(result: Result, folder: Path, *, tell: Callable[[], None] | None = Non
 
     def pack() -> None:
         for name, target in targets.items():
-            target.pack(**_packing(name))
+            target.pack(_packing(name))
         for name in ("green_mask.tif", "landcover.tif"):
             write_category_names(folder / name, legend(name, result.card.classes)[1])
 

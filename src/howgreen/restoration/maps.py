@@ -265,7 +265,7 @@ def cut_out(of: CoverMap, shape: BaseGeometry, path: Path) -> None:
                 with _opened(name) as file:
                     _copy(file, target, table, shape)
             target.set_band_description(1, of.kind.key)
-        pack(plain, path, overview_resampling="NEAREST")
+        pack(plain, path, {"overview_resampling": "NEAREST"})
     except RasterioError as error:
         raise ImageError(f"{path.name}: cannot be cut out ({str(error).splitlines()[0][:160]})") from error
     finally:

@@ -83,7 +83,7 @@ def parse_xml(file: Path) -> ET.Element:
     if b"\0" in data or b"<!DOCTYPE" in data.upper() or b"<!ENTITY" in data.upper():
         raise ImageError(f"{file}: holds a document type, which real products do not; get the product again")
     try:
-        return ET.fromstring(data)  # noqa: S314  no document type, bounded size: nothing can be expanded
+        return ET.fromstring(data)  # noqa: S314 (no document type, bounded size: nothing can be expanded)
     except ET.ParseError as error:
         raise ImageError(f"{file}: broken XML ({error}); get the product again") from error
 

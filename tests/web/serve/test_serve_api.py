@@ -165,7 +165,7 @@ def test_a_job_is_ended_by_who_asked_for_it_and_by_nobody_else(rig, client, city
 
 def test_a_full_queue_and_a_day_that_is_used_up_are_told_with_when_to_come_back(make_rig, tmp_path):
     with make_rig(tmp_path / "a", queue=1).client() as client:
-        ask = lambda period: client.post(  # noqa: E731
+        ask = lambda period: client.post(  # noqa: E731 (said three times below)
             "/processes/city/execution", json={"inputs": {"place": {"id": "sample:sampleton"}, "period": period}}
         )
         assert ask("2020").status_code == 201

@@ -158,7 +158,7 @@ def opened(report: Report, name: str) -> Raster:
 
 
 @lru_cache(maxsize=64)
-def _stretch(composite: FilePath, clear: FilePath | None, version: str) -> tuple[float, tuple[float, ...]]:  # noqa: ARG001
+def _stretch(composite: FilePath, clear: FilePath | None, version: str) -> tuple[float, tuple[float, ...]]:  # noqa: ARG001 (as above)
     """Give black and white of the photo, the same in all tiles and on the report's page."""
     import rasterio
     from rasterio.enums import Resampling
