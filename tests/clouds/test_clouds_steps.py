@@ -19,14 +19,21 @@ WHOLE = np.s_[:, :]
 
 
 def look(
-    veil: float = 0.0, *, visible: float = GROUND, at=WHOLE, shadow=None, nir: float = 0.3, snow: bool = False
+    veil: float = 0.0,
+    *,
+    visible: float = GROUND,
+    at=WHOLE,
+    shadow=None,
+    nir: float = 0.3,
+    snow: bool = False,
+    dark: float = 0.9,
 ) -> Look:
     """A date of even ground with one patch under a veil, or in shadow."""
     chance = np.zeros((5, SIDE, SIDE))
     light, near = np.full((SIDE, SIDE), GROUND), np.full((SIDE, SIDE), 0.3)
     chance[4 if snow else 2][at], light[at] = veil, visible
     if shadow is not None:
-        chance[3][shadow], near[shadow] = 0.9, nir
+        chance[3][shadow], near[shadow] = dark, nir
     chance[0] = 1 - chance.sum(axis=0)
     return Look(
         probability=np.rint(chance * 255).astype(np.uint8),
@@ -59,9 +66,9 @@ def test_what_no_square_of_80_m_fits_into_is_no_cloud(rows, code):
     assert (alone(look(0.9, visible=0.3, at=at))[at] == code).all()
 
 
-@pytest.mark.parametrize(("columns", "code"), [(4, CLEAR_CELL), (5, CLOUD_CELL)])
-def test_what_covers_less_than_four_hectares_is_no_cloud_by_its_colour(columns, code):
-    at = np.s_[20:25, 20 : 20 + columns]  # 20 and 25 cells of 0.16 ha
+@pytest.mark.parametrize(("rows", "columns", "code"), [(4, 6, CLEAR_CELL), (5, 5, CLOUD_CELL)])
+def test_what_covers_less_than_four_hectares_is_no_cloud_by_its_colour(rows, columns, code):
+    at = np.s_[20 : 20 + rows, 20 : 20 + columns]  # 24 and 25 cells of 0.16 ha
     assert (alone(look(0.9, visible=0.3, at=at))[at] == code).all()
 
 
@@ -109,9 +116,10 @@ def test_what_is_bright_beyond_doubt_needs_no_shadow(veil, code):
     assert (at_80_m(look(veil, visible=0.4, at=FEW))[FEW] == code).all()
 
 
-@pytest.mark.parametrize(("rows", "code"), [(6, CLEAR_CELL), (8, CLOUD_CELL)])
-def test_what_covers_30_hectares_needs_no_shadow(rows, code):
-    at = np.s_[50 - rows : 50, 44:50]  # 36 and 48 cells of 0.64 ha
+@pytest.mark.parametrize(("count", "code"), [(46, CLEAR_CELL), (47, CLOUD_CELL)])
+def test_what_covers_30_hectares_needs_no_shadow(count, code):
+    cells = np.arange(count)  # of 0.64 ha
+    at = (49 - cells // 6, 44 + cells % 6)
     assert (at_80_m(look(0.7, visible=0.4, at=at))[at] == code).all()
 
 
@@ -124,13 +132,20 @@ def test_a_shadow_that_cannot_be_seen_is_not_missed(hidden):
     assert (at_80_m(one)[at] == CLOUD_CELL).all()
 
 
-@pytest.mark.parametrize(("near", "code"), [(2, CLOUD_CELL), (48, CLEAR_CELL)])
-def test_a_shadow_is_looked_for_within_a_few_kilometres(near, code):
-    """Along the way that shadows fall; a dark patch 48 cells away, nearly four, belongs to something else."""
+@pytest.mark.parametrize(("dark", "code"), [(0.49, CLEAR_CELL), (0.51, CLOUD_CELL)])
+def test_what_is_more_probably_shadow_than_not_is_dark(dark, code):
+    one = look(0.7, visible=0.4, at=FEW, shadow=UPPER_LEFT, nir=0.05, dark=dark)
+    assert (at_80_m(one)[FEW] == code).all()
+
+
+@pytest.mark.parametrize(("away", "code"), [(2480, CLOUD_CELL), (2640, CLEAR_CELL)])
+def test_the_shadow_of_a_small_cloud_is_looked_for_within_two_and_a_half_kilometres(away, code):
+    """Along the way that shadows fall; what is dark farther away belongs to something else."""
+    reach = steps.BESIDE_CELLS + 1  # the dark cell's own, on the edge of what the cloud's upper left cell reaches
     down, right = steps.away_from_sun(45.0, DAY)
-    top, left = (round(44 + near * part + (-6 if near < 9 else 0) * (part < 0)) for part in (down, right))
-    shadow = np.s_[max(top, 0) : top + 5, max(left, 0) : left + 5]
-    assert (at_80_m(look(0.7, visible=0.4, at=FEW, shadow=shadow, nir=0.05))[FEW] == code).all()
+    top, left = round(44 + away / 80 * down), round(44 + away / 80 * right)
+    corner = np.s_[top - reach + 1, left]
+    assert (at_80_m(look(0.7, visible=0.4, at=FEW, shadow=corner, nir=0.05))[FEW] == code).all()
 
 
 def test_with_a_second_date_no_shadow_is_asked_for():
@@ -196,6 +211,14 @@ def test_beside_another_mask_only_what_is_strong_and_not_there_on_two_other_date
     assert not any(one.any() for one in others)
 
 
+@pytest.mark.parametrize(("cells", "found"), [(2, False), (3, True)])
+def test_beside_another_mask_what_no_square_of_120_m_fits_into_is_none(cells, found):
+    at = np.s_[20 : 20 + cells, 10:50]
+    first, *_ = clouds.moved([look(0.9, visible=0.2, at=at), look(), look()], cell_m=40)
+    assert bool(first[at].all()) is found
+    assert bool(first.any()) is found
+
+
 def test_beside_another_mask_a_roof_that_stays_is_none():
     roof = look(0.9, visible=0.5, at=PATCH)
     assert not any(one.any() for one in clouds.moved([roof] * 4, cell_m=40))
@@ -209,6 +232,26 @@ def test_in_the_morning_shadows_fall_to_the_north_west_and_south_of_the_equator_
     assert down < 0 < -right
     down, right = steps.away_from_sun(-35.0, DAY)
     assert down > 0 > right
+
+
+def test_shadows_fall_by_the_sun_at_half_past_ten():
+    """At an equinox the sun stands as far east of south as tan(hour) / sin(latitude) says."""
+    for latitude in (30, 45, 60):
+        east = np.arctan(np.tan(np.radians(22.5)) / np.sin(np.radians(latitude)))
+        found = steps.away_from_sun(latitude, date(2023, 3, 22))
+        assert found == pytest.approx((-np.cos(east), -np.sin(east)), abs=0.01)
+
+
+@pytest.mark.parametrize(("cell_m", "cells"), [(40, 125), (80, 62), (400, 12)])
+def test_a_shadow_falls_within_five_kilometres_and_three_cells_to_its_sides(cell_m, cells):
+    side = 170
+    wide = np.zeros((side, side), bool)
+    wide[160, 160] = True
+    reach = steps._cast(wide, round(steps.FARTHEST_M / cell_m), (-1.0, 0.0))
+    rows, columns = np.nonzero(reach)
+    assert 160 - rows.min() == cells + 3
+    assert (160 - columns.min(), columns.max() - 160) == (3, 3)
+    assert rows.max() == 163
 
 
 def shaded(top: int, *, nir: float = 0.1, cloud: bool = True):

@@ -30,8 +30,8 @@ SMALLEST_M2 = 40_000
 """Area of a cloud that is found by its colour alone."""
 SMALL_M2, SURE = 300_000, 0.8
 """A patch smaller than this whose veil is nowhere as probable as that needs a shadow to be a cloud, where nothing but one date is seen."""
-NEAR_M = 1500
-"""How far from a small cloud its shadow is looked for at least; at most twice as far."""
+NEAR_M = 2500
+"""How far from a small cloud its shadow is looked for."""
 LEAST_SHADOW = 0.5
 MOSTLY_CLEAR = 0.5
 """Dates that show this share clearly tell what the ground looks like."""
@@ -51,6 +51,8 @@ DARKER = 0.8
 """Near-infrared light in a cloud's shadow over that of other dates, at most."""
 FARTHEST_M = 5000
 """How far from a cloud its shadow is looked for."""
+BESIDE_CELLS = 3
+"""How far to the sides of where a shadow falls it is looked for: the sun's hour and a cloud's height are not known to the cell."""
 LOCAL_HOUR = 10.5
 """Sentinel-2 and Landsat pass at this hour by the sun."""
 
@@ -169,7 +171,7 @@ def _roofs(look: Look, hidden: Bools, veil: Floats, *, cell_m: float, towards: t
 
     numbers, _ = ndimage.label(hidden, structure=np.ones((3, 3)))
     most = round(NEAR_M / cell_m)
-    margin = 2 * most + 4  # as far as a shadow is cast
+    margin = most + BESIDE_CELLS + 2  # farther than a shadow is cast
     dark, known = np.pad(_dark(look, cell_m=cell_m) & ~hidden, margin), np.pad(look.data, margin)
     roofs = np.zeros(hidden.shape, bool)
     for number, place in enumerate(ndimage.find_objects(numbers), 1):
@@ -236,11 +238,12 @@ def _cast(cloud: Bools, most: int, towards: tuple[float, float]) -> Bools:
     """Cells that lie within ``most`` cells of a cloud in one direction, a few cells to its sides as well."""
     from scipy import ndimage  # takes a tenth of a second to load
 
-    reach: Bools = np.asarray(ndimage.binary_dilation(cloud, iterations=3), bool)
-    step = 1
-    while step <= most:  # doubling: what is within 1, 2, 4, ... cells
+    reach: Bools = np.asarray(ndimage.binary_dilation(cloud, iterations=BESIDE_CELLS), bool)
+    cast = 0
+    while cast < most:  # doubling: what is within 1, 3, 7, ... cells, and the rest
+        step = min(cast + 1, most - cast)
         reach |= _moved(reach, step * towards[0], step * towards[1])
-        step *= 2
+        cast += step
     return reach
 
 
