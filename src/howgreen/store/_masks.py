@@ -10,7 +10,7 @@ import numpy as np
 
 from howgreen.clouds import omnicloudmask
 from howgreen.core.errors import ImageError
-from howgreen.core.sensors import SENTINEL2, Sensor
+from howgreen.core.sensors import QA_BAD_BITS, SCL_BAD, SENTINEL2, Sensor
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -41,6 +41,14 @@ _NAMES: Mapping[str, str] = {
     "bqa": r"bqa",
     "pixel_qa": r"pixelqa",
 }
+
+
+def clear(codes: npt.NDArray[Any], mask: str) -> npt.NDArray[np.bool_]:
+    """Which codes of a sensor's own mask show clear ground, water included."""
+    if mask == "scl":
+        return ~np.isin(codes, SCL_BAD)
+    bad = sum(1 << bit for bit in QA_BAD_BITS)
+    return np.asarray(codes.astype(np.uint16) & np.uint16(bad) == 0)
 
 
 def _coded(classes: npt.NDArray[np.uint8], sensor: Sensor) -> npt.NDArray[Any]:

@@ -13,6 +13,7 @@ from howgreen.core.errors import ImageError
 from howgreen.core.sensors import LANDSAT, S2_OFFSET_04, SENTINEL1
 from howgreen.core.stac import DECIBEL, POWER
 from howgreen.core.warnings import Caution
+from howgreen.store import _masks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,7 +43,7 @@ def check(source: Source, samples: Mapping[str, npt.NDArray[Any]]) -> tuple[Caut
     source
         Its scales and offsets.
     samples
-        Valid digital numbers of each reflective band; codes of the mask.
+        Valid digital numbers of each reflective band, of clear ground where the mask shows enough of it; codes of the mask.
 
     Returns
     -------
@@ -68,6 +69,11 @@ def check(source: Source, samples: Mapping[str, npt.NDArray[Any]]) -> tuple[Caut
         _check_order(source, samples)
     if found is None:
         return ()
+    if found.kind != "impossible" and _overcast(source, codes):
+        if source.trusted:
+            return ()
+        text = "its mask calls hardly any of it clear, so whether its numbers are reflectance cannot be told"
+        return (Caution("offset-doubtful" if found.kind == "offset" else "scale-doubtful", text),)
     insisted = source.offset_from == "option" and (
         found.kind == "offset" or (found.kind == "scale" and source.scale_given)
     )
@@ -79,6 +85,11 @@ def check(source: Source, samples: Mapping[str, npt.NDArray[Any]]) -> tuple[Caut
         text = "most of it is cloud, so whether an offset was left in its numbers cannot be told"
         return (Caution("offset-doubtful", text),)
     raise ImageError(_refusal(source, samples, encodings, found))
+
+
+def _overcast(source: Source, codes: npt.NDArray[Any] | None) -> bool:
+    """Tell whether the mask leaves too little clear ground to say anything of it."""
+    return codes is not None and bool(_masks.clear(codes, source.sensor.mask).sum() < plausibility.FEWEST_PX)
 
 
 def _cloudy(source: Source, samples: Mapping[str, npt.NDArray[Any]]) -> bool:

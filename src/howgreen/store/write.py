@@ -147,7 +147,7 @@ def _build(
         )
         assets[layer.band] = stac.asset(header, layer.band, href=f"./{file}", written=written, grid=grid)
         if is_mask:
-            seen.codes[layer.band] = values[:: (step := seen.step(values)), ::step]
+            seen.mask(layer.band, values, grid)
         else:
             seen.look(layer.band, values, _footprint.valid(values, written.nodata), grid)
     if progress:
@@ -175,7 +175,8 @@ class _Seen:
 
     def __init__(self) -> None:
         self.codes: dict[str, npt.NDArray[Any]] = {}
-        self._sampled: dict[str, tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]] = {}
+        self._sampled: dict[str, tuple[npt.NDArray[Any], npt.NDArray[np.bool_], GeoBox]] = {}
+        self._clear: tuple[npt.NDArray[np.bool_], GeoBox] | None = None
         self._outlines: list[Polygon | MultiPolygon] = []
         self._masks: list[tuple[npt.NDArray[np.bool_], GeoBox]] = []
 
@@ -191,23 +192,52 @@ class _Seen:
             )
         step = self.step(values)
         # Copies: a view would keep the whole band in memory.
-        self._sampled[band] = values[::step, ::step].copy(), valid[::step, ::step].copy()
+        self._sampled[band] = values[::step, ::step].copy(), valid[::step, ::step].copy(), grid
         for place, (mask, known) in enumerate(self._masks):
             if known == grid:
                 self._masks[place] = (mask | valid, grid)
                 return
         self._masks.append((valid, grid))
 
+    def mask(self, band: str, values: npt.NDArray[Any], grid: GeoBox) -> None:
+        """Look at the codes of the scene's mask."""
+        from howgreen.store import _masks
+
+        self.codes[band] = codes = values[:: (step := self.step(values)), ::step].copy()
+        self._clear = _masks.clear(codes, band), grid
+
     @property
     def samples(self) -> dict[str, npt.NDArray[Any]]:
-        """Valid numbers of each band; where bands have the same pixels, of those that are valid in all of them."""
+        """Valid numbers of each band; where bands have the same pixels, of those that are valid in all of them.
+
+        Of clear ground alone, where the mask leaves enough of it to tell anything: a cloud is no offset.
+        """
+        from howgreen.core.plausibility import FEWEST_PX
+
         shared: dict[tuple[int, ...], npt.NDArray[np.bool_]] = {}
-        for _, valid in self._sampled.values():
+        for _, valid, _ in self._sampled.values():
             shared[valid.shape] = valid & shared.get(valid.shape, valid)
+        for shape, grid in {valid.shape: grid for _, valid, grid in self._sampled.values()}.items():
+            ground = shared[shape] & self._clear_on(shape, grid)
+            if ground.sum() >= FEWEST_PX:
+                shared[shape] = ground
         return {
             band: values[shared[valid.shape] if shared[valid.shape].any() else valid]
-            for band, (values, valid) in self._sampled.items()
+            for band, (values, valid, _) in self._sampled.items()
         }
+
+    def _clear_on(self, shape: tuple[int, ...], grid: GeoBox) -> npt.NDArray[np.bool_]:
+        """Where the mask calls a sample (y, x) of a band clear; everywhere, where the mask lies on other ground."""
+        import numpy as np
+
+        if self._clear is None:
+            return np.ones(shape, bool)
+        clear, own = self._clear
+        slack = 2 * max(abs(own.affine.a), abs(grid.affine.a))
+        if own.crs != grid.crs or not np.allclose(own.boundingbox, grid.boundingbox, rtol=0, atol=slack):
+            return np.ones(shape, bool)
+        rows, columns = (np.arange(n) * m // n for n, m in zip(shape, clear.shape, strict=True))
+        return clear[np.ix_(rows, columns)]
 
     def footprint(self, name: str) -> Polygon | MultiPolygon:
         from howgreen.store._footprint import outline
