@@ -42,6 +42,34 @@ CLASSES = (
 )
 """Names of the shipped models' classes; those of other models stay as their cards have them."""
 COUNTED = ("canopy", "vegetation without cropland")
+KINDS = (
+    "city",
+    "town",
+    "village",
+    "hamlet",
+    "suburb",
+    "quarter",
+    "neighbourhood",
+    "borough",
+    "municipality",
+    "commune",
+    "arrondissement",
+    "district",
+    "county",
+    "region",
+    "province",
+    "state",
+    "country",
+    "island",
+    "administrative area",
+    "census area",
+    "circle",
+    "boundary file",
+    "drawn shape",
+    "image footprint",
+)
+"""What places are; OpenStreetMap has rarer ones, which stay as they are."""
+DESIGNS = ("stratified", "simple", "systematic")
 
 
 Texts = dict[str, tuple[str, ...]]
@@ -51,11 +79,17 @@ Texts = dict[str, tuple[str, ...]]
 def of_report() -> Texts:
     """Texts of a report: its templates, its code, and what other folders hand it."""
     folder = HOUSE / "report"
-    pages = (folder / "base.html", folder / "template.html", *sorted((folder / "sections").glob("*.html")))
+    pages = (
+        folder / "base.html",
+        folder / "template.html",
+        folder / "plan.html",
+        *sorted((folder / "sections").glob("*.html")),
+    )
     found = _written_in(pages, (folder / f"{name}.py" for name in PYTHON))
     for text in (
         *CODES.values(),
         *_details.TEMPLATES,
+        *_details.CARDS,
         *_write.OTHERS.values(),
         *_rasters.FILES.values(),
         *_people.FILES.values(),
@@ -72,6 +106,8 @@ def of_report() -> Texts:
         *SOURCES,
         *CLASSES,
         *COUNTED,
+        *DESIGNS,
+        *KINDS,
         *(kind for _, kind in shades.PHOTOS),
     ):
         _add(found, text)

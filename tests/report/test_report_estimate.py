@@ -49,9 +49,10 @@ def test_the_estimate_leads_and_the_maps_own_interval_moves_below(make, tmp_path
     assert f"The map alone gives {100 * own:.0f}%, between" in text
     assert text.index("The map alone") > text.index("140 places")
     assert (
-        "140 of 150 places drawn at random (stratified, seed 1, 2 strata, 9 dots each) were looked at, 2026-11-25 to 2026-11-27"
+        "140 of 150 places drawn at random were looked at. Design: stratified, seed 1; strata: 2; dots a place: 9."
         in text
     )
+    assert "Looked at from 2026-11-25 to 2026-11-27." in text
     assert "<b>City</b>" not in page  # a stranger's text stays text
     assert "<title>How green is" in page
     assert "? 61" in page.partition("</title>")[0]
@@ -94,7 +95,7 @@ def test_a_report_says_what_is_counted_if_not_all_vegetation(make, tmp_path):
     assert "and the map; what is counted is canopy" in page
     assert "Crowns of trees cover 61% of them" in page
     assert "of the land of Testborough is under the crowns of trees" in page
-    assert "The map knows all vegetation only, which is something else: The map alone gives" in page
+    assert "The map knows all vegetation only, which is something else. The map alone gives" in page
     assert "Plants cover" not in page
 
 

@@ -221,10 +221,12 @@ def _stop_if_answered(planned: Plan, out: str | Path | None, language: str, *, p
 @click.option(
     "--html", type=FILE, help="Write a page that shows every date, its clear share, and whether it is taken and why."
 )
+@language_option
 @json_option
 def plan_command(
     out: Path | None,
     html: Path | None,
+    language: str,
     as_json: bool,  # noqa: FBT001 (a flag of the command line)
     **asked: Any,
 ) -> None:
@@ -240,7 +242,7 @@ def plan_command(
     if out is not None:
         planned.save(out)
     if html is not None:
-        _write_page(planned, html)
+        _write_page(planned, html, language)
     if as_json:
         say_json(json.loads(plan_json.to_json(planned)))
     else:
@@ -248,7 +250,7 @@ def plan_command(
     refuse_if_strict()
 
 
-def _write_page(plan: Plan, path: Path) -> None:
+def _write_page(plan: Plan, path: Path, language: str) -> None:
     """Write the page that shows which dates a plan chose from."""
     from howgreen import report
     from howgreen.core.errors import OutputError
@@ -257,7 +259,10 @@ def _write_page(plan: Plan, path: Path) -> None:
     from howgreen.pipeline.plan_json import describe
 
     text = report.candidates_page(
-        candidates(plan, far=True), title=f"Plan for {plan.city.label}", lines=describe(plan).splitlines()
+        candidates(plan, far=True),
+        title=f"Plan for {plan.city.label}",
+        lines=describe(plan).splitlines(),
+        language=report.language(language),
     )
     try:
         write_atomic(path, text.encode())

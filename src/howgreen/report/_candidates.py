@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from howgreen.report._details import detail
 from howgreen.report._language import ENGLISH, Language
 from howgreen.report._pictures import jpeg
 
@@ -30,7 +31,9 @@ def strip(found: Sequence[Candidate], language: Language = ENGLISH) -> list[dict
     ]
 
 
-def candidates_page(found: Sequence[Candidate], *, title: str, lines: Sequence[str]) -> str:
+def candidates_page(
+    found: Sequence[Candidate], *, title: str, lines: Sequence[str], language: Language = ENGLISH
+) -> str:
     """Write a page of its own that shows the strip, its pictures inside.
 
     Parameters
@@ -45,6 +48,10 @@ def candidates_page(found: Sequence[Candidate], *, title: str, lines: Sequence[s
     from howgreen.report._templates import whole_page
 
     about = {"howgreen": version("howgreen"), "synthetic": False, "attributions": ()}
-    return whole_page(
-        "plan.html", ENGLISH, {"about": about, "title": title, "lines": lines, "candidates": strip(found)}
-    )
+    values = {
+        "about": about,
+        "title": detail(title, language) or title,
+        "lines": lines,
+        "candidates": strip(found, language),
+    }
+    return whole_page("plan.html", language, values)

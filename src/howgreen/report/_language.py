@@ -18,7 +18,6 @@ from typing import Any
 from howgreen.core import words
 from howgreen.core.warnings import CODES
 from howgreen.core.words import NBSP
-from howgreen.report._details import detail
 
 LANGUAGES: Mapping[str, str] = {"en": "English", "de": "Deutsch", "es": "Español", "fr": "Français"}
 """Codes of the languages that a report can be written in, and what they call themselves."""
@@ -56,10 +55,6 @@ class Language:
     def meaning(self, code: str) -> str:
         """Say what the code of a warning means."""
         return self.gettext(CODES[code])
-
-    def detail(self, text: str) -> str | None:
-        """Say the detail of a warning; None where it can only be had in English."""
-        return detail(text, self.gettext)
 
     def subject(self, label: str, kind: str) -> str:
         """Name what was measured: as :func:`howgreen.core.words.subject`."""
@@ -149,6 +144,14 @@ class Language:
         from babel.dates import format_date
 
         return str(format_date(when, "medium" if self.code != "de" else "d. MMM y", locale=self.code))
+
+    def day_of_year(self, when: date) -> str:
+        """``3 May``."""
+        if not self._foreign:
+            return f"{when.day}{NBSP}{words.MONTHS[when.month - 1]}"
+        from babel.dates import format_skeleton
+
+        return str(format_skeleton("MMMMd", when, locale=self.code))
 
     def days(self, dates: list[date]) -> str:
         """First to last: ``3 May – 28 Sep 2024``, a single day, or a dash."""

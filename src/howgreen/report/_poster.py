@@ -7,6 +7,7 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from howgreen.report import _fonts, _pictures, shades
+from howgreen.report._details import detail
 from howgreen.report._language import ENGLISH
 from howgreen.report._outlines import outlines
 from howgreen.report._sheet import Sheet
@@ -204,7 +205,9 @@ def _foot(sheet: Sheet, found: Mapping[str, Any], preview: Preview, language: La
     _keys(sheet, found, preview, language)
     told = language.gettext("Black: limits; dashed: districts. Model: %(model)s.") % {"model": found["model"]["name"]}
     sheet.write(LEFT_PX, height - 0.86 * DPI, told, size=9.5, color=QUIET)
-    credit = " · ".join([*found["attributions"], f"howgreen {found['howgreen']}"])
+    credit = " · ".join(
+        [*(detail(text, language) or text for text in found["attributions"]), f"howgreen {found['howgreen']}"]
+    )
     for number, line in enumerate(reversed(sheet.wrap(credit, width - 2 * LEFT_PX, size=8.5))):
         sheet.write(LEFT_PX, height - (0.22 + 0.16 * number) * DPI, line, size=8.5, color=QUIET)
 

@@ -7,6 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from howgreen.core.words import told_dry
+from howgreen.report._details import detail
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,7 +79,8 @@ def citation(found: Mapping[str, Any], language: Language) -> str:
         "number": found["model"]["version"],
     }
     when = f", {language.moment(str(made)).partition(',')[0]}" if made else ""
-    return f"{title} {what}{when}. {'. '.join(found['attributions'])}."
+    named = (detail(text, language) or text for text in found["attributions"])
+    return f"{title} {what}{when}. {'. '.join(named)}."
 
 
 def bibtex(found: Mapping[str, Any]) -> str:

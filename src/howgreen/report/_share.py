@@ -6,6 +6,7 @@ from datetime import date
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
+from howgreen.report._details import detail
 from howgreen.report._language import ENGLISH
 from howgreen.report._outlines import outlines
 from howgreen.report._poster import GREEN, INK, PAPER, QUIET, WARNED, draw_map, draw_ruler, flat, question
@@ -81,7 +82,9 @@ def _texts(sheet: Sheet, found: Mapping[str, Any], language: Language) -> None:
             most=1,
         )
     _doubts(sheet, y - 0.01, found, language)
-    credit = " · ".join([*found["attributions"], f"howgreen {found['howgreen']}"])
+    credit = " · ".join(
+        [*(detail(text, language) or text for text in found["attributions"]), f"howgreen {found['howgreen']}"]
+    )
     lines = wrap(credit, 165)
     for number, line in enumerate(lines[:2]):
         cut = line if number == 0 or len(lines) <= 2 else f"{line} …"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from typing import TYPE_CHECKING, Any
 
+from howgreen.report._details import detail
 from howgreen.report._quote import citation, sentence
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def write_xlsx(found: Mapping[str, Any], path: Path, language: Language) -> None
         notes = [
             sentence(found, language),
             _("m² each: green per inhabitant. It counts fields, forests and private gardens, not only parks."),
-            *(one["text"] for one in found["warnings"]),
+            *(detail(one["text"], language) or one["text"] for one in found["warnings"]),
             citation(found, language),
         ]
         for number, note in enumerate(notes):

@@ -9,6 +9,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from howgreen.report import shades
+from howgreen.report._details import told
 from howgreen.report._links import linked
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def environment(
         "decimals": language.decimals,
         "moment": language.moment,
         "linked": linked,
+        "told": lambda text: told(text, language),
         "ramp": shades.ramp,
         **(filters or {}),
     }
