@@ -109,7 +109,7 @@ def test_a_file_is_no_store(tmp_path: Path):
 
 def test_what_a_user_gave_wrong_is_a_value_error():
     inputs = {"PlaceNotFoundError", "AmbiguousPlaceError", "AreaError", "PeriodError", "ModelError", "MissingBandsError",
-              "LabelError", "TableError", "PlanError"}  # fmt: skip
+              "LabelError", "TableError", "PlanError", "EstimateError"}  # fmt: skip
     for name in inputs:
         assert issubclass(getattr(errors, name), ValueError), name
         assert issubclass(getattr(errors, name), HowgreenError)

@@ -84,7 +84,7 @@ class TableError(InputError):
     """A table of reflectances cannot be used."""
 
 
-class EstimateError(HowgreenError):
+class EstimateError(InputError):
     """A sample, or the answers to it, allow no estimate."""
 
 
