@@ -241,6 +241,24 @@ def test_the_correction_covers_by_the_variance_of_both_error_rates(errors, monke
     assert plain < 0.4
 
 
+def test_only_who_tells_green_from_bare_and_on_enough_dots_is_corrected():
+    seen = estimate_ratio(unstratified(np.tile(GREEN, 2)))
+
+    def corrected(wrong, *, units=40, dots=5.0):
+        known = np.full(units, dots)
+        read = ReadDots(
+            bare=known, bare_as_green=wrong * known, green=known, green_as_bare=wrong * known, weight=np.ones(units)
+        )
+        return estimate_corrected(seen, read)
+
+    # A third of all wrong leaves a third of what a sure reader tells; 0.36 leaves 0.28, less than the 0.3 that are asked for.
+    assert corrected(1 / 3).estimate.ratio == pytest.approx((seen.ratio - 1 / 3) * 3)
+    assert corrected(0.36) is None
+    assert corrected(0.1, units=30) is not None
+    assert corrected(0.1, units=29) is None
+    assert corrected(0.1, units=40, dots=0.7) is None, "28 dots of either kind"
+
+
 def test_a_district_that_is_everything_is_the_city():
     whole = estimate_domain(_stratified(), np.ones(20, bool))
     city = estimate_ratio(_stratified())
