@@ -254,8 +254,8 @@ def test_only_who_tells_green_from_bare_and_on_enough_dots_is_corrected():
     # A third of all wrong leaves a third of what a sure reader tells; 0.36 leaves 0.28, less than the 0.3 that are asked for.
     assert corrected(1 / 3).estimate.ratio == pytest.approx((seen.ratio - 1 / 3) * 3)
     assert corrected(0.36) is None
-    assert corrected(0.1, units=30) is not None
-    assert corrected(0.1, units=29) is None
+    assert corrected(0.1, units=10) is not None
+    assert corrected(0.1, units=9) is None, "fewer units than any interval needs"
     assert corrected(0.1, units=40, dots=0.7) is None, "28 dots of either kind"
 
 
