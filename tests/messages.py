@@ -98,6 +98,7 @@ def of_report() -> Texts:
         _trend.OF_A_YEAR,
         *_restoration.FILES.values(),
         _sections.FIGURES,
+        _sections.MAPS,
         *NAMES,
         *get_args(Verdict),
         *get_args(_restoration.Verdict),

@@ -23,13 +23,25 @@ from PIL import Image
 
 from howgreen import osm, report
 from howgreen.core import cog
-from howgreen.report import shades
+from howgreen.report import _change, _people, _restoration, shades
 from howgreen.report._agreement_maps import CATEGORIES
-from howgreen.report._qgis import write_share_style
+from howgreen.report._qgis import _BESIDE, PROJECT, show_beside
 from howgreen.report._rasters import FILES, composite_bands
 
 PYTHON = "/usr/bin/python3"
 """Debian's QGIS belongs to Debian's Python."""
+
+
+SHARES, PERCENT = np.float32([[0, 0.5, 1, np.nan]]), np.uint8([[0, 50, 100, 255]])
+BESIDE = {
+    "green_before.tif": PERCENT,
+    "green_after.tif": PERCENT,
+    "green_around_300m.tif": SHARES,
+    "patch_distance.tif": SHARES * 1000,
+    "urban_green_space.tif": np.uint8([[1, 0, 1, 0]]),
+    "urban_tree_cover.tif": PERCENT,
+}
+"""Of those that get their style from :func:`show_beside`, small ones."""
 
 
 def qgis_there() -> bool:
@@ -60,8 +72,15 @@ def others(make: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     osm.green_raster(green, city, out=out / "osm_green.tif")
     report.write_osm_green(city, green, out, share=0.1, source="here")
-    cog.write(out / "around.tif", np.float32([[0, 0.5, 1, np.nan]]), grid=grid[:1, :4], band="around", nodata=None)
-    write_share_style(out / "around.tif")
+    for name, values in BESIDE.items():
+        cog.write(
+            out / name,
+            values,
+            grid=grid[:1, :4],
+            band=name.removesuffix(".tif"),
+            nodata=255 if values.dtype == np.uint8 else None,
+        )
+    assert show_beside(out, "What lies beside")
     return out
 
 
@@ -201,8 +220,10 @@ def test_qgis_opens_every_file_by_itself_in_its_style(told: dict[str, Any]):
 
 def test_rasters_of_other_commands_have_their_styles_and_names(others: Path):
     assert sorted(path.name for path in others.iterdir()) == [
-        "agreement_worldcover.qml", "agreement_worldcover.tif", "agreement_worldcover.tif.aux.xml", "around.qml", "around.tif",
-        "osm_green.qml", "osm_green.tif", "osm_green.tif.aux.xml", "summary.json",
+        "agreement_worldcover.qml", "agreement_worldcover.tif", "agreement_worldcover.tif.aux.xml", "green_after.qml", "green_after.tif",
+        "green_around_300m.qml", "green_around_300m.tif", "green_before.qml", "green_before.tif", "howgreen.qgz", "osm_green.qml",
+        "osm_green.tif", "osm_green.tif.aux.xml", "patch_distance.qml", "patch_distance.tif", "summary.json", "urban_green_space.qml",
+        "urban_green_space.tif", "urban_tree_cover.qml", "urban_tree_cover.tif",
     ]  # fmt: skip
     palette = ET.parse(others / "osm_green.qml").getroot().iter("paletteEntry")
     assert [tuple(item.get(key) for key in ("value", "label", "color")) for item in palette] == [
@@ -218,10 +239,57 @@ def test_qgis_shows_rasters_of_other_commands_in_their_colours(told: dict[str, A
         [0, "not mapped as green", "#d6d0c4"],
         [1, "mapped as green", "#2e7d32"],
     ]
-    assert alone["around.tif"]["renderer"] == "singlebandpseudocolor"
+    for name in ("green_around_300m", "patch_distance", "urban_tree_cover", "green_before", "green_after"):
+        assert alone[f"{name}.tif"]["renderer"] == "singlebandpseudocolor"
+    assert alone["urban_green_space.tif"]["legend"] == [[1, "urban green space", "#2e7d32"]]
+    around, far = (picture(seen / f"{name}.png")[180, 52::105] for name in ("green_around_300m", "patch_distance"))
+    np.testing.assert_array_equal(around[[0, 2]], far[[2, 0]])  # the nearer, the greener
+    assert around[3].tolist() == [255, 255, 255]
     middle = picture(seen / "agreement_worldcover.png")[180, 42::84]  # 420 pixels wide, five columns of categories
     wanted = [*(list(bytes.fromhex(colour[1:])) for _, (_, colour) in sorted(CATEGORIES.items())), [255, 255, 255]]
     np.testing.assert_array_equal(middle, wanted)
+
+
+def test_every_raster_that_a_command_writes_has_a_style_and_a_title():
+    """A new raster of people, change or nrr gets a row in ``_BESIDE``."""
+    written = {name for one in (_people, _change, _restoration) for name in one.FILES if name.endswith(".tif")}
+    assert written == set(_BESIDE)
+
+
+def test_the_project_of_a_report_shows_what_was_added_to_it(folder: Path, tmp_path: Path):
+    report_folder = shutil.copytree(folder, tmp_path / "report")
+    before = (report_folder / PROJECT).read_bytes()
+    (tmp_path / "linked").hardlink_to(report_folder / PROJECT)
+    with rasterio.open(folder / "green_fraction.tif") as file:
+        data, profile = file.read(1), file.profile
+    for name in ("green_around_300m.tif", "patch_distance.tif"):
+        with rasterio.open(report_folder / name, "w", driver="GTiff", height=len(data), width=data.shape[1], count=1, dtype="float32",
+                           crs=profile["crs"], transform=profile["transform"]) as file:  # fmt: skip
+            file.write(data, 1)
+    for _ in range(2):  # the second time changes nothing
+        assert show_beside(report_folder, "unused")
+        with zipfile.ZipFile(report_folder / PROJECT) as packed:
+            root = ET.fromstring(packed.read("howgreen.qgs"))
+        sources = [layer.findtext("datasource") for layer in root.iter("maplayer")]
+        assert sources[-2:] == ["./green_around_300m.tif", "./patch_distance.tif"]
+        assert len(sources) == len(FILES) + 4
+        assert [one.get("checked") for one in root.iter("layer-tree-layer")][-2:] == ["Qt::Unchecked"] * 2
+        assert root.findtext("title") == "How green is Testborough?"
+    assert (tmp_path / "linked").read_bytes() == before  # the report that it was copied from has its own
+    (report_folder / "patch_distance.tif").unlink()
+    show_beside(report_folder, "unused")
+    with zipfile.ZipFile(report_folder / PROJECT) as packed:
+        assert b"patch_distance" not in packed.read("howgreen.qgs")
+
+
+def test_a_project_that_cannot_be_read_is_left_alone(others: Path, tmp_path: Path):
+    shutil.copy(others / "patch_distance.tif", tmp_path)
+    for content in (b"no archive", b""):
+        (tmp_path / PROJECT).write_bytes(content)
+        assert show_beside(tmp_path, "unused")
+        assert (tmp_path / PROJECT).read_bytes() == content
+    assert (tmp_path / "patch_distance.qml").exists()
+    assert not show_beside(tmp_path / "nothing", "unused")
 
 
 def test_the_project_opens_wherever_it_lies(told: dict[str, Any], folder: Path):

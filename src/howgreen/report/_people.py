@@ -12,7 +12,6 @@ from msgspec import Meta
 
 from howgreen.core import cog
 from howgreen.report import _plates, shades
-from howgreen.report._qgis import write_share_style
 from howgreen.report._sections import Section
 from howgreen.report._tables import write_csv
 from howgreen.report.figures import Area, Count, Document, GreenRatio, Part, Ratio, Warnings
@@ -153,7 +152,6 @@ def write_people(
     for name in (AROUND, DISTANCE):
         values = np.asarray(rasters[name], np.float32)
         cog.write(folder / name, values, grid=result.plan.grid, band=name.removesuffix(".tif"), nodata=None)
-    write_share_style(folder / AROUND)
     _cells(folder / CELLS, shapes, crs, table)
     write_csv(_rows(summary), folder / TABLE)
     draw = _drawn(summary, np.asarray(rasters[AROUND]), desk.language)

@@ -10,16 +10,18 @@ import sqlite3
 import zipfile
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from howgreen.core.errors import OutputError
+from howgreen.core.files import write_atomic
 from howgreen.core.types import UNSEEN
 from howgreen.report import _pictures, shades
 from howgreen.report._rasters import TRUE_COLOUR, composite_bands, files_of, legend
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import geopandas as gpd
@@ -44,6 +46,22 @@ _TITLES = {
     DISTRICTS: "Districts: green ratio",
     LAND: "Land: the boundary without the sea",
 }
+_BESIDE = {
+    "change.tif": "Change",
+    "green_before.tif": "Green share before",
+    "green_after.tif": "Green share after",
+    "photo_before.tif": "Picture before",
+    "photo_after.tif": "Picture after",
+    "green_around_300m.tif": "Green share of the land within 300 m",
+    "patch_distance.tif": "Distance to a vegetated patch of half a hectare",
+    "urban_green_space.tif": "Urban green space (CLCplus Backbone)",
+    "urban_tree_cover.tif": "Urban tree cover",
+}
+"""Rasters that answers beside the green ratio write, in the order in which a project shows them."""
+_FAR_M = 1000
+"""Distances to a patch are told apart up to here."""
+_LARGEST_PROJECT = 16 * 2**20
+"""A project that somebody has made larger is left as it is."""
 _SHOWN = (CITY, "green_fraction.tif", "composite.tif")
 """What the project shows when it is opened; the rest is a click away."""
 _DATED = (1980, 1, 1, 0, 0, 0)
@@ -74,6 +92,8 @@ class _Style:
     name: str
     """File of a raster, layer of the GeoPackage."""
     parts: tuple[ET.Element, ...]
+    crs: str = "EPSG:4326"
+    """Of the layer, as ``EPSG:32632``."""
 
     @property
     def vector(self) -> bool:
@@ -84,7 +104,12 @@ class _Style:
     def title(self) -> str:
         """What people read."""
         level = self.name.removeprefix(f"{DISTRICTS}_level_")
-        return f"{_TITLES[DISTRICTS]}, level {level}" if level != self.name else _TITLES[self.name]
+        return f"{_TITLES[DISTRICTS]}, level {level}" if level != self.name else (_TITLES | _BESIDE)[self.name]
+
+    @property
+    def key(self) -> str:
+        """Id of the layer in a project: QGIS gives ids of up to ten letters away for its own, and then finds no layer for its tree."""
+        return f"howgreen_{self.name.removesuffix('.tif')}"
 
     def qml(self) -> str:
         """Write it as a style file."""
@@ -156,11 +181,84 @@ def write_styles(result: Result, preview: Preview, folder: Path) -> None:
         (folder / qml_of(style.name)).write_text(style.qml(), encoding="utf-8")
     city = result.plan.city
     vectors = [CITY, *district_layers(result), *([LAND] if city.land is not None else [])]
-    project = _project(result, [*map(_vector_style, vectors), *styles])
+    grid = result.landcover.grid
+    project = _project(f"How green is {city.label}?", str(grid.crs), grid.extent.boundingbox.bbox)
+    _show(project, [*map(_vector_style, vectors), *styles], shown=_SHOWN)
+    (folder / PROJECT).write_bytes(_packed(project))
+
+
+def show_beside(folder: Path, title: str) -> bool:
+    """Give each raster of :data:`_BESIDE` that lies in a folder its style, and show it in the folder's project.
+
+    A report's own project gets more layers, not shown at first; a folder without a project gets one, if it holds a raster. A project that
+    somebody has changed beyond reading is left alone. Tells whether there is a project.
+    """
+    import rasterio
+
+    styles, bounds = [], None
+    for name in _BESIDE:
+        if not (folder / name).exists():
+            continue
+        if not (folder / qml_of(name)).exists():
+            _write_style(folder / name, _beside(name))
+        with rasterio.open(folder / name) as file:
+            crs, bounds = file.crs.to_string(), bounds or tuple(file.bounds)
+        parts = tuple(ET.fromstring((folder / qml_of(name)).read_bytes()))  # noqa: S314 (expat bounds what entities unfold to)
+        styles.append(_Style(name=name, parts=parts, crs=crs))
+    there = folder / PROJECT
+    if there.exists():
+        project = _unpacked(there)
+        if project is None:
+            return True
+        for name in _BESIDE:
+            _hide(project, _Style(name=name, parts=()).key)
+        _show(project, styles, shown=())
+    elif bounds is not None:
+        project = _project(title, styles[0].crs, bounds)
+        _show(project, styles, shown=(styles[0].name,))
+    else:
+        return False
+    write_atomic(there, _packed(project), durable=False)
+    return True
+
+
+def _beside(name: str) -> ET.Element:
+    """Say how a raster of :data:`_BESIDE` is drawn that has no classes of its own."""
+    if name.startswith("photo_"):
+        photo = _renderer("multibandcolor", redBand="1", greenBand="2", blueBand="3")
+        for colour in TRUE_COLOUR:
+            _contrast(photo, f"{colour}ContrastEnhancement", 0, 255)
+        return _pipe(photo, smooth=True)
+    if name == "urban_green_space.tif":
+        return _pipe(_classes({1: (46, 125, 50)}, {1: "urban green space"}), smooth=False)
+    if name == "patch_distance.tif":
+        return _pipe(_scale(shades.RAMP[::-1], _FAR_M, steps=10, unit="m"), smooth=True)
+    if name == "green_around_300m.tif":
+        return _pipe(_scale(shades.RAMP, 1.0, steps=10), smooth=True)
+    return _pipe(_scale(shades.RAMP, 100, steps=10, unit="%"), smooth=True)
+
+
+def _packed(project: ET.Element) -> bytes:
     entry = zipfile.ZipInfo("howgreen.qgs", _DATED)
     entry.compress_type = zipfile.ZIP_DEFLATED
-    with zipfile.ZipFile(folder / PROJECT, "w") as packed:
-        packed.writestr(entry, project)
+    text = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n" + ET.tostring(project, encoding="unicode")
+    with BytesIO() as file:
+        with zipfile.ZipFile(file, "w") as packed:
+            packed.writestr(entry, text)
+        return file.getvalue()
+
+
+def _unpacked(path: Path) -> ET.Element | None:
+    """Read a project; None where it is none that layers can be added to."""
+    try:
+        with zipfile.ZipFile(path) as packed:
+            name = next((one for one in packed.namelist() if one.endswith(".qgs")), "")
+            if packed.getinfo(name).file_size > _LARGEST_PROJECT:
+                return None
+            root = ET.fromstring(packed.read(name))  # noqa: S314 (expat bounds what entities unfold to)
+    except (OSError, zipfile.BadZipFile, KeyError, ET.ParseError):
+        return None
+    return root if root.find("layer-tree-group") is not None and root.find("projectlayers") is not None else None
 
 
 def qml_of(raster: str) -> str:
@@ -181,11 +279,6 @@ def write_class_style(raster: Path, classes: Mapping[int, tuple[str, str]]) -> N
     _write_style(raster, _pipe(_classes(colours, names), smooth=False))
 
 
-def write_share_style(raster: Path) -> None:
-    """Write the style of a raster of shares from 0 to 1 beside it, in the colours of the green share."""
-    _write_style(raster, _pipe(_scale(shades.RAMP, 1.0, steps=10), smooth=True))
-
-
 def _write_style(raster: Path, pipe: ET.Element) -> None:
     style = _Style(name=raster.name, parts=(pipe,))
     raster.with_name(qml_of(raster.name)).write_text(style.qml(), encoding="utf-8")
@@ -200,11 +293,11 @@ def _raster_style(name: str, result: Result, preview: Preview) -> _Style:
         renderer, gamma = _scale(shades.UNSURE_RAMP, shades.UNSURE_MOST, steps=6), 1.0
     elif name == "n_clear.tif":
         dates = shades.CLEAR_MOST
-        renderer, gamma = _scale(shades.CLEAR_RAMP, dates, steps=dates, share=False), 1.0
+        renderer, gamma = _scale(shades.CLEAR_RAMP, dates, steps=dates, unit=""), 1.0
     else:
         renderer, gamma = _classes(*legend(name, result.card.classes)), 1.0
     smooth = name not in ("green_mask.tif", "landcover.tif", "n_clear.tif")
-    return _Style(name=name, parts=(_pipe(renderer, gamma=gamma, smooth=smooth),))
+    return _Style(name=name, parts=(_pipe(renderer, gamma=gamma, smooth=smooth),), crs=str(result.landcover.grid.crs))
 
 
 def _pipe(renderer: ET.Element, *, gamma: float = 1.0, smooth: bool) -> ET.Element:
@@ -245,8 +338,8 @@ def _contrast(renderer: ET.Element, tag: str, low: float, high: float) -> None:
         ET.SubElement(part, name).text = text
 
 
-def _scale(colours: tuple[str, ...], most: float, *, steps: int, share: bool = True) -> ET.Element:
-    """Colours from 0 to ``most``, blended in between; of shares, or of numbers."""
+def _scale(colours: tuple[str, ...], most: float, *, steps: int, unit: str | None = None) -> ET.Element:
+    """Colours from 0 to ``most``, blended in between; of shares, or of numbers in a unit."""
     ends = {"classificationMin": "0", "classificationMax": f"{most:g}"}
     renderer = _renderer("singlebandpseudocolor", band="1", **ends)
     ramp = ET.SubElement(
@@ -260,7 +353,7 @@ def _scale(colours: tuple[str, ...], most: float, *, steps: int, share: bool = T
             ramp,
             "item",
             value=f"{value:g}",
-            label=f"{100 * value:.0f} %" if share else f"{value:g}",
+            label=f"{100 * value:.0f} %" if unit is None else f"{value:g} {unit}".strip(),
             color=colour,
             alpha="255",
         )
@@ -344,41 +437,52 @@ def _keep_styles(path: Path, styles: Iterable[_Style]) -> None:
         raise OutputError(f"{path}: its styles cannot be written ({error}); free some space and try again") from error
 
 
-def _project(result: Result, styles: Sequence[_Style]) -> str:
-    """Describe a project that shows the files beside it, wherever the folder lies."""
-    grid = result.landcover.grid
-    title = f"How green is {result.plan.city.label}?"
+def _project(title: str, crs: str, bounds: Sequence[float]) -> ET.Element:
+    """Make a project without layers that shows the files beside it, wherever the folder lies; the bounds in its CRS."""
     root = ET.Element("qgis", version=_VERSION, projectname=title)
     ET.SubElement(root, "title").text = title
-    ET.SubElement(root, "projectCrs").append(_crs(str(grid.crs)))
-    tree = ET.SubElement(root, "layer-tree-group")
+    ET.SubElement(root, "projectCrs").append(_crs(crs))
+    ET.SubElement(root, "layer-tree-group")
     canvas = ET.SubElement(root, "mapcanvas", name="theMapCanvas")
     ET.SubElement(canvas, "units").text = "meters"
     extent = ET.SubElement(canvas, "extent")
-    for name, value in zip(("xmin", "ymin", "xmax", "ymax"), grid.extent.boundingbox.bbox, strict=True):
+    for name, value in zip(("xmin", "ymin", "xmax", "ymax"), bounds, strict=True):
         ET.SubElement(extent, name).text = repr(float(value))
-    ET.SubElement(canvas, "destinationsrs").append(_crs(str(grid.crs)))
-    layers = ET.SubElement(root, "projectlayers")
-    for style in styles:
-        source = f"./{TABLES}|layername={style.name}" if style.vector else f"./{style.name}"
-        # QGIS gives ids of up to ten letters away for its own, and then finds no layer for its tree.
-        driver, key = ("ogr" if style.vector else "gdal"), f"howgreen_{style.name.removesuffix('.tif')}"
-        shown = "Qt::Checked" if style.name in _SHOWN else "Qt::Unchecked"
-        about = {"id": key, "name": style.title, "source": source, "providerKey": driver}
-        ET.SubElement(tree, "layer-tree-layer", about, checked=shown, expanded=str(int(style.name in _SHOWN)))
-        kind = {"type": "vector", "geometry": "Polygon"} if style.vector else {"type": "raster"}
-        layer = ET.SubElement(layers, "maplayer", kind, hasScaleBasedVisibilityFlag="0")
-        crs = "EPSG:4326" if style.vector else str(grid.crs)
-        for tag, text in (("id", key), ("datasource", source), ("layername", style.title)):
-            ET.SubElement(layer, tag).text = text
-        ET.SubElement(layer, "srs").append(_crs(crs))
-        ET.SubElement(layer, "provider", {"encoding": "UTF-8"} if style.vector else {}).text = driver
-        layer.extend(style.parts)
+    ET.SubElement(canvas, "destinationsrs").append(_crs(crs))
+    ET.SubElement(root, "projectlayers")
     properties = ET.SubElement(root, "properties")
     paths, system = ET.SubElement(properties, "Paths"), ET.SubElement(properties, "SpatialRefSys")
     ET.SubElement(paths, "Absolute", type="bool").text = "false"
     ET.SubElement(system, "ProjectionsEnabled", type="int").text = "1"
-    return "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n" + ET.tostring(root, encoding="unicode")
+    return root
+
+
+def _show(project: ET.Element, styles: Iterable[_Style], *, shown: Collection[str]) -> None:
+    """Add layers to a project, below those that are there; the named ones are shown when it is opened."""
+    tree, layers = project.find("layer-tree-group"), project.find("projectlayers")
+    if tree is None or layers is None:
+        return
+    for style in styles:
+        source = f"./{TABLES}|layername={style.name}" if style.vector else f"./{style.name}"
+        driver = "ogr" if style.vector else "gdal"
+        about = {"id": style.key, "name": style.title, "source": source, "providerKey": driver}
+        checked = "Qt::Checked" if style.name in shown else "Qt::Unchecked"
+        ET.SubElement(tree, "layer-tree-layer", about, checked=checked, expanded=str(int(style.name in shown)))
+        kind = {"type": "vector", "geometry": "Polygon"} if style.vector else {"type": "raster"}
+        layer = ET.SubElement(layers, "maplayer", kind, hasScaleBasedVisibilityFlag="0")
+        for tag, text in (("id", style.key), ("datasource", source), ("layername", style.title)):
+            ET.SubElement(layer, tag).text = text
+        ET.SubElement(layer, "srs").append(_crs(style.crs))
+        ET.SubElement(layer, "provider", {"encoding": "UTF-8"} if style.vector else {}).text = driver
+        layer.extend(style.parts)
+
+
+def _hide(project: ET.Element, key: str) -> None:
+    """Take a layer out of a project."""
+    for parent in (project.find("layer-tree-group"), project.find("projectlayers")):
+        for one in [] if parent is None else list(parent):
+            if key in (one.get("id"), one.findtext("id")):
+                parent.remove(one)  # type: ignore[union-attr]
 
 
 def _crs(name: str) -> ET.Element:

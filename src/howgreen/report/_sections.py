@@ -20,6 +20,7 @@ from howgreen.report._delivery import check_target, new_target
 from howgreen.report._folder import SUMMARY, copied_folder
 from howgreen.report._language import language as language_of
 from howgreen.report._pdf import REPORT_PDF, TEXT, check_pdf, write_pdf
+from howgreen.report._qgis import PROJECT, show_beside
 from howgreen.report._templates import environment, whole_page
 from howgreen.report.figures import Document, Summary
 
@@ -32,6 +33,7 @@ TOPICS = ("people", "change", "trend", "nrr")
 REPORT_PAGE = "report.html"
 OWN_PAGE = "the page to read; opens without a network"
 FIGURES = "the figures of this section of the page"
+MAPS = "the maps in their colours, for QGIS; beside each raster lies its style (.qml)"
 D = TypeVar("D", bound=Document)
 
 
@@ -111,7 +113,9 @@ class Desk:
         files
             Name to what it holds.
         """
+        project = show_beside(self.folder, section.title)
         if self.report is None:
+            files = {**files, **({PROJECT: MAPS} if project else {})}
             return self._own(section, figures, files)
         return self._added(self.report, section, figures, files)
 
