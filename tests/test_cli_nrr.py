@@ -80,7 +80,8 @@ def test_from_files_to_a_folder(files, capsys):
     assert one["areas"]["commune"]["canopy"]["covered_m2"] == pytest.approx(0.6 * 2e6, rel=1e-4)
     assert one["areas"]["urban"]["green"]["share"] == pytest.approx(1, abs=1e-5)
     assert one["may_be_left_out"] == "yes"
-    assert set(found["files"]) == {path.name for path in Path("nrr").iterdir()}
+    styles = {"urban_green_space.qml", "urban_tree_cover.qml"}
+    assert set(found["files"]) | styles == {path.name for path in Path("nrr").iterdir()}
     layers = gpd.list_layers("nrr/nrr.gpkg")["name"].tolist()
     assert layers == ["commune", "urban", "peri_urban"]
     frame = gpd.read_file("nrr/nrr.gpkg", layer="urban")

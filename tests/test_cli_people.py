@@ -136,7 +136,7 @@ def test_the_files_hold_what_the_page_says(folder, figures):
     path, _ = folder
     found = figures(GHS)
     out = path / f"{Path(GHS).stem[:8]}-out"
-    assert {*found["files"], "green_around_300m.qml"} == {file.name for file in out.iterdir()}
+    assert {*found["files"], "green_around_300m.qml", "patch_distance.qml"} == {file.name for file in out.iterdir()}
     cells = gpd.read_file(out / "people.gpkg", layer="cells")
     assert cells.people.sum() == pytest.approx(found["population"]["people"], rel=1e-9)
     use = cells[cells.green_share_300m.notna()]

@@ -37,7 +37,7 @@ BESIDE = {
     "green_before.tif": PERCENT,
     "green_after.tif": PERCENT,
     "green_around_300m.tif": SHARES,
-    "patch_distance.tif": SHARES * 1000,
+    "patch_distance.tif": SHARES * 600,
     "urban_green_space.tif": np.uint8([[1, 0, 1, 0]]),
     "urban_tree_cover.tif": PERCENT,
 }

@@ -58,7 +58,7 @@ _BESIDE = {
     "urban_tree_cover.tif": "Urban tree cover",
 }
 """Rasters that answers beside the green ratio write, in the order in which a project shows them."""
-_FAR_M = 1000
+_FAR_M = 600
 """Distances to a patch are told apart up to here."""
 _LARGEST_PROJECT = 16 * 2**20
 """A project that somebody has made larger is left as it is."""
@@ -232,7 +232,7 @@ def _beside(name: str) -> ET.Element:
     if name == "urban_green_space.tif":
         return _pipe(_classes({1: (46, 125, 50)}, {1: "urban green space"}), smooth=False)
     if name == "patch_distance.tif":
-        return _pipe(_scale(shades.RAMP[::-1], _FAR_M, steps=10, unit="m"), smooth=True)
+        return _pipe(_scale(shades.RAMP[::-1], _FAR_M, steps=6, unit="m"), smooth=True)
     if name == "green_around_300m.tif":
         return _pipe(_scale(shades.RAMP, 1.0, steps=10), smooth=True)
     return _pipe(_scale(shades.RAMP, 100, steps=10, unit="%"), smooth=True)
