@@ -18,7 +18,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from hashlib import sha256
 from pathlib import Path
@@ -73,6 +73,8 @@ class Watched:
         self.moments: list[float] = [time.monotonic()]
         self.client_mib: list[float] = []
         self.workers_mib: list[float] = []
+        self.cpu_s: list[float] = [sum(used_by(pids(cluster)).values())]
+        self._used: dict[int, float] = {}
         self._me = psutil.Process()
 
     def __call__(self, _stage: str, done: int, _total: int) -> None:
@@ -81,6 +83,8 @@ class Watched:
         if done % 10 == 0:
             self.client_mib.append(self._me.memory_info().rss / 2**20)
             self.workers_mib.append(max(memory(pid) for pid in pids(self.cluster)))
+            self._used |= used_by(pids(self.cluster))  # of a worker that was killed, what it had used last
+            self.cpu_s.append(sum(self._used.values()))
         if done == self.kill_after:
             self.killed = pids(self.cluster)[0]
             os.kill(self.killed, signal.SIGKILL)
@@ -100,11 +104,17 @@ def memory(pid: int) -> float:
 
 def cpu(cluster: Any) -> float:
     """Processor seconds that the workers have used."""
-    total = 0.0
-    for pid in pids(cluster):
-        used = psutil.Process(pid).cpu_times()
-        total += used.user + used.system
-    return total
+    return sum(used_by(pids(cluster)).values())
+
+
+def used_by(processes: Sequence[int]) -> dict[int, float]:
+    """Processor seconds that processes have used, by their id; of those that are there."""
+    found = {}
+    for pid in processes:
+        with suppress(psutil.Error):
+            used = psutil.Process(pid).cpu_times()
+            found[pid] = used.user + used.system
+    return found
 
 
 @contextmanager
@@ -185,6 +195,7 @@ def many(entries: Sequence[batch.Entry], ask: batch.Ask, out: Path) -> dict[str,
     )
     steps = [after - before for before, after in zip(watched.moments, watched.moments[1:], strict=False)]
     hundred = min(100, len(steps) // 3)
+    tenth = max(len(watched.cpu_s) // 10, 1)
     start = time.monotonic()
     batch.write_ranking(rows, out)
     return {
@@ -205,6 +216,10 @@ def many(entries: Sequence[batch.Entry], ask: batch.Ask, out: Path) -> dict[str,
         "seconds_a_city_by_tenths": [
             round(statistics.mean(steps[start : start + len(steps) // 10]), 2)
             for start in range(0, len(steps) - len(steps) // 10 + 1, max(len(steps) // 10, 1))
+        ],
+        "cpu_s_a_city_by_tenths": [
+            round((watched.cpu_s[start + tenth] - watched.cpu_s[start]) / (10 * tenth), 3)
+            for start in range(0, len(watched.cpu_s) - tenth, tenth)
         ],
         "bytes_to_read_a_city_first_last": [sum(one.bytes for one in part) // len(part) for part in (plans, last)],
         "bytes_written_a_city_first_last": [
