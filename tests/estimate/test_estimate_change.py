@@ -8,6 +8,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import jsonschema
 import msgspec
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ import rasterio
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from howgreen import cli
+from howgreen import cli, report
 from howgreen.core.errors import EstimateError
 from howgreen.core.geometry import transformer
 from howgreen.estimate.answers import CHANGE_LETTERS, Answer, read_answers
@@ -160,11 +161,15 @@ def changed(tmp_path_factory) -> Path:
             nodata=0, transform=Affine(10, 0, 680_000, 0, -10, 5_150_000),
         ) as file:  # fmt: skip
             file.write(values)
-    assert call(
-        "change", "--images", folder / "before.tif", folder / "after.tif", "--bands", "blue,green,red,nir,scl", "--scale", "1e-4",
-        "--from", "2020-06-01", "--to", "2024-06-01", "--offline", "--out", folder / "change",
-    ) == 0  # fmt: skip
+    assert call("change", *pair(folder), "--out", folder / "change") == 0
     return folder
+
+
+def pair(folder: Path) -> tuple[object, ...]:
+    return (
+        "--images", folder / "before.tif", folder / "after.tif", "--bands", "blue,green,red,nir,scl", "--scale", "1e-4",
+        "--from", "2020-06-01", "--to", "2024-06-01", "--offline",
+    )  # fmt: skip
 
 
 def call(*arguments: object) -> int:
@@ -209,6 +214,71 @@ def test_from_two_images_to_the_area_that_was_lost(changed, tmp_path, capsys):
     assert lost["high_m2"] - lost["low_m2"] < 0.5 * 15 * 15 * 100
     assert found["areas"]["gained"]["area_m2"] == 0
     assert found["users"]["lost"]["value"] > 0.9
+
+
+def looked_at(changed: Path, out: Path) -> Path:
+    """A sample of the change, read whole, and estimated."""
+    assert call("sample", "--change", changed / "change", "--looks", 100, "--out", out) == 0
+    drawn = load(out / "sample.json")
+    session = Session(folder=out, sample=drawn, reader="ann", pictures=())
+    for unit in drawn.units:
+        session.put(unit.unit, corner_reader(drawn, unit))
+    assert call("estimate", out) == 0
+    return out
+
+
+def again(changed: Path, sampled: Path, out: Path, *more: object) -> int:
+    """The same change once more, led by the estimate."""
+    return call("change", *pair(changed), "--out", out, "--estimate", sampled, *more)
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_the_estimate_leads_the_page_of_its_change(changed, tmp_path, capsys, language):
+    sampled = looked_at(changed, tmp_path / "sample")
+    capsys.readouterr()
+    assert again(changed, sampled, tmp_path / "led", "--language", language) == 0
+    said = capsys.readouterr().out.replace("\xa0", " ")
+    assert re.search(
+        r"Green lost 2\.\d+ ha \([12]\.\d+ ha to 2\.\d+ ha\), gained .* people saw at 100 places; the map measures",
+        said,
+    )
+    alone, led = (
+        json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        for folder in (changed / "change", tmp_path / "led")
+    )
+    jsonschema.validate(led, report.change_schema())
+    found = json.loads((sampled / "estimate.json").read_text(encoding="utf-8"))
+    assert alone["estimate"] is None
+    assert {key: led[key] for key in ("threshold", "classes", "patches")} == {
+        key: alone[key] for key in ("threshold", "classes", "patches")
+    }
+    assert led["estimate"]["areas"] == found["areas"]
+    assert led["estimate"]["looked"] == led["estimate"]["drawn"] == 100
+    assert led["estimate"]["sample_sha256"] == load(sampled / "sample.json").sha256
+    pages = [(folder / "change.html").read_text(encoding="utf-8") for folder in (changed / "change", tmp_path / "led")]
+    assert [page.count('data-testid="estimate"') for page in pages] == [0, 1]
+    lead = re.search(r'<p class="answer" data-testid="counted">(.*?)</p>', pages[1])
+    assert lead is not None
+    shown = report.language(language).area(found["areas"]["lost"]["area_m2"])
+    assert shown in lead[1]
+    assert ("Vert perdu\xa0:" in lead[1]) == (language == "fr")
+
+
+def test_an_estimate_of_another_change_is_refused_and_nothing_is_written(changed, tmp_path, capsys):
+    sampled = looked_at(changed, tmp_path / "sample")
+    capsys.readouterr()
+    assert again(changed, sampled, tmp_path / "other", "--mapping-unit", 5) != 0
+    assert "was drawn from another change than this one" in capsys.readouterr().err
+    assert not (tmp_path / "other").exists()
+    (sampled / "estimate.json").unlink()
+    assert again(changed, sampled, tmp_path / "other") != 0
+    assert "run `howgreen estimate" in capsys.readouterr().err
+    one = sampling.Wanted(looks=30, half_width=0.03, dots=9, design="stratified", by_district=False, seed=5)
+    sampling.sample_of_change(changed / "change", one, tmp_path / "fresh")
+    (tmp_path / "fresh" / "estimate.json").write_bytes(json.dumps(
+        {"sample": {"sha256": "x"}, "areas": {}}).encode())  # fmt: skip
+    with pytest.raises(EstimateError, match="is no estimate"):
+        sampling.estimate_of_change(tmp_path / "fresh")
 
 
 def test_what_is_no_sample_of_change_is_refused_in_one_line(changed, tmp_path, capsys):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import json
 import re
 import shutil
 from datetime import date
@@ -34,6 +35,49 @@ class Anything(dict):
 
     def __missing__(self, key):
         return "7"
+
+
+ALONE = re.compile(r"(?<![\u00a0\u202f])(?:[;!?»]|:(?!\w))|«(?![\u00a0\u202f])|(?<=[\w)]) %(?!\()")
+"""What French sets apart by a blank that no line breaks at; a colon within a word (EPSG:3035) is none of its own."""
+
+
+def _forms(code):
+    for folder in ("report", "batch"):
+        for forms in catalogue(code, folder=folder).values():
+            yield from (forms,) if isinstance(forms, str) else forms
+
+
+def test_french_sets_its_signs_apart_by_a_blank_that_does_not_break():
+    web = Path(howgreen.__file__).parent / "web"
+    of_pages = json.loads((web / "serve" / "static" / "i18n" / "fr.json").read_text(encoding="utf-8"))
+    of_looking = json.loads((web / "label-words.json").read_text(encoding="utf-8"))["fr"]
+    texts = [*_forms("fr"), *of_pages.values(), *of_looking.values()]
+    assert len(texts) > 500
+    assert [text for text in texts if ALONE.search(MARKS.sub("", text).replace("%%", "%"))] == []
+    assert all(map(ALONE.search, ("Avant: 2023", "Avant : 2023", "vert ?", "« vert\u00a0»", "45 %")))
+    assert not any(
+        map(ALONE.search, ("Avant\u00a0: 2023", "EPSG:3035", "«\u00a0vert\u00a0»", "45\u00a0%", "%(n)s", ".tif"))
+    )
+
+
+@pytest.mark.parametrize("code", [code for code in FOREIGN if code != "fr"])
+def test_no_other_language_parts_its_signs(code):
+    assert [text for text in _forms(code) if re.search(r"\s[;!?:»](?!\w)|(?<=[\w)]) %%", text)] == []
+
+
+def test_no_template_writes_a_sign_of_its_own_behind_a_value():
+    """A colon behind a value is the language's: ``{{ tell.colon }}``; what stands in a marked text is its translation's."""
+    folder = Path(report.__file__).parent
+    found = []
+    for path in [*sorted((folder / "sections").glob("*.html")), folder.parent / "batch" / "ranking.html"]:
+        html = re.sub(
+            r"\{% trans.*?endtrans %\}|\{#.*?#\}|<style>.*?</style>|<span\{\{ english.*?</span>",
+            "",
+            path.read_text(encoding="utf-8"),
+        )
+        html = re.sub(r"style=\"[^\"]*\"", "", html)
+        found += [f"{path.name}: {one}" for one in re.findall(r"(?:\}\}|%\})(?:</\w+>)*[:;!?](?=\s|<|\")", html)]
+    assert found == []
 
 
 def test_the_command_line_offers_these_languages():

@@ -183,6 +183,7 @@ def page(found: Ranking, *, files: Sequence[str], language: Language = ENGLISH) 
         .get_template("ranking.html")
         .render(
             lang=language.code,
+            colon=language.colon,
             dir="rtl" if language.rtl else "ltr",
             found=found,
             count=len(found.order) + len(found.failed),

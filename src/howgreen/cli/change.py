@@ -12,6 +12,7 @@ import click
 
 from howgreen.cli.asked import AskedPlan
 from howgreen.cli.options import (
+    FOLDER,
     check_period,
     destination,
     json_option,
@@ -41,6 +42,7 @@ _HECTARE = 10_000
         'howgreen change "Lyon, France" --from 2018 --to 2026',
         'howgreen change "Lyon, France" --from 2018 --to 2026 --method pca-kmeans',
         "howgreen change --report lyon --from 2018 --to 2026",
+        "howgreen change --report lyon --from 2018 --to 2026 --estimate lyon-change-sample",
         "howgreen change --images before.tif after.tif --bands blue,green,red,nir --method pca-kmeans",
     ),
 )
@@ -69,6 +71,12 @@ _HECTARE = 10_000
     show_default=True,
     help="Smallest patch that counts, in ha.",
 )
+@click.option(
+    "--estimate",
+    "sample_folder",
+    type=FOLDER,
+    help="Lead with the estimate of this folder: a sample of this very change (`howgreen sample --change`) that people looked at.",
+)
 @section_options
 @json_option
 def change_command(
@@ -76,6 +84,7 @@ def change_command(
     method: Any,
     clusters: int | None,
     mapping_unit: float,
+    sample_folder: Path | None,
     report: Path | None,
     out: str | Path | None,
     overwrite: bool,  # noqa: FBT001 (a flag of the command line)
@@ -96,6 +105,10 @@ def change_command(
     wanted = pipeline.Wanted(method=method, clusters=clusters, mapping_unit_m2=mapping_unit * _HECTARE)
     if asked["period"] is not None:
         raise click.UsageError("--period is one period: say --from and --to")
+    if sample_folder is not None:
+        from howgreen.pipeline.sampling import estimate_of_change
+
+        estimate_of_change(sample_folder)  # what is not there is told before the work
     spoken = {name: asked.pop(name) for name in ("before", "after", "bands", "scale", "offset", "nodata")}
     target = destination(out, report, language, pdf=pdf, overwrite=overwrite)
     with bars() as progress, TemporaryDirectory(prefix="howgreen-") as scratch:
@@ -106,7 +119,7 @@ def change_command(
         before, after = pipeline.answers(city, periods, source, choice, network=plan.network(), progress=progress)
         found = pipeline.find(before, after, wanted)
         refuse_if_strict()
-        summary = pipeline.write(before, after, found, out=target, progress=progress)
+        summary = pipeline.write(before, after, found, out=target, sample_folder=sample_folder, progress=progress)
         for one in (before, after):
             workdir.forget(one.plan)
     if as_json:

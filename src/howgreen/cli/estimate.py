@@ -283,8 +283,7 @@ def _change_in_words(sample: Sample, found: ChangeEvaluation) -> list[str]:
     """Say the areas first, then what they rest on."""
 
     def shown(area_m2: float) -> str:
-        sign = "-" if area_m2 < 0 else ""
-        return sign + words.plain(words.area(abs(area_m2)))
+        return words.plain(words.signed_area(area_m2))
 
     who = f"{found.looked} places read by {len(found.readers)} {'person' if len(found.readers) == 1 else 'people'}"
     lines = [f"{one_line(sample.place)}, what changed: {who} on two dates ({found.level:.0%} intervals)"]

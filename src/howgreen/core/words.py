@@ -77,6 +77,11 @@ def significant(value: float, *, figures: int = 3) -> str:
     return f"{round(value, places):,.{min(max(places, 0), 6)}f}"
 
 
+def signed_area(square_metres: float) -> str:
+    """``−1.2 ha``: of a difference."""
+    return ("−" if square_metres < 0 else "") + area(abs(square_metres))
+
+
 def area(square_metres: float | None) -> str:
     """``28.3 km²``; hectares below 1 km²; or a dash."""
     if square_metres is None or math.isnan(square_metres):

@@ -26,7 +26,7 @@ from howgreen.pipeline import city as cities
 from howgreen.pipeline import image_sources, planning
 from howgreen.pipeline.inputs import Catalogs, Store
 from howgreen.pipeline.result import CityResult
-from howgreen.pipeline.sampling import write_pictures
+from howgreen.pipeline.sampling import check_same_change, estimate_of_change, write_pictures
 from howgreen.store import Options
 
 if TYPE_CHECKING:
@@ -127,13 +127,29 @@ def write(
     found: Change,
     *,
     out: str | Path | report.Destination,
+    sample_folder: Path | None = None,
     progress: Progress | None = None,
 ) -> ChangeSummary:
-    """Write the folder that shows a change, or a section of a report; returns its figures."""
+    """Write the folder that shows a change, or a section of a report; returns its figures.
+
+    Parameters
+    ----------
+    sample_folder
+        Of a sample of this very change that people looked at: its estimate leads.
+
+    Raises
+    ------
+    EstimateError
+        No estimate there, or of another change.
+    """
     warn(*(one for one in found.warnings if one.code.startswith("change-")))
+    estimate = None if sample_folder is None else estimate_of_change(sample_folder)
     with report.opened(report.Destination.of(out), "change", progress=progress) as desk:
         _write_dates((before, after), desk.folder)
-        return report.write_change(before, after, found, desk)
+        summary = report.write_change(before, after, found, desk, estimate=estimate)
+        if sample_folder is not None:
+            check_same_change(sample_folder, desk.folder)
+        return summary
 
 
 def _write_dates(both: tuple[CityResult, CityResult], folder: Path) -> None:

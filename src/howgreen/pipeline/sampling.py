@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import msgspec
 import numpy as np
@@ -18,6 +18,7 @@ from howgreen.core.files import write_atomic
 from howgreen.core.geometry import project
 from howgreen.core.types import HALF_GREEN, UNSEEN
 from howgreen.core.words import days, plain
+from howgreen.estimate.change import of_change
 from howgreen.estimate.design import expect_answers, looks_needed
 from howgreen.estimate.estimators import Estimate
 from howgreen.estimate.sample import (
@@ -34,7 +35,15 @@ from howgreen.estimate.sample import (
 )
 from howgreen.measure.coverage import covered_share
 from howgreen.pipeline import plan_json
-from howgreen.report.figures import ChangeSide, ChangeSummary, DesignEstimate, EstimateFigures
+from howgreen.report.figures import (
+    ChangeEstimateFigures,
+    ChangeSide,
+    ChangeSummary,
+    DesignEstimate,
+    EstimateFigures,
+    SampledAreas,
+    ShareFigure,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,6 +70,7 @@ PLAN = "plan.json"
 ESTIMATE = "estimate.json"
 OTHERS = "other-programs"
 """Folder in a sample's: the same places for other programs."""
+K = TypeVar("K")
 LARGEST_ESTIMATE_BYTES = 50_000_000
 _BANDS = {"photo.tif": ("red", "green", "blue"), "infrared.tif": ("nir", "red", "green")}
 _DARK_PERCENT, _BRIGHT_PERCENT = 1, 99
@@ -203,7 +213,7 @@ def frame_of_change(folder: Path) -> Frame:
     return Frame(
         place=summary.city.label,
         place_id=summary.city.id,
-        plan_sha256=hashlib.sha256((folder / "change.tif").read_bytes()).hexdigest(),
+        plan_sha256=_map_sha256(folder),
         grid=grid,
         shape=_outline(whole, grid),
         cover=whole.astype(np.float32),
@@ -314,7 +324,7 @@ def estimate_of(folder: Path, plan: Plan) -> EstimateFigures:
             f"{folder}: was drawn by another map than this one (place, images, model or version differ); "
             f"use the plan that it was drawn by, with --plan {folder / PLAN}"
         )
-    found = _read_estimate(folder / ESTIMATE)
+    found = _read(folder / ESTIMATE, _Kept)
     if found.sample.sha256 != drawn.sha256:
         raise EstimateError(f"{folder / ESTIMATE}: is of another sample; run `howgreen estimate {folder}` again")
     days = sorted(one[:10] for one in found.looks if one)
@@ -341,6 +351,58 @@ def estimate_of(folder: Path, plan: Plan) -> EstimateFigures:
     )
 
 
+def estimate_of_change(folder: Path) -> ChangeEstimateFigures:
+    """Read the estimate of a sample of change for the page of that change.
+
+    Raises
+    ------
+    EstimateError
+        No estimate there yet, of another sample, or of one date.
+    """
+    drawn = load(folder / "sample.json")
+    change = of_change(drawn)
+    found = _read(folder / ESTIMATE, _KeptChange)
+    if found.sample.sha256 != drawn.sha256:
+        raise EstimateError(f"{folder / ESTIMATE}: is of another sample; run `howgreen estimate {folder}` again")
+    days = sorted(one[:10] for one in found.looks if one)
+    return ChangeEstimateFigures(
+        areas=found.areas,
+        mapped_m2=found.mapped_m2,
+        users=found.users,
+        producers=found.producers,
+        unseen_m2=found.unseen_m2,
+        level=found.level,
+        looked=found.looked,
+        drawn=len(drawn.units),
+        skipped=len(found.skipped),
+        readers=len(found.readers),
+        first_look=days[0] if days else "",
+        last_look=days[-1] if days else "",
+        images=found.images,
+        seed=drawn.seed,
+        dots=drawn.dots,
+        strata=change.strata,
+        strata_weights=drawn.weights,
+        area_m2=change.area_m2,
+        sample_sha256=drawn.sha256,
+        kappa=None if found.agreement is None else found.agreement.kappa,
+    )
+
+
+def check_same_change(folder: Path, shown: Path) -> None:
+    """Check that a sample was drawn from the change that a folder shows; EstimateError otherwise."""
+    if load(folder / "sample.json").plan_sha256 != _map_sha256(shown):
+        raise EstimateError(
+            f"{folder}: was drawn from another change than this one (place, periods, images, model or mapping unit differ); "
+            "ask for the change that it was drawn from, or draw a sample of this one"
+        )
+
+
+def _map_sha256(folder: Path) -> str:
+    """Hash the map of a change: a sample belongs to it."""
+    return hashlib.sha256((folder / "change.tif").read_bytes()).hexdigest()
+
+
 class _Kept(msgspec.Struct, frozen=True):
     """What a report takes of ``estimate.json``."""
 
@@ -356,6 +418,24 @@ class _Kept(msgspec.Struct, frozen=True):
     images: tuple[str, ...] = ()
 
 
+class _KeptChange(msgspec.Struct, frozen=True):
+    """What a report takes of ``estimate.json`` of a change."""
+
+    sample: _KeptSample
+    areas: SampledAreas
+    mapped_m2: dict[str, float]
+    users: dict[str, ShareFigure]
+    producers: dict[str, ShareFigure]
+    unseen_m2: float
+    level: float
+    agreement: _KeptAgreement | None
+    looked: int
+    skipped: tuple[int, ...]
+    readers: tuple[str, ...]
+    looks: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
+
+
 class _KeptSample(msgspec.Struct, frozen=True):
     sha256: str
 
@@ -364,11 +444,11 @@ class _KeptAgreement(msgspec.Struct, frozen=True):
     kappa: float | None
 
 
-def _read_estimate(file: Path) -> _Kept:
+def _read(file: Path, kind: type[K]) -> K:
     try:
         if file.stat().st_size > LARGEST_ESTIMATE_BYTES:
             raise EstimateError(f"{file}: is larger than any estimate; run `howgreen estimate {file.parent}` again")
-        return msgspec.json.decode(file.read_bytes(), type=_Kept)
+        return msgspec.json.decode(file.read_bytes(), type=kind)
     except OSError as error:
         raise EstimateError(
             f"{file}: cannot be read ({error.strerror}); run `howgreen estimate {file.parent}` first"

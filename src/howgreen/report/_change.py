@@ -8,6 +8,7 @@ from dataclasses import asdict
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 
 from howgreen.core import cog, words
@@ -20,7 +21,7 @@ from howgreen.report._rasters import write_category_names
 from howgreen.report._sections import Section
 from howgreen.report._summary import values
 from howgreen.report._templates import text_of
-from howgreen.report.figures import ChangeSide, ChangeSummary
+from howgreen.report.figures import ChangeEstimateFigures, ChangeSide, ChangeSummary, SampledArea, ThresholdFigures
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,10 +49,18 @@ CLUSTER = re.compile(r"(?P<kind>.*\D) (?P<number>\d+)")
 _SIDE = ("period", "green_ratio", "interval", "observed_ratio", "scenes")
 
 
-def write_change(before: Result, after: Result, found: Change, desk: Desk) -> ChangeSummary:
-    """Write map, page, pictures and figures of a change; the green shares and pictures of both dates that lie there are listed too."""
+def write_change(
+    before: Result, after: Result, found: Change, desk: Desk, *, estimate: ChangeEstimateFigures | None = None
+) -> ChangeSummary:
+    """Write map, page, pictures and figures of a change; the green shares and pictures of both dates that lie there are listed too.
+
+    Parameters
+    ----------
+    estimate
+        What people saw at a sample of places on both dates: it leads.
+    """
     folder, language = desk.folder, desk.language
-    summary = ChangeSummary.from_dict(_figures(before, after, found))
+    summary = msgspec.structs.replace(ChangeSummary.from_dict(_figures(before, after, found)), estimate=estimate)
     cog.write(folder / MAP, found.codes, grid=found.grid, band="change", nodata=NOT_COMPARED, colours=_colours(found))
     write_category_names(folder / MAP, {one.code: one.name for one in found.classes})
     write_class_style(folder / MAP, {one.code: (one.name, one.colour) for one in found.classes})
@@ -106,6 +115,7 @@ def _figures(before: Result, after: Result, found: Change) -> dict[str, Any]:
         "patches": [asdict(one) for one in found.patches],
         "threshold": None if found.threshold is None else asdict(found.threshold),
         "clustering": clustering,
+        "estimate": None,
         "warnings": [asdict(one) for one in found.warnings],
         "model": first["model"],
         "grid": first["grid"],
@@ -173,8 +183,13 @@ def _named(language: Language) -> Callable[[str], str]:
 
 
 def _around(summary: ChangeSummary, language: Language) -> _plates.Around:
-    _, threshold = language.gettext, summary.threshold
-    if threshold is not None:
+    _, threshold, estimate = language.gettext, summary.threshold, summary.estimate
+    if estimate is not None:
+        answer = _("Green lost: %(lost)s. Gained: %(gained)s.") % {
+            "lost": _with_range(estimate.areas.lost, language),
+            "gained": _with_range(estimate.areas.gained, language),
+        }
+    elif threshold is not None:
         answer = _("Green lost: %(lost)s. Gained: %(gained)s. Kept: %(kept)s.") % {
             "lost": language.area(threshold.lost_m2),
             "gained": language.area(threshold.gained_m2),
@@ -191,6 +206,8 @@ def _around(summary: ChangeSummary, language: Language) -> _plates.Around:
         "after": language.percent(summary.green_after),
         "model": summary.model.name,
     }
+    if estimate is not None and threshold is not None:
+        of = " ".join(_rests_on(estimate, threshold, language))
     return _plates.Around(
         title=_("What changed in %(place)s?") % {"place": summary.city.label},
         answer=answer,
@@ -201,14 +218,40 @@ def _around(summary: ChangeSummary, language: Language) -> _plates.Around:
     )
 
 
+def _rests_on(estimate: ChangeEstimateFigures, threshold: ThresholdFigures, language: Language) -> tuple[str, str]:
+    """Say what an estimate rests on, and what it leaves open, or else what the map says."""
+    _ = language.gettext
+    beside = _("The map measures %(lost)s lost and %(gained)s gained.") % {
+        "lost": language.area(threshold.lost_m2),
+        "gained": language.area(threshold.gained_m2),
+    }
+    if estimate.unseen_m2:
+        beside = _("Nobody found change where the map sees none; up to %(area)s could be there all the same.") % {
+            "area": language.area(estimate.unseen_m2)
+        }
+    return (
+        _("%(level)s intervals, from %(counted)s.") % {
+            "level": language.percent(estimate.level),
+            "counted": language.read_on_two_dates(estimate.looked, estimate.readers),
+        },
+        beside,
+    )  # fmt: skip
+
+
+def _with_range(one: SampledArea, language: Language) -> str:
+    """``8.7 ha (7.8 ha – 9.5 ha)``."""
+    low, high = (language.area(end) for end in (one.low_m2, one.high_m2))
+    return f"{language.area(one.area_m2)} ({low}\N{EN DASH}{high})"
+
+
 def _drawn(summary: ChangeSummary, photos: list[Array], shown: Any, language: Language) -> _plates.Draw:
     """Draw both photos and the change, and what its colours mean."""
     from matplotlib.patches import Patch
 
     _, named = language.gettext, _named(language)
     panels = (
-        (f"{_('Before')}: {_days(summary.before, language)}", photos[0]),
-        (f"{_('After')}: {_days(summary.after, language)}", photos[1]),
+        (f"{_('Before')}{language.colon} {_days(summary.before, language)}", photos[0]),
+        (f"{_('After')}{language.colon} {_days(summary.after, language)}", photos[1]),
         (_("Change"), _pictures.rgba(shown)),
     )
 
@@ -220,7 +263,8 @@ def _drawn(summary: ChangeSummary, photos: list[Array], shown: Any, language: La
             axes.imshow(picture, interpolation="antialiased")
             axes.set_anchor("W")
         keys = [
-            Patch(fc=one.colour, label=f"{named(one.name)}: {language.area(one.area_m2)}") for one in summary.classes
+            Patch(fc=one.colour, label=f"{named(one.name)}{language.colon} {language.area(one.area_m2)}")
+            for one in summary.classes
         ]
         figure.legend(
             handles=keys, loc="lower left", bbox_to_anchor=(left - 0.008, bottom - 0.012), ncols=4, frameon=False, fontsize=9,
@@ -236,7 +280,15 @@ def _days(side: ChangeSide, language: Language) -> str:
 
 def in_words(figures: Mapping[str, Any]) -> str:
     """Say what changed in a sentence."""
-    threshold, clustering = figures["threshold"], figures["clustering"]
+    threshold, clustering, estimate = figures["threshold"], figures["clustering"], figures.get("estimate")
+    if estimate is not None:
+        lost, gained = (estimate["areas"][kind] for kind in ("lost", "gained"))
+        return (
+            f"Green lost {words.area(lost['area_m2'])} ({words.area(lost['low_m2'])} to {words.area(lost['high_m2'])}), gained "
+            f"{words.area(gained['area_m2'])} ({words.area(gained['low_m2'])} to {words.area(gained['high_m2'])}), as people saw at "
+            f"{estimate['looked']} places; the map measures {words.area(threshold['lost_m2'])} lost and "
+            f"{words.area(threshold['gained_m2'])} gained."
+        )
     if threshold is not None:
         return (
             f"Green lost {words.area(threshold['lost_m2'])}, gained {words.area(threshold['gained_m2'])}, kept "

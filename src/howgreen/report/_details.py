@@ -358,9 +358,7 @@ def _days(text: str, language: Language) -> str:
 
 def _joint(text: str, language: Language) -> str:
     """Return what stands between two sentences, with the spaces of a language."""
-    if language.code != "fr":
-        return text
-    return {"; ": "\u202f; ", ": ": "\xa0: "}.get(text, text)
+    return {"; ": f"{language.semicolon} ", ": ": f"{language.colon} "}.get(text, text)
 
 
 @cache

@@ -52,6 +52,16 @@ class Language:
         forms = self.messages.get(one, (one, many))
         return forms if isinstance(forms, str) else forms[min(int(several), len(forms) - 1)]
 
+    @property
+    def colon(self) -> str:
+        """A colon with what stands before it."""
+        return f"{NBSP}:" if self.code == "fr" else ":"
+
+    @property
+    def semicolon(self) -> str:
+        """A semicolon with what stands before it."""
+        return f"{NBSP};" if self.code == "fr" else ";"
+
     def meaning(self, code: str) -> str:
         """Say what the code of a warning means."""
         return self.gettext(CODES[code])
@@ -89,6 +99,10 @@ class Language:
         """``28.3 km²``, or hectares, or a dash."""
         return self.local(words.area(square_metres))
 
+    def signed_area(self, square_metres: float) -> str:
+        """Write a difference of areas: ``−1.2 ha``."""
+        return self.local(words.signed_area(square_metres))
+
     def significant(self, value: float, *, figures: int = 3) -> str:
         """``28.3``, ``1,230``."""
         return self.local(words.significant(value, figures=figures))
@@ -125,9 +139,16 @@ class Language:
         read = self.gettext("%(places)s read by %(people)s, and the map") % {"places": where, "people": who}
         if what == "vegetation":
             return read
-        return f"{read}; " + self.gettext("what is counted is %(what)s") % {
+        return f"{read}{self.semicolon} " + self.gettext("what is counted is %(what)s") % {
             "what": self.gettext(what.replace("-", " "))
         }
+
+    def read_on_two_dates(self, places: int, people: int) -> str:
+        """Say what the area of a change rests on: ``250 places that one person looked at on both dates``."""
+        who = self.ngettext("one person", "%(num)s people", people) % {"num": self.whole(people)}
+        who = self.gettext("two people") if people == 2 else who
+        where = self.ngettext("%(num)s place", "%(num)s places", places) % {"num": self.whole(places)}
+        return self.gettext("%(places)s, read by %(people)s on both dates") % {"places": where, "people": who}
 
     def odds(self, level: float) -> str:
         """Say a confidence level as people do: ``19 of 20`` for 0.95."""

@@ -219,7 +219,7 @@ def _around(summary: PeopleSummary, language: Language) -> _plates.Around:
     return _plates.Around(
         title=_("How much green do people have around them in %(place)s?") % {"place": summary.city.label},
         answer=f"{near} {mean}",
-        facts=" · ".join((f"{_('People')}: {source}", _days(summary, language), model)),
+        facts=" · ".join((f"{_('People')}{language.colon} {source}", _days(summary, language), model)),
         codes=tuple(one.code for one in summary.warnings),
         credits=summary.attributions,
         synthetic=summary.synthetic,

@@ -220,7 +220,7 @@ def _around(found: RestorationSummary, language: Language) -> _plates.Around:
             )
     return _plates.Around(
         title=_("Urban green space and tree cover, as Article 8 counts them"),
-        answer="; ".join(answers),
+        answer=f"{language.semicolon} ".join(answers),
         facts=_(
             "Regulation (EU) 2024/1991. This is not howgreen’s green ratio, which counts crops and leaves water out."
         ),

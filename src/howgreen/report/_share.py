@@ -69,7 +69,16 @@ def _texts(sheet: Sheet, found: Mapping[str, Any], language: Language) -> None:
     facts = _("%(seen)s of the land seen") % {"seen": language.percent(found["observed_ratio"])}
     if lead:
         facts = language.rests_on(lead["looked"], lead["readers"], lead["counted"])
-    y = _lines(sheet, y, f"{facts}; {images}, {dates}", size=14, color=QUIET, letters=LETTERS, step=0.042, most=2)
+    y = _lines(
+        sheet,
+        y,
+        f"{facts}{language.semicolon} {images}, {dates}",
+        size=14,
+        color=QUIET,
+        letters=LETTERS,
+        step=0.042,
+        most=2,
+    )
     if found["synthetic"]:
         y = _lines(
             sheet,

@@ -588,6 +588,64 @@ class ThresholdFigures(Part, frozen=True, kw_only=True):
     kept_m2: Annotated[float, Meta(ge=0, description="Green area that both have, pixel by pixel.")]
 
 
+class SampledArea(Part, frozen=True, kw_only=True):
+    """An area from looks at a probability sample, with its design-based interval."""
+
+    area_m2: float
+    low_m2: float
+    high_m2: float
+    se_m2: Annotated[float, Meta(ge=0, description="Standard error.")]
+    df: Annotated[float, Meta(ge=0, description="Degrees of freedom of the standard error.")]
+
+
+class SampledAreas(Part, frozen=True, kw_only=True):
+    """Areas by what dots are on both dates."""
+
+    lost: SampledArea
+    gained: SampledArea
+    net: Annotated[SampledArea, Meta(description="Gained less lost.")]
+    kept: Annotated[SampledArea, Meta(description="Green on both dates.")]
+    neither: Annotated[SampledArea, Meta(description="Green on neither.")]
+
+
+class ShareFigure(Part, frozen=True, kw_only=True):
+    """A share and its standard error; null where the sample holds none of what it asks for."""
+
+    value: float | None
+    se: float | None
+
+
+class ChangeEstimateFigures(Part, frozen=True, kw_only=True):
+    """The areas of change that people saw at a sample of places on both dates; they lead the section."""
+
+    areas: SampledAreas
+    mapped_m2: Annotated[dict[str, float], Meta(description="Pixels that the map calls lost and gained.")]
+    users: Annotated[
+        dict[str, ShareFigure], Meta(description="Of what the map calls lost or gained, the share that is.")
+    ]
+    producers: Annotated[dict[str, ShareFigure], Meta(description="Of what is, the share that the map calls so.")]
+    unseen_m2: Annotated[
+        float, Meta(ge=0, description="So much more change may lie where the map sees none and nobody found any.")
+    ]
+    level: Ratio
+    looked: Annotated[int, Meta(ge=0, description="Places that somebody looked at.")]
+    drawn: Annotated[int, Meta(ge=0, description="Places that were drawn.")]
+    skipped: Annotated[int, Meta(ge=0, description="Places that were passed over.")]
+    readers: Annotated[int, Meta(ge=0, description="People who looked.")]
+    first_look: Annotated[str, Meta(description="Day of the first look, ISO 8601; empty where nobody kept it.")]
+    last_look: str
+    images: Annotated[tuple[str, ...], Meta(description="Finer images that were looked at, with date and licence.")]
+    seed: int
+    dots: Annotated[int, Meta(ge=1, description="Dots in each place.")]
+    strata: Annotated[tuple[str, ...], Meta(description="What the map says of the change.")]
+    strata_weights: Annotated[tuple[float, ...], Meta(description="Share of the area in each stratum.")]
+    area_m2: Annotated[float, Meta(ge=0, description="Land that the sample was drawn from.")]
+    sample_sha256: str
+    kappa: Annotated[
+        float | None, Meta(description="Cohen's, of two readers; null where too few places were read twice.")
+    ]
+
+
 class ChangeSide(Part, frozen=True, kw_only=True):
     """One of the two answers."""
 
@@ -615,6 +673,9 @@ class ChangeSummary(Document, frozen=True, kw_only=True):
     patches: Annotated[tuple[PatchFigures, ...], Meta(description="The largest losses, then the largest gains.")]
     threshold: Annotated[ThresholdFigures | None, Meta(description="Of the method `measured`.")]
     clustering: Annotated[ClusteringFigures | None, Meta(description="Of the method `pca-kmeans`.")]
+    estimate: Annotated[
+        ChangeEstimateFigures | None, Meta(description="Of `howgreen estimate`, where a sample was looked at.")
+    ] = None
     warnings: Warnings
     model: ModelFigures
     grid: GridFigures
