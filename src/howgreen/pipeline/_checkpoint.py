@@ -1,6 +1,6 @@
 """Lazy rasters computed block by block and kept on disk, so that memory does not grow with the city.
 
-A stage hands over a lazy (dask) dataset; :func:`persist` computes it one spatial block at a time, keeps each
+:func:`kept` does so with all that a plan's images give. A stage hands over a lazy (dask) dataset; :func:`persist` computes it one spatial block at a time, keeps each
 variable of a block in a file of its own and gives back the same dataset, reading those files. A file appears under
 its name only when it is whole: a run that was stopped finds the finished blocks and goes on with the others.
 Plain ``.npy``: an ``.npz`` sums up every byte when it is written and again whenever it is read.
@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from howgreen import imagery, landcover
 from howgreen.core.errors import OutputError
 from howgreen.core.files import atomic_path
 from howgreen.core.threads import scheduler
@@ -22,7 +24,29 @@ from howgreen.core.threads import scheduler
 if TYPE_CHECKING:
     import xarray as xr
 
-    from howgreen.core.types import Progress
+    from howgreen.core.types import Composite, LandCover, Plan, Progress
+
+
+def kept(
+    plan: Plan, scaled: xr.Dataset, model: landcover.Model, folder: Path, progress: Progress | None
+) -> tuple[Composite, LandCover]:
+    """Compute composite and land cover in one go and keep them: a block is classified while it is at hand.
+
+    Probabilities, ten times the size of labels and fractions, stay lazy and are made again when asked for.
+    """
+    used = (*plan.scenes, *plan.radar)
+    seen = landcover.classify(imagery.from_scaled(scaled, grid=plan.grid, scenes=used), model).data
+    names = [name for name in seen.data_vars if name != "probability"]
+    both = scaled.assign({name: seen[name] for name in names})
+    both = persist(both, folder, stage="composite and land cover", progress=progress)
+    composite = imagery.from_scaled(both[list(scaled)], grid=plan.grid, scenes=used)
+    covered = landcover.classify(composite, model)
+    return composite, replace(covered, data=covered.data.assign({name: both[name] for name in names}))
+
+
+def block_px(plan: Plan) -> int:
+    """Make blocks large enough to read well, small enough that a small city still keeps two cores busy."""
+    return 1024 if min(plan.grid.shape) > 2048 else 512
 
 
 def persist(data: xr.Dataset, folder: Path, *, stage: str, progress: Progress | None = None) -> xr.Dataset:

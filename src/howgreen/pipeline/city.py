@@ -1,12 +1,12 @@
 """One city's journey, on one page: a name becomes a plan, a plan becomes a green ratio with the map that proves it.
 
 :func:`plan` looks everything up and reads no reflectance; :func:`run` is one line per stage; :func:`city` is both.
+:func:`write` (:mod:`howgreen.pipeline.result`) makes the folder that a person opens.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,21 +14,19 @@ from howgreen import imagery, landcover, measure
 from howgreen.core import notebook, types
 from howgreen.core.errors import ImageError, PlanError
 from howgreen.core.threads import pool
-from howgreen.core.types import Composite, LandCover, Period, Progress, Season
+from howgreen.core.types import Period, Progress, Season
 from howgreen.core.warnings import warn
 from howgreen.net.network import Network
 from howgreen.pipeline import _doubts, locks, planning, workdir
-from howgreen.pipeline._checkpoint import persist
+from howgreen.pipeline._checkpoint import block_px, kept
 from howgreen.pipeline._doubts import gather
 from howgreen.pipeline._provenance import provenance
-from howgreen.pipeline.inputs import Catalogs, Store, to_city
+from howgreen.pipeline.inputs import Catalogs, Store
 from howgreen.pipeline.plan_json import Plan
 from howgreen.pipeline.result import CityResult, write
 
 if TYPE_CHECKING:
     from datetime import date
-
-    import xarray as xr
 
     from howgreen.pipeline.inputs import Area
 
@@ -76,11 +74,8 @@ def plan(
         One line: what, where, and what to do.
     """
     choice = planning.Choice(sensor=sensor, model=model, period=period)
-    planning.check_network(network)
     progress = progress or notebook.bars()
-    images, network = planning.images_from(images, store), network or Network()
-    planning.catalogs_of(images, network)  # what is misspelt is told before any service is asked
-    city = to_city(place, store=images if isinstance(images, Store) else None, network=network, progress=progress)
+    city, images, network = planning.look_up(place, images, store=store, network=network, progress=progress)
     with imagery.shared_files():
         made = planning.make(city, images, choice, network=network, progress=progress, then=lambda plan: plan)
     warn(*made.warnings)
@@ -125,10 +120,10 @@ def _run(plan: types.Plan, work: str | Path | None, progress: Progress | None) -
         with pool(1) as aside:
             checked = aside.submit(provenance, plan)  # some pixels are looked at while libraries load
             scaled = imagery.composite_scaled(
-                plan.scenes, radar=plan.radar, grid=plan.grid, bands=plan.bands, block_px=_block_px(plan)
+                plan.scenes, radar=plan.radar, grid=plan.grid, bands=plan.bands, block_px=block_px(plan)
             )
             record = checked.result()  # before the long work: a scene that contradicts itself is refused
-        composite, covered = _kept(plan, scaled, model, folder / "pixels", progress)
+        composite, covered = kept(plan, scaled, model, folder / "pixels", progress)
         zones = measure.green(covered, plan.city, n_clear=composite.data["n_clear"], progress=progress)
     cautions = gather(
         plan, composite.warnings, covered.warnings, _doubts.of_answer(zones[0].stats, model.card, record, plan.city)
@@ -161,12 +156,9 @@ def city(
     Where the images of one catalogue cannot be read in the end, the next one is planned with and read.
     """
     choice = planning.Choice(sensor=sensor, model=model, period=period)
-    planning.check_network(network)
     progress = progress or notebook.bars()
-    images, network = planning.images_from(images, store), network or Network()
-    planning.catalogs_of(images, network)
-    where = to_city(place, store=images if isinstance(images, Store) else None, network=network, progress=progress)
-    return answer(where, images, choice, network=network, progress=progress)
+    found, images, network = planning.look_up(place, images, store=store, network=network, progress=progress)
+    return answer(found, images, choice, network=network, progress=progress)
 
 
 def answer(
@@ -193,25 +185,3 @@ def answer(
 def read_plan(path: str | Path) -> Plan:
     """Read a plan that was saved as JSON: :meth:`Plan.load`."""
     return Plan.load(path)
-
-
-def _kept(
-    plan: types.Plan, scaled: xr.Dataset, model: landcover.Model, folder: Path, progress: Progress | None
-) -> tuple[Composite, LandCover]:
-    """Compute composite and land cover in one go and keep them: a block is classified while it is at hand.
-
-    Probabilities, ten times the size of labels and fractions, stay lazy and are made again when asked for.
-    """
-    used = (*plan.scenes, *plan.radar)
-    seen = landcover.classify(imagery.from_scaled(scaled, grid=plan.grid, scenes=used), model).data
-    names = [name for name in seen.data_vars if name != "probability"]
-    both = scaled.assign({name: seen[name] for name in names})
-    both = persist(both, folder, stage="composite and land cover", progress=progress)
-    composite = imagery.from_scaled(both[list(scaled)], grid=plan.grid, scenes=used)
-    covered = landcover.classify(composite, model)
-    return composite, replace(covered, data=covered.data.assign({name: both[name] for name in names}))
-
-
-def _block_px(plan: types.Plan) -> int:
-    """Blocks large enough to read well, small enough that a small city still keeps two cores busy."""
-    return 1024 if min(plan.grid.shape) > 2048 else 512

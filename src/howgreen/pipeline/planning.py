@@ -29,12 +29,13 @@ from howgreen.net.http import redact_url
 from howgreen.net.network import Network
 from howgreen.pipeline import _doubts, image_sources
 from howgreen.pipeline._doubts import gather
-from howgreen.pipeline.inputs import Catalogs, Store
+from howgreen.pipeline.inputs import Catalogs, Store, to_city
 from howgreen.pipeline.plan_json import Plan
 
 if TYPE_CHECKING:
     from howgreen.core.types import City, Progress, Scene
     from howgreen.net.endpoints import Catalog
+    from howgreen.pipeline.inputs import Area
 
 
 T = TypeVar("T")
@@ -88,6 +89,28 @@ def _period_text(given: object) -> str:
         return given.date().isoformat()
     whole = isinstance(given, float) and given.is_integer()
     return str(int(given) if whole else given)  # type: ignore[call-overload]
+
+
+def look_up(
+    place: Area | None,
+    images: Store | Catalogs | None,
+    *,
+    store: str | Path | None,
+    network: Network | None,
+    progress: Progress | None,
+) -> tuple[City, Store | Catalogs | None, Network]:
+    """Find the place; with where its images may come from, and how services may be asked.
+
+    Raises
+    ------
+    HowgreenError
+        What is misspelt is told before any service is asked.
+    """
+    check_network(network)
+    images, network = images_from(images, store), network or Network()
+    catalogs_of(images, network)
+    city = to_city(place, store=images if isinstance(images, Store) else None, network=network, progress=progress)
+    return city, images, network
 
 
 def check_network(network: object) -> None:
