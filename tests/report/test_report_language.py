@@ -187,6 +187,7 @@ ELSEWHERE = {
     "pipeline/plan_json.py:_scene": "read from a plan",
     "pipeline/planning.py:_planned": "of look_directions, mixed_platforms and try_model",
     "pipeline/restoration.py:account": "of cautions.append",
+    "pipeline/result.py:write": "told on the terminal, where a report is made anew",
     "pipeline/restoration.py:_cut_out": "an error of restoration.cut_out",
     "store/_add.py:_store": "told on the terminal, where a file is added, with the file's name before it",
     "training/own/holdout.py:doubts": "told on the terminal, by train",

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
@@ -80,6 +81,71 @@ def whole(folder: Path) -> None:
     assert {name.removesuffix(".aux.xml") for name in there if not name.endswith(".qml")} == listed
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert not re.search(r"(src|href)=.http", page.replace('href="https', ""))
+
+
+def test_a_report_that_is_made_anew_keeps_the_sections_that_go_on_being_true(store, tmp_path, capsys):
+    out = made(store, tmp_path / "report")
+    assert trend(store, out) == 0
+    page = (out / "report.html").read_text(encoding="utf-8")
+    section = page.partition("<!-- section:trend -->")[2].partition("<!-- /section:trend -->")[0]
+    before, figures = summary(out), (out / "trend.json").read_bytes()
+    capsys.readouterr()
+    # The same plan once more, and one of another year: the trend is of the same limits.
+    for year in ("2024", "2022"):
+        again = ("city", "Small", "--store", store, "--period", year, "--model", "ndvi", "--out", out, "--overwrite")
+        assert call(*again) == 0
+        whole(out)
+        found, page = summary(out), (out / "report.html").read_text(encoding="utf-8")
+        assert found.sections == before.sections
+        assert set(found.files) == set(before.files)
+        assert page.partition("<!-- section:trend -->")[2].partition("<!-- /section:trend -->")[0] == section
+        assert page.count('href="trend.csv"') == 1
+        assert (out / "trend.json").read_bytes() == figures
+        assert "not kept" not in capsys.readouterr().err
+    assert found.period != before.period
+    assert trend(store, out) == 0, "and it can be made anew"
+    whole(out)
+
+
+def test_people_are_kept_beside_the_map_that_they_were_counted_on_alone(store, tmp_path, capsys):
+    out = made(store, tmp_path / "report")
+    census = tmp_path / "people.tif"
+    with rasterio.open(
+        census, "w", driver="GTiff", width=4, height=3, count=1, dtype="float32", crs=GRID.crs.to_wkt(),
+        transform=GRID.affine * Affine.scale(10),
+    ) as file:  # fmt: skip
+        file.write(np.full((1, 3, 4), 25, np.float32))
+    assert call("people", "--report", out, "--population", census, "--population-year", 2024) == 0
+    assert trend(store, out) == 0
+    again = ("city", "Small", "--store", store, "--model", "ndvi", "--out", out, "--overwrite", "--period")
+    assert call(*again, "2024") == 0
+    assert list(summary(out).sections) == ["people", "trend"]
+    capsys.readouterr()
+    assert call(*again, "2022") == 0
+    assert list(summary(out).sections) == ["trend"]
+    assert f"make it anew with `howgreen people --report {out}`" in capsys.readouterr().err
+    whole(out)
+
+
+def test_sections_that_do_not_fit_are_dropped_and_it_is_told(store, tmp_path, capsys):
+    wider = GRID.extent.to_crs("EPSG:4326").geom.buffer(-0.0004).wkt
+    of_small, of_wider = ("Small",), ("--area", wider)
+    for number, (query, more, spoiled) in enumerate(
+        ((of_small, ("--language", "de"), False), (of_wider, (), False), (of_small, (), True))
+    ):
+        out = made(store, tmp_path / f"report-{number}")
+        assert trend(store, out) == 0
+        capsys.readouterr()
+        if spoiled:
+            (out / "trend.csv").write_text("changed by hand", encoding="utf-8")
+        again = ("city", *query, "--store", store, "--period", "2024", "--model", "ndvi", "--out", out, "--overwrite")
+        assert call(*again, *more) == 0
+        said = capsys.readouterr().err
+        assert f"make it anew with `howgreen trend --report {out}`" in said
+        whole(out)
+        assert summary(out).sections == {}
+        assert not (out / "trend.csv").exists()
+        assert 'id="trend-title"' not in (out / "report.html").read_text(encoding="utf-8")
 
 
 def test_a_section_joins_the_page_the_summary_and_the_folder(store, tmp_path, capsys):

@@ -62,6 +62,7 @@ CODES: Mapping[str, str] = {
     "radar-instead": "no optical image was clear: radar answered, which sees structure and not leaves",
     "scale-doubtful": "the numbers of an image may not be what reflectance they are taken for",
     "season-unmeasured": "too few months have clear images to tell which are the greenest",
+    "sections-dropped": "sections of a report that was made anew do not fit it, and were not kept",
 }
 """What each code means. A code, once published, keeps its meaning."""
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from howgreen import report
 from howgreen.core import notebook, words
 from howgreen.core.types import Progress, Result
+from howgreen.core.warnings import Caution, warn
 from howgreen.pipeline import plan_json
 from howgreen.pipeline._provenance import truth
 from howgreen.pipeline.candidates import candidates
@@ -110,7 +111,8 @@ def write(
     OutputError
         The folder holds something else, or cannot be written.
     """
-    return report.write(
+    earlier = report.sections_of(out)
+    summary = report.write(
         replace(result, candidates=candidates(result.plan)),
         out,
         truth=truth(result.plan),
@@ -120,3 +122,12 @@ def write(
         plan_json=plan_json.for_strangers(result.plan) if published else plan_json.to_json(result.plan),
         progress=progress or notebook.bars(),
     )
+    dropped = [topic for topic in earlier if topic not in summary.sections]
+    if dropped:
+        again = " and ".join(f"`howgreen {topic} --report {out}`" for topic in dropped)
+        text = (
+            f"{out}: of the earlier report, {', '.join(dropped)} did not fit (another map, other limits, language or version) and "
+            f"was not kept; make it anew with {again}"
+        )
+        warn(Caution("sections-dropped", text))
+    return summary

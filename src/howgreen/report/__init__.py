@@ -19,7 +19,7 @@ from howgreen.report._osm_green import write_osm_green
 from howgreen.report._pdf import check_pdf
 from howgreen.report._people import PeopleSummary, write_people
 from howgreen.report._restoration import LookedFigures, RestorationSummary, write_restoration
-from howgreen.report._sections import Destination, opened, report_of
+from howgreen.report._sections import Destination, opened, report_of, sections_of
 from howgreen.report._summary import schema, summary
 from howgreen.report._templates import environment, policy, text_of
 from howgreen.report._trend import TrendSummary, trend_summary, write_trend
@@ -63,6 +63,7 @@ __all__ = [
     "policy",
     "report_of",
     "schema",
+    "sections_of",
     "summary",
     "text_of",
     "thumbnail",

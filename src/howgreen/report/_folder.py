@@ -95,14 +95,15 @@ def copied_folder(out: Path, *, anew: Collection[str], text: Collection[str]) ->
             if path.name in text:
                 shutil.copyfile(path, scratch / path.name)
             elif path.name not in anew:
-                _link(path, scratch / path.name)
+                link(path, scratch / path.name)
         yield scratch
 
 
-def _link(path: Path, to: Path) -> None:
+def link(path: Path, to: Path) -> None:
+    """Give a file a second name, or copy it on a disk without hard links."""
     try:
         to.hardlink_to(path)
-    except OSError:  # a disk without hard links
+    except OSError:
         shutil.copy2(path, to)
 
 

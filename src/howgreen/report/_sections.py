@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from howgreen.core.errors import OutputError
-from howgreen.report._checksums import CHECKSUMS, write_checksums
-from howgreen.report._delivery import check_target, new_target
-from howgreen.report._folder import SUMMARY, copied_folder
+from howgreen.report._checksums import CHECKSUMS, is_unaltered, write_checksums
+from howgreen.report._delivery import check_target, is_url, new_target
+from howgreen.report._folder import SUMMARY, copied_folder, link
 from howgreen.report._language import language as language_of
 from howgreen.report._pdf import REPORT_PDF, TEXT, check_pdf, write_pdf
 from howgreen.report._qgis import PROJECT, show_beside
@@ -185,6 +185,93 @@ def report_of(folder: Path) -> Summary:
     return found
 
 
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """Sections of an earlier report that belong to the one in the making too."""
+
+    folder: Path
+    """Of the earlier report."""
+    sections: Mapping[str, tuple[str, ...]]
+    """Topic to its files."""
+    files: Mapping[str, str]
+    """Name to what it holds."""
+
+    def link(self, folder: Path) -> None:
+        """Put their files into the new folder."""
+        for name in self.files:
+            for one in _with_companions(name):
+                if (self.folder / one).exists():
+                    link(self.folder / one, folder / one)
+
+    def into(self, html: str) -> str:
+        """Put them into the new page, as they stood in the earlier one."""
+        if self.sections:
+            earlier = (self.folder / REPORT_PAGE).read_text(encoding="utf-8")
+            for name in self.sections:
+                mark, end = f"<!-- section:{name} -->", f"<!-- /section:{name} -->"
+                section = earlier.partition(mark)[2].partition(end)[0]
+                html = html.replace(f"{mark}{end}", f"{mark}{section}{end}")
+        return html
+
+
+def kept(out: str | Path, found: Mapping[str, Any], plan_json: str | None) -> Kept:
+    """Find the sections of a report that is about to be replaced that go on being true: of the same limits, in the same language.
+
+    People are counted around the green of one map, so theirs is kept beside the same plan only. A folder that was altered since, or
+    that another version made, keeps none.
+
+    Parameters
+    ----------
+    found
+        Values of the summary that takes its place.
+    plan_json
+        Text of its plan.
+    """
+    none = Kept(folder=Path(out), sections={}, files={})
+    earlier = None if is_url(out) else _earlier(Path(out))
+    if earlier is None or not earlier.sections or not _alike(earlier, found) or not is_unaltered(Path(out)):
+        return none
+    same_map = plan_json is not None and _text(Path(out) / "plan.json") == plan_json
+    sections = {topic: names for topic, names in earlier.sections.items() if same_map or topic != "people"}
+    files = {name: earlier.files[name] for names in sections.values() for name in names if name in earlier.files}
+    return Kept(folder=Path(out), sections=sections, files=files)
+
+
+def _alike(earlier: Summary, found: Mapping[str, Any]) -> bool:
+    """Whether two reports are of the same limits, in the same language, by the same version."""
+    city, now = earlier.city, found["city"]
+    return (
+        (city.id, city.crs, tuple(city.bounds)) == (now["id"], now["crs"], tuple(now["bounds"]))
+        and earlier.zone_area_m2 == found["zone_area_m2"]
+        and (earlier.language, earlier.howgreen) == (found["language"], found["howgreen"])
+    )
+
+
+def sections_of(out: str | Path) -> tuple[str, ...]:
+    """List the sections of the report that a folder of this disk holds; none where it holds no report."""
+    earlier = None if is_url(out) else _earlier(Path(out))
+    return () if earlier is None else tuple(earlier.sections)
+
+
+def _earlier(folder: Path) -> Summary | None:
+    try:
+        return report_of(folder)
+    except OutputError:
+        return None
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return None
+
+
+def _with_companions(name: str) -> tuple[str, ...]:
+    """Name a file and what may lie beside it: names of classes, and a style for QGIS."""
+    return name, f"{name}.aux.xml", f"{name.removesuffix('.tif')}.qml"
+
+
 @contextmanager
 def opened(destination: Destination, topic: str, *, progress: Progress | None = None) -> Iterator[Desk]:
     """Give a folder to fill with an answer; it appears whole, or the report stays as it was.
@@ -199,9 +286,7 @@ def opened(destination: Destination, topic: str, *, progress: Progress | None = 
             yield Desk(folder=folder, language=language_of(destination.language), pdf=destination.pdf)
         return
     found = report_of(destination.report)
-    earlier = [
-        name for one in _files_of(found, topic) for name in (one, f"{one}.aux.xml", f"{one.removesuffix('.tif')}.qml")
-    ]
+    earlier = [name for one in _files_of(found, topic) for name in _with_companions(one)]
     again = {*earlier, REPORT_PAGE, REPORT_PDF, SUMMARY, CHECKSUMS}
     with copied_folder(destination.report, anew=again, text=(REPORT_PAGE,)) as folder:
         yield Desk(

@@ -17,6 +17,7 @@ from howgreen.report._language import language as language_of
 from howgreen.report._pdf import REPORT_PDF, TEXT, check_pdf, write_pdf
 from howgreen.report._qgis import PROJECT, TABLES, write_styles, write_tables
 from howgreen.report._rasters import blocks, drawn, files_of
+from howgreen.report._sections import Kept, kept
 from howgreen.report._summary import values
 from howgreen.report._tables import CSV, XLSX, rows, write_csv, write_xlsx
 from howgreen.report.figures import EstimateFigures, PopulatedFigures, Summary
@@ -73,8 +74,8 @@ def write(
     Parameters
     ----------
     out
-        A new folder, an empty one, or one that an earlier report made (it is replaced); or such a place on another
-        storage, as a URL of fsspec.
+        A new folder, an empty one, or one that an earlier report made (it is replaced, and sections of it that go on being true are
+        kept); or such a place on another storage, as a URL of fsspec.
     truth
         For simulated cities: ``green_ratio`` (0-1) and, if known, ``districts`` (name to ratio).
     estimate
@@ -121,13 +122,17 @@ def write(
             found["denominators"]["populated"] = None if populated is None else msgspec.to_builtins(populated)
             absent = {"plan.json" if not plan_json else "", REPORT_PDF if not form.pdf else ""}
             found["files"] = {name: text for name, text in (files_of(result) | OTHERS).items() if name not in absent}
+            earlier = kept(out, found, plan_json)
+            found["files"] |= earlier.files
+            found["sections"] = dict(earlier.sections)
+            earlier.link(folder)
             # Packing is GDAL's work, compressing the page's pictures zlib's, most of the rest Python's.
             with pool(2) as aside:
                 packing = aside.submit(maps.pack)
                 preview = from_files(result, maps.paths)
                 photo = photo_rgb(preview)
                 write_styles(result, preview, folder)
-                page = aside.submit(_page, result, found, preview, photo, folder, spoken)
+                page = aside.submit(_page, result, found, preview, photo, folder, spoken, earlier)
                 poster(result, found, preview, folder / "map.png", photo=photo, language=spoken)
                 share(result, found, preview, folder / "share.png", language=spoken)
                 tick()
@@ -141,11 +146,17 @@ def write(
 
 
 def _page(
-    result: Result, found: Mapping[str, Any], preview: Preview, photo: Array, folder: Path, language: Language
+    result: Result,
+    found: Mapping[str, Any],
+    preview: Preview,
+    photo: Array,
+    folder: Path,
+    language: Language,
+    earlier: Kept,
 ) -> None:
     from howgreen.report._page import page
 
-    html = page(result, found, preview, photo=photo, language=language)
+    html = earlier.into(page(result, found, preview, photo=photo, language=language))
     (folder / "report.html").write_text(html, encoding="utf-8")
     if REPORT_PDF in found["files"]:
         write_pdf(html, folder / REPORT_PDF)
