@@ -236,6 +236,23 @@ def test_nothing_sticks_out_sideways(tab, width):
         "cells => cells.every(cell => cell.scrollWidth <= cell.clientWidth + 1)"
     )
     assert wide
+    names = tab.locator("#districts tbody th")
+    lines = names.evaluate_all(
+        """cells => cells.map(cell => {
+          const range = document.createRange(); range.selectNodeContents(cell);
+          return new Set([...range.getClientRects()].map(box => Math.round(box.top))).size;
+        })"""
+    )
+    words = [len(name.split()) for name in names.all_inner_texts()]
+    assert all(line <= word for line, word in zip(lines, words, strict=True))  # no name is broken inside a word
+
+
+def test_in_print_the_heads_of_tables_are_text_that_is_repeated_on_the_next_page(tab):
+    """Chromium repeats no buttons."""
+    tab.emulate_media(media="print")
+    assert set(tab.locator("th button").evaluate_all("all => all.map(one => getComputedStyle(one).display)")) == {
+        "contents"
+    }
 
 
 @pytest.mark.parametrize("width", [390, 1000, 1400])

@@ -242,7 +242,7 @@ def _drawn(summary: PeopleSummary, share: Any, language: Language) -> _plates.Dr
         shown = axes.imshow(100 * share[::step, ::step], cmap=ramp, vmin=0, vmax=100, interpolation="nearest")
         _plates.colour_bar(figure, (edge + 0.015, bottom + 0.1 * height, 0.7 * height), shown, ink)
         start = max(edge + 0.14, left + 0.5 * width)
-        part = (start, bottom + 0.1, left + width - start, height - 0.13)
+        part = (start, bottom + 0.1, left + width - start - 0.02, height - 0.13)  # the last number stands half outside
         bars = _plates.plain_axes(figure, part, ink, title=_("People"))
         at = [10 * (n + 1) for n in range(len(deciles))]
         bars.barh(at, [100 * value for value in deciles], height=7, color="#3b874f")

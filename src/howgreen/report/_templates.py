@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -51,6 +52,7 @@ def environment(
         "moment": language.moment,
         "linked": linked,
         "told": lambda text: told(text, language),
+        "longest_word": longest_word,
         "ramp": shades.ramp,
         **(filters or {}),
     }
@@ -89,6 +91,17 @@ def whole_page(
     }
     text: str = environment(language, filters).get_template(template).render(**{**around, **values})
     return text
+
+
+def longest_word(names: Iterable[str], most: int = 16) -> int:
+    """Count the letters of the longest word among names, so that a table can be wide enough for it; not more than ``most``.
+
+    Examples
+    --------
+    >>> longest_word(["Old Town", "Baden-Baden"])
+    6
+    """
+    return max((min(len(word), most) for name in names for word in re.split(r"[\s-]+", name)), default=0)
 
 
 def text_of(name: str) -> str:
