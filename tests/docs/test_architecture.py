@@ -64,7 +64,7 @@ def test_every_module_is_listed_with_what_it_says_of_itself():
 def test_every_room_stands_on_a_floor_and_in_the_list():
     rooms = {path.name for path in HOUSE.iterdir() if (path / "__init__.py").is_file()}
     assert set(modules.ROOMS) == rooms
-    floors = TEXT.partition("```\n")[2].partition("```")[0]
+    floors = TEXT.partition("```text\n")[2].partition("```")[0]
     assert {name for name in rooms if f"{name}/" not in floors} == set()
     assert all(modules.sentence(HOUSE / name / "__init__.py") for name in rooms)
 
