@@ -153,6 +153,13 @@ def sync_folder(folder: Path) -> None:
         _sync(folder)
 
 
+def sync_files(folder: Path) -> None:
+    """Make all files of a folder, and their names, outlive a power cut."""
+    for path in folder.iterdir():
+        _sync(path)
+    sync_folder(folder)
+
+
 def _sync(path: Path) -> None:
     handle = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)  # Windows syncs only what it may write
     try:

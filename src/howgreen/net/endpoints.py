@@ -122,6 +122,10 @@ WITHOUT_MASK_FILES = frozenset(
 """Hosts of the catalogues' files, beside none of which a mask file of GDAL's (``FILE.tif.msk``) lies: they are not asked for one."""
 
 
+SAS_TOKENS = "https://planetarycomputer.microsoft.com/api/sas/v1/token"
+"""Short-lived tokens for the storage containers of the Planetary Computer."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Endpoints:
     """Addresses of all services. Give other ones to use your own servers."""

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from howgreen.core.errors import NetworkError
 from howgreen.net import http
+from howgreen.net.endpoints import SAS_TOKENS
 from howgreen.net.http import Request, Response, RetryPolicy
 
 KEY = "PC_SDK_SUBSCRIPTION_KEY"
@@ -43,7 +44,7 @@ class Signer(Protocol):
 class PlanetaryComputer:
     """One token for each storage container, from its own service, without an account for most."""
 
-    url: str = "https://planetarycomputer.microsoft.com/api/sas/v1/token"
+    url: str = SAS_TOKENS
     domain: str = ".blob.core.windows.net"
     _tokens: dict[tuple[str, str], tuple[str, float]] = field(default_factory=dict, repr=False, compare=False)
     """By container: token, and until when it is used (monotonic)."""

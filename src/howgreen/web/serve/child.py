@@ -290,7 +290,7 @@ def in_place(folder: Path, settings: Settings) -> Iterator[Path]:
 
     An older one that is there goes at the same moment.
     """
-    from howgreen.core.files import exchange, scratch_folder, sync_folder
+    from howgreen.core.files import exchange, scratch_folder, sync_files, sync_folder
 
     settings.results.mkdir(parents=True, exist_ok=True)
     settings.scratch.mkdir(parents=True, exist_ok=True)
@@ -304,16 +304,6 @@ def in_place(folder: Path, settings: Settings) -> Iterator[Path]:
             folder.rename(scratch / "old")
             made.rename(folder)
         sync_folder(settings.results)
-
-
-def sync_files(folder: Path) -> None:
-    """Make all files of a folder outlive a power cut."""
-    for path in (*folder.iterdir(), folder):
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def _tell_plan(plan: Plan, tell: Tell) -> None:

@@ -289,7 +289,7 @@ def test_a_job_that_is_dismissed_ends_its_process(plain, monkeypatch: pytest.Mon
         job = jobs.submit(asked(), client="c")
         until(children)
         assert jobs.dismiss(job.id, client="c").status is Status.dismissed
-        until(lambda: not children(), most_s=5)
+        until(lambda: not children(), most_s=15)
         assert jobs.job(job.id).status is Status.dismissed
         monkeypatch.delenv("STANDIN_FAULT")
         assert over(jobs, jobs.submit(asked(), client="c")).status is Status.successful
