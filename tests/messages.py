@@ -117,7 +117,7 @@ def of_report() -> Texts:
 
 def of_ranking() -> Texts:
     """Texts of a ranking's page."""
-    return _written_in([HOUSE / "batch" / "ranking.html"], [HOUSE / "batch" / "page.py"])
+    return _written_in([HOUSE / "batch" / "ranking.html"], [HOUSE / "batch" / "_page.py"])
 
 
 def _written_in(pages: Iterable[Path], modules: Iterable[Path]) -> Texts:

@@ -17,7 +17,7 @@ from howgreen import cli, place
 from howgreen.core.errors import PlanError, StoreError
 from howgreen.core.sensors import SENSORS
 from howgreen.core.stac import Header
-from howgreen.pipeline.rebase import rebased
+from howgreen.pipeline._rebase import rebased
 from howgreen.store import put_place, put_scene
 
 GRID = GeoBox((30, 40), Affine(10, 0, 680_000, 0, -10, 5_150_000), "EPSG:32632")

@@ -15,7 +15,7 @@ import pytest
 from shapely import box
 
 from howgreen import batch
-from howgreen.batch.page import page, ranking_of, spoken
+from howgreen.batch._page import page, ranking_of, spoken
 from howgreen.report import ENGLISH, LANGUAGES, Language, catalogue
 from messages import of_ranking as messages
 

@@ -10,7 +10,7 @@ import pytest
 from shapely import box
 
 from howgreen import batch
-from howgreen.batch import run as running
+from howgreen.batch import _run as running
 from howgreen.core.errors import HowgreenError, NetworkError, TableError
 from howgreen.place import from_shape
 

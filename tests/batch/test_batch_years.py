@@ -16,7 +16,7 @@ from odc.geo.geobox import GeoBox
 from odc.geo.geom import box
 
 from howgreen import batch, cli
-from howgreen.batch import plans
+from howgreen.batch import _plans as plans
 from howgreen.core.errors import TableError
 from howgreen.core.sensors import SENSORS
 from howgreen.core.stac import Header

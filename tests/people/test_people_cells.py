@@ -8,7 +8,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from shapely import box
 
-from howgreen.people.cells import NONE, cells_of_areas, cells_of_grid
+from howgreen.people._cells import NONE, cells_of_areas, cells_of_grid
 
 CRS = "EPSG:32632"
 PIXELS = GeoBox((4, 4), Affine(10, 0, 500_000, 0, -10, 5_000_000), CRS)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from howgreen.people import AROUND_M, Surroundings, figures, gini, weighted_quantiles
-from howgreen.people.cells import Counts
+from howgreen.people._cells import Counts
 
 VALUES = st.lists(st.tuples(st.floats(0, 1e6), st.integers(1, 50)), min_size=1, max_size=30)
 

@@ -8,7 +8,7 @@ from shapely import LineString, box
 
 from howgreen.osm._ways import walkable
 from howgreen.people import SNAP_M, walking_m
-from howgreen.people.network import ENTRANCE_M, FURTHEST_M
+from howgreen.people._network import ENTRANCE_M, FURTHEST_M
 
 STREET = LineString([(0, 0), (1000, 0)])
 PARK = box(1000, -100, 1200, 100)

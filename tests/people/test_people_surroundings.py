@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from howgreen.people import MIN_PATCH_M2, Ground, around, distance_m, mapped_and_seen, patches
-from howgreen.people.surroundings import disk
+from howgreen.people._surroundings import disk
 
 
 def ground(green, inside=None):
@@ -28,7 +28,7 @@ def test_green_within_a_distance_is_every_pixel_whose_centre_lies_there(radius, 
     green = rng.random((37, 52))
     green[rng.random(green.shape) < 0.2] = np.nan
     total, seen = brute(green, radius)
-    monkeypatch.setattr("howgreen.people.surroundings.BLOCK_PX", 16)
+    monkeypatch.setattr("howgreen.people._surroundings.BLOCK_PX", 16)
     found = around(ground(green), radius)
     np.testing.assert_allclose(found.green_m2, total * 100, rtol=1e-4, atol=0.5)
     np.testing.assert_allclose(found.share, total / seen, rtol=1e-4, atol=1e-5)

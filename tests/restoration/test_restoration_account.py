@@ -19,7 +19,7 @@ from howgreen.restoration import (
     open_map,
     zones_of,
 )
-from howgreen.restoration.account import may_be_left_out, no_loss
+from howgreen.restoration._account import may_be_left_out, no_loss
 
 
 def sums(covered, *, area=100.0, unknown=0.0):

@@ -10,7 +10,7 @@ from tests.restoration.conftest import NORTH, WEST
 
 from howgreen.core.errors import ImageError
 from howgreen.restoration import CLCPLUS, TREE_COVER, cut_out, open_map
-from howgreen.restoration.account import sums_of
+from howgreen.restoration._account import sums_of
 
 ROW = [*range(1, 12), 253, 254, 255]
 
@@ -72,7 +72,7 @@ def test_many_windows_give_what_one_gives(make_map, monkeypatch):
     codes = np.random.default_rng(3).integers(1, 12, (90, 70))
     path, shape = make_map("clc.tif", codes), shapely.Point(WEST + 350, NORTH - 450).buffer(333)
     whole = open_map([path], CLCPLUS).areas_m2(shape)
-    monkeypatch.setattr("howgreen.restoration.maps.WINDOW_PX", 16)
+    monkeypatch.setattr("howgreen.restoration._maps.WINDOW_PX", 16)
     parts = open_map([path], CLCPLUS).areas_m2(shape)
     assert parts == {code: pytest.approx(area, rel=1e-6) for code, area in whole.items()}
     assert sum(whole.values()) == pytest.approx(shape.area, rel=1e-6)

@@ -1,11 +1,11 @@
 """Many cities in one run, ranked with intervals: ``howgreen rank``."""
 
-from howgreen.batch.cities import Entry, folder_of, is_extract, read_list
-from howgreen.batch.page import ranking_of, verdict
-from howgreen.batch.plans import Outlook, Planned, describe, plan, to_values
-from howgreen.batch.ranking import Change, Ranked, Row, changes, ranked
-from howgreen.batch.run import Ask, Workers, rank
-from howgreen.batch.write import COLUMNS, table, write_ranking
+from howgreen.batch._cities import Entry, folder_of, is_extract, read_list
+from howgreen.batch._page import ranking_of, verdict
+from howgreen.batch._plans import Outlook, Planned, describe, plan, to_values
+from howgreen.batch._ranking import Change, Ranked, Row, changes, ranked
+from howgreen.batch._run import Ask, Workers, rank
+from howgreen.batch._write import COLUMNS, table, write_ranking
 
 __all__ = [
     "COLUMNS",

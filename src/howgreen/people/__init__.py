@@ -1,7 +1,7 @@
 """People: who lives near how much green. Counts of people stay in their own cells; the limits and the green go to them."""
 
-from howgreen.people.cells import Cells, Counts, cells_of_areas, cells_of_grid
-from howgreen.people.figures import (
+from howgreen.people._cells import Cells, Counts, cells_of_areas, cells_of_grid
+from howgreen.people._figures import (
     AROUND_M,
     MIN_PATCH_M2,
     NEAR_M,
@@ -11,8 +11,8 @@ from howgreen.people.figures import (
     gini,
     weighted_quantiles,
 )
-from howgreen.people.network import SNAP_M, walking_m
-from howgreen.people.surroundings import Ground, around, distance_m, mapped_and_seen, patches
+from howgreen.people._network import SNAP_M, walking_m
+from howgreen.people._surroundings import Ground, around, distance_m, mapped_and_seen, patches
 
 __all__ = [
     "AROUND_M",

@@ -21,7 +21,7 @@ from howgreen.core.text import one_line
 from howgreen.core.types import Asset, Encoding, MeasuredSeason, MonthGreenness, Period, Scene
 from howgreen.core.warnings import Caution
 from howgreen.pipeline._plan_file import GridFile, PlanFile, SceneFile, SeasonFile
-from howgreen.pipeline.rebase import rebased
+from howgreen.pipeline._rebase import rebased
 from howgreen.store import city_from_feature, city_to_feature
 
 if TYPE_CHECKING:

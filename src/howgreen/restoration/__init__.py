@@ -4,7 +4,7 @@ Areas of urban green space and of tree cover are sums over the official maps ins
 howgreen's green ratio, and never bear its name.
 """
 
-from howgreen.restoration.account import (
+from howgreen.restoration._account import (
     CANOPY_ENOUGH,
     CHANGE_MARGIN,
     GREEN_ENOUGH,
@@ -18,8 +18,8 @@ from howgreen.restoration.account import (
     UnitAccount,
     account,
 )
-from howgreen.restoration.maps import CLCPLUS, LAEA, PIXEL_M, TREE_COVER, CoverMap, cut_out, open_map
-from howgreen.restoration.zones import AREAS, Clusters, clusters_from, zones_of
+from howgreen.restoration._maps import CLCPLUS, LAEA, PIXEL_M, TREE_COVER, CoverMap, cut_out, open_map
+from howgreen.restoration._zones import AREAS, Clusters, clusters_from, zones_of
 
 __all__ = [
     "AREAS",

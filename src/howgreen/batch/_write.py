@@ -9,8 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from howgreen.batch.page import page, ranking_of, spoken
-from howgreen.batch.ranking import Change, Ranked, Row, by_year, changes, ranked
+from howgreen.batch._page import page, ranking_of, spoken
+from howgreen.batch._ranking import Change, Ranked, Row, by_year, changes, ranked
 from howgreen.core.files import atomic_path, scratch_folder, write_atomic
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
-from howgreen.restoration.zones import zones_of
+from howgreen.restoration._zones import zones_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
 
     from howgreen.core.types import Progress
-    from howgreen.restoration.maps import CoverMap
-    from howgreen.restoration.zones import Clusters
+    from howgreen.restoration._maps import CoverMap
+    from howgreen.restoration._zones import Clusters
 
 Verdict = Literal["yes", "no", "too close to tell", "not told"]
 GREEN_ENOUGH, CANOPY_ENOUGH = 0.45, 0.10
@@ -92,7 +92,7 @@ class UnitAccount:
 
     unit: Unit
     areas: Mapping[str, Cover]
-    """By the keys of :data:`howgreen.restoration.zones.AREAS`."""
+    """By the keys of :data:`howgreen.restoration._zones.AREAS`."""
     exempt: Verdict
     """Whether it may be left out under Article 8(1)."""
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from howgreen import report
-from howgreen.batch.cities import folder_of
-from howgreen.batch.ranking import Change, Ranked, Row, apart, by_year, changes, ranked, told
+from howgreen.batch._cities import folder_of
+from howgreen.batch._ranking import Change, Ranked, Row, apart, by_year, changes, ranked, told
 from howgreen.core.warnings import CODES
 from howgreen.report import ENGLISH, Language
 

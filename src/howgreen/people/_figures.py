@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from howgreen.people.cells import Counts
+    from howgreen.people._cells import Counts
 
 Floats = npt.NDArray[np.float64]
 AROUND_M = (100, 300, 500)

@@ -13,7 +13,7 @@ import shapely
 
 from howgreen.core.errors import AreaError, ImageError
 from howgreen.core.geometry import polygonal
-from howgreen.restoration.maps import LAEA
+from howgreen.restoration._maps import LAEA
 
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry

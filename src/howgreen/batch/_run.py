@@ -18,8 +18,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-from howgreen.batch.cities import Entry, folder_of
-from howgreen.batch.ranking import Row
+from howgreen.batch._cities import Entry, folder_of
+from howgreen.batch._ranking import Row
 from howgreen.core.errors import HowgreenError, NetworkError
 from howgreen.core.text import one_line
 from howgreen.core.threads import at_most, cores

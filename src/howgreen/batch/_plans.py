@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from howgreen.batch.cities import Entry, folder_of
-from howgreen.batch.ranking import CityYear
-from howgreen.batch.run import Ask, Workers, digest_of, each, earlier, find, planned, tried
+from howgreen.batch._cities import Entry, folder_of
+from howgreen.batch._ranking import CityYear
+from howgreen.batch._run import Ask, Workers, digest_of, each, earlier, find, planned, tried
 from howgreen.core import words
 from howgreen.core.text import one_line
 from howgreen.core.threads import cores
