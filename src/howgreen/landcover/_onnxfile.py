@@ -86,7 +86,7 @@ def card_text(content: bytes, *, source: str) -> str:
     if outside:
         raise ModelError(
             f"model {source}: keeps weights in other files ({', '.join(outside)[:80]}), which are never read; "
-            "export it as one file"
+            "export it as one file, or have `howgreen models wrap FILE` take them in"
         )
     metadata = {bytes(entry.key): bytes(entry.value) for entry in model.metadata}
     text = metadata.get(METADATA_KEY.encode())

@@ -252,11 +252,12 @@ def together(parts: Sequence[Labels]) -> Labels:
 
 
 def _unused(inside: npt.NDArray[np.bool_], found: Labels, seen: Labels, image: Image) -> Iterator[str]:
-    """Sentences about labels that teach nothing."""
+    """Sentences about labels that teach nothing; they stand on the page, which names no folder."""
+    name = Path(image.name).name
     if not inside.all():
-        yield f"{(~inside).sum()} of {len(inside)} shapes lie outside {image.name} and teach nothing"
+        yield f"{(~inside).sum()} of {len(inside)} shapes lie outside {name} and teach nothing"
     if len(seen.code) < len(found.code):
-        yield f"{len(found.code) - len(seen.code)} of {len(found.code)} labelled pixels hold no data in {image.name}"
+        yield f"{len(found.code) - len(seen.code)} of {len(found.code)} labelled pixels hold no data in {name}"
     silent = int(inside.sum()) - len(np.unique(found.shape))
     if silent:
         yield f"{silent} shapes hold no pixel's centre of their own: too small, or claimed by another class"
