@@ -69,6 +69,17 @@ def test_where_no_date_without_a_mask_is_clear_over_four_fifths_it_is_told(clear
     assert "no-clear-date" not in codes(plan(masked, *bare[1:]))
 
 
+def test_a_thin_veil_is_told_where_no_other_image_is_clear():
+    veil = Caution("thin-veil", "all of it may lie under a veil")
+    veiled = [dataclasses.replace(scene(day), warnings=(veil,)) for day in JULY[:3]]
+    clear, cloudy, masked = (dataclasses.replace(scene(JULY[3]), clear_pct=pct) for pct in (80.0, 79.0, None))
+    told = [caution.code for caution in _doubts.gather(plan(*veiled))]
+    assert told == ["thin-veil"]
+    assert [caution.code for caution in _doubts.gather(plan(*veiled, clear))] == []
+    for other in (cloudy, masked):
+        assert [caution.code for caution in _doubts.gather(plan(*veiled, other))] == ["thin-veil"]
+
+
 def test_fewer_than_three_dates_are_told_and_two_tiles_of_one_pass_are_one():
     assert codes(plan(*map(scene, JULY[:2]))) == ["few-dates"]
     first = scene(JULY[0])

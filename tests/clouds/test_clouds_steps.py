@@ -153,6 +153,23 @@ def test_with_a_second_date_no_shadow_is_asked_for():
     assert (at_80_m(thin, look())[FEW] == CLOUD_CELL).all()
 
 
+@pytest.mark.parametrize(("veil", "told"), [(0.045, False), (0.055, True)])
+def test_a_date_may_lie_under_an_even_veil_from_005_on(veil, told):
+    one = look(veil, visible=0.12)
+    cells = alone(one)
+    assert (cells == CLEAR_CELL).all()
+    assert clouds.evenly_veiled(one, cells) is told
+    half = look(veil, visible=0.12, at=np.s_[:29])
+    assert not clouds.evenly_veiled(half, alone(half))
+
+
+def test_what_is_found_to_be_cloud_is_no_veil_over_the_rest():
+    one = look(0.9, visible=0.4, at=np.s_[:45])
+    assert not clouds.evenly_veiled(one, alone(one))
+    overcast = look(0.9, visible=0.4)
+    assert not clouds.evenly_veiled(overcast, alone(overcast))
+
+
 # ---- a stack
 
 

@@ -10,7 +10,7 @@ from odc.geo.geobox import GeoBox
 from howgreen import clouds
 from howgreen.core.acquisitions import acquisitions
 from howgreen.core.warnings import Caution
-from howgreen.imagery import choose, composite_scaled, decisions, look
+from howgreen.imagery import choose, composite_scaled, decisions, look, look_each
 from howgreen.imagery.composite import _sky
 from howgreen.imagery.read import quality, sky
 from howgreen.imagery.read._coarse import read_coarse, read_means
@@ -97,6 +97,22 @@ def test_a_plan_looks_for_clouds_where_there_is_no_mask(make_scene, make_city):
     used, passed = choose(look([overcast, half, clear], city=city), city=city, period=_year(), bands=tuple(WOODS))
     assert {scene.id for scene in used} == {half.id, clear.id}
     assert [scene.id for scene in passed] == [overcast.id]
+
+
+@pytest.mark.parametrize("added", [500, 900])
+def test_a_plan_tells_of_a_veil_over_all_that_is_clear(make_scene, make_city, added):
+    """A tenth of the light of the woods is taken, and white light added: no cell looks like haze, or all like an offset."""
+    from shapely import box
+
+    city = make_city(box(WEST, NORTH - 10 * SIDE, WEST + 10 * SIDE, NORTH))
+    veiled = make_scene({band: np.rint(0.9 * values + added).astype(values.dtype) for band, values in bands().items()})
+    clear = make_scene(bands(), day=10)
+    seen = {scene.id: scene for scene in look([veiled, clear], city=city)}
+    assert seen[veiled.id].clear_pct == 100
+    assert [one.code for one in seen[veiled.id].warnings] == ["thin-veil"]
+    assert seen[clear.id].warnings == ()
+    again, _ = look_each(list(seen.values()), city=city)
+    assert {scene.id: scene.warnings for scene in again} == {name: scene.warnings for name, scene in seen.items()}
 
 
 def _year():

@@ -66,3 +66,7 @@ def test_a_town_knows_where_its_clouds_are():
     brightest = max(skies, key=lambda sky: sky.cloud.mean())
     red = brightest.image.light["red"]
     assert np.nanmean(red[brightest.cloud]) > 1.5 * np.nanmean(red[brightest.clear])
+    told = {(name, opacity): middles for name, opacity, middles in thresholds.even_veils(skies)}
+    for name in ("clouds-10", "clouds-3"):
+        assert np.median(told[name, 0.0]) < 0.01
+        assert min(told[name, 0.1]) >= steps.EVEN_VEIL

@@ -9,6 +9,7 @@ from howgreen.clouds.steps import (
     SNOW_CELL,
     Look,
     alone,
+    evenly_veiled,
     moved,
     together,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "bands_of",
     "card",
     "detector_for",
+    "evenly_veiled",
     "mostly_veiled",
     "moved",
     "probabilities",

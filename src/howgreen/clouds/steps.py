@@ -37,6 +37,9 @@ MOSTLY_CLEAR = 0.5
 """Dates that show this share clearly tell what the ground looks like."""
 SAME, SAME_PART = 0.03, 0.2
 """A place is as bright as on another date where the visible light differs by less: 0.03 + 20 %."""
+EVEN_VEIL = 0.05
+"""Middle probability of a veil over what one date shows as clear, from which all of it may lie under an even veil. In simulated towns an
+even veil that takes a tenth of the light always reaches it; see :mod:`howgreen.training.clouds.thresholds`."""
 ADDED, ADDED_PART = 0.04, 0.25
 """Light that haze adds at least to what the clearest dates show: 0.04 + 25 %."""
 LEAST_DOUBT = 0.1
@@ -135,6 +138,12 @@ def together(looks: Sequence[Look], *, cell_m: float, latitude: float, days: Seq
         shaded = _shadow(look, bad, [looks[k] for k in others], cell_m=cell_m, towards=towards)
         found.append(_named(look, bad, shaded))
     return found
+
+
+def evenly_veiled(look: Look, cells: Cells) -> bool:
+    """Tell whether all that one date shows as clear, by its cells (y, x), may lie under a veil too even and thin to be told from it."""
+    clear = look.data & (cells == CLEAR_CELL)
+    return bool(clear.any() and np.median(veil(look.chance())[clear]) >= EVEN_VEIL)
 
 
 def moved(looks: Sequence[Look], *, cell_m: float) -> list[Bools]:

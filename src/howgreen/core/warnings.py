@@ -63,6 +63,7 @@ CODES: Mapping[str, str] = {
     "scale-doubtful": "the numbers of an image may not be what reflectance they are taken for",
     "season-unmeasured": "too few months have clear images to tell which are the greenest",
     "sections-dropped": "sections of a report that was made anew do not fit it, and were not kept",
+    "thin-veil": "an image without a mask may lie under an even veil; told where no other image is clear",
 }
 """What each code means. A code, once published, keeps its meaning."""
 

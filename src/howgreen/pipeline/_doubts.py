@@ -27,6 +27,8 @@ FEWEST_MONTHS = 6
 EQUATOR, TROPIC = 5.0, 23.4
 DRY_NORTH, DRY_SOUTH = (12, 1, 2, 3, 4), (6, 7, 8, 9, 10)
 """Months of little rain in most of the tropics north and south of the equator, and latitudes between which they are."""
+THIN_VEIL = "thin-veil"
+"""Told only where no image is clear of it: beside one, a stack of dates tells a veil from ground."""
 CLEAR_DATE_PCT = 80
 """Where no date without a mask shows this share clearly, nothing tells thin haze from ground."""
 MOST_NAMED = 3
@@ -124,6 +126,13 @@ def _of_masks(plan: Plan) -> Iterator[Caution]:
             )
 
 
+def _is_clear(scene: Scene) -> bool:
+    """Whether a camera's image shows most of the place, and under no veil."""
+    if SENSORS[scene.sensor].is_radar:
+        return False
+    return (scene.clear_pct or 0.0) >= CLEAR_DATE_PCT and not any(one.code == THIN_VEIL for one in scene.warnings)
+
+
 def _have(ids: Sequence[str], plan: Plan) -> str:
     """Say how many of a plan's images have what is told next."""
     if len(ids) < len(plan.scenes):
@@ -209,9 +218,11 @@ def gather(plan: Plan, *more: Iterable[Caution]) -> tuple[Caution, ...]:
 def _of_scenes(scenes: Sequence[Scene]) -> list[Caution]:
     """List the scenes' cautions, with the names of those that share one."""
     shared: dict[Caution, list[str]] = {}
+    clear = any(map(_is_clear, scenes))
     for scene in scenes:
         for caution in scene.warnings:
-            shared.setdefault(caution, []).append(scene.id)
+            if caution.code != THIN_VEIL or not clear:
+                shared.setdefault(caution, []).append(scene.id)
     return [
         Caution(caution.code, f"{_named(ids, len(scenes))}: {caution.text}") for caution, ids in shared.items()
     ]  # fmt: skip

@@ -18,11 +18,16 @@ from howgreen.core.errors import HowgreenError, ImageError, NetworkError
 from howgreen.core.grid import coarse_grid
 from howgreen.core.sensors import SENSORS
 from howgreen.core.types import Asset, City, Period, Progress, Scene
+from howgreen.core.warnings import Caution
 from howgreen.imagery.read import quality, sky
 from howgreen.imagery.read._coarse import read_coarse, together
 from howgreen.imagery.read._resample import missing
 from howgreen.imagery.read.opener import Files
 
+VEILED = Caution(
+    "thin-veil", "all that is clear in it may lie under an even veil, which adds light to the ground: the ratio may be far off"
+)
+"""Of an image without a mask, on which its own pixels are darker nowhere: see :func:`howgreen.clouds.evenly_veiled`."""
 MOST_LOST = 3
 """So many scenes that cannot be read, and none that can: the catalogue is at fault."""
 
@@ -62,12 +67,20 @@ def _stored(root: Path, city: City) -> list[Scene]:
 
 def look(scenes: Sequence[Scene], *, city: City, progress: Progress | None = None) -> list[Scene]:
     """Keep the scenes that show any of the city, with ``clear_pct`` and ``covered_pct`` filled in, clearest first."""
-    seen = coverage(scenes, city=city, progress=progress)
-    looked = [
-        replace(scene, clear_pct=float(100 * clear.mean()), covered_pct=float(100 * covered.mean()))
-        for scene, (covered, clear) in zip(scenes, seen, strict=True)
-    ]
+    seen = _seen_each(scenes, city=city, progress=progress)
+    looked = [_looked_at(scene, *one) for scene, one in zip(scenes, seen, strict=True)]
     return sorted((scene for scene in looked if scene.covered_pct), key=rank)
+
+
+def _looked_at(scene: Scene, covered: NDArray[np.bool_], clear: NDArray[np.bool_], veiled: bool) -> Scene:
+    """Fill in what was seen of the city, and the doubt that an even veil lies over it."""
+    others = tuple(one for one in scene.warnings if one != VEILED)
+    return replace(
+        scene,
+        clear_pct=float(100 * clear.mean()),
+        covered_pct=float(100 * covered.mean()),
+        warnings=(*others, VEILED) if veiled else others,
+    )
 
 
 def look_each(
@@ -87,10 +100,8 @@ def look_each(
         futures = [pool.submit(_coverage, scene, frame) for scene in scenes]
         for number, (scene, future) in enumerate(zip(scenes, futures, strict=True), 1):
             try:
-                covered, clear = (_unpack(bits, inside) for bits in future.result())
-                seen.append(
-                    replace(scene, clear_pct=float(100 * clear.mean()), covered_pct=float(100 * covered.mean()))
-                )
+                covered, clear, veiled = future.result()
+                seen.append(_looked_at(scene, _unpack(covered, inside), _unpack(clear, inside), veiled))
             except (NetworkError, ImageError) as error:
                 lost[scene.id] = error
                 if not seen and (len(lost) == len(scenes) or len(lost) >= MOST_LOST):
@@ -128,6 +139,13 @@ def coverage(
     scenes: Sequence[Scene], *, city: City, progress: Progress | None = None
 ) -> list[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
     """For each scene, which coarse pixels of the city have data and which are clear, (pixel,) each."""
+    return [(covered, clear) for covered, clear, _ in _seen_each(scenes, city=city, progress=progress)]
+
+
+def _seen_each(
+    scenes: Sequence[Scene], *, city: City, progress: Progress | None
+) -> list[tuple[NDArray[np.bool_], NDArray[np.bool_], bool]]:
+    """See :func:`coverage`; and whether an even veil may lie over what is clear."""
     frame, inside = coarse_grid(city)
     found = []
     with together(scenes) as pool:
@@ -135,12 +153,12 @@ def coverage(
             found.append(seen)
             if progress:
                 progress("look", number, len(scenes))
-    return [(_unpack(a, inside), _unpack(b, inside)) for a, b in found]
+    return [(_unpack(covered, inside), _unpack(clear, inside), veiled) for covered, clear, veiled in found]
 
 
 def bits(scene: Scene, frame: GeoBox, inside: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Tell which coarse pixels of the city have data in a scene, and which are clear, (pixel,) each."""
-    covered, clear = _coverage(scene, frame)
+    covered, clear, _ = _coverage(scene, frame)
     return _unpack(covered, inside), _unpack(clear, inside)
 
 
@@ -149,14 +167,14 @@ def _unpack(bits: bytes, inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return flat.reshape(inside.shape)[inside]
 
 
-def _coverage(scene: Scene, frame: GeoBox) -> tuple[bytes, bytes]:
-    """Bits of the coarse frame: has data; is clear."""
+def _coverage(scene: Scene, frame: GeoBox) -> tuple[bytes, bytes, bool]:
+    """Bits of the coarse frame: has data; is clear. And whether an even veil may lie over what is clear."""
     sensor = SENSORS[scene.sensor]
     if not sky.has_mask(scene) and (detector := sky.detector_of([scene])):
-        bare = replace(scene, native={})
-        return _veiled(bare, tuple(_stamp(asset) for asset in scene.assets), detector, frame)
+        bare = replace(scene, native={}, warnings=(), clear_pct=None, covered_pct=None)
+        return _by_pixels(bare, tuple(_stamp(asset) for asset in scene.assets), detector, frame)
     asset = scene.asset(sensor.mask) or _any_band(scene)
-    return _looked(asset, _stamp(asset), sensor.mask, scene.encoding(asset.band).nodata, frame)
+    return *_looked(asset, _stamp(asset), sensor.mask, scene.encoding(asset.band).nodata, frame), False
 
 
 def _any_band(scene: Scene) -> Asset:
@@ -176,15 +194,17 @@ def _stamp(asset: Asset) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=256)
-def _veiled(scene: Scene, _stamps: tuple[tuple[int, int], ...], detector: str, frame: GeoBox) -> tuple[bytes, bytes]:
+def _by_pixels(
+    scene: Scene, _stamps: tuple[tuple[int, int], ...], detector: str, frame: GeoBox
+) -> tuple[bytes, bytes, bool]:
     """See :func:`_coverage`, for an image without a mask: its own pixels are asked."""
     k = max(1, math.ceil(clouds.CELL_M / abs(frame.affine.a)))
     cells = frame.zoom_out(k)
-    data, found = sky.clear_alone(scene, cells, detector=detector, cell_m=abs(cells.affine.a))
+    data, found, veiled = sky.clear_alone(scene, cells, detector=detector, cell_m=abs(cells.affine.a))
     rows, columns = (np.minimum(np.arange(n) // k, most - 1) for n, most in zip(frame.shape, found.shape, strict=True))
     covered = data[np.ix_(rows, columns)]
     clear = covered & found[np.ix_(rows, columns)]
-    return np.packbits(covered).tobytes(), np.packbits(clear).tobytes()
+    return np.packbits(covered).tobytes(), np.packbits(clear).tobytes(), veiled
 
 
 @lru_cache(maxsize=256)  # find and choose look at the same scenes; an entry is some kilobytes

@@ -55,25 +55,27 @@ def latitude_of(frame: GeoBox) -> float:
 
 def clear_alone(
     scene: Scene, frame: GeoBox, *, detector: str, cell_m: float
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_], bool]:
     """Find where an image without a mask has data, and where it is clear, (y, x) each, from its own pixels.
 
+    The third tells whether what is clear may lie under an even veil.
+
     Ground under an offset that was left in looks like thin haze all over: where hardly anything is clear as the numbers are understood,
-    and nearly everything without the offset, nothing is left out.
+    and nearly everything without the offset, nothing is left out; it may be a veil all the same.
     """
 
-    def clear(shift: float) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    def clear(shift: float) -> tuple[NDArray[np.bool_], NDArray[np.bool_], bool]:
         seen = look([scene], frame, detector=detector, shift=shift)
         cells = clouds.alone(seen, cell_m=cell_m, latitude=latitude_of(frame), day=scene.time.date())
-        return seen.data, np.asarray(seen.data & (cells == clouds.CLEAR_CELL))
+        return seen.data, np.asarray(seen.data & (cells == clouds.CLEAR_CELL)), clouds.evenly_veiled(seen, cells)
 
-    data, as_understood = clear(0.0)
+    data, as_understood, veiled = clear(0.0)
     if (
         as_understood.sum() < (1 - LIKE_AN_OFFSET) * data.sum()
         and clear(S2_OFFSET_04)[1].sum() > LIKE_AN_OFFSET * data.sum()
     ):
-        return data, data
-    return data, as_understood
+        return data, data, True
+    return data, as_understood, veiled
 
 
 def look(

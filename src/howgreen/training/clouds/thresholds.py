@@ -9,7 +9,7 @@ a roof comes back on another date.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from unittest.mock import patch
@@ -36,6 +36,8 @@ MISSED = 2.0
 VEILS = (0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6)
 SIDES_M = (80, 120, 160)
 AREAS_M2 = (10_000, 40_000, 90_000)
+MOSTLY, OPACITIES, WHITE = 0.2, (0.0, 0.03, 0.06, 0.1, 0.15), 0.6
+"""Dates with fewer clouds than this share lie under even veils: see :func:`even_veils`."""
 HIDDEN, SEEN = 0.2, 0.02
 """Opacity from which a cell is under a cloud, and up to which it is clear."""
 
@@ -133,6 +135,23 @@ def _pixels(data: Path) -> dict[str, tuple[npt.NDArray[np.float32], Bools, Bools
     return found
 
 
+def even_veils(skies: Sequence[Sky]) -> Iterator[tuple[str, float, list[float]]]:
+    """Lay veils of even opacity over the mostly clear dates: the detector, the opacity, and the middle veil over what is clear of each.
+
+    A veil is white and reflects WHITE of the light that it takes.
+    """
+    dates = [sky.image for sky in skies if sky.cloud.mean() < MOSTLY]
+    for name, opacity in product(detectors(skies[0].image), OPACITIES):
+        middles = []
+        for image in dates:
+            light = {band: values * (1 - opacity) + opacity * WHITE for band, values in image.light.items()}
+            look = replace(image, light=light).look(name)
+            found = clouds.alone(look, cell_m=image.cell_m, latitude=image.latitude, day=image.day)
+            clear = look.data & (found == clouds.CLEAR_CELL)
+            middles.append(float(np.median(detect.veil(look.chance())[clear])) if clear.any() else 1.0)
+        yield name, opacity, middles
+
+
 def mean(found: Sequence[Choice]) -> Choice:
     """Return the mean over the detectors of one set of thresholds."""
     first = found[0]
@@ -150,9 +169,10 @@ def mean(found: Sequence[Choice]) -> Choice:
 @click.command()
 @click.option("--data", type=click.Path(path_type=Path), required=True, help="Folder with spectra/ and reference/.")
 def main(data: Path) -> None:
-    """Print what the thresholds cost in simulation, the cheapest first."""
+    """Print what the thresholds cost in simulation, the cheapest first, and how many dates under even veils are told."""
+    skies = list(towns())
     by_key: dict[tuple[float, int, int], list[Choice]] = {}
-    for _, choice in choices(list(towns()), data):
+    for _, choice in choices(skies, data):
         by_key.setdefault((choice.veil, choice.side_m, choice.area_m2), []).append(choice)
     click.echo(
         "| least veil | side m | area m² | cost | cloud missed % | bright lost % | pixels missed % | pixels lost % |"
@@ -165,6 +185,10 @@ def main(data: Path) -> None:
             + " | ".join(f"{100 * share:.1f}" for share in shares)
             + " |"
         )
+    click.echo("\n| detector | opacity of an even veil | dates | told |\n|---|--:|--:|--:|")
+    for name, opacity, middles in even_veils(skies):
+        told = sum(one >= steps.EVEN_VEIL for one in middles)
+        click.echo(f"| {name} | {opacity} | {len(middles)} | {told} |")
 
 
 if __name__ == "__main__":
