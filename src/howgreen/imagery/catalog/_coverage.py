@@ -25,7 +25,8 @@ from howgreen.imagery.read._resample import missing
 from howgreen.imagery.read.opener import Files
 
 VEILED = Caution(
-    "thin-veil", "all that is clear in it may lie under an even veil, which adds light to the ground: the ratio may be far off"
+    "thin-veil",
+    "all that is clear in it may lie under an even veil, which adds light to the ground: the ratio may be far off",
 )
 """Of an image without a mask, on which its own pixels are darker nowhere: see :func:`howgreen.clouds.evenly_veiled`."""
 MOST_LOST = 3
@@ -68,11 +69,14 @@ def _stored(root: Path, city: City) -> list[Scene]:
 def look(scenes: Sequence[Scene], *, city: City, progress: Progress | None = None) -> list[Scene]:
     """Keep the scenes that show any of the city, with ``clear_pct`` and ``covered_pct`` filled in, clearest first."""
     seen = _seen_each(scenes, city=city, progress=progress)
-    looked = [_looked_at(scene, *one) for scene, one in zip(scenes, seen, strict=True)]
+    looked = [
+        _looked_at(scene, covered, clear, veiled=veiled)
+        for scene, (covered, clear, veiled) in zip(scenes, seen, strict=True)
+    ]
     return sorted((scene for scene in looked if scene.covered_pct), key=rank)
 
 
-def _looked_at(scene: Scene, covered: NDArray[np.bool_], clear: NDArray[np.bool_], veiled: bool) -> Scene:
+def _looked_at(scene: Scene, covered: NDArray[np.bool_], clear: NDArray[np.bool_], *, veiled: bool) -> Scene:
     """Fill in what was seen of the city, and the doubt that an even veil lies over it."""
     others = tuple(one for one in scene.warnings if one != VEILED)
     return replace(
@@ -101,7 +105,7 @@ def look_each(
         for number, (scene, future) in enumerate(zip(scenes, futures, strict=True), 1):
             try:
                 covered, clear, veiled = future.result()
-                seen.append(_looked_at(scene, _unpack(covered, inside), _unpack(clear, inside), veiled))
+                seen.append(_looked_at(scene, _unpack(covered, inside), _unpack(clear, inside), veiled=veiled))
             except (NetworkError, ImageError) as error:
                 lost[scene.id] = error
                 if not seen and (len(lost) == len(scenes) or len(lost) >= MOST_LOST):
