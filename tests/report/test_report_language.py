@@ -315,6 +315,9 @@ def test_right_to_left_and_nothing_bypasses_the_catalogue(make, tmp_path):
             number = tab.locator(".number bdi").bounding_box()
             assert number["x"] + number["width"] > 0.85 * width
             assert tab.locator(".stage").evaluate("stage => getComputedStyle(stage).direction") == "ltr"
+            assert tab.evaluate(
+                "[...document.querySelectorAll('svg text')].every(text => getComputedStyle(text).direction === 'ltr')"
+            )
             tab.locator("[data-area=draw]").click()
             tab.locator(".guide").filter(has_text="⟦").wait_for()
         bare = tab.evaluate(
