@@ -13,10 +13,10 @@ import pytest
 import rasterio
 import shapely
 from affine import Affine
-from howgreen.batch.page import page, ranking_of
 from odc.geo.geobox import GeoBox
 
 from howgreen import batch, cli, place
+from howgreen.batch._page import page, ranking_of
 from howgreen.core.sensors import SENSORS
 from howgreen.core.stac import Header
 from howgreen.report import Language, _sections
