@@ -140,6 +140,7 @@ class _Wanted:
             _stop_if_answered(planned, self.out, self.language, pdf=self.pdf)
         folder = self.out or new_folder(planned.city)
         report.check_target(folder, needs_bytes=report.needed_bytes(planned), overwrite=self.overwrite)
+        report.load_ahead(self.language)
         tell_first(plan_json.reading(planned))
 
 

@@ -5,6 +5,7 @@
 """
 
 from howgreen.report._agreement_maps import agreement_map
+from howgreen.report._ahead import load_ahead
 from howgreen.report._candidates import candidates_page
 from howgreen.report._change import GREEN, PHOTOS, change_schema, write_change
 from howgreen.report._change import in_words as change_in_words
@@ -56,6 +57,7 @@ __all__ = [
     "language",
     "layers_schema",
     "layers_summary",
+    "load_ahead",
     "needed_bytes",
     "new_folder",
     "new_target",

@@ -87,10 +87,16 @@ def _added(values: Array, side: int) -> Array:
     """Sum squares of ``side`` pixels, float32; the last ones may be cut by the edge."""
     if side == 1:
         return values.astype(np.float32)
-    rows = np.arange(0, values.shape[0], side)
-    columns = np.arange(0, values.shape[1], side)
-    whole = np.add.reduceat(np.add.reduceat(values.astype(np.float32), rows, axis=0), columns, axis=1)
-    return np.asarray(whole, np.float32)
+    height, width = values.shape
+    strips = np.zeros((-(-height // side), width), np.float32)
+    for row in range(side):
+        here = values[row::side]
+        strips[: len(here)] += here
+    whole = np.zeros((len(strips), -(-width // side)), np.float32)
+    for column in range(side):
+        part = strips[:, column::side]
+        whole[:, : part.shape[1]] += part
+    return whole
 
 
 def _bytes(values: Array) -> Array:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from howgreen.core.text import one_line
@@ -15,6 +18,10 @@ if TYPE_CHECKING:
 SERIF, SANS = "DejaVu Serif", "DejaVu Sans"
 """Both come with matplotlib; the second also knows Arabic, Hebrew, Cyrillic and Greek."""
 LEFT_OUT = "[letters that no font here has]"
+_EVERYDAY = re.compile("[ -~\u00a0-\u00ac\u00ae-\u017f\u2010-\u2015\u2018-\u201e\u2020-\u2022\u2026\u202f\u2030\u2032\u2033\u20ac\u2122\u2212\u2264\u2265]*")
+"""Letters of the languages that the reports are written in, which both fonts have and which stand side by side as they come."""
+_WARNING = "\N{WARNING SIGN}"
+"""Everyday too, but only the font without serifs has it."""
 
 
 def write(figure: Figure, x: float, y: float, text: str, *, serif: bool = False, **style: Any) -> Text:
@@ -39,6 +46,27 @@ def opened(text: str, *, serif: bool = False) -> tuple[Any, str]:
     return get_font([findfont(FontProperties(family=family)) for family in families]), shown
 
 
+@cache
+def everyday(size: float, *, serif: bool = False) -> Any:
+    """Open the font of Pillow, ``size`` pixels high, that draws everyday letters; None where matplotlib does not bring it as a file.
+
+    matplotlib itself stays unloaded: that takes as long as drawing the picture.
+    """
+    from PIL import ImageFont
+
+    known = find_spec("matplotlib")
+    for folder in (known.submodule_search_locations or ()) if known else ():
+        path = Path(folder, "mpl-data", "fonts", "ttf", f"{(SERIF if serif else SANS).replace(' ', '')}.ttf")
+        if path.is_file():
+            return ImageFont.truetype(path, size, layout_engine=ImageFont.Layout.BASIC)
+    return None
+
+
+def is_everyday(text: str, *, serif: bool = False) -> bool:
+    """Tell whether the font of :func:`everyday` has all letters of a line."""
+    return _EVERYDAY.fullmatch(text if serif else text.replace(_WARNING, "")) is not None
+
+
 def plain(text: str) -> str:
     """Keep names from turning into formulas."""
     return text.replace("$", r"\$")
@@ -53,6 +81,8 @@ def drawable(text: str) -> bool:
 def fitting(text: str, *, first: str = SANS) -> tuple[str, tuple[str, ...]]:
     """Return a text with what no font has left out, and the names of fonts that together draw the rest, in order."""
     families = list(dict.fromkeys((first, SANS)))
+    if is_everyday(text, serif=first == SERIF):
+        return text, tuple(families)
     missing = set(text) - set().union(*map(_letters, families))
     for family in _others() if missing else ():
         found = missing & _letters(family)

@@ -13,7 +13,7 @@ import numpy as np
 from howgreen.core.grid import inside
 from howgreen.core.sensors import DB_SCALE, scale_factor
 from howgreen.core.types import NEVER_CLEAR, UNSEEN
-from howgreen.report import shades
+from howgreen.report import _png, shades
 from howgreen.report.shades import CLEAR_RAMP, RADAR, RADAR_PAIR, palette, photo_bands
 
 if TYPE_CHECKING:
@@ -254,10 +254,7 @@ def rgba(picture: Image) -> Array:
 
 def png(picture: Image) -> str:
     """As a ``data:`` address."""
-    buffer = BytesIO()
-    transparency = {"transparency": UNSEEN} if picture.mode == "P" else {}
-    picture.save(buffer, "PNG", compress_level=5, **transparency)
-    return f"data:image/png;base64,{b64encode(buffer.getvalue()).decode()}"
+    return f"data:image/png;base64,{b64encode(_png.png(picture)).decode()}"
 
 
 def jpeg(rgb: Array) -> str:

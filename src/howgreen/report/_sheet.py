@@ -1,7 +1,7 @@
 """A picture that texts, maps and lines are laid on, in pixels from its upper left corner.
 
-Pillow draws. The letters are those of FreeType as matplotlib brings it, which lays out every script; matplotlib's own figures would
-take five times as long, half of it to be loaded.
+Pillow draws. Everyday letters are Pillow's too; those of all other scripts are laid out by FreeType as matplotlib brings it.
+matplotlib's own figures would take five times as long, half of it to be loaded.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import shapely
 from PIL import Image, ImageDraw
-from PIL.PngImagePlugin import PngInfo
 
 from howgreen.core.text import one_line
 from howgreen.report import _fonts
+from howgreen.report._png import png
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -71,6 +71,12 @@ class Sheet:
         align
             Share of the text that stands left of ``x``.
         """
+        everyday = self._everyday(text, size, serif=serif)
+        if everyday is not None:
+            width = everyday.getlength(one_line(text))
+            x -= align * width
+            ImageDraw.Draw(self.image).text((x, y), one_line(text), fill=color, font=everyday, anchor="ls")
+            return float(x + width)
         font = self._laid_out(text, size, serif=serif)
         width, height = (length / 64 for length in font.get_width_height())
         x -= align * width
@@ -87,11 +93,23 @@ class Sheet:
         lines = [""]
         for word in one_line(text).split(" "):
             longer = f"{lines[-1]} {word}".strip()
-            if lines[-1] and self._laid_out(longer, size).get_width_height()[0] / 64 > width:
+            if lines[-1] and self._width(longer, size) > width:
                 lines.append(word)
             else:
                 lines[-1] = longer
         return lines
+
+    def _width(self, text: str, size: float) -> float:
+        everyday = self._everyday(text, size)
+        if everyday is not None:
+            return float(everyday.getlength(text))
+        return float(self._laid_out(text, size).get_width_height()[0] / 64)
+
+    def _everyday(self, text: str, size: float, *, serif: bool = False) -> Any:
+        """Return the font of Pillow that has all letters of a text, or None."""
+        if not _fonts.is_everyday(one_line(text), serif=serif):
+            return None
+        return _fonts.everyday(size * self.point, serif=serif)
 
     def _laid_out(self, text: str, size: float, *, serif: bool = False) -> Any:
         from matplotlib.ft2font import LoadFlags
@@ -148,9 +166,7 @@ class Sheet:
 
     def save(self, path: Path, *, title: str) -> None:
         """Save as PNG with a title."""
-        told = PngInfo()
-        told.add_text("Title", title)
-        self.image.save(path, "PNG", pnginfo=told, dpi=(self.dpi, self.dpi), compress_level=4)
+        path.write_bytes(png(self.image, title=title, dpi=self.dpi))
 
 
 def _dashes(points: Array, thick: float) -> list[Array]:

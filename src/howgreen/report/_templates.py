@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -14,9 +15,15 @@ from howgreen.report._details import told
 from howgreen.report._links import linked
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
+    from types import CodeType
+
+    from jinja2 import BytecodeCache, Environment
+    from jinja2.bccache import Bucket
 
     from howgreen.report._language import Language
+
+
+_PARTS = re.compile(r'{% (?:extends|include|from) "([^"]+)"')
 
 
 def environment(
@@ -33,6 +40,7 @@ def environment(
 
     made = Environment(
         loader=PackageLoader("howgreen", folder),
+        bytecode_cache=_compiled(),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -59,6 +67,34 @@ def environment(
     made.policies["ext.i18n.trimmed"] = True
     made.install_gettext_callables(language.gettext, language.ngettext, newstyle=True)  # type: ignore[attr-defined]
     return made
+
+
+@cache
+def _compiled() -> BytecodeCache:
+    """Make what keeps compiled templates while the program runs: compiling those of a report takes as long as filling them in."""
+    from jinja2 import BytecodeCache
+
+    class InMemory(BytecodeCache):
+        def __init__(self) -> None:
+            self._kept: dict[tuple[str, str], CodeType | None] = {}
+
+        def load_bytecode(self, bucket: Bucket) -> None:
+            bucket.code = self._kept.get((bucket.key, bucket.checksum))
+
+        def dump_bytecode(self, bucket: Bucket) -> None:
+            self._kept[bucket.key, bucket.checksum] = bucket.code
+
+    return InMemory()
+
+
+def compile_ahead(template: str, language: Language) -> None:
+    """Compile a template, and those that it takes parts from, for :func:`whole_page`."""
+    made, waiting, seen = environment(language), [template], set[str]()
+    while waiting:
+        name = waiting.pop()
+        seen.add(name)
+        made.get_template(name)
+        waiting += set(_PARTS.findall(text_of(name))) - seen
 
 
 def whole_page(
