@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -16,6 +18,7 @@ from howgreen import report
 from howgreen.report import _fonts, _poster
 from howgreen.report._language import ENGLISH
 from howgreen.report._pictures import from_data, photo_rgb
+from howgreen.report._sheet import Sheet
 
 
 def test_latin_greek_cyrillic_and_arabic_are_drawn_by_matplotlibs_own_fonts():
@@ -117,3 +120,38 @@ def test_a_place_without_limits_is_not_called_by_the_citys_name(make, tmp_path):
         _poster.question(report.summary(shown).to_dict(), ENGLISH)
         == "How green is the area of the image (not the limits of Testborough)?"
     )
+
+
+def test_everyday_letters_are_in_the_font_that_draws_them_and_need_no_second_one():
+    there = [chr(code) for code in range(0x20, 0x3000)]
+    for family, serif in ((_fonts.SERIF, True), (_fonts.SANS, False)):
+        everyday = {letter for letter in there if _fonts.is_everyday(letter, serif=serif)}
+        assert len(everyday) > 300
+        assert everyday <= _fonts._letters(family)
+    for text in ("Αθήνα", "القاهرة", "e\N{COMBINING ACUTE ACCENT}", "soft\N{SOFT HYPHEN}hyphen", "北"):
+        assert not _fonts.is_everyday(text)
+    for text in ("Łódź – 59 %", "Québec : “vert” ≥ 5 €", "ÅĞŞİØßñ", "⚠ one date"):
+        assert _fonts.is_everyday(text)
+    assert not _fonts.is_everyday("⚠ one date", serif=True)
+
+
+def test_everyday_letters_are_as_wide_and_dark_as_those_of_freetype(monkeypatch: pytest.MonkeyPatch):
+    drawn = []
+    for everyday in (True, False):
+        if not everyday:
+            monkeypatch.setattr(_fonts, "everyday", lambda *_, **__: None)
+        sheet = Sheet(600, 80, dpi=130, paper="white")
+        end = sheet.write(20, 50, "Łódź: 59 % green, AVAL", size=20, color="black")
+        drawn.append((end, (255 - np.asarray(sheet.image.convert("L")).astype(float)).sum()))
+    assert drawn[0] == pytest.approx(drawn[1], rel=0.02)
+
+
+def test_a_report_in_everyday_letters_loads_no_matplotlib():
+    code = (
+        "import sys; from howgreen.report._sheet import Sheet; from howgreen.report import _fonts\n"
+        "sheet = Sheet(300, 200, dpi=72, paper='white'); sheet.write(5, 50, 'Zürich ⚠', size=20, color='black')\n"
+        "assert _fonts.drawable('Łódź'); assert sheet.wrap('one two', 30, size=20) == ['one', 'two']\n"
+        "assert 'matplotlib' not in sys.modules\n"
+        "sheet.write(5, 90, 'Київ', size=20, color='black'); assert 'matplotlib' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

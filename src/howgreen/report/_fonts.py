@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 SERIF, SANS = "DejaVu Serif", "DejaVu Sans"
 """Both come with matplotlib; the second also knows Arabic, Hebrew, Cyrillic and Greek."""
 LEFT_OUT = "[letters that no font here has]"
-_EVERYDAY = re.compile("[ -~\u00a0-\u00ac\u00ae-\u017f\u2010-\u2015\u2018-\u201e\u2020-\u2022\u2026\u202f\u2030\u2032\u2033\u20ac\u2122\u2212\u2264\u2265]*")
+_EVERYDAY = re.compile(
+    "[ -~\u00a0-\u00ac\u00ae-\u017f\u2010-\u2015\u2018-\u201e\u2020-\u2022\u2026\u202f\u2030\u2032\u2033\u20ac\u2122\u2212\u2264\u2265]*"
+)
 """Letters of the languages that the reports are written in, which both fonts have and which stand side by side as they come."""
 _WARNING = "\N{WARNING SIGN}"
 """Everyday too, but only the font without serifs has it."""
