@@ -136,10 +136,14 @@ def test_without_interval_districts_or_anything_seen(make):
 @pytest.mark.parametrize(
     ("code", "sentence", "quoted"),
     [
-        ("en", "15% more is dry vegetation", "Another 15% is dry vegetation, which is not green."),
+        ("en", "15% more is dry vegetation", "Roughly another 15% is dry vegetation, which is not green."),
         ("de", "% mehr sind trockene Pflanzen", "% sind trockene Pflanzen, die nicht grün sind."),
         ("es", "% es vegetación seca", "% es vegetación seca, que no es verde."),
-        ("fr", "% de plus sont de la végétation sèche", "% de plus sont de la végétation sèche, qui n’est pas verte."),
+        (
+            "fr",
+            "% de plus sont de la végétation sèche",
+            "% de plus environ sont de la végétation sèche, qui n’est pas verte.",
+        ),
     ],
 )
 def test_dry_vegetation_stands_beside_the_green_where_there_is_much_of_it(make, code, sentence, quoted):

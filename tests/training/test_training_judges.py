@@ -9,7 +9,8 @@ pytest.importorskip("torch")
 pytest.importorskip("prosail")
 
 from howgreen.core.sensors import LANDSAT, SENTINEL2
-from howgreen.training import calibrate, evaluate, judges, mixtures, references
+from howgreen.landcover import load_model
+from howgreen.training import calibrate, evaluate, judges, mixtures, references, shipped_page
 from howgreen.training.evaluate import Reference
 from howgreen.training.judges import Ground
 from howgreen.training.spectra import read_materials, read_responses
@@ -61,6 +62,20 @@ def test_a_model_that_says_one_half_is_judged_as_such(shared_data):
     alike = judges.look_alikes(_half, TEN, data=shared_data)
     assert "cloth" not in alike, "it was measured to 1,000 nm only"
     assert "cloth" in judges.look_alikes(_half, ("red", "nir"), data=shared_data)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", ["mixture-10", "mixture-6", "mixture-4"])
+def test_half_of_the_dry_plants_that_people_measured_are_found_by_every_mixture(shared_data, name):
+    """2.0.0 of ten bands found a sixth of them, and took the rest for bare ground."""
+    model = load_model(name)
+    told = shipped_page.dry_of(model)
+    found = judges.dry_plants(told, model.card.bands, ground=Ground(shared_data), sensor=shipped_page.sensor_of(model))
+    assert found["Australia"]["true"] == pytest.approx(0.516, abs=0.001)
+    assert abs(found["Australia"]["bias"]) < 0.17
+    assert found["Freiburg, built"]["mean"] < 0.05
+    nothing = judges.dry_plants(lambda rows: 1e-6 * rows[:, 0], model.card.bands, ground=Ground(shared_data))
+    assert nothing["Australia"]["bias"] == pytest.approx(-0.516, abs=0.001)
 
 
 @pytest.mark.real

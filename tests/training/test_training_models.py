@@ -181,6 +181,19 @@ def test_field_pixels_join_where_a_recipe_asks_for_them(pixels, shared_data):
 
 
 @pytest.mark.real
+def test_field_pixels_teach_ten_bands_too_and_are_drawn_alike_whatever_was_made_before(pixels, shared_data):
+    recipe = replace(make.RECIPES["mixture-10"], field_share=0.02)
+    rng = np.random.default_rng(1)
+    one, other = (make._with_field(pixels, recipe, shared_data, rng=rng) for _ in range(2))
+    np.testing.assert_array_equal(one.reflectance, other.reflectance)
+    assert one.bands == SENTINEL2.band_names
+    assert len(one.shares) == round(1.02 * len(pixels.shares))
+    assert "drawn" in make._field_data(recipe)
+    assert "twin" not in make._field_data(recipe)
+    assert "twin" in make._field_data(make.RECIPES["mixture-6"])
+
+
+@pytest.mark.real
 def test_shipped_models_know_real_pure_pixels_of_two_cities(shared_data):
     germany = evaluate.read_germany(shared_data)
     assert set(germany.group) == {"Freiburg", "Muenster"}

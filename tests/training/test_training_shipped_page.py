@@ -33,7 +33,14 @@ def test_the_page_has_every_figure_and_its_standard_error(shared_data, tmp_path,
         assert f"{place.error:+.3f} ± {place.standard_error:.3f}" in text, (
             "what the card says is what is measured again"
         )
-    for title in ("Fractions", "Pure land", "Plants beside water", "Materials that look like plants", "six climates"):
+    for title in (
+        "Fractions",
+        "Pure land",
+        "Plants beside water",
+        "Dry plants",
+        "Materials that look like plants",
+        "six climates",
+    ):
         assert title in text
     assert "nan" not in text
     for name in ("benchmark_calibration.png", "benchmark_mixing_lines.png"):

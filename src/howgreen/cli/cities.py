@@ -384,7 +384,9 @@ def _dry(summary: Summary) -> list[str]:
     return (
         []
         if dry is None
-        else [f"{dry:.0%} more is dry vegetation (straw, litter, dead or dormant grass), which is not green"]
+        else [
+            f"roughly {dry:.0%} more is dry vegetation (straw, litter, dead or dormant grass), which is not green; it is easily taken for soil"
+        ]
     )
 
 

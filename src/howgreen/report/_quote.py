@@ -52,7 +52,9 @@ def sentence(found: Mapping[str, Any], language: Language) -> str:
         )
     dry = told_dry(found["dry_ratio"])
     if not lead and dry is not None:
-        said.append(_("Another %(dry)s is dry vegetation, which is not green.") % {"dry": language.percent(dry)})
+        said.append(
+            _("Roughly another %(dry)s is dry vegetation, which is not green.") % {"dry": language.percent(dry)}
+        )
     said.append(_("Measured by howgreen %(version)s from %(images)s of %(sensor)s (%(dates)s).") % parts)
     if not lead and (found["observed_ratio"] or 0) < FULLY_SEEN:
         said.append(_("%(seen)s of the land was seen.") % {"seen": language.percent(found["observed_ratio"])})

@@ -359,7 +359,7 @@ class Summary(Document, frozen=True, kw_only=True):
     dry_ratio: Annotated[
         Ratio | None,
         Meta(
-            description="Dry plants (straw, litter, dead grass) / observed land, beside green_ratio; null where the model does not tell them."
+            description="Dry plants (straw, litter, dead grass) / observed land, beside green_ratio: a rough figure, on the average too low (see the accuracy page); null where the model does not tell them."
         ),
     ] = None
     interval: IntervalFigures | None

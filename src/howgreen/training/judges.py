@@ -7,7 +7,7 @@ given as a function from reflectance to green share, so that a rule, a network a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,17 +17,20 @@ import numpy.typing as npt
 
 from howgreen.core.sensors import LANDSAT, SENTINEL2, Sensor
 from howgreen.core.types import PlaceError
-from howgreen.training import calibrate, evaluate, references
+from howgreen.training import calibrate, evaluate, mixtures, references
 from howgreen.training.clusters import Mean, clustered_mean, jackknifed_mean
 from howgreen.training.evaluate import Predict, Reference
-from howgreen.training.mixtures import BARE, BUILT, GREEN, LOW, TREE, WATER
-from howgreen.training.spectra import Array, read_responses
+from howgreen.training.mixtures import BARE, BUILT, DRY, GREEN, LOW, TREE, WATER
+from howgreen.training.red_edge import with_red_edge
+from howgreen.training.spectra import Array, read_materials, read_responses
 
 Value = TypeVar("Value")
 
 SHARES = np.linspace(0, 1, 11)
 """Of plants along a mixing line."""
 QUARTILES = 4
+_DRAWN_SEED, _DRAWN_PER_KIND, _DRAWN_PIXELS = 77, 150, 60_000
+"""Simulated open land from which bands are drawn."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,19 @@ class Ground:
     def australia(self) -> Reference:
         """Field-measured fractions."""
         return references.read_australia(self.data)
+
+    @cached_property
+    def australia_in_ten_bands(self) -> Reference:
+        """The same, the bands that Landsat lacks drawn from simulated pixels: it judges the share of dry plants and nothing else."""
+        responses, rng = read_responses(self.data), np.random.default_rng(_DRAWN_SEED)
+        world = mixtures.surfaces(read_materials(self.data), responses, per_kind=_DRAWN_PER_KIND, rng=rng)
+        shares = np.zeros((_DRAWN_PIXELS, len(mixtures.CLASSES)))
+        shares[:, [TREE, LOW, BARE, DRY]] = rng.dirichlet((0.3, 0.75, 0.7, 1.0), _DRAWN_PIXELS)
+        reference = self.australia
+        seen = mixtures.Mixtures(reflectance=reference.reflectance, shares=np.zeros((len(reference.green), 0)),
+                                 bands=reference.bands)  # fmt: skip
+        drawn = with_red_edge(seen, mixtures.mix_of(world, shares, rng=rng), rng=rng)
+        return replace(reference, reflectance=drawn.reflectance, bands=drawn.bands)
 
     @cached_property
     def texas(self) -> Reference:
@@ -171,6 +187,27 @@ def _keep(
 ) -> None:
     if chosen.any():
         found[name] = asdict(clustered_mean(said[chosen], None if cluster is None else cluster[chosen]))
+
+
+def dry_plants(predict: Predict, bands: Sequence[str], *, ground: Ground, sensor: Sensor = SENTINEL2) -> dict[str, Any]:
+    """Judge the share of dry plants: on field-measured fractions, and its mean on pure land of cities where hardly any grow.
+
+    Parameters
+    ----------
+    predict
+        From reflectance to the share of dry plants.
+    """
+    reference, true = ground.australia, references.read_dry_of_australia(ground.data)
+    if columns(reference, bands, sensor) is None:
+        reference = ground.australia_in_ten_bands
+    said = predict(known(columns(reference, bands, sensor)))
+    found: dict[str, Any] = {"Australia": fraction_figures(said, replace(reference, green=true))}
+    found["Australia"] |= {"said": float(said.mean()), "true": float(true.mean())}
+    for name, city in ground.cities.items():
+        seen, code = known(columns(city, bands, sensor)), known(city.code)
+        for number, word in ((BUILT, "built"), (BARE, "bare soil")):
+            _keep(found, f"{name}, {word}", predict(seen), code == number, city.cluster)
+    return found
 
 
 def water_and_plants(

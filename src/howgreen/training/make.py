@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import tempfile
 from collections.abc import Callable
@@ -15,7 +16,18 @@ import onnx
 from howgreen import landcover
 from howgreen.core.sensors import LANDSAT, SENTINEL2, Sensor
 from howgreen.core.types import ModelCard, ModelClass, Progress
-from howgreen.training import calibrate, evaluate, export, mixtures, ndvi, network, radar_network, references, zones
+from howgreen.training import (
+    calibrate,
+    evaluate,
+    export,
+    mixtures,
+    ndvi,
+    network,
+    radar_network,
+    red_edge,
+    references,
+    zones,
+)
 from howgreen.training.contest.classes import GREEN as GREEN_OF_SIX
 from howgreen.training.contest.effort import Effort as ContestEffort
 from howgreen.training.contest.samples import Place
@@ -39,12 +51,17 @@ class Recipe:
     bands: tuple[str, ...]
     sensor: Sensor
     field_share: float = 0.0
-    """Field-measured pixels over simulated ones, where Landsat, which measured them, has all the bands."""
+    """Field-measured pixels over simulated ones. Landsat measured them: the bands that it lacks are drawn (:mod:`.red_edge`)."""
     version: str = VERSION
+
+    @property
+    def judged_by_field(self) -> bool:
+        """Whether field-measured pixels can say how far off it is: they have all its bands."""
+        return set(self.bands) <= set(LANDSAT.band_names)
 
 
 RECIPES = {
-    "mixture-10": Recipe(bands=SENTINEL2.band_names, sensor=SENTINEL2),
+    "mixture-10": Recipe(bands=SENTINEL2.band_names, sensor=SENTINEL2, field_share=0.06, version="2.1.0"),
     "mixture-6": Recipe(bands=LANDSAT.band_names, sensor=LANDSAT, field_share=0.06, version="2.0.1"),
     "mixture-4": Recipe(bands=("blue", "green", "red", "nir"), sensor=SENTINEL2, field_share=0.15, version="2.1.0"),
 }
@@ -60,8 +77,10 @@ TRAINING_DATA = (
 )
 FIELD_DATA = (
     "; {part:.0%} of the pixels are Landsat's, whose green, dry and bare fractions people measured in the field at two thirds of the sites "
-    "of Australian rangeland (fractionalcover3, MIT). The error there that enters the interval is that of a twin which learned from none"
+    "of Australian rangeland (fractionalcover3, MIT)"
 )
+FIELD_TWIN = ". The error there that enters the interval is that of a twin which learned from none"
+FIELD_DRAWN = "; the bands that Landsat lacks were drawn for them from simulated pixels alike in the others"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,7 +238,7 @@ def _write_network(
         )
 
     raw = fit(_with_field(pixels, recipe, judges.ground.data, rng=judges.field_rng))
-    twin = _telling(fit(pixels)) if recipe.field_share else _telling(raw)
+    twin = _telling(fit(pixels)) if recipe.field_share and recipe.judged_by_field else _telling(raw)
     factor, of_cities = calibrate.judged(_telling(raw), bands, judges.pure)
     layers = replace(raw, error_bias=raw.error_bias + float(np.log(factor)))
     tell = _telling(layers)
@@ -248,7 +267,11 @@ def _with_field(
     """Join the field-measured pixels that a recipe asks for, in its bands alone."""
     if not recipe.field_share:
         return pixels
+    # A copy: what else was made, or kept from an earlier run, does not change what is drawn.
+    rng = copy.deepcopy(rng)
     measured = references.field_pixels(data, round(recipe.field_share * len(pixels.shares)), rng=rng)
+    if not recipe.judged_by_field:
+        measured = red_edge.with_red_edge(measured, pixels, rng=rng)
     return mixtures.joined(pixels.with_bands(recipe.bands), measured.with_bands(recipe.bands), rng=rng)
 
 
@@ -275,7 +298,10 @@ def _held(tell: calibrate.Tell, bands: tuple[str, ...], judges: Judges) -> dict[
 
 def _field_data(recipe: Recipe) -> str:
     """Tell of the field-measured pixels of a recipe, where it has some."""
-    return FIELD_DATA.format(part=recipe.field_share / (1 + recipe.field_share)) if recipe.field_share else ""
+    if not recipe.field_share:
+        return ""
+    more = FIELD_TWIN if recipe.judged_by_field else FIELD_DRAWN
+    return FIELD_DATA.format(part=recipe.field_share / (1 + recipe.field_share)) + more
 
 
 def _network_card(name: str) -> ModelCard:

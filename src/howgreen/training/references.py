@@ -52,6 +52,11 @@ def read_australia(data: Path, *, kept: bool = True) -> Reference:
     )
 
 
+def read_dry_of_australia(data: Path) -> Array:
+    """Read the share of dry plants (n,) that people measured on the pixels of :func:`read_australia` that are kept to judge."""
+    return _australia(data, kept=True)["npv"].to_numpy(dtype=float)
+
+
 def _australia(data: Path, *, kept: bool) -> pd.DataFrame:
     table = pd.read_csv(existing(data, AUSTRALIA_FILE))
     chosen: pd.DataFrame = table[(table.index // _ROWS_OF_A_BLOCK % 3 == 0) == kept]
