@@ -257,8 +257,9 @@ def at_once(place: Town, design: Design, pixels: Ints, green: Floats, *, way: Es
     unexplained = np.where(whole > 1e-15, np.minimum(variance / np.where(whole > 1e-15, whole, 1), 1), 1.0)
     assisted = way is with_map
     low, high, _ = intervals(
-        ratio + (mean if assisted else 0.0), variance, df, looks,
-        unexplained=unexplained, lopsided=not assisted or len(design.weight) > 1,
+        ratio + (mean if assisted else 0.0), variance, df, looks, unexplained=unexplained,
+        way="strata" if len(design.weight) > 1 else "assisted" if assisted else "simple",
+        alike=np.ptp(green, axis=1) == 0,
     )  # fmt: skip
     return low, high
 

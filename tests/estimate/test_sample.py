@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 
 import geopandas as gpd
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -158,15 +160,93 @@ def test_the_same_seed_gives_the_same_sample(frame):
     assert draw(frame, looks=50, seed=7).sha256 != draw(frame, looks=50, seed=8).sha256
 
 
-def test_files_hold_the_sample_and_hide_the_map(frame, tmp_path):
-    sample = draw(frame, looks=50, seed=7)
-    save(sample, tmp_path / "s")
-    assert load(tmp_path / "s" / "sample.json") == sample
-    for table in (gpd.read_file(tmp_path / "s" / "units.gpkg"), pd.read_csv(tmp_path / "s" / "units.csv")):
-        assert set(table.columns) - {"geometry"} == {"unit", "sample", "lon", "lat", "twice"}
+DESIGNS = [{}, {"design": "simple"}, {"design": "systematic"}, {"by_district": True}]
+
+
+@pytest.mark.parametrize("how", DESIGNS)
+def test_tables_hold_the_whole_design_and_no_units_map(frame, tmp_path, how):
+    sample = draw(frame, looks=60, seed=7, **how)
+    save(sample, tmp_path)
+    assert load(tmp_path / "sample.json") == sample
+    squares = gpd.read_file(tmp_path / "units.gpkg", layer="units")
+    flat = pd.read_csv(tmp_path / "units.csv", dtype={"seed": str})
+    columns = [
+        "unit",
+        "sample",
+        "lon",
+        "lat",
+        "twice",
+        "stratum",
+        "stratum_share",
+        "stratum_draws",
+        "inclusion_probability",
+    ]
+    assert list(squares.columns) == [*columns, "geometry"]
+    assert list(flat.columns) == [*columns, "stratum_holds", "design", "seed", "estimator", "sha256", "howgreen"]
+    for table in (squares, flat):
+        assert list(table["unit"]) == [one.unit for one in sample.units]
+        assert list(table["stratum"]) == [one.stratum for one in sample.units]
+        assert table["inclusion_probability"].to_numpy() == pytest.approx([one.inclusion for one in sample.units])
+        assert table["stratum_share"].to_numpy() == pytest.approx([sample.weights[one.stratum] for one in sample.units])
         assert table["sample"].eq(sample.key).all()
-    squares = gpd.read_file(tmp_path / "s" / "units.gpkg").to_crs(GRID.crs)
-    assert squares.area.round(3).eq(100).all()
+    design = gpd.read_file(tmp_path / "units.gpkg", layer="design").set_index("name")["value"]
+    strata = gpd.read_file(tmp_path / "units.gpkg", layer="strata")
+    for name, value in (
+        ("seed", "7"),
+        ("design", sample.design),
+        ("estimator", sample.estimator),
+        ("sha256", sample.sha256),
+    ):
+        assert design[name] == value
+        assert flat[name].eq(value).all()
+    assert strata["share"].sum() == pytest.approx(1)
+    assert strata["draws"].sum() == len(sample.units)
+    assert list(strata["holds"]) == list(sample.strata)
+    assert squares.to_crs(GRID.crs).area.round(3).eq(100).all()
+
+
+@pytest.mark.parametrize("how", DESIGNS)
+def test_inclusion_probabilities_add_up_to_the_frame(frame, how):
+    """Horvitz and Thompson's count of the frame's pixels: each that was drawn stands for 1 / its probability, those of the rim for more."""
+    counted = []
+    for seed in range(12):
+        drawn = draw(frame, looks=400, seed=seed, **how)
+        counted.append(sum({(u.row, u.column): 1 / u.inclusion for u in drawn.units}.values()))
+    assert np.mean(counted) == pytest.approx(40 * 60, rel=0.03)
+    if how.get("design") == "simple":
+        by_place = {(u.row in (0, 39), u.column in (0, 59)): u.inclusion for u in drawn.units}
+        part = 1 / float(frame.cover.sum(dtype=float))
+        assert by_place[False, False] == pytest.approx(1 - (1 - part) ** 400, rel=1e-6)
+        assert by_place[True, False] == pytest.approx(1 - (1 - part / 2) ** 400, rel=1e-6)
+
+
+def test_strata_are_named(frame):
+    assert draw(frame, looks=50, seed=1, design="simple").strata == ("everything inside the limits",)
+    assert draw(frame, looks=60, seed=1, by_district=True).strata == ("West", "Middle", "in no district")
+    found = draw(frame, looks=100, seed=2)
+    bounds = found.bounds
+    assert found.strata[0] == f"mapped green below {bounds[0]:g}"
+    assert found.strata[1] == f"mapped green from {bounds[0]:g} to below {bounds[1]:g}"
+    assert found.strata[-2:] == (f"mapped green from {bounds[-1]:g}", "shown by no image")
+    for unit in found.units:  # the words are true
+        if unit.stratum == 0:
+            assert unit.map_green < bounds[0]
+
+
+def test_samples_of_before_are_still_read(frame, tmp_path):
+    """They know neither inclusion probabilities nor words for strata, and their checksum is of what they have."""
+    now = draw(frame, looks=50, seed=7)
+    plain = msgspec.to_builtins(now)
+    for name in ("strata", "howgreen", "change", "sha256"):
+        plain.pop(name)
+    for unit in plain["units"]:
+        unit.pop("inclusion")
+    digest = hashlib.sha256(json.dumps(plain | {"sha256": ""}, sort_keys=True).encode()).hexdigest()
+    (tmp_path / "sample.json").write_text(json.dumps(plain | {"sha256": digest}))
+    before = load(tmp_path / "sample.json")
+    assert before.sha256 == digest
+    save(before, tmp_path / "again")
+    assert load(tmp_path / "again" / "sample.json") == before
 
 
 @pytest.mark.parametrize(
@@ -174,6 +254,9 @@ def test_files_hold_the_sample_and_hide_the_map(frame, tmp_path):
     [
         lambda plain: plain["units"][3].__setitem__("stratum", 0 if plain["units"][3]["stratum"] else 1),
         lambda plain: plain["units"][0].__setitem__("map_green", 0.123),
+        lambda plain: plain["units"][0].__setitem__("inclusion", 0.5),
+        lambda plain: plain["units"][0].pop("inclusion"),
+        lambda plain: plain["strata"].__setitem__(0, "all that is blue"),
         lambda plain: plain["weights"].__setitem__(0, plain["weights"][0] + 0.01),
         lambda plain: plain["units"].pop(),
         lambda plain: plain.__setitem__("sha256", "0" * 64),

@@ -18,7 +18,8 @@ import numpy.typing as npt
 
 from howgreen.core.errors import EstimateError
 from howgreen.core.types import HALF_GREEN
-from howgreen.estimate._returned import POINT_FILES, is_collect_earth, read_acatama, read_collect_earth
+from howgreen.estimate._returned import POINT_FILES, Rows, is_collect_earth, read_acatama, read_collect_earth
+from howgreen.estimate._units import check_row, design_of, read_units, rows_of
 
 if TYPE_CHECKING:
     from howgreen.estimate.sample import Sample
@@ -109,6 +110,9 @@ def read_answers(files: Sequence[Path], sample: Sample) -> tuple[Answer, ...]:
 def _of_file(file: Path, sample: Sample) -> Iterator[tuple[int, Answer]]:
     """Read the answers of one file, with the row that they stand in."""
     kinds = tuple(letters_of(sample).values())
+    if file.suffix.lower() in POINT_FILES and (rows := read_units(file)):
+        yield from _answers(rows, sample, file)
+        return
     if file.suffix.lower() in POINT_FILES:
         for (unit, reader), dots in read_acatama(file, sample, kinds).items():
             yield unit, Answer(unit=unit, reader=reader, dots=dots)
@@ -121,8 +125,26 @@ def _of_file(file: Path, sample: Sample) -> Iterator[tuple[int, Answer]]:
                 raise EstimateError(f"{file}: place {unit} has {count} of its {asked} dots told; look at it again")
             yield unit, Answer(unit=unit, reader=reader[:LONGEST_NAME], dots=dots, time=times.get(unit, ""))
         return
+    yield from _answers(rows, sample, file)
+
+
+def _answers(rows: Rows, sample: Sample, file: Path) -> Iterator[tuple[int, Answer]]:
+    """Read rows of our own table; places that nobody looked at are passed over."""
+    given = rows_of(sample)
+    kinds = (*letters_of(sample).values(), "reader", "pattern")
+    design = design_of(sample)
     for number, row in rows:
-        yield number, _answer(row, sample, f"{file}, row {number}")
+        where = f"{file}, row {number}"
+        if None not in row and _holds_design(row) and not any((row.get(kind) or "").strip() for kind in kinds):
+            continue
+        answer = _answer(row, sample, where)
+        check_row(row, given[answer.unit - 1] | design, where)
+        yield number, answer
+
+
+def _holds_design(row: Mapping[str, str]) -> bool:
+    """Tell whether a row is one of the table of units that was given out, in which people write."""
+    return "stratum" in row
 
 
 def write_answers(answers: Iterable[Answer], sample: Sample) -> str:

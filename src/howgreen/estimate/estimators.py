@@ -4,13 +4,14 @@ Every estimate here is the ratio of two means over the frame: of green (y) over 
 unit is land, x is 1 and the ratio is a mean. The map enters by the difference estimator (Särndal, Swensson & Wretman 1992, ch. 6;
 McRoberts 2010, doi:10.1016/j.rse.2009.10.013; "prediction-powered inference" for a mean is the same): the map's mean over the whole frame,
 corrected by the mean miss in the sample. It is unbiased however bad the map is. Variances are linearised (Särndal et al., ch. 5), degrees of
-freedom are Satterthwaite's, and an interval is never of width 0: shares near 0 or 1 get Wilson's interval at an effective
-number of looks (after Korn & Graubard 1998), but not where the map assists a simple sample: its misses lean to neither side.
+freedom are Satterthwaite's, and an interval is never of width 0: it is Wilson's at an effective number of looks (after Korn & Graubard
+1998), but not where the map assists a simple sample: its misses lean to neither side. See :func:`intervals`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -27,13 +28,17 @@ FEWEST_IN_STRATUM = 2
 NOTHING = 1e-18
 """A variance below is rounding: all answers of each stratum were the same."""
 RARE = 0.25
-"""Below this share, or above 1 - it, the interval is Wilson's: there, t intervals of few looks cover too little."""
+"""Below this share, or above 1 - it, green is rare: Student's intervals of few looks cover too little there."""
 COIN_SHARE, MOST_COIN_LOOKS, LEAST_COIN = 0.5, 25, 0.01
 """For Wilson's interval, the variance found is averaged with a coin's as if that came from so many looks: half of those there are, at most 25,
 fewer the less rare green is (none at :data:`RARE`), and as the square of what strata and map leave unexplained, a hundredth at least. Most small samples of rare
 green hold hardly any and look surer than they are; where the map tells where the green is, that is not so, and a coin says too much.
 ``benchmarks/sim_estimate.py`` shows what the intervals cover. The price: where one place in a hundred is wholly other than a good map says,
 most samples of fifty looks meet none of them, and no rule that is right elsewhere can know."""
+
+Way = Literal["simple", "strata", "assisted", "other"]
+"""How an estimate came about: a simple sample, one with strata (with the map or without), a simple one that the map assists, anything else."""
+_DIFFERENT = np.zeros((), bool)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,17 +153,17 @@ def estimate_ratio(looks: Looks, assist: MapShares | None = None, *, level: floa
     )
     if assist is not None:
         method += ", assisted by the map (difference estimator)"
-    return _estimate(
-        line.ratio, variance, df, len(looks.green), level, method,
-        unexplained=_unexplained(variance, looks), lopsided=assist is None or len(looks.weight) > 1,
-    )  # fmt: skip
+    way: Way = "strata" if len(looks.weight) > 1 else "simple" if assist is None else "assisted"
+    unexplained, alike = _unexplained(variance, looks)
+    shape = _Shape(way=way, unexplained=unexplained, alike=alike)
+    return _estimate(line.ratio, variance, df, len(looks.green), level, method, shape=shape)
 
 
-def _unexplained(variance: float, looks: Looks) -> float:
-    """Return the variance over that of as many looks at a simple sample without a map, at most 1."""
+def _unexplained(variance: float, looks: Looks) -> tuple[float, bool]:
+    """Return the variance over that of as many looks at a simple sample without a map, at most 1; and whether all answers were alike."""
     alone = _linearise(looks, None).residual
     most = _stratified_mean(alone**2, looks) / (len(alone) - 1)
-    return min(variance / most, 1.0) if most > 0 else 1.0
+    return (min(variance / most, 1.0), False) if most > NOTHING else (1.0, True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,7 +217,7 @@ def estimate_by_regression(green: Floats, mapped: Floats, frame_mean: float, *, 
         min(variance / alone, 1.0) ** 0.5 if alone > 0 else 1.0
     )  # not its square: the slope is a guess as well
     method = "mean, assisted by the map (regression estimator)"
-    return _estimate(ratio, variance, count - 2, count, level, method, unexplained=unexplained)
+    return _estimate(ratio, variance, count - 2, count, level, method, shape=_Shape(unexplained=unexplained))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -409,19 +414,22 @@ def variance_of(residual: Floats, looks: Looks) -> tuple[float, float]:
     return variance, float(np.clip(variance**2 / (parts**2 / (counts - 1)).sum(), 1, most))
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Shape:
+    """What :func:`intervals` has to know of an estimate beside its figures."""
+
+    way: Way = "other"
+    unexplained: float = 1.0
+    alike: bool = False
+
+
 def _estimate(
-    ratio: float,
-    variance: float,
-    df: float,
-    n: int,
-    level: float,
-    method: str,
-    *,
-    unexplained: float = 1.0,
-    lopsided: bool = True,
+    ratio: float, variance: float, df: float, n: int, level: float, method: str, *, shape: _Shape = _Shape()
 ) -> Estimate:
     """Put the interval around a ratio: see :func:`intervals`."""
-    low, high, wilsons = intervals(ratio, variance, df, n, level=level, unexplained=unexplained, lopsided=lopsided)
+    low, high, wilsons = intervals(
+        ratio, variance, df, n, level=level, unexplained=shape.unexplained, way=shape.way, alike=np.array(shape.alike)
+    )
     method += "; Wilson's interval" if wilsons else ""
     se = float(np.sqrt(variance))
     return Estimate(ratio=ratio, se=se, df=df, low=float(low), high=float(high), level=level, n=n, method=method)
@@ -435,9 +443,15 @@ def intervals(
     *,
     level: float = LEVEL,
     unexplained: Floats | float = 1.0,
-    lopsided: bool = True,
+    way: Way = "other",
+    alike: npt.NDArray[np.bool_] = _DIFFERENT,
 ) -> tuple[Floats, Floats, npt.NDArray[np.bool_]]:
-    """Give lower and upper ends around ratios: Student's, or Wilson's where the share is rare or nothing varied; and which are Wilson's.
+    """Give lower and upper ends around ratios, and which of them are Wilson's.
+
+    A simple sample gets Wilson's interval with Student's quantile, the coin's tosses among its degrees of freedom (as a variance that is
+    mixed with another's: Smyth 2004); strata get it with the normal's quantile, widened by what Student's at their degrees of freedom is
+    over that at n - 1 (Korn & Graubard 1998). A simple sample that the map assists gets Student's wherever that holds any share that can
+    be, for its misses lean to neither side; anything else Student's, or Wilson's where the share is rare.
 
     Parameters
     ----------
@@ -445,29 +459,47 @@ def intervals(
         Of one estimate, or arrays of many.
     unexplained
         Share of the variance that strata and map leave; see :func:`estimate_ratio`.
-    lopsided
-        Whether estimates of a rare share are far above it more often than far below.
+    way
+        How the estimate came about.
+    alike
+        Whether all answers were the same: then what Student's knows is the map's scatter alone, and the interval is as wide as Wilson's, too.
     """
     from scipy import special
 
     se, inside = np.sqrt(variance), np.clip(ratio, 0.0, 1.0)
     quantile = special.stdtrit(df, (1 + level) / 2)  # of Student's t; scipy.stats asks fifty times as long
     low, high = ratio - quantile * se, ratio + quantile * se
-    score_low, score_high = _scores(inside, _effective_looks(inside, variance, n, unexplained=unexplained), quantile)
-    nowhere = (se == 0) | (ratio <= 0) | (ratio >= 1)  # an estimate that is no share tells little of where the share is
-    rare = (inside < RARE) | (inside > 1 - RARE) if lopsided else np.zeros_like(nowhere)
-    low = np.where(nowhere, np.minimum(low, score_low), np.where(rare, score_low, low))
-    high = np.where(nowhere, np.maximum(high, score_high), np.where(rare, score_high, high))
-    return np.maximum(low, 0.0), np.minimum(high, 1.0), np.asarray(nowhere | rare)
+    tosses, score_quantile = _coin_looks(inside, n, unexplained=unexplained), quantile
+    if way == "simple":
+        score_quantile = special.stdtrit(df + tosses, (1 + level) / 2)
+    elif way == "strata":
+        score_quantile = special.ndtri((1 + level) / 2) * quantile / special.stdtrit(n - 1, (1 + level) / 2)
+    score_low, score_high = _scores(inside, _effective_looks(inside, variance, n, tosses=tosses), score_quantile)
+    outside = (ratio <= 0) | (ratio >= 1)  # an estimate that is no share tells little of where the share is
+    if way == "assisted":
+        outside = (high <= 0) | (low >= 1)
+    nowhere = (se == 0) | outside | alike
+    wilsons = (inside < RARE) | (inside > 1 - RARE) if way == "other" else np.full_like(nowhere, way != "assisted")
+    low = np.where(nowhere, np.minimum(low, score_low), np.where(wilsons, score_low, low))
+    high = np.where(nowhere, np.maximum(high, score_high), np.where(wilsons, score_high, high))
+    return np.maximum(low, 0.0), np.minimum(high, 1.0), np.asarray(nowhere | wilsons)
+
+
+def _coin_looks(share: Floats | float, n: int, *, unexplained: Floats | float = 1.0) -> Floats:
+    """Count the tosses of a coin that a variance is mixed with: see :data:`COIN_SHARE`."""
+    rarity = 1 - np.minimum(np.minimum(share, np.subtract(1, share)), RARE) / RARE
+    return np.asarray(min(COIN_SHARE * n, MOST_COIN_LOOKS) * np.maximum(np.square(unexplained), LEAST_COIN) * rarity)
 
 
 def _effective_looks(
-    share: Floats | float, variance: Floats | float, n: int, *, unexplained: Floats | float = 1.0
+    share: Floats | float, variance: Floats | float, n: int, *, tosses: Floats | float = 0.0
 ) -> Floats:
-    """Count the tosses of a coin that would be as sure as ``n`` looks of this variance; not more than ``n`` when nothing varied."""
+    """Count the tosses of a coin that would be as sure as ``n`` looks of this variance; ``n`` when nothing varied.
+
+    The coin's variance is share x (1 - share), which a sample finds too small by the variance of the share itself: hence one more. Answers of
+    yes or no are worth ``n``.
+    """
     coin = np.multiply(share, np.subtract(1, share))
-    rarity = 1 - np.minimum(np.minimum(share, np.subtract(1, share)), RARE) / RARE
-    tosses = min(COIN_SHARE * n, MOST_COIN_LOOKS) * np.maximum(np.square(unexplained), LEAST_COIN) * rarity
-    mixed = (np.multiply(n - 1, variance) + tosses * coin / n) / (n - 1 + tosses)
+    mixed = (np.multiply(n - 1, variance) + tosses * coin / (n - 1)) / (n - 1 + tosses)
     nothing = (np.asarray(variance) == 0) | (coin == 0)
-    return np.where(nothing, float(n), np.maximum(coin / np.where(nothing, 1.0, mixed), 1.0))
+    return np.where(nothing, float(n), 1 + coin / np.where(nothing, 1.0, mixed))

@@ -3,27 +3,30 @@
 The frame is the area inside the limits. A unit is the pixel under a point that is drawn uniformly in the polygon, so that its chance is
 proportional to its area inside; pixels that the limits cut need no weights. Water is in the frame: it is an answer. Ground that no
 image showed is a stratum of its own, for there the map knows nothing. The order of looking is random across the strata, so that
-looking may stop early.
+looking may stop early. Seed, strata, estimator, order, chances and a checksum are fixed in three files that say the same: ``sample.json``
+for the estimate, ``units.gpkg`` and ``units.csv`` for statisticians (:mod:`howgreen.estimate._units`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 import shapely
 
+import howgreen
 from howgreen.core.errors import EstimateError
 from howgreen.core.files import write_atomic
 from howgreen.core.geometry import transformer
+from howgreen.estimate._units import write_units
 from howgreen.estimate.design import FLOOR, Strata, allocate, expected_spread, stratify
 
 if TYPE_CHECKING:
@@ -44,6 +47,8 @@ TWICE = 5
 """One unit in so many is read by a second person."""
 DISTRICT_FLOOR = 10
 """Looks that a district needs for an estimate of its own."""
+EVERYTHING, UNSEEN_GROUND = "everything inside the limits", "shown by no image"
+"""Strata in words."""
 BESIDE = "beside"
 """Stratum of ground next to mapped change: most of what a map misses lies there."""
 LARGEST_FILE_BYTES = 50_000_000
@@ -119,6 +124,9 @@ class Unit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Whether a second person reads it."""
     map_green: float
     map_land: float
+    inclusion: float = 0.0
+    """Probability that this pixel is in the sample: its part of the stratum's area, so many times as the stratum was drawn from. 0 in samples
+    that were drawn before it was kept."""
 
 
 class DistrictFrame(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -156,6 +164,10 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     districts: tuple[DistrictFrame, ...]
     change: ChangeFrame | None = None
     """Where people look at two dates; None for one."""
+    strata: tuple[str, ...] = ()
+    """What each stratum holds, in words; empty in samples that were drawn before it was kept."""
+    howgreen: str = ""
+    """Version that drew it; likewise."""
     sha256: str = ""
     """Of everything above."""
 
@@ -163,6 +175,23 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def key(self) -> str:
         """The first letters of the checksum: what answers bear, so that those of another sample are told."""
         return self.sha256[:12]
+
+    @property
+    def drawn(self) -> Ints:
+        """(stratum,) units that were drawn in each."""
+        return np.bincount([one.stratum for one in self.units], minlength=len(self.weights))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Dealt:
+    """Strata of a frame, and how many looks each gets."""
+
+    of: Callable[[Ints, Floats], Ints]
+    """From pixels (n, 2) and points (n, 2) to the stratum of each."""
+    weights: Floats
+    counts: Ints
+    names: tuple[str, ...]
+    bounds: tuple[float, ...] = ()
 
 
 def draw(
@@ -202,26 +231,12 @@ def draw(
         raise EstimateError(f"{frame.place}: its limits hold no area; draw the sample on another place")
     rng = np.random.default_rng(seed)
     known = _known(frame)
-    if frame.change is not None and frame.strata is not None:
-        strata_of, weights, bounds, counts = _change_strata(frame, frame.strata, frame.change.strata, looks)
-        design = "stratified"
-    elif by_district:
-        strata_of, weights, bounds = _district_strata(frame)
-        counts = allocate(weights, np.ones(len(weights)), looks=looks, floor=DISTRICT_FLOOR)
-    elif design == "stratified":
-        strata_of, weights, bounds, spread = _green_strata(frame, known, looks)
-        counts = allocate(weights, spread, looks=looks, floor=min(FLOOR, looks // len(weights)))
-    else:
-        strata_of, weights, bounds, counts = (
-            (lambda rows, _: np.zeros(len(rows), np.intp)),
-            np.ones(1),
-            (),
-            np.array([looks]),
-        )
-    points = _systematic(frame, looks, rng) if design == "systematic" else _points(frame, counts, strata_of, rng)
+    dealt = _deal(frame, known, looks=looks, design=design, by_district=by_district)
+    points = _systematic(frame, looks, rng) if design == "systematic" else _points(frame, dealt.counts, dealt.of, rng)
     points = points[rng.permutation(len(points))]
     pixels = _pixels(frame, points)
-    stratum = strata_of(pixels, points)
+    stratum = dealt.of(pixels, points)
+    inclusion = _inclusion(frame, pixels, stratum, dealt, by_district=by_district, systematic=design == "systematic")
     count = len(points)
     twice = np.zeros(count, bool)
     twice[rng.choice(count, -(-count // TWICE), replace=False)] = True
@@ -233,7 +248,7 @@ def draw(
         Unit(
             unit=i + 1, row=int(pixels[i, 0]), column=int(pixels[i, 1]), lon=round(float(lon[i]), 7), lat=round(float(lat[i]), 7),
             stratum=int(stratum[i]), district=names[i], asked=asked[i], twice=bool(twice[i]), map_green=round(float(green[i]), 6),
-            map_land=round(float(land[i]), 6),
+            map_land=round(float(land[i]), 6), inclusion=float(f"{inclusion[i]:.9g}"),
         )
         for i in range(count)
     )  # fmt: skip
@@ -250,13 +265,49 @@ def draw(
     )
     sample = Sample(
         format=FORMAT, place=frame.place, place_id=frame.place_id, plan_sha256=frame.plan_sha256, crs=str(frame.grid.crs),
-        transform=tuple(frame.grid.affine)[:6], design=design if not by_district else "stratified", seed=seed, dots=dots,
-        bounds=bounds, weights=tuple(float(w) for w in weights), frame_green=float((area * known["green"]).sum() / whole),
+        transform=tuple(frame.grid.affine)[:6],
+        design="stratified" if by_district or frame.change is not None else design, seed=seed, dots=dots,
+        bounds=dealt.bounds, weights=tuple(float(w) for w in dealt.weights), frame_green=float((area * known["green"]).sum() / whole),
         frame_land=float((area * known["land"]).sum() / whole),
         estimator="ratio of totals, difference estimator by the map" if frame.change is None else "stratified mean of indicators",
-        units=units, districts=districts, change=frame.change,
+        units=units, districts=districts, change=frame.change, strata=dealt.names, howgreen=howgreen.__version__,
     )  # fmt: skip
     return msgspec.structs.replace(sample, sha256=_digest(sample))
+
+
+def _deal(frame: Frame, known: dict[str, Floats], *, looks: int, design: Design, by_district: bool) -> _Dealt:
+    """Choose the strata, and how many looks each gets."""
+    if frame.change is not None and frame.strata is not None:
+        return _change_strata(frame, frame.strata, frame.change.strata, looks)
+    if by_district:
+        return _district_strata(frame, looks)
+    if design == "stratified":
+        return _green_strata(frame, known, looks)
+    return _Dealt(
+        of=lambda rows, _: np.zeros(len(rows), np.intp),
+        weights=np.ones(1),
+        counts=np.array([looks]),
+        names=(EVERYTHING,),
+    )
+
+
+def _inclusion(
+    frame: Frame, pixels: Ints, stratum: Ints, dealt: _Dealt, *, by_district: bool, systematic: bool
+) -> Floats:
+    """Give the probability that each drawn pixel is in the sample.
+
+    A point falls on a pixel with the pixel's part of the stratum's area, and points are drawn independently of each other: 1 - (1 - part)^n.
+    On a systematic grid, whose step is wider than a pixel, no pixel gets two points: n x part.
+    """
+    area = frame.cover[*pixels.T].astype(float)
+    if by_district:
+        parts = np.array([one.cover[*pixels.T] for one in frame.districts], float)
+        parts = np.vstack([parts, np.maximum(area - parts.sum(axis=0), 0)])
+        here = parts[stratum, np.arange(len(stratum))]
+        area = np.where(here > 0, here, area)  # a sliver in no district is counted to the last
+    part = np.minimum(area / (dealt.weights[stratum] * float(frame.cover.sum(dtype=float))), 1)
+    drawn = dealt.counts[stratum]
+    return np.asarray(np.minimum(drawn * part, 1) if systematic else 1 - (1 - part) ** drawn)
 
 
 def _known(frame: Frame) -> dict[str, Floats]:
@@ -270,7 +321,7 @@ def _known(frame: Frame) -> dict[str, Floats]:
     return filled
 
 
-def _green_strata(frame: Frame, known: dict[str, Floats], looks: int) -> tuple[Any, Floats, tuple[float, ...], Floats]:
+def _green_strata(frame: Frame, known: dict[str, Floats], looks: int) -> _Dealt:
     """Strata of mapped green share, and the unseen ground behind them.
 
     Unseen ground that would get less than one look by its area lies in the stratum of the mean share, which stands for it: as a stratum of its own it
@@ -290,12 +341,30 @@ def _green_strata(frame: Frame, known: dict[str, Floats], looks: int) -> tuple[A
     spread = np.array([
         float(expected_spread(share[(code == one) & (frame.cover > 0)]).mean()) if one < len(strata) else 0.5 for one in kept
     ])  # fmt: skip
-    return (lambda pixels, _: position[code[*pixels.T]]), totals[kept] / totals.sum(), strata.bounds, spread
+    weights = totals[kept] / totals.sum()
+    return _Dealt(
+        of=lambda pixels, _: position[code[*pixels.T]],
+        weights=weights,
+        counts=allocate(weights, spread, looks=looks, floor=min(FLOOR, looks // len(weights))),
+        names=tuple(_of_green(strata.bounds, int(one)) for one in kept),
+        bounds=strata.bounds,
+    )
 
 
-def _change_strata(
-    frame: Frame, code: npt.NDArray[np.intp], names: tuple[str, ...], looks: int
-) -> tuple[Any, Floats, tuple[float, ...], Ints]:
+def _of_green(bounds: tuple[float, ...], number: int) -> str:
+    """Say what a stratum of mapped green share holds; the one behind all is unseen ground."""
+    if number > len(bounds):
+        return UNSEEN_GROUND
+    if not bounds:
+        return EVERYTHING
+    if number == 0:
+        return f"mapped green below {bounds[0]:g}"
+    if number == len(bounds):
+        return f"mapped green from {bounds[-1]:g}"
+    return f"mapped green from {bounds[number - 1]:g} to below {bounds[number]:g}"
+
+
+def _change_strata(frame: Frame, code: npt.NDArray[np.intp], names: tuple[str, ...], looks: int) -> _Dealt:
     """Deal a third of the looks evenly, so that rare change is looked at, a sixth to the ground beside it, the rest by area.
 
     After Olofsson et al. 2014, section 5.1. What a map misses lies beside what it finds, in few of many pixels: with a fair deal of looks
@@ -307,10 +376,10 @@ def _change_strata(
     counts = allocate(weights, np.ones(number), looks=looks - more, floor=max(FLOOR, looks // (3 * number)))
     if more:
         counts[names.index(BESIDE)] += more
-    return (lambda pixels, _: code[*pixels.T]), weights, (), counts
+    return _Dealt(of=lambda pixels, _: code[*pixels.T], weights=weights, counts=counts, names=names)
 
 
-def _district_strata(frame: Frame) -> tuple[Any, Floats, tuple[float, ...]]:
+def _district_strata(frame: Frame, looks: int) -> _Dealt:
     """One stratum a district, and one for what lies in none of them."""
     if not frame.districts:
         raise EstimateError(
@@ -320,17 +389,24 @@ def _district_strata(frame: Frame) -> tuple[Any, Floats, tuple[float, ...]]:
     rest = float(frame.cover.sum()) - shares.sum()
     if rest < -1e-3 * frame.cover.sum():
         raise EstimateError(f"{frame.place}: its districts overlap, so they are no strata; leave --by-district out")
-    weights = np.append(shares, rest) if rest > 1e-3 * frame.cover.sum() else shares
+    has_rest = rest > 1e-3 * frame.cover.sum()
+    weights = np.append(shares, rest) if has_rest else shares
     names = [one.name for one in frame.districts]
 
     def stratum_of(_: Ints, points: Floats) -> Ints:
         found = np.array([names.index(name) if name else len(names) for name in _names(frame, points)], np.intp)
-        return np.minimum(found, len(weights) - 1)
+        return np.minimum(found, len(names) if has_rest else len(names) - 1)
 
-    return stratum_of, weights / weights.sum(), ()
+    weights = weights / weights.sum()
+    return _Dealt(
+        of=stratum_of,
+        weights=weights,
+        counts=allocate(weights, np.ones(len(weights)), looks=looks, floor=DISTRICT_FLOOR),
+        names=tuple([*names, "in no district"][: len(weights)]),
+    )
 
 
-def _points(frame: Frame, counts: Ints, strata_of: Any, rng: np.random.Generator) -> Floats:
+def _points(frame: Frame, counts: Ints, strata_of: Callable[[Ints, Floats], Ints], rng: np.random.Generator) -> Floats:
     """Draw uniform points in the limits until every stratum has its number; what a full one gets is passed over."""
     west, south, east, north = frame.shape.bounds
     shapely.prepare(frame.shape)
@@ -405,17 +481,22 @@ def _names(frame: Frame, points: Floats) -> list[str]:
 
 
 def _digest(sample: Sample) -> str:
-    """Hash everything but the hash itself."""
+    """Hash everything but the hash itself; what older samples do not have is left out where it is empty."""
     plain = msgspec.to_builtins(msgspec.structs.replace(sample, sha256=""))
-    if sample.change is None:
-        del plain["change"]
+    for name in ("change", "strata", "howgreen"):
+        if not plain[name]:
+            del plain[name]
+    for unit in plain["units"]:
+        if not unit["inclusion"]:
+            del unit["inclusion"]
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
 def save(sample: Sample, folder: Path) -> None:
-    """Write the sample: ``sample.json`` for the estimate, ``units.gpkg`` and ``units.csv`` for those who look.
+    """Write the sample: ``sample.json`` for the estimate, ``units.gpkg`` and ``units.csv`` for statisticians.
 
-    The latter two do not say what the map thinks: a reader who knows it sees what the map sees.
+    The latter two hold the whole design, the strata among it, and so tell a little of what the map thinks: people look with the page, or with
+    the files of :func:`save_for_others`, which do not.
 
     Raises
     ------
@@ -423,9 +504,7 @@ def save(sample: Sample, folder: Path) -> None:
         When the disk refuses.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    units = frame_of_units(sample)
-    units.to_file(folder / "units.gpkg", layer="units", driver="GPKG")
-    write_atomic(folder / "units.csv", units.drop(columns="geometry").to_csv(index=False, lineterminator="\n"))
+    write_units(sample, squares_of(sample), folder)
     write_atomic(folder / "sample.json", msgspec.json.format(msgspec.json.encode(sample), indent=1))
 
 
@@ -443,12 +522,12 @@ def save_for_others(sample: Sample, folder: Path) -> None:
     import geopandas as gpd
 
     folder.mkdir(parents=True, exist_ok=True)
-    units = frame_of_units(sample)
+    places = squares_of(sample)
     squares = [
-        f"<Placemark><name>{unit}</name><description>{escape(sample.place)}, sample {sample.key}</description><styleUrl>#square</styleUrl>"
+        f"<Placemark><name>{unit.unit}</name><description>{escape(sample.place)}, sample {sample.key}</description><styleUrl>#square</styleUrl>"
         f"<Polygon><tessellate>1</tessellate><outerBoundaryIs><LinearRing><coordinates>{_ring(square)}</coordinates></LinearRing>"
         "</outerBoundaryIs></Polygon></Placemark>"
-        for unit, square in zip(units["unit"], units.geometry, strict=True)
+        for unit, square in zip(sample.units, places, strict=True)
     ]
     style = '<Style id="square"><LineStyle><color>ff00ffff</color><width>2</width></LineStyle><PolyStyle><fill>0</fill></PolyStyle></Style>'
     write_atomic(
@@ -457,14 +536,14 @@ def save_for_others(sample: Sample, folder: Path) -> None:
         f"<name>{escape(sample.place)}</name>{style}\n" + "\n".join(squares) + "\n</Document></kml>\n",
     )
     plots, dots = ["LON,LAT,PLOTID,SAMPLE"], ["LON,LAT,PLOTID,SAMPLEID"]
-    for unit, square in zip(sample.units, units.geometry, strict=True):
+    for unit, square in zip(sample.units, places, strict=True):
         middle = square.centroid if sample.dots > 1 else shapely.Point(unit.lon, unit.lat)
         plots.append(f"{middle.x:.7f},{middle.y:.7f},{unit.unit},{sample.key}")
         dots += [f"{x:.7f},{y:.7f},{unit.unit},{number}" for number, (x, y) in dots_of(sample, unit)]
     write_atomic(folder / "collect-earth-online-plots.csv", "\n".join(plots) + "\n")
     write_atomic(folder / "collect-earth-online-samples.csv", "\n".join(dots) + "\n")
     points = gpd.GeoDataFrame(
-        {"id": units["unit"], "sample": units["sample"]},
+        {"id": [one.unit for one in sample.units], "sample": sample.key},
         geometry=gpd.points_from_xy([u.lon for u in sample.units], [u.lat for u in sample.units]),
         crs="EPSG:4326",
     )
@@ -487,8 +566,8 @@ def dots_of(sample: Sample, unit: Unit) -> Iterator[tuple[int, tuple[float, floa
             yield number + 1, (float(lon[number]), float(lat[number]))
 
 
-def frame_of_units(sample: Sample) -> gpd.GeoDataFrame:
-    """Make the table of units for readers: number, sample, point, second reading, and the pixel's square (EPSG:4326)."""
+def squares_of(sample: Sample) -> gpd.GeoSeries:
+    """Outline the pixel of each unit (EPSG:4326)."""
     import geopandas as gpd
     from affine import Affine
 
@@ -497,14 +576,7 @@ def frame_of_units(sample: Sample) -> gpd.GeoDataFrame:
         shapely.Polygon([affine @ (u.column + dx, u.row + dy) for dx, dy in ((0, 0), (1, 0), (1, 1), (0, 1))])
         for u in sample.units
     ]
-    table = {
-        "unit": [u.unit for u in sample.units],
-        "sample": [sample.key] * len(sample.units),
-        "lon": [u.lon for u in sample.units],
-        "lat": [u.lat for u in sample.units],
-        "twice": [int(u.twice) for u in sample.units],
-    }
-    return gpd.GeoDataFrame(table, geometry=squares, crs=sample.crs).to_crs("EPSG:4326")
+    return gpd.GeoSeries(squares, crs=sample.crs).to_crs("EPSG:4326")
 
 
 def load(file: Path) -> Sample:
