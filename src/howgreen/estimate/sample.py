@@ -22,7 +22,6 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-import howgreen
 from howgreen.core.errors import EstimateError
 from howgreen.core.files import write_atomic
 from howgreen.core.geometry import transformer
@@ -102,6 +101,8 @@ class Frame:
     change: ChangeFrame | None = None
     strata: npt.NDArray[np.intp] | None = None
     """(y, x) number of the stratum of ``change`` where there is one."""
+    howgreen: str = ""
+    """Version that makes the frame."""
 
 
 class Unit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -270,7 +271,7 @@ def draw(
         bounds=dealt.bounds, weights=tuple(float(w) for w in dealt.weights), frame_green=float((area * known["green"]).sum() / whole),
         frame_land=float((area * known["land"]).sum() / whole),
         estimator="ratio of totals, difference estimator by the map" if frame.change is None else "stratified mean of indicators",
-        units=units, districts=districts, change=frame.change, strata=dealt.names, howgreen=howgreen.__version__,
+        units=units, districts=districts, change=frame.change, strata=dealt.names, howgreen=frame.howgreen,
     )  # fmt: skip
     return msgspec.structs.replace(sample, sha256=_digest(sample))
 

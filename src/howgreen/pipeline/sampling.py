@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import msgspec
 import numpy as np
 
-from howgreen import report
+from howgreen import __version__, report
 from howgreen.core import cog
 from howgreen.core.change import NOT_COMPARED
 from howgreen.core.errors import EstimateError, OutputError
@@ -227,6 +227,7 @@ def frame_of_change(folder: Path) -> Frame:
             after=_days(summary.after),
         ),
         strata=strata,
+        howgreen=__version__,
     )
 
 
@@ -302,6 +303,7 @@ def frame_of(result: Result) -> Frame:
             for name, one in districts
             if one.area
         ),
+        howgreen=__version__,
     )
 
 
