@@ -10,7 +10,7 @@ pytest.importorskip("prosail")
 
 from howgreen.core.sensors import LANDSAT, SENTINEL2
 from howgreen.landcover import load_model
-from howgreen.training import calibrate, evaluate, judges, mixtures, references, shipped_page
+from howgreen.training import calibrate, canopy, evaluate, judges, mixtures, references, shipped_page
 from howgreen.training.evaluate import Reference
 from howgreen.training.judges import Ground
 from howgreen.training.spectra import read_materials, read_responses
@@ -156,3 +156,29 @@ def test_simulated_plants_are_as_bright_as_real_ones(shared_data):
         np.testing.assert_allclose(found, wanted, atol=0.03 if code == mixtures.TREE else 0.055)
         assert abs(found[1] - wanted[1]) < 0.05
         assert abs(np.median(made[:, short]) - np.median(pool[:, short])) < 0.05
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(
+    ("code", "kinds"),
+    [(mixtures.TREE, ("broadleaf", "street tree", "conifer")), (mixtures.LOW, ("grass", "crop"))],
+)
+def test_plants_of_the_kinds_that_real_places_hold_are_as_bright_in_the_short_wave_infrared(
+    shared_data, monkeypatch, code, kinds
+):
+    """5, 50 and 95 % at 1,610 nm; no real pure class here holds the shrubs, buds and parched grass that make all of them brighter."""
+    table = canopy.TREES if code == mixtures.TREE else canopy.LOW
+    name = "TREES" if code == mixtures.TREE else "LOW"
+    monkeypatch.setattr(canopy, name, {kind: table[kind] for kind in kinds})
+    responses, rng = read_responses(shared_data), np.random.default_rng(20)
+    world = mixtures.surfaces(read_materials(shared_data), responses, per_kind=60, rng=rng)
+    ground = Ground(shared_data)
+    habitats, habitat = ground.habitats
+    wild = ("T1H", "T11", "T13", "T19", "T1E", "S35", "S36") if code == mixtures.TREE else ("R21", "R36")
+    places = [*ground.cities.values(), *([] if code == mixtures.TREE else [references.read_texas(shared_data)])]
+    real = [place.reflectance[place.code == code] for place in places]
+    real += [habitats.reflectance[np.isin(habitat, wild)]]
+    pool = np.concatenate([part[rng.integers(0, len(part), 1500)] for part in real])
+    made = mixtures.mix_of(world, np.eye(len(mixtures.CLASSES))[np.full(6000, code)], rng=rng).reflectance
+    found, wanted = (np.quantile(values[:, TEN.index("swir16")], (0.05, 0.5, 0.95)) for values in (made, pool))
+    np.testing.assert_allclose(found, wanted, atol=0.055)
