@@ -13,9 +13,10 @@ confirms what each is about, and holds no table. So take each level as known to 
 - Koppel et al. 2017 (Int. J. Remote Sensing 38: 6389): buildings, most by their height, less by their form and how they face the radar;
 - Small 2011 (IEEE Trans. Geosci. Remote Sensing 49: 3081): gamma nought of flattened terrain.
 
-The one real image at hand (Senica, July 2018, sigma or gamma nought is not said), which taught nothing, is no further off: its three largest woods have VV -7.2 to -7.6 and VH
--13.5 to -14.1 (here -7.5 and -13.0), its middle, fields, -8.9 and -16.9 (grass and crops here -9.5 to -10.5 and -15.5 to -17.0), its
-darkest 0.5 % -16.9 and -27.4 (water here -19.0 and -26.5).
+Two real places were at hand, which taught nothing, and are no further off. Senica, July 2018 (sigma or gamma nought is not said): its three
+largest woods have VV -7.2 to -7.6 and VH -13.5 to -14.1 (here -7.5 and -13.0), its middle, fields, -8.9 and -16.9 (grass and crops here -9.5
+to -10.5 and -15.5 to -17.0), its darkest 0.5 % -16.9 and -27.4 (water here -19.0 and -26.5). A square kilometre of fields with a village
+near Liege, over a year (sigma nought): its middle is -9.9 and -16.6, some -8.9 and -15.6 in gamma nought.
 
 Speckle is fully developed (exponential power), smoothed by the instrument to about four looks, near the 4.4 that ESA states of 10 m GRD images.
 """
