@@ -30,7 +30,7 @@ def _job(folder: Path) -> dict[str, float]:
     import shapely
     from pyproj import Transformer
 
-    from howgreen import imagery, landcover
+    from howgreen import imagery, landcover, report
     from howgreen.core.types import Period, Plan
     from howgreen.pipeline import city as pipeline
     from howgreen.place import from_shape
@@ -57,6 +57,7 @@ def _job(folder: Path) -> dict[str, float]:
         if done == total:
             marks[stage] = time.perf_counter() - start, time.process_time() - used
 
+    report.load_ahead()
     result = pipeline.run(plan, work=folder / "work", progress=note)
     pipeline.write(result, folder / "out", progress=note)
     total, cpu = time.perf_counter() - start, time.process_time() - used

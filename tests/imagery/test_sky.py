@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from affine import Affine
@@ -9,6 +11,7 @@ from odc.geo.geobox import GeoBox
 
 from howgreen import clouds
 from howgreen.core.acquisitions import acquisitions
+from howgreen.core.errors import ImageError
 from howgreen.core.warnings import Caution
 from howgreen.imagery import choose, composite_scaled, decisions, look, look_each
 from howgreen.imagery.composite import _sky
@@ -58,6 +61,23 @@ def test_blocks_do_not_matter(make_scene):
         composite_scaled(scenes, grid=GRID, bands=tuple(WOODS), block_px=px)["scaled"].values for px in (512, 100)
     )
     np.testing.assert_array_equal(whole, small)
+
+
+def test_clouds_are_looked_for_beside_other_work_once_and_an_error_is_told_to_who_asks(make_scene, monkeypatch):
+    scenes = [make_scene(bands(CLOUD), day=0), make_scene(bands(seed=1), day=5)]
+    asked, find = [], _sky.flags
+    monkeypatch.setattr(_sky, "flags", lambda *inputs: asked.append(1) or find(*inputs))
+    with ThreadPoolExecutor(1) as aside:
+        made = composite_scaled(scenes, grid=GRID, bands=tuple(WOODS), block_px=128, aside=aside)
+    assert asked == [1]  # before anything was computed
+    np.testing.assert_array_equal(made["n_clear"].values, seen(*scenes))
+    assert asked == [1, 1]
+
+    monkeypatch.setattr(_sky, "flags", lambda *_: (_ for _ in ()).throw(ImageError("one date cannot be read")))
+    with ThreadPoolExecutor(1) as aside:
+        made = composite_scaled(scenes, grid=GRID, bands=tuple(WOODS), block_px=128, aside=aside)
+    with pytest.raises(ImageError, match="one date cannot be read"):
+        made["n_clear"].compute()
 
 
 def test_a_white_hall_is_seen_when_two_dates_agree(make_scene):

@@ -117,10 +117,15 @@ def _run(plan: types.Plan, work: str | Path | None, progress: Progress | None) -
     locks.hold(folder)
     # Open files keep their blocks in GDAL's cache, which would take 5 % of the memory: a composite reads each once.
     with rasterio.Env(GDAL_CACHEMAX=64_000_000):
-        with pool(1) as aside:
+        with pool(2) as aside:
             checked = aside.submit(provenance, plan)  # some pixels are looked at while libraries load
             scaled = imagery.composite_scaled(
-                plan.scenes, radar=plan.radar, grid=plan.grid, bands=plan.bands, block_px=block_px(plan)
+                plan.scenes,
+                radar=plan.radar,
+                grid=plan.grid,
+                bands=plan.bands,
+                block_px=block_px(plan),
+                aside=aside,
             )
             record = checked.result()  # before the long work: a scene that contradicts itself is refused
         composite, covered = kept(plan, scaled, model, folder / "pixels", progress)

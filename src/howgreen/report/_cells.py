@@ -76,7 +76,7 @@ def cells(strips: Iterable[tuple[Array, Array, Array]], side_px: int) -> Cells:
 def _sums(label: Array, fraction: Array, land: Array, side: int) -> tuple[Array, Array, Array]:
     counted = ~np.isnan(fraction)
     seen = _added(counted, side)
-    green = _added(np.nan_to_num(fraction), side)
+    green = _added(np.where(counted, fraction, np.float32(0)), side)
     unseen = _added(land & (label == UNSEEN) & ~counted, side)
     share = np.divide(green, seen, out=np.zeros_like(green), where=seen > 0)
     whole = np.float32(STEPS) / (side * side)

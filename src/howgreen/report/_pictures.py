@@ -89,7 +89,8 @@ def from_files(result: Result, paths: Mapping[str, Path], *, longest_px: int = 1
     there = composite_bands(result)
     scaled = read("composite.tif", [there.index(name) + 1 for name in names], Resampling.average)
     factors = np.array([scale_factor(name) for name in names], np.float32)[:, None, None]
-    photo = np.where(scaled == NEVER_CLEAR, np.nan, scaled * factors).astype(np.float32)
+    photo = scaled * factors
+    photo[scaled == NEVER_CLEAR] = np.nan
     fraction = read("green_fraction.tif", [1], Resampling.average)[0]
     uncertainty = radar = None
     if _has_radar(result, kind):

@@ -16,6 +16,8 @@ from howgreen.imagery.composite._optical import BLOCK_PX
 from howgreen.imagery.composite._radar import backscatter
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     import xarray as xr
 
 
@@ -39,6 +41,7 @@ def composite_scaled(
     bands: Sequence[str],
     radar: Sequence[Scene] = (),
     block_px: int = BLOCK_PX,
+    aside: Executor | None = None,
 ) -> xr.Dataset:
     """Make a composite as it is best kept; what :func:`from_scaled` makes of it lies on one grid and in one order.
 
@@ -46,7 +49,7 @@ def composite_scaled(
     ----------
     scenes
         Of one sensor, Sentinel-1 among them.
-    grid, block_px
+    grid, block_px, aside
         See :func:`howgreen.imagery.composite._optical.composite_scaled`.
     bands
         Common names; ``vv`` and ``vh`` come from ``radar``, where ``scenes`` are not radar themselves.
@@ -63,15 +66,15 @@ def composite_scaled(
     MissingBandsError, ImageError, NoImageError
         If a scene lacks a band or a file cannot be read (the latter also while computing).
     """
-    import dask.array as da
-
     sar_bands = [band for band in bands if band in RADAR_BANDS]
     optical_bands = [band for band in bands if band not in RADAR_BANDS]
     if not sar_bands:
-        return _optical.composite_scaled(scenes, grid=grid, bands=optical_bands, block_px=block_px)
+        return _optical.composite_scaled(scenes, grid=grid, bands=optical_bands, block_px=block_px, aside=aside)
     if scenes and SENSORS[scenes[0].sensor].is_radar:
         return backscatter(scenes, grid=grid, bands=[*sar_bands, *optical_bands], block_px=block_px)
-    data = _optical.composite_scaled(scenes, grid=grid, bands=optical_bands, block_px=block_px)
+    data = _optical.composite_scaled(scenes, grid=grid, bands=optical_bands, block_px=block_px, aside=aside)
+    import dask.array as da
+
     chunks = data.chunks["y"], data.chunks["x"]
     beside = backscatter(radar, grid=grid, bands=sar_bands, block_px=block_px, chunks=chunks)
     both = da.concatenate([data["scaled"].data, beside["scaled"].data]).rechunk({0: -1})

@@ -26,6 +26,8 @@ from howgreen.imagery.read._prefetch import Prefetch
 from howgreen.imagery.read.opener import Files
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     import xarray as xr
 
 BLOCK_PX = 1024
@@ -72,7 +74,12 @@ def _load_block(
 
 
 def composite_scaled(
-    scenes: Sequence[Scene], *, grid: GeoBox, bands: Sequence[str], block_px: int = BLOCK_PX
+    scenes: Sequence[Scene],
+    *,
+    grid: GeoBox,
+    bands: Sequence[str],
+    block_px: int = BLOCK_PX,
+    aside: Executor | None = None,
 ) -> xr.Dataset:
     """Take the median of the clear dates, pixel by pixel, in whole numbers: half the room of reflectance.
 
@@ -88,6 +95,8 @@ def composite_scaled(
         Side of a block; one block needs about ``2 * dates * bands + 2 * bands`` bytes a pixel.
         The values do not depend on it. GDAL's own cache comes on top: set it small for all of a run, as
         ``rasterio.Env(GDAL_CACHEMAX=64_000_000)`` does.
+    aside
+        Where clouds are looked for at once, while libraries load: for who will compute all of it. None: when the first block asks.
 
     Returns
     -------
@@ -99,16 +108,19 @@ def composite_scaled(
     MissingBandsError, ImageError, NoImageError
         If a scene lacks a band or a file cannot be read (the latter also while computing).
     """
-    import dask.array as da
+    acquisitions, names = prepared(scenes, bands)
+    files, buffers = Files(), BufferPool()
+    sky = Sky(acquisitions, grid, files)
+    if aside is not None:
+        aside.submit(sky.look)  # what goes wrong there is told to the block that asks
+
+    import dask.array as da  # a third of a second
     import xarray as xr
     from dask.highlevelgraph import HighLevelGraph
     from odc.geo.xr import xr_coords
 
-    acquisitions, names = prepared(scenes, bands)
     corner = corner_of(acquisitions, grid=grid, bands=names)
     heights, widths = layout(corner, grid=grid, block_px=block_px)
-    files, buffers = Files(), BufferPool()
-    sky = Sky(acquisitions, grid, files)
     block_windows = windows(heights, widths)
     prefetch = prefetch_for(acquisitions, grid, block_windows.values(), names, files)
     token = tokenize(acquisitions, grid, names, heights, widths)

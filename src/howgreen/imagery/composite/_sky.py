@@ -22,7 +22,7 @@ _FLAGS[[clouds.SHADOW_CELL, clouds.SNOW_CELL]] = quality.DOUBT
 
 
 class Sky:
-    """Flags of each date, looked up on coarse cells once for all blocks, when the first of them asks.
+    """Flags of each date, looked up on coarse cells once for all blocks: when the first of them asks, if not before.
 
     Elsewhere (on a cluster) a copy looks again.
     """
@@ -36,12 +36,16 @@ class Sky:
     def __reduce__(self) -> tuple[type[Sky], tuple[Acquisitions, GeoBox, Files]]:
         return Sky, (self._acquisitions, self._grid, self._files)
 
-    def flags(self, date: int, window: Window) -> NDArray[np.uint8] | None:
-        """Return the flags (y, x) of a date in a window of the grid; None where the pixels tell nothing."""
+    def look(self) -> list[NDArray[np.uint8]]:
+        """Find the flags of all dates, once."""
         with self._lock:
             if self._cells is None:
                 self._cells = flags(self._acquisitions, self._grid, self._files)
-        cells = self._cells[date]
+            return self._cells
+
+    def flags(self, date: int, window: Window) -> NDArray[np.uint8] | None:
+        """Return the flags (y, x) of a date in a window of the grid; None where the pixels tell nothing."""
+        cells = self.look()[date]
         if not cells.any():
             return None
         _, k = sky.cells_of(self._grid, wide=self._masked)
