@@ -64,6 +64,7 @@ TEMPLATES = (
     "the darkest hundredth reflects %(decimal)s in every visible band: an offset seems not subtracted",
     "scene %(unsaid_id)s: offset %(told)s contradicts its pixels (%(said)s); %(unsaid)s (Sentinel-2: -0.1 from baseline 04.00 on, unless already removed)",
     "most of it is cloud, so whether an offset was left in its numbers cannot be told",
+    "its mask calls hardly any of it clear, so whether its numbers are reflectance cannot be told",
     "a border of one value in all bands, %(share)s %% of it, is taken for no data; give --nodata if it is something else",
     "its folder lacks %(files)s",
     "%(bands)s not understood and not used; name the bands with --bands, '-' for one to leave out",
