@@ -367,6 +367,8 @@ def _to_show(city: City, source: image_sources.ImageSource, *, progress: Progres
         return ()
     try:
         found = source.scenes(city, sensor=SENTINEL1.name, progress=progress)
+        if not found.scenes:
+            return ()
         used, _, _ = _chosen(found.scenes, city, source, SENTINEL1.band_names, sensor=SENTINEL1.name)
     except (NoImageError, ImageError):
         return ()
