@@ -34,7 +34,7 @@ from howgreen.core.errors import HowgreenError, MissingExtraError
     help="Where the detectors of clouds go.",
 )
 def main(data: Path, out: Path, work: Path, clouds_out: Path) -> None:
-    """Simulate, train, judge and export every shipped model: half an hour of one core."""
+    """Simulate, train, judge and export every shipped model: a quarter of an hour of one core."""
     try:
         written = [*_clouds_made(data, clouds_out), *_made(data, out, work)]
     except HowgreenError as error:
