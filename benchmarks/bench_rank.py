@@ -26,6 +26,7 @@ from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import dask
 import distributed
 import psutil
 
@@ -119,6 +120,8 @@ def used_by(processes: Sequence[int]) -> dict[int, float]:
 
 @contextmanager
 def local(processes: int) -> Iterator[Any]:
+    """Start worker processes of one thread, without Dask's profiler: what it keeps grows with the time that a worker works."""
+    dask.config.set({"distributed.worker.profile.enabled": False})
     with distributed.LocalCluster(
         n_workers=processes, threads_per_worker=1, dashboard_address="127.0.0.1:0", memory_limit=0
     ) as cluster:
