@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from howgreen.cli.root import howgreen as command
 from howgreen.report import change_schema
-from howgreen.report.figures import ChangeSummary
+from howgreen.report.change_figures import ChangeSummary
 
 BANDS = ("blue", "green", "red", "nir", "scl")
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from howgreen.core.types import City, Progress, Scene, Season
     from howgreen.net.network import Network
-    from howgreen.report.figures import ChangeSummary
+    from howgreen.report.change_figures import ChangeSummary
 
 Method = Literal["measured", "pca-kmeans"]
 METHODS: tuple[Method, ...] = ("measured", "pca-kmeans")

@@ -35,15 +35,8 @@ from howgreen.estimate.sample import (
 )
 from howgreen.measure.coverage import covered_share
 from howgreen.pipeline import plan_json
-from howgreen.report.figures import (
-    ChangeEstimateFigures,
-    ChangeSide,
-    ChangeSummary,
-    DesignEstimate,
-    EstimateFigures,
-    SampledAreas,
-    ShareFigure,
-)
+from howgreen.report.change_figures import ChangeEstimateFigures, ChangeSide, ChangeSummary, SampledAreas, ShareFigure
+from howgreen.report.figures import DesignEstimate, EstimateFigures
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

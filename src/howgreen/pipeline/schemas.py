@@ -10,7 +10,8 @@ from typing import Any
 from howgreen.landcover.card import Card
 from howgreen.pipeline._plan_file import PlanFile
 from howgreen.report import PeopleSummary, RestorationSummary, TrendSummary
-from howgreen.report.figures import ChangeSummary, LayersSummary, Summary, schema_of
+from howgreen.report.change_figures import ChangeSummary
+from howgreen.report.figures import LayersSummary, Summary, schema_of
 
 HOME = Path(__file__).parent.parent
 """Folder of the package."""

@@ -21,7 +21,13 @@ from howgreen.report._rasters import write_category_names
 from howgreen.report._sections import Section
 from howgreen.report._summary import values
 from howgreen.report._templates import text_of
-from howgreen.report.figures import ChangeEstimateFigures, ChangeSide, ChangeSummary, SampledArea, ThresholdFigures
+from howgreen.report.change_figures import (
+    ChangeEstimateFigures,
+    ChangeSide,
+    ChangeSummary,
+    SampledArea,
+    ThresholdFigures,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
