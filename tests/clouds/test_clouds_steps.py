@@ -199,6 +199,13 @@ def test_ground_that_became_brighter_is_no_haze_where_its_colour_speaks_against_
     assert (first[PATCH] == code).all()
 
 
+@pytest.mark.parametrize(("dates", "ground"), [(3, 0.02), (4, 0.06)])
+def test_of_four_and_more_dates_the_second_darkest_tells_what_the_ground_looks_like(dates, ground):
+    """One date may lie in a shadow that nothing tells."""
+    others = [look(visible=visible) for visible in (0.02, 0.06, 0.07, 0.08)[:dates]]
+    assert steps._darkest(others) == pytest.approx(ground)
+
+
 @pytest.mark.parametrize(("rows", "kept"), [(29, True), (31, False)])
 def test_a_date_that_is_half_clouded_does_not_tell_what_the_ground_looks_like(rows, kept):
     """Two dates under the same bright sky: only what a mostly clear date shows as bright is ground."""
