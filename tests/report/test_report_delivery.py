@@ -152,7 +152,7 @@ def test_a_driver_that_cannot_log_in_is_one_line(raised, told, monkeypatch):
         check_target("GDRIVE://folder/x")
     assert "creds" not in asked
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "key.json")
-    with pytest.raises(OutputError):
+    with pytest.raises(OutputError, match=r"GOOGLE_APPLICATION_CREDENTIALS (names|to the key file)"):
         check_target("gdrive://folder/x")
     assert (asked["token"], asked["creds"]) == ("service_account", "key.json")
 

@@ -127,29 +127,31 @@ class _Storage:
         self._label = _shown(url)
         scheme = url.partition("://")[0].rpartition("::")[2].lower()
         url = f"{url.partition('://')[0].lower()}://{url.partition('://')[2]}"
+        account = _account(scheme)
+        cure = (
+            f"check the address and the key file that {KEY_FILE} names"
+            if account
+            else "check the address and your account"
+        )
         try:
-            self._files, root = fsspec.core.url_to_fs(url, **_account(scheme))
+            self._files, root = fsspec.core.url_to_fs(url, **account)
         except ImportError as error:
             package = _PACKAGES.get(scheme)
-            cure = f"pip install {package}" if package else " ".join(str(error).split())
-            raise OutputError(f"{self._label}: its driver is not installed; {cure}") from error
+            wanted = f"pip install {package}" if package else " ".join(str(error).split())
+            raise OutputError(f"{self._label}: its driver is not installed; {wanted}") from error
         except ValueError as error:
             if "protocol" in str(error).lower():
                 raise OutputError(
                     f"{self._label}: no storage is known as {scheme}://; name a folder, or a URL of fsspec such as s3://bucket/folder"
                 ) from error
-            raise OutputError(
-                f"{self._label}: cannot be reached ({_reason(error)}); check the address and your account"
-            ) from error
+            raise OutputError(f"{self._label}: cannot be reached ({_reason(error)}); {cure}") from error
         except _no_browser() as error:
             raise OutputError(
                 f"{self._label}: wants to log in with a browser, and there is none here; log in once on a computer with one, or set "
                 f"{KEY_FILE} to the key file of a service account that the folder is shared with"
             ) from error
         except _faults() as error:
-            raise OutputError(
-                f"{self._label}: cannot be reached ({_reason(error)}); check the address and your account"
-            ) from error
+            raise OutputError(f"{self._label}: cannot be reached ({_reason(error)}); {cure}") from error
         self._root = str(root).rstrip("/")
         if not self._root.strip("/"):
             raise OutputError(f"{self._label}: is the root of a storage; name a folder in it")
