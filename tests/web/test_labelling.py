@@ -197,6 +197,23 @@ def test_keys_buttons_undo_and_jump(chromium, folder, at_home):
         page.locator("#views").click()
         page.keyboard.press("ArrowRight")
         page.wait_for_selector("body[data-unit='41']")
+        assert page.locator("#views figure").count() == 2
+        lefts = "[...document.querySelectorAll('#views figure')].map((one) => one.getBoundingClientRect().left)"
+        assert len(set(page.evaluate(lefts))) == 2  # side by side
+        page.keyboard.press("f")
+        assert len(set(page.evaluate(lefts))) == 1  # one over the other, half of each
+        seen = "[...document.querySelectorAll('#views figure')].map((one) => Number(one.style.opacity))"
+        assert page.evaluate(seen) == [1, 0.5]
+        page.focus("#fade")
+        page.keyboard.press("End")
+        assert page.evaluate(seen) == [1, 1]
+        page.keyboard.press("Home")
+        assert page.evaluate(seen) == [1, 0]
+        assert "infrared" in page.inner_text("#stack")
+        assert page.get_attribute("body", "data-unit") == "41"  # the slider's arrows go to no other place
+        page.locator("#views").click()
+        page.keyboard.press("f")
+        assert len(set(page.evaluate(lefts))) == 2
         before = page.evaluate("size")
         page.keyboard.press("+")
         page.wait_for_selector("body[data-size='40']")

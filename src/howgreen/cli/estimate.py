@@ -372,7 +372,7 @@ def _in_words(sample: Sample, found: Evaluation) -> list[str]:
     if found.untold:
         lines.append(f"note: at {len(found.untold)} places no dot could be told; they are left out, see the bounds")
     if found.systematic:
-        lines.append("note: the sample is systematic, so that the interval is wider than it need be")
+        lines.append("note: the sample is systematic and its interval that of a simple one, mostly wider than it need be")
     return lines
 
 

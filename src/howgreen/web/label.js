@@ -76,6 +76,7 @@ function draw() {
     figure.append(frame, caption);
     return figure;
   }));
+  lay();
   const asked = [...unit.asked].filter((one) => one === "1").length;
   const left = pattern.filter((one) => one === "").length;
   $("task").textContent = left
@@ -88,6 +89,18 @@ function draw() {
     line.textContent = `${one.reader}: ` + Object.entries(counts).map(([kind, n]) => `${n} ${w(kind)}`).join(", ");
     return line;
   }));
+}
+
+// Pictures side by side, or one over the other: the slider goes through them, each fading into the next.
+function lay() {
+  const figures = [...$("views").children], at = Number($("fade").value);
+  const stacked = $("stacked").checked && figures.length > 1;
+  $("fading").hidden = figures.length < 2;
+  $("fade").max = Math.max(figures.length - 1, 1);
+  $("fade").disabled = !stacked;
+  $("views").classList.toggle("stacked", stacked);
+  figures.forEach((figure, i) => { figure.style.opacity = stacked ? Math.min(Math.max(1 + at - i, 0), 1) : 1; });
+  $("stack").textContent = stacked ? figures.map((figure) => figure.querySelector("figcaption").textContent).join(" → ") : "";
 }
 
 async function show(number, keep) {
@@ -165,18 +178,21 @@ function listen() {
   $("next").addEventListener("click", () => show(place(1)).catch(fail));
   $("nearer").addEventListener("click", () => zoom(-1));
   $("further").addEventListener("click", () => zoom(1));
+  $("stacked").addEventListener("change", lay);
+  $("fade").addEventListener("input", lay);
   $("jump").addEventListener("change", () => {
     const number = Number($("jump").value);
     if (state.queue.includes(number)) show(number).catch(fail);
     else $("jump").value = unit.unit;
   });
   document.addEventListener("keydown", (event) => {
-    if (event.target.id === "jump" || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (["jump", "fade"].includes(event.target.id) || event.ctrlKey || event.metaKey || event.altKey) return;
     const letter = event.key.toLowerCase();
     if (letter in state.letters) tell(letter, event.shiftKey);
     else if (event.key === "Backspace") undo();
     else if (event.key === "ArrowLeft") show(place(-1)).catch(fail);
     else if (event.key === "ArrowRight") show(place(1)).catch(fail);
+    else if (letter === "f" && !$("fading").hidden) $("stacked").click();
     else if (event.key === "+") zoom(-1);
     else if (event.key === "-") zoom(1);
     else return;
