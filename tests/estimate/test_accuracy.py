@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from howgreen.core.errors import EstimateError
 from howgreen.estimate._accuracy import StratifiedClasses, assess
+from howgreen.estimate.estimators import wilson
 
 
 def _of_matrix(matrix, units, names):
@@ -95,3 +97,16 @@ def test_what_cannot_be_assessed_says_why():
         assess(StratifiedClasses(stratum=one, mapped=one, true=one, units={"a": 1, "b": 1}))
     with pytest.raises(EstimateError, match="its size is not known"):
         assess(StratifiedClasses(stratum=one, mapped=one, true=one, units={"a": 1}))
+
+
+def test_figures_have_intervals_even_where_every_look_was_right():
+    stratum = np.repeat(["a", "b"], [40, 20])
+    true = np.r_[["a"] * 36, ["b"] * 4, ["b"] * 20]
+    found = assess(StratifiedClasses(stratum=stratum, mapped=stratum, true=true, units={"a": 0.5, "b": 0.5}))
+    right = found.users["b"]
+    assert (right.value, right.se) == (1.0, 0.0)
+    assert right.low == pytest.approx(wilson(1.0, 20, quantile=stats.t.ppf(0.975, 19))[0])
+    assert right.high == 1
+    users = found.users["a"]  # a simple sample within its stratum: Wilson's at about its forty looks
+    assert (users.low, users.high) == pytest.approx(wilson(0.9, 39, quantile=stats.t.ppf(0.975, 39)))
+    assert found.overall.low < found.overall.value < found.overall.high

@@ -341,9 +341,8 @@ def _in_words(sample: Sample, found: Evaluation) -> list[str]:
         lines.append(
             f"two readers: {a.units} places, kappa {a.kappa:.2f} ({a.kappa_low:.2f}-{a.kappa_high:.2f}), {len(a.disagreements)} told apart"
         )
-    if found.two_phase is None:
-        table = ", ".join(f"{row.error:.0%}: {100 * row.ratio:.1f} %" for row in found.reader_errors)
-        lines.append(f"if readers err either way in so many of 100 dots, it is {table}")
+    table = ", ".join(f"{row.error:.0%}: {100 * row.ratio:.1f} %" for row in found.reader_errors)
+    lines.append(f"if readers erred either way in so many of 100 dots, it would be {table}")
     if found.bounds:
         lines.append(
             f"{found.bounds.unknown_share:.1%} of the dots could not be told: between {100 * found.bounds.low:.1f} and {100 * found.bounds.high:.1f} %"
@@ -362,6 +361,8 @@ def _in_words(sample: Sample, found: Evaluation) -> list[str]:
         f"the map at these places: RMSE {errors.rmse:.2f} ({errors.rmse_low:.2f} to {errors.rmse_high:.2f}){bias}, slope of answers on map "
         f"{errors.slope:.2f} ({errors.slope_low:.2f} to {errors.slope_high:.2f})"
     )
+    if errors.classes:
+        lines += _classes(errors.classes)
     if found.looks_in_all:
         sizes = ", ".join(f"±{points} points {looks:,}" for points, looks in found.looks_in_all.items())
         lines.append(f"looks in all, by the answers so far: {sizes}; {len(sample.units):,} places are drawn")
@@ -372,8 +373,25 @@ def _in_words(sample: Sample, found: Evaluation) -> list[str]:
     if found.untold:
         lines.append(f"note: at {len(found.untold)} places no dot could be told; they are left out, see the bounds")
     if found.systematic:
-        lines.append("note: the sample is systematic and its interval that of a simple one, mostly wider than it need be")
+        lines.append(
+            "note: the sample is systematic and its interval that of a simple one, mostly wider than it need be"
+        )
     return lines
+
+
+def _classes(found: Any) -> list[str]:
+    """Say how right the map is, class by class."""
+
+    def shown(one: Any) -> str:
+        return "none" if one.value != one.value else f"{one.value:.0%} ({one.low:.0%}-{one.high:.0%})"
+
+    return [
+        f"the map is right on {shown(found.overall)} of the area",
+        *(
+            f"  {name}: of what the map calls so {shown(found.users[name])} is (user's accuracy), of what is so it finds {shown(found.producers[name])} (producer's)"
+            for name in found.users
+        ),
+    ]
 
 
 def _district(one: Any) -> str:

@@ -13,16 +13,20 @@ import numpy as np
 import numpy.typing as npt
 
 from howgreen.core.errors import EstimateError
+from howgreen.estimate.estimators import LEVEL, wilson
 
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """A figure and its standard error; NaN where the sample holds none of what it asks for."""
+    """A figure, its standard error and its 95 % interval; NaN where the sample holds none of what it asks for."""
 
     value: float
     se: float
+    low: float = float("nan")
+    """Wilson's at an effective number of looks: never of width 0, though all looks at a class may have been right."""
+    high: float = float("nan")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,4 +105,15 @@ def _ratio(numerator: Floats, denominator: Floats, sample: StratifiedClasses) ->
     for size, row in zip(sizes, rows, strict=True):
         left = 1 - len(row) / size if sample.finite else 1.0
         variance += size**2 * left * (numerator[row] - ratio * denominator[row]).var(ddof=1) / len(row)
-    return Figure(value=float(ratio), se=float(np.sqrt(variance) / total_denominator))
+    value, se = float(ratio), float(np.sqrt(variance) / total_denominator)
+    low, high = _interval(value, se, int((denominator > 0).sum()))
+    return Figure(value=value, se=se, low=low, high=high)
+
+
+def _interval(value: float, se: float, looks: int) -> tuple[float, float]:
+    """Give Wilson's interval with Student's quantile, at the coin's tosses that are as sure; at the looks themselves where nothing varied."""
+    from scipy import special
+
+    varied = se > 0 and 0 < value < 1
+    effective = max(value * (1 - value) / se**2, 1.0) if varied else float(looks)
+    return wilson(value, effective, quantile=float(special.stdtrit(max(looks - 1, 1), (1 + LEVEL) / 2)))
