@@ -363,8 +363,8 @@ def estimate_of_change(folder: Path) -> ChangeEstimateFigures:
     return ChangeEstimateFigures(
         areas=found.areas,
         mapped_m2=found.mapped_m2,
-        users=found.users,
-        producers=found.producers,
+        users=_shares(found.users),
+        producers=_shares(found.producers),
         unseen_m2=found.unseen_m2,
         level=found.level,
         looked=found.looked,
@@ -413,14 +413,23 @@ class _Kept(msgspec.Struct, frozen=True):
     images: tuple[str, ...] = ()
 
 
+class _KeptShare(msgspec.Struct, frozen=True):
+    value: float | None
+    se: float | None
+
+
+def _shares(kept: dict[str, _KeptShare]) -> dict[str, ShareFigure]:
+    return {name: ShareFigure(value=one.value, se=one.se) for name, one in kept.items()}
+
+
 class _KeptChange(msgspec.Struct, frozen=True):
     """What a report takes of ``estimate.json`` of a change."""
 
     sample: _KeptSample
     areas: SampledAreas
     mapped_m2: dict[str, float]
-    users: dict[str, ShareFigure]
-    producers: dict[str, ShareFigure]
+    users: dict[str, _KeptShare]
+    producers: dict[str, _KeptShare]
     unseen_m2: float
     level: float
     agreement: _KeptAgreement | None
