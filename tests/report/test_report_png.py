@@ -44,3 +44,10 @@ def test_one_pixel_and_a_picture_without_a_hidden_code():
     read = Image.open(io.BytesIO(png(plain)))
     assert "transparency" not in read.info
     assert read.convert("RGB").getpixel((0, 0)) == (200, 100, 50)
+
+
+def test_what_is_seen_through_comes_back_as_it_was(noise):
+    four = np.dstack([noise, noise[..., 1]])
+    read = Image.open(io.BytesIO(png(Image.fromarray(four))))
+    assert read.mode == "RGBA"
+    assert np.array_equal(np.asarray(read), four)

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 LEVEL = 6
 """Of libdeflate, 1 to 12: higher ones take longer and save little."""
-_KINDS = {"P": 3, "RGB": 2}
+_KINDS = {"P": 3, "RGB": 2, "RGBA": 6}
 """Colour types by the modes of Pillow."""
 _UP = 2
 """The filter that keeps the difference to the row above: what colours change little in."""
 
 
 def png(image: Image, *, title: str = "", dpi: float | None = None) -> bytes:
-    """Pack a picture of mode P, whose ``info["transparency"]`` may name the code that is not shown, or RGB.
+    """Pack a picture of mode P, whose ``info["transparency"]`` may name the code that is not shown, RGB or RGBA.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def png(image: Image, *, title: str = "", dpi: float | None = None) -> bytes:
     rows = np.ascontiguousarray(pixels).reshape(len(pixels), -1)
     lines = np.zeros((rows.shape[0], rows.shape[1] + 1), np.uint8)
     lines[:, 1:] = rows
-    if image.mode == "RGB":
+    if image.mode != "P":
         lines[1:, 0] = _UP
         lines[1:, 1:] -= rows[:-1]
     parts = [(b"IHDR", struct.pack(">IIBBBBB", image.width, image.height, 8, _KINDS[image.mode], 0, 0, 0))]
