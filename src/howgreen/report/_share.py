@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SIZE_PX, DPI = (1200, 630), 100
 MAP_PX = (40, 56, 500, 500)
 """Left, top, width and height that the map may fill, from the picture's right and top edge."""
-TEXT_X, LETTERS, MOST_DOUBTS = 0.04, 62, 3
+TEXT_X, LETTERS, MOST_DOUBTS = 0.04, 58, 3
 """Left edge of the texts, letters of a line, and the most lines of doubts."""
 
 
