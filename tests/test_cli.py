@@ -154,6 +154,9 @@ def test_completion_shows_what_loads_on_first_use():
 def test_the_record_says_how_areas_can_be_made_again(answered: Path):
     areas = json.loads((answered / "summary.json").read_text())["provenance"]["areas"]
     assert (areas["ellipsoid"], areas["densify_deg"]) == ("WGS 84", 0.005)
+    with rasterio.open(answered / "green_fraction.tif") as file:
+        steps = file.read(1) * float(areas["rounding"].split("1/")[1])
+    assert np.array_equal(steps[~np.isnan(steps)], np.rint(steps[~np.isnan(steps)]))
     assert "0.5" in areas["half_green"]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import howgreen
-from howgreen import imagery
+from howgreen import imagery, report
 from howgreen.core.geometry import DENSIFY_DEG
 from howgreen.core.types import HALF_GREEN
 from howgreen.pipeline.plan_json import season_values
@@ -37,6 +37,7 @@ def provenance(plan: Plan) -> dict[str, Any]:
             "densify_deg": DENSIFY_DEG,
             "cover": "exact share of each pixel inside the limits (exactextract), times ellipsoidal over planar area of the zone",
             "half_green": f"share of at least {HALF_GREEN:g} before it is rounded for green_fraction.tif",
+            "rounding": f"figures by shares as computed (float32); green_fraction.tif holds them to 1/{report.FRACTION_STEPS}",
         },
         "radiometry": imagery.decisions((*plan.scenes, *plan.radar)),
         **({"season": season_values(plan.season)} if plan.season else {}),

@@ -19,6 +19,7 @@ from howgreen.report._notebook import green_fraction, thumbnail, to_frame
 from howgreen.report._osm_green import write_osm_green
 from howgreen.report._pdf import check_pdf
 from howgreen.report._people import PeopleSummary, write_people
+from howgreen.report._rasters import FRACTION_STEPS
 from howgreen.report._restoration import LookedFigures, RestorationSummary, write_restoration
 from howgreen.report._sections import Destination, opened, report_of, sections_of
 from howgreen.report._summary import schema, summary
@@ -29,6 +30,7 @@ from howgreen.report.figures import Summary
 
 __all__ = [
     "ENGLISH",
+    "FRACTION_STEPS",
     "GREEN",
     "LANGUAGES",
     "PHOTOS",
