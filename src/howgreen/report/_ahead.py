@@ -19,6 +19,8 @@ def load_ahead(language: str = "en") -> None:
 
 
 def _load(language: str) -> None:
+    import dask.array  # first what the pixels need themselves: two that load at once only take turns
+
     # Modules that are loaded where they are used, for most programs never use them.
     import PIL.JpegImagePlugin
     import pyogrio
@@ -26,5 +28,5 @@ def _load(language: str) -> None:
 
     from howgreen.report import _page, _poster, _share, _templates
 
-    del PIL, pyogrio, xlsxwriter, _poster, _share, _page
+    del dask, PIL, pyogrio, xlsxwriter, _poster, _share, _page
     _templates.compile_ahead("template.html", language_of(language))
