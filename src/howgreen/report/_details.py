@@ -194,7 +194,7 @@ TEMPLATES = (
 )
 """What is said, as it is written where it arises, its values as ``%(name)s``; of two that fit, the first is taken."""
 CARDS = (
-    "Shares of vegetation, built, bare, dry plants and water within a pixel, by a small network that has met simulated mixtures",
+    "Shares of vegetation, built, bare, dry plants and water within a pixel, by a small network that was trained on simulated mixtures",
     "the probability of a class is its expected planimetric share, and green fraction is that of vegetation, with its standard error",
     "Straw, litter and dead grass are dry plants, which are not green",
     "the soil between young crops counts as bare",
@@ -235,8 +235,6 @@ CARDS = (
     "Model %(model)s %(version)s: Apache-2.0",
 )
 """What the shipped models and the sample city say of themselves, sentence by sentence."""
-REWORDED = {"that has met simulated mixtures": "that was trained on simulated mixtures"}
-"""What the cards of shipped models say better in English by now; a model with another card would be another file, and old plans name theirs."""
 _PLACE = re.compile(r"%\((\w+)\)s")
 _BREAK = re.compile(r"(; |\. |: )")
 _DAY = re.compile(rf"(\d{{1,2}}) ({'|'.join(MONTHS)})[a-z]*(?: (\d{{4}}))?")
@@ -255,8 +253,6 @@ def told(text: str, language: Language) -> Markup:
     from howgreen.report._links import linked
 
     if language.code == "en":
-        for old, new in REWORDED.items():
-            text = text.replace(old, new)
         return linked(text)
     mark = Markup('<span lang="en" dir="ltr">{}</span>')
     return Markup().join(linked(part) if known else mark.format(linked(part)) for part, known in pieces(text, language))

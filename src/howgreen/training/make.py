@@ -316,8 +316,8 @@ def _network_card(name: str) -> ModelCard:
         normalisation=network.NORMALISATION, tile_px=TILE_PX, halo_px=0, stride_px=TILE_PX, classes=mixtures.COVERS, scores={},
         reference_error=None, licence=LICENCE,
         training_data=TRAINING_DATA.format(field=_field_data(recipe)),
-        description="Shares of vegetation, built, bare, dry plants and water within a pixel, by a small network that has met simulated "
-        "mixtures; the probability of a class is its expected planimetric share, and green fraction is that of vegetation, with its "
+        description="Shares of vegetation, built, bare, dry plants and water within a pixel, by a small network that was trained on "
+        "simulated mixtures; the probability of a class is its expected planimetric share, and green fraction is that of vegetation, with its "
         "standard error. Straw, litter and dead grass are dry plants, which are not green; the soil between young crops counts as bare; "
         "parched grass with some green left counts as vegetation. Bare, built and dry plants are easily confused." + stand_in,
     )  # fmt: skip
