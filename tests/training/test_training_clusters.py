@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("pandas")
 
-from howgreen.training.clusters import clustered_mean, jackknifed_mean
+from howgreen.training.clusters import bootstrapped_error, clustered_mean, jackknifed_mean
 
 
 def test_without_clusters_it_is_the_plain_standard_error():
@@ -41,3 +41,37 @@ def test_mixtures_move_with_all_their_polygons():
         means.append(found.mean)
         told.append(found.standard_error)
     assert np.mean(told) == pytest.approx(np.std(means), rel=0.15)
+
+
+def test_drawn_clusters_give_the_known_error_of_a_mean_of_few_and_of_many():
+    """Six clusters of forty equal values: s / √6, as of six numbers; always the same."""
+    for clusters in (6, 40):
+        each = np.random.default_rng(4).normal(0, 1, clusters)
+        values, members = each.repeat(40), np.arange(clusters).repeat(40) + 9
+        told = bootstrapped_error(lambda weights, values=values: np.average(values, weights=weights), members)
+        assert told == pytest.approx(each.std(ddof=1) / np.sqrt(clusters), rel=0.08)
+        assert told == bootstrapped_error(lambda weights, values=values: np.average(values, weights=weights), members)
+    assert np.isnan(bootstrapped_error(np.sum, np.zeros(9, int))), "one cluster tells nothing"
+    assert np.isnan(bootstrapped_error(np.sum, np.stack([np.arange(9), np.zeros(9, int)], axis=1)))
+
+
+def test_drawn_clusters_give_the_known_error_of_a_slope():
+    """Least squares through independent points: s / (spread of x, √n)."""
+    rng = np.random.default_rng(5)
+    x = rng.normal(0, 2, 400)
+    y = 1.3 * x + rng.normal(0, 0.5, 400)
+    told = bootstrapped_error(lambda weights: np.polyfit(x, y, 1, w=np.sqrt(weights))[0], np.arange(400))
+    assert told == pytest.approx(0.5 / (x.std() * np.sqrt(400)), rel=0.12)
+
+
+def test_drawn_clusters_of_two_kinds_move_a_figure_as_both_do():
+    """A value is the sum of its plant's and its ground's error: the variances of both add up. A draw that is not finite counts for nothing."""
+    rng = np.random.default_rng(6)
+    plant, ground = rng.normal(0, 0.1, 15), rng.normal(0, 0.2, 20)
+    members = np.stack([part.ravel() for part in np.mgrid[:15, :20]], axis=1)
+    values = plant[members[:, 0]] + ground[members[:, 1]]
+    known = np.hypot(plant.std(ddof=1) / np.sqrt(15), ground.std(ddof=1) / np.sqrt(20))
+    told = bootstrapped_error(lambda weights: np.average(values, weights=weights), members)
+    assert told == pytest.approx(known, rel=0.08)
+    gone = bootstrapped_error(lambda w: np.average(values, weights=w) if w[0] else float("nan"), members)
+    assert np.isfinite(gone)

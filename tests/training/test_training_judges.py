@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -37,6 +39,22 @@ def test_errors_of_fractions_by_hand():
     )
     by_two = missed.reshape(4, 2).mean(axis=1)
     assert found["bias_se"] == pytest.approx(by_two.std(ddof=1) / 2)
+    assert found["slope_se"] == pytest.approx(0, abs=1e-9), "every draw has the same slope"
+    apart = judges.fraction_figures(0.5 * green + 0.3, replace(reference, cluster=None))
+    assert apart["by_brightness_se"] == pytest.approx([abs(a - b) / 2 for a, b in missed.reshape(4, 2)]), "of two each"
+
+
+def test_cities_of_a_climate_count_as_one():
+    points = {
+        f"{climate} {n}": error for climate, error in (("arid", 6.0), ("boreal", 2.0), ("wet", -1.0)) for n in range(4)
+    }
+    found = judges.over_cities(points)
+    assert (found["rms"], found["worst"]) == (pytest.approx(np.sqrt(41 / 3)), 6)
+    one_each = judges.over_cities({name: error for name, error in points.items() if name.endswith(" 0")})
+    assert found == pytest.approx(one_each)
+    # Two of three climates are drawn: the worst is 6 in 5 of 9 draws, 2 in 3, 1 in 1.
+    worst = np.array([6] * 5 + [2] * 3 + [1])
+    assert found["worst_se"] == pytest.approx(worst.std(), rel=0.08)
 
 
 def test_a_mixing_line_is_as_bent_as_its_worst_share():
@@ -44,6 +62,14 @@ def test_a_mixing_line_is_as_bent_as_its_worst_share():
     bent = judges.SHARES.copy()
     bent[3] += 0.17
     assert judges.worst_of_line(bent) == pytest.approx(0.17)
+    # Ten plants over ten grounds, bent at one share by as much as the ground says: as sure as ten grounds.
+    each = np.random.default_rng(7).normal(0.3, 0.05, 10)
+    members = np.stack([part.ravel() for part in np.mgrid[:10, :10]], axis=1)
+    answers = judges.SHARES + np.zeros((100, 1))
+    answers[:, 5] += each[members[:, 1]]
+    line = judges._line(answers, members)
+    assert line.worst == pytest.approx(each.mean())
+    assert line.worst_se == pytest.approx(each.std(ddof=1) / np.sqrt(10), rel=0.08)
 
 
 @pytest.mark.real
@@ -58,10 +84,11 @@ def test_a_model_that_says_one_half_is_judged_as_such(shared_data):
     assert all(abs(figure["mean"]) < 0.02 for figure in water.values()), "shares of plants are even from 0 to 1"
     lines = judges.mixing_lines(_half, TEN, data=shared_data, ground=ground)
     assert len(lines) == 16
-    assert all(judges.worst_of_line(answers) == pytest.approx(0.5) for answers in lines.values())
+    assert all(line.worst == pytest.approx(0.5) and line.worst_se == pytest.approx(0) for line in lines.values())
     alike = judges.look_alikes(_half, TEN, data=shared_data)
     assert "cloth" not in alike, "it was measured to 1,000 nm only"
-    assert "cloth" in judges.look_alikes(_half, ("red", "nir"), data=shared_data)
+    cloth = judges.look_alikes(_half, ("red", "nir"), data=shared_data)["cloth"]
+    assert (cloth["mean"], cloth["n"], cloth["clusters"]) == (0.5, 50, 5), "five files of ten spectra"
 
 
 @pytest.mark.real
@@ -71,7 +98,7 @@ def test_half_of_the_dry_plants_that_people_measured_are_found_by_every_mixture(
     model = load_model(name)
     told = shipped_page.dry_of(model)
     found = judges.dry_plants(told, model.card.bands, ground=Ground(shared_data), sensor=shipped_page.sensor_of(model))
-    assert found["Australia"]["true"] == pytest.approx(0.516, abs=0.001)
+    assert found["Australia"]["true"]["mean"] == pytest.approx(0.516, abs=0.001)
     assert abs(found["Australia"]["bias"]) < 0.17
     assert found["Freiburg, built"]["mean"] < 0.05
     nothing = judges.dry_plants(lambda rows: 1e-6 * rows[:, 0], model.card.bands, ground=Ground(shared_data))

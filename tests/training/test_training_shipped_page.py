@@ -43,6 +43,13 @@ def test_the_page_has_every_figure_and_its_standard_error(shared_data, tmp_path,
     ):
         assert title in text
     assert "nan" not in text
+    exact = {"", "place", "n", "clusters", "true, %", "τ between places", "95 % for a new place"}
+    for block in (part.splitlines() for part in text.split("\n\n") if part.startswith("| ")):
+        head = [cell.strip() for cell in block[0].strip("|").split("|")]
+        for row in block[2:]:
+            cells = [cell.strip() for cell in row.strip("|").split("|")]
+            for name, cell in zip(head[1:], cells[1:], strict=True):
+                assert name in exact or not cell or "±" in cell, f"{cells[0]}, {name}: {cell} has no standard error"
     for name in ("benchmark_calibration.png", "benchmark_mixing_lines.png"):
         assert f"img/{name}" in text
         assert np.asarray(Image.open(tmp_path / "img" / name).convert("L")).std() > 5, "something is drawn"

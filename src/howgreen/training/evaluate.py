@@ -145,7 +145,12 @@ def errors(predicted: Array, truth: Array) -> dict[str, float]:
 
 def accuracy(predicted: Array, truth: Array, *, threshold: float = 0.5) -> float:
     """Share of pure pixels on the right side of ``threshold``."""
-    return float(np.mean((predicted >= threshold) == (truth >= 0.5)))
+    return float(np.mean(are_right(predicted, truth, threshold=threshold)))
+
+
+def are_right(predicted: Array, truth: Array, *, threshold: float = 0.5) -> npt.NDArray[np.bool_]:
+    """Tell which pure pixels (n,) are on the right side of ``threshold``."""
+    return np.asarray((predicted >= threshold) == (truth >= 0.5))
 
 
 def judge_potsdam(

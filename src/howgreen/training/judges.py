@@ -18,7 +18,7 @@ import numpy.typing as npt
 from howgreen.core.sensors import LANDSAT, SENTINEL2, Sensor
 from howgreen.core.types import PlaceError
 from howgreen.training import calibrate, evaluate, mixtures, references
-from howgreen.training.clusters import Mean, clustered_mean, jackknifed_mean
+from howgreen.training.clusters import Mean, bootstrapped_error, clustered_mean, jackknifed_mean
 from howgreen.training.evaluate import Predict, Reference
 from howgreen.training.mixtures import BARE, BUILT, DRY, GREEN, LOW, TREE, WATER
 from howgreen.training.red_edge import with_red_edge
@@ -128,7 +128,9 @@ def fraction_figures(predicted: Array, reference: Reference) -> dict[str, Any]:
     missed = predicted - reference.green
     squared, bias = (clustered_mean(values, reference.cluster) for values in (missed**2, missed))
     rmse = float(np.sqrt(squared.mean))
+    cluster = np.arange(len(missed)) if reference.cluster is None else reference.cluster
     parts = np.array_split(reference.reflectance.mean(axis=1).argsort(kind="stable"), QUARTILES)
+    quarters = [clustered_mean(missed[part], cluster[part]) for part in parts]
     return {
         "n": len(missed),
         "clusters": bias.clusters,
@@ -137,13 +139,28 @@ def fraction_figures(predicted: Array, reference: Reference) -> dict[str, Any]:
         "bias": bias.mean,
         "bias_se": bias.standard_error,
         "slope": slope(predicted, reference.green),
-        "by_brightness": [float(missed[part].mean()) for part in parts],
+        "slope_se": bootstrapped_error(lambda weights: slope(predicted, reference.green, weights), cluster),
+        "by_brightness": [quarter.mean for quarter in quarters],
+        "by_brightness_se": [quarter.standard_error for quarter in quarters],
     }
 
 
-def slope(predicted: Array, truth: Array) -> float:
-    """Slope of the truth on what is said: above 1 where answers are drawn to the middle."""
-    return float(np.polyfit(predicted, truth, 1)[0])
+def slope(predicted: Array, truth: Array, weights: Array | None = None) -> float:
+    """Slope of the truth on what is said: above 1 where answers are drawn to the middle; NaN where all answers are one."""
+    weight = np.ones(len(predicted)) if weights is None else weights
+    apart = predicted - np.average(predicted, weights=weight)
+    spread = float(np.sum(weight * apart**2))
+    return float(np.sum(weight * apart * truth)) / spread if spread > 0 else float("nan")
+
+
+def right(predict: Predict, bands: Sequence[str], *, ground: Ground, sensor: Sensor = SENTINEL2) -> dict[str, Any]:
+    """Share of the pure pixels of each city that are on the right side of one half."""
+    return {
+        name: asdict(clustered_mean(
+            evaluate.are_right(predict(known(columns(city, bands, sensor))), city.green).astype(float), city.cluster
+        ))
+        for name, city in ground.cities.items()
+    }  # fmt: skip
 
 
 def pure_means(predict: Predict, bands: Sequence[str], *, ground: Ground, sensor: Sensor = SENTINEL2) -> dict[str, Any]:
@@ -202,7 +219,9 @@ def dry_plants(predict: Predict, bands: Sequence[str], *, ground: Ground, sensor
         reference = ground.australia_in_ten_bands
     said = predict(known(columns(reference, bands, sensor)))
     found: dict[str, Any] = {"Australia": fraction_figures(said, replace(reference, green=true))}
-    found["Australia"] |= {"said": float(said.mean()), "true": float(true.mean())}
+    found["Australia"] |= {
+        word: asdict(clustered_mean(values, reference.cluster)) for word, values in (("said", said), ("true", true))
+    }
     for name, city in ground.cities.items():
         seen, code = known(columns(city, bands, sensor)), known(city.code)
         for number, word in ((BUILT, "built"), (BARE, "bare soil")):
@@ -237,24 +256,48 @@ def pairs(city: Reference, *, of: Sequence[int], seed: int) -> tuple[Reference, 
     return mixed, np.stack([cluster[plant], cluster[other]], axis=1)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """How a model follows plants that grow over some ground."""
+
+    answers: Sequence[float]
+    """Mean answer at each of :data:`SHARES`."""
+    worst: float
+    """Largest distance from the straight line."""
+    worst_se: float
+    """Of that, with the spectra of a polygon or sample of plants moving together, and those of the ground as well."""
+
+
 def mixing_lines(
     predict: Predict, bands: Sequence[str], *, data: Path, ground: Ground, sensor: Sensor = SENTINEL2
-) -> dict[str, list[float]]:
-    """Mean answer of real lawn and of real trees over eight real backgrounds, at each of :data:`SHARES`."""
+) -> dict[str, Line]:
+    """Judge mixtures of real lawn and of real trees with eight real backgrounds, at each of :data:`SHARES`."""
     plants, backgrounds = _line_ends(data, ground)
     found = {}
     for plant, leaves in plants.items():
         for ground_name, floor in backgrounds.items():
             rng, count = np.random.default_rng(3), 60
-            one, other = leaves[rng.integers(0, len(leaves), count)], floor[rng.integers(0, len(floor), count)]
+            pairs = rng.integers(0, len(leaves.spectra), count), rng.integers(0, len(floor.spectra), count)
+            one, other = leaves.spectra[pairs[0]], floor.spectra[pairs[1]]
+            members = np.stack([leaves.cluster[pairs[0]], floor.cluster[pairs[1]]], axis=1)
             answers = []
             for share in SHARES:
                 mixed = Reference(reflectance=share * one + (1 - share) * other, bands=SENTINEL2.band_names,
                                   green=np.full(count, share), group=("line",) * count)  # fmt: skip
                 seen = columns(mixed, bands, sensor)
-                answers.append(float(predict(known(seen)).mean()))
-            found[f"{plant} over {ground_name}"] = answers
+                answers.append(predict(known(seen)))
+            found[f"{plant} over {ground_name}"] = _line(np.stack(answers, axis=1), members)
     return found
+
+
+def _line(answers: Array, members: npt.NDArray[np.int_]) -> Line:
+    """Sum up the answers (n, share) to pairs of a plant and a ground."""
+    mean = [float(each) for each in answers.mean(axis=0)]
+
+    def worst(weights: Array) -> float:
+        return worst_of_line(np.average(answers, axis=0, weights=weights).tolist())
+
+    return Line(answers=mean, worst=worst_of_line(mean), worst_se=bootstrapped_error(worst, members))
 
 
 def place_errors(
@@ -307,47 +350,73 @@ def worst_of_line(answers: Sequence[float]) -> float:
     return float(np.abs(np.asarray(answers) - SHARES).max())
 
 
-def _line_ends(data: Path, ground: Ground) -> tuple[dict[str, Array], dict[str, Array]]:
+@dataclass(frozen=True, kw_only=True)
+class _Ends:
+    """Spectra of one material (n, band), and the polygon or sample of each."""
+
+    spectra: Array
+    cluster: npt.NDArray[np.int_]
+
+
+def _ends(*parts: tuple[Array, npt.NDArray[np.int_]]) -> _Ends:
+    """Put spectra of several places together, whose clusters are others in each."""
+    numbers, first = [], 0
+    for _, cluster in parts:
+        numbers.append(np.unique(cluster, return_inverse=True)[1] + first)
+        first = int(numbers[-1].max()) + 1
+    return _Ends(spectra=np.concatenate([spectra for spectra, _ in parts]), cluster=np.concatenate(numbers))
+
+
+def _measured(table: references.Table, **wanted: str) -> tuple[Array, npt.NDArray[np.int_]]:
+    return table.of(**wanted), table.samples_of(**wanted)
+
+
+def _pixels(place: Reference, chosen: npt.NDArray[np.bool_], *, every: int) -> tuple[Array, npt.NDArray[np.int_]]:
+    return place.reflectance[chosen][::every], known(place.cluster)[chosen][::every]
+
+
+def _line_ends(data: Path, ground: Ground) -> tuple[dict[str, _Ends], dict[str, _Ends]]:
     """Spectra in Sentinel-2's bands: plants of Aberystwyth and Texas, and what may lie beneath."""
     klum, texas = (references.read_table(data, name) for name in (references.KLUM_FILE, references.HYDICE_PURE_FILE))
     aber, muufl = ground.aberystwyth, references.read_table(data, references.MUUFL_FILE)
     code = known(aber.code)
-    dead = np.concatenate([muufl.of(label=word) for word in ("DriedLeaves", "GroundLitter", "DeadWees")])
     habitats, habitat = ground.habitats
     plants = {
-        "lawn": np.concatenate([aber.reflectance[code == LOW][::40], texas.of(label="Grass")]),
-        "trees": np.concatenate([aber.reflectance[code == TREE][::40], habitats.reflectance[habitat == "T1H"][::20]]),
+        "lawn": _ends(_pixels(aber, code == LOW, every=40), _measured(texas, label="Grass")),
+        "trees": _ends(_pixels(aber, code == TREE, every=40), _pixels(habitats, habitat == "T1H", every=20)),
     }
     backgrounds = {
-        "asphalt": np.concatenate([klum.of(label="Asphalt"), texas.of(label="Asphalt")]),
-        "red tile": klum.of(sub="Red matte ceramic"),
-        "concrete": klum.of(sub="Grey concrete"),
-        "bright plaster": klum.of(sub="Bright plaster"),
-        "metal": np.concatenate([klum.of(label="Metal"), texas.of(label="Metal")]),
-        "dark roof": texas.of(label="Roof"),
-        "bare dirt": texas.of(label="Dirt"),
-        "dead plants": dead,
+        "asphalt": _ends(_measured(klum, label="Asphalt"), _measured(texas, label="Asphalt")),
+        "red tile": _ends(_measured(klum, sub="Red matte ceramic")),
+        "concrete": _ends(_measured(klum, sub="Grey concrete")),
+        "bright plaster": _ends(_measured(klum, sub="Bright plaster")),
+        "metal": _ends(_measured(klum, label="Metal"), _measured(texas, label="Metal")),
+        "dark roof": _ends(_measured(texas, label="Roof")),
+        "bare dirt": _ends(_measured(texas, label="Dirt")),
+        "dead plants": _ends(*(_measured(muufl, label=word) for word in ("DriedLeaves", "GroundLitter", "DeadWees"))),
     }
     return plants, backgrounds
 
 
-def look_alikes(predict: Predict, bands: Sequence[str], *, data: Path, sensor: Sensor = SENTINEL2) -> dict[str, float]:
-    """Mean answer for paint, cloth and turf that look like plants: 0 is right."""
+def look_alikes(predict: Predict, bands: Sequence[str], *, data: Path, sensor: Sensor = SENTINEL2) -> dict[str, Any]:
+    """Mean answer for paint, cloth and turf that look like plants, with the spectra of a sample moving together: 0 is right."""
     klum, texas, muufl, turf = (
         references.read_table(data, name)
         for name in (references.KLUM_FILE, references.HYDICE_PURE_FILE, references.MUUFL_FILE, references.TURF_FILE)
     )
     groups = {
-        "artificial turf": turf.of(label="turf"),
-        "green paint": klum.of(color="Green"),
-        "blue paint": klum.of(color="Blue"),
-        "dark blue roof": texas.of(label="Roof"),
-        "white paint": klum.of(color="White"),
+        "artificial turf": _ends(_measured(turf, label="turf")),
+        "green paint": _ends(_measured(klum, color="Green")),
+        "blue paint": _ends(_measured(klum, color="Blue")),
+        "dark blue roof": _ends(_measured(texas, label="Roof")),
+        "white paint": _ends(_measured(klum, color="White")),
     }
-    cloths = np.concatenate([muufl.of(label=f"{word}Cloth") for word in ("Blue", "Green", "Red", "Black")])
     if not {"swir16", "swir22"} & set(bands):
-        groups["cloth"] = cloths
-    return {name: float(predict(_seen(spectra, bands, sensor)).mean()) for name, spectra in groups.items()}
+        groups["cloth"] = _ends(*(_measured(muufl, label=f"{word}Cloth") for word in ("Blue", "Green", "Red", "Black")))
+    return {
+        name: asdict(clustered_mean(predict(_seen(each.spectra, bands, sensor)), each.cluster))
+        for name, each in groups.items()
+    }
 
 
 def _seen(spectra: Array, bands: Sequence[str], sensor: Sensor) -> Array:
@@ -355,3 +424,22 @@ def _seen(spectra: Array, bands: Sequence[str], sensor: Sensor) -> Array:
         reflectance=spectra, bands=SENTINEL2.band_names, green=np.zeros(len(spectra)), group=("",) * len(spectra)
     )
     return known(columns(rows, bands, sensor))
+
+
+def over_cities(points: Mapping[str, float]) -> dict[str, Any]:
+    """Root mean square and largest error of the ratio over cities, whose name ends with a number behind their climate's.
+
+    Cities of one climate, made of the same materials under the same sun, move together.
+    """
+    missed = np.array(list(points.values()))
+    climate = np.unique([name.rsplit(" ", 1)[0] for name in points], return_inverse=True)[1]
+
+    def rms(weights: Array) -> float:
+        return float(np.sqrt(np.average(missed**2, weights=weights)))
+
+    def worst(weights: Array) -> float:
+        return float(np.abs(missed[weights > 0]).max())
+
+    every = np.ones(len(missed))
+    return {"rms": rms(every), "rms_se": bootstrapped_error(rms, climate),
+            "worst": worst(every), "worst_se": bootstrapped_error(worst, climate)}  # fmt: skip

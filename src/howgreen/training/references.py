@@ -5,7 +5,7 @@ None of it is part of the project: the files lie in the data folder, each with i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -140,8 +140,18 @@ class Table:
 
     def of(self, **wanted: str) -> Array:
         """Pick the spectra whose columns hold these values."""
-        chosen = np.logical_and.reduce([(self.rows[name] == value).to_numpy() for name, value in wanted.items()])
-        return self.spectra[chosen]
+        return self.spectra[self._holds(wanted)]
+
+    def samples_of(self, **wanted: str) -> npt.NDArray[np.int_]:
+        """Tell the sample, by number, of each spectrum that :meth:`of` picks: its file, or itself where there are none."""
+        chosen = self._holds(wanted)
+        sample = pd.factorize(self.rows["file"])[0] if "file" in self.rows else np.arange(len(self.rows))
+        return sample[chosen]
+
+    def _holds(self, wanted: Mapping[str, str]) -> npt.NDArray[np.bool_]:
+        return np.asarray(
+            np.logical_and.reduce([(self.rows[name] == value).to_numpy() for name, value in wanted.items()])
+        )
 
 
 def read_table(data: Path, name: str) -> Table:

@@ -11,7 +11,7 @@ import numpy as np
 from howgreen.core.sensors import LANDSAT, SENTINEL2, Sensor
 from howgreen.core.types import DRY_PLANTS, Progress
 from howgreen.landcover.model import Model, models
-from howgreen.training import calibrate, evaluate, judges
+from howgreen.training import calibrate, judges
 from howgreen.training.contest import judge
 from howgreen.training.contest.classes import CLASSES
 from howgreen.training.contest.samples import Place, as_place
@@ -44,7 +44,8 @@ def shipped_page(data: Path, *, out: Path, progress: Progress) -> Path:
     progress("judge", len(shipped), len(shipped))
     default = next(model for model in shipped if model.card.name == DEFAULT)
     draw_curves(predict_of(default), default.card.bands, ground=ground, path=out / "img" / "benchmark_calibration.png")
-    draw_lines(found[DEFAULT]["lines"], out / "img" / "benchmark_mixing_lines.png")
+    lines = {name: line.answers for name, line in found[DEFAULT]["lines"].items()}
+    draw_lines(lines, out / "img" / "benchmark_mixing_lines.png")
     page, part = out / "benchmark.md", out / "benchmark.part"
     part.write_text("\n\n".join(sections(found)) + "\n", encoding="utf-8")
     part.replace(page)
@@ -84,21 +85,20 @@ def judged(model: Model, *, ground: Ground, cities: Sequence[Place]) -> dict[str
     predict, bands, sensor, dry = predict_of(model), model.card.bands, sensor_of(model), dry_of(model)
     habitats, _ = ground.habitats
     full = habitats.only(habitats.green == 1)
+    figures = {city.name: judge.city_figures(model, city) for city in cities}
     return {
         "card": model.card,
         "places": known(model.card.reference_error).places,
         "fractions": judges.fractions(predict, bands, ground=ground, sensor=sensor),
         "pure": judges.pure_means(predict, bands, ground=ground, sensor=sensor),
-        "accuracy": {
-            name: evaluate.accuracy(predict(known(judges.columns(city, bands, sensor))), city.green)
-            for name, city in ground.cities.items()
-        },
+        "accuracy": judges.right(predict, bands, ground=ground, sensor=sensor),
         "full": judges.fraction_figures(predict(known(judges.columns(full, bands, sensor))), full),
         "water": judges.water_and_plants(predict, bands, ground=ground, sensor=sensor),
         "lines": judges.mixing_lines(predict, bands, data=ground.data, ground=ground, sensor=sensor),
         "dry": judges.dry_plants(dry, bands, ground=ground, sensor=sensor) if dry else {},
         "alike": judges.look_alikes(predict, bands, data=ground.data, sensor=sensor),
-        "wide": {city.name: judge.city_figures(model, city)["ratio_points"] for city in cities},
+        "wide": {name: each["ratio_points"] for name, each in figures.items()},
+        "wide_se": {name: each["ratio_points_se"] for name, each in figures.items()},
         "true": {city.name: 100 * float(city.green.sum() / city.land.sum()) for city in cities},
     }
 
@@ -121,7 +121,7 @@ def sections(found: Mapping[str, Figures]) -> list[str]:
 def opening(default: Figures) -> str:
     """Begin with what a city official may want to know."""
     error = default["card"].reference_error
-    points, wide = 100 * error.half_width, np.array(list(default["wide"].values()))
+    points, wide = 100 * error.half_width, judges.over_cities(default["wide"])
     return f"""# How well do the shipped models do?
 
 **For a city official.** howgreen looks at satellite pictures and says what share of your city's land is covered by plants. In a city
@@ -132,11 +132,13 @@ answer with the date, which is why dates always stand beside it. If you need a c
 points: each look narrows the range, whatever the model thinks.
 
 Written by `howgreen benchmark --shipped`; do not edit. Every figure is of the ONNX file, run as the program runs it. ± is one standard error,
-with the pixels of a polygon, block or site moving together: a difference below two of them is noise. None of the land on this page
-taught the models, but for the mixtures, which learned from the other two thirds of the Australian sites. The cities and Texas guided the
+with the pixels of a polygon, block or site moving together: a difference below two of them is noise. That of a mean is the
+sandwich's (Liang & Zeger 1986) or the jackknife's (Efron & Stein 1981), that of a slope, a root mean square over cities or a worst case the
+bootstrap's over clusters (Rao & Wu 1988; Owen 2007 for mixtures of two materials), always by the same draws; a worst case's is rough.
+None of the land on this page taught the models, but for the mixtures, which learned from the other two thirds of the Australian sites. The cities and Texas guided the
 choice of what is simulated, so expect a little less elsewhere; Potsdam chose nothing. Its image lies half a pixel (15 m) north of its
 points; only 3 of the 98 have a southern neighbour in the table, too few to judge at the registered place, so it is judged as it stands.
-Errors of the simulated cities' ratio: {np.sqrt(np.mean(wide**2)):.1f} points (root mean square), {np.abs(wide).max():.1f} at worst. How the algorithms compare is [on a
+Errors of the simulated cities' ratio: {wide["rms"]:.1f} ± {wide["rms_se"]:.1f} points (root mean square), {wide["worst"]:.1f} ± {wide["worst_se"]:.1f} at worst. How the algorithms compare is [on a
 page of its own](contest.md)."""
 
 
@@ -165,7 +167,8 @@ def _places(found: Mapping[str, Figures]) -> str:
 def _fractions(found: Mapping[str, Figures]) -> str:
     rows = [
         [name, place, str(f["n"]), str(f["clusters"]), f"{f['rmse']:.3f} ± {f['rmse_se']:.3f}",
-         f"{f['bias']:+.3f} ± {f['bias_se']:.3f}", f"{f['slope']:.2f}", " ".join(f"{part:+.2f}" for part in f["by_brightness"])]
+         f"{f['bias']:+.3f} ± {f['bias_se']:.3f}", f"{f['slope']:.2f} ± {f['slope_se']:.2f}",
+         ", ".join(f"{part:+.2f} ± {error:.2f}" for part, error in zip(f["by_brightness"], f["by_brightness_se"], strict=True))]
         for name, each in found.items()
         for place, f in each["fractions"].items()
     ]  # fmt: skip
@@ -184,11 +187,11 @@ def _pure(found: Mapping[str, Figures]) -> str:
 
     def told(each: Figures, name: str) -> str:
         f = each["pure"].get(name)
-        return "" if f is None else f"{f['mean']:.2f} ± {f['standard_error']:.2f}"
+        return "" if f is None else _mean(f)
 
     rows = [[name, *(told(each, name) for each in found.values())] for name in names]
     rows += [
-        [f"{city}: right at one half", *(f"{each['accuracy'][city]:.3f}" for each in found.values())]
+        [f"{city}: right at one half", *(_mean(each["accuracy"][city], digits=3) for each in found.values())]
         for city in next(iter(found.values()))["accuracy"]
     ]
     rows.append([
@@ -208,15 +211,23 @@ def _mixtures(found: Mapping[str, Figures]) -> str:
     ]
     lines = next(iter(found.values()))["lines"]
     rows += [
-        [f"{line}: worst", *(f"{judges.worst_of_line(each['lines'][line]):.2f}" for each in found.values())]
+        [
+            f"{line}: worst",
+            *(f"{each['lines'][line].worst:.2f} ± {each['lines'][line].worst_se:.2f}" for each in found.values()),
+        ]
         for line in lines
     ]
     return table(["", *found], rows) + (
         "\n\nReal spectra, exact shares. A line's *worst* is the largest distance between the mean answer and the share of plants, from 0 "
-        "to 100 %. Over dark ground, answers are too green, and over bright ground too grey: one pixel does not tell whether its plants are "
+        "to 100 %; its ± lets the spectra of a polygon or sample of plants move together, and those of a sample of ground. Texas's pure pixels "
+        "(all of *dark roof* and *bare dirt*) tell no place, so that each counts for itself and theirs is the least that it can be; *dead plants* are three samples. Over dark ground, answers are too green, and over bright ground too grey: one pixel does not tell whether its plants are "
         "pale and many or bright and few. Simulated lines bend alike, and so does a learner of another kind (boosted trees) from the same pixels."
         "\n\n![Mean answer of mixture-10 along sixteen mixing lines](img/benchmark_mixing_lines.png)"
     )
+
+
+def _mean(figure: Figures, *, digits: int = 2) -> str:
+    return f"{figure['mean']:.{digits}f} ± {figure['standard_error']:.{digits}f}"
 
 
 def _told(figure: Figures) -> str:
@@ -227,12 +238,12 @@ def _dry(found: Mapping[str, Figures]) -> str:
     telling = {name: each["dry"] for name, each in found.items() if each["dry"]}
     fields = {name: each["Australia"] for name, each in telling.items()}
     rows = [
-        ["Australia: said; true", *(f"{f['said']:.2f}; {f['true']:.2f}" for f in fields.values())],
+        ["Australia: said; true", *(f"{_mean(f['said'])}; {_mean(f['true'])}" for f in fields.values())],
         ["Australia: bias", *(f"{f['bias']:+.3f} ± {f['bias_se']:.3f}" for f in fields.values())],
         ["Australia: RMSE", *(f"{f['rmse']:.3f} ± {f['rmse_se']:.3f}" for f in fields.values())],
     ]
     places = [name for name in next(iter(telling.values())) if name != "Australia"]
-    rows += [[f"{place}: mean", *(f"{each[place]['mean']:.2f} ± {each[place]['standard_error']:.2f}" for each in telling.values())] for place in places]  # fmt: skip
+    rows += [[f"{place}: mean", *(_mean(each[place]) for each in telling.values())] for place in places]  # fmt: skip
     return table(["share of dry plants", *telling], rows) + (
         "\n\nStraw, litter, dead grass: no part of the green share, a figure of its own beside it. Australia: measured in the field, the third "
         "of the sites that taught no model; for `mixture-10` the bands that Landsat lacks were drawn from simulated pixels. On built "
@@ -243,7 +254,7 @@ def _dry(found: Mapping[str, Figures]) -> str:
 def _alike(found: Mapping[str, Figures]) -> str:
     names = list(dict.fromkeys(name for each in found.values() for name in each["alike"]))
     rows = [
-        [name, *(f"{each['alike'][name]:.2f}" if name in each["alike"] else "" for each in found.values())]
+        [name, *(_mean(each["alike"][name]) if name in each["alike"] else "" for each in found.values())]
         for name in names
     ]
     return table(["mean answer; 0 is right", *found], rows) + (
@@ -260,14 +271,15 @@ def _wide(found: Mapping[str, Figures]) -> str:
     names = list(dict.fromkeys(name for each in found.values() for name in each["wide"]))
     rows = [
         [name, f"{next(each['true'][name] for each in found.values() if name in each['true']):.1f}",
-         *(f"{each['wide'][name]:+.1f}" if name in each["wide"] else "" for each in found.values())]
+         *(f"{each['wide'][name]:+.1f} ± {each['wide_se'][name]:.1f}" if name in each["wide"] else "" for each in found.values())]
         for name in names
     ]  # fmt: skip
-    errors = {name: np.array(list(each["wide"].values())) for name, each in found.items()}
-    rows.append(["**root mean square**", "", *(f"{np.sqrt(np.mean(e**2)):.2f}" for e in errors.values())])
-    rows.append(["**worst**", "", *(f"{np.abs(e).max():.2f}" for e in errors.values())])
+    over = [judges.over_cities(each["wide"]) for each in found.values()]
+    for words, key in (("root mean square", "rms"), ("worst", "worst")):
+        rows.append([f"**{words}**", "", *(f"{e[key]:.2f} ± {e[f'{key}_se']:.2f}" for e in over)])
     return table(["error of the ratio, points", "true, %", *found], rows) + (
-        "\n\nBuilt by rules that no training uses: other streets, roofs, plants and seasons. They never enter an interval."
+        "\n\nBuilt by rules that no training uses: other streets, roofs, plants and seasons. They never enter an interval. A city's ± "
+        f"lets the {judge.BLOCKS**2} blocks of it move together, that of the last two rows the cities of a climate."
     )
 
 

@@ -91,3 +91,16 @@ def test_thinning_keeps_so_many_pixels_and_changes_none():
     assert few.known.sum() == 5
     np.testing.assert_array_equal(few.shares[:, few.known], place.shares[:, few.known])
     np.testing.assert_array_equal(few.reflectance, place.reflectance)
+
+
+def test_the_error_of_a_ratio_knows_its_blocks():
+    """Every block a quarter of four pixels wide; NDVI sees grass where half of the blocks are truly bare: sixteen numbers, 0 or 100."""
+    truly = np.arange(16).reshape(4, 4) % 2
+    shares = np.eye(len(CLASSES), dtype=np.float32)[np.where(truly, LOW, BUILT)].transpose(2, 0, 1)
+    grass = np.array([0.05, 0.04, 0.5], np.float32)[:, None, None]
+    place = Place(
+        name="p", bands=("green", "red", "nir"), reflectance=grass + np.zeros((1, 4, 4), np.float32), shares=shares
+    )
+    figures = judge.city_figures(load_model("ndvi"), place)
+    assert figures["ratio_points"] == pytest.approx(50, abs=3)
+    assert figures["ratio_points_se"] == pytest.approx(100 * truly.std(ddof=1) / 4, rel=0.08)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from howgreen.landcover.classify import classify_array, classify_block
 from howgreen.landcover.model import Model
 from howgreen.landcover.tiles import margin_px
+from howgreen.training.clusters import bootstrapped_error
 from howgreen.training.contest.classes import GREEN, NAMES, WATER
 from howgreen.training.contest.samples import Floats, Place
 from howgreen.training.evaluate import errors
@@ -127,14 +128,41 @@ def city_figures(model: Model, place: Place) -> dict[str, Any]:
     ratio = _ratio(model, found)
     true = float(found.true_green.sum() / (1 - found.true_shares[:, WATER]).sum())
     return {**fraction_figures(found), "ratio_points": 100 * (ratio - true), "true_ratio": true,
-            "zones": zone_misses(model, place, found)}  # fmt: skip
+            "ratio_points_se": _ratio_se(model, place, found), "zones": zone_misses(model, place, found)}  # fmt: skip
+
+
+BLOCKS = 4
+"""Along each side of a city; the pixels of a block err together."""
+
+
+def _ratio_se(model: Model, place: Place, found: Answer) -> float:
+    """Give the standard error of the ratio's error, in points, with the pixels of a block moving together."""
+    y, x = np.nonzero(place.known)
+    height, width = place.known.shape
+    block = np.unique(y * BLOCKS // height * BLOCKS + x * BLOCKS // width, return_inverse=True)[1]
+    land = _is_land(model, found)
+    sums = np.stack([
+        np.bincount(block, weights=values)
+        for values in (found.green * land, land, found.true_green, 1 - found.true_shares[:, WATER])
+    ])  # fmt: skip
+
+    def missed(weights: npt.NDArray[np.float64]) -> float:
+        said, said_of, true, true_of = sums @ weights
+        return 100 * float(said / max(said_of, 1) - true / max(true_of, 1))
+
+    return bootstrapped_error(missed, np.arange(sums.shape[1]))
 
 
 def _ratio(model: Model, found: Answer) -> float:
     """Green over land among pixels that are not called water."""
-    water = [cls.code for cls in model.card.classes if cls.name == "water"]
-    land = ~np.isin(found.probability.argmax(1), water)
+    land = _is_land(model, found)
     return float(found.green[land].sum() / max(land.sum(), 1))
+
+
+def _is_land(model: Model, found: Answer) -> npt.NDArray[np.bool_]:
+    """Tell which pixels (n,) are not called water."""
+    water = [cls.code for cls in model.card.classes if cls.name == "water"]
+    return ~np.isin(found.probability.argmax(1), water)
 
 
 ZONES_PX = (10, 30, 60)
