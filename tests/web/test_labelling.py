@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import io
 import json
 import re
 import signal
@@ -15,13 +16,15 @@ from threading import Thread
 import numpy as np
 import pytest
 import rasterio
+from affine import Affine
+from PIL import Image
 from pyproj import Transformer
 
 from howgreen.core.errors import EstimateError, ImageError, NetworkError
 from howgreen.estimate.answers import GOLD, LETTERS, read_answers
 from howgreen.estimate.sample import dot_positions, load
 from howgreen.web.labelling import Server, Session, all_answers
-from howgreen.web.pictures import Picture, picture, tiles
+from howgreen.web.pictures import HATCHED, Picture, chip, picture, shows, tiles
 
 KEY_OF = {
     "tree": "t", "shrub": "s", "grass": "g", "crop": "c", "bare soil": "b", "sand": "b", "paved": "u", "building": "u",
@@ -331,6 +334,48 @@ def test_pictures_that_cannot_be_shown_say_why(tmp_path):
     ):
         with pytest.raises(NetworkError, match="give an address"):
             picture(source)
+
+
+def _made(path, values, **profile):
+    height, width = values.shape[1:]
+    there = {
+        "driver": "GTiff",
+        "width": width,
+        "height": height,
+        "count": len(values),
+        "dtype": "uint8",
+        "crs": "EPSG:32632",
+    }
+    with rasterio.open(path, "w", transform=Affine(10, 0, 600_000, 0, -10, 5_200_000), **there, **profile) as file:
+        file.write(values)
+    return picture(str(path), date="2024", licence="ours")
+
+
+def test_what_a_picture_does_not_show_is_hatched_and_never_black(tmp_path):
+    values = np.full((3, 20, 20), 90, np.uint8)
+    values[:, :, 10:] = 0
+    middle = (600_100.0, 5_199_900.0)
+    hatched = set(HATCHED)
+    for name, profile, black in (("none.tif", {}, True), ("zero.tif", {"nodata": 0}, False)):
+        shown = _made(tmp_path / name, values, **profile)
+        colours = np.asarray(Image.open(io.BytesIO(chip(shown, "EPSG:32632", middle, 120)))).reshape(-1, 3)
+        assert {tuple(one) for one in colours.tolist()} == {(90, 90, 90)} | ({(0, 0, 0)} if black else hatched)
+        assert shows(shown, "EPSG:32632", (600_050.0, 5_199_900.0), 10)
+        assert shows(shown, "EPSG:32632", (600_150.0, 5_199_900.0), 10) == black
+        assert not shows(shown, "EPSG:32632", (600_195.0, 5_199_995.0), 20)  # beyond its edge
+        far = np.asarray(Image.open(io.BytesIO(chip(shown, "EPSG:32632", (0.0, 0.0), 120)))).reshape(-1, 3)
+        assert {tuple(one) for one in far.tolist()} == hatched
+
+
+def test_a_place_that_no_image_showed_says_so(folder, tmp_path):
+    sample = load(folder / "sample.json")
+    empty = Picture(
+        name="empty", source=_made(tmp_path / "e.tif", np.zeros((3, 9, 9), np.uint8)).source, date="", licence=""
+    )
+    session = Session(
+        folder, sample, "ann", [Picture(name="photo", source=folder / "photo.tif", date="", licence=""), empty]
+    )
+    assert [view["shows"] for view in session.unit(1, 120)["views"]] == [True, False]
 
 
 def test_only_services_that_were_named_may_send_pictures(folder):

@@ -73,6 +73,11 @@ function draw() {
     const caption = document.createElement("figcaption");
     const picture = state.pictures[index];
     caption.textContent = [picture.name, picture.date, picture.licence].filter(Boolean).join(" · ");
+    if (!view.shows) {
+      const missing = document.createElement("strong");
+      missing.textContent = w("hatched");
+      caption.append(document.createElement("br"), missing);
+    }
     figure.append(frame, caption);
     return figure;
   }));

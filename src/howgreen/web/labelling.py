@@ -40,7 +40,7 @@ from howgreen.estimate.answers import (
 )
 from howgreen.estimate.evaluate import evaluate, may_show
 from howgreen.estimate.sample import Sample, Unit, dot_positions
-from howgreen.web.pictures import SIZES_M, Picture, chip, on_chip, tiles
+from howgreen.web.pictures import SIZES_M, Picture, chip, on_chip, shows, tiles
 
 HOST = "127.0.0.1"
 LARGEST_BODY_BYTES = 10_000
@@ -188,7 +188,9 @@ class Session:
                 def place(points: Any) -> list[list[float]]:
                     return on_chip(points, centre, size_m)
 
-            views.append({"tiles": laid, "outline": place(corners), "dots": place(dots)})
+            # Of a service nothing is known before the browser asks it; on this disk, the unit itself decides.
+            shown_there = shown.is_service or shows(shown, self.sample.crs, centre, abs(affine.a))
+            views.append({"tiles": laid, "outline": place(corners), "dots": place(dots), "shows": shown_there})
         own = self.own().get(number)
         seen = (
             [one for one in all_answers(self.folder, self.sample) if one.unit == number and one.reader != GOLD]

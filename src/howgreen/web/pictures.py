@@ -18,8 +18,11 @@ from affine import Affine
 
 from howgreen.core.errors import ImageError, NetworkError
 from howgreen.core.geometry import transformer
+from howgreen.report.shades import NO_DATA
 
 CHIP_PX = 512
+HATCHED = NO_DATA, (123, 94, 167)
+"""Ground and lines of what a picture does not show, as in the report's maps."""
 SIZES_M = (40, 120, 400, 1200)
 """Sides of a picture, in metres, from near to far."""
 TILE_PX = 256
@@ -122,31 +125,56 @@ def _opened(path: Path) -> Any:
 def chip(shown: Picture, crs: str, centre: tuple[float, float], size_m: float) -> bytes:
     """Cut a square out of an image on this disk, warped to the sample's CRS; a PNG of :data:`CHIP_PX` pixels.
 
+    What the image does not show is hatched: nobody shall take it for dark ground.
+
     Raises
     ------
     ImageError
         It cannot be read.
     """
     from PIL import Image
+
+    bands, there = _cut(shown, crs, centre, size_m, CHIP_PX)
+    lines = np.add.outer(np.arange(CHIP_PX), np.arange(CHIP_PX)) % 12 < 3
+    bands[:, ~there] = np.where(lines[~there], np.array([HATCHED[1]], np.uint8).T, np.array([HATCHED[0]], np.uint8).T)
+    out = io.BytesIO()
+    Image.fromarray(np.moveaxis(bands, 0, -1)).save(out, "PNG", compress_level=1)
+    return out.getvalue()
+
+
+def shows(picture: Picture, crs: str, centre: tuple[float, float], size_m: float) -> bool:
+    """Tell whether an image on this disk shows the whole of a square; ImageError where it cannot be read."""
+    return bool(_cut(picture, crs, centre, size_m, 8)[1].all())
+
+
+def _cut(
+    shown: Picture, crs: str, centre: tuple[float, float], size_m: float, size_px: int
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
+    """Read a square: colours (3, y, x), and which of its pixels (y, x) the image shows."""
     from rasterio.enums import Resampling
     from rasterio.errors import RasterioError
     from rasterio.vrt import WarpedVRT
 
-    step = size_m / CHIP_PX
+    step = size_m / size_px
     transform = Affine(step, 0, centre[0] - size_m / 2, 0, -step, centre[1] + size_m / 2)
     try:
         with (
             _opened(Path(shown.source)) as dataset,
             WarpedVRT(
-                dataset, crs=crs, transform=transform, width=CHIP_PX, height=CHIP_PX, resampling=Resampling.nearest
+                dataset,
+                crs=crs,
+                transform=transform,
+                width=size_px,
+                height=size_px,
+                resampling=Resampling.nearest,
+                # Beyond its edge an image without "no data" or alpha of its own would be black.
+                add_alpha=dataset.count != 4 and dataset.nodata is None,
             ) as warped,
         ):
             bands: npt.NDArray[np.uint8] = warped.read([1, 2, 3] if dataset.count >= 3 else [1, 1, 1])
+            return bands, warped.dataset_mask() > 0
     except (RasterioError, OSError) as error:
         raise ImageError(f"image {shown.source}: cannot be read at this place ({error})") from error
-    out = io.BytesIO()
-    Image.fromarray(np.moveaxis(bands, 0, -1)).save(out, "PNG", compress_level=1)
-    return out.getvalue()
 
 
 def on_chip(points: npt.NDArray[np.float64], centre: tuple[float, float], size_m: float) -> list[list[float]]:
