@@ -8,6 +8,8 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
+import torch
+
 from howgreen.core.errors import ModelError
 from howgreen.core.sensors import SENTINEL2
 from howgreen.landcover import load_model
@@ -55,6 +57,37 @@ def test_a_trained_network_knows_simulated_green(world, layers):
     assert (missed < 1.96 * told).mean() > 0.9
     sure = told < np.median(told)
     assert missed[sure].mean() < missed[~sure].mean(), "it knows where it is unsure"
+
+
+def test_a_head_that_begins_above_every_error_comes_down_to_those_that_are():
+    """Where all that is told is cut to the largest error there is no slope, and nothing was learned."""
+    rng = np.random.default_rng(0)
+    shares = torch.tensor(rng.dirichlet((1, 1), 4096), dtype=torch.float32)[:, :, None, None]
+    inputs = torch.full((4096, 64, 1, 1), 30.0)
+    last = torch.nn.Conv2d(64, 2, 1)
+    torch.nn.init.zeros_(last.weight)
+    torch.nn.init.zeros_(last.bias)
+    missed = (0.5 - shares[:, 0]).square().mean().sqrt().item()
+    for seed in range(50):
+        torch.manual_seed(seed)
+        if (begun := torch.nn.Conv2d(64, 1, 1)(inputs[:1]).item()) > 5:
+            break
+    assert begun > 5
+    torch.manual_seed(seed)
+    green = torch.tensor([True, False])
+    head = network._learn_error(torch.nn.Sequential(last), inputs, shares, green, epochs=20, batch=256)
+    assert head(inputs[:1]).exp().item() == pytest.approx(missed, rel=0.2)
+
+
+@pytest.mark.parametrize("name", ["mixture-10", "mixture-4"])
+def test_a_shipped_network_is_as_unsure_as_it_is_wrong(world, name):
+    model = load_model(name)
+    fresh = evaluate.simulated(mixtures.mix(world, 4000, rng=np.random.default_rng(9)))
+    seen = fresh.columns(model.card.bands).astype(np.float32)
+    _, fraction, uncertainty = model.run(np.ascontiguousarray(seen.T[None, :, :, None]))
+    missed = np.sqrt(np.mean((fraction.ravel() - fresh.green) ** 2))
+    told = np.sqrt(np.mean(uncertainty.ravel() ** 2))
+    assert missed / 2 < told < 2 * missed
 
 
 def test_onnx_is_the_trainers_own_prediction(layers, pixels, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -25,6 +26,8 @@ GREEN_WEIGHT = 5.0
 """Of the squared error of the green share, against the cross-entropy of all shares."""
 LOG_ERROR = (-6.0, 0.0)
 """Least and largest logarithm of a standard error that is told."""
+MOST_STUCK = 0.05
+"""Share of the lessons whose error may be told as the whole range from bare to green: more of them, and it was not learned."""
 NORMALISATION = (
     f"clip to {CLIP[0]:g}..{CLIP[1]:g}, then log(reflectance + {DARK:g}); standardised inside the first layer's weights"
 )
@@ -165,12 +168,18 @@ def _learn_error(
         hidden = network[:-1](inputs)
         missed = (torch.softmax(last(hidden), dim=1)[:, green] - shares[:, green]).sum(dim=1).square()
     error = nn.Conv2d(hidden.shape[1], 1, 1)
+    least, most = LOG_ERROR
 
-    def loss(rows: torch.Tensor) -> torch.Tensor:
-        log_error: torch.Tensor = error(hidden[rows])[:, 0].clamp(*LOG_ERROR)
+    def loss(rows: torch.Tensor, most: float | None = most) -> torch.Tensor:
+        log_error: torch.Tensor = error(hidden[rows])[:, 0].clamp(least, most)
         return (log_error + missed[rows] * torch.exp(-2 * log_error) / 2).mean()
 
     _descend(error, loss, count=len(inputs), epochs=epochs, batch=batch)
+    with torch.no_grad():
+        stuck = (error(hidden)[:, 0] >= most).float().mean() > MOST_STUCK
+    if stuck:  # above the bound there is no slope that leads back: begin again, and let it come down from there
+        error = nn.Conv2d(hidden.shape[1], 1, 1)
+        _descend(error, partial(loss, most=None), count=len(inputs), epochs=epochs, batch=batch)
     return error
 
 
