@@ -1,12 +1,14 @@
 """A file is whole or not there, whatever goes wrong on the way; and what is promised to outlive a power cut is synced."""
 
 import os
+import shutil
 import stat
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
-from howgreen.core.files import PREFIX, atomic_path, write_atomic
+from howgreen.core.files import PREFIX, atomic_path, scratch_folder, sweep_scratch, write_atomic
 
 
 def test_a_file_appears_under_its_name_only_when_it_is_whole(tmp_path: Path):
@@ -58,3 +60,23 @@ def test_the_bytes_are_synced_before_the_name_and_the_name_after(tmp_path: Path,
 def test_memory_and_bytes_are_written_as_they_are(tmp_path: Path):
     write_atomic(tmp_path / "a", memoryview(b"\0\xff"))
     assert (tmp_path / "a").read_bytes() == b"\0\xff"
+
+
+def test_a_scratch_folder_that_another_process_swept_before_it_was_marked_is_made_anew(tmp_path, monkeypatch):
+    acquire, swept = FileLock.acquire, []
+
+    def late(lock, *inputs, **options):
+        if not swept:
+            swept.append(Path(lock.lock_file).parent)
+            shutil.rmtree(swept[0])  # by who took it for left over
+            raise FileNotFoundError(lock.lock_file)
+        return acquire(lock, *inputs, **options)
+
+    monkeypatch.setattr(FileLock, "acquire", late)
+    with scratch_folder(tmp_path, ".out-") as folder:
+        assert folder != swept[0]
+        sweep_scratch(tmp_path, ".out-")
+        assert folder.is_dir()  # ours, and marked
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(FileNotFoundError), scratch_folder(tmp_path / "gone", ".out-"):
+        pytest.fail("made where nothing is")

@@ -148,7 +148,8 @@ def test_masks_that_cannot_be_read_lose_their_dates_unless_the_first_three_all_d
     def coverage_of(scene, frame):
         if scene.time.month < 6 + broken:
             raise NetworkError(f"no {scene.id}")
-        return (np.packbits(np.ones(frame.shape, bool)).tobytes(),) * 2
+        packed = np.packbits(np.ones(frame.shape, bool)).tobytes()
+        return packed, packed, False
 
     monkeypatch.setattr(_coverage, "_coverage", coverage_of)
     days = [f"2025-{6 + n:02d}-01" for n in range(broken + good)]

@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from filelock import BaseFileLock
+
 PREFIX = ".tmp-"
 """Names of files that are being written begin so; one of these that is old was left by a process that was killed."""
 
@@ -74,15 +76,29 @@ def scratch_folder(parent: Path, prefix: str) -> Iterator[Path]:
     As long as this process lives the folder is marked as owned. What processes that were killed have left under the same
     prefix is removed first.
     """
+    sweep_scratch(parent, prefix)
+    folder, owned = _owned_folder(parent, prefix)
+    try:
+        yield folder
+    finally:
+        owned.release()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _owned_folder(parent: Path, prefix: str) -> tuple[Path, BaseFileLock]:
+    """Make a folder and mark it as ours; anew where another process took it for left over before its mark was held."""
     from filelock import FileLock
 
-    sweep_scratch(parent, prefix)
-    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
-    try:
-        with FileLock(folder / _OWNER):
-            yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+        owned = FileLock(folder / _OWNER)
+        try:
+            owned.acquire()
+        except FileNotFoundError:
+            if not parent.is_dir():
+                raise
+        else:
+            return folder, owned
 
 
 def disown(folder: Path) -> None:
