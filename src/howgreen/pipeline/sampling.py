@@ -63,7 +63,7 @@ PLAN = "plan.json"
 ESTIMATE = "estimate.json"
 OTHERS = "other-programs"
 """Folder in a sample's: the same places for other programs."""
-K = TypeVar("K")
+K = TypeVar("K", bound="_Kept | _KeptChange")
 LARGEST_ESTIMATE_BYTES = 50_000_000
 _BANDS = {"photo.tif": ("red", "green", "blue"), "infrared.tif": ("nir", "red", "green")}
 _DARK_PERCENT, _BRIGHT_PERCENT = 1, 99
@@ -319,9 +319,7 @@ def estimate_of(folder: Path, plan: Plan) -> EstimateFigures:
             f"{folder}: was drawn by another map than this one (place, images, model or version differ); "
             f"use the plan that it was drawn by, with --plan {folder / PLAN}"
         )
-    found = _read(folder / ESTIMATE, _Kept)
-    if found.sample.sha256 != drawn.sha256:
-        raise EstimateError(f"{folder / ESTIMATE}: is of another sample; run `howgreen estimate {folder}` again")
+    found = _read_of(drawn, folder, _Kept)
     days = sorted(one[:10] for one in found.looks if one)
     return EstimateFigures(
         **_interval(found.headline),
@@ -356,9 +354,7 @@ def estimate_of_change(folder: Path) -> ChangeEstimateFigures:
     """
     drawn = load(folder / "sample.json")
     change = of_change(drawn)
-    found = _read(folder / ESTIMATE, _KeptChange)
-    if found.sample.sha256 != drawn.sha256:
-        raise EstimateError(f"{folder / ESTIMATE}: is of another sample; run `howgreen estimate {folder}` again")
+    found = _read_of(drawn, folder, _KeptChange)
     days = sorted(one[:10] for one in found.looks if one)
     return ChangeEstimateFigures(
         areas=found.areas,
@@ -446,6 +442,14 @@ class _KeptSample(msgspec.Struct, frozen=True):
 
 class _KeptAgreement(msgspec.Struct, frozen=True):
     kappa: float | None
+
+
+def _read_of(drawn: Sample, folder: Path, kind: type[K]) -> K:
+    """Read a sample's estimate; EstimateError where there is none yet, or it is of another sample."""
+    found = _read(folder / ESTIMATE, kind)
+    if found.sample.sha256 != drawn.sha256:
+        raise EstimateError(f"{folder / ESTIMATE}: is of another sample; run `howgreen estimate {folder}` again")
+    return found
 
 
 def _read(file: Path, kind: type[K]) -> K:
