@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from datetime import date
 from pathlib import Path
 
@@ -157,6 +158,31 @@ def test_a_mask_that_a_user_names_replaces_what_the_image_brings(tif, root):
     assert store.add([image], root=root, city="X", options=store.Options(mask=mask, mask_clear=(0,))) == [name]
     with pytest.raises(StoreError, match="of other files or options"):
         store.add([image], root=root, city="X", options=store.Options(mask=mask, mask_clear=(1,)))
+
+
+@pytest.mark.parametrize(
+    ("numbers", "clear", "told"),
+    [
+        ([1, 2], (0,), "its mask holds 1, 2, and none that --mask-clear calls clear (0): all of it counts as cloud"),
+        ([1, 2], (0, 2), None),
+        ([0.25, np.nan], (0, 1), "holds 0.25, and none that --mask-clear calls clear (0, 1)"),
+        ([np.nan], (0,), "holds no numbers, and"),
+        (range(8), (9,), "holds 0, 1, 2, 3, 4, 5, 6, 7, and none"),
+        (range(12), (99,), "holds 0, 1, 2, 3, 4, 5, 6, ... 11, and none"),
+    ],
+)
+def test_a_mask_that_holds_none_of_the_clear_numbers_is_told_when_it_is_added(numbers, clear, told, tif, root):
+    image = tif("T32TPS_20230701.tif", data=np.stack([make_values(), make_values(seed=1)]), names=("B04", "B08"))
+    numbers = np.asarray(list(numbers))
+    mask = tif(
+        "mine.tif", data=np.resize(numbers, (1, 60, 80)).astype("float32" if numbers.dtype.kind == "f" else "uint8")
+    )
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        store.add([image], root=root, city="X", options=store.Options(mask=mask, mask_clear=clear))
+    said = [str(one.message) for one in heard if getattr(one.message, "code", "") == "mask-never-clear"]
+    assert told in said[0] if told else not said, said
+    assert ("mask-never-clear" in [one.code for one in store.scenes(root)[0].warnings]) is bool(told)
 
 
 def test_a_mask_is_of_one_image_one_band_and_a_kind_that_is_known(tif, root):

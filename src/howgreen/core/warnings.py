@@ -44,6 +44,7 @@ CODES: Mapping[str, str] = {
     "low-share-seen": "much of the land was never seen clearly",
     "map-doubtful": "a map that the answer is compared with may not be what it is taken for",
     "mask-file-unread": "what lies where an image's mask file would be is none; if there is one, what it hides counts as ground",
+    "mask-never-clear": "an image's mask holds none of the numbers that it was said to call clear: all of it counts as cloud",
     "mixed-looks": "radar images that look from different directions stand in one picture",
     "mixed-satellites": "images of satellites whose bands differ stand in one picture",
     "model-blind-to-water": "the model has no class water: rivers and lakes count as land",

@@ -66,6 +66,7 @@ TEMPLATES = (
     "most of it is cloud, so whether an offset was left in its numbers cannot be told",
     "its mask calls hardly any of it clear, so whether its numbers are reflectance cannot be told",
     "a border of one value in all bands, %(share)s %% of it, is taken for no data; give --nodata if it is something else",
+    "its mask holds %(found)s, and none that --mask-clear calls clear (%(given)s): all of it counts as cloud",
     "its folder lacks %(files)s",
     "%(bands)s not understood and not used; name the bands with --bands, '-' for one to leave out",
     "with %(numbers)s, as was insisted: %(said)s",

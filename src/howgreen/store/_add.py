@@ -213,6 +213,7 @@ def _store(root: Path, source: Source, *, replace: bool, progress: Progress | No
         return
     with _readable():
         borders, cautions = find_borders(source)
+        of_mask = sources.doubts_of_mask(source)
     header = Header(
         id=layout.check_name(source.id, what="scene id"),
         sensor=source.sensor,
@@ -226,7 +227,7 @@ def _store(root: Path, source: Source, *, replace: bool, progress: Progress | No
         unit=source.unit,
         origin=_origin(source, digest),
         encodings=source.encodings,
-        warnings=(*source.warnings, *cautions),
+        warnings=(*source.warnings, *cautions, *of_mask),
     )
     doubts = list(header.warnings)
 

@@ -11,6 +11,7 @@ import numpy as np
 from howgreen.clouds import omnicloudmask
 from howgreen.core.errors import ImageError
 from howgreen.core.sensors import QA_BAD_BITS, SCL_BAD, SENTINEL2, Sensor
+from howgreen.core.warnings import Caution
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -20,6 +21,8 @@ LEAST_PROBABILITY = 40
 """Percent from which a pixel counts as cloud: the threshold that s2cloudless recommends."""
 NOTHING, CLEAR, WATER, SHADOW, CLOUD, CIRRUS, SNOW = range(7)
 METRES_PER_DEGREE = 111_320
+MOST_TOLD = 8
+"""Numbers of a mask that a message lists at most."""
 _SCL = np.array([0, 7, 6, 3, 9, 10, 11], np.uint8)
 """SCL codes; clear is 7, *unclassified*: no class is made up."""
 _QA_PIXEL = np.array([1, 21824, 21952, 23888, 22280, 54596, 30048], np.uint16)
@@ -151,12 +154,34 @@ def read_as(kind: str, values: npt.NDArray[Any], sensor: Sensor) -> npt.NDArray[
 
     Of a mask whose clear numbers a user says, all other numbers are cloud, and what is no number is no data.
     """
-    if not kind.startswith(_CLEAR_CODES):
+    clear = clear_numbers(kind)
+    if not clear:
         return np.asarray(KINDS[kind](values, sensor))
-    clear = [float(number) for number in kind.removeprefix(_CLEAR_CODES).split(",")]
     numbers = values.astype(np.float64)
     classes = np.select([np.isin(numbers, clear), np.isnan(numbers)], [CLEAR, NOTHING], CLOUD)
     return _coded(classes.astype(np.uint8), sensor)
+
+
+def clear_numbers(kind: str) -> list[float]:
+    """Return the numbers of :func:`kind_with`; none for a mask of another kind."""
+    said = kind.removeprefix(_CLEAR_CODES)
+    return [] if said == kind else [float(number) for number in said.split(",")]
+
+
+def never_clear(kind: str, values: npt.NDArray[Any]) -> Caution | None:
+    """Tell of a mask (y, x) in which none of the numbers occurs that its user calls clear, and which ones it has; None for any other."""
+    clear = clear_numbers(kind)
+    if not clear or np.isin(values, clear).any():
+        return None
+    numbers = np.unique(values[~np.isnan(values)]).tolist()
+    told = [f"{one:g}" for one in numbers[:MOST_TOLD]]
+    if len(numbers) > MOST_TOLD:
+        told[-1] = f"... {numbers[-1]:g}"
+    text = (
+        f"its mask holds {', '.join(told) or 'no numbers'}, and none that --mask-clear calls clear "
+        f"({', '.join(f'{one:g}' for one in clear)}): all of it counts as cloud"
+    )
+    return Caution("mask-never-clear", text)
 
 
 def of_omnicloudmask(

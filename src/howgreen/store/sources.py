@@ -224,6 +224,16 @@ def read(one: BandSource, source: Source, *, keep: _Keep, borders: Mapping[GeoBo
     return _fill.as_nodata(values, source.encoding(one.band).nodata, own=own, empty=empty), grid
 
 
+def doubts_of_mask(source: Source) -> tuple[Caution, ...]:
+    """Tell whether a mask whose clear numbers a user says has any of them."""
+    for one in source.bands:
+        if _masks.clear_numbers(one.mask_kind):
+            with opened(one.path) as dataset, broken(one):
+                doubt = _masks.never_clear(one.mask_kind, dataset.read(one.index))
+            return () if doubt is None else (doubt,)
+    return ()
+
+
 def _light(
     source: Source, keep: _Keep, borders: Mapping[GeoBox, npt.NDArray[np.bool_]]
 ) -> tuple[npt.NDArray[np.float32], GeoBox, str]:
