@@ -200,16 +200,16 @@ def _as_stated(one: Stated, sensor: Sensor) -> Encoding:
     return Encoding(scale=sensor.scale if same else one.scale, offset=offset, nodata=_nodata(one, sensor))
 
 
-def _in_own_steps(one: Stated, sensor: Sensor) -> bool:
-    """Tell whether a band's numbers are in the sensor's own steps, as far as its item says."""
-    return not one.is_float and (not one.scale or one.is_empty or abs(one.scale / sensor.scale - 1) < 1e-6)
+def _in_esa_steps(one: Stated) -> bool:
+    """Tell whether a band's numbers are in ESA's own steps, as far as its item says."""
+    return not one.is_float and (not one.scale or one.is_empty or abs(one.scale / SENTINEL2.scale - 1) < 1e-6)
 
 
 def _sentinel2(
     native: Mapping[str, Any], habit: Habit, statements: Mapping[str, Stated]
 ) -> tuple[dict[str, Encoding], str]:
     """Return encodings by band; numbers that are not in ESA's steps are read as they are stated."""
-    others = {band: one for band, one in statements.items() if not _in_own_steps(one, SENTINEL2)}
+    others = {band: one for band, one in statements.items() if not _in_esa_steps(one)}
     offset, why = _offset(native, habit, {band: one for band, one in statements.items() if band not in others})
     found = {}
     for band, one in statements.items():

@@ -76,13 +76,11 @@ CENTRE_NM: Mapping[str, Mapping[str, float]] = MappingProxyType(
 S2_OFFSET_04 = -0.1
 """Reflectance offset of Sentinel-2 L2A from processing baseline 04.00 on (BOA_ADD_OFFSET = -1000 DN)."""
 
-SCL_WATER = 6
 SCL_BAD = (0, 1, 3, 8, 9, 10, 11)
 """Scene classification codes never used: no data, saturated, shadow, cloud (2), cirrus, snow."""
 
 QA_BAD_BITS = (0, 1, 2, 3, 4, 5)
 """Landsat Collection 2 QA_PIXEL: fill, dilated cloud, cirrus, cloud, shadow, snow."""
-QA_WATER_BIT = 7
 
 
 def _band(name: str, resolution_m: float, *aliases: str) -> Band:

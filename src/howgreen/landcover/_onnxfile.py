@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 MOST_BYTES = 500_000_000
 """A larger file is no model for this."""
 
-_EXTERNAL = 1
 _LAYOUT: dict[str, dict[str, tuple[int, str]]] = {
     "Model": {"graph": (7, "Graph"), "metadata": (14, "Entry*"), "training": (20, "Training*"), "functions": (25, "Function*")},
     "Training": {"initialization": (1, "Graph"), "algorithm": (2, "Graph")},

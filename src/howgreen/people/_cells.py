@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 NONE = -1
+_ROWS = 256
+"""Of the grid, looked at in one go."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,22 +101,20 @@ def _squares(grid: GeoBox, rows: npt.NDArray[np.intp], columns: npt.NDArray[np.i
     return list(shapely.box(west, north + e, west + a, north))
 
 
-def _cells_under(
-    grid: GeoBox, cells: GeoBox, number: npt.NDArray[np.int32], *, slab: int = 256
-) -> npt.NDArray[np.int32]:
-    """Find the cell under the centre of each pixel, slab by slab."""
+def _cells_under(grid: GeoBox, cells: GeoBox, number: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    """Find the cell under the centre of each pixel, some rows at a time."""
     height, width = grid.shape
     found = np.full((height, width), NONE, np.int32)
     move = transformer(str(grid.crs), str(cells.crs)).transform
     inverse = ~cells.affine
     across = np.arange(width) + 0.5
-    for top in range(0, height, slab):
-        down = np.arange(top, min(top + slab, height)) + 0.5
+    for top in range(0, height, _ROWS):
+        down = np.arange(top, min(top + _ROWS, height)) + 0.5
         x, y = grid.affine * np.meshgrid(across, down)
         column, row = inverse * np.array(move(x, y))
         row, column = np.floor(row), np.floor(column)
         there = np.isfinite(row) & (row >= 0) & (row < number.shape[0]) & (column >= 0) & (column < number.shape[1])
-        part = found[top : top + slab]
+        part = found[top : top + _ROWS]
         part[there] = number[row[there].astype(int), column[there].astype(int)]
     return found
 

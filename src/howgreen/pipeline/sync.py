@@ -170,7 +170,7 @@ def _known(root: Path, scene: Scene) -> Mapping[str, Any]:
     StoreError
         When the scene was added from elsewhere: its pixels are not to be replaced in silence.
     """
-    folder = root / SENSORS[scene.sensor].collection / layout.check_name(scene.id, what="scene id")
+    folder = root / SENSORS[scene.sensor].collection / layout.check_scene_id(scene.id)
     file = folder / f"{scene.id}.json"
     if not file.is_file():
         return {}

@@ -47,7 +47,7 @@ def shapefile_encoding(shp: Path, *, given: str | None, name: str | None) -> tup
         return None, ()
     values, says = _texts(dbf)
     unplain = [value for value in values if not value.isascii()]
-    if not unplain or _decodes(unplain, "utf-8"):
+    if not unplain or _is_utf8(unplain):
         return ("UTF-8" if unplain else None), ()
     declared = cpg.read_text(errors="replace").strip() if cpg.exists() else ""
     if declared and declared.lower() not in {"utf-8", "utf8", "65001"}:
@@ -67,7 +67,7 @@ def utf8_copy(path: Path, scratch: Path, *, given: str | None, name: str | None)
 
     """
     body = path.read_bytes()
-    if given is None and _decodes([body], "utf-8"):
+    if given is None and _is_utf8([body]):
         return path, ()
     if body.startswith((b"\xff\xfe", b"\xfe\xff")):
         given = "utf-16"
@@ -117,10 +117,10 @@ def _found(values: Sequence[bytes], *, name: str | None, what: str) -> tuple[str
     )
 
 
-def _decodes(values: Sequence[bytes], encoding: str) -> bool:
+def _is_utf8(values: Sequence[bytes]) -> bool:
     try:
         for value in values:
-            value.decode(encoding)
+            value.decode()
     except UnicodeDecodeError:
         return False
     return True

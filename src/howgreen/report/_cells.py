@@ -52,10 +52,10 @@ class Cells:
         return b64encode(deflate.zlib_compress(planes, 9)).decode()
 
 
-def side_of(shape: tuple[int, int], *, most: int = MOST_CELLS) -> int:
-    """Grid pixels along a cell's edge, so that there are no more than ``most`` cells."""
+def side_of(shape: tuple[int, int]) -> int:
+    """Grid pixels along a cell's edge, so that there are no more than :data:`MOST_CELLS` cells."""
     side = 1
-    while -(-shape[0] // side) * -(-shape[1] // side) > most:
+    while -(-shape[0] // side) * -(-shape[1] // side) > MOST_CELLS:
         side += 1
     return side
 

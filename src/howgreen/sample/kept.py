@@ -28,13 +28,13 @@ def _sweep(cache_dir: Path) -> None:
             shutil.rmtree(left, ignore_errors=True)
 
 
-def ensure(cache_dir: Path, *, seed: int = SEED, extent_m: int = EXTENT_M, progress: Progress | None = None) -> Path:
+def ensure(cache_dir: Path, *, extent_m: int = EXTENT_M, progress: Progress | None = None) -> Path:
     """Return the sample city's store below ``cache_dir``, built at first use and then kept.
 
     Two processes may come at once: both build, the first to finish wins and the other takes its store. Of two
     threads the second waits for the first.
     """
-    root = cache_dir / f"sampleton-{VERSION}-{seed}-{extent_m}"
+    root = cache_dir / f"sampleton-{VERSION}-{SEED}-{extent_m}"
     with _ONE_BUILD:
         if root.is_dir():
             return root
@@ -43,7 +43,7 @@ def ensure(cache_dir: Path, *, seed: int = SEED, extent_m: int = EXTENT_M, progr
         cache_dir.mkdir(parents=True, exist_ok=True)
         _sweep(cache_dir)
         try:
-            build(root, seed=seed, extent_m=extent_m, progress=progress)
+            build(root, seed=SEED, extent_m=extent_m, progress=progress)
         except StoreError:
             if not root.is_dir():
                 raise

@@ -93,7 +93,7 @@ def square(g: Ground) -> None:
     street(g, pavement="cobbles", trees=0.1)
 
 
-def gardens(g: Ground, *, plot: float, tree_share: float, paved: float) -> tuple[Ints, Floats]:
+def gardens(g: Ground, *, plot: float, tree_share: float) -> tuple[Ints, Floats]:
     """Lawns, beds, hedges, drives and trees of house plots; returns the plots' keys and metres across them."""
     number, across = rows(g.t, plot)
     key = number + g.edge * 64
@@ -106,14 +106,14 @@ def gardens(g: Ground, *, plot: float, tree_share: float, paved: float) -> tuple
     g.trees(tree_share * (0.5 + g.pick(key, 4)), lot, conifer=0.18)
     drive = (g.d >= 0) & (g.d < 9) & (across > plot - 3.6) & (across < plot - 0.8)
     g.put(drive & (g.pick(key, 5) < 0.8), "concrete", tone=0.85)
-    g.put(lot & (g.d < 5) & (g.pick(key, 7) < paved), "concrete", tone=0.8)
+    g.put(lot & (g.d < 5) & (g.pick(key, 7) < 0.25), "concrete", tone=0.8)
     return key, across
 
 
 def _detached(
     g: Ground, *, plot: float, setback: float, depth: float, margin: float, tree_share: float, height: float
 ) -> None:
-    key, across = gardens(g, plot=plot, tree_share=tree_share, paved=0.25)
+    key, across = gardens(g, plot=plot, tree_share=tree_share)
     front = setback * (0.7 + 0.6 * g.pick(key, 8))
     deep = front + depth * (0.8 + 0.5 * g.pick(key, 9))
     side = margin * (0.6 + 0.8 * g.pick(key, 10))

@@ -215,7 +215,7 @@ def _store(root: Path, source: Source, *, replace: bool, progress: Progress | No
         borders, cautions = find_borders(source)
         of_mask = sources.doubts_of_mask(source)
     header = Header(
-        id=layout.check_name(source.id, what="scene id"),
+        id=layout.check_scene_id(source.id),
         sensor=source.sensor,
         time=source.time,
         scale=source.scale,

@@ -49,10 +49,10 @@ _CURES = {
 }
 
 
-def check_name(name: str, *, what: str) -> str:
-    """Return the name itself when it can be a file's name everywhere, else StoreError."""
+def check_scene_id(name: str) -> str:
+    """Return the id itself when it can be a file's name everywhere, else StoreError."""
     if not _NAME.match(name) or name.lower() == PLACES:
-        raise StoreError(f"{what} {name!r}: use letters, digits, '.', '_' and '-' only, at most 200 of them")
+        raise StoreError(f"scene id {name!r}: use letters, digits, '.', '_' and '-' only, at most 200 of them")
     return name
 
 

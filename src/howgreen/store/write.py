@@ -74,7 +74,7 @@ def put_scene(
         When the folder cannot be written.
 
     """
-    layout.check_name(header.id, what="scene id")
+    layout.check_scene_id(header.id)
     layers = [Layer(band=band, read=lambda raster=raster: raster) for band, raster in rasters.items()]  # type: ignore[misc]
     return _opened(store_scene(Path(root), header, layers, progress=progress))
 

@@ -139,15 +139,13 @@ def rank(scene: Scene) -> tuple[Any, ...]:
     return -round(scene.clear_pct or 0, 1), scene.time, scene.id
 
 
-def coverage(
-    scenes: Sequence[Scene], *, city: City, progress: Progress | None = None
-) -> list[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
+def coverage(scenes: Sequence[Scene], *, city: City) -> list[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
     """For each scene, which coarse pixels of the city have data and which are clear, (pixel,) each."""
-    return [(covered, clear) for covered, clear, _ in _seen_each(scenes, city=city, progress=progress)]
+    return [(covered, clear) for covered, clear, _ in _seen_each(scenes, city=city)]
 
 
 def _seen_each(
-    scenes: Sequence[Scene], *, city: City, progress: Progress | None
+    scenes: Sequence[Scene], *, city: City, progress: Progress | None = None
 ) -> list[tuple[NDArray[np.bool_], NDArray[np.bool_], bool]]:
     """See :func:`coverage`; and whether an even veil may lie over what is clear."""
     frame, inside = coarse_grid(city)

@@ -54,7 +54,6 @@ def choose(
     period: Period,
     bands: Sequence[str],
     max_scenes: int = MAX_SCENES,
-    min_clear_pct: float = MIN_CLEAR_PCT,
     root: Path | None = None,
     sensor: str | None = None,
 ) -> tuple[list[Scene], list[Scene]]:
@@ -72,8 +71,6 @@ def choose(
         What they are for; the period serves the message if there is none.
     max_scenes
         Most that are taken; of a radar see :func:`spread_over_period`.
-    min_clear_pct
-        See MIN_CLEAR_PCT; of the part of the city that any image covers. All together must show this much, too.
     root, sensor
         Store in which to look for a better period, and the sensor that was asked for: for the message if nothing fits.
 
@@ -104,9 +101,9 @@ def choose(
     if SENSORS[ordered[0].sensor].is_radar:  # no cloud to avoid: many passes, spread over the period, against the grain
         taken = spread_over_period(clear, ordered)
     else:
-        taken = _greedy(clear, most=max_scenes, least_pct=min_clear_pct, passes=_pass_of(ordered))
+        taken = _greedy(clear, most=max_scenes, passes=_pass_of(ordered))
     shown_pct = 100 * np.logical_or.reduce([clear[i] for i in taken]).mean() if taken else 0.0
-    if shown_pct < min_clear_pct:
+    if shown_pct < MIN_CLEAR_PCT:
         raise NoClearImageError(_cloudy(ordered, city, period, root))
     used = [scene for i, scene in enumerate(ordered) if i in taken]
     kept = {scene.id for scene in used}
@@ -123,7 +120,7 @@ def _pass_of(scenes: Sequence[Scene]) -> list[int]:
     return [number[scene.id] for scene in scenes]
 
 
-def _greedy(clear: Sequence[NDArray[np.bool_]], *, most: int, least_pct: float, passes: Sequence[int]) -> set[int]:
+def _greedy(clear: Sequence[NDArray[np.bool_]], *, most: int, passes: Sequence[int]) -> set[int]:
     """Positions of the scenes taken, given each one's clear pixels, best first, and its pass."""
     size = clear[0].size
     looks = np.zeros(size, np.int16)
@@ -131,10 +128,7 @@ def _greedy(clear: Sequence[NDArray[np.bool_]], *, most: int, least_pct: float, 
     by_pass = {number: np.zeros(size, bool) for number in passes}
     taken: set[int] = set()
     while len(taken) < most and 100 * (looks[reachable] >= ENOUGH_LOOKS).sum() < ENOUGH_PCT * reachable.sum():
-        gains = [
-            0.0 if i in taken else _gain(pixels & ~by_pass[passes[i]], looks, least_pct)
-            for i, pixels in enumerate(clear)
-        ]
+        gains = [0.0 if i in taken else _gain(pixels & ~by_pass[passes[i]], looks) for i, pixels in enumerate(clear)]
         best = int(np.argmax(gains))  # the first of equals: the clearest, then the oldest
         if gains[best] <= 0:
             break
@@ -144,11 +138,11 @@ def _greedy(clear: Sequence[NDArray[np.bool_]], *, most: int, least_pct: float, 
     return taken
 
 
-def _gain(new: NDArray[np.bool_], looks: NDArray[np.int16], least_pct: float) -> float:
+def _gain(new: NDArray[np.bool_], looks: NDArray[np.int16]) -> float:
     """Worth of the new clear pixels: each counts 1/2 for every look it has had. 0 if too few are wanted."""
     wanted = new & (looks < ENOUGH_LOOKS)
     first = 100 * (new & (looks == 0)).mean()
-    if 100 * wanted.mean() < LEAST_GAIN_PCT or (100 * new.mean() < least_pct and first < LEAST_GAIN_PCT):
+    if 100 * wanted.mean() < LEAST_GAIN_PCT or (100 * new.mean() < MIN_CLEAR_PCT and first < LEAST_GAIN_PCT):
         return 0.0
     return float((0.5 ** looks[wanted]).sum() / new.size)
 
@@ -206,10 +200,8 @@ def _near(scene: Scene, scenes: Sequence[Scene]) -> list[Scene]:
     return [other for other in scenes if other.sensor == scene.sensor and abs(other.time - scene.time) <= WINDOW]
 
 
-def spread_over_period(
-    shown: Sequence[NDArray[np.bool_]], scenes: Sequence[Scene], *, most: int = MOST_RADAR
-) -> set[int]:
-    """Choose the scenes of up to ``most`` passes, spread over the period; returns their positions.
+def spread_over_period(shown: Sequence[NDArray[np.bool_]], scenes: Sequence[Scene]) -> set[int]:
+    """Choose the scenes of up to :data:`MOST_RADAR` passes, spread over the period; returns their positions.
 
     Each time the pass that shows most of what was seen least is taken, and among equals the one farthest in time from
     those taken.
@@ -233,7 +225,7 @@ def spread_over_period(
         return round(gain, 2), min((abs(times[number] - times[other]) for other in taken), default=0.0)
 
     left = [number for number, cover in enumerate(covers) if cover.mean() >= LEAST_RADAR]
-    while left and len(taken) < most:
+    while left and len(taken) < MOST_RADAR:
         best = max(left, key=worth)  # the first of equals: the oldest
         left.remove(best)
         taken.append(best)

@@ -88,11 +88,9 @@ _TITLES = {
 }  # fmt: skip
 
 
-def problem(status: int, detail: str, *, kind: str = "about:blank", instance: str = "") -> bytes:
+def problem(status: int, detail: str, *, kind: str = "about:blank") -> bytes:
     """Write an error as RFC 9457 has it; ``detail`` is one line for people that names no path of this computer."""
     value = {"type": kind, "title": _TITLES.get(status, "Error"), "status": status, "detail": public_text(detail)}
-    if instance:
-        value["instance"] = instance
     return json.dumps(value, ensure_ascii=False).encode()
 
 
