@@ -29,6 +29,7 @@ from howgreen.net.network import Network
 from howgreen.pipeline import city as pipeline
 from howgreen.pipeline import compare_maps
 
+OFFLINE = Network(offline=True)
 TO_WORLDCOVER = {1: 10, 2: 20, 3: 30, 4: 40, 5: 60, 6: 60, 7: 50, 8: 50, 9: 50, 10: 80, 11: 80}
 TO_CORINE = {10: "311", 20: "324", 30: "231", 40: "211", 50: "112", 60: "331", 80: "523"}
 
@@ -77,7 +78,7 @@ def squares(truth):
 @pytest.fixture(scope="module")
 def made(result, truth, squares, tmp_path_factory):
     out = tmp_path_factory.mktemp("out") / "layers"
-    wanted = compare_maps.wanted(worldcover=str(truth), corine=str(squares), offline=True)
+    wanted = compare_maps.Wanted(worldcover=str(truth), corine=str(squares), network=OFFLINE)
     return out, compare_maps.layers(result, wanted, out=out)
 
 
@@ -159,7 +160,7 @@ def test_what_both_schemas_describe_they_describe_alike():
 def test_cropland_is_the_readers_choice(result, truth, tmp_path):
     codes, ratios = read(truth), {}
     for cropland in ("green", "not-green", "left-out"):
-        wanted = compare_maps.wanted(worldcover=str(truth), offline=True, cropland=cropland)
+        wanted = compare_maps.Wanted(worldcover=str(truth), network=OFFLINE, cropland=cropland)
         ratios[cropland] = compare_maps.layers(result, wanted, out=tmp_path / cropland)["layers"][0]["city"]
     assert ratios["green"]["their_ratio"] > ratios["left-out"]["their_ratio"] > ratios["not-green"]["their_ratio"]
     fields = ratios["green"]["compared_m2"] - ratios["left-out"]["compared_m2"]
@@ -222,9 +223,9 @@ def test_what_was_not_asked_for_by_name_is_passed_over_with_a_note(result, squar
     with pytest.raises(ImageError, match="give --dynamic-world FILE"):
         compare_maps.layers(result, asked, out=tmp_path / "a")
     with pytest.raises(PlanError, match="layer 'modis' is unknown"):
-        compare_maps.wanted(["modis"])
+        compare_maps.Wanted(layers=("modis",))
     with pytest.raises(ImageError, match=r"gone\.gpkg: no such file"):
-        compare_maps.layers(result, compare_maps.wanted(corine="gone.gpkg"), out=tmp_path / "a")
+        compare_maps.layers(result, compare_maps.Wanted(corine="gone.gpkg"), out=tmp_path / "a")
     assert not (tmp_path / "a").exists()
 
 
@@ -290,7 +291,7 @@ def test_a_map_that_agrees_by_chance_alone_gets_a_warning(result, truth, tmp_pat
         profile, codes = file.profile, file.read(1)
     with rasterio.open(tmp_path / "any.tif", "w", **profile) as file:
         file.write(np.random.default_rng(4).permuted(codes.ravel()).reshape(codes.shape), 1)
-    wanted = compare_maps.wanted(worldcover=str(tmp_path / "any.tif"), offline=True)
+    wanted = compare_maps.Wanted(worldcover=str(tmp_path / "any.tif"), network=OFFLINE)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", HowgreenWarning)
         found = compare_maps.layers(result, wanted, out=tmp_path / "out")

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from howgreen.cli.options import refuse_beside_plan
 from howgreen.core.errors import NetworkError, PlaceNotFoundError
 from howgreen.core.text import closest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from howgreen.core.period import Season, SeasonKind
     from howgreen.core.types import City, Progress
@@ -116,12 +117,8 @@ class AskedPlan(AskedPlace):
         return Season(self.season, self.period)
 
     def images(self) -> Store | Catalogs | None:
-        """Return where the images come from; beside catalogues, a store only knows places."""
-        from howgreen.pipeline.inputs import Catalogs, Store
-
-        if self.catalogs:
-            return Catalogs(self.catalogs)
-        return Store(self.store) if self.store else None
+        """Return where the images come from."""
+        return images_of(self.store, self.catalogs)
 
     def answer(self, check: Callable[[Plan], object], *, progress: Progress | None = None) -> CityResult:
         """Find the place, plan and run; ``check`` looks at each plan before it is run."""
@@ -151,6 +148,36 @@ class AskedPlan(AskedPlace):
             network=network,
             progress=progress,
         )
+
+
+def images_of(store: Path | None, catalogs: tuple[str, ...]) -> Store | Catalogs | None:
+    """Return where images come from; beside catalogues, a store only knows places."""
+    from howgreen.pipeline.inputs import Catalogs, Store
+
+    if catalogs:
+        return Catalogs(catalogs)
+    return Store(store) if store else None
+
+
+def plan_of(
+    plan_file: Path | None, asked: dict[str, Any], *, beside: Collection[str] = (), progress: Progress | None = None
+) -> Plan:
+    """Read a saved plan, or make one as ``asked``.
+
+    Parameters
+    ----------
+    beside
+        Options that a saved plan does not decide, so that they may be given with it.
+    """
+    if plan_file is None:
+        return AskedPlan(**asked).plan(progress=progress)
+    from howgreen.core.warnings import warn
+    from howgreen.pipeline.plan_json import Plan
+
+    refuse_beside_plan(name for name in asked if name not in beside)
+    planned = Plan.load(plan_file)
+    warn(*planned.warnings)
+    return planned
 
 
 def network_of(endpoints: Path | None, *, offline: bool) -> Network:

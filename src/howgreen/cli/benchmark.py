@@ -47,10 +47,10 @@ def benchmark_command(
     work: Path | None,
     band_sets: tuple[str, ...],
     names: tuple[str, ...],
-    no_real_pictures: bool,  # noqa: FBT001 (a flag of the command line)
-    shipped: bool,  # noqa: FBT001 (a flag of the command line)
-    quick: bool,  # noqa: FBT001 (a flag of the command line)
-    as_json: bool,  # noqa: FBT001 (a flag of the command line)
+    no_real_pictures: bool,
+    shipped: bool,
+    quick: bool,
+    as_json: bool,
 ) -> None:
     """Judge the models, compare the algorithms (extra [train]).
 

@@ -24,8 +24,8 @@ KINDS = {
 @click.option("--clear", is_flag=True, help="Delete all of it but the blocks of runs that are under way.")
 @json_option
 def cache_command(
-    clear: bool,  # noqa: FBT001 (a flag of the command line)
-    as_json: bool,  # noqa: FBT001 (a flag of the command line)
+    clear: bool,
+    as_json: bool,
 ) -> None:
     """Show or clear the cache.
 

@@ -15,6 +15,7 @@ from howgreen.cli.options import (
     FOLDER,
     check_period,
     destination,
+    is_typed,
     json_option,
     new_folder,
     place_options,
@@ -23,7 +24,7 @@ from howgreen.cli.options import (
 )
 from howgreen.cli.progress import bars
 from howgreen.cli.root import examples, howgreen
-from howgreen.cli.say import page_line, say, say_json
+from howgreen.cli.say import say_answer
 from howgreen.cli.warnings import refuse_if_strict
 from howgreen.core.text import one_line
 
@@ -87,10 +88,10 @@ def change_command(
     sample_folder: Path | None,
     report: Path | None,
     out: str | Path | None,
-    overwrite: bool,  # noqa: FBT001 (a flag of the command line)
+    overwrite: bool,
     language: str,
-    pdf: bool,  # noqa: FBT001 (a flag of the command line)
-    as_json: bool,  # noqa: FBT001 (a flag of the command line)
+    pdf: bool,
+    as_json: bool,
     **asked: Any,
 ) -> None:
     """Show what changed between two periods or images.
@@ -122,11 +123,7 @@ def change_command(
         summary = pipeline.write(before, after, found, out=target, sample_folder=sample_folder, progress=progress)
         for one in (before, after):
             workdir.forget(one.plan)
-    if as_json:
-        say_json(summary.to_dict())
-        return
-    say("\n".join(_lines(summary.to_dict())))
-    say(page_line(target, "change"))
+    say_answer(summary, _lines(summary.to_dict()), target, "change", as_json=as_json)
 
 
 def _asked(
@@ -149,11 +146,9 @@ def _asked(
     if plan.query is not None or plan.catalogs or plan.store is not None:
         raise click.UsageError("--images brings its own images: leave NAME, --store and --catalog out")
     bands = spoken["bands"]
-    context = click.get_current_context()
-    typed = context.get_parameter_source("sensor") is click.core.ParameterSource.COMMANDLINE
     options = Options(
         bands=None if bands is None else bands.split(","), scale=spoken["scale"], offset=spoken["offset"],
-        nodata=spoken["nodata"], sensor=plan.sensor if typed else None,
+        nodata=spoken["nodata"], sensor=plan.sensor if is_typed("sensor") else None,
     )  # fmt: skip
     city, periods = pipeline.pair_in_store(
         images,

@@ -79,10 +79,10 @@ def city_command(
     sample_folder: Path | None,
     population: Path | None,
     language: str,
-    pdf: bool,  # noqa: FBT001 (a flag of the command line)
+    pdf: bool,
     out: str | Path | None,
-    overwrite: bool,  # noqa: FBT001 (a flag of the command line)
-    as_json: bool,  # noqa: FBT001 (a flag of the command line)
+    overwrite: bool,
+    as_json: bool,
     **asked: Any,
 ) -> None:
     """Answer how green a place is, and write the report.
@@ -228,7 +228,7 @@ def plan_command(
     out: Path | None,
     html: Path | None,
     language: str,
-    as_json: bool,  # noqa: FBT001 (a flag of the command line)
+    as_json: bool,
     **asked: Any,
 ) -> None:
     """Show what `city` would do: images, dates, bytes.
@@ -286,8 +286,8 @@ def where_command(
     store: Path | None,
     osm: Path | None,
     endpoints: Path | None,
-    offline: bool,  # noqa: FBT001 (a flag of the command line)
-    as_json: bool,  # noqa: FBT001 (a flag of the command line)
+    offline: bool,
+    as_json: bool,
 ) -> None:
     """List the places that a name may mean.
 
@@ -320,8 +320,8 @@ def _place(number: int, city: City) -> dict[str, Any]:
 @json_option
 def osm_green_command(
     out: str | Path | None,
-    overwrite: bool,  # noqa: FBT001 (a flag of the command line)
-    as_json: bool,  # noqa: FBT001 (a flag of the command line)
+    overwrite: bool,
+    as_json: bool,
     **asked: Any,
 ) -> None:
     """Write what OpenStreetMap maps as green.

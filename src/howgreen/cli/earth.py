@@ -25,7 +25,7 @@ def ee_export_command(
     plan_file: Path,
     folder: str,
     name: str | None,
-    as_json: bool,  # noqa: FBT001 (a flag of the command line)
+    as_json: bool,
 ) -> None:
     """Compute the green mask in Google Earth Engine.
 

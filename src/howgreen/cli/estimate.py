@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from howgreen import __version__
-from howgreen.cli.asked import AskedPlan
-from howgreen.cli.options import FILE, FOLDER, is_typed, json_option, place_options, plan_options, refuse_beside_plan
+from howgreen.cli.asked import plan_of
+from howgreen.cli.options import FILE, FOLDER, is_typed, json_option, place_options, plan_options
 from howgreen.cli.progress import bars
 from howgreen.cli.root import examples, howgreen
 from howgreen.cli.say import say_json
@@ -75,10 +75,10 @@ def sample_command(
     half_width: float,
     dots: str,
     design: Any,
-    by_district: bool,  # noqa: FBT001 (a flag of the command line)
+    by_district: bool,
     seed: int,
     out: Path | None,
-    as_json: bool,  # noqa: FBT001 (a flag of the command line)
+    as_json: bool,
     **asked: Any,
 ) -> None:
     """Draw places to look at, for a number to publish.
@@ -99,11 +99,7 @@ def sample_command(
         _tell_drawn(sampling.sample_of_change(change_folder, wanted, folder), folder, as_json=as_json)
         return
     with bars() as progress:
-        if plan_file is not None:
-            planned = pipeline.read_plan(plan_file)
-            refuse_beside_plan(asked)
-        else:
-            planned = AskedPlan(**asked).plan(progress=progress)
+        planned = plan_of(plan_file, asked, progress=progress)
         refuse_if_strict()
         folder = out or Path(f"{slug(planned.city.name)}-sample")
         sampling.check_out(folder)
@@ -179,9 +175,9 @@ def label_command(
     images: tuple[str, ...],
     dates: tuple[str, ...],
     licences: tuple[str, ...],
-    agree: bool,  # noqa: FBT001 (a flag of the command line)
+    agree: bool,
     port: int,
-    browser: bool,  # noqa: FBT001 (a flag of the command line)
+    browser: bool,
 ) -> None:
     """Look at the places of a sample in a browser.
 
@@ -251,7 +247,7 @@ def estimate_command(
     folder: Path,
     tables: tuple[Path, ...],
     count: str,
-    as_json: bool,  # noqa: FBT001 (a flag of the command line)
+    as_json: bool,
 ) -> None:
     """Estimate green, or what changed, from what people saw.
 

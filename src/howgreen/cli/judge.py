@@ -45,8 +45,8 @@ def judge_command(
     column: str,
     meanings: str | None,
     share_column: str | None,
-    probability: bool,  # noqa: FBT001 (a flag of the command line)
-    as_json: bool,  # noqa: FBT001 (a flag of the command line)
+    probability: bool,
+    as_json: bool,
     **asked: Any,
 ) -> None:
     """Compare the map with labels that you have.

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from howgreen.cli.asked import AskedPlan
+from howgreen.cli.asked import network_of, plan_of
 from howgreen.cli.options import (
     FILE,
     json_option,
@@ -17,7 +16,6 @@ from howgreen.cli.options import (
     overwrite_option,
     place_options,
     plan_options,
-    refuse_beside_plan,
 )
 from howgreen.cli.progress import bars
 from howgreen.cli.root import examples, howgreen
@@ -57,8 +55,8 @@ def layers_command(
     plan_file: Path | None,
     names: tuple[str, ...],
     out: str | Path | None,
-    overwrite: bool,  # noqa: FBT001 (a flag of the command line)
-    as_json: bool,  # noqa: FBT001 (a flag of the command line)
+    overwrite: bool,
+    as_json: bool,
     cropland: Any,
     **asked: Any,
 ) -> None:
@@ -68,23 +66,18 @@ def layers_command(
     OpenStreetMap on the same ground.
     """
     from howgreen import report
-    from howgreen.core.warnings import warn
     from howgreen.pipeline import city as pipeline
     from howgreen.pipeline import compare_maps, workdir
 
-    wanted = replace(
-        compare_maps.wanted(
-            names, cropland=cropland, osm=asked["osm"], endpoints=asked["endpoints"], offline=asked["offline"]
-        ),
+    wanted = compare_maps.Wanted(
+        layers=tuple(dict.fromkeys(names)),
+        cropland=cropland,
+        osm=asked["osm"],
+        network=network_of(asked["endpoints"], offline=asked["offline"]),
         **{name: asked.pop(name) for name in _FILES},
     )
     with bars() as progress:
-        if plan_file is not None:
-            refuse_beside_plan(name for name in asked if name not in ("osm", "endpoints", "offline"))
-            planned = pipeline.read_plan(plan_file)
-            warn(*planned.warnings)
-        else:
-            planned = AskedPlan(**asked).plan(progress=progress)
+        planned = plan_of(plan_file, asked, beside=("osm", "endpoints", "offline"), progress=progress)
         refuse_if_strict()
         folder = out or new_folder(planned.city)
         report.check_target(folder, overwrite=overwrite)

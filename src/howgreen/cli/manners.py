@@ -38,7 +38,7 @@ def quiet() -> bool:
     return bool(context and context.meta.get(_QUIET))
 
 
-def _be_quiet(context: click.Context, _: click.Parameter, given: bool) -> None:  # noqa: FBT001 (click calls it so)
+def _be_quiet(context: click.Context, _: click.Parameter, given: bool) -> None:
     context.meta[_QUIET] = given
 
 

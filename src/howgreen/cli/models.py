@@ -30,7 +30,7 @@ def predict_table_command(
     out: Path,
     model: str | None,
     prefix: str | None,
-    as_json: bool,  # noqa: FBT001 (a flag of the command line)
+    as_json: bool,
 ) -> None:
     """Run a model on the rows of a table of reflectances.
 
@@ -57,7 +57,7 @@ def models_group() -> None:
 @models_group.command("list", epilog=examples("howgreen models list"))
 @json_option
 def models_list(
-    as_json: bool,  # noqa: FBT001 (a flag of the command line)
+    as_json: bool,
 ) -> None:
     """List the models.
 
@@ -89,7 +89,7 @@ def models_list(
 @click.option("--json", "as_json", is_flag=True, help="Print the card as JSON.")
 def models_show(
     model: str,
-    as_json: bool,  # noqa: FBT001 (a flag of the command line)
+    as_json: bool,
 ) -> None:
     """Show everything on a model's card.
 
@@ -115,8 +115,8 @@ def models_add(
     source: str,
     name: str | None,
     sha256: str | None,
-    replaces: bool,  # noqa: FBT001 (a flag of the command line)
-    as_json: bool,  # noqa: FBT001 (a flag of the command line)
+    replaces: bool,
+    as_json: bool,
 ) -> None:
     """Check a model, and keep it under its name.
 
@@ -205,7 +205,7 @@ def models_wrap(
     resolution_m: float,
     tile_px: int | None,
     halo_px: int | None,
-    as_json: bool,  # noqa: FBT001 (a flag of the command line)
+    as_json: bool,
 ) -> None:
     """Turn a classifier of another tool into a model.
 
@@ -243,7 +243,7 @@ def _numbers(text: str | None, option: str) -> tuple[float, ...]:
 @models_group.command("remove", epilog=examples("howgreen models remove mycity"))
 @click.argument("name")
 @json_option
-def models_remove(name: str, as_json: bool) -> None:  # noqa: FBT001 (a flag of the command line)
+def models_remove(name: str, as_json: bool) -> None:
     """Delete a model that was added."""
     from howgreen import landcover
 

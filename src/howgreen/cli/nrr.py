@@ -19,7 +19,7 @@ from howgreen.cli.options import (
 )
 from howgreen.cli.progress import bars
 from howgreen.cli.root import examples, howgreen
-from howgreen.cli.say import page_line, say, say_json
+from howgreen.cli.say import say_answer
 from howgreen.cli.warnings import refuse_if_strict, strict_option
 
 if TYPE_CHECKING:
@@ -74,10 +74,10 @@ def nrr_command(
     change_margin: float,
     report: Path | None,
     out: Path,
-    overwrite: bool,  # noqa: FBT001 (a flag of the command line)
+    overwrite: bool,
     language: str,
-    pdf: bool,  # noqa: FBT001 (a flag of the command line)
-    as_json: bool,  # noqa: FBT001 (a flag of the command line)
+    pdf: bool,
+    as_json: bool,
 ) -> None:
     """Count green space and tree cover as EU law does.
 
@@ -103,11 +103,7 @@ def nrr_command(
     )
     with bars() as progress:
         found = restoration.account(given, out=target, progress=progress, check=refuse_if_strict)
-    if as_json:
-        say_json(found.to_dict())
-    else:
-        say("\n".join(_lines(found)))
-        say(page_line(target, "nrr"))
+    say_answer(found, _lines(found), target, "nrr", as_json=as_json)
 
 
 def _lines(found: RestorationSummary) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from howgreen.cli.asked import AskedPlan
+from howgreen.cli.asked import AskedPlan, plan_of
 from howgreen.cli.options import (
     FILE,
     destination,
@@ -16,12 +16,11 @@ from howgreen.cli.options import (
     new_folder,
     place_options,
     plan_options,
-    refuse_beside_plan,
     section_options,
 )
 from howgreen.cli.progress import bars
 from howgreen.cli.root import examples, howgreen
-from howgreen.cli.say import page_line, say, say_json
+from howgreen.cli.say import say_answer
 from howgreen.cli.warnings import refuse_if_strict
 
 if TYPE_CHECKING:
@@ -54,13 +53,13 @@ def people_command(
     population: str,
     population_column: str | None,
     population_year: int | None,
-    walk: bool,  # noqa: FBT001 (a flag of the command line)
+    walk: bool,
     report: Path | None,
     out: str | Path | None,
-    overwrite: bool,  # noqa: FBT001 (a flag of the command line)
+    overwrite: bool,
     language: str,
-    pdf: bool,  # noqa: FBT001 (a flag of the command line)
-    as_json: bool,  # noqa: FBT001 (a flag of the command line)
+    pdf: bool,
+    as_json: bool,
     **asked: Any,
 ) -> None:
     """Show how much green people live near.
@@ -68,7 +67,6 @@ def people_command(
     Answers as `city` does, and weights the green around people (100, 300 and 500 m) by a population: GHS-POP, WorldPop, or the areas of
     a census. With --report it answers by the plan of that report and becomes a section of its page. With --osm also: public green spaces, and how much of the green OpenStreetMap maps.
     """
-    from howgreen.core.warnings import warn
     from howgreen.pipeline import city as pipeline
     from howgreen.pipeline import workdir
     from howgreen.pipeline.people import Given, check_given, people_near_green
@@ -83,12 +81,7 @@ def people_command(
     target = destination(out, report, language, pdf=pdf, overwrite=overwrite)
     plan_file = report / "plan.json" if report is not None else plan_file
     with bars() as progress:
-        if plan_file is not None:
-            refuse_beside_plan(name for name in asked if name not in ("osm", "offline", "endpoints"))
-            planned = pipeline.read_plan(plan_file)
-            warn(*planned.warnings)
-        else:
-            planned = AskedPlan(**asked).plan(progress=progress)
+        planned = plan_of(plan_file, asked, beside=("osm", "offline", "endpoints"), progress=progress)
         refuse_if_strict()
         if report is None and out is None:
             target = replace(target, out=Path(f"{new_folder(planned.city)}-people"))
@@ -97,11 +90,7 @@ def people_command(
         refuse_if_strict()
         found = people_near_green(result, given, out=target, progress=progress, check=refuse_if_strict)
         workdir.forget(planned)
-    if as_json:
-        say_json(found.to_dict())
-    else:
-        say("\n".join(_lines(found)))
-        say(page_line(target, "people"))
+    say_answer(found, _lines(found), target, "people", as_json=as_json)
 
 
 def _lines(found: PeopleSummary) -> list[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from howgreen.cli.asked import network_of
+from howgreen.cli.asked import images_of, network_of
 from howgreen.cli.options import (
     FILE,
     FOLDER,
@@ -17,6 +17,7 @@ from howgreen.cli.options import (
     contact_option,
     endpoints_option,
     json_option,
+    language_option,
     offline_option,
     read_months,
     read_years,
@@ -29,7 +30,6 @@ from howgreen.core.words import plain
 
 if TYPE_CHECKING:
     from howgreen.batch import Ask
-    from howgreen.pipeline.inputs import Catalogs, Store
 
 
 @howgreen.command(
@@ -73,13 +73,7 @@ if TYPE_CHECKING:
 @click.option("--model", help="Name of a model or an ONNX file, for all cities.")
 @click.option("--workers", type=click.IntRange(1, 1024), default=2, show_default=True, help="Cities at once.")
 @click.option("--scheduler", help="Address of a Dask cluster (tcp://…) that does the work instead (extra [cluster]).")
-@click.option(
-    "--language",
-    type=click.Choice(["en", "de", "es", "fr"]),
-    default="en",
-    show_default=True,
-    help="Language of the pages.",
-)
+@language_option
 @endpoints_option
 @contact_option
 @offline_option
@@ -87,13 +81,13 @@ if TYPE_CHECKING:
 def rank_command(
     cities: Path,
     out: Path,
-    only_plan: bool,  # noqa: FBT001 (a flag of the command line)
+    only_plan: bool,
     name_column: str | None,
     level: int | None,
     year: int | None,
     workers: int,
     scheduler: str | None,
-    as_json: bool,  # noqa: FBT001 (a flag of the command line)
+    as_json: bool,
     **asked: Any,
 ) -> None:
     """Rank many cities, with ties called ties.
@@ -141,16 +135,8 @@ def _ask(cities: Path, asked: dict[str, Any]) -> Ask:
     if asked["by"] == "osm-green" and (asked["years"] or asked["period"]):
         raise click.UsageError("--by osm-green ranks the map as it is: leave --years and --period out")
     return batch.Ask(
-        images=_images(asked["store"], asked["catalogs"]),
+        images=images_of(asked["store"], asked["catalogs"]),
         osm=asked["osm"] or (cities if batch.is_extract(cities) else None),
         network=network_of(asked["endpoints"], offline=asked["offline"]),
         **{name: asked[name] for name in ("period", "years", "months", "sensor", "model", "by", "language")},
     )
-
-
-def _images(store: Path | None, catalogs: tuple[str, ...]) -> Store | Catalogs | None:
-    from howgreen.pipeline.inputs import Catalogs, Store
-
-    if catalogs:
-        return Catalogs(catalogs)
-    return Store(store) if store else None

@@ -11,7 +11,10 @@ import click
 from howgreen.core.text import harmless
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from howgreen.report import Destination
+    from howgreen.report.figures import Document
 
 _C1 = re.compile(r"[\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
@@ -27,9 +30,12 @@ def say_json(value: Any) -> None:
     click.echo(_C1.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
 
-def page_line(target: Destination, topic: str) -> str:
-    """Say where the page of an answer lies, or the report that it is a section of."""
+def say_answer(found: Document, lines: Sequence[str], target: Destination, topic: str, *, as_json: bool) -> None:
+    """Print an answer, as JSON or in lines that end with where its page lies, or the report that it is a section of."""
     from howgreen import report
 
+    if as_json:
+        say_json(found.to_dict())
+        return
     page = f"{topic}.html" if target.report is None else f"report.html#{topic}-title"
-    return f"page: {report.address_of(target.folder, page)}"
+    say("\n".join([*lines, f"page: {report.address_of(target.folder, page)}"]))

@@ -107,7 +107,7 @@ def serve_command(
     stores: tuple[Path, ...],
     osm: Path | None,
     catalogs: tuple[str, ...],
-    offline: bool,  # noqa: FBT001 (a flag of the command line)
+    offline: bool,
     data: Path | None,
     database: str,
     workers: int,
@@ -121,7 +121,7 @@ def serve_command(
     proxies: int,
     hosts: tuple[str, ...],
     dask: str | None,
-    demo: bool,  # noqa: FBT001 (a flag of the command line)
+    demo: bool,
 ) -> None:
     """Open a page and an API to visitors (extra [web]).
 

@@ -66,8 +66,8 @@ def store_add(
     unit: str | None,
     mask: Path | None,
     mask_clear: str | None,
-    replace: bool,  # noqa: FBT001 (a flag of the command line)
-    as_json: bool,  # noqa: FBT001 (a flag of the command line)
+    replace: bool,
+    as_json: bool,
 ) -> None:
     """Add images to a store.
 
@@ -127,8 +127,8 @@ def _numbers(text: str) -> tuple[float, ...]:
 @json_option
 def store_sync(
     plan_file: Path | None,
-    everything: bool,  # noqa: FBT001 (a flag of the command line)
-    as_json: bool,  # noqa: FBT001 (a flag of the command line)
+    everything: bool,
+    as_json: bool,
     store: Path | None,
     catalogs: tuple[str, ...],
     **asked: Any,
@@ -169,7 +169,7 @@ def store_sync(
 @store_group.command("list", epilog=examples("howgreen store list --store shelf"))
 @click.option("--store", type=FOLDER, envvar="HOWGREEN_STORE", help="Folder of the store (default: your own).")
 @json_option
-def store_list(store: Path | None, as_json: bool) -> None:  # noqa: FBT001 (a flag of the command line)
+def store_list(store: Path | None, as_json: bool) -> None:
     """List the images in a store."""
     from howgreen import store as stores
     from howgreen.pipeline import image_sources
@@ -187,7 +187,7 @@ def store_list(store: Path | None, as_json: bool) -> None:  # noqa: FBT001 (a fl
 @store_group.command("verify", epilog=examples("howgreen store verify --store shelf"))
 @click.option("--store", type=FOLDER, envvar="HOWGREEN_STORE", help="Folder of the store (default: your own).")
 @json_option
-def store_verify(store: Path | None, as_json: bool) -> None:  # noqa: FBT001 (a flag of the command line)
+def store_verify(store: Path | None, as_json: bool) -> None:
     """Check every file against its checksum.
 
     Exits with 1 when a file is missing, truncated or altered.

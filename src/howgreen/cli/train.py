@@ -63,7 +63,7 @@ def train_command(
     sensor: str | None,
     algorithm: str,
     out: Path,
-    as_json: bool,  # noqa: FBT001 (a flag of the command line)
+    as_json: bool,
 ) -> None:
     """Train a model for one city (extra [train]).
 

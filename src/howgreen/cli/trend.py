@@ -10,7 +10,7 @@ from howgreen.cli.asked import AskedPlan
 from howgreen.cli.options import destination, json_option, new_folder, place_options, section_options, trend_options
 from howgreen.cli.progress import bars
 from howgreen.cli.root import examples, howgreen
-from howgreen.cli.say import page_line, say, say_json
+from howgreen.cli.say import say_answer
 from howgreen.cli.warnings import refuse_if_strict
 from howgreen.core.text import one_line
 
@@ -39,10 +39,10 @@ def trend_command(
     model: str | None,
     report: Path | None,
     out: str | Path | None,
-    overwrite: bool,  # noqa: FBT001 (a flag of the command line)
+    overwrite: bool,
     language: str,
-    pdf: bool,  # noqa: FBT001 (a flag of the command line)
-    as_json: bool,  # noqa: FBT001 (a flag of the command line)
+    pdf: bool,
+    as_json: bool,
     **asked: Any,
 ) -> None:
     """Compare years, and tell how small a trend would show.
@@ -64,11 +64,7 @@ def trend_command(
         found = trending.over_years(
             city, images, question, out=target, network=network, check=refuse_if_strict, progress=progress
         )
-    if as_json:
-        say_json(found.to_dict())
-    else:
-        say("\n".join(_lines(found)))
-        say(page_line(target, "trend"))
+    say_answer(found, _lines(found), target, "trend", as_json=as_json)
 
 
 def _lines(found: TrendSummary) -> list[str]:

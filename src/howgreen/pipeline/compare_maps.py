@@ -17,7 +17,6 @@ from howgreen.compare import LEGENDS, Map
 from howgreen.core.agreement import CROPLAND, Compared, Cropland, MapInfo
 from howgreen.core.errors import HowgreenError, ImageError, NetworkError, PlanError
 from howgreen.core.warnings import Caution, warn
-from howgreen.net.endpoints import read_endpoints
 from howgreen.net.network import Network
 
 if TYPE_CHECKING:
@@ -85,30 +84,6 @@ class Wanted:
         """Maps to be tried, in their order."""
         given = tuple(key for key in LAYERS if self.given(key))
         return self.layers or given or tuple(key for key in LAYERS if key not in BY_FILE)
-
-
-def wanted(
-    names: Sequence[str] = (),
-    *,
-    corine: str | None = None,
-    worldcover: str | None = None,
-    dynamic_world: str | None = None,
-    osm: str | Path | None = None,
-    cropland: Cropland = "green",
-    endpoints: str | Path | None = None,
-    offline: bool = False,
-) -> Wanted:
-    """Take the maps as a user names them; ``endpoints`` is a file of :mod:`howgreen.net.endpoints`. See :class:`Wanted`."""
-    table = Path(endpoints) if endpoints else None
-    return Wanted(
-        layers=tuple(dict.fromkeys(names)),
-        corine=corine,
-        worldcover=worldcover,
-        dynamic_world=dynamic_world,
-        osm=osm,
-        cropland=cropland,
-        network=Network(endpoints=read_endpoints(table), offline=offline),
-    )
 
 
 def layers(
