@@ -12,7 +12,7 @@ from affine import Affine
 from click.testing import CliRunner
 
 from howgreen.cli.root import howgreen as command
-from howgreen.report import change_schema
+from howgreen.pipeline.schemas import schemas
 from howgreen.report.change_figures import ChangeSummary
 
 BANDS = ("blue", "green", "red", "nir", "scl")
@@ -58,7 +58,7 @@ def test_two_images(images: tuple[Path, Path], tmp_path: Path, method: str):
     )  # fmt: skip
     assert code == 0, said
     found = ChangeSummary.from_dict(json.loads((out / "summary.json").read_text()))
-    assert found.to_dict()["format"] == change_schema()["properties"]["format"]["enum"][0]
+    assert found.to_dict()["format"] == schemas()["report/change.schema.json"]["properties"]["format"]["enum"][0]
     assert found.method == method
     assert {path.name for path in out.iterdir()} >= set(found.files)
     with rasterio.open(out / "change.tif") as file:

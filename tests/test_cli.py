@@ -21,8 +21,9 @@ from affine import Affine
 from rio_cogeo.cogeo import cog_validate
 
 import howgreen
-from howgreen import cli, report
+from howgreen import cli
 from howgreen.cli.root import COMMANDS
+from howgreen.pipeline.schemas import schemas
 
 FILES = {
     "report.html",
@@ -166,7 +167,7 @@ def test_city_writes_the_whole_folder(answered: Path):
         valid, errors, _ = cog_validate(path)
         assert valid, (path, errors)
     summary = json.loads((answered / "summary.json").read_text())
-    jsonschema.Draft202012Validator(report.schema()).validate(summary)
+    jsonschema.Draft202012Validator(schemas()["report/summary.schema.json"]).validate(summary)
     assert summary["synthetic"] is True
     assert {"green_ratio", "green_pixel_ratio", "interval", "observed_ratio"} <= set(summary)
 

@@ -17,7 +17,7 @@ import shapely
 from rio_cogeo import cog_validate
 
 from faults import Faults
-from howgreen import report, sample
+from howgreen import sample
 from howgreen.cli import howgreen as command
 from howgreen.core.agreement import BOTH, NEITHER, NOT_COMPARED, ONLY_OURS, ONLY_THEIRS
 from howgreen.core.errors import ImageError, NetworkError, PlanError
@@ -28,6 +28,7 @@ from howgreen.net.http import RetryPolicy
 from howgreen.net.network import Network
 from howgreen.pipeline import city as pipeline
 from howgreen.pipeline import compare_maps
+from howgreen.pipeline.schemas import schemas
 
 OFFLINE = Network(offline=True)
 TO_WORLDCOVER = {1: 10, 2: 20, 3: 30, 4: 40, 5: 60, 6: 60, 7: 50, 8: 50, 9: 50, 10: 80, 11: 80}
@@ -134,8 +135,7 @@ def test_the_folder_holds_what_its_summary_says(made):
     out, found = made
     written = json.loads((out / "summary.json").read_text())
     assert written == found.to_dict()
-    jsonschema.Draft202012Validator.check_schema(report.layers_schema())
-    jsonschema.validate(written, report.layers_schema(), cls=jsonschema.Draft202012Validator)
+    jsonschema.validate(written, schemas()["report/layers.schema.json"], cls=jsonschema.Draft202012Validator)
     rasters = {name for name in written["files"] if name.endswith(".tif")}
     beside = {f"{name}.aux.xml" for name in rasters} | {name.replace(".tif", ".qml") for name in rasters}
     assert {path.name for path in out.iterdir()} == set(written["files"]) | beside
@@ -150,7 +150,7 @@ def test_the_folder_holds_what_its_summary_says(made):
 
 
 def test_what_both_schemas_describe_they_describe_alike():
-    ours, layers = report.schema(), report.layers_schema()
+    ours, layers = (schemas()[f"report/{name}.schema.json"] for name in ("summary", "layers"))
     shared = set(ours["properties"]) & set(layers["properties"]) - {"format", "files", "notes", "attributions"}
     assert {key: layers["properties"][key] for key in shared} == {key: ours["properties"][key] for key in shared}
     for key in set(ours["$defs"]) & set(layers["$defs"]):

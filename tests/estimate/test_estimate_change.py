@@ -23,6 +23,7 @@ from howgreen.estimate.answers import CHANGE_LETTERS, Answer, read_answers
 from howgreen.estimate.change import evaluate_change
 from howgreen.estimate.sample import ChangeFrame, Frame, Sample, dots_of, draw, load
 from howgreen.pipeline import sampling
+from howgreen.pipeline.schemas import schemas
 from howgreen.web.labelling import Session, answers_file
 
 pytestmark = pytest.mark.filterwarnings("ignore::howgreen.HowgreenWarning")
@@ -246,7 +247,7 @@ def test_the_estimate_leads_the_page_of_its_change(changed, tmp_path, capsys, la
         json.loads((folder / "summary.json").read_text(encoding="utf-8"))
         for folder in (changed / "change", tmp_path / "led")
     )
-    jsonschema.validate(led, report.change_schema())
+    jsonschema.validate(led, schemas()["report/change.schema.json"])
     found = json.loads((sampled / "estimate.json").read_text(encoding="utf-8"))
     assert alone["estimate"] is None
     assert {key: led[key] for key in ("threshold", "classes", "patches")} == {

@@ -17,7 +17,7 @@ from howgreen.core.geometry import boxes
 from howgreen.core.sensors import SENSORS
 from howgreen.core.stac import Header
 from howgreen.core.types import Period
-from howgreen.imagery import choose, composite, find, grid
+from howgreen.imagery import choose, composite, find, grid, look, search
 from howgreen.imagery.catalog import _search
 from howgreen.net.endpoints import CATALOGS, Endpoints
 from howgreen.store import put_scene
@@ -65,7 +65,7 @@ def pixels(scenes, city):
 
 def test_over_http_it_is_the_same_picture(api, store, city):
     here = find(city, PERIOD, root=store, sensor="sentinel-2")
-    there = _search.find_online(city, PERIOD, catalog=Endpoints().catalog(api), sensor="sentinel-2")
+    there = look(search(city, PERIOD, catalog=Endpoints().catalog(api), sensor="sentinel-2").scenes, city=city)
     assert len(here) == 3
     assert [(s.id, s.clear_pct, s.offset) for s in there] == [(s.id, s.clear_pct, s.offset) for s in here]
     names, local = pixels(here, city)

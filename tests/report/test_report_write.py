@@ -11,8 +11,8 @@ import pytest
 
 from howgreen import report
 from howgreen.core.errors import OutputError
+from howgreen.pipeline.schemas import schemas
 from howgreen.report import _write as module  # noqa: F401 (the function; the module is taken from sys.modules)
-from howgreen.report._summary import schema
 
 WRITE = sys.modules["howgreen.report._write"]
 FILES = {
@@ -57,7 +57,7 @@ def test_summary_file_is_what_was_returned_and_fits_the_schema(done, small):
     out, found = done
     read = json.loads((out / "summary.json").read_text(encoding="utf-8"))
     assert read == found.to_dict()
-    jsonschema.validate(read, schema())
+    jsonschema.validate(read, schemas()["report/summary.schema.json"])
     assert read["truth"]["error"] == pytest.approx(read["green_ratio"] - 0.462)
     assert 0 < read["clear_looks"]["max"] <= int(small.composite.data["n_clear"].max())
 

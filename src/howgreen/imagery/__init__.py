@@ -3,7 +3,7 @@
 from howgreen.core.grid import grid
 from howgreen.imagery.catalog._coverage import find, look, look_each, missing_files
 from howgreen.imagery.catalog._maps import find_tiles, map_reader
-from howgreen.imagery.catalog._search import SearchResult, find_online, search
+from howgreen.imagery.catalog._search import search
 from howgreen.imagery.catalog._season import measure_season
 from howgreen.imagery.catalog._select import MIN_CLEAR_PCT, choose, estimate_bytes, look_directions, mixed_platforms
 from howgreen.imagery.composite._combine import composite, composite_scaled, from_scaled
@@ -16,7 +16,6 @@ from howgreen.imagery.read.thumbnails import thumbnail
 
 __all__ = [
     "MIN_CLEAR_PCT",
-    "SearchResult",
     "choose",
     "composite",
     "composite_scaled",
@@ -24,7 +23,6 @@ __all__ = [
     "detector_of",
     "estimate_bytes",
     "find",
-    "find_online",
     "find_tiles",
     "from_scaled",
     "grid",

@@ -8,7 +8,6 @@ from howgreen.landcover._table import predict_table, table_bands
 from howgreen.landcover.card import card_from_json, card_to_json
 from howgreen.landcover.classify import classify
 from howgreen.landcover.model import (
-    CHOSEN_FROM,
     FOR_RADAR,
     SHIPPED,
     Model,
@@ -25,7 +24,6 @@ from howgreen.landcover.model import (
 )
 
 __all__ = [
-    "CHOSEN_FROM",
     "FOR_RADAR",
     "SHIPPED",
     "Added",

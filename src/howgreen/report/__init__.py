@@ -7,14 +7,14 @@
 from howgreen.report._agreement_maps import agreement_map
 from howgreen.report._ahead import load_ahead
 from howgreen.report._candidates import candidates_page
-from howgreen.report._change import GREEN, PHOTOS, change_schema, write_change
+from howgreen.report._change import GREEN, PHOTOS, write_change
 from howgreen.report._change import in_words as change_in_words
 from howgreen.report._checksums import add_file, is_unaltered
 from howgreen.report._delivery import address_of, check_target, new_target
 from howgreen.report._explore import explore
 from howgreen.report._folder import check_out, new_folder
 from howgreen.report._language import ENGLISH, LANGUAGES, Language, catalogue, language
-from howgreen.report._layers import layers_schema, layers_summary, write_layers
+from howgreen.report._layers import layers_summary, write_layers
 from howgreen.report._notebook import green_fraction, thumbnail, to_frame
 from howgreen.report._osm_green import write_osm_green
 from howgreen.report._pdf import check_pdf
@@ -22,7 +22,7 @@ from howgreen.report._people import PeopleSummary, write_people
 from howgreen.report._rasters import FRACTION_STEPS
 from howgreen.report._restoration import LookedFigures, RestorationSummary, write_restoration
 from howgreen.report._sections import Destination, opened, report_of, sections_of
-from howgreen.report._summary import schema, summary
+from howgreen.report._summary import summary
 from howgreen.report._templates import environment, policy, text_of
 from howgreen.report._trend import TrendSummary, trend_summary, write_trend
 from howgreen.report._write import Form, needed_bytes, write
@@ -48,7 +48,6 @@ __all__ = [
     "candidates_page",
     "catalogue",
     "change_in_words",
-    "change_schema",
     "check_out",
     "check_pdf",
     "check_target",
@@ -57,7 +56,6 @@ __all__ = [
     "green_fraction",
     "is_unaltered",
     "language",
-    "layers_schema",
     "layers_summary",
     "load_ahead",
     "needed_bytes",
@@ -66,7 +64,6 @@ __all__ = [
     "opened",
     "policy",
     "report_of",
-    "schema",
     "sections_of",
     "summary",
     "text_of",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -20,7 +19,6 @@ from howgreen.report._qgis import write_class_style
 from howgreen.report._rasters import write_category_names
 from howgreen.report._sections import Section
 from howgreen.report._summary import values
-from howgreen.report._templates import text_of
 from howgreen.report.change_figures import (
     ChangeEstimateFigures,
     ChangeSide,
@@ -87,15 +85,6 @@ def write_change(
     )
     there = {name: text for name, text in FILES.items() if (folder / name).exists()}
     return desk.finish(section, summary, there)
-
-
-@cache
-def change_schema() -> dict[str, Any]:
-    """Read the published JSON schema (draft 2020-12) of a change's ``summary.json``."""
-    import json
-
-    found: dict[str, Any] = json.loads(text_of("change.schema.json"))
-    return found
 
 
 def _figures(before: Result, after: Result, found: Change) -> dict[str, Any]:

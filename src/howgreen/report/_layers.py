@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +14,7 @@ from howgreen.report._folder import LAYERS_FORMAT, SUMMARY
 from howgreen.report._language import ENGLISH
 from howgreen.report._outlines import outlines
 from howgreen.report._summary import values
-from howgreen.report._templates import text_of, whole_page
+from howgreen.report._templates import whole_page
 from howgreen.report.figures import LayersSummary
 
 if TYPE_CHECKING:
@@ -36,7 +34,7 @@ def layers_summary(
     legends: Mapping[str, Sequence[Any]],
     notes: Sequence[str],
 ) -> dict[str, Any]:
-    """Gather all figures of a comparison, as its ``summary.json`` holds them; :func:`layers_schema` describes every key.
+    """Gather all figures of a comparison, as its ``summary.json`` holds them.
 
     Parameters
     ----------
@@ -59,13 +57,6 @@ def layers_summary(
         "files": {},
         "attributions": [*ours["attributions"], *dict.fromkeys(one.info.licence for one in compared)],
     }
-
-
-@cache
-def layers_schema() -> dict[str, Any]:
-    """Read the published JSON schema (draft 2020-12) of a comparison's ``summary.json``."""
-    found: dict[str, Any] = json.loads(text_of("layers.schema.json"))
-    return found
 
 
 def write_layers(result: Result, found: dict[str, Any], folder: Path) -> LayersSummary:

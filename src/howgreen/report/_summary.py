@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import asdict
-from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from howgreen.core.sensors import SENSORS
@@ -14,7 +11,7 @@ from howgreen.core.types import FIGURES, INTERVAL_ENDS
 from howgreen.report.figures import FORMAT, Summary
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping, Sequence
+    from collections.abc import Hashable, Mapping
 
     from howgreen.core.types import City, GreenStats, ModelCard, Plan, Population, Result, Scene
 
@@ -23,7 +20,7 @@ def summary(result: Result) -> Summary:
     """Gather all figures of a result, as ``summary.json`` holds them before any file is written (``files`` is empty).
 
     The fields of :class:`howgreen.core.types.GreenStats` stand at the top, under their own names. Absent figures are
-    None. :func:`schema` describes every key.
+    None. ``summary.schema.json`` describes every key.
     """
     return Summary.from_dict(values(result))
 
@@ -34,7 +31,7 @@ def values(result: Result) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "howgreen": plan.howgreen,
-        "synthetic": synthetic(result),
+        "synthetic": is_synthetic(plan),
         "city": city_values(plan.city),
         "period": {
             "start": plan.period.start.isoformat(),
@@ -67,38 +64,38 @@ def values(result: Result) -> dict[str, Any]:
     }
 
 
-@cache
-def schema() -> dict[str, Any]:
-    """Read the published JSON schema (draft 2020-12) of ``summary.json``, which is made from :class:`Summary`."""
-    text = files("howgreen.report").joinpath("summary.schema.json").read_text(encoding="utf-8")
-    found: dict[str, Any] = json.loads(text)
-    return found
-
-
-def synthetic(result: Result) -> bool:
+def is_synthetic(plan: Plan) -> bool:
     """Whether anything in it was simulated."""
-    return result.plan.city.synthetic or any(scene.synthetic for scene in (*result.plan.scenes, *result.plan.radar))
+    return plan.city.synthetic or any(scene.synthetic for scene in (*plan.scenes, *plan.radar))
 
 
 def attributions(result: Result) -> list[str]:
-    """Everything that asks to be named."""
-    plan = result.plan
+    """List everything that asks to be named."""
+    scenes = (*result.plan.scenes, *result.plan.radar)
+    years = sorted({scene.time.year for scene in scenes if scene.sensor.startswith("sentinel")})
+    named = credits_of(
+        result.plan, sentinel=", ".join(map(str, years)), landsat=any(scene.sensor == "landsat" for scene in scenes)
+    )
+    return [*named, f"Model {result.card.name} {result.card.version}: {result.card.licence}"]
+
+
+def credits_of(plan: Plan, *, sentinel: str, landsat: bool) -> list[str]:
+    """List what those ask to be told who give the limits and the images away.
+
+    Parameters
+    ----------
+    sentinel
+        Years of images of the Sentinels; empty where there are none.
+    landsat
+        Whether there are images of Landsat.
+    """
     named = [plan.city.licence, plan.city.land_source]
-    if synthetic(result):
+    if is_synthetic(plan):
         named.append("Simulated images and limits: no real place, no satellite data")
     else:
-        named += _credits((*plan.scenes, *plan.radar))
-    named.append(f"Model {result.card.name} {result.card.version}: {result.card.licence}")
+        named += [f"Contains modified Copernicus Sentinel data {sentinel}"] if sentinel else []
+        named += ["Landsat imagery courtesy of the U.S. Geological Survey"] if landsat else []
     return [text for text in named if text]
-
-
-def _credits(scenes: Sequence[Scene]) -> list[str]:
-    """List what those who give the images away ask to be told."""
-    years = sorted({scene.time.year for scene in scenes if scene.sensor.startswith("sentinel")})
-    named = [f"Contains modified Copernicus Sentinel data {', '.join(map(str, years))}"] if years else []
-    if any(scene.sensor == "landsat" for scene in scenes):
-        named.append("Landsat imagery courtesy of the U.S. Geological Survey")
-    return named
 
 
 def _figures(values: Mapping[Hashable, Any]) -> dict[str, float | None]:

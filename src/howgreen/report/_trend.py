@@ -176,7 +176,7 @@ def trend_summary(
     return TrendSummary(
         format="howgreen-trend/1",
         howgreen=version,
-        synthetic=plan.city.synthetic or any(scene.synthetic for scene in plan.scenes),
+        synthetic=_summary.is_synthetic(plan),
         city=msgspec.convert(_summary.city_values(plan.city), CityFigures),
         period=PeriodFigures(start=plan.period.start, end=plan.period.end, months=plan.period.months),
         model=plan.model,
@@ -230,16 +230,10 @@ def _year(one: YearAnswer, value: float, half: float | None) -> YearFigures:
 
 
 def _credits(plan: Plan, answers: Sequence[YearAnswer]) -> tuple[str, ...]:
-    named = [plan.city.licence, plan.city.land_source]
     sentinel = sorted({one.year for one in answers if one.series == "sentinel-2"})
-    if plan.city.synthetic or any(scene.synthetic for scene in plan.scenes):
-        named.append("Simulated images and limits: no real place, no satellite data")
-    else:
-        if sentinel:
-            named.append(f"Contains modified Copernicus Sentinel data {sentinel[0]}-{sentinel[-1]}")
-        if any(one.series.startswith("landsat") for one in answers):
-            named.append("Landsat imagery courtesy of the U.S. Geological Survey")
-    return tuple(text for text in named if text)
+    years = f"{sentinel[0]}-{sentinel[-1]}" if sentinel else ""
+    landsat = any(one.series.startswith("landsat") for one in answers)
+    return tuple(_summary.credits_of(plan, sentinel=years, landsat=landsat))
 
 
 def write_trend(found: TrendSummary, desk: Desk) -> TrendSummary:

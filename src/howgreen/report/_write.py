@@ -90,7 +90,7 @@ def write(
     Returns
     -------
     Summary
-        What ``summary.json`` holds; see :func:`howgreen.report._summary.schema`.
+        What ``summary.json`` holds; see ``summary.schema.json``.
 
     Raises
     ------

@@ -5,9 +5,7 @@ howgreen's green ratio, and never bear its name.
 """
 
 from howgreen.restoration._account import (
-    CANOPY_ENOUGH,
     CHANGE_MARGIN,
-    GREEN_ENOUGH,
     MARGIN,
     Account,
     Cover,
@@ -23,10 +21,8 @@ from howgreen.restoration._zones import AREAS, Clusters, clusters_from, zones_of
 
 __all__ = [
     "AREAS",
-    "CANOPY_ENOUGH",
     "CHANGE_MARGIN",
     "CLCPLUS",
-    "GREEN_ENOUGH",
     "LAEA",
     "MARGIN",
     "PIXEL_M",

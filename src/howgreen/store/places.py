@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import unicodedata
 from typing import TYPE_CHECKING, Any
 
 from shapely.geometry import mapping
 
 from howgreen.core.errors import StoreError
 from howgreen.core.geometry import area_from
+from howgreen.core.text import is_called
 from howgreen.core.types import City, District, Population
 
 if TYPE_CHECKING:
@@ -95,13 +95,6 @@ def _read_population(own: Mapping[str, Any]) -> Population | None:
     )
 
 
-def folded(name: str) -> str:
-    """Return a name for comparing: no accents, no case, single blanks."""
-    plain = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
-    return " ".join(plain.casefold().split())
-
-
 def goes_by(city: City, name: str) -> bool:
     """Whether a place is called that: its name, label, one half of ``Bolzano/Bozen``, or its id."""
-    names = {city.name, city.label, city.id, *city.label.split("/")}
-    return folded(name) in {folded(one) for one in names}
+    return name.strip().casefold() == city.id.casefold() or any(is_called(one, name) for one in (city.name, city.label))

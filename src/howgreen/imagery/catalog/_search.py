@@ -18,7 +18,6 @@ from howgreen.core.stac import deduplicate
 from howgreen.core.types import City, Period, Progress, Scene
 from howgreen.core.warnings import Caution
 from howgreen.imagery.catalog import _earthengine, _items
-from howgreen.imagery.catalog._coverage import look
 from howgreen.imagery.read.earthengine import SIGNER
 from howgreen.net import http
 from howgreen.net.endpoints import KNOWN_COLLECTIONS, Catalog
@@ -109,20 +108,6 @@ def _of_earth_engine(city: City, period: Period, *, catalog: Catalog, sensor: st
     found = _earthengine.scenes(city, period, sensor=SENSORS[sensor], url=catalog.url)
     single = [found[i] for i in deduplicate(found, collections=_earthengine.COLLECTIONS[sensor])]
     return SearchResult(catalog=catalog, scenes=tuple(sorted(single, key=lambda s: (s.time, s.id))))
-
-
-def find_online(
-    city: City, period: Period, *, catalog: Catalog, sensor: str, progress: Progress | None = None
-) -> list[Scene]:
-    """Find scenes as :func:`howgreen.imagery.find`, in a catalogue: looked at through overviews of the mask, clearest first.
-
-    Raises
-    ------
-    NetworkError, NoImageError
-        As :func:`search`; and when a mask cannot be read.
-    """
-    answer = search(city, period, catalog=catalog, sensor=sensor, progress=progress)
-    return look(answer.scenes, city=city)
 
 
 def _collections(api: StacApi, catalog: Catalog, sensor: str) -> tuple[str, ...]:
