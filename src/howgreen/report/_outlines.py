@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import shapely
+from shapely.affinity import affine_transform
 
 from howgreen.core.geometry import project
 
@@ -54,15 +55,8 @@ def outlines(result: Result, preview: Preview) -> list[Outline]:
 
 def in_pixels(shape: BaseGeometry, transform: Affine) -> BaseGeometry:
     """Turn a shape on the grid's CRS in pixels."""
-    inverse = ~transform
-
-    def move(points: Any) -> Any:
-        import numpy as np
-
-        x, y = points[:, 0], points[:, 1]
-        return np.column_stack((inverse.a * x + inverse.b * y + inverse.c, inverse.d * x + inverse.e * y + inverse.f))
-
-    moved: BaseGeometry = shapely.transform(shape, move)
+    a, b, c, d, e, f = (~transform)[:6]
+    moved: BaseGeometry = affine_transform(shape, [a, b, d, e, c, f])
     return moved
 
 

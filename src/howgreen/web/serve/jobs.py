@@ -47,7 +47,7 @@ LEAST_FREE_BYTES = 500_000_000
 WAITS = "waits"
 UNATTENDED = "waits: no worker is running; whoever runs this server has to start one"
 UNREADABLE = "the question was stored by another version of the program: ask it again"
-_DAY = timedelta(days=1)
+DISK_FULL = "the server's disk is full: whoever runs it has to free some space"
 _MOST_MESSAGE = 500
 
 
@@ -313,24 +313,14 @@ class Jobs:
             return _job(_there(connection, found))
 
     def beat(self, worker: str, *, host: str = "", job: Job | None = None) -> None:
-        """Say that a worker lives, and goes on with its job.
-
-        Raises
-        ------
-        LeaseLostError
-            The job is not this worker's any more.
-        """
+        """Say that a worker lives, and goes on with its job."""
         moment = now()
         with self._writing() as connection:
             known = connection.execute(update(workers).where(workers.c.id == worker).values(beat=moment))
             if not known.rowcount:
                 connection.execute(insert(workers).values(id=worker, host=host, started=moment, beat=moment))
             if job is not None:
-                held = connection.execute(
-                    update(table).where(*_held(job)).values(lease=moment + timedelta(seconds=LEASE_S))
-                )
-                if not held.rowcount:
-                    raise LeaseLostError(f"job {job.id}: is not this worker's any more")
+                _update_held(connection, job, lease=moment + timedelta(seconds=LEASE_S))
 
     def is_held(self, job: Job) -> bool:
         """Tell whether a job is still the attempt of whoever claimed it."""
@@ -343,20 +333,13 @@ class Jobs:
             connection.execute(delete(workers).where(workers.c.id == worker))
 
     def tell(self, job: Job, kind: str, data: dict[str, Any]) -> None:
-        """Write an event of a job that is being worked on; one of ``progress`` changes the job's stage and per cent too.
-
-        Raises
-        ------
-        LeaseLostError
-            The job is not this worker's any more.
-        """
+        """Write an event of a job that is being worked on; one of ``progress`` changes the job's stage and per cent too."""
         values: dict[str, Any] = {"updated": now()}
         if kind == "progress":
             values["stage"] = str(data.get("stage", ""))[:_MOST_MESSAGE]
             values["progress"] = max(0, min(int(data.get("percent", 0)), 100))
         with self._writing() as connection:
-            if not connection.execute(update(table).where(*_held(job)).values(**values)).rowcount:
-                raise LeaseLostError(f"job {job.id}: is not this worker's any more")
+            _update_held(connection, job, **values)
             _write_event(connection, job.id, kind, data)
 
     def finish(self, job: Job, result: ResultRow) -> None:
@@ -364,8 +347,6 @@ class Jobs:
 
         Raises
         ------
-        LeaseLostError
-            The job is not this worker's any more.
         OutputError
             The folder is gone.
         """
@@ -387,13 +368,7 @@ class Jobs:
             )  # fmt: skip
 
     def fail(self, job: Job, message: str) -> None:
-        """End a job that has no answer.
-
-        Raises
-        ------
-        LeaseLostError
-            The job is not this worker's any more.
-        """
+        """End a job that has no answer."""
         with self._writing() as connection:
             _refuse_lost(connection, job)
             _change(
@@ -407,18 +382,12 @@ class Jobs:
             _wait_again(connection, job.id, message, lost=0)
 
     def lose(self, job: Job, message: str) -> None:
-        """Let a job wait again whose process was lost; too often, and it has failed.
-
-        Raises
-        ------
-        LeaseLostError
-            The job is not this worker's any more.
-        """
+        """Let a job wait again whose process was lost; too often, and it has failed."""
         with self._writing() as connection:
             _refuse_lost(connection, job)
             _lost(connection, _there(connection, job.id), message)
 
-    def recover(self, *, is_dead: Callable[[str], bool] | None = None) -> list[str]:
+    def recover(self, *, is_dead: Callable[[str], bool] = lambda _: False) -> list[str]:
         """Let jobs wait again whose worker is dead: its lease ended, or it is known to be.
 
         Also tells jobs that wait while no worker is alive.
@@ -438,11 +407,7 @@ class Jobs:
         )
         with reading(self._engine) as connection:
             held = connection.execute(query).all()
-        suspects = {
-            row.id: row.attempt
-            for row in held
-            if row.lease < now() or (is_dead is not None and is_dead(row.worker or ""))
-        }
+        suspects = {row.id: row.attempt for row in held if row.lease < now() or is_dead(row.worker or "")}
         found = []
         for job_id, attempt in suspects.items():
             with self._writing() as connection:
@@ -450,7 +415,7 @@ class Jobs:
                 # It may have ended, or be somebody else's, since it was looked at.
                 if row is None or row.status != Status.running or row.attempt != attempt:
                     continue
-                if row.lease > now() and not (is_dead is not None and is_dead(row.worker or "")):
+                if row.lease > now() and not is_dead(row.worker or ""):
                     continue
                 _lost(connection, row, "whoever worked on it was stopped")
                 connection.execute(delete(workers).where(workers.c.id == row.worker))
@@ -523,14 +488,15 @@ class Jobs:
         if waiting >= self._settings.queue:
             raise QueueFullError(f"{waiting} questions wait already, as many as may: try again in some minutes")
         today = _count(
-            connection, select(asks.c.id).where(asks.c.client == client, asks.c.counts, asks.c.at > now() - _DAY)
+            connection,
+            select(asks.c.id).where(asks.c.client == client, asks.c.counts, asks.c.at > now() - timedelta(days=1)),
         )
         if today >= self._settings.jobs_per_day:
             raise TooManyJobsError(
                 f"{today} new questions in 24 hours, as many as one visitor may ask: answers that exist can still be opened"
             )
         if _free_bytes(self._settings) < LEAST_FREE_BYTES:
-            raise DiskFullError("the server's disk is full: whoever runs it has to free some space")
+            raise DiskFullError(DISK_FULL)
 
     @contextmanager
     def _writing(self, *, alone: bool = False) -> Iterator[Connection]:
@@ -539,7 +505,7 @@ class Jobs:
                 yield connection
         except DBAPIError as error:
             if database.is_full(error):
-                raise DiskFullError("the server's disk is full: whoever runs it has to free some space") from error
+                raise DiskFullError(DISK_FULL) from error
             raise
 
 
@@ -567,6 +533,12 @@ def _count(connection: Connection, query: Select[Any]) -> int:
 def _held(job: Job) -> tuple[Any, ...]:
     """Say what is true of a job as long as whoever claimed it holds it."""
     return table.c.id == job.id, table.c.status == Status.running, table.c.attempt == job.attempt
+
+
+def _update_held(connection: Connection, job: Job, **values: Any) -> None:
+    """Change a job without a word of it, as long as whoever claimed it holds it."""
+    if not connection.execute(update(table).where(*_held(job)).values(**values)).rowcount:
+        raise LeaseLostError(f"job {job.id}: is not this worker's any more")
 
 
 def _refuse_lost(connection: Connection, job: Job) -> None:
