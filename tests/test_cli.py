@@ -21,6 +21,7 @@ from affine import Affine
 from rio_cogeo.cogeo import cog_validate
 
 import howgreen
+from command_line import call
 from howgreen import cli
 from howgreen.cli.root import COMMANDS
 from howgreen.pipeline.schemas import schemas
@@ -51,13 +52,6 @@ FILES = {
     "districts.csv",
     "districts.xlsx",
 }
-
-
-def call(*arguments: object) -> int:
-    """Run the command line in this process; its exit code."""
-    with pytest.raises(SystemExit) as done:
-        cli.main([str(argument) for argument in arguments])
-    return int(done.value.code or 0)
 
 
 @pytest.fixture(scope="module")

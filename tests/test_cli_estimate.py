@@ -9,16 +9,9 @@ import geopandas as gpd
 import pytest
 from shapely import Point
 
-from howgreen import cli
+from command_line import call
 from howgreen.estimate.answers import Answer, write_answers
 from howgreen.estimate.sample import load
-
-
-def call(*arguments: object) -> int:
-    """Run the command line in this process; its exit code."""
-    with pytest.raises(SystemExit) as done:
-        cli.main([str(argument) for argument in arguments])
-    return int(done.value.code or 0)
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,8 @@ import pytest
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from howgreen import cli, place
+from command_line import call as run
+from howgreen import place
 from howgreen.cli import options
 from howgreen.core.sensors import SENSORS
 from howgreen.core.stac import Header
@@ -34,12 +35,6 @@ def store(tmp_path: Path) -> Path:
 @pytest.fixture
 def call(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., int]:
     monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: object) -> int:
-        with pytest.raises(SystemExit) as left:
-            cli.main([str(argument) for argument in arguments])
-        return int(left.value.code or 0)
-
     return run
 
 

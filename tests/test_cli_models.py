@@ -20,8 +20,9 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 import onnx_models as theirs
+from command_line import call
 from faults import Faults
-from howgreen import cli, landcover, place
+from howgreen import landcover, place
 from howgreen.core import sensors
 from howgreen.core.stac import Header
 from howgreen.store import put_place, put_scene
@@ -38,13 +39,6 @@ CLASSES = (
 ALL = (*CLASSES, ("Water", False))
 MOMENT = datetime(2024, 6, 1, 10, tzinfo=UTC)
 SENSORS = {"sentinel-2": (10, 1e-4, 0.0), "landsat": (30, 0.0000275, -0.2)}
-
-
-def call(*arguments: object) -> int:
-    """Run the command line in this process; its exit code."""
-    with pytest.raises(SystemExit) as done:
-        cli.main([str(argument) for argument in arguments])
-    return int(done.value.code or 0)
 
 
 @pytest.fixture(autouse=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
+from command_line import call as run
 from howgreen import cli
 from howgreen.cli import manners, root
 
@@ -22,12 +23,6 @@ def call(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[.
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOWGREEN_CONFIG", str(tmp_path / "config.toml"))
     (tmp_path / "config.toml").write_text("")
-
-    def run(*arguments: object) -> int:
-        with pytest.raises(SystemExit) as left:
-            cli.main([str(argument) for argument in arguments])
-        return int(left.value.code or 0)
-
     yield run
     log = logging.getLogger("howgreen")
     log.handlers, log.level = [], logging.NOTSET

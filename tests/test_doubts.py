@@ -15,7 +15,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from shapely import box
 
-from howgreen import cli
+from command_line import call as run
 from howgreen.core.sensors import SENSORS
 from howgreen.core.stac import Header
 from howgreen.core.types import Asset, City, GreenStats, MeasuredSeason, ModelClass, MonthGreenness, Period, Plan, Scene
@@ -233,12 +233,6 @@ def store(tmp_path: Path) -> Path:
 @pytest.fixture
 def call(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., int]:
     monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: object) -> int:
-        with pytest.raises(SystemExit) as left:
-            cli.main([str(argument) for argument in arguments])
-        return int(left.value.code or 0)
-
     return run
 
 

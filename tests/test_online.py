@@ -18,8 +18,9 @@ from odc.geo.geobox import GeoBox
 
 import asking
 from catalogue import natives, served
+from command_line import call
 from faults import Faults
-from howgreen import cli, place
+from howgreen import place
 from howgreen.core.errors import ImageError, NetworkError, NoImageError
 from howgreen.core.sensors import SENSORS
 from howgreen.core.stac import Header
@@ -32,12 +33,6 @@ from howgreen.store import put_place, put_scene
 GRID = GeoBox((120, 160), Affine(10, 0, 680_000, 0, -10, 5_150_000), "EPSG:32632")
 BANDS = ("blue", "green", "red", "nir")
 MAPS = ("composite.tif", "green_fraction.tif", "green_mask.tif", "landcover.tif")
-
-
-def call(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as done:
-        cli.main([str(argument) for argument in arguments])
-    return int(done.value.code or 0)
 
 
 @dataclass(frozen=True)

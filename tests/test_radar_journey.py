@@ -15,8 +15,9 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from catalogue import natives, served
+from command_line import call
 from faults import Faults
-from howgreen import cli, place
+from howgreen import place
 from howgreen.core.errors import MissingBandsError, NoImageError, PlanError
 from howgreen.core.sensors import SENSORS
 from howgreen.core.stac import Header
@@ -97,12 +98,6 @@ def store(tmp_path: Path) -> Path:
     root = tmp_path / "store"
     put_place(root, place.from_shape(GRID.extent.to_crs("EPSG:4326").geom.buffer(0.001), name="Wet"))
     return root
-
-
-def call(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as done:
-        cli.main([str(argument) for argument in arguments])
-    return int(done.value.code or 0)
 
 
 def test_a_city_always_under_cloud(store: Path, model: Callable[..., str], tmp_path: Path):

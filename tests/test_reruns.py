@@ -13,7 +13,8 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 import howgreen
-from howgreen import cli, place
+from command_line import call as run
+from howgreen import place
 from howgreen.core.errors import PlanError, StoreError
 from howgreen.core.sensors import SENSORS
 from howgreen.core.stac import Header
@@ -41,12 +42,6 @@ def store(tmp_path: Path) -> Path:
 def saved(store: Path, tmp_path: Path) -> Path:
     howgreen.plan("Small", store=store).save(tmp_path / "plan.json")
     return tmp_path / "plan.json"
-
-
-def run(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as left:
-        cli.main([str(argument) for argument in arguments])
-    return int(left.value.code or 0)
 
 
 def test_a_plan_runs_with_a_moved_store_and_gives_the_same_answer(store: Path, saved: Path, tmp_path: Path):

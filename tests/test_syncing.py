@@ -21,8 +21,9 @@ from odc.geo.geobox import GeoBox
 
 import asking
 from catalogue import natives, served
+from command_line import call
 from faults import Faults
-from howgreen import cli, place
+from howgreen import place
 from howgreen.core.errors import NetworkError, StoreError
 from howgreen.core.sensors import SENSORS
 from howgreen.core.stac import Header
@@ -38,12 +39,6 @@ COARSE = GeoBox((SIDE // 2, SIDE // 2), Affine(20, 0, 680_000, 0, -20, 5_150_000
 INSIDE = GeoBox((90, 130), Affine(10, 0, 686_500, 0, -10, 5_144_000), "EPSG:32632")
 BANDS = ("blue", "green", "red", "nir")
 MAPS = ("composite.tif", "green_fraction.tif", "green_mask.tif", "landcover.tif")
-
-
-def call(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as done:
-        cli.main([str(argument) for argument in arguments])
-    return int(done.value.code or 0)
 
 
 @dataclass(frozen=True)

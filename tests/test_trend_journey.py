@@ -13,7 +13,8 @@ import pytest
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from howgreen import cli, place, report
+from command_line import call
+from howgreen import place, report
 from howgreen.core.errors import NoImageError, PlanError
 from howgreen.core.sensors import SENSORS
 from howgreen.core.stac import Header
@@ -49,12 +50,6 @@ def town(root: Path):
     area = place.from_shape(GRID.extent.to_crs("EPSG:4326").geom.buffer(-0.0003), name="Small")
     put_place(root, area)
     return area
-
-
-def call(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as done:
-        cli.main([str(part) for part in arguments])
-    return int(done.value.code or 0)
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,8 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from odc.geo.geom import box
 
-from howgreen import batch, cli
+from command_line import call
+from howgreen import batch
 from howgreen.batch import _plans as plans
 from howgreen.core.errors import TableError
 from howgreen.core.sensors import SENSORS
@@ -121,12 +122,6 @@ def test_of_cities_without_a_change_about_one_in_twenty_seems_to_have_changed():
 
 
 # ---- from the command line ------------------------------------------------------------------------------
-
-
-def call(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as done:
-        cli.main([str(part) for part in arguments])
-    return int(done.value.code or 0)
 
 
 @pytest.fixture(scope="module")

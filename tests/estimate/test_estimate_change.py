@@ -16,7 +16,8 @@ import rasterio
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from howgreen import cli, report
+from command_line import call
+from howgreen import report
 from howgreen.core.errors import EstimateError
 from howgreen.core.geometry import transformer
 from howgreen.estimate.answers import CHANGE_LETTERS, Answer, read_answers
@@ -171,12 +172,6 @@ def pair(folder: Path) -> tuple[object, ...]:
         "--images", folder / "before.tif", folder / "after.tif", "--bands", "blue,green,red,nir,scl", "--scale", "1e-4",
         "--from", "2020-06-01", "--to", "2024-06-01", "--offline",
     )  # fmt: skip
-
-
-def call(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as done:
-        cli.main([str(part) for part in arguments])
-    return int(done.value.code or 0)
 
 
 def corner_reader(drawn: Sample, unit) -> str:

@@ -17,7 +17,8 @@ import rasterio
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from howgreen import cli, place, report
+from command_line import call
+from howgreen import place, report
 from howgreen.core.errors import OutputError
 from howgreen.core.sensors import SENSORS
 from howgreen.core.stac import Header
@@ -47,12 +48,6 @@ def store(tmp_path_factory) -> Path:
         head = Header(id=f"s-{year}", sensor=sensor, time=moment, scale=1e-4, offset=0.0, nodata=0)
         put_scene(root, head, {band: (values.round().astype(np.uint16), GRID) for band, values in light.items()})
     return root
-
-
-def call(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as done:
-        cli.main([str(part) for part in arguments])
-    return int(done.value.code or 0)
 
 
 def made(store: Path, out: Path, *more: object) -> Path:
