@@ -16,9 +16,10 @@ from odc.geo.geobox import GeoBox
 from shapely import box
 
 from command_line import call as run
+from howgreen.core.models import ModelClass
 from howgreen.core.sensors import SENSORS
 from howgreen.core.stac import Header
-from howgreen.core.types import Asset, City, GreenStats, MeasuredSeason, ModelClass, MonthGreenness, Period, Plan, Scene
+from howgreen.core.types import Asset, City, GreenStats, MeasuredSeason, MonthGreenness, Period, Plan, Scene
 from howgreen.core.warnings import CODES, Caution
 from howgreen.pipeline import _doubts
 from howgreen.store import put_place, put_scene

@@ -19,9 +19,10 @@ from command_line import call
 from faults import Faults
 from howgreen import place
 from howgreen.core.errors import MissingBandsError, NoImageError, PlanError
+from howgreen.core.models import ModelCard, ModelClass
 from howgreen.core.sensors import SENSORS
 from howgreen.core.stac import Header
-from howgreen.core.types import ModelCard, ModelClass, Season
+from howgreen.core.types import Season
 from howgreen.core.warnings import HowgreenWarning
 from howgreen.landcover import card_to_json
 from howgreen.pipeline import city, plan_json, sync

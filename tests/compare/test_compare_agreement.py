@@ -18,7 +18,8 @@ from howgreen.compare import Map, agree
 from howgreen.compare._legends import GREEN, NOT_GREEN, UNKNOWN, WATER
 from howgreen.core.agreement import BOTH, NEITHER, NOT_COMPARED, ONLY_OURS, ONLY_THEIRS, Agreement, MapInfo
 from howgreen.core.errors import ImageError
-from howgreen.core.types import City, District, LandCover, ModelCard, ModelClass
+from howgreen.core.models import ModelCard, ModelClass
+from howgreen.core.types import City, District, LandCover
 
 GRID = GeoBox((4, 6), Affine(10, 0, 680_000, 0, -10, 5_150_040), "EPSG:32632")
 CARD = ModelCard(

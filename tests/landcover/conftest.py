@@ -11,7 +11,8 @@ import xarray as xr
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from howgreen.core.types import Composite, ModelCard, ModelClass
+from howgreen.core.models import ModelCard, ModelClass
+from howgreen.core.types import Composite
 from howgreen.landcover import Model, card_to_json, load_model
 
 onnx = pytest.importorskip("onnx")

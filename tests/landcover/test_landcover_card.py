@@ -6,7 +6,7 @@ import json
 import pytest
 
 from howgreen.core.errors import ModelError
-from howgreen.core.types import ModelCard, ReferenceScore
+from howgreen.core.models import ModelCard, ReferenceScore
 from howgreen.landcover import card_from_json, card_to_json
 
 SCORE = ReferenceScore(source="s", n=98, rmse=0.2, mae=0.1, bias=-0.01, r2=0.5, half_width=0.04, level=0.95, method="m")

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from shapely import box
 
-from howgreen.core.types import ReferenceScore, TrainingImage
+from howgreen.core.models import ReferenceScore, TrainingImage
 from howgreen.landcover import card_from_json, card_to_json, for_plan, load_model, model_warnings
 from howgreen.landcover.model import FAR_KM, KM_PER_DEGREE, elsewhere
 

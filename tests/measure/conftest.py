@@ -12,7 +12,8 @@ from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 from shapely import MultiPolygon, Polygon, transform
 
-from howgreen.core.types import City, District, LandCover, ModelCard, ModelClass, Population, ReferenceScore
+from howgreen.core.models import ModelCard, ModelClass, ReferenceScore
+from howgreen.core.types import City, District, LandCover, Population
 
 CRS = "EPSG:32632"
 WEST, NORTH = 500_000.0, 5_000_000.0

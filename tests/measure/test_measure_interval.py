@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from howgreen.core.types import ZONE_SCORES_M2
+from howgreen.core.models import ZONE_SCORES_M2
 from howgreen.landcover import load_model
 from howgreen.measure.interval import half_width_of, interval
 

@@ -16,20 +16,8 @@ from scipy.ndimage import gaussian_filter, zoom
 from shapely import MultiPolygon, Point, Polygon, box, transform
 
 import howgreen.measure as measure
-from howgreen.core.types import (
-    City,
-    Composite,
-    District,
-    LandCover,
-    ModelCard,
-    ModelClass,
-    Period,
-    Plan,
-    Population,
-    ReferenceScore,
-    Result,
-    Scene,
-)
+from howgreen.core.models import ModelCard, ModelClass, ReferenceScore
+from howgreen.core.types import City, Composite, District, LandCover, Period, Plan, Population, Result, Scene
 
 CRS = "EPSG:32632"
 WEST, NORTH = 677_000.0, 5_156_000.0

@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("scipy")
 
-from howgreen.core.types import PlaceError
+from howgreen.core.models import PlaceError
 from howgreen.training.places import spread
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from howgreen.core.types import PlaceError
+from howgreen.core.models import PlaceError
 from howgreen.landcover import FOR_RADAR, load_model
 from howgreen.landcover.classify import classify_array
 from howgreen.training import export, network, radar, radar_network

@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from howgreen.core.types import ZONE_SCORES_M2
+from howgreen.core.models import ZONE_SCORES_M2
 from howgreen.training import zones
 from howgreen.training.contest.classes import BUILT, CLASSES, LOW, WATER
 from howgreen.training.contest.samples import Place

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from howgreen.core.types import ModelCard
+    from howgreen.core.models import ModelCard
     from howgreen.landcover import Entry, Model
 
 _WIDTH, _INDENT = 100, 19

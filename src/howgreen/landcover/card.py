@@ -11,8 +11,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from howgreen.core.errors import ModelError
+from howgreen.core.models import ModelCard, is_water
 from howgreen.core.text import one_line
-from howgreen.core.types import ModelCard, is_water
 
 METADATA_KEY = "howgreen"
 """Where an ONNX file's metadata holds its card."""

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from howgreen.core.models import ModelCard, dry_code
 from howgreen.core.sensors import scale_factor
-from howgreen.core.types import NEVER_CLEAR, UNSEEN, Composite, LandCover, ModelCard, dry_code
+from howgreen.core.types import NEVER_CLEAR, UNSEEN, Composite, LandCover
 from howgreen.landcover.model import FloatArray, Model, Prediction, require_bands, validate
 from howgreen.landcover.tiles import cuts, margin_px, ramp, shifted, starts, total, window
 

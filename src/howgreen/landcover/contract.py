@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from howgreen.core.errors import ModelError
+from howgreen.core.models import ModelCard
 from howgreen.core.sensors import SENSORS, VARIATION_OF
-from howgreen.core.types import ModelCard
 
 if TYPE_CHECKING:
     import onnxruntime

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from howgreen.core.errors import MissingExtraError, ModelError
-from howgreen.core.types import HALF_GREEN, water_codes
+from howgreen.core.models import water_codes
+from howgreen.core.types import HALF_GREEN
 from howgreen.landcover.contract import INPUT, OUTPUTS
 from howgreen.landcover.model import Model
 

@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from howgreen.core.errors import MissingBandsError, ModelError, PlanError
+from howgreen.core.models import ModelCard, is_water
 from howgreen.core.onnx_runtime import error_line, open_session, runtime_errors
 from howgreen.core.text import closest
-from howgreen.core.types import ModelCard, is_water
 from howgreen.core.warnings import Caution
 from howgreen.landcover import _library, _onnxfile, contract
 from howgreen.landcover.card import card_from_json

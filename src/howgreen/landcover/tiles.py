@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from howgreen.core.types import ModelCard
+from howgreen.core.models import ModelCard
 
 Weights = npt.NDArray[np.float32]
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from howgreen.core.errors import MissingExtraError, ModelError
-from howgreen.core.types import ModelCard, ModelClass
+from howgreen.core.models import ModelCard, ModelClass
 from howgreen.landcover.card import METADATA_KEY, card_to_json
 from howgreen.landcover.contract import INPUT, OUTPUTS
 

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from affine import Affine
 
     from howgreen.core.grid import Window
-    from howgreen.core.types import City, LandCover, ModelCard, Progress
+    from howgreen.core.models import ModelCard
+    from howgreen.core.types import City, LandCover, Progress
 
 Sums = np.ndarray[Any, Any]
 """float64 (6, 256): for each label the pixels of the zone, their summed green fraction, those at least half green, their summed

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
-from howgreen.core.types import ZONE_SCORES_M2, Interval, ModelCard
+from howgreen.core.models import ZONE_SCORES_M2, ModelCard
+from howgreen.core.types import Interval
 
 SMALL = 1.05
 """A zone is called small where its size widens the interval by more than this."""

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from howgreen import imagery
 from howgreen.core.acquisitions import acquisitions
+from howgreen.core.models import water_codes
 from howgreen.core.sensors import SENSORS
-from howgreen.core.types import Period, water_codes
+from howgreen.core.types import Period
 from howgreen.core.warnings import Caution
 from howgreen.core.words import IMAGE_FOOTPRINT, area, count, days, percent, plain
 
 if TYPE_CHECKING:
     from datetime import date
 
-    from howgreen.core.types import City, GreenStats, MeasuredSeason, ModelCard, Plan, Scene
+    from howgreen.core.models import ModelCard
+    from howgreen.core.types import City, GreenStats, MeasuredSeason, Plan, Scene
 
 FEWEST_DATES = 3
 """Fewer dates have no median that outvotes one undetected cloud or one mown meadow."""

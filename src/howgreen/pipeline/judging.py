@@ -14,7 +14,8 @@ import shapely
 from howgreen.core.errors import LabelError, OutputError
 from howgreen.core.geometry import project
 from howgreen.core.labels import CLASS_NAMES, burn, classes_of, read_shapes
-from howgreen.core.types import UNSEEN, water_codes
+from howgreen.core.models import water_codes
+from howgreen.core.types import UNSEEN
 from howgreen.estimate.judge import Judgement, Places, judge
 
 if TYPE_CHECKING:

@@ -33,6 +33,7 @@ from howgreen.pipeline.inputs import Catalogs, Store, to_city
 from howgreen.pipeline.plan_json import Plan
 
 if TYPE_CHECKING:
+    from howgreen.core.models import ModelCard
     from howgreen.core.types import City, Progress, Scene
     from howgreen.net.endpoints import Catalog
     from howgreen.pipeline.inputs import Area
@@ -387,7 +388,7 @@ def _variation(bands: Collection[str], scenes: Sequence[Scene]) -> tuple[str, ..
     return tuple(made for made, of in VARIATION_OF.items() if enough and of in bands)
 
 
-def _that_decide(used: Sequence[Scene], radar: Sequence[Scene], card: types.ModelCard) -> tuple[Scene, ...]:
+def _that_decide(used: Sequence[Scene], radar: Sequence[Scene], card: ModelCard) -> tuple[Scene, ...]:
     """Leave radar out that is only shown."""
     return (*used, *radar) if set(card.bands) & set(RADAR_BANDS) else tuple(used)
 

@@ -15,14 +15,15 @@ import deflate
 import numpy as np
 
 from howgreen.core.geometry import transformer
-from howgreen.core.types import UNSEEN, ZONE_SCORES_M2
+from howgreen.core.models import ZONE_SCORES_M2
+from howgreen.core.types import UNSEEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from odc.geo.geobox import GeoBox
 
-    from howgreen.core.types import ModelCard
+    from howgreen.core.models import ModelCard
 
 Array = np.ndarray[Any, Any]
 

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from affine import Affine
     from PIL.Image import Image
 
-    from howgreen.core.types import ModelClass, Result
+    from howgreen.core.models import ModelClass
+    from howgreen.core.types import Result
     from howgreen.report._cells import Cells
 
 Array = np.ndarray[Any, Any]

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
     from shapely.geometry.base import BaseGeometry
 
-    from howgreen.core.types import ModelClass, Result
+    from howgreen.core.models import ModelClass
+    from howgreen.core.types import Result
 
 Array = np.ndarray[Any, Any]
 

@@ -13,7 +13,8 @@ from howgreen.report.figures import FORMAT, Summary
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
 
-    from howgreen.core.types import City, GreenStats, ModelCard, Plan, Population, Result, Scene
+    from howgreen.core.models import ModelCard
+    from howgreen.core.types import City, GreenStats, Plan, Population, Result, Scene
 
 
 def summary(result: Result) -> Summary:

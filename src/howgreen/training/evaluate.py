@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from howgreen.core.models import PlaceError, ReferenceScore
 from howgreen.core.sensors import LANDSAT, SENTINEL2, Sensor, common_name
-from howgreen.core.types import PlaceError, ReferenceScore
 from howgreen.training import places
 from howgreen.training.mixtures import BARE, BUILT, COVER_OF, GREEN, LOW, TREE, WATER, Mixtures
 from howgreen.training.spectra import Array, Responses, existing, on_axis, to_bands

@@ -11,7 +11,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from howgreen.core.files import write_atomic
-from howgreen.core.types import ModelCard
+from howgreen.core.models import ModelCard
 from howgreen.landcover.card import METADATA_KEY, card_to_json
 from howgreen.landcover.contract import INPUT, OUTPUTS, UNCERTAINTY
 from howgreen.training.mixtures import COVER_OF, COVERS

@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from howgreen.core.models import PlaceError
 from howgreen.core.sensors import LANDSAT, SENTINEL2, Sensor
-from howgreen.core.types import PlaceError
 from howgreen.training import calibrate, evaluate, mixtures, references
 from howgreen.training.clusters import Mean, bootstrapped_error, clustered_mean, jackknifed_mean
 from howgreen.training.evaluate import Predict, Reference

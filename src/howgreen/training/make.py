@@ -14,8 +14,9 @@ import numpy.typing as npt
 import onnx
 
 from howgreen import landcover
+from howgreen.core.models import ModelCard, ModelClass
 from howgreen.core.sensors import LANDSAT, SENTINEL2, Sensor
-from howgreen.core.types import ModelCard, ModelClass, Progress
+from howgreen.core.types import Progress
 from howgreen.training import (
     calibrate,
     evaluate,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from howgreen.core.types import ModelClass
+from howgreen.core.models import ModelClass
 from howgreen.training import atmosphere, canopy, paints, shade
 from howgreen.training.spectra import Array, Materials, Responses, to_bands
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from howgreen.core.types import ModelClass
+from howgreen.core.models import ModelClass
 from howgreen.training.mixtures import Mixtures
 from howgreen.training.spectra import Array
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from howgreen.core.types import PlaceError
+from howgreen.core.models import PlaceError
 
 LEVEL = 0.95
 LEAST_PLACES = 3

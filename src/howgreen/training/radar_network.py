@@ -21,7 +21,8 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from howgreen.core.types import ZONE_SCORES_M2, ModelCard, ModelClass, PlaceError, Progress, ReferenceScore
+from howgreen.core.models import ZONE_SCORES_M2, ModelCard, ModelClass, PlaceError, ReferenceScore
+from howgreen.core.types import Progress
 from howgreen.landcover.contract import INPUT, OUTPUTS, UNCERTAINTY
 from howgreen.training import evaluate, export, network, places, radar
 from howgreen.training.contest.judge import zone_errors

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from howgreen.core.models import DRY_PLANTS
 from howgreen.core.sensors import LANDSAT, SENTINEL2, Sensor
-from howgreen.core.types import DRY_PLANTS, Progress
+from howgreen.core.types import Progress
 from howgreen.landcover.model import Model, models
 from howgreen.training import calibrate, judges
 from howgreen.training.contest import judge

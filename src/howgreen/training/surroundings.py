@@ -15,7 +15,8 @@ import numpy as np
 import onnx
 import torch
 
-from howgreen.core.types import ZONE_SCORES_M2, ModelCard, Progress
+from howgreen.core.models import ZONE_SCORES_M2, ModelCard
+from howgreen.core.types import Progress
 from howgreen.landcover.model import Model, load_model
 from howgreen.training import evaluate, export
 from howgreen.training.contest import descent, graphs, judge, unet

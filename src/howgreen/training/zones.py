@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from howgreen.core.models import ZONE_SCORES_M2
 from howgreen.core.sensors import SENTINEL2, Sensor
-from howgreen.core.types import ZONE_SCORES_M2
 from howgreen.training.contest.classes import GREEN, WATER
 from howgreen.training.contest.judge import zone_errors
 from howgreen.training.contest.samples import Place
@@ -33,7 +33,7 @@ def half_widths(
     cities: Sequence[Place],
     pixel_m: float = 10,
 ) -> dict[str, float]:
-    """Give the scores of a card, :data:`howgreen.core.types.ZONE_SCORES_M2`: 95 % of the zones of a size erred less, beside their city.
+    """Give the scores of a card, :data:`howgreen.core.models.ZONE_SCORES_M2`: 95 % of the zones of a size erred less, beside their city.
 
     What a whole city is off by is the place's part of an interval, and comes from real places; it is taken off here.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from howgreen.core.types import ModelCard
+from howgreen.core.models import ModelCard
 from howgreen.training.contest import graphs, unet
 from howgreen.training.contest.classes import BAND_SETS, CLASSES, PIXEL_M
 from howgreen.training.contest.effort import Effort

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from howgreen.core.models import ModelClass
 from howgreen.core.sensors import LANDSAT, SENTINEL2
-from howgreen.core.types import ModelClass
 
 CLASSES = (
     ModelClass(code=0, name="tree", green=True, colour="#1b6b2f"),

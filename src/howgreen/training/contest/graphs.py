@@ -16,7 +16,7 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from howgreen.core.types import ModelCard
+from howgreen.core.models import ModelCard
 from howgreen.landcover.card import METADATA_KEY, card_to_json
 from howgreen.landcover.contract import INPUT, OUTPUTS
 from howgreen.training.export import IR_VERSION, LOGIT_LIMIT, OPSET

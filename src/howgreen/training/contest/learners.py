@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from howgreen.core.types import ModelCard, Progress
+from howgreen.core.models import ModelCard
+from howgreen.core.types import Progress
 from howgreen.training import mixtures, network
 from howgreen.training.contest import descent, forests, graphs
 from howgreen.training.contest.classes import CLASSES, GREEN

@@ -13,7 +13,8 @@ import numpy.typing as npt
 import onnx
 
 from howgreen.core.errors import LabelError, MissingBandsError
-from howgreen.core.types import ModelCard, Progress
+from howgreen.core.models import ModelCard
+from howgreen.core.types import Progress
 from howgreen.core.warnings import Caution
 from howgreen.landcover.card import METADATA_KEY, card_from_json, card_to_json
 from howgreen.landcover.model import Model, default_model, load_model

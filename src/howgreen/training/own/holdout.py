@@ -15,7 +15,8 @@ import numpy.typing as npt
 import onnx
 from onnx import helper, numpy_helper
 
-from howgreen.core.types import HALF_GREEN, ReferenceScore
+from howgreen.core.models import ReferenceScore
+from howgreen.core.types import HALF_GREEN
 from howgreen.core.warnings import Caution
 from howgreen.landcover.contract import OUTPUTS, UNCERTAINTY
 from howgreen.training.calibrate import LEVEL, factor, held

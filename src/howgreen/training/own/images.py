@@ -14,8 +14,9 @@ from odc.geo.geobox import GeoBox
 from howgreen import store
 from howgreen.core.errors import ImageError, MissingBandsError, PeriodError
 from howgreen.core.geometry import transformer
+from howgreen.core.models import TrainingImage
 from howgreen.core.period import Period
-from howgreen.core.types import Encoding, TrainingImage
+from howgreen.core.types import Encoding
 from howgreen.core.warnings import warn
 from howgreen.imagery.read import quality
 from howgreen.store import plausible, sources

@@ -14,12 +14,14 @@ from rasterio.windows import Window
 
 from howgreen import landcover, measure
 from howgreen.core.geometry import polygonal, project, transformer
+from howgreen.core.models import is_water
 from howgreen.core.sensors import CENTRE_NM, RADAR_BANDS, SENSORS
-from howgreen.core.types import NEVER_CLEAR, UNSEEN, LandCover, is_water
+from howgreen.core.types import NEVER_CLEAR, UNSEEN, LandCover
 from howgreen.web.serve.models import Area, AreaInterval, BandValue, Pixel, PixelClass
 
 if TYPE_CHECKING:
-    from howgreen.core.types import City, ModelCard
+    from howgreen.core.models import ModelCard
+    from howgreen.core.types import City
     from howgreen.web.serve.reports import Report
 
 _MARGIN_PX = 2

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from howgreen.core.types import UNSEEN, water_codes
+from howgreen.core.models import water_codes
+from howgreen.core.types import UNSEEN
 from howgreen.report import shades
 from howgreen.web.serve.models import BBox, Layer, LegendEntry
 from howgreen.web.serve.results import OSM_GREEN
