@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import json
 import math
@@ -33,10 +34,20 @@ def fingerprint() -> dict[str, str]:
     simd = np.show_config(mode="dicts")["SIMD Extensions"]
     return {
         "processor": " ".join([*simd.get("baseline", []), *simd.get("found", [])]),
+        "blas": _blas_kernel(),
         "numpy": np.__version__,
         "onnxruntime": onnxruntime.__version__,
         "gdal": rasterio.__gdal_version__,
     }
+
+
+def _blas_kernel() -> str:
+    """Name the code that NumPy's OpenBLAS chose for this processor: each rounds products in its own way."""
+    for path in (Path(np.__file__).parents[1] / "numpy.libs").glob("libscipy_openblas64_*"):
+        name = ctypes.CDLL(str(path)).scipy_openblas_get_corename64_
+        name.restype = ctypes.c_char_p
+        return str(name().decode())
+    return "unknown"
 
 
 def record(folder: Path) -> Record:
