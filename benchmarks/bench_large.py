@@ -30,11 +30,12 @@ def _job(folder: Path) -> dict[str, float]:
     import shapely
     from pyproj import Transformer
 
-    from howgreen import imagery, landcover, report
+    from howgreen import cli, imagery, landcover, report
     from howgreen.core.types import Period, Plan
     from howgreen.pipeline import city as pipeline
     from howgreen.place import from_shape
 
+    cli.collect_seldom()
     with rasterio.open(folder / "0" / "red.tif") as dataset:
         bounds, crs = dataset.bounds, dataset.crs.to_string()
     # A polygon inside the images, with a slanted side: its edges cut pixels as real limits do.

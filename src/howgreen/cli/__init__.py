@@ -28,9 +28,7 @@ def _main(arguments: Sequence[str] | None) -> None:
     signal.signal(signal.SIGTERM, _stop)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else its shell wants it to be deaf to Ctrl-C
         signal.signal(signal.SIGINT, _stop)
-    # Loading libraries makes a million objects that all stay: looking for garbage among them takes a tenth of the time.
-    gc.set_threshold(100_000, 50, 50)
-    atexit.register(gc.freeze)  # and looking once more at the end, where all of them go anyway, as much again
+    collect_seldom()
     # Image libraries print their own complaints beside raising them; ours is the one line that counts.
     os.environ.setdefault("CPL_LOG", os.devnull)
     try:
@@ -54,6 +52,16 @@ def _main(arguments: Sequence[str] | None) -> None:
         if error.errno is None:
             raise
         _fail(_file_error(error), 1)
+
+
+def collect_seldom() -> None:
+    """Let Python look for garbage seldom.
+
+    Loading libraries makes a million objects that all stay: looking among them takes a tenth of the time, and looking once more at the
+    end, where all of them go anyway, as much again.
+    """
+    gc.set_threshold(100_000, 50, 50)
+    atexit.register(gc.freeze)
 
 
 def _southern(arguments: Sequence[str] | None) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from base64 import b64encode
 from dataclasses import dataclass
@@ -144,18 +145,21 @@ def _cells_of_files(result: Result, paths: Mapping[str, Path]) -> Cells:
     from rasterio.windows import Window
 
     from howgreen.report._cells import cells, side_of
-    from howgreen.report._rasters import land_on_grid
+    from howgreen.report._rasters import OUTSIDE
 
-    grid, land = result.landcover.grid, land_on_grid(result)
-    height, width = (int(size) for size in grid.shape)
+    height, width = (int(size) for size in result.landcover.grid.shape)
     side = side_of((height, width))
     rows = side * max(1, STRIP_PX // (width * side))
-    with rasterio.open(paths["green_fraction.tif"]) as fraction, rasterio.open(paths["landcover.tif"]) as label:
+    with contextlib.ExitStack() as opened:
+        label, fraction, clear = (
+            opened.enter_context(rasterio.open(paths[name]))
+            for name in ("landcover.tif", "green_fraction.tif", "n_clear.tif")
+        )
 
         def strip(top: int) -> tuple[Array, Array, Array]:
             window = Window(0, top, width, min(rows, height - top))
-            part = grid[top : min(top + rows, height), 0:width]
-            return label.read(1, window=window), fraction.read(1, window=window), inside(land, part, in_part=True)
+            land = clear.read(1, window=window) != OUTSIDE
+            return label.read(1, window=window), fraction.read(1, window=window), land
 
         return cells((strip(top) for top in range(0, height, rows)), side)
 

@@ -25,7 +25,7 @@ from howgreen.core.types import HALF_GREEN, NEVER_CLEAR, UNSEEN
 from howgreen.report._cogs import BLOCK_PX, Layout, Scratch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from odc.geo.geobox import GeoBox
@@ -43,13 +43,16 @@ SLAB_PX = 64 * 1024
 OUTSIDE = 255
 """In the stream of clear looks: outside the limits."""
 
+PICTURE = "composite.tif"
+"""Takes as long to pack as all the others."""
+
 FILES = {
     "green_mask.tif": "1 green (at least half of the pixel), 0 not; 255 unseen, water or outside the limits",
     "green_fraction.tif": "green share of each pixel, 0-1; NaN unseen, water or outside the limits",
     "green_uncertainty.tif": "standard error of the green share of each pixel, in hundredths; 255 unseen, water or outside the limits",
     "n_clear.tif": "number of dates that showed each pixel clearly, water too; 0 never, 255 outside the limits or known sea",
     "landcover.tif": "class of each pixel, water too, with colours and names; 255 unseen or outside the limits",
-    "composite.tif": "clear picture of the period: surface reflectance x 10,000 (vv and vh: dB x 100); -32768 never clear",
+    PICTURE: "clear picture of the period: surface reflectance x 10,000 (vv and vh: dB x 100); -32768 never clear",
 }
 
 
@@ -93,8 +96,8 @@ class Maps:
     paths: Mapping[str, Path]
     """What rasterio opens, by the name of the final file."""
     clear: ClearObservations
-    pack: Callable[[], None]
-    """Makes the final files; needs no Python while it works, so that pictures can be drawn meanwhile."""
+    packs: Sequence[Callable[[], None]]
+    """Make the final files, the largest first; they need no Python while they work, so that pictures can be drawn meanwhile."""
 
 
 @contextmanager
@@ -120,11 +123,14 @@ def drawn(result: Result, folder: Path, *, tell: Callable[[], None] | None = Non
         for name in files_of(result)
     }
 
-    def pack() -> None:
+    def pack_others() -> None:
         for name, target in targets.items():
-            target.pack(_packing(name))
+            if name != PICTURE:
+                target.pack(_packing(name))
         for name in ("green_mask.tif", "landcover.tif"):
             write_category_names(folder / name, legend(name, result.card.classes)[1])
+
+    packs = (lambda: targets[PICTURE].pack(_packing(PICTURE)), pack_others)
 
     try:
         sources = [*(streams[name] for name in targets), streams["clear dates"]]
@@ -134,7 +140,7 @@ def drawn(result: Result, folder: Path, *, tell: Callable[[], None] | None = Non
             target.close()
             _dress(target.path, name, result)
         paths = {name: target.path for name, target in targets.items()}
-        yield Maps(paths=paths, clear=ClearObservations(counts=tuple(counts.counts.tolist())), pack=pack)
+        yield Maps(paths=paths, clear=ClearObservations(counts=tuple(counts.counts.tolist())), packs=packs)
     finally:
         for target in targets.values():
             target.discard()
@@ -143,7 +149,8 @@ def drawn(result: Result, folder: Path, *, tell: Callable[[], None] | None = Non
 def write_rasters(result: Result, folder: Path, *, tell: Callable[[], None] | None = None) -> ClearObservations:
     """Write the maps into a folder; ``tell`` hears of each finished block."""
     with drawn(result, folder, tell=tell) as maps:
-        maps.pack()
+        for pack in maps.packs:
+            pack()
     return maps.clear
 
 
@@ -230,7 +237,7 @@ def _streams(result: Result) -> dict[str, Any]:
         "green_mask.tif": fraction.map_blocks(_mask, **byte),
         "green_fraction.tif": fraction.map_blocks(_coarse, dtype=np.float32, meta=_meta(np.float32)),
         "landcover.tif": label,
-        "composite.tif": _composite(result),
+        PICTURE: _composite(result),
         "n_clear.tif": n_clear.map_blocks(_inside, in_part, **byte),
         "clear dates": n_clear.map_blocks(_inside, within, **byte),
     }
@@ -346,7 +353,7 @@ def _dress(path: Path, name: str, result: Result) -> None:
         file.update_tags(
             DESCRIPTION=FILES[name], SOFTWARE=f"howgreen {result.plan.howgreen}", PERIOD=str(result.plan.period)
         )
-        if name == "composite.tif":
+        if name == PICTURE:
             bands = composite_bands(result)
             file.scales = [scale_factor(band) for band in bands]
             file.units = ["dB" if band in RADAR_BANDS else "1" for band in bands]
@@ -389,7 +396,7 @@ def _packing(name: str) -> dict[str, Any]:
     The ten bands are much the largest: ZSTD packs them four times as fast. The rest any old reader can open; to pack it
     harder would take five times as long and save a tenth.
     """
-    if name == "composite.tif":
+    if name == PICTURE:
         return {"compress": "ZSTD", "level": 1, "predictor": "YES"}
     return {"compress": "DEFLATE", "level": 1, "predictor": "NO"}
 

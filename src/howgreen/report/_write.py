@@ -42,7 +42,7 @@ OTHERS = {
     CHECKSUMS: "checksums of all files, for `sha256sum --check`",
 }
 CACHE_BYTES = 64_000_000
-STEPS_AFTER = 4
+STEPS_AFTER = 5
 """Steps of the progress after the maps are drawn: page, pictures, tables, and the maps packed."""
 PRIVATE = ("source", "notes", "warnings", "provenance")
 """Where a summary may hold a path of its maker's computer."""
@@ -127,8 +127,8 @@ def write(
             found["sections"] = dict(earlier.sections)
             earlier.link(folder)
             # Packing is GDAL's work, compressing the page's pictures zlib's, most of the rest Python's.
-            with pool(2) as aside:
-                packing = aside.submit(maps.pack)
+            with pool(3) as aside:
+                packing = [aside.submit(pack) for pack in maps.packs]
                 preview = from_files(result, maps.paths)
                 photo = photo_rgb(preview)
                 write_styles(result, preview, folder)
@@ -138,7 +138,7 @@ def write(
                 tick()
                 _tables(result, found, folder, plan_json, spoken)
                 tick()
-                for other in (page, packing):
+                for other in (page, *packing):
                     other.result()
                     tick()
         write_checksums(folder)
