@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -214,3 +216,17 @@ def test_the_store_may_be_named_once_for_all_commands(call: Callable[..., int], 
     assert "Small" in capsys.readouterr().out
     assert call("city", "Small", "--out", "out") == 0
     assert call("city", "--plan", "out/plan.json", "--out", "again") == 0
+
+
+@pytest.mark.parametrize("closed", ["2>&-", "2>&- >&-", "2>&- >&- <&-"])
+def test_streams_that_are_closed_before_the_start_stop_nothing(closed):
+    """As cron jobs and daemons start programs: it ended with 1 and without a word, and a file could get the number of standard error."""
+    code = "import sys; from howgreen.cli import main; sys.argv[1:] = ['models', 'list']; main()"
+    assert subprocess.run(["/bin/sh", "-c", f'exec "{sys.executable}" -c "{code}" {closed}'], check=False, capture_output="2>&- >&-" not in closed).returncode == 0  # fmt: skip
+    probe = (
+        "import os, sys; from howgreen import cli; cli._open_streams(); file = open(os.devnull); "
+        "sys.exit(file.fileno() <= 2 or None in (sys.stdin, sys.stdout, sys.stderr))"
+    )
+    assert (
+        subprocess.run(["/bin/sh", "-c", f'exec "{sys.executable}" -c "{probe}" {closed}'], check=False).returncode == 0
+    )

@@ -128,5 +128,5 @@ def test_limits_with_latitude_and_longitude_exchanged_are_noticed_by_the_images(
     turned = shapely.transform(area, lambda xy: xy[:, ::-1])
     with pytest.raises(NoImageError, match="shows it with latitude and longitude exchanged"):
         city.plan(place.from_shape(turned, name="Turned"), images=Store(store))
-    with pytest.raises(NoImageError, match="has none of any date"):
+    with pytest.raises(NoImageError, match="none of any date"):
         city.plan(place.from_shape(shapely.box(50, 20, 50.01, 20.01), name="Far"), images=Store(store))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pytest
+import shapely
+from affine import Affine
 
-from howgreen import store
+from howgreen import place, store
 from howgreen.core.errors import ImageError
 
 DAY = date(2023, 7, 1)
@@ -91,3 +93,121 @@ def test_an_overcast_landsat_day_is_taken_by_its_own_mask(shared_data, tmp_path,
     files = [shared_data / "landsat_c2l2" / f"{name}_{end}.TIF" for end in ("SR_B4", "SR_B5", "QA_PIXEL")]
     store.add(files, root=tmp_path / "store", city="Y")
     assert any("hardly any of it clear" in str(one.message) for one in recwarn)
+
+
+def _town(seed: int = 1, side: int = 160) -> dict[str, np.ndarray]:
+    """Reflectance (y, x) of meadows, water and bare ground, each in every part."""
+    rng = np.random.default_rng(seed)
+    kind = rng.random((side, side))
+    means = {
+        "red": (0.03, 0.05, 0.18),
+        "green": (0.03, 0.07, 0.16),
+        "blue": (0.03, 0.04, 0.14),
+        "nir": (0.02, 0.38, 0.25),
+    }
+    shade = rng.normal(1, 0.15, (side, side))
+    return {
+        band: np.maximum(np.where(kind < 0.1, water, np.where(kind < 0.6, meadow, bare)) * shade, 0.002)
+        for band, (water, meadow, bare) in means.items()
+    }
+
+
+def _added(tif, root, light, *, dtype="uint16", scale=1e-4, **options):
+    numbers = np.stack([np.clip(np.rint(one / scale), 0, np.iinfo(dtype).max) for one in light.values()]).astype(dtype)
+    file = tif("a.tif", data=numbers, names=tuple(light), nodata=0)
+    said = {"date": DAY, "scale": scale} | options
+    return store.add([file], root=root, city="Bolzano", options=store.Options(**said))
+
+
+@pytest.mark.parametrize("copied", [("blue", "nir"), ("red", "blue"), ("red", "nir"), ("red", "green")])
+def test_a_band_that_comes_twice_is_refused(tif, root, copied):
+    """Near-infrared that is a copy of blue made a town of 75 % green one of 0.9 %, without a word."""
+    light = _town()
+    light[copied[1]] = light[copied[0]]
+    with pytest.raises(ImageError, match=rf"bands {copied[0]} and {copied[1]} hold the same numbers.*--bands"):
+        _added(tif, root, light)
+
+
+@pytest.mark.parametrize("wrong", ["exchanged", "the air's light", ""])
+def test_bare_ground_that_is_blue_is_told(tif, root, recwarn, wrong):
+    """Red and blue exchanged moved Bolzano from 75 to 84 % green."""
+    light = _town()
+    if wrong == "exchanged":
+        light["red"], light["blue"] = light["blue"], light["red"]
+    if wrong == "the air's light":
+        light["blue"] = light["blue"] + 0.07
+        light["green"] = light["green"] + 0.03
+        light["red"] = light["red"] + 0.01
+    _added(tif, root, light)
+    told = [str(one.message) for one in recwarn if "more blue than red" in str(one.message)]
+    assert bool(told) is bool(wrong)
+    assert [one.code for one in store.scenes(root)[0].warnings] == ["scale-doubtful"] * bool(wrong)
+
+
+@pytest.mark.parametrize(
+    ("columns", "doubted"), [(0, False), (12, False), (22, True), (80, True), (140, True), (157, False)]
+)
+def test_an_offset_in_a_part_of_an_image_is_told(tif, root, recwarn, columns, doubted):
+    """A mosaic of two baselines; a tenth of its parts is enough, and where nine tenths hold it the whole is asked."""
+    light = _town()
+    for one in light.values():
+        one[:, :columns] += 0.1
+    if columns == 157:
+        with pytest.raises(ImageError, match="a twentieth darker"):
+            _added(tif, root, light)
+        return
+    _added(tif, root, light)
+    assert any("an offset seems left in a part of it" in str(one.message) for one in recwarn) is doubted
+
+
+def test_a_picture_in_8_bits_that_was_stretched_is_refused(tif, root):
+    light = _town()
+    _added(tif, root, light, dtype="uint8", scale=1 / 255)
+    stretched = {}
+    for band, values in light.items():
+        low, high = np.percentile(values, [2, 98])
+        stretched[band] = np.clip((values - low) / (high - low), 0, 1)
+    with pytest.raises(ImageError, match="stretched for the eye"):
+        _added(tif, root / "other", stretched, dtype="uint8", scale=1 / 255)
+
+
+@pytest.mark.parametrize(
+    ("day", "said"),
+    [(date(1900, 7, 1), "no such satellite flew then"), (date(2015, 6, 22), "no such satellite"), (date(2015, 6, 23), ""),
+     (datetime.now(UTC).date(), ""), (datetime.now(UTC).date() + timedelta(days=3), "still to come")],
+)  # fmt: skip
+def test_a_day_that_cannot_be_is_refused(tif, root, day, said):
+    """An image of 2099 would be the newest of every store for good."""
+    if not said:
+        assert _added(tif, root, _town(), date=day)
+        return
+    with pytest.raises(ImageError, match=rf"Sentinel-2 L2A of {day}: .*{said}.*--date"):
+        _added(tif, root, _town(), date=day)
+    assert not root.exists()
+
+
+@pytest.mark.parametrize(("pixel_m", "told"), [(10, False), (30, False), (31, True), (1000, True)])
+def test_pixels_that_are_far_larger_than_the_satellites_are_told(tif, root, recwarn, pixel_m, told):
+    data = np.stack([np.rint(one * 1e4) for one in _town().values()]).astype("uint16")
+    where = Affine(pixel_m, 0, 674000, 0, -pixel_m, 5154960)
+    file = tif("a.tif", data=data, names=("red", "green", "blue", "nir"), nodata=0, transform=where)
+    store.add([file], root=root, city="Bolzano", options=store.Options(date=DAY))
+    assert any("mixed with what is around them" in str(one.message) for one in recwarn) is told
+
+
+def test_an_image_that_shows_nothing_of_its_place_is_told(tif, root, recwarn):
+    """The right zone's numbers under the next zone's name lie 460 km away, and the store had "none of any date"."""
+    data = np.stack([np.rint(one * 1e4) for one in _town().values()]).astype("uint16")
+    limits = place.from_shape(shapely.box(11.27, 46.51, 11.28, 46.52), name="Bolzano")
+    for zone in (32, 33):
+        file = tif(f"{zone}.tif", data=data, crs=f"EPSG:326{zone}", names=("red", "green", "blue", "nir"), nodata=0)
+        store.add([file], root=root, city="Bolzano", boundary=limits, options=store.Options(date=DAY))
+    (told,) = [str(one.message) for one in recwarn if "shows nothing of" in str(one.message)]
+    assert "33.tif: shows nothing of Bolzano, but ground 46" in told
+    assert "check the image's CRS" in told
+
+
+def test_pixels_with_two_parts_are_refused(tif, root):
+    data = np.stack([one for one in _town().values()]).astype("complex64")
+    with pytest.raises(ImageError, match="complex64"):
+        store.add([tif("a.tif", data=data)], root=root, city="Bolzano", options=store.Options(date=DAY))

@@ -20,8 +20,26 @@ from howgreen.core.wording import for_a_shell
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point: every error that a user can meet is one line and a non-zero exit code."""
+    _open_streams()
     with for_a_shell():
         _main(arguments)
+
+
+def _open_streams() -> None:
+    """Lead standard streams that were closed before the start nowhere.
+
+    Without one, Python has None in its place, and the next file that is opened gets its number: what a library then writes to
+    standard error would go into that file.
+    """
+    if None not in (sys.stdin, sys.stdout, sys.stderr):
+        return
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:  # noqa: PLR2004 (0, 1, 2: in, out, err)
+        os.set_inheritable(number, True)  # noqa: FBT003 (as the standard library has it)
+    os.close(number)
+    # Kept open for as long as the process lives.
+    sys.stdin = sys.stdin or open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
 
 
 def _main(arguments: Sequence[str] | None) -> None:

@@ -143,6 +143,11 @@ def geodesic_area_m2(geom: BaseGeometry) -> float:
     return abs(float(_GEOD.geometry_area_perimeter(shapely.orient_polygons(geom))[0]))
 
 
+def distance_m(one: tuple[float, float], other: tuple[float, float]) -> float:
+    """Measure the shortest way between two points (lon, lat) on the WGS 84 ellipsoid, in metres."""
+    return float(_GEOD.inv(*one, *other)[2])
+
+
 def area_from(value: Mapping[str, Any]) -> Polygon | MultiPolygon:
     """Take the polygon or multipolygon in a GeoJSON geometry, exactly; ValueError when it is another thing.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from types import MappingProxyType
 
 
@@ -47,6 +48,8 @@ class Sensor:
     """See ``scale``. For Sentinel-2 the offset of baselines before 04.00; see :data:`S2_OFFSET_04`."""
     nodata: int
     """DN that means *no data* in the reflective bands."""
+    launched: date
+    """Day on which the first of its satellites was launched."""
     platforms: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: MappingProxyType({}))
     """By a regular expression that finds a satellite's name: common names by native names that mean other bands on the
     sensor's other satellites."""
@@ -108,6 +111,7 @@ SENTINEL2 = Sensor(
     scale=1e-4,
     offset=0.0,
     nodata=0,
+    launched=date(2015, 6, 23),
 )
 
 _OLI = {"SR_B2": "blue", "SR_B3": "green", "SR_B4": "red", "SR_B5": "nir", "SR_B6": "swir16", "SR_B7": "swir22"}
@@ -132,6 +136,7 @@ LANDSAT = Sensor(
     scale=0.0000275,
     offset=-0.2,
     nodata=0,
+    launched=date(1982, 7, 16),
     platforms=MappingProxyType(
         {
             r"landsat[-_ ]?[45]\b|\bLT0?[45]": _TM,
@@ -151,6 +156,7 @@ SENTINEL1 = Sensor(
     scale=1.0,
     offset=0.0,
     nodata=-32768,
+    launched=date(2014, 4, 3),
 )
 
 SENSORS: dict[str, Sensor] = {sensor.name: sensor for sensor in (SENTINEL2, LANDSAT, SENTINEL1)}

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import logging
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from howgreen.clouds import omnicloudmask
 from howgreen.core.errors import ImageError, StoreError
-from howgreen.core.geometry import crs_of, geodesic_area_m2, polygonal
+from howgreen.core.geometry import crs_of, distance_m, geodesic_area_m2, polygonal
 from howgreen.core.sensors import common_name
 from howgreen.core.text import slug
 from howgreen.core.types import City
@@ -25,11 +26,13 @@ from howgreen.store.write import mend, put_place, store_scene
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from howgreen.core.types import Progress
+    from howgreen.core.types import Progress, Scene
     from howgreen.store.sources import Source
 
 _LOG = logging.getLogger(__name__)
 FOOTPRINT_KIND = IMAGE_FOOTPRINT
+LARGEST_PIXEL = 3.0
+"""Times the satellite's own pixel, from which on a pixel is told to be large: its bands of 20 m are none, those of 60 m are."""
 FOOTPRINT_NOTE = (
     "No limits were given: the area is what the images show, not the city. "
     "Give the city's limits with --area to get its own green ratio."
@@ -86,11 +89,47 @@ def add(
         raise StoreError("no city given: name the one that the images show (--city)")
     with _readable():
         found = sources_in([Path(file) for file in files], options or Options())
+        found = [_with_size_told(one) for one in found]
+    for one in found:
+        _check_day(one)
     root = Path(root)
     for one in found:
         _store(root, one, replace=replace, progress=progress)
     _keep_place(root, city, boundary, found)
     return [one.id for one in found]
+
+
+def _check_day(source: Source) -> None:
+    """Refuse a day on which no such satellite flew yet, or that is still to come: it would be the newest image of all."""
+    day, sensor = source.time.date(), source.sensor
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).date()
+    if sensor.launched <= day <= tomorrow:
+        return
+    when = "no such satellite flew then" if day < sensor.launched else "that day is still to come"
+    raise ImageError(f"{source.name}: {sensor.label} of {day}: {when}; give the day with --date, or another --sensor")
+
+
+def _with_size_told(source: Source) -> Source:
+    """Return a scene with a doubt where its finest band has far larger pixels than its satellite's."""
+    from howgreen.store._masks import METRES_PER_DEGREE
+    from howgreen.store.sources import opened
+
+    sizes = []
+    for path in sorted({one.path for one in source.bands if one.band != source.sensor.mask}):
+        with opened(path) as dataset:
+            side = abs(dataset.transform.determinant) ** 0.5
+            if dataset.crs.is_projected:
+                sizes.append(side * dataset.crs.linear_units_factor[1])
+            elif dataset.crs.is_geographic:
+                sizes.append(side * METRES_PER_DEGREE)
+    finest = min(sizes, default=0.0)
+    if finest <= LARGEST_PIXEL * source.sensor.resolution_m:
+        return source
+    text = (
+        f"its pixels are {finest:,.0f} m, and {source.sensor.label} has {source.sensor.resolution_m:g} m: parks, gardens and water "
+        "smaller than a pixel are mixed with what is around them"
+    )
+    return dataclasses.replace(source, warnings=(*source.warnings, Caution("large-pixels", text)))
 
 
 @contextmanager
@@ -231,8 +270,8 @@ def _store(root: Path, source: Source, *, replace: bool, progress: Progress | No
     )
     doubts = list(header.warnings)
 
-    def check(samples: Mapping[str, Any]) -> tuple[Caution, ...]:
-        found = plausible.check(source, samples)
+    def check(samples: Mapping[str, Any], parts: Sequence[Mapping[str, Any]]) -> tuple[Caution, ...]:
+        found = plausible.check(source, samples, parts)
         doubts.extend(found)
         return found
 
@@ -272,19 +311,41 @@ def _there_already(root: Path, source: Source, digest: str) -> bool:
 def _keep_place(root: Path, city: str, boundary: City | None, added: Sequence[Source]) -> None:
     known = place(root, city)
     instead_of = known.id if known else None
+    limits = boundary or known
+    if limits is not None and limits.kind != FOOTPRINT_KIND:
+        warn(*_elsewhere(root, limits, added))
     if boundary is not None:
         put_place(root, dataclasses.replace(boundary, name=city), instead_of=instead_of)
     elif known is None or known.kind == FOOTPRINT_KIND:
         put_place(root, footprint_city(root, city, added, known=known), instead_of=instead_of)
 
 
+def _elsewhere(root: Path, city: City, added: Sequence[Source]) -> list[Caution]:
+    """Say which images show nothing of the place that they were added for, and where they lie."""
+    cautions = []
+    for one, scene in zip(added, _scenes(root, added), strict=True):
+        if scene is None or scene.footprint.intersects(city.boundary):
+            continue
+        there, here = scene.footprint.representative_point(), city.boundary.representative_point()
+        away_km = distance_m((there.x, there.y), (here.x, here.y)) / 1000
+        text = (
+            f"{one.name}: shows nothing of {city.label}, but ground {away_km:,.0f} km away (around {there.y:.3f}, {there.x:.3f}); check the "
+            "image's CRS, and --area"
+        )
+        cautions.append(Caution("image-elsewhere", text))
+    return cautions
+
+
+def _scenes(root: Path, added: Sequence[Source]) -> list[Scene | None]:
+    root = root.resolve()
+    return [scene_at(root, root / one.sensor.collection / one.id / f"{one.id}.json") for one in added]
+
+
 def footprint_city(root: Path, name: str, added: Sequence[Source], *, known: City | None = None) -> City:
     """Return a place whose limits are what some scenes show (and what it had before); it says so itself."""
     import shapely
 
-    root = root.resolve()
-    files = [root / one.sensor.collection / one.id / f"{one.id}.json" for one in added]
-    shapes = [scene.footprint for file in files if (scene := scene_at(root, file))]
+    shapes = [scene.footprint for scene in _scenes(root, added) if scene]
     area = polygonal(shapely.union_all([*shapes, *([known.boundary] if known else [])]))
     return City(
         name=name if known is None or not goes_by(known, name) else known.name,

@@ -16,7 +16,7 @@ from howgreen.core.warnings import Caution
 from howgreen.store import _masks
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -35,7 +35,9 @@ Of seven real images at most 3 % of the near-infrared lies there, of a Landsat 8
 _LOW_DB, _HIGH_DB = -35.0, 5.0
 
 
-def check(source: Source, samples: Mapping[str, npt.NDArray[Any]]) -> tuple[Caution, ...]:
+def check(
+    source: Source, samples: Mapping[str, npt.NDArray[Any]], parts: Sequence[Mapping[str, npt.NDArray[Any]]] = ()
+) -> tuple[Caution, ...]:
     """Check that a scene's numbers can be reflectance with its scales and offsets.
 
     Parameters
@@ -44,6 +46,8 @@ def check(source: Source, samples: Mapping[str, npt.NDArray[Any]]) -> tuple[Caut
         Its scales and offsets.
     samples
         Valid digital numbers of each reflective band, of clear ground where the mask shows enough of it; codes of the mask.
+    parts
+        The same of the visible bands in each part of the image, of clear ground alone.
 
     Returns
     -------
@@ -63,12 +67,13 @@ def check(source: Source, samples: Mapping[str, npt.NDArray[Any]]) -> tuple[Caut
         return ()
     if source.sensor is LANDSAT and not source.trusted:
         _check_collection(source, samples, codes)
+    _check_copies(source, samples)
     encodings = {band: source.encoding(band) for band in samples}
     found = plausibility.check(samples, encodings, sensor=source.sensor)
     if not source.trusted and (found is None or found.kind != "impossible"):
         _check_order(source, samples)
     if found is None:
-        return ()
+        return () if source.trusted else _doubts(source, samples, parts)
     if found.kind != "impossible" and _overcast(source, codes):
         if source.trusted:
             return ()
@@ -85,6 +90,43 @@ def check(source: Source, samples: Mapping[str, npt.NDArray[Any]]) -> tuple[Caut
         text = "most of it is cloud, so whether an offset was left in its numbers cannot be told"
         return (Caution("offset-doubtful", text),)
     raise ImageError(_refusal(source, samples, encodings, found))
+
+
+def _check_copies(source: Source, samples: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Refuse what was added twice under two names, and 8-bit pictures that were stretched for the eye."""
+    if twice := plausibility.one_twice(samples):
+        raise ImageError(
+            f"{source.name}: bands {twice[0]} and {twice[1]} hold the same numbers: one band twice; give each its own, and leave a copy "
+            "out ('-' in --bands)"
+        )
+    if not source.trusted and plausibility.stretched(samples):
+        raise ImageError(
+            f"{source.name}: an 8-bit picture that was stretched for the eye (many pixels of the highest number in every band): get the "
+            "surface reflectance (L2A)"
+        )
+
+
+def _doubts(
+    source: Source, samples: Mapping[str, npt.NDArray[Any]], parts: Sequence[Mapping[str, npt.NDArray[Any]]]
+) -> tuple[Caution, ...]:
+    """Say what is doubtful about numbers that can be reflectance."""
+    cautions = []
+    share = plausibility.bluer({band: _light(source, band, values) for band, values in samples.items()})
+    if share is not None and share > plausibility.MOST_BLUER:
+        text = (
+            f"{100 * share:.0f} % of its bare ground reflects more blue than red light: red and blue are exchanged (--bands), or the "
+            "air's own light was not taken out (Level-1C, top of atmosphere)"
+        )
+        cautions.append(Caution("scale-doubtful", text))
+    light = [{band: _light(source, band, values) for band, values in part.items()} for part in parts]
+    part = plausibility.shifted_part(light)
+    if part is not None:
+        text = (
+            f"in {100 * part:.0f} % of it no visible band is dark anywhere, elsewhere all are: an offset seems left in a part of it, as in a "
+            "mosaic of products of different baselines"
+        )
+        cautions.append(Caution("offset-doubtful", text))
+    return tuple(cautions)
 
 
 def _overcast(source: Source, codes: npt.NDArray[Any] | None) -> bool:

@@ -120,6 +120,10 @@ def opened(path: Path) -> Iterator[Any]:
             raise ImageError(f"{path}: the image does not say its CRS; {cure}")
         if dataset.transform.is_identity or dataset.transform.determinant == 0:
             raise ImageError(f"{path}: the image has no place on the map (no geotransform); georeference it first")
+        if strange := [kind for kind in dataset.dtypes if kind.startswith("complex")]:
+            raise ImageError(
+                f"{path}: its pixels are {strange[0]} numbers, which are no reflectance and no backscatter"
+            )
         if dataset.width * dataset.height > LARGEST_BAND_PX:
             size = f"{dataset.width} x {dataset.height} pixels"
             raise ImageError(f"{path}: {size} are too many for one scene; cut it to the city, as with `gdal_translate`")

@@ -29,10 +29,14 @@ if TYPE_CHECKING:
 
     Raster = tuple[npt.NDArray[Any], GeoBox]
     """(y, x) values and the grid they lie on."""
+    Sample = Mapping[str, npt.NDArray[Any]]
+    """Digital numbers by band, (pixel,)."""
+    Check = Callable[[Sample, Sequence[Sample]], tuple[Caution, ...]]
 
 MASK_NODATA = {"scl": 0, "qa_pixel": 1}
 """What the masks themselves call *no data*: SCL class 0, and QA_PIXEL's fill bit."""
-
+PARTS = 8
+"""Parts that an image is looked at in, along each side."""
 
 _MASKS = {"scl": ("scene classification", "uint8", 11), "qa_pixel": ("pixel quality flags", "uint16", 65535)}
 
@@ -84,7 +88,7 @@ def store_scene(
     header: Header,
     layers: Sequence[Layer],
     *,
-    check: Callable[[Mapping[str, npt.NDArray[Any]]], tuple[Caution, ...]] | None = None,
+    check: Check | None = None,
     progress: Progress | None = None,
 ) -> Path:
     """Build a scene in a hidden folder, then puts it in its place. Returns the item's file.
@@ -98,8 +102,9 @@ def store_scene(
     layers
         Its bands.
     check
-        Given a sample of every reflective band's valid digital numbers, and of the mask's codes, before anything is put
-        in its place; raises when they cannot be reflectance, or no such codes, and returns what is doubtful about them.
+        Given a sample of every reflective band's valid digital numbers, and of the mask's codes, and the sample of the visible bands
+        part by part, before anything is put in its place; raises when they cannot be reflectance, or no such codes, and returns what
+        is doubtful about them.
     progress
         Told ``("store", bands done, bands in all)``.
 
@@ -123,7 +128,7 @@ def _build(
     folder: Path,
     header: Header,
     layers: Sequence[Layer],
-    check: Callable[[Mapping[str, npt.NDArray[Any]]], tuple[Caution, ...]] | None,
+    check: Check | None,
     progress: Progress | None,
 ) -> dict[str, Any]:
     """Write the COGs into a folder and returns the item."""
@@ -153,7 +158,7 @@ def _build(
     if progress:
         progress("store", len(layers), len(layers))
     if check:
-        header = replace(header, warnings=(*header.warnings, *check(seen.samples | seen.codes)))
+        header = replace(header, warnings=(*header.warnings, *check(seen.samples | seen.codes, seen.parts)))
     return stac.item(header, footprint=seen.footprint(header.id), assets=assets)
 
 
@@ -212,6 +217,35 @@ class _Seen:
 
         Of clear ground alone, where the mask leaves enough of it to tell anything: a cloud is no offset.
         """
+        shared = self._shared()
+        return {
+            band: values[shared[valid.shape] if shared[valid.shape].any() else valid]
+            for band, (values, valid, _) in self._sampled.items()
+        }
+
+    @property
+    def parts(self) -> list[Sample]:
+        """The samples of the visible bands, part by part of the image, where they have the same pixels."""
+        from howgreen.core.plausibility import VISIBLE
+
+        shapes = {self._sampled[band][0].shape for band in VISIBLE if band in self._sampled}
+        if len(shapes) != 1:
+            return []
+        (shape,) = shapes
+        ground = self._shared()[shape]
+        cuts = [[slice(n * size // PARTS, (n + 1) * size // PARTS) for n in range(PARTS)] for size in shape]
+        return [
+            {
+                band: self._sampled[band][0][rows, columns][ground[rows, columns]]
+                for band in VISIBLE
+                if band in self._sampled
+            }
+            for rows in cuts[0]
+            for columns in cuts[1]
+        ]
+
+    def _shared(self) -> dict[tuple[int, ...], npt.NDArray[np.bool_]]:
+        """Where all samples (y, x) of a shape are valid, and clear if enough is left then."""
         from howgreen.core.plausibility import FEWEST_PX
 
         shared: dict[tuple[int, ...], npt.NDArray[np.bool_]] = {}
@@ -221,10 +255,7 @@ class _Seen:
             ground = shared[shape] & self._clear_on(shape, grid)
             if ground.sum() >= FEWEST_PX:
                 shared[shape] = ground
-        return {
-            band: values[shared[valid.shape] if shared[valid.shape].any() else valid]
-            for band, (values, valid, _) in self._sampled.items()
-        }
+        return shared
 
     def _clear_on(self, shape: tuple[int, ...], grid: GeoBox) -> npt.NDArray[np.bool_]:
         """Where the mask calls a sample (y, x) of a band clear; everywhere, where the mask lies on other ground."""

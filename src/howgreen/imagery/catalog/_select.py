@@ -162,7 +162,7 @@ def _nothing(city: City, period: Period, root: Path | None, sensor: str | None) 
     if not others and _stored(root, _turned(city)):
         return f"{head}, but the store {root} shows it with latitude and longitude exchanged; write lon first, then lat"
     if not others:
-        return f"{head}, and the store {root} has none of any date; add images with `howgreen store add`"
+        return f"{head}, and none of any date in the store {root} does; add images with `howgreen store add`"
     held = "; ".join(_held(others, sensor) for sensor in sorted({scene.sensor for scene in others}))
     return f"{head}; the store has {held}. {_proposal(others, city, sensor)}"
 
