@@ -208,6 +208,6 @@ def test_an_image_that_shows_nothing_of_its_place_is_told(tif, root, recwarn):
 
 
 def test_pixels_with_two_parts_are_refused(tif, root):
-    data = np.stack([one for one in _town().values()]).astype("complex64")
+    data = np.stack(list(_town().values())).astype("complex64")
     with pytest.raises(ImageError, match="complex64"):
         store.add([tif("a.tif", data=data)], root=root, city="Bolzano", options=store.Options(date=DAY))

@@ -33,7 +33,7 @@ def _open_streams() -> None:
     """
     if None not in (sys.stdin, sys.stdout, sys.stderr):
         return
-    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:  # noqa: PLR2004 (0, 1, 2: in, out, err)
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(number, True)  # noqa: FBT003 (as the standard library has it)
     os.close(number)
     # Kept open for as long as the process lives.
