@@ -120,10 +120,10 @@ def used_by(processes: Sequence[int]) -> dict[int, float]:
 
 @contextmanager
 def local(processes: int) -> Iterator[Any]:
-    """Start worker processes of one thread, without Dask's profiler: what it keeps grows with the time that a worker works."""
-    dask.config.set({"distributed.worker.profile.enabled": False})
+    """Start worker processes of one thread, as docs/commands/rank.md says: without the profiler, whose memory grows, and without ticks."""
+    dask.config.set({"distributed.worker.profile.enabled": False, "distributed.admin.tick.interval": "1s"})
     with distributed.LocalCluster(
-        n_workers=processes, threads_per_worker=1, dashboard_address="127.0.0.1:0", memory_limit=0
+        n_workers=processes, threads_per_worker=1, dashboard_address=None, memory_limit=0
     ) as cluster:
         yield cluster
 

@@ -7,11 +7,14 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 from shapely import box
 
-from howgreen import batch
+from howgreen import batch, store
 from howgreen.batch import _run as running
+from howgreen.cli.root import howgreen
 from howgreen.core.errors import HowgreenError, NetworkError, TableError
+from howgreen.pipeline.inputs import Store
 from howgreen.place import from_shape
 
 
@@ -315,6 +318,21 @@ def test_on_a_cluster_a_city_keeps_one_core_busy(tmp_path):
     assert [row.n_dates for row in rows] == [1, 1]
 
 
+def test_a_city_on_a_share_of_one_starts_no_thread(sampleton, tmp_path, monkeypatch):
+    import rasterio.shutil
+
+    started, packers, copy = [], [], rasterio.shutil.copy
+    monkeypatch.setattr(threading.Thread, "start", started.append)
+    monkeypatch.setattr(rasterio.shutil, "copy", lambda *a, **k: packers.append(k["num_threads"]) or copy(*a, **k))
+    (district,) = (one.boundary for one in store.place(sampleton, "Sampleton").districts[:1])
+    square = from_shape(district.representative_point().buffer(0.002).envelope, name="Square")
+    ask = batch.Ask(images=Store(sampleton), period="2024-06/2024-07")
+    (row,) = running._within(1, running.one_city, batch.Entry(key="square", name="Square", place=square), ask, tmp_path)
+    assert row.error == ""
+    assert not started
+    assert set(packers) == {1}
+
+
 def test_threads_share_one_heap(monkeypatch):
     asked = []
 
@@ -327,4 +345,22 @@ def test_threads_share_one_heap(monkeypatch):
     running._share_one_heap.cache_clear()
     running._share_one_heap()
     running._share_one_heap()
-    assert asked == [(-8, 1)]
+    assert asked == [(-8, 1), (-3, 2**25), (-1, 2**26)]
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_workers_that_keep_profiles_are_told_of(tmp_path, on):
+    distributed = pytest.importorskip("distributed")
+    import dask
+
+    (tmp_path / "cities.csv").write_text("name\nnowhere at all\n", encoding="utf-8")
+    with (
+        dask.config.set({"distributed.worker.profile.enabled": on}),
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None, protocol="tcp"
+        ) as cluster,
+    ):
+        line = ["rank", str(tmp_path / "cities.csv"), "--offline", "--out", str(tmp_path / "out")]
+        told = CliRunner().invoke(howgreen, [*line, "--scheduler", cluster.scheduler_address])
+    assert ("PROFILE__ENABLED=False" in told.stderr) == on
+    assert "nowhere at all" in told.stderr

@@ -102,6 +102,8 @@ def rank_command(
         raise click.UsageError(f"--year {year} is none of the --years")
     entries = batch.read_list(cities, name_column=name_column, level=level)
     force = batch.Workers(count=workers, scheduler=scheduler)
+    if scheduler and not only_plan:
+        _tell_of_profiles(scheduler)
     with bars() as progress:
         if only_plan:
             planned, total = batch.plan(entries, ask, out, workers=force, progress=progress)
@@ -122,6 +124,18 @@ def rank_command(
         say("files: " + ", ".join(str(file) for file in files))
     if all(row.green_ratio is None for row in rows):
         raise click.exceptions.Exit(1)
+
+
+def _tell_of_profiles(scheduler: str) -> None:
+    """Say where a cluster's workers grow with every city, and the cure."""
+    from howgreen.pipeline.cluster import keeps_profiles
+
+    if keeps_profiles(scheduler):
+        say(
+            f"note: {scheduler}: the workers keep what Dask's profiler sees, about half a MiB a city; for many cities start them with "
+            "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED=False",
+            err=True,
+        )
 
 
 def _ask(cities: Path, asked: dict[str, Any]) -> Ask:

@@ -16,6 +16,7 @@ from rasterio.windows import Window
 
 from howgreen.core.errors import ImageError
 from howgreen.core.files import write_atomic
+from howgreen.core.threads import threads
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +33,8 @@ _OVERVIEWS = {"scl": "MODE", "qa_pixel": "NEAREST"}
 _OPTIONS = {"compress": "DEFLATE", "level": 1, "predictor": "YES"}
 TILE_PX = 512
 """Side of the internal tiles."""
-_TILES = {"blocksize": TILE_PX, "num_threads": 2}
+_PACKERS = 2
+"""Threads that compress tiles."""
 
 Colours = Mapping[int, tuple[int, ...]]
 """Red, green, blue and, if need be, alpha of each value, 0-255."""
@@ -161,7 +163,7 @@ def write(
     data = storable(values)
     fitting = fitting_nodata(data.dtype, nodata)
     overviews = "NEAREST" if colours else _OVERVIEWS.get(band, "AVERAGE")
-    profile = {"driver": "COG", **_profile(grid, 1, data.dtype.name, fitting), **_OPTIONS, **_TILES}
+    profile = {"driver": "COG", **_profile(grid, 1, data.dtype.name, fitting), **_OPTIONS, **_tiles()}
     # Encoded in memory and written by Python: a full disk then is an OSError at once, and the checksum costs no
     # second reading. What it takes is the size of one compressed band.
     try:
@@ -211,11 +213,15 @@ def pack(plain: Path, final: Path, creation: Mapping[str, Any]) -> None:
     import rasterio.shutil
     from rasterio.windows import Window
 
-    options = {"compress": "DEFLATE", **_TILES, "bigtiff": "IF_SAFER", **creation}
+    options = {"compress": "DEFLATE", **_tiles(), "bigtiff": "IF_SAFER", **creation}
     rasterio.shutil.copy(plain, final, driver="COG", **options)
     with rasterio.open(final) as file:
         # The last tile of the first level ends the file: if it can be read, nothing was cut off.
         file.read(window=Window(file.width - 1, file.height - 1, 1, 1))
+
+
+def _tiles() -> dict[str, int]:
+    return {"blocksize": TILE_PX, "num_threads": threads(_PACKERS)}
 
 
 def _profile(grid: GeoBox, bands: int, dtype: str, nodata: float | None) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from howgreen.imagery.catalog._select import MIN_CLEAR_PCT, choose, estimate_byt
 from howgreen.imagery.composite._combine import composite, composite_scaled, from_scaled
 from howgreen.imagery.composite._offset_check import decisions
 from howgreen.imagery.composite._optical import load
+from howgreen.imagery.read._coarse import together
 from howgreen.imagery.read.opener import shared_files
 from howgreen.imagery.read.sky import detector_of
 from howgreen.imagery.read.thumbnails import frame_of as thumbnail_frame
@@ -38,4 +39,5 @@ __all__ = [
     "shared_files",
     "thumbnail",
     "thumbnail_frame",
+    "together",
 ]

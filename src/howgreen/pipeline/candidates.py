@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from howgreen import imagery
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
 MOST_SHOWN = 24
 """Pictures in a strip: those that were taken, then the clearest of the others."""
-THREADS = 8
 
 
 def candidates(plan: Plan, *, far: bool = False) -> tuple[Candidate, ...]:
@@ -41,7 +39,7 @@ def candidates(plan: Plan, *, far: bool = False) -> tuple[Candidate, ...]:
         except (ImageError, NetworkError):  # a picture less; where the pixels count, the run says so
             return None
 
-    with imagery.shared_files(), ThreadPoolExecutor(max_workers=THREADS) as pool:
+    with imagery.shared_files(), imagery.together(scenes) as pool:
         pictures = list(pool.map(drawn, scenes))
     used = {scene.id for scene in plan.scenes}
     made = [

@@ -37,3 +37,25 @@ def cluster(scheduler: str) -> Iterator[Any]:
         ) from error
     with client:
         yield client
+
+
+def keeps_profiles(scheduler: str) -> bool:
+    """Tell whether a cluster's workers keep what Dask's own profiler sees, so that their memory grows as long as they work.
+
+    The first worker is asked; where there is none yet, nobody.
+
+    Raises
+    ------
+    MissingExtraError, NetworkError
+        As :func:`cluster`.
+    """
+    with cluster(scheduler) as client:
+        first = list(client.nthreads())[:1]
+        return bool(first) and any(client.run(_profiles, workers=first, on_error="ignore").values())
+
+
+def _profiles() -> bool:
+    """Tell whether this worker's profiler is on."""
+    import dask
+
+    return bool(dask.config.get("distributed.worker.profile.enabled", default=False))
