@@ -11,6 +11,7 @@ import zlib
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import rasterio
@@ -22,6 +23,7 @@ from howgreen import place, report
 from howgreen.core.errors import OutputError
 from howgreen.core.sensors import SENSORS
 from howgreen.core.stac import Header
+from howgreen.report import _write as report_writing
 from howgreen.report._folder import copied_folder
 from howgreen.report._sections import TOPICS, Destination, opened, report_of
 from howgreen.report.figures import Summary
@@ -220,6 +222,62 @@ def test_a_report_stays_as_it_was_where_a_section_fails(store, tmp_path):
     with pytest.raises(OutputError, match="was changed while this was written"), copied_folder(out, anew=(), text=()):
         (out / "summary.json").write_text((out / "summary.json").read_text(encoding="utf-8") + "\n", encoding="utf-8")
     assert set(digests(out)) == set(before)
+
+
+def test_a_section_that_is_written_meanwhile_is_not_lost(store, tmp_path, monkeypatch, capsys):
+    out = made(store, tmp_path / "report")
+    assert trend(store, out) == 0
+    whole = report_writing.write_checksums
+
+    def late(folder):
+        """Another process gives the report a section, when all of the new one is written but its place not taken."""
+        whole(folder)
+        with opened(Destination.for_report(out), "change") as desk:
+            figures = report_of(out)
+            (desk.folder / "change.json").write_text("{}")
+            sections = {**figures.sections, "change": ("change.json",)}
+            listed = {**figures.files, "change.json": "figures"}
+            changed = msgspec.structs.replace(figures, sections=sections, files=listed)
+            (desk.folder / "summary.json").write_text(changed.to_json(), encoding="utf-8")
+
+    monkeypatch.setattr(report_writing, "write_checksums", late)
+    again = ("city", "Small", "--store", store, "--period", "2024", "--model", "ndvi", "--out", out, "--overwrite")
+    assert call(*again) != 0
+    told = capsys.readouterr().err
+    assert "got a section (change) while this was written, which would be lost; run the same command again" in told
+    assert set(report_of(out).sections) == {"trend", "change"}
+
+
+def test_two_that_write_the_same_report_take_turns_where_no_section_came(store, tmp_path, monkeypatch):
+    out = made(store, tmp_path / "report")
+    assert trend(store, out) == 0
+    whole = report_writing.write_checksums
+
+    def late(folder):
+        monkeypatch.undo()
+        whole(folder)
+        made(store, out, "--overwrite")
+
+    monkeypatch.setattr(report_writing, "write_checksums", late)
+    made(store, out, "--overwrite")
+    assert set(report_of(out).sections) == {"trend"}
+
+
+def test_a_section_goes_to_no_report_of_another_plan(store, tmp_path):
+    out = made(store, tmp_path / "report")
+    began = Destination.for_report(out)
+    with contextlib.suppress(ValueError), opened(began, "people"):
+        raise ValueError("the plan is as it was: there is a desk to work at")
+    assert (
+        call("city", "Small", "--store", store, "--period", "2023", "--model", "ndvi", "--out", out, "--overwrite") == 0
+    )
+    before = digests(out)
+    with (
+        pytest.raises(OutputError, match="was made anew by another plan while this was computed"),
+        opened(began, "people"),
+    ):
+        pass
+    assert digests(out) == before
 
 
 def test_marks_cannot_be_forged_by_a_name(store, tmp_path):

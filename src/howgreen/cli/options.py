@@ -91,7 +91,11 @@ def destination(
             raise click.UsageError(
                 f"--report says where the answer goes and in which language: leave --{beside[0]} out"
             )
-    made = reports.Destination(out=out, report=report, language=language, pdf=pdf)
+    made = (
+        reports.Destination(out=out, language=language, pdf=pdf)
+        if report is None
+        else reports.Destination.for_report(report, pdf=pdf)
+    )
     made.check(overwrite=overwrite)
     return made
 

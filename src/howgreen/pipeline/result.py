@@ -111,7 +111,7 @@ def write(
     OutputError
         The folder holds something else, or cannot be written.
     """
-    earlier = report.sections_of(out)
+    earlier = report.sections_there(out)
     summary = report.write(
         replace(result, candidates=candidates(result.plan)),
         out,

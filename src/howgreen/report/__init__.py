@@ -21,7 +21,7 @@ from howgreen.report._pdf import check_pdf
 from howgreen.report._people import PeopleSummary, write_people
 from howgreen.report._rasters import FRACTION_STEPS
 from howgreen.report._restoration import LookedFigures, RestorationSummary, write_restoration
-from howgreen.report._sections import Destination, opened, report_of, sections_of
+from howgreen.report._sections import Destination, opened, report_of, sections_there
 from howgreen.report._summary import summary
 from howgreen.report._templates import environment, policy, text_of
 from howgreen.report._trend import TrendSummary, trend_summary, write_trend
@@ -64,7 +64,7 @@ __all__ = [
     "opened",
     "policy",
     "report_of",
-    "sections_of",
+    "sections_there",
     "summary",
     "text_of",
     "thumbnail",

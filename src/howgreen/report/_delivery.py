@@ -10,7 +10,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -90,13 +90,21 @@ def check_target(out: str | Path, *, needs_bytes: int = 0, overwrite: bool = Tru
 
 
 @contextmanager
-def new_target(out: str | Path, *, needs_bytes: int = 0, progress: Progress | None = None) -> Iterator[Path]:
+def new_target(
+    out: str | Path,
+    *,
+    needs_bytes: int = 0,
+    check: Callable[[], None] | None = None,
+    progress: Progress | None = None,
+) -> Iterator[Path]:
     """Give a local folder to fill; when all went well it takes the place of ``out``, or is sent there.
 
     Parameters
     ----------
     out
         A folder, or a URL of fsspec.
+    check
+        Of a folder on this disk: see :func:`howgreen.report._folder.new_folder`.
     progress
         Told ``("send", files sent, files in all)``.
 
@@ -106,7 +114,7 @@ def new_target(out: str | Path, *, needs_bytes: int = 0, progress: Progress | No
         As :func:`check_target`; or sending broke off: then no ``summary.json`` lies there.
     """
     if not is_url(out):
-        with new_folder(Path(out), needs_bytes=needs_bytes) as folder:
+        with new_folder(Path(out), needs_bytes=needs_bytes, check=check) as folder:
             yield folder
         return
     storage = _Storage(str(out))

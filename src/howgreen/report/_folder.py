@@ -6,7 +6,7 @@ import glob
 import json
 import os
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,18 +27,18 @@ FORMATS = (FORMAT, LAYERS_FORMAT, OSM_GREEN_FORMAT, PEOPLE_FORMAT, RESTORATION_F
 
 
 @contextmanager
-def new_folder(out: Path, *, needs_bytes: int = 0, instead_of: bytes | None = None) -> Iterator[Path]:
+def new_folder(out: Path, *, needs_bytes: int = 0, check: Callable[[], None] | None = None) -> Iterator[Path]:
     """Give a new folder beside ``out`` that takes its place when all went well, and vanishes when anything did not.
 
     Parameters
     ----------
-    instead_of
-        What the summary of ``out`` must still hold then.
+    check
+        Called then, while no other process may exchange ``out``; what it raises leaves ``out`` as it is.
 
     Raises
     ------
     OutputError
-        ``out`` holds what is not ours, or was changed meanwhile, or the disk refuses.
+        ``out`` holds what is not ours, or the disk refuses.
     """
     from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
     from rasterio._err import CPLE_BaseError  # what rasterio lets through of GDAL's; it has no public name
@@ -62,8 +62,8 @@ def new_folder(out: Path, *, needs_bytes: int = 0, instead_of: bytes | None = No
             yield scratch
             with folder_lock(out.parent):  # two that write the same report take turns
                 check_out(out)
-                if instead_of is not None and (out / SUMMARY).read_bytes() != instead_of:
-                    raise OutputError(f"{out}: was changed while this was written; run the same command again")
+                if check is not None:
+                    check()
                 disown(scratch)
                 _swap(scratch, out)
     except of_files as error:
@@ -90,7 +90,12 @@ def copied_folder(out: Path, *, anew: Collection[str], text: Collection[str]) ->
         As :func:`new_folder`; also where somebody else changed the folder meanwhile.
     """
     before = (out / SUMMARY).read_bytes()
-    with new_folder(out, instead_of=before) as scratch:
+
+    def unchanged() -> None:
+        if (out / SUMMARY).read_bytes() != before:
+            raise OutputError(f"{out}: was changed while this was written; run the same command again")
+
+    with new_folder(out, check=unchanged) as scratch:
         for path in out.iterdir():
             if path.name in text:
                 shutil.copyfile(path, scratch / path.name)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 TOPICS = ("people", "change", "trend", "nrr")
 """In the order of the page."""
 REPORT_PAGE = "report.html"
+PLAN = "plan.json"
 OWN_PAGE = "the page to read; opens without a network"
 FIGURES = "the figures of this section of the page"
 MAPS = "the maps in their colours, for QGIS; beside each raster lies its style (.qml)"
@@ -45,10 +46,17 @@ class Destination:
     """A folder of its own, or a URL of fsspec."""
     report: Path | None = None
     """Instead: the folder of a report, which gets a section."""
+    plan: str | None = None
+    """Text of that report's plan when the work for the section began; see :meth:`for_report`."""
     language: str = "en"
     """Of a page of its own; a section is in the language of its report."""
     pdf: bool = False
     """Write the page as PDF too."""
+
+    @classmethod
+    def for_report(cls, report: Path, *, pdf: bool = False) -> Destination:
+        """Take a report for a destination as it is now: one that has another plan in the end does not get the section."""
+        return cls(report=report, plan=_text(report / PLAN), pdf=pdf)
 
     @classmethod
     def of(cls, out: str | Path | Destination) -> Destination:
@@ -138,7 +146,7 @@ class Desk:
         return figures
 
     def _added(self, report: Summary, section: Section, figures: D, files: Mapping[str, str]) -> D:
-        name = f"{section.topic}.json"
+        name = _figures_of(section.topic)
         figures = msgspec.structs.replace(figures, files={**files, name: "this file"})
         (self.folder / name).write_text(figures.to_json(), encoding="utf-8")
         kept = {key: text for key, text in report.files.items() if key not in _files_of(report, section.topic)}
@@ -231,7 +239,7 @@ def kept(out: str | Path, found: Mapping[str, Any], plan_json: str | None) -> Ke
     earlier = None if is_url(out) else _earlier(Path(out))
     if earlier is None or not earlier.sections or not _alike(earlier, found) or not is_unaltered(Path(out)):
         return none
-    same_map = plan_json is not None and _text(Path(out) / "plan.json") == plan_json
+    same_map = plan_json is not None and _text(Path(out) / PLAN) == plan_json
     sections = {topic: names for topic, names in earlier.sections.items() if same_map or topic != "people"}
     files = {name: earlier.files[name] for names in sections.values() for name in names if name in earlier.files}
     return Kept(folder=Path(out), sections=sections, files=files)
@@ -247,10 +255,20 @@ def _alike(earlier: Summary, found: Mapping[str, Any]) -> bool:
     )
 
 
-def sections_of(out: str | Path) -> tuple[str, ...]:
-    """List the sections of the report that a folder of this disk holds; none where it holds no report."""
+def sections_there(out: str | Path) -> dict[str, str | None]:
+    """Return the figures of each section of the report that a folder of this disk holds; none where it holds no report."""
     earlier = None if is_url(out) else _earlier(Path(out))
-    return () if earlier is None else tuple(earlier.sections)
+    topics = () if earlier is None else tuple(earlier.sections)
+    return {topic: _text(Path(out) / _figures_of(topic)) for topic in topics}
+
+
+def check_sections(out: str | Path, known: Mapping[str, str | None]) -> None:
+    """Refuse to replace a report that got a section after :func:`sections_there` was asked."""
+    new = [topic for topic, figures in sections_there(out).items() if topic not in known or known[topic] != figures]
+    if new:
+        raise OutputError(
+            f"{out}: got a section ({', '.join(new)}) while this was written, which would be lost; run the same command again"
+        )
 
 
 def _earlier(folder: Path) -> Summary | None:
@@ -279,13 +297,17 @@ def opened(destination: Destination, topic: str, *, progress: Progress | None = 
     Raises
     ------
     OutputError
-        As :func:`howgreen.report._delivery.new_target`, and :func:`report_of`.
+        As :func:`howgreen.report._delivery.new_target`, and :func:`report_of`; or the report has another plan than it had.
     """
     if destination.report is None:
         with new_target(destination.folder, progress=progress) as folder:
             yield Desk(folder=folder, language=language_of(destination.language), pdf=destination.pdf)
         return
     found = report_of(destination.report)
+    if destination.plan is not None and _text(destination.report / PLAN) != destination.plan:
+        raise OutputError(
+            f"{destination.report}: was made anew by another plan while this was computed for it; run the same command again"
+        )
     earlier = [name for one in _files_of(found, topic) for name in _with_companions(one)]
     again = {*earlier, REPORT_PAGE, REPORT_PDF, SUMMARY, CHECKSUMS}
     with copied_folder(destination.report, anew=again, text=(REPORT_PAGE,)) as folder:
@@ -295,6 +317,10 @@ def opened(destination: Destination, topic: str, *, progress: Progress | None = 
             pdf=destination.pdf or REPORT_PDF in found.files,
             report=found,
         )
+
+
+def _figures_of(topic: str) -> str:
+    return f"{topic}.json"
 
 
 def _files_of(report: Summary, topic: str) -> tuple[str, ...]:

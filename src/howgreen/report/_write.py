@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from howgreen.report._language import language as language_of
 from howgreen.report._pdf import REPORT_PDF, TEXT, check_pdf, write_pdf
 from howgreen.report._qgis import PROJECT, TABLES, write_styles, write_tables
 from howgreen.report._rasters import blocks, drawn, files_of
-from howgreen.report._sections import Kept, kept
+from howgreen.report._sections import Kept, check_sections, kept, sections_there
 from howgreen.report._summary import values
 from howgreen.report._tables import CSV, XLSX, rows, write_csv, write_xlsx
 from howgreen.report.figures import EstimateFigures, PopulatedFigures, Summary
@@ -95,7 +96,7 @@ def write(
     Raises
     ------
     OutputError
-        The folder holds something else, or cannot be written.
+        The folder holds something else, cannot be written, or got a section meanwhile.
     """
     import rasterio
 
@@ -108,7 +109,9 @@ def write(
     if form.pdf:
         check_pdf()
     tick = _Ticks(blocks(result) + STEPS_AFTER if progress else 0, progress)
-    room = new_target(out, needs_bytes=needed_bytes(result.plan), progress=progress)
+    there = sections_there(out)
+    check = partial(check_sections, out, there)
+    room = new_target(out, needs_bytes=needed_bytes(result.plan), check=check, progress=progress)
     # GDAL's own cache would grow with the city, up to 5 % of the memory; nearly every byte is used once.
     with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES), room as folder:
         with drawn(result, folder, tell=tick) as maps:
