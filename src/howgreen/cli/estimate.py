@@ -13,7 +13,7 @@ from howgreen.cli.asked import plan_of
 from howgreen.cli.options import FILE, FOLDER, is_typed, json_option, place_options, plan_options
 from howgreen.cli.progress import bars
 from howgreen.cli.root import examples, howgreen
-from howgreen.cli.say import say_json
+from howgreen.cli.say import say, say_json
 from howgreen.cli.warnings import refuse_if_strict
 from howgreen.core import words
 from howgreen.core.text import one_line
@@ -265,14 +265,13 @@ def estimate_command(
     looked = {"looks": sorted(one.time for one in answers if one.time), "images": images_of(folder)}
     if sample.change is not None:
         change = evaluate_change(sample, answers)
-        record = {"howgreen": __version__, **change_to_json(sample, change), **looked}
-        write_atomic(folder / "estimate.json", json.dumps(record, indent=2, ensure_ascii=False) + "\n")
-        say_json(record) if as_json else click.echo("\n".join(_change_in_words(sample, change)))
-        return
-    found = evaluate(sample, answers, count=count)
-    record = {"howgreen": __version__, **to_json(sample, found), **looked}
+        values, lines = change_to_json(sample, change), _change_in_words(sample, change)
+    else:
+        found = evaluate(sample, answers, count=count)
+        values, lines = to_json(sample, found), _in_words(sample, found)
+    record = {"howgreen": __version__, **values, **looked}
     write_atomic(folder / "estimate.json", json.dumps(record, indent=2, ensure_ascii=False) + "\n")
-    click.echo(json.dumps(record, indent=2, ensure_ascii=False) if as_json else "\n".join(_in_words(sample, found)))
+    say_json(record) if as_json else say("\n".join(lines))
 
 
 def _change_in_words(sample: Sample, found: ChangeEvaluation) -> list[str]:

@@ -119,6 +119,12 @@ def project(shape: BaseGeometry, crs: str) -> BaseGeometry:
     return moved if moved.is_valid else shapely.make_valid(moved, method="structure")
 
 
+def exchanged(shape: BaseGeometry) -> BaseGeometry:
+    """Exchange the coordinates of a shape: where it would lie had latitude been written first."""
+    turned: BaseGeometry = shapely.transform(shape, lambda points: points[:, ::-1])
+    return turned
+
+
 def to_lonlat(shape: BaseGeometry, crs: str) -> Polygon | MultiPolygon:
     """Move an area from another CRS to EPSG:4326 (lon, lat), split where it crosses the antimeridian."""
     from rasterio.warp import transform_geom

@@ -43,6 +43,8 @@ class Fit:
     slope: Slope
     noise: float
     """Standard deviation of the years around the line, n - 2 degrees of freedom."""
+    year_half_width: float
+    """Half of what sets one year apart from the line, by the scatter of all of them; NaN of two years."""
     detectable: float
     """The smallest change a year, up or down, that could have been told from this noise."""
     verdict: Verdict

@@ -12,7 +12,7 @@ import pandas as pd
 import shapely
 
 from howgreen.core.errors import AreaError
-from howgreen.core.geometry import Area, geodesic_area_m2, polygonal
+from howgreen.core.geometry import Area, exchanged, geodesic_area_m2, polygonal
 from howgreen.core.text import truncate_list
 from howgreen.core.warnings import Caution, warn
 from howgreen.osm.extract import LICENCE, OsmAreas, Tags, extract_bounds, read_areas
@@ -152,7 +152,7 @@ def _check_reach(path: Path, city: City) -> None:
     ground = city.land or city.boundary
     frame = shapely.box(*bounds)
     held = ground.intersection(frame).area / ground.area
-    if held == 0 and shapely.transform(ground, lambda xy: xy[:, ::-1]).intersects(frame):
+    if held == 0 and exchanged(ground).intersects(frame):
         raise AreaError(f"{path}: lies where {city.label} has its latitude and longitude exchanged; write lon, lat")
     if held < _LEAST_HELD:
         raise AreaError(f"{path}: holds {held:.0%} of {city.label}; give an extract that holds all of it")

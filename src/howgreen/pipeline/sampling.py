@@ -320,27 +320,16 @@ def estimate_of(folder: Path, plan: Plan) -> EstimateFigures:
             f"use the plan that it was drawn by, with --plan {folder / PLAN}"
         )
     found = _read_of(drawn, folder, _Kept)
-    days = sorted(one[:10] for one in found.looks if one)
     return EstimateFigures(
         **_interval(found.headline),
+        **_rests_on(drawn, found),
         counted=found.counted,
-        looked=found.looked,
-        drawn=len(drawn.units),
-        readers=len(found.readers),
-        first_look=days[0] if days else "",
-        last_look=days[-1] if days else "",
-        images=tuple(found.images),
         design=drawn.design,
-        seed=drawn.seed,
-        dots=drawn.dots,
         strata_bounds=drawn.bounds,
-        strata_weights=drawn.weights,
         frame_green=drawn.frame_green,
         frame_land=drawn.frame_land,
-        sample_sha256=drawn.sha256,
         without_map=DesignEstimate(**_interval(found.plain)),
         two_phase=None if found.two_phase is None else DesignEstimate(**_interval(found.two_phase)),
-        kappa=None if found.agreement is None else found.agreement.kappa,
     )
 
 
@@ -355,29 +344,36 @@ def estimate_of_change(folder: Path) -> ChangeEstimateFigures:
     drawn = load(folder / "sample.json")
     change = of_change(drawn)
     found = _read_of(drawn, folder, _KeptChange)
-    days = sorted(one[:10] for one in found.looks if one)
     return ChangeEstimateFigures(
+        **_rests_on(drawn, found),
         areas=found.areas,
         mapped_m2=found.mapped_m2,
         users=_shares(found.users),
         producers=_shares(found.producers),
         unseen_m2=found.unseen_m2,
         level=found.level,
-        looked=found.looked,
-        drawn=len(drawn.units),
         skipped=len(found.skipped),
-        readers=len(found.readers),
-        first_look=days[0] if days else "",
-        last_look=days[-1] if days else "",
-        images=found.images,
-        seed=drawn.seed,
-        dots=drawn.dots,
         strata=change.strata,
-        strata_weights=drawn.weights,
         area_m2=change.area_m2,
-        sample_sha256=drawn.sha256,
-        kappa=None if found.agreement is None else found.agreement.kappa,
     )
+
+
+def _rests_on(drawn: Sample, found: _Kept | _KeptChange) -> dict[str, Any]:
+    """Gather what an estimate of either kind rests on: places, readers, days, images."""
+    days = sorted(one[:10] for one in found.looks if one)
+    return {
+        "looked": found.looked,
+        "drawn": len(drawn.units),
+        "readers": len(found.readers),
+        "first_look": days[0] if days else "",
+        "last_look": days[-1] if days else "",
+        "images": found.images,
+        "seed": drawn.seed,
+        "dots": drawn.dots,
+        "strata_weights": drawn.weights,
+        "sample_sha256": drawn.sha256,
+        "kappa": None if found.agreement is None else found.agreement.kappa,
+    }
 
 
 def check_same_change(folder: Path, shown: Path) -> None:

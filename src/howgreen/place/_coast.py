@@ -18,7 +18,7 @@ import shapely
 from shapely import LinearRing
 
 from howgreen.core.errors import AreaError
-from howgreen.core.geometry import Area, BBox, boxes, geodesic_area_m2, polygonal
+from howgreen.core.geometry import Area, BBox, boxes, exchanged, geodesic_area_m2, polygonal
 from howgreen.core.text import truncate
 from howgreen.core.types import City
 from howgreen.core.warnings import Caution
@@ -146,7 +146,7 @@ def _of_file(city: City, land: BaseGeometry, *, path: Path, source: str) -> City
     """Give the city the land that a user's file shows; an error where that cannot be its land."""
     inside = polygonal(shapely.intersection(city.boundary, land))
     if inside.is_empty:
-        turned = shapely.transform(land, lambda xy: xy[:, ::-1])
+        turned = exchanged(land)
         cure = "its latitude and longitude are exchanged" if turned.intersects(city.boundary) else "give another"
         raise AreaError(f"{path}: by this file all limits of {city.label} are sea; leave --land out, or {cure}")
     if geodesic_area_m2(inside) < _LEAST_LAND * city.area_m2:

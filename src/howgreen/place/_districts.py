@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import shapely
 
 from howgreen.core.errors import AreaError
-from howgreen.core.geometry import Area, geodesic_area_m2, polygonal
+from howgreen.core.geometry import Area, exchanged, geodesic_area_m2, polygonal
 from howgreen.core.text import truncate_list
 from howgreen.core.types import City, District
 from howgreen.core.warnings import Caution
@@ -139,7 +139,7 @@ def _near(bounds: tuple[float, float, float, float], city: City) -> bool:
 
 
 def _none_inside(features: Sequence[Feature], city: City, *, what: str) -> AreaError:
-    turned = [shapely.transform(one.geometry, lambda xy: xy[:, ::-1]) for one in features if not one.fault]
+    turned = [exchanged(one.geometry) for one in features if not one.fault]
     if any(city.boundary.intersects(shapely.box(*shape.bounds)) for shape in turned):
         return AreaError(f"{what}: latitude and longitude are exchanged; write lon first, then lat")
     return AreaError(f"{what}: none of its {len(features)} areas lies in {city.label}; give the districts of this city")

@@ -213,6 +213,7 @@ def _checked_position(city: City, query: str | None, known: _Known) -> City:
     """
     import shapely
 
+    from howgreen.core.geometry import exchanged
     from howgreen.place._land import check_order
 
     check_order(city)
@@ -225,7 +226,7 @@ def _checked_position(city: City, query: str | None, known: _Known) -> City:
         grounds += [shapely.box(*bounds)] if bounds else []
     if not grounds or any(ground.intersects(city.boundary) for ground in grounds):
         return city
-    turned = shapely.transform(city.boundary, lambda xy: xy[:, ::-1])
+    turned = exchanged(city.boundary)
     if any(ground.intersects(turned) for ground in grounds):
         raise AreaError(
             f"{city.label}: latitude and longitude of its boundary are exchanged; write lon first, then lat"

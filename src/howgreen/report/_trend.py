@@ -172,7 +172,7 @@ def trend_summary(
         Published regressions that were applied to the reflectance, by their title; empty for none.
     """
     fit = found.fit
-    half = None if math.isnan(fit.noise) else _t(len(found.points) - 2) * fit.noise
+    half = _known(fit.year_half_width)
     return TrendSummary(
         format="howgreen-trend/1",
         howgreen=version,
@@ -202,12 +202,6 @@ def trend_summary(
 
 def _known(value: float) -> float | None:
     return None if math.isnan(value) else value
-
-
-def _t(df: int) -> float:
-    from scipy.stats import t
-
-    return float(t.ppf(0.975, df)) if df > 0 else math.nan
 
 
 def _year(one: YearAnswer, value: float, half: float | None) -> YearFigures:

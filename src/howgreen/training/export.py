@@ -27,7 +27,7 @@ LOGIT_LIMIT = 30.0
 def network_graph(layers: Layers, card: ModelCard) -> onnx.ModelProto:
     """Build the graph of :func:`howgreen.training.network.predict`, its classes gathered to the card's covers, their green part as green fraction, and its standard error."""
     numbers = {"low": CLIP[0], "high": CLIP[1], "dark": DARK}
-    tensors = [_number(name, value) for name, value in numbers.items()]
+    tensors = [tensor(name, value) for name, value in numbers.items()]
     nodes = [
         helper.make_node("Clip", [INPUT, "low", "high"], ["clipped"]),
         helper.make_node("Add", ["clipped", "dark"], ["raised"]),
@@ -35,14 +35,14 @@ def network_graph(layers: Layers, card: ModelCard) -> onnx.ModelProto:
     ]
     last = len(layers.weights) - 1
     for step, (weight, bias) in enumerate(zip(layers.weights, layers.biases, strict=True)):
-        tensors += [_tensor(f"weight{step}", weight[:, :, None, None]), _tensor(f"bias{step}", bias)]
+        tensors += [tensor(f"weight{step}", weight[:, :, None, None]), tensor(f"bias{step}", bias)]
         out = "logits" if step == last else f"sum{step}"
         nodes.append(helper.make_node("Conv", [f"layer{step}", f"weight{step}", f"bias{step}"], [out]))
         if step != last:
             nodes.append(helper.make_node("Relu", [out], [f"layer{step + 1}"]))
     # Softmax spelt out: ONNX Runtime's own moves the channel axis to the end and back, and takes twice the time.
-    tensors += [_number("least", -LOGIT_LIMIT), _number("most", LOGIT_LIMIT)]
-    tensors.append(_tensor("gather", np.eye(len(COVERS))[COVER_OF].T[:, :, None, None]))
+    tensors += [tensor("least", -LOGIT_LIMIT), tensor("most", LOGIT_LIMIT)]
+    tensors.append(tensor("gather", np.eye(len(COVERS))[COVER_OF].T[:, :, None, None]))
     tensors.append(numpy_helper.from_array(np.array([1], dtype=np.int64), "channel"))
     nodes += [
         helper.make_node("Clip", ["logits", "least", "most"], ["tame"]),
@@ -52,15 +52,15 @@ def network_graph(layers: Layers, card: ModelCard) -> onnx.ModelProto:
         helper.make_node("Div", ["weights_of_covers", "weight_of_all"], [OUTPUTS[0]]),
     ]
     green = np.array([[cls.green for cls in card.classes]], dtype=np.float32)[:, :, None, None]
-    tensors += [_tensor("green", green), _number("none", 0.0), _number("all", 1.0)]
+    tensors += [tensor("green", green), tensor("none", 0.0), tensor("all", 1.0)]
     nodes += [
         helper.make_node("Conv", [OUTPUTS[0], "green"], ["total"]),
         helper.make_node("Clip", ["total", "none", "all"], [OUTPUTS[1]]),
     ]
-    tensors += [_number("least_error", LOG_ERROR[0]), _number("most_error", LOG_ERROR[1])]
+    tensors += [tensor("least_error", LOG_ERROR[0]), tensor("most_error", LOG_ERROR[1])]
     tensors += [
-        _tensor("error_weight", layers.error_weight[:, :, None, None]),
-        _tensor("error_bias", [layers.error_bias]),
+        tensor("error_weight", layers.error_weight[:, :, None, None]),
+        tensor("error_bias", [layers.error_bias]),
     ]
     nodes += [
         helper.make_node("Conv", [f"layer{last}", "error_weight", "error_bias"], ["any_log_error"]),
@@ -74,7 +74,7 @@ def ndvi_graph(card: ModelCard, *, bare: float, full: float) -> onnx.ModelProto:
     """Build the NDVI rule on bands (green, red, nir): see :func:`howgreen.training.ndvi.fraction_and_water`."""
     from howgreen.training.ndvi import TINY, WATER_NIR
 
-    tensors = [_number(name, value) for name, value in {
+    tensors = [tensor(name, value) for name, value in {
         "low": 0.0, "high": 2.0, "tiny": TINY, "bare": bare, "span": full - bare, "none": 0.0, "all": 1.0,
         "water_nir": WATER_NIR,
     }.items()]  # fmt: skip
@@ -102,27 +102,25 @@ def ndvi_graph(card: ModelCard, *, bare: float, full: float) -> onnx.ModelProto:
     return model_of(nodes, tensors, card)
 
 
-def _tensor(name: str, values: Any) -> onnx.TensorProto:
+def tensor(name: str, values: Any) -> onnx.TensorProto:
+    """Name constants (float32) of a graph."""
     return numpy_helper.from_array(np.asarray(values, dtype=np.float32), name)
 
 
-def _number(name: str, value: float) -> onnx.TensorProto:
-    return _tensor(name, value)
+def image(name: str, channels: int) -> onnx.ValueInfoProto:
+    """Name an input or output (n, channels, y, x) of a graph."""
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", channels, "y", "x"])
 
 
 def model_of(
     nodes: Sequence[onnx.NodeProto], tensors: Sequence[onnx.TensorProto], card: ModelCard, *, uncertain: bool = False
 ) -> onnx.ModelProto:
     """Put nodes and tensors together as a model that carries its card."""
-
-    def value(name: str, channels: int) -> onnx.ValueInfoProto:
-        return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", channels, "y", "x"])
-
     graph = helper.make_graph(
         nodes,
         card.name,
-        [value(INPUT, len(card.bands))],
-        [value(OUTPUTS[0], len(card.classes)), value(OUTPUTS[1], 1), *([value(UNCERTAINTY, 1)] if uncertain else [])],
+        [image(INPUT, len(card.bands))],
+        [image(OUTPUTS[0], len(card.classes)), image(OUTPUTS[1], 1), *([image(UNCERTAINTY, 1)] if uncertain else [])],
         list(tensors),
     )
     model = helper.make_model(

@@ -146,7 +146,6 @@ class _District:
     weights: npt.NDArray[np.float64]
     crowns: float
     """Share of gardens and streets beneath crowns."""
-    parcels: int = 0
 
 
 _USES = ("houses", "block", "hall", "paved", "park", "wood", "field", "open", "bare", "water", "odd")

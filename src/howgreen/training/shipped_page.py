@@ -15,6 +15,7 @@ from howgreen.landcover.model import Model, models
 from howgreen.training import calibrate, judges
 from howgreen.training.contest import judge
 from howgreen.training.contest.classes import CLASSES
+from howgreen.training.contest.page import table
 from howgreen.training.contest.samples import Place, as_place
 from howgreen.training.evaluate import Predict
 from howgreen.training.judges import Ground, known
@@ -141,11 +142,6 @@ choice of what is simulated, so expect a little less elsewhere; Potsdam chose no
 points; only 3 of the 98 have a southern neighbour in the table, too few to judge at the registered place, so it is judged as it stands.
 Errors of the simulated cities' ratio: {wide["rms"]:.1f} ± {wide["rms_se"]:.1f} points (root mean square), {wide["worst"]:.1f} ± {wide["worst_se"]:.1f} at worst. How the algorithms compare is [on a
 page of its own](contest.md)."""
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Lay out a table in Markdown."""
-    return "\n".join(["| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *rows)])
 
 
 def _places(found: Mapping[str, Figures]) -> str:

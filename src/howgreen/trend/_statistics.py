@@ -49,6 +49,7 @@ def fit(
     return Fit(
         slope=slope,
         noise=noise,
+        year_half_width=t * noise,
         detectable=detectable,
         verdict=_verdict(slope, detectable, n),
         mann_kendall=mann_kendall(y[np.argsort(x, kind="stable")]),

@@ -9,13 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import shapely
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from howgreen.core.acquisitions import acquisitions
 from howgreen.core.errors import NoClearImageError, NoImageError
-from howgreen.core.geometry import geodesic_area_m2
+from howgreen.core.geometry import exchanged, geodesic_area_m2, polygonal
 from howgreen.core.grid import outline
 from howgreen.core.sensors import LANDSAT, SENSORS, SENTINEL1, Sensor, bands_in_files, native_names
 from howgreen.core.stac import deduplicate
@@ -169,7 +168,7 @@ def _nothing(city: City, period: Period, root: Path | None, sensor: str | None) 
 
 def _turned(city: City) -> City:
     """Exchange latitude and longitude of a city's limits."""
-    return replace(city, boundary=shapely.transform(city.boundary, lambda xy: xy[:, ::-1]))
+    return replace(city, boundary=polygonal(exchanged(city.boundary)))
 
 
 def _held(scenes: Sequence[Scene], sensor: str) -> str:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper, numpy_helper
 
 from howgreen.clouds.card import AROUND_PX, CELL_M, METADATA_KEY, OUTPUT, CloudCard, CloudClass
 from howgreen.core.sensors import LANDSAT, SENTINEL2, Sensor
@@ -21,7 +20,7 @@ from howgreen.training.spectra import read_materials, read_responses
 
 VERSION = "1.0.0"
 SEED = 31
-PIXELS, HELD_OUT, PER_KIND, EPOCHS = 150_000, 30_000, 300, 10
+PIXELS, PER_KIND, EPOCHS = 150_000, 300, 10
 """Of each sensor."""
 HIDDEN = (24, 16)
 NAMES = {
@@ -109,7 +108,11 @@ def _card(name: str, layers: fit.Layers, judged: Sky) -> CloudCard:
 def graph(layers: fit.Layers, card: CloudCard) -> onnx.ModelProto:
     """Build the graph of :func:`howgreen.training.clouds.fit.predict`, which finds the darkest around a cell itself."""
     places = [layers.bands.index(band) for band in layers.floors]
-    tensors = [_number("low", network.CLIP[0]), _number("high", network.CLIP[1]), _number("dark", network.DARK)]
+    tensors = [
+        export.tensor("low", network.CLIP[0]),
+        export.tensor("high", network.CLIP[1]),
+        export.tensor("dark", network.DARK),
+    ]
     tensors.append(numpy_helper.from_array(np.array(places, np.int64), "visible"))
     node = helper.make_node
     half = AROUND_PX // 2
@@ -125,17 +128,14 @@ def graph(layers: fit.Layers, card: CloudCard) -> onnx.ModelProto:
     ]
     last = len(layers.weights) - 1
     for step, (weight, bias) in enumerate(zip(layers.weights, layers.biases, strict=True)):
-        tensors += [_tensor(f"weight{step}", weight[:, :, None, None]), _tensor(f"bias{step}", bias)]
+        tensors += [export.tensor(f"weight{step}", weight[:, :, None, None]), export.tensor(f"bias{step}", bias)]
         nodes.append(node("Conv", [f"layer{step}", f"weight{step}", f"bias{step}"], [f"sum{step}"]))
         if step != last:
             nodes.append(node("Relu", [f"sum{step}"], [f"layer{step + 1}"]))
     nodes.append(node("Softmax", [f"sum{last}"], [OUTPUT], axis=1))
 
-    def value(name: str, channels: int) -> onnx.ValueInfoProto:
-        return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", channels, "y", "x"])
-
     built = helper.make_graph(
-        nodes, card.name, [value(INPUT, len(layers.bands))], [value(OUTPUT, len(CLASSES))], tensors
+        nodes, card.name, [export.image(INPUT, len(layers.bands))], [export.image(OUTPUT, len(CLASSES))], tensors
     )
     model = helper.make_model(
         built,
@@ -146,11 +146,3 @@ def graph(layers: fit.Layers, card: CloudCard) -> onnx.ModelProto:
     helper.set_model_props(model, {METADATA_KEY: msgspec.json.encode(card).decode()})
     onnx.checker.check_model(model, full_check=True)
     return model
-
-
-def _tensor(name: str, values: Any) -> onnx.TensorProto:
-    return numpy_helper.from_array(np.asarray(values, dtype=np.float32), name)
-
-
-def _number(name: str, value: float) -> onnx.TensorProto:
-    return _tensor(name, value)

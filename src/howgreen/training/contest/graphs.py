@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper, numpy_helper
 
 from howgreen.core.models import ModelCard
 from howgreen.landcover.card import METADATA_KEY, card_to_json
 from howgreen.landcover.contract import INPUT, OUTPUTS
-from howgreen.training.export import IR_VERSION, LOGIT_LIMIT, OPSET
+from howgreen.training.export import IR_VERSION, LOGIT_LIMIT, OPSET, image
 from howgreen.training.network import CLIP, DARK, logged
 from howgreen.training.spectra import Array
 
@@ -136,17 +136,13 @@ def finished(parts: Parts, card: ModelCard) -> onnx.ModelProto:
     green = np.array([[cls.green for cls in card.classes]], dtype=float)
     parts.conv(PROBABILITY, green, [0.0], "green_total")
     parts.add("Clip", ["green_total", parts.number("none", 0.0), parts.number("all", 1.0)], OUTPUTS[1])
-    graph = helper.make_graph(parts.nodes, card.name, [_value(INPUT, len(card.bands))],
-                              [_value(PROBABILITY, len(card.classes)), _value(OUTPUTS[1], 1)], parts.tensors)  # fmt: skip
+    graph = helper.make_graph(parts.nodes, card.name, [image(INPUT, len(card.bands))],
+                              [image(PROBABILITY, len(card.classes)), image(OUTPUTS[1], 1)], parts.tensors)  # fmt: skip
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(ML_DOMAIN, ML_OPSET)]
     model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="howgreen")
     helper.set_model_props(model, {METADATA_KEY: card_to_json(card)})
     onnx.checker.check_model(model)
     return model
-
-
-def _value(name: str, channels: int) -> onnx.ValueInfoProto:
-    return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", channels, "y", "x"])
 
 
 def averaged(models: Sequence[onnx.ModelProto], card: ModelCard) -> onnx.ModelProto:

@@ -124,7 +124,7 @@ def _section(contest: Mapping[str, Any]) -> list[str]:
     if any("half_widths_points" in each for each in found.values()):
         parts += ["### Intervals of the shipped models: how many simulated zones they hold", _intervals(found)]
     if any(each.get("sureness") for each in found.values()):
-        parts += ["### Does a model know how far off each pixel is?", _table(*sureness.table(found)), _SURENESS]
+        parts += ["### Does a model know how far off each pixel is?", table(*sureness.table(found)), _SURENESS]
     if any(each["cities"] for each in found.values()):
         parts += ["### Confusion of the six covers, all left-out places together (rows: true)", *_confusions(found)]
     settings = ", ".join(f"{name} {_told(setting)}" for name, setting in contest["settings"].items() if setting)
@@ -135,7 +135,8 @@ def _told(setting: Mapping[str, float]) -> str:
     return " ".join(f"{key}={value:g}" for key, value in setting.items())
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Lay out a table in Markdown."""
     return "\n".join(["| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *rows)])
 
 
@@ -160,7 +161,7 @@ def _summary(found: Mapping[str, Any]) -> str:
             f"{mean_of(each['simulated'], 'rmse'):.3f}", f"{potsdam['rmse']:.3f}", f"{potsdam['bias']:+.3f}",
             f"{each['seconds_per_mpx']:.2f}", f"{2 / each['seconds_per_mpx']:.1f}", f"{each['bytes'] / 1024:.0f}",
         ])  # fmt: skip
-    return _table(head, rows)
+    return table(head, rows)
 
 
 _SHIPPED = "shipped "
@@ -202,7 +203,7 @@ def _cities(found: Mapping[str, Any]) -> str:
         for name, each in found.items()
         for city, figures in each["cities"].items()
     ]
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _simulated(found: Mapping[str, Any]) -> str:
@@ -217,7 +218,7 @@ def _simulated(found: Mapping[str, Any]) -> str:
     truth = "; ".join(
         f"{city} {100 * f['true_ratio']:.1f} %" for city, f in next(iter(found.values()))["simulated"].items()
     )
-    return _table(head, rows) + f"\n\nTrue ratios: {truth}. Mean over cities but for the last columns."
+    return table(head, rows) + f"\n\nTrue ratios: {truth}. Mean over cities but for the last columns."
 
 
 def _zones(found: Mapping[str, Any]) -> str:
@@ -239,7 +240,7 @@ def _zones(found: Mapping[str, Any]) -> str:
                 else ["", ""]
             )
         rows.append(row)
-    return (_table(head, rows) + "\n\nIn points of the ratio; *held* is the share of zones whose error is within the width of whole cities. "
+    return (table(head, rows) + "\n\nIn points of the ratio; *held* is the share of zones whose error is within the width of whole cities. "
             "Errors of neighbouring pixels go together, so a small zone needs a wider interval than its city.")  # fmt: skip
 
 
@@ -265,7 +266,7 @@ def _intervals(found: Mapping[str, Any]) -> str:
                 else ["", ""]
             )
         rows.append(row)
-    return (_table(head, rows) + "\n\nThe widths of zones come from other simulated cities (other seeds, same materials), that of cities from "
+    return (table(head, rows) + "\n\nThe widths of zones come from other simulated cities (other seeds, same materials), that of cities from "
             "Potsdam's reference. A 95 % interval should hold 90-98 %.")  # fmt: skip
 
 
@@ -283,5 +284,5 @@ def _confusions(found: Mapping[str, Any]) -> list[str]:
         if counts:
             total = np.sum(counts, axis=0)
             rows = [[NAMES[i], *(str(value) for value in row)] for i, row in enumerate(total.tolist()) if sum(row)]
-            tables.append(f"**{name}**\n\n" + _table(["", *NAMES], rows))
+            tables.append(f"**{name}**\n\n" + table(["", *NAMES], rows))
     return tables
