@@ -24,6 +24,7 @@ from howgreen.imagery.read import windows
 from howgreen.imagery.read.opener import Files, is_web
 from howgreen.net import http
 from howgreen.store import layout, parts, put_place
+from howgreen.store.read import as_stored
 from howgreen.store.write import Layer, store_scene
 
 if TYPE_CHECKING:
@@ -171,16 +172,8 @@ def _known(root: Path, scene: Scene) -> Mapping[str, Any]:
         When the scene was added from elsewhere: its pixels are not to be replaced in silence.
     """
     folder = root / SENSORS[scene.sensor].collection / layout.check_scene_id(scene.id)
-    file = folder / f"{scene.id}.json"
-    if not file.is_file():
-        return {}
-    try:
-        native = layout.read_json(file)
-        properties = dict(native["properties"])
-        whole = all((folder / one["href"]).stat().st_size == one["file:size"] for one in native["assets"].values())
-    except (StoreError, OSError, KeyError, TypeError, AttributeError, ValueError):
-        return {}
-    if _WINDOWS not in properties:
+    properties, whole = as_stored(folder / f"{scene.id}.json")
+    if properties and _WINDOWS not in properties:
         raise StoreError(f"{root}: scene {scene.id} was added from files; sync into another store (--store)")
     return properties if whole else {}
 

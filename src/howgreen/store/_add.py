@@ -20,7 +20,7 @@ from howgreen.core.words import IMAGE_FOOTPRINT
 from howgreen.store import layout
 from howgreen.store.options import Options
 from howgreen.store.places import goes_by
-from howgreen.store.read import place, scene_at
+from howgreen.store.read import as_stored, place, scene_at
 from howgreen.store.write import mend, put_place, store_scene
 
 if TYPE_CHECKING:
@@ -292,16 +292,9 @@ def _origin(source: Source, digest: str) -> dict[str, Any]:
 
 def _there_already(root: Path, source: Source, digest: str) -> bool:
     """Whether the store holds this very scene, whole; StoreError when it holds another one of that id."""
-    file = root / source.sensor.collection / source.id / f"{source.id}.json"
-    if not file.is_file():
-        return False
-    try:
-        native = layout.read_json(file)
-        same = native["properties"].get("howgreen:source_sha256") == digest
-        whole = all((file.parent / one["href"]).stat().st_size == one["file:size"] for one in native["assets"].values())
-    except (StoreError, OSError, KeyError, TypeError, AttributeError):
-        return False  # a damaged scene is there to be mended by adding it again
-    if whole and not same:
+    # A damaged scene is there to be mended by adding it again.
+    properties, whole = as_stored(root / source.sensor.collection / source.id / f"{source.id}.json")
+    if whole and properties.get("howgreen:source_sha256") != digest:
         raise StoreError(
             f"{root}: scene {source.id} is there already, of other files or options; overwrite it with --replace"
         )

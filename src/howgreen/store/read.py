@@ -118,6 +118,19 @@ def scene_at(root: Path, file: Path) -> Scene | None:
     return scene
 
 
+def as_stored(file: Path) -> tuple[dict[str, Any], bool]:
+    """Return the properties of the item in a file, and whether its files are all there as it says; nothing of one that cannot be read."""
+    if not file.is_file():
+        return {}, False
+    try:
+        native = layout.read_json(file)
+        properties = dict(native["properties"])
+        sizes = {file.parent / one["href"]: one["file:size"] for one in native["assets"].values()}
+        return properties, all(path.stat().st_size == size for path, size in sizes.items())
+    except (StoreError, OSError, KeyError, TypeError, AttributeError, ValueError):
+        return {}, False
+
+
 def resolved(root: Path, file: Path, href: str) -> str:
     """Return an asset's absolute href: a file in the store, or an address on the web as it stands; else StoreError."""
     return href if _REMOTE.match(href) else str(layout.inside(root, file.parent, href))
