@@ -22,7 +22,7 @@ from howgreen import sample
 from howgreen.cli import main
 from howgreen.core.geometry import project, transformer
 from howgreen.people import MIN_PATCH_M2, NEAR_M, Ground, distance_m, patches
-from howgreen.pipeline.people import Given, people_near_green
+from howgreen.pipeline.people import PeopleOptions, people_near_green
 from howgreen.pipeline.population import epoch_of
 from howgreen.store.places import city_from_feature
 
@@ -93,7 +93,7 @@ def answer(sampleton):
 def figures(folder, answer):
     def work(name, **more):
         where = folder[0] / f"{Path(name).stem[:8]}-out"
-        return people_near_green(answer, Given(population=folder[0] / name, **more), out=where).to_dict()
+        return people_near_green(answer, PeopleOptions(population=folder[0] / name, **more), out=where).to_dict()
 
     return work
 

@@ -79,7 +79,7 @@ def squares(truth):
 @pytest.fixture(scope="module")
 def made(result, truth, squares, tmp_path_factory):
     out = tmp_path_factory.mktemp("out") / "layers"
-    wanted = compare_maps.Wanted(worldcover=str(truth), corine=str(squares), network=OFFLINE)
+    wanted = compare_maps.LayerOptions(worldcover=str(truth), corine=str(squares), network=OFFLINE)
     return out, compare_maps.layers(result, wanted, out=out)
 
 
@@ -160,7 +160,7 @@ def test_what_both_schemas_describe_they_describe_alike():
 def test_cropland_is_the_readers_choice(result, truth, tmp_path):
     codes, ratios = read(truth), {}
     for cropland in ("green", "not-green", "left-out"):
-        wanted = compare_maps.Wanted(worldcover=str(truth), network=OFFLINE, cropland=cropland)
+        wanted = compare_maps.LayerOptions(worldcover=str(truth), network=OFFLINE, cropland=cropland)
         ratios[cropland] = compare_maps.layers(result, wanted, out=tmp_path / cropland)["layers"][0]["city"]
     assert ratios["green"]["their_ratio"] > ratios["left-out"]["their_ratio"] > ratios["not-green"]["their_ratio"]
     fields = ratios["green"]["compared_m2"] - ratios["left-out"]["compared_m2"]
@@ -178,7 +178,7 @@ def test_tiles_over_http_give_what_the_file_gives(result, truth, made, tmp_path)
     names = tile_names(result.plan.city.boundary)
     shutil.copy(truth, root / f"ESA_WorldCover_10m_2021_v200_{names[0]}_Map.tif")
     with Faults(root=tmp_path) as server:
-        wanted = compare_maps.Wanted(
+        wanted = compare_maps.LayerOptions(
             layers=("worldcover",), network=Network(endpoints=Endpoints(worldcover=f"{server.url}/map"))
         )
         found = compare_maps.layers(result, wanted, out=tmp_path / "out")
@@ -201,10 +201,10 @@ def test_corine_comes_from_an_arcgis_server_as_from_a_file(result, squares, made
             cache=tmp_path / "kept",
             retry=RetryPolicy(tries=3, pause_s=0, first_wait_s=0.01),
         )
-        wanted = compare_maps.Wanted(layers=("corine",), network=network)
+        wanted = compare_maps.LayerOptions(layers=("corine",), network=network)
         found = compare_maps.layers(result, wanted, out=tmp_path / "out")
         (folder / "query").write_text('{"error": {"code": 500, "message": "Error performing query"}}')
-        elsewhere = compare_maps.Wanted(layers=("corine",), network=replace(network, cache=tmp_path / "new"))
+        elsewhere = compare_maps.LayerOptions(layers=("corine",), network=replace(network, cache=tmp_path / "new"))
         with pytest.raises(
             NetworkError, match=r"CORINE service gave no answer .*Error performing query.* give --corine FILE"
         ):
@@ -216,16 +216,16 @@ def test_corine_comes_from_an_arcgis_server_as_from_a_file(result, squares, made
 
 
 def test_what_was_not_asked_for_by_name_is_passed_over_with_a_note(result, squares, tmp_path):
-    nothing = compare_maps.Wanted(network=Network(offline=True, cache=tmp_path))
+    nothing = compare_maps.LayerOptions(network=Network(offline=True, cache=tmp_path))
     with pytest.raises(ImageError, match=r"no other map could be had .*give one, as --corine FILE"):
         compare_maps.layers(result, nothing, out=tmp_path / "a")
-    asked = compare_maps.Wanted(layers=("dynamic-world",), network=Network(offline=True, cache=tmp_path))
+    asked = compare_maps.LayerOptions(layers=("dynamic-world",), network=Network(offline=True, cache=tmp_path))
     with pytest.raises(ImageError, match="give --dynamic-world FILE"):
         compare_maps.layers(result, asked, out=tmp_path / "a")
     with pytest.raises(PlanError, match="layer 'modis' is unknown"):
-        compare_maps.Wanted(layers=("modis",))
+        compare_maps.LayerOptions(layers=("modis",))
     with pytest.raises(ImageError, match=r"gone\.gpkg: no such file"):
-        compare_maps.layers(result, compare_maps.Wanted(corine="gone.gpkg"), out=tmp_path / "a")
+        compare_maps.layers(result, compare_maps.LayerOptions(corine="gone.gpkg"), out=tmp_path / "a")
     assert not (tmp_path / "a").exists()
 
 
@@ -291,7 +291,7 @@ def test_a_map_that_agrees_by_chance_alone_gets_a_warning(result, truth, tmp_pat
         profile, codes = file.profile, file.read(1)
     with rasterio.open(tmp_path / "any.tif", "w", **profile) as file:
         file.write(np.random.default_rng(4).permuted(codes.ravel()).reshape(codes.shape), 1)
-    wanted = compare_maps.Wanted(worldcover=str(tmp_path / "any.tif"), network=OFFLINE)
+    wanted = compare_maps.LayerOptions(worldcover=str(tmp_path / "any.tif"), network=OFFLINE)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", HowgreenWarning)
         found = compare_maps.layers(result, wanted, out=tmp_path / "out")

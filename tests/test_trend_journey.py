@@ -100,7 +100,7 @@ def test_years_that_only_scatter_show_no_change_and_what_could_have_been_seen(tm
     area = town(tmp_path / "store")
     for year, columns in WOBBLE.items():
         add(tmp_path / "store", year, 20 + columns)
-    asked = trending.Asked(years=tuple(WOBBLE), model="ndvi")
+    asked = trending.TrendOptions(years=tuple(WOBBLE), model="ndvi")
     found = trending.over_years(area, Store(tmp_path / "store"), asked, out=tmp_path / "out")
     assert found.verdict == "no change that can be told from noise"
     assert found.slope_low < 0 < found.slope_high
@@ -120,7 +120,7 @@ def test_landsat_and_sentinel_2_are_joined_by_the_years_that_both_saw(tmp_path):
         add(root, year, 20 + 0.2 * (year % 2))
     for year in (2014, 2015):  # of other bands: left out of Landsat 8's years, and too few to be joined
         add(root, year, 30, sensor="landsat", platform="landsat-7")
-    asked = trending.Asked(years=tuple(range(2014, 2023)), sensors=("sentinel-2", "landsat"), model="ndvi")
+    asked = trending.TrendOptions(years=tuple(range(2014, 2023)), sensors=("sentinel-2", "landsat"), model="ndvi")
     found = trending.over_years(area, Store(root), asked, out=tmp_path / "out")
     (step,) = found.joins
     assert (step.older, step.newer, step.years) == ("landsat-8-9", "sentinel-2", (2017, 2018, 2019, 2020))
@@ -143,7 +143,7 @@ def test_the_same_model_and_months_in_every_year(tmp_path):
     for year in (2022, 2023, 2024):
         add(root, year, 20, months=(3, 4, 7))
     found = trending.over_years(
-        area, Store(root), trending.Asked(years=(2022, 2023, 2024), months=(3, 4)), out=tmp_path / "out"
+        area, Store(root), trending.TrendOptions(years=(2022, 2023, 2024), months=(3, 4)), out=tmp_path / "out"
     )
     assert {one.dates for one in found.years} == {(f"{year}-03-09", f"{year}-04-09") for year in (2022, 2023, 2024)}
     assert found.model == "mixture-4"
@@ -162,7 +162,7 @@ def test_coefficients_from_elsewhere_are_applied_where_they_are_asked_for_and_to
         trending.over_years(
             area,
             Store(root),
-            trending.Asked(years=(2001, 2002), model="ndvi", bandpass=name),
+            trending.TrendOptions(years=(2001, 2002), model="ndvi", bandpass=name),
             out=tmp_path / (name or "own"),
         )
         for name in ("", "roy-2016")
@@ -183,21 +183,21 @@ def test_coefficients_from_elsewhere_are_applied_where_they_are_asked_for_and_to
 def test_what_cannot_be_asked(tmp_path):
     area = town(tmp_path)
     with pytest.raises(PlanError, match="two years at least"):
-        trending.Asked(years=(2024,))
+        trending.TrendOptions(years=(2024,))
     with pytest.raises(PlanError, match="60 at most"):
-        trending.Asked(years=tuple(range(1900, 2000)))
+        trending.TrendOptions(years=tuple(range(1900, 2000)))
     with pytest.raises(PlanError, match="'sentinel-1' has no trend"):
-        trending.Asked(years=(2023, 2024), sensors=("sentinel-1",))
+        trending.TrendOptions(years=(2023, 2024), sensors=("sentinel-1",))
     with pytest.raises(NoImageError, match="Small: 0 of 2 years have clear images"):
-        trending.over_years(area, Store(tmp_path), trending.Asked(years=(2023, 2024)), out=tmp_path / "out")
+        trending.over_years(area, Store(tmp_path), trending.TrendOptions(years=(2023, 2024)), out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
     assert call("trend", "Small", "--years", "2024:2017") == 2
     assert call("trend", "Small", "--years", "2017:2024", "--months", "0:13") == 2
 
 
 def test_months_over_the_turn_of_the_year_end_in_it():
-    asked = trending.Asked(years=(2023, 2024), months=(11, 3))
+    asked = trending.TrendOptions(years=(2023, 2024), months=(11, 3))
     assert str(asked.period(2024)) == "2023-11-01/2024-03-31"
-    assert str(trending.Asked(years=(2023, 2024), months=(4, 6)).period(2024)) == "2024-04-01/2024-06-30"
-    assert trending.Asked(years=(1985, 2024)).families() == ("landsat-4-7", "landsat-8-9")
-    assert trending.Asked(years=(2017, 2024)).families() == ("sentinel-2",)
+    assert str(trending.TrendOptions(years=(2023, 2024), months=(4, 6)).period(2024)) == "2024-04-01/2024-06-30"
+    assert trending.TrendOptions(years=(1985, 2024)).families() == ("landsat-4-7", "landsat-8-9")
+    assert trending.TrendOptions(years=(2017, 2024)).families() == ("sentinel-2",)

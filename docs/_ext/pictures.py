@@ -54,7 +54,7 @@ def take_layers() -> Path:
     import numpy as np
     import rasterio
 
-    from howgreen.pipeline.compare_maps import Wanted
+    from howgreen.pipeline.compare_maps import LayerOptions
 
     result = howgreen.city("Sampleton")
     known = howgreen.sample.truth(Path(result.plan.source))
@@ -74,7 +74,7 @@ def take_layers() -> Path:
             paths[name] = str(Path(folder) / f"{name}.tif")
             with rasterio.open(paths[name], "w", **{**profile, "dtype": "uint8", "nodata": 0}) as file:
                 file.write(values.astype("uint8"), 1)
-        howgreen.layers(result, Wanted(**paths), out=Path(folder) / "out")
+        howgreen.layers(result, LayerOptions(**paths), out=Path(folder) / "out")
         return Path(shutil.copy(Path(folder) / "out" / "layers.png", IMAGES / "layers_sampleton.png"))
 
 

@@ -269,7 +269,7 @@ def test_an_estimate_of_another_change_is_refused_and_nothing_is_written(changed
     (sampled / "estimate.json").unlink()
     assert again(changed, sampled, tmp_path / "other") != 0
     assert "run `howgreen estimate" in capsys.readouterr().err
-    one = sampling.Wanted(looks=30, half_width=0.03, dots=9, design="stratified", by_district=False, seed=5)
+    one = sampling.SampleOptions(looks=30, half_width=0.03, dots=9, design="stratified", by_district=False, seed=5)
     sampling.sample_of_change(changed / "change", one, tmp_path / "fresh")
     (tmp_path / "fresh" / "estimate.json").write_bytes(json.dumps(
         {"sample": {"sha256": "x"}, "areas": {}}).encode())  # fmt: skip

@@ -50,7 +50,7 @@ def test_change_finds_what_was_built_and_planted(root: Path, tmp_path: Path):
     city = place(root, "Sampleton")
     assert city is not None
     pair = change.answers(city, ("2023", "2024"), Store(root), planning.Choice(), network=Network(offline=True))
-    found = change.find(*pair, change.Wanted())
+    found = change.find(*pair, change.ChangeOptions())
     truth = sample.ensure_earlier(root)
     assert truth is not None
     assert found.threshold is not None

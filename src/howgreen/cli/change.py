@@ -103,7 +103,7 @@ def change_command(
     from howgreen.pipeline import change as pipeline
     from howgreen.pipeline import planning, workdir
 
-    wanted = pipeline.Wanted(method=method, clusters=clusters, mapping_unit_m2=mapping_unit * _HECTARE)
+    options = pipeline.ChangeOptions(method=method, clusters=clusters, mapping_unit_m2=mapping_unit * _HECTARE)
     if asked["period"] is not None:
         raise click.UsageError("--period is one period: say --from and --to")
     if sample_folder is not None:
@@ -118,7 +118,7 @@ def change_command(
         target = target if report or out else replace(target, out=new_folder(city))
         choice = planning.Choice(sensor=plan.sensor if images is None else _sensor_of(source), model=plan.model)
         before, after = pipeline.answers(city, periods, source, choice, network=plan.network(), progress=progress)
-        found = pipeline.find(before, after, wanted)
+        found = pipeline.find(before, after, options)
         refuse_if_strict()
         summary = pipeline.write(before, after, found, out=target, sample_folder=sample_folder, progress=progress)
         for one in (before, after):

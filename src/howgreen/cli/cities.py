@@ -90,11 +90,11 @@ def city_command(
     NAME is a city's name, an OpenStreetMap id (R120965) or coordinates ("45.76, 4.84"). Leave it out with --area.
     """
     with bars() as progress:
-        wanted = _Wanted(
+        options = _ReportOptions(
             sample_folder=sample_folder, population=population, language=language, pdf=pdf, out=out, overwrite=overwrite
         )
         try:
-            summary, folder = _answer(plan_file, wanted, asked, progress)
+            summary, folder = _answer(plan_file, options, asked, progress)
             again = ""
         except _Answered as before:
             summary, folder = before.summary, before.folder
@@ -110,7 +110,7 @@ def city_command(
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Wanted:
+class _ReportOptions:
     """What is wanted of an answer beside the plan."""
 
     sample_folder: Path | None
@@ -145,14 +145,14 @@ class _Wanted:
 
 
 def _answer(
-    plan_file: Path | None, wanted: _Wanted, asked: dict[str, Any], progress: Progress
+    plan_file: Path | None, options: _ReportOptions, asked: dict[str, Any], progress: Progress
 ) -> tuple[Summary, str | Path]:
     """Run a saved plan or a new one, and write the report; its figures and its folder."""
     from howgreen.core.warnings import warn
     from howgreen.pipeline import city as pipeline
     from howgreen.pipeline import workdir
 
-    folder = wanted.sample_folder
+    folder = options.sample_folder
     if folder is not None:
         from howgreen.pipeline import sampling
 
@@ -162,26 +162,26 @@ def _answer(
         refuse_beside_plan(name for name in asked if name != "store")
         planned = pipeline.Plan.load(plan_file, store=asked["store"] if is_typed("store") else None)
         warn(*planned.warnings)
-        wanted.check(planned)
+        options.check(planned)
         result = pipeline.run(planned, progress=progress)
     else:
-        result = AskedPlan(**asked).answer(wanted.check, progress=progress)
+        result = AskedPlan(**asked).answer(options.check, progress=progress)
     refuse_if_strict()
-    out = wanted.out or new_folder(result.plan.city)
+    out = options.out or new_folder(result.plan.city)
     estimate = sampling.estimate_of(folder, result.plan) if folder is not None else None
     populated = None
-    if wanted.population is not None:
+    if options.population is not None:
         from howgreen.pipeline.population import with_population
 
-        result, populated = with_population(result, wanted.population)
+        result, populated = with_population(result, options.population)
     refuse_if_strict()
     summary = pipeline.write(
         result,
         out,
         estimate=estimate,
         populated=populated,
-        language=wanted.language,
-        pdf=wanted.pdf,
+        language=options.language,
+        pdf=options.pdf,
         progress=progress,
     )
     workdir.forget(result.plan)

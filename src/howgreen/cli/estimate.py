@@ -90,13 +90,13 @@ def sample_command(
     from howgreen.pipeline import city as pipeline
     from howgreen.pipeline import sampling
 
-    wanted = sampling.Wanted(
+    options = sampling.SampleOptions(
         looks=looks, half_width=half_width / 100, dots=int(dots), design=design, by_district=by_district, seed=seed
     )
     if change_folder is not None:
         _refuse_beside_change(asked, plan_file)
         folder = out or Path(f"{change_folder.name}-sample")
-        _tell_drawn(sampling.sample_of_change(change_folder, wanted, folder), folder, as_json=as_json)
+        _tell_drawn(sampling.sample_of_change(change_folder, options, folder), folder, as_json=as_json)
         return
     with bars() as progress:
         planned = plan_of(plan_file, asked, progress=progress)
@@ -105,7 +105,7 @@ def sample_command(
         sampling.check_out(folder)
         result = pipeline.run(planned, progress=progress)
         refuse_if_strict()
-        sample = sampling.sample(result, wanted, folder)
+        sample = sampling.sample(result, options, folder)
     _tell_drawn(sample, folder, as_json=as_json)
 
 

@@ -69,7 +69,7 @@ def layers_command(
     from howgreen.pipeline import city as pipeline
     from howgreen.pipeline import compare_maps, workdir
 
-    wanted = compare_maps.Wanted(
+    wanted = compare_maps.LayerOptions(
         layers=tuple(dict.fromkeys(names)),
         cropland=cropland,
         osm=asked["osm"],

@@ -88,7 +88,7 @@ def nrr_command(
     from howgreen.pipeline import restoration
 
     target = destination(None if report else out, report, language, pdf=pdf, overwrite=overwrite)
-    given = restoration.Given(
+    options = restoration.RestorationOptions(
         communes=communes,
         clcplus=clcplus,
         tree_cover=tree_cover,
@@ -102,7 +102,7 @@ def nrr_command(
         margins=(margin / 100, change_margin / 100),
     )
     with bars() as progress:
-        found = restoration.account(given, out=target, progress=progress, check=refuse_if_strict)
+        found = restoration.account(options, out=target, progress=progress, check=refuse_if_strict)
     say_answer(found, _lines(found), target, "nrr", as_json=as_json)
 
 

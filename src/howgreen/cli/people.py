@@ -69,13 +69,13 @@ def people_command(
     """
     from howgreen.pipeline import city as pipeline
     from howgreen.pipeline import workdir
-    from howgreen.pipeline.people import Given, check_given, people_near_green
+    from howgreen.pipeline.people import PeopleOptions, check_options, people_near_green
 
-    given = Given(
+    options = PeopleOptions(
         population=population, column=population_column, year=population_year, osm=asked["osm"], walk=walk,
         network=AskedPlan(**asked).network(),
     )  # fmt: skip
-    check_given(given)
+    check_options(options)
     if report is not None and plan_file is not None:
         raise click.UsageError("--report has a plan of its own: leave --plan out")
     target = destination(out, report, language, pdf=pdf, overwrite=overwrite)
@@ -88,7 +88,7 @@ def people_command(
             target.check(overwrite=overwrite)
         result = pipeline.run(planned, progress=progress)
         refuse_if_strict()
-        found = people_near_green(result, given, out=target, progress=progress, check=refuse_if_strict)
+        found = people_near_green(result, options, out=target, progress=progress, check=refuse_if_strict)
         workdir.forget(planned)
     say_answer(found, _lines(found), target, "people", as_json=as_json)
 

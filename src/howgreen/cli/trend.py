@@ -54,7 +54,9 @@ def trend_command(
     from howgreen.pipeline import planning, trending
 
     wanted = AskedPlan(**asked, report=report)
-    question = trending.Asked(years=years, sensors=sensors, model=model, months=months, bandpass=coefficients or "")
+    question = trending.TrendOptions(
+        years=years, sensors=sensors, model=model, months=months, bandpass=coefficients or ""
+    )
     images, network = wanted.images(), wanted.network()
     planning.catalogs_of(images, network)  # what is misspelt is told before any service is asked
     target = destination(out, report, language, pdf=pdf, overwrite=overwrite)

@@ -42,7 +42,7 @@ METHODS: tuple[Method, ...] = ("measured", "pca-kmeans")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class ChangeOptions:
     """Which change, and how it is found."""
 
     method: Method = "measured"
@@ -105,13 +105,13 @@ def _sample_of_both_years(place: City, images: Store | Catalogs | None, progress
         sample.ensure_earlier(root, progress=progress)
 
 
-def find(before: CityResult, after: CityResult, wanted: Wanted) -> Change:
+def find(before: CityResult, after: CityResult, options: ChangeOptions) -> Change:
     """Compare two answers."""
     one, other = (Answer(composite=each.composite, landcover=each.landcover) for each in (before, after))
-    if wanted.method == "pca-kmeans":
-        found = stage.clusters(one, other, before.plan.city, number=wanted.clusters)
+    if options.method == "pca-kmeans":
+        found = stage.clusters(one, other, before.plan.city, number=options.clusters)
     else:
-        found = stage.measured(one, other, before.plan.city, mapping_unit_m2=wanted.mapping_unit_m2)
+        found = stage.measured(one, other, before.plan.city, mapping_unit_m2=options.mapping_unit_m2)
     return replace(found, warnings=(*_doubts(before, after), *found.warnings))
 
 

@@ -34,7 +34,7 @@ _WEB = re.compile(r"^https?://", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class LayerOptions:
     """Which other maps, and from where."""
 
     layers: tuple[str, ...] = ()
@@ -87,7 +87,7 @@ class Wanted:
 
 
 def layers(
-    result: Result, wanted: Wanted | None = None, *, out: str | Path, progress: Progress | None = None
+    result: Result, wanted: LayerOptions | None = None, *, out: str | Path, progress: Progress | None = None
 ) -> LayersSummary:
     """Compare an answer with other maps and write the folder that shows it; returns its summary.
 
@@ -105,7 +105,7 @@ def layers(
     HowgreenError
         One line: what, where, and what to do.
     """
-    wanted = wanted or Wanted()
+    wanted = wanted or LayerOptions()
     compared: list[Compared] = []
     notes: list[str] = []
     with report.new_target(out, progress=progress) as folder:
@@ -128,7 +128,7 @@ def layers(
 
 
 @contextmanager
-def _passed_over(key: str, wanted: Wanted, notes: list[str]) -> Iterator[None]:
+def _passed_over(key: str, wanted: LayerOptions, notes: list[str]) -> Iterator[None]:
     """Goes on without a map that nobody asked for by name or file; the note says why."""
     try:
         yield
@@ -138,7 +138,7 @@ def _passed_over(key: str, wanted: Wanted, notes: list[str]) -> Iterator[None]:
         notes.append(f"{LEGENDS[key].label} was left out: {error}")
 
 
-def _compared(result: Result, key: str, wanted: Wanted, folder: Path, progress: Progress | None) -> Compared:
+def _compared(result: Result, key: str, wanted: LayerOptions, folder: Path, progress: Progress | None) -> Compared:
     other = _map(result, key, wanted)
     grid = result.landcover.grid
     with report.agreement_map(folder, key, grid, label=other.info.label) as keep:
@@ -155,7 +155,7 @@ def _compared(result: Result, key: str, wanted: Wanted, folder: Path, progress: 
     return Compared(info=other.info, zones=zones)
 
 
-def _map(result: Result, key: str, wanted: Wanted) -> Map:
+def _map(result: Result, key: str, wanted: LayerOptions) -> Map:
     makers = {"corine": _corine, "worldcover": _worldcover, "osm-green": _osm_green}
     return makers[key](result, wanted) if key in makers else _from_file(key, wanted)
 
@@ -168,7 +168,7 @@ def _info(key: str, source: str) -> MapInfo:
     )  # fmt: skip
 
 
-def _corine(result: Result, wanted: Wanted) -> Map:
+def _corine(result: Result, wanted: LayerOptions) -> Map:
     city, grid = result.plan.city, result.landcover.grid
     if wanted.corine is None:
         url = wanted.network.endpoints.corine
@@ -185,7 +185,7 @@ def _corine(result: Result, wanted: Wanted) -> Map:
     )  # fmt: skip
 
 
-def _worldcover(result: Result, wanted: Wanted) -> Map:
+def _worldcover(result: Result, wanted: LayerOptions) -> Map:
     area = result.plan.city.boundary
     catalogs = wanted.network.endpoints.catalogs
     if wanted.worldcover is not None and wanted.worldcover in catalogs:
@@ -202,7 +202,7 @@ def _worldcover(result: Result, wanted: Wanted) -> Map:
     return _rasters("worldcover", urls, wanted, source=wanted.network.endpoints.worldcover)
 
 
-def _from_file(key: str, wanted: Wanted) -> Map:
+def _from_file(key: str, wanted: LayerOptions) -> Map:
     given = wanted.given(key)
     if given is None:
         name = LEGENDS[key].label.removesuffix(" V1")
@@ -210,7 +210,7 @@ def _from_file(key: str, wanted: Wanted) -> Map:
     return _rasters(key, [given], wanted)
 
 
-def _osm_green(result: Result, wanted: Wanted) -> Map:
+def _osm_green(result: Result, wanted: LayerOptions) -> Map:
     city, grid = result.plan.city, result.landcover.grid
     if wanted.osm is not None:
         areas, source = osm.green_areas(city, osm=wanted.osm), str(wanted.osm)
@@ -230,7 +230,7 @@ def _osm_green(result: Result, wanted: Wanted) -> Map:
     )
 
 
-def _rasters(key: str, hrefs: Sequence[str], wanted: Wanted, *, source: str | None = None) -> Map:
+def _rasters(key: str, hrefs: Sequence[str], wanted: LayerOptions, *, source: str | None = None) -> Map:
     places = [href if _WEB.match(href) else str(Path(href).absolute()) for href in hrefs]
     return compare.raster_map(
         _info(key, source or hrefs[0]), LEGENDS[key], hrefs=places, read=imagery.map_reader(), cropland=wanted.cropland

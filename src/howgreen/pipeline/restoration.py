@@ -37,7 +37,7 @@ LARGEST_TABLE_BYTES = 50_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Given:
+class RestorationOptions:
     """The files of an account; each map may come in several that lie side by side."""
 
     communes: Path
@@ -60,7 +60,7 @@ class Given:
 
 
 def account(
-    given: Given,
+    options: RestorationOptions,
     *,
     out: str | Path | report.Destination,
     check: Callable[[], object] | None = None,
@@ -81,16 +81,16 @@ def account(
         One line: what, where, and what to do.
     """
     cautions: list[str] = []
-    maps = _maps(given)
-    units, target = _units(given, cautions), report.Destination.of(out)
+    maps = _maps(options)
+    units, target = _units(options, cautions), report.Destination.of(out)
     if target.report is not None:
         _refuse_elsewhere(units, target.report)
     whole = shapely.union_all([unit.shape for unit in units])
-    clusters = restoration.clusters_from(given.clusters, within=whole.bounds) if given.clusters else None
-    _doubt(given, clusters, cautions)
-    seen = _seen_by_people(given.samples, units)
+    clusters = restoration.clusters_from(options.clusters, within=whole.bounds) if options.clusters else None
+    _doubt(options, clusters, cautions)
+    seen = _seen_by_people(options.samples, units)
     found = restoration.account(
-        units, maps, clusters, margin=given.margins[0], change_margin=given.margins[1], progress=progress
+        units, maps, clusters, margin=options.margins[0], change_margin=options.margins[1], progress=progress
     )
     for text in cautions:
         warn(Caution("account-incomplete", text))
@@ -99,43 +99,43 @@ def account(
     with report.opened(target, "nrr", progress=progress) as desk:
         _cut_out(maps, whole, desk.folder, cautions)
         return report.write_restoration(
-            _figures(found, given, seen, cautions, clusters),
+            _figures(found, options, seen, cautions, clusters),
             {key: [restoration.zones_of(unit.shape, clusters)[key] for unit in units] for key in found.units[0].areas},
             AREAS,
             desk,
         )
 
 
-def _maps(given: Given) -> Maps:
+def _maps(options: RestorationOptions) -> Maps:
     def opened(files: Sequence[str], kind: Any) -> CoverMap | None:
         return restoration.open_map(files, kind) if files else None
 
     return Maps(
-        green=restoration.open_map(given.clcplus, CLCPLUS),
-        canopy=opened(given.tree_cover, TREE_COVER),
-        green_before=opened(given.clcplus_before, CLCPLUS),
-        canopy_before=opened(given.tree_cover_before, TREE_COVER),
+        green=restoration.open_map(options.clcplus, CLCPLUS),
+        canopy=opened(options.tree_cover, TREE_COVER),
+        green_before=opened(options.clcplus_before, CLCPLUS),
+        canopy_before=opened(options.tree_cover_before, TREE_COVER),
     )
 
 
-def _units(given: Given, cautions: list[str]) -> list[Unit]:
-    areas = read_file(given.communes, TableOptions(name_column=given.name_column))
+def _units(options: RestorationOptions, cautions: list[str]) -> list[Unit]:
+    areas = read_file(options.communes, TableOptions(name_column=options.name_column))
     cautions += [str(one) for one in areas.warnings]
-    classes = _degurba_table(given.degurba) if given.degurba else {}
+    classes = _degurba_table(options.degurba) if options.degurba else {}
     units = [_unit(feature, classes) for feature in areas.features]
-    if given.only:
-        units = _chosen(units, given.only, given.communes)
+    if options.only:
+        units = _chosen(units, options.only, options.communes)
     known = [unit for unit in units if unit.degurba is not None]
     rural = [unit for unit in known if unit.degurba not in URBAN_CLASSES]
     if len(rural) == len(units):
-        raise AreaError(f"{given.communes}: no commune is a city, a town or a suburb (degree of urbanisation 1 or 2)")
+        raise AreaError(f"{options.communes}: no commune is a city, a town or a suburb (degree of urbanisation 1 or 2)")
     if len(known) < len(units):
         names = truncate_list([unit.name for unit in units if unit.degurba is None], most=4)
         cautions.append(
             f"degree of urbanisation not known of {names}: taken to be cities or towns; give Eurostat's table with --degurba"
         )
     kept = [unit for unit in units if unit not in rural]
-    _refuse_overlaps(kept, given.communes)
+    _refuse_overlaps(kept, options.communes)
     return kept
 
 
@@ -214,7 +214,7 @@ def _degurba_table(path: Path) -> dict[str, int]:
     return {str(row[identity]).strip(): int(row[degree]) for row in rows if str(row[degree]).strip() in {"1", "2", "3"}}
 
 
-def _doubt(given: Given, clusters: Clusters | None, cautions: list[str]) -> None:
+def _doubt(options: RestorationOptions, clusters: Clusters | None, cautions: list[str]) -> None:
     if clusters is None:
         cautions.append(
             "no urban centres and clusters were given: whether a commune may be left out, and the areas drawn by them, are not told; "
@@ -222,7 +222,7 @@ def _doubt(given: Given, clusters: Clusters | None, cautions: list[str]) -> None
         )
     elif clusters.shape.is_empty:
         cautions.append(f"{clusters.source}: no urban centre or cluster lies in these communes")
-    if not given.tree_cover:
+    if not options.tree_cover:
         cautions.append("no map of tree cover was given: tree cover is not told; give it with --tree-cover")
 
 
@@ -269,7 +269,7 @@ def _cut_out(maps: Maps, whole: Any, folder: Path, cautions: list[str]) -> None:
 
 def _figures(
     found: Account,
-    given: Given,
+    options: RestorationOptions,
     seen: Mapping[str, report.LookedFigures],
     cautions: Sequence[str],
     clusters: Clusters | None,
@@ -294,8 +294,11 @@ def _figures(
         for one in found.totals
     ]
     names = (
-        Path(given.communes).name,
-        *(_names(one) for one in (given.clcplus, given.tree_cover, given.clcplus_before, given.tree_cover_before)),
+        Path(options.communes).name,
+        *(
+            _names(one)
+            for one in (options.clcplus, options.tree_cover, options.clcplus_before, options.tree_cover_before)
+        ),
         clusters.source if clusters else "",
     )
     sources = dict(zip(SOURCES, names, strict=True))
@@ -303,8 +306,8 @@ def _figures(
         {
             "format": "howgreen-nrr/1",
             "howgreen": __version__,
-            "margin": given.margins[0],
-            "change_margin": given.margins[1],
+            "margin": options.margins[0],
+            "change_margin": options.margins[1],
             "communes": communes,
             "totals": totals,
             "total_area_m2": sum(one.unit.shape.area for one in found.units),

@@ -70,7 +70,7 @@ _DARK_PERCENT, _BRIGHT_PERCENT = 1, 99
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class SampleOptions:
     """How a sample is to be drawn."""
 
     looks: int | None
@@ -95,7 +95,7 @@ def check_out(folder: Path) -> None:
         raise OutputError(f"{folder}: is not empty; choose another --out, so that no answers are lost")
 
 
-def sample(result: Result, wanted: Wanted, folder: Path) -> Sample:
+def sample(result: Result, options: SampleOptions, folder: Path) -> Sample:
     """Draw a sample of a finished run's place and write its folder.
 
     Raises
@@ -107,9 +107,9 @@ def sample(result: Result, wanted: Wanted, folder: Path) -> Sample:
     """
     check_out(folder)
     frame = frame_of(result)
-    looks = wanted.looks or needed(frame, wanted)
+    looks = options.looks or needed(frame, options)
     drawn = draw(
-        frame, looks=looks, seed=wanted.seed, dots=wanted.dots, design=wanted.design, by_district=wanted.by_district
+        frame, looks=looks, seed=options.seed, dots=options.dots, design=options.design, by_district=options.by_district
     )
     try:
         save(drawn, folder)
@@ -125,14 +125,14 @@ def sample(result: Result, wanted: Wanted, folder: Path) -> Sample:
     return drawn
 
 
-def needed(frame: Frame, wanted: Wanted) -> int:
+def needed(frame: Frame, options: SampleOptions) -> int:
     """Count the looks that the wanted half-width needs, from the map and its error on reference data."""
     observed = np.isfinite(frame.green) & (frame.cover > 0)
     share, area = frame.green[observed].astype(float), frame.cover[observed].astype(float)
     if not area.sum() > 0:  # nothing is known: as for an even coin
         share, area = np.array([0.5]), np.ones(1)
     return looks_needed(
-        wanted.half_width, expect_answers(share, area, dots=wanted.dots, map_rmse=frame.map_rmse), assisted=True
+        options.half_width, expect_answers(share, area, dots=options.dots, map_rmse=frame.map_rmse), assisted=True
     )
 
 
@@ -155,7 +155,7 @@ def write_pictures(results: Sequence[Result], bands: tuple[str, ...], paths: Seq
             unpacked.unlink(missing_ok=True)
 
 
-def sample_of_change(found: Path, wanted: Wanted, folder: Path) -> Sample:
+def sample_of_change(found: Path, options: SampleOptions, folder: Path) -> Sample:
     """Draw a sample of the change that a folder of ``howgreen change`` shows, and write its folder.
 
     Raises
@@ -167,8 +167,8 @@ def sample_of_change(found: Path, wanted: Wanted, folder: Path) -> Sample:
     """
     check_out(folder)
     frame = frame_of_change(found)
-    looks = wanted.looks or CHANGE_LOOKS
-    drawn = draw(frame, looks=looks, seed=wanted.seed, dots=wanted.dots)
+    looks = options.looks or CHANGE_LOOKS
+    drawn = draw(frame, looks=looks, seed=options.seed, dots=options.dots)
     try:
         save(drawn, folder)
         save_for_others(drawn, folder / OTHERS)

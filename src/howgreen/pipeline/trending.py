@@ -53,7 +53,7 @@ FAMILIES: Mapping[str, Family] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class TrendOptions:
     """What a user wants to know of the years."""
 
     years: tuple[int, ...]
@@ -110,7 +110,7 @@ def series_of(scenes: Iterable[Scene]) -> str:
 def over_years(
     city: City,
     images: Store | Catalogs | None,
-    asked: Asked,
+    options: TrendOptions,
     *,
     out: str | Path | report.Destination,
     network: Network | None = None,
@@ -138,28 +138,28 @@ def over_years(
     answers: list[YearAnswer] = []
     gaps: list[tuple[int, str, str]] = []
     plans: dict[str, Plan] = {}
-    for name in asked.families():
+    for name in options.families():
         family = FAMILIES[name]
-        for year in sorted(set(asked.years)):
+        for year in sorted(set(options.years)):
             if not family.first <= year <= family.last:
                 continue
             try:
-                result = _answer(city, images, asked, (year, family), network=network or Network(), progress=progress)
+                result = _answer(city, images, options, (year, family), network=network or Network(), progress=progress)
             except NoImageError as error:
                 gaps.append((year, name, str(error)))
                 continue
-            asked = replace(asked, model=asked.model or result.plan.model)
+            options = replace(options, model=options.model or result.plan.model)
             plans[f"plan_{year}_{name}.json"] = result.plan
             if result.stats.green_ratio is None:
                 gaps.append((year, name, "no land was seen clearly"))
             else:
                 answers.append(_year(result.stats, result, year, name))
-    found = _trend(city, answers, asked, gaps)
+    found = _trend(city, answers, options, gaps)
     cautions = _doubts(found, gaps)
     warn(*cautions)
     if check is not None:
         check()
-    coefficients = BANDPASSES[asked.bandpass].title if asked.bandpass else ""
+    coefficients = BANDPASSES[options.bandpass].title if options.bandpass else ""
     summary = _figures(found, plans, gaps, cautions, coefficients)
     with report.opened(report.Destination.of(out), "trend", progress=progress) as desk:
         for file, plan in plans.items():
@@ -170,7 +170,7 @@ def over_years(
 def _answer(
     city: City,
     images: Store | Catalogs | None,
-    asked: Asked,
+    options: TrendOptions,
     which: tuple[int, Family],
     *,
     network: Network,
@@ -183,10 +183,10 @@ def _answer(
     year, family = which
     choice = planning.Choice(
         sensor=family.sensor,
-        model=asked.model,
-        period=asked.period(year),
+        model=options.model,
+        period=options.period(year),
         platforms=family.platforms,
-        bandpass=asked.bandpass,
+        bandpass=options.bandpass,
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", HowgreenWarning)  # told once for all years, by code
@@ -213,13 +213,13 @@ def _year(stats: GreenStats, result: CityResult, year: int, series: str) -> Year
     )
 
 
-def _trend(city: City, answers: list[YearAnswer], asked: Asked, gaps: list[tuple[int, str, str]]) -> Trend:
+def _trend(city: City, answers: list[YearAnswer], options: TrendOptions, gaps: list[tuple[int, str, str]]) -> Trend:
     try:
-        return trend.trend_of(answers, asked.families())
+        return trend.trend_of(answers, options.families())
     except ValueError as error:
         why = f"; {gaps[0][0]}: {gaps[0][2]}" if gaps else ""
         raise NoImageError(
-            f"{city.label}: {len(answers)} of {len(asked.years)} years have clear images, {error}{why}"
+            f"{city.label}: {len(answers)} of {len(options.years)} years have clear images, {error}{why}"
         ) from error
 
 

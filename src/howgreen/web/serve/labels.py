@@ -53,12 +53,12 @@ def draw(result: Result, result_id: str, settings: Settings) -> None:
     if target.exists():
         return
     settings.samples.mkdir(parents=True, exist_ok=True)
-    wanted = sampling.Wanted(
+    options = sampling.SampleOptions(
         looks=None, half_width=HALF_WIDTH, dots=DOTS, design="stratified", by_district=False, seed=SEED
     )
     with scratch_folder(settings.scratch, SCRATCH) as scratch:
         made = scratch / result_id
-        sampling.sample(result, wanted, made)
+        sampling.sample(result, options, made)
         with contextlib.suppress(OSError):  # another process was first
             made.rename(target)
         sync_folder(settings.samples)
