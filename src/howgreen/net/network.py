@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from howgreen.net.client import POLITE, Client, Request
+from howgreen.net.client import POLITE, Client
 from howgreen.net.endpoints import Endpoints
 from howgreen.net.http import RetryPolicy
 
@@ -34,26 +33,3 @@ class Network:
             contact=self.contact,
             retry=retry or self.retry,
         )
-
-    def asking(
-        self, what: str, *, check: Callable[[bytes], bool], instead: str
-    ) -> Callable[[str, Mapping[str, str]], bytes]:
-        """Return what asks another service for JSON, as politely: an address and parameters in, a body out.
-
-        Parameters
-        ----------
-        what
-            The service as errors call it.
-        check
-            See :class:`howgreen.net.client.Request`.
-        instead
-            What works without it, as errors say it.
-
-        """
-        client = self.client()
-
-        def ask(url: str, params: Mapping[str, str]) -> bytes:
-            request = Request(what=what, urls=(url,), params=params, suffix=".json", check=check, instead=instead)
-            return client.fetch(request).body
-
-        return ask

@@ -6,7 +6,7 @@ What is not wanted by name and cannot be had is passed over, and the notes say s
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -17,6 +17,7 @@ from howgreen.compare import LEGENDS, Map
 from howgreen.core.agreement import CROPLAND, Compared, Cropland, MapInfo
 from howgreen.core.errors import HowgreenError, ImageError, NetworkError, PlanError
 from howgreen.core.warnings import Caution, warn
+from howgreen.net.client import Request
 from howgreen.net.network import Network
 
 if TYPE_CHECKING:
@@ -172,7 +173,19 @@ def _corine(result: Result, wanted: LayerOptions) -> Map:
     city, grid = result.plan.city, result.landcover.grid
     if wanted.corine is None:
         url = wanted.network.endpoints.corine
-        ask = wanted.network.asking("The EEA's CORINE service", check=compare.usable, instead="--corine FILE")
+        client = wanted.network.client()
+
+        def ask(address: str, params: Mapping[str, str]) -> bytes:
+            request = Request(
+                what="The EEA's CORINE service",
+                urls=(address,),
+                params=params,
+                suffix=".json",
+                check=compare.usable,
+                instead="--corine FILE",
+            )
+            return client.fetch(request).body
+
         return compare.corine_service(
             _info("corine", url), city.boundary, url=url, ask=ask, grid=grid, cropland=wanted.cropland
         )

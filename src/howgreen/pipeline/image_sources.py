@@ -223,11 +223,11 @@ def _tells_most(error: HowgreenError) -> int:
     return next(n for n, kind in enumerate((NoClearImageError, NoImageError, HowgreenError)) if isinstance(error, kind))
 
 
-def newest_seasons(city: City, *, today: date, count: int = SEASONS) -> list[Period]:
+def newest_seasons(city: City, *, today: date) -> list[Period]:
     """List the last growing seasons of a city that are over or well under way, newest first."""
     latitude = city.boundary.representative_point().y
-    seasons = (Period.growing_season(latitude, year) for year in range(today.year + 1, today.year - count - 2, -1))
-    return [season for season in seasons if season.start + SEASON_UNDER_WAY <= today][:count]
+    seasons = (Period.growing_season(latitude, year) for year in range(today.year + 1, today.year - SEASONS - 2, -1))
+    return [season for season in seasons if season.start + SEASON_UNDER_WAY <= today][:SEASONS]
 
 
 def _of_kind(season: Period, city: City, kind: SeasonKind) -> Period:

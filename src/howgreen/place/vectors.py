@@ -155,7 +155,7 @@ def read_frame(frame: gpd.GeoDataFrame | gpd.GeoSeries, options: TableOptions | 
     return _areas([_Layer(name="", table=table)], options or TableOptions(), what="the frame")
 
 
-def read_text(text: str, options: TableOptions | None = None) -> Areas:
+def read_text(text: str) -> Areas:
     """Read the areas of a WKT or GeoJSON text; EPSG:4326 (lon, lat) unless the text itself names another CRS.
 
     Raises
@@ -169,7 +169,7 @@ def read_text(text: str, options: TableOptions | None = None) -> Areas:
             f"shape of {len(text):,} characters: more than {MAX_TEXT:,}; save it as a file and give its path"
         )
     if text.lstrip().startswith(("{", "[")):
-        return _geojson(text, options or TableOptions())
+        return _geojson(text)
     return Areas(features=(Feature(number=1, name=None, attributes={}, geometry=_wkt(text)),))
 
 
@@ -364,7 +364,7 @@ def _exists(path: Path) -> bool:
         return False
 
 
-def _geojson(text: str, options: TableOptions) -> Areas:
+def _geojson(text: str) -> Areas:
     try:
         parsed = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -379,8 +379,8 @@ def _geojson(text: str, options: TableOptions) -> Areas:
         path = Path(folder, "shape.geojson")
         path.write_text(text, encoding="utf-8")
         with _read(path, what="the GeoJSON shape") as files:
-            layers = [layer for file in files for layer in _layers(file, options)]
-    return _areas(layers, options, what="the GeoJSON shape")
+            layers = [layer for file in files for layer in _layers(file, TableOptions())]
+    return _areas(layers, TableOptions(), what="the GeoJSON shape")
 
 
 def _wkt(text: str) -> BaseGeometry:

@@ -49,9 +49,7 @@ class Layer:
     read: Callable[[], Raster]
 
 
-def put_scene(
-    root: Path, header: Header, rasters: Mapping[str, Raster], *, progress: Progress | None = None
-) -> pystac.Item:
+def put_scene(root: Path, header: Header, rasters: Mapping[str, Raster]) -> pystac.Item:
     """Store one scene as a COG for each band and a STAC item; a scene of that id is replaced.
 
     Parameters
@@ -62,8 +60,6 @@ def put_scene(
         What is known of the scene besides its pixels; its id has letters, digits, ``.``, ``_``, ``-`` only.
     rasters
         By common band name or the sensor's mask name: (y, x) digital numbers and their grid. Grids may differ.
-    progress
-        Told ``("store", bands done, bands in all)``.
 
     Returns
     -------
@@ -80,7 +76,7 @@ def put_scene(
     """
     layout.check_scene_id(header.id)
     layers = [Layer(band=band, read=lambda raster=raster: raster) for band, raster in rasters.items()]  # type: ignore[misc]
-    return _opened(store_scene(Path(root), header, layers, progress=progress))
+    return _opened(store_scene(Path(root), header, layers))
 
 
 def store_scene(

@@ -41,7 +41,7 @@ class Spread:
         return abs(self.mean) + self.half_width
 
 
-def spread(places: Sequence[PlaceError], *, level: float = LEVEL) -> Spread:
+def spread(places: Sequence[PlaceError]) -> Spread:
     """Estimate the spread between places and the prediction interval of a new one, ``t(k - 2) sqrt(tau^2 + SE^2)``.
 
     Raises
@@ -63,7 +63,7 @@ def spread(places: Sequence[PlaceError], *, level: float = LEVEL) -> Spread:
     mean = float(np.average(error, weights=weight))
     scale = max(1.0, float(np.sum(weight * (error - mean) ** 2)) / (count - 1))
     squared = scale / float(weight.sum())
-    quantile = float(stats.t.ppf((1 + level) / 2, count - 2))
+    quantile = float(stats.t.ppf((1 + LEVEL) / 2, count - 2))
     return Spread(
         mean=mean,
         standard_error=math.sqrt(squared),
