@@ -69,13 +69,13 @@ def people_command(
     """
     from howgreen.pipeline import city as pipeline
     from howgreen.pipeline import workdir
-    from howgreen.pipeline.people import PeopleOptions, check_options, people_near_green
+    from howgreen.pipeline.people import PeopleOptions, check_given, people_near_green
 
     options = PeopleOptions(
         population=population, column=population_column, year=population_year, osm=asked["osm"], walk=walk,
         network=AskedPlan(**asked).network(),
     )  # fmt: skip
-    check_options(options)
+    check_given(options)
     if report is not None and plan_file is not None:
         raise click.UsageError("--report has a plan of its own: leave --plan out")
     target = destination(out, report, language, pdf=pdf, overwrite=overwrite)

@@ -63,7 +63,7 @@ class PeopleOptions:
 
 def people_near_green(
     result: Result,
-    options: PeopleOptions,
+    given: PeopleOptions,
     *,
     out: str | Path | report.Destination,
     check: Callable[[], object] | None = None,
@@ -85,14 +85,14 @@ def people_near_green(
     HowgreenError
         One line: what, where, and what to do.
     """
-    check_options(options)
+    check_given(given)
     city, ground = result.plan.city, _ground(result)
-    with _local(options, progress) as file:
-        cells, source, year, lived_in = _cells(file, options, result)
+    with _local(given, progress) as file:
+        cells, source, year, lived_in = _cells(file, given, result)
     if cells.people.sum() <= 0:
         raise ImageError(f"{source}: counts nobody in {city.label}; give the population of this place")
-    mapped = None if options.osm is None else osm.green_areas(city, osm=options.osm, progress=progress)
-    around, rasters = _surroundings(ground, cells, result, mapped, options)
+    mapped = None if given.osm is None else osm.green_areas(city, osm=given.osm, progress=progress)
+    around, rasters = _surroundings(ground, cells, result, mapped, given)
     zones = [people.figures(zone, around) for zone in cells.zones]
     cautions = _doubts(city, zones[0], source, year)
     warn(*cautions)
@@ -121,7 +121,7 @@ def people_near_green(
         return report.write_people(found, result, cells.shapes, cells.crs, _cell_table(cells, around), rasters, desk)
 
 
-def check_options(options: PeopleOptions) -> None:
+def check_given(given: PeopleOptions) -> None:
     """Refuse, before any long work, files that are not there.
 
     Raises
@@ -129,9 +129,9 @@ def check_options(options: PeopleOptions) -> None:
     ImageError
         With the path.
     """
-    if options.walk and options.osm is None:
+    if given.walk and given.osm is None:
         raise ImageError("distances on foot need the ways of an OpenStreetMap extract: give it with --osm")
-    for path in (options.population, options.osm):
+    for path in (given.population, given.osm):
         if path is not None and "://" not in str(path) and not Path(path).exists():
             raise ImageError(f"{path}: no such file; check the path")
 
@@ -149,11 +149,11 @@ def _ground(result: Result) -> people.Ground:
 
 
 @contextmanager
-def _local(options: PeopleOptions, progress: Progress | None) -> Iterator[Path]:
+def _local(given: PeopleOptions, progress: Progress | None) -> Iterator[Path]:
     """Give the population as a file on this computer: fetched once and kept, unpacked for as long as it is read."""
-    text = str(options.population)
-    path = _fetched(text, options.network, progress) if "://" in text else Path(text)
-    if path.suffix.lower() != ".zip" or options.column is not None:
+    text = str(given.population)
+    path = _fetched(text, given.network, progress) if "://" in text else Path(text)
+    if path.suffix.lower() != ".zip" or given.column is not None:
         yield path
         return
     with tempfile.TemporaryDirectory(prefix="howgreen-") as folder:
@@ -190,13 +190,13 @@ def _unpacked(path: Path, folder: Path) -> Path:
     return target
 
 
-def _cells(file: Path, options: PeopleOptions, result: Result) -> tuple[people.Cells, str, int | None, float | None]:
+def _cells(file: Path, given: PeopleOptions, result: Result) -> tuple[people.Cells, str, int | None, float | None]:
     grid, city = result.plan.grid, result.plan.city
     places = {(city.name, city.id): city.boundary} | {(one.name, one.id): one.boundary for one in city.districts}
-    if options.column is not None:
-        shapes, counts = _areas(file, options.column, str(grid.crs))
+    if given.column is not None:
+        shapes, counts = _areas(file, given.column, str(grid.crs))
         zones = {key: project(shape, str(grid.crs)) for key, shape in places.items()}
-        return people.cells_of_areas(shapes, counts, zones, grid), file.name, options.year, None
+        return people.cells_of_areas(shapes, counts, zones, grid), file.name, given.year, None
     found = read_people(file, city)
     shape = found.count.shape
     covers = {
@@ -204,7 +204,7 @@ def _cells(file: Path, options: PeopleOptions, result: Result) -> tuple[people.C
         for key, limits in places.items()
     }
     cells = people.cells_of_grid(found.count, GeoBox(shape, found.transform, found.crs), covers, grid)
-    year = options.year or epoch_of(found.source)
+    year = given.year or epoch_of(found.source)
     return cells, found.source, year, populated(result.landcover, city, found).green_ratio
 
 
@@ -227,7 +227,7 @@ def _areas(file: Path, column: str, crs: str) -> tuple[list[BaseGeometry], npt.N
 
 
 def _surroundings(
-    ground: people.Ground, cells: people.Cells, result: Result, mapped: Any, options: PeopleOptions
+    ground: people.Ground, cells: people.Cells, result: Result, mapped: Any, given: PeopleOptions
 ) -> tuple[people.Surroundings, Mapping[str, Any]]:
     home = ground.inside & ground.seen
     green, share, rasters = {}, {}, {}
@@ -246,8 +246,8 @@ def _surroundings(
             if spaces
             else np.full(far.shape, np.inf)
         )
-        if options.walk:
-            walk = _on_foot(cells, spaces, result, Path(options.osm or ""))
+        if given.walk:
+            walk = _on_foot(cells, spaces, result, Path(given.osm or ""))
     return people.Surroundings(
         green_m2=green,
         share=share,
