@@ -157,8 +157,8 @@ def test_most_scenes(make_scene, city):
 
 def test_overlapping_tiles_of_a_pass_are_one_look():
     same = [np.ones(100, bool)] * 3
-    assert _greedy(same, most=9, passes=[0, 0, 0]) == {0}
-    assert _greedy(same, most=9, passes=[0, 1, 2]) == {0, 1, 2}
+    assert _greedy(same, most=9, acquisition=[0, 0, 0]) == {0}
+    assert _greedy(same, most=9, acquisition=[0, 1, 2]) == {0, 1, 2}
 
 
 @pytest.mark.parametrize(("again", "taken"), [(150, {0, 2}), (190, {0, 2}), (210, {0, 1}), (300, {0, 1})])
@@ -166,7 +166,7 @@ def test_a_second_look_is_worth_half_a_first_one(again, taken):
     """Beside the clearest date one more may be had: a second look at ``again`` pixels, or the first at 100."""
     first, second, new = np.zeros((3, 1000), bool)
     first[:900], second[:again], new[900:] = True, True, True
-    assert _greedy([first, second, new], most=2, passes=[0, 1, 2]) == taken
+    assert _greedy([first, second, new], most=2, acquisition=[0, 1, 2]) == taken
 
 
 def test_nothing_there_says_what_there_is(make_scene, city, monkeypatch, tmp_path):

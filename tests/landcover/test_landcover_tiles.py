@@ -18,7 +18,7 @@ from howgreen.core.types import NEVER_CLEAR, UNSEEN
 from howgreen.landcover import classify, load_model
 from howgreen.landcover.classify import classify_array
 from howgreen.landcover.model import Model
-from howgreen.landcover.tiles import cuts, margin_px, ramp, starts, total
+from howgreen.landcover.tiles import aligned_chunks, margin_px, ramp, starts, total
 
 onnx = theirs.onnx
 BANDS = ("red", "nir")
@@ -110,7 +110,7 @@ def test_the_margin_holds_all_that_a_tile_sees(window_model, tiling, start, size
 def test_chunks_cut_no_tile_and_hold_their_neighbours_margin(window_model, tiling, sizes):
     middle, halo, stride = tiling
     card = replace(window_model.card, tile_px=middle + 2 * halo, halo_px=halo, stride_px=stride)
-    cut = cuts(sizes, card)
+    cut = aligned_chunks(sizes, card)
     assert sum(cut) == sum(sizes)
     assert all(edge % stride == 0 for edge in np.cumsum(cut)[:-1])
     assert len(cut) == 1 or min(cut) >= margin_px(card)

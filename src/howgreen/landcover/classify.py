@@ -16,7 +16,7 @@ from howgreen.core.models import ModelCard, dry_code
 from howgreen.core.sensors import scale_factor
 from howgreen.core.types import NEVER_CLEAR, UNSEEN, Composite, LandCover
 from howgreen.landcover.model import FloatArray, Model, Prediction, require_bands, validate
-from howgreen.landcover.tiles import cuts, margin_px, ramp, shifted, starts, total, window
+from howgreen.landcover.tiles import aligned_chunks, margin_px, ramp, shifted, starts, total, window
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -65,7 +65,7 @@ def _stack(values: Any, model: Model, corner: tuple[int, int]) -> Any:
         return classify_array(values, model, origin=(above, before))
     values = values.rechunk({0: -1})
     if margin:
-        values = values.rechunk({axis: cuts(values.chunks[axis], model.card) for axis in (1, 2)})
+        values = values.rechunk({axis: aligned_chunks(values.chunks[axis], model.card) for axis in (1, 2)})
     chunks = ((_depth(model),), values.chunks[1], values.chunks[2])
     rows, columns = _starts(values.chunks[1]), _starts(values.chunks[2])
     # An axis in one piece has no neighbours to borrow from, and dask refuses a margin wider than a picture.

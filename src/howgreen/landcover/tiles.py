@@ -65,7 +65,7 @@ def shifted(part: slice, by: int) -> slice:
     return slice(part.start + by, part.stop + by)
 
 
-def cuts(sizes: tuple[int, ...], card: ModelCard) -> tuple[int, ...]:
+def aligned_chunks(sizes: tuple[int, ...], card: ModelCard) -> tuple[int, ...]:
     """Chunk sizes close to ``sizes`` that cut at multiples of the stride, each as wide as its neighbour's margin."""
     total_px, margin, stride = sum(sizes), margin_px(card), card.stride_px
     step = stride * -(-max(*sizes, margin) // stride)

@@ -100,11 +100,11 @@ def _sums(
         for window, pixels in _blocks(landcover.data, n_clear)
         if (zones_here := _reaching(zones, window, transform))
     ]
-    for start in range(0, len(reached), step := max(8, len(reached) // 20) if progress else len(reached) or 1):
-        group = reached[start : start + step]
-        for (zones_here, _), block_sums in zip(
-            group, compute(*(task for _, task in group), scheduler=scheduler()), strict=True
-        ):
+    at_once = max(8, len(reached) // 20) if progress else max(len(reached), 1)
+    for start in range(0, len(reached), at_once):
+        group = reached[start : start + at_once]
+        sums_of_blocks = compute(*(task for _, task in group), scheduler=scheduler())
+        for (zones_here, _), block_sums in zip(group, sums_of_blocks, strict=True):
             for position, values in zip(zones_here, block_sums, strict=True):
                 totals[position] += values
         if progress:

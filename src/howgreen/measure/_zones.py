@@ -58,10 +58,12 @@ def zone_shapes(city: City, crs: str) -> tuple[ZoneShape, ...]:
     whole = District(
         name=city.label, id=city.id, boundary=city.boundary, population=city.population, level=city.admin_level
     )
-    return _ground(whole, "city", city.land, crs), *(_ground(one, "district", city.land, crs) for one in city.districts)
+    return _zone_shape(whole, "city", city.land, crs), *(
+        _zone_shape(one, "district", city.land, crs) for one in city.districts
+    )
 
 
-def _ground(
+def _zone_shape(
     part: District, kind: Literal["city", "district"], land: Polygon | MultiPolygon | None, crs: str
 ) -> ZoneShape:
     boundary = part.boundary

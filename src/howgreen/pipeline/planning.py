@@ -236,7 +236,7 @@ def _planned(
     # What comes from a file was never tried: a graph that does not end, or answers nonsense, is told here and not an hour later.
     tried = landcover.try_model(green, source=str(model)) if model and not landcover.is_known(str(model)) else ()
     bands = (*green.card.bands, *_for_the_pictures(green.card.bands, there))
-    used, passed_over, lost = _chosen(found.scenes, city, source, _of(sensor, bands), sensor=sensor)
+    used, passed_over, lost = _chosen(found.scenes, city, source, _own_bands(sensor, bands), sensor=sensor)
     resolution_m = SENSORS[sensor].resolution_m
     return Plan(
         city=city,
@@ -314,7 +314,7 @@ def without(plan: types.Plan, error: ImageError) -> types.Plan:
         return replace(plan, radar=others, bands=shown, warnings=told)
     again = (scene for scene in plan.passed_over if plan.season is None or scene.time in plan.period)
     there = [scene for scene in (*plan.scenes, *again) if scene.id != bad.id]
-    bands = _of(plan.sensor, plan.bands)
+    bands = _own_bands(plan.sensor, plan.bands)
     try:
         used, passed_over = imagery.choose(there, city=plan.city, period=plan.period, bands=bands, sensor=plan.sensor)
     except HowgreenError:
@@ -417,7 +417,7 @@ def _chosen(
         lost |= missing
 
 
-def _of(sensor: str, bands: Sequence[str]) -> tuple[str, ...]:
+def _own_bands(sensor: str, bands: Sequence[str]) -> tuple[str, ...]:
     """Return those bands that a sensor's own scenes have to have."""
     if SENSORS[sensor].is_radar:
         return bands_in_files(bands)
@@ -430,7 +430,7 @@ def _shared_bands(found: Sequence[Scene], sensor: str, model: str | Path | None)
     kinds = {frozenset(scene.bands) for scene in found} or {frozenset(known)}
     shipped = landcover.radar_models if SENSORS[sensor].is_radar else landcover.models
     cards = [one.card for one in ([landcover.load_model(model)] if model else shipped())]
-    usable = {kind for kind in kinds if any(kind.issuperset(_of(sensor, card.bands)) for card in cards)}
+    usable = {kind for kind in kinds if any(kind.issuperset(_own_bands(sensor, card.bands)) for card in cards)}
     shared = frozenset.intersection(*(usable or kinds))
     return tuple(band for band in known if band in shared)
 

@@ -97,10 +97,12 @@ def choose(
     if not reached.any():
         raise NoImageError(_nothing(city, period, root, sensor))
     clear = [pixels[reached] for _, pixels in seen]
-    if SENSORS[ordered[0].sensor].is_radar:  # no cloud to avoid: many passes, spread over the period, against the grain
+    if SENSORS[
+        ordered[0].sensor
+    ].is_radar:  # no cloud to avoid: many acquisitions, spread over the period, against the grain
         taken = spread_over_period(clear, ordered)
     else:
-        taken = _greedy(clear, most=max_scenes, passes=_pass_of(ordered))
+        taken = _greedy(clear, most=max_scenes, acquisition=_acquisition_of(ordered))
     shown_pct = 100 * np.logical_or.reduce([clear[i] for i in taken]).mean() if taken else 0.0
     if shown_pct < MIN_CLEAR_PCT:
         raise NoClearImageError(_cloudy(ordered, city, period, root))
@@ -113,27 +115,30 @@ def _lacking(scene: Scene, bands: Sequence[str]) -> list[str]:
     return [band for band in bands if scene.asset(band) is None]
 
 
-def _pass_of(scenes: Sequence[Scene]) -> list[int]:
-    """For each scene the number of its pass: overlapping tiles of one pass are one look."""
+def _acquisition_of(scenes: Sequence[Scene]) -> list[int]:
+    """For each scene the number of its acquisition: overlapping tiles of one acquisition are one look."""
     number = {scene.id: i for i, group in enumerate(acquisitions(scenes)) for scene in group}
     return [number[scene.id] for scene in scenes]
 
 
-def _greedy(clear: Sequence[NDArray[np.bool_]], *, most: int, passes: Sequence[int]) -> set[int]:
-    """Positions of the scenes taken, given each one's clear pixels, best first, and its pass."""
+def _greedy(clear: Sequence[NDArray[np.bool_]], *, most: int, acquisition: Sequence[int]) -> set[int]:
+    """Positions of the scenes taken, given each one's clear pixels, best first, and its acquisition."""
     size = clear[0].size
     looks = np.zeros(size, np.int16)
     reachable = np.logical_or.reduce(clear)
-    by_pass = {number: np.zeros(size, bool) for number in passes}
+    by_acquisition = {number: np.zeros(size, bool) for number in acquisition}
     taken: set[int] = set()
     while len(taken) < most and 100 * (looks[reachable] >= ENOUGH_LOOKS).sum() < ENOUGH_PCT * reachable.sum():
-        gains = [0.0 if i in taken else _gain(pixels & ~by_pass[passes[i]], looks) for i, pixels in enumerate(clear)]
+        gains = [
+            0.0 if i in taken else _gain(pixels & ~by_acquisition[acquisition[i]], looks)
+            for i, pixels in enumerate(clear)
+        ]
         best = int(np.argmax(gains))  # the first of equals: the clearest, then the oldest
         if gains[best] <= 0:
             break
         taken.add(best)
-        looks += clear[best] & ~by_pass[passes[best]]
-        by_pass[passes[best]] |= clear[best]
+        looks += clear[best] & ~by_acquisition[acquisition[best]]
+        by_acquisition[acquisition[best]] |= clear[best]
     return taken
 
 
@@ -200,9 +205,9 @@ def _near(scene: Scene, scenes: Sequence[Scene]) -> list[Scene]:
 
 
 def spread_over_period(shown: Sequence[NDArray[np.bool_]], scenes: Sequence[Scene]) -> set[int]:
-    """Choose the scenes of up to :data:`MOST_RADAR` passes, spread over the period; returns their positions.
+    """Choose the scenes of up to :data:`MOST_RADAR` acquisitions, spread over the period; returns their positions.
 
-    Each time the pass that shows most of what was seen least is taken, and among equals the one farthest in time from
+    Each time the acquisition that shows most of what was seen least is taken, and among equals the one farthest in time from
     those taken.
 
     Parameters
@@ -213,9 +218,9 @@ def spread_over_period(shown: Sequence[NDArray[np.bool_]], scenes: Sequence[Scen
         In any order.
     """
     place = {scene.id: number for number, scene in enumerate(scenes)}
-    passes = [[place[scene.id] for scene in group] for group in acquisitions(scenes)]
-    covers = [np.logical_or.reduce([shown[i] for i in group]) for group in passes]
-    times = [scenes[group[0]].time.timestamp() for group in passes]
+    groups = [[place[scene.id] for scene in group] for group in acquisitions(scenes)]
+    covers = [np.logical_or.reduce([shown[i] for i in group]) for group in groups]
+    times = [scenes[group[0]].time.timestamp() for group in groups]
     looks = np.zeros(shown[0].size)
     taken: list[int] = []
 
@@ -229,11 +234,11 @@ def spread_over_period(shown: Sequence[NDArray[np.bool_]], scenes: Sequence[Scen
         left.remove(best)
         taken.append(best)
         looks += covers[best]
-    return {i for number in taken for i in passes[number]}
+    return {i for number in taken for i in groups[number]}
 
 
 def look_directions(scenes: Sequence[Scene]) -> tuple[str, ...]:
-    """Return a note where passes look from both sides; nothing otherwise."""
+    """Return a note where the radar looked from both sides; nothing otherwise."""
     orbits = [
         str(group[0].native.get("properties", {}).get("sat:orbit_state") or "").lower()
         for group in acquisitions([scene for scene in scenes if scene.sensor == SENTINEL1.name])

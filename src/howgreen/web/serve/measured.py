@@ -14,7 +14,7 @@ from rasterio.windows import Window
 
 from howgreen import landcover, measure
 from howgreen.core.geometry import polygonal, project, transformer
-from howgreen.core.models import is_water
+from howgreen.core.models import water_codes
 from howgreen.core.sensors import CENTRE_NM, RADAR_BANDS, SENSORS
 from howgreen.core.types import NEVER_CLEAR, UNSEEN, LandCover
 from howgreen.web.serve.models import Area, AreaInterval, BandValue, Pixel, PixelClass
@@ -158,7 +158,7 @@ def _landcover(report: Report, grid: GeoBox, window: Window) -> LandCover:
             planes[key] = (("y", "x"), file.read(1, window=window))
     card = _card(report)
     label, fraction = planes["label"][1], planes["green_fraction"][1]
-    water = [one.code for one in card.classes if is_water(one)]
+    water = water_codes(card.classes)
     # As in the figures: land without a green share was not seen.
     planes["label"] = (("y", "x"), np.where(np.isnan(fraction) & ~np.isin(label, water), np.uint8(UNSEEN), label))
     return LandCover(data=xr.Dataset(planes), grid=grid[rows, columns], card=card)
