@@ -18,7 +18,8 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from howgreen.core.types import City
-from howgreen.web.serve.jobs import Job, Jobs
+from howgreen.web.serve.job import Job
+from howgreen.web.serve.jobs import Jobs
 from howgreen.web.serve.questions import question
 from howgreen.web.serve.results import Results, row_of
 from howgreen.web.serve.server import listen

@@ -13,7 +13,7 @@ from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from howgreen.web.serve.api_processes import NO_JOB, PROCESS, status_info
-from howgreen.web.serve.jobs import Event, Job, Status
+from howgreen.web.serve.job import Event, Job, Status
 from howgreen.web.serve.models import JobId
 from howgreen.web.serve.safety import public_text
 from howgreen.web.serve.service import Here, Service, base_of, client_of, not_found, problems

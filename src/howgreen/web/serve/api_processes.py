@@ -13,7 +13,7 @@ from howgreen.core.text import one_line
 from howgreen.core.types import City
 from howgreen.landcover import SHIPPED
 from howgreen.web.serve.api_places import feature_of
-from howgreen.web.serve.jobs import Job, Status
+from howgreen.web.serve.job import Job, Status
 from howgreen.web.serve.models import (
     Conformance,
     Execute,

@@ -11,7 +11,7 @@ from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
 from howgreen.core.errors import InputError, NetworkError
-from howgreen.web.serve.jobs import DiskFullError, NotYoursError, QueueFullError, TooManyJobsError
+from howgreen.web.serve.job import DiskFullError, NotYoursError, QueueFullError, TooManyJobsError
 from howgreen.web.serve.labels import Labels
 from howgreen.web.serve.places import Places
 from howgreen.web.serve.reports import Reports

@@ -30,7 +30,8 @@ from howgreen.core.errors import HowgreenError
 from howgreen.core.text import one_line
 from howgreen.web.serve.child import Order, decode, encode
 from howgreen.web.serve.database import connect
-from howgreen.web.serve.jobs import LEASE_S, Job, Jobs, LeaseLostError
+from howgreen.web.serve.job import Job, LeaseLostError
+from howgreen.web.serve.jobs import LEASE_S, Jobs
 from howgreen.web.serve.log import log_as_json
 from howgreen.web.serve.results import ResultRow
 from howgreen.web.serve.settings import Settings

@@ -18,20 +18,16 @@ from howgreen.core.errors import OutputError
 from howgreen.web.serve import database
 from howgreen.web.serve import jobs as module
 from howgreen.web.serve.database import now, writing
-from howgreen.web.serve.jobs import (
-    LEASE_S,
-    UNATTENDED,
-    UNREADABLE,
-    WAITS,
+from howgreen.web.serve.job import (
     DiskFullError,
     Job,
-    Jobs,
     LeaseLostError,
     NotYoursError,
     QueueFullError,
     Status,
     TooManyJobsError,
 )
+from howgreen.web.serve.jobs import LEASE_S, UNATTENDED, UNREADABLE, WAITS, Jobs
 from howgreen.web.serve.results import PLACE, Results, row_of
 from howgreen.web.serve.settings import Settings
 from questions import asked

@@ -18,7 +18,8 @@ import standin
 from sqlalchemy import Engine, text
 
 from howgreen.web.serve.child import encode
-from howgreen.web.serve.jobs import Job, Jobs, Status
+from howgreen.web.serve.job import Job, Status
+from howgreen.web.serve.jobs import Jobs
 from howgreen.web.serve.questions import question
 from howgreen.web.serve.results import Results
 from howgreen.web.serve.settings import Settings

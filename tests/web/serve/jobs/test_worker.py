@@ -23,7 +23,8 @@ from howgreen.web.serve import child as module
 from howgreen.web.serve import on_cluster
 from howgreen.web.serve.child import Order, encode, for_visitors, in_words
 from howgreen.web.serve.database import open_database
-from howgreen.web.serve.jobs import Job, Jobs, Status
+from howgreen.web.serve.job import Job, Status
+from howgreen.web.serve.jobs import Jobs
 from howgreen.web.serve.questions import question
 from howgreen.web.serve.results import PLACE, Results
 from howgreen.web.serve.settings import Settings
@@ -394,7 +395,7 @@ def test_what_is_told_meanwhile_may_be_lost_but_not_the_job(plain, monkeypatch: 
 
 
 def test_a_full_database_is_told_and_hurts_nothing(tmp_path: Path):
-    from howgreen.web.serve.jobs import DiskFullError
+    from howgreen.web.serve.job import DiskFullError
 
     settings = Settings(data=tmp_path / "data", queue=10_000, jobs_per_day=10_000)
     engine = open_database(settings)
