@@ -3,6 +3,7 @@
 import os
 import shutil
 import stat
+import threading
 from pathlib import Path
 
 import pytest
@@ -80,3 +81,18 @@ def test_a_scratch_folder_that_another_process_swept_before_it_was_marked_is_mad
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(FileNotFoundError), scratch_folder(tmp_path / "gone", ".out-"):
         pytest.fail("made where nothing is")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_what_is_no_file_is_written_into_and_stays(tmp_path: Path):
+    """``--out /dev/stdout``, and ``--out /dev/null`` by root, put a file in the place of the device."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    read: list[bytes] = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()))
+    reader.start()
+    write_atomic(pipe, "whole")
+    reader.join(10)
+    assert read == [b"whole"]
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert [one.name for one in tmp_path.iterdir()] == ["pipe"]

@@ -44,6 +44,10 @@ def atomic_path(path: Path, *, durable: bool = True) -> Iterator[Path]:
     OSError
         When the disk refuses; nothing is left behind, and an older file stays as it was.
     """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        with _into_device(path) as scratch:
+            yield scratch
+        return
     scratch = path.with_name(f"{PREFIX}{secrets.token_hex(8)}")  # without its suffix: no one takes it for the file
     try:
         yield scratch
@@ -56,6 +60,16 @@ def atomic_path(path: Path, *, durable: bool = True) -> Iterator[Path]:
         raise
     if durable:
         sync_folder(path.parent)
+
+
+@contextmanager
+def _into_device(path: Path) -> Iterator[Path]:
+    """Write into what is no file of a disk (``/dev/stdout``, a named pipe), which a rename would put an end to."""
+    with tempfile.TemporaryDirectory(prefix="howgreen-") as folder:
+        scratch = Path(folder, "whole")
+        yield scratch
+        with scratch.open("rb") as whole, path.open("wb") as device:
+            shutil.copyfileobj(whole, device)
 
 
 def write_atomic(path: Path, data: bytes | memoryview | str, *, durable: bool = True) -> None:

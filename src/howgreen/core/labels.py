@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from howgreen.core.errors import LabelError
-from howgreen.core.vector_files import vector_files
+from howgreen.core.vector_files import VectorFile, vector_files
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -57,8 +57,11 @@ def read_shapes(path: Path, column: str) -> gpd.GeoDataFrame:
     if not path.exists():
         raise LabelError(f"labels {path}: no such file; check the path")
     try:
-        with vector_files(path) as (file, *_):  # told its format: no file points to others, or to a server
-            frame = gpd.read_file(file.gdal_path)
+        with vector_files(path) as files:  # told their format: no file points to others, or to a server
+            source, layer = _table(files, column, path)
+            frame = gpd.read_file(source, layer=layer)
+    except LabelError:
+        raise
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, ValueError) as error:
         raise LabelError(
             f"labels {path}: not a vector file that GDAL reads ({str(error).splitlines()[0][:120]})"
@@ -72,7 +75,7 @@ def read_shapes(path: Path, column: str) -> gpd.GeoDataFrame:
     if column not in frame:
         there = ", ".join(str(name) for name in frame if name != "geometry") or "none"
         raise LabelError(
-            f"labels {path}: no column {column!r} (there: {there}); name the one that holds the class with --column"
+            f"labels {path}: no column {column!r} (there: {there}); name the one that is meant with --column (of a population: --population-column)"
         )
     usable = ~(frame.geometry.is_empty | frame.geometry.isna())
     if not usable.any():
@@ -82,6 +85,33 @@ def read_shapes(path: Path, column: str) -> gpd.GeoDataFrame:
         other = ", ".join(sorted(kinds - {"Polygon", "MultiPolygon", "Point", "MultiPoint"}))
         raise LabelError(f"labels {path}: holds {other}, which have no area; draw polygons or points")
     return frame[usable.to_numpy()]
+
+
+def _table(files: Sequence[VectorFile], column: str, path: Path) -> tuple[str, str | None]:
+    """Choose the one table of a file (or archive) that has shapes and a column; LabelError where several have: a first is not the one meant."""
+    import pyogrio
+
+    tables = [
+        (file, str(name))
+        for file in files
+        if file.by_gdal
+        for name, kind in pyogrio.list_layers(file.gdal_path)
+        if kind
+    ]
+    if len(tables) < 2:
+        return files[0].gdal_path, None
+    meant = [
+        (file, name)
+        for file, name in tables
+        if column in pyogrio.read_info(file.gdal_path, layer=name, **file.options)["fields"]
+    ]
+    if len(meant) > 1:
+        listed = ", ".join(f"{file.file.name}: {name}" if len(files) > 1 else name for file, name in meant)
+        raise LabelError(
+            f"labels {path}: several of its layers have a column {column!r} ({listed}); save the one that is meant alone"
+        )
+    file, name = (meant or tables)[0]
+    return file.gdal_path, name
 
 
 def parse_classes(text: str) -> dict[str, str]:

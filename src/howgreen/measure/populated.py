@@ -38,6 +38,8 @@ class People:
     crs: str
     source: str
     """The file's name."""
+    covered: float = 1.0
+    """Share of the limits that the raster reaches over."""
 
 
 @dataclass(frozen=True, kw_only=True)

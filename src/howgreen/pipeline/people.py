@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 AROUND_DEG = 0.01
 """Ways so far beyond the limits are known too."""
+MOST_OVERLAP = 0.01
+"""Of the limits, by which areas of a census may lie on each other: borders of two sources differ a little."""
 MOST_BYTES = 4 * 2**30
 """Of a population file, unpacked: a country of WorldPop."""
 
@@ -88,13 +90,13 @@ def people_near_green(
     check_given(given)
     city, ground = result.plan.city, _ground(result)
     with _local(given, progress) as file:
-        cells, source, year, lived_in = _cells(file, given, result)
+        cells, source, year, lived_in, covered = _cells(file, given, result)
     if cells.people.sum() <= 0:
         raise ImageError(f"{source}: counts nobody in {city.label}; give the population of this place")
     mapped = None if given.osm is None else osm.green_areas(city, osm=given.osm, progress=progress)
     around, rasters = _surroundings(ground, cells, result, mapped, given)
     zones = [people.figures(zone, around) for zone in cells.zones]
-    cautions = _doubts(city, zones[0], source, year)
+    cautions = _doubts(city, zones[0], source, year, covered)
     warn(*cautions)
     if check is not None:
         check()
@@ -190,13 +192,17 @@ def _unpacked(path: Path, folder: Path) -> Path:
     return target
 
 
-def _cells(file: Path, given: PeopleOptions, result: Result) -> tuple[people.Cells, str, int | None, float | None]:
+def _cells(
+    file: Path, given: PeopleOptions, result: Result
+) -> tuple[people.Cells, str, int | None, float | None, float]:
+    """Give the cells, their source and year, the green share of lived-in cells, and the share of the limits that they cover."""
     grid, city = result.plan.grid, result.plan.city
     places = {(city.name, city.id): city.boundary} | {(one.name, one.id): one.boundary for one in city.districts}
     if given.column is not None:
         shapes, counts = _areas(file, given.column, str(grid.crs))
         zones = {key: project(shape, str(grid.crs)) for key, shape in places.items()}
-        return people.cells_of_areas(shapes, counts, zones, grid), file.name, given.year, None
+        covered = _covered(shapes, next(iter(zones.values())), file)
+        return people.cells_of_areas(shapes, counts, zones, grid), file.name, given.year, None, covered
     found = read_people(file, city)
     shape = found.count.shape
     covers = {
@@ -205,7 +211,20 @@ def _cells(file: Path, given: PeopleOptions, result: Result) -> tuple[people.Cel
     }
     cells = people.cells_of_grid(found.count, GeoBox(shape, found.transform, found.crs), covers, grid)
     year = given.year or epoch_of(found.source)
-    return cells, found.source, year, populated(result.landcover, city, found).green_ratio
+    return cells, found.source, year, populated(result.landcover, city, found).green_ratio, found.covered
+
+
+def _covered(shapes: Sequence[BaseGeometry], limits: BaseGeometry, file: Path) -> float:
+    """Return the share of the limits on which a census has areas; LabelError where they lie on each other."""
+    shapely.prepare(limits)
+    touching = np.array(shapes, object)[shapely.intersects(np.array(shapes, object), limits)]
+    share = float(shapely.area(shapely.intersection(touching, limits)).sum() / limits.area)
+    if share > 1 + MOST_OVERLAP:
+        raise LabelError(
+            f"{file}: its areas lie on each other (they make {100 * share:.0f} % of the limits), and people would count twice; give the "
+            "areas of one level, each once"
+        )
+    return share
 
 
 def _areas(file: Path, column: str, crs: str) -> tuple[list[BaseGeometry], npt.NDArray[np.float64]]:
@@ -216,14 +235,17 @@ def _areas(file: Path, column: str, crs: str) -> tuple[list[BaseGeometry], npt.N
         raise LabelError(
             f"{file}: column {column!r} holds no numbers; name the one with the people of each area"
         ) from error
-    if (counts[np.isfinite(counts)] < 0).any():
-        raise LabelError(f"{file}: column {column!r} holds numbers below 0; name the one with the people of each area")
+    if (counts < 0).any() or np.isinf(counts).any():
+        raise LabelError(
+            f"{file}: column {column!r} holds numbers below 0, or without end; name the one with the people of each area"
+        )
     degrees = frame.to_crs("EPSG:4326").geometry
     shapes = [polygonal(project(densify(shape), crs)) for shape in degrees]
     kept = [i for i, shape in enumerate(shapes) if shape.area > 0]
     if not kept:
         raise LabelError(f"{file}: holds no areas; give polygons with the people of each")
-    return [shapes[i] for i in kept], np.nan_to_num(counts[kept])
+    known = [i for i in kept if np.isfinite(counts[i])]  # where nobody was counted, nobody is known to live
+    return [shapes[i] for i in known], counts[known]
 
 
 def _surroundings(
@@ -303,8 +325,10 @@ def _mapped(ground: people.Ground, result: Result, mapped: Any) -> list[dict[str
     return found
 
 
-def _doubts(city: City, whole: people.PeopleFigures, source: str, year: int | None) -> tuple[Caution, ...]:
-    found = list(doubts(source, whole.people, city))
+def _doubts(
+    city: City, whole: people.PeopleFigures, source: str, year: int | None, covered: float
+) -> tuple[Caution, ...]:
+    found = list(doubts(source, whole.people, city, covered=covered))
     if year is None:
         found.append(
             Caution(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import shapely
 
 from howgreen.core.errors import ImageError
 from howgreen.core.geometry import project
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
 
 MOST_CELLS = 50_000_000
 _EPOCH = re.compile(r"(?:GHS_POP_E|_pop_|_ppp_|[_-])(19[5-9]\d|20[0-4]\d)(?=[_.-])", re.IGNORECASE)
+MOST_DENSE, IMPOSSIBLE = 50_000.0, 1_000_000.0
+"""People by square kilometre of the limits that are doubted (the densest cities have 45,000), and that nowhere live."""
+FEWEST_ALIKE = 20
+"""Cells that all hold the same number, from which they are no counts of people."""
+LEAST_COVERED = 0.99
+"""Share of the limits that a raster has to cover; what lies beyond counts as nobody's."""
 MOST_APART = 2.0
 """Times by which the raster's people may differ from the number that the place is known by, before it is told."""
 
@@ -33,7 +40,7 @@ def read_people(path: Path, city: City) -> People:
     Raises
     ------
     ImageError
-        No such raster, several bands, turned, without a CRS, away from the limits, or too many cells.
+        No such raster, several bands, turned, without a CRS, away from the limits, too many cells, or one number in all of them.
     """
     from rasterio.windows import Window
 
@@ -56,8 +63,15 @@ def read_people(path: Path, city: City) -> People:
             raise ImageError(f"{path}: {cells:,} cells around the limits are too many; give a coarser raster")
         window = Window(left, top, right - left, bottom - top)
         count = dataset.read(1, window=window, masked=True).astype(np.float64).filled(0.0)
+        count = np.where(np.isfinite(count) & (count > 0), count, 0.0)
+        if (count > 0).sum() >= FEWEST_ALIKE and len(alike := np.unique(count)) == 1:
+            raise ImageError(f"{path}: holds {alike[0]:g} in all cells around {city.label}; give counts of people")
+        limits = project(city.boundary, crs)
+        edges = [affine @ corner for corner in ((0, dataset.height), (dataset.width, 0))]
+        covered = shapely.intersection(limits, shapely.box(*edges[0], *edges[1])).area / limits.area
         return People(
-            count=np.where(np.isfinite(count) & (count > 0), count, 0.0),
+            count=count,
+            covered=covered,
             transform=dataset.window_transform(window),
             crs=crs,
             source=path.name,
@@ -75,8 +89,9 @@ def with_population(result: CityResult, path: Path) -> tuple[CityResult, Populat
         Nobody lives inside the limits by this raster.
     """
     city = result.plan.city
-    found = populated(result.landcover, city, read_people(path, city))
-    told = doubts(found.source, found.people, city)
+    given = read_people(path, city)
+    found = populated(result.landcover, city, given)
+    told = doubts(found.source, found.people, city, covered=given.covered)
     warn(*told)
     return replace(result, warnings=(*result.warnings, *told)), PopulatedFigures(
         source=found.source,
@@ -87,16 +102,35 @@ def with_population(result: CityResult, path: Path) -> tuple[CityResult, Populat
     )
 
 
-def doubts(source: str, people: float, city: City) -> tuple[Caution, ...]:
-    """Compare the people of a population inside the limits with the number that the place is known by."""
+def doubts(source: str, people: float, city: City, *, covered: float = 1.0) -> tuple[Caution, ...]:
+    """Say what is doubtful of a population's people inside the limits: beside the known number, so densely, on a part of the ground.
+
+    Raises
+    ------
+    ImageError
+        So many people live nowhere.
+    """
+    found = []
+    if covered < LEAST_COVERED:
+        text = f"{source} reaches over {100 * covered:.0f} % of the limits; nobody is counted beyond"
+        found.append(Caution("population-doubtful", text))
+    by_km2 = people / (city.area_m2 / 1e6)
+    if by_km2 > IMPOSSIBLE:
+        raise ImageError(f"{source}: {by_km2:,.3g} people by km² inside the limits live nowhere; give counts of people")
+    if by_km2 > MOST_DENSE:
+        text = (
+            f"{source} has {by_km2:,.0f} people by km² inside the limits, more than any city; are its numbers people by cell, and not a "
+            "density?"
+        )
+        found.append(Caution("population-doubtful", plain(text)))
     known = city.population
-    if known is None or not known.count or 1 / MOST_APART < people / known.count < MOST_APART:
-        return ()
-    text = (
-        f"{source} has {people:,.0f} people inside the limits, and {known.source} has {known.count:,} ({known.year}); "
-        "are its numbers people by cell, and not a density?"
-    )
-    return (Caution("population-doubtful", plain(text)),)
+    if known is not None and known.count and not 1 / MOST_APART < people / known.count < MOST_APART:
+        text = (
+            f"{source} has {people:,.0f} people inside the limits, and {known.source} has {known.count:,} ({known.year}); "
+            "are its numbers people by cell, and not a density?"
+        )
+        found.append(Caution("population-doubtful", plain(text)))
+    return tuple(found)
 
 
 def epoch_of(name: str) -> int | None:

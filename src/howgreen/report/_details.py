@@ -65,6 +65,8 @@ TEMPLATES = (
     "scene %(unsaid_id)s: offset %(told)s contradicts its pixels (%(said)s); %(unsaid)s (Sentinel-2: -0.1 from baseline 04.00 on, unless already removed)",
     "most of it is cloud, so whether an offset was left in its numbers cannot be told",
     "its mask calls hardly any of it clear, so whether its numbers are reflectance cannot be told",
+    "%(source)s has %(n)s people by km² inside the limits, more than any city; are its numbers people by cell, and not a density?",
+    "%(source)s reaches over %(share)s %% of the limits; nobody is counted beyond",
     "%(image)s: shows nothing of %(name)s, but ground %(n)s km away (around %(place)s); check the image's CRS, and --area",
     "%(share)s %% of its bare ground reflects more blue than red light: red and blue are exchanged (--bands), or the air's own light was not taken out (Level-1C, top of atmosphere)",
     "in %(share)s %% of it no visible band is dark anywhere, elsewhere all are: an offset seems left in a part of it, as in a mosaic of products of different baselines",
