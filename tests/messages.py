@@ -6,24 +6,37 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import get_args
 
 import howgreen
 from howgreen.change import NAMES
+from howgreen.compare import LEGENDS
 from howgreen.core.trends import Verdict
 from howgreen.core.warnings import CODES
 from howgreen.pipeline.restoration import NOTES, SOURCES
-from howgreen.report import _change, _details, _people, _rasters, _restoration, _sections, _trend, _write, shades
+from howgreen.report import (
+    _agreement_maps,
+    _change,
+    _details,
+    _layers,
+    _people,
+    _rasters,
+    _restoration,
+    _sections,
+    _trend,
+    _write,
+    shades,
+)
 from howgreen.restoration import AREAS
 
 HOUSE = Path(howgreen.__file__).parent
 KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2)}
 FOREIGN = ("de", "es", "fr")
 PYTHON = (
-    "_change", "_language", "_map_layers", "_page", "_people", "_plates", "_poster", "_quote", "_restoration", "_share", "_tables",
+    "_change", "_language", "_layers_poster", "_map_layers", "_page", "_people", "_plates", "_poster", "_quote", "_restoration", "_share", "_tables",
     "_trend",
 )  # fmt: skip
 CLASSES = (
@@ -83,6 +96,7 @@ def of_report() -> Texts:
         folder / "base.html",
         folder / "template.html",
         folder / "plan.html",
+        folder / "layers.html",
         *sorted((folder / "sections").glob("*.html")),
     )
     found = _written_in(pages, (folder / f"{name}.py" for name in PYTHON))
@@ -105,6 +119,7 @@ def of_report() -> Texts:
         *AREAS.values(),
         *NOTES,
         *SOURCES,
+        *_of_other_maps(),
         *CLASSES,
         *COUNTED,
         *DESIGNS,
@@ -113,6 +128,18 @@ def of_report() -> Texts:
     ):
         _add(found, text)
     return found
+
+
+def _of_other_maps() -> Iterator[str]:
+    """Yield what the page of a comparison says of the maps beside ours; their names stay, but for a description that is one."""
+    yield from _layers.FILES.values()
+    yield from _layers.FIELDS.values()
+    yield from (name for name, _ in _agreement_maps.SHOWN.values())
+    yield LEGENDS["osm-green"].label
+    for legend in LEGENDS.values():
+        yield from (legend.detail, legend.note)
+        for one in legend.classes:
+            yield from (one.name, one.kind, one.why)
 
 
 def of_ranking() -> Texts:

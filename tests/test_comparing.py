@@ -19,6 +19,7 @@ from rio_cogeo import cog_validate
 from faults import Faults
 from howgreen import sample
 from howgreen.cli import howgreen as command
+from howgreen.compare import LEGENDS
 from howgreen.core.agreement import BOTH, NEITHER, NOT_COMPARED, ONLY_OURS, ONLY_THEIRS
 from howgreen.core.errors import ImageError, NetworkError, PlanError
 from howgreen.core.geometry import project
@@ -29,6 +30,8 @@ from howgreen.net.network import Network
 from howgreen.pipeline import city as pipeline
 from howgreen.pipeline import compare_maps
 from howgreen.pipeline.schemas import schemas
+from howgreen.report._details import pieces
+from howgreen.report._language import catalogue, language
 
 OFFLINE = Network(offline=True)
 TO_WORLDCOVER = {1: 10, 2: 20, 3: 30, 4: 40, 5: 60, 6: 60, 7: 50, 8: 50, 9: 50, 10: 80, 11: 80}
@@ -252,6 +255,39 @@ def test_a_result_saves_itself_to_a_storage(result):
     there = {Path(path).name for path in storage.find("/saved/city")}
     assert set(summary["files"]) <= there
     storage.rm("/saved", recursive=True)
+
+
+def test_the_page_is_in_the_language_that_was_asked_for(result, truth, tmp_path):
+    wanted = compare_maps.LayerOptions(worldcover=str(truth), network=OFFLINE, cropland="left-out")
+    compare_maps.layers(result, wanted, out=tmp_path / "fr", language="fr")
+    html = (tmp_path / "fr" / "layers.html").read_text(encoding="utf-8")
+    assert '<html lang="fr"' in html
+    body = html.partition("<body>")[2]
+    known = catalogue("fr")
+    legend = LEGENDS["worldcover"]
+    said = [
+        legend.note,
+        legend.detail,
+        *(one.name for one in legend.classes),
+        *(one.why for one in legend.classes if one.why),
+    ]
+    assert [text for text in said if known[text] not in body] == []
+    assert "Les champs des autres cartes sont laissés de côté." in body
+    assert [
+        text for text in ("Ours", "theirs", "Where", "agree", "green", "pixels compared") if f" {text} " in body
+    ] == []
+
+
+@pytest.mark.parametrize("code", ["de", "es", "fr"])
+def test_why_a_map_was_left_out_is_told_in_the_language(code):
+    """Errors travel in notes and warnings; the commonest have templates, so that a reader need not know English."""
+    for text in (
+        "CORINE Land Cover was left out: The EEA's CORINE service may not be asked (offline), and has not been asked this before; give --corine FILE",
+        "Dynamic World V1 was left out: Dynamic World has no public address without an account; export it and give --dynamic-world FILE",
+        "ESA WorldCover 2021 v200 was left out: WorldCover's tiles may not be asked for (offline); give --worldcover FILE",
+        "image A was left out: example.org/A.tif: is out of order (HTTP 503); run the same again, it goes on from what it has",
+    ):
+        assert [part for part, known in pieces(text, language(code)) if not known and part != "example.org/A.tif"] == []
 
 
 @pytest.mark.browser

@@ -11,6 +11,7 @@ from howgreen.cli.asked import network_of, plan_of
 from howgreen.cli.options import (
     FILE,
     json_option,
+    language_option,
     new_folder,
     out_option,
     overwrite_option,
@@ -50,12 +51,14 @@ _CROPLAND = ("green", "not-green", "left-out")
 )
 @out_option
 @overwrite_option
+@language_option
 @json_option
 def layers_command(
     plan_file: Path | None,
     names: tuple[str, ...],
     out: str | Path | None,
     overwrite: bool,
+    language: str,
     as_json: bool,
     cropland: Any,
     **asked: Any,
@@ -83,7 +86,7 @@ def layers_command(
         report.check_target(folder, overwrite=overwrite)
         result = pipeline.run(planned, progress=progress)
         refuse_if_strict()
-        found = compare_maps.layers(result, wanted, out=folder, progress=progress)
+        found = compare_maps.layers(result, wanted, out=folder, language=language, progress=progress)
         workdir.forget(planned)
     if as_json:
         say_json(found.to_dict())

@@ -79,7 +79,7 @@ WORLDCOVER = Legend(
     label="ESA WorldCover 2021 v200",
     detail="10 m pixels, one class each, of 2021",
     licence="© ESA WorldCover project 2021 / Contains modified Copernicus Sentinel data (2021), CC BY 4.0",
-    note="A class is what covers most of a pixel over the year: trees in a street are lost, and so is the street under trees.",
+    note="A class is what covers most of a pixel over the year: trees in a street are lost, and so is a street under trees.",
     aliases=MappingProxyType({}),
     file_names=r"world_?cover",
     classes=_classes("""
@@ -88,13 +88,13 @@ WORLDCOVER = Legend(
         20 | shrubland                | green     |
         30 | grassland                | green     |
         40 | cropland                 | crop      | sown and harvested within the year: green on some days only
-        50 | built-up                 | not green | gardens between houses are counted as built by it
+        50 | built-up                 | not green | gardens between houses count as built
         60 | bare / sparse vegetation | not green | at most 10 % plants
         70 | snow and ice             | not green |
         80 | permanent water bodies   | water     |
         90 | herbaceous wetland       | green     |
         95 | mangroves                | green     |
-       100 | moss and lichen          | green     | plants in our sense too: they are seen as such in the red edge
+       100 | moss and lichen          | green     | plants to us too: the red edge shows them
     """),
 )
 
@@ -103,7 +103,7 @@ DYNAMIC_WORLD = Legend(
     label="Dynamic World V1",
     detail="10 m pixels, the likeliest of nine classes",
     licence="Dynamic World, Google and World Resources Institute, CC BY 4.0; contains modified Copernicus Sentinel data",
-    note="One file shows the days that it was made of; choose those of your own period.",
+    note="A file shows the days that it was made from: choose those of your own period.",
     aliases=MappingProxyType({}),
     file_names=r"dynamic_?world",
     classes=_classes("""
@@ -111,8 +111,8 @@ DYNAMIC_WORLD = Legend(
         1 | trees              | green     |
         2 | grass              | green     |
         3 | flooded vegetation | green     |
-        4 | crops              | crop      | human-planted cereals and grasses, also when bare
-        5 | shrub and scrub    | green     | open scrub with bare soil is in it
+        4 | crops              | crop      | planted cereals and grasses, even when the ground is bare
+        5 | shrub and scrub    | green     | includes open scrub with bare soil
         6 | built              | not green |
         7 | bare               | not green |
         8 | snow and ice       | not green |
@@ -175,8 +175,8 @@ CORINE = Legend(
     detail="areas of at least 25 ha, 100 m wide, drawn by people; not a 10 m map",
     licence="Copernicus Land Monitoring Service, European Environment Agency (EEA)",
     note=(
-        "What is smaller than 25 ha or narrower than 100 m is part of its neighbour: gardens, street trees and small "
-        "parks are town to it, a hamlet in the woods is wood. Disagreement in small pieces says nothing against either map."
+        "What is smaller than 25 ha or narrower than 100 m belongs to its neighbour: gardens, street trees and small "
+        "parks count as town, and a hamlet in the woods as wood. Disagreement in small pieces says nothing against either map."
     ),
     # The rasters number the 44 classes from 1 in the order of their codes; 48 to 50 and 255 are their no data.
     aliases=MappingProxyType(
@@ -194,7 +194,7 @@ CLCPLUS = Legend(
     licence="Copernicus Land Monitoring Service, European Environment Agency (EEA)",
     note=(
         "A class is what covers most of a pixel: a street tree narrower than that is lost. Green roofs, greenhouses and "
-        "railway beds are sealed to it; vineyards and hops are woody plants."
+        "railway beds count as sealed; vineyards and hops count as woody plants."
     ),
     aliases=MappingProxyType({}),
     file_names=r"clc_?plus|backbone",
@@ -203,11 +203,11 @@ CLCPLUS = Legend(
           2 | woody, needle-leaved trees            | green     |
           3 | woody, broad-leaved deciduous trees   | green     |
           4 | woody, broad-leaved evergreen trees   | green     |
-          5 | low-growing woody plants              | green     | vineyards and hops are in it
+          5 | low-growing woody plants              | green     | includes vineyards and hops
           6 | permanent herbaceous                  | green     |
           7 | periodically herbaceous               | crop      | sown and harvested within the year: green on some days only
-          8 | lichens and mosses                    | green     | plants in our sense too
-          9 | non and sparsely vegetated            | not green | under 30 % plants
+          8 | lichens and mosses                    | green     | plants to us too
+          9 | bare or sparsely vegetated            | not green | under 30 % plants
          10 | water                                 | water     |
          11 | snow and ice                          | not green |
         253 | coastal sea                           | water     |
@@ -236,7 +236,7 @@ TREE_COVER = Legend(
     label="High Resolution Layer Tree Cover Density",
     detail="10 m pixels, per cent of each under trees; at least half is taken for green",
     licence="Copernicus Land Monitoring Service, European Environment Agency (EEA)",
-    note="It knows trees alone: lawns, meadows and fields count as not green here, which ours calls green.",
+    note="It shows trees only: lawns, meadows and fields, which are green on our map, count as not green here.",
     aliases=_TREE_SHARES,
     file_names=r"tree_?cover|(^|[_-])tcd([_-]|$)",
     classes=_TREES,
@@ -247,7 +247,7 @@ IMPERVIOUSNESS = Legend(
     label="High Resolution Layer Imperviousness Density",
     detail="10 m pixels, per cent of each that is sealed; less than half is taken for green",
     licence="Copernicus Land Monitoring Service, European Environment Agency (EEA)",
-    note="It knows sealed ground alone: bare soil, gravel and water count as green here, which ours does not call green.",
+    note="It shows sealed ground only: bare soil, gravel and water, which are not green on our map, count as green here.",
     aliases=_SEALED_SHARES,
     file_names=r"imperv|(^|[_-])imd([_-]|$)",
     classes=_SEALED,
@@ -266,7 +266,7 @@ OSM_GREEN = Legend(
     classes=_classes("""
         0 | not mapped as green  | not green |
         1 | mapped as green      | green     |
-        2 | fields and orchards  | crop      | farmland, orchards, vineyards, allotments as far as the tags are in use
+        2 | fields and orchards  | crop      | farmland, orchards, vineyards and allotments, where they are tagged
     """),
 )
 

@@ -88,7 +88,12 @@ class LayerOptions:
 
 
 def layers(
-    result: Result, wanted: LayerOptions | None = None, *, out: str | Path, progress: Progress | None = None
+    result: Result,
+    wanted: LayerOptions | None = None,
+    *,
+    out: str | Path,
+    language: str = "en",
+    progress: Progress | None = None,
 ) -> LayersSummary:
     """Compare an answer with other maps and write the folder that shows it; returns its summary.
 
@@ -100,6 +105,8 @@ def layers(
         Which other maps, and from where; None for all that can be had.
     out
         A new folder, an empty one, or one that howgreen made (it is replaced); or a URL of fsspec.
+    language
+        Of page and picture: en, de, es or fr.
 
     Raises
     ------
@@ -125,7 +132,7 @@ def layers(
             legends={key: [asdict(item) for item in legend.classes] for key, legend in LEGENDS.items()},
             notes=notes,
         )
-        return report.write_layers(result, found, folder)
+        return report.write_layers(result, found, folder, language=language)
 
 
 @contextmanager

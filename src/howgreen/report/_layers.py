@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from howgreen.core import words
 from howgreen.core.agreement import FIGURES
 from howgreen.report import _pictures
 from howgreen.report._agreement_maps import SHOWN, file_name, picture, small
 from howgreen.report._folder import LAYERS_FORMAT, SUMMARY
-from howgreen.report._language import ENGLISH
+from howgreen.report._language import language as language_of
 from howgreen.report._outlines import outlines
+from howgreen.report._sections import OWN_PAGE
 from howgreen.report._summary import values
 from howgreen.report._templates import whole_page
 from howgreen.report.figures import LayersSummary
@@ -20,10 +20,19 @@ from howgreen.report.figures import LayersSummary
 if TYPE_CHECKING:
     from howgreen.core.agreement import Agreement, Compared
     from howgreen.core.types import Result
+    from howgreen.report._language import Language
     from howgreen.report._outlines import Outline
     from howgreen.report._pictures import Preview
 
 PAGE, PICTURE = "layers.html", "layers.png"
+FILES = {PICTURE: "the maps as one picture", ".tif": "where ours and the other map agree"}
+"""What the files hold; of the agreement maps by their ending."""
+FIELDS = {
+    "green": "Fields count as green on the other maps.",
+    "not-green": "Fields count as not green on the other maps.",
+    "left-out": "Fields of the other maps are left out.",
+}
+"""What became of them, in a sentence."""
 
 
 def layers_summary(
@@ -59,27 +68,29 @@ def layers_summary(
     }
 
 
-def write_layers(result: Result, found: dict[str, Any], folder: Path) -> LayersSummary:
+def write_layers(result: Result, found: dict[str, Any], folder: Path, *, language: str = "en") -> LayersSummary:
     """Write page, picture and figures into a folder that holds the agreement maps already.
 
     Parameters
     ----------
     found
         Of :func:`layers_summary`; its ``files`` are filled in.
+    language
+        Of page and picture: a key of :data:`howgreen.report._language.LANGUAGES`.
     """
     from howgreen.report._layers_poster import layers_poster
 
-    names = {layer["key"]: layer["label"] for layer in found["layers"]}
+    keys, spoken = [layer["key"] for layer in found["layers"]], language_of(language)
     found["files"] = {
-        PAGE: "the page to read; opens without a network",
-        PICTURE: "the maps as one picture",
-        **{file_name(key): f"where ours and {label} agree" for key, label in names.items()},
+        PAGE: OWN_PAGE,
+        PICTURE: FILES[PICTURE],
+        **{file_name(key): FILES[".tif"] for key in keys},
         SUMMARY: "this file",
     }
     preview = _pictures.from_data(result)
-    maps = {key: small(folder, key, preview.label.shape) for key in names}
-    (folder / PAGE).write_text(_page(result, found, preview, maps), encoding="utf-8")
-    layers_poster(found, maps, preview, folder / PICTURE)
+    maps = {key: small(folder, key, preview.label.shape) for key in keys}
+    (folder / PAGE).write_text(_page(result, found, preview, maps, language=spoken), encoding="utf-8")
+    layers_poster(found, maps, preview, folder / PICTURE, language=spoken)
     figures = LayersSummary.from_dict(found)
     (folder / SUMMARY).write_text(figures.to_json(), encoding="utf-8")
     return figures
@@ -105,21 +116,25 @@ def _figures(zone: Agreement) -> dict[str, Any]:
     return {"name": zone.name, "id": zone.id, **{key: getattr(zone, key) for key in FIGURES}}
 
 
-def _page(result: Result, found: Mapping[str, Any], preview: Preview, maps: Mapping[str, Any]) -> str:
+def _page(
+    result: Result, found: Mapping[str, Any], preview: Preview, maps: Mapping[str, Any], *, language: Language
+) -> str:
+    period = result.plan.period
     return whole_page(
         "layers.html",
-        ENGLISH,
+        language,
         {
             "s": found,
             "about": found,
-            "words": words,
+            "named": language.gettext,
+            "cropland": FIELDS[found["cropland"]],
+            "when": language.days([period.start, period.end]),
             "chosen": _chosen(list(maps)),
             "map": _map(result, preview, maps, outlines(result, preview)),
             "categories": SHOWN.values(),
         },
         scripts=("viewer.js",),
         styles=("report.css", "layers.css"),
-        filters={"signed_points": _points, "two": _two},
     )
 
 
@@ -140,11 +155,3 @@ def _map(result: Result, preview: Preview, maps: Mapping[str, Any], lines: Seque
 def _chosen(keys: Sequence[str]) -> str:
     """Write the style that shows the map whose button is chosen; no script is needed for that."""
     return "".join(f".viewer:has(#pick-{key}:checked) #map-{key} {{ display: block; }}\n" for key in keys)
-
-
-def _points(difference: float | None) -> str:
-    return words.NONE if difference is None else words.points(difference)
-
-
-def _two(value: float | None) -> str:
-    return words.NONE if value is None else f"{value:.2f}".replace("-", "−")
