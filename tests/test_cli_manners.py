@@ -9,28 +9,19 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
 import pytest
-from affine import Affine
-from odc.geo.geobox import GeoBox
 
 from command_line import call as run
 from howgreen import place
 from howgreen.cli import options
 from howgreen.core.sensors import SENSORS
-from howgreen.core.stac import Header
-from howgreen.store import put_place, put_scene
-
-GRID = GeoBox((30, 40), Affine(10, 0, 680_000, 0, -10, 5_150_000), "EPSG:32632")
-AREA = GRID.extent.to_crs("EPSG:4326").geom.buffer(-0.0003)
+from towns import GRASS, limits, put_image, put_town
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
-    grass = {"blue": 400, "green": 700, "red": 500, "nir": 4000}
-    rasters = {band: (np.full(GRID.shape, value, np.uint16), GRID) for band, value in grass.items()}
-    put_scene(tmp_path / "shelf", Header(id="s1", sensor=SENSORS["sentinel-2"], time=datetime(2024, 6, 1, 10, tzinfo=UTC), scale=1e-4, offset=0.0, nodata=0), rasters)  # fmt: skip
-    put_place(tmp_path / "shelf", place.from_shape(AREA, name="Small"))
+    put_image(tmp_path / "shelf", "s1", datetime(2024, 6, 1, 10, tzinfo=UTC), GRASS)
+    put_town(tmp_path / "shelf")
     return tmp_path / "shelf"
 
 
@@ -119,8 +110,7 @@ def test_an_altered_or_incomplete_report_is_made_anew(answered: Callable[..., bo
 def test_other_images_models_and_periods_are_other_questions(answered: Callable[..., bool], store: Path):
     assert not answered("--model", "ndvi")
     assert not answered("--period", "2024-06")
-    rasters = {band: (np.full(GRID.shape, 900, np.uint16), GRID) for band in ("blue", "green", "red", "nir")}
-    put_scene(store, Header(id="s2", sensor=SENSORS["sentinel-2"], time=datetime(2024, 6, 9, 10, tzinfo=UTC), scale=1e-4, offset=0.0, nodata=0), rasters)  # fmt: skip
+    put_image(store, "s2", datetime(2024, 6, 9, 10, tzinfo=UTC), dict.fromkeys(GRASS, 900))
     assert not answered()
 
 
@@ -179,10 +169,10 @@ def test_a_slip_in_the_samples_name_is_asked_back(call: Callable[..., int], caps
 
 
 def test_a_folder_is_named_in_the_places_own_letters():
-    named = options.new_folder(place.from_shape(AREA, name="北京市 القاهرة"))
+    named = options.new_folder(place.from_shape(limits().boundary, name="北京市 القاهرة"))
     assert named.name == "北京市-القاهرة"
-    assert options.new_folder(place.from_shape(AREA, name="Saint-Étienne (42)")).name == "saint-etienne-42"
-    assert options.new_folder(place.from_shape(AREA, name="..")).name.startswith("x")
+    assert options.new_folder(place.from_shape(limits().boundary, name="Saint-Étienne (42)")).name == "saint-etienne-42"
+    assert options.new_folder(place.from_shape(limits().boundary, name="..")).name.startswith("x")
 
 
 def test_the_cache_is_shown_and_cleared_and_nothing_else_is_touched(

@@ -9,22 +9,16 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-import numpy as np
 import pytest
-from affine import Affine
-from odc.geo.geobox import GeoBox
 from shapely import box
 
 from command_line import call as run
 from howgreen.core.models import ModelClass
-from howgreen.core.sensors import SENSORS
-from howgreen.core.stac import Header
 from howgreen.core.types import Asset, City, GreenStats, MeasuredSeason, MonthGreenness, Period, Plan, Scene
 from howgreen.core.warnings import CODES, Caution
 from howgreen.pipeline import _doubts
-from howgreen.store import put_place, put_scene
-
-GRID = GeoBox((30, 40), Affine(10, 0, 680_000, 0, -10, 5_150_000), "EPSG:32632")
+from howgreen.store import put_place
+from towns import GRASS, GRID, limits, put_image
 
 
 def city(kind: str = "city", latitude: float = 46.0) -> City:
@@ -220,12 +214,9 @@ def test_every_code_is_given_somewhere():
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
     root = tmp_path / "shelf"
-    grass = {"blue": 400, "green": 700, "red": 500, "nir": 4000}
-    rasters = {band: (np.full(GRID.shape, value, np.uint16), GRID) for band, value in grass.items()}
-    put_scene(root, Header(id="s1", sensor=SENSORS["sentinel-2"], time=datetime(2024, 2, 1, 10, tzinfo=UTC), scale=1e-4, offset=0.0, nodata=0), rasters)  # fmt: skip
-    area = GRID.extent.to_crs("EPSG:4326").geom.buffer(-0.0003)
+    put_image(root, "s1", datetime(2024, 2, 1, 10, tzinfo=UTC), GRASS)
     place = dataclasses.replace(
-        city(), name="Tlax", label="Tlax\x1b[31m\x07cala", boundary=area, kind="image footprint"
+        city(), name="Tlax", label="Tlax\x1b[31m\x07cala", boundary=limits().boundary, kind="image footprint"
     )
     put_place(root, place)
     return root

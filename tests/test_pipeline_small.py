@@ -12,31 +12,21 @@ import numpy as np
 import pytest
 import rasterio
 import shapely
-from affine import Affine
 from click.testing import CliRunner
-from odc.geo.geobox import GeoBox
 
 from howgreen import place
 from howgreen.cli import howgreen as command
 from howgreen.core.errors import NoImageError, PlanError
-from howgreen.core.sensors import SENSORS
-from howgreen.core.stac import Header
 from howgreen.pipeline import city, locks, plan_json
 from howgreen.pipeline.inputs import Store
-from howgreen.store import put_place, put_scene
+from towns import GRASS, GRID, put_image, put_town
 
 BANDS = ("blue", "green", "red", "nir")
-GRID = GeoBox((30, 40), Affine(10, 0, 680_000, 0, -10, 5_150_000), "EPSG:32632")
 
 
 def _add(root: Path, day: int, *, bands: tuple[str, ...] = BANDS) -> Path:
     """A scene of grass; returns the file of its last band."""
-    grass = dict(zip(BANDS, (400, 700, 500, 4000), strict=True))
-    rasters = {band: (np.full(GRID.shape, grass[band], np.uint16), GRID) for band in bands}
-    moment = datetime(2024, 6, day, 10, tzinfo=UTC)
-    put_scene(
-        root, Header(id=f"s{day}", sensor=SENSORS["sentinel-2"], time=moment, scale=1e-4, offset=0.0, nodata=0), rasters
-    )
+    put_image(root, f"s{day}", datetime(2024, 6, day, 10, tzinfo=UTC), {band: GRASS[band] for band in bands})
     return root / "sentinel-2-l2a" / f"s{day}" / f"{bands[-1]}.tif"
 
 
@@ -44,8 +34,7 @@ def _add(root: Path, day: int, *, bands: tuple[str, ...] = BANDS) -> Path:
 def store(tmp_path: Path) -> Path:
     root = tmp_path / "store"
     _add(root, 1)
-    area = GRID.extent.to_crs("EPSG:4326").geom.buffer(-0.0003)
-    put_place(root, place.from_shape(area, name="Small"))
+    put_town(root)
     return root
 
 

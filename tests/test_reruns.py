@@ -9,32 +9,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from affine import Affine
-from odc.geo.geobox import GeoBox
 
 import howgreen
 from command_line import call as run
-from howgreen import place
 from howgreen.core.errors import PlanError, StoreError
-from howgreen.core.sensors import SENSORS
-from howgreen.core.stac import Header
 from howgreen.pipeline._rebase import rebased
-from howgreen.store import put_place, put_scene
-
-GRID = GeoBox((30, 40), Affine(10, 0, 680_000, 0, -10, 5_150_000), "EPSG:32632")
+from towns import GRASS, GRID, put_image, put_town
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
     rng = np.random.default_rng(5)
     for day in (1, 9):
-        rasters = {
-            band: (rng.integers(300, 4000, GRID.shape).astype(np.uint16), GRID)
-            for band in ("blue", "green", "red", "nir")
-        }
-        time = datetime(2024, 6, day, 10, tzinfo=UTC)
-        put_scene(tmp_path / "shelf", Header(id=f"s{day}", sensor=SENSORS["sentinel-2"], time=time, scale=1e-4, offset=0.0, nodata=0), rasters)  # fmt: skip
-    put_place(tmp_path / "shelf", place.from_shape(GRID.extent.to_crs("EPSG:4326").geom.buffer(-0.0003), name="Small"))
+        numbers = {band: rng.integers(300, 4000, GRID.shape) for band in GRASS}
+        put_image(tmp_path / "shelf", f"s{day}", datetime(2024, 6, day, 10, tzinfo=UTC), numbers)
+    put_town(tmp_path / "shelf")
     return tmp_path / "shelf"
 
 
@@ -67,9 +56,7 @@ def test_files_are_known_by_their_bytes_and_not_by_their_names(store: Path, save
     plan = howgreen.Plan.load(saved)
     other = tmp_path / "other"
     for day in (1, 9):  # the same names, other bytes
-        rasters = {band: (np.full(GRID.shape, 700, np.uint16), GRID) for band in ("blue", "green", "red", "nir")}
-        time = datetime(2024, 6, day, 10, tzinfo=UTC)
-        put_scene(other, Header(id=f"s{day}", sensor=SENSORS["sentinel-2"], time=time, scale=1e-4, offset=0.0, nodata=0), rasters)  # fmt: skip
+        put_image(other, f"s{day}", datetime(2024, 6, day, 10, tzinfo=UTC), dict.fromkeys(GRASS, 700))
     with pytest.raises(PlanError, match=r"holds no file of .* of s[19] with checksum"):
         rebased(plan, other)
     with pytest.raises(StoreError):

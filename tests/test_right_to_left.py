@@ -15,12 +15,10 @@ import shapely
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from howgreen import batch, cli, place
+from howgreen import batch, cli
 from howgreen.batch._page import page, ranking_of
-from howgreen.core.sensors import SENSORS
-from howgreen.core.stac import Header
 from howgreen.report import Language, _sections
-from howgreen.store import put_place, put_scene
+from towns import mixed, put_image, put_town
 
 pytestmark = [
     pytest.mark.browser,
@@ -85,28 +83,13 @@ def raster(path: Path, values, grid, **more) -> Path:
 def pages(tmp_path_factory):
     """A town that loses a quarter of its meadow, with people on both; two communes; and four cities in two years."""
     root = tmp_path_factory.mktemp("rtl")
-    put_place(root / "store", place.from_shape(GRID.extent.to_crs("EPSG:4326").geom.buffer(-0.0003), name="Small"))
+    put_town(root / "store", GRID)
     rng = np.random.default_rng(0)
-    leaf, stone = (400, 700, 500, 4000), (900, 1000, 1100, 1300)
     for year in range(2019, 2025):
         share = (np.arange(80) < 40) * np.ones((60, 1))
         share[:30, :20] *= year < 2022
-        light = {
-            band: (share * one + (1 - share) * other) * rng.normal(1, 0.02, share.shape)
-            for band, one, other in zip(("blue", "green", "red", "nir"), leaf, stone, strict=True)
-        }
-        moment = datetime(year, 7, 9, 10, tzinfo=UTC)
-        head = Header(
-            id=f"s-{year}",
-            sensor=SENSORS["sentinel-2"],
-            time=moment,
-            scale=1e-4,
-            offset=0.0,
-            nodata=0,
-        )
-        put_scene(
-            root / "store", head, {band: (values.round().astype(np.uint16), GRID) for band, values in light.items()}
-        )
+        numbers = {band: values * rng.normal(1, 0.02, share.shape) for band, values in mixed(share).items()}
+        put_image(root / "store", f"s-{year}", datetime(year, 7, 9, 10, tzinfo=UTC), numbers, GRID)
     people = raster(
         root / "people.tif", np.full((6, 8), 25, np.float32), GeoBox((6, 8), GRID.affine * Affine.scale(10), GRID.crs)
     )

@@ -14,13 +14,11 @@ from odc.geo.geobox import GeoBox
 import howgreen
 from howgreen import cli, place
 from howgreen.core.errors import PeriodError, PlanError
-from howgreen.core.sensors import SENSORS
-from howgreen.core.stac import Header
 from howgreen.pipeline import image_sources, plan_json
 from howgreen.pipeline.planning import Choice
-from howgreen.store import put_place, put_scene
+from howgreen.store import put_place
+from towns import GRID, put_image, put_town
 
-GRID = GeoBox((30, 40), Affine(10, 0, 680_000, 0, -10, 5_150_000), "EPSG:32632")
 CURVE = (0.2, 0.25, 0.45, 0.62, 0.6, 0.4, 0.3, 0.25, 0.2, 0.2, 0.2, 0.2)
 """A dry summer: April and May are the greenest months, and only May lies in the calendar's season."""
 
@@ -28,11 +26,8 @@ CURVE = (0.2, 0.25, 0.45, 0.62, 0.6, 0.4, 0.3, 0.25, 0.2, 0.2, 0.2, 0.2)
 def keep(
     root: Path, moment: datetime, light: dict[str, np.ndarray], grid: GeoBox, *, sensor: str = "sentinel-2"
 ) -> None:
-    rasters = {
-        band: (np.clip(values * 1e4, 1, 30000).round().astype(np.uint16), grid) for band, values in light.items()
-    }
-    own = SENSORS[sensor]
-    put_scene(root, Header(id=f"s{moment:%Y%m%d}", sensor=own, time=moment, scale=1e-4, offset=0.0, nodata=0), rasters)
+    numbers = {band: np.clip(values * 1e4, 1, 30000) for band, values in light.items()}
+    put_image(root, f"s{moment:%Y%m%d}", moment, numbers, grid, sensor=sensor)
 
 
 @pytest.fixture
@@ -43,8 +38,7 @@ def store(tmp_path: Path) -> Path:
             nir = np.full(GRID.shape, 0.3)
             light = {"blue": nir / 8, "green": nir / 5, "red": nir * (1 - ndvi) / (1 + ndvi), "nir": nir}
             keep(root, datetime(2023, number, day, 10, tzinfo=UTC), light, GRID)
-    area = GRID.extent.to_crs("EPSG:4326").geom.buffer(-0.0003)
-    put_place(root, place.from_shape(area, name="Small"))
+    put_town(root)
     return root
 
 

@@ -10,23 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from affine import Affine
-from odc.geo.geobox import GeoBox
 
 from command_line import call
-from howgreen import place, report
+from howgreen import report
 from howgreen.core.errors import NoImageError, PlanError
-from howgreen.core.sensors import SENSORS
-from howgreen.core.stac import Header
 from howgreen.pipeline import trending
 from howgreen.pipeline.inputs import Store
-from howgreen.store import put_place, put_scene
+from towns import GRID, mixed, put_image, put_town
 
-GRID = GeoBox((30, 40), Affine(10, 0, 680_000, 0, -10, 5_150_000), "EPSG:32632")
-GRASS, STREET = (
-    {"blue": 400, "green": 700, "red": 500, "nir": 4000},
-    {"blue": 900, "green": 1000, "red": 1100, "nir": 1300},
-)
 WOBBLE = {2017: 1, 2018: -1, 2019: 0, 2020: 1, 2021: 0, 2022: -1, 2023: 0, 2024: 0}
 """Columns of forty by which a year differs from the line."""
 
@@ -35,28 +26,19 @@ def add(
     root: Path, year: int, columns: float, *, sensor: str = "sentinel-2", platform: str | None = None, months=(6, 7, 8)
 ) -> None:
     """Three images of a year in which the first so many of forty columns are grass."""
-    own = SENSORS[sensor]
     grid = GRID if sensor == "sentinel-2" else GRID.zoom_to(resolution=30)
     share = np.clip(columns / 40 * grid.shape[1] - np.arange(grid.shape[1]), 0, 1) * np.ones((grid.shape[0], 1))
-    light = {band: share * GRASS[band] + (1 - share) * STREET[band] for band in GRASS}
     for month in months:
         moment = datetime(year, month, 9, 10, tzinfo=UTC)
         name = f"{platform or sensor}-{year}{month:02d}"
-        head = Header(id=name, sensor=own, time=moment, scale=1e-4, offset=0.0, nodata=0, platform=platform)
-        put_scene(root, head, {band: (values.round().astype(np.uint16), grid) for band, values in light.items()})
-
-
-def town(root: Path):
-    area = place.from_shape(GRID.extent.to_crs("EPSG:4326").geom.buffer(-0.0003), name="Small")
-    put_place(root, area)
-    return area
+        put_image(root, name, moment, mixed(share), grid, sensor=sensor, platform=platform)
 
 
 @pytest.fixture(scope="module")
 def greener(tmp_path_factory) -> Path:
     """Eight years in which the town gains a column, a fortieth, a year; none of 2020 is clear."""
     root = tmp_path_factory.mktemp("greener")
-    town(root)
+    put_town(root)
     for year in range(2017, 2025):
         if year != 2020:
             add(root, year, 12 + (year - 2017) + 0.5 * WOBBLE[year])
@@ -97,7 +79,7 @@ def test_a_known_change_is_found_told_and_kept(greener, tmp_path, capsys):
 
 @pytest.mark.filterwarnings("ignore::howgreen.HowgreenWarning")
 def test_years_that_only_scatter_show_no_change_and_what_could_have_been_seen(tmp_path):
-    area = town(tmp_path / "store")
+    area = put_town(tmp_path / "store")
     for year, columns in WOBBLE.items():
         add(tmp_path / "store", year, 20 + columns)
     asked = trending.TrendOptions(years=tuple(WOBBLE), model="ndvi")
@@ -113,7 +95,7 @@ def test_years_that_only_scatter_show_no_change_and_what_could_have_been_seen(tm
 def test_landsat_and_sentinel_2_are_joined_by_the_years_that_both_saw(tmp_path):
     """Landsat sees two columns less, as wider bands might; nothing changes on the ground."""
     root = tmp_path / "store"
-    area = town(root)
+    area = put_town(root)
     for year in range(2014, 2021):
         add(root, year, 18 + 0.2 * (year % 2), sensor="landsat", platform="landsat-8")
     for year in range(2017, 2023):
@@ -139,7 +121,7 @@ def test_landsat_and_sentinel_2_are_joined_by_the_years_that_both_saw(tmp_path):
 @pytest.mark.filterwarnings("ignore::howgreen.HowgreenWarning")
 def test_the_same_model_and_months_in_every_year(tmp_path):
     root = tmp_path / "store"
-    area = town(root)
+    area = put_town(root)
     for year in (2022, 2023, 2024):
         add(root, year, 20, months=(3, 4, 7))
     found = trending.over_years(
@@ -155,7 +137,7 @@ def test_the_same_model_and_months_in_every_year(tmp_path):
 @pytest.mark.filterwarnings("ignore::howgreen.HowgreenWarning")
 def test_coefficients_from_elsewhere_are_applied_where_they_are_asked_for_and_told(tmp_path):
     root = tmp_path / "store"
-    area = town(root)
+    area = put_town(root)
     for year in (2001, 2002):
         add(root, year, 20, sensor="landsat", platform="landsat-7")
     own, roy = (
@@ -181,7 +163,7 @@ def test_coefficients_from_elsewhere_are_applied_where_they_are_asked_for_and_to
 
 
 def test_what_cannot_be_asked(tmp_path):
-    area = town(tmp_path)
+    area = put_town(tmp_path)
     with pytest.raises(PlanError, match="two years at least"):
         trending.TrendOptions(years=(2024,))
     with pytest.raises(PlanError, match="60 at most"):

@@ -19,15 +19,9 @@ from command_line import call
 from howgreen import batch
 from howgreen.batch import _plans as plans
 from howgreen.core.errors import TableError
-from howgreen.core.sensors import SENSORS
-from howgreen.core.stac import Header
-from howgreen.store import put_scene
+from towns import mixed, put_image
 
 GRID = GeoBox((30, 60), Affine(10, 0, 680_000, 0, -10, 5_150_000), "EPSG:32632")
-GRASS, STREET = (
-    {"blue": 400, "green": 700, "red": 500, "nir": 4000},
-    {"blue": 900, "green": 1000, "red": 1100, "nir": 1300},
-)
 
 
 def _row(year, ratio, half=0.1, **more):
@@ -131,10 +125,7 @@ def towns(tmp_path_factory) -> tuple[Path, Path]:
     for year, west in ((2023, 0.8), (2024, 0.4)):
         share = np.full(GRID.shape, 0.3)
         share[:, :30] = west
-        light = {band: (share * GRASS[band] + (1 - share) * STREET[band]).round() for band in GRASS}
-        moment = datetime(year, 7, 9, 10, tzinfo=UTC)
-        head = Header(id=f"s2-{year}", sensor=SENSORS["sentinel-2"], time=moment, scale=1e-4, offset=0.0, nodata=0)
-        put_scene(folder / "store", head, {band: (values.astype(np.uint16), GRID) for band, values in light.items()})
+        put_image(folder / "store", f"s2-{year}", datetime(year, 7, 9, 10, tzinfo=UTC), mixed(share), GRID)
     shapes = [box(680_000 + 300 * n + 20, 5_149_720, 680_000 + 300 * n + 280, 5_149_980, GRID.crs) for n in (0, 1)]
     frame = gpd.GeoDataFrame({"name": ["West", "East"]}, geometry=[shape.geom for shape in shapes], crs="EPSG:32632")
     frame.to_file(folder / "towns.gpkg")

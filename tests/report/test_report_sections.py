@@ -16,39 +16,31 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
-from odc.geo.geobox import GeoBox
 
 from command_line import call
-from howgreen import place, report
+from howgreen import report
 from howgreen.core.errors import OutputError
-from howgreen.core.sensors import SENSORS
-from howgreen.core.stac import Header
 from howgreen.report import _write as report_writing
 from howgreen.report._folder import copied_folder
 from howgreen.report._sections import TOPICS, Destination, opened, report_of
 from howgreen.report.figures import Summary
-from howgreen.store import put_place, put_scene
+from howgreen.store import put_place
+from towns import GRID, limits, mixed, put_image, put_town
 
 pytestmark = pytest.mark.filterwarnings("ignore::howgreen.HowgreenWarning")
-
-GRID = GeoBox((30, 40), Affine(10, 0, 680_000, 0, -10, 5_150_000), "EPSG:32632")
-GRASS = {"blue": 400, "green": 700, "red": 500, "nir": 4000}
-STREET = {"blue": 900, "green": 1000, "red": 1100, "nir": 1300}
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory) -> Path:
     """Six years of a town that gains a column of grass, a fortieth, a year."""
     root = tmp_path_factory.mktemp("store")
-    put_place(root, place.from_shape(GRID.extent.to_crs("EPSG:4326").geom.buffer(-0.0003), name="Small"))
-    sensor, rng = SENSORS["sentinel-2"], np.random.default_rng(0)
+    put_town(root)
+    rng = np.random.default_rng(0)
     for year in range(2019, 2025):
         share = (np.arange(40) < 10 + 2 * (year - 2019)) * np.ones((30, 1))
         noise = rng.normal(1, 0.02, share.shape)
-        light = {band: (share * GRASS[band] + (1 - share) * STREET[band]) * noise for band in GRASS}
-        moment = datetime(year, 7, 9, 10, tzinfo=UTC)
-        head = Header(id=f"s-{year}", sensor=sensor, time=moment, scale=1e-4, offset=0.0, nodata=0)
-        put_scene(root, head, {band: (values.round().astype(np.uint16), GRID) for band, values in light.items()})
+        numbers = {band: values * noise for band, values in mixed(share).items()}
+        put_image(root, f"s-{year}", datetime(year, 7, 9, 10, tzinfo=UTC), numbers)
     return root
 
 
@@ -281,7 +273,7 @@ def test_a_section_goes_to_no_report_of_another_plan(store, tmp_path):
 
 
 def test_marks_cannot_be_forged_by_a_name(store, tmp_path):
-    area = place.from_shape(GRID.extent.to_crs("EPSG:4326").geom.buffer(-0.0003), name="<!-- section:trend -->")
+    area = limits(name="<!-- section:trend -->")
     own = shutil.copytree(store, tmp_path / "store")
     put_place(own, area)
     out = tmp_path / "report"
