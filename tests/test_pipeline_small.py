@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from howgreen import place
 from howgreen.cli import howgreen as command
 from howgreen.core.errors import NoImageError, PlanError
-from howgreen.pipeline import city, locks, plan_json
+from howgreen.pipeline import city, locks, plan_json, workdir
 from howgreen.pipeline.inputs import Store
 from towns import GRASS, GRID, put_image, put_town
 
@@ -119,3 +119,11 @@ def test_limits_with_latitude_and_longitude_exchanged_are_noticed_by_the_images(
         city.plan(place.from_shape(turned, name="Turned"), images=Store(store))
     with pytest.raises(NoImageError, match="none of any date"):
         city.plan(place.from_shape(shapely.box(50, 20, 50.01, 20.01), name="Far"), images=Store(store))
+
+
+def test_blocks_that_another_process_deletes_meanwhile_are_no_error(
+    tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+):
+    plan, gone = city.plan("Small", store=store), tmp_path / "work" / ("0" * 20)
+    monkeypatch.setattr(Path, "glob", lambda *_: iter([gone]))
+    assert workdir.work_folder(plan, tmp_path / "work").parent == tmp_path / "work"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
@@ -66,5 +67,6 @@ def check_files(plan: Plan) -> None:
 def _forget_old_runs(base: Path) -> None:
     limit = time.time() - DAYS_KEPT * 86_400
     for folder in base.glob("[0-9a-f]" * 20):
-        if folder.stat().st_mtime < limit:
-            locks.discard(folder)
+        with suppress(FileNotFoundError):  # another process has just deleted its own
+            if folder.stat().st_mtime < limit:
+                locks.discard(folder)
