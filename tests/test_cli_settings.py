@@ -12,7 +12,7 @@ import pytest
 
 from command_line import call as run
 from howgreen import cli
-from howgreen.cli import manners, root
+from howgreen.cli import root, settings
 
 WITHOUT_JSON = {"label", "serve"}
 """They open a page and wait: there is no answer to print."""
@@ -66,7 +66,7 @@ def test_every_line_of_the_command_list_is_a_whole_sentence():
 def test_options_for_all_commands_are_options_of_city():
     city = dict(COMMANDS)["city"]
     known = {text.removeprefix("--") for option in city.params for text in option.opts}
-    assert set(manners.FOR_ALL) <= known
+    assert set(settings.FOR_ALL) <= known
 
 
 def test_the_file_says_what_is_not_typed(call, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch):

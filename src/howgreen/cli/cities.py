@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from howgreen.cli.asked import AskedPlace, AskedPlan, network_of
-from howgreen.cli.manners import quiet
 from howgreen.cli.options import (
     FILE,
     FOLDER,
@@ -33,6 +32,7 @@ from howgreen.cli.options import (
 from howgreen.cli.progress import bars, tell_first
 from howgreen.cli.root import examples, howgreen
 from howgreen.cli.say import say, say_json
+from howgreen.cli.settings import quiet
 from howgreen.cli.warnings import refuse_if_strict
 from howgreen.core import words
 from howgreen.core.text import one_line

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from howgreen.cli.manners import quiet
 from howgreen.cli.say import say
+from howgreen.cli.settings import quiet
 
 if TYPE_CHECKING:
     from howgreen.core.types import Progress

@@ -54,12 +54,12 @@ class _Program(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return super().get_command(ctx, cmd_name)
-        from howgreen.cli.manners import defaults, with_manners
+        from howgreen.cli.settings import defaults, with_common_options
 
         import_module(f"howgreen.cli.{COMMANDS[cmd_name].module}")
         command = super().get_command(ctx, cmd_name)
         if command is not None:
-            with_manners(command)
+            with_common_options(command)
             ctx.default_map = {cmd_name: defaults(command, cmd_name, commands=COMMANDS)}
         return command
 

@@ -61,11 +61,11 @@ def listen(level: int) -> None:
     log.setLevel(level)
 
 
-def with_manners(command: click.Command) -> click.Command:
+def with_common_options(command: click.Command) -> click.Command:
     """Give a command, and all below it, the options ``-v`` and ``-q``; once."""
     if isinstance(command, click.Group):
         for below in command.commands.values():
-            with_manners(below)
+            with_common_options(below)
     elif not any(parameter.name == "quiet" for parameter in command.params):
         command.params += [
             click.Option(
