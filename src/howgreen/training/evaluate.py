@@ -174,7 +174,7 @@ def judge_potsdam(
         n=len(predicted),
         half_width=round(found.about_the_ratio, 5),
         level=places.LEVEL,
-        method=f"prediction interval of a new place from the mean errors of {found.places} places that taught nothing, "
+        method=f"prediction interval of a new place from the mean errors of {found.places} places that were not used for training, "
         f"t({found.places - 2}) sqrt(tau^2 + SE^2) with tau {found.tau:.3f} between places (DerSimonian-Laird) and standard error "
         f"{found.standard_error:.3f} of their mean (Hartung-Knapp), and that mean, {found.mean:+.3f}, to either side; errors of limits, "
         "dates and masks are not in it",

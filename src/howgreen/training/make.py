@@ -72,15 +72,15 @@ TRAINING_DATA = (
     "of SLUM (Kotthaus et al. 2014, doi:10.5281/zenodo.4263842), with measured materials of Karlsruhe (KLUM library, R. Ilehag), "
     "coloured cloth, walls and sand of Gulfport (MUUFL, GatorSense), artificial turf of Pasadena (ISOFIT tutorials) and simulated "
     "paints, shaded by houses, crowns and slopes, seen through the air, blurred and made noisy{field}. Real pixels of Freiburg, Münster, "
-    "Aberystwyth, the Southern Bug, Texas and Australia judged, and guided the choice of priors over several rounds; mixtures of the "
-    "first three set the factor on all standard errors; so figures on those places are kinder than on new ones. Potsdam's reference "
-    "only judged"
+    "Aberystwyth, the Southern Bug, Texas and Australia were used for judging, and guided the choice of priors over several rounds; "
+    "mixtures of the first three set the factor on all standard errors; so figures on those places are kinder than on new ones. "
+    "Potsdam's reference was used only for judging"
 )
 FIELD_DATA = (
     "; {part:.0%} of the pixels are Landsat's, whose green, dry and bare fractions people measured in the field at two thirds of the sites "
     "of Australian rangeland (fractionalcover3, MIT)"
 )
-FIELD_TWIN = ". The error there that enters the interval is that of a twin which learned from none"
+FIELD_TWIN = ". The error there that enters the interval is that of a twin that was trained on none of them"
 FIELD_DRAWN = "; the bands that Landsat lacks were drawn for them from simulated pixels alike in the others"
 
 

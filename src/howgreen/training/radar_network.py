@@ -136,7 +136,7 @@ def make_radar(
         training_data="Simulated backscatter: levels and spreads of seven covers as published (Ulaby & Dobson 1989; "
         "Bauer-Marschallinger et al. 2021, doi:10.1038/s41597-021-01059-7; Ruetschi et al. 2018, doi:10.3390/rs10010055; Veloso et al. "
         "2017; Vreugdenhil et al. 2018; Koppel et al. 2017; Small 2011), laid on simulated towns and fields, with texture, seasons, "
-        "rain, noise and speckle. No real image taught or tuned it",
+        "rain, noise and speckle. No real image was used to train or tune it",
         description="Shares of trees, low plants, built, bare and water from Sentinel-1's VV and VH and what is around a pixel"
         + (", and from how much they changed between acquisitions" if len(bands) > 2 else "")
         + ". Radar sees through cloud and sees structure, not leaves: short grass, bare soil and asphalt look alike, a garden among "

@@ -141,7 +141,7 @@ def _judged(
         scores={name: round(value, 5) for name, value in scores.items()},
         reference_error=error,
         description="U-Net: shares of six covers from a pixel and what is around it. Real references are tables of pixels without "
-        "neighbours, so that what it gains by looking around is known for simulated cities alone. It learned from towns of the "
+        "neighbours, so that what it gains by looking around is known for simulated cities alone. It was trained on towns of the "
         "simulator that built some of the cities whose figures stand here. Tree, low vegetation and cropland are easily confused.",
         training_data="Simulated mixtures (PROSPECT-D + 4SAIL, dry plants, soils, snow, water, SLUM materials: Kotthaus et al. 2014, "
         "doi:10.5281/zenodo.4263842, and those of Karlsruhe (KLUM), Gulfport (MUUFL) and Pasadena), simulated neighbourhoods of any "

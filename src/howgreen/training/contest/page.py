@@ -99,7 +99,7 @@ Every algorithm's model, trained on everything, lies in `models/` where the page
   same builder are: this favours what learned from the towns, U-Net most. Synthetic, and no accuracy of a real city.
 - **Potsdam**: 98 photo-interpreted fractions of 30 m (EnMAP). It judges only; no setting and no method was chosen by it. U-Net is
   shown even fields.
-- **Shipped** models, those that are chosen from where none is named, stand beside the contestants: they met only simulated mixtures, but
+- **Shipped** models, those that are chosen from where none is named, stand beside the contestants: they were trained on simulated mixtures alone, but
   the cities guided their priors. `unet-10` is a larger U-Net
   than the one below, and learned from more, but from no real city.
 - **Random split** is what must not be done: half of the pixels of every city, judged by the other half. It is here to show how much it
@@ -183,7 +183,7 @@ def _winner(found: Mapping[str, Any]) -> str:
     if foreign is None or name == foreign:
         return said
     gain, half = _gain(found[foreign], found[name])
-    return (f"{said} It learned from towns of the builder whose cities judge here; of the models that met none, the smallest error has "
+    return (f"{said} It was trained on towns by the builder of the cities that judge here; of the models that were not, the smallest error has "
             f"**{foreign}**, {ratio_error(found[foreign]):.2f} points. Between the two, the mean squared error of a city differs by {gain:.2f} "
             f"± {half:.2f} square points (95 % of {len(found[name]['simulated'])} cities, paired).")  # fmt: skip
 
