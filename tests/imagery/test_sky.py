@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,11 +11,12 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from howgreen import clouds
+from howgreen.clouds import parallax
 from howgreen.core.acquisitions import acquisitions
 from howgreen.core.errors import ImageError
 from howgreen.core.warnings import Caution
 from howgreen.imagery import choose, composite_scaled, decisions, look, look_each
-from howgreen.imagery.composite import _sky
+from howgreen.imagery.composite import _sky, cloud_mask
 from howgreen.imagery.read import quality, sky
 from howgreen.imagery.read._coarse import read_coarse, read_means
 from howgreen.imagery.read.opener import Files
@@ -208,3 +210,85 @@ def test_a_thumbnail_shows_white_what_is_bright_and_grey_what_is_not_there(make_
     assert (picture[:, 2] == 128).all()
     assert picture[-5, -5].max() < 80
     assert thumbnail(make_scene({"vv": planes["red"]}), frame_of(GRID)) is None
+
+
+# ---- roofs that SCL takes for clouds: what stands on the ground lies at one place in blue and red
+
+ROOF, PUFF = np.s_[150:164, 120:140], np.s_[200:214, 200:218]
+
+
+def town(make_scene, *, roof=ROOF, puff=PUFF, codes=(9, 9), real=True, day=0):
+    """One date: woods, a hall and a small cloud that lies 20 m further down in red; SCL, of 20 m, calls both cloud."""
+    rng = np.random.default_rng(day)
+    rough = rng.normal(0, 30, (SIDE, SIDE))
+    planes, mask = {}, np.full((SIDE, SIDE), 4, np.uint8)
+    for code, at in zip(codes, (roof, puff), strict=True):
+        mask[at] = code
+    for name, number in WOODS.items():
+        plane = number + rough
+        plane[roof] = CLOUD[name] + rough[roof]
+        down = 2 if name == "red" else 0
+        plane[puff[0].start + down : puff[0].stop + down, puff[1]] = CLOUD[name]
+        planes[name] = plane.clip(1).astype(np.uint16)
+    coarse = (mask[::2, ::2], 20.0, WEST, NORTH, UTM)
+    return replace(make_scene(planes | {"scl": coarse}, day=day), synthetic=not real)
+
+
+def roof_and_cloud_seen(*scenes, grid=GRID, bands=tuple(WOODS), roof=ROOF, puff=PUFF, block_px=128):
+    n_clear = composite_scaled(scenes, grid=grid, bands=bands, block_px=block_px)["n_clear"].values
+    return bool((n_clear[roof] == len(scenes)).all()), bool(n_clear[puff].any())
+
+
+def test_a_roof_that_scl_takes_for_a_cloud_is_seen_on_one_date_and_a_cloud_is_not(make_scene):
+    assert roof_and_cloud_seen(town(make_scene)) == (True, False)
+    assert roof_and_cloud_seen(town(make_scene, codes=(8, 8))) == (True, False)
+    assert roof_and_cloud_seen(*(town(make_scene, day=day) for day in (0, 5, 10))) == (True, False)
+
+
+def test_a_released_roof_has_no_rim(make_scene):
+    n_clear = composite_scaled([town(make_scene)], grid=GRID, bands=tuple(WOODS))["n_clear"].values
+    assert n_clear[140:180, 110:150].all()
+    assert not n_clear[197:217, 205:210].any()  # the cloud's has its 40 m
+
+
+def test_where_parallax_cannot_be_told_the_mask_is_right(make_scene):
+    one = town(make_scene)
+    assert roof_and_cloud_seen(town(make_scene, codes=(10, 9))) == (False, False)  # cirrus is no roof
+    assert roof_and_cloud_seen(town(make_scene, codes=(3, 9))) == (False, False)
+    assert roof_and_cloud_seen(town(make_scene, real=False)) == (False, False)  # simulated skies have no parallax
+    assert roof_and_cloud_seen(one, bands=("green", "nir")) == (False, False)
+    fine = GeoBox((2 * SIDE, 2 * SIDE), Affine(5, 0, WEST, 0, -5, NORTH), UTM)
+    assert roof_and_cloud_seen(one, grid=fine, roof=np.s_[300:328, 240:280], puff=np.s_[400:428, 400:436]) == (
+        False,
+        False,
+    )
+
+
+def test_four_dates_vote_and_nobody_looks(make_scene, monkeypatch):
+    monkeypatch.setattr(parallax, "standing", lambda *_: pytest.fail("looked"))
+    seen(*(town(make_scene, day=day) for day in (0, 5, 10, 15)))
+    seen(make_scene(bands() | scl()))  # and where SCL calls nothing cloud
+    with pytest.raises(pytest.fail.Exception, match="looked"):
+        seen(*(town(make_scene, day=day) for day in (0, 5, 10)))
+
+
+@pytest.mark.parametrize("block_px", [31, 64, 100, 160])
+def test_no_block_sees_a_roof_otherwise_than_its_neighbour(make_scene, block_px):
+    long = np.s_[140:180, 100:140]  # the largest that is looked at, across the blocks
+    scene = town(make_scene, roof=long)
+    whole, cut = (
+        composite_scaled([scene], grid=GRID, bands=tuple(WOODS), block_px=px)["n_clear"].values
+        for px in (512, block_px)
+    )
+    np.testing.assert_array_equal(whole, cut)
+    assert whole[long].all()
+
+
+def test_a_roof_at_the_edge_is_judged_by_what_a_composite_reads_and_no_more(make_scene):
+    """So that images of which only this much was kept give the same answer."""
+    scene = town(make_scene)
+    reach = cloud_mask.halo_px(10)
+    for first, told in ((150 + reach - parallax.MARGIN_PX, True), (151 + reach - parallax.MARGIN_PX, False)):
+        part = GeoBox((SIDE - first, SIDE), Affine(10, 0, WEST, 0, -10, NORTH - 10 * first), UTM)
+        n_clear = composite_scaled([scene], grid=part, bands=tuple(WOODS))["n_clear"].values
+        assert bool(n_clear[: 164 - first, 120:140].all()) == told

@@ -74,6 +74,15 @@ class Window:
             right=max(self.right, other.right),
         )
 
+    def common(self, other: Window) -> Window:
+        """Return the rectangle that both hold."""
+        return Window(
+            top=max(self.top, other.top),
+            bottom=min(self.bottom, other.bottom),
+            left=max(self.left, other.left),
+            right=min(self.right, other.right),
+        )
+
     def within(self, outer: Window) -> tuple[slice, slice]:
         """Index into the raster of another window that holds this one."""
         return (

@@ -13,9 +13,10 @@ import rasterio
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
+from howgreen.clouds import parallax
 from howgreen.core.acquisitions import Acquisitions
 from howgreen.core.grid import Window
-from howgreen.core.sensors import SENSORS
+from howgreen.core.sensors import SENSORS, SENTINEL2
 from howgreen.core.types import Scene
 from howgreen.imagery.composite import _median, cloud_mask
 from howgreen.imagery.composite._blocks import asset_of
@@ -24,6 +25,7 @@ from howgreen.imagery.read import quality
 from howgreen.imagery.read._resample import read_band, read_codes
 from howgreen.imagery.read.opener import GDAL_OPTIONS, Files
 
+_TAKEN_FOR_CLOUD = np.isin(np.arange(65536), quality.SCL_ROOFS)
 VOTERS = ("blue", "nir", "swir16")
 """Bands that vote on false alarms of the mask, those of them that the composite has; else its first band."""
 
@@ -76,6 +78,8 @@ class Reader:
     margin_px: int
     """Of the mask's flags around the block."""
     files: Files
+    few: bool = False
+    """Whether there are too few dates for a vote on false alarms."""
 
     @property
     def inner(self) -> tuple[slice, slice]:
@@ -106,6 +110,8 @@ def _read_scene(
         )
         if (flags & quality.NO_DATA).all():  # outside the swath: nothing to read
             return [np.zeros(window.shape, np.int16)] * len(reader.bands), np.ones(window.shape, bool), flags
+        if reader.few and (flags & quality.CLOUD).any():
+            flags[_roofs(scene, reader)] = 0
     planes: list[NDArray[Any]] = []
     missing = np.zeros(window.shape, bool)
     empty: NDArray[np.bool_] | None = None
@@ -123,6 +129,44 @@ def _read_scene(
             values = _median.encode(values, scale=own.scale, offset=own.offset)
         planes.append(values)
     return planes, missing if empty is None else missing | empty, flags
+
+
+def _roofs(scene: Scene, reader: Reader) -> NDArray[np.bool_]:
+    """Find what a scene's mask calls cloud and its bands show standing on the ground, (y, x) of a block with its margin.
+
+    Nothing where it cannot be told: by other sensors, on other pixels, without blue and red, beyond what a composite of all blocks reads,
+    and in simulated images, whose clouds lie at one place in all bands.
+    """
+    halo = reader.window.grown(reader.margin_px)
+    nothing = np.zeros(halo.shape, bool)
+    mask = scene.asset(SENTINEL2.mask)
+    at_hand = set(parallax.BANDS) <= set(reader.bands) and np.isclose(abs(reader.grid.affine.a), parallax.PIXEL_M)
+    if scene.sensor != SENTINEL2.name or scene.synthetic or mask is None or not at_hand:
+        return nothing
+    whole = Window(top=0, bottom=reader.grid.shape[0], left=0, right=reader.grid.shape[1]).grown(reader.margin_px)
+    # A patch that touches the block lies whole in this window, or it is too large: no block decides otherwise than its neighbour.
+    wide = halo.grown(parallax.LARGEST_PX + parallax.MARGIN_PX).common(whole)
+    cloud = read_codes(
+        mask,
+        grid=reader.grid,
+        window=wide,
+        fill=quality.outside_code(SENTINEL2.mask),
+        table=_TAKEN_FOR_CLOUD,
+        files=reader.files,
+    )
+    if not cloud.any():
+        return nothing
+    light = []
+    for band in parallax.BANDS:
+        own = scene.encoding(band)
+        values, none = read_band(
+            asset_of(scene, band), grid=reader.grid, window=wide, nodata=own.nodata, files=reader.files
+        )
+        numbers = values.astype(np.float32)
+        if none is not None:
+            numbers[none] = np.nan
+        light.append(numbers)
+    return parallax.standing(cloud, *light)[halo.within(wide)]
 
 
 def _read_date(
@@ -171,7 +215,14 @@ def read_stack(
 ) -> Stack:
     """All dates of a block; its planes may lie in ``buffer`` (date, band, y, x), ``sky`` knows what the pixels show of clouds."""
     resolution_m = abs(grid.affine.a)
-    reader = Reader(grid=grid, window=window, bands=bands, margin_px=cloud_mask.halo_px(resolution_m), files=files)
+    reader = Reader(
+        grid=grid,
+        window=window,
+        bands=bands,
+        margin_px=cloud_mask.halo_px(resolution_m),
+        files=files,
+        few=len(acquisitions) < cloud_mask.FEWEST_VOTES,
+    )
     stack: list[list[NDArray[Any]]] = []
     missing = np.empty((len(acquisitions), *window.shape), bool)
     flags = np.empty((len(acquisitions), *window.grown(reader.margin_px).shape), np.uint8)

@@ -12,6 +12,8 @@ SCL_NO_DATA = (0, 1)
 """Absent or defective pixels: no vote brings them back."""
 SCL_CLOUD = (8, 9, 10)
 """Codes with a rim: clouds of medium and high probability, cirrus."""
+SCL_ROOFS = (8, 9)
+"""Codes that bright roofs get."""
 
 Flags = NDArray[np.uint8]
 
