@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import rasterio
 from scipy import ndimage
 
 from howgreen.clouds import parallax
@@ -129,3 +130,61 @@ def test_even_light_tells_nothing():
     with np.errstate(all="raise"):
         assert not standing(hall(), even, even).any()
         assert not standing(np.zeros((SIDE, SIDE), bool), even, even).any()
+
+
+# ---- real roofs and real clouds: the figures of docs/clouds.md
+
+
+def real(folder, *names, scale=1e-4):
+    """Planes of single files, or those of one file by their numbers."""
+    planes = []
+    for name in names:
+        path, index = (folder / name, 1) if isinstance(name, str) else (folder / name[0], name[1])
+        with rasterio.open(path) as file:
+            planes.append((file.read(index) * scale).astype(np.float32))
+    return planes
+
+
+def of_20_m(bright):
+    """What is true of half of each 2 x 2 pixels: a mask as coarse as SCL."""
+    height, width = (size // 2 for size in bright.shape)
+    halves = bright[: 2 * height, : 2 * width].reshape(height, 2, width, 2).mean((1, 3)) >= 0.5
+    return np.kron(halves, np.ones((2, 2))) > 0
+
+
+@pytest.mark.real
+def test_no_likely_cloud_of_fort_mcmurray_stands_and_some_white_roofs_do(shared_data):
+    blue, red = real(shared_data / "fort_mcmurray", "B02.tif", "B04.tif")
+    scl, chance = real(shared_data / "fort_mcmurray", "SCL.tif", "CLP.tif", scale=1)
+    still = standing(np.isin(scl, (8, 9)), blue, red)
+    likely = np.isin(scl, (8, 9)) & (chance >= 0.4 * 255)
+    assert (likely.sum(), (still & likely).sum()) == (216_165, 0)
+    assert ndimage.label(still, np.ones((3, 3)))[1] == 7
+
+
+@pytest.mark.real
+def test_lommels_halls_stand_and_its_clouds_do_not(shared_data):
+    blue, red = real(shared_data / "lommel", "ref_input_S2_B02.tif", "ref_input_S2_B04.tif")
+    cloud = of_20_m(blue > 0.2)
+    still = standing(cloud, blue, red)
+    assert (cloud.sum() / 100, still.sum() / 100) == pytest.approx((294.4, 13.5), abs=0.1)
+    assert still[990, 432]  # a white hall
+    assert not still[992:1015, 378:400].any()  # a cloud that touches a hall
+    assert not still[340:512, :250].any()  # the largest
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(
+    ("file", "blue", "red", "scale", "share"),
+    [
+        ("bolzano/S2_L2A_sample.tif", 3, 1, 1e-4, 0.82),
+        ("tlaxcala/Tlaxcala_allbands.tiff", 1, 3, 1e-4, 0.61),
+        ("aberystwyth/sen2_20210527_aber_mosaic.tif", 1, 3, 1e-3, 0.90),
+    ],
+)
+def test_most_bright_ground_of_towns_stands(file, blue, red, scale, share, shared_data):
+    first, second = real(shared_data, (file, blue), (file, red), scale=scale)
+    bright = of_20_m(first > 0.2)
+    height, width = bright.shape
+    still = standing(bright, np.where(first > 0, first, np.nan)[:height, :width], second[:height, :width])
+    assert still.sum() / bright.sum() == pytest.approx(share, abs=0.01)
