@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ from click.testing import CliRunner
 
 from howgreen import place
 from howgreen.cli import howgreen as command
-from howgreen.core.errors import NoImageError, PlanError
+from howgreen.core.errors import HowgreenError, NoImageError, PlanError
 from howgreen.pipeline import city, locks, plan_json, workdir
 from howgreen.pipeline.inputs import Store
 from towns import GRASS, GRID, put_image, put_town
@@ -127,3 +128,15 @@ def test_blocks_that_another_process_deletes_meanwhile_are_no_error(
     plan, gone = city.plan("Small", store=store), tmp_path / "work" / ("0" * 20)
     monkeypatch.setattr(Path, "glob", lambda *_: iter([gone]))
     assert workdir.work_folder(plan, tmp_path / "work").parent == tmp_path / "work"
+
+
+def test_a_scale_that_was_edited_by_hand_is_no_answer(store: Path):
+    """Times two moved the ratio by a point, an offset of 0.2 in one band by nine, without a word."""
+    (file,) = store.glob("sentinel-2-l2a/s1/s1.json")
+    item = json.loads(file.read_text())
+    for band, edited in (("red", {"scale": 2e-4}), ("nir", {"offset": 0.2})):
+        changed = json.loads(json.dumps(item))
+        changed["assets"][band]["raster:bands"][0].update(edited)
+        file.write_text(json.dumps(changed))
+        with pytest.raises(HowgreenError, match=f"of band {band}, its file 0.0001 and 0: one of the two was edited"):
+            city.run(city.plan("Small", images=Store(store)))

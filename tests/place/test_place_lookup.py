@@ -12,7 +12,7 @@ import shapely
 from howgreen.core.errors import AmbiguousPlaceError, AreaError, PlaceNotFoundError
 from howgreen.osm import green_areas, green_raster
 from howgreen.place import PlaceFiles, candidates, find, from_file, from_shape
-from howgreen.store import put_place
+from howgreen.store import places, put_place
 
 SQUARE = shapely.box(11.3, 46.4, 11.4, 46.5)
 
@@ -202,3 +202,19 @@ def test_a_boundary_with_latitude_and_longitude_exchanged_is_noticed_where_the_n
     far = find("Lyon", area=shapely.box(100, 10, 100.1, 10.1).wkt, stores=[store])
     assert [caution.code for caution in far.warnings] == ["limits-doubtful"]
     assert find("Graz", area=turned, stores=[store]).warnings == ()
+
+
+def test_a_place_that_a_store_has_under_two_names_is_found_by_both(tmp_path):
+    """The second was stored, and then "not known"."""
+    root = tmp_path / "two"
+    put_place(root, from_shape(SQUARE, name="Centre"))
+    put_place(root, from_shape(SQUARE, name="Old town"))
+    for name in ("Centre", "Old town"):
+        assert find(name, stores=[root]).boundary.equals(SQUARE)
+    assert len(candidates(from_shape(SQUARE, name="x").id, stores=[root])) == 1
+
+
+def test_names_of_a_strangers_store_are_one_harmless_line(tmp_path):
+    put_place(tmp_path / "s", replace(from_shape(SQUARE, name="x"), name="a\n\x1b]0;b\x07\u202ec", label="a\r\nb"))
+    (city,) = places(tmp_path / "s")
+    assert not {"\n", "\r", "\x1b", "\x07", "\u202e"} & {*city.name, *city.label}

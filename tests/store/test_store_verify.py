@@ -216,3 +216,25 @@ def test_random_damage_never_escapes_as_another_error(root):
             for reader in (store.scenes, store.items, store.listing):
                 with contextlib.suppress(HowgreenError):
                     reader(root)
+
+
+@pytest.mark.parametrize("edited", [{"scale": 2e-4}, {"offset": -0.1}, {"scale": 0}])
+def test_an_item_that_says_another_scale_than_its_file_is_a_fault(root, edited):
+    """By hand, times two: nobody had asked the pixels again, and the ratio moved without a word."""
+    file = root / "sentinel-2-l2a" / "day-1" / "day-1.json"
+    item = json.loads(file.read_text())
+    item["assets"]["nir"]["raster:bands"][0].update(edited)
+    file.write_text(json.dumps(item))
+    (fault,) = store.verify(root)
+    assert fault.path.name == "nir.tif"
+    assert "one was edited" in fault.what
+
+
+@pytest.mark.parametrize("day", ["2099-07-01T10:00:00Z", "1999-07-01T10:00:00Z"])
+def test_an_item_of_a_day_that_cannot_be_is_a_fault(root, day):
+    file = root / "sentinel-2-l2a" / "day-1" / "day-1.json"
+    item = json.loads(file.read_text())
+    item["properties"]["datetime"] = day
+    file.write_text(json.dumps(item))
+    with pytest.raises(StoreError, match=r"day-1: Sentinel-2 L2A of .*(still to come|no such satellite flew then)"):
+        store.scenes(root)

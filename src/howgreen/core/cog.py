@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -38,6 +39,17 @@ _PACKERS = 2
 
 Colours = Mapping[int, tuple[int, ...]]
 """Red, green, blue and, if need be, alpha of each value, 0-255."""
+
+
+def states_otherwise(dataset: Any, *, scale: float, offset: float) -> bool:
+    """Tell whether an open COG of :func:`write` keeps another scale or offset than is stated elsewhere; not where it keeps none.
+
+    One of the two was edited then, and which of them is right neither can tell.
+    """
+    own = float(dataset.scales[0]), float(dataset.offsets[0])
+    return own != (1.0, 0.0) and not all(
+        math.isclose(one, other, rel_tol=1e-6, abs_tol=1e-12) for one, other in zip(own, (scale, offset), strict=True)
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

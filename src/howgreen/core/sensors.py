@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from types import MappingProxyType
 
 
@@ -58,6 +58,12 @@ class Sensor:
     def is_radar(self) -> bool:
         """Whether its bands are backscatter and not reflectance."""
         return not self.mask
+
+    def impossible_day(self, day: date) -> str:
+        """Say why no such satellite can have seen a day: it had not been launched, or the day is still to come; empty where it can."""
+        if day < self.launched:
+            return "no such satellite flew then"
+        return "that day is still to come" if day > (datetime.now(UTC) + timedelta(days=1)).date() else ""
 
     @property
     def band_names(self) -> tuple[str, ...]:

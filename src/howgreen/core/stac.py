@@ -210,6 +210,10 @@ def scene(
         time, outline = _time(properties), area_from(native["geometry"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise StoreError(f"item {native.get('id')}: no usable datetime or geometry; add the image again") from error
+    if when := sensor.impossible_day(time.date()):
+        raise StoreError(
+            f"item {native.get('id')}: {sensor.label} of {time:%Y-%m-%d}: {when}; add the image again with its day"
+        )
     return Scene(
         id=str(native["id"]),
         sensor=sensor.name,

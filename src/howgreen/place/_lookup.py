@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -329,24 +329,35 @@ def _refuse_radius(radius_m: float | None, what: str) -> None:
 
 
 def _places(stores: Sequence[str | Path]) -> list[City]:
-    """Gather the places of all stores, each only once."""
+    """Gather the places of all stores, each only once under each of its names."""
     from howgreen.store import places
 
-    once: dict[tuple[str, str], City] = {}
+    once: dict[tuple[str, str, str], City] = {}
     for root in stores:
         for city in places(Path(root)):
-            once.setdefault((city.id, city.boundary.wkt), city)
+            once.setdefault((city.id, city.boundary.wkt, city.name), city)
     return list(once.values())
 
 
 def _of_stores(query: str, known: Sequence[City]) -> list[City]:
     """Find the places that bear the name or id; what follows a comma is tried, then left out with a note."""
-    whole = [city for city in known if _called(city, query)]
+    whole = _once(city for city in known if _called(city, query))
     if whole or "," not in query:
         return [replace(city, name=query) for city in whole]
     head, _, rest = query.partition(",")
     note = f"not checked whether it lies in {rest.strip()!r}: the store does not know"
-    return [replace(city, name=query, note=join_notes(city.note, note)) for city in known if _called(city, head)]
+    return [
+        replace(city, name=query, note=join_notes(city.note, note))
+        for city in _once(city for city in known if _called(city, head))
+    ]
+
+
+def _once(cities: Iterable[City]) -> list[City]:
+    """Keep of a place with several names the first that fits."""
+    once: dict[tuple[str, str], City] = {}
+    for city in cities:
+        once.setdefault((city.id, city.boundary.wkt), city)
+    return list(once.values())
 
 
 def _called(city: City, query: str) -> bool:

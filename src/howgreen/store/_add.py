@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import logging
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ from howgreen.clouds import omnicloudmask
 from howgreen.core.errors import ImageError, StoreError
 from howgreen.core.geometry import crs_of, distance_m, geodesic_area_m2, polygonal
 from howgreen.core.sensors import common_name
-from howgreen.core.text import slug
+from howgreen.core.text import one_line, slug
 from howgreen.core.types import City
 from howgreen.core.warnings import Caution, warn
 from howgreen.core.words import IMAGE_FOOTPRINT
@@ -85,6 +84,7 @@ def add(
         When the folder cannot be written, or holds another scene of that id.
 
     """
+    city = one_line(city)
     if not city.strip():
         raise StoreError("no city given: name the one that the images show (--city)")
     with _readable():
@@ -102,11 +102,10 @@ def add(
 def _check_day(source: Source) -> None:
     """Refuse a day on which no such satellite flew yet, or that is still to come: it would be the newest image of all."""
     day, sensor = source.time.date(), source.sensor
-    tomorrow = (datetime.now(UTC) + timedelta(days=1)).date()
-    if sensor.launched <= day <= tomorrow:
-        return
-    when = "no such satellite flew then" if day < sensor.launched else "that day is still to come"
-    raise ImageError(f"{source.name}: {sensor.label} of {day}: {when}; give the day with --date, or another --sensor")
+    if when := sensor.impossible_day(day):
+        raise ImageError(
+            f"{source.name}: {sensor.label} of {day}: {when}; give the day with --date, or another --sensor"
+        )
 
 
 def _with_size_told(source: Source) -> Source:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from howgreen.core.errors import StoreError
+from howgreen.core.reflectance import stated
 from howgreen.core.stac import SHA256_MULTIHASH
 from howgreen.store import layout, read
 
@@ -146,7 +147,8 @@ def _asset(root: Path, file: Path, entry: Mapping[str, Any]) -> Iterator[Fault]:
         how = "truncated" if size < stated else "altered"
         yield Fault(path=path, what=f"{how}: {size} bytes instead of {stated}", cure=_AGAIN)
         return
-    yield from _altered(path, str(entry.get("file:checksum") or ""))
+    altered = list(_altered(path, str(entry.get("file:checksum") or "")))
+    yield from altered or _contradicted(path, entry)
 
 
 def _altered(path: Path, checksum: str) -> Iterator[Fault]:
@@ -162,6 +164,25 @@ def _altered(path: Path, checksum: str) -> Iterator[Fault]:
         return
     if found != checksum[len(SHA256_MULTIHASH) :].lower():
         yield Fault(path=path, what="altered: its checksum differs", cure=_AGAIN)
+
+
+def _contradicted(path: Path, entry: Mapping[str, Any]) -> Iterator[Fault]:
+    """Say where an item states another scale or offset than its file keeps."""
+    import rasterio
+
+    from howgreen.core import cog
+
+    said = stated(entry)
+    if said.scale is None:
+        return
+    try:
+        with rasterio.open(path, driver="GTiff") as dataset:
+            other = cog.states_otherwise(dataset, scale=said.scale, offset=said.offset or 0.0)
+    except rasterio.errors.RasterioError:  # of another program, and whole by its checksum
+        return
+    if other:
+        what = f"its item says scale {said.scale:g} and offset {said.offset or 0:g}, the file another: one was edited"
+        yield Fault(path=path, what=what, cure=_AGAIN)
 
 
 def _empty_folders(root: Path) -> list[Fault]:

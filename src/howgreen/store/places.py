@@ -8,7 +8,7 @@ from shapely.geometry import mapping
 
 from howgreen.core.errors import StoreError
 from howgreen.core.geometry import area_from
-from howgreen.core.text import is_called
+from howgreen.core.text import is_called, one_line
 from howgreen.core.types import City, District, Population
 
 if TYPE_CHECKING:
@@ -49,22 +49,22 @@ def city_from_feature(value: Mapping[str, Any], *, path: Path | str = "place") -
         first, *rest = value["features"]
         own = first["properties"]
         return City(
-            name=str(own["name"]),
-            label=str(own["label"]),
-            id=str(own["id"]),
+            name=one_line(str(own["name"])),
+            label=one_line(str(own["label"])),
+            id=one_line(str(own["id"])),
             boundary=area_from(first["geometry"]),
             crs=str(own["crs"]),
             area_m2=float(own["area_m2"]),
-            kind=str(own["kind"]),
+            kind=one_line(str(own["kind"])),
             admin_level=own.get("admin_level"),
-            country=str(own.get("country") or ""),
+            country=one_line(str(own.get("country") or "")),
             districts=tuple(_district(feature) for feature in rest),
             population=_read_population(own),
-            licence=str(own.get("licence") or ""),
+            licence=one_line(str(own.get("licence") or "")),
             synthetic=own.get("synthetic") is True,
-            note=str(own.get("note") or ""),
+            note=one_line(str(own.get("note") or "")),
             land=area_from(own["land"]) if own.get("land") else None,
-            land_source=str(own.get("land_source") or ""),
+            land_source=one_line(str(own.get("land_source") or "")),
         )
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise StoreError(f"{path}: not a place as howgreen keeps it ({error!r}); add it again with `--area`") from error
@@ -73,8 +73,8 @@ def city_from_feature(value: Mapping[str, Any], *, path: Path | str = "place") -
 def _district(feature: Mapping[str, Any]) -> District:
     own = feature["properties"]
     return District(
-        name=str(own["name"]),
-        id=str(own["id"]),
+        name=one_line(str(own["name"])),
+        id=one_line(str(own["id"])),
         boundary=area_from(feature["geometry"]),
         population=_read_population(own),
         level=own.get("admin_level"),

@@ -26,20 +26,21 @@ from rasterio.errors import CRSError
 
 from howgreen import clouds
 from howgreen.clouds import omnicloudmask
-from howgreen.core import plausibility
+from howgreen.core import cog, plausibility
 from howgreen.core.acquisitions import by_time
 from howgreen.core.errors import ContradictionError, ImageError
 from howgreen.core.geometry import geodesic_area_m2
 from howgreen.core.grid import outline
-from howgreen.core.reflectance import NOTHING_STATED
+from howgreen.core.reflectance import NOTHING_STATED, stated
 from howgreen.core.sensors import DB_SCALE, S2_OFFSET_04, SENSORS, SENTINEL2
+from howgreen.core.stac import band_assets
 from howgreen.core.types import Asset, Scene
 from howgreen.imagery.composite import _median, _radar, cloud_mask
 from howgreen.imagery.composite._blocks import asset_of
 from howgreen.imagery.read import quality, sky
 from howgreen.imagery.read._coarse import read_coarse, together
 from howgreen.imagery.read._resample import missing
-from howgreen.imagery.read.opener import mask_doubts, opened
+from howgreen.imagery.read.opener import is_web, mask_doubts, opened
 
 COARSE_PX = 256
 """Side of the coarse read."""
@@ -220,6 +221,24 @@ def _fitting(
     return others[0] if verdict == "consistent" else None
 
 
+def _check_files(scene: Scene) -> None:
+    """Raise ContradictionError where a file of a store of ours keeps another scale or offset than its item: one of them was edited."""
+    entries = band_assets(scene.native, SENSORS[scene.sensor])
+    for asset in scene.assets:
+        said = stated(entries.get(asset.band, {}))
+        if asset.band == SENSORS[scene.sensor].mask or is_web(asset.href) or said.scale is None:
+            continue
+        with opened(asset) as image:
+            if not cog.states_otherwise(image.dataset, scale=said.scale, offset=said.offset or 0.0):
+                continue
+            there = f"{image.dataset.scales[0]:g} and {image.dataset.offsets[0]:g}"
+        raise ContradictionError(
+            f"scene {scene.id}: its item says scale {said.scale:g} and offset {said.offset or 0:g} of band {asset.band}, its file {there}: "
+            "one of the two was edited; add the image again",
+            scene=scene.id,
+        )
+
+
 def _look(scene: Scene) -> Look | None:
     """Read clear coarse pixels of a scene; None where there are too few, or no visible band.
 
@@ -229,6 +248,8 @@ def _look(scene: Scene) -> Look | None:
     if not assets:
         return None
     near = next((asset for name in plausibility.NEAR_INFRARED if (asset := scene.asset(name))), None)
+    if _asked_before(scene):
+        _check_files(scene)
     frame = _frame(assets[0])
     good = _clear(scene, frame)
     bands: Look = {}
