@@ -128,6 +128,11 @@ def test_a_mistyped_command_is_asked_back(call, capsys):
     assert "Did you mean" not in capsys.readouterr().err
 
 
+def test_an_option_of_the_commands_before_them_says_where_it_goes(call, capsys):
+    assert call("-q", "city", "Sampleton") == 2
+    assert "Write it behind the command: howgreen city NAME -q" in capsys.readouterr().err
+
+
 def test_verbose_tells_and_quiet_does_not(call, capsys):
     log = logging.getLogger("howgreen.net.http")
     assert call("models", "list", "-vv") == 0

@@ -54,7 +54,7 @@ def benchmark_command(
 ) -> None:
     """Judge the models, compare the algorithms (extra [train]).
 
-    Judges the shipped models on land that taught them nothing; then trains every algorithm on the same samples and judges each
+    Judges the shipped models on land that was not used to train them; then trains every algorithm on the same samples and judges each
     on cities that it never saw; writes a page about either, with pictures of every algorithm, and all models as files for
     `howgreen city --model`. Takes about 15 minutes on two cores for one set of bands, two with
     --shipped; a run that was stopped continues from its finished parts.

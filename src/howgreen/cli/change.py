@@ -96,7 +96,7 @@ def change_command(
 ) -> None:
     """Show what changed between two periods or images.
 
-    Both periods are mapped by one model on one grid. `measured` tells green that was lost, gained and kept, where the
+    Both periods are mapped by one model on one grid. `measured` maps green that was lost, gained and kept, where the
     difference is more than noise; `pca-kmeans` divides the ground by how it changed, without labels. With --report it is of that
     report's place and becomes a section of its page.
     """

@@ -83,7 +83,7 @@ def sample_command(
 ) -> None:
     """Draw places to look at, for a number to publish.
 
-    One or two hundred looks, combined with the map, bring the interval from about ten points to two or three. With --change people look
+    One or two hundred looks, combined with the map, narrow the interval to two or three points. With --change people look
     at two dates, for the area that was lost and gained; half of the looks go to the map's change and to the ground beside it.
     """
     from howgreen.core.text import slug

@@ -51,8 +51,8 @@ def judge_command(
 ) -> None:
     """Compare the map with labels that you have.
 
-    NAME is the folder of a report, or a place as for `city`, whose map is then made. Labels are a tree cadastre, land use,
-    points of the field: polygons or points with a class (tree, low vegetation, cropland, built, bare, water or a usual
+    NAME is the folder of a report, or a place as for `city`, whose map is then made. Labels are a tree register, land use,
+    field points: polygons or points with a class (tree, low vegetation, cropland, built, bare, water or a usual
     name of these).
     """
     from howgreen.core.labels import parse_classes

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 )
 @click.option("--population-column", help="Column with the people of each area.")
 @click.option(
-    "--population-year", type=click.IntRange(1900, 2100), help="Year of the population, where its name does not tell."
+    "--population-year", type=click.IntRange(1900, 2100), help="Year of the population, where its name does not say it."
 )
 @click.option("--walk", is_flag=True, help="Also measure along ways to public green spaces; needs --osm.")
 @section_options

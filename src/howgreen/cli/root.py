@@ -39,7 +39,7 @@ COMMANDS = {
     "serve": _Home("serve", "Open a page and an API to visitors (extra [web])."),
     "store": _Home("stores", "Keep images on this computer."),
     "train": _Home("train", "Train a model for one city (extra [train])."),
-    "trend": _Home("trend", "Compare years, and tell how small a trend would show."),
+    "trend": _Home("trend", "Compare years, and say how small a trend would show."),
     "where": _Home("cities", "List the places that a name may mean."),
 }
 """Where every command lives, so that ``--help`` imports none of them."""
@@ -62,6 +62,15 @@ class _Program(click.Group):
             with_common_options(command)
             ctx.default_map = {cmd_name: defaults(command, cmd_name, commands=COMMANDS)}
         return command
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if error.option_name not in ("-q", "--quiet", "-v", "--verbose", "--json"):
+                raise
+            told = f"{error.message} Write it behind the command: howgreen city NAME {error.option_name}"
+            raise click.UsageError(told, ctx=ctx) from error
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

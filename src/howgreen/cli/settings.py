@@ -73,7 +73,7 @@ def with_common_options(command: click.Command) -> click.Command:
                 count=True,
                 expose_value=False,
                 callback=_be_verbose,
-                help="Tell what is done, with times; -vv tells every request too.",
+                help="Say what is done, with times; -vv shows every request too.",
             ),
             click.Option(
                 ["-q", "--quiet"],

@@ -45,10 +45,10 @@ def trend_command(
     as_json: bool,
     **asked: Any,
 ) -> None:
-    """Compare years, and tell how small a trend would show.
+    """Compare years, and say how small a trend would show.
 
-    Answers each year with the same limits, months and model, joins satellites by the years that both saw of this place, and says the
-    change a year with its interval, the smallest change that could have been seen, and whether it can be told from noise.
+    Answers each year with the same limits, months and model, joins satellites by the years that both saw of this place, and gives the
+    change per year with its interval, the smallest change that could have been seen, and whether it can be told from noise.
     With --report it is of that report's place and becomes a section of its page.
     """
     from howgreen.pipeline import planning, trending

@@ -99,7 +99,7 @@ Every algorithm's model, trained on everything, lies in `models/` where the page
   same builder are: this favours what learned from the towns, U-Net most. Synthetic, and no accuracy of a real city.
 - **Potsdam**: 98 photo-interpreted fractions of 30 m (EnMAP). It judges only; no setting and no method was chosen by it. U-Net is
   shown even fields.
-- **Shipped** models, those that are chosen from where none is named, stand beside the contestants: they were trained on simulated mixtures alone, but
+- **Shipped** models, those that are chosen from where none is named, stand beside the contestants: they were trained on simulated mixtures and a few field-measured pixels of Australia, but
   the cities guided their priors. `unet-10` is a larger U-Net
   than the one below, and learned from more, but from no real city.
 - **Random split** is what must not be done: half of the pixels of every city, judged by the other half. It is here to show how much it
