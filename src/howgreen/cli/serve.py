@@ -83,7 +83,9 @@ def _action(_: click.Context, __: click.Parameter, text: str) -> str:
 @click.option(
     "--max-disk", type=click.FloatRange(0.1), default=20.0, show_default=True, help="Results kept at most, GB."
 )
-@click.option("--tokens", type=click.Path(path_type=Path), help="File of hashed tokens; only people who have one may ask.")
+@click.option(
+    "--tokens", type=click.Path(path_type=Path), help="File of hashed tokens; only people who have one may ask."
+)
 @click.option("--name", default="", help="With `token`: whose it is, for the file.")
 @click.option(
     "--proxies",
