@@ -19,6 +19,7 @@ from howgreen.report._qgis import write_class_style
 from howgreen.report._rasters import write_category_names
 from howgreen.report._sections import Section
 from howgreen.report._summary import values
+from howgreen.report._templates import longest_word
 from howgreen.report.change_figures import (
     ChangeEstimateFigures,
     ChangeSide,
@@ -73,6 +74,8 @@ def write_change(
     shown = _picture(summary, _small(found, views[0]))
     around = _around(summary, language)
     _plates.write_plates(folder, TOPIC, around, _drawn(summary, photos, shown, language), language)
+    named = _named(language)
+    word = longest_word(named(one.name) for one in summary.classes)
     section = Section(
         topic=TOPIC,
         title=around.title,
@@ -80,7 +83,7 @@ def write_change(
         synthetic=summary.synthetic,
         credits=summary.attributions,
         picture=PICTURE,
-        values={"c": summary, "map": _map(before, views[0], photos, shown), "named": _named(language)},
+        values={"c": summary, "map": _map(before, views[0], photos, shown), "named": named, "word": word},
         scripts=("viewer.js", "page.js"),
     )
     there = {name: text for name, text in FILES.items() if (folder / name).exists()}
