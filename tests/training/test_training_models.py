@@ -139,7 +139,7 @@ def test_ndvi_anchors_are_found_again():
 
 
 def test_ndvi_graph_is_the_rule(tmp_path):
-    card = make._ndvi_card(0.1, 0.7, ndvi.CLASSES)
+    card = make._ndvi_card(0.1, 0.7)
     export.save(export.ndvi_graph(card, bare=0.1, full=0.7), tmp_path / "n.onnx")
     seen = np.random.default_rng(1).uniform(-0.1, 0.3, (500, 3)).astype(np.float32)
     probability, fraction, _ = load_model(tmp_path / "n.onnx").run(np.ascontiguousarray(seen.T[None, :, :, None]))

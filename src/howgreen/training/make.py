@@ -14,7 +14,7 @@ import numpy.typing as npt
 import onnx
 
 from howgreen import landcover
-from howgreen.core.models import ModelCard, ModelClass
+from howgreen.core.models import ModelCard
 from howgreen.core.sensors import LANDSAT, SENTINEL2, Sensor
 from howgreen.core.types import Progress
 from howgreen.training import (
@@ -333,14 +333,14 @@ def _write_ndvi(pixels: mixtures.Mixtures, judges: Judges, *, out: Path) -> Path
     def water(reflectance: Array) -> npt.NDArray[np.bool_]:
         return ndvi.fraction_and_water(reflectance, bare=bare, full=full)[1]
 
-    card = _judged(_ndvi_card(bare, full, ndvi.CLASSES), judges, green=green, water=water)
+    card = _judged(_ndvi_card(bare, full), judges, green=green, water=water)
     return _save(export.ndvi_graph(card, bare=bare, full=full), out / "ndvi.onnx")
 
 
-def _ndvi_card(bare: float, full: float, classes: tuple[ModelClass, ...]) -> ModelCard:
+def _ndvi_card(bare: float, full: float) -> ModelCard:
     return ModelCard(
         name="ndvi", version=VERSION, bands=ndvi.BANDS, resolution_m=10, normalisation="clip to 0..2",
-        tile_px=TILE_PX, halo_px=0, stride_px=TILE_PX, classes=classes, scores={}, reference_error=None,
+        tile_px=TILE_PX, halo_px=0, stride_px=TILE_PX, classes=ndvi.CLASSES, scores={}, reference_error=None,
         training_data=f"Two NDVI anchors (bare {bare:g}, full {full:g}) fitted to simulated mixtures of PROSAIL canopies, soils, "
         "water and SLUM materials (Kotthaus et al. 2014, doi:10.5281/zenodo.4263842)",
         licence=LICENCE,

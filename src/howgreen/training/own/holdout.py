@@ -73,19 +73,19 @@ class HeldOut:
         return np.asarray((self.found.green >= HALF_GREEN) != (self.found.true_green >= HALF_GREEN))
 
 
-def folds(labels: Labels, *, rng: np.random.Generator, count: int = FOLDS) -> npt.NDArray[np.int_] | None:
+def folds(labels: Labels, *, rng: np.random.Generator) -> npt.NDArray[np.int_] | None:
     """(n,) number of the fold in which a pixel is held out; None where too little ground could judge.
 
     Each class's groups are dealt out in turn, the rarest class first; what else lies in a group goes with it.
     """
     groups = labels.groups()
     fold_of: dict[int, int] = {}
-    dealt = np.zeros(count, int)
+    dealt = np.zeros(FOLDS, int)
     for name in sorted(labels.counts(), key=lambda name: labels.counts()[name]):
         there = np.unique(groups[labels.code == NAMES.index(name)])
         if len(there) < 2:
             return None
-        taken = np.bincount([fold_of[group] for group in there if group in fold_of], minlength=count)
+        taken = np.bincount([fold_of[group] for group in there if group in fold_of], minlength=FOLDS)
         for group in rng.permutation([group for group in there if group not in fold_of]):
             fold = int(np.lexsort((dealt, taken))[0])
             fold_of[int(group)] = fold
@@ -93,7 +93,7 @@ def folds(labels: Labels, *, rng: np.random.Generator, count: int = FOLDS) -> np
             dealt[fold] += 1
     found = np.array([fold_of[group] for group in groups.tolist()])
     every = set(labels.teaching.counts())
-    if any(set(labels.kept(found != fold).teaching.counts()) < every for fold in range(count)):
+    if any(set(labels.kept(found != fold).teaching.counts()) < every for fold in range(FOLDS)):
         return None
     return found
 
