@@ -137,7 +137,7 @@ Written by `howgreen benchmark --shipped`; do not edit. Every figure is of the O
 with the pixels of a polygon, block or site moving together: a difference below two of them is noise. That of a mean is the
 sandwich's (Liang & Zeger 1986) or the jackknife's (Efron & Stein 1981), that of a slope, a root mean square over cities or a worst case the
 bootstrap's over clusters (Rao & Wu 1988; Owen 2007 for mixtures of two materials), always by the same draws; a worst case's is rough.
-None of the land on this page taught the models, but for the mixtures, which learned from the other two thirds of the Australian sites. The cities and Texas guided the
+None of the land on this page was used to train the models; the mixtures were trained on the other two thirds of the Australian sites. The cities and Texas guided the
 choice of what is simulated, so expect a little less elsewhere; Potsdam chose nothing. Its image lies half a pixel (15 m) north of its
 points; only 3 of the 98 have a southern neighbour in the table, too few to judge at the registered place, so it is judged as it stands.
 Errors of the simulated cities' ratio: {wide["rms"]:.1f} ± {wide["rms_se"]:.1f} points (root mean square), {wide["worst"]:.1f} ± {wide["worst_se"]:.1f} at worst. How the algorithms compare is [on a
@@ -157,7 +157,7 @@ def _places(found: Mapping[str, Figures]) -> str:
         "\n\nMean of (said - true) green fraction. The last column is what reports print: the prediction interval of a new place, "
         "t(k-2) √(τ² + SE²) (DerSimonian-Laird, Hartung-Knapp), and the mean error of all places to either side. It is wide because the places are few: with k = 4, t is 4.3; with 8 "
         "it would be 2.4. A new place with a reference is worth more than any tuning. For `mixture-6` and `mixture-4`, Australia's error is that "
-        "of twins which learned from no Australian site: beside land that taught, no model is at a new place."
+        "of twins that were trained on no Australian site: beside land that it was trained on, no model is at a new place."
     )
 
 
@@ -174,7 +174,7 @@ def _fractions(found: Mapping[str, Figures]) -> str:
         rows,
     ) + (
         "\n\nPotsdam: interpreted by eye, 30 m, three years older than its spectra. Australia: measured in the field, the third of the "
-        "sites that taught no model; their noise alone is about 0.10. Texas: by a vegetation index at 2 m, a weak truth that calls dull "
+        "sites that was held out; their noise alone is about 0.10. Texas: by a vegetation index at 2 m, a weak truth that calls dull "
         "grass wholly green."
     )
 
@@ -243,7 +243,7 @@ def _dry(found: Mapping[str, Figures]) -> str:
     rows += [[f"{place}: mean", *(_mean(each[place]) for each in telling.values())] for place in places]  # fmt: skip
     return table(["share of dry plants", *telling], rows) + (
         "\n\nStraw, litter, dead grass: no part of the green share, a figure of its own beside it. Australia: measured in the field, the third "
-        "of the sites that taught no model; for `mixture-10` the bands that Landsat lacks were drawn from simulated pixels. On built "
+        "of the sites that was held out; for `mixture-10` the bands that Landsat lacks were drawn from simulated pixels. On built "
         "land and soil of these cities hardly any dry plants are expected."
     )
 
@@ -255,7 +255,7 @@ def _alike(found: Mapping[str, Figures]) -> str:
         for name in names
     ]
     return table(["mean answer; 0 is right", *found], rows) + (
-        "\n\nTurf, paint of Karlsruhe and cloth taught the networks (their spectra were varied); the dark blue roofs of Texas did not."
+        "\n\nThe networks were trained on turf, paint of Karlsruhe and cloth (with varied spectra), and not on the dark blue roofs of Texas."
     )
 
 

@@ -60,7 +60,7 @@ def _verdict(contest: Mapping[str, Any]) -> str:
     if right:
         low, high = min(right, key=lambda name: right[name]), max(right, key=lambda name: right[name])
         text += (
-            f" On real, pure pixels that taught none of them, they are {100 * right[low]:.1f} ({low}) to {100 * right[high]:.1f} % ({high}) "
+            f" On real, pure pixels that none of them was trained on, they are {100 * right[low]:.1f} ({low}) to {100 * right[high]:.1f} % ({high}) "
             "right, green or not."
         )
     shipped = [name for name in ranked if name.startswith(_SHIPPED)]
@@ -93,7 +93,7 @@ Every algorithm's model, trained on everything, lies in `models/` where the page
 
 - **Real, pure pixels**: the whole city is left out of training. Freiburg and Münster are rows of a table, so U-Net is shown an even
   field of each pixel: it cannot use its surroundings there. In Aberystwyth it sees the image.
-  Landsat's are Tabasco in a wet and in a dry season, which teach nothing; its polygons were drawn in the wet season, and what is
+  Landsat's are Tabasco in a wet and in a dry season, which no model was trained on; its polygons were drawn in the wet season, and what is
   called bare then carries weeds.
 - **Simulated cities**: the sample city's simulator with other seeds. Their materials are in no training sample, but towns of the
   same builder are: this favours what learned from the towns, U-Net most. Synthetic, and no accuracy of a real city.

@@ -46,7 +46,7 @@ def draw(
         f"Error against speed ({slug})": (_tradeoff, f"img/benchmark_{slug}_tradeoff.png"),
         f"Confusion matrices ({slug}), share of the true class": (_confusions, f"img/benchmark_{slug}_confusion.png"),
         f"Image, prediction and reference of every algorithm: a simulated city ({slug})": (_answers, f"img/benchmark_{slug}_answers.png"),
-        f"The course of the trainings: loss, and accuracy and error on simulated towns that teach nothing ({slug})": (
+        f"The course of the trainings: loss, and accuracy and error on simulated towns that are not used for training ({slug})": (
             _courses, f"img/benchmark_{slug}_courses.png"),
         f"Tiles of U-Net in a simulated city: green fraction, and how far it is from that of the card's own tiles ({slug})": (
             _seams, f"img/benchmark_{slug}_seams.png"),
@@ -58,10 +58,12 @@ def draw(
             written[title] = name
     if real is not None and not photo:
         if _maps(contest, real, out / f"img/benchmark_{slug}_real_maps.png"):
-            title = f"What every algorithm says of a real image: {real.name}, which taught none of them ({slug})"
+            title = (
+                f"What every algorithm says of a real image: {real.name}, which none of them was trained on ({slug})"
+            )
             written[title] = f"img/benchmark_{slug}_real_maps.png"
     elif real is not None and _answers(contest, real, out / f"img/benchmark_{slug}_real.png"):
-        title = f"Image, prediction and reference of every algorithm: {real.name}, which taught none of them ({slug})"
+        title = f"Image, prediction and reference of every algorithm: {real.name}, which none of them was trained on ({slug})"
         written[title] = f"img/benchmark_{slug}_real.png"
     return written
 
