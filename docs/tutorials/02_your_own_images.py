@@ -26,7 +26,7 @@ folder = Path(tempfile.mkdtemp())
 image, shelf = folder / "halfgreen.tif", folder / "store"
 
 meadow = {"blue": 300, "green": 700, "red": 350, "nir": 4500}
-stone = {"blue": 1500, "green": 1700, "red": 1900, "nir": 2300}
+stone = {"blue": 800, "green": 900, "red": 1000, "nir": 1200}
 with rasterio.open(
     image,
     "w",
