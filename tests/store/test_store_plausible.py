@@ -59,6 +59,7 @@ def _clouded(ground: int, cloud: int, *, rows: int) -> np.ndarray:
     bands = _meadow(ground, 4000)
     bands = np.concatenate([bands, np.full((1, 90, 90), 4, np.uint16)])
     bands[:2, 90 - rows :] = cloud + np.arange(90) * 7  # of one value it would be a border without data
+    bands[1, 90 - rows :] += 40  # and the same in both bands it would be one band twice
     bands[2, 90 - rows :] = 9
     bands[0, 80, 80] = bands[1, 81, 81] = 0
     return bands

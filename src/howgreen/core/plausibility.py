@@ -269,7 +269,7 @@ def shifted_part(parts: Sequence[Light]) -> float | None:
 
 
 def one_twice(numbers: Mapping[str, npt.NDArray[Any]]) -> tuple[str, str] | None:
-    """Find two bands that hold the same numbers; None where each is its own.
+    """Find two bands that hold the same numbers; None where each is its own, or even: of one number nothing can be told.
 
     Parameters
     ----------
@@ -278,7 +278,9 @@ def one_twice(numbers: Mapping[str, npt.NDArray[Any]]) -> tuple[str, str] | None
     """
     for one, other in combinations(numbers, 2):
         first, second = numbers[one], numbers[other]
-        if first.size == second.size >= FEWEST_PX and float((first == second).mean()) > MOST_EQUAL:
+        if first.size != second.size or first.size < FEWEST_PX or first.min() == first.max():
+            continue
+        if float((first == second).mean()) > MOST_EQUAL:
             return one, other
     return None
 

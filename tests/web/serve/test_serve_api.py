@@ -394,6 +394,7 @@ def test_health_and_metrics_tell_of_jobs(answered):
     answered.rig.jobs.beat("worker")
     health = answered.client.get("/health")
     assert health.json()["jobs"]["successful"] == 1
+    answered.client.get(f"/results/{answered.result}")
     text = answered.client.get("/metrics").text
     assert 'howgreen_jobs{status="successful"} 1.0' in text
     assert 'route="/results/{result_id}"' in text, "by route, never by address"
