@@ -116,6 +116,7 @@ def test_all_people_are_found_and_stand_where_they_live(folder, truth, figures):
     assert found["population"]["people"] <= total
     assert found["population"]["used"] == pytest.approx(found["population"]["people"], rel=1e-3)
     assert found["population"]["year"] == 2025
+    assert found["population"]["crs"] == "ESRI:54009"
     # The share near a patch by the exact truth, pixel by pixel; the map and cells of 100 m may differ a little.
     ground = Ground(green=truth["green"].astype(np.float32), inside=np.ones(truth["green"].shape, bool), pixel_m=10)
     far = distance_m(patches(ground, MIN_PATCH_M2), 10)

@@ -16,6 +16,7 @@ import sentences
 import howgreen
 from howgreen import report
 from howgreen.cli.cities import city_command
+from howgreen.core.text import truncate_list
 from howgreen.core.warnings import CODES, Caution
 from howgreen.landcover.model import models
 from howgreen.report._details import CARDS, TEMPLATES, detail, patterns, pieces
@@ -243,6 +244,16 @@ def test_values_are_told_as_people_write_them():
     assert "12.345" in str(people)
     spring = detail(language=language("fr"), text="model m is used in another season (it learned from images of 24 July; most used here are more than 45 days away): what it says there was never checked, and there is no interval")  # fmt: skip
     assert "24 juillet" in str(spring).replace("\xa0", " ")
+
+
+def test_a_list_that_was_cut_is_told_as_such_wherever_it_stands():
+    text = f"degree of urbanisation not known of {truncate_list(list('abcdefg'), most=4)}: taken to be cities or towns; give Eurostat's table with --degurba"
+    for code, cut in (
+        ("de", "a, b, c, d … und 3 weitere"),
+        ("es", "a, b, c, d … y 3 más"),
+        ("fr", "a, b, c, d … et 3 de plus"),
+    ):
+        assert cut in str(detail(language=language(code), text=text))
 
 
 def test_notes_that_stand_in_one_line_are_told_one_by_one():

@@ -107,7 +107,7 @@ def people_near_green(
         "city": {"name": city.name, "label": city.label, "id": city.id},
         "population": {
             "source": source, "year": year, "people": zones[0].people, "used": zones[0].used, "cells": len(cells.people),
-            "crs": cells.crs if len(cells.crs) < 40 else "see the file",
+            "crs": _crs_name(cells.crs),
         },
         "green_ratio": result.stats.green_ratio,
         "populated_green_ratio": lived_in,
@@ -246,6 +246,14 @@ def _areas(file: Path, column: str, crs: str) -> tuple[list[BaseGeometry], npt.N
         raise LabelError(f"{file}: holds no areas; give polygons with the people of each")
     known = [i for i in kept if np.isfinite(counts[i])]  # where nobody was counted, nobody is known to live
     return [shapes[i] for i in known], counts[known]
+
+
+def _crs_name(crs: str) -> str:
+    """Name a coordinate system as registers do, ``ESRI:54009``; one that stands in none is left to the file."""
+    from pyproj import CRS
+
+    authority = CRS.from_user_input(crs).to_authority()
+    return ":".join(authority) if authority else "see the file"
 
 
 def _surroundings(

@@ -218,6 +218,7 @@ TEMPLATES = (
     "images %(ids)s and %(n)s more: %(said)s",
     "images %(ids)s: %(said)s",
     "all %(n)s images: %(said)s",
+    "%(names)s … and %(n)s more",
 )
 """What is said, as it is written where it arises, its values as ``%(name)s``; of two that fit, the first is taken."""
 CARDS = (
@@ -268,6 +269,8 @@ _DAY = re.compile(rf"(\d{{1,2}}) ({'|'.join(MONTHS)})[a-z]*(?: (\d{{4}}))?")
 _NUMBER = re.compile(r"n|n_\w+|number|some|all|points|share\w*|area\w*|decimal\w*")
 _FREE = re.compile(r"(un)?said\w*|first|list|names|reason")
 """Values that may hold what elsewhere parts one note from the next."""
+_LIST = TEMPLATES[-1]
+"""A list that was cut (:func:`howgreen.core.text.truncate_list`), wherever it stands as a value."""
 _MOST_PARTS = 60
 Piece = tuple[str, bool]
 """A text, and whether it is in the language."""
@@ -370,7 +373,8 @@ def _value(name: str, text: str, language: Language) -> str:
         return _days(text, language)
     if _NUMBER.fullmatch(name):
         return language.local(re.sub(r"(?<=\d) ?%", f"{NBSP}%", text))
-    return text
+    cut = dict(patterns())[_LIST].fullmatch(text)
+    return language.gettext(_LIST) % {"names": cut["names"], "n": language.local(cut["n"])} if cut else text
 
 
 def _days(text: str, language: Language) -> str:
