@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
 from shapely import MultiPolygon, box
+from shapely.geometry import mapping
 
 from howgreen.core.errors import PlanError
 from howgreen.core.types import Asset, City, District, Period, Population, Scene
@@ -20,6 +21,7 @@ from howgreen.pipeline import plan_json
 from howgreen.pipeline.plan_json import Plan
 
 PLACES = MultiPolygon([box(11.1, 46.3, 11.4, 46.5), box(11.6, 46.4, 11.7, 46.6)])
+GRID = GeoBox((3500, 4800), Affine(10, 0, 661_130, 0, -10, 5_164_260), "EPSG:32632")
 
 scenes = st.builds(
     Scene,
@@ -64,7 +66,7 @@ def made(used: tuple[Scene, ...] = (), passed_over: tuple[Scene, ...] = ()) -> P
         ),
         period=Period(start=date(2023, 5, 1), end=date(2023, 9, 30), months=(5, 6, 9)),
         sensor="sentinel-2",
-        grid=GeoBox((70, 93), Affine(10, 0, 675_410, 0, -10, 5_153_700), "EPSG:32632"),
+        grid=GRID,
         scenes=used,
         passed_over=passed_over,
         bands=("red", "nir"),
@@ -118,6 +120,12 @@ def test_every_key_is_needed(key: str):
         (("grid", "crs"), "EPSG:4326"),
         (("grid", "transform"), [0, 0, 0, 0, 0, 0]),
         (("grid", "transform"), [float("nan"), 0, 0, 0, -10, 0]),
+        (("grid", "shape"), [3500, 4000]),
+        (("grid", "shape"), [10**6, 10**6]),
+        (("grid", "transform"), [10, 0, 671_130, 0, -10, 5_164_260]),
+        (("grid", "transform"), [0.01, 0, 661_130, 0, -0.01, 5_164_260]),
+        (("city", "features", 0, "geometry"), mapping(box(1.1, 46.3, 1.4, 46.5))),
+        (("city", "features", 0, "properties", "land"), mapping(box(1.1, 46.3, 1.4, 46.5))),
         (("scenes", 0, "sensor"), "landsat"),
         (("scenes", 0, "scale"), "x"),
         (("scenes", 0, "scale"), float("nan")),

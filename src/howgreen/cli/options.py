@@ -73,8 +73,9 @@ def is_typed(name: str) -> bool:
 
 def refuse_beside_plan(asked: Iterable[str]) -> None:
     """Refuse what is asked beside a plan, which decides everything: it would be passed over in silence."""
-    params = click.get_current_context().params
-    given = [name for name in asked if is_typed(name) and params[name] is not None]
+    context = click.get_current_context()
+    called = {param.name: max(param.opts, key=len) for param in context.command.params}
+    given = [called[name] for name in asked if is_typed(name) and context.params[name] is not None]
     if given:
         raise click.UsageError(f"--plan decides everything: leave {', '.join(sorted(given))} out, or make a new plan")
 

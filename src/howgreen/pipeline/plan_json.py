@@ -16,6 +16,7 @@ from howgreen import imagery
 from howgreen.core import notebook, types, words
 from howgreen.core.errors import OutputError, PeriodError, PlanError, StoreError
 from howgreen.core.files import write_atomic
+from howgreen.core.geometry import project
 from howgreen.core.sensors import SENSORS
 from howgreen.core.text import one_line
 from howgreen.core.types import Asset, Encoding, MeasuredSeason, MonthGreenness, Period, Scene
@@ -222,6 +223,12 @@ def _scene(data: SceneFile) -> Scene:
     )
 
 
+LEAST_PIXEL = 1.0
+"""Of a plan's grid, in metres: a hundredth of it would be a hundred million pixels a hectare."""
+MOST_AROUND, ROOM_PX = 4.0, 1000.0
+"""Times the pixels of the limits' own box, with some room around it, that a plan's grid may have."""
+
+
 def _values(part: msgspec.Struct) -> dict[str, Any]:
     return {key: getattr(part, key) for key in part.__struct_fields__}
 
@@ -243,6 +250,23 @@ def _check(plan: types.Plan) -> None:
         raise ValueError("grid: north up, in metres of a projected CRS")
     if not plan.city.boundary.is_valid:
         raise ValueError("city: its boundary crosses itself")
+    _check_place(plan)
+
+
+def _check_place(plan: types.Plan) -> None:
+    """Raise ValueError where the grid is not that of the limits, or the land lies elsewhere: ground would be missing, or there without end."""
+    city, pixel = plan.city, abs(plan.grid.affine.a)
+    if not pixel >= LEAST_PIXEL:
+        raise ValueError(f"grid: pixels of {pixel:g}, at least {LEAST_PIXEL:g} m")
+    west, south, east, north = project(city.boundary, str(plan.grid.crs)).bounds
+    box = plan.grid.boundingbox
+    if west < box.left - pixel or south < box.bottom - pixel or east > box.right + pixel or north > box.top + pixel:
+        raise ValueError("grid: it does not hold the limits")
+    height, width = plan.grid.shape
+    if height * width > MOST_AROUND * ((east - west) / pixel + ROOM_PX) * ((north - south) / pixel + ROOM_PX):
+        raise ValueError("grid: far larger than the limits")
+    if city.land is not None and not city.land.intersects(city.boundary):
+        raise ValueError("city: its land lies elsewhere")
 
 
 def load(path: Path) -> Plan:
