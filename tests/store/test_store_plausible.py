@@ -212,3 +212,26 @@ def test_pixels_with_two_parts_are_refused(tif, root):
     data = np.stack(list(_town().values())).astype("complex64")
     with pytest.raises(ImageError, match="complex64"):
         store.add([tif("a.tif", data=data)], root=root, city="Bolzano", options=store.Options(date=DAY))
+
+
+@pytest.mark.parametrize(
+    ("shift_px", "said"), [(0, ""), (2, ""), (8, "shows only 95 %"), (300, "lies on other ground than red")]
+)
+def test_bands_that_lie_apart_are_told_or_refused(tif, root, recwarn, shift_px, said):
+    """A near-infrared of the next tile had an answer of nothing, one of 3 km beside moved it by two points."""
+    light = _town()
+    files = []
+    for band, values in light.items():
+        east = 674000 + (10 * shift_px if band == "nir" else 0)
+        data = np.rint(values[None] * 1e4).astype("uint16")
+        files.append(
+            tif(f"{band}.tif", data=data, names=(band,), nodata=0, transform=Affine(10, 0, east, 0, -10, 5154960))
+        )
+    if shift_px == 300:
+        with pytest.raises(ImageError, match=rf"nir\.tif: band nir {said}"):
+            store.add(files, root=root, city="Bolzano", options=store.Options(date=DAY))
+        return
+    store.add(files, root=root, city="Bolzano", options=store.Options(date=DAY))
+    told = [str(one.message) for one in recwarn if "shows only" in str(one.message)]
+    assert bool(told) is bool(said)
+    assert said in "".join(told)

@@ -27,6 +27,7 @@ from howgreen.core.wording import as_read
 
 CODES: Mapping[str, str] = {
     "account-incomplete": "an account for Article 8 lacks a map, a class of communes, or part of its ground",
+    "band-elsewhere": "a band of an image does not lie on the same ground as the others",
     "band-not-used": "a band or file of an image was not understood, and is not used",
     "change-not-normalised": "two images could not be brought to one radiometry, and are compared as they are",
     "change-of-season": "two periods differ as a whole, by season, weather or light, and not only by what changed",

@@ -65,6 +65,7 @@ TEMPLATES = (
     "scene %(unsaid_id)s: offset %(told)s contradicts its pixels (%(said)s); %(unsaid)s (Sentinel-2: -0.1 from baseline 04.00 on, unless already removed)",
     "most of it is cloud, so whether an offset was left in its numbers cannot be told",
     "its mask calls hardly any of it clear, so whether its numbers are reflectance cannot be told",
+    "band %(band)s shows only %(share)s %% of what %(other)s shows, or the other way: are all bands of one image and place?",
     "%(source)s has %(n)s people by km² inside the limits, more than any city; are its numbers people by cell, and not a density?",
     "%(source)s reaches over %(share)s %% of the limits; nobody is counted beyond",
     "%(image)s: shows nothing of %(name)s, but ground %(n)s km away (around %(place)s); check the image's CRS, and --area",

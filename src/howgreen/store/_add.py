@@ -25,11 +25,15 @@ from howgreen.store.write import mend, put_place, store_scene
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from odc.geo.geobox import GeoBox
+
     from howgreen.core.types import Progress, Scene
-    from howgreen.store.sources import Source
+    from howgreen.store.sources import BandSource, Source
 
 _LOG = logging.getLogger(__name__)
 FOOTPRINT_KIND = IMAGE_FOOTPRINT
+LEAST_SHARED = 0.98
+"""Share of the smaller of two bands' ground that the other has too: bands of 60 m may end a pixel later than those of 10 m."""
 LARGEST_PIXEL = 3.0
 """Times the satellite's own pixel, from which on a pixel is told to be large: its bands of 20 m are none, those of 60 m are."""
 FOOTPRINT_NOTE = (
@@ -90,6 +94,7 @@ def add(
     with _readable():
         found = sources_in([Path(file) for file in files], options or Options())
         found = [_with_size_told(one) for one in found]
+        found = [_with_apart_told(one) for one in found]
     for one in found:
         _check_day(one)
     root = Path(root)
@@ -129,6 +134,30 @@ def _with_size_told(source: Source) -> Source:
         "smaller than a pixel are mixed with what is around them"
     )
     return dataclasses.replace(source, warnings=(*source.warnings, Caution("large-pixels", text)))
+
+
+def _with_apart_told(source: Source) -> Source:
+    """Return a scene with a doubt where its bands lie on different ground; ImageError where one shares none with the first."""
+    from howgreen.core.grid import outline
+    from howgreen.store.sources import grid_of, opened
+
+    grids: dict[GeoBox, BandSource] = {}
+    for one in source.bands:
+        with opened(one.path) as dataset:
+            grids.setdefault(grid_of(dataset, one.path), one)
+    if len(grids) == 1:
+        return source
+    (first, whole), *others = [(one, outline(grid)) for grid, one in grids.items()]
+    for one, ground in others:
+        shared = whole.intersection(ground).area / min(whole.area, ground.area)
+        if shared == 0:
+            raise ImageError(
+                f"{one.path}: band {one.band} lies on other ground than {first.band}; give bands of one image and one place"
+            )
+        if shared < LEAST_SHARED:
+            text = f"band {one.band} shows only {100 * shared:.0f} % of what {first.band} shows, or the other way: are all bands of one image and place?"
+            source = dataclasses.replace(source, warnings=(*source.warnings, Caution("band-elsewhere", text)))
+    return source
 
 
 @contextmanager
