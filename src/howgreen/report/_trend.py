@@ -37,7 +37,7 @@ FILES = {
 OF_A_YEAR = "what the answer of this year was decided by"
 LABELS = {"landsat-4-7": "Landsat 4–7", "landsat-8-9": "Landsat 8–9", "sentinel-2": SENSORS["sentinel-2"].label}
 COLOURS = {"sentinel-2": "#1f6b45", "landsat-8-9": "#b5651d", "landsat-4-7": "#7b5ea7"}
-_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 890, 380, 56, 160, 20, 40
+_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 890, 380, 56, 200, 20, 40
 """Of the chart, in units of its view box."""
 LEAST_SPAN = 0.1
 """Range of ratios that the chart shows at least: one that fills its height with noise misleads."""
