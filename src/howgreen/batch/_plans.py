@@ -19,7 +19,7 @@ from howgreen.core.types import Progress
 if TYPE_CHECKING:
     from howgreen.core.types import City
 
-CITY_S, PIXEL_S, PIXEL_DATE_S = 1.0, 1.2e-6, 0.35e-6
+CITY_S, PIXEL_S, PIXEL_DATE_S = 0.4, 0.5e-6, 0.2e-6
 """Seconds of one core: a city, whatever its size; a pixel; a pixel on a date. Measured on Sampleton and cut-outs of it."""
 MOST_LINES = 40
 
