@@ -10,32 +10,38 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import shapely
+from affine import Affine
+from odc.geo.geobox import GeoBox
 from scipy import ndimage, special, stats
 
 from howgreen.estimate.answers import DISAGREE
 from howgreen.estimate.design import FLOOR, Strata, allocate, expected_spread, stratify
 from howgreen.estimate.estimators import (
     FEWEST,
+    LEAST_FREE,
     NOTHING,
     Estimate,
     Gold,
     Looks,
     MapShares,
+    _bell_mccaffrey,
     estimate_by_regression,
     estimate_ratio,
     estimate_two_phase,
     intervals,
 )
+from howgreen.estimate.sample import Frame, systematic_effect
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.intp]
 
-SIDE_PX = 200
+SIDE_PX, PIXEL_M = 200, 10
 PATCHINESS = 0.43
 """Of the beta distribution of green shares: a pixel's spread is then that of Sampleton."""
 GREEN = (0.05, 0.10, 0.60, 0.95)
@@ -165,9 +171,9 @@ def with_map(place: Town, design: Design, pixels: Ints, green: Floats) -> Estima
     return estimate_ratio(looks_of(green, design, pixels), map_of(place, pixels))
 
 
-def regression(place: Town, _: Design, pixels: Ints, green: Floats) -> Estimate:
+def regression(place: Town, design: Design, pixels: Ints, green: Floats) -> Estimate:
     """Estimate by regression on the map."""
-    return estimate_by_regression(green, place.mapped[pixels], float(place.mapped.mean()))
+    return estimate_by_regression(looks_of(green, design, pixels), map_of(place, pixels))
 
 
 WAYS: dict[str, tuple[Callable[[Town, int], Design], Estimator]] = {
@@ -176,6 +182,7 @@ WAYS: dict[str, tuple[Callable[[Town, int], Design], Estimator]] = {
     "regression": (simple, regression),
     "strata": (stratified, plain),
     "strata and map": (stratified, with_map),
+    "strata and regression": (stratified, regression),
 }
 
 
@@ -225,34 +232,11 @@ def at_once(place: Town, design: Design, pixels: Ints, green: Floats, *, way: Es
     """Give the ends of the intervals of all draws (draw, look), by the estimators' own rule of intervals."""
     looks, mapped, mean = green.shape[1], place.mapped[pixels], float(place.mapped.mean())
     if way is regression:
-        across, up = (one - one.mean(axis=1, keepdims=True) for one in (mapped, green))
-        spread = (across**2).sum(axis=1)
-        slope = (across * up).sum(axis=1) / spread
-        ratio = green.mean(axis=1) + slope * (mean - mapped.mean(axis=1))
-        variance = ((up - slope[:, None] * across) ** 2).sum(axis=1) / (looks - 2) / looks
-        alone = np.maximum(green.var(axis=1, ddof=1) / looks, 1e-15)
-        unexplained = np.sqrt(np.minimum(variance / alone, 1))
-        df = np.full(len(ratio), looks - 2.0)
-        low, high, _ = intervals(ratio, variance, df, looks, unexplained=unexplained)
-        return low, high
+        return _by_regression(design, design.stratum[pixels], green, mapped, mean)
     stratum, left = design.stratum[pixels], green - mapped if way is with_map else green
-    ratio, variance, parts = (np.zeros(len(green)) for _ in range(3))
-    square = np.zeros(len(green))
-    for one, (weight, count) in enumerate(zip(design.weight, design.counts, strict=True)):
-        mine = stratum == one
-        middle = (left * mine).sum(axis=1) / count
-        spread = (((left - middle[:, None]) ** 2) * mine).sum(axis=1) / (count - 1)
-        ratio += weight * middle
-        variance += weight**2 * spread / count
-        parts += (weight**2 * spread / count) ** 2 / (count - 1)
-        square += weight * (green**2 * mine).sum(axis=1) / count
-    alone = ratio if way is plain else sum(
-        weight * (green * (stratum == one)).sum(axis=1) / count
-        for one, (weight, count) in enumerate(zip(design.weight, design.counts, strict=True))
-    )  # fmt: skip
-    variance[variance < NOTHING] = 0
-    most = looks - len(design.weight)
-    df = np.clip(np.where(variance > 0, variance**2 / np.where(parts > 0, parts, 1), most), 1, most)
+    ratio, variance, df = _means(design, stratum, left)
+    square, _, _ = _means(design, stratum, green**2)
+    alone = ratio if way is plain else _means(design, stratum, green)[0]
     whole = (square - alone**2) / (looks - 1)
     unexplained = np.where(whole > 1e-15, np.minimum(variance / np.where(whole > 1e-15, whole, 1), 1), 1.0)
     assisted = way is with_map
@@ -260,6 +244,61 @@ def at_once(place: Town, design: Design, pixels: Ints, green: Floats, *, way: Es
         ratio + (mean if assisted else 0.0), variance, df, looks, unexplained=unexplained,
         way="strata" if len(design.weight) > 1 else "assisted" if assisted else "simple",
         alike=np.ptp(green, axis=1) == 0,
+    )  # fmt: skip
+    return low, high
+
+
+def _means(design: Design, stratum: Ints, values: Floats) -> tuple[Floats, Floats, Floats]:
+    """Give the stratified mean of each draw (draw, look), its variance and Satterthwaite's degrees of freedom."""
+    mean, variance, parts = (np.zeros(len(values)) for _ in range(3))
+    for one, (weight, count) in enumerate(zip(design.weight, design.counts, strict=True)):
+        mine = stratum == one
+        middle = (values * mine).sum(axis=1) / count
+        spread = (((values - middle[:, None]) ** 2) * mine).sum(axis=1) / (count - 1)
+        mean += weight * middle
+        variance += weight**2 * spread / count
+        parts += (weight**2 * spread / count) ** 2 / (count - 1)
+    variance[variance < NOTHING] = 0
+    most = values.shape[1] - len(design.weight)
+    return mean, variance, np.clip(np.where(variance > 0, variance**2 / np.where(parts > 0, parts, 1), most), 1, most)
+
+
+def _by_regression(design: Design, stratum: Ints, green: Floats, mapped: Floats, mean: float) -> tuple[Floats, Floats]:
+    """Give the ends by regression; see :func:`howgreen.estimate.estimators.estimate_by_regression`."""
+    looks, weight = green.shape[1], (design.weight / design.counts)[stratum]
+    across, up = (one - (weight * one).sum(axis=1, keepdims=True) for one in (mapped, green))
+    spread = (weight * across**2).sum(axis=1, keepdims=True)
+    slope = (weight * across * up).sum(axis=1, keepdims=True) / spread
+    shift = mean - (weight * mapped).sum(axis=1, keepdims=True)
+    ratio = ((weight * green).sum(axis=1, keepdims=True) + slope * shift)[:, 0]
+    own = (1 - 1 / design.counts)[stratum]
+    free = np.maximum(own - weight * across**2 / spread, LEAST_FREE)
+    left, counts_for = up - slope * across, 1 + shift * across / spread
+    for one in range(len(design.weight)):
+        mine = stratum == one
+        left = np.where(mine, left - (left * mine).sum(axis=1, keepdims=True) / design.counts[one], left)
+    squares = (counts_for * left) ** 2 * own / free
+    parts = np.stack(
+        [
+            weight**2 * (squares * (stratum == one)).sum(axis=1) / count / (count - 1)
+            for one, (weight, count) in enumerate(zip(design.weight, design.counts, strict=True))
+        ],
+        axis=1,
+    )
+    variance = parts.sum(axis=1)
+    variance[variance < NOTHING] = 0
+    most = looks - len(design.weight)
+    df = variance**2 / np.maximum((parts**2 / (design.counts - 1)).sum(axis=1), 1e-300)
+    df = np.clip(np.where(variance > 0, df, most), 1, most)
+    alone, _, _ = _means(design, stratum, up**2)
+    whole = np.maximum(alone / (looks - 1), 1e-15)
+    if len(design.weight) > 1:
+        df = np.maximum(df - 1, 1)
+    else:
+        df = np.array([_bell_mccaffrey(*one) for one in zip(counts_for**2 / free, across, strict=True)])
+    low, high, _ = intervals(
+        ratio, variance, df, looks, unexplained=np.where(whole > 1e-15, np.minimum(variance / whole, 1), 1.0),
+        way="strata" if len(design.weight) > 1 else "other", alike=np.ptp(green, axis=1) == 0,
     )  # fmt: skip
     return low, high
 
@@ -494,28 +533,40 @@ def _stopped(place: Town, design: Design, pixels: Ints, answers: Floats, *, star
 
 
 def systematic(draws: int, *, r2: float = 0.8) -> None:
-    """Print how far a systematic sample's interval is too wide."""
-    table(["green", "looks", "looks alone: covers, %", "half-width", "with the map: covers, %", "half-width"])
+    """Print what a systematic sample's interval covers, and how much more its variance is than a simple one's by the map, and in truth."""
+    table(["green", "looks", "effect by the map", "in truth", "looks alone: covers, %", "half-width", "with the map: covers, %", "half-width"])  # fmt: skip
     for green in GREEN:
         place = town(green, r2)
         for step in (28, 20, 14):
             rng = np.random.default_rng(step)
+            looks = round((SIDE_PX / step) ** 2)
+            effect = systematic_effect(_frame(place), looks, rng)
             alone, helped = Tally(place.ratio, []), Tally(place.ratio, [])
             for top, left in rng.integers(0, step, (draws, 2)):
                 rows, columns = np.meshgrid(
                     np.arange(top, SIDE_PX, step), np.arange(left, SIDE_PX, step), indexing="ij"
                 )
                 pixels = (rows * SIDE_PX + columns).ravel()
-                design = Design(
-                    stratum=np.zeros(place.true.size, np.intp), weight=np.ones(1), counts=np.array([len(pixels)])
-                )
-                answers = answered(place, pixels, 9, rng)
-                alone.found.append(plain(place, design, pixels, answers))
-                helped.found.append(with_map(place, design, pixels, answers))
+                design = simple(place, len(pixels))
+                seen = looks_of(answered(place, pixels, 9, rng), design, pixels)
+                alone.found.append(estimate_ratio(replace(seen, effect=effect)))
+                helped.found.append(estimate_ratio(seen, map_of(place, pixels)))
+            expected = np.mean([one.se**2 for one in alone.found]) / effect
+            true = np.mean([(one.ratio - place.ratio) ** 2 for one in alone.found]) / expected
             row([
-                f"{place.ratio:.2f}", f"{(SIDE_PX / step) ** 2:.0f}", f"{100 * alone.coverage:.1f}", f"±{100 * alone.half_width:.1f}",
-                f"{100 * helped.coverage:.1f}", f"±{100 * helped.half_width:.1f}",
+                f"{place.ratio:.2f}", str(looks), f"{effect:.2f}", f"{true:.2f}", f"{100 * alone.coverage:.1f}",
+                f"±{100 * alone.half_width:.1f}", f"{100 * helped.coverage:.1f}", f"±{100 * helped.half_width:.1f}",
             ])  # fmt: skip
+
+
+def _frame(place: Town) -> Frame:
+    """Put a town on a grid of 10 m."""
+    side = SIDE_PX * PIXEL_M
+    whole = np.ones((SIDE_PX, SIDE_PX), np.float32)
+    return Frame(
+        place="town", place_id="town", plan_sha256="", grid=GeoBox(whole.shape, Affine(PIXEL_M, 0, 0, 0, -PIXEL_M, side), "EPSG:32631"),
+        shape=shapely.box(0, 0, side, side), cover=whole, green=place.mapped.reshape(whole.shape).astype(np.float32), land=whole, map_rmse=0.2,
+    )  # fmt: skip
 
 
 def width(draws: int, *, picture: Path | None = None) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+from collections import Counter
 from pathlib import Path
 
 import geopandas as gpd
 import pytest
-from shapely import Point
+from shapely import Point, box
 
 from command_line import call
 from howgreen.estimate.answers import Answer, write_answers
@@ -30,6 +32,30 @@ def folder(sampleton: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
     (folder / "answers-ann.csv").write_text(write_answers(answers, sample))
     return folder
+
+
+def test_districts_of_ones_own_get_ten_looks_each(folder, sampleton, tmp_path, capsys):
+    """Without another word; --half-width alone would have asked for fewer places than that."""
+    drawn = load(folder / "sample.json").units
+    (west, east), (south, north) = (
+        (min(one) - 0.01, max(one) + 0.01) for one in zip(*((u.lon, u.lat) for u in drawn), strict=True)
+    )
+    steps = [west + (east - west) * i / 5 for i in range(6)]
+    shapes = [box(a, south, b, north) for a, b in itertools.pairwise(steps)]
+    file = tmp_path / "five.gpkg"
+    gpd.GeoDataFrame({"name": [f"Part {i}" for i in range(5)]}, geometry=shapes, crs=4326).to_file(file, driver="GPKG")
+    asked = ("sample", "Sampleton", "--store", sampleton, "--districts", file, "--out")
+    assert call(*asked, tmp_path / "a", "--half-width", 10) == 0
+    counts = Counter(unit.district for unit in load(tmp_path / "a" / "sample.json").units)
+    assert min(counts.values()) >= 10
+    assert set(counts) - {""} == {f"Part {i}" for i in range(5)}
+    capsys.readouterr()
+    assert call(*asked, tmp_path / "b", "--looks", 40) == 1
+    assert "at least 10 each" in capsys.readouterr().err
+    assert call(*asked, tmp_path / "c", "--design", "simple", "--looks", 40) == 0
+    assert load(tmp_path / "c" / "sample.json").design == "simple"
+    assert call(*asked, tmp_path / "e", "--by-district", "--design", "systematic") == 2
+    assert "leave --design out" in capsys.readouterr().err
 
 
 def test_the_report_leads_with_what_people_saw(folder, tmp_path, capsys):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import shapely
 from affine import Affine
+from msgspec.structs import replace as replace_
 from odc.geo.geobox import GeoBox
 
 from howgreen.core.errors import EstimateError
@@ -182,6 +183,21 @@ def test_districts_have_their_own_estimate_or_the_maps(frame):
     assert all(one.looks < 10 for one in poor)
     for one in poor:
         assert one.low is None or one.high - one.low > 0.02
+
+
+def test_a_systematic_sample_is_as_wide_as_the_map_says(frame):
+    sample = draw(frame, looks=60, seed=4, design="systematic")
+    alone, met = (evaluate(replace_(sample, systematic_effect=effect), looks(sample)) for effect in (0.0, 4.0))
+    assert met.plain.se == pytest.approx(2 * alone.plain.se)
+    assert met.headline.se == alone.headline.se
+
+
+def test_regression_stands_beside_the_headline_where_the_map_can_help(frame):
+    sample = draw(frame, looks=60, seed=4)
+    found = evaluate(sample, looks(sample))
+    assert found.by_regression is not None
+    assert abs(found.by_regression.ratio - found.headline.ratio) < 2 * found.headline.se
+    assert evaluate(sample, looks(sample), count="canopy").by_regression is None
 
 
 def test_when_an_interval_may_be_shown(frame):

@@ -49,7 +49,8 @@ def test_statsmodels_knows_wilsons_interval():
 
 
 def test_the_regression_estimator_is_the_line_at_the_frames_mean():
-    assert estimate_by_regression(GREEN, MAPPED, FRAME).ratio == pytest.approx(0.55589228, abs=5e-9)
+    assist = MapShares(green=MAPPED, land=ALL_LAND, frame_green=FRAME, frame_land=1.0)
+    assert estimate_by_regression(unstratified(GREEN), assist).ratio == pytest.approx(0.55589228, abs=5e-9)
 
 
 def test_the_slope_of_answers_on_map_is_that_of_weighted_least_squares():

@@ -16,7 +16,17 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from howgreen.core.errors import EstimateError
-from howgreen.estimate.sample import DISTRICT_FLOOR, Frame, FrameDistrict, draw, load, save, save_for_others
+from howgreen.estimate.sample import (
+    DISTRICT_FLOOR,
+    Frame,
+    FrameDistrict,
+    draw,
+    fewest_by_district,
+    load,
+    save,
+    save_for_others,
+    systematic_effect,
+)
 
 GRID = GeoBox((40, 60), Affine(10, 0, 600_000, 0, -10, 5_100_000), "EPSG:32632")
 LIMITS = shapely.box(600_005, 5_099_605, 600_595, 5_099_995)  # cuts the pixels of the rim in half
@@ -148,6 +158,29 @@ def test_districts_get_their_floor(frame):
         draw(frame, looks=29, seed=5, by_district=True)
     with pytest.raises(EstimateError, match="has no districts"):
         draw(replace(frame, districts=()), looks=60, seed=5, by_district=True)
+    assert fewest_by_district(frame) == 30  # two districts and a rest
+
+
+def test_a_grid_that_meets_the_towns_pattern_is_noticed_by_the_map(frame):
+    """Rows of houses 80 m apart, and a grid of 80 m: every point falls on a roof, or every one between two."""
+    shape = shapely.box(600_000, 5_099_600, 600_600, 5_100_000)
+    whole = replace(frame, shape=shape, cover=np.ones((40, 60), np.float32), land=np.ones((40, 60), np.float32))
+    looks = round(shape.area / 80**2)
+    stripes = np.broadcast_to(np.arange(60) % 8 < 4, (40, 60)).astype(np.float32)
+    noise = np.random.default_rng(1).random((40, 60), np.float32)
+    patches = np.broadcast_to(np.linspace(0, 1, 60, dtype=np.float32), (40, 60))
+    met, even, smooth = (
+        systematic_effect(replace(whole, green=one), looks, np.random.default_rng(2))
+        for one in (stripes, noise, patches)
+    )
+    assert met > 10
+    assert even < 1.2
+    assert smooth == 1
+    sample = draw(replace(whole, green=stripes), looks=looks, seed=1, design="systematic")
+    assert sample.systematic_effect > 10
+    assert draw(whole, looks=looks, seed=1).systematic_effect == 0
+    nothing = replace(whole, green=np.zeros((40, 60), np.float32))
+    assert systematic_effect(nothing, looks, np.random.default_rng(2)) == 1
 
 
 def test_a_town_that_is_all_alike_has_one_stratum(frame):
@@ -237,7 +270,7 @@ def test_samples_of_before_are_still_read(frame, tmp_path):
     """They know neither inclusion probabilities nor words for strata, and their checksum is of what they have."""
     now = draw(frame, looks=50, seed=7)
     plain = msgspec.to_builtins(now)
-    for name in ("strata", "howgreen", "change", "sha256"):
+    for name in ("strata", "howgreen", "change", "systematic_effect", "sha256"):
         plain.pop(name)
     for unit in plain["units"]:
         unit.pop("inclusion")

@@ -31,7 +31,7 @@ _MOST_LISTED = 12
     "sample",
     epilog=examples(
         "howgreen sample Sampleton --half-width 3",
-        "howgreen sample --plan plan.json --looks 200 --by-district",
+        "howgreen sample Lyon --districts arrondissements.gpkg --half-width 3",
         "howgreen sample --change sampleton-change --looks 250",
     ),
 )
@@ -62,7 +62,12 @@ _MOST_LISTED = 12
     show_default=True,
     help="How places are drawn.",
 )
-@click.option("--by-district", is_flag=True, help="Give each district at least ten looks, for an estimate of its own.")
+@click.option(
+    "--by-district/--no-by-district",
+    default=None,
+    help="Give each district at least ten looks, for an estimate of its own (default: where --districts FILE is given "
+    "and no --design).",
+)
 @click.option(
     "--seed", type=click.IntRange(0), default=1, show_default=True, help="The same seed draws the same places."
 )
@@ -75,7 +80,7 @@ def sample_command(
     half_width: float,
     dots: str,
     design: Any,
-    by_district: bool,
+    by_district: bool | None,
     seed: int,
     out: Path | None,
     as_json: bool,
@@ -90,6 +95,10 @@ def sample_command(
     from howgreen.pipeline import city as pipeline
     from howgreen.pipeline import sampling
 
+    if by_district and is_typed("design"):
+        raise click.UsageError("--by-district draws by districts: leave --design out, or --by-district")
+    if by_district is None:
+        by_district = asked["districts"] is not None and not is_typed("design")
     options = sampling.SampleOptions(
         looks=looks, half_width=half_width / 100, dots=int(dots), design=design, by_district=by_district, seed=seed
     )
@@ -322,6 +331,8 @@ def _in_words(sample: Sample, found: Evaluation) -> list[str]:
         f"{one_line(sample.place)} is {_points(found.headline)} {words.counted(found.counted)}: {who}, and the map",
         f"without the map: {_points(found.plain)}; of everything inside the limits, water included: {_points(found.of_total)}",
     ]
+    if found.by_regression:
+        lines.append(f"by regression on the map, to compare: {_points(found.by_regression)}")
     lines += [f"counting {name}: {_points(one)}" for name, one in found.definitions.items() if name != found.counted]
     if found.two_phase:
         lines.append(f"free of readers' errors (agreed answers): {_points(found.two_phase)}")
@@ -369,7 +380,8 @@ def _in_words(sample: Sample, found: Evaluation) -> list[str]:
         lines.append(f"note: at {len(found.untold)} places no dot could be told; they are left out, see the bounds")
     if found.systematic:
         lines.append(
-            "note: the sample is systematic and its interval that of a simple one, mostly wider than it need be"
+            "note: the sample is systematic and its interval that of a simple one, or wider where the map shows that the grid meets a "
+            "pattern: mostly wider than it need be"
         )
     return lines
 

@@ -10,7 +10,7 @@ freedom are Satterthwaite's, and an interval is never of width 0: it is Wilson's
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -76,6 +76,8 @@ class Looks:
     """(n,) stratum of each unit, from 0."""
     weight: Floats
     """(stratum,) share of the frame's area in each stratum; adds up to 1."""
+    effect: float = 1.0
+    """Variance of the looks alone over that of a simple sample, at least 1: of a systematic one, whose own looks cannot tell it."""
 
     def __post_init__(self) -> None:
         """Check that the arrays go together.
@@ -144,7 +146,7 @@ def estimate_ratio(looks: Looks, assist: MapShares | None = None, *, level: floa
     """
     _check_counts(looks)
     line = _linearise(looks, assist)
-    variance, df = variance_of(line.residual, looks)
+    variance, df = _variance(line, looks, assist)
     method = "ratio of two stratified means" if len(looks.weight) > 1 else "ratio of two means"
     method = (
         method
@@ -191,33 +193,86 @@ def _linearise(looks: Looks, assist: MapShares | None) -> _Linearised:
     return _Linearised(ratio=ratio, total_land=total_land, residual=(green - ratio * land) / total_land)
 
 
-def estimate_by_regression(green: Floats, mapped: Floats, frame_mean: float, *, level: float = LEVEL) -> Estimate:
-    """Estimate a mean from a simple random sample by its regression on the map.
+def estimate_by_regression(looks: Looks, assist: MapShares, *, level: float = LEVEL) -> Estimate:
+    """Estimate the ratio by regression on the map, from a simple or stratified sample (Särndal et al. 1992, ch. 6 and 7).
 
-    It serves samples that others drew: where strata follow the map, they already bring nearly all that the map can.
+    It is the difference estimator by a map that is stretched by the slope of answers on map, and serves where the map is stretched wrongly and
+    strata cannot mend that: where they follow the map, they already bring nearly all that it can. With few looks the slope is a guess that bends
+    towards the answers. So each residual is weighed by what it counts for in the total (Särndal, Swensson & Wretman 1989,
+    doi:10.1093/biomet/76.3.527) and freed of its pull on the line (MacKinnon & White 1985, HC2), with Bell and McCaffrey's degrees of
+    freedom (2002). That is what the interval stands on; ``se`` is the textbooks', of residuals alone, and smaller where looks are few.
 
     Raises
     ------
     EstimateError
-        Fewer than :data:`FEWEST` looks, or a map that says the same of all of them.
+        As :func:`estimate_ratio`; or a map that says the same of all places.
     """
-    count = len(green)
-    if count < FEWEST:
-        raise EstimateError(f"looks: {count}, and an interval needs {FEWEST}; look at more places")
-    centred = mapped - mapped.mean()
-    spread = float((centred**2).sum())
-    if spread <= 0:
+    _check_counts(looks)
+    green = _line(looks, looks.green, assist.green, assist.frame_green)
+    if green is None:
         raise EstimateError("map: it says the same of every place in the sample; use the difference estimator")
-    slope = float((centred * (green - green.mean())).sum()) / spread
-    ratio = float(green.mean()) + slope * (frame_mean - float(mapped.mean()))
-    residual = green - green.mean() - slope * centred
-    variance = float((residual**2).sum()) / (count - 2) / count
-    alone = float(green.var(ddof=1)) / count
-    unexplained = (
-        min(variance / alone, 1.0) ** 0.5 if alone > 0 else 1.0
-    )  # not its square: the slope is a guess as well
-    method = "mean, assisted by the map (regression estimator)"
-    return _estimate(ratio, variance, count - 2, count, level, method, shape=_Shape(unexplained=unexplained))
+    land = _line(looks, looks.land, assist.land, assist.frame_land) or replace(green, slope=0.0, shift=0.0)
+    stretched = MapShares(
+        green=green.slope * assist.green,
+        land=land.slope * assist.land,
+        frame_green=green.slope * assist.frame_green,
+        frame_land=land.slope * assist.frame_land,
+    )
+    line = _linearise(looks, stretched)
+    counts_for = 1 + green.shift * green.across
+    of_green, of_land = (
+        one - _stratum_means(one, looks) for one in (looks.green - stretched.green, looks.land - stretched.land)
+    )
+    left = counts_for * of_green - line.ratio * (1 + land.shift * land.across) * of_land
+    own = 1 - 1 / looks.counts[looks.stratum]
+    free = np.maximum(own - green.pull, LEAST_FREE)
+    variance, df = _of_squares((left / line.total_land) ** 2 * own / free, looks)
+    stratified = len(looks.weight) > 1
+    df = max(df - 1, 1.0) if stratified else _bell_mccaffrey(counts_for**2 / free, green.across)
+    unexplained, alike = _unexplained(variance, looks)
+    shape = _Shape(way="strata" if stratified else "other", unexplained=unexplained, alike=alike)
+    method = "ratio of two means, assisted by the map (regression estimator)"
+    found = _estimate(line.ratio, variance, df, len(looks.green), level, method, shape=shape)
+    most = len(looks.green) - len(looks.weight)
+    return replace(found, se=float(np.sqrt(variance_of(line.residual, looks)[0] * most / (most - 1))))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Line:
+    """The line of answers on map over the frame, by weighted least squares."""
+
+    slope: float
+    across: Floats
+    """(n,) how far to the right each look lies, from the mean."""
+    shift: float
+    """How far the frame's mean lies to the right of the looks', over the looks' mean square ``across``."""
+    pull: Floats
+    """(n,) how far each look draws the slope to itself: its leverage, less that on the mean."""
+
+
+LEAST_FREE = 0.01
+"""Part of a residual that is its own, at least: a look that holds the line alone has none."""
+
+
+def _line(looks: Looks, answers: Floats, mapped: Floats, frame_mean: float) -> _Line | None:
+    """Fit answers on map; None where the map says the same of every place."""
+    weight = (looks.weight / looks.counts)[looks.stratum]
+    mean = float((weight * mapped).sum())
+    across = mapped - mean
+    square = float((weight * across**2).sum())
+    if square < NOTHING:
+        return None
+    slope = float((weight * across * answers).sum()) / square
+    return _Line(slope=slope, across=across, shift=(frame_mean - mean) / square, pull=weight * across**2 / square)
+
+
+def _bell_mccaffrey(part: Floats, across: Floats) -> float:
+    """Count the degrees of freedom of a variance that adds up ``part`` x residual^2, as if all residuals were alike, in a line with a mean."""
+    count, square = len(part), float((across**2).sum())
+    diagonal = 1 - 1 / count - across**2 / square
+    both = part.sum() ** 2 / count**2 + 2 * (part * across).sum() ** 2 / (count * square)
+    both += (part * across**2).sum() ** 2 / square**2
+    return float((part * diagonal).sum() ** 2 / ((part**2 * (2 * diagonal - 1)).sum() + both))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -262,7 +317,7 @@ def estimate_two_phase(looks: Looks, gold: Gold, assist: MapShares | None = None
     spread = float((gold.weight * (missed - correction) ** 2).sum()) / (twice - 1)
     shared = float((gold.weight * (missed - correction) * (read - read_mean)).sum()) / (twice - 1)
     # The variance that the truth itself would have in the first phase, then that of the second, in which not all agreements are looked at again.
-    variance, _ = variance_of(line.residual, looks)
+    variance, _ = _variance(line, looks, assist)
     variance = max(variance + (spread + 2 * shared) / count, 0.0) + spread * (1 / twice - 1 / count)
     again = gold.weight > 1
     if again.sum() > 1:
@@ -365,7 +420,7 @@ def estimate_domain(
         )
     _check_counts(looks)
     line = _linearise(part, assist)
-    variance, df = variance_of(line.residual, looks)
+    variance, df = _variance(line, looks, assist)
     method = "ratio of two means of a part" + (
         ", assisted by the map (difference estimator)" if assist is not None else ""
     )
@@ -401,17 +456,32 @@ def _stratified_mean(values: Floats, looks: Looks) -> float:
     return float((looks.weight * sums / looks.counts).sum())
 
 
+def _variance(line: _Linearised, looks: Looks, assist: MapShares | None) -> tuple[float, float]:
+    """Variance of a ratio and its degrees of freedom; what the map leaves has no pattern that a grid could meet."""
+    variance, df = variance_of(line.residual, looks)
+    return variance * (looks.effect if assist is None else 1.0), df
+
+
 def variance_of(residual: Floats, looks: Looks) -> tuple[float, float]:
     """Variance of a stratified mean of residuals, and Satterthwaite's degrees of freedom (1946)."""
+    return _of_squares((residual - _stratum_means(residual, looks)) ** 2, looks)
+
+
+def _of_squares(squares: Floats, looks: Looks) -> tuple[float, float]:
     counts = looks.counts
-    parts = np.zeros(len(counts))
-    for stratum, count in enumerate(counts):
-        parts[stratum] = looks.weight[stratum] ** 2 * residual[looks.stratum == stratum].var(ddof=1) / count
+    sums = np.bincount(looks.stratum, weights=squares, minlength=len(counts))
+    parts = looks.weight**2 * sums / (counts * (counts - 1))
     variance = float(parts.sum())
-    most = len(residual) - len(counts)
+    most = len(squares) - len(counts)
     if variance < NOTHING:
         return 0.0, float(most)
     return variance, float(np.clip(variance**2 / (parts**2 / (counts - 1)).sum(), 1, most))
+
+
+def _stratum_means(values: Floats, looks: Looks) -> Floats:
+    """Give each look its stratum's mean."""
+    sums = np.bincount(looks.stratum, weights=values, minlength=len(looks.weight))
+    return np.asarray((sums / looks.counts)[looks.stratum], float)
 
 
 @dataclass(frozen=True, kw_only=True)

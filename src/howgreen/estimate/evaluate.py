@@ -36,6 +36,7 @@ from howgreen.estimate.estimators import (
     Looks,
     MapShares,
     ReadDots,
+    estimate_by_regression,
     estimate_corrected,
     estimate_domain,
     estimate_ratio,
@@ -119,6 +120,8 @@ class Evaluation:
     """Of the land; assisted by the map, as the sample was designed for, where all vegetation is counted."""
     plain: Estimate
     """Without the map."""
+    by_regression: Estimate | None
+    """By regression on the map, to lay beside the headline; None where the map does not show what is counted, or says the same everywhere."""
     of_total: Estimate
     """Of everything inside the limits, water included; without the map."""
     definitions: Mapping[str, Estimate]
@@ -143,7 +146,7 @@ class Evaluation:
     """Units of which nobody could tell a single dot: they are left out."""
     readers: tuple[str, ...]
     systematic: bool
-    """A systematic sample's interval is conservative."""
+    """A systematic sample's interval is conservative: see :func:`howgreen.estimate.sample.systematic_effect`."""
     looks_in_all: Mapping[int, int]
     """By half-width in points: looks in all that would bring the headline's interval to it; empty before :data:`RESIZED_FROM` looks."""
 
@@ -177,6 +180,7 @@ def evaluate(
         of_total=estimate_ratio(rows.looks(land=everything), level=level),
         definitions={name: _definition(_Rows(sample, told, kinds), level) for name, kinds in COUNTED.items()},
         plain=estimate_ratio(looks, level=level),
+        by_regression=_by_regression(looks, assist, level),
         two_phase=_two_phase(rows, readings, looks, assist, level),
         corrected=_corrected(rows, readings, headline),
         agreement=agreement(readings),
@@ -194,6 +198,13 @@ def evaluate(
         systematic=sample.design == "systematic",
         looks_in_all=_resized(headline, level),
     )
+
+
+def _by_regression(looks: Looks, assist: MapShares | None, level: float) -> Estimate | None:
+    """Estimate by regression, where the map shows what is counted and does not say the same of all places."""
+    if assist is None or not np.ptp(assist.green) > 0:
+        return None
+    return estimate_by_regression(looks, assist, level=level)
 
 
 def _resized(headline: Estimate, level: float) -> dict[int, int]:
@@ -286,6 +297,7 @@ class _Rows:
             land=self.share(LAND_KINDS) if land is None else land,
             stratum=self.stratum(),
             weight=np.array(self.sample.weights),
+            effect=max(self.sample.systematic_effect, 1.0),
         )
 
     def map_shares(self) -> MapShares:

@@ -169,6 +169,8 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """What each stratum holds, in words; empty in samples that were drawn before it was kept."""
     howgreen: str = ""
     """Version that drew it; likewise."""
+    systematic_effect: float = 0.0
+    """Of a systematic sample: see :func:`systematic_effect`. 0 for any other, and for those that were drawn before it was kept."""
     sha256: str = ""
     """Of everything above."""
 
@@ -272,6 +274,7 @@ def draw(
         frame_land=float((area * known["land"]).sum() / whole),
         estimator="ratio of totals, difference estimator by the map" if frame.change is None else "stratified mean of indicators",
         units=units, districts=districts, change=frame.change, strata=dealt.names, howgreen=frame.howgreen,
+        systematic_effect=round(systematic_effect(frame, looks, rng), 4) if design == "systematic" else 0.0,
     )  # fmt: skip
     return msgspec.structs.replace(sample, sha256=_digest(sample))
 
@@ -382,29 +385,45 @@ def _change_strata(frame: Frame, code: npt.NDArray[np.intp], names: tuple[str, .
 
 def _district_strata(frame: Frame, looks: int) -> _Dealt:
     """One stratum a district, and one for what lies in none of them."""
-    if not frame.districts:
-        raise EstimateError(
-            f"{frame.place}: has no districts; give them with --districts FILE, or leave --by-district out"
-        )
-    shares = np.array([one.cover.sum() for one in frame.districts], float)
-    rest = float(frame.cover.sum()) - shares.sum()
-    if rest < -1e-3 * frame.cover.sum():
-        raise EstimateError(f"{frame.place}: its districts overlap, so they are no strata; leave --by-district out")
-    has_rest = rest > 1e-3 * frame.cover.sum()
-    weights = np.append(shares, rest) if has_rest else shares
+    weights, has_rest = _district_weights(frame)
     names = [one.name for one in frame.districts]
 
     def stratum_of(_: Ints, points: Floats) -> Ints:
         found = np.array([names.index(name) if name else len(names) for name in _names(frame, points)], np.intp)
         return np.minimum(found, len(names) if has_rest else len(names) - 1)
 
-    weights = weights / weights.sum()
     return _Dealt(
         of=stratum_of,
         weights=weights,
         counts=allocate(weights, np.ones(len(weights)), looks=looks, floor=DISTRICT_FLOOR),
         names=tuple([*names, "in no district"][: len(weights)]),
     )
+
+
+def fewest_by_district(frame: Frame) -> int:
+    """Count the looks that a sample by districts needs at least.
+
+    Raises
+    ------
+    EstimateError
+        There are no districts, or they overlap.
+    """
+    return DISTRICT_FLOOR * len(_district_weights(frame)[0])
+
+
+def _district_weights(frame: Frame) -> tuple[Floats, bool]:
+    """Share the frame's area among the districts, and what lies in none of them if there is any."""
+    if not frame.districts:
+        raise EstimateError(
+            f"{frame.place}: has no districts; give them with --districts FILE, or say --no-by-district"
+        )
+    shares = np.array([one.cover.sum() for one in frame.districts], float)
+    rest = float(frame.cover.sum()) - shares.sum()
+    if rest < -1e-3 * frame.cover.sum():
+        raise EstimateError(f"{frame.place}: its districts overlap, so they are no strata; say --no-by-district")
+    has_rest = rest > 1e-3 * frame.cover.sum()
+    weights = np.append(shares, rest) if has_rest else shares
+    return weights / weights.sum(), has_rest
 
 
 def _points(frame: Frame, counts: Ints, strata_of: Callable[[Ints, Floats], Ints], rng: np.random.Generator) -> Floats:
@@ -425,6 +444,37 @@ def _points(frame: Frame, counts: Ints, strata_of: Callable[[Ints, Floats], Ints
     raise EstimateError(
         f"{frame.place}: a stratum is too small to draw {int(missing.max())} more places in; ask for fewer looks"
     )
+
+
+STARTS, MOST_STARTED = 400, 400_000
+"""Grids that the map is sampled by, and points of all of them at most."""
+
+
+def systematic_effect(frame: Frame, looks: int, rng: np.random.Generator) -> float:
+    """Count how much more than a simple sample's the variance of a systematic one is, by the map; at least 1.
+
+    No estimate from one grid is unbiased, and where the grid meets a pattern of the town its own points cannot tell (Särndal et al. 1992,
+    3.4). The map is known everywhere: it is sampled by many grids like this one, and their ratios are compared (after Opsomer,
+    Francisco-Fernández & Li 2012, doi:10.1111/j.1467-9469.2011.00773.x, who let a model stand for the town).
+    """
+    known = _known(frame)
+    area = frame.cover.astype(float)
+    total_green, total_land = (float((area * known[name]).sum()) for name in ("green", "land"))
+    if not total_land > 0:
+        return 1.0
+    ratio, whole = total_green / total_land, float(area.sum())
+    spread = float((area * (known["green"] - ratio * known["land"]) ** 2).sum()) / whole
+    if not spread > 0:
+        return 1.0
+    misses, counts = [], []
+    for _ in range(max(min(STARTS, MOST_STARTED // looks), 2)):
+        rows = _pixels(frame, _systematic(frame, looks, rng))
+        green, land = known["green"][*rows.T], known["land"][*rows.T]
+        if land.sum() > 0:
+            misses.append(green.sum() / land.sum() - ratio)
+            counts.append(len(rows))
+    simple = spread / (total_land / whole) ** 2 / float(np.mean(counts))
+    return max(float(np.mean(np.square(misses))) / simple, 1.0)
 
 
 def _systematic(frame: Frame, looks: int, rng: np.random.Generator) -> Floats:
@@ -484,7 +534,7 @@ def _names(frame: Frame, points: Floats) -> list[str]:
 def _digest(sample: Sample) -> str:
     """Hash everything but the hash itself; what older samples do not have is left out where it is empty."""
     plain = msgspec.to_builtins(msgspec.structs.replace(sample, sha256=""))
-    for name in ("change", "strata", "howgreen"):
+    for name in ("change", "strata", "howgreen", "systematic_effect"):
         if not plain[name]:
             del plain[name]
     for unit in plain["units"]:

@@ -29,6 +29,7 @@ from howgreen.estimate.sample import (
     FrameDistrict,
     Sample,
     draw,
+    fewest_by_district,
     load,
     save,
     save_for_others,
@@ -108,6 +109,8 @@ def sample(result: Result, options: SampleOptions, folder: Path) -> Sample:
     check_out(folder)
     frame = frame_of(result)
     looks = options.looks or needed(frame, options)
+    if options.by_district and options.looks is None:
+        looks = max(looks, fewest_by_district(frame))
     drawn = draw(
         frame, looks=looks, seed=options.seed, dots=options.dots, design=options.design, by_district=options.by_district
     )
