@@ -20,10 +20,9 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from scipy import ndimage, special, stats
 
-from howgreen.estimate.answers import DISAGREE
+from howgreen.estimate.answers import DISAGREE, FEWEST_AGREED
 from howgreen.estimate.design import FLOOR, Strata, allocate, expected_spread, stratify
 from howgreen.estimate.estimators import (
-    FEWEST,
     LEAST_FREE,
     NOTHING,
     Estimate,
@@ -488,11 +487,11 @@ def _misread(
 
 
 def _gold(true: Floats, first: Floats, second: Floats, rng: np.random.Generator) -> Gold:
-    """Agree on all disagreements of a fifth, and on as many of the others, at least ten in all."""
+    """Agree on all disagreements of a fifth, and on others, as ``howgreen label --agree`` asks."""
     twice = rng.choice(len(true), len(true) // 5, replace=False)
     apart = twice[np.abs(first[twice] - second[twice]) > DISAGREE]
     alike = np.setdiff1d(twice, apart)
-    again = rng.choice(alike, min(max(len(apart), FEWEST - len(apart), 2), len(alike)), replace=False)
+    again = rng.choice(alike, min(max(len(apart), FEWEST_AGREED - len(apart)), len(alike)), replace=False)
     position = np.concatenate([apart, again]).astype(np.intp)
     weight = np.concatenate([np.ones(len(apart)), np.full(len(again), len(alike) / len(again))])
     return Gold(position=position, green=true[position], land=np.ones(len(position)), weight=weight)

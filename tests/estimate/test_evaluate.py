@@ -161,6 +161,22 @@ def test_two_readers_agree_on_gold(frame):
     assert evaluate(sample, [*both, *truth[1:]]).two_phase is None or len(chosen) > 11
 
 
+@pytest.mark.parametrize(("apart", "chosen"), [(0, 30), (8, 30), (17, 34), (40, 40)])
+def test_disagreements_and_as_many_others_come_back_and_thirty_in_all(frame, apart, chosen):
+    sample = draw(frame, looks=200, seed=6)
+    twice = [u.unit for u in sample.units if u.twice]
+    told = [replace(look(sample, unit, "ann", minute=1), dots={"tree": 9}) for unit in twice]
+    others = [
+        replace(one, reader="bob", dots={"built": 9} if i < apart else {"tree": 9}, time=one.time[:-3] + "59Z")
+        for i, one in enumerate(told)
+    ]
+    readings = in_order([*told, *others])
+    assert len(agreement(readings).disagreements) == apart
+    found = to_agree_on(readings, seed=1)
+    assert set(agreement(readings).disagreements) <= set(found)
+    assert len(found) == chosen
+
+
 def test_readers_errors_in_a_table(frame):
     sample = draw(frame, looks=60, seed=8)
     found = evaluate(sample, looks(sample))

@@ -162,11 +162,11 @@ def test_a_whole_round(chromium, folder, eye, at_home):
         page.wait_for_selector("#readings p")
         assert [line.split(":")[0] for line in page.inner_text("#readings").split("\n") if line] == ["ann", "bob"]
         count = page.evaluate("state.queue.length")
-        assert count == 10
+        assert count == len(twice)  # fewer than 30 were read twice: all come back
         _answer(page, sample, eye, count)
         assert complaints == []
     answers = all_answers(folder, sample)
-    assert sum(one.reader == GOLD for one in answers) == 10
+    assert sum(one.reader == GOLD for one in answers) == len(twice)
     done = _cli("estimate", folder, "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)

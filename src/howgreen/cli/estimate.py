@@ -168,7 +168,9 @@ def _tell_drawn(sample: Sample, folder: Path, *, as_json: bool) -> None:
 @click.option("--image-date", "dates", multiple=True, help="Day or year of each --image: the estimate is of that time.")
 @click.option("--image-licence", "licences", multiple=True, help="Who made each --image, and its licence.")
 @click.option(
-    "--agree", is_flag=True, help="Two readers agree on the places that they told apart, and on as many others."
+    "--agree",
+    is_flag=True,
+    help="Two readers agree on the places that they told apart, and on as many others, or more: 30 in all if so many were read twice.",
 )
 @click.option(
     "--port",

@@ -37,7 +37,8 @@ green hold hardly any and look surer than they are; where the map tells where th
 most samples of fifty looks meet none of them, and no rule that is right elsewhere can know."""
 
 Way = Literal["simple", "strata", "assisted", "other"]
-"""How an estimate came about: a simple sample, one with strata (with the map or without), a simple one that the map assists, anything else."""
+"""How an estimate came about: a simple sample, one with strata (with the map or without), one that the map assists and that is simple or freed of
+readers' errors by agreed answers, anything else."""
 _DIFFERENT = np.zeros((), bool)
 
 
@@ -327,7 +328,8 @@ def estimate_two_phase(looks: Looks, gold: Gold, assist: MapShares | None = None
     method = "two-phase difference: agreed answers on some, readers on all" + (
         ", the map everywhere" if assist is not None else ""
     )
-    return _estimate(line.ratio + correction, variance, agreed - 1, count, level, method)
+    shape = _Shape(way="other" if assist is None else "assisted")
+    return _estimate(line.ratio + correction, variance, agreed - 1, count, level, method, shape=shape)
 
 
 @dataclass(frozen=True, kw_only=True)
