@@ -98,12 +98,13 @@ def map_of_report(folder: Path) -> Mapped:
         city = gpd.read_file(folder / "districts.gpkg", layer=0, rows=1).geometry.iloc[0]
     except (OSError, RasterioError, msgspec.DecodeError, ValueError) as error:
         raise OutputError(f"{folder}: is no report of this version ({str(error)[:120]}); make it again") from error
-    codes = water_codes(summary.model.classes)
+    water = np.isin(label, water_codes(summary.model.classes))
+    green = np.where(water, 0, green)  # water has no green share there, but it was seen
     return Mapped(
         title=f"{summary.city.label}, model {summary.model.name}",
         grid=grid,
         green=np.where(label == UNSEEN, np.nan, green).astype(np.float32),
-        water=np.isin(label, codes),
+        water=water,
         limits=project(city, str(grid.crs)),
     )
 
