@@ -6,8 +6,10 @@ from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pytest
+import rasterio
 import shapely
 from affine import Affine
+from rasterio.control import GroundControlPoint
 
 from howgreen import place, store
 from howgreen.core.errors import ImageError
@@ -235,3 +237,18 @@ def test_bands_that_lie_apart_are_told_or_refused(tif, root, recwarn, shift_px, 
     told = [str(one.message) for one in recwarn if "shows only" in str(one.message)]
     assert bool(told) is bool(said)
     assert said in "".join(told)
+
+
+def test_an_image_placed_by_control_points_alone_names_the_cure_that_works(tmp_path, root):
+    """It was told to lack a CRS, which alone would not have helped."""
+    path = tmp_path / "points.tif"
+    corners = [
+        GroundControlPoint(row, column, 674000 + 10 * column, 5154960 - 10 * row)
+        for row in (0, 90)
+        for column in (0, 90)
+    ]
+    size = {"height": 90, "width": 90, "count": 2, "dtype": "uint16"}
+    with rasterio.open(path, "w", driver="GTiff", gcps=corners, crs="EPSG:32632", **size) as file:
+        file.write(_meadow(400, 4000))
+    with pytest.raises(ImageError, match=r"control points.*gdalwarp"):
+        store.add([path], root=root, city="Bolzano", options=store.Options(date=DAY, bands=("red", "nir")))

@@ -115,6 +115,8 @@ def opened(path: Path) -> Iterator[Any]:
             f"{path}: not a readable GeoTIFF or JPEG 2000 ({_short(error)}); get the file again"
         ) from error
     with dataset:
+        if (dataset.crs is None or dataset.transform.is_identity) and (dataset.gcps[0] or dataset.rpcs):
+            raise ImageError(f"{path}: only control points say where the image lies; warp it first, as with `gdalwarp`")
         if dataset.crs is None or not dataset.crs.to_wkt():
             cure = f"write it into the file, as with `gdal_edit.py -a_srs EPSG:32632 {path.name}`"
             raise ImageError(f"{path}: the image does not say its CRS; {cure}")
