@@ -96,7 +96,7 @@ def test_what_is_asked_beside_a_plan_is_refused(store: Path, tmp_path: Path):
     plan_json.save(city.plan("Small", store=store), file)
     found = CliRunner().invoke(command, ["city", "Other", "--plan", str(file), "--period", "2020"])
     assert found.exit_code == 2
-    assert "leave period, query out" in found.output
+    assert "leave --period, query out" in found.output
 
 
 def test_blocks_that_a_process_still_reads_are_not_deleted(tmp_path: Path):

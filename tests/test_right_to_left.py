@@ -90,9 +90,10 @@ def pages(tmp_path_factory):
         share[:30, :20] *= year < 2022
         numbers = {band: values * rng.normal(1, 0.02, share.shape) for band, values in mixed(share).items()}
         put_image(root / "store", f"s-{year}", datetime(year, 7, 9, 10, tzinfo=UTC), numbers, GRID)
-    people = raster(
-        root / "people.tif", np.full((6, 8), 25, np.float32), GeoBox((6, 8), GRID.affine * Affine.scale(10), GRID.crs)
-    )
+    counts = (
+        25 + np.arange(48, dtype=np.float32).reshape(6, 8) % 3
+    )  # the same number everywhere would be no count of people
+    people = raster(root / "people.tif", counts, GeoBox((6, 8), GRID.affine * Affine.scale(10), GRID.crs))
     law = GeoBox((200, 400), Affine(10, 0, 4_100_000, 0, -10, 3_080_000), "EPSG:3035")
     codes = np.full((200, 400), 1, np.uint8)
     codes[:100] = 3

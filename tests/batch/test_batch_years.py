@@ -190,7 +190,7 @@ def test_a_plan_adds_up_what_is_to_do():
     total = plans.outlook(rows, planning_s=3, cores=2)
     assert (total.to_do, total.answered, total.cannot, total.area_m2, total.n_dates) == (2, 1, 1, 3e6, 6)
     assert (total.bytes, total.bytes_from_web, total.fetching_s) == (25_000_007, 25_000_000, pytest.approx(4))
-    assert total.working_s == pytest.approx(1.0 + 1.2 + 3 * 0.35)
+    assert total.working_s == pytest.approx((2 * 0.4 + 2 * 0.5 + 6 * 0.2) / 2)
     assert total.seconds == pytest.approx(7 + total.working_s)
     many = [plans.Planned(key=str(n), name=f"N{n}") for n in range(100)]
     text = plans.describe(many, total)

@@ -151,7 +151,7 @@ def together():
 
 
 os.fsync = lambda handle: None  # a killed process loses nothing that it wrote; only a power cut would
-cog._TILES["num_threads"] = 1  # threads do not live through a fork
+cog._PACKERS = 1  # threads do not live through a fork
 put("warm", 1); shutil.rmtree(root)
 cases = {"any": any_moment, "together": together}
 print(json.dumps(cases.get(job, every_step)()))

@@ -196,7 +196,7 @@ TEMPLATES = (
     "ratio of two means of a part",
     "mean",
     "stratified mean",
-    "mean, assisted by the map (regression estimator)",
+    "ratio of two means, assisted by the map (regression estimator)",
     "%(said)s, the map everywhere",
     "two-phase difference: agreed answers on some, readers on all",
     "%(said)s, assisted by the map (difference estimator)",
