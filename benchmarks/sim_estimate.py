@@ -35,7 +35,7 @@ from howgreen.estimate.estimators import (
     estimate_two_phase,
     intervals,
 )
-from howgreen.estimate.sample import Frame, systematic_effect
+from howgreen.estimate.frame import Frame, systematic_effect
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.intp]

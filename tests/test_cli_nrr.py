@@ -19,7 +19,8 @@ from odc.geo.geobox import GeoBox
 
 from howgreen.cli import main
 from howgreen.estimate.answers import Answer, write_answers
-from howgreen.estimate.sample import Frame, draw, save
+from howgreen.estimate.frame import Frame
+from howgreen.estimate.sample import draw, save
 
 WEST, NORTH = 4_100_000, 3_080_000
 

@@ -16,16 +16,14 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from howgreen.core.errors import EstimateError
+from howgreen.estimate.frame import Frame, FrameDistrict, systematic_effect
 from howgreen.estimate.sample import (
     DISTRICT_FLOOR,
-    Frame,
-    FrameDistrict,
     draw,
     fewest_by_district,
     load,
     save,
     save_for_others,
-    systematic_effect,
 )
 
 GRID = GeoBox((40, 60), Affine(10, 0, 600_000, 0, -10, 5_100_000), "EPSG:32632")

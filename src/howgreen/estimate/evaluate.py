@@ -146,7 +146,7 @@ class Evaluation:
     """Units of which nobody could tell a single dot: they are left out."""
     readers: tuple[str, ...]
     systematic: bool
-    """A systematic sample's interval is conservative: see :func:`howgreen.estimate.sample.systematic_effect`."""
+    """A systematic sample's interval is conservative: see :func:`howgreen.estimate.frame.systematic_effect`."""
     looks_in_all: Mapping[int, int]
     """By half-width in points: looks in all that would bring the headline's interval to it; empty before :data:`RESIZED_FROM` looks."""
 

@@ -21,12 +21,10 @@ from howgreen.core.words import days, plain
 from howgreen.estimate.change import of_change
 from howgreen.estimate.design import expect_answers, looks_needed
 from howgreen.estimate.estimators import Estimate
+from howgreen.estimate.frame import ChangeFrame, Frame, FrameDistrict
 from howgreen.estimate.sample import (
     BESIDE,
-    ChangeFrame,
     Design,
-    Frame,
-    FrameDistrict,
     Sample,
     draw,
     fewest_by_district,
