@@ -130,7 +130,7 @@ def test_a_mistyped_command_is_asked_back(call, capsys):
 
 def test_an_option_of_the_commands_before_them_says_where_it_goes(call, capsys):
     assert call("-q", "city", "Sampleton") == 2
-    assert "Write it behind the command: howgreen city NAME -q" in capsys.readouterr().err
+    assert "Put it after the command: howgreen city NAME -q" in capsys.readouterr().err
 
 
 def test_verbose_tells_and_quiet_does_not(call, capsys):

@@ -48,7 +48,7 @@ def _told(path):
 def test_more_people_than_in_any_city_are_doubted(tmp_path, mean, told):
     """A density by km2 is a hundred times a count by hectare."""
     texts = _told(_raster(tmp_path / "people.tif", _uneven(1.0) / _uneven(1.0).mean() * mean))
-    assert any("are its numbers people by cell, and not a density?" in text for text in texts) is told
+    assert any("are its numbers people per cell, and not a density?" in text for text in texts) is told
 
 
 def test_people_that_live_nowhere_are_refused(tmp_path):

@@ -67,7 +67,7 @@ if TYPE_CHECKING:
 @click.option(
     "--population",
     type=FILE,
-    help="GeoTIFF of people by cell, such as WorldPop's or GHS-POP's: also says how green it is where they live.",
+    help="GeoTIFF of people per cell, such as WorldPop's or GHS-POP's: also says how green it is where they live.",
 )
 @language_option
 @pdf_option

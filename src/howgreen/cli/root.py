@@ -69,7 +69,7 @@ class _Program(click.Group):
         except click.NoSuchOption as error:
             if error.option_name not in ("-q", "--quiet", "-v", "--verbose", "--json"):
                 raise
-            told = f"{error.message} Write it behind the command: howgreen city NAME {error.option_name}"
+            told = f"{error.message} Put it after the command: howgreen city NAME {error.option_name}"
             raise click.UsageError(told, ctx=ctx) from error
 
     def resolve_command(

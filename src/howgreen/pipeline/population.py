@@ -1,4 +1,4 @@
-"""A population raster that a user has: people by cell, read as they are."""
+"""A population raster that a user has: people per cell, read as they are."""
 
 from __future__ import annotations
 
@@ -116,10 +116,12 @@ def doubts(source: str, people: float, city: City, *, covered: float = 1.0) -> t
         found.append(Caution("population-doubtful", text))
     by_km2 = people / (city.area_m2 / 1e6)
     if by_km2 > IMPOSSIBLE:
-        raise ImageError(f"{source}: {by_km2:,.3g} people by km² inside the limits live nowhere; give counts of people")
+        raise ImageError(
+            f"{source}: {by_km2:,.3g} people per km² inside the limits, as many as live nowhere; give counts of people"
+        )
     if by_km2 > MOST_DENSE:
         text = (
-            f"{source} has {by_km2:,.0f} people by km² inside the limits, more than any city; are its numbers people by cell, and not a "
+            f"{source} has {by_km2:,.0f} people per km² inside the limits, more than any city; are its numbers people per cell, and not a "
             "density?"
         )
         found.append(Caution("population-doubtful", plain(text)))
@@ -127,7 +129,7 @@ def doubts(source: str, people: float, city: City, *, covered: float = 1.0) -> t
     if known is not None and known.count and not 1 / MOST_APART < people / known.count < MOST_APART:
         text = (
             f"{source} has {people:,.0f} people inside the limits, and {known.source} has {known.count:,} ({known.year}); "
-            "are its numbers people by cell, and not a density?"
+            "are its numbers people per cell, and not a density?"
         )
         found.append(Caution("population-doubtful", plain(text)))
     return tuple(found)
