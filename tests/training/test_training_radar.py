@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+pytest.importorskip("torch")
 from howgreen.core.models import PlaceError
 from howgreen.landcover import FOR_RADAR, load_model
 from howgreen.landcover.classify import classify_array
