@@ -19,7 +19,7 @@ from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterioWindow
 
 from howgreen.core.grid import Window
-from howgreen.core.threads import pool
+from howgreen.core.threads import pool, threads
 from howgreen.core.types import Asset, Scene
 from howgreen.imagery.read._prefetch import prefetch_window
 from howgreen.imagery.read._resample import coarsened, file_window, missing, same_crs, shrink
@@ -38,7 +38,7 @@ THREADS = 8
 def together(scenes: Iterable[Scene]) -> Executor:
     """Return what reads scenes together: threads that wait for the web; of files on this computer no more than may compute at once."""
     far = any(is_web(asset.href) for scene in scenes for asset in scene.assets)
-    return ThreadPoolExecutor(THREADS) if far else pool(THREADS)
+    return ThreadPoolExecutor(THREADS) if far else pool(threads(THREADS))
 
 
 def read_coarse(
