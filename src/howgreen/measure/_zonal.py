@@ -10,6 +10,7 @@ import shapely
 from howgreen.core.errors import ImageError, ModelError
 from howgreen.core.grid import chunk_sizes, windows
 from howgreen.core.threads import scheduler
+from howgreen.core.ticks import Ticks
 from howgreen.core.types import HALF_GREEN, UNSEEN, GreenStats, Zone
 from howgreen.measure._zones import ZoneShape, zone_shapes
 from howgreen.measure.coverage import coverage_windows
@@ -91,24 +92,20 @@ def _sums(
 
     transform: Affine = landcover.grid.transform
     water = landcover.water_codes
-    totals = [np.zeros((6, 256)) for _ in zones]
     reached = [
-        (
-            zones_here,
-            delayed(_block_sums, pure=False)(pixels, window, _Shapes(zones_here, zones), transform, water),
-        )
+        (zones_here, window, pixels)
         for window, pixels in _blocks(landcover.data, n_clear)
         if (zones_here := _reaching(zones, window, transform))
     ]
-    at_once = max(8, len(reached) // 20) if progress else max(len(reached), 1)
-    for start in range(0, len(reached), at_once):
-        group = reached[start : start + at_once]
-        sums_of_blocks = compute(*(task for _, task in group), scheduler=scheduler())
-        for (zones_here, _), block_sums in zip(group, sums_of_blocks, strict=True):
-            for position, values in zip(zones_here, block_sums, strict=True):
-                totals[position] += values
-        if progress:
-            progress("measure", start + len(group), len(reached))
+    tick = Ticks("measure", len(reached), progress)
+    tasks = [
+        delayed(_block_sums, pure=False)(window, _Shapes(zones_here, zones), transform, water, tick, *pixels)
+        for zones_here, window, pixels in reached
+    ]
+    totals = [np.zeros((6, 256)) for _ in zones]
+    for (zones_here, _, _), block_sums in zip(reached, compute(*tasks, scheduler=scheduler()), strict=True):
+        for position, values in zip(zones_here, block_sums, strict=True):
+            totals[position] += values
     return totals
 
 
@@ -143,13 +140,17 @@ def _reaching(zones: Sequence[ZoneShape], window: Window, transform: Affine) -> 
 
 
 def _block_sums(
-    pixels: Sequence[Any],
     window: Window,
     zones: _Shapes,
     transform: Affine,
     water: tuple[int, ...],
+    tick: Ticks,
+    *pixels: Any,
 ) -> list[Sums]:
-    """Add up the sums of the zones that reach one block, of its labels, fractions, shares of dry plants and numbers of clear dates."""
+    """Add up the sums of the zones that reach one block, of its labels, fractions, shares of dry plants and numbers of clear dates.
+
+    Each of them is an argument for itself: in a list, dask would optimise the graphs of each block apart.
+    """
     label, fraction, dry, looks = pixels
     unknown = np.isnan(fraction)
     land = ~np.isin(np.arange(256), water)
@@ -157,7 +158,9 @@ def _block_sums(
     fraction = np.where(unknown, 0, fraction)
     dry = np.zeros(label.shape, np.float32) if dry is None else np.where(unknown, 0, dry)
     looks = np.zeros(label.shape, np.uint8) if looks is None else looks
-    return [_zone_sums((label, fraction, looks, dry), window, shape, transform) for shape in zones.shapes]
+    sums = [_zone_sums((label, fraction, looks, dry), window, shape, transform) for shape in zones.shapes]
+    tick()
+    return sums
 
 
 def _zone_sums(pixels: tuple[np.ndarray[Any, Any], ...], block: Window, shape: Any, transform: Affine) -> Sums:

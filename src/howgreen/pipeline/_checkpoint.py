@@ -8,7 +8,6 @@ Plain ``.npy``: an ``.npz`` sums up every byte when it is written and again when
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from howgreen import imagery, landcover
 from howgreen.core.errors import OutputError
 from howgreen.core.files import atomic_path
 from howgreen.core.threads import scheduler
+from howgreen.core.ticks import Ticks
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -69,34 +69,19 @@ def persist(data: xr.Dataset, folder: Path, *, stage: str, progress: Progress | 
     chunked = data.unify_chunks()
     names = [str(name) for name in chunked.data_vars]
     rows, columns = chunked.chunks["y"], chunked.chunks["x"]
-    tick = _Counter(stage, len(rows) * len(columns), progress)
+    tick = Ticks(stage, len(rows) * len(columns), progress)
     tasks = {name: chunked[name].data.to_delayed(optimize_graph=False) for name in names}
     writes = []
     for row in range(len(rows)):
         for column in range(len(columns)):
             paths = [_path(folder, name, row, column) for name in names]
             if all(_whole(path) for path in paths):
-                tick.step()
+                tick()
                 continue
             parts = [tasks[name].reshape(len(rows), len(columns))[row, column] for name in names]
-            writes.append(delayed(_write, pure=False)(paths, parts, tick.step))
+            writes.append(delayed(_write, pure=False)(paths, tick, *parts))
     compute(*writes, scheduler=scheduler())
     return chunked.assign({name: (chunked[name].dims, _reopened(chunked[name], folder)) for name in names})
-
-
-class _Counter:
-    """Counts finished blocks across threads."""
-
-    def __init__(self, stage: str, total: int, progress: Progress | None) -> None:
-        self._stage, self._total, self._progress = stage, total, progress
-        self._done = 0
-        self._lock = threading.Lock()
-
-    def step(self) -> None:
-        with self._lock:
-            self._done += 1
-            if self._progress is not None:
-                self._progress(self._stage, self._done, self._total)
 
 
 def _path(folder: Path, name: str, row: int, column: int) -> Path:
@@ -114,7 +99,8 @@ def _whole(path: Path) -> bool:
     return True
 
 
-def _write(paths: list[Path], parts: list[np.ndarray[Any, Any]], step: Callable[[], None]) -> None:
+def _write(paths: list[Path], tick: Callable[[], None], *parts: np.ndarray[Any, Any]) -> None:
+    # Each part an argument for itself: in a list, dask would optimise the graphs of each block apart.
     for path, values in zip(paths, parts, strict=True):
         try:
             with atomic_path(path, durable=False) as scratch, scratch.open("wb") as file:
@@ -125,7 +111,7 @@ def _write(paths: list[Path], parts: list[np.ndarray[Any, Any]], step: Callable[
                 f"{path.parent}: finished blocks cannot be written ({error.strerror or 'the disk is full'}); free some "
                 "space, or set XDG_CACHE_HOME to another disk, and run the same command again: it goes on where it stopped"
             ) from error
-    step()
+    tick()
 
 
 def _read(path: Path) -> np.ndarray[Any, Any]:

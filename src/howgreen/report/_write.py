@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from howgreen.core.threads import pool
+from howgreen.core.ticks import Ticks
 from howgreen.report._checksums import CHECKSUMS, write_checksums
 from howgreen.report._delivery import new_target
 from howgreen.report._folder import SUMMARY
@@ -108,7 +109,7 @@ def write(
     spoken = language_of(form.language)
     if form.pdf:
         check_pdf()
-    tick = _Ticks(blocks(result) + STEPS_AFTER if progress else 0, progress)
+    tick = Ticks("report", blocks(result) + STEPS_AFTER if progress else 0, progress)
     there = sections_there(out)
     check = partial(check_sections, out, there)
     room = new_target(out, needs_bytes=needed_bytes(result.plan), check=check, progress=progress)
@@ -169,18 +170,6 @@ def needed_bytes(plan: Plan) -> int:
     """Estimate the room that a report needs while it is written: its maps, before and after they are compressed, and the rest."""
     height, width = plan.grid.shape
     return int(height * width * (2 * len(plan.bands) + 7) * 2.1) + 8 * 2**20
-
-
-class _Ticks:
-    """Counts steps for a progress bar."""
-
-    def __init__(self, total: int, progress: Progress | None) -> None:
-        self._total, self._progress, self._done = total, progress, 0
-
-    def __call__(self) -> None:
-        self._done += 1
-        if self._progress is not None:
-            self._progress("report", self._done, self._total)
 
 
 def _truth(truth: Mapping[str, Any] | None, found: Mapping[str, Any]) -> dict[str, Any] | None:
