@@ -6,6 +6,8 @@ import dataclasses
 import json
 import subprocess
 import sys
+import threading
+from concurrent.futures import Future
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from click.testing import CliRunner
 
 from howgreen import place
 from howgreen.cli import howgreen as command
-from howgreen.core.errors import HowgreenError, NoImageError, PlanError
+from howgreen.core.errors import ContradictionError, HowgreenError, NoImageError, PlanError
 from howgreen.pipeline import city, locks, plan_json, workdir
 from howgreen.pipeline.inputs import Store
 from towns import GRASS, GRID, put_image, put_town
@@ -140,3 +142,35 @@ def test_a_scale_that_was_edited_by_hand_is_no_answer(store: Path):
         file.write_text(json.dumps(changed))
         with pytest.raises(HowgreenError, match=f"of band {band}, its file 0.0001 and 0: one of the two was edited"):
             city.run(city.plan("Small", images=Store(store)))
+
+
+def test_a_scene_that_contradicts_itself_ends_the_work_that_has_begun(store: Path, tmp_path: Path, monkeypatch):
+    plan = city.plan("Small", images=Store(store))
+    begun = threading.Event()
+
+    def refused(plan: plan_json.Plan) -> dict[str, object]:
+        begun.wait(30)  # pixels are looked at beside the work, not before it
+        raise ContradictionError("scene s1: offset 0 contradicts its pixels", scene="s1")
+
+    def classified(*arguments: object, **named: object) -> object:
+        begun.set()
+        return kept(*arguments, **named)
+
+    kept = city.kept
+    monkeypatch.setattr(city, "provenance", refused)
+    monkeypatch.setattr(city, "kept", classified)
+    told: list[tuple[str, int, int]] = []
+    with pytest.raises(ContradictionError, match="s1: offset 0 contradicts"):
+        city.run(plan, work=tmp_path / "work", progress=lambda *step: told.append(step))
+    assert not any(stage == "measure" for stage, _, _ in told)
+
+
+def test_progress_ends_with_what_fails_beside_it():
+    checked: Future[None] = Future()
+    told: list[int] = []
+    tell = city._stopped_by(checked, lambda stage, done, total: told.append(done))
+    tell("composite and land cover", 1, 3)
+    checked.set_exception(ContradictionError("scene s1", scene="s1"))
+    with pytest.raises(ContradictionError):
+        tell("composite and land cover", 2, 3)
+    assert told == [1]

@@ -7,8 +7,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from howgreen import imagery, landcover, measure
 from howgreen.core import notebook, types
@@ -118,7 +119,7 @@ def _run(plan: types.Plan, work: str | Path | None, progress: Progress | None) -
     # Open files keep their blocks in GDAL's cache, which would take 5 % of the memory: a composite reads each once.
     with rasterio.Env(GDAL_CACHEMAX=64_000_000):
         with pool(2) as aside:
-            checked = aside.submit(provenance, plan)  # some pixels are looked at while libraries load
+            checked = aside.submit(provenance, plan)  # while libraries load and blocks are made
             scaled = imagery.composite_scaled(
                 plan.scenes,
                 radar=plan.radar,
@@ -127,8 +128,8 @@ def _run(plan: types.Plan, work: str | Path | None, progress: Progress | None) -
                 block_px=block_px(plan),
                 aside=aside,
             )
-            record = checked.result()  # before the long work: a scene that contradicts itself is refused
-        composite, covered = kept(plan, scaled, model, folder / "pixels", progress)
+            composite, covered = kept(plan, scaled, model, folder / "pixels", _stopped_by(checked, progress))
+            record = checked.result()
         zones = measure.green(covered, plan.city, n_clear=composite.data["n_clear"], progress=progress)
     cautions = gather(
         plan, composite.warnings, covered.warnings, _doubts.of_answer(zones[0].stats, model.card, record, plan.city)
@@ -143,6 +144,18 @@ def _run(plan: types.Plan, work: str | Path | None, progress: Progress | None) -
         provenance=record,
         warnings=cautions,
     )
+
+
+def _stopped_by(checked: Future[Any], progress: Progress | None) -> Progress:
+    """Tell of progress until what is checked beside the work fails: a scene that contradicts itself ends the work at the next block."""
+
+    def tell(stage: str, done: int, total: int) -> None:
+        if checked.done():
+            checked.result()
+        if progress is not None:
+            progress(stage, done, total)
+
+    return tell
 
 
 def city(
