@@ -115,6 +115,48 @@ def test_coarse_looks_leave_out_what_is_hidden(world, frame, overviews):
         np.testing.assert_allclose(means[:30, 25:], exact, rtol=0.02)
 
 
+@pytest.mark.parametrize("fourth", ["alpha", "near-infrared"])
+@pytest.mark.parametrize("compress", ["none", "deflate"])
+@pytest.mark.parametrize("interleave", ["pixel", "band"])
+def test_a_band_that_gdal_calls_alpha_is_read_on_the_web_as_from_disk(world, interleave, compress, fourth):
+    """Of a file on the web, what was not fetched is a hole: to look there for an alpha band made zeros of all its pixels."""
+    values = np.random.default_rng(3).integers(300, 900, (4, SIDE, SIDE)).astype(np.uint16)
+    if fourth == "alpha":
+        values[:3, ~SHOWN] = HIDDEN
+        values[3] = np.where(SHOWN, 65535, 0)
+    with rasterio.open(
+        world.root / "four.tif", "w", driver="GTiff", width=SIDE, height=SIDE, count=4, dtype="uint16", crs="EPSG:32632",
+        transform=FRAME.affine, tiled=True, blockxsize=TILE, blockysize=TILE, compress=compress, interleave=interleave,
+        photometric="RGB", alpha="yes",
+    ) as out:  # fmt: skip
+        out.write(values)
+    far = replace(red(world, "four.tif"), index=2)
+    expected = np.where(SHOWN | (fourth != "alpha"), values[1].astype(int), -1)
+    for asset in (far, local(far, world)):
+        np.testing.assert_array_equal(numbers(asset), expected)
+        means = read_means(asset, COARSE, nodata=None)
+        blocks = np.where(expected > 0, values[1], np.nan)[:240, 200:].reshape(30, 8, -1, 8)
+        np.testing.assert_allclose(means[:30, 25:], np.nanmean(blocks, axis=(1, 3)), rtol=1e-3)
+        assert np.isnan(means[:, :14]).all() == (fourth == "alpha")
+
+
+@pytest.mark.parametrize("interleave", ["pixel", "band"])
+def test_a_coarse_look_at_a_band_of_several_is_the_same_on_the_web(world, interleave):
+    write(world.root / "three.tif", count=3, shown=None, interleave=interleave)
+    far = replace(red(world, "three.tif"), index=2)
+    np.testing.assert_allclose(
+        read_means(far, COARSE, nodata=None), read_means(local(far, world), COARSE, nodata=None), atol=0.51
+    )
+
+
+def test_a_coarse_look_leaves_out_what_a_mask_inside_hides(world):
+    write(world.root / "inside.tif", beside=False)
+    for asset in (red(world, "inside.tif"), local(red(world, "inside.tif"), world)):
+        means = read_means(asset, COARSE, nodata=None)
+        assert np.isnan(means[:, :14]).all()
+        assert np.nanmin(means) > 300
+
+
 def test_each_file_is_asked_for_once_in_a_run_and_its_mask_comes_with_the_answer(world):
     write(world.root / "masked.tif", count=3)
     write(world.root / "plain.tif", shown=None)

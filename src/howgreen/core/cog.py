@@ -92,7 +92,7 @@ def alpha_index(dataset: Any) -> int | None:
     GDAL calls the fourth band of a picture its alpha band by default, the near-infrared of many files: one that has a name,
     or more than a few values, is none.
     """
-    found = [n for n, meaning in enumerate(_meanings(dataset), 1) if meaning == ColorInterp.alpha]
+    found = called_alpha(dataset)
     if len(found) != 1 or dataset.count == 1 or (dataset.descriptions[found[0] - 1] or "alpha").lower() != "alpha":
         return None
     rows, columns = (
@@ -101,6 +101,13 @@ def alpha_index(dataset: Any) -> int | None:
     sample = dataset.read(found[0], window=Window.from_slices(rows, columns))
     highest = 1.0 if sample.dtype.kind == "f" else float(np.iinfo(sample.dtype).max)
     return found[0] if set(np.unique(sample).tolist()) <= {0.0, 1.0, 255.0, highest} else None
+
+
+def called_alpha(dataset: Any) -> list[int]:
+    """List the bands that GDAL takes for alpha bands, and reads with any other that it warps."""
+    return [
+        n for n, meaning in enumerate(_meanings(getattr(dataset, "raw", dataset)), 1) if meaning == ColorInterp.alpha
+    ]
 
 
 def _meanings(dataset: Any) -> Sequence[ColorInterp]:

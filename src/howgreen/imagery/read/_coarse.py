@@ -88,7 +88,7 @@ def read_means(asset: Asset, frame: GeoBox, *, nodata: float | None, files: File
     Files on this computer that lie straight on the grid's own coordinates are not warped, which takes a fifth of the time.
     """
     with rasterio.Env(**GDAL_OPTIONS), opened(asset, files) as image:
-        warped = image.remote or image.hidden is not None or (image.beside and image.beside.hides(asset.index))
+        warped = image.remote or image.hidden is not None or image.masks(asset.index)
         at = None if warped else _straight(image.dataset, frame)
         if at is not None:
             return _decimated(image, asset.index, frame, at, nodata)
@@ -151,7 +151,8 @@ def _overview(full: Image, asset: Asset, frame: GeoBox) -> Iterator[Image]:
     try:
         # The warper may look a little beyond.
         everything = Window(top=0, bottom=frame.shape[0], left=0, right=frame.shape[1]).grown(BEYOND_PX)
-        wait_for(prefetch_window(image, asset.index, grid=frame, window=everything))
+        for index in image.dataset.indexes:  # and warps all bands, whichever is asked for
+            wait_for(prefetch_window(image, index, grid=frame, window=everything))
         yield image
     finally:
         if image is not full:

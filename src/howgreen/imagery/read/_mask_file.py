@@ -46,7 +46,7 @@ class MaskFile:
     """
 
     def __init__(self, href: str, image: Any, remote: Remote | None) -> None:
-        """Keep what tells where to look: ``image`` is rasterio's dataset of the image at ``href``."""
+        """Keep what tells where to look: ``image`` is the dataset of the image at ``href``, which fetches what it reads."""
         self._href, self._image, self._remote = href, image, remote
         self._looked = False
         self._dataset: Any = None

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from rasterio.errors import RasterioError
 from rasterio.windows import Window as RasterioWindow
 
-from howgreen.core.cog import alpha_index
+from howgreen.core.cog import alpha_index, called_alpha
 from howgreen.core.errors import ImageError
 from howgreen.core.grid import Window
 from howgreen.core.types import Asset
@@ -78,7 +78,7 @@ class Fetched:
 
 
 def byte_ranges(dataset: Any, index: int, window: Window) -> list[ByteRange]:
-    """Find where the tiles (or strips) under a window of a band lie in its file.
+    """Find where the tiles (or strips) under a window of a band lie in its file, and those of an alpha band.
 
     None for files that come as a whole (JPEG 2000), as only their decoder knows.
     """
@@ -88,7 +88,8 @@ def byte_ranges(dataset: Any, index: int, window: Window) -> list[ByteRange]:
     top, bottom = max(window.top, 0), min(window.bottom, dataset.height)
     left, right = max(window.left, 0), min(window.right, dataset.width)
     places = itertools.product(range(top // height, -(-bottom // height)), range(left // width, -(-right // width)))
-    ranges = (tile_bytes(dataset, index, row, column) for row, column in places)
+    bands = {index, *called_alpha(dataset)}
+    ranges = (tile_bytes(dataset, band, row, column) for row, column in places for band in bands)
     return [one for one in ranges if one is not None]
 
 
@@ -346,12 +347,9 @@ def open_image(href: str, *, remote: Remote | None = None, overview: int | None 
         dataset.close()
         raise ImageError(f"{href}: a {driver} file, not a GeoTIFF or JPEG 2000; convert it and add it again")
     tiles = tiles_of(dataset, Path(path))
-    return Image(
-        dataset=dataset if remote is None else Fetched(dataset, remote),
-        remote=remote,
-        tiles=tiles,
-        beside=MaskFile(href, dataset, remote) if overview is None else None,
-    )
+    image = dataset if remote is None else Fetched(dataset, remote)
+    beside = MaskFile(href, image, remote) if overview is None else None
+    return Image(dataset=image, remote=remote, tiles=tiles, beside=beside)
 
 
 @contextmanager
