@@ -82,6 +82,28 @@ def test_a_table_of_names(tmp_path):
     ]  # fmt: skip
 
 
+def test_no_two_cities_share_a_folder_whatever_they_are_called(tmp_path):
+    names = ["Neustadt", "Neustadt", "Neustadt 2", "Neustadt 2", "neustadt"]
+    found = batch.read_list(_table(tmp_path, "\n".join(["name", *names])))
+    assert [one.key for one in found] == ["neustadt", "neustadt-3", "neustadt-2", "neustadt-2-2", "neustadt-4"]
+
+
+def test_a_name_that_an_unquoted_comma_cuts_is_refused_and_is_not_another_place(tmp_path):
+    with pytest.raises(TableError, match="line 3 has more fields than the header; quote"):
+        batch.read_list(_table(tmp_path, "name\nVienna\nParis, Texas\n"))
+    (only,) = batch.read_list(_table(tmp_path, "name\nVienna,,\n"))  # what spreadsheets leave behind
+    assert only.place == "Vienna"
+
+
+def test_of_a_file_of_several_layers_none_is_guessed(tmp_path):
+    for layer in ("city", "districts"):
+        gpd.GeoDataFrame({"name": [layer]}, geometry=[box(9, 47, 9.1, 47.1)], crs="EPSG:4326").to_file(
+            tmp_path / "two.gpkg", layer=layer
+        )
+    with pytest.raises(TableError, match="holds 2 layers"):
+        batch.read_list(tmp_path / "two.gpkg")
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -96,12 +96,15 @@ def _of_extract(path: Path, level: int | None) -> Iterator[tuple[str, str]]:
 
 
 def _with_keys(found: list[tuple[str, Any]]) -> Iterator[Entry]:
-    """Give each city a folder name of its own; the second Neustadt is ``neustadt-2``."""
+    """Give each city a folder name of its own; the second Neustadt is ``neustadt-2``, unless another city is called so."""
+    own = {slug(name) for name, _ in found}
     seen: Counter[str] = Counter()
     for name, place in found:
-        key = slug(name)
-        seen[key] += 1
-        yield Entry(key=key if seen[key] == 1 else f"{key}-{seen[key]}", name=name, place=place)
+        key = first = slug(name)
+        seen[first] += 1
+        while seen[first] > 1 and (key := f"{first}-{seen[first]}") in own:
+            seen[first] += 1
+        yield Entry(key=key, name=name, place=place)
 
 
 def _of_table(path: Path, name_column: str | None) -> Iterator[tuple[str, str]]:
@@ -123,6 +126,10 @@ def _of_table(path: Path, name_column: str | None) -> Iterator[tuple[str, str]]:
         )
     query = names.get("place", column)
     for number, row in enumerate(reader, 2):
+        if any(cell.strip() for cell in row.get(None) or ()):
+            raise TableError(
+                f'{path}: line {number} has more fields than the header; quote what holds a comma: "Lyon, France"'
+            )
         name, place = (str(row.get(one) or "").strip() for one in (column, query))
         if not name and not place:
             continue
@@ -140,7 +147,10 @@ def _of_shapes(path: Path, name_column: str | None) -> Iterator[tuple[str, City]
 
     try:
         with vector_files(path) as (file, *_):
-            frame = gpd.read_file(file.gdal_path)
+            layers = [str(name) for name, kind in pyogrio.list_layers(file.gdal_path) if kind is not None]
+            if len(layers) > 1:
+                raise TableError(f"{path}: holds {len(layers)} layers ({', '.join(layers)}); give a file of one")
+            frame = gpd.read_file(file.gdal_path, layer=layers[0] if layers else None)
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, ValueError) as error:
         raise TableError(f"{path}: neither a CSV nor a vector file ({str(error).splitlines()[0][:120]})") from error
     columns = {str(one).lower(): str(one) for one in frame.columns if one != "geometry"}
