@@ -1,9 +1,9 @@
 """Lazy rasters computed block by block and kept on disk, so that memory does not grow with the city.
 
-:func:`kept` does so with all that a plan's images give. A stage hands over a lazy (dask) dataset; :func:`persist` computes it one spatial block at a time, keeps each
-variable of a block in a file of its own and gives back the same dataset, reading those files. A file appears under
-its name only when it is whole: a run that was stopped finds the finished blocks and goes on with the others.
-Plain ``.npy``: an ``.npz`` sums up every byte when it is written and again whenever it is read.
+:func:`kept` does so for everything computed from a plan's images. A stage hands over a lazy (dask) dataset; :func:`persist`
+computes it one spatial block at a time, writes each variable of a block to its own file and returns the same dataset, backed by
+those files. A file appears under its name only when complete, so an interrupted run keeps the finished blocks and computes the
+rest. Plain ``.npy``: an ``.npz`` checksums every byte on each write and read.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 def kept(
     plan: Plan, scaled: xr.Dataset, model: landcover.Model, folder: Path, progress: Progress | None
 ) -> tuple[Composite, LandCover]:
-    """Compute composite and land cover in one go and keep them: a block is classified while it is at hand.
+    """Compute composite and land cover in one pass and keep them: each block is classified while in memory.
 
-    Probabilities, ten times the size of labels and fractions, stay lazy and are made again when asked for.
+    Probabilities, ten times the size of labels and fractions, stay lazy and are recomputed on demand.
     """
     used = (*plan.scenes, *plan.radar)
     seen = landcover.classify(imagery.from_scaled(scaled, grid=plan.grid, scenes=used), model).data
@@ -45,7 +45,7 @@ def kept(
 
 
 def block_px(plan: Plan) -> int:
-    """Make blocks large enough to read well, small enough that a small city still keeps two cores busy."""
+    """Choose blocks large enough to read efficiently, small enough that a small city still keeps two cores busy."""
     return 1024 if min(plan.grid.shape) > 2048 else 512
 
 
@@ -57,10 +57,10 @@ def persist(data: xr.Dataset, folder: Path, *, stage: str, progress: Progress | 
     data
         Variables with trailing dims (y, x), all chunked alike in y and x; any other dim in one chunk.
     folder
-        Where the blocks are kept, one ``.npy`` a variable and block; made if need be. Blocks already there are not
-        computed again, so the folder's name must change with whatever decides the pixels.
+        Folder of the blocks, one ``.npy`` per variable and block; created if need be. Existing blocks are not
+        recomputed, so the folder's name must change with everything that decides the pixels.
     stage
-        What the progress is called.
+        Name of the stage for progress.
     """
     from dask.base import compute
     from dask.delayed import delayed
@@ -89,24 +89,24 @@ def _path(folder: Path, name: str, row: int, column: int) -> Path:
 
 
 def _whole(path: Path) -> bool:
-    """Whether a finished file lies there (the rename makes it whole or absent; a foreign file is neither)."""
+    """Whether a finished file exists (the rename makes it whole or absent; a foreign file is neither)."""
     if not path.exists():
         return False
     try:
-        np.load(path, mmap_mode="r", allow_pickle=False)  # reads the header and compares the size
+        np.load(path, mmap_mode="r", allow_pickle=False)  # reads only the header and compares the size
     except (OSError, ValueError):
         return False
     return True
 
 
 def _write(paths: list[Path], tick: Callable[[], None], *parts: np.ndarray[Any, Any]) -> None:
-    # Each part an argument for itself: in a list, dask would optimise the graphs of each block apart.
+    # Each part is an argument of its own: given a list, dask would optimise each block's graph separately.
     for path, values in zip(paths, parts, strict=True):
         try:
             with atomic_path(path, durable=False) as scratch, scratch.open("wb") as file:
                 np.save(file, values, allow_pickle=False)
         except OSError as error:
-            # A write cut short by a full disk comes without a number or a name from numpy.
+            # numpy reports a write cut short by a full disk without errno or file name.
             raise OutputError(
                 f"{path.parent}: finished blocks cannot be written ({error.strerror or 'the disk is full'}); free some "
                 "space, or set XDG_CACHE_HOME to another disk, and run the same command again: it goes on where it stopped"
@@ -115,13 +115,13 @@ def _write(paths: list[Path], tick: Callable[[], None], *parts: np.ndarray[Any, 
 
 
 def _read(path: Path) -> np.ndarray[Any, Any]:
-    # Mapped, not copied: whoever asks for one band of a block reads no other.
+    # Memory-mapped, not copied: reading one band of a block reads no other.
     values: np.ndarray[Any, Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     return values
 
 
 def _reopened(variable: xr.DataArray, folder: Path) -> Any:
-    """Make the dask array of one variable, each block read from its file when asked for."""
+    """Make the dask array of one variable that reads each block from its file on demand."""
     import dask.array as da
     from dask.delayed import delayed
 

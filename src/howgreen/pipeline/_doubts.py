@@ -1,4 +1,4 @@
-"""What is doubtful about a plan or an answer as a whole: figures of the values alone, no pixel is read."""
+"""Warnings about a plan or an answer as a whole, from values alone; no pixel is read."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ if TYPE_CHECKING:
     from howgreen.core.types import City, GreenStats, MeasuredSeason, Plan, Scene
 
 FEWEST_DATES = 3
-"""Fewer dates have no median that outvotes one undetected cloud or one mown meadow."""
+"""With fewer dates, the median cannot outvote one undetected cloud or one mown meadow."""
 FAR_APART = timedelta(days=366)
-"""First and last image further apart show a city that may have changed between them."""
+"""If first and last image are further apart, the city may have changed between them."""
 FEWEST_MONTHS = 6
-"""Fewer months compared say little about which of a year is the greenest."""
+"""With fewer months compared, the greenest of the year is uncertain."""
 EQUATOR, TROPIC = 5.0, 23.4
 DRY_NORTH, DRY_SOUTH = (12, 1, 2, 3, 4), (6, 7, 8, 9, 10)
-"""Months of little rain in most of the tropics north and south of the equator, and latitudes between which they are."""
+"""Months of little rain in most of the tropics north and south of the equator, and the latitudes this holds for."""
 THIN_VEIL = "thin-veil"
-"""Told only where no image is clear of it: beside one, a stack of dates tells a veil from ground."""
+"""Warn only if every image is veiled: with one clear image, a stack of dates separates veil from ground."""
 CLEAR_DATE_PCT = 80
-"""Where no date without a mask shows this share clearly, nothing tells thin haze from ground."""
+"""If no date without a mask shows at least this share clearly, thin haze cannot be told from ground."""
 MOST_NAMED = 3
-"""So many scenes are named where more have the same caution."""
+"""Number of scenes named if more share the same warning."""
 MOSTLY_WATER = 0.5
-"""Share of the limits from which the images are said to show mostly water."""
+"""Share of water in the limits above which the images are said to show mostly water."""
 LEAST_SEEN = 0.9
-"""Where less of the land was seen, what was not seen can move the ratio by more than its usual error."""
+"""Below this share of land seen, the unseen part can move the ratio by more than its usual error."""
 
 
 def of_plan(plan: Plan) -> Iterator[Caution]:
-    """Tell what can move the answer of a plan, before any reflectance is read."""
+    """Yield what can bias the answer of a plan, before any reflectance is read."""
     yield from _of_limits(plan.city)
     yield from _of_masks(plan)
     yield from _of_dates(plan)
@@ -51,7 +51,7 @@ def of_plan(plan: Plan) -> Iterator[Caution]:
 def of_answer(
     stats: GreenStats, card: ModelCard, provenance: Mapping[str, Any], city: City | None = None
 ) -> Iterator[Caution]:
-    """Tell what showed only when the pixels were read."""
+    """Yield warnings that only the pixels reveal."""
     if city is not None:
         yield from _of_sea(stats, card, city)
     for scene in provenance["radiometry"]["scenes"]:
@@ -81,7 +81,7 @@ def of_answer(
 
 
 def _of_sea(stats: GreenStats, card: ModelCard, city: City) -> Iterator[Caution]:
-    """Where a coastline was not believed, tell what the pixels say: their water is what was left out."""
+    """If a coastline was rejected, say how much water the pixels show: only that water is left out."""
     doubted = any(one.code == "coast-unclear" for one in city.warnings)
     if not doubted or city.land is not None or not water_codes(card.classes) or stats.zone_area_m2 <= 0:
         return
@@ -129,21 +129,21 @@ def _of_masks(plan: Plan) -> Iterator[Caution]:
 
 
 def _is_clear(scene: Scene) -> bool:
-    """Whether a camera's image shows most of the place, and under no veil."""
+    """Whether an optical image shows most of the place without a veil."""
     if SENSORS[scene.sensor].is_radar:
         return False
     return (scene.clear_pct or 0.0) >= CLEAR_DATE_PCT and not any(one.code == THIN_VEIL for one in scene.warnings)
 
 
 def _have(ids: Sequence[str], plan: Plan) -> str:
-    """Say how many of a plan's images have what is told next."""
+    """Say how many of a plan's images share a property."""
     if len(ids) < len(plan.scenes):
         return f"{len(ids)} of {len(plan.scenes)} images have"
     return "the images have" if len(ids) > 1 else f"image {ids[0]} has"
 
 
 def _of_dates(plan: Plan) -> Iterator[Caution]:
-    """Few days, days years apart, days outside of the growing season: of the optical images, or of radar alone."""
+    """Warn of few days, of days years apart and of days outside the growing season: of the optical images, or of radar alone."""
     seen = [group[0].time.date() for group in acquisitions(plan.scenes)]
     if not seen:
         return
@@ -180,7 +180,7 @@ def _of_dates(plan: Plan) -> Iterator[Caution]:
 
 
 def _of_season(season: MeasuredSeason) -> Iterator[Caution]:
-    """Say where too few months were compared."""
+    """Warn if too few months were compared."""
     compared = [one for one in season.months if one.greenness is not None]
     if len(compared) < FEWEST_MONTHS:
         which = ", ".join(f"{one.month:%Y-%m}" for one in compared) or "none"
@@ -192,7 +192,7 @@ def _of_season(season: MeasuredSeason) -> Iterator[Caution]:
 
 
 def _all_dry(seen: Sequence[date], city: City) -> bool:
-    """Tell whether all days lie in the dry months of the tropics of a hemisphere; near the equator there are no such months."""
+    """Whether all days lie in a hemisphere's tropical dry months; near the equator there are none."""
     latitude = city.boundary.representative_point().y
     if not EQUATOR <= abs(latitude) <= TROPIC:
         return False
@@ -211,14 +211,14 @@ def _in_season(scene: Scene, city: City) -> bool:
 
 
 def gather(plan: Plan, *more: Iterable[Caution]) -> tuple[Caution, ...]:
-    """Gather the cautions of a plan, its city and the scenes that it uses, and more of them, each once."""
+    """Merge the warnings of a plan, its city and the scenes it uses with more, each once."""
     of_scenes = _of_scenes((*plan.scenes, *plan.radar))
     listed = (*plan.city.warnings, *of_scenes, *plan.warnings, *(one for group in more for one in group))
     return tuple(dict.fromkeys(listed))
 
 
 def _of_scenes(scenes: Sequence[Scene]) -> list[Caution]:
-    """List the scenes' cautions, with the names of those that share one."""
+    """List the scenes' warnings, with the names of the scenes that share each."""
     shared: dict[Caution, list[str]] = {}
     clear = any(map(_is_clear, scenes))
     for scene in scenes:

@@ -1,4 +1,4 @@
-"""What ``plan.json`` holds, key by key: what it is read by, and what its schema is made from."""
+"""The keys of ``plan.json``: the types it is parsed with and its schema is generated from."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import msgspec
 from msgspec import Meta
 
 SCALES, MOST_OFFSET = (1e-9, 1.0), 100.0
-"""What one step of a file's numbers can be: from 2**-30 of full scale to reflectance or decibels themselves."""
+"""Allowed scale of one DN: from 2**-30 of full scale to reflectance or decibels themselves."""
 Number = int | float
-"""Kept as it is written: a whole number stays one."""
+"""Kept as written: a whole number stays one."""
 Scale = Annotated[float, Meta(ge=SCALES[0], le=SCALES[1])]
 Offset = Annotated[float, Meta(ge=-MOST_OFFSET, le=MOST_OFFSET)]
 

@@ -1,4 +1,4 @@
-"""How an answer came about, for the record: versions, decisions on the images; of a simulated city, the truth."""
+"""Provenance of an answer: versions and decisions on the images; for a simulated city, the truth."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LIBRARIES = ("numpy", "rasterio", "onnxruntime", "odc-geo", "exactextract")
 
 
 def provenance(plan: Plan) -> dict[str, Any]:
-    """Look at some pixels of each scene and record how its numbers were understood, and by which versions; JSON values.
+    """Sample pixels of each scene and record how its numbers were interpreted, and by which versions; JSON values.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def provenance(plan: Plan) -> dict[str, Any]:
 
 
 def truth(plan: Plan) -> dict[str, Any] | None:
-    """Return what the simulation knows, when the whole sample city was asked for."""
+    """Return the simulation's truth, if the whole sample city was asked for."""
     if not plan.city.synthetic or "://" in plan.source:
         return None
     from howgreen import sample

@@ -1,4 +1,4 @@
-"""A plan whose images lie elsewhere now: another folder, another computer. They are known by their checksums."""
+"""Plans whose images have moved to another folder or computer; images are identified by checksum."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ P = TypeVar("P", bound="types.Plan")
 
 
 def rebased(plan: P, root: Path) -> P:
-    """Return the plan with its local images taken from a store, file by file by their checksums; those on the web stay.
+    """Return the plan with its local images taken from a store, matched by checksum; remote images stay.
 
     Raises
     ------

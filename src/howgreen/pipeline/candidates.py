@@ -1,4 +1,4 @@
-"""Which dates there were, which were taken and why: pictures for the plan and the report."""
+"""The dates available, those used and why: pictures for the plan and the report."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from howgreen.core.types import Plan, Scene
 
 MOST_SHOWN = 24
-"""Pictures in a strip: those that were taken, then the clearest of the others."""
+"""Pictures in a strip: the dates used, then the clearest of the others."""
 
 
 def candidates(plan: Plan, *, far: bool = False) -> tuple[Candidate, ...]:
-    """List the optical images that a plan chose from, by day, with a picture of each.
+    """List the optical images that a plan chose from, by day, each with a picture.
 
     Parameters
     ----------
     far
-        Whether images on the web are read too; else they are listed without a picture.
+        Whether to read remote images too; else they are listed without a picture.
     """
     scenes = [scene for scene in (*plan.scenes, *plan.passed_over) if not SENSORS[scene.sensor].is_radar][:MOST_SHOWN]
     frame = imagery.thumbnail_frame(plan.grid)
@@ -36,7 +36,7 @@ def candidates(plan: Plan, *, far: bool = False) -> tuple[Candidate, ...]:
             return None
         try:
             return imagery.thumbnail(scene, frame)
-        except (ImageError, NetworkError):  # a picture less; where the pixels count, the run says so
+        except (ImageError, NetworkError):  # only a picture is lost; if the pixels matter, the run reports it
             return None
 
     with imagery.shared_files(), imagery.together(scenes) as pool:

@@ -1,6 +1,6 @@
-"""Two answers for one place, and what changed between them.
+"""Two answers for one place, and the change between them.
 
-Both periods are planned and run as `city` does, by one model on one grid; :mod:`howgreen.change` compares, and
+Both periods are planned and run as `city` does, with one model on one grid; :mod:`howgreen.change` compares, and
 :mod:`howgreen.report` makes the folder.
 """
 
@@ -43,13 +43,13 @@ METHODS: tuple[Method, ...] = ("measured", "pca-kmeans")
 
 @dataclass(frozen=True, kw_only=True)
 class ChangeOptions:
-    """Which change, and how it is found."""
+    """Which change to find, and how."""
 
     method: Method = "measured"
     clusters: int | None = None
-    """Of ``pca-kmeans``; None for the number with the best silhouette."""
+    """For ``pca-kmeans``; None for the number with the best silhouette."""
     mapping_unit_m2: float = 1000.0
-    """Of ``measured``: smaller patches are no change."""
+    """For ``measured``: smaller patches are not change."""
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -74,7 +74,7 @@ def answers(
     Parameters
     ----------
     choice
-        Sensor and model; its period is not looked at.
+        Sensor and model; its period is ignored.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def answers(
     if place.synthetic:
         _sample_of_both_years(place, images, progress)
     before = cities.answer(place, images, replace(choice, period=periods[0]), network=network, progress=progress)
-    # The same model for both: what two models differ by is no change.
+    # One model for both: the difference between two models is not change.
     alike = replace(choice, model=choice.model or before.plan.model, sensor=before.plan.sensor)
     after = cities.answer(place, images, replace(alike, period=periods[1]), network=network, progress=progress)
     if {scene.id for scene in before.plan.scenes} == {scene.id for scene in after.plan.scenes}:
@@ -95,7 +95,7 @@ def answers(
 
 
 def _sample_of_both_years(place: City, images: Store | Catalogs | None, progress: Progress | None) -> None:
-    """Simulate the sample city's earlier year, where it is the sample that is asked for."""
+    """Simulate the sample city's earlier year, if the place is the sample."""
     from howgreen import sample
 
     root = (
@@ -116,7 +116,7 @@ def find(before: CityResult, after: CityResult, options: ChangeOptions) -> Chang
 
 
 def _doubts(before: CityResult, after: CityResult) -> Iterator[Caution]:
-    """Tell what is doubtful about either answer, and about the pair."""
+    """Yield doubts about either answer, and about the pair."""
     for word, each in (("before", before), ("after", after)):
         yield from (Caution(one.code, f"{word}: {one.text}") for one in each.warnings)
 
@@ -130,17 +130,17 @@ def write(
     sample_folder: Path | None = None,
     progress: Progress | None = None,
 ) -> ChangeSummary:
-    """Write the folder that shows a change, or a section of a report; returns its figures.
+    """Write the folder that shows a change, or a section of a report; return its figures.
 
     Parameters
     ----------
     sample_folder
-        Of a sample of this very change that people looked at: its estimate leads.
+        Folder of an interpreted sample of this same change: its estimate leads.
 
     Raises
     ------
     EstimateError
-        No estimate there, or of another change.
+        It holds no estimate, or one of another change.
     """
     warn(*(one for one in found.warnings if one.code.startswith("change-")))
     estimate = None if sample_folder is None else estimate_of_change(sample_folder)
@@ -153,7 +153,7 @@ def write(
 
 
 def _write_dates(both: tuple[CityResult, CityResult], folder: Path) -> None:
-    """Write the green share and the picture of each date: what a sample of the change is drawn from, and looked at on."""
+    """Write the green share and the picture of each date, from which a sample of the change is drawn and interpreted."""
     for result, name in zip(both, report.GREEN, strict=True):
         data = result.landcover.data
         label, share = np.asarray(data["label"].values), np.asarray(data["green_fraction"].values, np.float32)
@@ -173,16 +173,16 @@ def pair_in_store(
     options: Options | None = None,
     progress: Progress | None = None,
 ) -> tuple[City, tuple[Period, Period]]:
-    """Put two image files into a new store, and return the place that they show and their days.
+    """Put two image files into a new store, and return the place they show and their days.
 
     Parameters
     ----------
     files
-        As ``howgreen store add`` takes them, before and after.
+        As for ``howgreen store add``, before and after.
     root
         An empty folder.
     days
-        Where the files do not say them.
+        Needed if the files do not say them.
     boundary
         Limits; None for the footprint of the first image.
 

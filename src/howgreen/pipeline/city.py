@@ -1,7 +1,7 @@
 """One city's journey, on one page: a name becomes a plan, a plan becomes a green ratio with the map that proves it.
 
-:func:`plan` looks everything up and reads no reflectance; :func:`run` is one line per stage; :func:`city` is both.
-:func:`write` (:mod:`howgreen.pipeline.result`) makes the folder that a person opens.
+:func:`plan` looks everything up without reading reflectance; :func:`run` is one line per stage; :func:`city` does both.
+:func:`write` (:mod:`howgreen.pipeline.result`) makes the report folder.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def plan(
     progress: Progress | None = None,
     store: str | Path | None = None,
 ) -> Plan:
-    """Decide everything that decides the answer; of the images, only coarse cloud masks are looked at.
+    """Look up everything the answer depends on; of the images, only coarse cloud masks are read.
 
     Parameters
     ----------
@@ -61,13 +61,13 @@ def plan(
     sensor
         Key of :data:`howgreen.core.sensors.SENSORS`.
     model
-        Name of a shipped or added model, or path of an ONNX file; None for the best that the images' bands allow.
+        Name of a shipped or added model, or path of an ONNX file; None for the best one that the images' bands allow.
     network
-        How services are asked; ``Network(offline=True)`` for none.
+        How to reach services; ``Network(offline=True)`` for none.
     progress
-        Told ``(stage, steps done, steps in all)``.
+        Called with ``(stage, steps done, steps in all)``.
     store
-        Folder of a store: in short for ``images=Store(folder)``.
+        Folder of a store: short for ``images=Store(folder)``.
 
     Raises
     ------
@@ -84,14 +84,14 @@ def plan(
 
 
 def run(plan: types.Plan, *, work: str | Path | None = None, progress: Progress | None = None) -> CityResult:
-    """Carry out a plan. Same plan, same answer.
+    """Carry out a plan; the same plan gives the same answer.
 
-    A scene whose pixels contradict its metadata, or cannot be decoded, is left out with a warning where others are there.
+    A scene whose pixels contradict its metadata, or cannot be decoded, is left out with a warning if other scenes remain.
 
     Parameters
     ----------
     work
-        Folder for finished blocks; a run that was stopped goes on from them. None for the user's cache.
+        Folder for finished blocks; an interrupted run resumes from them. None for the user's cache.
     """
     if not isinstance(plan, types.Plan):
         raise PlanError(f"run() takes a plan: howgreen.run(howgreen.plan(...)), or Plan.load(file); not {plan!r}")
@@ -116,7 +116,7 @@ def _run(plan: types.Plan, work: str | Path | None, progress: Progress | None) -
     workdir.check_files(plan)
     folder = workdir.work_folder(plan, work)
     locks.hold(folder)
-    # Open files keep their blocks in GDAL's cache, which would take 5 % of the memory: a composite reads each once.
+    # GDAL's cache would take 5 % of memory for the blocks of open files, and a composite reads each block only once.
     with rasterio.Env(GDAL_CACHEMAX=64_000_000):
         with pool(2) as aside:
             checked = aside.submit(provenance, plan)  # while libraries load and blocks are made
@@ -147,7 +147,7 @@ def _run(plan: types.Plan, work: str | Path | None, progress: Progress | None) -
 
 
 def _stopped_by(checked: Future[Any], progress: Progress | None) -> Progress:
-    """Tell of progress until what is checked beside the work fails: a scene that contradicts itself ends the work at the next block."""
+    """Report progress until a check running in parallel fails: a scene that contradicts itself ends the run at the next block."""
 
     def tell(stage: str, done: int, total: int) -> None:
         if checked.done():
@@ -171,7 +171,7 @@ def city(
 ) -> CityResult:
     """Answer how green a city is: :func:`plan`, then :func:`run`; the parameters are those of :func:`plan`.
 
-    Where the images of one catalogue cannot be read in the end, the next one is planned with and read.
+    If one catalogue's images turn out to be unreadable, the next catalogue is planned with and read.
     """
     choice = planning.Choice(sensor=sensor, model=model, period=period)
     progress = progress or notebook.bars()
@@ -188,7 +188,7 @@ def answer(
     check: Callable[[Plan], object] | None = None,
     progress: Progress | None = None,
 ) -> CityResult:
-    """Plan and run for a place that was found; ``check`` looks at each plan before it is run, and raises to stop."""
+    """Plan and run for a place already found; ``check`` inspects each plan before it runs, and raises to stop."""
 
     def carried_out(made: Plan) -> CityResult:
         warn(*made.warnings)
@@ -201,5 +201,5 @@ def answer(
 
 
 def read_plan(path: str | Path) -> Plan:
-    """Read a plan that was saved as JSON: :meth:`Plan.load`."""
+    """Read a plan saved as JSON: :meth:`Plan.load`."""
     return Plan.load(path)

@@ -1,4 +1,4 @@
-"""A Dask cluster: how it is reached, for many cities and for the jobs of a server."""
+"""Connecting to a Dask cluster, for many cities and for a server's jobs."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from howgreen.core.errors import MissingExtraError, NetworkError
 from howgreen.core.text import one_line
 
 WAIT_S = 20.0
-"""For a scheduler to answer."""
+"""Seconds to wait for a scheduler to answer."""
 
 
 @contextmanager
 def cluster(scheduler: str) -> Iterator[Any]:
-    """Connect to a Dask cluster, and leave it at the end; a client of distributed.
+    """Connect to a Dask cluster, yield a client of distributed, and disconnect at the end.
 
     Raises
     ------
@@ -29,7 +29,7 @@ def cluster(scheduler: str) -> Iterator[Any]:
     except ImportError as error:
         raise MissingExtraError("a Dask cluster (distributed)", "cluster") from error
     try:
-        # It says of few of its functions what they give.
+        # distributed annotates few return types.
         client: Any = distributed.Client(scheduler, timeout=WAIT_S, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         raise NetworkError(
@@ -40,9 +40,9 @@ def cluster(scheduler: str) -> Iterator[Any]:
 
 
 def keeps_profiles(scheduler: str) -> bool:
-    """Tell whether a cluster's workers keep what Dask's own profiler sees, so that their memory grows as long as they work.
+    """Whether a cluster's workers keep the samples of Dask's own profiler, so that their memory grows as long as they work.
 
-    The first worker is asked; where there is none yet, nobody.
+    Only the first worker is queried; none if there is no worker yet.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def keeps_profiles(scheduler: str) -> bool:
 
 
 def _profiles() -> bool:
-    """Tell whether this worker's profiler is on."""
+    """Whether this worker's profiler is on."""
     import dask
 
     return bool(dask.config.get("distributed.worker.profile.enabled", default=False))

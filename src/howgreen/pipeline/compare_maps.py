@@ -1,6 +1,6 @@
-"""Other maps beside an answer: which, from where, and the folder that shows how they agree.
+"""Compare an answer with other maps: which maps, their sources, and the folder that shows the agreement.
 
-What is not wanted by name and cannot be had is passed over, and the notes say so; what was asked for is an error.
+A map that is unavailable and was not asked for by name is skipped with a note; one that was asked for is an error.
 """
 
 from __future__ import annotations
@@ -25,38 +25,38 @@ if TYPE_CHECKING:
     from howgreen.report.figures import LayersSummary
 
 LAYERS = tuple(LEGENDS)
-"""Maps that can be compared with."""
+"""Maps available for comparison."""
 BY_FILE = ("clcplus", "tree-cover", "imperviousness")
-"""Those that have no public address: they are tried only where their file is given, or they are named."""
+"""Maps without a public address: tried only if their file is given or they are named."""
 NO_BETTER_THAN_CHANCE = 0.05
-"""Kappa under which two maps tell nothing of each other."""
+"""Kappa below which two maps are unrelated."""
 _RASTER = re.compile(r"\.(tiff?|jp2)$", re.IGNORECASE)
 _WEB = re.compile(r"^https?://", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
 class LayerOptions:
-    """Which other maps, and from where."""
+    """Which other maps to compare with, and their sources."""
 
     layers: tuple[str, ...] = ()
-    """Of :data:`LAYERS`; empty for those whose file is given, or all that can be had when none is."""
+    """From :data:`LAYERS`; empty for those whose file is given, or for all available if none is."""
     corine: str | None = None
     """CORINE: GeoTIFF, GeoPackage, FileGDB or any vector file; None for the EEA's service."""
     worldcover: str | None = None
-    """WorldCover's tile or a cut of it: path or web address; or the name of a catalogue that lists its tiles
+    """WorldCover tile or a crop of it: path or web address; or the name of a catalogue that lists its tiles
     (``planetary-computer``); None for the public tiles."""
     dynamic_world: str | None = None
-    """Dynamic World's labels or probabilities: path or web address; there is no public address of it."""
+    """Dynamic World labels or probabilities: path or web address; no public address exists."""
     clcplus: str | None = None
-    """CLCplus Backbone: path or web address; it is had with a free account."""
+    """CLCplus Backbone: path or web address; available with a free account."""
     tree_cover: str | None = None
-    """High Resolution Layer Tree Cover Density, in the same way."""
+    """High Resolution Layer Tree Cover Density; likewise."""
     imperviousness: str | None = None
-    """High Resolution Layer Imperviousness Density, in the same way."""
+    """High Resolution Layer Imperviousness Density; likewise."""
     osm: str | Path | None = None
     """OpenStreetMap extract; None for Overpass."""
     cropland: Cropland = "green"
-    """What becomes of the other maps' fields."""
+    """How cropland in the other maps is counted."""
     network: Network = field(default_factory=Network)
 
     def __post_init__(self) -> None:
@@ -67,7 +67,7 @@ class LayerOptions:
             raise PlanError(f"cropland {self.cropland!r} is unknown: use one of {', '.join(CROPLAND)}")
 
     def given(self, key: str) -> str | None:
-        """Return the file of a map, if one is given."""
+        """Return the file given for a map, if any."""
         files = {
             "corine": self.corine,
             "worldcover": self.worldcover,
@@ -82,7 +82,7 @@ class LayerOptions:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """Maps to be tried, in their order."""
+        """Maps to try, in order."""
         given = tuple(key for key in LAYERS if self.given(key))
         return self.layers or given or tuple(key for key in LAYERS if key not in BY_FILE)
 
@@ -95,14 +95,14 @@ def layers(
     language: str = "en",
     progress: Progress | None = None,
 ) -> LayersSummary:
-    """Compare an answer with other maps and write the folder that shows it; returns its summary.
+    """Compare an answer with other maps and write the folder that shows it; return its summary.
 
     Parameters
     ----------
     result
         Of :func:`howgreen.pipeline.city.run`.
     wanted
-        Which other maps, and from where; None for all that can be had.
+        Which other maps, and from where; None for all available.
     out
         A new folder, an empty one, or one that howgreen made (it is replaced); or a URL of fsspec.
     language
@@ -137,7 +137,7 @@ def layers(
 
 @contextmanager
 def _passed_over(key: str, wanted: LayerOptions, notes: list[str]) -> Iterator[None]:
-    """Goes on without a map that nobody asked for by name or file; the note says why."""
+    """Continue without a map that was not asked for by name or file; a note says why."""
     try:
         yield
     except HowgreenError as error:
@@ -236,7 +236,7 @@ def _osm_green(result: Result, wanted: LayerOptions) -> Map:
         areas, source = osm.green_areas(city, osm=wanted.osm), str(wanted.osm)
     else:
         areas, source = osm.green_areas_online(city, network=wanted.network), wanted.network.endpoints.overpass[0]
-    # Fields first: where a meadow is drawn on farmland, the meadow is what the pixel is.
+    # Fields first: a meadow drawn over farmland makes the pixel meadow.
     areas = areas.assign(code=[2 if group == "crop" else 1 for group in areas["group"]]).sort_values(
         "code", ascending=False, kind="stable"
     )

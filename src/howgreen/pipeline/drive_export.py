@@ -1,7 +1,7 @@
-"""A plan carried out on Google's machines: the green mask as a file in the user's Drive (extra ``[ee]``).
+"""Run a plan on Google's machines: the green mask as a file in the user's Drive (extra ``[ee]``).
 
-For areas too large to bring here. It is the same plan, scenes, bands and model; the picture is Earth Engine's own median of the
-pixels that the mask calls clear, without our vote over dates and our rims of clouds, so single pixels may differ.
+For areas too large to download. Plan, scenes, bands and model are the same; the composite is Earth Engine's own median of the
+pixels that the mask calls clear, without our vote over dates and our cloud margins, so single pixels may differ.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ MOST_PIXELS = 10_000_000_000
 
 
 def export(plan: Plan, *, folder: str = "howgreen", name: str = "green_mask") -> str:
-    """Start the export of ``NAME.tif`` (uint8: 1 green, 0 not, 255 not counted) to a Drive folder; the task's id.
+    """Start the export of ``NAME.tif`` (uint8: 1 green, 0 not, 255 not counted) to a Drive folder; return the task's id.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def export(plan: Plan, *, folder: str = "howgreen", name: str = "green_mask") ->
     model = landcover.planned_model(plan.model, sha256=plan.model_sha256)
     from howgreen.landcover.earth_engine import graph_of, green_mask
 
-    graph_of(model)  # what cannot be exported is told before anybody has to log in
+    graph_of(model)  # report what cannot be exported before anybody has to log in
     ee = earthengine.connect(plan.source)
     with earthengine.translate_errors(plan.source):
         picture = ee.ImageCollection.fromImages([_clear(ee, scene, model.card.bands) for scene in plan.scenes]).median()
@@ -66,7 +66,7 @@ def _frame(ee: Any, plan: Plan) -> Any:
 
 
 def _clear(ee: Any, scene: Scene, bands: tuple[str, ...]) -> Any:
-    """Take a scene's reflectance where its mask calls it clear, bands by common name."""
+    """Mask a scene's reflectance to clear pixels, with bands by common name."""
     names = {asset.band: earthengine.address(asset.href) for asset in scene.assets}
     sensor = SENSORS[scene.sensor]
     image = ee.Image(names[bands[0]].image)

@@ -1,8 +1,8 @@
-"""Where images come from: a store on disk, or the open catalogues one after the other.
+"""Image sources: a store on disk, or the open catalogues in turn.
 
-What the user names is used and nothing else. Otherwise a store that shows the place comes first; where there is none, the
-catalogues of :data:`howgreen.net.endpoints.CATALOGS` that need no account are asked in turn: the next one answers where
-one is silent, has nothing, or hands out files that cannot be read. What was passed over is told in notes.
+A source named by the user is used exclusively. Otherwise a store that shows the place comes first; failing that, the
+catalogues of :data:`howgreen.net.endpoints.CATALOGS` that need no account are queried in turn: the next one is used if
+one does not respond, has nothing, or serves files that cannot be read. Notes list what was passed over.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ _LOG = logging.getLogger(__name__)
 
 _A_YEAR = re.compile(r"^\d{4}$")
 SEASONS = 3
-"""Growing seasons that are tried in catalogues, newest first, where no period is asked for."""
+"""Number of growing seasons tried in catalogues, newest first, if no period is given."""
 SEASON_UNDER_WAY = timedelta(days=60)
-"""A season younger than this has too few images yet."""
+"""A season younger than this has too few images."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,20 +43,20 @@ class ImageSource:
     catalog: Catalog | None = None
     """A catalogue; None for a store."""
     network: Network | None = None
-    """How a catalogue is asked."""
+    """How to reach a catalogue."""
 
     @property
     def source(self) -> str:
-        """As a plan keeps it: the store's folder or the catalogue's URL."""
+        """Source as stored in a plan: the store's folder or the catalogue's URL."""
         return str(self.root) if self.catalog is None else self.catalog.url
 
     @property
     def label(self) -> str:
-        """For people."""
+        """Name for people."""
         return f"store {self.root}" if self.catalog is None else self.catalog.label
 
     def scenes(self, city: City, *, sensor: str, progress: Progress | None = None) -> Found:
-        """Find what it shows of the city, looked at.
+        """Find the source's scenes of the city, with their coverage.
 
         Raises
         ------
@@ -76,29 +76,29 @@ class ImageSource:
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """What a source has of a city."""
+    """The scenes that a source has of a city."""
 
     scenes: Sequence[Scene]
-    """Looked at, clearest first."""
+    """With coverage, clearest first."""
     notes: tuple[str, ...] = ()
-    """What was left out, as expected."""
+    """Expected omissions."""
     warnings: tuple[Caution, ...] = ()
-    """What was left out, and may be missed."""
+    """Omissions that may matter."""
 
 
 def left_out(lost: Mapping[str, HowgreenError]) -> tuple[Caution, ...]:
-    """Tell which scenes were left out, and why."""
+    """Say which scenes were left out, and why."""
     return tuple(Caution("image-left-out", f"image {name} was left out: {error}") for name, error in lost.items())
 
 
 def asked_period(
     period: Period | str | None, city: City, kind: SeasonKind = "calendar"
 ) -> tuple[Period | None, tuple[str, ...]]:
-    """Return the period that a user means, and notes to tell.
+    """Resolve the period that a user means, with notes.
 
-    A year by itself means its growing season: a median over twelve months would show winter, and answer another question.
-    Two days, two months or a month mean just what they say. A :class:`Period` is taken as it is. Of the other kinds of season, a
-    year is all of it, in the south the twelve months around its growing season.
+    A year by itself means its growing season: a median over twelve months would include winter and answer another question. Two
+    days, two months or a month are taken literally. A :class:`Period` is taken as it is. With the other kinds of season a year
+    is the whole year, in the south the twelve months around its growing season.
 
     Raises
     ------
@@ -137,23 +137,23 @@ def image_sources(
     network: Network | None = None,
     today: date | None = None,
 ) -> Iterator[ImageSource]:
-    """Yield where to look, in turn, until one has what a plan needs.
+    """Yield the sources to try, in order, until one has what a plan needs.
 
     Parameters
     ----------
     city
-        The place that images are wanted of.
+        The place to find images of.
     root
         A store, or None.
     named
-        The store was asked for by name: then only it is used.
+        Whether the store was named by the user: then only it is used.
     catalogs
-        To be asked, in their order; empty for none.
+        To query, in order; empty for none.
     period
-        See :func:`asked_period`; None for the newest growing season, a kind of season for the newest of it: of those with images in a
-        store, of the last SEASONS in catalogues.
+        See :func:`asked_period`; None for the newest growing season, a kind of season for the newest of that kind: among those with
+        images in a store, or the last SEASONS in catalogues.
     today
-        For tests; UTC's day if None.
+        For tests; the UTC date if None.
 
     """
     kind: SeasonKind = period.kind if isinstance(period, Season) else "calendar"
@@ -169,7 +169,7 @@ def image_sources(
 
 
 class Failures:
-    """Why each place to look did not do, until one does: what the user is told either way."""
+    """Why each source failed until one works: reported to the user either way."""
 
     def __init__(self, label: str) -> None:
         self._label = label
@@ -177,7 +177,7 @@ class Failures:
 
     @contextmanager
     def recorded(self, source: ImageSource) -> Iterator[None]:
-        """Keep what looking there raises, and goes on. A store that was named answers for itself."""
+        """Record an error of a source and continue; a store named by the user raises its own."""
         try:
             yield
         except (NetworkError, NoImageError) as error:
@@ -185,13 +185,13 @@ class Failures:
             self._met.append((source, error))
 
     def of_servers(self) -> Failures:
-        """Keep only which servers were silent: what holds for any sensor."""
+        """Keep only which servers did not respond: that holds for any sensor."""
         kept = Failures(self._label)
         kept._met = [(met, error) for met, error in self._met if isinstance(error, NetworkError)]
         return kept
 
     def rules_out(self, source: ImageSource) -> bool:
-        """Tell whether looking there was tried in another way: its server was silent, or the same images showed no ground."""
+        """Whether trying a source is pointless: its server did not respond, or the same images showed no ground."""
         return any(
             (isinstance(error, NetworkError) and met.catalog is not None and met.catalog == source.catalog)
             or (isinstance(error, NoClearImageError) and met.period == source.period and met.catalog is not None)
@@ -199,11 +199,11 @@ class Failures:
         )
 
     def notes(self) -> tuple[str, ...]:
-        """Say what was passed over, for the plan."""
+        """List the sources passed over, for the plan."""
         return tuple(f"passed over {met.label}: {error}" for met, error in self._met)
 
     def error(self) -> HowgreenError:
-        """Return the one line when nothing did; of several, the one that tells most of the images comes first."""
+        """Return the one-line error if all failed; among several, the one that says most about the images comes first."""
         if not self._met:
             return NoImageError(
                 f"{self._label}: there is no store of images yet; make one with `howgreen store add FILE`, or leave "
@@ -231,13 +231,13 @@ def newest_seasons(city: City, *, today: date) -> list[Period]:
 
 
 def _of_kind(season: Period, city: City, kind: SeasonKind) -> Period:
-    """Return a growing season, or the year around it where that is meant."""
+    """Return a growing season, or the year around it if asked for."""
     latitude = city.boundary.representative_point().y
     return season if kind == "calendar" else Period.green_year(latitude, season.end.year)
 
 
 def _days(city: City, root: Path, sensor: str) -> list[date]:
-    """Days of a store's images of the city."""
+    """List the days of a store's images of the city."""
     return [
         scene.time.date()
         for scene in stores.scenes(root)
@@ -246,7 +246,7 @@ def _days(city: City, root: Path, sensor: str) -> list[date]:
 
 
 def _stored_season(city: City, days: Sequence[date], kind: SeasonKind = "calendar") -> Period:
-    """Return the newest growing season of the city in which (of other kinds, around which) a store has any image of it."""
+    """Return the newest growing season of the city with (for other kinds, surrounded by) any image in a store."""
     latitude = city.boundary.representative_point().y
     years = sorted({day.year for day in days} | {day.year + 1 for day in days}, reverse=True)
     seasons = [Period.growing_season(latitude, year) for year in years]
@@ -258,12 +258,12 @@ def _stored_season(city: City, days: Sequence[date], kind: SeasonKind = "calenda
 
 
 def catalogs_to_ask(given: Sequence[str], *, network: Network) -> tuple[Catalog, ...]:
-    """Return the catalogues to ask: those named, else those that need no account; none without leave to use the network.
+    """Return the catalogues to query: those named, else those that need no account; none if the network is off.
 
     Raises
     ------
     NetworkError
-        A name that is not in the table, or catalogues asked for offline.
+        A name is not in the table, or catalogues are named while offline.
     """
     if network.offline and given:
         raise NetworkError(f"--catalog {given[0]} needs the network: leave --offline out, or use a --store")
@@ -273,7 +273,7 @@ def catalogs_to_ask(given: Sequence[str], *, network: Network) -> tuple[Catalog,
 
 
 def find_store(query: str | None, store: str | Path | None, *, progress: Progress | None = None) -> Path | None:
-    """Find the folder of images to use.
+    """Find the image store to use.
 
     The one named, else the user's own where it knows the place, else the sample's when Sampleton is asked for, else the
     user's own if there is one.
@@ -299,7 +299,7 @@ def default_store() -> Path:
 
 
 def cache_folder() -> Path:
-    """Return the folder of what can be made again: the sample city and the blocks of unfinished runs."""
+    """Return the folder of everything that can be rebuilt: the sample city and the blocks of unfinished runs."""
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("howgreen"))

@@ -1,4 +1,4 @@
-"""What a user hands over: a place in any of its forms, and where the images of a plan come from.
+"""User input: a place in any of its forms, and the source of a plan's images.
 
 Places are looked for in the user's own store and the sample as well as in OpenStreetMap.
 """
@@ -29,18 +29,18 @@ if TYPE_CHECKING:
 __all__ = ["Area", "Catalogs", "Network", "Store", "place_from_name", "to_city", "where"]
 
 _FILES = frozenset({".geojson", ".json", ".gpkg", ".shp", ".kml", ".gml", ".fgb", ".zip", ".parquet", ".topojson"})
-"""Endings of boundary files, which no place's name has."""
+"""File extensions of boundaries, which no place name has."""
 
 
 @dataclass(frozen=True)
 class Store:
-    """Images in a store on this computer, and no others: ``Store("shelf")``; see ``howgreen store add``."""
+    """Use only the images of a local store: ``Store("shelf")``; see ``howgreen store add``."""
 
     root: str | Path
     """Its folder."""
 
     def __post_init__(self) -> None:
-        """Refuse a file: images are added to a store first."""
+        """Refuse a file: images have to be added to a store first."""
         if self.path.is_file():
             raise StoreError(
                 f"{self.root}: is a file, not a store; put it into one first: howgreen store add {self.root} --city NAME"
@@ -55,21 +55,21 @@ class Store:
         replace: bool = False,
         progress: Progress | None = None,
     ) -> list[str]:
-        """Put images into the store, which is made where there is none; ids of the images are returned.
+        """Add images to the store, creating it if need be; return the images' ids.
 
         Parameters
         ----------
         files
             GeoTIFFs with one or several bands, Sentinel-2 L2A ``.SAFE`` folders, Landsat Collection 2 Level-2 folders.
         city
-            The city that they show.
+            The city they show.
         area
             Its boundary, as for :func:`howgreen.plan`; None for the images' footprint.
         options
-            What the files do not say: ``Options(bands=["red", "green", "blue", "nir"], scale=1e-4)``, of
+            Facts missing from the files: ``Options(bands=["red", "green", "blue", "nir"], scale=1e-4)``, of
             :mod:`howgreen.store`.
         replace
-            Put them in the place of images that are there already.
+            Replace images that exist already.
 
         Raises
         ------
@@ -97,9 +97,9 @@ class Store:
 
 @dataclass(frozen=True)
 class Catalogs:
-    """Images of open catalogues, in the order in which they are asked: ``Catalogs("earth-search")``.
+    """Use images of open catalogues, queried in this order: ``Catalogs("earth-search")``.
 
-    The next one answers where one is silent or has nothing.
+    The next catalogue is used if one does not respond or has no images.
     """
 
     names: str | Sequence[str] = ()
@@ -108,7 +108,7 @@ class Catalogs:
 
     @property
     def listed(self) -> tuple[str, ...]:
-        """The names, as a tuple however they were given."""
+        """The names, as a tuple in any case."""
         return (self.names,) if isinstance(self.names, str) else tuple(self.names)
 
 
@@ -122,7 +122,7 @@ def place_from_name(
     district_levels: Sequence[int] = (),
     progress: Progress | None = None,
 ) -> City:
-    """Look a name, an id or coordinates up, and return the one place that is meant, with its districts and its land.
+    """Look up a name, an id or coordinates, and return the one matching place with its districts and land.
 
     Parameters
     ----------
@@ -131,15 +131,15 @@ def place_from_name(
     pick
         Which of several matches: its number in the list of :func:`where` (from 1) or its id.
     store
-        A store whose places are known by name; None for the user's own, and for Sampleton the sample.
+        A store to look for places in; None for the user's own (for Sampleton, the sample's).
     osm
         A local OpenStreetMap extract.
     network
-        How services are asked; None for the usual ones, ``Network(offline=True)`` for none.
+        How to reach services; None for the defaults, ``Network(offline=True)`` for none.
     district_levels
-        OpenStreetMap's administrative levels whose areas are the districts; none for the next below the place's.
+        OpenStreetMap administrative levels of the districts; empty for the level below the place's.
     progress
-        Told of the sample city while it is simulated, at its first use.
+        Called while the sample city is simulated, at its first use.
 
     Raises
     ------
@@ -156,7 +156,7 @@ def place_from_name(
 def where(
     query: str, *, store: Store | None = None, osm: str | Path | None = None, network: Network | None = None
 ) -> list[City]:
-    """List the places that a name may mean, in the order in which ``pick`` counts them.
+    """List the places that a name may mean, numbered as ``pick`` expects.
 
     The parameters are those of :func:`place_from_name`.
     """
@@ -167,10 +167,10 @@ def where(
 def to_city(
     place: Area | None, *, store: Store | None = None, network: Network | None = None, progress: Progress | None = None
 ) -> City:
-    """Return the place that a user hands over, whatever it is.
+    """Return the City for anything a user may pass as a place.
 
-    A City is taken as it is. Text is a name, an id, coordinates, WKT or GeoJSON; a Path is a file of limits; a shape, a GeoJSON
-    mapping, a GeoDataFrame or a GeoSeries are limits.
+    A City is returned as it is. Text is a name, an id, coordinates, WKT or GeoJSON; a Path is a boundary file; a shape, a
+    GeoJSON mapping, a GeoDataFrame or a GeoSeries is a boundary.
     """
     if isinstance(place, City):
         return place

@@ -1,4 +1,4 @@
-"""Labels that a user has, beside the map of a report or of a finished run."""
+"""Judge the map of a report or a finished run by a user's labels."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _REPORT = ("summary.json", "green_fraction.tif", "landcover.tif", "districts.gpk
 
 @dataclass(frozen=True, kw_only=True)
 class Mapped:
-    """A map to be judged."""
+    """A map to judge."""
 
     title: str
     grid: GeoBox
@@ -50,20 +50,20 @@ class LabelFile:
     path: Path
     column: str = "class"
     classes: Mapping[str, str] | None = None
-    """Class by what the column holds: ``{"1": "water"}``."""
+    """Class for each value of the column: ``{"1": "water"}``."""
     share_column: str | None = None
     """Column with the green share of each shape, 0-1."""
     probability: bool = False
-    """Whether they are points drawn at random in the place, all with the same chance."""
+    """Whether the labels are points drawn at random in the place with equal probability."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Judged:
-    """A judgement, and what of the labels went into it."""
+    """A judgement, and the labels used for it."""
 
     title: str
     shapes: int
-    """Labels that it rests on."""
+    """Number of labels it rests on."""
     found: Judgement
     notes: tuple[str, ...]
 
@@ -74,7 +74,7 @@ def is_report(folder: Path) -> bool:
 
 
 def map_of_report(folder: Path) -> Mapped:
-    """Read the map of a report's folder.
+    """Read the map of a report folder.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def map_of_report(folder: Path) -> Mapped:
     except (OSError, RasterioError, msgspec.DecodeError, ValueError) as error:
         raise OutputError(f"{folder}: is no report of this version ({str(error)[:120]}); make it again") from error
     water = np.isin(label, water_codes(summary.model.classes))
-    green = np.where(water, 0, green)  # water has no green share there, but it was seen
+    green = np.where(water, 0, green)  # water has no green share, but it was seen
     return Mapped(
         title=f"{summary.city.label}, model {summary.model.name}",
         grid=grid,
@@ -129,8 +129,8 @@ def judge_by(mapped: Mapped, labels: LabelFile) -> Judged:
     Raises
     ------
     LabelError
-        The file, its classes or its shares are not what they should be; none of it lies where the map shows ground; or polygons
-        are called a probability sample.
+        The file, its classes or its shares are invalid; no label lies where the map shows ground; or polygons are declared a
+        probability sample.
     """
     frame = read_shapes(labels.path, labels.column)
     names = classes_of(frame, labels.path, labels.column, labels.classes or {})
@@ -148,7 +148,7 @@ def judge_by(mapped: Mapped, labels: LabelFile) -> Judged:
         raise LabelError(
             f"labels {labels.path}: none lies inside the limits of {mapped.title}; check their places and CRS"
         )
-    if points:  # two of a sample may fall into one pixel: both count
+    if points:  # two sample points may fall into one pixel: both count
         owner = np.flatnonzero(inside)
         x, y = np.array([(shapes[i].x, shapes[i].y) for i in owner]).T
         columns, rows = (np.floor(axis).astype(int) for axis in ~mapped.grid.affine @ (x, y))
@@ -185,7 +185,7 @@ def _notes(given: int, inside: int, used: int, *, unseen: int) -> Iterator[str]:
         yield f"{given - inside} of {given} labels lie outside the limits and are left out"
     if unseen:
         yield f"{unseen} labelled places were not seen by any image and are left out"
-    if used + unseen < inside:  # a point is unseen or used; of areas, some pixels may be either
+    if used + unseen < inside:  # a point is either unseen or used; an area may have pixels of both kinds
         yield f"{inside - used} labels hold no seen pixel's centre of their own: too small, unseen, or claimed by another class"
 
 

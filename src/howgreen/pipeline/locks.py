@@ -1,4 +1,4 @@
-"""Folders of finished blocks that a process may still read, so that no other process deletes them."""
+"""Locks on folders of finished blocks that a process may still read, so that no other process deletes them."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from filelock import BaseFileLock
 
 _GUARD = ".lock"
-"""Beside the folders: whoever locks or deletes one holds it, briefly."""
+"""Lock file beside the folders, held briefly while locking or deleting one."""
 _PREFIX = ".lock-"
-"""In a folder, a lock for each process that reads it."""
+"""Inside a folder, one lock for each process that reads it."""
 _locks: dict[Path, BaseFileLock] = {}
-"""On the blocks that this process may still read; the system drops them when it ends."""
+"""Locks on the blocks that this process may still read; the system drops them when it ends."""
 
 
 def hold(folder: Path) -> None:
-    """Keep other processes from deleting these blocks: a result reads them as long as it lives."""
+    """Keep other processes from deleting these blocks, for as long as a result reads them."""
     from filelock import FileLock
 
     if folder in _locks:
@@ -53,7 +53,7 @@ def discard(folder: Path) -> None:
         with FileLock(folder.parent / _GUARD):
             if not any(_is_held(lock) for lock in folder.glob(f"{_PREFIX}*")):
                 shutil.rmtree(folder, ignore_errors=True)
-    except OSError:  # a disk that may only be read: nothing is deleted there
+    except OSError:  # a read-only disk: nothing is deleted there
         return
 
 

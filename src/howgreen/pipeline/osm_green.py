@@ -1,4 +1,4 @@
-"""What OpenStreetMap's mappers drew as green in a place, written as files."""
+"""Areas mapped as green in OpenStreetMap within a place, written to files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class OsmGreen:
-    """What OpenStreetMap's mappers drew as green in a place."""
+    """The areas mapped as green in OpenStreetMap within a place."""
 
     city: City
     areas: gpd.GeoDataFrame
@@ -33,7 +33,7 @@ class OsmGreen:
     folder: str | Path
     """Folder or URL; holds ``osm_green.gpkg``, ``osm_green.tif`` and ``summary.json``."""
     summary: Mapping[str, Any]
-    """What ``summary.json`` holds."""
+    """The contents of ``summary.json``."""
 
 
 def osm_green(
@@ -51,9 +51,9 @@ def osm_green(
     out
         A folder or a URL of fsspec.
     osm
-        A local extract; None to ask Overpass.
+        A local extract; None to query Overpass.
     network
-        How it is asked, and how the place is looked up where it is a name.
+        How to reach Overpass, and the services that look up a place by name.
 
     Raises
     ------
@@ -77,5 +77,5 @@ def osm_green(
 
 
 def add_layer(report_folder: Path, city: City, *, osm: Path, name: str) -> None:
-    """Add what an extract maps as green to a report, as a raster beside what is seen."""
+    """Add the green areas of an extract to a report, as a raster beside the observed green."""
     report.add_file(green_raster(green_areas(city, osm=osm), city, out=report_folder / name))

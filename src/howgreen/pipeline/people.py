@@ -1,4 +1,4 @@
-"""Who lives near how much green: an answer, a population and, if wanted, OpenStreetMap's green areas, written as a folder."""
+"""People and green space: an answer, a population and, optionally, OpenStreetMap's green areas, written as a folder."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ if TYPE_CHECKING:
     from howgreen.report import PeopleSummary
 
 AROUND_DEG = 0.01
-"""Ways so far beyond the limits are known too."""
+"""Margin around the limits within which ways are loaded, in degrees."""
 MOST_OVERLAP = 0.01
-"""Of the limits, by which areas of a census may lie on each other: borders of two sources differ a little."""
+"""Share of the limits by which census areas may overlap: borders of two sources differ a little."""
 MOST_BYTES = 4 * 2**30
-"""Of a population file, unpacked: a country of WorldPop."""
+"""Limit on an unpacked population file: a country of WorldPop."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,15 +51,15 @@ class PeopleOptions:
     """The population, and a map of green areas."""
 
     population: str | Path
-    """GeoTIFF of counts (or a zip with one), an address of such a file, or areas with a column of counts."""
+    """GeoTIFF of counts (or a zip with one), its web address, or areas with a column of counts."""
     column: str | None = None
-    """Column that holds the people of each area."""
+    """Column of the number of people in each area."""
     year: int | None = None
-    """Of the population, where the file's name does not tell it."""
+    """Year of the population, if not in the file's name."""
     osm: Path | None = None
-    """OpenStreetMap extract, for public green spaces and for what mappers drew."""
+    """OpenStreetMap extract, for public green spaces and mapped green."""
     walk: bool = False
-    """Measure the distance along ways too; needs ``osm``."""
+    """Also measure distances along ways; needs ``osm``."""
     network: Network = field(default_factory=Network)
 
 
@@ -71,7 +71,7 @@ def people_near_green(
     check: Callable[[], object] | None = None,
     progress: Progress | None = None,
 ) -> PeopleSummary:
-    """Work out who lives near how much green and write the folder that shows it.
+    """Compute how many people live near how much green and write the folder that shows it.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def people_near_green(
     out
         A new folder, an empty one, or one that howgreen made (it is replaced); a URL of fsspec; or a report that gets a section.
     check
-        Called when all warnings were told and nothing is written yet; raises to stop.
+        Called after all warnings and before anything is written; raises to stop.
 
     Raises
     ------
@@ -124,7 +124,7 @@ def people_near_green(
 
 
 def check_given(given: PeopleOptions) -> None:
-    """Refuse, before any long work, files that are not there.
+    """Refuse missing files before any long work.
 
     Raises
     ------
@@ -139,7 +139,7 @@ def check_given(given: PeopleOptions) -> None:
 
 
 def _ground(result: Result) -> people.Ground:
-    """Take the green share of all land that was seen, beyond the limits too."""
+    """Return the green share of all land seen, including beyond the limits."""
     data, grid = result.landcover.data, result.plan.grid
     label = np.asarray(data["label"].transpose("y", "x").values)
     green = np.asarray(data["green_fraction"].transpose("y", "x").values, np.float32)
@@ -152,7 +152,7 @@ def _ground(result: Result) -> people.Ground:
 
 @contextmanager
 def _local(given: PeopleOptions, progress: Progress | None) -> Iterator[Path]:
-    """Give the population as a file on this computer: fetched once and kept, unpacked for as long as it is read."""
+    """Yield the population as a local file: downloaded once and cached, unpacked while it is read."""
     text = str(given.population)
     path = _fetched(text, given.network, progress) if "://" in text else Path(text)
     if path.suffix.lower() != ".zip" or given.column is not None:
@@ -176,7 +176,7 @@ def _fetched(url: str, network: Network, progress: Progress | None) -> Path:
 
 
 def _unpacked(path: Path, folder: Path) -> Path:
-    """Take the one GeoTIFF out of a zip, as GHS-POP's tiles come."""
+    """Extract the one GeoTIFF from a zip, the form of GHS-POP tiles."""
     try:
         with zipfile.ZipFile(path) as archive:
             inner = [one for one in archive.infolist() if one.filename.lower().endswith((".tif", ".tiff"))]
@@ -195,7 +195,7 @@ def _unpacked(path: Path, folder: Path) -> Path:
 def _cells(
     file: Path, given: PeopleOptions, result: Result
 ) -> tuple[people.Cells, str, int | None, float | None, float]:
-    """Give the cells, their source and year, the green share of lived-in cells, and the share of the limits that they cover."""
+    """Return the cells, their source and year, the green share of inhabited cells, and the share of the limits they cover."""
     grid, city = result.plan.grid, result.plan.city
     places = {(city.name, city.id): city.boundary} | {(one.name, one.id): one.boundary for one in city.districts}
     if given.column is not None:
@@ -215,7 +215,7 @@ def _cells(
 
 
 def _covered(shapes: Sequence[BaseGeometry], limits: BaseGeometry, file: Path) -> float:
-    """Return the share of the limits on which a census has areas; LabelError where they lie on each other."""
+    """Return the share of the limits covered by census areas; LabelError if these overlap."""
     shapely.prepare(limits)
     touching = np.array(shapes, object)[shapely.intersects(np.array(shapes, object), limits)]
     share = float(shapely.area(shapely.intersection(touching, limits)).sum() / limits.area)
@@ -249,7 +249,7 @@ def _areas(file: Path, column: str, crs: str) -> tuple[list[BaseGeometry], npt.N
 
 
 def _crs_name(crs: str) -> str:
-    """Name a coordinate system as registers do, ``ESRI:54009``; one that stands in none is left to the file."""
+    """Return a CRS's registered name, ``ESRI:54009``; one without a registry entry is left to the file."""
     from pyproj import CRS
 
     authority = CRS.from_user_input(crs).to_authority()
@@ -291,7 +291,7 @@ def _surroundings(
 def _on_foot(
     cells: people.Cells, spaces: Sequence[BaseGeometry], result: Result, extract: Path
 ) -> npt.NDArray[np.float64]:
-    """Measure the way along mapped ways from the middle of each cell."""
+    """Measure the distance along mapped ways from each cell's centre."""
     crs = str(result.plan.grid.crs)
     middles = shapely.get_coordinates(shapely.centroid(np.array(cells.shapes, object)))
     homes = np.column_stack(transformer(cells.crs, crs).transform(*middles.T))
@@ -304,7 +304,7 @@ def _on_foot(
 
 
 def _large(areas: Any, result: Result) -> list[BaseGeometry]:
-    """Join green areas that touch, and keep those of at least half a hectare."""
+    """Merge touching green areas, and keep those of at least half a hectare."""
     crs = str(result.plan.grid.crs)
     whole = shapely.union_all([project(shape, crs) for shape in areas.geometry])
     return [part for part in getattr(whole, "geoms", [whole]) if part.area >= people.MIN_PATCH_M2]

@@ -1,4 +1,4 @@
-"""Plans as JSON, both ways, and in words: :class:`Plan` is a plan that can save, load and describe itself."""
+"""Plans as JSON, both ways, and in words: a :class:`Plan` can save, load and describe itself."""
 
 from __future__ import annotations
 
@@ -31,30 +31,30 @@ if TYPE_CHECKING:
 _LONGEST_FAULT = 300
 _ASSET_KEYS = ("band", "href", "index", "size_bytes", "sha256", "signer")
 VERSION = 1
-"""Of the JSON layout; a reader refuses others."""
+"""Version of the JSON layout; a reader refuses others."""
 MAX_BYTES = 64 * 2**20
 """A plan file larger than this is not a plan."""
 COMMON_MBIT_S = 50
-"""A connection to estimate waiting times with."""
+"""Connection speed for estimating waiting times."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan(types.Plan):
-    """All that decides an answer, before any reflectance is read: same plan, same answer."""
+    """Everything that decides an answer, before any reflectance is read: same plan, same answer."""
 
     @classmethod
     def load(cls, path: str | Path, *, store: str | Path | None = None) -> Plan:
-        """Read a plan that was saved, here or on another computer.
+        """Read a plan saved on this or another computer.
 
         Parameters
         ----------
         store
-            Where the images of the store lie now that the plan was made with: they are found by their checksums.
+            Current location of the store that the plan was made with: images are found by their checksums.
 
         Raises
         ------
         PlanError
-            The file cannot be read, or is not a plan of this version, or the store lacks one of its images.
+            The file cannot be read, or is not a plan of this version, or the store lacks one of the images.
         """
         plan = load(Path(path))
         return plan if store is None else rebased(plan, Path(store))
@@ -68,7 +68,7 @@ class Plan(types.Plan):
         return describe(self)
 
     def __repr__(self) -> str:
-        """Show what tells plans apart, in one line."""
+        """Show in one line what distinguishes this plan."""
         images = words.count(len(self.scenes), "scene")
         told = f", {words.count(len(self.warnings), 'warning')}" if self.warnings else ""
         return words.plain(f"<Plan {self.city.label}: {self.period}, {self.sensor}, {images}, {self.model}{told}>")
@@ -123,7 +123,7 @@ def to_json(plan: types.Plan) -> str:
 
 
 def for_strangers(plan: types.Plan) -> str:
-    """Write a plan as JSON text that names no folder of this computer; its local images are found again by their checksums."""
+    """Write a plan as JSON text that names no local folder; its local images are found again by their checksums."""
     from howgreen.report.private import roots_of, without_paths
 
     value = without_paths(json.loads(to_json(plan)), roots_of(plan))
@@ -155,7 +155,7 @@ class _Version(msgspec.Struct):
 
 
 def _plan(data: PlanFile) -> Plan:
-    """Make a plan of what its file says; ValueError where a value cannot be what its key says."""
+    """Build a plan from its file; ValueError if a value is not valid for its key."""
     plan = Plan(
         city=city_from_feature(data.city),
         period=Period(start=data.period.start, end=data.period.end, months=data.period.months),
@@ -224,9 +224,9 @@ def _scene(data: SceneFile) -> Scene:
 
 
 LEAST_PIXEL = 1.0
-"""Of a plan's grid, in metres: a hundredth of it would be a hundred million pixels a hectare."""
+"""Smallest pixel of a plan's grid, in metres: at a hundredth of it, a hectare would have a hundred million pixels."""
 MOST_AROUND, ROOM_PX = 4.0, 1000.0
-"""Times the pixels of the limits' own box, with some room around it, that a plan's grid may have."""
+"""A plan's grid may have at most MOST_AROUND times the pixels of the limits' own box, widened by ROOM_PX along each side."""
 
 
 def _values(part: msgspec.Struct) -> dict[str, Any]:
@@ -234,7 +234,7 @@ def _values(part: msgspec.Struct) -> dict[str, Any]:
 
 
 def _check(plan: types.Plan) -> None:
-    """Raise ValueError where values do not go together: a plan may have been edited by hand."""
+    """Raise ValueError if values contradict each other: a plan may have been edited by hand."""
     if len(set(plan.bands)) < len(plan.bands):
         raise ValueError("bands: one of them is named twice")
     if plan.sensor not in SENSORS or any(scene.sensor != plan.sensor for scene in (*plan.scenes, *plan.passed_over)):
@@ -254,7 +254,7 @@ def _check(plan: types.Plan) -> None:
 
 
 def _check_place(plan: types.Plan) -> None:
-    """Raise ValueError where the grid is not that of the limits, or the land lies elsewhere: ground would be missing, or there without end."""
+    """Raise ValueError if the grid does not match the limits, or the land lies elsewhere: ground would be missing or boundless."""
     city, pixel = plan.city, abs(plan.grid.affine.a)
     if not pixel >= LEAST_PIXEL:
         raise ValueError(f"grid: pixels of {pixel:g}, at least {LEAST_PIXEL:g} m")
@@ -290,7 +290,7 @@ def save(plan: types.Plan, path: Path) -> None:
 
 
 def describe(plan: types.Plan) -> str:
-    """Say what a plan will do, for people: the city, the scenes with their clear cover, the bytes to read."""
+    """Describe what a plan will do: the city, the scenes with their clear cover, the bytes to read."""
     city, sensor = plan.city, SENSORS[plan.sensor]
     height, width = plan.grid.shape
     lines = [
@@ -316,12 +316,12 @@ def describe(plan: types.Plan) -> str:
 
 
 def reading(plan: types.Plan) -> str:
-    """Say in a line what a run will read, and from where."""
+    """Say in one line how much a run will read, and from where."""
     return f"{words.count(len(plan.scenes) + len(plan.radar), 'image')} of {plan.city.label}: {_bytes(plan)}"
 
 
 def bytes_to_read(plan: types.Plan, scenes: Sequence[Scene] | None = None) -> int:
-    """Estimate what a run will read of a plan's images, or of some of them."""
+    """Estimate how many bytes a run will read of a plan's images, or of some of them."""
     return imagery.estimate_bytes((*plan.scenes, *plan.radar) if scenes is None else scenes, plan.bands, grid=plan.grid)
 
 
@@ -331,7 +331,7 @@ def _bytes(plan: types.Plan) -> str:
 
 
 def _wait(plan: types.Plan, size_bytes: int) -> str:
-    """How long the images take to come, where they are far away."""
+    """Estimate how long remote images take to arrive."""
     if "://" not in plan.source:
         return ""
     seconds = size_bytes * 8 / (COMMON_MBIT_S * 1e6)
@@ -349,13 +349,13 @@ def _share(percent: float | None) -> str:
 
 
 def _without_home(path: str) -> str:
-    """Write a path below the home folder from ``~`` on: a plan that is passed on does not name its maker."""
+    """Write a path under the home folder with ``~``: a plan that is passed on does not name its author."""
     home = str(Path.home())
     return f"~{path[len(home) :]}" if len(home) > 1 and path.startswith((f"{home}/", f"{home}\\")) else path
 
 
 def _at_home(path: str) -> str:
-    """Read what :func:`_without_home` wrote, on whichever computer."""
+    """Expand a path written by :func:`_without_home`, on any computer."""
     return f"{Path.home()}{path[1:]}" if path.startswith(("~/", "~\\")) else path
 
 

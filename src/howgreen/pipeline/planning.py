@@ -1,4 +1,4 @@
-"""From a place and a source of images to a plan: which scenes, bands and model will be used."""
+"""From a place and an image source to a plan: the scenes, bands and model to use."""
 
 from __future__ import annotations
 
@@ -42,23 +42,23 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 FEWEST_FOR_VARIATION = 4
-"""Fewer acquisitions tell no field that is sown and mown from what stays as it is."""
+"""With fewer acquisitions, a field that is sown and mown cannot be told from unchanging ground."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """What a user chose about the images and the model."""
+    """The user's choice of images and model."""
 
     sensor: str = "sentinel-2"
     """Key of :data:`howgreen.core.sensors.SENSORS`."""
     model: str | Path | None = None
     """Name of a model or path of an ONNX file; None for the best that the images' bands allow."""
     period: Season | Period | str | int | date | None = None
-    """See :func:`howgreen.pipeline.image_sources.asked_period`; a day is that day."""
+    """See :func:`howgreen.pipeline.image_sources.asked_period`; a date means that one day."""
     bandpass: str = ""
-    """Key of :data:`howgreen.core.bandpass.BANDPASSES`: a published regression that is to be applied; empty for none."""
+    """Key of :data:`howgreen.core.bandpass.BANDPASSES`: the published regression to apply; empty for none."""
     platforms: tuple[str, ...] = ()
-    """Only scenes of these satellites (``landsat-5``); none for all of the sensor."""
+    """Use only scenes of these satellites (``landsat-5``); empty for all of the sensor's."""
 
     def __post_init__(self) -> None:
         if self.sensor not in SENSORS:
@@ -72,21 +72,21 @@ class Choice:
 
     @property
     def season(self) -> Season:
-        """Which part of a year is meant."""
+        """The part of a year to use."""
         return self.period if isinstance(self.period, Season) else Season("calendar", self.period)
 
     def of(self, city: City) -> tuple[Period | None, tuple[str, ...]]:
-        """Return the period that is meant, and notes."""
+        """Return the period to use, and notes."""
         given = self.season.period
         asked = given if given is None or isinstance(given, Period) else _period_text(given)
         return image_sources.asked_period(asked, city, self.season.kind)
 
 
 def _period_text(given: object) -> str:
-    """Return a period as text: a year, a day or a moment of any library, or two of them."""
+    """Return a period as text: a year, or one or two days or timestamps of any library."""
     if isinstance(given, tuple | list) and len(given) == 2:
         return f"{_period_text(given[0])}/{_period_text(given[1])}"
-    if isinstance(given, datetime):  # pandas' moments are such too
+    if isinstance(given, datetime):  # this covers pandas timestamps
         return given.date().isoformat()
     whole = isinstance(given, float) and given.is_integer()
     return str(int(given) if whole else given)  # type: ignore[call-overload]
@@ -100,12 +100,12 @@ def look_up(
     network: Network | None,
     progress: Progress | None,
 ) -> tuple[City, Store | Catalogs | None, Network]:
-    """Find the place; with where its images may come from, and how services may be asked.
+    """Find the place, and resolve the image source and the network settings.
 
     Raises
     ------
     HowgreenError
-        What is misspelt is told before any service is asked.
+        Misspelt names are reported before any service is queried.
     """
     check_network(network)
     images, network = images_from(images, store), network or Network()
@@ -115,18 +115,18 @@ def look_up(
 
 
 def check_network(network: object) -> None:
-    """Refuse what is no Network: False would pass for one that may ask everybody."""
+    """Refuse anything that is not a Network: False would pass for one without restrictions."""
     if network is not None and not isinstance(network, Network):
         raise PlanError(f"network={network!r}: write howgreen.Network(offline=True), or leave it out")
 
 
 def images_from(images: Store | Catalogs | None, store: str | Path | None) -> Store | Catalogs | None:
-    """Return the source of images that is meant, where a store may be named by its folder alone.
+    """Return the image source; a store may be given by its folder alone.
 
     Raises
     ------
     PlanError
-        Both are given, or what is given is neither.
+        Both are given, or an object that is neither.
     """
     if store is not None and images is not None:
         raise PlanError("images and store are both given: leave one out")
@@ -138,7 +138,7 @@ def images_from(images: Store | Catalogs | None, store: str | Path | None) -> St
 
 
 def catalogs_of(images: Store | Catalogs | None, network: Network) -> tuple[Catalog, ...]:
-    """Return the catalogues to ask, in their order; none where a store is named or nothing may be asked."""
+    """Return the catalogues to query, in order; none if a store is named or the network is off."""
     if isinstance(images, Store):
         return ()
     names = images.listed if images is not None else ()
@@ -154,19 +154,19 @@ def make(
     progress: Progress | None,
     then: Callable[[Plan], T],
 ) -> T:
-    """Plan with the first source that has clear images of a city, and return what comes of the plan.
+    """Plan with the first source that has clear images of a city, and return the result of ``then``.
 
     Parameters
     ----------
     then
-        What to do with the plan; where the images cannot be read in the end, the next source is tried.
+        Called with the plan; if its images turn out to be unreadable, the next source is tried.
 
-    Where there are images and none is clear, or none but radar, radar answers, with a warning, unless a model was named.
+    If no optical image is clear, or only radar exists, radar answers, with a warning, unless a model was named.
 
     Raises
     ------
     NoImageError, NetworkError
-        None has, or none answers.
+        No source has clear images, or none responds.
     """
     root = None
     if not isinstance(images, Catalogs):
@@ -194,8 +194,8 @@ def make(
     done = first(choice, failed)
     if done is None and _may_be_radar(choice) and isinstance(failed.error(), NoImageError):
         doubt = Caution("radar-instead", f"no clear optical image ({failed.error()}): {_INSTEAD}")
-        with suppress(MissingBandsError):  # of images that no model of radar can use
-            # Which months are the greenest is measured by optical images: radar takes the whole of what was searched.
+        with suppress(MissingBandsError):  # no radar model can use these images
+            # The greenest months are measured on optical images; radar uses the whole period searched.
             when = Season("year", choice.season.period) if choice.season.kind == "peak" else choice.period
             done = first(replace(choice, sensor=SENTINEL1.name, period=when), failed.of_servers(), doubt)
     if done is None:
@@ -233,7 +233,8 @@ def _planned(
     there = (*shared, *_variation(shared, found.scenes), *_shown_by(radar))
     green = landcover.load_model(model or landcover.default_model(there if SENSORS[sensor].is_radar else shared))
     landcover.require_bands(green.card, there, what="the images")
-    # What comes from a file was never tried: a graph that does not end, or answers nonsense, is told here and not an hour later.
+    # A user's model file was never tried: a graph that does not terminate, or predicts nonsense, fails here and not an
+    # hour later.
     tried = landcover.try_model(green, source=str(model)) if model and not landcover.is_known(str(model)) else ()
     bands = (*green.card.bands, *_for_the_pictures(green.card.bands, there))
     used, passed_over, lost = _chosen(found.scenes, city, source, _own_bands(sensor, bands), sensor=sensor)
@@ -266,7 +267,7 @@ def _planned(
 
 
 def _adjusted(found: image_sources.Found, name: str) -> image_sources.Found:
-    """Bring scenes to another satellite's reflectance by a published regression, and say so."""
+    """Convert scenes to another satellite's reflectance by a published regression, and record that."""
     scenes = [bandpass.adjusted(scene, name) for scene in found.scenes]
     moved = sum(one is not other for one, other in zip(scenes, found.scenes, strict=True))
     note = f"{moved} of {len(scenes)} images were brought to Landsat 8's bands by {bandpass.BANDPASSES[name].title}"
@@ -281,7 +282,7 @@ def _in_season(
     *,
     progress: Progress | None,
 ) -> tuple[image_sources.Found, image_sources.ImageSource, types.MeasuredSeason | None, tuple[Scene, ...]]:
-    """Keep the scenes of the greenest months where these are asked for: they, the source in that period, what was measured, the others."""
+    """Keep only scenes of the greenest months if asked for; return them, the source in that period, the measurement and the rest."""
     if choice.season.kind != "peak" or not found.scenes or SENSORS[choice.sensor].is_radar:
         return found, source, None, ()
     period, season = imagery.measure_season(found.scenes, city=city, searched=source.period, progress=progress)
@@ -291,12 +292,12 @@ def _in_season(
 
 
 def without(plan: types.Plan, error: ImageError) -> types.Plan:
-    """Plan again without the scene that an error is about, with a warning; what was passed over may take its place.
+    """Plan again without the scene that an error names, with a warning; a scene passed over before may replace it.
 
     Raises
     ------
     ImageError
-        The error itself, when it is about no scene of the plan, or no other scene shows the city clearly.
+        The error itself, if it names no scene of the plan or no other scene shows the city clearly.
     """
     bad = next((scene for scene in (*plan.scenes, *plan.radar) if _is_about(error, scene)), None)
     if bad is None:
@@ -323,7 +324,7 @@ def without(plan: types.Plan, error: ImageError) -> types.Plan:
 
 
 def _read_with(scene: Scene, error: ContradictionError) -> Scene:
-    """Give a scene the offset that its pixels fit, with a warning."""
+    """Give a scene the offset that fits its pixels, with a warning."""
     shift = (error.offset or 0.0) - scene.offset
     text = f"its metadata says offset {scene.offset:g}, its pixels fit {error.offset:g}: read with that"
     assets = tuple(
@@ -344,9 +345,9 @@ def _is_about(error: ImageError, scene: Scene) -> bool:
 def _radar(
     city: City, source: image_sources.ImageSource, choice: Choice, *, progress: Progress | None
 ) -> tuple[tuple[Scene, ...], image_sources.Found]:
-    """Choose radar scenes to stand beside another sensor's, and tell what there was.
+    """Choose radar scenes to complement another sensor's, and describe what was available.
 
-    A catalogue is asked for them where the model takes radar; a store's are at hand, and shown in the report in any case.
+    A catalogue is searched for them only if the model takes radar; a store's are at hand, and are shown in the report anyway.
     """
     model, nothing = choice.model, image_sources.Found(scenes=())
     if SENSORS[choice.sensor].is_radar:
@@ -363,7 +364,7 @@ def _radar(
 
 
 def _to_show(city: City, source: image_sources.ImageSource, *, progress: Progress | None) -> tuple[Scene, ...]:
-    """Choose a store's radar scenes of the period, which decide nothing; none where there are none that can be read."""
+    """Choose a store's radar scenes of the period for display only; none if none can be read."""
     if source.root is None:
         return ()
     try:
@@ -377,31 +378,31 @@ def _to_show(city: City, source: image_sources.ImageSource, *, progress: Progres
 
 
 def _shown_by(radar: Sequence[Scene]) -> tuple[str, ...]:
-    """List the bands of radar that stands beside another sensor."""
+    """List the radar bands available beside another sensor's."""
     shared = tuple(band for band in SENTINEL1.band_names if radar and all(band in scene.bands for scene in radar))
     return (*shared, *_variation(shared, radar))
 
 
 def _variation(bands: Collection[str], scenes: Sequence[Scene]) -> tuple[str, ...]:
-    """List what a composite can say of the change between acquisitions, where they are enough."""
+    """List the bands of change between acquisitions that a composite can have, if there are enough acquisitions."""
     enough = any(band in SENTINEL1.band_names for band in bands) and len(acquisitions(scenes)) >= FEWEST_FOR_VARIATION
     return tuple(made for made, of in VARIATION_OF.items() if enough and of in bands)
 
 
 def _that_decide(used: Sequence[Scene], radar: Sequence[Scene], card: ModelCard) -> tuple[Scene, ...]:
-    """Leave radar out that is only shown."""
+    """Drop radar scenes that are only for display."""
     return (*used, *radar) if set(card.bands) & set(RADAR_BANDS) else tuple(used)
 
 
 def _chosen(
     found: Sequence[Scene], city: City, source: image_sources.ImageSource, bands: Sequence[str], *, sensor: str
 ) -> tuple[Sequence[Scene], Sequence[Scene], tuple[Caution, ...]]:
-    """Choose scenes whose files are all there: those used, those passed over, and what was left out for a file.
+    """Choose scenes whose files all exist: those used, those passed over, and those left out for a missing file.
 
     Raises
     ------
     NetworkError, ImageError
-        No scene is left whose files are there; the first reason.
+        No scene has all its files; the first reason is raised.
     """
     lost: dict[str, HowgreenError] = {}
     while True:
@@ -418,14 +419,14 @@ def _chosen(
 
 
 def _own_bands(sensor: str, bands: Sequence[str]) -> tuple[str, ...]:
-    """Return those bands that a sensor's own scenes have to have."""
+    """Return the bands that a sensor's own scenes must have."""
     if SENSORS[sensor].is_radar:
         return bands_in_files(bands)
     return tuple(band for band in bands if band not in RADAR_BANDS)
 
 
 def _shared_bands(found: Sequence[Scene], sensor: str, model: str | Path | None) -> tuple[str, ...]:
-    """Return the bands that all usable scenes have, in the sensor's order; one that no model can use does not count."""
+    """Return the bands that all usable scenes share, in the sensor's order; scenes that no model can use do not count."""
     known = (*SENSORS[sensor].band_names, SENSORS[sensor].mask)
     kinds = {frozenset(scene.bands) for scene in found} or {frozenset(known)}
     shipped = landcover.radar_models if SENSORS[sensor].is_radar else landcover.models
@@ -436,11 +437,11 @@ def _shared_bands(found: Sequence[Scene], sensor: str, model: str | Path | None)
 
 
 def _model_name(given: str | Path) -> str:
-    """Name a model as a plan keeps it: shipped or added, by its name; else by a path that holds from any folder."""
+    """Return a model's name as stored in a plan: its name if shipped or added, else its absolute path."""
     return str(given) if landcover.is_known(str(given)) else str(Path(given).absolute())
 
 
 def _for_the_pictures(needed: tuple[str, ...], there: Collection[str]) -> list[str]:
-    """List the bands that the model does not need and the report's pictures do: the photo's, and radar's where no model takes any."""
+    """List bands that the report's pictures need and the model does not: the photo's, and radar's if the model takes no radar."""
     radar = () if set(needed) & set(RADAR_BANDS) else SENTINEL1.band_names
     return [band for band in ("red", "green", "blue", *radar) if band in there and band not in needed]

@@ -1,4 +1,4 @@
-"""A population raster that a user has: people per cell, read as they are."""
+"""A user's population raster: people per cell, read without resampling."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 MOST_CELLS = 50_000_000
 _EPOCH = re.compile(r"(?:GHS_POP_E|_pop_|_ppp_|[_-])(19[5-9]\d|20[0-4]\d)(?=[_.-])", re.IGNORECASE)
 MOST_DENSE, IMPOSSIBLE = 50_000.0, 1_000_000.0
-"""People by square kilometre of the limits that are doubted (the densest cities have 45,000), and that nowhere live."""
+"""People per km² of the limits: above the first it is doubted (the densest cities have 45,000), above the second impossible."""
 FEWEST_ALIKE = 20
-"""Cells that all hold the same number, from which they are no counts of people."""
+"""Number of cells that, all with the same value, cannot be counts of people."""
 LEAST_COVERED = 0.99
-"""Share of the limits that a raster has to cover; what lies beyond counts as nobody's."""
+"""Share of the limits that a raster must cover; beyond it nobody is counted."""
 MOST_APART = 2.0
-"""Times by which the raster's people may differ from the number that the place is known by, before it is told."""
+"""Ratio between the raster's people and the place's known population above which a warning is given."""
 
 
 def read_people(path: Path, city: City) -> People:
@@ -40,7 +40,8 @@ def read_people(path: Path, city: City) -> People:
     Raises
     ------
     ImageError
-        No such raster, several bands, turned, without a CRS, away from the limits, too many cells, or one number in all of them.
+        The raster is missing, has several bands, is rotated, has no CRS, lies off the limits, has too many cells, or one value in
+        all of them.
     """
     from rasterio.windows import Window
 
@@ -79,14 +80,14 @@ def read_people(path: Path, city: City) -> People:
 
 
 def with_population(result: CityResult, path: Path) -> tuple[CityResult, PopulatedFigures]:
-    """Measure the green of the ground on which people live, for the report; what is doubtful about them goes into the result.
+    """Measure the green of inhabited ground for the report; doubts about the population are added to the result.
 
     Raises
     ------
     ImageError
         As :func:`read_people`.
     AreaError
-        Nobody lives inside the limits by this raster.
+        This raster has nobody inside the limits.
     """
     city = result.plan.city
     given = read_people(path, city)
@@ -103,12 +104,12 @@ def with_population(result: CityResult, path: Path) -> tuple[CityResult, Populat
 
 
 def doubts(source: str, people: float, city: City, *, covered: float = 1.0) -> tuple[Caution, ...]:
-    """Say what is doubtful of a population's people inside the limits: beside the known number, so densely, on a part of the ground.
+    """Yield doubts about the population inside the limits: its number against the known one, its density, its coverage.
 
     Raises
     ------
     ImageError
-        So many people live nowhere.
+        The density is impossible.
     """
     found = []
     if covered < LEAST_COVERED:
@@ -136,6 +137,6 @@ def doubts(source: str, people: float, city: City, *, covered: float = 1.0) -> t
 
 
 def epoch_of(name: str) -> int | None:
-    """Read the year that a file's name tells: ``GHS_POP_E2025_GLOBE_R2023A_...``, ``fra_pop_2024_CN_100m_R2025A_v1.tif``."""
+    """Read the year from a file's name: ``GHS_POP_E2025_GLOBE_R2023A_...``, ``fra_pop_2024_CN_100m_R2025A_v1.tif``."""
     found = _EPOCH.search(name)
     return int(found[1]) if found else None

@@ -1,4 +1,4 @@
-"""Answers that were given before: the same plan needs no second run."""
+"""Reuse of earlier answers: the same plan needs no second run."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ SHIPPED = (".py", ".onnx", ".html", ".css", ".js", ".po")
 
 
 def earlier(plan: Plan, folder: Path) -> Summary | None:
-    """Return the figures of an earlier report of this very plan; None where it has to be run.
+    """Return the figures of an earlier report of this same plan; None if it has to be run.
 
-    The report must hold the same plan to the letter (images' checksums, model and version among it), have all its files as they
-    were written, be made by the libraries that are there now, and be younger than the program's own code; local images must be
-    there as they were catalogued.
+    The report must hold an identical plan (including the images' checksums, the model and its version), have all its files
+    unchanged, come from the library versions now installed, and be newer than the program's own code; local images must be as
+    catalogued.
     """
     try:
         if (folder / "plan.json").read_text(encoding="utf-8") != plan_json.to_json(plan):
@@ -34,7 +34,7 @@ def earlier(plan: Plan, folder: Path) -> Summary | None:
 
 
 def still_valid(plan: Plan, folder: Path) -> Summary | None:
-    """Return the figures of an earlier report that is known to be of this plan, where nothing else has changed; see :func:`earlier`."""
+    """Return the figures of an earlier report known to be of this plan, if nothing else has changed; see :func:`earlier`."""
     import msgspec
 
     from howgreen import report
@@ -55,6 +55,6 @@ def still_valid(plan: Plan, folder: Path) -> Summary | None:
 
 
 def code_changed() -> float:
-    """Return when the program's own files last changed: an answer that is older may be another one's."""
+    """Return when the program's own files last changed: an older answer may come from other code."""
     package = Path(howgreen.__file__).parent
     return max(path.stat().st_mtime for path in package.rglob("*") if path.suffix in SHIPPED)

@@ -1,4 +1,4 @@
-"""The account of Article 8 (Regulation (EU) 2024/1991): from files of communes and official maps to a folder with its figures."""
+"""The account of Article 8 (Regulation (EU) 2024/1991): from commune files and official maps to a folder of figures."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ _NAME = ("lau_name", "lau_label", "name", "name_latn")
 _COUNTRY = ("cntr_code", "country", "cntr_id")
 _DEGURBA = ("degurba", "dgurba", "degree_of_urbanisation")
 URBAN_CLASSES = (1, 2)
-"""Degrees of urbanisation that are cities, towns and suburbs: those that Article 8 is about."""
+"""Degrees of urbanisation that Article 8 covers: cities, towns and suburbs."""
 SAME_DEFINITION = ("tree", "shrub", "grass", "water")
-"""What people call the ground that counts as green space; crops do not count, and dry or mown grass does."""
+"""Class names of ground that counts as green space in users' samples: dry or mown grass counts, crops do not."""
 LARGEST_TABLE_BYTES = 50_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class RestorationOptions:
-    """The files of an account; each map may come in several that lie side by side."""
+    """The files of an account; each map may come as several adjacent files."""
 
     communes: Path
     """Local administrative units: any vector file."""
@@ -53,10 +53,10 @@ class RestorationOptions:
     only: tuple[str, ...] = ()
     """Names or ids of communes; empty for all."""
     samples: tuple[Path, ...] = ()
-    """Folders of samples that people looked at."""
+    """Folders of interpreted samples."""
     name_column: str | None = None
     margins: tuple[float, float] = field(default=(restoration.MARGIN, restoration.CHANGE_MARGIN))
-    """Of a share about its threshold, and of a change against its baseline."""
+    """Margin of a share around its threshold, and of a change around its baseline."""
 
 
 def account(
@@ -66,14 +66,14 @@ def account(
     check: Callable[[], object] | None = None,
     progress: Progress | None = None,
 ) -> RestorationSummary:
-    """Count what is asked for and write the folder that shows it.
+    """Compute the account and write the folder that shows it.
 
     Parameters
     ----------
     out
         A new folder, an empty one, or one that howgreen made (it is replaced); a URL of fsspec; or a report that gets a section.
     check
-        Called when all warnings were told and nothing is written yet; raises to stop.
+        Called after all warnings and before anything is written; raises to stop.
 
     Raises
     ------
@@ -169,7 +169,7 @@ def _chosen(units: Sequence[Unit], only: Sequence[str], file: Path) -> list[Unit
 
 
 def _refuse_overlaps(units: Sequence[Unit], file: Path) -> None:
-    """Refuse communes that share ground: sums would count it twice."""
+    """Refuse communes that overlap: sums would count the ground twice."""
     tree = shapely.STRtree([unit.shape for unit in units])
     for one, other in tree.query([unit.shape for unit in units], predicate="overlaps").T.tolist():
         shared = shapely.intersection(units[one].shape, units[other].shape).area
@@ -184,7 +184,7 @@ def _refuse_overlaps(units: Sequence[Unit], file: Path) -> None:
 
 
 def _refuse_elsewhere(units: Sequence[Unit], folder: Path) -> None:
-    """Refuse communes of which none lies in the place of a report."""
+    """Refuse communes that all lie outside the place of a report."""
     city = plan_json.load(folder / "plan.json").city
     limits = project(city.boundary, LAEA)
     if not any(shapely.intersects(unit.shape, limits) for unit in units):
@@ -194,7 +194,7 @@ def _refuse_elsewhere(units: Sequence[Unit], folder: Path) -> None:
 
 
 def _degurba_table(path: Path) -> dict[str, int]:
-    """Read the class of each commune: a column of ids, and one whose title holds DEGURBA."""
+    """Read the class of each commune: a column of ids, and one whose header contains DEGURBA."""
     try:
         if path.stat().st_size > LARGEST_TABLE_BYTES:
             raise TableError(f"{path}: {path.stat().st_size / 1e6:.0f} MB are too many for a table of communes")
@@ -327,7 +327,7 @@ SOURCES = (
     "tree cover at the baseline",
     "urban centres and clusters",
 )
-"""What each file is, in the figures."""
+"""Description of each file, for the figures."""
 NOTES = (
     "A pixel that limits cut counts by the part inside. The data note does not say how such pixels are to be counted.",
     "CLCplus Backbone shows the dominant class of a pixel: a street tree under half a pixel is no green space, and yet it is tree cover.",

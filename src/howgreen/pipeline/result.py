@@ -1,4 +1,4 @@
-"""A result that can show itself, save itself and hand its parts to other libraries."""
+"""A result that can display and save itself, and export to other libraries."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class CityResult(Result):
-    """The answer for a city: figures, maps and how they came about."""
+    """The answer for a city: figures, maps and provenance."""
 
     def explore(self) -> folium.Map:
         """Show a folium map of the photo, the green fraction and the classes, with a drawing tool."""
@@ -34,18 +34,18 @@ class CityResult(Result):
     def save(
         self, out: str | Path, *, language: str = "en", pdf: bool = False, progress: Progress | None = None
     ) -> Summary:
-        """Write the report's folder and return its figures. See :func:`write`."""
+        """Write the report folder and return its figures. See :func:`write`."""
         return write(self, out, language=language, pdf=pdf, progress=progress)
 
     def summary(self) -> Summary:
-        """Return all figures, typed, without writing any file."""
+        """Return all figures, typed, without writing a file."""
         return report.summary(self)
 
     def to_frame(self) -> gpd.GeoDataFrame:
-        """Make one tidy row a zone, the city first, then its districts: figures, and what they were made from.
+        """Return one tidy row per zone, the city first, then its districts: figures and their inputs.
 
-        The columns of ``zones``, and ``city``, ``city_id``, ``interval_level``, ``n_dates``, ``first_date``, ``last_date``, ``sensor``,
-        ``model``, ``warnings`` (codes), so that rows of several cities can stand below each other. EPSG:4326.
+        The columns of ``zones``, and ``city``, ``city_id``, ``interval_level``, ``n_dates``, ``first_date``, ``last_date``,
+        ``sensor``, ``model``, ``warnings`` (codes), so that rows of several cities can be concatenated. EPSG:4326.
         """
         return report.to_frame(self)
 
@@ -53,8 +53,8 @@ class CityResult(Result):
     def green_fraction(self) -> xr.DataArray:
         """Green share of each pixel (y, x), 0-1, float32, lazy, with its CRS; NaN on water, unseen ground and beyond the limits.
 
-        A pixel that the limits cut is kept whole, as in ``green_fraction.tif``: weighted by the part of it that lies inside, the mean
-        is ``stats.green_ratio``. ``rio.crs`` (rioxarray) and ``odc.geobox`` (odc-geo) know where it lies.
+        A pixel cut by the limits is kept whole, as in ``green_fraction.tif``; weighted by its share inside, the mean is
+        ``stats.green_ratio``. ``rio.crs`` (rioxarray) and ``odc.geobox`` (odc-geo) know its georeferencing.
         """
         return report.green_fraction(self)
 
@@ -84,22 +84,22 @@ def write(
     published: bool = False,
     progress: Progress | None = None,
 ) -> Summary:
-    """Write the folder that a person opens: page, maps, tables, plan.
+    """Write the report folder: page, maps, tables, plan.
 
     Parameters
     ----------
     out
         A folder or a URL of fsspec.
     estimate
-        Of :func:`howgreen.pipeline.sampling.estimate_of`: the report leads with it.
+        From :func:`howgreen.pipeline.sampling.estimate_of`: the report leads with it.
     populated
-        Of :func:`howgreen.pipeline.population.with_population`.
+        From :func:`howgreen.pipeline.population.with_population`.
     language
         Of the page and its pictures: ``en``, ``de``, ``es`` or ``fr``.
     pdf
-        Whether the page is written as PDF too.
+        Whether to write the page as PDF too.
     published
-        Whether strangers will read it: then the plan in it names files without their folders; with ``--store`` it runs all the same.
+        Whether the report is for the public: its plan then names files without their folders, and still runs with ``--store``.
 
     Returns
     -------

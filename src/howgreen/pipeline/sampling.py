@@ -1,4 +1,4 @@
-"""From a finished run to a folder with a sample: what to look at, and pictures to look at."""
+"""From a finished run to a sample folder: the places to interpret, and the pictures to do it on."""
 
 from __future__ import annotations
 
@@ -48,20 +48,20 @@ if TYPE_CHECKING:
     from howgreen.core.types import Plan, Result
 
 USUAL_RMSE = 0.2
-"""Of a pixel, where the model's card has no figure."""
+"""Per pixel, if the model's card has no figure."""
 PICTURES = (("photo.tif", "the season's picture, 10 m"), ("infrared.tif", "the same in infrared: plants are red"))
-"""Files of a sample's folder that a reader sees, and what they are called."""
+"""Picture files of a sample folder, with their captions."""
 CHANGE_LOOKS = 200
-"""Where nobody says how many."""
+"""Number of looks if none is given."""
 BESIDE_PX = 3
-"""So near to mapped change, ground is a stratum of its own."""
+"""Ground within this distance of mapped change is a stratum of its own."""
 FEWEST_PIXELS = 10
-"""Of a stratum; a smaller one is left out of the frame."""
+"""Smallest stratum, in pixels; a smaller one is left out of the frame."""
 PLAN = "plan.json"
-"""In a sample's folder: what made the map; it can be run again."""
+"""In a sample folder: the plan that made the map; it can be run again."""
 ESTIMATE = "estimate.json"
 OTHERS = "other-programs"
-"""Folder in a sample's: the same places for other programs."""
+"""Subfolder with the same places for other programs."""
 K = TypeVar("K", bound="_Kept | _KeptChange")
 LARGEST_ESTIMATE_BYTES = 50_000_000
 _BANDS = {"photo.tif": ("red", "green", "blue"), "infrared.tif": ("nir", "red", "green")}
@@ -70,10 +70,10 @@ _DARK_PERCENT, _BRIGHT_PERCENT = 1, 99
 
 @dataclass(frozen=True, kw_only=True)
 class SampleOptions:
-    """How a sample is to be drawn."""
+    """How to draw a sample."""
 
     looks: int | None
-    """None for as many as the half-width needs."""
+    """None for as many as the half-width requires."""
     half_width: float
     """Of the 95 % interval, 0-1."""
     dots: int
@@ -83,12 +83,12 @@ class SampleOptions:
 
 
 def check_out(folder: Path) -> None:
-    """Check that a sample may be written here.
+    """Check that a sample may be written to this folder.
 
     Raises
     ------
     OutputError
-        A sample is there already: drawing another one over it would spoil its answers.
+        It holds a sample already: a second one would overwrite its answers.
     """
     if folder.exists() and any(folder.iterdir()):
         raise OutputError(f"{folder}: is not empty; choose another --out, so that no answers are lost")
@@ -100,7 +100,7 @@ def sample(result: Result, options: SampleOptions, folder: Path) -> Sample:
     Raises
     ------
     EstimateError
-        The place or the numbers allow no sample.
+        No sample is possible for this place or these numbers.
     OutputError
         The folder cannot be written.
     """
@@ -127,10 +127,10 @@ def sample(result: Result, options: SampleOptions, folder: Path) -> Sample:
 
 
 def needed(frame: Frame, options: SampleOptions) -> int:
-    """Count the looks that the wanted half-width needs, from the map and its error on reference data."""
+    """Compute how many looks the requested half-width needs, from the map and its error on reference data."""
     observed = np.isfinite(frame.green) & (frame.cover > 0)
     share, area = frame.green[observed].astype(float), frame.cover[observed].astype(float)
-    if not area.sum() > 0:  # nothing is known: as for an even coin
+    if not area.sum() > 0:  # nothing is known: assume a share of one half
         share, area = np.array([0.5]), np.ones(1)
     return looks_needed(
         options.half_width, expect_answers(share, area, dots=options.dots, map_rmse=frame.map_rmse), assisted=True
@@ -138,7 +138,7 @@ def needed(frame: Frame, options: SampleOptions) -> int:
 
 
 def write_pictures(results: Sequence[Result], bands: tuple[str, ...], paths: Sequence[Path]) -> None:
-    """Write three bands of composites of one grid as 8-bit colours, stretched alike over all of them; 0 where nothing was seen."""
+    """Write three bands of composites on one grid as 8-bit colours, with one common stretch; 0 where unseen."""
     shown = [result.composite.data["reflectance"].sel(band=list(bands)).values for result in results]
     ends = []
     for number in range(len(bands)):
@@ -157,12 +157,12 @@ def write_pictures(results: Sequence[Result], bands: tuple[str, ...], paths: Seq
 
 
 def sample_of_change(found: Path, options: SampleOptions, folder: Path) -> Sample:
-    """Draw a sample of the change that a folder of ``howgreen change`` shows, and write its folder.
+    """Draw a sample of the change in a ``howgreen change`` folder, and write its folder.
 
     Raises
     ------
     EstimateError
-        The folder shows no measured change, or lacks what a sample needs of it.
+        The folder shows no measured change, or lacks files that a sample needs.
     OutputError
         The sample's folder cannot be written.
     """
@@ -184,10 +184,10 @@ def sample_of_change(found: Path, options: SampleOptions, folder: Path) -> Sampl
 
 
 def frame_of_change(folder: Path) -> Frame:
-    """Make the frame to sample a change from: the land that both dates show, in strata of what the map says of it.
+    """Make the sampling frame of a change: land seen on both dates, stratified by the map.
 
-    The strata are green that was lost, green that was gained, ground beside either (most of what a map misses lies there), ground that
-    is green on both dates, and the rest.
+    The strata are green loss, green gain, ground next to either (where most omissions lie), ground green on both dates, and the
+    rest.
     """
     from scipy.ndimage import binary_dilation
 
@@ -226,7 +226,7 @@ def frame_of_change(folder: Path) -> Frame:
 
 
 def _change_in(folder: Path) -> ChangeSummary:
-    """Read the figures of a change: of a folder of its own, or of a report that has it as a section."""
+    """Read the figures of a change, from its own folder or a section of a report."""
     for name in ("change.json", "summary.json"):
         try:
             found = msgspec.json.decode((folder / name).read_bytes(), type=ChangeSummary)
@@ -256,7 +256,7 @@ def _raster(path: Path) -> tuple[npt.NDArray[Any], GeoBox]:
 
 
 def _outline(inside: npt.NDArray[np.bool_], grid: GeoBox) -> BaseGeometry:
-    """Draw the edge of pixels, in the grid's CRS."""
+    """Trace the outline of pixels, in the grid's CRS."""
     import shapely.geometry
     from rasterio.features import shapes
 
@@ -269,7 +269,7 @@ def _days(side: ChangeSide) -> str:
 
 
 def frame_of(result: Result) -> Frame:
-    """Make the frame to sample a finished run's place from: its limits, less the known sea, and its map."""
+    """Make the sampling frame of a finished run's place: its limits without the known sea, and its map."""
     plan, data = result.plan, result.landcover.data
     label, fraction = np.asarray(data["label"].values), np.asarray(data["green_fraction"].values, np.float32)
     unseen = (label == UNSEEN) | ~np.isfinite(fraction)
@@ -302,17 +302,17 @@ def frame_of(result: Result) -> Frame:
 
 
 def sha256_of(plan: Plan) -> str:
-    """Hash a plan: a sample belongs to the map that it makes."""
+    """Hash a plan, which ties a sample to the map it was drawn from."""
     return hashlib.sha256(plan_json.to_json(plan).encode()).hexdigest()
 
 
 def estimate_of(folder: Path, plan: Plan) -> EstimateFigures:
-    """Read the estimate of a sample's folder for the report of the plan that it was drawn by.
+    """Read the estimate in a sample folder, for the report of the plan it was drawn from.
 
     Raises
     ------
     EstimateError
-        No estimate there yet, of another sample, or of another map than the plan makes.
+        There is no estimate yet, or it is of another sample or another plan's map.
     """
     drawn = load(folder / "sample.json")
     if drawn.plan_sha256 != sha256_of(plan):
@@ -335,12 +335,12 @@ def estimate_of(folder: Path, plan: Plan) -> EstimateFigures:
 
 
 def estimate_of_change(folder: Path) -> ChangeEstimateFigures:
-    """Read the estimate of a sample of change for the page of that change.
+    """Read the estimate of a sample of change, for the page of that change.
 
     Raises
     ------
     EstimateError
-        No estimate there yet, of another sample, or of one date.
+        There is no estimate yet, or it is of another sample or of one date.
     """
     drawn = load(folder / "sample.json")
     change = of_change(drawn)
@@ -360,7 +360,7 @@ def estimate_of_change(folder: Path) -> ChangeEstimateFigures:
 
 
 def _rests_on(drawn: Sample, found: _Kept | _KeptChange) -> dict[str, Any]:
-    """Gather what an estimate of either kind rests on: places, readers, days, images."""
+    """Gather the basis of an estimate of either kind: places, interpreters, days, images."""
     days = sorted(one[:10] for one in found.looks if one)
     return {
         "looked": found.looked,
@@ -378,7 +378,7 @@ def _rests_on(drawn: Sample, found: _Kept | _KeptChange) -> dict[str, Any]:
 
 
 def check_same_change(folder: Path, shown: Path) -> None:
-    """Check that a sample was drawn from the change that a folder shows; EstimateError otherwise."""
+    """Check that a sample was drawn from the change in a folder; EstimateError otherwise."""
     if load(folder / "sample.json").plan_sha256 != _map_sha256(shown):
         raise EstimateError(
             f"{folder}: was drawn from another change than this one (place, periods, images, model or mapping unit differ); "
@@ -387,12 +387,12 @@ def check_same_change(folder: Path, shown: Path) -> None:
 
 
 def _map_sha256(folder: Path) -> str:
-    """Hash the map of a change: a sample belongs to it."""
+    """Hash the map of a change, to which its sample belongs."""
     return hashlib.sha256((folder / "change.tif").read_bytes()).hexdigest()
 
 
 class _Kept(msgspec.Struct, frozen=True):
-    """What a report takes of ``estimate.json``."""
+    """The parts of ``estimate.json`` that a report uses."""
 
     sample: _KeptSample
     headline: Estimate
@@ -416,7 +416,7 @@ def _shares(kept: dict[str, _KeptShare]) -> dict[str, ShareFigure]:
 
 
 class _KeptChange(msgspec.Struct, frozen=True):
-    """What a report takes of ``estimate.json`` of a change."""
+    """The parts of a change's ``estimate.json`` that a report uses."""
 
     sample: _KeptSample
     areas: SampledAreas
@@ -442,7 +442,7 @@ class _KeptAgreement(msgspec.Struct, frozen=True):
 
 
 def _read_of(drawn: Sample, folder: Path, kind: type[K]) -> K:
-    """Read a sample's estimate; EstimateError where there is none yet, or it is of another sample."""
+    """Read a sample's estimate; EstimateError if there is none yet, or it is of another sample."""
     found = _read(folder / ESTIMATE, kind)
     if found.sample.sha256 != drawn.sha256:
         raise EstimateError(f"{folder / ESTIMATE}: is of another sample; run `howgreen estimate {folder}` again")
@@ -463,7 +463,7 @@ def _read(file: Path, kind: type[K]) -> K:
 
 
 def _interval(one: Estimate) -> dict[str, Any]:
-    """Give the parts that a report shows; a ratio that the map's help put beyond 0-1 stands at its end."""
+    """Return the parts that a report shows; a ratio that the regression put beyond 0-1 is clipped."""
     return {
         "ratio": min(max(one.ratio, 0.0), 1.0), "low": one.low, "high": one.high, "level": one.level, "se": one.se, "df": one.df,
         "method": one.method,

@@ -1,4 +1,4 @@
-"""The JSON schemas that are published, made from the types: ``python -m howgreen.pipeline.schemas`` writes them."""
+"""The published JSON schemas, generated from the types: ``python -m howgreen.pipeline.schemas`` writes them."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from howgreen.report.change_figures import ChangeSummary
 from howgreen.report.figures import LayersSummary, Summary, schema_of
 
 HOME = Path(__file__).parent.parent
-"""Folder of the package."""
+"""The package folder."""
 
 
 def schemas() -> Mapping[str, dict[str, Any]]:
-    """Make all schemas, by their file in the package."""
+    """Generate all schemas, keyed by their file in the package."""
     return {
         "report/summary.schema.json": schema_of(Summary, identity="urn:howgreen:summary:1", title="howgreen summary"),
         "report/layers.schema.json": schema_of(
@@ -40,7 +40,7 @@ def schemas() -> Mapping[str, dict[str, Any]]:
 
 
 def text_of(schema: Mapping[str, Any]) -> str:
-    """Return a schema as it is committed."""
+    """Format a schema as committed."""
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 

@@ -1,7 +1,7 @@
-"""Keeping what a plan needs: the windows of its scenes, byte for byte, in a store that answers without a network.
+"""Mirror what a plan needs: the windows of its scenes, byte for byte, in a store that works offline.
 
-Every band is kept as soon as it is here; a scene enters the store as a whole. So a run that was stopped at any moment
-leaves a store that verifies, and the next one fetches only what is missing.
+Every band is saved as soon as it arrives; a scene enters the store as a whole. A run interrupted at any moment leaves a
+store that verifies, and the next run fetches only what is missing.
 """
 
 from __future__ import annotations
@@ -39,35 +39,35 @@ class SyncResult:
     """What a sync did."""
 
     fetched: tuple[str, ...]
-    """Ids of the scenes that are new in the store, or larger than before."""
+    """Ids of the scenes added to the store, or extended."""
     present: tuple[str, ...]
-    """Ids of those that were there already."""
+    """Ids of scenes present before."""
     empty: tuple[str, ...]
-    """Ids of those that show nothing of the city: not kept."""
+    """Ids of scenes without any pixel of the city: not saved."""
     place: Path
     """The file of the city and its districts."""
 
 
 def sync(plan: Plan, *, root: Path, everything: bool = False, progress: Progress | None = None) -> SyncResult:
-    """Keep the images and the place of a plan in a store.
+    """Save the images and the place of a plan in a store.
 
     Parameters
     ----------
     plan
         Its scenes, on the web or in another store.
     root
-        The store; made when it does not exist.
+        The store; created if it does not exist.
     everything
-        The scenes that were found and not used as well.
+        Also save scenes that were found but not used.
     progress
         Told ``("MiB of pixels", done, in all)``.
 
     Raises
     ------
     NetworkError, ImageError
-        When a file cannot be read. What is here by then stays; the same call goes on from it.
+        A file cannot be read. What was saved stays; the same call resumes from it.
     StoreError
-        When the store cannot be written, or has a scene of that name from elsewhere.
+        The store cannot be written, or has a scene of that name from elsewhere.
     """
     root = Path(root).absolute()
     scenes = [*plan.scenes, *plan.radar, *(plan.passed_over if everything else ())]
@@ -76,7 +76,7 @@ def sync(plan: Plan, *, root: Path, everything: bool = False, progress: Progress
     work = _Work(plan=plan, root=root, total=sum(_mib(plan, _assets(plan, scene)) for scene in scenes), tell=progress)
     place = put_place(root, plan.city)
     done: dict[str, list[str]] = {"fetched": [], "present": [], "empty": []}
-    with folder_lock(root):  # of two that fill one store the second finds what the first has fetched
+    with folder_lock(root):  # of two syncs into one store, the second finds what the first fetched
         for scene, files in _opening(work, scenes):
             done[_keep(work, scene, files)].append(scene.id)
         parts.discard(root)
@@ -98,7 +98,7 @@ class _Work:
 
 
 def _mib(plan: Plan, assets: Sequence[Asset]) -> float:
-    """Of the city's own pixels, as they lie in memory: known before anything is opened."""
+    """Size of the city's own pixels in memory: known before any file is opened."""
     sensor = SENSORS[plan.sensor]
     resolution_m = {band.name: band.resolution_m for band in sensor.bands}
     area_m2 = math.prod(plan.grid.shape) * abs(plan.grid.affine.determinant)
@@ -106,13 +106,13 @@ def _mib(plan: Plan, assets: Sequence[Asset]) -> float:
 
 
 def _assets(plan: Plan, scene: Scene) -> list[Asset]:
-    """List the bands that the plan needs, those of them that the scene has, and its mask."""
+    """List the scene's assets among the bands that the plan needs, and its mask."""
     wanted = {*bands_in_files(plan.bands), SENSORS[scene.sensor].mask}
     return [asset for asset in scene.assets if asset.band in wanted]
 
 
 def _opening(work: _Work, scenes: Sequence[Scene]) -> Iterator[tuple[Scene, Files]]:
-    """Yield the scenes, each with files that are being opened already; what they took on the disk goes with the files."""
+    """Yield the scenes, each with files already being opened; their disk space is freed with the files."""
     ahead: list[Files] = []
     for number, scene in enumerate(scenes):
         for coming in scenes[number + len(ahead) : number + 2]:
@@ -123,7 +123,7 @@ def _opening(work: _Work, scenes: Sequence[Scene]) -> Iterator[tuple[Scene, File
 
 
 def _keep(work: _Work, scene: Scene, files: Files) -> str:
-    """Bring one scene into the store; says what became of it: a field of :class:`SyncResult`."""
+    """Save one scene to the store; return the outcome: a field of :class:`SyncResult`."""
     assets = _assets(work.plan, scene)
     if _is_stored(work, scene):
         work.step(assets)
@@ -150,26 +150,26 @@ def _keep(work: _Work, scene: Scene, files: Files) -> str:
 
 
 def _marked(scene: Scene, asset: Asset, files: Files) -> Asset:
-    """Give a band without a nodata value the one that its pixels get where a mask hides them: a store keeps no masks of that kind."""
+    """Give a band without a nodata value the one that its masked pixels get: a store keeps no such masks."""
     own = scene.encoding(asset.band)
     nodata = windows.nodata_of(asset, own.nodata, files=files) if own.nodata is None else own.nodata
     return asset if nodata == own.nodata else replace(asset, encoding=replace(own, nodata=nodata))
 
 
 def _is_stored(work: _Work, scene: Scene) -> bool:
-    """Whether the store holds what the plan needs of a scene, every file of it."""
+    """Whether the store holds every file of a scene that the plan needs."""
     known = _known(work.root, scene)
     bands = {asset.band for asset in _assets(work.plan, scene)}
     return _grid_key(work.plan) in known.get(_GRIDS, ()) and bands <= set(known.get(_WINDOWS, {}))
 
 
 def _known(root: Path, scene: Scene) -> Mapping[str, Any]:
-    """Properties of the whole scene that an earlier sync kept; empty when there is none, or a damaged one.
+    """Return the properties that an earlier sync saved; empty if there are none, or they are damaged.
 
     Raises
     ------
     StoreError
-        When the scene was added from elsewhere: its pixels are not to be replaced in silence.
+        The scene was added from elsewhere: its pixels must not be replaced silently.
     """
     folder = root / SENSORS[scene.sensor].collection / layout.check_scene_id(scene.id)
     properties, whole = as_stored(folder / f"{scene.id}.json")
@@ -179,7 +179,7 @@ def _known(root: Path, scene: Scene) -> Mapping[str, Any]:
 
 
 def _join(needed: Mapping[str, Window], known: Mapping[str, Sequence[int]]) -> dict[str, Window]:
-    """Make windows that hold both: another city's part of a scene must not go when this one's comes."""
+    """Merge windows so that they hold both: syncing one city must not drop another city's part of a scene."""
     joined = dict(needed)
     for band, (top, bottom, left, right) in known.items():
         stored = Window(top=top, bottom=bottom, left=left, right=right)
@@ -192,7 +192,7 @@ def _part(root: Path, scene: Scene, asset: Asset, window: Window) -> Path:
 
 
 def _fetch(work: _Work, scene: Scene, asset: Asset, window: Window, files: Files) -> str:
-    """Keep a band, unless it is here already; returns what its server calls the file's state."""
+    """Save a band unless it exists; return the server's version tag of the file."""
     file = _part(work.root, scene, asset, window)
     kept = parts.get(file)
     if kept is None:

@@ -1,4 +1,4 @@
-"""Several years of one place: the same limits, months and model in each, joined across satellites, with a slope and what it could show."""
+"""Several years of one place: the same limits, months and model, joined across satellites, with a slope and its detectable size."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
     from howgreen.report import TrendSummary
 
 FIRST_SENTINEL2 = 2017
-"""First year of Sentinel-2 with a whole growing season of surface reflectance."""
+"""First year with a whole growing season of Sentinel-2 surface reflectance."""
 MOST_YEARS = 60
 
 
 @dataclass(frozen=True, kw_only=True)
 class Family:
-    """Satellites whose bands are alike."""
+    """Satellites with similar bands."""
 
     sensor: str
     platforms: tuple[str, ...]
-    """Of the sensor; empty for all."""
+    """Satellites of the sensor; empty for all."""
     first: int
     last: int
     """Years in which they took images."""
@@ -49,23 +49,23 @@ FAMILIES: Mapping[str, Family] = {
     "landsat-8-9": Family(sensor=LANDSAT.name, platforms=("landsat-8", "landsat-9"), first=2013, last=9999),
     "sentinel-2": Family(sensor=SENTINEL2.name, platforms=(), first=2015, last=9999),
 }
-"""Oldest first; the newest that answers sets the level."""
+"""Oldest first; the newest one with answers sets the level."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrendOptions:
-    """What a user wants to know of the years."""
+    """Options of a trend over years."""
 
     years: tuple[int, ...]
     sensors: tuple[str, ...] = ()
-    """Keys of SENSORS; none for Sentinel-2 where it saw all years, else Landsat."""
+    """Keys of SENSORS; empty for Sentinel-2 if it covers all years, else Landsat."""
     model: str | Path | None = None
-    """None for what the images of the first year that has any allow; then that one in all years."""
+    """None for the best that the first year with images allows; the same in all years."""
     bandpass: str = ""
-    """Key of :data:`howgreen.core.bandpass.BANDPASSES`; empty for no coefficients from elsewhere."""
+    """Key of :data:`howgreen.core.bandpass.BANDPASSES`; empty for no published coefficients."""
     months: tuple[int, int] | None = None
-    """First and last month, the same in each year; None for the growing season by the calendar. From the second half of the year into
-    the first half of the next they end in the year."""
+    """First and last month, the same in each year; None for the calendar growing season. A span from the second half of one year
+    into the first half of the next counts for the year it ends in."""
 
     def __post_init__(self) -> None:
         if len(self.years) < 2:
@@ -77,17 +77,17 @@ class TrendOptions:
             raise PlanError(f"sensor {strange[0]!r} has no trend: use sentinel-2 or landsat")
 
     def families(self) -> tuple[str, ...]:
-        """List the families of satellites to ask, oldest first."""
+        """List the satellite families to query, oldest first."""
         sensors = self.sensors or ((SENTINEL2.name,) if min(self.years) >= FIRST_SENTINEL2 else (LANDSAT.name,))
         return tuple(name for name, family in FAMILIES.items() if family.sensor in sensors)
 
     def period(self, year: int) -> Season | Period:
-        """Return the days of a year from which images may come."""
+        """Return the days of a year that images may come from."""
         return period_of(year, self.months)
 
 
 def period_of(year: int, months: tuple[int, int] | None) -> Season | Period:
-    """Return the days of a year between two months, or its growing season by the calendar."""
+    """Return the days of a year between two months, or its calendar growing season."""
     if months is None:
         return Season("calendar", year)
     first, last = months
@@ -95,7 +95,7 @@ def period_of(year: int, months: tuple[int, int] | None) -> Season | Period:
 
 
 def series_of(scenes: Iterable[Scene]) -> str:
-    """Name the satellites of some scenes by their bands: a key of FAMILIES; several are joined by ``+``, others are their sensor."""
+    """Name the satellite families of some scenes: a key of FAMILIES; several joined by ``+``, others by their sensor."""
     found = set()
     for scene in scenes:
         alike = (
@@ -124,16 +124,16 @@ def over_years(
     city
         Its limits are those of every year.
     images
-        Where they come from; None as for :func:`howgreen.pipeline.city.plan`.
+        Image source; None as for :func:`howgreen.pipeline.city.plan`.
     out
         A new folder, an empty one, or one that howgreen made (it is replaced); a URL of fsspec; or a report that gets a section.
     check
-        Called when all is computed and nothing is written yet; raises to stop.
+        Called after all is computed and before anything is written; raises to stop.
 
     Raises
     ------
     HowgreenError
-        Fewer than two years have clear images; or as :func:`howgreen.pipeline.city.city`, for what is no lack of images.
+        Fewer than two years have clear images; or as :func:`howgreen.pipeline.city.city`, except for a lack of images.
     """
     answers: list[YearAnswer] = []
     gaps: list[tuple[int, str, str]] = []
@@ -189,7 +189,7 @@ def _answer(
         bandpass=options.bandpass,
     )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", HowgreenWarning)  # told once for all years, by code
+        warnings.simplefilter("ignore", HowgreenWarning)  # warned once for all years, by code
         result = journey.answer(city, images, choice, network=network, progress=progress)
     workdir.forget(result.plan)
     return result
@@ -224,12 +224,12 @@ def _trend(city: City, answers: list[YearAnswer], options: TrendOptions, gaps: l
 
 
 LEAST_SEEN = 0.9
-"""A year of which less of the land was seen may differ from others by what was not."""
+"""Years with less of the land seen may differ from others because of the unseen part."""
 FEWEST_DATES = 3
 
 
 def _doubts(found: Trend, gaps: list[tuple[int, str, str]]) -> tuple[Caution, ...]:
-    """Tell what may make a slope, or hide one."""
+    """Yield what may cause a slope, or hide one."""
     cautions = []
     answers = [point.answer for point in found.points]
     little = [str(a.year) for a in answers if a.observed_ratio < LEAST_SEEN]

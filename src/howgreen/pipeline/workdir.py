@@ -1,4 +1,4 @@
-"""Finished blocks of runs: a folder a plan, named after all that decides its pixels, so that a stopped run goes on."""
+"""Finished blocks of runs: one folder per plan, named after everything that decides its pixels, so that a stopped run resumes."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from howgreen.pipeline import locks, plan_json
 from howgreen.pipeline.image_sources import cache_folder
 
 DAYS_KEPT = 7
-"""Blocks of runs that nobody touched for so long are deleted."""
+"""Blocks of runs untouched for this long are deleted."""
 
 
 def work_folder(plan: Plan, work: str | Path | None = None) -> Path:
-    """Name the folder where a plan's finished blocks lie.
+    """Name the folder of a plan's finished blocks.
 
-    The name changes with everything that decides the pixels, the state of the images' files and our own version among it.
+    The name changes with everything that decides the pixels, including the state of the image files and our own version.
     """
     base = Path(work) if work is not None else cache_folder() / "runs"
     _forget_old_runs(base)
@@ -31,23 +31,23 @@ def work_folder(plan: Plan, work: str | Path | None = None) -> Path:
 
 
 def forget(plan: Plan) -> None:
-    """Delete a plan's finished blocks, once its result is written; those that another process uses stay."""
+    """Delete a plan's finished blocks once its result is written, except those that another process uses."""
     folder = work_folder(plan)
     locks.release(folder)
     locks.discard(folder)
 
 
 def _stamp(asset: Asset) -> tuple[int, int]:
-    """Return what changes when a local file does."""
+    """Return a value that changes whenever a local file does."""
     try:
         there = Path(asset.href).stat()
-    except OSError:  # on the web, or gone: reading it says so
+    except OSError:  # remote or gone: reading it will report that
         return 0, 0
     return there.st_mtime_ns, there.st_size
 
 
 def check_files(plan: Plan) -> None:
-    """PlanError where a local image has another size than its catalogue says, or all of them are gone."""
+    """Raise PlanError if a local image's size differs from its catalogue entry, or all of them are gone."""
     local = [asset for scene in (*plan.scenes, *plan.radar) for asset in scene.assets if "://" not in asset.href]
     if local and not any(Path(asset.href).exists() for asset in local):
         raise PlanError(
