@@ -315,3 +315,11 @@ def test_a_file_with_a_mask_inside_comes_once(world):
     path = write(world.root / "inside.tif", beside=False)
     numbers(red(world, "inside.tif"))
     assert world.count()["bytes"] <= 1.2 * path.stat().st_size + sparse_file.HEAD_BYTES
+
+
+def test_a_file_with_a_mask_inside_that_is_too_large_does_not_come(world, monkeypatch):
+    path = write(world.root / "inside.tif", beside=False)
+    monkeypatch.setattr(sparse_file, "LARGEST_WHOLE_BYTES", path.stat().st_size - 1)
+    with pytest.raises(ImageError, match="an image with a mask inside of 0 GiB, which would have to come whole"):
+        numbers(red(world, "inside.tif"))
+    assert world.count()["bytes"] <= 4 * sparse_file.HEAD_BYTES

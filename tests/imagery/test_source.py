@@ -146,6 +146,23 @@ def test_interpolated_reads_are_exact(foreign):
     assert np.abs(values - expected)[whole].max() < 2
 
 
+@pytest.mark.parametrize(
+    ("crs", "west"), [(UTM, 360.0), ("EPSG:32660", 0.0), ("EPSG:32660", -360.0)], ids=["0-360", "over-180", "from-180"]
+)
+def test_longitudes_are_counted_as_the_file_does(make_scene, crs, west):
+    """Files from 0 to 360, and on across the antimeridian, where a projection says 179.9 and then -179.9."""
+    grid = GeoBox((90, 90), Affine(10, 0, 600_000 if crs == UTM else 769_800, 0, -10, 4_000_000), crs)
+    lon, lat = Transformer.from_crs(crs, "EPSG:4326", always_xy=True).transform(grid.affine.c, grid.affine.f)
+    assert crs == UTM or 179.9 < lon % 360 < 180
+    values = np.broadcast_to(1000 + 10 * np.arange(200, dtype=np.uint16), (150, 200))
+    scene = make_scene({"red": (values, (1e-4, 1e-4), lon % 360 - 2e-3 + west, lat + 2e-3, "EPSG:4326")})
+    got, none = read_band(scene.assets[0], grid=grid, window=Window(top=0, bottom=90, left=0, right=90), nodata=0)
+    x, y = np.meshgrid(grid.affine.c + 10 * (np.arange(90) + 0.5), grid.affine.f - 10 * (np.arange(90) + 0.5))
+    east = Transformer.from_crs(crs, "EPSG:4326", always_xy=True).transform(x, y)[0] % 360
+    assert not none.any()
+    assert np.abs(got - (1000 + 10 * ((east - lon % 360 + 2e-3) / 1e-4 - 0.5))).max() < 0.1
+
+
 def test_interpolated_reads_are_gdals(foreign):
     asset, grid = foreign
     values, none = read_band(asset, grid=grid, window=Window(top=0, bottom=140, left=0, right=155), nodata=0)
@@ -237,6 +254,19 @@ def test_broken_files_are_named(tmp_path, make_scene):
     good = make_scene({"red": places(3, 3)}).assets[0]
     with pytest.raises(ImageError, match="has 1 bands, not 4"):
         read_band(Asset(band="red", href=good.href, index=4), grid=grid, window=window, nodata=0)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "placed", "cure"),
+    [("complex64", {"crs": UTM, "transform": Affine(10, 0, WEST, 0, -10, NORTH)}, "complex numbers"),
+     ("uint16", {"crs": UTM, "gcps": [rasterio.control.GroundControlPoint(n, n * n, WEST + n, NORTH) for n in range(4)]}, "gdalwarp")],
+)  # fmt: skip
+def test_what_cannot_be_read_as_it_is_says_why(tmp_path, dtype, placed, cure):
+    path = tmp_path / "image.tif"
+    with rasterio.open(path, "w", driver="GTiff", height=8, width=8, count=1, dtype=dtype, **placed) as file:
+        file.write(np.ones((8, 8), dtype), 1)
+    with pytest.raises(ImageError, match=cure), opened(Asset(band="red", href=str(path))):
+        pass
 
 
 def test_no_crs_is_an_error(tmp_path):

@@ -42,7 +42,7 @@ MOST_ENTRIES = 4096
 MOST_DIRECTORY_BYTES = 64 << 20
 """All directories of a file together."""
 LARGEST_WHOLE_BYTES = 2 << 30
-"""Of a JPEG 2000 file, which comes whole."""
+"""Of a JPEG 2000 file, or an image with a mask inside: they come whole."""
 LARGEST_TILE_BYTES = 256 << 20
 """Of one tile or strip, packed."""
 LARGEST_MASK_BYTES = 64 << 20
@@ -158,11 +158,8 @@ class Remote:
         version = self._ranges.version
         size = version.size if version else len(head)
         self._size = size
-        if head[:4] not in _TIFF and size > LARGEST_WHOLE_BYTES:
-            raise ImageError(
-                f"{http.redact_url(self.href)}: a JPEG 2000 file of {size / 2**30:,.0f} GiB, which would have to come whole; "
-                "use another --catalog"
-            )
+        if head[:4] not in _TIFF:
+            self.check_size("a JPEG 2000 file")
         if self._handle < 0:
             self._handle, name = tempfile.mkstemp(prefix="howgreen-", suffix=".tif" if head[:4] in _TIFF else ".jp2")
             self._path = _nameless(self._handle, Path(name))
@@ -180,6 +177,14 @@ class Remote:
             self._deliver_all()
             self._check_whole(size)
         return self._path
+
+    def check_size(self, what: str) -> None:
+        """Refuse with ImageError a file that has to come whole, and is too large for that."""
+        if self._size > LARGEST_WHOLE_BYTES:
+            raise ImageError(
+                f"{http.redact_url(self.href)}: {what} of {self._size / 2**30:,.0f} GiB, which would have to come whole; "
+                "use another --catalog"
+            )
 
     def mask(self) -> Future[Remote | None]:
         """Return the mask file that lies beside this one, all its bytes here; None where there is none.

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import pyproj
 from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
@@ -59,7 +60,7 @@ def file_window(dataset: Any, grid: GeoBox, window: Window) -> Window | None:
     at = alignment(dataset, grid)
     if at is not None:
         return _not_empty(_aligned(dataset, window, at))
-    return _bounds(*positions(grid, window, dataset.crs.to_wkt(), dataset.transform), dataset.shape)
+    return _bounds(*positions(grid, window, dataset.crs.to_wkt(), dataset.transform, dataset.width), dataset.shape)
 
 
 def _aligned(dataset: Any, window: Window, at: tuple[int, int, int]) -> Window:
@@ -138,18 +139,39 @@ _DOUBLE: dict[Any, tuple[type[np.unsignedinteger[Any]], Any]] = {
 }
 
 
+@lru_cache(maxsize=256)
+def _turn(crs: str) -> float | None:
+    """Once around the Earth in a coordinate system's own unit; None where its coordinates are no longitudes."""
+    system = pyproj.CRS.from_user_input(crs)
+    return 2 * math.pi / system.axis_info[0].unit_conversion_factor if system.is_geographic else None
+
+
+def _near(x: NDArray[Any], *, city: float, file: float, turn: float) -> NDArray[np.float64]:
+    """Longitudes as a file counts them, which may go from 0 to 360, or on across the antimeridian: no jump among them.
+
+    ``city`` and ``file`` are the middles of both. Whole turns are added, so that what needs none stays to the last bit.
+    """
+    there = np.isfinite(x)
+    whole = np.round((city - np.where(there, x, city)) / turn) + round((file - city) / turn)
+    return np.where(there, x + turn * whole, x)
+
+
 def positions(
-    grid: GeoBox, window: Window, crs: str, transform: Affine
+    grid: GeoBox, window: Window, crs: str, transform: Affine, width: int = 0
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Row and column in the file (0.5 = centre of the first pixel) of every pixel centre of the block.
 
-    The same pixel of the grid gets bit for bit the same position in every block.
+    The same pixel of the grid gets bit for bit the same position in every block. ``width`` is the file's.
     """
     step = LATTICE_PX
     rows = np.arange(math.floor(window.top / step), -(-window.bottom // step) + 1) * step
     columns = np.arange(math.floor(window.left / step), -(-window.right // step) + 1) * step
     across, down = (nodes.astype(np.float64) + 0.5 for nodes in np.meshgrid(columns, rows))
-    x, y = transformer(str(grid.crs), crs).transform(*_moved(grid.affine, across, down))
+    move = transformer(str(grid.crs), crs).transform
+    x, y = move(*_moved(grid.affine, across, down))
+    if turn := _turn(crs):
+        city = move(*(grid.affine @ (grid.shape[1] / 2, grid.shape[0] / 2)))[0]
+        x = _near(x, city=city, file=transform.c + transform.a * width / 2, turn=turn)
     node_columns, node_rows = _moved(~transform, _finite(x), _finite(y))
     return _spread(node_rows, window, rows[0], columns[0]), _spread(node_columns, window, rows[0], columns[0])
 
@@ -202,7 +224,7 @@ def _interpolate(
     """
     dataset = image.dataset
     crs, transform = dataset.crs.to_wkt(), dataset.transform
-    rows, columns = positions(grid, window, crs, transform)
+    rows, columns = positions(grid, window, crs, transform, dataset.width)
     inner = _bounds(rows, columns, dataset.shape)
     if inner is None:
         return np.zeros(window.shape, np.float32), np.ones(window.shape, bool)
@@ -250,7 +272,7 @@ def _bilinear(
 
 def _nearest(image: Image, index: int, grid: GeoBox, window: Window, *, fill: Any) -> NDArray[Any]:
     dataset = image.dataset
-    rows, columns = positions(grid, window, dataset.crs.to_wkt(), dataset.transform)
+    rows, columns = positions(grid, window, dataset.crs.to_wkt(), dataset.transform, dataset.width)
     inner = _bounds(rows, columns, dataset.shape)
     out = np.full(window.shape, fill, dataset.dtypes[index - 1])
     if inner is None:

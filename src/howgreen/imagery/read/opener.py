@@ -53,7 +53,8 @@ class Fetched:
         """The dataset itself, for those who have fetched what they will read."""
         self._remote = remote
         if any(has_own_mask(raw, index) for index in raw.indexes):
-            wait_for(remote.everything())  # where its mask lies GDAL does not say
+            remote.check_size("an image with a mask inside")  # where it lies GDAL does not say
+            wait_for(remote.everything())
 
     def __getattr__(self, name: str) -> Any:
         if name in _UNFETCHED:
@@ -381,6 +382,13 @@ def _check_image(dataset: Any, asset: Asset) -> None:
     if asset.index > dataset.count:
         raise ImageError(
             f"{asset.href}: has {dataset.count} bands, not {asset.index}; add the image again with the right --bands"
+        )
+    if np.dtype(dataset.dtypes[asset.index - 1]).kind == "c":
+        raise ImageError(f"{asset.href}: holds complex numbers, which are no reflectance; give an image of reflectance")
+    if dataset.crs is None and dataset.gcps[0]:
+        raise ImageError(
+            f"{asset.href}: its place is told by control points only; move it to a coordinate system (gdalwarp -t_srs) and "
+            "add it again"
         )
     if dataset.crs is None:
         raise ImageError(f"{asset.href}: has no coordinate system; assign one (gdal_edit.py -a_srs) and add it again")
