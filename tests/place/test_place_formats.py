@@ -145,6 +145,30 @@ def test_broken_archives_are_one_line(tmp_path, body):
 # Formats
 
 
+@pytest.mark.parametrize(
+    ("driver", "name", "told"),
+    [("ESRI Shapefile", "a.shp", "cut short: [0-9]+ of 580 bytes"), ("GeoJSONSeq", "a.geojsonl", "feature 4 is cut short")],
+)  # fmt: skip
+def test_files_whose_end_is_missing_are_refused_and_not_a_smaller_place(tmp_path, driver, name, told):
+    """GDAL leaves out what is missing of a shapefile; of a sequence it closes the outline where the file ends."""
+    path = tmp_path / name
+    frame(*(shapely.affinity.translate(TOWN, step) for step in range(4)), name=list("abcd")).to_file(
+        path, driver=driver
+    )
+    whole = path.read_bytes()
+    assert from_file(path, name="a").area_m2 == pytest.approx(AREA_M2, rel=1e-6)
+    path.write_bytes(whole[: whole.rindex(b",")] if driver == "GeoJSONSeq" else whole[:-100])
+    with pytest.raises(AreaError, match=told):
+        from_file(path, name="a")
+
+
+def test_a_shapefile_without_its_index_says_what_belongs_to_it(tmp_path):
+    frame(name=["Town"]).to_file(tmp_path / "a.shp")
+    (tmp_path / "a.shx").unlink()
+    with pytest.raises(AreaError, match=r"a\.shx is missing; copy the \.shp, \.shx, \.dbf and \.prj together"):
+        from_file(tmp_path / "a.shp")
+
+
 def test_topojson_has_no_crs_and_is_in_degrees(tmp_path):
     """gdal#12216."""
     arcs = [list(map(list, TOWN.exterior.coords))]

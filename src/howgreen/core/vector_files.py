@@ -8,6 +8,7 @@ what is packed is unpacked within bounds before anybody reads it.
 from __future__ import annotations
 
 import gzip
+import json
 import re
 import tempfile
 import zipfile
@@ -134,7 +135,34 @@ def _known(path: Path, kind: str, scratch: Path) -> VectorFile:
         raise ValueError(
             f"{size / 2**20:,.0f} MB of {kind}, at most {MAX_TEXT_BYTES // 2**20}; save it as a GeoPackage"
         )
+    if kind == "Shapefile":
+        _check_shapefile(path, size)
+    if kind == "GeoJSONSeq":
+        _check_sequence(path)
     return VectorFile(file=path, format=kind, scratch=scratch, options=_OPTIONS.get(kind, {}))
+
+
+def _check_shapefile(path: Path, size: int) -> None:
+    """Refuse one that is not whole: GDAL leaves out what is missing, and goes on."""
+    with path.open("rb") as file:
+        stated = 2 * int.from_bytes(file.read(28)[24:], "big")
+    if size < stated:
+        raise ValueError(f"cut short: {size:,} of {stated:,} bytes are there; copy or fetch it again")
+    if path.suffix.lower() == ".shp" and not any(path.with_suffix(end).exists() for end in (".shx", ".SHX")):
+        raise ValueError(f"{path.with_suffix('.shx').name} is missing; copy the .shp, .shx, .dbf and .prj together")
+
+
+def _check_sequence(path: Path) -> None:
+    """Refuse features of which one is not whole: GDAL leaves it out, or takes what is there of its outline."""
+    text = path.read_bytes()
+    parts = text.split(b"\x1e") if text.lstrip().startswith(b"\x1e") else text.splitlines()
+    for number, part in enumerate(filter(bytes.strip, parts), 1):
+        try:
+            json.loads(part)
+        except ValueError as error:
+            raise ValueError(
+                f"feature {number} is cut short or broken: {error}; copy or fetch the file again"
+            ) from error
 
 
 def _of_folder(folder: Path, scratch: Path) -> list[VectorFile]:
