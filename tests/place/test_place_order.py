@@ -53,3 +53,11 @@ def test_what_lies_near_a_shore_is_let_be():
 )
 def test_ends_of_the_earth(bounds, sea):
     assert in_open_sea(*bounds) is sea
+
+
+def test_a_point_in_the_sea_that_was_written_lon_first_is_told():
+    for door in (lambda: place.place_from_point(2.35, 48.86), lambda: place.find("[2.35, 48.86]")):
+        with pytest.raises(AreaError, match=r"it lies in the open sea .*; write lat first, then lon"):
+            door()
+    assert place.place_from_point(48.86, 2.35).kind == "circle"
+    assert place.find("-37.1, -12.3").kind == "circle"  # Tristan da Cunha: far from land, and so is the other way round

@@ -21,7 +21,7 @@ from howgreen.place._points import parse_coordinates
      "45,76; 4,84", "45,76° N 4,84° E", "lat 45.76 lon 4.84", "lon=4.84, lat=45.76", "45.76 / 4.84", "45.76 Nord 4.84 Ost",
      "N 45.76 E 4.84", "geo:45.76,4.84;u=35", "45.76º N, 4.84º E", "45°45'36\"N 4°50'24\"E", "45° 45′ 36″ N, 4° 50′ 24″ E",
      "N 45°45.6' E 4°50.4'", "45°45,6'N 4°50,4'E", "45 45 36 N 4 50 24 E", "45:45:36N, 4:50:24E", "45°45'36''N, 4°50'24''E",
-     "4°50′24″ est, 45°45′36″ nord"],
+     "4°50′24″ est, 45°45′36″ nord", "４５．７６，４．８４", "45.76，4.84", "٤٥٫٧٦، ٤٫٨٤"],
 )  # fmt: skip
 def test_coordinates_are_read_as_people_write_them(text):
     assert parse_coordinates(text) == pytest.approx((45.76, 4.84), abs=1e-9)

@@ -35,12 +35,12 @@ def place_from_point(lat: float, lon: float, *, radius_m: float | None = None, n
     Raises
     ------
     AreaError
-        When the position or the radius cannot be.
+        When the position or the radius cannot be, or it lies in the open sea, and on land with the two exchanged.
 
     """
-    from howgreen.place._points import from_point
+    from howgreen.place._points import point_on_land
 
-    return from_point(lat, lon, radius_m=radius_m, name=name)
+    return point_on_land(lat, lon, radius_m=radius_m, name=name)
 
 
 def place_from_geometry(

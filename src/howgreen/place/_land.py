@@ -42,7 +42,7 @@ def in_open_sea(west: float, south: float, east: float, north: float) -> bool:
     return not _mask()[top : bottom + 1, np.arange(left, right + 1) % _COLUMNS].any()
 
 
-def check_order(city: City) -> None:
+def check_order(city: City, *, what: str = "its limits lie", cure: str = "write lon first, then lat") -> None:
     """Refuse limits in the open sea that lie on land with latitude and longitude exchanged.
 
     Where both positions are near land, nothing can be told from the position alone.
@@ -56,6 +56,6 @@ def check_order(city: City) -> None:
     turned_is_possible = west >= -90 and east <= 90
     if turned_is_possible and in_open_sea(west, south, east, north) and not in_open_sea(south, west, north, east):
         raise AreaError(
-            f"{city.label}: its limits lie in the open sea ({(south + north) / 2:.1f}° N, {(west + east) / 2:.1f}° E), and on land with latitude "
-            "and longitude exchanged; write lon first, then lat"
+            f"{city.label}: {what} in the open sea ({(south + north) / 2:.1f}° N, {(west + east) / 2:.1f}° E), and on land with latitude "
+            f"and longitude exchanged; {cure}"
         )

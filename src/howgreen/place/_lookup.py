@@ -12,7 +12,7 @@ from howgreen.core.text import closest, is_called, truncate, truncate_list
 from howgreen.core.types import City
 from howgreen.core.warnings import Caution
 from howgreen.place import _osm_boundaries
-from howgreen.place._points import from_point, parse_coordinates
+from howgreen.place._points import parse_coordinates, point_on_land
 from howgreen.place._shapes import join_notes
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def _listed(query: str, known: _Known, *, radius_m: float | None) -> _Listed:
         raise PlaceNotFoundError("no place given: write a name, an id, or coordinates such as 45.76, 4.84")
     position = parse_coordinates(query)
     if position:
-        return _Listed(cities=[from_point(*position, radius_m=radius_m, name=query)], source="point")
+        return _Listed(cities=[point_on_land(*position, radius_m=radius_m, name=query)], source="point")
     places = _places(known.stores)
     matches = _of_stores(query, places)
     if matches:

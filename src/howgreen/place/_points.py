@@ -41,6 +41,8 @@ _TWICE = re.compile(
     rf"(?:[\d.,;°\s+\-−]|{_WORD})*{_WORD}\s*[\d.,]+\s*°?\s*{_WORD}(?:[\d.,;°\s+\-−]|{_WORD})*", re.IGNORECASE
 )
 _LONGEST = 100
+_WRITTEN = {code + 0xFEE0: code for code in range(0x21, 0x7F)} | str.maketrans("٫،、", ".,,")
+"""Full-width figures and signs, and the commas of Arabic and Chinese, as the patterns have them."""
 _COMMA_PAIR = re.compile(r"[+\-−]?\d+(?:,\d+)+")
 
 
@@ -97,6 +99,22 @@ def from_point(lat: float, lon: float, *, radius_m: float | None = None, name: s
     )
 
 
+def point_on_land(lat: float, lon: float, *, radius_m: float | None = None, name: str | None = None) -> City:
+    """Draw a circle as :func:`from_point` does, where someone wrote its centre down.
+
+    Raises
+    ------
+    AreaError
+        As there; and when it lies in the open sea, and on land with latitude and longitude exchanged.
+
+    """
+    from howgreen.place._land import check_order
+
+    city = from_point(lat, lon, radius_m=radius_m, name=name)
+    check_order(city, what="it lies", cure="write lat first, then lon")
+    return city
+
+
 def parse_coordinates(query: str) -> tuple[float, float] | None:
     """Read latitude and longitude as people write them; None for other texts.
 
@@ -108,7 +126,7 @@ def parse_coordinates(query: str) -> tuple[float, float] | None:
         When the text is two numbers that are no position on Earth, or may be one number or two.
 
     """
-    text = re.sub(r"^\s*geo:|[;?][uz]=.*$", "", query).strip().strip("()[]").strip()
+    text = re.sub(r"^\s*geo:|[;?][uz]=.*$", "", query.translate(_WRITTEN)).strip().strip("()[]").strip()
     if len(text) > _LONGEST:
         return None
     if _COMMA_PAIR.fullmatch(text):
