@@ -16,13 +16,13 @@ import numpy.typing as npt
 from howgreen.core.errors import EstimateError
 from howgreen.estimate._accuracy import Figure, StratifiedClasses, assess
 from howgreen.estimate.answers import CHANGED_KINDS, Agreement, Answer, agreement, in_order
+from howgreen.estimate.estimators import LEVEL
 from howgreen.estimate.frame import ChangeFrame
 from howgreen.estimate.sample import Sample
 
 Floats = npt.NDArray[np.float64]
 
 KINDS = ("lost", "gained", "kept", "neither")
-LEVEL = 0.95
 FEWEST_IN_STRATUM = 5
 
 
@@ -58,7 +58,7 @@ class ChangeEvaluation:
     level: float
 
 
-def evaluate_change(sample: Sample, answers: Sequence[Answer], *, level: float = LEVEL) -> ChangeEvaluation:
+def evaluate_change(sample: Sample, answers: Sequence[Answer]) -> ChangeEvaluation:
     """Estimate the areas of change.
 
     Raises
@@ -77,18 +77,18 @@ def evaluate_change(sample: Sample, answers: Sequence[Answer], *, level: float =
     names, weights = change.strata, np.array(sample.weights)
     last = max(one.unit for one in told)
     return ChangeEvaluation(
-        areas={kind: _area(value, stratum, sample, level) for kind, value in values.items()},
+        areas={kind: _area(value, stratum, sample) for kind, value in values.items()},
         mapped_m2={
             kind: float(weights[names.index(kind)] * change.area_m2) if kind in names else 0.0 for kind in CHANGED_KINDS
         },
         users={kind: accuracy.users[kind] for kind in CHANGED_KINDS if kind in accuracy.users},
         producers={kind: accuracy.producers[kind] for kind in CHANGED_KINDS if kind in accuracy.producers},
-        unseen_m2=_unseen(shares, stratum, sample, level),
+        unseen_m2=_unseen(shares, stratum, sample),
         looked=len(told),
         readers=readings.readers,
         skipped=tuple(n for n in range(1, last) if n not in readings.first),
         agreement=agreement(readings, CHANGED_KINDS),
-        level=level,
+        level=LEVEL,
     )
 
 
@@ -108,7 +108,7 @@ def _check(stratum: npt.NDArray[np.intp], change: ChangeFrame) -> None:
             )
 
 
-def _area(values: Floats, stratum: npt.NDArray[np.intp], sample: Sample, level: float) -> AreaEstimate:
+def _area(values: Floats, stratum: npt.NDArray[np.intp], sample: Sample) -> AreaEstimate:
     """Estimate one area: a stratified mean, with Student's interval by Satterthwaite's degrees of freedom.
 
     Where most of a stratum is of the kind, its answers vary at least as if half a look had been otherwise: twenty looks that are nearly
@@ -129,7 +129,7 @@ def _area(values: Floats, stratum: npt.NDArray[np.intp], sample: Sample, level: 
     variance = float(sum(parts))
     freedom = sum(part**2 / (count - 1) for part, count in zip(parts, counts, strict=True))
     df = float(np.clip(variance**2 / freedom, 1, sum(counts) - len(counts))) if freedom > 0 else float(sum(counts))
-    half = float(special.stdtrit(df, (1 + level) / 2)) * variance**0.5
+    half = float(special.stdtrit(df, (1 + LEVEL) / 2)) * variance**0.5
     least = -1.0 if (values < 0).any() else 0.0
     area = change.area_m2
     return AreaEstimate(
@@ -138,15 +138,15 @@ def _area(values: Floats, stratum: npt.NDArray[np.intp], sample: Sample, level: 
     )  # fmt: skip
 
 
-def _unseen(shares: Mapping[str, Floats], stratum: npt.NDArray[np.intp], sample: Sample, level: float) -> float:
-    """Bound what nobody found where the map sees no change: of n looks without any, at most 1 - (1 - level)^(1/n)."""
+def _unseen(shares: Mapping[str, Floats], stratum: npt.NDArray[np.intp], sample: Sample) -> float:
+    """Bound what nobody found where the map sees no change: of n looks without any, at most 1 - (1 - LEVEL)^(1/n)."""
     change = of_change(sample)
     found = shares["lost"] + shares["gained"]
     share = 0.0
     for number, name in enumerate(change.strata):
         here = found[stratum == number]
         if name not in CHANGED_KINDS and not here.any():
-            share += sample.weights[number] * (1 - (1 - level) ** (1 / len(here)))
+            share += sample.weights[number] * (1 - (1 - LEVEL) ** (1 / len(here)))
     return share * change.area_m2
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from howgreen.core.errors import EstimateError
+from howgreen.estimate.estimators import LEVEL
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.intp]
@@ -128,7 +129,7 @@ def expect_answers(share: Floats, area: Floats, *, dots: int, map_rmse: float) -
     return AnswerSpread(variance=between + residual, residual=residual)
 
 
-def looks_needed(half_width: float, spread: AnswerSpread, *, assisted: bool, level: float = 0.95) -> int:
+def looks_needed(half_width: float, spread: AnswerSpread, *, assisted: bool) -> int:
     """Count the looks of a simple sample that bring the interval to ± ``half_width`` (0-1).
 
     Raises
@@ -143,7 +144,7 @@ def looks_needed(half_width: float, spread: AnswerSpread, *, assisted: bool, lev
     variance = spread.residual if assisted else spread.variance
     looks = FEWEST_LOOKS
     for _ in range(20):  # t depends on the number that it gives
-        quantile = float(stats.t.ppf((1 + level) / 2, looks - 1))
+        quantile = float(stats.t.ppf((1 + LEVEL) / 2, looks - 1))
         wanted = max(int(np.ceil(quantile**2 * variance / half_width**2)), FEWEST_LOOKS)
         if wanted == looks:
             break
@@ -155,11 +156,11 @@ def looks_needed(half_width: float, spread: AnswerSpread, *, assisted: bool, lev
     return looks
 
 
-def looks_in_all(half_width: float, looked: int, se: float, *, level: float = 0.95) -> int:
+def looks_in_all(half_width: float, looked: int, se: float) -> int:
     """Count the looks in all that bring an interval to ± ``half_width`` (0-1), by the standard error of the looks so far.
 
     The order of looking is random, so that the spread of the first answers is that of all, as they are read by this reader
     in this design.
     """
     variance = se**2 * looked
-    return looks_needed(half_width, AnswerSpread(variance=variance, residual=variance), assisted=False, level=level)
+    return looks_needed(half_width, AnswerSpread(variance=variance, residual=variance), assisted=False)

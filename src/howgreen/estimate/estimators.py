@@ -22,6 +22,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.intp]
 
 LEVEL = 0.95
+"""Confidence level of every interval."""
 FEWEST = 10
 """Looks below which no interval is given: with fewer, intervals are wider than the question."""
 FEWEST_IN_STRATUM = 2
@@ -137,7 +138,7 @@ def unstratified(green: Floats, land: Floats | None = None) -> Looks:
     )
 
 
-def estimate_ratio(looks: Looks, assist: MapShares | None = None, *, level: float = LEVEL) -> Estimate:
+def estimate_ratio(looks: Looks, assist: MapShares | None = None) -> Estimate:
     """Estimate green over land from looks at a probability sample, stratified or simple, assisted by the map where it is given.
 
     Raises
@@ -159,7 +160,7 @@ def estimate_ratio(looks: Looks, assist: MapShares | None = None, *, level: floa
     way: Way = "strata" if len(looks.weight) > 1 else "simple" if assist is None else "assisted"
     unexplained, alike = _unexplained(variance, looks)
     shape = _Shape(way=way, unexplained=unexplained, alike=alike)
-    return _estimate(line.ratio, variance, df, len(looks.green), level, method, shape=shape)
+    return _estimate(line.ratio, variance, df, len(looks.green), method, shape=shape)
 
 
 def _unexplained(variance: float, looks: Looks) -> tuple[float, bool]:
@@ -194,7 +195,7 @@ def _linearise(looks: Looks, assist: MapShares | None) -> _Linearised:
     return _Linearised(ratio=ratio, total_land=total_land, residual=(green - ratio * land) / total_land)
 
 
-def estimate_by_regression(looks: Looks, assist: MapShares, *, level: float = LEVEL) -> Estimate:
+def estimate_by_regression(looks: Looks, assist: MapShares) -> Estimate:
     """Estimate the ratio by regression on the map, from a simple or stratified sample (Särndal et al. 1992, ch. 6 and 7).
 
     It is the difference estimator by a map that is stretched by the slope of answers on map, and serves where the map is stretched wrongly and
@@ -233,7 +234,7 @@ def estimate_by_regression(looks: Looks, assist: MapShares, *, level: float = LE
     unexplained, alike = _unexplained(variance, looks)
     shape = _Shape(way="strata" if stratified else "other", unexplained=unexplained, alike=alike)
     method = "ratio of two means, assisted by the map (regression estimator)"
-    found = _estimate(line.ratio, variance, df, len(looks.green), level, method, shape=shape)
+    found = _estimate(line.ratio, variance, df, len(looks.green), method, shape=shape)
     most = len(looks.green) - len(looks.weight)
     return replace(found, se=float(np.sqrt(variance_of(line.residual, looks)[0] * most / (most - 1))))
 
@@ -291,7 +292,7 @@ class Gold:
     number of agreements over those that were looked at again."""
 
 
-def estimate_two_phase(looks: Looks, gold: Gold, assist: MapShares | None = None, *, level: float = LEVEL) -> Estimate:
+def estimate_two_phase(looks: Looks, gold: Gold, assist: MapShares | None = None) -> Estimate:
     """Estimate the ratio free of the reader's errors, by double sampling.
 
     The readers' estimate is corrected by the mean of (agreed - read) over the units that were read twice, themselves a simple random part of
@@ -329,7 +330,7 @@ def estimate_two_phase(looks: Looks, gold: Gold, assist: MapShares | None = None
         ", the map everywhere" if assist is not None else ""
     )
     shape = _Shape(way="other" if assist is None else "assisted")
-    return _estimate(line.ratio + correction, variance, agreed - 1, count, level, method, shape=shape)
+    return _estimate(line.ratio + correction, variance, agreed - 1, count, method, shape=shape)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -378,9 +379,7 @@ def estimate_corrected(observed: Estimate, dots: ReadDots) -> Corrected | None:
         return None
     ratio = (observed.ratio - low) / skill
     variance = (observed.se**2 + (1 - ratio) ** 2 * low_variance + ratio**2 * high_variance) / skill**2
-    found = _estimate(
-        ratio, variance, len(dots.weight) - 1, observed.n, observed.level, "corrected by the reader's error rates"
-    )
+    found = _estimate(ratio, variance, len(dots.weight) - 1, observed.n, "corrected by the reader's error rates")
     return Corrected(estimate=found, bare_as_green=low, green_as_bare=high)
 
 
@@ -392,9 +391,7 @@ def _rate(part: Floats, whole: Floats, weight: Floats) -> tuple[float, float]:
     return rate, float((left**2).sum()) * len(weight) / (len(weight) - 1) / total**2
 
 
-def estimate_domain(
-    looks: Looks, inside: npt.NDArray[np.bool_], assist: MapShares | None = None, *, level: float = LEVEL
-) -> Estimate:
+def estimate_domain(looks: Looks, inside: npt.NDArray[np.bool_], assist: MapShares | None = None) -> Estimate:
     """Estimate the ratio of a part of the frame, a district, from the looks that fell into it.
 
     Parameters
@@ -426,7 +423,7 @@ def estimate_domain(
     method = "ratio of two means of a part" + (
         ", assisted by the map (difference estimator)" if assist is not None else ""
     )
-    return _estimate(line.ratio, variance, min(df, count - 1), count, level, method)
+    return _estimate(line.ratio, variance, min(df, count - 1), count, method)
 
 
 def wilson(share: float, n: float, *, quantile: float) -> tuple[float, float]:
@@ -495,16 +492,14 @@ class _Shape:
     alike: bool = False
 
 
-def _estimate(
-    ratio: float, variance: float, df: float, n: int, level: float, method: str, *, shape: _Shape = _Shape()
-) -> Estimate:
+def _estimate(ratio: float, variance: float, df: float, n: int, method: str, *, shape: _Shape = _Shape()) -> Estimate:
     """Put the interval around a ratio: see :func:`intervals`."""
     low, high, wilsons = intervals(
-        ratio, variance, df, n, level=level, unexplained=shape.unexplained, way=shape.way, alike=np.array(shape.alike)
+        ratio, variance, df, n, unexplained=shape.unexplained, way=shape.way, alike=np.array(shape.alike)
     )
     method += "; Wilson's interval" if wilsons else ""
     se = float(np.sqrt(variance))
-    return Estimate(ratio=ratio, se=se, df=df, low=float(low), high=float(high), level=level, n=n, method=method)
+    return Estimate(ratio=ratio, se=se, df=df, low=float(low), high=float(high), level=LEVEL, n=n, method=method)
 
 
 def intervals(
@@ -513,7 +508,6 @@ def intervals(
     df: Floats | float,
     n: int,
     *,
-    level: float = LEVEL,
     unexplained: Floats | float = 1.0,
     way: Way = "other",
     alike: npt.NDArray[np.bool_] = _DIFFERENT,
@@ -539,13 +533,13 @@ def intervals(
     from scipy import special
 
     se, inside = np.sqrt(variance), np.clip(ratio, 0.0, 1.0)
-    quantile = special.stdtrit(df, (1 + level) / 2)  # of Student's t; scipy.stats asks fifty times as long
+    quantile = special.stdtrit(df, (1 + LEVEL) / 2)  # of Student's t; scipy.stats asks fifty times as long
     low, high = ratio - quantile * se, ratio + quantile * se
     tosses, score_quantile = _coin_looks(inside, n, unexplained=unexplained), quantile
     if way == "simple":
-        score_quantile = special.stdtrit(df + tosses, (1 + level) / 2)
+        score_quantile = special.stdtrit(df + tosses, (1 + LEVEL) / 2)
     elif way == "strata":
-        score_quantile = special.ndtri((1 + level) / 2) * quantile / special.stdtrit(n - 1, (1 + level) / 2)
+        score_quantile = special.ndtri((1 + LEVEL) / 2) * quantile / special.stdtrit(n - 1, (1 + LEVEL) / 2)
     score_low, score_high = _scores(inside, _effective_looks(inside, variance, n, tosses=tosses), score_quantile)
     outside = (ratio <= 0) | (ratio >= 1)  # an estimate that is no share tells little of where the share is
     if way == "assisted":

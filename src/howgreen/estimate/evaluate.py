@@ -151,9 +151,7 @@ class Evaluation:
     """By half-width in points: looks in all that would bring the headline's interval to it; empty before :data:`RESIZED_FROM` looks."""
 
 
-def evaluate(
-    sample: Sample, answers: Sequence[Answer], *, count: str = "vegetation", level: float = LEVEL
-) -> Evaluation:
+def evaluate(sample: Sample, answers: Sequence[Answer], *, count: str = "vegetation") -> Evaluation:
     """Estimate all there is to estimate.
 
     Parameters
@@ -172,53 +170,53 @@ def evaluate(
     rows = _Rows(sample, told, COUNTED[count])
     looks, assist = rows.looks(), rows.map_shares() if count == "vegetation" else None
     everything = np.ones(len(rows.answers))
-    headline = estimate_ratio(looks, assist, level=level)
+    headline = estimate_ratio(looks, assist)
     last = max(readings.first, default=0)
     return Evaluation(
         counted=count,
         headline=headline,
-        of_total=estimate_ratio(rows.looks(land=everything), level=level),
-        definitions={name: _definition(_Rows(sample, told, kinds), level) for name, kinds in COUNTED.items()},
-        plain=estimate_ratio(looks, level=level),
-        by_regression=_by_regression(looks, assist, level),
-        two_phase=_two_phase(rows, readings, looks, assist, level),
+        of_total=estimate_ratio(rows.looks(land=everything)),
+        definitions={name: _definition(_Rows(sample, told, kinds)) for name, kinds in COUNTED.items()},
+        plain=estimate_ratio(looks),
+        by_regression=_by_regression(looks, assist),
+        two_phase=_two_phase(rows, readings, looks, assist),
         corrected=_corrected(rows, readings, headline),
         agreement=agreement(readings),
-        bounds=_bounds(rows, readings, assist, level),
+        bounds=_bounds(rows, readings, assist),
         reader_errors=tuple(
             ReaderError(error=e, ratio=min(max((headline.ratio - e) / (1 - 2 * e), 0.0), 1.0)) for e in READER_ERRORS
         ),
-        districts=_districts(rows, looks, assist, level),
-        cover=_cover(rows, level),
+        districts=_districts(rows, looks, assist),
+        cover=_cover(rows),
         map_errors=_map_errors(_Rows(sample, told)),
         looked=len(readings.first),
         skipped=tuple(unit for unit in range(1, last) if unit not in readings.first),
         untold=tuple(sorted(set(readings.first) - set(told))),
         readers=readings.readers,
         systematic=sample.design == "systematic",
-        looks_in_all=_resized(headline, level),
+        looks_in_all=_resized(headline),
     )
 
 
-def _by_regression(looks: Looks, assist: MapShares | None, level: float) -> Estimate | None:
+def _by_regression(looks: Looks, assist: MapShares | None) -> Estimate | None:
     """Estimate by regression, where the map shows what is counted and does not say the same of all places."""
     if assist is None or not np.ptp(assist.green) > 0:
         return None
-    return estimate_by_regression(looks, assist, level=level)
+    return estimate_by_regression(looks, assist)
 
 
-def _resized(headline: Estimate, level: float) -> dict[int, int]:
+def _resized(headline: Estimate) -> dict[int, int]:
     """Size the sample anew by what was read; a width that would take too many looks is left out."""
     if headline.n < RESIZED_FROM or not headline.se > 0:
         return {}
     found = {}
     for points in WIDTHS:
         with suppress(EstimateError):
-            found[points] = looks_in_all(points / 100, headline.n, headline.se, level=level)
+            found[points] = looks_in_all(points / 100, headline.n, headline.se)
     return found
 
 
-def share_of_area(sample: Sample, answers: Sequence[Answer], kinds: Sequence[str], *, level: float = LEVEL) -> Estimate:
+def share_of_area(sample: Sample, answers: Sequence[Answer], kinds: Sequence[str]) -> Estimate:
     """Estimate the share of the whole area, water in it, that is of some kinds (of :data:`howgreen.estimate.answers.KINDS`).
 
     Raises
@@ -227,7 +225,7 @@ def share_of_area(sample: Sample, answers: Sequence[Answer], kinds: Sequence[str
         As :func:`evaluate`.
     """
     rows = _Rows(sample, {unit: one for unit, one in in_order(answers).first.items() if one.known})
-    return estimate_ratio(rows.looks(green=rows.share(kinds), land=np.ones(len(rows.answers))), level=level)
+    return estimate_ratio(rows.looks(green=rows.share(kinds), land=np.ones(len(rows.answers))))
 
 
 def may_show(sample: Sample, answers: Sequence[Answer]) -> bool:
@@ -309,10 +307,10 @@ class _Rows:
         )
 
 
-def _definition(rows: _Rows, level: float) -> Estimate:
+def _definition(rows: _Rows) -> Estimate:
     """Estimate by one definition of green, helped by the map where it maps just that."""
     assist = rows.map_shares() if rows.green_kinds == GREEN_KINDS else None
-    return estimate_ratio(rows.looks(), assist, level=level)
+    return estimate_ratio(rows.looks(), assist)
 
 
 def _agreed(rows: _Rows, readings: Readings) -> dict[int, tuple[Answer, float]] | None:
@@ -331,9 +329,7 @@ def _agreed(rows: _Rows, readings: Readings) -> dict[int, tuple[Answer, float]] 
     return {unit: (one, 1.0 if unit in apart else len(alike) / len(again)) for unit, one in gold.items()}
 
 
-def _two_phase(
-    rows: _Rows, readings: Readings, looks: Looks, assist: MapShares | None, level: float
-) -> Estimate | None:
+def _two_phase(rows: _Rows, readings: Readings, looks: Looks, assist: MapShares | None) -> Estimate | None:
     """Estimate with the agreed answers, where there are enough."""
     gold = _agreed(rows, readings)
     if gold is None:
@@ -347,7 +343,6 @@ def _two_phase(
             weight=np.array([weight for _, weight in gold.values()]),
         ),
         assist,
-        level=level,
     )
 
 
@@ -381,7 +376,7 @@ def _corrected(rows: _Rows, readings: Readings, observed: Estimate) -> Corrected
     return estimate_corrected(observed, ReadDots(**dict(zip(names, columns, strict=True))))
 
 
-def _bounds(known: _Rows, readings: Readings, assist: MapShares | None, level: float) -> Bounds | None:
+def _bounds(known: _Rows, readings: Readings, assist: MapShares | None) -> Bounds | None:
     """Give the ratio with all unknown dots bare, and with all of them green."""
     rows = _Rows(known.sample, readings.first, known.green_kinds)
     unknown = rows.share(("unknown",), unknown_as=0.0)
@@ -389,15 +384,13 @@ def _bounds(known: _Rows, readings: Readings, assist: MapShares | None, level: f
         return None
     land = rows.share((*LAND_KINDS, "unknown"), unknown_as=0.0)
     ends = [
-        estimate_ratio(
-            rows.looks(green=rows.share(kinds, unknown_as=0.0), land=land), assist and rows.map_shares(), level=level
-        )
+        estimate_ratio(rows.looks(green=rows.share(kinds, unknown_as=0.0), land=land), assist and rows.map_shares())
         for kinds in (rows.green_kinds, (*rows.green_kinds, "unknown"))
     ]
     return Bounds(unknown_share=float(unknown.mean()), low=ends[0].low, high=ends[1].high)
 
 
-def _districts(rows: _Rows, looks: Looks, assist: MapShares | None, level: float) -> tuple[DistrictEstimate, ...]:
+def _districts(rows: _Rows, looks: Looks, assist: MapShares | None) -> tuple[DistrictEstimate, ...]:
     """Estimate each district; one with few looks by the map, and not at all where the map does not know what is counted."""
     names = np.array([unit.district for unit in rows.units])
     direct: dict[str, Estimate] = {}
@@ -405,8 +398,8 @@ def _districts(rows: _Rows, looks: Looks, assist: MapShares | None, level: float
         inside = names == one.name
         if inside.sum() >= FEWEST:
             part = assist and replace(assist, frame_green=one.map_green, frame_land=one.map_land)
-            direct[one.name] = estimate_domain(looks, inside, part, level=level)
-    spread = _between(rows.sample, direct, level) if assist else None
+            direct[one.name] = estimate_domain(looks, inside, part)
+    spread = _between(rows.sample, direct) if assist else None
     found = []
     for one in rows.sample.districts:
         if assist is None and one.name not in direct:
@@ -434,7 +427,7 @@ def _districts(rows: _Rows, looks: Looks, assist: MapShares | None, level: float
     return tuple(found)
 
 
-def _between(sample: Sample, direct: Mapping[str, Estimate], level: float) -> float | None:
+def _between(sample: Sample, direct: Mapping[str, Estimate]) -> float | None:
     """Half-width for a district nobody looked at: the spread of (estimate - map) between those that were looked at.
 
     The map's mean miss counts, and the estimates' own variance is taken off (DerSimonian & Laird 1986, by moments).
@@ -448,14 +441,14 @@ def _between(sample: Sample, direct: Mapping[str, Estimate], level: float) -> fl
     noise = np.array([one.se**2 for name, one in direct.items() if name in known])
     square = max(float((misses**2).mean() - noise.mean()), 0.0)
     floor = float((misses**2).mean()) / 4  # the noise is itself only estimated
-    return float(stats.t.ppf((1 + level) / 2, len(misses) - 1) * np.sqrt(max(square, floor)))
+    return float(stats.t.ppf((1 + LEVEL) / 2, len(misses) - 1) * np.sqrt(max(square, floor)))
 
 
-def _cover(rows: _Rows, level: float) -> dict[str, Estimate]:
+def _cover(rows: _Rows) -> dict[str, Estimate]:
     """Estimate each kind's share of the whole area."""
     everything = np.ones(len(rows.answers))
     return {
-        kind: estimate_ratio(rows.looks(green=rows.share((kind,)), land=everything), level=level)
+        kind: estimate_ratio(rows.looks(green=rows.share((kind,)), land=everything))
         for kind in KINDS
         if kind != "unknown" and rows.share((kind,)).any()
     }
@@ -480,7 +473,7 @@ def _map_errors(rows: _Rows) -> MapErrors:
     )
 
 
-def slope_of(looks: Looks, mapped: Floats, *, level: float = LEVEL) -> Estimate:
+def slope_of(looks: Looks, mapped: Floats) -> Estimate:
     """Estimate the slope of answers on map over the frame, by weighted least squares with a linearised variance (Särndal et al. 1992, 5.10).
 
     NaN where the map says the same everywhere.
@@ -493,14 +486,14 @@ def slope_of(looks: Looks, mapped: Floats, *, level: float = LEVEL) -> Estimate:
     if spread <= 0:
         nothing = float("nan")
         return Estimate(
-            ratio=nothing, se=nothing, df=1, low=nothing, high=nothing, level=level, n=len(mapped), method="none"
+            ratio=nothing, se=nothing, df=1, low=nothing, high=nothing, level=LEVEL, n=len(mapped), method="none"
         )
     slope = float((weight * centred * looks.green).sum()) / spread
     left = looks.green - float((weight * looks.green).sum()) - slope * centred
     variance, df = variance_of(centred * left / spread, looks)
-    half = float(special.stdtrit(df, (1 + level) / 2)) * float(np.sqrt(variance))
+    half = float(special.stdtrit(df, (1 + LEVEL) / 2)) * float(np.sqrt(variance))
     return Estimate(
-        ratio=slope, se=float(np.sqrt(variance)), df=df, low=slope - half, high=slope + half, level=level, n=len(mapped),
+        ratio=slope, se=float(np.sqrt(variance)), df=df, low=slope - half, high=slope + half, level=LEVEL, n=len(mapped),
         method="weighted least squares",
     )  # fmt: skip
 

@@ -84,7 +84,7 @@ class Judgement:
     """Mapped less labelled green share; its ``value`` may be below 0."""
 
 
-def judge(places: Places, *, probability: bool, level: float = LEVEL) -> Judgement:
+def judge(places: Places, *, probability: bool) -> Judgement:
     """Compare a map with labels.
 
     Raises
@@ -110,7 +110,7 @@ def judge(places: Places, *, probability: bool, level: float = LEVEL) -> Judgeme
         value = right / of if of else None
         if value is None or not probability:
             return Share(value=value, n=of)
-        low, high = wilson(value, of, quantile=_quantile(level))
+        low, high = wilson(value, of, quantile=_quantile())
         return Share(value=value, n=of, low=low, high=high)
 
     used = [i for i in range(3) if matrix[i].any() or matrix[:, i].any()]
@@ -126,7 +126,7 @@ def judge(places: Places, *, probability: bool, level: float = LEVEL) -> Judgeme
         counts={KINDS[i]: {KINDS[j]: int(matrix[i, j]) for j in used} for i in used},
         classes={name: _class(places, names == name) for name in CLASS_NAMES if (names == name).any()},
         rmse=float(np.sqrt((miss**2).mean())),
-        bias=_bias(miss, level) if probability else Share(value=float(miss.mean()), n=count),
+        bias=_bias(miss) if probability else Share(value=float(miss.mean()), n=count),
     )
 
 
@@ -136,10 +136,10 @@ def to_json(found: Judgement) -> dict[str, Any]:
     return plain
 
 
-def _quantile(level: float) -> float:
+def _quantile() -> float:
     from scipy import special
 
-    return float(special.ndtri((1 + level) / 2))
+    return float(special.ndtri((1 + LEVEL) / 2))
 
 
 def _kappa(matrix: npt.NDArray[np.int_]) -> float | None:
@@ -155,12 +155,12 @@ def _class(places: Places, here: npt.NDArray[np.bool_]) -> ClassAtLabels:
     )
 
 
-def _bias(miss: Floats, level: float) -> Share:
+def _bias(miss: Floats) -> Share:
     """Mean of mapped - labelled; where all misses are alike, no interval is given rather than one of width 0."""
     from scipy import special
 
     mean, spread = float(miss.mean()), float(miss.std(ddof=1))
-    half = float(special.stdtrit(len(miss) - 1, (1 + level) / 2)) * spread / np.sqrt(len(miss))
+    half = float(special.stdtrit(len(miss) - 1, (1 + LEVEL) / 2)) * spread / np.sqrt(len(miss))
     if spread == 0:
         return Share(value=mean, n=len(miss))
     return Share(value=mean, n=len(miss), low=mean - half, high=mean + half)
