@@ -9,7 +9,7 @@ pytest.importorskip("torch")
 import torch
 
 from howgreen.training import neighbourhoods as made
-from howgreen.training import surroundings
+from howgreen.training import network, surroundings
 from howgreen.training.contest import descent, unet
 from howgreen.training.contest.classes import BARE, BUILT, LOW
 
@@ -112,7 +112,7 @@ def test_what_a_pixel_can_reach_is_less_than_the_halo():
     halvings = int(np.prod(surroundings.STRIDES))
     assert surroundings.HALO_PX % halvings == 0
     assert (unet.TILE_PX - 2 * surroundings.HALO_PX) % halvings == 0
-    with descent.one_thread():
+    with network.one_thread():
         for at in range(36, 36 + halvings):
             values = torch.rand(1, 2, 80, 80, requires_grad=True)
             net(values)[0, :, at, at].sum().backward()

@@ -34,17 +34,17 @@ def cities_of(references: Sequence[Reference]) -> dict[str, Reference]:
     return found
 
 
-def real_mixtures(city: Reference, *, count: int = _PIXELS, seed: int = _SEED) -> Reference:
+def real_mixtures(city: Reference, *, count: int = _PIXELS) -> Reference:
     """Mix two or three pure pixels of one city, each class as often as the others, water among them."""
-    return traced_mixtures(city, count=count, seed=seed)[0]
+    return traced_mixtures(city, count=count)[0]
 
 
 def traced_mixtures(
-    city: Reference, *, without: int = NONE, count: int = _PIXELS, seed: int = _SEED
+    city: Reference, *, without: int = NONE, count: int = _PIXELS
 ) -> tuple[Reference, npt.NDArray[np.int_]]:
     """Mix pure pixels of one city, ``without`` those of a class, and tell the polygons (n, 3) that each mixture comes from."""
     codes = np.array([], int) if city.code is None else city.code
-    picked, weight = blends(codes, without=without, count=count, rng=np.random.default_rng(seed))
+    picked, weight = blends(codes, without=without, count=count, rng=np.random.default_rng(_SEED))
     mixed = Reference(reflectance=np.einsum("np,npb->nb", weight, city.reflectance[picked]), bands=city.bands,
                       green=(weight * city.green[picked]).sum(axis=1), group=(city.group[0],) * count)  # fmt: skip
     polygon = np.arange(len(codes)) if city.cluster is None else city.cluster

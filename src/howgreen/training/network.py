@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -28,6 +29,7 @@ LOG_ERROR = (-6.0, 0.0)
 """Least and largest logarithm of a standard error that is told."""
 MOST_STUCK = 0.05
 """Share of the lessons whose error may be told as the whole range from bare to green: more of them, and it was not learned."""
+BATCH = 1024
 NORMALISATION = (
     f"clip to {CLIP[0]:g}..{CLIP[1]:g}, then log(reflectance + {DARK:g}); standardised inside the first layer's weights"
 )
@@ -75,13 +77,12 @@ def train(
     hidden: Sequence[int],
     epochs: int,
     seed: int,
-    batch: int = 1024,
     progress: Progress | None = None,
 ) -> Layers:
     """Network for some of the mixtures' bands: seeded, one thread, hence the same numbers every time."""
     features = logged(pixels.reflectance[:, [pixels.bands.index(band) for band in bands]])
     lessons = Lessons(names=tuple(bands), features=features, shares=pixels.shares, green=GREEN)
-    return fit(lessons, hidden=hidden, epochs=epochs, seed=seed, batch=batch, progress=progress)
+    return fit(lessons, hidden=hidden, epochs=epochs, seed=seed, progress=progress)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,20 +99,21 @@ class Lessons:
     """(class,)."""
 
 
-def fit(
-    lessons: Lessons, *, hidden: Sequence[int], epochs: int, seed: int, batch: int = 1024, progress: Progress | None
-) -> Layers:
-    """Train on features as they are: seeded, one thread, hence the same numbers every time."""
-    torch.manual_seed(seed)
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Add values up in one order, hence the same numbers every time."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        return _fit(lessons, hidden=hidden, epochs=epochs, batch=batch, progress=progress)
+        yield
     finally:
         torch.set_num_threads(threads)
 
 
-def _fit(lessons: Lessons, *, hidden: Sequence[int], epochs: int, batch: int, progress: Progress | None) -> Layers:
+@one_thread()
+def fit(lessons: Lessons, *, hidden: Sequence[int], epochs: int, seed: int, progress: Progress | None) -> Layers:
+    """Train on features as they are: seeded, one thread, hence the same numbers every time."""
+    torch.manual_seed(seed)
     mean, spread = lessons.features.mean(axis=0), lessons.features.std(axis=0)
     inputs = torch.tensor((lessons.features - mean) / spread, dtype=torch.float32)[:, :, None, None]
     shares = torch.tensor(lessons.shares, dtype=torch.float32)[:, :, None, None]
@@ -125,18 +127,25 @@ def _fit(lessons: Lessons, *, hidden: Sequence[int], epochs: int, batch: int, pr
     def loss(rows: torch.Tensor) -> torch.Tensor:
         return loss_of(network(inputs[rows]), shares[rows], green)
 
-    _descend(network, loss, count=len(inputs), epochs=epochs, batch=batch, told=told)
-    error = _learn_error(network, inputs, shares, green, epochs=max(epochs // 2, 1), batch=batch)
-    return _folded(network, error, lessons.names, mean, spread)
+    descend(network, loss, count=len(inputs), epochs=epochs, told=told)
+    error = _learn_error(network, inputs, shares, green, epochs=max(epochs // 2, 1))
+    weights, biases = folded((part for part in network if isinstance(part, nn.Conv2d)), mean, spread)
+    return Layers(
+        bands=lessons.names,
+        weights=weights,
+        biases=biases,
+        error_weight=error.weight.detach().numpy()[:, :, 0, 0],
+        error_bias=0.0 if error.bias is None else float(error.bias.detach()),
+    )
 
 
-def _descend(
+def descend(
     module: nn.Module,
     loss: Callable[[torch.Tensor], torch.Tensor],
     *,
     count: int,
     epochs: int,
-    batch: int,
+    batch: int = BATCH,
     told: Callable[[int], None] = lambda _: None,
 ) -> None:
     """Train a module in place: ``loss`` of some rows of ``count``, in another order each epoch."""
@@ -160,7 +169,7 @@ def _learn_error(
     green: torch.Tensor,
     *,
     epochs: int,
-    batch: int,
+    batch: int = BATCH,
 ) -> nn.Conv2d:
     """Return a layer that tells how far off the finished network is, by the likelihood of its misses (Nix & Weigend 1994)."""
     last = network[-1]
@@ -174,29 +183,25 @@ def _learn_error(
         log_error: torch.Tensor = error(hidden[rows])[:, 0].clamp(least, most)
         return (log_error + missed[rows] * torch.exp(-2 * log_error) / 2).mean()
 
-    _descend(error, loss, count=len(inputs), epochs=epochs, batch=batch)
+    descend(error, loss, count=len(inputs), epochs=epochs, batch=batch)
     with torch.no_grad():
         stuck = (error(hidden)[:, 0] >= most).float().mean() > MOST_STUCK
     if stuck:  # above the bound there is no slope that leads back: begin again, and let it come down from there
         error = nn.Conv2d(hidden.shape[1], 1, 1)
-        _descend(error, partial(loss, most=None), count=len(inputs), epochs=epochs, batch=batch)
+        descend(error, partial(loss, most=None), count=len(inputs), epochs=epochs, batch=batch)
     return error
 
 
-def _folded(network: nn.Sequential, error: nn.Conv2d, bands: tuple[str, ...], mean: Array, spread: Array) -> Layers:
-    """Return the trained numbers, with the standardisation folded into the first layer: nothing to do at run time."""
-    convolutions = [part for part in network if isinstance(part, nn.Conv2d)]
-    weights = [part.weight.detach().numpy().astype(np.float64)[:, :, 0, 0] for part in convolutions]
-    biases = [part.bias.detach().numpy().astype(np.float64) for part in convolutions if part.bias is not None]
+def folded(
+    trained: Iterable[nn.Conv2d | nn.Linear], mean: Array, spread: Array
+) -> tuple[tuple[FloatArray, ...], tuple[FloatArray, ...]]:
+    """Return weights (out, in) and biases, the standardisation folded into the first layer: nothing to do at run time."""
+    parts = list(trained)
+    weights = [part.weight.detach().numpy().astype(np.float64).reshape(part.weight.shape[:2]) for part in parts]
+    biases = [part.bias.detach().numpy().astype(np.float64) for part in parts if part.bias is not None]
     weights[0] = weights[0] / spread
     biases[0] = biases[0] - weights[0] @ mean
-    return Layers(
-        bands=bands,
-        weights=tuple(weight.astype(np.float32) for weight in weights),
-        biases=tuple(bias.astype(np.float32) for bias in biases),
-        error_weight=error.weight.detach().numpy()[:, :, 0, 0],
-        error_bias=0.0 if error.bias is None else float(error.bias.detach()),
-    )
+    return tuple(weight.astype(np.float32) for weight in weights), tuple(bias.astype(np.float32) for bias in biases)
 
 
 def predict(layers: Layers, reflectance: npt.ArrayLike) -> tuple[Array, Array]:
@@ -211,10 +216,16 @@ def predict(layers: Layers, reflectance: npt.ArrayLike) -> tuple[Array, Array]:
 
 def predict_features(layers: Layers, features: Array) -> tuple[Array, Array]:
     """Predict for features (n, feature) as the network learned them; returns what :func:`predict` does."""
-    hidden = features
-    for weight, bias in zip(layers.weights[:-1], layers.biases[:-1], strict=True):
-        hidden = np.maximum(hidden @ weight.T.astype(np.float64) + bias, 0)
-    logits = hidden @ layers.weights[-1].T.astype(np.float64) + layers.biases[-1]
-    raised = np.exp(logits - logits.max(axis=1, keepdims=True))
+    shares, hidden = passed(layers.weights, layers.biases, features)
     log_error = hidden @ layers.error_weight[0].astype(np.float64) + layers.error_bias
-    return np.asarray(raised / raised.sum(axis=1, keepdims=True)), np.asarray(np.exp(np.clip(log_error, *LOG_ERROR)))
+    return shares, np.asarray(np.exp(np.clip(log_error, *LOG_ERROR)))
+
+
+def passed(weights: Sequence[FloatArray], biases: Sequence[FloatArray], features: Array) -> tuple[Array, Array]:
+    """Pass features (n, feature) through the layers: class probabilities (n, class), and the last hidden layer."""
+    hidden = features
+    for weight, bias in zip(weights[:-1], biases[:-1], strict=True):
+        hidden = np.maximum(hidden @ weight.T.astype(np.float64) + bias, 0)
+    logits = hidden @ weights[-1].T.astype(np.float64) + biases[-1]
+    raised = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(raised / raised.sum(axis=1, keepdims=True)), hidden

@@ -8,18 +8,17 @@ from typing import Any
 
 import numpy as np
 
+from howgreen.core.files import write_atomic
 from howgreen.core.models import DRY_PLANTS
 from howgreen.core.sensors import LANDSAT, SENTINEL2, Sensor
 from howgreen.core.types import Progress
 from howgreen.landcover.model import Model, models
 from howgreen.training import calibrate, judges
 from howgreen.training.contest import judge
-from howgreen.training.contest.classes import CLASSES
 from howgreen.training.contest.page import table
-from howgreen.training.contest.samples import Place, as_place
+from howgreen.training.contest.samples import Place, unlabelled
 from howgreen.training.evaluate import Predict
 from howgreen.training.judges import Ground, known
-from howgreen.training.spectra import Array
 from howgreen.training.wide import wide_cities
 
 DEFAULT = "mixture-10"
@@ -45,12 +44,13 @@ def shipped_page(data: Path, *, out: Path, progress: Progress) -> Path:
         found[model.card.name] = judged(model, ground=ground, cities=towns[sensor.name])
     progress("judge", len(shipped), len(shipped))
     default = next(model for model in shipped if model.card.name == DEFAULT)
-    draw_curves(predict_of(default), default.card.bands, ground=ground, path=out / "img" / "benchmark_calibration.png")
+    draw_curves(
+        judge.predict_of(default), default.card.bands, ground=ground, path=out / "img" / "benchmark_calibration.png"
+    )
     lines = {name: line.answers for name, line in found[DEFAULT]["lines"].items()}
     draw_lines(lines, out / "img" / "benchmark_mixing_lines.png")
-    page, part = out / "benchmark.md", out / "benchmark.part"
-    part.write_text("\n\n".join(sections(found)) + "\n", encoding="utf-8")
-    part.replace(page)
+    page = out / "benchmark.md"
+    write_atomic(page, "\n\n".join(sections(found)) + "\n")
     return page
 
 
@@ -59,32 +59,17 @@ def sensor_of(model: Model) -> Sensor:
     return LANDSAT if model.card.resolution_m == LANDSAT.bands[0].resolution_m else SENTINEL2
 
 
-def predict_of(model: Model) -> Predict:
-    """Make a function from rows of reflectance to green shares, through the model's file."""
-
-    def predict(rows: Array) -> Array:
-        place = as_place("rows", rows, np.zeros((len(rows), len(CLASSES))), model.card.bands)
-        return judge.answer(model, place).green.astype(float)
-
-    return predict
-
-
 def dry_of(model: Model) -> Predict | None:
     """Make a function from rows of reflectance to shares of dry plants; None where the model does not tell them."""
     column = next((place for place, item in enumerate(model.card.classes) if item.name == DRY_PLANTS), None)
     if column is None:
         return None
-
-    def predict(rows: Array) -> Array:
-        place = as_place("rows", rows, np.zeros((len(rows), len(CLASSES))), model.card.bands)
-        return judge.answer(model, place).probability[:, column].astype(float)
-
-    return predict
+    return lambda rows: judge.answer(model, unlabelled(rows, model.card.bands)).probability[:, column].astype(float)
 
 
 def judged(model: Model, *, ground: Ground, cities: Sequence[Place]) -> dict[str, Any]:
     """All figures of one model."""
-    predict, bands, sensor, dry = predict_of(model), model.card.bands, sensor_of(model), dry_of(model)
+    predict, bands, sensor, dry = judge.predict_of(model), model.card.bands, sensor_of(model), dry_of(model)
     habitats, _ = ground.habitats
     full = habitats.only(habitats.green == 1)
     figures = {city.name: judge.city_figures(model, city) for city in cities}

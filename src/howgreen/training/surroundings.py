@@ -21,15 +21,15 @@ from howgreen.landcover.model import Model, load_model
 from howgreen.training import evaluate, export
 from howgreen.training.contest import descent, graphs, judge, unet
 from howgreen.training.contest.cards import card_of
-from howgreen.training.contest.classes import CLASSES, GREEN
+from howgreen.training.contest.classes import GREEN
 from howgreen.training.contest.effort import SEED
 from howgreen.training.contest.effort import Effort as ContestEffort
 from howgreen.training.contest.learners import Job
 from howgreen.training.contest.run import REAL, World
-from howgreen.training.contest.samples import Place, as_place
+from howgreen.training.contest.samples import Place
 from howgreen.training.judges import Ground, place_errors
 from howgreen.training.neighbourhoods import Neighbourhoods, neighbourhoods
-from howgreen.training.spectra import Array, read_responses
+from howgreen.training.spectra import read_responses
 
 NAME, BAND_SET, VERSION = "unet-10", "sentinel-2", "2.1.0"
 WIDTHS, STRIDES = (12, 24, 32, 48, 48), (1, 2, 2, 2)
@@ -127,11 +127,7 @@ def _judged(
 ) -> ModelCard:
     reference = evaluate.read_potsdam(data, read_responses(data))
 
-    def green(rows: Array) -> Array:
-        place = as_place("rows", rows, np.zeros((len(rows), len(CLASSES))), card.bands)
-        return judge.answer(model, place).green.astype(float)
-
-    known = place_errors(green, card.bands, ground=Ground(data), count=_MIXTURES)
+    known = place_errors(judge.predict_of(model), card.bands, ground=Ground(data), count=_MIXTURES)
     error = evaluate.judge_potsdam(judge.answer(model, world.potsdam).green.astype(float), reference, known=known)
     error = replace(error, source=f"{error.source}, each shown as an even field")
     scores = {"potsdam_rmse": error.rmse, "potsdam_mae": error.mae, "potsdam_bias": error.bias, "potsdam_r2": error.r2}

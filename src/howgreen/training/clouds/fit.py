@@ -32,20 +32,10 @@ class Layers:
     biases: tuple[FloatArray, ...]
 
 
-def train(
-    sky: Sky, *, bands: Sequence[str], hidden: Sequence[int], epochs: int, seed: int, batch: int = 1024
-) -> Layers:
+@network.one_thread()
+def train(sky: Sky, *, bands: Sequence[str], hidden: Sequence[int], epochs: int, seed: int) -> Layers:
     """Train on the pixels that are one thing or the other; seeded, one thread, hence the same numbers every time."""
     torch.manual_seed(seed)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        return _fit(sky, tuple(bands), hidden=hidden, epochs=epochs, batch=batch)
-    finally:
-        torch.set_num_threads(threads)
-
-
-def _fit(sky: Sky, bands: tuple[str, ...], *, hidden: Sequence[int], epochs: int, batch: int) -> Layers:
     told = sky.label >= 0
     floors = tuple(band for band in FLOORS if band in bands)
     own, dark = (list(map(sky.bands.index, names)) for names in (bands, floors))
@@ -58,35 +48,16 @@ def _fit(sky: Sky, bands: tuple[str, ...], *, hidden: Sequence[int], epochs: int
     for left, right in pairwise(widths):
         parts += [nn.Linear(left, right), nn.ReLU()]
     model = nn.Sequential(*parts, nn.Linear(widths[-1], len(CLASSES)))
-    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-2, weight_decay=1e-4)
-    steps = epochs * (len(inputs) // batch)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=1e-2, total_steps=steps)
-    for _ in range(epochs):
-        order = torch.randperm(len(inputs))
-        for start in range(0, len(inputs) - batch + 1, batch):
-            rows = order[start : start + batch]
-            optimiser.zero_grad()
-            nn.functional.cross_entropy(model(inputs[rows]), labels[rows]).backward()
-            optimiser.step()
-            schedule.step()
-    linear = [part for part in model if isinstance(part, nn.Linear)]
-    weights = [part.weight.detach().numpy().astype(np.float64) for part in linear]
-    biases = [part.bias.detach().numpy().astype(np.float64) for part in linear]
-    weights[0] = weights[0] / spread
-    biases[0] = biases[0] - weights[0] @ mean
-    return Layers(
-        bands=bands,
-        floors=floors,
-        weights=tuple(weight.astype(np.float32) for weight in weights),
-        biases=tuple(bias.astype(np.float32) for bias in biases),
-    )
+
+    def loss(rows: torch.Tensor) -> torch.Tensor:
+        return nn.functional.cross_entropy(model(inputs[rows]), labels[rows])
+
+    network.descend(model, loss, count=len(inputs), epochs=epochs)
+    weights, biases = network.folded((part for part in model if isinstance(part, nn.Linear)), mean, spread)
+    return Layers(bands=tuple(bands), floors=floors, weights=weights, biases=biases)
 
 
 def predict(layers: Layers, reflectance: Array, floor: Array) -> Array:
     """Class probabilities (n, class) of reflectance (n, band) and the darkest around it (n, floor), by the trainer's own arithmetic."""
-    hidden = network.logged(np.concatenate([reflectance, floor], axis=1))
-    for weight, bias in zip(layers.weights[:-1], layers.biases[:-1], strict=True):
-        hidden = np.maximum(hidden @ weight.T.astype(np.float64) + bias, 0)
-    logits = hidden @ layers.weights[-1].T.astype(np.float64) + layers.biases[-1]
-    raised = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(raised / raised.sum(axis=1, keepdims=True))
+    features = network.logged(np.concatenate([reflectance, floor], axis=1))
+    return network.passed(layers.weights, layers.biases, features)[0]

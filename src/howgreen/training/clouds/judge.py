@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -107,9 +107,9 @@ def others(data: Path) -> Iterator[Image]:
     scl = _read(folder / "SCL.tif")[0]
     fort = _image("Fort McMurray", planes, 3, 12, date(2019, 5, 22), 56.7)
     marked = coarse(np.isin(scl, (8, 9, 10)).astype(float), 3) > 0.5
-    yield Image(**{**vars(fort), "cloud": marked, "reference": "SCL 8, 9, 10"})
+    yield replace(fort, cloud=marked, reference="SCL 8, 9, 10")
     probable = coarse((_read(folder / "CLP.tif")[0] / 255 >= 0.4).astype(float), 3) > 0.5
-    yield Image(**{**vars(fort), "cloud": probable, "reference": "cloud probability 40 %"})
+    yield replace(fort, cloud=probable, reference="cloud probability 40 %")
     for file, day in (
         ("LE70220491999322_stack.tif", date(1999, 11, 18)),
         ("LE70220492002106_stack.tif", date(2002, 4, 16)),
@@ -117,7 +117,7 @@ def others(data: Path) -> Iterator[Image]:
         stack = _read(data / "tabasco_l7" / file)
         light = np.where(stack[:6] < -9000, np.nan, stack[:6] / 1e4)
         made = _image(f"Tabasco {day}", dict(zip(SIX, light, strict=True)), 2, 30, day, 17.5)
-        yield Image(**{**vars(made), "cloud": coarse((stack[7] == 4).astype(float), 2) > 0.5, "reference": "Fmask"})
+        yield replace(made, cloud=coarse((stack[7] == 4).astype(float), 2) > 0.5, reference="Fmask")
     detroit = _read(data / "detroit_l5" / "LT05_020030_merge_19950712_stack_clip.tiff")
     light = np.where(detroit < -9000, np.nan, detroit / 1e4)
     yield _clear(_image("Detroit", dict(zip(SIX, light, strict=True)), 2, 30, date(1995, 7, 12), 42.3))
@@ -137,8 +137,7 @@ def others(data: Path) -> Iterator[Image]:
 
 def _clear(image: Image) -> Image:
     """Return an image that people see no cloud in."""
-    none = np.zeros(image.light["red"].shape, bool)
-    return Image(**{**vars(image), "cloud": none, "reference": "clear by eye"})
+    return replace(image, cloud=np.zeros(image.light["red"].shape, bool), reference="clear by eye")
 
 
 def detectors(image: Image) -> list[str]:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ import torch
 from howgreen.core.files import atomic_path
 from howgreen.core.types import Progress
 from howgreen.training.contest.classes import GREEN
-from howgreen.training.network import loss_of
+from howgreen.training.network import loss_of, one_thread
 
 Batch = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
 """Features (n, feature, y, x) and shares (n, class, y, x); NaN where a share is not known."""
@@ -177,17 +176,6 @@ def _resumed(path: Path | None, state: _State) -> list[Point]:
     state.restore(saved)
     curve: list[Point] = saved["curve"]
     return curve
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Add values up in one order, hence the same numbers every time."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def key_of(*parts: Any) -> str:

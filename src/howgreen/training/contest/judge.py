@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from howgreen.core.models import water_codes
 from howgreen.landcover.classify import classify_array, classify_block
 from howgreen.landcover.model import Model
 from howgreen.landcover.tiles import margin_px
 from howgreen.training.clusters import bootstrapped_error
 from howgreen.training.contest.classes import GREEN, NAMES, WATER
-from howgreen.training.contest.samples import Floats, Place
-from howgreen.training.evaluate import errors
+from howgreen.training.contest.samples import Floats, Place, unlabelled
+from howgreen.training.evaluate import Predict, errors
 
 _BATCH = 64
 _ROWS = 4096
@@ -54,6 +55,11 @@ def answer(model: Model, place: Place) -> Answer:
     return Answer(green=green, probability=probability, true_green=true, true_shares=shares, uncertainty=unsure)
 
 
+def predict_of(model: Model) -> Predict:
+    """Make a function from rows of reflectance to green shares, through the model's file."""
+    return lambda rows: answer(model, unlabelled(rows, model.card.bands)).green.astype(float)
+
+
 def _on_rows(model: Model, rows: Floats) -> tuple[Floats, Floats, Floats | None]:
     found, unsure = [], []
     for start in range(0, len(rows), _ROWS):
@@ -83,20 +89,24 @@ def pure_figures(found: Answer) -> dict[str, Any]:
     told, true = found.green >= 0.5, found.true_green >= 0.5
     both, only_told, only_true = (float((a & b).sum()) for a, b in ((told, true), (told, ~true), (~told, true)))
     n = float(len(true))
-    right = float((told == true).mean())
-    chance = float(told.mean() * true.mean() + (~told).mean() * (~true).mean())
     figures: dict[str, Any] = {
         "n": int(n),
-        "oa": right,
+        "oa": float((told == true).mean()),
         "f1": 2 * both / max(2 * both + only_told + only_true, 1),
         "iou": both / max(both + only_told + only_true, 1),
-        "kappa": (right - chance) / (1 - chance) if chance < 1 else 1.0,
+        "kappa": kappa(told, true),
         "calibration_error": calibration_error(found.green, found.true_green),
     }
     if found.probability.shape[1] == len(NAMES):
         figures["confusion"] = confusion(found)
         figures["class_oa"] = float((found.probability.argmax(1) == found.true_shares.argmax(1)).mean())
     return figures
+
+
+def kappa(told: npt.NDArray[np.bool_], true: npt.NDArray[np.bool_]) -> float:
+    """Cohen's kappa of two answers; 1 where chance explains all."""
+    right, chance = (told == true).mean(), told.mean() * true.mean() + (~told).mean() * (~true).mean()
+    return float((right - chance) / (1 - chance)) if chance < 1 else 1.0
 
 
 def confusion(found: Answer) -> list[list[int]]:
@@ -161,8 +171,7 @@ def _ratio(model: Model, found: Answer) -> float:
 
 def _is_land(model: Model, found: Answer) -> npt.NDArray[np.bool_]:
     """Tell which pixels (n,) are not called water."""
-    water = [cls.code for cls in model.card.classes if cls.name == "water"]
-    return ~np.isin(found.probability.argmax(1), water)
+    return ~np.isin(found.probability.argmax(1), water_codes(model.card.classes))
 
 
 ZONES_PX = (10, 30, 60)
@@ -174,9 +183,8 @@ def zone_misses(model: Model, place: Place, found: Answer) -> dict[str, list[flo
     shape = place.shares.shape[1:]
     if not place.known.all():
         return {}
-    green, true_green, water = (v.reshape(shape) for v in (found.green, found.true_green, found.true_shares[:, WATER]))
-    codes = [cls.code for cls in model.card.classes if cls.name == "water"]
-    land = ~np.isin(found.probability.argmax(1), codes).reshape(shape)
+    figures = (found.green, found.true_green, found.true_shares[:, WATER], _is_land(model, found))
+    green, true_green, water, land = (values.reshape(shape) for values in figures)
     sides = (side for side in ZONES_PX if side <= min(shape))
     return {str(side): zone_errors(side, green, true_green, water, land) for side in sides}
 

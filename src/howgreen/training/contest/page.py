@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from howgreen.core.files import write_atomic
 from howgreen.training.contest import sureness
 from howgreen.training.contest.classes import NAMES
 from howgreen.training.contest.effort import CANDIDATES
@@ -32,9 +33,7 @@ def write_page(contests: Sequence[Mapping[str, Any]], out: Path, *, pictures: Ma
     lines += [f"## {title}\n\n![{title}]({name})" for title, name in pictures.items()]
     page = out / "contest.md"
     out.mkdir(parents=True, exist_ok=True)
-    part = page.with_suffix(".part")
-    part.write_text("\n\n".join(lines) + "\n", encoding="utf-8")
-    part.replace(page)
+    write_atomic(page, "\n\n".join(lines) + "\n")
     return page
 
 

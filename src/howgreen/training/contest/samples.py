@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -81,6 +81,11 @@ def as_place(name: str, reflectance: Array, shares: Array, bands: Sequence[str])
     )
 
 
+def unlabelled(rows: Array, bands: Sequence[str]) -> Place:
+    """Rows (n, band) to be answered, of which nothing is known."""
+    return as_place("rows", rows, np.zeros((len(rows), len(CLASSES))), bands)
+
+
 def mixed_pixels(surfaces: mixtures.Surfaces, count: int, *, rng: np.random.Generator) -> Place:
     """Simulate mixtures of the six classes: in every third, the low plants are a crop."""
     rows, shares = [], []
@@ -110,15 +115,11 @@ def aberystwyth(data: Path) -> Place:
     """Aberystwyth's image with the polygons of forest, grass, urban and water; the rest is unknown."""
     import geopandas as gpd
     import rasterio
-    from rasterio.features import rasterize
 
     with rasterio.open(existing(data, ABERYSTWYTH_IMAGE)) as source:
         image, transform = (source.read() / 1000).astype(np.float32), source.transform
-    shares = np.full((len(CLASSES), *image.shape[1:]), np.nan, np.float32)
-    for name, code in WELSH.items():
-        polygons = gpd.read_file(existing(data, f"aberystwyth/cls_{name}_smpls.gpkg")).geometry
-        inside = rasterize(polygons, out_shape=image.shape[1:], transform=transform) > 0
-        shares[:, inside] = np.eye(len(CLASSES), dtype=np.float32)[:, [code]]
+    files = {existing(data, f"aberystwyth/cls_{name}_smpls.gpkg"): code for name, code in WELSH.items()}
+    shares = _burnt([(gpd.read_file(file).geometry, code) for file, code in files.items()], image.shape[1:], transform)
     return Place(name="Aberystwyth", bands=SENTINEL2.band_names, reflectance=image, shares=shares)
 
 
@@ -149,19 +150,19 @@ def tabasco_image(data: Path) -> Place | None:
     with rasterio.open(data / TABASCO_IMAGE) as source:
         image, transform, crs = source.read().astype(np.float32), source.transform, source.crs
     frame = gpd.read_file(data / TABASCO_POLYGONS).to_crs(crs.to_wkt())
-    polygons = [(shape, TABASCO[str(name)]) for shape, name in zip(frame.geometry, frame["class"], strict=True)]
+    polygons = [([shape], TABASCO[str(name)]) for shape, name in zip(frame.geometry, frame["class"], strict=True)]
     reflectance = np.where((image[7:8] >= 2) | (image[:6] <= -9999), np.nan, image[:6] * np.float32(1e-4))
     shares = _burnt(polygons, reflectance.shape[1:], transform)
     return Place(name="Tabasco, wet season", bands=LANDSAT.band_names, reflectance=reflectance, shares=shares)
 
 
-def _burnt(polygons: Sequence[tuple[object, int]], size: tuple[int, ...], transform: object) -> Floats:
-    """(class, y, x) shares of pure polygons, each with its class; NaN outside."""
+def _burnt(polygons: Sequence[tuple[Iterable[object], int]], size: tuple[int, ...], transform: object) -> Floats:
+    """(class, y, x) shares of pure polygons, some of each class; NaN outside."""
     from rasterio.features import rasterize
 
     shares = np.full((len(CLASSES), *size), np.nan, np.float32)
-    for shape, code in polygons:
-        inside = rasterize([shape], out_shape=size, transform=transform) > 0
+    for shapes, code in polygons:
+        inside = rasterize(shapes, out_shape=size, transform=transform) > 0
         shares[:, inside] = np.eye(len(CLASSES), dtype=np.float32)[:, [code]]
     return shares
 

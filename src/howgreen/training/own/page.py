@@ -15,6 +15,7 @@ from howgreen.core.files import write_atomic
 from howgreen.core.geometry import transformer
 from howgreen.core.types import HALF_GREEN
 from howgreen.landcover.model import FAR_DAYS, FAR_KM
+from howgreen.training.contest import judge
 from howgreen.training.contest.classes import CLASSES, GREEN, NAMES
 from howgreen.training.contest.samples import Floats
 from howgreen.training.own import holdout
@@ -82,18 +83,13 @@ def _rows(trained: Trained) -> list[dict[str, str]]:
     names = {"oa": "this model", "shipped_oa": "the shipped model", "majority_oa": "everything called one kind"}
     kappa = {"oa": f"{found.get('held_out_kappa', 0):.2f}", "majority_oa": "0.00"}
     if trained.held_out is not None and trained.held_out.shipped is not None:
-        kappa["shipped_oa"] = f"{_kappa(trained.held_out.shipped, trained.held_out.found.true_green):.2f}"
+        said, true = (one >= HALF_GREEN for one in (trained.held_out.shipped, trained.held_out.found.true_green))
+        kappa["shipped_oa"] = f"{judge.kappa(said, true):.2f}"
     return [
         {"name": text, "right": f"{found[f'held_out_{key}']:.1%}", "kappa": kappa.get(key, "")}
         for key, text in names.items()
         if f"held_out_{key}" in found
     ]
-
-
-def _kappa(said: Floats, true: Floats) -> float:
-    one, other = said >= HALF_GREEN, true >= HALF_GREEN
-    right, chance = (one == other).mean(), one.mean() * other.mean() + (~one).mean() * (~other).mean()
-    return float((right - chance) / (1 - chance)) if chance < 1 else 1.0
 
 
 def _held_out(trained: Trained) -> str:
