@@ -248,14 +248,10 @@ def _change(found: Ranking, one: Ranked, series: Sequence[tuple[int, float]], la
         "verdict": _verdict_of(change, language),
         "interval": ""
         if change is None or change.low is None or change.high is None
-        else f"{_signed(change.low, language)} … {_signed(change.high, language)}",
-        "points": "–" if change is None else _signed(change.change, language),
+        else f"{language.signed(change.low, places=1)} … {language.signed(change.high, places=1)}",
+        "points": "–" if change is None else language.signed(change.change, places=1),
         "spark": _spark(series),
     }
-
-
-def _signed(difference: float, language: Language) -> str:
-    return language.local(f"{100 * difference:+.1f}".replace("-", "−"))
 
 
 def _verdict_of(change: Change | None, language: Language) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from howgreen.batch._cities import Entry, folder_of
 from howgreen.batch._ranking import CityYear
-from howgreen.batch._run import Ask, Workers, digest_of, each, earlier, find, planned, tried
+from howgreen.batch._run import Ask, Workers, each, earlier, find, planned, tried
 from howgreen.core import words
 from howgreen.core.text import one_line
 from howgreen.core.threads import cores
@@ -109,7 +109,7 @@ def plan_city(entry: Entry, ask: Ask, out: Path) -> tuple[Planned, ...]:
 
 
 def _planned(entry: Entry, ask: Ask, place: City, out: Path, year: int | None) -> Planned:
-    from howgreen.pipeline.plan_json import bytes_to_read
+    from howgreen.pipeline.plan_json import bytes_to_read, sha256_of
 
     made = planned(ask, place)
     done = earlier(made, folder_of(entry.key, out, year), ask.language) is not None
@@ -131,7 +131,7 @@ def _planned(entry: Entry, ask: Ask, place: City, out: Path, year: int | None) -
         from_web="://" in made.source,
         pixels=height * width,
         model=made.model,
-        plan_sha256=digest_of(made),
+        plan_sha256=sha256_of(made),
     )
 
 

@@ -6,7 +6,6 @@ A run that was interrupted and started again plans each city anew and keeps the 
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -280,18 +279,16 @@ def tried(work: Callable[[], T]) -> T | str:
 
 def find(entry: Entry, ask: Ask) -> City:
     """Look a city's limits up, where the list does not hold them; the sample city's earlier year is made where it is asked for."""
-    from howgreen import sample
-    from howgreen.pipeline import image_sources, inputs
-    from howgreen.pipeline.inputs import Catalogs, Store
+    from howgreen.pipeline import inputs
 
     if not isinstance(entry.place, str):
         return entry.place
-    store = ask.images if isinstance(ask.images, Store) else None
+    store = ask.images if isinstance(ask.images, inputs.Store) else None
     place = inputs.place_from_name(entry.place, store=store, osm=ask.osm, network=ask.network)
-    if place.synthetic and ask.years and not isinstance(ask.images, Catalogs):
-        root = image_sources.find_store(place.name, store.path if store else None)
-        if root is not None:
-            sample.ensure_earlier(root)
+    if place.synthetic and ask.years:
+        from howgreen.pipeline.change import make_earlier_sample
+
+        make_earlier_sample(place, ask.images)
     return place
 
 
@@ -312,13 +309,6 @@ def earlier(plan: Plan, folder: Path, language: str) -> Summary | None:
     return summary if summary is not None and summary.language == language else None
 
 
-def digest_of(plan: Plan) -> str:
-    """Return the checksum of a plan, which decides the answer."""
-    from howgreen.pipeline import plan_json
-
-    return hashlib.sha256(plan_json.to_json(plan).encode()).hexdigest()
-
-
 def _answered(entry: Entry, ask: Ask, place: City, out: Path, year: int | None) -> Row:
     """Plan, and run where no report of the same plan is there."""
     from howgreen.pipeline import city as one
@@ -334,8 +324,12 @@ def _answered(entry: Entry, ask: Ask, place: City, out: Path, year: int | None) 
     return replace(row_of(entry, summary, plan), year=year)
 
 
+_OF_INTERVAL = ("low", "high", "model_low", "model_high", "level")
+
+
 def row_of(entry: Entry, summary: Summary, plan: Plan) -> Row:
     """Take from a city's figures what a ranking needs."""
+    from howgreen.pipeline.plan_json import sha256_of
     from howgreen.pipeline.trending import series_of
 
     dates = sorted(str(scene.date) for scene in summary.scenes)
@@ -345,11 +339,7 @@ def row_of(entry: Entry, summary: Summary, plan: Plan) -> Row:
         name=entry.name,
         label=summary.city.label,
         green_ratio=summary.green_ratio,
-        low=None if interval is None else interval.low,
-        high=None if interval is None else interval.high,
-        model_low=None if interval is None else interval.model_low,
-        model_high=None if interval is None else interval.model_high,
-        level=None if interval is None else interval.level,
+        **({} if interval is None else {end: getattr(interval, end) for end in _OF_INTERVAL}),
         observed_ratio=summary.observed_ratio,
         land_area_m2=summary.land_area_m2,
         first_date=dates[0] if dates else "",
@@ -358,7 +348,7 @@ def row_of(entry: Entry, summary: Summary, plan: Plan) -> Row:
         sensor=summary.sensor,
         series=series_of(plan.scenes),
         model=summary.model.name,
-        plan_sha256=digest_of(plan),
+        plan_sha256=sha256_of(plan),
         warnings=tuple(dict.fromkeys(one.code for one in summary.warnings)),
         error=_why(summary),
         credits=tuple(summary.attributions),

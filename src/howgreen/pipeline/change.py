@@ -82,7 +82,7 @@ def answers(
         As :func:`howgreen.pipeline.city.plan` and ``run``.
     """
     if place.synthetic:
-        _sample_of_both_years(place, images, progress)
+        make_earlier_sample(place, images, progress=progress)
     before = cities.answer(place, images, replace(choice, period=periods[0]), network=network, progress=progress)
     # One model for both: the difference between two models is not change.
     alike = replace(choice, model=choice.model or before.plan.model, sensor=before.plan.sensor)
@@ -94,7 +94,7 @@ def answers(
     return before, after
 
 
-def _sample_of_both_years(place: City, images: Store | Catalogs | None, progress: Progress | None) -> None:
+def make_earlier_sample(place: City, images: Store | Catalogs | None, *, progress: Progress | None = None) -> None:
     """Simulate the sample city's earlier year, if the place is the sample."""
     from howgreen import sample
 

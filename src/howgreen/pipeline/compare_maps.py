@@ -68,16 +68,7 @@ class LayerOptions:
 
     def given(self, key: str) -> str | None:
         """Return the file given for a map, if any."""
-        files = {
-            "corine": self.corine,
-            "worldcover": self.worldcover,
-            "dynamic-world": self.dynamic_world,
-            "osm-green": self.osm,
-            "clcplus": self.clcplus,
-            "tree-cover": self.tree_cover,
-            "imperviousness": self.imperviousness,
-        }
-        found = files[key]
+        found = self.osm if key == "osm-green" else getattr(self, key.replace("-", "_"))
         return None if found is None else str(found)
 
     @property

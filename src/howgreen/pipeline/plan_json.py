@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -120,6 +121,11 @@ def to_json(plan: types.Plan) -> str:
         indent=1,
         ensure_ascii=False,
     )
+
+
+def sha256_of(plan: types.Plan) -> str:
+    """Hash a plan, which decides the answer: it ties what is drawn from a map to that map."""
+    return hashlib.sha256(to_json(plan).encode()).hexdigest()
 
 
 def for_strangers(plan: types.Plan) -> str:

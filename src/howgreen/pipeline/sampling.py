@@ -283,7 +283,7 @@ def frame_of(result: Result) -> Frame:
     return Frame(
         place=city.label,
         place_id=city.id,
-        plan_sha256=sha256_of(plan),
+        plan_sha256=plan_json.sha256_of(plan),
         grid=plan.grid,
         shape=shape,
         cover=covered_share(shape, plan.grid.shape, plan.grid.affine).astype(np.float32),
@@ -301,11 +301,6 @@ def frame_of(result: Result) -> Frame:
     )
 
 
-def sha256_of(plan: Plan) -> str:
-    """Hash a plan, which ties a sample to the map it was drawn from."""
-    return hashlib.sha256(plan_json.to_json(plan).encode()).hexdigest()
-
-
 def estimate_of(folder: Path, plan: Plan) -> EstimateFigures:
     """Read the estimate in a sample folder, for the report of the plan it was drawn from.
 
@@ -315,7 +310,7 @@ def estimate_of(folder: Path, plan: Plan) -> EstimateFigures:
         There is no estimate yet, or it is of another sample or another plan's map.
     """
     drawn = load(folder / "sample.json")
-    if drawn.plan_sha256 != sha256_of(plan):
+    if drawn.plan_sha256 != plan_json.sha256_of(plan):
         raise EstimateError(
             f"{folder}: was drawn by another map than this one (place, images, model or version differ); "
             f"use the plan that it was drawn by, with --plan {folder / PLAN}"

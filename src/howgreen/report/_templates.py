@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
@@ -26,16 +26,8 @@ if TYPE_CHECKING:
 _PARTS = re.compile(r'{% (?:extends|include|from) "([^"]+)"')
 
 
-def environment(
-    language: Language, filters: Mapping[str, Callable[..., Any]] | None = None, *, folder: str = "report"
-) -> Environment:
-    """Make what renders the templates of a folder in a language; everything is escaped, for names come from strangers' files.
-
-    Parameters
-    ----------
-    filters
-        Of one page, beside those of all.
-    """
+def environment(language: Language, *, folder: str = "report") -> Environment:
+    """Make what renders the templates of a folder in a language; everything is escaped, for names come from strangers' files."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     made = Environment(
@@ -62,7 +54,6 @@ def environment(
         "told": lambda text: told(text, language),
         "longest_word": longest_word,
         "ramp": shades.ramp,
-        **(filters or {}),
     }
     made.policies["ext.i18n.trimmed"] = True
     made.install_gettext_callables(language.gettext, language.ngettext, newstyle=True)  # type: ignore[attr-defined]
@@ -104,7 +95,6 @@ def whole_page(
     *,
     scripts: Sequence[str] = (),
     styles: Sequence[str] = ("report.css",),
-    filters: Mapping[str, Callable[..., Any]] | None = None,
 ) -> str:
     """Render a page with its style, its script and its policy inside.
 
@@ -125,7 +115,7 @@ def whole_page(
         "policy": policy(script),
         "created": "",
     }
-    text: str = environment(language, filters).get_template(template).render(**{**around, **values})
+    text: str = environment(language).get_template(template).render(**{**around, **values})
     return text
 
 

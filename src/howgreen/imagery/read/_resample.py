@@ -366,8 +366,8 @@ def read_codes(
         return _copy(image, asset.index, window, at, fill=table[fill], table=table)
 
 
-def tile_grid(asset: Asset, *, grid: GeoBox, files: Files | None = None) -> tuple[int, int] | None:
+def tile_grid(asset: Asset, *, grid: GeoBox) -> tuple[int, int] | None:
     """Row and column of the grid where the file's first pixel lies; None if it has to be interpolated."""
-    with opened(asset, files) as image:
+    with opened(asset) as image:
         at = alignment(image.dataset, grid)
         return None if at is None else (at[1], at[2])
