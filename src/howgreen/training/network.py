@@ -129,14 +129,7 @@ def fit(lessons: Lessons, *, hidden: Sequence[int], epochs: int, seed: int, prog
 
     descend(network, loss, count=len(inputs), epochs=epochs, told=told)
     error = _learn_error(network, inputs, shares, green, epochs=max(epochs // 2, 1))
-    weights, biases = folded((part for part in network if isinstance(part, nn.Conv2d)), mean, spread)
-    return Layers(
-        bands=lessons.names,
-        weights=weights,
-        biases=biases,
-        error_weight=error.weight.detach().numpy()[:, :, 0, 0],
-        error_bias=0.0 if error.bias is None else float(error.bias.detach()),
-    )
+    return _folded(network, error, lessons.names, mean, spread)
 
 
 def descend(
@@ -190,6 +183,17 @@ def _learn_error(
         error = nn.Conv2d(hidden.shape[1], 1, 1)
         descend(error, partial(loss, most=None), count=len(inputs), epochs=epochs, batch=batch)
     return error
+
+
+def _folded(network: nn.Sequential, error: nn.Conv2d, bands: tuple[str, ...], mean: Array, spread: Array) -> Layers:
+    weights, biases = folded((part for part in network if isinstance(part, nn.Conv2d)), mean, spread)
+    return Layers(
+        bands=bands,
+        weights=weights,
+        biases=biases,
+        error_weight=error.weight.detach().numpy()[:, :, 0, 0],
+        error_bias=0.0 if error.bias is None else float(error.bias.detach()),
+    )
 
 
 def folded(
