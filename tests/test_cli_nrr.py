@@ -19,8 +19,9 @@ from odc.geo.geobox import GeoBox
 
 from howgreen.cli import main
 from howgreen.estimate.answers import Answer, write_answers
+from howgreen.estimate.drawing import draw
 from howgreen.estimate.frame import Frame
-from howgreen.estimate.sample import draw, save
+from howgreen.estimate.sample import save
 
 WEST, NORTH = 4_100_000, 3_080_000
 

@@ -22,8 +22,9 @@ from howgreen.core.errors import EstimateError
 from howgreen.core.geometry import transformer
 from howgreen.estimate.answers import CHANGE_LETTERS, Answer, read_answers
 from howgreen.estimate.change import evaluate_change
+from howgreen.estimate.drawing import draw
 from howgreen.estimate.frame import ChangeFrame, Frame
-from howgreen.estimate.sample import Sample, dots_of, draw, load
+from howgreen.estimate.sample import Sample, dots_of, load
 from howgreen.pipeline import sampling
 from howgreen.pipeline.schemas import schemas
 from howgreen.web.labelling import Session, answers_file

@@ -24,9 +24,9 @@ from howgreen.estimate.answers import (
     to_agree_on,
     write_answers,
 )
+from howgreen.estimate.drawing import draw
 from howgreen.estimate.evaluate import evaluate, may_show, share_of_area
 from howgreen.estimate.frame import Frame, FrameDistrict
-from howgreen.estimate.sample import draw
 
 GRID = GeoBox((60, 80), Affine(10, 0, 600_000, 0, -10, 5_100_000), "EPSG:32632")
 LIMITS = shapely.box(600_000, 5_099_400, 600_800, 5_100_000)

@@ -18,9 +18,10 @@ from odc.geo.geobox import GeoBox
 
 from howgreen.core.errors import EstimateError
 from howgreen.estimate.answers import KINDS, read_answers
+from howgreen.estimate.drawing import draw
 from howgreen.estimate.evaluate import evaluate
 from howgreen.estimate.frame import Frame
-from howgreen.estimate.sample import draw, save, save_for_others
+from howgreen.estimate.sample import save, save_for_others
 
 GRID = GeoBox((40, 40), Affine(10, 0, 600_000, 0, -10, 5_100_000), "EPSG:32632")
 QUESTION = "What is there?"

@@ -16,15 +16,9 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from howgreen.core.errors import EstimateError
+from howgreen.estimate.drawing import DISTRICT_FLOOR, draw, fewest_by_district
 from howgreen.estimate.frame import Frame, FrameDistrict, systematic_effect
-from howgreen.estimate.sample import (
-    DISTRICT_FLOOR,
-    draw,
-    fewest_by_district,
-    load,
-    save,
-    save_for_others,
-)
+from howgreen.estimate.sample import load, save, save_for_others
 
 GRID = GeoBox((40, 60), Affine(10, 0, 600_000, 0, -10, 5_100_000), "EPSG:32632")
 LIMITS = shapely.box(600_005, 5_099_605, 600_595, 5_099_995)  # cuts the pixels of the rim in half

@@ -12,7 +12,8 @@ from howgreen import sample
 from howgreen.core.geometry import transformer
 from howgreen.estimate.answers import CHANGE_LETTERS, Answer, counted
 from howgreen.estimate.change import evaluate_change
-from howgreen.estimate.sample import Sample, Unit, dots_of, draw
+from howgreen.estimate.drawing import draw
+from howgreen.estimate.sample import Sample, Unit, dots_of
 from howgreen.net.network import Network
 from howgreen.pipeline import change, planning, sampling
 from howgreen.pipeline.inputs import Store

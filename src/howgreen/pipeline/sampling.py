@@ -20,18 +20,10 @@ from howgreen.core.types import HALF_GREEN, UNSEEN
 from howgreen.core.words import days, plain
 from howgreen.estimate.change import of_change
 from howgreen.estimate.design import expect_answers, looks_needed
+from howgreen.estimate.drawing import BESIDE, draw, fewest_by_district
 from howgreen.estimate.estimators import Estimate
 from howgreen.estimate.frame import ChangeFrame, Frame, FrameDistrict
-from howgreen.estimate.sample import (
-    BESIDE,
-    Design,
-    Sample,
-    draw,
-    fewest_by_district,
-    load,
-    save,
-    save_for_others,
-)
+from howgreen.estimate.sample import Design, Sample, load, save, save_for_others
 from howgreen.measure.coverage import covered_share
 from howgreen.pipeline import plan_json
 from howgreen.report.change_figures import ChangeEstimateFigures, ChangeSide, ChangeSummary, SampledAreas, ShareFigure
