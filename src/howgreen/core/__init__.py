@@ -1,1 +1,1 @@
-"""The ground floor: the values that travel, and each rule that more than one stage needs, once."""
+"""The ground floor: the values passed between stages, and, once each, the rules that several stages need."""

@@ -1,4 +1,4 @@
-"""Scenes gathered into acquisitions: what the satellite showed as it passed once."""
+"""Grouping of scenes into acquisitions: everything one overpass of the satellite recorded."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from datetime import datetime, timedelta
 from howgreen.core.types import Scene
 
 SAME_ACQUISITION = timedelta(minutes=15)
-"""Scenes of one sensor closer in time are tiles of one acquisition: where they overlap they show the same light."""
+"""Scenes of one sensor closer in time are tiles of one acquisition: where they overlap, they show the same observation."""
 
 Acquisitions = tuple[tuple[Scene, ...], ...]
 """Scenes by acquisition, oldest first."""
 
 
 def by_time(scene: Scene) -> tuple[datetime, str]:
-    """Order scenes in a way that does not depend on how they came."""
+    """Order scenes independently of their input order."""
     return scene.time, scene.id
 
 
 def acquisitions(scenes: Sequence[Scene]) -> Acquisitions:
-    """Group scenes by acquisition, oldest first, whatever order they come in."""
+    """Group scenes by acquisition, oldest first, independently of their input order."""
     groups: list[list[Scene]] = []
     for scene in sorted(scenes, key=lambda s: (s.sensor, *by_time(s))):
         last = groups[-1][-1] if groups else None

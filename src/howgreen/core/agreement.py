@@ -1,7 +1,7 @@
 """The values of a comparison: how another map of the same city agrees with ours. Frozen, each field with its unit.
 
-Every pixel of the city's own grid counts once, in the zone that holds its centre. Only land that both maps know is
-compared; there every pixel is green or not: ours where at least half of it is, theirs by its class.
+Every pixel of the city's grid counts once, in the zone that holds its centre. Only land mapped by both is compared;
+there every pixel is green or not: ours if at least half of it is, theirs by its class.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 Cropland = Literal["green", "not-green", "left-out"]
-"""What becomes of the fields of another map: ours counts what grows on the day, a map of land use does not know it."""
+"""How cropland in another map is treated: ours counts what grows on the day, which a land-use map does not know."""
 CROPLAND: tuple[Cropland, ...] = ("green", "not-green", "left-out")
 
 NEITHER, BOTH, ONLY_OURS, ONLY_THEIRS, NOT_COMPARED = 0, 1, 2, 3, 255
-"""Pixels of an agreement map."""
+"""Pixel values of an agreement map."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MapInfo:
-    """What another map is, for people."""
+    """Description of another map, for people."""
 
     key: str
     """``worldcover``; names its files."""
@@ -28,11 +28,11 @@ class MapInfo:
     source: str
     """File or address it was read from, without any token."""
     detail: str
-    """How fine it is, in a sentence: ``10 m pixels``."""
+    """Its resolution, as text: ``10 m pixels``."""
     licence: str
-    """Attribution that it asks for."""
+    """Required attribution."""
     note: str = ""
-    """What a reader must know before believing the figures."""
+    """Caveat to read before using the figures."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,37 +43,37 @@ class Agreement:
     id: str
     kind: Literal["city", "district"]
     observed_m2: float
-    """Land that we saw."""
+    """Land observed by us."""
     both_m2: float
     """Green in both."""
     only_ours_m2: float
     only_theirs_m2: float
     neither_m2: float
     our_green_m2: float
-    """Sum of our green fraction x area over the land that both know."""
+    """Sum of our green fraction x area over the land mapped by both."""
     water_only_ours_m2: float
     """Water to us, land to them: not compared."""
     water_only_theirs_m2: float
-    """Land that we saw, water to them: not compared."""
+    """Land observed by us, water to them: not compared."""
 
     @property
     def compared_m2(self) -> float:
-        """Land that both know."""
+        """Land mapped by both."""
         return self.both_m2 + self.only_ours_m2 + self.only_theirs_m2 + self.neither_m2
 
     @property
     def compared_ratio(self) -> float | None:
-        """Compared / land that we saw."""
+        """Compared land / land observed by us."""
         return _ratio(self.compared_m2, self.observed_m2)
 
     @property
     def our_ratio(self) -> float | None:
-        """Our green ratio (fractions added up) on the compared land."""
+        """Our green ratio (sum of fractions) on the compared land."""
         return _ratio(self.our_green_m2, self.compared_m2)
 
     @property
     def our_pixel_ratio(self) -> float | None:
-        """Share of the compared land in pixels at least half green by our map."""
+        """Share of the compared land in pixels that are at least half green in our map."""
         return _ratio(self.both_m2 + self.only_ours_m2, self.compared_m2)
 
     @property
@@ -83,18 +83,18 @@ class Agreement:
 
     @property
     def difference(self) -> float | None:
-        """``our_ratio`` - ``their_ratio``: above 0 where we see more green."""
+        """``our_ratio`` - ``their_ratio``: positive if our map has more green."""
         ours, theirs = self.our_ratio, self.their_ratio
         return None if ours is None or theirs is None else ours - theirs
 
     @property
     def overall_agreement(self) -> float | None:
-        """Share of the compared land that both call the same. Not an accuracy: neither map is the truth."""
+        """Share of the compared land on which both maps agree. Not an accuracy: neither map is the truth."""
         return _ratio(self.both_m2 + self.neither_m2, self.compared_m2)
 
     @property
     def kappa(self) -> float | None:
-        """Agreement beyond chance (Cohen 1960); None where chance alone would explain all of it."""
+        """Agreement beyond chance (Cohen 1960); None if chance alone explains all of it."""
         agreed, ours, theirs = self.overall_agreement, self.our_pixel_ratio, self.their_ratio
         if agreed is None or ours is None or theirs is None:
             return None
@@ -103,7 +103,7 @@ class Agreement:
 
     @property
     def f1(self) -> float | None:
-        """Of green: twice the shared green over the green of both (Dice 1945); None where neither has any."""
+        """F1 of green: twice the shared green over the sum of both maps' green (Dice 1945); None if neither has any."""
         return _ratio(2 * self.both_m2, 2 * self.both_m2 + self.only_ours_m2 + self.only_theirs_m2)
 
 
@@ -130,11 +130,11 @@ FIGURES = (
 
 @dataclass(frozen=True, kw_only=True)
 class Compared:
-    """Another map beside ours."""
+    """Another map compared with ours."""
 
     info: MapInfo
     zones: tuple[Agreement, ...]
-    """The city first, then its districts in their order."""
+    """The city first, then its districts in order."""
 
 
 def _ratio(part: float, whole: float) -> float | None:

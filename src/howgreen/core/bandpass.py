@@ -1,7 +1,7 @@
-"""Published regressions that bring one satellite's reflectance to another's: only where a user asks for one, and then it is told.
+"""Published regressions that convert one satellite's reflectance to another's: applied only on request, and then reported.
 
-None is applied by default: they were fitted to other ground, and Roy's to reflectance of before Landsat's Collection 2. Coefficients
-that circulate elsewhere under these names are not all theirs.
+None is applied by default: they were fitted on other ground, and Roy's to reflectance that predates Landsat's Collection 2.
+Coefficients quoted elsewhere under these names are not always the published ones.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ class Bandpass:
 
     title: str
     sensor: str
-    """Whose scenes it changes."""
+    """Sensor whose scenes it changes."""
     lines: Mapping[str, Mapping[str, Line]]
     """By satellite, then by band."""
     narrow: bool = False
-    """Whether its near-infrared is Sentinel-2's band 8A, which then takes the place of band 8."""
+    """Whether its near-infrared is Sentinel-2's band 8A, which then replaces band 8."""
 
 
 _BANDS = ("blue", "green", "red", "nir", "swir16", "swir22")
@@ -64,10 +64,10 @@ BANDPASSES: Mapping[str, Bandpass] = {
 
 
 def adjusted(scene: Scene, name: str) -> Scene:
-    """Bring a scene's bands to Landsat 8's by one of :data:`BANDPASSES`; other satellites' scenes stay as they are.
+    """Convert a scene's bands to Landsat 8's by one of :data:`BANDPASSES`; other satellites' scenes stay as they are.
 
-    Only how numbers become reflectance changes: DN * scale + offset becomes its regression. Bands that it does not know go, so
-    that none is mixed with those that were adjusted.
+    Only the encoding changes: DN * scale + offset becomes its regression. Bands without a regression are dropped, so that none
+    is mixed with converted ones.
     """
     bandpass = BANDPASSES[name]
     lines = bandpass.lines.get(scene.platform) if scene.sensor == bandpass.sensor else None

@@ -1,4 +1,4 @@
-"""What changed between two answers for one place: values that travel from the stage to the report."""
+"""The change between two answers for one place: values passed from the stage to the report."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
 
 NOT_COMPARED = 255
-"""Of a pixel that one of the two did not see, that is water, or that lies outside the limits."""
+"""Value of a pixel that is unseen on either date, water, or outside the limits."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChangeClass:
-    """Pixels that changed alike."""
+    """Pixels with the same kind of change."""
 
     code: int
-    """In the raster."""
+    """Value in the raster."""
     name: str
     colour: str
     """``#rrggbb``."""
@@ -40,13 +40,13 @@ class ChangeClass:
 
 @dataclass(frozen=True, kw_only=True)
 class Patch:
-    """One connected piece of ground that lost or gained green."""
+    """One connected patch that lost or gained green."""
 
     kind: str
     """``lost`` or ``gained``."""
     area_m2: float
     green_m2: float
-    """Green area that went or came, never negative."""
+    """Green area lost or gained, never negative."""
     lon: float
     lat: float
     """A point inside."""
@@ -55,60 +55,60 @@ class Patch:
 
 @dataclass(frozen=True, kw_only=True)
 class Normalisation:
-    """How the second image was brought to the radiometry of the first: value * gain + offset, band by band."""
+    """How the second image was normalised to the radiometry of the first: value * gain + offset, band by band."""
 
     bands: tuple[str, ...]
     gains: tuple[float, ...]
     offsets: tuple[float, ...]
     invariant: int
-    """Pixels that the lines were fitted to."""
+    """Number of pixels that the lines were fitted to."""
     tried: int
-    """Pixels that were asked."""
+    """Number of candidate pixels."""
     applied: bool
-    """Whether there were enough of them; else the images were compared as they are."""
+    """Whether there were enough of them; if not, the images were compared unnormalised."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Clustering:
-    """How the kinds of change were found."""
+    """How the kinds of change were clustered."""
 
     block_px: int
     components: int
-    """Principal components that were kept."""
+    """Number of principal components kept."""
     explained: float
-    """Share of the variance in them, 0-1."""
+    """Share of the variance they explain, 0-1."""
     silhouettes: dict[int, float]
-    """Mean silhouette of a sample by number of clusters."""
+    """Mean silhouette of a subsample, by number of clusters."""
     chosen: int
     given: bool
-    """Whether the user named the number."""
+    """Whether the user chose the number."""
     normalisation: Normalisation
 
 
 @dataclass(frozen=True, kw_only=True)
 class Threshold:
-    """When a change was believed."""
+    """Criteria for accepting a change."""
 
     z: float
-    """Standard errors of a pixel's difference."""
+    """Least |difference| of a pixel, in its standard errors."""
     least: float
     """Least change of the green fraction."""
     shift: float
-    """Median difference of all pixels: what the two dates differ by as a whole; not taken off."""
+    """Median difference of all pixels, an overall shift between the two dates; not subtracted."""
     mapping_unit_m2: float
-    """Smaller patches are no change."""
+    """Minimum mapping unit: smaller patches are not change."""
     sieved_m2: float
-    """Area of those."""
+    """Area of the patches removed for that."""
     lost_m2: float
-    """Green area lost where a loss was believed."""
+    """Green area lost in accepted losses."""
     gained_m2: float
     kept_m2: float
-    """Green area that both have, wherever it lies."""
+    """Green area on both dates, wherever it lies."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """What changed in a place."""
+    """The change in a place."""
 
     method: str
     """``measured`` or ``pca-kmeans``."""
@@ -118,10 +118,10 @@ class Change:
     classes: tuple[ChangeClass, ...]
     compared_m2: float
     green_before: float | None
-    """Green share of the land that both saw, 0-1."""
+    """Green share of the land seen on both dates, 0-1."""
     green_after: float | None
     patches: tuple[Patch, ...] = ()
-    """The largest, of the measured kind."""
+    """The largest ones; method ``measured`` only."""
     clustering: Clustering | None = None
     threshold: Threshold | None = None
     warnings: tuple[Caution, ...] = field(default=())

@@ -1,4 +1,4 @@
-"""Cloud-optimised GeoTIFFs, written by GDAL's own COG driver: at once from an array, or packed from a plain raster."""
+"""Cloud-optimised GeoTIFFs, written by GDAL's COG driver from an array, or converted from a plain raster."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rasterio._err import CPLE_BaseError  # it has no public name
+from rasterio._err import CPLE_BaseError  # has no public name
 from rasterio.enums import ColorInterp
 from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
@@ -26,25 +26,25 @@ if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
 
 DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32")
-"""What a store holds; wider numbers are narrowed where no value is lost."""
+"""Data types of a store; wider numbers are narrowed if no value is lost."""
 
-# Classes must not be averaged; flags packed in bits cannot even be voted on.
+# Classes must not be averaged, and bit-packed flags allow not even a majority vote.
 _OVERVIEWS = {"scl": "MODE", "qa_pixel": "NEAREST"}
-# On real images higher levels take longer and save nothing (libdeflate, predicted uint16).
+# On real images, higher levels are slower and save nothing (libdeflate, predicted uint16).
 _OPTIONS = {"compress": "DEFLATE", "level": 1, "predictor": "YES"}
 TILE_PX = 512
 """Side of the internal tiles."""
 _PACKERS = 2
-"""Threads that compress tiles."""
+"""Number of threads that compress tiles."""
 
 Colours = Mapping[int, tuple[int, ...]]
-"""Red, green, blue and, if need be, alpha of each value, 0-255."""
+"""Red, green, blue and optionally alpha of each value, 0-255."""
 
 
 def states_otherwise(dataset: Any, *, scale: float, offset: float) -> bool:
-    """Tell whether an open COG of :func:`write` keeps another scale or offset than is stated elsewhere; not where it keeps none.
+    """Tell whether an open COG of :func:`write` has another scale or offset than is stated elsewhere; False if it has none.
 
-    One of the two was edited then, and which of them is right neither can tell.
+    If so, one of the two was edited, and neither shows which is right.
     """
     own = float(dataset.scales[0]), float(dataset.offsets[0])
     return own != (1.0, 0.0) and not all(
@@ -60,13 +60,13 @@ class Written:
     sha256: str
     data_type: str
     nodata: float | None
-    """In the file: NaN for floats that had none."""
+    """Value in the file: NaN for floats without one."""
 
 
 def storable(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Give the same values in one of :data:`DTYPES`, else ImageError.
+    """Return the same values in one of :data:`DTYPES`, else ImageError.
 
-    Floats become float32: reflectance has no use for more digits.
+    Floats become float32, which is precise enough for reflectance.
     """
     if values.dtype.name in DTYPES:
         return values
@@ -83,14 +83,14 @@ def storable(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 SAMPLE_PX = 512
-"""Side of the window that tells an alpha band from others."""
+"""Side of the window sampled to recognise an alpha band."""
 
 
 def alpha_index(dataset: Any) -> int | None:
-    """Find the number of the band that says where an open file has data; None where none does.
+    """Find the number of the band that marks valid pixels in an open file; None if there is none.
 
-    GDAL calls the fourth band of a picture its alpha band by default, the near-infrared of many files: one that has a name,
-    or more than a few values, is none.
+    By default GDAL takes the fourth band of an image for alpha, though in many files it is near-infrared: a band with a
+    name, or with more than a few values, is not alpha.
     """
     found = called_alpha(dataset)
     if len(found) != 1 or dataset.count == 1 or (dataset.descriptions[found[0] - 1] or "alpha").lower() != "alpha":
@@ -111,10 +111,10 @@ def called_alpha(dataset: Any) -> list[int]:
 
 
 def _meanings(dataset: Any) -> Sequence[ColorInterp]:
-    """Tell what the bands of an open file mean.
+    """Return the colour interpretation of an open file's bands.
 
-    rasterio takes GDAL's answer here for an error's number, and raises what a failed reading of another file left behind in this thread.
-    Once raised it is gone.
+    rasterio mistakes GDAL's return value here for an error code, and raises whatever error an earlier failed read of another file
+    left in this thread. Raising clears it.
     """
     if not hasattr(type(dataset), "colorinterp"):
         return ()
@@ -126,7 +126,7 @@ def _meanings(dataset: Any) -> Sequence[ColorInterp]:
 
 
 def fitting_nodata(dtype: np.dtype[Any], nodata: float | None) -> float | None:
-    """Give the nodata value that a file of this type can carry, else ImageError."""
+    """Return a nodata value that this data type can hold, else ImageError."""
     if dtype.kind == "f":
         return float("nan") if nodata is None else float(nodata)
     if nodata is None:
@@ -150,7 +150,7 @@ def write(
     offset: float = 0.0,
     colours: Colours | None = None,
 ) -> Written:
-    """Write one band and say what came out.
+    """Write one band and return a description of the file.
 
     Parameters
     ----------
@@ -159,22 +159,22 @@ def write(
     values
         (y, x) on ``grid``, digital numbers.
     grid
-        Where the pixels are; any CRS, also rotated.
+        Georeferencing; any CRS, rotated too.
     band
-        Common name, or ``scl`` / ``qa_pixel``: decides how overviews are made.
+        Common name, or ``scl`` / ``qa_pixel``: decides how overviews are resampled.
     nodata
         DN that means *no data*, or None.
     scale, offset
-        Reflectance = DN * scale + offset, kept in the file.
+        Reflectance = DN * scale + offset, stored in the file.
     colours
-        Of classes, whose overviews then show the nearest pixel.
+        Colour table of classes; overviews then use the nearest pixel.
 
     Raises
     ------
     ImageError
-        When the values do not fit the grid or cannot be encoded.
+        The values do not fit the grid or cannot be encoded.
     OSError
-        When the disk refuses.
+        The disk refuses.
 
     """
     if values.shape != tuple(grid.shape):
@@ -183,8 +183,8 @@ def write(
     fitting = fitting_nodata(data.dtype, nodata)
     overviews = "NEAREST" if colours else _OVERVIEWS.get(band, "AVERAGE")
     profile = {"driver": "COG", **_profile(grid, 1, data.dtype.name, fitting), **_OPTIONS, **_tiles()}
-    # Encoded in memory and written by Python: a full disk then is an OSError at once, and the checksum costs no
-    # second reading. What it takes is the size of one compressed band.
+    # Encoded in memory and written by Python: a full disk is then an immediate OSError, and the checksum needs no
+    # second read. This takes the memory of one compressed band.
     try:
         with MemoryFile() as memory:
             with memory.open(**profile, overview_resampling=overviews) as target:
@@ -202,9 +202,9 @@ def write(
 
 
 def plain_raster(path: Path, grid: GeoBox, *, dtype: str, nodata: float, bands: int = 1, compress: str = "NONE") -> Any:
-    """Open a tiled raster that blocks are written into in any order, until :func:`pack` makes a COG of it.
+    """Open a tiled raster that accepts blocks in any order, until :func:`pack` makes a COG of it.
 
-    Where nothing is written it holds ``nodata``. What comes back is rasterio's, to be closed.
+    Parts not written hold ``nodata``. Returns a rasterio dataset, which the caller closes.
     """
     import rasterio
 
@@ -214,19 +214,19 @@ def plain_raster(path: Path, grid: GeoBox, *, dtype: str, nodata: float, bands: 
 
 
 def pack(plain: Path, final: Path, creation: Mapping[str, Any]) -> None:
-    """Make a COG of a plain raster, with all that it says of itself.
+    """Convert a plain raster, metadata included, to a COG.
 
     Parameters
     ----------
     plain
-        What rasterio opens.
+        Anything rasterio opens.
     creation
-        Options of GDAL's COG driver, above all ``overview_resampling``; overviews that ``plain`` has are taken over.
+        Options of GDAL's COG driver, above all ``overview_resampling``; existing overviews of ``plain`` are reused.
 
     Raises
     ------
     OSError, RasterioError
-        When the disk refuses.
+        The disk refuses.
     """
     import rasterio
     import rasterio.shutil
@@ -235,7 +235,7 @@ def pack(plain: Path, final: Path, creation: Mapping[str, Any]) -> None:
     options = {"compress": "DEFLATE", **_tiles(), "bigtiff": "IF_SAFER", **creation}
     rasterio.shutil.copy(plain, final, driver="COG", **options)
     with rasterio.open(final) as file:
-        # The last tile of the first level ends the file: if it can be read, nothing was cut off.
+        # The last tile of the first level ends the file: if it is readable, nothing was truncated.
         file.read(window=Window(file.width - 1, file.height - 1, 1, 1))
 
 

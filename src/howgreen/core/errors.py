@@ -1,7 +1,7 @@
-"""Every error a user can meet: it names the thing, the value and the cure, in one line.
+"""All errors a user can meet: each names the thing, the value and the cure, in one line.
 
-All derive from :class:`HowgreenError`; the command line prints ``str(error)`` and exits with 1.
-Anything else that escapes is a defect of ours.
+All derive from :class:`HowgreenError`; the command line prints ``str(error)`` and exits with 1. Any other exception
+that escapes is a bug.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ class HowgreenError(Exception):
     """Base of all errors that howgreen raises on purpose."""
 
     def __str__(self) -> str:
-        """Say it in the words of whoever reads it: see :mod:`howgreen.core.wording`."""
+        """Return the message in the reader's terms: see :mod:`howgreen.core.wording`."""
         return as_read(super().__str__())
 
 
 class InputError(HowgreenError, ValueError):
-    """What a user gave cannot be used; a :class:`ValueError` too, as Python's own libraries have it."""
+    """Input from the user cannot be used; a :class:`ValueError` too, as in Python's own libraries."""
 
 
 class PlaceNotFoundError(InputError):
@@ -34,7 +34,7 @@ class AreaError(InputError):
 
 
 class NetworkError(HowgreenError):
-    """A service did not answer, broke off, or may not be asked; the message says what was tried, without any token."""
+    """A service did not respond, broke off, or may not be contacted; the message says what was tried, without any token."""
 
 
 class PeriodError(InputError):
@@ -50,18 +50,18 @@ class NoClearImageError(NoImageError):
 
 
 class ImageError(HowgreenError):
-    """An image file is broken, truncated or lacks what it must say about itself."""
+    """An image file is broken, truncated or lacks required metadata."""
 
 
 class ContradictionError(ImageError):
-    """The pixels of a scene contradict what its metadata says of them."""
+    """The pixels of a scene contradict its metadata."""
 
     def __init__(self, message: str, *, scene: str, offset: float | None = None) -> None:
         super().__init__(message)
         self.scene = scene
         """Its id."""
         self.offset = offset
-        """The reflectance offset that its pixels fit instead; None where they do not tell."""
+        """The reflectance offset that fits its pixels; None if they do not reveal one."""
 
 
 class StoreError(HowgreenError):
@@ -77,7 +77,7 @@ class MissingBandsError(ModelError):
 
 
 class LabelError(InputError):
-    """Labels cannot teach a model: the message says which and why."""
+    """Labels are unsuitable for training: the message says which and why."""
 
 
 class TableError(InputError):
@@ -85,7 +85,7 @@ class TableError(InputError):
 
 
 class EstimateError(InputError):
-    """A sample, or the answers to it, allow no estimate."""
+    """A sample, or its answers, allow no estimate."""
 
 
 class PlanError(InputError):
@@ -93,11 +93,11 @@ class PlanError(InputError):
 
 
 class OutputError(HowgreenError):
-    """A result cannot be written where it was asked for."""
+    """A result cannot be written to the requested location."""
 
 
 class DoubtError(HowgreenError):
-    """There are warnings, and the user asked that they be errors."""
+    """There are warnings, and the user asked for warnings to be errors."""
 
 
 class MissingExtraError(HowgreenError):

@@ -1,8 +1,8 @@
-"""Files that appear under their name whole or not at all, and locks that hold between processes.
+"""Atomic writing of files, whole or not at all, and locks that hold between processes.
 
-One policy for all of them: a file is written beside its place under a hidden name and renamed. What must outlive a power
-cut (a store, models, plans, results) is synced to the disk first; what can be made again, and whose reader notices when it
-was cut short (finished blocks, cached responses), is not, for that would wait for the disk at every block.
+One policy for all: a file is written under a hidden name next to its destination, then renamed. Files that must survive a
+power cut (a store, models, plans, results) are synced to disk first. Files that can be rebuilt, and whose reader detects
+truncation (finished blocks, cached responses), are not: that would wait for the disk at every block.
 """
 
 from __future__ import annotations
@@ -25,30 +25,32 @@ if TYPE_CHECKING:
     from filelock import BaseFileLock
 
 PREFIX = ".tmp-"
-"""Names of files that are being written begin so; one of these that is old was left by a process that was killed."""
+"""Name prefix of files being written; an old one was left by a process that was killed."""
 
 
 @contextmanager
 def atomic_path(path: Path, *, durable: bool = True) -> Iterator[Path]:
-    """Give a name beside ``path`` to write a file under; it takes the place of ``path`` when all went well.
+    """Yield a temporary name beside ``path`` to write to; on success it replaces ``path``.
 
     Parameters
     ----------
     path
-        Its folder must be there.
+        Its folder must exist.
     durable
-        Whether the file and its name are to outlive a power cut.
+        Whether the file and its name must survive a power cut.
 
     Raises
     ------
     OSError
-        When the disk refuses; nothing is left behind, and an older file stays as it was.
+        The disk refuses; nothing is left behind, and an older file stays as it was.
     """
     if path.exists() and not (path.is_file() or path.is_dir()):
         with _into_device(path) as scratch:
             yield scratch
         return
-    scratch = path.with_name(f"{PREFIX}{secrets.token_hex(8)}")  # without its suffix: no one takes it for the file
+    scratch = path.with_name(
+        f"{PREFIX}{secrets.token_hex(8)}"
+    )  # without its suffix, so that nobody takes it for the file
     try:
         yield scratch
         if durable:
@@ -64,7 +66,7 @@ def atomic_path(path: Path, *, durable: bool = True) -> Iterator[Path]:
 
 @contextmanager
 def _into_device(path: Path) -> Iterator[Path]:
-    """Write into what is no file of a disk (``/dev/stdout``, a named pipe), which a rename would put an end to."""
+    """Write to something that is no regular file (``/dev/stdout``, a named pipe), which a rename would replace."""
     with tempfile.TemporaryDirectory(prefix="howgreen-") as folder:
         scratch = Path(folder, "whole")
         yield scratch
@@ -80,15 +82,15 @@ def write_atomic(path: Path, data: bytes | memoryview | str, *, durable: bool = 
 
 _OWNER = ".owner"
 _UNOWNED_S = 86_400.0
-"""A scratch folder without a mark is left alone for so long: its maker may not have come to mark it."""
+"""Age below which a scratch folder without a mark is left alone: its creator may not have marked it yet."""
 
 
 @contextmanager
 def scratch_folder(parent: Path, prefix: str) -> Iterator[Path]:
-    """Make a folder of our own for what is not whole yet; it goes at the end, unless it was moved.
+    """Make a private folder for incomplete work; it is removed at the end, unless it was moved.
 
-    As long as this process lives the folder is marked as owned. What processes that were killed have left under the same
-    prefix is removed first.
+    The folder is marked as owned as long as this process lives. Folders with the same prefix left by killed processes
+    are removed first.
     """
     sweep_scratch(parent, prefix)
     folder, owned = _owned_folder(parent, prefix)
@@ -100,7 +102,7 @@ def scratch_folder(parent: Path, prefix: str) -> Iterator[Path]:
 
 
 def _owned_folder(parent: Path, prefix: str) -> tuple[Path, BaseFileLock]:
-    """Make a folder and mark it as ours; anew where another process took it for left over before its mark was held."""
+    """Create a folder and mark it as ours; retry if another process removed it as abandoned before the mark was locked."""
     from filelock import FileLock
 
     while True:
@@ -116,12 +118,12 @@ def _owned_folder(parent: Path, prefix: str) -> tuple[Path, BaseFileLock]:
 
 
 def disown(folder: Path) -> None:
-    """Take our mark out of a scratch folder that is whole, just before it is moved to its place."""
+    """Remove our mark from a complete scratch folder, just before it is moved to its destination."""
     (folder / _OWNER).unlink(missing_ok=True)
 
 
 def sweep_scratch(parent: Path, prefix: str) -> None:
-    """Remove the scratch folders of a prefix that no living process owns."""
+    """Remove the scratch folders with a prefix that no living process owns."""
     for left in parent.glob(f"{glob.escape(prefix)}*"):
         with suppress(OSError):
             if (left / _OWNER).exists():
@@ -131,14 +133,14 @@ def sweep_scratch(parent: Path, prefix: str) -> None:
 
 
 def _remove_unowned(folder: Path) -> None:
-    """Remove a marked folder unless its owner lives; BlockingIOError when it does."""
-    if sys.platform == "win32":  # whether its owner lives cannot be asked there
+    """Remove a marked folder unless its owner lives; BlockingIOError if it does."""
+    if sys.platform == "win32":  # cannot check there whether its owner lives
         if folder.stat().st_mtime < time.time() - _UNOWNED_S:
             shutil.rmtree(folder, ignore_errors=True)
         return
     import fcntl
 
-    handle = os.open(folder / _OWNER, os.O_RDWR)  # never made anew: its owner may just have taken it out
+    handle = os.open(folder / _OWNER, os.O_RDWR)  # never created here: its owner may just have removed it
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         shutil.rmtree(folder, ignore_errors=True)
@@ -148,8 +150,8 @@ def _remove_unowned(folder: Path) -> None:
 
 @contextmanager
 def folder_lock(folder: Path) -> Iterator[None]:
-    """Let one process at a time do something to a folder; the others wait. The lock leaves no file behind."""
-    if sys.platform == "win32":  # no folder can be opened there
+    """Let one process at a time work on a folder; the others wait. The lock leaves no file behind."""
+    if sys.platform == "win32":  # folders cannot be opened there
         from filelock import FileLock
 
         with FileLock(folder / f"{PREFIX}lock"):
@@ -162,36 +164,36 @@ def folder_lock(folder: Path) -> Iterator[None]:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
     finally:
-        os.close(handle)  # which gives the lock back
+        os.close(handle)  # which releases the lock
 
 
 def exchange(one: Path, other: Path) -> bool:
-    """Exchange two names at once, so that each stands for something at any moment; False where the system cannot."""
+    """Exchange two names atomically, so that both exist at every moment; False if the system cannot."""
     if sys.platform != "linux":
         return False
     libc = ctypes.CDLL(None, use_errno=True)
     here, swap = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
     try:
         return bool(libc.renameat2(here, os.fsencode(one), here, os.fsencode(other), swap) == 0)
-    except AttributeError:  # a C library without it
+    except AttributeError:  # a C library without this call
         return False
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in a folder outlive a power cut, where the system can do that."""
+    """Make the names in a folder survive a power cut, if the system can."""
     if sys.platform != "win32":
         _sync(folder)
 
 
 def sync_files(folder: Path) -> None:
-    """Make all files of a folder, and their names, outlive a power cut."""
+    """Make all files of a folder, and their names, survive a power cut."""
     for path in folder.iterdir():
         _sync(path)
     sync_folder(folder)
 
 
 def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)  # Windows syncs only what it may write
+    handle = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)  # Windows syncs only writable handles
     try:
         os.fsync(handle)
     finally:

@@ -1,4 +1,4 @@
-"""Geometry on the Earth: metric grids, areas on the ellipsoid, shapes projected from longitude and latitude."""
+"""Geodesy and projection: metric grids, areas on the ellipsoid, shapes projected from longitude and latitude."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 Area = Polygon | MultiPolygon
 DENSIFY_DEG = 0.005
-"""Longest piece of an edge that is projected as a straight line, in degrees: within 2 cm of the true edge."""
+"""Longest piece of an edge, in degrees, projected as a straight line: within 2 cm of the true edge."""
 _GEOD = pyproj.Geod(ellps="WGS84")
 
-# Sentinel-2 tiles follow the military grid, which widens zones over Norway and Svalbard: (south, north, west,
-# east, zone). A city there should lie on the same grid as its images.
+# Sentinel-2 tiles follow the military grid reference system, which widens zones over Norway and Svalbard: (south,
+# north, west, east, zone). A city there should lie on the same grid as its images.
 _WIDENED = (
     (56.0, 64.0, 3.0, 12.0, 32),
     (72.0, 84.0, 0.0, 9.0, 31),
@@ -40,7 +40,7 @@ BBox = tuple[float, float, float, float]
 
 
 def boxes(area: Polygon | MultiPolygon) -> tuple[BBox, ...]:
-    """West, south, east, north of an EPSG:4326 area; two boxes, one on either side, where the antimeridian parts it."""
+    """West, south, east, north of an EPSG:4326 area; two boxes if the antimeridian splits it."""
     parts = list(getattr(area, "geoms", [area]))
     west, _, east, _ = area.bounds
     sides = [[p for p in parts if p.bounds[0] >= 0], [p for p in parts if p.bounds[0] < 0]]
@@ -50,9 +50,9 @@ def boxes(area: Polygon | MultiPolygon) -> tuple[BBox, ...]:
 
 
 def bounds_of(area: Polygon | MultiPolygon) -> BBox:
-    """West, south, east, north of an EPSG:4326 area as GeoJSON has it (RFC 7946, 5.2).
+    """West, south, east, north of an EPSG:4326 area as in GeoJSON (RFC 7946, 5.2).
 
-    West is the greater number where the antimeridian parts it.
+    West exceeds east if the antimeridian splits it.
     """
     halves = boxes(area)
     (west, *_), (*_, east, _) = halves[0], halves[-1]
@@ -75,7 +75,7 @@ def utm_crs(lon: float, lat: float) -> str:
     Raises
     ------
     AreaError
-        When the numbers are no position on Earth.
+        The numbers are no position on Earth.
 
     """
     if not (math.isfinite(lon) and math.isfinite(lat) and abs(lat) <= 90):
@@ -96,46 +96,46 @@ def _zone(lon: float, lat: float) -> int:
 
 @lru_cache(maxsize=64)
 def transformer(from_crs: str, to_crs: str) -> Transformer:
-    """Make, once, what moves coordinates between two CRS, x (or lon) first; pyproj lets threads share it."""
+    """Make, once, a transformer between two CRS, x (or lon) first; pyproj lets threads share it."""
     return Transformer.from_crs(from_crs, to_crs, always_xy=True)
 
 
 def densify(shape: BaseGeometry) -> BaseGeometry:
-    """Give long edges of an EPSG:4326 shape vertices every :data:`DENSIFY_DEG`.
+    """Add vertices to long edges of an EPSG:4326 shape, every :data:`DENSIFY_DEG`.
 
-    Edges are straight in longitude and latitude, as GeoJSON has it; on a grid and on the ellipsoid they bend.
+    Edges are straight in longitude and latitude, as in GeoJSON; on a grid and on the ellipsoid they curve.
     """
     return shapely.segmentize(shape, DENSIFY_DEG)
 
 
 def project(shape: BaseGeometry, crs: str) -> BaseGeometry:
-    """Project an EPSG:4326 (lon, lat) shape to another CRS, its edges bent as they must be.
+    """Project an EPSG:4326 (lon, lat) shape to another CRS, with curved edges.
 
-    A shape that was split at the antimeridian closes up again; what comes back is valid.
+    A shape split at the antimeridian is rejoined; the result is valid.
     """
     move = transformer("EPSG:4326", crs).transform
     moved: BaseGeometry = shapely.transform(densify(shape), lambda p: np.column_stack(move(p[:, 0], p[:, 1])))
-    # The halves of a shape that was split share an edge, which is no outline.
+    # The halves of a split shape share an edge that is no outline.
     return moved if moved.is_valid else shapely.make_valid(moved, method="structure")
 
 
 def exchanged(shape: BaseGeometry) -> BaseGeometry:
-    """Exchange the coordinates of a shape: where it would lie had latitude been written first."""
+    """Swap the coordinates of a shape: its position if latitude had been written first."""
     turned: BaseGeometry = shapely.transform(shape, lambda points: points[:, ::-1])
     return turned
 
 
 def to_lonlat(shape: BaseGeometry, crs: str) -> Polygon | MultiPolygon:
-    """Move an area from another CRS to EPSG:4326 (lon, lat), split where it crosses the antimeridian."""
+    """Transform an area from another CRS to EPSG:4326 (lon, lat), split where it crosses the antimeridian."""
     from rasterio.warp import transform_geom
 
-    # Straight lines on one map are curves on another.
+    # Straight lines in one projection are curves in another.
     dense = shapely.segmentize(shape, shapely.box(*shape.bounds).length / 64)
     return polygonal(shapely.geometry.shape(transform_geom(crs, "EPSG:4326", shapely.geometry.mapping(dense))))
 
 
 def geodesic_area_m2(geom: BaseGeometry) -> float:
-    """Measure the area on the WGS 84 ellipsoid in m2, holes taken out; 0 for points and lines.
+    """Compute the area on the WGS 84 ellipsoid in m2, without holes; 0 for points and lines.
 
     Parameters
     ----------
@@ -145,17 +145,17 @@ def geodesic_area_m2(geom: BaseGeometry) -> float:
     """
     if geom.geom_type not in ("Polygon", "MultiPolygon"):
         return float(sum(geodesic_area_m2(part) for part in getattr(geom, "geoms", ())))
-    # Rings must run anticlockwise for PROJ's sign; orient_polygons also turns the holes the other way.
+    # PROJ's sign wants anticlockwise rings; orient_polygons also orients the holes the other way.
     return abs(float(_GEOD.geometry_area_perimeter(shapely.orient_polygons(geom))[0]))
 
 
 def distance_m(one: tuple[float, float], other: tuple[float, float]) -> float:
-    """Measure the shortest way between two points (lon, lat) on the WGS 84 ellipsoid, in metres."""
+    """Compute the geodesic distance between two points (lon, lat) on WGS 84, in metres."""
     return float(_GEOD.inv(*one, *other)[2])
 
 
 def area_from(value: Mapping[str, Any]) -> Polygon | MultiPolygon:
-    """Take the polygon or multipolygon in a GeoJSON geometry, exactly; ValueError when it is another thing.
+    """Return the polygon or multipolygon of a GeoJSON geometry, unchanged; ValueError for any other kind.
 
     Parameters
     ----------
@@ -173,7 +173,7 @@ def area_from(value: Mapping[str, Any]) -> Polygon | MultiPolygon:
 
 
 def polygonal(geom: BaseGeometry) -> Polygon | MultiPolygon:
-    """Keep the areas of a geometry, made valid; lines and points are dropped. May come back empty.
+    """Keep the areas of a geometry, made valid; lines and points are dropped. May return an empty geometry.
 
     Parameters
     ----------
@@ -190,7 +190,7 @@ def polygonal(geom: BaseGeometry) -> Polygon | MultiPolygon:
 
 
 def crs_of(geom: BaseGeometry) -> str:
-    """Choose the metric CRS of an area's middle; areas split at the antimeridian are taken as one piece.
+    """Choose the metric CRS at an area's centre; areas split at the antimeridian count as one piece.
 
     Parameters
     ----------

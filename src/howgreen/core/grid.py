@@ -1,4 +1,4 @@
-"""The grid of a city, and which of its pixels have their centre inside a shape."""
+"""The grid of a city, and the test which of its pixels have their centre inside a shape."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
     from affine import Affine
 
 LONGEST_SIDE_M = 1_000_000
-"""No grid is longer: beyond, the area is not a city, or its coordinates are not what they claim."""
+"""Longest side of a grid: beyond, the area is not a city, or its coordinates are wrong."""
 TOLERANCE_PX = 1e-6
-"""Bounds may reach this far beyond a pixel's edge without another row of pixels: rounding of the projection."""
+"""Bounds may exceed a pixel's edge by this much without another row of pixels: rounding of the projection."""
 COARSE_PX = 10_000
-"""How many coarse pixels a city gets about, for looking at masks."""
+"""Approximate number of coarse pixels per city, for reading masks."""
 BLOCK_PX = 1024
-"""Side of the blocks into which a raster is cut that comes as one plain array."""
+"""Side of the blocks that a raster in one plain array is cut into."""
 EDGE_PX = 1e-6
-"""What lies so near to a pixel's edge, in pixels, lies on it."""
+"""Distance to a pixel's edge, in pixels, below which a point counts as on it."""
 LARGEST_SQUARE_PX = 1024
-"""Side of the squares that are looked at first, a power of two."""
+"""Side of the first squares tested, a power of two."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +66,7 @@ class Window:
         )
 
     def union(self, other: Window) -> Window:
-        """Return the smallest rectangle that holds both."""
+        """Return the smallest rectangle that contains both."""
         return Window(
             top=min(self.top, other.top),
             bottom=max(self.bottom, other.bottom),
@@ -75,7 +75,7 @@ class Window:
         )
 
     def common(self, other: Window) -> Window:
-        """Return the rectangle that both hold."""
+        """Return the intersection."""
         return Window(
             top=max(self.top, other.top),
             bottom=min(self.bottom, other.bottom),
@@ -84,7 +84,7 @@ class Window:
         )
 
     def within(self, outer: Window) -> tuple[slice, slice]:
-        """Index into the raster of another window that holds this one."""
+        """Index into the raster of another window that contains this one."""
         return (
             slice(self.top - outer.top, self.bottom - outer.top),
             slice(self.left - outer.left, self.right - outer.left),
@@ -108,7 +108,7 @@ def _halves(start: int, stop: int) -> list[tuple[int, int]]:
 
 
 def windows(heights: tuple[int, ...], widths: tuple[int, ...]) -> dict[tuple[int, int], Window]:
-    """Where each block of a raster lies, by its row and column among the blocks, in the order of reading."""
+    """Return the window of each block of a raster, by block row and column, in reading order."""
     tops, lefts = (tuple(accumulate(sizes, initial=0)) for sizes in (heights, widths))
     return {
         (i, j): Window(top=tops[i], bottom=tops[i + 1], left=lefts[j], right=lefts[j + 1])
@@ -117,13 +117,13 @@ def windows(heights: tuple[int, ...], widths: tuple[int, ...]) -> dict[tuple[int
 
 
 def chunk_sizes(length: int, step: int = BLOCK_PX, *, first: int = 0) -> tuple[int, ...]:
-    """Sizes of blocks that begin at ``first`` modulo ``step``."""
+    """Return sizes of blocks that start at ``first`` modulo ``step``."""
     edges = [0, *range(first % step or step, length, step), length]
     return tuple(stop - start for start, stop in pairwise(edges))
 
 
 def grid(city: City, *, resolution_m: float = 10) -> GeoBox:
-    """Lay the pixels of a city: on its own CRS, edges at multiples of the resolution.
+    """Make the pixel grid of a city: in its own CRS, with edges at multiples of the resolution.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def grid(city: City, *, resolution_m: float = 10) -> GeoBox:
     Raises
     ------
     AreaError
-        If the boundary is empty or too large to be a city, or the resolution is no length.
+        If the boundary is empty or too large to be a city, or the resolution is not a length.
     """
     if not (math.isfinite(resolution_m) and resolution_m > 0):
         raise AreaError(f"resolution {resolution_m:g} m: give a number of metres above 0")
@@ -159,7 +159,7 @@ def outline(grid: GeoBox) -> Polygon | MultiPolygon:
 
 
 def coarse_grid(city: City) -> tuple[GeoBox, NDArray[np.bool_]]:
-    """Lay a grid of 10-100 m pixels for looking at masks; bool (y, x): which of its pixels lie inside the city."""
+    """Make a grid of 10-100 m pixels for reading masks, and a bool (y, x) of the pixels inside the city."""
     resolution_m = min(100, max(10, 10 * int(math.sqrt(city.area_m2 / COARSE_PX) / 10)))
     frame = grid(city, resolution_m=resolution_m)
     shape = project(city.boundary, city.crs)
@@ -170,8 +170,8 @@ def coarse_grid(city: City) -> tuple[GeoBox, NDArray[np.bool_]]:
 def inside(shapes: BaseGeometry | Iterable[BaseGeometry], grid: GeoBox, *, in_part: bool = False) -> NDArray[np.bool_]:
     """Find the pixels whose centre lies inside a shape, or inside any of several.
 
-    Squares are quartered until they lie wholly in or out. rasterio could draw the shapes, but it changes the filters
-    of warnings while it does, which no two threads may do at once.
+    Squares are quartered until they lie wholly inside or outside. rasterio can rasterise shapes, but changes the
+    warning filters meanwhile, which two threads must not do at once.
 
     Parameters
     ----------
@@ -180,7 +180,7 @@ def inside(shapes: BaseGeometry | Iterable[BaseGeometry], grid: GeoBox, *, in_pa
     grid
         North up.
     in_part
-        Find those too of which any part lies inside.
+        Also find pixels that lie partly inside.
 
     Returns
     -------
@@ -190,7 +190,8 @@ def inside(shapes: BaseGeometry | Iterable[BaseGeometry], grid: GeoBox, *, in_pa
     for shape in [shapes] if isinstance(shapes, BaseGeometry) else shapes:
         window = _around(shape, grid)
         if window is not None:
-            # GEOS builds the index of a prepared shape while it is asked: two threads that share it crash. Each has a copy.
+            # GEOS builds a prepared shape's index lazily, at the first query: threads that share one crash, so each
+            # gets a copy.
             own = shapely.from_wkb(shapely.to_wkb(shape))
             shapely.prepare(own)
             _fill(marked, own, grid.affine, window, in_part=in_part)
@@ -198,7 +199,7 @@ def inside(shapes: BaseGeometry | Iterable[BaseGeometry], grid: GeoBox, *, in_pa
 
 
 def _around(shape: BaseGeometry, grid: GeoBox) -> Window | None:
-    """Find the pixels of a grid that the bounds of a shape reach; None if they miss it."""
+    """Find the pixels of a grid within the bounds of a shape; None if it misses them."""
     (height, width), t = grid.shape, grid.affine
     west, south, east, north = shape.bounds
     if not all(map(math.isfinite, (west, south, east, north))):
@@ -213,7 +214,7 @@ def _around(shape: BaseGeometry, grid: GeoBox) -> Window | None:
 
 
 def _fill(marked: NDArray[np.bool_], shape: BaseGeometry, t: Affine, window: Window, *, in_part: bool) -> None:
-    """Mark the pixels of a window: squares that the shape's edge cuts are quartered, all of a size at once, down to pixels."""
+    """Mark the pixels of a window: squares cut by the shape's edge are quartered, all of one size at once, down to pixels."""
     height, width = window.shape
     side = min(LARGEST_SQUARE_PX, 1 << (min(height, width) - 1).bit_length())
     down, across = -(-height // side), -(-width // side)
@@ -232,7 +233,7 @@ def _fill(marked: NDArray[np.bool_], shape: BaseGeometry, t: Affine, window: Win
         rows = np.add.outer(2 * rows[cut], (0, 0, 1, 1)).ravel()
         columns = np.add.outer(2 * columns[cut], (0, 1, 0, 1)).ravel()
     if in_part:
-        edge = EDGE_PX * t.a  # a pixel that only shares its edge with the shape has no part in it
+        edge = EDGE_PX * t.a  # a pixel that only touches the shape's edge is not inside
         pixels = shapely.box(west + edge, north + t.e + edge, west + t.a - edge, north - edge)
         found[rows, columns] = shapely.intersects(shape, pixels)
     else:

@@ -1,4 +1,4 @@
-"""Shapes with a class: what people call the classes, the file that holds them, and the pixels that they claim."""
+"""Shapes with a class: class names and their synonyms, the file that holds them, and the pixels they cover."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
 
 CLASS_NAMES = ("tree", "low vegetation", "cropland", "built", "bare", "water")
-"""Classes that labels may have."""
+"""Classes allowed for labels."""
 GREEN_CLASSES = frozenset({"tree", "low vegetation", "cropland"})
 SYNONYMS: Mapping[str, str] = {
     **dict.fromkeys(
@@ -46,18 +46,18 @@ SYNONYMS: Mapping[str, str] = {
         ("river", "lake", "sea", "ocean", "waterbody", "water body", "water bodies", "permanent water bodies", "pond", "open water"), "water"
     ),
 }  # fmt: skip
-"""Usual names of the classes."""
+"""Common names of the classes."""
 
 
 def read_shapes(path: Path, column: str) -> gpd.GeoDataFrame:
-    """Shapes with a CRS and a column; LabelError where anything of that lacks."""
+    """Read shapes with a CRS and a column; LabelError if any of that is missing."""
     import geopandas as gpd
     import pyogrio
 
     if not path.exists():
         raise LabelError(f"labels {path}: no such file; check the path")
     try:
-        with vector_files(path) as files:  # told their format: no file points to others, or to a server
+        with vector_files(path) as files:  # opened with an explicit format: no file can refer to others, or to a server
             source, layer = _table(files, column, path)
             frame = gpd.read_file(source, layer=layer)
     except LabelError:
@@ -88,7 +88,7 @@ def read_shapes(path: Path, column: str) -> gpd.GeoDataFrame:
 
 
 def _table(files: Sequence[VectorFile], column: str, path: Path) -> tuple[str, str | None]:
-    """Choose the one table of a file (or archive) that has shapes and a column; LabelError where several have: a first is not the one meant."""
+    """Choose the one table of a file (or archive) that has shapes and a column; LabelError if several have: the first need not be the right one."""
     import pyogrio
 
     tables = [
@@ -115,12 +115,12 @@ def _table(files: Sequence[VectorFile], column: str, path: Path) -> tuple[str, s
 
 
 def parse_classes(text: str) -> dict[str, str]:
-    """Read ``1=water,2=tree``: which class a value of the column stands for.
+    """Read ``1=water,2=tree``: the class for each value of the column.
 
     Raises
     ------
     LabelError
-        Not of that form, or no class of howgreen's.
+        Not of that form, or not a class of howgreen's.
     """
     found = {}
     for entry in text.split(","):
@@ -135,25 +135,25 @@ def parse_classes(text: str) -> dict[str, str]:
 
 
 def word(value: object) -> str:
-    """Bring a value of a column to one spelling; 1.0 is 1."""
+    """Normalise a value of a column; 1.0 is 1."""
     text = str(value).strip().lower().replace("_", " ")
     return text.removesuffix(".0")
 
 
 def class_of(value: object, classes: Mapping[str, str]) -> str | None:
-    """Tell which class a value stands for; None for none that is known."""
+    """Return the class that a value stands for; None if unknown."""
     called = word(value)
     name = classes.get(called) or SYNONYMS.get(called, called)
     return name if name in CLASS_NAMES else None
 
 
 def classes_of(frame: Any, path: Path, column: str, classes: Mapping[str, str]) -> list[str]:
-    """Name the class of each shape.
+    """Return the class of each shape.
 
     Raises
     ------
     LabelError
-        A shape without a class, or with one that nobody knows; the message names it and its cure.
+        A shape has no class or an unknown one; the message names it and its cure.
     """
     without = int(frame[column].isna().sum())
     if without:
@@ -169,24 +169,24 @@ def classes_of(frame: Any, path: Path, column: str, classes: Mapping[str, str]) 
 
 @dataclass(frozen=True, kw_only=True)
 class Claimed:
-    """Pixels that shapes of one class alone claim."""
+    """Pixels covered by shapes of a single class."""
 
     rows: npt.NDArray[np.int_]
     columns: npt.NDArray[np.int_]
     code: npt.NDArray[np.int_]
     shape: npt.NDArray[np.int_]
-    """Number of the shape that the pixel lies in."""
+    """Index of the shape that contains the pixel."""
 
 
 def burn(shapes: Sequence[Any], codes: Sequence[int], grid: GeoBox) -> Claimed:
-    """Find the pixels whose centre lies in a polygon, and those under points; ground that two codes claim is left out.
+    """Find the pixels with their centre in a polygon, and those under points; pixels with two different codes are left out.
 
     Parameters
     ----------
     shapes
-        On the grid's CRS; empty ones claim nothing.
+        In the grid's CRS; empty ones cover nothing.
     codes
-        One a shape, from 0.
+        One per shape, from 0.
     """
     from rasterio.features import rasterize
 

@@ -1,4 +1,4 @@
-"""What a model says of itself: its card, its classes, how it erred where it had never been. Frozen, each field with its unit."""
+"""A model's description of itself: card, classes, and errors where it was never trained. Frozen, each field with its unit."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 DRY_PLANTS = "dry plants"
-"""Class of straw, stubble, litter, and grass that is dead or dormant: plants that are not green."""
+"""Class of straw, stubble, litter, and dead or dormant grass: plants that are not green."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,7 @@ class ModelClass:
 
 
 class NamedClass(Protocol):
-    """A class as a model's card or a summary has it."""
+    """A class, from a model's card or a summary."""
 
     @property
     def code(self) -> int:
@@ -32,11 +32,11 @@ class NamedClass(Protocol):
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """Its name."""
 
 
 def is_water(item: NamedClass) -> bool:
-    """Say whether a class is the one that is not land: it is called water, in small or capital letters."""
+    """Tell whether a class is the one that is not land: named water, in any case."""
     return item.name.casefold() == "water"
 
 
@@ -46,31 +46,31 @@ def water_codes(classes: Iterable[NamedClass]) -> tuple[int, ...]:
 
 
 def dry_code(classes: Iterable[NamedClass]) -> int | None:
-    """Code of the class of dry plants; None where a model does not tell them from bare ground."""
+    """Code of the dry-plant class; None if a model does not separate it from bare ground."""
     return next((item.code for item in classes if item.name.casefold() == DRY_PLANTS), None)
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlaceError:
-    """How far off a model was, on average, in one place that taught it nothing."""
+    """Mean error of a model in one place that it was not trained on."""
 
     place: str
-    """Its name, and what is known there."""
+    """Its name, and the reference data there."""
     error: float
     """Mean of (predicted - reference) green fraction."""
     standard_error: float
-    """Of that mean, pixels of one polygon, block or site moving together."""
+    """Of that mean, with pixels of one polygon, block or site clustered."""
     n: int
-    """Pixels."""
+    """Number of pixels."""
     clusters: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReferenceScore:
-    """How a model erred on reference data it never saw, in units of green fraction."""
+    """A model's errors on unseen reference data, in units of green fraction."""
 
     source: str
-    """Which data, with year and place."""
+    """The reference data, with year and place."""
     n: int
     rmse: float
     mae: float
@@ -81,9 +81,9 @@ class ReferenceScore:
     """Half of the interval of the *mean* green fraction of a new place at ``level``: see ``method``."""
     level: float
     method: str
-    """How half_width follows from the errors, in a sentence."""
+    """How half_width is derived from the errors, in a sentence."""
     places: tuple[PlaceError, ...] = ()
-    """Places whose mean errors say how far off a new place may be; empty where half_width rests on one place."""
+    """Places whose mean errors show how far off a new place may be; empty if half_width rests on one place."""
     tau: float = 0.0
     """Standard deviation of the mean error between places, beyond what sampling explains."""
 
@@ -93,25 +93,25 @@ ZONE_SCORES_M2: Mapping[str, float] = {
     "zone_9_ha_half_width": 9e4,
     "zone_36_ha_half_width": 36e4,
 }
-"""Scores by which a card may say how wide the interval of a small zone must be, and the zone's area: neighbouring pixels err
+"""Scores by which a card may state the interval's half-width in a small zone, with the zone's area: neighbouring pixels err
 together, so that a small zone's error does not average out as a city's does."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingImage:
-    """An image that taught a model of one place: what the model knows, and where, when and by which satellite it knows it."""
+    """A training image of a local model: where, when and by which satellite the model has learned."""
 
     sensor: str
     """Key of :data:`howgreen.core.sensors.SENSORS`."""
     day: str
-    """ISO date; empty where nobody said it."""
+    """ISO date; empty if unknown."""
     bounds: tuple[float, float, float, float]
     """West, south, east, north in EPSG:4326."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelCard:
-    """What a model says about itself, inside its ONNX file (metadata key ``howgreen``)."""
+    """A model's description of itself, inside its ONNX file (metadata key ``howgreen``)."""
 
     name: str
     version: str
@@ -119,32 +119,32 @@ class ModelCard:
     bands: tuple[str, ...]
     """Common names in the order of the input's channel axis."""
     resolution_m: float
-    """Pixel size it was made for."""
+    """Pixel size it was made for, in metres."""
     normalisation: str
-    """What the graph itself does to reflectance (0-1) before the first layer."""
+    """How the graph itself normalises reflectance (0-1) before the first layer."""
     tile_px: int
-    """Largest square that one call takes."""
+    """Largest square accepted in one call."""
     halo_px: int
     """Pixels around a tile that influence it; 0 for a pixel model."""
     stride_px: int
-    """Tiles start at multiples of this, counted from the grid's own origin. Where it is less than ``tile_px`` - 2 ``halo_px``, they
+    """Tiles start at multiples of this, counted from the grid's own origin. If it is less than ``tile_px`` - 2 ``halo_px``, they
     overlap and are blended."""
     classes: tuple[ModelClass, ...]
     scores: Mapping[str, float]
-    """Named figures of its evaluation."""
+    """Named evaluation scores."""
     reference_error: ReferenceScore | None
-    """None where no reference was at hand: reports then show no interval and say why."""
+    """None if no reference was available: reports then show no interval and say why."""
     training_data: str
     licence: str
     learned_from: tuple[TrainingImage, ...] = ()
-    """Images of the one place that it was made for; empty for a model that is meant for any place."""
+    """Images of the one place that it was made for; empty for a model meant for any place."""
 
     @property
     def overlap_px(self) -> int:
-        """Pixels that the middles of neighbouring tiles share."""
+        """Overlap of the cores of neighbouring tiles, in pixels."""
         return self.tile_px - 2 * self.halo_px - self.stride_px
 
     @property
     def looks_around(self) -> bool:
-        """Whether neighbours may decide: not so for a pixel model."""
+        """Whether neighbouring pixels matter: not so for a pixel model."""
         return self.halo_px > 0 or self.overlap_px > 0

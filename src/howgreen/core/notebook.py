@@ -1,4 +1,4 @@
-"""How values show themselves in a notebook: a small table of escaped text, with a picture where there is one."""
+"""Display of values in a notebook: a small table of escaped text, with a picture if there is one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def panel(title: str, rows: Iterable[tuple[str, str]], *, warnings: Iterable[str
     Parameters
     ----------
     title, rows, warnings
-        Text, which may be a stranger's: all of it is escaped.
+        Untrusted text: all of it is escaped.
     picture
         A ``data:`` address; none if empty.
     """
@@ -38,11 +38,11 @@ def _safe(text: str) -> str:
 
 
 _EVERY_S = 0.2
-"""Bars are drawn no more often: each drawing is a message to the browser."""
+"""Least seconds between redraws: each one is a message to the browser."""
 
 
 def bars() -> Callable[[str, int, int], None] | None:
-    """Make progress bars where this runs in a notebook, None elsewhere: what long work tells when nobody asked to be told."""
+    """Make progress bars in a notebook, None elsewhere: the default progress of long work."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     if shell is None or not hasattr(shell, "kernel"):
         return None

@@ -1,4 +1,4 @@
-"""ONNX Runtime, loaded so that it does what it is asked and nothing else."""
+"""ONNX Runtime, loaded without telemetry, fallbacks or custom operators."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from howgreen.core.errors import ModelError
 
 @cache
 def load_runtime() -> Any:
-    """Import ONNX Runtime with its telemetry off: from version 1.32 on it writes an id of the device and asks for a host.
+    """Import ONNX Runtime with its telemetry off: from version 1.32 on it writes a device id and looks up a host.
 
-    The environment counts when the library is loaded, so it is set before; the call counts where somebody else has loaded
-    it already. Every use of the library comes through here.
+    The environment variable takes effect when the library loads, so it is set first; the call takes effect if something
+    else loaded it already. Every use of the library goes through this function.
     """
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
@@ -25,41 +25,41 @@ def load_runtime() -> Any:
 
 
 def runtime_errors() -> tuple[type[Exception], ...]:
-    """List all that ONNX Runtime raises; no class of its own stands above them."""
+    """List all exceptions that ONNX Runtime raises; they share no base class of their own."""
     load_runtime()
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
     own = [kind for kind in vars(state).values() if isinstance(kind, type) and issubclass(kind, Exception)]
-    return (*own, UnicodeDecodeError)  # the latter where a message quotes a name that is no text
+    return (*own, UnicodeDecodeError)  # the latter if a message quotes a name that is not valid text
 
 
 def error_line(error: Exception) -> str:
-    """Return what ONNX Runtime says on one line."""
+    """Return ONNX Runtime's message on one line."""
     return " ".join(str(error).split())[:200]
 
 
 def open_session(content: bytes, *, looks_around: bool, source: str) -> Any:
-    """Open a session that runs a graph on this process's own threads. ModelError when it is none, which names ``source``.
+    """Open a session that runs a graph on this process's own threads. ModelError, naming ``source``, if it is not a valid graph.
 
     Parameters
     ----------
     looks_around
-        Whether neighbouring pixels decide, by convolutions or pooling.
+        Whether neighbouring pixels matter, through convolutions or pooling.
     """
     onnxruntime = load_runtime()
     options = onnxruntime.SessionOptions()
     if not looks_around:
-        # The last level lays channels out for convolutions that look around; those of single pixels, which are plain
-        # products of matrices, take a third longer in it.
+        # The highest level optimises the channel layout for spatial convolutions; 1×1 convolutions, which are plain
+        # matrix products, take a third longer with it.
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
-    # Dask's threads do the parallel work; threads inside threads only wait for each other.
+    # Dask's threads provide the parallelism; nested threads only wait for each other.
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
-    # Never another format, which knows less checks; and no library of custom operators is ever registered.
+    # Never another format, which is validated less; and no custom operator library is ever registered.
     options.add_session_config_entry("session.load_model_format", "ONNX")
-    options.log_severity_level = 4  # what goes wrong comes back as an error, not as text on the terminal
+    options.log_severity_level = 4  # failures are raised as errors, not printed to the terminal
     try:
-        # Without a fallback, which would print what went wrong and try the same again.
+        # No fallback, which would print the failure and retry the same.
         return onnxruntime.InferenceSession(
             content, sess_options=options, providers=["CPUExecutionProvider"], enable_fallback=0
         )

@@ -1,4 +1,4 @@
-"""Spans of days from which images may come."""
+"""Periods that images may come from."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ def _bounds(text: str) -> tuple[date, date]:
 
 SeasonKind = Literal["calendar", "peak", "year"]
 SEASONS: tuple[SeasonKind, ...] = ("calendar", "peak", "year")
-"""What a year by itself may mean: its growing season by the calendar, its greenest months as measured, all of it."""
+"""What a year by itself may mean: its calendar growing season, its measured greenest months, or all of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Period:
-    """Days from which images may come."""
+    """Range of days that images may come from."""
 
     start: date
     end: date
     """Inclusive."""
     months: tuple[int, ...] = tuple(range(1, 13))
-    """Only these months (1-12) count."""
+    """Only these months (1-12)."""
 
     def __post_init__(self) -> None:
         if self.end < self.start:
@@ -85,13 +85,13 @@ class Period:
 
 @dataclass(frozen=True)
 class Season:
-    """Which part of a year images may come from, to be given as a ``period``: ``Season("peak", 2024)``."""
+    """The part of a year that images may come from, passed as a ``period``: ``Season("peak", 2024)``."""
 
     kind: SeasonKind
     """``calendar``: a year is its growing season by latitude. ``peak``: the greenest months, measured in the overviews of the clear
-    images of a year, or of the period that is given. ``year``: all months of a year."""
+    images of a year, or of the given period. ``year``: all months of a year."""
     period: Period | str | int | date | None = None
-    """The year, or what else a ``period`` may be; None for the newest year that has images."""
+    """The year, or anything else a ``period`` may be; None for the newest year with images."""
 
     def __post_init__(self) -> None:
         if self.kind not in SEASONS:

@@ -1,6 +1,6 @@
-"""Whether numbers, scaled as stated, can be surface reflectance: asked of every image, whichever way it comes.
+"""Tests whether numbers, scaled as stated, can be surface reflectance: applied to every image from any source.
 
-Three things give wrong numbers away, each band by itself:
+Three signs reveal wrong numbers, band by band:
 
 * **Ends.** The bright and the dark end of a band: half of the ground does not reflect more than three quarters of the light, one
   pixel in a hundred of any land reflects a quarter of the near-infrared, a tenth of it is not darker than black.
@@ -28,55 +28,57 @@ VISIBLE = ("blue", "green", "red")
 NEAR_INFRARED = ("nir", "nir08")
 
 LOWEST_MEDIAN, HIGHEST_MEDIAN = 0.005, 1.2
-"""Of all bands together: beyond it nothing is reflectance, whoever says so."""
+"""Median over all bands: outside this range nothing is reflectance, whatever the metadata say."""
 LOWEST_TOP = 0.08
-"""One pixel in a hundred of any land is brighter in some band."""
+"""On any land, 1 % of the pixels are brighter in some band."""
 BRIGHT_MEDIAN, BRIGHT_TOP = 0.75, 1.05
-"""Median, and level that one pixel in twenty exceeds, of one band: snow and clouds alone come near."""
+"""Median, and 95th percentile, of one band: only snow and clouds come close."""
 LEAST_NIR_TOP = 0.28
-"""Near-infrared that one pixel in a hundred of the land exceeds: plants, roofs and bare ground do everywhere."""
+"""99th percentile of near-infrared on land: plants, roofs and bare ground exceed it everywhere."""
 MOST_NEGATIVE = 0.2
-"""Share of the land with less than no light in some visible band: some shade comes out so (and much water), no landscape does."""
+"""Share of the land with negative reflectance in some visible band: true of some shade (and much water), of no landscape."""
 DARK = 0.095
-"""A twentieth of the ground is darker than this in some visible band."""
+"""5 % of the ground is darker than this in some visible band."""
 LEAST_APART = 0.06
-"""Darkest hundredth of one visible band above that of the next: in 287 windows of five real images at most 0.025; an offset of 0.1 that
-one band alone has adds 0.1. The near-infrared is no part of it: over fields and woods its dark end lies that high by itself."""
+"""Gap between the 1st percentile of one visible band and that of the next: in 287 windows of five real images at most 0.025; an
+offset of 0.1 in one band alone adds 0.1. The near-infrared is excluded: over fields and woods its dark end is that high anyway."""
 NEGATIVE = -0.005
 BRIGHT_RED, DARKER_NIR, MOST_EXCHANGED = 0.2, 0.45, 0.01
-"""Pixels of more red than the first are odd where they reflect less than this share of it just beyond; so many are too many."""
+"""Pixels redder than the first are odd if their near-infrared is below this share of the red; the last is the share of odd pixels
+that is too many."""
 BARE_NDVI, MOST_BLUER = 0.3, 0.5
-"""Land of a lower vegetation index, whichever of red and blue is the brighter, and its share that may reflect more blue than red light: in
-nine real images of surface reflectance at most 0.24, clouds left in; with red and blue exchanged, or the air's own light left in, at
-least 0.76."""
+"""Upper vegetation index of the land tested, whichever of red and blue is brighter, and the share of it that may reflect more blue
+than red: in nine real images of surface reflectance at most 0.24, clouds included; with red and blue swapped, or without
+atmospheric correction, at least 0.76."""
 MOST_PART, LEAST_PART, PART_APART = 0.095, 0.1, 0.03
-"""Darkest fiftieth of a part of the image in every visible band that an offset alone explains, the share of parts that makes a mosaic, and
-how much darker the middle of the other parts is: in eight real images at most one part in twenty, with an offset in half of it a half."""
+"""2nd percentile of a part of the image, in every visible band, that only an offset explains; the share of parts that makes a
+mosaic; and how much darker the median of the other parts is. In eight real images at most one part in twenty, with an offset in
+half of it a half."""
 MOST_EQUAL = 0.9
-"""Share of the pixels with one number in two bands, from which they are one band twice."""
+"""Share of the pixels with equal numbers in two bands from which these are one band twice."""
 STRETCHED_TOP = 0.005
-"""Share of an 8-bit band with its highest number: of reflectance next to nothing, of a picture that was stretched one in fifty or a hundred."""
+"""Share of an 8-bit band at its highest number: almost none in reflectance, 1-2 % in a contrast-stretched picture."""
 FEWEST_PX = 200
 """Pixels needed for any verdict."""
 FEWEST_PER_LEVEL, FEWEST_LEVELS = 10, 20
-"""Pixels for each number that occurs, and numbers, needed before gaps mean anything."""
+"""Pixels per distinct number, and distinct numbers, needed before gaps mean anything."""
 LEAST_STRETCH = 1.2
-"""Distance of the numbers that occur, in steps of one, from which there are gaps."""
+"""Spacing of the distinct numbers, in steps of one, from which there are gaps."""
 MOST_LEFT_OUT = 0.03
-"""Whole numbers between the darkest and the brightest that never occur, in the band where fewest are left out: in eight real images none,
-times 1.05 one in twenty, times 1.1 one in eleven."""
+"""Share of whole numbers between darkest and brightest that never occur, in the band with the fewest missing: in eight real images
+none, multiplied by 1.05 one in twenty, by 1.1 one in eleven."""
 ALIKE = 0.02
-"""Multiplying leaves as many out in every band; what was stored in fewer steps does not."""
+"""Multiplication leaves the same share missing in every band; coarser quantisation does not."""
 ROUNDING = 0.75
-"""Whole numbers that were multiplied lie so near to where they were before they were rounded."""
+"""Distance within which multiplied whole numbers lie from their place before rounding."""
 MOST_ODD = 0.02
 STEP_TOLERANCE = 0.02
 FIT_TOLERANCE = 1e-3
-"""How exactly the distance of numbers is measured."""
+"""Accuracy to which the spacing of numbers is measured."""
 
 USUAL_MEDIAN, AS_USUAL = 0.07, 1.5
-"""Middle of the visible light of usual land, and how many times less near to it than the nearest a scale may bring it that is proposed.
-Without near-infrared light nearly every scale gives something that might be dark woods."""
+"""Median visible reflectance of typical land, and how many times farther from it than the best candidate a proposed scale may take
+it. Without near-infrared nearly every scale gives something that might be dark woods."""
 
 _HIGHEST = 255
 
@@ -85,29 +87,29 @@ Kind = Literal["impossible", "scale", "offset"]
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """Why numbers are not taken for reflectance."""
+    """Why numbers are rejected as reflectance."""
 
     kind: Kind
-    """``impossible`` whoever says so; ``scale`` or ``offset`` unless the user insists on both of them."""
+    """``impossible`` in any case; ``scale`` or ``offset`` unless the user insists on both."""
     what: str
-    """In words."""
+    """The reason, in words."""
     likely: tuple[float, float] | None = None
-    """Scale and offset that fit; None where none of the usual ones does."""
+    """Scale and offset that fit; None if none of the usual ones does."""
 
 
 def check(
     numbers: Mapping[str, npt.NDArray[Any]], encodings: Mapping[str, Encoding], *, sensor: Sensor
 ) -> Finding | None:
-    """Check whether the numbers of a scene can be reflectance; None when they can.
+    """Check whether the numbers of a scene can be reflectance; return None if they can.
 
     Parameters
     ----------
     numbers
         Valid DN of each reflective band, (pixel,); of the same pixels where all have the same length.
     encodings
-        How each band's numbers are said to become reflectance.
+        Stated encoding of each band.
     sensor
-        Whose bands they are.
+        Sensor of the bands.
     """
     found = _check(numbers, encodings, sensor)
     return None if found is None else replace(found, likely=_likely(numbers, encodings, sensor, found.kind))
@@ -141,9 +143,9 @@ Light = Mapping[str, npt.NDArray[np.float64]]
 
 
 def _land(light: Light) -> Light:
-    """Select the pixels that are no water, whatever the scale: more near-infrared than green (or red) light.
+    """Select the pixels that are not water, whatever the scale: more near-infrared than green (or red).
 
-    All of them where that cannot be told; none where fewer than FEWEST_PX are left.
+    Returns all of them if that cannot be tested, and none if fewer than FEWEST_PX are left.
     """
     near = next((light[band] for band in NEAR_INFRARED if band in light), None)
     visible = next((light[band] for band in ("green", "red") if band in light), None)
@@ -156,7 +158,7 @@ def _land(light: Light) -> Light:
 def _impossible(light: Light, land: Light) -> Finding | None:
     middle, top = _middle_and_top(light)
     dark = middle < LOWEST_MEDIAN or top < LOWEST_TOP
-    if dark and land is not light:  # where nearly all is sea, the land decides
+    if dark and land is not light:  # if nearly all is sea, the land decides
         middle, top = _middle_and_top(land) if land else (LOWEST_MEDIAN, LOWEST_TOP)
         dark = middle < LOWEST_MEDIAN or top < LOWEST_TOP
     if middle <= HIGHEST_MEDIAN and not dark:
@@ -168,7 +170,7 @@ def _impossible(light: Light, land: Light) -> Finding | None:
 
 
 def _middle_and_top(light: Light) -> tuple[float, float]:
-    """Median, and level that one pixel in a hundred exceeds, of all bands together."""
+    """Return the median and the 99th percentile of all bands together."""
     middle, top = np.percentile(np.concatenate([values.ravel() for values in light.values()]), [50, 99])
     return float(middle), float(top)
 
@@ -201,7 +203,7 @@ def _shift(light: Light, land: Light) -> Finding | None:
 
 
 def _one_apart(light: Light) -> Finding | None:
-    """Find a visible band whose darkest ground is far brighter than that of the others, which are as dark as they should be."""
+    """Find a visible band whose dark end is far brighter than that of the others, which are as dark as expected."""
     dark = sorted((float(np.percentile(light[band], 1)), band) for band in VISIBLE if band in light)
     if len(dark) < len(VISIBLE) or dark[-2][0] >= DARK or dark[-1][0] - dark[-2][0] < LEAST_APART:
         return None
@@ -213,9 +215,9 @@ def _one_apart(light: Light) -> Finding | None:
 
 
 def exchanged(red: npt.NDArray[np.floating[Any]], nir: npt.NDArray[np.floating[Any]]) -> float:
-    """Return the share of pixels that are bright in red light and less than half as bright just beyond.
+    """Return the share of pixels that are bright in red and less than half as bright in near-infrared.
 
-    It is told where that can only be because two bands were taken for each other: plants look so then, and no ground does. Else 0.
+    Only if swapped bands alone can explain it, as plants then look so and no ground does; else 0.
 
     Parameters
     ----------
@@ -229,10 +231,10 @@ def exchanged(red: npt.NDArray[np.floating[Any]], nir: npt.NDArray[np.floating[A
 
 
 def bluer(light: Light) -> float | None:
-    """Return the share of bare land that reflects more blue than red light; None where there is too little of it, or a band is missing.
+    """Return the share of bare land that reflects more blue than red; None if there is too little of it, or a band is missing.
 
-    Soils, roofs and streets reflect the more the longer the wave. Where half of them do not, two bands were taken for each other, or the
-    image holds what the air scatters.
+    The reflectance of soils, roofs and streets rises with wavelength. If half of them deviate, two bands were swapped, or the image
+    was not corrected for atmospheric scattering.
 
     Parameters
     ----------
@@ -249,7 +251,7 @@ def bluer(light: Light) -> float | None:
 
 
 def shifted_part(parts: Sequence[Light]) -> float | None:
-    """Return the share of an image's parts that seem to hold an offset, where the others hold none; None where that is not so.
+    """Return the share of an image's parts that seem to hold an offset while the others hold none; None if there is no such split.
 
     Parameters
     ----------
@@ -269,7 +271,7 @@ def shifted_part(parts: Sequence[Light]) -> float | None:
 
 
 def one_twice(numbers: Mapping[str, npt.NDArray[Any]]) -> tuple[str, str] | None:
-    """Find two bands that hold the same numbers; None where each is its own, or even: of one number nothing can be told.
+    """Find two bands with the same numbers; None if there are none, or a band is constant, which proves nothing.
 
     Parameters
     ----------
@@ -286,7 +288,7 @@ def one_twice(numbers: Mapping[str, npt.NDArray[Any]]) -> tuple[str, str] | None
 
 
 def stretched(numbers: Mapping[str, npt.NDArray[Any]]) -> bool:
-    """Tell whether 8-bit bands (pixel,) were stretched for the eye: then all of them end in many pixels of the highest number."""
+    """Tell whether 8-bit bands (pixel,) were contrast-stretched: then all of them saturate in many pixels."""
     return bool(numbers) and all(
         values.dtype == np.uint8 and values.size >= FEWEST_PX and float((values == _HIGHEST).mean()) >= STRETCHED_TOP
         for values in numbers.values()
@@ -294,7 +296,7 @@ def stretched(numbers: Mapping[str, npt.NDArray[Any]]) -> bool:
 
 
 def gaps(bands: Mapping[str, npt.NDArray[Any]], encodings: Mapping[str, Encoding]) -> Finding | None:
-    """Find a band whose reflectance comes in steps that nobody keeps; one that was multiplied also among others that were not."""
+    """Find a band whose reflectance has steps that nobody stores; also a single multiplied band among others that were not."""
     steps = {band: step for band, values in bands.items() if (step := step_of(values))}
     whole = {band for band, step in steps.items() if step == 1 and bands[band].dtype.kind != "f"}  # no gaps
     found = {band: step * encodings[band].scale for band, step in steps.items()}
@@ -302,7 +304,7 @@ def gaps(bands: Mapping[str, npt.NDArray[Any]], encodings: Mapping[str, Encoding
     for band, step in found.items():
         if band in whole:
             continue
-        # Some writers keep fewer digits of what is brighter: then every second number is left out, in some bands only.
+        # Some writers keep fewer digits of brighter values: then every second number is missing, in some bands only.
         halved = any(abs(step / (times * one) - 1) <= STEP_TOLERANCE for one in usual for times in (2, 4))
         if not natural(step) and not halved:
             text = f"band {band}: its reflectance comes in steps of {step:.4g}, not of 0.0001: it was multiplied"
@@ -315,7 +317,7 @@ def gaps(bands: Mapping[str, npt.NDArray[Any]], encodings: Mapping[str, Encoding
 
 
 def share_left_out(values: npt.NDArray[Any]) -> float | None:
-    """Share of the whole numbers in the middle of a band that never occur; None where there are too few pixels to tell."""
+    """Share of the whole numbers in the middle of a band that never occur; None if too few pixels."""
     low, high = np.percentile(values, [20, 60])
     middle = values[(values >= low) & (values <= high)]
     levels = len(np.unique(middle))
@@ -325,9 +327,9 @@ def share_left_out(values: npt.NDArray[Any]) -> float | None:
 
 
 def step_of(values: npt.NDArray[Any]) -> float | None:
-    """Distance between the numbers that occur, where there are gaps between them; None where there are none, or nothing can be told.
+    """Spacing of the distinct numbers, if there are gaps between them; None if there are none, or it cannot be determined.
 
-    Of whole numbers: 1 where none is left out. Of floats: whatever it is, where they come in steps.
+    For whole numbers, 1 if none is missing. For floats, any step if there is one.
     """
     low, high = np.percentile(values, [20, 60])
     middle = values[(values >= low) & (values <= high)]
@@ -343,7 +345,7 @@ def step_of(values: npt.NDArray[Any]) -> float | None:
     times = np.maximum(1, np.floor(apart / float(apart.mean()) + 0.35) if whole else np.round(apart / typical))
     place = np.concatenate([[0.0], np.cumsum(times)])
     step, start = np.polyfit(place, levels, 1)
-    # Whole numbers are rounded from where they lay; what lies farther from its place came about in another way.
+    # Whole numbers are rounded from a regular spacing; values farther from it arose in another way.
     allowed = ROUNDING if whole else 0.1 * step
     if (np.abs(levels - start - step * place) > allowed).mean() > MOST_ODD:
         return None
@@ -351,9 +353,9 @@ def step_of(values: npt.NDArray[Any]) -> float | None:
 
 
 def natural(step: float) -> bool:
-    """Tell whether a step of reflectance is one that people keep.
+    """Tell whether a step of reflectance is one in common use.
 
-    It is a power of ten, a 255th, Landsat's, or a power of two as floats of half precision have it.
+    These are powers of ten, 1/255, Landsat's, or powers of two as in half-precision floats.
     """
     power, half = 10.0 ** round(math.log10(step)), 2.0 ** round(math.log2(step))
     return abs(step / half - 1) <= STEP_TOLERANCE / 2 or any(
@@ -362,7 +364,7 @@ def natural(step: float) -> bool:
 
 
 def _tidy(scale: float) -> float:
-    """Take the short number that is meant by one that was measured, where there is one."""
+    """Return the short number meant by a measured one, if there is one."""
     short = [float(f"{scale:.2g}"), float(f"{1 / 65535:.5g}")]
     return next((one for one in short if abs(scale / one - 1) < FIT_TOLERANCE), float(f"{scale:.5g}"))
 
@@ -370,9 +372,9 @@ def _tidy(scale: float) -> float:
 def _likely(
     numbers: Mapping[str, npt.NDArray[Any]], encodings: Mapping[str, Encoding], sensor: Sensor, kind: Kind
 ) -> tuple[float, float] | None:
-    """Return the first of the usual scales and offsets that fits: those that the gaps tell, then those that people use.
+    """Return the first usual scale and offset that fits: those suggested by the gaps, then those in common use.
 
-    Of an image that several make reflectance, only those count that make its visible light about as bright as land usually is.
+    If several give reflectance, only those count that make the visible bands about as bright as typical land.
     """
     first = next(iter(encodings.values()))
     steps = [step for values in numbers.values() if (step := step_of(values)) and step != 1]
@@ -403,7 +405,7 @@ def _likely(
 
 
 def _strangeness(numbers: Mapping[str, npt.NDArray[Any]], scale: float, offset: float) -> float:
-    """Tell how far, as a logarithm, the middle of the visible light lies from that of usual land."""
+    """Return the log distance of the median visible reflectance from that of typical land."""
     visible = [numbers[band] for band in VISIBLE if band in numbers] or list(numbers.values())
     middle = float(np.median(np.concatenate([values.ravel() for values in visible]))) * scale + offset
     return abs(math.log(max(middle, 1e-4) / USUAL_MEDIAN))

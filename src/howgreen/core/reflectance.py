@@ -1,10 +1,10 @@
-"""How the numbers of an image become reflectance: the one rule for all items and files, whoever serves them.
+"""From an image's numbers to reflectance: the one rule for all items and files, from any provider.
 
-ESA adds 1000 to Sentinel-2's DN from processing baseline 04.00 on, reprocessed older scenes included, so the
-*baseline* decides and not the date. Providers then differ: some hand on what ESA delivers, some take the 1000 out and
-say so in a flag, while the ``raster:bands`` offset of the same item still says -0.1. So for numbers in ESA's own steps
-that entry decides only where nothing better is known; numbers in other steps are read as their item states.
-:func:`howgreen.imagery.decisions` asks the pixels about every answer.
+ESA adds 1000 to Sentinel-2's DN from processing baseline 04.00 on, reprocessed older scenes included, so the *baseline*
+decides and not the date. Providers differ: some pass on ESA's files unchanged, some remove the 1000 and say so in a
+flag, while the ``raster:bands`` offset of the same item still says -0.1. So for numbers in ESA's own steps that entry
+decides only if nothing better is known; numbers in other steps are read as their item states.
+:func:`howgreen.imagery.decisions` checks every decision against the pixels.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from howgreen.core.sensors import S2_OFFSET_04, SENTINEL2, Sensor, common_name
 from howgreen.core.types import Encoding
 
 FLAG = "boa_offset_applied"
-"""Ends the name of the property by which providers say that they have taken the offset out of the pixels: it begins with
-``earthsearch:``, in older items with ``sentinel:``, and elsewhere with what its provider likes."""
+"""Suffix of the property by which providers say that they removed the offset from the pixels: its prefix is
+``earthsearch:``, in older items ``sentinel:``, and elsewhere up to the provider."""
 NOTHING_STATED = "processing baseline unknown and no offset stated: none"
-"""Why an item has no offset where it tells nothing of it: then the pixels decide alone."""
+"""Reason recorded for an item that states no offset: then the pixels alone decide."""
 NEW_BASELINE = (4, 0)
 NEWEST_BASELINE = (10, 0)
-"""What is newer is none: Sen2Cor at home writes 99.99."""
+"""Newer versions are not real: Sen2Cor run by users writes 99.99."""
 _IN_NAME = re.compile(r"_N(\d{2})\.?(\d{2})(?:_|$)")
 _NUMBER = re.compile(r"^N?0?(\d{1,2})\.?(\d{2})?$", re.IGNORECASE)
 _SHORT = re.compile(r"^N?(\d{1,2})\.(\d)$", re.IGNORECASE)
@@ -34,7 +34,7 @@ _BASELINES = ("s2:processing_baseline", "sentinel:processing_baseline", "sentine
 _NAMES = ("s2:product_uri", "sentinel:product_id", "s2:datatake_id", "s2:granule_id", "s2:tile_id")
 
 Habit = Literal["as delivered", "flagged", "unknown"]
-"""Whether a provider takes Sentinel-2's offset out of the pixels: never; where a flag of the item says so; who knows."""
+"""Whether a provider removes Sentinel-2's offset from the pixels: never; where the item's flag says so; unknown."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,23 +47,23 @@ class Radiometry:
     why: str
     """The decision in words, for the record."""
     bands: Mapping[str, Encoding] = field(default_factory=lambda: MappingProxyType({}))
-    """Encodings of the bands that have their own."""
+    """Encodings of bands that differ from the scene's."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stated:
-    """What an item says of one asset's numbers; None where it says nothing."""
+    """An item's statements about one asset's numbers; None if absent."""
 
     scale: float | None = None
     offset: float | None = None
     nodata: float | None = None
     every_dn_is_data: bool = False
-    """It describes the band, and names no nodata value."""
+    """The item describes the band without a nodata value."""
     is_float: bool = False
 
     @property
     def is_empty(self) -> bool:
-        """Whether the scale is what writers put where nobody told them one: 1 for whole numbers."""
+        """Whether the scale is a writer's default: 1 for whole numbers."""
         return self.scale == 1 and not self.offset and not self.is_float
 
 
@@ -83,7 +83,7 @@ def radiometry(
     sensor
         Of the item.
     habit
-        What its provider does to Sentinel-2's pixels.
+        How its provider treats Sentinel-2's offset.
     entries
         The item's assets by common band name; None finds them by their keys.
     """
@@ -91,7 +91,7 @@ def radiometry(
         named = {common_name(key, sensor): entry for key, entry in (native.get("assets") or {}).items()}
         entries = {band: entry for band, entry in named.items() if band}
     statements = {band: stated(entry) for band, entry in entries.items() if band != sensor.mask}
-    if "howgreen:sensor" in (native.get("properties") or {}):  # a store of ours: its numbers are decided already
+    if "howgreen:sensor" in (native.get("properties") or {}):  # an item of our own stores: already decided
         found = {band: _as_stated(one, sensor) for band, one in statements.items()}
         why = str(native["properties"].get("howgreen:radiometry") or "")
     elif sensor is not SENTINEL2:
@@ -106,7 +106,7 @@ def radiometry(
 
 
 def stated(entry: Mapping[str, Any]) -> Stated:
-    """Read scale, offset and nodata of an asset's (only) band, as STAC 1.0 or 1.1 states them."""
+    """Read scale, offset and nodata of an asset's (only) band, as stated in STAC 1.0 or 1.1."""
     words: dict[str, Any] = {}
     for key in ("bands", "raster:bands"):
         listed = entry.get(key)
@@ -135,7 +135,7 @@ def number(value: object) -> float | None:
 
 
 def baseline(native: Mapping[str, Any]) -> tuple[int, int] | None:
-    """Read Sentinel-2's processing baseline, ``(5, 11)``: from the item's properties, else out of the product's name."""
+    """Read Sentinel-2's processing baseline, ``(5, 11)``: from the item's properties, else from the product name."""
     properties = native.get("properties") or {}
     for key in _BASELINES:
         if found := baseline_of(properties.get(key)):
@@ -147,7 +147,7 @@ def baseline(native: Mapping[str, Any]) -> tuple[int, int] | None:
 
 
 def baseline_of(value: object) -> tuple[int, int] | None:
-    """Read a baseline in any usual spelling (``05.09``, ``5``, ``5.1`` as a number, ``N0509``); None if it is none."""
+    """Read a baseline in any usual spelling (``05.09``, ``5``, ``5.1`` as a number, ``N0509``); None if it is not one."""
     if isinstance(value, bool) or value is None:
         return None
     if isinstance(value, int | float):
@@ -166,7 +166,7 @@ def _real(major: int, minor: int) -> tuple[int, int] | None:
 
 
 def offset_removed(properties: Mapping[str, Any]) -> str | None:
-    """Name the property that says that the offset was taken out of the pixels; None where none does."""
+    """Name the property that says the offset was removed from the pixels; None if there is none."""
     return next(
         (
             key
@@ -182,15 +182,15 @@ def _own(sensor: Sensor) -> Encoding:
 
 
 def _nodata(one: Stated, sensor: Sensor) -> float | None:
-    # Ours always say so when there is one; others leave out what their sensor's handbook tells.
+    # Our items always state an existing offset; others omit what their sensor's handbook says.
     if one.nodata is None:
         return None if one.every_dn_is_data or one.is_float else sensor.nodata
     return int(one.nodata) if one.nodata.is_integer() else one.nodata
 
 
 def _as_stated(one: Stated, sensor: Sensor) -> Encoding:
-    """Take the band's own statement, completed by the sensor's numbers."""
-    if one.is_float:  # reflectance already, unless it says otherwise
+    """Use the band's own statement, completed by the sensor's defaults."""
+    if one.is_float:  # reflectance already, unless stated otherwise
         return Encoding(scale=one.scale or 1.0, offset=one.offset or 0.0, nodata=_nodata(one, sensor))
     if not one.scale or one.is_empty:
         own = sensor.offset if one.offset is None or one.is_empty else one.offset
@@ -201,14 +201,14 @@ def _as_stated(one: Stated, sensor: Sensor) -> Encoding:
 
 
 def _in_esa_steps(one: Stated) -> bool:
-    """Tell whether a band's numbers are in ESA's own steps, as far as its item says."""
+    """Tell whether a band's numbers are in ESA's own steps, according to its item."""
     return not one.is_float and (not one.scale or one.is_empty or abs(one.scale / SENTINEL2.scale - 1) < 1e-6)
 
 
 def _sentinel2(
     native: Mapping[str, Any], habit: Habit, statements: Mapping[str, Stated]
 ) -> tuple[dict[str, Encoding], str]:
-    """Return encodings by band; numbers that are not in ESA's steps are read as they are stated."""
+    """Return encodings by band; numbers not in ESA's steps are read as stated."""
     others = {band: one for band, one in statements.items() if not _in_esa_steps(one)}
     offset, why = _offset(native, habit, {band: one for band, one in statements.items() if band not in others})
     found = {}
@@ -226,7 +226,7 @@ def _sentinel2(
 
 
 def _offset(native: Mapping[str, Any], habit: Habit, statements: Mapping[str, Stated]) -> tuple[float | None, str]:
-    """Offset of numbers in ESA's own steps, None for each band's own as stated; and why."""
+    """Return the offset of numbers in ESA's own steps, None for each band's own as stated; and the reason."""
     properties = native.get("properties") or {}
     removed = None if habit == "as delivered" else offset_removed(properties)
     offsets = {one.offset for one in statements.values() if one.offset is not None and not one.is_empty}

@@ -1,8 +1,8 @@
-"""What each satellite sensor calls its bands, how its numbers become reflectance, and its mask codes.
+"""The satellite sensors: band names, encodings to reflectance, and mask codes.
 
-Band names are the common names that STAC catalogues use (``blue`` ... ``swir22``, ``vv``, ``vh``); the native names
-(``B02``, ``SR_B2``) are aliases. This is the one table in which they meet. Native names of Landsat mean nothing without
-the satellite: ``SR_B4`` is red on Landsats 8 and 9 and near-infrared on 4, 5 and 7.
+Band names are the common names of STAC catalogues (``blue`` ... ``swir22``, ``vv``, ``vh``); the native names (``B02``,
+``SR_B2``) are aliases. This is the one table that links them. Landsat's native names are ambiguous without the
+satellite: ``SR_B4`` is red on Landsats 8 and 9 and near-infrared on 4, 5 and 7.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Band:
     """One spectral band of one sensor."""
 
     name: str
-    """Common name, the key everywhere in howgreen: ``red``."""
+    """Common name, the key throughout howgreen: ``red``."""
     aliases: tuple[str, ...]
     """Other spellings, upper case: ``("B04", "B4")``."""
     resolution_m: float
@@ -28,20 +28,20 @@ class Band:
 
 @dataclass(frozen=True, kw_only=True)
 class Sensor:
-    """One family of images that share bands, scale and mask."""
+    """A family of images with the same bands, scale and mask."""
 
     name: str
     """Key: ``sentinel-2``, ``landsat`` or ``sentinel-1``."""
     label: str
     """For people: ``Sentinel-2 L2A``."""
     collection: str
-    """STAC collection id that stores use for it."""
+    """Its STAC collection id in stores."""
     bands: tuple[Band, ...]
-    """Reflective bands in spectral order; of a radar, its polarisations."""
+    """Reflective bands in spectral order; for a radar, its polarisations."""
     mask: str
-    """Name of the quality band: ``scl`` or ``qa_pixel``; empty for a radar, which no cloud hides anything from."""
+    """Name of the quality band: ``scl`` or ``qa_pixel``; empty for a radar, which sees through clouds."""
     resolution_m: float
-    """Pixel size of the grid that its composites use, in metres."""
+    """Pixel size of its composites' grid, in metres."""
     scale: float
     """Reflectance = DN * scale + offset."""
     offset: float
@@ -49,10 +49,10 @@ class Sensor:
     nodata: int
     """DN that means *no data* in the reflective bands."""
     launched: date
-    """Day on which the first of its satellites was launched."""
+    """Launch date of its first satellite."""
     platforms: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: MappingProxyType({}))
-    """By a regular expression that finds a satellite's name: common names by native names that mean other bands on the
-    sensor's other satellites."""
+    """Common names by native names that mean other bands on the sensor's other satellites; keyed by a regular
+    expression for the satellite's name."""
 
     @property
     def is_radar(self) -> bool:
@@ -60,7 +60,7 @@ class Sensor:
         return not self.mask
 
     def impossible_day(self, day: date) -> str:
-        """Say why no such satellite can have seen a day: it had not been launched, or the day is still to come; empty where it can."""
+        """Say why none of its satellites can have seen a day: before the first launch, or in the future; empty if one can."""
         if day < self.launched:
             return "no such satellite flew then"
         return "that day is still to come" if day > (datetime.now(UTC) + timedelta(days=1)).date() else ""
@@ -80,13 +80,13 @@ CENTRE_NM: Mapping[str, Mapping[str, float]] = MappingProxyType(
         "landsat": {"blue": 482, "green": 561, "red": 655, "nir": 865, "swir16": 1609, "swir22": 2201},
     }
 )  # fmt: skip
-"""Middle of each band in nanometres: of Sentinel-2A (ESA's user handbook) and of Landsat 8 (USGS); their sisters differ by a few."""
+"""Central wavelength of each band in nanometres: of Sentinel-2A (ESA's user handbook) and of Landsat 8 (USGS); sister satellites differ by a few."""
 
 S2_OFFSET_04 = -0.1
 """Reflectance offset of Sentinel-2 L2A from processing baseline 04.00 on (BOA_ADD_OFFSET = -1000 DN)."""
 
 SCL_BAD = (0, 1, 3, 8, 9, 10, 11)
-"""Scene classification codes never used: no data, saturated, shadow, cloud (2), cirrus, snow."""
+"""Scene classification codes that are never used: no data, saturated, shadow, cloud (2), cirrus, snow."""
 
 QA_BAD_BITS = (0, 1, 2, 3, 4, 5)
 """Landsat Collection 2 QA_PIXEL: fill, dilated cloud, cirrus, cloud, shadow, snow."""
@@ -127,8 +127,8 @@ LANDSAT = Sensor(
     name="landsat",
     label="Landsat Collection 2 Level-2",
     collection="landsat-c2-l2",
-    # The near-infrared of all Landsats is called ``nir`` here (STAC says ``nir08``): it is the only one
-    # they have, and models that need blue, green, red and nir take it.
+    # The near-infrared of all Landsats is named ``nir`` here (``nir08`` in STAC): it is their only one, and models that
+    # need blue, green, red and nir use it.
     bands=(
         _band("blue", 30),
         _band("green", 30),
@@ -168,27 +168,27 @@ SENTINEL1 = Sensor(
 SENSORS: dict[str, Sensor] = {sensor.name: sensor for sensor in (SENTINEL2, LANDSAT, SENTINEL1)}
 OPTICAL = tuple(name for name, sensor in SENSORS.items() if not sensor.is_radar)
 VARIATION_OF = MappingProxyType({f"{band}_variation": band for band in SENTINEL1.band_names})
-"""What a composite holds and no file does: how much a polarisation changed between acquisitions (standard deviation, dB)."""
+"""Composite bands that no file holds: the variation of a polarisation between acquisitions (standard deviation, dB)."""
 RADAR_BANDS = (*SENTINEL1.band_names, *VARIATION_OF)
-"""Bands whose values are decibels; all others are reflectance."""
+"""Bands in decibels; all others are reflectance."""
 REFLECTANCE_SCALE = 1e-4
-"""Scale factor of the int16 that reflectance is kept as: Sentinel-2's own."""
+"""Scale factor of reflectance stored as int16: Sentinel-2's own."""
 DB_SCALE = 0.01
-"""Scale factor of the int16 that decibels are kept as: a fiftieth of what the radar's own calibration can tell."""
+"""Scale factor of decibels stored as int16: a fiftieth of the radar's calibration accuracy."""
 
 
 def bands_in_files(bands: Iterable[str]) -> tuple[str, ...]:
-    """List what has to be read for a composite's bands: those themselves, or what they are made of, each once."""
+    """List the bands to read for a composite's bands: themselves, or those they are derived from, each once."""
     return tuple(dict.fromkeys(VARIATION_OF.get(band, band) for band in bands))
 
 
 def scale_factor(band: str) -> float:
-    """Return what one unit of a composite's band is worth: reflectance, or decibels."""
+    """Return the value of one unit of a composite's band: reflectance, or decibels."""
     return DB_SCALE if band in RADAR_BANDS else REFLECTANCE_SCALE
 
 
 def native_names(sensor: Sensor, satellite: str) -> Mapping[str, str] | None:
-    """Return the common names by native names on one satellite (``landsat-5``, or a product's name); None for an unknown one."""
+    """Return the native-to-common band names of one satellite (``landsat-5``, or a product's name); None if unknown."""
     found = (
         names for one, names in sensor.platforms.items() if re.search(one, satellite.replace("_", "-"), re.IGNORECASE)
     )
@@ -196,13 +196,13 @@ def native_names(sensor: Sensor, satellite: str) -> Mapping[str, str] | None:
 
 
 def common_name(spelling: str, sensor: Sensor = SENTINEL2, *, satellite: str = "") -> str | None:
-    """Return the common name of a band or mask spelt in any usual way (``B04``, ``b4``, ``Red``), or None.
+    """Return the common name of a band or mask in any usual spelling (``B04``, ``b4``, ``Red``), or None.
 
     Parameters
     ----------
     satellite
-        Name of the satellite (``landsat-5``) or of its product (``LT05_L2SP_...``): without it, the native names of
-        Landsat, which mean other bands on other satellites, are not understood.
+        Name of the satellite (``landsat-5``) or of its product (``LT05_L2SP_...``): without it, Landsat's native names,
+        which differ between satellites, are not resolved.
     """
     wanted = spelling.strip()
     if sensor.mask and wanted.lower() == sensor.mask:

@@ -1,4 +1,4 @@
-"""STAC items, collections and catalogues as plain JSON values, and scenes out of them."""
+"""STAC items, collections and catalogues as plain JSON values, and the scenes parsed from them."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ EXTENSIONS = [
     "https://stac-extensions.github.io/file/v2.1.0/schema.json",
 ]
 SHA256_MULTIHASH = "1220"
-"""What goes before the hexadecimal sha256: its code and its length, 32 bytes."""
+"""Multihash prefix of a hexadecimal sha256: its code and its length, 32 bytes."""
 DECIBEL, POWER = "dB", "1"
-"""Units of radar bands, as the raster extension's ``unit`` states them; linear power where nothing is stated."""
+"""Units of radar bands, as in the raster extension's ``unit``; linear power if none is stated."""
 
-# STAC's eo extension knows these names; the others are ours and go without.
+# Names known to STAC's eo extension; ours beyond these are left out of it.
 _EO_NAMES = {"blue", "green", "red", "rededge", "nir", "nir08", "swir16", "swir22"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Header:
-    """What is known of a scene besides its pixels."""
+    """Everything known of a scene but its pixels."""
 
     id: str
     sensor: Sensor
@@ -52,7 +52,7 @@ class Header:
     scale: float
     offset: float
     nodata: float | None
-    """Scale, offset and nodata of the reflective bands that have no ``encodings`` of their own."""
+    """Scale, offset and nodata of reflective bands without ``encodings`` of their own."""
     cloud_cover_pct: float | None = None
     baseline: str | None = None
     platform: str | None = None
@@ -60,11 +60,11 @@ class Header:
     """Of radar bands once scaled: :data:`DECIBEL` or :data:`POWER`; empty for reflectance."""
     synthetic: bool = False
     origin: Mapping[str, Any] = field(default_factory=dict)
-    """Further properties: where the pixels come from, and how that was decided."""
+    """Further properties: origin of the pixels, and how that was decided."""
     encodings: Mapping[str, Encoding] = field(default_factory=dict)
-    """Of the bands that have their own."""
+    """Encodings of bands that have their own."""
     warnings: tuple[Caution, ...] = ()
-    """Doubts that are kept with the scene."""
+    """Doubts stored with the scene."""
 
     def encoding(self, band: str) -> Encoding:
         """How the numbers of a band become reflectance."""
@@ -73,12 +73,12 @@ class Header:
 
 
 def utc(moment: datetime) -> datetime:
-    """Return the same moment in UTC; a time without a zone is taken as UTC."""
+    """Convert a time to UTC; a time without a zone is taken as UTC."""
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def stamp(moment: datetime) -> str:
-    """RFC 3339 in UTC, as STAC wants it."""
+    """Format as RFC 3339 in UTC, as STAC requires."""
     return utc(moment).isoformat().replace("+00:00", "Z")
 
 
@@ -159,7 +159,7 @@ def _projection(grid: GeoBox) -> dict[str, Any]:
 
 
 def sensor_of(native: Mapping[str, Any]) -> Sensor | None:
-    """Which of our sensors an item is from, by property, constellation, platform, collection or id."""
+    """Identify an item's sensor, by property, constellation, platform, collection or id."""
     properties = native.get("properties") or {}
     named = SENSORS.get(str(properties.get("howgreen:sensor", "")))
     if named:
@@ -169,7 +169,7 @@ def sensor_of(native: Mapping[str, Any]) -> Sensor | None:
     words += f" {native.get('collection') or ''} ".lower()
     if "sentinel-2" in words or "sentinel-s2" in words or platform.startswith("s2"):
         return SENSORS["sentinel-2"]
-    # Ground-range products (GRD) lie where no map does, and are not calibrated: only terrain-corrected ones count.
+    # Ground-range products (GRD) are neither geocoded nor calibrated: only terrain-corrected ones count.
     if "sentinel-1-rtc" in words or ("sentinel-1" in words and properties.get("sar:product_type") == "RTC"):
         return SENTINEL1
     return LANDSAT if "landsat" in words else None
@@ -178,7 +178,7 @@ def sensor_of(native: Mapping[str, Any]) -> Sensor | None:
 def scene(
     native: Mapping[str, Any], *, resolve: Callable[[str], str], habit: Habit | None = None, signer: str = ""
 ) -> Scene | None:
-    """Parse a STAC item; None when it is not from a sensor we know or shows no band we know.
+    """Parse a STAC item; None if its sensor is unknown or it has no known band.
 
     Parameters
     ----------
@@ -187,14 +187,14 @@ def scene(
     resolve
         Turns an asset's href into an absolute one, or raises StoreError.
     habit
-        What the catalogue that serves it does to its pixels; None for an item of a store on this computer.
+        How its catalogue treats Sentinel-2's offset; None for an item of a local store.
     signer
-        Who adds a token to its hrefs; see :class:`howgreen.core.types.Asset`.
+        Token provider for its hrefs; see :class:`howgreen.core.types.Asset`.
 
     Raises
     ------
     StoreError
-        When the item lacks a time or an outline.
+        The item lacks a time or an outline.
 
     """
     sensor = sensor_of(native)
@@ -237,7 +237,7 @@ def scene(
 
 
 def _warnings(properties: Mapping[str, Any]) -> tuple[Caution, ...]:
-    """Read the doubts that a store of ours keeps with a scene."""
+    """Read the doubts that our stores keep with a scene."""
     listed = properties.get("howgreen:warnings")
     return tuple(
         Caution(one["code"], str(one.get("text")))
@@ -247,7 +247,7 @@ def _warnings(properties: Mapping[str, Any]) -> tuple[Caution, ...]:
 
 
 def _why(properties: Mapping[str, Any], why: str, *, served: bool, power: bool | None) -> str:
-    """Say why the numbers are understood as they are, for the record; ``power`` is None where the scene is no radar's."""
+    """Say why the numbers are interpreted this way, for the record; ``power`` is None unless the scene is radar."""
     if "howgreen:sensor" in properties:
         return "as the store that serves it states" if served else str(properties.get("howgreen:radiometry") or "")
     if power is None or not served:
@@ -257,7 +257,7 @@ def _why(properties: Mapping[str, Any], why: str, *, served: bool, power: bool |
 
 
 def band_assets(native: Mapping[str, Any], sensor: Sensor) -> dict[str, Mapping[str, Any]]:
-    """Assets by common band name, in the sensor's order with the mask last; the key decides before the description."""
+    """Return assets by common band name, in the sensor's order with the mask last; the key takes precedence over the description."""
     satellite = f"{(native.get('properties') or {}).get('platform') or ''} {native.get('id')}"
     found: dict[str, Mapping[str, Any]] = {}
     by_description: dict[str, Mapping[str, Any]] = {}
@@ -273,14 +273,14 @@ def band_assets(native: Mapping[str, Any], sensor: Sensor) -> dict[str, Mapping[
 
 
 def _unit(entries: Mapping[str, Mapping[str, Any]]) -> str | None:
-    """Return the unit that the first band states; None without any."""
+    """Return the unit that the first band states; None if there is none."""
     first = next(iter(entries.values()))
     bands = (first.get("raster:bands") or []) + (first.get("bands") or [])
     return next((str(band["unit"]) for band in (*bands, first) if isinstance(band, dict) and "unit" in band), None)
 
 
 def _described(entry: Mapping[str, Any], sensor: Sensor) -> str | None:
-    """Band of an asset by what it says of its only band, for full-resolution GeoTIFFs only."""
+    """Identify the band of an asset from the description of its only band, for full-resolution GeoTIFFs only."""
     bands = entry.get("eo:bands") or entry.get("bands") or []
     if (
         len(bands) != 1
@@ -310,7 +310,7 @@ def _time(properties: Mapping[str, Any]) -> datetime:
 
 
 def collection(sensor: Sensor) -> dict[str, Any]:
-    """Return an empty collection; extent and links are filled in as items come."""
+    """Return an empty collection; extent and links are filled in as items are added."""
     return {
         "type": "Collection",
         "stac_version": STAC_VERSION,
@@ -339,7 +339,7 @@ def catalog() -> dict[str, Any]:
 
 
 def widened(extent: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a collection's extent with one more item in it."""
+    """Return a collection's extent enlarged by one item."""
     boxes = [*((extent.get("spatial") or {}).get("bbox") or [])[:1], entry["bbox"]]
     times = [t for pair in ((extent.get("temporal") or {}).get("interval") or [])[:1] for t in pair if t]
     times = sorted([*times, entry["properties"]["datetime"]])
@@ -348,7 +348,7 @@ def widened(extent: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, An
 
 
 SAME_GROUND = 0.9
-"""Doubles share this much of their joint outline, and of what they cover; the halves of a split strip do not."""
+"""Duplicates share this much of their joint outline, and of their coverage; the halves of a split strip do not."""
 _LANDSAT_ID = re.compile(r"^(L[A-Z]\d\d)_L2S[PR]_(\d{6})_(\d{8})_(\d{8})_\d\d_(T1|T2|RT)")
 _TIERS = {"RT": 0, "T2": 1, "T1": 2}
 
@@ -359,23 +359,23 @@ def deduplicate(
     collections: Iterable[str] = (),
     covered: Sequence[npt.NDArray[np.bool_]] | None = None,
 ) -> list[int]:
-    """Find which scenes are no doubles of others: of each group the newest of those with most bands is kept.
+    """Find the scenes that are not duplicates: each group keeps the newest of those with the most bands.
 
     Parameters
     ----------
     scenes
         In any order.
     collections
-        Preferred ones first: they decide between scenes of one baseline that were made at the same time.
+        Preferred ones first: the tie-break between scenes of one baseline and processing time.
     covered
-        For each scene, which pixels of the place it covers, where that was looked at. Then scenes of one sensor and pass
-        that show the same ground are doubles, whatever they are called; else only those of one tile, datatake and strip
-        (path, row and day), as the halves of a split strip share the outline of their tile.
+        For each scene, the pixels of the place that it covers, if known. Then scenes of one sensor and pass that show
+        the same ground are duplicates, whatever their names; else only those of one tile, datatake and strip (path, row
+        and day), as the halves of a split strip share the outline of their tile.
 
     Returns
     -------
     list of int
-        Positions of those that are kept, ascending.
+        Indices of those kept, ascending.
     """
     order = {name: place for place, name in enumerate(collections)}
     identities = [] if covered is not None else [_identity(one) for one in scenes]
@@ -412,7 +412,7 @@ def _same_cover(one: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> boo
 
 
 def _identity(one: Scene) -> tuple[str, ...]:
-    """Name what doubles have in common: tile, datatake and strip without their baselines; path, row and day."""
+    """Return the key that duplicates share: tile, datatake and strip without their baselines; path, row and day."""
     properties = one.native["properties"]
     if landsat := _LANDSAT_ID.match(one.id):
         return landsat[1], landsat[2], landsat[3]

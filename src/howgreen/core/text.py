@@ -1,4 +1,4 @@
-"""When two spellings mean the same name; a name as a file can have it; one harmless line out of any text."""
+"""Text rules: when two spellings are the same name, names safe for files, and untrusted text as one harmless line."""
 
 from __future__ import annotations
 
@@ -9,37 +9,37 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
-# Letters that Unicode does not take apart into a base letter and a mark.
+# Letters that Unicode does not decompose into a base letter and a mark.
 _LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "æ": "ae", "œ": "oe", "þ": "th", "ı": "i"})
-# How they are spelt where a keyboard or a file has only a to z.
+# Their spelling on a keyboard or in a file limited to a to z.
 _SPELT_OUT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"})
 _ABBREVIATED = {"saint": "st", "sankt": "st", "sainte": "ste", "fort": "ft", "mount": "mt"}
 _CAN_BE_SHORT = frozenset(_ABBREVIATED)
-# What only marks a sound between two letters (okina, apostrophes), or cannot be seen.
+# Characters that only mark a sound between two letters (okina, apostrophes), or are invisible.
 _APOSTROPHES = re.compile(r"['\u2019\u2018\u02bb\u02bc\u02b9\u02be\u02bf\ua78c\u201b\u2032\u00b4`\u05f3]")
 _UNSEEN = re.compile("[\u00ad\u0640\u200b-\u200f\u2060\ufeff]")
 _GAPS = re.compile(r"[\s\-‐‑–—_·・./]+")
-# Marks beside letters: accents of Latin, Greek and Cyrillic, vowel signs of Hebrew and Arabic, which most texts leave out.
+# Combining marks: accents of Latin, Greek and Cyrillic, vowel signs of Hebrew and Arabic, which most texts omit.
 _MARKS = re.compile("[\u0300-\u036f\u0591-\u05bd\u05bf-\u05c7\u064b-\u065f\u0670]")
 _PARTS = re.compile(r"\s*[/;|]\s*|\s+[-–—]\s+")
 _CONTROLS = frozenset(("Cc", "Cs", "Co", "Zl", "Zp"))
-_JOINERS = "\u200c\u200d"  # they shape letters of Persian and Hindi
+_JOINERS = "\u200c\u200d"  # they shape letters in Persian and Hindi
 _BRACKETS = re.compile(r"\s*\([^)]*\)\s*$")
 
 
 def normalise(text: str) -> str:
-    """Write a name without case, accents, apostrophes and punctuation: ``Saint-Étienne`` becomes ``saint etienne``.
+    """Reduce a name to a form without case, accents, apostrophes and punctuation: ``Saint-Étienne`` becomes ``saint etienne``.
 
-    Marks that most texts leave out are dropped (Latin, Greek, Cyrillic, Hebrew, Arabic); elsewhere they are part of the letter.
+    Marks that most texts omit are dropped (Latin, Greek, Cyrillic, Hebrew, Arabic); elsewhere they belong to the letter.
     """
     if text.isascii():
         return _GAPS.sub(" ", _APOSTROPHES.sub("", text).casefold()).strip()
-    # Taking letters apart can bring out capitals, and small letters can come apart again: each is done twice.
+    # Decomposing can yield capitals, and lower-case letters can decompose again: do each twice.
     apart = _UNSEEN.sub("", _APOSTROPHES.sub("", text))
     for _ in range(2):
         apart = unicodedata.normalize("NFKD", apart).casefold()
     bare = _MARKS.sub("", unicodedata.normalize("NFKD", apart))
-    shown = _UNSEEN.sub("", _APOSTROPHES.sub("", bare))  # taking apart can bring them out as well
+    shown = _UNSEEN.sub("", _APOSTROPHES.sub("", bare))  # decomposing can yield these as well
     return _GAPS.sub(" ", shown.translate(_LETTERS)).strip()
 
 
@@ -58,21 +58,21 @@ def variants(name: str) -> frozenset[str]:
     return frozenset(written - {""})
 
 
-@lru_cache(maxsize=4096)  # tables repeat what lies above: the province of each town
+@lru_cache(maxsize=4096)  # tables repeat the levels above: the province of each town
 def spellings(label: str) -> frozenset[str]:
-    """List all normalised names that a label stands for: ``Bolzano/Bozen`` is also ``bolzano`` and ``bozen``."""
+    """List all normalised names in a label: ``Bolzano/Bozen`` is also ``bolzano`` and ``bozen``."""
     names = {label, _BRACKETS.sub("", label)} if "(" in label else {label}
     names |= {part for name in names if _PARTS.search(name) for part in _PARTS.split(name)}
     return frozenset(written for name in names for written in variants(name))
 
 
 def is_called(label: str, query: str) -> bool:
-    """Tell whether a query, however it is written, is one of the names that a label stands for."""
+    """Tell whether a query, in any spelling, is one of a label's names."""
     return not variants(query).isdisjoint(spellings(label))
 
 
 def closest(query: str, known: Iterable[str]) -> list[str]:
-    """Find up to three known names that look like the query, best first."""
+    """Find up to three known names similar to the query, best first."""
     by_spelling: dict[str, str] = {}
     for name in known:
         for spelling in sorted(spellings(name)):
@@ -82,17 +82,17 @@ def closest(query: str, known: Iterable[str]) -> list[str]:
 
 
 def slug(text: str) -> str:
-    """Lower-case ASCII name for files, ``Bolzano/Bozen`` -> ``bolzano-bozen``; a hash where nothing is left."""
+    """Make a lower-case ASCII name for files, ``Bolzano/Bozen`` -> ``bolzano-bozen``; a hash if nothing is left."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
     short = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:80].strip("-")
     return short or "x" + hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def harmless(text: str) -> str:
-    """Make lines of text that may be a stranger's harmless to a terminal; breaks and spaces are kept.
+    """Make untrusted lines of text harmless to a terminal; breaks and spaces are kept.
 
-    What a terminal would obey (escape, bell, carriage return, the C1 codes) becomes a space; what cannot be seen and turns the
-    direction of writing around is dropped; letters of every script stay.
+    Control characters (escape, bell, carriage return, the C1 codes) become spaces; invisible characters that change the text
+    direction are dropped; letters of every script stay.
     """
     if text.isprintable():
         return text
@@ -105,17 +105,17 @@ def harmless(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Make a text of a stranger's one line that is harmless to a terminal: as :func:`harmless`, single spaces between words."""
+    """Reduce untrusted text to one line harmless to a terminal: as :func:`harmless`, with single spaces between words."""
     return " ".join(harmless(text).split())
 
 
 def truncate(text: str, *, most: int = 60) -> str:
-    """Quote a text as an error does: one line without control characters, cut where it is long."""
+    """Quote a text for an error: one line without control characters, truncated if long."""
     flat = one_line(text)
     return repr(flat if len(flat) <= most else flat[: most - 1] + "…")
 
 
 def truncate_list(names: Sequence[str], *, most: int = 12) -> str:
-    """List names in one line; beyond ``most`` only their number."""
+    """List names in one line; beyond ``most``, only their number."""
     rest = f" … and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + rest

@@ -1,6 +1,6 @@
-"""How many threads a piece of work may keep busy, where many such pieces share the processor.
+"""How many threads one piece of work may use while many such pieces share the processor.
 
-What waits (for the web, for a disk) may have as many threads as it likes; this is about what computes.
+This limits computation only: threads waiting for the web or a disk are not limited.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ _MOST: ContextVar[int | None] = ContextVar("howgreen_threads", default=None)
 
 
 def threads(most: int | None = None) -> int:
-    """Count the threads that may compute at once: those of the processor, or fewer where :func:`at_most` says so.
+    """Return how many threads may compute at once: one per processor, or fewer within :func:`at_most`.
 
     Parameters
     ----------
     most
-        More than that are of no use.
+        Upper bound that the work can use.
 
     Examples
     --------
@@ -38,7 +38,7 @@ def threads(most: int | None = None) -> int:
 
 
 def cores() -> int:
-    """Count the processors that this process may use."""
+    """Count the processors available to this process."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not Linux
@@ -47,7 +47,7 @@ def cores() -> int:
 
 @contextmanager
 def at_most(count: int) -> Iterator[None]:
-    """Let the work of this block keep no more than so many threads busy; of this thread's work alone."""
+    """Limit the work within this block, in this thread only, to that many threads."""
     before = _MOST.set(max(count, 1))
     try:
         yield
@@ -56,7 +56,7 @@ def at_most(count: int) -> Iterator[None]:
 
 
 def scheduler() -> Callable[..., Any]:
-    """Return what computes dask's tasks here, on :func:`threads`; by the name of threads it would be looked for among clusters."""
+    """Return dask's scheduler for this computation, on :func:`threads`; the name "threads" would be looked for among clusters."""
     share = _MOST.get()
     if share == 1:
         from dask.local import get_sync
@@ -68,15 +68,15 @@ def scheduler() -> Callable[..., Any]:
 
 
 def pool(most: int) -> Executor:
-    """Return what works beside this thread, with so many threads at most; in this very thread where it may keep one busy only."""
+    """Return an executor with at most that many threads beside this one; if only one is allowed, it runs in this thread."""
     return _Here() if _MOST.get() == 1 else ThreadPoolExecutor(min(most, threads()) if _MOST.get() else most)
 
 
 class _Here(Executor):
-    """Does each piece of work at once, where it is handed over."""
+    """Executor that runs each piece of work at once, in the calling thread."""
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Do it; what it raises is raised by the future's result."""
+        """Run it; its exception is raised by the future's result."""
         done: Future[T] = Future()
         try:
             done.set_result(fn(*args, **kwargs))

@@ -1,4 +1,4 @@
-"""Progress of work that several threads do: who finishes a step says so, and what shows the progress hears one number after another."""
+"""Progress of work done by several threads: any thread reports a finished step, and the display gets an increasing count."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ class Ticks:
     Parameters
     ----------
     stage
-        What the progress is called.
+        Name of the stage for progress.
     total
         Steps in all.
     progress
-        Told ``(stage, steps done, steps in all)``; None for nobody.
+        Called with ``(stage, steps done, steps in all)``; None for no display.
     """
 
     def __init__(self, stage: str, total: int, progress: Progress | None) -> None:
@@ -28,7 +28,7 @@ class Ticks:
         self._lock = Lock()
 
     def __call__(self) -> None:
-        """Tell of one more finished step."""
+        """Report one more finished step."""
         with self._lock:
             self._done += 1
             if self._progress is not None:

@@ -1,4 +1,4 @@
-"""The answers of several years of one place, and the line through them: values that travel from the trend to its report."""
+"""Answers of several years for one place, and the line through them: values passed from the trend to its report."""
 
 from __future__ import annotations
 
@@ -12,77 +12,77 @@ Verdict = Literal["more green", "less green", "no change that can be told from n
 
 @dataclass(frozen=True, kw_only=True)
 class Slope:
-    """Change a year, with its interval."""
+    """Change per year, with its interval."""
 
     slope: float
     low: float
     high: float
-    """Ends of its interval; NaN of fewer years than it takes."""
+    """Ends of its interval; NaN with too few years."""
     intercept: float
     """Value of the line in year 0."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MannKendall:
-    """Whether later values are greater more often than smaller."""
+    """Mann-Kendall test: whether later values are greater more often than smaller."""
 
     s: int
     """Pairs of years in which the later value is greater, less those in which it is smaller."""
     variance: float
-    """Of ``s``, ties taken into account."""
+    """Of ``s``, corrected for ties."""
     z: float
     p: float
-    """Two-sided, by the normal approximation; right for independent years only."""
+    """Two-sided, by the normal approximation; valid for independent years only."""
     tau: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fit:
-    """A line through a series, and what it could have shown."""
+    """A line through a series, and the smallest slope it could have detected."""
 
     slope: Slope
     noise: float
     """Standard deviation of the years around the line, n - 2 degrees of freedom."""
     year_half_width: float
-    """Half of what sets one year apart from the line, by the scatter of all of them; NaN of two years."""
+    """Half-width of the interval for one year around the line, from the scatter of all; NaN with two years."""
     detectable: float
-    """The smallest change a year, up or down, that could have been told from this noise."""
+    """The smallest yearly change, up or down, detectable above this noise."""
     verdict: Verdict
     mann_kendall: MannKendall
 
 
 @dataclass(frozen=True, kw_only=True)
 class YearAnswer:
-    """The answer of one year by one family of satellites."""
+    """The answer for one year from one family of satellites."""
 
     year: int
     series: str
-    """``sentinel-2``, ``landsat-4-7``, ``landsat-8-9``: satellites whose bands are alike."""
+    """``sentinel-2``, ``landsat-4-7``, ``landsat-8-9``: satellites with similar bands."""
     ratio: float
     low: float
     high: float
     """Its whole interval: the model's error and unseen land."""
     model_low: float
     model_high: float
-    """By the model's error alone, which all years share: it moves the level of the series and not its slope."""
+    """By the model's error alone, which is common to all years: it shifts the level of the series and not its slope."""
     unseen_low: float
     unseen_high: float
-    """Were the model exact: unseen land bare, or green. It differs from year to year."""
+    """With an exact model: unseen land bare, or green. It differs from year to year."""
     observed_ratio: float
     days: tuple[date, ...]
-    """Of the images."""
+    """Dates of the images."""
     cautions: tuple[str, ...] = ()
     """Codes of the warnings of this year's answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Join:
-    """How an older family of satellites was brought to the level of a newer."""
+    """How an older satellite family was brought to the level of a newer one."""
 
     older: str
     newer: str
     years: tuple[int, ...]
-    """That both saw."""
+    """Years covered by both."""
     shift: float
     """Added to the older: mean of (newer - older)."""
     se: float
@@ -107,6 +107,6 @@ class Trend:
     joins: tuple[Join, ...]
     fit: Fit
     left_out: tuple[YearAnswer, ...]
-    """Answers of satellites that could not be joined, and of years that a newer satellite answers."""
+    """Answers of satellites that could not be joined, and of years covered by a newer satellite."""
     unjoined: Mapping[str, int]
-    """Families of satellites that could not be joined, and how many years they share with the next."""
+    """Satellite families that could not be joined, and how many years they share with the next."""

@@ -1,4 +1,4 @@
-"""The values that travel between the stages: frozen, each field with its unit.
+"""The values passed between stages: frozen, each field with its unit.
 
 Vectors are EPSG:4326 ``(lon, lat)``. Rasters lie on the city's own UTM grid, dims ``(y, x)``, y descending,
 coordinates at pixel centres. Times are UTC. Ratios and fractions are 0-1.
@@ -27,21 +27,21 @@ if TYPE_CHECKING:
     from shapely import MultiPolygon, Polygon
 
 UNSEEN = 255
-"""Value of a label or mask pixel that no clear image ever showed."""
+"""Value of a label or mask pixel without any clear image."""
 
 NEVER_CLEAR = -32768
-"""Number of a composite's pixel that no clear image ever showed."""
+"""Value of a composite's pixel without any clear image."""
 
 HALF_GREEN = 0.5
-"""Green fraction from which on a pixel counts as green in a 0/1 mask: at least half of it."""
+"""Green fraction from which a pixel counts as green in a 0/1 mask: at least half of it."""
 
 Progress = Callable[[str, int, int], None]
-"""Told ``(stage, steps done, steps in all)`` as long work goes on; faces turn it into bars."""
+"""Called with ``(stage, steps done, steps in all)`` during long work; the interfaces show it as bars."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Population:
-    """Inhabitants, never without the year and where the figure is from."""
+    """Inhabitants, always with year and source."""
 
     count: int
     year: int
@@ -58,17 +58,17 @@ class District:
     """EPSG:4326."""
     population: Population | None = None
     level: int | None = None
-    """OSM admin_level where there is one; districts of several levels lie on each other."""
+    """OSM admin_level if known; districts of different levels overlap."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class City:
-    """A place with limits."""
+    """A place with its boundary."""
 
     name: str
-    """As it was asked for."""
+    """As the user wrote it."""
     label: str
-    """As its source calls it: ``Bolzano/Bozen``."""
+    """Its name in the source: ``Bolzano/Bozen``."""
     id: str
     """``osm:R120965``, ``file:...``, ``store:bolzano``, ``point:45.76,4.84``, ``shape:<hash>``."""
     boundary: Polygon | MultiPolygon
@@ -80,26 +80,26 @@ class City:
     kind: str = "area"
     """``city``, ``municipality``, ``county``, ``drawn shape``, ``circle``, ``image footprint``, ..."""
     admin_level: int | None = None
-    """OSM admin_level where there is one."""
+    """OSM admin_level if known."""
     country: str = ""
-    """ISO 3166-1 code, ``FR``; empty where the source does not say."""
+    """ISO 3166-1 code, ``FR``; empty if the source has none."""
     districts: tuple[District, ...] = ()
     population: Population | None = None
     licence: str = ""
-    """Attribution that the boundary's source asks for."""
+    """Attribution required by the boundary's source."""
     synthetic: bool = False
     """True for the simulated sample city only."""
     note: str = ""
-    """What a reader of the report must know about the limits; empty when nothing."""
+    """Caveat about the limits for readers of the report; empty if none."""
     land: Polygon | MultiPolygon | None = None
-    """The part of the boundary that is not sea, EPSG:4326; None where nobody said: water is then told by its class."""
+    """The part of the boundary that is not sea, EPSG:4326; None if unknown: water is then recognised by its class."""
     land_source: str = ""
-    """Who said so, with the attribution that it asks for."""
+    """Its source, with the required attribution."""
     warnings: tuple[Caution, ...] = ()
     """Doubts about the limits that can move the answer; see :mod:`howgreen.core.warnings`."""
 
     def __repr__(self) -> str:
-        """Show what tells places apart, in one line."""
+        """Show in one line what distinguishes this place."""
         return words.plain(
             f"<City {one_line(self.label)}: {one_line(self.kind)}, {words.area(self.area_m2)}, {self.id}>"
         )
@@ -120,17 +120,17 @@ class City:
 
 @dataclass(frozen=True, kw_only=True)
 class Encoding:
-    """How a band's numbers become reflectance (a radar's backscatter): DN * scale + offset."""
+    """Encoding of a band's numbers as reflectance (for radar, backscatter): DN * scale + offset."""
 
     scale: float
     offset: float
     nodata: float | None
-    """DN that means *no data*; None when every DN is data (of floats, NaN is none either way)."""
+    """DN that means *no data*; None if every DN is data (in floats, NaN is always no data)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Asset:
-    """One band of one scene: where its pixels are."""
+    """One band of one scene: the location of its pixels."""
 
     band: str
     """Common name (``red``) or the sensor's mask name (``scl``)."""
@@ -141,14 +141,14 @@ class Asset:
     size_bytes: int | None = None
     sha256: str | None = None
     signer: str = ""
-    """Who adds a token to ``href`` when it is read: a key of :data:`howgreen.net.sas_tokens.SIGNERS`, or nobody."""
+    """Token provider for ``href`` at reading time: a key of :data:`howgreen.net.sas_tokens.SIGNERS`, or none."""
     encoding: Encoding | None = None
-    """Where it differs from its scene's; see :meth:`Scene.encoding`."""
+    """Set if it differs from its scene's; see :meth:`Scene.encoding`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """One image of one moment. Reflectance (a radar's backscatter) = DN * scale + offset, unless a band has its own."""
+    """One image at one moment. Reflectance (for radar, backscatter) = DN * scale + offset, unless a band has its own."""
 
     id: str
     sensor: str
@@ -161,20 +161,21 @@ class Scene:
     scale: float
     offset: float
     nodata: float | None
-    """DN of the reflective bands that means *no data*; None when every DN is data."""
+    """DN of the reflective bands that means *no data*; None if every DN is data."""
     cloud_cover_pct: float | None = None
-    """Of the whole scene, as its provider says. Never used to choose."""
+    """Of the whole scene, according to its provider. Never used to choose."""
     clear_pct: float | None = None
-    """Share of the *city* that this scene shows clearly, 0-100; None until looked at."""
+    """Share of the *city* that this scene shows clearly, 0-100; None until measured."""
     covered_pct: float | None = None
-    """Share of the *city* for which this scene has any data, 0-100; None until looked at."""
+    """Share of the *city* for which this scene has any data, 0-100; None until measured."""
     platform: str = ""
-    """The satellite, ``landsat-5``; empty where its files do not say."""
+    """The satellite, ``landsat-5``; empty if its files do not say."""
     power: bool = False
-    """Radar only: DN * scale + offset is linear power (gamma nought), to be turned into decibels; else it is decibels."""
+    """Radar only: DN * scale + offset is linear power (gamma nought), to be converted to decibels; else it is decibels
+    already."""
     synthetic: bool = False
     radiometry: str = ""
-    """Why ``scale`` and ``offset`` are what they are, for the record; empty when the file itself says so."""
+    """Why ``scale`` and ``offset`` are what they are, for the record; empty if the file itself says so."""
     native: Mapping[str, Any] = field(default_factory=dict, compare=False)
     """The STAC item as found, unsigned."""
     warnings: tuple[Caution, ...] = ()
@@ -182,7 +183,7 @@ class Scene:
 
     @property
     def bands(self) -> tuple[str, ...]:
-        """Names of all bands, the mask among them."""
+        """Names of all bands, including the mask."""
         return tuple(asset.band for asset in self.assets)
 
     def asset(self, band: str) -> Asset | None:
@@ -190,7 +191,7 @@ class Scene:
         return next((asset for asset in self.assets if asset.band == band), None)
 
     def encoding(self, band: str) -> Encoding:
-        """How the numbers of a band become reflectance: its own encoding, else the scene's."""
+        """Return the encoding of a band: its own, else the scene's."""
         asset = self.asset(band)
         if asset is not None and asset.encoding is not None:
             return asset.encoding
@@ -199,33 +200,33 @@ class Scene:
 
 @dataclass(frozen=True, kw_only=True)
 class MonthGreenness:
-    """How green a place was in one month, as coarse overviews show it."""
+    """Greenness of a place in one month, from coarse overviews."""
 
     month: date
     """Its first day."""
     greenness: float | None
-    """Mean NDVI of the place, months that show different parts of it made comparable; None where too little was seen."""
+    """Mean NDVI of the place, adjusted for months that show different parts of it; None if too little was seen."""
     dates: int
-    """Acquisitions that were read."""
+    """Number of acquisitions read."""
     seen_pct: float
-    """Share of the place that they show clearly, 0-100."""
+    """Share of the place shown clearly, 0-100."""
     taken: bool
-    """Whether it belongs to the season."""
+    """Whether the month belongs to the season."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MeasuredSeason:
-    """The months that were compared for the greenest."""
+    """The months compared to find the greenest."""
 
     searched: Period
-    """Where they were looked for."""
+    """The period searched."""
     months: tuple[MonthGreenness, ...]
     """Those with a clear image, by time."""
     read_bytes: int
-    """Of files on the web, fetched for it."""
+    """Bytes fetched from remote files for it."""
 
     def in_words(self) -> str:
-        """Say which months are the greenest, and how green all are: ``2024-06 0.71 (3 dates), ...``."""
+        """List the greenest months, and the greenness of all: ``2024-06 0.71 (3 dates), ...``."""
         taken = [one.month for one in self.months if one.taken]
         if not taken:
             return "no month of the year has an image clear enough to measure how green it was"
@@ -242,52 +243,51 @@ class MeasuredSeason:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """All that decides an answer, before any reflectance is read: same plan, same answer."""
+    """Everything that decides an answer, before any reflectance is read: same plan, same answer."""
 
     city: City
     period: Period
     sensor: str
     grid: GeoBox
     scenes: tuple[Scene, ...]
-    """Those that will be used, best first."""
+    """Scenes to use, best first."""
     passed_over: tuple[Scene, ...]
-    """Those that were found and not used."""
+    """Scenes found but not used."""
     bands: tuple[str, ...]
-    """What the model needs, in its order, then what only the photo needs."""
+    """Bands the model needs, in its order, then those needed only for the photo."""
     source: str
-    """Where the scenes are: a store's folder or a catalogue's URL."""
+    """Location of the scenes: a store's folder or a catalogue's URL."""
     model: str
     model_sha256: str
     howgreen: str
-    """Version that made the plan."""
+    """howgreen version that made the plan."""
     radar: tuple[Scene, ...] = ()
-    """Scenes of Sentinel-1 whose median stands beside the reflectance, where the model takes ``vv`` or ``vh`` and
-    ``sensor`` is another."""
+    """Sentinel-1 scenes whose median complements the reflectance, if the model takes ``vv`` or ``vh`` and ``sensor`` is
+    another."""
     season: MeasuredSeason | None = None
-    """How the period was found, where it is the greenest months as measured."""
+    """How the period was found, if it is the measured greenest months."""
     notes: tuple[str, ...] = ()
-    """What a reader must know of how the scenes were found: catalogues that did not answer, scenes left out."""
+    """What readers must know about the search: catalogues that did not respond, scenes left out."""
     warnings: tuple[Caution, ...] = ()
-    """All that is doubtful before any reflectance is read; those of the city and the scenes are among them."""
+    """All doubts before any reflectance is read, including those of the city and the scenes."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Composite:
-    """One clear picture of the period."""
+    """One cloud-free image of the period."""
 
     data: xr.Dataset
     """``reflectance`` float32 (band, y, x), coordinate ``band`` = common names, NaN = never clear (``vv`` and ``vh`` are
-    backscatter in dB, NaN = never seen);
-    ``n_clear`` uint8 (y, x) = number of dates that showed the pixel clearly. Where it was made by :mod:`howgreen.imagery`, also
-    ``scaled`` int16 (band, y, x), what it is kept as: units of :func:`howgreen.core.sensors.scale_factor`, NEVER_CLEAR. Usually lazy
-    (dask)."""
+    backscatter in dB, NaN = never seen); ``n_clear`` uint8 (y, x) = number of clear dates of the pixel. If made by
+    :mod:`howgreen.imagery`, also ``scaled`` int16 (band, y, x), the stored form: units of
+    :func:`howgreen.core.sensors.scale_factor`, NEVER_CLEAR. Usually lazy (dask)."""
     grid: GeoBox
     scenes: tuple[Scene, ...]
     corner: tuple[int, int] = (0, 0)
-    """Row and column of the grid where the images themselves begin (may be negative). Blocks are cut where the tiles of
-    their files meet, counted from here."""
+    """Row and column of the grid where the images themselves begin (may be negative). Blocks are aligned with the tiles
+    of the files, counted from here."""
     warnings: tuple[Caution, ...] = ()
-    """What was doubtful about the pixels."""
+    """Doubts about the pixels."""
 
     @property
     def bands(self) -> tuple[str, ...]:
@@ -297,16 +297,16 @@ class Composite:
 
 @dataclass(frozen=True, kw_only=True)
 class LandCover:
-    """What every pixel is."""
+    """The classification of every pixel."""
 
     data: xr.Dataset
-    """``label`` uint8 (y, x), 255 = unseen; ``green_fraction`` float32 (y, x), NaN = unseen;
-    ``probability`` float32 (class, y, x), NaN = unseen; and, where the model tells it, ``green_uncertainty`` float32 (y, x), the
-    standard error of the green fraction. Usually lazy (dask)."""
+    """``label`` uint8 (y, x), 255 = unseen; ``green_fraction`` float32 (y, x), NaN = unseen; ``probability`` float32 (class, y,
+    x), NaN = unseen; and, if the model predicts it, ``green_uncertainty`` float32 (y, x), the standard error of the green
+    fraction. Usually lazy (dask)."""
     grid: GeoBox
     card: ModelCard
     warnings: tuple[Caution, ...] = ()
-    """What was doubtful about the classes."""
+    """Doubts about the classes."""
 
     @property
     def water_codes(self) -> tuple[int, ...]:
@@ -316,23 +316,23 @@ class LandCover:
 
 @dataclass(frozen=True, kw_only=True)
 class Interval:
-    """A range for the green share of a zone's land, of which ``green_ratio`` is what was seen.
+    """A range for the green share of a zone's land; ``green_ratio`` is the share of the land seen.
 
-    It holds two doubts that are told apart: what the model may have got wrong on the land that was seen, and what the land may
-    hold that no clear image showed.
+    It combines two separate uncertainties: the model's error on land that was seen, and the unknown cover of land that no
+    clear image showed.
     """
 
     low: float
-    """Where the model erred most to one side and all unseen land is bare."""
+    """With the model's largest error to one side, and all unseen land bare."""
     high: float
-    """Where the model erred most to the other side and all unseen land is green."""
+    """With the model's largest error to the other side, and all unseen land green."""
     model_low: float
-    """Of the land that was seen, by the model's error alone."""
+    """Of the land seen, by the model's error alone."""
     model_high: float
     unseen_low: float
-    """Of all the land, were the model exact: unseen land all bare."""
+    """Of all the land, with an exact model: all unseen land bare."""
     unseen_high: float
-    """The same, unseen land all green."""
+    """The same, with all unseen land green."""
     level: float
     """Confidence level of the model's part, as 0.95; unseen land may be anything."""
     method: str
@@ -340,42 +340,41 @@ class Interval:
 
 @dataclass(frozen=True, kw_only=True)
 class GreenStats:
-    """The answer for one zone. Unseen pixels stand in neither half of a ratio."""
+    """The answer for one zone. Unseen pixels count in neither numerator nor denominator of a ratio."""
 
     zone_area_m2: float
     """Ellipsoidal area of the zone."""
     land_area_m2: float
-    """Zone less the sea, where the city's land is known, and less the water that was seen; other unseen ground
-    counts as land."""
+    """Zone less the sea, if the city's land is known, and less the water seen; other unseen ground counts as land."""
     observed_area_m2: float
-    """Land that was seen."""
+    """Land seen."""
     green_area_m2: float
     """Sum of green fraction x area over the observed land."""
     green_ratio: float | None
-    """**The headline**: green / observed land; None when no land was seen."""
+    """**The headline**: green / observed land; None if no land was seen."""
     green_pixel_ratio: float | None
-    """Share of the observed land in pixels at least half green: what the 0/1 mask shows."""
+    """Share of the observed land in pixels that are at least half green: what the 0/1 mask shows."""
     interval: Interval | None
-    """Of green_ratio; None when the model has no reference error or nothing was seen."""
+    """Interval of green_ratio; None if the model has no reference error or nothing was seen."""
     observed_ratio: float | None
-    """Observed / land; None when there is no land."""
+    """Observed / land; None if there is no land."""
     area_by_class_m2: Mapping[str, float]
-    """Hard labels over everything seen, water included, the known sea not."""
+    """By hard label over everything seen, including water, without the known sea."""
     green_m2_per_inhabitant: float | None = None
     """green_area_m2 / observed_ratio / population; None without a population."""
     clear_dates_mean: float | None = None
-    """Number of dates that showed the observed land clearly, its mean over that land; None where nothing was seen, or nobody counted."""
+    """Mean number of clear dates over the observed land; None if nothing was seen or dates were not counted."""
     seen_once_ratio: float | None = None
-    """Share of the observed land that one date alone showed: no other date could outvote an undetected cloud there."""
+    """Share of the observed land seen on a single date: no other date could outvote an undetected cloud there."""
     dry_ratio: float | None = None
-    """Share of the observed land under dry plants, which are no part of green_ratio; None where the model does not tell them."""
+    """Share of the observed land under dry plants, which green_ratio excludes; None if the model does not separate them."""
 
     def __repr__(self) -> str:
         """Show ratio, interval and share seen, in one line."""
         return words.plain(f"<GreenStats {self.in_words()}>")
 
     def in_words(self) -> str:
-        """Say ratio, interval and share seen: ``60 % green (95 % interval 54–67 %), 100 % of 9.5 km² of land seen``."""
+        """State ratio, interval and share seen: ``60 % green (95 % interval 54–67 %), 100 % of 9.5 km² of land seen``."""
         if self.green_ratio is None:
             return "no land seen"
         span = self.interval
@@ -384,7 +383,7 @@ class GreenStats:
         return f"{words.percent(self.green_ratio)} green{interval}, {seen}"
 
     def rows(self) -> list[tuple[str, str]]:
-        """List the figures that always stand together, as a table shows them."""
+        """List the figures that always appear together, as rows of a table."""
         span = self.interval
         interval = f"{words.span(span.low, span.high)} ({words.percent(span.level)})" if span else "none"
         return [
@@ -426,28 +425,28 @@ class Zone:
     boundary: Polygon | MultiPolygon
     stats: GreenStats
     level: int | None = None
-    """OSM admin_level where there is one."""
+    """OSM admin_level if known."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """One image that an answer could be made from."""
+    """One image available for an answer."""
 
     id: str
     day: date
     clear_pct: float | None
-    """Share of the city that it shows clearly, 0-100; None where nobody looked."""
+    """Share of the city that it shows clearly, 0-100; None if not measured."""
     mask: Literal["own", "detector", "none"]
-    """Who found its clouds: the mask that it brings, howgreen's detector, or nobody."""
+    """Source of its clouds: its own mask, howgreen's detector, or none."""
     why: str
     """``taken``, or why it was not: ``cloudy``, ``bands`` (it lacks some), ``enough`` (others show all that it shows)."""
     picture: npt.NDArray[np.uint8] | None
-    """(y, x, 3); None where there is none."""
+    """(y, x, 3); None if there is none."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """Everything that one run found out."""
+    """Everything that one run produced."""
 
     plan: Plan
     composite: Composite
@@ -461,6 +460,6 @@ class Result:
     provenance: Mapping[str, Any]
     """Versions, decisions on offsets and masks, times: JSON values."""
     candidates: tuple[Candidate, ...] = ()
-    """Images that were chosen from, where somebody asked for their pictures."""
+    """Images that were available, if their pictures were requested."""
     warnings: tuple[Caution, ...] = ()
-    """All that is doubtful about the answer, the plan's among them."""
+    """All doubts about the answer, including the plan's."""

@@ -1,8 +1,8 @@
-"""Vector files from anywhere, opened by a reader that is told what they are.
+"""Vector files from any source, opened with an explicit format.
 
-GDAL opens what a file says it is, whatever its name: a ``.geojson`` that holds a VRT or a WFS document inside makes it call
-servers and read other files. So the first bytes are looked at here, only formats that hold their own data are opened, and
-what is packed is unpacked within bounds before anybody reads it.
+GDAL detects formats by content, whatever the name: a ``.geojson`` that contains a VRT or a WFS document makes it contact
+servers and read other files. So the first bytes are checked here, only self-contained formats are opened, and archives are
+unpacked within bounds before anything reads them.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 MAX_TEXT_BYTES = 256 * 2**20
-"""Longest JSON or XML file: its reader holds several times that in memory. Other formats are read in parts."""
+"""Largest JSON or XML file: its reader needs several times that in memory. Other formats are read in parts."""
 MAX_UNPACKED_BYTES = 2 * 2**30
-"""Most that an archive may unpack to, in sum."""
+"""Most bytes an archive may unpack to, in total."""
 MAX_MEMBERS = 5000
-"""Most files that are unpacked of one archive, or looked at in one folder."""
+"""Most files unpacked from one archive, or examined in one folder."""
 FORMATS = "GeoJSON, GeoPackage, Shapefile, KML, GML, FlatGeobuf, TopoJSON, GeoParquet, .poly, or one of these zipped"
-"""What can be read, as errors say it."""
+"""Readable formats, as named in errors."""
 
 _HEAD_BYTES = 2**16
 _CHUNK_BYTES = 2**20
-# What makes GDAL follow an address or another file's name, wherever it stands in what GDAL looks at.
+# Strings that make GDAL follow an address or another file's name, anywhere in what GDAL reads.
 _POINTERS = re.compile(
     rb"<(?:ogr\w*datasource|ogrvrt|ogrwfs|gdal|vrt|wcs_|wms|wmts|ogcapi)|gdal_streamed_alg|<!entity", re.IGNORECASE
 )
@@ -50,9 +50,9 @@ _MAGIC = (
 )
 _TEXTS = frozenset({"GeoJSON", "GeoJSONSeq", "ESRIJSON", "TopoJSON", "JSON records", "KML", "GML", "poly", "MapInfo"})
 _PREFIXED = frozenset({"GeoJSON", "GeoJSONSeq", "ESRIJSON", "TopoJSON"})
-"""Formats whose GDAL driver can be named in front of the path."""
+"""Formats whose GDAL driver can be given as a path prefix."""
 _OPTIONS = {"GML": {"DOWNLOAD_SCHEMA": "NO", "WRITE_GFS": "NO"}}
-# The best of several copies of one thing in an archive: where names and CRS are surest.
+# Preference among copies of one layer in an archive: the most reliable names and CRS first.
 _SUFFIXES = (".gpkg", ".gdb", ".fgb", ".shp", ".geojson", ".json", ".parquet", ".geoparquet", ".kml", ".gml", ".topojson",
              ".tab", ".mif", ".poly")  # fmt: skip
 _TEXT_SUFFIXES = frozenset({".geojson", ".json", ".topojson", ".kml", ".gml", ".tab", ".mif", ".poly"})
@@ -61,21 +61,22 @@ _BESIDE = frozenset({".shx", ".dbf", ".prj", ".cpg", ".qpj", ".cst", ".dat", ".m
 
 @dataclass(frozen=True, kw_only=True)
 class VectorFile:
-    """A file whose format is known, to be opened by the reader of that format."""
+    """A file of known format, to be opened by that format's reader."""
 
     file: Path
-    """On this disk; unpacked where it came out of an archive."""
+    """Path on this disk; unpacked if it came from an archive."""
     format: str
     """``GeoJSON``, ``GeoPackage``, ``Shapefile``, ``FlatGeobuf``, ``KML``, ``GML``, ``TopoJSON``, ``ESRIJSON``,
-    ``GeoJSONSeq``, ``FileGDB``, ``MapInfo`` for GDAL; ``GeoParquet``, ``poly`` and ``JSON records`` for others."""
+    ``GeoJSONSeq``, ``FileGDB``, ``MapInfo`` for GDAL; ``GeoParquet``, ``poly`` and ``JSON records`` for other
+    readers."""
     scratch: Path
-    """A folder for copies, which lives as long as the file is open."""
+    """A folder for copies, which exists as long as the file is open."""
     options: Mapping[str, str] = field(default_factory=dict)
-    """Of GDAL's driver."""
+    """Options of GDAL's driver."""
 
     @property
     def gdal_path(self) -> str:
-        """What GDAL opens: the driver stands in front of the path where GDAL can be told it."""
+        """The path for GDAL, prefixed with the driver if GDAL supports that."""
         return f"{self.format}:{self.file}" if self.format in _PREFIXED else str(self.file)
 
     @property
@@ -90,14 +91,14 @@ class _Readable(Protocol):
 
 @contextmanager
 def vector_files(path: Path) -> Iterator[list[VectorFile]]:
-    """Open a vector file, or what is packed or lies in a folder: every part of the best format there.
+    """Open a vector file, an archive or a folder: every part in the best format there.
 
     Raises
     ------
     ValueError
-        With the reason in a few words when it is none of :data:`FORMATS`, points to other files or servers, or is too large.
+        With a short reason: it is none of :data:`FORMATS`, refers to other files or servers, or is too large.
     OSError
-        When it cannot be read.
+        It cannot be read.
 
     """
     with tempfile.TemporaryDirectory(prefix="howgreen-") as scratch:
@@ -111,7 +112,7 @@ def _opened(path: Path, scratch: Path) -> list[VectorFile]:
     if kind == "zip":
         left = _unpack(path, scratch, left=MAX_UNPACKED_BYTES)
         archives = [] if _holds_vectors(scratch) else sorted(scratch.rglob("*.zip"))[:MAX_MEMBERS]
-        for number, archive in enumerate(archives):  # a zip in a zip, as some portals pack them
+        for number, archive in enumerate(archives):  # a zip in a zip, as packed by some portals
             left = _unpack(archive, scratch / f"{number}", left=left)
         return _of_folder(scratch, scratch)
     if kind == "gzip":
@@ -166,7 +167,7 @@ def _check_sequence(path: Path) -> None:
 
 
 def _of_folder(folder: Path, scratch: Path) -> list[VectorFile]:
-    """Find the parts of the best format in a folder; Finder's and hidden files are none."""
+    """Find the parts of the best format in a folder; hidden and Finder's files are ignored."""
     listed: dict[str, list[Path]] = {}
     for count, file in enumerate(sorted(folder.rglob("*"))):
         if count >= MAX_MEMBERS:
@@ -188,18 +189,18 @@ def _of_member(file: Path, scratch: Path) -> VectorFile | None:
         return _known(file, "FileGDB", scratch) if file.suffix.lower() == ".gdb" else None
     try:
         kind = sniff(file)
-    except ValueError:  # a .json of metadata, beside the data
+    except ValueError:  # a metadata .json beside the data
         return None
     return None if kind in {"zip", "gzip"} else _known(file, kind, scratch)
 
 
 def sniff(path: Path) -> str:
-    """Tell the format of a file by its first bytes.
+    """Identify the format of a file from its first bytes.
 
     Raises
     ------
     ValueError
-        When it is none that holds its own data.
+        It is not a self-contained format.
 
     """
     with path.open("rb") as file:
@@ -207,7 +208,7 @@ def sniff(path: Path) -> str:
     for magic, kind in _MAGIC:
         if head.startswith(magic):
             return kind
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):  # as some shells write what a program prints
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):  # as some shells write a program's output
         head = head[: len(head) // 2 * 2].decode("utf-16", errors="replace").encode()
         if not head.lstrip().startswith((b"{", b"[")):
             raise ValueError("UTF-16 text; save it as UTF-8")
@@ -240,7 +241,7 @@ def _json_kind(text: bytes, tail: bytes) -> str:
         return "GeoJSONSeq"
     if text[:1] == b"[":
         return "JSON records"
-    if _TOPOLOGY.search(text) or _TOPOLOGY.search(tail):  # whose objects may stand before its own type
+    if _TOPOLOGY.search(text) or _TOPOLOGY.search(tail):  # whose objects may precede its own type
         return "TopoJSON"
     found = _TYPE.search(text)
     if _ESRI.search(text) and not (found and found[1] != b"Point"):
@@ -269,7 +270,7 @@ def _holds_vectors(folder: Path) -> bool:
 
 
 def _unpack(path: Path, into: Path, *, left: int) -> int:
-    """Unpack what can belong to a vector file, within a bound on what really comes out; what is left of the bound."""
+    """Unpack the members that can belong to a vector file, bounded by the actual output; return the rest of the bound."""
     try:
         with zipfile.ZipFile(path) as archive:
             members = [info for info in archive.infolist() if not info.is_dir() and _of_interest(info.filename)]
@@ -280,7 +281,7 @@ def _unpack(path: Path, into: Path, *, left: int) -> int:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with archive.open(info) as packed:
                     left -= _copy(packed, target, most=min(left, _most(target.name)))
-    except (RuntimeError, NotImplementedError) as error:  # a password, or a method that Python does not know
+    except (RuntimeError, NotImplementedError) as error:  # a password, or a compression method unknown to Python
         raise ValueError(f"an archive that cannot be unpacked ({error}); unpack it first") from error
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise ValueError(f"an archive that is broken ({error})") from error
@@ -290,7 +291,7 @@ def _unpack(path: Path, into: Path, *, left: int) -> int:
 def _of_interest(name: str) -> bool:
     parts = PurePosixPath(name.replace("\\", "/")).parts
     if not parts or any(part.startswith((".", "__MACOSX", "/")) or ":" in part for part in parts):
-        return False  # hidden, Finder's, or a way out of the folder
+        return False  # hidden, Finder's, or a path out of the folder
     suffix = PurePosixPath(parts[-1]).suffix.lower()
     return (
         suffix in _SUFFIXES
@@ -301,12 +302,12 @@ def _of_interest(name: str) -> bool:
 
 
 def _most(name: str) -> int:
-    """How many bytes a member of this name may have."""
+    """Return the most bytes that a member of this name may have."""
     return MAX_TEXT_BYTES if PurePosixPath(name).suffix.lower() in _TEXT_SUFFIXES else MAX_UNPACKED_BYTES
 
 
 def _copy(packed: _Readable, target: Path, *, most: int) -> int:
-    """Unpack one member; the bytes that came out."""
+    """Unpack one member; return the number of bytes."""
     size = 0
     try:
         with target.open("wb") as file:

@@ -1,4 +1,4 @@
-"""Doubts and assumptions that can move the answer, as values that travel with it.
+"""Doubts and assumptions that can bias the answer, as values that travel with it.
 
 A warning is a :class:`Caution`: a code of :data:`CODES` and one line of text that says what is doubtful, where, and what a
 reader can do. To add one:
@@ -12,7 +12,8 @@ reader can do. To add one:
 3. Do nothing else: the pipeline gathers them (:func:`howgreen.pipeline._doubts.gather`), and they appear on the terminal, in ``plan``, in
    ``summary.json``, on the page, on ``map.png`` and as Python's :class:`HowgreenWarning`; ``--strict`` makes them errors.
 
-What cannot move the ratio is no warning but a note (``Plan.notes``): that a catalogue did not answer, where another one did.
+Anything that cannot move the ratio is a note (``Plan.notes``), not a warning: for example, that one catalogue did not respond and
+another one did.
 """
 
 from __future__ import annotations
@@ -69,17 +70,17 @@ CODES: Mapping[str, str] = {
     "sections-dropped": "sections of a report that was made anew do not fit it, and were not kept",
     "thin-veil": "an image without a mask may lie under an even veil; told where no other image is clear",
 }
-"""What each code means. A code, once published, keeps its meaning."""
+"""Meaning of each code. A published code keeps its meaning."""
 
 
 @dataclass(frozen=True)
 class Caution:
-    """One doubt or assumption that can move the answer."""
+    """One doubt or assumption that can bias the answer."""
 
     code: str
     """Key of :data:`CODES`."""
     text: str
-    """One line: what is doubtful, where, and what to do. Line breaks and control characters are taken out."""
+    """One line: what is doubtful, where, and what to do. Line breaks and control characters are removed."""
 
     def __post_init__(self) -> None:
         if self.code not in CODES:
@@ -91,14 +92,14 @@ class Caution:
 
 
 class HowgreenWarning(UserWarning):
-    """A :class:`Caution` as Python's warning; ``warnings.simplefilter("error", HowgreenWarning)`` makes it an error."""
+    """A :class:`Caution` as a Python warning; ``warnings.simplefilter("error", HowgreenWarning)`` makes it an error."""
 
     def __init__(self, caution: Caution) -> None:
         super().__init__(caution.text)
         self.caution = caution
 
     def __str__(self) -> str:
-        """Say it in the words of whoever reads it: see :mod:`howgreen.core.wording`."""
+        """Return the message in the reader's terms: see :mod:`howgreen.core.wording`."""
         return as_read(super().__str__())
 
     @property
@@ -108,13 +109,13 @@ class HowgreenWarning(UserWarning):
 
 
 def warn(*cautions: Caution) -> None:
-    """Tell cautions as Python warnings of the line that called howgreen."""
+    """Issue cautions as Python warnings attributed to the line that called howgreen."""
     for caution in cautions:
         warnings.warn(HowgreenWarning(caution), stacklevel=_depth())
 
 
 def _depth() -> int:
-    """Count the frames from :func:`warn` to the first that is not howgreen's own."""
+    """Count the frames from :func:`warn` to the first outside howgreen."""
     frame, depth = sys._getframe(1), 1  # noqa: SLF001 (inspect's own way takes a hundred times as long)
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "howgreen":
         frame, depth = frame.f_back, depth + 1

@@ -1,7 +1,7 @@
-"""Errors in the words of whoever reads them: options for a shell, arguments for Python.
+"""Error messages in the reader's terms: options for a shell, arguments for Python.
 
-Messages are written with the options of the command line (``--pick N``), because most cures are one. Read in Python they name the
-argument instead (``pick=N``); what stands in backticks is a command, and stays.
+Messages are written with command-line options (``--pick N``), because most cures are one. Read in Python, they name the argument
+instead (``pick=N``); text in backticks is a command, and stays.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _readers = ["python"]
 
 @contextmanager
 def for_a_shell() -> Iterator[None]:
-    """Show errors as the command line says them, until the end of the block."""
+    """Show errors in command-line terms until the end of the block."""
     _readers.append("shell")
     try:
         yield
@@ -46,12 +46,12 @@ def for_a_shell() -> Iterator[None]:
 
 
 def as_read(text: str) -> str:
-    """Return a message as its reader says things."""
+    """Return a message in the terms of its current reader."""
     return text if _readers[-1] == "shell" or "--" not in text else in_python(text)
 
 
 def in_python(text: str) -> str:
-    """Name arguments where a message names options."""
+    """Replace option names in a message by argument names."""
     parts, end = [], 0
     for command in _COMMAND.finditer(text):
         parts += [_arguments(text[end : command.start()]), command[0]]

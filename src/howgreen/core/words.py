@@ -1,4 +1,4 @@
-"""Numbers as people say them: no more digits than are known."""
+"""Numbers as text, with no more digits than are known."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ NBSP = "\u00a0"
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 NONE = "–"
 IMAGE_FOOTPRINT = "image footprint"
-"""Kind of a city whose limits nobody gave."""
+"""Kind of a city without given limits."""
 
 DRY_TOLD = 0.15
-"""Share of the seen land under dry plants from which on it is told beside the green ratio; below, bare ground passes for as much."""
+"""Share of dry plants in the land seen from which it is reported beside the green ratio; smaller shares are within the confusion
+with bare ground."""
 
 
 def told_dry(ratio: float | None) -> float | None:
-    """Return a share of dry plants that is large enough to be told beside the green ratio, or None."""
+    """Return a share of dry plants large enough to report beside the green ratio, or None."""
     return ratio if ratio is not None and ratio >= DRY_TOLD else None
 
 
 def plain(text: str) -> str:
-    """Return the text with ordinary spaces, for a terminal."""
+    """Replace no-break spaces by ordinary ones, for a terminal."""
     return text.replace(NBSP, " ")
 
 
@@ -52,13 +53,13 @@ def span(low: float | None, high: float | None) -> str:
 
 
 def half_width(low: float, high: float) -> str:
-    """Half of an interval in points: ``3``, ``0.6`` below 1, or ``<0.1``."""
+    """Half-width of an interval in points: ``3``, ``0.6`` below 1, or ``<0.1``."""
     half = 100 * (high - low) / 2
     return f"{half:.0f}" if half >= 0.95 else "<0.1" if half < 0.05 else f"{half:.1f}"
 
 
 def rests_on(places: int, people: int, what: str = "vegetation") -> str:
-    """Say what an estimate rests on: ``140 places read by two people, and the map``; and what it counts, if not all vegetation."""
+    """Describe the basis of an estimate: ``140 places read by two people, and the map``; and what it counts, if not all vegetation."""
     who = {1: "one person", 2: "two people"}.get(people, f"{people} people")
     read = f"{places:,} {'place' if places == 1 else 'places'} read by {who}, and the map"
     return read if what == "vegetation" else f"{read}; what is counted is {what.replace('-', ' ')}"
@@ -78,7 +79,7 @@ def significant(value: float, *, figures: int = 3) -> str:
 
 
 def signed_area(square_metres: float) -> str:
-    """``−1.2 ha``: of a difference."""
+    """Signed area of a difference: ``−1.2 ha``."""
     return ("−" if square_metres < 0 else "") + area(abs(square_metres))
 
 
@@ -113,7 +114,7 @@ def count(number: int, noun: str) -> str:
 
 
 def subject(label: str, kind: str) -> str:
-    """Name what was measured: the place, or, where nobody gave its limits, the area of the image that shows it."""
+    """Name what was measured: the place, or, without its limits, the area of the image."""
     return f"the area of the image (not {label}’s limits)" if kind == IMAGE_FOOTPRINT else label
 
 
@@ -122,9 +123,9 @@ COUNTED = {
     "vegetation-without-cropland": "green without cropland",
     "canopy": "under tree canopy",
 }
-"""What an estimate counts, and how a sentence says it: ``61 % green``."""
+"""What an estimate counts, and its wording in a sentence: ``61 % green``."""
 
 
 def counted(what: str) -> str:
-    """Say what an estimate counts, as the end of ``Lyon is 61 % …``."""
+    """Return what an estimate counts, as the end of ``Lyon is 61 % …``."""
     return COUNTED[what]
