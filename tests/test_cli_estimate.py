@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -12,7 +13,9 @@ import pytest
 from shapely import Point, box
 
 from command_line import call
+from howgreen.cli.estimate import _points
 from howgreen.estimate.answers import Answer, write_answers
+from howgreen.estimate.estimators import Estimate
 from howgreen.estimate.sample import load
 
 
@@ -73,6 +76,36 @@ def test_the_report_leads_with_what_people_saw(folder, tmp_path, capsys):
     assert summary["estimate"]["ratio"] == kept["headline"]["ratio"]
     assert (summary["estimate"]["looked"], summary["estimate"]["first_look"]) == (40, "2026-11-27")
     assert summary["estimate"]["sample_sha256"] == load(folder / "sample.json").sha256
+
+
+def test_the_report_tells_what_was_passed_over_and_what_nobody_could_tell(folder, tmp_path, capsys):
+    """Half of the dots unknown, and a page that says +-5 points without a word, would be a false number."""
+    here = tmp_path / "sample"
+    shutil.copytree(folder, here)
+    (row, *rows) = (line.split(",") for line in (here / "answers-ann.csv").read_text().splitlines())
+    unknown = row.index("unknown")
+    for one in rows[::3]:
+        one[unknown] = str(sum(map(int, one[4:unknown])))
+        one[4:unknown] = ["0"] * (unknown - 4)
+    for one in rows:
+        one[3] = "28.11.2026 10:00"  # as a spreadsheet writes it
+    del rows[10:12]
+    (here / "answers-ann.csv").write_text("\n".join(",".join(one) for one in [row, *rows]))
+    assert call("estimate", here) == 0
+    bounds = json.loads((here / "estimate.json").read_text())["bounds"]
+    assert call("city", "--estimate", here, "--out", tmp_path / "out") == 0
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    passed_over, untold = (one["text"] for one in summary["warnings"] if one["code"] == "looks-incomplete")
+    assert passed_over.startswith("2 of the first 40 places were passed over")
+    assert f"between {100 * bounds['low']:.0f} and {100 * bounds['high']:.0f} %" in untold
+    assert summary["estimate"]["first_look"] == ""  # and not a day that is none
+    assert "looks-incomplete" in capsys.readouterr().err
+
+
+def test_no_more_than_all_of_a_city_is_green():
+    """A map that knows less green than there is can lift an estimate a little beyond 1."""
+    beyond = Estimate(ratio=1.0013, se=0.03, df=20, low=0.934, high=1.0, level=0.95, n=100, method="")
+    assert _points(beyond) == "100.0 % (95% interval 93.4-100.0 %)"
 
 
 def test_a_sample_of_another_map_is_refused_before_the_work(folder, sampleton, tmp_path, capsys):

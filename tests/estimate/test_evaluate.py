@@ -239,6 +239,34 @@ def test_answers_travel_through_a_table(frame, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("head", "by", "ends"), [("", "\t", "\n"), ("sep=;\r\n", ";", "\r\n"), ("", ",", "\r\n"), ("\ufeff", ";", "\r")]
+)
+def test_what_spreadsheets_make_of_a_table_is_the_same_table(frame, tmp_path, head, by, ends):
+    sample = draw(frame, looks=30, seed=2)
+    answers = looks(sample, unknown=0.1)
+    text = head + write_answers(answers, sample).replace(",", by).replace("\n", ends)
+    (tmp_path / "a.csv").write_bytes(text.encode())
+    assert read_answers([tmp_path / "a.csv"], sample) == tuple(answers)
+
+
+def test_one_name_written_in_two_ways_does_not_make_two_readers(frame, tmp_path):
+    sample = draw(frame, looks=30, seed=2)
+    answers = [*looks(sample), look(sample, 3, "Ann ")]
+    (tmp_path / "a.csv").write_text(write_answers(answers, sample))
+    with pytest.raises(EstimateError, match="row 32: reader 'Ann' is called 'ann' elsewhere"):
+        read_answers([tmp_path / "a.csv"], sample)
+
+
+def test_without_times_the_order_of_rows_decides_nothing(frame):
+    """Who looked at more places comes first then, whichever file or row is read before."""
+    sample = draw(frame, looks=30, seed=2)
+    ann, bob = looks(sample), looks(sample, 9, reader="abe", wrong=0.5)
+    answers = [replace(one, time="") for one in (*ann, *bob)]
+    assert in_order(answers) == in_order(answers[::-1])
+    assert {one.reader for one in in_order(answers[::-1]).first.values()} == {"ann"}
+
+
+@pytest.mark.parametrize(
     ("edit", "word"),
     [
         (lambda rows: rows[1].__setitem__(1, "feedfacecafe"), "belongs to sample"),

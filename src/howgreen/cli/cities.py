@@ -168,8 +168,9 @@ def _answer(
         result = AskedPlan(**asked).answer(options.check, progress=progress)
     refuse_if_strict()
     out = options.out or new_folder(result.plan.city)
-    estimate = sampling.estimate_of(folder, result.plan) if folder is not None else None
-    populated = None
+    estimate = populated = None
+    if folder is not None:
+        result, estimate = sampling.with_estimate(result, folder)
     if options.population is not None:
         from howgreen.pipeline.population import with_population
 

@@ -323,7 +323,8 @@ def _change_in_words(sample: Sample, found: ChangeEvaluation) -> list[str]:
 
 
 def _points(one: Estimate) -> str:
-    return f"{100 * one.ratio:.1f} % ({one.level:.0%} interval {100 * one.low:.1f}-{100 * one.high:.1f} %)"
+    ratio = min(max(one.ratio, 0.0), 1.0)  # the map's help may put it a little beyond
+    return f"{100 * ratio:.1f} % ({one.level:.0%} interval {100 * one.low:.1f}-{100 * one.high:.1f} %)"
 
 
 def _in_words(sample: Sample, found: Evaluation) -> list[str]:
@@ -410,4 +411,5 @@ def _district(one: Any) -> str:
         else f"{100 * one.low:.1f}-{100 * one.high:.1f} %"
     )
     source = f"{one.looks} places" if not one.from_map else f"from the map, {one.looks} places: fewer than ten"
-    return f"  {one_line(one.name)}: {100 * one.ratio:.1f} % ({interval}; {source})"
+    ratio = min(max(one.ratio, 0.0), 1.0)
+    return f"  {one_line(one.name)}: {100 * ratio:.1f} % ({interval}; {source})"

@@ -45,6 +45,7 @@ CODES: Mapping[str, str] = {
     "limits-are-image": "the place has no limits: its area is the image's footprint",
     "limits-doubtful": "the limits may not be those of the place that was asked for",
     "limits-mended": "parts of the limits were broken, and were mended or left out",
+    "looks-incomplete": "of a sample, places were passed over, or what lies there could not be told",
     "low-share-seen": "much of the land was never seen clearly",
     "map-doubtful": "a map that the answer is compared with may not be what it is taken for",
     "mask-file-unread": "what lies where an image's mask file would be is none; if there is one, what it hides counts as ground",

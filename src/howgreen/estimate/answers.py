@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +46,8 @@ GOLD = "gold"
 """The reader's name under which an agreed answer stands."""
 LARGEST_FILE_BYTES = 20_000_000
 LONGEST_NAME = 60
+_SEPARATOR = re.compile(r"\Asep=.\r?\n")
+"""A first line by which Excel is told what parts the cells."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,9 +96,16 @@ def read_answers(files: Sequence[Path], sample: Sample) -> tuple[Answer, ...]:
         were asked, or with something that is no number. The message names file, row and cure.
     """
     answers: dict[tuple[int, str], Answer] = {}
+    spelt: dict[str, str] = {}
     for file in files:
         for number, answer in _of_file(file, sample):
             key = answer.unit, answer.reader
+            first = spelt.setdefault(" ".join(answer.reader.casefold().split()), answer.reader)
+            if first != answer.reader:
+                raise EstimateError(
+                    f"{file}, row {number}: reader {answer.reader!r} is called {first!r} elsewhere, and one person would count as two; write "
+                    "each name in one way"
+                )
             if key in answers:
                 raise EstimateError(
                     f"{file}, row {number}: unit {answer.unit} was answered by {answer.reader!r} before; leave one of the two out"
@@ -173,11 +184,13 @@ def _rows(file: Path) -> list[tuple[int, dict[str, str]]]:
     except UnicodeDecodeError as error:
         raise EstimateError(f"{file}: is not text in UTF-8; save it as CSV UTF-8") from error
     try:
-        reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=";" if ";" in text.partition("\n")[0] else ",")
+        text = _SEPARATOR.sub("", text)
+        head = text.partition("\n")[0]
+        reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=head.count))
         names = list(reader.fieldnames or ())
         missing = [name for name in ("unit", "sample", "reader") if name not in names]
         if missing and not is_collect_earth(names):
-            raise EstimateError(f"{file}: has no column {missing[0]}; its columns are {', '.join(COLUMNS)}")
+            raise EstimateError(f"{file}: has no column {missing[0]}; it needs {', '.join(COLUMNS)}")
         return [
             (number, row)
             for number, row in enumerate(reader, start=2)
@@ -245,7 +258,7 @@ class Readings:
 
 
 def in_order(answers: Sequence[Answer]) -> Readings:
-    """Tell the first reading of each unit from the second; by time where it is there, else as they came.
+    """Tell the first reading of each unit from the second: by time, else the one whose reader looked more; never by the order of rows.
 
     Raises
     ------
@@ -255,7 +268,9 @@ def in_order(answers: Sequence[Answer]) -> Readings:
     first: dict[int, Answer] = {}
     second: dict[int, Answer] = {}
     gold = {one.unit: one for one in answers if one.reader == GOLD}
-    for one in sorted((one for one in answers if one.reader != GOLD), key=lambda one: one.time):
+    looks = Counter(one.reader for one in answers)
+    people = (one for one in answers if one.reader != GOLD)
+    for one in sorted(people, key=lambda one: (one.time, -looks[one.reader], one.reader)):
         if one.unit in second:
             raise EstimateError(
                 f"unit {one.unit}: was read by three people; two are the most, agreed answers go by the name {GOLD!r}"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import msgspec
@@ -17,6 +18,7 @@ from howgreen.core.errors import EstimateError, OutputError
 from howgreen.core.files import write_atomic
 from howgreen.core.geometry import project
 from howgreen.core.types import HALF_GREEN, UNSEEN
+from howgreen.core.warnings import Caution, warn
 from howgreen.core.words import days, plain
 from howgreen.estimate.change import of_change
 from howgreen.estimate.design import expect_answers, looks_needed
@@ -30,7 +32,7 @@ from howgreen.report.change_figures import ChangeEstimateFigures, ChangeSide, Ch
 from howgreen.report.figures import DesignEstimate, EstimateFigures
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
 
     from howgreen.core.types import Plan, Result
+    from howgreen.pipeline.result import CityResult
 
 USUAL_RMSE = 0.2
 """Per pixel, if the model's card has no figure."""
@@ -321,6 +324,41 @@ def estimate_of(folder: Path, plan: Plan) -> EstimateFigures:
     )
 
 
+LEAST_WIDER = 0.01
+"""By which the bounds of what could not be told are wider than the interval, before a reader of the report is told."""
+
+
+def with_estimate(result: CityResult, folder: Path) -> tuple[CityResult, EstimateFigures]:
+    """Take the estimate of a sample folder for the report; doubts about its looks join the result's warnings."""
+    figures = estimate_of(folder, result.plan)
+    told = tuple(_doubts(_read(folder / ESTIMATE, _Kept)))
+    warn(*told)
+    return replace(result, warnings=(*result.warnings, *told)), figures
+
+
+def _doubts(found: _Kept) -> Iterator[Caution]:
+    """Tell of places that were passed over, and of dots that nobody could tell."""
+    last = found.looked + len(found.skipped)
+    if len(found.skipped) == 1:
+        yield Caution(
+            "looks-incomplete",
+            f"1 of the first {last:,} places was passed over: what is hard to see is not there by chance; look at it with `howgreen label`",
+        )
+    elif found.skipped:
+        yield Caution(
+            "looks-incomplete",
+            f"{len(found.skipped):,} of the first {last:,} places were passed over: what is hard to see is not there by chance; look at them "
+            "with `howgreen label`",
+        )
+    bounds, lead = found.bounds, found.headline
+    if bounds is not None and bounds.high - bounds.low > lead.high - lead.low + LEAST_WIDER:
+        yield Caution(
+            "looks-incomplete",
+            f"{100 * bounds.unknown_share:.0f} % of the dots could not be told, and are taken to be as the others are: were they all bare, or "
+            f"all green, the green ratio could lie between {100 * bounds.low:.0f} and {100 * bounds.high:.0f} %",
+        )
+
+
 def estimate_of_change(folder: Path) -> ChangeEstimateFigures:
     """Read the estimate of a sample of change, for the page of that change.
 
@@ -348,7 +386,7 @@ def estimate_of_change(folder: Path) -> ChangeEstimateFigures:
 
 def _rests_on(drawn: Sample, found: _Kept | _KeptChange) -> dict[str, Any]:
     """Gather the basis of an estimate of either kind: places, interpreters, days, images."""
-    days = sorted(one[:10] for one in found.looks if one)
+    days = sorted(day.isoformat() for one in found.looks if (day := _day(one)) is not None)
     return {
         "looked": found.looked,
         "drawn": len(drawn.units),
@@ -362,6 +400,14 @@ def _rests_on(drawn: Sample, found: _Kept | _KeptChange) -> dict[str, Any]:
         "sample_sha256": drawn.sha256,
         "kappa": None if found.agreement is None else found.agreement.kappa,
     }
+
+
+def _day(time: str) -> date | None:
+    """Read the day of a look; None where a spreadsheet has written it in a way of its own, of which there are many."""
+    try:
+        return date.fromisoformat(time[:10])
+    except ValueError:
+        return None
 
 
 def check_same_change(folder: Path, shown: Path) -> None:
@@ -388,9 +434,17 @@ class _Kept(msgspec.Struct, frozen=True):
     two_phase: Estimate | None
     agreement: _KeptAgreement | None
     looked: int
+    skipped: tuple[int, ...]
+    bounds: _KeptBounds | None
     readers: tuple[str, ...]
     looks: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
+
+
+class _KeptBounds(msgspec.Struct, frozen=True):
+    unknown_share: float
+    low: float
+    high: float
 
 
 class _KeptShare(msgspec.Struct, frozen=True):
