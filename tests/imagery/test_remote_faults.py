@@ -147,9 +147,12 @@ def test_many_threads_renew_one_token_once():
 
 def test_retry_after_is_bounded(far):
     """One parser, and a server that asks for a day is not waited for, nor asked again."""
-    assert http.retry_after_s("3") == 3
-    assert http.retry_after_s("soon") is http.retry_after_s(None) is None
-    assert http.retry_after_s("Wed, 21 Oct 2015 07:28:30 GMT", now=1445412480) == 30
+    assert http.retry_after_s({"Retry-After": "3"}) == 3
+    assert http.retry_after_s({"Retry-After": "9" * 12}) == http.LONGEST_REFUSAL_S
+    assert http.retry_after_s({"Retry-After": "soon"}) is http.retry_after_s({}) is None
+    then, date = {"Retry-After": "Wed, 21 Oct 2015 07:28:30 GMT"}, {"Date": "Wed, 21 Oct 2015 07:28:00 GMT"}
+    assert http.retry_after_s(then | date) == 30  # by the server's clock, however far ours is from it
+    assert http.retry_after_s(then) == http.retry_after_s(then | {"Date": "yesterday"}) == 0
     asset = red(far)
     far.fail("status", status=429, headers={"Retry-After": "86400"})
     with pytest.raises(NetworkError, match=r"is asked too often \(HTTP 429\)"):

@@ -233,3 +233,36 @@ def test_a_certificate_that_is_not_trusted_names_the_variable(tmp_path, monkeypa
         search(url)
     server.shutdown()
     server.server_close()
+
+
+def endless(ask):
+    """Each page has one new item, and a link to another."""
+    number = int(ask.query.get("page", 0)) + 1
+    link = {"rel": "next", "href": f"{ask.url}/search?page={number}", "method": "GET"}
+    return found([item(SEASON[0], number=number)], link)
+
+
+@pytest.mark.parametrize(
+    ("bound", "value", "told"),
+    [("MOST_BYTES", 20_000, "more than 0 MiB in all"), ("MOST_S", -1.0, "takes more than -0 minutes"),
+     ("MOST_PAGES", 7, "more than 7 pages")],
+)  # fmt: skip
+def test_pages_without_end_are_bounded_in_sum(monkeypatch, bound, value, told):
+    monkeypatch.setattr(stac_api, bound, value)
+    with loop(catalogue(endless)) as far:
+        with pytest.raises(NetworkError, match=told):
+            search(far.url)
+        assert len(far.asked) < 20
+
+
+def test_a_public_server_leads_no_search_to_this_network(monkeypatch):
+    """The loopback plays the public server: its own address is not told to be private."""
+    link = {"rel": "next", "href": "http://169.254.169.254/latest", "method": "GET"}
+    with loop(catalogue(lambda ask: found([item(SEASON[0])], link))) as far:
+        known = stac_api.http.is_private
+        monkeypatch.setattr(stac_api.http, "is_private", lambda url: known(url) and not url.startswith(far.url))
+        with pytest.raises(
+            NetworkError, match=r"leads on to http://169\.254\.169\.254/latest, an address of this network"
+        ):
+            search(far.url)
+    stac_api.http.close_sessions()

@@ -124,7 +124,7 @@ class Ranges:
         if status in {401, 403}:
             raise _RefusedError(http.describe_status(status))
         if status in http.BUSY:
-            after_s = http.retry_after_s(reply.headers.get("Retry-After"))
+            after_s = http.retry_after_s(reply.headers)
             raise TransientError(http.describe_status(status), after_s=after_s)
         if status == 416 and self._version is not None:
             raise self._changed()

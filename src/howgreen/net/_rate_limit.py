@@ -6,9 +6,9 @@ import re
 import time
 from pathlib import Path
 
+from howgreen.net.http import LONGEST_REFUSAL_S
+
 _POLL_S = 0.02
-LONGEST_S = 86_400.0
-"""No host is left alone for longer, whatever it asks for."""
 
 
 def wait_turn(folder: Path, host: str, *, pause_s: float, within_s: float) -> bool:
@@ -47,7 +47,7 @@ def wait_turn(folder: Path, host: str, *, pause_s: float, within_s: float) -> bo
 def postpone(folder: Path, host: str, seconds: float) -> None:
     """Take note that a host refused, and is not to be asked for so long: by nobody who shares the folder."""
     now = time.time()
-    _file(folder, host).write_text(f"{now:.6f} {now + min(seconds, LONGEST_S):.6f}")
+    _file(folder, host).write_text(f"{now:.6f} {now + min(seconds, LONGEST_REFUSAL_S):.6f}")
 
 
 def refused_s(folder: Path, host: str) -> float:
@@ -61,7 +61,7 @@ def _file(folder: Path, host: str) -> Path:
 
 def _left(last: float, refused_until: float) -> float:
     now = time.time()
-    return min(max(refused_until - now, 0.0), LONGEST_S) if now >= last else 0.0  # else the clock was set back
+    return min(max(refused_until - now, 0.0), LONGEST_REFUSAL_S) if now >= last else 0.0  # else the clock was set back
 
 
 def _read(path: Path) -> tuple[float, float]:

@@ -210,7 +210,7 @@ class Client:
         except (TransientError, FinalError) as error:
             return _Refusal(why=str(error), again=isinstance(error, TransientError))
         if reply.status != 200:
-            after_s = http.retry_after_s(reply.headers.get("Retry-After")) or 0.0
+            after_s = http.retry_after_s(reply.headers) or 0.0
             why = http.describe_status(reply.status, reply.body)
             refused = reply.status in {403, 429}
             if refused:

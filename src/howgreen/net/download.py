@@ -78,7 +78,7 @@ def _begin(session: requests.Session, url: str, *, policy: RetryPolicy, unprotec
             response.close()
             why = http.describe_status(response.status_code)
             if response.status_code in http.BUSY:
-                raise TransientError(why, after_s=http.retry_after_s(response.headers.get("Retry-After")))
+                raise TransientError(why, after_s=http.retry_after_s(response.headers))
             raise NetworkError(f"{redact_url(here)}: {why}; check the address")
         response.close()
         here = urljoin(here, response.headers["Location"])

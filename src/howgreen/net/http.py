@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urljoin, urlsplit, urlunsplit
@@ -34,6 +35,8 @@ MOVED = frozenset({301, 302, 303, 307, 308})
 MOST_REDIRECTS = 5
 MOST_BYTES = 100 << 20
 """Of one answer that is held in memory, as sent and unpacked."""
+LONGEST_REFUSAL_S = 86_400.0
+"""No host is left alone for longer, whatever it asks for."""
 _PIECE = 1 << 16
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
@@ -119,13 +122,23 @@ def user_agent(contact: str = "") -> str:
     return f"{name} ({address}green areas of cities; contact: {given or 'none given'})"
 
 
-def retry_after_s(said: str | None, *, now: float | None = None) -> float | None:
-    """Read a ``Retry-After`` header: seconds to wait, from a number or a date; None when it says nothing readable."""
-    text = (said or "").strip()
-    if text.isdecimal():
-        return float(text[:12])
+def server_time(headers: Mapping[str, str]) -> datetime | None:
+    """Return the time as a server has it, whose clock may not be ours; None where it does not say."""
     try:
-        return max(email.utils.parsedate_to_datetime(text).timestamp() - (now or time.time()), 0.0)
+        return email.utils.parsedate_to_datetime(headers["Date"]).astimezone(UTC)
+    except (KeyError, TypeError, ValueError, OverflowError, IndexError):
+        return None
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Read a ``Retry-After`` header: seconds to wait, from a number or a date of the server's clock; None when it says nothing readable."""
+    text = headers.get("Retry-After", "").strip()
+    if text.isdecimal():
+        return min(float(text[:12]), LONGEST_REFUSAL_S)
+    try:
+        now = server_time(headers) or datetime.now(UTC)
+        wait_s = (email.utils.parsedate_to_datetime(text).astimezone(UTC) - now).total_seconds()
+        return min(max(wait_s, 0.0), LONGEST_REFUSAL_S)
     except (ValueError, TypeError, OverflowError, IndexError):
         return None
 
@@ -484,7 +497,7 @@ def fetch(request: Request, *, policy: RetryPolicy, cure: str) -> Response:
             return reply
         why = describe_status(reply.status, reply.body)
         if reply.status in BUSY:
-            raise TransientError(why, after_s=retry_after_s(reply.headers.get("Retry-After")))
+            raise TransientError(why, after_s=retry_after_s(reply.headers))
         raise FinalError(why)
 
     try:
@@ -495,11 +508,15 @@ def fetch(request: Request, *, policy: RetryPolicy, cure: str) -> Response:
 
 def fetch_json(request: Request, *, policy: RetryPolicy, cure: str) -> dict[str, Any]:
     """Return the JSON object that a server answers; NetworkError as :func:`fetch`, and when it is none."""
-    reply = fetch(request, policy=policy, cure=cure)
+    return json_object(fetch(request, policy=policy, cure=cure), url=request.url, cure=cure)
+
+
+def json_object(reply: Response, *, url: str, cure: str) -> dict[str, Any]:
+    """Return the JSON object that an answer holds; NetworkError when it is none."""
     try:
         value = parse_json(reply.body)
     except ValueError as error:
-        raise NetworkError(f"{redact_url(request.url)}: answers with {error}; {cure}") from error
+        raise NetworkError(f"{redact_url(url)}: answers with {error}; {cure}") from error
     if not isinstance(value, dict):
-        raise NetworkError(f"{redact_url(request.url)}: does not answer with a JSON object; {cure}")
+        raise NetworkError(f"{redact_url(url)}: does not answer with a JSON object; {cure}")
     return value

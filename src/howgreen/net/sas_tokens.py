@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import email.utils
 import os
 import time
 from collections.abc import Mapping
@@ -16,7 +15,7 @@ from urllib.parse import urlsplit
 from howgreen.core.errors import NetworkError
 from howgreen.net import http
 from howgreen.net.endpoints import SAS_TOKENS
-from howgreen.net.http import Request, Response, RetryPolicy
+from howgreen.net.http import Request, RetryPolicy
 
 KEY = "PC_SDK_SUBSCRIPTION_KEY"
 """Environment variable for those who have one: the name that Planetary Computer's own client gives it."""
@@ -94,24 +93,17 @@ class PlanetaryComputer:
         headers = {"Ocp-Apim-Subscription-Key": key} if key else {}
         asked = time.monotonic()
         reply = http.fetch(Request(url=url, headers=headers, most_bytes=MOST_BYTES), policy=POLICY, cure=cure)
+        now = http.server_time(reply.headers) or datetime.now(UTC)  # its tokens end by its own clock
         try:
             answer = http.parse_json(reply.body)
             end = datetime.fromisoformat(answer["msft:expiry"])
-            life_s = ((end if end.tzinfo else end.replace(tzinfo=UTC)) - _clock(reply)).total_seconds()
+            life_s = ((end if end.tzinfo else end.replace(tzinfo=UTC)) - now).total_seconds()
             spare_s = min(SPARE[0] * life_s, SPARE[1])
             return str(answer["token"]), asked + max(life_s - spare_s, SHORTEST_S)
         except (KeyError, TypeError, ValueError) as error:
             raise NetworkError(
                 f"{http.redact_url(url)}: gives no token; try again later, or use another --catalog"
             ) from error
-
-
-def _clock(reply: Response) -> datetime:
-    """Return the time as the server has it, which its tokens end by; ours where it does not say."""
-    try:
-        return email.utils.parsedate_to_datetime(reply.headers["Date"]).astimezone(UTC)
-    except (KeyError, TypeError, ValueError):
-        return datetime.now(UTC)
 
 
 SIGNERS: Mapping[str, Signer] = MappingProxyType({"planetary-computer": PlanetaryComputer()})

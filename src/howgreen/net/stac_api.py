@@ -6,6 +6,7 @@ looks so.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import date, timedelta
@@ -15,7 +16,7 @@ from urllib.parse import urljoin
 from howgreen.core.errors import NetworkError
 from howgreen.core.geometry import BBox
 from howgreen.net import http
-from howgreen.net.http import Request, RetryPolicy, fetch_json
+from howgreen.net.http import Request, RetryPolicy
 
 POLICY = RetryPolicy(first_wait_s=0.3, attempt_s=30.0, total_s=60.0)
 MOST_PAGES = 200
@@ -24,6 +25,8 @@ MOST_ITEMS = 2000
 """A search that finds more ends in an error: a shorter answer would be a silently poorer one."""
 MOST_PARTS = 64
 """So often the days of a search are halved."""
+MOST_BYTES, MOST_S = 256 << 20, 600.0
+"""All answers of a server together, and the time for them."""
 _ROUND = frozenset({10, 20, 25, 50, 100, 200, 250, 500, 1000})
 """Limits that servers have of their own: one page of just so many may have been cut there."""
 CURE = "try again later, or use another --catalog"
@@ -37,6 +40,8 @@ class StacApi:
         self._contact = contact
         self._cure = cure
         self._landing: dict[str, Any] | None = None
+        self._left = MOST_BYTES
+        self._end = time.monotonic() + MOST_S
 
     def collections(self) -> list[str]:
         """Return the ids of all its collections. NetworkError when it does not tell."""
@@ -153,7 +158,15 @@ class StacApi:
         raise self._error(f"answers in more than {MOST_PAGES} pages")
 
     def _fetch(self, request: Request) -> dict[str, Any]:
-        return fetch_json(request, policy=POLICY, cure=self._cure)
+        if http.is_private(request.url) and not http.is_private(self.url):
+            raise self._error(f"leads on to {http.redact_url(request.url)}, an address of this network")
+        if time.monotonic() > self._end:
+            raise self._error(f"takes more than {MOST_S / 60:.0f} minutes for its answers")
+        reply = http.fetch(request, policy=POLICY, cure=self._cure)
+        self._left -= len(reply.body)
+        if self._left < 0:
+            raise self._error(f"answers with more than {MOST_BYTES >> 20} MiB in all")
+        return http.json_object(reply, url=request.url, cure=self._cure)
 
     def _list(self, page: Mapping[str, Any], key: str) -> list[Any]:
         listed = page.get(key)
