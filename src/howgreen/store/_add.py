@@ -1,4 +1,4 @@
-"""Images that a user has, into a store: GeoTIFFs, Sentinel-2 SAFE folders, Landsat folders."""
+"""Add a user's images to a store: GeoTIFFs, Sentinel-2 SAFE folders, Landsat folders."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 FOOTPRINT_KIND = IMAGE_FOOTPRINT
 LEAST_SHARED = 0.98
-"""Share of the smaller of two bands' ground that the other has too: bands of 60 m may end a pixel later than those of 10 m."""
+"""Least overlap of two bands, as a share of the smaller one's ground: 60 m bands may end a pixel later than 10 m ones."""
 LARGEST_PIXEL = 3.0
-"""Times the satellite's own pixel, from which on a pixel is told to be large: its bands of 20 m are none, those of 60 m are."""
+"""Pixels larger than this many of the sensor's own raise a warning: its 20 m bands do not, its 60 m bands do."""
 FOOTPRINT_NOTE = (
     "No limits were given: the area is what the images show, not the city. "
     "Give the city's limits with --area to get its own green ratio."
@@ -52,10 +52,10 @@ def add(
     replace: bool = False,
     progress: Progress | None = None,
 ) -> list[str]:
-    """Add the scenes in some files or folders, and the city that they are of.
+    """Add the scenes in some files or folders, and the city they show.
 
-    Every file is looked at before anything is written; then each scene is stored as a whole. A scene that is
-    there already, from the same bytes and options, is left alone.
+    Every file is inspected before anything is written; then each scene is stored as a whole. A scene already stored
+    from the same bytes and options is left alone.
 
     Parameters
     ----------
@@ -63,27 +63,27 @@ def add(
         Rasters of many bands (a scene each), rasters of one band each (together one scene), Sentinel-2 L2A
         ``.SAFE`` folders, Landsat Collection 2 Level-2 folders.
     root
-        The store; made when it does not exist.
+        The store; created if it does not exist.
     city
         Name of the place in the store.
     boundary
-        Its limits; None keeps the place that the store has of that name, else takes the footprint of the images.
+        Its limits; None keeps the store's place of that name, or else uses the images' footprint.
     options
-        What is known of the images and not said by their files, or said wrongly.
+        Facts about the images that their files omit or get wrong.
     replace
         Overwrite scenes of the same id.
     progress
-        Told ``("store", bands done, bands in all)``, scene by scene.
+        Called with ``("store", bands done, bands in all)`` for each scene.
 
     Returns
     -------
     list of str
-        Ids of the scenes, those that were there already among them.
+        Ids of the scenes, including those already stored.
 
     Raises
     ------
     ImageError
-        When a file is broken, or does not say what it must and no option does.
+        When a file is broken, or lacks a required fact that no option supplies.
     StoreError
         When the folder cannot be written, or holds another scene of that id.
 
@@ -105,7 +105,7 @@ def add(
 
 
 def _check_day(source: Source) -> None:
-    """Refuse a day on which no such satellite flew yet, or that is still to come: it would be the newest image of all."""
+    """Refuse a day before the satellite's launch or in the future: the latter would be the newest image of all."""
     day, sensor = source.time.date(), source.sensor
     if when := sensor.impossible_day(day):
         raise ImageError(
@@ -114,7 +114,7 @@ def _check_day(source: Source) -> None:
 
 
 def _with_size_told(source: Source) -> Source:
-    """Return a scene with a doubt where its finest band has far larger pixels than its satellite's."""
+    """Return a scene, with a warning if even its finest band has far larger pixels than its satellite's."""
     from howgreen.store._masks import METRES_PER_DEGREE
     from howgreen.store.sources import opened
 
@@ -137,7 +137,7 @@ def _with_size_told(source: Source) -> Source:
 
 
 def _with_apart_told(source: Source) -> Source:
-    """Return a scene with a doubt where its bands lie on different ground; ImageError where one shares none with the first."""
+    """Return a scene, with a warning if its bands cover different ground; ImageError if one does not overlap the first."""
     from howgreen.core.grid import outline
     from howgreen.store.sources import grid_of, opened
 
@@ -162,7 +162,7 @@ def _with_apart_told(source: Source) -> Source:
 
 @contextmanager
 def _readable() -> Iterator[None]:
-    """Turn what the operating system refuses into an ImageError that names the file."""
+    """Turn errors of the operating system into an ImageError that names the file."""
     try:
         yield
     except OSError as error:
@@ -171,12 +171,12 @@ def _readable() -> Iterator[None]:
 
 
 def sources_in(files: Sequence[Path], options: Options) -> list[Source]:
-    """Find the scenes in the user's files and folders, nothing read but what describes them.
+    """Find the scenes in the user's files and folders, reading only metadata.
 
     Raises
     ------
     ImageError
-        Not an image, or one that does not say what it must; the message says which option tells it.
+        Not an image, or one that lacks a required fact; the message names the option that supplies it.
     """
     from howgreen.store import _source_landsat, _source_safe, source_tif
 
@@ -209,7 +209,7 @@ def sources_in(files: Sequence[Path], options: Options) -> list[Source]:
 
 
 def _to_be_masked(source: Source) -> Source:
-    """Return a scene whose mask is made from its own pixels when it is stored, instead of any other."""
+    """Return a scene whose mask is computed from its own pixels when it is stored, replacing any other."""
     from howgreen.store.sources import BandSource
 
     if source.sensor.is_radar:
@@ -220,7 +220,7 @@ def _to_be_masked(source: Source) -> Source:
 
 
 def _masked(found: Sequence[Source], path: Path, clear: tuple[float, ...] | None) -> Source:
-    """Return the one scene with the mask that the user gives instead of any other."""
+    """Return the only scene, with the user's mask in place of any other."""
     from howgreen.store import _masks
     from howgreen.store._names import band_in
     from howgreen.store.sources import BandSource, grid_of, opened
@@ -250,7 +250,7 @@ def _masked(found: Sequence[Source], path: Path, clear: tuple[float, ...] | None
 
 
 def _chosen(source: Source, options: Options) -> Source:
-    """Return a product with the bands that were asked for; ImageError when an option contradicts it."""
+    """Return a product with the requested bands; ImageError if an option contradicts its metadata."""
     day = source.time.date()
     if options.date not in {None, day}:
         raise ImageError(f"{source.name}: taken on {day} by its metadata, not on {options.date}; leave --date out")
@@ -319,8 +319,8 @@ def _origin(source: Source, digest: str) -> dict[str, Any]:
 
 
 def _there_already(root: Path, source: Source, digest: str) -> bool:
-    """Whether the store holds this very scene, whole; StoreError when it holds another one of that id."""
-    # A damaged scene is there to be mended by adding it again.
+    """Whether the store holds this same scene, intact; StoreError if it holds a different one under that id."""
+    # Adding a damaged scene again repairs it.
     properties, whole = as_stored(root / source.sensor.collection / source.id / f"{source.id}.json")
     if whole and properties.get("howgreen:source_sha256") != digest:
         raise StoreError(
@@ -342,7 +342,7 @@ def _keep_place(root: Path, city: str, boundary: City | None, added: Sequence[So
 
 
 def _elsewhere(root: Path, city: City, added: Sequence[Source]) -> list[Caution]:
-    """Say which images show nothing of the place that they were added for, and where they lie."""
+    """Warn of images that show nothing of the place they were added for, and say where they lie."""
     cautions = []
     for one, scene in zip(added, _scenes(root, added), strict=True):
         if scene is None or scene.footprint.intersects(city.boundary):
@@ -363,7 +363,7 @@ def _scenes(root: Path, added: Sequence[Source]) -> list[Scene | None]:
 
 
 def footprint_city(root: Path, name: str, added: Sequence[Source], *, known: City | None = None) -> City:
-    """Return a place whose limits are what some scenes show (and what it had before); it says so itself."""
+    """Return a place whose limits are the scenes' footprint (and what it had before); its note says so."""
     import shapely
 
     shapes = [scene.footprint for scene in _scenes(root, added) if scene]

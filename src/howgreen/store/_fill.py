@@ -1,4 +1,4 @@
-"""Pixels without data, where a value, a mask or an alpha band says so."""
+"""Pixels without data, as marked by a value, a mask or an alpha band."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 COMMON = -9999
-"""What many writers put where there are no data, whether they say so or not."""
+"""Value that many writers use for no data, declared or not."""
 
 
 def hidden(dataset: Any, index: int) -> npt.NDArray[np.bool_] | None:
-    """Where the file's own mask (inside, or a ``.msk`` beside it) or alpha band hides a band; None without any."""
+    """Pixels of a band hidden by the file's own mask (internal, or a ``.msk`` beside it) or alpha band; None if it has neither."""
     if alpha := alpha_index(dataset):
         return np.asarray(dataset.read(alpha) == 0)
     flags = dataset.mask_flag_enums[index - 1]
@@ -31,18 +31,18 @@ def hidden(dataset: Any, index: int) -> npt.NDArray[np.bool_] | None:
 def as_nodata(
     values: npt.NDArray[Any], nodata: float | None, *, own: float | None, empty: Iterable[npt.NDArray[np.bool_]]
 ) -> npt.NDArray[Any]:
-    """Give all pixels without data one value: ``nodata``, NaN in floats.
+    """Set all pixels without data to one value: ``nodata``, or NaN in floats.
 
     Parameters
     ----------
     values
         (y, x); changed in place.
     nodata
-        The value that the band will have for no data; None for floats.
+        The band's nodata value from now on; None for floats.
     own
-        The file's own.
+        The file's own nodata value.
     empty
-        (y, x) each: where there are no data for another reason.
+        (y, x) each: pixels without data for another reason.
     """
     target: float = np.nan if values.dtype.kind == "f" else 0 if nodata is None else nodata
     if values.dtype.kind == "f":
@@ -56,7 +56,7 @@ def as_nodata(
 
 
 def fits(value: float, dtype: np.dtype[Any]) -> bool:
-    """Tell whether a number can be one of a type's."""
+    """Whether a data type can hold a number."""
     if dtype.kind == "f":
         return True
     limits = np.iinfo(dtype)

@@ -1,4 +1,4 @@
-"""Where an image has data: the outline of its valid pixels."""
+"""Footprint of an image: the outline of its valid pixels."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
 
 LARGEST_SIDE_PX = 512
-"""Larger images are outlined on blocks of pixels; a block with any valid pixel counts."""
+"""Larger images are outlined by blocks of pixels; a block with any valid pixel counts."""
 MOST_VERTICES = 400
 
 
@@ -58,12 +58,12 @@ def outline(mask: npt.NDArray[np.bool_], grid: GeoBox) -> Polygon | MultiPolygon
     pixels = affine_transform(_simple(parts), [step, 0, 0, step, 0, 0]).intersection(shapely.box(0, 0, width, height))
     a, b, c, d, e, f = grid.affine[:6]
     mapped = affine_transform(pixels, [a, b, d, e, c, f])
-    # A decimetre less costs nothing and spares dozens of corners.
+    # A decimetre of simplification is harmless and saves dozens of vertices.
     return polygonal(to_lonlat(mapped, grid.crs.to_wkt()).simplify(1e-6))
 
 
 def _any_in_blocks(mask: npt.NDArray[np.bool_], step: int) -> npt.NDArray[np.bool_]:
-    """One pixel for each block of ``step`` x ``step``: whether any is true."""
+    """Reduce each block of ``step`` x ``step`` to one pixel: whether any is true."""
     if step <= 1:
         return mask
     rows = np.logical_or.reduceat(mask, np.arange(0, mask.shape[0], step), axis=0)
@@ -72,7 +72,7 @@ def _any_in_blocks(mask: npt.NDArray[np.bool_], step: int) -> npt.NDArray[np.boo
 
 
 def _simple(parts: list[Polygon]) -> Polygon | MultiPolygon:
-    """Few corners, never less than the parts: their union, or else their convex hull."""
+    """Cover the parts with few vertices: by their union, or else by their convex hull."""
     whole = polygonal(shapely.union_all(parts))
     if shapely.get_num_coordinates(whole) > MOST_VERTICES:
         whole = polygonal(whole.buffer(1, join_style="mitre").simplify(1))

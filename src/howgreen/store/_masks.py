@@ -1,4 +1,4 @@
-"""Cloud masks that are not their sensor's own, as codes of the mask that is."""
+"""Foreign cloud masks, translated to the codes of the sensor's own mask."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
 
 LEAST_PROBABILITY = 40
-"""Percent from which a pixel counts as cloud: the threshold that s2cloudless recommends."""
+"""Cloud probability in percent at which a pixel counts as cloud: the threshold recommended by s2cloudless."""
 NOTHING, CLEAR, WATER, SHADOW, CLOUD, CIRRUS, SNOW = range(7)
 METRES_PER_DEGREE = 111_320
 MOST_TOLD = 8
-"""Numbers of a mask that a message lists at most."""
+"""Most mask values listed in a message."""
 _SCL = np.array([0, 7, 6, 3, 9, 10, 11], np.uint8)
-"""SCL codes; clear is 7, *unclassified*: no class is made up."""
+"""SCL codes; clear is 7, *unclassified*, so that no class is invented."""
 _QA_PIXEL = np.array([1, 21824, 21952, 23888, 22280, 54596, 30048], np.uint16)
 """QA_PIXEL codes as USGS writes them for Landsats 8 and 9."""
 
 
 def kind_of(name: str) -> str | None:
-    """Which of :data:`KINDS` a band or file is by its name; None when it is no such mask."""
+    """Return which of :data:`KINDS` a band or file is, by its name; None if it is no such mask."""
     plain = re.sub(r"[^a-z0-9]+", "", name.lower())
     return next((kind for kind, pattern in _NAMES.items() if re.fullmatch(pattern, plain)), None)
 
@@ -47,7 +47,7 @@ _NAMES: Mapping[str, str] = {
 
 
 def clear(codes: npt.NDArray[Any], mask: str) -> npt.NDArray[np.bool_]:
-    """Which codes of a sensor's own mask show clear ground, water included."""
+    """Whether each code of a sensor's own mask means clear ground, water included."""
     if mask == "scl":
         return ~np.isin(codes, SCL_BAD)
     bad = sum(1 << bit for bit in QA_BAD_BITS)
@@ -60,7 +60,7 @@ def _coded(classes: npt.NDArray[np.uint8], sensor: Sensor) -> npt.NDArray[Any]:
 
 
 def _whole(values: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-    """Mask values as whole numbers; what is none becomes 255."""
+    """Convert mask values to integers; non-integers become 255."""
     return np.nan_to_num(values.astype(np.float64), nan=255, posinf=255, neginf=255).astype(np.int64)
 
 
@@ -73,10 +73,10 @@ def qa60(values: npt.NDArray[Any], sensor: Sensor) -> npt.NDArray[Any]:
 
 
 def fmask(values: npt.NDArray[Any], sensor: Sensor) -> npt.NDArray[Any]:
-    """Read an Fmask: of its authors, of python-fmask or of HLS, told apart by the values.
+    """Read an Fmask as written by its authors, by python-fmask or by HLS; the values tell which.
 
-    The first has 0 clear, 1 water, 2 shadow, 3 snow, 4 cloud; the second 1 clear, 2 cloud, 3 shadow, 4 snow, 5 water, 0 none; the third
-    bits. 255 is none.
+    Authors: 0 clear, 1 water, 2 shadow, 3 snow, 4 cloud. python-fmask: 1 clear, 2 cloud, 3 shadow, 4 snow, 5 water, 0
+    no data. HLS: bits. 255 is no data.
     """
     codes = _whole(values)
     seen = codes[(codes >= 0) & (codes < 255)]
@@ -94,7 +94,7 @@ def fmask(values: npt.NDArray[Any], sensor: Sensor) -> npt.NDArray[Any]:
 
 
 def probability(values: npt.NDArray[Any], sensor: Sensor) -> npt.NDArray[Any]:
-    """Cloud probability in percent, of 255, or 0-1 in floats."""
+    """Cloud probability in percent, on a 0-255 scale, or 0-1 in floats."""
     plain = np.nan_to_num(values.astype(np.float32), nan=0.0)
     highest = float(plain.max(initial=0))
     per_cent = 100.0 if values.dtype.kind == "f" and highest <= 1 else 100 / 255 if highest > 100 else 1.0
@@ -102,14 +102,14 @@ def probability(values: npt.NDArray[Any], sensor: Sensor) -> npt.NDArray[Any]:
 
 
 def flag(values: npt.NDArray[Any], sensor: Sensor) -> npt.NDArray[Any]:
-    """Cloud or not: 0 clear, 255 none unless everything is 0 or 255, anything else cloud."""
+    """Cloud or not: 0 clear, anything else cloud; 255 is no data unless all values are 0 or 255."""
     codes = _whole(values)
     two = set(np.unique(codes).tolist()) <= {0, 255}
     return _coded(np.select([codes == 0, (codes == 255) & (not two)], [CLEAR, NOTHING], CLOUD).astype(np.uint8), sensor)
 
 
 def qai(values: npt.NDArray[Any], sensor: Sensor) -> npt.NDArray[Any]:
-    """Read FORCE's QAI: bit 0 none, bits 1-2 cloud (3 cirrus), bit 3 shadow, bit 4 snow, bit 5 water."""
+    """Read FORCE's QAI: bit 0 no data, bits 1-2 cloud (3 cirrus), bit 3 shadow, bit 4 snow, bit 5 water."""
     bits = _whole(values)
     cloud = bits >> 1 & 3
     tests = [bits & 1 == 1, cloud == 3, cloud > 0, bits >> 3 & 1 == 1, bits >> 4 & 1 == 1, bits >> 5 & 1 == 1]
@@ -124,7 +124,7 @@ def bqa(values: npt.NDArray[Any], sensor: Sensor) -> npt.NDArray[Any]:
 
 
 def pixel_qa(values: npt.NDArray[Any], sensor: Sensor) -> npt.NDArray[Any]:
-    """Read the ``pixel_qa`` of Collection 1's surface reflectance (USGS LSDS-1368): one bit a kind, and the confidence of cirrus (8-9)."""
+    """Read the ``pixel_qa`` of Collection 1's surface reflectance (USGS LSDS-1368): one bit per kind, and cirrus confidence (8-9)."""
     bits = _whole(values)
     tests = [bits & 1 == 1, bits >> 5 & 1 == 1, bits >> 8 & 3 == 3, bits >> 3 & 1 == 1, bits >> 4 & 1 == 1,
              bits >> 2 & 1 == 1]  # fmt: skip
@@ -140,19 +140,19 @@ KINDS: Mapping[str, Callable[[Any, Sensor], Any]] = {
     "bqa": bqa,
     "pixel_qa": pixel_qa,
 }
-"""Readers of masks (y, x) by kind; each gives codes of the sensor's own mask."""
+"""Mask readers (y, x) by kind; each returns codes of the sensor's own mask."""
 _CLEAR_CODES = "clear="
 
 
 def kind_with(clear: Sequence[float]) -> str:
-    """Return the kind of a mask of which a user says which numbers are clear."""
+    """Return the kind of a mask whose clear values the user gives."""
     return _CLEAR_CODES + ",".join(f"{number:g}" for number in clear)
 
 
 def read_as(kind: str, values: npt.NDArray[Any], sensor: Sensor) -> npt.NDArray[Any]:
-    """Turn a mask (y, x) of one of :data:`KINDS`, or of :func:`kind_with`, into codes of the sensor's own mask.
+    """Translate a mask (y, x) of one of :data:`KINDS`, or of :func:`kind_with`, to codes of the sensor's own mask.
 
-    Of a mask whose clear numbers a user says, all other numbers are cloud, and what is no number is no data.
+    If the user gives the clear values, all other values are cloud and NaN is no data.
     """
     clear = clear_numbers(kind)
     if not clear:
@@ -163,13 +163,13 @@ def read_as(kind: str, values: npt.NDArray[Any], sensor: Sensor) -> npt.NDArray[
 
 
 def clear_numbers(kind: str) -> list[float]:
-    """Return the numbers of :func:`kind_with`; none for a mask of another kind."""
+    """Return the clear values of a :func:`kind_with` kind; empty for any other kind."""
     said = kind.removeprefix(_CLEAR_CODES)
     return [] if said == kind else [float(number) for number in said.split(",")]
 
 
 def never_clear(kind: str, values: npt.NDArray[Any]) -> Caution | None:
-    """Tell of a mask (y, x) in which none of the numbers occurs that its user calls clear, and which ones it has; None for any other."""
+    """Warn if a mask (y, x) holds none of the values its user calls clear, and list its values; None for any other mask."""
     clear = clear_numbers(kind)
     if not clear or np.isin(values, clear).any():
         return None
@@ -187,7 +187,7 @@ def never_clear(kind: str, values: npt.NDArray[Any]) -> Caution | None:
 def of_omnicloudmask(
     light: npt.NDArray[np.float32], grid: GeoBox, name: str, sensor: Sensor
 ) -> tuple[npt.NDArray[Any], GeoBox]:
-    """Ask OmniCloudMask of an image, and give its answer as codes (y, x) of the sensor's own mask, with their grid.
+    """Run OmniCloudMask on an image; return codes (y, x) of the sensor's own mask and their grid.
 
     Parameters
     ----------
@@ -196,7 +196,7 @@ def of_omnicloudmask(
     grid
         Its pixels.
     name
-        Of the image, for messages.
+        Name of the image, for messages.
     """
     side = abs(grid.affine.a) * (METRES_PER_DEGREE if grid.crs is not None and grid.crs.geographic else 1)
     if not omnicloudmask.FINEST_M <= side <= omnicloudmask.COARSEST_M:

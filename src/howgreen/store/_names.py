@@ -1,4 +1,4 @@
-"""What names of files and bands tell: which satellite, which band, which day, and who wrote them."""
+"""Read satellite, band, day and producer from the names of files and bands."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SKIP = "-"
-"""In ``--bands``: this band is not wanted."""
+"""In ``--bands``: skip this band."""
 
 _LANDSAT = re.compile(
     r"(?i)(?:^|[^a-z0-9])(?:l[cotem]0?([4-9])(?=\d{6}|[_.-]|$)|lnd0([4-9])|landsat[-_ ]?([4-9])?|l([4-9])(?=[_.-]))"
 )
 _HLS_LANDSAT = re.compile(r"(?i)(?:^|[^a-z0-9])hls[._-]?l30(?![0-9])")
-"""NASA's harmonised Landsat 8 and 9: Landsat 8's numbers of bands, in steps of 1e-4."""
+"""NASA's harmonised Landsat 8 and 9: Landsat 8's band numbers, scale 1e-4."""
 _FORCE = re.compile(r"(?i)(?:^|_)(?:sen2[abcdl]|lnd0[4-9])_(?:boa|bap|qai)(?:_|$)|_LEVEL2_")
 _SENTINEL_2 = re.compile(
     r"(?i)(?:^|[^a-z0-9])(?:s2(?=[_.-]|[a-d](?:[_.-]|$)|$)|sentinel[-_ ]?2)|(?:^|_)t\d\d[a-z]{3}_20\d{6}"
@@ -31,10 +31,10 @@ _SENTINEL_2 = re.compile(
 _LEVEL_1 = re.compile(r"(?i)_L1(?:TP|GT|GS)_|MSIL1C")
 _COLLECTION_1 = re.compile(r"(?i)_01_(?:T1|T2|RT)(?:_|$)|-SC\d{14}|_sr_band\d|_pixel_qa$")
 _COLLECTION_1_SURFACE = re.compile(r"(?i)_sr_band\d$|_pixel_qa$")
-"""The files in which Collection 1 kept surface reflectance, and their quality band: steps of 1e-4, and other bits."""
+"""Collection 1's surface reflectance files and quality band: scale 1e-4, and different QA bits."""
 _LANDSAT_NUMBER = re.compile(r"(?i)(?:(?:sr[_ ])?b(?:and)?)[_ ]?0?([1-7])(?:[_ ](?:surface[_ ])?reflectance)?")
 _NUMBERED = re.compile(r"(?i)\bB(?:0?[1-9]|8A|1[0-2])\b")
-"""A band's number among other words, as in ``B4, central wavelength 665 nm``."""
+"""A band number in running text, as in ``B4, central wavelength 665 nm``."""
 _FORCE_NAMES = {"NIR": "nir08", "BROADNIR": "nir"}
 _OTHER_NAMES = {
     "SWIR1": "swir16", "SWIR2": "swir22", "SWIR_1": "swir16", "SWIR_2": "swir22", "RE1": "rededge1", "RE2": "rededge2",
@@ -51,18 +51,18 @@ _KNOWN_AND_NOT_USED = re.compile(
 
 @dataclass(frozen=True, kw_only=True)
 class Naming:
-    """How the bands of one scene are named."""
+    """Naming scheme of one scene's bands."""
 
     sensor: Sensor
     satellite: str = ""
-    """As in ``LC08``; empty when the names tell none, or several."""
+    """As in ``LC08``; empty if the names give none, or several."""
     collection: int = 0
-    """Landsat's, 1 or 2; 0 where the names do not tell."""
+    """Landsat collection, 1 or 2; 0 if the names do not say."""
     is_force: bool = False
-    """Whether FORCE wrote the files: its NIR is Sentinel-2's band 8A, and its numbers are steps of 1e-4."""
+    """Whether FORCE wrote the files: its NIR is Sentinel-2's band 8A, and its scale is 1e-4."""
 
     def common(self, name: str) -> str | None:
-        """Return the common name of a band; None where it is not understood."""
+        """Return the common name of a band; None if it is unknown."""
         plain = name.strip()
         upper = re.sub(r"[\s-]+", "_", plain.upper())
         if self.sensor is SENTINEL2 and self.is_force and upper in _FORCE_NAMES:
@@ -79,34 +79,35 @@ class Naming:
         return known
 
     def mask_kind(self, name: str) -> str:
-        """Kind of a cloud mask that is not the sensor's own; empty for all else."""
+        """Return the kind of a cloud mask other than the sensor's own; empty for anything else."""
         own = common_name(name.strip(), self.sensor, satellite=self.satellite)
         return "" if own is not None else _masks.kind_of(name) or ""
 
 
 def unused(name: str) -> bool:
-    """Whether a name is of something that is known, and of no use here."""
+    """Whether a name is known but not used here."""
     return bool(_KNOWN_AND_NOT_USED.match(name.strip()) or any(common_name(name, one) for one in SENSORS.values()))
 
 
 def naming(files: Sequence[Path], names: Sequence[str], *, sensor: str | None, bands_given: bool) -> Naming:
-    """Tell by the names of files and bands whose they are.
+    """Identify sensor and producer by the names of files and bands.
 
     Parameters
     ----------
     files
-        Of one scene.
+        The files of one scene.
     names
-        Of its bands, in any spelling.
+        Names of its bands, in any spelling.
     sensor
-        What the user says; None for nothing.
+        Sensor given by the user, or None.
     bands_given
         Whether the user named the bands.
 
     Raises
     ------
     ImageError
-        When the sensor is unknown, or the names say that the numbers are no surface reflectance, or of another sensor, or of two.
+        When the sensor is unknown, or the names reveal data that are not surface reflectance, or another sensor's, or a
+        mix of two.
     """
     stems = [file.stem for file in files]
     if sensor is not None and sensor not in SENSORS:
@@ -146,15 +147,15 @@ def naming(files: Sequence[Path], names: Sequence[str], *, sensor: str | None, b
 
 
 def is_landsat_file(file: Path) -> bool:
-    """Tell whether a file is one of Landsat's by its name, its satellite named."""
+    """Whether a file name is Landsat's and names its satellite."""
     match = _LANDSAT.search(file.stem)
     return bool((match and any(match.groups())) or _HLS_LANDSAT.search(file.stem))
 
 
 def _check_one_satellite(files: Sequence[Path], *, sensor: str | None, bands_given: bool) -> None:
-    """ImageError where files are Landsat's by their names and are to pass as Sentinel-2, alone or among Sentinel-2's own.
+    """ImageError if files named as Landsat's are passed as Sentinel-2, alone or among Sentinel-2's own.
 
-    Their numbers of bands mean other colours: Landsat 8's band 8 is panchromatic, Sentinel-2's the near-infrared.
+    Their band numbers mean other wavelengths: Landsat 8's band 8 is panchromatic, Sentinel-2's is near-infrared.
     """
     ours = [file for file in files if is_landsat_file(file)]
     others = [file for file in files if file not in ours and _SENTINEL_2.search(file.stem)]
@@ -179,11 +180,11 @@ def _is_landsat(name: str) -> bool:
 
 
 def _check_level(files: Sequence[Path]) -> None:
-    """ImageError where Landsat's file names say Level-1 or Collection 1, which are other numbers."""
+    """ImageError if Landsat file names say Level-1 or Collection 1, whose scaling differs."""
     cure = "get Collection 2 Level-2 (L2SP), or say what they are with --sensor, --bands, --scale and --offset"
     for file in files:
         if _COLLECTION_1_SURFACE.search(file.stem):
-            continue  # named after the Level-1 product that it was made from
+            continue  # named after the Level-1 product it was made from
         if _LEVEL_1.search(file.stem):
             raise ImageError(f"{file}: Level-1 by its name, not surface reflectance; {cure}")
         if _COLLECTION_1.search(file.stem):
@@ -194,7 +195,7 @@ def _check_level(files: Sequence[Path]) -> None:
 
 
 def band_in(stem: str) -> str:
-    """Return the band's name in a file name: its last part that is one, as in ``T32TPS_20230701_B8A_20m``."""
+    """Return the band name in a file name: its last part that is one, as in ``T32TPS_20230701_B8A_20m``."""
     match = re.search(
         r"(?i)(SR_B\d|SR_BAND\d|QA_PIXEL|(?:GAMMA|SIGMA)0_V[VH]|MSK_CLD\w+_\d\dm|MSK_CLD[A-Z]+|CLOUD_?MASK)$", stem
     )
@@ -228,12 +229,12 @@ _TAKEN_FIRST = re.compile(r"(?i)(?:^|[^a-z0-9])(?:L[COTEM]\d{2}_|S2[A-D]_MSI|S1[
 
 
 def day_in(text: str) -> date | None:
-    """Return the day that a name tells; None where it tells none.
+    """Return the day in a name; None if it has none.
 
     Raises
     ------
     ImageError
-        When it tells several, or one that can be read in two ways.
+        When it has several, or an ambiguous one.
     """
     found: dict[date, int] = {}
     for find in (_iso, _letters, _old_landsat, _day_first, _ordinals):
@@ -305,19 +306,19 @@ def _ordinal(found: dict[date, int], start: int, year: str, number: str) -> None
 
 
 def day_of(files: Sequence[Path], tags: Sequence[dict[str, str]]) -> tuple[date, str]:
-    """Return the day on which the image in some files was taken, and who says so: ``metadata`` or ``file name``.
+    """Return the acquisition day of the image in some files, and its source: ``metadata`` or ``file name``.
 
     Parameters
     ----------
     files
-        Of one scene.
+        The files of one scene.
     tags
         Metadata of each file.
 
     Raises
     ------
     ImageError
-        When nothing tells it, or several days are told; the cure is ``--date``.
+        When there is no day, or several; the cure is ``--date``.
     """
     try:
         days = {day for file in files if (day := day_in(file.stem))}

@@ -30,8 +30,8 @@ _BAND = re.compile(r"(?i)[_.](?:sr_|st_|toa_)?(?:fmask|[svr]aa|[sv]za|b(?:and)?\
 
 
 def metadata_files(path: Path) -> list[Path]:
-    """List the MTL files of a Landsat folder, one for each product in it; none when it is no such folder."""
-    if not path.is_dir() or any(path.glob("*_sr_band*.tif")):  # Collection 1: its MTL file is that of Level 1
+    """List the MTL files of a Landsat folder, one for each of its products; empty for any other folder."""
+    if not path.is_dir() or any(path.glob("*_sr_band*.tif")):  # Collection 1: its MTL file describes Level 1
         return []
     found: dict[str, Path] = {}
     for kind in _KINDS:
@@ -41,7 +41,7 @@ def metadata_files(path: Path) -> list[Path]:
 
 
 def loose_files(path: Path) -> list[list[Path]]:
-    """List the bands of each product in a folder without a usable MTL file, by their names; none where these are not Landsat's."""
+    """List each product's bands, by file name, in a folder without a usable MTL file; empty if they are not Landsat's."""
     products: dict[str, list[Path]] = {}
     for file in sorted(one for one in path.iterdir() if one.suffix.lower() in {".tif", ".tiff"} and one.is_file()):
         if is_landsat_file(file):
@@ -50,12 +50,12 @@ def loose_files(path: Path) -> list[list[Path]]:
 
 
 def source(file: Path, options: Options) -> Source:
-    """Return the scene of a Landsat MTL file and its folder; time, scale and offset are the product's own unless ``options`` say otherwise.
+    """Return the scene of a Landsat MTL file and its folder; time, scale and offset are the product's own unless ``options`` differ.
 
     Raises
     ------
     ImageError
-        When metadata or images are missing, broken, of another level, or lead out of the folder.
+        When metadata or images are missing, broken, of another level, or point outside the folder.
 
     """
     folder = file.parent
@@ -95,7 +95,7 @@ def source(file: Path, options: Options) -> Source:
 
 
 def read_mtl(file: Path) -> Groups:
-    """Return the groups of an MTL file, whichever of its three spellings it has; all values as text."""
+    """Return the groups of an MTL file in any of its three formats; all values as text."""
     if file.stat().st_size > LARGEST_XML_BYTES:
         raise ImageError(f"{file}: too large for metadata; get the product again")
     try:
@@ -117,7 +117,7 @@ def _from_xml(tree: Element) -> Groups:
 
 
 def _from_odl(text: str) -> Groups:
-    """``GROUP = NAME``, ``KEY = VALUE``, ``END_GROUP = NAME``."""
+    """Parse ODL: ``GROUP = NAME``, ``KEY = VALUE``, ``END_GROUP = NAME``."""
     groups: Groups = {}
     current = ""
     for line in text.splitlines():
@@ -132,7 +132,7 @@ def _from_odl(text: str) -> Groups:
 
 
 def _numbers(spacecraft: str, file: Path) -> dict[int, str]:
-    """Return the common names by band number, which Landsats 4-7 and 8-9 count differently."""
+    """Return common names by band number; Landsats 4-7 and 8-9 number their bands differently."""
     table = native_names(LANDSAT, spacecraft)
     if table is None:
         raise ImageError(f"{file}: spacecraft {spacecraft!r}; only Landsat 4, 5, 7, 8 and 9 have these products")
@@ -142,7 +142,7 @@ def _numbers(spacecraft: str, file: Path) -> dict[int, str]:
 def _encodings(
     group: Mapping[str, str], numbers: Mapping[int, str], file: Path, options: Options, nodata: float
 ) -> dict[str, Encoding]:
-    """How each band's numbers become reflectance: as the user says, else the MTL file, else the handbook."""
+    """Return each band's scaling to reflectance: from the user, else the MTL file, else the handbook."""
     found = {}
     for number, name in numbers.items():
         try:
@@ -159,7 +159,7 @@ def _encodings(
 
 
 def _bands(folder: Path, contents: Mapping[str, str], numbers: Mapping[int, str]) -> tuple[BandSource, ...]:
-    """Return the bands that the folder holds: those that a model needs are enough."""
+    """Return the bands present in the folder: those that a model needs are enough."""
     named = {name: (f"FILE_NAME_BAND_{number}", f"_SR_B{number}.TIF") for number, name in numbers.items()}
     named[LANDSAT.mask] = ("FILE_NAME_QUALITY_L1_PIXEL", "_QA_PIXEL.TIF")
     paths = {name: _file(folder, contents.get(key), suffix) for name, (key, suffix) in named.items()}
@@ -171,7 +171,7 @@ def _bands(folder: Path, contents: Mapping[str, str], numbers: Mapping[int, str]
 
 
 def _lacking(bands: tuple[BandSource, ...], numbers: Mapping[int, str]) -> tuple[Caution, ...]:
-    """Name the bands that a product should have and that its folder does not hold."""
+    """Warn of bands that the product should have but its folder lacks."""
     lacking = [name for name in (*numbers.values(), LANDSAT.mask) if name not in {one.band for one in bands}]
     return (Caution("band-not-used", f"its folder lacks {', '.join(lacking)}"),) if lacking else ()
 

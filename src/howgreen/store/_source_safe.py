@@ -22,21 +22,21 @@ if TYPE_CHECKING:
 
 METADATA = "MTD_MSIL2A.xml"
 LARGEST_XML_BYTES = 16 * 1024 * 1024
-"""Real ones have less than a tenth of a megabyte."""
+"""Real ones are below a tenth of a megabyte."""
 
 
 def is_safe(path: Path) -> bool:
-    """Whether a path is such a folder."""
+    """Whether a path is a SAFE folder."""
     return path.is_dir() and ((path / METADATA).is_file() or path.suffix.upper() == ".SAFE")
 
 
 def source(folder: Path, options: Options) -> Source:
-    """Return the scene in a SAFE folder; times, scale and offset are the product's own unless ``options`` say otherwise.
+    """Return the scene in a SAFE folder; times, scale and offset are the product's own unless ``options`` differ.
 
     Raises
     ------
     ImageError
-        When metadata or images are missing, broken, or lead out of the folder.
+        When metadata or images are missing, broken, or point outside the folder.
 
     """
     file = folder / METADATA
@@ -76,7 +76,7 @@ def source(folder: Path, options: Options) -> Source:
 
 
 def parse_xml(file: Path) -> ET.Element:
-    """Return a small XML file without a document type, and so without entities that could grow or read files."""
+    """Parse a small XML file, refusing a document type and thus entities that could expand or read files."""
     if file.stat().st_size > LARGEST_XML_BYTES:
         raise ImageError(f"{file}: too large for metadata; get the product again")
     data = file.read_bytes()
@@ -113,14 +113,14 @@ def _with_offset(one: BandSource, own: float, common: float, *, scale: float, no
 
 
 _BAND_IDS = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B10", "B11", "B12")
-"""ESA's numbers of bands, from 0."""
+"""Band names by ESA's band id, from 0."""
 
 
 def _offsets(tree: ET.Element, quantum: float, baseline: str | None, file: Path) -> dict[str, float]:
     """Return BOA_ADD_OFFSET as reflectance, by common band name.
 
-    It decides whatever the baseline, which Sen2Cor at home does not know; where it is missing, baselines from 04.00 on have one and
-    older ones none.
+    If present, it overrides the processing baseline, which locally run Sen2Cor does not record; if missing, baselines
+    from 04.00 on have an offset and older ones none.
     """
     entries = list(tree.iterfind(".//{*}BOA_ADD_OFFSET"))
     release = baseline_of(baseline)
@@ -140,7 +140,7 @@ def _offsets(tree: ET.Element, quantum: float, baseline: str | None, file: Path)
 
 
 def _bands(folder: Path, tree: ET.Element) -> tuple[BandSource, ...]:
-    """Each band at its native resolution, and the scene classification."""
+    """Return each band at its native resolution, and the scene classification."""
     listed = [
         one.text.strip()
         for tag in ("IMAGE_FILE", "IMAGE_FILE_2A")
@@ -162,7 +162,7 @@ def _bands(folder: Path, tree: ET.Element) -> tuple[BandSource, ...]:
 
 
 def _lacking(bands: tuple[BandSource, ...]) -> tuple[Caution, ...]:
-    """Name the bands that a product should have and that its folder does not hold."""
+    """Warn of bands that the product should have but its folder lacks."""
     lacking = [code for name, code, _ in _wanted() if name not in {one.band for one in bands}]
     return (Caution("band-not-used", f"its folder lacks {', '.join(lacking)}"),) if lacking else ()
 

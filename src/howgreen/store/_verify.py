@@ -1,4 +1,4 @@
-"""Whether a store is whole: every file there, of the right size, unaltered, linked, and inside."""
+"""Check that a store is intact: every file present, of the right size, unaltered, linked, and inside."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _RELINK = "run `howgreen store add` once more: it links what is there"
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """One thing that is wrong with a store."""
+    """One fault of a store."""
 
     path: Path
     what: str
@@ -31,19 +31,19 @@ class Fault:
 
 
 def verify(root: Path, *, progress: Progress | None = None) -> list[Fault]:
-    """Look at every file of a store; an empty list means that it is whole.
+    """Check every file of a store; an empty list means that it is intact.
 
     Parameters
     ----------
     root
         The store.
     progress
-        Told ``("verify", items done, items in all)``.
+        Called with ``("verify", items done, items in all)``.
 
     Raises
     ------
     StoreError
-        When ``root`` is no store at all.
+        When ``root`` is not a store.
 
     """
     root = layout.check_store(Path(root))
@@ -64,7 +64,7 @@ def verify(root: Path, *, progress: Progress | None = None) -> list[Fault]:
 
 
 def _linked(root: Path) -> tuple[set[Path], list[Fault]]:
-    """Return the items that the links lead to, and what is wrong with the links."""
+    """Return the items that the links lead to, and the faults of the links."""
     linked: set[Path] = set()
     faults: list[Fault] = []
     waiting, seen = [root / layout.CATALOG], set[Path]()
@@ -101,7 +101,7 @@ def _mend(root: Path, parent: Path) -> str:
 
 
 def _target(root: Path, file: Path, href: str) -> Path | None:
-    """Return the file of an href; None when it is on the web."""
+    """Return the file of an href; None for a web address."""
     text = read.resolved(root, file, href)
     return None if text == href and "://" in href else Path(text)
 
@@ -111,7 +111,7 @@ def _leaving(file: Path, href: object, *, cure: str) -> Fault:
 
 
 def _item(root: Path, file: Path) -> list[Fault]:
-    """Return what is wrong with one item and its files."""
+    """Return the faults of one item and its files."""
     try:
         native = layout.read_json(file)
         read.open_item(file)
@@ -167,7 +167,7 @@ def _altered(path: Path, checksum: str) -> Iterator[Fault]:
 
 
 def _contradicted(path: Path, entry: Mapping[str, Any]) -> Iterator[Fault]:
-    """Say where an item states another scale or offset than its file keeps."""
+    """Yield a fault if an item's scale or offset differs from its file's."""
     import rasterio
 
     from howgreen.core import cog
@@ -178,7 +178,7 @@ def _contradicted(path: Path, entry: Mapping[str, Any]) -> Iterator[Fault]:
     try:
         with rasterio.open(path, driver="GTiff") as dataset:
             other = cog.states_otherwise(dataset, scale=said.scale, offset=said.offset or 0.0)
-    except rasterio.errors.RasterioError:  # of another program, and whole by its checksum
+    except rasterio.errors.RasterioError:  # written by another program, and intact by its checksum
         return
     if other:
         what = f"its item says scale {said.scale:g} and offset {said.offset or 0:g}, the file another: one was edited"
@@ -186,7 +186,7 @@ def _contradicted(path: Path, entry: Mapping[str, Any]) -> Iterator[Fault]:
 
 
 def _empty_folders(root: Path) -> list[Fault]:
-    """Folders of scenes whose item file is gone."""
+    """Report scene folders whose item file is gone."""
     found = []
     for band in root.glob("*/*/*.tif"):
         folder = band.parent

@@ -1,4 +1,4 @@
-"""Borders of one exact value in all bands that no tag announces: what lies beyond a swath, as many writers leave it."""
+"""Undeclared no-data borders: one exact value in all bands, as many writers leave beyond a swath."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 FEWEST_BORDER_PX = 64
 """A smaller patch of one value at the border may be ground."""
 LEAST_EDGE = 8
-"""Pixels of one value, next to each other on the image's edge, that begin such a border."""
+"""Contiguous pixels of one value on the image's edge that suggest such a border."""
 
 
 def find_borders(source: Source) -> tuple[dict[GeoBox, npt.NDArray[np.bool_]], tuple[Caution, ...]]:
-    """Find the borders of one exact value in all bands that no tag announces, one mask (y, x) for each grid that has one."""
+    """Find undeclared borders of one exact value in all bands: one mask (y, x) for each grid that has one."""
     grids: dict[GeoBox, list[BandSource]] = {}
     for one in source.bands:
         if one.band == source.sensor.mask:
@@ -41,9 +41,9 @@ def find_borders(source: Source) -> tuple[dict[GeoBox, npt.NDArray[np.bool_]], t
 
 
 def _border(bands: Sequence[BandSource], source: Source) -> npt.NDArray[np.bool_] | None:
-    """Return the border (y, x) of one file grid; None where there is none, or the value is known for no data anyway.
+    """Return the border (y, x) of one file grid; None if there is none, or its value is already declared as no data.
 
-    It lies at the end of all that the bands hold: a value among the others is ground.
+    Its value is the extreme of every band: a value inside their range is ground.
     """
     from scipy import ndimage
 
@@ -67,7 +67,7 @@ def _border(bands: Sequence[BandSource], source: Source) -> npt.NDArray[np.bool_
 
 
 def _is_extreme(bands: Sequence[BandSource], value: float, others: npt.NDArray[np.bool_]) -> bool:
-    """Tell whether a value lies below, or above, all that every band holds elsewhere."""
+    """Whether a value lies below, or above, every other value in every band."""
     below = above = True
     for one in bands:
         values = _pixels(one)[others]
@@ -86,7 +86,7 @@ def _pixels(one: BandSource) -> npt.NDArray[Any]:
 
 
 def _edge_values(one: BandSource, source: Source) -> set[float]:
-    """Values of which LEAST_EDGE pixels lie side by side on a band's edge, and which nothing calls no data."""
+    """Return undeclared values that fill LEAST_EDGE contiguous pixels on a band's edge."""
     with opened(one.path) as dataset, broken(one):
         height, width = dataset.shape
         windows = [

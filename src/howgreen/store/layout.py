@@ -1,8 +1,8 @@
-"""Where things lie in a store, and how to change it so that a kill at any moment leaves it whole.
+"""File layout of a store, and changes that leave it intact if killed at any moment.
 
-A scene is built in a hidden folder of its own and renamed into place; the links of the catalogue follow. What
-happens between the two is announced in a journal, so that a scene that is not yet linked is told from one that
-got lost. Writers hold a lock for the short time of the change only; the system drops it when they die.
+A scene is built in a hidden folder of its own and renamed into place; then the catalogue's links follow. A journal
+covers the time between the two, so that a scene not yet linked is distinguished from a lost one. Writers hold a lock
+only while changing the store; the system releases it if they die.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ LOCK = ".lock"
 JOURNAL = ".pending.json"
 TEMPORARY = PREFIX
 LARGEST_JSON_BYTES = 64 * 1024 * 1024
-"""No catalogue file is larger; one that is was not written by a catalogue."""
+"""Limit on catalogue files; a larger one was not written by a catalogue."""
 
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$")
 _CURES = {
@@ -50,7 +50,7 @@ _CURES = {
 
 
 def check_scene_id(name: str) -> str:
-    """Return the id itself when it can be a file's name everywhere, else StoreError."""
+    """Return the id if it is a valid file name on every system, else StoreError."""
     if not _NAME.match(name) or name.lower() == PLACES:
         raise StoreError(f"scene id {name!r}: use letters, digits, '.', '_' and '-' only, at most 200 of them")
     return name
@@ -58,7 +58,7 @@ def check_scene_id(name: str) -> str:
 
 @contextmanager
 def disk_errors(path: Path, doing: str) -> Iterator[None]:
-    """Turn what the operating system refuses into a StoreError of one line."""
+    """Turn errors of the operating system into a one-line StoreError."""
     try:
         yield
     except OSError as error:
@@ -67,12 +67,12 @@ def disk_errors(path: Path, doing: str) -> Iterator[None]:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON atomically. No NaN: other tools could not read it."""
+    """Write JSON atomically, without NaN, which other tools cannot read."""
     write_atomic(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Return a JSON object from a file of the store, else StoreError."""
+    """Read a JSON object from a file of the store; StoreError if it is none."""
     try:
         if path.stat().st_size > LARGEST_JSON_BYTES:
             raise StoreError(f"{path}: larger than any catalogue file; remove it and add the image again")
@@ -94,7 +94,7 @@ def is_store(root: Path) -> bool:
 
 
 def check_store(root: Path) -> Path:
-    """Return the folder, resolved, when it is a store; else StoreError that says how to make one."""
+    """Return the folder, resolved, if it is a store; else StoreError with how to make one."""
     if not root.exists():
         raise StoreError(f"{root}: no such store; make one with `howgreen store add FILE --store {root} --city NAME`")
     if not root.is_dir():
@@ -106,7 +106,7 @@ def check_store(root: Path) -> Path:
 
 
 def inside(root: Path, base: Path, href: str) -> Path:
-    """Return the file that a relative or local href means, when it lies in the store; else StoreError.
+    """Return the file that a relative or local href points to, if it is inside the store; else StoreError.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def inside(root: Path, base: Path, href: str) -> Path:
 
 
 def item_files(root: Path) -> list[Path]:
-    """Return the item files that lie where howgreen puts them, linked or not, sorted."""
+    """Return the item files in howgreen's layout, linked or not, sorted."""
     found = []
     for collection in _folders(root):
         if collection.name != PLACES:
@@ -140,13 +140,13 @@ def item_files(root: Path) -> list[Path]:
 
 
 def _folders(folder: Path) -> list[Path]:
-    """Visible sub-folders; links are not followed, so that a walk cannot leave the store or go round."""
+    """List visible subfolders; symlinks are not followed, so that a walk cannot leave the store or loop."""
     with os.scandir(folder) as entries:
         return [Path(e.path) for e in entries if e.is_dir(follow_symlinks=False) and not e.name.startswith(".")]
 
 
 def pending(root: Path) -> Path | None:
-    """Return the item file that a writer announced and may not have linked yet."""
+    """Return the item file that a writer announced but may not have linked yet."""
     try:
         announced = read_json(root / JOURNAL).get("item")
         return inside(root.resolve(), root, announced) if isinstance(announced, str) else None
@@ -156,7 +156,7 @@ def pending(root: Path) -> Path | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Workshop:
-    """A hidden folder in a store in which one scene is being built."""
+    """A hidden folder in a store in which one scene is built."""
 
     root: Path
     folder: Path
@@ -164,7 +164,7 @@ class Workshop:
 
 @contextmanager
 def locked(root: Path) -> Iterator[None]:
-    """Hold the store's lock; makes the folder first. Waits for another writer, who keeps it only briefly."""
+    """Hold the store's lock, creating the folder first; waits for another writer, who holds it only briefly."""
     if root.exists() and not root.is_dir():
         raise StoreError(f"{root}: a file, not a folder; a store is a folder: give another path")
     while True:
@@ -173,7 +173,7 @@ def locked(root: Path) -> Iterator[None]:
             lock = FileLock(root / LOCK)
             try:
                 lock.acquire()
-            except FileNotFoundError:  # a writer that failed has removed the folder while we waited
+            except FileNotFoundError:  # a failed writer has removed the folder while we waited
                 continue
         try:
             yield
@@ -184,7 +184,7 @@ def locked(root: Path) -> Iterator[None]:
 
 @contextmanager
 def workshop(root: Path) -> Iterator[Workshop]:
-    """Give a hidden folder to build in, gone afterwards; leftovers of writers that were killed go as well."""
+    """Provide a hidden folder to build in and remove it afterwards, along with leftovers of killed writers."""
     new = not root.exists()
     with locked(root):
         clean(root)
@@ -201,11 +201,11 @@ def workshop(root: Path) -> Iterator[Workshop]:
 
 
 def clean(root: Path) -> None:
-    """Remove what killed writers left. Call it under the lock."""
+    """Remove leftovers of killed writers. Call it under the lock."""
     for leftover in root.glob(f"{TEMPORARY}*"):
         if leftover.is_dir() and not _in_use(leftover):
             shutil.rmtree(leftover, ignore_errors=True)
-    collections = _folders(root)  # not the hidden ones: other writers' own, which may go while they are looked at
+    collections = _folders(root)  # skip hidden ones: other writers' own, which may vanish while being read
     for folder in (root, *collections, *(scene for collection in collections for scene in _folders(collection))):
         for leftover in folder.glob(f"{TEMPORARY}*"):
             if leftover.is_file():
@@ -223,7 +223,7 @@ def _in_use(folder: Path) -> bool:
 
 
 def _remove_if_unused(root: Path, *, folder_too: bool) -> None:
-    """Take away the lock, and the folder when we made it, when nothing came to stand in it."""
+    """Remove the lock, and the folder if we created it, if it stayed empty."""
     try:
         if {entry.name for entry in root.iterdir()} <= {LOCK}:
             (root / LOCK).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Bands of scenes that are not whole yet, kept in a hidden folder of the store so that nothing is fetched twice."""
+"""Bands of incomplete scenes, kept in a hidden folder of the store so that nothing is fetched twice."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _STATE = "HOWGREEN_STATE"
 
 
 def path(root: Path, scene: str, band: str, key: str) -> Path:
-    """Where a band lies; ``key`` tells where it is from and which pixels it has."""
+    """Return the file of a band; ``key`` identifies its source and its pixels."""
     return root / FOLDER / slug(scene) / f"{band}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.tif"
 
 
 def put(file: Path, values: npt.NDArray[Any], grid: GeoBox, *, state: str) -> None:
-    """Keep a band, whole or not at all; ``state`` is what its server calls this state of the file.
+    """Keep a band atomically; ``state`` is the server's own identifier of the file's version.
 
-    Raises StoreError when the disk refuses.
+    Raises StoreError if the disk refuses.
     """
     with layout.disk_errors(file.parent, "write"):
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -49,7 +49,7 @@ def put(file: Path, values: npt.NDArray[Any], grid: GeoBox, *, state: str) -> No
 
 
 def get(file: Path) -> tuple[npt.NDArray[Any], GeoBox, str] | None:
-    """Return the pixels (y, x), their grid and the state of a band that was kept; None if there is none, or a broken one."""
+    """Return the pixels (y, x), grid and state of a kept band; None if it is absent or broken."""
     if not file.is_file():
         return None
     try:
@@ -61,6 +61,6 @@ def get(file: Path) -> tuple[npt.NDArray[Any], GeoBox, str] | None:
 
 
 def discard(root: Path, scene: str | None = None) -> None:
-    """Delete the bands of a scene, once it is whole, or of all scenes."""
+    """Delete the kept bands of a scene, once it is complete, or of all scenes."""
     folder = root / FOLDER
     shutil.rmtree(folder if scene is None else folder / slug(scene), ignore_errors=True)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def city_to_feature(city: City) -> dict[str, Any]:
-    """Return the city as a GeoJSON FeatureCollection, EPSG:4326, of plain JSON values; its districts follow it."""
+    """Return the city as a GeoJSON FeatureCollection, EPSG:4326, of plain JSON values, followed by its districts."""
     properties = {
         "role": "city",
         "name": city.name,
@@ -44,7 +44,7 @@ def city_to_feature(city: City) -> dict[str, Any]:
 
 
 def city_from_feature(value: Mapping[str, Any], *, path: Path | str = "place") -> City:
-    """Return the city in what :func:`city_to_feature` made, else StoreError."""
+    """Return the city in the output of :func:`city_to_feature`, else StoreError."""
     try:
         first, *rest = value["features"]
         own = first["properties"]
@@ -96,5 +96,5 @@ def _read_population(own: Mapping[str, Any]) -> Population | None:
 
 
 def goes_by(city: City, name: str) -> bool:
-    """Whether a place is called that: its name, label, one half of ``Bolzano/Bozen``, or its id."""
+    """Whether a name means this place: its name, label, one half of ``Bolzano/Bozen``, or its id."""
     return name.strip().casefold() == city.id.casefold() or any(is_called(one, name) for one in (city.name, city.label))

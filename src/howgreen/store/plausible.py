@@ -1,4 +1,4 @@
-"""Whether digital numbers, scaled as said, can be surface reflectance."""
+"""Whether digital numbers, scaled as declared, can be surface reflectance."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from howgreen.store.sources import Source
 
 _FILL_BIT, _SNOW_CONFIDENCE_BIT = 1, 1 << 12
-"""Of QA_PIXEL (USGS LSDS-1619): every pixel that is no fill has a snow confidence of low (01) or high (11)."""
+"""Bits of QA_PIXEL (USGS LSDS-1619): every pixel that is not fill has a snow confidence of low (01) or high (11)."""
 _MOST_WRONG, _MOST_NEGATIVE = 0.5, 0.1
 _LAND_NIR = 0.15
 _MOST_BETWEEN, _BETWEEN = 0.75, 0.005
-"""More of the pixels than the first with a near-infrared between green and red, to within the second: it is a panchromatic band.
+"""If more than the first share of pixels has a near-infrared between green and red, to within the second, it is a panchromatic band.
 
-Of seven real images at most 3 % of the near-infrared lies there, of a Landsat 8 panchromatic band 91 to 94 %."""
+In seven real images at most 3 % of the near-infrared lies there; of a Landsat 8 panchromatic band, 91 to 94 %."""
 _LOW_DB, _HIGH_DB = -35.0, 5.0
 
 
@@ -45,19 +45,20 @@ def check(
     source
         Its scales and offsets.
     samples
-        Valid digital numbers of each reflective band, of clear ground where the mask shows enough of it; codes of the mask.
+        Valid digital numbers of each reflective band, on clear ground if the mask shows enough of it; codes of the
+        mask.
     parts
-        The same of the visible bands in each part of the image, of clear ground alone.
+        The same for the visible bands in each part of the image, on clear ground only.
 
     Returns
     -------
     tuple of Caution
-        What is doubtful, and was insisted on by the user or comes from the provider's own metadata.
+        Doubts that the user overrode or that stem from the provider's own metadata.
 
     Raises
     ------
     ImageError
-        When they cannot, and says which could.
+        When they cannot; the message names scales and offsets that could.
 
     """
     codes = samples.get(source.sensor.mask)
@@ -93,7 +94,7 @@ def check(
 
 
 def _check_copies(source: Source, samples: Mapping[str, npt.NDArray[Any]]) -> None:
-    """Refuse what was added twice under two names, and 8-bit pictures that were stretched for the eye."""
+    """Refuse one band added under two names, and 8-bit pictures stretched for display."""
     if twice := plausibility.one_twice(samples):
         raise ImageError(
             f"{source.name}: bands {twice[0]} and {twice[1]} hold the same numbers: one band twice; give each its own, and leave a copy "
@@ -109,7 +110,7 @@ def _check_copies(source: Source, samples: Mapping[str, npt.NDArray[Any]]) -> No
 def _doubts(
     source: Source, samples: Mapping[str, npt.NDArray[Any]], parts: Sequence[Mapping[str, npt.NDArray[Any]]]
 ) -> tuple[Caution, ...]:
-    """Say what is doubtful about numbers that can be reflectance."""
+    """List doubts about numbers that can be reflectance."""
     cautions = []
     share = plausibility.bluer({band: _light(source, band, values) for band, values in samples.items()})
     if share is not None and share > plausibility.MOST_BLUER:
@@ -130,19 +131,19 @@ def _doubts(
 
 
 def _overcast(source: Source, codes: npt.NDArray[Any] | None) -> bool:
-    """Tell whether the mask leaves too little clear ground to say anything of it."""
+    """Whether the mask leaves too little clear ground to judge."""
     return codes is not None and bool(_masks.clear(codes, source.sensor.mask).sum() < plausibility.FEWEST_PX)
 
 
 def _cloudy(source: Source, samples: Mapping[str, npt.NDArray[Any]]) -> bool:
-    """Tell whether most of an image is cloud, whichever offset is right: ground under an offset looks like thin haze."""
+    """Whether most of an image is cloud under either offset: ground with an unapplied offset looks like thin haze."""
     light = {band: _light(source, band, values) for band, values in samples.items()}
     less = {band: values + S2_OFFSET_04 for band, values in light.items()}
     return clouds.mostly_veiled(light) and clouds.mostly_veiled(less)
 
 
 def _numbers(source: Source, encodings: Mapping[str, Encoding]) -> str:
-    """Scale and offset in words."""
+    """Return scale and offset in words."""
     if len({(one.scale, one.offset) for one in encodings.values()}) > 1:
         return "the scale and offset of each band"
     return f"--scale {source.scale:g} --offset {source.offset:g}"
@@ -178,7 +179,7 @@ def _refusal(
 
 
 def _check_order(source: Source, samples: Mapping[str, npt.NDArray[Any]]) -> None:
-    """Refuse bands that were taken for each other."""
+    """Refuse bands in the wrong order."""
     red, nir = samples.get("red"), samples.get("nir", samples.get("nir08"))
     if red is None or nir is None or red.size != nir.size or not red.size:
         return
@@ -200,13 +201,13 @@ def _check_order(source: Source, samples: Mapping[str, npt.NDArray[Any]]) -> Non
 
 
 def _between(one: npt.NDArray[Any], green: npt.NDArray[Any], red: npt.NDArray[Any]) -> float:
-    """Share of pixels in which a band is a mean of green and red."""
+    """Return the share of pixels in which a band lies between green and red."""
     low, high = np.minimum(green, red) - _BETWEEN, np.maximum(green, red) + _BETWEEN
     return float(((one >= low) & (one <= high)).mean())
 
 
 def _check_collection(source: Source, samples: Mapping[str, npt.NDArray[Any]], codes: npt.NDArray[Any] | None) -> None:
-    """Refuse Collection 1, or Level 1, taken for Collection 2 Level-2: other quality bits, and land darker than black."""
+    """Refuse Collection 1 or Level 1 passed as Collection 2 Level-2: other quality bits, and negative reflectance over land."""
     cure = "get Collection 2 Level-2 (L2SP), or give the right --scale and --offset and leave its quality band out"
     flags = np.zeros(0, np.uint16) if codes is None else codes.astype(np.uint16)
     seen = flags[flags & _FILL_BIT == 0]
@@ -226,14 +227,14 @@ def _check_collection(source: Source, samples: Mapping[str, npt.NDArray[Any]], c
 
 
 def _light(source: Source, band: str, values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """Reflectance of a band's numbers."""
+    """Return the reflectance of a band's numbers."""
     own = source.encoding(band)
     light: npt.NDArray[np.float64] = values.astype(np.float64) * own.scale + own.offset
     return light
 
 
 def _check_radar(source: Source, samples: Mapping[str, npt.NDArray[Any]]) -> None:
-    """Backscatter of land lies between -35 and +5 dB, and is weaker across polarisations than along."""
+    """Check that backscatter of land lies between -35 and +5 dB, and is weaker in cross- than in co-polarisation."""
     lowest = min(float(_light(source, band, one).min()) for band, one in samples.items() if one.size)
     if source.unit == DECIBEL and lowest >= 0:
         raise ImageError(
@@ -255,7 +256,7 @@ def _check_radar(source: Source, samples: Mapping[str, npt.NDArray[Any]]) -> Non
 
 
 def _decibels(source: Source, band: str, values: npt.NDArray[Any]) -> float:
-    """Median of a radar band in decibels."""
+    """Return the median of a radar band in decibels."""
     middle = float(np.median(_light(source, band, values)))
     if source.unit == DECIBEL:
         return middle

@@ -1,4 +1,4 @@
-"""What is in a store."""
+"""Read the contents of a store."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _REMOTE = re.compile(r"^https?://", re.IGNORECASE)
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One scene, for a table."""
+    """One scene, as a table row."""
 
     id: str
     sensor: str
@@ -34,14 +34,14 @@ class Row:
     """UTC."""
     bands: tuple[str, ...]
     size_bytes: int | None
-    """Of all its files; None when the catalogue does not say."""
+    """Size of all its files; None if the catalogue does not say."""
     synthetic: bool
     places: tuple[str, ...]
-    """Names of the places in the store that it touches."""
+    """Names of the store's places that it touches."""
 
 
 def open_item(file: Path) -> pystac.Item:
-    """One item as pystac has it, its own href absolute. StoreError when it is broken."""
+    """Open one item with pystac, its own href absolute; StoreError if it is broken."""
     return _as_pystac(layout.read_json(file), file)
 
 
@@ -73,7 +73,7 @@ def items(root: Path) -> list[pystac.Item]:
 
 
 def _checked(root: Path, file: Path) -> dict[str, Any]:
-    """Return an item whose parts are what they must be, its asset hrefs absolute and in the store; else StoreError."""
+    """Return an item after checking its structure, its asset hrefs absolute and inside the store; else StoreError."""
     native = layout.read_json(file)
     kinds = {"id": str, "properties": dict, "assets": dict}
     wrong = [key for key, kind in kinds.items() if not isinstance(native.get(key), kind)]
@@ -89,7 +89,7 @@ def _has_href(entry: object) -> bool:
 
 
 def scenes(root: Path) -> list[Scene]:
-    """All scenes of a store by time, their hrefs absolute; items of sensors that we do not know are left out.
+    """All scenes of a store by time, their hrefs absolute; items of unknown sensors are skipped.
 
     ``Scene.native`` is the item with absolute asset hrefs and without links.
 
@@ -105,7 +105,7 @@ def scenes(root: Path) -> list[Scene]:
 
 
 def scene_at(root: Path, file: Path) -> Scene | None:
-    """Return the scene of one item file; None when it is of no sensor that we know. ``root`` is resolved."""
+    """Return the scene of one item file; None if its sensor is unknown. ``root`` is resolved."""
     from howgreen.core import stac
 
     native = _checked(root, file)
@@ -119,7 +119,7 @@ def scene_at(root: Path, file: Path) -> Scene | None:
 
 
 def as_stored(file: Path) -> tuple[dict[str, Any], bool]:
-    """Return the properties of the item in a file, and whether its files are all there as it says; nothing of one that cannot be read."""
+    """Return the properties of an item file, and whether all its files match them; empty and False if it cannot be read."""
     if not file.is_file():
         return {}, False
     try:
@@ -132,12 +132,12 @@ def as_stored(file: Path) -> tuple[dict[str, Any], bool]:
 
 
 def resolved(root: Path, file: Path, href: str) -> str:
-    """Return an asset's absolute href: a file in the store, or an address on the web as it stands; else StoreError."""
+    """Return an asset's absolute href: a file in the store, or an unchanged web address; else StoreError."""
     return href if _REMOTE.match(href) else str(layout.inside(root, file.parent, href))
 
 
 def item_paths(root: Path) -> list[Path]:
-    """Files of all items: those in their places, and those that the catalogue's links lead to."""
+    """Files of all items: those in howgreen's layout, and those that the catalogue links."""
     found = {path.resolve() for path in layout.item_files(root)}
     return sorted(found | set(linked_items(root)))
 
@@ -148,7 +148,7 @@ def linked_items(root: Path) -> list[Path]:
 
 
 def walk(root: Path) -> Iterator[tuple[str, Path]]:
-    """Every catalogue (``child``) and item that the links lead to, as (relation, file), each once."""
+    """Yield every linked catalogue (``child``) and item as (relation, file), each once."""
     root = root.resolve()
     waiting, seen = [root / layout.CATALOG], set[Path]()
     while waiting:
@@ -165,7 +165,7 @@ def walk(root: Path) -> Iterator[tuple[str, Path]]:
 
 
 def links_of(parent: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the links of a catalogue to its children and items, those with an href."""
+    """Return a catalogue's links to children and items, if they have an href."""
     links = parent.get("links")
     return [
         one
@@ -175,7 +175,7 @@ def links_of(parent: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def places(root: Path) -> list[City]:
-    """All places of a store, by file name. StoreError when one cannot be read."""
+    """All places of a store, by file name; StoreError if one cannot be read."""
     root = layout.check_store(Path(root))
     return [city_from_feature(layout.read_json(path), path=path) for path in place_paths(root)]
 
@@ -186,7 +186,7 @@ def place_paths(root: Path) -> list[Path]:
 
 
 def place(root: Path, name: str) -> City | None:
-    """Return the place of that name, whatever its case and accents; None when there is none.
+    """Return the place of that name, ignoring case and accents; None if there is none.
 
     ``name`` may also be its label, one half of a label like ``Bolzano/Bozen``, or its id.
     """
@@ -194,7 +194,7 @@ def place(root: Path, name: str) -> City | None:
 
 
 def listing(root: Path) -> list[Row]:
-    """One row a scene, by time, for ``howgreen store list``."""
+    """List one row per scene, by time, for ``howgreen store list``."""
     known = places(root)
     return [_row(scene, known) for scene in scenes(root)]
 

@@ -1,4 +1,4 @@
-"""GeoTIFFs that say little about themselves: one file of many bands, one file a band, or a mask beside the bands."""
+"""GeoTIFFs with little metadata: one multi-band file, one file per band, or a mask beside the bands."""
 
 from __future__ import annotations
 
@@ -32,23 +32,24 @@ if TYPE_CHECKING:
 
 OLD_LANDSAT_NODATA = -9999
 FINER_PX = 0.75
-"""A near-infrared band whose pixels are smaller than this part of red's is Landsat's panchromatic band, of half the size."""
+"""If near-infrared pixels are smaller than this share of red's, the band is Landsat's panchromatic one, of half the size."""
 SAMPLE_PX = 256
-"""Side of the sample that tells decibels from power."""
+"""Side of the sample used to distinguish decibels from power."""
 
 Given = tuple["Path", int, str]
-"""A band as the user has it: file, number in the file, name."""
+"""A band as given by the user: file, number in the file, name."""
 
 
 def sources(files: Sequence[Path], options: Options) -> list[Source]:
     """Find the scenes in some rasters.
 
-    Files of many bands are a scene each, files of one band together are one scene, and beside one of many bands they belong to it.
+    Each multi-band file is a scene; one-band files together make one scene, or belong to the multi-band file beside
+    them.
 
     Raises
     ------
     ImageError
-        When bands, CRS or date are missing or unclear; the message says which option tells them.
+        When bands, CRS or date are missing or ambiguous; the message names the option that supplies them.
 
     """
     counts = {}
@@ -67,7 +68,7 @@ def sources(files: Sequence[Path], options: Options) -> list[Source]:
 
 
 def _by_day(many: Sequence[Path], single: Sequence[Path]) -> list[list[Path]] | None:
-    """Put files of one band to the one of many bands that is of their day; None where that is not clear."""
+    """Assign one-band files to the multi-band file of the same day; None if that is ambiguous."""
     try:
         days = {path: naming_rules.day_in(path.stem) for path in (*many, *single)}
     except ImageError:
@@ -80,7 +81,7 @@ def _by_day(many: Sequence[Path], single: Sequence[Path]) -> list[list[Path]] | 
 
 
 def _scene(files: Sequence[Path], options: Options) -> Source:
-    """One scene, from one file of many bands, files of one band each, or both."""
+    """Return one scene from a multi-band file, one-band files, or both."""
     given = _given(files, options)
     naming = naming_rules.naming(
         files, [name for _, _, name in given], sensor=options.sensor, bands_given=options.bands is not None
@@ -111,7 +112,7 @@ def _scene(files: Sequence[Path], options: Options) -> Source:
         bands=tuple(
             replace(one, encoding=own) if (own := encodings.get(one.band, common)) != common else one for one in bands
         ),
-        # Noon UTC is the same day by the sun in every time zone.
+        # Noon UTC falls on the same local solar day in every time zone.
         time=datetime.combine(day, time(12), tzinfo=UTC),
         time_from=day_from,
         scale=common.scale,
@@ -126,7 +127,7 @@ def _scene(files: Sequence[Path], options: Options) -> Source:
 
 
 def _check_panchromatic(bands: Sequence[BandSource], where: str) -> None:
-    """Refuse the finer of Landsat's bands where it is taken for near-infrared: no satellite sees that finer than red."""
+    """Refuse Landsat's panchromatic band passed as near-infrared: no satellite has a finer near-infrared than red."""
     paths = {one.band: one.path for one in bands}
     if "nir" not in paths or "red" not in paths or paths["nir"] == paths["red"]:
         return
@@ -142,7 +143,7 @@ def _check_panchromatic(bands: Sequence[BandSource], where: str) -> None:
 
 
 def _day(files: Sequence[Path], options: Options) -> tuple[date, str]:
-    """Tell the day of a scene, and who says it."""
+    """Return the day of a scene, and its source."""
     if options.date:
         return options.date, "option"
     try:
@@ -159,7 +160,7 @@ def _tags(path: Path) -> dict[str, str]:
 
 
 def _given(files: Sequence[Path], options: Options) -> list[Given]:
-    """Every band of some files with its name: as the user says, else the file's own, else out of the file's name."""
+    """List all bands of some files by name: given by the user, else by the file, else taken from the file name."""
     if options.bands and len(files) > 1 and len(options.bands) != len(files):
         raise ImageError(f"{len(files)} files, but {len(options.bands)} names in --bands ({','.join(options.bands)})")
     if options.bands and len(files) > 1:
@@ -181,7 +182,7 @@ def _given(files: Sequence[Path], options: Options) -> list[Given]:
 
 
 def _stem(files: Sequence[Path]) -> str:
-    """Return what the names of the files share, else the name of their folder."""
+    """Return the common part of the file names, else the name of their folder."""
     stems = [path.stem for path in files]
     shared = stems[0]
     while any(not stem.startswith(shared) for stem in stems):
@@ -191,7 +192,7 @@ def _stem(files: Sequence[Path]) -> str:
 
 
 def _own_names(dataset: Any, path: Path) -> list[tuple[int, str]]:
-    """Names that the file gives its bands, by their numbers; its alpha band is none."""
+    """Return the file's own band names by number, without its alpha band."""
     alpha = alpha_index(dataset)
     names = [
         (
@@ -215,7 +216,7 @@ def _own_names(dataset: Any, path: Path) -> list[tuple[int, str]]:
 def _named(
     given: Sequence[Given], naming: Naming, *, where: str, strict: bool
 ) -> tuple[list[BandSource], tuple[Caution, ...]]:
-    """Return the bands that are listed, and a caution that names those not understood."""
+    """Return the recognised bands, and a caution that names the others."""
     sensor = naming.sensor
     known = ", ".join(name for name in (*sensor.band_names, sensor.mask) if name)
     listed = [(path, index, name, naming.common(name)) for path, index, name in given if name.strip() != SKIP]
@@ -253,7 +254,7 @@ def _named(
 
 
 def _one_mask(bands: Sequence[BandSource], sensor: Sensor) -> list[BandSource]:
-    """Of several cloud masks one: the sensor's own, else the first."""
+    """Keep one of several cloud masks: the sensor's own, else the first."""
     found = sorted((one for one in bands if one.band == sensor.mask), key=lambda one: bool(one.mask_kind))
     return [
         one
@@ -263,7 +264,7 @@ def _one_mask(bands: Sequence[BandSource], sensor: Sensor) -> list[BandSource]:
 
 
 def _encoding(dataset: Any, one: BandSource, naming: Naming, options: Options) -> tuple[Encoding, str]:
-    """How a band's numbers become reflectance, by its own tags, and who says so: ``metadata``, ``option`` or ``default``."""
+    """Return a band's scaling to reflectance, by its own tags, and its source: ``metadata``, ``option`` or ``default``."""
     index, sensor = one.index - 1, naming.sensor
     is_float = dataset.dtypes[index].startswith("float")
     own_scale, own_offset = dataset.scales[index], dataset.offsets[index]
@@ -277,7 +278,7 @@ def _encoding(dataset: Any, one: BandSource, naming: Naming, options: Options) -
         )
         (scale, offset), origin = ((1.0, 0.0) if is_float else usual), "default"
     if options.scale is not None:
-        # A scale of one's own makes the other offset meaningless, unless it is the same scale.
+        # A user's scale invalidates the other offset, unless the scale is the same.
         offset = offset if abs(options.scale - scale) < 1e-12 else 0.0
         scale = options.scale
     if options.offset is not None:
@@ -286,14 +287,14 @@ def _encoding(dataset: Any, one: BandSource, naming: Naming, options: Options) -
 
 
 def _old_landsat(dataset: Any, index: int, naming: Naming) -> bool:
-    """Tell Landsat's numbers of before Collection 2, which are steps of 1e-4: by the name, else by signed numbers, which Collection 2 has none of."""
+    """Detect pre-Collection 2 Landsat, scaled by 1e-4: by name, else by signed integers, which Collection 2 does not use."""
     if naming.sensor is not LANDSAT or naming.collection == 2:
         return False
     return naming.collection == 1 or dataset.dtypes[index] == "int16"
 
 
 def _nodata(dataset: Any, index: int, naming: Naming, options: Options) -> float | None:
-    """DN of a band that means no data; None for floats, whose NaN it is."""
+    """Return a band's nodata DN; None for floats, which use NaN."""
     dtype = np.dtype(dataset.dtypes[index])
     if dtype.kind == "f":
         return options.nodata
@@ -302,12 +303,12 @@ def _nodata(dataset: Any, index: int, naming: Naming, options: Options) -> float
     own = dataset.nodatavals[index]
     if own is None or not fits(own, dtype):
         usual = OLD_LANDSAT_NODATA if _old_landsat(dataset, index, naming) else naming.sensor.nodata
-        return float(usual) if fits(usual, dtype) else None  # the radar's own does not fit unsigned numbers
+        return float(usual) if fits(usual, dtype) else None  # the radar's own does not fit unsigned integers
     return float(own)
 
 
 def _unit(dataset: Any, band: BandSource, nodata: float | None, scaling: tuple[float, float], options: Options) -> str:
-    """Return what a radar band is in: as the user or the file says, else told by a sample of its pixels."""
+    """Return the unit of a radar band: as declared by the user or the file, else inferred from a sample of its pixels."""
     if options.unit is not None:
         units = {"db": DECIBEL, "power": POWER}
         if options.unit.lower() not in units:

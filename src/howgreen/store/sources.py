@@ -1,4 +1,4 @@
-"""What all kinds of image files come down to: bands with a place, a time and a scale."""
+"""Common form of all image files: bands with a place, a time and a scale."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
     from howgreen.core.warnings import Caution
     from howgreen.store.write import Raster
 
-# By their first bytes. Not VRT and its like, which can name other files and addresses.
+# By magic bytes. Not VRT and the like, which can refer to other files and addresses.
 _DRIVERS = {b"II*\0": "GTiff", b"MM\0*": "GTiff", b"II+\0": "GTiff", b"MM\0+": "GTiff", b"\0\0\0\x0c": "JP2OpenJPEG"}
 _MOST_LATITUDE, _MOST_LONGITUDE = 91.0, 541.0
 NEEDED = ("red", "nir")
-"""Bands without which no model says what is green."""
+"""Bands without which no model can classify green."""
 UNDATED = date(2000, 1, 1)
-"""Day of an image that may go without one; its ``time_from`` says so."""
+"""Date of an image accepted without one; its ``time_from`` says so."""
 NOBODY = "nobody"
 LARGEST_BAND_PX = 1_000_000_000
 LARGEST_KEPT_BYTES = 1 << 30
@@ -53,16 +53,16 @@ class BandSource:
     path: Path
     index: int = 1
     encoding: Encoding | None = None
-    """Where it differs from its scene's."""
+    """Set if it differs from the scene's."""
     mask_given: bool = False
-    """Whether a user named it as the mask of the image."""
+    """Whether the user passed it as the image's mask."""
     mask_kind: str = ""
-    """Of a cloud mask that is not the sensor's own: see :func:`howgreen.store._masks.read_as`."""
+    """Kind of a cloud mask that is not the sensor's own: see :func:`howgreen.store._masks.read_as`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """One scene as it lies in the user's files."""
+    """One scene in the user's files."""
 
     id: str
     name: str
@@ -77,27 +77,27 @@ class Source:
     offset_from: str
     """``metadata``, ``option`` or ``default``."""
     nodata: float | None
-    """Of the reflective bands; None for floats, whose NaN it is."""
+    """Nodata value of the reflective bands; None for floats, which use NaN."""
     baseline: str | None = None
     platform: str | None = None
     cloud_cover_pct: float | None = None
     unit: str = ""
-    """Of radar bands once scaled: :data:`howgreen.core.stac.DECIBEL` or ``POWER``."""
+    """Unit of scaled radar bands: :data:`howgreen.core.stac.DECIBEL` or ``POWER``."""
     scale_given: bool = False
-    """Whether the scale is what the user says."""
+    """Whether the user gave the scale."""
     trusted: bool = False
     """Whether scale and offset come from the provider's own metadata."""
     warnings: tuple[Caution, ...] = ()
-    """What is doubtful about it."""
+    """Doubts about the scene."""
 
     def encoding(self, band: str) -> Encoding:
-        """How the numbers of a band become reflectance."""
+        """Return a band's scaling to reflectance."""
         own = next((one.encoding for one in self.bands if one.band == band), None)
         return own or Encoding(scale=self.scale, offset=self.offset, nodata=self.nodata)
 
     @property
     def encodings(self) -> dict[str, Encoding]:
-        """Of the bands that have their own."""
+        """Return the encodings of bands that have their own."""
         return {one.band: one.encoding for one in self.bands if one.encoding}
 
 
@@ -146,7 +146,7 @@ def _short(error: BaseException) -> str:
 
 
 def grid_of(dataset: Any, path: Path) -> GeoBox:
-    """Where the pixels of an open file are."""
+    """Return the grid of an open file."""
     if dataset.crs.is_geographic:
         _check_degrees(dataset, path)
     try:
@@ -156,7 +156,7 @@ def grid_of(dataset: Any, path: Path) -> GeoBox:
 
 
 def _check_degrees(dataset: Any, path: Path) -> None:
-    """Metres that a file calls degrees would only be noticed when the scene is stored."""
+    """Refuse metres declared as degrees, which would otherwise fail only when the scene is stored."""
     t, corners = dataset.transform, [(x, y) for x in (0, dataset.width) for y in (0, dataset.height)]
     lons, lats = ([a * x + b * y + c for x, y in corners] for a, b, c in ((t.a, t.b, t.c), (t.d, t.e, t.f)))
     if max(map(abs, lats)) > _MOST_LATITUDE or max(map(abs, lons)) > _MOST_LONGITUDE:
@@ -165,7 +165,7 @@ def _check_degrees(dataset: Any, path: Path) -> None:
 
 
 def layers(source: Source, borders: Mapping[GeoBox, npt.NDArray[np.bool_]] | None = None) -> list[Layer]:
-    """List the bands of a scene, each read from its file when its turn comes; ``borders`` as :func:`howgreen.store.borders.find_borders` finds them."""
+    """List the bands of a scene, each read from its file on demand; ``borders`` as from :func:`howgreen.store.borders.find_borders`."""
     keep = _Keep()
 
     def reader(one: BandSource) -> Callable[[], Raster]:
@@ -176,7 +176,7 @@ def layers(source: Source, borders: Mapping[GeoBox, npt.NDArray[np.bool_]] | Non
 
 @dataclass(kw_only=True)
 class _Keep:
-    """The pixels of one file whose bands are interleaved by pixel: read band by band, it is decoded as often."""
+    """Cache the pixels of one pixel-interleaved file, which would otherwise be decoded once per band."""
 
     path: Path | None = None
     values: npt.NDArray[Any] | None = None
@@ -195,7 +195,7 @@ class _Keep:
 
 @contextmanager
 def broken(one: BandSource) -> Iterator[None]:
-    """Turn what GDAL raises where a band cannot be decoded into an ImageError that names the file."""
+    """Turn GDAL's decoding errors into an ImageError that names the file."""
     try:
         yield
     except (RasterioError, MemoryError) as error:
@@ -206,7 +206,7 @@ def broken(one: BandSource) -> Iterator[None]:
 
 
 def read(one: BandSource, source: Source, *, keep: _Keep, borders: Mapping[GeoBox, npt.NDArray[np.bool_]]) -> Raster:
-    """Read all pixels of a band and their grid; whatever says that there are no data becomes the band's nodata value.
+    """Read all pixels of a band and their grid; every mark of missing data becomes the band's nodata value.
 
     Raises
     ------
@@ -231,7 +231,7 @@ def read(one: BandSource, source: Source, *, keep: _Keep, borders: Mapping[GeoBo
 
 
 def doubts_of_mask(source: Source) -> tuple[Caution, ...]:
-    """Tell whether a mask whose clear numbers a user says has any of them."""
+    """Warn if a mask holds none of the values the user declares clear."""
     for one in source.bands:
         if _masks.clear_numbers(one.mask_kind):
             with opened(one.path) as dataset, broken(one):
@@ -243,7 +243,7 @@ def doubts_of_mask(source: Source) -> tuple[Caution, ...]:
 def _light(
     source: Source, keep: _Keep, borders: Mapping[GeoBox, npt.NDArray[np.bool_]]
 ) -> tuple[npt.NDArray[np.float32], GeoBox, str]:
-    """Reflectance (3, y, x) of the bands that OmniCloudMask is shown, NaN where there are no data, their grid, and the image's name."""
+    """Return the reflectance (3, y, x) of OmniCloudMask's input bands, NaN for no data, their grid, and the image's name."""
     by_name = {one.band: one for one in source.bands}
     lacking = [name for name in omnicloudmask.BANDS if name not in by_name]
     if lacking:
@@ -267,7 +267,7 @@ def _light(
 
 
 def digest(source: Source) -> str:
-    """Names the files' bytes and how they are understood: the same digest, the same scene."""
+    """Hash the files' bytes and their interpretation: equal digests mean the same scene."""
     total = hashlib.sha256()
     for path in sorted({one.path for one in source.bands}):
         with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""Scenes and places into a store: all of one or nothing of it."""
+"""Write scenes and places to a store atomically."""
 
 from __future__ import annotations
 
@@ -28,38 +28,38 @@ if TYPE_CHECKING:
     from howgreen.core.warnings import Caution
 
     Raster = tuple[npt.NDArray[Any], GeoBox]
-    """(y, x) values and the grid they lie on."""
+    """Values (y, x) and their grid."""
     Sample = Mapping[str, npt.NDArray[Any]]
     """Digital numbers by band, (pixel,)."""
     Check = Callable[[Sample, Sequence[Sample]], tuple[Caution, ...]]
 
 MASK_NODATA = {"scl": 0, "qa_pixel": 1}
-"""What the masks themselves call *no data*: SCL class 0, and QA_PIXEL's fill bit."""
+"""The masks' own codes for *no data*: SCL class 0, and QA_PIXEL's fill bit."""
 PARTS = 8
-"""Parts that an image is looked at in, along each side."""
+"""Number of parts an image is checked in, along each side."""
 
 _MASKS = {"scl": ("scene classification", "uint8", 11), "qa_pixel": ("pixel quality flags", "uint16", 65535)}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Layer:
-    """One band that is to be stored; its pixels are read when their turn comes."""
+    """One band to store; its pixels are read on demand."""
 
     band: str
     read: Callable[[], Raster]
 
 
 def put_scene(root: Path, header: Header, rasters: Mapping[str, Raster]) -> pystac.Item:
-    """Store one scene as a COG for each band and a STAC item; a scene of that id is replaced.
+    """Store one scene as a COG per band and a STAC item; replaces a scene of that id.
 
     Parameters
     ----------
     root
-        The store; made when it does not exist.
+        The store; created if it does not exist.
     header
-        What is known of the scene besides its pixels; its id has letters, digits, ``.``, ``_``, ``-`` only.
+        Metadata of the scene; its id has letters, digits, ``.``, ``_``, ``-`` only.
     rasters
-        By common band name or the sensor's mask name: (y, x) digital numbers and their grid. Grids may differ.
+        Digital numbers (y, x) and their grid, by common band name or the sensor's mask name. Grids may differ.
 
     Returns
     -------
@@ -87,22 +87,22 @@ def store_scene(
     check: Check | None = None,
     progress: Progress | None = None,
 ) -> Path:
-    """Build a scene in a hidden folder, then puts it in its place. Returns the item's file.
+    """Build a scene in a hidden folder, then move it into place; return the item's file.
 
     Parameters
     ----------
     root
-        The store; made when it does not exist.
+        The store; created if it does not exist.
     header
-        What is known of the scene.
+        Metadata of the scene.
     layers
         Its bands.
     check
-        Given a sample of every reflective band's valid digital numbers, and of the mask's codes, and the sample of the visible bands
-        part by part, before anything is put in its place; raises when they cannot be reflectance, or no such codes, and returns what
-        is doubtful about them.
+        Called before anything is moved into place, with a sample of each reflective band's valid digital numbers and of
+        the mask's codes, and with the visible bands' sample part by part; raises if they cannot be reflectance or such
+        codes, and returns doubts about them.
     progress
-        Told ``("store", bands done, bands in all)``.
+        Called with ``("store", bands done, bands in all)``.
 
     """
     known = (*header.sensor.band_names, header.sensor.mask)
@@ -127,7 +127,7 @@ def _build(
     check: Check | None,
     progress: Progress | None,
 ) -> dict[str, Any]:
-    """Write the COGs into a folder and returns the item."""
+    """Write the COGs to a folder and return the item."""
     from howgreen.core import cog, stac
     from howgreen.store import _footprint
 
@@ -159,7 +159,7 @@ def _build(
 
 
 def _codes(band: str, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return a mask in its own type; ImageError when its values are no such codes."""
+    """Return a mask in its own type; ImageError if its values are not such codes."""
     import numpy as np
 
     name, dtype, highest = _MASKS[band]
@@ -172,7 +172,7 @@ def _codes(band: str, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 class _Seen:
-    """Collects where the bands of a scene hold data, and some of their values."""
+    """Collects the valid-data extent of a scene's bands, and a sample of their values."""
 
     def __init__(self) -> None:
         self.codes: dict[str, npt.NDArray[Any]] = {}
@@ -182,7 +182,7 @@ class _Seen:
         self._masks: list[tuple[npt.NDArray[np.bool_], GeoBox]] = []
 
     def step(self, values: npt.NDArray[Any]) -> int:
-        """Every n-th row and column makes a sample of some 250,000 pixels."""
+        """Return n such that every n-th row and column makes a sample of some 250,000 pixels."""
         return max(1, int((values.size / 250_000) ** 0.5))
 
     def look(self, band: str, values: npt.NDArray[Any], valid: npt.NDArray[np.bool_], grid: GeoBox) -> None:
@@ -201,7 +201,7 @@ class _Seen:
         self._masks.append((valid, grid))
 
     def mask(self, band: str, values: npt.NDArray[Any], grid: GeoBox) -> None:
-        """Look at the codes of the scene's mask."""
+        """Sample the codes of the scene's mask."""
         from howgreen.store import _masks
 
         self.codes[band] = codes = values[:: (step := self.step(values)), ::step].copy()
@@ -209,9 +209,9 @@ class _Seen:
 
     @property
     def samples(self) -> dict[str, npt.NDArray[Any]]:
-        """Valid numbers of each band; where bands have the same pixels, of those that are valid in all of them.
+        """Valid numbers of each band; of bands with the same pixels, those valid in all of them.
 
-        Of clear ground alone, where the mask leaves enough of it to tell anything: a cloud is no offset.
+        Only on clear ground, if the mask leaves enough of it: over a cloud, an offset cannot be judged.
         """
         shared = self._shared()
         return {
@@ -221,7 +221,7 @@ class _Seen:
 
     @property
     def parts(self) -> list[Sample]:
-        """The samples of the visible bands, part by part of the image, where they have the same pixels."""
+        """The samples of the visible bands in each part of the image, if they share their pixels."""
         from howgreen.core.plausibility import VISIBLE
 
         shapes = {self._sampled[band][0].shape for band in VISIBLE if band in self._sampled}
@@ -241,7 +241,7 @@ class _Seen:
         ]
 
     def _shared(self) -> dict[tuple[int, ...], npt.NDArray[np.bool_]]:
-        """Where all samples (y, x) of a shape are valid, and clear if enough is left then."""
+        """Return, by shape, the samples (y, x) valid in all bands, and clear if enough remain."""
         from howgreen.core.plausibility import FEWEST_PX
 
         shared: dict[tuple[int, ...], npt.NDArray[np.bool_]] = {}
@@ -254,7 +254,7 @@ class _Seen:
         return shared
 
     def _clear_on(self, shape: tuple[int, ...], grid: GeoBox) -> npt.NDArray[np.bool_]:
-        """Where the mask calls a sample (y, x) of a band clear; everywhere, where the mask lies on other ground."""
+        """Whether the mask calls each sample (y, x) of a band clear; all are if the mask covers different ground."""
         import numpy as np
 
         if self._clear is None:
@@ -277,7 +277,7 @@ class _Seen:
 
 
 def _place(root: Path, built: Path, entry: dict[str, Any]) -> Path:
-    """Move a finished scene into place and links it. Call it under the lock."""
+    """Move a finished scene into place and link it. Call it under the lock."""
     _link(root)
     folder = root / entry["collection"] / entry["id"]
     file: Path = folder / f"{entry['id']}.json"
@@ -296,7 +296,7 @@ def _place(root: Path, built: Path, entry: dict[str, Any]) -> Path:
 
 
 def _replace(built: Path, folder: Path, entry: dict[str, Any]) -> None:
-    """Put new files beside the old ones under names of their own; the item's file then switches over at once."""
+    """Put new files beside the old ones under new names; rewriting the item's file then switches over atomically."""
     for band, one in entry["assets"].items():
         name = f"{band}-{one['file:checksum'][4:16]}.tif"
         (built / f"{band}.tif").replace(folder / name)
@@ -310,7 +310,7 @@ def _replace(built: Path, folder: Path, entry: dict[str, Any]) -> None:
 
 
 def _discard(folder: Path) -> None:
-    """Take away a folder that holds no item, as someone's half-removed scene leaves it."""
+    """Remove a folder without an item, the remains of a half-deleted scene."""
     if folder.is_symlink() or not folder.is_dir() or any(path.suffix != ".tif" for path in folder.iterdir()):
         raise StoreError(f"{folder}: in the way of the new scene and not an item; move it away and try again")
     for path in folder.iterdir():
@@ -319,9 +319,9 @@ def _discard(folder: Path) -> None:
 
 
 def mend(root: Path) -> None:
-    """Make the catalogue lead to every scene that lies in its place, whoever was killed before linking it.
+    """Link every scene in the store into the catalogue, even if its writer was killed before linking it.
 
-    Raises StoreError when the folder cannot be written or a catalogue file is broken.
+    Raises StoreError if the folder cannot be written or a catalogue file is broken.
     """
     root = root.absolute()
     with layout.locked(root), layout.disk_errors(root, "write"):
@@ -330,7 +330,7 @@ def mend(root: Path) -> None:
 
 
 def _link(root: Path) -> None:
-    """Brings links and extents up to date. Links to what is gone stay: `verify` is to tell of the loss."""
+    """Update links and extents. Links to missing items stay, so that `verify` reports the loss."""
     from howgreen.core import stac
 
     catalog = root / layout.CATALOG
@@ -366,7 +366,7 @@ def _collections(root: Path) -> list[Path]:
 
 
 def _relinked(parent: Mapping[str, Any], rel: str, hrefs: Mapping[str, str]) -> dict[str, Any]:
-    """Return the same object with links to all of ``hrefs``; links that others made stay."""
+    """Return the object with links to all of ``hrefs``; other links stay."""
     others = [one for one in parent.get("links", []) if one.get("rel") != rel or f"{one.get('href')}" not in hrefs]
     media = "application/geo+json" if rel == "item" else "application/json"
     new = [{"rel": rel, "href": href, "type": media, "title": title} for href, title in hrefs.items()]
@@ -376,14 +376,14 @@ def _relinked(parent: Mapping[str, Any], rel: str, hrefs: Mapping[str, str]) -> 
 def put_place(root: Path, city: City, *, instead_of: str | None = None) -> Path:
     """Store a city with its districts as ``places/<name>.geojson``.
 
-    The place of that name and id is replaced, and another one of the same name stays beside it.
+    Replaces the place of the same name and id; another place of the same name is kept beside it.
 
     Parameters
     ----------
     instead_of
-        Id of the place that this one replaces; None for its own.
+        Id of the place to replace; None for its own.
 
-    Returns the file. Raises StoreError when the folder cannot be written, or a place in it cannot be read.
+    Returns the file. Raises StoreError if the folder cannot be written, or a place in it cannot be read.
     """
     from howgreen.store.places import city_to_feature
 
@@ -398,7 +398,7 @@ def put_place(root: Path, city: City, *, instead_of: str | None = None) -> Path:
 
 
 def _place_file(folder: Path, city: City, replaced: str) -> Path:
-    """Return the file of that name with the place of that id, else a free one: two cities may have one name."""
+    """Return the file that holds this name and id, else an unused one: two cities may share a name."""
     from howgreen.store.places import city_from_feature
 
     known = {path: city_from_feature(layout.read_json(path), path=path).id for path in sorted(folder.glob("*.geojson"))}
