@@ -25,7 +25,7 @@ from howgreen.estimate.change import evaluate_change
 from howgreen.estimate.drawing import draw
 from howgreen.estimate.frame import ChangeFrame, Frame
 from howgreen.estimate.sample import Sample, dots_of, load
-from howgreen.pipeline import sampling
+from howgreen.pipeline import estimates, sampling
 from howgreen.pipeline.schemas import schemas
 from howgreen.web.labelling import Session, answers_file
 
@@ -276,7 +276,7 @@ def test_an_estimate_of_another_change_is_refused_and_nothing_is_written(changed
     (tmp_path / "fresh" / "estimate.json").write_bytes(json.dumps(
         {"sample": {"sha256": "x"}, "areas": {}}).encode())  # fmt: skip
     with pytest.raises(EstimateError, match="is no estimate"):
-        sampling.estimate_of_change(tmp_path / "fresh")
+        estimates.estimate_of_change(tmp_path / "fresh")
 
 
 def test_what_is_no_sample_of_change_is_refused_in_one_line(changed, tmp_path, capsys):

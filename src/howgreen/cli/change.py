@@ -107,7 +107,7 @@ def change_command(
     if asked["period"] is not None:
         raise click.UsageError("--period is one period: say --from and --to")
     if sample_folder is not None:
-        from howgreen.pipeline.sampling import estimate_of_change
+        from howgreen.pipeline.estimates import estimate_of_change
 
         estimate_of_change(sample_folder)  # what is not there is told before the work
     spoken = {name: asked.pop(name) for name in ("before", "after", "bands", "scale", "offset", "nodata")}

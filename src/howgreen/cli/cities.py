@@ -129,9 +129,9 @@ class _ReportOptions:
         if self.pdf:
             report.check_pdf()
         if self.sample_folder is not None:
-            from howgreen.pipeline import sampling
+            from howgreen.pipeline import estimates
 
-            sampling.estimate_of(self.sample_folder, planned)  # what does not belong together is told before the work
+            estimates.estimate_of(self.sample_folder, planned)  # what does not belong together is told before the work
         if self.population is not None:
             from howgreen.pipeline.population import read_people
 
@@ -154,10 +154,10 @@ def _answer(
 
     folder = options.sample_folder
     if folder is not None:
-        from howgreen.pipeline import sampling
+        from howgreen.pipeline import estimates
 
         if plan_file is None and not (asked["query"] or asked["area"]):
-            plan_file = folder / sampling.PLAN
+            plan_file = folder / estimates.PLAN
     if plan_file is not None:
         refuse_beside_plan(name for name in asked if name != "store")
         planned = pipeline.Plan.load(plan_file, store=asked["store"] if is_typed("store") else None)
@@ -170,7 +170,7 @@ def _answer(
     out = options.out or new_folder(result.plan.city)
     estimate = populated = None
     if folder is not None:
-        result, estimate = sampling.with_estimate(result, folder)
+        result, estimate = estimates.with_estimate(result, folder)
     if options.population is not None:
         from howgreen.pipeline.population import with_population
 

@@ -24,9 +24,10 @@ from howgreen.core.types import UNSEEN
 from howgreen.core.warnings import Caution, warn
 from howgreen.pipeline import city as cities
 from howgreen.pipeline import image_sources, planning
+from howgreen.pipeline.estimates import check_same_change, estimate_of_change
 from howgreen.pipeline.inputs import Catalogs, Store
 from howgreen.pipeline.result import CityResult
-from howgreen.pipeline.sampling import check_same_change, estimate_of_change, write_pictures
+from howgreen.pipeline.sampling import write_pictures
 from howgreen.store import Options
 
 if TYPE_CHECKING:

@@ -91,7 +91,7 @@ def write(
     out
         A folder or a URL of fsspec.
     estimate
-        From :func:`howgreen.pipeline.sampling.estimate_of`: the report leads with it.
+        From :func:`howgreen.pipeline.estimates.estimate_of`: the report leads with it.
     populated
         From :func:`howgreen.pipeline.population.with_population`.
     language

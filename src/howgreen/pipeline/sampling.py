@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from dataclasses import dataclass, replace
-from datetime import date
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -18,29 +17,24 @@ from howgreen.core.errors import EstimateError, OutputError
 from howgreen.core.files import write_atomic
 from howgreen.core.geometry import project
 from howgreen.core.types import HALF_GREEN, UNSEEN
-from howgreen.core.warnings import Caution, warn
 from howgreen.core.words import days, plain
-from howgreen.estimate.change import of_change
 from howgreen.estimate.design import expect_answers, looks_needed
 from howgreen.estimate.drawing import BESIDE, draw, fewest_by_district
-from howgreen.estimate.estimators import Estimate
 from howgreen.estimate.frame import ChangeFrame, Frame, FrameDistrict
-from howgreen.estimate.sample import Design, Sample, load, save, save_for_others
+from howgreen.estimate.sample import Design, Sample, save, save_for_others
 from howgreen.measure.coverage import covered_share
 from howgreen.pipeline import plan_json
-from howgreen.report.change_figures import ChangeEstimateFigures, ChangeSide, ChangeSummary, SampledAreas, ShareFigure
-from howgreen.report.figures import DesignEstimate, EstimateFigures
+from howgreen.report.change_figures import ChangeSide, ChangeSummary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     import numpy.typing as npt
     from odc.geo.geobox import GeoBox
     from shapely.geometry.base import BaseGeometry
 
-    from howgreen.core.types import Plan, Result
-    from howgreen.pipeline.result import CityResult
+    from howgreen.core.types import Result
 
 USUAL_RMSE = 0.2
 """Per pixel, if the model's card has no figure."""
@@ -54,11 +48,8 @@ FEWEST_PIXELS = 10
 """Smallest stratum, in pixels; a smaller one is left out of the frame."""
 PLAN = "plan.json"
 """In a sample folder: the plan that made the map; it can be run again."""
-ESTIMATE = "estimate.json"
 OTHERS = "other-programs"
 """Subfolder with the same places for other programs."""
-K = TypeVar("K", bound="_Kept | _KeptChange")
-LARGEST_ESTIMATE_BYTES = 50_000_000
 _BANDS = {"photo.tif": ("red", "green", "blue"), "infrared.tif": ("nir", "red", "green")}
 _DARK_PERCENT, _BRIGHT_PERCENT = 1, 99
 
@@ -202,7 +193,7 @@ def frame_of_change(folder: Path) -> Frame:
     return Frame(
         place=summary.city.label,
         place_id=summary.city.id,
-        plan_sha256=_map_sha256(folder),
+        plan_sha256=map_sha256(folder),
         grid=grid,
         shape=_outline(whole, grid),
         cover=whole.astype(np.float32),
@@ -296,216 +287,6 @@ def frame_of(result: Result) -> Frame:
     )
 
 
-def estimate_of(folder: Path, plan: Plan) -> EstimateFigures:
-    """Read the estimate in a sample folder, for the report of the plan it was drawn from.
-
-    Raises
-    ------
-    EstimateError
-        There is no estimate yet, or it is of another sample or another plan's map.
-    """
-    drawn = load(folder / "sample.json")
-    if drawn.plan_sha256 != plan_json.sha256_of(plan):
-        raise EstimateError(
-            f"{folder}: was drawn by another map than this one (place, images, model or version differ); "
-            f"use the plan that it was drawn by, with --plan {folder / PLAN}"
-        )
-    found = _read_of(drawn, folder, _Kept)
-    return EstimateFigures(
-        **_interval(found.headline),
-        **_rests_on(drawn, found),
-        counted=found.counted,
-        design=drawn.design,
-        strata_bounds=drawn.bounds,
-        frame_green=drawn.frame_green,
-        frame_land=drawn.frame_land,
-        without_map=DesignEstimate(**_interval(found.plain)),
-        two_phase=None if found.two_phase is None else DesignEstimate(**_interval(found.two_phase)),
-    )
-
-
-LEAST_WIDER = 0.01
-"""By which the bounds of what could not be told are wider than the interval, before a reader of the report is told."""
-
-
-def with_estimate(result: CityResult, folder: Path) -> tuple[CityResult, EstimateFigures]:
-    """Take the estimate of a sample folder for the report; doubts about its looks join the result's warnings."""
-    figures = estimate_of(folder, result.plan)
-    told = tuple(_doubts(_read(folder / ESTIMATE, _Kept)))
-    warn(*told)
-    return replace(result, warnings=(*result.warnings, *told)), figures
-
-
-def _doubts(found: _Kept) -> Iterator[Caution]:
-    """Tell of places that were passed over, and of dots that nobody could tell."""
-    last = found.looked + len(found.skipped)
-    if len(found.skipped) == 1:
-        yield Caution(
-            "looks-incomplete",
-            f"1 of the first {last:,} places was passed over: what is hard to see is not there by chance; look at it with `howgreen label`",
-        )
-    elif found.skipped:
-        yield Caution(
-            "looks-incomplete",
-            f"{len(found.skipped):,} of the first {last:,} places were passed over: what is hard to see is not there by chance; look at them "
-            "with `howgreen label`",
-        )
-    bounds, lead = found.bounds, found.headline
-    if bounds is not None and bounds.high - bounds.low > lead.high - lead.low + LEAST_WIDER:
-        yield Caution(
-            "looks-incomplete",
-            f"{100 * bounds.unknown_share:.0f} % of the dots could not be told, and are taken to be as the others are: were they all bare, or "
-            f"all green, the green ratio could lie between {100 * bounds.low:.0f} and {100 * bounds.high:.0f} %",
-        )
-
-
-def estimate_of_change(folder: Path) -> ChangeEstimateFigures:
-    """Read the estimate of a sample of change, for the page of that change.
-
-    Raises
-    ------
-    EstimateError
-        There is no estimate yet, or it is of another sample or of one date.
-    """
-    drawn = load(folder / "sample.json")
-    change = of_change(drawn)
-    found = _read_of(drawn, folder, _KeptChange)
-    return ChangeEstimateFigures(
-        **_rests_on(drawn, found),
-        areas=found.areas,
-        mapped_m2=found.mapped_m2,
-        users=_shares(found.users),
-        producers=_shares(found.producers),
-        unseen_m2=found.unseen_m2,
-        level=found.level,
-        skipped=len(found.skipped),
-        strata=change.strata,
-        area_m2=change.area_m2,
-    )
-
-
-def _rests_on(drawn: Sample, found: _Kept | _KeptChange) -> dict[str, Any]:
-    """Gather the basis of an estimate of either kind: places, interpreters, days, images."""
-    days = sorted(day.isoformat() for one in found.looks if (day := _day(one)) is not None)
-    return {
-        "looked": found.looked,
-        "drawn": len(drawn.units),
-        "readers": len(found.readers),
-        "first_look": days[0] if days else "",
-        "last_look": days[-1] if days else "",
-        "images": found.images,
-        "seed": drawn.seed,
-        "dots": drawn.dots,
-        "strata_weights": drawn.weights,
-        "sample_sha256": drawn.sha256,
-        "kappa": None if found.agreement is None else found.agreement.kappa,
-    }
-
-
-def _day(time: str) -> date | None:
-    """Read the day of a look; None where a spreadsheet has written it in a way of its own, of which there are many."""
-    try:
-        return date.fromisoformat(time[:10])
-    except ValueError:
-        return None
-
-
-def check_same_change(folder: Path, shown: Path) -> None:
-    """Check that a sample was drawn from the change in a folder; EstimateError otherwise."""
-    if load(folder / "sample.json").plan_sha256 != _map_sha256(shown):
-        raise EstimateError(
-            f"{folder}: was drawn from another change than this one (place, periods, images, model or mapping unit differ); "
-            "ask for the change that it was drawn from, or draw a sample of this one"
-        )
-
-
-def _map_sha256(folder: Path) -> str:
+def map_sha256(folder: Path) -> str:
     """Hash the map of a change, to which its sample belongs."""
     return hashlib.sha256((folder / "change.tif").read_bytes()).hexdigest()
-
-
-class _Kept(msgspec.Struct, frozen=True):
-    """The parts of ``estimate.json`` that a report uses."""
-
-    sample: _KeptSample
-    headline: Estimate
-    plain: Estimate
-    counted: Literal["vegetation", "vegetation-without-cropland", "canopy"]
-    two_phase: Estimate | None
-    agreement: _KeptAgreement | None
-    looked: int
-    skipped: tuple[int, ...]
-    bounds: _KeptBounds | None
-    readers: tuple[str, ...]
-    looks: tuple[str, ...] = ()
-    images: tuple[str, ...] = ()
-
-
-class _KeptBounds(msgspec.Struct, frozen=True):
-    unknown_share: float
-    low: float
-    high: float
-
-
-class _KeptShare(msgspec.Struct, frozen=True):
-    value: float | None
-    se: float | None
-
-
-def _shares(kept: dict[str, _KeptShare]) -> dict[str, ShareFigure]:
-    return {name: ShareFigure(value=one.value, se=one.se) for name, one in kept.items()}
-
-
-class _KeptChange(msgspec.Struct, frozen=True):
-    """The parts of a change's ``estimate.json`` that a report uses."""
-
-    sample: _KeptSample
-    areas: SampledAreas
-    mapped_m2: dict[str, float]
-    users: dict[str, _KeptShare]
-    producers: dict[str, _KeptShare]
-    unseen_m2: float
-    level: float
-    agreement: _KeptAgreement | None
-    looked: int
-    skipped: tuple[int, ...]
-    readers: tuple[str, ...]
-    looks: tuple[str, ...] = ()
-    images: tuple[str, ...] = ()
-
-
-class _KeptSample(msgspec.Struct, frozen=True):
-    sha256: str
-
-
-class _KeptAgreement(msgspec.Struct, frozen=True):
-    kappa: float | None
-
-
-def _read_of(drawn: Sample, folder: Path, kind: type[K]) -> K:
-    """Read a sample's estimate; EstimateError if there is none yet, or it is of another sample."""
-    found = _read(folder / ESTIMATE, kind)
-    if found.sample.sha256 != drawn.sha256:
-        raise EstimateError(f"{folder / ESTIMATE}: is of another sample; run `howgreen estimate {folder}` again")
-    return found
-
-
-def _read(file: Path, kind: type[K]) -> K:
-    try:
-        if file.stat().st_size > LARGEST_ESTIMATE_BYTES:
-            raise EstimateError(f"{file}: is larger than any estimate; run `howgreen estimate {file.parent}` again")
-        return msgspec.json.decode(file.read_bytes(), type=kind)
-    except OSError as error:
-        raise EstimateError(
-            f"{file}: cannot be read ({error.strerror}); run `howgreen estimate {file.parent}` first"
-        ) from error
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise EstimateError(f"{file}: is no estimate ({error}); run `howgreen estimate {file.parent}` again") from error
-
-
-def _interval(one: Estimate) -> dict[str, Any]:
-    """Return the parts that a report shows; a ratio that the regression put beyond 0-1 is clipped."""
-    return {
-        "ratio": min(max(one.ratio, 0.0), 1.0), "low": one.low, "high": one.high, "level": one.level, "se": one.se, "df": one.df,
-        "method": one.method,
-    }  # fmt: skip
