@@ -1,4 +1,4 @@
-"""From a city and a period to one clear picture: find scenes, choose among them, harmonise, mask, composite."""
+"""From a city and a period to a cloud-free composite: find scenes, select, harmonise, mask, composite."""
 
 from howgreen.core.grid import grid
 from howgreen.imagery.catalog._coverage import find, look, look_each, missing_files

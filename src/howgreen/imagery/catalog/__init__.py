@@ -1,1 +1,1 @@
-"""Which scenes there are, what they show of a city, and which of them to take."""
+"""Scene search, coverage of a city, and selection."""

@@ -1,4 +1,4 @@
-"""Which scenes show a city, and how much of *it* is clear in each: judged by masks, never by a scene's own figure."""
+"""The scenes that show a city, and the clear share of *it* in each: measured on masks, never taken from a scene's own figure."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ VEILED = Caution(
     "thin-veil",
     "all that is clear in it may lie under an even veil, which adds light to the ground: the ratio may be far off",
 )
-"""Of an image without a mask, on which its own pixels are darker nowhere: see :func:`howgreen.clouds.evenly_veiled`."""
+"""For an image without a mask in which no pixel is veil-free: see :func:`howgreen.clouds.evenly_veiled`."""
 MOST_LOST = 3
-"""So many scenes that cannot be read, and none that can: the catalogue is at fault."""
+"""After this many unreadable scenes without a readable one, the catalogue is at fault."""
 
 
 def find(city: City, period: Period, *, root: Path, sensor: str) -> list[Scene]:
-    """Scenes of a store that show some of the city in the period, clearest inside the city first.
+    """List a store's scenes that show some of the city in the period, clearest inside the city first.
 
     Parameters
     ----------
@@ -48,19 +48,18 @@ def find(city: City, period: Period, *, root: Path, sensor: str) -> list[Scene]:
     Returns
     -------
     Scenes with ``clear_pct`` and ``covered_pct`` of the city; empty if there are none. Only overviews of the mask
-    are read; where there is no mask, of the bands in which clouds show themselves (with too few of them, all that is covered counts as
-    clear).
+    are read; without a mask, those of the bands that reveal clouds (with too few of them, everything covered counts as clear).
 
     Raises
     ------
     ImageError
-        If a file cannot be read; it is named.
+        A file cannot be read; it is named.
     """
     return look([scene for scene in _stored(root, city) if scene.sensor == sensor and scene.time in period], city=city)
 
 
 def _stored(root: Path, city: City) -> list[Scene]:
-    """Scenes of a store whose footprint meets the city."""
+    """List a store's scenes whose footprint intersects the city."""
     from howgreen.store.read import scenes
 
     return [scene for scene in scenes(root) if scene.footprint.intersects(city.boundary)]
@@ -77,7 +76,7 @@ def look(scenes: Sequence[Scene], *, city: City, progress: Progress | None = Non
 
 
 def _looked_at(scene: Scene, covered: NDArray[np.bool_], clear: NDArray[np.bool_], *, veiled: bool) -> Scene:
-    """Fill in what was seen of the city, and the doubt that an even veil lies over it."""
+    """Fill in the coverage of the city, and the doubt that it lies under an even veil."""
     others = tuple(one for one in scene.warnings if one != VEILED)
     return replace(
         scene,
@@ -90,12 +89,12 @@ def _looked_at(scene: Scene, covered: NDArray[np.bool_], clear: NDArray[np.bool_
 def look_each(
     scenes: Sequence[Scene], *, city: City, progress: Progress | None = None
 ) -> tuple[list[Scene], dict[str, HowgreenError]]:
-    """Look at the scenes as :func:`look`; those that cannot be read are left out, and told by id with the reason.
+    """Measure the coverage of scenes as :func:`look`; unreadable ones are left out and returned by id with the reason.
 
     Raises
     ------
     NetworkError, ImageError
-        None of the first few can be read: it is not the scenes.
+        None of the first few can be read: the catalogue is at fault.
     """
     frame, inside = coarse_grid(city)
     lost: dict[str, HowgreenError] = {}
@@ -117,7 +116,7 @@ def look_each(
 
 
 def missing_files(scenes: Sequence[Scene], bands: Sequence[str]) -> dict[str, HowgreenError]:
-    """Ask for the first bytes of each file on the web that scenes need; the scenes that lack one by id, and why."""
+    """Request the first bytes of each remote file that scenes need; return the scenes that lack one, by id, and why."""
     files = Files()
     wanted = {
         scene.id: files.check(a for a in scene.assets if a.band in {*bands, SENSORS[scene.sensor].mask})
@@ -135,19 +134,19 @@ def missing_files(scenes: Sequence[Scene], bands: Sequence[str]) -> dict[str, Ho
 
 
 def rank(scene: Scene) -> tuple[Any, ...]:
-    """Order of scenes: clearest inside the city, then oldest."""
+    """Sort key of scenes: clearest inside the city, then oldest."""
     return -round(scene.clear_pct or 0, 1), scene.time, scene.id
 
 
 def coverage(scenes: Sequence[Scene], *, city: City) -> list[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
-    """For each scene, which coarse pixels of the city have data and which are clear, (pixel,) each."""
+    """Find, for each scene, the city's coarse pixels that have data and those that are clear, (pixel,) each."""
     return [(covered, clear) for covered, clear, _ in _seen_each(scenes, city=city)]
 
 
 def _seen_each(
     scenes: Sequence[Scene], *, city: City, progress: Progress | None = None
 ) -> list[tuple[NDArray[np.bool_], NDArray[np.bool_], bool]]:
-    """See :func:`coverage`; and whether an even veil may lie over what is clear."""
+    """As :func:`coverage`, and whether the clear part may lie under an even veil."""
     frame, inside = coarse_grid(city)
     found = []
     with together(scenes) as pool:
@@ -159,7 +158,7 @@ def _seen_each(
 
 
 def bits(scene: Scene, frame: GeoBox, inside: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Tell which coarse pixels of the city have data in a scene, and which are clear, (pixel,) each."""
+    """Find the city's coarse pixels with data in a scene, and the clear ones, (pixel,) each."""
     covered, clear, _ = _coverage(scene, frame)
     return _unpack(covered, inside), _unpack(clear, inside)
 
@@ -170,7 +169,7 @@ def _unpack(bits: bytes, inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _coverage(scene: Scene, frame: GeoBox) -> tuple[bytes, bytes, bool]:
-    """Bits of the coarse frame: has data; is clear. And whether an even veil may lie over what is clear."""
+    """Bit masks of the coarse frame: has data; is clear. And whether the clear part may lie under an even veil."""
     sensor = SENSORS[scene.sensor]
     if not sky.has_mask(scene) and (detector := sky.detector_of([scene])):
         bare = replace(scene, native={}, warnings=(), clear_pct=None, covered_pct=None)
@@ -190,7 +189,7 @@ def _any_band(scene: Scene) -> Asset:
 
 
 def _stamp(asset: Asset) -> tuple[int, int]:
-    """Return what changes when a local file does."""
+    """Return a value that changes whenever a local file does."""
     path = Path(asset.href)
     return (path.stat().st_mtime_ns, path.stat().st_size) if path.is_file() else (0, 0)
 
@@ -199,7 +198,7 @@ def _stamp(asset: Asset) -> tuple[int, int]:
 def _by_pixels(
     scene: Scene, _stamps: tuple[tuple[int, int], ...], detector: str, frame: GeoBox
 ) -> tuple[bytes, bytes, bool]:
-    """See :func:`_coverage`, for an image without a mask: its own pixels are asked."""
+    """As :func:`_coverage`, for an image without a mask: from its own pixels."""
     k = max(1, math.ceil(clouds.CELL_M / abs(frame.affine.a)))
     cells = frame.zoom_out(k)
     data, found, veiled = sky.clear_alone(scene, cells, detector=detector, cell_m=abs(cells.affine.a))
@@ -209,7 +208,7 @@ def _by_pixels(
     return np.packbits(covered).tobytes(), np.packbits(clear).tobytes(), veiled
 
 
-@lru_cache(maxsize=256)  # find and choose look at the same scenes; an entry is some kilobytes
+@lru_cache(maxsize=256)  # find and choose measure the same scenes; an entry is a few kilobytes
 def _looked(
     asset: Asset, _stamp: tuple[int, int], mask_name: str, nodata: float | None, frame: GeoBox
 ) -> tuple[bytes, bytes]:

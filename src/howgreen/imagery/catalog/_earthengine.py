@@ -1,7 +1,6 @@
-"""Google Earth Engine as a catalogue, asked with its client library (extra ``[ee]``).
+"""Google Earth Engine as a catalogue, queried through its client library (extra ``[ee]``).
 
-Of Sentinel-2 the harmonised collection is used: there Google has taken the offset of baselines from 04.00 on out of the
-pixels.
+Sentinel-2 comes from the harmonised collection, in which Google has removed the offset of baselines from 04.00 on.
 """
 
 from __future__ import annotations
@@ -29,17 +28,17 @@ COLLECTIONS: Mapping[str, Mapping[str, str]] = {
         "LANDSAT/LT04/C02/T1_L2": "landsat-4",
     },
 }
-"""By sensor: collections, and the satellite of each."""
+"""By sensor: collections, and each one's satellite."""
 MOST_ITEMS = 2000
 
 
 def scenes(city: City, period: Period, *, sensor: Sensor, url: str = URL) -> list[Scene]:
-    """All scenes of a sensor that touch a city in a period; not looked at yet.
+    """List all scenes of a sensor that touch a city in a period, without coverage.
 
     Raises
     ------
     MissingExtraError, NetworkError
-        As :func:`connect`; and when more than MOST_ITEMS are found.
+        As :func:`connect`; or more than MOST_ITEMS are found.
     """
     connect(url)
     found: dict[str, Scene] = {}

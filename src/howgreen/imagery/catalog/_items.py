@@ -1,4 +1,4 @@
-"""Items of public catalogues as scenes: their band keys and outlines."""
+"""Items of public catalogues as scenes: band keys and outlines."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _RESOLUTION = re.compile(r"^(.+)_(\d+)m$")
 
 
 def scene(native: Mapping[str, Any], *, catalog: Catalog, sensor: Sensor) -> Scene | None:
-    """Return the scene that an item of a catalogue describes.
+    """Convert an item of a catalogue to a scene.
 
-    None when it is of another sensor or level, or when none of its bands can be read over HTTP.
+    None if it is of another sensor or level, or has no band readable over HTTP.
 
     Raises
     ------
     ValueError, KeyError, TypeError, StoreError
-        When it is no proper item.
+        It is not a valid item.
     """
     if sensor_of(native) is not sensor or not _surface_reflectance(native):
         return None
@@ -53,9 +53,9 @@ def _surface_reflectance(native: Mapping[str, Any]) -> bool:
 
 
 def _readable(native: Mapping[str, Any], sensor: Sensor, *, near: bool) -> dict[str, Any]:
-    """Assets with an HTTP href, ``B04_10m`` under ``B04`` when that is the band's own resolution.
+    """Assets with an HTTP href, ``B04_10m`` as ``B04`` if that is the band's native resolution.
 
-    Addresses of this computer and its own network count only where the catalogue itself lies there (``near``).
+    Addresses of this computer and its local network count only if the catalogue itself is there (``near``).
     """
     base = next((link.get("href") for link in native.get("links") or [] if link.get("rel") == "self"), None) or ""
     own = {band.name: band.resolution_m for band in sensor.bands} | {"scl": 20}
@@ -74,9 +74,9 @@ def _readable(native: Mapping[str, Any], sensor: Sensor, *, near: bool) -> dict[
 
 
 def _public_href(entry: Mapping[str, Any], base: str) -> str | None:
-    """Where anybody can read an asset: its own address or, by the alternate-assets extension, another one of it.
+    """Publicly readable address of an asset: its own or, by the alternate-assets extension, another one.
 
-    An address that names a way to sign in (``auth:refs``) is for those with an account.
+    An address with an authentication scheme (``auth:refs``) needs an account.
     """
     alternates = entry.get("alternate")
     others = alternates.values() if isinstance(alternates, dict) else ()
@@ -86,10 +86,10 @@ def _public_href(entry: Mapping[str, Any], base: str) -> str | None:
 
 
 def needs_account(native: Mapping[str, Any], *, sensor: Sensor) -> bool:
-    """Tell whether an item has bands of a sensor, and none that anybody can read.
+    """Tell whether an item has bands of a sensor, but none that is publicly readable.
 
-    Their files lie where HTTP does not reach (``s3://``), or behind a sign-in; that a picture of the scene, or the whole
-    product as an archive, has a web address does not help.
+    Their files are out of reach of HTTP (``s3://``) or behind a sign-in; a web address of a preview, or of the whole
+    product as an archive, does not help.
     """
     if sensor_of(native) is not sensor or not _surface_reflectance(native):
         return False
@@ -101,7 +101,7 @@ def needs_account(native: Mapping[str, Any], *, sensor: Sensor) -> bool:
 
 
 def _outline(native: Mapping[str, Any]) -> Polygon | MultiPolygon:
-    """Footprint in -180..180, split at the antimeridian; one that goes round the wrong way is turned."""
+    """Footprint in -180..180, split at the antimeridian; one with the wrong winding is reversed."""
     outline = _area(native.get("geometry"), native.get("bbox"))
     parts = getattr(outline, "geoms", [outline])
     mended = [piece for part in parts for piece in _mended(part)]
@@ -109,7 +109,7 @@ def _outline(native: Mapping[str, Any]) -> Polygon | MultiPolygon:
 
 
 def _area(geometry: Any, bbox: Any) -> Polygon | MultiPolygon:
-    """Take the area of a footprint: of a GeometryCollection its areas, without a geometry the box that the item states."""
+    """Area of a footprint: of a GeometryCollection its areas; without a geometry, the item's bbox."""
     if geometry is None:
         if not (isinstance(bbox, list) and len(bbox) in {4, 6} and all(isinstance(edge, int | float) for edge in bbox)):
             raise ValueError("neither a geometry nor a bbox")

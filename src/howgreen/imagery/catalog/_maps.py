@@ -1,4 +1,4 @@
-"""Finished maps of other people, through the same door as images: only images, bounded waits, no token in any error."""
+"""Published maps, opened under the same rules as images: only images, bounded waits, no token in any error."""
 
 from __future__ import annotations
 
@@ -22,10 +22,9 @@ MOST_TILES = 200
 
 
 def map_reader() -> Callable[[str], AbstractContextManager[Any]]:
-    """Return what opens a map: an absolute path or web address in, a rasterio dataset out.
+    """Return an opener of maps: an absolute path or web address in, a rasterio dataset out.
 
-    Addresses of Planetary Computer's storage are signed as they are opened. ImageError or NetworkError when a map cannot
-    be read.
+    Addresses in Planetary Computer's storage are signed on opening. ImageError or NetworkError if a map cannot be read.
     """
 
     @contextmanager
@@ -40,21 +39,21 @@ def map_reader() -> Callable[[str], AbstractContextManager[Any]]:
 def find_tiles(
     area: Polygon | MultiPolygon, *, catalog: Catalog, collection: str, asset: str, version: str = ""
 ) -> tuple[str, ...]:
-    """List the addresses, unsigned, of the tiles of a finished map that a STAC API lists over an area.
+    """List the unsigned addresses of a published map's tiles over an area, from a STAC API.
 
     Parameters
     ----------
     area
         EPSG:4326.
     collection, asset
-        Where the map is: ``esa-worldcover``, ``map``.
+        Location of the map: ``esa-worldcover``, ``map``.
     version
-        Where not empty, only tiles whose id holds it: a collection may hold several years.
+        If not empty, only tiles with it in their id: a collection may hold several years.
 
     Raises
     ------
     NetworkError
-        When the server does not answer, or has no such tile here.
+        The server does not respond, or has no such tile here.
     """
     cure = "try again later, or give a file"
     api = StacApi(catalog.url, cure=cure)

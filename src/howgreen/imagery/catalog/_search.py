@@ -1,8 +1,8 @@
-"""Scenes from open STAC catalogues: bounded searches, everything checked again on our side.
+"""Scene search in open STAC catalogues: bounded queries, every result checked again on our side.
 
-Servers differ in what they conform to, and some answer what they do not understand with nothing at all. So a search
-asks for collections, box and days only, which every STAC API knows, and what comes back is filtered here: sensor,
-level, day, month, and whether the outline meets the city. No provider's own cloud figure decides anything.
+Servers differ in the conformance classes they support, and some return nothing for filters they do not understand. So a
+search states only collections, bbox and dates, which every STAC API supports, and the results are filtered here:
+sensor, level, day, month, and whether the outline intersects the city. No provider's own cloud figure decides anything.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from howgreen.net.stac_api import MOST_ITEMS, StacApi
 
 @dataclass(frozen=True, kw_only=True)
 class SearchResult:
-    """What one catalogue has of a city."""
+    """The scenes that one catalogue has of a city."""
 
     catalog: Catalog
     scenes: tuple[Scene, ...]
-    """By time; not looked at yet. Hrefs are absolute and unsigned."""
+    """By time, without coverage. Hrefs are absolute and unsigned."""
     notes: tuple[str, ...] = ()
-    """What was left out, and why."""
+    """Scenes left out, and why."""
     warnings: tuple[Caution, ...] = ()
-    """What was left out and may be missed."""
+    """Omissions that may matter."""
 
 
 def search(
@@ -47,7 +47,7 @@ def search(
     network: Network | None = None,
     progress: Progress | None = None,
 ) -> SearchResult:
-    """Find all scenes of a catalogue that touch a city in a period, each once.
+    """Find all scenes of a catalogue that touch a city in a period, without duplicates.
 
     Parameters
     ----------
@@ -61,9 +61,9 @@ def search(
     Raises
     ------
     NetworkError
-        When the server does not answer, answers what is no STAC, or finds more than MOST_ITEMS.
+        The server does not respond, returns no valid STAC, or finds more than MOST_ITEMS.
     NoImageError
-        When the catalogue has nothing of the sensor that can be read without an account.
+        The catalogue has nothing of the sensor that is readable without an account.
     """
     if catalog.signer == SIGNER:
         return _of_earth_engine(city, period, catalog=catalog, sensor=sensor)

@@ -1,9 +1,9 @@
-"""Which months of a year are greenest, measured in the coarse overviews of its clear images.
+"""The greenest months of a year, measured on coarse overviews of its clear images.
 
-Each acquisition gives an NDVI (NIR - red) / (NIR + red) on the coarse grid of the cloud masks, clear pixels inside the limits only;
-each month the median of its clearest acquisitions. Months show different parts of a place, so they are not compared by their
-plain means: a month and a pixel each have a level of their own, fitted in turn (Tukey's two-way fit, by means), and the levels of
-the months are what is compared.
+Each acquisition gives an NDVI (NIR - red) / (NIR + red) on the coarse grid of the cloud masks, over clear pixels inside the limits;
+each month is the median of its clearest acquisitions. Months show different parts of a place, so their plain means are not
+comparable: each month and each pixel gets a level of its own, fitted alternately (Tukey's two-way fit, by means), and the months'
+levels are compared.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from howgreen.imagery.read._resample import missing
 from howgreen.imagery.read.opener import fetched_bytes
 
 MOST_A_MONTH = 3
-"""Acquisitions of a month that are read, its clearest."""
+"""Most acquisitions read per month, the clearest first."""
 LEAST_CLEAR_PCT = 5.0
 """Acquisitions that show less of the city clearly are not read."""
 LEAST_SEEN_PCT = 20.0
-"""Months of which less of the city was seen clearly are not compared."""
+"""Months with less of the city seen clearly are not compared."""
 NEAR_PEAK = 0.05
-"""Months beside the greenest whose NDVI is lower by no more than this belong to the season."""
+"""Months adjacent to the greenest with an NDVI lower by at most this belong to the season."""
 FITS = 20
 """Rounds of the two-way fit; it changes by less than 0.001 NDVI after five."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Look:
-    """The NDVI of an acquisition, (pixel,), NaN where it is not clear."""
+    """NDVI of an acquisition, (pixel,), NaN where not clear."""
 
     month: date
     values: NDArray[np.float32]
@@ -49,20 +49,19 @@ class _Look:
 def measure_season(
     scenes: Sequence[Scene], *, city: City, searched: Period, progress: Progress | None = None
 ) -> tuple[Period, MeasuredSeason]:
-    """Measure the months of some scenes and find the greenest of them with those beside it that are nearly as green.
+    """Measure monthly greenness from some scenes and find the greenest month with those adjacent that are nearly as green.
 
     Parameters
     ----------
     scenes
-        Of one optical sensor, looked at; those without red and a near-infrared are passed over, and so are those that cannot be read.
+        Of one optical sensor, with coverage; those without red and a near-infrared band are skipped, as are unreadable ones.
     city, searched
-        Where, and the days that the scenes are of.
+        The place, and the period of the scenes.
 
     Returns
     -------
     Period, MeasuredSeason
-        The greenest months that follow each other, within ``searched`` (which it is itself where no month could be measured); and
-        all months that were measured.
+        The greenest consecutive months within ``searched`` (all of it if no month could be measured); and all months measured.
     """
     before = fetched_bytes()
     looks = _looks(scenes, city, progress)
@@ -96,10 +95,10 @@ def measure_season(
 
 
 def month_levels(planes: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Level of each month, given its NDVI in each pixel, (month, pixel), NaN not seen; their mean is that of a mean pixel.
+    """Compute the level of each month from its NDVI in each pixel, (month, pixel), NaN unseen; their mean is that of an average pixel.
 
-    A month that shows only the wood is not greener for it: pixel levels take up what differs between places. Pixels that one month
-    alone shows compare nothing and are left out, unless there are no others.
+    A month that shows only the wood is not greener for it: pixel levels absorb the differences between places. Pixels seen in one
+    month only carry no comparison and are left out, unless there are no others.
     """
     if len(planes) == 0:
         return np.zeros(0)
@@ -119,11 +118,11 @@ def month_levels(planes: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def greenest(months: Sequence[date], levels: NDArray[np.float64]) -> tuple[date, ...]:
-    """Find the greenest month and those that follow or precede it without a gap and are lower by NEAR_PEAK at most; none of none."""
+    """Find the greenest month and those before and after it, without a gap, that are lower by at most NEAR_PEAK; empty for no months."""
     level = {month: value for month, value in zip(months, levels.tolist(), strict=True) if np.isfinite(value)}
     if not level:
         return ()
-    best = max(level, key=lambda month: (level[month], -month.toordinal()))  # of equals the first
+    best = max(level, key=lambda month: (level[month], -month.toordinal()))  # of ties the first
     chosen = [best]
     for step in (-1, 1):
         month = _beside(best, step)
@@ -146,10 +145,10 @@ def _period(chosen: Sequence[date], searched: Period) -> Period:
 
 
 def _median(planes: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """Median of the acquisitions that show a pixel; NaN where none does."""
+    """Median over the acquisitions that show a pixel; NaN if none does."""
     stack = np.stack(planes)
     empty = ~np.isfinite(stack).any(axis=0)
-    stack[0, empty] = 0  # numpy warns of means of nothing
+    stack[0, empty] = 0  # numpy warns of means of empty slices
     found: NDArray[np.float32] = np.nanmedian(stack, axis=0)
     found[empty] = np.nan
     return found
@@ -189,13 +188,13 @@ def _near_infrared(scene: Scene) -> str:
 
 
 def _of_acquisition(group: Sequence[Scene], frame: GeoBox, inside: NDArray[np.bool_]) -> NDArray[np.float32] | None:
-    """NDVI of an acquisition inside the city, (pixel,); None where none of its files can be read."""
+    """NDVI of an acquisition inside the city, (pixel,); None if none of its files can be read."""
     found: NDArray[np.float32] | None = None
     for scene in group:
         try:
             values = _ndvi(scene, frame, inside)
         except (NetworkError, ImageError):
-            continue  # a run that needs the file tells of it
+            continue  # a run that needs the file reports it
         found = values if found is None else np.where(np.isnan(found), values, found)
     return found
 

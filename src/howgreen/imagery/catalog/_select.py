@@ -1,4 +1,4 @@
-"""Choosing scenes: enough clear looks at every part of the city, no more."""
+"""Scene selection: enough clear observations of every part of the city, and no more."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ MAX_SCENES = 12
 MIN_CLEAR_PCT = 5.0
 """Scenes that show less of the city clearly are left out, unless they show ground that no other does."""
 ENOUGH_LOOKS = 5
-"""Clear dates wanted for each pixel: the median then outvotes two dates that the mask got wrong."""
+"""Clear dates wanted for each pixel: the median then outvotes two dates with a wrong mask."""
 ENOUGH_PCT = 98.0
-"""Share of what any scene shows clearly of the city that has to have them."""
+"""Share that needs ENOUGH_LOOKS, of all ground that any scene shows clearly."""
 LEAST_GAIN_PCT = 0.5
-"""A scene has to bring this much of the city a wanted look."""
+"""Least share of the city for which a scene must add a needed observation."""
 BAND_BYTES, MASK_BYTES = 1.6, 0.15
-"""Of a pixel in a compressed file, about: 1.5 in the images of Bolzano and Sampleton; noise does not compress."""
+"""Bytes per pixel in a compressed file, approximately: 1.5 in the images of Bolzano and Sampleton; noise does not compress."""
 JPEG2000_BYTES = 0.9
-"""Of a pixel in a JPEG 2000 file, about: a 10 m band of a Sentinel-2 tile, 121 million pixels, takes some 100 MB."""
+"""Bytes per pixel in a JPEG 2000 file, approximately: a 10 m band of a Sentinel-2 tile, 121 million pixels, takes some 100 MB."""
 _JPEG2000 = re.compile(r"\.jp2$", re.IGNORECASE)
 RADAR_BYTES = 4.0
-"""Floats full of grain, which no compression makes smaller."""
+"""Bytes per pixel of radar: floats with speckle, which do not compress."""
 MOST_RADAR = 12
-"""Acquisitions of a radar taken for the median."""
+"""Most radar acquisitions used for the median."""
 LEAST_RADAR = 0.005
-"""An acquisition of a radar has to show this share of the city."""
+"""Least share of the city that a radar acquisition must show."""
 WINDOW = dt.timedelta(days=75)
-"""Half the length of the periods that are proposed instead."""
+"""Half the length of the alternative periods proposed."""
 
 
 def choose(
@@ -56,29 +56,29 @@ def choose(
     root: Path | None = None,
     sensor: str | None = None,
 ) -> tuple[list[Scene], list[Scene]]:
-    """Choose the scenes to use, best first, and those passed over.
+    """Choose the scenes to use, best first, and list those passed over.
 
-    Scenes are taken one by one, each time the one that brings most of the city a clear look that it still lacks
-    (a first look counts more than a fifth), until nearly all of it has ENOUGH_LOOKS or ``max_scenes`` are taken.
-    A double of the same moment and place counts once. The order of ``scenes`` does not matter.
+    Scenes are taken greedily, each time the one that gives most of the city a clear observation it still needs (a first
+    observation counts more than a fifth), until nearly all of it has ENOUGH_LOOKS or ``max_scenes`` are taken.
+    Duplicates of one moment and place count once. The order of ``scenes`` does not matter.
 
     Parameters
     ----------
     scenes
-        As :func:`howgreen.imagery.find` gives them; those that lack one of ``bands`` are passed over.
+        From :func:`howgreen.imagery.find`; those that lack one of ``bands`` are passed over.
     city, period, bands
-        What they are for; the period serves the message if there is none.
+        Purpose of the scenes; the period is used in the error message.
     max_scenes
-        Most that are taken; of a radar see :func:`spread_over_period`.
+        Most scenes taken; for radar see :func:`spread_over_period`.
     root, sensor
-        Store in which to look for a better period, and the sensor that was asked for: for the message if nothing fits.
+        Store to search for a better period, and the requested sensor: for the error message.
 
     Raises
     ------
     NoImageError
-        If there is no scene; tells what the store holds.
+        There is no scene; the message says what the store holds.
     NoClearImageError
-        If none shows the city clearly; lists the dates.
+        None shows the city clearly; the message lists the dates.
     """
     if not scenes:
         raise NoImageError(_nothing(city, period, root, sensor))
@@ -99,7 +99,7 @@ def choose(
     clear = [pixels[reached] for _, pixels in seen]
     if SENSORS[
         ordered[0].sensor
-    ].is_radar:  # no cloud to avoid: many acquisitions, spread over the period, against the grain
+    ].is_radar:  # no clouds to avoid: many acquisitions, spread over the period, against speckle
         taken = spread_over_period(clear, ordered)
     else:
         taken = _greedy(clear, most=max_scenes, acquisition=_acquisition_of(ordered))
@@ -116,13 +116,13 @@ def _lacking(scene: Scene, bands: Sequence[str]) -> list[str]:
 
 
 def _acquisition_of(scenes: Sequence[Scene]) -> list[int]:
-    """For each scene the number of its acquisition: overlapping tiles of one acquisition are one look."""
+    """Return the acquisition number of each scene: overlapping tiles of one acquisition are one observation."""
     number = {scene.id: i for i, group in enumerate(acquisitions(scenes)) for scene in group}
     return [number[scene.id] for scene in scenes]
 
 
 def _greedy(clear: Sequence[NDArray[np.bool_]], *, most: int, acquisition: Sequence[int]) -> set[int]:
-    """Positions of the scenes taken, given each one's clear pixels, best first, and its acquisition."""
+    """Select scenes greedily from each one's clear pixels, best first, and its acquisition; return their indices."""
     size = clear[0].size
     looks = np.zeros(size, np.int16)
     reachable = np.logical_or.reduce(clear)
@@ -133,7 +133,7 @@ def _greedy(clear: Sequence[NDArray[np.bool_]], *, most: int, acquisition: Seque
             0.0 if i in taken else _gain(pixels & ~by_acquisition[acquisition[i]], looks)
             for i, pixels in enumerate(clear)
         ]
-        best = int(np.argmax(gains))  # the first of equals: the clearest, then the oldest
+        best = int(np.argmax(gains))  # the first of ties: the clearest, then the oldest
         if gains[best] <= 0:
             break
         taken.add(best)
@@ -143,7 +143,7 @@ def _greedy(clear: Sequence[NDArray[np.bool_]], *, most: int, acquisition: Seque
 
 
 def _gain(new: NDArray[np.bool_], looks: NDArray[np.int16]) -> float:
-    """Worth of the new clear pixels: each counts 1/2 for every look it has had. 0 if too few are wanted."""
+    """Value of the new clear pixels: halved for every observation a pixel has. 0 if too few are needed."""
     wanted = new & (looks < ENOUGH_LOOKS)
     first = 100 * (new & (looks == 0)).mean()
     if 100 * wanted.mean() < LEAST_GAIN_PCT or (100 * new.mean() < MIN_CLEAR_PCT and first < LEAST_GAIN_PCT):
@@ -172,7 +172,7 @@ def _nothing(city: City, period: Period, root: Path | None, sensor: str | None) 
 
 
 def _turned(city: City) -> City:
-    """Exchange latitude and longitude of a city's limits."""
+    """Swap latitude and longitude of a city's limits."""
     return replace(city, boundary=polygonal(exchanged(city.boundary)))
 
 
@@ -189,7 +189,7 @@ def _cloudy(scenes: Sequence[Scene], city: City, period: Period, root: Path | No
 
 
 def _proposal(scenes: Sequence[Scene], city: City, sensor: str | None) -> str:
-    """Propose a cure: the period around the clearest other scene that holds most clear looks."""
+    """Propose a remedy: the period around the clearest other scene that has most clear observations."""
     good = [scene for scene in look(scenes, city=city) if (scene.clear_pct or 0) >= MIN_CLEAR_PCT] if scenes else []
     if not good:
         return "Add clearer images with `howgreen store add`"
@@ -205,15 +205,15 @@ def _near(scene: Scene, scenes: Sequence[Scene]) -> list[Scene]:
 
 
 def spread_over_period(shown: Sequence[NDArray[np.bool_]], scenes: Sequence[Scene]) -> set[int]:
-    """Choose the scenes of up to :data:`MOST_RADAR` acquisitions, spread over the period; returns their positions.
+    """Choose the scenes of up to :data:`MOST_RADAR` acquisitions, spread over the period; return their indices.
 
-    Each time the acquisition that shows most of what was seen least is taken, and among equals the one farthest in time from
+    Each step takes the acquisition that shows most of the least-seen ground, and among ties the one farthest in time from
     those taken.
 
     Parameters
     ----------
     shown
-        For each scene which pixels of the city it shows, (pixel,).
+        For each scene the pixels of the city it shows, (pixel,).
     scenes
         In any order.
     """
@@ -230,7 +230,7 @@ def spread_over_period(shown: Sequence[NDArray[np.bool_]], scenes: Sequence[Scen
 
     left = [number for number, cover in enumerate(covers) if cover.mean() >= LEAST_RADAR]
     while left and len(taken) < MOST_RADAR:
-        best = max(left, key=worth)  # the first of equals: the oldest
+        best = max(left, key=worth)  # the first of ties: the oldest
         left.remove(best)
         taken.append(best)
         looks += covers[best]
@@ -238,7 +238,7 @@ def spread_over_period(shown: Sequence[NDArray[np.bool_]], scenes: Sequence[Scen
 
 
 def look_directions(scenes: Sequence[Scene]) -> tuple[str, ...]:
-    """Return a note where the radar looked from both sides; nothing otherwise."""
+    """Return a note if both look directions are mixed; nothing otherwise."""
     orbits = [
         str(group[0].native.get("properties", {}).get("sat:orbit_state") or "").lower()
         for group in acquisitions([scene for scene in scenes if scene.sensor == SENTINEL1.name])
@@ -250,11 +250,11 @@ def look_directions(scenes: Sequence[Scene]) -> tuple[str, ...]:
 
 
 def mixed_platforms(scenes: Sequence[Scene]) -> tuple[str, ...]:
-    """Return a note where scenes of Landsats 4-7 and of 8 and 9 are used together; nothing otherwise.
+    """Return a note if scenes of Landsats 4-7 and of 8 and 9 are mixed; nothing otherwise.
 
-    The bands of ETM+ (and TM) are wider than OLI's, so that the same ground differs a little, in the near-infrared most
-    (Roy et al. 2016, Remote Sensing of Environment 185, doi:10.1016/j.rse.2015.12.024). Their regression is not applied:
-    it was fitted to the conterminous United States, and a correction that nobody asked for hides in every figure.
+    The bands of ETM+ (and TM) are wider than OLI's, so the same ground differs slightly, in the near-infrared most (Roy
+    et al. 2016, Remote Sensing of Environment 185, doi:10.1016/j.rse.2015.12.024). Their regression is not applied: it
+    was fitted to the conterminous United States, and an unrequested correction would hide in every figure.
     """
     names = sorted({scene.platform for scene in scenes if scene.sensor == LANDSAT.name and scene.platform})
     kinds = {tuple((native_names(LANDSAT, name) or {}).items()) for name in names}
@@ -265,11 +265,11 @@ def mixed_platforms(scenes: Sequence[Scene]) -> tuple[str, ...]:
 
 
 def estimate_bytes(scenes: Sequence[Scene], bands: Sequence[str], grid: GeoBox | None = None) -> int:
-    """Estimate the bytes of files that a composite of these bands and their masks reads; of whole files without a ``grid``.
+    """Estimate the bytes that a composite of these bands and their masks reads; whole files without a ``grid``.
 
-    Takes the share of a scene's footprint that the grid covers; all of a JPEG 2000 file on the web, which cannot be read in
-    part. A file whose size no catalogue states counts BAND_BYTES or MASK_BYTES for each of its pixels in the grid
-    (JPEG2000_BYTES for each pixel of its scene), and nothing without one.
+    Counts the share of a scene's footprint within the grid; all of a remote JPEG 2000 file, which cannot be read in part. A
+    file without a size in the catalogue counts BAND_BYTES or MASK_BYTES per pixel in the grid (JPEG2000_BYTES per pixel of
+    its scene), and nothing without a grid.
     """
     area = outline(grid) if grid is not None else None
     total = 0.0
@@ -296,12 +296,12 @@ def _resolution_m(asset: Asset, sensor: Sensor) -> float:
 
 
 def _whole_bytes(asset: Asset, scene: Scene) -> float:
-    """Estimate what a JPEG 2000 file holds, all of its scene."""
+    """Estimate the size of a JPEG 2000 file with its whole scene."""
     return geodesic_area_m2(scene.footprint) / _resolution_m(asset, SENSORS[scene.sensor]) ** 2 * JPEG2000_BYTES
 
 
 def _unknown_bytes(asset: Asset, sensor: Sensor, grid: GeoBox | None) -> float:
-    """Estimate what a file of unknown size holds of a whole grid."""
+    """Estimate the bytes for a whole grid in a file of unknown size."""
     if grid is None:
         return 0.0
     pixels: float = grid.shape[0] * grid.shape[1] * (abs(grid.affine.a) / _resolution_m(asset, sensor)) ** 2

@@ -1,1 +1,1 @@
-"""Many dates become one clear picture."""
+"""From many dates to one cloud-free composite."""

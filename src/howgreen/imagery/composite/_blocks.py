@@ -1,4 +1,4 @@
-"""How a composite is cut: its scenes by acquisitions, its grid into blocks, and what each block will read."""
+"""Partition of a composite: scenes into acquisitions, the grid into blocks, and what each block will read."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def asset_of(scene: Scene, band: str) -> Asset:
 
 
 def corner_of(acquisitions: Acquisitions, *, grid: GeoBox, bands: tuple[str, ...]) -> tuple[int, int]:
-    """Row and column of the grid where the first image begins; the grid's own corner if it lies across."""
+    """Row and column of the grid where the first image begins; the grid's own corner if the image is not aligned."""
     return tile_grid(asset_of(acquisitions[0][0], bands[0]), grid=grid) or (0, 0)
 
 
@@ -42,12 +42,12 @@ def layout(corner: tuple[int, int], *, grid: GeoBox, block_px: int) -> tuple[tup
 
 
 def prepared(scenes: Sequence[Scene], bands: Sequence[str]) -> tuple[Acquisitions, tuple[str, ...]]:
-    """Scenes by date and the bands, as the tasks take them.
+    """Prepare the scenes by date, and the bands, for the tasks.
 
     Raises
     ------
     NoImageError, MissingBandsError, ImageError
-        Nothing to take the median of, bands that a scene lacks, scenes that do not go together, too many dates.
+        There is nothing to take the median of, a scene lacks bands, scenes cannot be combined, or there are too many dates.
     """
     if not scenes:
         raise NoImageError("a composite of no scenes: choose at least one")
@@ -60,7 +60,7 @@ def prepared(scenes: Sequence[Scene], bands: Sequence[str]) -> tuple[Acquisition
     for scene in scenes:
         for band in bands:
             asset_of(scene, band)
-    groups = acquisitions([replace(scene, native={}) for scene in scenes])  # the graph needs no STAC items
+    groups = acquisitions([replace(scene, native={}) for scene in scenes])  # the graph does not need STAC items
     if len(groups) > MOST_DATES:
         raise ImageError(f"{len(groups)} dates in one composite: at most {MOST_DATES}; choose a shorter period")
     return groups, tuple(bands)

@@ -1,4 +1,4 @@
-"""One picture of what the cameras saw and what the radar saw: reflectance, and beside it backscatter in decibels."""
+"""One composite of optical and radar images: reflectance, and beside it backscatter in decibels."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def composite(
     radar: Sequence[Scene] = (),
     block_px: int = BLOCK_PX,
 ) -> Composite:
-    """Take the median of the clear dates, pixel by pixel, lazily; the parameters are those of :func:`composite_scaled`."""
+    """Take the median of the clear dates, pixel by pixel, lazily; parameters as for :func:`composite_scaled`."""
     scaled = composite_scaled(scenes, grid=grid, bands=bands, radar=radar, block_px=block_px)
     return from_scaled(scaled, grid=grid, scenes=(*scenes, *radar))
 
@@ -43,7 +43,7 @@ def composite_scaled(
     block_px: int = BLOCK_PX,
     aside: Executor | None = None,
 ) -> xr.Dataset:
-    """Make a composite as it is best kept; what :func:`from_scaled` makes of it lies on one grid and in one order.
+    """Make a composite in its stored form, from which :func:`from_scaled` restores one grid and one band order.
 
     Parameters
     ----------
@@ -52,19 +52,19 @@ def composite_scaled(
     grid, block_px, aside
         See :func:`howgreen.imagery.composite._optical.composite_scaled`.
     bands
-        Common names; ``vv`` and ``vh`` come from ``radar``, where ``scenes`` are not radar themselves.
+        Common names; ``vv`` and ``vh`` come from ``radar`` unless ``scenes`` are radar themselves.
     radar
         Scenes of Sentinel-1.
 
     Returns
     -------
-    ``scaled`` int16 (band, y, x) in units of :func:`howgreen.core.sensors.scale_factor`, NEVER_CLEAR; ``n_clear`` uint8 (y, x), how many
-    dates (passes, where all is radar) showed the pixel.
+    ``scaled`` int16 (band, y, x) in units of :func:`howgreen.core.sensors.scale_factor`, NEVER_CLEAR; ``n_clear`` uint8 (y, x), the number
+    of dates (passes, if all is radar) that showed the pixel.
 
     Raises
     ------
     MissingBandsError, ImageError, NoImageError
-        If a scene lacks a band or a file cannot be read (the latter also while computing).
+        A scene lacks a band or a file cannot be read (the latter also while computing).
     """
     sar_bands = [band for band in bands if band in RADAR_BANDS]
     optical_bands = [band for band in bands if band not in RADAR_BANDS]
@@ -86,7 +86,7 @@ def composite_scaled(
 
 
 def from_scaled(data: xr.Dataset, *, grid: GeoBox, scenes: Sequence[Scene]) -> Composite:
-    """Make the composite of what :func:`composite_scaled` made, wherever that was kept in between."""
+    """Make the composite from the output of :func:`composite_scaled`, wherever it was stored in between."""
     factors = tuple(scale_factor(str(band)) for band in data["band"].values)
     values = data["scaled"].data.map_blocks(
         _values, factors=factors, dtype=np.float32, meta=np.empty((0, 0, 0), np.float32)
@@ -103,7 +103,7 @@ def from_scaled(data: xr.Dataset, *, grid: GeoBox, scenes: Sequence[Scene]) -> C
 
 
 def _values(scaled: NDArray[np.int16], *, factors: tuple[float, ...]) -> NDArray[Any]:
-    """Return what scaled int16 (band, y, x) stands for, float32; NaN where it says *never clear*."""
+    """Decode scaled int16 (band, y, x) to float32; NaN where it is *never clear*."""
     per_unit = np.array([round(1 / factor) for factor in factors], np.float32)
     values = np.divide(scaled, per_unit[:, None, None], dtype=np.float32)
     values[scaled == NEVER_CLEAR] = np.nan

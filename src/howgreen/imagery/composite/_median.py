@@ -1,12 +1,11 @@
-"""The median over dates, as a selection network of whole-row minima and maxima.
+"""The median over dates, as a selection network of row-wise minima and maxima.
 
-Reflectance travels as int16 in steps of 1e-4 (the code): exact for Sentinel-2, whose DN are such steps, and
-rounded to the nearest step, at most 0.00005 off, for Landsat (DN steps of 0.0000275) and for floats.
+Reflectance is held as int16 in steps of 1e-4 (the code): exact for Sentinel-2, whose DN are such steps, and rounded to
+the nearest step, at most 0.00005 off, for Landsat (DN steps of 0.0000275) and for floats.
 
-A sorting network compares fixed positions, so every comparison is one vector instruction over many pixels,
-which makes plain numpy as quick as compiled code. A date that is not clear must not shift the middle: of a
-pixel's unclear dates, every other one is set above all values and the rest below, and the median of the clear
-ones stays in the middle of the line.
+A sorting network compares fixed positions, so every comparison is one vector instruction over many pixels, and plain
+numpy is as fast as compiled code. A date that is not clear must not shift the middle: of a pixel's unclear dates, every
+other one is set above all values and the rest below, so that the median of the clear ones stays in the middle.
 """
 
 from __future__ import annotations
@@ -22,11 +21,11 @@ from howgreen.core.sensors import REFLECTANCE_SCALE
 from howgreen.core.types import NEVER_CLEAR
 
 STEP = REFLECTANCE_SCALE
-"""Of the code."""
+"""Reflectance per code."""
 LOWEST, HIGHEST = np.int16(NEVER_CLEAR), np.int16(32767)
-"""Codes that stand for *below* and *above* all values; reflectance is clipped to lie strictly between."""
+"""Codes for *below* and *above* all values; reflectance is clipped to lie strictly between."""
 SLAB_PX = 32 * 1024
-"""Pixels worked on at once: small enough that all dates of one band stay in a core's own cache."""
+"""Pixels processed at once: few enough that all dates of one band stay in a core's own cache."""
 
 Int16s = NDArray[np.int16]
 Planes = Sequence[Sequence[NDArray[Any]]] | NDArray[Any]
@@ -35,7 +34,7 @@ Bools = NDArray[np.bool_]
 
 
 def whole_shift(dtype: np.dtype[Any], *, scale: float, offset: float) -> int | None:
-    """Count the steps to add to a DN to make it a code, where that is all it takes (uint16 in steps of 1e-4); else None."""
+    """Return the steps to add to a DN to make it a code, if that is all it takes (uint16 in steps of 1e-4); else None."""
     factor, shift = scale / STEP, offset / STEP
     whole = round(shift)
     simple = abs(factor - 1) < 1e-9 and abs(shift - whole) < 1e-6 and -32767 <= whole <= 0
@@ -43,7 +42,7 @@ def whole_shift(dtype: np.dtype[Any], *, scale: float, offset: float) -> int | N
 
 
 def encode(dn: NDArray[Any], *, scale: float, offset: float) -> Int16s:
-    """Code of ``dn * scale + offset``, rounded to the nearest and clipped; NaN becomes 0 (the caller marks it)."""
+    """Encode ``dn * scale + offset``, rounded to nearest and clipped; NaN becomes 0 (the caller marks it)."""
     shift = whole_shift(dn.dtype, scale=scale, offset=offset)
     if shift is not None:
         return shifted(dn, shift)
@@ -53,7 +52,7 @@ def encode(dn: NDArray[Any], *, scale: float, offset: float) -> Int16s:
 
 
 def shifted(dn: NDArray[np.uint16], shift: int, out: NDArray[np.uint16] | None = None) -> Int16s:
-    """Codes of DN that lack only the shift (0 or negative), see :func:`whole_shift`."""
+    """Encode DN that lack only the shift (0 or negative), see :func:`whole_shift`."""
     out = np.minimum(dn, np.uint16(min(32766 - shift, 65535)), out=out)
     if shift:  # unsigned wrap-around is two's complement subtraction
         np.add(out, np.uint16(shift % 65536), out=out)
@@ -78,9 +77,9 @@ def _merge_sort_pairs(n: int) -> list[tuple[int, int]]:
 
 @lru_cache(maxsize=64)
 def selection(n: int) -> tuple[tuple[int, int, bool, bool], ...]:
-    """List the comparisons ``(i, j, needs minimum, needs maximum)`` that bring the middle of ``n`` values into place.
+    """List the comparisons ``(i, j, needs minimum, needs maximum)`` that move the middle of ``n`` values into place.
 
-    A sorting network from which everything was left out that the middle two positions never see.
+    This is a sorting network without the operations that cannot affect the middle two positions.
     """
     needed = set(range(max(n // 2 - 1, 0), n // 2 + 1))
     steps: list[tuple[int, int, bool, bool]] = []
@@ -93,7 +92,7 @@ def selection(n: int) -> tuple[tuple[int, int, bool, bool], ...]:
 
 
 def _select(planes: list[Int16s], spare: Int16s) -> None:
-    """Bring the middle of ``planes`` into place, in place."""
+    """Move the middle of ``planes`` into place, in place."""
     for i, j, low, high in selection(len(planes)):
         a, b = planes[i], planes[j]
         if low and high:
@@ -107,7 +106,7 @@ def _select(planes: list[Int16s], spare: Int16s) -> None:
 
 
 def _fillers(clear: Bools) -> tuple[list[Int16s | None], list[Int16s | None]]:
-    """For each date what to AND and to OR to its codes; None where every pixel is clear."""
+    """For each date, the AND and OR masks for its codes; None if every pixel is clear."""
     keeps: list[Int16s | None] = []
     fills: list[Int16s | None] = []
     low_next = np.zeros(clear.shape[1:], bool)
@@ -125,18 +124,19 @@ def _fillers(clear: Bools) -> tuple[list[Int16s | None], list[Int16s | None]]:
 
 
 def _middle(planes: list[Int16s], even: Bools, never: Bools | None, out: Int16s) -> None:
-    """Put the median into ``out``.
+    """Write the median to ``out``.
 
-    The upper or lower of the middle two, or their mean, halves to the even number, and NEVER_CLEAR where ``never``.
+    It is the upper or lower of the middle two, or their mean with halves rounded to even, and NEVER_CLEAR where ``never``.
     """
     n = len(planes)
-    # The one more *above* than *below* of an odd number of unclear dates fixes which of the two counts alone.
+    # For an odd number of unclear dates, one more is *above* than *below*, so one fixed position of the two counts
+    # alone.
     alone, other = (planes[n // 2], planes[n // 2 - 1]) if n % 2 else (planes[n // 2 - 1], planes[n // 2])
     if n == 1 or not even.any():
         out[...] = alone
     else:
         np.copyto(other, alone, where=~even)
-        # Of a + b, which int16 may not hold: what both have, and half of what one has.
+        # The mean without a + b, which int16 may not hold: the bits both have, plus half of the bits one has.
         np.bitwise_and(alone, other, out=out)
         odd = np.bitwise_xor(alone, other, out=other)
         out += np.right_shift(odd, 1, out=alone)
@@ -153,8 +153,8 @@ def median(codes: Planes, clear: Bools, *, shifts: Sequence[int] | None = None) 
     Parameters
     ----------
     codes
-        (date, band, y, x), an array or planes (y, x) in nested lists: int16 codes, or uint16 DN that become codes
-        by adding the date's shift.
+        (date, band, y, x), an array or nested lists of planes (y, x): int16 codes, or uint16 DN that become codes by
+        adding the date's shift.
     clear
         (date, y, x).
     shifts
@@ -162,7 +162,7 @@ def median(codes: Planes, clear: Bools, *, shifts: Sequence[int] | None = None) 
 
     Returns
     -------
-    Codes (band, y, x): of an even number of dates the mean of the middle two, halves rounded to the even code;
+    Codes (band, y, x), with an even number of dates the mean of the middle two, halves rounded to the even code;
     NEVER_CLEAR where no date is clear. And the number of clear dates, uint8 (y, x).
     """
     dates, height, width = clear.shape
@@ -192,7 +192,7 @@ def _prepare(
     fillers: tuple[list[Int16s | None], list[Int16s | None]],
     shifts: Sequence[int] | None,
 ) -> None:
-    """Codes of one band of a slab into ``planes``, those of dates that are not clear replaced by their fillers."""
+    """Copy the codes of one band of a slab to ``planes``, with fillers in place of unclear dates."""
     for t, (plane, part, keep, fill) in enumerate(zip(planes, parts, *fillers, strict=True)):
         codes = part
         if part.dtype == np.uint16:

@@ -1,8 +1,8 @@
-"""Do a scene's numbers mean what its metadata says? Offsets checked against pixels, decisions kept for the record.
+"""Check of each scene's stated offset against its pixels, with the decisions recorded.
 
-Sentinel-2 products differ by an offset of 1000 DN (0.1 reflectance) since processing baseline 04.00, and
-providers have removed it or not, and said so or not. A wrong offset changes every answer and shows in none, so the
-reflectance itself is asked, on coarse pixels that the mask calls clear:
+Sentinel-2 products differ by an offset of 1000 DN (0.1 reflectance) since processing baseline 04.00, and providers have
+removed it or not, and said so or not. A wrong offset changes every answer and is visible in none, so the reflectance
+itself is tested, on coarse pixels that the mask calls clear:
 
 * **Negative ground.** Some dark pixels come out slightly below zero after atmospheric correction; a tenth of all
   does not. It means that an offset was subtracted twice (a share of 30 % is an error, 10 % a warning).
@@ -43,7 +43,7 @@ from howgreen.imagery.read._resample import missing
 from howgreen.imagery.read.opener import is_web, mask_doubts, opened
 
 COARSE_PX = 256
-"""Side of the coarse read."""
+"""Side of the coarse raster read."""
 FEWEST_PX = 200
 """Clear pixels needed for a verdict."""
 VISIBLE = ("blue", "green", "red")
@@ -52,20 +52,21 @@ DARK_PERCENTILE = 1.0
 DARK_WARN = 0.09
 DARK_APART = 0.06
 UNEVEN = 0.6
-"""Spread (nine tenths of the pixels to a tenth) of the light that a date has more than another, over its middle: less is an offset."""
+"""Spread (10th to 90th percentile of the pixels) of one date's excess light over another, relative to its median: less indicates an
+offset."""
 SAME_GROUND = 0.5
 """Scenes are of the same ground when they share this much of their joint outline."""
 
 
 def decisions(scenes: Sequence[Scene]) -> dict[str, Any]:
-    """How each scene's numbers were understood, as JSON values: scale, offset, mask, and what its pixels say of it.
+    """Record how each scene's numbers were interpreted, as JSON values: scale, offset, mask, and the evidence of its pixels.
 
     Raises
     ------
     ContradictionError
-        If the pixels of a scene contradict its scale or offset beyond doubt; it tells the offset that they fit, where one does.
+        The pixels of a scene contradict its scale or offset beyond doubt; it names the offset that fits them, if one does.
     ImageError
-        If a file cannot be read.
+        A file cannot be read.
     """
     sar = [scene for scene in scenes if SENSORS[scene.sensor].is_radar]
     ordered = sorted((scene for scene in scenes if not SENSORS[scene.sensor].is_radar), key=by_time)
@@ -147,7 +148,7 @@ def _mask_words(scenes: Sequence[Scene]) -> str:
 
 
 def _frame(asset: Asset) -> GeoBox:
-    """Lay a grid over the file's own area: at most COARSE_PX squared pixels."""
+    """Make a grid over the file's own area: at most COARSE_PX squared pixels."""
     with opened(asset) as image:
         dataset = image.dataset
         try:
@@ -164,7 +165,7 @@ Look = dict[str, NDArray[Any]]
 
 
 def _asked_before(scene: Scene) -> bool:
-    """Tell whether its numbers were asked when it came into a store of ours."""
+    """Tell whether its numbers were checked when it was added to one of our stores."""
     return "howgreen:sensor" in (scene.native.get("properties") or {})
 
 
@@ -175,7 +176,7 @@ def _cure(scene: Scene) -> str:
 
 
 def _left_in(scene: Scene, look: Look | None) -> bool:
-    """Tell whether the pixels hold Sentinel-2's offset, of a scene whose item says nothing of it."""
+    """Tell whether the pixels hold Sentinel-2's offset, for a scene whose item does not mention it."""
     if look is None or scene.radiometry != NOTHING_STATED:
         return False
     found = plausibility.check(look, {band: scene.encoding(band) for band in look}, sensor=SENSORS[scene.sensor])
@@ -183,9 +184,9 @@ def _left_in(scene: Scene, look: Look | None) -> bool:
 
 
 def _check_scale(scene: Scene, look: Look) -> None:
-    """Raise ContradictionError where a scene's numbers cannot be reflectance with the scale that its metadata says.
+    """Raise ContradictionError if a scene's numbers cannot be reflectance with its stated scale.
 
-    Only scenes with a near-infrared band are asked: without it little is told.
+    Only scenes with a near-infrared band are tested: without it the test is weak.
     """
     if not set(plausibility.NEAR_INFRARED) & set(look):
         return
@@ -202,7 +203,7 @@ def _check_scale(scene: Scene, look: Look) -> None:
 
 
 def _from_metadata(scene: Scene) -> bool:
-    """Tell whether its offset is what a catalogue or a product states, and no user's."""
+    """Tell whether its offset comes from a catalogue or a product, and not from a user."""
     origin = (scene.native.get("properties") or {}).get("howgreen:offset_from")
     return origin in {"metadata", "default"} or (not _asked_before(scene) and bool(scene.radiometry))
 
@@ -210,7 +211,7 @@ def _from_metadata(scene: Scene) -> bool:
 def _fitting(
     i: int, scenes: Sequence[Scene], looks: Sequence[Look | None], measured: Sequence[Mapping[str, float] | None]
 ) -> float | None:
-    """Return the one of Sentinel-2's two offsets that a scene does not have and its pixels fit; None where a user said the offset."""
+    """Return the other of Sentinel-2's two offsets if it fits the pixels; None if a user gave the offset."""
     scene, look = scenes[i], looks[i]
     others = [offset for offset in (0.0, S2_OFFSET_04) if abs(offset - scene.offset) > 1e-9]
     if look is None or scene.sensor != SENTINEL2.name or not _from_metadata(scene) or len(others) != 1:
@@ -222,7 +223,7 @@ def _fitting(
 
 
 def _check_files(scene: Scene) -> None:
-    """Raise ContradictionError where a file of a store of ours keeps another scale or offset than its item: one of them was edited."""
+    """Raise ContradictionError if a file in one of our stores has another scale or offset than its item: one of them was edited."""
     entries = band_assets(scene.native, SENSORS[scene.sensor])
     for asset in scene.assets:
         said = stated(entries.get(asset.band, {}))
@@ -240,9 +241,9 @@ def _check_files(scene: Scene) -> None:
 
 
 def _look(scene: Scene) -> Look | None:
-    """Read clear coarse pixels of a scene; None where there are too few, or no visible band.
+    """Read clear coarse pixels of a scene; None if there are too few, or no visible band.
 
-    Of a scene that was asked before only the visible bands are read.
+    Of a scene checked before, only the visible bands are read.
     """
     assets = [asset for name in VISIBLE if (asset := scene.asset(name))]
     if not assets:
@@ -270,7 +271,7 @@ def _light(scene: Scene, look: Look) -> Look:
 
 
 def _darkness(light: Look) -> dict[str, float]:
-    """Measure the share of clear pixels below zero in some visible band, and the darkest visible hundredth."""
+    """Measure the share of clear pixels below zero in some visible band, and the lowest 1st percentile of the visible bands."""
     pixels = np.stack([values for band, values in light.items() if band in VISIBLE])
     return {
         "clear_pixels": pixels.shape[1],
@@ -293,12 +294,12 @@ def _clear(scene: Scene, frame: GeoBox) -> NDArray[np.bool_]:
 
 
 def _cell_m(frame: GeoBox) -> float:
-    """Side of a frame's pixels in metres, about, whatever its units."""
+    """Approximate side of a frame's pixels in metres, whatever its units."""
     return math.sqrt(geodesic_area_m2(outline(frame)) / (frame.shape[0] * frame.shape[1]))
 
 
 def _uneven(one: Scene, other: Scene) -> bool:
-    """Tell whether the light that one image shows more than another differs from place to place, as haze does and no offset."""
+    """Tell whether one image's excess light over another varies in space, as haze does and an offset does not."""
     frame = _frame(asset_of(one, next(band for band in VISIBLE if one.asset(band))))
     spreads = []
     for band in VISIBLE:
@@ -343,14 +344,14 @@ def _verdict(i: int, scenes: Sequence[Scene], measured: Sequence[Mapping[str, fl
 
 
 def _hazy(i: int, scenes: Sequence[Scene], measured: Sequence[Mapping[str, float] | None]) -> bool:
-    """Tell whether the darkest of the comparable dates differs unevenly from a date."""
+    """Tell whether a date's excess over the darkest comparable date is uneven."""
     others = [j for j, other in enumerate(measured) if other and j != i and _comparable(scenes[j], scenes[i])]
     darkest = min(others, key=lambda j: (measured[j] or {})["darkest"])
     return _uneven(scenes[i], scenes[darkest])
 
 
 def _comparable(one: Scene, other: Scene) -> bool:
-    """Whether both scenes' darkest pixels lie in one landscape, seen by one sensor."""
+    """Whether both scenes' darkest pixels come from one landscape and one sensor."""
     if one.sensor != other.sensor:
         return False
     shared = one.footprint.intersection(other.footprint).area

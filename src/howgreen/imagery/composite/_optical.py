@@ -1,7 +1,7 @@
-"""From scenes to one clear picture, lazily: each block of the grid is one task that holds all its dates.
+"""From scenes to a cloud-free composite, lazily: each block of the grid is one task that holds all its dates.
 
-Blocks begin where the files' own tiles begin (multiples of ``block_px`` from the first file's corner), so that
-each tile is decoded once; the first row and column of blocks are therefore smaller. No pixel depends on it.
+Blocks are aligned with the files' own tiles (multiples of ``block_px`` from the first file's corner), so that each tile
+is decoded once; the first row and column of blocks are therefore smaller. No pixel depends on it.
 """
 
 from __future__ import annotations
@@ -81,22 +81,22 @@ def composite_scaled(
     block_px: int = BLOCK_PX,
     aside: Executor | None = None,
 ) -> xr.Dataset:
-    """Take the median of the clear dates, pixel by pixel, in whole numbers: half the room of reflectance.
+    """Take the median of the clear dates, pixel by pixel, in whole numbers: half the memory of float reflectance.
 
     Parameters
     ----------
     scenes
-        Of one sensor; their order does not matter. Scenes of one pass count as one date.
+        Of one sensor, in any order. Scenes of one pass count as one date.
     grid
         See :func:`howgreen.imagery.grid`.
     bands
         Common names.
     block_px
-        Side of a block; one block needs about ``2 * dates * bands + 2 * bands`` bytes a pixel.
-        The values do not depend on it. GDAL's own cache comes on top: set it small for all of a run, as
-        ``rasterio.Env(GDAL_CACHEMAX=64_000_000)`` does.
+        Side of a block; one block needs about ``2 * dates * bands + 2 * bands`` bytes per pixel. The values do not depend on it.
+        GDAL's own cache is extra: set it small for the whole run, as ``rasterio.Env(GDAL_CACHEMAX=64_000_000)`` does.
     aside
-        Where clouds are looked for at once, while libraries load: for who will compute all of it. None: when the first block asks.
+        Executor that detects clouds at once, while libraries load: for callers that will compute everything. None: when the first
+        block needs them.
 
     Returns
     -------
@@ -106,13 +106,13 @@ def composite_scaled(
     Raises
     ------
     MissingBandsError, ImageError, NoImageError
-        If a scene lacks a band or a file cannot be read (the latter also while computing).
+        A scene lacks a band or a file cannot be read (the latter also while computing).
     """
     acquisitions, names = prepared(scenes, bands)
     files, buffers = Files(), BufferPool()
     sky = Sky(acquisitions, grid, files)
     if aside is not None:
-        aside.submit(sky.look)  # what goes wrong there is told to the block that asks
+        aside.submit(sky.look)  # errors there are raised in the block that needs the result
 
     import dask.array as da  # a third of a second
     import xarray as xr
@@ -146,12 +146,12 @@ def composite_scaled(
 
 
 def item_of(pair: tuple[Any, ...], which: int) -> Any:
-    """One of the results of a block's task: what makes an array of it."""
+    """Pick one output of a block's task, from which an array is made."""
     return pair[which]
 
 
 def load(scenes: Sequence[Scene], *, grid: GeoBox, bands: Sequence[str], block_px: int = BLOCK_PX // 2) -> xr.Dataset:
-    """Every date by itself, for those who want to look: what :func:`composite` takes the median of.
+    """Load every date separately, for inspection: the input of :func:`composite`'s median.
 
     Returns
     -------
@@ -161,7 +161,7 @@ def load(scenes: Sequence[Scene], *, grid: GeoBox, bands: Sequence[str], block_p
     Raises
     ------
     MissingBandsError, ImageError, NoImageError
-        As :func:`composite` does.
+        As :func:`composite`.
     """
     import dask.array as da
     import xarray as xr

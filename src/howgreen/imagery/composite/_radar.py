@@ -1,15 +1,15 @@
-"""Sentinel-1: backscatter in decibels, the median of many acquisitions, which sees through cloud.
+"""Sentinel-1: backscatter in decibels, as the median of many acquisitions, unaffected by clouds.
 
-A single radar picture is grainy (speckle). What is left of the grain after the median over a dozen acquisitions is small, and
-the median keeps edges that a filter within the picture would smear; so it is the only filter here. No mask is needed: a
-pixel that has data was seen. Values under FLOOR_DB are the noise at the border of a swath, and count as no data.
+A single radar image is grainy (speckle). Little speckle remains in the median over a dozen acquisitions, which also keeps edges
+that a spatial filter would smear; so it is the only filter here. No mask is needed: a pixel with data was seen. Values under
+FLOOR_DB are noise at the border of a swath, and count as no data.
 
-Files hold decibels or linear power (``Scene.power``). They become decibels pixel by pixel before the median. For an odd
-number of acquisitions the order of the two makes no difference; for an even one the middle two are averaged in decibels,
-which is the geometric mean of their power. Files that do not lie on the grid are interpolated in their own unit.
+Files hold decibels or linear power (``Scene.power``). They are converted to decibels pixel by pixel before the median. With an
+odd number of acquisitions the order makes no difference; with an even one the middle two are averaged in decibels, which is the
+geometric mean of their power. Files not on the grid are interpolated in their own unit.
 
-How much a pixel changed between acquisitions tells fields, which are sown and mown, from woods and houses: ``vv_variation`` and
-``vh_variation`` are the standard deviations of its decibels, speckle's share (some 2 dB) in them.
+The variation between acquisitions separates fields, which are sown and mown, from woods and houses: ``vv_variation`` and
+``vh_variation`` are the standard deviations of a pixel's decibels, including speckle (some 2 dB).
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ if TYPE_CHECKING:
     import xarray as xr
 
 FLOOR_DB = -50.0
-"""Far below the noise of the instrument itself (-22 dB and less)."""
+"""Far below the instrument's own noise (-22 dB and less)."""
 Chunks = tuple[tuple[int, ...], tuple[int, ...]]
 
 
 def decibels(numbers: NDArray[Any], scene: Scene, band: str) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Backscatter of DN in decibels, and where there is none (0 dB stands there)."""
+    """Convert DN to backscatter in decibels, and mark where there is none (set to 0 dB)."""
     own = scene.encoding(band)
     values = numbers.astype(np.float32) * np.float32(own.scale) + np.float32(own.offset)
     if scene.power:
-        with np.errstate(divide="ignore", invalid="ignore"):  # nothing and less than nothing has no logarithm
+        with np.errstate(divide="ignore", invalid="ignore"):  # zero and negative power have no logarithm
             values = np.float32(10) * np.log10(values)
     none = ~(values >= FLOOR_DB)  # NaN too
     values[none] = 0
@@ -63,18 +63,18 @@ def backscatter(
     Parameters
     ----------
     scenes
-        Of Sentinel-1; their order does not matter. Of one pass, the first (by id) with data shows a pixel.
+        Of Sentinel-1, in any order. Within one pass, the first (by id) with data gives a pixel's value.
     grid, block_px
-        As :func:`howgreen.imagery.composite` takes them.
+        As for :func:`howgreen.imagery.composite`.
     bands
-        ``vv``, ``vh`` and what is made of them, ``vv_variation`` and ``vh_variation``.
+        ``vv``, ``vh`` and the bands derived from them, ``vv_variation`` and ``vh_variation``.
     chunks
         Heights and widths of the blocks, instead of ``block_px``.
 
     Returns
     -------
     ``scaled`` int16 (band, y, x) in steps of DB_SCALE, NEVER_CLEAR where never seen (variation: less than twice);
-    ``n_clear`` uint8 (y, x), how many acquisitions have data in all bands.
+    ``n_clear`` uint8 (y, x), the number of acquisitions with data in all bands.
     """
     import dask.array as da
     import xarray as xr
@@ -125,7 +125,7 @@ def _block(
             planes, none = _read_pass(scenes, grid, window, in_files, prefetch.files)
             codes.append([_median.encode(plane, scale=_median.STEP / DB_SCALE, offset=0.0) for plane in planes])
             covered[number] = ~none
-    # What changed is asked first: the median may work in place.
+    # Variation first: the median may overwrite its input.
     changed = {
         band: variation([date[in_files.index(of)] for date in codes], covered)
         for band, of in VARIATION_OF.items()
@@ -139,7 +139,7 @@ def _block(
 
 
 def variation(codes: Sequence[NDArray[np.int16]], covered: NDArray[np.bool_]) -> NDArray[np.int16]:
-    """Give the standard deviation of codes (date) (y, x) over the dates that cover a pixel, in the same steps; NEVER_CLEAR under two."""
+    """Compute the standard deviation of codes (date) (y, x) over the dates that cover a pixel, in the same steps; NEVER_CLEAR under two."""
     count = covered.sum(axis=0, dtype=np.int64)
     total, squares = np.zeros_like(count), np.zeros_like(count)
     for plane, there in zip(codes, covered, strict=True):
@@ -153,7 +153,7 @@ def variation(codes: Sequence[NDArray[np.int16]], covered: NDArray[np.bool_]) ->
 def _read_pass(
     scenes: tuple[Scene, ...], grid: GeoBox, window: Window, bands: tuple[str, ...], files: Files
 ) -> tuple[list[NDArray[np.float32]], NDArray[np.bool_]]:
-    """Decibels (y, x) of each band, and where any is missing."""
+    """Read decibels (y, x) of each band, and where any is missing."""
     planes, missing = _read_scene(scenes[0], grid, window, bands, files)
     for scene in scenes[1:]:  # slices of one pass overlap a little
         if not missing.any():
@@ -184,7 +184,7 @@ def _band(scene: Scene, band: str) -> Asset:
 
 
 def record(scenes: Sequence[Scene]) -> list[dict[str, Any]]:
-    """How each scene's numbers were understood, as JSON values."""
+    """Record how each scene's numbers were interpreted, as JSON values."""
     return [
         {
             "id": scene.id,

@@ -1,4 +1,4 @@
-"""Clouds that the pixels themselves show, of all dates of a composite at once: beside the images' own masks, or in their place."""
+"""Clouds detected in the pixels themselves, for all dates of a composite: in addition to the images' own masks, or instead of them."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from howgreen.imagery.read.opener import Files
 _FLAGS = np.zeros(4, np.uint8)
 _FLAGS[clouds.CLOUD_CELL] = quality.CLOUD
 _FLAGS[[clouds.SHADOW_CELL, clouds.SNOW_CELL]] = quality.DOUBT
-"""By what a cell shows."""
+"""Mask flag for each kind of cell."""
 
 
 class Sky:
-    """Flags of each date, looked up on coarse cells once for all blocks: when the first of them asks, if not before.
+    """Flags of each date on coarse cells, computed once for all blocks: when the first block needs them, if not before.
 
-    Elsewhere (on a cluster) a copy looks again.
+    A copy sent elsewhere (to a cluster) computes them again.
     """
 
     def __init__(self, acquisitions: Acquisitions, grid: GeoBox, files: Files) -> None:
@@ -37,14 +37,14 @@ class Sky:
         return Sky, (self._acquisitions, self._grid, self._files)
 
     def look(self) -> list[NDArray[np.uint8]]:
-        """Find the flags of all dates, once."""
+        """Compute the flags of all dates, once."""
         with self._lock:
             if self._cells is None:
                 self._cells = flags(self._acquisitions, self._grid, self._files)
             return self._cells
 
     def flags(self, date: int, window: Window) -> NDArray[np.uint8] | None:
-        """Return the flags (y, x) of a date in a window of the grid; None where the pixels tell nothing."""
+        """Return the flags (y, x) of a date in a window of the grid; None if the pixels allow no detection."""
         cells = self.look()[date]
         if not cells.any():
             return None
@@ -55,10 +55,10 @@ class Sky:
 
 
 def flags(acquisitions: Acquisitions, grid: GeoBox, files: Files) -> list[NDArray[np.uint8]]:
-    """Find the flags of each date on the cells of a grid, (y, x) or a single zero where the pixels tell nothing.
+    """Find the flags of each date on the cells of a grid, (y, x), or a single zero if the pixels allow no detection.
 
-    Dates without a mask are told by the pixels alone. Of dates that have one, only what is strong, sizeable and not there on other
-    dates is added to it.
+    Dates without a mask rely on the pixels alone. For dates that have one, only strong, sizeable clouds absent from other dates
+    are added.
     """
     masked = [any(sky.has_mask(scene) for scene in group) for group in acquisitions]
     nothing = [np.zeros((1, 1), np.uint8)] * len(acquisitions)

@@ -27,12 +27,12 @@ from howgreen.imagery.read.opener import GDAL_OPTIONS, Files
 
 _TAKEN_FOR_CLOUD = np.isin(np.arange(65536), quality.SCL_ROOFS)
 VOTERS = ("blue", "nir", "swir16")
-"""Bands that vote on false alarms of the mask, those of them that the composite has; else its first band."""
+"""Bands that vote on the mask's false alarms, as far as the composite has them; else its first band."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stack:
-    """All dates of a block, as they come from the files wherever that saves a pass over the pixels."""
+    """All dates of a block, as read from the files wherever that saves a pass over the pixels."""
 
     planes: list[list[NDArray[Any]]]
     """[date][band] (y, x): int16 codes, or uint16 DN that lack the date's shift."""
@@ -43,9 +43,10 @@ class Stack:
 
 
 class BufferPool:
-    """Memory that one block after another is read into.
+    """Memory reused for one block after another.
 
-    Fresh memory, which the system first fills with zeros, takes a tenth of the composite's time. Elsewhere (on a cluster) a copy starts without any.
+    Fresh memory, which the system first zeroes, would cost a tenth of the composite's time. A copy sent elsewhere (to a cluster)
+    starts empty.
     """
 
     def __init__(self) -> None:
@@ -56,10 +57,10 @@ class BufferPool:
 
     @contextmanager
     def borrow(self, shape: tuple[int, ...]) -> Iterator[NDArray[np.uint16]]:
-        """Room of a shape, holding anything; nothing may refer to it afterwards."""
+        """Yield uninitialised memory of a shape; nothing may refer to it afterwards."""
         size = math.prod(shape)
         try:
-            buffer = self._idle.pop()  # of a list: no two threads get the same
+            buffer = self._idle.pop()  # list.pop: no two threads get the same buffer
         except IndexError:
             buffer = np.empty(size, np.uint16)
         if buffer.size < size:
@@ -70,20 +71,20 @@ class BufferPool:
 
 @dataclass(frozen=True, kw_only=True)
 class Reader:
-    """What every read of a block has in common."""
+    """The arguments that all reads of a block share."""
 
     grid: GeoBox
     window: Window
     bands: tuple[str, ...]
     margin_px: int
-    """Of the mask's flags around the block."""
+    """Margin of the mask's flags around the block."""
     files: Files
     few: bool = False
-    """Whether there are too few dates for a vote on false alarms."""
+    """Whether there are too few dates to vote on false alarms."""
 
     @property
     def inner(self) -> tuple[slice, slice]:
-        """The block within its margin."""
+        """The block without its margin."""
         m, (height, width) = self.margin_px, self.window.shape
         return slice(m, m + height), slice(m, m + width)
 
@@ -91,7 +92,7 @@ class Reader:
 def _read_scene(
     scene: Scene, reader: Reader, out: NDArray[np.uint16]
 ) -> tuple[list[NDArray[Any]], NDArray[np.bool_], quality.Flags]:
-    """Planes (y, x) of each band, where any is missing (y, x), and the mask's flags (y, x) with a margin.
+    """Read planes (y, x) of each band, where any is missing (y, x), and the mask's flags (y, x) with a margin.
 
     ``out`` (band, y, x) is memory that the planes may use.
     """
@@ -122,20 +123,20 @@ def _read_scene(
         )
         if none is not None:
             missing |= none
-        if own.nodata is None:  # nothing is told from no data: what is zero in all bands is no ground
+        if own.nodata is None:  # nothing marks no data: pixels that are zero in all bands are not ground
             empty = values == 0 if empty is None else empty & (values == 0)
         shift = _median.whole_shift(values.dtype, scale=own.scale, offset=own.offset)
-        if shift is None or shift != _shift(scene):  # the planes of a date lack one and the same shift
+        if shift is None or shift != _shift(scene):  # the planes of a date lack the same shift
             values = _median.encode(values, scale=own.scale, offset=own.offset)
         planes.append(values)
     return planes, missing if empty is None else missing | empty, flags
 
 
 def _roofs(scene: Scene, reader: Reader) -> NDArray[np.bool_]:
-    """Find what a scene's mask calls cloud and its bands show standing on the ground, (y, x) of a block with its margin.
+    """Find pixels that a scene's mask calls cloud but whose bands show no parallax, (y, x) of a block with its margin.
 
-    Nothing where it cannot be told: by other sensors, on other pixels, without blue and red, beyond what a composite of all blocks reads,
-    and in simulated images, whose clouds lie at one place in all bands.
+    Empty if that cannot be tested: for other sensors, on other pixels, without blue and red, beyond the area that a composite of
+    all blocks reads, and in simulated images, whose clouds have no parallax.
     """
     halo = reader.window.grown(reader.margin_px)
     nothing = np.zeros(halo.shape, bool)
@@ -144,7 +145,8 @@ def _roofs(scene: Scene, reader: Reader) -> NDArray[np.bool_]:
     if scene.sensor != SENTINEL2.name or scene.synthetic or mask is None or not at_hand:
         return nothing
     whole = Window(top=0, bottom=reader.grid.shape[0], left=0, right=reader.grid.shape[1]).grown(reader.margin_px)
-    # A patch that touches the block lies whole in this window, or it is too large: no block decides otherwise than its neighbour.
+    # A patch that touches the block lies whole in this window, or is too large: neighbouring blocks always decide
+    # alike.
     wide = halo.grown(parallax.LARGEST_PX + parallax.MARGIN_PX).common(whole)
     cloud = read_codes(
         mask,
@@ -172,7 +174,7 @@ def _roofs(scene: Scene, reader: Reader) -> NDArray[np.bool_]:
 def _read_date(
     scenes: tuple[Scene, ...], reader: Reader, out: NDArray[np.uint16]
 ) -> tuple[list[NDArray[Any]], NDArray[np.bool_], quality.Flags]:
-    """Like :func:`_read_scene`; where scenes of one pass overlap, the first (by id) with a clear pixel shows it."""
+    """As :func:`_read_scene`; where scenes of one pass overlap, the first (by id) with a clear pixel provides it."""
     planes, missing, flags = _read_scene(scenes[0], reader, out)
     if len(scenes) == 1:
         return planes, missing, flags
@@ -183,8 +185,8 @@ def _read_date(
         better = _rank(more_here, more_missing) < _rank(flags_here, missing)
         planes = [np.where(better, new, old) for new, old in zip(_coded(more, scene), planes, strict=True)]
         chosen = np.where(better, more_here, flags_here)
-        # In the margin no band was read, so the mask alone merges the flags; where that differs from the scene
-        # whose bands were taken (a band is missing there), the pixel is left out.
+        # No band is read in the margin, so there the mask alone merges the flags; if that differs from the scene whose
+        # bands were used (a band is missing there), the pixel is left out.
         flags = np.where(_rank(more_flags, None) < _rank(flags, None), more_flags, flags)
         missing = np.where(better, more_missing, missing) | (chosen != flags[reader.inner])
     return planes, missing, flags
@@ -213,7 +215,7 @@ def read_stack(
     buffer: NDArray[np.uint16],
     sky: Sky,
 ) -> Stack:
-    """All dates of a block; its planes may lie in ``buffer`` (date, band, y, x), ``sky`` knows what the pixels show of clouds."""
+    """Read all dates of a block; its planes may lie in ``buffer`` (date, band, y, x), and ``sky`` has the clouds detected in the pixels."""
     resolution_m = abs(grid.affine.a)
     reader = Reader(
         grid=grid,

@@ -1,6 +1,6 @@
-"""Which pixels of which dates are clear.
+"""The clear pixels of each date.
 
-Three steps, each needing only the pixel and a few metres around it, so that blocks leave no seam:
+Three steps, each using only the pixel and a few metres around it, so that blocks leave no seam:
 
 1. **Decode** the sensor's codes into *no data*, *cloud* and *doubtful* (shadow, snow, all of Landsat's bits,
    which its producer has dilated already).
@@ -27,7 +27,7 @@ from howgreen.imagery.read.quality import CLOUD, DOUBT, NO_DATA, Flags
 BUFFER_M = 40
 SMALLEST_CLOUD_M = 60
 FEWEST_VOTES = 4
-"""Dates needed for a vote."""
+"""Dates required for a vote."""
 TOLERANCE, TOLERANCE_PART = 150, 0.12
 """Agreement of codes (1e-4 reflectance): 0.015 + 12 % of the middle."""
 
@@ -35,17 +35,17 @@ Bools = NDArray[np.bool_]
 
 
 def halo_px(resolution_m: float) -> int:
-    """Pixels around a block that its buffer needs."""
+    """Return the margin around a block, in pixels, that its buffer needs."""
     return 2 * _speck_px(resolution_m) + round(BUFFER_M / resolution_m)
 
 
 def _speck_px(resolution_m: float) -> int:
-    """Half width of the square that fits into any cloud of SMALLEST_CLOUD_M, without its middle pixel."""
+    """Half-width of the square that fits into any cloud of SMALLEST_CLOUD_M, without its middle pixel."""
     return max(0, (round(SMALLEST_CLOUD_M / resolution_m) - 1) // 2)
 
 
 def _reach(mask: Bools, radius: int) -> Bools:
-    """Grow the mask (y, x) by a square of ``2 radius + 1`` pixels; nothing comes from outside."""
+    """Dilate the mask (y, x) by a square of ``2 radius + 1`` pixels; outside counts as false."""
     for axis in (0, 1):
         pad = [(radius, radius) if a == axis else (0, 0) for a in (0, 1)]
         out = np.pad(mask, pad)
@@ -64,7 +64,7 @@ def _part(mask: Bools, axis: int, start: int, stop: int) -> Bools:
 
 
 def cloud_rims(flags: Flags, *, resolution_m: float) -> Bools:
-    """Pixels (date, y, x) within the buffer of a cloud; ``flags`` has a margin of :func:`halo_px`, the answer none."""
+    """Find pixels (date, y, x) within the buffer of a cloud; ``flags`` has a margin of :func:`halo_px`, the result none."""
     margin = halo_px(resolution_m)
     core = np.s_[:, margin : flags.shape[1] - margin, margin : flags.shape[2] - margin]
     near = np.zeros(flags[core].shape, bool)
@@ -86,7 +86,7 @@ def _count(layers: Bools) -> Flags:
 
 
 def _often(flagged: Flags, data: Flags) -> Bools:
-    """Where a pixel was flagged on two thirds of at least FEWEST_VOTES dates."""
+    """Pixels flagged on two thirds of at least FEWEST_VOTES dates."""
     often: Bools = (data >= FEWEST_VOTES) & (flagged >= data - data // 3)
     return often
 
@@ -99,14 +99,14 @@ def false_alarms(codes: Int16s, *, flagged: Bools, data: Bools) -> Bools:
     codes
         (date, band, pixel) reflectance in steps of 1e-4, of the bands that vote.
     flagged, data
-        (date, pixel): the mask flags it; there is data.
+        (date, pixel): flagged by the mask; has data.
 
     Returns
     -------
-    (date, pixel) true where a flag is to be ignored.
+    (date, pixel) true where a flag should be ignored.
     """
     middle, _ = median(codes[..., None], data[..., None])
-    centre = middle[..., 0].astype(np.float32)  # where there is no data nothing agrees, whatever it says
+    centre = middle[..., 0].astype(np.float32)  # pixels without data agree with nothing, whatever their value
     tolerance = TOLERANCE + TOLERANCE_PART * np.abs(centre)
     agree = (np.abs(codes - centre) <= tolerance).all(axis=1) & data
     n_data, n_agree = data.sum(axis=0), agree.sum(axis=0)
@@ -125,16 +125,16 @@ def clear(
     resolution_m: float,
     shifts: Sequence[int] | None = None,
 ) -> Bools:
-    """Clear pixels of a block.
+    """Find the clear pixels of a block.
 
     Parameters
     ----------
     flags
         (date, y, x) with a margin of :func:`halo_px` on each side.
     codes
-        [date][band] (y, x) as :func:`howgreen.imagery.composite._median.median` takes them, with ``shifts``; no margin.
+        [date][band] (y, x) as for :func:`howgreen.imagery.composite._median.median`, with ``shifts``; no margin.
     missing
-        (date, y, x) no margin: a band has no data.
+        (date, y, x), no margin: a band has no data.
     voters
         Positions of the bands that vote.
     resolution_m
@@ -152,7 +152,7 @@ def clear(
     if len(flags) >= FEWEST_VOTES and voters:
         n_flagged, n_data = _count(flagged & data), _count(data)
         y, x = np.nonzero(_often(n_flagged, n_data))
-        for part in range(0, len(y), 65536):  # bounded memory where a whole block is cloudy
+        for part in range(0, len(y), 65536):  # bounds memory when a whole block is cloudy
             at = y[part : part + 65536], x[part : part + 65536]
             values = _gather(codes, shifts, voters, at)
             here = data[:, *at]

@@ -1,1 +1,1 @@
-"""Pixels of image files on the city's grid, here or on the web."""
+"""Pixels of local or remote image files, on the city's grid."""

@@ -1,4 +1,4 @@
-"""Bands read on a coarse grid, from overviews where there are any: for looking at masks and for checks."""
+"""Bands read on a coarse grid, from overviews if there are any: for masks and for checks."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from howgreen.imagery.read.quality import TABLES
 BEYOND_PX = 4
 """Coarse pixels around a frame that are fetched with it."""
 STRIP_ROWS = 256
-"""Rows of a strip that is read at once, after it is made coarser."""
+"""Rows per strip read at once, then coarsened."""
 THREADS = 8
-"""Scenes read together; the work is waiting for files."""
+"""Scenes read concurrently; the work is waiting for files."""
 
 
 def together(scenes: Iterable[Scene]) -> Executor:
-    """Return what reads scenes together: threads that wait for the web; of files on this computer no more than may compute at once."""
+    """Return an executor to read scenes concurrently: many threads for the web, for local files no more than may compute at once."""
     far = any(is_web(asset.href) for scene in scenes for asset in scene.assets)
     return ThreadPoolExecutor(THREADS) if far else pool(threads(THREADS))
 
@@ -49,7 +49,7 @@ def read_coarse(
     float32: bool = False,
     resampling: Resampling = Resampling.nearest,
 ) -> NDArray[Any]:
-    """Values of a band on a coarse grid, by the nearest pixel unless told otherwise, from overviews where there are any.
+    """Read a band on a coarse grid, by nearest neighbour unless told otherwise, from overviews if there are any.
 
     Outside the file: ``nodata``, or NaN with ``float32``.
     """
@@ -66,7 +66,7 @@ def read_coarse(
 def _warped(
     dataset: Any, index: int, frame: GeoBox, *, fill: float | None, own: float | None, resampling: Resampling
 ) -> NDArray[Any]:
-    """Put a band on a frame: ``own`` is its nodata value, ``fill`` that of the answer; with NaN the answer is float32."""
+    """Warp a band to a frame: ``own`` is its nodata value, ``fill`` that of the result; with NaN the result is float32."""
     with WarpedVRT(
         dataset,
         crs=str(frame.crs),
@@ -83,9 +83,9 @@ def _warped(
 
 
 def read_means(asset: Asset, frame: GeoBox, *, nodata: float | None, files: Files | None = None) -> NDArray[np.float32]:
-    """Return the means of a band's pixels over the cells of a coarse grid, NaN where there are no data.
+    """Return a band's pixel means over the cells of a coarse grid, NaN without data.
 
-    Files on this computer that lie straight on the grid's own coordinates are not warped, which takes a fifth of the time.
+    Local files aligned with the grid's axes are decimated instead of warped, which takes a fifth of the time.
     """
     with rasterio.Env(**GDAL_OPTIONS), opened(asset, files) as image:
         warped = image.remote or image.hidden is not None or image.masks(asset.index)
@@ -96,7 +96,7 @@ def read_means(asset: Asset, frame: GeoBox, *, nodata: float | None, files: File
 
 
 def _straight(dataset: Any, frame: GeoBox) -> tuple[float, float, float] | None:
-    """Find row and column of the file at the frame's corner, and pixels to a cell; None where the frame lies across."""
+    """Find the file's row and column at the frame's corner, and pixels per cell; None if the frame is not aligned."""
     source, target = dataset.transform, frame.affine
     if dataset.driver != "GTiff" or not same_crs(dataset.crs.to_wkt(), str(frame.crs)):
         return None
@@ -110,7 +110,7 @@ def _straight(dataset: Any, frame: GeoBox) -> tuple[float, float, float] | None:
 def _decimated(
     image: Image, index: int, frame: GeoBox, at: tuple[float, float, float], nodata: float | None
 ) -> NDArray[np.float32]:
-    """Read the cells that lie wholly inside a file; one that reaches beyond its edge shows its neighbour inside."""
+    """Read the cells that lie wholly inside a file; one across its edge gets the value of its inner neighbour."""
     row, column, k = at
     out = np.full(frame.shape, np.nan, np.float32)
     spans = []
@@ -135,9 +135,9 @@ def _decimated(
 
 @contextmanager
 def _overview(full: Image, asset: Asset, frame: GeoBox) -> Iterator[Image]:
-    """Open an image's coarsest overview that is as fine as the frame, or itself.
+    """Open an image's coarsest overview that is as fine as the frame, or the image itself.
 
-    GDAL's warper takes none by itself, and would decode all of a large file.
+    GDAL's warper uses no overview by itself, and would decode all of a large file.
     """
     factors = full.dataset.overviews(asset.index)
     far = full.dataset.driver == Pixels.driver
@@ -149,7 +149,7 @@ def _overview(full: Image, asset: Asset, frame: GeoBox) -> Iterator[Image]:
         return
     image = full if level < 0 else open_image(asset.href, remote=full.remote, overview=level)
     try:
-        # The warper may look a little beyond.
+        # The warper may read slightly beyond.
         everything = Window(top=0, bottom=frame.shape[0], left=0, right=frame.shape[1]).grown(BEYOND_PX)
         for index in image.dataset.indexes:  # and warps all bands, whichever is asked for
             wait_for(prefetch_window(image, index, grid=frame, window=everything))
@@ -163,10 +163,10 @@ def _overview(full: Image, asset: Asset, frame: GeoBox) -> Iterator[Image]:
 def _without_hidden(
     full: Image, image: Image, index: int, frame: GeoBox, *, nodata: float | None, fill: float | None, mean: bool
 ) -> Iterator[Any]:
-    """Open in memory what a frame needs of a band, ``fill`` where the mask file beside it hides pixels or there are no data.
+    """Open an in-memory copy of a band for a frame, ``fill`` where the external mask file hides pixels or there is no data.
 
-    GDAL's warper knows no masks of other files. Pixels that are much finer than the frame's are averaged, or left out, by a whole
-    factor first, strip by strip, so that memory does not grow with the file.
+    GDAL's warper ignores external masks. Pixels much finer than the frame's are first averaged, or subsampled, by an integer
+    factor, strip by strip, so that memory does not grow with the file.
     """
     dataset, mask = image.dataset, full.beside
     if mask is None:
@@ -201,7 +201,7 @@ def _without_hidden(
 
 
 def _in_full(full: Image, overview: Image, window: Window) -> Window:
-    """Find the window of an image that shows what a window of its overview does."""
+    """Convert a window of an overview to the window of the full image."""
     down, across = (whole / part for whole, part in zip(full.dataset.shape, overview.dataset.shape, strict=True))
     return Window(
         top=round(window.top * down),
@@ -213,7 +213,7 @@ def _in_full(full: Image, overview: Image, window: Window) -> Window:
 
 @contextmanager
 def _in_memory(values: NDArray[Any], transform: Affine, *, crs: Any) -> Iterator[Any]:
-    """Open a dataset of one band that lies in memory."""
+    """Open a single-band in-memory dataset."""
     profile = {
         "driver": "GTiff",
         "count": 1,

@@ -1,8 +1,8 @@
-"""Tiles of the commonest GeoTIFFs (DEFLATE, one band of whole numbers or of 32-bit floats), decoded past GDAL.
+"""Tiles of the most common GeoTIFFs (DEFLATE, one band of integers or of 32-bit floats), decoded without GDAL.
 
-libtiff takes a third of its time to add up the differences that predictor 2 leaves, and GDAL copies each tile through a
-cache of its own. libdeflate, and sums by numpy, give the same numbers in two thirds of the time. Whatever is not exactly the common kind is left to GDAL. Tiles whose bytes were altered are not: where they still fill the tile, libtiff
-does not look at their checksum and gives wrong numbers without a word.
+libtiff spends a third of its time undoing predictor 2, and GDAL copies each tile through a cache of its own. libdeflate with
+numpy's cumulative sums gives the same numbers in two thirds of the time. Anything but exactly this common kind is left to GDAL.
+Corrupted tiles are not: if they still fill the tile, libtiff ignores their checksum and returns wrong numbers silently.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from rasterio.errors import RasterioError
 from howgreen.core.grid import Window
 
 LARGEST_TILE_BYTES = 4 << 20
-"""Before packing; larger ones are rare, and would keep much memory for each thread."""
+"""Largest uncompressed tile; larger ones are rare, and would hold much memory per thread."""
 _PREDICTORS = {
     "uint8": (None, "1", "2"),
     "int16": (None, "1", "2"),
     "uint16": (None, "1", "2"),
     "float32": (None, "1", "3"),
 }
-"""Those of each type that are decoded here: 2 are differences of numbers, 3 differences of the floats' bytes."""
+"""Predictors decoded here for each type: 2 differences numbers, 3 differences the floats' bytes."""
 
 ByteRange = tuple[int, int]
 """First byte in the file, and the one after the last."""
 
 
 class _Buffers(threading.local):
-    """Memory that a thread reads one tile after another into: fresh memory would take as long again."""
+    """Memory that a thread reuses for one tile after another: allocating it would take as long as decoding."""
 
     def __init__(self) -> None:
         self.packed = np.empty(LARGEST_TILE_BYTES, np.uint8)
@@ -44,7 +44,7 @@ _buffers = _Buffers()
 
 
 def tile_bytes(dataset: Any, index: int, row: int, column: int) -> ByteRange | None:
-    """Find where a tile (or strip) of a band lies in its file; None for one that is not there because it has no data."""
+    """Find the bytes of a tile (or strip) of a band in its file; None for one that is absent because it has no data."""
     first, size = (
         dataset.get_tag_item(f"BLOCK_{what}_{column}_{row}", "TIFF", bidx=index) for what in ("OFFSET", "SIZE")
     )
@@ -53,21 +53,21 @@ def tile_bytes(dataset: Any, index: int, row: int, column: int) -> ByteRange | N
 
 @dataclass(frozen=True, kw_only=True)
 class Tiles:
-    """How the tiles of a file are packed."""
+    """Compression layout of a file's tiles."""
 
     path: Path
     dtype: np.dtype[Any]
     shape: tuple[int, int]
     """Height and width of a tile."""
     differences: bool
-    """Predictor 2: each number but a row's first is the difference from the one before."""
+    """Predictor 2: each number but a row's first is stored as the difference from the one before."""
     float_bytes: bool = False
-    """Predictor 3: a row's bytes are ordered by their place in the floats, and differences of the one before."""
+    """Predictor 3: a row's bytes are ordered by their position in the floats, then differenced."""
 
     def read(self, dataset: Any, window: Window, out: NDArray[Any]) -> bool:
-        """Pixels of a window inside the image, into ``out`` of its size; False where GDAL has to be asked.
+        """Read a window inside the image into ``out`` of its size; False if GDAL has to do it.
 
-        RasterioError for a tile whose bytes are not what was written.
+        RasterioError for a corrupted tile.
         """
         height, width = self.shape
         top, bottom, left, right = window.top, window.bottom, window.left, window.right
@@ -88,7 +88,7 @@ class Tiles:
         return True
 
     def _decoded(self, file: Any, first: int, end: int) -> NDArray[Any] | None:
-        """One tile (y, x) as it is packed, good until the next is asked for."""
+        """Decompress one tile (y, x), without undoing the predictor; valid until the next call."""
         import deflate
 
         size = end - first
@@ -99,31 +99,31 @@ class Tiles:
         if file.readinto(packed) != size:
             return None
         expected = self.shape[0] * self.shape[1] * self.dtype.itemsize
-        try:  # never longer than expected: a tile that unpacks to more is refused too
+        try:  # never longer than expected: a tile that decompresses to more is refused too
             decoded = deflate.zlib_decompress(packed, expected)
         except deflate.DeflateError as error:
             raise RasterioError(f"the tile at byte {first} is not what was written") from error
-        if len(decoded) != expected:  # a last strip is shorter
+        if len(decoded) != expected:  # the last strip is shorter
             return None
         if self.float_bytes:
             return _floats(np.frombuffer(decoded, np.uint8).reshape(*self.shape, 4))
         return np.frombuffer(decoded, self.dtype).reshape(self.shape)
 
     def _place(self, tile: NDArray[Any], top: int, left: int, out: NDArray[Any]) -> None:
-        """Copy what a tile shows of ``out``, whose row and column ``top``, ``left`` are the tile's first (may be negative)."""
+        """Copy a tile's part of ``out``, where ``top``, ``left`` are the tile's first row and column in it (may be negative)."""
         bottom, right = min(top + tile.shape[0], out.shape[0]), min(left + tile.shape[1], out.shape[1])
         y, x = max(top, 0), max(left, 0)
         rows, inner = tile[y - top : bottom - top, : right - left], out[y:bottom, x:right]
         if not self.differences:
             inner[...] = rows[:, x - left :]
-        elif left >= 0:  # added up where they are wanted: one pass less over memory
+        elif left >= 0:  # summed at the destination: one pass less over memory
             np.add.accumulate(rows, axis=-1, dtype=self.dtype, out=inner)
         else:  # rows begin before ``out`` does
             inner[...] = np.add.accumulate(rows, axis=-1, dtype=self.dtype)[:, x - left :]
 
 
 def _floats(packed: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Unpack the rows of a tile of floats: first all their highest bytes, then the next, each the difference from the one before."""
+    """Decode the rows of a float tile: first all their highest bytes, then the next, each differenced from the one before."""
     height, width, size = packed.shape
     summed = np.add.accumulate(packed.reshape(height, -1), axis=-1, dtype=np.uint8)
     planes = summed.reshape(height, size, width).transpose(0, 2, 1)
@@ -131,7 +131,7 @@ def _floats(packed: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def tiles_of(dataset: Any, path: Path) -> Tiles | None:
-    """How the tiles of an open GeoTIFF are packed; None where only GDAL is to read it."""
+    """Describe the tiles of an open GeoTIFF; None if only GDAL can read it."""
     if dataset.driver != "GTiff" or dataset.count != 1 or dataset.dtypes[0] not in _PREDICTORS:
         return None
     packing, shape, dtype = dataset.tags(ns="IMAGE_STRUCTURE"), dataset.block_shapes[0], np.dtype(dataset.dtypes[0])

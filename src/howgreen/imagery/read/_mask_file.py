@@ -1,7 +1,6 @@
-"""The mask file that GDAL puts beside an image (``FILE.tif.msk``), on this computer or on the web: where it hides pixels.
+"""GDAL's mask file beside an image (``FILE.tif.msk``), local or remote: where it hides pixels.
 
-GDAL would look for it by itself, but is told to read no files but those that are named: what else lies in a folder is nobody's
-choice.
+GDAL would look for it by itself, but is told to read only named files: nobody chose what else lies in a folder.
 """
 
 from __future__ import annotations
@@ -25,46 +24,46 @@ from howgreen.net import http
 from howgreen.net.sparse_file import MASK, Remote
 
 _FLAGS = "INTERNAL_MASK_FLAGS_{}"
-"""Tag by which GDAL knows its own mask files: how the mask of a band is kept."""
+"""Tag by which GDAL recognises its own mask files: storage of a band's mask."""
 _ONE_FOR_ALL = 2
-"""Bit of it: the first band hides pixels of all."""
+"""Bit of that tag: the first band masks all bands."""
 _quiet = Lock()
-"""Held while Python's filters of warnings, which are the whole process's, are changed."""
+"""Held while changing Python's warning filters, which are process-wide."""
 
 
 def has_own_mask(dataset: Any, index: int) -> bool:
-    """Tell whether an open file holds a mask of a band inside itself."""
+    """Tell whether an open file contains an internal mask for a band."""
     flags = getattr(dataset, "mask_flag_enums", ())
     return bool(flags) and MaskFlags.per_dataset in flags[index - 1] and MaskFlags.alpha not in flags[index - 1]
 
 
 class MaskFile:
-    """What may lie beside an open image, looked for when a band of it is first read.
+    """The possible mask file beside an open image, looked for when one of its bands is first read.
 
-    On the web nothing is asked for where the image itself says which of its pixels hold no data. Serves one thread at a time, as
-    its image does.
+    For a remote image, nothing is requested if the image itself marks its pixels without data. Use from one thread at a time,
+    like its image.
     """
 
     def __init__(self, href: str, image: Any, remote: Remote | None) -> None:
-        """Keep what tells where to look: ``image`` is the dataset of the image at ``href``, which fetches what it reads."""
+        """Remember where to look: ``image`` is the dataset of the image at ``href``, which fetches the bytes that it reads."""
         self._href, self._image, self._remote = href, image, remote
         self._looked = False
         self._dataset: Any = None
 
     def begin(self, index: int) -> None:
-        """Begin to ask the web for it, without waiting."""
+        """Start requesting a remote mask file, without waiting."""
         if self._remote is not None and not self._looked and not self._told(index):
             self._remote.mask()
 
     def hides(self, index: int) -> bool:
-        """Whether it is there, and may hide pixels of a band.
+        """Whether it exists, and may hide pixels of a band.
 
         Raises
         ------
         ImageError
-            When it is there, and is broken or of another image.
+            It exists, but is broken or belongs to another image.
         NetworkError
-            When it cannot be told whether it is there.
+            It is unknown whether it exists.
         """
         if self._told(index):
             return False
@@ -74,17 +73,17 @@ class MaskFile:
         return self._dataset is not None and _FLAGS.format(index) in self._dataset.tags()
 
     def shown(self, index: int, window: Window) -> NDArray[np.bool_]:
-        """Where it shows the pixels (y, x) of a window of the image. Only where it :meth:`hides` any.
+        """Return where it shows the pixels (y, x) of a window of the image. Call only if it :meth:`hides` any.
 
-        ImageError when it cannot be read.
+        ImageError if it cannot be read.
         """
         return np.asarray(self._codes(index, window) != 0)
 
     def shown_smaller(self, index: int, window: Window, shape: tuple[int, int]) -> NDArray[np.bool_]:
-        """Where it shows the pixels of a window of an overview, of another ``shape`` than the image's own pixels there.
+        """Return where it shows the pixels of an overview's window, whose ``shape`` differs from the full image's.
 
-        Who made an overview may have known nothing of the mask: a pixel of it that is hidden in part may be of what is hidden. Such
-        pixels are left out, unless most that show anything are such: then those that are shown for the most part stay.
+        An overview may have been built without the mask, so a partly hidden pixel may show hidden ground. Such pixels are left out,
+        unless they are the majority of all visible ones: then those mostly visible stay.
         """
         share = self._codes(index, window, shape=shape, resampling=Resampling.average)
         whole: NDArray[np.bool_] = share >= (255 if share.max(initial=0) > 1 else 1)
@@ -111,14 +110,14 @@ class MaskFile:
             self._dataset.close()
 
     def _told(self, index: int) -> bool:
-        """Whether the image itself says which pixels of a band hold no data; a nodata value spares a request, but no look at a folder."""
+        """Whether the image itself marks a band's pixels without data; a nodata value is enough to skip a request, but not a look at a folder."""
         image = self._image
         if self._remote is not None and image.nodatavals[index - 1] is not None:
             return True
         return has_own_mask(image, index) or alpha_index(image) is not None
 
     def _find(self) -> Any | None:
-        """Open it; None where there is none."""
+        """Open it; None if there is none."""
         if self._remote is None:
             path = Path(self._href + MASK)
             if not path.is_file():

@@ -1,4 +1,4 @@
-"""Fetching the bytes of blocks before they are read: over the web, waiting takes longer than anything else."""
+"""Prefetching the bytes of blocks before they are read: over the web, waiting dominates."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from howgreen.imagery.read.opener import GDAL_OPTIONS, Files, Image, byte_ranges
 from howgreen.imagery.read.quality import TABLES
 
 MOST_BLOCKS = 16
-"""Blocks that are requested ahead of the one that is read, if they are small."""
+"""Blocks requested ahead of the current one, if they are small."""
 MOST_BYTES = 128 << 20
-"""About what is requested ahead, at most: enough to be busy, little to lose when the run is stopped."""
+"""Approximate limit of bytes requested ahead: enough to stay busy, little to lose if the run is stopped."""
 BYTES_PER_PX = 1.5
-"""Of a compressed tile of two-byte pixels, about."""
+"""Approximate bytes per pixel of a compressed two-byte tile."""
 
 TileRequest = tuple[Asset, Window]
-"""A band, and the part of the grid that will be read of it."""
+"""A band, and the part of the grid that will be read from it."""
 
 
 def _byte_ranges(image: Image, index: int, grid: GeoBox, window: Window) -> list[ByteRange]:
@@ -35,12 +35,12 @@ def _byte_ranges(image: Image, index: int, grid: GeoBox, window: Window) -> list
 
 
 def prefetch_window(image: Image, index: int, *, grid: GeoBox, window: Window) -> list[Future[None]]:
-    """Request the tiles of a file that a block of the grid needs; the futures are done when they are here."""
+    """Request the tiles of a file that a block of the grid needs; the futures complete when the bytes have arrived."""
     return image.remote.fetch(_byte_ranges(image, index, grid, window)) if image.remote else []
 
 
 class Prefetch:
-    """The blocks of one composite in the order in which they will be computed, and what each needs of the web."""
+    """The blocks of one composite in computing order, and the remote bytes that each needs."""
 
     def __init__(self, blocks: Sequence[tuple[Window, Sequence[TileRequest]]], *, grid: GeoBox, files: Files) -> None:
         self.files = files
@@ -53,12 +53,12 @@ class Prefetch:
         return _anew, (self._blocks, self._grid, self.files)
 
     def wait(self, window: Window) -> None:
-        """Wait until the bytes of a block are here, and request those of the next ones.
+        """Wait for the bytes of a block, and request those of the next ones.
 
         Raises
         ------
         NetworkError
-            If they are not to be had.
+            They cannot be fetched.
         """
         number = next((i for i, (one, _) in enumerate(self._blocks) if one == window), None)
         if number is None or not self._blocks[number][1]:
@@ -70,9 +70,9 @@ class Prefetch:
         wait_for(mine)
 
     def _request(self, numbers: Sequence[int]) -> None:
-        """Request what some blocks need, file by file, for neighbours' tiles lie beside each other in the file.
+        """Request the bytes of some blocks file by file, since neighbouring tiles are adjacent in the file.
 
-        Opening a file takes processor time but, once its directories are here, no waiting.
+        Opening a file takes processor time but, once its directories have arrived, no waiting.
         """
         by_asset: dict[Asset, list[tuple[int, Window]]] = {}
         for number in numbers:
@@ -93,7 +93,7 @@ class Prefetch:
         self._requested |= requested
 
     def _distance(self, number: int) -> int:
-        """How many blocks ahead."""
+        """Return how many blocks to prefetch."""
         window, requests = self._blocks[number]
         size = window.shape[0] * window.shape[1] * len(requests) * BYTES_PER_PX
         return min(MOST_BLOCKS, int(MOST_BYTES / max(size, 1)))

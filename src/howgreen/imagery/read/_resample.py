@@ -1,10 +1,10 @@
-"""Reading bands onto a grid, so that a pixel's value never depends on the block it was read in.
+"""Resampling of bands to a grid, so that a pixel's value never depends on the block it was read in.
 
-Bands whose pixels are whole multiples of the grid's, edge on edge, are copied (a 20 m pixel becomes four
-10 m pixels of the same value: measured values stay as they were measured, no nodata bleeds, no halo is needed).
-All others are interpolated: reflectance bilinearly over the valid neighbours, masks by the nearest pixel. The
-positions come from a lattice of exactly projected points, anchored to the grid's own origin and not to the
-block, which is what GDAL's warper does not offer: its approximation starts anew in every block.
+Bands whose pixels are whole multiples of the grid's, edge on edge, are copied (a 20 m pixel becomes four 10 m pixels of
+the same value: measured values are unchanged, no nodata bleeds, no halo is needed). All others are interpolated:
+reflectance bilinearly over the valid neighbours, masks by the nearest pixel. The positions come from a lattice of
+exactly projected points, anchored to the grid's own origin and not to the block, which GDAL's warper cannot do: its
+approximation starts anew in every block.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from howgreen.core.types import Asset
 from howgreen.imagery.read.opener import Files, Image, opened
 
 LATTICE_PX = 32
-"""Spacing of the exactly projected points; between two UTM zones, linear in between is good to 0.0001 pixel."""
+"""Spacing of the exactly projected points; between two UTM zones, linear interpolation is good to 0.0001 pixel."""
 
 
 @lru_cache(maxsize=256)
 def same_crs(wkt: str, other: str) -> bool:
-    """Tell whether two descriptions are of one coordinate system."""
+    """Tell whether two descriptions mean the same CRS."""
     return bool(CRS.from_user_input(wkt) == CRS.from_user_input(other))
 
 
@@ -43,7 +43,7 @@ def _whole(value: float) -> int | None:
 def alignment(dataset: Any, grid: GeoBox) -> tuple[int, int, int] | None:
     """Find ``(k, row, column)``: each pixel of the file covers k x k pixels of the grid, the first one at row, column.
 
-    None if the file has to be interpolated.
+    None if the file needs interpolation.
     """
     source, target = dataset.transform, grid.affine
     if source.b or source.d or source.a <= 0 or source.e >= 0:
@@ -56,7 +56,7 @@ def alignment(dataset: Any, grid: GeoBox) -> tuple[int, int, int] | None:
 
 
 def file_window(dataset: Any, grid: GeoBox, window: Window) -> Window | None:
-    """Find the pixels of the file that reading a block needs; None if the block misses it."""
+    """Find the window of the file that reading a block needs; None if the block misses it."""
     at = alignment(dataset, grid)
     if at is not None:
         return _not_empty(_aligned(dataset, window, at))
@@ -64,7 +64,7 @@ def file_window(dataset: Any, grid: GeoBox, window: Window) -> Window | None:
 
 
 def _aligned(dataset: Any, window: Window, at: tuple[int, int, int]) -> Window:
-    """Find the pixels of an aligned file under a block of the grid; empty, or inside out, where they do not meet."""
+    """Find the pixels of an aligned file under a block of the grid; empty or inverted if they do not meet."""
     k, row, column = at
     return Window(
         top=max((window.top - row) // k, 0),
@@ -88,7 +88,7 @@ def _copy(
     out: NDArray[Any] | None = None,
     table: NDArray[Any] | None = None,
 ) -> NDArray[Any]:
-    """Read a block of an aligned band, its values looked up in ``table`` if given; ``fill`` outside the file."""
+    """Read a block of an aligned band, with values mapped through ``table`` if given; ``fill`` outside the file."""
     dataset = image.dataset
     k, row, column = at
     in_file = _aligned(dataset, window, at)
@@ -99,7 +99,7 @@ def _copy(
         return out
     if table is None and k == 1 and in_file.shape == out.shape:
         return image.read(index, in_file, out=out)
-    # Where the file's window lies in the block; negative where a coarse pixel begins before it.
+    # Position of the file's window in the block; negative if a coarse pixel begins before it.
     y, x = in_file.top * k + row - window.top, in_file.left * k + column - window.left
     bottom, right = in_file.bottom * k + row - window.top, in_file.right * k + column - window.left
     inner = out[max(y, 0) : bottom, max(x, 0) : right]
@@ -111,7 +111,7 @@ def _copy(
 
 
 def _codes(values: NDArray[Any]) -> NDArray[Any]:
-    """Mask codes as they index a table, whatever type a file keeps them in."""
+    """Convert mask codes of any data type to table indices."""
     if values.dtype.kind == "u" and values.dtype.itemsize <= 2:
         return values
     clipped: NDArray[np.uint16] = np.clip(np.nan_to_num(values), 0, 65535).astype(np.uint16)
@@ -119,7 +119,7 @@ def _codes(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def _repeat(values: NDArray[Any], k: int, *, skip: tuple[int, int], out: NDArray[Any]) -> None:
-    """Each pixel k x k times into ``out``, less the first ``skip`` rows and columns of the result."""
+    """Repeat each pixel k x k times into ``out``, without the first ``skip`` rows and columns of the result."""
     if k == 2 and values.dtype in _DOUBLE:  # one multiplication writes both halves of a wider integer
         wide_type, factor = _DOUBLE[values.dtype]
         wide = (values.astype(wide_type) * factor).view(values.dtype)
@@ -159,9 +159,9 @@ def _near(x: NDArray[Any], *, city: float, file: float, turn: float) -> NDArray[
 def positions(
     grid: GeoBox, window: Window, crs: str, transform: Affine, width: int = 0
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Row and column in the file (0.5 = centre of the first pixel) of every pixel centre of the block.
+    """Compute row and column in the file (0.5 = centre of the first pixel) of every pixel centre of the block.
 
-    The same pixel of the grid gets bit for bit the same position in every block. ``width`` is the file's.
+    A grid pixel gets bit-identical positions in every block. ``width`` is the file's.
     """
     step = LATTICE_PX
     rows = np.arange(math.floor(window.top / step), -(-window.bottom // step) + 1) * step
@@ -181,12 +181,12 @@ def _moved(affine: Affine, x: NDArray[Any], y: NDArray[Any]) -> tuple[NDArray[np
 
 
 def _finite(values: Any) -> NDArray[np.float64]:
-    """Points that cannot be projected lie far outside any file."""
+    """Move points that cannot be projected far outside any file."""
     return np.nan_to_num(np.asarray(values, np.float64), nan=1e9, posinf=1e9, neginf=-1e9)
 
 
 def _spread(nodes: NDArray[np.float64], window: Window, top: int, left: int) -> NDArray[np.float64]:
-    """Bilinear interpolation of lattice nodes to the pixels of the block."""
+    """Interpolate lattice nodes bilinearly to the pixels of the block."""
     row, row_part = np.divmod(np.arange(window.top, window.bottom) - top, LATTICE_PX)
     column, column_part = np.divmod(np.arange(window.left, window.right) - left, LATTICE_PX)
     down, across = row_part[:, None] / LATTICE_PX, column_part[None, :] / LATTICE_PX
@@ -196,7 +196,7 @@ def _spread(nodes: NDArray[np.float64], window: Window, top: int, left: int) -> 
 
 
 def _bounds(rows: NDArray[np.float64], columns: NDArray[np.float64], shape: tuple[int, int]) -> Window | None:
-    """Find the part of the file that the positions need, with one pixel around; None if they miss it."""
+    """Find the part of the file that the positions need, with a margin of one pixel; None if they miss it."""
     window = Window(
         top=max(math.floor(rows.min()) - 2, 0),
         bottom=min(math.ceil(rows.max()) + 2, shape[0]),
@@ -207,7 +207,7 @@ def _bounds(rows: NDArray[np.float64], columns: NDArray[np.float64], shape: tupl
 
 
 def coarsened(values: NDArray[Any], valid: NDArray[np.bool_], k: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Mean of the valid among each k x k pixels."""
+    """Average the valid values among each k x k pixels."""
     height, width = values.shape[0] // k, values.shape[1] // k
     cut = np.s_[: height * k, : width * k]
     data = np.where(valid[cut], values[cut], 0).astype(np.float64).reshape(height, k, width, k).sum(axis=(1, 3))
@@ -218,9 +218,9 @@ def coarsened(values: NDArray[Any], valid: NDArray[np.bool_], k: int) -> tuple[N
 def _interpolate(
     image: Image, index: int, grid: GeoBox, window: Window, nodata: float | None
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Bilinear values of a block and where there are none.
+    """Interpolate a block bilinearly, and mark pixels without data.
 
-    A file much finer than the grid is first averaged by a whole factor, counted from the file's own corner.
+    A file much finer than the grid is first averaged by an integer factor, counted from the file's own corner.
     """
     dataset = image.dataset
     crs, transform = dataset.crs.to_wkt(), dataset.transform
@@ -241,7 +241,7 @@ def _interpolate(
 
 
 def shrink(grid: GeoBox, crs: str, transform: Affine) -> int:
-    """How many pixels of the file the grid's middle pixel is across, as a whole number, at least 1."""
+    """Return the width of the grid's middle pixel in file pixels, as a whole number, at least 1."""
     y, x = grid.shape[0] // 2, grid.shape[1] // 2
     rows, columns = positions(grid, Window(top=y, bottom=y + 2, left=x, right=x + 2), crs, transform)
     step = math.hypot(rows[1, 0] - rows[0, 0], columns[1, 0] - columns[0, 0])
@@ -286,11 +286,11 @@ def _nearest(image: Image, index: int, grid: GeoBox, window: Window, *, fill: An
 
 
 COMMON_NODATA = -9999
-"""What many writers put where there are no data, whether they say so or not; no reflectance is so far below zero."""
+"""The value that many writers use for no data, declared or not; no reflectance is that far below zero."""
 
 
 def missing(values: NDArray[Any], nodata: float | None) -> NDArray[np.bool_]:
-    """Find where values are the nodata value, -9999, or no finite numbers."""
+    """Find the values that are nodata, -9999, or not finite."""
     none: NDArray[np.bool_] = np.zeros(values.shape, bool) if nodata is None else values == nodata
     if values.dtype.kind != "u":
         none |= values == COMMON_NODATA
@@ -300,7 +300,7 @@ def missing(values: NDArray[Any], nodata: float | None) -> NDArray[np.bool_]:
 
 
 def _all_there(values: NDArray[Any], nodata: float | None) -> bool:
-    """Tell whether no value can be the nodata value or NaN: a look at the least is quicker than a test of each."""
+    """Tell whether no value can be nodata or NaN: finding the minimum is quicker than testing each."""
     if values.dtype.kind != "u":
         return False
     return nodata is None or bool(nodata < values.min())
@@ -315,18 +315,18 @@ def read_band(
     out: NDArray[Any] | None = None,
     files: Files | None = None,
 ) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
-    """DN of a block of one band and where there are none (None: nowhere), both (y, x); float32 where they were interpolated.
+    """Read DN of a block of one band and where data is missing (None: nowhere), both (y, x); float32 if interpolated.
 
-    ``out`` is written to and returned where its dtype is that of the DN.
+    ``out`` is written to and returned if its dtype is that of the DN.
 
     Raises
     ------
     ImageError
-        If the file cannot be read; it is named.
+        The file cannot be read; it is named.
     """
     with opened(asset, files) as plain:
         dataset, image = plain.dataset, plain
-        if plain.masks(asset.index):  # what the mask hides becomes nodata
+        if plain.masks(asset.index):  # pixels hidden by the mask become nodata
             nodata = plain.nodata(asset.index, nodata)
             image = plain.with_mask(np.nan if nodata is None else nodata)
         at = alignment(dataset, grid)
@@ -348,14 +348,14 @@ def _outside(dataset: Any, window: Window, at: tuple[int, int, int]) -> NDArray[
 def read_codes(
     asset: Asset, *, grid: GeoBox, window: Window, fill: int, table: NDArray[Any], files: Files | None = None
 ) -> NDArray[Any]:
-    """Read the codes (y, x) of a mask band by the nearest pixel, looked up in ``table`` of 65,536 entries.
+    """Read the codes (y, x) of a mask band by nearest neighbour, mapped through ``table`` of 65,536 entries.
 
     Outside the file it is ``fill`` (looked up).
 
     Raises
     ------
     ImageError
-        If the file cannot be read; it is named.
+        The file cannot be read; it is named.
     """
     with opened(asset, files) as image:
         dataset = image.dataset
@@ -367,7 +367,7 @@ def read_codes(
 
 
 def tile_grid(asset: Asset, *, grid: GeoBox) -> tuple[int, int] | None:
-    """Row and column of the grid where the file's first pixel lies; None if it has to be interpolated."""
+    """Return row and column of the grid at the file's first pixel; None if the file needs interpolation."""
     with opened(asset) as image:
         at = alignment(image.dataset, grid)
         return None if at is None else (at[1], at[2])

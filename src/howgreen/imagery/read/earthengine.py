@@ -1,11 +1,10 @@
-"""Google Earth Engine's pixels, read from the user's own account (extra ``[ee]``).
+"""Google Earth Engine pixels, read with the user's own account (extra ``[ee]``).
 
-Images are read window by window in their own pixels (``getPixels``), so that everything after is the path that all
-images take.
+Images are read window by window in their native pixels (``getPixels``), so that all later steps are the same as for other images.
 
-The account is the one that ``earthengine authenticate`` has set up, or, where there is no browser, the service account whose key file
-``GOOGLE_APPLICATION_CREDENTIALS`` names. Its project, or ``EARTHENGINE_PROJECT``, pays the quota. Its token goes to Google's own address
-and to no other.
+The account is the one set up by ``earthengine authenticate`` or, on a machine without a browser, the service account whose key file
+``GOOGLE_APPLICATION_CREDENTIALS`` names. Its project, or ``EARTHENGINE_PROJECT``, pays the quota. Its token goes to Google's own
+address and to no other.
 """
 
 from __future__ import annotations
@@ -29,9 +28,9 @@ from howgreen.core.errors import MissingExtraError, NetworkError
 
 URL = "https://earthengine.googleapis.com"
 SIGNER = "earth-engine"
-"""What assets of Earth Engine carry as their signer."""
+"""Signer of Earth Engine assets."""
 MOST_BYTES = 40_000_000
-"""Of one answer; Earth Engine gives 48 MiB at most."""
+"""Largest response requested; Earth Engine allows 48 MiB."""
 DEADLINE_MS, RETRIES = 60_000, 3
 
 KEY_FILE = "GOOGLE_APPLICATION_CREDENTIALS"
@@ -46,14 +45,14 @@ _lock = Lock()
 
 
 def connect(url: str = URL) -> Any:
-    """Return the client library, signed in; done once in a process.
+    """Return the client library, signed in; once per process.
 
     Raises
     ------
     MissingExtraError
         It is not installed.
     NetworkError
-        No account, no project, no answer, or an address that is neither Google's nor on this machine.
+        No account, no project, no response, or an address that is neither Google's nor on this machine.
     """
     try:
         import ee
@@ -71,7 +70,7 @@ def connect(url: str = URL) -> Any:
 
 
 def _credentials(url: str) -> Any:
-    """Of the user, or of a service account, for Google; nobody's for a server on this machine."""
+    """Credentials of the user, or of a service account, for Google; none for a server on this machine."""
     from google.auth.credentials import AnonymousCredentials
 
     if url.rstrip("/") == URL:
@@ -88,7 +87,7 @@ def _service_account(path: str) -> Any:
     Raises
     ------
     NetworkError
-        It is none.
+        The file is not one.
     """
     import ee
     from google.oauth2 import service_account
@@ -104,7 +103,7 @@ def _service_account(path: str) -> Any:
 
 @contextmanager
 def translate_errors(url: str) -> Iterator[None]:
-    """Turn what the library raises into a NetworkError of one line with the cure."""
+    """Translate the library's exceptions to a one-line NetworkError with the cure."""
     import ee
     import google.auth.exceptions
     import requests
@@ -129,7 +128,7 @@ def translate_errors(url: str) -> Iterator[None]:
 
 
 class Pixels:
-    """One band of one image of Earth Engine, with what reading needs of a rasterio dataset: its own grid, windows of it.
+    """One band of one Earth Engine image, with the parts of a rasterio dataset that reading needs: its own grid and windows.
 
     Made by :func:`open_pixels`.
     """
@@ -157,7 +156,7 @@ class Pixels:
         Raises
         ------
         NetworkError
-            Earth Engine does not give them.
+            Earth Engine does not return them.
         """
         if index != 1:
             raise ValueError(f"band {index} of a single one")
@@ -172,7 +171,7 @@ class Pixels:
         return result
 
     def coarse(self, step: int) -> tuple[NDArray[Any], Affine]:
-        """All of it, every ``step`` x ``step`` pixels as one (of Earth Engine's own pyramid), and its transform."""
+        """Return all of it, with each ``step`` x ``step`` pixels as one (from Earth Engine's own pyramid), and its transform."""
         height, width = -(-self.height // step), -(-self.width // step)
         transform = self.transform @ Affine.scale(step)
         return self._fetched(transform, height, width), transform
@@ -202,11 +201,11 @@ class Pixels:
         return values
 
     def overviews(self, _: int) -> list[int]:
-        """None that rasterio could open: see :meth:`coarse`."""
+        """Empty: rasterio could open none; see :meth:`coarse`."""
         return []
 
     def close(self) -> None:
-        """Nothing is open between two requests."""
+        """Do nothing: no connection stays open between requests."""
 
     def __enter__(self) -> Pixels:
         return self
@@ -217,7 +216,7 @@ class Pixels:
 
 @dataclass(frozen=True, kw_only=True)
 class Address:
-    """Where a band is, as :func:`howgreen.imagery.catalog._earthengine.scenes` writes it into an href."""
+    """Address of a band, as :func:`howgreen.imagery.catalog._earthengine.scenes` writes it into an href."""
 
     url: str
     name: str
@@ -226,12 +225,12 @@ class Address:
 
     @property
     def image(self) -> str:
-        """The image's id as Earth Engine's own code writes it."""
+        """The image's id in Earth Engine's own code."""
         return self.name.removeprefix("projects/earthengine-public/assets/")
 
 
 def is_pixels(href: str) -> bool:
-    """Whether an href is one of Earth Engine's."""
+    """Tell whether an href is one of Earth Engine's."""
     return href.partition("#")[0].endswith(":getPixels")
 
 
@@ -248,7 +247,7 @@ def open_pixels(href: str) -> Pixels:
     Raises
     ------
     MissingExtraError, NetworkError
-        As :func:`connect`; and when there is no such image.
+        As :func:`connect`; or there is no such image.
     """
     at = address(href)
     return Pixels(at.url, at.name, at.band, _grid(at.url, at.name, at.band))

@@ -1,4 +1,4 @@
-"""Opening image files, here or on the web: only images, nothing that leads elsewhere, every fault in one line."""
+"""Opening local or remote image files: only images, nothing that refers elsewhere, every fault in one line."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from howgreen.net.sparse_file import Remote
 
 _DRIVERS = ("GTiff", "JP2OpenJPEG")
 GDAL_OPTIONS = {
-    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",  # no listing of the folder for side-car files
+    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",  # no directory listing for sidecar files
     "GDAL_NUM_THREADS": "1",  # blocks are the parallelism
     "GDAL_TIFF_INTERNAL_MASK": "YES",
     "VSI_CACHE": "FALSE",  # windows are read once; the system caches the files
@@ -43,17 +43,17 @@ _UNFETCHED = ("dataset_mask", "read_masks", "sample", "statistics", "stats")
 
 
 class Fetched:
-    """A rasterio dataset of a file on the web: like any other, but its bytes are fetched before it reads them.
+    """A rasterio dataset of a remote file, whose bytes are fetched before each read.
 
-    What else of rasterio's reads pixels is not there: in a sparse file it would find zeros.
+    Rasterio's other pixel readers are not exposed: in a sparse file they would find zeros.
     """
 
     def __init__(self, raw: Any, remote: Remote) -> None:
         self.raw = raw
-        """The dataset itself, for those who have fetched what they will read."""
+        """The dataset itself, for callers that have fetched what they will read."""
         self._remote = remote
         if any(has_own_mask(raw, index) for index in raw.indexes):
-            remote.check_size("an image with a mask inside")  # where it lies GDAL does not say
+            remote.check_size("an image with a mask inside")  # GDAL does not say where it lies
             wait_for(remote.everything())
 
     def __getattr__(self, name: str) -> Any:
@@ -69,7 +69,7 @@ class Fetched:
         masked: bool = False,
         out: NDArray[Any] | None = None,
     ) -> NDArray[Any]:
-        """As rasterio's. NetworkError when the bytes are not to be had."""
+        """Read as rasterio does. NetworkError if the bytes cannot be fetched."""
         bands = [indexes] if isinstance(indexes, int) else list(indexes or self.raw.indexes)
         (top, bottom), (left, right) = (window or RasterioWindow(0, 0, self.raw.width, self.raw.height)).toranges()
         whole = Window(top=math.floor(top), bottom=math.ceil(bottom), left=math.floor(left), right=math.ceil(right))
@@ -79,9 +79,9 @@ class Fetched:
 
 
 def byte_ranges(dataset: Any, index: int, window: Window) -> list[ByteRange]:
-    """Find where the tiles (or strips) under a window of a band lie in its file, and those of an alpha band.
+    """Find the byte ranges of the tiles (or strips) under a window of a band, and those of an alpha band.
 
-    None for files that come as a whole (JPEG 2000), as only their decoder knows.
+    Empty for files that come as a whole (JPEG 2000), as only the decoder knows.
     """
     if dataset.driver != "GTiff":
         return []
@@ -99,38 +99,38 @@ class Image:
     """An open file."""
 
     dataset: Any
-    """Rasterio's, or what behaves like it: :class:`Fetched`, or Earth Engine's."""
+    """A rasterio dataset, or one that behaves like it: :class:`Fetched`, or Earth Engine's."""
     remote: Remote | None = None
-    """Where its bytes come from; None for a file on this computer."""
+    """Source of its bytes; None for a local file."""
     beside: MaskFile | None = None
-    """What may lie beside it, and hide pixels; None where nothing can."""
+    """The possible mask file beside it; None if it cannot have one."""
     tiles: Tiles | None = None
-    """How its tiles are packed, where they need no GDAL."""
+    """Layout of its tiles, if they can be decoded without GDAL."""
 
     def request(self, index: int, window: Window) -> list[Future[None]]:
-        """Begin to fetch what a window of a band needs; the futures are done when it is here. None for local files."""
+        """Start fetching what a window of a band needs; the futures complete when it has arrived. None for local files."""
         return self.remote.fetch(byte_ranges(self.dataset, index, window)) if self.remote else []
 
     hidden: float | None = None
-    """What pixels become that the file's own mask (or alpha band) hides; None to leave them as they are."""
+    """Value for pixels hidden by the file's own mask (or alpha band); None to leave them as they are."""
 
     def masks(self, index: int) -> bool:
-        """Whether a mask, in the file or beside it, or an alpha band may hide pixels of a band.
+        """Tell whether a mask, inside the file or beside it, or an alpha band may hide pixels of a band.
 
-        ImageError, NetworkError when a mask file cannot be read.
+        ImageError, NetworkError if a mask file cannot be read.
         """
         if has_own_mask(self.dataset, index) or alpha_index(self.dataset) not in {None, index}:
             return True
         return self.beside is not None and self.beside.hides(index)
 
     def nodata(self, index: int, stated: float | None) -> float | None:
-        """Return what hidden pixels of a band are read as, given the nodata value that is stated; that one where none are hidden."""
+        """Return the value that hidden pixels of a band are read as, given the stated nodata value; that value if none are hidden."""
         if stated is None and np.dtype(self.dataset.dtypes[index - 1]).kind != "f" and self.masks(index):
             return 0
         return stated
 
     def with_mask(self, hidden: float) -> Image:
-        """Return the same file, hidden pixels read as ``hidden``."""
+        """Return the same file with hidden pixels read as ``hidden``."""
         return replace(self, hidden=hidden)
 
     def _shown(self, index: int, window: Window) -> NDArray[np.bool_]:
@@ -141,12 +141,12 @@ class Image:
         if alpha := alpha_index(dataset):
             codes: NDArray[Any] = dataset.read(alpha, window=where)
         else:
-            raw = getattr(dataset, "raw", dataset)  # of a file on the web all has arrived: see Fetched
+            raw = getattr(dataset, "raw", dataset)  # all bytes of a remote file have arrived: see Fetched
             codes = raw.read_masks(index, window=where)
         return np.asarray(codes != 0)
 
     def read(self, index: int, window: Window, *, out: NDArray[Any] | None = None) -> NDArray[Any]:
-        """Read the pixels of a window of a band. NetworkError when the bytes are not to be had."""
+        """Read a window of a band. NetworkError if the bytes cannot be fetched."""
         values = self._numbers(index, window, out)
         if self.hidden is not None:
             values[~self._shown(index, window)] = self.hidden
@@ -170,17 +170,17 @@ class Image:
 
 
 def wait_for(pieces: Iterable[Future[None]]) -> None:
-    """Wait until all bytes are here; raises the NetworkError of the first that is not to be had."""
+    """Wait until all bytes have arrived; raise the NetworkError of the first that cannot be fetched."""
     for piece in pieces:
         piece.result()
 
 
 class Files:
-    """Files that stay open between the blocks of one composite: opening takes a tenth of the time of reading a block.
+    """Files kept open between the blocks of one composite: opening takes a tenth of the time of reading a block.
 
-    A dataset serves one thread at a time. What GDAL remembers of their pixels is bounded by its own GDAL_CACHEMAX
-    (bytes; a twentieth of the memory by default): a small one costs nothing here, as tiles are decoded once. Elsewhere (on a cluster) a copy starts without any.
-    A file on the web is the same for as long as this lives, or reading it is an error.
+    A dataset serves one thread at a time. GDAL's block cache is bounded by GDAL_CACHEMAX (bytes; a twentieth of memory by default):
+    a small one costs nothing here, as tiles are decoded once. A copy sent elsewhere (to a cluster) starts empty. A remote file must
+    not change during this object's life, or reading it is an error.
     """
 
     most_idle = 256
@@ -197,7 +197,7 @@ class Files:
 
     @contextmanager
     def open(self, asset: Asset) -> Iterator[Image]:
-        """Open the file of an asset; it stays open for the next block unless reading it failed."""
+        """Open the file of an asset; it stays open for the next block unless reading failed."""
         with self._lock:
             idle = self._idle.get(asset.href)
             image = idle.pop() if idle else None
@@ -216,7 +216,7 @@ class Files:
                 image.close()
 
     def open_ahead(self, assets: Iterable[Asset]) -> None:
-        """Begin to open files on the web, all at once."""
+        """Start opening remote files, all at once."""
         for asset in assets:
             if remote := self._remote(asset):
                 remote.open()
@@ -231,12 +231,12 @@ class Files:
             return self._far[key]
 
     def check(self, assets: Iterable[Asset]) -> list[Future[None]]:
-        """Ask for the first bytes of files on the web; the futures fail where one is not to be had."""
+        """Request the first bytes of remote files; the future of a file that cannot be fetched fails."""
         return [remote.check() for asset in assets if (remote := self._remote(asset))]
 
 
 class _Shared:
-    """Files on the web that several stages read, each byte fetched once."""
+    """Remote files that several stages read, each byte fetched once."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -266,9 +266,9 @@ _shared = _Shared()
 
 
 def mask_doubts(assets: Iterable[Asset]) -> set[str]:
-    """Name the hosts of files on the web that answer with no mask file where one would be, and say with what.
+    """Name the hosts of remote files that return something other than a mask file at its address, and say what.
 
-    Only of files that were read within the :func:`shared_files` that is open.
+    Covers only files read within the current :func:`shared_files`.
     """
     remotes = (_shared.remote(asset) for asset in assets if is_ranged(asset.href))
     return {
@@ -277,15 +277,15 @@ def mask_doubts(assets: Iterable[Asset]) -> set[str]:
 
 
 def fetched_bytes() -> int:
-    """Return how many bytes of files on the web were fetched within the :func:`shared_files` that is open; 0 outside of one."""
+    """Return the bytes of remote files fetched within the current :func:`shared_files`; 0 outside of one."""
     return _shared.fetched()
 
 
 @contextmanager
 def shared_files() -> Iterator[None]:
-    """Within this, what one stage has fetched of a file on the web serves the next: a plan's masks serve its run.
+    """Share fetched bytes of remote files between stages within this context: a plan's masks serve its run.
 
-    Their bytes lie on the disk until the last who shares ends; a file that changes meanwhile is an error.
+    The bytes stay on disk until the last user ends; a file that changes meanwhile is an error.
     """
     _shared.use(1)
     try:
@@ -295,55 +295,55 @@ def shared_files() -> Iterator[None]:
 
 
 def is_ranged(href: str) -> bool:
-    """Whether an href is a file on the web, of which ranges of bytes are read."""
+    """Tell whether an href is a remote file read by byte ranges."""
     return is_web(href) and not earthengine.is_pixels(href)
 
 
 def is_web(href: str) -> bool:
-    """Whether an href is a web address."""
+    """Tell whether an href is a web address."""
     return href.lower().startswith(_WEB)
 
 
 def check_href(href: str) -> None:
-    """Refuse what is neither an absolute path nor a web address.
+    """Refuse an href that is neither an absolute path nor a web address.
 
-    GDAL would also follow paths of its own (``/vsicurl/``) and databases: a store or a plan from a stranger decides
-    neither which files are read here nor which machines are called.
+    GDAL would also follow its own virtual paths (``/vsicurl/``) and databases: an untrusted store or plan must decide
+    neither which local files are read nor which machines are contacted.
 
     Raises
     ------
     ImageError
-        If it is not a plain path or http(s) address.
+        It is not a plain path or http(s) address.
     """
     if not (Path(href).is_absolute() and not href.startswith("/vsi")) and not is_web(href):
         raise ImageError(f"{href!r}: neither an absolute path nor a web address; make a new plan, or a new store")
 
 
 def open_image(href: str, *, remote: Remote | None = None, overview: int | None = None) -> Image:
-    """Open what lies there, when it is an image by itself and no file that leads to others (VRT).
+    """Open an image that is self-contained, not a file that refers to others (VRT).
 
     Parameters
     ----------
     href
         See :func:`check_href`.
     remote
-        Where the bytes of a web address come from.
+        Source of a web address's bytes.
     overview
-        Level of the overview to open instead of the whole, from 0.
+        Level of the overview to open instead of the full image, from 0.
 
     Raises
     ------
     ImageError
-        If it is something else.
+        It is anything else.
     NetworkError
-        If its bytes are not to be had.
+        Its bytes cannot be fetched.
     """
     if earthengine.is_pixels(href):
         return Image(dataset=earthengine.open_pixels(href))
     options = {} if overview is None else {"overview_level": overview}
     path = href if remote is None else remote.open().result()
     dataset = rasterio.open(path, sharing=False, **options)
-    if dataset.driver not in _DRIVERS:  # a VRT opens what it leads to only when it is read
+    if dataset.driver not in _DRIVERS:  # a VRT opens the files it refers to only when read
         driver = dataset.driver
         dataset.close()
         raise ImageError(f"{href}: a {driver} file, not a GeoTIFF or JPEG 2000; convert it and add it again")
@@ -355,14 +355,14 @@ def open_image(href: str, *, remote: Remote | None = None, overview: int | None 
 
 @contextmanager
 def opened(asset: Asset, files: Files | None = None) -> Iterator[Image]:
-    """Open the file of an asset, local or on the web, with every GDAL fault turned into one line that names the file.
+    """Open the file of an asset, local or remote, with every GDAL fault turned into one line that names the file.
 
     Raises
     ------
     ImageError
-        If a file cannot be decoded, or lacks what it must say of itself.
+        A file cannot be decoded, or lacks required metadata.
     NetworkError
-        If the bytes of a file on the web are not to be had.
+        The bytes of a remote file cannot be fetched.
     """
     check_href(asset.href)
     try:

@@ -1,4 +1,4 @@
-"""What the codes of a sensor's quality band say of a pixel: no data, cloud, or doubtful."""
+"""Meaning of the codes in a sensor's quality band: no data, cloud, or doubtful."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from howgreen.core.sensors import QA_BAD_BITS, SCL_BAD
 
 NO_DATA, CLOUD, DOUBT = np.uint8(1), np.uint8(2), np.uint8(4)
 SCL_NO_DATA = (0, 1)
-"""Absent or defective pixels: no vote brings them back."""
+"""Absent or defective pixels: no vote restores them."""
 SCL_CLOUD = (8, 9, 10)
-"""Codes with a rim: clouds of medium and high probability, cirrus."""
+"""Codes that are buffered: clouds of medium and high probability, cirrus."""
 SCL_ROOFS = (8, 9)
-"""Codes that bright roofs get."""
+"""Codes that bright roofs often get."""
 
 Flags = NDArray[np.uint8]
 

@@ -1,4 +1,4 @@
-"""Dates on coarse cells, for finding clouds in the pixels themselves: read from overviews, never from whole files."""
+"""Dates on coarse cells, for detecting clouds in the pixels: read from overviews, never from whole files."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from howgreen.imagery.read._coarse import read_means
 from howgreen.imagery.read.opener import Files
 
 MOST_CELLS = 1024
-"""Cells along the longer side: of what is larger, cells are larger too."""
+"""Cells along the longer side: larger areas get larger cells."""
 LIKE_AN_OFFSET = 0.8
-"""Share that is clear without the offset, and hidden with it, where an offset that was left in looks like haze."""
+"""Share of the place, clear without the offset and hidden with it, from which a remaining offset is taken for haze."""
 
 
 def detector_of(scenes: Sequence[Scene], *, few: bool = False) -> str | None:
-    """Name the detector that the bands of all the scenes allow; None where they allow none, or no cloud hides what they show."""
+    """Name the detector that the bands common to all scenes allow; None if there is none, or clouds hide nothing (radar)."""
     if not scenes or any(SENSORS[scene.sensor].is_radar for scene in scenes):
         return None
     return clouds.detector_for(set.intersection(*(set(scene.bands) for scene in scenes)), few=few)
 
 
 def has_mask(scene: Scene) -> bool:
-    """Whether an image brings a mask of clouds."""
+    """Tell whether an image comes with a cloud mask."""
     return scene.asset(SENSORS[scene.sensor].mask) is not None
 
 
 def cells_of(grid: GeoBox, *, wide: bool = False) -> tuple[GeoBox, int]:
-    """Lay cells over a grid, each of k x k of its pixels; return them and k.
+    """Make a grid of cells, each of k x k pixels of a grid; return it and k.
 
     Parameters
     ----------
     wide
-        Cells of twice the side: enough for what is added to masks that there are.
+        Cells of twice the side: enough for additions to existing masks.
     """
     k = max(1, round(clouds.CELL_M / abs(grid.affine.a))) * (2 if wide else 1)
     while max(grid.shape) > k * MOST_CELLS:
@@ -49,7 +49,7 @@ def cells_of(grid: GeoBox, *, wide: bool = False) -> tuple[GeoBox, int]:
 
 
 def latitude_of(frame: GeoBox) -> float:
-    """Degrees north of a grid's middle."""
+    """Return the latitude of a grid's centre in degrees north."""
     return float(outline(frame).centroid.y)
 
 
@@ -58,10 +58,10 @@ def clear_alone(
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], bool]:
     """Find where an image without a mask has data, and where it is clear, (y, x) each, from its own pixels.
 
-    The third tells whether what is clear may lie under an even veil.
+    The third value tells whether the clear part may lie under an even veil.
 
-    Ground under an offset that was left in looks like thin haze all over: where hardly anything is clear as the numbers are understood,
-    and nearly everything without the offset, nothing is left out; it may be a veil all the same.
+    Ground with a remaining offset looks like thin haze all over: if hardly anything is clear with the numbers as interpreted, but
+    nearly everything without the offset, nothing is masked; it may be a veil all the same.
     """
 
     def clear(shift: float) -> tuple[NDArray[np.bool_], NDArray[np.bool_], bool]:
@@ -81,14 +81,14 @@ def clear_alone(
 def look(
     scenes: Sequence[Scene], frame: GeoBox, *, detector: str, shift: float = 0.0, files: Files | None = None
 ) -> Look:
-    """Look at the scenes of one pass on a grid of cells; where they overlap, the first with data shows.
+    """Read the scenes of one pass on a grid of cells; where they overlap, the first with data is used.
 
     Parameters
     ----------
     shift
-        Added to the reflectance, to see what another offset would show.
+        Added to the reflectance, to test another offset.
     files
-        Those that stay open for whoever reads on.
+        Files that stay open for later readers.
 
     Raises
     ------
@@ -111,7 +111,7 @@ def look(
 
 
 def _light(scene: Scene, frame: GeoBox, bands: Sequence[str], files: Files | None) -> NDArray[np.float32]:
-    """Reflectance (band, y, x) of cells, means of their pixels; NaN where a band has no data, or all are zero."""
+    """Reflectance (band, y, x) of cells, as means of their pixels; NaN where a band has no data, or all are zero."""
     out = np.empty((len(bands), *frame.shape), np.float32)
     empty = np.ones(frame.shape, bool)
     for plane, band in zip(out, bands, strict=True):

@@ -1,4 +1,4 @@
-"""Small pictures of single dates, for people to see which were clear."""
+"""Thumbnails of single dates, for people to see which were clear."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from howgreen.imagery.read._coarse import read_means
 SIDE_PX = 112
 """Longer side of a picture."""
 BRIGHTEST = 0.35
-"""Reflectance that is shown white, so that clouds are and roofs are not all."""
+"""Reflectance shown as white, chosen so that clouds saturate and most roofs do not."""
 GAMMA = 0.7
 COLOURS = ("red", "green", "blue")
 FALSE_COLOURS = ("nir", "red", "green")
-"""Where there is no blue."""
+"""Bands if there is no blue."""
 
 
 def frame_of(grid: GeoBox) -> GeoBox:
-    """Lay a grid of at most SIDE_PX squared pixels over a city's."""
+    """Make a grid of at most SIDE_PX squared pixels over a city's."""
     factor = max(1, math.ceil(max(grid.shape) / SIDE_PX))
     return grid.zoom_out(factor)
 
 
 def thumbnail(scene: Scene, frame: GeoBox) -> NDArray[np.uint8] | None:
-    """Draw one image (y, x, 3) in natural colours, else as infrared film shows them; None where it has too few bands.
+    """Draw one image (y, x, 3) in natural colours, else in false colours like infrared film; None if it has too few bands.
 
-    Grey where there are no data. ImageError or NetworkError when a file cannot be read.
+    Grey without data. ImageError or NetworkError if a file cannot be read.
     """
     bands = next((names for names in (COLOURS, FALSE_COLOURS) if all(scene.asset(name) for name in names)), None)
     if bands is None:

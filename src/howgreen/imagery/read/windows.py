@@ -1,4 +1,4 @@
-"""The part of a file that a city needs, byte for byte: for keeping it, not for looking at it."""
+"""The part of a file that a city needs, byte for byte: for storing, not for viewing."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from howgreen.imagery.read.quality import TABLES
 
 
 def needed(asset: Asset, *, grid: GeoBox, margin_px: int, files: Files | None = None) -> Window | None:
-    """Find the window of a file that a composite on a grid reads, its margins included; None if they do not meet.
+    """Find the window of a file that a composite on a grid reads, margins included; None if they do not meet.
 
-    Snapped outwards to the file's own tiles, which are fetched as a whole anyway; so no average over a finer file's
-    pixels, which are counted from its corner, falls on other pixels afterwards.
+    Snapped outwards to the file's own tiles, which are fetched whole anyway; so averages of a finer file's pixels,
+    which are counted from its corner, use the same pixels afterwards.
 
     Raises
     ------
     ImageError, NetworkError
-        If the file cannot be opened, or is none (Earth Engine's pixels).
+        The file cannot be opened, or is not a file (Earth Engine's pixels).
     """
     if earthengine.is_pixels(asset.href):
         raise ImageError(f"{asset.href}: Earth Engine's images cannot be kept; use another --catalog")
@@ -49,7 +49,7 @@ def _snapped(first: int, end: int, *, step: int, most: int) -> tuple[int, int]:
 
 
 def request(asset: Asset, window: Window, *, files: Files) -> None:
-    """Begin to fetch the bytes of a window, without waiting for them; failures are told by :func:`read_window`."""
+    """Start fetching the bytes of a window, without waiting; failures are raised by :func:`read_window`."""
     with rasterio.Env(**GDAL_OPTIONS), opened(asset, files) as image:
         image.request(asset.index, window)
 
@@ -57,14 +57,15 @@ def request(asset: Asset, window: Window, *, files: Files) -> None:
 def read_window(
     asset: Asset, window: Window, *, nodata: float | None = None, files: Files | None = None
 ) -> tuple[NDArray[Any], GeoBox]:
-    """Pixels (y, x) of a window as they are in the file, and the grid they lie on in its own CRS.
+    """Read the pixels (y, x) of a window as they are in the file, and the grid they lie on in its own CRS.
 
-    Those that a mask hides, in the file or beside it, or an alpha band, become ``nodata``: 0 of whole numbers that have none, else NaN.
+    Pixels hidden by a mask, inside the file or beside it, or by an alpha band, become ``nodata``: for integers without one 0, else
+    NaN.
 
     Raises
     ------
     ImageError, NetworkError
-        If they cannot be read.
+        The pixels cannot be read.
     """
     with rasterio.Env(**GDAL_OPTIONS), opened(asset, files) as image:
         masked = image
@@ -78,13 +79,13 @@ def read_window(
 
 
 def nodata_of(asset: Asset, stated: float | None, *, files: Files) -> float | None:
-    """Return the nodata value that a band has as :func:`read_window` gives it, where ``stated`` is that of the file."""
+    """Return the nodata value of a band as :func:`read_window` returns it, where ``stated`` is the file's."""
     with rasterio.Env(**GDAL_OPTIONS), opened(asset, files) as image:
         return stated if asset.band in TABLES else image.nodata(asset.index, stated)
 
 
 def state(asset: Asset, *, files: Files) -> str:
-    """Return what its server calls this state of a file (ETag, or date); empty for a file on this computer."""
+    """Return the server's version tag of a file (ETag, or date); empty for a local file."""
     with rasterio.Env(**GDAL_OPTIONS), opened(asset, files) as image:
         version = image.remote.version if image.remote else None
     return "" if version is None else version.etag or version.modified
