@@ -1,7 +1,7 @@
 """From words to limits: a name, an OSM id, coordinates, a boundary file or a drawn shape becomes a ``City``.
 
-Places are found in what is handed in, in stores, in a local OpenStreetMap extract, and only with leave (``online``)
-over the network.
+Places are looked up in the input itself, in stores, in a local OpenStreetMap extract, and over the network only if
+allowed (``online``).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from howgreen.place._points import from_point as from_point
     from howgreen.place._shapes import from_shape as from_shape
 
-# Geometry libraries take a tenth of a second each to import: a module is loaded when one of its names is first used.
+# Geometry libraries take a tenth of a second each to import, so a module is loaded at first use of one of its names.
 _HOME = {
     "Named": "_osm_boundaries",
     "PlaceFiles": "_lookup",

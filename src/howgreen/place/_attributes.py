@@ -1,4 +1,4 @@
-"""Names out of attribute tables: a name is what a column's values say, not its title."""
+"""Find names in attribute tables by a column's values, not its title."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from howgreen.core.text import spellings, variants
 
 Row = Mapping[str, str]
-"""Attributes of one feature: its texts and whole numbers, by column."""
+"""Attributes of one feature, strings and integers, by column."""
 
 _SPLIT = re.compile(r"(?<=[a-z])(?=[A-Z])|[\W_\d]+")
 _NAME_WORDS = frozenset((
@@ -19,7 +19,7 @@ _NAME_WORDS = frozenset((
     "bezeichnung",
 ))  # fmt: skip
 _NAME_ENDS = ("name", "naam", "navn", "namn", "nam", "nm")
-# Numbers of these titles count or measure; those of the next are the row's place in somebody's table.
+# Numbers under the first titles count or measure; under the last ones they are row numbers of somebody's table.
 _MEASURES = re.compile(
     r"pop|area|shape|count|sum|total|leng|perim|house|elev|year|date|lat|lon|rank|scale", re.IGNORECASE
 )
@@ -29,32 +29,32 @@ _IDENTIFIES = re.compile(
 _ROW_NUMBERS = re.compile(r"^(object|ogc_?f|f|g|u|row_?|feature_?)?_?id(_\d)?$|^index$", re.IGNORECASE)
 _CODE = re.compile(r"^(\S*\d\S*|[A-Z]{1,3}|[A-Z]{2,3}([.\-_][A-Z0-9]+)+|\S+://.*|\S+@\S+|#.*|(?i:true|false|yes|no))$")
 _LONGEST_NAME = 80
-# A column whose title says nothing is a name when it tells (nearly) all features apart, and the titled ones do not.
+# A column with a meaningless title holds names if it distinguishes (nearly) all features, and the titled ones do not.
 _TELLS_APART = 0.9
 _TITLED_TELLS = 0.5
 
 
 def is_titled(column: str) -> bool:
-    """Tell whether a column's title says that it holds names: ``shapeName``, ``LAD21NM``, ``NM_MUN``, ``Stadtteil``."""
+    """Whether a column's title says that it holds names: ``shapeName``, ``LAD21NM``, ``NM_MUN``, ``Stadtteil``."""
     words = _SPLIT.sub(" ", column).lower().split()
     return any(word in _NAME_WORDS or word.startswith("name") or word.endswith(_NAME_ENDS) for word in words)
 
 
 def looks_like_name(value: str) -> bool:
-    """Tell whether a value reads as a name, and not as a code, a number, an address or a sentence."""
+    """Whether a value reads as a name, rather than a code, number, address or sentence."""
     return len(value) <= _LONGEST_NAME and any(map(str.isalpha, value)) and not _CODE.match(value)
 
 
 def name_column(rows: Sequence[Row], *, given: str | None = None) -> str | None:
-    """Find the column of the features' names; None where there is none.
+    """Find the column of the features' names; None if there is none.
 
-    Of columns whose values read as names, the one that tells most features apart: ``NAME_2`` where ``NAME_0`` and
-    ``NAME_1`` are the same for all. Where there are none, whole numbers that differ everywhere are the names.
+    Among columns whose values read as names, take the one that distinguishes most features: ``NAME_2`` if ``NAME_0``
+    and ``NAME_1`` are the same for all. Without such columns, use integers that are unique.
 
     Parameters
     ----------
     given
-        The column that a user named, in any case; it is taken where it is there.
+        Column named by the user, in any case; used if it exists.
 
     """
     columns = list(dict.fromkeys(column for row in rows for column in row))
@@ -78,27 +78,28 @@ def _mostly_names(values: Sequence[str]) -> bool:
 
 
 def _best(columns: Sequence[str], apart: Mapping[str, int]) -> str | None:
-    """Pick of some columns the one with most different values; ``name`` itself and then the first where they draw."""
+    """Return the column with most distinct values; on a tie, ``name`` itself, then the first."""
     return max(columns, key=lambda column: (apart[column], column.lower() == "name"), default=None)
 
 
 def number_column(rows: Sequence[Row]) -> str | None:
-    """Find the column of codes or whole numbers that tells all rows apart; None where there is none."""
+    """Find the column of codes or integers that is unique in all rows; None if there is none."""
     columns = dict.fromkeys(column for row in rows for column in row)
     return _tells_all_apart({column: [row[column] for row in rows if column in row] for column in columns}, len(rows))
 
 
 def _tells_all_apart(values: Mapping[str, Sequence[str]], count: int) -> str | None:
-    """Find the column in which all features differ, titled ones first."""
+    """Find the column that is unique in all features, titled ones first."""
     different = [c for c, v in values.items() if len(v) == len(set(v)) == count and not _MEASURES.search(c)]
     ranked = sorted(different, key=lambda c: (not is_titled(c), bool(_ROW_NUMBERS.match(c)), not _IDENTIFIES.search(c)))
     return ranked[0] if ranked else None
 
 
 def rows_called(rows: Sequence[Row], names: Sequence[str | None], query: str) -> dict[int, str]:
-    """Find the rows that bear a name: their position, and the value that says so.
+    """Find the rows with a name: their positions, and the value that matches.
 
-    Their own names decide before other columns. Of these, columns of codes and remarks count only where they tell one row.
+    The rows' own names take precedence over other columns. Columns of codes and remarks count only if they match a
+    single row.
     """
     ways = variants(query)
     own = {i: name for i, name in enumerate(names) if name and not ways.isdisjoint(spellings(name))}

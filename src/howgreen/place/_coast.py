@@ -1,8 +1,8 @@
-"""Which part of a city's limits is land: administrations reach into the sea, and the sea is never green.
+"""Land within a city's limits: administrative areas extend into the sea, and the sea is never green.
 
 OpenStreetMap has no polygons of the sea, only coastlines, drawn with the land on their left. They cut a box around the
-limits into faces; a face is land where coastlines pass it on their left. Where a line is broken, one face has it on
-both sides: then nothing is guessed, and water is told by its class alone.
+limits into faces; a face is land if coastlines pass it on their left. If a line is broken, one face has it on both
+sides: then nothing is guessed, and only the water class separates water from land.
 """
 
 from __future__ import annotations
@@ -32,23 +32,23 @@ if TYPE_CHECKING:
     from howgreen.place.vectors import Around
 
 COAST = ("natural", "coastline")
-"""The tag of a coastline."""
+"""Tag of a coastline."""
 MARGIN_DEG = 0.01
-"""Of the box around the limits in which coastlines are asked for."""
+"""Margin of the box around the limits in which coastlines are requested, in degrees."""
 OSM_SOURCE = f"coastline of OpenStreetMap, {LICENCE}"
 
-# Half a width of OpenStreetMap's own grid of coordinates beside a segment lies what it parts.
+# Half the coordinate step of OpenStreetMap: this close to a segment lie the faces it separates.
 _BESIDE_DEG = 2e-8
-# A face that has so much of its coast on the wrong side is not closed: its line is broken somewhere.
+# A face with this share of its coast on the wrong side is not closed: its line is broken somewhere.
 _MOST_WRONG = 0.01
-# Less sea than this is the difference of two drawings of one shore.
+# A smaller share of sea is just the difference between two drawings of one shore.
 _LEAST_SEA = 1e-4
-# A coast of closed rings alone says nothing of what lies around them: an islet in a river is drawn as one in the sea. Only
-# where the rings hold so much of the limits is the rest believed to be sea.
+# A coast of closed rings alone does not say what surrounds them: an islet in a river is drawn like one in the sea. The
+# rest counts as sea only if the rings hold this share of the limits.
 _LEAST_IN_RINGS = 0.5
-# Limits with less land than this are no city's: the coastline, or the file, is not what it is taken for.
+# With less land than this, the limits are not a city's: the coastline, or the file, is not what it seems.
 _LEAST_LAND = 0.01
-# Directions are compared over so many lines of a file at most.
+# Most lines of a file whose directions are compared.
 _MOST_LINES = 20_000
 _WATER_FILE = re.compile(
     r"(?<![a-z])(water|waters|ocean|oceans|sea|seas|wasser|meere?|eaux?|aguas?|oceanos?|océans?)(?![a-z])"
@@ -57,7 +57,7 @@ _WATER_KINDS = frozenset(("water", "ocean", "sea", "bay", "lake", "river", "rive
 
 
 def with_land(city: City, *, osm: Path) -> City:
-    """Cut the sea off a city's land by the coastline in an OpenStreetMap extract.
+    """Remove the sea from a city's land by the coastline in an OpenStreetMap extract.
 
     Raises
     ------
@@ -69,10 +69,10 @@ def with_land(city: City, *, osm: Path) -> City:
 
 
 def with_land_file(city: City, path: Path) -> City:
-    """Cut the sea off a city's land by a vector file: polygons of land, or coastlines with the land on their left.
+    """Remove the sea from a city's land by a vector file: polygons of land, or coastlines with the land on their left.
 
-    Only what lies around the city is read, so that the file may hold the world. Closed lines are islands, whichever way they
-    run: no format promises a direction.
+    Only features around the city are read, so the file may cover the world. Closed lines are islands, whichever way
+    they run: no format guarantees a direction.
 
     Raises
     ------
@@ -109,7 +109,7 @@ def with_land_file(city: City, path: Path) -> City:
 
 
 def read_lines_of(path: Path) -> list[LineString]:
-    """Read the first lines of a whole vector file, to see which way they run."""
+    """Read the first lines of a whole vector file, to check their direction."""
     from howgreen.place.vectors import read_around
 
     read = read_around(path, (-180.0, -90.0, 180.0, 90.0), margin_deg=0.0, most=_MOST_LINES)
@@ -117,7 +117,7 @@ def read_lines_of(path: Path) -> list[LineString]:
 
 
 def _refuse_water(path: Path, read: Sequence[Around]) -> None:
-    """Refuse a file that calls itself, or what it holds, water."""
+    """Refuse a file whose names or values say water."""
     names = [path.stem, *(layer for part in read for layer in part.layers)]
     names_of_water = [name for name in names if _WATER_FILE.search(name.lower()) and "land" not in name.lower()]
     kinds = [value for part in read for value in part.values if value.lower() in _WATER_KINDS]
@@ -128,14 +128,14 @@ def _refuse_water(path: Path, read: Sequence[Around]) -> None:
 
 
 def _rings(lines: Sequence[LineString]) -> tuple[list[LinearRing], list[LineString]]:
-    """Join lines where they meet in one direction: the closed ones, and the others."""
+    """Join lines end to start; return the closed ones and the others."""
     joined = shapely.get_parts(shapely.line_merge(shapely.MultiLineString(list(lines)), directed=True))
     closed = [LinearRing(line.coords) for line in joined if line.is_closed and len(line.coords) > 3]
     return closed, [line for line in joined if not line.is_closed]
 
 
 def _islands(rings: Sequence[LinearRing]) -> BaseGeometry:
-    """Build what closed lines hold; a ring in another is its lake."""
+    """Build polygons from closed lines; a ring inside another is its lake."""
     land: BaseGeometry = shapely.Polygon()
     for ring in rings:
         land = shapely.symmetric_difference(land, polygonal(shapely.Polygon(ring)))
@@ -143,7 +143,7 @@ def _islands(rings: Sequence[LinearRing]) -> BaseGeometry:
 
 
 def _of_file(city: City, land: BaseGeometry, *, path: Path, source: str) -> City:
-    """Give the city the land that a user's file shows; an error where that cannot be its land."""
+    """Give the city the land shown by a user's file; AreaError if that cannot be its land."""
     inside = polygonal(shapely.intersection(city.boundary, land))
     if inside.is_empty:
         turned = exchanged(land)
@@ -155,10 +155,10 @@ def _of_file(city: City, land: BaseGeometry, *, path: Path, source: str) -> City
 
 
 def of_lines(city: City, coast: Sequence[LineString], *, source: str) -> City:
-    """Cut the sea off a city's land by coastlines (EPSG:4326, land on their left).
+    """Remove the sea from a city's land by coastlines (EPSG:4326, land on their left).
 
-    As it was where no coastline comes near. Where lines are broken, or what they say cannot be, nothing is cut off: a note
-    and a warning say so, and water is told by its class.
+    Return the city unchanged if no coastline comes near. If lines are broken or implausible, nothing is removed: a note
+    and a warning say so, and only the water class identifies water.
     """
     pieces = [_land_around(box, city.boundary, coast) for box in boxes(city.boundary)]
     lands = [piece.land for piece in pieces]
@@ -184,16 +184,16 @@ class _Land:
     """The land in a box."""
 
     land: BaseGeometry | None
-    """None where that cannot be told."""
+    """None if it cannot be determined."""
     rings_alone: bool = False
-    """Its coast is closed rings that lie wholly in the box."""
+    """Whether its coast consists of closed rings wholly inside the box."""
 
 
 def _land_around(box: BBox, limits: BaseGeometry, coast: Sequence[LineString]) -> _Land:
-    """Find the land in a box of the limits.
+    """Find the land in a box around the limits.
 
-    Where a line is broken in a wide frame, as at an extract's edge, a narrow one is tried, and then the limits
-    themselves: they often follow the shore.
+    If a line is broken in a wide frame, as at an extract's edge, try a narrow one, and then the limits themselves,
+    which often follow the shore.
     """
     whole = shapely.box(*box)
     wide, narrow = (whole.buffer(margin_deg, join_style="mitre") for margin_deg in (MARGIN_DEG, MARGIN_DEG / 100))
@@ -216,19 +216,17 @@ def _with(city: City, inside: Area, *, source: str) -> City:
 
 
 def _inside(line: LineString, frame: BaseGeometry) -> list[LineString]:
-    """Cut a line to a frame, in its own direction."""
+    """Clip a line to a frame, keeping its direction."""
     cut = shapely.intersection(line, frame)
     return [part for part in shapely.get_parts(cut) if part.geom_type == "LineString" and part.length > 0]
 
 
 def _land_in(frame: BaseGeometry, coast: Sequence[LineString]) -> BaseGeometry | None:
-    """Find the land in a frame; None where the lines do not close around it."""
+    """Find the land in a frame; None if the lines do not close around it."""
     noded = shapely.union_all([shapely.boundary(frame), *coast])
     faces: list[Any] = shapely.get_parts(shapely.polygonize(shapely.get_parts(noded))).tolist()
     left, right = _votes(faces, coast)
-    if (
-        np.minimum(left, right) >= _MOST_WRONG * np.maximum(left, right)
-    ).any():  # of a face without a coast, both are 0
+    if (np.minimum(left, right) >= _MOST_WRONG * np.maximum(left, right)).any():  # both 0 without a coast
         return None
     return shapely.union_all([face for face, votes in zip(faces, left > right, strict=True) if votes])
 

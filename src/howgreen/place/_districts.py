@@ -1,4 +1,4 @@
-"""The districts of a city out of any vector file."""
+"""The districts of a city from any vector file."""
 
 from __future__ import annotations
 
@@ -26,42 +26,42 @@ if TYPE_CHECKING:
 # Neighbouring areas of another data set overlap the city's edge by slivers: they are not districts of the city.
 _LEAST_INSIDE = 0.01
 _LEVEL_COLUMNS = frozenset({"admin_level", "adminlevel", "adm_level"})
-# Where districts lie on each other by more than this share of the city, their sum is not the city.
+# If districts overlap by more than this share of the city, their sum is not the city.
 _MOST_OVERLAP = 0.01
 
 
 def from_districts_file(
     city: City, path: Path, options: TableOptions | None = None, *, levels: Collection[int] = ()
 ) -> City:
-    """Take the areas of a file as the city's districts, cut to the city.
+    """Take the areas of a file as the city's districts, clipped to the city.
 
-    An area of which less than 1 % lies in the city is a neighbour, and left out; so is the city itself, and what is
-    broken. Numbers stay the file's: an area called 7 is ``district 7``. Areas without a name or number are called
-    ``district N`` by their place in the file; equal names get their number in the file's own table, or that one.
+    Left out: areas with less than 1 % inside the city, which are neighbours; the city itself; broken shapes. Numbers
+    stay the file's: an area called 7 is ``district 7``. Areas without a name or number are called ``district N`` by
+    their position in the file; equal names get their number from the file's own table, else their position.
 
     Parameters
     ----------
     city
-        Whose districts these are; those it had are replaced.
+        City of these districts; they replace its current ones.
     path
         Any vector file, any CRS.
     options
-        How its attributes are to be read.
+        How to read its attributes.
     levels
-        Only the areas with these values of ``admin_level``, all of them beside each other; none for all areas, of layers that lie on
-        each other the one with most.
+        Only areas with these values of ``admin_level``, all of them side by side; empty for all areas, or for the layer
+        with most areas if layers overlap.
 
     Raises
     ------
     AreaError
-        When the file cannot be used, has no areas of a level, or none of its areas lies in the city.
+        When the file is unusable, has no areas of a level, or none of its areas lies in the city.
 
     """
     return _with(city, read_file(path, options), source=path.name, what=str(path), levels=levels)
 
 
 def from_districts_frame(city: City, frame: gpd.GeoDataFrame, options: TableOptions | None = None) -> City:
-    """Take the areas of a frame as the city's districts, as :func:`from_districts_file` does those of a file.
+    """Take the areas of a frame as the city's districts, as :func:`from_districts_file` does for a file.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def from_districts_frame(city: City, frame: gpd.GeoDataFrame, options: TableOpti
 
 @dataclass(frozen=True, kw_only=True)
 class _Part:
-    """One area, cut to the city."""
+    """One area, clipped to the city."""
 
     feature: Feature
     boundary: Area
@@ -105,7 +105,7 @@ def _with(city: City, areas: Areas, *, source: str, what: str, levels: Collectio
 
 
 def _level(feature: Feature) -> int | None:
-    """Read the administrative level that a file gives an area; None where it gives none."""
+    """Read an area's administrative level from the file; None if it has none."""
     value = next((value for key, value in feature.attributes.items() if key.casefold() in _LEVEL_COLUMNS), None)
     try:
         return int(float(value)) if value is not None else None
@@ -114,14 +114,14 @@ def _level(feature: Feature) -> int | None:
 
 
 def _of_levels(parts: Sequence[_Part], city: City, levels: Collection[int]) -> tuple[list[_Part], str]:
-    """Take the areas of some levels, level by level."""
+    """Select the areas of some levels, level by level."""
     found = Counter(level for part in parts if (level := _level(part.feature)) is not None)
     check_levels(city, levels, found)
     return [part for level in sorted(set(levels)) for part in parts if _level(part.feature) == level], ""
 
 
 def _cut(feature: Feature, city: City, *, what: str) -> list[_Part]:
-    """Cut an area to the city; none where it is a neighbour, or far away."""
+    """Clip an area to the city; empty if it is a neighbour, or far away."""
     if not feature.fault and not _near(feature.geometry.bounds, city):
         return []
     shape = clean(feature.shape(), what=f"{what}, {feature.name or f'area {feature.number}'}").boundary
@@ -131,7 +131,7 @@ def _cut(feature: Feature, city: City, *, what: str) -> list[_Part]:
 
 
 def _near(bounds: tuple[float, float, float, float], city: City) -> bool:
-    """Tell whether bounds touch those of the city: a broken area on another continent is no concern of ours."""
+    """Whether bounds touch those of the city: a broken area on another continent does not matter."""
     west, south, east, north = bounds
     if west < -180 or east > 180 or east - west > 180:
         return True
@@ -146,13 +146,13 @@ def _none_inside(features: Sequence[Feature], city: City, *, what: str) -> AreaE
 
 
 def _without_whole(parts: Sequence[_Part], city: City) -> list[_Part]:
-    """Drop areas that cover all of the city: they are the city itself, or what it lies in."""
+    """Drop areas that cover the whole city: they are the city itself, or contain it."""
     inside = [part for part in parts if not same_ground(part.boundary, city.boundary)]
     return inside or list(parts)
 
 
 def _one_layer(parts: Sequence[_Part]) -> tuple[list[_Part], str]:
-    """Pick of layers that lie on each other (levels of one administration) the one with most areas, with a note on the others."""
+    """Of overlapping layers (levels of one administration), keep the one with most areas, with a note on the others."""
     by_layer: dict[str, list[_Part]] = {}
     for part in parts:
         by_layer.setdefault(part.feature.layer, []).append(part)

@@ -1,6 +1,6 @@
-"""The public doors to a place, each a few lines over one worker: values in, values out.
+"""The public ways to make a place, each a thin wrapper around one worker.
 
-The one by name is :func:`howgreen.place_from_name`, for it knows the user's store and the sample as well.
+Look-up by name is :func:`howgreen.place_from_name`, which also knows the user's store and the sample.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ def place_from_point(lat: float, lon: float, *, radius_m: float | None = None, n
     radius_m
         Metres on the ellipsoid; 2,000 when left out.
     name
-        How the place is called; by its coordinates when left out.
+        Name of the place; its coordinates if left out.
 
     Raises
     ------
     AreaError
-        When the position or the radius cannot be, or it lies in the open sea, and on land with the two exchanged.
+        When the position or the radius is impossible, or it lies in the open sea but on land with the two swapped.
 
     """
     from howgreen.place._points import point_on_land
@@ -58,11 +58,11 @@ def place_from_geometry(
         A shapely geometry, a GeoJSON mapping, WKT or GeoJSON text in EPSG:4326 (lon, lat), or a GeoDataFrame or
         GeoSeries in its own CRS.
     name
-        How the place is called; of a frame's rows, the one with this name is taken.
+        Name of the place; selects the row of this name in a frame.
     pick
-        Which of several areas: number (from 1) or name, or ``"all"`` to take them together.
+        Which of several areas: number (from 1) or name, or ``"all"`` to merge them.
     name_column
-        The column of a frame that holds the names, where it is not plain.
+        The column of a frame that holds the names, if not obvious.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def place_from_geometry(
     AmbiguousPlaceError
         When several areas fit; the message lists them.
     PlaceNotFoundError
-        When ``pick`` is none of them.
+        When ``pick`` matches none of them.
 
     """
     from shapely.geometry.base import BaseGeometry
@@ -92,7 +92,7 @@ def place_from_geometry(
 
 
 def _meant(given: object) -> str:
-    """Guess what was meant by a value that is no place, and say how it is written."""
+    """Guess what a value that is not a place was meant as, and say how to write it."""
     if isinstance(given, tuple | list) and given and all(isinstance(one, int | float) for one in given):
         if len(given) == 2:
             return f'coordinates are text: "{given[0]}, {given[1]}" (lat, lon)'
@@ -115,20 +115,20 @@ def place_from_file(
     name_column: str | None = None,
     encoding: str | None = None,
 ) -> City:
-    """Read the limits of a place out of a vector file: GeoJSON, GeoPackage, Shapefile, KML, TopoJSON, GeoParquet, ...
+    """Read the limits of a place from a vector file: GeoJSON, GeoPackage, Shapefile, KML, TopoJSON, GeoParquet, ...
 
     Parameters
     ----------
     path
         Any CRS; also zipped.
     name
-        Which of its areas, and how the place is called; the area's own name, or the file's, if left out.
+        Which of its areas, and the name of the place; the area's own name, or the file's, if left out.
     pick
-        Which of several areas: number (from 1) or name, or ``"all"`` to take them together.
+        Which of several areas: number (from 1) or name, or ``"all"`` to merge them.
     name_column
-        The column that holds the names, where it is not plain.
+        The column that holds the names, if not obvious.
     encoding
-        Of the letters of an old file, such as ``cp1252``, where the file does not say.
+        Character encoding of an old file, such as ``cp1252``, if the file does not declare it.
 
     Raises
     ------
@@ -137,7 +137,7 @@ def place_from_file(
     AmbiguousPlaceError
         When several areas fit; the message lists them.
     PlaceNotFoundError
-        When ``pick`` is none of them.
+        When ``pick`` matches none of them.
 
     """
     from howgreen.place._lookup import PlaceFiles, find
@@ -153,21 +153,21 @@ def with_districts(
     name_column: str | None = None,
     encoding: str | None = None,
 ) -> City:
-    """Return the place with the areas of a file or frame as its districts, cut to it; those it had are replaced.
+    """Return the place with the areas of a file or frame as its districts, clipped to it; they replace its current ones.
 
     Parameters
     ----------
     place
-        Whose districts these are.
+        Place of these districts.
     districts
-        A vector file, or a GeoDataFrame with a CRS. Areas of which less than 1 % lies inside are left out.
+        A vector file, or a GeoDataFrame with a CRS. Areas with less than 1 % inside are left out.
     name_column, encoding
         As in :func:`place_from_file`.
 
     Raises
     ------
     AreaError
-        When the file cannot be used, or none of its areas lies in the place.
+        When the file is unusable, or none of its areas lies in the place.
 
     """
     from howgreen.place._districts import from_districts_file, from_districts_frame
@@ -180,7 +180,7 @@ def with_districts(
 
 
 def with_land(place: City, path: str | Path) -> City:
-    """Return the place with the sea cut off by a file with polygons of land, or coastlines (land on their left).
+    """Return the place without its sea, by a file with polygons of land, or coastlines (land on their left).
 
     Raises
     ------

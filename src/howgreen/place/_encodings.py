@@ -1,4 +1,4 @@
-"""Which letters the bytes of an old table are: told, found by the name that was asked for, or guessed and said so."""
+"""Character encoding of old tables: declared, found by the requested name, or guessed with a warning."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from howgreen.core.warnings import Caution
 
 ENCODINGS = ("cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp874", "cp932", "cp949",
              "gb18030", "big5", "cp850", "cp437", "mac_roman")  # fmt: skip
-"""In which names are looked for where a table does not say: those of Windows, of East Asia, and of older systems."""
+"""Encodings tried for a table without a declared one: those of Windows, of East Asia, and of older systems."""
 _MANGLED = re.compile("[\u00c2-\u00df\u00e0-\u00f4][\u0080-\u00bf\u0152-\u0192\u02c6\u02dc\u2013-\u2122]")
 _MOST_BYTES = 8 * 2**20
-# ESRI's programs write "ANSI" whatever the letters are.
+# ESRI's programs write "ANSI" for any encoding.
 _SAYS_NOTHING = frozenset({0x00, 0x57})
 
 
 def shapefile_encoding(shp: Path, *, given: str | None, name: str | None) -> tuple[str | None, tuple[Caution, ...]]:
-    """Find the encoding of a Shapefile's attributes: None where the file itself says it, or has only plain letters.
+    """Find the encoding of a Shapefile's attributes; None if the file declares it, or is plain ASCII.
 
     Parameters
     ----------
     shp
         Its ``.shp``.
     given
-        As the user says.
+        Encoding given by the user.
     name
         A name that the table is expected to hold.
 
     Raises
     ------
     AreaError
-        When the given one is none.
+        When the given encoding does not exist.
 
     """
     if given:
@@ -58,12 +58,12 @@ def shapefile_encoding(shp: Path, *, given: str | None, name: str | None) -> tup
 
 
 def utf8_copy(path: Path, scratch: Path, *, given: str | None, name: str | None) -> tuple[Path, tuple[Caution, ...]]:
-    """Give a JSON file in UTF-8: the file itself where it is, else a copy in a temporary folder.
+    """Return a JSON file in UTF-8: the file itself if it is, else a copy in a temporary folder.
 
     Raises
     ------
     AreaError
-        When the given encoding is none, or does not fit.
+        When the given encoding does not exist, or does not fit.
 
     """
     body = path.read_bytes()
@@ -83,12 +83,12 @@ def utf8_copy(path: Path, scratch: Path, *, given: str | None, name: str | None)
 
 
 def unmangled(text: str) -> str:
-    """Undo what reading UTF-8 as Windows' letters made of a text: ``ZÃ¼rich`` is ``Zürich``; others stay as they are."""
+    """Repair UTF-8 decoded as a Windows code page: ``ZÃ¼rich`` becomes ``Zürich``; leave other text unchanged."""
     if text.isascii() or not _MANGLED.search(text):
         return text
     try:
         return text.encode("cp1252").decode("utf-8")
-    except UnicodeError:  # SÃO PAULO is right as it is
+    except UnicodeError:  # SÃO PAULO is correct as it is
         return text
 
 
@@ -103,7 +103,7 @@ def _checked(encoding: str) -> str:
 
 
 def _found(values: Sequence[bytes], *, name: str | None, what: str) -> tuple[str | None, tuple[Caution, ...]]:
-    """Find the encoding in which the table holds the name; else guess, and tell it."""
+    """Find the encoding in which the table holds the name; else guess, with a warning."""
     if name:
         for encoding in ENCODINGS:
             if any(is_called(value.decode(encoding, "replace"), name) for value in values):
@@ -127,7 +127,7 @@ def _is_utf8(values: Sequence[bytes]) -> bool:
 
 
 def _texts(dbf: Path) -> tuple[list[bytes], int]:
-    """Read the values of a dBASE table's text columns as bytes (at most 8 MB of rows), and its mark of the language."""
+    """Read the values of a dBASE table's text columns as bytes (at most 8 MB of rows), and its language driver id."""
     with dbf.open("rb") as file:
         head = file.read(32)
         if len(head) < 32:
@@ -135,7 +135,7 @@ def _texts(dbf: Path) -> tuple[list[bytes], int]:
         header, record = int.from_bytes(head[8:10], "little"), int.from_bytes(head[10:12], "little")
         fields = file.read(max(header - 32, 0))
         rows = file.read(_MOST_BYTES)
-    columns, start = [], 1  # a row begins with the mark of a deleted one
+    columns, start = [], 1  # a row begins with its deletion flag
     for at in range(0, len(fields) - 31, 32):
         if fields[at] == 0x0D:
             break

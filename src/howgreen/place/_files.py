@@ -1,4 +1,4 @@
-"""A boundary file, a frame, or a shape typed as WKT or GeoJSON, becomes a ``City``."""
+"""Make a ``City`` from a boundary file, a frame, or a shape typed as WKT or GeoJSON."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 _MOST_LISTED = 20
 _COPIES_DIFFER = 0.05
-"""Areas of one name in several layers whose ground differs by less are copies of one, finer and coarser."""
+"""Areas of one name in several layers are finer and coarser copies of one if their ground differs by less than this share."""
 _LICENCES = ("licence", "license", "attribution", "boundarylicense", "copyright")
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Source:
-    """Where areas come from, as errors and the city call it."""
+    """Origin of areas, as named in errors and in the city."""
 
     what: str
     stem: str
@@ -45,20 +45,20 @@ def from_file(
     pick: int | str | None = None,
     options: TableOptions | None = None,
 ) -> City:
-    """Read the city whose limits a vector file holds.
+    """Read a city's limits from a vector file.
 
-    Of several areas, the one called ``name`` is taken; where none or more than one is, they are listed.
+    Of several areas, take the one called ``name``; if none or more than one is, raise an error that lists them.
 
     Parameters
     ----------
     path
         GeoJSON, GeoPackage, Shapefile, KML, ..., also zipped; any CRS.
     name
-        As the city was asked for; the area's own name, or the file's, if left out.
+        Requested name of the city; the area's own name, or the file's, if left out.
     pick
-        Which of several areas: number (from 1) or name, or ``"all"`` to take them together.
+        Which of several areas: number (from 1) or name, or ``"all"`` to merge them.
     options
-        How its attributes are to be read.
+        How to read its attributes.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def from_file(
     AmbiguousPlaceError
         When several areas fit; the message lists them.
     PlaceNotFoundError
-        When ``pick`` is none of them.
+        When ``pick`` matches none of them.
 
     """
     path = Path(path)
@@ -77,23 +77,23 @@ def from_file(
 
 
 def from_text(text: str, *, name: str | None = None, pick: int | str | None = None) -> City:
-    """Read the city drawn by a WKT or GeoJSON text, EPSG:4326 (lon, lat).
+    """Read a city from a WKT or GeoJSON text, EPSG:4326 (lon, lat).
 
     Parameters
     ----------
     text
-        A polygon, a Feature, or the FeatureCollection that drawing tools export; at most 2,000,000 characters.
+        A polygon, a Feature, or a FeatureCollection as drawing tools export it; at most 2,000,000 characters.
     name, pick
         As in :func:`from_file`.
 
     Raises
     ------
     AreaError
-        When the text is no usable area.
+        When the text is not a usable area.
     AmbiguousPlaceError
         When several areas fit; the message lists them.
     PlaceNotFoundError
-        When ``pick`` is none of them.
+        When ``pick`` matches none of them.
 
     """
     return _city(read_text(text), _Source(what="the shape", stem="drawn shape"), name=name, pick=pick)
@@ -106,7 +106,7 @@ def from_frame(
     pick: int | str | None = None,
     options: TableOptions | None = None,
 ) -> City:
-    """Take the areas of a GeoDataFrame or GeoSeries, in its own CRS, as a file's.
+    """Take the areas of a GeoDataFrame or GeoSeries, in its own CRS, as those of a file.
 
     Raises
     ------
@@ -119,7 +119,7 @@ def from_frame(
 
 
 def _stem(path: Path) -> str:
-    """Give the file's name without what only tells its format."""
+    """Return the file's name without format suffixes."""
     return path.name.removesuffix(".gz").partition(".")[0] or path.stem
 
 
@@ -142,13 +142,13 @@ def _city(areas: Areas, source: _Source, *, name: str | None, pick: int | str | 
 
 
 def _licence(features: Sequence[Feature]) -> str:
-    """Find the licence that the file itself gives for all of them."""
+    """Return the licence that the file itself declares for all features."""
     given = {value for one in features for column, value in one.attributes.items() if column.lower() in _LICENCES}
     return given.pop() if len(given) == 1 else ""
 
 
 def _usable(features: Sequence[Feature]) -> tuple[list[Feature], str]:
-    """Drop those that cannot be placed on the Earth, where others can, with a note on what is left out."""
+    """Drop features that cannot be placed on Earth if others can, with a note on those left out."""
     usable = [feature for feature in features if not feature.fault]
     if not usable or len(usable) == len(features):
         return list(features), ""
@@ -161,10 +161,10 @@ def _usable(features: Sequence[Feature]) -> tuple[list[Feature], str]:
 
 
 def _together(features: Sequence[Feature], *, what: str) -> tuple[BaseGeometry, str]:
-    """Join all features to one shape, and say what was done to them."""
+    """Merge all features into one shape, and describe the repairs."""
     if len(features) == 1:
         return features[0].shape(), ""
-    # Cleaned first, so that parts on both sides of the antimeridian come together in the same turn.
+    # Clean first, so that parts on both sides of the antimeridian end up in the same turn.
     cleaned = [clean(feature.shape(), what=f"{what}, area {feature.number}").boundary for feature in features]
     polygons = [polygon for area in cleaned for polygon in getattr(area, "geoms", [area])]
     return shapely.union_all(polygons), f"{len(features)} areas of {what} taken together"
@@ -173,7 +173,7 @@ def _together(features: Sequence[Feature], *, what: str) -> tuple[BaseGeometry, 
 def _chosen(
     features: Sequence[Feature], *, name: str | None, pick: int | str | None, what: str
 ) -> tuple[list[Feature], str]:
-    """Choose the features that are meant, with a note on what could not be checked."""
+    """Select the intended features, with a note on anything unchecked."""
     called, unchecked = _called(features, name) if name else ([], "")
     listed = called or list(features)
     if pick == "all":
@@ -195,9 +195,9 @@ def _chosen(
 
 
 def _called(features: Sequence[Feature], name: str) -> tuple[list[Feature], str]:
-    """Find those with the name, labelled by the value that says so.
+    """Find the features with a name, labelled by the matching value.
 
-    What follows a comma narrows the choice as far as other columns can tell.
+    Words after a comma narrow the choice as far as other columns allow.
     """
     rows, names = [one.attributes for one in features], [one.name for one in features]
     hits, (head, _, rest) = rows_called(rows, names, name), name.partition(",")
@@ -215,14 +215,14 @@ def _mentions(row: Mapping[str, str], name: str) -> bool:
 
 
 def _labelled(features: Sequence[Feature], hits: dict[int, str]) -> list[Feature]:
-    """Give the rows that were found; a single one is called as the column that bears the name says."""
+    """Return the matching rows; a single one is named by the column that matched."""
     if len(hits) == 1:
         return [replace(features[i], name=label) for i, label in hits.items()]
     return [features[i] for i in hits]
 
 
 def _once(features: Sequence[Feature]) -> list[Feature]:
-    """Keep one of areas on the same ground, as generalised copies of one file are: that with most vertices."""
+    """Keep one of several areas on the same ground, such as generalised copies: the one with most vertices."""
     finest = sorted(features, key=lambda one: -shapely.get_num_coordinates(one.geometry))
     shapes = [clean(one.shape(), what=one.name or "area").boundary for one in finest]
     alike = len({one.layer for one in features}) == len(features) and all(

@@ -1,4 +1,4 @@
-"""Communes and municipal arrondissements of France: IGN's ADMIN EXPRESS COG, by its WFS or from a downloaded file.
+"""Communes and municipal arrondissements of France: IGN's ADMIN EXPRESS COG, from its WFS or a downloaded file.
 
 Field names are those of edition 4 (``code_insee``, ``nom_officiel``); files of older editions (``INSEE_COM``, ``NOM``)
 are read as well.
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 
 LICENCE = "IGN ADMIN EXPRESS COG, Licence Ouverte 2.0"
 MOST_FEATURES = 500
-"""Asked for at once; no name in France is borne so often."""
+"""Most features per request; no name in France is as frequent."""
 _COMMUNES = "ADMINEXPRESS-COG.LATEST:commune"
 _ARRONDISSEMENTS = "ADMINEXPRESS-COG.LATEST:arrondissement_municipal"
 _PARENT = "code_insee_de_la_commune_de_rattach"
 _DIVIDED = {"75056": "751", "69123": "6938", "13055": "132"}
-"""The communes that have municipal arrondissements, and how the codes of those begin."""
+"""The communes with municipal arrondissements, and the prefix of those arrondissements' codes."""
 
 _QUERY = re.compile(r"^\s*(?:ign|insee)\s*:\s*(.+?)\s*$", re.IGNORECASE)
 _CODE = re.compile(r"^\d[\dAB]\d{3}$")
@@ -47,8 +47,8 @@ _COLUMNS = {
     "census": ("date_du_recensement",),
 }
 _MARK = re.compile(r"(COMMUNE|ARR_MUN\w*|ARRONDISSEMENT\w*)_?\d{6}", re.IGNORECASE)
-# What folding changes in French names matches anything in the filter: letters that carry accents one character,
-# ligatures and all that is no letter any number of them. Folding decides among what comes back.
+# The filter uses wildcards for everything that folding changes in French names: one character for a letter that may
+# carry an accent, any number for ligatures and non-letters. Folding then decides among the results.
 _GAP = re.compile(r"oe|ae|[^a-z0-9]+")
 _ACCENTED = re.compile(r"[aceiouy]")
 _APOSTROPHE = re.compile(r"['\u2019\u02bc`\u00b4]")
@@ -57,27 +57,27 @@ _SAINT = re.compile(r"(?<![a-z0-9_])(?:s__nt|st)%")
 
 @dataclass(frozen=True, kw_only=True)
 class Commune:
-    """A commune or arrondissement as IGN has it."""
+    """A commune or arrondissement of IGN's data."""
 
     code: str
     """INSEE code: ``69123``."""
     name: str
     parent: str
-    """INSEE code of the commune that an arrondissement belongs to; empty for communes."""
+    """INSEE code of an arrondissement's commune; empty for communes."""
     population: Population | None
     without_year: int | None
-    """Inhabitants that the source gives without the year of the census."""
+    """Population published without a census year."""
     shape: BaseGeometry | None
     """EPSG:4326."""
 
 
 def is_query(query: str) -> bool:
-    """Tell whether a query is for IGN: ``ign:69123``, ``ign:Lyon``, ``insee:69123``."""
+    """Whether a query is for IGN: ``ign:69123``, ``ign:Lyon``, ``insee:69123``."""
     return _QUERY.match(query) is not None
 
 
 def search(query: str, *, client: Client) -> list[City]:
-    """Find the communes with a name, or the commune or arrondissement with an INSEE code; without their districts.
+    """Find the communes with a name, or the commune or arrondissement with an INSEE code, without their districts.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def with_districts(city: City, *, client: Client) -> City:
 
 
 def divided(city: City, parts: Iterable[Commune]) -> City:
-    """Take these arrondissements as the city's districts, by their code."""
+    """Set these arrondissements as the city's districts, by their code."""
     made = []
     for part in sorted(parts, key=lambda part: part.code):
         boundary = clipped(clean(part.shape, what=part.name).boundary, city)
@@ -135,10 +135,10 @@ def divided(city: City, parts: Iterable[Commune]) -> City:
 
 
 def name_filter(name_or_code: str) -> str:
-    """Write the CQL filter for a name or code. Nothing that a user types can end its quotes: only letters a-z and digits pass.
+    """Write the CQL filter for a name or code; only letters a-z and digits pass, so that no input can end its quotes.
 
-    ``Saint-Étienne`` becomes ``s__nt%_t__nn_``: accents, hyphens and blanks match anything, and what comes back is
-    compared once more.
+    ``Saint-Étienne`` becomes ``s__nt%_t__nn_``: accents, hyphens and blanks match anything, and the results are
+    compared again.
     """
     if _CODE.match(name_or_code):
         return f"code_insee = '{name_or_code}'"
@@ -153,7 +153,7 @@ def city_of(commune: Commune, *, name: str) -> City:
     Raises
     ------
     AreaError
-        When its limits are missing, broken, or not where its code says.
+        When they are missing, broken, or not where its code says.
 
     """
     if commune.shape is None:
@@ -171,7 +171,7 @@ def city_of(commune: Commune, *, name: str) -> City:
         note=note,
     )
     city = replace(city, country="FR", population=commune.population)
-    # Servers and files have given latitude first: France would lie off Somalia, without any error.
+    # Some servers and files put latitude first: France would lie off Somalia, without any error.
     south, north = city.boundary.bounds[1::2]
     if not commune.code.startswith(("97", "98")) and not (south > 41 and north < 52):
         raise AreaError(f"{commune.name} ({commune.code}): its limits do not lie in France (lat, lon swapped?)")
@@ -216,7 +216,7 @@ def features(body: bytes) -> list[dict[str, Any]]:
     Raises
     ------
     ValueError
-        With the reason when it is no FeatureCollection: an exception report, an error page, or cut short.
+        With the reason, if it is not a FeatureCollection: an exception report, an error page, or truncated.
 
     """
     parsed = parse_json(body)
@@ -239,7 +239,7 @@ def _shape(feature: Mapping[str, Any]) -> BaseGeometry | None:
 
 
 def commune_of(properties: Any, shape: BaseGeometry | None) -> Commune | None:
-    """Read a feature's attributes as a commune, in any case of their names; None without a code and a name."""
+    """Read a feature's attributes as a commune, ignoring the case of their names; None without a code and a name."""
     if not isinstance(properties, Mapping):
         return None
     lower = {str(key).lower(): value for key, value in properties.items()}
@@ -267,15 +267,15 @@ def _text(lower: Mapping[str, Any], what: str) -> str:
 
 
 def is_file(path: Path) -> bool:
-    """Tell whether a file is ADMIN EXPRESS: a layer with INSEE codes, names, and the marks of IGN's own objects.
+    """Whether a file is ADMIN EXPRESS: a layer with INSEE codes, names, and IGN's own object identifiers.
 
-    Two columns of these names are in many files of other people's; their licence and their numbers are their own.
+    Many files of other producers have both columns, under other licences and with other numbers.
     """
     try:
         with vector_files(path) as files:
             return any(_layers(file) for file in files if file.file == path and file.by_gdal)
     except (ValueError, OSError):
-        return False  # the reader of boundary files says what is wrong with it
+        return False  # the reader of boundary files reports its fault
 
 
 def _layers(file: VectorFile) -> list[str]:
@@ -298,7 +298,7 @@ def _layers(file: VectorFile) -> list[str]:
 
 
 def _marked(file: VectorFile, layer: str, column: str) -> bool:
-    """Tell whether the first object of a layer has the kind of identifier that IGN gave before it called them cleabs."""
+    """Whether the first object of a layer has an identifier of the kind IGN used before "cleabs"."""
     import pyogrio
 
     table = pyogrio.read_dataframe(file.gdal_path, layer=layer, columns=[column], read_geometry=False, max_features=1)
@@ -306,21 +306,21 @@ def _marked(file: VectorFile, layer: str, column: str) -> bool:
 
 
 def from_file(path: Path, *, name: str | None = None, pick: int | str | None = None) -> City:
-    """Read the commune of a downloaded ADMIN EXPRESS file, with its arrondissements where the file has them.
+    """Read a commune from a downloaded ADMIN EXPRESS file, with its arrondissements if the file has them.
 
-    Only the shapes that are needed are read, so that the file of all of France can be given.
+    Only the necessary shapes are read, so that the file may cover all of France.
 
     Parameters
     ----------
     name
         ``Lyon``, ``ign:69123`` or ``69123``; may be None when the file holds one commune.
     pick
-        Which of several of that name: number (from 1) or INSEE code.
+        Which of several communes of that name: number (from 1) or INSEE code.
 
     Raises
     ------
     PlaceNotFoundError
-        When no commune bears the name or code.
+        When no commune has the name or code.
     AmbiguousPlaceError
         When several do; the message lists them.
     AreaError

@@ -1,7 +1,8 @@
-"""Which half degrees of the Earth hold any land, to notice limits whose latitude and longitude are exchanged.
+"""Half-degree mask of the Earth's land, to detect limits with swapped latitude and longitude.
 
-``land.bin`` is 360 rows from the north by 720 columns from the west, one bit each, packed by numpy and zlib. A bit is set where the cell
-holds any land of GLOBE 1.0 (Hastings and Dunbar 1999, NOAA National Geophysical Data Center, 30 arc seconds; public domain).
+``land.bin`` is 360 rows from the north by 720 columns from the west, one bit each, packed by numpy and zlib. A bit is
+set if the cell holds any land of GLOBE 1.0 (Hastings and Dunbar 1999, NOAA National Geophysical Data Center, 30 arc
+seconds; public domain).
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ if TYPE_CHECKING:
 
 _ROWS, _COLUMNS = 360, 720
 _MOST_CELLS = 400
-"""A larger place is no city that a mask of half degrees can judge."""
+"""A place of more cells is too large for a city, and for this mask."""
 
 
 @cache
 def _mask() -> Any:
-    """(360, 720) whether a cell or one beside it holds land: the mask misses an atoll, and no shore is drawn to the metre."""
+    """(360, 720) whether a cell or its neighbour holds land, as the mask may miss an atoll, and shores are not drawn to the metre."""
     bits = np.frombuffer(zlib.decompress(files("howgreen.place").joinpath("land.bin").read_bytes()), np.uint8)
     land = np.unpackbits(bits).reshape(_ROWS, _COLUMNS).astype(bool)
     rows = np.pad(land, ((1, 1), (0, 0)))
@@ -34,7 +35,7 @@ def _mask() -> Any:
 
 
 def in_open_sea(west: float, south: float, east: float, north: float) -> bool:
-    """Tell whether a box in degrees lies at least half a degree from any land."""
+    """Whether a box in degrees lies at least half a degree from any land."""
     top, bottom = (min(max(int((90 - lat) * 2), 0), _ROWS - 1) for lat in (north, south))
     left, right = int((west + 180) * 2), int((east + 180) * 2)
     if (bottom - top + 1) * (right - left + 1) > _MOST_CELLS:
@@ -43,14 +44,14 @@ def in_open_sea(west: float, south: float, east: float, north: float) -> bool:
 
 
 def check_order(city: City, *, what: str = "its limits lie", cure: str = "write lon first, then lat") -> None:
-    """Refuse limits in the open sea that lie on land with latitude and longitude exchanged.
+    """Refuse limits in the open sea that would lie on land with latitude and longitude swapped.
 
-    Where both positions are near land, nothing can be told from the position alone.
+    If both positions are near land, the position alone cannot tell.
 
     Raises
     ------
     AreaError
-        They are exchanged.
+        They are swapped.
     """
     west, south, east, north = map(float, city.boundary.bounds)
     turned_is_possible = west >= -90 and east <= 90

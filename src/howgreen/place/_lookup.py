@@ -1,4 +1,4 @@
-"""One query in, one city out, or a list of what it could mean."""
+"""Look up a query: one city, or a list of the places it may mean."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ _MOST_LISTED = 20
 
 @dataclass(frozen=True, kw_only=True)
 class PlaceFiles:
-    """What other files tell about a place."""
+    """Additional files about a place."""
 
     districts: str | Path | None = None
-    """A vector file with the city's districts; they replace those that its source has."""
+    """Vector file with the city's districts; they replace those of its source."""
     land: str | Path | None = None
-    """A vector file with polygons of land, or coastlines with the land on their left; without it, the coastline of the OSM
-    extract or of OpenStreetMap's services is taken for limits that come from there."""
+    """Vector file with polygons of land, or coastlines with the land on their left. Without it, limits from an OSM
+    extract or from OpenStreetMap's services use the coastline of that source."""
     district_levels: tuple[int, ...] = ()
-    """OpenStreetMap's administrative levels whose areas are the districts, as many as are wanted; none for the next below the
-    city's. With ``districts``, the values of the file's ``admin_level``."""
+    """OpenStreetMap administrative levels of the districts, any number of them; empty for the level below the city's.
+    With ``districts``, the values of the file's ``admin_level``."""
     name_column: str | None = None
-    """The column of the boundary file and of the districts' that holds the names, where it is not plain."""
+    """Column of the boundary and district files that holds the names, if not obvious."""
     encoding: str | None = None
-    """Of the letters of those files, ``cp1252``, where they do not say."""
+    """Character encoding of those files, such as ``cp1252``, if they do not declare it."""
 
     def options(self) -> TableOptions:
-        """Give the last two as the readers take them."""
+        """Return the last two as the readers take them."""
         from howgreen.place.vectors import TableOptions
 
         return TableOptions(name_column=self.name_column, encoding=self.encoding)
 
     def with_districts(self, city: City) -> City:
-        """Give a city the districts of the file, if there is one."""
+        """Give a city the districts of the file, if any."""
         from howgreen.place._districts import from_districts_file
 
         if self.districts is None:
@@ -57,7 +57,7 @@ class PlaceFiles:
 
 @dataclass(frozen=True, kw_only=True)
 class _Known:
-    """Where names are looked up."""
+    """Sources in which names are looked up."""
 
     stores: Sequence[str | Path]
     osm: str | Path | None
@@ -75,17 +75,17 @@ def find(
     network: Network | None = None,
     files: PlaceFiles | None = None,
 ) -> City:
-    """Find the one city that is meant.
+    """Find the one matching city.
 
-    The first of these that is given or fits decides: area, coordinates, store, OSM extract, network; an id
-    (``R120965``) is looked for in the last three.
+    The first of these that is given or matches decides: area, coordinates, store, OSM extract, network; an id
+    (``R120965``) is looked up in the last three.
 
     Parameters
     ----------
     query
         A name, an id (``R120965``, ``store:bolzano``) or coordinates (``45.76, 4.84``: lat, lon). May be None when
         ``area`` is given.
-    stores
+    Store folders to search for places by name.
         Folders of stores whose places are known by name.
     osm
         A local OpenStreetMap extract.
@@ -96,20 +96,20 @@ def find(
     pick
         Which of several matches: its number in the list (from 1) or its id.
     network
-        Leave to ask OpenStreetMap's services and IGN for what is not known here; None to stay off the network.
+        Permission to query OpenStreetMap's services and IGN for anything not found locally; None to stay offline.
     files
-        What other files tell about the place.
+        Additional files about the place.
 
     Raises
     ------
     PlaceNotFoundError
-        When nothing fits; the message says what is known and what looks alike.
+        When nothing matches; the message lists what is known and similar names.
     AmbiguousPlaceError
-        When several places fit and none is picked; the message lists them.
+        When several places match and none is picked; the message lists them.
     AreaError
-        When a boundary, a position, a radius or a file is no good.
+        When a boundary, a position, a radius or a file is invalid.
     NetworkError
-        When only a service could know, and none answers.
+        When only a service could know, and none responds.
 
     """
     files = files or PlaceFiles()
@@ -135,19 +135,19 @@ def candidates(
     radius_m: float | None = None,
     network: Network | None = None,
 ) -> list[City]:
-    """List all places that a query can mean, in the order in which ``pick`` counts them.
+    """List all places that a query may mean, numbered as ``pick`` expects.
 
     They come from the first source that has any: coordinates, then stores, then the OSM extract, then the network.
-    Cities from OSM and from the network come without their districts here.
+    Cities from OSM and from the network come without districts here.
 
     Raises
     ------
     PlaceNotFoundError
-        When nothing fits.
+        When nothing matches.
     AreaError
-        When coordinates or a file are no good.
+        When coordinates or a file are invalid.
     NetworkError
-        When only a service could know, and none answers.
+        When only a service could know, and none responds.
 
     """
     known = _Known(stores=stores, osm=osm, client=network.client() if network is not None else None)
@@ -160,7 +160,7 @@ class _Listed:
     source: str
     """``point``, ``store``, ``osm`` or ``network``."""
     sure: bool = True
-    """The first, where it is the only one, may be taken without asking: it bears the name that was asked for."""
+    """Whether a single match may be used without asking, because it has the requested name."""
 
 
 def _listed(query: str, known: _Known, *, radius_m: float | None) -> _Listed:
@@ -187,7 +187,7 @@ def _listed(query: str, known: _Known, *, radius_m: float | None) -> _Listed:
 
 
 def _of_osm(query: str, *, osm: str | Path | None, client: Client | None) -> _Listed:
-    """Ask the extract, and where it does not know, the network."""
+    """Search the extract, and the network if it finds nothing."""
     if osm is not None:
         try:
             return _Listed(cities=_osm_boundaries.search(query, osm=Path(osm)), source="osm")
@@ -203,12 +203,12 @@ def _of_osm(query: str, *, osm: str | Path | None, client: Client | None) -> _Li
 
 
 def _checked_position(city: City, query: str | None, known: _Known) -> City:
-    """Notice limits that lie elsewhere than what else is known of the name, above all with latitude and longitude exchanged.
+    """Check limits against other known positions of the name, above all for swapped latitude and longitude.
 
     Raises
     ------
     AreaError
-        When they would lie right with the two exchanged.
+        When they would fit with the two swapped.
 
     """
     import shapely
@@ -242,7 +242,7 @@ def _checked_position(city: City, query: str | None, known: _Known) -> City:
 def _from_query(
     query: str | None, known: _Known, *, radius_m: float | None, pick: int | str | None
 ) -> tuple[City, str]:
-    """Look a query up: the city without its districts, and which source knew it."""
+    """Look up a query: the city without its districts, and the source that knew it."""
     if query is None:
         raise PlaceNotFoundError(
             "no place given: write a name, an id, or coordinates such as 45.76, 4.84, or give a boundary"
@@ -265,12 +265,12 @@ def _with_districts(city: City, known: _Known, *, source: str) -> City:
 
 
 def _with_levels(city: City, known: _Known, levels: tuple[int, ...]) -> City:
-    """Give a city the areas of some administrative levels as its districts: of the extract, of the store, else of the network.
+    """Set areas of some administrative levels as a city's districts: from the extract or the store, else from the network.
 
     Raises
     ------
     AreaError
-        There are none of a level, or nobody may be asked.
+        A level has no areas, or no source may be queried.
 
     """
     if known.osm is not None:
@@ -291,7 +291,7 @@ def _with_levels(city: City, known: _Known, levels: tuple[int, ...]) -> City:
 
 
 def _with_land(city: City, known: _Known, *, source: str, land: str | Path | None) -> City:
-    """Cut the sea off the city, by what the user gave, else by the source of its limits."""
+    """Remove the sea from the city's land, by the user's file, else by the source of its limits."""
     from howgreen.place import _coast
 
     if land is not None:
@@ -329,7 +329,7 @@ def _refuse_radius(radius_m: float | None, what: str) -> None:
 
 
 def _places(stores: Sequence[str | Path]) -> list[City]:
-    """Gather the places of all stores, each only once under each of its names."""
+    """Collect the places of all stores, each once under each of its names."""
     from howgreen.store import places
 
     once: dict[tuple[str, str, str], City] = {}
@@ -340,7 +340,7 @@ def _places(stores: Sequence[str | Path]) -> list[City]:
 
 
 def _of_stores(query: str, known: Sequence[City]) -> list[City]:
-    """Find the places that bear the name or id; what follows a comma is tried, then left out with a note."""
+    """Find the places with the name or id; words after a comma are tried, then ignored with a note."""
     whole = _once(city for city in known if _called(city, query))
     if whole or "," not in query:
         return [replace(city, name=query) for city in whole]
@@ -353,7 +353,7 @@ def _of_stores(query: str, known: Sequence[City]) -> list[City]:
 
 
 def _once(cities: Iterable[City]) -> list[City]:
-    """Keep of a place with several names the first that fits."""
+    """Keep the first match of a place with several names."""
     once: dict[tuple[str, str], City] = {}
     for city in cities:
         once.setdefault((city.id, city.boundary.wkt), city)
@@ -415,7 +415,7 @@ def _line(city: City) -> str:
 
 
 def described(city: City) -> str:
-    """Describe what tells a place from others of its name: ``city, level 8, 47.9 km², 522,250 people (2021), osm:R120965, FR``."""
+    """Distinguish a place from others of its name: ``city, level 8, 47.9 km², 522,250 people (2021), osm:R120965, FR``."""
     people = city.population
     parts = (
         city.kind,

@@ -1,4 +1,4 @@
-"""What Nominatim answers: places that a name or an id can mean, most of them with their limits."""
+"""Search Nominatim: the places that a name or an id may mean, most of them with limits."""
 
 from __future__ import annotations
 
@@ -30,41 +30,41 @@ _LIMITS = frozenset({"administrative", "census"})
 
 @dataclass(frozen=True, kw_only=True)
 class Hit:
-    """One place that Nominatim knows."""
+    """One place of Nominatim."""
 
     id: OsmId | None
-    """None for a node: it has no limits."""
+    """None for a node, which has no limits."""
     name: str
     described: str
-    """With what it lies in: ``Dayton, Montgomery County, Ohio, United States of America``."""
+    """Full name with the areas around it: ``Dayton, Montgomery County, Ohio, United States of America``."""
     names: frozenset[str]
     """All its names, normalised."""
     lat: float
     lon: float
     shape: BaseGeometry | None
-    """EPSG:4326, as answered; None where Nominatim has only a point or a line."""
+    """EPSG:4326, as returned; None if Nominatim has only a point or a line."""
     kind: str
     level: int | None
     country: str
     tags: Mapping[str, str]
     settled: bool
-    """A city, town, village or the like, and not an area that holds many of them."""
+    """Whether it is a city, town, village or the like, rather than an area that holds many of them."""
 
     day: str
-    """When Nominatim was asked: ``2026-05-17``."""
+    """Date of the query: ``2026-05-17``."""
 
     def matches(self, query: str) -> bool:
-        """Tell whether the words before the first comma, or all of them, are its whole name in some language."""
+        """Whether the words before the first comma, or all of them, are its whole name in some language."""
         return not (variants(query) | variants(query.partition(",")[0])).isdisjoint(self.names)
 
 
 def search(query: str, *, client: Client) -> list[Hit]:
-    """Find everything that a name can mean, in Nominatim's order: administrative limits and settled places only.
+    """Find everything that a name may mean, in Nominatim's order: administrative limits and settled places only.
 
     Raises
     ------
     NetworkError
-        When Nominatim does not answer.
+        When Nominatim does not respond.
 
     """
     params = {"q": query, "limit": str(_MOST), "layer": "address", "dedupe": "0"}
@@ -72,12 +72,12 @@ def search(query: str, *, client: Client) -> list[Hit]:
 
 
 def lookup(number: OsmId, *, client: Client, total_s: float) -> Hit | None:
-    """Look up the place with an id; None when Nominatim does not know it as one.
+    """Look up the place with an id; None if Nominatim has no such place.
 
     Raises
     ------
     NetworkError
-        When Nominatim does not answer.
+        When Nominatim does not respond.
 
     """
     params = {"osm_ids": str(number)}
@@ -86,12 +86,12 @@ def lookup(number: OsmId, *, client: Client, total_s: float) -> Hit | None:
 
 
 def city_of(hit: Hit, *, name: str) -> City:
-    """Make a city with the limits of a hit.
+    """Make a city from the limits of a hit.
 
     Raises
     ------
     AreaError
-        When its shape cannot be limits.
+        When its shape is unusable as limits.
     PlaceNotFoundError
         When it has none.
 
@@ -124,7 +124,7 @@ def _hits(
     url = f"{client.endpoints.nominatim.rstrip('/')}/{path}"
 
     def holds(body: bytes) -> bool:
-        """Tell whether there are limits of what is meant: points are no answer to keep for long, or instead of limits."""
+        """Whether the answer has limits of the right place: an answer of points must not be cached for long, or used instead."""
         return any(hit.shape is not None and matches(hit) for hit in _read(body, day=""))
 
     request = Request(what="Nominatim", urls=[url], params={**whole, **params}, suffix=".json", check=holds)
@@ -142,7 +142,7 @@ def records(body: bytes) -> list[dict[str, Any]]:
     Raises
     ------
     ValueError
-        With the reason when it is no list of records: an error page, or cut short.
+        With the reason, if it is not a list of records: an error page, or truncated.
 
     """
     parsed = parse_json(body)
@@ -152,9 +152,9 @@ def records(body: bytes) -> list[dict[str, Any]]:
 
 
 def hit_of(record: Mapping[str, Any], *, day: str) -> Hit | None:
-    """Read a record as a place; None for what cannot be one: shops, roads, rivers, or without a position.
+    """Read a record as a place; None for anything else: shops, roads, rivers, or records without a position.
 
-    Both shapes that Nominatim has given are read: ``format=json`` says ``class`` where ``jsonv2`` says ``category``.
+    Both shapes of Nominatim's output are read: ``format=json`` says ``class`` where ``jsonv2`` says ``category``.
     """
     category, sort = record.get("category", record.get("class")), str(record.get("type"))
     if not (category == "boundary" and sort in _LIMITS) and not (category == "place" and sort in _MORE_PLACES):
@@ -196,7 +196,7 @@ def _id(record: Mapping[str, Any]) -> OsmId | None:
 
 
 def _level(record: Mapping[str, Any], tags: Mapping[str, str]) -> int | None:
-    """Tell the admin_level: Nominatim does not give it, but its search rank of limits is twice the level."""
+    """Derive the admin_level, which Nominatim omits: its search rank of limits is twice the level."""
     given = tags.get("admin_level", "")
     rank = record.get("place_rank")
     ranked = rank // 2 if isinstance(rank, int) and rank % 2 == 0 and record.get("type") != "census" else None
@@ -212,7 +212,7 @@ def _kind(record: Mapping[str, Any], tags: Mapping[str, str], *, sort: str, leve
 
 
 def _shape(geojson: Any) -> BaseGeometry | None:
-    """Read the area of a record; points, lines and what cannot be read are none."""
+    """Read the area of a record; None for points, lines and unreadable shapes."""
     if not isinstance(geojson, dict) or geojson.get("type") not in {"Polygon", "MultiPolygon"}:
         return None
     try:
@@ -223,7 +223,7 @@ def _shape(geojson: Any) -> BaseGeometry | None:
 
 
 def usable(hit: Hit, *, name: str) -> City | None:
-    """Make the city of a hit, or None where its limits are missing or broken."""
+    """Make the city of a hit; None if its limits are missing or broken."""
     try:
         return city_of(hit, name=name)
     except (AreaError, PlaceNotFoundError):

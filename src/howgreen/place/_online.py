@@ -1,6 +1,6 @@
-"""Places found over the network: limits by name or id, from OpenStreetMap's services and France's IGN.
+"""Look up places over the network: limits by name or id, from OpenStreetMap's services and France's IGN.
 
-Nominatim is asked first. Where it has only a point, or no usable limits, Overpass is the second source.
+Nominatim is queried first; if it has only a point, or no usable limits, Overpass follows.
 """
 
 from __future__ import annotations
@@ -18,33 +18,33 @@ from howgreen.place._nominatim import Hit
 from howgreen.place._shapes import join_notes
 
 _MOST_POINTS = 2
-# Of a look-up by id: the rest of the patience is the second source's.
+# Share of the time limit for a look-up by id; the rest is for the second source.
 _FIRST_SOURCE_SHARE = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
 class Match:
-    """A place that a query can mean."""
+    """A place that a query may mean."""
 
     city: City
     exact: bool
-    """It bears the whole name that was asked for, or the id."""
+    """Whether it has the whole requested name, or the id."""
 
 
 def search(query: str, *, client: Client) -> list[Match]:
-    """Find all limits that a name or id can mean, those that bear the whole name first; without their districts.
+    """Find all limits that a name or id may mean, whole names first, without their districts.
 
-    A settled place and the county around it are both listed: which of them is meant is never guessed. Limits
-    beat points: a point counts only where nothing with limits bears the name and Overpass knows its limits.
+    A settled place and the county around it are both listed: the choice between them is never guessed. Limits take
+    precedence over points: a point counts only if nothing with limits has the name and Overpass knows its limits.
 
     Raises
     ------
     PlaceNotFoundError
-        When nothing fits.
+        When nothing matches.
     AreaError
-        When the only limits that fit are too large, or broken.
+        When the only matching limits are too large, or broken.
     NetworkError
-        When the services do not answer.
+        When the services do not respond.
 
     """
     number = _osm_boundaries.parse_id(query)
@@ -64,7 +64,7 @@ def search(query: str, *, client: Client) -> list[Match]:
 
 
 def by_id(number: OsmId, *, name: str, client: Client) -> City:
-    """Find the limits with an OpenStreetMap id; Overpass is asked where Nominatim cannot give them.
+    """Find the limits with an OpenStreetMap id; Overpass is queried if Nominatim cannot supply them.
 
     Raises
     ------
@@ -83,10 +83,10 @@ def by_id(number: OsmId, *, name: str, client: Client) -> City:
 
 
 def with_districts(city: City, *, client: Client, levels: Collection[int] = ()) -> City:
-    """Look up the city's districts; where that cannot be done it stays as it is, and its note says so.
+    """Look up the city's districts; if that fails, return the city unchanged with a note.
 
-    The ratio of the city does not need its districts: a service that is down must not cost the answer, but for levels that were
-    asked for.
+    The city's ratio does not need its districts, so an unavailable service must not cost the answer, unless levels were
+    requested.
     """
     if levels:
         return _overpass.with_districts(city, client=client, levels=levels)
@@ -100,7 +100,7 @@ def with_districts(city: City, *, client: Client, levels: Collection[int] = ()) 
 
 
 def with_land(city: City, *, client: Client) -> City:
-    """Cut the sea off the city's land; as it was, with a note, where the coastline cannot be looked up.
+    """Remove the sea from the city's land; return it unchanged, with a note, if the coastline cannot be looked up.
 
     IGN's communes end at the shore.
     """
@@ -121,7 +121,7 @@ def _second(number: OsmId, *, name: str, client: Client, first: NetworkError) ->
 
 
 def _around_points(query: str, hits: Sequence[Hit], *, client: Client) -> list[Match]:
-    """Find limits that Overpass knows around the points that bear the name."""
+    """Find limits in Overpass around the points with the name."""
     matches: dict[str, Match] = {}
     points = [hit for hit in hits if hit.matches(query)][:_MOST_POINTS]
     for hit in points:
@@ -132,7 +132,7 @@ def _around_points(query: str, hits: Sequence[Hit], *, client: Client) -> list[M
 
 
 def _sorted(matches: Sequence[Match], hits: Sequence[Hit]) -> list[Match]:
-    """Sort without doubles: whole names first, then settled places, then in the service's order."""
+    """Sort and deduplicate: whole names first, then settled places, then in the service's order."""
     once = {match.city.id: match for match in reversed(matches)}
     cities = sorted(
         (match.city for match in once.values()), key=lambda city: (city.admin_level or 99, -city.area_m2, city.id)
@@ -143,7 +143,7 @@ def _sorted(matches: Sequence[Match], hits: Sequence[Hit]) -> list[Match]:
 
 
 def _nothing(query: str, hits: Sequence[Hit]) -> Exception:
-    """Say why nothing fits, as the error to raise."""
+    """Return the error to raise, with the reason why nothing matches."""
     for hit in hits:
         if hit.shape is not None and hit.matches(query):
             try:

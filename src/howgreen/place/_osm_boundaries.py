@@ -1,4 +1,4 @@
-"""Administrative limits and their parts in a local OpenStreetMap extract."""
+"""Administrative limits and their subdivisions in a local OpenStreetMap extract."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from howgreen.place._shapes import clean, from_shape, join_notes, same_ground
 
 _TAGS = [("boundary", "administrative"), ("boundary", "census"), *(("place", place) for place in PLACES)]
 _ID = re.compile(r"^(?:osm:)?(r|w|relation/|way/)(-?\d+)$", re.IGNORECASE)
-# A lone area inside that differs from the city by less than this share is the city.
+# A single inner area that differs from the city by less than this share is the city.
 _LONE_PART = 0.05
 # Districts that cover this share of the city fill it.
 _FILLED = 0.99
-# Of the limits: ground that they surround and leave out is told from here on.
+# Smallest enclosed hole worth reporting, as a share of the limits.
 _LEAST_HOLE = 1e-3
 _COVERAGE = re.compile(r"the districts (?:of level \d+ )?\(\d+\) cover \d+% of the city, [^;]* in none")
 
@@ -39,7 +39,7 @@ def parse_id(query: str) -> OsmId | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Named:
-    """A place that an extract names; its limits are not put together yet."""
+    """A place named in an extract; its limits are not assembled yet."""
 
     id: str
     """``osm:R120965``."""
@@ -48,11 +48,11 @@ class Named:
     """Normalised, in all languages."""
     kind: str
     level: int | None
-    """OSM admin_level where there is one."""
+    """OSM admin_level, if any."""
 
 
 def named_in(osm: Path) -> list[Named]:
-    """List the places that an extract names, in one pass over it; whether their limits are whole is seen when one is meant.
+    """List the places named in an extract, in one pass over it; their limits are checked only when one is selected.
 
     Raises
     ------
@@ -73,23 +73,23 @@ def named_in(osm: Path) -> list[Named]:
 
 
 def search(query: str, *, osm: Path) -> list[City]:
-    """Find the limits in an extract that have a name or id, best known level first; without their districts.
+    """Find the limits in an extract that match a name or id, best-known level first, without their districts.
 
-    Administrative limits (levels 2-11) come before those of census places, and polygons that only say ``place=...``: these
-    count only where no administrative limits bear the name.
+    Administrative limits (levels 2-11) precede those of census places, and polygons tagged only ``place=...``, which
+    count only if no administrative limits have the name.
 
     Parameters
     ----------
     query
-        A name in any language that OSM gives, any case and accents, or an id (``R120965``). What follows a comma
-        (``Vaduz, Liechtenstein``) narrows the choice as far as the extract can tell.
+        A name in any OSM language, ignoring case and accents, or an id (``R120965``). Words after a comma (``Vaduz,
+        Liechtenstein``) narrow the choice as far as the extract allows.
     osm
         An OpenStreetMap extract.
 
     Raises
     ------
     PlaceNotFoundError
-        When nothing bears the name, or when all that does is cut at the extract's edge.
+        When nothing has the name, or every match is cut at the extract's edge.
     AreaError
         When the file cannot be read.
 
@@ -112,20 +112,20 @@ def search(query: str, *, osm: Path) -> list[City]:
         raise PlaceNotFoundError(_cut(areas, osm=osm))
     cities = _cities(areas, query=query, osm=osm)
     if osm_id is not None or any(variants(query) & names_of(tags) for tags in areas.tags.values()):
-        return cities  # the comma, if there is one, belongs to the name
+        return cities  # the comma, if any, belongs to the name
     return _narrowed(cities, qualifiers, osm=osm)
 
 
 def with_districts(city: City, *, osm: Path, levels: Collection[int] = ()) -> City:
-    """Take the administrative areas of the next level inside a city, or of those asked for, as its districts, as far as the extract holds them whole.
+    """Set the administrative areas of the next level inside a city, or of the given levels, as its districts, if complete in the extract.
 
-    An area belongs to the city when its representative point lies inside it. Limits without a level (``place=city``) have the
-    lowest level of the areas inside. A city without any says so in its note.
+    An area belongs to the city if its representative point lies inside it. For limits without a level (``place=city``),
+    the lowest level of the areas inside is used. A city without any says so in its note.
 
     Raises
     ------
     AreaError
-        When the file cannot be read, or has no areas of a level that was asked for.
+        When the file cannot be read, or has no areas of a requested level.
 
     """
     districts = districts_in(city, osm=osm, levels=levels)
@@ -133,7 +133,7 @@ def with_districts(city: City, *, osm: Path, levels: Collection[int] = ()) -> Ci
 
 
 def without_districts(city: City, source: str) -> City:
-    """Say in a city's note that a source has no districts of it."""
+    """Add to a city's note that a source has no districts of it."""
     note = f"without districts: {source} has no administrative areas inside"
     return replace(city, note=join_notes(city.note, note))
 
@@ -144,7 +144,7 @@ def districts_in(city: City, *, osm: Path, levels: Collection[int] = ()) -> tupl
     Raises
     ------
     AreaError
-        There are none of a level that was asked for.
+        A requested level has no areas.
     """
     level = city.admin_level or 0
 
@@ -168,7 +168,7 @@ def districts_in(city: City, *, osm: Path, levels: Collection[int] = ()) -> tupl
 
 
 def check_levels(city: City, asked: Collection[int], there: Mapping[int, int]) -> None:
-    """AreaError where a level that was asked for has no areas inside a city; ``there`` has the number of those of each level."""
+    """Raise AreaError if a requested level has no areas inside a city; ``there`` maps each level to its number of areas."""
     lacking = [level for level in sorted(set(asked)) if not there.get(level)]
     if not lacking:
         return
@@ -181,12 +181,12 @@ def check_levels(city: City, asked: Collection[int], there: Mapping[int, int]) -
 
 
 def _is_whole(districts: Sequence[District], city: City) -> bool:
-    """Tell whether a lone area has nearly the same limits: the city itself under another level, not a part of it."""
+    """Whether a single area has nearly the same limits: the city itself under another level, not a part of it."""
     return len(districts) == 1 and same_ground(districts[0].boundary, city.boundary, within=_LONE_PART)
 
 
 def add_districts(city: City, districts: tuple[District, ...]) -> City:
-    """Give a city these districts instead of any it had, and a note where those of a level leave part of it out."""
+    """Replace a city's districts, with a note if those of a level leave part of it uncovered."""
     others = [part for part in city.note.split("; ") if not _COVERAGE.fullmatch(part)]
     levels = list(dict.fromkeys(one.level for one in districts))
     notes = [_uncovered([one for one in districts if one.level == level], city, levels) for level in levels]
@@ -194,7 +194,7 @@ def add_districts(city: City, districts: tuple[District, ...]) -> City:
 
 
 def _uncovered(districts: Sequence[District], city: City, levels: Sequence[int | None]) -> str:
-    """Say how much of a city districts of one level leave out; empty where that is nearly nothing."""
+    """Say how much of a city the districts of one level leave uncovered; empty if nearly nothing."""
     covered_m2 = geodesic_area_m2(shapely.union_all([district.boundary for district in districts]))
     share = covered_m2 / city.area_m2
     if share >= _FILLED:
@@ -205,7 +205,7 @@ def _uncovered(districts: Sequence[District], city: City, levels: Sequence[int |
 
 
 def left_out(boundary: Area) -> str:
-    """Say how much ground limits surround and leave out: Greater London without the City; empty where that is little."""
+    """Say how much ground the limits surround but exclude: Greater London without the City; empty if little."""
     rings = [ring for part in getattr(boundary, "geoms", [boundary]) for ring in part.interiors]
     hole_m2 = sum(geodesic_area_m2(Polygon(ring)) for ring in rings)
     if hole_m2 < _LEAST_HOLE * geodesic_area_m2(boundary):
@@ -214,7 +214,7 @@ def left_out(boundary: Area) -> str:
 
 
 def clipped(shape: Polygon | MultiPolygon, city: City) -> Polygon | MultiPolygon:
-    """Cut a shape to the city; may come back empty."""
+    """Clip a shape to the city; the result may be empty."""
     return shape if city.boundary.contains(shape) else polygonal(shapely.intersection(shape, city.boundary))
 
 
@@ -240,7 +240,7 @@ def _cities(areas: OsmAreas, *, query: str, osm: Path) -> list[City]:
 
 
 def without_twins(cities: list[City]) -> list[City]:
-    """Keep of limits around the same ground (Paris is a department and a commune) only those of the deepest level."""
+    """Of limits around the same ground (Paris is a department and a commune), keep only the deepest level."""
     unique: list[City] = []
     for city in reversed(cities):
         twin = next((i for i, other in enumerate(unique) if same_ground(city.boundary, other.boundary)), None)
@@ -269,7 +269,7 @@ def _city(key: OsmId, areas: OsmAreas, *, query: str, note: str) -> City:
 
 
 def _narrowed(cities: list[City], qualifiers: list[str], *, osm: Path) -> list[City]:
-    """Keep those inside areas with the names after the comma; a name that the extract cannot check is said in the note."""
+    """Keep cities inside areas named after the comma; the note lists names that the extract cannot check."""
     for qualifier in qualifiers:
         around = read_areas(osm, tags=[("boundary", "administrative")], matches=partial(_matches, variants(qualifier)))
         areas = [polygonal(shape) for shape in around.shapes.values()]

@@ -1,6 +1,6 @@
-"""Limits and districts straight from OpenStreetMap's database, by Overpass.
+"""Limits and districts from OpenStreetMap's database, by Overpass.
 
-Holes, exclaves, and rings that are not whole are treated in one way wherever limits come from; see :mod:`howgreen.osm.overpass`.
+Holes, exclaves and incomplete rings are treated alike for limits from any source; see :mod:`howgreen.osm.overpass`.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ def by_id(number: OsmId, *, name: str, client: Client) -> City:
     Raises
     ------
     PlaceNotFoundError
-        When there are none, or they are not whole.
+        When there are none, or they are incomplete.
     NetworkError
-        When no server answers.
+        When no server responds.
     AreaError
-        When its shape cannot be limits.
+        When its shape is unusable as limits.
 
     """
     answer = fetch_areas([number], client=client)
@@ -50,12 +50,12 @@ def by_id(number: OsmId, *, name: str, client: Client) -> City:
 
 
 def around(lat: float, lon: float, *, names: frozenset[str], name: str, client: Client) -> list[City]:
-    """Find administrative limits with one of the names (normalised) that hold a point, or pass by within 5 km.
+    """Find administrative limits with one of the names (normalised) that contain a point, or pass within 5 km of it.
 
     Raises
     ------
     NetworkError
-        When no server answers.
+        When no server responds.
 
     """
     areas = [area for area in list_around(lat, lon, client=client) if names & names_of(area.tags)]
@@ -69,14 +69,14 @@ def around(lat: float, lon: float, *, names: frozenset[str], name: str, client: 
 
 
 def with_districts(city: City, *, client: Client, levels: Collection[int] = ()) -> City:
-    """Take the administrative areas of the next level inside a city, or of those asked for, as its districts; a note says where there are none.
+    """Set the administrative areas of the next level inside a city, or of the given levels, as its districts; add a note if there are none.
 
     Raises
     ------
     NetworkError
-        When no server answers.
+        When no server responds.
     AreaError
-        There are none of a level that was asked for.
+        A requested level has no areas.
 
     """
     bounds = boxes(city.boundary)
@@ -108,7 +108,7 @@ def with_districts(city: City, *, client: Client, levels: Collection[int] = ()) 
 
 
 def _within(area: AdminArea, bounds: Sequence[BBox]) -> bool:
-    """Tell whether its bounds lie in a box: a cheap test before shapes are fetched; the shape decides."""
+    """Whether its bounds lie in a box: a cheap test before shapes are fetched; the shape decides."""
     if area.bounds is None:
         return True
     west, south, east, north = area.bounds
@@ -119,12 +119,12 @@ def _within(area: AdminArea, bounds: Sequence[BBox]) -> bool:
 
 
 def with_land(city: City, *, client: Client) -> City:
-    """Cut the sea off a city's land by the coastline around it; inland that is one short question.
+    """Remove the sea from a city's land by the coastline around it; inland, this is one short query.
 
     Raises
     ------
     NetworkError
-        When no server answers.
+        When no server responds.
 
     """
     answer = fetch_coast(boxes(city.boundary), margin_deg=_coast.MARGIN_DEG, client=client)

@@ -1,4 +1,4 @@
-"""Coordinates become a circle."""
+"""Make a circle around coordinates."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from howgreen.core.types import City
 
 DEFAULT_RADIUS_M = 2000.0
-"""Radius of the circle when none is asked for."""
+"""Default radius of the circle."""
 
 _WORDS = {
     "n": "N", "north": "N", "nord": "N", "norte": "N",
@@ -29,7 +29,7 @@ _WORDS = {
 }  # fmt: skip
 _AXES = {"N": "lat", "S": "lat", "E": "lon", "W": "lon", "lat": "lat", "lon": "lon"}
 _WORD = "(?:" + "|".join(sorted(_WORDS, key=len, reverse=True)) + r")(?![^\W\d_])"
-# A degree with minutes and seconds that have their marks, or, where letters stand at both numbers, only blanks between.
+# Degrees with marked minutes and seconds, or, if both numbers have letters, separated only by blanks.
 _MARKED = (
     r"(?P<d{i}>[+\-−]?{n})\s*(?:[°º˚]|deg)?"
     r"(?:\s*(?P<m{i}>{n})\s*(?:['′’‘´](?!['′’])|min))?"
@@ -42,7 +42,7 @@ _TWICE = re.compile(
 )
 _LONGEST = 100
 _WRITTEN = {code + 0xFEE0: code for code in range(0x21, 0x7F)} | str.maketrans("٫،、", ".,,")
-"""Full-width figures and signs, and the commas of Arabic and Chinese, as the patterns have them."""
+"""Full-width digits and signs, and Arabic and Chinese commas, mapped to those of the patterns."""
 _COMMA_PAIR = re.compile(r"[+\-−]?\d+(?:,\d+)+")
 
 
@@ -72,14 +72,14 @@ def from_point(lat: float, lon: float, *, radius_m: float | None = None, name: s
     lat, lon
         Degrees, WGS 84. Latitude first, as people write coordinates.
     radius_m
-        Metres on the ellipsoid; 2,000 when left out, which the city's note then says.
+        Metres on the ellipsoid; 2,000 when left out, which the city's note then mentions.
     name
-        As it was asked for.
+        Requested name.
 
     Raises
     ------
     AreaError
-        When the position or the radius cannot be.
+        When the position or the radius is impossible.
 
     """
     _check_position(lat, lon)
@@ -100,12 +100,12 @@ def from_point(lat: float, lon: float, *, radius_m: float | None = None, name: s
 
 
 def point_on_land(lat: float, lon: float, *, radius_m: float | None = None, name: str | None = None) -> City:
-    """Draw a circle as :func:`from_point` does, where someone wrote its centre down.
+    """Draw a circle as :func:`from_point` does, around a centre written by a person.
 
     Raises
     ------
     AreaError
-        As there; and when it lies in the open sea, and on land with latitude and longitude exchanged.
+        As there, or when it lies in the open sea but on land with latitude and longitude swapped.
 
     """
     from howgreen.place._land import check_order
@@ -116,14 +116,14 @@ def point_on_land(lat: float, lon: float, *, radius_m: float | None = None, name
 
 
 def parse_coordinates(query: str) -> tuple[float, float] | None:
-    """Read latitude and longitude as people write them; None for other texts.
+    """Parse latitude and longitude as people write them; None for other texts.
 
     ``45.76, 4.84``, ``4.84E, 45.76N``, ``(45.76, 4.84)``, ``45,76 4,84``, ``48°51'24"N 2°21'07"E``.
 
     Raises
     ------
     AreaError
-        When the text is two numbers that are no position on Earth, or may be one number or two.
+        When the text is two numbers that are not a position on Earth, or could be one number or two.
 
     """
     text = re.sub(r"^\s*geo:|[;?][uz]=.*$", "", query.translate(_WRITTEN)).strip().strip("()[]").strip()
@@ -148,12 +148,12 @@ def parse_coordinates(query: str) -> tuple[float, float] | None:
 
 
 def _letter(match: re.Match[str], i: str) -> str:
-    """Which letter stands at a number: N, S, E, W, O, lat, lon, or none."""
+    """Return the letter of a number: N, S, E, W, O, lat, lon, or none."""
     return _WORDS.get((match[f"b{i}"] or match[f"a{i}"] or "").lower(), "")
 
 
 def _degree(query: str, match: re.Match[str], i: str) -> tuple[float, str]:
-    """Degrees, and which axis its letter names."""
+    """Return degrees, and the axis named by the letter."""
     letter = _letter(match, i)
     if letter == "O":
         raise AreaError(f"{query!r}: O is west in French, Spanish and Italian, and east in German; write E or W")
@@ -185,7 +185,7 @@ def _circle(lat: float, lon: float, radius_m: float, *, what: str) -> Polygon:
         raise AreaError(f"radius {radius_m / 1000:,.0f} km around {what}: larger than any city; give a smaller one")
     azimuths = np.linspace(0, 360, _VERTICES, endpoint=False)
     start = np.ones(_VERTICES)
-    # A polygon inside the circle is a little smaller than it: the vertices move out until the areas agree.
+    # A polygon inscribed in the circle is slightly smaller: move the vertices out until the areas agree.
     step = 2 * math.pi / _VERTICES
     reach = radius_m * math.sqrt(step / math.sin(step))
     lons, lats, _ = _GEOD.fwd(lon * start, lat * start, azimuths, reach * start)

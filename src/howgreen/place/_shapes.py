@@ -1,4 +1,4 @@
-"""A shape on the globe becomes a ``City``: valid, areas only, split at the antimeridian, of a sensible size."""
+"""Make a ``City`` from a shape: valid, areas only, split at the antimeridian, of plausible size."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 MIN_AREA_M2 = 100.0
 """One Sentinel-2 pixel: nothing smaller can be measured."""
 MAX_AREA_M2 = 1e11
-"""100,000 km2: larger than any city's limits; a country was meant, or a wrong CRS."""
+"""100,000 km2: larger than any city's limits; a country was meant, or the CRS is wrong."""
 
-# A repair may not move more than this share of the area: a crossing that encloses more is a shape that its
-# maker did not mean, and guessing which half is the city would decide the ratio.
+# A repair may change at most this share of the area: a larger self-crossing is not what its author meant, and guessing
+# which half is the city would decide the ratio.
 _REPAIR_TOLERANCE = 1e-3
 
 
@@ -42,23 +42,23 @@ def from_shape(
     licence: str = "",
     note: str = "",
 ) -> City:
-    """Make a city with the limits of a shape.
+    """Make a city from a shape.
 
     Parameters
     ----------
     geometry
-        Polygon, MultiPolygon, or a collection with polygons in it; EPSG:4326 (lon, lat). May reach over the
-        antimeridian, with longitudes beyond 180 or jumping from 179 to -179.
+        Polygon, MultiPolygon, or a collection that contains polygons; EPSG:4326 (lon, lat). May cross the antimeridian,
+        with longitudes beyond 180 or jumping from 179 to -179.
     name
-        As it was asked for.
+        Requested name.
     label, id, kind, licence, note
         See :class:`howgreen.core.types.City`; the label is the name and the id a hash of the shape if left out.
 
     Raises
     ------
     AreaError
-        When the shape is empty, no area, off the globe, crosses itself, is smaller than 100 m2 or larger than
-        100,000 km2.
+        When the shape is empty, not an area, off the globe, self-crossing, smaller than 100 m2 or larger than 100,000
+        km2.
 
     """
     cleaned = clean(geometry, what=label or name)
@@ -81,7 +81,7 @@ def from_shape(
 
 @dataclass(frozen=True, kw_only=True)
 class Cleaned:
-    """A boundary that can be used, and what was done to it."""
+    """A usable boundary, and the repairs made to it."""
 
     boundary: Area
     """EPSG:4326, valid, split at the antimeridian."""
@@ -90,19 +90,19 @@ class Cleaned:
 
 
 def clean(geometry: BaseGeometry | None, *, what: str) -> Cleaned:
-    """Make the valid areas of a shape, split at the antimeridian.
+    """Return the valid areas of a shape, split at the antimeridian.
 
     Parameters
     ----------
     geometry
         EPSG:4326 (lon, lat).
     what
-        How errors call it.
+        Name of the shape in errors.
 
     Raises
     ------
     AreaError
-        When it is empty, no area, off the globe, or crosses itself so that its inside is unclear.
+        When it is empty, not an area, off the globe, or so self-crossing that its inside is ambiguous.
 
     """
     parts = _polygons(geometry, what=what)
@@ -121,29 +121,29 @@ def clean(geometry: BaseGeometry | None, *, what: str) -> Cleaned:
 
 
 def join_notes(*notes: str) -> str:
-    """Join notes in one text, the empty ones left out."""
+    """Join the non-empty notes into one text."""
     return "; ".join(note for note in notes if note)
 
 
 def same_ground(one: Area, other: Area, *, within: float = 1e-3) -> bool:
-    """Tell whether two shapes differ by less than a share of their area."""
+    """Whether two shapes differ by less than a share of their area."""
     return shapely.symmetric_difference(one, other).area < within * max(one.area, other.area)
 
 
 def check_degrees(geometry: BaseGeometry, *, what: str) -> None:
-    """Check that all coordinates can be (lon, lat) in degrees.
+    """Check that all coordinates are plausible (lon, lat) in degrees.
 
     Raises
     ------
     AreaError
-        Naming the coordinates and what they look like instead.
+        Names the coordinates and their likely CRS.
 
     """
     coordinates = shapely.get_coordinates(geometry)
     if not np.isfinite(coordinates).all():
         raise AreaError(f"{what}: coordinates are not all finite numbers; export the boundary again")
     west, south, east, north = geometry.bounds
-    # Map tools go on counting when one pans around the globe, so one turn more is taken.
+    # Web maps keep counting when panned around the globe, so one more turn is accepted.
     if -540 <= west <= east <= 540 and -90 <= south <= north <= 90:
         return
     where = f"x {west:g}…{east:g}, y {south:g}…{north:g}"
@@ -165,7 +165,7 @@ def _polygons(geometry: BaseGeometry | None, *, what: str) -> list[Polygon]:
 
 
 def _leaves(geometry: BaseGeometry) -> Iterator[BaseGeometry]:
-    """List what a collection holds, collections in it opened as well."""
+    """Yield the members of a collection, flattening nested ones."""
     for part in getattr(geometry, "geoms", [geometry]):
         if hasattr(part, "geoms"):
             yield from _leaves(part)
@@ -174,12 +174,12 @@ def _leaves(geometry: BaseGeometry) -> Iterator[BaseGeometry]:
 
 
 def _are_apart(one: Polygon, other: Polygon) -> bool:
-    """Tell whether two valid areas share no ground; they may touch."""
+    """Whether two valid areas share no ground; they may touch."""
     return one.is_valid and other.is_valid and (one.disjoint(other) or one.touches(other))
 
 
 def _islands_apart(parts: Sequence[Polygon]) -> tuple[list[Polygon], int]:
-    """Make rings that lie wholly outside of their outer ring parts of their own, and count them.
+    """Turn rings wholly outside their outer ring into parts of their own, and count them.
 
     Some programs write every further ring of an area as a hole, islands too. A ring inside such an island is its hole.
     """
@@ -201,7 +201,7 @@ def _islands_apart(parts: Sequence[Polygon]) -> tuple[list[Polygon], int]:
 
 
 def _continuous(polygon: Polygon, *, what: str) -> Polygon:
-    """Undo jumps from 179 to -179: longitudes run on beyond 180."""
+    """Undo jumps from 179 to -179: longitudes continue beyond 180."""
     west, _, east, _ = polygon.bounds
     if east - west <= 180:
         return polygon
@@ -222,7 +222,7 @@ def _unwrapped(ring: Any, *, what: str) -> npt.NDArray[np.float64]:
 
 
 def _repaired(parts: list[Polygon], *, what: str) -> tuple[Area, tuple[str, ...], int]:
-    """Join the parts, each made valid, with notes on what was mended, and count those left out for want of area."""
+    """Merge the parts, each made valid, with notes on repairs, and count those dropped for lack of area."""
     notes: list[str] = []
     fixed: list[Area] = []
     without_area: list[str] = []
@@ -258,12 +258,12 @@ def _fault(polygon: Polygon) -> tuple[str, str]:
 
 
 def split_antimeridian(geometry: Area) -> Area:
-    """Cut a shape at the antimeridian: the same ground with all longitudes in -180..180, moved by full turns.
+    """Split a shape at the antimeridian: the same ground with all longitudes in -180..180, shifted by full turns.
 
     Parameters
     ----------
     geometry
-        Valid, longitudes running on beyond 180 where it crosses.
+        Valid, with longitudes continuing beyond 180 at the crossing.
 
     """
     west, _, east, _ = geometry.bounds
@@ -278,7 +278,7 @@ def split_antimeridian(geometry: Area) -> Area:
 
 
 def centre(boundary: Area) -> tuple[float, float]:
-    """Find longitude and latitude of the middle of a shape, also where it lies on both sides of the antimeridian."""
+    """Return longitude and latitude of a shape's middle, even if it lies on both sides of the antimeridian."""
     west, _, east, _ = boundary.bounds
     if east - west > 180:
         boundary = shapely.transform(boundary, lambda xy: np.where([True, False], xy % 360, xy))

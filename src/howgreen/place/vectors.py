@@ -1,4 +1,4 @@
-"""Reading areas from any vector file, frame or text: features with names and EPSG:4326 polygons."""
+"""Read areas from any vector file, frame or text: features with names and EPSG:4326 polygons."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
 
 MAX_TEXT = 2_000_000
-"""Longest shape that may be typed or pasted, in characters; a file has no such limit."""
+"""Longest shape that may be typed or pasted, in characters; files have no such limit."""
 
 _WKT = re.compile(
     r"^\s*(?:SRID\s*=\s*(\d+)\s*;)?\s*((?:MULTI)?(?:POINT|LINESTRING|POLYGON|CURVE|SURFACE)|CURVEPOLYGON"
@@ -61,14 +61,14 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class TableOptions:
-    """How the attributes of a file are to be read, where that is not plain."""
+    """How to read the attributes of a file, if not obvious."""
 
     name_column: str | None = None
     """The column that holds the names."""
     encoding: str | None = None
-    """Of the letters: ``cp1252``."""
+    """Character encoding: ``cp1252``."""
     name: str | None = None
-    """A name that the file is expected to hold: of several encodings, the one in which it does is right."""
+    """A name that the file is expected to hold; the encoding that yields it is right."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,15 +80,15 @@ class Feature:
     name: str | None
     """Its most name-like attribute."""
     attributes: Mapping[str, str]
-    """Its texts and whole numbers."""
+    """Its strings and integers."""
     geometry: BaseGeometry
-    """EPSG:4326, as read: not yet cleaned. In its own coordinates where there is a fault."""
+    """EPSG:4326, not yet cleaned; in its own coordinates if there is a fault."""
     layer: str = ""
     fault: str = ""
-    """Why its place on the Earth cannot be told; empty where it can."""
+    """Why it cannot be placed on Earth; empty if it can."""
 
     def shape(self) -> BaseGeometry:
-        """Give the geometry, or raise AreaError with the fault."""
+        """Return the geometry, or raise AreaError with the fault."""
         if self.fault:
             raise AreaError(self.fault)
         return self.geometry
@@ -96,7 +96,7 @@ class Feature:
 
 @dataclass(frozen=True, kw_only=True)
 class Areas:
-    """What a file holds."""
+    """The areas of a file."""
 
     features: tuple[Feature, ...]
     note: str = ""
@@ -110,19 +110,19 @@ class _Layer:
     name: str
     table: gpd.GeoDataFrame
     assumed_crs: str = ""
-    """What its coordinates are taken for where the format has no CRS."""
+    """CRS assumed because the format has none."""
     warnings: tuple[Caution, ...] = ()
 
 
 def is_shape_text(text: str) -> bool:
-    """Tell whether a text is meant as WKT or GeoJSON, and not as a path."""
+    """Whether a text is WKT or GeoJSON, rather than a path."""
     return text.lstrip().startswith(("{", "[")) or _WKT.match(text) is not None
 
 
 def read_file(path: Path, options: TableOptions | None = None) -> Areas:
     """Read the areas of a vector file, in EPSG:4326.
 
-    A feature whose place cannot be told is kept with its fault: it matters only where it is meant.
+    A feature that cannot be placed is kept with its fault, which matters only if it is selected.
 
     Raises
     ------
@@ -143,7 +143,7 @@ def read_file(path: Path, options: TableOptions | None = None) -> Areas:
 
 
 def read_frame(frame: gpd.GeoDataFrame | gpd.GeoSeries, options: TableOptions | None = None) -> Areas:
-    """Take the areas of a frame in memory, moved to EPSG:4326.
+    """Read the areas of a frame in memory, transformed to EPSG:4326.
 
     Raises
     ------
@@ -161,7 +161,7 @@ def read_text(text: str) -> Areas:
     Raises
     ------
     AreaError
-        When the text cannot be read, is too long, or holds no area.
+        When the text is unreadable, too long, or holds no area.
 
     """
     if len(text) > MAX_TEXT:
@@ -175,18 +175,18 @@ def read_text(text: str) -> Areas:
 
 @dataclass(frozen=True, kw_only=True)
 class Around:
-    """What a file holds around a place."""
+    """Features of a file around a place."""
 
     shapes: tuple[BaseGeometry, ...]
     """EPSG:4326."""
     layers: tuple[str, ...]
     """Names of its layers."""
     values: frozenset[str]
-    """The texts of what was read: they can tell what it is."""
+    """String values of the features read: they may reveal what the file holds."""
 
 
 def read_around(path: Path, box: BBox, *, margin_deg: float, most: int | None = None) -> Around:
-    """Read what of a vector file meets a box of degrees and its margin, in EPSG:4326; no others are read.
+    """Read only the features of a vector file that intersect a box in degrees plus its margin, in EPSG:4326.
 
     Parameters
     ----------
@@ -195,9 +195,9 @@ def read_around(path: Path, box: BBox, *, margin_deg: float, most: int | None = 
     box
         West, south, east, north.
     margin_deg
-        Around it.
+        Margin around the box, in degrees.
     most
-        Read no more features than this of each layer; None for all.
+        Most features to read of each layer; None for all.
 
     Raises
     ------
@@ -224,8 +224,8 @@ def read_around(path: Path, box: BBox, *, margin_deg: float, most: int | None = 
 
 @contextmanager
 def _read(path: Path, *, what: str) -> Iterator[list[VectorFile]]:
-    """Open a file, and turn what its readers say into one line."""
-    with warnings.catch_warnings(record=True) as messages:  # GDAL's remarks are for the log, not for the terminal
+    """Open a file, and reduce its readers' errors to one line."""
+    with warnings.catch_warnings(record=True) as messages:  # GDAL's remarks go to the log, not the terminal
         warnings.simplefilter("always")
         try:
             with vector_files(path) as files:
@@ -242,7 +242,7 @@ def _read(path: Path, *, what: str) -> Iterator[list[VectorFile]]:
 def _layers(
     file: VectorFile, options: TableOptions, *, box: BBox | None = None, most: int | None = None
 ) -> list[_Layer]:
-    """Read every table with geometries of a file; with a box of degrees, only what meets it."""
+    """Read every table of a file with geometries; with a box in degrees, only features that intersect it."""
     if file.format in _READERS:
         return [_READERS[file.format](file.file)]
     encoding: str | None = None
@@ -267,7 +267,7 @@ def _layers(
 
 
 def _only_a_part(path: Path) -> tuple[Caution, ...]:
-    """Say where a saved answer of a server tells that it is not all that there is."""
+    """Warn if a saved server response says that it is incomplete."""
     with path.open("rb") as file:
         ends = file.read(_END_BYTES)
         file.seek(max(path.stat().st_size - _END_BYTES, 0))
@@ -295,7 +295,7 @@ def _layer_names(file: VectorFile) -> list[str]:
 
 
 def _box_there(crs: str | None, box: BBox | None) -> BBox | None:
-    """Move a box of degrees to a layer's own CRS."""
+    """Transform a box in degrees to a layer's own CRS."""
     if box is None or crs is None:
         return box
     west, south, east, north = transformer("EPSG:4326", crs).transform_bounds(*box)
@@ -311,7 +311,7 @@ def _parquet(path: Path) -> _Layer:
 
 
 def _poly(path: Path) -> _Layer:
-    """Read a polygon file of Osmosis and osmium: a name, then rings; those whose name begins with ! are holes."""
+    """Read a polygon file of Osmosis and osmium: a name, then rings; a name starting with ! marks a hole."""
     lines = [line.strip() for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]
     name, *rest = [line for line in lines if line]
     areas: list[shapely.Polygon] = []
@@ -333,7 +333,7 @@ def _poly(path: Path) -> _Layer:
 
 
 def _records(path: Path) -> _Layer:
-    """Read a list in JSON: a saved answer of Nominatim, or features without a collection around them."""
+    """Read a JSON list: a saved Nominatim response, or features without a collection around them."""
     listed = json.loads(path.read_bytes())
     rows, shapes = [], []
     for record in listed if isinstance(listed, list) else []:
@@ -360,7 +360,7 @@ _READERS: Mapping[str, Callable[[Path], _Layer]] = {"GeoParquet": _parquet, "pol
 def _exists(path: Path) -> bool:
     try:
         return path.exists()
-    except OSError:  # a name too long for the system, or a folder that may not be looked into
+    except OSError:  # a name too long for the system, or a folder without read permission
         return False
 
 
@@ -388,7 +388,7 @@ def _wkt(text: str) -> BaseGeometry:
     if match and match[1] not in {None, "4326"}:
         raise AreaError(f"shape {truncate(text, most=40)}: SRID {match[1]} is not taken; write lon lat in EPSG:4326")
     try:
-        with np.errstate(invalid="ignore"):  # NaN among the numbers is refused later, in our own words
+        with np.errstate(invalid="ignore"):  # NaN coordinates are refused later, with our own message
             shape = shapely.from_wkt(text.split(";", 1)[-1], on_invalid="fix")
     except (shapely.errors.GEOSException, NotImplementedError) as error:
         reason = str(error).splitlines()[0].removeprefix("ParseException: ")
@@ -403,7 +403,7 @@ def _wkt(text: str) -> BaseGeometry:
 
 
 def _areas(layers: Sequence[_Layer], options: TableOptions, *, what: str) -> Areas:
-    """Gather the areas of some layers, each with its name and its fault."""
+    """Collect the areas of some layers, each with its name and its fault."""
     features: list[Feature] = []
     kinds: set[str] = set()
     columns: set[str] = set()
@@ -428,7 +428,7 @@ def _areas(layers: Sequence[_Layer], options: TableOptions, *, what: str) -> Are
 
 
 def _doubts(layer: _Layer, what: str) -> list[Caution]:
-    """Say where a layer's CRS leaves its place on the Earth open: a datum that only names its ellipsoid."""
+    """Warn if a layer's CRS leaves its position ambiguous: a datum that only names its ellipsoid."""
     datum = layer.table.crs.datum if layer.table.crs is not None else None
     if datum is None or "unknown" not in datum.name.lower() or layer.table.crs.is_engineering:
         return []
@@ -448,7 +448,7 @@ def _features(
 
 
 def _rows(table: gpd.GeoDataFrame) -> list[dict[str, str]]:
-    """Gather the texts and whole numbers of each row."""
+    """Collect the strings and integers of each row."""
     names = [column for column in table.columns if column != "geometry"]
     columns = {str(name): [_as_text(value) for value in table[name].tolist()] for name in names}
     whole = {name: values for name, values in columns.items() if "." not in values}
@@ -456,8 +456,8 @@ def _rows(table: gpd.GeoDataFrame) -> list[dict[str, str]]:
 
 
 def _as_text(value: Any) -> str:
-    """Write a text or whole number as text; empty for nothing, and a point for numbers that measure."""
-    if isinstance(value, dict):  # as Overture Maps writes names in all languages
+    """Format a string or integer as text; empty for missing values, and ``.`` for numbers that measure."""
+    if isinstance(value, dict):  # Overture Maps writes names in all languages this way
         value = value.get("primary")
     if isinstance(value, str):
         return one_line(unmangled(value))
@@ -469,7 +469,7 @@ def _as_text(value: Any) -> str:
 
 
 def _placed(table: gpd.GeoDataFrame, *, what: str) -> list[tuple[BaseGeometry, str]]:
-    """Move each row's geometry to EPSG:4326, or leave it with the reason why it cannot be placed."""
+    """Transform each row's geometry to EPSG:4326, or keep it with the reason why it cannot be placed."""
     try:
         moved = _moved(table, what=what)
     except AreaError as error:
@@ -480,12 +480,12 @@ def _placed(table: gpd.GeoDataFrame, *, what: str) -> list[tuple[BaseGeometry, s
 
 
 def in_degrees(frame: gpd.GeoDataFrame, *, what: str) -> gpd.GeoDataFrame:
-    """Move all features of a frame to EPSG:4326, x = longitude.
+    """Transform all features of a frame to EPSG:4326, x = longitude.
 
     Raises
     ------
     AreaError
-        When its CRS is missing, or one of its features cannot lie there.
+        When its CRS is missing, or one of its features cannot be transformed.
 
     """
     if frame.empty:
@@ -499,13 +499,13 @@ def in_degrees(frame: gpd.GeoDataFrame, *, what: str) -> gpd.GeoDataFrame:
 
 def _moved(frame: gpd.GeoDataFrame, *, what: str) -> gpd.GeoDataFrame:
     crs = frame.crs
-    # Names say nothing: a .prj called "unknown" can be complete. GeoPackage's two undefined ones are not.
+    # CRS names prove little: a .prj called "unknown" can be complete; GeoPackage's two undefined ones are not.
     if crs is None or crs.is_engineering or crs.name.lower().startswith("undefined"):
         raise AreaError(f"{what}: {_NO_CRS}")
     if frame.empty or crs.to_authority() in {("EPSG", "4326"), ("OGC", "CRS84")}:
         return frame
     try:
-        # A straight line on a projected plane is bent on the globe: long edges get vertices before they are moved.
+        # A straight line on a projected plane is curved on the globe: densify long edges before the transformation.
         return _dense(frame).to_crs("EPSG:4326")
     except pyproj.exceptions.ProjError as error:
         raise AreaError(
@@ -514,7 +514,7 @@ def _moved(frame: gpd.GeoDataFrame, *, what: str) -> gpd.GeoDataFrame:
 
 
 def _fault(old: BaseGeometry, new: BaseGeometry, *, crs: pyproj.CRS, what: str) -> str:
-    """Say why a geometry cannot lie where its coordinates say; empty where it can."""
+    """Say why a geometry cannot lie at its coordinates; empty if it can."""
     try:
         if crs.is_geographic:
             check_degrees(old, what=what)
