@@ -14,7 +14,7 @@ from howgreen.core.errors import ImageError, LabelError
 from howgreen.core.geometry import project
 from howgreen.core.labels import read_shapes
 from howgreen.pipeline.people import _areas, _covered
-from howgreen.pipeline.population import doubts, read_people
+from howgreen.pipeline.population import doubts, of_density, read_people
 
 CITY = place.from_shape(shapely.box(11.30, 46.48, 11.34, 46.51), name="Small")
 LIMITS = project(CITY.boundary, CITY.crs)
@@ -92,6 +92,23 @@ def test_areas_of_a_census_that_lie_on_each_other_are_refused(tmp_path, quarters
     assert _covered(quarters[:2], LIMITS, tmp_path) == pytest.approx(0.5, abs=0.05)
     with pytest.raises(LabelError, match="lie on each other"):
         _covered([*quarters, quarters[0]], LIMITS, tmp_path)
+    with pytest.raises(LabelError, match="by 25 % of the limits"):  # a gap elsewhere does not make up for it
+        _covered([*quarters[:3], quarters[0]], LIMITS, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("gpw_v4_population_density_rev11_2020_30_sec.tif", True),
+        ("fra_pd_2020_1km_UNadj.tif", True),
+        ("Bevölkerungsdichte", True),
+        ("GHS_POP_E2025_GLOBE_R2023A_54009_100_V1_0.tif", False),
+        ("fra_pop_2024_CN_100m_R2025A_v1.tif", False),
+        ("updated_people.tif", False),
+    ],
+)
+def test_what_calls_itself_a_density_is_doubted(name, told):
+    assert [one.code for one in of_density(name)] == ["population-doubtful"] * told
 
 
 @pytest.mark.parametrize("people", [float("inf"), -1.0])

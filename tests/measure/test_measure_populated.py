@@ -49,15 +49,21 @@ def test_water_and_unseen_ground_stand_in_neither_half(cover, city):
 def test_a_cell_is_lived_in_from_one_person_on(cover, city):
     land = cover([[0] * 6] * 3, [[0.2] * 3 + [0.8] * 3] * 3)
     assert LEAST_PEOPLE == 1
-    found = populated(land, city(box(0, 0, 6, 3)), people([[1.0, 0.99]]))
-    assert (found.cells, found.green_ratio) == (1, pytest.approx(0.2, rel=1e-4))
-    assert found.people == pytest.approx(1.99, rel=1e-4)
+    found = populated(land, city(box(0, 0, 6, 3)), people([[1.0, 0.99]], cell_m=100.5))
+    assert (found.cells, found.green_ratio) == (1, pytest.approx(0.4, abs=0.2))
+
+
+@pytest.mark.parametrize(("least", "cells"), [(0.0905, 2), (0.0895, 1)])
+def test_of_cells_under_a_hectare_a_part_of_a_person_is_enough(cover, city, least, cells):
+    """A raster of 30 m has half a person in a cell of a suburb, and "nobody lives there" would be said of it."""
+    land = cover([[0] * 6] * 3, [[0.2] * 3 + [0.8] * 3] * 3)
+    assert populated(land, city(box(0, 0, 6, 3)), people([[1.0, least]])).cells == cells
 
 
 def test_nobody_there_is_told_with_a_cure(cover, city):
     land = cover([[0] * 3] * 3, [[0.2] * 3] * 3)
     with pytest.raises(AreaError, match=r"people\.tif: nobody lives in Toytown by it; give a raster"):
-        populated(land, city(box(0, 0, 3, 3)), people([[0.5]]))
+        populated(land, city(box(0, 0, 3, 3)), people([[0.05]]))
 
 
 def test_a_raster_in_degrees_gets_every_pixel_by_its_exact_centre(cover, city):

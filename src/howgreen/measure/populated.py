@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from howgreen.core.types import City, LandCover
 
-LEAST_PEOPLE = 1.0
-"""A cell with fewer is not lived in: models of population put a thousandth of a person into forests."""
+LEAST_PEOPLE, WHOLE_CELL_M2 = 1.0, 10_000.0
+"""A cell of a hectare with fewer is not lived in, and smaller ones in proportion: models of population put a thousandth of a person into forests."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +70,9 @@ def populated(landcover: LandCover, city: City, people: People) -> Populated:
     """
     ground = city.boundary if city.land is None else city.land
     inside = covered_share(project(ground, people.crs), people.count.shape, people.transform)
-    lived_in = (people.count >= LEAST_PEOPLE) & (inside > 0)
+    cell = abs(people.transform.a * people.transform.e)
+    cell_m2 = cell * project(ground, str(landcover.grid.crs)).area / project(ground, people.crs).area
+    lived_in = (people.count >= LEAST_PEOPLE * min(cell_m2 / WHOLE_CELL_M2, 1.0)) & (inside > 0)
     if not lived_in.any():
         raise AreaError(f"{people.source}: nobody lives in {city.label} by it; give a raster of people that covers it")
     here = people.count * inside

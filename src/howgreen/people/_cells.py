@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.intp]
 NONE = -1
 _ROWS = 256
 """Of the grid, looked at in one go."""
@@ -43,6 +44,10 @@ class Cells:
     shapes: Sequence[BaseGeometry]
     """(n,) in the population's CRS."""
     crs: str
+    without_pixel: Ints
+    """(k,) cells that hold the centre of no pixel of the map: they are smaller than one, or slivers."""
+    pixel_under: Ints
+    """(k, 2) row and column of the pixel under each of these, which answers for it; -1 beyond the map."""
 
     @property
     def people(self) -> Floats:
@@ -50,7 +55,7 @@ class Cells:
         return self.zones[0].people
 
     def mean(self, values: npt.NDArray[np.floating], where: npt.NDArray[np.bool_]) -> Floats:
-        """Average pixels of the map over each cell; NaN for cells without one.
+        """Average pixels of the map over each cell; NaN for cells without one that counts.
 
         Parameters
         ----------
@@ -62,6 +67,9 @@ class Cells:
         count = np.bincount(index, minlength=len(self.people))
         total = np.bincount(index, weights=values[use].astype(np.float64), minlength=len(self.people))
         mean: Floats = np.divide(total, count, out=np.full(len(self.people), np.nan), where=count > 0)
+        row, column = self.pixel_under.T
+        there = (row >= 0) & where[row, column]
+        mean[self.without_pixel[there]] = values[row[there], column[there]]
         return mean
 
 
@@ -87,12 +95,31 @@ def cells_of_grid(
         Counts(name=name, id=identity, people=(people * cover)[rows, columns])
         for (name, identity), cover in covers.items()
     )
+    of_pixel = _cells_under(grid, cells, number)
+    alone = _without_pixel(of_pixel, len(rows))
+    middle: Any = (columns[alone] + 0.5, rows[alone] + 0.5)
+    x, y = cells.affine @ middle
     return Cells(
         zones=zones,
-        of_pixel=_cells_under(grid, cells, number),
+        of_pixel=of_pixel,
         shapes=_squares(cells, rows, columns),
         crs=str(cells.crs),
+        without_pixel=alone,
+        pixel_under=_pixels_under(grid, *transformer(str(cells.crs), str(grid.crs)).transform(x, y)),
     )
+
+
+def _without_pixel(of_pixel: npt.NDArray[np.int32], count: int) -> Ints:
+    return np.flatnonzero(np.bincount(of_pixel[of_pixel != NONE], minlength=count) == 0)
+
+
+def _pixels_under(grid: GeoBox, x: Floats, y: Floats) -> Ints:
+    """(k, 2) row and column of the pixel under each place; -1 beyond the grid."""
+    column, row = np.floor(~grid.affine @ (np.asarray(x), np.asarray(y)))
+    height, width = grid.shape
+    there = np.isfinite(row) & (row >= 0) & (row < height) & (column >= 0) & (column < width)
+    found: Ints = np.where(there, np.nan_to_num([row, column], posinf=NONE, neginf=NONE), NONE).T.astype(np.intp)
+    return found
 
 
 def _squares(grid: GeoBox, rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp]) -> Sequence[BaseGeometry]:
@@ -155,4 +182,13 @@ def cells_of_areas(
             [(shape, number) for number, shape in enumerate(kept)], out_shape=tuple(grid.shape), transform=grid.affine, fill=NONE,
             dtype="int32",
         )  # fmt: skip
-    return Cells(zones=counts, of_pixel=of_pixel, shapes=kept, crs=str(grid.crs))
+    alone = _without_pixel(of_pixel, len(kept))
+    inner = shapely.point_on_surface(np.array(kept, object)[alone])
+    return Cells(
+        zones=counts,
+        of_pixel=of_pixel,
+        shapes=kept,
+        crs=str(grid.crs),
+        without_pixel=alone,
+        pixel_under=_pixels_under(grid, shapely.get_x(inner), shapely.get_y(inner)),
+    )

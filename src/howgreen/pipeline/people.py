@@ -29,7 +29,7 @@ from howgreen.measure.populated import populated
 from howgreen.net.download import download
 from howgreen.net.network import Network
 from howgreen.pipeline.image_sources import cache_folder
-from howgreen.pipeline.population import doubts, epoch_of, read_people
+from howgreen.pipeline.population import doubts, epoch_of, of_density, read_people
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -96,7 +96,7 @@ def people_near_green(
     mapped = None if given.osm is None else osm.green_areas(city, osm=given.osm, progress=progress)
     around, rasters = _surroundings(ground, cells, result, mapped, given)
     zones = [people.figures(zone, around) for zone in cells.zones]
-    cautions = _doubts(city, zones[0], source, year, covered)
+    cautions = _doubts(city, zones[0], source, year, covered, named=given.column or source)
     warn(*cautions)
     if check is not None:
         check()
@@ -218,11 +218,13 @@ def _covered(shapes: Sequence[BaseGeometry], limits: BaseGeometry, file: Path) -
     """Return the share of the limits covered by census areas; LabelError if these overlap."""
     shapely.prepare(limits)
     touching = np.array(shapes, object)[shapely.intersects(np.array(shapes, object), limits)]
-    share = float(shapely.area(shapely.intersection(touching, limits)).sum() / limits.area)
-    if share > 1 + MOST_OVERLAP:
+    parts = shapely.intersection(touching, limits)
+    share = float(shapely.union_all(parts).area / limits.area)
+    twice = float(shapely.area(parts).sum() / limits.area) - share
+    if twice > MOST_OVERLAP:
         raise LabelError(
-            f"{file}: its areas lie on each other (they make {100 * share:.0f} % of the limits), and people would count twice; give the "
-            "areas of one level, each once"
+            f"{file}: its areas lie on each other (by {100 * twice:.0f} % of the limits), and people would count twice; give the areas of one "
+            "level, each once"
         )
     return share
 
@@ -334,9 +336,9 @@ def _mapped(ground: people.Ground, result: Result, mapped: Any) -> list[dict[str
 
 
 def _doubts(
-    city: City, whole: people.PeopleFigures, source: str, year: int | None, covered: float
+    city: City, whole: people.PeopleFigures, source: str, year: int | None, covered: float, *, named: str
 ) -> tuple[Caution, ...]:
-    found = list(doubts(source, whole.people, city, covered=covered))
+    found = [*doubts(source, whole.people, city, covered=covered), *of_density(named)]
     if year is None:
         found.append(
             Caution(

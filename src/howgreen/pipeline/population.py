@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 MOST_CELLS = 50_000_000
 _EPOCH = re.compile(r"(?:GHS_POP_E|_pop_|_ppp_|[_-])(19[5-9]\d|20[0-4]\d)(?=[_.-])", re.IGNORECASE)
+_DENSITY = re.compile(r"densit|dichte|densidad|(?:^|[_-])pd(?:[_-]|$)", re.IGNORECASE)
+"""In the names of rasters and columns of people by square kilometre: ``gpw_v4_population_density_rev11``, WorldPop's ``fra_pd_2020_1km``."""
 MOST_DENSE, IMPOSSIBLE = 50_000.0, 1_000_000.0
 """People per km² of the limits: above the first it is doubted (the densest cities have 45,000), above the second impossible."""
 FEWEST_ALIKE = 20
@@ -92,7 +94,7 @@ def with_population(result: CityResult, path: Path) -> tuple[CityResult, Populat
     city = result.plan.city
     given = read_people(path, city)
     found = populated(result.landcover, city, given)
-    told = doubts(found.source, found.people, city, covered=given.covered)
+    told = (*doubts(found.source, found.people, city, covered=given.covered), *of_density(found.source))
     warn(*told)
     return replace(result, warnings=(*result.warnings, *told)), PopulatedFigures(
         source=found.source,
@@ -134,6 +136,18 @@ def doubts(source: str, people: float, city: City, *, covered: float = 1.0) -> t
         )
         found.append(Caution("population-doubtful", plain(text)))
     return tuple(found)
+
+
+def of_density(name: str) -> tuple[Caution, ...]:
+    """Doubt a raster or a column that calls itself a density."""
+    if not _DENSITY.search(name):
+        return ()
+    return (
+        Caution(
+            "population-doubtful",
+            f"{name} is a density by its name, and is taken for people per cell; give counts of people",
+        ),
+    )
 
 
 def epoch_of(name: str) -> int | None:

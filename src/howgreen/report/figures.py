@@ -99,7 +99,12 @@ class PopulatedFigures(Part, frozen=True, kw_only=True):
 
     source: Annotated[str, Meta(description="File of the raster.")]
     people: Annotated[Count, Meta(description="Inside the limits, by the raster.")]
-    cells: Annotated[Count, Meta(description="Cells inside the limits with at least one person.")]
+    cells: Annotated[
+        Count,
+        Meta(
+            description="Cells inside the limits with at least one person, or one per hectare where cells are smaller."
+        ),
+    ]
     green_ratio: Annotated[Ratio | None, Meta(description="Green share of the seen land of those cells.")]
     mean_green: Annotated[
         Ratio | None, Meta(description="Mean over the people of the green share of the seen land in their own cell.")
