@@ -1,1 +1,1 @@
-"""Everything that goes over the network: one way to ask, to wait, to fetch and to remember."""
+"""All network access: one way each to send requests, wait, download and cache."""

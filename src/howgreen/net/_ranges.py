@@ -1,7 +1,7 @@
-"""Bytes of files on the web: the right ones of the file as it was when it was first read, or one clear error.
+"""Byte ranges of remote files: verified bytes of the version first read, or one clear error.
 
-Every answer is checked: status, place and length of the range, the file's size, ETag and date. What may pass (busy
-servers, broken connections, expired tokens) is asked again, a bounded number of times and within a bounded time.
+Every response is checked: status, position and length of the range, the file's size, ETag and date. Transient failures
+(busy servers, broken connections, expired tokens) are retried a bounded number of times within a bounded time.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     import requests
 
 POLICY = RetryPolicy(tries=5, first_wait_s=0.4, attempt_s=20.0, total_s=90.0)
-"""Of one range; ``attempt_s`` is the longest silence: an answer may take that and the time of its bytes."""
+"""For one range; ``attempt_s`` is the longest silence: a response may take that plus the transfer time of its bytes."""
 SLOWEST_BYTES_S = 20_000
-"""At this rate; slower, it counts as broken off."""
+"""Slowest transfer rate; below it, the connection counts as broken."""
 LARGEST_WHOLE_BYTES = 32 << 20
-"""A server that knows no ranges may hand out smaller files as a whole."""
+"""Largest file accepted whole from a server without range support."""
 _PIECE = 1 << 20
 _CONTENT_RANGE = re.compile(r"^bytes (\d{1,18})-(\d{1,18})/(\d{1,18})$")
 _S3_ETAG = re.compile(r'^"([0-9a-f]{32})"$')
@@ -36,25 +36,25 @@ _CURE = "run the same again, it goes on from what it has"
 
 
 class AbsentError(NetworkError):
-    """The server has no such file, or shows it to nobody who asks as we do (HTTP 4xx)."""
+    """The server has no such file, or denies it to us (HTTP 4xx)."""
 
 
 class _RefusedError(Exception):
-    """The server wants a token, or another one."""
+    """The server wants a token, or a different one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Version:
-    """What tells one state of a file from another."""
+    """Identifiers that distinguish one version of a file from another."""
 
     size: int
     etag: str
-    """Empty where the server gives none, or a weak one."""
+    """Empty if the server sends none, or a weak one."""
     modified: str
-    """Empty where the server gives none."""
+    """Empty if the server sends none."""
 
     def differs(self, other: Version) -> bool:
-        """Whether these are surely two states; a server that says nothing is believed."""
+        """Whether these are certainly different versions; missing identifiers count as equal."""
         if self.etag and other.etag:
             return self.etag != other.etag or self.size != other.size
         dates = (self.modified, other.modified)
@@ -62,7 +62,7 @@ class Version:
 
 
 class Ranges:
-    """One file on the web. Any number of threads may ask at once."""
+    """One remote file. Any number of threads may read at once."""
 
     def __init__(self, href: str, *, signer: str = "") -> None:
         self.href = href
@@ -70,20 +70,20 @@ class Ranges:
         self._lock = Lock()
         self._version: Version | None = None
         self.md5 = b""
-        """Of the whole file, where its server states it."""
+        """MD5 of the whole file, if its server states it."""
 
     @property
     def version(self) -> Version | None:
-        """Of the file when it was first read; None before."""
+        """Version of the file when it was first read; None before."""
         return self._version
 
     def get(self, first: int, last: int) -> bytes:
-        """Return the bytes ``first`` to ``last`` (included); fewer where the file ends before.
+        """Return the bytes ``first`` to ``last`` (inclusive); fewer if the file ends before.
 
         Raises
         ------
         NetworkError
-            When they are not to be had, or the file has changed since its first bytes were read.
+            When they are unavailable, or the file has changed since its first bytes were read.
         """
         try:
             return http.retried(lambda _: self._attempt(first, last), url=self.href, policy=POLICY)
@@ -91,16 +91,16 @@ class Ranges:
             raise self._error(str(error), _CURE) from error.__cause__
 
     def _attempt(self, first: int, last: int) -> bytes:
-        """Ask once; where a token was refused, once more with a new one."""
+        """Send one request; if its token is refused, another with a new token."""
         for fresh in (False, True):
             url = self._signer.signed(self.href) if self._signer else self.href
             try:
                 return self._request(url, first, last)
             except _RefusedError as refused:
-                if self._signer is None or fresh or url == self.href:  # without a token a new one is of no use
+                if self._signer is None or fresh or url == self.href:  # without a token, a new one does not help
                     raise self._absent(str(refused), "try again later, or use another --catalog") from None
                 self._signer.forget(url)
-        raise AssertionError  # the second time returns or raises
+        raise AssertionError  # the second pass returns or raises
 
     def _request(self, url: str, first: int, last: int) -> bytes:
         import requests
@@ -132,7 +132,7 @@ class Ranges:
         raise kind(http.describe_status(status), "make a new plan, or use another --catalog")
 
     def _body(self, reply: requests.Response, first: int, last: int) -> bytes:
-        """Return the bytes of an answer, once they are sure to be the ones that were asked for."""
+        """Return the body of a response after verifying that it is the requested range."""
         stated = reply.headers.get("Content-Length", "")
         length = int(stated) if stated.isascii() and stated.isdecimal() and len(stated) < 19 else -2 if stated else -1
         if reply.status_code == 200:
@@ -175,9 +175,9 @@ def _version(reply: requests.Response, *, size: int) -> Version:
 
 
 def _md5_of_whole(headers: Mapping[str, str]) -> bytes:
-    """Return the MD5 of a whole file as Azure, Google and S3 state it; empty where none does.
+    """Return the MD5 of a whole file as stated by Azure, Google or S3; empty if none states it.
 
-    At S3 that is the ETag of a file that was sent in one part, unless it was encrypted by a key of its owner's.
+    On S3 it is the ETag of a file uploaded in one part, unless encrypted with a customer's key.
     """
     hashes = dict(part.strip().partition("=")[::2] for part in headers.get("x-goog-hash", "").split(","))
     stated = headers.get("x-ms-blob-content-md5") or hashes.get("md5", "")
@@ -192,7 +192,7 @@ def _md5_of_whole(headers: Mapping[str, str]) -> bytes:
 
 
 def _received(reply: requests.Response, wanted: int) -> bytes:
-    """All bytes of the body; it must be as long as ``wanted`` and come in a bounded time."""
+    """Read the whole body, which must have ``wanted`` bytes and arrive in a bounded time."""
     end = time.monotonic() + POLICY.attempt_s + wanted / SLOWEST_BYTES_S
     parts: list[bytes] = []
     missing = wanted

@@ -1,4 +1,4 @@
-"""One request at a time and not too often, also between processes: a file for each host says when it may be asked next."""
+"""Rate limit per host, across processes: a file for each host records when it may be queried next."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _POLL_S = 0.02
 
 
 def wait_turn(folder: Path, host: str, *, pause_s: float, within_s: float) -> bool:
-    """Wait until the last request to a host is ``pause_s`` ago; False when that takes longer than ``within_s``.
+    """Wait until the last request to a host is ``pause_s`` ago; return False if that takes longer than ``within_s``.
 
-    All processes of one user that share the folder take turns, and all threads.
+    All threads, and all processes of one user that share the folder, take turns.
 
     Parameters
     ----------
     folder
-        Where the files of the turns lie; made when it is not there.
+        Folder of the turn files; created if missing.
     host
         Name (and port) of the server.
 
@@ -32,7 +32,7 @@ def wait_turn(folder: Path, host: str, *, pause_s: float, within_s: float) -> bo
     try:
         with FileLock(path.with_suffix(".turn-lock"), timeout=within_s, poll_interval=_POLL_S):
             last, refused_until = _read(path)
-            # A clock that was set back must not hold us for longer than a pause.
+            # A clock set back must not block us for longer than a pause.
             wait_s = min(max(last + pause_s - time.time(), 0.0), pause_s)
             wait_s = max(wait_s, _left(last, refused_until))
             if time.monotonic() + wait_s > until:
@@ -45,13 +45,13 @@ def wait_turn(folder: Path, host: str, *, pause_s: float, within_s: float) -> bo
 
 
 def postpone(folder: Path, host: str, seconds: float) -> None:
-    """Take note that a host refused, and is not to be asked for so long: by nobody who shares the folder."""
+    """Record that a host refused: nobody who shares the folder contacts it for this long."""
     now = time.time()
     _file(folder, host).write_text(f"{now:.6f} {now + min(seconds, LONGEST_REFUSAL_S):.6f}")
 
 
 def refused_s(folder: Path, host: str) -> float:
-    """Return for how many seconds a host that refused is still to be left alone."""
+    """Return the seconds for which a host that refused must not be contacted."""
     return _left(*_read(_file(folder, host)))
 
 
@@ -65,7 +65,7 @@ def _left(last: float, refused_until: float) -> float:
 
 
 def _read(path: Path) -> tuple[float, float]:
-    """When a host was asked last, and until when it is to be left alone; seconds since 1970."""
+    """Return the time of a host's last request, and the end of its refusal; seconds since 1970."""
     try:
         last, _, until = path.read_text().partition(" ")
         return float(last), float(until or 0)

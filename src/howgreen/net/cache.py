@@ -1,4 +1,4 @@
-"""Responses of services, kept on disk: whole or not at all, and never more than a set number of bytes."""
+"""Disk cache of service responses: atomic, and bounded in bytes."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from pathlib import Path
 from howgreen.core.files import PREFIX, write_atomic
 
 MOST_BYTES = 300 * 2**20
-"""What all cached responses may take together; the ones unused for longest go first."""
+"""Limit on all cached responses together; the least recently used go first."""
 FRESH_DAYS = 30.0
-"""A cached response is taken without asking again for so long; later only when the service does not answer."""
+"""A cached response is used for this long without a new request; later, only if the service does not respond."""
 FRESH_EMPTY_DAYS = 1.0
-"""The same for responses that hold nothing: a place can be mapped tomorrow."""
+"""The same for empty responses: a place can be mapped tomorrow."""
 _DAY_S = 86_400.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class CachedResponse:
-    """What a service answered, and when."""
+    """A service's response, and when it was received."""
 
     path: Path
     """The file that holds it."""
@@ -32,16 +32,16 @@ class CachedResponse:
 
     @property
     def day(self) -> date:
-        """The day (UTC) on which it was asked."""
+        """The day (UTC) of the request."""
         return datetime.fromtimestamp(self.asked, UTC).date()
 
     @property
     def body(self) -> bytes:
-        """The answer itself."""
+        """The response itself."""
         return self.path.read_bytes()
 
     def is_fresh(self, *, empty: bool) -> bool:
-        """Tell whether it need not be asked for again; one that holds nothing (``empty``) ages faster."""
+        """Whether no new request is needed; empty responses age faster."""
         return time.time() - self.asked < (FRESH_EMPTY_DAYS if empty else FRESH_DAYS) * _DAY_S
 
 
@@ -52,18 +52,18 @@ def key_of(url: str, params: Mapping[str, str], body: str) -> str:
 
 
 def load(folder: Path, name: str) -> CachedResponse | None:
-    """Find the response of that name, if there is one; using it puts off its removal."""
+    """Find the response of that name, if any; using it delays its removal."""
     path = folder / name
     try:
         asked = path.stat().st_mtime
         os.utime(path, (time.time(), asked))
-    except OSError:  # not there, or in a folder that may only be read
+    except OSError:  # absent, or in a read-only folder
         return CachedResponse(path=path, asked=path.stat().st_mtime) if path.is_file() else None
     return CachedResponse(path=path, asked=asked)
 
 
 def save(folder: Path, name: str, body: bytes, *, most_bytes: int = MOST_BYTES) -> CachedResponse:
-    """Keep a response; a reader sees the old one or the new one, never a part."""
+    """Cache a response atomically: a reader sees the old one or the new one, never a part."""
     folder.mkdir(parents=True, exist_ok=True)
     write_atomic(folder / name, body, durable=False)
     _trim(folder, spare=name, most_bytes=most_bytes)
@@ -71,7 +71,7 @@ def save(folder: Path, name: str, body: bytes, *, most_bytes: int = MOST_BYTES) 
 
 
 def _trim(folder: Path, *, spare: str, most_bytes: int) -> None:
-    """Remove the responses unused for longest until the rest fits; and what killed writers left an hour ago."""
+    """Remove the least recently used responses until the rest fits, and leftovers of writers killed over an hour ago."""
     files = []
     for path in folder.iterdir():
         try:

@@ -1,8 +1,8 @@
-"""A polite client for the services that know places: rate-limited, with a cache, and patient for a bounded time.
+"""Client for place services: rate-limited, cached, and with a bounded wait.
 
-Why not OSMnx, although it knows the same services: its settings are global to the process, a refused connection makes
-it sleep for 60 s without a word, it repeats a 429 without end, its pauses hold within one process only, and its cache is
-never trimmed (osmnx#385, #445, #832, #1299). Nothing of that can be set for one call.
+Why not OSMnx, which supports the same services: its settings are global to the process, a refused connection makes it
+sleep for 60 s silently, it repeats a 429 endlessly, its pauses apply within one process only, and its cache is never
+trimmed (osmnx#385, #445, #832, #1299). None of that can be set per call.
 """
 
 from __future__ import annotations
@@ -24,32 +24,32 @@ from howgreen.net.http import FinalError, RetryPolicy, TransientError
 _LOG = logging.getLogger(__name__)
 
 POLITE = RetryPolicy(tries=3, first_wait_s=1.0, connect_s=4.0, attempt_s=16.0, total_s=25.0, pause_s=1.0)
-"""Nominatim's usage policy asks for a second between two requests; a person who waits for a name, for an end."""
+"""Nominatim's usage policy requires a second between two requests; a user waiting for a name needs an upper limit."""
 MOST_BYTES = 100 << 20
-"""A longer answer is refused."""
+"""Larger responses are refused."""
 INSTEAD = "--area FILE, --osm FILE.osm.pbf, coordinates such as 45.76, 4.84, or a place of your store"
-"""What works without a network, as errors say it."""
+"""Alternatives without a network, as errors list them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What is asked, and how an answer is told from a fault."""
+    """A request, and how to validate its response."""
 
     what: str
-    """The service as errors call it."""
+    """Name of the service in errors."""
     urls: Sequence[str]
-    """Servers that answer alike, best first."""
+    """Equivalent servers, best first."""
     params: Mapping[str, str] = field(default_factory=dict)
     form: Mapping[str, str] | None = None
-    """Sent by POST when there is one."""
+    """Sent by POST if given."""
     suffix: str
-    """Of the cached file: ``.json`` or ``.osm``."""
+    """Suffix of the cached file: ``.json`` or ``.osm``."""
     instead: str = INSTEAD
-    """What works without the service, as errors say it."""
+    """Alternatives to the service, as errors list them."""
     refusal_s: float | None = None
-    """Where the operators want it so: after a refusal (HTTP 429, 403) none of the servers is asked for so long."""
+    """If the operators require it: after a refusal (HTTP 429, 403), seconds without a request to any of the servers."""
     check: Callable[[bytes], bool]
-    """Whether a whole answer holds anything; ValueError with the reason when it is no answer of this service."""
+    """Whether a complete response holds anything; ValueError with the reason if it is not a response of this service."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,11 +58,11 @@ class _Refusal:
     again: bool
     after_s: float = 0.0
     refused: bool = False
-    """The server does not want to be asked now."""
+    """The server refuses requests for now."""
 
 
 class Client:
-    """Asks services for one look-up: its time is used up once, however many services do not answer."""
+    """Queries services for one look-up, with one time limit shared by all services that do not respond."""
 
     def __init__(
         self,
@@ -81,25 +81,25 @@ class Client:
         self._retry = retry
         self._most_bytes = most_bytes
         self._left_s = retry.total_s
-        self._patience_s = retry.longest_wait_s  # what is left of it for waits that servers ask for
+        self._patience_s = retry.longest_wait_s  # time left for waits that servers request
 
     @property
     def left_s(self) -> float:
-        """What is left of the time for services that do not answer."""
+        """Time left for services that do not respond."""
         return self._left_s
 
     def fetch(self, request: Request, *, total_s: float | None = None) -> CachedResponse:
-        """Return the answer, cached or new. A cached one that holds something stays before a new one that holds nothing.
+        """Return the response, cached or new. A cached one with content takes precedence over a new, empty one.
 
         Parameters
         ----------
         total_s
-            Give up earlier than the look-up itself, because another service can answer as well.
+            Give up earlier than the look-up itself, because another service may be able to respond.
 
         Raises
         ------
         NetworkError
-            When no server gave a usable answer in time, or asking is switched off and nothing is cached.
+            When no server gave a usable response in time, or requests are disabled and nothing is cached.
 
         """
         query = (
@@ -121,13 +121,13 @@ class Client:
             _LOG.warning("%s; the answer of %s is used", error, old.day)
             return old
         if old is not None and request.check(old.body) and not request.check(body):
-            # Limits vanish from OpenStreetMap overnight, by one wrong edit, and come back within days.
+            # Limits vanish from OpenStreetMap overnight through a single bad edit, and return within days.
             _LOG.warning("%s no longer has what it had on %s; that answer is used", request.what, old.day)
             return old
         return cache.save(self._folder, name, body)
 
     def _whole(self, answer: CachedResponse | None, request: Request) -> CachedResponse | None:
-        """Return the cached answer, unless its file was damaged."""
+        """Return the cached response, unless its file is damaged."""
         if answer is None:
             return None
         try:
@@ -153,12 +153,12 @@ class Client:
         )
 
     def _rounds(self, request: Request, *, until: float, tried: dict[str, list[str]]) -> bytes | None:
-        """Return the first usable body of any server, each asked once a round; None when time or hope is over."""
+        """Return the first usable body from any server, each queried once per round; None when time or rounds run out."""
         ready = dict.fromkeys(request.urls, 0.0)
         for number in range(self._retry.tries):
             round_ = [url for url in request.urls if ready.get(url, until) <= time.monotonic()]
             for place, url in enumerate(round_):
-                # A server that hangs must leave time for its mirrors.
+                # A hanging server must leave time for its mirrors.
                 share_s = (until - time.monotonic()) / (len(round_) - place)
                 outcome = self._once(url, request, share_s=share_s, until=until)
                 if isinstance(outcome, bytes):
@@ -167,13 +167,15 @@ class Client:
                 ready[url] = time.monotonic() + outcome.after_s
                 if not outcome.again:
                     del ready[url]
-                if outcome.refused and request.refusal_s is not None:  # its operators want no spreading over mirrors
+                if (
+                    outcome.refused and request.refusal_s is not None
+                ):  # its operators do not want load spread over mirrors
                     ready = {url: ready[url]} if outcome.again else {}
                     break
             if not ready:
                 return None
             asked_s = max(min(ready.values()) - time.monotonic(), 0.0)
-            # Waiting past the end, or after the last round, would only put off the error.
+            # Waiting past the time limit, or after the last round, would only delay the error.
             if number + 1 == self._retry.tries or asked_s > self._patience_s:
                 return None
             pause_s = max(self._retry.first_wait_s * 2**number, asked_s)
@@ -225,6 +227,6 @@ class Client:
 
 
 def _counted(reasons: Sequence[str]) -> str:
-    """``2 × HTTP 503, timed out``."""
+    """Summarise reasons: ``2 × HTTP 503, timed out``."""
     counts = {reason: reasons.count(reason) for reason in reasons}
     return ", ".join(f"{count} × {reason}" if count > 1 else reason for reason, count in counts.items())

@@ -1,4 +1,4 @@
-"""One file from the web, bounded in bytes, time and redirects; only http and https are ever followed."""
+"""Download one file, bounded in bytes, time and redirects; only http and https are ever followed."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from howgreen.core.types import Progress
 
 POLICY = RetryPolicy(tries=3, first_wait_s=0.3, attempt_s=60.0, total_s=1800.0)
-"""``attempt_s`` is for an answer to begin, ``total_s`` for the whole file: 500 MB at 2.2 Mbit/s."""
+"""``attempt_s`` until a response begins, ``total_s`` for the whole file: 500 MB at 2.2 Mbit/s."""
 SILENT_S = 30.0
-"""Longest pause between two pieces."""
+"""Longest pause between two chunks."""
 _MIB = 2**20
 _PIECE_BYTES = 2**18
 
@@ -36,19 +36,19 @@ def download(
     unprotected: bool = False,
     progress: Progress | None = None,
 ) -> None:
-    """Write what a URL gives to the file ``to``, which holds anything or nothing after an error.
+    """Download a URL to the file ``to``, whose contents are undefined after an error.
 
     Parameters
     ----------
     most_bytes
-        A larger file is refused.
+        Larger files are refused.
     unprotected
-        Follow plain ``http``, which anybody on the way may alter: for callers who know the file's checksum.
+        Follow plain ``http``, which can be tampered with in transit: only for callers who know the file's checksum.
 
     Raises
     ------
     NetworkError
-        Not a web address, no answer, another status than 200, too many bytes, a file that breaks off, too slow.
+        Not a web address, no response, a status other than 200, too many bytes, a truncated file, or too slow.
     """
     until = time.monotonic() + policy.total_s
     try:
@@ -67,7 +67,7 @@ def download(
 
 
 def _begin(session: requests.Session, url: str, *, policy: RetryPolicy, unprotected: bool) -> requests.Response:
-    """Return the answer at the end of the redirects, which are followed by hand so that each address is looked at."""
+    """Return the response at the end of the redirects, followed by hand so that each address is checked."""
     here = url
     for _ in range(http.MOST_REDIRECTS + 1):
         _check_address(here, asked=url, unprotected=unprotected)
@@ -92,7 +92,7 @@ def _get(session: requests.Session, url: str, policy: RetryPolicy) -> requests.R
             stream=True,
             allow_redirects=False,
             timeout=(policy.connect_s, min(SILENT_S, policy.attempt_s)),
-            # Packed answers can be far larger than they look.
+            # Compressed responses can be far larger than they look.
             headers={"Accept-Encoding": "identity", "User-Agent": http.user_agent()},
         )
 

@@ -1,6 +1,6 @@
-"""The one table of servers: where places, images and other maps are asked for, and what a user's file puts in its place.
+"""The one table of servers for places, images and other maps, and overrides from a user's file.
 
-The file is TOML or JSON; what nobody knows in it is an error, for a misspelt address would be passed over in silence.
+The file is TOML or JSON; an unknown key is an error, because a misspelt address would be ignored silently.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ KNOWN_COLLECTIONS = MappingProxyType(
         "sentinel-1": ("sentinel-1-rtc",),
     }
 )
-"""Names that catalogues use; a server that is not in the table is asked which of them it has."""
+"""Collection names of known catalogues; a server outside the table is asked which of them it has."""
 _HTTP = re.compile(r"^https?://([^/?#\s]+)[^\s]*$", re.IGNORECASE)
 
 
@@ -36,26 +36,26 @@ class Catalog:
     """One STAC API."""
 
     name: str
-    """Key: ``earth-search``; the URL's host for one that is not in the table."""
+    """Key: ``earth-search``; the URL's host for a catalogue outside the table."""
     label: str
-    """For people."""
+    """Display name."""
     url: str
-    """Of the landing page."""
+    """URL of the landing page."""
     collections: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
-    """By sensor, the preferred one first. A sensor that is missing: none there that anyone may read. All missing:
-    the server is asked which it has."""
+    """Collections by sensor, the preferred one first. A missing sensor has none that is publicly readable. If all are
+    missing, the server is asked which it has."""
     habit: Habit = "unknown"
-    """Of its Sentinel-2 L2A pixels."""
+    """Radiometric habit of its Sentinel-2 L2A pixels."""
     signer: str = ""
-    """Who signs its hrefs when they are read: a key of :data:`howgreen.net.sas_tokens.SIGNERS`, or nobody."""
+    """Signer of its hrefs at read time: a key of :data:`howgreen.net.sas_tokens.SIGNERS`; empty for none."""
 
 
 CATALOGS: Mapping[str, Catalog] = MappingProxyType(
     {
         one.name: one
         for one in (
-            # Its Landsat and its Sentinel-1 lie in buckets where the reader pays, with an account; so only Sentinel-2.
-            # (Its Sentinel-1 is ground range, which no terrain correction has put on the map.)
+            # Sentinel-2 only: its Landsat and Sentinel-1 are in requester-pays buckets that need an account. (Its
+            # Sentinel-1 is ground range, not terrain-corrected.)
             Catalog(
                 name="earth-search",
                 label="Earth Search",
@@ -67,7 +67,7 @@ CATALOGS: Mapping[str, Catalog] = MappingProxyType(
                 name="planetary-computer",
                 label="Planetary Computer",
                 url="https://planetarycomputer.microsoft.com/api/stac/v1",
-                # It asks for a subscription key before it hands out tokens for Sentinel-1.
+                # It requires a subscription key to issue tokens for Sentinel-1.
                 collections=MappingProxyType(
                     {
                         "sentinel-2": ("sentinel-2-l2a",),
@@ -78,7 +78,7 @@ CATALOGS: Mapping[str, Catalog] = MappingProxyType(
                 habit="as delivered",
                 signer="planetary-computer",
             ),
-            # For those who have an account there; see imagery/read/earthengine.py.
+            # For users with an account there; see imagery/read/earthengine.py.
             Catalog(
                 name="earth-engine",
                 label="Google Earth Engine",
@@ -93,7 +93,7 @@ CATALOGS: Mapping[str, Catalog] = MappingProxyType(
                 ),
                 signer="earth-engine",
             ),
-            # Its files need an account (s3://eodata): it answers searches, and its scenes are then counted as unreadable.
+            # Its files need an account (s3://eodata): searches work, and its scenes then count as unreadable.
             Catalog(
                 name="copernicus",
                 label="Copernicus Data Space",
@@ -104,9 +104,9 @@ CATALOGS: Mapping[str, Catalog] = MappingProxyType(
         )
     }
 )
-"""By name, in the order in which they are asked."""
+"""By name, in query order."""
 DEFAULT_CATALOGS = ("earth-search", "planetary-computer")
-"""Those that need no account."""
+"""Catalogues that need no account."""
 WITHOUT_MASK_FILES = frozenset(
     {
         "e84-earth-search-sentinel-data.s3.us-west-2.amazonaws.com",
@@ -119,36 +119,36 @@ WITHOUT_MASK_FILES = frozenset(
         "zipper.dataspace.copernicus.eu",
     }
 )
-"""Hosts of the catalogues' files, beside none of which a mask file of GDAL's (``FILE.tif.msk``) lies: they are not asked for one."""
+"""Hosts of catalogue files without GDAL mask files (``FILE.tif.msk``) beside them: requests for one are skipped."""
 
 
 SAS_TOKENS = "https://planetarycomputer.microsoft.com/api/sas/v1/token"
-"""Short-lived tokens for the storage containers of the Planetary Computer."""
+"""Issues short-lived tokens for the storage containers of the Planetary Computer."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoints:
-    """Addresses of all services. Give other ones to use your own servers."""
+    """Addresses of all services. Replace them to use your own servers."""
 
     nominatim: str = "https://nominatim.openstreetmap.org"
-    """Below it lie ``/search`` and ``/lookup`` (Nominatim 4)."""
+    """Base URL of ``/search`` and ``/lookup`` (Nominatim 4)."""
     overpass: tuple[str, ...] = (
         "https://overpass-api.de/api/interpreter",
         "https://overpass.private.coffee/api/interpreter",
         "https://maps.mail.ru/osm/tools/overpass/api/interpreter",
     )
-    """Servers with the same data, in the order in which they are asked."""
+    """Servers with the same data, in query order."""
     ign: str = "https://data.geopf.fr/wfs/ows"
     """WFS 2.0 of the Géoplateforme, France."""
     worldcover: str = "https://esa-worldcover.s3.eu-central-1.amazonaws.com/v200/2021/map"
-    """Folder of WorldCover's tiles of 2021, version 200."""
+    """Folder of WorldCover's 2021 tiles, version 200."""
     corine: str = "https://image.discomap.eea.europa.eu/arcgis/rest/services/Corine/CLC2018_WM/MapServer/0"
-    """One layer of polygons of an ArcGIS server, with an attribute ``Code_18``; ``/query`` lies below it."""
+    """A polygon layer of an ArcGIS server, with an attribute ``Code_18``; queried at ``/query``."""
     catalogs: Mapping[str, Catalog] = field(default_factory=lambda: CATALOGS)
     """STAC catalogues by name."""
 
     def __post_init__(self) -> None:
-        """Refuse what is no address. NetworkError names it."""
+        """Refuse invalid addresses with a NetworkError that names them."""
         addresses = (self.nominatim, *self.overpass, self.ign, self.worldcover, self.corine)
         wrong = [url for url in addresses if not is_address(url)]
         if wrong:
@@ -157,12 +157,13 @@ class Endpoints:
             raise NetworkError("endpoints: overpass is an empty list; give one address or more")
 
     def catalog(self, given: str) -> Catalog:
-        """Return the catalogue that a user means.
+        """Return the catalogue for a user's input.
 
         Parameters
         ----------
         given
-            A name of the table, any STAC API's URL, or ``name=URL`` for a mirror that behaves like the one of that name.
+            A name in the table, any STAC API's URL, or ``name=URL`` for a mirror that behaves like the one of that
+            name.
 
         Raises
         ------
@@ -188,14 +189,14 @@ _KEYS = (*_ADDRESSES, "catalogs")
 
 
 def read_endpoints(path: Path | None) -> Endpoints:
-    """Read the table with the entries of a file in place of its own; the table itself without a file.
+    """Return the table with a file's entries replacing its own; the plain table without a file.
 
-    In ``[catalogs]`` an address under a known name is a mirror of that one, any other name a catalogue of its own.
+    In ``[catalogs]``, an address under a known name is a mirror of that catalogue; any other name adds a catalogue.
 
     Raises
     ------
     NetworkError
-        When the file cannot be read, is too large, or holds other keys or values than the table.
+        When the file cannot be read, is too large, or has keys or values that the table does not allow.
     """
     if path is None:
         return Endpoints()
@@ -207,7 +208,7 @@ def read_endpoints(path: Path | None) -> Endpoints:
 def _read_table(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
-            text = file.read(MAX_BYTES).decode("utf-8")  # what is cut off there is no table any more
+            text = file.read(MAX_BYTES).decode("utf-8")  # a truncated file no longer parses
         given = json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
     except (OSError, ValueError, RecursionError) as error:
         raise NetworkError(
@@ -238,7 +239,7 @@ def _catalogs(given: Any, *, path: Path) -> Mapping[str, Catalog]:
 
 
 def is_address(url: object) -> bool:
-    """Tell whether something is a web address: ``https://host/path``."""
+    """Whether a value is a web address: ``https://host/path``."""
     try:
         parts = urlsplit(url) if isinstance(url, str) else None
     except ValueError:

@@ -1,4 +1,4 @@
-"""The one way to ask a server: one session, one user agent, bounded waits, bounded answers, errors without tokens."""
+"""The one HTTP layer: shared sessions, one user agent, bounded waits and responses, errors without tokens."""
 
 from __future__ import annotations
 
@@ -30,37 +30,37 @@ T = TypeVar("T")
 _LOG = logging.getLogger(__name__)
 
 BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
-"""What a server may answer that can be better a moment later."""
+"""Status codes that may succeed on retry."""
 MOVED = frozenset({301, 302, 303, 307, 308})
 MOST_REDIRECTS = 5
 MOST_BYTES = 100 << 20
-"""Of one answer that is held in memory, as sent and unpacked."""
+"""Limit on one response in memory, both as sent and decompressed."""
 LONGEST_REFUSAL_S = 86_400.0
-"""No host is left alone for longer, whatever it asks for."""
+"""Longest pause that any host can impose."""
 _PIECE = 1 << 16
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
 @dataclass(frozen=True, kw_only=True)
 class RetryPolicy:
-    """How long and how often a server is asked that does not answer."""
+    """How long, and how often, to retry a server that does not respond."""
 
     tries: int = 4
     first_wait_s: float = 0.5
-    """Before the second try; doubled with each, unless the server says how long."""
+    """Wait before the second try; doubled each time, unless the server sets it."""
     longest_wait_s: float = 30.0
-    """All that servers may ask to wait (``Retry-After``) before one answer; one that asks for more is not asked again."""
+    """Total wait that servers may request (``Retry-After``) per response; one that requests more is not retried."""
     connect_s: float = 8.0
-    """For opening a connection to one address of a host."""
+    """Time to open a connection to one address of a host."""
     attempt_s: float = 30.0
-    """For one answer, from the first byte sent to the last received."""
+    """Time for one response, from the first byte sent to the last received."""
     total_s: float = 60.0
-    """All tries and waits for one answer; of a look-up of places, all that its services leave unanswered."""
+    """All tries and waits for one response; in a place look-up, the total for services that do not respond."""
     pause_s: float = 0.0
-    """At least so long between two requests to one host, over all processes: for services that are shared by all."""
+    """Least interval between two requests to one host, across processes: for public shared services."""
 
     def wait_s(self, number: int, after_s: float | None = None) -> float:
-        """Seconds to wait after the try of a number (from 0): as the server says, else doubled and jittered."""
+        """Return seconds to wait after a try (numbered from 0): as the server says, else doubled and jittered."""
         if after_s is not None:
             return after_s
         return self.first_wait_s * float(2**number) * random.uniform(0.8, 1.2)  # noqa: S311 (no secret)
@@ -68,18 +68,18 @@ class RetryPolicy:
 
 @dataclass(frozen=True, kw_only=True)
 class Response:
-    """A whole answer."""
+    """A complete response."""
 
     status: int
     headers: Mapping[str, str]
-    """Whatever their case."""
+    """Case-insensitive."""
     body: bytes
     url: str
-    """Where the redirects ended."""
+    """URL after redirects."""
 
 
 class TransientError(Exception):
-    """What may be better at the next try; the message is what to say if it is not."""
+    """A failure that may pass on retry; the message is used if it does not."""
 
     def __init__(self, why: str, *, after_s: float | None = None) -> None:
         super().__init__(why)
@@ -87,15 +87,15 @@ class TransientError(Exception):
 
 
 class PrivateAddressError(Exception):
-    """A public server sends on to an address of this computer or its own network."""
+    """A public server redirects to an address of this computer or its own network."""
 
 
 class FinalError(Exception):
-    """What will not be better soon; the message says why."""
+    """A permanent failure; the message says why."""
 
 
 def redact_url(url: str) -> str:
-    """Return a URL as it may be shown: without user, password, query (where tokens are) and fragment."""
+    """Return a URL safe to show: without user, password, query (which may hold tokens) and fragment."""
     try:
         parts = urlsplit(url.removeprefix("/vsicurl/"))
     except ValueError:
@@ -105,17 +105,17 @@ def redact_url(url: str) -> str:
 
 @cache
 def _program() -> tuple[str, str]:
-    """Name and version, and the project's address as its package states it."""
+    """Return name and version, and the project's URL from the package metadata."""
     try:
         package = importlib.metadata.metadata("howgreen")
-    except importlib.metadata.PackageNotFoundError:  # run from a source tree that is not installed
+    except importlib.metadata.PackageNotFoundError:  # run from a source tree without installation
         return "howgreen/0", ""
     urls = [entry.partition(",")[2].strip() for entry in package.get_all("Project-URL") or []]
     return f"howgreen/{package['Version']}", next((f"+{url}; " for url in urls if url), "")
 
 
 def user_agent(contact: str = "") -> str:
-    """Return how every request names the program, its address, and whom operators can write to."""
+    """Return the user agent of all requests: the program, its URL, and a contact for operators."""
     name, address = _program()
     contact = contact or os.environ.get("HOWGREEN_CONTACT", "")
     given = "".join(char for char in contact if char.isascii() and char.isprintable())
@@ -123,7 +123,7 @@ def user_agent(contact: str = "") -> str:
 
 
 def server_time(headers: Mapping[str, str]) -> datetime | None:
-    """Return the time as a server has it, whose clock may not be ours; None where it does not say."""
+    """Return a server's own time, as its clock may differ from ours; None if it does not say."""
     try:
         return email.utils.parsedate_to_datetime(headers["Date"]).astimezone(UTC)
     except (KeyError, TypeError, ValueError, OverflowError, IndexError):
@@ -131,7 +131,7 @@ def server_time(headers: Mapping[str, str]) -> datetime | None:
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Read a ``Retry-After`` header: seconds to wait, from a number or a date of the server's clock; None when it says nothing readable."""
+    """Read a ``Retry-After`` header: seconds to wait, from a number or a date by the server's clock; None if unreadable."""
     text = headers.get("Retry-After", "").strip()
     if text.isdecimal():
         return min(float(text[:12]), LONGEST_REFUSAL_S)
@@ -144,7 +144,7 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
 
 
 def is_private(url: str) -> bool:
-    """Tell whether an address is of this computer or its own network, as far as the address itself says."""
+    """Whether an address belongs to this computer or its own network, as far as the address itself shows."""
     try:
         host = (urlsplit(url).hostname or "").rstrip(".").lower()
     except ValueError:
@@ -152,7 +152,7 @@ def is_private(url: str) -> bool:
     if host == "localhost" or host.endswith((".localhost", ".local", ".internal")):
         return True
     try:
-        # Resolvers also take 127.1, 0x7f000001 and 2130706433 for an address.
+        # Resolvers also accept 127.1, 0x7f000001 and 2130706433 as addresses.
         address = ipaddress.ip_address(host if ":" in host else socket.inet_ntoa(socket.inet_aton(host)))
     except (ValueError, OSError):
         return False
@@ -166,10 +166,10 @@ _idle: dict[tuple[str, ...], list[requests.Session]] = {}
 
 @contextmanager
 def session(url: str) -> Iterator[requests.Session]:
-    """Lend a session with its own connection to a server, kept open for the next who asks; one thread at a time.
+    """Lend a session with its own connection to a server, kept open for reuse; one thread at a time.
 
-    Proxies and certificates are those of the system. They are looked up once for each session, for with each request
-    that takes longer than the request.
+    Proxies and certificates are those of the system, looked up once per session: doing it per request takes longer than
+    the request.
     """
     import requests
 
@@ -186,21 +186,21 @@ def session(url: str) -> Iterator[requests.Session]:
             lent.hooks["response"].append(_check_redirect)
     try:
         yield lent
-    except BaseException:  # one that failed in between is not lent again
+    except BaseException:  # a failed session is not reused
         lent.close()
         raise
     waiting.append(lent)
 
 
 def close_sessions() -> None:
-    """Close the connections that nobody uses now."""
+    """Close idle connections."""
     for waiting in _idle.values():
         while waiting:
             waiting.pop().close()
 
 
 def _check_redirect(reply: requests.Response, **_: object) -> None:
-    """Refuse that a public server sends a reader on to this computer or its own network."""
+    """Refuse redirects from a public server to this computer or its own network."""
     there = urljoin(reply.url, reply.headers.get("Location", ""))
     if reply.status_code in MOVED and is_private(there):
         reply.close()
@@ -211,7 +211,7 @@ def _check_redirect(reply: requests.Response, **_: object) -> None:
 
 
 class _Box:
-    """Hold what came out of a thread."""
+    """Holds the result of a thread."""
 
     value: Any = None
     error: BaseException | None = None
@@ -219,10 +219,10 @@ class _Box:
 
 
 def in_time(work: Callable[[], T], seconds: float) -> T:
-    """Return the result of work, or raise TimeoutError after so many seconds.
+    """Return the result of work, or raise TimeoutError after the given seconds.
 
-    A thread of its own, because no timeout of a socket bounds the resolver, a host with many dead addresses, or a
-    server that sends one byte a second.
+    Uses a thread, because no socket timeout bounds the resolver, a host with many dead addresses, or a server that
+    sends one byte a second.
     """
     box = _Box()
 
@@ -246,7 +246,7 @@ def in_time(work: Callable[[], T], seconds: float) -> T:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What is sent to a server."""
+    """An HTTP request."""
 
     url: str
     method: str = "GET"
@@ -254,23 +254,23 @@ class Request:
     form: Mapping[str, str] | None = None
     json: Any = None
     headers: Mapping[str, str] | None = None
-    """Sent to the first server only, not to where it sends on."""
+    """Sent to the first server only, not after a redirect."""
     contact: str = ""
     most_bytes: int = MOST_BYTES
 
 
 def send(request: Request, *, seconds: float, connect_s: float = 8.0) -> Response:
-    """Send a request once and return the whole answer, whatever its status.
+    """Send a request once and return the complete response, whatever its status.
 
-    A redirect is followed with the same method and body: browsers make a GET of a POST that is sent on, and a search
-    would lose its question.
+    A redirect is followed with the same method and body: browsers turn a redirected POST into a GET, and a search would
+    lose its query.
 
     Raises
     ------
     TransientError
-        When no whole answer came in time, or the connection failed.
+        When no complete response came in time, or the connection failed.
     FinalError
-        When the answer is longer than it may be, or no web address is left to ask.
+        When the response is too large, or the redirects lead to no web address.
     """
     import requests
     from urllib3.exceptions import HTTPError
@@ -308,12 +308,12 @@ def _follow(request: Request, *, end: float, connect_s: float) -> Response:
             here = urljoin(here, reply.headers["Location"])
             method = "GET" if reply.status_code == 303 else method
         if (urlsplit(here).scheme, urlsplit(here).netloc) != first:
-            headers = {}  # a key is for the server that it was meant for, and never in the clear
+            headers = {}  # a key is only for its own server, and never sent in the clear
     raise FinalError("sends on from address to address without end")
 
 
 def _received(reply: requests.Response, *, most_bytes: int, end: float) -> bytes:
-    """Return the body, unpacked piece by piece so that a small answer cannot become a large one."""
+    """Return the body, decompressed chunk by chunk so that a small response cannot expand beyond the limit."""
     parts: list[bytes] = []
     size = 0
     for part in reply.iter_content(_PIECE):
@@ -327,7 +327,7 @@ def _received(reply: requests.Response, *, most_bytes: int, end: float) -> bytes
 
 
 def describe_failure(error: Exception) -> str:
-    """Say why a request failed, without its address, which may hold a token."""
+    """Say why a request failed, without its URL, which may hold a token."""
     import requests
 
     text = str(error)
@@ -350,7 +350,7 @@ def describe_failure(error: Exception) -> str:
 
 
 def describe_status(status: int, body: bytes = b"") -> str:
-    """Say what a server did, from its status, and in its own words where its answer has any."""
+    """Describe a failure by its status, and in the server's own words if any."""
     kinds = {401: "wants an account", 403: "refuses", 404: "has no such page", 407: "the proxy wants an account",
              429: "is asked too often"}  # fmt: skip
     kind = kinds.get(status, "is out of order" if status >= 500 else "refuses the request")
@@ -365,7 +365,7 @@ _KEYS = ("description", "detail", "message", "error_description", "error", "titl
 
 
 def server_words(body: bytes | Mapping[str, Any]) -> str:
-    """Find what a server says of a failure: the message of its JSON, the text of its XML, the title of its page."""
+    """Find the server's explanation of a failure: the message of its JSON, the text of its XML, the title of its page."""
     if isinstance(body, Mapping):
         return _clean(_message(dict(body)))
     head = body[:65536].lstrip()
@@ -388,13 +388,13 @@ def _message(value: Any, depth: int = 0) -> str:
 
 
 def _clean(text: str) -> str:
-    """One short line without control characters; ';' parts the clauses of our own errors."""
+    """Return one short line without control characters or ';', which separates clauses in our own errors."""
     line = " ".join("".join(c if c.isprintable() else " " for c in text).replace(";", ",").split()).rstrip(".")
     return line if len(line) <= 160 else f"{line[:159]}…"
 
 
 def web_page(body: bytes) -> str:
-    """Say that an answer is a web page instead of data, with its title; empty when it is none."""
+    """Say that a response is a web page instead of data, with its title; empty if it is not."""
     head = body[:2000].lstrip().lower()
     if not head.startswith(b"<") or not any(
         sign in head for sign in (b"<!doctype html", b"<html", b"<head", b"<title")
@@ -406,12 +406,12 @@ def web_page(body: bytes) -> str:
 
 
 def parse_json(body: bytes) -> Any:
-    """Parse JSON of a stranger.
+    """Parse untrusted JSON.
 
     Raises
     ------
     ValueError
-        With the reason in words: a web page instead of data, or broken JSON.
+        With a readable reason: a web page instead of data, or broken JSON.
     """
     try:
         return json.loads(body)
@@ -425,41 +425,41 @@ def parse_json(body: bytes) -> Any:
 # ---- tries
 
 _refused: dict[str, tuple[float, str]] = {}
-"""By host: until when (monotonic) it asked not to be asked, and what it said."""
+"""By host: end (monotonic) of its requested pause, and its explanation."""
 
 
 def _host(url: str) -> str:
     try:
         return urlsplit(url).netloc
-    except ValueError:  # asking it will say so
+    except ValueError:  # the request itself will report it
         return url
 
 
 def refused_s(url: str) -> tuple[float, str]:
-    """Return for how many seconds a host has still asked not to be asked, and what it said."""
+    """Return the seconds left of a host's requested pause, and its explanation."""
     until, why = _refused.get(_host(url), (0.0, ""))
     return max(until - time.monotonic(), 0.0), why
 
 
 def remember_refusal(url: str, seconds: float, why: str) -> None:
-    """Keep in mind that a host wants to be left alone for a while: whatever else is asked of it waits or fails."""
+    """Record a host's requested pause: further requests to it wait or fail."""
     _refused[_host(url)] = time.monotonic() + seconds, why
 
 
 def retried(job: Callable[[float], T], *, url: str, policy: RetryPolicy) -> T:
-    """Return what a job gives, tried again while that may help.
+    """Return the result of a job, retried as long as that may help.
 
     Parameters
     ----------
     job
-        Takes the seconds that are left; raises :class:`TransientError` for what may pass.
+        Takes the seconds left; raises :class:`TransientError` for transient failures.
     url
-        Of the server: a host that asked for a longer pause than the policy allows is not asked at all.
+        URL of the server: a host that requested a longer pause than the policy allows is not contacted.
 
     Raises
     ------
     FinalError
-        When it did not pass in time; the message is the last reason.
+        When it did not succeed in time; the message is the last reason.
     """
     end = time.monotonic() + policy.total_s
     why, patience = "", policy.longest_wait_s
@@ -483,7 +483,7 @@ def retried(job: Callable[[float], T], *, url: str, policy: RetryPolicy) -> T:
 
 
 def fetch(request: Request, *, policy: RetryPolicy, cure: str) -> Response:
-    """Return a server's good answer (HTTP 200), asked again within the policy's bounds.
+    """Return a server's successful response (HTTP 200), retried within the policy's bounds.
 
     Raises
     ------
@@ -507,12 +507,12 @@ def fetch(request: Request, *, policy: RetryPolicy, cure: str) -> Response:
 
 
 def fetch_json(request: Request, *, policy: RetryPolicy, cure: str) -> dict[str, Any]:
-    """Return the JSON object that a server answers; NetworkError as :func:`fetch`, and when it is none."""
+    """Return the JSON object of a response; NetworkError as in :func:`fetch`, or if it is not one."""
     return json_object(fetch(request, policy=policy, cure=cure), url=request.url, cure=cure)
 
 
 def json_object(reply: Response, *, url: str, cure: str) -> dict[str, Any]:
-    """Return the JSON object that an answer holds; NetworkError when it is none."""
+    """Return the JSON object in a response; NetworkError if it is not one."""
     try:
         value = parse_json(reply.body)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""How services may be asked: which addresses, from whom, for how long, or not at all."""
+"""Network settings of a user: addresses, contact, time limits, or offline."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from howgreen.net.http import RetryPolicy
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """Leave to ask services over the network, and how. ``Network(offline=True)`` takes only responses cached before."""
+    """Permission to query services, and how. ``Network(offline=True)`` uses cached responses only."""
 
     endpoints: Endpoints = field(default_factory=Endpoints)
     cache: Path | None = None
-    """Folder of the cached responses; None for the user's own cache."""
+    """Folder of cached responses; None for the user's own cache."""
     offline: bool = False
     contact: str = ""
-    """An e-mail address for the services' operators, sent with each request; give one for large batches."""
+    """E-mail address for the services' operators, sent with each request; set one for large batches."""
     retry: RetryPolicy = POLITE
 
     def client(self, retry: RetryPolicy | None = None) -> Client:
-        """Return what asks, for one look-up."""
+        """Return a client for one look-up."""
         import platformdirs
 
         return Client(

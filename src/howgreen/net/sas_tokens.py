@@ -1,4 +1,4 @@
-"""Tokens for files that want one, added when a file is opened and never kept in a plan: they last under an hour."""
+"""Short-lived access tokens, added when a file is opened and never stored in a plan: they last less than an hour."""
 
 from __future__ import annotations
 
@@ -18,40 +18,40 @@ from howgreen.net.endpoints import SAS_TOKENS
 from howgreen.net.http import Request, RetryPolicy
 
 KEY = "PC_SDK_SUBSCRIPTION_KEY"
-"""Environment variable for those who have one: the name that Planetary Computer's own client gives it."""
+"""Environment variable with a subscription key, under the name that Planetary Computer's own client uses."""
 POLICY = RetryPolicy(first_wait_s=0.3)
 MOST_BYTES = 1 << 20
 SPARE = 0.25, 300.0
-"""A token is replaced when so much of its life is left: this share, or so many seconds where that is less."""
+"""A token is replaced when this share of its lifetime is left, or this many seconds if that is less."""
 SHORTEST_S = 60.0
-"""So long a token that just came is used whatever its end, until it is refused: one of the two clocks is wrong."""
+"""A new token is used at least this long, whatever its expiry, until it is refused: one of the two clocks is wrong."""
 FAILED_S = 60.0
-"""A service that gave no token is not asked again for so long: each file of each scene would wait anew."""
+"""Seconds without a retry after a service issued no token: otherwise each file of each scene would wait again."""
 
 
 class Signer(Protocol):
     """Makes an href readable."""
 
     def signed(self, href: str) -> str:
-        """Return the href with a valid token; itself where none is needed. NetworkError when none is to be had."""
+        """Return the href with a valid token, or unchanged if it needs none; NetworkError if none is available."""
 
     def forget(self, signed: str) -> None:
-        """Take note that the server refused this href: unless there is another token already, fetch one next time."""
+        """Record that the server refused this href: fetch a new token next time, unless one has arrived already."""
 
 
 @dataclass(frozen=True)
 class PlanetaryComputer:
-    """One token for each storage container, from its own service, without an account for most."""
+    """One token per storage container, from the Planetary Computer's token service; most need no account."""
 
     url: str = SAS_TOKENS
     domain: str = ".blob.core.windows.net"
     _tokens: dict[tuple[str, str], tuple[str, float]] = field(default_factory=dict, repr=False, compare=False)
-    """By container: token, and until when it is used (monotonic)."""
+    """By container: token, and the end of its use (monotonic)."""
     _failed: dict[tuple[str, str], tuple[float, str]] = field(default_factory=dict, repr=False, compare=False)
     _lock: Lock = field(default_factory=Lock, repr=False, compare=False)
 
     def signed(self, href: str) -> str:
-        """Do as :class:`Signer` says."""
+        """See :class:`Signer`."""
         key = self._container(href)
         if key is None:
             return href
@@ -62,7 +62,7 @@ class PlanetaryComputer:
         return f"{href}?{token}"
 
     def forget(self, signed: str) -> None:
-        """Do as :class:`Signer` says."""
+        """See :class:`Signer`."""
         href, _, refused = signed.partition("?")
         if key := self._container(href):
             with self._lock:  # many reads are refused at once, and the first has fetched a new one
@@ -70,7 +70,7 @@ class PlanetaryComputer:
                     del self._tokens[key]
 
     def _fetched_once(self, key: tuple[str, str]) -> tuple[str, float]:
-        """Fetch a token, or fail as a moment ago."""
+        """Fetch a token, or repeat a recent failure."""
         until, why = self._failed.get(key, (0.0, ""))
         if time.monotonic() < until:
             raise NetworkError(why)
@@ -93,7 +93,7 @@ class PlanetaryComputer:
         headers = {"Ocp-Apim-Subscription-Key": key} if key else {}
         asked = time.monotonic()
         reply = http.fetch(Request(url=url, headers=headers, most_bytes=MOST_BYTES), policy=POLICY, cure=cure)
-        now = http.server_time(reply.headers) or datetime.now(UTC)  # its tokens end by its own clock
+        now = http.server_time(reply.headers) or datetime.now(UTC)  # tokens expire by the service's own clock
         try:
             answer = http.parse_json(reply.body)
             end = datetime.fromisoformat(answer["msft:expiry"])
@@ -107,4 +107,4 @@ class PlanetaryComputer:
 
 
 SIGNERS: Mapping[str, Signer] = MappingProxyType({"planetary-computer": PlanetaryComputer()})
-"""By the name that an asset carries."""
+"""By the signer's name in an asset."""

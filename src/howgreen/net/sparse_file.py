@@ -1,10 +1,10 @@
-"""Files on the web as GDAL reads them: holes on this computer's disk, filled with the bytes that are about to be read.
+"""Remote files as GDAL reads them: sparse local files, filled with the bytes about to be read.
 
-GDAL alone asks for one range after the other and cannot be told to see to it that a file stays the same. Here it reads
-an ordinary, sparse file: first its directories are fetched, then, many at once, the tiles under the windows to come.
-All bytes come through :class:`howgreen.net._ranges.Ranges`, each once; what cannot be had is an error of whoever
-wants to read it. (A file object of Python's that GDAL reads from, rasterio's ``opener``, was tried: formats that open
-their file anew when they are read, JPEG 2000 among them, then return garbage without an error.)
+GDAL alone requests one range after another and cannot verify that a file stays the same. Here it reads an ordinary,
+sparse file: first its directories are fetched, then, concurrently, the tiles under the windows to come. All bytes come
+through :class:`howgreen.net._ranges.Ranges`, each once; unavailable bytes raise an error for whoever reads them. (A
+Python file object for GDAL to read from, rasterio's ``opener``, was tried: formats that reopen their file while
+reading, JPEG 2000 among them, then return garbage without an error.)
 """
 
 from __future__ import annotations
@@ -29,39 +29,39 @@ from howgreen.net._ranges import AbsentError, Ranges, Version
 from howgreen.net.endpoints import WITHOUT_MASK_FILES
 
 IN_FLIGHT = 32
-"""Requests under way at once: what an answer takes is mostly waiting, whatever the number of cores."""
+"""Concurrent requests: most of a request is waiting, whatever the number of cores."""
 HEAD_BYTES = 16 << 10
 """Read when a file is opened: the directories of a COG, and its smallest overviews."""
 GAP_BYTES = 4 << 10
-"""Ranges that lie so close together become one request."""
+"""Ranges with smaller gaps are merged into one request."""
 LARGEST_REQUEST_BYTES = 2 << 20
 LARGEST_DIRECTORY_BYTES = 32 << 20
 MOST_DIRECTORIES = 64
 MOST_ENTRIES = 4096
-"""Tags of one directory; GDAL's own files have two dozen."""
+"""Most tags in one directory; GDAL's own files have two dozen."""
 MOST_DIRECTORY_BYTES = 64 << 20
-"""All directories of a file together."""
+"""Limit on all directories of a file together."""
 LARGEST_WHOLE_BYTES = 2 << 30
-"""Of a JPEG 2000 file, or an image with a mask inside: they come whole."""
+"""Limit on JPEG 2000 files, and images with an internal mask, which are fetched whole."""
 LARGEST_TILE_BYTES = 256 << 20
-"""Of one tile or strip, packed."""
+"""Limit on one tile or strip, compressed."""
 LARGEST_MASK_BYTES = 64 << 20
-"""Of a mask file, which comes whole; GDAL packs them to less than a hundredth of their image."""
+"""Limit on a mask file, which is fetched whole; GDAL compresses them to less than a hundredth of their image."""
 MASK = ".msk"
-"""Ends the name of the mask file that GDAL puts beside an image: ``FILE.tif.msk``."""
+"""Suffix of GDAL's mask file beside an image: ``FILE.tif.msk``."""
 SLACK = 1.5, 64 << 20
-"""What is fetched of a file in all: so many times its size and so many bytes; each byte of it is wanted about once."""
+"""Most bytes fetched of a file: a multiple of its size, plus a constant; each byte is needed about once."""
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _JP2 = (b"\0\0\0\x0cjP  ", b"\xffO\xffQ")
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
-"""Bytes of TIFF's types."""
+"""Bytes per TIFF type."""
 
 ByteRange = tuple[int, int]
-"""First byte, and the one after the last."""
+"""First byte, and one past the last."""
 
 
 class Pool:
-    """Threads for waiting. They are daemons: what they wait for does not hold up the end of the program."""
+    """Threads for waiting. They are daemons, so that pending requests do not delay the end of the program."""
 
     def __init__(self, size: int) -> None:
         self._size, self._started = size, 0
@@ -69,7 +69,7 @@ class Pool:
         self._lock = Lock()
 
     def submit(self, job: Callable[[], Any], future: Future[Any] | None = None) -> Future[Any]:
-        """Return the future of ``job()``; jobs begin in the order in which they come."""
+        """Return the future of ``job()``; jobs start in order of submission."""
         future = future or Future()
         with self._lock:
             if self._started < self._size:
@@ -89,16 +89,16 @@ class Pool:
 
 
 POOL = Pool(IN_FLIGHT)
-"""Of the process: how many requests are under way does not grow with the number of cities."""
+"""One per process, so that concurrent requests do not grow with the number of cities."""
 
 
 class Remote:
-    """One file on the web, and its likeness on this computer, which goes when nobody refers to this any more."""
+    """One remote file, and its local sparse copy, which is deleted when nothing refers to this object."""
 
     def __init__(self, href: str, *, signer: str = "", sha256: str | None = None) -> None:
         self.href = href
         self.mask_doubt = ""
-        """What its server answers with where a mask file would be, when that is none; empty where there is no doubt."""
+        """The server's response in place of a mask file, if it is not one; empty if there is no doubt."""
         self._sha256 = sha256
         self._signer = signer
         self._ranges = Ranges(href, signer=signer)
@@ -116,25 +116,25 @@ class Remote:
 
     @property
     def fetched(self) -> int:
-        """Bytes fetched so far, the first ones of the file among them."""
+        """Bytes fetched so far, including the first ones of the file."""
         return self._fetched + len(self._head)
 
     @property
     def version(self) -> Version | None:
-        """What the server says of the file's state; None before anything was read."""
+        """Version of the file by its server; None before anything was read."""
         return self._ranges.version
 
     def check(self) -> Future[None]:
-        """Ask for the first bytes alone; the future fails where the file is not to be had, or is no image."""
+        """Request only the first bytes; the future fails if the file is unavailable or not an image."""
         return POOL.submit(self._check)
 
     def _check(self) -> None:
         self._read_head()
 
     def _read_head(self) -> bytes:
-        """Return the first bytes, fetched once; an error when they are not an image's."""
+        """Return the first bytes, fetched once; raise an error if they are not an image's."""
         with self._head_lock:
-            head = self._head or self._ranges.get(0, HEAD_BYTES - 1)  # whole blocks, too
+            head = self._head or self._ranges.get(0, HEAD_BYTES - 1)  # also a whole number of disk blocks
             if page := http.web_page(head):
                 raise NetworkError(
                     f"{http.redact_url(self.href)}: answers with {page}; it may want an account: use another --catalog"
@@ -147,7 +147,7 @@ class Remote:
             return head
 
     def open(self) -> Future[Path]:
-        """Return the file that GDAL can open, once its directories are here; asked for once, again only after a failure."""
+        """Return the file for GDAL to open, once its directories are local; requested once, and again only after a failure."""
         with self._lock:
             if self._opened is None or (self._opened.done() and self._opened.exception() is not None):
                 self._opened = POOL.submit(self._open)
@@ -173,13 +173,13 @@ class Remote:
                     self._get(head, first, end - first)
             except ValueError as error:
                 raise ImageError(f"{http.redact_url(self.href)}: {error}; use another --catalog") from error
-        else:  # where its pixels lie only its decoder knows
+        else:  # only its decoder knows where its pixels are
             self._deliver_all()
             self._check_whole(size)
         return self._path
 
     def check_size(self, what: str) -> None:
-        """Refuse with ImageError a file that has to come whole, and is too large for that."""
+        """Raise ImageError if a file that must be fetched whole is too large for that."""
         if self._size > LARGEST_WHOLE_BYTES:
             raise ImageError(
                 f"{http.redact_url(self.href)}: {what} of {self._size / 2**30:,.0f} GiB, which would have to come whole; "
@@ -187,9 +187,9 @@ class Remote:
             )
 
     def mask(self) -> Future[Remote | None]:
-        """Return the mask file that lies beside this one, all its bytes here; None where there is none.
+        """Return the mask file beside this one, fully local; None if there is none.
 
-        Its server is asked once, and again only after a failure; one that is known to have none is not asked.
+        Its server is asked once, and again only after a failure; servers known to have none are not asked.
         """
         with self._lock:
             if self._mask is None or (self._mask.done() and self._mask.exception() is not None):
@@ -204,7 +204,7 @@ class Remote:
             head = beside._ranges.get(0, HEAD_BYTES - 1)
         except AbsentError:
             return None
-        if head[:4] not in _TIFF:  # of servers that answer every address
+        if head[:4] not in _TIFF:  # from servers that respond to every address
             self.mask_doubt = http.web_page(head) or "something that is no TIFF file"
             return None
         size = beside._ranges.version.size if beside._ranges.version else len(head)
@@ -217,7 +217,7 @@ class Remote:
         try:
             path = beside._open()
             beside._deliver_all()
-        except ImageError as error:  # told of the image: that is what is left out
+        except ImageError as error:  # report it for the image, which is what gets left out
             why = str(error).removeprefix(f"{http.redact_url(beside.href)}: ").partition(";")[0]
             raise ImageError(
                 f"{http.redact_url(self.href)}: the mask file beside it ({MASK}) cannot be read ({why}); use another --catalog, "
@@ -231,7 +231,7 @@ class Remote:
             self._deliver([(first, min(first + LARGEST_REQUEST_BYTES, self._size))])
 
     def _check_whole(self, size: int) -> None:
-        """Compare a file that came as a whole with what its item, or its server, says its bytes hash to."""
+        """Verify the checksum, from its item or its server, of a file fetched whole."""
         md5 = self._ranges.md5
         if not self._sha256 and not md5:
             return
@@ -247,7 +247,7 @@ class Remote:
             )
 
     def _get(self, head: bytes, first: int, size: int) -> bytes:
-        """Bytes, which are then in the file as well."""
+        """Return bytes, and write them to the file as well."""
         if first + size <= len(head):
             return head[first : first + size]
         start = first // self._block * self._block
@@ -256,7 +256,7 @@ class Remote:
         return data[first - start : first - start + size]
 
     def _bytes(self, first: int, end: int) -> bytes:
-        """Fetch bytes, as long as what was fetched in all can be what the file holds."""
+        """Fetch bytes, unless the total fetched exceeds what the file can hold."""
         with self._lock:
             self._fetched += min(end, self._size) - first
             too_much = self._fetched > SLACK[0] * self._size + SLACK[1] or end - first > LARGEST_TILE_BYTES
@@ -268,7 +268,7 @@ class Remote:
         return self._ranges.get(first, end - 1)
 
     def fetch(self, spans: Iterable[ByteRange]) -> list[Future[None]]:
-        """Ask for bytes that will be read, at once and close ones together; the futures are done when they are here."""
+        """Request bytes about to be read, concurrently, merging close ranges; the futures are done once they are local."""
         if self._everything and not any(one.done() and one.exception() for one in self._everything):
             return self._everything
         mine: list[ByteRange] = []
@@ -286,7 +286,7 @@ class Remote:
         return futures
 
     def everything(self) -> list[Future[None]]:
-        """Ask for the whole file; what is asked for afterwards comes with it."""
+        """Request the whole file; later requests are covered by it."""
         version = self._ranges.version
         size, step = version.size if version else 0, LARGEST_REQUEST_BYTES
         self._everything = self.fetch((first, min(first + step, size)) for first in range(0, size, step))
@@ -303,7 +303,7 @@ class Remote:
                 future.set_result(None)
 
     def _deliver(self, group: Sequence[ByteRange]) -> None:
-        """Whole blocks of the disk: GDAL reads through C's buffers, and what one holds of a hole it holds on to."""
+        """Write whole disk blocks: GDAL reads through C buffers, which keep the holes they have read."""
         first, end = group[0][0] // self._block * self._block, max(stop for _, stop in group)
         data = self._bytes(first, _up(end, self._block))
         if len(data) < end - first:
@@ -312,7 +312,7 @@ class Remote:
 
 
 def _beside(href: str) -> str:
-    """Return the address of the mask file beside an image: its query, where a signature may be, stays."""
+    """Return the address of the mask file beside an image, keeping its query, which may hold a signature."""
     parts = urlsplit(href)
     return urlunsplit(parts._replace(path=parts.path + MASK, fragment=""))
 
@@ -322,7 +322,7 @@ def _up(value: int, step: int) -> int:
 
 
 def _nameless(handle: int, path: Path) -> Path:
-    """Return a path to an open file that ends with this process, however that ends; its name where there are no such paths."""
+    """Return a path to an open file that vanishes with this process, however it ends; its own path on systems without such."""
     own = Path(f"/proc/self/fd/{handle}")
     if not own.exists():
         return path
@@ -336,7 +336,7 @@ def _remove(handle: int, path: Path) -> None:
 
 
 def _groups(spans: Sequence[ByteRange]) -> list[list[ByteRange]]:
-    """Spans, sorted, that one request brings together."""
+    """Group sorted ranges that fit into one request."""
     groups: list[list[ByteRange]] = []
     for span in spans:
         last = groups[-1] if groups else None
@@ -348,21 +348,21 @@ def _groups(spans: Sequence[ByteRange]) -> list[list[ByteRange]]:
 
 
 def directories(read: Callable[[int, int], bytes], size: int) -> Iterator[ByteRange]:
-    """Yield where the values of a TIFF's tags lie that do not stand in its directories themselves.
+    """Yield the ranges of TIFF tag values that are stored outside the directories.
 
     Parameters
     ----------
     read
-        Given a first byte and a length, gives the bytes; it is asked for each directory.
+        Returns bytes, given a first byte and a length; called for each directory.
     size
-        Bytes of the file: what would lie beyond is left to GDAL to complain of.
+        Bytes of the file; values beyond it are left for GDAL to report.
 
     The layout is that of TIFF 6.0 (Adobe 1992) and BigTIFF.
 
     Raises
     ------
     ValueError
-        When they claim more than a file of images has.
+        When they claim more than an image file has.
     """
     start = read(0, 16)
     if len(start) < 16:

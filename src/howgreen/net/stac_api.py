@@ -1,7 +1,7 @@
-"""A STAC API: its landing page, its collections and its searches, page by page.
+"""Client of a STAC API: landing page, collections and paged searches.
 
-Only what every server understands is asked (collections, box, days), and no page is believed to be the last because it
-looks so.
+Only parameters that every server supports are sent (collections, box, days), and a page is never assumed to be the last
+because it looks so.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ POLICY = RetryPolicy(first_wait_s=0.3, attempt_s=30.0, total_s=60.0)
 MOST_PAGES = 200
 PAGE_ITEMS, LARGEST_PAGE_ITEMS = 100, 1000
 MOST_ITEMS = 2000
-"""A search that finds more ends in an error: a shorter answer would be a silently poorer one."""
+"""A search with more results is an error: truncating it would silently lower the quality of the answer."""
 MOST_PARTS = 64
-"""So often the days of a search are halved."""
+"""Most parts that the days of a search are split into."""
 MOST_BYTES, MOST_S = 256 << 20, 600.0
-"""All answers of a server together, and the time for them."""
+"""Limits on all responses of a server together: bytes, and seconds."""
 _ROUND = frozenset({10, 20, 25, 50, 100, 200, 250, 500, 1000})
-"""Limits that servers have of their own: one page of just so many may have been cut there."""
+"""Typical page limits of servers: a page of exactly this size may be truncated."""
 CURE = "try again later, or use another --catalog"
 
 
@@ -44,7 +44,7 @@ class StacApi:
         self._end = time.monotonic() + MOST_S
 
     def collections(self) -> list[str]:
-        """Return the ids of all its collections. NetworkError when it does not tell."""
+        """Return the ids of all its collections; NetworkError if it does not list them."""
         href = self._link("data")["href"]
         pages = self._pages(Request(url=href, contact=self._contact))
         return [str(one.get("id")) for page in pages for one in self._list(page, "collections")]
@@ -54,27 +54,27 @@ class StacApi:
     ) -> list[Mapping[str, Any]]:
         """Return all items of a search.
 
-        A page as full as was asked for without a link to the next is not taken for the last, nor an answer that is
-        shorter than the number it states: the same is asked in larger pages, then for fewer days at a time.
+        A full page without a link to the next is not taken for the last, nor a result shorter than its stated count:
+        the same search is repeated with larger pages, then for fewer days at a time.
 
         Parameters
         ----------
         bbox
             West, south, east, north; degrees.
         days
-            First and last day, both included.
+            First and last day, inclusive.
         most
             More items are an error.
 
         Raises
         ------
         NetworkError
-            When the server does not answer, answers what is no search of a STAC API, or hands out a part only.
+            When the server does not respond, returns something other than a STAC search, or only a part.
         """
         asked: dict[str, Any] = {"collections": list(collections), "bbox": list(bbox)}
         found, doubt = self._asked({**asked, "limit": PAGE_ITEMS}, days, most=most)
         if doubt:
-            with suppress(NetworkError):  # so many at once may be more than it allows
+            with suppress(NetworkError):  # the server may not allow such large pages
                 found, doubt = self._asked({**asked, "limit": LARGEST_PAGE_ITEMS}, days, most=most)
         return self._split(asked, days, found, doubt, most=most) if doubt else found
 
@@ -87,7 +87,7 @@ class StacApi:
         *,
         most: int,
     ) -> list[Mapping[str, Any]]:
-        """Ask for the days in ever smaller parts until no answer is in doubt."""
+        """Search ever smaller ranges of days until no result is in doubt."""
         todo, parts, whole = [(days, found, doubt)], 0, dict[tuple[str, str], Mapping[str, Any]]()
         while todo:
             span, items, doubt = todo.pop()
@@ -110,7 +110,7 @@ class StacApi:
     def _asked(
         self, asked: dict[str, Any], days: tuple[date, date] | None, *, most: int
     ) -> tuple[list[Mapping[str, Any]], str]:
-        """Follow the pages of one search; its items, and why they may not be all, empty where nothing speaks for it."""
+        """Follow the pages of one search; return its items, and why they may be incomplete, empty if nothing suggests it."""
         if days is not None:
             asked = {**asked, "datetime": f"{days[0].isoformat()}T00:00:00Z/{days[1].isoformat()}T23:59:59Z"}
         link = self._link("search")
@@ -136,7 +136,7 @@ class StacApi:
         return list(found.values()), f"hands out {len(found)} scenes and no link to more" if full else ""
 
     def _link(self, rel: str) -> dict[str, Any]:
-        """Return a link of the landing page, its address absolute; a search by POST before one by GET."""
+        """Return a link of the landing page with an absolute address; for a search, POST is preferred to GET."""
         if self._landing is None:
             self._landing = self._fetch(Request(url=self.url, contact=self._contact))
         links = self._landing.get("links")
@@ -187,7 +187,7 @@ def _key(item: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _matched(page: Mapping[str, Any]) -> int | None:
-    """How many items a search has in all, where its page says so (OGC's way, or STAC's earlier ones)."""
+    """Return the total number of items of a search, if its page states it (OGC's way, or STAC's earlier ones)."""
     context = page.get("context")
     stated = (
         page.get("numberMatched"),
@@ -202,7 +202,7 @@ def _is_link(one: object) -> bool:
 
 
 def _next(before: Request, link: Mapping[str, Any]) -> Request:
-    """Build the request of the next page, as its link describes it: method, body, and whether the body completes the last."""
+    """Build the request for the next page from its link: method, body, and whether to merge the body with the last."""
     href = urljoin(before.url, link["href"])
     if str(link.get("method", "GET")).upper() != "POST":
         return Request(url=href, contact=before.contact)
