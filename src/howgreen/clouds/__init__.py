@@ -1,4 +1,4 @@
-"""What lies between ground and satellite: haze, cloud, shadow and snow, found in the pixels themselves."""
+"""Detection of haze, cloud, shadow and snow from the pixels themselves."""
 
 from howgreen.clouds.detect import CELL_M, bands_of, card, detector_for, mostly_veiled, probabilities
 from howgreen.clouds.steps import (

@@ -1,4 +1,4 @@
-"""What a detector says about itself, inside its ONNX file."""
+"""The card of a cloud detector, stored inside its ONNX file."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from msgspec import Struct
 METADATA_KEY = "howgreen"
 OUTPUT = "probability"
 CELL_M = 40
-"""Size of the cells that are looked at: smaller than any cloud that matters, larger than most roofs."""
+"""Cell size of the detector: smaller than any cloud that matters, larger than most roofs."""
 AROUND_PX = 11
-"""Side of the square of cells around one whose darkest it is told by."""
+"""Side of the square of cells around one whose darkest value serves as a feature."""
 
 
 class CloudClass(Struct, frozen=True, kw_only=True):

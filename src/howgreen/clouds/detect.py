@@ -1,4 +1,4 @@
-"""The small networks: which of them fits some bands, and what it says of cells."""
+"""The small cloud detection networks: choose one by bands, and run it on cells."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ BANDS: Mapping[str, tuple[str, ...]] = {
 }
 """Bands of the detectors, the best first; their cards say the same."""
 FEW_BANDS = ("clouds-4", "clouds-3")
-"""Those that read little."""
+"""Detectors with few bands."""
 CLEAR, HAZE, CLOUD, SHADOW, SNOW = range(5)
-"""Places on the probability axis."""
+"""Indices on the probability axis."""
 NOTHING = 2.0
 """Reflectance that stands for no data: it darkens no neighbour."""
 VEILED = 0.5
-"""Share of an image that haze, cloud or snow covers, from which nothing is told of its ground."""
+"""Share of haze, cloud or snow above which an image says nothing about its ground."""
 LEAST_VEIL = 0.4
-"""Probability of haze, cloud and snow together from which a cell is not clear: lower than a half, because a cloud that is missed
-paints a town, and a roof that is taken for one comes back by its size, its lack of a shadow and its other dates."""
+"""Probability of haze, cloud and snow together from which a cell is not clear. Below one half, because a missed cloud
+covers a town, while a roof mistaken for cloud is recovered by its size, its missing shadow and its other dates."""
 
 Floats = NDArray[np.float32]
 
 
 def detector_for(bands: Collection[str], *, few: bool = False) -> str | None:
-    """Name the best detector whose bands are all there; None where even the simplest lacks one.
+    """Return the best detector whose bands are all available; None if even the simplest lacks one.
 
     Parameters
     ----------
     few
-        Only those that read the fewest bands.
+        Consider only the detectors with the fewest bands.
     """
     return next((name for name in (FEW_BANDS if few else BANDS) if set(BANDS[name]) <= set(bands)), None)
 
@@ -68,18 +68,18 @@ def card(name: str) -> CloudCard:
 
 
 def probabilities(name: str, reflectance: Floats) -> Floats:
-    """Tell clear, haze, cloud, shadow and snow apart.
+    """Return the probabilities of clear, haze, cloud, shadow and snow.
 
     Parameters
     ----------
     name
-        Of the detector, see :func:`detector_for`.
+        Name of the detector, see :func:`detector_for`.
     reflectance
         (band, y, x) in the order of its bands, cells of about 40 m; NaN where there are no data.
 
     Returns
     -------
-    (5, y, x); where there are no data, anything.
+    (5, y, x); undefined where there are no data.
     """
     filled = np.where(np.isfinite(reflectance), reflectance, np.float32(NOTHING)).astype(np.float32)
     found: Floats = _session(name).run([OUTPUT], {"reflectance": filled[None]})[0][0]
@@ -87,15 +87,15 @@ def probabilities(name: str, reflectance: Floats) -> Floats:
 
 
 def veil(probability: Floats) -> Floats:
-    """Probability (y, x) of all that hides the ground by its brightness: haze, cloud and snow."""
+    """Probability (y, x) of everything bright that hides the ground: haze, cloud and snow."""
     hidden: Floats = probability[HAZE] + probability[CLOUD] + probability[SNOW]
     return hidden
 
 
 def mostly_veiled(light: Mapping[str, NDArray[Any]]) -> bool:
-    """Tell whether most of some pixels are haze, cloud or snow, by their reflectance (pixel,) in each band, in any order.
+    """Whether most of some pixels are haze, cloud or snow, by their reflectance (pixel,) in each band, in any order.
 
-    False where the bands, or the pixels, do not tell.
+    False if the bands, or the pixels, are insufficient.
     """
     name = detector_for(light)
     if name is None or len({values.size for band, values in light.items() if band in BANDS[name]}) != 1:

@@ -1,8 +1,8 @@
-"""OmniCloudMask (Wright et al. 2025, doi:10.1016/j.rse.2025.114694), where a user has it: asked in a process of its own, without a network.
+"""OmniCloudMask (Wright et al. 2025, doi:10.1016/j.rse.2025.114694), if the user has it: run in a subprocess, without network.
 
-Its networks see red, green and near-infrared light at 10 to 50 m, and the form of clouds; each band is brought to its own mean and spread
-by them, so that scale and offset do not matter. They are weights of tens of megabytes that the package fetches when it is first used.
-Whoever wants them fetches them: here the process may not.
+Its networks use red, green and near-infrared at 10 to 50 m, and the shape of clouds; they normalise each band by its
+mean and standard deviation, so that scale and offset do not matter. The weights are tens of megabytes that the package
+downloads at first use. The user must download them beforehand: this process may not.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from howgreen.core.errors import ImageError
 
 NAME = "omnicloudmask"
 BANDS = ("red", "green", "nir")
-"""What it is shown, in its order."""
+"""Its input bands, in order."""
 CLEAR, THICK, THIN, SHADOW = range(4)
-"""What it answers."""
+"""Its output classes."""
 FINEST_M, COARSEST_M = 9.0, 51.0
-"""Sides of the pixels that it was made for: 10 to 50 m."""
+"""Pixel sizes it was made for: 10 to 50 m."""
 LONGEST_S = 3600
 NO_DATA = 0
 INSTALL = "install it with `pip install 'howgreen[omnicloudmask]'`"
@@ -40,7 +40,7 @@ print(__version__)
 
 
 def ask(light: NDArray[np.float32], *, longest_s: float = LONGEST_S) -> NDArray[np.uint8]:
-    """Ask what the pixels of an image are: CLEAR, THICK, THIN or SHADOW.
+    """Classify the pixels of an image: CLEAR, THICK, THIN or SHADOW.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def ask(light: NDArray[np.float32], *, longest_s: float = LONGEST_S) -> NDArray[
     Raises
     ------
     ImageError
-        It is not installed, its weights are not there, or it gives no answer.
+        It is not installed, its weights are missing, or it returns nothing.
     """
     if find_spec(NAME) is None:
         raise ImageError(f"{NAME} is not installed: {INSTALL}, then fetch its weights once: {FETCH}")
@@ -65,7 +65,7 @@ def ask(light: NDArray[np.float32], *, longest_s: float = LONGEST_S) -> NDArray[
         given, told = Path(folder, "light.npy"), Path(folder, "classes.npy")
         np.save(given, shown)
         command = [sys.executable, "-P", "-c", _SCRIPT, str(given), str(told)]
-        # Its library for weights reads this when it is loaded: what is not on the disk is then an error, and no request.
+        # Its weights library reads this at import: missing files then raise an error instead of a request.
         offline = os.environ | {"HF_HUB_OFFLINE": "1"}
         try:
             done = subprocess.run(command, env=offline, capture_output=True, timeout=longest_s, check=False)  # noqa: S603 (our own script)

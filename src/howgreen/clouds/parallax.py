@@ -1,9 +1,9 @@
-"""Whether what a mask calls cloud stands on the ground: Sentinel-2's bands see a cloud, but no roof, at different places.
+"""Parallax test for cloud masks: Sentinel-2's bands see a cloud, but not a roof, at different positions.
 
-Its detectors look at a place one band after the other while the satellite flies on, red a second after blue: what is one kilometre
-high lies 9.5 m further along in red. Images are put in place for the ground alone, so a roof lies in both bands where it is. (Frantz
-et al. 2018, Remote Sensing of Environment 215: 471, with three near-infrared bands; Skakun et al. 2018, IEEE Geoscience and Remote
-Sensing Letters, with blue, green and red.)
+Its detectors image a place one band after another as the satellite moves on, red a second after blue: an object one
+kilometre high is displaced by 9.5 m in red. Images are registered to the ground, so a roof lies at the same position in
+both bands. (Frantz et al. 2018, Remote Sensing of Environment 215: 471, with three near-infrared bands; Skakun et al.
+2018, IEEE Geoscience and Remote Sensing Letters, with blue, green and red.)
 """
 
 from __future__ import annotations
@@ -14,43 +14,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 BANDS = ("blue", "red")
-"""Of all bands of 10 m the two that are farthest apart in time and still alike."""
+"""Of all 10 m bands, the two farthest apart in time that still look alike."""
 PIXEL_M = 10
-"""Pixels that all this is for. What is off by a third of one, a cloud 300 m high, does not stand still."""
+"""Pixel size of this test. A displacement of a third of a pixel, a cloud 300 m high, counts as moving."""
 LARGEST_PX = 40
-"""Height and width of the largest patch that is looked at: what is larger may be fog, which lies on the ground."""
+"""Largest height and width of a tested patch: anything larger may be fog, which lies on the ground."""
 REACH_PX = 3
-"""How far off a patch is looked for: clouds up to 3 km. Of higher ones no shift matches best where they are, either."""
+"""Largest shift tested: clouds up to 3 km high. Higher ones do not match best at zero shift either."""
 BESIDE_PX = 3
-"""How far around a pixel light is compared: a cloud that touches a roof is one patch with it, so each pixel is asked for."""
+"""Radius of the neighbourhood that is matched, per pixel: a cloud that touches a roof is in one patch with it."""
 MARGIN_PX = REACH_PX + BESIDE_PX
-"""Pixels beyond a patch that have to be known."""
+"""Known pixels required beyond a patch."""
 LEAST_MATCH = 0.8
-"""Correlation of the light around a pixel in both bands from which it tells anything: an even roof has nothing to match."""
+"""Least correlation between both bands around a pixel for it to count: a uniform roof has nothing to match."""
 LEAST_AT_REST = 0.9
-"""Share of these pixels whose surroundings match best where they are."""
+"""Least share of these pixels whose neighbourhood matches best at zero shift."""
 TINY = 1e-12
-"""A variance that is none."""
+"""A variance that counts as zero."""
 LEAST_OUTLINE = 0.5
-"""Correlation of each band with the patch's outline, at least: below a veil through which the ground shows, the ground is what matches."""
+"""Least correlation of each band with the patch's outline: lower under a thin veil, where it is the ground that matches."""
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float32]
 
 
 def standing(cloud: Bools, blue: Floats, red: Floats) -> Bools:
-    """Find the small patches of what a mask calls cloud that stand on the ground.
+    """Find small patches of a cloud mask that do not move, and so stand on the ground.
 
     Parameters
     ----------
     cloud
         (y, x) on pixels of PIXEL_M.
     blue, red
-        (y, x) light or numbers in proportion to it, of the same pixels and one pass; NaN where there are none.
+        (y, x) reflectance or proportional numbers, of the same pixels and pass; NaN for no data.
 
     Returns
     -------
-    (y, x). A patch nearer than MARGIN_PX to an edge, or to where there are no numbers, is never among them.
+    (y, x). Excludes any patch nearer than MARGIN_PX to an edge or to missing data.
     """
     from scipy import ndimage  # takes a tenth of a second to load
 
@@ -68,7 +68,7 @@ def standing(cloud: Bools, blue: Floats, red: Floats) -> Bools:
 
 
 def _stands_still(patch: Bools, blue: Floats, red: Floats) -> bool:
-    """Tell whether a patch (y, x) stands out in both bands, and these match best where it lies; all have a margin of MARGIN_PX."""
+    """Whether a patch (y, x) stands out in both bands and these match best at zero shift; all have a margin of MARGIN_PX."""
     from scipy import ndimage
 
     if not (np.isfinite(blue).all() and np.isfinite(red).all()):
@@ -92,14 +92,14 @@ def _stands_still(patch: Bools, blue: Floats, red: Floats) -> bool:
 
 
 def _correlation(one: NDArray[Any], two: NDArray[Any]) -> float:
-    """Pearson's; 0 where one of them is even."""
+    """Return Pearson's correlation; 0 if one input is uniform."""
     left, right = (part - part.mean(dtype=np.float64) for part in (one, two))
     length = float(np.sqrt((left @ left) * (right @ right)))
     return float(left @ right) / length if length else 0.0
 
 
 def _moments(light: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and variance (y, x) of the light around each pixel."""
+    """Return mean and variance (y, x) of the reflectance around each pixel."""
     from scipy import ndimage
 
     mean = ndimage.uniform_filter(light, 2 * BESIDE_PX + 1)

@@ -1,13 +1,13 @@
-"""What a network of single cells cannot know: how large a cloud is, that it moves, and where its shadow falls.
+"""Rules beyond a per-cell network: the size of a cloud, its movement, and its shadow.
 
-* **Size.** A cloud that is as small as a roof is taken for a roof: what no square of SMALLEST_M fits into is left out (a grey opening
-  of the probability).
-* **A stack.** Where other dates that are mostly clear show a place as bright, it is a roof, sand or a greenhouse, and no cloud. Where
-  one date adds light to what the clearest dates agree on, and its colour does not speak against it, that is haze.
-* **A single date.** A small cloud within the picture casts its shadow into it: a small bright patch, not bright beyond doubt, without any
-  dark ground where its shadow would fall is taken for roofs.
-* **Shadow.** Dark cells are a cloud's shadow only where one falls by the sun's direction, and, with other dates, where they are darker
-  than usual.
+* **Size.** A cloud as small as a roof is taken for a roof: anything that no square of SMALLEST_M fits into is dropped
+(a grey opening of the probability).
+* **A stack.** If other, mostly clear dates show a place as bright, it is a roof, sand or a greenhouse, not cloud. If
+one date is brighter than the clearest dates agree on, and its colour allows it, that is haze.
+* **A single date.** A small cloud inside the image casts its shadow into it: a small bright patch, not extremely
+bright, without dark ground where its shadow would fall is taken for roofs.
+* **Shadow.** Dark cells are cloud shadow only where one can fall given the sun's azimuth, and, with other dates, only
+if darker than usual.
 """
 
 from __future__ import annotations
@@ -22,42 +22,43 @@ from numpy.typing import NDArray
 from howgreen.clouds.detect import CLOUD, HAZE, LEAST_VEIL, SHADOW, SNOW, veil
 
 SMALLEST_M = 80
-"""Side of the square that fits into any cloud that is found. This, the next but one, and LEAST_VEIL are chosen on simulated towns and
-skies: :mod:`howgreen.training.clouds.thresholds`."""
+"""Side of a square that fits into any detected cloud. SMALLEST_M, SMALLEST_M2 and LEAST_VEIL are tuned on simulated
+towns and skies: :mod:`howgreen.training.clouds.thresholds`."""
 BRIGHTEST = 0.65
-"""Reflectance that no ground but snow reaches over a whole cell: thick cloud, and what it is where a sensor saturates."""
+"""Reflectance that no ground but snow reaches over a whole cell: thick cloud, or a saturated sensor."""
 SMALLEST_M2 = 40_000
-"""Area of a cloud that is found by its colour alone."""
+"""Least area of a cloud detected by its colour alone."""
 SMALL_M2, SURE = 300_000, 0.8
-"""A patch smaller than this whose veil is nowhere as probable as that needs a shadow to be a cloud, where nothing but one date is seen."""
+"""On a single date, a patch smaller than this needs a shadow to count as cloud, unless its veil probability somewhere reaches this."""
 NEAR_M = 2500
-"""How far from a small cloud its shadow is looked for."""
+"""How far from a small cloud to look for its shadow."""
 LEAST_SHADOW = 0.5
 MOSTLY_CLEAR = 0.5
-"""Dates that show this share clearly tell what the ground looks like."""
+"""Dates with at least this share clear show what the ground looks like."""
 SAME, SAME_PART = 0.03, 0.2
-"""A place is as bright as on another date where the visible light differs by less: 0.03 + 20 %."""
+"""A place is as bright as on another date if the visible reflectance differs by less than 0.03 + 20 %."""
 EVEN_VEIL = 0.05
-"""Middle probability of a veil over what one date shows as clear, from which all of it may lie under an even veil. In simulated towns an
-even veil that takes a tenth of the light always reaches it; see :mod:`howgreen.training.clouds.thresholds`."""
+"""Median veil probability over the clear cells of a single date from which all of them may lie under a uniform veil. In
+simulated towns, a uniform veil that takes a tenth of the light always reaches it; see
+:mod:`howgreen.training.clouds.thresholds`."""
 ADDED, ADDED_PART = 0.04, 0.25
-"""Light that haze adds at least to what the clearest dates show: 0.04 + 25 %."""
+"""Least reflectance that haze adds to that of the clearest dates: 0.04 + 25 %."""
 LEAST_DOUBT = 0.1
-"""Veil of a cell whose colour does not speak against haze."""
+"""Veil probability from which a cell's colour is compatible with haze."""
 STRONG_VEIL = 0.6
-"""Veil that counts beside a mask that says clear."""
+"""Veil probability that overrides a mask that says clear."""
 MOVED_M = 120
-"""Side of the square that fits into any cloud that is added to a mask."""
+"""Side of a square that fits into any cloud added to a mask."""
 FEWEST_DATES = 3
-"""Dates needed to say beside another mask that a cloud has moved."""
+"""Dates needed to detect a moved cloud that another mask has missed."""
 DARKER = 0.8
-"""Near-infrared light in a cloud's shadow over that of other dates, at most."""
+"""Largest ratio of near-infrared in a cloud's shadow to that of other dates."""
 FARTHEST_M = 5000
-"""How far from a cloud its shadow is looked for."""
+"""How far from a cloud to look for its shadow."""
 BESIDE_CELLS = 3
-"""How far to the sides of where a shadow falls it is looked for: the sun's hour and a cloud's height are not known to the cell."""
+"""Lateral tolerance of a shadow's position: the time of day and the cloud's height are not known to the cell."""
 LOCAL_HOUR = 10.5
-"""Sentinel-2 and Landsat pass at this hour by the sun."""
+"""Local solar time of Sentinel-2 and Landsat overpasses."""
 
 CLEAR_CELL, CLOUD_CELL, SHADOW_CELL, SNOW_CELL = (np.uint8(code) for code in range(4))
 
@@ -73,13 +74,13 @@ class Look:
     probability: NDArray[np.uint8]
     """(5, y, x) in 255ths: see :func:`howgreen.clouds.detect.probabilities`."""
     visible: Floats
-    """(y, x) reflectance in the bluest band there is; NaN where there are no data."""
+    """(y, x) reflectance in the bluest available band; NaN where there are no data."""
     nir: Floats
     """(y, x) reflectance."""
 
     @property
     def data(self) -> Bools:
-        """Where there are data."""
+        """Whether each cell has data."""
         return np.isfinite(self.visible)
 
     def chance(self) -> Floats:
@@ -87,39 +88,39 @@ class Look:
         return self.probability.astype(np.float32) / np.float32(255)
 
     def veil(self, *, cell_m: float, smallest_m: float | None = None) -> Floats:
-        """Probability (y, x) of all that hides the ground by its brightness, of what is large enough; what no ground reaches is sure."""
+        """Probability (y, x) of everything large and bright that hides the ground; 1 where brighter than any ground."""
         chance = np.where(self.visible >= BRIGHTEST, np.float32(1), veil(self.chance()))
         return opened(chance, cell_m=cell_m, smallest_m=smallest_m)
 
 
 def opened(chance: Floats, *, cell_m: float, smallest_m: float | None = None) -> Floats:
-    """Leave out what no square of ``smallest_m`` (None for SMALLEST_M) fits into, as a grey opening does."""
+    """Remove anything that no square of ``smallest_m`` (None for SMALLEST_M) fits into, by grey opening."""
     from scipy import ndimage  # takes a tenth of a second to load
 
     side = max(1, round((SMALLEST_M if smallest_m is None else smallest_m) / cell_m))
     if side == 1:
         return chance
     shrunk = ndimage.minimum_filter(chance, side, mode="nearest")
-    # An even square has no middle: growing it back to the other side puts it where it was.
+    # An even square has no centre: growing it back towards the other side restores its position.
     return np.asarray(ndimage.maximum_filter(shrunk, side, mode="nearest", origin=-1 if side % 2 == 0 else 0))
 
 
 def alone(look: Look, *, cell_m: float, latitude: float, day: date) -> Cells:
-    """Tell of one date by itself what its cells (y, x) are: clear, cloud, shadow or snow."""
+    """Classify the cells (y, x) of one date by itself: clear, cloud, shadow or snow."""
     return together([look], cell_m=cell_m, latitude=latitude, days=[day])[0]
 
 
 def together(looks: Sequence[Look], *, cell_m: float, latitude: float, days: Sequence[date]) -> list[Cells]:
-    """Tell of each date what its cells (y, x) are, by what all dates show.
+    """Classify the cells (y, x) of each date from all dates.
 
     Parameters
     ----------
     looks
-        Of one grid of cells.
+        On one common grid of cells.
     cell_m
-        Their size in metres.
+        Cell size in metres.
     latitude
-        Degrees north: with the day, where shadows fall.
+        Degrees north: with the day, it gives the direction of shadows.
     """
     veils = [look.veil(cell_m=cell_m) for look in looks]
     hidden = [_sizeable((one >= LEAST_VEIL) & look.data, cell_m) for one, look in zip(veils, looks, strict=True)]
@@ -133,7 +134,7 @@ def together(looks: Sequence[Look], *, cell_m: float, latitude: float, days: Seq
         else:
             ground = _darkest([looks[k] for k in others])
             more = look.visible - ground
-            bad = bad & ~(more < SAME + SAME_PART * ground)  # NaN, where no other date has data, leaves the flag
+            bad = bad & ~(more < SAME + SAME_PART * ground)  # NaN, where no other date has data, keeps the flag
             bad |= (more > ADDED + ADDED_PART * ground) & (veils[t] >= LEAST_DOUBT)
         shaded = _shadow(look, bad, [looks[k] for k in others], cell_m=cell_m, towards=towards)
         found.append(_named(look, bad, shaded))
@@ -141,15 +142,15 @@ def together(looks: Sequence[Look], *, cell_m: float, latitude: float, days: Seq
 
 
 def evenly_veiled(look: Look, cells: Cells) -> bool:
-    """Tell whether all that one date shows as clear, by its cells (y, x), may lie under a veil too even and thin to be told from it."""
+    """Whether all clear cells (y, x) of a single date may lie under a veil too uniform and thin to be distinguished."""
     clear = look.data & (cells == CLEAR_CELL)
     return bool(clear.any() and np.median(veil(look.chance())[clear]) >= EVEN_VEIL)
 
 
 def moved(looks: Sequence[Look], *, cell_m: float) -> list[Bools]:
-    """Find strong, sizeable haze and cloud that other dates do not show, of dates that have another mask; (y, x) each.
+    """Find strong, sizeable haze and cloud absent on other dates, for dates with another mask; (y, x) each.
 
-    Nothing, where fewer than FEWEST_DATES are mostly clear.
+    Finds nothing if fewer than FEWEST_DATES are mostly clear.
     """
     veils = [look.veil(cell_m=cell_m, smallest_m=MOVED_M) for look in looks]
     good = [_mostly_clear((one >= LEAST_VEIL) & look.data, look) for one, look in zip(veils, looks, strict=True)]
@@ -165,7 +166,7 @@ def moved(looks: Sequence[Look], *, cell_m: float) -> list[Bools]:
 
 
 def _sizeable(hidden: Bools, cell_m: float) -> Bools:
-    """Leave out what is connected over less than SMALLEST_M2: a block of white roofs is, and hardly any cloud."""
+    """Drop connected areas below SMALLEST_M2: a block of white roofs is smaller, hardly any cloud is."""
     from scipy import ndimage  # takes a tenth of a second to load
 
     numbers, count = ndimage.label(hidden, structure=np.ones((3, 3)))
@@ -175,12 +176,12 @@ def _sizeable(hidden: Bools, cell_m: float) -> Bools:
 
 
 def _roofs(look: Look, hidden: Bools, veil: Floats, *, cell_m: float, towards: tuple[float, float]) -> Bools:
-    """Find small patches, not bright beyond doubt, whose shadow would be seen if they were clouds, and is not."""
+    """Find small patches, not extremely bright, whose shadow would be visible if they were clouds, but is not."""
     from scipy import ndimage  # takes a tenth of a second to load
 
     numbers, _ = ndimage.label(hidden, structure=np.ones((3, 3)))
     most = round(NEAR_M / cell_m)
-    margin = most + BESIDE_CELLS + 2  # farther than a shadow is cast
+    margin = most + BESIDE_CELLS + 2  # farther than a shadow reaches
     dark, known = np.pad(_dark(look, cell_m=cell_m) & ~hidden, margin), np.pad(look.data, margin)
     roofs = np.zeros(hidden.shape, bool)
     for number, place in enumerate(ndimage.find_objects(numbers), 1):
@@ -200,7 +201,7 @@ def _mostly_clear(hidden: Bools, look: Look) -> bool:
 
 
 def _darkest(looks: Sequence[Look]) -> Floats:
-    """Visible light (y, x) of the darkest date that is not in shadow, NaN where there is none; of four and more, of the second."""
+    """Visible reflectance (y, x) of the darkest date not in shadow, NaN if there is none; of four or more, the second darkest."""
     light = np.stack([
         np.where(look.probability[SHADOW] >= 255 * LEAST_SHADOW, np.nan, look.visible) for look in looks
     ])  # fmt: skip
@@ -211,12 +212,12 @@ def _darkest(looks: Sequence[Look]) -> Floats:
 
 
 def _dark(look: Look, *, cell_m: float) -> Bools:
-    """Cells (y, x) that are as dark as a shadow, of what is large enough."""
+    """Cells (y, x) as dark as a shadow, and sizeable."""
     return np.asarray(opened(look.chance()[SHADOW], cell_m=cell_m) >= LEAST_SHADOW)
 
 
 def _shadow(look: Look, cloud: Bools, others: Sequence[Look], *, cell_m: float, towards: tuple[float, float]) -> Bools:
-    """Find dark cells that a cloud's shadow can fall on."""
+    """Find dark cells on which a cloud's shadow can fall."""
     dark = _dark(look, cell_m=cell_m)
     if not (cloud.any() and dark.any()):
         return np.zeros(cloud.shape, bool)
@@ -231,9 +232,9 @@ def _shadow(look: Look, cloud: Bools, others: Sequence[Look], *, cell_m: float, 
 
 
 def away_from_sun(latitude: float, day: date) -> tuple[float, float]:
-    """Direction (down, right) in which shadows fall on a picture whose top is north, a unit vector.
+    """Return the direction (down, right) of shadows in a north-up image, a unit vector.
 
-    The sun's declination by Cooper 1969 (Solar Energy 12: 333), its hour that at which the satellites pass.
+    Solar declination by Cooper 1969 (Solar Energy 12: 333), hour angle at the satellites' overpass.
     """
     tilt = np.radians(23.45) * np.sin(2 * np.pi * (284 + day.timetuple().tm_yday) / 365)
     place, hour = np.radians(latitude), np.radians(15 * (LOCAL_HOUR - 12))
@@ -244,12 +245,12 @@ def away_from_sun(latitude: float, day: date) -> tuple[float, float]:
 
 
 def _cast(cloud: Bools, most: int, towards: tuple[float, float]) -> Bools:
-    """Cells that lie within ``most`` cells of a cloud in one direction, a few cells to its sides as well."""
+    """Find cells within ``most`` cells of a cloud in one direction, with a few cells of lateral tolerance."""
     from scipy import ndimage  # takes a tenth of a second to load
 
     reach: Bools = np.asarray(ndimage.binary_dilation(cloud, iterations=BESIDE_CELLS), bool)
     cast = 0
-    while cast < most:  # doubling: what is within 1, 3, 7, ... cells, and the rest
+    while cast < most:  # doubling: cells within 1, 3, 7, ..., and the rest
         step = min(cast + 1, most - cast)
         reach |= _moved(reach, step * towards[0], step * towards[1])
         cast += step

@@ -1,4 +1,4 @@
-"""OpenStreetMap as a map: extracts, Overpass, tags, and what it maps as green."""
+"""OpenStreetMap data: extracts, Overpass, tags, and the areas mapped as green."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from howgreen.osm._raster import green_raster as green_raster
     from howgreen.osm._ways import read_ways as read_ways
 
-# Geometry libraries take a tenth of a second each to import: a module is loaded when one of its names is first used.
+# Geometry libraries take a tenth of a second each to import, so a module is loaded at first use of one of its names.
 _HOME = {
     "GREEN_TAGS": "_green",
     "green_area_m2": "_green",

@@ -1,4 +1,4 @@
-"""What OpenStreetMap maps as green inside a city."""
+"""Areas mapped as green in OpenStreetMap within a city."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class GreenTag:
     key: str
     value: str
     group: Group
-    """``tree``: closed canopy; ``grass``: low and mown or grazed; ``crop``: tilled or planted for harvest, part of
-    the year bare; ``other``: shrub, wet ground, or a mix that the tag does not tell apart."""
+    """``tree``: closed canopy; ``grass``: low and mown or grazed; ``crop``: tilled or planted for harvest, bare for
+    part of the year; ``other``: shrub, wetland, or a mix that the tag does not distinguish."""
     surfaces: tuple[str, ...] = ()
-    """Where not empty, only with one of these ``surface`` values."""
+    """If not empty, the tag counts only with one of these ``surface`` values."""
 
 
 def _tag(key: str, value: str, group: Group, *surfaces: str) -> GreenTag:
@@ -42,7 +42,7 @@ def _tag(key: str, value: str, group: Group, *surfaces: str) -> GreenTag:
 
 
 GREEN_TAGS: tuple[GreenTag, ...] = (
-    # Land cover comes first: where an area has several tags, what grows there decides over what it is used for.
+    # Land cover comes first: for an area with several tags, the vegetation takes precedence over the use.
     _tag("natural", "wood", "tree"),
     _tag("landuse", "forest", "tree"),
     _tag("natural", "grassland", "grass"),
@@ -50,7 +50,7 @@ GREEN_TAGS: tuple[GreenTag, ...] = (
     _tag("natural", "shrubbery", "other"),
     _tag("natural", "heath", "other"),
     _tag("natural", "fell", "grass"),
-    _tag("natural", "wetland", "other"),  # reed and bog; without the kinds in _BARE_WETLANDS
+    _tag("natural", "wetland", "other"),  # reed and bog, except the kinds in _BARE_WETLANDS
     _tag("landuse", "grass", "grass"),
     _tag("landuse", "meadow", "grass"),
     _tag("landuse", "village_green", "grass"),
@@ -60,7 +60,7 @@ GREEN_TAGS: tuple[GreenTag, ...] = (
     _tag("landuse", "farmland", "crop"),
     _tag("landuse", "plant_nursery", "crop"),
     _tag("landuse", "allotments", "crop"),
-    # Uses whose ground is mostly, not wholly, green: paths, graves and play areas lie inside them.
+    # Uses whose ground is mostly, not wholly, green: they contain paths, graves and play areas.
     _tag("landuse", "recreation_ground", "grass"),
     _tag("landuse", "cemetery", "other"),
     _tag("amenity", "grave_yard", "other"),
@@ -69,41 +69,41 @@ GREEN_TAGS: tuple[GreenTag, ...] = (
     _tag("leisure", "dog_park", "grass"),
     _tag("leisure", "common", "grass"),
     _tag("leisure", "golf_course", "grass"),
-    # Most pitches are tartan, sand, clay or plastic, and many say nothing: only those called grass count.
+    # Most pitches are tartan, sand, clay or plastic, and many do not say: only those tagged as grass count.
     _tag("leisure", "pitch", "grass", "grass"),
-    # A designation, not a cover: rock and open water in a reserve are counted too. Drop it by ``tag`` where it matters.
+    # A designation, not a land cover: includes rock and open water in a reserve. Filter by ``tag`` if that matters.
     _tag("leisure", "nature_reserve", "other"),
 )
-"""Which OpenStreetMap areas count as green, and as what; the first that fits decides. Not here, on purpose:
-``landuse=residential`` (gardens are not mapped apart), ``boundary=protected_area`` and ``national_park`` (they
-hold whole villages), ``landuse=greenfield`` (building land), ``landuse=farmyard``, and single trees and tree rows
+"""OpenStreetMap areas that count as green, with their group; the first match decides. Deliberately excluded:
+``landuse=residential`` (gardens are not mapped separately), ``boundary=protected_area`` and ``national_park`` (they
+contain whole villages), ``landuse=greenfield`` (building land), ``landuse=farmyard``, and single trees and tree rows
 (they have no area)."""
 
 PUBLIC_TAGS = frozenset(
     {"leisure=park", "leisure=common", "leisure=garden", "leisure=nature_reserve", "leisure=dog_park", "landuse=village_green",
      "landuse=recreation_ground", "landuse=forest", "natural=wood"}
 )  # fmt: skip
-"""Of the green areas, those that people may mostly enter, where ``access`` does not say otherwise."""
+"""Green areas usually open to the public, unless ``access`` says otherwise."""
 _CLOSED = ("private", "no", "customers", "permit", "residents", "members")
 _BARE_WETLANDS = ("tidalflat", "mud", "saltern")
 _LEAST_HELD = 0.9
-"""Share of a city that an extract has to hold. Not all of it: limits reach a little beyond a coast that was cut out tightly."""
+"""Least share of a city that an extract must cover; less than 1, because limits reach a little beyond a tightly clipped coast."""
 _COLUMNS = ("osm_id", "name", "tag", "group", "access", "area_m2")
 
 
 def green_areas(city: City, *, osm: str | Path, progress: Progress | None = None) -> gpd.GeoDataFrame:
-    """Read the green polygons of an OpenStreetMap extract, cut to the city.
+    """Read the green polygons of an OpenStreetMap extract, clipped to the city.
 
     They may overlap (grass in a park): :func:`green_area_m2` counts such ground once.
 
     Parameters
     ----------
     city
-        Whose limits cut the polygons.
+        City whose limits clip the polygons.
     osm
-        An extract that holds the city.
+        An extract that covers the city.
     progress
-        Told ``("osm green", steps done, 2)``.
+        Called with ``("osm green", steps done, 2)``.
 
     Returns
     -------
@@ -116,7 +116,7 @@ def green_areas(city: City, *, osm: str | Path, progress: Progress | None = None
     Raises
     ------
     AreaError
-        When the file is missing, cut short or not OpenStreetMap data, or says that it shows another part of the world.
+        When the file is missing, truncated or not OpenStreetMap data, or its header names another part of the world.
 
     """
     tell = progress or (lambda _stage, _done, _total: None)
@@ -136,7 +136,7 @@ def green_areas(city: City, *, osm: str | Path, progress: Progress | None = None
 
 
 def _within_bounds(found: OsmAreas, path: Path) -> OsmAreas:
-    """Cut what is not whole at the extract's own edge."""
+    """Clip incomplete areas to the extract's own edge."""
     bounds = extract_bounds(path)
     if bounds is None or not found.partial:
         return found
@@ -145,7 +145,7 @@ def _within_bounds(found: OsmAreas, path: Path) -> OsmAreas:
 
 
 def _check_reach(path: Path, city: City) -> None:
-    """Ground beyond an extract would count as not green."""
+    """Check that the extract covers the city: ground beyond it would count as not green."""
     bounds = extract_bounds(path)
     if bounds is None:
         return
@@ -159,7 +159,7 @@ def _check_reach(path: Path, city: City) -> None:
 
 
 def read_green(path: Path) -> OsmAreas:
-    """Read the areas of an OpenStreetMap file that count as green, whole, or as far as they go where they are cut.
+    """Read the areas of an OpenStreetMap file that count as green; areas cut by its edge as far as they go.
 
     Raises
     ------
@@ -172,7 +172,7 @@ def read_green(path: Path) -> OsmAreas:
 
 
 def areas_within(found: OsmAreas, city: City) -> gpd.GeoDataFrame:
-    """Cut green areas to a city, as :func:`green_areas` gives them."""
+    """Clip green areas to a city; the result is that of :func:`green_areas`."""
     inside = _inside(found, city)
     frame = _frame(found, inside)
     cut = [found.tags[key].get("name") or str(key) for key in inside if key in found.partial]
@@ -182,14 +182,14 @@ def areas_within(found: OsmAreas, city: City) -> gpd.GeoDataFrame:
 
 
 def classify(tags: Tags) -> GreenTag | None:
-    """Find the first line of :data:`GREEN_TAGS` that an object's tags fit, or None."""
+    """Return the first entry of :data:`GREEN_TAGS` that matches an object's tags, or None."""
     return next((tag for tag in GREEN_TAGS if _fits(tag, tags)), None)
 
 
 def is_public(areas: gpd.GeoDataFrame) -> pd.Series[bool]:
-    """Tell which green areas the public may enter, as far as OpenStreetMap says: by use, and not closed by ``access``.
+    """Say which green areas are open to the public according to OpenStreetMap: by use, unless closed by ``access``.
 
-    A garden counts only where ``access`` opens it: most are private.
+    A garden counts only if ``access`` opens it: most are private.
     """
     access = areas["access"].fillna("")
     garden = areas["tag"].eq("leisure=garden")
@@ -199,19 +199,19 @@ def is_public(areas: gpd.GeoDataFrame) -> pd.Series[bool]:
 
 
 def green_area_m2(areas: gpd.GeoDataFrame) -> float:
-    """Ground that the areas cover, in m2 on the ellipsoid; where they overlap it counts once.
+    """Sum the ground covered by the areas, in m2 on the ellipsoid; overlaps count once.
 
     Parameters
     ----------
     areas
-        As :func:`green_areas` gives them, EPSG:4326.
+        As returned by :func:`green_areas`, EPSG:4326.
 
     """
     return geodesic_area_m2(polygonal(shapely.union_all(areas.geometry.to_numpy()))) if len(areas) else 0.0
 
 
 def green_share(areas: gpd.GeoDataFrame, city: City) -> float:
-    """Share of the city (0-1) that the areas cover: mapped green, not seen green, and of all ground, water included."""
+    """Return the share of the city (0-1) that the areas cover: mapped, not observed, green, over all ground including water."""
     return min(green_area_m2(areas) / city.area_m2, 1.0)
 
 
@@ -224,7 +224,7 @@ def _fits(tag: GreenTag, tags: Tags) -> bool:
 
 
 def _inside(found: OsmAreas, city: City) -> dict[OsmId, Area]:
-    """Cut the shapes to the city, the empty ones left out."""
+    """Clip the shapes to the city, dropping empty ones."""
     shapely.prepare(city.boundary)
     known = {**found.partial, **found.shapes}
     keys = list(known)
@@ -244,7 +244,7 @@ def _frame(found: OsmAreas, shapes: dict[OsmId, Area]) -> gpd.GeoDataFrame:
             name = found.tags[key].get("name")
             access = found.tags[key].get("access")
             rows.append((str(key), name, f"{tag.key}={tag.value}", tag.group, access, geodesic_area_m2(shape)))
-    # Objects, so that a missing name stays None: pandas would make NaN of it.
+    # dtype object, so that a missing name stays None: pandas would make it NaN.
     table = pd.DataFrame(rows, columns=list(_COLUMNS), dtype=object).astype({"area_m2": float})
     frame = gpd.GeoDataFrame(table, geometry=list(shapes.values()), crs="EPSG:4326")
     frame.attrs["licence"] = LICENCE

@@ -1,7 +1,7 @@
-"""What OpenStreetMap maps as green inside a city, asked of its database piece by piece.
+"""Areas mapped as green in OpenStreetMap within a city, queried from its database tile by tile.
 
-The answers are OpenStreetMap files, read by the code that reads local extracts: the same tags, and osmium assembles the
-same rings, holes and all. An area that reaches over several pieces comes whole in each of them, and counts once.
+The responses are OpenStreetMap files, read by the same code as local extracts: same tags, same assembly of rings and
+holes by osmium. An area across several pieces comes complete with each of them, and counts once.
 """
 
 from __future__ import annotations
@@ -27,27 +27,27 @@ if TYPE_CHECKING:
     from howgreen.net.network import Network
 
 PIECE_DEG = 0.1
-"""Side of a piece: about 8 by 11 km, a few megabytes over a city."""
+"""Side of a piece in degrees: about 8 by 11 km, a few megabytes over a city."""
 MOST_PIECES = 300
-"""A place with more is refused: public servers are shared by all."""
+"""A place with more is refused: public servers are a shared resource."""
 ATTEMPT_S, TOTAL_S = 70.0, 300.0
-"""Green areas are the largest question that we ask; the server itself gives up after 60 s."""
+"""Green areas are our largest query; the server itself gives up after 60 s."""
 
 
 def green_areas_online(city: City, *, network: Network, progress: Progress | None = None) -> gpd.GeoDataFrame:
-    """Fetch the green polygons of OpenStreetMap, cut to the city; as :func:`howgreen.osm._green.green_areas` from an extract.
+    """Fetch the green polygons of OpenStreetMap, clipped to the city; as :func:`howgreen.osm._green.green_areas` from an extract.
 
     Parameters
     ----------
     progress
-        Told ``("osm green", pieces done, pieces in all)``.
+        Called with ``("osm green", pieces done, pieces in all)``.
 
     Raises
     ------
     NetworkError
-        When no server answers; the pieces that did are kept, and the same again goes on from them.
+        When no server responds; finished pieces are kept, and a repeated call resumes from them.
     AreaError
-        When the city is too large to be asked for.
+        When the city is too large for a query.
 
     """
     tiles = list(pieces(city))
@@ -75,9 +75,9 @@ def green_areas_online(city: City, *, network: Network, progress: Progress | Non
 
 
 def pieces(city: City) -> Iterator[BBox]:
-    """List west, south, east, north of the pieces that the city touches.
+    """Yield the pieces (west, south, east, north) that the city touches.
 
-    Their edges lie on multiples of PIECE_DEG, so that the answers of one place serve its neighbours too.
+    Their edges are multiples of PIECE_DEG, so that cached responses also serve neighbouring places.
     """
     shapely.prepare(city.boundary)
     for west, south, east, north in boxes(city.boundary):
@@ -89,7 +89,7 @@ def pieces(city: City) -> Iterator[BBox]:
 
 
 def question(piece: BBox) -> str:
-    """Write the query for one piece: every way and relation with a green tag, and all that they are made of."""
+    """Write the query for one piece: every way and relation with a green tag, and all their members."""
     west, south, east, north = piece
     where = f"({south:.6f},{west:.6f},{north:.6f},{east:.6f})"
     values: dict[str, list[str]] = {}

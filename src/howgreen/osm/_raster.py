@@ -1,4 +1,4 @@
-"""Green polygons become a 0/1 map on the city's grid."""
+"""Rasterise green polygons to a 0/1 map on the city's grid."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ _COLOURS = {0: (214, 208, 196, 255), 1: (46, 125, 50, 255), UNSEEN: (0, 0, 0, 0)
 def green_raster(
     areas: gpd.GeoDataFrame, city: City, *, out: str | Path, resolution_m: float = 10, progress: Progress | None = None
 ) -> Path:
-    """Write a 0/1 GeoTIFF of the areas: 1 where the pixel's centre lies in one of them.
+    """Write a 0/1 GeoTIFF of the areas: 1 if the pixel's centre lies in one of them.
 
-    The centre decides, not half of the cover: summed over many pixels it has no bias, whatever the shapes.
+    The centre decides, not half of the cover: summed over many pixels it is unbiased for any shape.
 
     Parameters
     ----------
     areas
         EPSG:4326 polygons; overlaps count once.
     city
-        Gives the grid (its UTM zone, snapped to multiples of the resolution) and the limits.
+        Determines the grid (its UTM zone, snapped to multiples of the resolution) and the limits.
     out
-        The file: uint8, 0 = not mapped as green, 1 = green, 255 (nodata) = centre outside the city;
-        cloud-optimised, with a colour table. Replaced if it exists, and only once the new one is whole.
+        The file: uint8, 0 = not mapped as green, 1 = green, 255 (nodata) = centre outside the city; cloud-optimised,
+        with a colour table. An existing file is replaced only once the new one is complete.
     resolution_m
         Pixel size in metres.
     progress
-        Told ``("green raster", blocks done, blocks in all)``.
+        Called with ``("green raster", blocks done, blocks in all)``.
 
     Returns
     -------
@@ -59,7 +59,7 @@ def green_raster(
     OutputError
         When the file cannot be written.
     AreaError
-        When the resolution is no good for the city.
+        When the resolution does not suit the city.
 
     """
     out, frame = Path(out), grid(city, resolution_m=resolution_m)
@@ -75,7 +75,7 @@ def green_raster(
             with cog.plain_raster(plain, frame, dtype="uint8", nodata=UNSEEN, compress="DEFLATE") as target:
                 _describe(target, areas)
                 _fill(target, areas, city, frame, progress)
-            # The mean of 0 and 1 is neither: overviews take the commonest value.
+            # The mean of 0 and 1 is neither: overviews use the mode.
             cog.pack(plain, final, {"overview_resampling": "MODE"})
     except (OSError, RasterioError) as error:
         raise OutputError(f"{out}: cannot be written ({error}); choose another place or make room") from error
@@ -90,7 +90,7 @@ def _describe(target: Any, areas: gpd.GeoDataFrame) -> None:
 
 
 def _fill(target: Any, areas: gpd.GeoDataFrame, city: City, frame: GeoBox, progress: Progress | None) -> None:
-    """Write block by block: memory does not grow with the city."""
+    """Write block by block, so that memory does not grow with the city."""
     from rasterio.windows import Window
 
     limits = project(city.boundary, city.crs)

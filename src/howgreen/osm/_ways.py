@@ -1,4 +1,4 @@
-"""Ways that people walk on, as OpenStreetMap maps them."""
+"""Walkable ways in OpenStreetMap."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ WALKED = (
     "footway", "path", "pedestrian", "steps", "living_street", "residential", "service", "unclassified", "track", "road",
     "cycleway", "bridleway", "tertiary", "tertiary_link", "secondary", "secondary_link", "primary", "primary_link",
 )  # fmt: skip
-"""Values of ``highway`` on which people walk, where nothing forbids it."""
+"""Walkable values of ``highway``, unless access is forbidden."""
 _CLOSED = ("no", "private")
 _OPEN = ("yes", "designated", "permissive", "public")
 
 
 def walkable(tags: Tags) -> bool:
-    """Tell whether people may walk there, as far as the tags say."""
+    """Whether a way is walkable, as far as its tags say."""
     if tags.get("area") == "yes" or tags.get("indoor") == "yes":
         return False
     foot = tags.get("foot", "")
@@ -28,11 +28,11 @@ def walkable(tags: Tags) -> bool:
 
 
 def read_ways(path: Path) -> list[LineString]:
-    """Read the ways of an extract that people walk on, as lines (EPSG:4326).
+    """Read the walkable ways of an extract, as lines (EPSG:4326).
 
     Raises
     ------
     AreaError
-        The file is missing, cut short or not OpenStreetMap data.
+        The file is missing, truncated or not OpenStreetMap data.
     """
     return read_lines(path, tags=[("highway", value) for value in WALKED], matches=walkable)

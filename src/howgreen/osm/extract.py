@@ -1,8 +1,8 @@
-"""Areas out of a local OpenStreetMap file, read with osmium.
+"""Read areas from a local OpenStreetMap file with osmium.
 
-Three passes: which objects match (by tag), which nodes they need, and the assembly of their rings. Only those nodes are kept
-in memory, so that a city can be cut out of a country's extract. Files in another order than osmium's, as Overpass and JOSM
-write them, are sorted first; see :mod:`howgreen.osm.order`.
+Three passes: the objects that match (by tag), the nodes they need, and the assembly of their rings. Only those nodes
+are held in memory, so that a city can be extracted from a country's file. Files in another order than osmium's, as
+Overpass and JOSM write them, are sorted first; see :mod:`howgreen.osm.order`.
 """
 
 from __future__ import annotations
@@ -35,23 +35,23 @@ Bounds = tuple[float, float, float, float]
 
 @dataclass(frozen=True, kw_only=True)
 class OsmAreas:
-    """What an extract holds of the objects that were asked for."""
+    """The requested objects in an extract."""
 
     tags: Mapping[OsmId, Tags]
-    """Of every matching object, in the order of the file."""
+    """Tags of every matching object, in file order."""
     shapes: Mapping[OsmId, BaseGeometry]
-    """EPSG:4326; only of those whose rings are complete in this extract."""
+    """EPSG:4326; only objects whose rings are complete in this extract."""
     partial: Mapping[OsmId, BaseGeometry] = field(default_factory=dict)
-    """What the extract holds of the others, where it was asked for: their rings closed straight across what is missing."""
+    """The others, if requested, as far as the extract holds them: their rings closed straight across the gaps."""
 
     @property
     def cut(self) -> list[OsmId]:
-        """List the matching objects whose rings the extract does not hold whole."""
+        """List the matching objects whose rings are incomplete in the extract."""
         return [key for key in self.tags if key not in self.shapes]
 
 
 def merged(parts: Sequence[OsmAreas]) -> OsmAreas:
-    """Merge what several files hold, each object once: whole where any of them has it whole."""
+    """Merge the objects of several files, each once: complete if any file has it complete."""
     tags = {key: one.tags[key] for one in parts for key in one.tags}
     shapes = {key: one.shapes[key] for one in parts for key in one.shapes}
     partial = {key: one.partial[key] for one in parts for key in one.partial if key not in shapes}
@@ -65,23 +65,23 @@ def read_areas(
     matches: Callable[[OsmId, Tags], bool],
     partial: bool = False,
 ) -> OsmAreas:
-    """Read the areas of an extract that carry one of the tags and match.
+    """Read the areas of an extract that have one of the tags and match.
 
     Parameters
     ----------
     path
         ``.osm.pbf``, ``.osm``, ``.osm.bz2``, ... in any order.
     tags
-        Only objects with one of these (key, value) pairs are looked at.
+        Only objects with one of these (key, value) pairs are considered.
     matches
-        Told the id and all tags of each such closed way or area relation.
+        Called with the id and all tags of each such closed way or area relation.
     partial
-        Whether to give what is there of areas that are cut at the extract's edge, too.
+        Whether to include the available part of areas cut at the extract's edge.
 
     Raises
     ------
     AreaError
-        When the file is missing, cut short or not OpenStreetMap data.
+        When the file is missing, truncated or not OpenStreetMap data.
 
     """
     with _readable(path) as ordered:
@@ -95,14 +95,14 @@ def read_areas(
 def read_lines(
     path: Path, *, tags: Sequence[tuple[str, str]], matches: Callable[[Tags], bool] | None = None
 ) -> list[LineString]:
-    """Read the ways of an extract that carry one of the tags, as lines (EPSG:4326) in their own direction.
+    """Read the ways of an extract that have one of the tags, as lines (EPSG:4326) in their own direction.
 
-    A way whose nodes the extract does not all hold is split there.
+    A way is split where the extract lacks its nodes.
 
     Parameters
     ----------
     matches
-        Told all tags of each such way; None for all of them.
+        Called with all tags of each such way; None selects all.
 
     Raises
     ------
@@ -117,7 +117,7 @@ def read_lines(
 
 
 def _lines(ordered: Ordered, ways: Collection[int]) -> dict[int, list[LineString]]:
-    """Read the ways with some ids as lines, split where nodes are missing."""
+    """Read ways by id as lines, split at missing nodes."""
     if not ways:
         return {}
     tracker, chosen = osmium.IdTracker(), set(ways)
@@ -133,7 +133,7 @@ def _lines(ordered: Ordered, ways: Collection[int]) -> dict[int, list[LineString
 
 
 def _pieces(ordered: Ordered, cut: Sequence[OsmId]) -> dict[OsmId, BaseGeometry]:
-    """Build what is there of areas whose rings are not whole."""
+    """Build the available part of areas with incomplete rings."""
     members = {key: [(ordered.written(key).number, "outer")] for key in cut if key.kind == "W"}
     relations = {ordered.written(key).number: key for key in cut if key.kind == "R"}
     if relations:
@@ -159,7 +159,7 @@ def _pieces(ordered: Ordered, cut: Sequence[OsmId]) -> dict[OsmId, BaseGeometry]
 
 
 def _joined(runs: Sequence[LineString]) -> list[LineString]:
-    """Lines joined where they meet."""
+    """Join lines end to end."""
     whole = shapely.line_merge(shapely.union_all(runs)) if runs else shapely.LineString()
     return [part for part in shapely.get_parts(whole) if len(part.coords) > 2]
 
@@ -169,7 +169,7 @@ def _closed(line: LineString) -> Area:
 
 
 class _Taker(osmium.SimpleHandler):
-    """Takes the ways whose nodes have been located."""
+    """Collects the ways whose nodes have been located."""
 
     def __init__(self, ways: Set[int]) -> None:
         super().__init__()
@@ -177,7 +177,7 @@ class _Taker(osmium.SimpleHandler):
         self._ways = ways
 
     def way(self, way: Any) -> None:
-        """Take one way; osmium calls this."""
+        """Collect one way; called by osmium."""
         if way.id not in self._ways:
             return
         run: list[tuple[float, float]] = []
@@ -191,7 +191,7 @@ class _Taker(osmium.SimpleHandler):
 
 
 def extract_date(path: Path) -> str:
-    """Read the day up to which the extract is current, ``2022-07-24``; empty when its header does not say.
+    """Read the date up to which the extract is current, ``2022-07-24``; empty if its header has none.
 
     Raises
     ------
@@ -204,7 +204,7 @@ def extract_date(path: Path) -> str:
 
 
 def extract_bounds(path: Path) -> Bounds | None:
-    """Read west, south, east, north in degrees from the header; None where it has none, or lies across the antimeridian.
+    """Read west, south, east, north in degrees from the header; None if absent or across the antimeridian.
 
     Raises
     ------
@@ -222,12 +222,12 @@ def extract_bounds(path: Path) -> Bounds | None:
 
 @contextmanager
 def _headed(path: Path) -> Iterator[None]:
-    """Turn what osmium says of a file into one line."""
+    """Reduce osmium's errors on a file to one line."""
     if not path.is_file():
         raise AreaError(f"{path}: no such file; give an OpenStreetMap extract (.osm.pbf)")
     try:
         yield
-    except RuntimeError as error:  # what osmium raises for everything that is wrong with a file
+    except RuntimeError as error:  # osmium raises it for any fault of a file
         raise AreaError(f"{path}: not an OpenStreetMap extract, or cut short ({error}); download it again") from error
 
 
@@ -267,15 +267,15 @@ def _assembled(ordered: Ordered, tracker: osmium.IdTracker, areas: Mapping[OsmId
     with osmium.io.Reader(str(ordered.path), osmium.osm.RELATION) as reader:
         osmium.apply(reader, tracker.id_filter(), manager.first_pass_handler())
     locations = osmium.NodeLocationsForWays(osmium.index.create_map("flex_mem"))
-    locations.ignore_errors()  # a node beyond the edge of the extract: its ring comes out cut
+    locations.ignore_errors()  # a node beyond the extract's edge: its ring is cut
     with osmium.io.Reader(str(ordered.path)) as reader:
-        # The filter stands first: only the nodes that are needed reach the table of locations.
+        # The filter comes first, so that only the necessary nodes enter the location table.
         osmium.apply(reader, tracker.id_filter(), locations, manager.second_pass_handler(keeper))
     return keeper.shapes
 
 
 class _Keeper(osmium.SimpleHandler):
-    """Takes the finished areas from osmium."""
+    """Collects the finished areas from osmium."""
 
     def __init__(self, areas: Mapping[OsmId, Tags], ordered: Ordered) -> None:
         super().__init__()
@@ -285,7 +285,7 @@ class _Keeper(osmium.SimpleHandler):
         self._factory = osmium.geom.WKBFactory()
 
     def area(self, area: Any) -> None:
-        """Take one closed ring or set of rings; osmium calls this."""
+        """Collect one closed ring or set of rings; called by osmium."""
         key = self._ordered.original(OsmId("W" if area.from_way() else "R", area.orig_id()))
         if key not in self._found:
             return

@@ -1,8 +1,9 @@
-"""OpenStreetMap files in the order that osmium needs: nodes, ways, relations, each by rising id above 0.
+"""OpenStreetMap files in the order osmium needs: nodes, ways, relations, each by increasing positive id.
 
-Published extracts are so. What Overpass writes for ``out body; >; out skel;`` begins with the relations, and what JOSM saves
-has ids below 0: osmium then finds nothing, or stops. Such a file is sorted into a temporary one, once a process, and ids
-below 0 get numbers above all others there. ``out geom;`` writes positions into the ways and no nodes: they get theirs.
+Published extracts have this order. Overpass's ``out body; >; out skel;`` starts with the relations, and JOSM saves
+negative ids: osmium then finds nothing, or stops. Such a file is sorted into a temporary one, once per process, in
+which negative ids become numbers above all others. ``out geom;`` writes positions into the ways and no nodes: nodes are
+added.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ import osmium
 from howgreen.core.errors import AreaError
 
 MOST_BYTES = 512 * 2**20
-"""Largest file that is sorted, which happens in memory."""
+"""Largest file that is sorted; sorting happens in memory."""
 _CHECKED_PBF_BYTES = 2**20
-"""Of a larger PBF file the order is not checked: that would take longer than reading it, and programs write them sorted."""
+"""The order of larger PBF files is not checked: that would take longer than reading them, and programs write them sorted."""
 _XML_OBJECT = re.compile(rb"<(node|way|relation)\s[^>]*?\bid\s*=\s*[\"'](-?\d+)")
 _PLACED_NODE = re.compile(rb"<nd\s[^>]*\blat\s*=")
 _PLACED_MEMBER = re.compile(rb"<member\s[^>]*[^/]>\s*<nd\s[^>]*\blat\s*=")
@@ -36,7 +37,7 @@ _CHUNK_BYTES = 2**22
 
 @dataclass(frozen=True, order=True)
 class OsmId:
-    """A relation or way: ``R120965``; below 0 where JOSM made it and nobody uploaded it."""
+    """A relation or way: ``R120965``; negative if made in JOSM and never uploaded."""
 
     kind: str
     """``R`` or ``W``."""
@@ -48,31 +49,31 @@ class OsmId:
 
 @dataclass(frozen=True, kw_only=True)
 class Ordered:
-    """A file in order, and how its ids are to be read."""
+    """A sorted file, and the mapping of its ids."""
 
     path: Path
     base: int | None = None
-    """Ids above this one stand for ids below 0; None where there are none."""
+    """Ids above this one stand for negative ids; None if there are none."""
 
     def original(self, key: OsmId) -> OsmId:
-        """Turn an id of this file into that of the file that it was made from."""
+        """Map an id of this file to that of its original."""
         above = self.base is not None and key.number > self.base
         return OsmId(key.kind, (self.base or 0) - key.number) if above else key
 
     def written(self, key: OsmId) -> OsmId:
-        """Turn an id of the original file into that of this one."""
+        """Map an id of the original file to that of this one."""
         return OsmId(key.kind, (self.base or 0) - key.number) if key.number < 0 else key
 
 
 def in_order(path: Path) -> Ordered:
-    """Give a file in order: itself where it is, else a sorted copy.
+    """Return a sorted file: the file itself if it is, else a sorted copy.
 
     Raises
     ------
     AreaError
-        When it is not, and too large to be sorted here.
+        When it is not, and is too large to be sorted here.
     RuntimeError
-        As osmium raises it, when it cannot be read.
+        From osmium, when it cannot be read.
 
     """
     status = path.stat()
@@ -93,7 +94,7 @@ def _in_order(path: Path, _changed: int, size: int) -> Ordered:
         raise AreaError(f"{path}: its objects are not in order, or have ids below 0; run `{cure}` on it first")
     folder = Path(tempfile.mkdtemp(prefix="howgreen-"))
     ordered = Ordered(path=folder / "sorted.osm.pbf", base=greatest if negative else None)
-    weakref.finalize(ordered, shutil.rmtree, folder, ignore_errors=True)  # at the end of the process, if not before
+    weakref.finalize(ordered, shutil.rmtree, folder, ignore_errors=True)  # at the end of the process at the latest
     source = path
     if ordered.base is not None or placed:
         source = folder / "rewritten.osm.pbf"
@@ -106,7 +107,7 @@ def _in_order(path: Path, _changed: int, size: int) -> Ordered:
 
 
 def _objects(path: Path) -> Iterator[tuple[int, int]]:
-    """List rank (node, way, relation) and id of every object, in the order of the file."""
+    """Yield rank (node, way, relation) and id of every object, in file order."""
     if path.suffix.lower() != ".osm":
         for item in osmium.FileProcessor(str(path)):
             yield _LETTERS.index(item.type_str()), item.id
@@ -123,7 +124,7 @@ def _objects(path: Path) -> Iterator[tuple[int, int]]:
 
 
 def _looked_through(objects: Iterator[tuple[int, int]]) -> tuple[bool, int, bool]:
-    """Tell whether objects are in order, their greatest id, and whether one is below 0."""
+    """Return whether objects are in order, their greatest id, and whether one is negative."""
     last, in_order, greatest, negative = (0, -(2**63)), True, 0, False
     for item in objects:
         in_order = in_order and item > last
@@ -134,12 +135,12 @@ def _looked_through(objects: Iterator[tuple[int, int]]) -> tuple[bool, int, bool
 
 
 def _has_placed_ways(path: Path) -> bool:
-    """Tell whether the ways of an XML file hold their positions themselves.
+    """Whether the ways of an XML file hold their own positions.
 
     Raises
     ------
     AreaError
-        When relations do: their members' ways are then in no file.
+        When relations do: the ways of their members are then missing.
 
     """
     with path.open("rb") as file:
@@ -157,7 +158,7 @@ def _has_placed_ways(path: Path) -> bool:
 
 
 def _rewrite(path: Path, target: Path, *, base: int) -> None:
-    """Write a file whose ids below 0 stand above all others, and whose ways have nodes where they held positions."""
+    """Write a file with negative ids mapped above all others, and with nodes for ways that held positions."""
 
     def new(number: int) -> int:
         return base - number if number < 0 else number

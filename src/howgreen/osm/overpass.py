@@ -1,7 +1,7 @@
-"""OpenStreetMap's database, by Overpass: questions, and what an answer must hold.
+"""OpenStreetMap's database via Overpass: queries, and checks of the responses.
 
-No word of the user's is ever part of a question: names are compared here, and questions hold numbers only. Areas come as an
-OpenStreetMap file, so that the code that reads local extracts (and osmium in it) assembles their rings.
+User input never enters a query: names are compared locally, and queries hold numbers only. Areas come as an
+OpenStreetMap file, so that their rings are assembled by the code that reads local extracts (osmium).
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from howgreen.osm.order import OsmId
 from howgreen.osm.tags import level_of
 
 HEAD = "[out:{form}][timeout:20][maxsize:268435456];"
-"""Begins each query: its form of answer, and what the server may spend on it."""
+"""Head of each query: its response format, and the server's time and memory limits."""
 REFUSAL_S = 30.0
-"""So long the operators of overpass-api.de want to be left alone after a refusal, and no other server asked instead
+"""After a refusal, the operators of overpass-api.de want this pause, without a switch to another server
 (Overpass-API#791)."""
 _REMARK = re.compile(rb"<remark>\s*(.*?)\s*</remark>", re.DOTALL)
 
 
 AROUND_M = 5000
-"""Limits that pass by a point at this distance still count as around it."""
+"""Limits that pass a point within this distance still count as around it."""
 _ADMINISTRATIVE = '[boundary="administrative"]["admin_level"]'
 
 
 @dataclass(frozen=True, kw_only=True)
 class AdminArea:
-    """Administrative limits, without their shape."""
+    """Administrative limits, without their geometry."""
 
     id: OsmId
     tags: Mapping[str, str]
@@ -43,7 +43,7 @@ class AdminArea:
 
 
 def ask(query: str, *, suffix: str, check: Any, client: Client) -> CachedResponse:
-    """Send a query to the first Overpass server that answers it; the answer passed ``check``."""
+    """Send a query to the first Overpass server that responds; the response has passed ``check``."""
     request = Request(
         what="Overpass",
         urls=client.endpoints.overpass,
@@ -56,20 +56,20 @@ def ask(query: str, *, suffix: str, check: Any, client: Client) -> CachedRespons
 
 
 def fetch_areas(ids: Sequence[OsmId], *, client: Client) -> CachedResponse:
-    """Fetch an OpenStreetMap file with some relations or ways and all that they are made of."""
+    """Fetch an OpenStreetMap file with some relations or ways and all their members."""
     chosen = "".join(f"{'rel' if one.kind == 'R' else 'way'}({one.number});" for one in ids)
     return _fetch_file(chosen, client=client)
 
 
 def fetch_coast(boxes: Sequence[BBox], *, margin_deg: float, client: Client) -> CachedResponse:
-    """Fetch an OpenStreetMap file with the coastlines in some boxes and a margin; inland it is empty."""
+    """Fetch an OpenStreetMap file with the coastlines in some boxes plus a margin; inland it is empty."""
     return _fetch_file(
         "".join(f'way["natural"="coastline"]({_grown(box, margin_deg)});' for box in boxes), client=client
     )
 
 
 def list_around(lat: float, lon: float, *, client: Client) -> list[AdminArea]:
-    """List the administrative limits that hold a point, or pass by within 5 km."""
+    """List the administrative limits that contain a point, or pass within 5 km of it."""
     point = f"{lat:.7f},{lon:.7f}"
     return _list(
         f"is_in({point})->.a;(rel(pivot.a){_ADMINISTRATIVE};rel(around:{AROUND_M},{point}){_ADMINISTRATIVE};);",
@@ -78,7 +78,7 @@ def list_around(lat: float, lon: float, *, client: Client) -> list[AdminArea]:
 
 
 def list_in(boxes: Sequence[BBox], *, client: Client) -> list[AdminArea]:
-    """List the administrative limits that meet some boxes."""
+    """List the administrative limits that intersect some boxes."""
     rows = "".join(f"rel{_ADMINISTRATIVE}({_grown(box, 0.0)});" for box in boxes)
     return _list(f"({rows});", client=client)
 
@@ -94,7 +94,7 @@ def _list(chosen: str, *, client: Client) -> list[AdminArea]:
 
 
 def _grown(box: BBox, margin_deg: float) -> str:
-    """Write a box with a margin as Overpass does: south, west, north, east."""
+    """Format a box plus a margin for Overpass: south, west, north, east."""
     west, south, east, north = box
     low = max(south - margin_deg, -90.0), max(west - margin_deg, -180.0)
     high = min(north + margin_deg, 90.0), min(east + margin_deg, 180.0)
@@ -102,7 +102,7 @@ def _grown(box: BBox, margin_deg: float) -> str:
 
 
 def admin_areas(body: bytes) -> list[AdminArea]:
-    """Read the relations of an answer in JSON.
+    """Read the relations of a JSON response.
 
     Raises
     ------
@@ -127,13 +127,13 @@ def _admin_area(element: Mapping[str, Any]) -> AdminArea:
 
 
 def has_areas(body: bytes) -> bool:
-    """Tell whether an OpenStreetMap file holds any object.
+    """Whether an OpenStreetMap file holds any object.
 
     Raises
     ------
     ValueError
-        With the reason when it is an error page, cut short, or ends with the server's own complaint: Overpass says
-        that it ran out of time in an answer that otherwise looks whole.
+        With the reason, if it is an error page, truncated, or ends with an error of the server: Overpass reports a
+        timeout inside a response that otherwise looks complete.
 
     """
     if not body.rstrip().endswith(b"</osm>"):
@@ -145,7 +145,7 @@ def has_areas(body: bytes) -> bool:
 
 
 def elements(body: bytes) -> list[dict[str, Any]]:
-    """Read the elements of an answer in JSON.
+    """Read the elements of a JSON response.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What OpenStreetMap's tags say about limits: names, level, kind, inhabitants."""
+"""OpenStreetMap tags of administrative limits: names, level, kind, population."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from howgreen.core.text import spellings
 from howgreen.core.types import Population
 
 PLACES = ("city", "town", "municipality", "village", "borough", "suburb", "quarter")
-"""Values of ``place`` whose polygons can stand for limits."""
+"""Values of ``place`` whose polygons can serve as limits."""
 
 _NAME_KEY = re.compile(r"^(name|(alt|official|int|short|loc|nat|reg)_name)(:.+)?$")
-# What the levels mean differs from country to country; these words only tell candidates apart.
+# The meaning of levels differs by country; these words only distinguish candidates.
 _KINDS = {2: "country", 3: "region", 4: "region", 5: "region", 6: "county", 7: "district", 8: "municipality"}
 
 
@@ -23,24 +23,24 @@ def names_of(tags: Mapping[str, str]) -> frozenset[str]:
 
 
 def level_of(tags: Mapping[str, str]) -> int | None:
-    """Read the admin_level, 2 (country) to 11; None where there is none or it is no such number."""
+    """Read the admin_level, 2 (country) to 11; None if absent or invalid."""
     text = tags.get("admin_level", "")
     return int(text) if text.isdecimal() and 2 <= int(text) <= 11 else None
 
 
 def kind_of(tags: Mapping[str, str]) -> str:
-    """Give a word that tells candidates apart: ``city``, ``county``, ..."""
+    """Return a word that distinguishes candidates: ``city``, ``county``, ..."""
     census = "census area" if tags.get("boundary") == "census" else ""
     return tags.get("place") or tags.get("border_type") or census or kind_of_level(level_of(tags))
 
 
 def kind_of_level(level: int | None) -> str:
-    """Tell what areas of this level mostly are."""
+    """Return the usual kind of areas at this level."""
     return _KINDS.get(level or 0, "administrative area")
 
 
 def population_of(tags: Mapping[str, str]) -> tuple[Population | None, str]:
-    """Read the inhabitants with their year; a figure without a year is not used, and the second value says so."""
+    """Read the population with its year; a figure without a year is ignored, and the second value says so."""
     digits = re.sub(r"[\s,.'’]", "", tags.get("population", ""))
     if not (digits.isascii() and digits.isdecimal() and int(digits) > 0):
         return None, ""

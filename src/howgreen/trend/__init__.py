@@ -1,4 +1,4 @@
-"""Trend: the answers of several years in, a slope out with its interval, and the smallest slope that could have been seen."""
+"""Trend: from the answers of several years to a slope with its interval, and the smallest detectable slope."""
 
 from howgreen.trend._series import FEWEST_SHARED, join, trend_of
 from howgreen.trend._statistics import FEWEST_YEARS, LEVEL, fit, mann_kendall, theil_sen

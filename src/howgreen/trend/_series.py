@@ -1,4 +1,4 @@
-"""Years of several satellites joined into one series, by the years that both saw of this very place."""
+"""Join the years of several satellites into one series, by the years in which both observed the same place."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from howgreen.core.trends import Join, Point, Trend, YearAnswer
 from howgreen.trend._statistics import fit
 
 FEWEST_SHARED = 3
-"""Years that two satellites must share to be joined: the shift between them, and how sure it is, are told by these alone."""
+"""Years two satellites must share to be joined: the shift between them and its error are estimated from these alone."""
 
 
 def join(older: Sequence[YearAnswer], newer: Sequence[YearAnswer]) -> Join | None:
-    """Find the shift between two families of satellites by the years that both saw; None where these are fewer than FEWEST_SHARED."""
+    """Estimate the shift between two satellite families from the years both observed; None if fewer than FEWEST_SHARED."""
     first, second = ({one.year: one for one in answers} for answers in (older, newer))
     years = sorted(first.keys() & second.keys())
     if len(years) < FEWEST_SHARED:
@@ -28,15 +28,15 @@ def join(older: Sequence[YearAnswer], newer: Sequence[YearAnswer]) -> Join | Non
 
 
 def trend_of(answers: Sequence[YearAnswer], order: Sequence[str]) -> Trend:
-    """Join the answers of several families of satellites and fit a line.
+    """Join the answers of several satellite families and fit a line.
 
     Parameters
     ----------
     answers
-        In any order; of two of one year the newer family's is taken.
+        In any order; if two families cover a year, the newer one counts.
     order
-        The families, oldest first. The newest sets the level; an older one that shares too few years with the next is left out, and
-        those before it.
+        The families, oldest first. The newest sets the level; a family that shares too few years with the next is
+        dropped, and so are those before it.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def trend_of(answers: Sequence[YearAnswer], order: Sequence[str]) -> Trend:
         total, joins = shifts[newer]
         shifts[older] = (total + found.shift, (*joins, found))
     points: dict[int, Point] = {}
-    for name in there:  # a newer one takes the year
+    for name in there:  # a newer family replaces the year
         if name in shifts:
             points |= {a.year: Point(answer=a, value=a.ratio + shifts[name][0]) for a in by_series[name]}
     ordered = [points[year] for year in sorted(points)]

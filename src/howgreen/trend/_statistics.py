@@ -1,7 +1,7 @@
-"""The slope of a short yearly series: Theil and Sen's, with its interval, the noise around it, and what it could have shown.
+"""The slope of a short yearly series: Theil-Sen estimate with its interval, residual noise and detectable change.
 
-The Mann-Kendall test is given as a description only. On series of a dozen years that resemble their neighbours, no variant of it keeps
-its level (``benchmarks/trend_alarms.py``); on four years or fewer it can never reach 0.05.
+The Mann-Kendall test serves as a description only. On a dozen autocorrelated years, no variant of it keeps its level
+(``benchmarks/trend_alarms.py``); on four years or fewer it can never reach 0.05.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from numpy.typing import NDArray
 from howgreen.core.trends import Fit, MannKendall, Slope, Verdict
 
 FEWEST_YEARS = 5
-"""Of fewer, nothing is told from noise: of four, a straight line leaves two values to tell its noise by."""
+"""With fewer, nothing can be separated from noise: with four, a straight line leaves two degrees of freedom."""
 LEVEL = 0.95
 
 
 def fit(
     years: Sequence[float], values: Sequence[float], *, step_se: Sequence[tuple[float, NDArray[np.bool_]]] = ()
 ) -> Fit:
-    """Fit a line to a yearly series, and say whether it can be told from noise.
+    """Fit a line to a yearly series, and say whether it is distinguishable from noise.
 
-    The change is told from noise where it is larger than what ``t`` standard errors of a straight line would hide, and where the
-    interval of the slope leaves 0 out.
+    The change is distinguishable if it exceeds ``t`` standard errors of a straight line, and if the interval of the
+    slope excludes 0.
 
     Parameters
     ----------
     years, values
-        In any order; at least two different years. A year that is not there is a gap, and counts as one.
+        In any order; at least two different years. A missing year is a gap, and counts as one.
     step_se
-        Standard errors of values that some of the years have in common (of a shift that joins two satellites), with those years: they
-        widen the interval and what can be told.
+        Standard errors shared by some of the years (of a shift that joins two satellites), with those years: they widen
+        the interval and the detectable change.
     """
     x, y = np.asarray(years, float), np.asarray(values, float)
     n = len(x)
@@ -65,7 +65,7 @@ def _verdict(slope: Slope, detectable: float, n: int) -> Verdict:
 
 
 def _widened(slope: Slope, by: float) -> Slope:
-    """Widen the interval of a slope by an error of its own, in squares."""
+    """Widen the interval of a slope by an independent error, adding squares."""
     low = slope.slope - math.hypot(slope.slope - slope.low, by)
     high = slope.slope + math.hypot(slope.high - slope.slope, by)
     return Slope(slope=slope.slope, low=low, high=high, intercept=slope.intercept)
@@ -78,11 +78,11 @@ def _t(df: int) -> float:
 
 
 def theil_sen(years: Sequence[float] | NDArray[np.float64], values: Sequence[float] | NDArray[np.float64]) -> Slope:
-    """Return the median of the slopes between all pairs of years, with its interval at LEVEL (Sen 1968; scipy's)."""
+    """Return the median of the slopes between all pairs of years, with its interval at LEVEL (Sen 1968; as in scipy)."""
     from scipy.stats import theilslopes
 
     found = theilslopes(np.asarray(values, float), np.asarray(years, float), alpha=LEVEL)
-    told = len(np.unique(np.asarray(years, float))) >= FEWEST_YEARS  # of fewer, Sen's interval is none of 95 %
+    told = len(np.unique(np.asarray(years, float))) >= FEWEST_YEARS  # with fewer, Sen's interval does not reach 95 %
     return Slope(
         slope=float(found.slope),
         low=float(found.low_slope) if told else math.nan,
@@ -92,7 +92,7 @@ def theil_sen(years: Sequence[float] | NDArray[np.float64], values: Sequence[flo
 
 
 def mann_kendall(values: Sequence[float] | NDArray[np.float64]) -> MannKendall:
-    """Describe a series in the order of its years: Mann 1945 and Kendall 1975, with ties; NaN is a gap."""
+    """Describe a series in chronological order: Mann 1945 and Kendall 1975, with ties; NaN is a gap."""
     from scipy.stats import norm
 
     series = np.asarray(values, float)

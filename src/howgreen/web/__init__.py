@@ -1,1 +1,1 @@
-"""Pages that howgreen serves: one on this computer, on which people look at a sample, and a server for whoever reaches it."""
+"""Web pages: one on localhost for interpreting a sample, and a public server."""

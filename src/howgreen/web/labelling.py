@@ -1,6 +1,7 @@
-"""The page on which people look at the units of a sample, one at a time; served on this computer alone.
+"""The page for interpreting the units of a sample, one at a time; served on localhost only.
 
-Every answer is on the disk before the next unit is shown: a crash loses none. The page is told nothing of what the map says.
+Every answer is on disk before the next unit is shown, so that a crash loses none. The page never receives the map's
+label.
 """
 
 from __future__ import annotations
@@ -46,17 +47,17 @@ HOST = "127.0.0.1"
 LARGEST_BODY_BYTES = 10_000
 SLOWEST_REQUEST_S = 10.0
 IMAGES = "images.json"
-"""In a sample's folder: which finer images were looked at."""
+"""In a sample's folder: the finer images that were consulted."""
 LARGEST_IMAGES_BYTES = 1_000_000
 
 
 def answers_file(folder: Path, reader: str) -> Path:
-    """Name the table of one reader's answers.
+    """Return the file of one reader's answers.
 
     Raises
     ------
     EstimateError
-        The name is no plain one.
+        The name is not a plain one.
     """
     if not re.fullmatch(r"[\w][\w .\-]{0,39}", reader):
         raise EstimateError(f"reader {reader!r}: give a name of letters, digits, blanks, '.', '_' and '-' (at most 40)")
@@ -64,13 +65,13 @@ def answers_file(folder: Path, reader: str) -> Path:
 
 
 def all_answers(folder: Path, sample: Sample) -> tuple[Answer, ...]:
-    """Read the answers of all readers in a sample's folder; none where nobody looked yet."""
+    """Read the answers of all readers in a sample's folder; empty if there are none yet."""
     tables = [file for file in sorted(folder.glob("answers-*.csv")) if file.stat().st_size]
     return read_answers(tables, sample) if tables else ()
 
 
 def keep_images(folder: Path, shown: Sequence[Picture]) -> None:
-    """Keep which finer images were looked at: the estimate is of their day, and their makers are named."""
+    """Record the finer images consulted: the estimate refers to their date, and their providers are credited."""
     told = images_of(folder)
     told += [text for one in shown if (text := f"{one.name}, {one.date}, {one.licence}") not in told]
     if told:
@@ -78,12 +79,12 @@ def keep_images(folder: Path, shown: Sequence[Picture]) -> None:
 
 
 def images_of(folder: Path) -> list[str]:
-    """Finer images that readers of a sample looked at, with date and licence.
+    """List finer images consulted by a sample's readers, with date and licence.
 
     Raises
     ------
     EstimateError
-        The file that keeps them is none of ours any more.
+        The file that records them is not ours any more.
     """
     file = folder / IMAGES
     if not file.exists():
@@ -98,26 +99,26 @@ def images_of(folder: Path) -> list[str]:
 
 @dataclass
 class Session:
-    """One reader at work on a sample."""
+    """One reader's session on a sample."""
 
     folder: Path
     sample: Sample
     reader: str
     pictures: Sequence[Picture]
     agree: bool = False
-    """Whether two readers agree on what they told apart, instead of reading anew."""
+    """Whether two readers resolve their disagreements, instead of reading anew."""
     _lock: Lock = field(default_factory=Lock, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        answers_file(self.folder, self.name)  # the name is looked at before anybody answers
+        answers_file(self.folder, self.name)  # checks the name before anybody answers
 
     @property
     def name(self) -> str:
-        """Under which the answers are kept."""
+        """Name under which the answers are kept."""
         return GOLD if self.agree else self.reader
 
     def queue(self) -> list[int]:
-        """List the units for this reader, in order, those answered by him among them."""
+        """List the units for this reader, in order, including those already answered."""
         answers = all_answers(self.folder, self.sample)
         if self.agree:
             kinds = GREEN_KINDS if self.sample.change is None else CHANGED_KINDS
@@ -129,17 +130,17 @@ class Session:
         return [u.unit for u in self.sample.units if others.get(u.unit, 0) < (2 if u.twice else 1)]
 
     def own(self) -> dict[int, Answer]:
-        """Give this reader's answers by unit."""
+        """Return this reader's answers by unit."""
         file = answers_file(self.folder, self.name)
         return {one.unit: one for one in read_answers([file], self.sample)} if file.exists() else {}
 
     def put(self, unit: int, pattern: str) -> None:
-        """Keep an answer; it is on the disk when this returns.
+        """Store an answer; it is on disk when this returns.
 
         Raises
         ------
         EstimateError
-            Not a unit of the queue, or not a letter for each of its dots.
+            Not a unit of the queue, or not one letter for each of its dots.
         """
         with self._lock:
             if unit not in self.queue():
@@ -156,7 +157,7 @@ class Session:
             write_atomic(answers_file(self.folder, self.name), write_answers(own.values(), self.sample))
 
     def state(self) -> dict[str, Any]:
-        """Say where the reader is: the queue, what is answered, and the interval so far where it may be shown."""
+        """Return the reader's state: the queue, the answers, and the interval so far if it may be shown."""
         queue, own = self.queue(), self.own()
         found: dict[str, Any] = {
             "place": self.sample.place, "reader": self.reader, "agree": self.agree, "queue": queue, "done": sorted(own), "letters": letters_of(self.sample),
@@ -188,7 +189,7 @@ class Session:
                 def place(points: Any) -> list[list[float]]:
                     return on_chip(points, centre, size_m)
 
-            # Of a service nothing is known before the browser asks it; on this disk, the unit itself decides.
+            # A service is unknown before the browser queries it; for a local image, the unit itself decides.
             shown_there = shown.is_service or shows(shown, self.sample.crs, centre, abs(affine.a))
             views.append({"tiles": laid, "outline": place(corners), "dots": place(dots), "shows": shown_there})
         own = self.own().get(number)
@@ -203,7 +204,7 @@ class Session:
         }  # fmt: skip
 
     def chip(self, number: int, index: int, size_m: int) -> bytes:
-        """Cut the picture of a unit out of an image on this disk."""
+        """Cut the picture of a unit out of a local image."""
         one, shown = self._unit(number), self.pictures[index]
         affine = Affine(*self.sample.transform)
         return chip(shown, self.sample.crs, affine @ (one.column + 0.5, one.row + 0.5), size_m)
@@ -215,7 +216,7 @@ class Session:
 
 
 class Server(ThreadingHTTPServer):
-    """A session on the loopback, behind an address that nobody can guess."""
+    """Serves a session on the loopback interface, behind an unguessable URL."""
 
     daemon_threads = True
 
@@ -226,12 +227,12 @@ class Server(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """Where the page is."""
+        """URL of the page."""
         return f"http://{HOST}:{self.server_address[1]}/{self.token}/"
 
     @property
     def policy(self) -> str:
-        """Content policy of the page: its own files, and pictures of the services that the user named."""
+        """Content security policy of the page: its own files, and images from the services named by the user."""
         origins = sorted({shown.origin for shown in self.session.pictures if shown.is_service})
         pictures = " ".join(["'self'", *origins])
         return f"default-src 'none'; img-src {pictures}; style-src 'self'; script-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'"
@@ -258,7 +259,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answered(self._post)
 
     def log_message(self, *_: object) -> None:
-        """Write no log: the address holds the token."""
+        """Write no log: the URL holds the token."""
 
     def _answered(self, work: Any) -> None:
         try:
@@ -273,11 +274,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(HTTPStatus.BAD_REQUEST, b'{"error": "that is no request of this page"}', "application/json")
         except OSError:
             self.close_connection = (
-                True  # the browser went away, or the disk refuses: then the page hears nothing and says so
+                True  # the browser is gone, or the disk refuses: the page then gets no response and says so
             )
 
     def _path(self) -> str | None:
-        """Path behind the token; None for strangers, pages of other sites among them (Host and Origin are looked at)."""
+        """Return the path behind the token; None for strangers, including pages of other sites (by Host and Origin)."""
         port = self.server.server_address[1]
         hosts = {f"{HOST}:{port}", f"localhost:{port}"}
         origin = self.headers.get("Origin")
@@ -307,7 +308,7 @@ class _Handler(BaseHTTPRequestHandler):
         length = self.headers.get("Content-Length", "")
         if path != "answer" or not length.isdecimal() or int(length) > LARGEST_BODY_BYTES:
             self._send(HTTPStatus.BAD_REQUEST, b'{"error": "that is no request of this page"}', "application/json")
-            self.close_connection = True  # what was sent is not read
+            self.close_connection = True  # the request body is not read
             return
         given = json.loads(self.rfile.read(int(length)))
         self.server.session.put(int(given["unit"]), str(given["pattern"]))

@@ -1,4 +1,4 @@
-"""Pictures around a unit of a sample: cut out of images on this disk, or tiles of a map service that the browser fetches itself."""
+"""Pictures around a sample unit: cut from local images, or map tiles that the browser fetches itself."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from howgreen.report.shades import NO_DATA
 
 CHIP_PX = 512
 HATCHED = NO_DATA, (123, 94, 167)
-"""Ground and lines of what a picture does not show, as in the report's maps."""
+"""Colours of ground and hatching for areas without image data, as in the report's maps."""
 SIZES_M = (40, 120, 400, 1200)
 """Sides of a picture, in metres, from near to far."""
 TILE_PX = 256
@@ -32,13 +32,13 @@ _HALF_WORLD_M = 20037508.342789244
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """One image to look at, with what a reader of the estimate must know of it."""
+    """One image to interpret, with its metadata for the estimate."""
 
     name: str
     source: Path | str
-    """A GeoTIFF on this disk, or the address of a map service with ``{z}``, ``{x}``, ``{y}`` (XYZ, WMTS) or ``{bbox}`` (WMS, EPSG:3857)."""
+    """A local GeoTIFF, or the URL of a map service with ``{z}``, ``{x}``, ``{y}`` (XYZ, WMTS) or ``{bbox}`` (WMS, EPSG:3857)."""
     date: str
-    """As its user says: the estimate is of this day."""
+    """Date given by the user: the estimate refers to it."""
     licence: str
 
     @property
@@ -55,13 +55,13 @@ class Picture:
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """A map service that people may name instead of writing its address."""
+    """A map service that users may name instead of its URL."""
 
     label: str
     address: str
     licence: str
     dated: str
-    """Where its user finds the day that must be said: a mosaic is of many."""
+    """Where users find the required date: a mosaic has many."""
 
 
 SERVICES: Mapping[str, Service] = MappingProxyType(
@@ -75,18 +75,18 @@ SERVICES: Mapping[str, Service] = MappingProxyType(
         )
     }
 )
-"""By the name that ``--image`` takes. IGN's orthophotos cover France at 20 cm, free to use with their maker named."""
+"""By the name for ``--image``. IGN's orthophotos cover France at 20 cm, free to use with attribution."""
 
 
 def picture(source: str, *, name: str = "", date: str = "", licence: str = "") -> Picture:
-    """Make a picture of what a user typed: a file or an address.
+    """Make a picture from user input: a file or a URL.
 
     Raises
     ------
     ImageError
-        The file is no GeoTIFF that can be shown.
+        The file is not a displayable GeoTIFF.
     NetworkError
-        The address is not one of a map service.
+        The URL is not that of a map service.
     """
     known = SERVICES.get(source.strip().lower())
     if known is not None:
@@ -123,9 +123,9 @@ def _opened(path: Path) -> Any:
 
 
 def chip(shown: Picture, crs: str, centre: tuple[float, float], size_m: float) -> bytes:
-    """Cut a square out of an image on this disk, warped to the sample's CRS; a PNG of :data:`CHIP_PX` pixels.
+    """Cut a square out of a local image, warped to the sample's CRS; a PNG of :data:`CHIP_PX` pixels.
 
-    What the image does not show is hatched: nobody shall take it for dark ground.
+    Areas without image data are hatched, so that nobody takes them for dark ground.
 
     Raises
     ------
@@ -143,14 +143,14 @@ def chip(shown: Picture, crs: str, centre: tuple[float, float], size_m: float) -
 
 
 def shows(picture: Picture, crs: str, centre: tuple[float, float], size_m: float) -> bool:
-    """Tell whether an image on this disk shows the whole of a square; ImageError where it cannot be read."""
+    """Whether a local image covers a square completely; ImageError if it cannot be read."""
     return bool(_cut(picture, crs, centre, size_m, 8)[1].all())
 
 
 def _cut(
     shown: Picture, crs: str, centre: tuple[float, float], size_m: float, size_px: int
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
-    """Read a square: colours (3, y, x), and which of its pixels (y, x) the image shows."""
+    """Read a square: colours (3, y, x), and which of its pixels (y, x) the image covers."""
     from rasterio.enums import Resampling
     from rasterio.errors import RasterioError
     from rasterio.vrt import WarpedVRT
@@ -167,7 +167,7 @@ def _cut(
                 width=size_px,
                 height=size_px,
                 resampling=Resampling.nearest,
-                # Beyond its edge an image without "no data" or alpha of its own would be black.
+                # Without nodata or alpha, an image would be black beyond its edge.
                 add_alpha=dataset.count != 4 and dataset.nodata is None,
             ) as warped,
         ):
@@ -178,17 +178,17 @@ def _cut(
 
 
 def on_chip(points: npt.NDArray[np.float64], centre: tuple[float, float], size_m: float) -> list[list[float]]:
-    """Place points of the sample's CRS on a chip, in shares of its side from the upper left."""
+    """Locate points of the sample's CRS on a chip, as shares of its side from the upper left."""
     x = (points[:, 0] - centre[0]) / size_m + 0.5
     y = (centre[1] - points[:, 1]) / size_m + 0.5
     return np.stack([x, y], axis=1).round(5).tolist()  # type: ignore[no-any-return]  # numpy's lists are untyped
 
 
 def tiles(shown: Picture, crs: str, centre: tuple[float, float], size_m: float) -> tuple[list[dict[str, Any]], Any]:
-    """Lay tiles of a map service around a point: addresses with their place in shares of the side, and what places points likewise."""
+    """Arrange tiles of a map service around a point: URLs with positions as shares of the side, and a function that places points likewise."""
     move = transformer(crs, "EPSG:3857").transform
     x0, y0 = move(*centre)
-    # Mercator stretches: as many of its metres as the wanted ones are on the ground.
+    # Mercator stretches: use as many of its metres as cover the wanted metres on the ground.
     east = move(centre[0] + size_m, centre[1])
     side = math.hypot(east[0] - x0, east[1] - y0)
     west, north = x0 - side / 2, y0 + side / 2
