@@ -22,6 +22,7 @@ from howgreen.estimate.answers import Answer, write_answers
 from howgreen.estimate.drawing import draw
 from howgreen.estimate.frame import Frame
 from howgreen.estimate.sample import save
+from howgreen.pipeline.restoration import RestorationOptions, _units
 
 WEST, NORTH = 4_100_000, 3_080_000
 
@@ -58,6 +59,27 @@ def run(*arguments):
     with pytest.raises(SystemExit) as stopped:
         main(["nrr", "--communes", "lau.gpkg", "--clcplus", "clc.tif", *arguments])
     return stopped.value.code
+
+
+@pytest.mark.parametrize(
+    ("table", "classes"),
+    [
+        ("CNTR_CODE,LAU_ID,DEGURBA\nXX,1,1\nYY,1,3\nXX,2,2\n", {"1": 1, "2": 2}),
+        ("LAU_ID,DEGURBA\n1,1\n1,3\n2,2\n", {"1": None, "2": 2}),  # which 1 is meant is not known
+        ("LAU_ID;DEGURBA\n1;1.0\n2;2.0\n", {"1": 1, "2": 2}),  # as a spreadsheet writes it
+    ],
+)
+def test_communes_of_two_countries_that_are_numbered_alike_are_not_mixed_up(tmp_path, table, classes):
+    """A town was left out as rural because another country's commune of the same number is."""
+    lau = gpd.GeoDataFrame(
+        {"LAU_ID": ["1", "2"], "CNTR_CODE": "XX", "LAU_NAME": ["A", "B"]},
+        geometry=[shapely.box(WEST + x, NORTH - 900, WEST + x + 900, NORTH) for x in (0, 1000)],
+        crs="EPSG:3035",
+    )
+    lau.to_file(tmp_path / "lau.gpkg")
+    (tmp_path / "table.csv").write_text(table, encoding="utf-8")
+    options = RestorationOptions(communes=tmp_path / "lau.gpkg", clcplus=(), degurba=tmp_path / "table.csv")
+    assert {unit.id: unit.degurba for unit in _units(options, [])} == classes
 
 
 def test_from_files_to_a_folder(files, capsys):

@@ -143,11 +143,13 @@ def _unit(feature: Feature, classes: Mapping[str, int]) -> Unit:
     row = {key.casefold(): value for key, value in feature.attributes.items()}
     identity = next((row[key] for key in _ID if row.get(key)), str(feature.number))
     text = next((row[key] for key in _DEGURBA if row.get(key)), "")
-    given = classes.get(identity, classes.get(identity.partition("_")[2]))
+    country = next((row[key] for key in _COUNTRY if row.get(key)), identity[:2] if identity[:2].isalpha() else "")
+    ids = (identity, f"{country}_{identity}", identity.partition("_")[2])
+    given = next((classes[one] for one in ids if one in classes), None)
     return Unit(
         id=identity,
         name=feature.name or next((row[key] for key in _NAME if row.get(key)), identity),
-        country=next((row[key] for key in _COUNTRY if row.get(key)), identity[:2] if identity[:2].isalpha() else ""),
+        country=country,
         degurba=given if given is not None else int(text) if text in {"1", "2", "3"} else None,
         shape=polygonal(project(feature.shape(), LAEA)),
     )
@@ -211,7 +213,18 @@ def _degurba_table(path: Path) -> dict[str, int]:
         raise TableError(
             f"{path}: needs a column of ids (LAU_ID, GISCO_ID) and one called DEGURBA; it has {truncate_list(list(titles), most=6)}"
         )
-    return {str(row[identity]).strip(): int(row[degree]) for row in rows if str(row[degree]).strip() in {"1", "2", "3"}}
+    country = next((titles[key] for key in _COUNTRY if key in titles), None)
+    found: dict[str, int] = {}
+    twice: set[str] = set()
+    for row in rows:
+        one, text = str(row[identity]).strip(), str(row[degree]).strip().removesuffix(".0")
+        if text not in {"1", "2", "3"}:
+            continue
+        if found.setdefault(one, int(text)) != int(text):
+            twice.add(one)  # two countries number their communes alike, and it is not known which is meant
+        if country is not None:
+            found[f"{str(row[country]).strip()}_{one}"] = int(text)
+    return {one: degree for one, degree in found.items() if one not in twice}
 
 
 def _doubt(options: RestorationOptions, clusters: Clusters | None, cautions: list[str]) -> None:
