@@ -233,6 +233,15 @@ def test_row_15_a_public_server_sends_no_reader_on_to_a_private_address(monkeypa
         http.close_sessions()
 
 
+@pytest.mark.parametrize("there", ["/x.tif", "file:///etc/passwd"])
+def test_a_file_that_is_sent_on_without_end_is_asked_for_a_few_times_only(there):
+    with loop(lambda ask: Said(b"", 302, {"Location": there})) as far:
+        with pytest.raises(NetworkError, match="it sends on without end, or to no web address; use another --catalog"):
+            _ranges.Ranges(f"{far.url}/x.tif").get(0, 9)
+        assert len(far.asked) <= 1 + http.MOST_REDIRECTS
+    http.close_sessions()
+
+
 def jpeg2000(tmp_path):
     values = np.random.default_rng(1).integers(1, 9000, (1, 256, 256)).astype("uint16")
     with rasterio.open(tmp_path / "x.jp2", "w", driver="JP2OpenJPEG", width=256, height=256, count=1, dtype="uint16",

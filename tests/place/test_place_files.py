@@ -186,6 +186,14 @@ def test_several_areas_without_the_name_are_listed_and_nothing_is_guessed(commun
     assert lines[1] == f"  1. Bolzano/Bozen, {AREA_M2 / 1e6:.2f} km²"
 
 
+def test_a_name_that_is_nearly_one_of_many_is_proposed(tmp_path):
+    path = tmp_path / "many.geojson"
+    names = [*(f"Town {n}" for n in range(25)), "Appiano"]
+    frame(*(box(11 + n / 10, 46) for n in range(26)), name=names).to_file(path)
+    with pytest.raises(AmbiguousPlaceError, match=r"none of them called 'Apiano' \(did you mean Appiano\?\)"):
+        from_file(path, name="Apiano")
+
+
 def test_a_province_of_the_same_name_does_not_make_the_answer_ambiguous(communes):
     assert from_file(communes, name="Bozen").label == "Bolzano/Bozen"
 

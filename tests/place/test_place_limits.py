@@ -308,3 +308,14 @@ def test_liechtenstein_has_its_eleven_communes_as_well_as_its_two_regions(shared
     both = with_districts(country, osm=osm, levels=(6, 8)).districts
     assert [d.level for d in both] == [6] * 2 + [8] * 11
     assert {"Vaduz", "Schaan", "Ruggell", "Triesenberg"} < {d.name for d in both if d.level == 8}
+
+
+def test_limits_that_were_deleted_are_none(osm, ring, tmp_path):
+    """As files with history have them."""
+    osm.limits(7, ring(10, 46, 0.1), level=8, name="Here")
+    text = osm.save(tmp_path / "a.osm").read_text()
+    gone = tmp_path / "gone.osm"
+    gone.write_text(text.replace('<relation id="7" version="1"', '<relation id="7" version="2" visible="false"'))
+    assert search("Here", osm=tmp_path / "a.osm")
+    with pytest.raises(PlaceNotFoundError, match="is not in"):
+        search("Here", osm=gone)

@@ -30,7 +30,7 @@ SLOWEST_BYTES_S = 20_000
 LARGEST_WHOLE_BYTES = 32 << 20
 """Largest file accepted whole from a server without range support."""
 _PIECE = 1 << 20
-_CONTENT_RANGE = re.compile(r"^bytes (\d{1,18})-(\d{1,18})/(\d{1,18})$")
+_CONTENT_RANGE = re.compile(r"^bytes (\d{1,18})-(\d{1,18})/(\d{1,18})$", re.IGNORECASE)
 _S3_ETAG = re.compile(r'^"([0-9a-f]{32})"$')
 _CURE = "run the same again, it goes on from what it has"
 
@@ -114,6 +114,8 @@ class Ranges:
                 return self._body(reply, first, last)
         except http.PrivateAddressError as error:
             raise self._error(str(error), "use another --catalog") from None
+        except (requests.TooManyRedirects, requests.exceptions.InvalidSchema, requests.exceptions.InvalidURL):
+            raise self._error("it sends on without end, or to no web address", "use another --catalog") from None
         except (requests.RequestException, HTTPError, OSError) as error:
             raise TransientError(http.describe_failure(error)) from error
 

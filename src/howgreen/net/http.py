@@ -180,6 +180,7 @@ def session(url: str) -> Iterator[requests.Session]:
         lent = waiting.pop()
     except IndexError:
         lent = requests.Session()
+        lent.max_redirects = MOST_REDIRECTS
         found = lent.merge_environment_settings(url, {}, stream=True, verify=None, cert=None)
         lent.proxies, lent.verify, lent.trust_env = found["proxies"], found["verify"], False
         if not is_private(url):

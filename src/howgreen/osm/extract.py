@@ -256,6 +256,8 @@ def _tracked(
 
 
 def _is_area(item: Any, tags: Tags) -> bool:
+    if item.deleted:  # as files with history have them
+        return False
     if item.is_relation():
         return tags.get("type") in {"boundary", "multipolygon"}
     return bool(len(item.nodes) > 3 and item.ends_have_same_id() and tags.get("area") != "no")

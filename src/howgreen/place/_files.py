@@ -10,7 +10,7 @@ import shapely
 
 from howgreen.core.errors import AmbiguousPlaceError, AreaError, PlaceNotFoundError
 from howgreen.core.geometry import geodesic_area_m2
-from howgreen.core.text import is_called
+from howgreen.core.text import closest, is_called
 from howgreen.place._attributes import rows_called
 from howgreen.place._shapes import clean, from_shape, join_notes, same_ground
 from howgreen.place.vectors import Areas, Feature, TableOptions, read_file, read_frame, read_text
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from howgreen.core.types import City
 
 _MOST_LISTED = 20
+_MOST_COMPARED = 20_000
+"""Names that are compared letter by letter, which takes seconds for more."""
 _COPIES_DIFFER = 0.05
 """Areas of one name in several layers are finer and coarser copies of one if their ground differs by less than this share."""
 _LICENCES = ("licence", "license", "attribution", "boundarylicense", "copyright")
@@ -187,11 +189,19 @@ def _chosen(
         layers = ", ".join(dict.fromkeys(feature.layer for feature in listed))
         return once, join_notes(unchecked, f"the same area lies in several layers ({layers}); the finest is taken")
     several = f" called {name!r}" if called else ""
-    none = f", none of them called {name!r}" if name and not called else ""
+    none = f", none of them called {name!r}{_near(name, features)}" if name and not called else ""
     raise AmbiguousPlaceError(
         f"{what} holds {len(listed)} areas{several}{none}; take one with --pick N, or all with --pick all:\n"
         + _listing(listed)
     )
+
+
+def _near(name: str, features: Sequence[Feature]) -> str:
+    """Name what looks alike, where a list of all would not show it."""
+    if not _MOST_LISTED < len(features) <= _MOST_COMPARED:
+        return ""
+    near = closest(name, [one.name for one in features if one.name])
+    return f" (did you mean {' or '.join(near)}?)" if near else ""
 
 
 def _called(features: Sequence[Feature], name: str) -> tuple[list[Feature], str]:
