@@ -1,4 +1,4 @@
-"""Composite in, class probabilities and green fraction out: every classifier is one ONNX file."""
+"""From a composite to class probabilities and green fraction: every classifier is one ONNX file."""
 
 from howgreen.landcover._adding import Added, add_model, remove_model
 from howgreen.landcover._library import Entry, entry

@@ -1,4 +1,4 @@
-"""Taking a model into the user's library, from a file or from the web, and out of it again."""
+"""Adding models to the user's library, from a file or from the web, and removing them."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ CATALOGUE = "`howgreen models list` shows those that are here"
 
 @dataclass(frozen=True, kw_only=True)
 class Added:
-    """A model that is now in the library."""
+    """A model just added to the library."""
 
     model: Model
     notes: tuple[str, ...]
-    """What its user should know."""
+    """Notes for its user."""
 
 
 def add_model(
@@ -37,25 +37,25 @@ def add_model(
     replaces: bool = False,
     progress: Progress | None = None,
 ) -> Added:
-    """Check a model, run it on a tile, and keep it under a name; afterwards the name works like a shipped one's.
+    """Check a model, run it on a tile, and store it under a name, which then works like a shipped model's.
 
     Parameters
     ----------
     source
         An ONNX file, or the URL of one.
     name
-        What to call it; None for the name on its card.
+        Name to store it under; None for the name on its card.
     sha256
-        What the file's bytes must hash to. Needed for plain http.
+        Required hash of the file's bytes. Mandatory for plain http.
     replaces
-        Whether a model of that name may be replaced.
+        Whether an existing model of that name may be replaced.
 
     Raises
     ------
     ModelError
-        The name is taken or no name, the checksum differs, or the file breaks the contract.
+        The name is taken or invalid, the checksum differs, or the file breaks the contract.
     NetworkError
-        The URL gives no file.
+        The URL returns no file.
     """
     wanted = _checksum(sha256)
     if name is not None:
@@ -78,7 +78,7 @@ def add_model(
 
 
 def remove_model(name: str) -> None:
-    """Take a model out of the library. ModelError when it is not in there."""
+    """Remove a model from the library. ModelError if it is not there."""
     if name in SHIPPED:
         raise ModelError(f"model {name}: comes with howgreen and cannot be removed")
     if name not in _library.names():
@@ -105,7 +105,7 @@ def _check_name(name: str) -> None:
 
 
 def _check_free(name: str, sha256: str, *, replaces: bool) -> None:
-    """Names that differ by capitals alone are one file on many systems."""
+    """Names that differ only in case are one file on many systems."""
     for other in _library.names():
         if other.casefold() != name.casefold():
             continue
@@ -121,7 +121,7 @@ def _check_free(name: str, sha256: str, *, replaces: bool) -> None:
 
 
 def _fetched(source: str | Path, sha256: str | None, progress: Progress | None) -> tuple[str, bytes]:
-    """Fetch a model's file: its source as it may be shown, and its bytes."""
+    """Fetch a model's file: its source in displayable form, and its bytes."""
     if "://" in str(source):
         return _downloaded(str(source), sha256, progress)
     path = Path(source)

@@ -1,7 +1,7 @@
-"""Spectra that anybody knows, and what a model makes of them: leaf is green, asphalt is not, water is not land.
+"""A sanity check on well-known spectra: leaf is green, asphalt is not, water is not land.
 
-The numbers are typical surface reflectances of our own choosing. They tell a model that is upside down or was trained on other
-numbers from one that works; they say nothing of how good it is.
+The numbers are typical surface reflectances of our own choosing. They separate a working model from one that is inverted or
+was trained on other numbers; they do not measure its quality.
 """
 
 from __future__ import annotations
@@ -40,28 +40,28 @@ KNOWN = (
 )  # fmt: skip
 
 ALIKE = 0.02
-"""Predictions for all known ground within this much of each other are one answer for everything."""
+"""If the predictions for all known surfaces lie within this range, the model gives one answer for everything."""
 FAR_DARK, FAR_BRIGHT = 0.005, 0.95
-"""Reflectance of the other half of a tile, to find out whether it counts: all bands dark, all bright, and either the visible or
-the infrared ones alone, for what is stretched over a tile may be an index of bands."""
+"""Reflectances for half of a tile, to test whether distant pixels matter: all bands dark, all bright, or only the visible or
+only the infrared ones so, since normalisation over a tile may use a band index."""
 VISIBLE = ("blue", "green", "red", "rededge1")
 TILE_WIDE = 0.1
-"""A green fraction that moves by more than this when only far ground changes depends on the whole tile."""
+"""If the green fraction moves by more than this when only distant pixels change, it depends on the whole tile."""
 
 
 def is_optical(model: Model) -> bool:
-    """Whether every band of a model is among those whose spectra are known."""
+    """Tell whether the known spectra cover every band of a model."""
     return all(band in BANDS for band in model.card.bands) and not set(model.card.bands) & set(RADAR_BANDS)
 
 
 def try_known_spectra(model: Model, *, source: str) -> Iterator[str]:
-    """Run a model on even ground of known kinds; yield a note for each answer that would surprise its user.
+    """Run a model on uniform known surfaces; yield a note for each answer that would surprise its user.
 
     Raises
     ------
     ModelError
-        It gives one answer for leaf, asphalt, sand, water and snow, or its answer for a pixel depends on how bright the far
-        end of the tile is.
+        It gives one answer for leaf, asphalt, sand, water and snow, or a pixel's answer depends on the brightness at the
+        far end of the tile.
     """
     if not is_optical(model):
         return
@@ -87,7 +87,7 @@ def _spectrum(model: Model, ground: KnownGround) -> FloatArray:
 
 
 def _even_tile(model: Model, ground: KnownGround) -> FloatArray:
-    """(1, band, y, x): a whole tile of one kind of ground."""
+    """(1, band, y, x): a tile of one surface."""
     side = model.card.tile_px
     return np.broadcast_to(_spectrum(model, ground)[None, :, None, None], (1, len(model.card.bands), side, side)).copy()
 
@@ -105,7 +105,7 @@ def _green_fraction(model: Model, ground: KnownGround, source: str) -> float:
 
 
 def _check_far_ground(model: Model, source: str) -> None:
-    """Compare predictions beside far halves of other light: only what is further away than the halo differs."""
+    """Compare predictions next to distant halves of different brightness: only pixels beyond the halo differ."""
     card = model.card
     if 2 * card.halo_px + 2 > card.tile_px:
         return
@@ -114,11 +114,12 @@ def _check_far_ground(model: Model, source: str) -> None:
     for far in (np.zeros(len(visible), bool), np.ones(len(visible), bool), visible, ~visible):
         tile = _mixed_tile(model)
         light = np.where(far, FAR_BRIGHT, FAR_DARK).astype(np.float32)
-        # In columns: a pixel model is run on strips of rows, and what lies in another strip would not count.
+        # In columns: a pixel model runs on strips of rows, and pixels of another strip would have no effect.
         tile[:, :, :, card.tile_px // 2 + card.halo_px :] = light[None, :, None, None]
         predictions.append(_fractions(model, tile, source)[:, : card.tile_px // 2])
     change = np.max([np.abs(one - predictions[0]) for one in predictions[1:]], axis=0)
-    # The column beside the far half may see it through a window that the card rounds down; the far end of the tile may not.
+    # A column next to the distant half may see it through a window that the card rounds down; the far end of the tile
+    # may not.
     moved = float(change[:, : max(card.tile_px // 4, 1)].max())
     if moved > TILE_WIDE:
         raise ModelError(
@@ -129,7 +130,7 @@ def _check_far_ground(model: Model, source: str) -> None:
 
 
 def _mixed_tile(model: Model) -> FloatArray:
-    """(1, band, y, x): columns of ordinary ground side by side, none of it as dark or bright as what may lie far away."""
+    """(1, band, y, x): columns of ordinary surfaces side by side, none as dark or bright as the distant half may be."""
     ordinary = [_spectrum(model, ground) for ground in KNOWN if ground.name not in ("water", "snow")]
     spectra = np.stack(ordinary, axis=1)
     columns = np.arange(model.card.tile_px) % len(ordinary)

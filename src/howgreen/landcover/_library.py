@@ -1,6 +1,6 @@
-"""The user's own folder of models that were added: a file a model, named by its checksum, and an entry a name.
+"""The user's library of added models: one file per model, named by checksum, and one entry per name.
 
-The entry is written last and at once, so a name always stands for a whole file, and replacing one is a single rename.
+The entry is written last and atomically, so a name always refers to a complete file, and replacing a model is a single rename.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class Entry:
     sha256: str
     """Of the file when it was added."""
     source: str
-    """Path or URL that it came from, without any token."""
+    """Path or URL of origin, without any token."""
     added: str
-    """When: ISO 8601, UTC."""
+    """Time it was added: ISO 8601, UTC."""
 
     @property
     def path(self) -> Path:
@@ -39,24 +39,24 @@ class Entry:
 
 
 def folder() -> Path:
-    """Where models that were added lie."""
+    """Return the folder of added models."""
     import platformdirs
 
     return Path(platformdirs.user_data_dir("howgreen")) / "models"
 
 
 def is_name(text: str) -> bool:
-    """Whether a model can be added under this name: it becomes a file's name on any system."""
+    """Tell whether a name is allowed for a model: it becomes a file name on any system."""
     return _NAME.fullmatch(text) is not None
 
 
 def names() -> list[str]:
-    """All names of the library, sorted."""
+    """List all names of the library, sorted."""
     return sorted(path.stem for path in folder().glob("*.json") if is_name(path.stem))
 
 
 def entry(name: str) -> Entry | None:
-    """Look a name up; None when the library does not have it.
+    """Look up a name; None if the library does not have it.
 
     Raises
     ------
@@ -83,7 +83,7 @@ def entry(name: str) -> Entry | None:
 
 
 def put(content: bytes, item: Entry) -> None:
-    """Keep a model's bytes under an entry; whatever the name stood for before is dropped."""
+    """Store a model's bytes under an entry; an earlier model of that name is dropped."""
     home = folder()
     home.mkdir(parents=True, exist_ok=True)
     before = _sha256_of(item.name)
@@ -95,7 +95,7 @@ def put(content: bytes, item: Entry) -> None:
 
 
 def drop(name: str) -> None:
-    """Forget a name, and the file when no other name stands for it."""
+    """Remove a name, and the file unless another name refers to it."""
     sha256 = _sha256_of(name)
     (folder() / f"{name}.json").unlink()
     _drop_unused(sha256)
@@ -103,7 +103,7 @@ def drop(name: str) -> None:
 
 @contextmanager
 def scratch() -> Iterator[Path]:
-    """Give a name in the library for a download, which goes at the end; what a killed process left there goes first."""
+    """Yield a temporary name in the library for a download, removed at the end; leftovers of killed processes are removed first."""
     home = folder()
     home.mkdir(parents=True, exist_ok=True)
     with scratch_folder(home, ".part-") as made:
@@ -124,7 +124,7 @@ def _write(path: Path, content: bytes) -> None:
 def _sha256_of(name: str) -> str | None:
     try:
         return item.sha256 if (item := entry(name)) else None
-    except ModelError:  # damaged: what it stood for is not known
+    except ModelError:  # damaged: its file is unknown
         return None
 
 

@@ -1,7 +1,7 @@
-"""What an ONNX file holds, looked at before anything runs it.
+"""The contents of an ONNX file, inspected before anything runs it.
 
 A minimal description of the format (the message and field numbers of onnx.proto) is given to protobuf, which ONNX Runtime
-brings along; the onnx package would do the same for 20 MB more.
+depends on; the onnx package would do the same for another 20 MB.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
 
 MOST_BYTES = 500_000_000
-"""A larger file is no model for this."""
+"""A larger file is not a model for howgreen."""
 
 _LAYOUT: dict[str, dict[str, tuple[int, str]]] = {
     "Model": {"graph": (7, "Graph"), "metadata": (14, "Entry*"), "training": (20, "Training*"), "functions": (25, "Function*")},
@@ -36,7 +36,7 @@ _LAYOUT: dict[str, dict[str, tuple[int, str]]] = {
     "Tensor": {"external_data": (13, "Entry*"), "data_location": (14, "int32")},
     "Entry": {"key": (1, "bytes"), "value": (2, "bytes")},
 }  # fmt: skip
-"""Message to field to (number in onnx.proto, type); ``*`` where it is repeated. All other fields are skipped."""
+"""Message to field to (number in onnx.proto, type); ``*`` if repeated. All other fields are skipped."""
 
 
 def read_file(path: Path) -> bytes:
@@ -45,7 +45,7 @@ def read_file(path: Path) -> bytes:
     Raises
     ------
     OSError, ValueError
-        It cannot be read, or is no path.
+        It cannot be read, or is not a path.
     ModelError
         It is not an ordinary file, or too large for a model.
     """
@@ -63,17 +63,17 @@ def read_file(path: Path) -> bytes:
 
 
 def why(error: OSError | ValueError) -> str:
-    """Why a path gives no file."""
+    """Say why a path has no readable file."""
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def _without_waiting(path: str, flags: int) -> int:
-    """Open a file so that a pipe without a writer does not wait for one."""
+    """Open a file without blocking on a pipe that has no writer."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def card_text(content: bytes, *, source: str) -> str:
-    """Read the card inside a file that keeps all its weights to itself.
+    """Read the card inside a file that contains all its weights.
 
     Raises
     ------
@@ -124,7 +124,7 @@ def _looks_like(content: bytes) -> str:
 
 
 def _tensors(message: Message) -> Iterator[Any]:
-    """All tensors, those inside of attributes, sub-graphs and functions too."""
+    """List all tensors, including those in attributes, sub-graphs and functions."""
     if message.DESCRIPTOR.name == "Tensor":
         yield message
         return
@@ -141,7 +141,7 @@ def _location(tensor: Any) -> str:
 
 @cache
 def _message(name: str) -> Any:
-    """Class of a message of :data:`_LAYOUT`, in a pool of our own: the onnx package registers the real ones."""
+    """Make the class of a message of :data:`_LAYOUT`, in a pool of our own: the onnx package registers the real ones."""
     from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
     file = descriptor_pb2.FileDescriptorProto(name="howgreen/onnx.proto", package="howgreen.onnx", syntax="proto2")

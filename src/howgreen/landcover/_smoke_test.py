@@ -1,4 +1,4 @@
-"""A model's first tile: whether it does what its card says, tried before it is taken into the library."""
+"""A model's first run: whether it does what its card says, tested before it is added to the library."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from howgreen.landcover.first_tile import try_first_tile
 from howgreen.landcover.model import FloatArray, Model, validate
 
 LONGEST_S = 60.0
-"""A tile that takes longer is no use."""
+"""Most seconds per tile; a slower model is useless."""
 SUM_TOLERANCE = 0.01
 REACH_TOLERANCE = 0.01
-"""Changes of an answer by far pixels that are worth a word."""
+"""Smallest change of an answer by distant pixels that is reported."""
 _NEAR, _FEW = 1e-3, 0.01
 
 
 def try_model(model: Model, *, source: str) -> tuple[str, ...]:
-    """Run a model on tiles of random pixels and of known ground; notes for people on what is allowed and may surprise.
+    """Run a model on tiles of random pixels and of known surfaces; return notes on what is allowed but may surprise.
 
     Raises
     ------
     ModelError
-        It does not end, answers no shares of 0-1 that add up to 1, answers the same pixels differently, or its
-        neighbours decide although its card says that they do not.
+        It does not terminate, its shares are not 0-1 with a sum of 1, it predicts the same pixels differently, or
+        neighbouring pixels matter although its card says that they do not.
     """
     rng = np.random.default_rng(0)
     tile = _random_tile(model, rng)
@@ -40,14 +40,14 @@ def try_model(model: Model, *, source: str) -> tuple[str, ...]:
     if np.abs(sums - 1).max() > SUM_TOLERANCE:
         raise ModelError(f"model {source}: the probabilities of a pixel add up to {sums.min():.3g}-{sums.max():.3g}, not 1; "
                          "end its graph with a softmax")  # fmt: skip
-    # What depends on the whole tile is told by that name, before it is taken for a wrong halo.
+    # Dependence on the whole tile is reported as such, before it is mistaken for a wrong halo.
     surprises = tuple(try_known_spectra(model, source=source))
     neighbours = _reach if model.card.looks_around else _pixelwise
     return (*neighbours(model, tile, first, rng, source), *surprises)
 
 
 def _random_tile(model: Model, rng: np.random.Generator) -> FloatArray:
-    """(1, band, y, x): plausible reflectance, or decibels where a band is a radar's."""
+    """(1, band, y, x): plausible reflectance, or decibels for a radar band."""
     side = model.card.tile_px
     low_high = [(-25, 0) if band in RADAR_BANDS else (0, 0.6) for band in model.card.bands]
     bands = [rng.uniform(low, high, (side, side)) for low, high in low_high]
@@ -55,7 +55,7 @@ def _random_tile(model: Model, rng: np.random.Generator) -> FloatArray:
 
 
 def _answers(model: Model, tile: FloatArray, source: str) -> FloatArray:
-    """(1 + class, y, x): green fraction and probabilities. An uncertainty is looked at and left out."""
+    """(1 + class, y, x): green fraction and probabilities. An uncertainty is checked and dropped."""
     probability, fraction, uncertainty = model.run(tile)
     answers = np.concatenate([fraction[0], probability[0]])
     validate(answers, None, source=source)
@@ -67,12 +67,12 @@ def _answers(model: Model, tile: FloatArray, source: str) -> FloatArray:
 def _pixelwise(
     model: Model, tile: FloatArray, first: FloatArray, rng: np.random.Generator, source: str
 ) -> tuple[str, ...]:
-    """Check that a pixel model answers shuffled pixels with the same answers, shuffled."""
+    """Check that a pixel model predicts shuffled pixels as the shuffled predictions."""
     order = rng.permutation(tile[0, 0].size)
     shuffled = tile.reshape(*tile.shape[:2], -1)[..., order].reshape(tile.shape)
     again = _answers(model, np.ascontiguousarray(shuffled), source)
     change = np.abs(again.reshape(len(again), -1) - first.reshape(len(first), -1)[:, order]).max(axis=0)
-    # Not all: sums in another order may carry a pixel over a threshold of a tree.
+    # Not all of them: summing in another order may carry a pixel over a tree's threshold.
     if (change > _NEAR).mean() > _FEW:
         raise ModelError(f"model {source}: its card says halo_px 0, but neighbouring pixels change its answers; write the "
                          "true halo_px into the card, or a stride_px below tile_px, and tiles are blended")  # fmt: skip
@@ -80,7 +80,7 @@ def _pixelwise(
 
 
 def _reach(model: Model, tile: FloatArray, first: FloatArray, rng: np.random.Generator, source: str) -> tuple[str, ...]:
-    """Report how far pixels beyond the halo change the answer of the middle pixel."""
+    """Report how far pixels beyond the halo change the prediction of the central pixel."""
     middle, halo = model.card.tile_px // 2, model.card.halo_px
     other = _random_tile(model, rng)
     near = slice(max(middle - halo, 0), middle + halo + 1)

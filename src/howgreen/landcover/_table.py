@@ -1,4 +1,4 @@
-"""A model on plain rows of reflectance: CSV in, the same CSV with answers out."""
+"""A model applied to rows of reflectance: CSV in, the same CSV with predictions out."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _ROWS = 50_000
-"""Rows in memory at a time."""
+"""Rows in memory at once."""
 _SCALE_LIMIT = 1.5
 """A median above this cannot be reflectance of 0-1."""
 _NODATA_LIMIT = -1.0
-"""Values below are codes for "no data", not over-corrected reflectance."""
+"""Smaller values are no-data codes, not over-corrected reflectance."""
 PREFIX = "howgreen_"
-"""Before the names of new columns where a table has columns of the plain names."""
+"""Prefix of the new columns if a table already has columns of the plain names."""
 FEWEST_ROWS = 50
-"""Rows below tell nothing about the others."""
+"""Fewer rows are too few for conclusions about the rest."""
 _OFFSET_LEFT_IN = 0.095
 _TOO_DARK, _TOO_BRIGHT = 0.03, 1.6
 
@@ -38,12 +38,12 @@ def predict_table(table: Path, *, model: Model, out: Path, prefix: str | None = 
 
     The new columns are ``label``, ``green_fraction``, ``probability_<class>`` and, where the model estimates it,
     ``green_uncertainty`` (standard error of the fraction). Band columns are named B02 ... B12 or blue ... swir22 in any order and
-    case and hold reflectance 0-1; other columns are carried through letter by letter. A row with an empty band gets empty answers.
+    case and hold reflectance 0-1; other columns are copied verbatim. A row with an empty band gets empty answers.
 
     Parameters
     ----------
     prefix
-        Stands before the names of the new columns; None for ``howgreen_`` where the table has columns of these names, else nothing.
+        Prefix of the new columns' names; None for ``howgreen_`` if the table has columns of these names, else nothing.
 
     Returns
     -------
@@ -52,11 +52,11 @@ def predict_table(table: Path, *, model: Model, out: Path, prefix: str | None = 
     Raises
     ------
     TableError
-        No such file, not a CSV, no row, columns that clash, text or another scale than 0-1 in a band.
+        The file is missing or not a CSV, has no row or clashing columns, or has text or another scale than 0-1 in a band.
     MissingBandsError
-        Bands of the model are not there.
+        Bands of the model are missing.
     ModelError
-        The model needs a neighbourhood, which a row has not.
+        The model needs a neighbourhood, which a row does not have.
     OutputError
         ``out`` cannot be written.
     """
@@ -69,7 +69,7 @@ def predict_table(table: Path, *, model: Model, out: Path, prefix: str | None = 
 
 
 def table_bands(table: Path) -> tuple[str, ...]:
-    """List the common names of the bands that a table has, for choosing a model: see :func:`default_model`.
+    """List the common names of a table's bands, for choosing a model: see :func:`default_model`.
 
     Raises
     ------
@@ -108,10 +108,10 @@ def _write(table: Path, model: Model, part: Path, prefix: str | None) -> tuple[s
 
 
 def _chunks(table: Path) -> Iterator[pd.DataFrame]:
-    """Pieces of the table as text, so that what is not ours stays as it was written.
+    """Yield pieces of the table as text, so that other columns stay as they were written.
 
-    The header is read as a row like the others: pandas would give doubled columns new names, and would take the
-    first column for row names, and so shift all others, where the rows have one field more than the header.
+    The header is read as an ordinary row: pandas would rename duplicate columns, and would take the first column for
+    row names, shifting all others, if rows have one field more than the header.
     """
     import pandas as pd
 
@@ -140,7 +140,7 @@ def _header(names: list[str], table: Path) -> list[str]:
 
 
 def _band_columns(chunk: pd.DataFrame, model: Model, table: Path) -> list[str]:
-    """Column of each of the model's bands, in the model's order; all faults of the header at once."""
+    """Find the column of each of the model's bands, in the model's order; report all faults of the header at once."""
     found: dict[str, list[str]] = {}
     for column in chunk.columns:
         band = common_name(column)
@@ -154,7 +154,7 @@ def _band_columns(chunk: pd.DataFrame, model: Model, table: Path) -> list[str]:
 
 
 def _added(chunk: pd.DataFrame, model: Model, table: Path, prefix: str | None) -> tuple[list[str], tuple[str, ...]]:
-    """Name the new columns so that none is there already, and say so where that took a prefix."""
+    """Name the new columns so that none exists already, and say so if that took a prefix."""
     shares = [f"probability_{cls.name.replace(' ', '_')}" for cls in model.card.classes]
     names = ["label", "green_fraction", *shares, *(["green_uncertainty"] if model.has_uncertainty else [])]
     there = set(chunk.columns)
@@ -172,7 +172,7 @@ def _added(chunk: pd.DataFrame, model: Model, table: Path, prefix: str | None) -
 
 
 def _reflectance(chunk: pd.DataFrame, columns: list[str], table: Path, first_row: int) -> npt.NDArray[np.float32]:
-    """(row, band), NaN where a cell is empty."""
+    """(row, band), NaN for empty cells."""
     import pandas as pd
 
     parsed = []
@@ -219,7 +219,7 @@ def _answer(
 def _run(pixels: FloatArray, model: Model) -> FloatArray:
     """Green fraction, probabilities and any uncertainty (1 + class (+ 1), pixel) of pixels (band, pixel)."""
     count = pixels.shape[1]
-    # As one column of any height where the network takes it, else as whole tiles, the last one filled up.
+    # As one column of any height if the network allows it, else as whole tiles, the last one padded.
     shape = (model.card.tile_px, model.card.tile_px) if model.tiles_only else (count, 1)
     room = shape[0] * shape[1]
     classes = len(model.card.classes)
@@ -238,14 +238,14 @@ def _run(pixels: FloatArray, model: Model) -> FloatArray:
 
 
 def data_warnings(reflectance: npt.NDArray[np.float32], bands: Sequence[str]) -> Iterator[str]:
-    """Say what no mixture of ground looks like, one sentence with a cure each.
+    """Warn of numbers that no mixture of ground has, one sentence with a cure each.
 
-    Rows know neither their scale nor the order of their bands.
+    Rows state neither their scale nor the order of their bands.
 
     Parameters
     ----------
     reflectance
-        (row, band), NaN where nothing is known.
+        (row, band), NaN where unknown.
     bands
         Common names.
     """

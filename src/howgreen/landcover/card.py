@@ -15,7 +15,7 @@ from howgreen.core.models import ModelCard, is_water
 from howgreen.core.text import one_line
 
 METADATA_KEY = "howgreen"
-"""Where an ONNX file's metadata holds its card."""
+"""Key of the card in an ONNX file's metadata."""
 
 LONGEST_NAME, LONGEST_TEXT = 64, 20_000
 _LONGEST_FAULT = 200
@@ -135,7 +135,7 @@ class Card(_Strict, frozen=True, kw_only=True):
             raise ValueError("'bands' names a band twice")
         if [one.code for one in self.classes] != list(range(len(self.classes))):
             raise ValueError("'classes' have codes that do not count 0, 1, 2, ..., as the probability axis does")
-        # A column or a flag has no spaces: names that differ by them alone would be one.
+        # A column or a flag has no spaces: names that differ only in spaces would collide.
         if len({one.name.replace(" ", "_").casefold() for one in self.classes}) < len(self.classes):
             raise ValueError("'classes' names a class twice")
 
@@ -143,13 +143,13 @@ class Card(_Strict, frozen=True, kw_only=True):
 def card_to_json(card: ModelCard) -> str:
     """Write a card as JSON, keys sorted: the same card always gives the same text."""
     told = dataclasses.asdict(card)
-    if not card.learned_from:  # so that cards without it stay what earlier versions wrote, and read
+    if not card.learned_from:  # so that cards without it stay as earlier versions wrote and read them
         del told["learned_from"]
     return json.dumps(told, sort_keys=True, ensure_ascii=False, allow_nan=False)
 
 
 def card_from_json(text: str, *, source: str) -> ModelCard:
-    """Read the card that ``text`` holds; ``source`` is the file that errors name.
+    """Read the card in ``text``; errors name the file ``source``.
 
     Raises
     ------
@@ -175,7 +175,7 @@ def card_from_json(text: str, *, source: str) -> ModelCard:
 
 
 def _fault(fault: Exception) -> str:
-    """Say a fault on one line, where first: ``'classes[...]' lacks 'colour'``, however long it is and whatever is in it."""
+    """State a fault on one line, its location first: ``'classes[...]' lacks 'colour'``, whatever its length or content."""
     text = one_line(str(fault))
     text, _, path = text.partition(" - at `$")
     where = path.rstrip("`").lstrip(".")

@@ -1,8 +1,8 @@
-"""Composite to land cover, tile by tile.
+"""From a composite to land cover, tile by tile.
 
-Tiles lie where the model's card puts them on the *grid*, counted from the images' corner where no pixel sees another,
-never where dask cuts its chunks, and every call of the network gets a whole tile: any chunking gives the same bits.
-Where the card lets tiles overlap, their answers are blended (:mod:`howgreen.landcover.tiles`).
+Tiles are placed on the *grid* by the model's card, or from the images' corner if no pixel depends on others, but never
+by dask's chunks, and every call of the network gets a whole tile: any chunking gives the same bits. If the card lets
+tiles overlap, their predictions are blended (:mod:`howgreen.landcover.tiles`).
 """
 
 from __future__ import annotations
@@ -24,14 +24,15 @@ if TYPE_CHECKING:
 Pixels = FloatArray | npt.NDArray[np.int16]
 """(band, y, x): reflectance, NaN where nothing was observed; or a composite's scaled int16, NEVER_CLEAR."""
 _LABEL, _GREEN, _FIRST_CLASS = 0, 1, 2
-"""Places in the stacked block: one run of the network fills all of it, views of it are cut out later. The last one is the
-uncertainty, where the network tells it."""
+"""Positions in the stacked block: one run of the network fills it all, views of it are cut out later. The last one is the
+uncertainty, if the network predicts it."""
 
 
 def classify(composite: Composite, model: Model) -> LandCover:
-    """Predict label, green fraction and class probabilities of every pixel; lazy where the composite is.
+    """Predict label, green fraction and class probabilities of every pixel; lazy if the composite is.
 
-    Where the model estimates it, the standard error of the green fraction is there too. A pixel with nothing in any of the model's bands is unseen: label 255, NaN elsewhere.
+    If the model predicts it, the standard error of the green fraction is included. A pixel without data in any of the model's bands
+    is unseen: label 255, NaN elsewhere.
 
     Raises
     ------
@@ -40,10 +41,10 @@ def classify(composite: Composite, model: Model) -> LandCover:
     """
     card = model.card
     require_bands(card, composite.bands, what="the images")
-    # Whole numbers, half the bytes of the reflectance that they stand for, become reflectance a tile at a time.
+    # Integers, half the size of the reflectance they encode, are converted one tile at a time.
     name = "scaled" if "scaled" in composite.data else "reflectance"
     pixels = composite.data[name].transpose("band", "y", "x")
-    if composite.bands != card.bands:  # picking them would copy every block
+    if composite.bands != card.bands:  # selecting bands would copy every block
         pixels = pixels.sel(band=list(card.bands))
     stacked = _stack(pixels.data, model, composite.corner)
     return LandCover(data=_dataset(stacked, pixels, model), grid=composite.grid, card=card)
@@ -54,11 +55,11 @@ def _depth(model: Model) -> int:
 
 
 def _stack(values: Any, model: Model, corner: tuple[int, int]) -> Any:
-    """(2 + class (+ 1), y, x) float32: label, green fraction, probabilities, uncertainty; a dask array where ``values`` is one."""
+    """(2 + class (+ 1), y, x) float32: label, green fraction, probabilities, uncertainty; a dask array if ``values`` is one."""
     import dask.array as da
 
     margin = margin_px(model.card)
-    # Tiles that need no neighbours begin where the images' blocks do, which then cut none; for others, blocks are cut anew.
+    # Tiles without neighbours start with the images' blocks, so that no block cuts one; otherwise blocks are rechunked.
     above, before = (0, 0) if margin else (-at % model.card.stride_px for at in corner)
     values = values if values.dtype == np.int16 else values.astype(np.float32)
     if not isinstance(values, da.Array):
@@ -68,9 +69,9 @@ def _stack(values: Any, model: Model, corner: tuple[int, int]) -> Any:
         values = values.rechunk({axis: aligned_chunks(values.chunks[axis], model.card) for axis in (1, 2)})
     chunks = ((_depth(model),), values.chunks[1], values.chunks[2])
     rows, columns = _starts(values.chunks[1]), _starts(values.chunks[2])
-    # An axis in one piece has no neighbours to borrow from, and dask refuses a margin wider than a picture.
+    # An axis in one chunk has no neighbours to overlap with, and dask refuses an overlap larger than the array.
     alone = [margin if parts == 1 else 0 for parts in values.numblocks[1:]]
-    if margin:  # without one, dask would still copy every block
+    if margin:  # with no margin, dask would still copy every block
         values = da.overlap.overlap(
             values, depth={1: margin - alone[0], 2: margin - alone[1]}, boundary=_no_data(values)
         )
@@ -83,12 +84,12 @@ def _stack(values: Any, model: Model, corner: tuple[int, int]) -> Any:
 
 
 def _no_data(values: Any) -> float:
-    """Give the value of a pixel that was never observed."""
+    """Return the value of an unobserved pixel."""
     return NEVER_CLEAR if values.dtype == np.int16 else float("nan")
 
 
 def _padded(values: Pixels, rows: int, columns: int) -> Pixels:
-    """Pad a block with unobserved pixels: what lies outside the grid."""
+    """Pad a block with unobserved pixels, as outside the grid."""
     if not (rows or columns):
         return values
     margin = ((0, 0), (rows, rows), (columns, columns))
@@ -101,7 +102,7 @@ def _starts(sizes: tuple[int, ...]) -> list[int]:
 
 
 def classify_array(values: Pixels, model: Model, *, origin: tuple[int, int] = (0, 0)) -> FloatArray:
-    """Classify a whole grid, (band, y, x), as :func:`classify_block` does a block."""
+    """Classify a whole grid, (band, y, x), as :func:`classify_block` does with a block."""
     margin = margin_px(model.card)
     return classify_block(_padded(values, margin, margin), model, origin=origin)
 
@@ -112,19 +113,19 @@ def classify_block(values: Pixels, model: Model, *, origin: tuple[int, int]) -> 
     Parameters
     ----------
     values
-        (band, y + 2 margin, x + 2 margin), the margin that of :func:`howgreen.landcover.tiles.margin_px`.
+        (band, y + 2 margin, x + 2 margin), with the margin of :func:`howgreen.landcover.tiles.margin_px`.
     origin
-        Row and column of the block on the grid, the margin left out.
+        Row and column of the block on the grid, without the margin.
 
     Returns
     -------
     FloatArray
         (2 + class, y, x): label, green fraction, probabilities; and the standard error of the green fraction as one more,
-        where the model estimates it.
+        if the model estimates it.
     """
     card, margin = model.card, margin_px(model.card)
     height, width = values.shape[1] - 2 * margin, values.shape[2] - 2 * margin
-    # Overlapping tiles are added up, always from the grid's top left to its bottom right: sums of floats depend on their order.
+    # Overlapping tiles are added from the grid's top left to its bottom right: sums of floats depend on their order.
     out = (np.zeros if card.overlap_px else np.empty)((_depth(model), height, width), dtype=np.float32)
     take = _add_tile if card.overlap_px else _place_tile
     tile = np.zeros((1, len(card.bands), card.tile_px, card.tile_px), dtype=np.float32)
@@ -139,7 +140,7 @@ def classify_block(values: Pixels, model: Model, *, origin: tuple[int, int]) -> 
 
 
 def _place_tile(values: Pixels, out: FloatArray, tile: FloatArray, model: Model, top: int, left: int) -> None:
-    """Run the tile whose middle starts at (top, left) of ``out``, and write its prediction there."""
+    """Run the tile whose core starts at (top, left) of ``out``, and write its prediction there."""
     prediction, unseen = _run_tile(values, tile, model, top, left)
     rows, inner_y = _middle(top, out.shape[1], model.card)
     columns, inner_x = _middle(left, out.shape[2], model.card)
@@ -155,7 +156,7 @@ def _place_tile(values: Pixels, out: FloatArray, tile: FloatArray, model: Model,
 
 
 def _add_tile(values: Pixels, out: FloatArray, tile: FloatArray, model: Model, top: int, left: int) -> None:
-    """Run the tile whose middle starts at (top, left) of ``out``, and add its prediction there by its weight."""
+    """Run the tile whose core starts at (top, left) of ``out``, and add its weighted prediction there."""
     prediction, unseen = _run_tile(values, tile, model, top, left)
     rows, inner_y = _middle(top, out.shape[1], model.card)
     columns, inner_x = _middle(left, out.shape[2], model.card)
@@ -165,7 +166,7 @@ def _add_tile(values: Pixels, out: FloatArray, tile: FloatArray, model: Model, t
     seen = None if unseen is None else ~unseen[inner_y, inner_x]
     validate(shares, seen, source=str(model.path))
     if seen is not None:
-        shares[:, ~seen] = 0  # not a number, perhaps; nobody asks
+        shares[:, ~seen] = 0  # perhaps NaN, but not needed
     weights, halo = ramp(model.card), -model.card.halo_px
     out[_GREEN:, rows, columns] += shares * (weights[shifted(inner_y, halo), None] * weights[shifted(inner_x, halo)])
 
@@ -173,7 +174,7 @@ def _add_tile(values: Pixels, out: FloatArray, tile: FloatArray, model: Model, t
 def _run_tile(
     values: Pixels, tile: FloatArray, model: Model, top: int, left: int
 ) -> tuple[Prediction, npt.NDArray[np.bool_] | None]:
-    """Run the tile whose middle starts at (top, left) of the block inside its margin; also (y, x) where nothing was observed."""
+    """Run the tile whose core starts at (top, left) of the block inside its margin; also return (y, x) where nothing was observed."""
     reach = tile.shape[2]
     shift = margin_px(model.card) - model.card.halo_px
     source_y, target_y = window(top + shift, reach, values.shape[1])
@@ -188,7 +189,7 @@ def _run_tile(
     unseen = _unseen(part)
     if not unseen.any():
         return model.run(tile), None
-    # What the network is given there is not used, except as a neighbour: dark, not NaN, which would spread.
+    # Predictions of unobserved pixels are discarded, but neighbours see their input: dark, not NaN, which would spread.
     inner[:, unseen] = 0
     whole = np.zeros(tile.shape[2:], dtype=bool)
     whole[target_y, target_x] = unseen
@@ -196,13 +197,13 @@ def _run_tile(
 
 
 def _middle(start: int, size: int, card: ModelCard) -> tuple[slice, slice]:
-    """Find the rows (or columns) of a middle that lie in a block of ``size``: in the block, and in the tile."""
+    """Find the rows (or columns) of a tile's core within a block of ``size``: in the block, and in the tile."""
     there, within = window(start, card.stride_px + card.overlap_px, size)
     return there, shifted(within, card.halo_px)
 
 
 def _finish(place: FloatArray, unobserved: npt.NDArray[np.bool_] | None, model: Model) -> None:
-    """Derive the labels from the probabilities; no data where nothing was observed."""
+    """Derive the labels from the probabilities; no data where unobserved."""
     _label(place[_FIRST_CLASS : _FIRST_CLASS + len(model.card.classes)], out=place[_LABEL])
     if unobserved is not None:
         place[:, unobserved] = np.nan
@@ -210,12 +211,12 @@ def _finish(place: FloatArray, unobserved: npt.NDArray[np.bool_] | None, model: 
 
 
 def _per_unit(card: ModelCard) -> FloatArray:
-    """(band, 1, 1) how many whole numbers make one of reflectance, or of decibels."""
+    """(band, 1, 1) integers per unit of reflectance, or of decibels."""
     return np.array([round(1 / scale_factor(band)) for band in card.bands], np.float32)[:, None, None]
 
 
 def _unseen(values: Pixels) -> npt.NDArray[np.bool_]:
-    """(y, x) where any band says so, or is not a finite number: one sum and one test instead of a test a band."""
+    """(y, x) where any band is never clear or not finite: one sum and one test instead of a test per band."""
     if values.dtype == np.int16:
         lowest: npt.NDArray[np.bool_] = values.min(axis=0) == NEVER_CLEAR
         return lowest
@@ -224,12 +225,12 @@ def _unseen(values: Pixels) -> npt.NDArray[np.bool_]:
 
 
 def _label(probability: FloatArray, *, out: FloatArray) -> None:
-    """Write the first class of the highest probability; numpy's own argmax along the first axis is many times slower."""
+    """Write the first class of highest probability; numpy's own argmax along the first axis is many times slower."""
     best = probability[0].copy()
     codes = np.zeros(best.shape, np.float32)
     higher = np.empty_like(codes)
     for code in range(1, len(probability)):
-        # A later code is a larger number: the largest of those that were better when their turn came is the answer.
+        # Codes rise, so the answer is the largest code that beat the best so far.
         np.multiply(probability[code] > best, np.float32(code), out=higher)
         np.maximum(codes, higher, out=codes)
         np.maximum(best, probability[code], out=best)

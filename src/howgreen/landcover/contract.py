@@ -1,4 +1,4 @@
-"""What every network has to keep to, seen from its inputs and outputs alone."""
+"""The contract that every network must satisfy, expressed in its inputs and outputs alone."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 INPUT = "reflectance"
 OUTPUTS = ("probability", "green_fraction")
 UNCERTAINTY = "green_uncertainty"
-"""An output that a network may have: the standard error of the green fraction, pixel by pixel."""
+"""Optional output of a network: the standard error of the green fraction, per pixel."""
 MOST_OVERLAPS = 4
-"""Tiles that may lie over one pixel, along each axis."""
+"""Most tiles that may cover one pixel, along each axis."""
 LARGEST_TILE_BYTES = 2**30
-"""Of one tile, bands and answers together."""
+"""Size of one tile, bands and predictions together."""
 
 
 def check(session: onnxruntime.InferenceSession, card: ModelCard, *, source: str) -> None:
-    """ModelError with all that a network and its card break of the contract, at once."""
+    """Raise ModelError with all the ways in which a network and its card break the contract."""
     faults = [*_faults_of_input(session, card), *_faults_of_outputs(session, card), *_faults_of_card(card)]
     if faults:
         raise ModelError(f"model {source}: breaks the contract: {'; '.join(faults)}")

@@ -1,8 +1,8 @@
-"""A model as an Earth Engine image: the same arithmetic, run on Google's machines (extra ``[ee]``).
+"""A model as an Earth Engine image: the same arithmetic on Google's machines (extra ``[ee]``).
 
-Pixel models are stacks of a dozen simple operations; each has its like in Earth Engine, so the ONNX graph is translated
-operation by operation. A model that looks at neighbours is refused, and a forest: what Earth Engine calls with the whole expression of a
-picture may have ten megabytes, and a forest would have to be written out branch by branch.
+Pixel models are stacks of a dozen simple operations, each with a counterpart in Earth Engine, so the ONNX graph is translated
+operation by operation. Models that use neighbouring pixels are refused, and so are forests: Earth Engine limits the expression of
+an image to ten megabytes, and a forest would have to be written out branch by branch.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from howgreen.landcover.contract import INPUT, OUTPUTS
 from howgreen.landcover.model import Model
 
 Tensor = Any
-"""An ``ee.Image`` with a band a channel, or a constant: a float or an array."""
+"""An ``ee.Image`` with one band per channel, or a constant: a float or an array."""
 
 
 def cover(model: Model, reflectance: Any) -> tuple[Any, Any]:
-    """Probability of each class and the green fraction, as two ``ee.Image``; their bands are in the card's order.
+    """Compute the probability of each class and the green fraction, as two ``ee.Image``; bands in the card's order.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def cover(model: Model, reflectance: Any) -> tuple[Any, Any]:
     MissingExtraError
         The extra is not installed.
     ModelError
-        The model looks at neighbours, or has an operation that is not known here.
+        The model uses neighbouring pixels, or has an unsupported operation.
     """
     graph = graph_of(model)
     import onnx
@@ -81,7 +81,7 @@ def graph_of(model: Model) -> Any:
 
 
 def _refuse_forest(model: Model, graph: Any) -> None:
-    """ModelError where the network is, or holds, an ensemble of trees."""
+    """Raise ModelError if the network is, or contains, a tree ensemble."""
     branches, trees = 0, set[int]()
     for node in graph.node:
         if node.op_type.startswith("TreeEnsemble"):
@@ -99,14 +99,14 @@ def _refuse_forest(model: Model, graph: Any) -> None:
 
 
 def green_mask(model: Model, reflectance: Any) -> Any:
-    """``ee.Image`` of one band: 1 at least half green, 0 not; masked where unseen, and where the model sees water.
+    """Make an ``ee.Image`` of one band: 1 at least half green, 0 not; masked where unseen or classified as water.
 
-    Parameters and errors as those of :func:`cover`.
+    Parameters and errors as for :func:`cover`.
     """
     probability, fraction = cover(model, reflectance)
     mask = fraction.gte(HALF_GREEN).rename("green_mask")
     for water in water_codes(model.card.classes):
-        # The first class of the highest probability is the label.
+        # The label is the first class of highest probability.
         others = [item.code for item in model.card.classes if item.code != water]
         lost = [
             probability.select([other]).gte(probability.select([water]))
@@ -125,7 +125,7 @@ def _sum() -> Any:
 
 
 def _number(value: Tensor) -> Tensor:
-    """Turn a constant of one element into a float; leave anything else as it is."""
+    """Convert a single-element constant to a float; leave anything else as it is."""
     return float(value) if isinstance(value, np.ndarray) and value.size == 1 else value
 
 
@@ -136,7 +136,7 @@ def _image(value: Tensor) -> Any:
 
 
 def _both(name: str) -> Callable[[list[Tensor], Mapping[str, Any]], Any]:
-    """Make an operation on two tensors; an image of one band goes with each band of the other."""
+    """Make a binary operation on tensors; a single-band image is combined with each band of the other."""
 
     def operation(inputs: list[Tensor], _: Mapping[str, Any]) -> Any:
         return getattr(_image(inputs[0]), name)(_image(inputs[1]))
@@ -157,7 +157,7 @@ def _clip(inputs: list[Tensor], _: Mapping[str, Any]) -> Any:
 
 
 def _convolution(inputs: list[Tensor], _: Mapping[str, Any]) -> Any:
-    """1 x 1: each new band is a weighted sum of the old ones."""
+    """1 x 1: each output band is a weighted sum of the input bands."""
     import ee
 
     image, weights = inputs[0], np.asarray(inputs[1])
@@ -213,4 +213,4 @@ _OPERATIONS: Mapping[str, Callable[[list[Tensor], Mapping[str, Any]], Any]] = {
     "Split": _split,
     "Sub": _both("subtract"),
 }
-"""ONNX operation to what it is in Earth Engine: of (inputs, attributes)."""
+"""Earth Engine equivalent of each ONNX operation: a function of (inputs, attributes)."""

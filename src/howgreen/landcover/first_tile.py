@@ -1,4 +1,4 @@
-"""A stranger's model and its first tile, in a process of its own: bounded in time and memory, and free to crash.
+"""First run of an untrusted model on a tile, in a process of its own: bounded in time and memory, and free to crash.
 
 Run as ``python -m howgreen.landcover.first_tile BANDS SIDE MOST_BYTES`` with the model on standard input.
 """
@@ -12,17 +12,17 @@ from collections.abc import Sequence
 from howgreen.core.errors import ModelError
 
 MOST_BYTES = 2 << 30
-"""Of memory for one tile, beside the libraries: the largest shipped model takes a twentieth."""
+"""Memory limit for one tile, without the libraries: the largest shipped model takes a twentieth."""
 _TOO_LARGE = 17
 
 
 def try_first_tile(content: bytes, *, bands: int, side: int, source: str, seconds: float) -> None:
-    """Run a model on one tile of zeros; what else goes wrong inside is told by who runs it next.
+    """Run a model on one tile of zeros; other failures are reported by the next run, in this process.
 
     Raises
     ------
     ModelError
-        It does not end in time, takes too much memory, or breaks the process that runs it.
+        It does not end in time, takes too much memory, or crashes the process that runs it.
     """
     command = [sys.executable, "-m", "howgreen.landcover.first_tile", str(bands), str(side), str(MOST_BYTES)]
     tile = f"a tile of {side} x {side} pixels"
@@ -41,7 +41,7 @@ def try_first_tile(content: bytes, *, bands: int, side: int, source: str, second
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the model of standard input on a tile; the exit code says what happened."""
+    """Run the model from standard input on a tile; the exit code reports the outcome."""
     import numpy as np
 
     from howgreen.core.onnx_runtime import load_runtime
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _bound_memory(most_bytes: int) -> None:
-    """Let this process take so many bytes more than it has; where the system knows no such bound, nothing."""
+    """Let this process allocate this many more bytes; does nothing if the system has no such limit."""
     try:
         import resource
         from pathlib import Path

@@ -32,38 +32,38 @@ if TYPE_CHECKING:
 FloatArray = npt.NDArray[np.float32]
 
 CHOSEN_FROM = ("mixture-10", "mixture-6", "mixture-4", "ndvi")
-"""Where no model is named, in the order of preference."""
+"""Models to choose from if none is named, in order of preference."""
 FOR_RADAR = ("radar-4", "radar-2")
 """The same for radar alone: the first needs several acquisitions."""
 SHIPPED = (*CHOSEN_FROM, "unet-10", *FOR_RADAR)
 STRIP_PX = 16_384
-"""Pixels that a pixel model is run on at once."""
+"""Pixels per call of a pixel model."""
 ROUNDING = 1e-3
-"""How far rounding may carry a share out of 0-1: half precision inside a graph does that."""
+"""How far rounding may carry a share out of 0-1, as half precision inside a graph does."""
 FAR_KM = 100.0
-"""A model of one place that is used further away meets other ground, soils and light."""
+"""A local model used further away meets other ground, soils and light."""
 FAR_DAYS = 45
-"""So many days later in the year the same plants look different."""
+"""This many days later in the year, the same plants look different."""
 KM_PER_DEGREE = 111.2
 SAME_RESOLUTION = 1.25
-"""Pixel sizes that differ by a smaller factor count as the same."""
+"""Pixel sizes that differ by a smaller factor count as equal."""
 _FOLDER = Path(__file__).parent / "models"
 
 
 class Prediction(NamedTuple):
-    """What a network predicts for a tile, unchecked: :func:`validate` is called where it is known which pixels count."""
+    """A network's prediction for a tile, unchecked: :func:`validate` is called where the valid pixels are known."""
 
     probability: FloatArray
     """(N, K, H, W)."""
     green_fraction: FloatArray
     """(N, 1, H, W)."""
     green_uncertainty: FloatArray | None
-    """(N, 1, H, W) standard error of the green fraction; None where the network does not tell."""
+    """(N, 1, H, W) standard error of the green fraction; None if the network does not predict it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """A model that can be run here, in another thread and, pickled, in another process."""
+    """A model that runs here, in other threads and, pickled, in other processes."""
 
     card: ModelCard
     path: Path
@@ -78,9 +78,9 @@ class Model:
         Raises
         ------
         ModelError
-            The network cannot take such an input, or answers in another shape.
+            The network rejects such an input, or its output has another shape.
         """
-        # A pixel model a strip at a time: what is between its layers then stays in the core's own cache.
+        # A pixel model runs one strip at a time, which keeps its intermediate layers in the core's own cache.
         height, width = reflectance.shape[2:]
         rows = height if self.card.looks_around or self.tiles_only else max(1, STRIP_PX // max(width, 1))
         if rows >= height:
@@ -111,25 +111,25 @@ class Model:
 
     @property
     def has_uncertainty(self) -> bool:
-        """Whether the network estimates the standard error of each pixel's green fraction."""
+        """Whether the network predicts the standard error of each pixel's green fraction."""
         return any(node.name == UNCERTAINTY for node in session_of(self).get_outputs())
 
     @property
     def tiles_only(self) -> bool:
-        """Whether the network takes no other input than a whole tile of the card's size."""
+        """Whether the network accepts only whole tiles of the card's size."""
         shape = session_of(self).get_inputs()[0].shape
         return any(isinstance(side, int) for side in shape[2:])
 
 
 def validate(shares: npt.NDArray[np.float32], seen: npt.NDArray[np.bool_] | None, *, source: str) -> None:
-    """Check that predicted shares are finite and 0-1 where something was seen; rounding errors are clipped in place.
+    """Check that predicted shares are finite and 0-1 on valid pixels; rounding errors are clipped in place.
 
     Parameters
     ----------
     shares
-        Shares predicted by a network, the pixels' axes last.
+        Shares predicted by a network, pixel axes last.
     seen
-        Pixels that count, None for all; the others may hold anything.
+        Valid pixels, None for all; the others may hold anything.
     source
         The model's file, for the error.
 
@@ -138,7 +138,7 @@ def validate(shares: npt.NDArray[np.float32], seen: npt.NDArray[np.bool_] | None
     ModelError
         Not a number, or further outside 0-1 than by rounding.
     """
-    if shares.size == 0 or (shares.min() >= 0 and shares.max() <= 1):  # the rule; NaN is neither
+    if shares.size == 0 or (shares.min() >= 0 and shares.max() <= 1):  # the usual case; NaN fails both comparisons
         return
     counted = shares if seen is None else shares[..., seen]
     wrong = ~np.isfinite(counted)
@@ -166,7 +166,7 @@ def session_of(model: Model) -> onnxruntime.InferenceSession:
 
 
 def _session(sha256: str, content: bytes, card: ModelCard, source: str) -> onnxruntime.InferenceSession:
-    """One session a process and file: sessions are thread-safe, and cannot be pickled."""
+    """One session per process and file: sessions are thread-safe, but cannot be pickled."""
     with _sessions_lock:
         if sha256 not in _sessions:
             _sessions[sha256] = open_session(content, looks_around=card.looks_around, source=source)
@@ -174,12 +174,12 @@ def _session(sha256: str, content: bytes, card: ModelCard, source: str) -> onnxr
 
 
 def load_model(name_or_path: str | Path) -> Model:
-    """Load a shipped model by name (``mixture-10``), one that was added by its name, or any ONNX file by path.
+    """Load a shipped model by name (``mixture-10``), an added one by its name, or any ONNX file by path.
 
     Raises
     ------
     ModelError
-        Unknown name, unreadable file, a card that is missing or broken, or a network that breaks the contract.
+        Unknown name, unreadable file, missing or broken card, or a network that breaks the contract.
     """
     name = str(name_or_path)
     added = None if name in SHIPPED else _library.entry(name)
@@ -205,7 +205,7 @@ def load_model(name_or_path: str | Path) -> Model:
 
 
 def model_from(content: bytes, *, path: Path, source: str) -> Model:
-    """Read the model that a file's bytes hold; ``source`` is what errors name. ModelError as for :func:`load_model`."""
+    """Read a model from a file's bytes; errors name ``source``. ModelError as for :func:`load_model`."""
     card = card_of(content, source=source)
     sha256 = hashlib.sha256(content).hexdigest()
     try:
@@ -216,12 +216,12 @@ def model_from(content: bytes, *, path: Path, source: str) -> Model:
 
 
 def card_of(content: bytes, *, source: str) -> ModelCard:
-    """Read the card inside a file's bytes. ModelError when it is none."""
+    """Read the card inside a file's bytes. ModelError if there is none."""
     return card_from_json(_onnxfile.card_text(content, source=source), source=source)
 
 
 def _added(entry: _library.Entry) -> Model:
-    """Load a model of the user's library; in plans and reports it goes by the name that it has there."""
+    """Load a model of the user's library; plans and reports use its name there."""
     again = f"add it again with `howgreen models add {entry.source} --name {entry.name} --replace`"
     try:
         content = _onnxfile.read_file(entry.path)
@@ -236,17 +236,17 @@ def _added(entry: _library.Entry) -> Model:
 
 
 def is_known(name: str) -> bool:
-    """Whether a name stands for a shipped model or one that was added."""
+    """Tell whether a name is that of a shipped or added model."""
     return name in SHIPPED or _library.entry(name) is not None
 
 
 def planned_model(name: str, *, sha256: str) -> Model:
-    """Load the model of a plan: by its name, else the one that is here under another name with the same bytes.
+    """Load the model of a plan: by its name, else the local one with the same bytes under another name.
 
     Raises
     ------
     PlanError
-        It is not here, or no longer the same.
+        It is not available, or no longer the same.
     """
     try:
         found = load_model(name)
@@ -264,22 +264,22 @@ def planned_model(name: str, *, sha256: str) -> Model:
 
 
 def models() -> list[Model]:
-    """Load the shipped models of reflectance that are chosen from where none is named, the preferred first."""
+    """Load the shipped reflectance models that are chosen from by default, the preferred first."""
     return [load_model(name) for name in CHOSEN_FROM]
 
 
 def radar_models() -> list[Model]:
-    """Load the shipped models of radar alone, the preferred first."""
+    """Load the shipped radar-only models, the preferred first."""
     return [load_model(name) for name in FOR_RADAR]
 
 
 def default_model(bands: Collection[str]) -> str:
-    """Name the preferred shipped model among those whose bands are all there.
+    """Name the preferred shipped model among those whose bands are all available.
 
     Raises
     ------
     MissingBandsError
-        No shipped model can do with these bands.
+        No shipped model works with these bands.
     """
     cards = []
     for name in (*CHOSEN_FROM, *FOR_RADAR):
@@ -296,7 +296,7 @@ def require_bands(card: ModelCard, bands: Collection[str], *, what: str) -> None
     Raises
     ------
     MissingBandsError
-        Says what is missing, what is there, and which shipped model would fit.
+        The message says what is missing, what is available, and which shipped model would fit.
     """
     missing = [band for band in card.bands if band not in bands]
     if not missing:
@@ -310,7 +310,7 @@ def require_bands(card: ModelCard, bands: Collection[str], *, what: str) -> None
 
 
 def elsewhere(card: ModelCard, *, city: City, scenes: Sequence[Scene]) -> str:
-    """Tell how far a model of one place is from what it was made for, in place, season and satellite; empty where it is at home."""
+    """Say how far a local model is from home in place, season and satellite; empty if it is at home."""
     if not card.learned_from:
         return ""
     faults = []
@@ -334,7 +334,7 @@ def elsewhere(card: ModelCard, *, city: City, scenes: Sequence[Scene]) -> str:
 
 
 def _apart_km(one: Sequence[float], other: Sequence[float]) -> float:
-    """Distance between two boxes in degrees, on a sphere; 0 where they touch."""
+    """Distance in km between two boxes in degrees, on a sphere; 0 if they touch."""
     south, north = max(one[1], other[1]), min(one[3], other[3])
     north_south = max(south - north, 0.0)
     gaps = [max(a[0] - b[2], 0.0) for a, b in ((one, other), (other, one))]
@@ -351,7 +351,7 @@ def _days_apart(one: date, other: date) -> int:
 
 
 def for_plan(model: Model, plan: Plan) -> Model:
-    """Take the interval off a model that is used far from home: what its own place told holds there alone."""
+    """Remove the interval of a model used far from home: the reference error of its own place holds only there."""
     if model.card.reference_error is None or not elsewhere(model.card, city=plan.city, scenes=plan.scenes):
         return model
     return replace(model, card=replace(model.card, reference_error=None))
@@ -360,7 +360,7 @@ def for_plan(model: Model, plan: Plan) -> Model:
 def model_warnings(
     card: ModelCard, *, resolution_m: float, city: City | None = None, scenes: Sequence[Scene] = ()
 ) -> tuple[Caution, ...]:
-    """List what is doubtful of a model used on a city's images with pixels of ``resolution_m`` metres; empty when it fits them."""
+    """List doubts about a model on a city's images with pixels of ``resolution_m`` metres; empty if it fits them."""
     warnings = []
     far = elsewhere(card, city=city, scenes=scenes) if city else ""
     if far:

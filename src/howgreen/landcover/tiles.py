@@ -1,9 +1,9 @@
-"""Where tiles lie on the grid, and how the answers of overlapping ones become one.
+"""Placement of tiles on the grid, and blending of overlapping predictions.
 
-A tile's *middle* is what is left of it without its halo. Where ``stride_px`` is the middle's size, middles lie side by side and each
-pixel has one answer. Where it is less they overlap, and answers are averaged with weights that rise from a middle's edge as a
-squared sine: neighbours' weights add up to 1 and meet without a kink (Hann windows; Pielawski & Wählby 2020,
-doi:10.1371/journal.pone.0229839). Weights depend on the place on the grid alone.
+A tile's *middle* is the tile without its halo. If ``stride_px`` is the middle's size, middles lie side by side and each pixel has
+one prediction. If it is less they overlap, and predictions are averaged with weights that rise from a middle's edge as a squared
+sine: neighbours' weights sum to 1 and meet smoothly (Hann windows; Pielawski & Wählby 2020, doi:10.1371/journal.pone.0229839).
+Weights depend on the position on the grid alone.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ Weights = npt.NDArray[np.float32]
 
 
 def margin_px(card: ModelCard) -> int:
-    """Pixels around a block that the tiles which touch it may see."""
+    """Return the margin around a block, in pixels, that the tiles touching it may use."""
     middle = card.tile_px - 2 * card.halo_px
     return card.halo_px + (-(-middle // card.stride_px) - 1) * card.stride_px
 
 
 def starts(start: int, size: int, card: ModelCard) -> Iterator[int]:
-    """First rows (or columns) on the grid of the middles that touch ``size`` pixels from ``start`` on, in rising order.
+    """Return the first rows (or columns) on the grid of the middles that touch ``size`` pixels from ``start`` on, ascending.
 
-    None starts before the grid: such a tile would see nothing there but what it shares with the first.
+    None starts before the grid: such a tile would see only pixels it shares with the first.
     """
     stride, middle = card.stride_px, card.tile_px - 2 * card.halo_px
     first = max((start - middle) // stride + 1, 0)
@@ -36,7 +36,7 @@ def starts(start: int, size: int, card: ModelCard) -> Iterator[int]:
 
 
 def ramp(card: ModelCard) -> Weights:
-    """(middle,) weight of each row or column of a middle; all 1 where none overlap."""
+    """Return the weight of each row or column of a middle, (middle,); all 1 if none overlap."""
     middle = card.tile_px - 2 * card.halo_px
     if not card.overlap_px:
         return np.ones(middle, np.float32)
@@ -46,7 +46,7 @@ def ramp(card: ModelCard) -> Weights:
 
 
 def total(start: int, size: int, card: ModelCard) -> Weights:
-    """(size,) sum of the weights of all tiles at each row or column from ``start`` on."""
+    """Sum the weights of all tiles at each row or column from ``start`` on, (size,)."""
     weights, summed = ramp(card), np.zeros(size, np.float32)
     for first in starts(start, size, card):
         there, within = window(first - start, len(weights), size)
@@ -55,7 +55,7 @@ def total(start: int, size: int, card: ModelCard) -> Weights:
 
 
 def window(start: int, size: int, limit: int) -> tuple[slice, slice]:
-    """Part of ``start .. start + size`` that lies in ``0 .. limit``: there, and within the window itself."""
+    """Clip ``start .. start + size`` to ``0 .. limit``: the slice there, and the slice within the window itself."""
     first, last = max(start, 0), min(start + size, limit)
     return slice(first, last), slice(first - start, last - start)
 
@@ -66,7 +66,7 @@ def shifted(part: slice, by: int) -> slice:
 
 
 def aligned_chunks(sizes: tuple[int, ...], card: ModelCard) -> tuple[int, ...]:
-    """Chunk sizes close to ``sizes`` that cut at multiples of the stride, each as wide as its neighbour's margin."""
+    """Return chunk sizes close to ``sizes`` that cut at multiples of the stride, each at least as wide as its neighbour's margin."""
     total_px, margin, stride = sum(sizes), margin_px(card), card.stride_px
     step = stride * -(-max(*sizes, margin) // stride)
     edges = [*range(0, total_px, step), total_px]

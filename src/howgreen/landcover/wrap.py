@@ -1,8 +1,8 @@
-"""Foreign ONNX classifiers behind the contract of :mod:`howgreen.landcover.contract`, their own graph untouched inside.
+"""Adapter for third-party ONNX classifiers to the contract of :mod:`howgreen.landcover.contract`, with their graph unchanged inside.
 
-Models leave their makers in many forms: tables of rows (scikit-learn, LightGBM, XGBoost), images with the channel axis first
-(torch) or last (TensorFlow), logits, probabilities, labels. Wrapping adds the few operations before and after that turn
-reflectance into what the model takes and its answer into class probabilities. Needs the package onnx.
+Models are exported in many forms: row-based (scikit-learn, LightGBM, XGBoost), images with channels first (torch) or last
+(TensorFlow), with logits, probabilities or labels as output. Wrapping adds the few operations before and after that convert
+reflectance to the model's input and its output to class probabilities. Needs the package onnx.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     import onnx
 
 Kind = Literal["table", "nchw", "nhwc"]
-"""How the model takes its pixels: rows of bands, or images with the bands' axis second or last."""
+"""Input layout of the model: rows of bands, or images with the band axis second or last."""
 Answers = Literal["logits", "probability", "labels", "fraction"]
-"""What it gives: a number a class before or after softmax, the class itself, or the green fraction alone."""
+"""Output of the model: one number per class before or after softmax, the class itself, or only the green fraction."""
 
 OPSET = 13
-"""From here on Softmax works on one axis and axes are inputs; older graphs are converted."""
+"""From this opset on, Softmax works on one axis and axes are inputs; older graphs are converted."""
 TILE_PX, HALO_PX = 128, 16
 GREEN, GREY, BLUE = "#4c9a3f", "#b0a8a0", "#466fbe"
 _OWN = "howgreen_"
@@ -41,39 +41,39 @@ class WrappedClass:
     name: str
     green: bool
     value: int
-    """Its place on the probability axis, or the number that stands for it where the model answers labels."""
+    """Its index on the probability axis, or its label if the model predicts labels."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Wrapping:
-    """How a foreign model takes pixels and what it answers."""
+    """Inputs and outputs of a foreign model."""
 
     bands: tuple[str, ...]
-    """Common names in the order of its input."""
+    """Common names in the order of the model's input."""
     classes: tuple[WrappedClass, ...]
-    """In the order of its answer."""
+    """In the order of the model's output."""
     kind: Kind
     answers: Answers
     scale: float = 1.0
-    """What it was trained on = reflectance (0-1) * scale: 10000 for the usual digital numbers."""
+    """Training input = reflectance (0-1) * scale: 10000 for the usual digital numbers."""
     mean: tuple[float, ...] = ()
-    """Taken off each band after scaling; empty for none."""
+    """Subtracted from each band after scaling; empty for none."""
     std: tuple[float, ...] = ()
-    """By which each band is then divided; empty for none."""
+    """Each band is then divided by this; empty for none."""
     resolution_m: float = 10.0
     tile_px: int | None = None
-    """None for the size that the graph is fixed at, else 128."""
+    """None for the graph's fixed size, else 128."""
     halo_px: int | None = None
-    """Pixels around a tile that count; None for 0 with rows and 16 with images."""
+    """Pixels around a tile that matter; None for 0 with rows and 16 with images."""
 
 
 def parse_classes(text: str) -> tuple[WrappedClass, ...]:
-    """Read ``tree:green,grass:green,built,bare,water``, or ``1=tree:green,2=water`` where labels are other numbers.
+    """Read ``tree:green,grass:green,built,bare,water``, or ``1=tree:green,2=water`` for explicit label numbers.
 
     Raises
     ------
     ModelError
-        No class, a class twice, or a value that is no number.
+        No class, a duplicate class, or a value that is not a number.
     """
     classes = []
     for place, entry in enumerate(part.strip() for part in text.split(",")):
@@ -89,19 +89,19 @@ def parse_classes(text: str) -> tuple[WrappedClass, ...]:
 
 
 def wrap_model(source: Path, out: Path, *, name: str, wrapping: Wrapping) -> ModelCard:
-    """Write a foreign ONNX file to ``out`` as a model of howgreen's; the card that it got.
+    """Write a foreign ONNX file to ``out`` as a howgreen model; return its card.
 
     Parameters
     ----------
     source
-        The file as its maker exported it. Weights in files beside it are taken in.
+        The file as exported. External weight files are embedded.
     name
-        What the model is called.
+        The model's name.
 
     Raises
     ------
     ModelError
-        No ONNX file, or a graph that is not of the kind it is said to be.
+        Not an ONNX file, or a graph not of the stated kind.
     MissingExtraError
         The package onnx is not installed.
     """
@@ -115,7 +115,7 @@ def wrap_model(source: Path, out: Path, *, name: str, wrapping: Wrapping) -> Mod
     except (OSError, onnx.checker.ValidationError) as error:
         raise ModelError(f"model {source}: cannot be read ({error}); give an ONNX file") from error
     except Exception as error:
-        if type(error).__name__ != "DecodeError":  # protobuf's own, whose home moves between its versions
+        if type(error).__name__ != "DecodeError":  # protobuf's own, which moves between versions
             raise
         raise ModelError(f"model {source}: not an ONNX file; export it again") from error
     model = _converted(model, source)
@@ -135,7 +135,7 @@ def wrap_model(source: Path, out: Path, *, name: str, wrapping: Wrapping) -> Mod
 
 
 def _check(wrapping: Wrapping) -> None:
-    """Check what needs no look at the graph."""
+    """Check everything that does not need the graph."""
     if wrapping.kind not in get_args(Kind) or wrapping.answers not in get_args(Answers):
         raise ModelError(
             f"--kind is one of {', '.join(get_args(Kind))}, --answers one of {', '.join(get_args(Answers))}"
@@ -158,7 +158,7 @@ def _check(wrapping: Wrapping) -> None:
 
 
 def _converted(model: onnx.ModelProto, source: Path) -> onnx.ModelProto:
-    """Raise the standard opset to one in which the added operations mean what they say."""
+    """Raise the standard opset to one in which the added operations have the intended meaning."""
     import onnx
 
     opset = next((one for one in model.opset_import if one.domain in ("", "ai.onnx")), None)
@@ -178,11 +178,11 @@ def _converted(model: onnx.ModelProto, source: Path) -> onnx.ModelProto:
 
 
 _UNCHANGED = ("Cast", "Identity", "Reshape", "Concat", "Transpose", "ZipMap", "ArgMax", "Shape", "Gather")
-"""Standard operations beside a table's trees that mean the same in the opsets 9 to 13."""
+"""Standard operations around a tree ensemble with the same meaning in opsets 9 to 13."""
 
 
 def _fixed_side(graph: onnx.GraphProto, kind: Kind, source: Path) -> int | None:
-    """Height and width that an image model is fixed at; None for any."""
+    """Return the fixed height and width of an image model; None for any."""
     sizes = [dimension.dim_value for dimension in graph.input[0].type.tensor_type.shape.dim]
     if len(sizes) != 4 and kind != "table":
         raise ModelError(f"model {source}: takes {len(sizes)} axes, an image has four; is it --kind table?")
@@ -240,7 +240,7 @@ def _colour(one: WrappedClass) -> str:
 
 @dataclass
 class _Graph:
-    """The foreign graph while it is wrapped: nodes before it, its own, nodes after it."""
+    """The foreign graph being wrapped: nodes before it, its own, nodes after it."""
 
     graph: onnx.GraphProto
     wrapping: Wrapping
@@ -269,14 +269,14 @@ class _Graph:
             container.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", channels, "y", "x"]))
 
     def _constant(self, name: str, values: Any, dtype: Any = np.float32) -> str:
-        """Add a constant; the name that it has in the graph."""
+        """Add a constant; return its name in the graph."""
         from onnx import numpy_helper
 
         self.graph.initializer.append(numpy_helper.from_array(np.asarray(values, dtype), _OWN + name))
         return _OWN + name
 
     def _add(self, nodes: list[Any], operation: str, inputs: Sequence[str], output: str, **attributes: Any) -> str:
-        """Add an operation to the nodes before or after the model's own; the name of its output."""
+        """Add an operation to the nodes before or after the model's own; return its output's name."""
         from onnx import helper
 
         output = output if output in OUTPUTS else _OWN + output
@@ -284,7 +284,7 @@ class _Graph:
         return output
 
     def _input(self, bands: int) -> str:
-        """Turn reflectance (N, C, H, W) into what the model takes; the name of the result."""
+        """Convert reflectance (N, C, H, W) to the model's input; return the result's name."""
         from onnx import TensorProto
 
         wrapping, pre = self.wrapping, self.before
@@ -305,7 +305,7 @@ class _Graph:
         return current
 
     def _answer(self) -> str:
-        """Find the answer among the outputs; a ZipMap, which makes dictionaries of probabilities, is left out."""
+        """Find the prediction among the outputs; a ZipMap, which makes dictionaries of probabilities, is bypassed."""
         from onnx import TensorProto
 
         maps = [node for node in self.graph.node if node.op_type == "ZipMap"]
@@ -335,7 +335,7 @@ class _Graph:
         return str(names[0])
 
     def _classes(self, given: str, card: ModelCard) -> None:
-        """Turn the model's answer into ``probability`` (N, K, H, W) and ``green_fraction`` (N, 1, H, W)."""
+        """Convert the model's output to ``probability`` (N, K, H, W) and ``green_fraction`` (N, 1, H, W)."""
         from onnx import TensorProto
 
         post, count = self.after, len(card.classes)
@@ -357,7 +357,7 @@ class _Graph:
         self._add(post, "Clip", [total, low, high], OUTPUTS[1])
 
     def _channels_first(self, given: str, channels: int) -> str:
-        """Bring an answer with its classes last, or of rows, to (N, K, H, W)."""
+        """Convert an output with classes last, or of rows, to (N, K, H, W)."""
         if self.wrapping.kind == "nchw":
             return given
         if self.wrapping.kind == "table":
@@ -365,7 +365,7 @@ class _Graph:
         return self._add(self.after, "Transpose", [given], "classes_second", perm=[0, 3, 1, 2])
 
     def _grid_shape(self, last: list[int]) -> str:
-        """Name a tensor that holds N, H, W of the reflectance and then ``last``."""
+        """Name a tensor that holds N, H, W of the reflectance, followed by ``last``."""
         shape = self._add(self.after, "Shape", [INPUT], "shape")
         axes = self._constant("axes_of_grid", [0, 2, 3], np.int64)
         sides = self._add(self.after, "Gather", [shape, axes], "sides", axis=0)
@@ -374,7 +374,7 @@ class _Graph:
         return self._add(self.after, "Concat", [sides, self._constant("last", last, np.int64)], "grid_shape", axis=0)
 
     def _one_hot(self, given: str) -> str:
-        """Turn labels, in any of the usual shapes, into probabilities of 0 and 1; a label of no class gets none."""
+        """Convert labels, in any of the usual shapes, to probabilities of 0 and 1; an unknown label gets none."""
         from onnx import TensorProto
 
         post = self.after

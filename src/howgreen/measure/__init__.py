@@ -1,7 +1,7 @@
-"""Measure: land cover and zones in, areas and ratios with their interval out.
+"""From land cover and zones to areas and green ratios with their interval.
 
-:func:`green` sums every pixel by the exact share of it that lies in a zone; :func:`to_frame` puts the zones
-into the table that a result carries.
+:func:`green` weights every pixel by its exact share inside a zone; :func:`to_frame` puts the zones into the table of a
+result.
 """
 
 from howgreen.measure._zonal import green

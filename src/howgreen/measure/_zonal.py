@@ -27,28 +27,28 @@ if TYPE_CHECKING:
     from howgreen.core.types import City, LandCover, Progress
 
 Sums = np.ndarray[Any, Any]
-"""float64 (6, 256): for each label the pixels of the zone, their summed green fraction, those at least half green, their summed
-number of clear dates, those that one date alone showed, their summed share of dry plants."""
+"""float64 (6, 256): for each label the zone's pixels, their summed green fraction, those at least half green, their summed
+number of clear dates, those seen on a single date, their summed dry-plant fraction."""
 
 
 def green(
     landcover: LandCover, city: City, *, n_clear: xr.DataArray | None = None, progress: Progress | None = None
 ) -> tuple[Zone, ...]:
-    """How green a city and each of its districts are.
+    """Measure the green ratio of a city and of each of its districts.
 
-    Every pixel counts with the exact share of it that lies in the zone (``exactextract``), block by block over
-    the chunks of the land cover; each block is computed once, for all zones, and only if a zone reaches it.
-    Planar sums are scaled by ellipsoidal over planar area of the zone. What lies beyond the raster is unseen land.
+    Every pixel is weighted by its exact share inside the zone (``exactextract``), block by block over the chunks of the land
+    cover; each block is computed once, for all zones, and only if a zone reaches it. Planar sums are scaled by the zone's ratio
+    of ellipsoidal to planar area. Ground beyond the raster is unseen land.
 
     Parameters
     ----------
     landcover
-        ``label`` and ``green_fraction`` on one north-up grid. A land pixel is seen where it has both. ``dry_fraction`` where the
-        model tells it.
+        ``label`` and ``green_fraction`` on one north-up grid. A land pixel is seen if it has both. ``dry_fraction`` if the model
+        predicts it.
     city
-        Its districts are measured each for itself; they need not lie inside, nor fill the city.
+        Its districts are measured independently; they need neither lie inside the city nor fill it.
     n_clear
-        uint8 (y, x) on the same grid: how many dates showed each pixel clearly; None where nobody counted.
+        uint8 (y, x) on the same grid: number of clear dates of each pixel; None if not counted.
 
     Returns
     -------
@@ -62,7 +62,7 @@ def green(
     ImageError
         The grid is not north-up.
     ModelError
-        The labels hold a code that the model's card does not know.
+        The labels hold a code missing from the model's card.
     """
     if not (landcover.grid.axis_aligned and landcover.grid.transform.a > 0 > landcover.grid.transform.e):
         raise ImageError("land cover: its grid is rotated or not north-up; warp it to a north-up grid first")
@@ -86,7 +86,7 @@ def green(
 def _sums(
     landcover: LandCover, zones: Sequence[ZoneShape], n_clear: xr.DataArray | None, progress: Progress | None
 ) -> list[Sums]:
-    """Add up the sums of each zone over all blocks that it reaches."""
+    """Accumulate the sums of each zone over all blocks that it reaches."""
     from dask.base import compute
     from dask.delayed import delayed
 
@@ -110,18 +110,18 @@ def _sums(
 
 
 class _Shapes:
-    """Shapes on their way into a task; opaque to dask, which would walk through a list of them."""
+    """Shapes passed to a task; opaque to dask, which would traverse a list of them."""
 
     def __init__(self, positions: Sequence[int], zones: Sequence[ZoneShape]) -> None:
         self.shapes = [zones[position].shape for position in positions]
 
 
 def _blocks(data: xr.Dataset, n_clear: xr.DataArray | None) -> Iterator[tuple[Window, list[Any]]]:
-    """Each spatial chunk: its window, and its labels, green and dry fractions and numbers of clear dates (delayed; None without)."""
+    """Yield each spatial chunk: its window, and its labels, green and dry fractions and clear-date counts (delayed; None without)."""
     label, fraction = data["label"].transpose("y", "x"), data["green_fraction"].transpose("y", "x")
     more = [data.get("dry_fraction"), n_clear]
     chunks = label.chunks or fraction.chunks or tuple(map(chunk_sizes, label.shape))
-    # Not optimised here: optimising the two apart would compute what they share twice.
+    # Not optimised here: optimising the two separately would compute their shared part twice.
     parts = [
         variable
         if variable is None
@@ -147,9 +147,9 @@ def _block_sums(
     tick: Ticks,
     *pixels: Any,
 ) -> list[Sums]:
-    """Add up the sums of the zones that reach one block, of its labels, fractions, shares of dry plants and numbers of clear dates.
+    """Compute the sums of the zones that reach one block, from its labels, fractions, dry-plant fractions and clear-date counts.
 
-    Each of them is an argument for itself: in a list, dask would optimise the graphs of each block apart.
+    Each is a separate argument: in a list, dask would optimise each block's graph separately.
     """
     label, fraction, dry, looks = pixels
     unknown = np.isnan(fraction)
@@ -173,7 +173,7 @@ def _zone_sums(pixels: tuple[np.ndarray[Any, Any], ...], block: Window, shape: A
             np.bincount(codes, weights=one if part.share is None else part.share * one, minlength=256)
             for one in (values, looks, looks == 1, dry)
         )
-        # Pixels that are at least half green are counted 256 codes further on: one count for two lines.
+        # Pixels at least half green are counted 256 codes higher: one bincount for both rows.
         apart = np.bincount(codes + np.intp(256) * (values >= HALF_GREEN), weights=part.share, minlength=512)
         total += np.stack([apart[:256] + apart[256:], green, apart[256:], dates, once, dead])
     return total
@@ -192,7 +192,7 @@ def _stats(zone: ZoneShape, sums_m2: Sums, landcover: LandCover, *, counted: boo
     water = list(landcover.water_codes)
     land = [item.code for item in landcover.card.classes if item.code not in water]
     land_area = max(zone.land_m2 - float(area[water].sum()), 0.0)
-    # Rounding must not make more land than there is.
+    # Rounding must not create land beyond the zone's.
     seen = float(area[land].sum())
     observed = min(seen, land_area)
     green_area = min(float(greenness[land].sum()), observed)

@@ -1,4 +1,4 @@
-"""Zones on the ground: their shape on the grid and their area on the ellipsoid; and the table of their answers."""
+"""Zones: their shape on the grid, their area on the ellipsoid, and the table of their answers."""
 
 from __future__ import annotations
 
@@ -24,31 +24,31 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ZoneShape:
-    """One zone, ready to be measured."""
+    """One zone, ready to measure."""
 
     name: str
     id: str
     kind: Literal["city", "district"]
     boundary: Polygon | MultiPolygon
-    """EPSG:4326, as it was given."""
+    """EPSG:4326, as given."""
     population: Population | None
     level: int | None
-    """OSM admin_level where there is one."""
+    """OSM admin_level if known."""
     shape: BaseGeometry
-    """Of its land (all of it where no sea is known), on the grid's CRS; may be empty."""
+    """Shape of its land (all of it if no sea is known), in the grid's CRS; may be empty."""
     area_m2: float
-    """Of the boundary; ellipsoidal (WGS 84)."""
+    """Ellipsoidal (WGS 84) area of the boundary."""
     land_m2: float
-    """Of its land, ellipsoidal."""
+    """Ellipsoidal area of its land."""
 
     @property
     def scale(self) -> float:
-        """Ellipsoidal over planar area: what turns sums of pixels on the grid into square metres on the ground."""
+        """Ratio of ellipsoidal to planar area: converts pixel sums on the grid to square metres on the ground."""
         return self.land_m2 / self.shape.area if self.shape.area else 1.0
 
 
 def zone_shapes(city: City, crs: str) -> tuple[ZoneShape, ...]:
-    """Project the city and its districts onto a grid's CRS, the city first.
+    """Project the city and its districts to a grid's CRS, the city first.
 
     Raises
     ------
@@ -84,11 +84,10 @@ def _zone_shape(
 
 
 def to_frame(zones: Sequence[Zone]) -> gpd.GeoDataFrame:
-    """Make a table of zones in EPSG:4326, one row each in the order given.
+    """Make a table of zones in EPSG:4326, one row each in the given order.
 
     Columns ``name``, ``id``, ``kind``, ``level`` (empty where there is none), :data:`FIGURES`, ``interval_<end>`` for each of
-    :data:`INTERVAL_ENDS`, ``geometry``;
-    figures are float64 with NaN where a zone has none.
+    :data:`INTERVAL_ENDS`, ``geometry``; figures are float64, NaN if a zone has none.
     """
     import geopandas as gpd
     import pandas as pd
@@ -100,6 +99,6 @@ def to_frame(zones: Sequence[Zone]) -> gpd.GeoDataFrame:
     for end in INTERVAL_ENDS:
         values = [getattr(z.stats.interval, end) if z.stats.interval else None for z in zones]
         columns[f"interval_{end}"] = np.array(values, dtype=float)
-    # One kind of geometry throughout: files such as GeoPackage keep one kind a layer.
+    # A single geometry type throughout: formats such as GeoPackage allow one per layer.
     shapes = [z.boundary if isinstance(z.boundary, MultiPolygon) else MultiPolygon([z.boundary]) for z in zones]
     return gpd.GeoDataFrame(columns, geometry=shapes, crs="EPSG:4326")

@@ -1,8 +1,8 @@
-"""Which pixels a polygon covers, exactly: whole inside, in part along its edge, found without touching the inside.
+"""Exact pixel coverage of a polygon: whole inside, partial along its edge, without visiting the inside pixels.
 
-A window is split in four until a part lies wholly inside or outside the polygon, or is so small that
-``exactextract`` may work out the share of each pixel. The polygon is cut down together with the window, so
-the cost follows the length of the edge and not the area.
+A window is quartered until a part lies wholly inside or outside the polygon, or is small enough for ``exactextract`` to
+compute the share of each pixel. The polygon is clipped together with the window, so the cost grows with the length of
+the edge and not with the area.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
 
 LEAF_PX = 128
-"""Side at which splitting stops. Smaller means more calls, larger more pixels looked at in vain."""
+"""Window side at which splitting stops. Smaller means more calls, larger means more pixels examined needlessly."""
 
 _WHOLE = 1 - 1e-12
 
@@ -34,13 +34,13 @@ class CoverageWindow:
 
     window: Window
     pixels: np.ndarray[Any, Any] | None
-    """Flat positions inside the window; None for all of them."""
+    """Flat indices inside the window; None for all pixels."""
     share: np.ndarray[Any, Any] | None
-    """Covered share of each pixel, 0-1; None for 1 throughout."""
+    """Covered share of each pixel, 0-1; None for 1 everywhere."""
 
 
 def coverage_windows(polygon: BaseGeometry, window: Window, transform: Affine) -> Iterator[CoverageWindow]:
-    """Find the pixels of a window that a polygon on the grid's own CRS covers, each with its covered share.
+    """Find the pixels of a window that a polygon in the grid's CRS covers, with the covered share of each.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def coverage_windows(polygon: BaseGeometry, window: Window, transform: Affine) -
 
 
 def covered_share(shape: BaseGeometry, size: Sequence[int], transform: Affine) -> npt.NDArray[np.float64]:
-    """Return the share (y, x) of each pixel of a raster inside a shape on its CRS, exactly."""
+    """Return the exact share (y, x) of each raster pixel inside a shape in the same CRS."""
     share = np.zeros((size[0], size[1]))
     whole = Window(top=0, bottom=size[0], left=0, right=size[1])
     for part in coverage_windows(shape, whole, transform):
@@ -80,7 +80,7 @@ def _edge(cut: BaseGeometry, window: Window, transform: Affine) -> CoverageWindo
     from exactextract import exact_extract
     from exactextract.raster import NumPyRasterSource
 
-    # The values are of no interest: only where the pixels are and how much of each is covered.
+    # The values do not matter: only the positions and the coverage of the pixels.
     blank = np.zeros(window.shape, dtype=np.uint8)
     source = NumPyRasterSource(blank, *window.bounds(transform))
     feature = {"type": "Feature", "geometry": shapely.geometry.mapping(polygonal(cut)), "properties": {}}

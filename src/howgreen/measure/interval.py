@@ -1,4 +1,4 @@
-"""How sure a ratio is: the model's error in a place it has never been, more where a zone is small, and the land that was not seen."""
+"""The interval of a green ratio: the model's error in a new place, a term that grows as zones shrink, and the land that was not seen."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from howgreen.core.models import ZONE_SCORES_M2, ModelCard
 from howgreen.core.types import Interval
 
 SMALL = 1.05
-"""A zone is called small where its size widens the interval by more than this."""
+"""A zone counts as small if its size widens the interval by more than this."""
 
 
 def interval(
     ratio: float | None, card: ModelCard, *, area_m2: float, observed_ratio: float | None = 1.0
 ) -> Interval | None:
-    """Give the interval of a zone's green share; None without a ratio, or where no reference judged the model.
+    """Return the interval of a zone's green share; None without a ratio, or if the model has no reference error.
 
     Parameters
     ----------
     ratio
-        Green share of the land that was seen, 0-1.
+        Green share of the land seen, 0-1.
     area_m2
-        Land of the zone that was seen.
+        Land of the zone that was seen, in square metres.
     observed_ratio
-        Share of the zone's land that was seen, 0-1. What was not seen may be anything from bare to green.
+        Share of the zone's land that was seen, 0-1. Unseen land may be anything from bare to green.
     """
     error, half_width = card.reference_error, half_width_of(card, area_m2=area_m2)
     if ratio is None or error is None or half_width is None or observed_ratio is None:
@@ -53,9 +53,9 @@ def _method(error: str, *, wider: bool, unseen: float) -> str:
 
 
 def half_width_of(card: ModelCard, *, area_m2: float) -> float | None:
-    """Give half of the model's part of the interval: the error of a place and that of a zone of this size, sqrt(a^2 + b^2).
+    """Return the half-width of the model's part of the interval: errors of a place and of a zone of this size, sqrt(a^2 + b^2).
 
-    Between the sizes that the card knows the zone's part is interpolated over the logarithm of the area; smaller zones get that of
+    Between the zone sizes on the card, the zone's part is interpolated over the logarithm of the area; smaller zones get that of
     the smallest, which is too little for zones of a few pixels; beyond the largest it shrinks with the square root of the area, as
     independent errors do.
     """

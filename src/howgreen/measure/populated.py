@@ -1,7 +1,7 @@
-"""How green the ground is on which people live, by a population raster's own cells.
+"""Greenness of inhabited ground, on a population raster's own cells.
 
-Counts of people are never warped: the limits and the mapped green go to the raster's cells. A cell that the limits cut keeps the share of
-its people that the share of its area inside stands for.
+Population counts are never resampled: the limits and the mapped green are aggregated to the raster's cells. A cell cut by the
+limits keeps the share of its people that equals its area share inside.
 """
 
 from __future__ import annotations
@@ -25,48 +25,48 @@ if TYPE_CHECKING:
     from howgreen.core.types import City, LandCover
 
 LEAST_PEOPLE, WHOLE_CELL_M2 = 1.0, 10_000.0
-"""A cell of a hectare with fewer is not lived in, and smaller ones in proportion: models of population put a thousandth of a person into forests."""
+"""A one-hectare cell with fewer people is not inhabited, smaller ones in proportion: population models put a thousandth of a person into forests."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class People:
-    """People by cell of a regular, north-up raster."""
+    """People per cell of a regular, north-up raster."""
 
     count: npt.NDArray[np.float64]
-    """(y, x) people in each cell; 0 where nobody lives or nothing is known."""
+    """(y, x) people in each cell; 0 where nobody lives or the number is unknown."""
     transform: Affine
     crs: str
     source: str
     """The file's name."""
     covered: float = 1.0
-    """Share of the limits that the raster reaches over."""
+    """Share of the limits that the raster covers."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Populated:
-    """How green a place is where people live."""
+    """Greenness where people live."""
 
     source: str
     people: float
-    """Inside the limits."""
+    """People inside the limits."""
     cells: int
-    """Lived-in cells that the limits reach."""
+    """Inhabited cells that the limits reach."""
     green_ratio: float | None
-    """Green share of the seen land in cells that are lived in; None where none of it was seen."""
+    """Green share of the seen land in inhabited cells; None if none of it was seen."""
     mean_green: float | None
-    """Mean over the people of the green share of the seen land in their own cell."""
+    """Population-weighted mean of the green share of the seen land in each cell."""
 
 
 def populated(landcover: LandCover, city: City, people: People) -> Populated:
-    """Measure the green of the cells in which people live.
+    """Measure the green of the inhabited cells.
 
-    A pixel belongs to the cell that holds its exactly projected centre, and counts with the share of it inside the limits. Water and
-    ground that was not seen stand in neither half of the ratio, as everywhere.
+    A pixel belongs to the cell that contains its exactly projected centre, weighted by its share inside the limits. Water and
+    unseen ground count in neither half of the ratio, as everywhere.
 
     Raises
     ------
     AreaError
-        The raster does not reach the limits, or knows nobody there.
+        The raster does not reach the limits, or has nobody there.
     """
     ground = city.boundary if city.land is None else city.land
     inside = covered_share(project(ground, people.crs), people.count.shape, people.transform)
@@ -89,7 +89,7 @@ def populated(landcover: LandCover, city: City, people: People) -> Populated:
 
 
 def _by_cell(landcover: LandCover, ground: BaseGeometry, people: People) -> tuple[Any, Any]:
-    """Green and seen land of each cell, in pixels of the land cover."""
+    """Sum green and seen land of each cell, in pixels of the land cover."""
     grid, data = landcover.grid, landcover.data
     shape = project(ground, str(grid.crs))
     move = transformer(str(grid.crs), people.crs)

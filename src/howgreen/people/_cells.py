@@ -1,4 +1,4 @@
-"""Cells of a population beside the pixels of the map: how many people of each cell live where, and which pixels are theirs."""
+"""Population cells against the map's pixels: how many people of each cell live in which zone, and which pixels are the cell's."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.intp]
 NONE = -1
 _ROWS = 256
-"""Of the grid, looked at in one go."""
+"""Grid rows processed at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,17 +30,17 @@ class Counts:
     name: str
     id: str
     people: Floats
-    """(n,) of each cell: its people times the share of the cell inside."""
+    """(n,) for each cell, its people times its share inside."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cells:
-    """The cells that a place touches."""
+    """The population cells that a place touches."""
 
     zones: tuple[Counts, ...]
-    """The place itself first, then its districts."""
+    """The place itself, then its districts."""
     of_pixel: npt.NDArray[np.int32]
-    """(y, x) which cell holds the centre of each pixel of the map; -1 where none does."""
+    """(y, x) index of the cell that contains each pixel's centre; -1 for none."""
     shapes: Sequence[BaseGeometry]
     """(n,) in the population's CRS."""
     crs: str
@@ -55,12 +55,12 @@ class Cells:
         return self.zones[0].people
 
     def mean(self, values: npt.NDArray[np.floating], where: npt.NDArray[np.bool_]) -> Floats:
-        """Average pixels of the map over each cell; NaN for cells without one that counts.
+        """Average map pixels over each cell; NaN for cells without a pixel that counts.
 
         Parameters
         ----------
         values, where
-            (y, x): what is averaged, and which pixels count.
+            (y, x): the values to average, and the pixels that count.
         """
         use = where & (self.of_pixel != NONE) & np.isfinite(values)
         index = self.of_pixel[use]
@@ -76,14 +76,14 @@ class Cells:
 def cells_of_grid(
     people: Floats, cells: GeoBox, covers: Mapping[tuple[str, str], npt.NDArray[np.floating]], grid: GeoBox
 ) -> Cells:
-    """Take the cells of a raster that the place touches.
+    """Select the raster cells that the place touches.
 
     Parameters
     ----------
     people, cells
-        (y, x) people in each cell, and where the cells are: the raster's own grid.
+        (y, x) people in each cell, and the raster's own grid.
     covers
-        By (name, id) of a zone, the place first: (y, x) share of each of the population's cells inside it, exactly.
+        By (name, id) of a zone, the place first: (y, x) exact share of each population cell inside it.
     grid
         Of the map.
     """
@@ -129,7 +129,7 @@ def _squares(grid: GeoBox, rows: npt.NDArray[np.intp], columns: npt.NDArray[np.i
 
 
 def _cells_under(grid: GeoBox, cells: GeoBox, number: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
-    """Find the cell under the centre of each pixel, some rows at a time."""
+    """Find the cell at the centre of each pixel, some rows at a time."""
     height, width = grid.shape
     found = np.full((height, width), NONE, np.int32)
     move = transformer(str(grid.crs), str(cells.crs)).transform
@@ -149,14 +149,14 @@ def _cells_under(grid: GeoBox, cells: GeoBox, number: npt.NDArray[np.int32]) -> 
 def cells_of_areas(
     shapes: Sequence[BaseGeometry], people: Floats, zones: Mapping[tuple[str, str], BaseGeometry], grid: GeoBox
 ) -> Cells:
-    """Take areas with a count each, as a census gives them; people are taken to live evenly inside an area.
+    """Use areas with a count each, as from a census; people are assumed to be spread evenly over an area.
 
     Parameters
     ----------
     shapes
         (n,) on the map's CRS.
     people
-        (n,) of each whole area.
+        (n,) people of each whole area.
     zones
         By (name, id), the place first: its shape on the map's CRS.
     """

@@ -1,4 +1,4 @@
-"""Figures of people and green, each weighted by the people who live there."""
+"""Figures of people and green, each weighted by population."""
 
 from __future__ import annotations
 
@@ -14,40 +14,40 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 AROUND_M = (100, 300, 500)
-"""Distances at which green is summed around people."""
+"""Distances within which green is summed around people."""
 NEAR_M = 300.0
-"""Straight line, about five minutes' walk (WHO Regional Office for Europe, 2016)."""
+"""Straight-line distance of about five minutes' walk (WHO Regional Office for Europe, 2016)."""
 MIN_PATCH_M2 = 5000.0
-"""Half a hectare: the least size of the same indicator."""
+"""Half a hectare: the minimum size in the same indicator."""
 DECILES = tuple(round(0.1 * n, 1) for n in range(1, 10))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Surroundings:
-    """What lies around the people of each cell; arrays of one value a cell, NaN where nothing is known."""
+    """The surroundings of each cell's people; one value per cell, NaN if unknown."""
 
     green_m2: Mapping[int, Floats]
     """By distance in metres."""
     share: Mapping[int, Floats]
     near_patch: Floats
-    """Share of the cell's seen land within :data:`NEAR_M` of a patch of plants."""
+    """Share of the cell's seen land within :data:`NEAR_M` of a vegetated patch."""
     near_public: Floats | None
-    """The same for public green spaces; None where no map of them was given."""
+    """The same for public green spaces; None if no map of them was given."""
     green_ratio: Floats
     """Green share of the cell's own seen land."""
     walk_m: Floats | None = None
-    """Metres along ways from the cell's middle to a public green space, inf for none; None where it was not asked for."""
+    """Distance in metres along ways from the cell's centre to a public green space, inf for none; None if not requested."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AroundFigures:
-    """Green within one distance of people."""
+    """Green within one distance of where people live."""
 
     metres: int
     mean_m2: float | None
     mean_share: float | None
     decile_shares: tuple[float, ...]
-    """At 10, 20, ... 90 % of the people, those with the least green first; empty without people."""
+    """At 10, 20, ... 90 % of the population, those with the least green first; empty without people."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,22 +57,22 @@ class PeopleFigures:
     name: str
     id: str
     people: float
-    """That the population's cells hold inside the zone."""
+    """People in the population's cells inside the zone."""
     used: float
-    """Of them, those around whom land was seen: what the figures below rest on."""
+    """Of them, those with any seen land around: the basis of the figures below."""
     around: tuple[AroundFigures, ...]
     near_patch: float | None
     """Share of people within 300 m, in a straight line, of a vegetated patch of at least half a hectare."""
     near_public: float | None
     """Share of people within 300 m, in a straight line, of a public green space of at least half a hectare."""
     near_public_walk: float | None
-    """Share of people within 300 m of one along the ways that OpenStreetMap maps."""
+    """Share of people within 300 m of one along ways mapped in OpenStreetMap."""
     gini: float | None
-    """Of the green within 300 m, weighted by people: 0 all have the same, towards 1 few have all."""
+    """Population-weighted Gini coefficient of the green within 300 m: 0 if all have the same, towards 1 if few have all."""
 
 
 def figures(zone: Counts, around: Surroundings) -> PeopleFigures:
-    """Weight what lies around each cell by the people of the cell inside a zone."""
+    """Weight the surroundings of each cell by its people inside a zone."""
     known = np.isfinite(around.share[AROUND_M[1]])
     weight = np.where(known, zone.people, 0.0)
     return PeopleFigures(
@@ -104,7 +104,7 @@ def _mean(values: Floats, weight: Floats) -> float | None:
 
 
 def weighted_quantiles(values: Floats, weight: Floats, at: Sequence[float]) -> list[float]:
-    """Find the values that a share of the weight does not exceed: the lowest value whose weights up to it reach the share."""
+    """Find weighted quantiles: the lowest value at which the cumulative weight reaches the share."""
     use = np.isfinite(values) & (weight > 0)
     if not use.any():
         return []
@@ -115,9 +115,9 @@ def weighted_quantiles(values: Floats, weight: Floats, at: Sequence[float]) -> l
 
 
 def gini(values: Floats, weight: Floats | None = None) -> float | None:
-    """Compute the Gini coefficient of values, each held by some people: 1 less twice the area under Lorenz' curve.
+    """Compute the Gini coefficient of values weighted by people: 1 less twice the area under the Lorenz curve.
 
-    None where nobody is there, or there is nothing to share.
+    None if there are no people, or nothing to share.
     """
     values = np.asarray(values, float)
     weight = np.ones(len(values)) if weight is None else np.asarray(weight, float)

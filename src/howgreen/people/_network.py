@@ -1,7 +1,7 @@
-"""How far people walk to a green space along the ways that OpenStreetMap maps.
+"""Walking distance to a green space along the ways mapped in OpenStreetMap.
 
-Edges are split where they meet a green space, so that the way in counts and not the nearest crossing; people reach the network at the
-nearest point of an edge, and only within :data:`SNAP_M`: a park that no way leads to is not at 0 m.
+Edges are split where they enter a green space, so that the entrance counts and not the nearest crossing; people join the network at
+the nearest point of an edge, and only within :data:`SNAP_M`: a park without a way to it is not at 0 m.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.signedinteger[Any]]
 SNAP_M = 100.0
-"""Furthest that a home may lie from a way."""
+"""Greatest distance from a home to a way."""
 ENTRANCE_M = 10.0
-"""A way that comes so near to a green space leads into it: paths are often drawn up to the kerb."""
+"""A way this close to a green space leads into it: paths are often drawn up to the kerb."""
 FURTHEST_M = 2000.0
-"""Beyond this nothing is measured."""
+"""Greatest distance measured."""
 _ROUND_M = 0.01
 
 
@@ -41,13 +41,13 @@ class _Edges:
 
     @property
     def lines(self) -> npt.NDArray[np.object_]:
-        """As shapely's lines."""
+        """The edges as shapely lines."""
         pairs = np.stack([self.start, self.end], axis=1)
         return np.asarray(shapely.linestrings(pairs), object)
 
 
 def walking_m(homes: Floats, ways: Sequence[BaseGeometry], spaces: Sequence[BaseGeometry]) -> Floats:
-    """Measure how far each home lies from the nearest green space along ways.
+    """Measure the distance of each home to the nearest green space along ways.
 
     Parameters
     ----------
@@ -61,7 +61,8 @@ def walking_m(homes: Floats, ways: Sequence[BaseGeometry], spaces: Sequence[Base
     Returns
     -------
     Floats
-        (n,) metres, the way to the network in it; 0 inside a green space; inf where no way leads to one within :data:`FURTHEST_M`.
+        (n,) metres, including the access to the network; 0 inside a green space; inf if no way reaches one within
+        :data:`FURTHEST_M`.
     """
     from scipy.sparse.csgraph import dijkstra
 
@@ -101,7 +102,7 @@ def _edges(ways: Sequence[BaseGeometry]) -> _Edges:
 
 
 def _split(edges: _Edges, spaces: BaseGeometry) -> _Edges:
-    """Cut edges where they cross the edge of a green space."""
+    """Split edges where they cross the boundary of a green space."""
     rim = shapely.boundary(spaces)
     lines = edges.lines
     crossing = np.flatnonzero(shapely.intersects(lines, rim))
@@ -118,7 +119,7 @@ def _split(edges: _Edges, spaces: BaseGeometry) -> _Edges:
 
 
 def _nodes(edges: _Edges) -> tuple[Floats, Ints, Ints]:
-    """Give each place where edges end a number; places within a centimetre are one node."""
+    """Assign numbers to the end points of edges; points within a centimetre are one node."""
     places = np.rint(np.concatenate([edges.start, edges.end]) / _ROUND_M).astype(np.int64)
     unique, index = np.unique(places, axis=0, return_inverse=True)
     index = index.ravel()
@@ -126,7 +127,7 @@ def _nodes(edges: _Edges) -> tuple[Floats, Ints, Ints]:
 
 
 def _graph(length: Floats, a: Ints, b: Ints, count: int) -> Any:
-    """Build the matrix of edges; of two between the same nodes the shorter one counts, where a matrix would add them up."""
+    """Build the sparse matrix of edges; of parallel edges the shorter one counts, which a sparse matrix would add up."""
     from scipy.sparse import coo_matrix
 
     low, high = np.minimum(a, b), np.maximum(a, b)
@@ -137,7 +138,7 @@ def _graph(length: Floats, a: Ints, b: Ints, count: int) -> Any:
 
 
 def _from_homes(points: npt.NDArray[np.object_], homes: Floats, edges: _Edges, a: Ints, b: Ints, far: Floats) -> Floats:
-    """Add the way from each home to its nearest edge, and along it to either end."""
+    """Add the access from each home to its nearest edge, and along it to either end."""
     lines = edges.lines
     home, edge = shapely.STRtree(lines).query_nearest(points, max_distance=SNAP_M, all_matches=False)
     along = shapely.line_locate_point(lines[edge], points[home])

@@ -1,4 +1,4 @@
-"""What lies around every pixel: green within a distance, the nearest patch of plants, and what a map of green areas misses."""
+"""The surroundings of every pixel: green within a distance, the nearest vegetated patch, and what a map of green areas misses."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ BLOCK_PX = 1024
 
 @dataclass(frozen=True, kw_only=True)
 class Ground:
-    """The map of a place and of what lies around it, on one grid."""
+    """The map of a place and its surroundings, on one grid."""
 
     green: npt.NDArray[np.float32]
     """(y, x) green share of seen land; NaN elsewhere."""
     inside: Bools
-    """(y, x) centre inside the limits."""
+    """(y, x) whether the centre is inside the limits."""
     pixel_m: float
 
     @property
     def seen(self) -> Bools:
-        """(y, x) land that was seen, within the limits and beyond them."""
+        """(y, x) land seen, inside the limits and beyond."""
         known: Bools = np.isfinite(self.green)
         return known
 
@@ -40,24 +40,24 @@ class Around:
     """Green around every pixel, within one distance."""
 
     green_m2: npt.NDArray[np.float32]
-    """(y, x) green area within the distance, as far as it was seen."""
+    """(y, x) green area within the distance, as far as seen."""
     share: npt.NDArray[np.float32]
-    """(y, x) of the land that was seen within the distance; NaN where none was."""
+    """(y, x) green share of the land seen within the distance; NaN if none was."""
     seen: npt.NDArray[np.float32]
     """(y, x) share of the circle that is seen land."""
 
 
 def disk(radius_px: float) -> npt.NDArray[np.float32]:
-    """Make the pixels whose centres lie within a distance, as ones."""
+    """Make a kernel of ones for the pixels whose centres lie within a distance."""
     reach = int(radius_px)
     y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
     return np.asarray(np.hypot(y, x) <= radius_px, np.float32)
 
 
 def around(ground: Ground, radius_m: float) -> Around:
-    """Sum the green within a distance of every pixel's centre, block by block with what lies around the block.
+    """Sum the green within a distance of every pixel's centre, block by block with a margin.
 
-    Ground beyond the images counts as not seen.
+    Ground beyond the images counts as unseen.
     """
     from scipy.signal import oaconvolve
 
@@ -74,7 +74,7 @@ def around(ground: Ground, radius_m: float) -> Around:
             inner = slice(top - rows.start, bottom - rows.start), slice(left - columns.start, right - columns.start)
             for values, out in ((filled, green), (known, seen)):
                 out[top:bottom, left:right] = oaconvolve(values[rows, columns], kernel, mode="same")[inner]
-    # Sums of zeros come out of a Fourier transform as a little more or less than zero.
+    # A Fourier transform turns sums of zeros into values slightly off zero.
     green, seen = np.maximum(green, 0), np.rint(seen)
     share = np.divide(green, seen, out=np.full(green.shape, np.nan, np.float32), where=seen > 0)
     return Around(
@@ -85,7 +85,7 @@ def around(ground: Ground, radius_m: float) -> Around:
 
 
 def patches(ground: Ground, least_m2: float) -> Bools:
-    """Mark pixels at least half green that hang together, side by side, over at least some area."""
+    """Mark pixels at least half green in connected patches (4-neighbourhood) of at least some area."""
     from scipy import ndimage
 
     numbered, count = ndimage.label(np.nan_to_num(ground.green, nan=0.0) >= HALF_GREEN)
@@ -97,7 +97,7 @@ def patches(ground: Ground, least_m2: float) -> Bools:
 
 
 def distance_m(marked: Bools, pixel_m: float) -> npt.NDArray[np.float32]:
-    """Measure how far each pixel's centre lies from the nearest marked pixel, in a straight line to its edge; inf for none."""
+    """Measure the straight-line distance from each pixel's centre to the edge of the nearest marked pixel; inf for none."""
     from scipy import ndimage
 
     if not marked.any():
@@ -107,14 +107,14 @@ def distance_m(marked: Bools, pixel_m: float) -> npt.NDArray[np.float32]:
 
 
 def mapped_and_seen(ground: Ground, mapped: Bools, zone: Bools) -> Mapping[str, float]:
-    """Compare green areas of another map with what was seen, in m2 of seen land.
+    """Compare another map's green areas with the green seen, in m2 of seen land.
 
     Parameters
     ----------
     mapped
         (y, x) whether the other map has a green area there.
     zone
-        (y, x) which pixels to look at.
+        (y, x) the pixels to compare.
     """
     use = ground.seen & zone
     green, area = ground.green[use].astype(np.float64), ground.pixel_m**2

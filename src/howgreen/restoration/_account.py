@@ -1,4 +1,4 @@
-"""Areas of green space and of tree cover, against their baseline, and what Article 8 says of them."""
+"""Areas of green space and of tree cover against their baseline, and the consequences under Article 8."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 Verdict = Literal["yes", "no", "too close to tell", "not told"]
 GREEN_ENOUGH, CANOPY_ENOUGH = 0.45, 0.10
-"""Article 8(1): a state may leave out urban ecosystem areas whose centres and clusters have more than these shares."""
+"""Article 8(1): a state may exclude urban ecosystem areas whose centres and clusters exceed these shares."""
 MARGIN = 0.02
-"""Nearer to a threshold than this share of the area, nothing is decided. No official margin is known; this one is ours."""
+"""Within this share of the area around a threshold, nothing is decided. No official margin exists; this one is ours."""
 CHANGE_MARGIN = 0.005
-"""Changes smaller than this share of the baseline decide nothing, by the same choice."""
+"""Changes smaller than this share of the baseline decide nothing; the choice is ours too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,33 +34,33 @@ class Unit:
     id: str
     name: str
     country: str
-    """Two letters; empty where the file does not say."""
+    """Two letters; empty if not in the file."""
     degurba: int | None
-    """Degree of urbanisation: 1 city, 2 town or suburb, 3 rural; None where it is not known."""
+    """Degree of urbanisation: 1 city, 2 town or suburb, 3 rural; None if unknown."""
     shape: BaseGeometry
     """EPSG:3035."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sums:
-    """What one map holds inside one area, or in many together; m2."""
+    """Areas of one map inside one area, or in many together; m2."""
 
     area_m2: float
     """Inside the limits, without the sea."""
     covered_m2: float
-    """Green space, or tree cover."""
+    """Area of green space, or of tree cover."""
     unknown_m2: float
-    """Ground of which the map says nothing."""
+    """Area that the map leaves unclassified."""
 
     @property
     def share(self) -> float | None:
-        """Covered / ground that the map knows; None where it knows none."""
+        """Covered / classified ground; None if there is none."""
         known = self.area_m2 - self.unknown_m2
         return self.covered_m2 / known if known > 0 else None
 
     @property
     def bounds(self) -> tuple[float, float]:
-        """Least and greatest share, with all unknown ground bare, and with all of it covered."""
+        """Least and greatest share: all unknown ground bare, or all of it covered."""
         if self.area_m2 <= 0:
             return 0.0, 1.0
         return self.covered_m2 / self.area_m2, min((self.covered_m2 + self.unknown_m2) / self.area_m2, 1.0)
@@ -94,18 +94,18 @@ class UnitAccount:
     areas: Mapping[str, Cover]
     """By the keys of :data:`howgreen.restoration._zones.AREAS`."""
     exempt: Verdict
-    """Whether it may be left out under Article 8(1)."""
+    """Whether it may be excluded under Article 8(1)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Total:
-    """A country's sum, for one way to draw the areas."""
+    """A country's sum, for one delineation of the areas."""
 
     country: str
     area: str
     units: int
     left_out: int
-    """Of them, how many were left out of the sum because they may be."""
+    """How many of them were excluded from the sum because they may be."""
     cover: Cover
     no_loss_of_green: Verdict
     no_loss_of_canopy: Verdict
@@ -117,7 +117,7 @@ class Account:
 
     units: tuple[UnitAccount, ...]
     totals: tuple[Total, ...]
-    """For each country and way to draw the areas: all communes, then without those that may be left out."""
+    """For each country and delineation: all communes, then without those that may be excluded."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,16 +139,16 @@ def account(
     change_margin: float = CHANGE_MARGIN,
     progress: Progress | None = None,
 ) -> Account:
-    """Count all communes and sum them by country.
+    """Account for all communes and sum them by country.
 
     Parameters
     ----------
     margin
-        Share of an area by which a share has to clear its threshold to count as clear of it.
+        Share of an area by which a threshold must be exceeded to count as exceeded.
     change_margin
-        Share of the baseline by which an area has to change to count as changed.
+        Share of the baseline by which an area must change to count as changed.
     progress
-        Told ``("communes", done, in all)``.
+        Called with ``("communes", done, in all)``.
     """
     found = []
     for done, unit in enumerate(units):
@@ -175,12 +175,12 @@ def _cover(shape: BaseGeometry, maps: Maps) -> Cover:
 
 
 def sums_of(of: CoverMap, shape: BaseGeometry, *, sea_m2: float = 0.0) -> tuple[Sums, float]:
-    """Sum one map inside one shape (EPSG:3035); the area of the sea in m2 comes beside it.
+    """Sum one map inside one shape (EPSG:3035); also return the area of the sea in m2.
 
     Parameters
     ----------
     sea_m2
-        Sea that another map knows inside the shape: this one may call it unknown.
+        Sea inside the shape according to another map: this one may leave it unclassified.
     """
     if shape.is_empty:
         return NOTHING, 0.0
@@ -190,13 +190,13 @@ def sums_of(of: CoverMap, shape: BaseGeometry, *, sea_m2: float = 0.0) -> tuple[
     unknown = sum(area for code, area in areas.items() if code in of.kind.unknown) + max(shape.area - shown, 0.0)
     whole, unknown = max(shape.area, shown) - own_sea - sea_m2, unknown - sea_m2
     covered = sum(area * of.kind.worth.get(code, 0.0) for code, area in areas.items())
-    # Pixels add up to the shape within rounding: what is less than a millionth is not unknown ground.
+    # Pixels add up to the shape within rounding: less than a millionth is not unknown ground.
     unknown = unknown if unknown > 1e-6 * max(whole, 1.0) else 0.0
     return Sums(area_m2=whole, covered_m2=covered, unknown_m2=unknown), own_sea
 
 
 def may_be_left_out(urban: Cover | None, *, margin: float = MARGIN) -> Verdict:
-    """Tell whether Article 8(1) lets a state leave an area out: both shares of its centres and clusters above the thresholds."""
+    """Tell whether Article 8(1) lets a state exclude an area: both shares of its centres and clusters exceed the thresholds."""
     if urban is None or urban.canopy is None or urban.green.area_m2 <= 0:
         return "not told"
     each = [
@@ -216,7 +216,7 @@ def _above(bounds: tuple[float, float], threshold: float, margin: float) -> Verd
 
 
 def no_loss(today: Sums | None, before: Sums | None, *, margin: float = CHANGE_MARGIN) -> Verdict:
-    """Tell whether an area is no smaller than at the baseline; unknown ground of both dates may be covered or not."""
+    """Tell whether an area is no smaller than at the baseline; unknown ground may be covered or not on both dates."""
     if today is None or before is None:
         return "not told"
     change = today.covered_m2 - before.covered_m2

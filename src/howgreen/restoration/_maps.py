@@ -1,4 +1,4 @@
-"""The two maps that Article 8 is counted on, as they are published: 10 m, EPSG:3035, one byte a pixel.
+"""The two maps prescribed for Article 8, as published: 10 m, EPSG:3035, one byte per pixel.
 
 Codes and their meaning: "Methodological support for Article 8" (DG ENV and EEA, version 2.0, July 2026, not binding), and the
 products' own manuals.
@@ -28,32 +28,32 @@ if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
 
 LAEA = "EPSG:3035"
-"""Lambert's equal-area projection for Europe: a pixel has the same area everywhere."""
+"""Lambert azimuthal equal-area projection for Europe: all pixels have the same area."""
 PIXEL_M = 10.0
 WINDOW_PX = 2048
-"""Side of what is read at a time."""
+"""Side of the windows read."""
 MOST_PIXELS = 400_000_000
-"""Of a map that is cut out: 200 x 200 km."""
+"""Most pixels of a cut-out: 200 x 200 km."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MapKind:
-    """What the numbers of a map mean."""
+    """Meaning of a map's values."""
 
     key: str
     label: str
     codes: frozenset[int]
-    """That a pixel may hold."""
+    """Codes that a pixel may hold."""
     worth: Mapping[int, float]
-    """Of a code: the share of its pixel that counts, 0-1."""
+    """For each code: the share of its pixel that counts, 0-1."""
     sea: frozenset[int]
-    """Codes of the sea, which is no part of the area."""
+    """Codes of the sea, which is not part of the area."""
     unknown: frozenset[int]
-    """Codes of pixels that the map knows nothing of."""
+    """Codes of unclassified pixels."""
     steps: int
-    """What a pixel that counts whole is written as, where the map is cut out."""
+    """Value written for a fully counted pixel in a cut-out."""
     nodata: int
-    """What the rest is written as."""
+    """Value written for the rest."""
 
 
 CLCPLUS = MapKind(
@@ -82,20 +82,20 @@ TREE_COVER = MapKind(
 
 @dataclass(frozen=True, kw_only=True)
 class CoverMap:
-    """Files of one map that lie side by side, checked."""
+    """Adjacent files of one map, checked."""
 
     kind: MapKind
     files: tuple[str, ...]
 
     def areas_m2(self, shape: BaseGeometry) -> dict[int, float]:
-        """Measure how much of a shape (EPSG:3035) each code covers; ground that no file shows has no code.
+        """Measure how much of a shape (EPSG:3035) each code covers; ground outside all files has no code.
 
-        Pixels that the outline cuts count by the part inside (exactextract).
+        Pixels cut by the outline count by their part inside (exactextract).
 
         Raises
         ------
         ImageError
-            A code that the map does not have, or files that show the same ground twice.
+            A code is not one of the map's, or files overlap.
         """
         found: dict[int, float] = {}
         for file in self.files:
@@ -112,17 +112,17 @@ class CoverMap:
 
 
 def open_map(files: Sequence[str | Path], kind: MapKind) -> CoverMap:
-    """Check that files are the map that they are taken for.
+    """Check that files belong to the stated map.
 
     Parameters
     ----------
     files
-        Paths or ``s3://`` addresses of GeoTIFFs that lie side by side.
+        Paths or ``s3://`` addresses of adjacent GeoTIFFs.
 
     Raises
     ------
     ImageError
-        Not there, another projection, pixels of another size, or numbers of another map.
+        A file is missing, has another projection or pixel size, or values of another map.
     """
     from rasterio.errors import RasterioError
 
@@ -141,7 +141,7 @@ def open_map(files: Sequence[str | Path], kind: MapKind) -> CoverMap:
 
 @contextmanager
 def _opened(name: str) -> Iterator[Any]:
-    """Open a file, or an object of an S3 storage with the keys of the environment (AWS_...); folders are not listed."""
+    """Open a file, or an object in S3 storage with the keys from the environment (AWS_...); folders are not listed."""
     import rasterio
 
     with (
@@ -194,7 +194,7 @@ def _check(file: Any, name: str, kind: MapKind) -> None:
 
 
 def _areas(name: str, shape: BaseGeometry) -> dict[int, float]:
-    """Measure the area of each code in one file, whatever the file calls no data, window by window."""
+    """Measure the area of each code in one file, whatever its declared no data, window by window."""
     import shapely
     from rasterio.errors import RasterioError
 
@@ -213,7 +213,7 @@ def _areas(name: str, shape: BaseGeometry) -> dict[int, float]:
 
 
 def _counts(codes: npt.NDArray[np.uint8], box: Polygon, shape: BaseGeometry) -> npt.NDArray[np.float64]:
-    """Count the pixels of each code inside a shape, cut ones by the part inside; ``box`` is what the pixels fill."""
+    """Count the pixels of each code inside a shape, cut ones by their part inside; ``box`` is the extent of the pixels."""
     import shapely
     from exactextract import exact_extract
     from exactextract.raster import NumPyRasterSource
@@ -231,9 +231,9 @@ def _counts(codes: npt.NDArray[np.uint8], box: Polygon, shape: BaseGeometry) -> 
 
 
 def cut_out(of: CoverMap, shape: BaseGeometry, path: Path) -> None:
-    """Write what a map shows inside a shape (EPSG:3035) as a COG: green space as 1, tree cover in percent, else no data.
+    """Write a cut-out of a map inside a shape (EPSG:3035) as a COG: green space as 1, tree cover in percent, else no data.
 
-    A pixel that the outline cuts is there whole.
+    Pixels cut by the outline are included whole.
 
     Raises
     ------
@@ -273,7 +273,7 @@ def cut_out(of: CoverMap, shape: BaseGeometry, path: Path) -> None:
 
 
 def _copy(file: Any, target: Any, table: npt.NDArray[np.uint8], shape: BaseGeometry) -> None:
-    """Copy what a file shows inside a shape into the target, window by window of the target."""
+    """Copy a file's pixels inside a shape to the target, window by window of the target."""
     import shapely
     from odc.geo.geobox import GeoBox
     from rasterio.windows import Window, from_bounds
@@ -289,5 +289,5 @@ def _copy(file: Any, target: Any, table: npt.NDArray[np.uint8], shape: BaseGeome
             put = from_bounds(*both.bounds, transform=target.transform).round_offsets().round_lengths()
             frame = GeoBox((int(put.height), int(put.width)), target.window_transform(put), LAEA)
             values = table[file.read(1, window=there, masked=False)]
-            empty = np.uint8(target.nodata)  # files lie side by side: nothing else writes here
+            empty = np.uint8(target.nodata)  # files are adjacent: nothing else writes here
             target.write(np.where(inside(shape, frame, in_part=True), values, empty), 1, window=put)

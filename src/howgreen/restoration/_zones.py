@@ -1,4 +1,4 @@
-"""The three ways to draw an urban ecosystem area (Article 14(4)): a whole commune, its centres and clusters, and 1 km more."""
+"""The three delineations of an urban ecosystem area (Article 14(4)): a whole commune, its centres and clusters, and those plus 1 km."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ AREAS: Mapping[str, str] = MappingProxyType(
         "peri_urban": "its urban centres and clusters, and all within 1 km of them",
     }
 )
-"""Ways to draw an urban ecosystem area, and what they are called."""
+"""Delineations of an urban ecosystem area, with their names."""
 MOST_CELLS = 100_000_000
 
 
@@ -43,19 +43,19 @@ class Clusters:
 def clusters_from(files: Sequence[str | Path], *, within: tuple[float, float, float, float]) -> Clusters:
     """Gather urban centres and clusters from Eurostat's 1 km rasters.
 
-    Every cell with a number above 0 that is not no data belongs to one.
+    Every cell with a value above 0 that is not no data belongs to one.
 
     Parameters
     ----------
     files
         GeoTIFFs in EPSG:3035.
     within
-        West, south, east, north (EPSG:3035): the cells outside are not looked at.
+        West, south, east, north (EPSG:3035): cells outside are ignored.
 
     Raises
     ------
     ImageError
-        Not there, another projection, or no cell of a cluster anywhere in the file.
+        A file is missing, has another projection, or has no cluster cell at all.
     """
     shapes = [_cells(str(file), within) for file in files]
     return Clusters(shape=shapely.union_all(shapes), source=", ".join(Path(str(file)).name for file in files))
@@ -97,14 +97,14 @@ def _cells(name: str, within: tuple[float, float, float, float]) -> BaseGeometry
 
 
 def zones_of(commune: BaseGeometry, clusters: Clusters | None) -> dict[str, BaseGeometry]:
-    """Draw the areas of one commune (EPSG:3035), by the keys of :data:`AREAS`; without clusters only the whole.
+    """Delineate the areas of one commune (EPSG:3035), by the keys of :data:`AREAS`; without clusters only the whole.
 
-    Clusters that reach beyond the commune count as far as they lie in it, and the 1 km is drawn around that part.
+    Clusters that reach beyond the commune count only inside it, and the 1 km is drawn around that part.
 
     Raises
     ------
     AreaError
-        The commune is no area.
+        The commune has no area.
     """
     whole = polygonal(commune)
     if whole.is_empty:
