@@ -1,1 +1,1 @@
-"""From a sample of places that a person looked at to a green ratio with a design-based interval."""
+"""From an interpreted sample of places to a green ratio with a design-based interval."""

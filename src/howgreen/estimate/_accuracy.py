@@ -1,4 +1,4 @@
-"""How right a map is, from a stratified sample of looks: areas, user's and producer's accuracy, each with its standard error.
+"""Accuracy of a map from a stratified sample: areas, user's and producer's accuracy, each with its standard error.
 
 Strata may be the map's classes (Olofsson et al. 2014, doi:10.1016/j.rse.2014.02.015) or anything else (Stehman 2014,
 doi:10.1080/01431161.2014.930207): one ratio estimator of indicators serves both.
@@ -20,26 +20,26 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """A figure, its standard error and its 95 % interval; NaN where the sample holds none of what it asks for."""
+    """A figure, its standard error and its 95 % interval; NaN if the sample has no case for it."""
 
     value: float
     se: float
     low: float = float("nan")
-    """Wilson's at an effective number of looks: never of width 0, though all looks at a class may have been right."""
+    """Wilson's interval at an effective sample size: its width is never 0, even if all looks at a class were right."""
     high: float = float("nan")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Accuracy:
-    """The accuracy of a map of classes."""
+    """Accuracy of a categorical map."""
 
     overall: Figure
     area: Mapping[str, Figure]
-    """Share of the frame that truly is of the class."""
+    """True share of the class in the frame."""
     users: Mapping[str, Figure]
-    """Of what the map calls the class, the share that is."""
+    """User's accuracy: the correct share of what is mapped as the class."""
     producers: Mapping[str, Figure]
-    """Of what is the class, the share that the map calls so."""
+    """Producer's accuracy: the share of the true class that is mapped as such."""
     matrix: Mapping[tuple[str, str], float]
     """Share of the frame by (mapped, true) class."""
 
@@ -55,7 +55,7 @@ class StratifiedClasses:
     units: Mapping[str, float]
     """Number of units (or area) in each stratum."""
     finite: bool = False
-    """Whether ``units`` are counts of which the sample takes a share that matters (finite population correction)."""
+    """Whether ``units`` are counts small enough for a finite population correction."""
 
 
 def assess(sample: StratifiedClasses) -> Accuracy:
@@ -64,7 +64,7 @@ def assess(sample: StratifiedClasses) -> Accuracy:
     Raises
     ------
     EstimateError
-        A stratum has fewer than two looks, or its size is not known.
+        A stratum has fewer than two looks, or unknown size.
     """
     strata = sorted(set(sample.stratum.tolist()))
     unknown = [name for name in strata if name not in sample.units]
@@ -111,7 +111,7 @@ def _ratio(numerator: Floats, denominator: Floats, sample: StratifiedClasses) ->
 
 
 def _interval(value: float, se: float, looks: int) -> tuple[float, float]:
-    """Give Wilson's interval with Student's quantile, at the coin's tosses that are as sure; at the looks themselves where nothing varied."""
+    """Compute Wilson's interval with Student's quantile, at the effective number of binomial trials; at the number of looks if nothing varied."""
     from scipy import special
 
     varied = se > 0 and 0 < value < 1

@@ -1,7 +1,8 @@
-"""Answers that come back from other programs: Collect Earth Online's table of samples, AcATaMa's layer of labelled points.
+"""Answers exported from other programs: Collect Earth Online's sample table, AcATaMa's layer of labelled points.
 
-Their forms are those that the programs write themselves (Collect Earth Online's download of sample data; AcATaMa's "save sampling labeled"),
-both looked up in their public sources. Neither keeps our sample's key for certain, so that every point has to lie where the sample has it.
+The formats are those written by the programs themselves (Collect Earth Online's download of sample data; AcATaMa's "save sampling
+labeled"), both looked up in their public sources. Neither reliably keeps our sample's key, so every point must lie where the sample
+has it.
 """
 
 from __future__ import annotations
@@ -18,32 +19,32 @@ if TYPE_CHECKING:
     from howgreen.estimate.sample import Sample
 
 NEAR_M = 2.0
-"""A point that lies farther from where the sample has it belongs to another sample: programs keep seven decimals of a degree."""
+"""A point farther than this from its place in the sample belongs to another sample: programs keep seven decimals of a degree."""
 POINT_FILES = (".gpkg", ".shp", ".geojson", ".json")
 ACATAMA = "acatama"
-"""The reader's name where the program keeps none."""
+"""Name of the reader if the program keeps none."""
 _UNKNOWN = ("unknown", "cannot tell", "can't tell", "can not tell", "no data")
 _PLOT, _DOT = ("plotid", "plot_id"), ("sampleid", "sample_id")
 
 Rows = Sequence[tuple[int, Mapping[str, str]]]
-"""Rows of a table with their number as a spreadsheet counts."""
+"""Rows of a table with their number as in a spreadsheet."""
 Told = dict[tuple[int, str], dict[str, int]]
-"""Dots by kind, by unit and reader."""
+"""Dots by kind, for each unit and reader."""
 
 
 def is_collect_earth(names: Sequence[str]) -> bool:
-    """Tell whether a table's columns are those of Collect Earth Online's samples."""
+    """Tell whether a table has the columns of Collect Earth Online's samples."""
     lower = {name.casefold() for name in names}
     return any(one in lower for one in _PLOT) and any(one in lower for one in _DOT) and {"lon", "lat"} <= lower
 
 
 def read_collect_earth(rows: Rows, sample: Sample, file: Path, kinds: Sequence[str]) -> tuple[Told, dict[int, str]]:
-    """Count the dots of Collect Earth Online's table, one row a dot; also the time of each unit's look.
+    """Count the dots of Collect Earth Online's table, one row per dot; also return the time of each unit's look.
 
     Raises
     ------
     EstimateError
-        No column whose words are kinds of ground; a dot of another sample, or one that is told twice.
+        No column has only kinds of ground; a dot belongs to another sample, or occurs twice.
     """
     from howgreen.estimate.sample import dots_of
 
@@ -57,7 +58,7 @@ def read_collect_earth(rows: Rows, sample: Sample, file: Path, kinds: Sequence[s
     for number, row in rows:
         here = f"{file}, row {number}"
         if not (row[question] or "").strip():
-            continue  # nobody has looked at it yet
+            continue  # not interpreted yet
         unit, which = _number(row[plot], here), _number(row[dot], here)
         if which not in where.get(unit, {}):
             raise EstimateError(f"{here}: the sample has no dot {which} in place {unit}; give the table of this sample")
@@ -78,12 +79,13 @@ def read_collect_earth(rows: Rows, sample: Sample, file: Path, kinds: Sequence[s
 
 
 def read_acatama(file: Path, sample: Sample, kinds: Sequence[str]) -> Told:
-    """Take the labels of AcATaMa's points, one a place.
+    """Read the labels of AcATaMa's points, one per place.
 
     Raises
     ------
     EstimateError
-        No layer of labelled points of this sample, or a sample of more dots than one, which one label cannot tell.
+        It is not a layer of labelled points of this sample, or the sample has several dots per unit, which one label cannot
+        describe.
     """
     from howgreen.core.errors import LabelError
     from howgreen.core.labels import read_shapes
@@ -118,7 +120,7 @@ def read_acatama(file: Path, sample: Sample, kinds: Sequence[str]) -> Told:
 
 
 def kind_of(text: str, kinds: Sequence[str], where: str) -> str:
-    """Return the kind of ground that a word stands for."""
+    """Return the kind of ground that a word means."""
     word = " ".join(text.replace("’", "'").split()).casefold()
     if word in kinds:
         return word
@@ -130,7 +132,7 @@ def kind_of(text: str, kinds: Sequence[str], where: str) -> str:
 
 
 def _question(rows: Rows, kinds: Sequence[str], file: Path) -> str:
-    """Find the one column whose words are all kinds of ground."""
+    """Find the one column that has only kinds of ground."""
     known = {*kinds, *_UNKNOWN}
     found = [
         name
@@ -160,7 +162,7 @@ def _degrees(text: str, where: str) -> float:
 
 
 def _apart_m(lon: float, lat: float, other_lon: float, other_lat: float) -> float:
-    """Metres between two near positions."""
+    """Distance in metres between two near positions."""
     north = 111_195.0 * (lat - other_lat)
     east = 111_195.0 * (lon - other_lon) * np.cos(np.radians(other_lat))
     return float(np.hypot(north, east))

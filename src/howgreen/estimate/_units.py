@@ -1,8 +1,9 @@
-"""The design of a sample as tables for statisticians: ``units.gpkg`` and ``units.csv``, and the check that what comes back is what was given out.
+"""The sampling design as tables for statisticians, ``units.gpkg`` and ``units.csv``, and the check of returned tables against them.
 
-Both hold, by unit: the order of looking, stratum, the stratum's share of the area, draws in it, and the probability of inclusion: all that the
-stratified estimate needs beside the answers. Seed, design, estimator, version and checksum stand in each row of the CSV, and in a table
-``design`` of the GeoPackage, with the strata in words in its table ``strata``. What the map says of a single unit is in neither.
+Both hold for each unit its order of looking, stratum, the stratum's share of the area, the draws in it, and the inclusion
+probability: everything that the stratified estimate needs besides the answers. Seed, design, estimator, version and checksum are in
+each row of the CSV, and in a table ``design`` of the GeoPackage, with the strata in words in its table ``strata``. Neither shows
+what the map has for a single unit.
 """
 
 from __future__ import annotations
@@ -23,16 +24,16 @@ if TYPE_CHECKING:
 UNITS, STRATA, DESIGN = "units", "strata", "design"
 """Layers of the GeoPackage."""
 SAME = 1e-4
-"""Numbers that differ by a larger part were altered; programs round what they write."""
+"""Relative difference above which a number was altered; programs round what they write."""
 NEAR_DEGREES = 2e-5
-"""Of a unit's position: two metres."""
+"""Tolerance of a unit's position: two metres."""
 MOST_ROWS = 100_000
-"""Of a returned layer; what is behind them is not read: no sample is so large."""
+"""Rows read of a returned layer; no sample is larger."""
 Row = dict[str, Any]
 
 
 def rows_of(sample: Sample) -> list[Row]:
-    """Make one row a unit, in the order of looking."""
+    """Make one row per unit, in the order of looking."""
     drawn = sample.drawn.tolist()
     return [
         {
@@ -44,7 +45,7 @@ def rows_of(sample: Sample) -> list[Row]:
 
 
 def design_of(sample: Sample) -> dict[str, str]:
-    """Say how the sample was drawn, as names and values."""
+    """Describe how the sample was drawn, as names and values."""
     return {
         "design": sample.design,
         "seed": str(sample.seed),
@@ -60,7 +61,7 @@ def write_units(sample: Sample, squares: gpd.GeoSeries, folder: Path) -> None:
     Raises
     ------
     OSError
-        When the disk refuses.
+        The disk refuses.
     """
     import geopandas as gpd
     import pandas as pd
@@ -86,7 +87,7 @@ def write_units(sample: Sample, squares: gpd.GeoSeries, folder: Path) -> None:
 
 
 def read_units(file: Path) -> list[tuple[int, dict[str, str]]]:
-    """Read a returned layer of units in which people wrote their answers, as rows of text; nothing where the file is no such layer."""
+    """Read a returned layer of units with people's answers, as rows of text; None if the file is not such a layer."""
     import pyogrio
 
     from howgreen.core.vector_files import vector_files
@@ -97,7 +98,7 @@ def read_units(file: Path) -> list[tuple[int, dict[str, str]]]:
             wanted = UNITS if UNITS in layers else layers[0]
             table = pyogrio.read_dataframe(one.gdal_path, layer=wanted, read_geometry=False, max_features=MOST_ROWS)
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, ValueError, OSError, IndexError):
-        return []  # who reads it next says why
+        return []  # the next reader says why
     if not {"unit", "sample", "reader"} <= set(table.columns):
         return []
     return [
@@ -107,19 +108,19 @@ def read_units(file: Path) -> list[tuple[int, dict[str, str]]]:
 
 
 def _text(value: Any) -> str:
-    """Write a cell as a table of text would."""
+    """Format a cell as in a text table."""
     if value is None or value != value:
         return ""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def check_row(row: Mapping[str, str], given: Mapping[str, Any], where: str) -> None:
-    """Check that what a returned row says of the design is what was given out.
+    """Check that the design in a returned row is the one given out.
 
     Parameters
     ----------
     row
-        As it came back; columns that it has not are not looked at.
+        As returned; missing columns are not checked.
     given
         The unit's row of :func:`rows_of`, with :func:`design_of`.
 

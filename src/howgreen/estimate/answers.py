@@ -1,7 +1,7 @@
-"""What people answered, read from a table, and checked against the sample that was given out.
+"""People's answers, read from tables and checked against the sample given out.
 
-One row is one look of one reader at one unit: how many of its dots fell on each kind of ground. Dots beyond the limits are not asked, so
-that a unit which the limits cut has fewer. A look at which a whole unit was called one kind has all its dots there.
+One row is one look of one reader at one unit: the number of its dots on each kind of ground. Dots outside the limits are not asked
+for, so a unit cut by the limits has fewer. If a whole unit was assigned one kind, all its dots count there.
 """
 
 from __future__ import annotations
@@ -32,22 +32,22 @@ COUNTED = {
     "vegetation-without-cropland": ("tree", "shrub", "grass"),
     "canopy": ("tree",),
 }
-"""Kinds that count as green, by what is counted (names of :data:`howgreen.core.words.COUNTED`)."""
+"""Kinds that count as green, for each definition (keys of :data:`howgreen.core.words.COUNTED`)."""
 LAND_KINDS = (*GREEN_KINDS, "bare", "built")
 KINDS = (*LAND_KINDS, "water", "unknown")
-"""What a dot can be; ``unknown`` is "cannot tell"."""
+"""Possible kinds of a dot; ``unknown`` is "cannot tell"."""
 COLUMNS = ("unit", "sample", "reader", "time", *KINDS, "pattern")
 LETTERS = dict(zip("tsgcbuwx", KINDS, strict=True))
-"""The key, and the letter in a pattern, of each kind."""
+"""Key, and letter in a pattern, of each kind."""
 CHANGE_LETTERS = {"l": "lost", "g": "gained", "k": "kept", "n": "neither", "x": "unknown"}
-"""The same where people look at two dates: green on the first alone, on the second alone, on both, on neither."""
+"""The same for two dates: green on the first only, on the second only, on both, on neither."""
 CHANGED_KINDS = ("lost", "gained")
 GOLD = "gold"
-"""The reader's name under which an agreed answer stands."""
+"""Reader name of an agreed answer."""
 LARGEST_FILE_BYTES = 20_000_000
 LONGEST_NAME = 60
 _SEPARATOR = re.compile(r"\Asep=.\r?\n")
-"""A first line by which Excel is told what parts the cells."""
+"""A first line that tells Excel the column separator."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,24 +57,24 @@ class Answer:
     unit: int
     reader: str
     dots: Mapping[str, int]
-    """Dots by kind; at least one in all."""
+    """Dots by kind; at least one in total."""
     time: str = ""
     """ISO 8601, UTC."""
     pattern: str = ""
-    """The dots one by one, a letter of :data:`LETTERS` each, ``-`` for one that is not asked; empty where only counts are known."""
+    """The dots one by one, a letter of :data:`LETTERS` each, ``-`` for one not asked for; empty if only counts are known."""
 
     @property
     def asked(self) -> int:
-        """Dots that were asked."""
+        """Number of dots asked for."""
         return sum(self.dots.values())
 
     @property
     def known(self) -> int:
-        """Dots that were not "cannot tell"."""
+        """Number of dots other than "cannot tell"."""
         return self.asked - self.dots.get("unknown", 0)
 
     def share(self, kinds: Iterable[str], *, unknown_as: float | None = None) -> float:
-        """Share of the dots that are of some kinds: of the known ones, or of all, the unknown ones counting ``unknown_as``."""
+        """Return the share of dots of some kinds: of the known ones, or of all, with unknown ones counted as ``unknown_as``."""
         found = sum(self.dots.get(kind, 0) for kind in kinds)
         if unknown_as is None:
             return found / self.known
@@ -82,12 +82,12 @@ class Answer:
 
 
 def letters_of(sample: Sample) -> Mapping[str, str]:
-    """Give the key of each kind that a dot of a sample can be."""
+    """Return the key of each kind that a sample's dots can be."""
     return LETTERS if sample.change is None else CHANGE_LETTERS
 
 
 def read_answers(files: Sequence[Path], sample: Sample) -> tuple[Answer, ...]:
-    """Read tables of answers and check each row against the sample: our own, Collect Earth Online's or AcATaMa's.
+    """Read tables of answers (our own, Collect Earth Online's or AcATaMa's) and check each row against the sample.
 
     Raises
     ------
@@ -119,7 +119,7 @@ def read_answers(files: Sequence[Path], sample: Sample) -> tuple[Answer, ...]:
 
 
 def _of_file(file: Path, sample: Sample) -> Iterator[tuple[int, Answer]]:
-    """Read the answers of one file, with the row that they stand in."""
+    """Read the answers of one file, with their row numbers."""
     kinds = tuple(letters_of(sample).values())
     if file.suffix.lower() in POINT_FILES and (rows := read_units(file)):
         yield from _answers(rows, sample, file)
@@ -140,7 +140,7 @@ def _of_file(file: Path, sample: Sample) -> Iterator[tuple[int, Answer]]:
 
 
 def _answers(rows: Rows, sample: Sample, file: Path) -> Iterator[tuple[int, Answer]]:
-    """Read rows of our own table; places that nobody looked at are passed over."""
+    """Read rows of our own table; places without a look are skipped."""
     given = rows_of(sample)
     kinds = (*letters_of(sample).values(), "reader", "pattern")
     design = design_of(sample)
@@ -154,12 +154,12 @@ def _answers(rows: Rows, sample: Sample, file: Path) -> Iterator[tuple[int, Answ
 
 
 def _holds_design(row: Mapping[str, str]) -> bool:
-    """Tell whether a row is one of the table of units that was given out, in which people write."""
+    """Tell whether a row comes from the table of units given out, filled in by people."""
     return "stratum" in row
 
 
 def write_answers(answers: Iterable[Answer], sample: Sample) -> str:
-    """Write answers as the table that :func:`read_answers` reads."""
+    """Write answers as a table for :func:`read_answers`."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     kinds = tuple(letters_of(sample).values())
@@ -172,7 +172,7 @@ def write_answers(answers: Iterable[Answer], sample: Sample) -> str:
 
 
 def _rows(file: Path) -> list[tuple[int, dict[str, str]]]:
-    """Rows of a table with their number as a spreadsheet counts."""
+    """Yield a table's rows with their number as in a spreadsheet."""
     try:
         if file.stat().st_size > LARGEST_FILE_BYTES:
             raise EstimateError(
@@ -231,7 +231,7 @@ def _answer(row: Mapping[str, str], sample: Sample, where: str) -> Answer:
 
 
 def counted(pattern: str, letters: Mapping[str, str] = LETTERS) -> dict[str, int]:
-    """Count the dots of a pattern by kind; letters that stand for nothing are left out."""
+    """Count the dots of a pattern by kind; unknown letters are ignored."""
     return {kind: pattern.count(letter) for letter, kind in letters.items() if letter in pattern}
 
 
@@ -244,7 +244,7 @@ def _whole(text: str, where: str) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Readings:
-    """Answers put in order: the first reader of each unit, the second, and what they agreed on."""
+    """Answers sorted into the first reading of each unit, the second, and the agreed answer."""
 
     first: Mapping[int, Answer]
     """By unit."""
@@ -253,17 +253,17 @@ class Readings:
 
     @property
     def readers(self) -> tuple[str, ...]:
-        """Names of those who looked, agreed answers left out."""
+        """Names of the readers, without agreed answers."""
         return tuple(sorted({one.reader for group in (self.first, self.second) for one in group.values()}))
 
 
 def in_order(answers: Sequence[Answer]) -> Readings:
-    """Tell the first reading of each unit from the second: by time, else the one whose reader looked more; never by the order of rows.
+    """Separate the first reading of each unit from the second: by time, else the one whose reader looked more; never by the order of rows.
 
     Raises
     ------
     EstimateError
-        A unit that more than two people read.
+        More than two people read a unit.
     """
     first: dict[int, Answer] = {}
     second: dict[int, Answer] = {}
@@ -281,11 +281,11 @@ def in_order(answers: Sequence[Answer]) -> Readings:
 
 @dataclass(frozen=True, kw_only=True)
 class Agreement:
-    """How two readers agree on units that both read."""
+    """Agreement of two readers on units that both read."""
 
     units: int
     kappa: float
-    """Cohen's kappa of "at least half green"; NaN where nobody could disagree."""
+    """Cohen's kappa of "at least half green"; NaN if disagreement was impossible."""
     kappa_low: float
     kappa_high: float
     mean_difference: float
@@ -295,13 +295,13 @@ class Agreement:
 
 
 DISAGREE = 0.25
-"""Green shares of one unit that differ by more than this are a disagreement: beyond what dots at an edge explain."""
+"""Difference in the green share of a unit above which readers disagree: more than dots at an edge explain."""
 
 
 def agreement(readings: Readings, kinds: Sequence[str] = GREEN_KINDS) -> Agreement | None:
-    """Compare the two readings of units that were read twice, by their share of some kinds; None where there are none.
+    """Compare the two readings of units read twice, by their share of some kinds; None if there are none.
 
-    Kappa's interval is that of Fleiss, Cohen & Everitt (1969), large samples.
+    Kappa's interval is that of Fleiss, Cohen & Everitt (1969) for large samples.
     """
     both = [unit for unit, other in readings.second.items() if readings.first[unit].known and other.known]
     if not both:
@@ -317,7 +317,7 @@ def agreement(readings: Readings, kinds: Sequence[str] = GREEN_KINDS) -> Agreeme
 
 
 def _kappa(one: npt.NDArray[np.bool_], two: npt.NDArray[np.bool_]) -> tuple[float, float]:
-    """Cohen's kappa of two binary readings and its standard error."""
+    """Compute Cohen's kappa of two binary readings and its standard error."""
     table = np.array([[np.mean(one & two), np.mean(one & ~two)], [np.mean(~one & two), np.mean(~one & ~two)]])
     rows, columns = table.sum(axis=1), table.sum(axis=0)
     observed, chance = float(np.trace(table)), float(rows @ columns)
@@ -331,14 +331,15 @@ def _kappa(one: npt.NDArray[np.bool_], two: npt.NDArray[np.bool_]) -> tuple[floa
 
 
 FEWEST_AGREED = 30
-"""Units that two readers look at together, where so many were read twice: from ten of them, the estimate that is free of readers' errors
-covers 80-92 % where green is rare, and is twice as wide (``benchmarks/sim_estimate.py``)."""
+"""Least number of units that two readers interpret together, if that many were read twice: from ten of them, the estimate free of
+readers' errors covers 80-92 % where green is rare, and is twice as wide (``benchmarks/sim_estimate.py``)."""
 
 
 def to_agree_on(readings: Readings, *, seed: int, kinds: Sequence[str] = GREEN_KINDS) -> tuple[int, ...]:
-    """Choose the units that two readers look at together: all disagreements, and as many of the agreements or more, drawn by chance.
+    """Choose the units that two readers interpret together: all disagreements, and at least as many agreements, drawn at random.
 
-    Agreements are looked at too, because two readers may share an illusion. They are at least as many as bring all to :data:`FEWEST_AGREED`.
+    Agreements are included because two readers may share an illusion. They are at least as many as bring the total to
+    :data:`FEWEST_AGREED`.
     """
     found = agreement(readings, kinds)
     if found is None:

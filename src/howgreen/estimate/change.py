@@ -1,7 +1,7 @@
-"""From two dates that people looked at to the area that was lost and gained, with an interval.
+"""From interpretations of two dates to the area lost and gained, with an interval.
 
-The strata are what a map says of the change; people say what is true. Areas are stratified means of the shares of a unit's dots, and their
-standard errors those of Olofsson et al. 2014 (doi:10.1016/j.rse.2014.02.015, equations 9 to 11), for which a unit is of one class.
+The strata come from a map of the change, the truth from people. Areas are stratified means of the shares of a unit's dots; their
+standard errors are those of Olofsson et al. 2014 (doi:10.1016/j.rse.2014.02.015, equations 9 to 11), where each unit has one class.
 """
 
 from __future__ import annotations
@@ -39,18 +39,18 @@ class AreaEstimate:
 
 @dataclass(frozen=True, kw_only=True)
 class ChangeEvaluation:
-    """All that a sample of change and its answers say."""
+    """All results of a sample of change and its answers."""
 
     areas: Mapping[str, AreaEstimate]
-    """By kind, and ``net``: gained less lost."""
+    """By kind, and ``net``: gained - lost."""
     mapped_m2: Mapping[str, float]
-    """What the map calls so."""
+    """Area mapped as the kind."""
     users: Mapping[str, Figure]
-    """Of what the map calls lost or gained, the share that is (a unit is what most of its dots are)."""
+    """User's accuracy: of what is mapped as lost or gained, the correct share (a unit's class is that of most of its dots)."""
     producers: Mapping[str, Figure]
-    """Of what is, the share that the map calls so."""
+    """Producer's accuracy: of what is lost or gained, the share mapped as such."""
     unseen_m2: float
-    """So much more change may lie in strata where the map sees none and nobody found any, at the same level."""
+    """Upper bound, at the same level, on further change in strata where the map has none and nobody found any."""
     looked: int
     readers: tuple[str, ...]
     skipped: tuple[int, ...]
@@ -93,7 +93,7 @@ def evaluate_change(sample: Sample, answers: Sequence[Answer]) -> ChangeEvaluati
 
 
 def of_change(sample: Sample) -> ChangeFrame:
-    """Return what a sample of two dates is drawn from; EstimateError for one of one date."""
+    """Return the frame of a sample of two dates; EstimateError for a sample of one date."""
     if sample.change is None:
         raise EstimateError("the sample is of one date: draw one of two with `howgreen sample --change`")
     return sample.change
@@ -111,8 +111,8 @@ def _check(stratum: npt.NDArray[np.intp], change: ChangeFrame) -> None:
 def _area(values: Floats, stratum: npt.NDArray[np.intp], sample: Sample) -> AreaEstimate:
     """Estimate one area: a stratified mean, with Student's interval by Satterthwaite's degrees of freedom.
 
-    Where most of a stratum is of the kind, its answers vary at least as if half a look had been otherwise: twenty looks that are nearly
-    alike look surer than they are, and no interval is to be of width 0.
+    If most of a stratum is of the kind, the variance of its answers is at least that with half a look different: twenty nearly
+    equal looks understate it, and no interval may have width 0.
     """
     from scipy import special
 
@@ -139,7 +139,7 @@ def _area(values: Floats, stratum: npt.NDArray[np.intp], sample: Sample) -> Area
 
 
 def _unseen(shares: Mapping[str, Floats], stratum: npt.NDArray[np.intp], sample: Sample) -> float:
-    """Bound what nobody found where the map sees no change: of n looks without any, at most 1 - (1 - LEVEL)^(1/n)."""
+    """Bound the change nobody found where the map has none: after n looks without any, at most 1 - (1 - LEVEL)^(1/n)."""
     change = of_change(sample)
     found = shares["lost"] + shares["gained"]
     share = 0.0
@@ -151,7 +151,7 @@ def _unseen(shares: Mapping[str, Floats], stratum: npt.NDArray[np.intp], sample:
 
 
 def _classes(sample: Sample, stratum: npt.NDArray[np.intp], shares: Mapping[str, Floats]) -> StratifiedClasses:
-    """Call each unit lost, gained or unchanged: by the map, and by most of its dots."""
+    """Classify each unit as lost, gained or unchanged: by the map, and by most of its dots."""
     strata = of_change(sample).strata
     names = np.array(strata)[stratum]
     true = np.where(shares["lost"] >= 0.5, "lost", np.where(shares["gained"] >= 0.5, "gained", "unchanged"))
@@ -164,7 +164,7 @@ def _classes(sample: Sample, stratum: npt.NDArray[np.intp], shares: Mapping[str,
 
 
 def change_to_json(sample: Sample, found: ChangeEvaluation) -> dict[str, Any]:
-    """Give everything as plain values, with the design."""
+    """Return everything as plain values, with the design."""
     plain, change = asdict(found), of_change(sample)
     for name in ("users", "producers"):
         plain[name] = {

@@ -1,8 +1,8 @@
-"""How many places to look at, and where: strata, allocation, size.
+"""Sampling design: how many places to interpret, and where: strata, allocation, size.
 
-Strata follow the map's green share by the cumulative square root rule (Dalenius & Hodges 1959); looks are allotted by the spread that
-their *answers* are expected to have (Neyman 1934), not by the map's own, which is small where the map is sure of itself; a floor in
-each stratum keeps the variance estimable.
+Strata follow the map's green share by the cumulative square root rule (Dalenius & Hodges 1959); looks are allocated by the expected
+spread of the *answers* (Neyman 1934), not by the map's own, which is small where the map is confident; a minimum per stratum keeps
+the variance estimable.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ Ints = npt.NDArray[np.intp]
 
 MOST_STRATA = 5
 LOOKS_PER_STRATUM = 8
-"""Strata are only as many as leave this many looks to each."""
+"""There are only as many strata as leave this many looks in each."""
 FLOOR = 5
 """Fewest looks in a stratum."""
 BINS = 100
-"""Of the histogram under the cumulative square root rule."""
+"""Bins of the histogram for the cumulative square root rule."""
 SURELY = 0.01
-"""Variance of the answers' misses even where the map says 0 or 1: a map is never that sure."""
+"""Residual variance of the answers even where the map says 0 or 1: no map is that certain."""
 FEWEST_LOOKS, MOST_LOOKS = 20, 5000
 
 
@@ -35,7 +35,7 @@ class Strata:
     """Strata of green share: stratum h holds shares from ``bounds[h - 1]`` up to, but not with, ``bounds[h]``."""
 
     bounds: tuple[float, ...]
-    """Inner bounds, rising; none where there is one stratum."""
+    """Inner bounds, ascending; none for a single stratum."""
 
     def of(self, share: Floats) -> Ints:
         """Find the stratum of each green share, from 0."""
@@ -53,9 +53,9 @@ def stratify(share: Floats, area: Floats, *, looks: int) -> Strata:
     share
         (pixel,) mapped green share, 0-1.
     area
-        (pixel,) area of each inside the frame.
+        (pixel,) area of each pixel inside the frame.
     looks
-        How many there will be; a town that is all alike gets fewer strata, down to one.
+        Number of looks planned; a uniform town gets fewer strata, down to one.
     """
     wanted = min(MOST_STRATA, looks // LOOKS_PER_STRATUM)
     if wanted < 2 or not area.sum() > 0:
@@ -73,13 +73,13 @@ def stratify(share: Floats, area: Floats, *, looks: int) -> Strata:
 
 
 def expected_spread(share: Floats) -> Floats:
-    """Expect the standard deviation of an answer's miss where the map says ``share``: little at 0 and 1, most in between."""
+    """Predict the standard deviation of answer - map where the map says ``share``: small at 0 and 1, largest in between."""
     clipped = np.clip(share, 0, 1)
     return np.asarray(np.sqrt(clipped * (1 - clipped) / 3 + SURELY))
 
 
 def allocate(weight: Floats, spread: Floats, *, looks: int, floor: int = FLOOR) -> Ints:
-    """Allot looks to strata in proportion to weight x spread, at least ``floor`` to each; they add up to ``looks``.
+    """Allocate looks to strata in proportion to weight x spread, at least ``floor`` to each; they sum to ``looks``.
 
     Raises
     ------
@@ -93,7 +93,8 @@ def allocate(weight: Floats, spread: Floats, *, looks: int, floor: int = FLOOR) 
         )
     claim = weight * np.maximum(spread, 1e-9)
     given = np.full(strata, floor, np.intp)
-    # The floor is met first, the rest goes where it lowers the variance most: one look at a time, hence whole numbers that add up.
+    # The floor is met first; the rest goes one look at a time to where it lowers the variance most, so that whole
+    # numbers sum to the total.
     for _ in range(looks - strata * floor):
         given[int(np.argmax(claim / np.sqrt(given * (given + 1))))] += 1
     return given
@@ -101,12 +102,12 @@ def allocate(weight: Floats, spread: Floats, *, looks: int, floor: int = FLOOR) 
 
 @dataclass(frozen=True, kw_only=True)
 class AnswerSpread:
-    """How answers are expected to vary, as they are read: with few dots, more than the truth does."""
+    """Expected spread of the answers as read: with few dots, more than that of the truth."""
 
     variance: float
-    """S2 of the answers."""
+    """Variance (S2) of the answers."""
     residual: float
-    """Variance of answer - map: what is left when the map assists."""
+    """Variance of answer - map: what remains with the map's assistance."""
 
     @property
     def r2(self) -> float:
@@ -115,22 +116,22 @@ class AnswerSpread:
 
 
 def expect_answers(share: Floats, area: Floats, *, dots: int, map_rmse: float) -> AnswerSpread:
-    """Expect the answers' spread before anybody looked: from the map, its error, and the number of dots.
+    """Predict the answers' spread before any look: from the map, its error, and the number of dots.
 
-    A reader who counts ``dots`` dots in a pixel of share y answers a binomial share: dots add y (1 - y) / dots to its variance.
+    A reader who counts ``dots`` dots in a pixel of share y gives a binomial share: dots add y (1 - y) / dots to its variance.
     """
     weight = area / area.sum()
     mean = float((weight * share).sum())
     between = float((weight * (share - mean) ** 2).sum())
     mixed = float((weight * share * (1 - share)).sum())
-    # The truth varies around the map by its error, which takes from what is left to the dots.
+    # The truth varies around the map by its error, which reduces the part left to the dots.
     reading = max(mixed - map_rmse**2, 0.0) / dots
     residual = map_rmse**2 + reading
     return AnswerSpread(variance=between + residual, residual=residual)
 
 
 def looks_needed(half_width: float, spread: AnswerSpread, *, assisted: bool) -> int:
-    """Count the looks of a simple sample that bring the interval to ± ``half_width`` (0-1).
+    """Compute the size of a simple random sample that brings the interval to ± ``half_width`` (0-1).
 
     Raises
     ------
@@ -143,7 +144,7 @@ def looks_needed(half_width: float, spread: AnswerSpread, *, assisted: bool) -> 
         raise EstimateError(f"half-width {half_width:g}: give one between 0 and 0.5 (3 points are 0.03)")
     variance = spread.residual if assisted else spread.variance
     looks = FEWEST_LOOKS
-    for _ in range(20):  # t depends on the number that it gives
+    for _ in range(20):  # t depends on the resulting number
         quantile = float(stats.t.ppf((1 + LEVEL) / 2, looks - 1))
         wanted = max(int(np.ceil(quantile**2 * variance / half_width**2)), FEWEST_LOOKS)
         if wanted == looks:
@@ -157,10 +158,10 @@ def looks_needed(half_width: float, spread: AnswerSpread, *, assisted: bool) -> 
 
 
 def looks_in_all(half_width: float, looked: int, se: float) -> int:
-    """Count the looks in all that bring an interval to ± ``half_width`` (0-1), by the standard error of the looks so far.
+    """Compute the total number of looks that brings an interval to ± ``half_width`` (0-1), from the standard error so far.
 
-    The order of looking is random, so that the spread of the first answers is that of all, as they are read by this reader
-    in this design.
+    The order of looking is random, so the spread of the first answers represents that of all, as read by this reader in
+    this design.
     """
     variance = se**2 * looked
     return looks_needed(half_width, AnswerSpread(variance=variance, residual=variance), assisted=False)

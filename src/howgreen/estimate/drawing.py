@@ -1,7 +1,7 @@
-"""Draw a sample: strata, how many looks each gets, places in them, and the order of looking.
+"""Draw a sample: strata, their number of looks, places, and the order of looking.
 
-A unit is the pixel under a point that is drawn uniformly in the polygon, so that its chance is proportional to its area inside; pixels
-that the limits cut need no weights. The order of looking is random across the strata, so that looking may stop early.
+A unit is the pixel under a point drawn uniformly in the polygon, so that its probability is proportional to its area inside; pixels
+cut by the limits need no weights. The order of looking is random across strata, so that looking may stop early.
 """
 
 from __future__ import annotations
@@ -31,23 +31,23 @@ from howgreen.estimate.sample import FORMAT, Design, DistrictFrame, Sample, Unit
 
 FEWEST, MOST = 20, 5000
 DOTS = (1, 9, 25)
-"""Dots in a unit: one, three by three, five by five."""
+"""Dots per unit: one, three by three, five by five."""
 TWICE = 5
-"""One unit in so many is read by a second person."""
+"""One in this many units is read by a second person."""
 DISTRICT_FLOOR = 10
-"""Looks that a district needs for an estimate of its own."""
+"""Looks that a district needs for its own estimate."""
 EVERYTHING, UNSEEN_GROUND = "everything inside the limits", "shown by no image"
-"""Strata in words."""
+"""Names of strata."""
 BESIDE = "beside"
 """Stratum of ground next to mapped change: most of what a map misses lies there."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Dealt:
-    """Strata of a frame, and how many looks each gets."""
+    """Strata of a frame, and the number of looks in each."""
 
     of: Callable[[Ints, Floats], Ints]
-    """From pixels (n, 2) and points (n, 2) to the stratum of each."""
+    """Function from pixels (n, 2) and points (n, 2) to their strata."""
     weights: Floats
     counts: Ints
     names: tuple[str, ...]
@@ -68,15 +68,15 @@ def draw(
     Parameters
     ----------
     looks
-        How many places, from 20 to 5,000.
+        Number of places, from 20 to 5,000.
     seed
         The same seed gives the same sample.
     dots
-        1, 9 or 25 in each unit: with nine, a quarter of the looks does what one dot needs.
+        1, 9 or 25 per unit: with nine, a quarter of the looks suffices compared with one.
     design
         ``stratified`` by the mapped green share; ``simple``; or ``systematic``, a grid with a random start.
     by_district
-        Give each district at least ten looks: its strata are then its own, one each.
+        Give each district at least ten looks: each district is then a stratum.
 
     Raises
     ------
@@ -117,19 +117,19 @@ def draw(
 
 @dataclass(frozen=True, kw_only=True)
 class _Drawn:
-    """What was drawn, in the order of looking."""
+    """The draws, in the order of looking."""
 
     points: Floats
-    """(n, 2) on the frame's CRS."""
+    """(n, 2) in the frame's CRS."""
     pixels: Ints
-    """(n, 2) row and column under each."""
+    """(n, 2) row and column of the pixel under each."""
     stratum: Ints
     twice: npt.NDArray[np.bool_]
     inclusion: Floats
 
 
 def _units(frame: Frame, known: dict[str, Floats], drawn: _Drawn, dots: int) -> tuple[Unit, ...]:
-    """Say of each place that was drawn where it lies, what is asked of it, and what the map says."""
+    """Describe each place drawn: its position, the dots asked for, and the map's values."""
     pixels, points = drawn.pixels, drawn.points
     lon, lat = transformer(str(frame.grid.crs), "EPSG:4326").transform(points[:, 0], points[:, 1])
     names, asked = _names(frame, points), _asked(frame, pixels, points, dots)
@@ -158,7 +158,7 @@ def _districts(frame: Frame, known: dict[str, Floats]) -> tuple[DistrictFrame, .
 
 
 def _deal(frame: Frame, known: dict[str, Floats], *, looks: int, design: Design, by_district: bool) -> _Dealt:
-    """Choose the strata, and how many looks each gets."""
+    """Choose the strata, and the number of looks in each."""
     if frame.change is not None and frame.strata is not None:
         return _change_strata(frame, frame.strata, frame.change.strata, looks)
     if by_district:
@@ -176,27 +176,27 @@ def _deal(frame: Frame, known: dict[str, Floats], *, looks: int, design: Design,
 def _inclusion(
     frame: Frame, pixels: Ints, stratum: Ints, dealt: _Dealt, *, by_district: bool, systematic: bool
 ) -> Floats:
-    """Give the probability that each drawn pixel is in the sample.
+    """Compute the probability that each drawn pixel is in the sample.
 
-    A point falls on a pixel with the pixel's part of the stratum's area, and points are drawn independently of each other: 1 - (1 - part)^n.
-    On a systematic grid, whose step is wider than a pixel, no pixel gets two points: n x part.
+    A point hits a pixel with probability equal to the pixel's part of the stratum's area, and points are drawn independently: 1 -
+    (1 - part)^n. On a systematic grid, whose step is wider than a pixel, no pixel gets two points: n x part.
     """
     area = frame.cover[*pixels.T].astype(float)
     if by_district:
         parts = np.array([one.cover[*pixels.T] for one in frame.districts], float)
         parts = np.vstack([parts, np.maximum(area - parts.sum(axis=0), 0)])
         here = parts[stratum, np.arange(len(stratum))]
-        area = np.where(here > 0, here, area)  # a sliver in no district is counted to the last
+        area = np.where(here > 0, here, area)  # a sliver in no district counts for the last
     part = np.minimum(area / (dealt.weights[stratum] * float(frame.cover.sum(dtype=float))), 1)
     drawn = dealt.counts[stratum]
     return np.asarray(np.minimum(drawn * part, 1) if systematic else 1 - (1 - part) ** drawn)
 
 
 def _green_strata(frame: Frame, known: dict[str, Floats], looks: int) -> _Dealt:
-    """Strata of mapped green share, and the unseen ground behind them.
+    """Make strata of mapped green share, followed by the unseen ground.
 
-    Unseen ground that would get less than one look by its area lies in the stratum of the mean share, which stands for it: as a stratum of its own it
-    would take a floor's looks from the rest.
+    Unseen ground too small for one look by area joins the stratum of the mean share: as its own stratum it would take the minimum
+    number of looks from the rest.
     """
     unseen = ~np.isfinite(frame.green)
     if float(frame.cover[unseen].sum()) * looks < float(frame.cover.sum()):
@@ -223,7 +223,7 @@ def _green_strata(frame: Frame, known: dict[str, Floats], looks: int) -> _Dealt:
 
 
 def _of_green(bounds: tuple[float, ...], number: int) -> str:
-    """Say what a stratum of mapped green share holds; the one behind all is unseen ground."""
+    """Describe a stratum of mapped green share; the one after the last is unseen ground."""
     if number > len(bounds):
         return UNSEEN_GROUND
     if not bounds:
@@ -236,10 +236,10 @@ def _of_green(bounds: tuple[float, ...], number: int) -> str:
 
 
 def _change_strata(frame: Frame, code: npt.NDArray[np.intp], names: tuple[str, ...], looks: int) -> _Dealt:
-    """Deal a third of the looks evenly, so that rare change is looked at, a sixth to the ground beside it, the rest by area.
+    """Allocate a third of the looks evenly, so that rare change is sampled, a sixth to the ground beside it, the rest by area.
 
-    After Olofsson et al. 2014, section 5.1. What a map misses lies beside what it finds, in few of many pixels: with a fair deal of looks
-    there, intervals hold the truth as often as they say (simulated on the sample city: 95 to 96 % instead of 87, and a fifth narrower).
+    After Olofsson et al. 2014, section 5.1. A map's omissions lie next to what it finds, in a few of many pixels: with enough looks
+    there, intervals reach their nominal coverage (simulated on the sample city: 95 to 96 % instead of 87, and a fifth narrower).
     """
     number, more = len(names), looks // 6 if BESIDE in names else 0
     totals = np.bincount(code[frame.cover > 0], weights=frame.cover[frame.cover > 0].astype(float), minlength=number)
@@ -251,7 +251,7 @@ def _change_strata(frame: Frame, code: npt.NDArray[np.intp], names: tuple[str, .
 
 
 def _district_strata(frame: Frame, looks: int) -> _Dealt:
-    """One stratum a district, and one for what lies in none of them."""
+    """Make one stratum per district, and one for ground outside all of them."""
     weights, has_rest = _district_weights(frame)
     names = [one.name for one in frame.districts]
 
@@ -268,7 +268,7 @@ def _district_strata(frame: Frame, looks: int) -> _Dealt:
 
 
 def fewest_by_district(frame: Frame) -> int:
-    """Count the looks that a sample by districts needs at least.
+    """Return the least number of looks for a sample by districts.
 
     Raises
     ------
@@ -279,7 +279,7 @@ def fewest_by_district(frame: Frame) -> int:
 
 
 def _district_weights(frame: Frame) -> tuple[Floats, bool]:
-    """Share the frame's area among the districts, and what lies in none of them if there is any."""
+    """Split the frame's area among the districts, and the rest outside them if there is any."""
     if not frame.districts:
         raise EstimateError(
             f"{frame.place}: has no districts; give them with --districts FILE, or say --no-by-district"
@@ -294,7 +294,7 @@ def _district_weights(frame: Frame) -> tuple[Floats, bool]:
 
 
 def _asked(frame: Frame, pixels: Ints, points: Floats, dots: int) -> list[str]:
-    """Tell which dots lie inside the limits; where none does, the one nearest to the drawn point is asked."""
+    """Tell which dots lie inside the limits; if none does, the one nearest to the drawn point is used."""
     found = []
     for (row, column), point in zip(pixels, points, strict=True):
         at = dot_positions(frame.grid.affine, int(row), int(column), dots, (float(point[0]), float(point[1])))
@@ -306,7 +306,7 @@ def _asked(frame: Frame, pixels: Ints, points: Floats, dots: int) -> list[str]:
 
 
 def _names(frame: Frame, points: Floats) -> list[str]:
-    """Name the district that holds each point; the first of several."""
+    """Name the district that contains each point; the first of several."""
     names = np.full(len(points), "", dtype=object)
     for one in reversed(frame.districts):
         names[shapely.contains_xy(one.shape, points[:, 0], points[:, 1])] = one.name

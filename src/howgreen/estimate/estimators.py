@@ -1,11 +1,11 @@
-"""Design-based estimates of a ratio of two totals, with or without strata, with or without the map's help.
+"""Design-based estimates of a ratio of two totals, with or without strata, with or without the map's assistance.
 
-Every estimate here is the ratio of two means over the frame: of green (y) over land (x), each a share of the unit's area. Where all of a
-unit is land, x is 1 and the ratio is a mean. The map enters by the difference estimator (Särndal, Swensson & Wretman 1992, ch. 6;
-McRoberts 2010, doi:10.1016/j.rse.2009.10.013; "prediction-powered inference" for a mean is the same): the map's mean over the whole frame,
-corrected by the mean miss in the sample. It is unbiased however bad the map is. Variances are linearised (Särndal et al., ch. 5), degrees of
-freedom are Satterthwaite's, and an interval is never of width 0: it is Wilson's at an effective number of looks (after Korn & Graubard
-1998), but not where the map assists a simple sample: its misses lean to neither side. See :func:`intervals`.
+Every estimate here is the ratio of two means over the frame: of green (y) over land (x), each a share of the unit's area. If all of
+a unit is land, x is 1 and the ratio is a mean. The map enters by the difference estimator (Särndal, Swensson & Wretman 1992, ch. 6;
+McRoberts 2010, doi:10.1016/j.rse.2009.10.013; "prediction-powered inference" is the same for a mean): the map's mean over the whole
+frame, corrected by the mean residual in the sample. It is unbiased however bad the map is. Variances are linearised (Särndal et
+al., ch. 5), degrees of freedom are Satterthwaite's, and an interval never has width 0: it is Wilson's at an effective sample size
+(after Korn & Graubard 1998), except where the map assists a simple sample, whose residuals are symmetric. See :func:`intervals`.
 """
 
 from __future__ import annotations
@@ -24,22 +24,23 @@ Ints = npt.NDArray[np.intp]
 LEVEL = 0.95
 """Confidence level of every interval."""
 FEWEST = 10
-"""Looks below which no interval is given: with fewer, intervals are wider than the question."""
+"""Fewest looks for an interval: with fewer, it is too wide to answer the question."""
 FEWEST_IN_STRATUM = 2
 NOTHING = 1e-18
-"""A variance below is rounding: all answers of each stratum were the same."""
+"""A smaller variance is rounding: all answers of each stratum were equal."""
 RARE = 0.25
 """Below this share, or above 1 - it, green is rare: Student's intervals of few looks cover too little there."""
 COIN_SHARE, MOST_COIN_LOOKS, LEAST_COIN = 0.5, 25, 0.01
-"""For Wilson's interval, the variance found is averaged with a coin's as if that came from so many looks: half of those there are, at most 25,
-fewer the less rare green is (none at :data:`RARE`), and as the square of what strata and map leave unexplained, a hundredth at least. Most small samples of rare
-green hold hardly any and look surer than they are; where the map tells where the green is, that is not so, and a coin says too much.
-``benchmarks/sim_estimate.py`` shows what the intervals cover. The price: where one place in a hundred is wholly other than a good map says,
-most samples of fifty looks meet none of them, and no rule that is right elsewhere can know."""
+"""For Wilson's interval, the estimated variance is averaged with the binomial one as if the latter came from this many looks: half
+of the actual ones, at most 25, fewer the less rare green is (none at :data:`RARE`), and scaled by the square of the share of
+variance that strata and map leave unexplained, a hundredth at least. Most small samples of rare green contain hardly any and
+understate their variance; where the map locates the green this is not so, and a binomial variance is too large.
+``benchmarks/sim_estimate.py`` shows the coverage of the intervals. The price: where one place in a hundred is entirely different
+from a good map, most samples of fifty looks contain none of them, and no rule that is right elsewhere can know."""
 
 Way = Literal["simple", "strata", "assisted", "other"]
-"""How an estimate came about: a simple sample, one with strata (with the map or without), one that the map assists and that is simple or freed of
-readers' errors by agreed answers, anything else."""
+"""Kind of estimate: a simple sample; one with strata (with the map or without); one assisted by the map that is simple, or
+corrected for readers' errors by agreed answers; anything else."""
 _DIFFERENT = np.zeros((), bool)
 
 
@@ -56,9 +57,9 @@ class Estimate:
     high: float
     level: float
     n: int
-    """Looks that it rests on."""
+    """Number of looks it rests on."""
     method: str
-    """In words."""
+    """Description in words."""
 
     @property
     def half_width(self) -> float:
@@ -68,7 +69,7 @@ class Estimate:
 
 @dataclass(frozen=True, kw_only=True)
 class Looks:
-    """What was read at the sampled units, in the order of looking."""
+    """Readings of the sampled units, in the order of looking."""
 
     green: Floats
     """(n,) green share of each unit, 0-1."""
@@ -77,17 +78,18 @@ class Looks:
     stratum: Ints
     """(n,) stratum of each unit, from 0."""
     weight: Floats
-    """(stratum,) share of the frame's area in each stratum; adds up to 1."""
+    """(stratum,) share of the frame's area in each stratum; sums to 1."""
     effect: float = 1.0
-    """Variance of the looks alone over that of a simple sample, at least 1: of a systematic one, whose own looks cannot tell it."""
+    """Variance of the looks alone relative to a simple sample, at least 1: for a systematic sample, whose own looks cannot reveal
+    it."""
 
     def __post_init__(self) -> None:
-        """Check that the arrays go together.
+        """Check that the arrays are consistent.
 
         Raises
         ------
         EstimateError
-            Shares outside 0-1, more green than land, arrays of other lengths, or weights that do not add up to 1.
+            Shares outside 0-1, more green than land, arrays of different lengths, or weights that do not sum to 1.
         """
         lengths = {len(self.green), len(self.land), len(self.stratum)}
         if len(lengths) != 1 or not len(self.green):
@@ -114,7 +116,7 @@ class Looks:
 
 @dataclass(frozen=True, kw_only=True)
 class MapShares:
-    """What the map says of the same units, and of the whole frame."""
+    """The map's values for the same units, and for the whole frame."""
 
     green: Floats
     """(n,) mapped green share of each sampled unit."""
@@ -127,7 +129,7 @@ class MapShares:
 
 
 def unstratified(green: Floats, land: Floats | None = None) -> Looks:
-    """Make the looks of a simple random sample; land is 1 everywhere where it is not given."""
+    """Make the looks of a simple random sample; land is 1 everywhere if not given."""
     count = len(green)
     land = np.ones(count) if land is None else land
     return Looks(
@@ -139,7 +141,7 @@ def unstratified(green: Floats, land: Floats | None = None) -> Looks:
 
 
 def estimate_ratio(looks: Looks, assist: MapShares | None = None) -> Estimate:
-    """Estimate green over land from looks at a probability sample, stratified or simple, assisted by the map where it is given.
+    """Estimate green over land from a probability sample, stratified or simple, assisted by the map if given.
 
     Raises
     ------
@@ -164,7 +166,7 @@ def estimate_ratio(looks: Looks, assist: MapShares | None = None) -> Estimate:
 
 
 def _unexplained(variance: float, looks: Looks) -> tuple[float, bool]:
-    """Return the variance over that of as many looks at a simple sample without a map, at most 1; and whether all answers were alike."""
+    """Return the variance relative to a simple sample of the same size without a map, at most 1; and whether all answers were equal."""
     alone = _linearise(looks, None).residual
     most = _stratified_mean(alone**2, looks) / (len(alone) - 1)
     return (min(variance / most, 1.0), False) if most > NOTHING else (1.0, True)
@@ -172,12 +174,12 @@ def _unexplained(variance: float, looks: Looks) -> tuple[float, bool]:
 
 @dataclass(frozen=True, kw_only=True)
 class _Linearised:
-    """A ratio of two estimated totals, and what each look adds to its error."""
+    """A ratio of two estimated totals, and each look's contribution to its error."""
 
     ratio: float
     total_land: float
     residual: Floats
-    """(n,) linearised: the ratio's error is the stratified mean of these."""
+    """(n,) linearised residuals: the ratio's error is their stratified mean."""
 
 
 def _linearise(looks: Looks, assist: MapShares | None) -> _Linearised:
@@ -198,16 +200,17 @@ def _linearise(looks: Looks, assist: MapShares | None) -> _Linearised:
 def estimate_by_regression(looks: Looks, assist: MapShares) -> Estimate:
     """Estimate the ratio by regression on the map, from a simple or stratified sample (Särndal et al. 1992, ch. 6 and 7).
 
-    It is the difference estimator by a map that is stretched by the slope of answers on map, and serves where the map is stretched wrongly and
-    strata cannot mend that: where they follow the map, they already bring nearly all that it can. With few looks the slope is a guess that bends
-    towards the answers. So each residual is weighed by what it counts for in the total (Särndal, Swensson & Wretman 1989,
-    doi:10.1093/biomet/76.3.527) and freed of its pull on the line (MacKinnon & White 1985, HC2), with Bell and McCaffrey's degrees of
-    freedom (2002). That is what the interval stands on; ``se`` is the textbooks', of residuals alone, and smaller where looks are few.
+    This is the difference estimator with the map rescaled by the slope of answers on map. It helps if the map's scale is wrong and
+    strata cannot correct that: strata that follow the map already gain nearly all it can give. With few looks the slope is
+    uncertain and adapts to the answers. So each residual is weighted by its contribution to the total (Särndal, Swensson & Wretman
+    1989, doi:10.1093/biomet/76.3.527) and corrected for its leverage on the line (MacKinnon & White 1985, HC2), with Bell and
+    McCaffrey's degrees of freedom (2002). The interval rests on that; ``se`` is the textbook's, from plain residuals, and smaller
+    with few looks.
 
     Raises
     ------
     EstimateError
-        As :func:`estimate_ratio`; or a map that says the same of all places.
+        As :func:`estimate_ratio`; or the map is constant.
     """
     _check_counts(looks)
     green = _line(looks, looks.green, assist.green, assist.frame_green)
@@ -241,23 +244,23 @@ def estimate_by_regression(looks: Looks, assist: MapShares) -> Estimate:
 
 @dataclass(frozen=True, kw_only=True)
 class _Line:
-    """The line of answers on map over the frame, by weighted least squares."""
+    """The regression line of answers on map over the frame, by weighted least squares."""
 
     slope: float
     across: Floats
-    """(n,) how far to the right each look lies, from the mean."""
+    """(n,) position of each look on the map axis, from the mean."""
     shift: float
-    """How far the frame's mean lies to the right of the looks', over the looks' mean square ``across``."""
+    """Distance from the looks' mean to the frame's on the map axis, over the looks' mean square ``across``."""
     pull: Floats
-    """(n,) how far each look draws the slope to itself: its leverage, less that on the mean."""
+    """(n,) leverage of each look on the slope: its total leverage less that on the mean."""
 
 
 LEAST_FREE = 0.01
-"""Part of a residual that is its own, at least: a look that holds the line alone has none."""
+"""Least part of a residual that is free of the look's own leverage: a look that determines the line alone has none."""
 
 
 def _line(looks: Looks, answers: Floats, mapped: Floats, frame_mean: float) -> _Line | None:
-    """Fit answers on map; None where the map says the same of every place."""
+    """Fit answers on map; None if the map is constant."""
     weight = (looks.weight / looks.counts)[looks.stratum]
     mean = float((weight * mapped).sum())
     across = mapped - mean
@@ -269,7 +272,7 @@ def _line(looks: Looks, answers: Floats, mapped: Floats, frame_mean: float) -> _
 
 
 def _bell_mccaffrey(part: Floats, across: Floats) -> float:
-    """Count the degrees of freedom of a variance that adds up ``part`` x residual^2, as if all residuals were alike, in a line with a mean."""
+    """Compute the degrees of freedom of a variance that sums ``part`` x residual^2, assuming equal residual variances, in a line with a mean."""
     count, square = len(part), float((across**2).sum())
     diagonal = 1 - 1 / count - across**2 / square
     both = part.sum() ** 2 / count**2 + 2 * (part * across).sum() ** 2 / (count * square)
@@ -279,25 +282,25 @@ def _bell_mccaffrey(part: Floats, across: Floats) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Gold:
-    """Agreed answers at some of the units that two people read."""
+    """Agreed answers at some of the units read by two people."""
 
     position: Ints
-    """(g,) which of the looks they belong to."""
+    """(g,) index of the look each belongs to."""
     green: Floats
     """(g,) agreed green share."""
     land: Floats
     """(g,) agreed land share."""
     weight: Floats
-    """(g,) how many of the units that were read twice each stands for: 1 for a disagreement, all of which are agreed on; for an agreement the
-    number of agreements over those that were looked at again."""
+    """(g,) number of units read twice that each represents: 1 for a disagreement, all of which are agreed on; for an agreement, the
+    number of agreements over those interpreted again."""
 
 
 def estimate_two_phase(looks: Looks, gold: Gold, assist: MapShares | None = None) -> Estimate:
     """Estimate the ratio free of the reader's errors, by double sampling.
 
-    The readers' estimate is corrected by the mean of (agreed - read) over the units that were read twice, themselves a simple random part of
-    the looks. No error rate has to be known; the price is the variance of that correction (Särndal et al. 1992, ch. 9). Where not all
-    agreements were looked at again, they are a stratum of the second phase (Cochran 1977, ch. 12).
+    The readers' estimate is corrected by the mean of (agreed - read) over the units read twice, themselves a simple random
+    subsample of the looks. No error rate has to be known; the price is the variance of that correction (Särndal et al. 1992, ch.
+    9). If not all agreements were interpreted again, they are a stratum of the second phase (Cochran 1977, ch. 12).
 
     Raises
     ------
@@ -318,7 +321,8 @@ def estimate_two_phase(looks: Looks, gold: Gold, assist: MapShares | None = None
     read_mean = float((gold.weight * read).sum()) / twice
     spread = float((gold.weight * (missed - correction) ** 2).sum()) / (twice - 1)
     shared = float((gold.weight * (missed - correction) * (read - read_mean)).sum()) / (twice - 1)
-    # The variance that the truth itself would have in the first phase, then that of the second, in which not all agreements are looked at again.
+    # Variance of the truth in the first phase, plus that of the second, in which not all agreements are interpreted
+    # again.
     variance, _ = _variance(line, looks, assist)
     variance = max(variance + (spread + 2 * shared) / count, 0.0) + spread * (1 / twice - 1 / count)
     again = gold.weight > 1
@@ -335,16 +339,16 @@ def estimate_two_phase(looks: Looks, gold: Gold, assist: MapShares | None = None
 
 @dataclass(frozen=True, kw_only=True)
 class ReadDots:
-    """How a reader saw the dots on which an agreed answer is known, by unit."""
+    """A reader's calls on dots with a known agreed answer, by unit."""
 
     bare: Floats
-    """(g,) dots of land that truly are not green."""
+    """(g,) land dots that truly are not green."""
     bare_as_green: Floats
     green: Floats
     """(g,) dots that truly are green."""
     green_as_bare: Floats
     weight: Floats
-    """(g,) of each unit."""
+    """(g,) weight of each unit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -353,22 +357,23 @@ class Corrected:
 
     estimate: Estimate
     bare_as_green: float
-    """Share of what is bare that the reader called green (e0)."""
+    """Share of bare dots that the reader called green (e0)."""
     green_as_bare: float
-    """Share of what is green that the reader called bare (e1)."""
+    """Share of green dots that the reader called bare (e1)."""
 
 
 FEWEST_DOTS = 30
-"""Dots of either kind from which an error rate is a rate."""
+"""Fewest dots of either kind for an error rate."""
 LEAST_SKILL = 0.3
-"""1 - e0 - e1: a reader with less tells green from bare hardly better than a coin, and dividing by it makes noise."""
+"""Least 1 - e0 - e1: below it, the reader separates green from bare hardly better than chance, and dividing by it amplifies
+noise."""
 
 
 def estimate_corrected(observed: Estimate, dots: ReadDots) -> Corrected | None:
-    """Correct what a reader saw by the error rates that agreed answers show: (p - e0) / (1 - e0 - e1) (Rogan & Gladen 1978).
+    """Correct the reader's share by the error rates at agreed answers: (p - e0) / (1 - e0 - e1) (Rogan & Gladen 1978).
 
-    The variance of both rates is in the interval, units as clusters. None where too few dots tell the rates, or the reader hardly
-    tells green from bare. The two-phase estimate needs no rates that are the same everywhere, and comes first.
+    The interval includes the variance of both rates, with units as clusters. None if there are too few dots for the rates, or the
+    reader hardly separates green from bare. The two-phase estimate does not assume constant rates, and takes precedence.
     """
     if len(dots.weight) < FEWEST or min(dots.bare.sum(), dots.green.sum()) < FEWEST_DOTS:
         return None
@@ -384,7 +389,7 @@ def estimate_corrected(observed: Estimate, dots: ReadDots) -> Corrected | None:
 
 
 def _rate(part: Floats, whole: Floats, weight: Floats) -> tuple[float, float]:
-    """Ratio of two weighted sums over clusters, and its variance."""
+    """Compute the ratio of two weighted sums over clusters, and its variance."""
     total = float((weight * whole).sum())
     rate = float((weight * part).sum()) / total
     left = weight * (part - rate * whole)
@@ -392,14 +397,14 @@ def _rate(part: Floats, whole: Floats, weight: Floats) -> tuple[float, float]:
 
 
 def estimate_domain(looks: Looks, inside: npt.NDArray[np.bool_], assist: MapShares | None = None) -> Estimate:
-    """Estimate the ratio of a part of the frame, a district, from the looks that fell into it.
+    """Estimate the ratio of a part of the frame, a district, from the looks inside it.
 
     Parameters
     ----------
     inside
-        (n,) looks that lie in it.
+        (n,) whether each look lies in it.
     assist
-        The map's shares at the looks, and the means over the *whole* frame of what it maps inside the part.
+        The map's shares at the looks, and the means of the map inside the part over the *whole* frame.
 
     Raises
     ------
@@ -427,7 +432,7 @@ def estimate_domain(looks: Looks, inside: npt.NDArray[np.bool_], assist: MapShar
 
 
 def wilson(share: float, n: float, *, quantile: float) -> tuple[float, float]:
-    """Give Wilson's score interval (1927) of a share of ``n`` looks; ``quantile`` is that of the normal or t distribution."""
+    """Compute Wilson's score interval (1927) of a share of ``n`` looks; ``quantile`` is that of the normal or t distribution."""
     low, high = _scores(share, n, quantile)
     return float(low), float(high)
 
@@ -456,7 +461,7 @@ def _stratified_mean(values: Floats, looks: Looks) -> float:
 
 
 def _variance(line: _Linearised, looks: Looks, assist: MapShares | None) -> tuple[float, float]:
-    """Variance of a ratio and its degrees of freedom; what the map leaves has no pattern that a grid could meet."""
+    """Variance of a ratio and its degrees of freedom; the map's residuals have no pattern that a grid could coincide with."""
     variance, df = variance_of(line.residual, looks)
     return variance * (looks.effect if assist is None else 1.0), df
 
@@ -478,14 +483,14 @@ def _of_squares(squares: Floats, looks: Looks) -> tuple[float, float]:
 
 
 def _stratum_means(values: Floats, looks: Looks) -> Floats:
-    """Give each look its stratum's mean."""
+    """Return each look's stratum mean."""
     sums = np.bincount(looks.stratum, weights=values, minlength=len(looks.weight))
     return np.asarray((sums / looks.counts)[looks.stratum], float)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Shape:
-    """What :func:`intervals` has to know of an estimate beside its figures."""
+    """Inputs of :func:`intervals` besides an estimate's figures."""
 
     way: Way = "other"
     unexplained: float = 1.0
@@ -512,28 +517,30 @@ def intervals(
     way: Way = "other",
     alike: npt.NDArray[np.bool_] = _DIFFERENT,
 ) -> tuple[Floats, Floats, npt.NDArray[np.bool_]]:
-    """Give lower and upper ends around ratios, and which of them are Wilson's.
+    """Compute lower and upper ends around ratios, and which of them are Wilson's.
 
-    A simple sample gets Wilson's interval with Student's quantile, the coin's tosses among its degrees of freedom (as a variance that is
-    mixed with another's: Smyth 2004); strata get it with the normal's quantile, widened by what Student's at their degrees of freedom is
-    over that at n - 1 (Korn & Graubard 1998). A simple sample that the map assists gets Student's wherever that holds any share that can
-    be, for its misses lean to neither side; anything else Student's, or Wilson's where the share is rare.
+    A simple sample gets Wilson's interval with Student's quantile, with the binomial trials among its degrees of freedom (as for a
+    variance averaged with another: Smyth 2004); strata get it with the normal quantile, widened by the ratio of Student's quantile
+    at their degrees of freedom to that at n - 1 (Korn & Graubard 1998). A simple sample assisted by the map gets Student's wherever
+    that contains any possible share, since its residuals are symmetric; anything else gets Student's, or Wilson's where green is
+    rare.
 
     Parameters
     ----------
     ratio, variance, df
         Of one estimate, or arrays of many.
     unexplained
-        Share of the variance that strata and map leave; see :func:`estimate_ratio`.
+        Share of the variance that strata and map leave unexplained; see :func:`estimate_ratio`.
     way
-        How the estimate came about.
+        Kind of estimate.
     alike
-        Whether all answers were the same: then what Student's knows is the map's scatter alone, and the interval is as wide as Wilson's, too.
+        Whether all answers were equal: then Student's interval reflects the map's scatter alone, and is made at least as wide as
+        Wilson's.
     """
     from scipy import special
 
     se, inside = np.sqrt(variance), np.clip(ratio, 0.0, 1.0)
-    quantile = special.stdtrit(df, (1 + LEVEL) / 2)  # of Student's t; scipy.stats asks fifty times as long
+    quantile = special.stdtrit(df, (1 + LEVEL) / 2)  # Student's t; scipy.stats takes fifty times as long
     low, high = ratio - quantile * se, ratio + quantile * se
     tosses, score_quantile = _coin_looks(inside, n, unexplained=unexplained), quantile
     if way == "simple":
@@ -541,7 +548,7 @@ def intervals(
     elif way == "strata":
         score_quantile = special.ndtri((1 + LEVEL) / 2) * quantile / special.stdtrit(n - 1, (1 + LEVEL) / 2)
     score_low, score_high = _scores(inside, _effective_looks(inside, variance, n, tosses=tosses), score_quantile)
-    outside = (ratio <= 0) | (ratio >= 1)  # an estimate that is no share tells little of where the share is
+    outside = (ratio <= 0) | (ratio >= 1)  # an estimate outside 0-1 says little about where the share is
     if way == "assisted":
         outside = (high <= 0) | (low >= 1)
     nowhere = (se == 0) | outside | alike
@@ -552,7 +559,7 @@ def intervals(
 
 
 def _coin_looks(share: Floats | float, n: int, *, unexplained: Floats | float = 1.0) -> Floats:
-    """Count the tosses of a coin that a variance is mixed with: see :data:`COIN_SHARE`."""
+    """Return the number of binomial trials that a variance is averaged with: see :data:`COIN_SHARE`."""
     rarity = 1 - np.minimum(np.minimum(share, np.subtract(1, share)), RARE) / RARE
     return np.asarray(min(COIN_SHARE * n, MOST_COIN_LOOKS) * np.maximum(np.square(unexplained), LEAST_COIN) * rarity)
 
@@ -560,10 +567,10 @@ def _coin_looks(share: Floats | float, n: int, *, unexplained: Floats | float = 
 def _effective_looks(
     share: Floats | float, variance: Floats | float, n: int, *, tosses: Floats | float = 0.0
 ) -> Floats:
-    """Count the tosses of a coin that would be as sure as ``n`` looks of this variance; ``n`` when nothing varied.
+    """Return the number of binomial trials as precise as ``n`` looks of this variance; ``n`` if nothing varied.
 
-    The coin's variance is share x (1 - share), which a sample finds too small by the variance of the share itself: hence one more. Answers of
-    yes or no are worth ``n``.
+    The binomial variance is share x (1 - share), which a sample underestimates by the variance of the share itself: hence one more.
+    Binary answers are worth ``n``.
     """
     coin = np.multiply(share, np.subtract(1, share))
     mixed = (np.multiply(n - 1, variance) + tosses * coin / (n - 1)) / (n - 1 + tosses)

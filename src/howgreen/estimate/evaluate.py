@@ -1,4 +1,4 @@
-"""From a sample and its answers to everything that can be said: the ratio, its readers, its districts, its kinds, and the map's own errors."""
+"""From a sample and its answers to all results: the ratio, the readers, the districts, the kinds, and the map's own errors."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ SHOWN_FROM = 20
 SHOWN_FROM_STRATIFIED = 30
 FEWEST_SHOWN_IN_STRATUM = 5
 RESIZED_FROM = 30
-"""Looks from which the spread of the answers sizes the sample anew."""
+"""Looks from which the sample size is recomputed from the spread of the answers."""
 WIDTHS = (5, 3, 2)
-"""Half-widths in points that a sample is sized for then."""
+"""Half-widths, in points, for which that size is computed."""
 READER_ERRORS = (0.02, 0.05, 0.10)
-"""Errors of a reader, either way, for the table of what they would do."""
+"""Error rates of a reader, either way, in the sensitivity table."""
 FEWEST_DISTRICTS = 3
-"""Districts with an estimate of their own, from which the spread between districts can be told."""
+"""Districts with their own estimate needed to estimate the spread between districts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,25 +68,25 @@ class DistrictEstimate:
     looks: int
     ratio: float
     low: float | None
-    """None where no interval can be given."""
+    """None if no interval can be given."""
     high: float | None
     from_map: bool
-    """True where too few looks fell into it: the ratio is the map's, the interval the spread between districts."""
+    """True if too few looks fell into it: the ratio is then the map's, the interval the spread between districts."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bounds:
-    """What the ratio could be if all dots that nobody could tell were bare, or all green."""
+    """The ratio with all "cannot tell" dots bare, or all green."""
 
     unknown_share: float
-    """Of all dots."""
+    """Their share of all dots."""
     low: float
     high: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReaderError:
-    """What the ratio would be if readers erred this often either way."""
+    """The ratio if readers erred at this rate either way."""
 
     error: float
     ratio: float
@@ -94,71 +94,73 @@ class ReaderError:
 
 @dataclass(frozen=True, kw_only=True)
 class MapErrors:
-    """How the map does at the looked-at units."""
+    """Errors of the map at the interpreted units."""
 
     rmse: float
-    """Of the green share of a unit, the answers' own scatter included."""
+    """Of a unit's green share, including the answers' own scatter."""
     rmse_low: float
     rmse_high: float
     bias: Estimate | None
-    """Map less answer, over the frame; its ``ratio`` is the bias."""
+    """Map - answer, over the frame; its ``ratio`` is the bias."""
     slope: float
-    """Of answers on map, weighted: above 1 where the map pulls towards the middle."""
+    """Weighted slope of answers on map: above 1 if the map is compressed towards the middle."""
     slope_low: float
     slope_high: float
     classes: Accuracy | None
-    """Green (at least half), not green and water; None where a stratum has too few looks."""
+    """Green (at least half), not green and water; None if a stratum has too few looks."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """All that a sample and its answers say."""
+    """All results of a sample and its answers."""
 
     counted: str
-    """What counts as green: a key of :data:`howgreen.estimate.answers.COUNTED`."""
+    """Definition of green: a key of :data:`howgreen.estimate.answers.COUNTED`."""
     headline: Estimate
-    """Of the land; assisted by the map, as the sample was designed for, where all vegetation is counted."""
+    """Ratio of the land; model-assisted, as the sample was designed for, if all vegetation is counted."""
     plain: Estimate
-    """Without the map."""
+    """Ratio without the map."""
     by_regression: Estimate | None
-    """By regression on the map, to lay beside the headline; None where the map does not show what is counted, or says the same everywhere."""
+    """Ratio by regression on the map, for comparison with the headline; None if the map does not show what is counted, or is
+    constant."""
     of_total: Estimate
-    """Of everything inside the limits, water included; without the map."""
+    """Ratio of the whole area inside the limits, including water; without the map."""
     definitions: Mapping[str, Estimate]
-    """Of the land, by what can be counted: the headline among them."""
+    """Ratios of the land by definition of green, including the headline."""
     two_phase: Estimate | None
-    """Free of the readers' errors, where enough answers were agreed on."""
+    """Ratio free of the readers' errors, if enough answers were agreed on."""
     corrected: Corrected | None
-    """By the reader's error rates, where enough dots were agreed on one by one."""
+    """Ratio corrected by the reader's error rates, if enough dots were agreed on one by one."""
     agreement: Agreement | None
     bounds: Bounds | None
-    """None where every dot was told."""
+    """None if every dot was identified."""
     reader_errors: tuple[ReaderError, ...]
     districts: tuple[DistrictEstimate, ...]
     cover: Mapping[str, Estimate]
     """Share of the whole area by kind."""
     map_errors: MapErrors
     looked: int
-    """Units with an answer."""
+    """Number of units with an answer."""
     skipped: tuple[int, ...]
-    """Units without one that come before others that have: looking was not in order."""
+    """Units without an answer before others that have one: looking was not in order."""
     untold: tuple[int, ...]
-    """Units of which nobody could tell a single dot: they are left out."""
+    """Units without any identified dot: they are left out."""
     readers: tuple[str, ...]
     systematic: bool
     """A systematic sample's interval is conservative: see :func:`howgreen.estimate.frame.systematic_effect`."""
     looks_in_all: Mapping[int, int]
-    """By half-width in points: looks in all that would bring the headline's interval to it; empty before :data:`RESIZED_FROM` looks."""
+    """Total looks that would bring the headline's interval to each half-width in points; empty before :data:`RESIZED_FROM`
+    looks."""
 
 
 def evaluate(sample: Sample, answers: Sequence[Answer], *, count: str = "vegetation") -> Evaluation:
-    """Estimate all there is to estimate.
+    """Compute all estimates.
 
     Parameters
     ----------
     count
-        What counts as green: a key of :data:`howgreen.estimate.answers.COUNTED`. The map knows all vegetation only: where less is
-        counted, it helps by its strata alone.
+        Definition of green: a key of :data:`howgreen.estimate.answers.COUNTED`. The map shows only all vegetation: for other
+        definitions only its strata help.
 
     Raises
     ------
@@ -199,14 +201,14 @@ def evaluate(sample: Sample, answers: Sequence[Answer], *, count: str = "vegetat
 
 
 def _by_regression(looks: Looks, assist: MapShares | None) -> Estimate | None:
-    """Estimate by regression, where the map shows what is counted and does not say the same of all places."""
+    """Estimate by regression, if the map shows what is counted and is not constant."""
     if assist is None or not np.ptp(assist.green) > 0:
         return None
     return estimate_by_regression(looks, assist)
 
 
 def _resized(headline: Estimate) -> dict[int, int]:
-    """Size the sample anew by what was read; a width that would take too many looks is left out."""
+    """Recompute the sample size from the readings; a width that would take too many looks is left out."""
     if headline.n < RESIZED_FROM or not headline.se > 0:
         return {}
     found = {}
@@ -217,7 +219,7 @@ def _resized(headline: Estimate) -> dict[int, int]:
 
 
 def share_of_area(sample: Sample, answers: Sequence[Answer], kinds: Sequence[str]) -> Estimate:
-    """Estimate the share of the whole area, water in it, that is of some kinds (of :data:`howgreen.estimate.answers.KINDS`).
+    """Estimate the share of some kinds (of :data:`howgreen.estimate.answers.KINDS`) in the whole area, including water.
 
     Raises
     ------
@@ -229,10 +231,11 @@ def share_of_area(sample: Sample, answers: Sequence[Answer], kinds: Sequence[str
 
 
 def may_show(sample: Sample, answers: Sequence[Answer]) -> bool:
-    """Whether an interval may be shown to a person who is still looking, who may then stop.
+    """Tell whether an interval may be shown to a reader during interpretation, who may then stop.
 
-    Stopping at a wanted width keeps the interval true from the 20th look on, the 30th with strata, and not while a stratum has fewer
-    than five looks or all answers are alike (simulated, 800 runs a cell; earlier, a lucky run of equal answers stops at once).
+    Stopping at a target width keeps the interval valid from the 20th look on, the 30th with strata, and not while a stratum has
+    fewer than five looks or all answers are equal (simulated, 800 runs per cell; earlier, a lucky run of equal answers stops at
+    once).
     """
     told = {one.unit: one for one in answers if one.known}
     if len(told) < (SHOWN_FROM_STRATIFIED if len(sample.weights) > 1 else SHOWN_FROM):
@@ -243,7 +246,7 @@ def may_show(sample: Sample, answers: Sequence[Answer]) -> bool:
 
 
 def to_json(sample: Sample, found: Evaluation) -> dict[str, Any]:
-    """Give everything as plain values, with the design that a statistician needs to do it again."""
+    """Return everything as plain values, with the design that a statistician needs to reproduce it."""
     record: dict[str, Any] = {
         "format": "howgreen estimate 1",
         "place": sample.place,
@@ -255,7 +258,7 @@ def to_json(sample: Sample, found: Evaluation) -> dict[str, Any]:
     }  # fmt: skip
     plain: dict[str, Any] = msgspec.to_builtins(found, enc_hook=dict)
     classes = found.map_errors.classes
-    if classes is not None:  # pairs are no keys of JSON
+    if classes is not None:  # pairs are not valid JSON keys
         matrix = [{"mapped": a, "true": b, "share": share} for (a, b), share in classes.matrix.items()]
         plain["map_errors"]["classes"]["matrix"] = matrix
     finite: dict[str, Any] = _finite({**record, **plain})
@@ -263,7 +266,7 @@ def to_json(sample: Sample, found: Evaluation) -> dict[str, Any]:
 
 
 def _finite(value: Any) -> Any:
-    """NaN and infinity are no JSON: null stands for them."""
+    """Replace NaN and infinity, which JSON lacks, by null."""
     if isinstance(value, float):
         return value if np.isfinite(value) else None
     if isinstance(value, Mapping):
@@ -308,13 +311,13 @@ class _Rows:
 
 
 def _definition(rows: _Rows) -> Estimate:
-    """Estimate by one definition of green, helped by the map where it maps just that."""
+    """Estimate by one definition of green, assisted by the map if it shows just that."""
     assist = rows.map_shares() if rows.green_kinds == GREEN_KINDS else None
     return estimate_ratio(rows.looks(), assist)
 
 
 def _agreed(rows: _Rows, readings: Readings) -> dict[int, tuple[Answer, float]] | None:
-    """Give each agreed answer, and how many of the units that were read twice it stands for; None where they are too few to tell."""
+    """Return each agreed answer, and how many units read twice it represents; None if there are too few."""
     twice = [unit for unit in readings.second if unit in rows.position]
     found = agreement(readings)
     gold = {unit: one for unit, one in readings.gold.items() if unit in twice and one.known}
@@ -322,7 +325,7 @@ def _agreed(rows: _Rows, readings: Readings) -> dict[int, tuple[Answer, float]] 
         return None
     apart = set(found.disagreements)
     if not apart <= set(gold):
-        return None  # a disagreement that was not settled cannot be left out: it is where the reader erred
+        return None  # an unsettled disagreement must not be left out: that is where the reader erred
     alike, again = [u for u in twice if u not in apart], [u for u in gold if u not in apart]
     if not again:
         return None
@@ -330,7 +333,7 @@ def _agreed(rows: _Rows, readings: Readings) -> dict[int, tuple[Answer, float]] 
 
 
 def _two_phase(rows: _Rows, readings: Readings, looks: Looks, assist: MapShares | None) -> Estimate | None:
-    """Estimate with the agreed answers, where there are enough."""
+    """Estimate from the agreed answers, if there are enough."""
     gold = _agreed(rows, readings)
     if gold is None:
         return None
@@ -347,7 +350,7 @@ def _two_phase(rows: _Rows, readings: Readings, looks: Looks, assist: MapShares 
 
 
 def _corrected(rows: _Rows, readings: Readings, observed: Estimate) -> Corrected | None:
-    """Compare the first reader's dots with the agreed ones, dot by dot, where both were told one by one."""
+    """Compare the first reader's dots with the agreed ones, dot by dot, if both are known one by one."""
     green = {letter for letter, kind in LETTERS.items() if kind in rows.green_kinds}
     land = {letter for letter, kind in LETTERS.items() if kind in LAND_KINDS}
     stratum = rows.stratum()
@@ -377,7 +380,7 @@ def _corrected(rows: _Rows, readings: Readings, observed: Estimate) -> Corrected
 
 
 def _bounds(known: _Rows, readings: Readings, assist: MapShares | None) -> Bounds | None:
-    """Give the ratio with all unknown dots bare, and with all of them green."""
+    """Compute the ratio with all unknown dots bare, and with all of them green."""
     rows = _Rows(known.sample, readings.first, known.green_kinds)
     unknown = rows.share(("unknown",), unknown_as=0.0)
     if not unknown.any():
@@ -391,7 +394,7 @@ def _bounds(known: _Rows, readings: Readings, assist: MapShares | None) -> Bound
 
 
 def _districts(rows: _Rows, looks: Looks, assist: MapShares | None) -> tuple[DistrictEstimate, ...]:
-    """Estimate each district; one with few looks by the map, and not at all where the map does not know what is counted."""
+    """Estimate each district; one with few looks from the map, or not at all if the map does not show what is counted."""
     names = np.array([unit.district for unit in rows.units])
     direct: dict[str, Estimate] = {}
     for one in rows.sample.districts:
@@ -428,9 +431,9 @@ def _districts(rows: _Rows, looks: Looks, assist: MapShares | None) -> tuple[Dis
 
 
 def _between(sample: Sample, direct: Mapping[str, Estimate]) -> float | None:
-    """Half-width for a district nobody looked at: the spread of (estimate - map) between those that were looked at.
+    """Half-width for a district without looks: the spread of (estimate - map) between the districts with looks.
 
-    The map's mean miss counts, and the estimates' own variance is taken off (DerSimonian & Laird 1986, by moments).
+    The map's mean error is included, and the estimates' own variance subtracted (DerSimonian & Laird 1986, by moments).
     """
     from scipy import stats
 
@@ -440,7 +443,7 @@ def _between(sample: Sample, direct: Mapping[str, Estimate]) -> float | None:
     misses = np.array([one.ratio - known[name] for name, one in direct.items() if name in known])
     noise = np.array([one.se**2 for name, one in direct.items() if name in known])
     square = max(float((misses**2).mean() - noise.mean()), 0.0)
-    floor = float((misses**2).mean()) / 4  # the noise is itself only estimated
+    floor = float((misses**2).mean()) / 4  # the noise is only an estimate itself
     return float(stats.t.ppf((1 + LEVEL) / 2, len(misses) - 1) * np.sqrt(max(square, floor)))
 
 
@@ -455,7 +458,7 @@ def _cover(rows: _Rows) -> dict[str, Estimate]:
 
 
 def _map_errors(rows: _Rows) -> MapErrors:
-    """Compare the map, which shows all vegetation, with the looks."""
+    """Compare the map, which shows all vegetation, with the answers."""
     looks = rows.looks()
     mapped = np.array([unit.map_green for unit in rows.units])
     miss = mapped - looks.green
@@ -476,7 +479,7 @@ def _map_errors(rows: _Rows) -> MapErrors:
 def slope_of(looks: Looks, mapped: Floats) -> Estimate:
     """Estimate the slope of answers on map over the frame, by weighted least squares with a linearised variance (Särndal et al. 1992, 5.10).
 
-    NaN where the map says the same everywhere.
+    NaN if the map is constant.
     """
     from scipy import special
 
@@ -499,7 +502,7 @@ def slope_of(looks: Looks, mapped: Floats) -> Estimate:
 
 
 def _bias(looks: Looks, miss: Floats) -> Estimate | None:
-    """Estimate the mean of map - answer; shifted into 0-1 and back, for it may be below 0."""
+    """Estimate the mean of map - answer; shifted into 0-1 and back, as it may be negative."""
     halved = (miss + 1) / 2
     shifted = Looks(green=halved, land=np.ones(len(miss)), stratum=looks.stratum, weight=looks.weight)
     found = estimate_ratio(shifted)

@@ -1,4 +1,4 @@
-"""What a probability sample is drawn from: the limits with the map inside them, and points there, at random or on a grid."""
+"""The sampling frame: the limits with the map inside them, and points in it, at random or on a grid."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _MOST_BATCHES = 2_000
 
 
 class ChangeFrame(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is sampled where people look at two dates: ground in strata of what a map says of its change."""
+    """Frame for interpretation of two dates: ground in strata of mapped change."""
 
     strata: tuple[str, ...]
     """Their names; the map's loss is called ``lost``, its gain ``gained``."""
     area_m2: float
-    """Of the frame: the land that both dates show."""
+    """Area of the frame: the land seen on both dates."""
     before: str
     """Days of the images, for people."""
     after: str
@@ -38,44 +38,44 @@ class ChangeFrame(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 @dataclass(frozen=True, kw_only=True)
 class FrameDistrict:
-    """A part of the frame that is reported on its own."""
+    """A part of the frame with its own results."""
 
     name: str
     shape: BaseGeometry
-    """On the frame's CRS."""
+    """In the frame's CRS."""
     cover: npt.NDArray[np.float32]
     """(y, x) share of each pixel inside it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Frame:
-    """What is sampled from: the limits, and the map inside them."""
+    """Sampling frame: the limits, and the map inside them."""
 
     place: str
     place_id: str
     plan_sha256: str
-    """Of the plan that made the map: the sample belongs to it."""
+    """Hash of the plan that made the map: the sample belongs to it."""
     grid: GeoBox
     shape: BaseGeometry
-    """The limits on the grid's CRS."""
+    """The limits in the grid's CRS."""
     cover: npt.NDArray[np.float32]
     """(y, x) share of each pixel inside the limits."""
     green: npt.NDArray[np.float32]
-    """(y, x) mapped green share of the pixel; 0 on mapped water; NaN where no image showed it."""
+    """(y, x) mapped green share of the pixel; 0 on mapped water; NaN where unseen."""
     land: npt.NDArray[np.float32]
-    """(y, x) mapped land share: 1, or 0 on water; NaN where no image showed it."""
+    """(y, x) mapped land share: 1, or 0 on water; NaN where unseen."""
     map_rmse: float
-    """The model's error of a pixel on reference data, for the size of the sample."""
+    """The model's pixel error on reference data, for the sample size."""
     districts: tuple[FrameDistrict, ...] = ()
     change: ChangeFrame | None = None
     strata: npt.NDArray[np.intp] | None = None
-    """(y, x) number of the stratum of ``change`` where there is one."""
+    """(y, x) stratum number for ``change``, if set."""
     howgreen: str = ""
-    """Version that makes the frame."""
+    """Version that made the frame."""
 
 
 def known_shares(frame: Frame) -> dict[str, Floats]:
-    """Fill what no image showed with the mean of the rest: the map's guess there, which the looks correct."""
+    """Fill unseen ground with the mean of the rest: the map's guess there, which the looks correct."""
     filled = {}
     for name, values in (("green", frame.green), ("land", frame.land)):
         observed = np.isfinite(values)
@@ -88,7 +88,7 @@ def known_shares(frame: Frame) -> dict[str, Floats]:
 def random_points(
     frame: Frame, counts: Ints, strata_of: Callable[[Ints, Floats], Ints], rng: np.random.Generator
 ) -> Floats:
-    """Draw uniform points in the limits until every stratum has its number; what a full one gets is passed over."""
+    """Draw uniform points in the limits until every stratum has its number; extra points of full strata are discarded."""
     west, south, east, north = frame.shape.bounds
     shapely.prepare(frame.shape)
     missing, kept = counts.copy(), []
@@ -108,15 +108,15 @@ def random_points(
 
 
 STARTS, MOST_STARTED = 400, 400_000
-"""Grids that the map is sampled by, and points of all of them at most."""
+"""Number of grids that sample the map, and the most points in all of them together."""
 
 
 def systematic_effect(frame: Frame, looks: int, rng: np.random.Generator) -> float:
-    """Count how much more than a simple sample's the variance of a systematic one is, by the map; at least 1.
+    """Estimate the variance of a systematic sample relative to a simple one, from the map; at least 1.
 
-    No estimate from one grid is unbiased, and where the grid meets a pattern of the town its own points cannot tell (Särndal et al. 1992,
-    3.4). The map is known everywhere: it is sampled by many grids like this one, and their ratios are compared (after Opsomer,
-    Francisco-Fernández & Li 2012, doi:10.1111/j.1467-9469.2011.00773.x, who let a model stand for the town).
+    No variance estimate from one grid is unbiased, and the grid's own points cannot reveal that it coincides with a pattern of the
+    town (Särndal et al. 1992, 3.4). The map is known everywhere: it is sampled by many grids like this one, and their ratios are
+    compared (after Opsomer, Francisco-Fernández & Li 2012, doi:10.1111/j.1467-9469.2011.00773.x, who use a model of the town).
     """
     known = known_shares(frame)
     area = frame.cover.astype(float)
@@ -139,7 +139,7 @@ def systematic_effect(frame: Frame, looks: int, rng: np.random.Generator) -> flo
 
 
 def grid_points(frame: Frame, looks: int, rng: np.random.Generator) -> Floats:
-    """Lay a square grid with a random start over the limits, as wide as gives about ``looks`` points."""
+    """Make a square grid with a random start over the limits, with a spacing that gives about ``looks`` points."""
     west, south, east, north = frame.shape.bounds
     step = float(np.sqrt(frame.shape.area / looks))
     x, y = np.arange(west - step * rng.random(), east, step), np.arange(south - step * rng.random(), north, step)
@@ -148,7 +148,7 @@ def grid_points(frame: Frame, looks: int, rng: np.random.Generator) -> Floats:
 
 
 def pixels_under(frame: Frame, points: Floats) -> Ints:
-    """(n, 2) row and column under each point."""
+    """Return row and column under each point, (n, 2)."""
     columns, rows = ~frame.grid.affine @ (points[:, 0], points[:, 1])
     height, width = frame.grid.shape
     return np.stack([np.clip(np.floor(rows), 0, height - 1), np.clip(np.floor(columns), 0, width - 1)], axis=1).astype(

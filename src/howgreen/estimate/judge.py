@@ -1,7 +1,7 @@
-"""How a map compares with labels that people have: any labels, or points that were drawn at random.
+"""Comparison of a map with people's labels: any labels, or points drawn at random.
 
-Labels that somebody drew where it was easy, or that a cadastre holds, describe those places and no others: no interval stands beside their
-figures, however many they are. Points drawn at random are a probability sample: there, intervals hold for all of the place (Wilson's for
+Labels drawn where it was easy, or taken from a cadastre, describe those places and no others: their figures have no interval,
+however many they are. Points drawn at random are a probability sample: there, intervals hold for the whole place (Wilson's for
 shares, Student's for the bias).
 """
 
@@ -27,24 +27,24 @@ KINDS = ("green", "not green", "water")
 
 @dataclass(frozen=True, kw_only=True)
 class Places:
-    """Labelled places, and what the map says of each: pixels of polygons, pixels under points."""
+    """Labelled places with the map's values: pixels of polygons, pixels under points."""
 
     label: npt.NDArray[np.intp]
-    """(n,) position in :data:`howgreen.core.labels.CLASS_NAMES`."""
+    """(n,) index in :data:`howgreen.core.labels.CLASS_NAMES`."""
     mapped_green: Floats
     """(n,) mapped green share, 0-1."""
     mapped_water: npt.NDArray[np.bool_]
-    """(n,) whether the map calls it water."""
+    """(n,) whether it is mapped as water."""
     share: Floats | None = None
-    """(n,) labelled green share, where labels tell it; else a class is all green or not at all."""
+    """(n,) labelled green share, if labels have one; else a class is fully green or not at all."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Share:
-    """A share, of how many, and its interval where one holds."""
+    """A share, its number of cases, and its interval if one is valid."""
 
     value: float | None
-    """None where there is nothing to take it of."""
+    """None without cases."""
     n: int
     low: float | None = None
     high: float | None = None
@@ -52,36 +52,37 @@ class Share:
 
 @dataclass(frozen=True, kw_only=True)
 class ClassAtLabels:
-    """What the map says where labels say one class."""
+    """The map at the labels of one class."""
 
     places: int
     called_green: float
-    """Share of them that the map calls green: at least half of the pixel."""
+    """Share of them mapped as green: at least half of the pixel."""
     mean_green: float
     """Mean mapped green share."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Judgement:
-    """A map beside labels."""
+    """Comparison of a map with labels."""
 
     places: int
     probability: bool
-    """Whether labels are a probability sample, so that intervals hold for all of the place; else the figures describe these places."""
+    """Whether labels are a probability sample, so that intervals hold for the whole place; else the figures describe these places
+    only."""
     overall: Share
     kappa: float | None
-    """Cohen's; None where chance explains all."""
+    """Cohen's kappa; None if chance explains all."""
     users: Mapping[str, Share]
-    """Of what the map calls the kind, the share that labels call so."""
+    """User's accuracy: of what the map calls the kind, the share that labels call so."""
     producers: Mapping[str, Share]
-    """Of what labels call the kind, the share that the map calls so."""
+    """Producer's accuracy: of what labels call the kind, the share that the map calls so."""
     counts: Mapping[str, Mapping[str, int]]
     """Places by mapped kind, then by labelled kind."""
     classes: Mapping[str, ClassAtLabels]
     rmse: float
     """Of the green share of a place, water counting 0."""
     bias: Share
-    """Mapped less labelled green share; its ``value`` may be below 0."""
+    """Mapped - labelled green share; its ``value`` may be negative."""
 
 
 def judge(places: Places, *, probability: bool) -> Judgement:
@@ -131,7 +132,7 @@ def judge(places: Places, *, probability: bool) -> Judgement:
 
 
 def to_json(found: Judgement) -> dict[str, Any]:
-    """Give all figures as plain values."""
+    """Return all figures as plain values."""
     plain: dict[str, Any] = msgspec.to_builtins(found, enc_hook=dict)
     return plain
 
@@ -156,7 +157,7 @@ def _class(places: Places, here: npt.NDArray[np.bool_]) -> ClassAtLabels:
 
 
 def _bias(miss: Floats) -> Share:
-    """Mean of mapped - labelled; where all misses are alike, no interval is given rather than one of width 0."""
+    """Mean of mapped - labelled; if all differences are equal, no interval is given rather than one of width 0."""
     from scipy import special
 
     mean, spread = float(miss.mean()), float(miss.std(ddof=1))

@@ -1,8 +1,8 @@
-"""A probability sample of places to look at, frozen in a file before anybody looks.
+"""A probability sample of places to interpret, frozen in a file before anybody looks.
 
-The frame is the area inside the limits. Water is in the frame: it is an answer. Ground that no image showed is a stratum of its own, for
-there the map knows nothing. :mod:`howgreen.estimate.drawing` draws. Seed, strata, estimator, order, chances and a checksum are fixed in
-three files that say the same: ``sample.json`` for the estimate, ``units.gpkg`` and ``units.csv`` for statisticians
+The frame is the area inside the limits. Water is in the frame: it is a possible answer. Unseen ground is a stratum of its own, as
+the map knows nothing there. :mod:`howgreen.estimate.drawing` draws. Seed, strata, estimator, order, probabilities and a checksum
+are fixed in three consistent files: ``sample.json`` for the estimate, ``units.gpkg`` and ``units.csv`` for statisticians
 (:mod:`howgreen.estimate._units`).
 """
 
@@ -37,7 +37,7 @@ LARGEST_FILE_BYTES = 50_000_000
 
 
 class Unit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One place to look at."""
+    """One place to interpret."""
 
     unit: int
     """Its number, from 1: the order of looking."""
@@ -49,20 +49,20 @@ class Unit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     stratum: int
     """From 0."""
     district: str
-    """That holds the drawn point; empty for none."""
+    """District that contains the drawn point; empty for none."""
     asked: str
-    """For each dot, row by row from the north-west, 1 where it lies inside the limits and is asked, else 0."""
+    """For each dot, row by row from the north-west, 1 if it lies inside the limits and is asked for, else 0."""
     twice: bool
     """Whether a second person reads it."""
     map_green: float
     map_land: float
     inclusion: float = 0.0
-    """Probability that this pixel is in the sample: its part of the stratum's area, so many times as the stratum was drawn from. 0 in samples
-    that were drawn before it was kept."""
+    """Probability that this pixel is in the sample: its part of the stratum's area, times the number of draws in the stratum. 0 in
+    samples drawn before this field existed."""
 
 
 class DistrictFrame(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the map says of a whole district, per area of the city's frame."""
+    """The map's values for a whole district, per area of the city's frame."""
 
     name: str
     share: float
@@ -73,7 +73,7 @@ class DistrictFrame(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A drawn sample with all that an estimate needs; fixed before anybody looks."""
+    """A drawn sample with everything an estimate needs; fixed before anybody looks."""
 
     format: str
     place: str
@@ -85,44 +85,45 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     seed: int
     dots: int
     bounds: tuple[float, ...]
-    """Of the strata of mapped green share."""
+    """Bounds of the strata of mapped green share."""
     weights: tuple[float, ...]
-    """Share of the frame's area in each stratum; the last is the ground that no image showed, where there is any."""
+    """Share of the frame's area in each stratum; the last is unseen ground, if there is any."""
     frame_green: float
-    """Mean of the mapped green share over the frame; where no image showed the ground, the mean of the rest."""
+    """Mean of the mapped green share over the frame; unseen ground counts with the mean of the rest."""
     frame_land: float
     estimator: str
     units: tuple[Unit, ...]
     districts: tuple[DistrictFrame, ...]
     change: ChangeFrame | None = None
-    """Where people look at two dates; None for one."""
+    """Set for interpretation of two dates; None for one."""
     strata: tuple[str, ...] = ()
-    """What each stratum holds, in words; empty in samples that were drawn before it was kept."""
+    """Description of each stratum; empty in samples drawn before this field existed."""
     howgreen: str = ""
     """Version that drew it; likewise."""
     systematic_effect: float = 0.0
-    """Of a systematic sample: see :func:`howgreen.estimate.frame.systematic_effect`. 0 for any other, and for those that were drawn before it was kept."""
+    """For a systematic sample: see :func:`howgreen.estimate.frame.systematic_effect`. 0 for any other, and for those drawn before
+    this field existed."""
     sha256: str = ""
-    """Of everything above."""
+    """Checksum of everything above."""
 
     @property
     def key(self) -> str:
-        """The first letters of the checksum: what answers bear, so that those of another sample are told."""
+        """The checksum's first letters, which answers carry, so that those of another sample are recognised."""
         return self.sha256[:12]
 
     @property
     def drawn(self) -> Ints:
-        """(stratum,) units that were drawn in each."""
+        """(stratum,) number of units drawn in each."""
         return np.bincount([one.stratum for one in self.units], minlength=len(self.weights))
 
 
 def dot_positions(affine: Affine, row: int, column: int, dots: int, point: tuple[float, float]) -> Floats:
-    """Place the dots of a unit: a regular grid over its pixel, row by row from the north-west; a single dot is the drawn point itself.
+    """Place the dots of a unit on a regular grid over its pixel, row by row from the north-west; a single dot is the drawn point itself.
 
     Returns
     -------
     float (dot, 2)
-        x and y on the sample's CRS.
+        x and y in the sample's CRS.
     """
     if dots == 1:
         return np.array([point])
@@ -133,7 +134,7 @@ def dot_positions(affine: Affine, row: int, column: int, dots: int, point: tuple
 
 
 def digest_of(sample: Sample) -> str:
-    """Hash everything but the hash itself; what older samples do not have is left out where it is empty."""
+    """Hash everything but the hash itself; fields that older samples lack are left out if empty."""
     plain = msgspec.to_builtins(msgspec.structs.replace(sample, sha256=""))
     for name in ("change", "strata", "howgreen", "systematic_effect"):
         if not plain[name]:
@@ -147,13 +148,13 @@ def digest_of(sample: Sample) -> str:
 def save(sample: Sample, folder: Path) -> None:
     """Write the sample: ``sample.json`` for the estimate, ``units.gpkg`` and ``units.csv`` for statisticians.
 
-    The latter two hold the whole design, the strata among it, and so tell a little of what the map thinks: people look with the page, or with
-    the files of :func:`save_for_others`, which do not.
+    The latter two hold the whole design, including the strata, and so reveal a little of the map: people interpret with the page,
+    or with the files of :func:`save_for_others`, which do not.
 
     Raises
     ------
     OSError
-        When the disk refuses.
+        The disk refuses.
     """
     folder.mkdir(parents=True, exist_ok=True)
     write_units(sample, squares_of(sample), folder)
@@ -163,13 +164,13 @@ def save(sample: Sample, folder: Path) -> None:
 def save_for_others(sample: Sample, folder: Path) -> None:
     """Write the places for other programs: Google Earth (KML), Collect Earth Online (two CSV) and AcATaMa (a point layer).
 
-    None of them says what the map thinks, or which stratum a place lies in. Collect Earth Online wants LON, LAT, PLOTID (and SAMPLEID), in
-    this order, with anything else behind them; its plots are the squares, its samples the dots.
+    None of them reveals the map, or the stratum of a place. Collect Earth Online requires LON, LAT, PLOTID (and SAMPLEID), in this
+    order, followed by anything else; its plots are the squares, its samples the dots.
 
     Raises
     ------
     OSError
-        When the disk refuses.
+        The disk refuses.
     """
     import geopandas as gpd
 
@@ -207,7 +208,7 @@ def _ring(square: BaseGeometry) -> str:
 
 
 def dots_of(sample: Sample, unit: Unit) -> Iterator[tuple[int, tuple[float, float]]]:
-    """Yield number and position (longitude, latitude) of each dot of a unit that is asked."""
+    """Yield number and position (longitude, latitude) of each dot of a unit that is asked for."""
     from affine import Affine
 
     here = transformer("EPSG:4326", sample.crs).transform(unit.lon, unit.lat)
@@ -237,7 +238,7 @@ def load(file: Path) -> Sample:
     Raises
     ------
     EstimateError
-        Not a sample, or one whose checksum does not fit.
+        It is not a sample, or its checksum does not match.
     """
     try:
         if file.stat().st_size > LARGEST_FILE_BYTES:
