@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 pytest.importorskip("fastapi")
 
+from browsing import GRAPHICS, NARROW, PATIENT_MS, WIDE
 from starlette.testclient import TestClient
 
 import howgreen
@@ -76,3 +78,44 @@ def answered(
     result = rig.answer(job, report)
     with rig.client() as client:
         yield Answered(rig, client, result, job)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as player:
+        browser = player.chromium.launch(
+            executable_path=shutil.which("chromium"),
+            args=["--no-sandbox", "--disable-background-networking", *GRAPHICS],
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_tab(browser):
+    """Open the page; the test fails on any error in its console, and on any request to elsewhere."""
+    contexts, troubles, servers = [], [], []
+
+    def note(message):
+        if message.type in ("error", "warning") and "GPU stall" not in message.text:
+            troubles.append(message.text)
+
+    def opened(address, path="", *, size=WIDE, language="en-GB", **more):
+        servers.append(address)
+        context = browser.new_context(viewport=size, locale=language, has_touch=size is NARROW, **more)
+        contexts.append(context)
+        tab = context.new_page()
+        tab.set_default_timeout(PATIENT_MS)
+        tab.on("console", note)
+        tab.on("pageerror", lambda error: troubles.append(str(error)))
+        tab.on("request", lambda r: None if r.url.startswith((*servers, "data:", "blob:")) else troubles.append(r.url))
+        tab.goto(f"{address}/{path}")
+        return tab
+
+    opened.troubles = troubles
+    yield opened
+    for context in contexts:
+        context.close()
+    assert troubles == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import signal
@@ -20,6 +19,7 @@ from pathlib import Path
 
 import pytest
 import shapely
+from browsing import NARROW, SHOTS, WIDE, km2, shot, told
 
 from howgreen.core.geometry import geodesic_area_m2
 
@@ -29,16 +29,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
 ]
 pytest.importorskip("fastapi", reason="needs the extra [web]")
-SHOTS = Path(os.environ.get("HOWGREEN_SCREENSHOTS", "build/screenshots"))
-WIDE, NARROW = {"width": 1400, "height": 900}, {"width": 390, "height": 844}
-GRAPHICS = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"]  # WebGL without a card
-PATIENT_MS = 60_000
-
-
-def told(asked: str | urllib.request.Request) -> dict:
-    """What the server says, its connection closed."""
-    with urllib.request.urlopen(asked, timeout=20) as said:
-        return json.load(said)
 
 
 def free_port() -> int:
@@ -91,47 +81,6 @@ def bolzano(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as player:
-        browser = player.chromium.launch(
-            executable_path=shutil.which("chromium"),
-            args=["--no-sandbox", "--disable-background-networking", *GRAPHICS],
-        )
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def open_tab(browser):
-    """Open the page; the test fails on any error in its console, and on any request to elsewhere."""
-    contexts, troubles, servers = [], [], []
-
-    def note(message):
-        if message.type in ("error", "warning") and "GPU stall" not in message.text:
-            troubles.append(message.text)
-
-    def opened(address, path="", *, size=WIDE, language="en-GB", **more):
-        servers.append(address)
-        context = browser.new_context(viewport=size, locale=language, has_touch=size is NARROW, **more)
-        contexts.append(context)
-        tab = context.new_page()
-        tab.set_default_timeout(PATIENT_MS)
-        tab.on("console", note)
-        tab.on("pageerror", lambda error: troubles.append(str(error)))
-        tab.on("request", lambda r: None if r.url.startswith((*servers, "data:", "blob:")) else troubles.append(r.url))
-        tab.goto(f"{address}/{path}")
-        return tab
-
-    opened.troubles = troubles
-    yield opened
-    for context in contexts:
-        context.close()
-    assert troubles == []
-
-
-@pytest.fixture(scope="module")
 def sampleton(address):
     """The id of Sampleton's answer, measured once for all."""
     found = told(f"{address}/places?q=sampleton")["places"][0]["id"]
@@ -155,12 +104,6 @@ def measured(address, inputs) -> str:
     return job["result"]
 
 
-def shot(tab, name):
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    tab.wait_for_timeout(600)  # tiles fade in
-    tab.screenshot(path=SHOTS / f"{name}.png")
-
-
 def serious(tab) -> list[str]:
     """What axe finds that is serious or worse."""
     import axe_playwright_python
@@ -172,10 +115,6 @@ def serious(tab) -> list[str]:
         for one in found["violations"]
         if one["impact"] in ("serious", "critical")
     ]
-
-
-def km2(tab) -> float:
-    return float(re.match(r"[\d.,]+", tab.text_content(".size")).group().replace(",", ""))
 
 
 def clicks(tab, *corners):

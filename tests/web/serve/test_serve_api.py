@@ -6,6 +6,7 @@ import io
 import json
 import math
 import time
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -172,11 +173,34 @@ def test_a_full_queue_and_a_day_that_is_used_up_are_told_with_when_to_come_back(
         full = ask("2021")
     assert full.status_code == 503
     assert int(full.headers["retry-after"]) > 0
+    assert full.json()["type"] == "urn:howgreen:queue-full"
     with make_rig(tmp_path / "b", jobs_per_day=1).client() as client:
         assert client.post("/processes/city/execution", json={"inputs": {"place": SQUARE}}).status_code == 201
         used = client.post("/processes/city/execution", json={"inputs": {"place": {"id": "sample:sampleton"}}})
     assert used.status_code == 429
     assert "retry-after" in used.headers
+    assert used.json()["type"] == "urn:howgreen:used-up"
+
+
+def test_the_page_hears_what_is_measured_here_at_most(make_rig, tmp_path):
+    with make_rig(tmp_path / "a", most_area_km2=50.0, most_vertices=99, most_upload_bytes=10).client() as client:
+        told = client.get("/?f=json").json()
+    assert (told["most_area_km2"], told["most_vertices"], told["most_upload_bytes"]) == (50.0, 99, 10)
+    assert told["today"] == f"{datetime.now(UTC):%Y-%m-%d}"
+
+
+def test_scripts_are_packed_for_who_takes_that_and_kept_apart(client):
+    there = "/static/vendor/maplibre-gl/maplibre-gl.mjs"
+    plain = client.get(there, headers={"Accept-Encoding": "gzip;q=0, br"})
+    packed = client.get(there, headers={"Accept-Encoding": "br, gzip;q=0.5"})
+    assert "content-encoding" not in plain.headers
+    assert packed.headers["content-encoding"] == "gzip"
+    assert int(packed.headers["content-length"]) < 0.35 * int(plain.headers["content-length"])
+    assert packed.content == plain.content
+    assert packed.headers["etag"] != plain.headers["etag"]
+    assert packed.headers["vary"] == plain.headers["vary"] == "accept-encoding"
+    again = client.get(there, headers={"Accept-Encoding": "gzip", "If-None-Match": packed.headers["etag"]})
+    assert again.status_code == 304
 
 
 def events_of(text):
@@ -201,6 +225,7 @@ def test_events_are_told_in_their_order_and_who_comes_back_hears_the_rest(answer
     assert whole[-1][2]["result"] == answered.result
     rest = events_of(answered.client.get(there, headers={"Last-Event-ID": "3"}).text)
     assert rest == whole[3:]
+    assert events_of(answered.client.get(there, params={"after": 3}).text) == rest, "for those who cannot set a header"
     assert answered.client.get(there, headers={"Last-Event-ID": "x"}).status_code == 422
 
 

@@ -74,3 +74,11 @@ def test_each_word_of_that_page_is_used_and_each_use_has_its_word():
     assert kinds <= LOOKING["en"].keys()
     assert set(re.findall(r'\bw\("([\w-]+)"[,)]', script)) <= LOOKING["en"].keys()
     assert set(re.findall(r'data-(?:word|label)="([\w-]+)"', page)) <= LOOKING["en"].keys()
+
+
+def test_the_page_knows_the_words_by_which_a_job_says_that_nobody_works():
+    from howgreen.web.serve.jobs import UNATTENDED
+
+    known = re.search(r'message\?\.includes\("([^"]+)"\)', SCRIPTS["run.js"])
+    assert known is not None
+    assert known[1] in UNATTENDED

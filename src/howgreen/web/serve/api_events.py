@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Request
+from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
@@ -42,6 +42,7 @@ async def events(
     request: Request,
     job_id: JobId,
     last_event_id: Annotated[str, Header(max_length=18, pattern=r"^[0-9]*$")] = "",
+    after: Annotated[int, Query(ge=0, lt=10**18, description="As `Last-Event-ID`, for those who cannot set it.")] = 0,
 ) -> StreamingResponse:
     """Tell what happens to a job: ``status``, ``progress``, ``date`` and ``note``; ends after the last."""
     job = await run_in_threadpool(service.jobs.job, job_id)
@@ -49,11 +50,11 @@ async def events(
         raise not_found("job", kind=NO_JOB)
     client = client_of(request)
     service.streams.enter(client)
-    after = int(last_event_id) if last_event_id else 0
+    heard = int(last_event_id) if last_event_id else after
 
     async def told() -> AsyncIterator[bytes]:
         try:
-            async for part in _stream(service, job_id, after, base_of(request)):
+            async for part in _stream(service, job_id, heard, base_of(request)):
                 yield part
         finally:
             service.streams.leave(client)

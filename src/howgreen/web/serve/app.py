@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from importlib.resources import files
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -129,8 +130,12 @@ def _front(app: FastAPI) -> None:
                 description=_ABOUT,
                 online=not service.settings.offline,
                 labelling=api_labels.offered(service.settings),
+                today=datetime.now(UTC).date(),
+                most_area_km2=service.settings.most_area_km2,
+                most_vertices=service.settings.most_vertices,
+                most_upload_bytes=service.settings.most_upload_bytes,
                 links=_links(base_of(request)),
-            ).model_dump(exclude_none=True)
+            ).model_dump(mode="json", exclude_none=True)
         )
 
     @app.get(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import Path, Query
@@ -48,6 +48,11 @@ class Landing(BaseModel):
     """Whether open services may be asked for places."""
     labelling: bool
     """Whether visitors may look at the places of a result's sample."""
+    today: date
+    """By the server's clock, UTC."""
+    most_area_km2: float
+    most_vertices: int
+    most_upload_bytes: int
     links: list[Link]
 
 

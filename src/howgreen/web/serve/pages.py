@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 _HEAD = """<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>The interface of this server</title><link rel="stylesheet" href="/static/docs.css"></head><body><main>
+<title>The interface of this server</title><link rel="stylesheet" href="/static/docs.css"><link rel="icon" href="/static/icon.svg"></head><body><main>
 <h1>The interface of this server</h1><p>{about}</p><p>For programs: <a href="/api">OpenAPI</a>. For people: <a href="/">the page</a>.</p>
 """
 _METHODS = ("get", "post", "delete")

@@ -30,14 +30,17 @@ PER_MINUTE = {"places": 240, "online": 20, "check": 300, "upload": 20, "ask": 30
 RETRY_SECONDS = 30
 MOST_STREAMS, MOST_STREAMS_EACH = 400, 12
 
-_STATUS: tuple[tuple[type[HowgreenError] | type[Exception], int], ...] = (
-    (QueueFullError, 503),
-    (DiskFullError, 507),
-    (TooManyJobsError, 429),
-    (NotYoursError, 403),
-    (BusyError, 503),
-    (NetworkError, 502),
-    (InputError, 422),
+QUEUE_FULL, DISK_FULL = "urn:howgreen:queue-full", "urn:howgreen:disk-full"
+USED_UP, TOO_OFTEN = "urn:howgreen:used-up", "urn:howgreen:too-often"
+"""Kinds of problem that the page says in its reader's language."""
+_STATUS: tuple[tuple[type[HowgreenError] | type[Exception], int, str], ...] = (
+    (QueueFullError, 503, QUEUE_FULL),
+    (DiskFullError, 507, DISK_FULL),
+    (TooManyJobsError, 429, USED_UP),
+    (NotYoursError, 403, "about:blank"),
+    (BusyError, 503, "about:blank"),
+    (NetworkError, 502, "about:blank"),
+    (InputError, 422, "about:blank"),
 )
 
 
@@ -97,6 +100,7 @@ class Service:
             raise RefusedError(
                 429,
                 f"more than {PER_MINUTE[what]} such requests a minute; try again in a minute",
+                kind=TOO_OFTEN,
                 headers={"retry-after": "60"},
             )
 
@@ -122,9 +126,9 @@ def client_of(request: Request) -> str:
 
 def refused(error: HowgreenError) -> RefusedError:
     """Say over HTTP what an error of ours says."""
-    status = next((code for kind, code in _STATUS if isinstance(error, kind)), 400)
+    status, kind = next(((code, kind) for of, code, kind in _STATUS if isinstance(error, of)), (400, "about:blank"))
     busy = {"retry-after": "3600" if status == 429 else str(RETRY_SECONDS)} if status in {429, 503, 507} else {}
-    return RefusedError(status, str(error), headers=busy)
+    return RefusedError(status, str(error), kind=kind, headers=busy)
 
 
 def not_found(what: str, *, kind: str = "about:blank") -> RefusedError:

@@ -2,7 +2,8 @@
 
 import * as api from "./api.js";
 import { cover, dates as dateList, districts as districtBars, gauge, spectrum } from "./charts.js";
-import { h, later, put, say } from "./dom.js";
+import { h, later, put, say, title } from "./dom.js";
+import { remember, remembered } from "./kept.js";
 import { chooseDistrict, fit, fitGeometry, showDistricts, showHere, showLimits, showRaster, Swipe, viewOf } from "./map.js";
 import { go, note, read } from "./state.js";
 import { bytes, day, km2, number, percent, points, t } from "./words.js";
@@ -30,6 +31,17 @@ export function headline(summary, sample) {
   ];
 }
 
+/** Files to read first, and those that programs read behind a fold. */
+const FIRST = ["report.html", "map.png", "share.png", "districts.xlsx", "districts.csv", "summary.json"];
+
+function fileLists(files) {
+  const named = files.map((file) => ({ ...file, name: file.href.split("/").pop() }));
+  const list = (some) => h("ul", { class: "files" }, some.map((file) => h("li", {}, h("a", { href: file.href, download: /\.(html|png)$/.test(file.name) ? null : "" }, file.name), h("span", { class: "quiet" }, file.bytes ? bytes(file.bytes) : ""),
+    file.title && file.title !== file.name && file.title !== "this file" && h("span", { class: "quiet what" }, file.title))));
+  const first = FIRST.map((name) => named.find((file) => file.name === name)).filter(Boolean), rest = named.filter((file) => !first.includes(file));
+  return h("section", { class: "noprint" }, h("h2", {}, t("files")), list(first), rest.length > 0 && h("details", {}, h("summary", {}, t("files-more", { n: number(rest.length) })), list(rest)));
+}
+
 export class Answer {
   constructor(panel, map, maps, { back, labelling }) { Object.assign(this, { panel, map, back, labelling }); this.swipe = new Swipe(map, maps); this.others = new Map(); }
 
@@ -37,15 +49,18 @@ export class Answer {
     put(this.panel, h("p", { class: "state", role: "status" }, t("opening")));
     let told;
     try { told = await api.result(id); } catch (error) {
+      if (this.gone) return;
       put(this.panel, h("p", {}, h("button", { type: "button", class: "link back", onclick: this.back }, t("back"))), h("p", { class: "problem", role: "alert" }, error.message));
       return;
     }
+    if (this.gone) return;
     this.result = told;
     this.sample = this.labelling ? await api.sample(id).catch(() => null) : null;
     const state = read();
     this.layer = told.layers.find((one) => one.id === state.layer) ?? told.layers.find((one) => one.id === "fraction") ?? told.layers[0];
     this.opacity = state.opacity ?? 100;
     [this.limits, this.districts] = await Promise.all([api.get(told.limits), told.districts ? api.get(told.districts).catch(() => null) : null]);
+    if (this.gone) return;  // another screen is shown by now
     this.limits = this.limits.geometry ?? this.limits.features?.[0]?.geometry;
     showLimits(this.map, this.limits);
     showDistricts(this.map, this.districts);
@@ -54,7 +69,7 @@ export class Answer {
     this.render();
     this.show();
     if (state.district !== null) this.choose(Number(state.district), { move: !state.view });
-    if (state.swipe) await this.setSwipe(state.swipe, state.at ?? 50);
+    if (state.swipe && this.map) await this.setSwipe(state.swipe, state.at ?? 50);
     this.listen();
     document.title = `${told.summary.green_ratio === null ? "" : `${percent(told.summary.green_ratio)} · `}${told.label} – ${t("title")}`;
     say(`${told.label}: ${told.summary.green_ratio === null ? t("no-answer") : t("said", { ratio: percent(told.summary.green_ratio) })}`);
@@ -62,13 +77,15 @@ export class Answer {
 
   listen() {
     this.click = (event) => { const { lng, lat } = event.lngLat; this.look(lng, lat); };
-    this.moved = later(250, () => note({ view: viewOf(this.map) }));
+    this.moved = later(250, () => { if (!this.gone) note({ view: viewOf(this.map) }); });
+    if (!this.map) return;
     this.map.on("click", this.click);
     this.map.on("moveend", this.moved);
   }
 
   close() {
-    if (this.click) { this.map.off("click", this.click); this.map.off("moveend", this.moved); }
+    this.gone = true;
+    if (this.click) { this.map?.off("click", this.click); this.map?.off("moveend", this.moved); }
     this.swipe.close();
     showRaster(this.map, null); showDistricts(this.map, null); showHere(this.map, null); showLimits(this.map, null);
   }
@@ -92,19 +109,19 @@ export class Answer {
     this.swipeBox = h("select", { id: "against", onchange: () => this.setSwipe(this.swipeBox.value || null, this.swipe.at) });
     this.fillSwipe();
     const copy = h("button", { type: "button", onclick: async () => {
-      note({ view: viewOf(this.map) });
+      if (this.map) note({ view: viewOf(this.map) });
       try { await navigator.clipboard.writeText(location.href); say(t("copied")); copy.textContent = t("copied"); } catch { copy.textContent = location.href; }
     } }, t("copy-link"));
     put(this.panel, 
       h("p", { class: "noprint" }, h("button", { type: "button", class: "link back", onclick: this.back }, t("back"))),
       summary.synthetic && h("p", { class: "synthetic" }, h("strong", {}, t("synthetic")), t("synthetic-more")),
-      h("h1", { class: "place" }, label),
+      title(label),
       ...headline(summary, this.sample),
       (summary.warnings ?? []).length ? h("ul", { class: "doubts" }, summary.warnings.map((one) => h("li", {}, one.text))) : null,
       h("p", { class: "facts" }, t("facts", { seen: summary.observed_ratio === null ? "–" : percent(summary.observed_ratio), land: km2(summary.land_area_m2), n: number((this.result.dates ?? []).length), from: day(summary.period.start), to: day(summary.period.end) })),
       h("p", { class: "narrow" }, t("narrows"), " ", this.sample ? "" : h("code", {}, t("label-command"))),
       this.sample && this.reading(),
-      h("section", { class: "noprint" }, h("h2", {}, t("map")),
+      this.map && h("section", { class: "noprint" }, h("h2", {}, t("map")),
         h("fieldset", { class: "layers" }, h("legend", { class: "sr" }, t("layers")), layers.map((layer) => h("label", {}, h("input", { type: "radio", name: "layer", value: layer.id, checked: layer === this.layer, onchange: () => { this.layer = layer; this.show(); note({ layer: layer.id }); } }), h("span", {}, layerName(layer))))),
         this.key,
         h("div", { class: "row" }, h("label", { for: "opacity" }, t("opacity")), opacity),
@@ -114,7 +131,7 @@ export class Answer {
       summary.area_by_class_m2 && h("section", {}, h("h2", {}, t("cover")), cover(summary.area_by_class_m2, Object.fromEntries((layers.find((one) => one.id === "classes")?.legend ?? []).map((one) => [one.label, one.colour])))),
       zones.length ? h("section", {}, h("h2", {}, t("districts")), this.zoneBox) : null,
       this.result.dates?.length ? h("section", {}, h("h2", {}, t("dates")), dateList(this.result.dates)) : null,
-      h("section", { class: "noprint" }, h("h2", {}, t("files")), h("ul", { class: "files" }, files.map((file) => h("li", {}, h("a", { href: file.href, download: /\.(html|png)$/.test(file.href) ? null : "" }, file.href.split("/").pop()), h("span", { class: "quiet" }, file.bytes ? bytes(file.bytes) : ""), file.title && file.title !== "this file" && h("span", { class: "quiet what" }, file.title))))),
+      fileLists(files),
       (summary.notes ?? []).length ? h("section", {}, h("h2", {}, t("notes")), h("ul", { class: "notes" }, summary.notes.map((one) => h("li", {}, one)))) : null,
       h("footer", { class: "quiet small" }, summary.city?.licence ? t("limits-by", { source: summary.city.licence }) : ""));
     this.drawZones();
@@ -123,10 +140,10 @@ export class Answer {
   /** The way to narrow the interval, from here: a name, and the page on which places are looked at. */
   reading() {
     const { looks, looked } = this.sample;
-    const name = h("input", { id: "reader", type: "text", maxlength: 40, pattern: "[\\p{L}\\p{N}_][\\p{L}\\p{N}_ .\\-]{0,39}", required: true, placeholder: t("reader"), "aria-label": t("reader"), value: localStorage.getItem("howgreen-reader") ?? "" });
+    const name = h("input", { id: "reader", type: "text", maxlength: 40, pattern: "[\\p{L}\\p{N}_][\\p{L}\\p{N}_ .\\-]{0,39}", required: true, placeholder: t("reader"), "aria-label": t("reader"), value: remembered("howgreen-reader") ?? "" });
     return h("form", { class: "reading noprint", onsubmit: (event) => {
       event.preventDefault();
-      localStorage.setItem("howgreen-reader", name.value);
+      remember("howgreen-reader", name.value);
       location.assign(`/label/${this.result.id}/${encodeURIComponent(name.value)}/`);
     } }, name, h("button", { type: "submit" }, t("label-now")), h("span", { class: "quiet" }, t("looked", { n: number(looked), all: number(looks) })));
   }

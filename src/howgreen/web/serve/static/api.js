@@ -1,20 +1,34 @@
 // The server's words. What goes wrong arrives as one line for people.
 
+import { t } from "./words.js";
+
 export class ServerError extends Error {
-  constructor(status, detail, after) { super(detail); this.status = status; this.after = after; }
+  constructor(status, detail, after = null) { super(detail); this.status = status; this.after = after; }
+}
+
+/** What visitors meet now and then is said in their language; by the kind of problem. */
+const KINDS = { "urn:howgreen:queue-full": "queue-full", "urn:howgreen:used-up": "used-up", "urn:howgreen:disk-full": "disk-full", "urn:howgreen:too-often": "too-often" };
+
+/** Ask the server; status 0 where there is no answer at all, which browsers say in words of their own. */
+async function sent(path, options) {
+  try { return await fetch(path, options); } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new ServerError(0, t("silent"));
+  }
 }
 
 async function answered(response) {
   if (response.ok) return response.status === 204 ? null : response.json();
-  let detail = response.statusText || `HTTP ${response.status}`;
-  try { const told = await response.json(); detail = told.detail ?? told.title ?? detail; } catch { /* no JSON: the status is told */ }
+  let detail = response.statusText || `HTTP ${response.status}`, kind = "";
+  try { const told = await response.json(); kind = told.type ?? ""; detail = told.detail ?? told.title ?? detail; } catch { /* no JSON: the status is told */ }
+  if (KINDS[kind]) detail = t(KINDS[kind]);
   throw new ServerError(response.status, typeof detail === "string" ? detail : JSON.stringify(detail), Number(response.headers.get("Retry-After")) || null);
 }
 
-export const get = async (path, signal) => answered(await fetch(path, { headers: { Accept: "application/json" }, signal }));
+export const get = async (path, signal) => answered(await sent(path, { headers: { Accept: "application/json" }, signal }));
 export const post = async (path, body, more = {}, signal) =>
-  answered(await fetch(path, { method: "POST", headers: { "Content-Type": "application/json", Accept: "application/json", ...more }, body: JSON.stringify(body), signal }));
-export const remove = async (path) => answered(await fetch(path, { method: "DELETE", headers: { "Content-Type": "application/json" } }));
+  answered(await sent(path, { method: "POST", headers: { "Content-Type": "application/json", Accept: "application/json", ...more }, body: JSON.stringify(body), signal }));
+export const remove = async (path) => answered(await sent(path, { method: "DELETE", headers: { "Content-Type": "application/json" } }));
 
 export const places = (query, signal, online = false) => get(`/places?q=${encodeURIComponent(query)}&limit=8${online ? "&online=true" : ""}`, signal).then((told) => told.places);
 export const place = (id) => get(`/places/${encodeURIComponent(id)}`);
@@ -29,7 +43,7 @@ export const pixel = (id, lon, lat, signal) => get(`/results/${encodeURIComponen
 export const area = (id, geometry) => post(`/results/${encodeURIComponent(id)}/area`, geometry);
 
 export async function upload(file) {
-  const response = await fetch(`/places/upload?filename=${encodeURIComponent(file.name)}`, {
+  const response = await sent(`/places/upload?filename=${encodeURIComponent(file.name)}`, {
     method: "POST", headers: { "Content-Type": "application/octet-stream", Accept: "application/json" }, body: file });
   return answered(response);
 }

@@ -5,13 +5,15 @@ import { Answer } from "./answer.js";
 import { home, Place } from "./ask.js";
 import { compare } from "./compare.js";
 import { h, put } from "./dom.js";
-import { fitGeometry, makeMap, onPaper, repaint, showLimits } from "./map.js";
+import { keep, kept } from "./kept.js";
+import { fitGeometry, makeMap, onPaper, repaint, showLimits, wholeWorld } from "./map.js";
 import { watch } from "./run.js";
 import { go, read } from "./state.js";
-import { choose, LANGUAGES, speak, spoken, t } from "./words.js";
+import { bytes, choose, LANGUAGES, speak, spoken, t } from "./words.js";
 
+const DRAWN = "howgreen-drawn";
 const panel = document.getElementById("panel"), maps = document.getElementById("maps");
-let map, leave = () => {}, shown = null, about = { labelling: false, online: false };
+let map = null, mapless = "", leave = () => {}, shown = null, turn = 0, about = { labelling: false, online: false };
 
 const bar = () => h("header", { class: "brand" },
   h("a", { href: "#", class: "logo" }, h("img", { src: "/static/icon.svg", alt: "", width: 22, height: 22 }), "howgreen"),
@@ -21,80 +23,103 @@ const bar = () => h("header", { class: "brand" },
 /** A fresh body of the panel, under the bar that is on every screen. */
 function fresh(screen) {
   const body = h("div", { class: `screen ${screen}` });
-  put(panel, bar(), body);
+  put(panel, bar(), mapless && h("p", { class: "problem", role: "alert" }, mapless), body);
   panel.scrollTop = 0;
   document.body.dataset.screen = screen;
   return body;
 }
 
 const start = () => go({});
-let waiting = null;  // limits that were drawn or uploaded: they stand in no address
+const back = () => h("p", {}, h("button", { type: "button", class: "link back", onclick: start }, t("back")));
+const refused = (body, text) => put(body, back(), h("p", { class: "problem", role: "alert" }, text));
+const keyOf = ({ draw, place, job, results }) => JSON.stringify([draw, place, job, results]);
 
-function place(feature, id) {
-  const screen = new Place(fresh("place"), map, { back: start, measured: (job) => { waiting = null; go(job.status === "successful" && job.result ? { results: [job.result] } : { job: job.jobID }); } });
+/** Limits that a hand drew or a file held stand in no address: the tab keeps them, for a reload and another language. */
+function keepDrawn(feature) {
+  keep(DRAWN, feature);
+  if (!read().draw) history.replaceState(null, "", "#draw=1");
+  shown = keyOf(read());
+}
+
+function place(body, feature, id) {
+  const measured = (job) => go(job.status === "successful" && job.result ? { results: [job.result] } : { job: job.jobID });
+  const screen = new Place(body, map, { back: start, measured, about, keep: keepDrawn });
   screen.open(feature, id);
   return () => screen.close();
 }
 
 async function uploaded(file) {
   const body = fresh("place");
+  if (about.most_upload_bytes && file.size > about.most_upload_bytes) { refused(body, t("file-too-large", { size: bytes(file.size), most: bytes(about.most_upload_bytes) })); return; }
   body.append(h("p", { class: "state", role: "status" }, t("reading-file", { name: file.name })));
+  const mine = turn;
   try {
     const { features } = await api.upload(file);
-    const open = (one) => { waiting = { type: "Feature", geometry: one.geometry, properties: { ...one.properties, label: one.properties?.label ?? one.properties?.name ?? file.name } }; leave(); leave = place(waiting, null); };
+    if (turn !== mine) return;
+    const named = (one) => one.properties?.label ?? one.properties?.name ?? file.name;
+    const open = (one) => { keep(DRAWN, { ...one, properties: { ...one.properties, label: named(one) } }); go({ draw: true }); };
     if (features.length === 1) { open(features[0]); return; }
-    put(body, h("p", {}, h("button", { type: "button", class: "link back", onclick: start }, t("back"))), h("h1", { class: "place" }, t("which")),
-      h("ul", { class: "answers" }, features.map((one) => h("li", {}, h("button", { type: "button", class: "link", onclick: () => open(one) }, one.properties?.label ?? one.properties?.name ?? "?")))));
-  } catch (error) {
-    put(body, h("p", {}, h("button", { type: "button", class: "link back", onclick: () => { shown = null; start(); route(); } }, t("back"))), h("p", { class: "problem", role: "alert" }, error.message));
-  }
+    put(body, back(), h("h1", { class: "place" }, t("which")),
+      h("ul", { class: "answers" }, features.map((one) => h("li", {}, h("button", { type: "button", class: "link", onclick: () => open(one) }, named(one))))));
+  } catch (error) { if (turn === mine) refused(body, error.message); }
 }
 
 async function route() {
   const state = read();
-  const kept = document.body.dataset.screen === "place" && state.job;  // the limits stay on the map while they are measured
-  const key = JSON.stringify([state.place, state.job, state.results]);
-  if (key === shown) return;
+  const key = keyOf(state);
+  if (key === shown && !state.results.length) return;  // a link to another view of the same answer opens it
+  const limitsStay = ["place", "run"].includes(document.body.dataset.screen) && state.job;  // on the map, while they are measured
+  const mine = (turn += 1), still = () => turn === mine;
   shown = key;
   leave();
   leave = () => {};
-  if (!kept) showLimits(map, null);
+  if (!limitsStay) showLimits(map, null);
   document.title = t("title");
-  if (state.results.length > 1) leave = await compare(fresh("compare"), maps, state.results, { back: start });
-  else if (state.results.length) {
-    const answer = new Answer(fresh("answer"), map, maps, { back: start, labelling: about.labelling });
+  if (!state.draw && !state.place && !state.job && !state.results.length) {
+    wholeWorld(map);
+    home(fresh("home"), { open: (one) => go({ place: one.id }), draw: () => { keep(DRAWN, null); go({ draw: true }); }, uploaded: (file) => { shown = "uploaded"; uploaded(file); }, show: (ids) => go({ results: ids }), online: () => about.online });
+    if (matchMedia("(min-width: 800px)").matches) document.getElementById("query").focus();
+    return;
+  }
+  const name = state.results.length > 1 ? "compare" : state.results.length ? "answer" : state.job ? "run" : "place";
+  if (!map && !mapless) { fresh(name).append(h("p", { class: "state", role: "status" }, t("opening"))); await drawable; }
+  if (!still()) return;
+  const body = fresh(name);
+  if (name === "compare") {
+    const left = await compare(body, maps, state.results, { back: start, drawable: Boolean(map), still });
+    if (still()) leave = left; else left();
+  } else if (name === "answer") {
+    const answer = new Answer(body, map, maps, { back: start, labelling: about.labelling });
     leave = () => answer.close();
     await answer.open(state.results[0], { keepView: true });
-  } else if (state.job) {
-    if (!kept) api.get(`/jobs/${state.job}/limits.geojson`).then((told) => { showLimits(map, told.geometry, { filled: true }); fitGeometry(map, told.geometry); }).catch(() => {});
-    leave = watch(fresh("run"), state.job, { back: start, again: start, done: (result) => go({ results: [result] }) });
-  } else if (state.place) {
-    const body = fresh("place");
+  } else if (name === "run") {
+    if (!limitsStay) api.get(`/jobs/${state.job}/limits.geojson`).then((told) => { if (still()) { showLimits(map, told.geometry, { filled: true }); fitGeometry(map, told.geometry); } }).catch(() => {});
+    leave = watch(body, state.job, { back: start, again: start, done: (result) => go({ results: [result] }, { instead: true }) });
+  } else if (state.draw) leave = place(body, kept(DRAWN), null);
+  else {
     body.append(h("p", { class: "state", role: "status" }, t("looking")));
-    try { const feature = await api.place(state.place); leave = place(feature, state.place); } catch (error) {
-      put(body, h("p", {}, h("button", { type: "button", class: "link back", onclick: start }, t("back"))), h("p", { class: "problem", role: "alert" }, error.message));
-    }
-  } else {
-    home(fresh("home"), { open: (one) => go({ place: one.id }), draw: () => { shown = "drawn"; leave = place(null, null); }, uploaded: (file) => { shown = "uploaded"; uploaded(file); }, show: (ids) => go({ results: ids }), online: () => about.online });
-    if (matchMedia("(min-width: 800px)").matches) document.getElementById("query").focus();
+    try {
+      const feature = await api.place(state.place);
+      if (still()) leave = place(body, feature, state.place);
+    } catch (error) { if (still()) refused(body, error.message); }
   }
 }
 
-await speak(null);
-const first = read();
-put(panel, bar());
-try {
-  map = await makeMap(document.getElementById("map"), { view: first.view });
-} catch (error) {
-  panel.append(h("p", { class: "problem", role: "alert" }, t("no-map", { why: error.message })));
+const asked = api.get("/?f=json").then((told) => { about = told; }).catch(() => { /* then nothing more is offered */ });
+try { await speak(null); } catch (error) {
+  put(panel, h("p", { class: "problem", role: "alert" }, "The server does not answer. Load this page again in a moment."));
   throw error;
 }
-onPaper(map);
-document.body.dataset.ready = "yes";
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => repaint(map));
+put(panel, bar());
+await asked;
+const drawable = makeMap(document.getElementById("map"), { view: read().view }).then((made) => {
+  map = made;
+  onPaper(map);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => repaint(map));
+}, () => {
+  mapless = t("no-map");
+  document.body.classList.add("mapless");
+  panel.querySelector(".brand")?.after(h("p", { class: "problem", role: "alert" }, mapless));
+}).finally(() => { document.body.dataset.ready = "yes"; });
 window.addEventListener("hashchange", route);
-try {
-  const told = await api.get("/?f=json");
-  about = { labelling: Boolean(told.labelling), online: Boolean(told.online) };
-} catch { /* then neither is offered */ }
 await route();

@@ -8,10 +8,12 @@ import { km2, percent, points, t } from "./words.js";
 
 const named = (key, fallback) => (t(key) === key ? fallback : t(key));
 
-export async function compare(panel, maps, ids, { back }) {
+/** @param still tells whether this is yet the screen that is wanted: who goes on meanwhile is not held */
+export async function compare(panel, maps, ids, { back, drawable, still }) {
   const made = [];
   put(panel, h("p", { class: "state", role: "status" }, t("opening")));
   const told = await Promise.allSettled(ids.map(api.result));
+  if (!still()) return () => {};
   const there = told.filter((one) => one.status === "fulfilled").map((one) => one.value);
   const lost = told.filter((one) => one.status === "rejected").map((one) => one.reason.message);
   const wanted = read().layer;
@@ -29,6 +31,8 @@ export async function compare(panel, maps, ids, { back }) {
         h("th", { scope: "row" }, h("a", { href: `#r=${id}` }, label)), h("td", { class: "n" }, summary.green_ratio === null ? "–" : percent(summary.green_ratio)),
         h("td", { class: "n" }, summary.interval ? `${percent(summary.interval.low)} – ${percent(summary.interval.high)}` : "–"), h("td", { class: "n" }, km2(summary.land_area_m2)))))),
     h("p", { class: "quiet" }, ties(there)));
+  if (!drawable) return () => {};
+  const leave = () => { made.forEach(({ map }) => map.remove()); grid.remove(); document.body.classList.remove("comparing"); };
   const grid = h("div", { class: `grid of-${there.length}` });
   maps.append(grid);
   document.body.classList.add("comparing");
@@ -37,11 +41,12 @@ export async function compare(panel, maps, ids, { back }) {
     const caption = h("figcaption", {}, h("b", {}, result.summary.green_ratio === null ? "–" : percent(result.summary.green_ratio)), " ", result.label, " ", h("span", { class: "quiet" }, result.summary.interval ? `±${points(result.summary.interval.low, result.summary.interval.high)}` : ""));
     grid.append(h("figure", {}, frame, caption));
     const map = await makeMap(frame, { controls: false, name: result.label });
+    made.push({ map, result });
     const shape = await api.get(result.limits);
+    if (!still()) { leave(); return () => {}; }
     const geometry = shape.geometry ?? shape.features?.[0]?.geometry;
     showLimits(map, geometry);
     fitGeometry(map, geometry, { at_once: true });
-    made.push({ map, result });
   }
   show();
   // One scale: metres a pixel are the same in all, whatever the latitude.
@@ -58,7 +63,7 @@ export async function compare(panel, maps, ids, { back }) {
       turning = false;
     }));
   }
-  return () => { made.forEach(({ map }) => map.remove()); grid.remove(); document.body.classList.remove("comparing"); };
+  return leave;
 }
 
 /** Cities whose intervals overlap are not told apart: said, before somebody ranks them. */

@@ -22,6 +22,9 @@ export const put = (element, ...children) => element.replaceChildren(...there(ch
 /** Build an HTML element: `h("p", {class: "quiet"}, "text", child)`. */
 export const h = (name, attributes, ...children) => fill(document.createElement(name), attributes, children);
 
+/** A place's name as a title; a long one is written smaller. */
+export const title = (name) => h("h1", { class: name.length > 45 ? "place long" : "place" }, name);
+
 /** Build an SVG element. */
 export const s = (name, attributes, ...children) => fill(document.createElementNS(SVG, name), attributes, children);
 

@@ -12,7 +12,6 @@ const corners = { feature: { draggable: true, selfIntersectable: true, coordinat
 
 /** The kinds of ring, by the mode that draws them. */
 const ADDS = new Set(["part", "part-freehand"]), CUTS = new Set(["hole"]);
-export const MOST_CORNERS = 3000;
 
 export class Drawing {
   /** @param changed called with nothing whenever rings change */

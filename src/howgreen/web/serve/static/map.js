@@ -1,6 +1,5 @@
-// The map: a plain ground, our own layers, and nothing from elsewhere.
+// The map: a plain ground, our own layers, and nothing from elsewhere. Where none can be drawn (`null`), nothing is done.
 
-import { Map as GLMap, NavigationControl, ScaleControl, LngLatBounds } from "./vendor/maplibre-gl/maplibre-gl.mjs";
 import { h } from "./dom.js";
 import { boundsOf } from "./geodesy.js";
 import { number, t } from "./words.js";
@@ -38,6 +37,7 @@ function style() {
 
 /** Make a map in an element; it is ready when the promise is kept. */
 export async function makeMap(container, { view = null, name = null, controls = true } = {}) {
+  const { Map: GLMap, NavigationControl, ScaleControl } = await import("./vendor/maplibre-gl/maplibre-gl.mjs");  // a megabyte that words need not wait for
   const map = new GLMap({
     container, style: style(), attributionControl: false, cooperativeGestures: false, dragRotate: false, pitchWithRotate: false, touchPitch: false,
     center: view ? [view[0], view[1]] : HOME.center, zoom: view ? view[2] : HOME.zoom, maxZoom: 19, fadeDuration: calm() ? 0 : 150, renderWorldCopies: false,
@@ -62,25 +62,31 @@ export function repaint(map) {
   map.setPaintProperty("limits-fill", "fill-color", colour("green"));
 }
 
+export const wholeWorld = (map) => map?.jumpTo(HOME);
+
 export function showLimits(map, geometry, { filled = false } = {}) {
+  if (!map) return;
   map.getSource("limits").setData(geometry ? { type: "Feature", properties: {}, geometry } : EMPTY);
   map.setLayoutProperty("limits-fill", "visibility", filled ? "visible" : "none");
 }
 
-export const showHere = (map, position) => map.getSource("here").setData(position ? { type: "Feature", properties: {}, geometry: { type: "Point", coordinates: position } } : EMPTY);
+export const showHere = (map, position) => map?.getSource("here").setData(position ? { type: "Feature", properties: {}, geometry: { type: "Point", coordinates: position } } : EMPTY);
 
 /** Districts' outlines, each with its place in the list; none for none. */
 export function showDistricts(map, collection) {
+  if (!map) return;
   const numbered = collection && { ...collection, features: collection.features.map((one, index) => ({ ...one, properties: { ...one.properties, index } })) };
   map.getSource("districts").setData(numbered ?? EMPTY);
 }
 export function chooseDistrict(map, index, before) {
+  if (!map) return;
   if (before !== null) map.setFeatureState({ source: "districts", id: before }, { chosen: false });
   if (index !== null) map.setFeatureState({ source: "districts", id: index }, { chosen: true });
 }
 
 /** Show one raster of a result, under the lines; the one before goes when this one is there. */
 export function showRaster(map, layer, opacity) {
+  if (!map) return;
   const id = layer ? `raster:${layer.tilejson}` : null;
   for (const other of map.getStyle().layers.filter((one) => one.type === "raster" && one.id !== id)) {
     map.removeLayer(other.id);
@@ -103,10 +109,10 @@ export function padding(map) {
 }
 
 export function fit(map, bounds, { at_once = false } = {}) {
-  if (!bounds) return;
+  if (!map || !bounds) return;
   map.resize();  // a screen may have given it another height just now
   const [w, south, e, n] = bounds;
-  map.fitBounds(new LngLatBounds([w, south], [e, n]), { padding: padding(map), duration: at_once || calm() ? 0 : 900, maxZoom: 16 });
+  map.fitBounds([[w, south], [e, n]], { padding: padding(map), duration: at_once || calm() ? 0 : 900, maxZoom: 16 });
 }
 export const fitGeometry = (map, geometry, how) => fit(map, boundsOf(geometry), how);
 export const viewOf = (map) => { const c = map.getCenter(); return [c.lng, c.lat, map.getZoom()]; };

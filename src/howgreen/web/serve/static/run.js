@@ -2,23 +2,25 @@
 
 import * as api from "./api.js";
 import { dates as dateList } from "./charts.js";
-import { h, put, say } from "./dom.js";
+import { h, put, say, title } from "./dom.js";
 import { bytes, number, percent, t } from "./words.js";
 
 const OVER = ["successful", "failed", "dismissed"];
 
 /** Show a job until it is over. Returns a function that stops looking (the job goes on). */
 export function watch(panel, id, { done, again, back }) {
-  const title = h("h1", { class: "place" }, "…");
+  let heading = title("…");
   const line = h("p", { class: "state", role: "status" });
   const bar = h("progress", { max: 100, "aria-label": t("progress") });
   const stages = h("ol", { class: "stages" });
   const came = h("div", { class: "came" });
   const stop = h("button", { type: "button", onclick: async () => {
     stop.disabled = true;
-    try { await api.dismiss(id); } catch (error) { line.textContent = error.message; stop.disabled = false; }
+    try {
+      if (!OVER.includes((await api.dismiss(id)).status)) { line.textContent = t("goes-on"); say(t("goes-on")); }
+    } catch (error) { line.textContent = error.message; stop.disabled = false; }
   } }, t("cancel"));
-  put(panel, h("p", {}, h("button", { type: "button", class: "link back", onclick: back }, t("back"))), title, line, bar, stages, came, h("p", {}, stop));
+  put(panel, h("p", {}, h("button", { type: "button", class: "link back", onclick: back }, t("back"))), heading, line, bar, stages, came, h("p", {}, stop));
 
   const known = new Map(), seen = [];
   let total = 0;
@@ -46,10 +48,12 @@ export function watch(panel, id, { done, again, back }) {
   };
   let before = null;
   const status = (told) => {
-    title.textContent = told.label ?? t("own-area");
+    const named = title(told.label ?? t("own-area"));
+    heading.replaceWith(named);
+    heading = named;
     if (told.progress) bar.value = told.progress;  // none yet: the bar moves to and fro
     if (told.stage) stage({ stage: told.stage });
-    const words = told.status === "accepted" ? (told.placeInLine ? t("in-line", { n: number(told.placeInLine) }) : t("accepted")) : told.status === "running" ? t(known.size ? "running" : "starting") : told.status === "failed" ? (told.message || t("failed")) : t(told.status);
+    const words = told.status === "accepted" ? (told.message?.includes("no worker is running") ? t("unattended") : told.placeInLine ? t("in-line", { n: number(told.placeInLine) }) : t("accepted")) : told.status === "running" ? t(known.size ? "running" : "starting") : told.status === "failed" ? (told.message || t("failed")) : t(told.status);
     line.textContent = words;
     line.classList.toggle("problem", told.status === "failed");
     if (told.status !== before) say(words);
@@ -69,11 +73,24 @@ export function watch(panel, id, { done, again, back }) {
     else if (kind === "away") line.textContent = t("away");
   };
   let leave = () => {};
-  api.job(id).then((now) => { status(now); if (!OVER.includes(now.status)) leave = api.follow(id, tell); })
-    .catch((error) => tell("lost", { message: error.message }));
+  let left = false;
+  const begin = async () => {
+    if (left) return;
+    try {
+      const now = await api.job(id);
+      if (left) return;
+      status(now);
+      if (!OVER.includes(now.status)) leave = api.follow(id, tell);
+    } catch (error) {
+      if (error.status && error.status < 500) { tell("lost", { message: error.message }); return; }
+      tell("away", {});  // a server that starts again, or a line that is down: asked until it answers
+      setTimeout(begin, 2000);
+    }
+  };
+  begin();
   const tick = setInterval(async () => {  // the place in line moves without an event of this job
     if (before !== "accepted" || document.hidden) return;
     try { status(await api.job(id)); } catch { /* the stream tells */ }
   }, 4000);
-  return () => { leave(); clearInterval(tick); };
+  return () => { left = true; leave(); clearInterval(tick); };
 }
