@@ -291,31 +291,25 @@ def test_why_a_map_was_left_out_is_told_in_the_language(code):
 
 
 @pytest.mark.browser
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Debian's chromium (apt-get install chromium)")
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
-def test_the_page_shows_each_map_with_the_network_off(made):
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as player:
-        browser = player.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        tab = browser.new_context(viewport={"width": 1200, "height": 900}, offline=True).new_page()
-        troubles = []
-        tab.on("console", lambda m: troubles.append(m.text) if m.type in ("error", "warning") else None)
-        tab.on("pageerror", lambda error: troubles.append(str(error)))
-        tab.on("request", lambda r: troubles.append(r.url) if not r.url.startswith(("file:", "data:")) else None)
-        tab.goto((made[0] / "layers.html").as_uri())
-        assert tab.locator("#map-corine").is_visible()
-        assert not tab.locator("#map-worldcover").is_visible()
-        tab.check("#pick-worldcover")
-        assert tab.locator("#map-worldcover").is_visible()
-        assert not tab.locator("#map-corine").is_visible()
-        tab.click("[data-layer='']")
-        assert tab.evaluate("getComputedStyle(document.getElementById('classes')).visibility") == "hidden"
-        before = tab.evaluate("document.querySelector('.world').style.transform")
-        tab.click("[data-do=in]")
-        assert tab.evaluate("document.querySelector('.world').style.transform") != before
-        assert tab.locator("[data-testid=agreement] tbody tr").count() == 2
-        browser.close()
+def test_the_page_shows_each_map_with_the_network_off(browser, made):
+    tab = browser.new_context(viewport={"width": 1200, "height": 900}, offline=True).new_page()
+    troubles = []
+    tab.on("console", lambda m: troubles.append(m.text) if m.type in ("error", "warning") else None)
+    tab.on("pageerror", lambda error: troubles.append(str(error)))
+    tab.on("request", lambda r: troubles.append(r.url) if not r.url.startswith(("file:", "data:")) else None)
+    tab.goto((made[0] / "layers.html").as_uri())
+    assert tab.locator("#map-corine").is_visible()
+    assert not tab.locator("#map-worldcover").is_visible()
+    tab.check("#pick-worldcover")
+    assert tab.locator("#map-worldcover").is_visible()
+    assert not tab.locator("#map-corine").is_visible()
+    tab.click("[data-layer='']")
+    assert tab.evaluate("getComputedStyle(document.getElementById('classes')).visibility") == "hidden"
+    before = tab.evaluate("document.querySelector('.world').style.transform")
+    tab.click("[data-do=in]")
+    assert tab.evaluate("document.querySelector('.world').style.transform") != before
+    assert tab.locator("[data-testid=agreement] tbody tr").count() == 2
     assert troubles == []
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,7 +21,6 @@ from towns import mixed, put_image, put_town
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Debian's chromium"),
     pytest.mark.filterwarnings("ignore::howgreen.HowgreenWarning", "ignore::ResourceWarning"),
 ]
 
@@ -146,20 +144,8 @@ def pages(tmp_path_factory):
     return found
 
 
-@pytest.fixture(scope="module")
-def browser():
-    sync = pytest.importorskip("playwright.sync_api")
-    with sync.sync_playwright() as player:
-        started = player.chromium.launch(
-            executable_path=shutil.which("chromium"),
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        yield started
-        started.close()
-
-
 @pytest.mark.parametrize("topic", ["people", "trend", "change", "nrr", "rank"])
-def test_a_page_stands_from_right_to_left_and_nothing_bypasses_its_language(pages, browser, topic):
+def test_a_page_stands_from_right_to_left_and_nothing_bypasses_its_language(browser, pages, topic):
     for width in (1400, 390):
         tab = browser.new_context(viewport={"width": width, "height": 900}, offline=True).new_page()
         tab.goto(pages[topic].as_uri())

@@ -188,23 +188,17 @@ def written(tmp_path_factory) -> Path:
 
 
 @pytest.mark.browser
-def test_the_page_fits_a_phone_and_asks_for_nothing(written, chromium):
-    sync = pytest.importorskip("playwright.sync_api")
-    with sync.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        try:
-            for wide in (1400, 390):
-                tab = browser.new_page(viewport={"width": wide, "height": 900})
-                asked, errors = [], []
-                tab.on("request", lambda one, asked=asked: asked.append(one.url))
-                tab.on("console", lambda one, errors=errors: errors.append(one.text))
-                tab.goto((written / "ranking.html").as_uri())
-                assert tab.evaluate("document.documentElement.scrollWidth") == wide
-                assert errors == []
-                assert len(asked) == 1
-                assert tab.locator("table.ranking").count() == 2
-        finally:
-            browser.close()
+def test_the_page_fits_a_phone_and_asks_for_nothing(browser, written):
+    for wide in (1400, 390):
+        tab = browser.new_page(viewport={"width": wide, "height": 900})
+        asked, errors = [], []
+        tab.on("request", lambda one, asked=asked: asked.append(one.url))
+        tab.on("console", lambda one, errors=errors: errors.append(one.text))
+        tab.goto((written / "ranking.html").as_uri())
+        assert tab.evaluate("document.documentElement.scrollWidth") == wide
+        assert errors == []
+        assert len(asked) == 1
+        assert tab.locator("table.ranking").count() == 2
 
 
 # ---- the tables, as others open them --------------------------------------------------------------------

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import zlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import check_site
 import pytest
 
 import howgreen
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 SITE = Path(__file__).resolve().parents[2] / "build" / "docs"
 
@@ -78,22 +82,18 @@ def test_the_built_site_has_no_fault(site: Path):
 
 @pytest.mark.browser
 @pytest.mark.parametrize("width", [1400, 390])
-def test_a_browser_asks_nobody_and_no_page_is_wider_than_the_screen(site: Path, chromium: str, width: int):
-    from playwright.sync_api import sync_playwright
-
+def test_a_browser_asks_nobody_and_no_page_is_wider_than_the_screen(site: Path, browser: Browser, width: int):
     asked: list[str] = []
     faults: list[str] = []
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        view = browser.new_page(viewport={"width": width, "height": 900})
-        view.on("request", lambda request: asked.append(request.url))
-        view.on("pageerror", lambda error: faults.append(str(error)))
-        for path in sorted(site.rglob("*.html")):
-            if path.parent.name == "_static":
-                continue
-            view.goto(path.as_uri())
-            if view.evaluate("document.documentElement.scrollWidth") > width:
-                faults.append(f"{path.relative_to(site)} is wider than {width} px")
-        browser.close()
+    view = browser.new_page(viewport={"width": width, "height": 900})
+    view.on("request", lambda request: asked.append(request.url))
+    view.on("pageerror", lambda error: faults.append(str(error)))
+    for path in sorted(site.rglob("*.html")):
+        if path.parent.name == "_static":
+            continue
+        view.goto(path.as_uri())
+        if view.evaluate("document.documentElement.scrollWidth") > width:
+            faults.append(f"{path.relative_to(site)} is wider than {width} px")
+    view.close()
     assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
     assert faults == []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-import shutil
 
 import numpy as np
 import pytest
@@ -17,8 +16,6 @@ from howgreen import measure, report
 from howgreen.report._cells import cells, side_of, to_degrees
 from howgreen.report._page import page
 from howgreen.report._pictures import from_data, photo_rgb
-
-browser_test = pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Debian's chromium")
 
 
 @pytest.fixture(scope="module")
@@ -33,25 +30,20 @@ def result(make):
 
 
 @pytest.fixture(scope="module")
-def tab(result, tmp_path_factory):
-    from playwright.sync_api import sync_playwright
-
+def tab(browser, result, tmp_path_factory):
     path = tmp_path_factory.mktemp("area") / "report.html"
     preview = from_data(result)
     path.write_text(page(result, report.summary(result).to_dict(), preview, photo=photo_rgb(preview)), encoding="utf-8")
-    with sync_playwright() as player:
-        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        browser = player.chromium.launch(executable_path=shutil.which("chromium"), args=flags)
-        context = browser.new_context(
-            viewport={"width": 1280, "height": 1000}, offline=True, has_touch=True, accept_downloads=True
-        )
-        opened = context.new_page()
-        troubles = []
-        opened.on("console", lambda m: troubles.append(m.text) if m.type in ("error", "warning") else None)
-        opened.on("pageerror", lambda error: troubles.append(str(error)))
-        opened.goto(path.as_uri())
-        yield opened
-        browser.close()
+    context = browser.new_context(
+        viewport={"width": 1280, "height": 1000}, offline=True, has_touch=True, accept_downloads=True
+    )
+    opened = context.new_page()
+    troubles = []
+    opened.on("console", lambda m: troubles.append(m.text) if m.type in ("error", "warning") else None)
+    opened.on("pageerror", lambda error: troubles.append(str(error)))
+    opened.goto(path.as_uri())
+    yield opened
+    context.close()
     assert troubles == []
 
 
@@ -116,7 +108,6 @@ HOLE = [(140, 100), (165, 105), (155, 130)]
 
 
 @pytest.mark.browser
-@browser_test
 def test_a_drawn_area_is_measured_as_the_tool_measures_it(clean, result):
     draw(clean, SQUARE)
     same(answer(clean), truth(result, [SQUARE]))
@@ -127,7 +118,6 @@ def test_a_drawn_area_is_measured_as_the_tool_measures_it(clean, result):
 
 
 @pytest.mark.browser
-@browser_test
 def test_a_hole_is_cut_and_a_corner_dragged(clean, result):
     draw(clean, SQUARE)
     draw(clean, HOLE, button="hole")
@@ -143,7 +133,6 @@ def test_a_hole_is_cut_and_a_corner_dragged(clean, result):
 
 
 @pytest.mark.browser
-@browser_test
 def test_what_is_saved_is_what_was_drawn_to_a_pixel(clean, result):
     draw(clean, SQUARE)
     draw(clean, HOLE, button="hole")
@@ -170,7 +159,6 @@ def test_what_is_saved_is_what_was_drawn_to_a_pixel(clean, result):
 
 
 @pytest.mark.browser
-@browser_test
 def test_every_district_agrees_with_the_table(clean, result):
     """Outlines on the page are simplified to 0.4 pixels, shares are in hundredths: within half a point."""
     rows = [row for row in result.zones.to_dict("records") if row["kind"] == "district"]
@@ -185,7 +173,6 @@ def test_every_district_agrees_with_the_table(clean, result):
 
 
 @pytest.mark.browser
-@browser_test
 def test_fingers_draw_and_drag(clean, result):
     clean.locator("[data-area=draw]").tap()
     for x, y in on_screen(clean, [*SQUARE, SQUARE[0]]):
@@ -207,7 +194,6 @@ def test_fingers_draw_and_drag(clean, result):
 
 
 @pytest.mark.browser
-@browser_test
 def test_keys_draw_move_and_delete(clean):
     clean.locator("[data-area=draw]").press("Enter")
     clean.keyboard.press("+")
@@ -229,7 +215,6 @@ def test_keys_draw_move_and_delete(clean):
 
 
 @pytest.mark.browser
-@browser_test
 def test_what_cannot_be_answered_is_said(clean):
     draw(clean, [(2, 200), (12, 200), (12, 238), (2, 238)])
     settle(clean)
@@ -247,7 +232,6 @@ def test_what_cannot_be_answered_is_said(clean):
 
 
 @pytest.mark.browser
-@browser_test
 def test_intervals_are_those_of_every_zone(clean, result):
     """The page's rule and Python's are one, for any size, ratio and share seen."""
     rng = np.random.default_rng(4)

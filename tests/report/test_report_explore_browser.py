@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 
 import pytest
 import shapely
@@ -13,7 +12,6 @@ from howgreen import report
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Debian's chromium (apt-get install chromium)"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
 ]
 
@@ -23,17 +21,6 @@ def address(make, tmp_path_factory):
     path = tmp_path_factory.mktemp("explore") / "map.html"
     report.explore(make(120, 140)).save(str(path))
     return path.as_uri()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as player:
-        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        opened = player.chromium.launch(executable_path=shutil.which("chromium"), args=flags)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(params=[(1200, 800), (700, 420)], ids=["window", "notebook"])

@@ -6,7 +6,6 @@ import ast
 import dataclasses
 import json
 import re
-import shutil
 from datetime import date
 from pathlib import Path
 
@@ -310,54 +309,45 @@ def pseudo() -> Language:
 
 
 @pytest.mark.browser
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Debian's chromium")
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
-def test_right_to_left_and_nothing_bypasses_the_catalogue(make, tmp_path):
-    from playwright.sync_api import sync_playwright
-
+def test_right_to_left_and_nothing_bypasses_the_catalogue(browser, make, tmp_path):
     path = tmp_path / "report.html"
     path.write_text(written(make(120, 140), pseudo()), encoding="utf-8")
-    with sync_playwright() as player:
-        browser = player.chromium.launch(
-            executable_path=shutil.which("chromium"),
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+    for width in (1400, 1000, 390):
+        tab = browser.new_context(viewport={"width": width, "height": 900}, offline=True).new_page()
+        tab.goto(path.as_uri())
+        assert tab.evaluate("getComputedStyle(document.body).direction") == "rtl"
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width
+        heading = tab.locator("h1").bounding_box()
+        assert heading["x"] + heading["width"] > 0.85 * width
+        number = tab.locator(".number bdi").bounding_box()
+        assert number["x"] + number["width"] > 0.85 * width
+        assert tab.locator(".stage").evaluate("stage => getComputedStyle(stage).direction") == "ltr"
+        assert tab.evaluate(
+            "[...document.querySelectorAll('svg text')].every(text => getComputedStyle(text).direction === 'ltr')"
         )
-        for width in (1400, 1000, 390):
-            tab = browser.new_context(viewport={"width": width, "height": 900}, offline=True).new_page()
-            tab.goto(path.as_uri())
-            assert tab.evaluate("getComputedStyle(document.body).direction") == "rtl"
-            assert tab.evaluate("document.documentElement.scrollWidth") <= width
-            heading = tab.locator("h1").bounding_box()
-            assert heading["x"] + heading["width"] > 0.85 * width
-            number = tab.locator(".number bdi").bounding_box()
-            assert number["x"] + number["width"] > 0.85 * width
-            assert tab.locator(".stage").evaluate("stage => getComputedStyle(stage).direction") == "ltr"
-            assert tab.evaluate(
-                "[...document.querySelectorAll('svg text')].every(text => getComputedStyle(text).direction === 'ltr')"
-            )
-            tab.locator("[data-area=draw]").click()
-            tab.locator(".guide").filter(has_text="⟦").wait_for()
-        bare = tab.evaluate(
-            """() => {
-              const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), found = [];
-              const data = '[lang=en], .code, script, style, noscript, pre, h1 em, .brand, tbody th, .n, option, .tip, #quote, #citation, .sources, footer, dd, td, title, bdi';
-              while (walker.nextNode()) {
-                const node = walker.currentNode, text = node.textContent.trim();
-                if (/\\p{L}{3}/u.test(text) && !text.includes('⟦') && !node.parentElement.closest(data)) {
-                  const near = node.parentElement.textContent;
-                  if (!near.includes('⟦')) found.push(text);
-                }
-              }
-              for (const item of document.querySelectorAll('[aria-label], [alt], [placeholder], [data-hint-wheel]')) {
-                for (const name of ['aria-label', 'alt', 'data-hint-wheel']) {
-                  const text = item.getAttribute(name);
-                  if (text && /\\p{L}{3}/u.test(text) && !text.includes('⟦')) found.push(`${name}: ${text}`);
-                }
-              }
-              return found;
-            }"""
-        )
-        browser.close()
+        tab.locator("[data-area=draw]").click()
+        tab.locator(".guide").filter(has_text="⟦").wait_for()
+    bare = tab.evaluate(
+        """() => {
+          const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), found = [];
+          const data = '[lang=en], .code, script, style, noscript, pre, h1 em, .brand, tbody th, .n, option, .tip, #quote, #citation, .sources, footer, dd, td, title, bdi';
+          while (walker.nextNode()) {
+            const node = walker.currentNode, text = node.textContent.trim();
+            if (/\\p{L}{3}/u.test(text) && !text.includes('⟦') && !node.parentElement.closest(data)) {
+              const near = node.parentElement.textContent;
+              if (!near.includes('⟦')) found.push(text);
+            }
+          }
+          for (const item of document.querySelectorAll('[aria-label], [alt], [placeholder], [data-hint-wheel]')) {
+            for (const name of ['aria-label', 'alt', 'data-hint-wheel']) {
+              const text = item.getAttribute(name);
+              if (text && /\\p{L}{3}/u.test(text) && !text.includes('⟦')) found.push(`${name}: ${text}`);
+            }
+          }
+          return found;
+        }"""
+    )
     of_the_model = {"bare or mixed", "grass and low plants", "fraction-mlp", "BibTeX"}
     inside_a_marked_text = {"THIS"}
     days = {text for text in bare if re.search(r"\b20\d\d$", text)}
