@@ -10,9 +10,16 @@ import pytest
 import rasterio
 from affine import Affine
 from click.testing import CliRunner
+from shapely import box
 
 from howgreen.cli.root import howgreen as command
+from howgreen.core.errors import PlanError
+from howgreen.core.period import Period, Season
+from howgreen.net.network import Network
+from howgreen.pipeline import change as pipeline
+from howgreen.pipeline.planning import Choice
 from howgreen.pipeline.schemas import schemas
+from howgreen.place import from_shape
 from howgreen.report.change_figures import ChangeSummary
 
 BANDS = ("blue", "green", "red", "nir", "scl")
@@ -97,3 +104,26 @@ def test_slips_are_told_before_any_work(images: tuple[Path, Path], tmp_path: Pat
     )
     assert code != 0
     assert not (tmp_path / "no").exists()
+
+
+@pytest.mark.parametrize(
+    ("periods", "refused"),
+    [
+        (("2024", "2023"), True),
+        (("2024-06/2024-08", "2024-05"), True),
+        ((Season("peak", 2024), Period.parse("2020")), True),
+        ((Season("peak"), "2023"), False),  # which year that is, is not known yet
+        (("2024", "2024-06"), False),
+    ],
+)
+def test_periods_in_the_wrong_order_do_not_turn_losses_into_gains(monkeypatch, periods, refused):
+    class AskedError(Exception):
+        """Both periods passed."""
+
+    def answer(*_, **__):
+        raise AskedError
+
+    monkeypatch.setattr(pipeline.cities, "answer", answer)
+    place = from_shape(box(9, 47, 9.1, 47.1), name="Town")
+    with pytest.raises(PlanError if refused else AskedError, match="later than" if refused else None):
+        pipeline.answers(place, periods, None, Choice(), network=Network(offline=True))

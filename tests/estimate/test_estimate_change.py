@@ -21,11 +21,12 @@ from howgreen import report
 from howgreen.core.errors import EstimateError
 from howgreen.core.geometry import transformer
 from howgreen.estimate.answers import CHANGE_LETTERS, Answer, read_answers
-from howgreen.estimate.change import evaluate_change
+from howgreen.estimate.change import change_to_json, evaluate_change
 from howgreen.estimate.drawing import draw
 from howgreen.estimate.frame import ChangeFrame, Frame
 from howgreen.estimate.sample import Sample, dots_of, load
 from howgreen.pipeline import estimates, sampling
+from howgreen.pipeline.estimates import doubts_of_change
 from howgreen.pipeline.schemas import schemas
 from howgreen.web.labelling import Session, answers_file
 
@@ -121,6 +122,31 @@ def test_what_nobody_found_is_bounded_and_no_interval_has_no_width():
     few = [*lost[:4], *(one for one in answers if one not in lost)]
     with pytest.raises(EstimateError, match=r"stratum 'lost': has 4 looks, and each needs 5"):
         evaluate_change(drawn, few)
+
+
+def test_what_nobody_could_tell_of_a_change_is_bounded(tmp_path):
+    """Left out without a word, places that are too dark to read would count as what the others are."""
+    drawn = draw(frame(("lost", "gained", "beside", "kept", "neither")), looks=100, seed=2, dots=9)
+    alike = {"lost": "lost", "gained": "gained", "beside": "kept", "kept": "kept", "neither": "neither"}
+    kinds = [alike[drawn.change.strata[unit.stratum]] for unit in drawn.units]
+    whole = [Answer(unit=n, reader="ann", dots={kind: 9}) for n, kind in enumerate(kinds, 1)]
+    found = evaluate_change(drawn, whole)
+    assert (found.unknown_share, found.bounds_m2) == (0, {})
+    dark = [replace(one, dots={"unknown": 9}) if one.unit % 4 == 0 else one for one in whole]
+    found = evaluate_change(drawn, dark)
+    assert found.unknown_share == pytest.approx(0.25)
+    assert found.looked == 75
+    for kind in ("lost", "gained"):
+        low, high = found.bounds_m2[kind]
+        assert low < 0.75 * 0.2 * drawn.change.area_m2 < found.areas[kind].low_m2
+        assert high > found.areas[kind].high_m2 + 0.15 * drawn.change.area_m2
+    (tmp_path / "estimate.json").write_text(json.dumps(change_to_json(drawn, found)))
+    (caution,) = doubts_of_change(tmp_path)
+    assert caution.text.startswith("25 % of the dots could not be told")
+    almost = evaluate_change(drawn, [replace(whole[0], dots={"unknown": 8, "kept": 1}), *whole[1:]])
+    (tmp_path / "estimate.json").write_text(json.dumps(change_to_json(drawn, almost)))
+    assert 0 < almost.unknown_share < 0.01
+    assert not list(doubts_of_change(tmp_path))
 
 
 def test_intervals_hold_the_truth_as_often_as_they_say():

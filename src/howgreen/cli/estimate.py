@@ -313,6 +313,9 @@ def _change_in_words(sample: Sample, found: ChangeEvaluation) -> list[str]:
         lines.append(
             f"note: nobody found change where the map sees none; up to {shown(found.unseen_m2)} could be there all the same"
         )
+    if found.bounds_m2:
+        between = [f"{kind} between {shown(low)} and {shown(high)}" for kind, (low, high) in found.bounds_m2.items()]
+        lines.append(f"{found.unknown_share:.1%} of the dots could not be told: {', '.join(between)}")
     if found.agreement:
         lines.append(f"two readers: {found.agreement.units} places, kappa {found.agreement.kappa:.2f}")
     if found.skipped:

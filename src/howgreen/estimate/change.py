@@ -56,6 +56,10 @@ class ChangeEvaluation:
     skipped: tuple[int, ...]
     agreement: Agreement | None
     level: float
+    unknown_share: float
+    """Of all dots; they are left out, and so taken to be as the others are."""
+    bounds_m2: Mapping[str, tuple[float, float]]
+    """Area lost and gained if no unknown dot were so, and if all were, each with its interval; empty where every dot was told."""
 
 
 def evaluate_change(sample: Sample, answers: Sequence[Answer]) -> ChangeEvaluation:
@@ -89,7 +93,22 @@ def evaluate_change(sample: Sample, answers: Sequence[Answer]) -> ChangeEvaluati
         skipped=tuple(n for n in range(1, last) if n not in readings.first),
         agreement=agreement(readings, CHANGED_KINDS),
         level=LEVEL,
+        **_untold(sample, [one for _, one in sorted(readings.first.items())]),
     )
+
+
+def _untold(sample: Sample, looks: Sequence[Answer]) -> dict[str, Any]:
+    """Bound the areas by what nobody could tell."""
+    unknown = np.array([one.share(("unknown",), unknown_as=0.0) for one in looks])
+    if not unknown.any():
+        return {"unknown_share": 0.0, "bounds_m2": {}}
+    stratum = np.array([sample.units[one.unit - 1].stratum for one in looks], np.intp)
+    bounds = {}
+    for kind in CHANGED_KINDS:
+        found = np.array([one.share((kind,), unknown_as=0.0) for one in looks])
+        least, most = (_area(values, stratum, sample) for values in (found, found + unknown))
+        bounds[kind] = (least.low_m2, most.high_m2)
+    return {"unknown_share": float(unknown.mean()), "bounds_m2": bounds}
 
 
 def of_change(sample: Sample) -> ChangeFrame:

@@ -7,6 +7,7 @@ Both periods are planned and run as `city` does, with one model on one grid; :mo
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -19,12 +20,12 @@ from howgreen.change import Answer
 from howgreen.core import cog
 from howgreen.core.change import Change
 from howgreen.core.errors import PlanError
-from howgreen.core.period import Period
+from howgreen.core.period import Period, Season
 from howgreen.core.types import UNSEEN
 from howgreen.core.warnings import Caution, warn
 from howgreen.pipeline import city as cities
 from howgreen.pipeline import image_sources, planning
-from howgreen.pipeline.estimates import check_same_change, estimate_of_change
+from howgreen.pipeline.estimates import check_same_change, doubts_of_change, estimate_of_change
 from howgreen.pipeline.inputs import Catalogs, Store
 from howgreen.pipeline.result import CityResult
 from howgreen.pipeline.sampling import write_pictures
@@ -32,9 +33,8 @@ from howgreen.store import Options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import date
 
-    from howgreen.core.types import City, Progress, Scene, Season
+    from howgreen.core.types import City, Progress, Scene
     from howgreen.net.network import Network
     from howgreen.report.change_figures import ChangeSummary
 
@@ -82,6 +82,12 @@ def answers(
     HowgreenError
         As :func:`howgreen.pipeline.city.plan` and ``run``.
     """
+    first, second = map(_first_day, periods)
+    if first is not None and second is not None and first > second:
+        raise PlanError(
+            f"{periods[0]} is later than {periods[1]}: what was lost would be called gained; name the earlier period with --from, the later one "
+            "with --to"
+        )
     if place.synthetic:
         make_earlier_sample(place, images, progress=progress)
     before = cities.answer(place, images, replace(choice, period=periods[0]), network=network, progress=progress)
@@ -93,6 +99,17 @@ def answers(
             f"{place.label}: both periods have the same images ({before.plan.period} and {after.plan.period}): name two that differ"
         )
     return before, after
+
+
+def _first_day(asked: object) -> date | None:
+    """Return the first day that a period names; None where it names none."""
+    if isinstance(asked, Season):
+        return _first_day(asked.period)
+    if isinstance(asked, str):
+        return Period.parse(asked).start
+    if isinstance(asked, int):
+        return date(asked, 1, 1)
+    return asked.start if isinstance(asked, Period) else asked if isinstance(asked, date) else None
 
 
 def make_earlier_sample(place: City, images: Store | Catalogs | None, *, progress: Progress | None = None) -> None:
@@ -143,8 +160,13 @@ def write(
     EstimateError
         It holds no estimate, or one of another change.
     """
-    warn(*(one for one in found.warnings if one.code.startswith("change-")))
-    estimate = None if sample_folder is None else estimate_of_change(sample_folder)
+    told = [one for one in found.warnings if one.code.startswith("change-")]
+    estimate = None
+    if sample_folder is not None:
+        estimate, untold = estimate_of_change(sample_folder), tuple(doubts_of_change(sample_folder))
+        found = replace(found, warnings=(*found.warnings, *untold))
+        told += untold
+    warn(*told)
     with report.opened(report.Destination.of(out), "change", progress=progress) as desk:
         _write_dates((before, after), desk.folder)
         summary = report.write_change(before, after, found, desk, estimate=estimate)

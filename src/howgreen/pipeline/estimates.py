@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import msgspec
 
+from howgreen.core import words
 from howgreen.core.errors import EstimateError
 from howgreen.core.warnings import Caution, warn
+from howgreen.estimate.answers import CHANGED_KINDS
 from howgreen.estimate.change import of_change
 from howgreen.estimate.estimators import Estimate
 from howgreen.estimate.sample import Sample, load
@@ -65,13 +67,14 @@ LEAST_WIDER = 0.01
 def with_estimate(result: CityResult, folder: Path) -> tuple[CityResult, EstimateFigures]:
     """Take the estimate of a sample folder for the report; doubts about its looks join the result's warnings."""
     figures = estimate_of(folder, result.plan)
-    told = tuple(_doubts(_read(folder / ESTIMATE, _KeptRatio)))
+    kept = _read(folder / ESTIMATE, _KeptRatio)
+    told = (*_passed_over(kept), *_untold(kept))
     warn(*told)
     return replace(result, warnings=(*result.warnings, *told)), figures
 
 
-def _doubts(found: _KeptRatio) -> Iterator[Caution]:
-    """Tell of places that were passed over, and of dots that nobody could tell."""
+def _passed_over(found: _Kept) -> Iterator[Caution]:
+    """Tell of places that were passed over."""
     last = found.looked + len(found.skipped)
     if len(found.skipped) == 1:
         yield Caution(
@@ -84,12 +87,36 @@ def _doubts(found: _KeptRatio) -> Iterator[Caution]:
             f"{len(found.skipped):,} of the first {last:,} places were passed over: what is hard to see is not there by chance; look at them "
             "with `howgreen label`",
         )
+
+
+def _untold(found: _KeptRatio) -> Iterator[Caution]:
+    """Tell of dots that nobody could tell."""
     bounds, lead = found.bounds, found.headline
     if bounds is not None and bounds.high - bounds.low > lead.high - lead.low + LEAST_WIDER:
         yield Caution(
             "looks-incomplete",
             f"{100 * bounds.unknown_share:.0f} % of the dots could not be told, and are taken to be as the others are: were they all bare, or "
             f"all green, the green ratio could lie between {100 * bounds.low:.0f} and {100 * bounds.high:.0f} %",
+        )
+
+
+LEAST_UNTOLD = 0.01
+"""Share of the dots of a change that nobody could tell, from which a reader of its page is told."""
+
+
+def doubts_of_change(folder: Path) -> Iterator[Caution]:
+    """Tell of dots of a sample of change that nobody could tell."""
+    found = _read(folder / ESTIMATE, _KeptChange)
+    if found.unknown_share >= LEAST_UNTOLD:
+        (lost, most_lost), (gained, most_gained) = (
+            map(words.signed_area, found.bounds_m2[kind]) for kind in CHANGED_KINDS
+        )
+        yield Caution(
+            "looks-incomplete",
+            words.plain(
+                f"{100 * found.unknown_share:.0f} % of the dots could not be told, and are taken to be as the others are: with them, green lost "
+                f"could be from {lost} to {most_lost}, and gained from {gained} to {most_gained}"
+            ),
         )
 
 
@@ -203,6 +230,8 @@ class _KeptChange(_Kept, frozen=True, kw_only=True):
     producers: dict[str, _KeptShare]
     unseen_m2: float
     level: float
+    unknown_share: float = 0.0
+    bounds_m2: dict[str, tuple[float, float]] = {}
 
 
 K = TypeVar("K", bound=_Kept)
