@@ -33,9 +33,9 @@ from howgreen.estimate.estimators import (
     estimate_by_regression,
     estimate_ratio,
     estimate_two_phase,
-    intervals,
 )
 from howgreen.estimate.frame import Frame, systematic_effect
+from howgreen.estimate.intervals import intervals
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.intp]

@@ -8,7 +8,7 @@ from scipy import stats
 
 from howgreen.core.errors import EstimateError
 from howgreen.estimate._accuracy import StratifiedClasses, assess
-from howgreen.estimate.estimators import wilson
+from howgreen.estimate.intervals import wilson
 
 
 def _of_matrix(matrix, units, names):

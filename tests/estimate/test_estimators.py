@@ -14,23 +14,18 @@ from howgreen.core.errors import EstimateError
 from howgreen.estimate import estimators
 from howgreen.estimate.estimators import (
     FEWEST,
-    LEVEL,
-    RARE,
     Gold,
     Looks,
     MapShares,
     ReadDots,
-    _coin_looks,
-    _effective_looks,
     estimate_by_regression,
     estimate_corrected,
     estimate_domain,
     estimate_ratio,
     estimate_two_phase,
-    intervals,
     unstratified,
-    wilson,
 )
+from howgreen.estimate.intervals import LEVEL, RARE, _coin_looks, _effective_looks, intervals, wilson
 
 GREEN = np.array([1, 0, 1, 1, 0, 0, 1, 0, 1, 1, 0, 1, 0.5, 0.25, 0.75, 1, 0, 0, 1, 0.5])
 MAPPED = np.array(

@@ -9,8 +9,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from howgreen.estimate.estimators import Looks, MapShares, estimate_by_regression, estimate_ratio, unstratified, wilson
+from howgreen.estimate.estimators import Looks, MapShares, estimate_by_regression, estimate_ratio, unstratified
 from howgreen.estimate.evaluate import slope_of
+from howgreen.estimate.intervals import wilson
 
 EXACT = {"rel": 1e-12}
 _N = np.arange(60)

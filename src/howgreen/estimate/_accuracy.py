@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from howgreen.core.errors import EstimateError
-from howgreen.estimate.estimators import LEVEL, wilson
+from howgreen.estimate.intervals import LEVEL, wilson
 
 Floats = npt.NDArray[np.float64]
 

@@ -16,8 +16,8 @@ import numpy.typing as npt
 from howgreen.core.errors import EstimateError
 from howgreen.estimate._accuracy import Figure, StratifiedClasses, assess
 from howgreen.estimate.answers import CHANGED_KINDS, Agreement, Answer, agreement, in_order
-from howgreen.estimate.estimators import LEVEL
 from howgreen.estimate.frame import ChangeFrame
+from howgreen.estimate.intervals import LEVEL
 from howgreen.estimate.sample import Sample
 
 Floats = npt.NDArray[np.float64]

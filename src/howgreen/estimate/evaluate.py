@@ -29,7 +29,6 @@ from howgreen.estimate.answers import (
 from howgreen.estimate.design import looks_in_all
 from howgreen.estimate.estimators import (
     FEWEST,
-    LEVEL,
     Corrected,
     Estimate,
     Gold,
@@ -43,6 +42,7 @@ from howgreen.estimate.estimators import (
     estimate_two_phase,
     variance_of,
 )
+from howgreen.estimate.intervals import LEVEL
 from howgreen.estimate.sample import Sample
 
 Floats = npt.NDArray[np.float64]

@@ -18,7 +18,8 @@ import numpy.typing as npt
 from howgreen.core.errors import LabelError
 from howgreen.core.labels import CLASS_NAMES, GREEN_CLASSES
 from howgreen.core.types import HALF_GREEN
-from howgreen.estimate.estimators import FEWEST, LEVEL, wilson
+from howgreen.estimate.estimators import FEWEST
+from howgreen.estimate.intervals import LEVEL, wilson
 
 Floats = npt.NDArray[np.float64]
 
