@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from command_line import call as run
-from howgreen import place
+from howgreen import cli, place
 from howgreen.cli import options
 from howgreen.core.sensors import SENSORS
 from towns import GRASS, limits, put_image, put_town
@@ -42,7 +42,14 @@ def test_the_sensors_of_the_option_are_those_that_there_are():
         (["plan", "X", "--period", "summer"], "write YYYY"),
         (["city", "X", "--no-such"], "No such option"),
         (["cities"], "No such command"),
-        (["city", "X", "--radius", "far"], "not a valid float"),
+        (["Sampleton"], "For a place write: howgreen city Sampleton"),
+        (["Lyon, France"], 'howgreen city "Lyon, France"'),
+        (["citty"], "Did you mean 'city'?"),
+        (["city", "X", "--radius", "far"], "not a length; write it in metres"),
+        (["store", "add", "x.tif", "--city", "X", "--date", "2019-02"], "not a day; write it as YYYY-MM-DD"),
+        (["city", "X", "--store", __file__], "is a file; name a folder"),
+        (["plan", "X", "--out", str(Path(__file__).parent)], "is a folder; name a file"),
+        (["store", "sync", "Lyon", "--plan", "plan.json"], "leave NAME out"),
     ],
 )
 def test_slips_of_the_pen_exit_2_and_say_what_to_write(
@@ -50,6 +57,43 @@ def test_slips_of_the_pen_exit_2_and_say_what_to_write(
 ):
     assert call(*arguments) == 2
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        (["city", "52.4", "-4.05", "--radius", "1.5km"], ["city", "52.4, -4.05", "--radius", "1.5km"]),
+        (["city", "-18.14,", "178.44"], ["city", " -18.14, 178.44"]),
+        (["store", "add", "--offset", "-0.1", "0.5"], ["store", "add", "--offset", "-0.1", "0.5"]),
+    ],
+)
+def test_coordinates_need_no_quotes(typed: list[str], kept: list[str]):
+    assert cli._southern(typed) == kept
+
+
+@pytest.mark.parametrize(("written", "metres"), [("1500", 1500), ("1.5km", 1500), ("300 m", 300), (" 2 KM ", 2000)])
+def test_a_radius_may_have_its_unit(written: str, metres: float):
+    assert options._Metres().convert(written, None, None) == metres
+
+
+def test_a_file_is_not_asked_for_as_a_place(call: Callable[..., int], store: Path, tmp_path: Path, capsys):
+    (tmp_path / "plan.json").write_text("{}")
+    assert call("city", "plan.json", "--store", store, "--offline") == 1
+    assert "'plan.json' is a file, not a place's name" in capsys.readouterr().err
+
+
+def test_a_report_is_not_put_into_a_folder_that_is_called_like_a_file(call: Callable[..., int], store: Path, capsys):
+    assert call("city", "Small", "--store", store, "--out", "small.html", "--model", "ndvi") == 1
+    assert "small.html: is a file's name, and a report is a folder of files; name a folder, such as small" in (
+        capsys.readouterr().err
+    )
+
+
+def test_no_catalogue_is_asked_for_a_simulated_city(call: Callable[..., int], sampleton: Path, capsys):
+    assert call("plan", "Sampleton", "--period", "2018") == 1
+    assert "Sampleton (synthetic), 2018-05-01/2018-09-30: no Sentinel-2 L2A image shows it; the store has" in (
+        capsys.readouterr().err
+    )
 
 
 def test_another_answer_is_replaced_only_when_asked_and_before_any_work(

@@ -37,11 +37,20 @@ def test_dry_plants_are_told_from_fifteen_percent_of_the_land_on():
         (12_345, "1.23 ha"),
         (0, "0 ha"),
         (999_000, "0.999 km²"),
+        (999_658, "1.00 km²"),
+        (102, "102 m²"),
+        (0.16, "0.160 m²"),
+        (1000, "0.100 ha"),
         (None, "–"),
     ],
 )
 def test_area(value, text):
     assert words.area(value) == text.replace(" ", "\u00a0")
+
+
+@pytest.mark.parametrize(("kind", "first"), [("circle", "lat"), ("city", "lon")])
+def test_typed_coordinates_go_the_other_way_round_than_those_of_a_file(kind: str, first: str):
+    assert words.axis_order(kind).startswith(f"{first} first")
 
 
 def test_days():

@@ -311,7 +311,7 @@ def test_three_readers_are_too_many(frame):
 
 def test_nobody_could_tell_anything(frame):
     sample = draw(frame, looks=30, seed=2)
-    with pytest.raises(EstimateError, match="none that tells a dot"):
+    with pytest.raises(EstimateError, match="nobody has looked at a place"):
         evaluate(sample, [Answer(unit=1, reader="a", dots={"unknown": 9})])
 
 

@@ -162,3 +162,11 @@ def test_a_table_may_replace_itself(pixel_model, tmp_path):
     given = _write(tmp_path / "t.csv", "red,nir\n0.1,0.9\n")
     predict_table(given, model=pixel_model, out=given)
     assert _rows(given)[0]["label"] == "green"
+
+
+def test_a_table_without_bands_is_told_by_its_columns(tmp_path):
+    given = _write(tmp_path / "t.csv", "name,green_ratio\nOld Town,0.4\n")
+    with pytest.raises(
+        TableError, match=r"no column has the name of a band \(columns: name, green_ratio\); call them blue"
+    ):
+        _table.table_bands(given)

@@ -152,6 +152,25 @@ def test_files_that_are_no_boundary_are_refused_in_one_line(tmp_path):
         assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("head", [b"II*\0", b"MM\0*", b"\x89PNG\r\n"])
+def test_a_picture_is_called_a_picture(tmp_path, head):
+    """Text in a GeoTIFF's head may look like an address of other files."""
+    (tmp_path / "limits.tif").write_bytes(head + b"<OGRVRTDataSource" + bytes(80))
+    with pytest.raises(AreaError, match="it is a picture or a raster, which has no outlines"):
+        from_file(tmp_path / "limits.tif")
+
+
+def test_a_file_that_may_not_be_read_is_told_as_such(tmp_path, monkeypatch):
+    frame(TRIANGLE).to_file(tmp_path / "a.geojson", driver="GeoJSON")
+
+    def refuse(*_args, **_options):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("howgreen.place.vectors.vector_files", refuse)
+    with pytest.raises(AreaError, match=r"a\.geojson: cannot be read \(Permission denied\); change its permissions"):
+        from_file(tmp_path / "a.geojson")
+
+
 def test_a_cut_short_geopackage_is_refused(tmp_path):
     frame(TRIANGLE).to_file(tmp_path / "a.gpkg")
     whole = (tmp_path / "a.gpkg").read_bytes()
@@ -183,7 +202,7 @@ def test_several_areas_without_the_name_are_listed_and_nothing_is_guessed(commun
     assert "3 areas" in lines[0]
     assert "'Merano'" in lines[0]
     assert "--pick" in lines[0]
-    assert lines[1] == f"  1. Bolzano/Bozen, {AREA_M2 / 1e6:.2f} km²"
+    assert lines[1] == f"  1. Bolzano/Bozen, {AREA_M2 / 1e6:.1f} km²"
 
 
 def test_a_name_that_is_nearly_one_of_many_is_proposed(tmp_path):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from howgreen.core.text import closest, is_called, normalise, spellings, truncate_list
+from howgreen.core.text import closest, is_called, normalise, spellings, truncate, truncate_list
 
 
 @pytest.mark.parametrize(
@@ -98,3 +98,11 @@ def test_near_misses_are_found_under_any_of_their_names():
 def test_long_lists_are_cut_and_say_so():
     assert truncate_list(["a", "b", "c"], most=2) == "a, b … and 1 more"
     assert truncate_list(["a", "b"], most=2) == "a, b"
+
+
+@pytest.mark.parametrize(
+    ("text", "quoted"), [("C:\\Users\\me", "'C:\\Users\\me'"), ("it's", '"it\'s"'), ("a\x1b[2J\nb", "'a [2J b'")]
+)
+def test_what_was_typed_is_quoted_as_it_was_typed(text: str, quoted: str):
+    """A path of Windows keeps its single backslashes."""
+    assert truncate(text) == quoted

@@ -82,10 +82,19 @@ def collect_seldom() -> None:
     atexit.register(gc.freeze)
 
 
+_DECIMAL = re.compile(r"-?\d{1,3}\.\d+,?")
+
+
 def _southern(arguments: Sequence[str] | None) -> list[str]:
-    """Return the arguments, with coordinates of the southern hemisphere ("-18.14, 178.44") kept from looking like options."""
-    given = sys.argv[1:] if arguments is None else arguments
-    return [f" {argument}" if re.match(r"-\d[\d.]*\s*[,; ]", argument) else argument for argument in given]
+    """Return the arguments, with coordinates ("-18.14, 178.44") kept from looking like options, and joined where they were not quoted."""
+    joined: list[str] = []
+    for argument in sys.argv[1:] if arguments is None else arguments:
+        alone = len(joined) > 1 and not joined[-2].startswith("--")  # no value of an option
+        if alone and _DECIMAL.fullmatch(joined[-1]) and _DECIMAL.fullmatch(argument):
+            joined[-1] = f"{joined[-1].removesuffix(',')}, {argument}"
+        else:
+            joined.append(argument)
+    return [f" {argument}" if re.match(r"-\d[\d.]*\s*[,; ]", argument) else argument for argument in joined]
 
 
 _stops: list[int] = []  # signals that asked this process to stop
@@ -104,7 +113,12 @@ def _fail(message: str, code: int) -> None:
 
 
 def _file_error(error: OSError) -> str:
+    import platformdirs
+
     where = error.filename or "the disk"
+    cache = platformdirs.user_cache_dir("howgreen")
+    if error.errno == errno.EACCES and cache.startswith(str(where)):
+        return f"{where}: {error.strerror}; the cache belongs there: change its permissions, or (on Linux) set XDG_CACHE_HOME"
     cures = {
         errno.ENOSPC: "free some space and run the same command again; it goes on where it stopped",
         errno.EACCES: "choose a folder that you may write to (--out, --store)",

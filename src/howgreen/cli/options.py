@@ -6,6 +6,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
+from datetime import date, datetime
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -21,8 +22,52 @@ if TYPE_CHECKING:
 SENSORS = ("sentinel-2", "landsat", "sentinel-1")
 F = TypeVar("F", bound=Callable[..., Any])
 
-FILE = click.Path(path_type=Path, dir_okay=False)
-FOLDER = click.Path(path_type=Path, file_okay=False)
+
+class _Path(click.Path):
+    """A path that says in plain words when a folder is given for a file, or a file for a folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path; refuse one that leads to the other kind."""
+        if not self.file_okay and Path(value).is_file():
+            self.fail(f"{value} is a file; name a folder", param, ctx)
+        if not self.dir_okay and Path(value).is_dir():
+            self.fail(f"{value} is a folder; name a file", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class _Day(click.ParamType):
+    """A day, written as ``2023-07-01``."""
+
+    name = "YYYY-MM-DD"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        """Return the day."""
+        if isinstance(value, date):
+            return value
+        try:
+            return datetime.strptime(value.strip(), "%Y-%m-%d").date()  # noqa: DTZ007 (a day has no zone)
+        except ValueError:
+            self.fail(f"{value!r} is not a day; write it as YYYY-MM-DD, such as 2023-07-01", param, ctx)
+
+
+class _Metres(click.ParamType):
+    """A length in metres: ``1500``, ``1500m`` or ``1.5km``."""
+
+    name = "METRES"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the length in metres."""
+        if isinstance(value, int | float):
+            return float(value)
+        found = re.fullmatch(r"([+-]?\d+(?:\.\d+)?)\s*(m|km)?", value.strip(), re.IGNORECASE)
+        if not found:
+            self.fail(f"{value!r} is not a length; write it in metres, such as 1500, or as 1.5km", param, ctx)
+        return float(found[1]) * (1000 if (found[2] or "").lower() == "km" else 1)
+
+
+FILE = _Path(path_type=Path, dir_okay=False)
+FOLDER = _Path(path_type=Path, file_okay=False)
+DAY = _Day()
 
 
 def _target(_: click.Context, parameter: click.Parameter, given: str | None) -> str | Path | None:
@@ -74,7 +119,12 @@ def is_typed(name: str) -> bool:
 def refuse_beside_plan(asked: Iterable[str]) -> None:
     """Refuse what is asked beside a plan, which decides everything: it would be passed over in silence."""
     context = click.get_current_context()
-    called = {param.name: max(param.opts, key=len) for param in context.command.params}
+    called = {
+        param.name: param.make_metavar(context).strip("[]")
+        if isinstance(param, click.Argument)
+        else max(param.opts, key=len)
+        for param in context.command.params
+    }
     given = [called[name] for name in asked if is_typed(name) and context.params[name] is not None]
     if given:
         raise click.UsageError(f"--plan decides everything: leave {', '.join(sorted(given))} out, or make a new plan")
@@ -148,7 +198,7 @@ place_options = options(
     ),
     click.option("--osm", type=FILE, help="Look the name up in this OpenStreetMap extract (.osm.pbf)."),
     click.option("--area", help="Boundary: a vector file, or WKT or GeoJSON text (longitude, latitude)."),
-    click.option("--radius", "radius_m", type=float, help="Radius in metres around coordinates."),
+    click.option("--radius", "radius_m", type=_Metres(), help="Radius around coordinates: in metres, or as 1.5km."),
     click.option("--pick", callback=_number_or_id, help="Take this one of several matches: its number or id."),
     click.option("--name-column", help="Column of the boundary and district files that holds the names."),
     click.option("--encoding", help="Encoding of the names in those files, such as cp1252 or cp932."),

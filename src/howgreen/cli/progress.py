@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 
+WIDE_ENOUGH = 60
+"""Letters of a terminal's line from which on a bar has its times beside it."""
+
 
 def tell_first(text: str) -> None:
     """Say before long work what it will be: to a person at a terminal, to others where they asked for more with ``-v``."""
@@ -36,14 +39,10 @@ def bars() -> Iterator[Progress]:
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
-    columns = (
-        TextColumn("{task.description:12s}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
     console = Console(stderr=True)
+    # In a narrow window the times go before the counts are cut.
+    times = (TimeElapsedColumn(), TimeRemainingColumn()) if console.width >= WIDE_ENOUGH else ()
+    columns = (TextColumn("{task.description:12s}"), BarColumn(), MofNCompleteColumn(), *times)
     with Bars(*columns, console=console, disable=quiet() or not console.is_terminal) as shown:
         starting = shown.add_task("loading", total=None)
         shown.refresh()

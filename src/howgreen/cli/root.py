@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from importlib import import_module
 from typing import NamedTuple
 
@@ -80,10 +81,12 @@ class _Program(click.Group):
         except click.UsageError as error:
             from howgreen.core.text import closest
 
-            near = closest(args[0], COMMANDS)
-            if not near or args[0] in COMMANDS:
+            near = closest(args[0], COMMANDS) if args[0].islower() else []
+            if args[0] in COMMANDS or not args[0].strip():
                 raise
-            raise click.UsageError(f"{error.message} Did you mean {near[0]!r}?", ctx=ctx) from error
+            place = f'"{args[0]}"' if re.search(r"\W", args[0]) else args[0]
+            cure = f"Did you mean {near[0]!r}?" if near else f"For a place write: howgreen city {place}"
+            raise click.UsageError(f"{error.message} {cure}", ctx=ctx) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

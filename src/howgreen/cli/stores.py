@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import click
 
 from howgreen.cli.asked import AskedPlan
-from howgreen.cli.options import FILE, FOLDER, json_option, place_options, plan_options, refuse_beside_plan
+from howgreen.cli.options import DAY, FILE, FOLDER, json_option, place_options, plan_options, refuse_beside_plan
 from howgreen.cli.progress import bars
 from howgreen.cli.root import examples, howgreen
 from howgreen.cli.say import say, say_json
@@ -39,7 +39,7 @@ def store_group() -> None:
 @click.option("--scale", type=float, help="Reflectance = digital number x scale + offset.")
 @click.option("--offset", type=float, help="See --scale.")
 @click.option("--nodata", type=float, help="Digital number that means no data.")
-@click.option("--date", "day", type=click.DateTime(["%Y-%m-%d"]), help="Day of the image, if its files do not say.")
+@click.option("--date", "day", type=DAY, help="Day of the image, if its files do not say.")
 @click.option("--sensor", help="sentinel-2, landsat or sentinel-1, if the files do not say.")
 @click.option("--unit", help="Unit of radar bands, if the pixels do not tell: dB, or power (linear).")
 @click.option(
@@ -61,7 +61,7 @@ def store_add(
     scale: float | None,
     offset: float | None,
     nodata: float | None,
-    day: datetime | None,
+    day: date | None,
     sensor: str | None,
     unit: str | None,
     mask: Path | None,
@@ -90,7 +90,7 @@ def store_add(
                 scale=scale,
                 offset=offset,
                 nodata=nodata,
-                date=None if day is None else day.date(),
+                date=day,
                 sensor=sensor,
                 unit=unit,
                 mask=mask,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date
 from pathlib import Path
 
 import click
 
-from howgreen.cli.options import FILE, json_option
+from howgreen.cli.options import DAY, FILE, json_option
 from howgreen.cli.progress import bars
 from howgreen.cli.root import examples, howgreen
 from howgreen.cli.say import say, say_json
@@ -39,7 +39,7 @@ from howgreen.core.warnings import warn
 @click.option("--scale", type=float, help="Reflectance = digital number x scale + offset.")
 @click.option("--offset", type=float, help="See --scale.")
 @click.option("--nodata", type=float, help="Number that means no data, where the file does not say it.")
-@click.option("--date", "day", type=click.DateTime(["%Y-%m-%d"]), help="Day of the image, if its files do not say.")
+@click.option("--date", "day", type=DAY, help="Day of the image, if its files do not say.")
 @click.option("--sensor", help="Satellite of the image, where its bands do not tell: sentinel-2 or landsat.")
 @click.option(
     "--algorithm",
@@ -59,7 +59,7 @@ def train_command(
     scale: float | None,
     offset: float | None,
     nodata: float | None,
-    day: datetime | None,
+    day: date | None,
     sensor: str | None,
     algorithm: str,
     out: Path,
@@ -81,7 +81,7 @@ def train_command(
         )
         said = Options(
             bands=bands.split(",") if bands else None, scale=scale, offset=offset,
-            nodata=nodata, sensor=sensor, date=day.date() if day else None,
+            nodata=nodata, sensor=sensor, date=day,
         )  # fmt: skip
         trained = train_from_files(list(images), given, options=said, algorithm=algorithm, out=out, progress=progress)
     warn(*trained.cautions)

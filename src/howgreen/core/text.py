@@ -112,7 +112,8 @@ def one_line(text: str) -> str:
 def truncate(text: str, *, most: int = 60) -> str:
     """Quote a text for an error: one line without control characters, truncated if long."""
     flat = one_line(text)
-    return repr(flat if len(flat) <= most else flat[: most - 1] + "…")
+    mark = '"' if "'" in flat and '"' not in flat else "'"
+    return f"{mark}{flat if len(flat) <= most else flat[: most - 1] + '…'}{mark}"
 
 
 def truncate_list(names: Sequence[str], *, most: int = 12) -> str:

@@ -48,6 +48,8 @@ _MAGIC = (
     (b"PK\x05\x06", "zip"),
     (b"\x1f\x8b", "gzip"),
 )
+_PICTURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"\x89PNG", b"\xff\xd8\xff")
+"""First bytes of TIFF, BigTIFF, PNG and JPEG."""
 _TEXTS = frozenset({"GeoJSON", "GeoJSONSeq", "ESRIJSON", "TopoJSON", "JSON records", "KML", "GML", "poly", "MapInfo"})
 _PREFIXED = frozenset({"GeoJSON", "GeoJSONSeq", "ESRIJSON", "TopoJSON"})
 """Formats whose GDAL driver can be given as a path prefix."""
@@ -212,8 +214,12 @@ def sniff(path: Path) -> str:
         head = head[: len(head) // 2 * 2].decode("utf-16", errors="replace").encode()
         if not head.lstrip().startswith((b"{", b"[")):
             raise ValueError("UTF-16 text; save it as UTF-8")
-    if _POINTERS.search(head):
-        raise ValueError("it points to other files or servers, which is not followed")
+    if _POINTERS.search(head) or head.startswith(_PICTURES):
+        raise ValueError(
+            "it is a picture or a raster, which has no outlines"
+            if head.startswith(_PICTURES)
+            else "it points to other files or servers, which is not followed"
+        )
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if b"\0" in text[:64]:
         raise ValueError("no text, and no format that is known by its first bytes")

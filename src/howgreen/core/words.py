@@ -74,8 +74,10 @@ def significant(value: float, *, figures: int = 3) -> str:
     """``28.3``, ``1,230``, ``0.041``."""
     if value == 0:
         return "0"
-    places = figures - 1 - math.floor(math.log10(abs(value)))
-    return f"{round(value, places):,.{min(max(places, 0), 6)}f}"
+    for _ in range(2):  # what is rounded up to the next power of ten has one place fewer
+        places = figures - 1 - math.floor(math.log10(abs(value)))
+        value = round(value, places)
+    return f"{value:,.{min(max(places, 0), 6)}f}"
 
 
 def signed_area(square_metres: float) -> str:
@@ -84,11 +86,13 @@ def signed_area(square_metres: float) -> str:
 
 
 def area(square_metres: float | None) -> str:
-    """``28.3 km²``; hectares below 1 km²; or a dash."""
+    """``28.3 km²``; hectares below 1 km², square metres below a tenth of one; or a dash."""
     if square_metres is None or math.isnan(square_metres):
         return NONE
     if square_metres >= 995_000:
         return f"{significant(square_metres / 1e6)}{NBSP}km²"
+    if 0 < square_metres < 1000:
+        return f"{significant(square_metres)}{NBSP}m²"
     return f"{significant(square_metres / 1e4)}{NBSP}ha"
 
 
@@ -116,6 +120,11 @@ def count(number: int, noun: str) -> str:
 def subject(label: str, kind: str) -> str:
     """Name what was measured: the place, or, without its limits, the area of the image."""
     return f"the area of the image (not {label}’s limits)" if kind == IMAGE_FOOTPRINT else label
+
+
+def axis_order(kind: str) -> str:
+    """Say in which order the degrees of a place are written: coordinates that are typed go the other way round than those of a file."""
+    return "lat first, then lon" if kind == "circle" else "lon first, then lat"
 
 
 COUNTED = {

@@ -292,7 +292,7 @@ class _Rows:
 
     def looks(self, *, green: Floats | None = None, land: Floats | None = None) -> Looks:
         if not self.answers:
-            raise EstimateError("answers: none that tells a dot; look at places with `howgreen label` first")
+            raise EstimateError("nobody has looked at a place of this sample yet; do so with `howgreen label` first")
         return Looks(
             green=self.share(self.green_kinds) if green is None else green,
             land=self.share(LAND_KINDS) if land is None else land,

@@ -13,6 +13,7 @@ from howgreen.core.errors import OutputError, TableError
 from howgreen.core.files import atomic_path
 from howgreen.core.plausibility import exchanged, gaps
 from howgreen.core.sensors import common_name
+from howgreen.core.text import one_line, truncate_list
 from howgreen.core.types import Encoding
 from howgreen.landcover.model import FloatArray, Model, require_bands, validate
 
@@ -77,7 +78,14 @@ def table_bands(table: Path) -> tuple[str, ...]:
         No such file, or not a CSV.
     """
     header = next(_chunks(table), None)
-    return () if header is None else tuple(band for column in header.columns if (band := common_name(column)))
+    columns = [] if header is None else list(header.columns)
+    bands = tuple(band for column in columns if (band := common_name(column)))
+    if not bands:
+        held = truncate_list([one_line(name)[:40] for name in columns]) or "none"
+        raise TableError(
+            f"table {table}: no column has the name of a band (columns: {held}); call them blue, green, red, nir, ..."
+        )
+    return bands
 
 
 def _needs_no_neighbours(model: Model, table: Path) -> None:

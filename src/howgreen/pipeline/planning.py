@@ -177,7 +177,7 @@ def make(
         for source in image_sources.image_sources(
             city,
             root=root,
-            named=isinstance(images, Store),
+            named=isinstance(images, Store) or city.synthetic,  # no catalogue shows a simulated place
             catalogs=catalogs_of(images, network),
             period=period or Season(choice.season.kind),
             sensor=choice.sensor,

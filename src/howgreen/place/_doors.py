@@ -88,7 +88,8 @@ def place_from_geometry(
         return from_text(geometry, name=name, pick=pick)
     if hasattr(geometry, "to_crs"):
         return from_frame(geometry, name=name, pick=pick, options=TableOptions(name_column=name_column))
-    raise AreaError(f"a {type(geometry).__name__} is no geometry; {_meant(geometry)}")
+    kind = type(geometry).__name__
+    raise AreaError(f"{'an' if kind[0] in 'aeiAEI' else 'a'} {kind} is no geometry; {_meant(geometry)}")
 
 
 def _meant(given: object) -> str:

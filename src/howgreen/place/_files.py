@@ -11,6 +11,7 @@ import shapely
 from howgreen.core.errors import AmbiguousPlaceError, AreaError, PlaceNotFoundError
 from howgreen.core.geometry import geodesic_area_m2
 from howgreen.core.text import closest, is_called
+from howgreen.core.words import area, plain
 from howgreen.place._attributes import rows_called
 from howgreen.place._shapes import clean, from_shape, join_notes, same_ground
 from howgreen.place.vectors import Areas, Feature, TableOptions, read_file, read_frame, read_text
@@ -258,16 +259,16 @@ def _picked(listed: Sequence[Feature], features: Sequence[Feature], *, pick: int
 def _listing(features: Sequence[Feature]) -> str:
     several = len({feature.layer for feature in features}) > 1
     lines = [
-        f"  {number}. {feature.name or 'without a name'}, {_area_km2(feature)}{f', layer {feature.layer}' * several}"
+        f"  {number}. {feature.name or 'without a name'}, {_size(feature)}{f', layer {feature.layer}' * several}"
         for number, feature in enumerate(features[:_MOST_LISTED], start=1)
     ]
     rest = len(features) - _MOST_LISTED
     return "\n".join(lines + ([f"  … and {rest} more"] if rest > 0 else []))
 
 
-def _area_km2(feature: Feature) -> str:
+def _size(feature: Feature) -> str:
     try:
         boundary = clean(feature.shape(), what="area").boundary
     except AreaError:
         return "broken"
-    return f"{geodesic_area_m2(boundary) / 1e6:.2f} km²"
+    return plain(area(geodesic_area_m2(boundary)))

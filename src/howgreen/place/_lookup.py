@@ -173,6 +173,10 @@ def _listed(query: str, known: _Known, *, radius_m: float | None) -> _Listed:
     matches = _of_stores(query, places)
     if matches:
         return _Listed(cities=matches, source="store")
+    if Path(query).suffix and Path(query).is_file():
+        raise PlaceNotFoundError(
+            f"{truncate(query)} is a file, not a place's name; give a boundary with --area FILE, a saved plan with --plan FILE"
+        )
     if known.osm is None and known.client is None:
         raise _nothing(query, places)
     try:

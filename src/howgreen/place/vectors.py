@@ -232,6 +232,10 @@ def _read(path: Path, *, what: str) -> Iterator[list[VectorFile]]:
                 yield files
         except HowgreenError:
             raise
+        except PermissionError as error:
+            raise AreaError(
+                f"{what}: cannot be read ({error.strerror}); change its permissions, or name another file"
+            ) from error
         except _UNREADABLE as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0].split("; It might help")[0].rstrip(".")
             raise AreaError(f"{what}: cannot be read as a boundary ({one_line(reason)}); give {FORMATS}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import json
 import os
@@ -22,6 +23,10 @@ RESTORATION_FORMAT = "howgreen-nrr/1"
 CHANGE_FORMAT = "howgreen-change/1"
 TREND_FORMAT = "howgreen-trend/1"
 _OLD = "-old"
+_OF_FILES = frozenset(
+    {".csv", ".geojson", ".gpkg", ".htm", ".html", ".json", ".pdf", ".png", ".tif", ".tiff", ".xlsx", ".zip"}
+)
+"""What ends the name of a file, and of no folder that somebody means."""
 FORMATS = (FORMAT, LAYERS_FORMAT, OSM_GREEN_FORMAT, PEOPLE_FORMAT, RESTORATION_FORMAT, CHANGE_FORMAT, TREND_FORMAT)
 """What a summary calls itself, in folders that are ours to replace."""
 
@@ -67,9 +72,9 @@ def new_folder(out: Path, *, needs_bytes: int = 0, check: Callable[[], None] | N
                 disown(scratch)
                 _swap(scratch, out)
     except of_files as error:
-        raise OutputError(
-            f"{out}: cannot be written ({_reason(error)}); free some space or name another folder"
-        ) from error
+        full = isinstance(error, OSError) and error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS)
+        cure = "free some space or name another folder" if full else "name a folder that you may write to"
+        raise OutputError(f"{out}: cannot be written ({_reason(error)}); {cure}") from error
 
 
 @contextmanager
@@ -132,6 +137,10 @@ def check_out(out: Path, *, needs_bytes: int = 0) -> None:
     """
     _check_space(out, needs_bytes)
     if not out.exists():
+        if out.suffix.lower() in _OF_FILES:
+            raise OutputError(
+                f"{out}: is a file's name, and a report is a folder of files; name a folder, such as {out.stem}"
+            )
         return
     if not out.is_dir():
         raise OutputError(f"{out}: is a file; name a folder")

@@ -19,6 +19,7 @@ from howgreen.core.grid import outline
 from howgreen.core.sensors import LANDSAT, SENSORS, SENTINEL1, Sensor, bands_in_files, native_names
 from howgreen.core.stac import deduplicate
 from howgreen.core.types import Asset, City, Period, Scene
+from howgreen.core.words import axis_order
 from howgreen.imagery.catalog._coverage import _stored, coverage, look, rank
 from howgreen.imagery.read.opener import is_web
 
@@ -164,7 +165,7 @@ def _nothing(city: City, period: Period, root: Path | None, sensor: str | None) 
         return f"{head}; choose another period, or add images with `howgreen store add`"
     others = _stored(root, city)
     if not others and _stored(root, _turned(city)):
-        return f"{head}, but the store {root} shows it with latitude and longitude exchanged; write lon first, then lat"
+        return f"{head}, but the store {root} shows it with latitude and longitude exchanged; write {axis_order(city.kind)}"
     if not others:
         return f"{head}, and none of any date in the store {root} does; add images with `howgreen store add`"
     held = "; ".join(_held(others, sensor) for sensor in sorted({scene.sensor for scene in others}))
@@ -197,6 +198,8 @@ def _proposal(scenes: Sequence[Scene], city: City, sensor: str | None) -> str:
     near = _near(best, good)
     start, end = min(s.time for s in near), max(s.time for s in near)
     switch = f"--sensor {best.sensor} " if sensor not in {None, best.sensor} else ""
+    if start.date() == end.date():
+        return f"Try {switch}--period {start:%Y-%m-%d}, {best.clear_pct or 0:.0f} % clear"
     return f"Try {switch}--period {start:%Y-%m-%d}/{end:%Y-%m-%d} ({SENSORS[best.sensor].label}: {_dates(near)})"
 
 
