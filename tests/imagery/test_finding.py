@@ -193,7 +193,7 @@ def test_only_cloud_lists_the_dates_and_a_better_period(make_scene, city, monkey
     text = str(error.value)
     for shown in cloudy:
         assert f"{shown.time:%Y-%m-%d} ({shown.clear_pct:.0f} % clear)" in text
-    assert f"--period {better.time:%Y-%m-%d}, {better.clear_pct:.0f} % clear" in text
+    assert f"Try --period {better.time:%Y-%m-%d}, 95 % clear" in text
     assert better.time + timedelta(0) not in [s.time for s in cloudy]
 
 

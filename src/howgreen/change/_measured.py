@@ -30,7 +30,7 @@ MAPPING_UNIT_M2 = 1000.0
 """Ten pixels of Sentinel-2: less is more often a shadow or a shift than a change."""
 STEADY, LOST, GAINED = 1, 2, 3
 _LOOK = {
-    STEADY: ("no change told from noise", "#e6e0d0"),
+    STEADY: ("no clear change", "#e6e0d0"),
     LOST: ("green lost", "#b2182b"),
     GAINED: ("green gained", "#1b7837"),
 }

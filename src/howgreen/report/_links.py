@@ -21,18 +21,23 @@ SOURCES = (
 """What sources and licences are called, and where they say so themselves."""
 
 _PATTERN = re.compile(
-    r"(?P<url>https?://[^\s<>\"'’”)\]]+)|(?P<doi>(?:doi:\s?)?\b10\.\d{4,9}/[^\s<>\"'’”;,)\]]+)|(?P<name>"
+    r"`(?P<command>[^`<>]+)`|(?<![\w-])(?P<option>--[a-z][a-z-]*)|(?P<url>https?://[^\s<>\"'’”)\]]+)|(?P<doi>(?:doi:\s?)?\b10\.\d{4,9}/[^\s<>\"'’”;,)\]]+)|(?P<name>"
     + "|".join(re.escape(name) for name, _ in SOURCES)
     + ")"
 )
 
 
 def linked(text: str) -> Markup:
-    """Escape a text, and make links of the web addresses, DOIs and known sources in it."""
+    """Escape a text, make links of the web addresses, DOIs and known sources in it, and code of commands in backticks."""
     from markupsafe import Markup, escape
 
     made, at = Markup(), 0
     for match in _PATTERN.finditer(text):
+        if match["command"] or match["option"]:
+            tag = "<code>{}</code>" if match["command"] else '<span class="option">{}</span>'
+            made += escape(text[at : match.start()]) + Markup(tag).format(match["command"] or match["option"])
+            at = match.end()
+            continue
         whole = match.group()
         shown = whole if match["name"] else whole.rstrip(".,;:")
         made += escape(text[at : match.start()]) + Markup('<a href="{}" rel="noopener noreferrer">{}</a>').format(

@@ -29,6 +29,8 @@ WIDTH_IN, DPI = 15.0, 130
 GAP, HEAD_IN, FOOT_IN = 0.02, 1.75, 1.25
 LEFT_PX = GAP * WIDTH_IN * DPI
 WARNED = "#8a4b00"
+TITLE_SIZES, SERIF = (20, 17, 14, 11, 8), 1.05
+"""Of the question in points, the first that fits; and how much wider its letters are than those that lines are broken by."""
 WARNING_IN, LINE_LETTERS, MOST_LINES = 0.23, 150, 8
 """Height of a line of warnings in inches, letters that fit into it, and the most lines."""
 UNDER = "#d6d4cd"
@@ -51,7 +53,7 @@ def poster(
     """Draw the picture and save it as PNG; ``photo`` of :func:`howgreen.report._pictures.photo_rgb`."""
     from PIL import Image
 
-    warned = _warnings(found)
+    warned = _warnings(found, language)
     head_in = HEAD_IN + (len(warned) * WARNING_IN + 0.1 if warned else 0)
     rows, columns = preview.label.shape
     panel_in = WIDTH_IN * (1 - 4 * GAP) / 3
@@ -103,15 +105,26 @@ def question(found: Mapping[str, Any], language: Language) -> str:
     return language.gettext("How green is %(place)s?") % {"place": language.subject(label, city["kind"])}
 
 
-def _warnings(found: Mapping[str, Any]) -> list[str]:
-    """Fold the warnings into lines; what does not fit is counted."""
-    lines = [
-        line
-        for one in found["warnings"]
-        for line in fill(f"⚠ {one['text']}", LINE_LETTERS, subsequent_indent="    ").split("\n")
-    ]
+def unseen(found: Mapping[str, Any], language: Language) -> str:
+    """Say in two words why there is no ratio."""
+    return language.gettext("no land") if found["observed_ratio"] is None else language.gettext("not seen")
+
+
+def no_interval(found: Mapping[str, Any], language: Language) -> str:
+    """Say why there is no interval."""
+    if found["green_ratio"] is not None:
+        return language.gettext("no interval: the model was not compared with reference data")
+    if found["observed_ratio"] is None:
+        return language.gettext("All that the images show inside the limits is water.")
+    return language.gettext("No clear image shows any land inside the limits.")
+
+
+def _warnings(found: Mapping[str, Any], language: Language) -> list[str]:
+    """Fold the warnings into lines; what there is no room for stands on the page."""
+    told = [detail(one["text"], language) or language.meaning(one["code"]) for one in found["warnings"]]
+    lines = [line for text in told for line in fill(f"⚠ {text}", LINE_LETTERS, subsequent_indent="    ").split("\n")]
     if len(lines) > MOST_LINES:
-        lines = [*lines[: MOST_LINES - 1], "    … more in report.html"]
+        lines = [*lines[: MOST_LINES - 1], "    … → report.html"]
     return lines
 
 
@@ -119,12 +132,14 @@ def _head(sheet: Sheet, found: Mapping[str, Any], language: Language) -> None:
     _, lead = language.gettext, found["estimate"]
     interval, ratio = (lead, lead["ratio"]) if lead else (found["interval"], found["green_ratio"])
     synthetic = " – " + _("SYNTHETIC city: not a real place.") if found["synthetic"] else ""
-    big = language.percent(ratio) if ratio is not None else _("not seen")
+    big = language.percent(ratio) if ratio is not None else unseen(found, language)
     if lead:
         big += f" ± {language.half_width(lead['low'], lead['high'])}"
     edge = sheet.write(LEFT_PX, 1.3 * DPI, big, size=46, color=GREEN, serif=True) + 0.225 * DPI
-    sheet.write(LEFT_PX, 0.62 * DPI, f"{question(found, language)}{synthetic}", size=20, color=INK, serif=True)
-    likely = _("no interval: the model was not compared with reference data")
+    title, room = f"{question(found, language)}{synthetic}", sheet.image.size[0] - 2 * LEFT_PX
+    size = next((size for size in TITLE_SIZES if len(sheet.wrap(title, room / SERIF, size=size)) == 1), TITLE_SIZES[-1])
+    sheet.write(LEFT_PX, 0.62 * DPI, title, size=size, color=INK, serif=True)
+    likely = no_interval(found, language)
     if interval:
         likely = _("between %(low)s and %(high)s (%(level)s interval)") % {
             "low": language.digits(interval["low"]),
@@ -139,6 +154,8 @@ def _head(sheet: Sheet, found: Mapping[str, Any], language: Language) -> None:
             "share": language.percent(found["green_ratio"]),
         }
         facts = _("%(what)s; the map alone %(share)s") % what + f". {images}, {dates}"
+    elif found["observed_ratio"] is None:
+        facts = f"{images}, {dates}"
     else:
         facts = (
             _("%(seen)s of the land seen") % {"seen": language.percent(found["observed_ratio"])}
@@ -203,8 +220,13 @@ def _foot(sheet: Sheet, found: Mapping[str, Any], preview: Preview, language: La
         at = left + share * (right - left)
         sheet.write(at, height - 0.69 * DPI, text, size=9, color=QUIET, align=0.5)
     _keys(sheet, found, preview, language)
-    told = language.gettext("Black: limits; dashed: districts. Model: %(model)s.") % {"model": found["model"]["name"]}
-    sheet.write(LEFT_PX, height - 0.86 * DPI, told, size=9.5, color=QUIET)
+    _, model = language.gettext, {"model": found["model"]["name"]}
+    told = (
+        _("Black: limits; dashed: districts. Model: %(model)s.")
+        if found["districts"]
+        else _("Black: limits. Model: %(model)s.")
+    )
+    sheet.write(LEFT_PX, height - 0.86 * DPI, told % model, size=9.5, color=QUIET)
     credit = " · ".join(
         [*(detail(text, language) or text for text in found["attributions"]), f"howgreen {found['howgreen']}"]
     )

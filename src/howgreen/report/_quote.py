@@ -6,7 +6,7 @@ import re
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from howgreen.core.words import told_dry
+from howgreen.core.words import IMAGE_FOOTPRINT, told_dry
 from howgreen.report._details import detail
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ def sentence(found: Mapping[str, Any], language: Language) -> str:
             "%(ratio)s of the land of %(place)s is covered by plants other than crops (%(level)s interval: %(range)s)."
         )
     said = [head % parts]
+    if found["city"]["kind"] == IMAGE_FOOTPRINT:  # no name, whose first letter is its own
+        said[0] = said[0][0].upper() + said[0][1:]
     if lead:
         said.append(
             _("It rests on %(what)s.") % {"what": language.rests_on(lead["looked"], lead["readers"], lead["counted"])}

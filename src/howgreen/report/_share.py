@@ -9,7 +9,19 @@ from typing import TYPE_CHECKING, Any
 from howgreen.report._details import detail
 from howgreen.report._language import ENGLISH
 from howgreen.report._outlines import outlines
-from howgreen.report._poster import GREEN, INK, PAPER, QUIET, WARNED, draw_map, draw_ruler, flat, question
+from howgreen.report._poster import (
+    GREEN,
+    INK,
+    PAPER,
+    QUIET,
+    WARNED,
+    draw_map,
+    draw_ruler,
+    flat,
+    no_interval,
+    question,
+    unseen,
+)
 from howgreen.report._sheet import Sheet
 
 if TYPE_CHECKING:
@@ -49,14 +61,14 @@ def _texts(sheet: Sheet, found: Mapping[str, Any], language: Language) -> None:
     span = lead or found["interval"]
     ratio = lead["ratio"] if lead else found["green_ratio"]
     y = _lines(sheet, 0.9, question(found, language), size=25, color=INK, letters=34, step=0.065, most=2)
-    big = language.percent(ratio) if ratio is not None else _("not seen")
+    big = language.percent(ratio) if ratio is not None else unseen(found, language)
     _write(sheet, y - 0.185, big, size=96 if ratio is not None else 60, color=GREEN, serif=True)
-    y -= 0.24
+    y -= 0.24 if ratio is not None else 0.27  # words have letters that hang below the line
     if ratio is not None:
         y = _lines(
             sheet, y, _("of its land is covered by vegetation"), size=19, color=INK, letters=44, step=0.055, most=2
         )
-    likely = _("no interval: the model was not compared with reference data")
+    likely = no_interval(found, language)
     if span:
         likely = _("between %(low)s and %(high)s (%(level)s interval)") % {
             "low": language.digits(span["low"]),
@@ -72,7 +84,7 @@ def _texts(sheet: Sheet, found: Mapping[str, Any], language: Language) -> None:
     y = _lines(
         sheet,
         y,
-        f"{facts}{language.semicolon} {images}, {dates}",
+        f"{images}, {dates}" if found["observed_ratio"] is None else f"{facts}{language.semicolon} {images}, {dates}",
         size=14,
         color=QUIET,
         letters=LETTERS,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from howgreen.core.sensors import SENSORS
 from howgreen.core.types import FIGURES, INTERVAL_ENDS
+from howgreen.core.words import NO_LAND_M2
 from howgreen.report.figures import FORMAT, Summary
 
 if TYPE_CHECKING:
@@ -100,7 +101,11 @@ def credits_of(plan: Plan, *, sentinel: str, landsat: bool) -> list[str]:
 
 
 def _figures(values: Mapping[Hashable, Any]) -> dict[str, float | None]:
-    return {name: _number(values[name]) for name in FIGURES}
+    found = {name: _number(values[name]) for name in FIGURES}
+    land = found["land_area_m2"]
+    if land is not None and land < NO_LAND_M2 and found["green_ratio"] is None:
+        found |= {"land_area_m2": 0.0, "observed_ratio": None}
+    return found
 
 
 def _denominators(stats: GreenStats) -> dict[str, Any]:

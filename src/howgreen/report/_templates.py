@@ -52,6 +52,7 @@ def environment(language: Language, *, folder: str = "report") -> Environment:
         "moment": language.moment,
         "linked": linked,
         "told": lambda text: told(text, language),
+        "stopped": stopped,
         "longest_word": longest_word,
         "ramp": shades.ramp,
     }
@@ -117,6 +118,11 @@ def whole_page(
     }
     text: str = environment(language).get_template(template).render(**{**around, **values})
     return text
+
+
+def stopped(text: str) -> str:
+    """End a text with a full stop, if it has none."""
+    return text if not text or text[-1] in ".!?" else f"{text}."
 
 
 def longest_word(names: Iterable[str], most: int = 16) -> int:
