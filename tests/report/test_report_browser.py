@@ -205,6 +205,20 @@ def test_sorting_the_table(tab):
     assert column(0) == sorted(column(0), key=str.casefold)
 
 
+def test_on_a_phone_a_day_is_one_line_and_a_long_table_has_a_height(tab):
+    tab.set_viewport_size({"width": 390, "height": 844})
+    lines = tab.locator(".dates tbody th").evaluate_all(
+        "cells => cells.map(cell => { const all = document.createRange(); all.selectNodeContents(cell);"
+        " return new Set([...all.getClientRects()].map(box => Math.round(box.top))).size })"
+    )
+    assert set(lines) == {1}
+    tall = "document.getElementById('districts').parentElement.getBoundingClientRect().height"
+    assert tab.locator(".long").count() == 0
+    assert tab.evaluate(tall) > 0.8 * 844
+    tab.evaluate("document.getElementById('districts').parentElement.classList.add('long')")
+    assert tab.evaluate(tall) <= 0.8 * 844
+
+
 @pytest.mark.parametrize("width", [390, 840, 1000, 1100, 1280])
 def test_nothing_sticks_out_sideways(tab, width):
     tab.set_viewport_size({"width": width, "height": 844})

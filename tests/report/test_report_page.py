@@ -127,6 +127,11 @@ def test_without_interval_districts_or_anything_seen(make):
         zones=measure.to_frame(zones),
         provenance={},
     )
+    sea = dataclasses.replace(bare, stats=dataclasses.replace(zones[0].stats, land_area_m2=1e-4, observed_ratio=0.0))
+    text = Reader(make_page(sea)).text
+    assert "no land" in text
+    assert "All that the images show inside the limits is water." in text
+    assert report.summary(sea).observed_ratio is None
     text = Reader(make_page(bare)).text
     assert "not seen" in text
     assert "No clear image shows any land" in text
@@ -207,3 +212,30 @@ def test_how_often_each_pixel_was_seen_is_a_layer_of_the_map(html):
     assert 'data-layer="clear">Seen how often</button>' in html
     legend = html[html.index('data-of="clear"') :]
     assert "5 or more" in legend[: legend.index("</div>")]
+
+
+def test_commands_are_code_and_options_do_not_break():
+    from howgreen.report._links import linked
+
+    assert str(linked("give `a <b>`, or `howgreen store add --mask`; try --area FILE or half-way")) == (
+        "give `a &lt;b&gt;`, or <code>howgreen store add --mask</code>; try "
+        '<span class="option">--area</span> FILE or half-way'
+    )
+
+
+@pytest.mark.parametrize(("kind", "start"), [("image footprint", "Die Fläche des Bildes"), ("city", "eThekwini:")])
+def test_a_sentence_begins_with_a_capital_where_no_name_does(make, kind: str, start: str):
+    from howgreen.report._quote import sentence
+
+    found = report.summary(make(60, 70)).to_dict()
+    found["city"] |= {"label": "eThekwini", "kind": kind}
+    assert sentence(found, language("de")).startswith(start)
+
+
+def test_the_page_does_not_call_another_file_itself(make):
+    result = make(60, 70)
+    preview = from_data(result)
+    found = report.summary(result).to_dict() | {"files": {"summary.json": "this file"}}
+    text = page(result, found, preview, photo=photo_rgb(preview))
+    assert "this file" not in text
+    assert "every figure, for programs" in text

@@ -21,7 +21,7 @@ SOURCES = (
 """What sources and licences are called, and where they say so themselves."""
 
 _PATTERN = re.compile(
-    r"`(?P<command>[^`<>]+)`|(?<![\w-])(?P<option>--[a-z][a-z-]*)|(?P<url>https?://[^\s<>\"'’”)\]]+)|(?P<doi>(?:doi:\s?)?\b10\.\d{4,9}/[^\s<>\"'’”;,)\]]+)|(?P<name>"
+    r"`(?P<command>[a-z][^`<>]*)`|(?<![\w-])(?P<option>--[a-z][a-z-]*)|(?P<url>https?://[^\s<>\"'’”)\]]+)|(?P<doi>(?:doi:\s?)?\b10\.\d{4,9}/[^\s<>\"'’”;,)\]]+)|(?P<name>"
     + "|".join(re.escape(name) for name, _ in SOURCES)
     + ")"
 )
@@ -34,8 +34,9 @@ def linked(text: str) -> Markup:
     made, at = Markup(), 0
     for match in _PATTERN.finditer(text):
         if match["command"] or match["option"]:
-            tag = "<code>{}</code>" if match["command"] else '<span class="option">{}</span>'
-            made += escape(text[at : match.start()]) + Markup(tag).format(match["command"] or match["option"])
+            code, option = Markup("<code>{}</code>"), Markup('<span class="option">{}</span>')
+            made += escape(text[at : match.start()])
+            made += code.format(match["command"]) if match["command"] else option.format(match["option"])
             at = match.end()
             continue
         whole = match.group()

@@ -105,6 +105,12 @@ def question(found: Mapping[str, Any], language: Language) -> str:
     return language.gettext("How green is %(place)s?") % {"place": language.subject(label, city["kind"])}
 
 
+def _title_size(sheet: Sheet, title: str) -> int:
+    """Choose the largest letters in which a title fits into one line."""
+    room = (sheet.image.size[0] - 2 * LEFT_PX) / SERIF
+    return next((size for size in TITLE_SIZES if len(sheet.wrap(title, room, size=size)) == 1), TITLE_SIZES[-1])
+
+
 def unseen(found: Mapping[str, Any], language: Language) -> str:
     """Say in two words why there is no ratio."""
     return language.gettext("no land") if found["observed_ratio"] is None else language.gettext("not seen")
@@ -136,9 +142,8 @@ def _head(sheet: Sheet, found: Mapping[str, Any], language: Language) -> None:
     if lead:
         big += f" ± {language.half_width(lead['low'], lead['high'])}"
     edge = sheet.write(LEFT_PX, 1.3 * DPI, big, size=46, color=GREEN, serif=True) + 0.225 * DPI
-    title, room = f"{question(found, language)}{synthetic}", sheet.image.size[0] - 2 * LEFT_PX
-    size = next((size for size in TITLE_SIZES if len(sheet.wrap(title, room / SERIF, size=size)) == 1), TITLE_SIZES[-1])
-    sheet.write(LEFT_PX, 0.62 * DPI, title, size=size, color=INK, serif=True)
+    title = f"{question(found, language)}{synthetic}"
+    sheet.write(LEFT_PX, 0.62 * DPI, title, size=_title_size(sheet, title), color=INK, serif=True)
     likely = no_interval(found, language)
     if interval:
         likely = _("between %(low)s and %(high)s (%(level)s interval)") % {
