@@ -220,7 +220,7 @@ def test_corine_comes_from_an_arcgis_server_as_from_a_file(result, squares, made
 
 def test_what_was_not_asked_for_by_name_is_passed_over_with_a_note(result, squares, tmp_path):
     nothing = compare_maps.LayerOptions(network=Network(offline=True, cache=tmp_path))
-    with pytest.raises(ImageError, match=r"no other map could be had .*give one, as --corine FILE"):
+    with pytest.raises(ImageError, match=r"offline, no other map .* \(CORINE Land Cover, .*give one, as --corine FILE"):
         compare_maps.layers(result, nothing, out=tmp_path / "a")
     asked = compare_maps.LayerOptions(layers=("dynamic-world",), network=Network(offline=True, cache=tmp_path))
     with pytest.raises(ImageError, match="give --dynamic-world FILE"):

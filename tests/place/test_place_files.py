@@ -394,6 +394,16 @@ def test_equal_district_names_get_numbers(tmp_path, town):
     assert [d.name for d in from_districts_file(town, tmp_path / "d.geojson").districts] == ["Old 1", "Old 2"]
 
 
+def test_districts_smaller_than_a_pixel_are_named(tmp_path, town):
+    tiny = [shapely.box(10.05, 50.05, 10.05001, 50.05001), shapely.box(12, 50, 12.00001, 50.00001)]
+    frame(box(10, 50), box(10.1, 50), *tiny, name=["West", "East", "Kiosk", "Kiosk elsewhere"]).to_file(
+        tmp_path / "d.gpkg"
+    )
+    city = from_districts_file(town, tmp_path / "d.gpkg")
+    assert [district.name for district in city.districts] == ["West", "East"]
+    assert "districts smaller than a pixel were left out: Kiosk" in city.note.split("; ")
+
+
 def test_districts_of_another_city_are_refused(tmp_path, town):
     frame(box(20, 50)).to_file(tmp_path / "d.geojson")
     with pytest.raises(AreaError, match="none of its 1 areas lies in Town"):

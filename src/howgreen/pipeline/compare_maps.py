@@ -112,6 +112,12 @@ def layers(
             with _passed_over(key, wanted, notes):
                 compared.append(_compared(result, key, wanted, folder, progress))
         if not compared:
+            if wanted.network.offline and notes:  # the same reason for all
+                labels = ", ".join(LEGENDS[key].label for key in wanted.keys)
+                raise ImageError(
+                    f"{result.plan.city.label}: offline, no other map is asked for, and none is kept ({labels}); "
+                    "give one, as --corine FILE or --worldcover FILE"
+                )
             raise ImageError(
                 f"{result.plan.city.label}: no other map could be had ({'; '.join(notes) or 'none was asked for'}); "
                 "give one, as --corine FILE or --worldcover FILE"

@@ -72,6 +72,10 @@ def from_districts_frame(city: City, frame: gpd.GeoDataFrame, options: TableOpti
     return _with(city, read_frame(frame, options), source="frame", what="the frame")
 
 
+_SMALL_DEG2 = 1e-7
+"""Square degrees that hold more than a pixel nearly everywhere: what is larger is not measured for that."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Part:
     """One area, clipped to the city."""
@@ -101,6 +105,7 @@ def _with(city: City, areas: Areas, *, source: str, what: str, levels: Collectio
     layers = [[one for one in chosen if _level(one.feature) == level] for level in sorted(set(levels))] or [chosen]
     cautions = [*areas.warnings, *(one for layer in layers for one in _doubts(layer, broken, city, what=what))]
     made = add_districts(city, districts)
+    note = join_notes(note, _too_small(areas.features, city))
     return replace(made, note=join_notes(made.note, note), warnings=(*made.warnings, *dict.fromkeys(cautions)))
 
 
@@ -128,6 +133,17 @@ def _cut(feature: Feature, city: City, *, what: str) -> list[_Part]:
     boundary = clipped(shape, city)
     least_m2 = max(MIN_AREA_M2, _LEAST_INSIDE * geodesic_area_m2(shape))
     return [_Part(feature=feature, boundary=boundary)] if geodesic_area_m2(boundary) >= least_m2 else []
+
+
+def _too_small(features: Sequence[Feature], city: City) -> str:
+    """Name the areas that are smaller than a pixel and lie in the city: they are left out."""
+    small = [one for one in features if not one.fault and 0 < one.geometry.area < _SMALL_DEG2]
+    names = [
+        one.name or f"area {one.number}"
+        for one in small
+        if geodesic_area_m2(polygonal(one.geometry)) < MIN_AREA_M2 and one.geometry.intersects(city.boundary)
+    ]
+    return f"districts smaller than a pixel were left out: {truncate_list(names)}" if names else ""
 
 
 def _near(bounds: tuple[float, float, float, float], city: City) -> bool:

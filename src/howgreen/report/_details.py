@@ -151,6 +151,7 @@ TEMPLATES = (
     "without districts: %(source)s has no administrative areas inside",
     "without districts: they could not be looked up (%(reason)s)",
     "the districts of level %(level)s (%(n)s) cover %(share)s of the city, %(area)s lie in none",
+    "districts smaller than a pixel were left out: %(names)s",
     "the districts (%(n)s) cover %(share)s of the city, %(area)s lie in none",
     "districts of the layer %(layer)s; not of %(others)s, on the same ground",
     "a circle of %(km)s km (the default radius) around %(point)s, not the limits of a city",
