@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from howgreen.core.types import City
     from howgreen.report import Destination
 
+    _OfDays, _OfLengths = click.ParamType[date], click.ParamType[float]
+else:
+    _OfDays = _OfLengths = click.ParamType  # before click 8.4, it says nothing of what it holds
+
 SENSORS = ("sentinel-2", "landsat", "sentinel-1")
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -35,7 +39,7 @@ class _Path(click.Path):
         return super().convert(value, param, ctx)
 
 
-class _Day(click.ParamType):
+class _Day(_OfDays):
     """A day, written as ``2023-07-01``."""
 
     name = "YYYY-MM-DD"
@@ -50,7 +54,7 @@ class _Day(click.ParamType):
             self.fail(f"{value!r} is not a day; write it as YYYY-MM-DD, such as 2023-07-01", param, ctx)
 
 
-class _Metres(click.ParamType):
+class _Metres(_OfLengths):
     """A length in metres: ``1500``, ``1500m`` or ``1.5km``."""
 
     name = "METRES"
