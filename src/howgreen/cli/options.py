@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from howgreen.core.types import City
     from howgreen.report import Destination
 
-    _OfDays, _OfLengths = click.ParamType[date], click.ParamType[float]
+    _OfDays = click.ParamType[date]
+    _OfLengths = click.ParamType[float]
 else:
     _OfDays = _OfLengths = click.ParamType  # before click 8.4, it says nothing of what it holds
 
