@@ -25,29 +25,29 @@ class Entry:
     """One city of a list."""
 
     key: str
-    """Name of its folder; no two of a list have the same."""
+    """Name of its folder, unique within a list."""
     name: str
     place: str | City
-    """What is looked up: a name, an id or coordinates; or the place itself."""
+    """Query to look up: a name, an id or coordinates; or the place itself."""
 
 
 def folder_of(key: str, out: Path, year: int | None = None) -> Path:
-    """Name the folder of a city's report; those of years lie apart, so that no report lies inside another."""
+    """Return the folder of a city's report; those of years are siblings, so that no report lies inside another."""
     return out / "cities" / key if year is None else out / "years" / str(year) / key
 
 
 def read_list(path: Path, *, name_column: str | None = None, level: int | None = None) -> tuple[Entry, ...]:
-    """Read the cities of a CSV table (columns ``name`` and, where that is not what is looked up, ``place``), a vector file or an extract.
+    """Read the cities from a CSV table (columns ``name`` and, if the query differs, ``place``), a vector file or an extract.
 
     Parameters
     ----------
     level
-        Of an OpenStreetMap extract: the administrative level of the areas that are taken, 8 for municipalities in many countries.
+        For an OpenStreetMap extract: administrative level of the areas, 8 for municipalities in many countries.
 
     Raises
     ------
     TableError
-        No such file, no names, or none of a row's limits can be used.
+        No such file, no names, or a row with unusable limits.
     """
     if not path.is_file():
         raise TableError(
@@ -70,12 +70,12 @@ def read_list(path: Path, *, name_column: str | None = None, level: int | None =
 
 
 def is_extract(path: Path) -> bool:
-    """Say whether a file is an OpenStreetMap extract by its name."""
+    """Whether a file is an OpenStreetMap extract, by its name."""
     return path.name.lower().endswith((".osm.pbf", ".osm", ".osm.bz2", ".osm.gz"))
 
 
 def _of_extract(path: Path, level: int | None) -> Iterator[tuple[str, str]]:
-    """Take the areas of an administrative level, by their ids; in the order of their names."""
+    """Yield the areas of an administrative level by id, sorted by name."""
     from howgreen.osm.extract import read_areas
 
     if level is None:
@@ -96,7 +96,7 @@ def _of_extract(path: Path, level: int | None) -> Iterator[tuple[str, str]]:
 
 
 def _with_keys(found: list[tuple[str, Any]]) -> Iterator[Entry]:
-    """Give each city a folder name of its own; the second Neustadt is ``neustadt-2``, unless another city is called so."""
+    """Give each city a unique folder name; the second Neustadt is ``neustadt-2``, unless another city has that name."""
     own = {slug(name) for name, _ in found}
     seen: Counter[str] = Counter()
     for name, place in found:

@@ -1,4 +1,4 @@
-"""The page of a ranking: verdict, table with intervals, what changed, map, doubts; opens without a network."""
+"""The page of a ranking: verdict, table with intervals, changes, map and doubts; works offline."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ if TYPE_CHECKING:
 
 _WIDE, _TALL = 900.0, 620.0
 _MARGIN, _LEAST_PX = 5.0, 5.0
-"""Places that are smaller on the map are drawn as dots."""
+"""Places smaller than this on the map are drawn as dots."""
 _LIGHT, _DARK = (237, 244, 214), (16, 84, 48)
 _SPARK = (110.0, 26.0)
-"""Width and height of the small line of a city's years."""
+"""Width and height of the sparkline of a city's years."""
 _MOST_CREDITS = 40
 _MOST_NAMED = 12
-"""Names in a sentence; of more, only their number is told."""
+"""Most names in a sentence; if there are more, only their number is given."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ranking:
-    """What a page shows: the cities of one year in their order, and what is known beside it."""
+    """Contents of a page: the cities of one year in rank order, and further information about them."""
 
     order: Sequence[Ranked]
     failed: Sequence[Row]
-    """Those without an answer in that year."""
+    """Rows without an answer in that year."""
     year: int | None
     years: dict[int | None, list[Row]]
     """All rows, by year."""
@@ -45,7 +45,7 @@ class Ranking:
 
     @property
     def is_map(self) -> bool:
-        """Whether it ranks what OpenStreetMap maps as green."""
+        """Whether it ranks the green areas mapped in OpenStreetMap."""
         return any(row.counted == "osm-green" for rows in self.years.values() for row in rows)
 
     def season_differs(self, row: Row) -> bool:
@@ -55,7 +55,7 @@ class Ranking:
 
 
 def ranking_of(rows: Sequence[Row], *, year: int | None = None) -> Ranking:
-    """Rank the rows of a year; the last where none is named."""
+    """Rank the rows of a year; by default the last."""
     years = by_year(rows)
     chosen = year if year is not None else max(years, key=lambda one: one or 0, default=None)
     here = years.get(chosen, [])
@@ -70,12 +70,12 @@ def ranking_of(rows: Sequence[Row], *, year: int | None = None) -> Ranking:
 
 @cache
 def spoken(code: str) -> Language:
-    """Read a language with the words of this page; those of the report are there too.
+    """Load a language with the strings of this page in addition to those of the report.
 
     Raises
     ------
     ValueError
-        There is no such language.
+        No such language.
     """
     found = report.language(code)
     if found is ENGLISH:
@@ -87,7 +87,7 @@ def spoken(code: str) -> Language:
 
 
 def verdict(found: Ranking, language: Language = ENGLISH) -> list[str]:
-    """Say in a few sentences what the order can tell."""
+    """Summarise in a few sentences what the order can and cannot tell."""
     gettext, ngettext = language.gettext, language.ngettext
     if not found.order:
         return [gettext("No city has an answer.")]
@@ -265,7 +265,7 @@ def _verdict_of(change: Change | None, language: Language) -> str:
 
 
 def _spark(series: Sequence[tuple[int, float]]) -> dict[str, Any] | None:
-    """Lay out the small line of a city's years: its own range, five points at least."""
+    """Lay out the sparkline of a city's years: scaled to its own range, at least five points."""
     if len(series) < 2:
         return None
     (first, *_), (last, *_) = series[0], series[-1]
@@ -282,7 +282,7 @@ def _spark(series: Sequence[tuple[int, float]]) -> dict[str, Any] | None:
 
 
 def _unlike(found: Ranking, language: Language) -> Iterator[str]:
-    """Say what the cities do not share, and should."""
+    """Yield the properties that the cities should share but do not."""
     rows = [one.row for one in found.order]
     models = sorted({row.model for row in rows})
     if len(models) > 1:
@@ -310,7 +310,7 @@ def _unlike(found: Ranking, language: Language) -> Iterator[str]:
 
 
 def _doubts(found: Ranking, language: Language) -> list[dict[str, Any]]:
-    """List the warnings of the cities' reports: what each means, and of whom it is told."""
+    """List the warnings of the cities' reports: the meaning of each, and the cities concerned."""
     names: defaultdict[str, list[str]] = defaultdict(list)
     for one in found.order:
         for code in one.row.warnings:
@@ -328,7 +328,7 @@ def _doubts(found: Ranking, language: Language) -> list[dict[str, Any]]:
 
 
 def _map(order: Sequence[Ranked], language: Language) -> dict[str, Any] | None:
-    """Draw outlines, longitude squeezed by the cosine of the middle latitude: true enough for cities of one region."""
+    """Draw outlines, longitude scaled by the cosine of the central latitude: accurate enough for cities of one region."""
     from shapely import from_wkt
 
     shapes = [(one.row, from_wkt(one.row.wkt)) for one in order if one.row.wkt]

@@ -1,4 +1,4 @@
-"""What a ranking would do, before anything is fetched: dates, bytes and areas of every city, and about how long it takes."""
+"""Dry run of a ranking: dates, bytes and areas of every city, and the approximate run time, before any download."""
 
 from __future__ import annotations
 
@@ -20,59 +20,59 @@ if TYPE_CHECKING:
     from howgreen.core.types import City
 
 CITY_S, PIXEL_S, PIXEL_DATE_S = 0.4, 0.5e-6, 0.2e-6
-"""Seconds of one core: a city, whatever its size; a pixel; a pixel on a date. Measured on Sampleton and cut-outs of it."""
+"""Seconds on one core: per city, per pixel, and per pixel and date. Measured on Sampleton and cut-outs of it."""
 MOST_LINES = 40
 
 
 @dataclass(frozen=True, kw_only=True)
 class Planned(CityYear):
-    """What would be done for a city in one year."""
+    """The plan for a city in one year."""
 
     state: Literal["to do", "answered", "cannot"] = "to do"
-    """``answered``: the report of this very plan is there. ``cannot``: see ``error``."""
+    """``answered``: a report of this same plan exists. ``cannot``: see ``error``."""
     area_m2: float | None = None
-    """Inside the limits."""
+    """Area inside the limits."""
     n_images: int = 0
     source: str = ""
     bytes: int = 0
-    """To fetch from the web, or to read from a disk, as estimated; none where it is answered."""
+    """Estimated bytes to download, or to read from disk; none if answered."""
     from_web: bool = False
     pixels: int = 0
-    """Of the city's grid."""
+    """Pixels of the city's grid."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outlook:
-    """What all of it comes to."""
+    """Totals of a run."""
 
     cities: int
     answers: int
-    """To give: cities times years."""
+    """Answers to compute: cities times years."""
     to_do: int
     answered: int
     cannot: int
     area_m2: float
-    """Of what is to do."""
+    """Area still to process."""
     n_dates: int
     bytes: int
     bytes_from_web: int
     planning_s: float
-    """That planning just took; a run plans again."""
+    """Time just spent on planning; a run plans again."""
     fetching_s: float
-    """At COMMON_MBIT_S."""
+    """Download time at COMMON_MBIT_S."""
     working_s: float
-    """Of all cores that are used, by CITY_S, PIXEL_S and PIXEL_DATE_S."""
+    """Processing time on all cores in use, by CITY_S, PIXEL_S and PIXEL_DATE_S."""
 
     @property
     def seconds(self) -> float:
-        """About how long a run takes."""
+        """Approximate run time."""
         return self.planning_s + self.fetching_s + self.working_s
 
 
 def plan(
     entries: Sequence[Entry], ask: Ask, out: Path, *, workers: Workers | None = None, progress: Progress
 ) -> tuple[list[Planned], Outlook]:
-    """Plan every city as a run would, and read no reflectance; what was found, and what it comes to."""
+    """Plan every city as a run would, without reading reflectance; return the plans and their totals."""
     workers, start = workers or Workers(), time.monotonic()
     done = each(entries, ask, out, task=plan_city, failed=_failed, workers=workers, progress=progress)
     rows = [row for rows in done for row in rows]
@@ -80,7 +80,7 @@ def plan(
 
 
 def _cores(workers: Workers) -> int:
-    """Count the cores that a run would keep busy: on this computer no more than it has."""
+    """Count the cores that a run would use; on this computer, no more than it has."""
     return workers.count if workers.scheduler else min(workers.count, cores())
 
 
@@ -91,7 +91,7 @@ def _failed(entry: Entry, ask: Ask, error: str) -> tuple[Planned, ...]:
 
 
 def plan_city(entry: Entry, ask: Ask, out: Path) -> tuple[Planned, ...]:
-    """Plan one city in each year, and look whether it was answered before."""
+    """Plan one city in each year, and check whether an answer exists."""
     place = tried(lambda: find(entry, ask))
     if isinstance(place, str):
         return _failed(entry, ask, place)
@@ -136,7 +136,7 @@ def _planned(entry: Entry, ask: Ask, place: City, out: Path, year: int | None) -
 
 
 def _of_map(entry: Entry, ask: Ask, place: City) -> Planned:
-    """Tell what the map will be read from, for it has no plan: an extract is read as a whole, Overpass does not say beforehand what it will send."""
+    """Describe the source of the map, which has no plan: an extract is read in full, Overpass does not announce its response size."""
     size = ask.osm.stat().st_size if ask.osm is not None else 0
     return Planned(
         key=entry.key,
@@ -150,7 +150,7 @@ def _of_map(entry: Entry, ask: Ask, place: City) -> Planned:
 
 
 def outlook(rows: Sequence[Planned], *, planning_s: float, cores: int) -> Outlook:
-    """Add up what is to do."""
+    """Sum up the remaining work."""
     from howgreen.pipeline.plan_json import COMMON_MBIT_S
 
     to_do = [row for row in rows if row.state == "to do"]
@@ -178,7 +178,7 @@ def to_values(rows: Sequence[Planned], total: Outlook) -> dict[str, Any]:
 
 
 def describe(rows: Sequence[Planned], total: Outlook) -> str:
-    """Say a plan as a table for a terminal, of MOST_LINES lines at most, and what it comes to."""
+    """Format a plan as a table for a terminal, of at most MOST_LINES lines, with its totals."""
     from howgreen.pipeline.plan_json import COMMON_MBIT_S
 
     shown = rows[:MOST_LINES]
@@ -206,7 +206,7 @@ def describe(rows: Sequence[Planned], total: Outlook) -> str:
 
 
 def _duration(seconds: float) -> str:
-    """``40 s``, ``12 min``, ``3.2 h``."""
+    """Format a duration: ``40 s``, ``12 min``, ``3.2 h``."""
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

@@ -1,9 +1,9 @@
-"""Ranks with intervals: what the order of cities can say, where it is a tie, and what changed between years.
+"""Ranks with intervals: what the order of cities supports, which cities tie, and what changed between years.
 
-Two cities are told apart where their intervals do not overlap. A city's rank lies between one more than the number of cities that
-are surely greener, and the number of all less those that are surely less green. Intervals that just touch are a tie. Intervals hold
-one city each at their level, so of many pairs some are told apart by chance; and an error that all cities share (one model, one
-region) would not change the order, which makes the ties too many rather than too few.
+Two cities are distinguishable if their intervals do not overlap. A city's rank lies between one plus the number of
+cities that are certainly greener, and the total less those that are certainly less green. Intervals that just touch are
+a tie. Each interval has its level for one city only, so among many pairs some are separated by chance; and an error
+that all cities share (one model, one region) would not change the order, so the ties are too many rather than too few.
 """
 
 from __future__ import annotations
@@ -18,97 +18,97 @@ from typing import Literal
 import numpy as np
 
 SEASON_DAYS = 45
-"""Days of the year by which the middles of two years' dates may differ: beyond, what a season does would be taken for a change."""
+"""Largest difference in day of year between the midpoints of two years' dates: beyond it, season would be taken for change."""
 YEAR_DAYS = 365.2425
 MOST_LISTED = 100
-"""Ties of a city that are listed by name; of more, only their number is told, or a table of n cities would hold n squared."""
+"""Most ties of a city listed by name; beyond it only their number, or a table of n cities would hold n squared."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CityYear:
-    """One city in one year: which, from which images, and by which plan."""
+    """One city in one year: its images and its plan."""
 
     key: str
     name: str
     year: int | None = None
-    """The year that was asked for; None where one period was asked for."""
+    """The requested year; None if one period was requested."""
     label: str = ""
-    """The place as its source calls it."""
+    """The place's name in its source."""
     first_date: str = ""
     last_date: str = ""
     n_dates: int = 0
     model: str = ""
     plan_sha256: str = ""
-    """Of the plan, which decides the answer."""
+    """SHA-256 of the plan, which determines the answer."""
     error: str = ""
-    """Why there is no answer; empty where there is one."""
+    """Why there is no answer; empty if there is one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row(CityYear):
-    """What one city's run hands back for one year; small, so that many of them fit anywhere."""
+    """Result of one city's run for one year; small, so that many fit in memory."""
 
     counted: Literal["vegetation", "osm-green"] = "vegetation"
-    """What the ratio counts: what satellites saw, or what OpenStreetMap's mappers drew."""
+    """What the ratio counts: vegetation seen by satellites, or green areas mapped in OpenStreetMap."""
     green_ratio: float | None = None
-    """Green share of the land that was seen, 0-1; None where there is no answer. Of ``osm-green``: of all inside the limits."""
+    """Green share of the observed land, 0-1; None without an answer. For ``osm-green``: of everything inside the limits."""
     low: float | None = None
     high: float | None = None
     """Interval of the ratio, at ``level``."""
     model_low: float | None = None
     model_high: float | None = None
-    """By the model's error alone."""
+    """Interval from the model's error alone."""
     level: float | None = None
     observed_ratio: float | None = None
     land_area_m2: float | None = None
     sensor: str = ""
     series: str = ""
-    """Satellites whose bands are alike: ``sentinel-2``, ``landsat-4-7``, ``landsat-8-9``; several joined by ``+``."""
+    """Satellites with matching bands: ``sentinel-2``, ``landsat-4-7``, ``landsat-8-9``; several joined by ``+``."""
     warnings: tuple[str, ...] = ()
-    """Codes."""
+    """Warning codes."""
     credits: tuple[str, ...] = ()
-    """To whom images and limits are owed."""
+    """Attributions of images and limits."""
     wkt: str = ""
     """The limits, simplified, EPSG:4326."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ranked:
-    """A city with its place among the others of its year."""
+    """A city with its rank among the others of its year."""
 
     row: Row
     rank: int
-    """By the ratio alone, 1 the greenest."""
+    """Rank by the ratio alone, 1 the greenest."""
     best: int
     worst: int
-    """Ranks that the intervals leave open."""
+    """Range of ranks compatible with the intervals."""
     n_ties: int
-    """Cities that it cannot be told apart from."""
+    """Number of cities it cannot be distinguished from."""
     ties: tuple[str, ...]
-    """Their keys; none where they are more than MOST_LISTED."""
+    """Their keys; empty if more than MOST_LISTED."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """How much greener a city's mapped land is than in an earlier year."""
+    """Change of a city's green ratio since an earlier year."""
 
     since: int
     change: float
     """Difference of the two ratios, -1 to 1."""
     low: float | None = None
     high: float | None = None
-    """Its interval; None where nothing tells it: no interval of the model, other satellites or models, or another season."""
+    """Its interval; None if unknown: no interval of the model, other satellites or models, or another season."""
     other_season: bool = False
-    """Whether the dates of the two years lie too far apart in the year (SEASON_DAYS) to be compared."""
+    """Whether the two years' dates are too far apart in the season (SEASON_DAYS) to be compared."""
 
     @property
     def is_told(self) -> bool:
-        """Whether the interval leaves 0 out."""
+        """Whether the interval excludes 0."""
         return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
 
 
 def ranked(rows: Sequence[Row]) -> list[Ranked]:
-    """Rank the cities of one year that have an answer, the greenest first; one without an interval ties with all."""
+    """Rank the cities of one year that have an answer, the greenest first; a city without an interval ties with all."""
     there = sorted(
         (row for row in rows if row.green_ratio is not None), key=lambda row: (-(row.green_ratio or 0), row.key)
     )
@@ -129,7 +129,7 @@ def ranked(rows: Sequence[Row]) -> list[Ranked]:
 
 
 def by_year(rows: Sequence[Row]) -> dict[int | None, list[Row]]:
-    """Divide rows into those of each year, the earliest first."""
+    """Group rows by year, the earliest first."""
     years: defaultdict[int | None, list[Row]] = defaultdict(list)
     for row in sorted(rows, key=lambda row: row.year or 0):
         years[row.year].append(row)
@@ -137,12 +137,12 @@ def by_year(rows: Sequence[Row]) -> dict[int | None, list[Row]]:
 
 
 def changes(rows: Sequence[Row]) -> dict[tuple[str, int], Change]:
-    """Compare each year of a city with its first year that has an answer; by key and year.
+    """Compare each year of a city with its first answered year; by key and year.
 
-    Both years have the same limits, months and model. Land that was not seen may be anything, in each year anew. What else sets
-    years apart (weather, dates, mowing, light) is told by the scatter of the city's own years around their line, where they are
-    enough for that; else the model's errors of the two years count as independent of each other. They are not, so that the
-    interval is then too wide rather than too narrow.
+    Both years have the same limits, months and model. Unobserved land may be anything, independently in each year.
+    Other differences between years (weather, dates, mowing, illumination) are estimated from the scatter of the city's
+    own years around their line, given enough years; else the model's errors of the two years count as independent. They
+    are not, so the interval is then too wide rather than too narrow.
     """
     cities: defaultdict[str, list[Row]] = defaultdict(list)
     for row in rows:
@@ -158,7 +158,7 @@ def changes(rows: Sequence[Row]) -> dict[tuple[str, int], Change]:
 
 
 def _scatter(years: Sequence[Row]) -> float | None:
-    """Give how far two years of a city may differ by chance at 95 %; None where its years are too few to tell, or not alike."""
+    """Return the 95 % range of chance differences between two years of a city; None if its years are too few or not alike."""
     from scipy.stats import t
 
     from howgreen.trend import FEWEST_YEARS, fit
@@ -185,7 +185,7 @@ def _change(first: Row, last: Row, scatter: float | None) -> Change:
 
 
 def _season_days(first: Row, last: Row) -> float:
-    """Count the days of the year between the middles of two years' dates; none where these are not known."""
+    """Return the difference in day of year between the midpoints of two years' dates; 0 if they are unknown."""
     if not (first.first_date and last.first_date):
         return 0.0
     days = []
@@ -197,33 +197,33 @@ def _season_days(first: Row, last: Row) -> float:
 
 
 def _unseen(row: Row) -> tuple[float, float]:
-    """Give the ratio were unseen land bare, and were it green."""
+    """Return the ratio if all unobserved land were bare, and if it were green."""
     seen = 1.0 if row.observed_ratio is None else row.observed_ratio
     bare = seen * (row.green_ratio or 0.0)
     return bare, bare + 1 - seen
 
 
 def _independent(first: Row, last: Row) -> float | None:
-    """Add the model's errors of two years in squares."""
+    """Add the model's errors of two years in quadrature."""
     halves = [_half(row) for row in (first, last)]
     return None if None in halves else math.hypot(*(half or 0.0 for half in halves))
 
 
 def _half(row: Row) -> float | None:
-    """Half of the model's part of an interval: the longer side, for the other may have been cut at bare or at green."""
+    """Return half the model's part of an interval: the longer side, as the other may be clipped at bare or green."""
     if row.model_low is None or row.model_high is None or row.green_ratio is None:
         return None
     return max(row.green_ratio - row.model_low, row.model_high - row.green_ratio)
 
 
 def apart(order: Sequence[Ranked]) -> tuple[int, int]:
-    """Count the pairs of cities that can be told apart, and all pairs."""
+    """Count the distinguishable pairs of cities, and all pairs."""
     pairs = len(order) * (len(order) - 1) // 2
     return pairs - sum(one.n_ties for one in order) // 2, pairs
 
 
 def told(found: Mapping[tuple[str, int], Change], year: int) -> tuple[int, int, int]:
-    """Count the cities that are surely greener in a year than in their first, surely less green, and that can be compared at all."""
+    """Count the cities certainly greener in a year than in their first, certainly less green, and comparable at all."""
     of_year = [one for (_, when), one in found.items() if when == year and one.low is not None]
     more = sum(one.is_told and one.change > 0 for one in of_year)
     return more, sum(one.is_told for one in of_year) - more, len(of_year)

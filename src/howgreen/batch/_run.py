@@ -1,6 +1,6 @@
-"""One city, one task: it plans, runs, writes its own folders whole or not at all, and hands back a small row a year.
+"""One city per task: plan, run, write its folders atomically, and return one small row per year.
 
-A run that was interrupted and started again plans each city anew and keeps the reports of plans that are the same to the letter.
+A restarted run plans each city again, and keeps the reports whose plans are identical.
 """
 
 from __future__ import annotations
@@ -34,37 +34,37 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 TRIES = 3
-"""Of one city, where a network or a disk failed; any other error is the same the next time."""
+"""Tries per city after a network or disk failure; any other error would recur."""
 _MALLOC = {-8: 1, -3: 32 * 2**20, -1: 64 * 2**20}
-"""M_ARENA_MAX, M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of glibc's malloc.h: one heap, and the highest thresholds that glibc sets by itself."""
+"""M_ARENA_MAX, M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of glibc's malloc.h: one heap, and the highest thresholds glibc sets by itself."""
 _DETAIL = 0.0002
-"""Degrees by which outlines in the tables may be off: 20 m."""
+"""Tolerance of outlines in the tables, in degrees: 20 m."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ask:
-    """What is asked of every city."""
+    """Settings applied to every city."""
 
     images: Store | Catalogs | None = None
     osm: Path | None = None
-    """OpenStreetMap extract in which names are looked up."""
+    """OpenStreetMap extract for name look-ups."""
     period: Period | Season | str | None = None
-    """Not looked at where years are asked for."""
+    """Ignored if years are given."""
     years: tuple[int, ...] = ()
-    """Each is answered, with the same limits and the same model."""
+    """Years to answer, with the same limits and the same model."""
     months: tuple[int, int] | None = None
-    """First and last month of each year; None for the growing season by the calendar."""
+    """First and last month of each year; None for the calendar's growing season."""
     sensor: str = "sentinel-2"
     model: str | None = None
     network: Network | None = None
     by: Literal["vegetation", "osm-green"] = "vegetation"
-    """What is ranked: what satellites saw, or what OpenStreetMap's mappers drew as green."""
+    """Ranking criterion: vegetation seen by satellites, or green areas mapped in OpenStreetMap."""
     language: str = "en"
-    """Of each city's report."""
+    """Language of each city's report."""
 
     @property
     def spans(self) -> tuple[tuple[int | None, Period | Season | str | None], ...]:
-        """List the years with their days; one without a year where one period is asked for."""
+        """List the years with their periods; a single entry without a year if one period is given."""
         if not self.years:
             return ((None, self.period),)
         from howgreen.pipeline.trending import period_of
@@ -74,12 +74,12 @@ class Ask:
 
 @dataclass(frozen=True, kw_only=True)
 class Workers:
-    """Who does the work."""
+    """Parallelism of a run."""
 
     count: int = 2
-    """Threads of this process, each with a city; on a cluster, the least number of cities that it is given at once."""
+    """Threads of this process, each with one city; on a cluster, the least number of cities submitted at once."""
     scheduler: str | None = None
-    """Address of a Dask cluster, ``tcp://…``: its workers take a city each, and write to the folder, which all of them must see."""
+    """Address of a Dask cluster, ``tcp://…``: its workers take one city each, and write to the folder, which all of them must see."""
 
 
 def rank(
@@ -91,14 +91,14 @@ def rank(
     progress: Progress,
     run: Callable[[Entry, Ask, Path], tuple[Row, ...]] | None = None,
 ) -> list[Row]:
-    """Answer every city, as many at once as there are workers; the rows in the order of the list, by year.
+    """Answer every city, as many at once as there are workers; return the rows in list order, by year.
 
-    An error costs its own city and no other: the row says it.
+    An error affects only its own city, whose row reports it.
 
     Parameters
     ----------
     run
-        What is done for a city; None for :func:`one_city`.
+        Task for each city; None for :func:`one_city`.
     """
     task = run or one_city
     done = each(entries, ask, out, task=task, failed=failed_rows, workers=workers or Workers(), progress=progress)
@@ -115,16 +115,16 @@ def each(
     workers: Workers,
     progress: Progress,
 ) -> list[T]:
-    """Do a task for every city; the results in the order of the list.
+    """Run a task for every city; return the results in list order.
 
     Parameters
     ----------
     failed
-        What stands for a city whose task raised, or whose worker died: told the reason.
+        Makes the result for a city whose task raised, or whose worker died; called with the reason.
     """
     results = dict[str, T]()
     with warnings.catch_warnings():
-        # They stand in each city's report, and their codes in the table.
+        # They are in each city's report, and their codes in the table.
         warnings.simplefilter("ignore", HowgreenWarning)
         with _pool(workers) as pool:
             for entry, future in pool.as_completed(task, entries, ask, out):
@@ -142,19 +142,19 @@ def _result(future: Future[T], failed: Callable[[str], T]) -> T:
 
 @dataclass(frozen=True, kw_only=True)
 class _Pool(Generic[T]):
-    """What takes tasks, and how many it should have at a time."""
+    """An executor, and how many tasks to keep submitted."""
 
     name: str
     executor: Executor
     width: Callable[[], int]
-    """Cities that are worked on at once, now: a cluster may grow."""
+    """Cities processed at once, as of now: a cluster may grow."""
     share: int
-    """Threads that each of them may keep busy."""
+    """Threads that each city may use."""
 
     def as_completed(
         self, task: Callable[[Entry, Ask, Path], T], entries: Sequence[Entry], ask: Ask, out: Path
     ) -> Iterator[tuple[Entry, Future[T]]]:
-        """Yield cities as they end; no more wait than are worked on, so that a stop is soon and memory flat."""
+        """Yield cities as they finish; no more are queued than running, so that a stop is prompt and memory stays flat."""
         left, running = iter(entries), dict[Future[T], Entry]()
 
         def start() -> None:
@@ -166,7 +166,7 @@ class _Pool(Generic[T]):
             while running:
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
-                    if future.cancelled():  # by no one here: a scheduler that is lost takes all of them with it
+                    if future.cancelled():  # not by us: a lost scheduler cancels all its tasks
                         raise _gone(self.name)
                     yield running.pop(future), future
                 start()
@@ -176,22 +176,22 @@ class _Pool(Generic[T]):
 
 
 def _within(share: int, task: Callable[[Entry, Ask, Path], T], entry: Entry, ask: Ask, out: Path) -> T:
-    """Do a city's task on its share of the processor; what it warns of stands in its report, and its codes in the table."""
-    warnings.simplefilter("ignore", HowgreenWarning)  # on a cluster, of a process elsewhere
+    """Run a city's task on its share of the processor; its warnings are in its report, their codes in the table."""
+    warnings.simplefilter("ignore", HowgreenWarning)  # on a cluster, in another process
     with at_most(share):
         return task(entry, ask, out)
 
 
 @contextmanager
 def _pool(workers: Workers) -> Iterator[_Pool[Any]]:
-    """Make threads of this process, or take a Dask cluster.
+    """Start threads in this process, or connect to a Dask cluster.
 
     Raises
     ------
     MissingExtraError
         The package distributed is not installed.
     NetworkError
-        No scheduler answers at the address.
+        No scheduler responds at the address.
     """
     if workers.scheduler is None:
         with ThreadPoolExecutor(workers.count) as pool:
@@ -201,18 +201,18 @@ def _pool(workers: Workers) -> Iterator[_Pool[Any]]:
     from howgreen.pipeline.cluster import cluster
 
     with cluster(workers.scheduler) as client:
-        # A city that kills its worker would kill the next one too.
+        # A city that kills its worker would also kill the next one.
         executor = client.get_executor(pure=False, retries=0)
         yield _Pool(
             name=f"scheduler {workers.scheduler}",
             executor=executor,
             width=lambda: max(_threads(client, workers.scheduler), workers.count),
-            share=1,  # a worker's other threads, and other workers of its machine, have cities of their own
+            share=1,  # a worker's other threads, and the machine's other workers, have their own cities
         )
 
 
 def _threads(client: Any, scheduler: str | None) -> int:
-    """Count the threads that a cluster has now."""
+    """Count a cluster's current threads."""
     try:
         return sum(client.nthreads().values())
     except OSError as error:
@@ -224,17 +224,18 @@ def _gone(name: str) -> NetworkError:
 
 
 def failed_rows(entry: Entry, ask: Ask, error: str) -> tuple[Row, ...]:
-    """Return what stands for a city without an answer, in each of its years."""
+    """Return the rows of a city without an answer, one per year."""
     return tuple(Row(key=entry.key, name=entry.name, year=year, counted=ask.by, error=error) for year, _ in ask.spans)
 
 
 @cache
 def _share_one_heap() -> None:
-    """Let all threads of this process take their memory from one heap, which gives back what is much only.
+    """Make all threads of this process allocate from one heap, which returns only large blocks.
 
-    Every city starts threads anew, and glibc gives threads heaps of their own, which it keeps: a process grew by a third of a MiB with
-    each city, and does not with one heap. A heap that gives back each array has each page of the next one cleared again: on a cluster,
-    a city spent a quarter of its processor time on that. Other systems' allocators know no such settings.
+    Every city starts new threads, and glibc gives threads their own heaps and keeps them: the process grew by a third
+    of a MiB per city, which one heap avoids. A heap that returns every array has each page of the next one zeroed
+    again: on a cluster, that cost a city a quarter of its processor time. Allocators of other systems have no such
+    settings.
     """
     if sys.platform != "linux":
         return
@@ -245,7 +246,7 @@ def _share_one_heap() -> None:
 
 
 def one_city(entry: Entry, ask: Ask, out: Path) -> tuple[Row, ...]:
-    """Answer one city in each year; what a network or a disk refuses is tried again."""
+    """Answer one city in each year, retrying after network or disk failures."""
     _share_one_heap()
     place = tried(lambda: find(entry, ask))
     if isinstance(place, str):
@@ -260,12 +261,12 @@ def one_city(entry: Entry, ask: Ask, out: Path) -> tuple[Row, ...]:
         if isinstance(row, str):
             row = Row(key=entry.key, name=entry.name, year=year, error=row)
         rows.append(row)
-        ask = replace(ask, model=ask.model or row.model or None)  # what two models differ by is no change
+        ask = replace(ask, model=ask.model or row.model or None)  # the difference between two models is not change
     return tuple(rows)
 
 
 def tried(work: Callable[[], T]) -> T | str:
-    """Do a piece of work, again where a network or a disk refused; what is wrong where it cannot be done."""
+    """Run a function, retrying after network or disk failures; return the error's text if it fails for good."""
     for left in reversed(range(TRIES)):
         try:
             return work()
@@ -278,7 +279,7 @@ def tried(work: Callable[[], T]) -> T | str:
 
 
 def find(entry: Entry, ask: Ask) -> City:
-    """Look a city's limits up, where the list does not hold them; the sample city's earlier year is made where it is asked for."""
+    """Look up a city's limits if the list lacks them; simulate the sample city's earlier year if requested."""
     from howgreen.pipeline import inputs
 
     if not isinstance(entry.place, str):
@@ -293,7 +294,7 @@ def find(entry: Entry, ask: Ask) -> City:
 
 
 def planned(ask: Ask, place: City) -> Plan:
-    """Plan one city in the period that is asked for."""
+    """Plan one city for the requested period."""
     from howgreen.pipeline import city as one
 
     return one.plan(
@@ -302,7 +303,7 @@ def planned(ask: Ask, place: City) -> Plan:
 
 
 def earlier(plan: Plan, folder: Path, language: str) -> Summary | None:
-    """Return the figures of an earlier report of this very plan in this language."""
+    """Return the figures of an earlier report of this same plan in this language."""
     from howgreen.pipeline import reruns
 
     summary = reruns.earlier(plan, folder)
@@ -310,7 +311,7 @@ def earlier(plan: Plan, folder: Path, language: str) -> Summary | None:
 
 
 def _answered(entry: Entry, ask: Ask, place: City, out: Path, year: int | None) -> Row:
-    """Plan, and run where no report of the same plan is there."""
+    """Plan, and run unless a report of the same plan exists."""
     from howgreen.pipeline import city as one
     from howgreen.pipeline import workdir
 
@@ -328,7 +329,7 @@ _OF_INTERVAL = ("low", "high", "model_low", "model_high", "level")
 
 
 def row_of(entry: Entry, summary: Summary, plan: Plan) -> Row:
-    """Take from a city's figures what a ranking needs."""
+    """Extract from a city's figures what a ranking needs."""
     from howgreen.pipeline.plan_json import sha256_of
     from howgreen.pipeline.trending import series_of
 
@@ -357,14 +358,14 @@ def row_of(entry: Entry, summary: Summary, plan: Plan) -> Row:
 
 
 def _why(summary: Summary) -> str:
-    """Say why there is no ratio; nothing where there is one."""
+    """Say why there is no ratio; empty if there is one."""
     if summary.green_ratio is not None:
         return ""
     return "all of it that was seen is water" if summary.observed_ratio is None else "no land was seen clearly"
 
 
 def _mapped(entry: Entry, ask: Ask, place: City, folder: Path) -> Row:
-    """Write what OpenStreetMap maps as green; it has no plan, and is done anew each time."""
+    """Write the green areas mapped in OpenStreetMap; there is no plan, so this is repeated each time."""
     from howgreen.osm.extract import extract_date
     from howgreen.pipeline.osm_green import osm_green
 

@@ -1,4 +1,4 @@
-"""The files of a ranking: CSV, GeoPackage, GeoParquet where pyarrow is there, and the page."""
+"""The files of a ranking: CSV, GeoPackage, GeoParquet if pyarrow is installed, and the page."""
 
 from __future__ import annotations
 
@@ -50,20 +50,20 @@ COLUMNS: Mapping[str, str] = {
     "warnings": "string",
     "error": "string",
 }
-"""Of all three tables, in this order, with their kinds; ratios 0-1, areas in square metres, lists parted by blanks. Empty where there
-is no answer. Places are those among the cities of the same year."""
+"""Columns of all three tables, in order, with their types; ratios 0-1, areas in square metres, lists separated by
+blanks. Empty without an answer. Ranks are among the cities of the same year."""
 _DTYPES = {"int64": "Int64", "double": "float64", "bool": "boolean"}
 
 
 def write_ranking(rows: Sequence[Row], out: Path, *, year: int | None = None, language: str = "en") -> list[Path]:
-    """Write the tables and the page of a ranking, each whole or not at all; the files.
+    """Write the tables and the page of a ranking, each atomically; return the files.
 
     Parameters
     ----------
     year
-        Whose order the page shows; None for the last.
+        Year whose order the page shows; None for the last.
     language
-        Of the page.
+        Language of the page.
     """
     out.mkdir(parents=True, exist_ok=True)
     records, kept = table(rows)
@@ -73,7 +73,7 @@ def write_ranking(rows: Sequence[Row], out: Path, *, year: int | None = None, la
     writer.writerows(records)
     write_atomic(out / "ranking.csv", text.getvalue())
     frame = _frame(records, kept)
-    with scratch_folder(out, ".ranking-") as scratch:  # GDAL wants the file's own ending
+    with scratch_folder(out, ".ranking-") as scratch:  # GDAL requires the file's real suffix
         frame.to_file(scratch / "ranking.gpkg", layer="ranking", driver="GPKG", engine="pyogrio")
         (scratch / "ranking.gpkg").replace(out / "ranking.gpkg")
     files = [out / "ranking.csv", out / "ranking.gpkg"]
@@ -87,7 +87,7 @@ def write_ranking(rows: Sequence[Row], out: Path, *, year: int | None = None, la
 
 
 def table(rows: Sequence[Row]) -> tuple[list[dict[str, Any]], list[Row]]:
-    """Make a record of COLUMNS for each row: year by year, the greenest first, those without an answer last; and their rows."""
+    """Make a record of COLUMNS for each row, by year, the greenest first and rows without an answer last; return the rows as well."""
     changed, records, kept = changes(rows), [], []
     for of_year in by_year(rows).values():
         order = ranked(of_year)

@@ -1,4 +1,4 @@
-"""Two answers for one place on one grid in, what changed between them out."""
+"""Detect change between two answers for one place on one grid."""
 
 from howgreen.change._clusters import KINDS, MOST_CLUSTERS, clusters
 from howgreen.change._ground import Answer
@@ -6,6 +6,6 @@ from howgreen.change._measured import SAID, measured
 from howgreen.change._normalise import normalise
 
 NAMES = (*SAID, *KINDS)
-"""Names of classes of change; several clusters of one kind are numbered."""
+"""Names of change classes; several clusters of one kind are numbered."""
 
 __all__ = ["MOST_CLUSTERS", "NAMES", "Answer", "clusters", "measured", "normalise"]

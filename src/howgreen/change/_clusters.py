@@ -1,14 +1,15 @@
-"""Kinds of change without any labels: principal components of blocks of the difference image, and k-means.
+"""Unsupervised change classes: principal components of blocks of the difference image, and k-means.
 
-Celik 2009 (IEEE Geosci. Remote Sens. Lett. 6: 772): the difference image is cut into blocks that do not overlap; the principal
-components of those blocks span a space; every pixel is the vector of its own neighbourhood in that space, and k-means divides them. Here
-the blocks hold all bands that both images share, each divided by the spread of its own differences, the second image has been brought to
-the radiometry of the first (:mod:`howgreen.change._normalise`), and the number of clusters is the one with the best mean silhouette
-(Rousseeuw 1987, J. Comput. Appl. Math. 20: 53). What was found has no names but those that the green model gives: how much greener or
-less green a cluster became. The cluster that differs least is called least changed.
+Celik 2009 (IEEE Geosci. Remote Sens. Lett. 6: 772): the difference image is cut into non-overlapping blocks; the
+principal components of those blocks span a feature space; each pixel is the vector of its own neighbourhood in that
+space, and k-means clusters them. Here the blocks hold all bands common to both images, each divided by the spread of
+its differences; the second image is normalised to the radiometry of the first (:mod:`howgreen.change._normalise`); and
+the number of clusters is the one with the best mean silhouette (Rousseeuw 1987, J. Comput. Appl. Math. 20: 53).
+Clusters are named only by the green model: by how much greener or less green they became. The cluster that differs
+least is called least changed.
 
-Components and clusters are learned from pixels that are drawn the more often the more they differ. A difference is cut off at
-:data:`MOST_SPREADS` spreads from the middle one, so that a handful of glaring pixels does not decide where all others go.
+Components and clusters are learned from pixels sampled in proportion to their difference. Differences are clipped at
+:data:`MOST_SPREADS` spreads from the median, so that a handful of extreme pixels does not decide for all others.
 """
 
 from __future__ import annotations
@@ -29,27 +30,27 @@ from howgreen.core.warnings import Caution
 
 BLOCK_PX = 3
 MOST_SPREADS = 20.0
-"""More is as different as can be."""
+"""Larger differences are clipped to this."""
 EXPLAINED = 0.9
-"""Share of the variance of the blocks that the components have to hold."""
+"""Least share of the blocks' variance that the components explain."""
 CHOICES = range(2, 8)
-"""Numbers of clusters that are tried."""
+"""Numbers of clusters tried."""
 MOST_CLUSTERS = 12
-"""That may be asked for: more cannot be told apart on a map."""
+"""Most clusters that may be requested: more cannot be distinguished on a map."""
 MOST = 20_000
-"""Pixels that components and centres are learned from."""
+"""Pixels from which components and centres are learned."""
 LOOK = 16
-"""Every so many pixels tell what a usual difference is."""
+"""Stride of the pixels that define a usual difference."""
 TIE = 0.01
-"""Silhouettes of a sample that differ by less are alike."""
+"""Silhouettes of a sample that differ by less count as equal."""
 MOST_JUDGED = 1500
-"""Pixels of a silhouette, which compares each with every other."""
+"""Pixels for a silhouette, which compares all pairs."""
 LEAST = 200
-"""Fewer pixels have no clusters."""
+"""Fewest pixels that can be clustered."""
 STRIP_ROWS = 32
 SEED = 9
 GREENER = 0.05
-"""Change of the mean green fraction from which a cluster is called greener, or less green."""
+"""Change of the mean green fraction from which a cluster is called greener or less green."""
 _COLOURS = {
     "least changed": ("#e6e0d0",),
     "less green": ("#b2182b", "#ef8a62", "#f4b79b"),
@@ -57,12 +58,12 @@ _COLOURS = {
     "changed, as green": ("#6a51a3", "#2c6fbb", "#c9a227", "#8c6d5a", "#5fb3b3"),
 }
 KINDS = tuple(_COLOURS)
-"""What clusters are called."""
+"""Names of clusters."""
 
 
 @dataclass(frozen=True)
 class _Pair:
-    """Both images and how they are compared."""
+    """Both images and the settings to compare them."""
 
     before: Answer
     after: Answer
@@ -71,19 +72,19 @@ class _Pair:
     offsets: Floats
 
     def difference(self, rows: slice) -> Floats:
-        """(band, y, x) second less first image, some rows; NaN where one is unseen."""
+        """(band, y, x) second minus first image, some rows; NaN where either is unobserved."""
         first, second = (reflectance(one, self.bands, rows) for one in (self.before, self.after))
         return second * self.gains[:, None, None] + self.offsets[:, None, None] - first
 
 
 @dataclass(frozen=True)
 class _Space:
-    """Where a pixel's neighbourhood becomes a point."""
+    """Feature space of pixel neighbourhoods."""
 
     middle: Floats
     """(band,) median difference."""
     spread: Floats
-    """(band,) what differences are divided by."""
+    """(band,) divisors of the differences."""
     mean: Floats
     axes: Floats
     """(block x block x band, component)."""
@@ -98,24 +99,24 @@ class _Space:
 
 
 def tamed(difference: Floats, middle: Floats, spread: Floats) -> Floats:
-    """Differences in spreads, cut off where they are far from the middle one."""
+    """Scale differences by their spread, clipped far from the median."""
     return np.clip(difference, middle - MOST_SPREADS * spread, middle + MOST_SPREADS * spread) / spread
 
 
 def clusters(before: Answer, after: Answer, city: City, *, number: int | None = None) -> Change:
-    """Divide the ground by how it changed between two images.
+    """Classify the ground by how it changed between two images.
 
     Parameters
     ----------
     before, after
         Composite and land cover of each, on one grid.
     number
-        Of clusters; None for the one with the best silhouette.
+        Number of clusters; None for the one with the best silhouette.
 
     Raises
     ------
     PlanError
-        Different grids, no band that both have, or too little ground that both saw.
+        Different grids, no common band, or too little ground observed by both.
     """
     check(before, after)
     bands = tuple(band for band in before.composite.bands if band in after.composite.bands and band not in RADAR_BANDS)
@@ -168,7 +169,7 @@ def _doubts(found: Normalisation) -> Iterator[Caution]:
 def _normalised(
     before: Answer, after: Answer, bands: tuple[str, ...], ground: Sequence[Slab], compared: int
 ) -> Normalisation:
-    """Fit the lines to pixels drawn at random from what both saw."""
+    """Fit the lines to pixels drawn at random from the ground observed by both."""
     rng = np.random.default_rng(SEED)
     pairs = []
     for slab, rows in _rows(ground):
@@ -185,7 +186,7 @@ def _rows(ground: Sequence[Slab]) -> Iterator[tuple[Slab, slice]]:
 
 
 def _with_margin(pair: _Pair, rows: slice) -> Floats:
-    """(band, y + 2 margins, x + 2 margins) differences, the nearest beyond the edges, 0 where one is unseen."""
+    """(band, y + 2 margins, x + 2 margins) differences, edge pixels repeated beyond the edges, 0 where either is unobserved."""
     margin = BLOCK_PX // 2
     height = pair.before.landcover.grid.shape[0]
     wide = slice(max(rows.start - margin, 0), min(rows.stop + margin, height))
@@ -195,13 +196,13 @@ def _with_margin(pair: _Pair, rows: slice) -> Floats:
 
 
 def _space(pair: _Pair, ground: Sequence[Slab], compared: int) -> tuple[_Space, Floats]:
-    """Learn the components from blocks that do not overlap; also the points of pixels drawn at random.
+    """Learn the components from non-overlapping blocks; return also the feature points of a random sample of pixels.
 
-    Both are drawn the more often the more they differ: a change that covers a thousandth of a city would else be no component and no
-    cluster, and k-means would divide noise.
+    Both are sampled in proportion to their difference: otherwise a change that covers a thousandth of a city would form
+    no component and no cluster, and k-means would divide noise.
     """
     rng = np.random.default_rng(SEED + 1)
-    # A thinned first look tells what is usual, so that the second can take what is not more often.
+    # A thinned first pass defines what is usual, so that the second can oversample what is not.
     usual = np.concatenate([pair.difference(rows)[:, slab.compared][:, ::LOOK].T for slab, rows in _rows(ground)])
     middle, spread = _middle_and_spread(usual[np.isfinite(usual).all(axis=1)])
     far = np.square(tamed(usual, middle, spread) - middle / spread).sum(axis=1)
@@ -227,7 +228,7 @@ def _space(pair: _Pair, ground: Sequence[Slab], compared: int) -> tuple[_Space, 
     values, axes = np.linalg.eigh(np.cov((vectors - mean).T.astype(float)))
     share = np.cumsum(values[::-1]) / max(values.sum(), 1e-30)
     kept = int(np.searchsorted(share, EXPLAINED)) + 1
-    # The sign of a component means nothing; the largest entry is made positive, so that a run can be repeated.
+    # A component's sign is arbitrary; the largest entry is made positive, so that runs are reproducible.
     chosen_axes = axes[:, ::-1][:, :kept]
     chosen_axes = chosen_axes * np.sign(chosen_axes[np.abs(chosen_axes).argmax(axis=0), range(kept)])
     space = _Space(middle, spread, mean.astype(np.float32), chosen_axes.astype(np.float32), float(share[kept - 1]))
@@ -235,13 +236,13 @@ def _space(pair: _Pair, ground: Sequence[Slab], compared: int) -> tuple[_Space, 
 
 
 def _middle_and_spread(rows: Floats) -> tuple[Floats, Floats]:
-    """(band,) median and robust standard deviation of differences (n, band): what changed does not widen it."""
+    """(band,) median and robust standard deviation of differences (n, band), insensitive to changed pixels."""
     middle = np.median(rows, axis=0)
     return middle.astype(np.float32), np.asarray(1.4826 * np.median(np.abs(rows - middle), axis=0) + 1e-4, np.float32)
 
 
 def _centres(sample: Floats, number: int | None) -> tuple[Floats, dict[int, float]]:
-    """Centres (cluster, component) of the best number of clusters, and the silhouettes of all."""
+    """Return the centres (cluster, component) for the best number of clusters, and the silhouettes of all."""
     from scipy.cluster.vq import kmeans2, vq
 
     rng = np.random.default_rng(SEED + 2)
@@ -256,13 +257,13 @@ def _centres(sample: Floats, number: int | None) -> tuple[Floats, dict[int, floa
 
 
 def fewest_of_the_best(silhouettes: dict[int, float]) -> int:
-    """Choose the least number of clusters whose silhouette is as good as the best, to :data:`TIE`."""
+    """Return the fewest clusters whose silhouette is within :data:`TIE` of the best."""
     best = max(silhouettes.values())
     return min(count for count, value in silhouettes.items() if value >= best - TIE)
 
 
 def silhouette(points: NDArray[np.float64], labels: NDArray[np.int_]) -> float:
-    """Mean over the points of (b - a) / max(a, b): a the mean distance to its own cluster, b to the next; 0 for one cluster."""
+    """Mean over the points of (b - a) / max(a, b): a the mean distance to its own cluster, b to the nearest other; 0 for one cluster."""
     from scipy.spatial.distance import cdist
 
     numbers, counts = np.unique(labels, return_counts=True)
@@ -281,8 +282,9 @@ def silhouette(points: NDArray[np.float64], labels: NDArray[np.int_]) -> float:
 
 
 def _assigned(pair: _Pair, space: _Space, ground: Sequence[Slab], centres: Floats) -> NDArray[np.uint8]:
-    """(y, x) number of the nearest centre; NOT_COMPARED elsewhere."""
-    # |p - c|^2 without the |p|^2 that all centres share; a few rows at once, for a neighbourhood is 9 pixels of every band.
+    """Return the index (y, x) of the nearest centre; NOT_COMPARED elsewhere."""
+    # |p - c|^2 without the |p|^2 common to all centres; a few rows at a time, as a neighbourhood is 9 pixels of every
+    # band.
     lengths, parts = np.square(centres).sum(axis=1), []
     for slab, rows in _rows(ground):
         wide = _with_margin(pair, rows)
@@ -295,7 +297,7 @@ def _assigned(pair: _Pair, space: _Space, ground: Sequence[Slab], centres: Float
 
 
 def _order(centres: Floats, space: _Space, bands: tuple[str, ...]) -> NDArray[np.int_]:
-    """Clusters from the least to the most difference of reflectance, in spreads."""
+    """Order clusters by their difference of reflectance, the smallest first, in spreads."""
     vectors = (centres @ space.axes.T + space.mean).reshape(len(centres), len(bands), -1)
     return np.asarray(np.sqrt(np.square(vectors).mean(axis=(1, 2))).argsort(kind="stable"))
 
@@ -303,7 +305,7 @@ def _order(centres: Floats, space: _Space, bands: tuple[str, ...]) -> NDArray[np
 def _named(
     codes: NDArray[np.uint8], ground: Sequence[Slab], size: float, order: NDArray[np.int_]
 ) -> tuple[tuple[ChangeClass, ...], NDArray[np.uint8]]:
-    """Give clusters their codes (1 least changed, then by how much they differ), names, colours and figures."""
+    """Give clusters their codes (1 least changed, then by size of difference), names, colours and figures."""
     table = np.full(256, NOT_COMPARED, np.uint8)
     table[order] = np.arange(1, len(order) + 1)
     codes = table[codes]

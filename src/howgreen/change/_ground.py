@@ -1,4 +1,4 @@
-"""Two answers on one grid, read slab by slab: what of a place can be compared."""
+"""Two answers on one grid, read slab by slab: the comparable ground of a place."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 ROWS = 512
-"""Of a slab."""
+"""Rows of a slab."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """One of the two."""
+    """One of the two answers."""
 
     composite: Composite
     landcover: LandCover
@@ -37,13 +37,13 @@ class Slab:
 
     top: int
     compared: Bools
-    """(y, x): inside the limits, and seen as land by both."""
+    """(y, x): inside the limits, and observed as land by both."""
     green: tuple[Floats, Floats]
     """Green fraction before and after, (y, x)."""
 
 
 def check(before: Answer, after: Answer) -> None:
-    """PlanError where the two do not lie on one grid."""
+    """Raise PlanError if the two are on different grids."""
     if before.landcover.grid != after.landcover.grid:
         raise PlanError("the two answers lie on different grids: change needs one place and one pixel size")
 
@@ -66,20 +66,20 @@ def slabs(before: Answer, after: Answer, city: City) -> Iterator[Slab]:
 
 
 def reflectance(answer: Answer, bands: tuple[str, ...], rows: slice) -> Floats:
-    """(band, y, x) of some rows; NaN where never clear."""
+    """Return (band, y, x) reflectance of some rows; NaN where never clear."""
     data = answer.composite.data["reflectance"].sel(band=list(bands)).transpose("band", "y", "x")
     return np.asarray(data.isel(y=rows).values, np.float32)
 
 
 def uncertainty(answer: Answer, rows: slice) -> Floats | None:
-    """(y, x) standard errors of the green fraction of some rows; None where the model does not tell."""
+    """Return (y, x) standard errors of the green fraction of some rows; None if the model gives none."""
     if "green_uncertainty" not in answer.landcover.data:
         return None
     return np.asarray(answer.landcover.data["green_uncertainty"].transpose("y", "x").isel(y=rows).values, np.float32)
 
 
 def pixel_m2(city: City, grid: Any) -> float:
-    """Ellipsoidal area of a pixel: the limits' own over that of their projection."""
+    """Ellipsoidal area of a pixel: its projected area times the ratio of the limits' ellipsoidal to projected area."""
     return float(abs(grid.affine.a * grid.affine.e) * city.area_m2 / project(city.boundary, str(grid.crs)).area)
 
 

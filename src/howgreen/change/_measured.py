@@ -1,8 +1,9 @@
-"""Green that was lost, gained and kept: where the difference of two green fractions is more than their standard errors explain.
+"""Green lost, gained and kept: where the difference of two green fractions exceeds their standard errors.
 
-A pixel's change is believed where it is more than ``z`` standard errors of the difference, sqrt(u1^2 + u2^2), and more than
-:data:`LEAST`; connected pixels of one kind under the mapping unit are no change. Standard errors are those of single pixels: what a whole
-date is off by, its season above all, is common to all of them, is told as the median difference, and is not taken off.
+A pixel's change is accepted if it exceeds ``z`` standard errors of the difference, sqrt(u1^2 + u2^2), and
+:data:`LEAST`; connected pixels of one kind below the mapping unit are not change. Standard errors are those of single
+pixels: the error of a whole date, above all its season, is common to all of them, is reported as the median difference,
+and is not subtracted.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
 
 Z = 1.96
-"""Standard errors: one in twenty of unchanged pixels passes, before the mapping unit."""
+"""Standard errors: one in twenty unchanged pixels passes, before the mapping unit."""
 LEAST = 0.2
-"""Green fraction: less is within what mixed pixels and a pixel's shift do."""
+"""Green fraction: smaller changes can come from mixed pixels and misregistration."""
 MAPPING_UNIT_M2 = 1000.0
-"""Ten pixels of Sentinel-2: less is more often a shadow or a shift than a change."""
+"""Ten pixels of Sentinel-2: a smaller patch is more often a shadow or a shift than a change."""
 STEADY, LOST, GAINED = 1, 2, 3
 _LOOK = {
     STEADY: ("no clear change", "#e6e0d0"),
@@ -35,27 +36,27 @@ _LOOK = {
     GAINED: ("green gained", "#1b7837"),
 }
 SAID = tuple(name for name, _ in _LOOK.values())
-"""What the classes are called."""
+"""Names of the classes."""
 MOST_PATCHES = 20
-"""Of each kind that are listed."""
+"""Patches listed of each kind."""
 SHIFTED = 0.05
-"""Median difference from which a reader is told that the dates differ as a whole."""
+"""Median difference from which the report says that the dates differ as a whole."""
 
 
 def measured(before: Answer, after: Answer, city: City, *, mapping_unit_m2: float = MAPPING_UNIT_M2) -> Change:
-    """Tell green that was lost, gained and kept.
+    """Map green lost, gained and kept.
 
     Parameters
     ----------
     before, after
-        Of one grid and one model that tells standard errors.
+        On one grid, from one model with standard errors.
     mapping_unit_m2
-        Smaller patches are no change.
+        Smaller patches are not change.
 
     Raises
     ------
     PlanError
-        Different grids, no standard errors, or no ground that both saw.
+        Different grids, no standard errors, or no ground observed by both.
     """
     check(before, after)
     grid, size = before.landcover.grid, pixel_m2(city, before.landcover.grid)
@@ -127,7 +128,7 @@ def _patches(
     size: float,
     least_px: float,
 ) -> tuple[list[Patch], int]:
-    """Sieve ``kinds`` in place; the largest patches of each kind by green area, and how many pixels were sieved."""
+    """Sieve ``kinds`` in place; return the largest patches of each kind by green area, and the number of sieved pixels."""
     from scipy import ndimage
 
     found, sieved = [], 0
@@ -173,7 +174,7 @@ def _patch(
     from howgreen.core.geometry import transformer
 
     rows, columns = np.nonzero(labels[box] == label)
-    # The pixel nearest to the middle: the middle itself may lie outside.
+    # The pixel nearest to the centroid: the centroid itself may lie outside.
     near = np.hypot(rows - rows.mean(), columns - columns.mean()).argmin()
     x, y = grid.affine * (columns[near] + box[1].start + 0.5, rows[near] + box[0].start + 0.5)
     lon, lat = transformer(str(grid.crs), "EPSG:4326").transform(x, y)

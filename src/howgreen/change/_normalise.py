@@ -1,13 +1,14 @@
-"""Bring one image to the radiometry of another by pixels that did not change.
+"""Normalise one image to the radiometry of another by invariant pixels.
 
-Which pixels did not change is asked by the iteratively re-weighted multivariate alteration detection (IR-MAD, Nielsen 2007, IEEE Trans.
-Image Processing 16: 463): canonical correlation finds pairs of band combinations that agree as well as they can; the sum of squared,
-standardised differences is chi-squared where nothing changed; its probability is the weight of the next round. The lines are orthogonal
-regressions over the pixels that are most probably unchanged (Canty & Nielsen 2008, Remote Sens. Environ. 112: 1025).
+Invariant pixels are found by iteratively re-weighted multivariate alteration detection (IR-MAD, Nielsen 2007, IEEE
+Trans. Image Processing 16: 463): canonical correlation finds the most correlated pairs of band combinations; the sum of
+squared, standardised differences is chi-squared where nothing changed; its probability is the weight in the next
+iteration. The lines are orthogonal regressions over the pixels most probably unchanged (Canty & Nielsen 2008, Remote
+Sens. Environ. 112: 1025).
 
-It was chosen over a regression on all pixels because that is drawn to what changed, over picking dark and bright objects by hand because
-nobody is there to pick, and because it does not depend on the gains and offsets that it is to find. It takes off what the two images
-differ by everywhere alike: haze, sun, and a season that all plants share too.
+It is preferred to a regression on all pixels, which is biased by changed ones, and to manually picked dark and bright
+targets, which nobody is there to pick; and it does not depend on the gains and offsets it is to find. It removes
+whatever differs uniformly between the two images: haze, sun, and also a seasonal change that all vegetation shares.
 """
 
 from __future__ import annotations
@@ -22,18 +23,18 @@ from howgreen.core.change import Normalisation
 Floats = NDArray[np.float64]
 
 UNCHANGED = 0.5
-"""Probability of no change from which a pixel is invariant. Of whole scenes 95 % leaves enough; of a city's sample, too few."""
+"""Probability of no change from which a pixel is invariant. For whole scenes 95 % leaves enough pixels; for a city's sample, too few."""
 LEAST_INVARIANT = 100
-"""Fewer pixels fit no line."""
+"""Fewest pixels to fit a line."""
 LEAST_CORRELATION = 0.8
-"""Of a band over the invariant pixels: under it they do not lie on a line."""
+"""Least correlation of a band over the invariant pixels: below it they do not lie on a line."""
 MOST_ROUNDS, SETTLED = 50, 1e-4
 GAINS = (0.5, 2.0)
-"""Lines steeper or flatter are no radiometry."""
+"""Gains outside this range are not radiometric."""
 
 
 def normalise(before: Floats, after: Floats, *, bands: Sequence[str]) -> Normalisation:
-    """Find gains and offsets that bring ``after`` to ``before``.
+    """Find gains and offsets that normalise ``after`` to ``before``.
 
     Parameters
     ----------
@@ -45,7 +46,7 @@ def normalise(before: Floats, after: Floats, *, bands: Sequence[str]) -> Normali
     Returns
     -------
     Normalisation
-        ``applied`` is False, gains are 1 and offsets 0, where too few pixels are invariant.
+        ``applied`` is False, gains are 1 and offsets 0, if too few pixels are invariant.
     """
     count = len(before)
     weight = no_change(before, after) if count > LEAST_INVARIANT else np.zeros(count)
@@ -68,7 +69,7 @@ def normalise(before: Floats, after: Floats, *, bands: Sequence[str]) -> Normali
 
 
 def no_change(before: Floats, after: Floats) -> Floats:
-    """(n,) probability of no change by IR-MAD; zeros where the bands have no variance to compare."""
+    """(n,) probability of no change by IR-MAD; zeros if the bands have no variance to compare."""
     from scipy import linalg, stats
 
     bands = before.shape[1]
@@ -98,7 +99,7 @@ def no_change(before: Floats, after: Floats) -> Floats:
 
 
 def _line(x: Floats, y: Floats) -> tuple[float, float] | None:
-    """Gain and offset of the orthogonal regression of y on x; None where the points do not lie on one."""
+    """Gain and offset of the orthogonal regression of y on x; None if the points do not lie on a line."""
     (xx, xy), (_, yy) = np.cov(x, y)
     if min(xx, yy) <= 0 or xy / np.sqrt(xx * yy) < LEAST_CORRELATION:
         return None
