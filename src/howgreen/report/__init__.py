@@ -1,4 +1,4 @@
-"""Report: a finished result in, files that a person opens out. It decides nothing.
+"""From a finished result to files for people. Reporting makes no decisions.
 
 :func:`write` makes the folder with the page, the maps and the tables; :func:`explore` a folium map;
 :func:`summary` the figures as JSON values (schema: ``summary.schema.json`` beside this file).

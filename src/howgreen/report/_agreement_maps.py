@@ -1,4 +1,4 @@
-"""Where two maps disagree, as a cloud-optimised GeoTIFF: written block by block, whole or not at all."""
+"""Map of disagreement between two maps, as a cloud-optimised GeoTIFF: written block by block, whole or not at all."""
 
 from __future__ import annotations
 
@@ -31,32 +31,32 @@ CATEGORIES: Mapping[int, tuple[str, str]] = MappingProxyType(
         ONLY_THEIRS: ("only theirs green", "#e08214"),
     }
 )
-"""Name and colour of each category; blue and orange stay apart for all kinds of colour vision."""
+"""Name and colour of each category; blue and orange are distinguishable with any colour vision."""
 
 SHOWN = MappingProxyType({**CATEGORIES, 4: ("not compared (water, unseen)", "#b7c4cf")})
-"""As pictures show it: ground inside the limits that is not compared has a colour too."""
+"""The same in pictures, where uncompared ground inside the limits has a colour too."""
 
 
 def file_name(key: str) -> str:
-    """Of the agreement map with the map ``key``."""
+    """Name the file of the agreement map with map ``key``."""
     return f"agreement_{key.replace('-', '_')}.tif"
 
 
 @contextmanager
 def agreement_map(folder: Path, key: str, grid: GeoBox, *, label: str) -> Iterator[Callable[[int, int, Array], None]]:
-    """Open a file that takes blocks of categories (row, column, uint8 (y, x)); a COG when all went well.
+    """Open a file that accepts blocks of categories (row, column, uint8 (y, x)); on success it becomes a COG.
 
     Raises
     ------
     OSError, RasterioError
-        When the disk refuses.
+        The disk refuses.
     """
     plain, final = folder / f"scratch-{file_name(key)}", folder / file_name(key)
     try:
         with plain_raster(plain, grid, dtype="uint8", nodata=NOT_COMPARED, compress="DEFLATE") as file:
             yield lambda row, column, values: file.write(values, 1, window=_window(row, column, values))
             _dress(file, label)
-        # The mean of two categories is a third: overviews take the commonest value.
+        # The mean of two categories is a third one: overviews use the mode.
         pack(plain, final, {"overview_resampling": "MODE"})
     finally:
         plain.unlink(missing_ok=True)
@@ -65,7 +65,7 @@ def agreement_map(folder: Path, key: str, grid: GeoBox, *, label: str) -> Iterat
 
 
 def small(folder: Path, key: str, shape: tuple[int, int]) -> Array:
-    """uint8 (y, x): an agreement map at the size of a screen."""
+    """Shrink an agreement map to screen size, uint8 (y, x)."""
     import rasterio
     from rasterio.enums import Resampling
 
@@ -75,7 +75,7 @@ def small(folder: Path, key: str, shape: tuple[int, int]) -> Array:
 
 
 def picture(categories: Array, inside: Array) -> Image:
-    """Palette picture of an agreement map (uint8, y, x), transparent outside the limits (bool, y, x)."""
+    """Make a palette picture of an agreement map (uint8, y, x), transparent outside the limits (bool, y, x)."""
     from howgreen.report.shades import palette
 
     index = np.where(inside & (categories == NOT_COMPARED), np.uint8(4), categories)

@@ -1,4 +1,4 @@
-"""What the writing of a report takes a tenth of a second to load is loaded while pixels are read, which leaves the interpreter idle."""
+"""Preloading of slow report modules while pixels are read, when the interpreter is idle anyway."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from howgreen.report._language import language as language_of
 
 
 def load_ahead(language: str = "en") -> None:
-    """Begin to load, beside other work, what :func:`howgreen.report.write` will need; nothing waits for it.
+    """Start loading, in a background thread, what :func:`howgreen.report.write` will need; nothing waits for it.
 
     Parameters
     ----------
     language
-        Of the report to be written.
+        Language of the report.
     """
     Thread(target=_load, args=(language,), name="load ahead").start()
 
 
 def _load(language: str) -> None:
-    import dask.array  # first what the pixels need themselves: two that load at once only take turns
+    import dask.array  # first what the pixels need themselves: two concurrent imports only take turns
 
-    # Modules that are loaded where they are used, for most programs never use them.
+    # These are imported where they are used, since most programs never need them.
     import PIL.JpegImagePlugin
     import pyogrio
     import xlsxwriter

@@ -1,4 +1,4 @@
-"""The strip of dates: every image that could have been used, with its clear share, whether it was, and why not."""
+"""The strip of dates: every available image with its clear share, whether it was used, and why not."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def strip(found: Sequence[Candidate], language: Language = ENGLISH) -> list[dict[str, Any]]:
-    """Return what ``sections/candidates.html`` shows of each image."""
+    """Return the values that ``sections/candidates.html`` shows of each image."""
     return [
         {
             "id": one.id,
@@ -34,14 +34,14 @@ def strip(found: Sequence[Candidate], language: Language = ENGLISH) -> list[dict
 def candidates_page(
     found: Sequence[Candidate], *, title: str, lines: Sequence[str], language: Language = ENGLISH
 ) -> str:
-    """Write a page of its own that shows the strip, its pictures inside.
+    """Write a separate page with the strip and its pictures.
 
     Parameters
     ----------
     title
-        What is planned.
+        Title of the plan.
     lines
-        What else the plan says.
+        Further lines of the plan.
     """
     from importlib.metadata import version
 

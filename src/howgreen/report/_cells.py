@@ -1,8 +1,7 @@
-"""The green shares that a page carries, so that it can answer for any area by itself.
+"""The green shares embedded in a page, so that it can answer for any area by itself.
 
-A cell is one pixel of the city's grid, or a square of several where the city is large. It holds sums, not means of means: how much
-of it is land that was seen, how green that is, and how much is land that no image showed. What is left is water, sea, or beyond the
-limits.
+A cell is one pixel of the city's grid, or a square of several if the city is large. It holds sums, not means of means: how much of
+it is seen land, how green that is, and how much is unseen land. The rest is water, sea, or outside the limits.
 """
 
 from __future__ import annotations
@@ -28,33 +27,33 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 
 MOST_CELLS = 1_000_000
-"""Cells of a page at most: about a megabyte."""
+"""Most cells of a page: about a megabyte."""
 STEPS = 100
-"""A whole cell, and a wholly green one: rounding by half a hundredth vanishes in any area of many cells."""
+"""Value of a whole cell, or a fully green one: rounding to half a hundredth vanishes in any area of many cells."""
 _TERMS = tuple((i, j) for i in range(4) for j in range(4 - i))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cells:
-    """Sums over squares of the grid; each uint8 (y, x) in hundredths."""
+    """Sums over squares of the grid; each uint8 (y, x), in hundredths."""
 
     green: Array
     """Green share of the seen land."""
     seen: Array
-    """Share of the cell that is land and was seen."""
+    """Share of the cell that is seen land."""
     unseen: Array
-    """Share of the cell that is land and was never seen clearly."""
+    """Share of the cell that is land without any clear image."""
     side_px: int
     """Grid pixels along a cell's edge."""
 
     def packed(self) -> str:
-        """Return the three planes one after the other, deflated (zlib), as base64."""
+        """Concatenate the three planes and return them deflated (zlib), as base64."""
         planes = b"".join(np.ascontiguousarray(plane).tobytes() for plane in (self.green, self.seen, self.unseen))
         return b64encode(deflate.zlib_compress(planes, 9)).decode()
 
 
 def side_of(shape: tuple[int, int]) -> int:
-    """Grid pixels along a cell's edge, so that there are no more than :data:`MOST_CELLS` cells."""
+    """Return the grid pixels along a cell's edge that give at most :data:`MOST_CELLS` cells."""
     side = 1
     while -(-shape[0] // side) * -(-shape[1] // side) > MOST_CELLS:
         side += 1
@@ -62,12 +61,12 @@ def side_of(shape: tuple[int, int]) -> int:
 
 
 def cells(strips: Iterable[tuple[Array, Array, Array]], side_px: int) -> Cells:
-    """Add up strips of rows; all but the last have a height of a multiple of ``side_px``.
+    """Sum strips of rows; each but the last has a height that is a multiple of ``side_px``.
 
     Parameters
     ----------
     strips
-        Label (uint8, 255 unseen), green share (NaN where it does not count) and land (bool), each (y, x).
+        Label (uint8, 255 unseen), green share (NaN if not counted) and land (bool), each (y, x).
     """
     rows = [_sums(label, fraction, land, side_px) for label, fraction, land in strips]
     green, seen, unseen = (np.concatenate([row[n] for row in rows]) for n in range(3))
@@ -106,7 +105,7 @@ def _bytes(values: Array) -> Array:
 
 
 def pixel_interval(card: ModelCard) -> dict[str, Any] | None:
-    """Return what an interval of any area is made of: the error of a place, and those of zones by their area."""
+    """Return the components of any area's interval: the error of a place, and those of zones by area."""
     error = card.reference_error
     if error is None:
         return None
@@ -128,7 +127,7 @@ def to_degrees(grid: GeoBox) -> dict[str, Any]:
     x, y = t.a * columns + t.b * rows + t.c, t.d * columns + t.e * rows + t.f
     lon, lat = transformer(str(grid.crs), "EPSG:4326").transform(x, y)
     lon = np.asarray(lon)
-    lon = lon[0] + (lon - lon[0] + 180) % 360 - 180  # on across the antimeridian
+    lon = lon[0] + (lon - lon[0] + 180) % 360 - 180  # continues across the antimeridian
     half = (width / 2, height / 2)
     u, v = columns / half[0] - 1, rows / half[1] - 1
     base = np.column_stack([u**i * v**j for i, j in _TERMS])
@@ -145,14 +144,14 @@ def to_degrees(grid: GeoBox) -> dict[str, Any]:
 
 
 def for_page(made: Cells, grid: GeoBox, card: ModelCard, found: Mapping[str, Any], pixels: float) -> dict[str, Any]:
-    """Gather what the page's own measuring needs.
+    """Gather the data for the page's measuring tool.
 
     Parameters
     ----------
     found
         The summary.
     pixels
-        Size of the zone in pixels of the grid, on the plane: what its ellipsoidal area is divided by.
+        Planar size of the zone in grid pixels, by which its ellipsoidal area is divided.
     """
     height, width = (int(size) for size in made.seen.shape)
     return {

@@ -1,4 +1,4 @@
-"""A change as files a person opens: the page, the picture, the map, the figures. It decides nothing."""
+"""A change as files for people: page, picture, map, figures. Reporting makes no decisions."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ _SIDE = ("period", "green_ratio", "interval", "observed_ratio", "scenes")
 def write_change(
     before: Result, after: Result, found: Change, desk: Desk, *, estimate: ChangeEstimateFigures | None = None
 ) -> ChangeSummary:
-    """Write map, page, pictures and figures of a change; the green shares and pictures of both dates that lie there are listed too.
+    """Write map, page, pictures and figures of a change; existing green shares and pictures of both dates are listed too.
 
     Parameters
     ----------
     estimate
-        What people saw at a sample of places on both dates: it leads.
+        Estimate from an interpreted sample of both dates: it leads.
     """
     folder, language = desk.folder, desk.language
     summary = msgspec.structs.replace(ChangeSummary.from_dict(_figures(before, after, found)), estimate=estimate)
@@ -129,7 +129,7 @@ def _colours(found: Change) -> dict[int, tuple[int, ...]]:
 
 
 def _alike(views: list[Preview]) -> list[Array]:
-    """Both photos in one stretch, where they show the same bands: what looks brighter is brighter."""
+    """Stretch both photos alike, if they show the same bands, so that brightness is comparable."""
     first, second = views
     if first.photo_kind != second.photo_kind:
         return [_pictures.photo_rgb(one) for one in views]
@@ -144,7 +144,7 @@ def _alike(views: list[Preview]) -> list[Array]:
 
 
 def _small(found: Change, preview: Preview) -> Array:
-    """uint8 (y, x): every n-th pixel of the map, where the preview's lie."""
+    """uint8 (y, x): every n-th pixel of the map, aligned with the preview."""
     step = max(1, -(-max(found.codes.shape) // 1600))
     small = found.codes[step // 2 :: step, step // 2 :: step]
     return np.ascontiguousarray(small[: preview.label.shape[0], : preview.label.shape[1]])
@@ -169,7 +169,7 @@ def _map(result: Result, preview: Preview, photos: list[Array], shown: Any) -> d
 
 
 def _named(language: Language) -> Callable[[str], str]:
-    """Return what says the name of a class in a language; clusters of one kind are numbered."""
+    """Return a function that names a class in a language; clusters of one kind are numbered."""
 
     def named(name: str) -> str:
         numbered = CLUSTER.fullmatch(name)
@@ -217,7 +217,7 @@ def _around(summary: ChangeSummary, language: Language) -> _plates.Around:
 
 
 def _rests_on(estimate: ChangeEstimateFigures, threshold: ThresholdFigures, language: Language) -> tuple[str, str]:
-    """Say what an estimate rests on, and what it leaves open, or else what the map says."""
+    """State the basis of an estimate and what it leaves open, or else the map's figures."""
     _ = language.gettext
     beside = _("The map measures %(lost)s lost and %(gained)s gained.") % {
         "lost": language.area(threshold.lost_m2),
@@ -243,7 +243,7 @@ def _with_range(one: SampledArea, language: Language) -> str:
 
 
 def _drawn(summary: ChangeSummary, photos: list[Array], shown: Any, language: Language) -> _plates.Draw:
-    """Draw both photos and the change, and what its colours mean."""
+    """Draw both photos and the change, with a legend."""
     from matplotlib.patches import Patch
 
     _, named = language.gettext, _named(language)
@@ -277,7 +277,7 @@ def _days(side: ChangeSide, language: Language) -> str:
 
 
 def in_words(figures: Mapping[str, Any]) -> str:
-    """Say what changed in a sentence."""
+    """Summarise the change in a sentence."""
     threshold, clustering, estimate = figures["threshold"], figures["clustering"], figures.get("estimate")
     if estimate is not None:
         lost, gained = (estimate["areas"][kind] for kind in ("lost", "gained"))

@@ -1,4 +1,4 @@
-"""Checksums of a report's files, in the form that ``sha256sum --check`` reads: who received it can tell that it is whole."""
+"""Checksums of a report's files, in the format of ``sha256sum --check``: a recipient can verify that it is complete."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def write_checksums(folder: Path) -> None:
 
 
 def add_file(path: Path) -> None:
-    """Add the checksum of a file that came to a finished folder later: then it is one of the folder's own."""
+    """Add the checksum of a file added to a finished folder later, which makes it one of the folder's own."""
     with (path.parent / CHECKSUMS).open("a", encoding="utf-8") as file:
         file.write(f"{_sha256(path)}  {path.name}\n")
 
 
 def is_unaltered(folder: Path) -> bool:
-    """Say whether every file that the folder was finished with is there as it was; files that came later do not matter."""
+    """Tell whether every file with a checksum is unaltered; files added later do not matter."""
     try:
         with (folder / CHECKSUMS).open(encoding="utf-8") as file:
             text = file.read(_MOST_BYTES)

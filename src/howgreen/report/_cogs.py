@@ -1,4 +1,4 @@
-"""A map on its way to a cloud-optimised GeoTIFF: uncompressed first, with its overviews, then packed in one go."""
+"""A map on its way to a cloud-optimised GeoTIFF: written uncompressed with its overviews, then packed in one go."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 
 BLOCK_PX = 1024
-"""Blocks are written whose sides begin at multiples of it: its overviews then need no other block's pixels."""
+"""Blocks start at multiples of this: their overviews then need no pixels of other blocks."""
 MOST_LEVELS = 10
-"""A block is one pixel of the tenth overview."""
+"""At the tenth overview a block is one pixel."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """What a map is made of."""
+    """Properties of a map."""
 
     grid: GeoBox
     bands: int
     dtype: str
     nodata: float
     smooth: bool
-    """Overviews show means, else the most frequent value."""
+    """Whether overviews are means; else modes."""
 
     @property
     def shapes(self) -> list[tuple[int, int]]:
-        """Of the map and its overviews, until one fits into a tile."""
+        """Shapes of the map and its overviews, until one fits into a tile."""
         shapes = [(int(self.grid.shape[0]), int(self.grid.shape[1]))]
         while max(shapes[-1]) > TILE_PX and len(shapes) <= MOST_LEVELS:
             shapes.append((-(-shapes[-1][0] // 2), -(-shapes[-1][1] // 2)))
@@ -49,9 +49,9 @@ class Layout:
 
 
 class Scratch:
-    """A map that blocks are written into, in any order and from several threads.
+    """A map that accepts blocks, in any order and from several threads.
 
-    An uncompressed file a level, and a virtual one (VRT) that makes them one map with overviews.
+    Stored as one uncompressed file per level, and a virtual one (VRT) that combines them into one map with overviews.
     """
 
     def __init__(self, final: Path, layout: Layout, *, tell: Callable[[], None] | None = None) -> None:
@@ -67,7 +67,7 @@ class Scratch:
         ]
 
     def __setitem__(self, key: Any, values: Array) -> None:
-        """Write a block that begins at multiples of BLOCK_PX, as dask does."""
+        """Write a block that starts at multiples of BLOCK_PX, as dask does."""
         from rasterio.windows import Window
 
         values = values if values.ndim == 3 else values[None]
@@ -81,7 +81,7 @@ class Scratch:
             self._tell()
 
     def close(self) -> None:
-        """Flush to disk, and make sure that all of it arrived: GDAL keeps a full disk to itself when it closes."""
+        """Flush to disk, and check that everything arrived: GDAL does not report a full disk on closing."""
         for path, file in zip(self._paths, self._files, strict=True):
             expected = file.count * file.height * file.width * np.dtype(file.dtypes[0]).itemsize
             file.close()
@@ -91,19 +91,19 @@ class Scratch:
 
     def discard(self) -> None:
         """Close and delete."""
-        with self._lock:  # after an error another thread may still be in the middle of a write
+        with self._lock:  # after an error, another thread may still be writing
             for path, file in zip(self._paths, self._files, strict=True):
                 file.close()
                 path.unlink(missing_ok=True)
         self.path.unlink(missing_ok=True)
 
     def pack(self, creation: Mapping[str, Any]) -> None:
-        """Make the COG of it. ``creation``: options of GDAL's driver."""
+        """Convert it to the COG. ``creation``: options of GDAL's driver."""
         pack(self.path, self.final, creation)
 
 
 def _vrt(layout: Layout, names: list[str]) -> str:
-    """Describe the files of the levels as one map (https://gdal.org/en/stable/drivers/raster/vrt.html)."""
+    """Describe the files of all levels as one map (https://gdal.org/en/stable/drivers/raster/vrt.html)."""
     height, width = layout.shapes[0]
     root = ET.Element("VRTDataset", rasterXSize=str(width), rasterYSize=str(height))
     ET.SubElement(root, "SRS").text = str(layout.grid.crs)

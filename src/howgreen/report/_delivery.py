@@ -1,7 +1,7 @@
-"""Where a finished folder goes: a place on this disk, or any storage that fsspec knows (``s3://``, ``gs://``, ``memory://``).
+"""Destination of a finished folder: a place on this disk, or any storage supported by fsspec (``s3://``, ``gs://``, ``memory://``).
 
-A folder for elsewhere is made here, whole, and then sent file by file, ``summary.json`` last: where it lies, the
-folder is whole. A note lies there while files are being sent, so that the same command can go on after a break.
+A folder for remote storage is completed locally and then sent file by file, ``summary.json`` last: where that exists, the folder is
+complete. A marker file exists during sending, so that the same command can resume after an interruption.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SENDING_FORMAT = "howgreen-sending/1"
 _MOST_SUMMARY_BYTES = 50 * 2**20
 _PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "gdrive": "gdrive-fsspec", "az": "adlfs",
              "abfs": "adlfs", "abfss": "adlfs", "sftp": "paramiko", "ssh": "paramiko", "dropbox": "dropboxdrivefs"}  # fmt: skip
-# What drivers let through of the libraries below them; asked for only when one is loaded.
+# Exceptions that drivers pass on from their libraries; looked up only if a library is loaded.
 _DRIVER_ERRORS = (
     ("botocore.exceptions", "BotoCoreError"),
     ("botocore.exceptions", "ClientError"),
@@ -47,12 +47,12 @@ KEY_FILE = "GOOGLE_APPLICATION_CREDENTIALS"
 
 
 def is_url(out: str | Path) -> bool:
-    """Whether it names a storage elsewhere: ``scheme://...``; a Path never does.
+    """Tell whether it names remote storage: ``scheme://...``; a Path never does.
 
     Raises
     ------
     OutputError
-        It is a storage misspelt: ``gdrive:folder`` would be a folder of that name here.
+        It is a misspelt storage: ``gdrive:folder`` would be a local folder of that name.
     """
     misspelt = re.match(rf"({'|'.join(_PACKAGES)}):(?!//)/?(.*)", str(out), re.IGNORECASE)
     if misspelt:
@@ -61,22 +61,22 @@ def is_url(out: str | Path) -> bool:
 
 
 def address_of(out: str | Path, name: str) -> str:
-    """Return the address of a file of a folder, for people."""
+    """Return the displayed address of a file in a folder."""
     return f"{_shown(str(out)).rstrip('/')}/{name}" if is_url(out) else str(Path(out) / name)
 
 
 def check_target(out: str | Path, *, needs_bytes: int = 0, overwrite: bool = True) -> None:
-    """Refuse, before any long work, a place that cannot be written or holds what is not ours.
+    """Refuse, before any long work, a destination that is not writable or holds foreign files.
 
     Parameters
     ----------
     overwrite
-        An earlier report there may be replaced.
+        Whether an earlier report may be replaced.
 
     Raises
     ------
     OutputError
-        With the reason; for a storage whose driver is missing, with the line that installs it.
+        With the reason; for storage with a missing driver, the line that installs it.
     """
     if is_url(out):
         whole = _Storage(str(out)).check()
@@ -97,21 +97,21 @@ def new_target(
     check: Callable[[], None] | None = None,
     progress: Progress | None = None,
 ) -> Iterator[Path]:
-    """Give a local folder to fill; when all went well it takes the place of ``out``, or is sent there.
+    """Yield a local folder to fill; on success it replaces ``out``, or is sent there.
 
     Parameters
     ----------
     out
         A folder, or a URL of fsspec.
     check
-        Of a folder on this disk: see :func:`howgreen.report._folder.new_folder`.
+        For a local folder: see :func:`howgreen.report._folder.new_folder`.
     progress
-        Told ``("send", files sent, files in all)``.
+        Called with ``("send", files sent, files in all)``.
 
     Raises
     ------
     OutputError
-        As :func:`check_target`; or sending broke off: then no ``summary.json`` lies there.
+        As :func:`check_target`; or sending failed: then there is no ``summary.json``.
     """
     if not is_url(out):
         with new_folder(Path(out), needs_bytes=needs_bytes, check=check) as folder:
@@ -127,7 +127,7 @@ def new_target(
 
 
 class _Storage:
-    """One folder on a storage that fsspec knows."""
+    """One folder in storage supported by fsspec."""
 
     def __init__(self, url: str) -> None:
         import fsspec
@@ -165,7 +165,7 @@ class _Storage:
             raise OutputError(f"{self._label}: is the root of a storage; name a folder in it")
 
     def check(self) -> bool:
-        """Tell whether it holds a whole report; OutputError when it cannot be listed or holds what is not ours."""
+        """Tell whether it holds a complete report; OutputError if it cannot be listed or holds foreign files."""
         there = self._there()
         strangers = there - self._ours(there)
         if strangers:
@@ -208,7 +208,7 @@ class _Storage:
         return f"{self._root}/{name}"
 
     def _there(self) -> set[str]:
-        """Names in the folder; none when there is no such folder."""
+        """List names in the folder; empty if it does not exist."""
         try:
             self._files.invalidate_cache()
             return {str(entry).rstrip("/").rpartition("/")[2] for entry in self._files.ls(self._root, detail=False)} - {
@@ -222,7 +222,7 @@ class _Storage:
             ) from error
 
     def _ours(self, there: set[str]) -> set[str]:
-        """Names that an earlier report, or one that was being sent, says are its own."""
+        """List names that an earlier report, or one partly sent, lists as its own."""
         own: set[str] = set()
         for name, formats in ((SUMMARY, FORMATS), (SENDING, (_SENDING_FORMAT,))):
             if name in there:
@@ -232,12 +232,12 @@ class _Storage:
     def _text(self, name: str) -> str:
         try:
             return bytes(self._files.cat_file(self._at(name), end=_MOST_SUMMARY_BYTES)).decode("utf-8")
-        except _faults():  # a ValueError too: bytes that are no text
+        except _faults():  # a ValueError too: bytes that are not text
             return ""
 
 
 def _account(scheme: str) -> dict[str, str]:
-    """Give a driver the service account that Google's tools would use, where it does not look for it itself."""
+    """Give a driver the service account that Google's tools would use, if it does not look for it itself."""
     key = os.environ.get(KEY_FILE)
     return {"token": "service_account", "creds": key} if scheme == "gdrive" and key else {}
 
@@ -249,7 +249,7 @@ def _no_browser() -> tuple[type[Exception], ...]:
 
 
 def _faults() -> tuple[type[Exception], ...]:
-    """List what drivers raise when a storage refuses or breaks off: most of it is OSError, but not all."""
+    """List the exceptions that drivers raise if a storage refuses or fails: mostly OSError, but not all."""
     found: list[type[Exception]] = [
         OSError, ValueError, RuntimeError, NotImplementedError, AttributeError, LookupError, TypeError, *_no_browser()
     ]  # fmt: skip
@@ -264,7 +264,7 @@ def _reason(error: BaseException) -> str:
 
 
 def _shown(url: str) -> str:
-    """Return a URL as it may be shown: without user, password and query."""
+    """Return a URL in displayable form: without user, password and query."""
     scheme, _, rest = url.partition("://")
     host, slash, path = rest.partition("?")[0].partition("/")
     return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"

@@ -1,10 +1,9 @@
-"""Sentences that are made elsewhere, told again in the page's language: warnings, notes, what an interval rests on.
+"""Translation of sentences composed elsewhere: warnings, notes, the basis of an interval.
 
-They travel as English text, in ``plan.json``, ``summary.json`` and a store, so that a report can be written in another language later.
-Each is made of a template and values; found again by :data:`TEMPLATES`, it is translated as a whole. The name of a value says how it is
-told: ``n``, ``share``, ``area``, ``decimal`` as numbers, ``day`` as days, ``said`` by its own template, all others as they are; what
-``unsaid`` holds only English says.
-What no template fits stays English, and the page marks it so.
+They are stored as English text, in ``plan.json``, ``summary.json`` and a store, so that a report can be written in another language
+later. Each is a template filled with values; matched against :data:`TEMPLATES`, it is translated as a whole. The name of a value
+determines its format: ``n``, ``share``, ``area``, ``decimal`` as numbers, ``day`` as days, ``said`` by its own template, all others
+unchanged; the content of ``unsaid`` exists in English only. Text that matches no template stays English, and the page marks it so.
 """
 
 from __future__ import annotations
@@ -227,7 +226,7 @@ TEMPLATES = (
     "all %(n)s images: %(said)s",
     "%(names)s … and %(n)s more",
 )
-"""What is said, as it is written where it arises, its values as ``%(name)s``; of two that fit, the first is taken."""
+"""Templates as written at their origin, with values as ``%(name)s``; the first match is used."""
 CARDS = (
     "Shares of vegetation, built, bare, dry plants and water within a pixel, by a small network that was trained on simulated mixtures",
     "the probability of a class is its expected planimetric share, and green fraction is that of vegetation, with its standard error",
@@ -269,22 +268,22 @@ CARDS = (
     "howgreen sample data, CC0",
     "Model %(model)s %(version)s: Apache-2.0",
 )
-"""What the shipped models and the sample city say of themselves, sentence by sentence."""
+"""Self-descriptions of the shipped models and the sample city, sentence by sentence."""
 _PLACE = re.compile(r"%\((\w+)\)s")
 _BREAK = re.compile(r"(; |\. |: )")
 _DAY = re.compile(rf"(\d{{1,2}}) ({'|'.join(MONTHS)})[a-z]*(?: (\d{{4}}))?")
 _NUMBER = re.compile(r"n|n_\w+|number|some|all|points|share\w*|area\w*|decimal\w*")
 _FREE = re.compile(r"(un)?said\w*|first|list|names|reason")
-"""Values that may hold what elsewhere parts one note from the next."""
+"""Values that may contain the separators of notes."""
 _LIST = TEMPLATES[-1]
-"""A list that was cut (:func:`howgreen.core.text.truncate_list`), wherever it stands as a value."""
+"""A truncated list (:func:`howgreen.core.text.truncate_list`), as part of a value."""
 _MOST_PARTS = 60
 Piece = tuple[str, bool]
-"""A text, and whether it is in the language."""
+"""A text, and whether it is translated."""
 
 
 def told(text: str, language: Language) -> Markup:
-    """Say a text in a language, as HTML with its addresses as links; what can only be had in English is marked as English."""
+    """Translate a text, as HTML with addresses as links; untranslated parts are marked as English."""
     from markupsafe import Markup
 
     from howgreen.report._links import linked
@@ -296,13 +295,13 @@ def told(text: str, language: Language) -> Markup:
 
 
 def detail(text: str, language: Language) -> str | None:
-    """Say a text in a language; None where no part of it can be had but in English."""
+    """Translate a text; None if no part of it is translated."""
     found = pieces(text, language)
     return "".join(part for part, _ in found) if any(known for _, known in found) else None
 
 
 def pieces(text: str, language: Language) -> list[Piece]:
-    """Say a text in a language, piece by piece."""
+    """Translate a text, piece by piece."""
     for side, name in (("before: ", "Before"), ("after: ", "After")):
         if text.startswith(side):
             return [
@@ -316,7 +315,7 @@ def pieces(text: str, language: Language) -> list[Piece]:
 
 
 def _parts(text: str, language: Language) -> list[Piece]:
-    """Say what is several sentences, or notes with semicolons between; empty where none of them can be had."""
+    """Translate several sentences, or notes separated by semicolons; empty if none can be."""
     split = _BREAK.split(text)[:_MOST_PARTS]
     if len(split) == 1:
         return []
@@ -339,7 +338,7 @@ def _parts(text: str, language: Language) -> list[Piece]:
 
 
 def _sentence(text: str, language: Language) -> list[Piece]:
-    """Say what one template made; empty where none did."""
+    """Translate the output of one template; empty if none matches."""
     if text.endswith(".") and not any(pattern.fullmatch(text) for _, pattern in patterns()):
         without = _sentence(text[:-1], language)
         return _joined([*without, (".", without[-1][1])]) if without else []
@@ -385,7 +384,7 @@ def _value(name: str, text: str, language: Language) -> str:
 
 
 def _days(text: str, language: Language) -> str:
-    """Say the days of a text: ``3 May – 28 Sep 2024``, ``24 July``."""
+    """Reformat the days in a text: ``3 May – 28 Sep 2024``, ``24 July``."""
     found = list(_DAY.finditer(text.replace(NBSP, " ")))
     year = next((one[3] for one in reversed(found) if one[3]), None)
     if not found:
@@ -397,13 +396,13 @@ def _days(text: str, language: Language) -> str:
 
 
 def _joint(text: str, language: Language) -> str:
-    """Return what stands between two sentences, with the spaces of a language."""
+    """Return the separator of two sentences, with the spaces of a language."""
     return {"; ": f"{language.semicolon} ", ": ": f"{language.colon} "}.get(text, text)
 
 
 @cache
 def patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
-    """List the templates with what finds their values again, in the order in which they are tried."""
+    """List the templates with the patterns that extract their values, in order of trial."""
     return tuple((template, _pattern(template)) for template in (*TEMPLATES, *CARDS))
 
 

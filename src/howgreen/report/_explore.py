@@ -1,4 +1,4 @@
-"""A folium map of a result, for notebooks; its libraries lie inside it (``vendor/``), so that it opens without a network."""
+"""A folium map of a result, for notebooks; its libraries are embedded (``vendor/``), so that it works without a network."""
 
 from __future__ import annotations
 
@@ -19,21 +19,20 @@ if TYPE_CHECKING:
     from howgreen.report._pictures import Preview
 
 AROUND_M = 2 * math.pi * 6_378_137
-"""The width of the world in EPSG:3857."""
+"""Width of the world in EPSG:3857."""
 SCRIPTS = ("vendor/leaflet/leaflet.js", "vendor/geoman/leaflet-geoman.js")
 STYLES = ("vendor/leaflet/leaflet.css", "vendor/geoman/leaflet-geoman.css")
 SEEN = "Seen how often"
-"""Short: the open list of layers covers no more of the map than its longest name needs."""
+"""Short, so that the open list of layers covers no more of the map than its longest name needs."""
 _BUTTON = """.howgreen-export button { border: 0; border-radius: 2px; background: #fff; color: #222; font: 13px system-ui, sans-serif;
   padding: 0 9px; height: 30px; cursor: pointer; } .howgreen-export button:hover { background: #f4f4f4; }"""
 
 
 def explore(result: Result, *, longest_px: int = 1600) -> folium.Map:
-    """Draw a map with the photo, the green share, the classes, how often it was seen, the limits, the districts and a drawing tool.
+    """Draw a map with the photo, the green share, the classes, the number of clear dates, the limits, the districts and a drawing tool.
 
-    What is drawn with the tool is exported as ``area.geojson``, which ``howgreen city --area`` takes. The map opens without a
-    network: only the streets below it (OpenStreetMap) are missing then.
-    The pictures are warped to EPSG:3857, in which the map is drawn, so they lie where they should.
+    Drawn shapes are exported as ``area.geojson``, for ``howgreen city --area``. The map works without a network, except for the
+    street layer (OpenStreetMap). The pictures are warped to the map's EPSG:3857, so that they are placed correctly.
 
     Parameters
     ----------
@@ -47,7 +46,7 @@ def explore(result: Result, *, longest_px: int = 1600) -> folium.Map:
     preview = _pictures.from_data(result, longest_px=longest_px)
     west, south, east, north = bounds_of(result.plan.city.boundary)
     shown = folium.Map(control_scale=True, tiles="OpenStreetMap")
-    shown.default_js, shown.default_css = [], []  # folium would load them, and more, from elsewhere
+    shown.default_js, shown.default_css = [], []  # folium would load them, and more, from the web
     _libraries().add_to(shown)
     unsure = _pictures.uncertainty_picture(preview, result.landcover.water_codes)
     layers = (
@@ -70,19 +69,19 @@ def explore(result: Result, *, longest_px: int = 1600) -> folium.Map:
 
 
 def _libraries() -> Any:
-    """Return an element that puts the libraries into the head of the page."""
+    """Return an element that embeds the libraries in the head of the page."""
     styles = "".join(f"<style>{text_of(name)}</style>\n" for name in STYLES) + f"<style>{_BUTTON}</style>\n"
     return _element("header", styles + "".join(f"<script>{text_of(name)}</script>\n" for name in SCRIPTS))
 
 
 def _drawing(shown: folium.Map) -> Any:
-    """Return an element that adds the drawing tool and its export, once everything else is on the map."""
+    """Return an element that adds the drawing tool and its export, after everything else is on the map."""
     script = text_of("drawing.js").replace("MAP;", f"{shown.get_name()};", 1).replace("FILENAME", '"area.geojson"')
     return _element("script", script)
 
 
 def _element(place: str, text: str) -> Any:
-    """Make an element of folium's from a text that is none of Jinja's; folium renders it twice."""
+    """Make a folium element from text that is not a Jinja template; folium renders it twice."""
     from branca.element import MacroElement
     from jinja2 import Template
 
@@ -95,7 +94,7 @@ def _element(place: str, text: str) -> Any:
 
 
 def to_web_mercator(image: Any, preview: Preview) -> tuple[Any, list[list[float]]]:
-    """Warp an RGBA picture (y, x, 4) to EPSG:3857, and give its corners as ``[[south, west], [north, east]]`` degrees."""
+    """Warp an RGBA picture (y, x, 4) to EPSG:3857, and return its corners as ``[[south, west], [north, east]]`` degrees."""
     import numpy as np
     import shapely
     from affine import Affine
@@ -107,10 +106,10 @@ def to_web_mercator(image: Any, preview: Preview) -> tuple[Any, list[list[float]
     to_mercator = transformer(str(preview.crs), "EPSG:3857").transform
     dense = shapely.segmentize(frame, max(t.a * columns, -t.e * rows) / 20)
     moved = shapely.transform(dense, lambda p: np.column_stack(to_mercator(p[:, 0], p[:, 1])))
-    if moved.bounds[2] - moved.bounds[0] > AROUND_M / 2:  # across the antimeridian: the map goes on to the east
+    if moved.bounds[2] - moved.bounds[0] > AROUND_M / 2:  # across the antimeridian: the map continues to the east
         moved = shapely.transform(moved, lambda p: p + [[AROUND_M, 0]] * (p[:, :1] < 0))
     west, south, east, north = moved.bounds
-    # As many pixels as the picture has, square ones.
+    # As many pixels as the picture has, but square.
     side = max((east - west) / columns, (north - south) / rows)
     width, height = int(np.ceil((east - west) / side)), int(np.ceil((north - south) / side))
     warped = np.zeros((4, height, width), dtype=np.uint8)
@@ -126,7 +125,7 @@ def to_web_mercator(image: Any, preview: Preview) -> tuple[Any, list[list[float]
     to_degrees = transformer("EPSG:3857", "EPSG:4326").transform
     _, bottom = to_degrees(0, north - side * height)
     _, top = to_degrees(0, north)
-    left, right = (360 * x / AROUND_M for x in (west, west + side * width))  # may lie beyond 180
+    left, right = (360 * x / AROUND_M for x in (west, west + side * width))  # may be beyond 180
     return np.moveaxis(warped, 0, 2), [[bottom, left], [top, right]]
 
 
@@ -138,7 +137,7 @@ def _with_alpha(preview: Preview) -> Any:
 
 
 def eastward(shape: BaseGeometry) -> BaseGeometry:
-    """Move what lies west of Greenwich, counted on to the east beyond 180 degrees."""
+    """Shift shapes west of Greenwich to longitudes above 180 degrees."""
     import shapely
 
     moved: BaseGeometry = shapely.transform(shape, lambda p: p + [[360, 0]] * (p[:, :1] < 0))
@@ -146,13 +145,13 @@ def eastward(shape: BaseGeometry) -> BaseGeometry:
 
 
 def _outlines(result: Result, shown: folium.Map) -> None:
-    """Limits and districts with their figures. Names are escaped: tooltips are HTML."""
+    """Draw limits and districts with their figures. Names are escaped: tooltips are HTML."""
     import folium
 
     from howgreen.core.geometry import boxes
 
     zones = result.zones[["name", "kind", "geometry"]].copy()
-    if len(boxes(result.plan.city.boundary)) > 1:  # beside the pictures, which go on beyond 180 degrees
+    if len(boxes(result.plan.city.boundary)) > 1:  # next to the pictures, which continue beyond 180 degrees
         zones["geometry"] = [eastward(shape) for shape in zones["geometry"]]
     zones["name"] = [escape(str(name)) for name in zones["name"]]
     ranges = zip(result.zones["interval_low"], result.zones["interval_high"], strict=True)

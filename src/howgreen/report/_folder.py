@@ -1,4 +1,4 @@
-"""A folder that appears whole or not at all."""
+"""Atomic folders: whole or not at all."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ _OF_FILES = frozenset(
 )
 """What ends the name of a file, and of no folder that somebody means."""
 FORMATS = (FORMAT, LAYERS_FORMAT, OSM_GREEN_FORMAT, PEOPLE_FORMAT, RESTORATION_FORMAT, CHANGE_FORMAT, TREND_FORMAT)
-"""What a summary calls itself, in folders that are ours to replace."""
+"""Format names in summaries of folders that are ours to replace."""
 
 
 @contextmanager
 def new_folder(out: Path, *, needs_bytes: int = 0, check: Callable[[], None] | None = None) -> Iterator[Path]:
-    """Give a new folder beside ``out`` that takes its place when all went well, and vanishes when anything did not.
+    """Yield a new folder beside ``out`` that replaces it on success, and is deleted on any failure.
 
     Parameters
     ----------
     check
-        Called then, while no other process may exchange ``out``; what it raises leaves ``out`` as it is.
+        Called before the replacement, while no other process may exchange ``out``; if it raises, ``out`` stays as it is.
 
     Raises
     ------
     OutputError
-        ``out`` holds what is not ours, or the disk refuses.
+        ``out`` holds foreign files, or the disk refuses.
     """
     from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
-    from rasterio._err import CPLE_BaseError  # what rasterio lets through of GDAL's; it has no public name
+    from rasterio._err import CPLE_BaseError  # raised by rasterio for GDAL's errors; it has no public name
     from rasterio.errors import RasterioError
 
     of_files = (OSError, RasterioError, CPLE_BaseError, DataSourceError, DataLayerError, FeatureError)
@@ -56,7 +56,7 @@ def new_folder(out: Path, *, needs_bytes: int = 0, check: Callable[[], None] | N
     except OutputError:
         if not out.parent.is_dir():
             raise
-        with folder_lock(out.parent):  # another process may have been exchanging it while it was looked at
+        with folder_lock(out.parent):  # another process may have been exchanging it during the check
             check_out(out, needs_bytes=needs_bytes)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -65,7 +65,7 @@ def new_folder(out: Path, *, needs_bytes: int = 0, check: Callable[[], None] | N
         with scratch_folder(out.parent, f".{out.name}-") as scratch:
             scratch.chmod(0o777 & ~_umask())
             yield scratch
-            with folder_lock(out.parent):  # two that write the same report take turns
+            with folder_lock(out.parent):  # two writers of the same report take turns
                 check_out(out)
                 if check is not None:
                     check()
@@ -79,20 +79,19 @@ def new_folder(out: Path, *, needs_bytes: int = 0, check: Callable[[], None] | N
 
 @contextmanager
 def copied_folder(out: Path, *, anew: Collection[str], text: Collection[str]) -> Iterator[Path]:
-    """Give a copy of a finished folder to change; it takes the folder's place when all went well.
+    """Yield a copy of a finished folder to change; on success it replaces the folder.
 
     Parameters
     ----------
     anew
-        Files that the copy begins without, for they are written again.
+        Files missing from the copy, since they are rewritten.
     text
-        Of these, files that it begins with all the same. All others are the same files, by hard links where there are any: leave
-        them as they are.
+        Of these, files that are copied nevertheless. All others are shared by hard links, if available: do not modify them.
 
     Raises
     ------
     OutputError
-        As :func:`new_folder`; also where somebody else changed the folder meanwhile.
+        As :func:`new_folder`; or somebody else changed the folder meanwhile.
     """
     before = (out / SUMMARY).read_bytes()
 
@@ -118,7 +117,7 @@ def link(path: Path, to: Path) -> None:
 
 
 def _reason(error: BaseException) -> str:
-    """Say what lay at the bottom of it, in one line."""
+    """State the root cause in one line."""
     while error.__cause__ is not None:
         error = error.__cause__
     return " ".join((getattr(error, "strerror", None) or str(error)).split())
@@ -131,9 +130,9 @@ def _umask() -> int:
 
 
 def check_out(out: Path, *, needs_bytes: int = 0) -> None:
-    """Refuse a disk with less than ``needs_bytes`` free, and what may not be replaced.
+    """Refuse a disk with less than ``needs_bytes`` free, and a destination that must not be replaced.
 
-    That is anything but an empty folder or one that is wholly ours. OutputError says which.
+    Only an empty folder or one that is wholly ours may be replaced. OutputError states the reason.
     """
     _check_space(out, needs_bytes)
     if not out.exists():
@@ -147,7 +146,7 @@ def check_out(out: Path, *, needs_bytes: int = 0) -> None:
     try:
         _check_what_is_there(out)
     except FileNotFoundError:
-        # Another process exchanged it just now; whoever writes looks again, alone.
+        # Another process has just exchanged it; the writer checks again, alone.
         return
 
 
@@ -173,7 +172,7 @@ def _check_space(out: Path, needs_bytes: int) -> None:
 
 
 def _ours(out: Path) -> set[str]:
-    """Names of the files of an earlier report; none where its summary cannot be read."""
+    """List the file names of an earlier report; empty if its summary is unreadable."""
     try:
         return names_of((out / SUMMARY).read_text(encoding="utf-8"), formats=FORMATS, itself=SUMMARY)
     except (OSError, ValueError):
@@ -181,7 +180,7 @@ def _ours(out: Path) -> set[str]:
 
 
 def names_of(text: str, *, formats: Collection[str], itself: str) -> set[str]:
-    """List the names of files that a summary lists as its own, its own among them; none when it is no such summary."""
+    """List the file names that a summary lists as its own, including itself; empty if it is not such a summary."""
     try:
         earlier = json.loads(text)
     except (ValueError, RecursionError):
@@ -194,7 +193,7 @@ def names_of(text: str, *, formats: Collection[str], itself: str) -> set[str]:
 
 
 def _restore(out: Path) -> None:
-    """Give an earlier report its name back that a process left off it when it was killed between two renames."""
+    """Restore an earlier report whose name was lost when a process was killed between two renames."""
     for old in out.parent.glob(f".{glob.escape(out.name)}-*{_OLD}"):
         if not out.exists():
             old.rename(out)
@@ -203,12 +202,12 @@ def _restore(out: Path) -> None:
 
 
 def _swap(scratch: Path, out: Path) -> None:
-    """Put the new folder in the old one's place; the old one comes back if that fails."""
+    """Replace the old folder by the new one; the old one is restored on failure."""
     if not out.exists():
         scratch.rename(out)
         return
     if exchange(scratch, out):
-        return  # the earlier report is scratch now
+        return  # the scratch name now holds the earlier report
     old = out.with_name(f"{scratch.name}{_OLD}")
     try:
         out.rename(old)

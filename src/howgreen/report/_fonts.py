@@ -1,4 +1,4 @@
-"""Fonts for names in any script: those of this computer that have the letters; what no font has is left out, with a word."""
+"""Fonts for names in any script: those on this computer that have the characters; unsupported characters are dropped and reported."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     from matplotlib.text import Text
 
 SERIF, SANS = "DejaVu Serif", "DejaVu Sans"
-"""Both come with matplotlib; the second also knows Arabic, Hebrew, Cyrillic and Greek."""
+"""Both come with matplotlib; the second also covers Arabic, Hebrew, Cyrillic and Greek."""
 LEFT_OUT = "[letters that no font here has]"
 _EVERYDAY = re.compile(
     "[ -~\u00a0-\u00ac\u00ae-\u017f\u2010-\u2015\u2018-\u201e\u2020-\u2022\u2026\u202f\u2030\u2032\u2033\u20ac\u2122\u2212\u2264\u2265]*"
 )
-"""Letters of the languages that the reports are written in, which both fonts have and which stand side by side as they come."""
+"""Characters of the report languages, which both fonts have and which need no shaping."""
 _WARNING = "\N{WARNING SIGN}"
-"""Everyday too, but only the font without serifs has it."""
+"""Used everywhere too, but only in the sans-serif font."""
 
 
 def write(figure: Figure, x: float, y: float, text: str, *, serif: bool = False, **style: Any) -> Text:
-    """Write a line on a figure in fonts that have its letters, never as a formula; right to left where its script is so.
+    """Write a line on a figure in fonts that have its characters, never as a formula; right to left for such scripts.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def write(figure: Figure, x: float, y: float, text: str, *, serif: bool = False,
 
 
 def opened(text: str, *, serif: bool = False) -> tuple[Any, str]:
-    """Open fonts that have the letters of a line, as one font of FreeType; and the line, without what no font has."""
+    """Open fonts that have a line's characters, as one FreeType font; and the line, without unsupported characters."""
     from matplotlib.font_manager import FontProperties, findfont, get_font
 
     shown, families = fitting(text, first=SERIF if serif else SANS)
@@ -50,9 +50,9 @@ def opened(text: str, *, serif: bool = False) -> tuple[Any, str]:
 
 @cache
 def everyday(size: float, *, serif: bool = False) -> Any:
-    """Open the font of Pillow, ``size`` pixels high, that draws everyday letters; None where matplotlib does not bring it as a file.
+    """Open Pillow's font of ``size`` pixels for common characters; None if matplotlib does not ship it as a file.
 
-    matplotlib itself stays unloaded: that takes as long as drawing the picture.
+    matplotlib itself is not loaded: that takes as long as drawing the picture.
     """
     from PIL import ImageFont
 
@@ -65,23 +65,23 @@ def everyday(size: float, *, serif: bool = False) -> Any:
 
 
 def is_everyday(text: str, *, serif: bool = False) -> bool:
-    """Tell whether the font of :func:`everyday` has all letters of a line."""
+    """Tell whether the font of :func:`everyday` has all characters of a line."""
     return _EVERYDAY.fullmatch(text if serif else text.replace(_WARNING, "")) is not None
 
 
 def plain(text: str) -> str:
-    """Keep names from turning into formulas."""
+    """Keep names from being parsed as formulas."""
     return text.replace("$", r"\$")
 
 
 def drawable(text: str) -> bool:
-    """Tell whether the fonts of this computer have all letters of a text."""
+    """Tell whether the fonts of this computer have all characters of a text."""
     return LEFT_OUT not in fitting(text)[0]
 
 
 @cache
 def fitting(text: str, *, first: str = SANS) -> tuple[str, tuple[str, ...]]:
-    """Return a text with what no font has left out, and the names of fonts that together draw the rest, in order."""
+    """Return a text without unsupported characters, and the names of fonts that together cover the rest, in order."""
     families = list(dict.fromkeys((first, SANS)))
     if is_everyday(text, serif=first == SERIF):
         return text, tuple(families)
@@ -103,9 +103,9 @@ def fitting(text: str, *, first: str = SANS) -> tuple[str, tuple[str, ...]]:
 
 @cache
 def _others() -> tuple[str, ...]:
-    """Names of the computer's upright fonts of ordinary weight, those made for all scripts first.
+    """List the computer's upright fonts of regular weight, those for all scripts first.
 
-    matplotlib keeps a list of fonts for ever; those installed since are added to it.
+    matplotlib caches its list of fonts permanently; those installed since are added to it.
     """
     from matplotlib.font_manager import findSystemFonts, fontManager
 
@@ -122,12 +122,12 @@ def _others() -> tuple[str, ...]:
 
 @cache
 def _letters(family: str) -> frozenset[str]:
-    """All letters that a font has."""
+    """Return all characters of a font."""
     from matplotlib.font_manager import FontProperties, findfont
     from matplotlib.ft2font import FT2Font
 
     try:
         path = findfont(FontProperties(family=family), fallback_to_default=False)
         return frozenset(map(chr, FT2Font(path).get_charmap()))
-    except (ValueError, RuntimeError, OSError):  # gone since matplotlib looked, or broken
+    except (ValueError, RuntimeError, OSError):  # removed since matplotlib's scan, or broken
         return frozenset()

@@ -1,6 +1,6 @@
-"""The language of a page: its words from a gettext catalogue, its numbers and days as people write them there.
+"""The language of a page: words from a gettext catalogue, numbers and dates in the local format.
 
-English is in the templates and in the code (:func:`_language.Language.gettext`); ``locale/CODE.po`` holds what the others say.
+English is in the templates and in the code (:func:`_language.Language.gettext`); ``locale/CODE.po`` holds the translations.
 Numbers are rounded by :mod:`howgreen.core.words` in every language; only their signs change.
 """
 
@@ -20,7 +20,7 @@ from howgreen.core.warnings import CODES
 from howgreen.core.words import NBSP
 
 LANGUAGES: Mapping[str, str] = {"en": "English", "de": "Deutsch", "es": "Español", "fr": "Français"}
-"""Codes of the languages that a report can be written in, and what they call themselves."""
+"""Codes of the report languages, with their own names."""
 
 _FOUR_DIGITS = re.compile(r"(?<![\d,])(\d),(\d{3})(?![\d,])")
 
@@ -38,32 +38,32 @@ class Language:
     decimal: str = "."
     group: str = ","
     before_percent: str = ""
-    """What stands between a number and its percent sign."""
+    """Separator of a number and its percent sign."""
 
     # ---- words ----------------------------------------------------------------------------------
     def gettext(self, text: str) -> str:
-        """Return the text in this language, or the English one where the catalogue lacks it."""
+        """Return the text in this language, or in English if the catalogue lacks it."""
         found = self.messages.get(text, text)
         return found if isinstance(found, str) else found[0]
 
     def ngettext(self, one: str, many: str, number: float) -> str:
-        """Return the form of a text that goes with a number."""
+        """Return the plural form of a text for a number."""
         several = number > 1 if self.code == "fr" else number != 1
         forms = self.messages.get(one, (one, many))
         return forms if isinstance(forms, str) else forms[min(int(several), len(forms) - 1)]
 
     @property
     def colon(self) -> str:
-        """A colon with what stands before it."""
+        """A colon with the space before it."""
         return f"{NBSP}:" if self.code == "fr" else ":"
 
     @property
     def semicolon(self) -> str:
-        """A semicolon with what stands before it."""
+        """A semicolon with the space before it."""
         return f"{NBSP};" if self.code == "fr" else ";"
 
     def meaning(self, code: str) -> str:
-        """Say what the code of a warning means."""
+        """Return the meaning of a warning code."""
         return self.gettext(CODES[code])
 
     def subject(self, label: str, kind: str) -> str:
@@ -74,8 +74,8 @@ class Language:
 
     # ---- numbers --------------------------------------------------------------------------------
     def local(self, text: str) -> str:
-        """Write a number of :mod:`howgreen.core.words` with this language's signs."""
-        if self.code == "es":  # four digits stand together there
+        """Format a number of :mod:`howgreen.core.words` with this language's signs."""
+        if self.code == "es":  # four digits are not grouped there
             text = _FOUR_DIGITS.sub(r"\1\2", text)
         return text.translate({44: self.group, 46: self.decimal}).replace(f"{NBSP}%", f"{self.before_percent}%")
 
@@ -92,7 +92,7 @@ class Language:
         return self.local(words.span(low, high))
 
     def half_width(self, low: float, high: float) -> str:
-        """Half of an interval in points."""
+        """Half-width of an interval in points."""
         return self.local(words.half_width(low, high))
 
     def area(self, square_metres: float | None) -> str:
@@ -100,7 +100,7 @@ class Language:
         return self.local(words.area(square_metres))
 
     def signed_area(self, square_metres: float) -> str:
-        """Write a difference of areas: ``−1.2 ha``."""
+        """Format a difference of areas: ``−1.2 ha``."""
         return self.local(words.signed_area(square_metres))
 
     def significant(self, value: float, *, figures: int = 3) -> str:
@@ -116,15 +116,15 @@ class Language:
         return self.local(f"{value:.{places}f}").replace("-", "−")
 
     def points(self, difference: float) -> str:
-        """Write the difference of two ratios: ``+1.2 points``."""
+        """Format the difference of two ratios: ``+1.2 points``."""
         return self.gettext("%(number)s points") % {"number": self.signed(difference, places=1)}
 
     def signed(self, difference: float, *, places: int = 2) -> str:
-        """Write the difference of two ratios in points, without the word: ``+1.24``."""
+        """Format the difference of two ratios in points, without the word: ``+1.24``."""
         return self.local(f"{100 * difference:+.{places}f}".replace("-", "−"))
 
     def tenth(self, ratio: float) -> str:
-        """Write a ratio to the tenth of a percent: ``47.3%``."""
+        """Format a ratio to the tenth of a percent: ``47.3%``."""
         return self.local(f"{100 * ratio:.1f}{NBSP}%")
 
     def images(self, number: int) -> str:
@@ -132,7 +132,7 @@ class Language:
         return self.ngettext("%(num)s image", "%(num)s images", number) % {"num": self.whole(number)}
 
     def rests_on(self, places: int, people: int, what: str = "vegetation") -> str:
-        """Say what an estimate rests on: as :func:`howgreen.core.words.rests_on`."""
+        """Describe the basis of an estimate: as :func:`howgreen.core.words.rests_on`."""
         where = self.ngettext("%(num)s place", "%(num)s places", places) % {"num": self.whole(places)}
         who = self.ngettext("one person", "%(num)s people", people) % {"num": self.whole(people)}
         who = self.gettext("two people") if people == 2 else who
@@ -144,14 +144,14 @@ class Language:
         }
 
     def read_on_two_dates(self, places: int, people: int) -> str:
-        """Say what the area of a change rests on: ``250 places that one person looked at on both dates``."""
+        """Describe the basis of a change estimate: ``250 places that one person looked at on both dates``."""
         who = self.ngettext("one person", "%(num)s people", people) % {"num": self.whole(people)}
         who = self.gettext("two people") if people == 2 else who
         where = self.ngettext("%(num)s place", "%(num)s places", places) % {"num": self.whole(places)}
         return self.gettext("%(places)s, read by %(people)s on both dates") % {"places": where, "people": who}
 
     def odds(self, level: float) -> str:
-        """Say a confidence level as people do: ``19 of 20`` for 0.95."""
+        """Express a confidence level in words: ``19 of 20`` for 0.95."""
         hits, tries = next(
             ((round(level * n), n) for n in (10, 20) if abs(level * n % 1) < 1e-9), (round(100 * level), 100)
         )
@@ -182,7 +182,7 @@ class Language:
         return self.day(first) if first == last else f"{self.day(first)} – {self.day(last)}"
 
     def moment(self, text: str) -> str:
-        """Write a moment of ISO 8601 to the minute: ``1 Oct 2024, 08:00 UTC``; what is none stays as it is."""
+        """Format an ISO 8601 time to the minute: ``1 Oct 2024, 08:00 UTC``; anything else stays as it is."""
         try:
             when = datetime.fromisoformat(text)
         except ValueError:
@@ -200,7 +200,7 @@ ENGLISH = Language()
 
 @cache
 def language(code: str) -> Language:
-    """Read a language: a key of :data:`LANGUAGES`.
+    """Load a language: a key of :data:`LANGUAGES`.
 
     Raises
     ------
@@ -227,7 +227,7 @@ def language(code: str) -> Language:
 
 
 def catalogue(code: str, *, folder: str = "report") -> dict[str, str | tuple[str, ...]]:
-    """Read ``locale/CODE.po`` of a folder: English text to this language's."""
+    """Read ``locale/CODE.po`` in a folder: English text to this language's."""
     from babel.messages.pofile import read_po
 
     text = files(f"howgreen.{folder}").joinpath("locale", f"{code}.po").read_bytes()

@@ -1,4 +1,4 @@
-"""A comparison as files a person opens: the page, the picture, the figures. It decides nothing."""
+"""A comparison as files for people: page, picture, figures. Reporting makes no decisions."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 PAGE, PICTURE = "layers.html", "layers.png"
 FILES = {PICTURE: "the maps as one picture", ".tif": "where ours and the other map agree"}
-"""What the files hold; of the agreement maps by their ending."""
+"""Contents of the files; for agreement maps, by their ending."""
 FIELDS = {
     "green": "Fields count as green on the other maps.",
     "not-green": "Fields count as not green on the other maps.",
     "left-out": "Fields of the other maps are left out.",
 }
-"""What became of them, in a sentence."""
+"""Treatment of cropland, in a sentence."""
 
 
 def layers_summary(
@@ -43,16 +43,16 @@ def layers_summary(
     legends: Mapping[str, Sequence[Any]],
     notes: Sequence[str],
 ) -> dict[str, Any]:
-    """Gather all figures of a comparison, as its ``summary.json`` holds them.
+    """Gather all figures of a comparison, as in its ``summary.json``.
 
     Parameters
     ----------
     cropland
-        What became of the other maps' fields.
+        Treatment of cropland in the other maps.
     legends
-        By key of a map: its classes as JSON values.
+        Classes of each map by key, as JSON values.
     notes
-        What was passed over.
+        Maps passed over.
     """
     ours = values(result)
     kept = ("howgreen", "synthetic", "city", "period", "green_ratio", "green_pixel_ratio", "interval", "observed_ratio", "warnings",
@@ -69,12 +69,12 @@ def layers_summary(
 
 
 def write_layers(result: Result, found: dict[str, Any], folder: Path, *, language: str = "en") -> LayersSummary:
-    """Write page, picture and figures into a folder that holds the agreement maps already.
+    """Write page, picture and figures into a folder that already holds the agreement maps.
 
     Parameters
     ----------
     found
-        Of :func:`layers_summary`; its ``files`` are filled in.
+        From :func:`layers_summary`; its ``files`` are filled in.
     language
         Of page and picture: a key of :data:`howgreen.report._language.LANGUAGES`.
     """
@@ -153,5 +153,5 @@ def _map(result: Result, preview: Preview, maps: Mapping[str, Any], lines: Seque
 
 
 def _chosen(keys: Sequence[str]) -> str:
-    """Write the style that shows the map whose button is chosen; no script is needed for that."""
+    """Write the style that shows the map of the selected button, without a script."""
     return "".join(f".viewer:has(#pick-{key}:checked) #map-{key} {{ display: block; }}\n" for key in keys)

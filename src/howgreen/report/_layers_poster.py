@@ -1,4 +1,4 @@
-"""``layers.png``: where ours and each other map disagree, side by side."""
+"""``layers.png``: disagreement of ours with each other map, side by side."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 PANEL_IN, HEAD_IN, FOOT_IN = 5.0, 1.1, 1.15
 NARROWEST_IN = 8.0
-"""Where one map stands alone: title and legend need so much."""
+"""Width for a single map: title and legend need this much."""
 ONE_ROW_IN = 11.0
-"""From this width on the legend is one row."""
+"""From this width on, the legend is one row."""
 
 
 def layers_poster(
     found: Mapping[str, Any], maps: Mapping[str, Any], preview: Preview, path: Path, *, language: Language
 ) -> None:
-    """Draw the picture and save it as PNG; each panel bears the map's name and its figures."""
+    """Draw the picture and save it as PNG; each panel has the map's name and figures."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch

@@ -1,4 +1,4 @@
-"""Texts of sources with their addresses made into links; nothing on the page is loaded from them."""
+"""Source texts with their addresses as links; the page loads nothing from them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SOURCES = (
     ("CC BY 4.0", "https://creativecommons.org/licenses/by/4.0/"),
     ("CC-BY-4.0", "https://creativecommons.org/licenses/by/4.0/"),
 )
-"""What sources and licences are called, and where they say so themselves."""
+"""Names of sources and licences, and their web addresses."""
 
 _PATTERN = re.compile(
     r"`(?P<command>[a-z][^`<>]*)`|(?<![\w-])(?P<option>--[a-z][a-z-]*)|(?P<url>https?://[^\s<>\"'’”)\]]+)|(?P<doi>(?:doi:\s?)?\b10\.\d{4,9}/[^\s<>\"'’”;,)\]]+)|(?P<name>"
@@ -28,7 +28,7 @@ _PATTERN = re.compile(
 
 
 def linked(text: str) -> Markup:
-    """Escape a text, make links of the web addresses, DOIs and known sources in it, and code of commands in backticks."""
+    """Escape a text, link web addresses, DOIs and known sources in it, and mark up commands in backticks as code."""
     from markupsafe import Markup, escape
 
     made, at = Markup(), 0

@@ -1,4 +1,4 @@
-"""The pictures that the page's map can lay over the photo: one list.
+"""The pictures that the page's map can overlay on the photo, in one list.
 
 To add one, append a :class:`MapLayer` in :func:`map_layers`; button, picture, legend and print follow from it.
 """
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Legend:
-    """What the colours of a picture mean: a ramp with its ends, keys, or both."""
+    """Legend of a picture: a ramp with its ends, keys, or both."""
 
     title: str
     ramp: tuple[str, ...] = ()
@@ -33,12 +33,12 @@ class Legend:
 
 @dataclass(frozen=True, kw_only=True)
 class MapLayer:
-    """One picture over the photo, on the preview's pixels."""
+    """One picture over the photo, in the preview's pixels."""
 
     key: str
     """Its ``id`` on the page: letters and hyphens."""
     title: str
-    """Of its button, in the page's language."""
+    """Label of its button, in the page's language."""
     alt: str
     picture: str
     """A ``data:`` address (:func:`howgreen.report._pictures.png`)."""
@@ -46,7 +46,7 @@ class MapLayer:
 
 
 def map_layers(result: Result, preview: Preview, language: Language) -> list[MapLayer]:
-    """List the pictures, the one that shows at first (and without JavaScript) first."""
+    """List the pictures, the initial one (also without JavaScript) first."""
     _ = language.gettext
     water = result.landcover.water_codes
     wet = np.isin(preview.label, water).any()
@@ -124,7 +124,7 @@ def map_layers(result: Result, preview: Preview, language: Language) -> list[Map
 
 
 def ramp(colours: tuple[str, ...]) -> tuple[str, ...]:
-    """List 21 colours from one end of a ramp to the other."""
+    """List 21 colours along a ramp."""
     return tuple(shades.ramp(n / 20, colours) for n in range(21))
 
 

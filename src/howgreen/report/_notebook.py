@@ -18,7 +18,7 @@ THUMBNAIL_PX = 320
 
 
 def to_frame(result: Result) -> gpd.GeoDataFrame:
-    """Make one row a zone, with what the figures were made from beside them. EPSG:4326.
+    """Make one row per zone: the figures and their inputs. EPSG:4326.
 
     Columns ``city``, ``city_id``, those of ``zones``, ``interval_level``, ``n_dates``, ``first_date``, ``last_date``, ``sensor``,
     ``model``, ``warnings`` (codes joined by a blank), ``geometry``.
@@ -58,7 +58,7 @@ def green_fraction(result: Result) -> xr.DataArray:
 
 
 def thumbnail(result: Result) -> str:
-    """Draw the green share inside the limits, small, as a ``data:`` address."""
+    """Draw a thumbnail of the green share inside the limits, as a ``data:`` address."""
     from PIL import Image
 
     preview = _pictures.from_data(result, longest_px=THUMBNAIL_PX)

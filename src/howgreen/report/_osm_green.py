@@ -1,4 +1,4 @@
-"""The figures beside OSM's green polygons."""
+"""The summary of OSM's green polygons."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ FILES = {
 
 
 def write_osm_green(city: City, areas: gpd.GeoDataFrame, folder: Path, *, share: float, source: str) -> dict[str, Any]:
-    """Write and return ``summary.json`` of OSM's green.
+    """Write and return ``summary.json`` of OSM's green areas.
 
-    It holds the share (0-1) that is mapped as green, of all ground inside the limits, and the areas by group in square metres,
-    overlaps counted in each.
+    It holds the share (0-1) of all ground inside the limits that is mapped as green, and the areas by group in square metres,
+    with overlaps counted in each.
     """
     _style(folder / RASTER)
     found = {
@@ -45,7 +45,7 @@ def write_osm_green(city: City, areas: gpd.GeoDataFrame, folder: Path, *, share:
 
 
 def _style(raster: Path) -> None:
-    """Give the values their names, and QGIS its style, in the colours that the raster brings."""
+    """Name the values, and add a QGIS style in the raster's own colours."""
     import rasterio
 
     from howgreen.report._qgis import write_class_style

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from howgreen.report._pictures import Preview
 
 TOLERANCE_PX = 0.4
-"""How far a drawn line may lie beside the true one."""
+"""Largest deviation of a drawn line from the true one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,14 +29,14 @@ class Outline:
     path: str
     """SVG path data."""
     exact_px: float
-    """Its area before it was simplified, in pixels of the preview."""
+    """Its area before simplification, in preview pixels."""
     label_x: float
     label_y: float
-    """A point well inside."""
+    """A point well inside it."""
 
 
 def outline(boundary: BaseGeometry, preview: Preview) -> Outline:
-    """Lay an EPSG:4326 boundary over the preview's pixels."""
+    """Transform an EPSG:4326 boundary to preview pixels."""
     shape = in_pixels(project(boundary, preview.crs), preview.transform)
     exact = shape.area
     shape = shape.simplify(TOLERANCE_PX)
@@ -54,14 +54,14 @@ def outlines(result: Result, preview: Preview) -> list[Outline]:
 
 
 def in_pixels(shape: BaseGeometry, transform: Affine) -> BaseGeometry:
-    """Turn a shape on the grid's CRS in pixels."""
+    """Transform a shape in the grid's CRS to pixels."""
     a, b, c, d, e, f = (~transform)[:6]
     moved: BaseGeometry = affine_transform(shape, [a, b, d, e, c, f])
     return moved
 
 
 def path(shape: BaseGeometry) -> str:
-    """SVG path data with one decimal, every ring closed."""
+    """Format as SVG path data with one decimal, every ring closed."""
     rings: list[str] = []
     for part in shapely.get_parts(shape):
         for ring in (part.exterior, *part.interiors):

@@ -1,7 +1,7 @@
-"""Smaller and smaller copies of a block, as the overviews of a GeoTIFF: each pixel of one stands for four of the last.
+"""Overviews of a block for a GeoTIFF, each level half the size of the last.
 
-GDAL makes them band after band on one core, and reads the whole map again for it; here a block's are made while it is
-at hand. As GDAL's, they leave *no data* out: of four pixels, the mean or the most frequent of those that have any.
+GDAL builds them band by band on one core, and rereads the whole map; here a block's are built while it is in memory. As
+in GDAL, *no data* is ignored: of four pixels, the mean or the mode of the valid ones.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ Array = np.ndarray[Any, Any]
 
 
 def pyramid(block: Array, levels: int, *, nodata: float, smooth: bool) -> Iterator[Array]:
-    """Shrink the block (..., y, x) to half its size, a quarter, and so on, ``levels`` times; odd edges are rounded up.
+    """Shrink the block (..., y, x) to a half, a quarter, and so on, ``levels`` times; odd edges are rounded up.
 
     Parameters
     ----------
     nodata
         Value of *no data*; may be NaN.
     smooth
-        Means (halves are rounded up), for quantities; else the most frequent value, for classes.
+        Use means (halves are rounded up), for quantities; else modes, for classes.
     """
     for _ in range(levels):
         block = (_means if smooth else _modes)(_even(block, nodata), nodata)
@@ -35,7 +35,7 @@ def _even(block: Array, nodata: float) -> Array:
 
 
 def _quarters(block: Array) -> list[Array]:
-    """List the four pixels that each new one stands for, in the order of reading."""
+    """List the four source pixels of each new one, in reading order."""
     return [block[..., y::2, x::2] for y in (0, 1) for x in (0, 1)]
 
 
@@ -46,7 +46,7 @@ def _is(values: Array, nodata: float) -> Array:
 
 def _means(block: Array, nodata: float) -> Array:
     out = np.empty((*block.shape[:-2], block.shape[-2] // 2, block.shape[-1] // 2), block.dtype)
-    for place in np.ndindex(*block.shape[:-2]):  # plane by plane: what is in between stays in the core's cache
+    for place in np.ndindex(*block.shape[:-2]):  # plane by plane: intermediate results stay in the core's cache
         out[place] = _plane_means(block[place], nodata)
     return out
 
@@ -65,7 +65,7 @@ def _plane_means(plane: Array, nodata: float) -> Array:
 
 
 def _modes(block: Array, nodata: float) -> Array:
-    """Of those equally frequent, the first in the order of reading."""
+    """Of equally frequent values, the first in reading order."""
     parts = [np.ascontiguousarray(part) for part in _quarters(block)]
     best, most = parts[0].copy(), np.zeros(parts[0].shape, np.uint8)
     for part in parts:

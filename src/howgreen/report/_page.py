@@ -1,7 +1,7 @@
-"""``report.html``: one file, its pictures inside, that opens with the network off.
+"""``report.html``: one file with its pictures embedded, which works offline.
 
-The page is ``template.html``, which includes one file of ``sections/`` after the other. To add a section, write it there, include it,
-and hand in what it shows in :func:`page`; texts stand in ``{% trans %}`` or ``_()`` (see :mod:`howgreen.report._language`).
+The page is ``template.html``, which includes the files of ``sections/`` in turn. To add a section, write it there, include it, and
+pass its values in :func:`page`; mark texts by ``{% trans %}`` or ``_()`` (see :mod:`howgreen.report._language`).
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from howgreen.report._pictures import Array, Preview
 
 LABELLED_PX = 70
-"""Districts at least so wide on the choropleth are named there (of 1,000 across)."""
+"""Districts at least this wide on the choropleth are labelled (of 1,000 across)."""
 SCRIPTS = ("viewer.js", "page.js", "area.js")
-"""Run in this order, as one."""
+"""Concatenated in this order."""
 
 
 def page(
@@ -48,9 +48,9 @@ def page(
     Parameters
     ----------
     found
-        The summary; every number on the page comes from it.
+        The summary, source of every number on the page.
     photo
-        Of :func:`howgreen.report._pictures.photo_rgb`.
+        From :func:`howgreen.report._pictures.photo_rgb`.
     """
     lines = outlines(result, preview)
     return whole_page(
@@ -101,12 +101,12 @@ def _map(preview: Preview, photo: Array, lines: Sequence[Outline]) -> dict[str, 
 
 
 def _pixels(lines: Sequence[Outline], preview: Preview, result: Result) -> float:
-    """Size of the limits in pixels of the grid."""
+    """Size of the limits in grid pixels."""
     return float(lines[0].exact_px * (result.landcover.grid.shape[1] / preview.label.shape[1]) ** 2)
 
 
 def _districts(found: Mapping[str, Any], lines: Sequence[Outline], language: Language) -> list[dict[str, Any]]:
-    """One row a district: its figures, its path, and whether its name fits."""
+    """Make one row per district: its figures, its path, and whether its name fits."""
     if not found["districts"]:
         return []
     west, _, east, _ = lines[0].shape.bounds
@@ -130,7 +130,7 @@ def _districts(found: Mapping[str, Any], lines: Sequence[Outline], language: Lan
 
 
 def _levels(districts: Sequence[Mapping[str, Any]], language: Language) -> list[dict[str, Any]]:
-    """Group the districts by their administrative level, each with a title where there are several."""
+    """Group the districts by administrative level, with titles if there are several."""
     levels = list(dict.fromkeys(row["level"] for row in districts))
     made = []
     for level in levels:
@@ -141,14 +141,14 @@ def _levels(districts: Sequence[Mapping[str, Any]], language: Language) -> list[
 
 
 def _scale(found: Mapping[str, Any]) -> dict[str, float]:
-    """Range of the choropleth: the districts' own, in whole tenths, never narrower than two of them."""
+    """Range of the choropleth: that of the districts, in whole tenths, at least two of them."""
     values = [row["green_ratio"] for row in found["districts"] if row["green_ratio"] is not None] or [0.0, 1.0]
     low, high = int(min(values) * 10) / 10, min(1.0, (int(max(values) * 10) + 1) / 10)
     return {"low": max(0.0, min(low, high - 0.2)), "high": max(high, 0.2)}
 
 
 def _classes(found: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Classes with their colour and area, largest first."""
+    """List classes with colour and area, largest first."""
     total = sum(found["area_by_class_m2"].values())
     rows = [
         {**item, "area_m2": found["area_by_class_m2"][item["name"]]}
@@ -163,7 +163,7 @@ def _classes(found: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _season(found: Mapping[str, Any], language: Language) -> list[dict[str, Any]]:
-    """Lay out the months that were compared for the greenest, where the period was measured: a bar and its text each."""
+    """Lay out the months compared for the greenest, if the period was measured: a bar and a text each."""
     made = []
     for one in (found["provenance"].get("season") or {}).get("months", ()):
         level = one["greenness"]
@@ -181,7 +181,7 @@ def _season(found: Mapping[str, Any], language: Language) -> list[dict[str, Any]
 
 
 def _scenes(found: Mapping[str, Any], language: Language) -> list[dict[str, Any]]:
-    """Images in the order of their dates, each with its place on the period's line: 0-1, others lie outside of it."""
+    """List images by date, each with its position in the period: 0-1, others lie outside it."""
     start, end = (date.fromisoformat(found["period"][key]) for key in ("start", "end"))
     length = max((end - start).days, 1)
     rows = [

@@ -1,4 +1,4 @@
-"""A page as PDF: the same HTML, set by WeasyPrint by the page's own rules for print. Nothing is loaded from elsewhere."""
+"""A page as PDF: the same HTML, rendered by WeasyPrint with the page's own print styles. Nothing is loaded from elsewhere."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def check_pdf() -> None:
     Raises
     ------
     MissingExtraError, OutputError
-        The extra, or what it needs of the system, is not there.
+        The extra, or a system library it needs, is missing.
     """
     try:
         import weasyprint  # noqa: F401 (whether it can be loaded)
@@ -43,14 +43,14 @@ def write_pdf(html: str, path: Path) -> None:
     from weasyprint import HTML
     from weasyprint.urls import URLFetcher
 
-    inside = URLFetcher(allowed_protocols=("data",))  # what is in the page itself; nothing else is fetched
+    inside = URLFetcher(allowed_protocols=("data",))  # only data inside the page; nothing else is fetched
     with _quiet():
         page = HTML(string=_styled(html), url_fetcher=inside, media_type="print")
         page.write_pdf(path, pdf_variant="pdf/ua-1")
 
 
 def _styled(html: str) -> str:
-    """Give the page its style for this program, and each drawing the style that a browser takes from the page."""
+    """Add the style for WeasyPrint, and to each drawing the styles that a browser inherits from the page."""
     from howgreen.report._templates import text_of
 
     style = f"<style>{text_of('pdf_svg.css')}</style>"
@@ -60,7 +60,7 @@ def _styled(html: str) -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep WeasyPrint's remarks on styles for screens to itself."""
+    """Silence WeasyPrint's warnings about screen styles."""
     names = ("weasyprint", "fontTools")
     levels = {name: logging.getLogger(name).level for name in names}
     try:

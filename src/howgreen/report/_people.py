@@ -1,4 +1,4 @@
-"""Who lives near how much green, as files a person opens. It decides nothing."""
+"""People and green space as files for people to open. Reporting makes no decisions."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def write_people(
     found
         Figures as JSON values; see :class:`PeopleSummary`.
     shapes, crs
-        Of the population's cells, one a row of ``table``.
+        Of the population's cells, one per row of ``table``.
     rasters
         By file name: float32 (y, x) on the result's grid.
     """
@@ -227,7 +227,7 @@ def _around(summary: PeopleSummary, language: Language) -> _plates.Around:
 
 
 def _drawn(summary: PeopleSummary, share: Any, language: Language) -> _plates.Draw:
-    """Draw the green within 300 m of where people may live, and how people are spread over it."""
+    """Draw the green within 300 m of inhabited places, and the distribution of people over it."""
     from matplotlib.colors import LinearSegmentedColormap
 
     _ = language.gettext
@@ -242,7 +242,7 @@ def _drawn(summary: PeopleSummary, share: Any, language: Language) -> _plates.Dr
         shown = axes.imshow(100 * share[::step, ::step], cmap=ramp, vmin=0, vmax=100, interpolation="nearest")
         _plates.colour_bar(figure, (edge + 0.015, bottom + 0.1 * height, 0.7 * height), shown, ink)
         start = max(edge + 0.14, left + 0.5 * width)
-        part = (start, bottom + 0.1, left + width - start - 0.02, height - 0.13)  # the last number stands half outside
+        part = (start, bottom + 0.1, left + width - start - 0.02, height - 0.13)  # half of the last label is outside
         bars = _plates.plain_axes(figure, part, ink, title=_("People"))
         at = [10 * (n + 1) for n in range(len(deciles))]
         bars.barh(at, [100 * value for value in deciles], height=7, color="#3b874f")

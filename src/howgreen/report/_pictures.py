@@ -1,4 +1,4 @@
-"""A result at the size of a screen, and the pictures made of it."""
+"""A screen-sized version of a result, and the pictures made from it."""
 
 from __future__ import annotations
 
@@ -31,51 +31,51 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 
 STRIP_PX = 4_000_000
-"""Pixels read at once where all of them are added up."""
+"""Pixels read at once when summing all of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Preview:
-    """A result, made small."""
+    """A reduced result."""
 
     photo: Array
     """float32 (3, y, x) reflectance, or backscatter in dB, NaN never clear."""
     photo_kind: str
-    """What the photo shows: ``true colour``."""
+    """Kind of photo: ``true colour``."""
     fraction: Array
     """float32 (y, x), NaN unseen."""
     uncertainty: Array | None
-    """float32 (y, x) standard error of the green share, NaN unseen; None where the model does not tell."""
+    """float32 (y, x) standard error of the green share, NaN unseen; None if the model does not predict it."""
     clear: Array
-    """uint8 (y, x), number of dates that showed it clearly; 255 outside the limits."""
+    """uint8 (y, x), number of clear dates; 255 outside the limits."""
     label: Array
     """uint8 (y, x), 255 unseen."""
     inside: Array
     """bool (y, x): inside the limits."""
     land: Array
-    """bool (y, x): inside the limits, and not known to be sea."""
+    """bool (y, x): inside the limits, without known sea."""
     cells: Cells
-    """The green shares that the page carries."""
+    """The green shares embedded in the page."""
     transform: Affine
-    """Of the small pixels on the grid's CRS."""
+    """Transform of the reduced pixels in the grid's CRS."""
     crs: str
     radar: Array | None = None
-    """float32 (2, y, x) VV and VH in dB, NaN never seen, where radar stands beside a photo."""
+    """float32 (2, y, x) VV and VH in dB, NaN never seen, if radar complements a photo."""
 
     @property
     def unseen(self) -> Array:
-        """Bool (y, x): inside the limits, not known to be sea, and never clear."""
+        """Bool (y, x): inside the limits, without known sea, and never clear."""
         unseen: Array = self.land & (self.label == UNSEEN)
         return unseen
 
     @property
     def seen_at_all(self) -> bool:
-        """Whether any date showed any of the land clearly."""
+        """Whether any land was seen clearly on any date."""
         return bool((self.clear[self.land] > 0).any())
 
 
 def from_files(result: Result, paths: Mapping[str, Path], *, longest_px: int = 1600) -> Preview:
-    """Made from the overviews of the maps that the report has drawn; ``paths`` by their names."""
+    """Make it from the overviews of the maps already drawn; ``paths`` by their names."""
     import rasterio
     from rasterio.enums import Resampling
 
@@ -114,7 +114,7 @@ def from_files(result: Result, paths: Mapping[str, Path], *, longest_px: int = 1
 
 
 def from_data(result: Result, *, longest_px: int = 1600) -> Preview:
-    """Made from the result itself: every n-th pixel."""
+    """Make it from the result itself: every n-th pixel."""
     import xarray as xr
 
     step = max(1, math.ceil(max(result.landcover.grid.shape) / longest_px))
@@ -140,7 +140,7 @@ def from_data(result: Result, *, longest_px: int = 1600) -> Preview:
 
 
 def _cells_of_files(result: Result, paths: Mapping[str, Path]) -> Cells:
-    """Add up every pixel of the maps, a strip of rows at a time."""
+    """Sum every pixel of the maps, a strip of rows at a time."""
     import rasterio
     from rasterio.windows import Window
 
@@ -165,7 +165,7 @@ def _cells_of_files(result: Result, paths: Mapping[str, Path]) -> Cells:
 
 
 def _cells_of_data(result: Result, label: Array, fraction: Array, step: int) -> Cells:
-    """Take each of the thinned pixels for the square that it stands for."""
+    """Use each of the thinned pixels for the square that it represents."""
     from dataclasses import replace
 
     from howgreen.report._cells import cells
@@ -184,7 +184,7 @@ def _shape(result: Result, longest_px: int) -> tuple[int, int]:
 
 
 def _has_radar(result: Result, photo_kind: str) -> bool:
-    """Tell whether radar is there beside the photo, and is not the photo itself."""
+    """Tell whether radar complements the photo, and is not the photo itself."""
     return set(RADAR_PAIR) <= set(result.composite.bands) and not photo_kind.startswith(RADAR)
 
 
@@ -210,23 +210,23 @@ def _preview(result: Result, kind: str, shown: Mapping[str, Any], cells: Cells) 
 
 
 def stretch(preview: Preview) -> tuple[float, Array]:
-    """Give what the photo shows as black, and as white in each of its three colours: reflectance, or dB of a radar."""
+    """Return the black and white points of each of the photo's three colours: reflectance, or dB for radar."""
     return shades.stretch(preview.photo, preview.photo_kind, preview.inside)
 
 
 def photo_rgb(preview: Preview) -> Array:
-    """uint8 (y, x, 3): the same stretch for the whole city, tied to reflectance."""
+    """uint8 (y, x, 3): one stretch for the whole city, tied to reflectance."""
     return shades.photo_rgb(preview.photo, *stretch(preview))
 
 
 def fraction_picture(preview: Preview, water: tuple[int, ...]) -> Image:
-    """Palette picture of the green share, transparent where unseen; water, which no ratio counts, in its own colour."""
+    """Make a palette picture of the green share, transparent where unseen; water, which no ratio counts, has its own colour."""
     index = shades.fraction_codes(preview.fraction, np.isin(preview.label, water))
     return palette(index, shades.fraction_colours())
 
 
 def uncertainty_picture(preview: Preview, water: tuple[int, ...]) -> Image | None:
-    """Palette picture of the standard error, transparent where unseen; None where the model does not tell."""
+    """Make a palette picture of the standard error, transparent where unseen; None if the model does not predict it."""
     if preview.uncertainty is None:
         return None
     index = shades.uncertainty_codes(preview.uncertainty, np.isin(preview.label, water))
@@ -234,17 +234,17 @@ def uncertainty_picture(preview: Preview, water: tuple[int, ...]) -> Image | Non
 
 
 def clear_picture(preview: Preview) -> Image:
-    """Palette picture of how many dates showed each pixel clearly, transparent outside the limits and where none did."""
+    """Make a palette picture of the number of clear dates per pixel, transparent outside the limits and without any."""
     return palette(shades.clear_codes(preview.clear, preview.land), dict(enumerate(CLEAR_RAMP)))
 
 
 def classes_picture(preview: Preview, classes: tuple[ModelClass, ...]) -> Image:
-    """Palette picture of the classes, transparent where unseen."""
+    """Make a palette picture of the classes, transparent where unseen."""
     return palette(preview.label, {item.code: item.colour for item in classes})
 
 
 def unseen_picture(preview: Preview) -> Image:
-    """Hatching over what was not seen inside the limits, transparent elsewhere."""
+    """Make hatching over unseen ground inside the limits, transparent elsewhere."""
     period = max(6, round(max(preview.label.shape) / 130))
     line = np.add.outer(*(np.arange(size, dtype=np.int32) for size in preview.label.shape)) % period < max(
         1.0, period / 4

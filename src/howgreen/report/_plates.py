@@ -1,7 +1,7 @@
-"""Pictures that stand alone: title, answer, interval, dates, doubts and sources around a map or a chart.
+"""Standalone pictures: title, answer, interval, dates, doubts and sources around a map or a chart.
 
-Each is drawn twice: NAME.png for the screen and for sharing (its sides are those of the pictures that networks show), and NAME.svg for
-print, on white.
+Each is drawn twice: NAME.png for screens and sharing (with the aspect ratio that social networks show), and NAME.svg for print, on
+white.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 SIZE_IN, DPI = (12.0, 6.3), 170
 INSIDE_IN = (9.0, 4.2)
 LEFT, HEAD, FOOT = 0.035, 0.25, 0.15
-"""Left edge of the texts, and the shares of the height above and below what is drawn."""
+"""Left edge of the texts, and the shares of the height above and below the drawing."""
 LETTERS, MOST_DOUBTS, MOST_CREDITS = 150, 2, 2
-"""Letters of a small line, and the most lines of each kind."""
+"""Characters per small line, and the most lines of each kind."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,21 +50,21 @@ Draw = Callable[["Figure", Box, Ink], object]
 
 @dataclass(frozen=True, kw_only=True)
 class Around:
-    """What is written around a picture."""
+    """Texts around a picture."""
 
     title: str
     answer: str
-    """With its interval where it has one."""
+    """With its interval if it has one."""
     facts: str
     """Dates, model, source."""
     codes: tuple[str, ...] = ()
-    """Of the doubts."""
+    """Codes of the doubts."""
     credits: tuple[str, ...] = ()
     synthetic: bool = False
 
 
 def write_plates(folder: Path, name: str, around: Around, draw: Draw, language: Language) -> tuple[str, str]:
-    """Draw NAME.png and NAME.svg; returns their names."""
+    """Draw NAME.png and NAME.svg; return their names."""
     import matplotlib as mpl
 
     names = f"{name}.png", f"{name}.svg"
@@ -79,7 +79,7 @@ def write_plates(folder: Path, name: str, around: Around, draw: Draw, language: 
 
 
 def inside_page(draw: Draw) -> str:
-    """Draw what a page shows, without words around it: a ``data:`` address."""
+    """Draw a picture for a page, without texts around it: a ``data:`` address."""
     figure = _figure(INSIDE_IN, SCREEN)
     draw(figure, (0.01, 0.02, 0.98, 0.92), SCREEN)
     buffer = BytesIO()
@@ -88,7 +88,7 @@ def inside_page(draw: Draw) -> str:
 
 
 def plain_axes(figure: Figure, box: Box, ink: Ink, *, title: str = "", map_: bool = False) -> Axes:
-    """Add axes with a title in the picture's ink; a map has neither frame nor ticks."""
+    """Add axes with a title in the picture's colours; a map has neither frame nor ticks."""
     axes = figure.add_axes(box, facecolor=ink.paper)
     axes.set_title(_fonts.plain(title), size=11, color=ink.ink, loc="left", pad=5)
     axes.tick_params(colors=ink.quiet, labelsize=9)
@@ -101,7 +101,7 @@ def plain_axes(figure: Figure, box: Box, ink: Ink, *, title: str = "", map_: boo
 
 
 def map_axes(figure: Figure, box: Box, ink: Ink, *, title: str, shape: tuple[float, float]) -> tuple[Axes, float]:
-    """Add axes for a map at the left of a box; returns them and their right edge.
+    """Add axes for a map at the left of a box; return them and their right edge.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def map_axes(figure: Figure, box: Box, ink: Ink, *, title: str, shape: tuple[flo
 
 
 def colour_bar(figure: Figure, at: tuple[float, float, float], colours: Any, ink: Ink) -> None:
-    """Draw what the colours of a map in percent mean.
+    """Draw a colour bar of a map in percent.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ def _texts(figure: Figure, around: Around, ink: Ink, language: Language) -> None
 
 
 def _doubts(codes: Sequence[str], language: Language) -> list[str]:
-    """Write the first doubts, and count those that there is no room for."""
+    """Write the first doubts, and count those that do not fit."""
     codes = list(dict.fromkeys(codes))
     shown = codes if len(codes) <= MOST_DOUBTS else codes[: MOST_DOUBTS - 1]
     lines = [_cut(f"⚠ {language.meaning(code)}", LETTERS) for code in shown]

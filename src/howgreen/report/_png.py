@@ -1,6 +1,6 @@
-"""Pictures as PNG, packed by libdeflate: in half the time of zlib, which was a tenth of writing a report.
+"""PNG encoding with libdeflate: in half the time of zlib, which took a tenth of writing a report.
 
-The format is that of the W3C's recommendation "Portable Network Graphics (PNG) Specification (Third Edition)".
+The format follows the W3C recommendation "Portable Network Graphics (PNG) Specification (Third Edition)".
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 LEVEL = 6
-"""Of libdeflate, 1 to 12: higher ones take longer and save little."""
+"""Compression level of libdeflate, 1 to 12: higher ones are slower and save little."""
 _KINDS = {"P": 3, "RGB": 2, "RGBA": 6}
-"""Colour types by the modes of Pillow."""
+"""Colour types by Pillow mode."""
 _UP = 2
-"""The filter that keeps the difference to the row above: what colours change little in."""
+"""The filter that stores differences to the row above, suited to slowly varying colours."""
 
 
 def png(image: Image, *, title: str = "", dpi: float | None = None) -> bytes:
-    """Pack a picture of mode P, whose ``info["transparency"]`` may name the code that is not shown, RGB or RGBA.
+    """Encode a picture of mode P (``info["transparency"]`` may name the transparent code), RGB or RGBA.
 
     Parameters
     ----------
     title
-        Kept in the file, where there is any.
+        Stored in the file, if given.
     dpi
-        Dots per inch, kept in the file.
+        Dots per inch, stored in the file.
     """
     pixels = np.asarray(image)
     rows = np.ascontiguousarray(pixels).reshape(len(pixels), -1)
@@ -47,7 +47,7 @@ def png(image: Image, *, title: str = "", dpi: float | None = None) -> bytes:
         if hidden is not None:
             parts.append((b"tRNS", b"\xff" * hidden + b"\0"))
     if dpi is not None:
-        parts.append((b"pHYs", struct.pack(">IIB", *[round(dpi / 0.0254)] * 2, 1)))  # dots a metre
+        parts.append((b"pHYs", struct.pack(">IIB", *[round(dpi / 0.0254)] * 2, 1)))  # dots per metre
     if title:
         parts.append((b"iTXt", b"Title\0\0\0\0\0" + title.encode()))
     parts.append((b"IDAT", bytes(deflate.zlib_compress(lines.tobytes(), LEVEL))))

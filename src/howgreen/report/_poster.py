@@ -30,15 +30,15 @@ GAP, HEAD_IN, FOOT_IN = 0.02, 1.75, 1.25
 LEFT_PX = GAP * WIDTH_IN * DPI
 WARNED = "#8a4b00"
 TITLE_SIZES, SERIF = (20, 17, 14, 11, 8), 1.05
-"""Of the question in points, the first that fits; and how much wider its letters are than those that lines are broken by."""
+"""Font sizes of the question in points, the first that fits; and the width of its characters relative to those used for line breaks."""
 WARNING_IN, LINE_LETTERS, MOST_LINES = 0.23, 150, 8
-"""Height of a line of warnings in inches, letters that fit into it, and the most lines."""
+"""Height of a warning line in inches, characters per line, and the most lines."""
 UNDER = "#d6d4cd"
-"""Where a map shows nothing."""
+"""Background where a map is empty."""
 MOST_KEYS, LONGEST_KEY = 14, 18
-"""What fits under the third map: classes, and letters of a name."""
+"""Limits under the third map: classes, and characters per name."""
 HATCHING, VEIL = 0.85, 199
-"""How opaque are the hatching of what was unseen (of 1) and the paper over what lies outside (of 255)."""
+"""Opacity of the hatching over unseen ground (of 1) and of the paper outside the limits (of 255)."""
 
 
 def poster(
@@ -50,14 +50,14 @@ def poster(
     photo: Array,
     language: Language = ENGLISH,
 ) -> None:
-    """Draw the picture and save it as PNG; ``photo`` of :func:`howgreen.report._pictures.photo_rgb`."""
+    """Draw the picture and save it as PNG; ``photo`` from :func:`howgreen.report._pictures.photo_rgb`."""
     from PIL import Image
 
     warned = _warnings(found, language)
     head_in = HEAD_IN + (len(warned) * WARNING_IN + 0.1 if warned else 0)
     rows, columns = preview.label.shape
     panel_in = WIDTH_IN * (1 - 4 * GAP) / 3
-    # Very long or very flat cities still get a page of ordinary shape; their maps are then centred in it.
+    # Very elongated cities still get a page of ordinary shape, with their maps centred in it.
     map_in = min(max(panel_in * rows / columns, 0.5 * panel_in), 1.7 * panel_in)
     height = head_in + map_in + FOOT_IN
     sheet = Sheet(round(WIDTH_IN * DPI), round(height * DPI), dpi=DPI, paper=PAPER)
@@ -84,7 +84,7 @@ def poster(
 
 
 def flat(image: Image, preview: Preview, shrink: int = 1) -> Image:
-    """Merge a map with all that lies on it into one opaque picture, ``shrink`` times smaller."""
+    """Merge a map and its overlays into one opaque picture, ``shrink`` times smaller."""
     import numpy as np
     from PIL import Image
 
@@ -99,25 +99,25 @@ def flat(image: Image, preview: Preview, shrink: int = 1) -> Image:
 
 
 def question(found: Mapping[str, Any], language: Language) -> str:
-    """Ask the question by a name that can be drawn: its label's, else the name that was asked for, else its id."""
+    """Pose the question with a name that can be drawn: the label, else the name as asked for, else the id."""
     city = found["city"]
     label = next((name for name in (city["label"], city["name"]) if _fonts.drawable(name)), city["label"])
     return language.gettext("How green is %(place)s?") % {"place": language.subject(label, city["kind"])}
 
 
 def _title_size(sheet: Sheet, title: str) -> int:
-    """Choose the largest letters in which a title fits into one line."""
+    """Choose the largest font size at which a title fits on one line."""
     room = (sheet.image.size[0] - 2 * LEFT_PX) / SERIF
     return next((size for size in TITLE_SIZES if len(sheet.wrap(title, room, size=size)) == 1), TITLE_SIZES[-1])
 
 
 def unseen(found: Mapping[str, Any], language: Language) -> str:
-    """Say in two words why there is no ratio."""
+    """State in two words why there is no ratio."""
     return language.gettext("no land") if found["observed_ratio"] is None else language.gettext("not seen")
 
 
 def no_interval(found: Mapping[str, Any], language: Language) -> str:
-    """Say why there is no interval."""
+    """State why there is no interval."""
     if found["green_ratio"] is not None:
         return language.gettext("no interval: the model was not compared with reference data")
     if found["observed_ratio"] is None:
@@ -126,7 +126,7 @@ def no_interval(found: Mapping[str, Any], language: Language) -> str:
 
 
 def _warnings(found: Mapping[str, Any], language: Language) -> list[str]:
-    """Fold the warnings into lines; what there is no room for stands on the page."""
+    """Wrap the warnings into lines; those that do not fit are on the page."""
     told = [detail(one["text"], language) or language.meaning(one["code"]) for one in found["warnings"]]
     lines = [line for text in told for line in fill(f"⚠ {text}", LINE_LETTERS, subsequent_indent="    ").split("\n")]
     if len(lines) > MOST_LINES:
@@ -171,7 +171,7 @@ def _head(sheet: Sheet, found: Mapping[str, Any], language: Language) -> None:
 
 
 def draw_map(sheet: Sheet, picture: Image, preview: Preview, lines: Sequence[Outline], box: Box) -> Placed:
-    """Lay a picture of :func:`flat` in a box, with the limits and the districts over it; say where it lies."""
+    """Place a picture of :func:`flat` in a box, overlaid with the limits and the districts; return its position."""
     import shapely
 
     place = sheet.lay(picture, box)
@@ -183,7 +183,7 @@ def draw_map(sheet: Sheet, picture: Image, preview: Preview, lines: Sequence[Out
 
 
 def draw_ruler(sheet: Sheet, place: Placed, preview: Preview) -> None:
-    """Draw a bar of a round length, about a fifth of the map."""
+    """Draw a scale bar of a round length, about a fifth of the map."""
     columns, metres = preview.label.shape[1], abs(preview.transform.a)
     wanted = columns * metres / 5
     power = 10 ** (len(str(int(wanted))) - 1)
@@ -201,7 +201,7 @@ def draw_ruler(sheet: Sheet, place: Placed, preview: Preview) -> None:
 
 
 def _shown_classes(found: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """All classes where there is room for their names, else the largest; the page lists them all."""
+    """Return all classes if their names fit, else the largest; the page lists them all."""
     area_m2 = found["area_by_class_m2"]
     largest = sorted(found["model"]["classes"], key=lambda item: -area_m2.get(item["name"], 0))[:MOST_KEYS]
     return [item for item in found["model"]["classes"] if item in largest]
@@ -240,7 +240,7 @@ def _foot(sheet: Sheet, found: Mapping[str, Any], preview: Preview, language: La
 
 
 def _keys(sheet: Sheet, found: Mapping[str, Any], preview: Preview, language: Language) -> None:
-    """Lay the keys of the classes in three columns under the third map."""
+    """Lay out the keys of the classes in three columns under the third map."""
     keys = [(item["colour"], _short(language.gettext(item["name"]))) for item in _shown_classes(found)]
     if preview.unseen.any():
         keys.append((UNDER, language.gettext("not seen")))

@@ -1,6 +1,6 @@
-"""What QGIS needs to show a report as the page does: a style beside each raster, styles inside the GeoPackage, and one project.
+"""QGIS support, so that a report looks as on the page: a style beside each raster, styles inside the GeoPackage, and one project.
 
-The formats are QGIS's own XML, written by hand because QGIS is no Python package; a test opens the files in a real QGIS.
+The formats are QGIS's own XML, written by hand because QGIS is not a Python package; a test opens the files in a real QGIS.
 Properties are written as ``prop``, which every QGIS 3 reads.
 """
 
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 PROJECT = "howgreen.qgz"
 TABLES = "districts.gpkg"
 CITY, DISTRICTS, LAND = "city", "districts", "land"
-"""Layers of the GeoPackage. ``land`` is the city without the sea, where that is known: the figures count nothing beyond it."""
+"""Layers of the GeoPackage. ``land`` is the city without the sea, if that is known: the figures count nothing beyond it."""
 _VERSION = "3.22.0"
-"""Of the XML: what this QGIS writes, later ones read."""
+"""Version of the XML: as written by this QGIS and read by later ones."""
 _TITLES = {
     "green_mask.tif": "Green or not",
     "green_fraction.tif": "Green share",
@@ -57,15 +57,15 @@ _BESIDE = {
     "urban_green_space.tif": "Urban green space (CLCplus Backbone)",
     "urban_tree_cover.tif": "Urban tree cover",
 }
-"""Rasters that answers beside the green ratio write, in the order in which a project shows them."""
+"""Rasters of answers beside the green ratio, in a project's display order."""
 _FAR_M = 600
-"""Distances to a patch are told apart up to here."""
+"""Distances to a patch are distinguished up to this value."""
 _LARGEST_PROJECT = 16 * 2**20
-"""A project that somebody has made larger is left as it is."""
+"""A project that somebody has enlarged beyond this is left as it is."""
 _SHOWN = (CITY, "green_fraction.tif", "composite.tif")
-"""What the project shows when it is opened; the rest is a click away."""
+"""Layers visible on opening; the rest is a click away."""
 _DATED = (1980, 1, 1, 0, 0, 0)
-"""Time of the project in its archive: the same report gives the same bytes."""
+"""Timestamp of the project in its archive: the same report gives the same bytes."""
 _ALIASES = {
     "name": "name",
     "zone_area_m2": "area (m²)",
@@ -82,18 +82,18 @@ _ALIASES = {
     "interval_low": "green ratio, lower end (0-1)",
     "interval_high": "green ratio, upper end (0-1)",
 }
-"""What the columns are called in QGIS's tables, with their units."""
+"""Column titles in QGIS's tables, with units."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Style:
-    """How one layer is drawn: the elements that stand in a ``.qml`` and in a project alike."""
+    """Style of one layer: the elements common to a ``.qml`` and a project."""
 
     name: str
-    """File of a raster, layer of the GeoPackage."""
+    """File name of a raster, or layer name in the GeoPackage."""
     parts: tuple[ET.Element, ...]
     crs: str = "EPSG:4326"
-    """Of the layer, as ``EPSG:32632``."""
+    """CRS of the layer, as ``EPSG:32632``."""
 
     @property
     def vector(self) -> bool:
@@ -102,17 +102,17 @@ class _Style:
 
     @property
     def title(self) -> str:
-        """What people read."""
+        """Title for people."""
         level = self.name.removeprefix(f"{DISTRICTS}_level_")
         return f"{_TITLES[DISTRICTS]}, level {level}" if level != self.name else (_TITLES | _BESIDE)[self.name]
 
     @property
     def key(self) -> str:
-        """Id of the layer in a project: QGIS gives ids of up to ten letters away for its own, and then finds no layer for its tree."""
+        """Id of the layer in a project: QGIS reassigns ids of up to ten characters, and then cannot link the layer to its tree."""
         return f"howgreen_{self.name.removesuffix('.tif')}"
 
     def qml(self) -> str:
-        """Write it as a style file."""
+        """Format as a style file."""
         kind = {"styleCategories": "AllStyleCategories", "version": _VERSION}
         root = ET.Element("qgis", kind)
         root.extend(self.parts)
@@ -120,7 +120,7 @@ class _Style:
 
 
 def write_tables(result: Result, folder: Path) -> None:
-    """Write the GeoPackage: layers for the city, its districts and its land, where it has any, and their styles.
+    """Write the GeoPackage: layers for the city, its districts and its land, if any, and their styles.
 
     Version 1.2, which readers from 2018 on open.
     """
@@ -141,7 +141,7 @@ def write_tables(result: Result, folder: Path) -> None:
 
 @contextmanager
 def _unsynced() -> Iterator[None]:
-    """Let SQLite not wait for the disk at every step, as with no other file of a folder that appears whole or not at all."""
+    """Let SQLite skip syncing at every step, as for any file of a folder that appears whole or not at all."""
     import pyogrio
 
     before = pyogrio.get_gdal_config_option("OGR_SQLITE_SYNCHRONOUS")
@@ -153,7 +153,7 @@ def _unsynced() -> Iterator[None]:
 
 
 def district_layers(result: Result) -> dict[str, int | None]:
-    """Name the layers of districts: one, or one for each administrative level (its value) where there are several; none without districts."""
+    """Name the layers of districts: one, or one per administrative level (its value) if there are several; none without districts."""
     levels = list(dict.fromkeys(one.level for one in result.plan.city.districts))
     if len(levels) > 1 and None not in levels:
         return {f"{DISTRICTS}_level_{level}": level for level in levels}
@@ -161,7 +161,7 @@ def district_layers(result: Result) -> dict[str, int | None]:
 
 
 def _land(result: Result) -> gpd.GeoDataFrame:
-    """Make a table of the city's land, one row; no row where nobody said what is sea."""
+    """Make a table of the city's land, one row; empty if the sea is unknown."""
     import geopandas as gpd
     from shapely import MultiPolygon
 
@@ -188,10 +188,10 @@ def write_styles(result: Result, preview: Preview, folder: Path) -> None:
 
 
 def show_beside(folder: Path, title: str) -> bool:
-    """Give each raster of :data:`_BESIDE` that lies in a folder its style, and show it in the folder's project.
+    """Give each raster of :data:`_BESIDE` in a folder its style, and add it to the folder's project.
 
-    A report's own project gets more layers, not shown at first; a folder without a project gets one, if it holds a raster. A project that
-    somebody has changed beyond reading is left alone. Tells whether there is a project.
+    A report's own project gets more layers, hidden at first; a folder without a project gets one, if it holds a raster. A project
+    changed beyond recognition is left alone. Returns whether there is a project.
     """
     import rasterio
 
@@ -223,7 +223,7 @@ def show_beside(folder: Path, title: str) -> bool:
 
 
 def _beside(name: str) -> ET.Element:
-    """Say how a raster of :data:`_BESIDE` is drawn that has no classes of its own."""
+    """Return the style of a raster of :data:`_BESIDE` without classes."""
     if name.startswith("photo_"):
         photo = _renderer("multibandcolor", redBand="1", greenBand="2", blueBand="3")
         for colour in TRUE_COLOUR:
@@ -249,7 +249,7 @@ def _packed(project: ET.Element) -> bytes:
 
 
 def _unpacked(path: Path) -> ET.Element | None:
-    """Read a project; None where it is none that layers can be added to."""
+    """Read a project; None if layers cannot be added to it."""
     try:
         with zipfile.ZipFile(path) as packed:
             name = next((one for one in packed.namelist() if one.endswith(".qgs")), "")
@@ -262,12 +262,12 @@ def _unpacked(path: Path) -> ET.Element | None:
 
 
 def qml_of(raster: str) -> str:
-    """Name the style of a raster: QGIS takes it by itself where it has the raster's name."""
+    """Name a raster's style file: QGIS loads it automatically if it has the raster's name."""
     return f"{raster.removesuffix('.tif')}.qml"
 
 
 def write_class_style(raster: Path, classes: Mapping[int, tuple[str, str]]) -> None:
-    """Write the style of a raster of classes beside it.
+    """Write the style of a class raster beside it.
 
     Parameters
     ----------
@@ -301,7 +301,7 @@ def _raster_style(name: str, result: Result, preview: Preview) -> _Style:
 
 
 def _pipe(renderer: ET.Element, *, gamma: float = 1.0, smooth: bool) -> ET.Element:
-    """Wrap how the values of a raster are drawn; ``smooth`` for values that may be averaged."""
+    """Wrap a raster's renderer; ``smooth`` for values that may be averaged."""
     pipe = ET.Element("pipe")
     pipe.append(renderer)
     ET.SubElement(pipe, "brightnesscontrast", brightness="0", contrast="0", gamma=f"{gamma:g}")
@@ -318,7 +318,7 @@ def _renderer(kind: str, **bands: str) -> ET.Element:
 
 
 def _photo(result: Result, preview: Preview) -> ET.Element:
-    """Draw what the page's photo shows, by the same stretch: QGIS applies a file's scale before it draws."""
+    """Style the photo as on the page, with the same stretch: QGIS applies a file's scale before rendering."""
     bands, (black, white) = composite_bands(result), _pictures.stretch(preview)
     names = next((names for names, _ in shades.PHOTOS if set(names) <= set(bands)), None)
     if names is None:
@@ -339,7 +339,7 @@ def _contrast(renderer: ET.Element, tag: str, low: float, high: float) -> None:
 
 
 def _scale(colours: tuple[str, ...], most: float, *, steps: int, unit: str | None = None) -> ET.Element:
-    """Colours from 0 to ``most``, blended in between; of shares, or of numbers in a unit."""
+    """Make a continuous colour ramp from 0 to ``most``, for shares or for numbers in a unit."""
     ends = {"classificationMin": "0", "classificationMax": f"{most:g}"}
     renderer = _renderer("singlebandpseudocolor", band="1", **ends)
     ramp = ET.SubElement(
@@ -418,7 +418,7 @@ useAsDefault BOOLEAN, description TEXT, owner TEXT(30), ui TEXT(30), update_time
 
 
 def _keep_styles(path: Path, styles: Iterable[_Style]) -> None:
-    """Keep default styles where QGIS looks for them: in the table that it makes itself when a person saves a style."""
+    """Store default styles where QGIS looks for them: in the table that it creates when a user saves a style."""
     try:
         with closing(sqlite3.connect(path)) as file, file:
             file.execute("PRAGMA synchronous = OFF")
@@ -438,7 +438,7 @@ def _keep_styles(path: Path, styles: Iterable[_Style]) -> None:
 
 
 def _project(title: str, crs: str, bounds: Sequence[float]) -> ET.Element:
-    """Make a project without layers that shows the files beside it, wherever the folder lies; the bounds in its CRS."""
+    """Make a project without layers that refers to the files beside it by relative paths; the bounds in its CRS."""
     root = ET.Element("qgis", version=_VERSION, projectname=title)
     ET.SubElement(root, "title").text = title
     ET.SubElement(root, "projectCrs").append(_crs(crs))
@@ -458,7 +458,7 @@ def _project(title: str, crs: str, bounds: Sequence[float]) -> ET.Element:
 
 
 def _show(project: ET.Element, styles: Iterable[_Style], *, shown: Collection[str]) -> None:
-    """Add layers to a project, below those that are there; the named ones are shown when it is opened."""
+    """Add layers to a project, below existing ones; the named ones are visible on opening."""
     tree, layers = project.find("layer-tree-group"), project.find("projectlayers")
     if tree is None or layers is None:
         return
@@ -478,7 +478,7 @@ def _show(project: ET.Element, styles: Iterable[_Style], *, shown: Collection[st
 
 
 def _hide(project: ET.Element, key: str) -> None:
-    """Take a layer out of a project."""
+    """Remove a layer from a project."""
     for parent in (project.find("layer-tree-group"), project.find("projectlayers")):
         for one in [] if parent is None else list(parent):
             if key in (one.get("id"), one.findtext("id")):
@@ -490,7 +490,7 @@ def _crs(name: str) -> ET.Element:
 
     crs = CRS.from_user_input(name)
     found = ET.Element("spatialrefsys")
-    # Of the newest WKT, with its area of use, QGIS 3.22 does not recognise the EPSG code.
+    # QGIS 3.22 does not recognise the EPSG code in the newest WKT, with area of use.
     for tag, text in (("wkt", crs.to_wkt("WKT1_GDAL")), ("authid", name), ("description", crs.name)):
         ET.SubElement(found, tag).text = text
     return found

@@ -1,4 +1,4 @@
-"""What people copy out of a report: one sentence with all that belongs to the number, and how to cite."""
+"""Texts to copy from a report: one sentence with all that belongs to the number, and the citation."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from howgreen.report._language import Language
 
 FULLY_SEEN = 0.995
-"""From here on "all the land was seen" needs no mention."""
+"""From this share on, "all the land was seen" is not mentioned."""
 
 
 def sentence(found: Mapping[str, Any], language: Language) -> str:
-    """Say the answer as it can be quoted: ratio, interval, land seen, images, dates, and whatever is to be doubted."""
+    """State the answer as it can be quoted: ratio, interval, land seen, images, dates, and any doubts."""
     _, lead, interval = language.gettext, found["estimate"], found["interval"]
     ratio = lead["ratio"] if lead else found["green_ratio"]
     place = language.subject(found["city"]["label"], found["city"]["kind"])
@@ -72,7 +72,7 @@ def sentence(found: Mapping[str, Any], language: Language) -> str:
 
 
 def citation(found: Mapping[str, Any], language: Language) -> str:
-    """Give a reference to the report, as a list of literature has it."""
+    """Return a citation of the report, as for a bibliography."""
     made = found["provenance"].get("created")
     title = language.gettext("How green is %(place)s?") % {
         "place": language.subject(found["city"]["label"], found["city"]["kind"])
@@ -88,7 +88,7 @@ def citation(found: Mapping[str, Any], language: Language) -> str:
 
 
 def bibtex(found: Mapping[str, Any]) -> str:
-    """Give the same for BibTeX."""
+    """Return the same for BibTeX."""
     year = str(found["provenance"].get("created") or found["period"]["end"])[:4]
     name = re.sub(r"[^a-z0-9]+", "", str(found["city"]["name"]).casefold()) or "report"
     lines = {

@@ -1,10 +1,10 @@
 """The maps as cloud-optimised GeoTIFFs, written block by block.
 
-``green_mask.tif``, ``green_fraction.tif`` and, where the model says how sure it is of each pixel, ``green_uncertainty.tif`` show what the
-ratio counts and nothing else: seen land of which any part lies inside the limits (or a district); no data on water, where
-nothing was seen, and beyond. ``landcover.tif`` shows the water as well. So every figure can be made again from the files: weight
-each pixel by the part of it that lies in the zone. ``composite.tif`` shows the whole grid, so that what lies just beyond the
-limits can be looked at too. ``n_clear.tif`` shows all that lies inside the limits, water as well.
+``green_mask.tif``, ``green_fraction.tif`` and, if the model predicts each pixel's uncertainty, ``green_uncertainty.tif`` show
+exactly what the ratio counts: seen land of which any part lies inside the limits (or a district); no data on water, on unseen
+ground, and outside. ``landcover.tif`` shows the water as well. So every figure can be reproduced from the files: weight each pixel
+by its part inside the zone. ``composite.tif`` shows the whole grid, so that the surroundings of the limits are visible too.
+``n_clear.tif`` shows everything inside the limits, including water.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 
 FRACTION_STEPS = 1024
-"""Fractions are kept to 1/1024, far below the model's error: half the bytes of full floats."""
+"""Fractions are stored to 1/1024, far below the model's error: half the bytes of full floats."""
 SLAB_PX = 64 * 1024
-"""Pixels worked on at once."""
+"""Pixels processed at once."""
 OUTSIDE = 255
-"""In the stream of clear looks: outside the limits."""
+"""In the stream of clear-date counts: outside the limits."""
 
 PICTURE = "composite.tif"
-"""Takes as long to pack as all the others."""
+"""Takes as long to pack as all others together."""
 
 FILES = {
     "green_mask.tif": "1 green (at least half of the pixel), 0 not; 255 unseen, water or outside the limits",
@@ -58,24 +58,24 @@ FILES = {
 
 TRUE_COLOUR = ("red", "green", "blue")
 UNCERTAINTY_SCALE = 0.01
-"""What one number of ``green_uncertainty.tif`` is worth."""
+"""Value of one unit of ``green_uncertainty.tif``."""
 
 
 def files_of(result: Result) -> dict[str, str]:
-    """List the maps that a result has, and what they hold."""
+    """List a result's maps and their contents."""
     told = "green_uncertainty" in result.landcover.data
     return {name: text for name, text in FILES.items() if told or name != "green_uncertainty.tif"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClearObservations:
-    """How many dates showed the pixels inside the limits clearly."""
+    """Numbers of clear dates of the pixels inside the limits."""
 
     counts: tuple[int, ...]
     """Pixels inside the limits by number of clear dates, from 0."""
 
     def figures(self) -> dict[str, float | int] | None:
-        """``min``, ``median``, ``max`` and the share never seen (percent); None without any pixel."""
+        """Return ``min``, ``median``, ``max`` and the share never seen (percent); None without any pixel."""
         total = sum(self.counts)
         if total == 0:
             return None
@@ -91,21 +91,22 @@ class ClearObservations:
 
 @dataclass(frozen=True, kw_only=True)
 class Maps:
-    """The maps, drawn and not packed yet."""
+    """The maps, drawn but not yet packed."""
 
     paths: Mapping[str, Path]
-    """What rasterio opens, by the name of the final file."""
+    """Paths for rasterio, by the name of the final file."""
     clear: ClearObservations
     packs: Sequence[Callable[[], None]]
-    """Make the final files, the largest first; they need no Python while they work, so that pictures can be drawn meanwhile."""
+    """Functions that make the final files, the largest first; they run without Python, so that pictures can be drawn
+    meanwhile."""
 
 
 @contextmanager
 def drawn(result: Result, folder: Path, *, tell: Callable[[], None] | None = None) -> Iterator[Maps]:
-    """Draw the maps into a folder; ``tell`` hears of each finished block.
+    """Draw the maps into a folder; ``tell`` is called for each finished block.
 
-    Each block of the result is computed once. Only the blocks at work, and those of one row of the city, are in memory;
-    uncompressed copies of the maps stand in the folder until they are packed, or until the end.
+    Each block of the result is computed once. Only the current blocks, and those of one row of the city, are in memory;
+    uncompressed copies of the maps stay in the folder until they are packed, or until the end.
     """
     import dask.array as da
 
@@ -147,7 +148,7 @@ def drawn(result: Result, folder: Path, *, tell: Callable[[], None] | None = Non
 
 
 def write_rasters(result: Result, folder: Path, *, tell: Callable[[], None] | None = None) -> ClearObservations:
-    """Write the maps into a folder; ``tell`` hears of each finished block."""
+    """Write the maps into a folder; ``tell`` is called for each finished block."""
     with drawn(result, folder, tell=tell) as maps:
         for pack in maps.packs:
             pack()
@@ -166,18 +167,18 @@ def _layout(grid: GeoBox, stream: Any, *, smooth: bool) -> Layout:
 
 
 def blocks(result: Result) -> int:
-    """How many blocks :func:`write_rasters` will tell of."""
+    """Return how many blocks :func:`write_rasters` will report."""
     streams = _streams(result)
     return sum(int(stream.npartitions) for stream in streams.values())
 
 
 def shape_on_grid(result: Result) -> BaseGeometry:
-    """Project the city's limits onto the grid's CRS."""
+    """Project the city's limits to the grid's CRS."""
     return project(result.plan.city.boundary, str(result.landcover.grid.crs))
 
 
 def land_on_grid(result: Result) -> BaseGeometry:
-    """Project what of the limits is not known to be sea onto the grid's CRS."""
+    """Project the limits without the known sea to the grid's CRS."""
     city = result.plan.city
     return project(city.land or city.boundary, str(result.landcover.grid.crs))
 
@@ -185,14 +186,14 @@ def land_on_grid(result: Result) -> BaseGeometry:
 def counted_fraction(result: Result) -> Any:
     """Return the green share of the pixels that the figures count, lazy float32 (y, x); NaN elsewhere.
 
-    Counted is seen land of which any part lies inside the limits, or a district. A pixel that they cut is kept whole: who
-    weights it by the part inside gets the figures.
+    Counted is seen land of which any part lies inside the limits, or a district. A pixel that they cut is kept whole:
+    weighted by its part inside, it gives the figures.
     """
     return _counted(result)[1]
 
 
 def _counted(result: Result) -> tuple[Any, Any, Any]:
-    """Labels and green shares (y, x), lazy, UNSEEN and NaN where nothing counts; and which pixels lie inside the limits in part."""
+    """Labels and green shares (y, x), lazy, UNSEEN and NaN where nothing counts; and the pixels at least partly inside the limits."""
     import dask.array as da
 
     label = _lazy(result.landcover.data["label"].transpose("y", "x"))
@@ -215,7 +216,7 @@ def _cut(values: Array, label: Array, *, water: Array) -> Array:
 
 
 def counted_on_grid(result: Result) -> BaseGeometry:
-    """Project what of the limits and of the districts is not known to be sea onto the grid's CRS."""
+    """Project the limits and the districts without the known sea to the grid's CRS."""
     import shapely
 
     city = result.plan.city
@@ -225,7 +226,7 @@ def counted_on_grid(result: Result) -> BaseGeometry:
 
 
 def _streams(result: Result) -> dict[str, Any]:
-    """List what goes into each file, lazy, in the blocks that :class:`Scratch` takes: composite (band, y, x), the others (y, x)."""
+    """List the content of each file, lazy, in the blocks that :class:`Scratch` accepts: composite (band, y, x), the others (y, x)."""
     import dask.array as da
 
     label, fraction, in_part = _counted(result)
@@ -248,7 +249,7 @@ def _streams(result: Result) -> dict[str, Any]:
 
 
 def composite_bands(result: Result) -> tuple[str, ...]:
-    """Names of the bands of ``composite.tif`` in its order: red, green, blue first, as every viewer shows them."""
+    """List the bands of ``composite.tif`` in order: red, green, blue first, as every viewer shows them."""
     there = result.composite.bands
     return (
         (*TRUE_COLOUR, *(band for band in there if band not in TRUE_COLOUR))
@@ -258,7 +259,7 @@ def composite_bands(result: Result) -> tuple[str, ...]:
 
 
 def _composite(result: Result) -> Any:
-    """(band, y, x) whole numbers, those that are kept where there are any."""
+    """(band, y, x) integers, the stored ones if there are any."""
     data, names = result.composite.data, composite_bands(result)
     order = [result.composite.bands.index(name) for name in names]
     if "scaled" in data:
@@ -277,7 +278,7 @@ def _lazy(variable: Any) -> Any:
 
 
 class _Clip:
-    """Which pixels of a block have their centre, or any part, inside a shape."""
+    """Pixels of a block with their centre, or any part, inside a shape."""
 
     def __init__(self, shape: BaseGeometry, grid: GeoBox, *, in_part: bool = False) -> None:
         self._shape, self._grid, self._in_part = shape, grid, in_part
@@ -305,7 +306,7 @@ def _coarse(fraction: Array) -> Array:
 def _hundredths(uncertainty: Array, fraction: Array) -> Array:
     steps = np.rint(uncertainty / np.float32(UNCERTAINTY_SCALE))
     steps[np.isnan(fraction)] = np.nan
-    # Rounded up from nothing: no pixel is known exactly.
+    # At least 1: no pixel is known exactly.
     return np.where(np.isnan(steps), np.float32(UNSEEN), np.clip(steps, 1, 100)).astype(np.uint8)
 
 
@@ -313,7 +314,7 @@ def _to_scaled(reflectance: Array, *, factors: tuple[float, ...]) -> Array:
     scaled: Array = np.empty(reflectance.shape, np.int16)
     rows = max(1, SLAB_PX // max(reflectance.shape[2], 1))
     for plane, out, factor in zip(reflectance, scaled, factors, strict=True):
-        for top in range(0, len(plane), rows):  # slab by slab: what is in between stays in the core's cache
+        for top in range(0, len(plane), rows):  # slab by slab: intermediate results stay in the core's cache
             whole = plane[top : top + rows] / factor
             np.rint(whole, out=whole)
             np.clip(whole, NEVER_CLEAR + 1, 32767, out=whole)
@@ -329,7 +330,7 @@ def _inside(n_clear: Array, within: Array) -> Array:
 
 
 class _Counter:
-    """Takes the place of a file for the clear looks: only their frequencies are kept."""
+    """Stand-in for a file of clear-date counts that keeps only their frequencies."""
 
     def __init__(self, tell: Callable[[], None] | None) -> None:
         self.counts = np.zeros(OUTSIDE, dtype=np.int64)
@@ -345,7 +346,7 @@ class _Counter:
 
 
 def _dress(path: Path, name: str, result: Result) -> None:
-    """Names, colours, units and explanations, which the COG takes over."""
+    """Set names, colours, units and descriptions, which the COG inherits."""
     import rasterio
     from rasterio.enums import ColorInterp
 
@@ -378,7 +379,7 @@ def _dress(path: Path, name: str, result: Result) -> None:
 
 
 def legend(name: str, classes: tuple[ModelClass, ...]) -> tuple[dict[int, tuple[int, ...]], dict[int, str]]:
-    """Give the colours (red, green, blue, alpha) and the names of the values of a map of classes."""
+    """Return the colours (red, green, blue, alpha) and names of the values of a class map."""
     unseen = {UNSEEN: (0, 0, 0, 0)}
     if name == "green_mask.tif":
         return {0: (242, 234, 215, 255), 1: (31, 107, 69, 255), **unseen}, {
@@ -391,10 +392,10 @@ def legend(name: str, classes: tuple[ModelClass, ...]) -> tuple[dict[int, tuple[
 
 
 def _packing(name: str) -> dict[str, Any]:
-    """Say how GDAL packs a file.
+    """Return GDAL's packing options for a file.
 
-    The ten bands are much the largest: ZSTD packs them four times as fast. The rest any old reader can open; to pack it
-    harder would take five times as long and save a tenth.
+    The ten bands are by far the largest: ZSTD packs them four times as fast. All other files stay readable by old
+    software; stronger compression would take five times as long and save a tenth.
     """
     if name == PICTURE:
         return {"compress": "ZSTD", "level": 1, "predictor": "YES"}
@@ -402,7 +403,7 @@ def _packing(name: str) -> dict[str, Any]:
 
 
 def write_category_names(path: Path, names: Mapping[int, str]) -> None:
-    """Class names where GDAL and QGIS look for them: the TIFF format itself has no place for them."""
+    """Write class names where GDAL and QGIS look for them: the TIFF format itself has no place for them."""
     names = {code: name for code, name in names.items() if code != UNSEEN}
     band = ET.Element("PAMRasterBand", band="1")
     categories = ET.SubElement(band, "CategoryNames")

@@ -1,4 +1,4 @@
-"""The account of Article 8 as files a person opens: the page, the tables, the picture. It decides nothing."""
+"""The account of Article 8 as files for people: page, tables, picture. Reporting makes no decisions."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FILES = {
     "urban_tree_cover.tif": "tree cover in percent, inside the communes; EPSG:3035",
 }
 MOST_ROWS = 500
-"""Communes in the table of the page; the files hold all."""
+"""Communes in the page's table; the files list all."""
 _FIRST, _LAST = "#f4ecd8", "#0d5a3a"
 
 Verdict = Literal["yes", "no", "too close to tell", "not told"]
@@ -113,14 +113,14 @@ class RestorationSummary(Document, frozen=True, kw_only=True):
 def write_restoration(
     found: RestorationSummary, shapes: Mapping[str, Sequence[BaseGeometry]], areas: Mapping[str, str], desk: Desk
 ) -> RestorationSummary:
-    """Write page, tables, pictures and figures; of the rasters, those that lie there are listed.
+    """Write page, tables, pictures and figures; existing rasters are listed.
 
     Parameters
     ----------
     shapes
-        By way to draw the areas: the shape of each commune (EPSG:3035), in the order of the figures.
+        For each delineation of the areas, the shape of each commune (EPSG:3035), in the order of the figures.
     areas
-        What the ways to draw them are called.
+        Names of the delineations.
     """
     folder, language = desk.folder, desk.language
     write_csv(_rows(found), folder / TABLE)
@@ -230,7 +230,7 @@ def _around(found: RestorationSummary, language: Language) -> _plates.Around:
 
 
 def _drawn(found: RestorationSummary, shapes: Sequence[BaseGeometry], language: Language) -> _plates.Draw:
-    """Draw the communes in the colour of their share of green space; those without a share stay grey."""
+    """Draw the communes coloured by their share of green space; those without a share stay grey."""
     import geopandas as gpd
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import LinearSegmentedColormap, Normalize

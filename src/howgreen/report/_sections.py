@@ -1,7 +1,7 @@
-"""Answers beside the green ratio (people, change, trend, law): each a folder of its own, or a section of a report's page.
+"""Answers beside the green ratio (people, change, trend, law): each in its own folder, or as a section of a report's page.
 
-The page of a report has a pair of marks for each of them (``template.html``). A section that is added is put between its marks, its
-figures and files lie beside the page, and ``summary.json`` names them; the report changes whole or not at all.
+A report's page has a pair of markers for each of them (``template.html``). A new section is inserted between its markers, its
+figures and files are put beside the page, and ``summary.json`` lists them; the report changes whole or not at all.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from howgreen.report._language import Language
 
 TOPICS = ("people", "change", "trend", "nrr")
-"""In the order of the page."""
+"""In page order."""
 REPORT_PAGE = "report.html"
 PLAN = "plan.json"
 OWN_PAGE = "the page to read; opens without a network"
@@ -40,31 +40,31 @@ D = TypeVar("D", bound=Document)
 
 @dataclass(frozen=True, kw_only=True)
 class Destination:
-    """Where an answer goes, and how it is written."""
+    """Destination and format of an answer."""
 
     out: str | Path | None = None
-    """A folder of its own, or a URL of fsspec."""
+    """A separate folder, or a URL of fsspec."""
     report: Path | None = None
-    """Instead: the folder of a report, which gets a section."""
+    """Alternatively, the folder of a report, which gets a section."""
     plan: str | None = None
-    """Text of that report's plan when the work for the section began; see :meth:`for_report`."""
+    """Text of that report's plan at the start of the work for the section; see :meth:`for_report`."""
     language: str = "en"
-    """Of a page of its own; a section is in the language of its report."""
+    """Language of a separate page; a section uses its report's language."""
     pdf: bool = False
     """Write the page as PDF too."""
 
     @classmethod
     def for_report(cls, report: Path, *, pdf: bool = False) -> Destination:
-        """Take a report for a destination as it is now: one that has another plan in the end does not get the section."""
+        """Use a report in its present state as destination: if its plan has changed in the end, it does not get the section."""
         return cls(report=report, plan=_text(report / PLAN), pdf=pdf)
 
     @classmethod
     def of(cls, out: str | Path | Destination) -> Destination:
-        """Take a folder or a URL for a destination."""
+        """Use a folder or a URL as destination."""
         return out if isinstance(out, Destination) else cls(out=out)
 
     def check(self, *, overwrite: bool = False) -> None:
-        """Refuse, before any long work, a place that cannot be written.
+        """Refuse, before any long work, a destination that is not writable.
 
         Raises
         ------
@@ -80,46 +80,46 @@ class Destination:
 
     @property
     def folder(self) -> str | Path:
-        """Where the files lie in the end."""
+        """Final folder of the files."""
         return self.report or self.out or Path()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """What a page shows of an answer."""
+    """An answer's content for a page."""
 
     topic: str
-    """Of :data:`TOPICS`: the name of its template and its files."""
+    """One of :data:`TOPICS`: the name of its template and its files."""
     title: str
-    """Of a page of its own."""
+    """Title of a separate page."""
     values: Mapping[str, Any]
-    """What the template shows."""
+    """Values for the template."""
     when: str = ""
-    """Days or years, for the head of a page of its own."""
+    """Days or years, for the head of a separate page."""
     synthetic: bool = False
     credits: tuple[str, ...] = ()
     picture: str = ""
-    """File of the picture that stands for it where it is shared."""
+    """Preview picture for sharing."""
     scripts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Desk:
-    """A folder in the making, in which a section is finished."""
+    """A folder being written, in which a section is finished."""
 
     folder: Path
     language: Language
     pdf: bool
     report: Summary | None = None
-    """Of the report that gets the section; None for a folder of its own."""
+    """Figures of the report that gets the section; None for a separate folder."""
 
     def finish(self, section: Section, figures: D, files: Mapping[str, str]) -> D:
-        """Write page and figures of an answer whose other files lie in the folder; returns the figures, with their files.
+        """Write page and figures of an answer whose other files are in the folder; return the figures, with their files.
 
         Parameters
         ----------
         files
-            Name to what it holds.
+            Name to its contents.
         """
         project = show_beside(self.folder, section.title)
         if self.report is None:
@@ -166,7 +166,7 @@ class Desk:
         return figures
 
     def _between(self, html: str, name: str, values: Mapping[str, Any]) -> str:
-        """Put a section between its marks: no text of a page can hold such marks, for all are escaped."""
+        """Insert a section between its markers: no text of a page can contain these, as all are escaped."""
         made = environment(self.language).get_template(f"sections/{name}.html").render(**values, tell=self.language)
         before, opened, rest = html.partition(f"<!-- section:{name} -->")
         _, closed, after = rest.partition(f"<!-- /section:{name} -->")
@@ -179,7 +179,7 @@ def report_of(folder: Path) -> Summary:
     Raises
     ------
     OutputError
-        It is none, or an older version made it.
+        It is not a report, or an older version made it.
     """
     if not folder.is_dir():
         raise OutputError(f"{folder}: is no folder on this disk; name that of a report by `howgreen city`")
@@ -195,24 +195,24 @@ def report_of(folder: Path) -> Summary:
 
 @dataclass(frozen=True, kw_only=True)
 class Kept:
-    """Sections of an earlier report that belong to the one in the making too."""
+    """Sections of an earlier report that remain valid for the one being written."""
 
     folder: Path
-    """Of the earlier report."""
+    """Folder of the earlier report."""
     sections: Mapping[str, tuple[str, ...]]
     """Topic to its files."""
     files: Mapping[str, str]
-    """Name to what it holds."""
+    """Name to its contents."""
 
     def link(self, folder: Path) -> None:
-        """Put their files into the new folder."""
+        """Link their files into the new folder."""
         for name in self.files:
             for one in _with_companions(name):
                 if (self.folder / one).exists():
                     link(self.folder / one, folder / one)
 
     def into(self, html: str) -> str:
-        """Put them into the new page, as they stood in the earlier one."""
+        """Insert them into the new page, as they were in the earlier one."""
         if self.sections:
             earlier = (self.folder / REPORT_PAGE).read_text(encoding="utf-8")
             for name in self.sections:
@@ -223,17 +223,17 @@ class Kept:
 
 
 def kept(out: str | Path, found: Mapping[str, Any], plan_json: str | None) -> Kept:
-    """Find the sections of a report that is about to be replaced that go on being true: of the same limits, in the same language.
+    """Find the sections of a report to be replaced that remain valid: same limits, same language.
 
-    People are counted around the green of one map, so theirs is kept beside the same plan only. A folder that was altered since, or
-    that another version made, keeps none.
+    People are counted around the green of one map, so their section needs the same plan. A folder altered since, or made by another
+    version, keeps none.
 
     Parameters
     ----------
     found
-        Values of the summary that takes its place.
+        Values of the new summary.
     plan_json
-        Text of its plan.
+        Text of the new plan.
     """
     none = Kept(folder=Path(out), sections={}, files={})
     earlier = None if is_url(out) else _earlier(Path(out))
@@ -246,7 +246,7 @@ def kept(out: str | Path, found: Mapping[str, Any], plan_json: str | None) -> Ke
 
 
 def _alike(earlier: Summary, found: Mapping[str, Any]) -> bool:
-    """Whether two reports are of the same limits, in the same language, by the same version."""
+    """Whether two reports have the same limits, language and version."""
     city, now = earlier.city, found["city"]
     return (
         (city.id, city.crs, tuple(city.bounds)) == (now["id"], now["crs"], tuple(now["bounds"]))
@@ -256,14 +256,14 @@ def _alike(earlier: Summary, found: Mapping[str, Any]) -> bool:
 
 
 def sections_there(out: str | Path) -> dict[str, str | None]:
-    """Return the figures of each section of the report that a folder of this disk holds; none where it holds no report."""
+    """Return the figures of each section of the report in a local folder; empty if it holds no report."""
     earlier = None if is_url(out) else _earlier(Path(out))
     topics = () if earlier is None else tuple(earlier.sections)
     return {topic: _text(Path(out) / _figures_of(topic)) for topic in topics}
 
 
 def check_sections(out: str | Path, known: Mapping[str, str | None]) -> None:
-    """Refuse to replace a report that got a section after :func:`sections_there` was asked."""
+    """Refuse to replace a report that got a section after :func:`sections_there` was called."""
     new = [topic for topic, figures in sections_there(out).items() if topic not in known or known[topic] != figures]
     if new:
         raise OutputError(
@@ -286,13 +286,13 @@ def _text(path: Path) -> str | None:
 
 
 def _with_companions(name: str) -> tuple[str, ...]:
-    """Name a file and what may lie beside it: names of classes, and a style for QGIS."""
+    """Return a file's name and those of its possible companions: class names, and a QGIS style."""
     return name, f"{name}.aux.xml", f"{name.removesuffix('.tif')}.qml"
 
 
 @contextmanager
 def opened(destination: Destination, topic: str, *, progress: Progress | None = None) -> Iterator[Desk]:
-    """Give a folder to fill with an answer; it appears whole, or the report stays as it was.
+    """Yield a folder to fill with an answer; it appears whole, or the report stays as it was.
 
     Raises
     ------
@@ -324,5 +324,5 @@ def _figures_of(topic: str) -> str:
 
 
 def _files_of(report: Summary, topic: str) -> tuple[str, ...]:
-    """List the files that an earlier section of this topic has put into a report."""
+    """List the files that an earlier section of this topic added to a report."""
     return report.sections.get(topic, ())

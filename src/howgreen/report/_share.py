@@ -1,4 +1,4 @@
-"""``share.png``: the answer as one picture of 1200 by 630 pixels, as messengers and networks show it, with interval and doubts."""
+"""``share.png``: the answer as one picture of 1200 by 630 pixels for messengers and social networks, with interval and doubts."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
 SIZE_PX, DPI = (1200, 630), 100
 MAP_PX = (40, 56, 500, 500)
-"""Left, top, width and height that the map may fill, from the picture's right and top edge."""
+"""Left, top, width and height available to the map, from the picture's right and top edge."""
 TEXT_X, LETTERS, MOST_DOUBTS = 0.04, 58, 3
-"""Left edge of the texts, letters of a line, and the most lines of doubts."""
+"""Left edge of the texts, characters per line, and the most lines of doubts."""
 
 
 def share(
@@ -113,7 +113,7 @@ def _texts(sheet: Sheet, found: Mapping[str, Any], language: Language) -> None:
 
 
 def _doubts(sheet: Sheet, y: float, found: Mapping[str, Any], language: Language) -> None:
-    """Write what there is room for; the rest is counted."""
+    """Write the doubts that fit; the rest is counted."""
     from howgreen.core.warnings import CODES
 
     codes = list(dict.fromkeys(one["code"] for one in found["warnings"]))
@@ -136,7 +136,7 @@ def _doubts(sheet: Sheet, y: float, found: Mapping[str, Any], language: Language
 def _lines(
     sheet: Sheet, y: float, text: str, *, size: float, color: str, letters: int, step: float, most: int
 ) -> float:
-    """Write a text in at most so many lines; return where the next one goes."""
+    """Write a text in at most that many lines; return the position of the next one."""
     lines = wrap(text, letters, break_on_hyphens=False)
     if len(lines) > most:
         lines = [*lines[: most - 1], f"{lines[most - 1][: letters - 1]}…"]
@@ -147,5 +147,5 @@ def _lines(
 
 
 def _write(sheet: Sheet, y: float, text: str, *, size: float, color: str, serif: bool = False) -> None:
-    """Write a line at the left; ``y`` as a share of the picture's height, from below."""
+    """Write a left-aligned line; ``y`` as a share of the picture's height, from below."""
     sheet.write(TEXT_X * SIZE_PX[0], (1 - y) * SIZE_PX[1], text, size=size, color=color, serif=serif)

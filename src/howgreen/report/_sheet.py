@@ -1,7 +1,7 @@
-"""A picture that texts, maps and lines are laid on, in pixels from its upper left corner.
+"""A canvas for texts, maps and lines, in pixels from its upper left corner.
 
-Pillow draws. Everyday letters are Pillow's too; those of all other scripts are laid out by FreeType as matplotlib brings it.
-matplotlib's own figures would take five times as long, half of it to be loaded.
+Pillow draws. Common characters are Pillow's too; all other scripts are shaped by FreeType as shipped with matplotlib.
+matplotlib's own figures would take five times as long, half of it for loading.
 """
 
 from __future__ import annotations
@@ -28,25 +28,25 @@ Box = tuple[float, float, float, float]
 """Left, top, right and bottom."""
 
 FINER = 3
-"""Lines are drawn so many times finer and then averaged: smooth edges."""
+"""Supersampling factor of lines, for smooth edges."""
 DASH, SPACE = 4.0, 2.0
-"""Of a dashed line, in its widths."""
+"""Dash and gap of a dashed line, in line widths."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Placed:
-    """Where a picture came to lie."""
+    """Position of a placed picture."""
 
     left: int
     top: int
     width: int
     height: int
     scale: float
-    """Pixels of the sheet a pixel of the picture."""
+    """Sheet pixels per picture pixel."""
 
 
 class Sheet:
-    """A picture in the making."""
+    """A picture being drawn."""
 
     def __init__(self, width: int, height: int, *, dpi: int, paper: str) -> None:
         self.image = Image.new("RGB", (width, height), paper)
@@ -60,16 +60,16 @@ class Sheet:
     def write(
         self, x: float, y: float, text: str, *, size: float, color: str, serif: bool = False, align: float = 0.0
     ) -> float:
-        """Write a line in fonts that have its letters; return where it ends.
+        """Write a line in fonts that have its characters; return its end.
 
         Parameters
         ----------
         y
-            Of the line on which the letters stand.
+            Baseline.
         size
             In points.
         align
-            Share of the text that stands left of ``x``.
+            Share of the text to the left of ``x``.
         """
         everyday = self._everyday(text, size, serif=serif)
         if everyday is not None:
@@ -89,7 +89,7 @@ class Sheet:
         return float(x + width)
 
     def wrap(self, text: str, width: float, *, size: float) -> list[str]:
-        """Break a text into lines of at most so many pixels, between words."""
+        """Break a text between words into lines of at most that many pixels."""
         lines = [""]
         for word in one_line(text).split(" "):
             longer = f"{lines[-1]} {word}".strip()
@@ -106,7 +106,7 @@ class Sheet:
         return float(self._laid_out(text, size).get_width_height()[0] / 64)
 
     def _everyday(self, text: str, size: float, *, serif: bool = False) -> Any:
-        """Return the font of Pillow that has all letters of a text, or None."""
+        """Return Pillow's font that has all characters of a text, or None."""
         if not _fonts.is_everyday(one_line(text), serif=serif):
             return None
         return _fonts.everyday(size * self.point, serif=serif)
@@ -121,11 +121,11 @@ class Sheet:
         return font
 
     def lay(self, picture: Image.Image, box: Box) -> Placed:
-        """Lay a picture in the middle of a box, as large as it fits."""
+        """Place a picture in the middle of a box, as large as fits."""
         left, top, right, bottom = box
         scale = min((right - left) / picture.width, (bottom - top) / picture.height)
         size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
-        how = Image.Resampling.NEAREST if scale >= 3 else Image.Resampling.HAMMING  # pixels may be seen as such
+        how = Image.Resampling.NEAREST if scale >= 3 else Image.Resampling.HAMMING  # pixels may be visible as such
         left, top = round((left + right - size[0]) / 2), round((top + bottom - size[1]) / 2)
         self.image.paste(picture.resize(size, how), (left, top))
         return Placed(left=left, top=top, width=size[0], height=size[1], scale=scale)
@@ -133,7 +133,7 @@ class Sheet:
     def outline(
         self, shapes: Iterable[BaseGeometry], place: Placed, *, width: float, color: str, dashed: bool = False
     ) -> None:
-        """Draw the edges of shapes over a picture; the shapes in its pixels, the line's width in points."""
+        """Draw the edges of shapes over a picture; shapes in its pixels, line width in points."""
         thick = width * self.point
         mask = Image.new("L", (place.width * FINER, place.height * FINER))
         pen = ImageDraw.Draw(mask)
@@ -146,7 +146,7 @@ class Sheet:
         self.image.paste(color, (place.left, place.top), mask.reduce(FINER))
 
     def bar(self, box: Box, color: str, *, opacity: float = 1.0, radius: float = 0.0) -> None:
-        """Fill a box; its corners may be round."""
+        """Fill a box, optionally with round corners."""
         left, top, right, bottom = box
         size = max(1, round(right - left)), max(1, round(bottom - top))
         mask = Image.new("L", size)
@@ -156,7 +156,7 @@ class Sheet:
         self.image.paste(color, (round(left), round(top)), mask)
 
     def hatch(self, box: Box, color: str) -> None:
-        """Draw slanting lines across a box."""
+        """Hatch a box with diagonal lines."""
         left, top, right, bottom = (round(edge) for edge in box)
         mask = Image.new("L", ((right - left) * FINER, (bottom - top) * FINER))
         pen, high = ImageDraw.Draw(mask), mask.height
@@ -170,9 +170,9 @@ class Sheet:
 
 
 def _dashes(points: Array, thick: float) -> list[Array]:
-    """Cut a line into dashes."""
+    """Split a line into dashes."""
     along = np.concatenate([[0.0], np.hypot(*np.diff(points, axis=0).T).cumsum()])
     dash, period = DASH * thick, (DASH + SPACE) * thick
     starts = np.arange(0, along[-1], period)[:, None]
-    places = starts + np.linspace(0, dash, 5)  # a dash may go round a corner
+    places = starts + np.linspace(0, dash, 5)  # a dash may turn a corner
     return list(np.stack([np.interp(places, along, axis) for axis in points.T], axis=-1))

@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 
 def summary(result: Result) -> Summary:
-    """Gather all figures of a result, as ``summary.json`` holds them before any file is written (``files`` is empty).
+    """Gather all figures of a result, as in ``summary.json`` before any file is written (``files`` is empty).
 
-    The fields of :class:`howgreen.core.types.GreenStats` stand at the top, under their own names. Absent figures are
-    None. ``summary.schema.json`` describes every key.
+    The fields of :class:`howgreen.core.types.GreenStats` are at the top level, under their own names. Absent figures
+    are None. ``summary.schema.json`` describes every key.
     """
     return Summary.from_dict(values(result))
 
 
 def values(result: Result) -> dict[str, Any]:
-    """Gather the figures as JSON values, to be completed by who writes the files."""
+    """Gather the figures as JSON values, to be completed by the writer of the files."""
     plan = result.plan
     return {
         "format": FORMAT,
@@ -67,12 +67,12 @@ def values(result: Result) -> dict[str, Any]:
 
 
 def is_synthetic(plan: Plan) -> bool:
-    """Whether anything in it was simulated."""
+    """Whether any input was simulated."""
     return plan.city.synthetic or any(scene.synthetic for scene in (*plan.scenes, *plan.radar))
 
 
 def attributions(result: Result) -> list[str]:
-    """List everything that asks to be named."""
+    """List everything that requires attribution."""
     scenes = (*result.plan.scenes, *result.plan.radar)
     years = sorted({scene.time.year for scene in scenes if scene.sensor.startswith("sentinel")})
     named = credits_of(
@@ -82,14 +82,14 @@ def attributions(result: Result) -> list[str]:
 
 
 def credits_of(plan: Plan, *, sentinel: str, landsat: bool) -> list[str]:
-    """List what those ask to be told who give the limits and the images away.
+    """List the attributions required by the providers of limits and images.
 
     Parameters
     ----------
     sentinel
-        Years of images of the Sentinels; empty where there are none.
+        Years of Sentinel images; empty if there are none.
     landsat
-        Whether there are images of Landsat.
+        Whether there are Landsat images.
     """
     named = [plan.city.licence, plan.city.land_source]
     if is_synthetic(plan):

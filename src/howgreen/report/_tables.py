@@ -1,4 +1,4 @@
-"""Tables: ``districts.csv`` for programs and ``districts.xlsx`` for people, and the one way in which a CSV is written."""
+"""Tables: ``districts.csv`` for programs and ``districts.xlsx`` for people, and the one writer of CSV files."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _row(zone: Mapping[str, Any], kind: str) -> dict[str, Any]:
 
 
 def write_csv(found: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Write rows with the same keys as UTF-8 with commas and decimal points; empty where there is no figure."""
+    """Write rows with the same keys as UTF-8 with commas and decimal points; absent figures are empty."""
     with path.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file)
         table.writerow(list(found[0]))
@@ -53,12 +53,12 @@ def write_csv(found: Sequence[Mapping[str, Any]], path: Path) -> None:
 
 
 def _harmless(text: str) -> str:
-    """Keep a name from a stranger's file from being run as a formula where the table is opened."""
+    """Keep an untrusted name from running as a formula when the table is opened."""
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def write_xlsx(found: Mapping[str, Any], path: Path, language: Language) -> None:
-    """Write one sheet with the figures and one that says what they are."""
+    """Write one sheet with the figures and one that explains them."""
     import xlsxwriter
 
     _ = language.gettext

@@ -1,4 +1,4 @@
-"""What renders the pages: templates of this folder, in a language, under a policy that loads nothing from elsewhere."""
+"""Rendering of the pages: templates of this folder, in a language, under a policy that loads nothing from elsewhere."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _PARTS = re.compile(r'{% (?:extends|include|from) "([^"]+)"')
 
 
 def environment(language: Language, *, folder: str = "report") -> Environment:
-    """Make what renders the templates of a folder in a language; everything is escaped, for names come from strangers' files."""
+    """Make the template environment of a folder in a language; everything is escaped, since names come from untrusted files."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     made = Environment(
@@ -63,7 +63,7 @@ def environment(language: Language, *, folder: str = "report") -> Environment:
 
 @cache
 def _compiled() -> BytecodeCache:
-    """Make what keeps compiled templates while the program runs: compiling those of a report takes as long as filling them in."""
+    """Make the cache of compiled templates for the process: compiling a report's takes as long as rendering them."""
     from jinja2 import BytecodeCache
 
     class InMemory(BytecodeCache):
@@ -80,7 +80,7 @@ def _compiled() -> BytecodeCache:
 
 
 def compile_ahead(template: str, language: Language) -> None:
-    """Compile a template, and those that it takes parts from, for :func:`whole_page`."""
+    """Compile a template, and those that it includes, for :func:`whole_page`."""
     made, waiting, seen = environment(language), [template], set[str]()
     while waiting:
         name = waiting.pop()
@@ -97,16 +97,16 @@ def whole_page(
     scripts: Sequence[str] = (),
     styles: Sequence[str] = ("report.css",),
 ) -> str:
-    """Render a page with its style, its script and its policy inside.
+    """Render a page with its style, script and policy embedded.
 
     Parameters
     ----------
     template
         One that extends ``base.html``.
     values
-        What it shows; ``about`` (howgreen, synthetic, attributions) among it.
+        Its values, including ``about`` (howgreen, synthetic, attributions).
     scripts, styles
-        Files of this folder, in their order.
+        Files of this folder, in order.
     """
     script = "\n".join(map(text_of, scripts))
     around = {
@@ -126,7 +126,7 @@ def stopped(text: str) -> str:
 
 
 def longest_word(names: Iterable[str], most: int = 16) -> int:
-    """Count the letters of the longest word among names, so that a table can be wide enough for it; not more than ``most``.
+    """Count the letters of the longest word in some names, for the width of a table; at most ``most``.
 
     Examples
     --------
@@ -142,7 +142,7 @@ def text_of(name: str) -> str:
 
 
 def policy(script: str) -> str:
-    """Nothing may be loaded, and no script may run but ours."""
+    """Return the policy: nothing may be loaded, and only our scripts may run."""
     digest = b64encode(sha256(script.encode()).digest()).decode()
     return (
         f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; "

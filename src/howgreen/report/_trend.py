@@ -1,4 +1,4 @@
-"""The trend of a place as files a person opens: the page, the table, the figures. It decides nothing."""
+"""The trend of a place as files for people: page, table, figures. Reporting makes no decisions."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ OF_A_YEAR = "what the answer of this year was decided by"
 LABELS = {"landsat-4-7": "Landsat 4–7", "landsat-8-9": "Landsat 8–9", "sentinel-2": SENSORS["sentinel-2"].label}
 COLOURS = {"sentinel-2": "#1f6b45", "landsat-8-9": "#b5651d", "landsat-4-7": "#7b5ea7"}
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 890, 380, 56, 200, 20, 40
-"""Of the chart, in units of its view box."""
+"""Chart layout, in units of its view box."""
 LEAST_SPAN = 0.1
-"""Range of ratios that the chart shows at least: one that fills its height with noise misleads."""
+"""Least range of ratios in the chart: a range filled by noise misleads."""
 
 
 class YearFigures(Part, frozen=True, kw_only=True):
@@ -132,7 +132,7 @@ class TrendSummary(Document, frozen=True, kw_only=True):
     attributions: tuple[str, ...]
 
     def in_words(self) -> str:
-        """Say the slope with its interval, the verdict, and what could have been seen, in two sentences."""
+        """State the slope with its interval, the verdict, and the detectable slope, in two sentences."""
         change = f"{_points(self.slope)} points a year"
         if self.slope_low is not None and self.slope_high is not None:
             ends = f"{_points(self.slope_low)} to {_points(self.slope_high)}"
@@ -163,13 +163,13 @@ def trend_summary(
     Parameters
     ----------
     found
-        Of :func:`howgreen.trend.trend_of`.
+        From :func:`howgreen.trend.trend_of`.
     plan
-        Of its last year: the place, the period and who asks to be named.
+        Plan of its last year: place, period and attributions.
     gaps
         Year, satellites and reason.
     coefficients
-        Published regressions that were applied to the reflectance, by their title; empty for none.
+        Published regressions applied to the reflectance, by title; empty for none.
     """
     fit = found.fit
     half = _known(fit.year_half_width)
@@ -231,7 +231,7 @@ def _credits(plan: Plan, answers: Sequence[YearAnswer]) -> tuple[str, ...]:
 
 
 def write_trend(found: TrendSummary, desk: Desk) -> TrendSummary:
-    """Write page, pictures, table and figures; the plans that lie in the folder are listed too."""
+    """Write page, pictures, table and figures; existing plans in the folder are listed too."""
     language = desk.language
     write_csv(_rows(found), desk.folder / TABLE)
     around = _around(found, language)
@@ -272,7 +272,7 @@ def _span(found: TrendSummary) -> str:
 
 
 def _verdict(found: TrendSummary, language: Language) -> str:
-    """Say the verdict as the beginning of a sentence."""
+    """Return the verdict as the beginning of a sentence."""
     text = language.gettext(found.verdict)
     return text[0].upper() + text[1:]
 
@@ -304,7 +304,7 @@ def _around(found: TrendSummary, language: Language) -> _plates.Around:
 
 
 def _drawn(found: TrendSummary, language: Language) -> _plates.Draw:
-    """Draw the years, what sets them apart, the line, and how far the model may be off in all of them."""
+    """Draw the years with their year-to-year scatter, the line, and the model's error common to all."""
     _ = language.gettext
     low, high = _range(found)
 
@@ -349,7 +349,7 @@ def _year_ticks(first: int, last: int) -> range:
 
 
 def _range(found: TrendSummary) -> tuple[float, float]:
-    """Lay out the ratios that the chart shows: those of the years with what sets them apart, in steps of a twentieth."""
+    """Range of ratios in the chart: those of the years with their scatter, in steps of a twentieth."""
     half = found.years[0].year_to_year or 0.0
     values = [one.joined_ratio for one in found.years]
     low, high = min(values) - half, max(values) + half
@@ -358,13 +358,13 @@ def _range(found: TrendSummary) -> tuple[float, float]:
 
 
 def _missing(found: TrendSummary) -> list[tuple[int, str]]:
-    """List the years of which nothing is in the series, with the reason of the newest satellites, cut to its first sentence."""
+    """List the years missing from the series, with the newest satellites' reason, cut to its first sentence."""
     there = {one.year for one in found.years}
     return sorted({gap.year: gap.why.partition(";")[0] for gap in found.gaps if gap.year not in there}.items())
 
 
 def _chart(found: TrendSummary) -> dict[str, Any]:
-    """Lay the series out: points with what sets years apart, the line, and its grid, in units of the view box."""
+    """Lay out the series: points with year-to-year scatter, the line, and the grid, in units of the view box."""
     half = found.years[0].year_to_year or 0.0
     low, high = _range(found)
     first, last = found.years[0].year, found.years[-1].year

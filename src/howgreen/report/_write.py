@@ -1,4 +1,4 @@
-"""The folder that a person opens: written beside its place, then moved there whole."""
+"""The report folder: written beside its destination, then moved there whole."""
 
 from __future__ import annotations
 
@@ -45,17 +45,17 @@ OTHERS = {
 }
 CACHE_BYTES = 64_000_000
 STEPS_AFTER = 5
-"""Steps of the progress after the maps are drawn: page, pictures, tables, and the maps packed."""
+"""Progress steps after the maps are drawn: page, pictures, tables, and packing the maps."""
 PRIVATE = ("source", "notes", "warnings", "provenance")
-"""Where a summary may hold a path of its maker's computer."""
+"""Fields of a summary that may hold a local path."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Form:
-    """How a report is written."""
+    """Format of a report."""
 
     language: str = "en"
-    """Of the page, the pictures and the table for people: a key of :data:`howgreen.report._language.LANGUAGES`."""
+    """Language of the page, the pictures and the table for people: a key of :data:`howgreen.report._language.LANGUAGES`."""
     pdf: bool = False
     """Write the page as PDF too."""
 
@@ -76,18 +76,18 @@ def write(
     Parameters
     ----------
     out
-        A new folder, an empty one, or one that an earlier report made (it is replaced, and sections of it that go on being true are
-        kept); or such a place on another storage, as a URL of fsspec.
+        A new folder, an empty one, or an earlier report's (it is replaced, and its sections that remain valid are kept); or the
+        same in remote storage, as a URL of fsspec.
     truth
         For simulated cities: ``green_ratio`` (0-1) and, if known, ``districts`` (name to ratio).
     estimate
-        What people saw, combined with the map: it leads the report.
+        Estimate from an interpreted sample and the map: it leads the report.
     populated
-        The green of the ground on which people live, where a population raster was given.
+        Green of inhabited ground, if a population raster was given.
     plan_json
         Text of ``plan.json``; no such file without it.
     form
-        Its language, and whether it is a PDF too; None for English and no PDF.
+        Language, and whether to write a PDF too; None for English and no PDF.
 
     Returns
     -------
@@ -97,7 +97,7 @@ def write(
     Raises
     ------
     OutputError
-        The folder holds something else, cannot be written, or got a section meanwhile.
+        The folder holds foreign files, is not writable, or got a section meanwhile.
     """
     import rasterio
 
@@ -113,7 +113,7 @@ def write(
     there = sections_there(out)
     check = partial(check_sections, out, there)
     room = new_target(out, needs_bytes=needed_bytes(result.plan), check=check, progress=progress)
-    # GDAL's own cache would grow with the city, up to 5 % of the memory; nearly every byte is used once.
+    # GDAL's own cache would grow with the city, up to 5 % of memory; nearly every byte is used once.
     with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES), room as folder:
         with drawn(result, folder, tell=tick) as maps:
             found = values(result)
@@ -130,7 +130,7 @@ def write(
             found["files"] |= earlier.files
             found["sections"] = dict(earlier.sections)
             earlier.link(folder)
-            # Packing is GDAL's work, compressing the page's pictures zlib's, most of the rest Python's.
+            # GDAL packs, zlib compresses the page's pictures, and Python does most of the rest.
             with pool(3) as aside:
                 packing = [aside.submit(pack) for pack in maps.packs]
                 preview = from_files(result, maps.paths)
@@ -167,7 +167,7 @@ def _page(
 
 
 def needed_bytes(plan: Plan) -> int:
-    """Estimate the room that a report needs while it is written: its maps, before and after they are compressed, and the rest."""
+    """Estimate the disk space needed for writing a report: its maps, before and after compression, and the rest."""
     height, width = plan.grid.shape
     return int(height * width * (2 * len(plan.bands) + 7) * 2.1) + 8 * 2**20
 

@@ -1,4 +1,4 @@
-"""Nothing that is published names a folder of the computer that it was made on."""
+"""Removal of local paths: nothing published names a folder of the computer that it was made on."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 _PATH = re.compile(
     r"(?<![^\s'\"(=,;\[])(?:file://)?(?:[A-Za-z]:[\\/]|/(?=[^/\s]+/)|\\\\)[^\s'\"<>|;,)\]]*[^\s'\"<>|;,)\].:]"
 )
-"""A path from the root of a file system down, where a word begins; no web address."""
+"""An absolute file system path at the start of a word, but not a web address."""
 
 
 def roots_of(plan: Plan) -> list[str]:
-    """List folders of this computer that texts about a plan may name, longest first."""
+    """List local folders that texts about a plan may name, longest first."""
     known = {str(Path.home()), str(Path.cwd()), tempfile.gettempdir()}
     for text in (
         plan.source,
@@ -36,7 +36,7 @@ def _is_local(text: str) -> bool:
 
 
 def without_paths(value: Any, roots: Collection[str]) -> Any:
-    """Replace paths in all texts of a JSON value by the last part of each; keys and other values stay."""
+    """Replace paths in all texts of a JSON value by their last component; keys and other values stay."""
     if isinstance(value, str):
         return _cut(value, roots)
     if isinstance(value, dict):
@@ -49,7 +49,7 @@ def without_paths(value: Any, roots: Collection[str]) -> Any:
 def _cut(text: str, roots: Collection[str]) -> str:
     if "/" not in text and "\\" not in text:
         return text
-    for root in roots:  # these may hold blanks, which end a path in the pattern
+    for root in roots:  # these may contain spaces, which end a path in the pattern
         name = re.split(r"[\\/]", root.rstrip("\\/"))[-1]
         text = re.sub(rf"(?:file://)?{re.escape(root)}(?=$|[\\/\s'\",;:)\]])", name.replace("\\", ""), text)
     return _PATH.sub(lambda match: re.split(r"[\\/]", match.group().rstrip("\\/"))[-1], text)

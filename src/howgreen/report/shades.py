@@ -1,4 +1,4 @@
-"""The colours of all maps, and which of them a value has: one rule for the page, the files, and whoever serves them."""
+"""The colours of all maps, and the colour of each value: one rule for the page, the files, and the tile server."""
 
 from __future__ import annotations
 
@@ -20,38 +20,38 @@ PHOTOS = (
     (("nir", "red", "green"), "false colour: plants red"),
     (("swir16", "nir", "red"), "false colour: plants green"),
 )
-"""Bands of the photo and what it is called, best first."""
+"""Bands of the photo and its name, best first."""
 
 RADAR = "radar"
-"""How the photo of a place that no camera saw begins to be called."""
+"""Prefix of the photo's name for a place without optical images."""
 RADAR_DB = (-25.0, 0.0)
 """Backscatter shown as black and as white."""
 RADAR_COLOURS = ((-20.0, -2.0), (-27.0, -9.0), (2.0, 14.0))
-"""Decibels shown as none and as all of red (VV), green (VH) and blue (VV over VH): woods green, houses pink and white, fields and
-bare ground blue to violet, water black."""
+"""Decibels shown as zero and full red (VV), green (VH) and blue (VV over VH): woods green, houses pink and white, fields and bare
+ground blue to violet, water black."""
 RADAR_PAIR = SENTINEL1.band_names
 GAMMA = 1.7
 WHITE = (0.18, 0.45)
-"""Reflectance shown as white lies between these: 0.3, but for very dark or very bright cities."""
+"""Range of the reflectance shown as white: 0.3, except for very dark or very bright cities."""
 NO_DATA = (214, 212, 205)
 _TABLE = 4096
 
 RAMP = ("#f4ecd8", "#dfdfa8", "#b3cc7e", "#76ad60", "#3b874f", "#0d5a3a", "#04361f")
-"""Green share from 0 to 1; darker throughout, so that it reads without colours too."""
+"""Green share from 0 to 1; steadily darker, so that it is readable in greyscale."""
 WATER = "#bcd3e2"
 UNSURE_RAMP = ("#f6f2ea", "#dccbdc", "#b997c0", "#8d5f9f", "#5c2f74", "#34104a")
 """Standard error from 0 to :data:`UNSURE_MOST`."""
 UNSURE_MOST = 0.3
-"""A pixel that may be anything has a standard error of 0.29."""
+"""Standard error of a completely unknown pixel: 0.29."""
 CLEAR_RAMP = ("#f6efe6", "#d6dfe6", "#a6c4dc", "#6ea0cb", "#3a76b0", "#174b87")
-"""Number of dates that showed a pixel clearly, from none to :data:`CLEAR_MOST` or more."""
+"""Number of clear dates of a pixel, from none to :data:`CLEAR_MOST` or more."""
 CLEAR_MOST = 5
 STEPS = 40
-"""Shades of the fraction map: finer than anyone can tell apart, and small as a file."""
+"""Shades of the fraction map: finer than anyone can distinguish, and a small file."""
 
 
 def photo_bands(there: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
-    """Choose the bands of the photo of those that are there, and say what it shows."""
+    """Choose the photo's bands from those available, and name what it shows."""
     for names, kind in PHOTOS:
         if set(names) <= set(there):
             return names, kind
@@ -61,19 +61,19 @@ def photo_bands(there: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
 
 
 def stretch(photo: Array, kind: str, inside: Array) -> tuple[float, Array]:
-    """Give what the photo shows as black, and as white in each of its three colours: reflectance, or dB of a radar.
+    """Return the black and white points of each of the photo's three colours: reflectance, or dB for radar.
 
     Parameters
     ----------
     photo
         float32 (band, y, x), NaN never clear.
     kind
-        As :func:`photo_bands` says it.
+        From :func:`photo_bands`.
     inside
         bool (y, x): inside the limits.
     """
     if "true" in kind:
-        thin = slice(None, None, max(1, max(photo.shape[1:]) // 500))  # a percentile needs no more
+        thin = slice(None, None, max(1, max(photo.shape[1:]) // 500))  # enough for a percentile
         seen = photo[:, thin, thin][:, inside[thin, thin]]
         bright = np.nanpercentile(seen, 99) if np.isfinite(seen).any() else WHITE[0]
         return 0.0, np.full(3, np.clip(1.15 * bright, *WHITE))
@@ -83,12 +83,12 @@ def stretch(photo: Array, kind: str, inside: Array) -> tuple[float, Array]:
 
 
 def photo_rgb(values: Array, black: float, white: Array) -> Array:
-    """uint8 (y, x, 3) of reflectance or dB (3, y, x): the same stretch for the whole city."""
+    """uint8 (y, x, 3) of reflectance or dB (3, y, x): one stretch for the whole city."""
     if len(values) == len(RADAR_PAIR):
         return radar_rgb(values)
     if black:
         values, white = (values - black) / (white[0] - black), np.ones(3)
-    # Powers are looked up in a table: finer than a byte tells, and a fifth of the time.
+    # Powers come from a lookup table: finer than a byte, in a fifth of the time.
     table = np.rint(255 * np.linspace(0, 1, _TABLE) ** (1 / GAMMA)).astype(np.uint8)
     missing = np.isnan(values).any(axis=0)
     rgb = np.empty((*missing.shape, 3), np.uint8)
@@ -112,7 +112,7 @@ def radar_rgb(decibels: Array) -> Array:
 
 
 def ramp(position: float, colours: tuple[str, ...] = RAMP) -> str:
-    """Colour of a green share, or of a place from 0 to 1 on another ramp, ``#rrggbb``."""
+    """Return the colour of a green share, or of a position from 0 to 1 on another ramp, ``#rrggbb``."""
     place = min(max(position, 0.0), 1.0) * (len(colours) - 1)
     left = min(int(place), len(colours) - 2)
     one, two = (np.array(list(bytes.fromhex(colours[n][1:]))) for n in (left, left + 1))
@@ -120,27 +120,27 @@ def ramp(position: float, colours: tuple[str, ...] = RAMP) -> str:
 
 
 def fraction_codes(fraction: Array, wet: Array) -> Array:
-    """uint8 (y, x): which colour of :func:`fraction_colours` a green share has; UNSEEN where it is NaN and no water."""
+    """Encode green shares as uint8 (y, x) indices of :func:`fraction_colours`; UNSEEN where NaN and not water."""
     return _steps(fraction, wet)
 
 
 def fraction_colours() -> dict[int, str]:
-    """List the colours of green shares by their codes; water, which no ratio counts, has its own."""
+    """List the colours of green shares by code; water, which no ratio counts, has its own."""
     return {n: ramp(n / STEPS) for n in range(STEPS + 1)} | {STEPS + 1: WATER}
 
 
 def uncertainty_codes(error: Array, wet: Array) -> Array:
-    """uint8 (y, x): which colour of :func:`uncertainty_colours` a standard error has; UNSEEN where it is NaN and no water."""
+    """Encode standard errors as uint8 (y, x) indices of :func:`uncertainty_colours`; UNSEEN where NaN and not water."""
     return _steps(error / np.float32(UNSURE_MOST), wet)
 
 
 def uncertainty_colours() -> dict[int, str]:
-    """List the colours of standard errors by their codes."""
+    """List the colours of standard errors by code."""
     return {n: ramp(n / STEPS, UNSURE_RAMP) for n in range(STEPS + 1)} | {STEPS + 1: WATER}
 
 
 def clear_codes(clear: Array, land: Array) -> Array:
-    """uint8 (y, x): which colour of :data:`CLEAR_RAMP` a number of clear dates has; UNSEEN beyond the land, and where it is 0."""
+    """Encode numbers of clear dates as uint8 (y, x) indices of :data:`CLEAR_RAMP`; UNSEEN beyond the land, and where 0."""
     return np.where(land & (clear > 0), np.minimum(clear, CLEAR_MOST), UNSEEN).astype(np.uint8)
 
 
@@ -151,7 +151,7 @@ def _steps(shares: Array, wet: Array) -> Array:
 
 
 def palette(index: Array, colours: Mapping[int, str]) -> Image:
-    """Picture of codes (uint8, y, x) in their colours; 255 is transparent."""
+    """Make a picture of codes (uint8, y, x) in their colours; 255 is transparent."""
     from PIL import Image
 
     picture = Image.fromarray(np.ascontiguousarray(index), mode=None).convert("L")
