@@ -1,4 +1,4 @@
-"""The command line: words in, words out. Everything it does is one call of the pipeline or of a stage."""
+"""The command line: each command is one call of the pipeline or of a stage."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from howgreen.core.wording import for_a_shell
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Entry point: every error that a user can meet is one line and a non-zero exit code."""
+    """Entry point: every error that a user can meet becomes one line and a non-zero exit code."""
     _open_streams()
     with for_a_shell():
         _main(arguments)
 
 
 def _open_streams() -> None:
-    """Lead standard streams that were closed before the start nowhere.
+    """Redirect standard streams that were closed before the start to the null device.
 
-    Without one, Python has None in its place, and the next file that is opened gets its number: what a library then writes to
-    standard error would go into that file.
+    Otherwise Python has None in their place, and the next opened file gets their number: a library's standard error
+    would then go into that file.
     """
     if None not in (sys.stdin, sys.stdout, sys.stderr):
         return
     while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(number, True)  # noqa: FBT003 (as the standard library has it)
     os.close(number)
-    # Kept open for as long as the process lives.
+    # Kept open for the life of the process.
     sys.stdin = sys.stdin or open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 (kept open)
     sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 (kept open)
     sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 (kept open)
@@ -44,10 +44,10 @@ def _open_streams() -> None:
 
 def _main(arguments: Sequence[str] | None) -> None:
     signal.signal(signal.SIGTERM, _stop)
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else its shell wants it to be deaf to Ctrl-C
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else the shell has set Ctrl-C to be ignored
         signal.signal(signal.SIGINT, _stop)
     collect_seldom()
-    # Image libraries print their own complaints beside raising them; ours is the one line that counts.
+    # Image libraries print their errors in addition to raising them; only our one line counts.
     os.environ.setdefault("CPL_LOG", os.devnull)
     try:
         sys.exit(howgreen.main(_southern(arguments), prog_name="howgreen", standalone_mode=False) or 0)
@@ -57,10 +57,10 @@ def _main(arguments: Sequence[str] | None) -> None:
         error.show()
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort, ImportError, SystemError) as error:
-        # A compiled library whose loading a signal broke off calls that a failure of its own.
+        # If a signal interrupts the loading of a compiled library, the library reports a failure of its own.
         if isinstance(error, ImportError | SystemError) and not _stops:
             raise
-        number = _stops[-1] if _stops else signal.SIGINT  # 128 and the signal's number, as shells say it
+        number = _stops[-1] if _stops else signal.SIGINT  # 128 plus the signal's number, as shells report it
         _fail("stopped; nothing half-written is left, and the same command goes on from here", 128 + number)
     except HowgreenError as error:
         _fail(str(error), 1)
@@ -73,10 +73,10 @@ def _main(arguments: Sequence[str] | None) -> None:
 
 
 def collect_seldom() -> None:
-    """Let Python look for garbage seldom.
+    """Make Python's garbage collection rare.
 
-    Loading libraries makes a million objects that all stay: looking among them takes a tenth of the time, and looking once more at the
-    end, where all of them go anyway, as much again.
+    Loading libraries creates a million objects that all stay: collecting among them takes a tenth of the time, and once
+    more at the end, where all of them go anyway, as much again.
     """
     gc.set_threshold(100_000, 50, 50)
     atexit.register(gc.freeze)
@@ -86,10 +86,10 @@ _DECIMAL = re.compile(r"-?\d{1,3}\.\d+,?")
 
 
 def _southern(arguments: Sequence[str] | None) -> list[str]:
-    """Return the arguments, with coordinates ("-18.14, 178.44") kept from looking like options, and joined where they were not quoted."""
+    """Return the arguments, with coordinates ("-18.14, 178.44") protected from being parsed as options, and joined if unquoted."""
     joined: list[str] = []
     for argument in sys.argv[1:] if arguments is None else arguments:
-        alone = len(joined) > 1 and not joined[-2].startswith("--")  # no value of an option
+        alone = len(joined) > 1 and not joined[-2].startswith("--")  # not the value of an option
         if alone and _DECIMAL.fullmatch(joined[-1]) and _DECIMAL.fullmatch(argument):
             joined[-1] = f"{joined[-1].removesuffix(',')}, {argument}"
         else:
@@ -97,7 +97,7 @@ def _southern(arguments: Sequence[str] | None) -> list[str]:
     return [f" {argument}" if re.match(r"-\d[\d.]*\s*[,; ]", argument) else argument for argument in joined]
 
 
-_stops: list[int] = []  # signals that asked this process to stop
+_stops: list[int] = []  # signals received that ask this process to stop
 
 
 def _stop(number: int, _: object) -> None:

@@ -1,4 +1,4 @@
-"""What the options of a command say, as the values that the pipeline takes."""
+"""A command's options, converted to the pipeline's values."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SAMPLE = "Sampleton"
 
 @dataclass(frozen=True, kw_only=True)
 class AskedPlace:
-    """Which place; the fields are those of :data:`howgreen.cli.options.place_options`."""
+    """Options that select a place; the fields are those of :data:`howgreen.cli.options.place_options`."""
 
     query: str | None
     store: Path | None = None
@@ -44,14 +44,14 @@ class AskedPlace:
     district_levels: tuple[int, ...] = ()
     land: Path | None = None
     report: Path | None = None
-    """A report whose place it is."""
+    """A report whose place to use."""
 
     def network(self) -> Network:
-        """Return how services are asked."""
+        """Return the network settings."""
         return network_of(self.endpoints, offline=self.offline)
 
     def city(self, network: Network, *, progress: Progress | None = None) -> City:
-        """Find the place."""
+        """Look up the place."""
         from howgreen import place
         from howgreen.pipeline import image_sources
 
@@ -91,7 +91,7 @@ class AskedPlace:
 
 @contextmanager
 def _sample_meant(query: str | None) -> Iterator[None]:
-    """Ask whether the sample city was meant, where a name that looks like its name is not found."""
+    """Ask whether the sample city was meant, if a name similar to its own is not found."""
     try:
         yield
     except (PlaceNotFoundError, NetworkError) as error:
@@ -102,7 +102,7 @@ def _sample_meant(query: str | None) -> Iterator[None]:
 
 @dataclass(frozen=True, kw_only=True)
 class AskedPlan(AskedPlace):
-    """Which place, from which images, by which model: those of :data:`howgreen.cli.options.plan_options` as well."""
+    """Options that select place, images and model; adds those of :data:`howgreen.cli.options.plan_options`."""
 
     catalogs: tuple[str, ...] = ()
     period: str | None = None
@@ -117,28 +117,28 @@ class AskedPlan(AskedPlace):
         return Season(self.season, self.period)
 
     def images(self) -> Store | Catalogs | None:
-        """Return where the images come from."""
+        """Return the image source."""
         return images_of(self.store, self.catalogs)
 
     def answer(self, check: Callable[[Plan], object], *, progress: Progress | None = None) -> CityResult:
-        """Find the place, plan and run; ``check`` looks at each plan before it is run."""
+        """Look up the place, plan and run; ``check`` inspects each plan before it runs."""
         from howgreen.pipeline import city as pipeline
         from howgreen.pipeline import planning
 
         images, network = self.images(), self.network()
         choice = planning.Choice(sensor=self.sensor, model=self.model, period=self.asked_period())
-        planning.catalogs_of(images, network)  # what is misspelt is told before any service is asked
+        planning.catalogs_of(images, network)  # report typing errors before querying any service
         where = self.city(network, progress=progress)
         return pipeline.answer(where, images, choice, network=network, check=check, progress=progress)
 
     def plan(self, *, progress: Progress | None = None) -> Plan:
-        """Find the place and plan."""
+        """Look up the place and plan."""
         from howgreen.pipeline import city as pipeline
         from howgreen.pipeline import planning
 
         images, network = self.images(), self.network()
         planning.Choice(sensor=self.sensor, model=self.model, period=self.asked_period())
-        planning.catalogs_of(images, network)  # what is misspelt is told before any service is asked
+        planning.catalogs_of(images, network)  # report typing errors before querying any service
         return pipeline.plan(
             self.city(network, progress=progress),
             images=images,
@@ -151,7 +151,7 @@ class AskedPlan(AskedPlace):
 
 
 def images_of(store: Path | None, catalogs: tuple[str, ...]) -> Store | Catalogs | None:
-    """Return where images come from; beside catalogues, a store only knows places."""
+    """Return the image source; if catalogues are given, a store only supplies places."""
     from howgreen.pipeline.inputs import Catalogs, Store
 
     if catalogs:
@@ -162,12 +162,12 @@ def images_of(store: Path | None, catalogs: tuple[str, ...]) -> Store | Catalogs
 def plan_of(
     plan_file: Path | None, asked: dict[str, Any], *, beside: Collection[str] = (), progress: Progress | None = None
 ) -> Plan:
-    """Read a saved plan, or make one as ``asked``.
+    """Read a saved plan, or make one from ``asked``.
 
     Parameters
     ----------
     beside
-        Options that a saved plan does not decide, so that they may be given with it.
+        Options that a saved plan does not determine, so that they may be given with it.
     """
     if plan_file is None:
         return AskedPlan(**asked).plan(progress=progress)
@@ -181,7 +181,7 @@ def plan_of(
 
 
 def network_of(endpoints: Path | None, *, offline: bool) -> Network:
-    """Return how services are asked, by a file of addresses if there is one."""
+    """Return the network settings, with a file of addresses if given."""
     from howgreen.net.endpoints import read_endpoints
     from howgreen.net.network import Network
 

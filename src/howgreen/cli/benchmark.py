@@ -1,4 +1,4 @@
-"""``benchmark``: which algorithm maps green best, measured anew."""
+"""``benchmark``: measure again which algorithm maps green best."""
 
 from __future__ import annotations
 

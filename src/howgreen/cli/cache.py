@@ -1,4 +1,4 @@
-"""``cache``: what howgreen keeps to be quick, and may be deleted."""
+"""``cache``: files that howgreen keeps for speed, which may be deleted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ KINDS = {
     "sampleton-": "the sample city",
     "matplotlib": "what matplotlib knows of fonts",
 }
-"""Beginnings of names in the cache, and what they hold; anything else there is not ours."""
+"""Name prefixes in the cache, and their contents; anything else there is not ours."""
 
 
 @howgreen.command("cache", epilog=examples("howgreen cache", "howgreen cache --clear"))
@@ -51,7 +51,7 @@ def cache_command(
 
 
 def _kept(home: Path) -> list[tuple[Path, str]]:
-    """List the folders of the cache that are ours, with what they hold."""
+    """List our folders in the cache, with their contents."""
     folders = sorted(path for path in home.iterdir() if path.is_dir()) if home.is_dir() else []
     return [(path, text) for path in folders for start, text in KINDS.items() if path.name.startswith(start)]
 

@@ -1,4 +1,4 @@
-"""A model's card in words."""
+"""Model cards as text."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _WIDTH, _INDENT = 100, 19
 
 
 def as_json(model: Model, entry: Entry | None) -> dict[str, Any]:
-    """All of a card, with where the file is and where it came from, as JSON values."""
+    """Return a whole card, with its file's path and origin, as JSON values."""
     return {
         **asdict(model.card),
         "sha256": model.sha256,
@@ -29,7 +29,7 @@ def as_json(model: Model, entry: Entry | None) -> dict[str, Any]:
 
 
 def in_words(model: Model, entry: Entry | None) -> str:
-    """All of a card, for people."""
+    """Format a whole card for reading."""
     card = model.card
     lines = [f"{card.name} {card.version}", *_lines(model, entry)]
     lines += ["classes", *_classes(card), "scores", *_scores(card)]
@@ -37,7 +37,7 @@ def in_words(model: Model, entry: Entry | None) -> str:
 
 
 def brief(model: Model, entry: Entry | None) -> str:
-    """Say what tells models apart: bands, error, checksum."""
+    """Summarise what distinguishes models: bands, error, checksum."""
     card = model.card
     error = card.reference_error
     scored = "no reference" if error is None else f"RMSE {error.rmse:.3f}, bias {error.bias:+.3f} on {error.source}"
@@ -102,7 +102,7 @@ def _classes(card: ModelCard) -> Iterator[str]:
 
 
 def _swatch(colour: str) -> str:
-    """Show the colour itself, where the terminal has colours; click takes it off elsewhere."""
+    """Show the colour itself if the terminal has colours; click removes it elsewhere."""
     red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
     return click.style("    ", bg=(red, green, blue)) if sys.stdout.isatty() else ""
 
@@ -120,7 +120,7 @@ def _field(name: str, text: str) -> str:
 
 
 def _folded(text: str, first: str, then: str) -> str:
-    """Text in lines of a terminal's width; what a card says may have lines of its own."""
+    """Wrap text to the terminal's width; a card's text may contain line breaks."""
     folded = textwrap.wrap(
         " ".join(text.split()), _WIDTH, initial_indent=first, subsequent_indent=then, break_long_words=False,
         break_on_hyphens=False,

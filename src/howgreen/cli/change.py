@@ -1,4 +1,4 @@
-"""``change``: what changed between two periods, or two images."""
+"""``change``: the change between two periods, or two images."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def change_command(
     if sample_folder is not None:
         from howgreen.pipeline.estimates import estimate_of_change
 
-        estimate_of_change(sample_folder)  # what is not there is told before the work
+        estimate_of_change(sample_folder)  # report a missing estimate before the work
     spoken = {name: asked.pop(name) for name in ("before", "after", "bands", "scale", "offset", "nodata")}
     target = destination(out, report, language, pdf=pdf, overwrite=overwrite)
     with bars() as progress, TemporaryDirectory(prefix="howgreen-") as scratch:
@@ -129,7 +129,7 @@ def change_command(
 def _asked(
     plan: AskedPlan, images: tuple[Path, Path] | None, spoken: dict[str, Any], scratch: Path, progress: Any
 ) -> tuple[City, tuple[Period | Season, Period | Season], Store | Catalogs | None]:
-    """Return the place, its two periods, and where their images are."""
+    """Return the place, its two periods, and the source of their images."""
     from howgreen.core.types import Season
     from howgreen.pipeline import change as pipeline
     from howgreen.pipeline.inputs import Store
@@ -168,7 +168,7 @@ def _sensor_of(source: Any) -> str:
 
 
 def _day(given: str | None) -> date | None:
-    """Return the day that is meant, where --from and --to are those of image files."""
+    """Return the intended day, if --from and --to refer to image files."""
     try:
         return None if given is None else datetime.strptime(given, "%Y-%m-%d").date()  # noqa: DTZ007 (a day has no hour)
     except ValueError:
@@ -176,7 +176,7 @@ def _day(given: str | None) -> date | None:
 
 
 def _lines(found: dict[str, Any]) -> list[str]:
-    """Say what changed: a sentence, then a line for each kind of ground."""
+    """Summarise the change: a sentence, then a line per class."""
     from howgreen.core import words
     from howgreen.report import change_in_words
 

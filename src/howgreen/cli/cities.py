@@ -1,4 +1,4 @@
-"""``city``, ``plan``, ``where``, ``osm-green``: what is asked about a place."""
+"""``city``, ``plan``, ``where``, ``osm-green``: questions about one place."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def city_command(
 
 @dataclass(frozen=True, kw_only=True)
 class _ReportOptions:
-    """What is wanted of an answer beside the plan."""
+    """Options for the answer, beyond the plan."""
 
     sample_folder: Path | None
     population: Path | None
@@ -121,7 +121,7 @@ class _ReportOptions:
     overwrite: bool
 
     def check(self, planned: Plan) -> None:
-        """Look at a plan before it is run: refuse what cannot end well, and stop where it was answered before."""
+        """Check a plan before it runs: refuse one that must fail, and stop if its answer exists."""
         from howgreen import report
         from howgreen.pipeline import plan_json
 
@@ -131,7 +131,7 @@ class _ReportOptions:
         if self.sample_folder is not None:
             from howgreen.pipeline import estimates
 
-            estimates.estimate_of(self.sample_folder, planned)  # what does not belong together is told before the work
+            estimates.estimate_of(self.sample_folder, planned)  # report a mismatch before the work
         if self.population is not None:
             from howgreen.pipeline.population import read_people
 
@@ -147,7 +147,7 @@ class _ReportOptions:
 def _answer(
     plan_file: Path | None, options: _ReportOptions, asked: dict[str, Any], progress: Progress
 ) -> tuple[Summary, str | Path]:
-    """Run a saved plan or a new one, and write the report; its figures and its folder."""
+    """Run a saved or a new plan, and write the report; return its figures and its folder."""
     from howgreen.core.warnings import warn
     from howgreen.pipeline import city as pipeline
     from howgreen.pipeline import workdir
@@ -190,7 +190,7 @@ def _answer(
 
 
 class _Answered(Exception):  # noqa: N818 (it is no error)
-    """Stops a run before its work: the same plan was answered before."""
+    """Stops a run before its work: an answer to the same plan exists."""
 
     def __init__(self, summary: Summary, folder: Path) -> None:
         super().__init__(str(folder))
@@ -198,12 +198,12 @@ class _Answered(Exception):  # noqa: N818 (it is no error)
 
 
 def _stop_if_answered(planned: Plan, out: str | Path | None, language: str, *, pdf: bool) -> None:
-    """Raise _Answered where a folder holds the answer of this very plan in this language: that of ``out``, or one with the city's name."""
+    """Raise _Answered if a folder holds the answer to this same plan in this language: ``out``, or one with the city's name."""
     from howgreen.core.warnings import Caution, warn
     from howgreen.pipeline import reruns
 
     if isinstance(out, str):
-        return  # a storage elsewhere is not read again
+        return  # remote storage is not read again
     named = takewhile(Path.exists, folder_names(planned.city)) if out is None else [out]
     for folder in named:
         summary = reruns.earlier(planned, folder)
@@ -253,7 +253,7 @@ def plan_command(
 
 
 def _write_page(plan: Plan, path: Path, language: str) -> None:
-    """Write the page that shows which dates a plan chose from."""
+    """Write the page that shows the dates a plan chose from."""
     from howgreen import report
     from howgreen.core.errors import OutputError
     from howgreen.core.files import write_atomic
@@ -308,7 +308,7 @@ def where_command(
 
 
 def _place(number: int, city: City) -> dict[str, Any]:
-    """Tell what tells a place from others, as JSON values."""
+    """Return what distinguishes a place from others, as JSON values."""
     keys = ("label", "id", "kind", "admin_level", "country", "area_m2")
     people = city.population
     return {"number": number, **{key: getattr(city, key) for key in keys}, "population": people and asdict(people)}
@@ -348,7 +348,7 @@ def osm_green_command(
 
 
 def _headline(summary: Summary) -> list[str]:
-    """Say the answer in two lines: ratio, interval, how much was seen, on which dates."""
+    """Format the answer in two lines: ratio, interval, share observed, and dates."""
     label = one_line(words.subject(summary.city.label, summary.city.kind))
     lead = summary.estimate
     if lead is not None:
@@ -380,7 +380,7 @@ def _headline(summary: Summary) -> list[str]:
 
 
 def _dry(summary: Summary) -> list[str]:
-    """Name the dry vegetation beside the green, where there is much of it."""
+    """Report dry vegetation in addition to green, if there is much of it."""
     dry = words.told_dry(summary.dry_ratio)
     return (
         []
@@ -392,7 +392,7 @@ def _dry(summary: Summary) -> list[str]:
 
 
 def _denominators(summary: Summary) -> list[str]:
-    """Name the grounds over which the same mapped green is another share: total, land, observed, populated."""
+    """List the areas over which the same mapped green is another share: total, land, observed, populated."""
     over = summary.denominators
     if over is None or over.observed is None or over.land is None or over.total is None:
         return []
@@ -410,7 +410,7 @@ def _denominators(summary: Summary) -> list[str]:
 
 
 def _alone(summary: Summary) -> str:
-    """Say what the map says by itself, with the model's interval."""
+    """Report the map's own ratio, with the model's interval."""
     if summary.green_ratio is None:
         return "no land was seen clearly"
     interval = summary.interval

@@ -1,4 +1,4 @@
-"""``ee-export``: a plan carried out on Google's machines."""
+"""``ee-export``: run a plan on Google's machines."""
 
 from __future__ import annotations
 

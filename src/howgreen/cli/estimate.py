@@ -1,4 +1,4 @@
-"""``sample``, ``label``, ``estimate``: from a hundred looks to a number that can be published."""
+"""``sample``, ``label``, ``estimate``: from a hundred interpreted places to a publishable number."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def sample_command(
 
 
 def _refuse_beside_change(asked: dict[str, Any], plan_file: Path | None) -> None:
-    """Refuse what a change decides by itself, and would be passed over in silence."""
+    """Refuse options that a change determines itself, and that would be ignored silently."""
     given = [name for name in (*asked, "half_width", "design", "by_district") if is_typed(name)]
     given += ["plan"] if plan_file is not None else []
     if given:
@@ -128,7 +128,7 @@ def _refuse_beside_change(asked: dict[str, Any], plan_file: Path | None) -> None
 
 
 def _tell_drawn(sample: Sample, folder: Path, *, as_json: bool) -> None:
-    """Say what was drawn, and what comes next."""
+    """Report the sample drawn, and the next step."""
     if as_json:
         about = {
             "place": sample.place,
@@ -286,7 +286,7 @@ def estimate_command(
 
 
 def _change_in_words(sample: Sample, found: ChangeEvaluation) -> list[str]:
-    """Say the areas first, then what they rest on."""
+    """List the areas first, then their basis."""
 
     def shown(area_m2: float) -> str:
         return words.plain(words.signed_area(area_m2))
@@ -326,12 +326,12 @@ def _change_in_words(sample: Sample, found: ChangeEvaluation) -> list[str]:
 
 
 def _points(one: Estimate) -> str:
-    ratio = min(max(one.ratio, 0.0), 1.0)  # the map's help may put it a little beyond
+    ratio = min(max(one.ratio, 0.0), 1.0)  # the map's help may take it slightly beyond 0-1
     return f"{100 * ratio:.1f} % ({one.level:.0%} interval {100 * one.low:.1f}-{100 * one.high:.1f} %)"
 
 
 def _in_words(sample: Sample, found: Evaluation) -> list[str]:
-    """Say the answer first, then what it rests on, then all that a reader has to know."""
+    """Give the answer first, then its basis, then all caveats."""
     who = f"{found.looked} places read by {len(found.readers)} {'person' if len(found.readers) == 1 else 'people'}"
     lines = [
         f"{one_line(sample.place)} is {_points(found.headline)} {words.counted(found.counted)}: {who}, and the map",
@@ -393,7 +393,7 @@ def _in_words(sample: Sample, found: Evaluation) -> list[str]:
 
 
 def _classes(found: Any) -> list[str]:
-    """Say how right the map is, class by class."""
+    """Report the map's accuracy class by class."""
 
     def shown(one: Any) -> str:
         return "none" if one.value != one.value else f"{one.value:.0%} ({one.low:.0%}-{one.high:.0%})"

@@ -1,4 +1,4 @@
-"""``judge``: labels that a user has, beside the map."""
+"""``judge``: compare the map with a user's labels."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def _in_words(judged: Judged) -> list[str]:
 
 
 def _table(found: Judgement) -> list[str]:
-    """Rows are what the map says, columns what labels say."""
+    """Format the confusion matrix: rows are the map's classes, columns those of the labels."""
     kinds = list(found.users)
     head = f"{'map / labels':14}" + "".join(f"{kind:>12}" for kind in kinds) + "   user's accuracy"
     rows = [

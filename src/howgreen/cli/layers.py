@@ -1,4 +1,4 @@
-"""``layers``: the city's own answer beside other maps."""
+"""``layers``: compare the city's own answer with other maps."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def layers_command(
 
 
 def _lines(found: dict[str, Any]) -> list[str]:
-    """One line a map: both ratios on the land that both know, and how far the pixels agree."""
+    """Format one line per map: both ratios on the land known to both, and the agreement of the pixels."""
     lines = [f"{found['city']['label']}: ours beside other maps, on the land that both know"]
     for layer in found["layers"]:
         city = layer["city"]

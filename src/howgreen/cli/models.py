@@ -1,4 +1,4 @@
-"""``models`` and ``predict-table``: what tells green from the rest."""
+"""``models`` and ``predict-table``: the classifiers of green."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def models_list(
     for name in landcover.added_names():
         try:
             found.append((landcover.load_model(name), landcover.entry(name)))
-        except ModelError as error:  # one that is damaged must not hide the others
+        except ModelError as error:  # a damaged model must not hide the others
             broken.append(error)
     if as_json:
         say_json([cards.as_json(*one) for one in found])

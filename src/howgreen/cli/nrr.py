@@ -1,4 +1,4 @@
-"""``nrr``: urban green space and tree cover as the EU's Nature Restoration Regulation counts them."""
+"""``nrr``: urban green space and tree cover as defined by the EU's Nature Restoration Regulation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Options that several commands share; their names are those of the functions that take them."""
+"""Options shared by several commands; their names are those of the functions' parameters."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
     _OfDays = click.ParamType[date]
     _OfLengths = click.ParamType[float]
 else:
-    _OfDays = _OfLengths = click.ParamType  # before click 8.4, it says nothing of what it holds
+    _OfDays = _OfLengths = click.ParamType  # before click 8.4, it is not generic
 
 SENSORS = ("sentinel-2", "landsat", "sentinel-1")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 class _Path(click.Path):
-    """A path that says in plain words when a folder is given for a file, or a file for a folder."""
+    """A path type with a plain message if a folder is given for a file, or a file for a folder."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the path; refuse one that leads to the other kind."""
+        """Return the path; refuse the other kind."""
         if not self.file_okay and Path(value).is_file():
             self.fail(f"{value} is a file; name a folder", param, ctx)
         if not self.dir_okay and Path(value).is_dir():
@@ -76,7 +76,7 @@ DAY = _Day()
 
 
 def _target(_: click.Context, parameter: click.Parameter, given: str | None) -> str | Path | None:
-    """Return a URL as it is typed, else a Path."""
+    """Return a URL as typed, else a Path."""
     return given if given is None or "://" in given else Path(FOLDER.convert(given, parameter, _))
 
 
@@ -106,7 +106,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print the an
 
 
 def options(*options: Callable[[F], F]) -> Callable[[F], F]:
-    """Several options as one decorator, in reading order."""
+    """Combine several options into one decorator, in reading order."""
 
     def decorate(command: F) -> F:
         for option in reversed(options):
@@ -117,12 +117,12 @@ def options(*options: Callable[[F], F]) -> Callable[[F], F]:
 
 
 def is_typed(name: str) -> bool:
-    """Say whether an option was typed, and not set by a file, the environment or default."""
+    """Whether an option was typed, rather than set by a file, the environment or its default."""
     return click.get_current_context().get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
 
 
 def refuse_beside_plan(asked: Iterable[str]) -> None:
-    """Refuse what is asked beside a plan, which decides everything: it would be passed over in silence."""
+    """Refuse options beside a plan, which determines everything: they would be ignored silently."""
     context = click.get_current_context()
     called = {
         param.name: param.make_metavar(context).strip("[]")
@@ -138,7 +138,7 @@ def refuse_beside_plan(asked: Iterable[str]) -> None:
 def destination(
     out: str | Path | None, report: Path | None, language: str, *, pdf: bool, overwrite: bool
 ) -> Destination:
-    """Return where an answer goes, having looked whether it can be written there; without ``out`` it has to be named yet."""
+    """Return an answer's destination, after checking that it is writable; without ``out`` it is still to be named."""
     from howgreen import report as reports
 
     if report is not None:
@@ -164,13 +164,13 @@ CONTACT = "HOWGREEN_CONTACT"
 
 
 def _keep_contact(_: click.Context, __: click.Parameter, given: str | None) -> None:
-    """Keep the address for this process: every request names it, those for tokens and files too."""
+    """Keep the contact address for this process: every request names it, including those for tokens and files."""
     if given:
         os.environ[CONTACT] = given
 
 
 def check_period(_: click.Context, __: click.Parameter, given: str | None) -> str | None:
-    """Refuse a period that cannot be read as a slip of the pen, before anything is looked up."""
+    """Refuse an unreadable period, as a typing error, before any look-up."""
     from howgreen.core.errors import PeriodError
     from howgreen.core.period import Period
 
@@ -193,9 +193,9 @@ contact_option = click.option(
     callback=_keep_contact,
     help=f"Your e-mail address, sent to the services that are asked (or set {CONTACT}).",
 )
-# What commands have whose answer is a page of its own, or a section of a report.
+# Options of commands whose answer is a page of its own, or a section of a report.
 section_options = options(report_option, out_option, overwrite_option, language_option, pdf_option)
-# The names of these options are those of the fields of `asked.AskedPlan`, which takes them as they are.
+# The names of these options are the fields of `asked.AskedPlan`, which takes them unchanged.
 place_options = options(
     click.argument("query", metavar="[NAME]", required=False),
     click.option(
@@ -254,7 +254,7 @@ plan_options = options(
 
 
 def read_years(_: click.Context, __: click.Parameter, given: str | None) -> tuple[int, ...]:
-    """Read ``2017:2026``, ``1985,1995`` or both mixed; none where nothing is given."""
+    """Parse ``2017:2026``, ``1985,1995`` or a mix of both; empty if nothing is given."""
     if given is None:
         return ()
     found: list[int] = []
@@ -267,7 +267,7 @@ def read_years(_: click.Context, __: click.Parameter, given: str | None) -> tupl
 
 
 def read_months(_: click.Context, __: click.Parameter, given: str | None) -> tuple[int, int] | None:
-    """Read ``4:6``; ``11:3`` ends in the year."""
+    """Parse ``4:6``; ``11:3`` ends in the given year."""
     if given is None:
         return None
     match = re.fullmatch(r"\s*(\d{1,2})(?:\s*:\s*(\d{1,2}))?\s*", given)
@@ -308,12 +308,12 @@ trend_options = options(
 
 
 def new_folder(city: City) -> Path:
-    """Name a folder in the current one after the city that does not exist yet."""
+    """Name a new folder in the current one after the city."""
     return next(folder for folder in folder_names(city) if not folder.exists())
 
 
 def folder_names(city: City) -> Iterator[Path]:
-    """Name folders in the current one after the city, in its own letters where it has no others: ``lyon``, ``lyon-2``, ..."""
+    """Yield folder names in the current folder after the city, in its own script if it has no other name: ``lyon``, ``lyon-2``, ..."""
     from howgreen.core.text import slug
 
     letters = re.sub(r"[^\w]+", "-", unicodedata.normalize("NFC", city.name)).strip("-_")[:60]

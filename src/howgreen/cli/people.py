@@ -1,4 +1,4 @@
-"""``people``: who lives near how much green."""
+"""``people``: people and the green space around them."""
 
 from __future__ import annotations
 

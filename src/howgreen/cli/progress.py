@@ -1,4 +1,4 @@
-"""Progress on standard error: bars on a terminal, lines where more was asked for."""
+"""Progress on standard error: bars on a terminal, lines with ``-v``."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 WIDE_ENOUGH = 60
-"""Letters of a terminal's line from which on a bar has its times beside it."""
+"""Terminal width, in characters, from which a bar shows its times."""
 
 
 def tell_first(text: str) -> None:
-    """Say before long work what it will be: to a person at a terminal, to others where they asked for more with ``-v``."""
+    """Announce long work: to a person at a terminal, elsewhere only with ``-v``."""
     if sys.stderr.isatty() and not quiet():
         say(text, err=True)
     else:
@@ -31,16 +31,16 @@ def tell_first(text: str) -> None:
 
 @contextmanager
 def bars() -> Iterator[Progress]:
-    """Progress bars on standard error, one a stage; none with ``-q`` and where that is not a terminal.
+    """Show progress bars on standard error, one per stage; none with ``-q`` or without a terminal.
 
-    Enter it before anything heavy is loaded: a first line is there at once.
+    Enter it before anything heavy is loaded, so that a first line appears at once.
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
     console = Console(stderr=True)
-    # In a narrow window the times go before the counts are cut.
+    # In a narrow window, drop the times before truncating the counts.
     times = (TimeElapsedColumn(), TimeRemainingColumn()) if console.width >= WIDE_ENOUGH else ()
     columns = (TextColumn("{task.description:12s}"), BarColumn(), MofNCompleteColumn(), *times)
     with Bars(*columns, console=console, disable=quiet() or not console.is_terminal) as shown:

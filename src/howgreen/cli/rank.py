@@ -127,7 +127,7 @@ def rank_command(
 
 
 def _tell_of_profiles(scheduler: str) -> None:
-    """Say where a cluster's workers grow with every city, and the cure."""
+    """Warn if a cluster's workers grow with every city, and name the cure."""
     from howgreen.pipeline.cluster import keeps_profiles
 
     if keeps_profiles(scheduler):
@@ -139,7 +139,7 @@ def _tell_of_profiles(scheduler: str) -> None:
 
 
 def _ask(cities: Path, asked: dict[str, Any]) -> Ask:
-    """Make of the options what is asked of every city."""
+    """Build the settings for every city from the options."""
     from howgreen import batch
 
     if asked["years"] and asked["period"]:

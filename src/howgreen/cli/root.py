@@ -1,4 +1,4 @@
-"""The command that all others hang on."""
+"""The root command."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from howgreen import __version__
 
 class _Home(NamedTuple):
     module: str
-    """In ``howgreen.cli``; imported when the command is asked for."""
+    """Module in ``howgreen.cli``; imported when the command is invoked."""
     purpose: str
     """The first sentence of the command's own help."""
 
@@ -43,11 +43,11 @@ COMMANDS = {
     "trend": _Home("trend", "Compare years, and say how small a trend would show."),
     "where": _Home("cities", "List the places that a name may mean."),
 }
-"""Where every command lives, so that ``--help`` imports none of them."""
+"""The module of every command, so that ``--help`` imports none of them."""
 
 
 class _Program(click.Group):
-    """A group whose commands are imported when they are asked for."""
+    """A group that imports its commands on demand."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted({*super().list_commands(ctx), *COMMANDS})
@@ -108,11 +108,11 @@ def howgreen(context: click.Context) -> None:
 
     from howgreen.cli.warnings import on_terminal
 
-    # What a drawing library keeps between runs lies with what we keep.
+    # The drawing library's cache is kept with ours.
     os.environ.setdefault("MPLCONFIGDIR", f"{platformdirs.user_cache_dir('howgreen')}/matplotlib")
     context.with_resource(on_terminal())
 
 
 def examples(*lines: str) -> str:
-    """Write the last lines of a command's help; click leaves them as they are."""
+    """Format the last lines of a command's help so that click leaves them unwrapped."""
     return "\n".join(["\b", "Example:" if len(lines) == 1 else "Examples:", *(f"  {line}" for line in lines)])

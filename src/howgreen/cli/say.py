@@ -1,4 +1,4 @@
-"""What goes to the terminal: lines that no stranger's text can make it obey, and JSON."""
+"""Terminal output: lines free of control sequences from untrusted text, and JSON."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ _C1 = re.compile(r"[\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def say(text: str, *, err: bool = False) -> None:
-    """Print lines, control characters taken out."""
+    """Print lines, with control characters removed."""
     click.echo(harmless(text), err=err)
 
 
 def say_json(value: Any) -> None:
-    """Print JSON, control characters escaped: the values stay what they are."""
+    """Print JSON, with control characters escaped, so that the values are unchanged."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
     click.echo(_C1.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
 
 def say_answer(found: Document, lines: Sequence[str], target: Destination, topic: str, *, as_json: bool) -> None:
-    """Print an answer, as JSON or in lines that end with where its page lies, or the report that it is a section of."""
+    """Print an answer, as JSON or as lines that end with the path of its page, or of the report it is a section of."""
     from howgreen import report
 
     if as_json:

@@ -1,4 +1,4 @@
-"""``serve``: a page and an API for whoever reaches them."""
+"""``serve``: a page and an API for many users."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def _tell(settings: Settings, url: str) -> None:
 
 
 def _check(settings: Settings) -> None:
-    """Refuse what would only show at the first visitor."""
+    """Refuse settings that would fail only at the first visitor."""
     from howgreen.core.errors import StoreError
     from howgreen.net.network import Network
     from howgreen.pipeline.image_sources import catalogs_to_ask

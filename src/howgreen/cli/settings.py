@@ -1,4 +1,4 @@
-"""How loud a command is (``-v``, ``-q``), and what a user wants by default (a TOML file): for all commands alike."""
+"""Verbosity (``-v``, ``-q``) and a user's defaults (a TOML file), for all commands."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 CONFIG = "HOWGREEN_CONFIG"
-"""Names another file than the user's own."""
+"""Environment variable that names another file than the user's own."""
 FOR_ALL = (
     "store",
     "contact",
@@ -27,13 +27,13 @@ FOR_ALL = (
     "quiet",
     "verbose",
 )
-"""Options that may stand at the top of the file, for every command that has them; others stand in its command's table."""
+"""Options allowed at the top of the file, for every command that has them; others belong in their command's table."""
 _QUIET = "howgreen.quiet"
 _MOST_BYTES = 2**20
 
 
 def quiet() -> bool:
-    """Say whether ``-q`` was given: then only the answer, warnings and errors are shown."""
+    """Whether ``-q`` was given: then only the answer, warnings and errors are shown."""
     context = click.get_current_context(silent=True)
     return bool(context and context.meta.get(_QUIET))
 
@@ -48,7 +48,7 @@ def _be_verbose(_: click.Context, __: click.Parameter, given: int) -> None:
 
 
 def listen(level: int) -> None:
-    """Print what our own modules log, on standard error, with the seconds since the program began."""
+    """Print our modules' log on standard error, with the seconds since the program's start."""
     from howgreen.cli.say import say
 
     class OnTerminal(logging.Handler):
@@ -62,7 +62,7 @@ def listen(level: int) -> None:
 
 
 def with_common_options(command: click.Command) -> click.Command:
-    """Give a command, and all below it, the options ``-v`` and ``-q``; once."""
+    """Add the options ``-v`` and ``-q`` to a command and all below it, once."""
     if isinstance(command, click.Group):
         for below in command.commands.values():
             with_common_options(below)
@@ -87,7 +87,7 @@ def with_common_options(command: click.Command) -> click.Command:
 
 
 def config_file() -> Path:
-    """Name the file of the user's defaults, which need not be there."""
+    """Return the file of the user's defaults, which need not exist."""
     import platformdirs
 
     named = os.environ.get(CONFIG)
@@ -95,17 +95,17 @@ def config_file() -> Path:
 
 
 def defaults(command: click.Command, name: str, *, commands: Iterable[str]) -> dict[str, Any]:
-    """Return a command's defaults as click takes them: those for all commands, then those of its own table.
+    """Return a command's defaults in click's form: those for all commands, then those of its own table.
 
     Parameters
     ----------
     commands
-        Names of all commands: what else the file may have tables of.
+        Names of all commands, for which the file may also have tables.
 
     Raises
     ------
     click.ClickException
-        The file cannot be read, or holds what no command understands.
+        The file cannot be read, or has entries that no command knows.
     """
     file = config_file()
     told = _read(file)

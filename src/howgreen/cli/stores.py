@@ -1,4 +1,4 @@
-"""``store``: images kept on disk."""
+"""``store``: images on disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``train``: a model of one's own from one's own labels."""
+"""``train``: your own model from your own labels."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def trend_command(
         years=years, sensors=sensors, model=model, months=months, bandpass=coefficients or ""
     )
     images, network = wanted.images(), wanted.network()
-    planning.catalogs_of(images, network)  # what is misspelt is told before any service is asked
+    planning.catalogs_of(images, network)  # report typing errors before querying any service
     target = destination(out, report, language, pdf=pdf, overwrite=overwrite)
     with bars() as progress:
         city = wanted.city(network, progress=progress)

@@ -27,7 +27,7 @@ strict_option = click.option(
 
 @contextmanager
 def on_terminal() -> Iterator[None]:
-    """Show each of our warnings once, as a line on standard error, whatever Python's own filters say."""
+    """Print each of our warnings once, as a line on standard error, regardless of Python's own filters."""
     _told.clear()
     others = warnings.showwarning
 
@@ -45,7 +45,7 @@ def on_terminal() -> Iterator[None]:
 
 
 def refuse_if_strict() -> None:
-    """Raise DoubtError where there was a warning and ``--strict`` was given."""
+    """Raise DoubtError if there was a warning and ``--strict`` was given."""
     if _told and click.get_current_context().meta.get(_STRICT):
         codes = ", ".join(sorted({caution.code for caution in _told}))
         count = "a warning" if len(_told) == 1 else f"{len(_told)} warnings"

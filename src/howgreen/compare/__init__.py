@@ -1,7 +1,7 @@
-"""Compare: other maps of the same ground on the city's own grid, and how they agree with ours.
+"""Compare with other maps of the same ground, on the city's own grid.
 
-:func:`raster_map`, :func:`vector_map` and :func:`corine_file` bring a map onto the grid, block by block;
-:func:`agree` counts. What reads files and asks services is handed in: this stage knows no network.
+:func:`raster_map`, :func:`vector_map` and :func:`corine_file` resample a map to the grid, block by block; :func:`agree`
+counts. File and service readers are passed in: this stage has no network access.
 """
 
 from howgreen.compare._agreement import agree

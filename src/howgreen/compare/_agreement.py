@@ -1,4 +1,4 @@
-"""How two maps agree, block by block: every pixel once, in the zone that holds its centre."""
+"""Count the agreement of two maps, block by block: every pixel once, in the zone that holds its centre."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ Array = np.ndarray[Any, Any]
 
 
 class Keep(Protocol):
-    """Takes the finished blocks of an agreement map."""
+    """Receives the finished blocks of an agreement map."""
 
     def __call__(self, row: int, column: int, categories: Array, /) -> None:
-        """uint8 (y, x) of :data:`howgreen.core.agreement.BOTH` and its kin, its upper left pixel at row and column."""
+        """Receive uint8 (y, x) codes of :data:`howgreen.core.agreement.BOTH` and its kin, with the upper left pixel at row and column."""
 
 
 def agree(
@@ -43,11 +43,11 @@ def agree(
     landcover
         Ours: ``label`` and ``green_fraction`` (lazy or not) on the city's grid.
     other
-        Theirs; opened once.
+        The other map; opened once.
     keep
-        Takes the agreement map, block by block.
+        Receives the agreement map, block by block.
     progress
-        Told ``("compare <key>", blocks done, blocks in all)``.
+        Called with ``("compare <key>", blocks done, blocks in all)``.
 
     Returns
     -------
@@ -57,7 +57,7 @@ def agree(
     Raises
     ------
     ImageError
-        When the two have no land in common; and what the other map's files raise as they are read.
+        When the two have no land in common; also errors of the other map's files as they are read.
     """
     shapes = _zones(city, str(landcover.grid.crs))
     sums = np.zeros((len(shapes), 8))
@@ -83,7 +83,7 @@ def agree(
 
 
 def _counted(landcover: LandCover, window: Window, kinds: Array, within: Sequence[Array], sums: Array) -> Array:
-    """Add one block to the sums (zone, figure); its agreement map."""
+    """Add one block to the sums (zone, figure); return its agreement map."""
     rows, columns = window.slices
     part = landcover.data[["label", "green_fraction"]].isel(y=rows, x=columns).compute()
     label, fraction = (part[name].transpose("y", "x").values for name in ("label", "green_fraction"))
@@ -91,7 +91,7 @@ def _counted(landcover: LandCover, window: Window, kinds: Array, within: Sequenc
     land = (label != UNSEEN) & ~water & ~np.isnan(fraction)
     common = land & (kinds != UNKNOWN) & (kinds != WATER)
     ours, theirs = fraction >= HALF_GREEN, kinds == GREEN
-    # Only what both know gets one of the four categories.
+    # Only pixels known to both maps get one of the four categories.
     categories = np.where(common, ours * np.uint8(2) + theirs, NOT_COMPARED)
     shown = _SHOWN[np.minimum(categories, 4)]
     apart = (land & (kinds == WATER)).astype(np.uint8) + 2 * (water & (kinds != WATER) & (kinds != UNKNOWN))

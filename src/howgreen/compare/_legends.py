@@ -1,8 +1,8 @@
-"""Which classes of other maps count as green, as water, as fields: the one table, with its reasons.
+"""Classes of other maps that count as green, water or cropland: the one table, with reasons.
 
-Ours calls green what plants cover, seen from above in the growing season. A class counts as green when its definition
-asks for plants on at least half of the ground. Fields are a kind of their own (:data:`howgreen.core.agreement.CROPLAND`):
-green when something grows on them, and no map of land use knows the day.
+Our map calls ground green if vegetation covers it, seen from above in the growing season. A class counts as green if
+its definition requires vegetation on at least half of the ground. Fields are a kind of their own
+(:data:`howgreen.core.agreement.CROPLAND`): green when something grows on them, and no land use map knows the date.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Kind = Literal["green", "not green", "crop", "water", "no data"]
 
 NOT_GREEN, GREEN, WATER, UNKNOWN = 0, 1, 2, 255
-"""Pixels of another map once it lies on the grid (uint8)."""
+"""Pixels of another map after resampling to the grid (uint8)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,12 +32,12 @@ class LegendClass:
     name: str
     kind: Kind
     why: str = ""
-    """Where the kind is not plain from the name."""
+    """Reason, if the kind is not obvious from the name."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Legend:
-    """All classes of another map, and what it asks its readers to know."""
+    """All classes of another map, and caveats for its readers."""
 
     key: str
     label: str
@@ -46,12 +46,12 @@ class Legend:
     note: str
     classes: tuple[LegendClass, ...]
     aliases: Mapping[int, int]
-    """Other codes under which files hold the same classes."""
+    """Other codes for the same classes in files."""
     file_names: str = ""
-    """Regular expression of what its own files are called; empty where they have no name of their own."""
+    """Regular expression that its own file names match; empty if it has no standard names."""
 
     def kinds(self, cropland: Cropland) -> dict[int, int]:
-        """Say what each code of a file becomes on the grid."""
+        """Map each code of a file to its kind on the grid."""
         fields = {"green": GREEN, "not-green": NOT_GREEN, "left-out": UNKNOWN}[cropland]
         become = {"green": GREEN, "not green": NOT_GREEN, "water": WATER, "no data": UNKNOWN, "crop": fields}
         own = {item.code: become[item.kind] for item in self.classes}
@@ -59,14 +59,14 @@ class Legend:
 
 
 def on_kinds(values: np.ndarray[Any, Any], kinds: Mapping[int, int]) -> tuple[np.ndarray[Any, Any], set[int]]:
-    """Translate codes (y, x) into uint8 kinds; codes that ``kinds`` lacks become UNKNOWN. Also: all codes there are."""
+    """Translate codes (y, x) to uint8 kinds; codes missing from ``kinds`` become UNKNOWN. Return also the set of all codes."""
     codes, where = np.unique(values, return_inverse=True)
     table = np.array([kinds.get(int(code), UNKNOWN) for code in codes], dtype=np.uint8)
     return table[where].reshape(values.shape), {int(code) for code in codes}
 
 
 def _classes(rows: str) -> tuple[LegendClass, ...]:
-    """Lines of ``code | name | kind | why``."""
+    """Parse lines of ``code | name | kind | why``."""
     classes = []
     for row in rows.strip().splitlines():
         code, name, kind, why = (part.strip() for part in row.split("|"))
@@ -178,7 +178,7 @@ CORINE = Legend(
         "What is smaller than 25 ha or narrower than 100 m belongs to its neighbour: gardens, street trees and small "
         "parks count as town, and a hamlet in the woods as wood. Disagreement in small pieces says nothing against either map."
     ),
-    # The rasters number the 44 classes from 1 in the order of their codes; 48 to 50 and 255 are their no data.
+    # The rasters number the 44 classes from 1 in the order of their codes; 48 to 50 and 255 are no data.
     aliases=MappingProxyType(
         {number: item.code for number, item in enumerate(_CLC[:44], start=1)}
         | {0: 999, 48: 999, 49: 990, 50: 995, 255: 999}
@@ -218,7 +218,7 @@ CLCPLUS = Legend(
 
 
 def _per_cent(kinds: tuple[Kind, Kind], thing: str) -> tuple[tuple[LegendClass, ...], Mapping[int, int]]:
-    """Make classes of a layer of per cent, below one half and from it on, and their other codes."""
+    """Make the two classes of a percentage layer, below one half and from it on, and their other codes."""
     classes = (
         LegendClass(code=0, name=f"less than half {thing}", kind=kinds[0]),
         LegendClass(code=50, name=f"at least half {thing}", kind=kinds[1]),
@@ -279,7 +279,7 @@ LEGENDS: Mapping[str, Legend] = MappingProxyType(
 """By key."""
 
 CORINE_PX_M = 50
-"""A raster of CORINE has pixels of 100 m; with finer ones, and numbers for codes, it is rather another map."""
+"""CORINE rasters have 100 m pixels; a finer one with numeric codes is probably another map."""
 
 _ESRI = frozenset({1, 2, 4, 5, 7, 8, 9, 10, 11})
 """Codes of Esri's and Impact Observatory's 10 m land cover: 1 water, 2 trees, 7 built, 8 bare."""
@@ -290,19 +290,19 @@ _CODES: Mapping[str, frozenset[int]] = MappingProxyType(
 
 
 def other_map(legend: Legend, codes: Set[int], *, pixel_m: float, file_name: str = "") -> str | None:
-    """Name the map that a file rather is than the one that it was given as; None where nothing speaks against that.
+    """Name the map that a file more likely is than the one it was given as; None if nothing contradicts that.
 
-    Codes of several maps are the same small numbers, and mean other things: read by the wrong legend a map gives ratios
-    that look like any other.
+    Codes of several maps are the same small numbers with other meanings: with the wrong legend, a map gives ratios that
+    look like any other.
 
     Parameters
     ----------
-    codes
+    All codes in the file around the city.
         All that the file holds around the city.
     pixel_m
         Width of its pixels.
     file_name
-        Without its folder.
+        Name without its folder.
     """
     if not (legend.file_names and _is_called(legend, file_name)):
         named = next((other.label for other in LEGENDS.values() if _is_called(other, file_name)), None)
@@ -315,11 +315,11 @@ def other_map(legend: Legend, codes: Set[int], *, pixel_m: float, file_name: str
         by_number = not real <= {item.code for item in CORINE.classes}
         fitting = [label for label, known in _CODES.items() if codes <= known]
         return " or ".join(fitting) if by_number and pixel_m < CORINE_PX_M and fitting else None
-    if legend is DYNAMIC_WORLD and 7 in real and not real & {0, 6} and real <= _ESRI:  # bare ground, and nothing built
+    if legend is DYNAMIC_WORLD and 7 in real and not real & {0, 6} and real <= _ESRI:  # bare ground, but nothing built
         return "Esri's 10 m land cover"
     if legend is CLCPLUS and not real & {3, 6} and real <= _ESRI:  # neither deciduous trees nor grass, in Europe
         return "Esri's 10 m land cover"
-    if legend in (TREE_COVER, IMPERVIOUSNESS) and (0 not in real or max(real) <= max(_ESRI)):  # no town without 0 %
+    if legend in (TREE_COVER, IMPERVIOUSNESS) and (0 not in real or max(real) <= max(_ESRI)):  # no town lacks 0 %
         return "a map of classes"
     return None
 

@@ -1,4 +1,4 @@
-"""Other maps on the city's grid, block by block: from images (here or on the web) and from polygons."""
+"""Resample other maps to the city's grid, block by block: from images (local or remote) and from polygons."""
 
 from __future__ import annotations
 
@@ -23,47 +23,47 @@ if TYPE_CHECKING:
     from howgreen.core.agreement import Cropland, MapInfo
 
 TILE_DEG = 3
-"""Side of WorldCover's tiles."""
+"""Side of WorldCover's tiles, in degrees."""
 _SOUTH, _NORTH = -60, 84
 
 Kinds = np.ndarray[Any, Any]
 """uint8 (y, x): :data:`howgreen.compare._legends.GREEN` and its kin."""
 Block = Callable[["GeoBox"], Kinds]
-"""What lies on the pixels of one block of the city's grid."""
+"""Returns the kinds on the pixels of one block of the city's grid."""
 
 
 class Reader(Protocol):
-    """Who opens images: :func:`howgreen.imagery.read.opener.opened` in the program, a fake in tests."""
+    """Opens images: :func:`howgreen.imagery.read.opener.opened` in the program, a fake in tests."""
 
     def __call__(self, href: str, /) -> AbstractContextManager[Any]:
-        """Open a rasterio dataset of a path or web address. ImageError or NetworkError when it cannot be read."""
+        """Open a rasterio dataset from a path or URL; ImageError or NetworkError if it cannot be read."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Map:
-    """Another map of the city, not read yet."""
+    """Another map of the city, not yet read."""
 
     info: MapInfo
     open: Callable[[], AbstractContextManager[Block]]
-    """Files are open as long as the context lasts."""
+    """Files stay open while the context lasts."""
 
 
 def raster_map(info: MapInfo, legend: Legend, *, hrefs: Sequence[str], read: Reader, cropland: Cropland) -> Map:
-    """Make a map of an image of classes, or of several tiles of one.
+    """Make a map from a classified image, or from several tiles of one.
 
-    A pixel of ours takes the class of theirs that holds its centre. The first tile that knows a pixel decides.
+    Each of our pixels takes the class of the map's pixel that holds its centre. The first tile with data there decides.
 
     Parameters
     ----------
     hrefs
-        Paths or addresses in any CRS. One band of codes; or, with nine bands or more, Dynamic World's probabilities.
+        Paths or URLs in any CRS. One band of codes; or, with nine bands or more, Dynamic World's probabilities.
     read
         Opens them.
 
     Raises
     ------
     ImageError
-        When read: a file that is no such map. NetworkError from ``read`` as it comes.
+        On reading: the file is not such a map. NetworkError from ``read`` passes through.
     """
     kinds = legend.kinds(cropland)
 
@@ -90,20 +90,20 @@ def raster_map(info: MapInfo, legend: Legend, *, hrefs: Sequence[str], read: Rea
 
 @dataclass(frozen=True, kw_only=True)
 class _File:
-    """An open file of a map, and what it turned out to hold."""
+    """An open file of a map, and the codes found in it."""
 
     href: str
     dataset: Any
     codes: set[int] = field(default_factory=set)
-    """All codes that were read of it."""
+    """All codes read from it."""
 
     @property
     def pixel_m(self) -> float:
-        """Width of its pixels, about: a degree is 111 km."""
+        """Approximate width of its pixels: a degree is 111 km."""
         return float(abs(self.dataset.transform.a) * (111_000 if self.dataset.crs.is_geographic else 1))
 
     def check(self, legend: Legend) -> None:
-        """Refuse (ImageError) what is rather another map."""
+        """Refuse (ImageError) a file that is more likely another map."""
         name = self.href.partition("?")[0].replace("\\", "/").rpartition("/")[2]
         other = other_map(legend, self.codes, pixel_m=self.pixel_m, file_name=name)
         if other:
@@ -123,18 +123,18 @@ def vector_map(
     rest: int | None,
     cropland: Cropland,
 ) -> Map:
-    """Make a map of polygons: a pixel of ours takes the class of the polygon that holds its centre, the last of several.
+    """Make a map from polygons: each of our pixels takes the class of the polygon that holds its centre, the last of several.
 
-    The centre decides, not half of the cover: summed over many pixels it has no bias, whatever the shapes.
+    The centre decides, not half of the cover: summed over many pixels it is unbiased for any shape.
 
     Parameters
     ----------
     shapes
-        On the CRS of the city's grid.
+        In the CRS of the city's grid.
     codes
-        Of the legend, one a shape.
+        Legend codes, one per shape.
     rest
-        Code of the ground that no shape holds; None where it is not known.
+        Code of ground outside all shapes; None if unknown.
     """
     kinds = legend.kinds(cropland)
     values = [kinds[code] for code in codes]
@@ -151,7 +151,7 @@ def vector_map(
 
 
 def _files(hrefs: Sequence[str], read: Reader, stack: ExitStack) -> list[tuple[str, Any]]:
-    """All tiles, open. One of several that its server does not have is open sea, where nobody makes maps."""
+    """Open all tiles. One of several tiles missing on its server is open sea, which is not mapped."""
     opened: list[tuple[str, Any]] = []
     missing: NetworkError | None = None
     for href in hrefs:
@@ -194,7 +194,7 @@ def _codes(file: _File, place: GeoBox, *, legend: Legend, kinds: Mapping[int, in
 
 
 def _probable(file: Any, place: GeoBox) -> Any:
-    """Position of the likeliest of the first nine bands; or the band called ``label``."""
+    """Return the index of the most likely of the first nine bands, or the band called ``label``."""
     names = [str(name).lower() for name in file.descriptions]
     if "label" in names:
         return _sampled(file, place, [names.index("label") + 1])[0]
@@ -204,10 +204,10 @@ def _probable(file: Any, place: GeoBox) -> Any:
 
 
 def _sampled(file: Any, place: GeoBox, bands: list[int]) -> Any:
-    """Masked (band, y, x): the pixels of a file that hold the centres of ours.
+    """Return masked (band, y, x): the pixels of a file that hold the centres of ours.
 
-    Positions are projected exactly: a warp through GDAL interpolates them between the corners of a block, and the same
-    pixel would then depend on how the city is cut into blocks.
+    Positions are projected exactly: a GDAL warp interpolates them between the corners of a block, and the same pixel
+    would then depend on how the city is cut into blocks.
     """
     from rasterio.windows import Window
 
@@ -225,7 +225,7 @@ def _sampled(file: Any, place: GeoBox, bands: list[int]) -> Any:
 
 
 def _positions(file: Any, place: GeoBox) -> tuple[Any, Any]:
-    """Row and column of a file's pixels (int64; beyond the file too) that hold the centres of ours."""
+    """Return row and column (int64; also beyond the file) of a file's pixels that hold the centres of ours."""
     t, (height, width) = place.transform, place.shape
     x, y = np.meshgrid(t.c + t.a * (np.arange(width) + 0.5), t.f + t.e * (np.arange(height) + 0.5))
     if file.crs != place.crs:
@@ -236,13 +236,13 @@ def _positions(file: Any, place: GeoBox) -> tuple[Any, Any]:
 
 
 def _whole(positions: Any) -> Any:
-    """Pixel numbers; -1 for what cannot be projected, as on the far side of the Earth."""
+    """Convert positions to pixel numbers; -1 if not projectable, as on the far side of the Earth."""
     finite = np.nan_to_num(positions, nan=-1.0, posinf=-1.0, neginf=-1.0)
     return np.floor(np.clip(finite, -1, 2**40)).astype(np.int64)
 
 
 def tile_names(area: Polygon | MultiPolygon) -> tuple[str, ...]:
-    """Name the tiles that an EPSG:4326 area touches: ``N45E003`` holds 45-48 N, 3-6 E. None beyond 60 S and 84 N.
+    """Name the tiles that an EPSG:4326 area touches: ``N45E003`` covers 45-48 N, 3-6 E. None exist beyond 60 S and 84 N.
 
     Source: WorldCover Product User Manual v2.0 (ESA, 2022), section on tiling.
     """
@@ -254,12 +254,12 @@ def tile_names(area: Polygon | MultiPolygon) -> tuple[str, ...]:
 
 
 def tile_urls(area: Polygon | MultiPolygon, *, root: str) -> tuple[str, ...]:
-    """Addresses of the tiles that an area touches, under the folder ``root``."""
+    """Return the URLs of the tiles that an area touches, under the folder ``root``."""
     return tuple(f"{root.rstrip('/')}/ESA_WorldCover_10m_2021_v200_{name}_Map.tif" for name in tile_names(area))
 
 
 def _lower_edges(low: float, high: float, *, last: int) -> range:
-    """Lower edges of the tiles from one coordinate to another; an upper edge belongs to the next tile, if there is one."""
+    """Return the lower edges of the tiles between two coordinates; an upper edge belongs to the next tile, if any."""
     first = math.floor(low / TILE_DEG) * TILE_DEG
     end = math.floor(high / TILE_DEG) * TILE_DEG
     return range(min(first, last - TILE_DEG), min(end, last - TILE_DEG) + 1, TILE_DEG) if low <= high else range(0)

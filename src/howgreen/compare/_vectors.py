@@ -1,4 +1,4 @@
-"""CORINE Land Cover as polygons: from a downloaded file of any vector format, or from the EEA's ArcGIS server."""
+"""CORINE Land Cover polygons: from a downloaded vector file of any format, or the EEA's ArcGIS server."""
 
 from __future__ import annotations
 
@@ -26,32 +26,32 @@ if TYPE_CHECKING:
     from howgreen.core.agreement import Cropland, MapInfo
 
 Ask = Callable[[str, Mapping[str, str]], bytes]
-"""Asks a web address with parameters; NetworkError when there is no usable answer."""
+"""Requests a URL with parameters; NetworkError without a usable response."""
 
 PAGE = 1000
 MOST_POLYGONS = 200_000
-"""Of a city; a file or an answer with more is refused. The whole of Europe has 2.4 million."""
+"""Limit per city; a file or response with more is refused. All of Europe has 2.4 million."""
 _CODE = re.compile(r"^(?:code_?(\d\d)|clc_?(\d\d)?_?code|clc_?(\d\d))$", re.IGNORECASE)
 
 
 def corine_file(info: MapInfo, path: Path, *, grid: GeoBox, cropland: Cropland) -> Map:
-    """Read a CORINE map out of a GeoPackage, FileGDB, shapefile or GeoJSON: only what lies around the city is read.
+    """Read a CORINE map from a GeoPackage, FileGDB, shapefile or GeoJSON, restricted to the city's surroundings.
 
     Parameters
     ----------
     grid
-        The city's.
+        The city's grid.
 
     Raises
     ------
     ImageError
-        When it cannot be read, has no attribute such as ``Code_18``, no CRS, or codes that CORINE does not have.
+        When it cannot be read, has no attribute such as ``Code_18``, no CRS, or codes unknown to CORINE.
     """
     import pyogrio
     from pyogrio.errors import CRSError, DataLayerError, DataSourceError, FeatureError
 
     try:
-        with vector_files(path) as (file, *_):  # told its format: no file points to others, or to a server
+        with vector_files(path) as (file, *_):  # with an explicit format: no file can refer to others, or to a server
             source = file.gdal_path
             layer, column = _layer(source, path)
             described = pyogrio.read_info(source, layer=layer)
@@ -81,14 +81,14 @@ def corine_service(
     Parameters
     ----------
     area
-        EPSG:4326; its bounding boxes are asked for.
+        EPSG:4326; its bounding boxes are queried.
     url
-        Of the layer: ``https://host/arcgis/rest/services/.../MapServer/0``.
+        URL of the layer: ``https://host/arcgis/rest/services/.../MapServer/0``.
 
     Raises
     ------
     NetworkError
-        When it does not answer, or with something else, or with more than MOST_POLYGONS.
+        When it does not respond, or not with polygons, or with more than MOST_POLYGONS.
     """
     import geopandas as gpd
     import pandas as pd
@@ -111,12 +111,12 @@ def corine_service(
 
 
 def usable(body: bytes) -> bool:
-    """Whether an answer of an ArcGIS server holds polygons.
+    """Whether a response of an ArcGIS server holds polygons.
 
     Raises
     ------
     ValueError
-        With the reason when it is no such answer: these servers send their errors with HTTP 200.
+        With the reason, if it is not such a response: these servers send errors with HTTP 200.
     """
     parsed = parse_json(body)
     if isinstance(parsed, dict) and isinstance(parsed.get("error"), dict):
@@ -135,9 +135,9 @@ def _pages(box: tuple[float, float, float, float], *, url: str, ask: Ask) -> Ite
             raise NetworkError(f"{url}: hands out every page alike, whatever it is asked for; give --corine FILE")
         yield page
         start, before = start + len(page), page
-        # Where a server puts the sign differs between its versions; both are read.
+        # The position of this flag differs between server versions; both are read.
         more = parsed.get("exceededTransferLimit") or (parsed.get("properties") or {}).get("exceededTransferLimit")
-        if not page or not (more or len(page) == PAGE):  # a page as full as was asked for may not be the last
+        if not page or not (more or len(page) == PAGE):  # a full page may not be the last
             return
         if start > MOST_POLYGONS:
             raise NetworkError(
@@ -146,7 +146,7 @@ def _pages(box: tuple[float, float, float, float], *, url: str, ask: Ask) -> Ite
 
 
 def _as_geojson(feature: Mapping[str, Any], answer: Mapping[str, Any], *, url: str) -> dict[str, Any]:
-    """Turn a feature in Esri's own JSON, which older servers answer whatever is asked for, into GeoJSON."""
+    """Convert a feature in Esri's JSON, which older servers return whatever format is requested, to GeoJSON."""
     if "attributes" not in feature:
         return dict(feature)
     wkid = (answer.get("spatialReference") or {}).get("wkid", 4326)
@@ -156,7 +156,7 @@ def _as_geojson(feature: Mapping[str, Any], answer: Mapping[str, Any], *, url: s
         rings = [shapely.Polygon(ring) for ring in (feature.get("geometry") or {}).get("rings", ())]
     except (TypeError, ValueError) as error:
         raise NetworkError(f"{url}: polygons that cannot be read; give --corine FILE") from error
-    # Rings say by their direction which are holes, and servers differ in it: what lies in an odd number of them is inside.
+    # Ring orientation marks holes, but servers differ in it: ground inside an odd number of rings is inside.
     inside: Any = shapely.MultiPolygon()
     for ring in rings:
         inside = inside.symmetric_difference(shapely.make_valid(ring))
@@ -173,7 +173,7 @@ def _question(box: tuple[float, float, float, float], start: int) -> dict[str, s
 
 
 def _layer(source: str, path: Path) -> tuple[str, str]:
-    """Find the first layer with an attribute of codes, and the attribute."""
+    """Find the first layer with an attribute of codes, and that attribute."""
     import pyogrio
 
     others = []
@@ -222,7 +222,7 @@ def _on_grid(
 
 
 def _text(value: Any) -> str:
-    """``311`` of "311", 311 or 311.0."""
+    """Return ``311`` for "311", 311 or 311.0."""
     text = str(value).strip()
     return text.removesuffix(".0")
 

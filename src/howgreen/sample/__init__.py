@@ -1,7 +1,7 @@
 """Sampleton, the synthetic sample city: simulated on demand, with exactly known truth.
 
-It makes a first try work with no network and is the tests' oracle. It is always called synthetic, and
-no accuracy measured on it is a real city's.
+It lets a first try work offline and serves as the tests' oracle. It is always called synthetic, and no accuracy
+measured on it applies to a real city.
 """
 
 from __future__ import annotations

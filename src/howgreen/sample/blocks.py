@@ -1,4 +1,4 @@
-"""City blocks and fields: the bent plane, split again and again until each piece suits its use."""
+"""City blocks and fields: the warped plane, split repeatedly until each piece suits its use."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ TARGET_M2: dict[str, float] = {
     "village": 9_000,
     "meadow": 40_000,
 }
-"""A piece is split while it is larger than this."""
+"""Area above which a piece is split."""
 
 _SAME = 1e-9
-"""Lengths and areas that differ by less of themselves are one: rounding alone made the difference."""
+"""Lengths and areas within this relative tolerance are equal: only rounding differs."""
 _RURAL = ("orchard", "farm", "forest", "meadow", "allotments")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Block:
-    """A convex piece of the bent plane, up to the middle of the streets around it."""
+    """A convex piece of the warped plane, up to the centre lines of the streets around it."""
 
     index: int
     corners: Doubles
-    """(k, 2) bent metres, counter-clockwise in x right, y up sense of the bent plane."""
+    """(k, 2) warped metres, counter-clockwise with x right and y up in the warped plane."""
     half_width_m: Doubles
-    """(k,): half of the street along the edge that starts at each corner."""
+    """(k,): half the width of the street along the edge that starts at each corner."""
     use: str
 
 
@@ -58,7 +58,7 @@ class _Zones:
     phase: Doubles
 
     def use(self, point: Doubles) -> str:
-        """Land use at a bent point."""
+        """Return the land use at a warped point."""
         here = point / self.land.u
         p = (float(here[0]), float(here[1]))
         n1, n2 = (float(value) for value in np.sin(self.k @ here + self.phase).sum(1) / 1.9)
@@ -151,10 +151,10 @@ def _area(corners: Doubles) -> float:
 
 
 def _choices(land: Land) -> Iterator[int]:
-    """Which of several smallest boxes is taken, tie after tie: for Sampleton those of the day it was first made, else the first.
+    """Yield which of several smallest boxes to take at each tie: for Sampleton those of its first build, else the first.
 
-    A fifth of all pieces have two boxes of one area, and the last bit of a product, which processors round differently, must
-    not choose between them: everybody would get another city.
+    A fifth of all pieces have two boxes of equal area, and the last bit of a product, which processors round
+    differently, must not decide: otherwise every machine would get a different city.
     """
     if (land.seed, land.extent_m) == (SEED, EXTENT_M):
         text = files("howgreen.sample").joinpath("ties.txt").read_text(encoding="ascii")
@@ -163,7 +163,7 @@ def _choices(land: Land) -> Iterator[int]:
 
 
 def _long_axis(corners: Doubles, choices: Iterator[int]) -> tuple[Doubles, float]:
-    """Direction of the longer side of the smallest box around a convex shape, and how long it is for its width."""
+    """Return the direction of the longer side of the smallest box around a convex shape, and its length-to-width ratio."""
     edges = corners[np.arange(1, len(corners) + 1) % len(corners)] - corners
     units = edges / np.maximum(np.sqrt((edges**2).sum(1)), 1e-9)[:, None]
     normals = units[:, ::-1] * (-1.0, 1.0)
@@ -178,7 +178,7 @@ def _long_axis(corners: Doubles, choices: Iterator[int]) -> tuple[Doubles, float
 def _cut(
     corners: Doubles, widths: Doubles, point: Doubles, normal: Doubles, half_width: float
 ) -> list[tuple[Doubles, Doubles]]:
-    """Both parts of a convex shape beside the line through ``point``; the cut edge gets ``half_width``."""
+    """Split a convex shape by the line through ``point``; the cut edge gets ``half_width``."""
     sides = ((corners - point) @ normal).tolist()
     points, old = corners.tolist(), widths.tolist()
     parts = []
@@ -200,7 +200,7 @@ def _cut(
 
 
 def _half_width(area: float, use: str, *, near_centre: bool) -> float:
-    """Half of a new street's width: wide where the pieces are large, lanes in the fields and the old town."""
+    """Return half of a new street's width: wide between large pieces, narrow in the fields and the old town."""
     if use in _RURAL:
         return 4.5 if area > 3e6 else 2.6 if area > 4e5 else 1.6
     if area > 1.5e6:
@@ -213,7 +213,7 @@ def _half_width(area: float, use: str, *, near_centre: bool) -> float:
 
 
 def _final_use(use: str, area: float, rng: np.random.Generator) -> str:
-    """Let some blocks of each zone hold something else."""
+    """Assign another use to some blocks of each zone."""
     dice = rng.random()
     if use in ("houses", "inner", "estate", "villas"):
         for limit, other, most in ((0.035, "park", 6e4), (0.055, "school", 6e4), (0.075, "shops", 6e4)):
@@ -248,7 +248,7 @@ def _split(
 
 
 def make_blocks(land: Land) -> Iterator[Block]:
-    """All blocks of the land, in a fixed order; they tile the bent plane east of the coast."""
+    """Yield all blocks of the land, in a fixed order; they tile the warped plane east of the coast."""
     zones, rng, u = _make_zones(land), np.random.default_rng([land.seed, 32]), land.u
     choices = _choices(land)
     west, east, north, south = (COAST_X - 400) * u - 60, 10_600 * u, -1600 * u, 10_600 * u

@@ -1,4 +1,4 @@
-"""The 1 m maps that are painted, and the patch of ground that a painter works on."""
+"""The painted 1 m maps, and the patch of ground that a painter works on."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Ints = npt.NDArray[np.int64]
 Value = TypeVar("Value", bound=np.generic)
 
 PLAIN = 128
-"""Tone that leaves a material's brightness as it is; 64 halves it."""
+"""Tone that leaves a material's brightness unchanged; 64 halves it."""
 WINDOW_PX = 1500
 _DICE = 4096
 _CROWN_TONE = (0.82 + 0.36 * (np.arange(256) / 255 * 7.3 % 1)).astype(np.float32)
@@ -47,14 +47,14 @@ class Canvas:
 
 
 def rows(x: Floats, pitch: float) -> tuple[Ints, Floats]:
-    """``x // pitch`` as integers, and ``x % pitch``; numpy's own operators take ten times as long."""
+    """Return ``x // pitch`` as integers, and ``x % pitch``; numpy's own operators take ten times as long."""
     whole = np.floor(x * np.float32(1 / pitch))
     return whole.astype(np.int64), x - whole * np.float32(pitch)
 
 
 @dataclass(kw_only=True)
 class Ground:
-    """Some pixels of the canvas, as flat arrays of one length, while a painter works on them."""
+    """Some pixels of the canvas, as flat arrays of one length, for a painter to work on."""
 
     canvas: Canvas
     rng: np.random.Generator
@@ -90,13 +90,13 @@ class Ground:
         return number
 
     def put(self, where: Bools, name: str, *, height: float = 0, tone: float | Floats = 1.0) -> None:
-        """Paints a material. ``tone`` may be an array over all pixels."""
+        """Paint a material. ``tone`` may be an array over all pixels."""
         self.material[where] = CODE[name]
         self.height[where] = height
         np.copyto(self.tone, np.asarray(tone, np.float32), where=where)
 
     def _tile(self, tile: npt.NDArray[Value], extra: int = 0) -> npt.NDArray[Value]:
-        # One flat offset shifts rows and columns; it tears the tile by one row at one column, which nobody sees.
+        # One flat offset shifts rows and columns; it tears the tile by one row at one column, which is invisible.
         return tile[extra * (3 * TILE_PX + 5) :].take(self.spot)
 
     @property
@@ -105,13 +105,13 @@ class Ground:
         return self._tile(self.canvas.tiles.patch)
 
     def patch_at(self, extra: int) -> Floats:
-        """Another smooth noise."""
+        """Return an independent field of smooth noise."""
         return self._tile(self.canvas.tiles.patch, extra)
 
     def trees(
         self, density: float | Floats, where: Bools | None = None, *, kind: str = "broadleaf", conifer: float = 0.1
     ) -> None:
-        """Tree crowns that cover about ``density`` x 0.9 of the pixels ``where``; a share of them conifers."""
+        """Plant tree crowns that cover about ``density`` x 0.9 of the pixels ``where``; a share of them conifers."""
         rank = self._tile(self.canvas.tiles.rank)
         here = (rank < np.asarray(density, np.float32) * 255) & (rank != 255)
         if where is not None:
@@ -135,7 +135,7 @@ class Ground:
 
 
 def block_windows(land: Land, blocks: Sequence[Block]) -> Ints:
-    """Windows (left, top, right, bottom) that hold the blocks, shape (n, 4); empty ones lie outside the image."""
+    """Return windows (left, top, right, bottom) around the blocks, shape (n, 4); empty outside the image."""
     shares = np.linspace(0, 1, 6)[:-1, None, None]
     rims = [(b.corners + (np.roll(b.corners, -1, 0) - b.corners) * shares).reshape(-1, 2) for b in blocks]
     ends = np.cumsum([0, *(len(rim) for rim in rims)])[:-1]
@@ -146,7 +146,7 @@ def block_windows(land: Land, blocks: Sequence[Block]) -> Ints:
 
 
 def block_ground(canvas: Canvas, block: Block, window: Ints) -> Ground | None:
-    """List the pixels of a block with their places in it; None where it lies outside the image."""
+    """Return the pixels of a block with their positions in it; None if it lies outside the image."""
     left, top, right, bottom = (int(value) for value in window)
     if right <= left or bottom <= top:
         return None
@@ -191,7 +191,7 @@ def _middles(start: int, stop: int) -> npt.NDArray[np.float64]:
 def _positions(
     canvas: Canvas, corner: tuple[int, int], inside: Bools, spots: Ints, rng: np.random.Generator
 ) -> tuple[Ints, Ints]:
-    """Positions in the canvas and, shifted at random, in the tiles, of the spots inside a window."""
+    """Return positions in the canvas and, randomly shifted, in the tiles, of the spots inside a window."""
     left, top = corner
     down, along = (int(value) for value in rng.integers(TILE_PX, size=2))
     row, per_row = np.arange(len(inside)), inside.sum(1)
@@ -224,7 +224,7 @@ def _nearest_kerb(
 
 
 def area_masks(canvas: Canvas, area: BaseGeometry) -> Iterator[tuple[tuple[int, int, int, int], Bools]]:
-    """Windows (left, top, right, bottom) that an area (local metres) touches, and whose pixel centres lie in it."""
+    """Yield windows (left, top, right, bottom) that an area (local metres) touches, and which pixel centres lie in it."""
     size = canvas.land.extent_m
     parts = [part for part in getattr(area, "geoms", [area]) if not part.is_empty]
     tree = STRtree(parts)
@@ -243,14 +243,14 @@ def _mask(parts: list[BaseGeometry], bounds: tuple[int, int, int, int]) -> Bools
     shapes = [shape for shape in shapes if not shape.is_empty and shape.area > 0]
     if not shapes:
         return None
-    # A rim of one pixel keeps the transform from being the identity, of which rasterio warns.
+    # A margin of one pixel keeps the transform from being the identity, which triggers a rasterio warning.
     out = np.zeros((bottom - top + 2, right - left + 2), np.uint8)
     rasterize(shapes, out=out, transform=Affine.translation(left - 1, top - 1))
     return np.ascontiguousarray(out[1:-1, 1:-1]).view(bool)
 
 
 def fill_area(canvas: Canvas, area: BaseGeometry, code: int, *, tone: float = 1.0, height: int = 0) -> None:
-    """Paints an area (local metres) evenly."""
+    """Paint an area (local metres) uniformly."""
     for (left, top, right, bottom), mask in area_masks(canvas, area):
         window = (slice(top, bottom), slice(left, right))
         np.copyto(canvas.material[window], np.uint8(code), where=mask)
@@ -259,7 +259,7 @@ def fill_area(canvas: Canvas, area: BaseGeometry, code: int, *, tone: float = 1.
 
 
 def area_grounds(canvas: Canvas, area: BaseGeometry, *, salt: int) -> Iterator[Ground]:
-    """List the pixels whose centre lies in an area (local metres), window by window; ``u``, ``v`` are x, y."""
+    """Yield the pixels whose centre lies in an area (local metres), window by window; ``u``, ``v`` are x, y."""
     for bounds, mask in area_masks(canvas, area):
         spots = np.flatnonzero(mask)
         if not len(spots):

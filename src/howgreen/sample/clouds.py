@@ -17,7 +17,7 @@ Floats = npt.NDArray[np.float32]
 PIXEL_M = 10
 _MARGIN_PX = 225
 _CLOUD_SKYLIGHT = np.array([0.46, 0.42, 0.38, 0.36, 0.34, 0.32, 0.31, 0.30, 0.26, 0.24], np.float32)
-"""Share of the light that reaches the shadow of an opaque cloud, by band."""
+"""Share of the light in the shadow of an opaque cloud, by band."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,16 +25,16 @@ class Sky:
     """State of the sky over 10 m pixels, (y, x) each."""
 
     opacity: Floats
-    """Of clouds in front of the ground, 0-1."""
+    """Opacity of clouds in front of the ground, 0-1."""
     shadow: Floats
-    """Opacity of what stands between ground and sun, 0-1."""
+    """Opacity of clouds between ground and sun, 0-1."""
     haze: Floats
     """Share of haze in the signal, 0-1."""
     bright: Floats
     """Relative brightness of the clouds."""
 
     def coarser(self, factor: int) -> Sky:
-        """Make the same over pixels of ``factor`` x 10 m (means)."""
+        """Return the same sky over pixels of ``factor`` x 10 m (means)."""
 
         def mean(values: Floats) -> Floats:
             n = values.shape[0] // factor
@@ -46,16 +46,16 @@ class Sky:
 def make_sky(
     rng: np.random.Generator, pixels: int, sun: Sun, *, cover: float, scale_m: float, base_m: float, haze: float
 ) -> Sky:
-    """Make a sky of fair-weather clouds.
+    """Simulate a sky of fair-weather clouds.
 
     Parameters
     ----------
     rng
-        Decides where the clouds are.
+        Determines the clouds' positions.
     pixels
         Side of the image, 10 m pixels.
     sun
-        Where shadows fall.
+        Determines where shadows fall.
     cover
         Share of the sky in cloud, 0-1; 0 for none.
     scale_m
@@ -98,9 +98,9 @@ def _blurred(values: Floats, rows: slice, cols: slice) -> Floats:
 
 
 def under_sky(surface: Floats, sky: Sky, *, bands: npt.NDArray[np.int64]) -> Floats:
-    """Simulate what a sensor's correction leaves of surfaces below a sky: (band, y, x) to (band, y, x).
+    """Simulate the atmospherically corrected reflectance of surfaces below a sky: (band, y, x) to (band, y, x).
 
-    ``bands`` are the positions of the layers in the simulator's band order.
+    ``bands`` are the layers' positions in the simulator's band order.
     """
     lit = 1 - sky.shadow[None] * (1 - _CLOUD_SKYLIGHT[bands, None, None])
     hazy = surface * lit * (1 - sky.haze) + PATH[bands, None, None] * sky.haze

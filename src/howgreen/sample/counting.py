@@ -1,4 +1,4 @@
-"""Counts what is exactly true of the sample city on its 1 m map, and writes it beside the images."""
+"""Count the exact truth of the sample city on its 1 m map, and write it beside the images."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PIXEL_M = 10
 
 @dataclass(frozen=True, kw_only=True)
 class _Counts:
-    """Whole-grid arrays that all zones are counted from."""
+    """Whole-grid arrays from which all zones are counted."""
 
     by_class: Ints
     """(zone number, class code) 1 m pixels."""
@@ -44,7 +44,7 @@ class _Counts:
 
 
 def city_window(city: City) -> tuple[int, int, int, int]:
-    """Rows and columns (top, bottom, left, right) of the city's 10 m grid, in metres from the image's corner."""
+    """Return rows and columns (top, bottom, left, right) of the city's 10 m grid, in metres from the image's corner."""
     west, south, east, north = to_utm(city.boundary).bounds
     left, right = np.floor(west / PIXEL_M) * PIXEL_M - LEFT_M, np.ceil(east / PIXEL_M) * PIXEL_M - LEFT_M
     top, bottom = TOP_M - np.ceil(north / PIXEL_M) * PIXEL_M, TOP_M - np.floor(south / PIXEL_M) * PIXEL_M
@@ -52,13 +52,13 @@ def city_window(city: City) -> tuple[int, int, int, int]:
 
 
 def _zone_numbers(city: City, shape: tuple[int, int], transform: Affine) -> Bytes:
-    """Find the number of the district that holds each 1 m pixel's centre, from 1; 0 outside."""
+    """Return the number, from 1, of the district that holds each 1 m pixel's centre; 0 outside."""
     numbered = [(to_utm(district.boundary), number) for number, district in enumerate(city.districts, 1)]
     return np.asarray(rasterize(numbered, out_shape=shape, transform=transform, dtype="uint8"), np.uint8)
 
 
 def _tally(values: Bytes, kinds: int) -> npt.NDArray[np.uint8]:
-    """How often each value below ``kinds`` occurs in each 10 x 10 pixels: (kind, y, x), 0-100."""
+    """Count how often each value below ``kinds`` occurs in each 10 x 10 pixels: (kind, y, x), 0-100."""
     rows, cols = values.shape[0] // PIXEL_M, values.shape[1] // PIXEL_M
     out = np.empty((kinds, rows, cols), np.uint8)
     across = (np.arange(cols, dtype=np.int32) * np.int32(kinds)).repeat(PIXEL_M)

@@ -1,7 +1,7 @@
-"""Sampleton a year before: the same city but for a few places, so that what changed is exactly known.
+"""Sampleton one year earlier: the same city but for a few places, so that the change is exactly known.
 
-Some of what is built in 2024 was meadow in 2023, and some of what is green was bare. Three scenes of that year join the store when
-somebody asks for a change; nobody else waits for them, and an answer for 2024 does not see them.
+Some of the area built up in 2024 was meadow in 2023, and some of the green was bare. Three scenes of that year are
+added to the store when a change is requested; nobody else waits for them, and an answer for 2024 does not use them.
 """
 
 from __future__ import annotations
@@ -32,26 +32,26 @@ from howgreen.sample.truth import FOLDER
 YEAR = 2023
 FILE = "earlier.json"
 SIDE_M = 120
-"""Of a place that changes."""
+"""Side of a changed place, in metres."""
 BUILT, PLANTED = 6, 4
-"""How many places were built on since, and how many planted."""
+"""Number of places built on since, and planted since."""
 _DAYS = ((6, 30), (7, 20), (8, 29))
 
 
 @dataclass(frozen=True, kw_only=True)
 class EarlierYear:
-    """What is exactly true of the change from 2023 to 2024, inside the limits, counted at 1 m."""
+    """The exact change from 2023 to 2024 inside the limits, counted at 1 m."""
 
     lost_m2: float
-    """Green ground of 2023 that is not green in 2024."""
+    """Green in 2023, not green in 2024."""
     gained_m2: float
     built: tuple[tuple[float, float, float, float], ...]
-    """Boxes (west, south, east, north) in the city's CRS that were built on since."""
+    """Boxes (west, south, east, north) in the city's CRS that have been built on since."""
     planted: tuple[tuple[float, float, float, float], ...]
 
 
 def ensure_earlier(root: Path, *, progress: Progress | None = None) -> EarlierYear | None:
-    """Add the year before to a store that :func:`howgreen.sample.ensure` made, once; None where it is no such store.
+    """Add the earlier year to a store made by :func:`howgreen.sample.ensure`, once; None for any other store.
 
     Raises
     ------
@@ -87,7 +87,7 @@ def _read(path: Path) -> EarlierYear:
 
 
 def earlier(now: Canvas) -> tuple[Canvas, EarlierYear]:
-    """Paint the year before, and count what changed."""
+    """Paint the earlier year, and measure the change."""
     limits = project(make_city(now.land).boundary, CRS)
     covers = np.array([material.cover for material in MATERIALS])
     built = np.isin(covers, ["building", "paved"])[now.material]
@@ -110,7 +110,7 @@ def earlier(now: Canvas) -> tuple[Canvas, EarlierYear]:
 def _squares(
     wanted: npt.NDArray[np.bool_], canvas: Canvas, limits: BaseGeometry, *, least: float, most: int
 ) -> list[tuple[slice, slice]]:
-    """Squares wholly inside the limits that hold most of what is wanted, spread over the city."""
+    """Return squares wholly inside the limits with most of the wanted ground, spread over the city."""
     side = canvas.land.extent_m // SIDE_M
     cut = wanted[: side * SIDE_M, : side * SIDE_M].reshape(side, SIDE_M, side, SIDE_M).mean((1, 3))
     order = np.argsort(-cut, axis=None, kind="stable")
@@ -134,7 +134,7 @@ def _box(rows: slice, columns: slice) -> tuple[float, float, float, float]:
 
 
 def _shots() -> tuple[tuple[int, tuple[Shot, ...]], ...]:
-    """List the sample's own clear dates, a year before."""
+    """List the sample's own clear dates, one year earlier."""
     kept = []
     for sun_day, shots in SHOTS:
         taken = tuple(

@@ -1,7 +1,7 @@
-"""Which of all cities that could be simulated is Sampleton."""
+"""The parameters that make a simulated city Sampleton."""
 
 SEED = 7
-"""Seed of the one Sampleton that everybody gets."""
+"""Seed of Sampleton, the same for everybody."""
 VERSION = 2
 """Raised whenever the simulated city changes, so that old copies are not mistaken for it."""
 EXTENT_M = 9_000

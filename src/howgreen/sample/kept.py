@@ -1,6 +1,7 @@
 """Sampleton's store, built at first use and then kept.
 
-Simulating takes libraries that nothing else needs, a quarter of a second to load: they are imported when it comes to that.
+Simulating needs libraries that nothing else uses and that take a quarter of a second to load: they are imported only
+then.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 _ONE_BUILD = threading.Lock()
 _STALE_S = 3600
-"""Leavings of a killed build are swept away after this long; a living one never takes so."""
+"""Remains of a killed build are deleted after this many seconds; a running build never takes as long."""
 
 
 def _sweep(cache_dir: Path) -> None:
@@ -29,10 +30,10 @@ def _sweep(cache_dir: Path) -> None:
 
 
 def ensure(cache_dir: Path, *, extent_m: int = EXTENT_M, progress: Progress | None = None) -> Path:
-    """Return the sample city's store below ``cache_dir``, built at first use and then kept.
+    """Return the sample city's store below ``cache_dir``, building it at first use.
 
-    Two processes may come at once: both build, the first to finish wins and the other takes its store. Of two
-    threads the second waits for the first.
+    If two processes come at once, both build; the first to finish wins and the other uses its store. Of two threads,
+    the second waits for the first.
     """
     root = cache_dir / f"sampleton-{VERSION}-{SEED}-{extent_m}"
     with _ONE_BUILD:

@@ -1,11 +1,11 @@
-"""The lie of the land: coast, river, and a bent coordinate system in which streets follow both.
+"""The terrain: coast, river, and a warped coordinate system in which streets follow both.
 
-Local coordinates are metres, x to the east and y to the *south* from the image's top left corner. Lengths of the big
-shapes scale with the extent (unit ``u`` = extent / 9000), so that a small variant for tests has every part;
-streets, houses and trees keep their true size.
+Local coordinates are metres, x to the east and y to the *south* from the image's top left corner. The large shapes
+scale with the extent (unit ``u`` = extent / 9000), so that a small variant for tests has every part; streets, houses
+and trees keep their true size.
 
-Streets are drawn as straight lines in *bent* coordinates (X, Y): X is about the distance from the coast, Y the
-distance from the river, plus a gentle waviness. Straight there is curved on the ground.
+Streets are straight lines in *warped* coordinates (X, Y): X is about the distance from the coast, Y the distance from
+the river, plus gentle waves. Straight there is curved on the ground.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Doubles = npt.NDArray[np.float64]
 Floats = npt.NDArray[np.float32]
 
 CRS = "EPSG:32625"
-"""UTM zone 25 north: the city lies in the open Atlantic, where nothing else can be meant."""
+"""UTM zone 25 north: the city lies in the open Atlantic, where it cannot be mistaken for a real place."""
 LEFT_M, TOP_M = 496_800.0, 4_992_000.0
 """Easting and northing of the image's top left corner (about 45.08 N, 33.04 W); multiples of 60 m."""
 
@@ -36,7 +36,7 @@ EXCLAVE_RADIUS = 690.0
 
 @dataclass(frozen=True, kw_only=True)
 class Wave:
-    """One sinusoid of a bend: amplitude x sin(kx x + ky y + phase)."""
+    """One sinusoid of a warp: amplitude x sin(kx x + ky y + phase)."""
 
     amplitude: float
     kx: float
@@ -46,28 +46,28 @@ class Wave:
 
 @dataclass(frozen=True, kw_only=True)
 class Land:
-    """Big shapes of one seed and extent."""
+    """The large shapes for one seed and extent."""
 
     seed: int
     extent_m: int
     bend_x: tuple[Wave, ...]
     bend_y: tuple[Wave, ...]
     phases: tuple[float, ...]
-    """Of coast and river."""
+    """Phases of coast and river."""
 
     @property
     def u(self) -> float:
-        """Scale of the big shapes; 1 for the full city."""
+        """Scale of the large shapes; 1 for the full city."""
         return self.extent_m / EXTENT_M
 
     def coast(self, y: Doubles) -> Doubles:
-        """How far the coast lies east of its mean line."""
+        """Return how far east of its mean line the coast lies."""
         p, s = self.phases, y / self.u
         offset: Doubles = self.u * (360 * np.sin(s / 1150 + p[0]) + 95 * np.sin(s / 420 + p[1]))
         return offset
 
     def river(self, x: Doubles) -> Doubles:
-        """How far the river lies south of its mean line."""
+        """Return how far south of its mean line the river lies."""
         p, s = self.phases, x / self.u
         offset: Doubles = self.u * (230 * np.sin(s / 840 + p[2]) + 60 * np.sin(s / 390 + p[3]))
         return offset
@@ -78,7 +78,7 @@ class Land:
         return near_coast, near_river
 
     def bend(self, x: Doubles, y: Doubles) -> tuple[Doubles, Doubles]:
-        """Bent coordinates (X, Y) of points."""
+        """Return the warped coordinates (X, Y) of points."""
         near_coast, near_river = self._fades(x, y)
         big_x = x - self.coast(y) * near_coast
         big_y = y - self.river(x) * near_river
@@ -89,7 +89,7 @@ class Land:
         return big_x, big_y
 
     def bend_window(self, xs: Doubles, ys: Doubles) -> tuple[Floats, Floats]:
-        """Bend all points of a window, (y, x), quick because every term is a product."""
+        """Warp all points of a window, (y, x); fast because every term is a product."""
         near_coast, near_river = self._fades(xs, ys)
         ones_x, ones_y = np.ones_like(xs), np.ones_like(ys)
         down_x, across_x = [ones_y, -self.coast(ys)], [xs, near_coast]
@@ -102,7 +102,7 @@ class Land:
         return _product(down_x, across_x), _product(down_y, across_y)
 
     def unbend(self, points: Doubles) -> Doubles:
-        """Local (x, y) of bent (X, Y), shape (n, 2), to about a decimetre (fixed-point iteration)."""
+        """Return local (x, y) of warped (X, Y), shape (n, 2), to about a decimetre (fixed-point iteration)."""
         guess = points.copy()
         for _ in range(10):
             big_x, big_y = self.bend(guess[:, 0], guess[:, 1])
@@ -110,7 +110,7 @@ class Land:
         return guess
 
     def line(self, *points: tuple[float, float]) -> LineString:
-        """Draw a curve on the ground through bent points that are given in units of u."""
+        """Return the ground curve through warped points given in units of u."""
         corners = np.array(points, float) * self.u
         steps = np.linspace(0, len(corners) - 1, 60 * (len(corners) - 1) + 1)
         smooth = np.stack([_through(corners[:, axis], steps) for axis in (0, 1)], 1)
@@ -156,12 +156,12 @@ class Land:
         return Polygon(np.concatenate([upper, lower[::-1]])).buffer(0)
 
     def point(self, x: float, y: float) -> Point:
-        """Return the ground point of bent (x, y), in units of u."""
+        """Return the ground point of warped (x, y), in units of u."""
         return Point(self.unbend(np.array([[x * self.u, y * self.u]]))[0])
 
 
 def _product(down: list[Doubles], across: list[Doubles]) -> Floats:
-    """Sum of the products of factors, (y, x), in pieces so small that BLAS starts no threads of its own for them."""
+    """Sum the products of factors, (y, x), in pieces small enough that BLAS starts no threads of its own."""
     left, right = np.array(down, np.float32).T, np.array(across, np.float32)
     out = np.empty((left.shape[0], right.shape[1]), np.float32)
     step = max(1, 200_000 // right.size)
@@ -171,7 +171,7 @@ def _product(down: list[Doubles], across: list[Doubles]) -> Floats:
 
 
 def _through(values: Doubles, steps: Doubles) -> Doubles:
-    """Smooth curve through equally spaced values (Catmull-Rom)."""
+    """Return a smooth curve through equally spaced values (Catmull-Rom)."""
     padded = np.concatenate([[2 * values[0] - values[1]], values, [2 * values[-1] - values[-2]]])
     k = np.minimum(steps.astype(int), len(values) - 2)
     f = steps - k
@@ -198,7 +198,7 @@ def _waves(rng: np.random.Generator, u: float) -> tuple[Wave, ...]:
 
 
 def make_land(seed: int, *, extent_m: int = EXTENT_M) -> Land:
-    """Make the land of a seed. ``extent_m`` must be a multiple of 60, so that 10, 20 and 30 m grids fit."""
+    """Make the land for a seed. ``extent_m`` must be a multiple of 60, so that 10, 20 and 30 m grids fit."""
     if extent_m % 60 or extent_m < 600:
         raise ValueError(f"extent_m={extent_m}: use a multiple of 60, at least 600")
     rng = np.random.default_rng([seed, 1])

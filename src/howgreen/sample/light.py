@@ -1,4 +1,4 @@
-"""Sun, shade, and the physical mixing of 1 m surfaces into what a sensor's pixel sees."""
+"""Sun, shade, and the physical mixing of 1 m surfaces into sensor pixels."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ CELL_M = 5
 """Side of the cells in which spectra are mixed, before the point-spread function."""
 _STRIP_CELLS = 12
 _LAYER_CELLS = 2
-"""Rows whose cover is held at once: it should stay in the processor's cache."""
+"""Rows whose cover is held at once: they should fit into the processor's cache."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sun:
-    """Where the sun stands."""
+    """Position of the sun."""
 
     elevation_deg: float
     azimuth_deg: float
@@ -32,14 +32,14 @@ class Sun:
 
     @property
     def shadow_per_m(self) -> tuple[float, float]:
-        """Shadow of a height of 1 m: metres to the east and to the *south* (image coordinates)."""
+        """Shadow of an object 1 m high: metres to the east and to the *south* (image coordinates)."""
         length = 1 / np.tan(np.radians(self.elevation_deg))
         away = np.radians(self.azimuth_deg + 180)
         return float(length * np.sin(away)), float(-length * np.cos(away))
 
 
 def sun_at(day_of_year: int, *, latitude_deg: float = 45.0, hour: float = 10.75) -> Sun:
-    """Find the sun at a local solar hour (Cooper's declination formula; about half a degree true)."""
+    """Return the sun at a local solar hour (Cooper's declination formula; accurate to about half a degree)."""
     declination = np.radians(23.45 * np.sin(2 * np.pi * (284 + day_of_year) / 365))
     latitude, angle = np.radians(latitude_deg), np.radians(15 * (hour - 12))
     up = np.sin(latitude) * np.sin(declination) + np.cos(latitude) * np.cos(declination) * np.cos(angle)
@@ -52,9 +52,9 @@ def sun_at(day_of_year: int, *, latitude_deg: float = 45.0, hour: float = 10.75)
 
 
 def cast_shade(height: Bytes, sun: Sun, *, first: int, last: int) -> npt.NDArray[np.bool_]:
-    """Which pixels of rows ``first`` to ``last`` lie in the shade of something higher.
+    """Return which pixels of rows ``first`` to ``last`` are shaded by something higher.
 
-    ``height`` is in metres on 1 m pixels. The ray to the sun is walked in steps of one metre.
+    ``height`` is in metres on 1 m pixels. The ray to the sun is traced in steps of one metre.
     """
     east, south = sun.shadow_per_m
     run = float(np.hypot(east, south))
@@ -64,7 +64,7 @@ def cast_shade(height: Bytes, sun: Sun, *, first: int, last: int) -> npt.NDArray
     raised = np.empty_like(ground)
     tallest = int(height[max(first - 60, 0) : last + 60].max())
     reach = int(tallest * run) + 1
-    for step in [*range(1, min(reach, 12)), *range(12, reach + 1, 2)]:  # nothing tall is narrower than 2 m
+    for step in [*range(1, min(reach, 12)), *range(12, reach + 1, 2)]:  # no tall object is narrower than 2 m
         dx, dy = round(-east / run * step), round(-south / run * step)
         top, bottom = max(first + dy, 0), min(last + dy, height.shape[0])
         left, right = max(dx, 0), min(size + dx, size)
@@ -77,7 +77,7 @@ def cast_shade(height: Bytes, sun: Sun, *, first: int, last: int) -> npt.NDArray
 
 
 def _cover(canvas: Canvas, shade: npt.NDArray[np.bool_], first: int) -> Floats:
-    """Tone-weighted share of every material, sunlit then shaded, in the cells of some rows: (2 x materials, cells)."""
+    """Return the tone-weighted share of every material, sunlit then shaded, in the cells of some rows: (2 x materials, cells)."""
     last, kinds = first + len(shade), 2 * len(MATERIALS)
     across, down = shade.shape[1] // CELL_M, len(shade) // CELL_M
     cells = across * down
@@ -92,13 +92,13 @@ def _cover(canvas: Canvas, shade: npt.NDArray[np.bool_], first: int) -> Floats:
 
 
 Shift = Callable[[Floats, slice], tuple[Floats, Floats]]
-"""What varies within a material: given the cover of the cells of some rows, (2 x materials, cells), the shares
-that turn into something else, (n, cells), and the change of reflectance that goes with each, (band, n)."""
+"""Variation within materials: given the cover of the cells of some rows, (2 x materials, cells), returns the shares
+that turn into something else, (n, cells), and the accompanying change of reflectance of each, (band, n)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Day:
-    """What a date does to the ground."""
+    """Effects of a date on the ground."""
 
     table: Floats
     """Reflectance of the materials, (material, band)."""
@@ -106,7 +106,7 @@ class Day:
 
 
 def mixed(canvas: Canvas, sun: Sun, days: list[Day], *, relief: Floats, threads: int = 2) -> list[Floats]:
-    """Surface reflectance of 5 m cells on dates that share a sun: float32 (band, y, x) each.
+    """Return surface reflectance of 5 m cells for dates with the same sun position: float32 (band, y, x) each.
 
     Parameters
     ----------
@@ -117,9 +117,9 @@ def mixed(canvas: Canvas, sun: Sun, days: list[Day], *, relief: Floats, threads:
     days
         Spectra of each date.
     relief
-        Relative light on each cell's slope, (y, x).
+        Relative illumination of each cell's slope, (y, x).
     threads
-        How many strips are worked on at once.
+        Number of strips processed at once.
 
     """
     cells = canvas.land.extent_m // CELL_M
@@ -145,7 +145,7 @@ def mixed(canvas: Canvas, sun: Sun, days: list[Day], *, relief: Floats, threads:
 
 
 def _weighted(table: Floats, shares: Floats) -> Floats:
-    """``table @ shares`` in pieces so small that BLAS starts no threads of its own, which would fight with ours."""
+    """Compute ``table @ shares`` in pieces small enough that BLAS starts no threads of its own, which would compete with ours."""
     out = np.empty((len(table), shares.shape[1]), np.float32)
     step = 200_000 // table.size
     for start in range(0, shares.shape[1], step):
@@ -154,7 +154,7 @@ def _weighted(table: Floats, shares: Floats) -> Floats:
 
 
 def _kernel(pixel_m: float, blur_m: float) -> Floats:
-    """Weights of 5 m cells in one pixel: a box of the pixel's size, blurred by a Gaussian of the optics."""
+    """Return the weights of 5 m cells in one pixel: a box of the pixel's size, blurred by a Gaussian for the optics."""
     reach = int(np.ceil((pixel_m / 2 + 2.5 * blur_m) / CELL_M))
     fine = np.arange(-reach * CELL_M, reach * CELL_M) + 0.5
     box = (np.abs(fine) < pixel_m / 2).astype(float)
@@ -165,10 +165,10 @@ def _kernel(pixel_m: float, blur_m: float) -> Floats:
 
 
 def through_optics(cells: Floats, *, pixel_m: int) -> Floats:
-    """Simulate what pixels of ``pixel_m`` (a multiple of 10) see of 5 m cells: (y, x) to (y, x).
+    """Simulate pixels of ``pixel_m`` (a multiple of 10) from 5 m cells: (y, x) to (y, x).
 
-    The point-spread function is a box of the pixel blurred by a Gaussian of 0.4 pixel, which brings
-    the modulation at the Nyquist frequency to 0.29, about what Sentinel-2 states for itself.
+    The point-spread function is a box of the pixel blurred by a Gaussian of 0.4 pixel, which brings the modulation at
+    the Nyquist frequency to 0.29, close to Sentinel-2's own specification.
     """
     kernel, step = _kernel(pixel_m, 0.4 * pixel_m), pixel_m // CELL_M
     pad = (len(kernel) - step) // 2

@@ -30,8 +30,8 @@ NOTE = (
 
 _CELLS = 300
 _APART = 10
-"""Keeps rasterio from warning of an identity transform, which it cannot silence between threads."""
-# name, seed point in units of u, side of the river (-1 north, 1 south, 0 both), invented inhabitants
+"""Keeps rasterio from warning of an identity transform, a warning that it cannot silence across threads."""
+# name, seed point in units of u, side of the river (-1 north, 1 south, 0 both), fictitious population
 _DISTRICTS: tuple[tuple[str, float, float, int, int], ...] = (
     ("Old Town", 2450, 4150, -1, 46_200),
     ("Northshore", 2500, 2000, -1, 38_900),
@@ -50,7 +50,7 @@ def _cells(land: Land) -> tuple[Doubles, Doubles, npt.NDArray[np.float32]]:
 
 
 def _main_part(x: Doubles, y: Doubles, noise: npt.NDArray[np.float32], cells: int) -> npt.NDArray[np.bool_]:
-    """Choose the ``cells`` cells nearest to the middle, by a rounded and uneven measure, in one piece."""
+    """Select the ``cells`` cells nearest to the centre, by a rounded and uneven measure, in one piece."""
     reach = (np.abs(x - 4230) / 3650) ** 2.8 + (np.abs(y - 4480) / 3950) ** 2.8
     cost = reach * (1 + 0.10 * noise)
     cost[np.hypot(x - EXCLAVE[0], y - EXCLAVE[1]) < EXCLAVE_RADIUS + 330] = np.inf
@@ -63,7 +63,7 @@ def _main_part(x: Doubles, y: Doubles, noise: npt.NDArray[np.float32], cells: in
 
 
 def _labels(land: Land) -> npt.NDArray[np.uint8]:
-    """District number 1-6 by cell; 0 outside the limits."""
+    """Return the district number 1-6 by cell; 0 outside the limits."""
     x, y, noise = _cells(land)
     exclave = np.hypot((x - EXCLAVE[0]) / 1.08, y - EXCLAVE[1]) < EXCLAVE_RADIUS * (1 + 0.08 * noise)
     exclave &= (x < 8880) & (y < 8880)
@@ -90,7 +90,7 @@ def _polygon(geometry: Mapping[str, Any]) -> Polygon:
 
 
 def _outlines(land: Land) -> list[Polygon | MultiPolygon]:
-    """District outlines in UTM metres; neighbours share their vertices."""
+    """Return district outlines in UTM metres; neighbours share their vertices."""
     labels = _labels(land)
     groups: dict[int, list[Polygon]] = {number: [] for number in range(1, len(_DISTRICTS) + 1)}
     for geometry, number in shapes(labels, mask=labels > 0, transform=Affine.translation(_APART, _APART)):
@@ -98,7 +98,7 @@ def _outlines(land: Land) -> list[Polygon | MultiPolygon]:
         groups[int(number)].append(shapely.segmentize(_polygon(geometry), 1.0))
     coverage = [shapely.set_precision(MultiPolygon(parts), 1.0, mode="pointwise") for parts in groups.values()]
     cell = land.extent_m / _CELLS
-    # Off the 10 m lattice on purpose: limits that touch pixel edges hide rounding faults.
+    # Deliberately off the 10 m lattice: limits on pixel edges hide rounding errors.
     matrix = [cell, 0, 0, -cell, LEFT_M + 4.3 - _APART * cell, TOP_M - 3.7 + _APART * cell]
     simple = shapely.coverage_simplify(np.array(coverage), 2.2)
     return [affine_transform(part, matrix) for part in simple]
@@ -123,7 +123,7 @@ def to_utm(geometry: Polygon | MultiPolygon) -> Polygon | MultiPolygon:
 
 
 def _joined(outlines: list[Polygon | MultiPolygon]) -> Polygon | MultiPolygon:
-    """All districts as one shape, lon/lat."""
+    """Merge all districts into one shape, lon/lat."""
     whole = shapely.coverage_union_all(outlines)
     if not isinstance(whole, Polygon | MultiPolygon):
         raise TypeError(f"the limits came out as a {whole.geom_type}")
@@ -131,7 +131,7 @@ def _joined(outlines: list[Polygon | MultiPolygon]) -> Polygon | MultiPolygon:
 
 
 def make_city(land: Land) -> City:
-    """Make the city with its districts. Its inhabitants are invented, and say so."""
+    """Make the city with its districts. Its population is fictitious, and labelled so."""
     outlines = _outlines(land)
     districts = tuple(
         District(

@@ -1,4 +1,4 @@
-"""What runs across the blocks: banks, river, lakes, railway, motorway, coast, harbour, bridges."""
+"""Features across the blocks: banks, river, lakes, railway, motorway, coast, harbour, bridges."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from howgreen.sample.layout import COAST_X, RIVER_Y, Land
 from howgreen.sample.spectra import CODE
 
 _BRIDGES = (2020.0, 2560.0, 3050.0, 3720.0, 4650.0, 5500.0)
-"""Where streets cross the river, x in units of u."""
+"""Street crossings of the river, x in units of u."""
 
 
 def rail_lines(land: Land) -> tuple[LineString, ...]:
-    """Lay the railway: from the east to the harbour, and a branch to the south."""
+    """Return the railway lines: from the east to the harbour, and a branch to the south."""
     main = land.line(
         (9600, 5720), (8200, 5780), (6900, 5560), (5600, 5560), (4300, 5640), (3300, 5900), (2300, 5860), (1800, 5700)
     )
@@ -25,7 +25,7 @@ def rail_lines(land: Land) -> tuple[LineString, ...]:
 
 
 def motorway_line(land: Land) -> LineString:
-    """Lay the motorway around the east of the city."""
+    """Return the motorway around the east of the city."""
     return land.line(
         (9700, 2500), (8100, 2850), (6900, 3900), (6620, 4900), (6750, 5900), (6350, 7000), (6700, 8200), (7200, 9700)
     )
@@ -54,7 +54,7 @@ def lakes(land: Land) -> BaseGeometry:
 
 
 def streams(land: Land) -> BaseGeometry:
-    """Draw a brook from the woods to the river and one from the south."""
+    """Return a brook from the woods to the river and one from the south."""
     north = land.line((7000, 800), (6350, 1700), (6400, 2700), (5900, 3500), (5750, 4300), (5500, 4900))
     south = land.line((5800, 9700), (5000, 8300), (4700, 7300), (4900, 6500), (4560, 5800), (4300, 4930))
     return unary_union([north.buffer(3.2), south.buffer(2.6)])
@@ -115,7 +115,7 @@ def _motorway(canvas: Canvas) -> None:
 
 
 def bridges(land: Land) -> BaseGeometry:
-    """Decks over the river, the railway's and the motorway's among them."""
+    """Return decks over the river, including the railway's and the motorway's."""
     decks: list[BaseGeometry] = []
     for x in _BRIDGES:
         y = RIVER_Y * land.u + float(land.river(np.array([x * land.u]))[0])
@@ -129,7 +129,7 @@ def bridges(land: Land) -> BaseGeometry:
 
 
 def harbour(land: Land) -> tuple[BaseGeometry, BaseGeometry]:
-    """Piers and breakwaters of concrete, and the basins that are cut into the land."""
+    """Return concrete piers and breakwaters, and the basins cut into the land."""
     u = land.u
     piers: list[BaseGeometry] = []
     basins: list[BaseGeometry] = []
@@ -151,7 +151,7 @@ def harbour(land: Land) -> tuple[BaseGeometry, BaseGeometry]:
 
 
 def coast_water(land: Land) -> BaseGeometry:
-    """Draw the sea with the harbour's basins, without piers and breakwaters."""
+    """Return the sea with the harbour's basins, without piers and breakwaters."""
     piers, basins = harbour(land)
     return unary_union([land.sea, basins]).difference(piers)
 
@@ -200,7 +200,7 @@ def _pier(g: Ground) -> None:
 
 
 def paint_overlay(canvas: Canvas) -> None:
-    """Paints it all; later things cover earlier ones."""
+    """Paint all of it; later features cover earlier ones."""
     land = canvas.land
     _banks(canvas)
     _railway(canvas)

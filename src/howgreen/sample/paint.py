@@ -1,4 +1,4 @@
-"""Everything painted onto the canvas, in order: blocks, then what runs across them."""
+"""Paint the canvas in order: blocks, then the features across them."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ def paint_city(land: Land, *, progress: Progress | None = None) -> Canvas:
     )
     blocks = list(make_blocks(land))
     windows = block_windows(land, blocks)
-    # In one thread: two gain nothing on arrays so small, and where rounding makes neighbours overlap by a pixel
-    # the later one must win every time.
+    # In one thread: two gain nothing on arrays this small, and where rounding makes neighbours overlap by a pixel the
+    # later one must always win.
     for done, (block, window) in enumerate(zip(blocks, windows, strict=True)):
         _paint_block(canvas, block, window)
         if progress and done % 200 == 0:

@@ -1,4 +1,4 @@
-"""How parks, gardens, fields and woods look from above: one painter for each use."""
+"""Parks, gardens, fields and woods seen from above: one painter for each use."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from howgreen.sample.paint_urban import street
 
 
 def track(g: Ground) -> None:
-    """Paint a lane between fields, with grass verges and the odd hedge."""
+    """Paint a lane between fields, with grass verges and an occasional hedge."""
     road = g.d < 0
     wide = float(-g.d.min()) > 2.3 if len(g.d) else False
     g.put(road, "asphalt old" if wide else "gravel", tone=0.85)
@@ -20,7 +20,7 @@ def track(g: Ground) -> None:
 
 
 def park(g: Ground) -> None:
-    """Lawns, groves, winding paths and, in a large one, a pond."""
+    """Paint lawns, groves, winding paths and, in a large park, a pond."""
     lot = g.d >= 0
     g.put(lot, "lawn", tone=1.0 + 0.06 * g.patch_at(5))
     g.put(lot & (g.patch_at(11) > 1.0), "meadow")
@@ -69,7 +69,7 @@ def sports(g: Ground) -> None:
 
 
 def allotments(g: Ground) -> None:
-    """Small plots: beds, grass, fruit trees, huts."""
+    """Paint small plots: beds, grass, fruit trees, huts."""
     lot = g.d >= 0
     (row, in_v), (col, in_u) = rows(g.v, 15), rows(g.u, 22)
     key = row * 53 + col * 7
@@ -89,7 +89,7 @@ def allotments(g: Ground) -> None:
 
 
 def orchard(g: Ground) -> None:
-    """Rows of small trees on grass; some young."""
+    """Paint rows of small trees on grass; some young."""
     lot = g.d >= 0
     pitch, step, radius = float(g.rng.uniform(4.5, 8)), float(g.rng.uniform(3, 6)), float(g.rng.uniform(1.1, 2.3))
     g.put(lot, "meadow", tone=(1.0 + 0.07 * g.patch).astype(np.float32))
@@ -132,7 +132,7 @@ def farm(g: Ground) -> None:
 
 
 def meadow(g: Ground) -> None:
-    """Grass with scattered trees and bushes, mown in parts."""
+    """Paint grass with scattered trees and bushes, mown in parts."""
     lot = g.d >= 0
     mown = np.where(g.u * 0.8 + 25 * g.patch > float(g.rng.uniform(-60, 60)), 1.1, 0.94) * g.rng.uniform(0.92, 1.22)
     g.put(lot, "meadow", tone=(mown * (1 + 0.07 * g.patch_at(9))).astype(np.float32))

@@ -1,4 +1,4 @@
-"""How blocks of the built city look from above: one painter for each use."""
+"""Blocks of the built-up city seen from above: one painter for each use."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HALL_ROOFS = (
 def roofs(
     g: Ground, where: Bools, key: np.ndarray, choice: tuple[tuple[str, float], ...], *, height: Floats | float
 ) -> None:
-    """Roofs of a material drawn by key, with a tone drawn by key."""
+    """Paint roofs with a material and a tone drawn by key."""
     dice, tone = g.pick(key, 5), 0.80 + 0.40 * g.pick(key, 6)
     low = 0.0
     for name, share in choice:
@@ -34,7 +34,7 @@ def roofs(
 
 
 def street(g: Ground, *, pavement: str = "concrete", trees: float = 0.5, radius: float = 3.4) -> None:
-    """Carriageway, pavements, and trees in a row for the share ``trees`` of kerbs."""
+    """Paint carriageway, pavements, and a row of trees along the share ``trees`` of kerbs."""
     road = g.d < 0
     g.put(road, "asphalt old" if g.rng.random() < 0.4 else "asphalt", tone=0.85 + 0.3 * float(g.rng.random()))
     g.put(road & (g.d > -2.0), pavement, tone=0.82)
@@ -94,7 +94,7 @@ def square(g: Ground) -> None:
 
 
 def gardens(g: Ground, *, plot: float, tree_share: float) -> tuple[Ints, Floats]:
-    """Lawns, beds, hedges, drives and trees of house plots; returns the plots' keys and metres across them."""
+    """Paint lawns, beds, hedges, drives and trees of house plots; return the plots' keys and metres across them."""
     number, across = rows(g.t, plot)
     key = number + g.edge * 64
     lot = g.d >= 0

@@ -1,4 +1,4 @@
-"""From surface reflectance to what providers publish: digital numbers, noise, and a fallible mask."""
+"""From surface reflectance to published products: digital numbers, noise, and an imperfect mask."""
 
 from __future__ import annotations
 
@@ -21,35 +21,35 @@ Words = npt.NDArray[np.uint16]
 
 @dataclass(frozen=True, kw_only=True)
 class Shot:
-    """One scene that is to be simulated."""
+    """One scene to simulate."""
 
     day: date
     sensor: str
     offset: float
-    """Reflectance offset of its numbers."""
+    """Reflectance offset of its digital numbers."""
     baseline: str | None
-    """Processing baseline that goes with the offset (the sample's 2024 dates carry old ones too, on purpose)."""
+    """Processing baseline that matches the offset (the sample's 2024 dates deliberately include old ones)."""
     cover: float
-    """Share of cloud."""
+    """Cloud cover, 0-1."""
     scale_m: float
     """Distance between cloud groups."""
     haze: float
     flow: float = 0.6
-    """How muddy the river runs, 0-1."""
+    """River turbidity, 0-1."""
     surf: float = 0.4
-    """How strong the swell is, 0-1."""
+    """Strength of the swell, 0-1."""
     split: bool = False
-    """The swath ends inside the image."""
+    """Whether the swath ends inside the image."""
 
     @property
     def id(self) -> str:
-        """Name of the scene in the store."""
+        """Id of the scene in the store."""
         family = "S2" if self.sensor == SENTINEL2.name else "LC09"
         return f"{family}_SAMPLETON_{self.day:%Y%m%d}"
 
     @property
     def time(self) -> datetime:
-        """When it was taken, UTC."""
+        """Acquisition time, UTC."""
         return datetime.combine(self.day, time(12, 57, 11), UTC)
 
     @property
@@ -112,16 +112,16 @@ SHOTS: tuple[tuple[int, tuple[Shot, ...]], ...] = (
     ),
     (257, (_s2(9, 13, new=False, cover=0.18, scale_m=1900, haze=0.03, flow=0.7, surf=0.8),)),
 )
-"""All scenes, by the day of year whose sun they share: casting shadows is dear, and the sun moves slowly."""
+"""All scenes, by the day of year whose sun they share: casting shadows is expensive, and the sun moves slowly."""
 
 
 def seen(cells: Floats, *, bands: npt.NDArray[np.int64], pixel_m: int) -> Floats:
-    """Pixels of some bands of a 5 m cube."""
+    """Return pixels of some bands from a 5 m cube."""
     return np.stack([through_optics(cells[band], pixel_m=pixel_m) for band in bands])
 
 
 def look(surface: Floats, sky: Sky, *, bands: npt.NDArray[np.int64], rng: np.random.Generator) -> Floats:
-    """Reflectance as published: sky, view geometry, noise. (band, y, x) both ways."""
+    """Simulate published reflectance: sky, view geometry, noise. (band, y, x) both ways."""
     side = surface.shape[-1]
     tilt = rng.uniform(-0.025, 0.025) * np.linspace(-1, 1, side, dtype=np.float32)
     gain = (1 + rng.normal(0, 0.012) + rng.normal(0, 0.006, (len(bands), 1, 1))).astype(np.float32) * (1 + tilt)
@@ -132,13 +132,13 @@ def look(surface: Floats, sky: Sky, *, bands: npt.NDArray[np.int64], rng: np.ran
 
 
 def swath(side: int) -> npt.NDArray[np.bool_]:
-    """Where a split swath has data: west of a slanting line, about 58 % of the image."""
+    """Return where a split swath has data: west of a slanting line, about 58 % of the image."""
     share = (np.arange(side) + 0.5) / side
     return np.asarray(share[None, :] + 0.22 * (share[:, None] - 0.5) < 0.58)
 
 
 def numbers(reflectance: Floats, *, scale: float, offset: float, has_data: npt.NDArray[np.bool_] | None) -> Words:
-    """Digital numbers of one band: 1-65535, 0 where there is no data."""
+    """Return digital numbers of one band: 1-65535, 0 for no data."""
     dn: Words = np.clip(np.rint((reflectance - offset) / scale), 1, 65_535).astype(np.uint16)
     if has_data is not None:
         dn[~has_data] = 0
@@ -148,9 +148,9 @@ def numbers(reflectance: Floats, *, scale: float, offset: float, has_data: npt.N
 def scene_classes(
     view: Mapping[str, Floats], sky: Sky, *, rng: np.random.Generator, has_data: npt.NDArray[np.bool_] | None
 ) -> npt.NDArray[np.uint8]:
-    """Scene classification (SCL) at 20 m, with the faults that the real one is known for.
+    """Return a scene classification (SCL) at 20 m, with the known errors of the real one.
 
-    Bright roofs pass for cloud and dark ground for shadow here and there; thin cloud edges are missed.
+    Some bright roofs are classified as cloud and some dark ground as shadow; thin cloud edges are missed.
     """
     blue, red, nir, swir = (view[name] for name in ("blue", "red", "nir08", "swir16"))
     ndvi = (nir - red) / np.maximum(nir + red, 0.01)
@@ -174,7 +174,7 @@ def scene_classes(
 
 
 def quality_bits(view: Mapping[str, Floats], sky: Sky) -> Words:
-    """Landsat Collection 2 QA_PIXEL: clear 21824, water 21952, cloud 22280, shadow 23888, dilated cloud 21826."""
+    """Return Landsat Collection 2 QA_PIXEL: clear 21824, water 21952, cloud 22280, shadow 23888, dilated cloud 21826."""
     nir, swir, red = view["nir"], view["swir16"], view["red"]
     water = (swir < 0.045) & (nir < 0.10) & (nir < red * 1.8)
     qa = np.where(water, 21_952, 21_824).astype(np.uint16)
@@ -185,5 +185,5 @@ def quality_bits(view: Mapping[str, Floats], sky: Sky) -> Words:
 
 
 def band_positions(names: tuple[str, ...]) -> npt.NDArray[np.int64]:
-    """Where bands stand in the simulator's order."""
+    """Return the positions of bands in the simulator's order."""
     return np.array([BANDS.index(name) for name in names], np.int64)

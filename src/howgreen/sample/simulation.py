@@ -1,4 +1,4 @@
-"""Builds the sample city's store: all of it, or nothing."""
+"""Build the sample city's store atomically."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ Raster = tuple[npt.NDArray[np.generic], GeoBox]
 
 @dataclass(frozen=True, kw_only=True)
 class SimulatedScene:
-    """One scene before it is stored."""
+    """One scene before storage."""
 
     shot: Shot
     rasters: Mapping[str, Raster]
     """Digital numbers and mask, by band."""
     sky: Sky
-    """What truly stood between ground and sensor."""
+    """The true state of the atmosphere between ground and sensor."""
 
 
 def grid(extent_m: int, *, pixel_m: int) -> GeoBox:
-    """Lay the image's grid at a resolution."""
+    """Return the image's grid at a resolution."""
     side = extent_m // pixel_m
     return GeoBox((side, side), Affine(pixel_m, 0, LEFT_M, 0, -pixel_m, TOP_M), CRS)
 
@@ -57,7 +57,7 @@ def _sentinel2(cells: Floats, shot: Shot, sky: Sky, rng: np.random.Generator, ex
     rasters: dict[str, Raster] = {}
     view: dict[str, Floats] = {}
     has_data = {20: sim.swath(extent_m // 20) if shot.split else None}
-    # The 10 m swath follows the 20 m one, so that no pixel has half of its bands.
+    # The 10 m swath follows the 20 m one, so that no pixel has only half of its bands.
     has_data[10] = has_data[20].repeat(2, 0).repeat(2, 1) if has_data[20] is not None else None
     for pixel_m in (10, 20):
         names = tuple(band.name for band in SENTINEL2.bands if band.resolution_m == pixel_m)
@@ -110,9 +110,9 @@ def _shoot(cells: Floats, shot: Shot, sun: Sun, canvas: Canvas) -> SimulatedScen
 def simulate(
     canvas: Canvas, *, shots: tuple[tuple[int, tuple[Shot, ...]], ...] = SHOTS, threads: int = 2
 ) -> Iterator[SimulatedScene]:
-    """All scenes of a painted city, one after the other."""
+    """Yield all scenes of a painted city, one after another."""
     fields = make_variation(canvas)
-    # The scenes of one sun are taken while the ground is mixed under the next.
+    # The scenes of one sun position are simulated while the ground is mixed for the next.
     with ThreadPoolExecutor(1) as camera:
         taken: list[Future[SimulatedScene]] = []
         for sun_day, group in shots:
@@ -133,7 +133,7 @@ def simulate(
 
 
 def store_scene(root: Path, scene: SimulatedScene) -> None:
-    """Put one scene into a store."""
+    """Add one scene to a store."""
     shot, sensor = scene.shot, SENSORS[scene.shot.sensor]
     put_scene(
         root,
@@ -157,7 +157,7 @@ def _fill(root: Path, seed: int, extent_m: int, progress: Progress | None) -> Ci
     city = make_city(land)
     canvas = paint_city(land, progress=progress)
     total = sum(len(shots) for _, shots in SHOTS)
-    # One writer beside the simulation: compression and arithmetic then share the cores.
+    # One writer beside the simulation: compression and computation then share the cores.
     with ThreadPoolExecutor(1) as writer:
         written: list[Future[object]] = [writer.submit(write_truth, root, city, canvas)]
         for done, scene in enumerate(simulate(canvas)):
@@ -173,7 +173,7 @@ def _fill(root: Path, seed: int, extent_m: int, progress: Progress | None) -> Ci
 
 
 def build(root: Path, *, seed: int = SEED, extent_m: int = EXTENT_M, progress: Progress | None = None) -> City:
-    """Simulate the sample city into a new store at ``root``, and its truth into ``root/truth``.
+    """Simulate the sample city into a new store at ``root``, with its truth in ``root/truth``.
 
     The store is built beside ``root`` and renamed at the end: an interrupted build leaves nothing at ``root``.
 
@@ -186,12 +186,12 @@ def build(root: Path, *, seed: int = SEED, extent_m: int = EXTENT_M, progress: P
     extent_m
         Side of the image in metres, a multiple of 60; smaller ones are for tests.
     progress
-        Told the steps.
+        Called with each step.
 
     Raises
     ------
     StoreError
-        When something is there already, or the folder cannot be written.
+        When ``root`` exists, or the folder cannot be written.
 
     """
     if root.exists():

@@ -1,10 +1,10 @@
-"""What the ground of the sample city is made of, and how each material reflects in ten bands.
+"""Materials of the sample city's ground, and their reflectance in ten bands.
 
-The numbers are our own round, typical values, chosen for plausibility; they are no measurements and no
-reference for anything. The vegetation rows were computed once with PROSAIL (PROSPECT-D + 4SAIL, sun 30 degrees,
-nadir view; leaf area 2-4.5, chlorophyll 24-55 ug/cm2) over boxcar bands and rounded; trees were then darkened by a fifth
-for gaps inside the crown. Nothing here is taken from the material library that models are trained with, so
-the sample city stays an independent check of them.
+The numbers are our own round, typical values, chosen for plausibility; they are neither measurements nor a reference.
+The vegetation rows were computed once with PROSAIL (PROSPECT-D + 4SAIL, sun 30 degrees, nadir view; leaf area 2-4.5,
+chlorophyll 24-55 ug/cm2) over boxcar bands and rounded; trees were then darkened by a fifth for gaps inside the crown.
+Nothing here comes from the material library that models are trained with, so the sample city stays an independent check
+of them.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ GREEN_CLASSES: tuple[str, ...] = ("tree", "shrub", "grass", "crop")
 """Vegetated surface in the growing season, seen from above; bare and stubble fields are ``bare soil``."""
 
 WATER_CLASSES: tuple[str, ...] = ("water", "sea")
-"""What is not land."""
+"""Classes that are not land."""
 
 CLASS_COLOURS: dict[int, tuple[int, int, int]] = {
     1: (30, 95, 45),
@@ -60,7 +60,7 @@ CLASS_COLOURS: dict[int, tuple[int, int, int]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Material:
-    """One surface."""
+    """One surface material."""
 
     name: str
     cover: str
@@ -124,7 +124,7 @@ _TABLE: dict[str, tuple[str, tuple[float, ...]]] = {
 MATERIALS: tuple[Material, ...] = tuple(
     Material(name=name, cover=cover, reflectance=values) for name, (cover, values) in _TABLE.items()
 )
-"""All surfaces; the position is the code in the simulator's material map."""
+"""All materials; the position is the code in the simulator's material map."""
 
 CODE: dict[str, int] = {material.name: code for code, material in enumerate(MATERIALS)}
 """Material name to code."""
@@ -136,7 +136,7 @@ CLASS_OF: npt.NDArray[np.uint8] = np.array([CLASSES[material.cover] for material
 """Truth class by material code."""
 
 SKYLIGHT: Floats = np.array([0.36, 0.30, 0.25, 0.22, 0.20, 0.18, 0.17, 0.16, 0.10, 0.08], np.float32)
-"""Share of the light that still reaches shade, by band: the sky is blue."""
+"""Share of the light that still reaches shaded ground, by band: the sky is blue."""
 
 PATH: Floats = np.array([0.30, 0.25, 0.215, 0.20, 0.19, 0.18, 0.175, 0.17, 0.10, 0.07], np.float32)
 """Reflectance of a thick haze layer by band."""
@@ -150,15 +150,15 @@ def _bump(day: float, peak: float, width: float) -> float:
 
 
 def dryness(day_of_year: int) -> float:
-    """Mean share of dry blades in grass on a day, 0.1 in May to 0.35 in mid-August."""
+    """Return the mean share of dry blades in grass on a day, 0.1 in May to 0.35 in mid-August."""
     return 0.10 + 0.25 * _bump(day_of_year, 226, 38)
 
 
 def season_table(day_of_year: int) -> Floats:
-    """Reflectance of every material on a day, shape (material, band).
+    """Return the reflectance of every material on a day, shape (material, band).
 
-    Row crops close their canopy by mid-June; grain ripens in the last weeks of August; leaves are a little
-    thinner in May and a little yellower in September.
+    Row crops close their canopy by mid-June; grain ripens in the last weeks of August; leaves are slightly thinner in
+    May and slightly yellower in September.
     """
     table = REFLECTANCE.copy()
     young = float(np.clip((175 - day_of_year) / 35, 0, 0.9))

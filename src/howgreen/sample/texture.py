@@ -13,17 +13,17 @@ Floats = npt.NDArray[np.float32]
 Bytes = npt.NDArray[np.uint8]
 
 TILE_PX = 1024
-"""Side of the repeating tiles; every user shifts them, so the repetition does not show."""
+"""Side of the repeating tiles; every user shifts them, so that the repetition is invisible."""
 
 
 def resized(values: Floats, shape: tuple[int, int]) -> Floats:
-    """Bicubic resampling of a 2-D array to ``shape``."""
+    """Resample a 2-D array to ``shape`` by bicubic interpolation."""
     image = Image.fromarray(np.ascontiguousarray(values, np.float32))
     return np.asarray(image.resize((shape[1], shape[0]), Image.Resampling.BICUBIC), np.float32)
 
 
 def smooth_noise(rng: np.random.Generator, shape: tuple[int, int], *, wavelength_px: float) -> Floats:
-    """Noise of one scale, mean 0, standard deviation about 1."""
+    """Return noise of one scale, mean 0, standard deviation about 1."""
     coarse = (int(shape[0] / wavelength_px) + 5, int(shape[1] / wavelength_px) + 5)
     values = rng.standard_normal(coarse).astype(np.float32)
     big = (round(coarse[0] * wavelength_px), round(coarse[1] * wavelength_px))
@@ -34,9 +34,9 @@ def smooth_noise(rng: np.random.Generator, shape: tuple[int, int], *, wavelength
 def fractal_noise(
     rng: np.random.Generator, shape: tuple[int, int], *, wavelength_px: float, octaves: int, gain: float = 0.5
 ) -> Floats:
-    """Isotropic noise from ``wavelength_px`` down over some octaves, each ``gain`` as strong as the one before.
+    """Return isotropic noise from ``wavelength_px`` down over some octaves, each ``gain`` as strong as the one before.
 
-    Made in the frequency domain, where it has no lattice that shows; mean 0, standard deviation 1; it wraps.
+    Made in the frequency domain, where no lattice shows; mean 0, standard deviation 1; periodic.
     """
     spectrum = fft.rfft2(rng.standard_normal(shape, np.float32))
     down, across = (fft.fftfreq(shape[0]) * wavelength_px) ** 2, (fft.rfftfreq(shape[1]) * wavelength_px) ** 2
@@ -55,7 +55,7 @@ class Tiles:
     """Repeating 1 m textures, (TILE_PX, TILE_PX) flattened, twice over, so that a shifted one needs no wrapping."""
 
     rank: Bytes
-    """Tree crowns: each crown has one rank 0-254, and stands where rank < 255 x density; 255 between crowns."""
+    """Tree crowns: each has one rank 0-254, and exists where rank < 255 x density; 255 between crowns."""
     height: Bytes
     """Height of the crown's surface in metres."""
     hue: Bytes
@@ -81,7 +81,7 @@ def _crowns(rng: np.random.Generator, number: int) -> tuple[Bytes, Bytes, Bytes]
     rank = np.full((TILE_PX, TILE_PX), 255, np.uint8)
     height, hue = np.zeros((2, TILE_PX, TILE_PX), np.uint8)
     quarters = np.sort(np.round(np.clip(rng.gamma(6.0, 0.62, number), 1.4, 7.5) * 4).astype(np.int64))
-    for quarter in np.unique(quarters):  # small first: tall trees stand above them
+    for quarter in np.unique(quarters):  # small first, as tall trees overtop them
         radius, n = quarter / 4, int((quarters == quarter).sum())
         reach = int(radius) + 1
         dy, dx = np.mgrid[-reach : reach + 1, -reach : reach + 1]

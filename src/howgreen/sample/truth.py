@@ -1,8 +1,8 @@
-"""What is exactly true of the sample city: counted on its 1 m map, never measured from an image.
+"""Exact truth of the sample city: counted on its 1 m map, never measured from an image.
 
-Green is vegetated surface seen from above in the growing season: trees (crowns over streets too), shrubs, grass and
-growing crops. Bare and stubble fields are not green, nor is artificial turf. Grass counts as green where it is a little dry.
-Land is the zone without sea, river, lakes and pools. A 1 m pixel belongs to the zone that holds its centre.
+Green is vegetated surface seen from above in the growing season: trees (including crowns over streets), shrubs, grass
+and growing crops. Bare and stubble fields are not green, nor is artificial turf. Grass counts as green even if slightly
+dry. Land is the zone without sea, river, lakes and pools. A 1 m pixel belongs to the zone that holds its centre.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ FOLDER = "truth"
 
 @dataclass(frozen=True, kw_only=True)
 class ZoneTruth:
-    """What is true of the city or of one district."""
+    """Truth for the city or one district."""
 
     name: str
     id: str
@@ -36,7 +36,7 @@ class ZoneTruth:
 
 @dataclass(frozen=True, kw_only=True)
 class Truth:
-    """What is true of the sample city."""
+    """Truth for the sample city."""
 
     city: ZoneTruth
     districts: tuple[ZoneTruth, ...]
@@ -44,7 +44,7 @@ class Truth:
     green_fraction: Path
     """GeoTIFF, float32 0-1, 10 m, on the city's grid (UTM bounds snapped outward to 10 m): green area / pixel area."""
     classes_10m: Path
-    """GeoTIFF, uint8, 10 m, same grid: commonest class."""
+    """GeoTIFF, uint8, 10 m, same grid: most common class."""
     classes_1m: Path
     """GeoTIFF, uint8, 1 m, same bounds."""
     classes: Mapping[str, int]
@@ -67,12 +67,12 @@ class Truth:
 
 
 def truth(root: Path) -> Truth:
-    """Read the truth of a sample store that :func:`howgreen.sample.build` made.
+    """Read the truth of a sample store made by :func:`howgreen.sample.build`.
 
     Raises
     ------
     StoreError
-        When ``root`` is no sample store.
+        When ``root`` is not a sample store.
 
     """
     folder = root / FOLDER

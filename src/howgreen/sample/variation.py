@@ -1,4 +1,4 @@
-"""What varies within a material and with the lie of the land: dry grass, slopes, and a sea with mud, surf and swell."""
+"""Variation within materials and with the terrain: dry grass, slopes, and a sea with mud, surf and swell."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Variation:
     """Fields over the 5 m cells, (y, x)."""
 
     drought: Floats
-    """Mean 1: how much drier than usual a spot is."""
+    """Drought relative to the mean 1: how much drier than usual a spot is."""
     hills: Floats
     """Metres above a plain; only their slopes matter."""
     shallow: Floats
@@ -39,7 +39,7 @@ class Variation:
 
 
 def _far_from(canvas: Canvas, names: tuple[str, ...], cells: int) -> Floats:
-    """Metres from the nearest of some materials, by cells, from every tenth pixel of the 1 m map."""
+    """Return the distance in metres to the nearest of some materials, by cells, from every tenth pixel of the 1 m map."""
     sample = canvas.material[5::10, 5::10]
     away = ~np.isin(sample, [CODE[name] for name in names])
     if away.all():
@@ -49,7 +49,7 @@ def _far_from(canvas: Canvas, names: tuple[str, ...], cells: int) -> Floats:
 
 
 def _plume(land: Land, middles: npt.NDArray[np.float64]) -> Floats:
-    """Distance from the river's mouth in plume widths; the current bends the plume southward."""
+    """Return the distance from the river's mouth in plume widths; the current deflects the plume southward."""
     mouth_y = RIVER_Y * land.u + float(land.river(np.array([COAST_X * land.u]))[0])
     mouth_x = COAST_X * land.u + float(land.coast(np.array([mouth_y]))[0])
     x, y = np.meshgrid((middles - mouth_x) / land.u, (middles - mouth_y) / land.u)
@@ -58,7 +58,7 @@ def _plume(land: Land, middles: npt.NDArray[np.float64]) -> Floats:
 
 
 def make_variation(canvas: Canvas) -> Variation:
-    """Make the fields of a painted city."""
+    """Make the variation fields of a painted city."""
     land = canvas.land
     cells, coarse = land.extent_m // CELL_M, land.extent_m // (2 * CELL_M)
     rng, scale = np.random.default_rng([land.seed, 71]), max(land.u, 0.3)
@@ -93,18 +93,18 @@ def make_variation(canvas: Canvas) -> Variation:
 
 
 def relief(fields: Variation, sun: Sun) -> Floats:
-    """Light on each cell's slope relative to flat ground (cosine of the angle to the sun, damped by skylight)."""
+    """Return the light on each cell's slope relative to flat ground (cosine of the angle to the sun, damped by skylight)."""
     down, right = np.gradient(fields.hills, CELL_M)
     east, south = sun.shadow_per_m
-    # The sun's direction is opposite to the shadow's; a slope that rises towards it turns away from it.
+    # The sun's direction is opposite to the shadow's; a slope that rises towards it faces away from it.
     facing = 1 + right * east + down * south
     return np.asarray(np.clip(0.2 + 0.8 * facing / np.sqrt(1 + right**2 + down**2), 0.45, 1.4), np.float32)
 
 
 def shifter(fields: Variation, *, day_of_year: int, flow: float, surf: float) -> Shift:
-    """How shares move between materials on a day.
+    """Make a function that moves shares between materials on a day.
 
-    ``flow`` 0-1 is how muddy the river runs, ``surf`` 0-1 how strong the swell is.
+    ``flow`` 0-1 is the river's turbidity, ``surf`` 0-1 the strength of the swell.
     """
     dry_today, table = np.float32(dryness(day_of_year)), season_table(day_of_year)
     grass = tuple(table[CODE["grass dry"]] - table[CODE[name]] for name in _THIRST)
