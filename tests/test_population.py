@@ -41,7 +41,7 @@ def _uneven(mean):
 def _told(path):
     found = read_people(path, CITY)
     people = float(found.count.sum()) * LIMITS.area / (found.count.size * 1e4)
-    return [one.text for one in doubts(found.source, people, CITY, covered=found.covered)]
+    return [one.text for one in doubts(found.source, people, CITY, covered=found.covered, alike=found.alike)]
 
 
 @pytest.mark.parametrize(("mean", "told"), [(20, False), (490, False), (520, True), (2000, True)])
@@ -61,6 +61,18 @@ def test_one_number_in_all_cells_is_no_population(tmp_path, value):
     """Numbers for no data that nobody told: they made 1.3 million people in Bolzano."""
     with pytest.raises(ImageError, match="in all cells around Small"):
         read_people(_raster(tmp_path / "people.tif", value), CITY)
+
+
+@pytest.mark.parametrize(("settled", "told"), [(19, False), (20, True), (200, True)])
+def test_one_number_in_all_settled_cells_is_told(tmp_path, settled, told):
+    """Some rasters spread a census area's people evenly over what is settled; a mask of what is settled looks the same."""
+    people = _uneven(1) * 0
+    inner = people[6:-6, 6:-6]
+    inner.flat[:settled] = 3.25
+    texts = _told(_raster(tmp_path / "people.tif", people))
+    assert any("holds 3.25 in all cells with people" in text for text in texts) is told
+    inner.flat[settled] = 3.5
+    assert _told(_raster(tmp_path / "people.tif", people)) == []
 
 
 @pytest.mark.parametrize(("share", "told"), [(1.0, False), (0.5, True)])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import rasterio
 
-from howgreen.core.plausibility import check, natural, step_of
+from howgreen.core.plausibility import check, natural, odd_band, step_of
 from howgreen.core.sensors import LANDSAT, SENTINEL2
 from howgreen.core.types import Encoding
 
@@ -217,6 +217,43 @@ def test_each_number_decides_where_it_stands(light, kind):
     assert (None if found is None else found.kind) == kind
 
 
+def bright(part=0.03, level=0.2, green=1.0, near=1.3, dark=0.03) -> dict[str, np.ndarray]:
+    """Dark ground, and a part of bright ground whose visible light has this level, green and near-infrared so many times it."""
+    sides = level / green ** (1 / 3)
+    values = {"blue": sides, "green": sides * green, "red": sides, "nir": level * near}
+    ground = share(1, 0, part) * np.linspace(0.5, 1, 1000) * dark
+    bright_ground = share(0, 1, part)
+    return {band: ground * (10 if band == "nir" else 1) + bright_ground * one for band, one in values.items()}
+
+
+@pytest.mark.parametrize(
+    ("light", "band"),
+    [
+        (bright(), None),
+        (bright(green=1.19), None), (bright(green=1.21), "visible"), (bright(green=0.83), None), (bright(green=0.81), "visible"),
+        (bright(green=1.3, near=2.0), "visible"), (bright(green=1.3, near=2.03), None),
+        (bright(near=0.86), None), (bright(near=0.84), "nir"),
+        (bright(near=2.09, level=0.3), None), (bright(near=2.11, level=0.3), "nir"),
+        (bright(near=2.9, level=0.154), None), (bright(near=2.9, level=0.157), "nir"),
+        (bright(near=2.9, green=1.11), "nir"), (bright(near=2.9, green=1.13), None),
+        (bright(near=0.8, level=0.101), "nir"), (bright(near=0.8, level=0.099), None),
+        (bright(near=0.8, part=0.011), "nir"), (bright(near=0.8, part=0.009), None),
+        (bright(near=0.8, level=0.59), "nir"), (bright(near=0.8, level=0.61), None),
+    ],
+)  # fmt: skip
+def test_a_band_that_does_not_go_with_the_others_on_bright_ground_is_found(light, band):
+    found = odd_band(light)
+    assert (None if found is None else found[0]) == band
+
+
+def test_without_near_infrared_or_with_few_pixels_no_band_is_odd():
+    light = bright(near=0.5)
+    assert odd_band({band: light[band] for band in ("blue", "green", "red")}) is None
+    assert odd_band({band: values[:199] for band, values in light.items()}) is None
+    assert odd_band(light | {"nir": light["nir"][:500]}) is None
+    assert odd_band({band: light[band] for band in ("green", "red", "nir")})[0] == "nir"
+
+
 def test_steps():
     rng = np.random.default_rng(0)
     dense = rng.integers(300, 800, 40_000)
@@ -306,6 +343,17 @@ def test_no_wrong_factor_or_offset_passes_on_real_images_and_no_right_one_is_ref
                 dtype,
             )
     assert asked(light, scale=LANDSAT.scale, offset=LANDSAT.offset, said=(1e-4, 0.0)) is not None
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", ["bolzano", "tlaxcala", "aberystwyth", "lommel", "opole", "detroit", "tabasco"])
+def test_one_band_twice_as_bright_is_found_on_real_images_and_no_right_one(shared_data, name):
+    light = real_images(shared_data)[name]
+    assert odd_band(light) is None
+    for band in light:
+        twice = odd_band(light | {band: 2 * light[band]})
+        # Opole lacks blue, and its ground is dark.
+        assert (twice is not None) or (name == "opole" and band == "nir"), band
 
 
 @pytest.mark.real

@@ -109,3 +109,53 @@ def test_nodata_of_a_scene_is_given_to_each_band_in_its_own_type():
     assert _fill.as_nodata(
         np.array([[0, 5]], np.uint8), None, own=None, empty=[np.array([[False, True]])]
     ).tolist() == [[0, 0]]
+
+
+def _ramp(share: float = 0.004, seed: int = 1, spread: int = 250) -> np.ndarray:
+    """Ground of numbers around 500, of which 500 itself is this share."""
+    rng = np.random.default_rng(seed)
+    values = rng.integers(500 - spread // 2, 500 + spread // 2, (200, 200)).astype(np.int32)
+    values[values == 500] = 501
+    values[rng.random(values.shape) < share] = 500
+    return values
+
+
+@pytest.mark.parametrize(
+    ("values", "nodata", "told"),
+    [
+        (_ramp(), 500, True), (_ramp(0.0003), 500, False), (_ramp(0.0008), 500, True),
+        (_ramp(0.0105), 500, True), (_ramp(0.016), 500, False),  # three times as common as those beside it, and more
+        (_ramp(), 0, False), (_ramp(), 9999, False), (_ramp(), None, False), (_ramp(), float("nan"), False),
+        (np.maximum(_ramp(), 500), 500, False), (np.minimum(_ramp(), 500), 500, False),
+        (np.maximum(_ramp(), 496), 500, False), (np.minimum(_ramp(), 505), 500, True), (np.minimum(_ramp(), 504), 500, False),
+        ((_ramp() / 1000).astype(np.float32), float(np.float32(0.5)), True),
+    ],
+)  # fmt: skip
+def test_a_value_for_no_data_that_the_ground_has_too_is_found(values, nodata, told):
+    """A tag of 222 on an image of Bolzano took out a pixel in two hundred, without a word."""
+    found = _fill.holes(values, nodata)
+    assert (found is not None) is told
+    if told:
+        assert found == pytest.approx((values == values.dtype.type(nodata)).mean(), rel=0.1)
+
+
+def test_a_patch_without_data_is_no_hole():
+    values = _ramp(0)
+    values[50:60, 50:66] = 500
+    assert _fill.holes(values, 500) is None
+
+
+def test_the_users_value_for_no_data_stands_instead_of_the_files(tif, root, recwarn):
+    data = np.stack([_ramp(seed=more) + more for more in (0, 300, 200, 2800)]).astype("uint16")
+    data[:, :4] = 9000
+    path = tif(data=data, nodata=500, names=("red", "green", "blue", "nir"))
+    for given in (None, 9000):
+        options = store.Options(date=date(2023, 7, 1), nodata=given)
+        store.add([path], root=root, city="A", options=options, replace=True)
+        told = [str(one.message) for one in recwarn if "its value for no data" in str(one.message)]
+        recwarn.clear()
+        assert bool(told) is (given is None)
+        with rasterio.open(store.scenes(root)[0].asset("red").href) as kept:
+            shown = kept.read_masks(1) > 0
+        assert shown[4:].all() == (given is not None)
+        assert not shown[:4].any()

@@ -198,6 +198,23 @@ def test_pixels_that_are_far_larger_than_the_satellites_are_told(tif, root, recw
     assert any("mixed with what is around them" in str(one.message) for one in recwarn) is told
 
 
+@pytest.mark.parametrize(
+    ("crs", "where", "told"),
+    [("EPSG:4326", (0.00036, 24.9, 60.2), ""), ("EPSG:4326", (0.00036, 3.4, 6.5), "40 m"), ("EPSG:4326", (0.00085, 24.9, 60.2), "67 m"),
+     ("EPSG:3857", (55, 2_771_000, 8_440_000), ""), ("EPSG:3857", (65, 2_771_000, 8_440_000), "32 m")],
+)  # fmt: skip
+def test_the_size_of_a_pixel_is_that_on_the_ground(tif, root, recwarn, crs, where, told):
+    """In degrees, and in the web's own projection, pixels shrink towards the poles: at 60 degrees they were told as half again as wide."""
+    data = np.stack([np.rint(one * 1e4) for one in _town().values()]).astype("uint16")
+    size, west, north = where
+    place_ = Affine(size, 0, west, 0, -size, north)
+    file = tif("a.tif", data=data, names=("red", "green", "blue", "nir"), nodata=0, crs=crs, transform=place_)
+    store.add([file], root=root, city="Helsinki", options=store.Options(date=DAY))
+    found = [str(one.message) for one in recwarn if "mixed with what is around them" in str(one.message)]
+    assert bool(found) is bool(told)
+    assert told in "".join(found)
+
+
 def test_an_image_that_shows_nothing_of_its_place_is_told(tif, root, recwarn):
     """The right zone's numbers under the next zone's name lie 460 km away, and the store had "none of any date"."""
     data = np.stack([np.rint(one * 1e4) for one in _town().values()]).astype("uint16")

@@ -80,3 +80,18 @@ def test_files_of_one_band(shared_data, root):
     store.add(lommel, root=root, city="Lommel", options=store.Options(date=date(2019, 4, 11)))
     assert [place.name for place in store.places(root)] == ["Fort McMurray", "Lommel", "Opole"]
     assert store.verify(root) == []
+
+
+def test_an_overcast_day_whose_bands_see_the_clouds_at_different_places_is_not_told_to_lie_apart(
+    shared_data, root, tmp_path, recwarn
+):
+    """Of ten bands, the last sees the clouds three pixels beside where the first does."""
+    scenes = np.load(shared_data / "slovenia_dates" / "REFERENCE_SCENES.npy")
+    bands = np.moveaxis(scenes[0][..., [1, 2, 3, 4, 5, 6, 7, 8, 11, 12]], -1, 0).astype("float32")
+    path = tmp_path / "overcast.tif"
+    size = {"count": 10, "height": bands.shape[1], "width": bands.shape[2], "dtype": "float32"}
+    where = rasterio.Affine(10, 0, 500_000, 0, -10, 5_100_000)
+    with rasterio.open(path, "w", driver="GTiff", crs="EPSG:32633", transform=where, **size) as file:
+        file.write(bands)
+    store.add([path], root=root, city="X", options=store.Options(bands=TEN, date=date(2015, 8, 20)))
+    assert not any("shows the ground" in str(one.message) for one in recwarn)

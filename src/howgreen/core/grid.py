@@ -17,7 +17,7 @@ from shapely import MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 
 from howgreen.core.errors import AreaError
-from howgreen.core.geometry import project, to_lonlat
+from howgreen.core.geometry import geodesic_area_m2, project, to_lonlat
 from howgreen.core.types import City
 
 if TYPE_CHECKING:
@@ -156,6 +156,12 @@ def grid(city: City, *, resolution_m: float = 10) -> GeoBox:
 def outline(grid: GeoBox) -> Polygon | MultiPolygon:
     """EPSG:4326 outline of a grid, split where it crosses the antimeridian."""
     return to_lonlat(shapely.box(*grid.boundingbox.bbox), grid.crs.to_wkt() if grid.crs else "")
+
+
+def pixel_m(grid: GeoBox) -> float:
+    """Return the side of a grid's pixels on the ground in metres, of their mean area, whatever its units and its projection."""
+    whole = to_lonlat(grid.extent.geom, grid.crs.to_wkt() if grid.crs else "")
+    return math.sqrt(geodesic_area_m2(whole) / (grid.shape[0] * grid.shape[1]))
 
 
 def coarse_grid(city: City) -> tuple[GeoBox, NDArray[np.bool_]]:

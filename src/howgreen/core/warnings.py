@@ -60,6 +60,7 @@ CODES: Mapping[str, str] = {
     "no-clear-date": "no image without a mask is clear over most of the place: what counts as clear may lie under haze",
     "no-cloud-mask": "an image has no cloud mask and too few bands to find clouds by: all its pixels count as clear",
     "nodata-assumed": "which pixels hold no data was found from the pixels themselves",
+    "nodata-doubtful": "the value that an image has for no data is one that its ground has too: it punches holes",
     "offset-doubtful": "the pixels of an image do not fit the offset that its metadata says",
     "osm-cut": "green areas are cut where the OpenStreetMap extract ends",
     "out-of-season": "images lie outside of the growing season",

@@ -40,6 +40,8 @@ class People:
     """The file's name."""
     covered: float = 1.0
     """Share of the limits that the raster covers."""
+    alike: float | None = None
+    """The one value that all inhabited cells hold; None if they hold several."""
 
 
 @dataclass(frozen=True, kw_only=True)

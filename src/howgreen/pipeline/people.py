@@ -45,6 +45,9 @@ MOST_OVERLAP = 0.01
 MOST_BYTES = 4 * 2**30
 """Limit on an unpacked population file: a country of WorldPop."""
 
+_Fit = tuple[float, float | None]
+"""Share of the limits that a population covers, and the one number that all its cells with people hold, if so."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class PeopleOptions:
@@ -90,13 +93,13 @@ def people_near_green(
     check_given(given)
     city, ground = result.plan.city, _ground(result)
     with _local(given, progress) as file:
-        cells, source, year, lived_in, covered = _cells(file, given, result)
+        cells, source, year, lived_in, fit = _cells(file, given, result)
     if cells.people.sum() <= 0:
         raise ImageError(f"{source}: counts nobody in {city.label}; give the population of this place")
     mapped = None if given.osm is None else osm.green_areas(city, osm=given.osm, progress=progress)
     around, rasters = _surroundings(ground, cells, result, mapped, given)
     zones = [people.figures(zone, around) for zone in cells.zones]
-    cautions = _doubts(city, zones[0], source, year, covered, named=given.column or source)
+    cautions = _doubts(city, zones[0], source, year, fit, named=given.column or source)
     warn(*cautions)
     if check is not None:
         check()
@@ -194,15 +197,15 @@ def _unpacked(path: Path, folder: Path) -> Path:
 
 def _cells(
     file: Path, given: PeopleOptions, result: Result
-) -> tuple[people.Cells, str, int | None, float | None, float]:
-    """Return the cells, their source and year, the green share of inhabited cells, and the share of the limits they cover."""
+) -> tuple[people.Cells, str, int | None, float | None, _Fit]:
+    """Return the cells, their source and year, the green share of inhabited cells, and how they fit the place."""
     grid, city = result.plan.grid, result.plan.city
     places = {(city.name, city.id): city.boundary} | {(one.name, one.id): one.boundary for one in city.districts}
     if given.column is not None:
         shapes, counts = _areas(file, given.column, str(grid.crs))
         zones = {key: project(shape, str(grid.crs)) for key, shape in places.items()}
         covered = _covered(shapes, next(iter(zones.values())), file)
-        return people.cells_of_areas(shapes, counts, zones, grid), file.name, given.year, None, covered
+        return people.cells_of_areas(shapes, counts, zones, grid), file.name, given.year, None, (covered, None)
     found = read_people(file, city)
     shape = found.count.shape
     covers = {
@@ -211,7 +214,7 @@ def _cells(
     }
     cells = people.cells_of_grid(found.count, GeoBox(shape, found.transform, found.crs), covers, grid)
     year = given.year or epoch_of(found.source)
-    return cells, found.source, year, populated(result.landcover, city, found).green_ratio, found.covered
+    return cells, found.source, year, populated(result.landcover, city, found).green_ratio, (found.covered, found.alike)
 
 
 def _covered(shapes: Sequence[BaseGeometry], limits: BaseGeometry, file: Path) -> float:
@@ -336,9 +339,10 @@ def _mapped(ground: people.Ground, result: Result, mapped: Any) -> list[dict[str
 
 
 def _doubts(
-    city: City, whole: people.PeopleFigures, source: str, year: int | None, covered: float, *, named: str
+    city: City, whole: people.PeopleFigures, source: str, year: int | None, fit: _Fit, *, named: str
 ) -> tuple[Caution, ...]:
-    found = [*doubts(source, whole.people, city, covered=covered), *of_density(named)]
+    covered, alike = fit
+    found = [*doubts(source, whole.people, city, covered=covered, alike=alike), *of_density(named)]
     if year is None:
         found.append(
             Caution(

@@ -19,6 +19,8 @@ from howgreen.measure.populated import People, populated
 from howgreen.report.figures import PopulatedFigures
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from howgreen.core.types import City
     from howgreen.pipeline.result import CityResult
 
@@ -29,7 +31,11 @@ _DENSITY = re.compile(r"densit|dichte|densidad|(?:^|[_-])pd(?:[_-]|$)", re.IGNOR
 MOST_DENSE, IMPOSSIBLE = 50_000.0, 1_000_000.0
 """People per km² of the limits: above the first it is doubted (the densest cities have 45,000), above the second impossible."""
 FEWEST_ALIKE = 20
-"""Number of cells that, all with the same value, cannot be counts of people."""
+"""Number of inhabited cells that, all with the same value, are doubted; with no empty cell among them they cannot be counts.
+
+Some rasters spread the people of a census area evenly over settled ground (Meta's and CIESIN's High Resolution Settlement Layer): around a
+village that lies within one area, all settled cells hold the same value, and all others none.
+"""
 LEAST_COVERED = 0.99
 """Share of the limits that a raster must cover; beyond it nobody is counted."""
 MOST_APART = 2.0
@@ -67,18 +73,29 @@ def read_people(path: Path, city: City) -> People:
         window = Window(left, top, right - left, bottom - top)
         count = dataset.read(1, window=window, masked=True).astype(np.float64).filled(0.0)
         count = np.where(np.isfinite(count) & (count > 0), count, 0.0)
-        if (count > 0).sum() >= FEWEST_ALIKE and len(alike := np.unique(count)) == 1:
-            raise ImageError(f"{path}: holds {alike[0]:g} in all cells around {city.label}; give counts of people")
+        alike = _alike(count)
+        if alike is not None and (count > 0).all():
+            raise ImageError(
+                f"{path}: holds {alike:g} in all cells around {city.label}, and no cell without people; give counts of people, or areas with "
+                "a number each (--population-column)"
+            )
         limits = project(city.boundary, crs)
         edges = [affine @ corner for corner in ((0, dataset.height), (dataset.width, 0))]
         covered = shapely.intersection(limits, shapely.box(*edges[0], *edges[1])).area / limits.area
         return People(
             count=count,
             covered=covered,
+            alike=alike,
             transform=dataset.window_transform(window),
             crs=crs,
             source=path.name,
         )
+
+
+def _alike(count: npt.NDArray[np.float64]) -> float | None:
+    """Return the one value that all inhabited cells (y, x) hold; None where they hold several, or are few."""
+    people = count[count > 0]
+    return float(people[0]) if people.size >= FEWEST_ALIKE and people.min() == people.max() else None
 
 
 def with_population(result: CityResult, path: Path) -> tuple[CityResult, PopulatedFigures]:
@@ -94,7 +111,10 @@ def with_population(result: CityResult, path: Path) -> tuple[CityResult, Populat
     city = result.plan.city
     given = read_people(path, city)
     found = populated(result.landcover, city, given)
-    told = (*doubts(found.source, found.people, city, covered=given.covered), *of_density(found.source))
+    told = (
+        *doubts(found.source, found.people, city, covered=given.covered, alike=given.alike),
+        *of_density(found.source),
+    )
     warn(*told)
     return replace(result, warnings=(*result.warnings, *told)), PopulatedFigures(
         source=found.source,
@@ -105,8 +125,17 @@ def with_population(result: CityResult, path: Path) -> tuple[CityResult, Populat
     )
 
 
-def doubts(source: str, people: float, city: City, *, covered: float = 1.0) -> tuple[Caution, ...]:
-    """Yield doubts about the population inside the limits: its number against the known one, its density, its coverage.
+def doubts(
+    source: str, people: float, city: City, *, covered: float = 1.0, alike: float | None = None
+) -> tuple[Caution, ...]:
+    """Yield doubts about the population inside the limits: its number against the known one, its density, its coverage, its evenness.
+
+    Parameters
+    ----------
+    covered
+        Share of the limits that it has cells or areas on.
+    alike
+        The one value that all inhabited cells hold, if so.
 
     Raises
     ------
@@ -116,6 +145,12 @@ def doubts(source: str, people: float, city: City, *, covered: float = 1.0) -> t
     found = []
     if covered < LEAST_COVERED:
         text = f"{source} reaches over {100 * covered:.0f} % of the limits; nobody is counted beyond"
+        found.append(Caution("population-doubtful", text))
+    if alike is not None:
+        text = (
+            f"{source} holds {alike:g} in all cells with people: they are spread evenly over what is settled, or these are no counts, but marks "
+            "of where it is settled"
+        )
         found.append(Caution("population-doubtful", text))
     by_km2 = people / (city.area_m2 / 1e6)
     if by_km2 > IMPOSSIBLE:

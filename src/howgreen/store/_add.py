@@ -23,19 +23,21 @@ from howgreen.store.read import as_stored, place, scene_at
 from howgreen.store.write import mend, put_place, store_scene
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from odc.geo.geobox import GeoBox
 
     from howgreen.core.types import Progress, Scene
     from howgreen.store.sources import BandSource, Source
+    from howgreen.store.write import Pixels
 
 _LOG = logging.getLogger(__name__)
 FOOTPRINT_KIND = IMAGE_FOOTPRINT
 LEAST_SHARED = 0.98
 """Least overlap of two bands, as a share of the smaller one's ground: 60 m bands may end a pixel later than 10 m ones."""
-LARGEST_PIXEL = 3.0
-"""Pixels larger than this many of the sensor's own raise a warning: its 20 m bands do not, its 60 m bands do."""
+LARGEST_PIXEL = 3.05
+"""Pixels larger than this many of the sensor's own raise a warning: its 20 m bands do not, its 60 m bands do. 30 m of a map projection
+may be 1 % more on the ground."""
 FOOTPRINT_NOTE = (
     "No limits were given: the area is what the images show, not the city. "
     "Give the city's limits with --area to get its own green ratio."
@@ -115,17 +117,15 @@ def _check_day(source: Source) -> None:
 
 def _with_size_told(source: Source) -> Source:
     """Return a scene, with a warning if even its finest band has far larger pixels than its satellite's."""
-    from howgreen.store._masks import METRES_PER_DEGREE
-    from howgreen.store.sources import opened
+    from howgreen.core.grid import pixel_m
+    from howgreen.store.sources import grid_of, opened
 
     sizes = []
     for path in sorted({one.path for one in source.bands if one.band != source.sensor.mask}):
         with opened(path) as dataset:
-            side = abs(dataset.transform.determinant) ** 0.5
-            if dataset.crs.is_projected:
-                sizes.append(side * dataset.crs.linear_units_factor[1])
-            elif dataset.crs.is_geographic:
-                sizes.append(side * METRES_PER_DEGREE)
+            grid = grid_of(dataset, path)
+        if grid.crs is not None and (grid.crs.projected or grid.crs.geographic):
+            sizes.append(pixel_m(grid))
     finest = min(sizes, default=0.0)
     if finest <= LARGEST_PIXEL * source.sensor.resolution_m:
         return source
@@ -298,8 +298,12 @@ def _store(root: Path, source: Source, *, replace: bool, progress: Progress | No
     )
     doubts = list(header.warnings)
 
-    def check(samples: Mapping[str, Any], parts: Sequence[Mapping[str, Any]]) -> tuple[Caution, ...]:
-        found = plausible.check(source, samples, parts)
+    def check(pixels: Pixels) -> tuple[Caution, ...]:
+        found = (
+            *plausible.check(source, pixels.samples, pixels.parts),
+            *plausible.elsewhere(source, pixels.samples, pixels.patches),
+            *plausible.punched(source, pixels.holes),
+        )
         doubts.extend(found)
         return found
 

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
 COMMON = -9999
 """Value that many writers use for no data, declared or not."""
+FEWEST_HOLES, BESIDE, MOST_COMMON = 0.0005, 5, 3.0
+"""Share of a band's pixels above which holes are reported; number of values compared on each side of the nodata value; and how many times
+more frequent than those a value of the ground is at most."""
+SPARSE = 8
+"""Step of rows and columns that suffices to see whether the nodata value lies among others."""
 
 
 def hidden(dataset: Any, index: int) -> npt.NDArray[np.bool_] | None:
@@ -61,3 +66,36 @@ def fits(value: float, dtype: np.dtype[Any]) -> bool:
         return True
     limits = np.iinfo(dtype)
     return float(value).is_integer() and limits.min <= value <= limits.max
+
+
+def holes(values: npt.NDArray[Any], nodata: float | None) -> float | None:
+    """Return the share of a band (y, x) that says to hold no data and seems to be ground; None where nothing seems so.
+
+    A value for no data lies beyond all others, or is far commoner than those beside it. Where single pixels that lie among others have it
+    as often as they have the numbers next to it, it is one of them.
+    """
+    if nodata is None or not np.isfinite(nodata) or not _is_among(values[::SPARSE, ::SPARSE], nodata):
+        return None
+    alone = _alone(values == nodata)
+    share = float(alone.mean())
+    if share < FEWEST_HOLES:
+        return None
+    levels, counts = np.unique(values[values != nodata], return_counts=True)
+    place = int(np.searchsorted(levels, nodata))
+    beside = [*counts[max(0, place - BESIDE) : place].tolist(), *counts[place : place + BESIDE].tolist()]
+    if place < BESIDE or len(levels) - place < BESIDE:
+        return None
+    return share if alone.sum() <= MOST_COMMON * float(np.median(beside)) else None
+
+
+def _is_among(values: npt.NDArray[Any], nodata: float) -> bool:
+    """Tell whether some numbers lie below a value, and some above."""
+    return bool((values < nodata).any() and (values > nodata).any())
+
+
+def _alone(empty: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Where a pixel is empty, and at most two of its four neighbours are."""
+    around = np.pad(empty, 1).astype(np.uint8)
+    beside = around[:-2, 1:-1] + around[2:, 1:-1] + around[1:-1, :-2] + around[1:-1, 2:]
+    alone: npt.NDArray[np.bool_] = empty & (beside <= 2)
+    return alone

@@ -10,6 +10,7 @@ import numpy as np
 
 from howgreen.clouds import omnicloudmask
 from howgreen.core.errors import ImageError
+from howgreen.core.grid import pixel_m
 from howgreen.core.sensors import QA_BAD_BITS, SCL_BAD, SENTINEL2, Sensor
 from howgreen.core.warnings import Caution
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 LEAST_PROBABILITY = 40
 """Cloud probability in percent at which a pixel counts as cloud: the threshold recommended by s2cloudless."""
 NOTHING, CLEAR, WATER, SHADOW, CLOUD, CIRRUS, SNOW = range(7)
-METRES_PER_DEGREE = 111_320
 MOST_TOLD = 8
 """Most mask values listed in a message."""
 _SCL = np.array([0, 7, 6, 3, 9, 10, 11], np.uint8)
@@ -198,7 +198,7 @@ def of_omnicloudmask(
     name
         Name of the image, for messages.
     """
-    side = abs(grid.affine.a) * (METRES_PER_DEGREE if grid.crs is not None and grid.crs.geographic else 1)
+    side = pixel_m(grid)
     if not omnicloudmask.FINEST_M <= side <= omnicloudmask.COARSEST_M:
         raise ImageError(
             f"{name}: pixels of {side:.3g} m; {omnicloudmask.NAME} knows 10 to 50 m: leave --mask out, or resample the image with gdalwarp"

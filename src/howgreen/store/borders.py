@@ -96,7 +96,7 @@ def _edge_values(one: BandSource, source: Source) -> set[float]:
             ((0, height), (width - 1, width)),
         ]
         lines = [dataset.read(one.index, window=window).ravel() for window in windows]
-        own = dataset.nodatavals[one.index - 1]
+        own = None if source.nodata_given else dataset.nodatavals[one.index - 1]
     known = {own, source.encoding(one.band).nodata, float(COMMON)}
     found: set[float] = set()
     for line in lines:

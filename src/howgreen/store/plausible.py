@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from howgreen import clouds
-from howgreen.core import plausibility
+from howgreen.core import plausibility, registration
 from howgreen.core.errors import ImageError
 from howgreen.core.sensors import LANDSAT, S2_OFFSET_04, SENTINEL1
 from howgreen.core.stac import DECIBEL, POWER
@@ -112,8 +112,12 @@ def _doubts(
 ) -> tuple[Caution, ...]:
     """List doubts about numbers that can be reflectance."""
     cautions = []
-    share = plausibility.bluer({band: _light(source, band, values) for band, values in samples.items()})
-    if share is not None and share > plausibility.MOST_BLUER:
+    whole = {band: _light(source, band, values) for band, values in samples.items()}
+    share = plausibility.bluer(whole)
+    odd = plausibility.odd_band(whole)
+    if odd is not None:
+        cautions.append(_out_of_line(*odd))
+    elif share is not None and share > plausibility.MOST_BLUER:
         text = (
             f"{100 * share:.0f} % of its bare ground reflects more blue than red light: red and blue are exchanged (--bands), or the "
             "air's own light was not taken out (Level-1C, top of atmosphere)"
@@ -128,6 +132,69 @@ def _doubts(
         )
         cautions.append(Caution("offset-doubtful", text))
     return tuple(cautions)
+
+
+def _out_of_line(band: str, ratio: float, usual: tuple[float, float]) -> Caution:
+    """Put into words that a band's light does not go with that of the others."""
+    low, high = usual
+    if band == "visible":
+        text = (
+            f"on its brightest ground green light is {ratio:.2f} times the mean of blue and red (elsewhere {low:.2f} to {high:.2f}): one of "
+            "the three has another scale than it is said to have, or --bands has another order"
+        )
+        return Caution("scale-doubtful", text)
+    text = (
+        f"on its brightest ground band {band} reflects {ratio:.2f} times what the visible bands do (elsewhere {low:.2f} to {high:.2f}): it has "
+        "another scale than it is said to have, or --bands has another order"
+    )
+    return Caution("scale-doubtful", text)
+
+
+def elsewhere(
+    source: Source, samples: Mapping[str, npt.NDArray[Any]], patches: Mapping[str, npt.NDArray[Any]]
+) -> tuple[Caution, ...]:
+    """Say which band shows the ground at another place than the others, whatever its file says of where it lies.
+
+    An overcast image tells nothing: the bands see a cloud at different places.
+
+    Parameters
+    ----------
+    samples
+        As :func:`check` has them.
+    patches
+        Of each reflective band, (n, y, x), at the same places.
+    """
+    if source.sensor is SENTINEL1:
+        return ()
+    found = registration.apart({band: _light(source, band, values) for band, values in patches.items()})
+    if found is None or clouds.mostly_veiled(
+        {band: _light(source, band, values) for band, values in samples.items() if band != source.sensor.mask}
+    ):
+        return ()
+    band, (down, right) = found
+    text = (
+        f"band {band} shows the ground {math.hypot(down, right):.0f} pixels away from where the others show it: it is of another image, or "
+        "was put in place wrongly"
+    )
+    return (Caution("band-elsewhere", text),)
+
+
+def punched(source: Source, holes: Mapping[str, float]) -> tuple[Caution, ...]:
+    """Say which value for no data is one that the ground has too: it punches holes.
+
+    Parameters
+    ----------
+    holes
+        Share of each band that is such holes.
+    """
+    if not holes:
+        return ()
+    band = max(holes, key=lambda name: holes[name])
+    text = (
+        f"{source.encoding(band).nodata:g}, its value for no data, seems to be one that the ground of band {band} has: {100 * holes[band]:.2g} % of "
+        "it are holes of single pixels; give the right one with --nodata"
+    )
+    return (Caution("nodata-doubtful", text),)
 
 
 def _overcast(source: Source, codes: npt.NDArray[Any] | None) -> bool:

@@ -121,6 +121,7 @@ def _scene(files: Sequence[Path], options: Options) -> Source:
         nodata=common.nodata,
         unit=unit,
         platform=f"landsat-{naming.satellite[-1]}" if naming.satellite else None,
+        nodata_given=options.nodata is not None,
         scale_given=options.scale is not None,
         warnings=cautions,
     )

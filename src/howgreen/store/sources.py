@@ -83,6 +83,8 @@ class Source:
     cloud_cover_pct: float | None = None
     unit: str = ""
     """Unit of scaled radar bands: :data:`howgreen.core.stac.DECIBEL` or ``POWER``."""
+    nodata_given: bool = False
+    """Whether the user stated the nodata value: then the files' own tags do not count."""
     scale_given: bool = False
     """Whether the user gave the scale."""
     trusted: bool = False
@@ -222,7 +224,7 @@ def read(one: BandSource, source: Source, *, keep: _Keep, borders: Mapping[GeoBo
         with broken(one):
             values = keep.band(dataset, one.path, one.index)
             hidden = None if is_mask else _fill.hidden(dataset, one.index)
-        own = dataset.nodatavals[one.index - 1]
+        own = None if source.nodata_given else dataset.nodatavals[one.index - 1]
     if is_mask:
         return (_masks.read_as(one.mask_kind, values, source.sensor) if one.mask_kind else values), grid
     border = borders.get(grid)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
     from shapely import MultiPolygon, Polygon
 
+    from howgreen.core.registration import Lattice
     from howgreen.core.sensors import Sensor
     from howgreen.core.stac import Header
     from howgreen.core.types import City, Progress
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     """Values (y, x) and their grid."""
     Sample = Mapping[str, npt.NDArray[Any]]
     """Digital numbers by band, (pixel,)."""
-    Check = Callable[[Sample, Sequence[Sample]], tuple[Caution, ...]]
+    Check = Callable[["Pixels"], tuple[Caution, ...]]
 
 MASK_NODATA = {"scl": 0, "qa_pixel": 1}
 """The masks' own codes for *no data*: SCL class 0, and QA_PIXEL's fill bit."""
@@ -39,6 +40,20 @@ PARTS = 8
 """Number of parts an image is checked in, along each side."""
 
 _MASKS = {"scl": ("scene classification", "uint8", 11), "qa_pixel": ("pixel quality flags", "uint16", 65535)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pixels:
+    """What is seen of a scene's pixels while they are stored, for whoever doubts them."""
+
+    samples: Sample
+    """Valid numbers of each band, of clear ground where a mask shows enough of it; codes of the mask."""
+    parts: Sequence[Sample]
+    """The visible bands of the sample, part by part of the image."""
+    patches: Sample
+    """Small pieces of each reflective band, (n, y, x), at the same places; NaN where there are no data."""
+    holes: Mapping[str, float]
+    """Share of each band that says to hold no data, and seems to be ground: bands of which a part is so."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,9 +113,8 @@ def store_scene(
     layers
         Its bands.
     check
-        Called before anything is moved into place, with a sample of each reflective band's valid digital numbers and of
-        the mask's codes, and with the visible bands' sample part by part; raises if they cannot be reflectance or such
-        codes, and returns doubts about them.
+        Called before anything is moved into place, with what was seen of the pixels; raises if they cannot be reflectance, or
+        the mask's codes no such codes, and returns doubts about them.
     progress
         Called with ``("store", bands done, bands in all)``.
 
@@ -129,7 +143,7 @@ def _build(
 ) -> dict[str, Any]:
     """Write the COGs to a folder and return the item."""
     from howgreen.core import cog, stac
-    from howgreen.store import _footprint
+    from howgreen.store import _fill, _footprint
 
     assets: dict[str, Any] = {}
     seen = _Seen()
@@ -151,10 +165,13 @@ def _build(
             seen.mask(layer.band, values, grid)
         else:
             seen.look(layer.band, values, _footprint.valid(values, written.nodata), grid)
+            if check and (share := _fill.holes(values, written.nodata)):
+                seen.holes[layer.band] = share
     if progress:
         progress("store", len(layers), len(layers))
     if check:
-        header = replace(header, warnings=(*header.warnings, *check(seen.samples | seen.codes, seen.parts)))
+        pixels = Pixels(samples=seen.samples | seen.codes, parts=seen.parts, patches=seen.patches, holes=seen.holes)
+        header = replace(header, warnings=(*header.warnings, *check(pixels)))
     return stac.item(header, footprint=seen.footprint(header.id), assets=assets)
 
 
@@ -176,6 +193,9 @@ class _Seen:
 
     def __init__(self) -> None:
         self.codes: dict[str, npt.NDArray[Any]] = {}
+        self.patches: dict[str, npt.NDArray[Any]] = {}
+        self.holes: dict[str, float] = {}
+        self._lattice: Lattice | None = None
         self._sampled: dict[str, tuple[npt.NDArray[Any], npt.NDArray[np.bool_], GeoBox]] = {}
         self._clear: tuple[npt.NDArray[np.bool_], GeoBox] | None = None
         self._outlines: list[Polygon | MultiPolygon] = []
@@ -186,12 +206,17 @@ class _Seen:
         return max(1, int((values.size / 250_000) ** 0.5))
 
     def look(self, band: str, values: npt.NDArray[Any], valid: npt.NDArray[np.bool_], grid: GeoBox) -> None:
+        from howgreen.core.registration import Lattice
+
         if not valid.any():
             raise ImageError(
                 f"band {band}: every pixel is nodata; check the image and its nodata value (`--nodata`), or leave the band "
                 "out (`--bands`, '-' in its place)"
             )
         step = self.step(values)
+        self._lattice = self._lattice or Lattice(grid)
+        if (patches := self._lattice.patches(values, valid, grid)) is not None:
+            self.patches[band] = patches
         # Copies: a view would keep the whole band in memory.
         self._sampled[band] = values[::step, ::step].copy(), valid[::step, ::step].copy(), grid
         for place, (mask, known) in enumerate(self._masks):

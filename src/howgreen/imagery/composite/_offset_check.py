@@ -14,7 +14,6 @@ itself is tested, on coarse pixels that the mask calls clear:
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
@@ -29,8 +28,7 @@ from howgreen.clouds import omnicloudmask
 from howgreen.core import cog, plausibility
 from howgreen.core.acquisitions import by_time
 from howgreen.core.errors import ContradictionError, ImageError
-from howgreen.core.geometry import geodesic_area_m2
-from howgreen.core.grid import outline
+from howgreen.core.grid import pixel_m
 from howgreen.core.reflectance import NOTHING_STATED, stated
 from howgreen.core.sensors import DB_SCALE, S2_OFFSET_04, SENSORS, SENTINEL2
 from howgreen.core.stac import band_assets
@@ -287,15 +285,10 @@ def _clear(scene: Scene, frame: GeoBox) -> NDArray[np.bool_]:
         detector = sky.detector_of([scene])
         if detector is None:
             return np.ones(frame.shape, bool)
-        return sky.clear_alone(scene, frame, detector=detector, cell_m=_cell_m(frame))[1]
+        return sky.clear_alone(scene, frame, detector=detector, cell_m=pixel_m(frame))[1]
     codes = read_coarse(asset, frame, nodata=quality.outside_code(name))
     clear: NDArray[np.bool_] = quality.TABLES[name][np.clip(codes, 0, 65535).astype(np.uint16)] == 0
     return clear
-
-
-def _cell_m(frame: GeoBox) -> float:
-    """Approximate side of a frame's pixels in metres, whatever its units."""
-    return math.sqrt(geodesic_area_m2(outline(frame)) / (frame.shape[0] * frame.shape[1]))
 
 
 def _uneven(one: Scene, other: Scene) -> bool:

@@ -1,0 +1,143 @@
+"""Whether bands lie on the same ground: edges of fields, roads and roofs are at one place in all of them.
+
+Small patches all over an image are compared, each by the steepness of its light, which is alike in all bands where the light itself is
+not (woods are dark in red and bright in near-infrared). Clouds, which a satellite's bands see at different places, move few patches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from odc.geo.geobox import GeoBox
+
+PATCH_PX = 64
+"""Side of a patch."""
+SMALLEST_PX = 24
+"""Side of the smallest patch that tells anything: half of a smaller image's."""
+MOST_PATCHES = 5
+"""Patches along each side of an image."""
+REACH_PX = 12
+"""Largest shift that is looked for."""
+LEAST_MATCH = 0.3
+"""Correlation of two patches from which on they tell where they match; of red and near-infrared of woods it is less."""
+FEWEST_PATCHES = 3
+"""Patches that have to tell it."""
+LEAST_SHIFT = 2.0
+"""Shift in pixels that is told: in 17 real images the middle patch is off by none in all bands, but by two where all is cloud."""
+MOST_ASTRAY = 0.5
+"""Share of the patches that may tell another shift than the middle one."""
+
+LEAST_KNOWN = 0.9
+"""Share of a patch that has data in both bands."""
+
+_DARKEST, _DARK_PART = 1e-6, 0.05
+"""Light is not told from less than this, nor from less than this part of a patch's middle."""
+
+Floats = npt.NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """Where the patches of an image lie: on the pixels of its first band, wherever those of other bands are."""
+
+    grid: GeoBox
+
+    def patches(self, values: npt.NDArray[Any], valid: npt.NDArray[np.bool_], grid: GeoBox) -> Floats | None:
+        """Cut the patches (n, y, x) out of a band (y, x); NaN where it has no data; None where its CRS is another."""
+        if grid.crs != self.grid.crs:
+            return None
+        rows, columns = self._pixels()
+        x, y = self.grid.affine @ (columns + 0.5, rows + 0.5)
+        column, row = (np.floor(one).astype(np.intp) for one in ~grid.affine @ (x, y))
+        inside = (row >= 0) & (row < values.shape[0]) & (column >= 0) & (column < values.shape[1])
+        row, column = np.where(inside, row, 0), np.where(inside, column, 0)
+        found = values[row, column].astype(np.float32)
+        found[~(inside & valid[row, column])] = np.nan
+        return found
+
+    def _pixels(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+        """Rows and columns (n, y, x) of the patches' pixels."""
+        height, width = self.grid.shape
+        side = min(PATCH_PX, height // 2, width // 2) if min(height, width) < 2 * PATCH_PX else PATCH_PX
+        starts = [
+            np.linspace(0, size - side, max(2, min(MOST_PATCHES, size // side))).astype(np.intp)
+            for size in (height, width)
+        ]
+        tops, lefts = (one.ravel() for one in np.meshgrid(*starts, indexing="ij"))
+        within = np.arange(side)
+        rows = tops[:, None, None] + within[:, None]
+        columns = lefts[:, None, None] + within
+        shape = (len(tops), side, side)
+        return np.broadcast_to(rows, shape), np.broadcast_to(columns, shape)
+
+
+def apart(patches: Mapping[str, Floats]) -> tuple[str, tuple[int, int]] | None:
+    """Find a band that lies elsewhere than the others.
+
+    Parameters
+    ----------
+    patches
+        By band, (n, y, x) of the same places: light, or numbers in proportion to it, NaN where there are none.
+
+    Returns
+    -------
+    tuple
+        The band, and by how many pixels its ground lies further down and further right than that of the others; None where all lie on the
+        same ground, or nothing can be told.
+    """
+    names = list(patches)
+    if len(names) < 2 or patches[names[0]].shape[1] < SMALLEST_PX:
+        return None
+    first, *others = names
+    shifts = {band: shift for band in others if (shift := _shift(patches[first], patches[band])) is not None}
+    far = {band: shift for band, shift in shifts.items() if np.hypot(*shift) >= LEAST_SHIFT}
+    if not far:
+        return None
+    if len(far) == len(shifts) > 1 and np.ptp(list(far.values()), axis=0).max() <= 1:
+        down, right = next(iter(far.values()))
+        return first, (-down, -right)
+    return max(far.items(), key=lambda pair: float(np.hypot(*pair[1])))
+
+
+def _shift(one: Floats, other: Floats) -> tuple[int, int] | None:
+    """Tell by how many pixels (down, right) a band lies further than another; None where too few patches tell it, or differently."""
+    found = [
+        match
+        for a, b in zip(one, other, strict=True)
+        if min(np.isfinite(a).mean(), np.isfinite(b).mean()) >= LEAST_KNOWN and (match := _match(a, b)) is not None
+    ]
+    if len(found) < FEWEST_PATCHES:
+        return None
+    down, right = (int(np.median([shift[axis] for shift in found])) for axis in (0, 1))
+    astray = np.mean([max(abs(y - down), abs(x - right)) > 1 for y, x in found])
+    return (down, right) if astray <= MOST_ASTRAY else None
+
+
+def _match(one: Floats, other: Floats) -> tuple[int, int] | None:
+    """Find the shift (down, right) at which two patches match best; None where they match nowhere."""
+    first, second = _steepness(one), _steepness(other)
+    norm = float(np.sqrt((first**2).sum() * (second**2).sum()))
+    if norm == 0:
+        return None
+    whole = np.fft.irfft2(np.fft.rfft2(second) * np.conj(np.fft.rfft2(first)), first.shape) / norm
+    reach = min(REACH_PX, (first.shape[0] - 1) // 2)
+    near = np.roll(whole, (reach, reach), (0, 1))[: 2 * reach + 1, : 2 * reach + 1]
+    best = np.unravel_index(int(near.argmax()), near.shape)
+    return (int(best[0]) - reach, int(best[1]) - reach) if near[best] >= LEAST_MATCH else None
+
+
+def _steepness(patch: Floats) -> npt.NDArray[np.float64]:
+    """How steeply the logarithm of the light changes around each pixel, about its mean, fading towards the patch's edges."""
+    middle = max(float(np.nanmedian(patch)), _DARKEST)
+    steep = np.hypot(*np.gradient(np.log(np.maximum(patch.astype(np.float64), _DARK_PART * middle))))
+    known = np.isfinite(steep)
+    steep = np.minimum(steep, np.percentile(steep[known], 99))
+    fade = np.hanning(patch.shape[0])[:, None] * np.hanning(patch.shape[1])
+    centred: npt.NDArray[np.float64] = np.where(known, steep - steep[known].mean(), 0) * fade
+    return centred
