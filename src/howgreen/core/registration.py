@@ -53,8 +53,9 @@ class Lattice:
         if grid.crs != self.grid.crs:
             return None
         rows, columns = self._pixels()
-        x, y = self.grid.affine @ (columns + 0.5, rows + 0.5)
-        column, row = (np.floor(one).astype(np.intp) for one in ~grid.affine @ (x, y))
+        to_band = ~grid.affine @ self.grid.affine
+        middles = (columns.ravel() + 0.5, rows.ravel() + 0.5)
+        column, row = (np.floor(one).astype(np.intp).reshape(rows.shape) for one in to_band @ middles)
         inside = (row >= 0) & (row < values.shape[0]) & (column >= 0) & (column < values.shape[1])
         row, column = np.where(inside, row, 0), np.where(inside, column, 0)
         found = values[row, column].astype(np.float32)
