@@ -260,6 +260,54 @@ def test_without_pyarrow_the_extra_is_named(tmp_path, monkeypatch):
         from_file(tmp_path / "a.parquet")
 
 
+UTM = frame(crs="EPSG:4326").to_crs(32632).geometry[0]
+AWAY = shapely.affinity.translate(TOWN, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.csv", f'name,the_geom,n\nTown,"{TOWN.wkt}",1\nAway,"{AWAY.wkt}",2\nNowhere,,3\n'),
+        ("a.csv", f"n;geom;name\r\n1;{TOWN.wkt};Town\r\n2;{AWAY.wkt};Away\r\n"),
+        ("a.tsv", f"name\tgeom\nAway\tSRID=32632;POLYGON EMPTY\nTown\tSRID=32632;{UTM.wkt}\n"),
+        ("a.csv", f"name,geom\nTown,{shapely.to_wkb(shapely.set_srid(UTM, 32632), hex=True, include_srid=True)}\n"),
+        ("a.csv", f'\ufeffname,geometry\nTown,"{shapely.force_3d(TOWN).wkt}"\n'),
+        ("a.wkt", TOWN.wkt),
+        ("a.wkt", f"SRID=32632;{UTM.wkt}\n"),
+    ],
+)
+def test_outlines_as_text_are_read_as_databases_write_them(tmp_path, name, text):
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8", newline="")
+    city = from_file(path, name="Town")
+    assert city.area_m2 == pytest.approx(AREA_M2, rel=1e-5)
+    assert city.label == "Town"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("name,lon,lat\nTown,11,46\n", "a table without a column of them"),
+        ('name,geom\nA,"POLYGON((11 46,11.1"\n', "the outline of row 1 is broken"),
+        (f'name,geom\nA,"SRID=999999;{TOWN.wkt}"\n', "SRID 999999 is not known to EPSG"),
+        (f'name,geom\nA,"{TOWN.wkt}"\nB,"SRID=32632;{UTM.wkt}"\nC,"SRID=25832;{UTM.wkt}"\n', "several SRIDs"),
+        (f'name,geom\nA,"{UTM.wkt}"\n', "they look like metres"),
+        (f'name,geom\nA,"{TOWN.wkt}\n', "EOF inside string"),
+        ("", "cannot be read as a boundary"),
+    ],
+)
+def test_tables_without_usable_outlines_say_what_is_wrong(tmp_path, text, told):
+    (tmp_path / "a.csv").write_text(text)
+    with pytest.raises(AreaError, match=told) as caught:
+        from_file(tmp_path / "a.csv")
+    assert "\n" not in str(caught.value)
+
+
+def test_letters_of_a_table_are_found_by_the_name_that_is_asked_for(tmp_path):
+    (tmp_path / "a.csv").write_bytes(f'name,geom\nMüstair,"{TOWN.wkt}"\n'.encode("cp1252"))
+    assert from_file(tmp_path / "a.csv", name="Müstair").label == "Müstair"
+
+
 def test_collections_of_geometries_give_their_areas(tmp_path):
     collection = {
         "type": "GeometryCollection",

@@ -25,7 +25,7 @@ MAX_UNPACKED_BYTES = 2 * 2**30
 """Most bytes an archive may unpack to, in total."""
 MAX_MEMBERS = 5000
 """Most files unpacked from one archive, or examined in one folder."""
-FORMATS = "GeoJSON, GeoPackage, Shapefile, KML, GML, FlatGeobuf, TopoJSON, GeoParquet, .poly, or one of these zipped"
+FORMATS = "GeoJSON, GeoPackage, Shapefile, KML, GML, FlatGeobuf, TopoJSON, GeoParquet, .poly, one of these zipped, or a CSV with WKT"
 """Readable formats, as named in errors."""
 
 _HEAD_BYTES = 2**16

@@ -23,11 +23,12 @@ from pyogrio.errors import CRSError, DataLayerError, DataSourceError, FieldError
 from howgreen.core.errors import AreaError, HowgreenError, MissingExtraError
 from howgreen.core.geometry import BBox, transformer
 from howgreen.core.text import one_line, truncate, truncate_list
-from howgreen.core.vector_files import FORMATS, VectorFile, vector_files
+from howgreen.core.vector_files import FORMATS, MAX_TEXT_BYTES, VectorFile, vector_files
 from howgreen.core.warnings import Caution
 from howgreen.place._attributes import name_column
 from howgreen.place._encodings import shapefile_encoding, unmangled, utf8_copy
 from howgreen.place._shapes import check_degrees
+from howgreen.place._tables import is_table, read_table
 
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
@@ -137,9 +138,23 @@ def read_file(path: Path, options: TableOptions | None = None) -> Areas:
             f"{path}: an OpenStreetMap extract is no boundary file; give it as --osm, with the place's name"
         )
     options = options or TableOptions()
-    with _read(path, what=str(path)) as files:
-        layers = [layer for file in files for layer in _layers(file, options)]
+    if is_table(path):
+        layers = [_table(path, options)]
+    else:
+        with _read(path, what=str(path)) as files:
+            layers = [layer for file in files for layer in _layers(file, options)]
     return _areas(layers, options, what=str(path))
+
+
+def _table(path: Path, options: TableOptions) -> _Layer:
+    """Read outlines that stand in a text as a layer; in degrees where they do not say."""
+    with _one_line(str(path)), tempfile.TemporaryDirectory(prefix="howgreen-") as scratch:
+        if (size := path.stat().st_size) > MAX_TEXT_BYTES:
+            raise ValueError(
+                f"{size / 2**20:,.0f} MB of text, at most {MAX_TEXT_BYTES // 2**20}; save it as a GeoPackage"
+            )
+        copy, cautions = utf8_copy(path, Path(scratch), given=options.encoding, name=options.name)
+        return _Layer(name="", table=read_table(copy), assumed_crs="EPSG:4326", warnings=cautions)
 
 
 def read_frame(frame: gpd.GeoDataFrame | gpd.GeoSeries, options: TableOptions | None = None) -> Areas:
@@ -224,12 +239,18 @@ def read_around(path: Path, box: BBox, *, margin_deg: float, most: int | None = 
 
 @contextmanager
 def _read(path: Path, *, what: str) -> Iterator[list[VectorFile]]:
-    """Open a file, and reduce its readers' errors to one line."""
-    with warnings.catch_warnings(record=True) as messages:  # GDAL's remarks go to the log, not the terminal
+    """Open a file, and turn what its readers say into one line."""
+    with _one_line(what), vector_files(path) as files:
+        yield files
+
+
+@contextmanager
+def _one_line(what: str) -> Iterator[None]:
+    """Turn what readers of a file say into one line."""
+    with warnings.catch_warnings(record=True) as messages:  # GDAL's remarks are for the log, not for the terminal
         warnings.simplefilter("always")
         try:
-            with vector_files(path) as files:
-                yield files
+            yield
         except HowgreenError:
             raise
         except PermissionError as error:
