@@ -153,6 +153,15 @@ def test_districts_get_their_floor(frame):
     assert fewest_by_district(frame) == 30  # two districts and a rest
 
 
+@pytest.mark.parametrize(("reach", "names"), [(600_201, ["West", "Middle"]), (600_210, ["West"])])
+def test_a_district_that_lies_partly_in_another_gets_no_estimate_of_half_of_it(frame, reach, names):
+    """Points in both count for the first: the second's looks stood for all of it, and were of a part."""
+    shape = shapely.box(600_005, 5_099_605, reach, 5_099_995)
+    wider = replace(frame.districts[0], shape=shape, cover=_cover(shape))
+    sample = draw(replace(frame, districts=(wider, frame.districts[1])), looks=60, seed=5)
+    assert [one.name for one in sample.districts] == names
+
+
 def test_a_grid_that_meets_the_towns_pattern_is_noticed_by_the_map(frame):
     """Rows of houses 80 m apart, and a grid of 80 m: every point falls on a roof, or every one between two."""
     shape = shapely.box(600_000, 5_099_600, 600_600, 5_100_000)

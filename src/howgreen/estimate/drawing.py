@@ -36,6 +36,8 @@ TWICE = 5
 """One in this many units is read by a second person."""
 DISTRICT_FLOOR = 10
 """Looks that a district needs for its own estimate."""
+MOST_SHARED = 0.01
+"""Part of a district that may lie in others too: neighbours of two sources overlap by slivers."""
 EVERYTHING, UNSEEN_GROUND = "everything inside the limits", "shown by no image"
 """Names of strata."""
 BESIDE = "beside"
@@ -146,6 +148,7 @@ def _units(frame: Frame, known: dict[str, Floats], drawn: _Drawn, dots: int) -> 
 
 def _districts(frame: Frame, known: dict[str, Floats]) -> tuple[DistrictFrame, ...]:
     whole = frame.cover.astype(float).sum()
+    shared = without_looks_of_their_own(frame)
     return tuple(
         DistrictFrame(
             name=one.name,
@@ -154,7 +157,21 @@ def _districts(frame: Frame, known: dict[str, Floats]) -> tuple[DistrictFrame, .
             map_land=float((one.cover * known["land"]).sum() / whole),
         )
         for one in frame.districts
+        if one.name not in shared
     )
+
+
+def without_looks_of_their_own(frame: Frame) -> tuple[str, ...]:
+    """Name the districts that lie partly in earlier ones.
+
+    A point counts for the first district that holds it, so that looks at the rest of such a district would pass for looks at all of it.
+    """
+    found = []
+    for number, one in enumerate(frame.districts):
+        before = [shapely.intersection(one.shape, other.shape) for other in frame.districts[:number]]
+        if shapely.union_all(before).area > MOST_SHARED * one.shape.area:
+            found.append(one.name)
+    return tuple(found)
 
 
 def _deal(frame: Frame, known: dict[str, Floats], *, looks: int, design: Design, by_district: bool) -> _Dealt:

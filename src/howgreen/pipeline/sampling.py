@@ -16,10 +16,12 @@ from howgreen.core.change import NOT_COMPARED
 from howgreen.core.errors import EstimateError, OutputError
 from howgreen.core.files import write_atomic
 from howgreen.core.geometry import project
+from howgreen.core.text import truncate_list
 from howgreen.core.types import HALF_GREEN, UNSEEN
+from howgreen.core.warnings import Caution, warn
 from howgreen.core.words import days, plain
 from howgreen.estimate.design import expect_answers, looks_needed
-from howgreen.estimate.drawing import BESIDE, draw, fewest_by_district
+from howgreen.estimate.drawing import BESIDE, draw, fewest_by_district, without_looks_of_their_own
 from howgreen.estimate.frame import ChangeFrame, Frame, FrameDistrict
 from howgreen.estimate.sample import Design, Sample, save, save_for_others
 from howgreen.measure.coverage import covered_share
@@ -98,6 +100,11 @@ def sample(result: Result, options: SampleOptions, folder: Path) -> Sample:
     drawn = draw(
         frame, looks=looks, seed=options.seed, dots=options.dots, design=options.design, by_district=options.by_district
     )
+    if shared := without_looks_of_their_own(frame):
+        names = truncate_list(shared, most=4)
+        warn(
+            Caution("districts-doubtful", f"districts that lie partly in others get no estimate of their own: {names}")
+        )
     try:
         save(drawn, folder)
         save_for_others(drawn, folder / OTHERS)

@@ -37,6 +37,7 @@ TEMPLATES = (
     "no clear image in %(years)s: a gap in the series",
     "%(file)s: does not say of which year it is; give it with --population-year",
     "%(share)s %% of the dots could not be told, and are taken to be as the others are: with them, green lost could be from %(area)s to %(area_most)s, and gained from %(area_gained)s to %(area_gained_most)s",
+    "districts that lie partly in others get no estimate of their own: %(names)s",
     "%(name)s is a density by its name, and is taken for people per cell; give counts of people",
     "around %(some)s of %(all)s people no land was seen: they are in no figure",
     "1 of the first %(n_all)s places was passed over: what is hard to see is not there by chance; look at it with `howgreen label`",
