@@ -1,7 +1,7 @@
-"""Whether a model knows how far off it is: the standard errors that it tells, against mixtures of known shares.
+"""Calibration of a model's predicted standard errors, against mixtures with known shares.
 
-Pure pixels of a real city, mixed by us: their spectra are real, their shares are exact, and what is missing is the mixing of
-real light between neighbours. Real pixels train nothing here but one number, the factor on all standard errors.
+Pure pixels of a real city are mixed by us: their spectra are real and their shares exact; only the physical mixing of light
+between neighbours is missing. Real pixels train nothing here but one number, the factor on all standard errors.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from howgreen.training.spectra import Array
 
 LEVEL = 0.95
 NONE = -1
-"""No class: nothing is left out of a mixture."""
+"""No class: nothing is excluded from a mixture."""
 _PIXELS = 20_000
 _SEED = 5
 
 Tell = Callable[[Array], tuple[Array, Array]]
-"""Reflectance (n, band), bands in the model's order, to green fraction (n,) and its standard error (n,)."""
+"""From reflectance (n, band), bands in the model's order, to green fraction (n,) and its standard error (n,)."""
 
 
 def cities_of(references: Sequence[Reference]) -> dict[str, Reference]:
-    """Pure pixels city by city."""
+    """Group pure pixels by city."""
     found = {}
     for reference in references:
         group = np.array(reference.group)
@@ -35,27 +35,27 @@ def cities_of(references: Sequence[Reference]) -> dict[str, Reference]:
 
 
 def real_mixtures(city: Reference, *, count: int = _PIXELS) -> Reference:
-    """Mix two or three pure pixels of one city, each class as often as the others, water among them."""
+    """Mix two or three pure pixels of one city, with all classes equally often, including water."""
     return traced_mixtures(city, count=count)[0]
 
 
 def traced_mixtures(
     city: Reference, *, without: int = NONE, count: int = _PIXELS
 ) -> tuple[Reference, npt.NDArray[np.int_]]:
-    """Mix pure pixels of one city, ``without`` those of a class, and tell the polygons (n, 3) that each mixture comes from."""
+    """Mix pure pixels of one city, excluding a class ``without``, and return the polygons (n, 3) each mixture comes from."""
     codes = np.array([], int) if city.code is None else city.code
     picked, weight = blends(codes, without=without, count=count, rng=np.random.default_rng(_SEED))
     mixed = Reference(reflectance=np.einsum("np,npb->nb", weight, city.reflectance[picked]), bands=city.bands,
                       green=(weight * city.green[picked]).sum(axis=1), group=(city.group[0],) * count)  # fmt: skip
     polygon = np.arange(len(codes)) if city.cluster is None else city.cluster
-    # A third pixel without a share comes from the first one's polygon.
+    # A third pixel with zero share counts as the first one's polygon.
     return mixed, np.where(weight > 0, polygon[picked], polygon[picked[:, :1]])
 
 
 def blends(
     codes: npt.NDArray[np.int_], *, without: int, count: int, rng: np.random.Generator
 ) -> tuple[npt.NDArray[np.int_], Array]:
-    """Places of three pixels (count, 3) and the share that each has in a mixture; more often than not, the third has none."""
+    """Draw indices of three pixels (count, 3) and their shares in each mixture; mostly the third has none."""
     classes = [np.flatnonzero(codes == code) for code in np.unique(codes) if code != without]
     which = rng.integers(0, len(classes), (count, 3))
     picked = np.array([[rng.choice(classes[number]) for number in row] for row in which])
@@ -65,19 +65,20 @@ def blends(
 
 
 def factor(missed: Array, told: Array) -> float:
-    """Tell what standard errors must be multiplied with, so that 95 % of the misses are within 1.96 of them."""
+    """Find the factor on standard errors that puts 95 % of the errors within 1.96 of them."""
     return float(np.quantile(np.abs(missed) / told, LEVEL) / Z_95)
 
 
 def held(missed: Array, told: Array) -> float:
-    """Share of misses within 1.96 standard errors."""
+    """Share of errors within 1.96 standard errors."""
     return float(np.mean(np.abs(missed) <= Z_95 * told))
 
 
 def judged(tell: Tell, bands: Sequence[str], references: Sequence[Reference]) -> tuple[float, dict[str, float]]:
-    """Return the factor that all real cities ask for together, and figures of a card.
+    """Return the factor required by all real cities together, and figures for a card.
 
-    They tell how many mixtures of each city are held by the factor that the other cities ask for (``uncertainty_<city>_held``, of 95 %).
+    They state how many mixtures of each city are covered with the factor from the other cities (``uncertainty_<city>_held``,
+    nominally 95 %).
     """
     pairs = {}
     for city, pure in cities_of(references).items():

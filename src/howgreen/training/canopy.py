@@ -1,8 +1,8 @@
 """Canopies by PROSPECT-D and 4SAIL, soils and water: the natural surfaces of the mixtures, as band reflectance.
 
-Priors are wide on purpose: a network that has met every leaf is not surprised by a city.
-Sources: Féret et al. 2017 (PROSPECT-D), Verhoef et al. 2007 (4SAIL), run through the package ``prosail``; water after
-Gordon et al. 1988 with the pure-water absorption of Pope & Fry 1997, Kou et al. 1993 and Smith & Baker 1981.
+Priors are deliberately wide: a network that has seen every kind of leaf is not surprised by a city. Sources: Féret et
+al. 2017 (PROSPECT-D), Verhoef et al. 2007 (4SAIL), run through the package ``prosail``; water after Gordon et al. 1988
+with the pure-water absorption of Pope & Fry 1997, Kou et al. 1993 and Smith & Baker 1981.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Span = tuple[float, float]
 
 @dataclass(frozen=True, kw_only=True)
 class Prior:
-    """Ranges from which one kind of canopy is drawn, uniformly; units as in PROSAIL."""
+    """Ranges from which a kind of canopy is drawn, uniformly; units as in PROSAIL."""
 
     leaf_layers: Span
     chlorophyll_ug_cm2: Span
@@ -29,11 +29,11 @@ class Prior:
     leaf_angle_deg: Span
     anthocyanin_ug_cm2: Span = (0.0, 3.0)
     open_ground: bool = False
-    """Plants in rows, between which soil is seen from above: only part of such ground is covered."""
+    """Plants in rows, with soil visible between them: only part of such ground is covered."""
     weathered: Span = (0.0, 0.0)
-    """Exponent by which dead leaves darken towards short wavelengths, from 1,650 nm on: humus, which PROSPECT knows nothing of."""
+    """Exponent by which dead leaves darken towards short wavelengths, from 1,650 nm on: humus, which PROSPECT does not model."""
     commonness: float = 1.0
-    """How often it is met, against the others of its class."""
+    """Relative frequency within its class."""
 
 
 TREES = {
@@ -62,7 +62,7 @@ TREES = {
         dry_matter_g_cm2=(0.005, 0.02), leaf_area_index=(1, 4.5), leaf_angle_deg=(35, 75),
     ),
 }  # fmt: skip
-"""Woody plants: shrubs among them, which no satellite pixel of 10 m tells from trees."""
+"""Woody plants, including shrubs, which no 10 m satellite pixel separates from trees."""
 
 LOW = {
     "grass": Prior(
@@ -99,16 +99,16 @@ DRY = {
         weathered=(0, 0.4),
     ),
 }  # fmt: skip
-"""Dead grass, stubble and fallen leaves: nothing in them is green, and between them the ground is bare."""
+"""Dead grass, stubble and fallen leaves: nothing in them is green, and the ground between them is bare."""
 
 
 def canopies(
     prior: Prior, count: int, *, grounds: Array, responses: Responses, rng: np.random.Generator
 ) -> tuple[Array, Array]:
-    """Canopies drawn from ``prior`` over grounds (n, wavelength): band reflectance (count, band) and the share covered (count,).
+    """Simulate canopies drawn from ``prior`` over grounds (n, wavelength): band reflectance (count, band) and covered share (count,).
 
-    The covered share of open ground is what leaves at random hide from above, ``1 - exp(-0.5 LAI)`` (Nilson 1971); a crown or a
-    lawn counts as a whole.
+    The covered share of open ground is the part hidden from above by randomly placed leaves, ``1 - exp(-0.5 LAI)`` (Nilson 1971); a
+    crown or a lawn counts as a whole.
     """
     import prosail
 
@@ -119,7 +119,7 @@ def canopies(
     carotenoid = leaf[1] * rng.uniform(0.12, 0.3, count) + 0.5
     brown, water, dry = draw(prior.brown), draw(prior.water_cm), draw(prior.dry_matter_g_cm2)
     red_leaf = draw(prior.anthocyanin_ug_cm2) * (rng.random(count) < 0.3)
-    # Uniform in log: what one more leaf layer does shrinks with the layers above it.
+    # Uniform in log: each further leaf layer has less effect.
     area = np.exp(rng.uniform(np.log(prior.leaf_area_index[0]), np.log(prior.leaf_area_index[1]), count))
     angle, hotspot = draw(prior.leaf_angle_deg), rng.uniform(0.01, 0.4, count)
     sun, view, turn = rng.uniform(20, 65, count), rng.uniform(0, 11, count), rng.uniform(0, 180, count)
@@ -139,14 +139,14 @@ def canopies(
 
 
 def soils(count: int, *, rng: np.random.Generator) -> Array:
-    """Spectra (count, wavelength) of bare soils: dry to wet, dark to bright, grey to red."""
+    """Simulate spectra (count, wavelength) of bare soils: dry to wet, dark to bright, grey to red."""
     from prosail import spectral_lib
 
     dry, wet = spectral_lib.soil.rsoil1, spectral_lib.soil.rsoil2
     moisture = rng.uniform(0, 1, (count, 1))
     base = (1 - moisture) * dry + moisture * wet * rng.uniform(0.7, 3.0, (count, 1))
     tilt = (WAVELENGTH_NM / 1000) ** rng.normal(-0.25, 0.22, (count, 1))
-    # Iron oxides darken the blue and the green: a logistic step whose place and depth vary.
+    # Iron oxides darken blue and green: a logistic step of variable position and depth.
     place, depth = rng.uniform(520, 600, (count, 1)), rng.uniform(0, 0.5, (count, 1))
     iron = 1 - depth / (1 + np.exp((WAVELENGTH_NM - place) / 30))
     wanted = np.exp(rng.uniform(np.log(0.08), np.log(0.55), (count, 1)))
@@ -156,9 +156,9 @@ def soils(count: int, *, rng: np.random.Generator) -> Array:
 
 
 def snows(count: int, *, responses: Responses, rng: np.random.Generator) -> Array:
-    """Band reflectance (count, band) of snow, fresh to dirty and wet: bright in the visible, nearly black in the short-wave infrared.
+    """Simulate band reflectance (count, band) of snow, fresh to dirty and wet: bright in the visible, nearly black in SWIR.
 
-    A logistic fall between 900 and 1,500 nm with the levels of Wiscombe & Warren 1980 (J. Atmos. Sci. 37: 2712).
+    The shape is a logistic decline between 900 and 1,500 nm with the levels of Wiscombe & Warren 1980 (J. Atmos. Sci. 37: 2712).
     """
     nm = WAVELENGTH_NM
     bright, far = rng.uniform(0.4, 0.95, (count, 1)), rng.uniform(0.01, 0.14, (count, 1))
@@ -174,7 +174,7 @@ _PIGMENT_M2_MG = (0.03, 0.04, 0.028, 0.018, 0.008, 0.008, 0.01, 0.02, 0.021, 0.0
 
 
 def waters(count: int, *, responses: Responses, rng: np.random.Generator) -> Array:
-    """Band reflectance (count, band) of lakes, rivers and seas: clear to muddy, with algae, peat, glint and foam."""
+    """Simulate band reflectance (count, band) of lakes, rivers and seas: clear to muddy, with algae, peat, glint and foam."""
 
     def log_uniform(low: float, high: float) -> Array:
         return np.asarray(np.exp(rng.uniform(np.log(low), np.log(high), (count, 1))))

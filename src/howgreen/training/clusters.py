@@ -1,4 +1,4 @@
-"""Means and their standard errors where neighbours err together."""
+"""Means and their standard errors for spatially clustered errors."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ class Mean:
 
     mean: float
     standard_error: float
-    """NaN where there is a single cluster."""
+    """NaN with a single cluster."""
     n: int
     clusters: int
 
 
 def clustered_mean(values: Array, cluster: npt.NDArray[np.int_] | None = None) -> Mean:
-    """Average values (n,) and give the error of that average, with all values of a cluster moving together.
+    """Average values (n,), with the clustered standard error of the mean.
 
-    The sandwich estimator for a mean (Liang & Zeger 1986, Biometrika 73: 13) with the factor G / (G - 1) for G clusters. Without
-    clusters every value is one of its own.
+    This is the sandwich estimator for a mean (Liang & Zeger 1986, Biometrika 73: 13) with the factor G / (G - 1) for G clusters.
+    Without clusters every value is its own.
     """
     label = np.arange(len(values)) if cluster is None else np.unique(cluster, return_inverse=True)[1]
     mean, groups = float(np.mean(values)), int(label.max()) + 1
@@ -38,13 +38,13 @@ def clustered_mean(values: Array, cluster: npt.NDArray[np.int_] | None = None) -
 
 
 def jackknifed_mean(values: Array, members: npt.NDArray[np.int_]) -> Mean:
-    """Average values (n,), each made of several clusters (n, k), and give its error by leaving one cluster out after the other.
+    """Average values (n,), each made from several clusters (n, k), with a delete-one-cluster standard error.
 
-    A mixture of two pixels moves with the polygons of both; the delete-one jackknife (Efron & Stein 1981, Ann. Statist. 9: 586)
-    asks nothing about how.
+    A mixture of two pixels depends on the polygons of both; the delete-one jackknife (Efron & Stein 1981, Ann. Statist. 9: 586)
+    needs no model of that.
     """
     known, label = np.unique(members, return_inverse=True)
-    # A value that holds a cluster twice is left out once.
+    # A value that contains a cluster twice is left out once.
     label = np.sort(label.reshape(members.shape), axis=1)
     first = np.diff(label, axis=1, prepend=-1) > 0
     spread = np.broadcast_to(values[:, None], label.shape)
@@ -60,23 +60,24 @@ def jackknifed_mean(values: Array, members: npt.NDArray[np.int_]) -> Mean:
 
 
 def bootstrapped_error(statistic: Callable[[Array], float], members: npt.NDArray[np.int_]) -> float:
-    """Give the standard error of any figure of values (n,) by drawing their clusters anew, always the same draws.
+    """Estimate the standard error of any figure of values (n,) by resampling their clusters, with fixed draws.
 
-    Of G clusters, G - 1 are drawn with replacement, which makes the variance of a mean right without a factor (Rao & Wu 1988, J. Am.
-    Statist. Assoc. 83: 231). Values made of clusters of several kinds, a plant over a roof, weigh by the product of how often each was
-    drawn (the pigeonhole bootstrap, Owen 2007, Ann. Appl. Statist. 1: 386), which errs on the wide side. That of a largest value is rough.
+    Of G clusters, G - 1 are drawn with replacement, which makes the variance of a mean unbiased without a factor (Rao & Wu 1988, J.
+    Am. Statist. Assoc. 83: 231). Values made from clusters of several kinds, a plant over a roof, are weighted by the product of
+    the numbers of draws (the pigeonhole bootstrap, Owen 2007, Ann. Appl. Statist. 1: 386), which is conservative. For a largest
+    value it is rough.
 
     Parameters
     ----------
     statistic
-        From weights (n,) to the figure; draws whose figure is not finite are left out.
+        From weights (n,) to the figure; draws with a non-finite figure are left out.
     members
         (n,) cluster of each value, or (n, k): a column for each kind of cluster.
 
     Returns
     -------
     float
-        NaN where a kind has a single cluster.
+        NaN if a kind has a single cluster.
     """
     columns = members.reshape(len(members), -1).T
     labels = [np.unique(column, return_inverse=True)[1] for column in columns]

@@ -1,4 +1,4 @@
-"""How a model errs, on pixels that it never saw."""
+"""Errors of a model on unseen pixels."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ GERMANY_FILE = "reference/germany_pixels.csv"
 ABERYSTWYTH_IMAGE = "aberystwyth/sen2_20210527_aber_mosaic.tif"
 
 BLOCK_M = 300
-"""Side of the blocks of Potsdam whose pixels are taken to err together."""
+"""Side of the blocks of Potsdam used as error clusters."""
 
 Predict = Callable[[Array], Array]
-"""Reflectance (n, band), bands in the model's order, to green fraction (n,)."""
+"""From reflectance (n, band), bands in the model's order, to green fraction (n,)."""
 
 GERMAN_CLASS: Mapping[str, int] = {
     "ConiferousForest": TREE, "DeciduousForest": TREE, "MixedForest": TREE, "Grassland": LOW, "PlantedFields": LOW,
     "Industrial": BUILT, "Urban": BUILT, "OpenSoil": BARE, "Water": WATER,
 }  # fmt: skip
-"""Classes whose pixels are pure; "Settlement" is a mixture by definition and judges nothing."""
+"""Classes of pure pixels; "Settlement" is a mixture by definition and judges nothing."""
 
 WELSH_CLASS: Mapping[str, int] = {"forest": TREE, "grass": LOW, "urban": BUILT, "water": WATER}
 
@@ -50,32 +50,32 @@ class Reference:
     group: tuple[str, ...]
     """City of each pixel."""
     code: npt.NDArray[np.int_] | None = None
-    """(n,) class of each pixel, a place in :data:`howgreen.training.mixtures.CLASSES`, where it is pure and known."""
+    """(n,) class of each pixel, an index of :data:`howgreen.training.mixtures.CLASSES`, if pure and known."""
     cluster: npt.NDArray[np.int_] | None = None
-    """(n,) polygon, block or site of each pixel: pixels of one err together."""
+    """(n,) polygon, block or site of each pixel: the error clusters."""
 
     def columns(self, bands: Sequence[str]) -> Array:
-        """Reflectance of some bands, in that order."""
+        """Return the reflectance of some bands, in that order."""
         return self.reflectance[:, [self.bands.index(band) for band in bands]]
 
     def only(self, chosen: npt.NDArray[np.bool_]) -> Reference:
-        """Return some of the pixels, (n,) true where they stay."""
+        """Return a subset of the pixels, those where (n,) is true."""
         group = tuple(name for name, kept in zip(self.group, chosen.tolist(), strict=True) if kept)
         code, cluster = (None if part is None else part[chosen] for part in (self.code, self.cluster))
         return replace(self, reflectance=self.reflectance[chosen], green=self.green[chosen], group=group, code=code,
                        cluster=cluster)  # fmt: skip
 
     def as_landsat(self) -> Reference:
-        """Bands of Sentinel-2 in place of Landsat's, which lie within some 15 nm of them; its near-infrared is the narrow one."""
+        """Use bands of Sentinel-2 in place of Landsat's, which lie within some 15 nm of them; its near-infrared is the narrow one."""
         wide = {"nir": "nir08"}
         columns = self.columns([wide.get(band, band) for band in LANDSAT.band_names])
         return replace(self, reflectance=columns, bands=LANDSAT.band_names)
 
 
 def read_potsdam(data: Path, responses: Responses) -> Reference:
-    """98 photo-interpreted vegetation fractions and their EnMAP spectra as Sentinel-2 would see them.
+    """Read 98 photo-interpreted vegetation fractions with their EnMAP spectra, resampled to Sentinel-2.
 
-    It judges only: nothing may be trained on it, tuned on it or chosen by it.
+    For judging only: nothing may be trained, tuned or selected on it.
     """
     table = pd.read_csv(existing(data, POTSDAM_FILE))
     bands = [name for name in table if str(name).endswith("nm")]
@@ -88,7 +88,7 @@ def read_potsdam(data: Path, responses: Responses) -> Reference:
 
 
 def read_germany(data: Path) -> Reference:
-    """Pure Sentinel-2 pixels of Freiburg and Münster; they look like top-of-atmosphere reflectance."""
+    """Read pure Sentinel-2 pixels of Freiburg and Münster; they look like top-of-atmosphere reflectance."""
     table = pd.read_csv(existing(data, GERMANY_FILE))
     table = table[table["Label"].isin(list(GERMAN_CLASS))]
     columns = {common_name(str(column)): column for column in table.columns}
@@ -104,7 +104,7 @@ def read_germany(data: Path) -> Reference:
 
 
 def read_aberystwyth(data: Path) -> Reference:
-    """Pure Sentinel-2 pixels of Aberystwyth inside polygons of forest, grass, urban and water."""
+    """Read pure Sentinel-2 pixels of Aberystwyth inside polygons of forest, grass, urban and water."""
     import geopandas as gpd
     import rasterio
     from rasterio.features import rasterize
@@ -127,7 +127,7 @@ def read_aberystwyth(data: Path) -> Reference:
 
 
 def simulated(pixels: Mixtures) -> Reference:
-    """Held-out simulated pixels as a reference."""
+    """Make a reference from held-out simulated pixels."""
     return Reference(reflectance=pixels.reflectance, bands=pixels.bands, green=pixels.green,
                      group=("simulated",) * len(pixels.shares))  # fmt: skip
 
@@ -144,28 +144,28 @@ def errors(predicted: Array, truth: Array) -> dict[str, float]:
 
 
 def accuracy(predicted: Array, truth: Array, *, threshold: float = 0.5) -> float:
-    """Share of pure pixels on the right side of ``threshold``."""
+    """Share of pure pixels on the correct side of ``threshold``."""
     return float(np.mean(are_right(predicted, truth, threshold=threshold)))
 
 
 def are_right(predicted: Array, truth: Array, *, threshold: float = 0.5) -> npt.NDArray[np.bool_]:
-    """Tell which pure pixels (n,) are on the right side of ``threshold``."""
+    """Tell which pure pixels (n,) are on the correct side of ``threshold``."""
     return np.asarray((predicted >= threshold) == (truth >= 0.5))
 
 
 def judge_potsdam(
     predicted: Array, reference: Reference, *, known: Sequence[PlaceError], sensor: Sensor = SENTINEL2
 ) -> ReferenceScore:
-    """Give the error that a city's interval is made of: that of a new place, by how far off several places were.
+    """Compute the error behind a city's interval: that of a new place, from the mean errors of several places.
 
     Parameters
     ----------
     predicted
         (n,) green fraction of the reference's pixels.
     known
-        Mean errors of places, Potsdam's among them.
+        Mean errors of places, including Potsdam's.
     sensor
-        The one whose bands the reference was resampled to.
+        Sensor that the reference was resampled to.
     """
     found = places.spread(known)
     return ReferenceScore(
@@ -191,9 +191,9 @@ def _rounded(place: PlaceError) -> PlaceError:
 def score(
     predict: Predict, bands: Sequence[str], *, pure: Sequence[Reference], held_out: Reference
 ) -> dict[str, float]:
-    """Named figures for a card: errors on held-out simulated pixels, accuracy on real pure pixels city by city.
+    """Return named figures for a card: errors on held-out simulated pixels, accuracy on real pure pixels city by city.
 
-    ``<city>_accuracy_at_<t>`` is the share of pure pixels on the right side of the green fraction ``t``.
+    ``<city>_accuracy_at_<t>`` is the share of pure pixels on the correct side of the green fraction ``t``.
     """
     missed = errors(predict(held_out.columns(bands)), held_out.green)
     figures = {f"simulated_{key}": value for key, value in missed.items()}
@@ -210,7 +210,7 @@ def score(
 
 def water_score(is_water: Callable[[Array], npt.NDArray[np.bool_]], bands: Sequence[str],
                 *, pure: Sequence[Reference]) -> dict[str, float]:  # fmt: skip
-    """Share of real water pixels that a model calls water, and of real land pixels that it calls water."""
+    """Compute the share of real water pixels classified as water, and of real land pixels misclassified as water."""
     figures = {}
     called = np.concatenate([is_water(reference.columns(bands)) for reference in pure])
     water = np.concatenate([reference.code == WATER for reference in pure if reference.code is not None])
@@ -221,7 +221,7 @@ def water_score(is_water: Callable[[Array], npt.NDArray[np.bool_]], bands: Seque
 
 def class_accuracy(called: Callable[[Array], npt.NDArray[np.int_]], bands: Sequence[str],
                    *, pure: Sequence[Reference]) -> dict[str, float]:  # fmt: skip
-    """``<city>_class_accuracy``: share of real pure pixels whose cover (a place in COVERS) is told right."""
+    """Compute ``<city>_class_accuracy``: share of real pure pixels with the correct cover (an index of COVERS)."""
     figures = {}
     for reference in pure:
         right, cities = called(reference.columns(bands)) == COVER_OF[reference.code], np.array(reference.group)

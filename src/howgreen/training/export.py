@@ -1,4 +1,4 @@
-"""Trained numbers to ONNX files that carry their card."""
+"""Export of trained weights to ONNX files that contain their card."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ OPSET = 17
 IR_VERSION = 8
 
 LOGIT_LIMIT = 30.0
-"""Logits beyond stand for certainty; the limit keeps their exponentials finite without looking for a maximum."""
+"""Logits beyond this mean certainty; the limit keeps their exponentials finite without a search for the maximum."""
 
 
 def network_graph(layers: Layers, card: ModelCard) -> onnx.ModelProto:
-    """Build the graph of :func:`howgreen.training.network.predict`, its classes gathered to the card's covers, their green part as green fraction, and its standard error."""
+    """Build the graph of :func:`howgreen.training.network.predict`: shares of the card's covers, green fraction, and its standard error."""
     numbers = {"low": CLIP[0], "high": CLIP[1], "dark": DARK}
     tensors = [tensor(name, value) for name, value in numbers.items()]
     nodes = [
@@ -40,7 +40,7 @@ def network_graph(layers: Layers, card: ModelCard) -> onnx.ModelProto:
         nodes.append(helper.make_node("Conv", [f"layer{step}", f"weight{step}", f"bias{step}"], [out]))
         if step != last:
             nodes.append(helper.make_node("Relu", [out], [f"layer{step + 1}"]))
-    # Softmax spelt out: ONNX Runtime's own moves the channel axis to the end and back, and takes twice the time.
+    # Softmax written out: ONNX Runtime's own moves the channel axis to the end and back, and takes twice as long.
     tensors += [tensor("least", -LOGIT_LIMIT), tensor("most", LOGIT_LIMIT)]
     tensors.append(tensor("gather", np.eye(len(COVERS))[COVER_OF].T[:, :, None, None]))
     tensors.append(numpy_helper.from_array(np.array([1], dtype=np.int64), "channel"))
@@ -115,7 +115,7 @@ def image(name: str, channels: int) -> onnx.ValueInfoProto:
 def model_of(
     nodes: Sequence[onnx.NodeProto], tensors: Sequence[onnx.TensorProto], card: ModelCard, *, uncertain: bool = False
 ) -> onnx.ModelProto:
-    """Put nodes and tensors together as a model that carries its card."""
+    """Assemble nodes and tensors into a model that contains its card."""
     graph = helper.make_graph(
         nodes,
         card.name,
@@ -132,7 +132,7 @@ def model_of(
 
 
 def with_card(model: onnx.ModelProto, card: ModelCard) -> onnx.ModelProto:
-    """Return the same network under another card."""
+    """Return the same network with another card."""
     again = onnx.ModelProto()
     again.CopyFrom(model)
     del again.metadata_props[:]
@@ -141,6 +141,6 @@ def with_card(model: onnx.ModelProto, card: ModelCard) -> onnx.ModelProto:
 
 
 def save(model: onnx.ModelProto, path: Path) -> None:
-    """Write atomically: a model file is whole or not there."""
+    """Write atomically: a model file is complete or absent."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, model.SerializeToString(deterministic=True))

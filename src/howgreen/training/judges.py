@@ -1,7 +1,7 @@
-"""Judge a model on real land that taught it nothing: every figure with its clustered standard error.
+"""Evaluation of a model on real land that it was not trained on: every figure with its clustered standard error.
 
-Fractions that people measured or interpreted, pure pixels of known classes, and mixtures of pure pixels with exact shares. A model is
-given as a function from reflectance to green share, so that a rule, a network and a file are judged alike.
+The references are fractions measured or interpreted by people, pure pixels of known classes, and mixtures of pure pixels with exact
+shares. A model is passed as a function from reflectance to green share, so that a rule, a network and a file are judged alike.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from howgreen.training.spectra import Array, read_materials, read_responses
 Value = TypeVar("Value")
 
 SHARES = np.linspace(0, 1, 11)
-"""Of plants along a mixing line."""
+"""Plant shares along a mixing line."""
 QUARTILES = 4
 _DRAWN_SEED, _DRAWN_PER_KIND, _DRAWN_PIXELS = 77, 150, 60_000
-"""Simulated open land from which bands are drawn."""
+"""Simulated open land from which missing bands are drawn."""
 
 
 @dataclass(frozen=True)
 class Ground:
-    """All references that judge, read when first asked for."""
+    """All judging references, read on first use."""
 
     data: Path
 
@@ -55,7 +55,7 @@ class Ground:
         return calibrate.cities_of((self.germany, self.aberystwyth))
 
     def potsdam(self, sensor: Sensor) -> Reference:
-        """98 interpreted fractions as a sensor would see them."""
+        """Read 98 interpreted fractions as seen by a sensor."""
         return evaluate.read_potsdam(self.data, read_responses(self.data, sensor))
 
     @cached_property
@@ -65,7 +65,7 @@ class Ground:
 
     @cached_property
     def australia_in_ten_bands(self) -> Reference:
-        """The same, the bands that Landsat lacks drawn from simulated pixels: it judges the share of dry plants and nothing else."""
+        """The same, with bands that Landsat lacks drawn from simulated pixels: it judges the share of dry plants and nothing else."""
         responses, rng = read_responses(self.data), np.random.default_rng(_DRAWN_SEED)
         world = mixtures.surfaces(read_materials(self.data), responses, per_kind=_DRAWN_PER_KIND, rng=rng)
         shares = np.zeros((_DRAWN_PIXELS, len(mixtures.CLASSES)))
@@ -93,12 +93,12 @@ class Ground:
 
 
 def known(value: Value | None) -> Value:
-    """Take a value that cannot be None here.
+    """Return a value that cannot be None here.
 
     Raises
     ------
     ValueError
-        It is None: a reference without classes or bands where they are needed.
+        It is None: a reference lacks required classes or bands.
     """
     if value is None:
         raise ValueError("a reference lacks classes, clusters or bands that are needed here")
@@ -106,14 +106,14 @@ def known(value: Value | None) -> Value:
 
 
 def columns(reference: Reference, bands: Sequence[str], sensor: Sensor) -> Array | None:
-    """Reflectance of a reference as a model of some sensor wants it; None where the reference lacks a band."""
+    """Return the reflectance of a reference in the bands of a model's sensor; None if the reference lacks a band."""
     if sensor is LANDSAT and reference.bands == SENTINEL2.band_names:
         reference = reference.as_landsat()
     return reference.columns(bands) if set(bands) <= set(reference.bands) else None
 
 
 def fractions(predict: Predict, bands: Sequence[str], *, ground: Ground, sensor: Sensor = SENTINEL2) -> dict[str, Any]:
-    """Errors on measured and interpreted fractions, place by place, and by quartile of brightness."""
+    """Compute errors on measured and interpreted fractions, by place, and by quartile of brightness."""
     found = {}
     places = {"Potsdam": ground.potsdam(sensor), "Australia": ground.australia, "Texas": ground.texas}
     for name, reference in places.items():
@@ -124,7 +124,7 @@ def fractions(predict: Predict, bands: Sequence[str], *, ground: Ground, sensor:
 
 
 def fraction_figures(predicted: Array, reference: Reference) -> dict[str, Any]:
-    """RMSE and bias with standard errors, the slope of truth on map, and the error from the darkest to the brightest quarter."""
+    """Compute RMSE and bias with standard errors, the slope of truth on prediction, and the error by quarter of brightness."""
     missed = predicted - reference.green
     squared, bias = (clustered_mean(values, reference.cluster) for values in (missed**2, missed))
     rmse = float(np.sqrt(squared.mean))
@@ -146,7 +146,7 @@ def fraction_figures(predicted: Array, reference: Reference) -> dict[str, Any]:
 
 
 def slope(predicted: Array, truth: Array, weights: Array | None = None) -> float:
-    """Slope of the truth on what is said: above 1 where answers are drawn to the middle; NaN where all answers are one."""
+    """Slope of truth on prediction: above 1 if predictions are drawn to the middle; NaN if they are constant."""
     weight = np.ones(len(predicted)) if weights is None else weights
     apart = predicted - np.average(predicted, weights=weight)
     spread = float(np.sum(weight * apart**2))
@@ -154,7 +154,7 @@ def slope(predicted: Array, truth: Array, weights: Array | None = None) -> float
 
 
 def right(predict: Predict, bands: Sequence[str], *, ground: Ground, sensor: Sensor = SENTINEL2) -> dict[str, Any]:
-    """Share of the pure pixels of each city that are on the right side of one half."""
+    """Share of the pure pixels of each city on the correct side of one half."""
     return {
         name: asdict(clustered_mean(
             evaluate.are_right(predict(known(columns(city, bands, sensor))), city.green).astype(float), city.cluster
@@ -164,7 +164,7 @@ def right(predict: Predict, bands: Sequence[str], *, ground: Ground, sensor: Sen
 
 
 def pure_means(predict: Predict, bands: Sequence[str], *, ground: Ground, sensor: Sensor = SENTINEL2) -> dict[str, Any]:
-    """Mean answer for each class of pure land of each place; 1 is right for plants, 0 for all else."""
+    """Mean prediction for each class of pure land of each place; 1 is correct for plants, 0 for all else."""
     found = dict[str, Any]()
     for name, reference in ground.cities.items():
         seen = columns(reference, bands, sensor)
@@ -207,7 +207,7 @@ def _keep(
 
 
 def dry_plants(predict: Predict, bands: Sequence[str], *, ground: Ground, sensor: Sensor = SENTINEL2) -> dict[str, Any]:
-    """Judge the share of dry plants: on field-measured fractions, and its mean on pure land of cities where hardly any grow.
+    """Judge the share of dry plants: on field-measured fractions, and its mean on pure land of cities with hardly any.
 
     Parameters
     ----------
@@ -232,7 +232,7 @@ def dry_plants(predict: Predict, bands: Sequence[str], *, ground: Ground, sensor
 def water_and_plants(
     predict: Predict, bands: Sequence[str], *, ground: Ground, sensor: Sensor = SENTINEL2
 ) -> dict[str, Any]:
-    """Error of the green share of real water mixed with real plants, share by share alike, city by city."""
+    """Error of the green share of real water mixed with real plants, with shares uniform, city by city."""
     found = {}
     for name, city in ground.cities.items():
         mixed, members = pairs(city, of=(WATER,), seed=11)
@@ -246,7 +246,7 @@ _PAIRS = 3000
 
 
 def pairs(city: Reference, *, of: Sequence[int], seed: int) -> tuple[Reference, npt.NDArray[np.int_]]:
-    """Mixtures of one plant pixel and one pixel of other classes, at every share alike; and the two polygons of each (n, 2)."""
+    """Mix one plant pixel with one pixel of other classes, with shares uniform; also return the two polygons of each (n, 2)."""
     rng, code, cluster = np.random.default_rng(seed), known(city.code), known(city.cluster)
     plant = rng.choice(np.flatnonzero(GREEN[code]), _PAIRS)
     other = rng.choice(np.flatnonzero(np.isin(code, of)), _PAIRS)
@@ -258,14 +258,14 @@ def pairs(city: Reference, *, of: Sequence[int], seed: int) -> tuple[Reference, 
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """How a model follows plants that grow over some ground."""
+    """Response of a model to an increasing share of plants over some ground."""
 
     answers: Sequence[float]
-    """Mean answer at each of :data:`SHARES`."""
+    """Mean prediction at each of :data:`SHARES`."""
     worst: float
-    """Largest distance from the straight line."""
+    """Largest deviation from the straight line."""
     worst_se: float
-    """Of that, with the spectra of a polygon or sample of plants moving together, and those of the ground as well."""
+    """Standard error of that, with clusters by polygon or sample of plants, and of the ground as well."""
 
 
 def mixing_lines(
@@ -291,7 +291,7 @@ def mixing_lines(
 
 
 def _line(answers: Array, members: npt.NDArray[np.int_]) -> Line:
-    """Sum up the answers (n, share) to pairs of a plant and a ground."""
+    """Summarise the predictions (n, share) for pairs of a plant and a ground."""
     mean = [float(each) for each in answers.mean(axis=0)]
 
     def worst(weights: Array) -> float:
@@ -309,16 +309,16 @@ def place_errors(
     untaught: Predict | None = None,
     count: int = 20_000,
 ) -> list[PlaceError]:
-    """Mean error of each place whose truth people saw or measured, with its clustered standard error.
+    """Compute the mean error of each place with ground truth, with its clustered standard error.
 
-    Potsdam and Australia by their fractions; Freiburg, Münster, Aberystwyth and Texas by mixtures of their pure land pixels, all classes
-    alike, ``count`` of them. The wavelengths of Texas's red edge are known to 10 nm only, where the edge rises by a tenth of reflectance:
-    it judges no model that looks there. Simulated towns are no places.
+    Potsdam and Australia count by their fractions; Freiburg, Münster, Aberystwyth and Texas by ``count`` mixtures of their pure
+    land pixels, with all classes equal. The wavelengths of Texas's red edge are known only to 10 nm, over which the edge rises by a
+    tenth of reflectance: it judges no model that uses it. Simulated towns do not count as places.
 
     Parameters
     ----------
     untaught
-        Judged in Australia in place of a model that learned from other sites there: where it has been, no model is at a new place.
+        Judged in Australia instead of a model trained on other sites there, for which it is not a new place.
     """
     found = []
     fractions_of = {
@@ -346,20 +346,20 @@ def _place(name: str, mean: Mean) -> PlaceError:
 
 
 def worst_of_line(answers: Sequence[float]) -> float:
-    """Largest distance of a mixing line from the straight one."""
+    """Largest deviation of a mixing line from the straight one."""
     return float(np.abs(np.asarray(answers) - SHARES).max())
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Ends:
-    """Spectra of one material (n, band), and the polygon or sample of each."""
+    """Spectra of one material (n, band), and each one's polygon or sample."""
 
     spectra: Array
     cluster: npt.NDArray[np.int_]
 
 
 def _ends(*parts: tuple[Array, npt.NDArray[np.int_]]) -> _Ends:
-    """Put spectra of several places together, whose clusters are others in each."""
+    """Concatenate spectra of several places, with distinct clusters."""
     numbers, first = [], 0
     for _, cluster in parts:
         numbers.append(np.unique(cluster, return_inverse=True)[1] + first)
@@ -376,7 +376,7 @@ def _pixels(place: Reference, chosen: npt.NDArray[np.bool_], *, every: int) -> t
 
 
 def _line_ends(data: Path, ground: Ground) -> tuple[dict[str, _Ends], dict[str, _Ends]]:
-    """Spectra in Sentinel-2's bands: plants of Aberystwyth and Texas, and what may lie beneath."""
+    """Spectra in Sentinel-2's bands: plants of Aberystwyth and Texas, and possible backgrounds."""
     klum, texas = (references.read_table(data, name) for name in (references.KLUM_FILE, references.HYDICE_PURE_FILE))
     aber, muufl = ground.aberystwyth, references.read_table(data, references.MUUFL_FILE)
     code = known(aber.code)
@@ -399,7 +399,7 @@ def _line_ends(data: Path, ground: Ground) -> tuple[dict[str, _Ends], dict[str, 
 
 
 def look_alikes(predict: Predict, bands: Sequence[str], *, data: Path, sensor: Sensor = SENTINEL2) -> dict[str, Any]:
-    """Mean answer for paint, cloth and turf that look like plants, with the spectra of a sample moving together: 0 is right."""
+    """Mean prediction for paint, cloth and turf that resemble plants, clustered by sample: 0 is correct."""
     klum, texas, muufl, turf = (
         references.read_table(data, name)
         for name in (references.KLUM_FILE, references.HYDICE_PURE_FILE, references.MUUFL_FILE, references.TURF_FILE)
@@ -427,9 +427,9 @@ def _seen(spectra: Array, bands: Sequence[str], sensor: Sensor) -> Array:
 
 
 def over_cities(points: Mapping[str, float]) -> dict[str, Any]:
-    """Root mean square and largest error of the ratio over cities, whose name ends with a number behind their climate's.
+    """Root mean square and largest error of the ratio over cities; a city's name ends with a number after its climate's.
 
-    Cities of one climate, made of the same materials under the same sun, move together.
+    Cities of one climate, made of the same materials under the same sun, form a cluster.
     """
     missed = np.array(list(points.values()))
     climate = np.unique([name.rsplit(" ", 1)[0] for name in points], return_inverse=True)[1]

@@ -38,26 +38,27 @@ from howgreen.training.surroundings import make_unet
 from howgreen.training.wide import GREENNESS, wide_cities
 
 VERSION = "2.0.0"
-"""Of every model whose recipe does not name its own."""
+"""Version of every model whose recipe does not set its own."""
 SEED = 20
 LICENCE = "Apache-2.0"
 TILE_PX = 128
-"""Small enough that a tile and what the network makes of it stay in the processor's cache."""
+"""Small enough that a tile and the network's activations stay in the processor's cache."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """What a network is for."""
+    """Purpose of a network."""
 
     bands: tuple[str, ...]
     sensor: Sensor
     field_share: float = 0.0
-    """Field-measured pixels over simulated ones. Landsat measured them: the bands that it lacks are drawn (:mod:`.red_edge`)."""
+    """Ratio of field-measured to simulated pixels. Landsat measured them: the bands that it lacks are drawn
+    (:mod:`.red_edge`)."""
     version: str = VERSION
 
     @property
     def judged_by_field(self) -> bool:
-        """Whether field-measured pixels can say how far off it is: they have all its bands."""
+        """Whether field-measured pixels can judge it: they have all its bands."""
         return set(self.bands) <= set(LANDSAT.band_names)
 
 
@@ -86,7 +87,7 @@ FIELD_DRAWN = "; the bands that Landsat lacks were drawn for them from simulated
 
 @dataclass(frozen=True, kw_only=True)
 class Effort:
-    """How much of everything."""
+    """Amounts of training and judging data."""
 
     per_kind: int = 600
     """Canopies of each kind."""
@@ -96,24 +97,25 @@ class Effort:
     """Simulated pixels to judge on, of canopies and soils drawn anew."""
     epochs: int = 30
     cities: int = 8
-    """Simulated cities that judge standard errors, and whose zones say how wide the interval of a small zone must be."""
+    """Simulated cities that judge standard errors, and whose zones determine the interval of small zones."""
     city_extent_m: int = 1800
     wide_cities: int = len(GREENNESS)
-    """Of each climate."""
+    """Number of each climate."""
     contest: ContestEffort = field(
         default_factory=lambda: ContestEffort(mixtures=120_000, canvases=12, unet_steps=8_000)
     )
-    """Of U-Net, which learns from the simulation that the contest learns from, and from neighbourhoods."""
+    """Effort of U-Net, which learns from the contest's simulation, and from neighbourhoods."""
     neighbourhoods: int = 1200
-    """Pieces of ground that U-Net is shown, of other materials each time."""
+    """Neighbourhoods shown to U-Net, with different materials each time."""
     radar: radar_network.Effort = field(default_factory=radar_network.Effort)
     hidden: tuple[int, ...] = (32, 16)
-    """Channels between; 32 and 32, 40 and 16 erred as much on simulated towns and on mixtures of real pixels, and took longer."""
+    """Hidden channels; 32 and 32, 40 and 16 had equal errors on simulated towns and on mixtures of real pixels, and took
+    longer."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Judges:
-    """All that a model is judged on; none of it has trained it."""
+    """All data that judge a model; none of it has trained it."""
 
     held_out: evaluate.Reference
     pure: tuple[evaluate.Reference, ...]
@@ -124,9 +126,9 @@ class Judges:
     ground: Ground
     """Real places."""
     sensor: Sensor
-    """Whose bands they all have."""
+    """Sensor whose bands they all have."""
     field_rng: np.random.Generator
-    """Draws the field-measured pixels that teach beside the simulated ones."""
+    """Draws the field-measured pixels used for training beside the simulated ones."""
 
 
 def make(
@@ -142,8 +144,8 @@ def make(
     Parameters
     ----------
     work
-        Keeps each model as soon as it is made, and the way of the long training; a run that was stopped goes on from there, unless
-        the recipe has changed since. All models reach ``out`` together, at the end.
+        Keeps each model as soon as it is made, and checkpoints of the long training; a stopped run resumes from there, unless the
+        recipe has changed. All models are moved to ``out`` together, at the end.
 
     Raises
     ------
@@ -170,11 +172,11 @@ def make(
 
 
 NAMES = ("mixture-10", "mixture-4", "ndvi", "unet-10", "mixture-6", *landcover.FOR_RADAR)
-"""All shipped models, in the order in which they are made."""
+"""All shipped models, in the order of making."""
 
 
 def _key(effort: Effort) -> str:
-    """Name of a recipe: what decides the models, the code of the training among it."""
+    """Hash a recipe: everything that decides the models, including the training code."""
     told = hashlib.sha256(f"{VERSION} {SEED} {effort}".encode())
     for path in sorted(Path(__file__).parent.rglob("*.py")):
         told.update(path.read_bytes())
@@ -182,7 +184,7 @@ def _key(effort: Effort) -> str:
 
 
 def _make_for(sensor: Sensor, data: Path, *, effort: Effort, kept: Path, progress: Progress) -> None:
-    """Make the models of one sensor that a run has not kept yet."""
+    """Make the models of one sensor that are not kept from an earlier run."""
     names = [name for name, recipe in RECIPES.items() if recipe.sensor is sensor]
     wanted = [*names, *(["ndvi", "unet-10"] if sensor is SENTINEL2 else [])]
     missing = [name for name in wanted if not (kept / f"{name}.onnx").exists()]
@@ -201,7 +203,7 @@ def _make_for(sensor: Sensor, data: Path, *, effort: Effort, kept: Path, progres
 
 
 def _silent(stage: str, done: int, total: int) -> None:
-    """Progress that nobody watches."""
+    """Progress without display."""
 
 
 def _simulated(data: Path, effort: Effort, sensor: Sensor) -> tuple[mixtures.Mixtures, Judges]:
@@ -221,7 +223,7 @@ def _simulated(data: Path, effort: Effort, sensor: Sensor) -> tuple[mixtures.Mix
         wide=tuple(wide_cities(sensor, per_climate=effort.wide_cities)),
         ground=Ground(data),
         sensor=sensor,
-        # Landsat's simulation goes on drawing, as it did when mixture-6 was made.
+        # Landsat's simulation continues the random stream, as it did when mixture-6 was made.
         field_rng=rng if sensor is LANDSAT else np.random.default_rng(SEED + 2),
     )
     return pixels, judges
@@ -265,10 +267,10 @@ def _write_network(
 def _with_field(
     pixels: mixtures.Mixtures, recipe: Recipe, data: Path, *, rng: np.random.Generator
 ) -> mixtures.Mixtures:
-    """Join the field-measured pixels that a recipe asks for, in its bands alone."""
+    """Add the field-measured pixels that a recipe requires, in its own bands only."""
     if not recipe.field_share:
         return pixels
-    # A copy: what else was made, or kept from an earlier run, does not change what is drawn.
+    # A copy: the draws do not depend on what else was made, or kept from an earlier run.
     rng = copy.deepcopy(rng)
     measured = references.field_pixels(data, round(recipe.field_share * len(pixels.shares)), rng=rng)
     if not recipe.judged_by_field:
@@ -285,7 +287,7 @@ def _telling(layers: network.Layers) -> calibrate.Tell:
 
 
 def _held(tell: calibrate.Tell, bands: tuple[str, ...], judges: Judges) -> dict[str, float]:
-    """How many pixels of places that set no factor are within 1.96 standard errors."""
+    """Share of pixels within 1.96 standard errors, in places that did not set the factor."""
     towns = [place.with_bands(bands).rows() for place in judges.cities]
     simulated = [(tell(rows.astype(float)), shares[:, GREEN_OF_SIX].sum(axis=1)) for rows, shares in towns]
     missed = np.concatenate([found[0] - true for found, true in simulated])
@@ -298,7 +300,7 @@ def _held(tell: calibrate.Tell, bands: tuple[str, ...], judges: Judges) -> dict[
 
 
 def _field_data(recipe: Recipe) -> str:
-    """Tell of the field-measured pixels of a recipe, where it has some."""
+    """Describe the field-measured pixels of a recipe, if it has some."""
     if not recipe.field_share:
         return ""
     more = FIELD_TWIN if recipe.judged_by_field else FIELD_DRAWN
@@ -357,7 +359,7 @@ def _judged(
     water: Callable[[Array], npt.NDArray[np.bool_]],
     untaught: evaluate.Predict | None = None,
 ) -> ModelCard:
-    """Complete the card with its figures; ``untaught`` is the same recipe without field-measured pixels, where it has some."""
+    """Complete the card with its figures; ``untaught`` is the same recipe without field-measured pixels, if it has some."""
     known = place_errors(green, card.bands, ground=judges.ground, sensor=judges.sensor, untaught=untaught)
     error = evaluate.judge_potsdam(
         green(judges.potsdam.columns(card.bands)), judges.potsdam, known=known, sensor=judges.sensor

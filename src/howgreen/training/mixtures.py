@@ -1,6 +1,6 @@
-"""What a satellite pixel over a city holds: linear mixtures of surfaces, shaded, hazy and noisy, with known shares.
+"""Simulated satellite pixels of cities: linear mixtures of surfaces, shaded, hazy and noisy, with known shares.
 
-A pixel's green share is the *planimetric* cover of vegetation: what is below stays covered when a house shades it.
+A pixel's green share is the *planimetric* cover of vegetation: ground stays covered when a house shades it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ CLASSES = (
     ModelClass(code=4, name="dry plants", green=False, colour="#cdbb7a"),
     ModelClass(code=5, name="water", green=False, colour="#3f7fbf"),
 )
-"""What pixels are mixed from. Dry plants are straw, stubble, litter and grass that is dead or dormant."""
+"""Classes that pixels are mixed from. Dry plants are straw, stubble, litter and dead or dormant grass."""
 TREE, LOW, BUILT, BARE, DRY, WATER = range(6)
 GREEN = np.array([cls.green for cls in CLASSES])
 
@@ -34,23 +34,24 @@ COVERS = (
     ModelClass(code=3, name="dry plants", green=False, colour="#cdbb7a"),
     ModelClass(code=4, name="water", green=False, colour="#3f7fbf"),
 )
-"""What shipped models tell apart: trees and low plants are one, because pixels alone confuse them. Of real woods
-(Aberystwyth, Bolzano) most came out as low plants, and a map must not show a difference that was not seen."""
+"""Classes of the shipped models: trees and low plants are one, because single pixels confuse them. Of real woods
+(Aberystwyth, Bolzano) most were classified as low plants, and a map must not show a difference that was not
+observed."""
 COVER_OF = np.array([0, 0, 1, 2, 3, 4])
-"""Place in :data:`COVERS` of each of :data:`CLASSES`."""
+"""Index in :data:`COVERS` of each of :data:`CLASSES`."""
 
 _KIND_WEIGHT = {"A": 3.0, "C": 2.0, "R": 2.5, "B": 1.0, "X": 1.5, "L": 2.5, "S": 1.0, "G": 0.7, "V": 0.25, "Z": 0.6}
-"""How common each kind of SLUM material is in a city seen from above (painted PVC is rare, asphalt is not)."""
+"""Frequency of each kind of SLUM material in a city seen from above (painted PVC is rare, asphalt is not)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class EndMembers:
-    """Measured surfaces that are known in a sensor's bands only."""
+    """Measured surfaces known only in a sensor's bands."""
 
     built: Array
     """(n, band) roofs, walls, metals, cloth."""
     source: npt.NDArray[np.str_]
-    """(n,) who measured each: a key of ``_SOURCES``."""
+    """(n,) origin of each measurement: a key of ``_SOURCES``."""
     turf: Array
     """(n, band) artificial turf."""
     bare: Array
@@ -62,19 +63,19 @@ class Surfaces:
     """Pure surfaces of each class, as band reflectance."""
 
     members: tuple[Array, ...]
-    """One (n, band) array a class, in the order of :data:`CLASSES`."""
+    """One (n, band) array per class, in the order of :data:`CLASSES`."""
     covered: Array
-    """(n,) share of the ground of each of the low plants that it hides from above; the rest of it is bare."""
+    """(n,) share of the ground covered by each low plant, seen from above; the rest is bare."""
     littered: Array
-    """(n,) the same of each of the dry plants."""
+    """(n,) the same for each dry plant."""
     crop: npt.NDArray[np.bool_]
-    """(n,) which of the low plants are crops."""
+    """(n,) which low plants are crops."""
     bands: tuple[str, ...]
     coarse: npt.NDArray[np.bool_]
-    """(band,) whether a pixel of the band is larger than the grid's, so that it is seen together with its neighbours."""
+    """(band,) whether the band's pixels are larger than the grid's, so that they blend with their neighbours."""
 
     def with_low(self, *, crops: bool) -> Surfaces:
-        """Return the same with crops alone as low plants, or with grass alone."""
+        """Return the same with only crops as low plants, or only grass."""
         part = self.crop == crops
         members = (*self.members[:LOW], self.members[LOW][part], *self.members[LOW + 1 :])
         return replace(self, members=members, covered=self.covered[part], crop=self.crop[part])
@@ -82,7 +83,7 @@ class Surfaces:
 
 @dataclass(frozen=True, kw_only=True)
 class Mixtures:
-    """Simulated pixels and the truth about them."""
+    """Simulated pixels with their truth."""
 
     reflectance: Array
     """(n, band), 0-1."""
@@ -92,11 +93,11 @@ class Mixtures:
 
     @property
     def green(self) -> Array:
-        """(n,) share of vegetation: the sum of the green classes' shares."""
+        """(n,) share of vegetation: the sum over the green classes."""
         return np.asarray(self.shares[:, GREEN].sum(axis=1))
 
     def with_bands(self, bands: Sequence[str]) -> Mixtures:
-        """Return the same pixels in some of the bands, in that order."""
+        """Return the same pixels in a subset of the bands, in that order."""
         return replace(
             self, reflectance=self.reflectance[:, [self.bands.index(band) for band in bands]], bands=tuple(bands)
         )
@@ -110,12 +111,12 @@ def surfaces(
     rng: np.random.Generator,
     measured: EndMembers | None = None,
 ) -> Surfaces:
-    """Simulate libraries of all classes; ``per_kind`` spectra for each kind of canopy.
+    """Simulate spectral libraries of all classes; ``per_kind`` spectra for each kind of canopy.
 
     Parameters
     ----------
     measured
-        End members in the sensor's bands, which join the materials of the full spectra.
+        End members in the sensor's bands, added to the materials with full spectra.
     """
     ground = canopy.soils(2 * per_kind, rng=rng)
     street = np.concatenate([ground[:per_kind], materials.spectra])
@@ -141,7 +142,7 @@ def surfaces(
 
 
 def _built(materials: Materials, count: int, *, responses: Responses, rng: np.random.Generator) -> Array:
-    """Roofs and streets: one to three materials side by side, weathered, facing the sun or not."""
+    """Make roofs and streets: one to three materials side by side, weathered, facing the sun or not."""
     weight = np.array([_KIND_WEIGHT.get(name[0], 1.0) for name in materials.names])
     chosen = rng.choice(len(weight), (count, 3), p=weight / weight.sum())
     parts = rng.dirichlet((0.5, 0.5, 0.5), count)
@@ -151,15 +152,15 @@ def _built(materials: Materials, count: int, *, responses: Responses, rng: np.ra
 
 
 _SOURCES = {"klum": 0.7, "gulfport": 0.3}
-"""How often each source of measured materials is drawn; half of Gulfport's is coloured cloth."""
+"""Frequency of each source of measured materials; half of Gulfport's is coloured cloth."""
 _LIKE_PLANTS = 0.25
-"""Share of paint and artificial turf among the built surfaces that full spectra lack."""
+"""Share of paint and artificial turf among built surfaces without full spectra."""
 _BESIDE = 0.3
-"""Share of them that a common material lies beside, in one member."""
+"""Share of them with a common material beside them, in one end member."""
 
 
 def _measured_built(measured: EndMembers, count: int, *, responses: Responses, rng: np.random.Generator) -> Array:
-    """Measured materials, each kind of source alike, and paints and turf, weathered and some of them beside another."""
+    """Draw measured materials, each kind of source equally often, and paints and turf, weathered and some of them beside another."""
     paint = _varied(np.concatenate([measured.turf, paints.draw(60, responses=responses, rng=rng)]), count, rng=rng)
     sources = [_varied(measured.built[measured.source == name], count, rng=rng) for name in _SOURCES]
     picked = rng.choice(len(sources), count, p=list(_SOURCES.values()))
@@ -170,7 +171,7 @@ def _measured_built(measured: EndMembers, count: int, *, responses: Responses, r
 
 
 def _varied(spectra: Array, count: int, *, rng: np.random.Generator) -> Array:
-    """Draw spectra (count, band): brighter or darker, and a little tilted, so that a few measurements stand for a kind."""
+    """Draw spectra (count, band): brighter or darker, and slightly tilted, so that a few measurements represent a kind."""
     chosen = spectra[rng.integers(0, len(spectra), count)]
     tilt = rng.normal(0, 0.08, (count, 1)) * np.linspace(-1, 1, spectra.shape[1])
     return np.clip(chosen * np.exp(rng.normal(-0.05, 0.2, (count, 1)) + tilt), 0.001, 1.2)
@@ -178,7 +179,7 @@ def _varied(spectra: Array, count: int, *, rng: np.random.Generator) -> Array:
 
 _WET_PATCHES, _WET_EDGES = 0.28, 0.16
 _RANGELAND = 0.2
-"""Shares of patchwork and of edges that hold water."""
+"""Shares of patchwork and of edges with water."""
 
 
 def draw_shares(count: int, *, rng: np.random.Generator) -> Array:
@@ -190,7 +191,8 @@ def draw_shares(count: int, *, rng: np.random.Generator) -> Array:
     pure = np.eye(classes)[first]
     split = rng.random((count, 1))
     edge = split * pure + (1 - split) * np.eye(classes)[second]
-    # Some neighbourhoods are even and some are patched: between the two lies how bent the answer along a mixing line is.
+    # Some neighbourhoods are even and some patchy: their ratio controls the curvature of the response along a mixing
+    # line.
     evenness = rng.uniform(0.35, 1.0, (count, 1))
     patch = np.zeros((count, classes))
     rangeland = rng.random((count, 1)) < _RANGELAND
@@ -205,14 +207,14 @@ def draw_shares(count: int, *, rng: np.random.Generator) -> Array:
 
 
 def mix(surface: Surfaces, count: int, *, rng: np.random.Generator) -> Mixtures:
-    """Simulate ``count`` pixels as a satellite would show them, most of them corrected for the air."""
+    """Simulate ``count`` satellite pixels, most of them atmospherically corrected."""
     return mix_of(surface, draw_shares(count, rng=rng), rng=rng)
 
 
 def mix_of(
     surface: Surfaces, shares: Array, *, rng: np.random.Generator, air: atmosphere.Air | None = None
 ) -> Mixtures:
-    """Simulate pixels of these shares (n, class); under the usual air unless another is given."""
+    """Simulate pixels with these shares (n, class); under the default atmosphere unless one is given."""
     count = len(shares)
     beside = draw_shares(count, rng=rng)
     shore = (shares[:, [WATER]] > 0) & (shares[:, [WATER]] < 1)
@@ -228,7 +230,7 @@ def mix_of(
 
 
 def _opened(shares: Array, covered: Array) -> Array:
-    """Shares in which the soil between low and between dry plants, (n, 2) of which is ``covered``, counts as bare."""
+    """Return shares in which the soil between low and between dry plants, (n, 2) of which is ``covered``, counts as bare."""
     opened = shares.copy()
     for column, code in enumerate((LOW, DRY)):
         opened[:, code] *= covered[:, column]
@@ -237,14 +239,14 @@ def _opened(shares: Array, covered: Array) -> Array:
 
 
 _DEEP = 0.03
-"""Share of pixels in the shade of something large: a tower, a wood's edge, a cliff."""
+"""Share of pixels in the shade of something large: a tower, a forest edge, a cliff."""
 
 
 def _light(shares: Array, around: Array, *, sun_cos: Array, nm: Array, rng: np.random.Generator) -> Array:
-    """(class, n, band) light that each class gets, over that of level ground in the open.
+    """Compute the light on each class relative to open level ground, (class, n, band).
 
-    Roofs and crowns stand in the sun and keep it from the ground; lawns keep their distance from walls. Water is told by its
-    darkness, and what lies in its shade is left alone.
+    Roofs and crowns are sunlit and shade the ground; lawns are farther from walls. Water is recognised by its darkness, and
+    is not shaded.
     """
     tan_sun = np.sqrt(1 / sun_cos**2 - 1)
     near = (shares + around) / 2
@@ -260,11 +262,11 @@ def _light(shares: Array, around: Array, *, sun_cos: Array, nm: Array, rng: np.r
 
 
 def _lit(surface: Surfaces, shares: Array, *, light: Array, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Mix surfaces in the light (class, n, band) that each gets.
+    """Mix surfaces with the light (class, n, band) on each.
 
     Returns
     -------
-    reflectance (n, band), and how much of the low and of the dry is covered (n, 2).
+    reflectance (n, band), and the covered share of the low and of the dry plants (n, 2).
     """
     count = len(shares)
     seen, covered = np.zeros((count, len(surface.bands))), np.ones((count, 2))
@@ -286,7 +288,7 @@ _CENTRE_NM = {
 
 
 def centres_nm(bands: Sequence[str]) -> Array:
-    """(band,) wavelengths of bands by their common names."""
+    """Return the wavelengths of bands by common name, (band,)."""
     return np.array([_CENTRE_NM[band] for band in bands], dtype=float)
 
 
@@ -298,9 +300,9 @@ def _blurred(
     shore: npt.NDArray[np.bool_],
     rng: np.random.Generator,
 ) -> Array:
-    """Blur a pixel as its point-spread function shows it: coarse bands see more of the neighbours.
+    """Blur a pixel by its point-spread function: coarse bands include more of the neighbours.
 
-    On a shore (n, 1) the neighbours are the bank: of a band of twice the pixel's side, a quarter is the pixel itself.
+    On a shore (n, 1) the neighbours are the bank: for a band with twice the pixel's side, a quarter is the pixel itself.
     """
     fine_weight = rng.uniform(0.75, 1.0, (len(own), 1))
     least = np.where(shore, 0.25, 0.4)
@@ -309,14 +311,14 @@ def _blurred(
 
 
 def _measured(seen: Array, *, rng: np.random.Generator) -> Array:
-    """With small calibration errors and sensor noise."""
+    """Add small calibration errors and sensor noise."""
     gain = np.exp(rng.normal(0, 0.05, (len(seen), 1)) + rng.normal(0, 0.035, seen.shape))
     noise = rng.normal(0, 1, seen.shape) * (0.002 + 0.015 * seen)
     return np.asarray(seen * gain + noise)
 
 
 def joined(first: Mixtures, second: Mixtures, *, rng: np.random.Generator) -> Mixtures:
-    """Put two sets of pixels of the same bands together, in random order."""
+    """Merge two sets of pixels in the same bands, in random order."""
     order = rng.permutation(len(first.shares) + len(second.shares))
     reflectance, shares = (np.concatenate(pair)[order] for pair in (
         (first.reflectance, second.reflectance), (first.shares, second.shares)))  # fmt: skip
@@ -324,5 +326,5 @@ def joined(first: Mixtures, second: Mixtures, *, rng: np.random.Generator) -> Mi
 
 
 def covers(shares: Array) -> Array:
-    """Shares of :data:`COVERS` (n, 5) from shares of :data:`CLASSES` (n, 6)."""
+    """Convert shares of :data:`CLASSES` (n, 6) to shares of :data:`COVERS` (n, 5)."""
     return np.asarray(shares @ np.eye(len(COVERS))[COVER_OF])

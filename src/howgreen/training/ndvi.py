@@ -1,4 +1,4 @@
-"""The NDVI rule: a green fraction linear in NDVI, and dark pixels that are greener than they are near-infrared as water.
+"""The NDVI rule: green fraction linear in NDVI; dark pixels with more green than near-infrared are water.
 
 Gutman & Ignatov 1998 (Int. J. Remote Sensing 19: 1533) for the linear fraction, McFeeters 1996 (ibid. 17: 1425) for the
 sign of NDWI as water. Here its two anchors are fitted to simulated mixtures.
@@ -21,26 +21,26 @@ CLASSES = (
 )
 
 WATER_NIR = 0.1
-"""Reflectance: what is brighter in the near-infrared is not water but a blue or wet roof."""
+"""Upper reflectance of water: brighter near-infrared means a blue or wet roof."""
 TINY = 1e-6
-"""Least sum of red and near-infrared by which NDVI is divided."""
+"""Least sum of red and near-infrared as the divisor of NDVI."""
 
 
 def ndvi(reflectance: npt.ArrayLike) -> Array:
-    """(n,) NDVI of reflectance (n, band) with bands :data:`BANDS`, clipped to 0-2 first."""
+    """Compute NDVI (n,) of reflectance (n, band) with bands :data:`BANDS`, clipped to 0-2 first."""
     _, red, nir = np.clip(np.asarray(reflectance, dtype=np.float64), 0, 2).T
     return np.asarray((nir - red) / np.maximum(nir + red, TINY))
 
 
 def fraction_and_water(reflectance: npt.ArrayLike, *, bare: float, full: float) -> tuple[Array, npt.NDArray[np.bool_]]:
-    """Green fraction (n,) and water (n,): what the graph computes."""
+    """Compute green fraction (n,) and water (n,), as the graph does."""
     green, _, nir = np.clip(np.asarray(reflectance, dtype=np.float64), 0, 2).T
     water = (green > nir) & (nir < WATER_NIR)
     return np.clip((ndvi(reflectance) - bare) / (full - bare), 0, 1) * ~water, water
 
 
 def fit_anchors(pixels: Mixtures) -> tuple[float, float]:
-    """NDVI of bare and of fully green ground, to 0.01, with the least squared error on simulated mixtures."""
+    """Fit the NDVI of bare and of fully green ground, to 0.01, by least squares on simulated mixtures."""
     reflectance = pixels.reflectance[:, [pixels.bands.index(band) for band in BANDS]]
     pairs = [(bare / 100, full / 100) for bare in range(0, 40, 2) for full in range(50, 100, 2)]
 

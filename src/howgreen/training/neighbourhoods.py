@@ -1,9 +1,9 @@
-"""Neighbourhoods that teach a network which looks around: any greenness, any building, any land, in the light of one scene.
+"""Training neighbourhoods for a network with spatial context: any greenness, any building, any land, in the light of one scene.
 
-Ground is cut into parcels by streets, again and again, at random angles; parcels are houses with gardens, blocks, halls, parks, woods,
-fields, open land and water. What they are made of is drawn anew whenever a piece is shown, from the canopies, soils and materials
-from which single pixels are mixed, and plants of one scene are alike, as rain or drought makes them. So where two pixels differ, what
-lies around says why. The cities that judge (:mod:`howgreen.training.wide`) are made by other rules, of other plants.
+Ground is divided into parcels by streets, recursively, at random angles; parcels are houses with gardens, blocks, halls, parks,
+woods, fields, open land and water. Their materials are redrawn whenever a piece is shown, from the canopies, soils and materials of
+the single-pixel mixtures, and plants of one scene are similar, as rain or drought makes them. So if two pixels differ, their
+surroundings explain why. The judging cities (:mod:`howgreen.training.wide`) are made by other rules, from other plants.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ Index = npt.NDArray[np.intp]
 CELL_M = 2.5
 _PIXEL_CELLS = 4
 _SCALE = 255.0
-"""Shares are kept as bytes: a scene then takes half a megabyte."""
+"""Shares are stored as bytes: a scene then takes half a megabyte."""
 
 _KINDS = ("tree",) * 3 + ("grass",) * 3 + ("crop",) * 2 + ("roof",) * 3 + ("street",) * 2 + ("odd",) + ("bare",) * 3 + (
     "dry",) * 2 + ("water",)  # fmt: skip
-"""What each of a scene's materials is."""
+"""Kind of each of a scene's materials."""
 _OF_KIND = {kind: np.flatnonzero(np.array(_KINDS) == kind).astype(np.uint8) for kind in dict.fromkeys(_KINDS)}
 _CLASS_OF = {"tree": TREE, "grass": LOW, "crop": CROP, "roof": BUILT, "street": BUILT, "odd": BUILT, "bare": BARE, "dry": BARE,
              "water": WATER}  # fmt: skip
@@ -43,14 +43,14 @@ _STREET, _ROOF, _ODD, _WATER = (int(_OF_KIND[kind][0]) for kind in ("street", "r
 
 @dataclass(frozen=True, kw_only=True)
 class Neighbourhood:
-    """One piece of ground: what of each pixel every material covers; of what it is made is not said."""
+    """One piece of ground: the cover of every material in each pixel, without its spectrum."""
 
     fine: Codes
-    """(channel, y, x) 0-255, what a band of 10 m sees of each."""
+    """(channel, y, x) 0-255, shares as seen by a 10 m band."""
     coarse: Codes
-    """(channel, y / 2, x / 2) what a band of 20 m sees."""
+    """(channel, y / 2, x / 2), the same for a 20 m band."""
     true: Codes
-    """(material, y, x) what each truly covers; materials are those of :attr:`present`."""
+    """(material, y, x) true shares; materials are those of :attr:`present`."""
     channels: Index
     """Materials in the sun, then (from :data:`_MATERIALS` on) the same in shade."""
     present: Index
@@ -60,13 +60,13 @@ class Neighbourhood:
 
 @dataclass(frozen=True, kw_only=True)
 class Neighbourhoods:
-    """All that is shown, and what it may be made of."""
+    """All pieces shown, and their possible materials."""
 
     grounds: Sequence[Neighbourhood]
     library: mixtures.Surfaces
 
     def draw(self, rng: np.random.Generator, *, side: int) -> tuple[Floats, Floats]:
-        """Cut a piece out of one, make it of something, turn it: (band, y, x) and (class, y, x), ``side`` pixels wide."""
+        """Crop a piece, assign materials, rotate it: (band, y, x) and (class, y, x), ``side`` pixels wide."""
         ground = self.grounds[int(rng.integers(len(self.grounds)))]
         room = ground.fine.shape[1] - side
         top, left = (int(at) for at in rng.integers(0, room + 1, 2))
@@ -79,7 +79,7 @@ class Neighbourhoods:
 def neighbourhoods(
     count: int, *, library: mixtures.Surfaces, seed: int, side: int = 96, progress: Progress
 ) -> Neighbourhoods:
-    """Lay out ``count`` pieces of ground, ``side`` pixels wide each."""
+    """Generate ``count`` pieces of ground, each ``side`` pixels wide."""
     grounds = []
     for number in range(count):
         grounds.append(neighbourhood(np.random.default_rng([seed, number]), side=side))
@@ -89,7 +89,7 @@ def neighbourhoods(
 
 
 def neighbourhood(rng: np.random.Generator, *, side: int) -> Neighbourhood:
-    """Lay out one piece of ground."""
+    """Generate one piece of ground."""
     ground = _Ground.bare(side * _PIXEL_CELLS, rng)
     _lay_out(ground, rng)
     sun_cos = float(np.cos(np.radians(rng.uniform(18, 70))))
@@ -116,7 +116,7 @@ def _bytes(shares: Floats) -> Codes:
 
 @dataclass(frozen=True, kw_only=True)
 class _Ground:
-    """Maps in cells, painted in place."""
+    """Maps of cells, painted in place."""
 
     material: Codes
     height: npt.NDArray[np.float32]
@@ -127,14 +127,14 @@ class _Ground:
                        height=np.zeros((side, side), np.float32))  # fmt: skip
 
     def paint(self, where: Index, material: npt.ArrayLike, height: npt.ArrayLike = 0.0) -> None:
-        """Cover cells, by their flat index."""
+        """Paint cells, by flat index."""
         self.material.reshape(-1)[where] = material
         self.height.reshape(-1)[where] = height
 
 
 @dataclass(frozen=True, kw_only=True)
 class _District:
-    """How a part of a piece is built."""
+    """Building pattern of a part of a piece."""
 
     greenness: float
     cell: npt.NDArray[np.float64]
@@ -145,7 +145,7 @@ class _District:
     uses: tuple[str, ...]
     weights: npt.NDArray[np.float64]
     crowns: float
-    """Share of gardens and streets beneath crowns."""
+    """Share of gardens and streets under crowns."""
 
 
 _USES = ("houses", "block", "hall", "paved", "park", "wood", "field", "open", "bare", "water", "odd")
@@ -186,7 +186,7 @@ def _district(
 
 
 def _parcels(ground: _Ground, cells: Index, district: _District, rng: np.random.Generator) -> list[Index]:
-    """Cut cells in two, again and again, by streets along the longer side; the flat cells of each parcel."""
+    """Divide cells in two, recursively, by streets along the longer side; return the flat cells of each parcel."""
     along = district.cell.reshape(-1, 2)
     waiting, done = [(cells, 0)], list[Index]()
     street = int(rng.choice(_OF_KIND["street"] if rng.random() < 0.85 else _OF_KIND["bare"]))
@@ -210,7 +210,7 @@ def _parcels(ground: _Ground, cells: Index, district: _District, rng: np.random.
 
 
 def _use(ground: _Ground, parcel: Index, district: _District, rng: np.random.Generator) -> float:
-    """Paint a parcel; returns the share of it that crowns will cover."""
+    """Paint a parcel; return its share to be covered by crowns."""
     use = str(rng.choice(district.uses, p=district.weights))
     green = float(np.clip(district.greenness + rng.normal(0, 0.15), 0, 1))
     if use == "water":
@@ -239,7 +239,7 @@ def _field(green: float, rng: np.random.Generator) -> str:
 
 
 def _patches(ground: _Ground, parcel: Index, green: float, rng: np.random.Generator, *, paved: float = 0.03) -> Codes:
-    """Materials of cells that are patched in squares of some metres: lawn, soil, dry plants and paving."""
+    """Draw materials of cells in patches of a few metres: lawn, soil, dry plants and paving."""
     rest = 1 - green
     dry = rng.random() * (1 - paved)
     weights = {"grass": green, "street": rest * paved, "dry": rest * dry, "bare": rest * (1 - paved - dry + 1e-9)}
@@ -280,7 +280,7 @@ def _roofs(ground: _Ground, parcel: Index, district: _District, use: str, rng: n
 
 
 def _river(ground: _Ground, density: npt.NDArray[np.float32], rng: np.random.Generator) -> None:
-    """Water along a line that wanders, or up to a coast."""
+    """Paint water along a meandering line, or up to a coast."""
     side = len(ground.material)
     line = (
         side * rng.uniform(0.05, 0.95)
@@ -295,7 +295,7 @@ def _river(ground: _Ground, density: npt.NDArray[np.float32], rng: np.random.Gen
 
 
 def _crowns(ground: _Ground, density: npt.NDArray[np.float32], rng: np.random.Generator) -> None:
-    """Set crowns at random where parcels and streets have some, until they cover the share that is wanted."""
+    """Place crowns at random where parcels and streets have some, until they cover the required share."""
     from scipy.ndimage import distance_transform_edt
 
     side, radius = len(ground.material), rng.uniform(1.6, 5.5)
@@ -314,7 +314,7 @@ def _crowns(ground: _Ground, density: npt.NDArray[np.float32], rng: np.random.Ge
 
 
 def _shaded(height: npt.NDArray[np.float32], sun_cos: float, rng: np.random.Generator) -> Mask:
-    """Which cells lie in the shade of something higher; the sun stands anywhere, because pieces are turned."""
+    """Find cells in the shade of something higher; the sun's azimuth is arbitrary, because pieces are rotated."""
     rise = sun_cos / np.sqrt(1 - sun_cos**2) * CELL_M
     towards = rng.uniform(0, 2 * np.pi)
     shaded, tallest, side = np.zeros(height.shape, bool), float(height.max()), len(height)
@@ -327,7 +327,7 @@ def _shaded(height: npt.NDArray[np.float32], sun_cos: float, rng: np.random.Gene
 
 
 def _counted(codes: Codes, kinds: int, fold: int) -> Floats:
-    """(kind, y, x) share of each code in squares of ``fold`` cells."""
+    """Share of each code in squares of ``fold`` cells, (kind, y, x)."""
     side = len(codes) // fold
     row = np.arange(len(codes)) // fold
     slot = codes.astype(np.int64) * side**2 + row[:, None] * side + row
@@ -339,7 +339,7 @@ def _counted(codes: Codes, kinds: int, fold: int) -> Floats:
 
 
 def _through(halves: Floats, *, cells: int, blur: float) -> Floats:
-    """Shares (channel, y, x) of half pixels as pixels of ``cells`` of them see them: a box, blurred by ``blur`` of its side."""
+    """Resample shares (channel, y, x) of half pixels to pixels of ``cells`` of them: a box, blurred by ``blur`` of its side."""
     from scipy.special import ndtr
 
     size = halves.shape[-1]
@@ -356,7 +356,7 @@ def _through(halves: Floats, *, cells: int, blur: float) -> Floats:
 def _shown(
     ground: Neighbourhood, library: mixtures.Surfaces, piece: tuple[int, int, int], rng: np.random.Generator
 ) -> tuple[Floats, Floats]:
-    """Return a piece (top, left, side) as a satellite sees it, and the shares of each class."""
+    """Return a piece (top, left, side) as seen by a satellite, and the shares of each class."""
     top, left, side = piece
     cut = (slice(None), slice(top, top + side), slice(left, left + side))
     low_cut = (slice(None), slice(top // 2, (top + side + 1) // 2 + 1), slice(left // 2, (left + side + 1) // 2 + 1))
@@ -386,14 +386,14 @@ def _shown(
 
 
 def _mixed(table: Floats, shares: Codes, blend: Floats) -> Floats:
-    """(band, y, x) of shares (channel, y, x), between the two spectra of each channel, (2, channel, band)."""
+    """Mix shares (channel, y, x) with a spectrum between the two of each channel, (2, channel, band), to (band, y, x)."""
     flat = shares.reshape(len(shares), -1).astype(np.float32) / np.float32(_SCALE)
     first, second = (np.asarray(part.T @ flat) for part in table)
     return np.asarray((first + (second - first) * blend.reshape(-1)).reshape(-1, *shares.shape[1:]))
 
 
 def _smooth(side: int, rng: np.random.Generator) -> Floats:
-    """Noise between 0 and 1 on some scale between two pixels and the whole piece."""
+    """Noise between 0 and 1 at some scale between two pixels and the whole piece."""
     from scipy.ndimage import zoom
 
     knots = int(rng.choice([3, 5, 9, 17, 33]))
@@ -402,19 +402,19 @@ def _smooth(side: int, rng: np.random.Generator) -> Floats:
 
 
 def _measured(image: Array, rng: np.random.Generator) -> Floats:
-    """One calibration of the scene, and the sensor's noise."""
+    """Apply one calibration error per scene, and the sensor's noise."""
     gain = np.exp(rng.normal(0, 0.05) + rng.normal(0, 0.035, (len(image), 1, 1)))
     noise = rng.standard_normal(image.shape, np.float32) * (0.002 + rng.uniform(0.004, 0.015) * np.abs(image))
     return np.asarray(image * gain + noise, np.float32)
 
 
 _ALIKE = 0.7
-"""Share of scenes whose plants, and whose soils, are drawn from one part of what there is."""
+"""Share of scenes with plants, and with soils, from a narrow part of all available."""
 _LEAFLESS = 0.15
 
 
 def _made_of(library: mixtures.Surfaces, rng: np.random.Generator) -> tuple[Array, Array, npt.NDArray[np.int_]]:
-    """Draw materials: spectra (2, material, band), the covered share (2, material) and the class of each (material,)."""
+    """Draw materials: spectra (2, material, band), covered share (2, material) and class of each (material,)."""
     trees, low, built, bare, dry, water = library.members
     ways = {"plants": _Way.drawn(rng), "soils": _Way.drawn(rng)}
     pools = {
@@ -441,12 +441,12 @@ def _made_of(library: mixtures.Surfaces, rng: np.random.Generator) -> tuple[Arra
 
 @dataclass(frozen=True, kw_only=True)
 class _Way:
-    """Which part of all plants, or of all soils, a scene draws from: around a rank of brightness, and one of greenness."""
+    """The part of all plants, or of all soils, that a scene draws from: around a rank of brightness, and one of greenness."""
 
     around: float
     width: float
     by: int
-    """0: by near-infrared; 1: by the ratio of near-infrared and red."""
+    """0: by near-infrared; 1: by the ratio of near-infrared to red."""
 
     @staticmethod
     def drawn(rng: np.random.Generator) -> _Way:

@@ -1,4 +1,4 @@
-"""The network: 1x1 convolutions, so that a table row, a tile and a city go through the same arithmetic."""
+"""The pixel network: 1x1 convolutions, so that a table row, a tile and a city go through the same arithmetic."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from howgreen.training.spectra import Array
 FloatArray = npt.NDArray[np.float32]
 
 CLIP = (0.0, 2.0)
-"""Reflectance outside is taken as the nearer end: over-corrected shade is dark, not negative."""
+"""Reflectance outside is clipped: over-corrected shade is dark, not negative."""
 DARK = 0.01
-"""Added before the logarithm, about the noise of a dark pixel: below it, ratios of bands mean nothing."""
+"""Added before the logarithm, about the noise of a dark pixel: below it, band ratios are meaningless."""
 GREEN_WEIGHT = 5.0
-"""Of the squared error of the green share, against the cross-entropy of all shares."""
+"""Weight of the green share's squared error against the cross-entropy of all shares."""
 LOG_ERROR = (-6.0, 0.0)
-"""Least and largest logarithm of a standard error that is told."""
+"""Bounds on the logarithm of a predicted standard error."""
 MOST_STUCK = 0.05
-"""Share of the lessons whose error may be told as the whole range from bare to green: more of them, and it was not learned."""
+"""Largest share of training pixels with an error predicted as the full range from bare to green: beyond, it was not learned."""
 BATCH = 1024
 NORMALISATION = (
     f"clip to {CLIP[0]:g}..{CLIP[1]:g}, then log(reflectance + {DARK:g}); standardised inside the first layer's weights"
@@ -37,24 +37,24 @@ NORMALISATION = (
 
 @dataclass(frozen=True, kw_only=True)
 class Layers:
-    """A trained network as plain numbers: ReLU between layers, softmax at the end."""
+    """A trained network as plain arrays: ReLU between layers, softmax at the end."""
 
     bands: tuple[str, ...]
     weights: tuple[FloatArray, ...]
     """Each (out, in)."""
     biases: tuple[FloatArray, ...]
     error_weight: FloatArray
-    """(1, hidden): from the last hidden layer to the logarithm of the green share's standard error."""
+    """(1, hidden): from the last hidden layer to the log standard error of the green share."""
     error_bias: float
 
 
 def logged(reflectance: npt.ArrayLike) -> Array:
-    """Compute what the first layer gets of reflectance: see :data:`NORMALISATION`."""
+    """Compute the first layer's input from reflectance: see :data:`NORMALISATION`."""
     return np.asarray(np.log(np.clip(np.asarray(reflectance, dtype=np.float64), *CLIP) + DARK))
 
 
 def build(bands: int, classes: int, hidden: Sequence[int]) -> nn.Sequential:
-    """Untrained 1x1 convolutions; logits out."""
+    """Build untrained 1x1 convolutions; logits out."""
     widths = [bands, *hidden]
     parts: list[nn.Module] = []
     for left, right in pairwise(widths):
@@ -63,7 +63,7 @@ def build(bands: int, classes: int, hidden: Sequence[int]) -> nn.Sequential:
 
 
 def loss_of(logits: torch.Tensor, shares: torch.Tensor, green: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy against the true shares, plus the squared error of the green share that the product reports."""
+    """Compute the cross-entropy against the true shares, plus the squared error of the reported green share."""
     probability = torch.softmax(logits, dim=1)
     entropy = -(shares * torch.log_softmax(logits, dim=1)).sum(dim=1).mean()
     missed = (probability[:, green].sum(dim=1) - shares[:, green].sum(dim=1)).square().mean()
@@ -79,7 +79,7 @@ def train(
     seed: int,
     progress: Progress | None = None,
 ) -> Layers:
-    """Network for some of the mixtures' bands: seeded, one thread, hence the same numbers every time."""
+    """Train a network on some of the mixtures' bands: seeded, one thread, hence reproducible."""
     features = logged(pixels.reflectance[:, [pixels.bands.index(band) for band in bands]])
     lessons = Lessons(names=tuple(bands), features=features, shares=pixels.shares, green=GREEN)
     return fit(lessons, hidden=hidden, epochs=epochs, seed=seed, progress=progress)
@@ -87,10 +87,10 @@ def train(
 
 @dataclass(frozen=True, kw_only=True)
 class Lessons:
-    """What a network of single pixels learns from."""
+    """Training data of a single-pixel network."""
 
     names: tuple[str, ...]
-    """Of the features: bands, or what was made of them."""
+    """Names of the features: bands, or derived values."""
     features: Array
     """(n, feature)."""
     shares: Array
@@ -101,7 +101,7 @@ class Lessons:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Add values up in one order, hence the same numbers every time."""
+    """Use one thread, so that sums have one order and results are reproducible."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -112,7 +112,7 @@ def one_thread() -> Iterator[None]:
 
 @one_thread()
 def fit(lessons: Lessons, *, hidden: Sequence[int], epochs: int, seed: int, progress: Progress | None) -> Layers:
-    """Train on features as they are: seeded, one thread, hence the same numbers every time."""
+    """Train on features as they are: seeded, one thread, hence reproducible."""
     torch.manual_seed(seed)
     mean, spread = lessons.features.mean(axis=0), lessons.features.std(axis=0)
     inputs = torch.tensor((lessons.features - mean) / spread, dtype=torch.float32)[:, :, None, None]
@@ -141,7 +141,7 @@ def descend(
     batch: int = BATCH,
     told: Callable[[int], None] = lambda _: None,
 ) -> None:
-    """Train a module in place: ``loss`` of some rows of ``count``, in another order each epoch."""
+    """Train a module in place: ``loss`` of batches out of ``count`` rows, reshuffled each epoch."""
     optimiser = torch.optim.AdamW(module.parameters(), lr=1e-2, weight_decay=1e-4)
     steps = epochs * (count // batch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=1e-2, total_steps=steps)
@@ -164,7 +164,7 @@ def _learn_error(
     epochs: int,
     batch: int = BATCH,
 ) -> nn.Conv2d:
-    """Return a layer that tells how far off the finished network is, by the likelihood of its misses (Nix & Weigend 1994)."""
+    """Train a layer that predicts the finished network's error, by the likelihood of its residuals (Nix & Weigend 1994)."""
     last = network[-1]
     with torch.no_grad():
         hidden = network[:-1](inputs)
@@ -179,7 +179,7 @@ def _learn_error(
     descend(error, loss, count=len(inputs), epochs=epochs, batch=batch)
     with torch.no_grad():
         stuck = (error(hidden)[:, 0] >= most).float().mean() > MOST_STUCK
-    if stuck:  # above the bound there is no slope that leads back: begin again, and let it come down from there
+    if stuck:  # above the bound there is no gradient back: restart, and descend from there
         error = nn.Conv2d(hidden.shape[1], 1, 1)
         descend(error, partial(loss, most=None), count=len(inputs), epochs=epochs, batch=batch)
     return error
@@ -199,7 +199,7 @@ def _folded(network: nn.Sequential, error: nn.Conv2d, bands: tuple[str, ...], me
 def folded(
     trained: Iterable[nn.Conv2d | nn.Linear], mean: Array, spread: Array
 ) -> tuple[tuple[FloatArray, ...], tuple[FloatArray, ...]]:
-    """Return weights (out, in) and biases, the standardisation folded into the first layer: nothing to do at run time."""
+    """Return weights (out, in) and biases, with the standardisation folded into the first layer: none is needed at run time."""
     parts = list(trained)
     weights = [part.weight.detach().numpy().astype(np.float64).reshape(part.weight.shape[:2]) for part in parts]
     biases = [part.bias.detach().numpy().astype(np.float64) for part in parts if part.bias is not None]
@@ -219,14 +219,14 @@ def predict(layers: Layers, reflectance: npt.ArrayLike) -> tuple[Array, Array]:
 
 
 def predict_features(layers: Layers, features: Array) -> tuple[Array, Array]:
-    """Predict for features (n, feature) as the network learned them; returns what :func:`predict` does."""
+    """Predict for features (n, feature) as the network learned them; returns the same as :func:`predict`."""
     shares, hidden = passed(layers.weights, layers.biases, features)
     log_error = hidden @ layers.error_weight[0].astype(np.float64) + layers.error_bias
     return shares, np.asarray(np.exp(np.clip(log_error, *LOG_ERROR)))
 
 
 def passed(weights: Sequence[FloatArray], biases: Sequence[FloatArray], features: Array) -> tuple[Array, Array]:
-    """Pass features (n, feature) through the layers: class probabilities (n, class), and the last hidden layer."""
+    """Evaluate the layers on features (n, feature): class probabilities (n, class), and the last hidden layer."""
     hidden = features
     for weight, bias in zip(weights[:-1], biases[:-1], strict=True):
         hidden = np.maximum(hidden @ weight.T.astype(np.float64) + bias, 0)

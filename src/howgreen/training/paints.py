@@ -1,8 +1,8 @@
 """Paint, cloth and artificial turf that reflect green light and much near-infrared, yet hold neither water nor chlorophyll.
 
-What tells them from plants is that they rise slowly where leaves jump (700-740 nm), and do not fall behind 1,000 nm as wet leaves do.
-The spectra are drawn from shapes that pigments have in common (phthalocyanine and chromium oxide: a peak in the blue or the green, dark
-red, and a near-infrared that the polymer decides), not from any one measurement.
+They differ from plants by a slow rise where leaves jump (700-740 nm), and no decline beyond 1,000 nm as in wet leaves. The spectra
+are drawn from shapes common to pigments (phthalocyanine and chromium oxide: a peak in the blue or the green, dark red, and a
+near-infrared determined by the polymer), not from any single measurement.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def draw(count: int, *, responses: Responses, rng: np.random.Generator) -> Array
     nm = WAVELENGTH_NM
     floor = np.exp(rng.uniform(np.log(0.015), np.log(0.12), (count, 1)))
     peak = floor * uniform(0.4, 3.0) * np.exp(-(((nm - uniform(450, 550)) / uniform(30, 60)) ** 2))
-    # The pigment lets go of the light between 690 and 900 nm, over some 40 to 150 nm; a leaf's red edge takes 30.
+    # The pigment becomes transparent between 690 and 900 nm, over some 40 to 150 nm; a leaf's red edge takes 30.
     rise = np.exp(rng.uniform(np.log(0.02), np.log(0.5), (count, 1)))
     infrared = rise / (1 + np.exp(-(nm - uniform(715, 860)) / uniform(14, 45)))
     beyond = 1 + uniform(-0.25, 0.6) * np.clip((nm - 900) / 700, 0, 1)

@@ -1,9 +1,9 @@
-"""How far off a model may be in a place where it has never been: a random-effects model of its mean errors in several places.
+"""Error of a model in a new place: a random-effects model of its mean errors in several places.
 
-A place's mean error has two parts: what a finite sample of its pixels leaves open, and what the place itself is (its light, its soils,
-its season). The second does not shrink with more pixels, and only more places tell it. DerSimonian & Laird 1986 (Controlled Clinical
-Trials 7: 177) for the variance between places, Hartung & Knapp 2001 (Statist. Med. 20: 3875) for the error of the mean, Higgins,
-Thompson & Spiegelhalter 2009 (J. R. Statist. Soc. A 172: 137) for the interval of a new place.
+A place's mean error has two parts: the sampling error of its pixels, and the effect of the place itself (its light, soils, season).
+The second does not shrink with more pixels, and only more places reveal it. DerSimonian & Laird 1986 (Controlled Clinical Trials 7:
+177) for the variance between places, Hartung & Knapp 2001 (Statist. Med. 20: 3875) for the error of the mean, Higgins, Thompson &
+Spiegelhalter 2009 (J. R. Statist. Soc. A 172: 137) for the interval of a new place.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ from howgreen.core.models import PlaceError
 
 LEVEL = 0.95
 LEAST_PLACES = 3
-"""With two there is no degree of freedom left for a new one."""
+"""With two, no degree of freedom is left for a new one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Spread:
-    """What the errors of several places say about a new one."""
+    """What the errors of several places imply for a new one."""
 
     mean: float
     """Mean error over places."""
     standard_error: float
-    """Of that mean (Hartung-Knapp, never less than the plain one)."""
+    """Standard error of that mean (Hartung-Knapp, at least the plain one)."""
     tau: float
     """Standard deviation between places."""
     half_width: float
-    """Half of the prediction interval of a new place's mean error, about :attr:`mean`."""
+    """Half of the prediction interval of a new place's mean error, around :attr:`mean`."""
     places: int
 
     @property
     def about_the_ratio(self) -> float:
-        """Half of an interval about what the model says, which is off by :attr:`mean` to begin with."""
+        """Half of an interval around the model's prediction, which is biased by :attr:`mean` to begin with."""
         return abs(self.mean) + self.half_width
 
 

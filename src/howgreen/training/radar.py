@@ -1,8 +1,9 @@
-"""What Sentinel-1 sees of a landscape: backscatter of seven covers, their texture, their change over a season, and speckle.
+"""Sentinel-1 simulation of a landscape: backscatter of seven covers, their texture, their variation over a season, and speckle.
 
-Values are gamma nought of C band at 30-46 degrees of incidence, in decibels; no pixel of a real image is in them. **The levels were written
-down from memory of these works, rounded, and could not be checked in them**: what is publicly readable of them (titles, abstracts)
-confirms what each is about, and holds no table. So take each level as known to about 3 dB, which ``places`` and ``patches`` together span:
+Values are gamma nought of C band at 30-46 degrees of incidence, in decibels; they contain no pixel of a real image. **The levels
+were written down from memory of these works, rounded, and could not be checked in them**: their public parts (titles, abstracts)
+confirm the subject of each, and contain no table. So take each level as known to about 3 dB, which ``places`` and ``patches``
+together span:
 
 - Ulaby & Dobson 1989, Handbook of Radar Scattering Statistics for Terrain (Artech House), C band: trees, grasses, short plants, soils, roads;
 - Bauer-Marschallinger et al. 2021 (Sci. Data 8: 277, doi:10.1038/s41597-021-01059-7): mean Sentinel-1 backscatter of land covers, as sigma
@@ -13,10 +14,11 @@ confirms what each is about, and holds no table. So take each level as known to 
 - Koppel et al. 2017 (Int. J. Remote Sensing 38: 6389): buildings, most by their height, less by their form and how they face the radar;
 - Small 2011 (IEEE Trans. Geosci. Remote Sensing 49: 3081): gamma nought of flattened terrain.
 
-Two real places were at hand, which taught nothing, and are no further off. Senica, July 2018 (sigma or gamma nought is not said): its three
-largest woods have VV -7.2 to -7.6 and VH -13.5 to -14.1 (here -7.5 and -13.0), its middle, fields, -8.9 and -16.9 (grass and crops here -9.5
-to -10.5 and -15.5 to -17.0), its darkest 0.5 % -16.9 and -27.4 (water here -19.0 and -26.5). A square kilometre of fields with a village
-near Liege, over a year (sigma nought): its middle is -9.9 and -16.6, some -8.9 and -15.6 in gamma nought.
+Two real places were available for comparison only, and deviate no more than that. Senica, July 2018 (sigma or gamma nought is not
+said): its three largest woods have VV -7.2 to -7.6 and VH -13.5 to -14.1 (here -7.5 and -13.0), its middle, fields, -8.9 and -16.9
+(grass and crops here -9.5 to -10.5 and -15.5 to -17.0), its darkest 0.5 % -16.9 and -27.4 (water here -19.0 and -26.5). A square
+kilometre of fields with a village near Liege, over a year (sigma nought): its middle is -9.9 and -16.6, some -8.9 and -15.6 in
+gamma nought.
 
 Speckle is fully developed (exponential power), smoothed by the instrument to about four looks, near the 4.4 that ESA states of 10 m GRD images.
 """
@@ -44,15 +46,15 @@ class Backscatter:
     vv: float
     vh: float
     places: float
-    """Standard deviation of its level between places: climate, season, species, incidence."""
+    """Standard deviation of its level between places: climate, season, species, incidence angle."""
     patches: float
     """Between fields, woods or quarters of one place."""
     pixels: float
-    """Between pixels of a patch, speckle left out: texture."""
+    """Between pixels of a patch, without speckle: texture."""
     days: float
     """Of a patch, between acquisitions of one season."""
     moisture: float
-    """Of all patches together, between acquisitions: rain."""
+    """Common to all patches, between acquisitions: rain."""
 
 
 KNOWN = (
@@ -64,15 +66,15 @@ KNOWN = (
     Backscatter(vv=-12.5, vh=-20.5, places=1.8, patches=1.8, pixels=0.3, days=1.3, moisture=1.0),
     Backscatter(vv=-19.0, vh=-26.5, places=2.0, patches=0.8, pixels=0.3, days=2.0, moisture=0.0),
 )
-"""In the order of :data:`COVERS`. A building's level is that of its plan alone: a quarter is a third of it or so."""
+"""In the order of :data:`COVERS`. A building's level is for its footprint alone, about a third of a built-up quarter."""
 TOGETHER = 0.75
-"""Correlation of what VV and VH deviate by."""
+"""Correlation of the deviations of VV and VH."""
 OPTICS_PX = 0.6
-"""Standard deviation of the instrument's point spread in pixels of 10 m: independent speckle becomes some four looks."""
+"""Standard deviation of the instrument's point-spread function in pixels of 10 m: independent speckle becomes some four looks."""
 NOISE_DB = (-30.0, -24.0)
-"""What is left of the instrument's own noise, in VV and VH alike."""
+"""Residual instrument noise, in VV and VH alike."""
 PATCH_PX = 15
-"""Middle distance of fields."""
+"""Mean distance of field centres."""
 
 
 def powers(decibels: Array) -> Array:
@@ -81,7 +83,7 @@ def powers(decibels: Array) -> Array:
 
 
 def acquisitions(shares: Floats, *, count: int, rng: np.random.Generator) -> Floats:
-    """Simulate what a place looks like on ``count`` days of a season.
+    """Simulate a place on ``count`` days of a season.
 
     Parameters
     ----------
@@ -100,7 +102,7 @@ def acquisitions(shares: Floats, *, count: int, rng: np.random.Generator) -> Flo
     for share, known in zip(shares, KNOWN, strict=True):
         level = np.array([known.vv, known.vh]) + _pairs(known.places, 1, rng)[:, 0]
         still = level[:, None, None] + _pairs(known.patches, patch.max() + 1, rng)[:, patch]
-        # An even distribution of decibels would raise the mean power: the level is that of the power.
+        # A normal distribution of decibels would raise the mean power: the level is that of the power.
         texture = _pairs(known.pixels, patch.size, rng).reshape(2, *shape) - known.pixels**2 * np.log(10) / 20
         for power in days:  # in place
             moved = _pairs(known.days, patch.max() + 1, rng)[:, patch] + _pairs(known.moisture, 1, rng)[:, :, None]
@@ -112,12 +114,12 @@ def acquisitions(shares: Floats, *, count: int, rng: np.random.Generator) -> Flo
 
 
 def composite(days: Floats) -> Floats:
-    """(4, y, x) what a composite of the days holds: the median of VV and VH, and their standard deviations; dB."""
+    """Composite of the days (4, y, x): the median of VV and VH, and their standard deviations; dB."""
     return np.concatenate([np.median(days, axis=0), days.std(axis=0)]).astype(np.float32)
 
 
 def patches(shape: tuple[int, ...], *, rng: np.random.Generator, every: int = PATCH_PX) -> npt.NDArray[np.int_]:
-    """(y, x) number of the field that each pixel lies in: nearest of points scattered some ``every`` pixels apart."""
+    """Assign field numbers (y, x): each pixel gets that of the nearest of points scattered some ``every`` pixels apart."""
     from scipy.spatial import cKDTree
 
     height, width = shape
@@ -127,13 +129,13 @@ def patches(shape: tuple[int, ...], *, rng: np.random.Generator, every: int = PA
 
 
 def _pairs(deviation: float, count: int, rng: np.random.Generator) -> Array:
-    """(2, count) deviations of VV and VH that go together."""
+    """Draw correlated deviations of VV and VH, (2, count)."""
     common, own = rng.standard_normal(count), rng.standard_normal((2, count))
     return np.asarray(deviation * (np.sqrt(TOGETHER) * common + np.sqrt(1 - TOGETHER) * own))
 
 
 def landscape(side: int, *, rng: np.random.Generator) -> Floats:
-    """(cover, side, side) shares of fields, woods, water, villages and quarters of a town side by side, as green as may be."""
+    """Draw shares (cover, side, side) of fields, woods, water, villages and town quarters side by side, of any greenness."""
     from scipy.ndimage import gaussian_filter
 
     patch = patches((side, side), rng=rng, every=int(rng.choice([12, 25, 60])))
@@ -141,7 +143,7 @@ def landscape(side: int, *, rng: np.random.Generator) -> Floats:
     mixed = rng.random(number) < rng.choice([0.1, 0.5, 1.0])
     pure = np.eye(len(COVERS))[rng.choice(len(COVERS), number, p=rng.dirichlet((3, 3, 3, 0.15, 0.6, 3, 1)))]
     middle = np.where(mixed[:, None], _quarters(number, rng), pure)[patch]
-    # Within a quarter every pixel has shares of its own; a field is even.
+    # Within a quarter every pixel has its own shares; a field is uniform.
     own = rng.gamma(np.maximum(rng.uniform(1.5, 8) * middle, 1e-3))
     own /= np.maximum(own.sum(axis=2, keepdims=True), 1e-9)
     shares = np.where(mixed[patch][:, :, None], own, middle)
@@ -150,7 +152,7 @@ def landscape(side: int, *, rng: np.random.Generator) -> Floats:
 
 
 def _quarters(number: int, rng: np.random.Generator) -> Array:
-    """Draw mean shares (number, cover) of quarters of one town: any greenness, trees or lawns, houses near or far from each other."""
+    """Draw mean shares (number, cover) of a town's quarters: any greenness, trees or lawns, houses dense or sparse."""
     usual = rng.uniform(0.05, 0.95)
     green, trees = rng.beta(4 * usual, 4 * (1 - usual), number), rng.beta(1.2, 1.2, number)
     houses, soil = rng.uniform(0.15, 0.7, number), rng.beta(0.5, 3, number)
@@ -163,14 +165,14 @@ def _quarters(number: int, rng: np.random.Generator) -> Array:
 
 
 def counted(cells: npt.NDArray[np.integer], *, pixel: int) -> Floats:
-    """(cover, y, x) shares counted on cells (y, x) of cover codes, ``pixel`` of them along a pixel's side."""
+    """Count shares (cover, y, x) from cells (y, x) of cover codes, ``pixel`` of them along a pixel's side."""
     height, width = cells.shape[0] // pixel, cells.shape[1] // pixel
     cut = cells[: height * pixel, : width * pixel].reshape(height, pixel, width, pixel)
     return np.stack([(cut == code).mean((1, 3), dtype=np.float32) for code in range(len(COVERS))])
 
 
 def town(seed: int, *, extent_m: int) -> Floats:
-    """Shares (cover, y, x) of a town of the sample city's builder."""
+    """Make the shares (cover, y, x) of a town by the sample city's builder."""
     from howgreen.sample.layout import make_land
     from howgreen.sample.paint import paint_city
     from howgreen.sample.spectra import MATERIALS
@@ -186,7 +188,7 @@ _OF_SAMPLE = {
 
 
 def judging_cities(*, per_climate: int) -> list[Floats]:
-    """Shares of cities of six climates, drawn by rules that no training uses: see :mod:`howgreen.training.wide`."""
+    """Make the shares of cities in six climates, drawn by rules that no training uses: see :mod:`howgreen.training.wide`."""
     from howgreen.training import wide
 
     return [
@@ -199,7 +201,7 @@ def judging_cities(*, per_climate: int) -> list[Floats]:
 
 
 def _of_wide(code: npt.NDArray[np.integer], height_m: Floats) -> npt.NDArray[np.integer]:
-    """Covers of cells by their class and height: what is built and low is paved."""
+    """Covers of cells by class and height: built and low means paved."""
     from howgreen.training.contest import classes
 
     cover = np.empty(len(classes.CLASSES), int)

@@ -1,12 +1,12 @@
-"""The shipped radar models: shares of five covers from VV and VH, what is around a pixel, and, where there were many acquisitions, their spread.
+"""The shipped radar models: shares of five covers from VV and VH, a pixel's surroundings and, with many acquisitions, their variation.
 
-A network of single pixels over features that are convolutions: mean power in squares of 3 to 31 pixels (which is multi-looking:
-speckle averages out), texture (the standard deviation of decibels in squares), the pixel itself, and the mean spread between
-acquisitions. All of it stands in the ONNX graph, so that a model takes decibels and nothing else.
+A pixel network over convolutional features: mean power in squares of 3 to 31 pixels (multi-looking, which averages out speckle),
+texture (the standard deviation of decibels in squares), the pixel itself, and the mean variation between acquisitions. All of it is
+in the ONNX graph, so that a model takes decibels and nothing else.
 
-No place with radar images and a reference of its own was at hand. So a card's interval rests on simulated cities whose levels of
-backscatter are drawn from what papers say of places, made as much wider as the optical models' intervals in real places are than in
-those same simulated cities (:func:`reference`).
+No place with radar images and a reference of its own was available. So a card's interval rests on simulated cities with backscatter
+levels drawn from published ones, widened by as much as the optical models' intervals in real places exceed those in the same
+simulated cities (:func:`reference`).
 """
 
 from __future__ import annotations
@@ -39,43 +39,43 @@ CLASSES = tuple(
 GREEN = np.array([cls.green for cls in CLASSES])
 WATER = next(cls.code for cls in CLASSES if cls.name == "water")
 CLASS_OF = np.array([0, 1, 1, 2, 2, 3, 4])
-"""Place in :data:`CLASSES` of each of :data:`howgreen.training.radar.COVERS`."""
+"""Index in :data:`CLASSES` of each of :data:`howgreen.training.radar.COVERS`."""
 
 BANDS = {"radar-2": ("vv", "vh"), "radar-4": ("vv", "vh", "vv_variation", "vh_variation")}
 ACQUISITIONS = {"radar-2": (1, 1, 2, 3, 5, 8, 12), "radar-4": (4, 5, 6, 8, 10, 12)}
-"""How many days the composites of the training have."""
+"""Number of acquisitions in the training composites."""
 MEANS_PX, TEXTURES_PX, SPREADS_PX = (3, 7, 15, 31), (7, 15, 31), (3, 7, 15)
-"""Sides of the squares: of mean power, of texture, of the mean spread between acquisitions."""
+"""Sides of the squares: of mean power, of texture, of the mean variation between acquisitions."""
 HALO_PX, TILE_PX, STRIDE_PX = 16, 256, 224
 FLOOR = 1e-6
 """Least power, -60 dB."""
 LEAST_TEXTURE = 1e-2
-"""Added to a variance in dB^2 before its root: below it, rounding speaks."""
+"""Added to a variance in dB^2 before its root: smaller values are rounding."""
 SEED = 31
 _LN = float(np.log(10) / 10)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Effort:
-    """How much of everything."""
+    """Amounts of training and judging data."""
 
     towns: int = 10
     landscapes: int = 90
     side_px: int = 180
     looks: int = 3
-    """Of each place, with other levels, days and speckle each time."""
+    """Per place, with other levels, days and speckle each time."""
     pixels: int = 1500
-    """Of each look."""
+    """Per look."""
     epochs: int = 24
     hidden: tuple[int, ...] = (32, 16)
     per_climate: int = 4
-    """Judging cities of each climate."""
+    """Judging cities per climate."""
     judged: int = 3
-    """Looks of each judging city."""
+    """Looks per judging city."""
 
 
 def features(bands: Floats) -> Floats:
-    """(feature, y, x) of decibels (band, y, x), by the arithmetic of the graph; beyond the edges nothing was observed."""
+    """Compute features (feature, y, x) of decibels (band, y, x), by the arithmetic of the graph; nothing is observed beyond the edges."""
     seen = (np.abs(bands).sum(axis=0) > 0).astype(np.float32)[None]
     level, spread = bands[:2], bands[2:]
     power = np.exp(level * _LN) * seen
@@ -91,7 +91,7 @@ def features(bands: Floats) -> Floats:
 
 
 def names(bands: Sequence[str]) -> tuple[str, ...]:
-    """Return what :func:`features` are called."""
+    """Return the names of :func:`features`."""
     level, spread = bands[:2], bands[2:]
     kinds = [
         ("", level),
@@ -103,7 +103,7 @@ def names(bands: Sequence[str]) -> tuple[str, ...]:
 
 
 def _mean(values: Floats, seen: Floats, side: int) -> Floats:
-    """Mean over the seen pixels of a square about each pixel."""
+    """Mean over the observed pixels of a square around each pixel."""
     from scipy.ndimage import uniform_filter
 
     def total(part: Floats) -> Floats:
@@ -122,7 +122,7 @@ def make_radar(
     Parameters
     ----------
     out
-        Holds the optical models that were made before: their cards say how much further models are off in real places.
+        Holds the optical models made before: their cards say how much larger errors are in real places.
     """
     effort, bands = effort or Effort(), BANDS[name]
     layers = network.fit(
@@ -167,24 +167,24 @@ def _lessons(name: str, effort: Effort) -> network.Lessons:
 
 
 def _seen(name: str, shares: Floats, rng: np.random.Generator) -> Floats:
-    """(band, y, x) composite of some acquisitions of a place."""
+    """Composite (band, y, x) of several acquisitions of a place."""
     days = radar.acquisitions(shares, count=int(rng.choice(ACQUISITIONS[name])), rng=rng)
     return radar.composite(days)[: len(BANDS[name])]
 
 
 def classes(shares: Floats) -> Floats:
-    """(class, y, x) shares of :data:`CLASSES` from those of the simulator's covers."""
+    """Convert shares of the simulator's covers to shares (class, y, x) of :data:`CLASSES`."""
     return np.stack([shares[code == CLASS_OF].sum(axis=0) for code in range(len(CLASSES))])
 
 
 @dataclass(frozen=True, kw_only=True)
 class Judged:
-    """How a model erred in simulated cities."""
+    """Errors of a model in simulated cities."""
 
     scores: dict[str, float]
     places: tuple[PlaceError, ...]
     errors: dict[str, float]
-    """``rmse``, ``mae``, ``bias`` and ``r2`` of all pixels."""
+    """``rmse``, ``mae``, ``bias`` and ``r2`` over all pixels."""
     pixels: int
 
 
@@ -222,24 +222,24 @@ def _judged(layers: network.Layers, name: str, effort: Effort) -> Judged:
 
 
 def _answer(layers: network.Layers, bands: Floats) -> tuple[Array, npt.NDArray[np.bool_]]:
-    """Green share (y, x), and where it is not called water."""
+    """Predict green share (y, x), and where it is not classified as water."""
     made = features(bands)
     shares, _ = network.predict_features(layers, made.reshape(len(made), -1).T.astype(np.float64))
     return shares[:, GREEN].sum(axis=1).reshape(made[0].shape), shares.argmax(axis=1).reshape(made[0].shape) != WATER
 
 
 def _blocks(missed: Array) -> Array:
-    """Mean misses of squares of 300 m, whose pixels err together."""
+    """Mean errors of squares of 300 m, used as error clusters."""
     rows, columns = (size // 30 for size in missed.shape)
     return np.asarray(missed[: rows * 30, : columns * 30].reshape(rows, 30, columns, 30).mean((1, 3)).ravel())
 
 
 OPTICAL = ("mixture-4", "ndvi")
-"""Those of Sentinel-2 that most real places judge."""
+"""The Sentinel-2 models judged by most real places."""
 
 
 def optical_factor(folder: Path) -> float:
-    """How much wider the optical models' intervals are than their errors in simulated cities make them: the most of any."""
+    """Compute the largest ratio, over the optical models, of their interval to that implied by errors in simulated cities."""
     from howgreen.landcover.model import load_model
 
     cards = [load_model(folder / f"{name}.onnx").card for name in OPTICAL]
@@ -252,7 +252,7 @@ def optical_factor(folder: Path) -> float:
 
 
 def reference(judged: Judged, factor: float) -> ReferenceScore:
-    """Give the interval: what simulated cities say of a new one, times what models were further off in real places."""
+    """Compute the interval: that of a new simulated city, times the ratio of errors in real places."""
     found = places.spread(judged.places)
     wide = min(1.0, factor * found.about_the_ratio)
     return ReferenceScore(
@@ -280,7 +280,7 @@ def graph(layers: network.Layers, card: ModelCard) -> onnx.ModelProto:
 
 
 class _Builder:
-    """Nodes and tensors of a graph as they come."""
+    """Nodes and tensors of a graph under construction."""
 
     def __init__(self) -> None:
         self.nodes: list[onnx.NodeProto] = []
@@ -330,7 +330,7 @@ class _Builder:
         node("Concat", parts, "layer0", axis=1)
 
     def mean(self, what: str, side: int) -> str:
-        """Sum over a square, over the pixels of it that were seen."""
+        """Average over the observed pixels of a square."""
         half = side // 2
         box = {"kernel_shape": [side, side], "pads": [half] * 4}
         if f"count_{side}" not in {node.output[0] for node in self.nodes}:

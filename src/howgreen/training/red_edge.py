@@ -1,6 +1,7 @@
-"""Bands that Landsat has not, for pixels whose cover people measured in the field: drawn from simulated pixels that look alike elsewhere.
+"""Bands that Landsat lacks, for pixels with field-measured cover: drawn from simulated pixels similar in the other bands.
 
-Dry plants, soil and sparse leaves rise smoothly from the red to the near-infrared, so that six bands say nearly all of what lies between.
+Dry plants, soil and sparse leaves rise smoothly from the red to the near-infrared, so that six bands determine almost all of what
+lies between.
 """
 
 from __future__ import annotations
@@ -17,16 +18,16 @@ _SHARED = tuple("nir08" if band == "nir" else band for band in LANDSAT.band_name
 """Sentinel-2's names of Landsat's bands: its near-infrared is the narrow one."""
 _DRAWN = tuple(band for band in SENTINEL2.band_names if band not in _SHARED)
 _ENDS = ("red", "nir08")
-"""The bands are drawn by their distance from the mean of these."""
+"""The bands are drawn by their difference from the mean of these."""
 _NEIGHBOURS = 5
 _NOISE = 0.03
-"""Of a drawn band."""
+"""Noise of a drawn band."""
 _OTHER = 0.02
-"""Share of built land and water up to which a simulated pixel may be a neighbour: none of either was measured in the field."""
+"""Largest share of built land and water in a simulated neighbour pixel: neither was measured in the field."""
 
 
 def with_red_edge(measured: Mixtures, simulated: Mixtures, *, rng: np.random.Generator) -> Mixtures:
-    """Return Landsat's pixels in Sentinel-2's bands: those it lacks stand to its red and near-infrared as in its nearest simulated pixels.
+    """Convert Landsat's pixels to Sentinel-2's bands: missing ones follow the nearest simulated pixels, relative to red and near-infrared.
 
     Parameters
     ----------
@@ -42,7 +43,7 @@ def with_red_edge(measured: Mixtures, simulated: Mixtures, *, rng: np.random.Gen
     level = deck[:, [simulated.bands.index(band) for band in _ENDS]].mean(axis=1)
     own = seen[:, [_SHARED.index(band) for band in _ENDS]].mean(axis=1)
     rise = np.median(deck[near][:, :, drawn] - level[near][:, :, None], axis=1)
-    # The median of neighbours is smoother than any pixel: it must not be recognised by that.
+    # The median of neighbours is smoother than any pixel, which must not give it away.
     rise += rng.normal(0, _NOISE, rise.shape)
     found = np.empty((len(seen), len(simulated.bands)))
     found[:, shared], found[:, drawn] = measured.reflectance, np.maximum(np.exp(own[:, None] + rise) - DARK, 0.0)

@@ -1,6 +1,6 @@
-"""Read real spectra, fractions and pixels that judge models, and the end members that teach them.
+"""Real spectra, fractions and pixels that judge models, and end members for training.
 
-None of it is part of the project: the files lie in the data folder, each with its source.
+None of it is part of the project: the files are in the data folder, each with its source.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ MUUFL_FILE = "reference/muufl_field_spectra_vnir.csv"
 TABASCO_FILE = "reference/tabasco_landsat7_pixels.csv"
 
 _ROWS_OF_A_BLOCK = 50
-"""Neighbouring rows of the Australian table taken as one site: it names no place, and fields were visited in turn."""
+"""Adjacent rows of the Australian table that count as one site: it names no place, and fields were visited in sequence."""
 _PIXELS_OF_A_BLOCK = 12
-"""Side of the blocks of the Texan scene, whose neighbouring pixels err together."""
+"""Side of the blocks of the Texan scene used as error clusters."""
 
 FULL_COVER = ("T11", "T13", "T19", "T1E", "T1H", "S35", "S36")
-"""Habitats of closed woods and scrub: full cover by their definition (EUNIS). Reed is partly dead and stands in water."""
+"""Habitats of closed woods and scrub: full cover by definition (EUNIS). Reed is partly dead and stands in water."""
 OPEN_WATER = ("C2.2", "C2.3")
 
 
 def read_australia(data: Path, *, kept: bool = True) -> Reference:
     """Read field-measured green fractions of Landsat pixels in Australian rangeland; ``blue`` is imputed there.
 
-    Every third site is ``kept`` to judge; the others may teach (:func:`field_pixels`).
+    Every third site is ``kept`` for judging; the others may train (:func:`field_pixels`).
     """
     table = _australia(data, kept=kept)
     return Reference(
@@ -53,7 +53,7 @@ def read_australia(data: Path, *, kept: bool = True) -> Reference:
 
 
 def read_dry_of_australia(data: Path) -> Array:
-    """Read the share of dry plants (n,) that people measured on the pixels of :func:`read_australia` that are kept to judge."""
+    """Read the measured share of dry plants (n,) on the pixels of :func:`read_australia` kept for judging."""
     return _australia(data, kept=True)["npv"].to_numpy(dtype=float)
 
 
@@ -64,18 +64,19 @@ def _australia(data: Path, *, kept: bool) -> pd.DataFrame:
 
 
 _SPARSE = 0.5
-"""Green fraction up to which field-measured pixels teach: above, pointers fall through crowns that count as closed in a city."""
+"""Largest green fraction of field-measured training pixels: above, point samples see gaps in crowns that count as closed in a
+city."""
 
 
 def field_pixels(data: Path, count: int, *, rng: np.random.Generator) -> Mixtures:
-    """Draw pixels to learn from out of two thirds of the Australian sites: green, dry and bare fractions as people measured them."""
+    """Draw training pixels from two thirds of the Australian sites: green, dry and bare fractions as measured."""
     table = _australia(data, kept=False)
     table = table[table["fraction"] < _SPARSE]
     rows = table.iloc[rng.integers(0, len(table), count)]
     shares = np.zeros((count, len(CLASSES)))
     shares[:, LOW], shares[:, DRY], shares[:, BARE] = (rows[name].clip(0) for name in ("fraction", "npv", "bare"))
     seen = rows[list(LANDSAT.band_names)].to_numpy(dtype=float)
-    # Blue was imputed from green and red: it must not be recognised by that.
+    # Blue was imputed from green and red, which must not give it away.
     gain = np.exp(rng.normal(0, 0.03, (count, 1)) + rng.normal(0, 0.02, seen.shape))
     seen[:, 0] *= np.exp(rng.normal(0, 0.12, count))
     return Mixtures(
@@ -84,7 +85,7 @@ def field_pixels(data: Path, count: int, *, rng: np.random.Generator) -> Mixture
 
 
 def read_hydice(data: Path) -> Reference:
-    """Green fractions of a Texan car park and its lawns; weak, because their truth is a vegetation index at 2 m."""
+    """Read green fractions of a Texan car park and its lawns; weak, because their truth is a vegetation index at 2 m."""
     table = pd.read_csv(existing(data, HYDICE_FILE))
     block = table["row"] // _PIXELS_OF_A_BLOCK * 100 + table["col"] // _PIXELS_OF_A_BLOCK
     return Reference(
@@ -97,9 +98,9 @@ def read_hydice(data: Path) -> Reference:
 
 
 def read_habitats(data: Path) -> tuple[Reference, npt.NDArray[np.str_]]:
-    """Sentinel-2 pixels of habitats along the Southern Bug, clustered by polygon, and the habitat of each.
+    """Read Sentinel-2 pixels of habitats along the Southern Bug, clustered by polygon, and each one's habitat.
 
-    ``green`` is 1 for closed woods and scrub, 0 for open water, and NaN where a habitat says nothing about cover.
+    ``green`` is 1 for closed woods and scrub, 0 for open water, and NaN if a habitat does not define cover.
     """
     table = pd.read_csv(existing(data, HABITATS_FILE))
     habitat = table["label"].to_numpy(dtype=str)
@@ -116,7 +117,7 @@ def read_habitats(data: Path) -> tuple[Reference, npt.NDArray[np.str_]]:
 
 
 def read_tabasco(data: Path) -> tuple[Reference, npt.NDArray[np.str_], npt.NDArray[np.str_]]:
-    """Clear Landsat 7 pixels of one place in a wet and in a dry season; the label and the season of each."""
+    """Read clear Landsat 7 pixels of one place in a wet and in a dry season, with each one's label and season."""
     table = pd.read_csv(existing(data, TABASCO_FILE))
     table = table[table["fmask"] == 0]
     season = np.where(table["scene"].str.endswith("1999322"), "wet", "dry")
@@ -132,18 +133,18 @@ def read_tabasco(data: Path) -> tuple[Reference, npt.NDArray[np.str_], npt.NDArr
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """Spectra and what is said of each."""
+    """Spectra with their attributes."""
 
     rows: pd.DataFrame
     spectra: Array
     """(n, band) in Sentinel-2's bands."""
 
     def of(self, **wanted: str) -> Array:
-        """Pick the spectra whose columns hold these values."""
+        """Select the spectra whose columns have these values."""
         return self.spectra[self._holds(wanted)]
 
     def samples_of(self, **wanted: str) -> npt.NDArray[np.int_]:
-        """Tell the sample, by number, of each spectrum that :meth:`of` picks: its file, or itself where there are none."""
+        """Return the sample number of each spectrum that :meth:`of` selects: its file, or itself if there are none."""
         chosen = self._holds(wanted)
         sample = pd.factorize(self.rows["file"])[0] if "file" in self.rows else np.arange(len(self.rows))
         return sample[chosen]
@@ -164,10 +165,10 @@ def read_table(data: Path, name: str) -> Table:
 
 
 def read_materials_in_bands(data: Path, *, bands: Sequence[str]) -> tuple[Array, tuple[str, ...]]:
-    """Roofs, walls, paints, metals and cloth (n, band) that the library of full spectra lacks, and the kind of each.
+    """Read roofs, walls, paints, metals and cloth (n, band) missing from the library of full spectra, and each one's kind.
 
-    Karlsruhe (KLUM), Gulfport (MUUFL) and Pasadena. Gulfport's were measured to 1,000 nm only: their short-wave infrared is taken as
-    the near-infrared. Texas (HYDICE) teaches nothing: a place that judges is worth more than its roofs.
+    Karlsruhe (KLUM), Gulfport (MUUFL) and Pasadena. Gulfport's were measured only to 1,000 nm: their short-wave infrared is set to
+    the near-infrared. Texas (HYDICE) is not used for training: a judging place is worth more than its roofs.
     """
     klum, muufl, turf = (pd.read_csv(existing(data, name)) for name in (KLUM_FILE, MUUFL_FILE, TURF_FILE))
     parts = [
@@ -185,13 +186,13 @@ _GULFPORT = ("BlueCloth", "GreenCloth", "RedCloth", "BlackCloth", "YellowCurb", 
 
 
 def read_dirt(data: Path, *, bands: Sequence[str]) -> Array:
-    """Read dirt and sand (n, band) of Gulfport."""
+    """Read dirt and sand (n, band) from Gulfport."""
     muufl = pd.read_csv(existing(data, MUUFL_FILE))
     return _chosen(_bands(muufl[muufl["label"].isin(["Dirt", "SandInSun", "BeachSand"])]), bands)
 
 
 def read_texas(data: Path) -> Reference:
-    """Read pure airborne spectra of a Texan car park, its roofs, lawns and trees, told apart by those who made the set."""
+    """Read pure airborne spectra of a Texan car park, its roofs, lawns and trees, as labelled by the authors of the set."""
     table = pd.read_csv(existing(data, HYDICE_PURE_FILE))
     code = np.array([_TEXAN[label] for label in table["label"]])
     return Reference(reflectance=_bands(table), bands=SENTINEL2.band_names, green=GREEN[code].astype(float),
@@ -201,7 +202,7 @@ def read_texas(data: Path) -> Reference:
 
 _TEXAN = {"Asphalt": BUILT, "Roof": BUILT, "Metal": BUILT, "Dirt": BARE, "Grass": LOW, "Tree": TREE}
 _SPECTRA_OF_A_BLOCK = 10
-"""Neighbouring spectra of the Texan table taken as one spot: it names none."""
+"""Adjacent spectra of the Texan table that count as one spot: it names none."""
 
 
 # In the order of Sentinel-2's bands.
@@ -209,7 +210,7 @@ _NAMES = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
 
 
 def _bands(table: pd.DataFrame) -> Array:
-    """Reflectance (n, band) in Sentinel-2's bands; what was not measured is taken as the near-infrared."""
+    """Reflectance (n, band) in Sentinel-2's bands; unmeasured bands are set to the near-infrared."""
     values = [table[name] if name in table else table["B8A"] for name in _NAMES]
     return np.asarray(np.clip(np.stack([np.asarray(value, dtype=float) for value in values], axis=1), 0.001, 1.2))
 
@@ -222,7 +223,7 @@ def _chosen(spectra: Array, bands: Sequence[str]) -> Array:
 
 
 def end_members(data: Path, *, bands: Sequence[str]) -> EndMembers:
-    """Read all measured surfaces that teach, in a sensor's bands."""
+    """Read all measured training surfaces, in a sensor's bands."""
     spectra, kinds = read_materials_in_bands(data, bands=bands)
     source = np.array(kinds)
     turf = source == "turf"

@@ -1,8 +1,8 @@
-"""How much direct light each surface of a pixel gets: shadows of houses and trees by their geometry, and slopes.
+"""Direct light on each surface of a pixel: shadows of houses and trees by their geometry, and slopes.
 
-Buildings and crowns of plan density p and height-to-width ratio a throw shadows that leave ``exp(-p a tan(zenith) k)`` of the
-ground lit, if they stand at random (the frontal-area density of Raupach 1992, Bound.-Layer Meteorol. 60: 375, seen from the
-sun instead of the wind). What lies in shade gets skylight only, which is blue.
+Buildings and crowns of plan density p and height-to-width ratio a cast shadows that leave ``exp(-p a tan(zenith) k)`` of the
+ground lit, if randomly placed (the frontal-area density of Raupach 1992, Bound.-Layer Meteorol. 60: 375, seen from the sun
+instead of the wind). Shaded ground gets only skylight, which is blue.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ import numpy as np
 from howgreen.training.spectra import Array
 
 _BLOCK = 0.9
-"""Mean width of a house or crown across the sun over its width, of random orientation, less what falls on other roofs."""
+"""Mean width of a randomly oriented house or crown across the sun relative to its width, less the shadow that falls on other
+roofs."""
 
 
 def lit_share(roofs: Array, crowns: Array, *, tan_sun: Array, rng: np.random.Generator) -> Array:
-    """(n, 1) share of the ground that direct light reaches.
+    """Return the share of the ground in direct light, (n, 1).
 
     Parameters
     ----------
@@ -31,7 +32,7 @@ def lit_share(roofs: Array, crowns: Array, *, tan_sun: Array, rng: np.random.Gen
 
 
 def slopes(count: int, *, tan_sun: Array, rng: np.random.Generator) -> Array:
-    """(n, 1) direct light on sloping ground over that on level ground; most ground is level."""
+    """Draw the direct light on sloping ground relative to level ground, (n, 1); most ground is level."""
     hilly = rng.random((count, 1)) < 0.1
     tilt = np.radians(rng.uniform(0, 30, (count, 1))) * hilly
     towards = np.cos(rng.uniform(0, 2 * np.pi, (count, 1)))
@@ -39,5 +40,5 @@ def slopes(count: int, *, tan_sun: Array, rng: np.random.Generator) -> Array:
 
 
 def skylight(count: int, *, nm: Array, rng: np.random.Generator) -> Array:
-    """(n, band) light in full shade over light in the sun: about a third at 490 nm, a twentieth at 2.2 um."""
+    """Return light in full shade relative to sunlight, (n, band): about a third at 490 nm, a twentieth at 2.2 um."""
     return np.asarray(rng.uniform(0.12, 0.4, (count, 1)) * (490 / nm) ** rng.uniform(0.8, 1.8, (count, 1)))

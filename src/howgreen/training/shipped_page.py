@@ -1,4 +1,4 @@
-"""``benchmark.md``: the shipped models on land that taught them nothing; nothing on the page is written by hand."""
+"""``benchmark.md``: the shipped models on land that they were not trained on; nothing on the page is written by hand."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ def shipped_page(data: Path, *, out: Path, progress: Progress) -> Path:
 
 
 def sensor_of(model: Model) -> Sensor:
-    """Tell whose bands a shipped model takes."""
+    """Return the sensor of a shipped model's bands."""
     return LANDSAT if model.card.resolution_m == LANDSAT.bands[0].resolution_m else SENTINEL2
 
 
 def dry_of(model: Model) -> Predict | None:
-    """Make a function from rows of reflectance to shares of dry plants; None where the model does not tell them."""
+    """Make a function from rows of reflectance to shares of dry plants; None if the model does not predict them."""
     column = next((place for place, item in enumerate(model.card.classes) if item.name == DRY_PLANTS), None)
     if column is None:
         return None
@@ -68,7 +68,7 @@ def dry_of(model: Model) -> Predict | None:
 
 
 def judged(model: Model, *, ground: Ground, cities: Sequence[Place]) -> dict[str, Any]:
-    """All figures of one model."""
+    """Compute all figures of one model."""
     predict, bands, sensor, dry = judge.predict_of(model), model.card.bands, sensor_of(model), dry_of(model)
     habitats, _ = ground.habitats
     full = habitats.only(habitats.green == 1)
@@ -91,7 +91,7 @@ def judged(model: Model, *, ground: Ground, cities: Sequence[Place]) -> dict[str
 
 
 def sections(found: Mapping[str, Figures]) -> list[str]:
-    """Text of the page, part by part."""
+    """Write the page's text, part by part."""
     return [
         opening(found[DEFAULT]),
         "## How far off in a new place\n\n" + _places(found),
@@ -106,7 +106,7 @@ def sections(found: Mapping[str, Figures]) -> list[str]:
 
 
 def opening(default: Figures) -> str:
-    """Begin with what a city official may want to know."""
+    """Write the opening: what a city official may want to know."""
     error = default["card"].reference_error
     points, wide = 100 * error.half_width, judges.over_cities(default["wide"])
     return f"""# How well do the shipped models do?
@@ -275,7 +275,7 @@ Australia worse (.123 to .133-.147), and widened the spread between places (τ .
 
 
 def draw_curves(predict: Predict, bands: Sequence[str], *, ground: Ground, path: Path) -> None:
-    """Draw what is true against what is said, a line for each real place."""
+    """Draw truth against prediction, a line for each real place."""
     from matplotlib import pyplot as plt
 
     figure, axis = plt.subplots(figsize=(5.2, 4.6), layout="constrained")
@@ -298,7 +298,7 @@ def draw_curves(predict: Predict, bands: Sequence[str], *, ground: Ground, path:
 
 
 def draw_lines(lines: Mapping[str, Sequence[float]], path: Path) -> None:
-    """Draw the mean answer along every mixing line."""
+    """Draw the mean prediction along every mixing line."""
     from matplotlib import pyplot as plt
 
     figure, axes = plt.subplots(1, 2, figsize=(8.4, 4.2), layout="constrained", sharey=True)

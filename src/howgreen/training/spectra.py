@@ -1,4 +1,4 @@
-"""Spectra on one wavelength axis, and what Sentinel-2's bands see of them."""
+"""Spectra on one wavelength axis, and their values in Sentinel-2's bands."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ RESPONSES_FILES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Responses:
-    """How strongly each band of a sensor answers to each wavelength."""
+    """Spectral response of each band of a sensor."""
 
     bands: tuple[str, ...]
     """Common names in spectral order."""
@@ -42,18 +42,18 @@ class Materials:
     """Measured surfaces."""
 
     names: tuple[str, ...]
-    """As SLUM calls them: the letter is the kind (A asphalt, C concrete, R roofing, Z metal, ...)."""
+    """Names in SLUM: the letter is the kind (A asphalt, C concrete, R roofing, Z metal, ...)."""
     spectra: Array
     """(material, wavelength), reflectance 0-1."""
 
 
 def existing(data: Path, name: str) -> Path:
-    """Return a file of the data folder.
+    """Return the path of a file in the data folder.
 
     Raises
     ------
     ModelError
-        Where it is not there.
+        It does not exist.
     """
     path = data / name
     if not path.is_file():
@@ -70,11 +70,11 @@ def read_materials(data: Path) -> Materials:
 
 
 def read_responses(data: Path, sensor: Sensor = SENTINEL2) -> Responses:
-    """Spectral responses of Sentinel-2A or Landsat 8 for the bands of ``sensor``, from an ENVI library."""
+    """Read the spectral responses of Sentinel-2A or Landsat 8 for the bands of ``sensor``, from an ENVI library."""
     file = RESPONSES_FILES[sensor.name]
     header = existing(data, file + ".hdr").read_text()
     wavelength = np.array([float(v) for v in _listed(header, "wavelength", file)])
-    # One library counts in nanometres, the other in micrometres.
+    # One library is in nanometres, the other in micrometres.
     wavelength_nm = wavelength * 1000 if wavelength.max() < 100 else wavelength
     names = [_band_of(name, sensor) for name in _listed(header, "spectra names", file)]
     rows = np.fromfile(existing(data, file + ".sli"), dtype="<f8").reshape(len(names), -1)
@@ -95,18 +95,18 @@ def _listed(header: str, key: str, file: str) -> list[str]:
 
 
 def _band_of(spectrum: str, sensor: Sensor) -> str | None:
-    """``Sentinel-2A - Band B8A`` → ``nir08``, ``SWIR-1`` → ``swir16``; None for the bands that howgreen leaves out."""
+    """``Sentinel-2A - Band B8A`` → ``nir08``, ``SWIR-1`` → ``swir16``; None for bands that howgreen does not use."""
     word = spectrum.rsplit(" ", 1)[-1].lower()
     return common_name({"swir-1": "swir16", "swir-2": "swir22"}.get(word, word), sensor)
 
 
 def to_bands(spectra: Array, responses: Responses) -> Array:
-    """Spectra (..., wavelength) as a sensor's bands (..., band)."""
+    """Convolve spectra (..., wavelength) to a sensor's bands (..., band)."""
     return np.asarray(spectra @ responses.weights.T)
 
 
 def on_axis(values: Array, wavelength_nm: Array) -> Array:
-    """Spectra (n, samples) measured at other wavelengths, interpolated to ours; gaps (NaN) are bridged."""
+    """Interpolate spectra (n, samples) at other wavelengths to ours; gaps (NaN) are bridged."""
     rows = []
     for row in values:
         known = np.isfinite(row)

@@ -1,8 +1,8 @@
-"""The shipped U-Net, ``unet-10``: a pixel and what is around it, as far as 240 m.
+"""The shipped U-Net, ``unet-10``: a pixel and its surroundings, up to 240 m.
 
-It learns from neighbourhoods of any greenness (:mod:`howgreen.training.neighbourhoods`), from towns of the sample city's builder, and
-from mixtures of single pixels, each shown as an even field: so that it answers where there is nothing to look at, too. Of real pixels it
-has learned from none, so that every real place may say how far off it is in a new one.
+It learns from neighbourhoods of any greenness (:mod:`howgreen.training.neighbourhoods`), from towns of the sample city's builder,
+and from mixtures of single pixels, each shown as a uniform field, so that it also works without context. It learns from no real
+pixels, so that every real place can measure its error in a new one.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ from howgreen.training.spectra import read_responses
 
 NAME, BAND_SET, VERSION = "unet-10", "sentinel-2", "2.1.0"
 WIDTHS, STRIDES = (12, 24, 32, 48, 48), (1, 2, 2, 2)
-"""One level more than the contest's: it sees 24 pixels around, and costs no more."""
+"""One level more than the contest's: it sees 24 pixels around, at the same cost."""
 HALO_PX = 32
-"""More than what it reaches, and a multiple of its halvings."""
+"""More than its receptive field, and a multiple of its downsampling."""
 _NEIGHBOURHOODS, _TOWNS, _PATCHWORKS = 4, 1, 3
-"""Of a batch."""
+"""Numbers in a batch."""
 _EVEN_PX = (8, 16, 32)
-"""Sides of the even fields in which pixels without neighbours are shown."""
+"""Sides of the uniform fields that show pixels without neighbours."""
 _RATE = 3e-3
 _AREA_WEIGHT = 20.0
-"""Of the squared error of a whole piece's green share, beside that of each pixel: cities are judged by their sums."""
+"""Weight of the squared error of a piece's total green share, beside that of each pixel: cities are judged by their sums."""
 _LEVEL = 0.95
 _MIXTURES = 3000
-"""Of each real place: an even field is shown for each."""
+"""Mixtures per real place, each shown as a uniform field."""
 
 
 def make_unet(
@@ -62,7 +62,7 @@ def make_unet(
     Parameters
     ----------
     cities
-        Simulated cities that judge, by the beginning of their scores' names.
+        Judging simulated cities, by the prefix of their scores' names.
     pieces
         Number of neighbourhoods to learn from.
     """
@@ -73,7 +73,7 @@ def make_unet(
     checkpoint = path.with_suffix(".checkpoint")
     job = Job(training=world.training(without=REAL), setting={}, effort=effort, seed=SEED, card=plain, progress=progress,
               checkpoint=checkpoint)  # fmt: skip
-    # Not under its own name until it is judged: what bears it is finished.
+    # Not under its final name until judged: a file of that name is finished.
     graph, trained = _trained(job, ground), path.with_suffix(".trained")
     export.save(graph, trained)
     judged = _judged(plain, load_model(trained), world=world, data=data, cities=cities)
@@ -85,13 +85,13 @@ def make_unet(
 
 @dataclass(frozen=True, kw_only=True)
 class _Lessons:
-    """What the network is shown."""
+    """Training data of the network."""
 
     samples: unet.Samples
     ground: Neighbourhoods
 
     def batch(self, rng: np.random.Generator) -> descent.Batch:
-        """Features (batch, feature, y, x) and shares (batch, class, y, x) of one step."""
+        """Draw features (batch, feature, y, x) and shares (batch, class, y, x) of one step."""
         towns = self.samples.job.training.towns
         pairs = [self.ground.draw(rng, side=unet.CROP_PX) for _ in range(_NEIGHBOURHOODS)]
         pairs += [self.samples.crop(int(rng.integers(len(towns))), rng) for _ in range(_TOWNS)]
@@ -101,7 +101,7 @@ class _Lessons:
 
 
 def area_loss(logits: torch.Tensor, shares: torch.Tensor) -> torch.Tensor:
-    """:func:`howgreen.training.contest.descent.known_loss`, plus the squared error of each piece's mean green share."""
+    """Compute :func:`howgreen.training.contest.descent.known_loss`, plus the squared error of each piece's mean green share."""
     green = torch.tensor(GREEN)
     known = torch.isfinite(shares[:, 0])
     missed = torch.softmax(logits, dim=1)[:, green].sum(dim=1) - shares[:, green].nan_to_num().sum(dim=1)

@@ -1,8 +1,9 @@
-"""Draw simulated cities from 3 to 90 % green in six climates, by rules that no training uses.
+"""Simulated cities from 3 to 90 % green in six climates, drawn by rules that no training uses.
 
-The towns that teach and the sample city share one builder, one street pattern and one season. These share nothing with it: streets are
-level lines of distances and waves, plants are four numbers a kind instead of a canopy model, and roofs, fields and shores are those of
-other places. They judge whether a ratio holds where greenness, light and land are unlike; they are no accuracy of a real city.
+The training towns and the sample city share one builder, one street pattern and one season. These cities share nothing with them:
+streets are level lines of distances and waves, plants are four numbers per kind instead of a canopy model, and roofs, fields and
+shores are from other places. They judge whether a ratio holds where greenness, light and land differ; they do not measure accuracy
+in a real city.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _NM = np.array([492, 560, 665, 704, 740, 783, 833, 865, 1614, 2202], np.float32)
 
 
 def _plant(infrared: float, pale: float, dry: float) -> tuple[float, ...]:
-    """Ten bands of a closed canopy: near-infrared level, how pale (0 dark green, 1 yellow) and how dry its leaves are (0-1)."""
+    """Ten bands of a closed canopy: near-infrared level, paleness (0 dark green, 1 yellow) and dryness of its leaves (0-1)."""
     blue, red = 0.018 + 0.045 * pale, 0.018 + 0.10 * pale**1.5
     green, edge = 0.035 + 0.065 * pale, 0.05 + 0.13 * pale
     short = infrared * (0.34 + 0.62 * dry)
@@ -36,7 +37,7 @@ def _plant(infrared: float, pale: float, dry: float) -> tuple[float, ...]:
 
 
 def _ramp(blue: float, red: float, infrared: float, short: float, far: float) -> tuple[float, ...]:
-    """Ten bands of something without chlorophyll, through five of them."""
+    """Ten bands of something without chlorophyll, interpolated through five of them."""
     steps = np.interp(_NM, [492, 665, 865, 1614, 2202], [blue, red, infrared, short, far])
     return tuple(float(value) for value in steps)
 
@@ -94,19 +95,19 @@ _HEIGHT_M = np.array([row[2] for row in _TABLE.values()], np.float32)
 
 @dataclass(frozen=True, kw_only=True)
 class Climate:
-    """What a climate's cities are made of; names are keys of the table."""
+    """The materials of a climate's cities; names are keys of the table."""
 
     sun_elevation_deg: float
     trees: tuple[str, ...]
     yards: tuple[str, ...]
     """Green ones."""
     dry: tuple[str, ...]
-    """What lies where no plant is green and nothing is built."""
+    """Cover of ground that is neither green nor built."""
     fields: tuple[str, ...]
     roofs: tuple[str, ...]
     streets: tuple[str, ...]
     extras: tuple[str, ...]
-    """Large patches of something odd."""
+    """Large patches of something unusual."""
     water: str
     haze: float
 
@@ -149,7 +150,7 @@ CLIMATES: Mapping[str, Climate] = {
 
 PATTERNS = ("rings", "ribbons", "alleys", "contours")
 GREENNESS = (0.0, 0.3, 0.62, 0.97)
-"""What each climate's cities are drawn with; the share that comes out is counted on the cells."""
+"""Target greenness of each climate's cities; the resulting share is counted on the cells."""
 
 
 def wide_cities(sensor: Sensor = SENTINEL2, *, per_climate: int = len(GREENNESS)) -> list[Place]:
@@ -162,7 +163,7 @@ def wide_cities(sensor: Sensor = SENTINEL2, *, per_climate: int = len(GREENNESS)
 
 
 def wide_city(climate: str, greenness: float, *, seed: int, sensor: Sensor) -> Place:
-    """Draw one city and see it through a sensor; shares are counted on cells of 2 m."""
+    """Draw one city and simulate a sensor's image of it; shares are counted on cells of 2 m."""
     rng, kind = np.random.default_rng([seed, 17]), CLIMATES[climate]
     cells = _painted(kind, greenness, PATTERNS[seed % len(PATTERNS)], rng)
     image = _seen(cells, kind, sensor, rng)
@@ -173,13 +174,13 @@ def wide_city(climate: str, greenness: float, *, seed: int, sensor: Sensor) -> P
 
 
 def covers(climate: str, greenness: float, *, seed: int) -> tuple[npt.NDArray[np.int_], Floats]:
-    """(y, x) class of each cell of the same city, and its height in metres."""
+    """Return the class (y, x) of each cell of the same city, and its height in metres."""
     cells = _painted(CLIMATES[climate], greenness, PATTERNS[seed % len(PATTERNS)], np.random.default_rng([seed, 17]))
     return _CLASS[cells], _HEIGHT_M[cells]
 
 
 def _noise(rng: np.random.Generator, scale_m: float) -> Floats:
-    """Smooth noise, spread about evenly over 0-1."""
+    """Smooth noise, roughly uniform over 0-1."""
     from scipy.ndimage import zoom
     from scipy.special import ndtr
 
@@ -189,7 +190,7 @@ def _noise(rng: np.random.Generator, scale_m: float) -> Floats:
 
 
 def _painted(kind: Climate, greenness: float, pattern: str, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
-    """(y, x) material of each cell."""
+    """Paint the material of each cell, (y, x)."""
     y, x = np.mgrid[:_SIDE, :_SIDE] * float(CELL_M)
     street, lot = _streets(pattern, x, y, rng)
 
@@ -197,7 +198,7 @@ def _painted(kind: Climate, greenness: float, pattern: str, rng: np.random.Gener
         chosen = np.minimum((_noise(rng, scale_m) * len(names)).astype(int), len(names) - 1)
         return np.asarray(np.array([_CODE[name] for name in names], np.uint8)[chosen])
 
-    # How much is built falls from the middle outwards, unevenly; open land and gardens take the rest.
+    # The built share falls from the centre outwards, unevenly; open land and gardens take the rest.
     density = 0.75 * _noise(rng, 420) + 0.25 * _noise(rng, 90)
     rural = density < 0.75 * greenness
     roof = (lot < 0.62 - 0.42 * greenness) & ~street & ~rural
@@ -222,7 +223,7 @@ def _painted(kind: Climate, greenness: float, pattern: str, rng: np.random.Gener
 
 def _rows(cells: npt.NDArray[np.integer], x: npt.NDArray[np.float64], y: npt.NDArray[np.float64],
           rng: np.random.Generator) -> npt.NDArray[np.integer]:  # fmt: skip
-    """Vines and olives stand in rows 6 m apart over bare ground."""
+    """Vines and olives in rows 6 m apart over bare ground."""
     turn = rng.uniform(0, np.pi)
     between = np.mod(x * np.cos(turn) + y * np.sin(turn), 6.0) > 3.2
     planted = np.isin(cells, [_CODE["vine"], _CODE["olive"]])
@@ -232,7 +233,7 @@ def _rows(cells: npt.NDArray[np.integer], x: npt.NDArray[np.float64], y: npt.NDA
 def _streets(
     pattern: str, x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], rng: np.random.Generator
 ) -> tuple[Mask, Floats]:
-    """Where streets run, and how far into a lot each cell lies (0 its middle, 1 its edge)."""
+    """Find the streets, and each cell's position within its lot (0 its middle, 1 its edge)."""
     from scipy.spatial import cKDTree
 
     if pattern == "alleys":
@@ -254,7 +255,7 @@ def _streets(
 
 
 def _seen(cells: npt.NDArray[np.uint8], kind: Climate, sensor: Sensor, rng: np.random.Generator) -> Floats:
-    """(band, y, x) in sun and shade, through the optics and a little haze."""
+    """Simulate the image (band, y, x) in sun and shade, through the optics and a little haze."""
     from scipy.ndimage import gaussian_filter
 
     lit = 1 - _shadow(cells, kind.sun_elevation_deg, rng)[:, :, None]
@@ -281,7 +282,7 @@ def _seen(cells: npt.NDArray[np.uint8], kind: Climate, sensor: Sensor, rng: np.r
 
 
 def _shadow(cells: npt.NDArray[np.uint8], elevation_deg: float, rng: np.random.Generator) -> Floats:
-    """(y, x) how much of the direct light something taller takes away, 0-1: by marching towards the sun."""
+    """Compute the share of direct light (y, x) blocked by something taller, 0-1: by marching towards the sun."""
     height = _HEIGHT_M[cells]
     azimuth, slope = rng.uniform(0, 2 * np.pi), np.tan(np.radians(elevation_deg))
     shadow = np.zeros(cells.shape, np.float32)

@@ -1,4 +1,4 @@
-"""How wide the interval of a small zone must be, from simulated cities that neither teach nor judge anything else."""
+"""Interval width of small zones, from simulated cities that neither train nor judge anything else."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SEED = 7000
 
 
 def towns(count: int, *, extent_m: int, sensor: Sensor = SENTINEL2) -> list[Place]:
-    """Simulate cities of the sample city's own materials; other seeds than the contest's."""
+    """Simulate cities from the sample city's own materials, with other seeds than the contest's."""
     return [judging_town(_SEED + number, extent_m=extent_m, sensor=sensor.name) for number in range(count)]
 
 
@@ -33,16 +33,16 @@ def half_widths(
     cities: Sequence[Place],
     pixel_m: float = 10,
 ) -> dict[str, float]:
-    """Give the scores of a card, :data:`howgreen.core.models.ZONE_SCORES_M2`: 95 % of the zones of a size erred less, beside their city.
+    """Compute the scores of a card, :data:`howgreen.core.models.ZONE_SCORES_M2`: the 95 % quantile of zone errors relative to the city's, by size.
 
-    What a whole city is off by is the place's part of an interval, and comes from real places; it is taken off here.
+    A whole city's error is the place's part of an interval, and comes from real places; it is subtracted here.
 
     Parameters
     ----------
     green, water
-        Green share, and whether it is called water, of reflectance (n, band).
+        Green share, and whether it is classified as water, of reflectance (n, band).
     cities
-        With every pixel's truth known; a size that fits into none is left out.
+        With truth for every pixel; a size that fits into none is left out.
     """
     found = {}
     for name, area_m2 in ZONE_SCORES_M2.items():
@@ -61,7 +61,7 @@ def ratio_errors(
     cities: Sequence[Place],
     name: str = "simulated_cities",
 ) -> dict[str, float]:
-    """Give the scores of a card: error of the ratio of whole simulated cities, root mean square and worst (0-1)."""
+    """Compute the scores of a card: error of the ratio of whole simulated cities, root mean square and worst (0-1)."""
     misses = []
     for city in cities:
         rows, shares = city.with_bands(bands).rows()
