@@ -17,7 +17,7 @@ from scipy.ndimage import map_coordinates
 from howgreen.core.errors import ImageError
 from howgreen.core.grid import Window
 from howgreen.core.types import Asset
-from howgreen.imagery.read import _resample
+from howgreen.imagery.read import _resample, opener
 from howgreen.imagery.read._resample import read_codes, tile_grid
 from howgreen.imagery.read.opener import Files, opened
 
@@ -266,6 +266,22 @@ def test_what_cannot_be_read_as_it_is_says_why(tmp_path, dtype, placed, cure):
     with rasterio.open(path, "w", driver="GTiff", height=8, width=8, count=1, dtype=dtype, **placed) as file:
         file.write(np.ones((8, 8), dtype), 1)
     with pytest.raises(ImageError, match=cure), opened(Asset(band="red", href=str(path))):
+        pass
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_tiles_that_unpack_to_gigabytes_are_refused_before_they_are_read(tmp_path, monkeypatch, count):
+    path = tmp_path / "image.tif"
+    with rasterio.open(path, "w", driver="GTiff", height=256, width=256, count=count, dtype="uint16", crs=UTM, tiled=True,
+                       blockxsize=256, blockysize=256, compress="deflate", interleave="pixel",
+                       transform=Affine(10, 0, WEST, 0, -10, NORTH)) as file:  # fmt: skip
+        file.write(np.zeros((count, 256, 256), np.uint16))
+    asset = Asset(band="red", href=str(path))
+    monkeypatch.setattr(opener, "MOST_TILE_BYTES", count * 256 * 256 * 2)
+    with opened(asset) as image:
+        assert image.dataset.count == count
+    monkeypatch.setattr(opener, "MOST_TILE_BYTES", count * 256 * 256 * 2 - 1)
+    with pytest.raises(ImageError, match=r"its tiles unpack to .* GiB each, more than"), opened(asset):
         pass
 
 

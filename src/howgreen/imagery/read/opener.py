@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
+from rasterio.enums import Interleaving
 from rasterio.errors import RasterioError
 from rasterio.windows import Window as RasterioWindow
 
@@ -37,6 +38,8 @@ GDAL_OPTIONS = {
     "VSI_CACHE": "FALSE",  # windows are read once; the system caches the files
 }
 _WEB = ("https://", "http://")
+MOST_TILE_BYTES = 512 << 20
+"""Of one tile or strip, unpacked: each thread holds a whole one, and zeros pack to a thousandth."""
 
 
 _UNFETCHED = ("dataset_mask", "read_masks", "sample", "statistics", "stats")
@@ -347,6 +350,12 @@ def open_image(href: str, *, remote: Remote | None = None, overview: int | None 
         driver = dataset.driver
         dataset.close()
         raise ImageError(f"{href}: a {driver} file, not a GeoTIFF or JPEG 2000; convert it and add it again")
+    if dataset.driver == "GTiff" and (size := _tile_bytes(dataset)) > MOST_TILE_BYTES:
+        dataset.close()
+        raise ImageError(
+            f"{http.redact_url(href) if remote else href}: its tiles unpack to {size / 2**30:,.1f} GiB each, more than "
+            f"{MOST_TILE_BYTES / 2**30:g} GiB; write it in smaller ones (gdal_translate -co TILED=YES)"
+        )
     tiles = tiles_of(dataset, Path(path))
     image = dataset if remote is None else Fetched(dataset, remote)
     beside = MaskFile(href, image, remote) if overview is None else None
@@ -376,6 +385,12 @@ def opened(asset: Asset, files: Files | None = None) -> Iterator[Image]:
             "use another --catalog" if is_web(asset.href) else "check it with `howgreen store verify` and add it again"
         )
         raise ImageError(f"{href}: band {asset.band} cannot be read ({reason}); {cure}") from error
+
+
+def _tile_bytes(dataset: Any) -> int:
+    """Return the bytes of a tile or strip, unpacked; all bands of a GeoTIFF are of one type, in tiles of one size."""
+    size: int = math.prod(dataset.block_shapes[0]) * np.dtype(dataset.dtypes[0]).itemsize
+    return size * (dataset.count if dataset.interleaving is Interleaving.pixel else 1)
 
 
 def _check_image(dataset: Any, asset: Asset) -> None:
