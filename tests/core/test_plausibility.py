@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import rasterio
 
-from howgreen.core.plausibility import check, natural, odd_band, step_of
+from howgreen.core.plausibility import check, natural, not_green, odd_band, step_of
 from howgreen.core.sensors import LANDSAT, SENTINEL2
 from howgreen.core.types import Encoding
 
@@ -246,6 +246,29 @@ def test_a_band_that_does_not_go_with_the_others_on_bright_ground_is_found(light
     assert (None if found is None else found[0]) == band
 
 
+def plants(part=1.0, red=0.03, blue=0.03, nir=0.4, count=1000) -> dict[str, np.ndarray]:
+    """Leaves of more green than red and blue light, but in a part of them of as much as is said."""
+    bands = {"blue": share(0.03, blue, part), "green": np.full(1000, 0.05), "red": share(0.03, red, part)}
+    return {band: values[:count] for band, values in (bands | {"nir": np.full(1000, nir)}).items()}
+
+
+@pytest.mark.parametrize(
+    ("light", "band"),
+    [
+        (plants(), None), (plants(red=0.06), "red"), (plants(blue=0.06), "blue"),
+        (plants(0.74, red=0.06), None), (plants(0.76, red=0.06), "red"), (plants(0.74, blue=0.06), None), (plants(0.76, blue=0.06), "blue"),
+        (plants(red=0.06, nir=0.241), "red"), (plants(red=0.06, nir=0.239), None),
+        (plants(red=0.035, nir=0.151) | {"green": np.full(1000, 0.033)}, "red"),
+        (plants(red=0.035, nir=0.149) | {"green": np.full(1000, 0.033)}, None),
+        (plants(red=0.06, count=200), "red"), (plants(red=0.06, count=199), None),
+    ],
+)  # fmt: skip
+def test_plants_that_are_not_green_are_found(light, band):
+    """Green and red exchanged made Bolzano 4 % green, of 75, without a word."""
+    found = not_green(light)
+    assert (None if found is None else found[0]) == band
+
+
 def test_without_near_infrared_or_with_few_pixels_no_band_is_odd():
     light = bright(near=0.5)
     assert odd_band({band: light[band] for band in ("blue", "green", "red")}) is None
@@ -354,6 +377,16 @@ def test_one_band_twice_as_bright_is_found_on_real_images_and_no_right_one(share
         twice = odd_band(light | {band: 2 * light[band]})
         # Opole lacks blue, and its ground is dark.
         assert (twice is not None) or (name == "opole" and band == "nir"), band
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", ["bolzano", "tlaxcala", "aberystwyth", "lommel", "detroit", "tabasco"])
+def test_green_exchanged_with_a_neighbour_is_found_on_real_images(shared_data, name):
+    light = real_images(shared_data)[name]
+    assert not_green(light) is None
+    for band in ("blue", "red"):
+        found = not_green(light | {band: light["green"], "green": light[band]})
+        assert (found is None) == (name == "tlaxcala" and band == "red"), band  # where it is dry
 
 
 @pytest.mark.real

@@ -147,6 +147,15 @@ def test_bare_ground_that_is_blue_is_told(tif, root, recwarn, wrong):
     assert [one.code for one in store.scenes(root)[0].warnings] == ["scale-doubtful"] * bool(wrong)
 
 
+@pytest.mark.parametrize("other", ["red", "blue"])
+def test_green_exchanged_with_its_neighbour_is_told(tif, root, recwarn, other):
+    light = _town()
+    light["red"] = np.minimum(light["red"], 0.19)
+    light[other], light["green"] = light["green"], light[other]
+    _added(tif, root, light)
+    assert any(f"{other} and green are exchanged" in str(one.message) for one in recwarn)
+
+
 @pytest.mark.parametrize(
     ("columns", "doubted"), [(0, False), (12, False), (22, True), (80, True), (140, True), (157, False)]
 )

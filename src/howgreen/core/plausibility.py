@@ -67,6 +67,11 @@ smaller ones are reported."""
 LEAST_BARE, PLANTS, BRIGHT_NIR, PLANT_GREEN = 0.85, 2.1, 0.45, 1.12
 """Near-infrared of the brightest ground over its visible light: in nine real images of surface reflectance 1.1 to 2.1. Ground with more of it
 whose near-infrared exceeds the third, and that is no greener than the fourth, cannot be plants: these are darker in visible light."""
+DENSE, DENSE_NIR, MOST_NOT_GREEN = 0.6, 0.15, 0.75
+"""Vegetation index of dense plants, taken with the brightest visible band, whichever that is; their near-infrared at least; and the share of
+them that may reflect more red, or more blue, than green light. More red: in eight real images of surface reflectance at most 0.34 (0.60 in
+1,000 windows), with green and red exchanged at least 0.91, but for one of dry plants. More blue: at most 0.05; exchanged, or at the top of
+the atmosphere, at least 0.77."""
 MOST_EQUAL = 0.9
 """Share of the pixels with equal numbers in two bands from which these are one band twice."""
 STRETCHED_TOP = 0.005
@@ -261,6 +266,28 @@ def bluer(light: Light) -> float | None:
     brighter = np.maximum(red, blue)
     bare = (near > green) & (brighter > 0) & (near - brighter < BARE_NDVI * (near + brighter))
     return float((blue > red)[bare].mean()) if bare.sum() >= FEWEST_PX else None
+
+
+def not_green(light: Light) -> tuple[str, float] | None:
+    """Find a visible band of which dense plants reflect more than of green, and in what share of them; None if there is none.
+
+    Leaves are green. Where most of them are not, two bands were exchanged, or the image holds what the air scatters.
+
+    Parameters
+    ----------
+    light
+        Reflectance of the same pixels by band, (pixel,).
+    """
+    near = next((light[band] for band in NEAR_INFRARED if band in light), None)
+    if near is None or "green" not in light or len({one.size for one in light.values()}) > 1:
+        return None
+    visible = {band: light[band] for band in VISIBLE if band in light}
+    brightest = np.max(list(visible.values()), axis=0)
+    dense = (near > DENSE_NIR) & (near - brightest > DENSE * (near + brightest)) & (brightest > 0)
+    if dense.sum() < FEWEST_PX:
+        return None
+    shares = [(band, float((values > light["green"])[dense].mean())) for band, values in visible.items()]
+    return next(((band, share) for band, share in shares if share > MOST_NOT_GREEN), None)
 
 
 def odd_band(light: Light) -> tuple[str, float, tuple[float, float]] | None:

@@ -118,7 +118,7 @@ def _of_masks(plan: Plan) -> Iterator[Caution]:
         yield Caution(
             "own-cloud-mask",
             f"{_have(told, plan)} no cloud mask: clouds were found by howgreen's own detector, which may miss thin ones, and take "
-            "large white roofs for clouds; give a mask with `howgreen store add --mask`",
+            "large white roofs and pale sand for clouds; give a mask with `howgreen store add --mask`",
         )
         if len(told) == len(optical) and max(scene.clear_pct or 0.0 for scene in optical) < CLEAR_DATE_PCT:
             yield Caution(

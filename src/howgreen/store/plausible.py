@@ -123,6 +123,8 @@ def _doubts(
             "air's own light was not taken out (Level-1C, top of atmosphere)"
         )
         cautions.append(Caution("scale-doubtful", text))
+    elif (other := plausibility.not_green(whole)) is not None:
+        cautions.append(_not_green(*other))
     light = [{band: _light(source, band, values) for band, values in part.items()} for part in parts]
     part = plausibility.shifted_part(light)
     if part is not None:
@@ -132,6 +134,17 @@ def _doubts(
         )
         cautions.append(Caution("offset-doubtful", text))
     return tuple(cautions)
+
+
+def _not_green(band: str, share: float) -> Caution:
+    """Put into words that plants reflect more of a band than of green light."""
+    text = f"{100 * share:.0f} % of its plants reflect more red than green light: red and green are exchanged (--bands)"
+    if band == "blue":
+        text = (
+            f"{100 * share:.0f} % of its plants reflect more blue than green light: blue and green are exchanged (--bands), or the air's own "
+            "light was not taken out (Level-1C, top of atmosphere)"
+        )
+    return Caution("scale-doubtful", text)
 
 
 def _out_of_line(band: str, ratio: float, usual: tuple[float, float]) -> Caution:
