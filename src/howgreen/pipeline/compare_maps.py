@@ -22,7 +22,7 @@ from howgreen.net.network import Network
 
 if TYPE_CHECKING:
     from howgreen.core.types import Progress, Result
-    from howgreen.report.figures import LayersSummary
+    from howgreen.report.layers_figures import LayersSummary
 
 LAYERS = tuple(LEGENDS)
 """Maps available for comparison."""

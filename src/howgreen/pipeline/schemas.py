@@ -11,7 +11,8 @@ from howgreen.landcover.card import Card
 from howgreen.pipeline._plan_file import PlanFile
 from howgreen.report import PeopleSummary, RestorationSummary, TrendSummary
 from howgreen.report.change_figures import ChangeSummary
-from howgreen.report.figures import LayersSummary, Summary, schema_of
+from howgreen.report.figures import Summary, schema_of
+from howgreen.report.layers_figures import LayersSummary
 
 HOME = Path(__file__).parent.parent
 """The package folder."""

@@ -15,7 +15,7 @@ from howgreen.report._outlines import outlines
 from howgreen.report._sections import OWN_PAGE
 from howgreen.report._summary import values
 from howgreen.report._templates import whole_page
-from howgreen.report.figures import LayersSummary
+from howgreen.report.layers_figures import LayersSummary
 
 if TYPE_CHECKING:
     from howgreen.core.agreement import Agreement, Compared

@@ -36,28 +36,18 @@ from howgreen.core.errors import HowgreenError, MissingExtraError
 def main(data: Path, out: Path, work: Path, clouds_out: Path) -> None:
     """Simulate, train, judge and export every shipped model: a quarter of an hour of one core."""
     try:
-        written = [*_clouds_made(data, clouds_out), *_made(data, out, work)]
+        try:
+            from howgreen.training.clouds.make import make as make_detectors
+            from howgreen.training.make import make
+        except ImportError as error:
+            raise MissingExtraError(f"training ({error.name})", "train") from error
+        written = make_detectors(data, out=clouds_out, progress=_tell)
+        written += make(data, out=out, work=work, progress=_tell)
     except HowgreenError as error:
         click.echo(f"howgreen.training: {error}", err=True)
         sys.exit(1)
     for path in written:
         click.echo(f"{path}  {path.stat().st_size:,} bytes")
-
-
-def _made(data: Path, out: Path, work: Path) -> list[Path]:
-    try:
-        from howgreen.training.make import make
-    except ImportError as error:
-        raise MissingExtraError(f"training ({error.name})", "train") from error
-    return make(data, out=out, work=work, progress=_tell)
-
-
-def _clouds_made(data: Path, out: Path) -> list[Path]:
-    try:
-        from howgreen.training.clouds.make import make
-    except ImportError as error:
-        raise MissingExtraError(f"training ({error.name})", "train") from error
-    return make(data, out=out, progress=_tell)
 
 
 def _tell(stage: str, done: int, total: int) -> None:
