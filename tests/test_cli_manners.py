@@ -71,6 +71,11 @@ def test_coordinates_need_no_quotes(typed: list[str], kept: list[str]):
     assert cli._southern(typed) == kept
 
 
+@pytest.mark.parametrize("written", ["2019:2021", "2019-2021", "2019/2021", "2019–2021", "2019,2020,2021"])
+def test_years_may_be_joined_as_people_join_them(written: str):
+    assert options.read_years(None, None, written) == (2019, 2020, 2021)
+
+
 @pytest.mark.parametrize(("written", "metres"), [("1500", 1500), ("1.5km", 1500), ("300 m", 300), (" 2 KM ", 2000)])
 def test_a_radius_may_have_its_unit(written: str, metres: float):
     assert options._Metres().convert(written, None, None) == metres

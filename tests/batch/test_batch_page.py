@@ -126,14 +126,39 @@ def test_the_verdict_says_how_many_changed():
 
 def test_models_and_satellites_that_differ_are_told():
     found = rows()
-    assert "by the same model" not in shown(found)
+    assert "by different models" not in shown(found)
     mixed = [replace(row, model="ndvi", series="landsat-8-9") if row.key == "c1" else row for row in found]
     text = shown(mixed)
-    assert "not answered by the same model (mixture-10, ndvi)" in text
-    assert "not of the same satellites (landsat-8-9, sentinel-2)" in text
+    assert "answered by different models (mixture-10, ndvi)" in text
+    assert "of different satellites (landsat-8-9, sentinel-2)" in text
     undated = [replace(row, year=None) for row in rows(years=(None,))]
     assert "several years" not in shown(undated)
     assert "several years" in shown([replace(undated[0], first_date="2021-06-01"), *undated[1:]])
+
+
+def test_areas_of_images_are_not_called_cities():
+    found = rows(3, (None,))
+    assert "No limits of" not in shown(found)
+    found[1] = replace(found[1], warnings=("limits-are-image",))
+    assert "No limits of City 1 were given: the figure is of the area of the image, and not of the city." in shown(
+        found
+    )
+    found[2] = replace(found[2], warnings=("limits-are-image",))
+    assert "No limits of City 2, City 1 were given: the figures are of the areas" in shown(found)
+
+
+def test_few_places_have_their_names_on_the_map_and_none_over_another():
+    few, many = (re.findall(r"<text[^>]*>([^<]*)</text>", shown(rows(count, (None,)))) for count in (6, 16))
+    assert few[0] == "City 5"
+    assert many == []
+    same = [replace(row, wkt=box(9, 47, 9.08, 47.1).wkt) for row in rows(3, (None,)) if row.wkt]
+    assert re.findall(r"<text[^>]*>([^<]*)</text>", shown(same)) == ["City 2"]  # the first of the order
+
+
+def test_one_date_is_told_by_its_day_alone():
+    one = shown(rows(1, (None,), n_dates=1, first_date="2024-07-01", last_date="2024-07-01"))
+    assert ">1\u00a0Jul\u00a02024</td>" in one
+    assert ">1\u00a0Jun – 1\u00a0Aug\u00a02024 (4)</td>" in shown(rows(1, (None,)))
 
 
 def test_the_chosen_year_is_the_one_that_is_shown():

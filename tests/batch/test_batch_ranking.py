@@ -91,6 +91,8 @@ def test_no_two_cities_share_a_folder_whatever_they_are_called(tmp_path):
 def test_a_name_that_an_unquoted_comma_cuts_is_refused_and_is_not_another_place(tmp_path):
     with pytest.raises(TableError, match="line 3 has more fields than the header; quote"):
         batch.read_list(_table(tmp_path, "name\nVienna\nParis, Texas\n"))
+    with pytest.raises(TableError, match=r"limits are not read from a table's column \('area'\); give one vector file"):
+        batch.read_list(_table(tmp_path, "name,area\nVienna,414.8\nGraz,limits\\graz.geojson\n"))
     (only,) = batch.read_list(_table(tmp_path, "name\nVienna,,\n"))  # what spreadsheets leave behind
     assert only.place == "Vienna"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 MOST_CITIES = 20_000
 LARGEST_TABLE_BYTES = 64 << 20
 _NAMES = ("name", "city", "place", "municipality")
+_LIMITS = re.compile(r"\.(?:geojson|gpkg|json|kml|shp|zip)$|^(?:MULTI)?POLYGON\b|^\{", re.IGNORECASE)
+"""What a cell holds that is meant as limits."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +129,11 @@ def _of_table(path: Path, name_column: str | None) -> Iterator[tuple[str, str]]:
         )
     query = names.get("place", column)
     for number, row in enumerate(reader, 2):
+        limits = next((field for field in row if field and _LIMITS.search(str(row[field] or "").strip())), None)
+        if limits not in (None, column, query):
+            raise TableError(
+                f"{path}: limits are not read from a table's column ({limits!r}); give one vector file with all of them as LIST"
+            )
         if any(cell.strip() for cell in row.get(None) or ()):
             raise TableError(
                 f'{path}: line {number} has more fields than the header; quote what holds a comma: "Lyon, France"'
@@ -172,4 +180,5 @@ def _of_shapes(path: Path, name_column: str | None) -> Iterator[tuple[str, City]
                 place_from_geometry(row.rename(columns={column: "name"}) if column != "name" else row, name=name),
             )
         except InputError as error:
-            raise TableError(f"{path}: {name}: {error}") from error
+            told = str(error).removeprefix(f"{name}: ")
+            raise TableError(f"{path}: {name}: {told}") from error

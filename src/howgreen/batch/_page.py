@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
@@ -27,6 +27,8 @@ _LIGHT, _DARK = (237, 244, 214), (16, 84, 48)
 _SPARK = (110.0, 26.0)
 """Width and height of the sparkline of a city's years."""
 _MOST_CREDITS = 40
+_MOST_LABELLED, _LETTER_PX = 15, 26.0
+"""So many places have their names on the map, in letters of this size."""
 _MOST_NAMED = 12
 """Most names in a sentence; if there are more, only their number is given."""
 
@@ -195,7 +197,7 @@ def page(found: Ranking, *, files: Sequence[str], language: Language = ENGLISH) 
             if len(found.years) > 1
             else [],
             years=[year for year in found.years if year is not None],
-            unlike=list(_unlike(found, language)),
+            unlike=list(unlike(found, language)),
             doubts=_doubts(found, language),
             map=_map(found.order, language),
             ramp="linear-gradient(to right, #{}, #{})".format(*(bytes(one).hex() for one in (_LIGHT, _DARK))),
@@ -281,19 +283,27 @@ def _spark(series: Sequence[tuple[int, float]]) -> dict[str, Any] | None:
     return {"width": _SPARK[0], "height": _SPARK[1], "line": " ".join(f"{x},{y}" for x, y in points), "end": points[-1]}
 
 
-def _unlike(found: Ranking, language: Language) -> Iterator[str]:
+def unlike(found: Ranking, language: Language = ENGLISH) -> Iterator[str]:
     """Yield the properties that the cities should share but do not."""
     rows = [one.row for one in found.order]
+    names = [row.name for row in rows if "limits-are-image" in row.warnings]
+    if names:
+        text = language.ngettext(
+            "No limits of %(names)s were given: the figure is of the area of the image, and not of the city.",
+            "No limits of %(names)s were given: the figures are of the areas of the images, and not of the cities.",
+            len(names),
+        )
+        yield text % {"names": _listed(names)}
     models = sorted({row.model for row in rows})
     if len(models) > 1:
         text = language.gettext(
-            "The cities were not answered by the same model (%(models)s): what models differ by is in the order."
+            "The cities were answered by different models (%(models)s): part of the order may come from that."
         )
         yield text % {"models": ", ".join(models)}
     series = sorted({row.series for row in rows})
     if len(series) > 1:
         text = language.gettext(
-            "The images are not of the same satellites (%(names)s): what satellites differ by is in the order."
+            "The images are of different satellites (%(names)s): part of the order may come from that."
         )
         yield text % {"names": ", ".join(series)}
     names = [row.name for row in rows if found.season_differs(row)]
@@ -303,10 +313,14 @@ def _unlike(found: Ranking, language: Language) -> Iterator[str]:
             "The dates of %(names)s lie in another season than those of their first year: they cannot be compared.",
             len(names),
         )
-        yield text % {"names": ", ".join(names[:_MOST_NAMED]) + (" …" if len(names) > _MOST_NAMED else "")}
+        yield text % {"names": _listed(names)}
     months = {row.first_date[:7] for row in rows} | {row.last_date[:7] for row in rows}
     if found.year is None and len({month[:4] for month in months if month}) > 1 and not found.is_map:
         yield language.gettext("The images are of several years: name one --period for all.")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:_MOST_NAMED]) + (" …" if len(names) > _MOST_NAMED else "")
 
 
 def _doubts(found: Ranking, language: Language) -> list[dict[str, Any]]:
@@ -368,11 +382,37 @@ def _map(order: Sequence[Ranked], language: Language) -> dict[str, Any] | None:
     return {
         "width": math.ceil(wide * scale + 2 * _MARGIN),
         "height": math.ceil(tall * scale + 2 * _MARGIN),
-        "radius": 4.5 if len(shapes) < 500 else 2.5,
+        "radius": 9.0 if len(shapes) <= _MOST_LABELLED else 4.5 if len(shapes) < 500 else 2.5,
         "shapes": drawn,
+        "labels": _labels(shapes, xy) if len(shapes) <= _MOST_LABELLED else [],
         "least": language.percent(least),
         "most": language.percent(most),
     }
+
+
+def _labels(
+    shapes: Sequence[tuple[Row, Any]], xy: Callable[[float, float], tuple[float, float]]
+) -> list[dict[str, Any]]:
+    """Lay the names beside the places, on the side where there is more room; none over another."""
+    labels: list[dict[str, Any]] = []
+    taken: list[tuple[float, float, float]] = []
+    for row, shape in shapes:
+        west, south, east, north = shape.bounds
+        (left, y), (right, _) = xy(west, (south + north) / 2), xy(east, (south + north) / 2)
+        to_left, length = (left + right) / 2 > _WIDE / 2, 0.6 * _LETTER_PX * len(row.name)
+        x = left - _LETTER_PX / 2 if to_left else right + _LETTER_PX / 2
+        start, end = (x - length, x) if to_left else (x, x + length)
+        if all(abs(y - other) > _LETTER_PX or start > until or end < since for other, since, until in taken):
+            taken.append((y, start, end))
+            labels.append(
+                {
+                    "name": row.name,
+                    "x": round(x, 1),
+                    "y": round(y + _LETTER_PX / 3, 1),
+                    "side": "end" if to_left else "start",
+                }
+            )
+    return labels
 
 
 def _parts(shape: Any) -> Iterator[Polygon]:

@@ -259,7 +259,7 @@ def read_years(_: click.Context, __: click.Parameter, given: str | None) -> tupl
         return ()
     found: list[int] = []
     for part in given.split(","):
-        match = re.fullmatch(r"\s*(\d{4})(?:\s*:\s*(\d{4}))?\s*", part)
+        match = re.fullmatch(r"\s*(\d{4})(?:\s*[:/–-]\s*(\d{4}))?\s*", part)
         if not match or (match[2] and int(match[2]) < int(match[1])):
             raise click.BadParameter(f"{given!r}: write 2017:2026, or 1985,1995,2005")
         found += range(int(match[1]), int(match[2] or match[1]) + 1)

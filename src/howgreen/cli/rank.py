@@ -120,7 +120,10 @@ def rank_command(
             if row.error:
                 when = "" if row.year is None else f" {row.year}"
                 say(f"warning: {one_line(row.name)}{when}: {row.error}", err=True)
-        say(plain(" ".join(batch.verdict(batch.ranking_of(rows, year=year)))))
+        found = batch.ranking_of(rows, year=year)
+        for text in batch.unlike(found):
+            say(f"warning: {plain(one_line(text))}", err=True)
+        say(plain(" ".join(batch.verdict(found))))
         say("files: " + ", ".join(str(file) for file in files))
     if all(row.green_ratio is None for row in rows):
         raise click.exceptions.Exit(1)
