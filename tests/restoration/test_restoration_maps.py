@@ -10,7 +10,7 @@ from tests.restoration.conftest import NORTH, WEST
 
 from howgreen.core.errors import ImageError
 from howgreen.restoration import CLCPLUS, TREE_COVER, cut_out, open_map
-from howgreen.restoration._account import sums_of
+from howgreen.restoration._account import Maps, _cover, sums_of
 
 ROW = [*range(1, 12), 253, 254, 255]
 
@@ -47,11 +47,24 @@ def test_what_a_file_calls_no_data_changes_nothing(make_map, nodata):
     assert found.covered_m2 == 700
 
 
-def test_the_sea_of_the_other_map_is_no_unknown_ground_of_this_one(make_map):
-    tcd = open_map([make_map("tcd.tif", [[100, 255, 255]])], TREE_COVER)
-    assert sums_of(tcd, strip(3))[0].bounds[1] == 1
-    found, _ = sums_of(tcd, strip(3), sea_m2=200)
-    assert (found.area_m2, found.unknown_m2, found.share) == (100, 0, 1)
+@pytest.mark.parametrize(
+    ("clc", "tcd", "area", "covered", "unknown"),
+    [
+        ([2, 253, 253], [100, 255, 255], 100, 100, 0),  # the sea is unknown to the other map
+        ([2, 2, 253, 253], [100, 255, 0, 0], 200, 100, 100),  # or 0 %, and then makes up for no unknown land
+        ([2, 2, 253], [100, 0, 60], 200, 100, 0),  # crowns that lean over the shore cover no land
+        ([253, 253], [0, 255], 0, 0, 0),
+    ],
+)
+def test_the_sea_is_cut_off_tree_cover_too(make_map, clc, tcd, area, covered, unknown):
+    maps = Maps(
+        green=open_map([make_map("clc.tif", [clc])], CLCPLUS),
+        canopy=open_map([make_map("tcd.tif", [tcd])], TREE_COVER),
+        canopy_before=open_map([make_map("old.tif", [tcd])], TREE_COVER),
+    )
+    found = _cover(strip(len(clc)), maps)
+    for one in (found.canopy, found.canopy_before):
+        assert (one.area_m2, one.covered_m2, one.unknown_m2) == (area, covered, unknown)
 
 
 @given(east=st.floats(0.5, 138.0), south=st.floats(0.5, 9.5))

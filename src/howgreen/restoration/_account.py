@@ -166,21 +166,21 @@ def account(
 def _cover(shape: BaseGeometry, maps: Maps) -> Cover:
     green, sea = sums_of(maps.green, shape)
     before, sea_before = (None, 0.0) if maps.green_before is None else sums_of(maps.green_before, shape)
+    dry = dry_before = maps.green.without_sea(shape) if sea > 0 else shape
+    if maps.green_before is not None:
+        dry_before = maps.green_before.without_sea(shape) if sea_before > 0 else shape
     return Cover(
         green=green,
-        canopy=None if maps.canopy is None else sums_of(maps.canopy, shape, sea_m2=sea)[0],
+        canopy=None if maps.canopy is None else sums_of(maps.canopy, dry)[0],
         green_before=before,
-        canopy_before=None if maps.canopy_before is None else sums_of(maps.canopy_before, shape, sea_m2=sea_before)[0],
+        canopy_before=None if maps.canopy_before is None else sums_of(maps.canopy_before, dry_before)[0],
     )
 
 
-def sums_of(of: CoverMap, shape: BaseGeometry, *, sea_m2: float = 0.0) -> tuple[Sums, float]:
+def sums_of(of: CoverMap, shape: BaseGeometry) -> tuple[Sums, float]:
     """Sum one map inside one shape (EPSG:3035); also return the area of the sea in m2.
 
-    Parameters
-    ----------
-    sea_m2
-        Sea inside the shape according to another map: this one may leave it unclassified.
+    Tree Cover Density knows no sea: where it lies by the other map is cut off the shape beforehand, for this one calls it 0 % or unknown.
     """
     if shape.is_empty:
         return NOTHING, 0.0
@@ -188,7 +188,7 @@ def sums_of(of: CoverMap, shape: BaseGeometry, *, sea_m2: float = 0.0) -> tuple[
     shown = sum(areas.values())
     own_sea = sum(area for code, area in areas.items() if code in of.kind.sea)
     unknown = sum(area for code, area in areas.items() if code in of.kind.unknown) + max(shape.area - shown, 0.0)
-    whole, unknown = max(shape.area, shown) - own_sea - sea_m2, unknown - sea_m2
+    whole = max(shape.area, shown) - own_sea
     covered = sum(area * of.kind.worth.get(code, 0.0) for code, area in areas.items())
     # Pixels add up to the shape within rounding: less than a millionth is not unknown ground.
     unknown = unknown if unknown > 1e-6 * max(whole, 1.0) else 0.0

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from affine import Affine
 from rasterio.windows import Window
 
 from howgreen.core.cog import pack, plain_raster
@@ -110,6 +111,21 @@ class CoverMap:
             raise ImageError(f"{self.kind.label}: its files show some ground twice; give each tile once")
         return found
 
+    def without_sea(self, shape: BaseGeometry) -> BaseGeometry:
+        """Cut the pixels of the sea off a shape (EPSG:3035)."""
+        import shapely
+        from rasterio.features import shapes
+
+        sea = []
+        for file in self.files:
+            for codes, box in _windows(file, shape):
+                marked = np.isin(codes, list(self.kind.sea)).astype(np.uint8)
+                west, south, east, north = box.bounds
+                height, width = codes.shape
+                place = Affine((east - west) / width, 0, west, 0, (south - north) / height, north)
+                sea += [shapely.geometry.shape(one) for one, _ in shapes(marked, mask=marked > 0, transform=place)]
+        return polygonal(shapely.difference(shape, shapely.union_all(sea)))
+
 
 def open_map(files: Sequence[str | Path], kind: MapKind) -> CoverMap:
     """Check that files belong to the stated map.
@@ -195,10 +211,17 @@ def _check(file: Any, name: str, kind: MapKind) -> None:
 
 def _areas(name: str, shape: BaseGeometry) -> dict[int, float]:
     """Measure the area of each code in one file, whatever its declared no data, window by window."""
+    counts = np.zeros(256)
+    for codes, box in _windows(name, shape):
+        counts += _counts(codes, box, shape)
+    return {code: float(cells) * PIXEL_M**2 for code, cells in enumerate(counts) if cells > 0}
+
+
+def _windows(name: str, shape: BaseGeometry) -> Iterator[tuple[npt.NDArray[np.uint8], Polygon]]:
+    """Read the parts of a file that a shape touches, each with the box that its pixels fill."""
     import shapely
     from rasterio.errors import RasterioError
 
-    counts = np.zeros(256)
     try:
         with _opened(name) as file:
             for row in range(0, file.height, WINDOW_PX):
@@ -206,10 +229,9 @@ def _areas(name: str, shape: BaseGeometry) -> dict[int, float]:
                     window = Window(column, row, min(WINDOW_PX, file.width - column), min(WINDOW_PX, file.height - row))
                     box = shapely.box(*file.window_bounds(window))
                     if shapely.intersects(shape, box):
-                        counts += _counts(file.read(1, window=window, masked=False), box, shape)
+                        yield file.read(1, window=window, masked=False), box
     except RasterioError as error:
         raise ImageError(f"{name}: cannot be read ({str(error).splitlines()[0][:160]}); fetch it again") from error
-    return {code: float(cells) * PIXEL_M**2 for code, cells in enumerate(counts) if cells > 0}
 
 
 def _counts(codes: npt.NDArray[np.uint8], box: Polygon, shape: BaseGeometry) -> npt.NDArray[np.float64]:
@@ -240,7 +262,6 @@ def cut_out(of: CoverMap, shape: BaseGeometry, path: Path) -> None:
     ImageError
         The shape is so large that the file would hold more than :data:`MOST_PIXELS`, or a file cannot be read.
     """
-    from affine import Affine
     from odc.geo.geobox import GeoBox
     from rasterio.errors import RasterioError
 
