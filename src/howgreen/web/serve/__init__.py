@@ -1,4 +1,4 @@
-"""``howgreen serve``: a page and an API for whoever reaches it, over a database that outlives every process.
+"""``howgreen serve``: a page and an API for many users, with a database that outlives every process.
 
-Importing this package loads nothing of the extra ``[web]``.
+Importing this package imports nothing from the extra ``[web]``.
 """

@@ -1,4 +1,4 @@
-"""What happens to a job, told as it happens (server-sent events); who comes back hears what it missed."""
+"""Events of a job as they happen (server-sent events); a client that reconnects receives those it missed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from howgreen.web.serve.service import Here, Service, base_of, client_of, not_fo
 POLL_SECONDS = 0.4
 KEEP_ALIVE_SECONDS = 15.0
 MOST_SECONDS = 600.0
-"""After which a stream ends; a browser asks again by itself, from where it was."""
+"""Seconds after which a stream ends; a browser reconnects by itself, from its last event."""
 RETRY_MS = 1500
 
 
@@ -76,7 +76,7 @@ async def _stream(service: Service, job_id: str, after: int, base: str) -> Async
             after = one.id
             yield _event(one.kind, _data(one, job, now_line, base), one.id)
             spoken = time.monotonic()
-        if now_line != line and not listed and now_line is not None:  # others were answered: nearer to the front
+        if now_line != line and not listed and now_line is not None:  # others were answered: closer to the front
             yield _event("status", _status(job, now_line, base), None)
             spoken = time.monotonic()
         line = now_line
@@ -91,7 +91,7 @@ async def _stream(service: Service, job_id: str, after: int, base: str) -> Async
 
 
 def _look(service: Service, job_id: str, after: int) -> tuple[Job | None, list[Event], int | None]:
-    job = service.jobs.job(job_id)  # before the events: none that came later is missed when it is over
+    job = service.jobs.job(job_id)  # before the events, so that none is missed once the job is over
     if job is None:
         return None, [], None
     listed = service.jobs.events(job_id, after=after)
@@ -103,7 +103,7 @@ def _status(job: Job, line: int | None, base: str) -> dict[str, Any]:
 
 
 def _data(event: Event, job: Job, line: int | None, base: str) -> dict[str, Any]:
-    """Say an event; a status that is no longer the job's is said as it was."""
+    """Return an event's data; a status that is no longer current is returned as recorded."""
     data = _clean(event.data)
     if event.kind != "status":
         return data

@@ -1,4 +1,4 @@
-"""Routes on which people look at the places of a sample: the page of `howgreen label`, for as many readers as a sample has."""
+"""Routes for interpreting a sample's places: the page of `howgreen label`, for all readers of a sample."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Look(BaseModel):
 
 
 def offered(settings: Settings) -> bool:
-    """Tell whether visitors may look: on the loopback, and with a token. Answers of whoever passes by make no number."""
+    """Whether visitors may interpret: on the loopback, or with a token. Answers of anonymous passers-by are no basis for an estimate."""
     return settings.tokens is not None or is_loopback(settings.host)
 
 

@@ -1,4 +1,4 @@
-"""Routes of places: names are offered, outlines looked at, files read."""
+"""Routes of places: suggest names, check outlines, read files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ router = APIRouter(tags=["places"])
 
 
 def feature_of(city: City) -> Feature:
-    """Describe a place with its limits."""
+    """Return a place with its limits as a GeoJSON feature."""
     return Feature(
         type="Feature",
         id=city.id,

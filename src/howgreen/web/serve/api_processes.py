@@ -1,4 +1,4 @@
-"""Routes of OGC API - Processes, Part 1: what can be asked, asking it, and how the jobs stand."""
+"""Routes of OGC API - Processes, Part 1: the process, its execution, and its jobs."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ _ABOUT = (
 
 
 def status_info(job: Job, line: int | None, base: str) -> StatusInfo:
-    """Describe how a job stands."""
+    """Return a job's status."""
     links = [Link(href=f"{base}/jobs/{job.id}", rel="self", type="application/json", title="how it stands")]
     links.append(
         Link(href=f"{base}/jobs/{job.id}/events", rel="monitor", type="text/event-stream", title="what happens")
@@ -203,19 +203,19 @@ def job_limits(service: Here, job_id: JobId) -> Feature:
 
 
 def not_ready(detail: str) -> Exception:
-    """Say that a job has no result yet, or none at all, as OGC's standard wants it."""
+    """Return the error for a job without a result, as specified by OGC."""
     from howgreen.web.serve.safety import RefusedError
 
     return RefusedError(404, detail, kind=NOT_READY)
 
 
 def _city(service: Service, given: Inputs) -> City:
-    """Find or make the place that is meant.
+    """Find or make the intended place.
 
     Raises
     ------
     HowgreenError
-        There is none, or it is larger than this server measures.
+        There is none, or it is larger than this server's limit.
     """
     place = given.place
     if isinstance(place, PlaceId):
@@ -249,7 +249,7 @@ def _summary(base: str) -> dict[str, Any]:
 
 
 def _inputs() -> dict[str, Any]:
-    """Describe the inputs, each with its schema, taken from what is checked."""
+    """Describe the inputs, each with its schema, generated from the validation."""
     schema = Inputs.model_json_schema()
     titles = {
         "place": "An id that /places gave, or a GeoJSON area in EPSG:4326 (lon, lat)",

@@ -1,4 +1,4 @@
-"""Routes of results: what was found, its files, its districts, and what is known of a pixel or of any area in it."""
+"""Routes of results: figures, files, districts, and values of a pixel or of any area inside."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _FOR_A_DAY = "private, max-age=86400"
 _SHOWN = frozenset({".png", ".html", ".json", ".csv"})
-"""Files that a browser may show; others it saves."""
+"""File types that a browser may display; others are downloaded."""
 
 
 class GeoJsonResponse(Response):
@@ -122,7 +122,7 @@ def file(
     headers = {"etag": one.etag, "cache-control": _FOR_A_DAY, "accept-ranges": "bytes"}
     if one.etag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
-    if name == PLAN:  # names of this computer's folders stay here
+    if name == PLAN:  # the names of local folders are not published
         return Response(json.dumps(report.plan, ensure_ascii=False), media_type="application/json", headers=headers)
     if name == PAGE:
         headers["content-security-policy"] = REPORT_POLICY

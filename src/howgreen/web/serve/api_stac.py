@@ -1,4 +1,4 @@
-"""Results as a STAC catalogue: one collection, one item a result, in the form that STAC clients walk."""
+"""Results as a STAC catalogue: one collection, one item per result, in the structure that STAC clients traverse."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ def search_by_body(service: Here, request: Request, wanted: Search) -> Response:
 
 
 def _searched(service: Service, request: Request, wanted: Search) -> Response:
-    """List what fits, some at a time; rows are looked at and not reports, for there may be thousands."""
+    """List matches page by page; from rows instead of reports, as there may be thousands."""
     base, fitting, begun = base_of(request), [], 0
     days = _days(wanted.datetime)
     box = _box(wanted.bbox)
@@ -214,7 +214,7 @@ def _box(bbox: list[float] | None) -> BBox | None:
 
 
 def _days(text: str | None) -> tuple[str, str] | None:
-    """Give the first and last day that are meant, as text that sorts; RFC 3339, open ends as ``..``."""
+    """Return the first and last day as sortable text; RFC 3339, open ends as ``..``."""
     if text is None:
         return None
     ends = text.split("/")
@@ -238,11 +238,11 @@ def _meets(own: BBox, box: BBox) -> bool:
         return False
     if box[0] <= box[2]:
         return own[0] <= box[2] and box[0] <= own[2]
-    return own[2] >= box[0] or own[0] <= box[2]  # the box goes across the antimeridian
+    return own[2] >= box[0] or own[0] <= box[2]  # the box crosses the antimeridian
 
 
 def item_of(report: Report, base: str) -> dict[str, Any]:
-    """Describe a result as a STAC item."""
+    """Return a result as a STAC item."""
     summary, city = report.summary, report.city
     collection = f"{base}/stac/collections/{COLLECTION}"
     period = summary["period"]

@@ -1,4 +1,4 @@
-"""The application: every route behind one guard. ``create_app`` is all that others need."""
+"""The application: every route behind one guard. Other modules need only ``create_app``."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def create_app(settings: Settings, jobs: Jobs, results: Results) -> FastAPI:
     Parameters
     ----------
     settings
-        What whoever runs the server decides.
+        Settings by the server's operator.
     jobs, results
         On an open database; this application closes neither.
     """
@@ -96,12 +96,12 @@ def create_app(settings: Settings, jobs: Jobs, results: Results) -> FastAPI:
 
 
 def _posts(app: FastAPI) -> Callable[[str], bool]:
-    """Make what tells the paths that take a body."""
+    """Return a function that says which paths accept a body."""
     return lambda path: path.startswith("/label/") or "POST" in _methods(app, path)
 
 
 def _methods(app: FastAPI, path: str) -> list[str]:
-    """List the methods of a path; one that is written out counts before one with parts to fill in."""
+    """List the methods of a path; a literal path takes precedence over one with parameters."""
     paths = app.openapi()["paths"]
     for known in sorted(paths, key=lambda one: one.count("{")):
         if re.fullmatch(_PART.sub("[^/]+", re.escape(known)), path):
@@ -110,7 +110,7 @@ def _methods(app: FastAPI, path: str) -> list[str]:
 
 
 def _front(app: FastAPI) -> None:
-    """Add the landing page, the description of the interface, and a page that shows it."""
+    """Add the landing page, the OpenAPI description, and a page that displays it."""
 
     @app.get(
         "/", response_model=Landing, tags=["front"],
@@ -187,7 +187,7 @@ def _links(base: str) -> list[Link]:
 
 
 def _errors(app: FastAPI) -> None:
-    """Say every error in one form."""
+    """Format all errors alike."""
 
     def answer(status: int, detail: str, headers: dict[str, str] | None = None, kind: str = "about:blank") -> Response:
         return Response(problem(status, detail, kind=kind), status, headers, media_type=PROBLEM)

@@ -1,8 +1,8 @@
-"""One job in a process of its own: ``python -m howgreen.web.serve.child PARENT``.
+"""One job in a subprocess: ``python -m howgreen.web.serve.child PARENT``.
 
-A line of JSON comes in (:class:`Order`), lines of JSON go out (:func:`main`). Each further byte that comes in says that the job is
-still this process's; when none comes for long, when the pipe ends, or when the parent dies, it ends at once, wherever it is: what is
-finished lies under its name, and the rest has no name.
+It receives one line of JSON (:class:`Order`) and returns lines of JSON (:func:`main`). Each further input byte confirms
+that the job still belongs to this process; if none comes for long, if the pipe closes, or if the parent dies, it exits
+at once, wherever it is: finished files are in place under their names, everything else is unnamed.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ if TYPE_CHECKING:
     from howgreen.web.serve.results import ResultRow
 
 SILENT_S = 25.0
-"""Without a word of the worker for so long, the job may be somebody else's soon: it must end before the lease does."""
+"""Silence of the worker after which the job may be reassigned: the child must exit before the lease expires."""
 NICENESS = 10
-"""Pages and tiles come first."""
+"""Pages and tiles take precedence."""
 MOST_DATES = 200
 Tell = Callable[[str, dict[str, Any]], None]
-"""Told kind and data of an event."""
+"""Called with kind and data of an event."""
 STAGES: Mapping[str, tuple[str, float, float]] = {
     "search": ("searching images", 1, 5),
     "look": ("looking for clouds", 5, 15),
@@ -51,7 +51,7 @@ STAGES: Mapping[str, tuple[str, float, float]] = {
     "measure": ("measuring", 80, 85),
     "report": ("writing the report", 85, 99),
 }
-"""Of the pipeline: what people read, and from which to which per cent of the whole it goes."""
+"""By pipeline stage: display text, and first and last percent of the whole."""
 _ON_CLUSTER = "reading images and mapping green, on a cluster"
 _NO_ROOM = "the report cannot be written: this server's disk is full or refuses; whoever runs it has to free some space"
 _OPTION = re.compile(r"--([a-z])")
@@ -72,17 +72,17 @@ class _FolderIsThere(Exception):  # noqa: N818 (no error: the way out of a run t
 
 
 def encode(value: Any) -> bytes:
-    """Write settings and what holds them as one line of JSON."""
+    """Encode settings and containers of them as one line of JSON."""
     return msgspec.json.encode(value, enc_hook=str) + b"\n"
 
 
 def decode(line: bytes, kind: Any) -> Any:
-    """Read what :func:`encode` wrote."""
+    """Decode the output of :func:`encode`."""
     return msgspec.json.decode(line, type=kind, dec_hook=lambda wanted, text: wanted(text))
 
 
 def main(arguments: list[str], work: Callable[[Question, Settings, Tell], ResultRow] | None = None) -> int:
-    """Carry out the order on standard input; lines of JSON on standard output say how it goes.
+    """Execute the order on standard input; report progress as lines of JSON on standard output.
 
     ``{"kind": "progress" | "date" | "note", …}`` are events; the last line is ``{"kind": "result", …}`` with the row of the result, or
     ``{"kind": "failed", "message": …}``.
@@ -90,14 +90,14 @@ def main(arguments: list[str], work: Callable[[Question, Settings, Tell], Result
     Parameters
     ----------
     work
-        What the job is; None for :func:`answer`.
+        Function that does the job; None for :func:`answer`.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: the worker says when to end
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # from a terminal: the worker decides when to stop
     die_with(int(arguments[0]))
     order: Order = decode(sys.stdin.buffer.readline(), Order)
     _LastWord(SILENT_S).start()
     out = os.fdopen(os.dup(1), "wb", buffering=0)
-    os.dup2(2, 1)  # what a library prints is no line of ours
+    os.dup2(2, 1)  # output of libraries must not mix with our lines
     lock = threading.Lock()
 
     def tell(kind: str, data: dict[str, Any]) -> None:
@@ -108,7 +108,7 @@ def main(arguments: list[str], work: Callable[[Question, Settings, Tell], Result
     bound(order.settings)
     try:
         row = (work or answer)(order.question, order.settings, tell)
-    except OutputError as error:  # it names folders of ours, and cures that are not a visitor's
+    except OutputError as error:  # it names our folders, and remedies that a visitor does not have
         tell("failed", {"message": _NO_ROOM, "log": words_of(error)})
     except HowgreenError as error:
         tell("failed", {"message": for_visitors(words_of(error), order.settings)})
@@ -122,18 +122,18 @@ def main(arguments: list[str], work: Callable[[Question, Settings, Tell], Result
 
 
 def die_with(parent: int) -> None:
-    """End when the parent does: by the kernel's word on Linux, else by the end of the pipe."""
+    """Exit when the parent does: by a kernel signal on Linux, else when the pipe closes."""
     if sys.platform == "linux":
         import ctypes
 
         set_death_signal = 1
         ctypes.CDLL(None, use_errno=True).prctl(set_death_signal, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:  # it died before it could be asked for
+    if os.getppid() != parent:  # it died before this was set up
         os._exit(1)
 
 
 class _LastWord(threading.Thread):
-    """Waits for bytes on standard input, and ends the process when none comes for long, or none will."""
+    """Waits for bytes on standard input, and ends the process if none comes for long, or the pipe closes."""
 
     def __init__(self, silent_s: float) -> None:
         super().__init__(daemon=True)
@@ -155,7 +155,7 @@ class _LastWord(threading.Thread):
 
 
 def bound(settings: Settings) -> None:
-    """Bound this process's memory, keep all that it writes in the server's folder, and let pages and tiles come first."""
+    """Limit this process's memory, confine its writes to the server's folder, and lower its priority below pages and tiles."""
     for name, folder in (("XDG_CACHE_HOME", settings.cache), ("MPLCONFIGDIR", settings.cache / "matplotlib")):
         folder.mkdir(parents=True, exist_ok=True)
         os.environ[name] = str(folder.absolute())
@@ -172,7 +172,7 @@ def bound(settings: Settings) -> None:
 
 
 def answer(question: Question, settings: Settings, tell: Tell) -> ResultRow:
-    """Plan, run and write the report of a question; of one that was answered by the same plan, only plan.
+    """Plan, run and write the report of a question; if the same plan has been answered, only plan.
 
     Raises
     ------
@@ -181,7 +181,7 @@ def answer(question: Question, settings: Settings, tell: Tell) -> ResultRow:
     """
     from howgreen.core.files import folder_lock
 
-    # Of two processes with one question, however that came about, the second waits for the first to end.
+    # If two processes have the same question, for whatever reason, the second waits for the first to end.
     mine = settings.scratch / QUESTIONS / question.key
     mine.mkdir(parents=True, exist_ok=True)
     with folder_lock(mine):
@@ -233,7 +233,7 @@ def _made(question: Question, settings: Settings, tell: Tell) -> Path:
 
 
 def sources(settings: Settings) -> list[Store | Catalogs]:
-    """List where images may come from, in the order in which they are tried."""
+    """List the image sources in the order tried."""
     from howgreen.pipeline.inputs import Catalogs, Store
 
     stores: list[Store | Catalogs] = [Store(root) for root in settings.stores]
@@ -241,7 +241,7 @@ def sources(settings: Settings) -> list[Store | Catalogs]:
 
 
 def result_id(plan: Plan, language: str) -> str:
-    """Name a result: the SHA-256 of the plan and the report's language."""
+    """Return a result's id: the SHA-256 of the plan and the report's language."""
     from howgreen.pipeline import plan_json
 
     return hashlib.sha256(f"{plan_json.to_json(plan)}\n{language}".encode()).hexdigest()
@@ -257,7 +257,7 @@ def _write(result: Any, folder: Path, question: Question, settings: Settings, pr
 
 
 def _add_osm_green(folder: Path, plan: Plan, settings: Settings, tell: Tell) -> None:
-    """Add what the server's extract maps as green, as a layer beside what is seen; an answer stands without it."""
+    """Add green areas mapped in the server's extract, as a layer beside the observed green; the answer does not depend on it."""
     from howgreen.pipeline.osm_green import add_layer
 
     if settings.osm is None or plan.city.synthetic:
@@ -269,7 +269,7 @@ def _add_osm_green(folder: Path, plan: Plan, settings: Settings, tell: Tell) -> 
 
 
 def _draw_sample(result: Any, result_id: str, settings: Settings, tell: Tell) -> None:
-    """Draw the places that narrow the interval when people look at them; an answer stands without them."""
+    """Draw the sample whose interpretation narrows the interval; the answer does not depend on it."""
     from howgreen.web.serve.labels import draw
 
     try:
@@ -286,9 +286,9 @@ def _add_place(folder: Path, plan: Plan) -> None:
 
 @contextlib.contextmanager
 def in_place(folder: Path, settings: Settings) -> Iterator[Path]:
-    """Give a name to make a folder under, apart from all that is shown; at the end it takes its place whole.
+    """Provide a hidden path to build a folder at; at the end it is moved into place atomically.
 
-    An older one that is there goes at the same moment.
+    An older folder there is replaced at the same moment.
     """
     from howgreen.core.files import exchange, scratch_folder, sync_files, sync_folder
 
@@ -322,7 +322,7 @@ def _tell_plan(plan: Plan, tell: Tell) -> None:
 
 
 def in_words(tell: Tell) -> Progress:
-    """Turn the pipeline's stages into what people read, with one per cent for the whole, which never goes back."""
+    """Convert the pipeline's stages to display text, with one overall percentage that never decreases."""
     most = 0
 
     def progress(stage: str, done: int, total: int) -> None:
@@ -336,13 +336,13 @@ def in_words(tell: Tell) -> Progress:
 
 
 def words_of(error: HowgreenError) -> str:
-    """Return what an error says, with the options of the command line in it."""
+    """Return an error's text, naming command-line options."""
     with for_a_shell():
         return str(error)
 
 
 def for_visitors(text: str, settings: Settings) -> str:
-    """Say an error to those who see a page: no folder of the server, no options of a command line."""
+    """Rephrase an error for visitors: without the server's folders or command-line options."""
     from howgreen.report.private import without_paths
 
     roots = sorted(

@@ -1,7 +1,7 @@
-"""The tables that every process of a server shares, in SQLite or PostgreSQL; nothing is remembered anywhere else.
+"""The tables shared by all processes of a server, in SQLite or PostgreSQL; there is no other state.
 
-A transaction that writes is one from its first line (``BEGIN IMMEDIATE``), so that two processes take turns and neither is refused
-half-way. What was committed survives a crash of the system: SQLite syncs its log at every commit.
+A writing transaction takes the lock at its start (``BEGIN IMMEDIATE``), so that two processes take turns and neither is
+refused half-way. Commits survive a system crash: SQLite syncs its log at every commit.
 """
 
 from __future__ import annotations
@@ -45,31 +45,31 @@ if TYPE_CHECKING:
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_S = 15.0
-"""How long a transaction waits for its turn."""
+"""Longest wait of a transaction for its turn."""
 _WRITES = "howgreen_writes"
 _ADVISORY = int.from_bytes(hashlib.sha256(b"howgreen serve").digest()[:7], "big")
-"""Number of the lock that those take in PostgreSQL who must be alone."""
+"""Number of the PostgreSQL advisory lock for exclusive transactions."""
 
 
 class DatabaseError(HowgreenError):
-    """The database cannot be reached, or refuses; the message names neither user nor password."""
+    """The database cannot be reached, or refuses; the message contains neither user nor password."""
 
 
 class Moment(TypeDecorator[datetime]):
-    """A moment in UTC; SQLite, which knows no zones, keeps it without."""
+    """A time in UTC; SQLite, which has no time zones, stores it without."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Refuse what says no zone, and turn the rest into UTC."""
+        """Refuse a time without a zone, and convert the rest to UTC."""
         if value is None:
             return None
         moment = value.astimezone(UTC)
         return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Say that it is UTC."""
+        """Mark the time as UTC."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
@@ -101,10 +101,10 @@ jobs = Table(
     Column("updated", Moment, nullable=False),
     Column("result", String(64), index=True),
     Column("client", String(64), nullable=False),
-    Column("attempt", Integer, nullable=False),  # grows with every claim: who holds an earlier one has lost it
-    Column("lost", Integer, nullable=False),  # how often whoever worked on it was lost
+    Column("attempt", Integer, nullable=False),  # grows with every claim: the holder of an earlier one has lost it
+    Column("lost", Integer, nullable=False),  # number of times its worker was lost
     Column("worker", String(64)),
-    Column("lease", Moment),  # until when the worker need not be heard of
+    Column("lease", Moment),  # until when the worker need not report
     Column("last_event", Integer, nullable=False),
     Index("one_active_job_a_question", "key", unique=True, sqlite_where=_ACTIVE, postgresql_where=_ACTIVE),
 )
@@ -117,7 +117,7 @@ events = Table(
     Column("data", Text, nullable=False),
     Column("at", Moment, nullable=False),
 )
-asks = Table(  # who asked for which job; a job's going takes nothing from what its client may ask in a day
+asks = Table(  # who requested which job; removing a job does not restore its client's daily allowance
     "asks",
     metadata,
     Column("id", Integer, primary_key=True),
@@ -155,17 +155,17 @@ workers = Table(
 
 
 def now() -> datetime:
-    """Return the moment, in UTC."""
+    """Return the current time, in UTC."""
     return datetime.now(UTC)
 
 
 def open_database(settings: Settings) -> Engine:
-    """Connect, and bring the tables to today's form.
+    """Connect, and migrate the tables to the current schema.
 
     Raises
     ------
     DatabaseError
-        It cannot be reached, is of a newer howgreen, or its URL is none.
+        It cannot be reached, belongs to a newer howgreen, or its URL is invalid.
     """
     engine = connect(settings)
     try:
@@ -179,7 +179,7 @@ def open_database(settings: Settings) -> Engine:
 
 
 def connect(settings: Settings) -> Engine:
-    """Make what connects to the database of today's form; nothing is asked yet."""
+    """Make the engine for a database with the current schema, without connecting yet."""
     try:
         url = make_url(settings.url)
     except ArgumentError as error:
@@ -200,12 +200,12 @@ def connect(settings: Settings) -> Engine:
 
 @contextmanager
 def writing(engine: Engine, *, alone: bool = False) -> Iterator[Connection]:
-    """Open a transaction that writes, committed at the end.
+    """Open a writing transaction, committed at the end.
 
     Parameters
     ----------
     alone
-        Whether all others that ask to be alone wait; in SQLite whoever writes always is.
+        Whether other exclusive transactions wait; in SQLite every writer is exclusive.
     """
     with engine.connect().execution_options(**{_WRITES: True}) as connection, connection.begin():
         if alone and engine.dialect.name == "postgresql":
@@ -215,20 +215,20 @@ def writing(engine: Engine, *, alone: bool = False) -> Iterator[Connection]:
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """Open a transaction that only reads, and waits for nobody."""
+    """Open a read-only transaction that waits for nobody."""
     with engine.connect() as connection, connection.begin():
         yield connection
 
 
 def forget(connection: Connection, ids: list[str]) -> None:
-    """Remove jobs with all that was told of them; what clients asked for goes on counting."""
+    """Remove jobs with all their events; the clients' requests still count."""
     connection.execute(update(asks).where(asks.c.job.in_(ids)).values(job=""))
     connection.execute(delete(events).where(events.c.job.in_(ids)))
     connection.execute(delete(jobs).where(jobs.c.id.in_(ids)))
 
 
 def shown(url: str) -> str:
-    """Return a database's URL as it may be shown."""
+    """Return a database's URL without secrets."""
     try:
         parsed = make_url(url)
     except ArgumentError:
@@ -237,18 +237,18 @@ def shown(url: str) -> str:
 
 
 def reason(error: DBAPIError) -> str:
-    """Say in one line what a database refused."""
+    """Return the reason for a database's refusal in one line."""
     return one_line(str(error.orig)).removeprefix("connection failed: ")[:200]
 
 
 def is_full(error: DBAPIError) -> bool:
-    """Tell whether a database refused for want of space."""
+    """Whether a database refused for lack of space."""
     said = str(error.orig).casefold()
     return "disk is full" in said or "no space left" in said or "disk i/o error" in said
 
 
 def _prepare_sqlite(connection: Any, _: object) -> None:
-    connection.isolation_level = None  # transactions begin where we say so
+    connection.isolation_level = None  # we begin transactions explicitly
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {int(BUSY_S * 1000)}")
     cursor.execute("PRAGMA journal_mode = WAL")
@@ -262,7 +262,7 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def _migrate(engine: Engine, data: Path) -> None:
-    """Run what migrations are missing; of several processes that start at once, one does and the others wait."""
+    """Run missing migrations; if several processes start at once, one migrates and the others wait."""
     from alembic import command
     from alembic.config import Config
     from alembic.util import CommandError

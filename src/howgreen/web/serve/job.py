@@ -1,4 +1,4 @@
-"""What a job is: the question, what became of it, what is told of it, and why it may be refused."""
+"""Jobs: the question, its status, its events, and the reasons to refuse it."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from howgreen.core.errors import HowgreenError
 from howgreen.web.serve.questions import Question
 
 LEAST_FREE_BYTES = 500_000_000
-"""Of the disk, for a job to be accepted."""
+"""Free disk space required to accept a job."""
 
 
 class QueueFullError(HowgreenError):
-    """As many jobs wait as may."""
+    """The queue is full."""
 
 
 class TooManyJobsError(HowgreenError):
-    """A client has asked for as many jobs as it may in a day."""
+    """A client has reached its daily limit of jobs."""
 
 
 class DiskFullError(HowgreenError):
-    """There is no room for another result."""
+    """There is no space for another result."""
 
 
 class NotYoursError(HowgreenError):
@@ -31,11 +31,11 @@ class NotYoursError(HowgreenError):
 
 
 class LeaseLostError(HowgreenError):
-    """A job that this worker held and does not hold any more: it was dismissed, or taken for dead."""
+    """A job that this worker no longer holds: it was dismissed, or the worker was taken for dead."""
 
 
 class Status(StrEnum):
-    """What became of a job, in the words of OGC API - Processes."""
+    """Status of a job, in terms of OGC API - Processes."""
 
     accepted = "accepted"
     running = "running"
@@ -45,7 +45,7 @@ class Status(StrEnum):
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more will happen."""
+        """Whether the status is final."""
         return self not in (Status.accepted, Status.running)
 
 
@@ -54,63 +54,63 @@ class Job:
     """A question on its way to an answer."""
 
     id: str
-    """32 hexadecimal digits that nobody can guess."""
+    """32 unguessable hexadecimal digits."""
     key: str
     """The question's :attr:`Question.key`."""
     question: Question
     status: Status
     message: str
-    """One line for people; of a failed job, why."""
+    """One line for display; for a failed job, the reason."""
     progress: int
     """0-100."""
     stage: str
-    """What is being done, in words; empty before and after."""
+    """Current stage for display; empty before and after."""
     created: datetime
-    """This and the next three are in UTC."""
+    """UTC, like the next three."""
     started: datetime | None
     finished: datetime | None
     updated: datetime
     result: str | None
     """Id of the result, when successful."""
     client: str
-    """Hash that stands for whoever asked first."""
+    """Hash of the first client who requested it."""
     attempt: int
-    """How often it was begun."""
+    """Number of attempts."""
 
     @property
     def label(self) -> str:
-        """The place."""
+        """Name of the place."""
         return self.question.label
 
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """Something that was told of a job."""
+    """One event of a job."""
 
     id: int
-    """Its place in the job's sequence, from 1."""
+    """Its number in the job's sequence, from 1."""
     job: str
     kind: str
     """``status``, ``progress``, ``date`` or ``note``."""
     data: dict[str, Any]
     at: datetime
-    """In UTC."""
+    """UTC."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Health:
-    """Whether the server can do its work."""
+    """Whether the server is operational."""
 
     database: bool
-    """Whether it answers."""
+    """Whether it responds."""
     workers: int
-    """That were heard of lately, of all servers on this database."""
+    """Workers that reported recently, of all servers on this database."""
     oldest_wait_s: float
-    """Of the jobs that wait, how long the first has."""
+    """Age of the oldest waiting job."""
     disk_free_bytes: int
     results_bytes: int
 
     @property
     def good(self) -> bool:
-        """Whether jobs are worked on, and there is room for their results."""
+        """Whether jobs are processed, and there is space for their results."""
         return self.database and self.workers > 0 and self.disk_free_bytes >= LEAST_FREE_BYTES

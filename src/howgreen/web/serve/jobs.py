@@ -1,7 +1,8 @@
-"""Questions that wait, run and end, in a database that several processes share.
+"""The job queue, in a database shared by several processes.
 
-Whoever works on a job holds a lease of it. A lease that is not renewed ends; the job waits again, and whoever held it hears at the
-next word that it is lost (:class:`LeaseLostError`). What decides is the number of the attempt, which grows with each claim.
+A worker holds a lease on its job. If the lease is not renewed it expires, the job waits again, and the former holder is
+told at its next report (:class:`LeaseLostError`). Ownership is decided by the attempt number, which grows with each
+claim.
 """
 
 from __future__ import annotations
@@ -46,13 +47,13 @@ if TYPE_CHECKING:
     from howgreen.web.serve.settings import Settings
 
 LEASE_S = 30.0
-"""A worker that is not heard of for so long is taken for dead."""
+"""A worker silent for this long counts as dead."""
 MOST_LOST = 3
-"""So often a job is begun anew after whoever worked on it was lost."""
+"""Number of times a job is restarted after its worker was lost."""
 FRESH = timedelta(days=1)
-"""An answer this young answers the same question without a look at the images: there may be new ones since."""
+"""A younger answer is reused without checking for new images."""
 MOST_EVENTS = 5_000
-"""Of one job."""
+"""Per job."""
 WAITS = "waits"
 UNATTENDED = "waits: no worker is running; whoever runs this server has to start one"
 UNREADABLE = "the question was stored by another version of the program: ask it again"
@@ -66,29 +67,29 @@ class Jobs:
     def __init__(self, engine: Engine, settings: Settings) -> None:
         self._engine, self._settings = engine, settings
 
-    # What visitors do.
+    # For visitors.
 
     def submit(self, question: Question, *, client: str) -> Job:
-        """Let a question wait for its answer.
+        """Queue a question.
 
-        The same question is one job: that which waits or runs already is returned, or that which was answered lately.
+        Identical questions share one job: one that waits, runs or was answered recently is returned.
 
         Raises
         ------
         QueueFullError, TooManyJobsError, DiskFullError
-            One line: what is full, and when to try again.
+            One line: which limit is reached, and when to try again.
         """
         for last in (False, True):
             try:
                 with self._writing(alone=True) as connection:
                     return self._submitted(connection, question, client)
-            except IntegrityError:  # the same question came in by another door
+            except IntegrityError:  # the same question was submitted concurrently
                 if last:
                     raise
         raise AssertionError("the second try ends above")
 
     def job(self, job_id: str, /) -> Job | None:
-        """Return a job; None where there is none of that id."""
+        """Return a job; None if no job has that id."""
         with reading(self._engine) as connection:
             row = _row(connection, job_id)
         return None if row is None else _job(row)
@@ -102,7 +103,7 @@ class Jobs:
             return [_job(row) for row in connection.execute(query)]
 
     def place_in_line(self, job_id: str, /) -> int | None:
-        """Say how many jobs come first, this one counted: 1 is next; None when it does not wait."""
+        """Return a waiting job's position: 1 is next; None if it does not wait."""
         with reading(self._engine) as connection:
             own = _row(connection, job_id)
             if own is None or own.status != Status.accepted:
@@ -111,22 +112,22 @@ class Jobs:
             return _count(connection, select(table.c.id).where(table.c.status == Status.accepted, before))
 
     def dismiss(self, job_id: str, /, *, client: str | None = None) -> Job | None:
-        """End a job, or forget one that is over; its result stays as long as any.
+        """End a job, or remove a finished one; its result is kept as usual.
 
         Parameters
         ----------
         client
-            Who asks for it; None for whoever runs the server. Where others asked for the same job, it goes on for them.
+            Client who asks for it; None for the operator. If others requested the same job, it continues for them.
 
         Returns
         -------
         Job
-            As it is now; dismissed when it was over and is forgotten. None where there is no such job.
+            Its current state; dismissed if it was finished and is removed. None if there is no such job.
 
         Raises
         ------
         NotYoursError
-            The client never asked for it.
+            The client never requested it.
         """
         with self._writing() as connection:
             row = _row(connection, job_id, lock=True)
@@ -139,7 +140,7 @@ class Jobs:
                     raise NotYoursError("this job was asked for by somebody else, who alone may end it")
                 others = _count(connection, select(asks.c.client).where(own, asks.c.client != client).distinct())
             if others:
-                # What counts in a day goes on counting; the name of the job is taken out.
+                # The daily count stays; only the job's id is removed.
                 connection.execute(update(asks).where(asks.c.job == row.id, asks.c.client == client).values(job=""))
                 job = _job(row)
                 if job.status.is_over:
@@ -154,7 +155,7 @@ class Jobs:
             return _job(_there(connection, row.id))
 
     def events(self, job_id: str, /, *, after: int = 0, limit: int = 200) -> list[Event]:
-        """List what was told of a job, in its order, from behind a number on."""
+        """List a job's events in order, after a given number."""
         query = select(events).where(events.c.job == job_id, events.c.id > after).order_by(events.c.id).limit(limit)
         with reading(self._engine) as connection:
             return [
@@ -163,7 +164,7 @@ class Jobs:
             ]
 
     def counts(self) -> dict[Status, int]:
-        """Count the jobs of each status."""
+        """Count the jobs by status."""
         with reading(self._engine) as connection:
             found = {
                 row.status: row.many
@@ -174,7 +175,7 @@ class Jobs:
         return {status: found.get(status, 0) for status in Status}
 
     def health(self) -> Health:
-        """Say whether work can be done."""
+        """Report whether jobs can be processed."""
         free = _free_bytes(self._settings)
         try:
             with reading(self._engine) as connection:
@@ -188,10 +189,10 @@ class Jobs:
         waits = 0.0 if first is None else max((now() - first).total_seconds(), 0.0)
         return Health(database=True, workers=alive, oldest_wait_s=waits, disk_free_bytes=free, results_bytes=int(held))
 
-    # What workers do.
+    # For workers.
 
     def claim(self, worker: str) -> Job | None:
-        """Take the job that waits longest; None where none does."""
+        """Claim the job that has waited longest; None if no job waits."""
         waiting = (
             select(table.c.id).where(table.c.status == Status.accepted).order_by(table.c.created, table.c.id).limit(1)
         )
@@ -220,7 +221,7 @@ class Jobs:
             return _job(_there(connection, found))
 
     def beat(self, worker: str, *, host: str = "", job: Job | None = None) -> None:
-        """Say that a worker lives, and goes on with its job."""
+        """Report that a worker is alive, and continues its job."""
         moment = now()
         with self._writing() as connection:
             known = connection.execute(update(workers).where(workers.c.id == worker).values(beat=moment))
@@ -230,17 +231,17 @@ class Jobs:
                 _update_held(connection, job, lease=moment + timedelta(seconds=LEASE_S))
 
     def is_held(self, job: Job) -> bool:
-        """Tell whether a job is still the attempt of whoever claimed it."""
+        """Whether a job's attempt still belongs to the worker that claimed it."""
         with reading(self._engine) as connection:
             return connection.execute(select(table.c.id).where(*_held(job))).first() is not None
 
     def leave(self, worker: str) -> None:
-        """Forget a worker that ends."""
+        """Remove a worker that ends."""
         with self._writing() as connection:
             connection.execute(delete(workers).where(workers.c.id == worker))
 
     def tell(self, job: Job, kind: str, data: dict[str, Any]) -> None:
-        """Write an event of a job that is being worked on; one of ``progress`` changes the job's stage and per cent too."""
+        """Record an event of a running job; ``progress`` also updates the job's stage and percentage."""
         values: dict[str, Any] = {"updated": now()}
         if kind == "progress":
             values["stage"] = str(data.get("stage", ""))[:_MOST_MESSAGE]
@@ -250,7 +251,7 @@ class Jobs:
             _write_event(connection, job.id, kind, data)
 
     def finish(self, job: Job, result: ResultRow) -> None:
-        """List a result whose folder is whole, and end its job well; both or neither.
+        """List a result whose folder is complete, and mark its job successful, in one transaction.
 
         Raises
         ------
@@ -275,7 +276,7 @@ class Jobs:
             )  # fmt: skip
 
     def fail(self, job: Job, message: str) -> None:
-        """End a job that has no answer."""
+        """Mark a job as failed."""
         with self._writing() as connection:
             _refuse_lost(connection, job)
             _change(
@@ -283,26 +284,26 @@ class Jobs:
             )
 
     def give_back(self, job: Job, message: str) -> None:
-        """Let a job wait again whose worker stops in good order; that does not count as lost."""
+        """Requeue the job of a worker that stops in an orderly way; this does not count as lost."""
         with self._writing() as connection:
             _refuse_lost(connection, job)
             _wait_again(connection, job.id, message, lost=0)
 
     def lose(self, job: Job, message: str) -> None:
-        """Let a job wait again whose process was lost; too often, and it has failed."""
+        """Requeue a job whose process was lost; too many losses mark it failed."""
         with self._writing() as connection:
             _refuse_lost(connection, job)
             _lost(connection, _there(connection, job.id), message)
 
     def recover(self, *, is_dead: Callable[[str], bool] = lambda _: False) -> list[str]:
-        """Let jobs wait again whose worker is dead: its lease ended, or it is known to be.
+        """Requeue jobs whose worker is dead: by an expired lease, or because it is known to be.
 
-        Also tells jobs that wait while no worker is alive.
+        Also notifies waiting jobs while no worker is alive.
 
         Parameters
         ----------
         is_dead
-            Asked of the name of each worker that holds a job.
+            Called with the name of each worker that holds a job.
 
         Returns
         -------
@@ -319,7 +320,7 @@ class Jobs:
         for job_id, attempt in suspects.items():
             with self._writing() as connection:
                 row = _row(connection, job_id, lock=True)
-                # It may have ended, or be somebody else's, since it was looked at.
+                # It may have ended, or been claimed by another, since it was read.
                 if row is None or row.status != Status.running or row.attempt != attempt:
                     continue
                 if row.lease > now() and not is_dead(row.worker or ""):
@@ -331,7 +332,7 @@ class Jobs:
         return found
 
     def _tell_unattended(self) -> None:
-        """Say of the jobs that wait whether anybody is there to work on them."""
+        """Tell waiting jobs whether any worker is alive."""
         alive = select(workers.c.id).where(workers.c.beat > now() - timedelta(seconds=LEASE_S))
         with reading(self._engine) as connection:
             said, instead = (UNATTENDED, WAITS) if connection.execute(alive).first() else (WAITS, UNATTENDED)
@@ -365,7 +366,7 @@ class Jobs:
         return _job(_there(connection, job_id))
 
     def _answered(self, connection: Connection, key: str) -> Row[Any] | None:
-        """Find the job that answered the same question lately, with this very program, and whose result is there."""
+        """Find a recent job with the same question, answered by this same program version, whose result exists."""
         row = connection.execute(
             select(table)
             .join(answers, answers.c.id == table.c.result)
@@ -382,7 +383,7 @@ class Jobs:
 
     @cached_property
     def _program_changed(self) -> float:
-        """When the program last changed, which it does not do while it runs; other code may answer otherwise."""
+        """Time of the program's last change, constant while it runs; other code may answer differently."""
         from howgreen.pipeline.reruns import code_changed
 
         return code_changed()
@@ -438,12 +439,12 @@ def _count(connection: Connection, query: Select[Any]) -> int:
 
 
 def _held(job: Job) -> tuple[Any, ...]:
-    """Say what is true of a job as long as whoever claimed it holds it."""
+    """Return the conditions that hold while the claiming worker holds a job."""
     return table.c.id == job.id, table.c.status == Status.running, table.c.attempt == job.attempt
 
 
 def _update_held(connection: Connection, job: Job, **values: Any) -> None:
-    """Change a job without a word of it, as long as whoever claimed it holds it."""
+    """Update a job without an event, while the claiming worker holds it."""
     if not connection.execute(update(table).where(*_held(job)).values(**values)).rowcount:
         raise LeaseLostError(f"job {job.id}: is not this worker's any more")
 
@@ -454,7 +455,7 @@ def _refuse_lost(connection: Connection, job: Job) -> None:
 
 
 def _change(connection: Connection, job_id: str, **values: Any) -> None:
-    """Change a job, and tell it."""
+    """Update a job, and record the event."""
     connection.execute(update(table).where(table.c.id == job_id).values(updated=now(), **values))
     row = _there(connection, job_id)
     _write_event(connection, job_id, "status", {"status": row.status, "message": row.message})
@@ -491,7 +492,7 @@ def _lost(connection: Connection, row: Row[Any], why: str) -> None:
 
 
 def _images_changed(settings: Settings) -> float:
-    """Return when an image last came into a store: a scene's folder is moved into its sensor's."""
+    """Return when an image last entered a store: a scene's folder is moved into its sensor's."""
     last = 0.0
     for store in settings.stores:
         with suppress(OSError):

@@ -1,7 +1,7 @@
-"""Samples drawn for results, and the people who look at them: `howgreen label` behind the server's own guard.
+"""Samples of results, and their readers: `howgreen label` behind the server's own guard.
 
-A sample is drawn beside its report, by the same map, and stays as long as somebody has answered any of it: the answers are people's
-work, and no retention takes them.
+A sample is drawn beside its report, from the same map, and is kept once anybody has answered any of it: the answers are
+people's work, and exempt from retention.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ if TYPE_CHECKING:
     from howgreen.web.serve.settings import Settings
 
 HALF_WIDTH = 0.03
-"""Of the interval that the sample is sized for, as that of ``howgreen sample``."""
+"""Half width of the interval that determines the sample size, as in ``howgreen sample``."""
 DOTS = 9
 SEED = 1
 MOST_READERS = 20
-"""Of one sample: more would be no readers, but somebody who makes up names."""
+"""Most readers per sample: more would be invented names."""
 MOST_SESSIONS = 200
 TOGETHER = "@together"
-"""Behind a reader's name: two readers agree on what they told apart."""
+"""Suffix of a reader's name: two readers resolve their disagreements."""
 _ID = re.compile(r"[0-9a-f]{64}")
 
 
 def draw(result: Result, result_id: str, settings: Settings) -> None:
-    """Draw the sample of a result, unless there is one: a folder that takes its place whole.
+    """Draw the sample of a result, unless it exists, in a folder moved into place atomically.
 
     Raises
     ------
     EstimateError
-        The place is too small, or has no land that a sample could lie on.
+        The place is too small, or has no land to sample.
     """
     from howgreen.pipeline import sampling
 
@@ -65,7 +65,7 @@ def draw(result: Result, result_id: str, settings: Settings) -> None:
 
 
 class Labels:
-    """All samples of a server, and who is looking at them."""
+    """All samples of a server, with their reading sessions."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -73,17 +73,17 @@ class Labels:
         self._lock = Lock()
 
     def folder(self, result_id: str) -> Path | None:
-        """Return the folder of a result's sample; None where none was drawn."""
+        """Return the folder of a result's sample; None if it has none."""
         folder = self._settings.samples / result_id
         return folder if _ID.fullmatch(result_id) and (folder / "sample.json").is_file() else None
 
     def session(self, result_id: str, reader: str) -> Session | None:
-        """Return one reader's session, the same in each of his tabs; None where there is no sample.
+        """Return a reader's session, shared by all browser tabs; None without a sample.
 
         Raises
         ------
         EstimateError
-            Not a name for a reader, or too many of them.
+            An invalid name, or too many readers.
         """
         folder = self.folder(result_id)
         if folder is None:
@@ -107,7 +107,7 @@ class Labels:
             return made
 
     def state(self, result_id: str) -> dict[str, Any] | None:
-        """Say how far the looking is, and what it says so far where it may be shown; None where there is no sample."""
+        """Report progress, and the estimate so far if it may be shown; None without a sample."""
         folder = self.folder(result_id)
         if folder is None:
             return None

@@ -1,4 +1,4 @@
-"""What is logged: lines of JSON on standard error, without queries, addresses of visitors, or what they asked for."""
+"""Logging as JSON lines on standard error, without queries, visitors' addresses, or what they asked for."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from howgreen.core.text import one_line
 
 
 def log_as_json() -> None:
-    """Log everything as lines of JSON on standard error."""
+    """Log everything as JSON lines on standard error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     root = logging.getLogger()
@@ -22,10 +22,10 @@ def log_as_json() -> None:
 
 
 class JsonLines(logging.Formatter):
-    """Log records as JSON, one a line."""
+    """Formats log records as JSON, one per line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Write time, level, logger, message, and what else there is to say."""
+        """Format time, level, logger, message, and any further fields."""
         line: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),

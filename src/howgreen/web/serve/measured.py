@@ -1,4 +1,4 @@
-"""What a report's rasters say of one pixel and of one area: read anew from its files, by the rules that made its figures."""
+"""Values of a report's rasters for one pixel or one area, recomputed from its files by the same rules as its figures."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _MARGIN_PX = 2
 
 
 def pixel(report: Report, lon: float, lat: float) -> Pixel:
-    """Say what is known of the pixel at a position; all is None where it was never seen, or lies beyond the images."""
+    """Return the values of the pixel at a position; all None if it was never observed, or lies beyond the images."""
     grid = _grid(report)
     x, y = transformer("EPSG:4326", str(grid.crs)).transform(lon, lat)
     column, row = (math.floor(one) for one in ~grid.transform @ (x, y)) if math.isfinite(x + y) else (-1, -1)
@@ -66,7 +66,7 @@ def _grid(report: Report) -> GeoBox:
 
 
 def _at(report: Report, name: str, row: int, column: int) -> float | None:
-    """Return one value of a raster with one band, scaled as its file says; None where it has none."""
+    """Return one value of a single-band raster, scaled as declared; None for no data."""
     there = report.files.get(name)
     if there is None:
         return None
@@ -100,7 +100,7 @@ def _spectrum(report: Report, row: int, column: int) -> list[BandValue]:
 
 
 def _dates(report: Report, lon: float, lat: float) -> list[str]:
-    """List the days of the images whose outlines hold a position."""
+    """List the dates of the images whose footprints contain a position."""
     days = set()
     for scene in (*report.plan.get("scenes", ()), *report.plan.get("radar", ())):
         if shapely.intersects_xy(shapely.geometry.shape(scene["footprint"]), lon, lat):
@@ -109,12 +109,12 @@ def _dates(report: Report, lon: float, lat: float) -> list[str]:
 
 
 def area(report: Report, drawn: City) -> Area:
-    """Measure the part of an area that lies in a result, as a district is measured.
+    """Measure the part of an area inside a result, in the same way as a district.
 
     Raises
     ------
     HowgreenError
-        The model that made the map is not known here any more.
+        The model that made the map is no longer available here.
     """
     city = report.city
     whole = shapely.union_all([city.boundary, *(district.boundary for district in city.districts)])
@@ -136,7 +136,7 @@ def area(report: Report, drawn: City) -> Area:
 
 
 def _window(grid: GeoBox, part: shapely.geometry.base.BaseGeometry) -> Window | None:
-    """Give the pixels around a shape."""
+    """Return the window of pixels around a shape."""
     if part.is_empty:
         return None
     west, south, east, north = project(part, str(grid.crs)).bounds
@@ -159,7 +159,7 @@ def _landcover(report: Report, grid: GeoBox, window: Window) -> LandCover:
     card = _card(report)
     label, fraction = planes["label"][1], planes["green_fraction"][1]
     water = water_codes(card.classes)
-    # As in the figures: land without a green share was not seen.
+    # As in the figures, land without a green share is unobserved.
     planes["label"] = (("y", "x"), np.where(np.isnan(fraction) & ~np.isin(label, water), np.uint8(UNSEEN), label))
     return LandCover(data=xr.Dataset(planes), grid=grid[rows, columns], card=card)
 

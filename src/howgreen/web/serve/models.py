@@ -1,4 +1,4 @@
-"""What travels over HTTP, so that the published description of the interface says what is sent."""
+"""Schemas of all HTTP bodies, which keep the published API description accurate."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""A job's reading and measuring on a worker of a Dask cluster, which sees the same folders as the server.
+"""Reading and measuring for a job on a Dask worker that shares the server's folders.
 
-The process that waits for it may be killed at any moment, and then can tell nobody. So it says, again and again, that the task is
-wanted: a file beside the report. A task that has not heard that for long ends itself; one that still waits for a worker is dropped by
-the scheduler, as all that a lost client asked for.
+The process that waits for it may be killed at any moment, without notice. So it keeps confirming that the task is
+wanted, by a file beside the report. A task without confirmation for long ends itself; one still queued is dropped by
+the scheduler, like everything of a lost client.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 
 WANTED = "wanted"
 SAID_S = 2.0
-"""Between two words that the task is wanted."""
+"""Interval of the confirmation."""
 SILENT_S = 60.0
-"""Without a word for so long, nobody waits for it: folders that several computers share tell of a change after half a minute or so."""
+"""Without a confirmation for this long, nobody waits for it: shared folders may propagate a change only after half a minute or so."""
 
 
 def make(plan: Plan, out: Path, scheduler: str, *, language: str) -> None:
-    """Have a plan carried out by a worker of a cluster, and wait for it; it ends soon after this process does.
+    """Run a plan on a worker of a cluster, and wait for it; the task ends soon after this process does.
 
     Raises
     ------
     HowgreenError
-        As :func:`howgreen.pipeline.city.run`, or no scheduler answers.
+        As :func:`howgreen.pipeline.city.run`, or if no scheduler responds.
     """
     from howgreen.pipeline import plan_json
     from howgreen.pipeline.cluster import cluster
@@ -44,7 +44,7 @@ def make(plan: Plan, out: Path, scheduler: str, *, language: str) -> None:
 
 @contextlib.contextmanager
 def _wanted(word: Path) -> Iterator[Path]:
-    """Say that a task is wanted, as long as this lasts and this process lives."""
+    """Confirm that a task is wanted, for the duration of the block and of this process."""
     over = threading.Event()
 
     def say() -> None:
@@ -63,7 +63,7 @@ def _wanted(word: Path) -> Iterator[Path]:
 
 
 def carried_out(plan: str, out: str, language: str, word: str, silent_s: float = SILENT_S) -> None:
-    """Carry out a plan, given as JSON, and write its report, as long as somebody wants it: what a worker of a cluster does.
+    """Run a plan, given as JSON, and write its report, while somebody wants it: the task of a cluster's worker.
 
     Raises
     ------
@@ -80,9 +80,9 @@ def carried_out(plan: str, out: str, language: str, word: str, silent_s: float =
 
 
 def while_wanted(word: Path, silent_s: float = SILENT_S) -> Progress:
-    """Return what a pipeline tells its steps to, and what ends it there once nobody has said for long that it is wanted.
+    """Return a progress callback that stops the pipeline if confirmations have ceased for long.
 
-    Only changes of the file count, by the clock of whoever looks: two computers' clocks differ.
+    Only changes of the file count, by the observer's clock: the clocks of two computers differ.
     """
     said, heard = "", time.monotonic()
 

@@ -1,4 +1,4 @@
-"""What whoever runs the server wants to know: health and metrics."""
+"""Health and metrics for the operator."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Metrics:
-    """Counts requests and their times, by route: never by address, of which there are without end."""
+    """Counts requests and their durations by route, never by URL, of which there is no end."""
 
     def __init__(self, service: Service) -> None:
         self.registry = CollectorRegistry()
@@ -35,7 +35,7 @@ class Metrics:
 
 
 class _State(Collector):
-    """What is asked for when metrics are."""
+    """Metrics computed on request."""
 
     def __init__(self, service: Service) -> None:
         self._service, self._tiles = service, service.tiles
@@ -63,7 +63,7 @@ class _State(Collector):
 
 
 class Watch:
-    """Counts each request, and how long it took."""
+    """Counts each request and its duration."""
 
     def __init__(self, app: App, *, metrics: Metrics) -> None:
         self._app, self._metrics = app, metrics

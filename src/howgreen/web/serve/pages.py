@@ -1,4 +1,4 @@
-"""The description of the interface as a page: no script, nothing from elsewhere."""
+"""The API description as a page, without scripts or external resources."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _METHODS = ("get", "post", "delete")
 
 
 def docs_page(schema: dict[str, Any]) -> str:
-    """Write a page of an OpenAPI description."""
+    """Render an OpenAPI description as a page."""
     return _page(json.dumps(schema, sort_keys=True))
 
 

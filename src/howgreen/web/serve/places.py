@@ -1,7 +1,7 @@
-"""Which places a visitor can mean: those of the server's own stores and extract, and, where it may ask, of open services.
+"""Places for visitors: from the server's own stores and extract and, if allowed, from open services.
 
-Names are offered while they are typed, from what lies here; services are asked only when somebody says so, for theirs is no
-auto-completion. What a visitor draws or uploads comes as GeoJSON and is looked at like any boundary.
+Suggestions while typing come from local data; services are queried only on explicit request, because they are not meant
+for auto-completion. Drawn or uploaded shapes come as GeoJSON and are checked like any boundary.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ if TYPE_CHECKING:
     from howgreen.web.serve.settings import Settings
 
 FEWEST_LETTERS = 3
-"""Of a name that services are asked for."""
+"""Fewest letters of a name sent to services."""
 MOST_KEPT = 400
-"""Places that were found, kept for the choice that follows."""
+"""Most places kept for the selection that follows."""
 NAMES_SECONDS = 2.0
-"""For which a visitor waits while the names of the extract are read."""
+"""Longest wait of a visitor while the extract's names are read."""
 MOST_NAMES = 20
 STORE_SECONDS = 30.0
-"""How long the list of a store's places is taken to be what it was."""
+"""Seconds for which the list of a store's places is cached."""
 LONGEST_NAME = 120
 _UNKNOWN = "no place here has that id; look it up by its name again"
 _LOG = logging.getLogger(__name__)
 
 
 class TooLargeError(AreaError):
-    """A place is larger, or its limits finer, than this server takes."""
+    """A place is larger, or its limits more detailed, than this server allows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,29 +62,29 @@ class Candidate:
 
 
 class Places:
-    """The places that this server knows."""
+    """The places known to this server."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._found: OrderedDict[str, tuple[City, bool]] = OrderedDict()
-        """By id; and whether it was looked up with its districts."""
+        """By id: the place, and whether it was looked up with its districts."""
         self._stored: tuple[float, list[City]] = (-STORE_SECONDS, [])
         self._lock = Lock()
         self._names: Future[list[stage.Named]] | None = None
         self._extract = Lock()
 
     def candidates(self, query: str, *, limit: int, online: bool) -> list[Candidate]:
-        """List the places that a name, or its beginning, may mean, the likeliest first.
+        """List the places that a name, or its beginning, may mean, the most likely first.
 
         Parameters
         ----------
         online
-            Whether services may be asked, where the server may ask any and the name is long enough.
+            Whether services may be queried, if the server allows any and the name is long enough.
 
         Raises
         ------
         NetworkError
-            Only services could know, and none answers.
+            Only services could know, and none responds.
         """
         query = one_line(query)[:LONGEST_NAME]
         if not normalise(query):
@@ -108,14 +108,14 @@ class Places:
         return list(shown.values())[:limit]
 
     def city(self, id: str) -> City:  # noqa: A002 (the word of City)
-        """Return the place with an id that :meth:`candidates` gave, with its districts.
+        """Return the place with an id from :meth:`candidates`, with its districts.
 
         Raises
         ------
         PlaceNotFoundError
             No place here has that id.
         NetworkError
-            Only services could know, and none answers.
+            Only services could know, and none responds.
         """
         for city in self._here():
             if city.id == id:
@@ -128,11 +128,11 @@ class Places:
             raise PlaceNotFoundError(_UNKNOWN)
         network = None if self._settings.offline else self._network()
         try:
-            with self._extract:  # an extract is read from its first byte to its last: one at a time
+            with self._extract:  # an extract is read in full: one at a time
                 found = stage.find(id, osm=self._settings.osm, network=network)
         except PlaceNotFoundError as error:
             raise PlaceNotFoundError(_UNKNOWN) from error
-        found = replace(found, name=found.label)  # however it was typed, it is one question
+        found = replace(found, name=found.label)  # however it was typed, it is the same question
         self._keep(found, whole=True)
         return found
 
@@ -148,7 +148,7 @@ class Places:
             return []
 
     def _of_extract(self, query: str) -> list[Candidate]:
-        """List the places of the extract that begin so; its names are read once, and until then it has none."""
+        """List the extract's places with this prefix; its names are read once, and until then there are none."""
         if self._settings.osm is None:
             return []
         with self._lock:
@@ -181,7 +181,7 @@ class Places:
                 self._found.popitem(last=False)
 
     def _here(self) -> list[City]:
-        """List the places of the stores; read anew after a while, for a store may grow."""
+        """List the stores' places, refreshed from time to time, as a store may grow."""
         with self._lock:
             when, cities = self._stored
             if time.monotonic() - when < STORE_SECONDS:
@@ -215,7 +215,7 @@ def _named(osm: Path) -> list[stage.Named]:
 
 
 def _offered(city: City, query: str) -> bool:
-    """Tell whether a text is a place's name or the beginning of one of its words."""
+    """Whether a text is a place's name or the beginning of one of its words."""
     typed = normalise(query)
     words = {city.name, city.label}
     return any(
@@ -238,19 +238,19 @@ def _candidate(city: City, source: str) -> Candidate:
 
 @dataclass(frozen=True, kw_only=True)
 class Looked:
-    """What was found of an outline."""
+    """Result of checking an outline."""
 
     area_km2: float
     vertices: int
     problems: tuple[str, ...]
     city: City | None
-    """None where it can be no place's limits."""
+    """None if it cannot be a place's limits."""
 
 
 def look(value: Mapping[str, Any], settings: Settings, *, name: str = "") -> Looked:
-    """Look at a GeoJSON geometry or Feature as the limits of a place: its size, and what is wrong with it.
+    """Check a GeoJSON geometry or Feature as the limits of a place: its size, and its faults.
 
-    Nothing is opened and no reader of files is asked: the numbers are taken as they stand.
+    No file is opened and no file reader is used: the coordinates are taken as given.
     """
     geometry = value.get("geometry") if value.get("type") == "Feature" else value
     if not isinstance(geometry, Mapping) or geometry.get("type") not in {"Polygon", "MultiPolygon"}:
@@ -282,7 +282,7 @@ def _too_large(city: City, settings: Settings) -> tuple[str, ...]:
 
 
 def check_size(city: City, settings: Settings) -> None:
-    """Refuse a place that is larger than this server measures.
+    """Refuse a place that is larger than this server's limit.
 
     Raises
     ------
@@ -298,7 +298,7 @@ def _wrong(text: str, vertices: int = 0, area_km2: float = 0.0) -> Looked:
 
 
 def _area_of(geometry: Mapping[str, Any]) -> float:
-    """Measure an outline that crosses itself, as far as that can be: the page shows the size while it is drawn."""
+    """Estimate the area of a self-crossing outline: the page shows the size while it is drawn."""
     try:
         area = geodesic_area_m2(area_from(geometry)) / 1e6
     except (HowgreenError, ValueError, ArithmeticError):
@@ -307,7 +307,7 @@ def _area_of(geometry: Mapping[str, Any]) -> float:
 
 
 def _count(value: Any, *, most: int) -> int:
-    """Count the positions in GeoJSON coordinates, without following more than there may be."""
+    """Count the positions in GeoJSON coordinates, stopping beyond the limit."""
     if not isinstance(value, list):
         return 0
     if value and all(isinstance(one, int | float) for one in value[:2]):
@@ -321,7 +321,7 @@ def _count(value: Any, *, most: int) -> int:
 
 
 def upload_name(given: str) -> str:
-    """Make a plain name of what a visitor calls a file: its last part, letters and digits, with its ending."""
+    """Turn a visitor's file name into a safe one: its last part, letters and digits, with its suffix."""
     last = one_line(given).replace("\\", "/").rpartition("/")[2]
     plain = "".join(letter if letter.isalnum() or letter in "._- " else "_" for letter in last).strip(". ")
     stem, dot, suffix = plain.rpartition(".")

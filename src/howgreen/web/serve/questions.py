@@ -1,4 +1,4 @@
-"""What a visitor asks: a place and a period, checked; two visitors who ask the same ask one question."""
+"""A visitor's question: a place and a period, validated; identical questions of two visitors are one."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from howgreen.core.types import City
 
 MOST_BYTES = 32 * 2**20
-"""Of a question as JSON: limits and districts of the largest place, written out."""
+"""Limit on a question as JSON: limits and districts of the largest place."""
 LANGUAGES = ("en", "de", "es", "fr")
 _MOST_TEXT = 40
 
 
 class QuestionError(InputError):
-    """A question that cannot be asked; the message says what to change."""
+    """An invalid question; the message says what to change."""
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,11 +88,11 @@ def question(
     Raises
     ------
     QuestionError, PeriodError, PlanError
-        One line: what cannot be asked, and what can.
+        One line: what is invalid, and what is possible.
     """
     from howgreen.store import city_to_feature
 
-    # Through JSON and back: coordinates are lists and not tuples, whichever way the question came.
+    # A round trip through JSON turns tuples of coordinates into lists, whatever the question's origin.
     place = json.loads(json.dumps(city_to_feature(city)))
     doubts = tuple((one.code, one.text) for one in city.warnings)
     return _checked(
@@ -109,12 +109,12 @@ def question(
 
 
 def read_question(raw: bytes) -> Question:
-    """Read a question that :meth:`Question.to_json` wrote, wherever it has been since.
+    """Read the output of :meth:`Question.to_json` from an untrusted source.
 
     Raises
     ------
     HowgreenError
-        It is too large, or no question that can be asked.
+        It is too large, or not a valid question.
     """
     if len(raw) > MOST_BYTES:
         raise QuestionError(f"the question has {len(raw)} bytes, more than {MOST_BYTES}: simplify the place's limits")
@@ -129,7 +129,7 @@ def read_question(raw: bytes) -> Question:
 
 
 def stored_question(text: str) -> Question:
-    """Read a question that was checked before it was stored; of one that cannot be read any more, only that it was one."""
+    """Read a question validated before it was stored; if it is no longer readable, return a placeholder."""
     try:
         asked = msgspec.json.decode(text, type=Question)
         _ = asked.label
@@ -139,7 +139,7 @@ def stored_question(text: str) -> Question:
 
 
 def is_readable(text: str) -> bool:
-    """Tell whether a stored question is one of this version."""
+    """Whether a stored question is of this version."""
     return stored_question(text) is not _UNREADABLE
 
 
@@ -147,7 +147,7 @@ _UNREADABLE = Question(place={"features": [{"properties": {"label": "?"}}]})
 
 
 def _checked(asked: Question) -> Question:
-    """Refuse what no run can answer, before it waits in a line."""
+    """Refuse what no run can answer, before it is queued."""
     for name in ("period", "season", "sensor", "model", "language"):
         if len(getattr(asked, name) or "") > _MOST_TEXT:
             raise QuestionError(f"{name}: at most {_MOST_TEXT} characters")

@@ -1,6 +1,6 @@
-"""Reads a stranger's vector file in a process of its own: bounded in memory, time and bytes, and cut off the network.
+"""Read an untrusted vector file in a subprocess, limited in memory, time and bytes, and without network.
 
-Run as ``python -m howgreen.web.serve.read_upload FILE MOST_VERTICES MOST_AREAS``; the places that it holds come out as GeoJSON.
+Run as ``python -m howgreen.web.serve.read_upload FILE MOST_VERTICES MOST_AREAS``; outputs the file's places as GeoJSON.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ if TYPE_CHECKING:
     from howgreen.place.vectors import Feature
 
 MOST_MEMORY_BYTES = 3 << 29
-"""Beside the libraries."""
+"""In addition to the libraries."""
 MOST_SECONDS = 20
-"""Of processor time."""
+"""Processor time."""
 MOST_FILE_BYTES = 100 * 2**20
-"""Of anything that is unpacked."""
+"""Per unpacked file."""
 MOST_UNPACKED_BYTES = 200 * 2**20
-"""Of all that is unpacked, in sum."""
+"""All unpacked files together."""
 _NEW_USER, _NEW_NETWORK = 0x10000000, 0x40000000
 _DEAD_END = "http://127.0.0.1:9"
 _SMALL = '{"type":"Polygon","coordinates":[[[0,0],[1,0],[1,1],[0,0]]]}'
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Read the file; what is wrong with it is told in the answer, which is always one JSON object."""
+    """Read the file; errors are reported in the output, which is always one JSON object."""
     path, most_vertices, most_areas = Path(arguments[0]), int(arguments[1]), int(arguments[2])
     _cut_off()
     from howgreen.core.errors import HowgreenError
     from howgreen.place import from_text
     from howgreen.place.vectors import read_file
 
-    from_text(_SMALL)  # what libraries set aside once, some a gigabyte of addresses, is not the file's
+    from_text(_SMALL)  # libraries' one-time allocations, some a gigabyte of addresses, must not count for the file
     _bound()
     vector_files.MAX_UNPACKED_BYTES = MOST_UNPACKED_BYTES
     vector_files.MAX_TEXT_BYTES = MOST_FILE_BYTES
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _candidate(feature: Feature, path: Path, most_vertices: int) -> dict[str, Any]:
-    """Return one area of the file as a place, or why it is none."""
+    """Return one area of the file as a place, or the reason why it is not one."""
     import shapely
 
     from howgreen.core.errors import HowgreenError
@@ -80,7 +80,7 @@ def _candidate(feature: Feature, path: Path, most_vertices: int) -> dict[str, An
 
 
 def _cut_off() -> None:
-    """Leave the network: by a name space of its own where the system allows that, and by a proxy that leads nowhere."""
+    """Cut off the network: by an own network namespace if the system allows that, and by a proxy that leads nowhere."""
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "GDAL_HTTP_PROXY", "GDAL_HTTPS_PROXY"):
         os.environ[name] = _DEAD_END
     os.environ.pop("no_proxy", None)
@@ -103,7 +103,7 @@ def _refuse_network(event: str, _: tuple[Any, ...]) -> None:
 
 
 def _bound() -> None:
-    """Bound memory, processor time and the size of files; where the system knows no such bounds, the parent's time-out stays."""
+    """Limit memory, processor time and file sizes; on systems without such limits, the parent's time-out remains."""
     try:
         import resource
     except ImportError:

@@ -1,4 +1,4 @@
-"""A finished report's folder, read: its figures, its files, its place. Nothing of it is ever named by a path."""
+"""Access to a finished report's folder: its figures, files and place, never by a client's path."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 MOST_OPEN = 64
 """Reports whose figures are kept in memory."""
 FRESH_SECONDS = 10.0
-"""How long a report is taken to be there that was there just now."""
+"""Seconds for which a report is assumed to exist after it was last seen."""
 PAGE, PLAN = "report.html", "plan.json"
 _TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -43,7 +43,7 @@ _SUM = re.compile(r"([0-9a-f]{64})  ([^/\\\n]+)\n")
 
 
 class GoneError(HowgreenError):
-    """A report is no longer there, or cannot be read."""
+    """A report no longer exists, or cannot be read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,16 +65,16 @@ class Report:
     id: str
     row: ResultRow
     folder: Path
-    """Never told to anybody."""
+    """Never published."""
 
     @cached_property
     def summary(self) -> dict[str, Any]:
-        """All figures, as ``summary.json`` holds them."""
+        """All figures, the contents of ``summary.json``."""
         return self._json("summary.json")
 
     @cached_property
     def plan(self) -> dict[str, Any]:
-        """The plan, without folders of this computer: its images are known by their checksums."""
+        """The plan without local folders: its images are identified by checksum."""
         found: dict[str, Any] = _last_parts(self._json(PLAN))
         return found
 
@@ -85,7 +85,7 @@ class Report:
 
     @cached_property
     def files(self) -> dict[str, ReportFile]:
-        """The report's files by name: those that it lists as its own, styles and checksums among them."""
+        """The report's files by name: those it lists as its own, including styles and checksums."""
         titles: Mapping[str, str] = self.summary["files"]
         found = {}
         for name, digest in self._digests.items():
@@ -104,7 +104,7 @@ class Report:
 
     @cached_property
     def version(self) -> str:
-        """Changes whenever a file does: part of every ETag."""
+        """Changes with any of its files: part of every ETag."""
         return self._digests.get("summary.json", "")[:16]
 
     @cached_property
@@ -126,7 +126,7 @@ class Report:
 
 
 def _last_parts(plan: dict[str, Any]) -> Any:
-    """Cut folders off the addresses of a plan's images; addresses on the web stay."""
+    """Remove folders from the addresses of a plan's images, except web addresses."""
 
     def cut(value: Any, key: str = "") -> Any:
         if isinstance(value, dict):
@@ -141,7 +141,7 @@ def _last_parts(plan: dict[str, Any]) -> Any:
 
 
 class Reports:
-    """The finished reports, those that are looked at kept at hand."""
+    """The finished reports, with a cache of those in use."""
 
     def __init__(self, results: Results) -> None:
         self._results = results
@@ -149,13 +149,13 @@ class Reports:
         self._lock = Lock()
 
     def at_hand(self, result_id: str) -> Report | None:
-        """Return a report that was asked for a moment ago; a map asks for dozens of tiles at once."""
+        """Return a report requested moments ago; a map requests dozens of tiles at once."""
         with self._lock:
             report, looked = self._open.get(result_id, (None, 0.0))
         return report if time.monotonic() - looked < FRESH_SECONDS else None
 
     def get(self, result_id: str) -> Report | None:
-        """Return a report by its id; None where there is none."""
+        """Return a report by its id; None if there is none."""
         if (report := self.at_hand(result_id)) is not None:
             return report
         folder, row = self._results.folder(result_id), self._results.row(result_id)

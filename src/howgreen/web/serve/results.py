@@ -1,7 +1,7 @@
-"""Finished reports: a folder each, named after the plan that it answers, and a row that lists it.
+"""Finished reports: one folder each, named after its plan, and a row that lists it.
 
-A folder is moved to its place whole, and its row is written after it; a row goes before its folder does. What lies between the two
-when a process is killed is found by the same job's next attempt, or removed by :meth:`Results.sweep`.
+A folder is moved into place complete, and its row is written afterwards; a row is deleted before its folder. Leftovers
+of a process killed in between are found by the job's next attempt, or removed by :meth:`Results.sweep`.
 """
 
 from __future__ import annotations
@@ -30,38 +30,38 @@ if TYPE_CHECKING:
     from howgreen.web.serve.settings import Settings
 
 PLACE = "place.geojson"
-"""In a result's folder: the place with its districts, as :func:`howgreen.store.city_to_feature` writes it."""
+"""In a result's folder: the place with its districts, as written by :func:`howgreen.store.city_to_feature`."""
 OSM_GREEN = "osm_green.tif"
-"""In a result's folder, where the server has an extract that holds the place."""
+"""In a result's folder, if the server has an extract that covers the place."""
 SCRATCH = ".result-"
-"""Prefix of folders that are being written, or removed."""
+"""Prefix of folders being written or removed."""
 _ID = re.compile(r"[0-9a-f]{64}")
 _MOST_SUMMARY_BYTES = 64 * 2**20
 _TOUCH_AFTER = timedelta(hours=1)
 QUESTIONS = "questions"
-"""In the scratch folder: a folder for each question, which whoever works on it locks."""
+"""In the scratch folder: one folder per question, locked by whoever works on it."""
 _DAY_S = 86_400.0
 BLOCKS_SHARE = 0.25
-"""Of the room for results, as much again for the finished blocks of jobs that were stopped."""
+"""Additional space for the finished blocks of stopped jobs, as a share of that for results."""
 _UNLISTED_S = 3600.0
-"""A folder without a row is left alone for so long: its row may be on its way."""
+"""A folder without a row is left alone for this long: its row may be about to be written."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ResultRow:
-    """A finished report, as it is listed."""
+    """A finished report, as listed."""
 
     id: str
-    """64 hexadecimal digits: the SHA-256 of plan and language; the folder's name."""
+    """64 hexadecimal digits: the SHA-256 of plan and language; also the folder's name."""
     label: str
     created: datetime
-    """In UTC."""
+    """UTC."""
     bytes: int
     bounds: tuple[float, float, float, float]
     """West, south, east, north, degrees."""
     period: str
     ratio: float | None
-    """Green ratio of the land, 0-1; None where no land was seen."""
+    """Green ratio of the land, 0-1; None if no land was observed."""
     low: float | None
     high: float | None
     language: str
@@ -74,7 +74,7 @@ class Results:
         self._engine, self._settings = engine, settings
 
     def folder(self, result_id: str, /) -> Path | None:
-        """Return a result's folder: whole, and never a path that a client made up; None where there is no such result."""
+        """Return a result's folder, complete, and never a path made up by a client; None if there is no such result."""
         if not _ID.fullmatch(result_id):
             return None
         with reading(self._engine) as connection:
@@ -88,12 +88,12 @@ class Results:
         return folder
 
     def summary(self, result_id: str, /) -> dict[str, Any] | None:
-        """Return what a result's ``summary.json`` holds; None where there is no such result."""
+        """Return a result's ``summary.json``; None if there is no such result."""
         folder = self.folder(result_id)
         return None if folder is None else _json(folder / "summary.json")
 
     def row(self, result_id: str, /) -> ResultRow | None:
-        """Return a result as it is listed; None where there is no such result."""
+        """Return a result's row; None if there is no such result."""
         with reading(self._engine) as connection:
             found = connection.execute(select(table).where(table.c.id == result_id)).first()
         return None if found is None else _listed(found)
@@ -105,9 +105,9 @@ class Results:
             return [_listed(row) for row in connection.execute(query)]
 
     def sweep(self) -> int:
-        """Remove what is older than it may be, then the results used longest ago until all fit; how many results went.
+        """Remove expired results, then the least recently used until the rest fits; return the number removed.
 
-        Never one that is being written, and none without its row.
+        Folders being written, or without a row, are not removed.
         """
         moment = now()
         limit = moment - self._settings.keep
@@ -136,14 +136,14 @@ class Results:
             return int(connection.scalar(select(func.sum(table.c.bytes))) or 0)
 
     def _remove(self, result_id: str, *, used: datetime) -> bool:
-        """Remove a result, unless somebody has used it since."""
+        """Remove a result, unless it has been used since."""
         folder = self._settings.results / result_id
         with writing(self._engine, alone=True) as connection:
             gone = connection.execute(delete(table).where(table.c.id == result_id, table.c.used == used))
             if not gone.rowcount:
                 return False
             _forget_jobs_of(connection, result_id)
-        # Without its row nobody opens it; a job that ends with it now finds that it is gone, or lists it again.
+        # Without its row it cannot be opened; a job that finishes with it now finds it gone, or lists it again.
         self._take_away(folder)
         return True
 
@@ -159,7 +159,7 @@ class Results:
                 folder.rename(scratch / folder.name)
 
     def _bound_blocks(self) -> None:
-        """Remove the blocks kept longest ago of jobs that were stopped, until they fit; none that a process reads."""
+        """Remove the oldest blocks of stopped jobs until they fit; none that a process reads."""
         from howgreen.pipeline import locks
 
         with suppress(OSError):
@@ -187,7 +187,7 @@ class Results:
                 self._take_away(folder)
 
     def _remove_samples(self, known: set[str]) -> None:
-        """Remove samples of results that are gone, where nobody has answered any of it."""
+        """Remove samples without answers whose results are gone."""
         if not self._settings.samples.is_dir():
             return
         for folder in self._settings.samples.iterdir():
@@ -197,12 +197,12 @@ class Results:
 
 
 def row_of(folder: Path, *, language: str) -> ResultRow:
-    """Read off a whole folder how its result is listed.
+    """Build a result's row from its complete folder.
 
     Raises
     ------
     OutputError
-        The folder is not a whole report.
+        The folder is not a complete report.
     """
     from shapely.geometry import shape
 

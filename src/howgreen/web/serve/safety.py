@@ -1,4 +1,4 @@
-"""What strangers may send, and what they are told: hosts, origins, bounds, tokens, headers, and errors without paths."""
+"""Protection from untrusted clients: hosts, origins, limits, tokens, headers, and errors without paths."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 JSON, BYTES = "application/json", "application/octet-stream"
 PROBLEM = "application/problem+json"
 MOST_JSON_BYTES = 2_000_000
-"""Of a body of JSON: limits of 20,000 vertices take a third of it."""
+"""Limit on a JSON body: limits of 20,000 vertices take a third of it."""
 MOST_DEPTH = 32
-"""Of brackets within brackets: a collection of multipolygons needs eight."""
+"""Nesting limit of brackets: a collection of multipolygons needs eight."""
 BODY_SECONDS = 60.0
-"""In which a whole body has to arrive."""
+"""Time limit for a whole body to arrive."""
 MOST_HELD_BYTES = 150_000_000
-"""Of all bodies that are arriving or being worked on at one moment: each is bounded, and so is their sum."""
+"""Limit on all bodies arriving or being processed at one moment: each is limited, and so is their sum."""
 MOST_URL_BYTES = 8_000
 LONGEST_TEXT = 600
-"""Of what an error says."""
+"""Longest error text."""
 
 _PAGE = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; "
@@ -55,7 +55,7 @@ REPORT_POLICY = (
     "sandbox allow-scripts allow-downloads allow-popups; default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'; "
     "script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 )
-"""Of a report's page: its own script runs in an origin of its own, and may ask nobody."""
+"""Content security policy of a report's page: its own script runs in an origin of its own, without network access."""
 _HEADERS = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
@@ -71,7 +71,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class RefusedError(Exception):
-    """A request is not answered, and why."""
+    """A refused request, with the reason."""
 
     def __init__(
         self, status: int, detail: str, *, kind: str = "about:blank", headers: Mapping[str, str] | None = None
@@ -89,13 +89,13 @@ _TITLES = {
 
 
 def problem(status: int, detail: str, *, kind: str = "about:blank") -> bytes:
-    """Write an error as RFC 9457 has it; ``detail`` is one line for people that names no path of this computer."""
+    """Format an error per RFC 9457; ``detail`` is one line for people, without paths of this computer."""
     value = {"type": kind, "title": _TITLES.get(status, "Error"), "status": status, "detail": public_text(detail)}
     return json.dumps(value, ensure_ascii=False).encode()
 
 
 def public_text(text: str) -> str:
-    """Make a text fit for strangers: one line, bounded, without a path of this computer."""
+    """Make a text safe to publish: one line, of limited length, without paths of this computer."""
     cleaned = without_paths(one_line(str(text)), _roots())
     return str(cleaned)[:LONGEST_TEXT]
 
@@ -106,13 +106,13 @@ def _roots() -> list[str]:
 
 
 def depth_of(raw: bytes) -> int:
-    """Count how deep the brackets of a JSON text go, without reading it."""
+    """Return the nesting depth of a JSON text without parsing it."""
     brackets = _STRING.sub(b"", raw).translate(None, _NO_BRACKETS)
     return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0)
 
 
 def given_token(authorization: str) -> str:
-    """Read the token of a header: ``Bearer TOKEN``, or the password of ``Basic``, which browsers send."""
+    """Return the token in a header: ``Bearer TOKEN``, or the password of ``Basic``, which browsers send."""
     scheme, _, given = authorization.strip().partition(" ")
     if scheme.lower() == "bearer":
         return given.strip()
@@ -123,7 +123,7 @@ def given_token(authorization: str) -> str:
 
 
 def client_key(folder: Path) -> bytes:
-    """Return the secret with which clients' addresses are hashed; made at first use, kept beside the database."""
+    """Return the secret for hashing clients' addresses, created at first use and stored beside the database."""
     path = folder / "client.key"
     try:
         return path.read_bytes()
@@ -140,7 +140,7 @@ def client_key(folder: Path) -> bytes:
 
 
 class Guard:
-    """Stands before the application: looks at every request before it is read, and at every answer before it is sent."""
+    """Wraps the application: checks every request before it is read, and every response before it is sent."""
 
     def __init__(
         self, app: App, *, settings: Settings, page: Callable[[str], bool], takes: Callable[[str], bool]
@@ -180,7 +180,7 @@ class Guard:
             self._held -= scope.pop("howgreen.held", 0)
 
     def _check(self, scope: Scope, headers: Mapping[str, str]) -> None:
-        """Refuse what is not asked of this server, or by a page of another, or without a token where one is needed."""
+        """Refuse requests for other hosts, from other origins' pages, or without a required token."""
         if len(scope.get("raw_path") or b"") + len(scope.get("query_string") or b"") > MOST_URL_BYTES:
             raise RefusedError(414, f"an address of more than {MOST_URL_BYTES:,} bytes; shorten it")
         host = headers.get("host", "")
@@ -200,9 +200,9 @@ class Guard:
             scope["howgreen.token"] = found
 
     def knows(self, host: str) -> bool:
-        """Tell whether a Host header names this server: a page that had its name's address changed to ours does not know ours.
+        """Whether a Host header names this server, against DNS rebinding: a page rebound to our address sends its own host name.
 
-        On the loopback these are its own names; else an address may be any, for only names can be rebound.
+        On the loopback these are its own names; else any IP address passes, because only names can be rebound.
         """
         try:
             name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
@@ -217,7 +217,7 @@ class Guard:
         return address.is_loopback or not is_loopback(self._settings.host)
 
     def _client(self, scope: Scope, headers: Mapping[str, str]) -> str:
-        """Name who asks, hashed: by token, else by address; of X-Forwarded-For only what our own proxies wrote."""
+        """Identify the client by a hash: of its token, else its address; X-Forwarded-For counts only as written by our own proxies."""
         if name := scope.get("howgreen.token"):
             who = name
         else:
@@ -228,7 +228,7 @@ class Guard:
         return hashlib.blake2b(str(who).encode(), key=self._key, digest_size=16).hexdigest()
 
     def _hold(self, scope: Scope, size: int) -> None:
-        """Count bytes that are held for a request, until it is answered."""
+        """Count bytes held for a request until its response."""
         self._held += size
         scope["howgreen.held"] = scope.get("howgreen.held", 0) + size
         if self._held > MOST_HELD_BYTES:
@@ -237,7 +237,7 @@ class Guard:
             )
 
     async def _body(self, scope: Scope, headers: Mapping[str, str], receive: Receive) -> bytes:
-        """Read a body within its bounds in bytes, time and depth; none is asked for where none belongs."""
+        """Read a body within the limits on bytes, time and depth; no body is read if none belongs there."""
         upload = scope["path"] == "/places/upload"
         most = self._settings.most_upload_bytes if upload else MOST_JSON_BYTES
         given = headers.get("content-length", "0")
@@ -279,7 +279,7 @@ def _headers(scope: Scope) -> dict[str, str]:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether an address to listen on is this computer's own."""
+    """Whether an address to listen on is local to this computer."""
     if host == "localhost":
         return True
     try:
@@ -289,7 +289,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _check_origin(headers: Mapping[str, str], host: str) -> None:
-    """Refuse what a page of another origin sends; programs send neither of these headers."""
+    """Refuse requests from a page of another origin; programs send neither of these headers."""
     site, origin = headers.get("sec-fetch-site", ""), headers.get("origin", "")
     if site not in {"", "same-origin", "none"}:
         raise RefusedError(403, "this was sent by a page of another site, which may not")
@@ -303,7 +303,7 @@ def _check_origin(headers: Mapping[str, str], host: str) -> None:
 
 
 def _check_kind(headers: Mapping[str, str], path: str) -> None:
-    """Refuse bodies that a form of another site could send unasked; forms send nothing but POST."""
+    """Refuse bodies that another site's form could send unasked; forms send nothing but POST."""
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     needed = BYTES if path == "/places/upload" else JSON
     if kind != needed and not (needed == JSON and kind == "application/geo+json"):
@@ -311,7 +311,7 @@ def _check_kind(headers: Mapping[str, str], path: str) -> None:
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
-    """Hand the application a body that was read already; then only the end of the connection is told."""
+    """Replay a body already read to the application; afterwards only the disconnection is reported."""
     sent = False
 
     async def replay() -> Message:
@@ -325,7 +325,7 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 
 
 class _Outgoing:
-    """Puts the headers of safety on an answer, where the answer does not say otherwise."""
+    """Adds security headers to a response that does not set them itself."""
 
     def __init__(self, send: Send, *, policy: str, head: bool) -> None:
         self._send, self._policy, self._head, self.started = send, policy, head, False
@@ -338,12 +338,12 @@ class _Outgoing:
             wanted = {**_HEADERS, "content-security-policy": self._policy, "cache-control": "no-store"}
             headers += [(key.encode(), value.encode()) for key, value in wanted.items() if key.encode() not in there]
             message = {**message, "headers": headers}
-        elif self._head:  # the same answer without its body
+        elif self._head:  # the same response without its body
             message = {**message, "body": b""}
         await self._send(message)
 
     async def refuse(self, error: RefusedError) -> None:
-        if self.started:  # too late for another answer: the connection breaks off, which no client takes for an end
+        if self.started:  # too late for another response: break the connection, which no client takes for a regular end
             raise ConnectionAbortedError(error.detail)
         body = problem(error.status, error.detail, kind=error.kind)
         headers = {"content-type": PROBLEM, "content-length": str(len(body)), **error.headers}

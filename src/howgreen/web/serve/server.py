@@ -1,4 +1,4 @@
-"""The process that listens: pages and API by uvicorn, workers beside it, and what has to be looked after now and then."""
+"""The server process: pages and API by uvicorn, with workers and periodic maintenance."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 RECOVER_S = 2.0
-"""Between two looks for jobs whose worker is dead."""
+"""Interval between checks for jobs with dead workers."""
 SWEEP_S = 600.0
-"""Between two looks for what is too old or too much."""
+"""Interval between clean-ups of old or excess data."""
 RESTART_S = 2.0
-"""Before a worker that died is started again."""
+"""Delay before a dead worker is restarted."""
 STOP_S = 8.0
-"""For workers to give their jobs back."""
+"""Time for workers to return their jobs."""
 MOST_CONNECTIONS = 512
-"""Open at once: of each page one waits for events."""
+"""Most open connections: every open page has one that waits for events."""
 MOST_HEAD_BYTES = 32_768
 KEEP_ALIVE_S = 15
 FINISH_S = 3
-"""For answers under way, when the server stops."""
+"""Time to finish pending responses on shutdown."""
 
 
 def serve(
@@ -51,21 +51,21 @@ def serve(
     child: Sequence[str] = CHILD,
     listening: Callable[[str], None] = lambda _: None,
 ) -> None:
-    """Serve until a signal stops it, which uvicorn then lets through to the caller.
+    """Serve until a signal, which uvicorn then passes on to the caller.
 
     Parameters
     ----------
     app
         Makes the pages and the API.
     child
-        What a worker starts for a job.
+        Command of a worker's subprocess for a job.
     listening
-        Told the address once there is somebody who listens.
+        Called with the address once the server listens.
 
     Raises
     ------
     HowgreenError
-        The address is taken, or the database refuses.
+        The address is in use, or the database refuses.
     """
     import uvicorn
 
@@ -86,12 +86,12 @@ def serve(
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Open the door at an address; 0 for any free port.
+    """Open a listening socket; port 0 for any free one.
 
     Raises
     ------
     NetworkError
-        It is taken, or not of this computer.
+        The address is in use, or not of this computer.
     """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
@@ -105,14 +105,14 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def address(door: socket.socket) -> str:
-    """Write where a door is, for a browser."""
+    """Return a socket's address as a URL for browsers."""
     host, port = door.getsockname()[:2]
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
 @contextlib.contextmanager
 def caretaker(settings: Settings, jobs: Jobs, results: Results, *, child: Sequence[str] = CHILD) -> Iterator[None]:
-    """Keep workers running, jobs recovered and the disk within its bound, until the end of the block."""
+    """Keep workers running, recover jobs and limit disk use for the duration of the block."""
     stop = threading.Event()
     thread = threading.Thread(target=_Caretaker(settings, jobs, results, child).run, args=(stop,), name="caretaker")
     thread.start()
@@ -124,7 +124,7 @@ def caretaker(settings: Settings, jobs: Jobs, results: Results, *, child: Sequen
 
 
 class _Caretaker:
-    """All of it in one thread, which starts the workers and outlives them."""
+    """Does all of it in one thread, which starts the workers and outlives them."""
 
     def __init__(self, settings: Settings, jobs: Jobs, results: Results, child: Sequence[str]) -> None:
         self._settings, self._jobs, self._results, self._child = settings, jobs, results, tuple(child)
@@ -161,7 +161,7 @@ class _Caretaker:
             self._workers[number] = self._start()
 
     def _start(self) -> subprocess.Popen[bytes] | None:
-        # In a session of its own: a terminal's Ctrl-C is for the server, which tells the others.
+        # In its own session: a terminal's Ctrl-C is for the server, which tells the others.
         try:
             worker = subprocess.Popen(
                 [sys.executable, "-m", "howgreen.web.serve.worker"], stdin=subprocess.PIPE, bufsize=0, start_new_session=True

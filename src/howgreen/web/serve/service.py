@@ -1,4 +1,4 @@
-"""What the routes share: settings, jobs, results, places, and the bounds on how often somebody may ask."""
+"""Objects shared by the routes: settings, jobs, results, places, and rate limits."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from howgreen.web.serve.settings import Settings
 
 PER_MINUTE = {"places": 240, "online": 20, "check": 300, "upload": 20, "ask": 30, "area": 120, "pixel": 600}
-"""How often one client may ask for what costs something; pictures and files have bounds of their own."""
+"""Rate limits of one client for expensive requests; pictures and files have their own."""
 RETRY_SECONDS = 30
 MOST_STREAMS, MOST_STREAMS_EACH = 400, 12
 
 QUEUE_FULL, DISK_FULL = "urn:howgreen:queue-full", "urn:howgreen:disk-full"
 USED_UP, TOO_OFTEN = "urn:howgreen:used-up", "urn:howgreen:too-often"
-"""Kinds of problem that the page says in its reader's language."""
+"""Problem types that the page translates for its reader."""
 _STATUS: tuple[tuple[type[HowgreenError] | type[Exception], int, str], ...] = (
     (QueueFullError, 503, QUEUE_FULL),
     (DiskFullError, 507, DISK_FULL),
@@ -45,18 +45,18 @@ _STATUS: tuple[tuple[type[HowgreenError] | type[Exception], int, str], ...] = (
 
 
 class Streams:
-    """Counts the open streams, in all and of each client."""
+    """Counts open streams, in total and per client."""
 
     def __init__(self) -> None:
         self._open: dict[str, int] = {}
 
     def enter(self, client: str) -> None:
-        """Count one more.
+        """Count one more stream.
 
         Raises
         ------
         RefusedError
-            There are as many as may be.
+            The limit is reached.
         """
         if sum(self._open.values()) >= MOST_STREAMS or self._open.get(client, 0) >= MOST_STREAMS_EACH:
             raise RefusedError(
@@ -65,7 +65,7 @@ class Streams:
         self._open[client] = self._open.get(client, 0) + 1
 
     def leave(self, client: str) -> None:
-        """Count one less."""
+        """Count one stream less."""
         left = self._open.get(client, 1) - 1
         if left > 0:
             self._open[client] = left
@@ -75,7 +75,7 @@ class Streams:
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """One server's parts."""
+    """All parts of one server."""
 
     settings: Settings
     jobs: Jobs
@@ -88,7 +88,7 @@ class Service:
     limiter: MovingWindowRateLimiter = field(default_factory=lambda: MovingWindowRateLimiter(MemoryStorage()))
 
     def count(self, request: Request, what: str) -> None:
-        """Count one more request of a client; refused where it asks too often.
+        """Count one more request of a client, or refuse it if there are too many.
 
         Raises
         ------
@@ -115,24 +115,24 @@ Here = Annotated[Service, Depends(service_of)]
 
 
 def base_of(request: Request) -> str:
-    """Return the address under which a client reached this server: clients of OGC's and STAC's documents follow whole links only."""
+    """Return the base URL by which a client reached this server: OGC and STAC clients follow absolute links only."""
     return str(request.base_url).rstrip("/")
 
 
 def client_of(request: Request) -> str:
-    """Return the hash that stands for who asks."""
+    """Return the client's hash."""
     return str(request.scope["state"]["client"])
 
 
 def refused(error: HowgreenError) -> RefusedError:
-    """Say over HTTP what an error of ours says."""
+    """Convert one of our errors to an HTTP error."""
     status, kind = next(((code, kind) for of, code, kind in _STATUS if isinstance(error, of)), (400, "about:blank"))
     busy = {"retry-after": "3600" if status == 429 else str(RETRY_SECONDS)} if status in {429, 503, 507} else {}
     return RefusedError(status, str(error), kind=kind, headers=busy)
 
 
 def not_found(what: str, *, kind: str = "about:blank") -> RefusedError:
-    """Say that there is no such thing."""
+    """Return a 404 error for something."""
     return RefusedError(404, f"there is no such {what} here", kind=kind)
 
 
@@ -146,7 +146,7 @@ _MEANING = {
 
 
 def problems(*codes: int) -> dict[int | str, dict[str, Any]]:
-    """Describe the errors of a route; those that every route has are among them."""
+    """Describe the errors of a route, including those common to all routes."""
     listed = sorted({400, 401, 404, 414, 421, 422, 429, 500, *codes})
     return {
         code: {

@@ -1,4 +1,4 @@
-"""What whoever runs the server decides; nobody who visits it can change any of it."""
+"""Settings of the server's operator; visitors can change none of them."""
 
 from __future__ import annotations
 
@@ -9,45 +9,45 @@ from pathlib import Path
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Where things lie, what may be read, and what a visitor may ask for at most."""
+    """Folders, readable data, and limits for visitors."""
 
     data: Path
-    """Folder of the database, the results and all scratch; nothing is written elsewhere."""
+    """Folder of the database, the results and all scratch files; nothing is written elsewhere."""
     database: str = ""
     """SQLAlchemy URL; empty for SQLite in ``data``."""
     stores: tuple[Path, ...] = ()
-    """Stores of images that may be read; places are known by name from them too."""
+    """Readable image stores; they also supply places by name."""
     osm: Path | None = None
     """OpenStreetMap extract for names and districts."""
     catalogs: tuple[str, ...] = ()
-    """Names or URLs of catalogues; none with ``offline``, else those that need no account."""
+    """Names or URLs of catalogues; empty: none with ``offline``, else those that need no account."""
     offline: bool = False
     host: str = "127.0.0.1"
     port: int = 8000
     workers: int = 1
-    """Processes that work on a job each; 0 where those of other servers on the same database do."""
+    """Worker processes, each with one job at a time; 0 if other servers on the same database have them."""
     queue: int = 20
-    """Jobs that may wait."""
+    """Most waiting jobs."""
     jobs_per_day: int = 50
-    """Of one client."""
+    """Per client."""
     most_area_km2: float = 3000
     most_vertices: int = 20_000
     most_upload_bytes: int = 10_000_000
     most_disk_bytes: int = 20_000_000_000
-    """Of all results together; the oldest that no job under way names go first."""
+    """Limit on all results together; the oldest without a pending job are removed first."""
     most_memory_bytes: int = 16_000_000_000
-    """Address space of a job's process."""
+    """Address space limit of a job's process."""
     job_seconds: float = 3600
     keep: timedelta = timedelta(days=30)
-    """Results that nobody has asked for so long go, and jobs that ended so long ago."""
+    """Retention of results since their last use, and of jobs since their end."""
     hosts: tuple[str, ...] = ()
-    """Names under which the server answers, beside those of the loopback."""
+    """Host names of the server, in addition to those of the loopback."""
     tokens: Path | None = None
-    """File of hashed tokens; None: open to whoever reaches it."""
+    """File of hashed tokens; None for open access."""
     proxies: int = 0
-    """Hops of X-Forwarded-For that are believed."""
+    """Number of trusted hops in X-Forwarded-For."""
     dask: str | None = None
-    """Address of a Dask scheduler whose workers do the reading."""
+    """Address of a Dask scheduler whose workers read the images."""
     metrics: bool = True
 
     @property
@@ -57,25 +57,25 @@ class Settings:
 
     @property
     def results(self) -> Path:
-        """Folder of the finished reports, one a plan."""
+        """Folder of the finished reports, one per plan."""
         return self.data / "results"
 
     @property
     def samples(self) -> Path:
-        """Folder of the samples that people look at, one a result, with their answers."""
+        """Folder of the samples to interpret, one per result, with their answers."""
         return self.data / "samples"
 
     @property
     def scratch(self) -> Path:
-        """Folder of what is not finished; whoever finds it without an owner may remove it."""
+        """Folder of unfinished data; anything there without an owner may be removed."""
         return self.data / "scratch"
 
     @property
     def cache(self) -> Path:
-        """Folder of what can be made or fetched again: kept blocks, responses of services."""
+        """Folder of reproducible data: kept blocks, cached responses of services."""
         return self.data / "cache"
 
     @property
     def blocks(self) -> Path:
-        """Folder of the finished blocks of jobs that were stopped: where a job's process keeps them by itself."""
+        """Folder of the finished blocks of stopped jobs, where a job's process keeps them by default."""
         return self.cache / "howgreen" / "runs"

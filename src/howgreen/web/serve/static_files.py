@@ -1,4 +1,4 @@
-"""The page's own files: only those that lie in its folder, by their names."""
+"""The page's own files: only those in its folder, by name."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ _TYPES = {
 
 
 _PACKED = frozenset({".html", ".js", ".mjs", ".css", ".json", ".svg", ".map"})
-"""Sent packed to who takes it: the map's library is a megabyte, and a quarter of that packed."""
+"""Served compressed to clients that accept it: the map library is a megabyte, and a quarter of that compressed."""
 
 
 def _takes_gzip(accepted: str) -> bool:
-    """Tell whether a header ``Accept-Encoding`` takes gzip: named, and not with a weight of nought."""
+    """Whether an ``Accept-Encoding`` header accepts gzip: named, with non-zero weight."""
     listed = (one.strip().lower().partition(";") for one in accepted.split(","))
     return any(name.strip() == "gzip" and not re.fullmatch(r"\s*q=0(\.0*)?\s*", rest) for name, _, rest in listed)
 
 
 def is_page(path: str) -> bool:
-    """Tell whether a path is the page's own, whose policy lets its scripts run."""
+    """Whether a path belongs to the page itself, whose policy allows its scripts."""
     return path in {"/", "/docs"} or path.startswith(("/static/", "/label"))
 
 
 @lru_cache(maxsize=1)
 def _listed() -> dict[str, Any]:
-    """List the files of the folder: what is asked for is looked up here, and never made into a path."""
+    """List the folder's files: requests are looked up here, and never turned into a path."""
     found: dict[str, Any] = {}
 
     def walk(folder: Any, prefix: str) -> None:
@@ -59,7 +59,7 @@ def _listed() -> dict[str, Any]:
 
 @lru_cache(maxsize=256)
 def _content(name: str, *, packed: bool) -> tuple[bytes, str]:
-    """Read a file, packed if wanted; and its name for caches, which differs for each form."""
+    """Read a file, compressed if requested; return also its ETag, which differs for each form."""
     body: bytes = _listed()[name].read_bytes()
     tag = hashlib.sha256(body).hexdigest()[:24]
     return (gzip.compress(body, mtime=0), f'"{tag}-gz"') if packed else (body, f'"{tag}"')

@@ -1,4 +1,4 @@
-"""Map tiles: a report's own rasters in the report's own colours, rendered by rio-tiler; the last ones are kept."""
+"""Map tiles: a report's own rasters in its own colours, rendered by rio-tiler; recent tiles are cached."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ Array = np.ndarray[Any, Any]
 LayerId = Literal["photo", "fraction", "classes", "uncertainty", "n_clear", "osm", "radar"]
 TILE_PX = 256
 OVERZOOM = 2
-"""Levels beyond that of the pixels' own size: there each keeps its edges."""
+"""Zoom levels beyond the native one, where pixels keep sharp edges."""
 LOWEST_ZOOM, HIGHEST_ZOOM = 0, 20
 LEVELS_OUT = 1
-"""Levels above that in which a raster fits into one tile; to warp a city for half a hemisphere takes GDAL minutes."""
+"""Zoom levels below the one at which a raster fits into one tile; warping a city for half a hemisphere takes GDAL minutes."""
 THREADS = 2
 MOST_WAITING = 256
-"""Tiles that may wait to be rendered; more are refused, and asked for again."""
+"""Most tiles waiting to be rendered; more are refused, and requested again."""
 MOST_CACHED_BYTES = 64_000_000
 _STRETCH_PX = 512
 _FILES = {
@@ -62,7 +62,7 @@ TITLES = {
 
 
 def layers_of(report: Report) -> list[Layer]:
-    """List the layers that a result has, with what their colours mean."""
+    """List the layers of a result, with their legends."""
     return [
         Layer(
             id=name, title=TITLES[name], tilejson=f"/results/{report.id}/tiles/{name}/tilejson.json", legend=_legend(report, name)
@@ -116,22 +116,22 @@ def _legend(report: Report, name: str) -> list[LegendEntry]:
 
 @dataclass(frozen=True)
 class Raster:
-    """What is known of a raster before a tile of it is asked for."""
+    """Facts about a raster, known before any tile is requested."""
 
     bounds: BBox
     low: int
     """Zoom at which it fits into one tile."""
     high: int
-    """Zoom of its own pixels."""
+    """Native zoom of its pixels."""
     bands: tuple[str, ...]
     scales: tuple[float, ...]
-    """By which the numbers of each band are multiplied."""
+    """Scale factor of each band."""
     colours: Mapping[int, str]
-    """Of codes, where the file has a table of them."""
+    """Colours of codes, if the file has a colour table."""
 
     @property
     def zooms(self) -> tuple[int, int]:
-        """The lowest and the highest level that tiles are drawn for."""
+        """The lowest and the highest zoom with tiles."""
         return max(LOWEST_ZOOM, self.low - LEVELS_OUT), min(HIGHEST_ZOOM, self.high + OVERZOOM)
 
 
@@ -147,20 +147,20 @@ def _raster(path: FilePath, version: str) -> Raster:  # noqa: ARG001 (a raster t
 
 
 def _colours(dataset: Any) -> Mapping[int, str]:
-    """Read the colours that a raster itself brings, without those that are transparent."""
+    """Read a raster's own colour table, without transparent entries."""
     if dataset.colorinterp[0].name != "palette":
         return {}
     return {code: f"#{r:02x}{g:02x}{b:02x}" for code, (r, g, b, alpha) in dataset.colormap(1).items() if alpha}
 
 
 def opened(report: Report, name: str) -> Raster:
-    """Return what is known of the raster of a layer."""
+    """Return the facts about a layer's raster."""
     return _raster(report.files[_FILES[name]].path, report.version)
 
 
 @lru_cache(maxsize=64)
 def _stretch(composite: FilePath, clear: FilePath | None, version: str) -> tuple[float, tuple[float, ...]]:  # noqa: ARG001 (as above)
-    """Give black and white of the photo, the same in all tiles and on the report's page."""
+    """Return the black and white points of the photo, the same in all tiles and on the report's page."""
     import rasterio
     from rasterio.enums import Resampling
 
@@ -186,7 +186,7 @@ def _scaled(values: Array, file: Any, numbers: list[int]) -> Array:
 
 
 def render(report: Report, name: str, z: int, x: int, y: int, *, scale: int = 1) -> bytes:
-    """Render a tile as PNG; transparent where there is nothing."""
+    """Render a tile as PNG; transparent where there are no data."""
     from rio_tiler.errors import TileOutsideBounds
     from rio_tiler.io import Reader
 
@@ -206,7 +206,7 @@ def render(report: Report, name: str, z: int, x: int, y: int, *, scale: int = 1)
 
 
 def _picture(report: Report, name: str, read: Any, how: str) -> Image:
-    """Draw one tile in the report's colours."""
+    """Render one tile in the report's colours."""
     from PIL import Image as Pictures
 
     if name in {"photo", "radar"}:
@@ -246,14 +246,14 @@ class _Named:
 
 
 def _plain(tile: Any, scales: Sequence[float]) -> Array:
-    """float32 (band, y, x) of a tile, scaled, NaN where there is nothing."""
+    """Return a tile as float32 (band, y, x), scaled, NaN for no data."""
     factors = np.array(scales, np.float32)[:, None, None]
     values: Array = np.where(np.ma.getmaskarray(tile.array), np.nan, tile.data * factors).astype(np.float32)
     return values
 
 
 def _codes(tile: Any) -> Array:
-    """uint8 (y, x) of a tile of codes, UNSEEN where there is nothing."""
+    """Return a tile of codes as uint8 (y, x), UNSEEN for no data."""
     return np.where(np.ma.getmaskarray(tile.array)[0], np.uint8(UNSEEN), tile.data[0]).astype(np.uint8)
 
 
@@ -272,7 +272,7 @@ def _empty(side: int) -> bytes:
 
 
 class Tiles:
-    """Rendered tiles: the last ones are kept, few are rendered at once, and a bounded number waits."""
+    """Renders tiles: caches recent ones, renders few at once, and limits the queue."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[tuple[Any, ...], bytes] = OrderedDict()
@@ -283,7 +283,7 @@ class Tiles:
         self.hits = self.misses = 0
 
     def kept(self, key: tuple[Any, ...]) -> bytes | None:
-        """Return a tile that was rendered before."""
+        """Return a tile from the cache."""
         with self._lock:
             body = self._kept.get(key)
             if body is not None:
@@ -292,17 +292,17 @@ class Tiles:
             return body
 
     def close(self) -> None:
-        """Draw no more of what waits; an application that is started again draws with new threads."""
+        """Drop the queue; a restarted application renders with new threads."""
         pool, self._pool = self._pool, ThreadPoolExecutor(THREADS, thread_name_prefix="tiles")
         pool.shutdown(wait=False, cancel_futures=True)
 
     async def get(self, key: tuple[Any, ...], report: Report) -> bytes:
-        """Return a tile, rendered if need be; who asks for one that is being rendered waits for that.
+        """Return a tile, rendering it if necessary; concurrent requests for it wait for the same rendering.
 
         Raises
         ------
         RefusedError
-            Too many wait already.
+            The queue is full.
         """
         if (body := self.kept(key)) is not None:
             return body

@@ -1,4 +1,4 @@
-"""Who may ask: tokens in a file that holds only their hashes. A token has 256 bits of chance, so that a plain hash keeps it."""
+"""Access tokens in a file that holds only their hashes. A token has 256 random bits, so that a plain hash protects it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from howgreen.core.files import atomic_path
 _LINE = re.compile(r"([0-9a-f]{64})(?: (.{0,100}))?")
 _MOST_BYTES = 2**20
 PREFIX = "hg_"
-"""So that a token that got where it should not is recognised."""
+"""Makes a leaked token recognisable."""
 
 
 class Tokens:
-    """The tokens of a file, which is read again when it changes."""
+    """The tokens of a file, which is reread when it changes."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -26,9 +26,9 @@ class Tokens:
         self._read()
 
     def client(self, token: str) -> str | None:
-        """Return what stands for whoever has a token; None when it is none of the file's."""
+        """Return the client id of a token; None if it is not in the file."""
         self._read()
-        # Only hashes are compared: how long it takes tells nothing of a token.
+        # Only hashes are compared: timing reveals nothing about a token.
         digest = _hash(token)
         return f"token-{digest[:32]}" if digest in self._known else None
 
@@ -41,7 +41,7 @@ class Tokens:
             with self._path.open(encoding="utf-8") as file:
                 lines = file.read(_MOST_BYTES).splitlines()
         except (OSError, ValueError) as error:
-            if self._stamp is not None:  # it was there: whoever had a token has it no more
+            if self._stamp is not None:  # the file existed before: its tokens are revoked
                 self._known, self._stamp = frozenset(), (0, 0)
                 return
             raise InputError(
@@ -55,7 +55,7 @@ class Tokens:
 
 
 def add_token(path: Path, *, name: str = "") -> str:
-    """Make a token, and write its hash to a file that only its owner may read."""
+    """Make a token, and append its hash to a file that only its owner can read."""
     token = PREFIX + secrets.token_urlsafe(32)
     there = path.read_text(encoding="utf-8") if path.exists() else ""
     with atomic_path(path) as scratch:

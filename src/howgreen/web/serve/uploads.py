@@ -1,4 +1,4 @@
-"""A visitor's vector file, read by a process that may break without harm; what it finds is looked at like a drawn outline."""
+"""Read a visitor's vector file in a subprocess that may crash harmlessly; its shapes are checked like drawn outlines."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from howgreen.web.serve.settings import Settings
 
 SECONDS = 30.0
-"""That a file may take, start of the process included."""
+"""Time limit per file, including the start of the process."""
 AT_ONCE = 2
 WAIT_SECONDS = 20.0
 MOST_AREAS = 100
@@ -31,7 +31,7 @@ _one_of_few = BoundedSemaphore(AT_ONCE)
 
 
 class BusyError(HowgreenError):
-    """Others are being served; the same request may succeed a little later."""
+    """Others are being served; the same request may succeed shortly."""
 
 
 class FoundArea(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,14 +54,14 @@ class FoundAreas(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_upload(body: bytes, filename: str, settings: Settings) -> FoundAreas:
-    """Read the areas of a file that a visitor sent.
+    """Read the areas of a visitor's file.
 
     Raises
     ------
     AreaError
-        It holds no areas that can be read, or takes too much time or memory.
+        It holds no readable areas, or takes too much time or memory.
     BusyError
-        Others' files are being read.
+        Other files are being read.
     """
     if not body:
         raise AreaError("the file is empty; send a boundary file")
@@ -82,9 +82,9 @@ def _read(body: bytes, path: Path, settings: Settings) -> FoundAreas:
     path.write_bytes(body)
     answer = path.with_name(".answer")
     numbers = [str(settings.most_vertices), str(MOST_AREAS)]
-    # -P: modules are never looked for where a stranger's file lies.
+    # -P: modules are never imported from the folder of an untrusted file.
     command = [sys.executable, "-P", "-m", "howgreen.web.serve.read_upload", str(path), *numbers]
-    # What a process of ours needs to find itself, and no secrets that the server's environment may hold.
+    # Only what our process needs to find itself, and no secrets from the server's environment.
     kept = ("PATH", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "LANG", "LC_ALL", "SYSTEMROOT", "LD_LIBRARY_PATH")
     environment = {name: os.environ[name] for name in kept if name in os.environ} | {
         "TMPDIR": str(path.parent), "HOME": str(path.parent), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"

@@ -1,7 +1,7 @@
 """A process that works on one job at a time: ``python -m howgreen.web.serve.worker``.
 
-It takes a job, starts a child for it, writes down what the child tells, and renews the lease; the work itself, with its libraries and
-its memory, is the child's. It ends when its standard input does, and gives its job back.
+It claims a job, starts a subprocess for it, records its events, and renews the lease; the actual work, with its
+libraries and its memory, happens in the subprocess. When its standard input closes, it returns its job and ends.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ _LOG = logging.getLogger(__name__)
 
 CHILD = (sys.executable, "-m", "howgreen.web.serve.child")
 BEAT_S = 5.0
-"""Between two renewals of a lease."""
+"""Interval between lease renewals."""
 LOOK_S = 0.5
-"""Between two looks whether a job waits, or the one at hand was dismissed; progress is written as often."""
+"""Interval between checks for a waiting job, or for the dismissal of the current one; also of progress updates."""
 EXIT_S = 5.0
-"""For a process that has said its last word to end."""
+"""Time for a process to exit after its last message."""
 MOST_LINE_BYTES = 2**20
 _LAST_WORDS_BYTES = 2_000
 
@@ -60,9 +60,11 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def main() -> int:
-    """Work until standard input ends."""
+    """Work until standard input closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a manager may tell all of a server's processes: the server tells us
+    signal.signal(
+        signal.SIGTERM, signal.SIG_IGN
+    )  # a process manager may signal all of a server's processes: the server tells us
     work: Work = decode(sys.stdin.buffer.readline(), Work)
     log_as_json()
     stop = threading.Event()
@@ -76,7 +78,7 @@ def _until_the_end(stop: threading.Event) -> None:
         pass
     stop.set()
     time.sleep(10)
-    os._exit(1)  # a database that does not answer must not keep it
+    os._exit(1)  # an unresponsive database must not block the exit
 
 
 class Worker:
@@ -90,7 +92,7 @@ class Worker:
         self._beaten = -BEAT_S
 
     def run(self, stop: threading.Event) -> None:
-        """Take jobs, one after the other, until told to stop. What the database refuses is tried again."""
+        """Process jobs one after another until told to stop; database failures are retried."""
         with _sign_of_life(self._settings, self.name):
             while not stop.is_set():
                 try:
@@ -103,7 +105,7 @@ class Worker:
                     _LOG.warning("%s", error)
                     continue
                 except (SQLAlchemyError, HowgreenError, OSError) as error:
-                    # Whatever it was doing, its lease ends by itself.
+                    # Whatever it was doing, its lease expires by itself.
                     _LOG.warning("worker: %s", one_line(str(error))[:300])
                 except Exception:  # noqa: BLE001 (a defect that one job shows must not keep the others waiting)
                     _LOG.exception("worker: stumbled, and goes on")
@@ -113,7 +115,7 @@ class Worker:
         self._engine.dispose()
 
     def _beat(self, job: Job | None) -> None:
-        """Say that this worker lives, and goes on with its job; without one, now and then."""
+        """Report that this worker is alive, and continues its job; without a job, less often."""
         if job is None and time.monotonic() - self._beaten < BEAT_S:
             return
         self._jobs.beat(self.name, host=socket.gethostname()[:64], job=job)
@@ -135,7 +137,7 @@ class Worker:
             self._conclude(job, end, process.returncode, said)
 
     def _conclude(self, job: Job, end: dict[str, Any], code: int, said: IO[bytes]) -> None:
-        """Write down how a job ended."""
+        """Record how a job ended."""
         if end["kind"] == "result":
             row = msgspec.convert({key: value for key, value in end.items() if key != "kind"}, ResultRow)
             self._insist(lambda: self._jobs.finish(job, row))
@@ -150,9 +152,9 @@ class Worker:
             self._insist(lambda: self._jobs.lose(job, why))
 
     def _insist(self, write: Callable[[], object]) -> None:
-        """Write the last word, again and again while the database refuses, as long as the lease lasts.
+        """Record the final state, retrying while the database refuses, until the lease expires.
 
-        A result whose folder lies there is not lost even then: the next attempt finds it.
+        Even then a result with a finished folder is not lost: the next attempt finds it.
         """
         end = time.monotonic() + LEASE_S
         while True:
@@ -170,7 +172,7 @@ class Worker:
 
 
 class _Running:
-    """A child at work: its lines in, the job's events out."""
+    """A running subprocess: reads its lines, records the job's events."""
 
     def __init__(self, job: Job, process: subprocess.Popen[bytes], jobs: Jobs, settings: Settings) -> None:
         if process.stdin is None or process.stdout is None:
@@ -187,12 +189,12 @@ class _Running:
             self._in.write(encode(Order(job=self._job.id, question=self._job.question, settings=self._settings)))
 
     def follow(self, stop: threading.Event, beat: Callable[[Job], object]) -> dict[str, Any]:
-        """Write down what the child tells until it ends, is too slow, is told to stop, or the job is not ours any more.
+        """Record the subprocess's events until it ends, is too slow, is told to stop, or the job is lost.
 
         Raises
         ------
         LeaseLostError
-            The job was dismissed, or was taken for dead.
+            The job was dismissed, or its worker was taken for dead.
         """
         began = beaten = looked = time.monotonic()
         with selectors.DefaultSelector() as selector:
@@ -225,7 +227,7 @@ class _Running:
         self._tell_progress()
 
     def _tried(self, write: Callable[[], object]) -> bool:
-        """Ask the database, which may refuse for a while; whether it did not. The child ends by itself when that lasts too long."""
+        """Run a database write, which may be refused for a while; return whether it succeeded. The subprocess ends by itself if that lasts too long."""
         try:
             write()
         except LeaseLostError:
@@ -236,7 +238,7 @@ class _Running:
         return True
 
     def _read(self) -> bool:
-        """Take in what the child wrote; False when it writes no more."""
+        """Read the subprocess's output; False when it has closed."""
         got = os.read(self._out.fileno(), 2**16)
         *lines, self._left = (self._left + got).split(b"\n")
         for line in lines:
@@ -250,7 +252,7 @@ class _Running:
         try:
             told = json.loads(line)
             kind = told["kind"]
-        except (ValueError, LookupError, TypeError):  # cut short
+        except (ValueError, LookupError, TypeError):  # truncated
             return
         if kind in ("result", "failed"):
             self._end = told
@@ -270,7 +272,7 @@ class _Running:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a child that is still there; what it had not finished has no name."""
+    """Kill a subprocess that still runs; its unfinished files have no name."""
     process.kill()
     for pipe in (process.stdin, process.stdout):
         with contextlib.suppress(OSError):
@@ -287,7 +289,7 @@ def _last_words(said: IO[bytes]) -> str:
 
 
 def boot() -> str:
-    """Name this run of this computer: another name, and whoever worked here before is gone."""
+    """Return an id of this boot of the computer: a worker of another boot is gone."""
     try:
         text = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
     except OSError:
@@ -297,7 +299,7 @@ def boot() -> str:
 
 @contextlib.contextmanager
 def _sign_of_life(settings: Settings, name: str) -> Any:
-    """Hold a lock as long as this process lives: whoever finds it free knows at once that it is dead."""
+    """Hold a lock for the life of this process: whoever finds it free knows that it is dead."""
     path = _sign(settings, name)
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = _lock(path)
@@ -310,7 +312,7 @@ def _sign_of_life(settings: Settings, name: str) -> Any:
 
 
 def is_dead(settings: Settings, name: str) -> bool:
-    """Tell whether a worker is known to be dead: its lock is there and free. Of others, time tells."""
+    """Whether a worker is known to be dead: its lock exists and is free. For others, only time tells."""
     path = _sign(settings, name)
     if not name.replace("-", "").isalnum() or not path.is_file():
         return False
@@ -324,7 +326,7 @@ def is_dead(settings: Settings, name: str) -> bool:
 
 
 def forget_dead(settings: Settings) -> None:
-    """Remove the signs that workers left who were killed."""
+    """Remove the locks of killed workers."""
     for path in (settings.scratch / "workers").glob("*.lock"):
         if is_dead(settings, path.stem):
             path.unlink(missing_ok=True)

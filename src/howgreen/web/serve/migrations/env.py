@@ -1,4 +1,4 @@
-"""Run by Alembic, on the connection that :mod:`howgreen.web.serve.database` hands over."""
+"""Run by Alembic, on the connection passed by :mod:`howgreen.web.serve.database`."""
 
 from alembic import context
 
@@ -7,7 +7,7 @@ from howgreen.web.serve.database import metadata
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
-    render_as_batch=True,  # SQLite alters no column: the table is made anew
+    render_as_batch=True,  # SQLite cannot alter columns: the table is recreated
     compare_type=True,
 )
 with context.begin_transaction():

@@ -10,7 +10,7 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Bring the tables to this form."""
+    """Migrate the tables to this version."""
     op.create_table(
         "asks",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -101,7 +101,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Bring the tables back to the form before."""
+    """Migrate the tables back to the previous version."""
     op.drop_table("workers")
     with op.batch_alter_table("results", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_results_created"))
